@@ -1,0 +1,208 @@
+package job
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// Job is a request that was accepted, with all that the stages need to know. Analyse writes it to the ledger once (Split
+// adds the segments' number); it is the same for the same ID.
+type Job struct {
+	ID         string      `json:"id"`
+	Request    Request     `json:"request"` // normalised
+	Source     Source      `json:"source"`
+	Encoder    string      `json:"encoder"` // version of ffmpeg that the plan was made for
+	Split      bool        `json:"split,omitempty"`
+	Segments   int         `json:"segments"`
+	Renditions []Rendition `json:"renditions,omitempty"` // what each segment is encoded to, in one decode
+	Sounds     []Sound     `json:"sounds,omitempty"`     // what the audio branch makes
+	Outputs    []Product   `json:"outputs"`
+}
+
+// Source is the identity and the facts of a source.
+type Source struct {
+	URL      string       `json:"url"`
+	Size     int64        `json:"size"`
+	Version  string       `json:"version"`  // ETag, or modification time
+	Demuxer  string       `json:"demuxer"`  // the ffmpeg demuxer that its own first bytes call for
+	Origin   Ticks        `json:"origin"`   // microseconds: the source's time that becomes 0 in every output
+	Duration Ticks        `json:"duration"` // microseconds; 0 where unknown
+	Picture  *Picture     `json:"picture,omitempty"`
+	Tracks   []AudioTrack `json:"tracks,omitempty"`
+}
+
+// Picture is a source's video stream.
+type Picture struct {
+	Stream    int      `json:"stream"` // ffmpeg's stream index
+	Timebase  Timebase `json:"timebase"`
+	Start     Ticks    `json:"start"`            // of the first frame shown
+	End       Ticks    `json:"end"`              // end of the last frame, as the index says
+	Frames    int      `json:"frames,omitempty"` // 0 where the index does not say
+	Width     int      `json:"width"`            // as coded
+	Height    int      `json:"height"`
+	Rotated   bool     `json:"rotated,omitempty"` // by a quarter: what is shown has width and height exchanged
+	FrameRate Timebase `json:"frameRate"`         // frames per second as Num/Den; Num 0 where unknown
+}
+
+// AudioTrack is a source's audio stream.
+type AudioTrack struct {
+	Stream     int      `json:"stream"`
+	Codec      string   `json:"codec"` // ffmpeg's name
+	SampleRate int      `json:"sampleRate"`
+	Channels   int      `json:"channels"`
+	Timebase   Timebase `json:"timebase"`
+	Start      Ticks    `json:"start"`              // of the first sample heard
+	Duration   Ticks    `json:"duration,omitempty"` // 0 where the container does not say it exactly
+	Language   string   `json:"language,omitempty"`
+	Title      string   `json:"title,omitempty"`
+	Default    bool     `json:"default,omitempty"`
+}
+
+// Rendition is one encoded form of the picture.
+type Rendition struct {
+	Codec  VideoCodec `json:"codec"`
+	CRF    int        `json:"crf"`
+	Preset string     `json:"preset"`
+	Width  int        `json:"width,omitempty"` // 0: the source's
+	Height int        `json:"height,omitempty"`
+}
+
+// Sound is one encoded or copied form of an audio track.
+type Sound struct {
+	Track   int        `json:"track"` // index into Source.Tracks
+	Codec   AudioCodec `json:"codec"` // copy, aac or opus
+	Bitrate Bitrate    `json:"bitrate,omitempty"`
+	Mux     Container  `json:"mux"` // mp4 for pieces that Merge stitches itself, mkv for those that ffmpeg remuxes
+}
+
+// Product is an output as planned: which rendition and sounds it holds.
+type Product struct {
+	Name      string    `json:"name"`
+	File      string    `json:"file"`
+	Container Container `json:"container"`
+	Rendition int       `json:"rendition"` // index into Job.Renditions; -1: no picture
+	Sounds    []int     `json:"sounds,omitempty"`
+}
+
+// Segment is a half-open range [Start, End) of source presentation timestamps, in ticks of the picture's timebase. The
+// segments of a job cover its picture without gap or overlap; what lies before the first or after the last belongs to
+// those.
+type Segment struct {
+	Index  int   `json:"index"`
+	Last   bool  `json:"last,omitempty"`
+	Start  Ticks `json:"start"`
+	End    Ticks `json:"end"`
+	Seek   Ticks `json:"seek"`             // the sync frame from which decoding gives every frame of the segment
+	Frames int   `json:"frames,omitempty"` // how many the index promises; 0 where it does not say
+}
+
+// VideoFacts are what came of encoding a segment.
+type VideoFacts struct {
+	Pieces []PieceFacts `json:"pieces"` // one a rendition, in their order; none where no frame lies in the segment
+	Frames int          `json:"frames"`
+	First  Ticks        `json:"first"` // timestamps of the first and the last frame
+	Final  Ticks        `json:"final"`
+	Tail   Ticks        `json:"tail"`             // duration of the last frame, as the source says; 0 where it doesn't
+	Route  string       `json:"route,omitempty"`  // why it ran where it ran, if not at the first place
+	Damage string       `json:"damage,omitempty"` // what the source does not hold although its index says so
+}
+
+// PieceFacts are what Merge needs to find and check a piece.
+type PieceFacts struct {
+	Key    string `json:"key"` // in scratch
+	Size   int64  `json:"size"`
+	Header int64  `json:"header"` // bytes before the media data; 0 where the piece is not ours to stitch
+}
+
+// AudioFacts are what came of one piece of sound.
+type AudioFacts struct {
+	PieceFacts
+	Samples int      `json:"samples"` // packets of the codec
+	Scale   Timebase `json:"scale"`
+	Skip    Ticks    `json:"skip"`   // of Scale: priming, before the first sample that is heard
+	Delay   Ticks    `json:"delay"`  // of Scale: when that one is heard, on the output's timeline; negative is cut off
+	Length  Ticks    `json:"length"` // of Scale: how much is heard
+}
+
+// OutputFacts describe a published output.
+type OutputFacts struct {
+	URL     string `json:"url"`
+	Size    int64  `json:"size"`
+	Version string `json:"version"`
+	Frames  int    `json:"frames"`
+	Tracks  int    `json:"tracks"`
+}
+
+// DefaultThreads is how many threads an encoder gets where the request does not say. It is part of the job and not
+// of the machine, because encoders give other bytes with other counts: the same request must give the same file
+// everywhere. Two is what a Lambda function of 3.5 GB has.
+const DefaultThreads = 2
+
+// Normalise fills in what the request leaves open. hasPicture says whether the source has a video stream; where it has
+// none, settings for one are Problems.
+func (r Request) Normalise(hasPicture bool) (Request, error) {
+	var ps Problems
+	r.Outputs = slices.Clone(r.Outputs)
+	for i := range r.Outputs {
+		o := &r.Outputs[i]
+		o.Container = cmp.Or(o.Container, MP4)
+		switch {
+		case !hasPicture && len(o.Video) > 0:
+			ps = append(ps, Problem{fmt.Sprintf("/outputs/%d/video", i), "the source has no picture; leave this out to keep its sound"})
+		case hasPicture && len(o.Video) == 0:
+			o.Video = []Video{{}}
+		}
+		o.Video = slices.Clone(o.Video)
+		for j := range o.Video {
+			v := &o.Video[j]
+			v.Codec = cmp.Or(v.Codec, defaultCodec(o.Container))
+			e := encoders[v.Codec]
+			if v.CRF == nil {
+				v.CRF = &e.crf
+			}
+			v.Preset = cmp.Or(v.Preset, e.preset)
+		}
+		if o.Audio == nil {
+			o.Audio = &Audio{}
+		}
+		o.Audio = &Audio{Codec: cmp.Or(o.Audio.Codec, AudioAuto), Bitrate: o.Audio.Bitrate}
+	}
+	r.Segment.Seconds = cmp.Or(r.Segment.Seconds, Seconds(10*time.Second))
+	r.Compute.Mode = cmp.Or(r.Compute.Mode, LambdaBatch)
+	if r.Compute.GPU {
+		r.Compute.Mode = Batch
+	}
+	r.Compute.Concurrency = cmp.Or(r.Compute.Concurrency, 1000)
+	r.Compute.Threads = cmp.Or(r.Compute.Threads, DefaultThreads)
+	r.Retention.Hours = cmp.Or(r.Retention.Hours, 2)
+	if len(ps) > 0 {
+		return r, invalid(ps)
+	}
+	return r, nil
+}
+
+// ID names the work that a normalised request asks for: the same source, request and encoder give the same ID, so that
+// running again continues. Where and how wide it runs does not change the result and does not count.
+func ID(req Request, src Source, encoder string) (string, error) {
+	req.Compute.Mode, req.Compute.Concurrency, req.Retention = "", 0, Retention{}
+	data, err := json.Marshal(struct {
+		Format  int // of pieces and plans: raise it when a change here makes old scratch unusable
+		Request Request
+		URL     string
+		Size    int64
+		Version string
+		Encoder string
+	}{1, req, src.URL, src.Size, src.Version, encoder})
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "naming the job")
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:10]), nil
+}

@@ -1,0 +1,159 @@
+// Package job defines what mapreel works on: the request a user makes, the job it becomes, and the messages that the
+// stages of the state machine hand to one another. It holds values and rules, and does no I/O.
+//
+//	req, err := job.Parse(body) // err lists every problem with its JSON pointer
+//	id := job.ID(req, source, encoder)
+package job
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Request is what a user asks for: the input of StartExecution. Only Source, Destination and one named output are
+// required.
+type Request struct {
+	Source      string     `json:"source" jsonschema:"required,description=The video: s3://bucket/key on AWS or an absolute path on one machine"`
+	Destination string     `json:"destination" jsonschema:"required,description=The folder that receives the outputs: s3://bucket/prefix/ or an absolute path"`
+	Outputs     []Output   `json:"outputs" jsonschema:"required,minItems=1,description=The files to make"`
+	Segment     Segmenting `json:"segment,omitzero" jsonschema:"description=How the video is divided"`
+	Compute     Compute    `json:"compute,omitzero" jsonschema:"description=Where the work runs; on one machine only concurrency and threads count"`
+	Retention   Retention  `json:"retention,omitzero" jsonschema:"description=How long a job that did not finish can be continued"`
+}
+
+// Output is one file.
+type Output struct {
+	Name      string    `json:"name" jsonschema:"required,description=File name without its extension"`
+	Container Container `json:"container,omitempty" jsonschema:"enum=mp4,enum=mkv,enum=webm,default=mp4"`
+	Video     []Video   `json:"video,omitempty" jsonschema:"maxItems=1,description=How the picture is encoded; a file holds one"`
+	Audio     *Audio    `json:"audio,omitempty" jsonschema:"description=How the sound is kept; all tracks"`
+}
+
+// Container is the format of an output file.
+type Container string
+
+const (
+	MP4      Container = "mp4"
+	Matroska Container = "mkv"
+	WebM     Container = "webm"
+)
+
+// VideoCodec names a video format that mapreel encodes.
+type VideoCodec string
+
+const (
+	H264 VideoCodec = "h264"
+	H265 VideoCodec = "h265"
+	VP9  VideoCodec = "vp9"
+	AV1  VideoCodec = "av1"
+)
+
+// Video says how a picture is encoded. CRF is a pointer because 0, lossless, is a choice of its own.
+type Video struct {
+	Codec  VideoCodec `json:"codec,omitempty" jsonschema:"enum=h264,enum=h265,enum=vp9,enum=av1,description=Default h264; vp9 in webm"`
+	Height int        `json:"height,omitempty" jsonschema:"minimum=16,maximum=8640,description=Lines; the width follows. Default: as the source. Never upscales"`
+	CRF    *int       `json:"crf,omitempty" jsonschema:"minimum=0,maximum=63,description=Constant quality: lower is better. Default 21 (h264) 24 (h265) 31 (vp9) 32 (av1)"`
+	Preset string     `json:"preset,omitempty" jsonschema:"description=Speed against size. h264 and h265: ultrafast to placebo; vp9: 0 to 8; av1: 0 to 13"`
+}
+
+// AudioCodec names how sound is kept.
+type AudioCodec string
+
+const (
+	AudioAuto AudioCodec = "auto" // copied where the container can hold it unchanged, else AAC, or Opus in WebM
+	AudioCopy AudioCodec = "copy"
+	AAC       AudioCodec = "aac"
+	Opus      AudioCodec = "opus"
+	AudioNone AudioCodec = "none"
+)
+
+// Audio says how every audio track is kept.
+type Audio struct {
+	Codec   AudioCodec `json:"codec,omitempty" jsonschema:"enum=auto,enum=copy,enum=aac,enum=opus,enum=none,default=auto"`
+	Bitrate Bitrate    `json:"bitrate,omitempty" jsonschema:"description=Of a track that is encoded. Default 160k; 80k a channel above stereo"`
+}
+
+// Segmenting says how the video is divided.
+type Segmenting struct {
+	Seconds Seconds `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=600,default=10,description=Wanted length of a segment"`
+}
+
+// ComputeMode says where segments are encoded on AWS.
+type ComputeMode string
+
+const (
+	Lambda      ComputeMode = "lambda"
+	Batch       ComputeMode = "batch"
+	LambdaBatch ComputeMode = "lambda-batch" // Lambda first, Batch for a segment that cannot finish there
+)
+
+// Compute says where and how wide the work runs.
+type Compute struct {
+	Mode        ComputeMode `json:"mode,omitempty" jsonschema:"enum=lambda,enum=batch,enum=lambda-batch,default=lambda-batch"`
+	GPU         bool        `json:"gpu,omitempty" jsonschema:"description=Encode with NVENC; always on Batch"`
+	Concurrency int         `json:"concurrency,omitempty" jsonschema:"minimum=1,maximum=10000,description=Segments encoded at once. Default 1000; on one machine its number of cores"`
+	Threads     int         `json:"threads,omitempty" jsonschema:"minimum=1,maximum=64,description=Threads of one encoder. Part of the result: encoders give other bytes with other counts. Default 2"`
+}
+
+// Retention says how long the records and pieces of a job are kept.
+type Retention struct {
+	Hours int `json:"hours,omitempty" jsonschema:"minimum=1,maximum=720,default=2,description=Beyond the job's expected end"`
+}
+
+// Bitrate is in bits per second. In JSON it is a number, or a string such as "160k" or "2.5M".
+type Bitrate int64
+
+// ParseBitrate reads "160k", "2.5M" or "96000".
+func ParseBitrate(s string) (Bitrate, error) {
+	unit, digits := 1.0, s
+	switch {
+	case strings.HasSuffix(s, "k"):
+		unit, digits = 1e3, strings.TrimSuffix(s, "k")
+	case strings.HasSuffix(s, "M"):
+		unit, digits = 1e6, strings.TrimSuffix(s, "M")
+	}
+	v, err := strconv.ParseFloat(digits, 64)
+	if err != nil || v <= 0 || v*unit > 1e9 || strings.ContainsAny(digits, "eExXpP_nN") {
+		return 0, fmt.Errorf("%q is not a bit rate such as 160k", s)
+	}
+	return Bitrate(v * unit), nil
+}
+
+func (b *Bitrate) UnmarshalJSON(data []byte) error {
+	var s string
+	if err := json.Unmarshal(data, &s); err != nil {
+		s = string(data)
+	}
+	v, err := ParseBitrate(s)
+	*b = v
+	return err
+}
+
+func (b Bitrate) String() string {
+	if b%1000 == 0 {
+		return strconv.FormatInt(int64(b)/1000, 10) + "k"
+	}
+	return strconv.FormatInt(int64(b), 10)
+}
+
+// MarshalText keeps a Bitrate readable: "160k".
+func (b Bitrate) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+// Seconds is a length of time that JSON holds as a number of seconds.
+type Seconds time.Duration
+
+func (s *Seconds) UnmarshalJSON(data []byte) error {
+	v, err := strconv.ParseFloat(string(data), 64)
+	if err != nil || v < 0 || v > 1e6 {
+		return fmt.Errorf("%s is not a number of seconds", data)
+	}
+	*s = Seconds(v * float64(time.Second))
+	return nil
+}
+
+func (s Seconds) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, time.Duration(s).Seconds(), 'f', -1, 64), nil
+}
