@@ -1,0 +1,246 @@
+// Package dir is a blob.Store in a folder: a key is a path beneath it.
+//
+//	store, err := dir.New("/var/tmp/mapreel")
+//
+// An object is written under a temporary name in the folder where it will stand, brought to the disk, and renamed, so
+// that other processes see it whole or not at all, whatever becomes of this one. The writer holds an advisory lock on
+// its temporary; Sweep removes those whose writer is gone. Links may not lead out of the folder.
+package dir
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// Store is a folder. It holds nothing open between calls.
+type Store struct {
+	root string // absolute
+}
+
+var _ blob.Store = (*Store)(nil)
+
+// New returns the store in the folder root. The folder need not exist: it is made by the first Put. A root that is
+// something other than a folder gives fault.Invalid.
+func New(root string) (*Store, error) {
+	if root == "" {
+		return nil, fault.New(fault.Invalid, "no folder given")
+	}
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "find folder "+root)
+	}
+	s := &Store{root: abs}
+	switch info, err := os.Stat(abs); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, s.fail("open folder", "", err)
+	case !info.IsDir():
+		return nil, fault.New(fault.Invalid, "%s is not a folder", abs)
+	}
+	return s, nil
+}
+
+// Root returns the folder's absolute path.
+func (s *Store) Root() string { return s.root }
+
+// Stat describes the object at key.
+func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
+	if err := s.begin(ctx, key); err != nil {
+		return blob.Info{}, err
+	}
+	root, err := os.OpenRoot(s.root)
+	if err != nil {
+		return blob.Info{}, s.fail("look at", key, err)
+	}
+	defer root.Close()
+	info, err := statRegular(root, key)
+	if err != nil {
+		return blob.Info{}, s.fail("look at", key, err)
+	}
+	return infoOf(key, info), nil
+}
+
+// Open reads length bytes from offset, or all from there where length is -1.
+func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if err := s.begin(ctx, key); err != nil {
+		return nil, err
+	}
+	if err := blob.CheckRange(key, offset, length); err != nil {
+		return nil, err
+	}
+	f, size, err := s.openRegular(key)
+	if err != nil {
+		return nil, s.fail("read", key, err)
+	}
+	if rest := max(size-offset, 0); length < 0 || length > rest {
+		length = rest
+	}
+	return &reader{ctx: ctx, store: s, key: key, file: f, rest: io.NewSectionReader(f, offset, length)}, nil
+}
+
+// Put writes r until its end and publishes it at key. It uses no memory to speak of; from an *os.File the kernel
+// copies.
+func (s *Store) Put(ctx context.Context, key string, r io.Reader) (blob.Info, error) {
+	if err := s.begin(ctx, key); err != nil {
+		return blob.Info{}, err
+	}
+	return s.publish(ctx, "write", key, func(w *writer) error {
+		return w.copyAll(ctx, r)
+	})
+}
+
+// List yields the objects whose key begins with prefix, in ascending order of key. Links to files inside the folder
+// count as objects; links to folders are not followed.
+func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[blob.Info, error] {
+	return func(yield func(blob.Info, error) bool) {
+		err := s.walk(ctx, prefix, func(root *os.Root, key string, entry fs.DirEntry) (bool, error) {
+			if strings.HasPrefix(path.Base(key), blob.Reserved) || !strings.HasPrefix(key, prefix) {
+				return true, nil
+			}
+			if t := entry.Type(); !t.IsRegular() && t != fs.ModeSymlink {
+				return true, nil
+			}
+			info, err := statRegular(root, key)
+			if err != nil { // gone meanwhile, or a link that leads nowhere we may go: not an object
+				return true, nil //nolint:nilerr // see above
+			}
+			return yield(infoOf(key, info), nil), nil
+		})
+		if err != nil {
+			yield(blob.Info{}, err)
+		}
+	}
+}
+
+// Delete removes the object at key, and the folders above it that this leaves empty, up to the store's own.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := s.begin(ctx, key); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(s.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return s.fail("delete", key, err)
+	}
+	defer root.Close()
+	info, err := root.Lstat(key)
+	if isAbsent(err) || errors.Is(err, syscall.ENOTDIR) || err == nil && info.IsDir() {
+		return nil
+	}
+	if err == nil {
+		err = root.Remove(key)
+	}
+	if err != nil && !isAbsent(err) {
+		return s.fail("delete", key, err)
+	}
+	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
+		if info, err := root.Lstat(dir); err != nil || !info.IsDir() || root.Remove(dir) != nil {
+			break
+		}
+	}
+	return nil
+}
+
+// Locate returns the absolute path of the object at key.
+func (s *Store) Locate(ctx context.Context, key string) (string, error) {
+	if _, err := s.Stat(ctx, key); err != nil {
+		return "", err
+	}
+	return s.path(key), nil
+}
+
+// begin is what every call does first.
+func (s *Store) begin(ctx context.Context, key string) error {
+	if err := blob.CheckKey(key); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return s.fail("use", key, ended(ctx))
+	}
+	return nil
+}
+
+func (s *Store) path(key string) string { return filepath.Join(s.root, filepath.FromSlash(key)) }
+
+// openRegular opens the file at key for reading and returns its size in bytes.
+func (s *Store) openRegular(key string) (*os.File, int64, error) {
+	root, err := os.OpenRoot(s.root)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer root.Close()
+	if _, err := statRegular(root, key); err != nil { // before opening: a FIFO would wait for its writer
+		return nil, 0, err
+	}
+	f, err := root.Open(key)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		_ = f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+// statRegular describes the file at key. A folder is as good as nothing: it is no object.
+func statRegular(root *os.Root, key string) (fs.FileInfo, error) {
+	info, err := root.Stat(key)
+	switch {
+	case errors.Is(err, syscall.ENOTDIR): // a name above it is a file
+		return nil, &fs.PathError{Op: "stat", Path: key, Err: fs.ErrNotExist}
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, &fs.PathError{Op: "stat", Path: key, Err: fs.ErrNotExist}
+	case !info.Mode().IsRegular():
+		return nil, fault.New(fault.Invalid, "%s is no regular file", key)
+	}
+	return info, nil
+}
+
+func infoOf(key string, info fs.FileInfo) blob.Info {
+	return blob.Info{
+		Key:      key,
+		Size:     info.Size(),
+		Version:  strconv.FormatInt(info.ModTime().UnixNano(), 36) + "-" + strconv.FormatInt(info.Size(), 36),
+		Modified: info.ModTime(),
+	}
+}
+
+// reader is an open range. It keeps its file, so replacing the object does not disturb it.
+type reader struct {
+	ctx   context.Context //nolint:containedctx // a reader lives as long as the call that opened it meant it to
+	store *Store
+	key   string
+	file  *os.File
+	rest  *io.SectionReader
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, r.store.fail("read", r.key, ended(r.ctx))
+	}
+	n, err := r.rest.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = r.store.fail("read", r.key, err)
+	}
+	return n, err
+}
+
+func (r *reader) Close() error { return r.file.Close() }

@@ -1,0 +1,146 @@
+package dir
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+)
+
+// abandonedAfter is the age at which a temporary counts as abandoned on file systems that know no locks. A writer
+// touches its temporary with every byte; one that has been silent for a day has no reader worth waiting for.
+const abandonedAfter = 24 * time.Hour
+
+// Sweep removes the temporaries beneath prefix ("job/" for a folder, "" for all) whose writer was killed, and says how
+// many. Those being written, by any process, stay.
+func (s *Store) Sweep(ctx context.Context, prefix string) (int, error) {
+	removed := 0
+	err := s.walk(ctx, prefix, func(root *os.Root, key string, entry fs.DirEntry) (bool, error) {
+		if !strings.HasPrefix(path.Base(key), blob.Reserved) || !entry.Type().IsRegular() {
+			return true, nil
+		}
+		gone, err := sweepOne(root, key)
+		if err != nil {
+			return false, s.fail("sweep", key, err)
+		}
+		if gone {
+			removed++
+		}
+		return true, nil
+	})
+	return removed, err
+}
+
+// sweepOne removes the temporary unless its writer lives.
+func sweepOne(root *os.Root, name string) (bool, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return false, ignoreAbsent(err) // published or given up meanwhile
+	}
+	defer f.Close()
+	switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return false, nil
+	case err != nil:
+		if info, err := f.Stat(); err != nil || time.Since(info.ModTime()) < abandonedAfter {
+			return false, err
+		}
+	}
+	// Published a moment ago, it has no such name any more, and nobody uses a random name again.
+	if err := root.Remove(name); err != nil {
+		return false, ignoreAbsent(err)
+	}
+	return true, nil
+}
+
+func ignoreAbsent(err error) error {
+	if isAbsent(err) {
+		return nil
+	}
+	return err
+}
+
+// visit is called for each entry that is no folder; it says whether to go on.
+type visit func(root *os.Root, key string, entry fs.DirEntry) (bool, error)
+
+// walk visits the files in the folders that keys beginning with prefix can lie in, ordered by the bytes of their keys.
+func (s *Store) walk(ctx context.Context, prefix string, visit visit) error {
+	folder := "."
+	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
+		folder = prefix[:i]
+		if blob.CheckKey(folder) != nil {
+			return nil // no key begins so
+		}
+	}
+	root, err := os.OpenRoot(s.root)
+	if err != nil {
+		if err = ignoreAbsent(err); err != nil {
+			err = s.fail("list", folder, err)
+		}
+		return err
+	}
+	defer root.Close()
+	_, err = s.walkFolder(ctx, root, folder, prefix, visit)
+	return err
+}
+
+func (s *Store) walkFolder(
+	ctx context.Context, root *os.Root, folder, prefix string, visit visit,
+) (bool, error) {
+	entries, err := readFolder(root, folder)
+	if isAbsent(err) || errors.Is(err, syscall.ENOTDIR) {
+		return true, nil
+	}
+	if err != nil {
+		return false, s.fail("list", folder, err)
+	}
+	for _, entry := range entries {
+		if ctx.Err() != nil {
+			return false, s.fail("list", folder, ended(ctx))
+		}
+		key := path.Join(folder, entry.Name())
+		goOn := true
+		switch {
+		case !entry.IsDir():
+			goOn, err = visit(root, key, entry)
+		case strings.HasPrefix(key+"/", prefix):
+			goOn, err = s.walkFolder(ctx, root, key, prefix, visit)
+		}
+		if err != nil || !goOn {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// readFolder returns the folder's entries in the order of their keys: a folder's name stands as if it ended in a
+// slash, so that "a-b" comes before "a/b", as it does in a bucket.
+func readFolder(root *os.Root, folder string) ([]fs.DirEntry, error) {
+	f, err := root.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	name := func(e fs.DirEntry) string {
+		if e.IsDir() {
+			return e.Name() + "/"
+		}
+		return e.Name()
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(name(a), name(b)) })
+	return entries, nil
+}
