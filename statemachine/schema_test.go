@@ -1,0 +1,160 @@
+package statemachine
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/invopop/jsonschema"
+	"github.com/mapreel/mapreel/pkg/job"
+)
+
+var update = flag.Bool("update", false, "write request.schema.json anew from the Go types")
+
+const schemaFile = "request.schema.json"
+
+func TestSchemaIsMadeFromTheGoTypes(t *testing.T) {
+	want := schema(t)
+	if *update {
+		if err := os.WriteFile(schemaFile, want, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(schemaFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s is old; run: go test ./statemachine -update\n(-types +file):\n%s", schemaFile, diff)
+	}
+}
+
+// schema describes job.Request. The types' own tags give descriptions and ranges; pkg/job imports nothing, so what its
+// two types with a JSON form of their own look like is said here.
+func schema(t *testing.T) []byte {
+	t.Helper()
+	r := jsonschema.Reflector{
+		Anonymous:                  true,
+		DoNotReference:             true,
+		ExpandedStruct:             true,
+		RequiredFromJSONSchemaTags: true,
+		Mapper: func(t reflect.Type) *jsonschema.Schema {
+			switch t {
+			case reflect.TypeFor[job.Seconds]():
+				return &jsonschema.Schema{Type: "number"}
+			case reflect.TypeFor[job.Bitrate]():
+				return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+					{Type: "number", Minimum: "6000", Maximum: "1536000"},
+					{Type: "string", Pattern: `^[0-9]+(\.[0-9]+)?[kM]?$`, Examples: []any{"160k"}},
+				}}
+			}
+			return nil
+		},
+	}
+	s := r.Reflect(&job.Request{})
+	s.Title = "A request to mapreel"
+	s.Description = "The input of StartExecution, and of mapreel transcode --request"
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(s); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// acceptedBySchema asks ajv, an implementation of JSON Schema, about each document.
+func acceptedBySchema(t *testing.T, documents [][]byte) []bool {
+	t.Helper()
+	if _, err := os.Stat("../node_modules/ajv"); err != nil {
+		t.Fatal("ajv is not installed; run: make setup")
+	}
+	const program = `
+		const {default: Ajv} = require("ajv/dist/2020");
+		const {schema, documents} = JSON.parse(require("fs").readFileSync(0));
+		const valid = new Ajv({strict: true, allowUnionTypes: true}).compile(schema);
+		console.log(JSON.stringify(documents.map(d => valid(d))));`
+	raw := make([]json.RawMessage, len(documents))
+	for i, d := range documents {
+		raw[i] = d
+	}
+	input, err := json.Marshal(map[string]any{"schema": json.RawMessage(schema(t)), "documents": raw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", "-e", program)
+	cmd.Dir, cmd.Stdin, cmd.Stderr = "..", bytes.NewReader(input), t.Output()
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("asking ajv: %v", err)
+	}
+	var accepted []bool
+	if err := json.Unmarshal(out, &accepted); err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
+	return accepted
+}
+
+func TestExamplesAreGoodRequests(t *testing.T) {
+	files, err := filepath.Glob("examples/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	var documents [][]byte
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := job.Parse(data); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		documents = append(documents, data)
+	}
+	for i, ok := range acceptedBySchema(t, documents) {
+		if !ok {
+			t.Errorf("%s does not satisfy %s", files[i], schemaFile)
+		}
+	}
+}
+
+func TestSchemaRefusesWhatParseRefuses(t *testing.T) {
+	// The schema cannot say all that Parse checks (a codec that a container cannot hold); an editor should still show
+	// these, the mistakes of a hand.
+	const ends = `"source": "s3://b/a.mkv", "destination": "s3://b/out/"`
+	documents := map[string]string{
+		"no source":         `{"destination": "s3://b/out/", "outputs": [{"name": "a"}]}`,
+		"no outputs":        `{` + ends + `}`,
+		"empty outputs":     `{` + ends + `, "outputs": []}`,
+		"nameless output":   `{` + ends + `, "outputs": [{"container": "mp4"}]}`,
+		"unknown field":     `{` + ends + `, "outputs": [{"name": "a", "videos": []}]}`,
+		"unknown container": `{` + ends + `, "outputs": [{"name": "a", "container": "avi"}]}`,
+		"unknown codec":     `{` + ends + `, "outputs": [{"name": "a", "video": [{"codec": "divx"}]}]}`,
+		"crf as text":       `{` + ends + `, "outputs": [{"name": "a", "video": [{"crf": "21"}]}]}`,
+		"crf out of range":  `{` + ends + `, "outputs": [{"name": "a", "video": [{"crf": 99}]}]}`,
+		"bad bit rate":      `{` + ends + `, "outputs": [{"name": "a", "audio": {"bitrate": "loud"}}]}`,
+		"segment too long":  `{` + ends + `, "outputs": [{"name": "a"}], "segment": {"seconds": 601}}`,
+		"unknown mode":      `{` + ends + `, "outputs": [{"name": "a"}], "compute": {"mode": "ec2"}}`,
+		"too wide":          `{` + ends + `, "outputs": [{"name": "a"}], "compute": {"concurrency": 10001}}`,
+	}
+	var names []string
+	var bodies [][]byte
+	for name, body := range documents {
+		names, bodies = append(names, name), append(bodies, []byte(body))
+		if _, err := job.Parse([]byte(body)); err == nil {
+			t.Errorf("%s: Parse accepts it", name)
+		}
+	}
+	for i, ok := range acceptedBySchema(t, bodies) {
+		if ok {
+			t.Errorf("%s: the schema accepts it", names[i])
+		}
+	}
+}
