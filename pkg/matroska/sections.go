@@ -1,0 +1,243 @@
+package matroska
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/remko/go-mkvparse"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// The handlers below take what we need from one section each. The parser drops the errors of most callbacks, so a
+// handler keeps its first one until the section is read.
+
+type handler interface {
+	mkvparse.Handler
+	failure() error
+}
+
+// parse reads a section of at most limit bytes and gives it to h.
+func (f *file) parse(e element, limit int64, h handler) (err error) {
+	if e.unknown || e.end-e.body > limit {
+		return fault.New(fault.Unsupported, "element %#x at byte %d has more than the %d bytes we accept", int64(e.id), e.body, limit)
+	}
+	data := make([]byte, e.end-e.body)
+	if err := readFull(f.r, data, e.body); err != nil {
+		return err
+	}
+	// The parser indexes into signed integers and dates without looking whether they have any bytes.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault.New(fault.Corrupt, "element %#x at byte %d: %v", int64(e.id), e.body, p)
+		}
+	}()
+	if err := mkvparse.Parse(bytes.NewReader(data), h); err != nil {
+		if h.failure() != nil {
+			return h.failure()
+		}
+		return fault.Wrap(fault.Corrupt, err, fmt.Sprintf("element %#x at byte %d", int64(e.id), e.body))
+	}
+	return h.failure()
+}
+
+// section checks that elements lie within the section and not too deep.
+type section struct {
+	mkvparse.DefaultHandler
+	size int64
+	err  error
+}
+
+func newSection(e element) section { return section{size: e.end - e.body} }
+
+func (s *section) failure() error { return s.err }
+
+func (s *section) fail(format string, args ...any) error {
+	if s.err == nil {
+		s.err = fault.New(fault.Corrupt, format, args...)
+	}
+	return s.err
+}
+
+func (s *section) HandleMasterBegin(id mkvparse.ElementID, info mkvparse.ElementInfo) (bool, error) {
+	if info.Level > maxDepth || info.Size < 0 {
+		return false, s.fail("element %#x is nested %d deep or has no size", int64(id), info.Level)
+	}
+	return true, s.within(id, info)
+}
+
+func (s *section) within(id mkvparse.ElementID, info mkvparse.ElementInfo) error {
+	if info.Size > s.size-info.Offset {
+		return s.fail("element %#x claims %d bytes where %d are left", int64(id), info.Size, s.size-info.Offset)
+	}
+	return nil
+}
+
+type headHandler struct {
+	section
+	index *Index
+}
+
+func (h *headHandler) HandleString(id mkvparse.ElementID, v string, _ mkvparse.ElementInfo) error {
+	if id == mkvparse.DocTypeElement {
+		h.index.DocType = v
+	}
+	return nil
+}
+
+type seekHandler struct {
+	section
+	file *file
+	next seekEntry
+}
+
+func (h *seekHandler) HandleBinary(id mkvparse.ElementID, v []byte, _ mkvparse.ElementInfo) error {
+	if id == mkvparse.SeekIDElement && len(v) <= 4 {
+		var raw [4]byte
+		copy(raw[4-len(v):], v)
+		h.next.id = mkvparse.ElementID(binary.BigEndian.Uint32(raw[:]))
+	}
+	return nil
+}
+
+func (h *seekHandler) HandleInteger(id mkvparse.ElementID, v int64, info mkvparse.ElementInfo) error {
+	if id == mkvparse.SeekPositionElement {
+		h.next.at = v
+	}
+	return h.within(id, info)
+}
+
+func (h *seekHandler) HandleMasterEnd(id mkvparse.ElementID, _ mkvparse.ElementInfo) error {
+	if id != mkvparse.SeekElement {
+		return nil
+	}
+	// A SeekHead that leads to itself, or a chain without end, leads nowhere.
+	heads := 0
+	for _, s := range h.file.seek {
+		if s == h.next {
+			return nil
+		}
+		if s.id == mkvparse.SeekHeadElement {
+			heads++
+		}
+	}
+	if len(h.file.seek) < maxElements && (h.next.id != mkvparse.SeekHeadElement || heads < maxSeekHeads) {
+		h.file.seek = append(h.file.seek, h.next)
+	}
+	h.next = seekEntry{}
+	return nil
+}
+
+type infoHandler struct {
+	section
+	index *Index
+}
+
+func (h *infoHandler) HandleInteger(id mkvparse.ElementID, v int64, info mkvparse.ElementInfo) error {
+	if id == mkvparse.TimecodeScaleElement {
+		if v <= 0 || v > 1<<40 { // 18 minutes a tick
+			return h.fail("a timestamp scale of %d ns", v)
+		}
+		h.index.TimestampScale = uint64(v)
+	}
+	return h.within(id, info)
+}
+
+func (h *infoHandler) HandleFloat(id mkvparse.ElementID, v float64, _ mkvparse.ElementInfo) error {
+	if id == mkvparse.DurationElement {
+		h.index.Duration = rounded(v)
+	}
+	return nil
+}
+
+type tracksHandler struct {
+	section
+	index *Index
+	track Track
+}
+
+func (h *tracksHandler) HandleMasterBegin(id mkvparse.ElementID, info mkvparse.ElementInfo) (bool, error) {
+	if id == mkvparse.TrackEntryElement {
+		h.track = Track{}
+	}
+	return h.section.HandleMasterBegin(id, info)
+}
+
+func (h *tracksHandler) HandleMasterEnd(id mkvparse.ElementID, _ mkvparse.ElementInfo) error {
+	if id == mkvparse.TrackEntryElement {
+		if h.track.Number == 0 {
+			return h.fail("a track without number")
+		}
+		h.index.Tracks = append(h.index.Tracks, h.track)
+	}
+	return nil
+}
+
+func (h *tracksHandler) HandleInteger(id mkvparse.ElementID, v int64, info mkvparse.ElementInfo) error {
+	switch id {
+	case mkvparse.TrackNumberElement:
+		h.track.Number = uint64(v)
+	case mkvparse.TrackTypeElement:
+		h.track.Type = Type(v)
+	case mkvparse.DefaultDurationElement:
+		h.track.DefaultDuration = uint64(v)
+	case mkvparse.CodecDelayElement:
+		if v < 0 || v > maxTime {
+			return h.fail("a codec delay of %d ns", v)
+		}
+		h.track.codecDelay = uint64(v)
+	}
+	return h.within(id, info)
+}
+
+func (h *tracksHandler) HandleFloat(id mkvparse.ElementID, v float64, _ mkvparse.ElementInfo) error {
+	if id == mkvparse.TrackTimecodeScaleElement {
+		h.track.ownScale = v != 1
+	}
+	return nil
+}
+
+func (h *tracksHandler) HandleString(id mkvparse.ElementID, v string, _ mkvparse.ElementInfo) error {
+	if id == mkvparse.CodecIDElement {
+		h.track.CodecID = v
+	}
+	return nil
+}
+
+type cuesHandler struct {
+	section
+	cues   map[uint64][]int64
+	time   int64
+	tracks []uint64
+}
+
+func (h *cuesHandler) HandleMasterBegin(id mkvparse.ElementID, info mkvparse.ElementInfo) (bool, error) {
+	if id == mkvparse.CuePointElement {
+		h.time, h.tracks = -1, h.tracks[:0]
+	}
+	return h.section.HandleMasterBegin(id, info)
+}
+
+func (h *cuesHandler) HandleInteger(id mkvparse.ElementID, v int64, info mkvparse.ElementInfo) error {
+	switch id {
+	case mkvparse.CueTimeElement:
+		h.time = v
+	case mkvparse.CueTrackElement:
+		h.tracks = append(h.tracks, uint64(v))
+	}
+	return h.within(id, info)
+}
+
+func (h *cuesHandler) HandleMasterEnd(id mkvparse.ElementID, _ mkvparse.ElementInfo) error {
+	if id != mkvparse.CuePointElement {
+		return nil
+	}
+	if h.time < 0 || h.time > maxTime {
+		return h.fail("a cue at the impossible time %d", h.time)
+	}
+	for _, track := range h.tracks {
+		h.cues[track] = append(h.cues[track], h.time)
+	}
+	return nil
+}
