@@ -11,6 +11,16 @@
 //
 // Every change is conditional on the state it expects. Begin never waits for a dead owner: whoever asks may try, each
 // attempt writes under its own number, and the first Complete wins. The contract is the suite in ledgertest.
+//
+//	unit, err := ledger.Begin(ctx, job, "video/00012", owner, time.Now().Add(15*time.Minute))
+//	if err != nil || unit.State == ledger.Done {
+//		return err
+//	}
+//	facts, err := encode(ctx, unit.Spec, unit.Attempt)
+//	…
+//	err = ledger.Complete(ctx, job, unit.ID, unit.Attempt, facts)
+//
+// Times are kept to the millisecond, Expires to the second and rounded up.
 package ledger
 
 import (
@@ -55,7 +65,7 @@ type Job struct {
 	Failure   *Failure        // set when State is JobFailed
 	Created   time.Time
 	Updated   time.Time
-	Expires   time.Time // when the record and its units may vanish
+	Expires   time.Time // when the record may vanish; zero: never
 }
 
 // Unit is the record of one unit of a job.
@@ -64,13 +74,21 @@ type Unit struct {
 	ID      string // "video/00012"; unique in its job, ordered as text
 	State   UnitState
 	Attempt int       // of the newest Begin; after Complete, the attempt that won. 0: never begun
-	Owner   string    // of that attempt
-	Lease   time.Time // by when that attempt is surely over, one way or the other
+	Owner   string    // who began last
+	Lease   time.Time // by when the attempt that began last is surely over, one way or the other
 	Spec    json.RawMessage
 	Facts   json.RawMessage // set when State is Done
 	Failure *Failure        // of the newest attempt that failed
 	Updated time.Time
 }
+
+// Count is how many units of a job stand in which state.
+type Count struct {
+	Planned, Running, Failed, Done int
+}
+
+// Total is the number of units.
+func (c Count) Total() int { return c.Planned + c.Running + c.Failed + c.Done }
 
 // ErrNotFound says that the ledger holds no such job or unit (any more).
 var ErrNotFound = errors.New("not in the ledger")
@@ -79,7 +97,8 @@ var ErrNotFound = errors.New("not in the ledger")
 var ErrConflict = errors.New("changed by another worker")
 
 // Ledger holds jobs and units. Its methods may be called from several goroutines and processes. Errors that are not
-// ErrNotFound or ErrConflict carry a kind of package fault.
+// ErrNotFound, ErrConflict or the end of the context carry a kind of package fault. A method that changes one unit
+// gives ErrNotFound where there is none.
 type Ledger interface {
 	// PutJob creates job, or, where one of its ID exists, sets its State, Execution, Doc, Failure and Expires and
 	// keeps Created. Updated is set by the ledger, Created where it is new.
@@ -91,15 +110,17 @@ type Ledger interface {
 	// JobOf returns the job whose newest execution is this one, or ErrNotFound.
 	JobOf(ctx context.Context, execution string) (Job, error)
 
-	// EndJob moves the job to state done or failed on behalf of execution. ErrConflict where a newer execution has
-	// taken the job over; ending twice the same way is no error.
+	// EndJob moves the job to state done or failed on behalf of execution, and sets Failure and Expires. ErrConflict
+	// where a newer execution has taken the job over, or where it is done and would become failed: news of a failure
+	// that a redrive has mended since. A failed job may become done. Ending twice the same way is no error.
 	EndJob(ctx context.Context, id, execution string, state JobState, failure *Failure, expires time.Time) error
 
 	// Jobs yields every job, newest first where the store can order them.
 	Jobs(ctx context.Context) iter.Seq2[Job, error]
 
-	// Plan records units ahead of their work, as planned with their Spec. Units that exist keep all they have. expires
-	// is when the records may vanish.
+	// Plan records units ahead of their work, as planned with their ID and Spec. Units that exist keep all they have.
+	// expires is when the records may vanish; records that exist are kept at least as long. Zero: never. A Plan that
+	// fails may have recorded some units; to plan again records the rest.
 	Plan(ctx context.Context, job string, units iter.Seq[Unit], expires time.Time) error
 
 	// Unit returns one unit, or ErrNotFound.
@@ -108,20 +129,25 @@ type Ledger interface {
 	// Units yields the job's units whose ID begins with prefix, in ascending order of ID, holding no more than a page.
 	Units(ctx context.Context, job, prefix string) iter.Seq2[Unit, error]
 
-	// Begin starts an attempt: any state but done becomes running with Attempt one higher, Owner and Lease as given.
-	// A unit that is done is returned unchanged: the caller looks at State.
+	// Count counts the job's units whose ID begins with prefix, by state, without reading what they hold.
+	Count(ctx context.Context, job, prefix string) (Count, error)
+
+	// Begin starts an attempt: any state but done becomes running with Owner and Lease as given, and with an Attempt
+	// higher than any that Begin returned or Complete was given before. A unit that is done is returned unchanged: the
+	// caller looks at State.
 	Begin(ctx context.Context, job, id, owner string, lease time.Time) (Unit, error)
 
 	// Complete records the result of an attempt: any state but done becomes done, with Attempt and Facts as given.
-	// ErrConflict where it is done already (whatever the attempt): the caller's result is superfluous.
+	// ErrConflict where it is done already (whatever the attempt): the caller's result is superfluous. A late Complete
+	// of an attempt that was overtaken counts like any other, for its result is as good.
 	Complete(ctx context.Context, job, id string, attempt int, facts json.RawMessage) error
 
 	// Fail records that an attempt failed. Only a unit running that very attempt becomes failed; otherwise
 	// ErrConflict, and nothing changes.
 	Fail(ctx context.Context, job, id string, attempt int, failure Failure) error
 
-	// Reopen makes a unit that is done by that very attempt planned again, because its result was lost. Attempt stays,
-	// so that the next one has a new number. ErrConflict otherwise.
+	// Reopen makes a unit that is done by that very attempt planned again, without Facts, because its result was lost.
+	// Attempt stays. ErrConflict otherwise.
 	Reopen(ctx context.Context, job, id string, attempt int) error
 
 	// Delete removes the job and its units. Deleting what is not there is no error.

@@ -1,0 +1,209 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ledger"
+)
+
+const jobColumns = "id, state, execution, doc, failure, created, updated, expires"
+
+// PutJob creates job, or sets all but Created of the one that exists.
+func (l *Ledger) PutJob(ctx context.Context, job ledger.Job) error {
+	failure, err := failureText(job.Failure)
+	if err != nil {
+		return err
+	}
+	now := millis(time.Now())
+	_, err = l.write.ExecContext(ctx, `
+		INSERT INTO jobs (`+jobColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET state = excluded.state, execution = excluded.execution, doc = excluded.doc,
+			failure = excluded.failure, updated = excluded.updated, expires = excluded.expires`,
+		job.ID, job.State, job.Execution, text(job.Doc), failure, now, now, expiry(job.Expires))
+	return l.fail(ctx, "record job "+job.ID, err)
+}
+
+// Job returns the job, or ErrNotFound.
+func (l *Ledger) Job(ctx context.Context, id string) (ledger.Job, error) {
+	job, err := scanJob(l.read.QueryRowContext(ctx, "SELECT "+jobColumns+" FROM jobs WHERE id = ?", id))
+	return job, l.fail(ctx, "read job "+id, err)
+}
+
+// JobOf returns the job whose newest execution is this one, or ErrNotFound.
+func (l *Ledger) JobOf(ctx context.Context, execution string) (ledger.Job, error) {
+	job, err := scanJob(l.read.QueryRowContext(ctx, `
+		SELECT `+jobColumns+` FROM jobs WHERE execution = ? ORDER BY updated DESC, id LIMIT 1`, execution))
+	return job, l.fail(ctx, "read the job of execution "+execution, err)
+}
+
+// EndJob moves the job to state done or failed on behalf of execution.
+func (l *Ledger) EndJob(
+	ctx context.Context, id, execution string, state ledger.JobState, failure *ledger.Failure, expires time.Time,
+) error {
+	why, err := failureText(failure)
+	if err != nil {
+		return err
+	}
+	err = l.tx(ctx, func(tx *sql.Tx) error {
+		changed, err := tx.ExecContext(ctx, `
+			UPDATE jobs SET state = ?, failure = ?, expires = ?, updated = ?
+			WHERE id = ? AND execution = ? AND (state <> 'done' OR ? = 'done')`,
+			state, why, expiry(expires), millis(time.Now()), id, execution, state)
+		if err != nil {
+			return err
+		}
+		return oneOrWhy(ctx, tx, changed, "SELECT count(*) FROM jobs WHERE id = ?", id)
+	})
+	return l.fail(ctx, fmt.Sprintf("end job %s as %s", id, state), err)
+}
+
+// Jobs yields every job, newest first.
+func (l *Ledger) Jobs(ctx context.Context) iter.Seq2[ledger.Job, error] {
+	return func(yield func(ledger.Job, error) bool) {
+		created, id := int64(math.MaxInt64), ""
+		for {
+			jobs, err := collect(ctx, l.read, scanJob, `
+				SELECT `+jobColumns+` FROM jobs WHERE (created, id) < (?, ?) ORDER BY created DESC, id DESC LIMIT ?`,
+				created, id, page)
+			if err != nil {
+				yield(ledger.Job{}, l.fail(ctx, "list jobs", err))
+				return
+			}
+			for _, job := range jobs {
+				if !yield(job, nil) {
+					return
+				}
+				created, id = millis(job.Created), job.ID
+			}
+			if len(jobs) < page {
+				return
+			}
+		}
+	}
+}
+
+// Delete removes the job and its units.
+func (l *Ledger) Delete(ctx context.Context, job string) error {
+	err := l.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM units WHERE job = ?", job); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM jobs WHERE id = ?", job)
+		return err
+	})
+	return l.fail(ctx, "delete job "+job, err)
+}
+
+// Expire removes the jobs whose Expires lies before now, with their units, and returns their IDs, so that the caller
+// can remove what else they left. Units whose job is gone go when their own time has come.
+func (l *Ledger) Expire(ctx context.Context, now time.Time) ([]string, error) {
+	var ids []string
+	err := l.tx(ctx, func(tx *sql.Tx) error {
+		var err error
+		seconds := now.Unix()
+		ids, err = collect(ctx, tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
+			"DELETE FROM jobs WHERE expires < ? RETURNING id", seconds)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM units WHERE job = ?", id); err != nil {
+				return err
+			}
+		}
+		_, err = tx.ExecContext(ctx, "DELETE FROM units WHERE expires < ? AND job NOT IN (SELECT id FROM jobs)", seconds)
+		return err
+	})
+	if err != nil {
+		return nil, l.fail(ctx, "remove expired jobs", err)
+	}
+	return ids, nil
+}
+
+// scanner is a row, alone or among others.
+type scanner interface{ Scan(dest ...any) error }
+
+func scanJob(row scanner) (ledger.Job, error) {
+	var (
+		job                       ledger.Job
+		doc, failure              sql.NullString
+		created, updated, expires int64
+	)
+	err := row.Scan(&job.ID, &job.State, &job.Execution, &doc, &failure, &created, &updated, &expires)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ledger.Job{}, ledger.ErrNotFound
+	}
+	if err != nil {
+		return ledger.Job{}, err
+	}
+	job.Doc = fromText(doc)
+	job.Created, job.Updated, job.Expires = fromMillis(created), fromMillis(updated), fromExpiry(expires)
+	job.Failure, err = parseFailure(failure)
+	return job, err
+}
+
+func failureText(f *ledger.Failure) (sql.NullString, error) {
+	if f == nil {
+		return sql.NullString{}, nil
+	}
+	b, err := json.Marshal(f)
+	return text(b), fault.Wrap(fault.Internal, err, "write a failure as JSON")
+}
+
+func parseFailure(s sql.NullString) (*ledger.Failure, error) {
+	if !s.Valid {
+		return nil, nil //nolint:nilnil // no failure, and none to read it
+	}
+	var f ledger.Failure
+	if err := json.Unmarshal([]byte(s.String), &f); err != nil {
+		return nil, fault.Wrap(fault.Corrupt, err, "read a failure as JSON")
+	}
+	return &f, nil
+}
+
+// querier is a connection or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// collect reads all rows of a query, which asks for a page at most.
+func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+// oneOrWhy gives nil where a conditional change found its row, ErrConflict where the row is there but did not meet the
+// condition, and ErrNotFound where it is not. exists counts it.
+func oneOrWhy(ctx context.Context, tx *sql.Tx, changed sql.Result, exists string, args ...any) error {
+	if n, err := changed.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	var n int
+	if err := tx.QueryRowContext(ctx, exists, args...).Scan(&n); err != nil {
+		return err
+	}
+	if n == 0 {
+		return ledger.ErrNotFound
+	}
+	return ledger.ErrConflict
+}

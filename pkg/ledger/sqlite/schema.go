@@ -1,0 +1,115 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// version is the schema's, kept in the file's user_version. A change of the schema makes it one higher and adds a step
+// to prepare.
+const version = 1
+
+// schema is version 1. Times are milliseconds since 1970 (0: none), expires is in seconds, documents are JSON.
+const schema = `
+CREATE TABLE jobs (
+	id        TEXT PRIMARY KEY,
+	state     TEXT NOT NULL,
+	execution TEXT NOT NULL,
+	doc       TEXT,
+	failure   TEXT,
+	created   INTEGER NOT NULL,
+	updated   INTEGER NOT NULL,
+	expires   INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX jobs_by_execution ON jobs (execution);
+CREATE INDEX jobs_by_creation ON jobs (created, id);
+CREATE TABLE units (
+	job     TEXT NOT NULL,
+	id      TEXT NOT NULL,
+	state   TEXT NOT NULL,
+	attempt INTEGER NOT NULL,
+	begun   INTEGER NOT NULL, -- the highest attempt that was ever given out
+	owner   TEXT NOT NULL,
+	lease   INTEGER NOT NULL,
+	spec    TEXT,
+	facts   TEXT,
+	failure TEXT,
+	updated INTEGER NOT NULL,
+	expires INTEGER NOT NULL,
+	PRIMARY KEY (job, id)
+) WITHOUT ROWID;
+CREATE INDEX units_by_state ON units (job, id, state);
+PRAGMA user_version = 1;
+`
+
+// prepare brings the file to WAL mode and to the current schema.
+func (l *Ledger) prepare(ctx context.Context) error {
+	if err := l.tx(ctx, migrate); err != nil {
+		return err
+	}
+	// To enter WAL mode SQLite asks for the whole file once and does not wait for it.
+	for deadline := time.Now().Add(l.timeout); ; {
+		var mode string
+		err := l.write.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
+		if err == nil && mode != "wal" {
+			return fault.New(fault.Invalid, "the file system does not allow WAL mode (journal mode is %s)", mode)
+		}
+		if err == nil || !isBusy(err) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// migrate makes the tables in an empty file, and refuses a file that is not ours or of a newer mapreel.
+func migrate(tx *sql.Tx) error {
+	var found, tables int
+	if err := tx.QueryRow("PRAGMA user_version").Scan(&found); err != nil {
+		return err
+	}
+	if err := tx.QueryRow("SELECT count(*) FROM sqlite_master").Scan(&tables); err != nil {
+		return err
+	}
+	switch {
+	case found == version:
+		return nil
+	case found > version:
+		return &fault.Error{
+			Kind: fault.Unsupported,
+			What: fmt.Sprintf("the ledger has schema version %d, this mapreel knows %d", found, version),
+			Hint: "use the newer mapreel that made it, or another scratch folder",
+		}
+	case tables > 0:
+		return &fault.Error{
+			Kind: fault.Corrupt, What: "the file is a database of something else",
+			Hint: "move it away, or choose another scratch folder",
+		}
+	}
+	_, err := tx.Exec(schema)
+	return err
+}
+
+func codeOf(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code() & 0xff // without the extension, see SQLite's "Result and Error Codes"
+	}
+	return 0
+}
+
+func isBusy(err error) bool {
+	code := codeOf(err)
+	return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED || code == sqlite3.SQLITE_PROTOCOL
+}
