@@ -1,0 +1,129 @@
+package ffmpeg
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Audio is one audio stream, or a part of it, copied or encoded into a piece.
+type Audio struct {
+	Input  Input
+	Stream int // index of the stream in the input
+
+	Codec      string // "copy", "aac" or "opus"
+	Bitrate    int    // bits a second; 0 = the encoder's default
+	Channels   int    // 0 = the source's
+	SampleRate int    // Hz; 0 = the source's, or 48000 for Opus, which has no other
+
+	// Seek is where reading starts, in microseconds of the source; nil = its start. Set it at least a second before
+	// Start: a decoder needs some packets before its samples are right, and what comes before Start is dropped.
+	Seek *int64
+	// Start and End choose the samples Start ≤ n < End, counted at the output's sample rate (which must then be given)
+	// from the source's time 0; nil = open. Not for "copy".
+	Start, End *int64
+
+	Threads int    // less than 1 counts as 1
+	Muxer   string // "mp4" (fragmented, Offset seconds late) or "matroska"
+	Path    string // of the piece
+}
+
+// audioFragment is how long a fragment of a sound piece is, in microseconds: long enough that boxes do not count
+// beside the media, short enough that the muxer holds little.
+const audioFragment = 5_000_000
+
+// AudioEncoder is ffmpeg's encoder for "aac" or "opus"; ok is false for anything else, "copy" too.
+func AudioEncoder(codec string) (name string, ok bool) {
+	name, ok = map[string]string{"aac": "aac", "opus": "libopus"}[codec]
+	return name, ok
+}
+
+// AudioArgs are the arguments of ffmpeg that make a. The piece's timestamps are the source's plus Offset seconds, so
+// that the priming packet of AAC, which lies before time 0, is kept. Standard output gets the progress.
+func AudioArgs(a Audio) []string {
+	threads := strconv.Itoa(max(a.Threads, 1))
+	args := []string{
+		"-hide_banner", "-nostdin", "-loglevel", "warning", "-y", "-progress", "pipe:1", "-nostats", "-copyts",
+	}
+	if a.Seek != nil && *a.Seek > 0 {
+		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", seconds(*a.Seek+int64(a.Input.Late)*1_000_000))
+	}
+	args = append(args, "-threads", threads)
+	args = append(args, a.Input.options()...)
+	args = append(args, "-i", a.Input.url(), "-map", fmt.Sprintf("0:%d", a.Stream),
+		"-map_metadata", "-1", "-map_chapters", "-1", "-vn", "-sn", "-dn")
+	args = append(args, a.codecOptions()...)
+	args = append(args, "-fflags", "+bitexact", "-flags:a", "+bitexact", "-avoid_negative_ts", "disabled",
+		"-output_ts_offset", strconv.Itoa(Offset))
+	if a.Muxer == "mp4" {
+		// delay_moov: the muxer takes the description of AC-3 and its like from the first packets.
+		args = append(args, "-use_editlist", "0", "-movflags", "delay_moov+default_base_moof+frag_discont",
+			"-frag_duration", strconv.Itoa(audioFragment))
+	}
+	return append(args, "-f", a.Muxer, fileURL(a.Path))
+}
+
+func (a Audio) codecOptions() []string {
+	if a.Codec == "copy" {
+		return []string{"-c:a", "copy", "-copytb", "1"}
+	}
+	encoder, ok := AudioEncoder(a.Codec)
+	if !ok {
+		encoder = a.Codec // ffmpeg will say that it does not know it
+	}
+	rate := a.SampleRate
+	if rate == 0 && a.Codec == "opus" {
+		rate = 48000
+	}
+	args := []string{"-af", a.filters(rate), "-c:a", encoder}
+	if a.Bitrate > 0 {
+		args = append(args, "-b:a", strconv.Itoa(a.Bitrate))
+	}
+	if a.Channels > 0 {
+		args = append(args, "-ac", strconv.Itoa(a.Channels))
+	}
+	return args
+}
+
+// filters resample, fill what the source leaves out with silence (and cut what it says twice), so that sample n of the
+// output is at time n of the source, and choose the samples of the part.
+func (a Audio) filters(rate int) string {
+	resample := "aresample="
+	if rate > 0 {
+		resample += strconv.Itoa(rate) + ":"
+	}
+	chain := []string{resample + "async=1"}
+	if a.Start != nil || a.End != nil {
+		var bounds []string
+		if a.Start != nil {
+			bounds = append(bounds, fmt.Sprintf("start_pts=%d", *a.Start))
+		}
+		if a.End != nil {
+			bounds = append(bounds, fmt.Sprintf("end_pts=%d", *a.End))
+		}
+		chain = append(chain, "atrim="+strings.Join(bounds, ":"))
+	}
+	return strings.Join(chain, ",")
+}
+
+// copyable lists what each container holds by its own specification and ffmpeg 5.1 writes without an experimental
+// switch. MP4: the MP4 registration authority's object types and sample entries (mp4ra.org), as codec_mp4_tags of
+// libavformat/movenc.c has them. MKV: the codec mappings of the Matroska specification (RFC 9559's companion, "Matroska
+// Codec"). WebM: the container guidelines of webmproject.org.
+var copyable = map[string][]string{
+	"mp4": {
+		"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video",
+		"aac", "ac3", "eac3", "mp3", "opus", "flac", "alac", "dts", "mov_text",
+	},
+	"mkv": {
+		"h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mpeg2video", "mpeg1video", "theora", "ffv1", "mjpeg",
+		"aac", "ac3", "eac3", "mp3", "mp2", "opus", "vorbis", "flac", "alac", "dts", "truehd", "mlp", "tta", "wavpack",
+		"pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_s16be", "pcm_s24be",
+		"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle",
+	},
+	"webm": {"vp8", "vp9", "av1", "opus", "vorbis", "webvtt"},
+}
+
+// CopyableTo says whether a stream of the codec (ffmpeg's name) may go unchanged into a container: "mp4", "mkv" or "webm".
+func CopyableTo(codec, container string) bool { return slices.Contains(copyable[container], codec) }

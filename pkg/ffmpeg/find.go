@@ -1,0 +1,183 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"context"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// The oldest release with everything VideoArgs needs: -fps_mode, frag_discont and cues_to_front (5.1, July 2022).
+const minMajor, minMinor = 5, 1
+
+// toolTimeout bounds a question that a program answers from itself alone (its version, its encoders).
+const toolTimeout = 20 * time.Second
+
+// Tools are the two programs as found.
+type Tools struct {
+	FFmpeg  string // absolute path
+	FFprobe string // absolute path
+	Version string // "5.1.9-0+deb12u1", or "N-12345-gabcdef" for a build from git
+	Build   string // the whole text of `ffmpeg -version`; two machines with the same text encode the same bytes
+}
+
+// FindOptions says where the programs are. The zero value looks in PATH.
+type FindOptions struct {
+	FFmpeg  string // name or path; "" = "ffmpeg"
+	FFprobe string // name or path; "" = "ffprobe", beside FFmpeg where that was given as a path
+}
+
+// Find locates ffmpeg and ffprobe and reads their version. A program that is absent, does not run or is older than 5.1
+// is an error of kind Unsupported whose hint is the command that installs it.
+func Find(ctx context.Context, options FindOptions) (Tools, error) {
+	ffmpegName, ffprobeName := options.FFmpeg, options.FFprobe
+	if ffmpegName == "" {
+		ffmpegName = "ffmpeg"
+	}
+	if ffprobeName == "" {
+		ffprobeName = "ffprobe"
+		if strings.ContainsRune(ffmpegName, filepath.Separator) {
+			ffprobeName = filepath.Join(filepath.Dir(ffmpegName), "ffprobe")
+		}
+	}
+	var tools Tools
+	var err error
+	if tools.FFmpeg, tools.Build, err = locate(ctx, ffmpegName); err != nil {
+		return Tools{}, err
+	}
+	probeBuild := ""
+	if tools.FFprobe, probeBuild, err = locate(ctx, ffprobeName); err != nil {
+		return Tools{}, err
+	}
+	for _, program := range []struct{ name, build string }{{"ffmpeg", tools.Build}, {"ffprobe", probeBuild}} {
+		version, ok := parseVersion(program.name, program.build)
+		if !ok {
+			return Tools{}, fault.WithHint(
+				fault.New(fault.Unsupported, "%s does not say its version", program.name), installHint())
+		}
+		if !recentEnough(version) {
+			return Tools{}, fault.WithHint(fault.New(fault.Unsupported, "%s %s is too old: mapreel needs %d.%d or newer",
+				program.name, version, minMajor, minMinor), installHint())
+		}
+		if program.name == "ffmpeg" {
+			tools.Version = version
+		}
+	}
+	return tools, nil
+}
+
+// Require checks that this build of ffmpeg has every one of the encoders ("libx264"). One that is missing is an error
+// of kind Unsupported that names it.
+func (t Tools) Require(ctx context.Context, encoders []string) error {
+	out, err := ask(ctx, t.FFmpeg, "-hide_banner", "-encoders")
+	if err != nil {
+		return fault.Wrap(fault.Unsupported, err, "list the encoders of "+t.FFmpeg)
+	}
+	have := parseEncoders(out)
+	var missing []string
+	for _, encoder := range encoders {
+		if !have[encoder] {
+			missing = append(missing, encoder)
+		}
+	}
+	if len(missing) > 0 {
+		return fault.WithHint(fault.New(fault.Unsupported, "ffmpeg %s was built without %s",
+			t.Version, strings.Join(missing, ", ")), "choose another codec, or install a full build of ffmpeg: "+installHint())
+	}
+	return nil
+}
+
+// locate finds one program and returns its absolute path and what -version prints.
+func locate(ctx context.Context, name string) (path, version string, err error) {
+	path, err = exec.LookPath(name)
+	if err != nil {
+		return "", "", fault.WithHint(fault.Wrap(fault.Unsupported, err, "find "+filepath.Base(name)), installHint())
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return "", "", fault.Wrap(fault.Internal, err, "find "+name)
+	}
+	out, err := ask(ctx, path, "-version")
+	if err != nil {
+		return "", "", fault.WithHint(fault.Wrap(fault.Unsupported, err, "run "+path), installHint())
+	}
+	return path, string(out), nil
+}
+
+// ask runs a program that needs no more than itself and returns its standard output, at most 1 MiB of it.
+func ask(ctx context.Context, path string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
+	defer cancel()
+	out := &limitedBuffer{limit: 1 << 20}
+	if _, err := Run(ctx, path, args, RunOptions{Stdout: out}); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// parseVersion takes the version from the first line of -version: "ffmpeg version 5.1.9-0+deb12u1 Copyright …".
+func parseVersion(program, text string) (string, bool) {
+	line, _, _ := strings.Cut(text, "\n")
+	rest, ok := strings.CutPrefix(line, program+" version ")
+	if !ok {
+		return "", false
+	}
+	version, _, _ := strings.Cut(rest, " ")
+	return version, version != ""
+}
+
+// recentEnough compares with 5.1. What has no number in front ("N-12345-gabcdef", "git-2024-01-01-abcdef") is a build
+// from the development branch, which nobody builds from before 2022 any more.
+func recentEnough(version string) bool {
+	version = strings.TrimPrefix(version, "n") // Arch Linux and the release tags say "n7.1"
+	if version == "" || version[0] < '0' || version[0] > '9' {
+		return true
+	}
+	major, rest, _ := strings.Cut(version, ".")
+	major, _, _ = strings.Cut(major, "-") // "8-full_build"
+	minor := rest
+	if end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+		minor = rest[:end]
+	}
+	high, err := strconv.Atoi(major)
+	if err != nil || high > 2000 { // a date: a nightly build
+		return true
+	}
+	low, _ := strconv.Atoi(minor)
+	return high > minMajor || high == minMajor && low >= minMinor
+}
+
+// parseEncoders reads `ffmpeg -encoders`: a legend, a line of dashes, then " V....D libx264   description".
+func parseEncoders(text []byte) map[string]bool {
+	have := map[string]bool{}
+	for line := range bytes.Lines(text) {
+		if fields := strings.Fields(string(line)); len(fields) >= 2 && len(fields[0]) == 6 && fields[1] != "=" {
+			have[fields[1]] = true
+		}
+	}
+	return have
+}
+
+// installHint is the command that installs ffmpeg where mapreel runs.
+func installHint() string {
+	if runtime.GOOS == "darwin" {
+		return "install it: brew install ffmpeg"
+	}
+	for _, manager := range []struct{ program, command string }{
+		{"apt-get", "sudo apt-get install ffmpeg"},
+		{"dnf", "sudo dnf install ffmpeg"},
+		{"pacman", "sudo pacman -S ffmpeg"},
+		{"apk", "sudo apk add ffmpeg"},
+		{"zypper", "sudo zypper install ffmpeg"},
+	} {
+		if _, err := exec.LookPath(manager.program); err == nil {
+			return "install it: " + manager.command
+		}
+	}
+	return "install ffmpeg 5.1 or newer: https://ffmpeg.org/download.html"
+}

@@ -1,0 +1,70 @@
+package ffmpeg
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Input is one source as ffmpeg may open it.
+type Input struct {
+	// Location is an absolute path, or an http or https URL. A path may hold any character but NUL.
+	Location string
+	// Demuxer is what Sniff chose. It is always forced, so that a playlist posing as a video is never followed.
+	Demuxer string
+	// Next is the piece that follows Location, as SplitArgs wrote it; "" = none. The two are read as one stream, so
+	// that the frames of an open GOP, which lie after the next keyframe in the file and before it in time, are found.
+	Next string
+	// Late is how many seconds the input's timestamps lie after the source's: Offset for what SplitArgs or AudioArgs
+	// wrote, 0 for a source. It is taken off as the input is read.
+	Late int
+	// Origin is what else is taken off its timestamps as it is read, in microseconds: where another timeline begins.
+	Origin int64
+}
+
+// remote says whether the location is a URL; anything else is a path.
+func (in Input) remote() bool {
+	return strings.HasPrefix(in.Location, "https://") || strings.HasPrefix(in.Location, "http://")
+}
+
+// options are the arguments that stand before -i: which protocols, how they behave, which demuxer.
+func (in Input) options() []string {
+	var args []string
+	switch {
+	case strings.HasPrefix(in.Location, "https://"):
+		args = append(args, "-protocol_whitelist", "https,tls,tcp", "-tls_verify", "1")
+	case in.remote():
+		args = append(args, "-protocol_whitelist", "http,tcp")
+	case in.Next != "":
+		args = append(args, "-protocol_whitelist", "file,concat")
+	default:
+		args = append(args, "-protocol_whitelist", "file")
+	}
+	if in.remote() {
+		// A cut connection continues where it stood; a server that is silent for 30 s is given up.
+		args = append(args, "-reconnect", "1", "-reconnect_on_network_error", "1",
+			"-reconnect_on_http_error", "5xx", "-reconnect_delay_max", "8", "-rw_timeout", "30000000")
+	}
+	switch {
+	case in.Origin != 0:
+		args = append(args, "-itsoffset", strconv.FormatInt(-int64(in.Late)*1_000_000-in.Origin, 10)+"us")
+	case in.Late != 0:
+		args = append(args, "-itsoffset", strconv.Itoa(-in.Late))
+	}
+	if in.Demuxer != "" {
+		args = append(args, "-f", in.Demuxer)
+	}
+	return args
+}
+
+// url is what -i gets. The file: prefix keeps names like "-x", "a:b" and "%d" from meaning anything.
+func (in Input) url() string {
+	if in.remote() {
+		return in.Location
+	}
+	if in.Next != "" {
+		return "concat:" + fileURL(in.Location) + "|" + fileURL(in.Next)
+	}
+	return fileURL(in.Location)
+}
+
+func fileURL(path string) string { return "file:" + path }

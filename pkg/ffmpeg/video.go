@@ -1,0 +1,306 @@
+package ffmpeg
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Offset is how many seconds the timeline of encoded pieces lies after the source's: a frame at source tick p of a
+// timebase num/den has the composition time p × num + Offset × den in the piece, whose timescale is den. It keeps
+// decode times that lie before the first frame (B-frames, AAC priming) from being negative.
+const Offset = 10
+
+// frameMark is the line that the frame log holds after each frame: the metadata filter prints only frames that have
+// an entry, so each gets this one.
+const frameMark = "mapreel=1"
+
+// seekLead is what ffmpeg subtracts from -ss before it seeks, in a file with B-frames whose demuxer seeks by decode
+// time: 3/23 s (dts_heuristic of open_input_file in fftools, 5.1 to 8.0). In microseconds, rounded up.
+const seekLead = 130_435
+
+// Video is one decode of a part of a video stream, encoded to one or more renditions.
+type Video struct {
+	Input    Input
+	Stream   int      // index of the stream in the input
+	Timebase Rational // of the stream; the pieces keep it
+
+	// Seek is the tick of the keyframe where decoding starts; nil = the start of the input. Start or before it.
+	Seek *int64
+	// NextKeyframe is the tick of the keyframe after Seek, where the index knows it. With it, a Matroska file with
+	// B-frames is entered at Seek; without it, one keyframe earlier at worst.
+	NextKeyframe *int64
+	Start, End   *int64 // the frames to take: Start ≤ pts < End; nil = open
+
+	// Deinterlace turns fields into frames, in those frames alone that are marked as interlaced. The frame rate stays.
+	Deinterlace bool
+	Threads     int // of decoder, filters and each encoder; less than 1 counts as 1. The output depends on it
+	Renditions  []Rendition
+}
+
+// Rendition is one encoded form of the video.
+type Rendition struct {
+	Codec  string // "h264", "h265", "vp9" or "av1"
+	GPU    bool   // encode with NVENC; not VP9
+	CRF    int    // constant quality on the encoder's own scale (NVENC: -cq)
+	Preset string // the encoder's own word: "medium" (x264, x265), "p5" (NVENC), "8" (SVT-AV1), "2" (VP9's cpu-used)
+
+	// Width and Height of the result; both 0 = the source's, made even where the pixel format needs it; one 0 = what
+	// keeps the shape, even.
+	Width, Height int
+	PixelFormat   string   // "yuv420p"; "" = the source's, if the encoder takes it
+	FrameRate     Rational // of the whole source, from the plan, so that every segment gets the same headers
+	SAR           Rational // sample aspect ratio to declare; unknown = as it comes out
+	Color         Color
+	HDR           HDR
+
+	Path string // of the piece: a fragmented MP4
+}
+
+// Color describes how numbers become light, in ffprobe's words; "" or "unknown" leaves what the frames say.
+type Color struct {
+	Range          string // "tv" or "pc"
+	Space          string // "bt709", "bt2020nc", …
+	Transfer       string // "bt709", "smpte2084", …
+	Primaries      string // "bt709", "bt2020", …
+	ChromaLocation string // "left", "topleft", …
+}
+
+// Encoder is ffmpeg's encoder for a codec of Rendition; ok is false where there is none.
+func Encoder(codec string, gpu bool) (name string, ok bool) {
+	if gpu {
+		name, ok = map[string]string{"h264": "h264_nvenc", "h265": "hevc_nvenc", "av1": "av1_nvenc"}[codec]
+		return name, ok
+	}
+	name, ok = map[string]string{"h264": "libx264", "h265": "libx265", "vp9": "libvpx-vp9", "av1": "libsvtav1"}[codec]
+	return name, ok
+}
+
+// VideoArgs are the arguments of ffmpeg that encode v. Descriptor 3 gets the frame log (RunOptions.Pipe), standard
+// output the progress (RunOptions.OnProgress). The same arguments give the same bytes on any number of cores.
+func VideoArgs(v Video) []string {
+	threads := strconv.Itoa(max(v.Threads, 1))
+	args := []string{
+		"-hide_banner", "-nostdin", "-loglevel", "warning", "-y", "-progress", "pipe:1", "-nostats",
+		"-copyts", "-filter_complex_threads", threads,
+	}
+	if at, ok := v.seek(); ok {
+		// Accurate seeking would drop by seconds what trim must choose by ticks.
+		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", seconds(at))
+	}
+	args = append(args, "-threads", threads)
+	args = append(args, v.Input.options()...)
+	args = append(args, "-i", v.Input.url(), "-filter_complex", v.filters())
+	for i, r := range v.Renditions {
+		args = append(args, "-map", fmt.Sprintf("[v%d]", i), "-map_metadata", "-1", "-map_chapters", "-1",
+			"-fps_mode", "passthrough", "-enc_time_base", fmt.Sprintf("%d:%d", v.Timebase.Num, v.Timebase.Den))
+		args = append(args, r.encoderOptions(max(v.Threads, 1))...)
+		args = append(args, "-fflags", "+bitexact", "-flags:v", "+bitexact",
+			"-video_track_timescale", strconv.FormatInt(v.Timebase.Den, 10), "-avoid_negative_ts", "disabled",
+			"-output_ts_offset", strconv.Itoa(Offset), "-use_editlist", "0",
+			"-movflags", "empty_moov+default_base_moof+frag_discont+frag_keyframe", "-f", "mp4", fileURL(r.Path))
+	}
+	return args
+}
+
+// seek is the argument of -ss in microseconds: it lands on the keyframe at v.Seek or before it, never after.
+func (v Video) seek() (us int64, ok bool) {
+	if v.Seek == nil {
+		return 0, false
+	}
+	at, ok := v.Timebase.ceilMicros(*v.Seek)
+	if !ok || at <= 0 {
+		return 0, false // the start of the input is where such a seek would end
+	}
+	late := int64(v.Input.Late) * 1_000_000 // seeking counts in the input's own time
+	defer func() { us += late }()
+	switch v.Input.Demuxer {
+	case "mov", "nut": // these seek by presentation time (AVFMT_SEEK_TO_PTS); nothing is subtracted
+		return at, true
+	}
+	if v.NextKeyframe == nil {
+		return at, true
+	}
+	// Whether ffmpeg subtracts depends on what it finds in the streams. Both answers must land on the same keyframe.
+	if next, ok := v.Timebase.ceilMicros(*v.NextKeyframe); ok && next-at > seekLead+1 {
+		return at + seekLead, true
+	}
+	return at, true
+}
+
+// filters is the graph: choose the frames by their ticks, log them, then shape them for each rendition.
+func (v Video) filters() string {
+	var shared []string
+	if v.Deinterlace {
+		// bwdif looks at the frames beside each one, so it stands before trim; it halves the timebase, so that is put back.
+		shared = append(shared, "bwdif=mode=send_frame:deint=interlaced", fmt.Sprintf("settb=%s", v.Timebase))
+	}
+	if v.Start != nil || v.End != nil {
+		var bounds []string
+		if v.Start != nil {
+			bounds = append(bounds, fmt.Sprintf("start_pts=%d", *v.Start))
+		}
+		if v.End != nil {
+			bounds = append(bounds, fmt.Sprintf("end_pts=%d", *v.End))
+		}
+		shared = append(shared, "trim="+strings.Join(bounds, ":"))
+	}
+	key, value, _ := strings.Cut(frameMark, "=")
+	// A filter's option is unescaped twice, hence the two backslashes that reach it.
+	shared = append(shared, "metadata=mode=add:key="+key+":value="+value, `metadata=mode=print:file=pipe\\:3`)
+
+	graph := fmt.Sprintf("[0:%d]%s", v.Stream, strings.Join(shared, ","))
+	if len(v.Renditions) == 1 {
+		return graph + "," + v.Renditions[0].filters() + "[v0]"
+	}
+	graph += ",split=" + strconv.Itoa(len(v.Renditions))
+	var branches strings.Builder
+	for i := range v.Renditions {
+		graph += fmt.Sprintf("[s%d]", i)
+		fmt.Fprintf(&branches, ";[s%d]%s[v%d]", i, v.Renditions[i].filters(), i)
+	}
+	return graph + branches.String()
+}
+
+// filters shape the chosen frames for one rendition.
+func (r Rendition) filters() string {
+	var chain []string
+	switch {
+	case r.Width == 0 && r.Height == 0:
+		// Chroma is stored for pairs of columns (4:2:0, 4:2:2) and rows (4:2:0); the odd last one has none of its own.
+		if crop := evenCrop(r.PixelFormat); crop != "" {
+			chain = append(chain, crop)
+		}
+	default:
+		chain = append(chain, fmt.Sprintf("scale=%s:%s:flags=bicubic", sizeOption(r.Width), sizeOption(r.Height)))
+	}
+	if r.PixelFormat != "" {
+		chain = append(chain, "format="+r.PixelFormat)
+	}
+	if r.SAR.Known() {
+		chain = append(chain, "setsar="+r.SAR.String())
+	}
+	var params []string
+	for _, p := range []struct{ option, value string }{
+		{"range", r.Color.Range},
+		{"color_primaries", r.Color.Primaries},
+		{"color_trc", r.Color.Transfer},
+		{"colorspace", r.Color.Space},
+	} {
+		if declared(p.value) {
+			params = append(params, p.option+"="+p.value)
+		}
+	}
+	if len(params) > 0 {
+		chain = append(chain, "setparams="+strings.Join(params, ":"))
+	}
+	if len(chain) == 0 {
+		return "null"
+	}
+	return strings.Join(chain, ",")
+}
+
+func sizeOption(size int) string {
+	if size == 0 {
+		return "-2" // what keeps the shape, rounded to even
+	}
+	return strconv.Itoa(size)
+}
+
+// evenCrop drops the last column or row where it has no partner and the format stores chroma for pairs.
+func evenCrop(pixelFormat string) string {
+	const even = "trunc(i%s/2)*2"
+	switch {
+	case strings.Contains(pixelFormat, "420"), strings.HasPrefix(pixelFormat, "p010"), pixelFormat == "nv12", pixelFormat == "":
+		return "crop=" + fmt.Sprintf(even, "w") + ":" + fmt.Sprintf(even, "h") + ":0:0"
+	case strings.Contains(pixelFormat, "422"):
+		return "crop=" + fmt.Sprintf(even, "w") + ":ih:0:0"
+	}
+	return ""
+}
+
+var colorWord = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+
+// declared says whether a word of ffprobe describes a colour and is safe inside a filter graph.
+func declared(word string) bool {
+	switch word {
+	case "unknown", "unspecified", "reserved":
+		return false
+	}
+	return colorWord.MatchString(word)
+}
+
+// encoderOptions are the options of the encoder. Threads are fixed, because x264, x265 and libvpx encode differently
+// with another number of them, and ask the machine for one if not told.
+func (r Rendition) encoderOptions(threads int) []string {
+	encoder, ok := Encoder(r.Codec, r.GPU)
+	if !ok {
+		encoder = r.Codec // ffmpeg will say that it does not know it
+	}
+	n := strconv.Itoa(threads)
+	args := []string{"-c:v", encoder}
+	if declared(r.Color.ChromaLocation) {
+		args = append(args, "-chroma_sample_location", r.Color.ChromaLocation)
+	}
+	if r.GPU {
+		args = append(args, "-preset", r.Preset, "-rc", "vbr", "-cq", strconv.Itoa(r.CRF), "-b:v", "0")
+		if r.Codec == "h265" {
+			args = append(args, "-tag:v", "hvc1")
+		}
+		return args
+	}
+	crf := strconv.Itoa(r.CRF)
+	switch encoder {
+	case "libx264":
+		args = append(args, "-preset", r.Preset, "-crf", crf, "-threads", n)
+		args = append(args, params("-x264-params", r.rate("fps"), r.HDR.x264())...)
+	case "libx265":
+		args = append(args, "-preset", r.Preset, "-crf", crf, "-tag:v", "hvc1")
+		args = append(args, params("-x265-params", append([]string{"log-level=warning", "open-gop=0"},
+			append(x265Threads(threads), r.rate("fps"), r.HDR.x265())...)...)...)
+	case "libvpx-vp9":
+		args = append(args, "-crf", crf, "-b:v", "0", "-deadline", "good", "-cpu-used", r.Preset,
+			"-row-mt", "1", "-threads", n)
+	case "libsvtav1":
+		args = append(args, "-preset", r.Preset, "-crf", crf)
+		fps := ""
+		if r.FrameRate.Known() {
+			fps = fmt.Sprintf("fps-num=%d:fps-denom=%d", r.FrameRate.Num, r.FrameRate.Den)
+		}
+		// irefresh-type=2 closes each group of pictures.
+		args = append(args, params("-svtav1-params", "irefresh-type=2", "lp="+n, fps, r.HDR.svtav1())...)
+	}
+	return args
+}
+
+// x265Threads fixes how x265 divides its work: left alone, it looks at the machine's cores.
+func x265Threads(threads int) []string {
+	frameThreads := 1
+	if threads >= 4 {
+		frameThreads = 2
+	}
+	return []string{fmt.Sprintf("pools=%d", threads), fmt.Sprintf("frame-threads=%d", frameThreads), "lookahead-slices=0"}
+}
+
+// rate names the frame rate to an encoder, which would else believe what ffmpeg guesses from the start of a segment.
+func (r Rendition) rate(option string) string {
+	if !r.FrameRate.Known() {
+		return ""
+	}
+	return option + "=" + r.FrameRate.String()
+}
+
+// params joins the parts that are not empty as an encoder's private parameters.
+func params(option string, parts ...string) []string {
+	var kept []string
+	for _, part := range parts {
+		if part != "" {
+			kept = append(kept, part)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return []string{option, strings.Join(kept, ":")}
+}
