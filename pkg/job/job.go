@@ -32,11 +32,20 @@ type Source struct {
 	Size     int64        `json:"size"`
 	Version  string       `json:"version"`  // ETag, or modification time
 	Demuxer  string       `json:"demuxer"`  // the ffmpeg demuxer that its own first bytes call for
-	Origin   Ticks        `json:"origin"`   // microseconds: the source's time that becomes 0 in every output
+	Origin   Moment       `json:"origin"`   // the source's time that becomes 0 in every output: the earliest start of a stream
 	Duration Ticks        `json:"duration"` // microseconds; 0 where unknown
 	Picture  *Picture     `json:"picture,omitempty"`
 	Tracks   []AudioTrack `json:"tracks,omitempty"`
 }
+
+// Moment is a point in time, exactly.
+type Moment struct {
+	Ticks    Ticks    `json:"ticks"`
+	Timebase Timebase `json:"timebase"`
+}
+
+// In is the moment in ticks of tb, the nearest.
+func (m Moment) In(tb Timebase) Ticks { return Rescale(m.Ticks, m.Timebase, tb) }
 
 // Picture is a source's video stream.
 type Picture struct {
@@ -126,6 +135,7 @@ type AudioFacts struct {
 	PieceFacts
 	Samples int      `json:"samples"` // packets of the codec
 	Scale   Timebase `json:"scale"`
+	Final   Ticks    `json:"final"`  // of Scale: decode time of the last packet, counted from the first
 	Skip    Ticks    `json:"skip"`   // of Scale: priming, before the first sample that is heard
 	Delay   Ticks    `json:"delay"`  // of Scale: when that one is heard, on the output's timeline; negative is cut off
 	Length  Ticks    `json:"length"` // of Scale: how much is heard
@@ -145,8 +155,8 @@ type OutputFacts struct {
 // everywhere. Two is what a Lambda function of 3.5 GB has.
 const DefaultThreads = 2
 
-// Normalise fills in what the request leaves open. hasPicture says whether the source has a video stream; where it has
-// none, settings for one are Problems.
+// Normalise fills in what the request, which Check finds nothing wrong with, leaves open. The receiver keeps what it
+// has. hasPicture says whether the source has a video stream; where it has none, settings for one are Problems.
 func (r Request) Normalise(hasPicture bool) (Request, error) {
 	var ps Problems
 	r.Outputs = slices.Clone(r.Outputs)
@@ -182,10 +192,7 @@ func (r Request) Normalise(hasPicture bool) (Request, error) {
 	r.Compute.Concurrency = cmp.Or(r.Compute.Concurrency, 1000)
 	r.Compute.Threads = cmp.Or(r.Compute.Threads, DefaultThreads)
 	r.Retention.Hours = cmp.Or(r.Retention.Hours, 2)
-	if len(ps) > 0 {
-		return r, invalid(ps)
-	}
-	return r, nil
+	return r, ps.Err()
 }
 
 // ID names the work that a normalised request asks for: the same source, request and encoder give the same ID, so that

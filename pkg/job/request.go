@@ -1,13 +1,18 @@
 // Package job defines what mapreel works on: the request a user makes, the job it becomes, and the messages that the
 // stages of the state machine hand to one another. It holds values and rules, and does no I/O.
 //
-//	req, err := job.Parse(body) // err lists every problem with its JSON pointer
-//	id := job.ID(req, source, encoder)
+//	req, err := job.Parse(body) // err holds every Problem with its JSON pointer
+//	req, err = req.Normalise(source.Picture != nil)
+//	id, err := job.ID(req, source, encoder)
 package job
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -106,30 +111,47 @@ type Retention struct {
 // Bitrate is in bits per second. In JSON it is a number, or a string such as "160k" or "2.5M".
 type Bitrate int64
 
-// ParseBitrate reads "160k", "2.5M" or "96000".
+// bitrate is the text form: whole or decimal digits, and k for thousand or M for million.
+var bitrate = regexp.MustCompile(`^([0-9]+)(?:\.([0-9]+))?([kM]?)$`)
+
+// maxBitrate is where ParseBitrate stops: a gigabit a second is beyond any sound.
+const maxBitrate = 1_000_000_000
+
+// ParseBitrate reads "160k", "2.5M" or "96000": a whole number of bits a second, at least 1.
 func ParseBitrate(s string) (Bitrate, error) {
-	unit, digits := 1.0, s
-	switch {
-	case strings.HasSuffix(s, "k"):
-		unit, digits = 1e3, strings.TrimSuffix(s, "k")
-	case strings.HasSuffix(s, "M"):
-		unit, digits = 1e6, strings.TrimSuffix(s, "M")
+	bad := fmt.Errorf("%.40q is not a bit rate such as 160k", s)
+	m := bitrate.FindStringSubmatch(s)
+	if m == nil {
+		return 0, bad
 	}
-	v, err := strconv.ParseFloat(digits, 64)
-	if err != nil || v <= 0 || v*unit > 1e9 || strings.ContainsAny(digits, "eExXpP_nN") {
-		return 0, fmt.Errorf("%q is not a bit rate such as 160k", s)
+	places := map[string]int{"": 0, "k": 3, "M": 6}[m[3]]
+	decimals := strings.TrimRight(m[2], "0")
+	if len(decimals) > places {
+		return 0, bad
 	}
-	return Bitrate(v * unit), nil
+	v, err := strconv.ParseInt(m[1]+decimals+strings.Repeat("0", places-len(decimals)), 10, 64)
+	if err != nil || v < 1 || v > maxBitrate {
+		return 0, bad
+	}
+	return Bitrate(v), nil
 }
 
 func (b *Bitrate) UnmarshalJSON(data []byte) error {
 	var s string
-	if err := json.Unmarshal(data, &s); err != nil {
-		s = string(data)
+	if bytes.HasPrefix(data, []byte(`"`)) {
+		if err := json.Unmarshal(data, &s); err != nil {
+			return err
+		}
+		v, err := ParseBitrate(s)
+		*b = v
+		return err
 	}
-	v, err := ParseBitrate(s)
-	*b = v
-	return err
+	v, err := strconv.ParseFloat(string(data), 64) // JSON may write 160000 as 1.6e5
+	if err != nil || v < 1 || v > maxBitrate || v != math.Trunc(v) {
+		return errors.New("must be a whole number of bits a second, or a string such as \"160k\"")
+	}
+	*b = Bitrate(v)
+	return nil
 }
 
 func (b Bitrate) String() string {
@@ -142,15 +164,19 @@ func (b Bitrate) String() string {
 // MarshalText keeps a Bitrate readable: "160k".
 func (b Bitrate) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
-// Seconds is a length of time that JSON holds as a number of seconds.
+// Seconds is a length of time that JSON holds as a number of seconds. It keeps nanoseconds.
 type Seconds time.Duration
+
+// maxSeconds is where reading a Seconds stops: far below what a time.Duration holds, far above any limit here, and
+// small enough that a float64 tells its nanoseconds apart.
+const maxSeconds = 1e6
 
 func (s *Seconds) UnmarshalJSON(data []byte) error {
 	v, err := strconv.ParseFloat(string(data), 64)
-	if err != nil || v < 0 || v > 1e6 {
-		return fmt.Errorf("%s is not a number of seconds", data)
+	if err != nil || v < 0 || v > maxSeconds {
+		return errors.New("must be a number of seconds")
 	}
-	*s = Seconds(v * float64(time.Second))
+	*s = Seconds(math.Round(v * float64(time.Second)))
 	return nil
 }
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"reflect"
 	"regexp"
@@ -12,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 )
@@ -43,35 +46,69 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Err is an error of kind fault.Invalid that holds ps, for errors.As to find; nil where there are none.
+func (ps Problems) Err() error {
+	if len(ps) == 0 {
+		return nil
+	}
+	return fault.Wrap(fault.Invalid, ps, "invalid request")
+}
+
 // Parse reads a request from JSON and checks all that can be known without its source. The error is of kind
 // fault.Invalid and holds Problems.
+//
+// It is stricter than encoding/json: field names count with their case, an unknown one is a problem, null and an
+// explicit zero or empty text never stand for a default. Where a name occurs twice, the last counts.
 func Parse(data []byte) (Request, error) {
 	var req Request
+	whole := func(message string) (Request, error) { return Request{}, Problems{{"", message}}.Err() }
 	if len(data) > MaxRequest {
-		return req, fault.New(fault.Invalid, "the request is larger than %d bytes", MaxRequest)
+		return whole(fmt.Sprintf("is %d bytes long; at most %d", len(data), MaxRequest))
+	}
+	if !utf8.Valid(data) {
+		return whole("is not JSON: it holds bytes that are not UTF-8")
 	}
 	var tree any
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	if err := dec.Decode(&tree); err != nil {
-		return req, fault.Wrap(fault.Invalid, err, "the request is not JSON")
+		return whole("is not JSON: " + syntax(err, data))
 	}
-	if dec.More() {
-		return req, fault.New(fault.Invalid, "the request is not JSON: text follows its end")
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return whole("is not JSON: text follows its end")
 	}
 	if problems := shape(nil, "", tree, reflect.TypeFor[Request]()); len(problems) > 0 {
-		return req, invalid(problems)
+		return Request{}, problems.Err()
 	}
-	if err := json.Unmarshal(data, &req); err != nil {
-		return req, fault.Wrap(fault.Invalid, err, "the request")
+	// From the tree, not from data: of a name that occurs twice, encoding/json would mix both values.
+	seen, err := json.Marshal(tree)
+	if err == nil {
+		err = json.Unmarshal(seen, &req)
 	}
-	if problems := req.Check(); len(problems) > 0 {
-		return req, invalid(problems)
+	if err != nil {
+		return whole(err.Error())
+	}
+	if err := req.Check().Err(); err != nil {
+		return Request{}, err
 	}
 	return req, nil
 }
 
-func invalid(ps Problems) error { return fault.Wrap(fault.Invalid, ps, "invalid request") }
+// syntax says what is wrong with JSON, and where.
+func syntax(err error, data []byte) string {
+	var at *json.SyntaxError
+	switch {
+	case errors.Is(err, io.EOF):
+		return "it is empty"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "it ends too early"
+	case errors.As(err, &at):
+		before := data[:min(max(at.Offset-1, 0), int64(len(data)))]
+		line, column := 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n')
+		return fmt.Sprintf("line %d, column %d: %v", line, column, err)
+	}
+	return err.Error()
+}
 
 // shape compares decoded JSON with a Go type: unknown fields and wrong types, each with its pointer. encoding/json
 // would stop at the first and name no pointer.
@@ -96,19 +133,23 @@ func shape(ps Problems, at string, v any, t reflect.Type) Problems {
 		if !ok {
 			return bad("an object")
 		}
-		fields := map[string]reflect.Type{}
+		fields := map[string]reflect.StructField{}
 		for f := range t.Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			fields[name] = f.Type
+			fields[name] = f
 		}
 		for _, name := range slices.Sorted(maps.Keys(object)) {
 			p := at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-			ft, known := fields[name]
+			f, known := fields[name]
 			if !known {
 				ps = append(ps, Problem{p, "is not a field; these are: " + strings.Join(slices.Sorted(maps.Keys(fields)), ", ")})
 				continue
 			}
-			ps = shape(ps, p, object[name], ft)
+			before := len(ps)
+			ps = shape(ps, p, object[name], f.Type)
+			if message := unset(object[name], f); message != "" && len(ps) == before {
+				ps = append(ps, Problem{p, message})
+			}
 		}
 	case reflect.Slice:
 		list, ok := v.([]any)
@@ -129,10 +170,30 @@ func shape(ps Problems, at string, v any, t reflect.Type) Problems {
 	case reflect.Int:
 		n, ok := v.(json.Number)
 		if _, err := strconv.Atoi(n.String()); !ok || err != nil {
-			return bad("a whole number")
+			return bad("a whole number, without point or exponent")
 		}
+	default:
+		panic("job: no shape of " + t.String()) // a new field's type; every test that parses meets it
 	}
 	return ps
+}
+
+// unset says what is wrong with an explicit value that a Request cannot tell from an absent one; "" where it can.
+func unset(v any, f reflect.StructField) string {
+	if _, options, _ := strings.Cut(f.Tag.Get("json"), ","); options != "omitempty" || f.Type.Kind() == reflect.Pointer {
+		return ""
+	}
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Float64(); err == nil && n == 0 {
+			return "0 is too small; leave it out for the default"
+		}
+	case string:
+		if v == "" {
+			return "is empty; leave it out for the default"
+		}
+	}
+	return ""
 }
 
 // Limits of a request, each with its reason.
@@ -146,6 +207,9 @@ const (
 	maxName     = 200              // bytes: leaves room for an extension and a temporary suffix in a file name
 	minHeight   = 16               // the smallest picture that every encoder here takes
 	maxHeight   = 8640             // 16K
+	maxAddress  = 4096             // bytes of source and destination: PATH_MAX of Linux; S3's keys end at 1024
+	minAudio    = 6_000            // bits a second: the least that libopus documents
+	maxAudio    = 1_536_000        // of eight channels, far above what any ear asks for
 )
 
 // x264Presets are those of x264 and x265, fastest first.
@@ -159,6 +223,7 @@ type encoder struct {
 	presetsOf  func(string) bool
 	presetsAre string
 	containers []Container
+	nvenc      bool // NVENC can make it
 }
 
 func oneOf(list []string) func(string) bool {
@@ -175,15 +240,17 @@ func upTo(limit int) func(string) bool {
 // encoders holds each codec's ranges, from the encoders' own documentation, and its defaults: x264's CRF 21 and what
 // looks about the same with the others.
 var encoders = map[VideoCodec]encoder{
-	H264: {51, 21, "medium", oneOf(x264Presets), strings.Join(x264Presets, ", "), []Container{MP4, Matroska}},
-	H265: {51, 24, "medium", oneOf(x264Presets), strings.Join(x264Presets, ", "), []Container{MP4, Matroska}},
-	VP9:  {63, 31, "4", upTo(8), "0 (slow) to 8 (fast)", []Container{Matroska, WebM}},
-	AV1:  {63, 32, "8", upTo(13), "0 (slow) to 13 (fast)", []Container{MP4, Matroska, WebM}},
+	H264: {51, 21, "medium", oneOf(x264Presets), strings.Join(x264Presets, ", "), []Container{MP4, Matroska}, true},
+	H265: {51, 24, "medium", oneOf(x264Presets), strings.Join(x264Presets, ", "), []Container{MP4, Matroska}, true},
+	VP9:  {63, 31, "4", upTo(8), "0 (slow) to 8 (fast)", []Container{Matroska, WebM}, false},
+	AV1:  {63, 32, "8", upTo(13), "0 (slow) to 13 (fast)", []Container{MP4, Matroska, WebM}, true},
 }
 
-var name = regexp.MustCompile(`^[^/\\\x00-\x1f\x7f]+$`)
+// name is what an output may be called: one name of a path, not hidden, without what terminals or shells choke on.
+var name = regexp.MustCompile(`^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*$`)
 
-// Check lists what is wrong with the request, as far as it can be known without its source.
+// Check lists what is wrong with the request, as far as it can be known without its source. What is left open (zero) is
+// not wrong, but for what is required.
 func (r Request) Check() Problems {
 	var ps Problems
 	add := func(pointer, format string, args ...any) {
@@ -194,11 +261,15 @@ func (r Request) Check() Problems {
 			add(pointer, "%d is outside %d to %d", v, low, high)
 		}
 	}
-	if r.Source == "" {
-		add("/source", "is required")
-	}
-	if r.Destination == "" {
-		add("/destination", "is required")
+	for _, a := range []struct{ pointer, text string }{{"/source", r.Source}, {"/destination", r.Destination}} {
+		switch {
+		case a.text == "":
+			add(a.pointer, "is required")
+		case len(a.text) > maxAddress:
+			add(a.pointer, "is %d bytes long; at most %d", len(a.text), maxAddress)
+		case strings.ContainsRune(a.text, 0) || !utf8.ValidString(a.text):
+			add(a.pointer, "%q holds bytes that are not text", a.text)
+		}
 	}
 	if len(r.Outputs) == 0 {
 		add("/outputs", "at least one is required")
@@ -209,16 +280,19 @@ func (r Request) Check() Problems {
 	seen := map[string]bool{}
 	for i, out := range r.Outputs {
 		at := fmt.Sprintf("/outputs/%d", i)
+		key := strings.ToLower(out.File()) // where case does not count, one would replace the other
 		switch {
 		case out.Name == "":
 			add(at+"/name", "is required")
-		case !name.MatchString(out.Name) || strings.HasPrefix(out.Name, ".") || len(out.Name) > maxName:
+		case len(out.Name) > maxName:
+			add(at+"/name", "is %d bytes long; at most %d", len(out.Name), maxName)
+		case !name.MatchString(out.Name) || !utf8.ValidString(out.Name):
 			add(at+"/name", "%q cannot be a file's name", out.Name)
-		case seen[out.File()]:
+		case seen[key]:
 			add(at+"/name", "%q is the name of an earlier output", out.File())
 		}
-		seen[out.File()] = true
-		ps = append(ps, out.check(at)...)
+		seen[key] = true
+		ps = append(ps, out.check(at, r.Compute.GPU)...)
 	}
 	if s := time.Duration(r.Segment.Seconds); s != 0 && (s < minSegment || s > maxSegment) {
 		add("/segment/seconds", "%v is outside %v to %v", s, minSegment, maxSegment)
@@ -237,7 +311,7 @@ func (r Request) Check() Problems {
 	return ps
 }
 
-func (o Output) check(at string) (ps Problems) {
+func (o Output) check(at string, gpu bool) (ps Problems) {
 	add := func(pointer, format string, args ...any) {
 		ps = append(ps, Problem{at + pointer, fmt.Sprintf(format, args...)})
 	}
@@ -246,7 +320,7 @@ func (o Output) check(at string) (ps Problems) {
 	case MP4, Matroska, WebM:
 	default:
 		add("/container", "%q is none of mp4, mkv, webm", c)
-		return ps
+		return ps // what it may hold is not known
 	}
 	if len(o.Video) > 1 {
 		add("/video", "a file holds one picture; %d were asked for", len(o.Video))
@@ -261,6 +335,9 @@ func (o Output) check(at string) (ps Problems) {
 		}
 		if !slices.Contains(e.containers, c) {
 			add(p+"/codec", "%s cannot hold %s", c, codec)
+		}
+		if gpu && !e.nvenc {
+			add(p+"/codec", "%s cannot be encoded on a GPU; leave out gpu, or choose h264, h265 or av1", codec)
 		}
 		if v.CRF != nil && (*v.CRF < 0 || *v.CRF > e.maxCRF) {
 			add(p+"/crf", "%d is outside 0 to %d for %s", *v.CRF, e.maxCRF, codec)
@@ -282,8 +359,8 @@ func (o Output) check(at string) (ps Problems) {
 		default:
 			add("/audio/codec", "%q is none of auto, copy, aac, opus, none", a.Codec)
 		}
-		if a.Bitrate != 0 && (a.Bitrate < 6_000 || a.Bitrate > 1_536_000) {
-			add("/audio/bitrate", "%v is outside 6k to 1536k", a.Bitrate)
+		if a.Bitrate != 0 && (a.Bitrate < minAudio || a.Bitrate > maxAudio) {
+			add("/audio/bitrate", "%v is outside %v to %v", a.Bitrate, Bitrate(minAudio), Bitrate(maxAudio))
 		}
 	}
 	return ps

@@ -103,3 +103,21 @@ func (x Index) count(start, end job.Ticks) int {
 	j, _ := slices.BinarySearch(x.Times, end)
 	return j - i
 }
+
+// Stretches covers the picture with segments that begin exactly at index.Sync, one each: the stretches that Split cut,
+// whose worker reads its own stretch and the next. The number of frames is not promised: what a source without an index
+// holds and what can be decoded of it may differ.
+func Stretches(index Index) []job.Segment {
+	segments := make([]job.Segment, len(index.Sync))
+	for i, start := range index.Sync {
+		segments[i] = job.Segment{Index: i, Start: start, End: index.End, Seek: start}
+		if i > 0 {
+			segments[i-1].End = start
+		}
+	}
+	if n := len(segments); n > 0 {
+		segments[0].Start = min(segments[0].Start, index.Start)
+		segments[n-1].Last = true
+	}
+	return segments
+}

@@ -1,0 +1,418 @@
+// Package local runs a job in this process: the definition that AWS runs, interpreted by pkg/asl, with the stages
+// called directly, a folder as scratch and a SQLite file as ledger.
+//
+//	report, err := local.Run(ctx, request, local.Options{Scratch: dir, Tools: tools, Observe: draw})
+package local
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mapreel/mapreel/pkg/asl"
+	"github.com/mapreel/mapreel/pkg/blob/dir"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
+	"github.com/mapreel/mapreel/pkg/stage"
+	"github.com/mapreel/mapreel/statemachine"
+)
+
+// Options say where and how a job runs here. Scratch and Tools are required.
+type Options struct {
+	Scratch string       // folder for pieces and the ledger; made where it is missing
+	Tools   ffmpeg.Tools // of ffmpeg.Find
+	Jobs    int          // segments encoded at once; 0: one a core
+	Keep    bool         // keep the pieces after the job is done
+	Log     *slog.Logger // may be nil
+	Observe func(Event)  // called from one goroutine at a time; may be nil
+}
+
+// Event is what happens in a run: what a stage tells, and what the machine does with it.
+type Event struct {
+	stage.Event
+	Time  time.Time `json:"time"`
+	State string    `json:"state,omitempty"` // the state of the machine, for "retried"
+}
+
+// Retried is the type of an Event that says that a state failed and is tried again: State, Attempt.
+const Retried stage.EventType = "retried"
+
+// Report says what a run made and what it took.
+type Report struct {
+	job.Result
+	Elapsed time.Duration
+	CPU     time.Duration // of this process and its children
+	Encoded int           // segments that this run encoded; the others were done before
+	Source  int64         // bytes
+}
+
+// Status is a job as the ledger shows it.
+type Status struct {
+	Job      string    `json:"job"`
+	State    string    `json:"state"` // running, interrupted, failed or done
+	Source   string    `json:"source"`
+	Outputs  []string  `json:"outputs"`
+	Segments int       `json:"segments"`
+	Done     int       `json:"done"`
+	Running  int       `json:"running"`
+	Updated  time.Time `json:"updated"`
+	Error    string    `json:"error,omitempty"`
+}
+
+// Run does req on this machine, or as much of it as an earlier run left undone. Cancelling ctx stops every process it
+// started and keeps what is finished. Errors carry a kind of package fault.
+func Run(ctx context.Context, req job.Request, opts Options) (Report, error) {
+	if problems := req.Check(); len(problems) > 0 {
+		return Report{}, fault.Wrap(fault.Invalid, problems, "invalid request")
+	}
+	if _, err := os.Stat(req.Source); err != nil {
+		return Report{}, readable(err, req.Source)
+	}
+	if err := prepare(req.Destination); err != nil {
+		return Report{}, err
+	}
+	began, cpu := time.Now(), cpuTime()
+	r, err := open(ctx, req, opts)
+	if err != nil {
+		return Report{}, err
+	}
+	report, err := r.run(ctx, req)
+	err = errors.Join(err, r.close())
+	report.Elapsed, report.CPU = time.Since(began), cpuTime()-cpu
+	return report, err
+}
+
+// readable says what is wrong with a source that cannot even be looked at.
+func readable(err error, path string) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return fault.WithHint(fault.Wrap(fault.KindOf(err), err, "cannot read "+path), "check the path of the source")
+}
+
+// runner is one run of one request.
+type runner struct {
+	opts   Options
+	name   string // of the execution
+	ledger *sqlite.Ledger
+	lock   *os.File
+	worker *stage.Worker
+	pieces *dir.Store
+
+	mu      sync.Mutex // guards calls of opts.Observe, and what is counted from them
+	encoded int
+	size    int64
+}
+
+// open takes hold of the scratch folder: the ledger, the store of pieces, and the lock that keeps a second run of the
+// same request out.
+func open(ctx context.Context, req job.Request, opts Options) (_ *runner, err error) {
+	r := &runner{opts: opts, name: fmt.Sprintf("local-%d-%d", os.Getpid(), time.Now().UnixNano())}
+	if opts.Scratch, err = filepath.Abs(opts.Scratch); err == nil {
+		err = os.MkdirAll(opts.Scratch, 0o755)
+	}
+	if err != nil {
+		return nil, fault.WithHint(fault.Wrap(fault.KindOf(err), err, "scratch folder"), "choose another with --scratch")
+	}
+	if r.lock, err = lock(opts.Scratch, req); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close())
+		}
+	}()
+	// What a killed run of this request left half-made is of no use: only what the ledger knows counts.
+	temp := r.lock.Name() + ".tmp"
+	if err = os.RemoveAll(temp); err == nil {
+		err = os.Mkdir(temp, 0o755)
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.KindOf(err), err, "working folder")
+	}
+	if r.pieces, err = dir.New(filepath.Join(opts.Scratch, "pieces")); err != nil {
+		return nil, err
+	}
+	if r.ledger, err = sqlite.Open(ctx, ledgerPath(opts.Scratch)); err != nil {
+		return nil, err
+	}
+	if err = collect(ctx, r.ledger, r.pieces); err != nil {
+		return nil, err
+	}
+	r.worker = &stage.Worker{
+		Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolve, Tools: opts.Tools,
+		Temp: temp, Owner: r.name, Keep: opts.Keep, Log: opts.Log,
+		Observe: func(e stage.Event) { r.tell(Event{Event: e}) },
+	}
+	return r, nil
+}
+
+func (r *runner) close() error {
+	var errs []error
+	if r.ledger != nil {
+		errs = append(errs, r.ledger.Close())
+	}
+	if r.lock != nil {
+		errs = append(errs, os.RemoveAll(r.lock.Name()+".tmp"), r.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// bucket is the name under which the Map's ItemReader finds the store of pieces here.
+const bucket = "scratch"
+
+func ledgerPath(scratch string) string { return filepath.Join(scratch, "ledger.db") }
+
+// lock keeps two processes from working on the same request at once: both would be right, but each would do all the
+// work. The kernel lets go of it however this process ends.
+func lock(scratch string, req job.Request) (*os.File, error) {
+	req.Compute.Concurrency, req.Retention = 0, job.Retention{}
+	data, err := json.Marshal(req)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "naming the lock")
+	}
+	locks := filepath.Join(scratch, "locks")
+	if err := os.MkdirAll(locks, 0o755); err != nil {
+		return nil, fault.Wrap(fault.KindOf(err), err, "scratch folder")
+	}
+	sum := sha256.Sum256(data)
+	f, err := os.OpenFile(filepath.Join(locks, hex.EncodeToString(sum[:10])), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fault.Wrap(fault.KindOf(err), err, "lock in the scratch folder")
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fault.WithHint(fault.New(fault.Transient, "another process is working on this very request"),
+			"wait for it, or watch it with: mapreel jobs")
+	}
+	return f, nil
+}
+
+// collect removes jobs whose time is over, and their pieces.
+func collect(ctx context.Context, l *sqlite.Ledger, pieces *dir.Store) error {
+	expired, err := l.Expire(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	for _, id := range expired {
+		for info, err := range pieces.List(ctx, job.Prefix(id)) {
+			if err == nil {
+				err = pieces.Delete(ctx, info.Key)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	_, err = pieces.Sweep(ctx, "")
+	return err
+}
+
+func (r *runner) run(ctx context.Context, req job.Request) (Report, error) {
+	req.Compute.Concurrency = cmp.Or(r.opts.Jobs, runtime.NumCPU())
+	input, err := json.Marshal(req)
+	if err != nil {
+		return Report{}, fault.Wrap(fault.Internal, err, "request")
+	}
+	machine, tasks, err := r.machine()
+	if err != nil {
+		return Report{}, err
+	}
+	out, err := machine.Run(ctx, asl.Execution{ID: r.name, Name: r.name, Input: input, Tasks: tasks, Items: r.items, Observe: r.history})
+	if err != nil {
+		return Report{}, r.fail(ctx, err)
+	}
+	report := Report{Encoded: r.encoded}
+	if err := json.Unmarshal(out, &report.Result); err != nil {
+		return report, fault.Wrap(fault.Internal, err, "output of the state machine")
+	}
+	if info, err := os.Stat(req.Source); err == nil {
+		report.Source = info.Size()
+	}
+	return report, nil
+}
+
+// machine is the definition with this process's tasks in its placeholders.
+func (r *runner) machine() (*asl.Machine, map[string]asl.Task, error) {
+	values := map[string]string{
+		"Partition": "local", "BatchQueue": "local", "BatchJobDefinition": "local", "GpuQueue": "local", "GpuJobDefinition": "local",
+	}
+	handlers := r.worker.Handlers()
+	tasks := map[string]asl.Task{"arn:local:states:::batch:submitJob.sync": batch(handlers)}
+	for _, name := range statemachine.Tasks() {
+		arn := "arn:local:lambda:::function:" + name
+		values[statemachine.Placeholder(name)] = arn
+		handle := handlers[name]
+		tasks[arn] = func(ctx context.Context, in asl.TaskInput) (json.RawMessage, error) { return handle(ctx, in.Arguments) }
+	}
+	definition, err := statemachine.Substitute(values)
+	if err != nil {
+		return nil, nil, fault.Wrap(fault.Internal, err, "state machine")
+	}
+	machine, err := asl.Load(definition)
+	return machine, tasks, fault.Wrap(fault.Internal, err, "state machine")
+}
+
+// batch stands for AWS Batch's submitJob.sync: it runs the stage that the job's environment names, as the container
+// would, in this process.
+func batch(handlers map[string]stage.Handler) asl.Task {
+	return func(ctx context.Context, in asl.TaskInput) (json.RawMessage, error) {
+		var submit struct {
+			ContainerOverrides struct {
+				Environment []struct{ Name, Value string }
+			}
+		}
+		if err := json.Unmarshal(in.Arguments, &submit); err != nil {
+			return nil, fault.Wrap(fault.Internal, err, "arguments of submitJob")
+		}
+		for _, v := range submit.ContainerOverrides.Environment {
+			if v.Name != "MAPREEL_TASK" {
+				continue
+			}
+			var task struct {
+				Stage string
+				Input json.RawMessage
+			}
+			if err := json.Unmarshal([]byte(v.Value), &task); err != nil {
+				return nil, fault.Wrap(fault.Internal, err, v.Name)
+			}
+			if handle, ok := handlers[task.Stage]; ok {
+				return handle(ctx, task.Input)
+			}
+		}
+		return nil, fault.New(fault.Internal, "a Batch job without a known stage in MAPREEL_TASK")
+	}
+}
+
+// items opens what a Distributed Map reads.
+func (r *runner) items(ctx context.Context, source asl.ItemSource) (io.ReadCloser, error) {
+	if source.Bucket != bucket {
+		return nil, fault.New(fault.Internal, "a Map reads its items from bucket %q", source.Bucket)
+	}
+	return r.pieces.Open(ctx, source.Key, 0, -1)
+}
+
+// history passes on what the machine itself has to tell: what it will try again.
+func (r *runner) history(e asl.Event) {
+	if e.Type != asl.TaskScheduled || e.Attempt == 0 {
+		return
+	}
+	r.tell(Event{Event: stage.Event{Type: Retried, Attempt: e.Attempt}, State: e.State})
+}
+
+// fail tells Finish what EventBridge would tell it on AWS, and passes err on.
+func (r *runner) fail(ctx context.Context, err error) error {
+	in := job.FinishInput{Execution: r.name, Status: "FAILED", Error: string(fault.KindOf(err)), Cause: err.Error()}
+	if ctx.Err() != nil {
+		in.Status = "ABORTED"
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, ferr := r.worker.Finish(last, in); ferr != nil {
+		err = errors.Join(err, ferr)
+	}
+	return err
+}
+
+func (r *runner) tell(e Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.Type == stage.Finished && strings.HasPrefix(e.Unit, "video/") {
+		r.encoded++
+	}
+	if r.opts.Observe != nil {
+		e.Time = time.Now()
+		r.opts.Observe(e)
+	}
+}
+
+// Jobs lists the jobs in the ledger of a scratch folder, newest first, also while other processes run some.
+func Jobs(ctx context.Context, scratch string) ([]Status, error) {
+	if _, err := os.Stat(ledgerPath(scratch)); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	l, err := sqlite.Open(ctx, ledgerPath(scratch))
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	var list []Status
+	for record, err := range l.Jobs(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		s, err := status(ctx, l, record)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// interrupted is the state of a job whose process ended without a word. The same command continues it.
+const interrupted = "interrupted"
+
+// alive says whether the process of an execution is still there.
+func alive(execution string) bool {
+	var pid int
+	var began int64
+	if _, err := fmt.Sscanf(execution, "local-%d-%d", &pid, &began); err != nil {
+		return true // not ours to judge
+	}
+	return !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
+}
+
+func status(ctx context.Context, l ledger.Ledger, record ledger.Job) (Status, error) {
+	var j job.Job
+	if err := json.Unmarshal(record.Doc, &j); err != nil {
+		return Status{}, fault.Wrap(fault.Corrupt, err, "record of job "+record.ID)
+	}
+	s := Status{Job: j.ID, State: string(record.State), Source: j.Source.URL, Segments: j.Segments, Updated: record.Updated}
+	for _, out := range j.Outputs {
+		s.Outputs = append(s.Outputs, filepath.Join(j.Request.Destination, out.File))
+	}
+	if record.State == ledger.JobRunning && !alive(record.Execution) {
+		s.State = interrupted
+	}
+	if record.Failure != nil {
+		s.Error = record.Failure.Message
+	}
+	for u, err := range l.Units(ctx, j.ID, "") {
+		if err != nil {
+			return s, err
+		}
+		if u.Updated.After(s.Updated) {
+			s.Updated = u.Updated
+		}
+		if !strings.HasPrefix(u.ID, "video/") {
+			continue
+		}
+		switch u.State {
+		case ledger.Done:
+			s.Done++
+		case ledger.Running:
+			s.Running++
+		}
+	}
+	return s, nil
+}

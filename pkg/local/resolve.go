@@ -1,0 +1,53 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/blob/dir"
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// resolve finds the folder and the name of a file on this machine.
+func resolve(_ context.Context, url string) (blob.Store, string, error) {
+	if !filepath.IsAbs(url) {
+		hint := "on one machine sources and destinations are absolute paths"
+		return nil, "", fault.WithHint(fault.New(fault.Invalid, "%q is not an absolute path", url), hint)
+	}
+	path := filepath.Clean(url)
+	store, err := dir.New(filepath.Dir(path))
+	return store, filepath.Base(path), err
+}
+
+// prepare makes sure that the destination can be written, before any work is done for it, and makes it where it is
+// missing.
+func prepare(destination string) error {
+	if !filepath.IsAbs(destination) {
+		return fault.New(fault.Invalid, "/destination: %q is not an absolute path", destination)
+	}
+	err := os.MkdirAll(destination, 0o777)
+	if err == nil {
+		var probe *os.File
+		if probe, err = os.CreateTemp(destination, ".mapreel-*"); err == nil {
+			err = errors.Join(probe.Close(), os.Remove(probe.Name()))
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	kind := fault.KindOf(err)
+	if kind != fault.OutOfSpace {
+		kind = fault.Invalid
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return fault.WithHint(fault.Wrap(kind, err, "cannot write to the output folder "+strings.TrimSuffix(destination, "/")),
+		"choose another folder for the output, or make this one writable")
+}

@@ -1,0 +1,404 @@
+package stage
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/matroska"
+	"github.com/mapreel/mapreel/pkg/plan"
+)
+
+// headBytes is how much of a source Analyse looks at to tell its format: enough for the packet pattern of MPEG-TS and
+// for an ID3 tag before MP3.
+const headBytes = 64 << 10
+
+// Analyse accepts a request: it looks at the source, works out the job, writes it and its units to the ledger, and says
+// what is left to do. It reads the source's index, not its media. Nothing is written unless the request is sound.
+func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, error) {
+	req, err := job.Parse(in.Request)
+	if err != nil {
+		return job.Brief{}, err
+	}
+	store, key, err := w.Resolve(ctx, req.Source)
+	if err != nil {
+		return job.Brief{}, err
+	}
+	src, index, err := w.examine(ctx, store, key, req.Source)
+	if err != nil {
+		return job.Brief{}, err
+	}
+	j, err := plan.Job(req, src, w.Tools.Build, copyable)
+	if err != nil {
+		return job.Brief{}, err
+	}
+	for _, out := range j.Outputs {
+		if err := w.distinct(ctx, req, out); err != nil {
+			return job.Brief{}, err
+		}
+	}
+	encoders, err := encodersOf(j)
+	if err == nil {
+		err = w.Tools.Require(ctx, encoders)
+	}
+	if err != nil {
+		return job.Brief{}, err
+	}
+	var segments []job.Segment
+	switch {
+	case len(j.Renditions) == 0: // sound only
+	case index == nil:
+		j.Split = true
+		if old, err := w.load(ctx, j.ID); err == nil && old.Split {
+			j = old // with what an earlier run's Split found
+			break
+		}
+		// From here on the picture is what Split makes of it.
+		p := *j.Source.Picture
+		p.Start, p.End, p.Timebase = p.Start*job.Ticks(p.Timebase.Num), 0, job.Timebase{Num: 1, Den: p.Timebase.Den}
+		j.Source.Picture = &p
+	default:
+		segments = plan.Segments(*index, src.Picture.Timebase, time.Duration(j.Request.Segment.Seconds))
+		j.Segments = len(segments)
+	}
+	if err := w.record(ctx, j, in.Execution); err != nil {
+		return job.Brief{}, err
+	}
+	if err := w.Ledger.Plan(ctx, j.ID, units(j, segments), expiry(j)); err != nil {
+		return job.Brief{}, err
+	}
+	return w.brief(ctx, j)
+}
+
+// distinct refuses an output that would replace the job's own source.
+func (w *Worker) distinct(ctx context.Context, req job.Request, out job.Product) error {
+	from, key, err := w.Resolve(ctx, req.Source)
+	if err != nil {
+		return err
+	}
+	to, target, err := w.Resolve(ctx, outputURL(req, out))
+	if err != nil {
+		return err
+	}
+	if _, err := to.Stat(ctx, target); fault.KindOf(err) == fault.NotFound {
+		return nil
+	}
+	a, err := from.Locate(ctx, key)
+	if err != nil {
+		return err
+	}
+	b, err := to.Locate(ctx, target)
+	if err != nil {
+		return err
+	}
+	a, _, _ = strings.Cut(a, "?")
+	if b, _, _ = strings.Cut(b, "?"); a == b {
+		return fault.New(fault.Invalid, "the output %s would replace its own source", out.File)
+	}
+	return nil
+}
+
+// outputURL is where an output will be.
+func outputURL(req job.Request, out job.Product) string {
+	return strings.TrimSuffix(req.Destination, "/") + "/" + out.File
+}
+
+// record writes the job to the ledger.
+func (w *Worker) record(ctx context.Context, j job.Job, execution string) error {
+	doc, err := json.Marshal(j)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "record of job "+j.ID)
+	}
+	return w.Ledger.PutJob(ctx, ledger.Job{ID: j.ID, State: ledger.JobRunning, Execution: execution, Doc: doc, Expires: expiry(j)})
+}
+
+// slowest is the pace, in seconds of work a second of video, at which a job's end is expected at the latest: a slow
+// preset on one small worker.
+const slowest = 20
+
+// expiry is when the job's records may vanish: the request's retention after its expected end.
+func expiry(j job.Job) time.Time {
+	work := time.Duration(j.Source.Duration) * time.Microsecond * slowest / time.Duration(max(1, min(j.Request.Compute.Concurrency, j.Segments)))
+	return time.Now().Add(work + time.Duration(j.Request.Retention.Hours)*time.Hour)
+}
+
+// units yields what is recorded of a job ahead of its work.
+func units(j job.Job, segments []job.Segment) iter.Seq[ledger.Unit] {
+	return func(yield func(ledger.Unit) bool) {
+		for _, seg := range segments {
+			spec, _ := json.Marshal(seg) //nolint:errchkjson // integers only
+			if !yield(ledger.Unit{Job: j.ID, ID: job.VideoUnit(seg.Index), Spec: spec}) {
+				return
+			}
+		}
+		for i := range j.Sounds {
+			if !yield(ledger.Unit{Job: j.ID, ID: job.AudioUnit(i)}) {
+				return
+			}
+		}
+		for _, out := range j.Outputs {
+			if !yield(ledger.Unit{Job: j.ID, ID: job.OutputUnit(out.Name)}) {
+				return
+			}
+		}
+	}
+}
+
+// brief says what is left to do: units that the ledger does not hold as done, or whose bytes are gone.
+func (w *Worker) brief(ctx context.Context, j job.Job) (job.Brief, error) {
+	b := job.Brief{
+		Job: j.ID, Split: j.Split, Route: j.Request.Compute.Mode, GPU: j.Request.Compute.GPU,
+		Concurrency: j.Request.Compute.Concurrency, Audio: []job.AudioItem{}, Outputs: []job.MergeItem{},
+		Segments: job.Items{Bucket: w.Bucket, Key: job.ItemsKey(j.ID)},
+	}
+	for _, out := range j.Outputs {
+		done, err := w.published(ctx, j, out)
+		if err != nil {
+			return b, err
+		}
+		if !done {
+			b.Outputs = append(b.Outputs, job.MergeItem{Job: j.ID, Output: out.Name})
+		}
+	}
+	var items []job.EncodeItem
+	if len(b.Outputs) > 0 {
+		have, err := w.stored(ctx, j.ID)
+		if err != nil {
+			return b, err
+		}
+		lost := func(p job.PieceFacts) bool { return have[p.Key] != p.Size }
+		for i := range j.Segments {
+			var facts job.VideoFacts
+			done, err := w.isDone(ctx, j.ID, job.VideoUnit(i), &facts, func() bool { return slices.ContainsFunc(facts.Pieces, lost) })
+			if err != nil {
+				return b, err
+			}
+			if !done {
+				items = append(items, job.EncodeItem{Job: j.ID, Segment: i})
+			}
+		}
+		for i := range j.Sounds {
+			var facts job.AudioFacts
+			done, err := w.isDone(ctx, j.ID, job.AudioUnit(i), &facts, func() bool { return lost(facts.PieceFacts) })
+			if err != nil {
+				return b, err
+			}
+			if !done {
+				b.Audio = append(b.Audio, job.AudioItem{Job: j.ID, Piece: i})
+			}
+		}
+	}
+	b.Segments.Count = len(items)
+	if items == nil {
+		items = []job.EncodeItem{}
+	}
+	data, err := json.Marshal(items)
+	if err != nil {
+		return b, fault.Wrap(fault.Internal, err, "items of the map")
+	}
+	if _, err := w.Items.Put(ctx, b.Segments.Key, bytes.NewReader(data)); err != nil {
+		return b, err
+	}
+	told := Event{Type: Planned, Job: j.ID, Segments: j.Segments, Pieces: len(j.Sounds), Done: j.Segments - len(items), Duration: j.Source.Duration}
+	if j.Source.Picture != nil {
+		told.Frames = int64(j.Source.Picture.Frames)
+	}
+	w.tell(told)
+	return b, nil
+}
+
+// stored lists the sizes of a job's pieces in scratch.
+func (w *Worker) stored(ctx context.Context, id string) (map[string]int64, error) {
+	have := map[string]int64{}
+	for info, err := range w.Scratch.List(ctx, job.Prefix(id)) {
+		if err != nil {
+			return nil, err
+		}
+		have[info.Key] = info.Size
+	}
+	return have, nil
+}
+
+// isDone says whether a unit is done and its bytes are there; where they are lost it is planned again.
+func (w *Worker) isDone(ctx context.Context, id, unit string, facts any, lost func() bool) (bool, error) {
+	u, err := w.Ledger.Unit(ctx, id, unit)
+	if errors.Is(err, ledger.ErrNotFound) || (err == nil && u.State != ledger.Done) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(u.Facts, facts); err != nil {
+		return false, fault.Wrap(fault.Corrupt, err, "facts of "+unit)
+	}
+	if !lost() {
+		return true, nil
+	}
+	if err := w.Ledger.Reopen(ctx, id, unit, u.Attempt); err != nil && !errors.Is(err, ledger.ErrConflict) {
+		return false, err
+	}
+	return false, nil
+}
+
+// published says whether an output is where it was asked for, as it was put there.
+func (w *Worker) published(ctx context.Context, j job.Job, out job.Product) (bool, error) {
+	var facts job.OutputFacts
+	var failed error
+	done, err := w.isDone(ctx, j.ID, job.OutputUnit(out.Name), &facts, func() bool {
+		var info blob.Info
+		store, key, err := w.Resolve(ctx, facts.URL)
+		if err == nil {
+			info, err = store.Stat(ctx, key)
+		}
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			failed = err
+			return false
+		}
+		return err != nil || info.Size != facts.Size || info.Version != facts.Version
+	})
+	return done, errors.Join(err, failed)
+}
+
+// examine looks at a source: its format by its own first bytes, its streams through ffprobe, its index. The index is
+// nil where there is none to be had, so that the source must be split.
+func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string) (job.Source, *plan.Index, error) {
+	src := job.Source{URL: url}
+	info, err := store.Stat(ctx, key)
+	if err != nil {
+		return src, nil, err
+	}
+	src.Size, src.Version = info.Size, info.Version
+	head, err := readRange(ctx, store, key, 0, min(headBytes, info.Size))
+	if err != nil {
+		return src, nil, err
+	}
+	container, err := ffmpeg.Sniff(head, path.Base(key))
+	if err != nil {
+		return src, nil, err
+	}
+	src.Demuxer = container.Demuxer
+	location, err := store.Locate(ctx, key)
+	if err != nil {
+		return src, nil, err
+	}
+	media, err := ffmpeg.Probe(ctx, w.Tools, ffmpeg.Input{Location: location, Demuxer: src.Demuxer})
+	if err != nil {
+		return src, nil, err
+	}
+	if err := describe(&src, media); err != nil {
+		return src, nil, err
+	}
+	if src.Picture == nil || !container.Indexed {
+		return src, nil, nil
+	}
+	index, err := readIndex(ctx, newReader(ctx, store, key, info.Size), container, media, src)
+	return src, index, err
+}
+
+func readRange(ctx context.Context, store blob.Store, key string, offset, length int64) ([]byte, error) {
+	body, err := store.Open(ctx, key, offset, length)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(io.LimitReader(body, length))
+}
+
+// readIndex reads the picture's index from the container, and completes what is known of the picture.
+func readIndex(ctx context.Context, r *reader, c ffmpeg.Container, media ffmpeg.Media, src job.Source) (*plan.Index, error) {
+	p := src.Picture
+	nth := 0 // which video track of the file the picture is: both sides count in the file's order
+	for _, s := range media.Streams {
+		if s.Type == "video" && s.Index < p.Stream && !s.AttachedPic {
+			nth++
+		}
+	}
+	var x *plan.Index
+	if strings.HasPrefix(c.Demuxer, "mov") {
+		mp4, err := isobmff.ReadIndex(ctx, r, r.size)
+		if err != nil {
+			return nil, err
+		}
+		if mp4.Fragmented {
+			return nil, nil //nolint:nilnil // no index is an answer: the source is split
+		}
+		if x = fromMP4(mp4, nth); x != nil && !slices.IsSorted(x.Times) {
+			return nil, fault.New(fault.Internal, "timestamps of the index are not sorted")
+		}
+	} else {
+		mkv, err := matroska.ReadIndex(ctx, r, r.size)
+		if err != nil {
+			return nil, err
+		}
+		x = fromMatroska(mkv, nth, src)
+	}
+	if x == nil {
+		return nil, nil //nolint:nilnil // as above
+	}
+	p.Start, p.End, p.Frames = x.Start, x.End, len(x.Times)
+	return x, nil
+}
+
+func fromMP4(file *isobmff.Index, nth int) *plan.Index {
+	for _, t := range file.Tracks {
+		if t.Handler != "vide" {
+			continue
+		}
+		if nth > 0 {
+			nth--
+			continue
+		}
+		if len(t.Presentation) == 0 {
+			return nil
+		}
+		x := &plan.Index{Start: job.Ticks(t.Presentation[0]), End: job.Ticks(t.End), Sync: ticks(t.Sync), Times: ticks(t.Presentation)}
+		if t.Irregular {
+			x.Times = nil // what ffmpeg shows of it is not ours to predict
+		}
+		return x
+	}
+	return nil
+}
+
+func ticks(list []int64) []job.Ticks {
+	out := make([]job.Ticks, len(list))
+	for i, t := range list {
+		out[i] = job.Ticks(t)
+	}
+	return out
+}
+
+// copyable adapts ffmpeg's table to plan's question.
+func copyable(codec string, in job.Container) bool { return ffmpeg.CopyableTo(codec, string(in)) }
+
+// encodersOf names the ffmpeg encoders that a job needs.
+func encodersOf(j job.Job) ([]string, error) {
+	var names []string
+	for _, r := range j.Renditions {
+		name, ok := ffmpeg.Encoder(string(r.Codec), j.Request.Compute.GPU)
+		if !ok {
+			return nil, fault.New(fault.Unsupported, "no GPU encoder makes %s; leave gpu out", r.Codec)
+		}
+		names = append(names, name)
+	}
+	for _, s := range j.Sounds {
+		if name, ok := ffmpeg.AudioEncoder(string(s.Codec)); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}

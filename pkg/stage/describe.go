@@ -1,0 +1,80 @@
+package stage
+
+import (
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/matroska"
+	"github.com/mapreel/mapreel/pkg/plan"
+)
+
+// describe takes from ffprobe's account what a job needs: the first stream that is a moving picture, and every sound.
+func describe(src *job.Source, media ffmpeg.Media) error {
+	src.Duration = job.Ticks(max(media.Duration, 0))
+	first := true
+	for _, s := range media.Streams {
+		tb := job.Timebase{Num: s.Timebase.Num, Den: s.Timebase.Den}
+		start := job.Ticks(0)
+		if s.StartPTS != nil {
+			start = job.Ticks(*s.StartPTS)
+		}
+		switch {
+		case s.Type == "video" && !s.AttachedPic && src.Picture == nil:
+			if s.Width <= 0 || s.Height <= 0 || s.Codec == "" {
+				return fault.New(fault.Corrupt, "the picture of the source cannot be read: its size or codec is unknown")
+			}
+			src.Picture = &job.Picture{
+				Stream: s.Index, Timebase: tb, Start: start, Width: s.Width, Height: s.Height, Rotated: s.Rotation%180 != 0,
+				FrameRate: rate(s),
+			}
+			if s.DurationTS > 0 {
+				src.Picture.End = start + job.Ticks(s.DurationTS)
+			}
+		case s.Type == "audio" && s.Codec != "" && s.Channels > 0 && s.SampleRate > 0:
+			src.Tracks = append(src.Tracks, job.AudioTrack{
+				Stream: s.Index, Codec: s.Codec, SampleRate: s.SampleRate, Channels: s.Channels, Timebase: tb,
+				Start: start, Duration: job.Ticks(max(s.DurationTS, 0)), Language: s.Language, Title: s.Title, Default: s.Default,
+			})
+		default:
+			continue
+		}
+		// Compared to the microsecond, kept exactly.
+		if first || job.Rescale(start, tb, job.Microseconds) < src.Origin.In(job.Microseconds) {
+			src.Origin, first = job.Moment{Ticks: start, Timebase: tb}, false
+		}
+	}
+	return nil
+}
+
+// rate is a stream's frame rate, as every segment's encoder is told: the average where the container has one, for it is
+// what rate control needs; zero where nothing is known.
+func rate(s ffmpeg.Stream) job.Timebase {
+	for _, r := range []ffmpeg.Rational{s.AverageRate, s.BaseRate} {
+		if r.Known() {
+			return job.Timebase{Num: r.Num, Den: r.Den}
+		}
+	}
+	return job.Timebase{}
+}
+
+// fromMatroska turns Cues into an index of the picture, or nil where there are none. Cues name sync frames only, so the
+// number of frames stays open, and the end is the container's duration.
+func fromMatroska(file *matroska.Index, nth int, src job.Source) *plan.Index {
+	for _, t := range file.Tracks {
+		if t.Type != matroska.Video {
+			continue
+		}
+		if nth > 0 {
+			nth--
+			continue
+		}
+		cues := file.Cues[t.Number]
+		if len(cues) == 0 {
+			return nil
+		}
+		p := src.Picture
+		end := job.Rescale(src.Duration, job.Microseconds, p.Timebase)
+		return &plan.Index{Start: p.Start, End: max(end, job.Ticks(cues[len(cues)-1])+1), Sync: ticks(cues)}
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+package stage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/ledger"
+)
+
+// Encode encodes one segment to every rendition of its job, in one decode, and puts a piece of each in scratch. It
+// succeeds only when each piece holds exactly the frames that were decoded, each at its source's timestamp.
+func (w *Worker) Encode(ctx context.Context, in job.EncodeItem) (None, error) {
+	j, err := w.load(ctx, in.Job)
+	if err != nil {
+		return None{}, err
+	}
+	id := job.VideoUnit(in.Segment)
+	keys := func(u ledger.Unit) (keys []string) {
+		for r := range j.Renditions {
+			keys = append(keys, job.PieceKey(j.ID, id, u.Attempt, r, "mp4"))
+		}
+		return keys
+	}
+	err = w.unit(ctx, j.ID, id, func(u ledger.Unit, dir string) (any, Event, error) {
+		var seg job.Segment
+		if err := json.Unmarshal(u.Spec, &seg); err != nil {
+			return nil, Event{}, fault.Wrap(fault.Corrupt, err, "record of "+id)
+		}
+		e := &encode{Worker: w, job: j, seg: seg, dir: dir, unit: u}
+		facts, err := e.run(ctx, keys(u))
+		if err != nil {
+			return nil, Event{}, fmt.Errorf("segment %d (%v to %v): %w", seg.Index,
+				j.Source.Picture.Timebase.Duration(seg.Start), j.Source.Picture.Timebase.Duration(seg.End), err)
+		}
+		facts.Route = in.Reason
+		if facts.Damage != "" {
+			w.tell(Event{Type: Warning, Job: j.ID, Unit: id, Error: facts.Damage})
+		}
+		told := Event{Type: Finished, Frames: int64(facts.Frames), Media: e.micros(seg.End - seg.Start)}
+		for _, p := range facts.Pieces {
+			told.Bytes += p.Size
+		}
+		return facts, told, nil
+	}, func(u ledger.Unit) { w.remove(ctx, keys(u)) })
+	return None{}, err
+}
+
+// remove deletes pieces that nobody will use. What stays for want of a connection goes with the job's scratch.
+func (w *Worker) remove(ctx context.Context, keys []string) {
+	for _, key := range keys {
+		if err := w.Scratch.Delete(ctx, key); err != nil {
+			w.logger().WarnContext(ctx, "superfluous piece not removed", "key", key, "error", err)
+		}
+	}
+}
+
+// encode is one attempt at one segment.
+type encode struct {
+	*Worker
+	job  job.Job
+	seg  job.Segment
+	unit ledger.Unit
+	dir  string
+}
+
+func (e *encode) micros(t job.Ticks) job.Ticks {
+	return job.Rescale(t, e.job.Source.Picture.Timebase, job.Microseconds)
+}
+
+func (e *encode) run(ctx context.Context, keys []string) (job.VideoFacts, error) {
+	input, err := e.input(ctx)
+	if err != nil {
+		return job.VideoFacts{}, err
+	}
+	times, err := e.transcode(ctx, input, &e.seg.Seek)
+	if err != nil {
+		return job.VideoFacts{}, err
+	}
+	var damage string
+	if e.seg.Frames > 0 && len(times) != e.seg.Frames {
+		// The index promised other frames. Either the container's seek went astray, or the source does not hold what its
+		// index says. Decoding from the very beginning decides: that is what one long encode would have seen.
+		e.logger().WarnContext(ctx, "frames differ from the index, decoding from the start", "job", e.job.ID,
+			"segment", e.seg.Index, "want", e.seg.Frames, "got", len(times))
+		if times, err = e.transcode(ctx, input, nil); err != nil {
+			return job.VideoFacts{}, err
+		}
+		if len(times) != e.seg.Frames {
+			damage = fmt.Sprintf("segment %d: the index promises %d frames, the source decodes to %d", e.seg.Index, e.seg.Frames, len(times))
+		}
+	}
+	facts := job.VideoFacts{Frames: len(times), Damage: damage}
+	if len(times) == 0 {
+		return facts, nil
+	}
+	facts.First, facts.Final = times[0], times[len(times)-1]
+	for r, key := range keys {
+		piece, err := e.store(ctx, r, key, times)
+		if err != nil {
+			return facts, err
+		}
+		facts.Pieces = append(facts.Pieces, piece)
+	}
+	return facts, nil
+}
+
+// input is what the worker reads: the source itself, or its stretch of what Split cut out and the one after it, where
+// an open GOP has frames that are shown before that one begins.
+func (e *encode) input(ctx context.Context) (ffmpeg.Input, error) {
+	if !e.job.Split {
+		store, key, err := e.Resolve(ctx, e.job.Source.URL)
+		if err != nil {
+			return ffmpeg.Input{}, err
+		}
+		location, err := store.Locate(ctx, key)
+		return ffmpeg.Input{Location: location, Demuxer: e.job.Source.Demuxer}, err
+	}
+	in := ffmpeg.Input{Demuxer: "mov", Late: ffmpeg.Offset}
+	var err error
+	if in.Location, err = e.Scratch.Locate(ctx, job.SplitKey(e.job.ID, e.seg.Index)); err == nil && !e.seg.Last {
+		in.Next, err = e.Scratch.Locate(ctx, job.SplitKey(e.job.ID, e.seg.Index+1))
+	}
+	return in, err
+}
+
+func (e *encode) local(rendition int) string {
+	return filepath.Join(e.dir, fmt.Sprintf("%d.mp4", rendition))
+}
+
+// transcode runs ffmpeg over the segment and returns the timestamps of the frames that lie in it, ascending. seek nil
+// decodes from the beginning.
+func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *job.Ticks) ([]job.Ticks, error) {
+	p := e.job.Source.Picture
+	v := ffmpeg.Video{
+		Input: input, Stream: p.Stream, Timebase: ffmpeg.Rational(p.Timebase), Threads: e.job.Request.Compute.Threads,
+	}
+	// The first and the last segment are open: what an index does not know of at its ends is not lost.
+	if e.job.Split {
+		v.Stream = 0
+	}
+	if e.seg.Index > 0 {
+		v.Start = new(int64(e.seg.Start))
+		if seek != nil && !e.job.Split { // a stretch begins where it should
+			v.Seek = new(int64(*seek))
+		}
+	}
+	if !e.seg.Last {
+		v.End = new(int64(e.seg.End))
+	}
+	for i, r := range e.job.Renditions {
+		v.Renditions = append(v.Renditions, ffmpeg.Rendition{
+			Codec: string(r.Codec), CRF: r.CRF, Preset: r.Preset, Width: r.Width, Height: r.Height,
+			FrameRate: ffmpeg.Rational(p.FrameRate), GPU: e.job.Request.Compute.GPU, Path: e.local(i),
+		})
+	}
+	var log ffmpeg.FrameLog
+	_, err := ffmpeg.Run(ctx, e.Tools.FFmpeg, ffmpeg.VideoArgs(v), ffmpeg.RunOptions{
+		Dir: e.dir, Pipe: &log,
+		OnProgress: func(pr ffmpeg.Progress) {
+			e.tell(Event{
+				Type: Progress, Job: e.job.ID, Unit: e.unit.ID, Attempt: e.unit.Attempt,
+				Frames: pr.Frame, Bytes: max(pr.Bytes, 0), Media: max(job.Ticks(pr.OutTime), 0),
+			})
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	times := ticks(log.PTS())
+	slices.Sort(times)
+	return times, nil
+}
+
+// store checks what the encoder made of the frames at times, gives it the job's timeline and puts it in scratch.
+func (e *encode) store(ctx context.Context, rendition int, key string, times []job.Ticks) (job.PieceFacts, error) {
+	facts := job.PieceFacts{Key: key}
+	f, err := os.Open(e.local(rendition))
+	if err != nil {
+		return facts, err
+	}
+	defer f.Close()
+	stat, err := f.Stat()
+	if err != nil {
+		return facts, err
+	}
+	piece, extents, err := isobmff.ReadFragments(f, stat.Size())
+	if err != nil {
+		return facts, fmt.Errorf("what the encoder wrote: %w", err)
+	}
+	p := e.job.Source.Picture
+	scale := job.Timebase{Num: 1, Den: int64(piece.Track.Timescale)}
+	origin := e.job.Source.Origin.In(scale)
+	piece, err = piece.Shift(-ffmpeg.Offset*scale.Den - int64(origin)).Normalise()
+	if err != nil {
+		return facts, fmt.Errorf("what the encoder wrote: %w", err)
+	}
+	if err := sameTimes(piece.Presentation(), times, p.Timebase, scale, origin); err != nil {
+		return facts, err
+	}
+	last := &piece.Samples[len(piece.Samples)-1]
+	if tail := job.Rescale(e.seg.End-times[len(times)-1], p.Timebase, scale); tail > 0 && tail < 1<<31 {
+		last.Duration = uint32(tail)
+	}
+	info, err := putPiece(ctx, e.Scratch, key, piece, f, extents)
+	facts.Size, facts.Header = info.Size, info.Size-piece.Bytes
+	return facts, err
+}
+
+// sameTimes proves frames in = frames out: what the encoder wrote shows a frame at each of the times that were decoded,
+// and no other.
+func sameTimes(got []int64, want []job.Ticks, from, to job.Timebase, origin job.Ticks) error {
+	if len(got) != len(want) {
+		return fault.New(fault.Corrupt, "%d frames were decoded and %d encoded", len(want), len(got))
+	}
+	for i, t := range want {
+		if g := job.Ticks(got[i]) + origin; g != job.Rescale(t, from, to) {
+			return fault.New(fault.Corrupt, "frame %d was decoded for tick %d of %v and encoded for tick %d of %v", i, t, from, g, to)
+		}
+	}
+	return nil
+}
+
+// putPiece streams a piece, its header and then the samples from where they lie in f, into a store.
+func putPiece(ctx context.Context, store blob.Store, key string, piece isobmff.Piece, f io.ReaderAt, extents []isobmff.Extent) (blob.Info, error) {
+	payload := make([]io.Reader, len(extents))
+	for i, x := range extents {
+		payload[i] = io.NewSectionReader(f, x.Offset, x.Length)
+	}
+	r, pipe := io.Pipe()
+	written := make(chan error, 1)
+	go func() {
+		err := piece.Write(pipe, io.MultiReader(payload...))
+		pipe.CloseWithError(err)
+		written <- err
+	}()
+	info, err := store.Put(ctx, key, r)
+	r.CloseWithError(err)
+	if werr := <-written; err == nil || (werr != nil && !errors.Is(werr, io.ErrClosedPipe)) {
+		err = errors.Join(werr, err)
+	}
+	return info, err
+}

@@ -1,0 +1,349 @@
+package stage
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/ledger"
+)
+
+// Merge makes one output of its pieces and publishes it. The final MP4 is computed from the pieces' sample tables and
+// checked against what the workers reported before a byte of it is written; the media bytes are moved by the store.
+func (w *Worker) Merge(ctx context.Context, in job.MergeItem) (None, error) {
+	j, err := w.load(ctx, in.Job)
+	if err != nil {
+		return None{}, err
+	}
+	for _, out := range j.Outputs {
+		if out.Name == in.Output {
+			return None{}, w.mergeUnit(ctx, j, out)
+		}
+	}
+	return None{}, fault.New(fault.Internal, "job %s has no output %q", j.ID, in.Output)
+}
+
+func (w *Worker) mergeUnit(ctx context.Context, j job.Job, out job.Product) error {
+	id := job.OutputUnit(out.Name)
+	return w.unit(ctx, j.ID, id, func(u ledger.Unit, dir string) (any, Event, error) {
+		m := &merge{Worker: w, job: j, out: out, unit: u, dir: dir}
+		facts, err := m.run(ctx)
+		if err != nil {
+			return nil, Event{}, fmt.Errorf("output %s: %w", out.File, err)
+		}
+		return facts, Event{Type: Published, URL: facts.URL, Frames: int64(facts.Frames), Bytes: facts.Size}, nil
+	}, func(ledger.Unit) {}) // both attempts published the same bytes under the same name: nothing to remove
+}
+
+// merge is one attempt at one output.
+type merge struct {
+	*Worker
+	job  job.Job
+	out  job.Product
+	unit ledger.Unit
+	dir  string
+
+	video []job.VideoFacts
+	audio []job.AudioFacts // of out.Sounds, in their order
+}
+
+func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
+	facts := job.OutputFacts{URL: outputURL(m.job.Request, m.out), Tracks: len(m.out.Sounds)}
+	if err := m.gather(ctx); err != nil {
+		return facts, err
+	}
+	if m.out.Rendition >= 0 {
+		facts.Tracks++
+		for _, v := range m.video {
+			facts.Frames += v.Frames
+		}
+		if facts.Frames == 0 {
+			return facts, fault.New(fault.Corrupt, "no frame of the source could be decoded")
+		}
+	}
+	store, key, err := m.Resolve(ctx, facts.URL)
+	if err != nil {
+		return facts, err
+	}
+	var info blob.Info
+	if m.out.Container == job.MP4 {
+		info, err = m.stitch(ctx, store, key, m.out.Sounds, m.audio)
+	} else {
+		info, err = m.remux(ctx, store, key, facts.Frames)
+	}
+	facts.Size, facts.Version = info.Size, info.Version
+	return facts, err
+}
+
+// gather reads what the workers reported, and makes sure that nothing is missing.
+func (m *merge) gather(ctx context.Context) error {
+	if m.out.Rendition >= 0 {
+		for u, err := range m.Ledger.Units(ctx, m.job.ID, "video/") {
+			var facts job.VideoFacts
+			if err := reported(u, err, &facts); err != nil {
+				return err
+			}
+			if want := job.VideoUnit(len(m.video)); u.ID != want {
+				return fault.New(fault.Corrupt, "%s is missing in the ledger", want)
+			}
+			m.video = append(m.video, facts)
+		}
+		if len(m.video) != m.job.Segments || m.job.Segments == 0 {
+			return fault.New(fault.Corrupt, "the ledger holds %d segments, the plan has %d", len(m.video), m.job.Segments)
+		}
+	}
+	for _, s := range m.out.Sounds {
+		var facts job.AudioFacts
+		u, err := m.Ledger.Unit(ctx, m.job.ID, job.AudioUnit(s))
+		if err := reported(u, err, &facts); err != nil {
+			return err
+		}
+		m.audio = append(m.audio, facts)
+	}
+	return nil
+}
+
+func reported(u ledger.Unit, err error, facts any) error {
+	if err != nil {
+		return err
+	}
+	if u.State != ledger.Done {
+		return fault.New(fault.Corrupt, "%s is %s, not done", u.ID, u.State)
+	}
+	return fault.Wrap(fault.Corrupt, json.Unmarshal(u.Facts, facts), "facts of "+u.ID)
+}
+
+// part is one piece in the order of its track.
+type part struct {
+	track int
+	name  string
+	facts job.PieceFacts
+}
+
+// headersAhead is how many pieces' headers are read at once: enough to hide a store's latency, little memory (a header
+// is some 20 bytes a frame).
+const headersAhead = 32
+
+// stitch computes the MP4 of the picture and these sounds, proves it, and has the store compose it.
+func (m *merge) stitch(ctx context.Context, store blob.Store, key string, sounds []int, audio []job.AudioFacts) (blob.Info, error) {
+	var none blob.Info
+	var parts []part
+	movie := isobmff.Movie{Tool: "mapreel"}
+	if m.out.Rendition >= 0 {
+		movie.Tracks = append(movie.Tracks, isobmff.MovieTrack{Track: isobmff.Track{Enabled: true}, Delay: m.picture().First})
+		for i, v := range m.video {
+			if len(v.Pieces) > 0 {
+				parts = append(parts, part{0, job.VideoUnit(i), v.Pieces[m.out.Rendition]})
+			}
+		}
+	}
+	for i, s := range sounds {
+		parts = append(parts, part{len(movie.Tracks), job.AudioUnit(s), audio[i].PieceFacts})
+		movie.Tracks = append(movie.Tracks, m.soundTrack(i, s, audio[i]))
+	}
+	stitcher, err := m.fold(ctx, movie, parts)
+	if err != nil {
+		return none, err
+	}
+	file, err := stitcher.Finish()
+	if err != nil {
+		return none, err
+	}
+	if err := m.prove(file, audio); err != nil {
+		return none, err
+	}
+	composed := make([]blob.Part, 0, len(file.Ranges)+1)
+	composed = append(composed, blob.Part{Bytes: file.Header})
+	byTrack := make([][]part, len(movie.Tracks))
+	for _, p := range parts {
+		byTrack[p.track] = append(byTrack[p.track], p)
+	}
+	for _, r := range file.Ranges {
+		composed = append(composed, blob.Part{From: m.Scratch, Key: byTrack[r.Track][r.Piece].facts.Key, Offset: r.Offset, Length: r.Length})
+	}
+	info, err := store.Compose(ctx, key, composed)
+	if err == nil && info.Size != file.Size {
+		return info, fault.New(fault.Corrupt, "the store composed %d bytes instead of %d", info.Size, file.Size)
+	}
+	return info, err
+}
+
+// fold adds every piece to a stitcher that knows the tracks from their first pieces.
+func (m *merge) fold(ctx context.Context, movie isobmff.Movie, parts []part) (*isobmff.Stitcher, error) {
+	var stitcher *isobmff.Stitcher
+	firsts := map[int]bool{}
+	var first []part
+	for _, p := range parts {
+		if !firsts[p.track] {
+			firsts[p.track] = true
+			first = append(first, p)
+		}
+	}
+	pieces, err := m.headers(ctx, first)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range first {
+		t, known := pieces[i].Track, &movie.Tracks[p.track].Track
+		t.Language, t.Name, t.Enabled = known.Language, known.Name, known.Enabled
+		*known = t
+	}
+	stitcher = isobmff.NewStitcher(movie)
+	for len(parts) > 0 {
+		batch := parts[:min(headersAhead, len(parts))]
+		parts = parts[len(batch):]
+		pieces, err := m.headers(ctx, batch)
+		if err != nil {
+			return nil, err
+		}
+		for i, piece := range pieces {
+			if err := stitcher.Add(batch[i].track, piece); err != nil {
+				return nil, fmt.Errorf("%s: %w", batch[i].name, err)
+			}
+		}
+	}
+	return stitcher, nil
+}
+
+// headers reads the headers of pieces side by side.
+func (m *merge) headers(ctx context.Context, parts []part) ([]isobmff.Piece, error) {
+	pieces := make([]isobmff.Piece, len(parts))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, p := range parts {
+		g.Go(func() error {
+			data, err := readRange(ctx, m.Scratch, p.facts.Key, 0, p.facts.Header)
+			if err != nil {
+				return err
+			}
+			pieces[i], err = isobmff.ReadPiece(data)
+			if err == nil && pieces[i].Header+pieces[i].Bytes != p.facts.Size {
+				err = fault.New(fault.Corrupt, "the piece tells of %d bytes and has %d", pieces[i].Header+pieces[i].Bytes, p.facts.Size)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			return nil
+		})
+	}
+	return pieces, g.Wait()
+}
+
+// soundTrack describes the i-th sound of the output.
+func (m *merge) soundTrack(i, sound int, facts job.AudioFacts) isobmff.MovieTrack {
+	source := m.job.Source.Tracks[m.job.Sounds[sound].Track]
+	t := isobmff.MovieTrack{
+		Track: isobmff.Track{Language: source.Language, Name: source.Title, Enabled: m.enabled(i)},
+		Skip:  int64(facts.Skip), Delay: int64(facts.Delay), Length: int64(facts.Length), Group: audioGroup,
+	}
+	return t
+}
+
+// audioGroup is the alternate group of the audio tracks: a player plays one of them.
+const audioGroup = 1
+
+// enabled says whether a player plays the output's i-th sound unless told otherwise: the source's defaults, or the first
+// where the source has none.
+func (m *merge) enabled(i int) bool {
+	for _, s := range m.out.Sounds {
+		if m.job.Source.Tracks[m.job.Sounds[s].Track].Default {
+			return m.job.Source.Tracks[m.job.Sounds[m.out.Sounds[i]].Track].Default
+		}
+	}
+	return i == 0
+}
+
+// picture is the output's timeline of the picture: what the workers reported, in ticks of the picture's timescale.
+func (m *merge) picture() isobmff.Expected {
+	e := isobmff.Expected{Handler: "vide"}
+	p := m.job.Source.Picture
+	scale := job.Timebase{Num: 1, Den: p.Timebase.Den}
+	at := func(t job.Ticks) int64 {
+		return int64(job.Rescale(t, p.Timebase, scale) - m.job.Source.Origin.In(scale))
+	}
+	for _, v := range m.video {
+		if v.Frames == 0 {
+			continue
+		}
+		if e.Samples == 0 {
+			e.First = at(v.First)
+		}
+		e.Samples += v.Frames
+		e.Last = at(v.Final)
+	}
+	return e
+}
+
+// prove reads the header back, by other code than wrote it, and compares with what the workers reported.
+func (m *merge) prove(file isobmff.File, audio []job.AudioFacts) error {
+	var want []isobmff.Expected
+	if m.out.Rendition >= 0 {
+		want = append(want, m.picture())
+	}
+	for _, a := range audio {
+		first := int64(a.Delay - a.Skip)
+		want = append(want, isobmff.Expected{Handler: "soun", Samples: a.Samples, First: first, Last: first + int64(a.Final)})
+	}
+	return isobmff.Check(bytes.NewReader(file.Header), file.Size, want)
+}
+
+// remux has ffmpeg write a container that is not ours from the stitched picture and the sounds.
+func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames int) (blob.Info, error) {
+	var none blob.Info
+	r := ffmpeg.Remux{Muxer: "matroska", Path: filepath.Join(m.dir, "output")}
+	if m.out.Container == job.WebM {
+		r.Muxer = "webm"
+	}
+	if m.out.Rendition >= 0 {
+		picture := fmt.Sprintf("%s/%s.%d.mp4", m.job.ID, m.unit.ID, m.unit.Attempt)
+		defer m.remove(context.WithoutCancel(ctx), []string{picture})
+		if _, err := m.stitch(ctx, m.Scratch, picture, nil, nil); err != nil {
+			return none, err
+		}
+		location, err := m.Scratch.Locate(ctx, picture)
+		if err != nil {
+			return none, err
+		}
+		r.Inputs = append(r.Inputs, ffmpeg.RemuxInput{
+			Input: ffmpeg.Input{Location: location, Demuxer: "mov"}, Streams: []ffmpeg.RemuxStream{{Default: true}},
+		})
+	}
+	for i, s := range m.out.Sounds {
+		location, err := m.Scratch.Locate(ctx, m.audio[i].Key)
+		if err != nil {
+			return none, err
+		}
+		source := m.job.Source.Tracks[m.job.Sounds[s].Track]
+		r.Inputs = append(r.Inputs, ffmpeg.RemuxInput{
+			Input: ffmpeg.Input{
+				Location: location, Demuxer: "matroska", Late: ffmpeg.Offset, Origin: int64(m.job.Source.Origin.In(job.Microseconds)),
+			},
+			Streams: []ffmpeg.RemuxStream{{Language: source.Language, Title: source.Title, Default: m.enabled(i)}},
+		})
+	}
+	var written int64
+	_, err := ffmpeg.Run(ctx, m.Tools.FFmpeg, ffmpeg.RemuxArgs(r), ffmpeg.RunOptions{
+		Dir: m.dir, OnProgress: func(p ffmpeg.Progress) { written = p.Frame },
+	})
+	if err != nil {
+		return none, err
+	}
+	if m.out.Rendition >= 0 && written != int64(frames) {
+		return none, fault.New(fault.Corrupt, "%d frames were encoded, the %s holds %d", frames, m.out.Container, written)
+	}
+	f, err := os.Open(r.Path)
+	if err != nil {
+		return none, err
+	}
+	defer f.Close()
+	return store.Put(ctx, key, f)
+}
