@@ -71,8 +71,7 @@ func applyEdits(samples []sample, shift int64, edits []edit, slack int64) shown 
 	}
 	var out shown
 	var gap, entryEnd int64
-	// The smallest presentation time before it is moved to zero; libavformat starts with the first edit's media time.
-	first := firstTime(edits)
+	first := int64(-1) // the earliest presentation time so far; -1 is none
 	for i, e := range edits {
 		if i >= 2 || i == 1 && edits[0].time != -1 || i > 0 && e.time == -1 {
 			out.irregular = true
@@ -130,21 +129,6 @@ func applyEdits(samples []sample, shift int64, edits []edit, slack int64) shown 
 	}
 	out.sort()
 	return out
-}
-
-// firstTime is libavformat's first guess of the smallest presentation time; -1 is none.
-func firstTime(edits []edit) int64 {
-	e := edits[0]
-	if e.time == -1 {
-		if len(edits) > 1 && edits[1].time >= 0 {
-			return edits[1].time
-		}
-		return 0
-	}
-	if e.time == 0 {
-		return -1
-	}
-	return e.time
 }
 
 func (o *shown) show(at, length int64, sync bool) {
