@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -70,17 +71,19 @@ func isAbsent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // escapes reports that a link on the way leads out of the root. The os package does not export its error.
 func escapes(err error) bool {
-	var p *fs.PathError
-	return errors.As(err, &p) && p.Err.Error() == "path escapes from parent"
+	return strings.HasSuffix(err.Error(), "path escapes from parent")
 }
 
-// bare drops the operation and path that the os package puts before the cause: fail names both, in full.
+// bare drops the operations and paths that the os package puts before the cause: fail names both, in full.
 func bare(err error) error {
-	switch e := err.(type) { //nolint:errorlint // only where it is outermost; inside, it adds to the story
-	case *fs.PathError:
-		return e.Err
-	case *os.LinkError:
-		return e.Err
+	for {
+		switch e := err.(type) { //nolint:errorlint // only from the outside in; deeper, they add to the story
+		case *fs.PathError:
+			err = e.Err
+		case *os.LinkError:
+			err = e.Err
+		default:
+			return err
+		}
 	}
-	return err
 }

@@ -21,9 +21,9 @@ const (
 	// second on any disk that can hold video.
 	stretch = 16 << 20
 
-	// folderAttempts bounds how often a folder is made again that a Delete next door removes before the temporary
-	// stands in it.
-	folderAttempts = 10
+	// folderAttempts bounds how often folders are made again that Deletes next door remove before the temporary stands
+	// in them. Each attempt loses only against a Delete of the folder's last object within microseconds.
+	folderAttempts = 100
 )
 
 // writer is the temporary that becomes an object.
@@ -105,11 +105,12 @@ func openOrMake(name string) (*os.Root, error) {
 // createLocked makes a temporary in folder and takes its lock.
 func createLocked(root *os.Root, folder string) (string, *os.File, error) {
 	for attempt := 1; ; attempt++ {
-		if err := root.MkdirAll(folder, 0o777); err != nil {
-			return "", nil, err
-		}
 		name := path.Join(folder, blob.Reserved+rand.Text())
-		f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		var f *os.File
+		err := root.MkdirAll(folder, 0o777)
+		if err == nil {
+			f, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		}
 		if errors.Is(err, fs.ErrNotExist) && attempt < folderAttempts {
 			continue
 		}
@@ -133,7 +134,7 @@ func createLocked(root *os.Root, folder string) (string, *os.File, error) {
 func syncFolder(root *os.Root, folder string) error {
 	d, err := root.Open(folder)
 	if err != nil {
-		return err
+		return ignoreAbsent(err) // a Delete came right after
 	}
 	defer d.Close()
 	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) {
