@@ -1,0 +1,48 @@
+# Bare `make` prints what there is.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+GOLANGCI := v2.15.0
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 20s
+
+.PHONY: help setup build test lint demo bench fuzz clean
+
+help: ## print this
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: Go modules, ffmpeg, npm development tools
+	@tools/setup.sh
+
+build: ## build bin/mapreel
+	go build -ldflags '-X main.version=$(VERSION)' -o bin/mapreel ./cmd/mapreel
+
+test: setup ## run every test
+	go test ./...
+
+# Built once into bin/tools, so that a run costs only the check.
+linter := bin/tools/golangci-lint-$(GOLANGCI)
+$(linter):
+	GOBIN=$(CURDIR)/bin/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+	mv bin/tools/golangci-lint $@
+
+lint: $(linter) ## check style, mistakes and the direction of imports
+	$(linter) run
+
+demo: setup build ## transcode SOURCE=file, or a clip made here, into .demo/
+	@tools/demo.sh
+
+bench: setup build ## compare with plain ffmpeg; BENCH="-rounds 5 -figures" passes flags, SOURCE=file another source
+	go run ./bench $(if $(SOURCE),-source '$(SOURCE)') $(BENCH)
+
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, f[i]; n = 0}' | \
+	while read -r package target; do \
+	  echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+	done
+
+clean: ## remove what was built and made here; the linter stays
+	rm -rf bin/mapreel .demo cdk.out
