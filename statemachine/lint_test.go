@@ -202,7 +202,7 @@ func (l *linter) state(at string, s, siblings object, vars []string, limit float
 	switch s["Type"] {
 	case "Task":
 		l.task(at, s, limit)
-		if quiet && s["End"] == true && !isEmpty(s["Output"]) {
+		if ends, _ := s["End"].(bool); ends && quiet && !isEmpty(s["Output"]) {
 			l.say(at, "is the end of an item of a Map, but its Output is not {}")
 		}
 	case "Map", "Parallel":

@@ -110,11 +110,13 @@ func TestBatchGetsTheTaskThatLambdaWouldGet(t *testing.T) {
 	}{
 		{
 			"asked for", `{"job": "0a1b", "segment": 7, "route": "batch", "gpu": true}`,
-			job.EncodeItem{Job: "0a1b", Segment: 7}, "job-queue/gpu",
+			job.EncodeItem{Job: "0a1b", Segment: 7},
+			"job-queue/gpu",
 		},
 		{
 			"handed over", `{"job": "0a1b", "segment": 0, "gpu": false, "reason": "OutOfTime"}`,
-			job.EncodeItem{Job: "0a1b", Reason: "OutOfTime"}, "job-queue/cpu",
+			job.EncodeItem{Job: "0a1b", Reason: "OutOfTime"},
+			"job-queue/cpu",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
