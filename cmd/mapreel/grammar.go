@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// runner is a command that was chosen, with its arguments.
+type runner interface {
+	run(context.Context, environment) error
+}
+
+// grammar is everything that can stand after "mapreel". A flag that the user did not give stays empty, so that the
+// request does not hold it.
+type grammar struct {
+	Transcode transcode        `cmd:"" help:"Transcode a video on this machine."`
+	Jobs      jobs             `cmd:"" help:"List the jobs of this machine and how far each is."`
+	Version   versions         `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
+	About     kong.VersionFlag `name:"version" help:"Print the version of mapreel."`
+}
+
+type transcode struct {
+	Source string `arg:"" optional:"" name:"SOURCE" help:"The video: a path or a file:// URL."`
+	Output string `short:"o" placeholder:"FILE" help:"The file to make. Its extension chooses the container: .mp4, .mkv or .webm. A file of that name is replaced when the new one is whole."`
+
+	Codec  string `group:"Picture" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
+	CRF    *whole `group:"Picture" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
+	Preset string `group:"Picture" placeholder:"NAME" help:"Speed against size. h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`
+	Height *whole `group:"Picture" placeholder:"LINES" help:"Scale to this many lines; the width follows. Never enlarges. Default: the source's size."`
+
+	Audio        string `group:"Sound" placeholder:"CODEC" help:"auto, aac, opus, copy or none. Default: auto, which copies what the container can hold unchanged and encodes the rest as aac, in .webm as opus. All tracks are kept."`
+	AudioBitrate string `group:"Sound" placeholder:"RATE" help:"Of a track that is encoded, in bits a second: 160k, 96000. Default: 160k; 80k a channel above stereo."`
+
+	Segment     *length  `group:"Work" placeholder:"LENGTH" help:"Wanted length of a segment: 10s, 1m30s. Default: 10s. Shorter ones spread better over the cores and lose less when the process is killed; longer ones compress a little better."`
+	Jobs        *whole   `group:"Work" placeholder:"N" help:"Segments encoded at once. Default: one for each core."`
+	Threads     *whole   `group:"Work" placeholder:"N" help:"Threads of one encoder. Part of the result: other counts give other bytes. Default: 2."`
+	Scratch     string   `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for pieces and the record of jobs. Default: ${scratch}."`
+	KeepScratch bool     `group:"Work" help:"Keep the pieces after the job is done."`
+	Request     string   `group:"Work" placeholder:"FILE" help:"Read a request from a .json or .yaml file, or from standard input with -. SOURCE, -o and flags override it. Relative paths in it start at the current folder."`
+	Progress    progress `group:"Work" enum:"auto,bar,json,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal, else nothing but warnings and errors. bar: bars, or a line every few seconds where there is no terminal. json: an event a line on standard output, the report last. none: only errors."`
+}
+
+// Help is shown by mapreel transcode --help.
+func (transcode) Help() string {
+	return `The video is divided into segments that are encoded side by side and joined without a seam. Whatever interrupts the
+work, the same command again does only what is missing.
+
+Examples:
+
+    mapreel transcode film.mov -o film.mp4
+    mapreel transcode film.mkv -o small.mp4 --codec h265 --height 720 --crf 26
+    mapreel transcode film.mp4 -o film.webm --codec av1 --audio-bitrate 96k
+    mapreel transcode --request film.yaml --progress json
+
+Exit codes: 0 done; 1 failed; 2 the request or the usage is wrong; 130 interrupted.`
+}
+
+type jobs struct {
+	Scratch string `env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder that the jobs were started with. Default: ${scratch}."`
+	JSON    bool   `name:"json" help:"Print a JSON array instead of a table."`
+}
+
+// Help is shown by mapreel jobs --help.
+func (jobs) Help() string { return `It can be asked while another process runs a job.` }
+
+type versions struct{}
+
+// progress is how a run is shown while it works.
+type progress string
+
+const (
+	showAuto progress = "auto"
+	showBar  progress = "bar"
+	showJSON progress = "json"
+	showNone progress = "none"
+)
+
+// whole is a whole number, with an error message for people.
+type whole int
+
+func (w *whole) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a whole number", text)
+	}
+	*w = whole(n)
+	return nil
+}
+
+// length is a length of time: "10s", "1m30s", or a number of seconds.
+type length time.Duration
+
+func (l *length) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil {
+		if d, err = time.ParseDuration(string(text) + "s"); err != nil {
+			return fmt.Errorf("%q is not a length of time such as 10s or 1m30s", text)
+		}
+	}
+	*l = length(d)
+	return nil
+}
+
+// parse reads the command line. It returns nil without an error where --help or --version was asked for and is
+// printed. An error is of kind fault.Invalid.
+func parse(args []string, stdout, stderr io.Writer) (runner, error) {
+	var g grammar
+	answered := false
+	parser, err := kong.New(&g,
+		kong.Name("mapreel"),
+		kong.Description("Transcode a large video in segments, side by side, into one file without a seam."),
+		kong.Vars{"scratch": defaultScratch(), "version": ownVersion()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "Picture", Title: "Picture:"}, {Key: "Sound", Title: "Sound:"}, {Key: "Work", Title: "Work:"},
+		}),
+		kong.WithHyphenPrefixedParameters(true), // so that --crf -1 is told to be too small, and a name may begin with -
+		kong.HelpFormatter(helpOf),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { answered = true }),
+	)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "build the command line")
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	chosen, err := parser.Parse(args)
+	if answered {
+		return nil, nil
+	}
+	if err != nil {
+		help := "mapreel --help"
+		var at *kong.ParseError
+		if errors.As(err, &at) && at.Context.Selected() != nil {
+			help = "mapreel " + at.Context.Selected().Name + " --help"
+		}
+		return nil, &fault.Error{Kind: fault.Invalid, Hint: "see " + help, Err: err}
+	}
+	switch name, _, _ := strings.Cut(chosen.Command(), " "); name {
+	case "transcode":
+		return g.Transcode, nil
+	case "jobs":
+		return g.Jobs, nil
+	default:
+		return g.Version, nil
+	}
+}
+
+// helpOf is a flag's help with the environment variable that stands for it.
+func helpOf(v *kong.Value) string {
+	if len(v.Tag.Envs) == 0 {
+		return v.Help
+	}
+	return v.Help + " Also $" + strings.Join(v.Tag.Envs, ", $") + "."
+}
+
+// defaultScratch is a folder for what can be made again, or "" where the system names none.
+func defaultScratch() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(cache, "mapreel")
+}
+
+// scratchFolder is the absolute form of what --scratch says.
+func scratchFolder(flag string) (string, error) {
+	if flag == "" {
+		return "", fault.WithHint(fault.New(fault.Invalid, "this system names no folder for scratch"),
+			"give one by --scratch or MAPREEL_SCRATCH")
+	}
+	dir, err := filepath.Abs(flag)
+	if err != nil {
+		return "", fault.Wrap(fault.Invalid, err, "--scratch")
+	}
+	return dir, nil
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// home is the folder of this package, where testdata lies.
+var home string
+
+func TestMain(m *testing.M) {
+	home, _ = os.Getwd()
+	// MAPREEL in a script is this program itself: the test binary, run under that name.
+	testscript.Main(m, map[string]func(){"mapreel": main})
+}
+
+// syncBuffer is a buffer that one goroutine may read while another writes.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// scheme is how a URL begins; one letter is a Windows drive.
+var scheme = regexp.MustCompile(`^([a-zA-Z][a-zA-Z0-9+.-]+)://`)
+
+// localPath is the absolute path that s names: a path as it stands, relative to dir, or a file:// URL, whose %20 are
+// decoded. What lies on another machine is an error.
+func localPath(s, dir string) (string, error) {
+	m := scheme.FindStringSubmatch(s)
+	switch {
+	case m == nil && filepath.IsAbs(s):
+		return filepath.Clean(s), nil
+	case m == nil:
+		return filepath.Join(dir, s), nil
+	case !strings.EqualFold(m[1], "file"):
+		return "", fmt.Errorf("%s is not a file of this machine; give a path or a file:// URL", s)
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s is not a URL: in a file:// URL write %%25 for %%, or give a path instead", s)
+	case u.Host != "" && u.Host != "localhost":
+		return "", fmt.Errorf("%s is on another machine; a file:// URL has three slashes: file:///folder/film.mp4", s)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "", fmt.Errorf("%s: in a file:// URL write %%3F for ? and %%23 for #, or give a path instead", s)
+	case !filepath.IsAbs(filepath.FromSlash(u.Path)):
+		return "", fmt.Errorf("%s names no file", s)
+	}
+	return filepath.Clean(filepath.FromSlash(u.Path)), nil
+}
