@@ -1,6 +1,8 @@
 package asl
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -63,6 +65,17 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // ErrorName returns Name, so that a task that runs a machine of its own fails with that machine's error.
 func (e *Error) ErrorName() string { return e.Name }
+
+// output is what $states.errorOutput shows.
+func (e *Error) output() json.RawMessage {
+	var b bytes.Buffer
+	b.WriteString(`{"Error":`)
+	_ = appendString(&b, e.Name) // a string always encodes
+	b.WriteString(`,"Cause":`)
+	_ = appendString(&b, e.Cause)
+	b.WriteByte('}')
+	return b.Bytes()
+}
 
 // taskError gives an error of a task the name and cause that Retry and Catch see.
 func taskError(err error) *Error {

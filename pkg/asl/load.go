@@ -199,6 +199,7 @@ func (l *loader) stateName(n *node, name string) {
 func (l *loader) transitions(s *scope) {
 	sound := true
 	for _, st := range s.order {
+		sound = sound && st.kind != "" // where a state could not be read, nothing is known of what follows it
 		for _, e := range st.edges() {
 			if _, ok := s.states[e.next]; !ok {
 				l.report(e.path, fmt.Sprintf("no state %q in %s", e.next, pointer(s.path, "States")))
@@ -213,7 +214,7 @@ func (l *loader) transitions(s *scope) {
 	ends := false
 	for queue := []*state{s.states[s.start]}; len(queue) > 0; queue = queue[1:] {
 		st := queue[0]
-		ends = ends || st.kind == "" || st.ends()
+		ends = ends || st.ends()
 		for _, e := range st.edges() {
 			if !reached[e.next] {
 				reached[e.next] = true

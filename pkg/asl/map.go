@@ -113,7 +113,7 @@ func (m *mapping) limit(ctx context.Context, d *data) (int, error) {
 func (r *mapRun) dispatch(ctx context.Context, source *itemSource, limit int, d *data) {
 	var children errgroup.Group
 	children.SetLimit(limit)
-	selecting := *d // decodes the state's input once for all items
+	selecting := *d                             // decodes the state's input once for all items
 	for index := 0; ctx.Err() == nil; index++ { // an index of its own for each child
 		item, more, err := source.next()
 		if err != nil {
@@ -149,6 +149,9 @@ func (r *mapRun) dispatch(ctx context.Context, source *itemSource, limit int, d 
 
 // child runs the processor for one item.
 func (r *mapRun) child(ctx context.Context, index int, item, input json.RawMessage) {
+	if ctx.Err() != nil { // ended while this one waited for its turn
+		return
+	}
 	f := r.childFrame(index, item, input)
 	event := Event{Type: MapIterationStarted, State: r.st.name, Input: input}
 	f.emit(event)
@@ -218,12 +221,7 @@ func (r *mapRun) fail(index int, e *Error) {
 	case r.tolerance.exceeded(r.failed, r.total):
 		r.endLocked(r.intolerable())
 	default:
-		text, err := encode(map[string]any{"Error": e.Name, "Cause": e.Cause})
-		if err != nil {
-			r.endLocked(err)
-			return
-		}
-		r.keep(index, text)
+		r.keep(index, e.output())
 	}
 }
 

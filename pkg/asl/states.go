@@ -193,10 +193,7 @@ func (f *frame) retrying(ctx context.Context, st *state, d *data, work func(cont
 
 // caught leaves the state by catcher c. What fails here fails the state.
 func (f *frame) caught(ctx context.Context, st *state, d *data, c catcher, e *Error) (json.RawMessage, string, error) {
-	text, err := encode(map[string]any{"Error": e.Name, "Cause": e.Cause})
-	if err != nil {
-		return nil, "", err
-	}
+	text := e.output()
 	d.result, d.errOutput = lazy{}, lazy{text: text}
 	output, next, err := f.leave(ctx, d, c.output, c.assign, text, c.next)
 	if err != nil && ctx.Err() == nil {
