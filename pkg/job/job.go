@@ -168,6 +168,12 @@ func (r Request) Normalise(hasPicture bool) (Request, error) {
 			ps = append(ps, Problem{fmt.Sprintf("/outputs/%d/video", i), "the source has no picture; leave this out to keep its sound"})
 		case hasPicture && len(o.Video) == 0:
 			o.Video = []Video{{}}
+			if codec := defaultCodec(o.Container); r.Compute.GPU && !encoders[codec].nvenc {
+				ps = append(ps, Problem{
+					fmt.Sprintf("/outputs/%d/video", i),
+					fmt.Sprintf("%s, the default in %s, cannot be encoded on a GPU; choose a codec", codec, o.Container),
+				})
+			}
 		}
 		o.Video = slices.Clone(o.Video)
 		for j := range o.Video {

@@ -55,7 +55,7 @@ func (ps Problems) Err() error {
 }
 
 // Parse reads a request from JSON and checks all that can be known without its source. The error is of kind
-// fault.Invalid and holds Problems.
+// fault.Invalid and holds Problems: all of them, but for those that only hold if another is mended in one way.
 //
 // It is stricter than encoding/json: field names count with their case, an unknown one is a problem, null and an
 // explicit zero or empty text never stand for a default. Where a name occurs twice, the last counts.
@@ -63,35 +63,50 @@ func Parse(data []byte) (Request, error) {
 	var req Request
 	whole := func(message string) (Request, error) { return Request{}, Problems{{"", message}}.Err() }
 	if len(data) > MaxRequest {
-		return whole(fmt.Sprintf("is %d bytes long; at most %d", len(data), MaxRequest))
+		return whole(fmt.Sprintf("too long: %d bytes of at most %d", len(data), MaxRequest))
 	}
 	if !utf8.Valid(data) {
-		return whole("is not JSON: it holds bytes that are not UTF-8")
+		return whole("not JSON: it holds bytes that are not UTF-8")
 	}
 	var tree any
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	if err := dec.Decode(&tree); err != nil {
-		return whole("is not JSON: " + syntax(err, data))
+		return whole("not JSON: " + syntax(err, data))
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return whole("is not JSON: text follows its end")
+		return whole("not JSON: text follows its end")
 	}
-	if problems := shape(nil, "", tree, reflect.TypeFor[Request]()); len(problems) > 0 {
-		return Request{}, problems.Err()
-	}
+	problems, sound := shape("", tree, reflect.TypeFor[Request]())
 	// From the tree, not from data: of a name that occurs twice, encoding/json would mix both values.
-	seen, err := json.Marshal(tree)
+	seen, err := json.Marshal(sound)
 	if err == nil {
 		err = json.Unmarshal(seen, &req)
 	}
 	if err != nil {
 		return whole(err.Error())
 	}
-	if err := req.Check().Err(); err != nil {
-		return Request{}, err
+	certain := len(problems)
+	for _, p := range req.Check() {
+		if !slices.ContainsFunc(problems[:certain], func(q Problem) bool { return q.mayCause(p) }) {
+			problems = append(problems, p)
+		}
+	}
+	if len(problems) > 0 {
+		return Request{}, problems.Err()
 	}
 	return req, nil
+}
+
+// mayCause says whether p, a problem of shape, leaves q open: q is about the same value or something within it, or
+// about a neighbour, for what fits beside a value is not known while that is not. The fields of the whole request stand
+// for themselves.
+func (p Problem) mayCause(q Problem) bool {
+	if p.Pointer == q.Pointer || p.Pointer == "" {
+		return true
+	}
+	parent := p.Pointer[:strings.LastIndexByte(p.Pointer, '/')]
+	return strings.HasPrefix(q.Pointer, p.Pointer+"/") || parent != "" && strings.HasPrefix(q.Pointer, parent+"/")
 }
 
 // syntax says what is wrong with JSON, and where.
@@ -111,71 +126,85 @@ func syntax(err error, data []byte) string {
 }
 
 // shape compares decoded JSON with a Go type: unknown fields and wrong types, each with its pointer. encoding/json
-// would stop at the first and name no pointer.
-func shape(ps Problems, at string, v any, t reflect.Type) Problems {
+// would stop at the first and name no pointer. It also returns what is sound of v, which encoding/json will take.
+func shape(at string, v any, t reflect.Type) (Problems, any) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	bad := func(want string) Problems { return append(ps, Problem{at, "must be " + want}) }
+	bad := func(message string) (Problems, any) { return Problems{{at, message}}, nil }
 	if u, ok := reflect.New(t).Interface().(json.Unmarshaler); ok {
 		raw, err := json.Marshal(v)
 		if err == nil {
 			err = u.UnmarshalJSON(raw)
 		}
 		if err != nil {
-			return append(ps, Problem{at, err.Error()})
+			return bad(err.Error())
 		}
-		return ps
+		return nil, v
 	}
 	switch t.Kind() {
 	case reflect.Struct:
 		object, ok := v.(map[string]any)
 		if !ok {
-			return bad("an object")
+			return bad("must be an object")
 		}
-		fields := map[string]reflect.StructField{}
-		for f := range t.Fields() {
-			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			fields[name] = f
-		}
-		for _, name := range slices.Sorted(maps.Keys(object)) {
-			p := at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-			f, known := fields[name]
-			if !known {
-				ps = append(ps, Problem{p, "is not a field; these are: " + strings.Join(slices.Sorted(maps.Keys(fields)), ", ")})
-				continue
-			}
-			before := len(ps)
-			ps = shape(ps, p, object[name], f.Type)
-			if message := unset(object[name], f); message != "" && len(ps) == before {
-				ps = append(ps, Problem{p, message})
-			}
-		}
+		return shapeOfObject(at, object, t)
 	case reflect.Slice:
 		list, ok := v.([]any)
 		if !ok {
-			return bad("a list")
+			return bad("must be a list")
 		}
+		var ps Problems
+		sound := make([]any, len(list)) // with null for what is not: the others keep their place
 		for i, e := range list {
-			ps = shape(ps, at+"/"+strconv.Itoa(i), e, t.Elem())
+			var more Problems
+			more, sound[i] = shape(at+"/"+strconv.Itoa(i), e, t.Elem())
+			ps = append(ps, more...)
 		}
+		return ps, sound
 	case reflect.String:
 		if _, ok := v.(string); !ok {
-			return bad("a string")
+			return bad("must be a string")
 		}
 	case reflect.Bool:
 		if _, ok := v.(bool); !ok {
-			return bad("true or false")
+			return bad("must be true or false")
 		}
 	case reflect.Int:
 		n, ok := v.(json.Number)
 		if _, err := strconv.Atoi(n.String()); !ok || err != nil {
-			return bad("a whole number, without point or exponent")
+			return bad("must be a whole number, without point or exponent")
 		}
 	default:
-		panic("job: no shape of " + t.String()) // a new field's type; every test that parses meets it
+		panic("job: no shape of " + t.String()) // a new field's type; every test that names the field meets it
 	}
-	return ps
+	return nil, v
+}
+
+func shapeOfObject(at string, object map[string]any, t reflect.Type) (ps Problems, _ any) {
+	fields := map[string]reflect.StructField{}
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		fields[name] = f
+	}
+	sound := map[string]any{}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		p := at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+		f, known := fields[name]
+		if !known {
+			ps = append(ps, Problem{p, "is not a field; these are: " + strings.Join(slices.Sorted(maps.Keys(fields)), ", ")})
+			continue
+		}
+		more, v := shape(p, object[name], f.Type)
+		if message := unset(v, f); message != "" {
+			more = append(more, Problem{p, message})
+		}
+		ps = append(ps, more...)
+		if v != nil {
+			sound[name] = v
+		}
+	}
+	return ps, sound
 }
 
 // unset says what is wrong with an explicit value that a Request cannot tell from an absent one; "" where it can.

@@ -1,0 +1,224 @@
+package job_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mapreel/mapreel/pkg/job"
+	"pgregory.net/rapid"
+)
+
+func TestNormaliseFillsInDefaults(t *testing.T) {
+	golden(t, "normalise.txtar", func(t *testing.T, name string, input []byte) string {
+		r, err := job.Parse(input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err = r.Normalise(!strings.HasSuffix(name, "-of-sound"))
+		if err != nil {
+			return problemsOf(t, err).Error() + "\n"
+		}
+		data, err := json.MarshalIndent(r, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data) + "\n"
+	})
+}
+
+func TestNormaliseTwiceIsOnceAndLeavesTheRequestAlone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := anyRequest().Draw(t, "request")
+		before := again(t, r)
+		once, err := r.Normalise(true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, r); diff != "" {
+			t.Fatalf("the request changed (-before +after):\n%s", diff)
+		}
+		if ps := once.Check(); len(ps) > 0 {
+			t.Fatalf("a normalised request has problems: %v", ps)
+		}
+		twice, err := once.Normalise(true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(once, twice); diff != "" {
+			t.Fatalf("(-once +twice):\n%s", diff)
+		}
+	})
+}
+
+func TestNormaliseWithoutPictureListsEverySettingForOne(t *testing.T) {
+	r := job.Request{
+		Source: "/in", Destination: "/out",
+		Outputs: []job.Output{{Name: "a", Video: []job.Video{{}}}, {Name: "b"}, {Name: "c", Video: []job.Video{{Height: 720}}}},
+	}
+	_, err := r.Normalise(false)
+	var got []string
+	for _, p := range problemsOf(t, err) {
+		got = append(got, p.Pointer)
+	}
+	if diff := cmp.Diff([]string{"/outputs/0/video", "/outputs/2/video"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// full is a normalised request in which nothing is zero.
+func full(t *testing.T) job.Request {
+	t.Helper()
+	r, err := job.Parse([]byte(`{
+		"source": "s3://b/in/film.mkv", "destination": "s3://b/out/film/",
+		"outputs": [{"name": "film", "container": "mp4", "video": [{"codec": "h264", "height": 1080, "crf": 21, "preset": "medium"}],
+			"audio": {"codec": "aac", "bitrate": "160k"}}],
+		"segment": {"seconds": 10}, "compute": {"mode": "batch", "gpu": true, "concurrency": 500, "threads": 4}, "retention": {"hours": 5}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err = r.Normalise(true); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+var film = job.Source{URL: "s3://b/in/film.mkv", Size: 123456789, Version: `"abc"`, Demuxer: "matroska"}
+
+func id(t *testing.T, r job.Request, src job.Source, encoder string) string {
+	t.Helper()
+	got, err := job.ID(r, src, encoder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestIDStaysWhatItWas(t *testing.T) {
+	// Where this fails, jobs that a user began with an older mapreel are not continued. Is that what you want?
+	if got, want := id(t, full(t), film, "ffmpeg 5.1.6"), "d98250c6997417e228bc"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestIDChangesWithAllThatChangesBytesAndNothingElse(t *testing.T) {
+	free := []string{"/compute/mode", "/compute/concurrency", "/retention/hours"}
+	base := id(t, full(t), film, "5.1")
+	seen := map[string]string{base: "nothing"}
+	expect := func(what, got string) {
+		t.Helper()
+		first, taken := seen[got]
+		switch {
+		case slices.Contains(free, what):
+			if got != base {
+				t.Errorf("the ID changes with %s", what)
+			}
+		case taken:
+			t.Errorf("a change of %s gives the ID of a change of %s", what, first)
+		}
+		seen[got] = what
+	}
+	var leaves int
+	for i := range leavesOf(t, new(full(t))) {
+		r := full(t) // again for each leaf: leaves share memory with the request
+		leaf := leavesOf(t, &r)[i]
+		change(t, leaf.value)
+		expect(leaf.pointer, id(t, r, film, "5.1"))
+		leaves++
+	}
+	if leaves < 15 {
+		t.Errorf("found %d fields; the request is not read", leaves)
+	}
+	for i, src := range []job.Source{
+		{URL: "s3://b/in/film.mk", Size: film.Size, Version: film.Version},
+		{URL: film.URL, Size: film.Size + 1, Version: film.Version},
+		{URL: film.URL, Size: film.Size, Version: `"abd"`},
+	} {
+		expect(fmt.Sprintf("source %d", i), id(t, full(t), src, "5.1"))
+	}
+	expect("the encoder", id(t, full(t), film, "5.1.7"))
+
+	// What was found in the same bytes follows from them.
+	probed := film
+	probed.Demuxer, probed.Duration, probed.Tracks = "mov", 7, []job.AudioTrack{{Codec: "aac"}}
+	if got := id(t, full(t), probed, "5.1"); got != base {
+		t.Errorf("the ID changes with what was found in the source")
+	}
+}
+
+type leaf struct {
+	pointer string
+	value   reflect.Value
+}
+
+// leavesOf lists the settable values of a request.
+func leavesOf(t *testing.T, r *job.Request) (list []leaf) {
+	t.Helper()
+	var visit func(at string, v reflect.Value)
+	visit = func(at string, v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Pointer:
+			visit(at, v.Elem())
+		case reflect.Slice:
+			for i := range v.Len() {
+				visit(fmt.Sprintf("%s/%d", at, i), v.Index(i))
+			}
+		case reflect.Struct:
+			for f, inner := range v.Fields() {
+				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				visit(at+"/"+name, inner)
+			}
+		default:
+			if v.IsZero() {
+				t.Fatalf("%s is zero; give it a value in full", at)
+			}
+			list = append(list, leaf{at, v})
+		}
+	}
+	visit("", reflect.ValueOf(r))
+	return list
+}
+
+func change(t *testing.T, v reflect.Value) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(v.String() + "x")
+	case reflect.Bool:
+		v.SetBool(!v.Bool())
+	case reflect.Int, reflect.Int64:
+		v.SetInt(v.Int() + 1)
+	default:
+		t.Fatalf("no way to change a %v", v.Type())
+	}
+}
+
+func TestJobsSurviveTheirJSON(t *testing.T) {
+	want := job.Job{
+		ID: jobID, Request: full(t), Encoder: "5.1", Split: true, Segments: 3,
+		Source: job.Source{
+			URL: "/in", Size: 1, Version: "v", Demuxer: "mov", Duration: 5,
+			Origin:  job.Moment{Ticks: -3, Timebase: job.Microseconds},
+			Picture: &job.Picture{Timebase: job.Microseconds, Start: -3, End: 9, Frames: 2, Width: 4, Height: 2, Rotated: true},
+			Tracks:  []job.AudioTrack{{Stream: 1, Codec: "aac", SampleRate: 48000, Channels: 2, Timebase: job.Microseconds, Language: "deu"}},
+		},
+		Renditions: []job.Rendition{{Codec: job.H264, CRF: 0, Preset: "medium"}},
+		Sounds:     []job.Sound{{Codec: job.AAC, Bitrate: 160_001, Mux: job.MP4}},
+		Outputs:    []job.Product{{Name: "a", File: "a.mp4", Container: job.MP4, Rendition: -1, Sounds: []int{0}}},
+	}
+	data, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got job.Job
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

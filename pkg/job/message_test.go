@@ -1,0 +1,82 @@
+package job_test
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mapreel/mapreel/pkg/job"
+	"pgregory.net/rapid"
+)
+
+// anyName draws names of outputs that Check accepts, nasty ones among them.
+func anyName() *rapid.Generator[string] {
+	nasty := rapid.SampledFrom([]string{"a..", "-", "~", "a.1.0.mp4", "items.json", "%2e%2e%2f", "…", " ", "video", "con"})
+	drawn := rapid.StringMatching(`[^/]{1,60}`)
+	return rapid.OneOf(nasty, drawn).Filter(func(name string) bool {
+		r := job.Request{Source: "/a", Destination: "/b", Outputs: []job.Output{{Name: name}}}
+		return len(r.Check()) == 0
+	})
+}
+
+const jobID = "0123456789abcdef0123"
+
+func TestKeysStayBelowTheirJob(t *testing.T) {
+	check := func(t rapid.TB, key string) {
+		t.Helper()
+		if path.Clean(key) != key || !strings.HasPrefix(key, job.Prefix(jobID)) {
+			t.Fatalf("%q is not a path below %q", key, job.Prefix(jobID))
+		}
+		for name := range strings.SplitSeq(key, "/") {
+			if strings.HasPrefix(name, ".") {
+				t.Fatalf("%q holds the hidden name %q", key, name)
+			}
+			if len(name) > 255 {
+				t.Fatalf("%q holds a name of %d bytes, more than file systems take", key, len(name))
+			}
+		}
+	}
+	check(t, job.ItemsKey(jobID))
+	rapid.Check(t, func(t *rapid.T) {
+		i := rapid.IntRange(0, 100_000).Draw(t, "index")
+		unit := rapid.OneOf(
+			rapid.Just(job.VideoUnit(i)), rapid.Just(job.AudioUnit(i)), rapid.Map(anyName(), job.OutputUnit)).Draw(t, "unit")
+		check(t, job.PieceKey(jobID, unit, rapid.IntRange(1, 1e6).Draw(t, "attempt"), rapid.IntRange(0, 99).Draw(t, "rendition"), "webm"))
+		check(t, job.SplitKey(jobID, i))
+	})
+}
+
+func TestKeysOfPiecesDiffer(t *testing.T) {
+	type piece struct {
+		unit               string
+		attempt, rendition int
+		ext                string
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		draw := rapid.Custom(func(t *rapid.T) piece {
+			names := rapid.SampledFrom([]string{"a", "a.1", "a.1.1", "a.1.1.mp4", "1"})
+			return piece{
+				job.OutputUnit(names.Draw(t, "name")), rapid.IntRange(1, 11).Draw(t, "attempt"),
+				rapid.IntRange(0, 11).Draw(t, "rendition"), rapid.SampledFrom([]string{"mp4", "mkv"}).Draw(t, "ext"),
+			}
+		})
+		a, b := draw.Draw(t, "a"), draw.Draw(t, "b")
+		ka, kb := job.PieceKey(jobID, a.unit, a.attempt, a.rendition, a.ext), job.PieceKey(jobID, b.unit, b.attempt, b.rendition, b.ext)
+		if (a == b) != (ka == kb) {
+			t.Fatalf("%v has the key %q, %v has %q", a, ka, b, kb)
+		}
+	})
+}
+
+func TestUnitsSortInTheOrderOfTheFilm(t *testing.T) {
+	for _, name := range []func(int) string{job.VideoUnit, job.AudioUnit, func(i int) string { return job.SplitKey(jobID, i) }} {
+		var units []string
+		for _, i := range []int{0, 1, 2, 9, 10, 99, 100, 999, 1000, 9_999, 10_000, 99_999} {
+			units = append(units, name(i))
+		}
+		if !slices.IsSorted(units) {
+			t.Errorf("%q do not sort", units)
+		}
+	}
+}
