@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -48,7 +49,8 @@ func (l *Ledger) fail(ctx context.Context, attempted string, err error) error {
 		e.Kind = fault.Transient
 	case 0: // not of SQLite
 		switch {
-		case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrExist):
+		case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrExist), errors.Is(err, syscall.ENOTDIR),
+			errors.Is(err, syscall.EROFS):
 			e.Kind, e.Hint = fault.Invalid, "choose another scratch folder"
 		default:
 			e.Kind = fault.KindOf(err)
