@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// event is a line of mapreel --progress json, as far as a figure needs it.
+type event struct {
+	Type string    `json:"type"`
+	Unit string    `json:"unit"`
+	Time time.Time `json:"time"`
+}
+
+// figures measures what the comparison cannot show: how little Analyse reads of a large file, and how long Merge takes
+// for a large result.
+func (b bench) figures(ctx context.Context) error {
+	table := [][]string{{"", "seconds", "bytes", "of", "share %", "own MB"}}
+	for _, ext := range []string{".mp4", ".mkv"} {
+		row, err := b.analyse(ctx, ext)
+		if err != nil {
+			return err
+		}
+		table = append(table, row)
+	}
+	rows, err := b.merge(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(b.out)
+	b.table(append(table, rows...))
+	return nil
+}
+
+// analyse times mapreel from its start to the moment when the plan is known, on 2 h and 1 GB, and counts the bytes that
+// it had read by then.
+func (b bench) analyse(ctx context.Context, ext string) ([]string, error) {
+	clip := filepath.Join(b.work, "sources", "minute.mp4")
+	if err := b.make(ctx, clip, "tools/clip.sh", "60", clip); err != nil {
+		return nil, err
+	}
+	// 2 h at 1.1 Mbit/s make 1 GB. The minute is encoded once to that rate, then repeated without encoding.
+	slow := filepath.Join(b.work, "sources", "minute-1100k.mp4")
+	if err := b.make(ctx, slow, "ffmpeg", "-nostdin", "-v", "error", "-i", clip, "-c:v", "libx264", "-preset", "veryfast",
+		"-b:v", "1000k", "-minrate", "1000k", "-maxrate", "1000k", "-bufsize", "2000k", "-x264-params", "nal-hrd=cbr",
+		"-c:a", "aac", "-b:a", "96k", slow); err != nil {
+		return nil, err
+	}
+	source := filepath.Join(b.work, "sources", "two-hours"+ext)
+	if err := b.make(ctx, source, "ffmpeg", "-nostdin", "-v", "error", "-stream_loop", "119", "-i", slow,
+		"-map", "0", "-c", "copy", source); err != nil {
+		return nil, err
+	}
+	scratch, err := b.fresh("scratch")
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, b.mapreel, "transcode", source, "-o", filepath.Join(b.work, "never.mp4"),
+		"--scratch", scratch, "--progress", "json")
+	began := time.Now()
+	var took time.Duration
+	var read, own int64
+	err = events(cmd, func(e event) bool {
+		if e.Type != "planned" {
+			return true
+		}
+		took, read, own = time.Since(began), bytesRead(cmd.Process.Pid), status(cmd.Process.Pid, "VmHWM")
+		return false
+	})
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(source)
+	if err != nil {
+		return nil, err
+	}
+	return []string{
+		"Analyse " + ext, fmt.Sprintf("%.3f", took.Seconds()), fmt.Sprint(read), fmt.Sprint(info.Size()),
+		fmt.Sprintf("%.3f", 100*float64(read)/float64(info.Size())), megabytes(own),
+	}, nil
+}
+
+// merge times the stage Merge on a result of about 1 GB, and cp on that result. Noise makes large files quickly.
+func (b bench) merge(ctx context.Context) ([][]string, error) {
+	source := filepath.Join(b.work, "sources", "noise.mkv")
+	if err := b.make(ctx, source, "ffmpeg", "-nostdin", "-v", "error",
+		"-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30:duration=30,noise=alls=100:allf=t",
+		"-f", "lavfi", "-i", "anoisesrc=duration=30:amplitude=0.1",
+		"-c:v", "libx264", "-preset", "ultrafast", "-crf", "1", "-g", "30", "-pix_fmt", "yuv420p", "-c:a", "aac", source); err != nil {
+		return nil, err
+	}
+	scratch, err := b.fresh("scratch")
+	if err != nil {
+		return nil, err
+	}
+	output := filepath.Join(b.work, "large.mp4")
+	cmd := exec.CommandContext(ctx, b.mapreel, "transcode", source, "-o", output, "--crf", "1", "--preset", "ultrafast",
+		"--segment", "2s", "--scratch", scratch, "--progress", "json")
+	var began, ended time.Time
+	var own int64
+	err = events(cmd, func(e event) bool {
+		own = max(own, status(cmd.Process.Pid, "VmHWM"))
+		if strings.HasPrefix(e.Unit, "output/") {
+			switch e.Type {
+			case "started":
+				began = e.Time
+			case "finished", "published":
+				ended = e.Time
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	if began.IsZero() || ended.IsZero() {
+		return nil, errors.New("mapreel did not tell when Merge began and ended")
+	}
+	info, err := os.Stat(output)
+	if err != nil {
+		return nil, err
+	}
+	copied := filepath.Join(b.work, "copy.mp4")
+	u, err := measure(exec.CommandContext(ctx, "cp", "--reflink=never", output, copied))
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(copied); err != nil {
+		return nil, err
+	}
+	size := fmt.Sprint(info.Size())
+	took := ended.Sub(began)
+	return [][]string{
+		{"Merge", fmt.Sprintf("%.3f", took.Seconds()), size, size, "", megabytes(own)},
+		{"cp", fmt.Sprintf("%.3f", u.wall.Seconds()), size, size, "", megabytes(u.own)},
+		{"Merge : cp", fmt.Sprintf("%.2f", took.Seconds()/u.wall.Seconds()), "", "", "", ""},
+	}, nil
+}
+
+// events runs cmd and hands each line of its progress to see, until see returns false; the process is then
+// interrupted, and how it ends does not matter.
+func events(cmd *exec.Cmd, see func(event) bool) error {
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	var messages strings.Builder
+	cmd.Stderr = &messages
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	enough := false
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var e event
+		if json.Unmarshal(lines.Bytes(), &e) != nil || enough {
+			continue // a line that is not an event, or the rest of the output, which must be read all the same
+		}
+		if !see(e) {
+			enough = true
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				return err
+			}
+		}
+	}
+	if err := cmd.Wait(); err != nil && !enough {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, messages.String())
+	}
+	return lines.Err()
+}
