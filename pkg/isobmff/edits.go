@@ -58,8 +58,9 @@ type shown struct {
 
 // applyEdits says when each sample is shown, as libavformat's mov demuxer does (mov_fix_index). It does not follow the
 // specification to the letter: time starts with the first frame that is shown, even where the edit starts between
-// two frames. samples has one more row than the track has samples; it holds the end. slack is what an edit's end may lose by rounding.
-func applyEdits(samples []sample, shift int64, edits []edit, slack int64) shown {
+// two frames. samples has one more row than the track has samples; it holds the end. slack is what an edit's
+// end may lose by rounding. Edits that show the track's samples over and over are Unsupported.
+func applyEdits(samples []sample, shift int64, edits []edit, slack int64) (shown, error) {
 	rows := samples[:len(samples)-1]
 	if len(edits) == 0 {
 		var out shown
@@ -67,8 +68,9 @@ func applyEdits(samples []sample, shift int64, edits []edit, slack int64) shown 
 			out.show(s.decode+int64(s.offset), samples[i+1].decode-s.decode, s.sync)
 		}
 		out.sort()
-		return out
+		return out, nil
 	}
+	hasOffsets := slices.ContainsFunc(rows, func(s sample) bool { return s.offset != 0 })
 	var out shown
 	var gap, entryEnd int64
 	first := int64(-1) // the earliest presentation time so far; -1 is none
@@ -82,8 +84,10 @@ func applyEdits(samples []sample, shift int64, edits []edit, slack int64) shown 
 			gap += e.duration
 			continue
 		}
+		if len(out.presentation) > maxSamples {
+			return out, fault.New(fault.Unsupported, "edits that show more than %d samples", maxSamples)
+		}
 		started, lastChance := false, false
-		hasOffsets := slices.ContainsFunc(rows, func(s sample) bool { return s.offset != 0 })
 		for i := startOf(rows, e.time, shift, hasOffsets); i < len(rows); i++ {
 			s := rows[i]
 			length := samples[i+1].decode - s.decode
@@ -128,7 +132,7 @@ func applyEdits(samples []sample, shift int64, edits []edit, slack int64) shown 
 		out.end -= correction
 	}
 	out.sort()
-	return out
+	return out, nil
 }
 
 func (o *shown) show(at, length int64, sync bool) {

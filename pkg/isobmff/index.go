@@ -225,7 +225,10 @@ func readTrak(w *window, trak box, movieScale uint32, fragmented bool) (TrackInd
 	}
 	// A tick of the movie's timescale in the track's, rounded up: what an edit's end may lose by rounding.
 	slack := (int64(track.Timescale) + int64(movieScale) - 1) / int64(movieScale)
-	shown := applyEdits(samples, shift, edits, slack)
+	shown, err := applyEdits(samples, shift, edits, slack)
+	if err != nil {
+		return track, fmt.Errorf("track %d: %w", track.ID, err)
+	}
 	track.Presentation, track.Sync, track.End = shown.presentation, shown.sync, shown.end
 	track.Irregular = track.Irregular || shown.irregular
 	return track, nil

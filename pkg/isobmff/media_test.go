@@ -122,7 +122,8 @@ func open(t testing.TB, path string) (*os.File, int64) {
 const fragmented = "-f mp4 -movflags empty_moov+default_base_moof+frag_discont+delay_moov+frag_keyframe " +
 	"-use_editlist 0 -avoid_negative_ts disabled -output_ts_offset 10"
 
-// store reads a worker's file and writes the piece beside it, moved back by the worker's 10 s; video is normalised.
+// store reads a worker's file and writes the piece beside it, moved back by the worker's 10 s; video is
+// normalised, sound starts at 0 at the earliest.
 func store(t testing.TB, path string) (Piece, string) {
 	t.Helper()
 	f, size := open(t, path)
@@ -130,11 +131,14 @@ func store(t testing.TB, path string) (Piece, string) {
 	if err != nil {
 		t.Fatalf("fragments of %s: %v", path, err)
 	}
-	piece = piece.Shift(-10 * int64(piece.Track.Timescale))
+	back := -10 * int64(piece.Track.Timescale)
 	if piece.Track.Handler == "vide" {
-		if piece, err = piece.Normalise(); err != nil {
+		if piece, err = piece.Shift(back).Normalise(); err != nil {
 			t.Fatalf("normalise %s: %v", path, err)
 		}
+	} else {
+		// Priming lies before 0, where a piece cannot be stored.
+		piece = piece.Shift(max(back, -piece.Start))
 	}
 	var payload []io.Reader
 	for _, e := range extents {
@@ -200,4 +204,12 @@ func describe(times []int64) string {
 		return fmt.Sprintf("%v … %v (%d)", times[:6], times[len(times)-6:], len(times))
 	}
 	return fmt.Sprint(times)
+}
+
+func movedBy(times []int64, ticks int64) []int64 {
+	out := slices.Clone(times)
+	for i := range out {
+		out[i] += ticks
+	}
+	return out
 }
