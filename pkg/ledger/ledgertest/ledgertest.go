@@ -119,9 +119,11 @@ func testJobOf(t *testing.T, l ledger.Ledger) {
 
 func testEndJob(t *testing.T, l ledger.Ledger) {
 	failure := &ledger.Failure{Kind: "Internal", Message: "x"}
+	early := soon()
+	late := early.Add(time.Hour)
 	end := func(execution string, state ledger.JobState, f *ledger.Failure, want error) {
 		t.Helper()
-		is(t, l.EndJob(t.Context(), "a", execution, state, f, soon().Add(time.Hour)), want)
+		is(t, l.EndJob(t.Context(), "a", execution, state, f, late), want)
 	}
 	stands := func(state ledger.JobState, f *ledger.Failure, expires time.Time) {
 		t.Helper()
@@ -131,7 +133,7 @@ func testEndJob(t *testing.T, l ledger.Ledger) {
 			ID: "a", State: state, Execution: "e2", Doc: json.RawMessage(`{}`), Failure: f, Expires: expires,
 		}, job, "Created", "Updated")
 	}
-	early, late := soon(), soon().Add(time.Hour)
+
 	end("e2", ledger.JobDone, nil, ledger.ErrNotFound)
 	must(t, l.PutJob(t.Context(), ledger.Job{ID: "a", State: ledger.JobRunning, Execution: "e1", Expires: early}))
 	must(t, l.PutJob(t.Context(), ledger.Job{
