@@ -172,7 +172,7 @@ func (r *runner) close() error {
 		errs = append(errs, r.ledger.Close())
 	}
 	if r.lock != nil {
-		errs = append(errs, os.RemoveAll(r.lock.Name()+".tmp"), r.lock.Close())
+		errs = append(errs, os.RemoveAll(r.lock.Name()+".tmp"), os.Remove(r.lock.Name()), r.lock.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -195,16 +195,25 @@ func lock(scratch string, req job.Request) (*os.File, error) {
 		return nil, fault.Wrap(fault.KindOf(err), err, "scratch folder")
 	}
 	sum := sha256.Sum256(data)
-	f, err := os.OpenFile(filepath.Join(locks, hex.EncodeToString(sum[:10])), os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, fault.Wrap(fault.KindOf(err), err, "lock in the scratch folder")
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	path := filepath.Join(locks, hex.EncodeToString(sum[:10]))
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return nil, fault.Wrap(fault.KindOf(err), err, "lock in the scratch folder")
+		}
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			f.Close()
+			return nil, fault.WithHint(fault.New(fault.Transient, "another process is working on this very request"),
+				"wait for it, or watch it with: mapreel jobs")
+		}
+		// Who had the lock before removed its file on leaving: what was locked must be what others will find.
+		mine, err := f.Stat()
+		found, ferr := os.Stat(path)
+		if err == nil && ferr == nil && os.SameFile(mine, found) {
+			return f, nil
+		}
 		f.Close()
-		return nil, fault.WithHint(fault.New(fault.Transient, "another process is working on this very request"),
-			"wait for it, or watch it with: mapreel jobs")
 	}
-	return f, nil
 }
 
 // collect removes jobs whose time is over, and their pieces.
@@ -324,6 +333,15 @@ func (r *runner) fail(ctx context.Context, err error) error {
 	in := job.FinishInput{Execution: r.name, Status: "FAILED", Error: string(fault.KindOf(err)), Cause: err.Error()}
 	if ctx.Err() != nil {
 		in.Status = "ABORTED"
+	}
+	// The machine's words about its states are for its history; a person wants what left the stage.
+	var f *fault.Error
+	if errors.As(err, &f) {
+		err = f
+		in.Cause = err.Error()
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		err = errors.Join(cause, err)
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -57,7 +57,7 @@ func (w *Worker) sound(ctx context.Context, j job.Job, s job.Sound, u ledger.Uni
 	}
 	a := ffmpeg.Audio{
 		Input:  ffmpeg.Input{Location: location, Demuxer: j.Source.Demuxer},
-		Stream: track.Stream, Codec: string(s.Codec), Bitrate: int(s.Bitrate), Path: filepath.Join(dir, "sound"), Muxer: "mp4",
+		Stream: track.Stream, Codec: string(s.Codec), SourceCodec: track.Codec, Bitrate: int(s.Bitrate), Path: filepath.Join(dir, "sound"), Muxer: "mp4",
 	}
 	if s.Mux != job.MP4 {
 		a.Muxer = "matroska"
