@@ -12,10 +12,13 @@ type Audio struct {
 	Input  Input
 	Stream int // index of the stream in the input
 
-	Codec      string // "copy", "aac" or "opus"
-	Bitrate    int    // bits a second; 0 = the encoder's default
-	Channels   int    // 0 = the source's
-	SampleRate int    // Hz; 0 = the source's, or 48000 for Opus, which has no other
+	Codec string // "copy", "aac" or "opus"
+	// SourceCodec is the stream's own codec. A copy of "aac" loses the ADTS headers that it has in MPEG-TS; packets
+	// without them pass unchanged.
+	SourceCodec string
+	Bitrate     int // bits a second; 0 = the encoder's default
+	Channels    int // 0 = the source's
+	SampleRate  int // Hz; 0 = the source's, or 48000 for Opus, which has no other
 
 	// Seek is where reading starts, in microseconds of the source; nil = its start. Set it at least a second before
 	// Start: a decoder needs some packets before its samples are right, and what comes before Start is dropped.
@@ -66,7 +69,11 @@ func AudioArgs(a Audio) []string {
 
 func (a Audio) codecOptions() []string {
 	if a.Codec == "copy" {
-		return []string{"-c:a", "copy", "-copytb", "1"}
+		args := []string{"-c:a", "copy", "-copytb", "1"}
+		if a.SourceCodec == "aac" {
+			args = append(args, "-bsf:a", "aac_adtstoasc")
+		}
+		return args
 	}
 	encoder, ok := AudioEncoder(a.Codec)
 	if !ok {
@@ -86,6 +93,14 @@ func (a Audio) codecOptions() []string {
 	return args
 }
 
+// encoderLayouts are the channel layouts of each codec's own configurations (ISO/IEC 14496-3, table 1.19; RFC 7845,
+// 5.1.1.2). Others, such as AC-3's 5.1(side), become the nearest: libopus refuses them, and AAC would have to describe
+// them in a way that many players ignore.
+var encoderLayouts = map[string]string{
+	"aac":  "mono|stereo|3.0|4.0|5.0|5.1|7.1(wide)",
+	"opus": "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1",
+}
+
 // filters resample, fill what the source leaves out with silence (and cut what it says twice), so that sample n of the
 // output is at time n of the source, and choose the samples of the part.
 func (a Audio) filters(rate int) string {
@@ -94,6 +109,9 @@ func (a Audio) filters(rate int) string {
 		resample += strconv.Itoa(rate) + ":"
 	}
 	chain := []string{resample + "async=1"}
+	if layouts := encoderLayouts[a.Codec]; layouts != "" {
+		chain = append(chain, "aformat=channel_layouts="+layouts)
+	}
 	if a.Start != nil || a.End != nil {
 		var bounds []string
 		if a.Start != nil {
@@ -107,8 +125,7 @@ func (a Audio) filters(rate int) string {
 	return strings.Join(chain, ",")
 }
 
-// copyable lists what each container holds by its own specification and ffmpeg 5.1 writes without an experimental
-// switch. MP4: the MP4 registration authority's object types and sample entries (mp4ra.org), as codec_mp4_tags of
+// copyable lists what each container holds by its own specification and ffmpeg 5.1 writes. MP4: the MP4 registration authority's object types and sample entries (mp4ra.org), as codec_mp4_tags of
 // libavformat/movenc.c has them. MKV: the codec mappings of the Matroska specification (RFC 9559's companion, "Matroska
 // Codec"). WebM: the container guidelines of webmproject.org.
 var copyable = map[string][]string{

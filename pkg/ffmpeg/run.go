@@ -155,7 +155,7 @@ func startKind(err error) fault.Kind {
 // environment is all that a program sees: what it needs to find its libraries and its GPU, and nothing that changes
 // what ffmpeg does (proxies, forced colours, report files) or that it should not know (credentials).
 func environment() []string {
-	env := []string{}
+	env := []string{"SVT_LOG=1"} // SVT-AV1 writes errors only; its banner would fill the tail of standard error
 	for _, name := range []string{
 		"PATH", "HOME", "TMPDIR",
 		"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",

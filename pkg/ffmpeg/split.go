@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,6 +31,23 @@ type Piece struct {
 	Start, End int64
 }
 
+// splittable are the codecs whose packets a piece (MP4) can hold: those of codec_mp4_tags in libavformat/movenc.c that
+// come in sources without an index.
+var splittable = []string{"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "vp9", "av1"}
+
+// Splittable says whether SplitArgs keeps this stream's pictures and times exactly. Where it does not, the source is
+// to be encoded in one segment: VideoArgs then takes the times that the decoder finds.
+func Splittable(demuxer string, s Stream) bool {
+	if sparseTimes(demuxer) && (s.Codec == "h264" || s.Codec == "hevc") {
+		return false // the order of the pictures is known to the decoder alone
+	}
+	return s.Timebase.Known() && slices.Contains(splittable, s.Codec)
+}
+
+// sparseTimes says whether a container leaves out presentation times: AVI has none, an MPEG program stream may have one
+// for each group of pictures. For codecs whose packets tell the kind of picture, ffmpeg works them out (genpts).
+func sparseTimes(demuxer string) bool { return demuxer == "avi" || demuxer == "mpeg" }
+
 // PieceTimebase is the timebase of what Split writes: 1/Den, so a tick of the source is Num of its ticks.
 func (s Split) PieceTimebase() Rational { return Rational{Num: 1, Den: s.Timebase.Den} }
 
@@ -40,6 +58,9 @@ func SplitArgs(s Split) []string {
 	start := s.startSeconds()
 	args := []string{
 		"-hide_banner", "-nostdin", "-loglevel", "warning", "-y", "-progress", "pipe:1", "-nostats", "-copyts",
+	}
+	if sparseTimes(s.Input.Demuxer) {
+		args = append(args, "-fflags", "+genpts")
 	}
 	args = append(args, s.Input.options()...)
 	piece := []string{

@@ -147,8 +147,9 @@ func (v Video) filters() string {
 		shared = append(shared, "trim="+strings.Join(bounds, ":"))
 	}
 	key, value, _ := strings.Cut(frameMark, "=")
-	// A filter's option is unescaped twice, hence the two backslashes that reach it.
-	shared = append(shared, "metadata=mode=add:key="+key+":value="+value, `metadata=mode=print:file=pipe\\:3`)
+	// Only our key is printed: decoders give frames entries of their own (timecode). An option is unescaped twice,
+	// hence the two backslashes.
+	shared = append(shared, "metadata=mode=add:key="+key+":value="+value, "metadata=mode=print:key="+key+`:file=pipe\\:3`)
 
 	graph := fmt.Sprintf("[0:%d]%s", v.Stream, strings.Join(shared, ","))
 	if len(v.Renditions) == 1 {
