@@ -68,6 +68,6 @@ func lastLine(r local.Report, err error, now time.Time) reportLine {
 		return reportLine{Type: "error", Time: now, Kind: kind, Error: strings.Join(sentences(err), "\n"),
 			Hint: fault.HintOf(err), Exit: exitCode(err)}
 	}
-	return reportLine{Type: "report", Time: now, Job: r.Job, Elapsed: job.Seconds(r.Elapsed), CPU: job.Seconds(r.CPU),
+	return reportLine{Type: "report", Time: now, Job: r.Job, Elapsed: job.Seconds(r.Elapsed.Round(time.Millisecond)), CPU: job.Seconds(r.CPU.Round(time.Millisecond)),
 		Segments: r.Segments, Encoded: r.Encoded, Source: r.Source, Outputs: r.Outputs, Warnings: r.Warnings}
 }

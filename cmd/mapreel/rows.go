@@ -15,15 +15,15 @@ func barRows(r reading, width int) []string {
 	case r.Joining():
 		rows = []string{fmt.Sprintf("joining the pieces  %s  %s", size(r.Bytes), clock(r.Elapsed))}
 	default:
+		main, beside := facts(r, r.Segments > 0), beside(width)
+		text := fill(main, beside)
+		room := min(max(beside-len(text), 0)+minBar, maxBar)
 		if r.Segments > 0 {
-			rows = append(rows, barRow("picture", r.Fraction, facts(r, true), width))
+			rows = append(rows, barRow("picture", r.Fraction, room)+text)
+			text = fill([]string{fmt.Sprintf("%d/%d pieces", r.Heard, r.Pieces)}, beside)
 		}
 		if r.Pieces > 0 {
-			text := []string{fmt.Sprintf("%d/%d pieces", r.Heard, r.Pieces)}
-			if r.Segments == 0 {
-				text = facts(r, false)
-			}
-			rows = append(rows, barRow("sound  ", r.Sound, text, width))
+			rows = append(rows, barRow("sound  ", r.Sound, room)+text)
 		}
 	}
 	for i, row := range rows {
@@ -50,24 +50,31 @@ func facts(r reading, picture bool) []string {
 	return append(text, size(r.Bytes))
 }
 
-// barRow is a name, a bar, how full it is, and as many of the facts as there is room for beside a bar of minBar.
-func barRow(name string, fraction float64, facts []string, width int) string {
-	const minBar, maxBar = 10, 40
-	percent := fmt.Sprintf("%3.0f%%", 100*fraction)
-	fixed := len(name) + 1 + len("[]") + 1 + len(percent)
+// How many columns a bar has between its brackets.
+const minBar, maxBar = 10, 40
+
+// beside is how many columns of a row of some width are left beside its name, the shortest bar and the percentage.
+func beside(width int) int { return width - len("picture [] 100%") - minBar }
+
+// fill is as many of the facts as there is room for, each behind two spaces.
+func fill(facts []string, room int) string {
 	text := ""
 	for _, f := range facts {
-		if fixed+minBar+len(text)+2+len(f) <= width {
+		if len(text)+2+len(f) <= room {
 			text += "  " + f
 		}
 	}
-	room := min(max(width-fixed-len(text), minBar), maxBar)
+	return text
+}
+
+// barRow is a name, a bar of room columns, and how full it is.
+func barRow(name string, fraction float64, room int) string {
 	full := min(int(fraction*float64(room)), room)
 	bar := strings.Repeat("=", full)
 	if full < room {
 		bar += ">" + strings.Repeat(" ", room-full-1)
 	}
-	return name + " [" + bar + "] " + percent + text
+	return fmt.Sprintf("%s [%s] %3.0f%%", name, bar, 100*fraction)
 }
 
 // logLine says in a line of a log how things stand.

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mattn/go-runewidth"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/local"
+)
+
+func someJobs() []local.Status {
+	return []local.Status{
+		{
+			Job: "0123456789abcdef0123", State: "running", Source: "/home/me/films/holiday.mov", Outputs: []string{"/home/me/out/holiday.mp4"},
+			Segments: 720, Done: 90, Running: 2, Updated: noon.Add(-3 * time.Second),
+		},
+		{
+			Job: "fedcba9876543210fedc", State: "failed", Source: "/home/me/films/映画の長い名前のファイル.mkv",
+			Outputs: []string{"/home/me/out/a.mp4", "/home/me/out/a.webm"}, Segments: 8, Done: 8, Updated: noon.Add(-50 * time.Hour),
+			Error: "join film: the disk is full",
+		},
+		{Job: "aa", State: "interrupted", Source: "/x.ts", Outputs: []string{"/y.mp4"}, Updated: noon.Add(-90 * time.Minute)},
+	}
+}
+
+func TestJobsAreATable(t *testing.T) {
+	want := `
+JOB         STATE        SEGMENTS  DONE  UPDATED  SOURCE                              OUTPUT
+0123456789  running      90/720    12%   now      films/holiday.mov                   out/holiday.mp4
+fedcba9876  failed       8/8       100%  2d ago   films/映画の長い名前のファイル.mkv  out/a.mp4, out/a.webm
+  error: join film: the disk is full
+aa          interrupted  0/0             1h ago   /x.ts                               /y.mp4
+`
+	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), table(someJobs(), noon, 0)); diff != "" {
+		t.Errorf("table (-want +got):\n%s", diff)
+	}
+}
+
+func TestATableFitsATerminalOf80Columns(t *testing.T) {
+	for line := range strings.Lines(table(someJobs(), noon, 80)) {
+		if got := runewidth.StringWidth(strings.TrimSuffix(line, "\n")); got > 80 {
+			t.Errorf("%d columns: %s", got, line)
+		}
+	}
+}
+
+func TestJobsAsJSONAreWhatTheLedgerSays(t *testing.T) {
+	b := newBench(t, nil)
+	b.Jobs = func(_ context.Context, scratch string) ([]local.Status, error) {
+		if scratch != "/s" {
+			t.Errorf("jobs of %s, want /s", scratch)
+		}
+		return someJobs(), nil
+	}
+	if code := b.main(t.Context(), []string{"jobs", "--json", "--scratch", "/s"}); code != exitDone {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	var got []local.Status
+	if err := json.Unmarshal(b.out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(someJobs(), got); diff != "" {
+		t.Errorf("jobs (-want +got):\n%s", diff)
+	}
+}
+
+func TestNoJobsAreNoError(t *testing.T) {
+	for args, want := range map[string]string{"jobs --scratch /s": "no jobs in /s\n", "jobs --json": "[]\n"} {
+		for _, err := range []error{nil, fault.New(fault.NotFound, "no ledger")} {
+			b := newBench(t, nil)
+			b.Jobs = func(context.Context, string) ([]local.Status, error) { return nil, err }
+			if code := b.main(t.Context(), strings.Fields(args)); code != exitDone || b.out.String() != want {
+				t.Errorf("%s with error %v: exit code %d and %q, want 0 and %q", args, err, code, &b.out, want)
+			}
+		}
+	}
+}
+
+func TestALedgerThatCannotBeReadIsAnError(t *testing.T) {
+	b := newBench(t, nil)
+	b.Jobs = func(context.Context, string) ([]local.Status, error) {
+		return nil, fault.New(fault.Corrupt, "the ledger is damaged")
+	}
+	if code := b.main(t.Context(), []string{"jobs"}); code != exitFailed || b.err.String() != "mapreel: the ledger is damaged\n" {
+		t.Errorf("exit code %d and %q, want 1 and the reason", code, &b.err)
+	}
+}
+
+func TestVersionLinesNameReleaseGoAndCommit(t *testing.T) {
+	built := &debug.BuildInfo{GoVersion: "go1.26.0", Settings: []debug.BuildSetting{
+		{Key: "vcs.revision", Value: "0123456789abcdef0123"}, {Key: "vcs.modified", Value: "true"},
+	}}
+	fetched := &debug.BuildInfo{GoVersion: "go1.26.0", Main: debug.Module{Version: "v1.4.0"}}
+	for _, test := range []struct {
+		release string
+		info    *debug.BuildInfo
+		want    string
+	}{
+		{"v1.2.3", built, "mapreel v1.2.3 (go1.26.0, commit 0123456789ab, changed)"},
+		{"", built, "mapreel development build (go1.26.0, commit 0123456789ab, changed)"},
+		{"", fetched, "mapreel v1.4.0 (go1.26.0)"},
+		{"", &debug.BuildInfo{}, "mapreel development build"},
+	} {
+		if got := versionLine(test.release, test.info); got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
+		}
+	}
+}
