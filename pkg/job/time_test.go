@@ -99,7 +99,7 @@ func TestRescaleThereAndBackIsExactThroughAFinerTimebase(t *testing.T) {
 
 func TestRescaleThereAndBackIsWithinHalfATickOfTheCoarser(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		ticks := job.Ticks(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "ticks"))
+		ticks := job.Ticks(rapid.Int64Range(-1<<20, 1<<20).Draw(t, "ticks"))
 		side := rapid.Int64Range(1, 1<<20)
 		from := job.Timebase{Num: side.Draw(t, "num"), Den: side.Draw(t, "den")}
 		to := job.Timebase{Num: side.Draw(t, "num"), Den: side.Draw(t, "den")}

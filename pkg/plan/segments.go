@@ -1,10 +1,12 @@
 // Package plan decides how a source is divided and what is made of it. Everything here is arithmetic: values in, values
 // out, the same for the same input.
 //
-//	segments := plan.Segments(index, picture.Timebase, 10*time.Second)
+//	j, err := plan.Job(req, source, encoder, copyable)
+//	segments := plan.Segments(index, source.Picture.Timebase, 10*time.Second)
 package plan
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -16,75 +18,104 @@ type Index struct {
 	Start job.Ticks   // of the first frame shown
 	End   job.Ticks   // end of the last frame
 	Sync  []job.Ticks // timestamps of frames from which decoding can begin, ascending
-	Times []job.Ticks // timestamps of all frames shown, ascending; nil where the index does not hold them
+	Times []job.Ticks // timestamps of all frames shown, ascending; empty where the index does not hold them
 }
 
 // MaxSegments is how many children a Distributed Map may have; a film that would give more gets longer segments.
 const MaxSegments = 10_000
 
-// Segments covers [index.Start, index.End) without gap or overlap.
+// Shares of a segment's length that decide where it ends.
+const (
+	slack = 2 // a boundary moves by up to 1/slack to lie on a sync frame
+	rest  = 4 // the last segment is not shorter than 1/rest, but joined to the one before it
+	runUp = 4 // a segment is not shorter than 1/runUp of what its worker decodes before it
+)
+
+// Segments covers [index.Start, index.End) without gap or overlap, with at least one and at most MaxSegments segments
+// of about the wanted length. An index that says of nothing but a point in time is taken to be one tick long.
 //
-// A boundary is the sync frame nearest to the wanted place, if one lies within half a segment of it: encoders put sync
-// frames at scene cuts, where a new segment costs nothing. Else it is the wanted place itself, and the worker decodes
-// from the sync frame before it. That costs decoding the same frames again, more for each segment that hangs on the
-// same sync frame, so the longer the run-up, the longer the segment: it is never shorter than a quarter of its run-up.
+// A boundary is the sync frame nearest to the wanted place, if one lies within half a length of it: encoders put sync
+// frames at scene cuts, where a new segment costs nothing. Else it is the wanted place itself, or the next frame where
+// their times are known, and the worker decodes from the sync frame before it. That costs decoding the same frames
+// again, more for each segment that hangs on the same sync frame, so the longer the run-up, the longer the segment. All
+// workers together never decode more than six times the source, however sparse its sync frames are: a segment that
+// does not end at a sync frame is at least a quarter of its run-up, and the run-up of one that does is no longer than
+// the segments since the sync frame before.
+//
+// A segment is between half and one and a half times as long as wanted (longer where sync frames or frames are sparse),
+// the last one between a quarter and one and three quarters. Where the times of frames are known, each segment has one.
 func Segments(index Index, tb job.Timebase, want time.Duration) []job.Segment {
-	if index.End <= index.Start {
-		return nil
+	x := index
+	x.Start = min(x.Start, math.MaxInt64-1)
+	x.End = max(x.End, x.Start+1)
+	// Half as many as allowed, because a boundary may come half a length early.
+	length := max(uint64(max(tb.Ticks(want), 1)), distance(x.Start, x.End)/(MaxSegments/slack)+1)
+
+	starts := []job.Ticks{x.Start}
+	at := x.Start
+	if len(x.Times) > 0 {
+		at = max(at, x.Times[0]) // before it is nothing to cut
 	}
-	length := max(tb.Ticks(want), 1, (index.End-index.Start)/(MaxSegments/2)+1) // half: a cut may come half a length early
-	var cuts []job.Ticks                                                        // starts of the segments after the first
-	for at := index.Start; ; {
-		next := index.boundary(at, length)
-		if next >= index.End {
-			break
+	for at < x.End {
+		if at = x.boundary(at, length); at < x.End {
+			starts = append(starts, at)
 		}
-		cuts = append(cuts, next)
-		at = next
 	}
-	segments := make([]job.Segment, 0, len(cuts)+1)
-	start := index.Start
-	for _, end := range append(cuts, index.End) {
-		seg := job.Segment{Start: start, End: end, Seek: index.syncAt(start), Frames: index.count(start, end)}
-		start = end
-		if index.Times != nil && seg.Frames == 0 { // a hole in a variable frame rate: nobody's work
-			if n := len(segments); n > 0 {
-				segments[n-1].End = end
-			} else {
-				start = seg.Start
-			}
-			continue
+	segments := make([]job.Segment, len(starts))
+	counted := 0
+	for i, start := range starts {
+		seg := job.Segment{Index: i, Start: start, End: x.End, Seek: x.syncAt(start), Last: i == len(starts)-1}
+		through := len(x.Times) // what lies outside of the index belongs to the first and the last
+		if !seg.Last {
+			seg.End = starts[i+1]
+			through, _ = slices.BinarySearch(x.Times, seg.End)
 		}
-		seg.Index = len(segments)
-		segments = append(segments, seg)
-	}
-	if n := len(segments); n > 0 {
-		segments[n-1].Last = true
-		segments[n-1].End = index.End
+		seg.Frames = through - counted
+		counted = through
+		segments[i] = seg
 	}
 	return segments
 }
 
-// boundary is where the segment that starts at start ends.
-func (x Index) boundary(start, length job.Ticks) job.Ticks {
-	length = max(length, (start-x.syncAt(start))/4)
-	want := start + length
-	if x.End-want < length/2 { // a last segment shorter than half is joined to this one
+// boundary is where the segment that starts at start ends: after start, and a good way before the end of the picture,
+// or at it.
+func (x Index) boundary(start job.Ticks, length uint64) job.Ticks {
+	length = max(length, distance(x.syncAt(start), start)/runUp)
+	if distance(start, x.End) < length+length/slack {
 		return x.End
 	}
-	best := want
-	slack := length / 2
+	want := start + job.Ticks(length) // before the end, so this cannot overflow
+	cut, nearest := want, length/slack
+	var found, late bool
 	i, _ := slices.BinarySearch(x.Sync, want)
-	for _, j := range []int{i - 1, i} {
-		if j < 0 || j >= len(x.Sync) || x.Sync[j] <= start {
-			continue
-		}
-		if d := max(x.Sync[j]-want, want-x.Sync[j]); d <= slack {
-			best, slack = x.Sync[j], d
+	for _, s := range x.Sync[max(i-1, 0):min(i+1, len(x.Sync))] {
+		d := distance(min(s, want), max(s, want))
+		switch {
+		case s <= start || s >= x.End || d > nearest:
+		case distance(s, x.End) < length/rest:
+			late = true
+		default:
+			cut, nearest, found = s, d, true
 		}
 	}
-	return best
+	if late && !found { // the one good place leaves too little for a segment of its own
+		return x.End
+	}
+	if len(x.Times) > 0 {
+		i, _ := slices.BinarySearch(x.Times, cut)
+		if i == len(x.Times) {
+			return x.End
+		}
+		cut = max(cut, x.Times[i])
+	}
+	if cut >= x.End || distance(cut, x.End) < length/rest {
+		return x.End
+	}
+	return cut
 }
+
+// distance is how many ticks b lies after a; it never lies before. An index may be longer than Ticks can count.
+func distance(a, b job.Ticks) uint64 { return uint64(b) - uint64(a) }
 
 // syncAt is the last sync frame at or before t, or the start where there is none.
 func (x Index) syncAt(t job.Ticks) job.Ticks {
@@ -96,12 +127,6 @@ func (x Index) syncAt(t job.Ticks) job.Ticks {
 		return min(x.Start, t)
 	}
 	return x.Sync[i-1]
-}
-
-func (x Index) count(start, end job.Ticks) int {
-	i, _ := slices.BinarySearch(x.Times, start)
-	j, _ := slices.BinarySearch(x.Times, end)
-	return j - i
 }
 
 // Stretches covers the picture with segments that begin exactly at index.Sync, one each: the stretches that Split cut,
@@ -117,6 +142,7 @@ func Stretches(index Index) []job.Segment {
 	}
 	if n := len(segments); n > 0 {
 		segments[0].Start = min(segments[0].Start, index.Start)
+		segments[0].Seek = segments[0].Start
 		segments[n-1].Last = true
 	}
 	return segments
