@@ -69,7 +69,8 @@ func AudioArgs(a Audio) []string {
 
 func (a Audio) codecOptions() []string {
 	if a.Codec == "copy" {
-		args := []string{"-c:a", "copy", "-copytb", "1"}
+		// FLAC in MP4 is a standard by now; ffmpeg before 6.0 still calls it experimental.
+		args := []string{"-c:a", "copy", "-copytb", "1", "-strict", "experimental"}
 		if a.SourceCodec == "aac" {
 			args = append(args, "-bsf:a", "aac_adtstoasc")
 		}
@@ -125,9 +126,10 @@ func (a Audio) filters(rate int) string {
 	return strings.Join(chain, ",")
 }
 
-// copyable lists what each container holds by its own specification and ffmpeg 5.1 writes. MP4: the MP4 registration authority's object types and sample entries (mp4ra.org), as codec_mp4_tags of
-// libavformat/movenc.c has them. MKV: the codec mappings of the Matroska specification (RFC 9559's companion, "Matroska
-// Codec"). WebM: the container guidelines of webmproject.org.
+// copyable lists what each container holds by its own specification and ffmpeg 5.1 writes. MP4: the registration
+// authority's object types and sample entries (mp4ra.org), as codec_mp4_tags of libavformat/movenc.c has them. MKV: the
+// codec mappings of the Matroska specification (the companion of RFC 9559). WebM: the container guidelines of
+// webmproject.org.
 var copyable = map[string][]string{
 	"mp4": {
 		"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video",

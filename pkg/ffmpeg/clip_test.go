@@ -59,6 +59,9 @@ func packets(t *testing.T, path, stream string) []packet {
 		"-of", "csv=p=0:nk=1", "file:"+path)
 	var list []packet
 	for line := range strings.Lines(out) {
+		if strings.TrimSpace(line) == "" {
+			continue // where a packet's side data would stand
+		}
 		fields := strings.Split(strings.TrimSpace(line), ",")
 		pts, err := strconv.ParseInt(fields[0], 10, 64)
 		if err != nil {

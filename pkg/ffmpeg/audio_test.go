@@ -1,0 +1,218 @@
+package ffmpeg
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAudioArgsAreExactlyThese(t *testing.T) {
+	seek, start, end := int64(9_000_000), int64(480_000), int64(960_000)
+	head := "-hide_banner -nostdin -loglevel warning -y -progress pipe:1 -nostats -copyts "
+	mapped := "-map_metadata -1 -map_chapters -1 -vn -sn -dn "
+	tail := " -fflags +bitexact -flags:a +bitexact -avoid_negative_ts disabled -output_ts_offset 10 "
+	mp4 := "-use_editlist 0 -movflags delay_moov+default_base_moof+frag_discont -frag_duration 5000000 -f mp4 "
+	for _, test := range []struct {
+		name string
+		a    Audio
+		want string
+	}{
+		{
+			"a copy",
+			Audio{Input: Input{Location: "/in/a.mkv", Demuxer: "matroska"}, Stream: 2, Codec: "copy", Threads: 2, Muxer: "mp4", Path: "/s/a.mp4"},
+			head + "-threads 2 -protocol_whitelist file -f matroska -i file:/in/a.mkv -map 0:2 " + mapped +
+				"-c:a copy -copytb 1 -strict experimental" + tail + mp4 + "file:/s/a.mp4",
+		},
+		{
+			"a part as AAC",
+			Audio{
+				Input: Input{Location: "http://127.0.0.1:9/a.mp4", Demuxer: "mov"}, Stream: 1, Codec: "aac", Bitrate: 160_000, Channels: 2,
+				SampleRate: 48000, Seek: &seek, Start: &start, End: &end, Muxer: "mp4", Path: "a.mp4",
+			},
+			head + "-noaccurate_seek -seek_timestamp 1 -ss 9.000000 -threads 1 -protocol_whitelist http,tcp -reconnect 1 " +
+				"-reconnect_on_network_error 1 -reconnect_on_http_error 5xx -reconnect_delay_max 8 -rw_timeout 30000000 " +
+				"-f mov -i http://127.0.0.1:9/a.mp4 -map 0:1 " + mapped +
+				"-af aresample=48000:async=1,aformat=channel_layouts=mono|stereo|3.0|4.0|5.0|5.1|7.1(wide),atrim=start_pts=480000:end_pts=960000 " +
+				"-c:a aac -b:a 160000 -ac 2" + tail + mp4 + "file:a.mp4",
+		},
+		{
+			"Opus for Matroska",
+			Audio{Input: Input{Location: "/a.ts", Demuxer: "mpegts"}, Codec: "opus", Bitrate: 96_000, Muxer: "matroska", Path: "a.mka"},
+			head + "-threads 1 -protocol_whitelist file -f mpegts -i file:/a.ts -map 0:0 " + mapped +
+				"-af aresample=48000:async=1,aformat=channel_layouts=mono|stereo|3.0|quad|5.0|5.1|6.1|7.1 -c:a libopus -b:a 96000" +
+				tail + "-f matroska file:a.mka",
+		},
+	} {
+		if diff := cmp.Diff(strings.Fields(test.want), AudioArgs(test.a)); diff != "" {
+			t.Errorf("%s: arguments (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
+// tone makes a sound file: a sweep that never repeats, so that a shift of one sample shows.
+func tone(t *testing.T, name, seconds string, args ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	all := []string{"-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "aevalsrc='0.4*sin(2*PI*(200*t+40*t*t))':s=48000:d=" + seconds}
+	sh(t, "ffmpeg", append(append(all, args...), "file:"+path)...)
+	return path
+}
+
+// Encoded sound lies Offset seconds late, with its priming before that, in frames that follow each other without a gap.
+func TestEncodedSoundKeepsItsTimeAndPriming(t *testing.T) {
+	tools := found(t)
+	for _, test := range []struct {
+		codec          string
+		priming, frame int64
+	}{{"aac", 1024, 1024}, {"opus", 312, 960}} {
+		for _, source := range []struct {
+			name    string
+			offset  string
+			samples int64 // where the sound begins
+		}{{"on time", "0", 0}, {"half a second late", "0.5", 24000}} {
+			path := tone(t, "a.mkv", "3", "-c:a", "pcm_s16le", "-output_ts_offset", source.offset)
+			in, stream := streamOf(t, tools, path, "matroska", "audio")
+			a := Audio{Input: in, Stream: stream.Index, Codec: test.codec, Bitrate: 64000, Muxer: "mp4", Path: filepath.Join(t.TempDir(), "a.mp4")}
+			if _, err := Run(t.Context(), tools.FFmpeg, AudioArgs(a), RunOptions{}); err != nil {
+				t.Fatalf("%s, %s: %v", test.codec, source.name, err)
+			}
+			pts := times(packets(t, a.Path, "a:0"))
+			if want := Offset*48000 + source.samples - test.priming; pts[0] != want {
+				t.Errorf("%s, %s: the first packet is at sample %d, want %d", test.codec, source.name, pts[0], want)
+			}
+			for i := 1; i < len(pts); i++ {
+				if pts[i]-pts[i-1] != test.frame {
+					t.Fatalf("%s, %s: packet %d comes %d samples after the one before, want %d", test.codec, source.name, i, pts[i]-pts[i-1], test.frame)
+				}
+			}
+			if covered := int64(len(pts))*test.frame - test.priming; covered < 3*48000 || covered >= 3*48000+2*test.frame {
+				t.Errorf("%s, %s: packets cover %d samples of %d", test.codec, source.name, covered, 3*48000)
+			}
+		}
+	}
+}
+
+// Pieces of the samples, chosen by Start and End after a seek, must be those of one pass.
+func TestPartsOfTheSoundHoldExactlyTheirSamples(t *testing.T) {
+	tools := found(t)
+	path := tone(t, "a.mp4", "8", "-c:a", "aac", "-b:a", "96k", "-aac_pns", "0") // no made-up noise, which differs each time
+	in, stream := streamOf(t, tools, path, "mov", "audio")
+	// A codec of pure samples shows what the encoder is given.
+	whole := Audio{Input: in, Stream: stream.Index, Codec: "pcm_s16le", SampleRate: 48000, Muxer: "matroska", Path: filepath.Join(t.TempDir(), "w.mka")}
+	bounds := []int64{0, 1024 * 100, 1024 * 250, 8 * 48000}
+	wave := func(a Audio) string {
+		if _, err := Run(t.Context(), tools.FFmpeg, AudioArgs(a), RunOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		return sh(t, "ffmpeg", "-v", "error", "-i", "file:"+a.Path, "-f", "s16le", "-")
+	}
+	want := wave(whole)
+	got := ""
+	for i := range len(bounds) - 1 {
+		part := whole
+		part.Path = filepath.Join(t.TempDir(), "p.mka")
+		part.Start, part.End = &bounds[i], &bounds[i+1]
+		if i > 0 {
+			seek := bounds[i]*1_000_000/48000 - 1_000_000
+			part.Seek = &seek
+		}
+		samples := wave(part)
+		if wanted := int(bounds[i+1]-bounds[i]) * 2; len(samples) != wanted {
+			t.Errorf("part %d holds %d bytes of samples, want %d", i, len(samples), wanted)
+		}
+		got += samples
+	}
+	if got != want[:min(len(want), len(got))] {
+		t.Error("the samples of the parts differ from those of one pass")
+	}
+}
+
+// A hole in the source's sound becomes silence, so that what follows stays in sync.
+func TestAHoleInTheSoundBecomesSilence(t *testing.T) {
+	tools := found(t)
+	path := tone(t, "a.mkv", "4", "-af", "aselect='not(between(t,1,2))'", "-c:a", "pcm_s16le")
+	in, stream := streamOf(t, tools, path, "matroska", "audio")
+	a := Audio{Input: in, Stream: stream.Index, Codec: "aac", Bitrate: 64000, Muxer: "mp4", Path: filepath.Join(t.TempDir(), "a.mp4")}
+	if _, err := Run(t.Context(), tools.FFmpeg, AudioArgs(a), RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	pts := times(packets(t, a.Path, "a:0"))
+	if last := pts[len(pts)-1] - Offset*48000; last < 4*48000-2048 {
+		t.Errorf("the last packet is at sample %d, so the hole was closed up", last)
+	}
+	if got := int64(len(pts)-1) * 1024; pts[len(pts)-1]-pts[0] != got {
+		t.Errorf("the packets do not follow each other: %d samples in %d packets", pts[len(pts)-1]-pts[0], len(pts))
+	}
+}
+
+func TestSurroundLayoutsAreThoseOfTheCodec(t *testing.T) {
+	tools := found(t)
+	path := tone(t, "a.wav", "1", "-af", "aformat=channel_layouts=5.1(side)", "-c:a", "pcm_s16le")
+	in, stream := streamOf(t, tools, path, "wav", "audio")
+	if stream.ChannelLayout != "5.1(side)" {
+		t.Fatalf("the clip's layout is %q", stream.ChannelLayout)
+	}
+	for _, codec := range []string{"aac", "opus"} {
+		a := Audio{Input: in, Stream: stream.Index, Codec: codec, Muxer: "mp4", Path: filepath.Join(t.TempDir(), "a.mp4")}
+		if _, err := Run(t.Context(), tools.FFmpeg, AudioArgs(a), RunOptions{}); err != nil {
+			t.Fatalf("%s: %v", codec, err)
+		}
+		if _, made := streamOf(t, tools, a.Path, "mov", "audio"); made.ChannelLayout != "5.1" {
+			t.Errorf("%s: layout %q, want 5.1", codec, made.ChannelLayout)
+		}
+	}
+}
+
+// The table of copyable sound must not promise what the muxers refuse. Codecs that this ffmpeg cannot make are left out.
+func TestCopyableSoundIsAcceptedByTheMuxers(t *testing.T) {
+	tools := found(t)
+	for _, sound := range []struct{ codec, encoder string }{
+		{"aac", "aac"},
+		{"ac3", "ac3"},
+		{"eac3", "eac3"},
+		{"mp3", "libmp3lame"},
+		{"mp2", "mp2"},
+		{"opus", "libopus"},
+		{"vorbis", "libvorbis"},
+		{"flac", "flac"},
+		{"alac", "alac"},
+		{"dts", "dca"},
+		{"truehd", "truehd"},
+		{"tta", "tta"},
+		{"wavpack", "wavpack"},
+		{"pcm_s16le", "pcm_s16le"},
+		{"pcm_s24le", "pcm_s24le"},
+		{"pcm_f32le", "pcm_f32le"},
+	} {
+		path := tone(t, "a.mka", "2", "-ac", "2", "-c:a", sound.encoder, "-strict", "experimental", "-f", "matroska")
+		in, stream := streamOf(t, tools, path, "matroska", "audio")
+		if stream.Codec != sound.codec {
+			t.Fatalf("%s made %q, want %q", sound.encoder, stream.Codec, sound.codec)
+		}
+		want := len(packets(t, path, "a:0"))
+		for container, muxer := range map[string]string{"mp4": "mp4", "mkv": "matroska"} {
+			if !CopyableTo(sound.codec, container) {
+				continue
+			}
+			a := Audio{Input: in, Stream: stream.Index, Codec: "copy", Muxer: muxer, Path: filepath.Join(t.TempDir(), "a."+container)}
+			if _, err := Run(t.Context(), tools.FFmpeg, AudioArgs(a), RunOptions{}); err != nil {
+				t.Errorf("%s to %s: %v", sound.codec, container, err)
+				continue
+			}
+			if got := len(packets(t, a.Path, "a:0")); got != want {
+				t.Errorf("%s to %s: %d packets of %d", sound.codec, container, got, want)
+			}
+		}
+		out := filepath.Join(t.TempDir(), "a.webm")
+		err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "quiet", "-nostdin", "-i", path, "-c", "copy", "-f", "webm", out).Run()
+		if CopyableTo(sound.codec, "webm") != (err == nil) {
+			t.Errorf("%s to webm: the table says %v, the muxer says %v", sound.codec, CopyableTo(sound.codec, "webm"), err)
+		}
+	}
+	if CopyableTo("aac", "avi") || CopyableTo("", "mp4") {
+		t.Error("an unknown container or codec is copyable")
+	}
+}

@@ -1,0 +1,95 @@
+package ffmpeg
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+func TestToolsAreFoundWithTheirVersion(t *testing.T) {
+	tools := found(t)
+	if !filepath.IsAbs(tools.FFmpeg) || !filepath.IsAbs(tools.FFprobe) {
+		t.Errorf("paths %q and %q, want absolute ones", tools.FFmpeg, tools.FFprobe)
+	}
+	if tools.Version == "" || !strings.Contains(tools.Build, "ffmpeg version "+tools.Version) || !strings.Contains(tools.Build, "libavcodec") {
+		t.Errorf("version %q of build %q", tools.Version, tools.Build)
+	}
+}
+
+// fakeTools puts scripts in a folder that answer -version and -encoders.
+func fakeTools(t *testing.T, version string) FindOptions {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"ffmpeg", "ffprobe"} {
+		script := fmt.Sprintf("#!/bin/sh\necho '%s version %s Copyright (c) 2000'\n", name, version)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return FindOptions{FFmpeg: filepath.Join(dir, "ffmpeg")}
+}
+
+func TestVersionsBefore51AreRefused(t *testing.T) {
+	for version, accepted := range map[string]bool{
+		"5.1": true, "5.1.9-0+deb12u1": true, "6.0": true, "n7.1.1": true, "8-full_build-www.gyan.dev": true, "10.0": true,
+		"N-12345-gabcdef": true, "git-2024-01-01-0123abc": true, "2024-05-02-git-71669f2ad5-full_build": true,
+		"5.0.3": false, "4.4.2-0ubuntu0.22.04.1": false, "n4.4": false, "4": false, "": false,
+	} {
+		tools, err := Find(t.Context(), fakeTools(t, version))
+		switch {
+		case accepted && err != nil:
+			t.Errorf("%q: %v", version, err)
+		case accepted && tools.Version != version:
+			t.Errorf("%q came out as %q", version, tools.Version)
+		case !accepted && (fault.KindOf(err) != fault.Unsupported || !strings.Contains(fault.HintOf(err), "install")):
+			t.Errorf("%q: error %v of kind %q with hint %q", version, err, fault.KindOf(err), fault.HintOf(err))
+		}
+	}
+}
+
+func TestAbsentOrBrokenToolsAreUnsupported(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "ffmpeg")
+	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho boom >&2\nexit 3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, options := range map[string]FindOptions{
+		"no ffmpeg":  {FFmpeg: "no-such-ffmpeg"},
+		"no ffprobe": {FFprobe: "/nowhere/ffprobe"},
+		"broken":     {FFmpeg: broken},
+	} {
+		_, err := Find(t.Context(), options)
+		if fault.KindOf(err) != fault.Unsupported || !strings.Contains(fault.HintOf(err), "install") {
+			t.Errorf("%s: error %v of kind %q with hint %q", name, err, fault.KindOf(err), fault.HintOf(err))
+		}
+	}
+}
+
+func TestMissingEncodersAreNamed(t *testing.T) {
+	tools := found(t)
+	var need []string
+	for _, codec := range []string{"h264", "h265", "vp9", "av1"} {
+		encoder, ok := Encoder(codec, false)
+		if !ok {
+			t.Fatalf("no encoder for %s", codec)
+		}
+		need = append(need, encoder)
+	}
+	for _, codec := range []string{"aac", "opus"} {
+		encoder, _ := AudioEncoder(codec)
+		need = append(need, encoder)
+	}
+	if err := tools.Require(t.Context(), need); err != nil {
+		t.Errorf("Require(%v): %v", need, err)
+	}
+	err := tools.Require(t.Context(), []string{"libx264", "libnothing"})
+	if fault.KindOf(err) != fault.Unsupported || !strings.Contains(err.Error(), "libnothing") || strings.Contains(err.Error(), "libx264") {
+		t.Errorf("error %v of kind %q, want Unsupported that names libnothing alone", err, fault.KindOf(err))
+	}
+	if _, ok := Encoder("vp9", true); ok {
+		t.Error("there is an NVENC encoder for VP9")
+	}
+}
