@@ -5,15 +5,15 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/job"
 )
 
-// Job works out what a request makes of a source. copyable says whether a container holds a codec (ffmpeg's name)
-// unchanged. The result has no segments yet.
+// Job works out what a request that job.Parse accepted makes of a source. copyable says whether a container holds a
+// codec (ffmpeg's name) unchanged. The result has no segments yet. The error is of kind fault.Invalid and holds
+// job.Problems: all that the source does not allow.
 func Job(req job.Request, src job.Source, encoder string, copyable func(codec string, in job.Container) bool) (job.Job, error) {
 	if src.Picture == nil && len(src.Tracks) == 0 {
-		return job.Job{}, fault.New(fault.Invalid, "the source has neither picture nor sound")
+		return job.Job{}, job.Problems{{Pointer: "/source", Message: "has neither picture nor sound"}}.Err()
 	}
 	req, err := req.Normalise(src.Picture != nil)
 	if err != nil {
@@ -24,25 +24,33 @@ func Job(req job.Request, src job.Source, encoder string, copyable func(codec st
 		return job.Job{}, err
 	}
 	j := job.Job{ID: id, Request: req, Source: src, Encoder: encoder}
+	var problems job.Problems
 	for i, out := range req.Outputs {
 		product := job.Product{Name: out.Name, File: out.File(), Container: out.Container, Rendition: -1}
 		if len(out.Video) > 0 {
-			product.Rendition = place(&j.Renditions, rendition(out.Video[0], *src.Picture))
+			product.Rendition = place(&j.Renditions, rendition(out.Video[0], *src.Picture, req.Compute.GPU))
 		}
-		for t, track := range src.Tracks {
-			if out.Audio.Codec == job.AudioNone {
-				break
+		var wrong []string
+		if out.Audio.Codec != job.AudioNone {
+			for t, track := range src.Tracks {
+				sound, problem := soundOf(*out.Audio, t, track, out.Container, copyable)
+				if problem != "" {
+					wrong = append(wrong, problem)
+					continue
+				}
+				product.Sounds = append(product.Sounds, place(&j.Sounds, sound))
 			}
-			sound, err := soundOf(*out.Audio, t, track, out.Container, copyable)
-			if err != nil {
-				return job.Job{}, fault.Wrap(fault.KindOf(err), err, fmt.Sprintf("/outputs/%d/audio/codec", i))
-			}
-			product.Sounds = append(product.Sounds, place(&j.Sounds, sound))
+		} else if product.Rendition < 0 {
+			wrong = append(wrong, "nothing is left of a source without picture")
 		}
-		if product.Rendition < 0 && len(product.Sounds) == 0 {
-			return job.Job{}, fault.New(fault.Invalid, "/outputs/%d: nothing is left of the source: no picture, and no sound was asked for", i)
+		slices.Sort(wrong)
+		for _, message := range slices.Compact(wrong) {
+			problems = append(problems, job.Problem{Pointer: fmt.Sprintf("/outputs/%d/audio/codec", i), Message: message})
 		}
 		j.Outputs = append(j.Outputs, product)
+	}
+	if len(problems) > 0 {
+		return job.Job{}, problems.Err()
 	}
 	return j, nil
 }
@@ -57,38 +65,60 @@ func place[T comparable](list *[]T, v T) int {
 }
 
 // rendition gives a picture its size. A height at or above the source's means the source's: upscaling costs bytes and
-// adds nothing.
-func rendition(v job.Video, p job.Picture) job.Rendition {
+// adds nothing. The shape of its pixels stays what it is.
+func rendition(v job.Video, p job.Picture, gpu bool) job.Rendition {
 	r := job.Rendition{Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset}
+	if gpu {
+		r.Preset = nvencPreset(v)
+	}
 	width, height := p.Width, p.Height
 	if p.Rotated {
 		width, height = height, width
 	}
-	if v.Height == 0 || v.Height >= height || height == 0 {
+	if v.Height == 0 || v.Height >= height {
 		return r
 	}
-	r.Height = even(v.Height)
-	r.Width = max(even((width*r.Height+height/2)/height), 2)
+	// Even, because encoders store colour for pairs of columns and rows. The width is the even number nearest to what
+	// keeps the shape.
+	r.Height = v.Height &^ 1
+	r.Width = max(2*((width*r.Height+height)/(2*height)), 2)
 	return r
 }
 
-// even rounds down to an even number: every encoder here subsamples colour by two.
-func even(n int) int { return n &^ 1 }
+// nvencPreset is NVENC's word, p1 (fast) to p7 (slow), for what a request calls the same place between fast and slow.
+func nvencPreset(v job.Video) string {
+	presets := map[string]string{
+		"ultrafast": "p1", "superfast": "p1", "veryfast": "p2", "faster": "p3", "fast": "p3", "medium": "p4",
+		"slow": "p5", "slower": "p6", "veryslow": "p7", "placebo": "p7",
+	}
+	if v.Codec == job.AV1 {
+		presets = map[string]string{
+			"13": "p1", "12": "p1", "11": "p2", "10": "p3", "9": "p3", "8": "p4", "7": "p4",
+			"6": "p5", "5": "p6", "4": "p6", "3": "p7", "2": "p7", "1": "p7", "0": "p7",
+		}
+	}
+	return cmp.Or(presets[v.Preset], "p4")
+}
 
+// Bit rates of sound, per second.
 const (
-	stereoBitrate  = 160_000 // AAC and Opus are transparent to most ears there
-	channelBitrate = 80_000  // the same for each channel of more
+	stereoBitrate   = 160_000 // AAC and Opus are transparent to most ears there
+	channelBitrate  = 80_000  // the same for each channel of more
+	maxOpusBitrate  = 256_000 // for each channel: libopus refuses more
+	maxOpusChannels = 8       // of Opus's mapping family 1, the last with a meaning for each channel
 )
 
-func soundOf(a job.Audio, index int, track job.AudioTrack, in job.Container, copyable func(string, job.Container) bool) (job.Sound, error) {
-	s := job.Sound{Track: index, Codec: a.Codec, Mux: job.MP4}
+// soundOf is what becomes of a track, or the problem with it.
+func soundOf(a job.Audio, index int, track job.AudioTrack, in job.Container, copyable func(string, job.Container) bool,
+) (s job.Sound, problem string) {
+	s = job.Sound{Track: index, Codec: a.Codec, Mux: job.MP4}
 	if in != job.MP4 {
 		s.Mux = job.Matroska
 	}
 	can := copyable(track.Codec, in)
 	switch {
 	case a.Codec == job.AudioCopy && !can:
-		return s, fault.New(fault.Invalid, "%s cannot hold %s unchanged; leave the codec out to have it encoded", in, track.Codec)
+		return s, fmt.Sprintf("%s cannot hold %s unchanged; leave the codec out to have it encoded", in, track.Codec)
 	case a.Codec == job.AudioAuto && can:
 		s.Codec = job.AudioCopy
 	case a.Codec == job.AudioAuto && in == job.WebM:
@@ -96,8 +126,15 @@ func soundOf(a job.Audio, index int, track job.AudioTrack, in job.Container, cop
 	case a.Codec == job.AudioAuto:
 		s.Codec = job.AAC
 	}
-	if s.Codec != job.AudioCopy {
-		s.Bitrate = cmp.Or(a.Bitrate, job.Bitrate(max(stereoBitrate, track.Channels*channelBitrate)))
+	if s.Codec == job.AudioCopy {
+		return s, ""
 	}
-	return s, nil
+	s.Bitrate = cmp.Or(a.Bitrate, job.Bitrate(max(stereoBitrate, track.Channels*channelBitrate)))
+	if s.Codec == job.Opus {
+		if track.Channels > maxOpusChannels {
+			return s, fmt.Sprintf("opus holds at most %d channels, and a track has %d", maxOpusChannels, track.Channels)
+		}
+		s.Bitrate = min(s.Bitrate, job.Bitrate(track.Channels*maxOpusBitrate))
+	}
+	return s, ""
 }

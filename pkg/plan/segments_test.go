@@ -230,7 +230,7 @@ func TestBoundariesLieOnSyncFramesWithinReach(t *testing.T) {
 	})
 }
 
-func TestBoundariesLieOnTheNearestSyncFrame(t *testing.T) {
+func TestBoundariesLieOnTheNearestSyncFrameOfItsKind(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := film().Draw(t, "film")
 		for _, s := range q.plan() {
@@ -244,8 +244,43 @@ func TestBoundariesLieOnTheNearestSyncFrame(t *testing.T) {
 				continue // not chosen for being one, but as the next frame
 			}
 			for _, sync := range q.index.Sync {
+				if scene(q.index.Sync, s.End) != scene(q.index.Sync, sync) {
+					continue
+				}
 				if sync > s.Start && distance(min(sync, want), max(sync, want)) < off && sync <= s.End {
 					t.Fatalf("segment %d ends at %d, though the sync frame %d is nearer to the wanted %d", s.Index, s.End, sync, want)
+				}
+			}
+		}
+	})
+}
+
+// scene says whether a sync frame came before the longest distance of its index was over.
+func scene(sync []job.Ticks, at job.Ticks) bool {
+	var longest, own uint64
+	for i := 1; i < len(sync); i++ {
+		d := distance(sync[i-1], sync[i])
+		longest = max(longest, d)
+		if sync[i] == at {
+			own = d
+		}
+	}
+	return own > 0 && own < longest-longest/50
+}
+
+func TestBoundariesPreferSceneCuts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := film().Draw(t, "film")
+		for _, s := range q.plan() {
+			length := max(q.length(), distance(s.Seek, s.Start)/4)
+			want := s.Start + job.Ticks(length)
+			if s.Last || scene(q.index.Sync, s.End) {
+				continue
+			}
+			for _, sync := range q.index.Sync {
+				inReach := sync > s.Start && sync < q.index.End && distance(sync, q.index.End) >= length/4
+				if inReach && scene(q.index.Sync, sync) && distance(min(sync, want), max(sync, want)) <= length/2 {
+					t.Fatalf("segment %d ends at %d, though the scene cut %d is in reach of the wanted %d", s.Index, s.End, sync, want)
 				}
 			}
 		}
@@ -325,7 +360,8 @@ func TestPlanMovesWithTheClock(t *testing.T) {
 }
 
 func TestSegmentsOfRealFootage(t *testing.T) {
-	// Big Buck Bunny: 24 frames a second, scene cuts at 10.42, 11.88, 15.75 and 23.04 s.
+	// Big Buck Bunny: 24 frames a second, scene cuts at 11.88, 15.75 and 23.04 s. The sync frame at 10.42 s is there
+	// because the encoder allowed 250 frames without one.
 	const frame = 512
 	tb := job.Timebase{Num: 1, Den: 12288}
 	index := plan.Index{End: 720 * frame, Sync: []job.Ticks{0, 128000, 145920, 193536, 283136}}
@@ -339,21 +375,21 @@ func TestSegmentsOfRealFootage(t *testing.T) {
 		plan  []job.Segment
 	}{
 		{"10 s", 10 * time.Second, true, []job.Segment{
-			{Index: 0, Start: 0, End: 128000, Seek: 0, Frames: 250},
-			{Index: 1, Start: 128000, End: 283136, Seek: 128000, Frames: 303},
+			{Index: 0, Start: 0, End: 145920, Seek: 0, Frames: 285},
+			{Index: 1, Start: 145920, End: 283136, Seek: 145920, Frames: 268},
 			{Index: 2, Start: 283136, End: 368640, Seek: 283136, Frames: 167, Last: true},
 		}},
 		{"5 s", 5 * time.Second, true, []job.Segment{
 			{Index: 0, Start: 0, End: 61440, Seek: 0, Frames: 120},
-			{Index: 1, Start: 61440, End: 128000, Seek: 0, Frames: 130},
-			{Index: 2, Start: 128000, End: 193536, Seek: 128000, Frames: 128},
+			{Index: 1, Start: 61440, End: 145920, Seek: 0, Frames: 165},
+			{Index: 2, Start: 145920, End: 193536, Seek: 145920, Frames: 93},
 			{Index: 3, Start: 193536, End: 283136, Seek: 193536, Frames: 175},
 			{Index: 4, Start: 283136, End: 368640, Seek: 283136, Frames: 167, Last: true},
 		}},
 		{"5 s, frames unknown", 5 * time.Second, false, []job.Segment{
 			{Index: 0, Start: 0, End: 61440, Seek: 0},
-			{Index: 1, Start: 61440, End: 128000, Seek: 0},
-			{Index: 2, Start: 128000, End: 193536, Seek: 128000},
+			{Index: 1, Start: 61440, End: 145920, Seek: 0},
+			{Index: 2, Start: 145920, End: 193536, Seek: 145920},
 			{Index: 3, Start: 193536, End: 283136, Seek: 193536},
 			{Index: 4, Start: 283136, End: 368640, Seek: 283136, Last: true},
 		}},
@@ -388,7 +424,10 @@ func TestSegmentsTable(t *testing.T) {
 		{"a short rest is joined", plan.Index{End: 149}, []job.Ticks{0}},
 		{"a longer one is not", plan.Index{End: 150}, []job.Ticks{0, 100}},
 		{"wanted places where no sync frame is near", plan.Index{End: 400, Sync: []job.Ticks{0}}, []job.Ticks{0, 100, 200, 300}},
-		{"sync frames near", plan.Index{End: 400, Sync: []job.Ticks{0, 51, 120, 190, 260}}, []job.Ticks{0, 120, 190, 260}},
+		{"sync frames near", plan.Index{End: 400, Sync: []job.Ticks{0, 49, 119, 189, 259}}, []job.Ticks{0, 119, 189, 259}},
+		{"a scene cut rather than the nearest", plan.Index{End: 400, Sync: []job.Ticks{0, 100, 130, 230, 330}}, []job.Ticks{0, 130, 230, 330}},
+		{"no scene cut in reach", plan.Index{End: 400, Sync: []job.Ticks{0, 30, 130, 230, 330}}, []job.Ticks{0, 130, 230, 330}},
+		{"regular sync frames have no scene cuts", plan.Index{End: 400, Sync: []job.Ticks{0, 48, 96, 144, 192, 240, 288, 336, 384}}, []job.Ticks{0, 96, 192, 288}},
 		{"nearest of two", plan.Index{End: 200, Sync: []job.Ticks{0, 89, 110}}, []job.Ticks{0, 110}},
 		{"just within reach", plan.Index{End: 400, Sync: []job.Ticks{0, 150}}, []job.Ticks{0, 150, 250, 350}},
 		{"just out of reach", plan.Index{End: 400, Sync: []job.Ticks{0, 151}}, []job.Ticks{0, 100, 151, 251}},

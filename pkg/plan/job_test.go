@@ -1,0 +1,317 @@
+package plan_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/plan"
+	"pgregory.net/rapid"
+)
+
+// copyable is a small world: MP4 holds AAC and MP3, Matroska everything, WebM Opus.
+func copyable(codec string, in job.Container) bool {
+	switch in {
+	case job.MP4:
+		return codec == "aac" || codec == "mp3"
+	case job.Matroska:
+		return true
+	}
+	return codec == "opus"
+}
+
+func track(codec string, channels int) job.AudioTrack {
+	return job.AudioTrack{Codec: codec, Channels: channels, SampleRate: 48000, Timebase: job.Timebase{Num: 1, Den: 48000}}
+}
+
+func source(width, height int, tracks ...job.AudioTrack) job.Source {
+	src := job.Source{URL: "/in/a.mkv", Size: 1, Version: "1", Tracks: tracks}
+	if width > 0 {
+		src.Picture = &job.Picture{Width: width, Height: height, Timebase: job.Timebase{Num: 1, Den: 1000}}
+	}
+	return src
+}
+
+// request parses a request with these outputs, as JSON.
+func request(t rapid.TB, outputs, more string) job.Request {
+	t.Helper()
+	r, err := job.Parse(fmt.Appendf(nil, `{"source":"/in/a.mkv","destination":"/out","outputs":[%s]%s}`, outputs, more))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func planned(t rapid.TB, src job.Source, outputs, more string) job.Job {
+	t.Helper()
+	j, err := plan.Job(request(t, outputs, more), src, "5.1", copyable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func TestOutputsThatWantTheSameShareIt(t *testing.T) {
+	j := planned(t, source(1920, 1080, track("aac", 2), track("flac", 6)), `
+		{"name": "a"},
+		{"name": "b", "video": [{"codec": "h264", "crf": 21, "preset": "medium", "height": 1080}], "audio": {"codec": "auto"}},
+		{"name": "c", "video": [{"height": 720}], "audio": {"codec": "none"}},
+		{"name": "d", "container": "mkv"},
+		{"name": "e", "video": [{"height": 720}], "audio": {"codec": "aac", "bitrate": "96k"}}`, "")
+	renditions := []job.Rendition{
+		{Codec: job.H264, CRF: 21, Preset: "medium"},
+		{Codec: job.H264, CRF: 21, Preset: "medium", Width: 1280, Height: 720},
+	}
+	sounds := []job.Sound{
+		{Track: 0, Codec: job.AudioCopy, Mux: job.MP4},
+		{Track: 1, Codec: job.AAC, Bitrate: 480_000, Mux: job.MP4},
+		{Track: 0, Codec: job.AudioCopy, Mux: job.Matroska},
+		{Track: 1, Codec: job.AudioCopy, Mux: job.Matroska},
+		{Track: 0, Codec: job.AAC, Bitrate: 96_000, Mux: job.MP4},
+		{Track: 1, Codec: job.AAC, Bitrate: 96_000, Mux: job.MP4},
+	}
+	outputs := []job.Product{
+		{Name: "a", File: "a.mp4", Container: job.MP4, Rendition: 0, Sounds: []int{0, 1}},
+		{Name: "b", File: "b.mp4", Container: job.MP4, Rendition: 0, Sounds: []int{0, 1}},
+		{Name: "c", File: "c.mp4", Container: job.MP4, Rendition: 1},
+		{Name: "d", File: "d.mkv", Container: job.Matroska, Rendition: 0, Sounds: []int{2, 3}},
+		{Name: "e", File: "e.mp4", Container: job.MP4, Rendition: 1, Sounds: []int{4, 5}},
+	}
+	for _, diff := range []string{cmp.Diff(renditions, j.Renditions), cmp.Diff(sounds, j.Sounds), cmp.Diff(outputs, j.Outputs)} {
+		if diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	if j.Segments != 0 || j.Split || j.ID == "" || j.Encoder != "5.1" {
+		t.Errorf("got %d segments, split %v, ID %q, encoder %q", j.Segments, j.Split, j.ID, j.Encoder)
+	}
+}
+
+func TestJobHoldsTheNormalisedRequestAndItsID(t *testing.T) {
+	src := source(1920, 1080)
+	r := request(t, `{"name": "a"}`, "")
+	j := planned(t, src, `{"name": "a"}`, "")
+	n, err := r.Normalise(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(n, j.Request); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if id, err := job.ID(n, src, "5.1"); err != nil || id != j.ID {
+		t.Errorf("the ID is %q, want %q (%v)", j.ID, id, err)
+	}
+	if len(r.Outputs[0].Video) != 0 {
+		t.Error("planning changed the request")
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for _, c := range []struct {
+		name                string
+		width, height       int
+		rotated             bool
+		asked               int
+		wantWidth, wantHigh int // 0: the source's
+	}{
+		{"not asked", 1920, 1080, false, 0, 0, 0},
+		{"smaller", 1920, 1080, false, 720, 1280, 720},
+		{"same", 1920, 1080, false, 1080, 0, 0},
+		{"larger: no upscaling", 1280, 720, false, 1080, 0, 0},
+		{"odd height asked", 1920, 1080, false, 721, 1280, 720},
+		{"odd width comes out", 854, 480, false, 360, 640, 360},
+		{"nearest even width", 1366, 768, false, 540, 960, 540},       // 960.47
+		{"nearest even width above", 1364, 768, false, 500, 888, 500}, // 888.02
+		{"rounds up", 1000, 999, false, 500, 500, 500},                // 500.5
+		{"rounds up to even", 1003, 999, false, 500, 502, 500},        // 502.002
+		{"rotated: as shown", 1920, 1080, true, 1280, 720, 1280},
+		{"rotated: height as shown", 1920, 1080, true, 1080, 608, 1080},
+		{"rotated: no upscaling beyond what is shown", 1920, 1080, true, 1920, 0, 0},
+		{"not upscaled, though coded wider", 1920, 1080, true, 2160, 0, 0},
+		{"odd source", 1919, 1079, false, 540, 960, 540},
+		{"odd source as it is", 641, 361, false, 0, 0, 0},
+		{"a strip", 16, 8640, false, 16, 2, 16},
+		{"a banner", 8640, 32, false, 16, 4320, 16},
+		{"anamorphic is not looked at", 720, 576, false, 288, 360, 288},
+	} {
+		src := source(c.width, c.height)
+		src.Picture.Rotated = c.rotated
+		video := "{}"
+		if c.asked > 0 {
+			video = fmt.Sprintf(`{"height": %d}`, c.asked)
+		}
+		got := planned(t, src, `{"name": "a", "video": [`+video+`]}`, "").Renditions[0]
+		if got.Width != c.wantWidth || got.Height != c.wantHigh {
+			t.Errorf("%s: %dx%d at height %d gives %dx%d, want %dx%d",
+				c.name, c.width, c.height, c.asked, got.Width, got.Height, c.wantWidth, c.wantHigh)
+		}
+	}
+}
+
+func TestSizesAreEvenAndKeepTheShape(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		side := rapid.IntRange(16, 8640)
+		src := source(side.Draw(t, "width"), side.Draw(t, "height"))
+		src.Picture.Rotated = rapid.Bool().Draw(t, "rotated")
+		asked := side.Draw(t, "asked")
+		r := request(t, fmt.Sprintf(`{"name": "a", "video": [{"height": %d}]}`, asked), "")
+		j, err := plan.Job(r, src, "5.1", copyable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		width, height := src.Picture.Width, src.Picture.Height
+		if src.Picture.Rotated {
+			width, height = height, width
+		}
+		got := j.Renditions[0]
+		if asked >= height {
+			if got.Width != 0 || got.Height != 0 {
+				t.Fatalf("%dx%d at %d gives %dx%d, want the source's", width, height, asked, got.Width, got.Height)
+			}
+			return
+		}
+		ideal := float64(width) * float64(got.Height) / float64(height)
+		off := float64(got.Width) - ideal
+		if got.Width%2 != 0 || got.Height%2 != 0 || got.Height != asked-asked%2 || off > 2 || off < -1 || off > 1 && got.Width > 2 {
+			t.Fatalf("%dx%d at %d gives %dx%d", width, height, asked, got.Width, got.Height)
+		}
+	})
+}
+
+func TestSoundDecisions(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		container job.Container
+		audio     string
+		track     job.AudioTrack
+		want      job.Sound
+	}{
+		{"auto copies what fits", "mp4", `{}`, track("aac", 2), job.Sound{Codec: job.AudioCopy, Mux: job.MP4}},
+		{"auto makes AAC of what does not", "mp4", `{}`, track("flac", 2), job.Sound{Codec: job.AAC, Bitrate: 160_000, Mux: job.MP4}},
+		{"auto in Matroska", "mkv", `{}`, track("flac", 2), job.Sound{Codec: job.AudioCopy, Mux: job.Matroska}},
+		{"auto in WebM copies Opus", "webm", `{}`, track("opus", 2), job.Sound{Codec: job.AudioCopy, Mux: job.Matroska}},
+		{"auto in WebM makes Opus", "webm", `{}`, track("aac", 2), job.Sound{Codec: job.Opus, Bitrate: 160_000, Mux: job.Matroska}},
+		{"auto with a rate of its own", "mp4", `{"bitrate": "96k"}`, track("flac", 2), job.Sound{Codec: job.AAC, Bitrate: 96_000, Mux: job.MP4}},
+		{"a rate does not stop a copy", "mp4", `{"bitrate": "96k"}`, track("aac", 2), job.Sound{Codec: job.AudioCopy, Mux: job.MP4}},
+		{"aac encodes aac", "mp4", `{"codec": "aac"}`, track("aac", 2), job.Sound{Codec: job.AAC, Bitrate: 160_000, Mux: job.MP4}},
+		{"opus in MP4", "mp4", `{"codec": "opus"}`, track("aac", 2), job.Sound{Codec: job.Opus, Bitrate: 160_000, Mux: job.MP4}},
+		{"aac in Matroska", "mkv", `{"codec": "aac"}`, track("aac", 2), job.Sound{Codec: job.AAC, Bitrate: 160_000, Mux: job.Matroska}},
+		{"copy", "mkv", `{"codec": "copy"}`, track("dts", 6), job.Sound{Codec: job.AudioCopy, Mux: job.Matroska}},
+		{"mono", "mp4", `{"codec": "aac"}`, track("flac", 1), job.Sound{Codec: job.AAC, Bitrate: 160_000, Mux: job.MP4}},
+		{"surround", "mp4", `{"codec": "aac"}`, track("flac", 6), job.Sound{Codec: job.AAC, Bitrate: 480_000, Mux: job.MP4}},
+		{"Opus at its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 1), job.Sound{Codec: job.Opus, Bitrate: 256_000, Mux: job.MP4}},
+		{"Opus below its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 8), job.Sound{Codec: job.Opus, Bitrate: 1_000_000, Mux: job.MP4}},
+	} {
+		j := planned(t, source(640, 360, c.track), fmt.Sprintf(`{"name": "a", "container": %q, "audio": %s}`, c.container, c.audio), "")
+		if diff := cmp.Diff([]job.Sound{c.want}, j.Sounds); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+func TestNoSoundIsMadeWhereNoneIsAskedFor(t *testing.T) {
+	j := planned(t, source(640, 360, track("aac", 2)), `{"name": "a", "audio": {"codec": "none"}}`, "")
+	if len(j.Sounds) != 0 || len(j.Outputs[0].Sounds) != 0 || j.Outputs[0].Rendition != 0 {
+		t.Errorf("got sounds %v, output %v", j.Sounds, j.Outputs[0])
+	}
+	// A silent source makes silent outputs, whatever is asked for.
+	j = planned(t, source(640, 360), `{"name": "a", "audio": {"codec": "copy"}}`, "")
+	if len(j.Sounds) != 0 {
+		t.Errorf("got %v of a silent source", j.Sounds)
+	}
+}
+
+func TestSoundAloneMakesOutputsWithoutPicture(t *testing.T) {
+	j := planned(t, source(0, 0, track("aac", 2)), `{"name": "a"}, {"name": "b", "container": "webm"}`, "")
+	want := []job.Product{
+		{Name: "a", File: "a.mp4", Container: job.MP4, Rendition: -1, Sounds: []int{0}},
+		{Name: "b", File: "b.webm", Container: job.WebM, Rendition: -1, Sounds: []int{1}},
+	}
+	if diff := cmp.Diff(want, j.Outputs); diff != "" || len(j.Renditions) != 0 {
+		t.Errorf("renditions %v, outputs (-want +got):\n%s", j.Renditions, diff)
+	}
+}
+
+func TestWhatTheSourceDoesNotAllowIsListedWithPointers(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		src     job.Source
+		outputs string
+		want    []string
+	}{
+		{"nothing in it", source(0, 0), `{"name": "a"}`, []string{"/source: has neither picture nor sound"}},
+		{
+			"settings for a picture it does not have", source(0, 0, track("aac", 2)),
+			`{"name": "a", "video": [{"height": 720}]}, {"name": "b"}, {"name": "c", "video": [{}]}`,
+			[]string{
+				"/outputs/0/video: the source has no picture; leave this out to keep its sound",
+				"/outputs/2/video: the source has no picture; leave this out to keep its sound",
+			},
+		},
+		{
+			"copies that do not fit, each codec once", source(640, 360, track("flac", 2), track("aac", 2), track("dts", 6), track("flac", 6)),
+			`{"name": "a", "audio": {"codec": "copy"}}, {"name": "b"}, {"name": "c", "container": "webm", "audio": {"codec": "copy"}}`,
+			[]string{
+				"/outputs/0/audio/codec: mp4 cannot hold dts unchanged; leave the codec out to have it encoded",
+				"/outputs/0/audio/codec: mp4 cannot hold flac unchanged; leave the codec out to have it encoded",
+				"/outputs/2/audio/codec: webm cannot hold aac unchanged; leave the codec out to have it encoded",
+				"/outputs/2/audio/codec: webm cannot hold dts unchanged; leave the codec out to have it encoded",
+				"/outputs/2/audio/codec: webm cannot hold flac unchanged; leave the codec out to have it encoded",
+			},
+		},
+		{
+			"sound that nobody wants", source(0, 0, track("aac", 2)), `{"name": "a"}, {"name": "b", "audio": {"codec": "none"}}`,
+			[]string{"/outputs/1/audio/codec: nothing is left of a source without picture"},
+		},
+		{
+			"more channels than Opus has", source(640, 360, track("flac", 16)), `{"name": "a", "container": "webm"}`,
+			[]string{"/outputs/0/audio/codec: opus holds at most 8 channels, and a track has 16"},
+		},
+	} {
+		j, err := plan.Job(request(t, c.outputs, ""), c.src, "5.1", copyable)
+		var ps job.Problems
+		if !errors.As(err, &ps) || fault.KindOf(err) != fault.Invalid {
+			t.Errorf("%s: got %v, %v, want problems", c.name, j, err)
+			continue
+		}
+		var got []string
+		for _, p := range ps {
+			got = append(got, p.String())
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+		if j.ID != "" {
+			t.Errorf("%s: a job is returned with the error", c.name)
+		}
+	}
+}
+
+func TestGPUHasPresetsOfItsOwn(t *testing.T) {
+	preset := func(codec, preset string) string {
+		j := planned(t, source(640, 360), fmt.Sprintf(`{"name": "a", "video": [{"codec": %q, "preset": %q}]}`, codec, preset), `, "compute": {"gpu": true}`)
+		return j.Renditions[0].Preset
+	}
+	for codec, fastToSlow := range map[string][]string{
+		"h264": strings.Fields("ultrafast superfast veryfast faster fast medium slow slower veryslow placebo"),
+		"h265": strings.Fields("ultrafast superfast veryfast faster fast medium slow slower veryslow placebo"),
+		"av1":  strings.Fields("13 12 11 10 9 8 7 6 5 4 3 2 1 0"),
+	} {
+		var got []string
+		for _, p := range fastToSlow {
+			got = append(got, preset(codec, p))
+		}
+		if !slices.IsSorted(got) || got[0] != "p1" || got[len(got)-1] != "p7" {
+			t.Errorf("%s: %v become %v", codec, fastToSlow, got)
+		}
+		j := planned(t, source(640, 360), fmt.Sprintf(`{"name": "a", "video": [{"codec": %q}]}`, codec), `, "compute": {"gpu": true}`)
+		if got := j.Renditions[0].Preset; got != "p4" {
+			t.Errorf("%s: the default becomes %s, want NVENC's own, p4", codec, got)
+		}
+	}
+}
