@@ -371,6 +371,9 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 		if v.CRF != nil && (*v.CRF < 0 || *v.CRF > e.maxCRF) {
 			add(p+"/crf", "%d is outside 0 to %d for %s", *v.CRF, e.maxCRF, codec)
 		}
+		if gpu && v.CRF != nil && *v.CRF == 0 {
+			add(p+"/crf", "0 is lossless, which a GPU does not offer; choose 1 to %d", e.maxCRF)
+		}
 		if v.Preset != "" && !e.presetsOf(v.Preset) {
 			add(p+"/preset", "%q is not a preset of %s; these are: %s", v.Preset, codec, e.presetsAre)
 		}
