@@ -64,7 +64,8 @@ const (
 // the last one between a quarter and one and three quarters. Where the times of frames are known, each segment has one.
 func Segments(index Index, tb job.Timebase, want time.Duration) []job.Segment {
 	x := index
-	scenes := chosen(x.Sync)
+	within, _ := slices.BinarySearch(x.Sync, x.End)
+	scenes := chosen(x.Sync[:within])
 	x.Start = min(x.Start, math.MaxInt64-1)
 	x.End = max(x.End, x.Start+1)
 	// Half as many as allowed, because a boundary may come half a length early.
