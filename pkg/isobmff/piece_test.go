@@ -25,6 +25,7 @@ func TestPieceOfAnEncodersFragmentsHasTheSourcesTimesAndPictures(t *testing.T) {
 		"one fragment a frame": "-c:v libx264 -bf 2 -frag_duration 1",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			path := filepath.Join(t.TempDir(), "worker.mp4")
 			ffmpeg(t, picture("2")+" -vf trim=start_pts=10:end_pts=45,select='not(eq(mod(n\\,7)\\,3))' -copyts -fps_mode passthrough -enc_time_base 1/25 "+
 				"-video_track_timescale 12800 "+codec+" "+fragmented, path)
@@ -74,6 +75,7 @@ func TestPieceOfAnEncodersFragmentsHasTheSourcesTimesAndPictures(t *testing.T) {
 func TestPieceOfSoundKeepsItsTimes(t *testing.T) {
 	for name, codec := range map[string]string{"AAC": "-c:a aac", "Opus": "-c:a libopus", "FLAC": "-c:a flac -strict -2", "AC-3": "-c:a ac3"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			path := filepath.Join(t.TempDir(), "worker.mp4")
 			ffmpeg(t, sound("2")+" "+codec+" -frag_duration 500000 "+fragmented, path)
 			piece, stored := store(t, path)

@@ -112,6 +112,7 @@ func TestStitchedSegmentsAreFrameForFrameTheSource(t *testing.T) {
 		"VP9 and FLAC":  {"-c:v libvpx-vp9 -deadline realtime -cpu-used 8", "-c:a flac -strict -2", "vp09"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			pieces, paths := segments(t, source, c.video+" -color_primaries bt709 -color_trc bt709 -colorspace bt709", []int{0, 40, 41, 70}, 100)
 			sounds := filepath.Join(t.TempDir(), "sound.mp4")
 			ffmpeg(t, "-i "+source+" -vn "+c.audio+" "+fragmented, sounds)

@@ -156,7 +156,7 @@ func TestTracksWhoseCuesAreNoPresentationTimesAreNotIndexed(t *testing.T) {
 }
 
 // emptyInteger is a file whose track has a TrackOffset, which is signed, of size 0.
-const emptyInteger = "\x1aE\xdf\xa3\x8bB\x82\x88matroska\x18S\x80g\x8a\x16T\xaek\x85\xae\x83\x53\x7f\x80"
+const emptyInteger = "\x1aE\xdf\xa3\x8bB\x82\x88matroska\x18S\x80g\x8d\x16T\xaek\x88\xae\x86\x53\x7f\x80\xd7\x81\x01"
 
 func TestDamageIsCorrupt(t *testing.T) {
 	dir := t.TempDir()
