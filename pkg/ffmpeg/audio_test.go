@@ -33,7 +33,7 @@ func TestAudioArgsAreExactlyThese(t *testing.T) {
 				SampleRate: 48000, Seek: &seek, Start: &start, End: &end, Muxer: "mp4", Path: "a.mp4",
 			},
 			head + "-noaccurate_seek -seek_timestamp 1 -ss 9.000000 -threads 1 -protocol_whitelist http,tcp -reconnect 1 " +
-				"-reconnect_on_network_error 1 -reconnect_on_http_error 5xx -reconnect_delay_max 8 -rw_timeout 30000000 " +
+				"-reconnect_on_network_error 1 -reconnect_on_http_error 5xx -reconnect_delay_max 4 -rw_timeout 30000000 " +
 				"-f mov -i http://127.0.0.1:9/a.mp4 -map 0:1 " + mapped +
 				"-af aresample=48000:async=1,aformat=channel_layouts=mono|stereo|3.0|4.0|5.0|5.1|7.1(wide),atrim=start_pts=480000:end_pts=960000 " +
 				"-c:a aac -b:a 160000 -ac 2" + tail + mp4 + "file:a.mp4",

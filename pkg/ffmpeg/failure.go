@@ -58,8 +58,9 @@ var causes = []cause{
 	{regexp.MustCompile(`No such file or directory`), fault.NotFound, ""},
 	{regexp.MustCompile(`Permission denied|Read-only file system|Is a directory`), fault.Invalid, "check the permissions of the files named"},
 	{regexp.MustCompile(`Protocol '?.*'? not on whitelist`), fault.Invalid, "the source refers to other files; only one self-contained file is accepted"},
+	{regexp.MustCompile(`Error setting (option|preset)|Unable to parse option value|Possible presets`), fault.Invalid, "check the preset and the quality against what the encoder takes"},
 	{regexp.MustCompile(`moov atom not found`), fault.Corrupt, "the file is cut short: its index is missing"},
-	{regexp.MustCompile(`Stream map .* matches no streams`), fault.NotFound, ""},
+	{regexp.MustCompile(`matches no streams`), fault.NotFound, ""},
 	{regexp.MustCompile(`Could not find tag for codec|codec not currently supported in container|not supported in (container|WebM)|` +
 		`Only VP8 or VP9 or AV1 video`), fault.Unsupported, "choose another container or codec"},
 	{regexp.MustCompile(`incompatible pixel format|Specified pixel format .* is (invalid|not supported)|Specified sample rate .* is not supported|` +
@@ -94,17 +95,13 @@ func failure(program string, waitErr error, stderr string) error {
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		e.Signal = status.Signal()
 	}
-	kind, hint := fault.Internal, ""
-	e.Line, kind, hint = explain(stderr)
+	line, kind, hint := explain(stderr)
+	e.Line = line
 	if e.Signal == syscall.SIGKILL {
 		// We kill only on behalf of a context, which is told apart before. So it was the kernel, for want of memory.
 		kind, hint = fault.OutOfSpace, "the machine ran out of memory; give the worker more, or less to do at once"
 	}
-	err := error(&fault.Error{Kind: kind, Err: e})
-	if hint != "" {
-		err = &fault.Error{Kind: kind, Hint: hint, Err: e}
-	}
-	return err
+	return &fault.Error{Kind: kind, Hint: hint, Err: e}
 }
 
 // explain finds the line that tells why, and what it means. The tail is read from the end: the last word on a cause is
@@ -117,14 +114,25 @@ func explain(stderr string) (line string, kind fault.Kind, hint string) {
 	for _, c := range causes {
 		for i := len(lines) - 1; i >= 0; i-- {
 			if c.says.MatchString(lines[i]) {
-				return lines[i], c.kind, c.hint
+				return shortened(lines[i]), c.kind, c.hint
 			}
 		}
 	}
 	for i := len(lines) - 1; i >= 0; i-- {
 		if !noise.MatchString(lines[i]) {
-			return lines[i], fault.Internal, ""
+			return shortened(lines[i]), fault.Internal, ""
 		}
 	}
 	return "", fault.Internal, ""
+}
+
+// maxLine is how long a line of an error may be, in bytes. ffmpeg repeats whole filter graphs.
+const maxLine = 300
+
+// shortened leaves out the middle of a long line: what happened stands at its start or its end.
+func shortened(line string) string {
+	if len(line) <= maxLine {
+		return line
+	}
+	return strings.ToValidUTF8(line[:maxLine/2], "") + " … " + strings.ToValidUTF8(line[len(line)-maxLine/2:], "")
 }

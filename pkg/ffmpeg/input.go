@@ -40,9 +40,9 @@ func (in Input) options() []string {
 		args = append(args, "-protocol_whitelist", "file")
 	}
 	if in.remote() {
-		// A cut connection continues where it stood; a server that is silent for 30 s is given up.
+		// A cut connection continues where it stood, for some seconds; a server that is silent for 30 s is given up.
 		args = append(args, "-reconnect", "1", "-reconnect_on_network_error", "1",
-			"-reconnect_on_http_error", "5xx", "-reconnect_delay_max", "8", "-rw_timeout", "30000000")
+			"-reconnect_on_http_error", "5xx", "-reconnect_delay_max", "4", "-rw_timeout", "30000000")
 	}
 	switch {
 	case in.Origin != 0:

@@ -91,7 +91,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 			want: []string{
 				common, "-filter_complex_threads 1 -noaccurate_seek -seek_timestamp 1 -ss 1.130435 -threads 1",
 				"-protocol_whitelist https,tls,tcp -tls_verify 1 -reconnect 1 -reconnect_on_network_error 1",
-				"-reconnect_on_http_error 5xx -reconnect_delay_max 8 -rw_timeout 30000000",
+				"-reconnect_on_http_error 5xx -reconnect_delay_max 4 -rw_timeout 30000000",
 				"-f matroska -i https://host/a.mkv?sig=x -filter_complex",
 				"[0:0]bwdif=mode=send_frame:deint=interlaced,settb=1/12800,trim=start_pts=12800," + mark + ",format=yuv444p[v0]",
 				"-map [v0]", before,
