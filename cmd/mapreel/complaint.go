@@ -115,8 +115,8 @@ func plain(err error) string {
 	return err.Error()
 }
 
-// exitNoise is how os/exec ends a message.
-var exitNoise = regexp.MustCompile(`(: )?\b(exit status \d+|signal: [a-z ]+)\b`)
+// exitNoise is how os/exec and pkg/ffmpeg end a message that has told already why a program gave up.
+var exitNoise = regexp.MustCompile(`(: )?\b(exit status \d+|signal: [a-z ]+)\b| \(ff(mpeg|probe) exited with code \d+\)`)
 
 // tidy makes one line of a message, without exit statuses and without saying a prefix twice in a row.
 func tidy(text string) string {

@@ -24,6 +24,8 @@ func TestErrorsAreOneLineWithoutWhatOnlyProgrammersKnow(t *testing.T) {
 		{fmt.Errorf("ffmpeg: exit status 187: No space left on device"), "ffmpeg: No space left on device"},
 		{fmt.Errorf("ffmpeg: signal: killed"), "ffmpeg"},
 		{errors.New("exit status 1"), "exit status 1"},
+		{errors.New("read film.mp4: moov atom not found (ffprobe exited with code 1)"), "read film.mp4: moov atom not found"},
+		{errors.New("encode: ffmpeg exited with code 1"), "encode: ffmpeg exited with code 1"},
 		{errors.New("analyse film.mp4: analyse film.mp4: it is empty"), "analyse film.mp4: it is empty"},
 		{errors.New("it broke\n\n  twice \n"), "it broke; twice"},
 		{&fs.PathError{Op: "open", Path: "/a/b.mp4", Err: syscall.ENOENT}, "/a/b.mp4: no such file or directory"},

@@ -105,6 +105,15 @@ func acted(ctx context.Context, _ job.Request, opts local.Options) (local.Report
 	}, nil
 }
 
+// encoding are the events up to the midst of a run.
+func encoding() []stage.Event {
+	return []stage.Event{
+		{Type: stage.Planned, Job: "j", Segments: 4, Pieces: 1, Duration: 4e6},
+		{Type: stage.Finished, Unit: "video/00000", Frames: 25, Media: 1e6, Bytes: 1000},
+		{Type: stage.Started, Unit: "audio/00000"},
+	}
+}
+
 func TestHelpTeaches(t *testing.T) {
 	for name, args := range map[string][]string{
 		"help.txt":           {},
@@ -158,7 +167,8 @@ func TestErrorsBecomeExitCodesAndALineEach(t *testing.T) {
 			"not found", fault.WithHint(fault.New(fault.NotFound, "cannot read /in/film.mp4: no such file or directory"), "check the path"),
 			1, "mapreel: cannot read /in/film.mp4: no such file or directory\n  hint: check the path\n",
 		},
-		{"corrupt", fault.New(fault.Corrupt, "film.mp4 is empty"), 1, "mapreel: film.mp4 is empty\n"},
+		{"corrupt", fault.New(fault.Corrupt, "film.mp4 is cut short"), 1, "mapreel: film.mp4 is cut short\n" +
+			"  hint: the file seems to be damaged; try to play it, and copy it again from where it came\n"},
 		{
 			"invalid, of the source", fault.Wrap(fault.Invalid, job.Problems{{Pointer: "/outputs/0/video", Message: "the source has no picture"}}, "invalid request"),
 			2, "mapreel: --codec, --crf: the source has no picture\n",

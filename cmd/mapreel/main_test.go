@@ -14,8 +14,8 @@ var home string
 
 func TestMain(m *testing.M) {
 	home, _ = os.Getwd()
-	// MAPREEL in a script is this program itself: the test binary, run under that name.
-	testscript.Main(m, map[string]func(){"mapreel": main})
+	// In a script these are programs: the test binary, run under their names.
+	testscript.Main(m, map[string]func(){"mapreel": main, "stubborn": stubborn})
 }
 
 // syncBuffer is a buffer that one goroutine may read while another writes.

@@ -113,6 +113,9 @@ func (m *meter) add(e local.Event) {
 	}
 	before := m.units[e.Unit]
 	now := unit{amount: amount{e.Frames, e.Media, e.Bytes}}
+	if now.media == 0 && m.plan.Frames > 0 { // an encoder knows its frames better than their times
+		now.media = job.Ticks(float64(e.Frames) / float64(m.plan.Frames) * float64(m.plan.Duration))
+	}
 	switch e.Type {
 	case stage.Started, stage.Broken:
 		now = unit{}
@@ -194,7 +197,12 @@ func (m *meter) at(now time.Time) reading {
 		soundPlan = 0 // several pieces may be of one track or of several
 	}
 	soundLength := m.sound.length(soundPlan, r.Pieces)
-	r.Fraction = fraction(m.video.have.media, videoLength, r.Done, r.Segments)
+	videoHave := m.video.have.media
+	if unseen := m.plan.Done - m.video.skipped; unseen > 0 && r.Segments > 0 {
+		// Of what an earlier run did, only the number is known; segments are about equally long.
+		videoHave += job.Ticks(float64(videoLength) * float64(unseen) / float64(r.Segments))
+	}
+	r.Fraction = fraction(videoHave, videoLength, r.Done, r.Segments)
 	r.Sound = fraction(m.sound.have.media, soundLength, r.Heard, r.Pieces)
 
 	video, sound, over := m.rates(now)

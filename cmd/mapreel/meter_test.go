@@ -86,6 +86,18 @@ func TestSegmentsOfAnEarlierRunCountAsDoneButNotForSpeed(t *testing.T) {
 	}
 }
 
+func TestWorkAddsToSegmentsOfWhichOnlyTheNumberIsKnown(t *testing.T) {
+	m := feed(map[float64][]stage.Event{
+		0: {{Type: stage.Planned, Segments: 4, Done: 2, Duration: 40e6, Frames: 1000}},
+		1: {{Type: stage.Started, Unit: "video/00002"}},
+		3: {{Type: stage.Progress, Unit: "video/00002", Frames: 100}},
+	})
+	r := m.at(after(3))
+	if !near(r.Fraction, 0.6) || !near(r.Speed, 2) || (r.Left-8*time.Second).Abs() > time.Millisecond {
+		t.Errorf("%+v, want 0.6 at 2x, 8 s left: 20 s were done before, and 100 frames are 4 s", r)
+	}
+}
+
 func TestAFailedAttemptIsWorkButNotProgress(t *testing.T) {
 	m := feed(map[float64][]stage.Event{
 		0: {{Type: stage.Planned, Segments: 1, Duration: 10e6}, {Type: stage.Started, Unit: "video/00000"}},
@@ -136,7 +148,7 @@ func TestWhatAMeterSaysAlwaysMakesSense(t *testing.T) {
 			m.add(local.Event{Event: e, Time: now})
 		}
 		tell(stage.Event{Type: stage.Planned, Segments: segments, Pieces: pieces, Done: rapid.IntRange(0, segments).Draw(t, "before"),
-			Duration: job.Ticks(rapid.Int64Range(0, 1e12).Draw(t, "duration"))})
+			Duration: job.Ticks(rapid.Int64Range(0, 1e12).Draw(t, "duration")), Frames: rapid.Int64Range(0, 1e6).Draw(t, "planned")})
 		var units []string
 		for i := range segments {
 			units = append(units, job.VideoUnit(i))

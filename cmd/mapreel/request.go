@@ -240,9 +240,13 @@ func (d *draft) explain(p job.Problem) string {
 	return p.String()
 }
 
-// collisions lists the outputs that would replace the source, or a folder.
+// collisions lists what the folders already hold that the request cannot mean: a source that is a folder, and outputs
+// that would replace the source or a folder.
 func collisions(req job.Request) (ps job.Problems) {
 	source, sourceErr := os.Stat(req.Source)
+	if sourceErr == nil && source.IsDir() {
+		ps = append(ps, job.Problem{Pointer: "/source", Message: req.Source + " is a folder; name the video in it"})
+	}
 	for i, o := range req.Outputs {
 		path := filepath.Join(req.Destination, o.File())
 		at := fmt.Sprintf("/outputs/%d/name", i)

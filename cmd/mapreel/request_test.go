@@ -156,6 +156,7 @@ func TestWrongRequestsAreToldInTheUsersWords(t *testing.T) {
 		{"in.mp4|-o|in.mp4", "--output: DIR/in.mp4 is the source; choose another name"},
 		{"in.mp4|-o|folder/../in.mp4", "--output: DIR/in.mp4 is the source; choose another name"},
 		{"in.mp4|-o|link.mp4", "--output: DIR/link.mp4 is the source; choose another name"},
+		{"folder|-o|o.mp4", "SOURCE: DIR/folder is a folder; name the video in it"},
 		{"-|-o|o.mp4", "the video cannot come from standard input: it is read in many places at once; give a file"},
 		{"s3://b/k.mp4|-o|o.mp4", "SOURCE: s3://b/k.mp4 is not a file of this machine; give a path or a file:// URL"},
 		{"file://host/k.mp4|-o|o.mp4", "SOURCE: file://host/k.mp4 is on another machine; a file:// URL has three slashes: file:///folder/film.mp4"},

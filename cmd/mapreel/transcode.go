@@ -97,6 +97,8 @@ func advise(err error, r reading) error {
 		return fault.WithHint(err, "make room, or choose another folder by --scratch; what is finished is kept, and the same command continues")
 	case kind == fault.Transient, kind == fault.OutOfTime:
 		return fault.WithHint(err, fmt.Sprintf("%d of %d segments are finished; the same command continues", r.Done, r.Segments))
+	case kind == fault.Corrupt:
+		return fault.WithHint(err, "the file seems to be damaged; try to play it, and copy it again from where it came")
 	case kind == fault.Internal:
 		return fault.WithHint(err, "this looks like a defect of mapreel; please report it with the command and what it printed")
 	}

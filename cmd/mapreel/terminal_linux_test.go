@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/local"
+)
+
+// terminal opens a pseudo-terminal of 80 columns: the side that a program writes to, and what a person would be sent.
+func terminal(t *testing.T) (tty *os.File, shown *syncBuffer) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := int(master.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
+		t.Fatal(err)
+	}
+	shown = &syncBuffer{}
+	over := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(shown, master) // ends with an error when the last writer closes
+		close(over)
+	}()
+	t.Cleanup(func() { tty.Close(); <-over; master.Close() })
+	return tty, shown
+}
+
+func TestATerminalShowsBarsThenTheReport(t *testing.T) {
+	dir := in(t)
+	tty, shown := terminal(t)
+	b := newBench(t, func(ctx context.Context, req job.Request, opts local.Options) (local.Report, error) {
+		report, err := acted(ctx, req, opts)
+		sees(t, shown, "joining the pieces  2.5 kB")
+		return report, err
+	})
+	t.Setenv("TERM", "xterm")
+	b.Stderr = tty
+	if code := b.main(t.Context(), []string{"transcode", "in.mp4", "-o", dir + "/o.mp4"}); code != exitDone {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	sees(t, shown, "mapreel: warning: a subtitle track of pictures was left out\r\n")
+	if got := b.out.String(); !strings.HasPrefix(got, "done      in 6.0 s") {
+		t.Errorf("standard output %q, want the report", got)
+	}
+	_, _ = io.WriteString(tty, "the shell's prompt")
+	sees(t, shown, "\x1b[1A\x1b[Jthe shell's prompt") // a row up, and everything below it erased
+}
+
+func TestBarsShowWhatIsBeingEncoded(t *testing.T) {
+	dir := in(t)
+	tty, shown := terminal(t)
+	b := newBench(t, func(_ context.Context, _ job.Request, opts local.Options) (local.Report, error) {
+		sees(t, shown, "reading the source  0:00")
+		for _, e := range encoding() {
+			opts.Observe(local.Event{Event: e, Time: time.Now()})
+		}
+		sees(t, shown, "picture [")
+		sees(t, shown, " 25%  1/4 segments")
+		sees(t, shown, "sound   [")
+		return local.Report{}, fault.New(fault.Corrupt, "it broke")
+	})
+	t.Setenv("TERM", "xterm")
+	b.Stderr = tty
+	if code := b.main(t.Context(), []string{"transcode", "in.mp4", "-o", dir + "/o.mp4"}); code != exitFailed {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	sees(t, shown, "mapreel: it broke\r\n")
+	if b.out.Len() > 0 {
+		t.Errorf("standard output %q after a failure, want nothing", &b.out)
+	}
+}
+
+func TestADumbTerminalGetsNoBars(t *testing.T) {
+	dir := in(t)
+	tty, shown := terminal(t)
+	b := newBench(t, acted)
+	t.Setenv("TERM", "dumb")
+	b.Stderr = tty
+	if code := b.main(t.Context(), []string{"transcode", "in.mp4", "-o", dir + "/o.mp4"}); code != exitDone {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	sees(t, shown, "warning: ")
+	if strings.Contains(shown.String(), "\x1b") {
+		t.Errorf("the cursor was moved: %q", shown)
+	}
+}
+
+// sees waits until the terminal was sent a text.
+func sees(t *testing.T, shown *syncBuffer, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if strings.Contains(shown.String(), text) {
+			return
+		}
+	}
+	t.Errorf("the terminal never showed %q, but %q", text, shown)
+}
