@@ -98,8 +98,6 @@ func (m *Machine) Resources() []string {
 	return slices.Compact(rs)
 }
 
-// Variables that hold the machine in memory.
-
 // scope is a list of states with a start: a machine, a branch, or the processor of a Map.
 type scope struct {
 	path   string

@@ -27,7 +27,8 @@ const (
 var reservedErrors = []string{
 	StatesAll, StatesDataLimitExceeded, StatesExceedToleratedFailureThreshold, StatesItemReaderFailed,
 	StatesNoChoiceMatched, StatesQueryEvaluationError, StatesRuntime, StatesTaskFailed, StatesTimeout,
-	"States.BranchFailed", "States.HeartbeatTimeout", "States.Http.Socket", "States.Permissions", "States.ResultWriterFailed",
+	"States.BranchFailed", "States.HeartbeatTimeout", "States.Http.Socket", "States.Permissions",
+	"States.ResultWriterFailed",
 }
 
 const (

@@ -11,7 +11,7 @@ type EventType string
 
 // The events of executions and of what states do. Entering and leaving a state is the state's type followed by
 // "StateEntered" and "StateExited", as in TaskStateEntered; what was cancelled in mid-work is followed by
-// "StateAborted". Started, Succeeded and Failed of a Map or Parallel stand for one attempt, of which a retry makes another.
+// "StateAborted". Started, Succeeded and Failed of a Map or Parallel stand for one attempt; a retry makes another.
 const (
 	ExecutionStarted   EventType = "ExecutionStarted"
 	ExecutionSucceeded EventType = "ExecutionSucceeded"
@@ -44,8 +44,8 @@ const (
 	EvaluationFailed EventType = "EvaluationFailed" // an expression; Cause says which
 )
 
-// Event is one step of an execution. A DISTRIBUTED Map's children have executions of their own in Step Functions;
-// here their events stand in the parent's history, between MapIterationStarted and its end, as those of an INLINE Map do.
+// Event is one step of an execution. A DISTRIBUTED Map's children have executions of their own in Step Functions; here
+// their events stand in the parent's history, between MapIterationStarted and its end, as those of an INLINE Map do.
 type Event struct {
 	ID       int64 // from 1, without gaps
 	Previous int64 // the event that led to this one; 0 is none

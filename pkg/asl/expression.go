@@ -8,6 +8,10 @@ import (
 	"github.com/recolabs/gnata"
 )
 
+// maxExpression bounds what the parser is given, whose time grows faster than the text. Expressions that people write
+// have some hundred bytes.
+const maxExpression = 32 << 10
+
 // expression is a compiled JSONata expression with what can be known of the data it reads.
 type expression struct {
 	path    string // JSON Pointer to the string that holds it
@@ -59,6 +63,9 @@ func expressionSource(s string) (source string, isExpression bool, malformed boo
 func compile(path, source string, u usage) (*expression, []string) {
 	if source == "" {
 		return nil, []string{"the expression is empty"}
+	}
+	if len(source) > maxExpression {
+		return nil, []string{fmt.Sprintf("the expression has %d bytes; %d are allowed", len(source), maxExpression)}
 	}
 	if bracketDepth(source) > maxDepth {
 		return nil, []string{fmt.Sprintf("the expression nests deeper than %d brackets", maxDepth)}

@@ -36,7 +36,10 @@ func (f *frame) items(ctx context.Context, m *mapping, d *data) (*itemSource, er
 		if m.items != nil {
 			return nil, m.items.mistyped("an array", text)
 		}
-		return nil, &Error{Name: StatesQueryEvaluationError, Cause: "the Map has no Items, and its input is no array", Err: err}
+		return nil, &Error{
+			Name: StatesQueryEvaluationError, Err: err,
+			Cause: "the Map has no Items, and its input is no array",
+		}
 	}
 	if err := payload("the items have", text); err != nil {
 		return nil, err

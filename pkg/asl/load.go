@@ -434,8 +434,10 @@ func (l *loader) mapping(st *state, n *node, p place, before usage) {
 	m.tolerateCount = l.number(n, "ToleratedFailureCount", bounds{0, mostSeconds, true}, &before)
 	m.toleratePct = l.number(n, "ToleratedFailurePercentage", bounds{0, 100, false}, &before)
 	m.label = l.text(n, "Label", false)
-	if items := n.get("Items"); items != nil && items.kind != arrayNode && (items.kind != stringNode || m.items != nil && m.items.expr == nil) {
-		l.reportf(items, "must be an array or an expression")
+	if items := n.get("Items"); items != nil && items.kind != arrayNode {
+		if items.kind != stringNode || m.items != nil && m.items.expr == nil {
+			l.reportf(items, "must be an array or an expression")
+		}
 	}
 
 	processor := n.get("ItemProcessor")
@@ -537,7 +539,8 @@ func (l *loader) failures(st *state, n *node, p place) {
 	if n.get("Retry") != nil {
 		list := l.list(n, "Retry")
 		for i, r := range list {
-			if l.fields(r, "ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy", "Comment") {
+			if l.fields(r, "ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds",
+				"JitterStrategy", "Comment") {
 				st.retry = append(st.retry, l.retrier(r, i == len(list)-1))
 			}
 		}
@@ -561,7 +564,9 @@ func (l *loader) failures(st *state, n *node, p place) {
 }
 
 func (l *loader) retrier(n *node, last bool) retrier {
-	r := retrier{errors: l.errorNames(n, last), interval: defaultInterval, attempts: defaultAttempts, backoff: defaultBackoff}
+	r := retrier{
+		errors: l.errorNames(n, last), interval: defaultInterval, attempts: defaultAttempts, backoff: defaultBackoff,
+	}
 	l.current.Retry = append(l.current.Retry, r.errors)
 	if v := l.number(n, "IntervalSeconds", bounds{1, mostSeconds, true}, nil); v != nil {
 		r.interval = v.value

@@ -285,7 +285,8 @@ func TestLoadRefusesWhatIsTooLargeOrTooDeep(t *testing.T) {
 	for name, definition := range map[string]string{
 		"size":       machine(`"A": {"Type": "Pass", "Comment": "` + strings.Repeat("x", 1<<20) + `", "End": true}`),
 		"depth":      machine(`"A": {"Type": "Pass", "Output": ` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `, "End": true}`),
-		"expression": machine(`"A": {"Type": "Pass", "Output": "{% ` + strings.Repeat("(", 500_000) + ` %}", "End": true}`),
+		"brackets":   machine(`"A": {"Type": "Pass", "Output": "{% ` + strings.Repeat("(", 1000) + "1" + strings.Repeat(")", 1000) + ` %}", "End": true}`),
+		"expression": machine(`"A": {"Type": "Pass", "Output": "{% 1` + strings.Repeat("+1", 16<<10) + ` %}", "End": true}`),
 	} {
 		var refused *asl.LoadError
 		if _, err := asl.Load([]byte(definition)); !errors.As(err, &refused) {

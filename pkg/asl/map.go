@@ -46,14 +46,14 @@ func (f *frame) mapState(ctx context.Context, st *state, d *data) (json.RawMessa
 	if err != nil {
 		return nil, err
 	}
-	source, err := f.items(ctx, m, d)
+	inner, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	source, err := f.items(inner, m, d) // so that a source that blocks does not outlive a failure
 	if err != nil {
 		return nil, err
 	}
 	defer source.close()
 
-	inner, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
 	r := &mapRun{frame: f, st: st, attempt: d.retries, tolerance: tolerance, stop: stop, total: source.total}
 	r.event(MapStateStarted, nil)
 	if m.distributed {
@@ -288,7 +288,7 @@ func (m *mapping) tolerance(ctx context.Context, d *data) (tolerance, error) {
 	return tolerance{count, percentage}, nil
 }
 
-// exceeded reports whether failed items are too many. A share of them is known once total is, unless nothing is tolerated.
+// exceeded reports whether failed items are too many. Their share is known once total is, or where none may fail.
 func (t tolerance) exceeded(failed, total int) bool {
 	switch {
 	case failed == 0:

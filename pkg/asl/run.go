@@ -58,9 +58,9 @@ var (
 
 // Run executes the machine and returns the output of its last state.
 //
-// An execution that fails returns an *Error, behind which errors.As and errors.Is find what the task returned. One whose
-// ctx is done stops its tasks, waits for them and returns an error that wraps context.Cause(ctx). An execution that
-// lacks a task or has an input that is not JSON fails before its first event.
+// An execution that fails returns an *Error, behind which errors.As and errors.Is find what the task returned. One
+// whose ctx is done stops its tasks, waits for them and returns an error that wraps context.Cause(ctx). An execution
+// that lacks a task or has an input that is not JSON fails before its first event.
 func (m *Machine) Run(ctx context.Context, x Execution) (json.RawMessage, error) {
 	if err := x.complete(m); err != nil {
 		return nil, err

@@ -21,7 +21,8 @@ func (f *frame) enter(ctx context.Context, st *state, input json.RawMessage) (js
 		switch st.kind {
 		case "Task", "Wait", "Parallel", "Map":
 			cause := context.Cause(ctx)
-			f.emit(Event{Type: EventType(st.kind + "StateAborted"), State: st.name, Attempt: d.retries, Cause: cause.Error(), Err: cause})
+			aborted := EventType(st.kind + "StateAborted")
+			f.emit(Event{Type: aborted, State: st.name, Attempt: d.retries, Cause: cause.Error(), Err: cause})
 		}
 		return nil, "", err
 	}
@@ -77,9 +78,9 @@ func (f *frame) simple(ctx context.Context, st *state, d *data) (json.RawMessage
 }
 
 // leave evaluates Output and Assign, both with the variables as they were, and then sets the variables.
-func (f *frame) leave(ctx context.Context, d *data, output *template, assign *assignment, otherwise json.RawMessage, next string) (
-	json.RawMessage, string, error,
-) {
+func (f *frame) leave(
+	ctx context.Context, d *data, output *template, assign *assignment, otherwise json.RawMessage, next string,
+) (json.RawMessage, string, error) {
 	result := otherwise
 	if output != nil {
 		var err error
@@ -158,9 +159,9 @@ func (f *frame) failed(st *state, e *Error) *Error {
 }
 
 // retrying runs the work of a state that may fail, again where a retrier says so, and turns to a catcher in the end.
-func (f *frame) retrying(ctx context.Context, st *state, d *data, work func(context.Context, *state, *data) (json.RawMessage, error)) (
-	json.RawMessage, string, error,
-) {
+func (f *frame) retrying(
+	ctx context.Context, st *state, d *data, work func(context.Context, *state, *data) (json.RawMessage, error),
+) (json.RawMessage, string, error) {
 	used := make([]int, len(st.retry))
 	for {
 		d.result = lazy{}
@@ -227,14 +228,15 @@ func (f *frame) task(ctx context.Context, st *state, d *data) (json.RawMessage, 
 	scheduled.Input = arguments
 	f.emit(scheduled)
 	f.emit(event(TaskStarted))
-	result, err := f.call(ctx, st, TaskInput{Resource: st.resource, State: st.name, Attempt: d.retries, Arguments: arguments}, limit)
+	in := TaskInput{Resource: st.resource, State: st.name, Attempt: d.retries, Arguments: arguments}
+	result, err := f.call(ctx, in, limit)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, err
 		}
 		e := asError(err)
 		failed := event(TaskFailed)
-		if e.Err != nil && e.Name == StatesTimeout && isTaskTimeout(e) {
+		if isTaskTimeout(e) {
 			failed.Type = TaskTimedOut
 		}
 		failed.Error, failed.Cause, failed.Err = e.Name, e.Cause, e
@@ -248,19 +250,22 @@ func (f *frame) task(ctx context.Context, st *state, d *data) (json.RawMessage, 
 }
 
 // call runs a task under its time limit, in seconds; 0 is none.
-func (f *frame) call(ctx context.Context, st *state, in TaskInput, limit float64) (json.RawMessage, error) {
+func (f *frame) call(ctx context.Context, in TaskInput, limit float64) (json.RawMessage, error) {
 	inner := ctx
 	if limit > 0 {
 		timed, cancel := context.WithTimeoutCause(ctx, seconds(limit), errTaskTimeout)
 		defer cancel()
 		inner = timed
 	}
-	result, err := f.Tasks[st.resource](inner, in)
+	result, err := f.Tasks[in.Resource](inner, in)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, err
 	case err != nil && inner.Err() != nil:
-		return nil, &Error{Name: StatesTimeout, Cause: fmt.Sprintf("the task took longer than %g s", limit), Err: &timeoutError{err}}
+		return nil, &Error{
+			Name: StatesTimeout, Err: &timeoutError{err},
+			Cause: fmt.Sprintf("the task took longer than %g s", limit),
+		}
 	case err != nil:
 		return nil, taskError(err)
 	case result == nil:
