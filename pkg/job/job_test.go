@@ -58,7 +58,11 @@ func TestNormaliseTwiceIsOnceAndLeavesTheRequestAlone(t *testing.T) {
 func TestNormaliseWithoutPictureListsEverySettingForOne(t *testing.T) {
 	r := job.Request{
 		Source: "/in", Destination: "/out",
-		Outputs: []job.Output{{Name: "a", Video: []job.Video{{}}}, {Name: "b"}, {Name: "c", Video: []job.Video{{Height: 720}}}},
+		Outputs: []job.Output{
+			{Name: "a", Video: []job.Video{{}}},
+			{Name: "b"},
+			{Name: "c", Video: []job.Video{{Height: 720}}},
+		},
 	}
 	_, err := r.Normalise(false)
 	var got []string
@@ -75,9 +79,12 @@ func full(t *testing.T) job.Request {
 	t.Helper()
 	r, err := job.Parse([]byte(`{
 		"source": "s3://b/in/film.mkv", "destination": "s3://b/out/film/",
-		"outputs": [{"name": "film", "container": "mp4", "video": [{"codec": "h264", "height": 1080, "crf": 21, "preset": "medium"}],
+		"outputs": [{"name": "film", "container": "mp4",
+			"video": [{"codec": "h264", "height": 1080, "crf": 21, "preset": "medium"}],
 			"audio": {"codec": "aac", "bitrate": "160k"}}],
-		"segment": {"seconds": 10}, "compute": {"mode": "batch", "gpu": true, "concurrency": 500, "threads": 4}, "retention": {"hours": 5}}`))
+		"segment": {"seconds": 10},
+		"compute": {"mode": "batch", "gpu": true, "concurrency": 500, "threads": 4},
+		"retention": {"hours": 5}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +211,9 @@ func TestJobsSurviveTheirJSON(t *testing.T) {
 			URL: "/in", Size: 1, Version: "v", Demuxer: "mov", Duration: 5,
 			Origin:  job.Moment{Ticks: -3, Timebase: job.Microseconds},
 			Picture: &job.Picture{Timebase: job.Microseconds, Start: -3, End: 9, Frames: 2, Width: 4, Height: 2, Rotated: true},
-			Tracks:  []job.AudioTrack{{Stream: 1, Codec: "aac", SampleRate: 48000, Channels: 2, Timebase: job.Microseconds, Language: "deu"}},
+			Tracks: []job.AudioTrack{
+				{Stream: 1, Codec: "aac", SampleRate: 48000, Channels: 2, Timebase: job.Microseconds, Language: "deu"},
+			},
 		},
 		Renditions: []job.Rendition{{Codec: job.H264, CRF: 0, Preset: "medium"}},
 		Sounds:     []job.Sound{{Codec: job.AAC, Bitrate: 160_001, Mux: job.MP4}},

@@ -42,7 +42,8 @@ func TestKeysStayBelowTheirJob(t *testing.T) {
 		i := rapid.IntRange(0, 100_000).Draw(t, "index")
 		unit := rapid.OneOf(
 			rapid.Just(job.VideoUnit(i)), rapid.Just(job.AudioUnit(i)), rapid.Map(anyName(), job.OutputUnit)).Draw(t, "unit")
-		check(t, job.PieceKey(jobID, unit, rapid.IntRange(1, 1e6).Draw(t, "attempt"), rapid.IntRange(0, 99).Draw(t, "rendition"), "webm"))
+		attempt, rendition := rapid.IntRange(1, 1e6).Draw(t, "attempt"), rapid.IntRange(0, 99).Draw(t, "rendition")
+		check(t, job.PieceKey(jobID, unit, attempt, rendition, "webm"))
 		check(t, job.SplitKey(jobID, i))
 	})
 }
@@ -62,7 +63,8 @@ func TestKeysOfPiecesDiffer(t *testing.T) {
 			}
 		})
 		a, b := draw.Draw(t, "a"), draw.Draw(t, "b")
-		ka, kb := job.PieceKey(jobID, a.unit, a.attempt, a.rendition, a.ext), job.PieceKey(jobID, b.unit, b.attempt, b.rendition, b.ext)
+		key := func(p piece) string { return job.PieceKey(jobID, p.unit, p.attempt, p.rendition, p.ext) }
+		ka, kb := key(a), key(b)
 		if (a == b) != (ka == kb) {
 			t.Fatalf("%v has the key %q, %v has %q", a, ka, b, kb)
 		}
@@ -70,7 +72,8 @@ func TestKeysOfPiecesDiffer(t *testing.T) {
 }
 
 func TestUnitsSortInTheOrderOfTheFilm(t *testing.T) {
-	for _, name := range []func(int) string{job.VideoUnit, job.AudioUnit, func(i int) string { return job.SplitKey(jobID, i) }} {
+	stretch := func(i int) string { return job.SplitKey(jobID, i) }
+	for _, name := range []func(int) string{job.VideoUnit, job.AudioUnit, stretch} {
 		var units []string
 		for _, i := range []int{0, 1, 2, 9, 10, 99, 100, 999, 1000, 9_999, 10_000, 99_999} {
 			units = append(units, name(i))

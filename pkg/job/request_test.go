@@ -44,10 +44,10 @@ func TestBitrateTextIsExact(t *testing.T) {
 }
 
 func TestBitrateInJSON(t *testing.T) {
-	for text, want := range map[string]job.Bitrate{`"160k"`: 160_000, `160000`: 160_000, `1.6e5`: 160_000, `160000.0`: 160_000} {
+	for _, text := range []string{`"160k"`, `160000`, `1.6e5`, `160000.0`} {
 		var got job.Bitrate
-		if err := json.Unmarshal([]byte(text), &got); err != nil || got != want {
-			t.Errorf("%s: got %d, %v, want %d", text, int64(got), err, int64(want))
+		if err := json.Unmarshal([]byte(text), &got); err != nil || got != 160_000 {
+			t.Errorf("%s: got %d, %v, want 160000", text, int64(got), err)
 		}
 	}
 	for _, bad := range []string{`true`, `null`, `[1]`, `{}`, `0`, `-5`, `0.5`, `1e300`, `1e999`, `"loud"`, `"1.6e5"`, `""`} {
@@ -73,7 +73,9 @@ func TestSecondsKeepNanosecondsThroughJSON(t *testing.T) {
 			t.Fatalf("%d ns are written %s and read as %d ns, %v", want, data, got, err)
 		}
 	})
-	for text, want := range map[string]time.Duration{"10": 10 * time.Second, "1.001": 1001 * time.Millisecond, "1e2": 100 * time.Second} {
+	for text, want := range map[string]time.Duration{
+		"10": 10 * time.Second, "1.001": 1001 * time.Millisecond, "1e2": 100 * time.Second,
+	} {
 		var got job.Seconds
 		if err := json.Unmarshal([]byte(text), &got); err != nil || time.Duration(got) != want {
 			t.Errorf("%s: got %v, %v, want %v", text, time.Duration(got), err, want)

@@ -13,8 +13,15 @@ import (
 // anyTimebase draws timebases as containers have them, and as no sane one does.
 func anyTimebase() *rapid.Generator[job.Timebase] {
 	usual := rapid.SampledFrom([]job.Timebase{
-		{Num: 1, Den: 12288}, {Num: 1, Den: 90000}, {Num: 1, Den: 1000}, {Num: 1001, Den: 30000}, {Num: 1, Den: 48000},
-		{Num: 1, Den: 1}, {Num: 1, Den: 1_000_000_000}, {Num: 3, Den: 1}, job.Microseconds,
+		{Num: 1, Den: 12288},
+		{Num: 1, Den: 90000},
+		{Num: 1, Den: 1000},
+		{Num: 1001, Den: 30000},
+		{Num: 1, Den: 48000},
+		{Num: 1, Den: 1},
+		{Num: 1, Den: 1_000_000_000},
+		{Num: 3, Den: 1},
+		job.Microseconds,
 	})
 	odd := rapid.Custom(func(t *rapid.T) job.Timebase {
 		limit := rapid.SampledFrom([]int64{100, math.MaxUint32, math.MaxInt64}).Draw(t, "limit")
@@ -141,7 +148,9 @@ func TestTimebaseText(t *testing.T) {
 			t.Fatalf("%v is read as %v, %v", want, got, err)
 		}
 	})
-	for _, bad := range []string{"", "1", "1/", "/1", "0/1", "1/0", "-1/25", "1/-25", "1/2/3", "1.5/25", "a/b", " 1/25", "1/99999999999999999999"} {
+	for _, bad := range []string{
+		"", "1", "1/", "/1", "0/1", "1/0", "-1/25", "1/-25", "1/2/3", "1.5/25", "a/b", " 1/25", "1/99999999999999999999",
+	} {
 		if got, err := job.ParseTimebase(bad); err == nil {
 			t.Errorf("%q is read as %v", bad, got)
 		}

@@ -246,7 +246,8 @@ func TestTagsOfTheSchemaAgreeWithCheck(t *testing.T) {
 					beyond = limit + 1
 				}
 				if !accepted(limit) || accepted(beyond) {
-					t.Errorf("%s: the tag says %s; %d accepted: %v, %d accepted: %v", f.pointer, part, limit, accepted(limit), beyond, accepted(beyond))
+					t.Errorf("%s: the tag says %s; %d accepted: %v, %d accepted: %v",
+						f.pointer, part, limit, accepted(limit), beyond, accepted(beyond))
 				}
 				bounds++
 			case "enum":
@@ -306,8 +307,8 @@ func TestTagsOfTheSchemaAgreeWithNormalise(t *testing.T) {
 			continue
 		}
 		for _, m := range regexp.MustCompile(`(\d+) \((\w+)\)`).FindAllStringSubmatch(f.tag, -1) {
-			body := `{"source":"/in","destination":"/out","outputs":[{"name":"a","container":"mkv","video":[{"codec":"` + m[2] + `"}]}]}`
-			if got := fmt.Sprint(at(normalised(t, body, true), f.pointer)); got != m[1] {
+			body := withValue(t, "/outputs/0/video/0/codec", m[2])
+			if got := fmt.Sprint(at(normalised(t, string(body), true), f.pointer)); got != m[1] {
 				t.Errorf("the tag says CRF %s for %s, the default is %s", m[1], m[2], got)
 			}
 		}

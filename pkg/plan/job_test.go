@@ -184,6 +184,9 @@ func TestSizesAreEvenAndKeepTheShape(t *testing.T) {
 }
 
 func TestSoundDecisions(t *testing.T) {
+	sound := func(codec job.AudioCodec, bitrate job.Bitrate, mux job.Container) job.Sound {
+		return job.Sound{Codec: codec, Bitrate: bitrate, Mux: mux}
+	}
 	for _, c := range []struct {
 		name      string
 		container job.Container
@@ -191,21 +194,21 @@ func TestSoundDecisions(t *testing.T) {
 		track     job.AudioTrack
 		want      job.Sound
 	}{
-		{"auto copies what fits", "mp4", `{}`, track("aac", 2), job.Sound{Codec: job.AudioCopy, Mux: job.MP4}},
-		{"auto makes AAC of what does not", "mp4", `{}`, track("flac", 2), job.Sound{Codec: job.AAC, Bitrate: 160_000, Mux: job.MP4}},
-		{"auto in Matroska", "mkv", `{}`, track("flac", 2), job.Sound{Codec: job.AudioCopy, Mux: job.Matroska}},
-		{"auto in WebM copies Opus", "webm", `{}`, track("opus", 2), job.Sound{Codec: job.AudioCopy, Mux: job.Matroska}},
-		{"auto in WebM makes Opus", "webm", `{}`, track("aac", 2), job.Sound{Codec: job.Opus, Bitrate: 160_000, Mux: job.Matroska}},
-		{"auto with a rate of its own", "mp4", `{"bitrate": "96k"}`, track("flac", 2), job.Sound{Codec: job.AAC, Bitrate: 96_000, Mux: job.MP4}},
-		{"a rate does not stop a copy", "mp4", `{"bitrate": "96k"}`, track("aac", 2), job.Sound{Codec: job.AudioCopy, Mux: job.MP4}},
-		{"aac encodes aac", "mp4", `{"codec": "aac"}`, track("aac", 2), job.Sound{Codec: job.AAC, Bitrate: 160_000, Mux: job.MP4}},
-		{"opus in MP4", "mp4", `{"codec": "opus"}`, track("aac", 2), job.Sound{Codec: job.Opus, Bitrate: 160_000, Mux: job.MP4}},
-		{"aac in Matroska", "mkv", `{"codec": "aac"}`, track("aac", 2), job.Sound{Codec: job.AAC, Bitrate: 160_000, Mux: job.Matroska}},
-		{"copy", "mkv", `{"codec": "copy"}`, track("dts", 6), job.Sound{Codec: job.AudioCopy, Mux: job.Matroska}},
-		{"mono", "mp4", `{"codec": "aac"}`, track("flac", 1), job.Sound{Codec: job.AAC, Bitrate: 160_000, Mux: job.MP4}},
-		{"surround", "mp4", `{"codec": "aac"}`, track("flac", 6), job.Sound{Codec: job.AAC, Bitrate: 480_000, Mux: job.MP4}},
-		{"Opus at its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 1), job.Sound{Codec: job.Opus, Bitrate: 256_000, Mux: job.MP4}},
-		{"Opus below its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 8), job.Sound{Codec: job.Opus, Bitrate: 1_000_000, Mux: job.MP4}},
+		{"auto copies what fits", "mp4", `{}`, track("aac", 2), sound(job.AudioCopy, 0, job.MP4)},
+		{"auto makes AAC of what does not", "mp4", `{}`, track("flac", 2), sound(job.AAC, 160_000, job.MP4)},
+		{"auto in Matroska", "mkv", `{}`, track("flac", 2), sound(job.AudioCopy, 0, job.Matroska)},
+		{"auto in WebM copies Opus", "webm", `{}`, track("opus", 2), sound(job.AudioCopy, 0, job.Matroska)},
+		{"auto in WebM makes Opus", "webm", `{}`, track("aac", 2), sound(job.Opus, 160_000, job.Matroska)},
+		{"auto with a rate of its own", "mp4", `{"bitrate": "96k"}`, track("flac", 2), sound(job.AAC, 96_000, job.MP4)},
+		{"a rate does not stop a copy", "mp4", `{"bitrate": "96k"}`, track("aac", 2), sound(job.AudioCopy, 0, job.MP4)},
+		{"aac encodes aac", "mp4", `{"codec": "aac"}`, track("aac", 2), sound(job.AAC, 160_000, job.MP4)},
+		{"opus in MP4", "mp4", `{"codec": "opus"}`, track("aac", 2), sound(job.Opus, 160_000, job.MP4)},
+		{"aac in Matroska", "mkv", `{"codec": "aac"}`, track("aac", 2), sound(job.AAC, 160_000, job.Matroska)},
+		{"copy", "mkv", `{"codec": "copy"}`, track("dts", 6), sound(job.AudioCopy, 0, job.Matroska)},
+		{"mono", "mp4", `{"codec": "aac"}`, track("flac", 1), sound(job.AAC, 160_000, job.MP4)},
+		{"surround", "mp4", `{"codec": "aac"}`, track("flac", 6), sound(job.AAC, 480_000, job.MP4)},
+		{"Opus at its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 1), sound(job.Opus, 256_000, job.MP4)},
+		{"Opus below its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 8), sound(job.Opus, 1_000_000, job.MP4)},
 	} {
 		j := planned(t, source(640, 360, c.track), fmt.Sprintf(`{"name": "a", "container": %q, "audio": %s}`, c.container, c.audio), "")
 		if diff := cmp.Diff([]job.Sound{c.want}, j.Sounds); diff != "" {

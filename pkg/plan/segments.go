@@ -32,7 +32,7 @@ func chosen(sync []job.Ticks) []job.Ticks {
 	}
 	var list []job.Ticks
 	for i := 1; i < len(sync); i++ {
-		if d := distance(sync[i-1], sync[i]); d < longest-longest/50 { // two percent: timestamps may be rounded
+		if d := distance(sync[i-1], sync[i]); d > 0 && d < longest-longest/50 { // two percent: timestamps may be rounded
 			list = append(list, sync[i])
 		}
 	}
