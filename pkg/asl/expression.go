@@ -251,14 +251,17 @@ func boundNames(tokens []token) map[string]bool {
 
 // skipSignature returns the index of the last token of "function(params)<signature>", whose tokens mean nothing else.
 func skipSignature(tokens []token, i int) int {
-	j := i + 1
-	for ; j < len(tokens) && !tokens[j].is(")"); j++ {
-	}
-	if j+1 < len(tokens) && tokens[j+1].is("<") {
-		for ; j+1 < len(tokens) && !tokens[j+1].is("{"); j++ {
+	find := func(from int, operator string) int {
+		for from < len(tokens) && !tokens[from].is(operator) {
+			from++
 		}
+		return from
 	}
-	return min(j, len(tokens)-1)
+	end := find(i+1, ")")
+	if end+1 < len(tokens) && tokens[end+1].is("<") {
+		end = find(end+1, "{") - 1 // the body's bracket is not skipped
+	}
+	return min(end, len(tokens)-1)
 }
 
 type tokenKind int
@@ -373,9 +376,8 @@ func endOfRegex(src string, i int) int {
 			if depth != 0 {
 				continue
 			}
-			for i++; i < len(src) && (src[i] == 'i' || src[i] == 'm'); i++ {
-			}
-			return i
+			rest := strings.TrimLeft(src[i+1:], "im")
+			return len(src) - len(rest)
 		}
 	}
 	return len(src)

@@ -1,9 +1,9 @@
 package asl
 
 import (
-	"crypto/md5" //nolint:gosec // $hash offers it because Step Functions does; nothing here relies on it
+	"crypto/md5" // $hash offers it because Step Functions does; nothing here relies on it
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // likewise
+	"crypto/sha1" // likewise
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
@@ -61,7 +61,7 @@ func partition(args []any) (any, error) {
 		return nil, errors.New("$partition takes an array and the size of its parts")
 	}
 	if args[0] == nil {
-		return nil, nil //nolint:nilnil // undefined in, undefined out, as everywhere in JSONata
+		return nil, nil // undefined in, undefined out, as everywhere in JSONata
 	}
 	list, ok := args[0].([]any)
 	if !ok {
@@ -114,7 +114,7 @@ func hashOf(args []any) (any, error) {
 		return nil, errors.New("$hash takes the data and the name of the algorithm")
 	}
 	if args[0] == nil {
-		return nil, nil //nolint:nilnil // undefined in, undefined out
+		return nil, nil // undefined in, undefined out
 	}
 	data, ok := args[0].(string)
 	if !ok {
@@ -127,10 +127,10 @@ func hashOf(args []any) (any, error) {
 	b := []byte(data)
 	switch args[1] {
 	case "MD5":
-		sum := md5.Sum(b) //nolint:gosec // see the import
+		sum := md5.Sum(b) // see the import
 		return hex.EncodeToString(sum[:]), nil
 	case "SHA-1":
-		sum := sha1.Sum(b) //nolint:gosec // see the import
+		sum := sha1.Sum(b) // see the import
 		return hex.EncodeToString(sum[:]), nil
 	case "SHA-256":
 		sum := sha256.Sum256(b)
@@ -153,7 +153,7 @@ func seededRandom(args []any) (any, error) {
 	}
 	h := fnv.New64a()
 	h.Write(text)
-	return mathrand.New(mathrand.NewPCG(h.Sum64(), 0)).Float64(), nil //nolint:gosec // not for secrets
+	return mathrand.New(mathrand.NewPCG(h.Sum64(), 0)).Float64(), nil // not for secrets
 }
 
 // uuid returns a random UUID, version 4.
@@ -170,7 +170,7 @@ func parseJSON(args []any) (any, error) {
 		return nil, errors.New("$parse takes one string")
 	}
 	if args[0] == nil {
-		return nil, nil //nolint:nilnil // undefined in, undefined out
+		return nil, nil // undefined in, undefined out
 	}
 	text, ok := args[0].(string)
 	if !ok {

@@ -149,5 +149,5 @@ func (g *guardedReader) Read(p []byte) (int, error) {
 	}
 	n, err := g.from.Read(p[:min(len(p), g.left)])
 	g.left -= n
-	return n, err //nolint:wrapcheck // io.EOF must stay what it is
+	return n, err // io.EOF must stay what it is
 }

@@ -71,7 +71,7 @@ func TestLoadRefusesAndNamesThePlace(t *testing.T) {
 		{"InputPath", machine(`"A": {"Type": "Pass", "InputPath": "$.a", "End": true}`), "/States/A/InputPath", "field of JSONPath"},
 		{"ResultPath", machine(`"A": {"Type": "Task", "Resource": "r", "ResultPath": null, "End": true}`), "/States/A/ResultPath", "field of JSONPath"},
 		{"Result", machine(`"A": {"Type": "Pass", "Result": 1, "End": true}`), "/States/A/Result", "field of JSONPath"},
-		{"unknown field", machine(`"A": {"Type": "Pass", "Ouput": 1, "End": true}`), "/States/A/Ouput", "unknown field"},
+		{"unknown field", machine(`"A": {"Type": "Pass", "Otput": 1, "End": true}`), "/States/A/Otput", "unknown field"},
 		{"field of another type", machine(`"A": {"Type": "Succeed", "Assign": {"x": 1}}`), "/States/A/Assign", "unknown field"},
 		{"comment", machine(`"A": {"Type": "Succeed", "Comment": 1}`), "/States/A/Comment", "must be a string"},
 		{"heartbeat", machine(`"A": {"Type": "Task", "Resource": "r", "HeartbeatSeconds": 1, "End": true}`), "/States/A/HeartbeatSeconds", "not supported"},

@@ -89,7 +89,9 @@ func TestMapGivesResultsInOrderAndKeepsToItsConcurrency(t *testing.T) {
 			Tasks: tasks(func(_ context.Context, in asl.TaskInput) (json.RawMessage, error) {
 				now := running.Add(1)
 				defer running.Add(-1)
-				for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
+				old := most.Load()
+				for now > old && !most.CompareAndSwap(old, now) {
+					old = most.Load()
 				}
 				for range pauses[len(in.Arguments)*7%16] {
 					runtime.Gosched()
