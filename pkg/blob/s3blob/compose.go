@@ -1,0 +1,227 @@
+package s3blob
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// Compose publishes an object made of parts. Ranges of 5 MiB or more of stores that share this one's client are copied
+// by S3; the rest passes through this process, up to Options.Transfers pieces of at most 10 MiB at a time (more in
+// proportion for objects above 48 GiB).
+func (s *Store) Compose(ctx context.Context, key string, parts []blob.Part) (blob.Info, error) {
+	name, err := s.begin(ctx, "compose", key)
+	if err != nil {
+		return blob.Info{}, err
+	}
+	size, err := blob.CheckParts(parts)
+	if err != nil {
+		return blob.Info{}, err
+	}
+	pieces, err := planPieces(parts, size, s.canCopy)
+	if err != nil {
+		return blob.Info{}, s.fail(ctx, "compose", key, err)
+	}
+	var etag *string
+	if len(pieces) == 0 || len(pieces) == 1 && !pieces[0].copied {
+		etag, err = s.putWhole(ctx, name, key, pieces)
+	} else {
+		etag, err = s.upload(ctx, name, key, pieces)
+	}
+	if err != nil {
+		return blob.Info{}, s.fail(ctx, "compose", key, err)
+	}
+	return written(key, size, etag), nil
+}
+
+// canCopy reports that S3 can read the part's object with our credentials.
+func (s *Store) canCopy(p blob.Part) bool {
+	from, ok := p.From.(*Store)
+	return ok && from.given == s.given
+}
+
+// putWhole writes what fits into one request.
+func (s *Store) putWhole(ctx context.Context, name, key string, pieces []piece) (*string, error) {
+	var body []byte
+	if len(pieces) > 0 {
+		var err error
+		if body, err = pieces[0].read(ctx); err != nil {
+			return nil, err
+		}
+	}
+	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: &s.bucket, Key: &name, Body: bytes.NewReader(body), ContentType: contentType(key),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.ETag, nil
+}
+
+// upload makes a multipart upload of pieces. When that fails, nothing of it stays in the bucket.
+func (s *Store) upload(ctx context.Context, name, key string, pieces []piece) (etag *string, err error) {
+	created, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+		Bucket: &s.bucket, Key: &name, ContentType: contentType(key),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.abort(ctx, name, created.UploadId))
+		}
+	}()
+	done := make([]types.CompletedPart, len(pieces))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(s.options.Copies)
+	gathering := make(chan struct{}, s.options.Transfers) // bounds the memory
+	for i, p := range pieces {
+		group.Go(func() error {
+			number := int32(i + 1) //nolint:gosec // there are maxParts at most
+			tag, err := s.sendPiece(groupCtx, name, created.UploadId, number, p, gathering)
+			done[i] = types.CompletedPart{PartNumber: &number, ETag: tag}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	completed, err := s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+		Bucket: &s.bucket, Key: &name, UploadId: created.UploadId,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: done},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return completed.ETag, nil
+}
+
+// abort removes the parts of an upload that failed, even when that was because the context ended.
+func (s *Store) abort(ctx context.Context, name string, upload *string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortsWithin)
+	defer cancel()
+	_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
+		Bucket: &s.bucket, Key: &name, UploadId: upload,
+	})
+	if err != nil && codeOf(err) != "NoSuchUpload" {
+		return fmt.Errorf("remove the parts of the upload: %w", err)
+	}
+	return nil
+}
+
+// sendPiece makes one piece a part of the upload.
+func (s *Store) sendPiece(
+	ctx context.Context, name string, upload *string, number int32, p piece, gathering chan struct{},
+) (*string, error) {
+	if p.copied {
+		return s.copyPiece(ctx, name, upload, number, p.parts[0])
+	}
+	select {
+	case gathering <- struct{}{}:
+		defer func() { <-gathering }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	body, err := p.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
+		Bucket: &s.bucket, Key: &name, UploadId: upload, PartNumber: &number, Body: bytes.NewReader(body),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.ETag, nil
+}
+
+func (s *Store) copyPiece(ctx context.Context, name string, upload *string, number int32, p blob.Part) (*string, error) {
+	from := p.From.(*Store)
+	out, err := s.client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
+		Bucket: &s.bucket, Key: &name, UploadId: upload, PartNumber: &number,
+		CopySource:      aws.String(escape(from.bucket + "/" + from.prefix + p.Key)),
+		CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", p.Offset, p.Offset+p.Length-1)),
+	})
+	if err != nil {
+		return nil, from.copyFailed(ctx, p, err)
+	}
+	if out.CopyPartResult == nil || out.CopyPartResult.ETag == nil {
+		return nil, fault.New(fault.Transient, "S3 did not say that it copied %s", from.url(p.Key))
+	}
+	return out.CopyPartResult.ETag, nil
+}
+
+// copyFailed says of the source why it could not be copied. S3 answers a range beyond the end with different codes.
+func (s *Store) copyFailed(ctx context.Context, p blob.Part, err error) error {
+	if code := codeOf(err); code == "InvalidRange" || code == "InvalidArgument" || code == "InvalidRequest" {
+		if info, statErr := s.Stat(ctx, p.Key); statErr == nil && info.Size < p.Offset+p.Length {
+			return short(p, info.Size-p.Offset)
+		}
+	}
+	return s.fail(ctx, "copy", p.Key, err)
+}
+
+func short(p blob.Part, got int64) error {
+	return fault.New(fault.Corrupt, "%q ends after %d of the %d bytes from %d", p.Key, max(got, 0), p.Length, p.Offset)
+}
+
+// escape encodes what S3 decodes from a copy source: everything but slashes and what is never encoded.
+func escape(name string) string {
+	return strings.NewReplacer("+", "%20", "%2F", "/").Replace(url.QueryEscape(name))
+}
+
+// read gathers the piece's bytes.
+func (p piece) read(ctx context.Context) ([]byte, error) {
+	body := make([]byte, p.size)
+	at := 0
+	for _, part := range p.parts {
+		copy(body[at:], part.Bytes)
+		at += int(part.Size())
+	}
+	for _, f := range planFetches(p.parts) {
+		if err := f.read(ctx, body); err != nil {
+			return nil, err
+		}
+	}
+	return body, nil
+}
+
+// read puts the ranges where they belong in body.
+func (f fetch) read(ctx context.Context, body []byte) error {
+	r, err := f.from.Open(ctx, f.key, f.offset(), f.end()-f.offset())
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	next := f.offset()
+	for _, want := range f.ranges {
+		part := blob.Part{From: f.from, Key: f.key, Offset: want.offset, Length: want.length}
+		skipped, err := io.CopyN(io.Discard, r, want.offset-next)
+		if err == nil {
+			var n int
+			n, err = io.ReadFull(r, body[want.at:want.at+want.length])
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && fault.KindOf(err) == fault.Internal {
+				return short(part, int64(n))
+			}
+		} else if errors.Is(err, io.EOF) {
+			return short(part, next+skipped-want.offset)
+		}
+		if err != nil {
+			return fmt.Errorf("read %q: %w", f.key, err)
+		}
+		next = want.offset + want.length
+	}
+	return nil
+}

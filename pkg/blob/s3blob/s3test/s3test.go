@@ -1,0 +1,180 @@
+// Package s3test runs a real S3 server for tests: the Versity gateway over a folder, with signatures, ranges,
+// UploadPartCopy and conditional requests. It allows one instance a process, so it runs in a child process, which is
+// the test binary itself:
+//
+//	func TestMain(m *testing.M) {
+//		s3test.ServeInChild()
+//		os.Exit(m.Run())
+//	}
+//
+//	func TestX(t *testing.T) {
+//		server := s3test.Start(t)
+//		bucket := server.NewBucket(t)
+//		…
+//	}
+package s3test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/embedgw"
+)
+
+const (
+	// AccessKey, SecretKey and Region are what the server accepts.
+	AccessKey = "tester"
+	SecretKey = "not-a-secret"
+	Region    = "us-east-1"
+
+	rootEnv, addressEnv = "MAPREEL_TEST_S3_ROOT", "MAPREEL_TEST_S3_ADDRESS"
+
+	// startsWithin is how long the server may take to answer, on a machine that compiles at the same time.
+	startsWithin = 60 * time.Second
+
+	healthPath = "/healthz"
+)
+
+// ServeInChild does nothing but in the process that Start starts, where it serves and does not return. TestMain calls it
+// first.
+func ServeInChild() {
+	root := os.Getenv(rootEnv)
+	if root == "" {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { // the parent's end, however it ends, closes this pipe
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	if err := serve(ctx, root, os.Getenv(addressEnv)); err != nil && ctx.Err() == nil {
+		fmt.Fprintln(os.Stderr, "s3test:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func serve(ctx context.Context, root, address string) error {
+	backend, err := posix.New(root, meta.XattrMeta{}, posix.PosixOpts{
+		Concurrency: 256, CopyObjectThreshold: 5 << 30, // as S3; left at zero it refuses every copy
+	})
+	if err != nil {
+		return err
+	}
+	return embedgw.RunVersityGW(ctx, backend, &embedgw.Config{
+		RootUserAccess: AccessKey, RootUserSecret: SecretKey, Region: Region,
+		Ports: []string{address}, MaxConnections: 1000, MaxRequests: 1000, MultipartMaxParts: 10_000,
+		HealthPath: healthPath, KeepAlive: true, Quiet: true,
+	})
+}
+
+// Server is a running S3 server.
+type Server struct {
+	Endpoint string // "http://127.0.0.1:1234"
+	Root     string // the folder that holds the buckets
+	buckets  atomic.Int64
+}
+
+// Start runs a server until the test ends.
+func Start(t *testing.T) *Server {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Endpoint: "http://" + address, Root: t.TempDir()}
+	child := exec.Command(os.Args[0]) //nolint:noctx // it ends when its standard input does, and Cleanup waits for that
+	child.Env = append(os.Environ(), rootEnv+"="+s.Root, addressEnv+"="+address)
+	child.Stderr = os.Stderr
+	var said strings.Builder
+	child.Stdout = &said
+	stdin, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- child.Wait() }()
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		select {
+		case <-exited:
+		case <-time.After(10 * time.Second):
+			_ = child.Process.Kill()
+			<-exited
+		}
+	})
+	if err := s.ready(t.Context(), exited); err != nil {
+		t.Fatalf("the S3 server did not start: %v\n%s", err, said.String())
+	}
+	return s
+}
+
+func (s *Server) ready(ctx context.Context, exited chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, startsWithin)
+	defer cancel()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint+healthPath, nil)
+		if err != nil {
+			return err
+		}
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case err := <-exited:
+			exited <- err
+			return errors.Join(errors.New("it ended"), err)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Client returns a client of the server. change may alter its options; nil changes nothing.
+func (s *Server) Client(change func(*s3.Options)) *s3.Client {
+	options := s3.Options{
+		BaseEndpoint: aws.String(s.Endpoint), Region: Region, UsePathStyle: true,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: AccessKey, SecretAccessKey: SecretKey}, nil
+		}),
+	}
+	if change != nil {
+		change(&options)
+	}
+	return s3.New(options)
+}
+
+// NewBucket makes an empty bucket and returns its name.
+func (s *Server) NewBucket(t *testing.T) string {
+	t.Helper()
+	name := fmt.Sprintf("bucket-%d", s.buckets.Add(1))
+	if _, err := s.Client(nil).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
