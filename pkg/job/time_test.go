@@ -24,9 +24,11 @@ func anyTimebase() *rapid.Generator[job.Timebase] {
 		job.Microseconds,
 	})
 	odd := rapid.Custom(func(t *rapid.T) job.Timebase {
-		limit := rapid.SampledFrom([]int64{100, math.MaxUint32, math.MaxInt64}).Draw(t, "limit")
-		side := rapid.Int64Range(1, limit)
-		return job.Timebase{Num: side.Draw(t, "num"), Den: side.Draw(t, "den")}
+		limit := rapid.SampledFrom([]int64{1, 100, math.MaxUint32, math.MaxInt64})
+		return job.Timebase{
+			Num: rapid.Int64Range(1, limit.Draw(t, "limit")).Draw(t, "num"),
+			Den: rapid.Int64Range(1, limit.Draw(t, "limit")).Draw(t, "den"),
+		}
 	})
 	return rapid.OneOf(usual, odd)
 }
@@ -84,6 +86,8 @@ func TestRescaleTable(t *testing.T) {
 		{math.MinInt64, second, half, math.MinInt64},
 		{math.MinInt64 / 2, second, half, math.MinInt64}, // the last that fits
 		{math.MaxInt64, job.Timebase{Num: math.MaxInt64, Den: 1}, job.Timebase{Num: 1, Den: math.MaxInt64}, math.MaxInt64},
+		{1, job.Timebase{Num: 1 << 40, Den: 1}, job.Timebase{Num: 1, Den: 1 << 40}, math.MaxInt64}, // beyond 64 bits on one side
+		{1 << 62, job.Timebase{Num: 1, Den: 1 << 40}, job.Timebase{Num: 1 << 40, Den: 1}, 0},
 		{-5, job.Timebase{Num: math.MaxInt64, Den: 3}, job.Timebase{Num: math.MaxInt64, Den: 3}, -5},
 	} {
 		if got := job.Rescale(c.ticks, c.from, c.to); got != c.want {

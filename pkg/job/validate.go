@@ -99,14 +99,17 @@ func Parse(data []byte) (Request, error) {
 }
 
 // mayCause says whether p, a problem of shape, leaves q open: q is about the same value or something within it, or
-// about a neighbour, for what fits beside a value is not known while that is not. The fields of the whole request stand
-// for themselves.
+// about a neighbour, for what fits beside a value is not known while that is not. The fields of the whole request and
+// the elements of a list stand for themselves.
 func (p Problem) mayCause(q Problem) bool {
 	if p.Pointer == q.Pointer || p.Pointer == "" {
 		return true
 	}
-	parent := p.Pointer[:strings.LastIndexByte(p.Pointer, '/')]
-	return strings.HasPrefix(q.Pointer, p.Pointer+"/") || parent != "" && strings.HasPrefix(q.Pointer, parent+"/")
+	slash := strings.LastIndexByte(p.Pointer, '/')
+	parent, field := p.Pointer[:slash], p.Pointer[slash+1:]
+	_, notElement := strconv.Atoi(field)
+	return strings.HasPrefix(q.Pointer, p.Pointer+"/") ||
+		parent != "" && notElement != nil && strings.HasPrefix(q.Pointer, parent+"/")
 }
 
 // syntax says what is wrong with JSON, and where.
