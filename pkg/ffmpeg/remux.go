@@ -31,8 +31,9 @@ type RemuxStream struct {
 	Forced   bool
 }
 
-// RemuxArgs are the arguments of ffmpeg that make r. The same inputs give the same bytes. Standard output gets the
-// progress.
+// RemuxArgs are the arguments of ffmpeg that make r. The same inputs give the same bytes. Times are kept to the
+// millisecond that Matroska counts in; where a stream begins before time 0 (AAC priming), all are shifted together.
+// Opus comes out 6.5 ms early, as from every ffmpeg: its priming is counted twice. Standard output gets the progress.
 func RemuxArgs(r Remux) []string {
 	args := []string{
 		"-hide_banner", "-nostdin", "-loglevel", "warning", "-y", "-progress", "pipe:1", "-nostats", "-copyts",
