@@ -1,0 +1,253 @@
+package s3blob
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// Two stores that are never asked anything: one S3 can copy from, and one it cannot.
+var (
+	near = &Store{bucket: "near"}
+	far  = &Store{bucket: "far"}
+)
+
+func isNear(p blob.Part) bool { return p.From == near }
+
+// stretch is a run of bytes of one source.
+type stretch struct {
+	From   blob.Store
+	Key    string
+	Offset int64
+	Length int64
+}
+
+// flatten says what object parts make, whatever way they are cut: two lists that make the same are equal.
+func flatten(parts []blob.Part) (bytes []byte, order []string) {
+	var open stretch
+	text := false
+	flush := func() {
+		if open.Length > 0 {
+			order = append(order, fmt.Sprintf("%s/%s %d+%d", open.From.(*Store).bucket, open.Key, open.Offset, open.Length))
+		}
+		open = stretch{}
+	}
+	for _, p := range parts {
+		switch {
+		case p.Size() == 0:
+		case p.From == nil:
+			flush()
+			if !text {
+				order = append(order, "bytes")
+			}
+			text = true
+			bytes = append(bytes, p.Bytes...)
+		case !text && open.From == p.From && open.Key == p.Key && open.Offset+open.Length == p.Offset:
+			open.Length += p.Length
+		default:
+			flush()
+			text = false
+			open = stretch{p.From, p.Key, p.Offset, p.Length}
+		}
+	}
+	flush()
+	return bytes, order
+}
+
+// Whatever is composed, the pieces make the same object and keep every limit of S3.
+func TestAnyPlanMakesTheObjectWithinTheLimits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		length := rapid.OneOf(
+			rapid.Int64Range(0, 100), rapid.Int64Range(0, 3<<20), rapid.Int64Range(minPart-2, minPart+2),
+			rapid.Int64Range(4<<20, 30<<20), rapid.Int64Range(1<<30, 20<<30), rapid.Int64Range(1<<40, 2<<40),
+		)
+		parts := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) blob.Part {
+			from := rapid.SampledFrom([]blob.Store{near, near, near, far, nil}).Draw(t, "from")
+			if from == nil {
+				return blob.Part{Bytes: rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(t, "bytes")}
+			}
+			return blob.Part{
+				From: from, Key: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key"),
+				Offset: rapid.SampledFrom([]int64{0, 100, minPart}).Draw(t, "offset"), Length: length.Draw(t, "length"),
+			}
+		}), 0, 40).Draw(t, "parts")
+		size, err := blob.CheckParts(parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := slices.Clone(parts)
+		pieces, err := planPieces(parts, size, isNear)
+		if size > maxObject {
+			if fault.KindOf(err) != fault.Unsupported {
+				t.Fatalf("an object of %d bytes: got %v, want Unsupported", size, err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var flat []blob.Part
+		unit := unitFor(size)
+		for i, p := range pieces {
+			sum, err := blob.CheckParts(p.parts)
+			if err != nil || sum != p.size {
+				t.Fatalf("piece %d says %d bytes and holds %d, %v", i, p.size, sum, err)
+			}
+			if p.size > maxPart || p.size < minPart && i < len(pieces)-1 || p.size == 0 {
+				t.Fatalf("piece %d of %d has %d bytes", i, len(pieces), p.size)
+			}
+			if p.copied && (len(p.parts) != 1 || !isNear(p.parts[0])) {
+				t.Fatalf("piece %d cannot be copied: %v", i, p.parts)
+			}
+			if !p.copied && p.size > 2*unit {
+				t.Fatalf("piece %d gathers %d bytes, more than 2×%d", i, p.size, unit)
+			}
+			flat = append(flat, p.parts...)
+		}
+		if len(pieces) > maxParts {
+			t.Fatalf("%d pieces", len(pieces))
+		}
+		wantBytes, wantOrder := flatten(before)
+		gotBytes, gotOrder := flatten(flat)
+		if !bytes.Equal(wantBytes, gotBytes) {
+			t.Fatalf("bytes are %x, want %x", gotBytes, wantBytes)
+		}
+		if diff := cmp.Diff(wantOrder, gotOrder); diff != "" {
+			t.Fatalf("another object (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A film of segments with sound between passes through this process only where S3 leaves no choice.
+func TestPlanCopiesWhatIsLargeEnough(t *testing.T) {
+	film := func(segments int, video, audio int64) []blob.Part {
+		parts := []blob.Part{{Bytes: make([]byte, 1<<20)}}
+		for i := range int64(segments) {
+			parts = append(parts,
+				blob.Part{From: near, Key: fmt.Sprint("v", i), Length: video},
+				blob.Part{From: near, Key: "a", Offset: i * audio, Length: audio})
+		}
+		return parts
+	}
+	for name, test := range map[string]struct {
+		parts    []blob.Part
+		gathered float64 // at most this share of the bytes
+	}{
+		"one large file":           {[]blob.Part{{Bytes: make([]byte, 4<<20)}, {From: near, Key: "v", Length: 3 << 30}}, 0.01},
+		"segments of 60 MB, sound": {film(100, 60<<20, 1<<20), 0.09},
+		"segments of 12 MB, sound": {film(700, 12<<20, 200<<10), 0.45},
+		"segments of 6 MB, sound":  {film(700, 6<<20, 200<<10), 0.55},
+		"segments of 6 MB alone":   {film(700, 6<<20, 0), 0.01},
+	} {
+		size, err := blob.CheckParts(test.parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pieces, err := planPieces(test.parts, size, isNear)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var gathered int64
+		for _, p := range pieces {
+			if !p.copied {
+				gathered += p.size
+			}
+		}
+		if share := float64(gathered) / float64(size); share > test.gathered {
+			t.Errorf("%s: %.3f of the bytes pass through this process, want %.3f at most", name, share, test.gathered)
+		}
+	}
+}
+
+func TestLargeCopiesAreSplitForS3ToMakeInParallel(t *testing.T) {
+	pieces, err := planPieces([]blob.Part{{From: near, Key: "v", Length: 10 << 30}}, 10<<30, isNear)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pieces) != 40 {
+		t.Errorf("10 GiB are copied as %d pieces, want 40", len(pieces))
+	}
+}
+
+// Two tracks whose chunks alternate are read with a request each, not one for each chunk.
+func TestFetchesServeNeighboursWithOneRequest(t *testing.T) {
+	var parts []blob.Part
+	for i := range int64(10) {
+		parts = append(parts,
+			blob.Part{From: far, Key: "v", Offset: i * 500_000, Length: 500_000},
+			blob.Part{Bytes: []byte{1, 2, 3}},
+			blob.Part{From: far, Key: "a", Offset: i * 17_000, Length: 16_000})
+	}
+	fetches := planFetches(parts)
+	if len(fetches) != 2 {
+		t.Errorf("got %d requests, want 2", len(fetches))
+	}
+	apart := []blob.Part{
+		{From: far, Key: "v", Length: 10}, {From: far, Key: "v", Offset: 1 << 30, Length: 10}, // too far to read through
+		{From: far, Key: "v", Offset: 5, Length: 10}, // overlaps the first
+	}
+	if got := len(planFetches(apart)); got != 3 {
+		t.Errorf("got %d requests, want 3", got)
+	}
+}
+
+func TestAnyFetchesFillThePiece(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		parts := rapid.SliceOf(rapid.Custom(func(t *rapid.T) blob.Part {
+			if rapid.Bool().Draw(t, "bytes") {
+				return blob.Part{Bytes: make([]byte, rapid.IntRange(1, 9).Draw(t, "n"))}
+			}
+			return blob.Part{
+				From: rapid.SampledFrom([]blob.Store{near, far}).Draw(t, "from"), Key: "k",
+				Offset: rapid.Int64Range(0, 4*maxGap).Draw(t, "offset"), Length: rapid.Int64Range(1, maxGap).Draw(t, "length"),
+			}
+		})).Draw(t, "parts")
+		want := map[placed]blob.Store{}
+		var at int64
+		for _, p := range parts {
+			if p.From != nil {
+				want[placed{p.Offset, p.Length, at}] = p.From
+			}
+			at += p.Size()
+		}
+		for _, f := range planFetches(parts) {
+			next := f.offset()
+			for _, r := range f.ranges {
+				if r.offset < next || r.offset-next > maxGap {
+					t.Fatalf("a range begins at %d after one that ends at %d", r.offset, next)
+				}
+				if want[r] != f.from {
+					t.Fatalf("%+v was not asked for, or of another store", r)
+				}
+				delete(want, r)
+				next = r.offset + r.length
+			}
+		}
+		if len(want) > 0 {
+			t.Fatalf("not fetched: %v", want)
+		}
+	})
+}
+
+// FuzzEscape holds that what S3 decodes is the name, whichever of its two decodings it uses.
+func FuzzEscape(f *testing.F) {
+	for _, s := range []string{"a/b c", "a+b", "100%", "é#?&=", "a%2Fb", "\x00\xff", "~-_.!*'()"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		escaped := escape(name)
+		for how, decode := range map[string]func(string) (string, error){"path": url.PathUnescape, "query": url.QueryUnescape} {
+			if got, err := decode(escaped); err != nil || got != name {
+				t.Errorf("%q is escaped as %q, which as a %s is %q, %v", name, escaped, how, got, err)
+			}
+		}
+	})
+}
