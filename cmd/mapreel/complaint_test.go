@@ -27,7 +27,7 @@ func TestErrorsAreOneLineWithoutWhatOnlyProgrammersKnow(t *testing.T) {
 		{errors.New("read film.mp4: moov atom not found (ffprobe exited with code 1)"), "read film.mp4: moov atom not found"},
 		{errors.New("encode: ffmpeg exited with code 1"), "encode: ffmpeg exited with code 1"},
 		{errors.New("analyse film.mp4: analyse film.mp4: it is empty"), "analyse film.mp4: it is empty"},
-		{errors.New("it broke\n\n  twice \n"), "it broke; twice"},
+		{errors.New("it broke\n\n  twice \nfor good"), "it broke; twice; for good"},
 		{&fs.PathError{Op: "open", Path: "/a/b.mp4", Err: syscall.ENOENT}, "/a/b.mp4: no such file or directory"},
 		{fault.Wrap(fault.Invalid, &fs.PathError{Op: "mkdir", Path: "/a/f/x", Err: syscall.ENOTDIR}, "make the output's folder"), "make the output's folder: /a/f/x: a part of this path is not a folder"},
 		{fault.Wrap(fault.OutOfSpace, &os.LinkError{Op: "rename", Old: "/a", New: "/b", Err: syscall.ENOSPC}, "publish"), "publish: /b: the disk is full"},

@@ -168,7 +168,7 @@ func TestErrorsBecomeExitCodesAndALineEach(t *testing.T) {
 			1, "mapreel: cannot read /in/film.mp4: no such file or directory\n  hint: check the path\n",
 		},
 		{"corrupt", fault.New(fault.Corrupt, "film.mp4 is cut short"), 1, "mapreel: film.mp4 is cut short\n" +
-			"  hint: the file seems to be damaged; try to play it, and copy it again from where it came\n"},
+			"  hint: the source, or what was made of it, is damaged; try whether the source plays to its end, and run the same command again\n"},
 		{
 			"invalid, of the source", fault.Wrap(fault.Invalid, job.Problems{{Pointer: "/outputs/0/video", Message: "the source has no picture"}}, "invalid request"),
 			2, "mapreel: --codec, --crf: the source has no picture\n",

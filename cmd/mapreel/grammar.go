@@ -126,7 +126,7 @@ func parse(args []string, stdout, stderr io.Writer) (runner, error) {
 			{Key: "Picture", Title: "Picture:"}, {Key: "Sound", Title: "Sound:"}, {Key: "Work", Title: "Work:"},
 		}),
 		kong.WithHyphenPrefixedParameters(true), // so that --crf -1 is told to be too small, and a name may begin with -
-		kong.HelpFormatter(helpOf),
+		kong.ValueFormatter(helpOf),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { answered = true }),
 	)

@@ -58,8 +58,10 @@ func table(list []local.Status, now time.Time, width int) string {
 		for i, o := range s.Outputs {
 			outputs[i] = short(o)
 		}
-		rows = append(rows, []string{s.Job[:min(len(s.Job), shortID)], s.State, fmt.Sprintf("%d/%d", s.Done, s.Segments),
-			percent, ago(now.Sub(s.Updated)), short(s.Source), strings.Join(outputs, ", ")})
+		rows = append(rows, []string{
+			s.Job[:min(len(s.Job), shortID)], s.State, fmt.Sprintf("%d/%d", s.Done, s.Segments),
+			percent, ago(now.Sub(s.Updated)), short(s.Source), strings.Join(outputs, ", "),
+		})
 	}
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {

@@ -147,8 +147,10 @@ func TestWhatAMeterSaysAlwaysMakesSense(t *testing.T) {
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(40*time.Second)).Draw(t, "pause")))
 			m.add(local.Event{Event: e, Time: now})
 		}
-		tell(stage.Event{Type: stage.Planned, Segments: segments, Pieces: pieces, Done: rapid.IntRange(0, segments).Draw(t, "before"),
-			Duration: job.Ticks(rapid.Int64Range(0, 1e12).Draw(t, "duration")), Frames: rapid.Int64Range(0, 1e6).Draw(t, "planned")})
+		tell(stage.Event{
+			Type: stage.Planned, Segments: segments, Pieces: pieces, Done: rapid.IntRange(0, segments).Draw(t, "before"),
+			Duration: job.Ticks(rapid.Int64Range(0, 1e12).Draw(t, "duration")), Frames: rapid.Int64Range(0, 1e6).Draw(t, "planned"),
+		})
 		var units []string
 		for i := range segments {
 			units = append(units, job.VideoUnit(i))
@@ -184,8 +186,10 @@ func TestWhatAMeterSaysAlwaysMakesSense(t *testing.T) {
 			if len(units) == 0 {
 				break
 			}
-			tell(stage.Event{Type: rapid.SampledFrom(kinds).Draw(t, "type"), Unit: rapid.SampledFrom(units).Draw(t, "unit"),
-				Frames: rapid.Int64Range(0, 1e6).Draw(t, "frames"), Media: job.Ticks(rapid.Int64Range(0, 1e11).Draw(t, "media")), Bytes: rapid.Int64Range(0, 1e12).Draw(t, "bytes")})
+			tell(stage.Event{
+				Type: rapid.SampledFrom(kinds).Draw(t, "type"), Unit: rapid.SampledFrom(units).Draw(t, "unit"),
+				Frames: rapid.Int64Range(0, 1e6).Draw(t, "frames"), Media: job.Ticks(rapid.Int64Range(0, 1e11).Draw(t, "media")), Bytes: rapid.Int64Range(0, 1e12).Draw(t, "bytes"),
+			})
 			check()
 			if len(m.samples) > int(window/spacing)+3 {
 				t.Fatalf("%d samples are kept", len(m.samples))

@@ -65,9 +65,13 @@ func lastLine(r local.Report, err error, now time.Time) reportLine {
 		if exitCode(err) == exitInterrupted {
 			kind = "Interrupted"
 		}
-		return reportLine{Type: "error", Time: now, Kind: kind, Error: strings.Join(sentences(err), "\n"),
-			Hint: fault.HintOf(err), Exit: exitCode(err)}
+		return reportLine{
+			Type: "error", Time: now, Kind: kind, Error: strings.Join(sentences(err), "\n"),
+			Hint: fault.HintOf(err), Exit: exitCode(err),
+		}
 	}
-	return reportLine{Type: "report", Time: now, Job: r.Job, Elapsed: job.Seconds(r.Elapsed.Round(time.Millisecond)), CPU: job.Seconds(r.CPU.Round(time.Millisecond)),
-		Segments: r.Segments, Encoded: r.Encoded, Source: r.Source, Outputs: r.Outputs, Warnings: r.Warnings}
+	return reportLine{
+		Type: "report", Time: now, Job: r.Job, Elapsed: job.Seconds(r.Elapsed.Round(time.Millisecond)), CPU: job.Seconds(r.CPU.Round(time.Millisecond)),
+		Segments: r.Segments, Encoded: r.Encoded, Source: r.Source, Outputs: r.Outputs, Warnings: r.Warnings,
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -235,8 +236,8 @@ func FuzzRequestFile(f *testing.F) {
 		_, err = job.Parse(text)
 		var ps job.Problems
 		d := draft{tree: file.tree, flags: map[string]string{}, file: &file}
-		if ok := err != nil; ok {
-			ps, _ = err.(*fault.Error).Err.(job.Problems)
+		if err != nil && !errors.As(err, &ps) {
+			t.Fatalf("an error without problems: %v", err)
 		}
 		for _, p := range ps {
 			if d.explain(p) == "" {

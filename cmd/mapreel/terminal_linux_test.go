@@ -38,14 +38,14 @@ func terminal(t *testing.T) (tty *os.File, shown *syncBuffer) {
 	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
 		t.Fatal(err)
 	}
-	shown = &syncBuffer{}
+	buffer := &syncBuffer{}
 	over := make(chan struct{})
 	go func() {
-		_, _ = io.Copy(shown, master) // ends with an error when the last writer closes
+		_, _ = io.Copy(buffer, master) // ends with an error when the last writer closes
 		close(over)
 	}()
 	t.Cleanup(func() { tty.Close(); <-over; master.Close() })
-	return tty, shown
+	return tty, buffer
 }
 
 func TestATerminalShowsBarsThenTheReport(t *testing.T) {

@@ -70,10 +70,10 @@ type interrupted struct{ done, segments int }
 
 func (e interrupted) Error() string {
 	const again = "run the same command again to continue"
-	switch {
-	case e.segments == 0:
+	switch e.segments {
+	case 0:
 		return "interrupted: nothing is finished yet; " + again
-	case e.segments == 1:
+	case 1:
 		return fmt.Sprintf("interrupted: %d of 1 segment is finished; %s", e.done, again)
 	}
 	return fmt.Sprintf("interrupted: %d of %d segments are finished; %s", e.done, e.segments, again)
@@ -92,14 +92,14 @@ func advise(err error, r reading) error {
 	if fault.HintOf(err) != "" {
 		return err
 	}
-	switch kind := fault.KindOf(err); {
-	case kind == fault.OutOfSpace:
+	switch fault.KindOf(err) {
+	case fault.OutOfSpace:
 		return fault.WithHint(err, "make room, or choose another folder by --scratch; what is finished is kept, and the same command continues")
-	case kind == fault.Transient, kind == fault.OutOfTime:
+	case fault.Transient, fault.OutOfTime:
 		return fault.WithHint(err, fmt.Sprintf("%d of %d segments are finished; the same command continues", r.Done, r.Segments))
-	case kind == fault.Corrupt:
-		return fault.WithHint(err, "the file seems to be damaged; try to play it, and copy it again from where it came")
-	case kind == fault.Internal:
+	case fault.Corrupt:
+		return fault.WithHint(err, "the source, or what was made of it, is damaged; try whether the source plays to its end, and run the same command again")
+	case fault.Internal:
 		return fault.WithHint(err, "this looks like a defect of mapreel; please report it with the command and what it printed")
 	}
 	return err
