@@ -272,7 +272,7 @@ func (w *Worker) published(ctx context.Context, j job.Job, out job.Product) (boo
 	return done, errors.Join(err, failed)
 }
 
-// examine looks at a source: its format by its own first bytes, its streams through ffprobe, its index. The index is
+// examine looks at a source: its format by its own first bytes, its index, its streams through ffprobe. The index is
 // nil where there is none to be had, so that the source must be split.
 func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string) (job.Source, *plan.Index, error) {
 	src := job.Source{URL: url}
@@ -290,6 +290,11 @@ func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string)
 		return src, nil, err
 	}
 	src.Demuxer = container.Demuxer
+	// The index first: it costs a few reads, and what is cut off or damaged shows there best.
+	file, err := readIndex(ctx, newReader(ctx, store, key, info.Size), container)
+	if err != nil {
+		return src, nil, err
+	}
 	location, err := store.Locate(ctx, key)
 	if err != nil {
 		return src, nil, err
@@ -301,11 +306,10 @@ func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string)
 	if err := describe(&src, media); err != nil {
 		return src, nil, err
 	}
-	if src.Picture == nil || !container.Indexed {
+	if src.Picture == nil {
 		return src, nil, nil
 	}
-	index, err := readIndex(ctx, newReader(ctx, store, key, info.Size), container, media, src)
-	return src, index, err
+	return src, file.picture(src, media), nil
 }
 
 func readRange(ctx context.Context, store blob.Store, key string, offset, length int64) ([]byte, error) {
@@ -317,8 +321,25 @@ func readRange(ctx context.Context, store blob.Store, key string, offset, length
 	return io.ReadAll(io.LimitReader(body, length))
 }
 
-// readIndex reads the picture's index from the container, and completes what is known of the picture.
-func readIndex(ctx context.Context, r *reader, c ffmpeg.Container, media ffmpeg.Media, src job.Source) (*plan.Index, error) {
+// index is a container's own index; both are nil where it has none.
+type index struct {
+	mp4 *isobmff.Index
+	mkv *matroska.Index
+}
+
+func readIndex(ctx context.Context, r *reader, c ffmpeg.Container) (x index, err error) {
+	switch {
+	case !c.Indexed:
+	case strings.HasPrefix(c.Demuxer, "mov"):
+		x.mp4, err = isobmff.ReadIndex(ctx, r, r.size)
+	default:
+		x.mkv, err = matroska.ReadIndex(ctx, r, r.size)
+	}
+	return x, err
+}
+
+// picture is the index of the source's picture, whose facts it completes; nil where the source must be split.
+func (x index) picture(src job.Source, media ffmpeg.Media) *plan.Index {
 	p := src.Picture
 	nth := 0 // which video track of the file the picture is: both sides count in the file's order
 	for _, s := range media.Streams {
@@ -326,30 +347,17 @@ func readIndex(ctx context.Context, r *reader, c ffmpeg.Container, media ffmpeg.
 			nth++
 		}
 	}
-	var x *plan.Index
-	if strings.HasPrefix(c.Demuxer, "mov") {
-		mp4, err := isobmff.ReadIndex(ctx, r, r.size)
-		if err != nil {
-			return nil, err
-		}
-		if mp4.Fragmented {
-			return nil, nil //nolint:nilnil // no index is an answer: the source is split
-		}
-		if x = fromMP4(mp4, nth); x != nil && !slices.IsSorted(x.Times) {
-			return nil, fault.New(fault.Internal, "timestamps of the index are not sorted")
-		}
-	} else {
-		mkv, err := matroska.ReadIndex(ctx, r, r.size)
-		if err != nil {
-			return nil, err
-		}
-		x = fromMatroska(mkv, nth, src)
+	var found *plan.Index
+	switch {
+	case x.mp4 != nil && !x.mp4.Fragmented:
+		found = fromMP4(x.mp4, nth)
+	case x.mkv != nil:
+		found = fromMatroska(x.mkv, nth, src)
 	}
-	if x == nil {
-		return nil, nil //nolint:nilnil // as above
+	if found != nil {
+		p.Start, p.End, p.Frames = found.Start, found.End, len(found.Times)
 	}
-	p.Start, p.End, p.Frames = x.Start, x.End, len(x.Times)
-	return x, nil
+	return found
 }
 
 func fromMP4(file *isobmff.Index, nth int) *plan.Index {

@@ -296,6 +296,12 @@ func (m *merge) prove(file isobmff.File, audio []job.AudioFacts) error {
 	return isobmff.Check(bytes.NewReader(file.Header), file.Size, want)
 }
 
+// opusDelay is the priming of Opus in microseconds: 312 samples of 48 kHz, libopus's look-ahead. ffmpeg's Matroska
+// demuxer takes it off every timestamp and its muxer does not put it on, so sound is early by as much for each time that
+// it passes through: once as a piece, once in the output. (Seen with ffmpeg 5.1; TestSoundStaysWithThePicture would
+// tell where it is otherwise.)
+const opusDelay = 6_500
+
 // remux has ffmpeg write a container that is not ours from the stitched picture and the sounds.
 func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames int) (blob.Info, error) {
 	var none blob.Info
@@ -323,10 +329,12 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 			return none, err
 		}
 		source := m.job.Source.Tracks[m.job.Sounds[s].Track]
+		origin := int64(m.job.Source.Origin.In(job.Microseconds))
+		if sound := m.job.Sounds[s]; sound.Codec == job.Opus || (sound.Codec == job.AudioCopy && source.Codec == "opus") {
+			origin -= 2 * opusDelay
+		}
 		r.Inputs = append(r.Inputs, ffmpeg.RemuxInput{
-			Input: ffmpeg.Input{
-				Location: location, Demuxer: "matroska", Late: ffmpeg.Offset, Origin: int64(m.job.Source.Origin.In(job.Microseconds)),
-			},
+			Input:   ffmpeg.Input{Location: location, Demuxer: "matroska", Late: ffmpeg.Offset, Origin: origin},
 			Streams: []ffmpeg.RemuxStream{{Language: source.Language, Title: source.Title, Default: m.enabled(i)}},
 		})
 	}

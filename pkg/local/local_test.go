@@ -1,0 +1,682 @@
+package local_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
+	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/stage"
+)
+
+// childRequest makes the test binary run one job and exit: a process of its own that a test can kill.
+const childRequest = "MAPREEL_TEST_REQUEST"
+
+func TestMain(m *testing.M) {
+	if data := os.Getenv(childRequest); data != "" {
+		os.Exit(child(data))
+	}
+	os.Exit(m.Run())
+}
+
+func child(data string) int {
+	var c struct {
+		Scratch string
+		Request json.RawMessage
+	}
+	err := json.Unmarshal([]byte(data), &c)
+	if err == nil {
+		var req job.Request
+		if req, err = job.Parse(c.Request); err == nil {
+			_, err = run(context.Background(), req, c.Scratch, nil)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+var tools = sync.OnceValues(func() (ffmpeg.Tools, error) { return ffmpeg.Find(context.Background(), ffmpeg.FindOptions{}) })
+
+func run(ctx context.Context, req job.Request, scratch string, observe func(local.Event)) (local.Report, error) {
+	t, err := tools()
+	if err != nil {
+		return local.Report{}, err
+	}
+	return local.Run(ctx, req, local.Options{Scratch: scratch, Tools: t, Jobs: 2, Observe: observe})
+}
+
+// clip makes a source of its own for a test: lines are the arguments of ffmpeg after its common ones.
+func clip(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	out, err := exec.Command("ffmpeg", append(append([]string{"-v", "error", "-nostdin", "-y"}, args...), "file:"+path)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("making %s: %v\n%s", name, err, out)
+	}
+	return path
+}
+
+// picture and tone are the inputs of a clip: seconds of something that moves, and of something to hear.
+func picture(seconds int) []string {
+	return []string{"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=192x108:rate=24:duration=%d", seconds)}
+}
+
+func tone(seconds int) []string {
+	return []string{"-f", "lavfi", "-i", fmt.Sprintf("aevalsrc='0.3*sin(2*PI*(300+40*t)*t)|0.2*sin(2*PI*500*t)':s=48000:d=%d", seconds)}
+}
+
+func args(lists ...[]string) []string { return slices.Concat(lists...) }
+
+func film(t *testing.T, name string, extra ...string) string {
+	t.Helper()
+	return clip(t, name, args(picture(8), tone(8), []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-bf", "3", "-c:a", "aac"}, extra)...)
+}
+
+func request(source, destination, container string) job.Request {
+	return job.Request{
+		Source: source, Destination: destination, Segment: job.Segmenting{Seconds: job.Seconds(2 * time.Second)},
+		Outputs: []job.Output{{Name: "out", Container: job.Container(container), Video: []job.Video{{Preset: fast(container)}}}},
+	}
+}
+
+func fast(container string) string {
+	if container == "webm" {
+		return "8"
+	}
+	return "ultrafast"
+}
+
+// pts asks ffprobe for the presentation times of the frames that a player shows, in seconds from the first, and for
+// when the first is shown.
+func pts(t *testing.T, path string) (rel []float64, first float64) {
+	t.Helper()
+	out, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts_time,flags", "-of", "json", "file:"+path).Output()
+	if err != nil {
+		t.Fatalf("ffprobe %s: %v", path, err)
+	}
+	var probe struct {
+		Packets []struct {
+			PTS   string `json:"pts_time"`
+			Flags string
+		}
+	}
+	if err := json.Unmarshal(out, &probe); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range probe.Packets {
+		if strings.Contains(p.Flags, "D") {
+			continue
+		}
+		v, err := strconv.ParseFloat(p.PTS, 64)
+		if err != nil {
+			t.Fatalf("%s has a frame at %q", path, p.PTS)
+		}
+		rel = append(rel, v)
+	}
+	slices.Sort(rel)
+	if len(rel) == 0 {
+		t.Fatalf("%s has no frames", path)
+	}
+	first = rel[0]
+	for i := range rel {
+		rel[i] -= first
+	}
+	return rel, first
+}
+
+// sound asks ffprobe when the first audio track starts, relative to the picture's first frame.
+func soundStart(t *testing.T, path string) float64 {
+	t.Helper()
+	out, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", "stream=start_time", "-of", "csv=p=0", "file:"+path).Output()
+	if err != nil {
+		t.Fatalf("ffprobe %s: %v", path, err)
+	}
+	v, err := strconv.ParseFloat(strings.TrimSpace(strings.Split(string(out), "\n")[0]), 64)
+	if err != nil {
+		t.Fatalf("start of the sound of %s: %q", path, out)
+	}
+	_, first := pts(t, path)
+	return v - first
+}
+
+func TestEveryFrameOfEverySourceComesOutAtItsTime(t *testing.T) {
+	t.Parallel()
+	mp4 := film(t, "in.mp4")
+	sources := map[string]string{
+		"MP4":                  mp4,
+		"MP4, moov first":      clip(t, "first.mp4", "-i", mp4, "-c", "copy", "-movflags", "+faststart"),
+		"Matroska":             clip(t, "in.mkv", "-i", mp4, "-c", "copy"),
+		"MPEG-TS":              clip(t, "in.ts", "-i", mp4, "-c", "copy"),
+		"fragmented MP4":       clip(t, "frag.mp4", "-i", mp4, "-c", "copy", "-movflags", "frag_keyframe+empty_moov"),
+		"FLV":                  clip(t, "in.flv", "-i", mp4, "-c", "copy"),
+		"picture later":        clip(t, "late.mp4", "-itsoffset", "0.7", "-i", mp4, "-i", mp4, "-map", "0:v", "-map", "1:a", "-c", "copy"),
+		"sound later":          clip(t, "silent.mp4", "-itsoffset", "0.3", "-i", mp4, "-i", mp4, "-map", "1:v", "-map", "0:a", "-c", "copy"),
+		"variable frame rate":  clip(t, "vfr.mkv", args(picture(8), tone(8), []string{"-vf", "select='not(between(mod(n,48),10,25))*not(eq(mod(n,7),3))'", "-fps_mode", "vfr", "-c:v", "libx264", "-preset", "veryfast", "-c:a", "aac"})...),
+		"open GOP":             film(t, "open.mp4", "-x264-params", "open-gop=1:b-adapt=0"),
+		"one keyframe":         film(t, "one.mp4", "-g", "1000", "-sc_threshold", "0"),
+		"30000/1001":           clip(t, "ntsc.mp4", args(picture(8), tone(8), []string{"-vf", "fps=30000/1001", "-c:v", "libx264", "-preset", "veryfast", "-c:a", "aac"})...),
+		"odd name: #1 %d 'ü\"": film(t, "odd #1 %d 'ü\" -x.mp4"),
+	}
+	scratch := t.TempDir()
+	for name, source := range sources {
+		t.Run(name, func(t *testing.T) {
+			out := t.TempDir()
+			report, err := run(t.Context(), request(source, out, "mp4"), scratch, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			result := filepath.Join(out, "out.mp4")
+			want, _ := pts(t, source)
+			got, _ := pts(t, result)
+			if len(got) != len(want) {
+				t.Fatalf("%d frames, the source has %d", len(got), len(want))
+			}
+			for i := range want {
+				if d := got[i] - want[i]; d > 2e-6 || d < -2e-6 { // ffprobe rounds to microseconds, twice
+					t.Fatalf("frame %d at %.6f s, in the source at %.6f s", i, got[i], want[i])
+				}
+			}
+			if got, want := soundStart(t, result), soundStart(t, source); got-want > 0.001 || want-got > 0.001 {
+				t.Errorf("sound starts %.4f s from the picture, in the source %.4f s", got, want)
+			}
+			if report.Outputs[0].Frames != len(want) {
+				t.Errorf("the report tells of %d frames", report.Outputs[0].Frames)
+			}
+		})
+	}
+	assertEmpty(t, filepath.Join(scratch, "pieces"))
+	assertEmpty(t, filepath.Join(scratch, "locks"))
+}
+
+// assertEmpty checks that nothing but folders is left.
+func assertEmpty(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			t.Errorf("%s was left behind", path)
+		}
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOtherContainersHoldTheSameFrames(t *testing.T) {
+	t.Parallel()
+	for _, source := range []string{film(t, "in.mp4"), clip(t, "in.ts", "-i", film(t, "again.mp4"), "-c", "copy")} {
+		for _, container := range []string{"mkv", "webm"} {
+			t.Run(filepath.Ext(source)+" to "+container, func(t *testing.T) {
+				out := t.TempDir()
+				if _, err := run(t.Context(), request(source, out, container), t.TempDir(), nil); err != nil {
+					t.Fatal(err)
+				}
+				result := filepath.Join(out, "out."+container)
+				want, _ := pts(t, source)
+				got, _ := pts(t, result)
+				if len(got) != len(want) {
+					t.Fatalf("%d frames, the source has %d", len(got), len(want))
+				}
+				for i := range want {
+					if d := got[i] - want[i]; d > 0.00101 || d < -0.00101 { // a tick is a millisecond there
+						t.Fatalf("frame %d at %.4f s, in the source at %.4f s", i, got[i], want[i])
+					}
+				}
+			})
+		}
+	}
+}
+
+// beeps is when beeps are heard, in seconds from the picture's first frame: decoded by ffmpeg, found by their loudness.
+func beeps(t *testing.T, path string) (at []float64) {
+	t.Helper()
+	out, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", "frame=pts_time", "-read_intervals", "%+#5",
+		"-of", "csv=p=0", "file:"+path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start, err := strconv.ParseFloat(strings.Trim(strings.Split(string(out), "\n")[0], ","), 64)
+	if err != nil {
+		t.Fatalf("first sound of %s at %q", path, out)
+	}
+	_, first := pts(t, path)
+	pcm, err := exec.Command("ffmpeg", "-v", "error", "-nostdin", "-i", "file:"+path, "-map", "0:a:0", "-ac", "1", "-ar", "48000", "-f", "s16le", "-").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := 4800
+	for i := 0; i+1 < len(pcm); i += 2 {
+		if v := int16(uint16(pcm[i]) | uint16(pcm[i+1])<<8); v < 3000 && v > -3000 {
+			quiet++
+			continue
+		}
+		if quiet >= 4800 { // a tenth of a second
+			at = append(at, start-first+float64(i/2)/48000)
+		}
+		quiet = 0
+	}
+	return at
+}
+
+func TestSoundStaysWithThePicture(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		container string
+		codec     job.AudioCodec
+	}{{"mp4", job.AudioCopy}, {"mp4", job.AAC}, {"mp4", job.Opus}, {"mkv", job.AudioCopy}, {"mkv", job.AAC}, {"mkv", job.Opus}, {"webm", job.AudioAuto}} {
+		t.Run(c.container+" "+string(c.codec), func(t *testing.T) {
+			source := clip(t, "in.mp4", args(picture(6), []string{
+				"-f", "lavfi", "-i", "aevalsrc='0.5*sin(2*PI*1000*t)*lt(mod(t,1),0.05)':s=48000:d=6",
+				"-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-c:a", "aac",
+			})...)
+			out := t.TempDir()
+			req := request(source, out, c.container)
+			req.Outputs[0].Audio = &job.Audio{Codec: c.codec}
+			if _, err := run(t.Context(), req, t.TempDir(), nil); err != nil {
+				t.Fatal(err)
+			}
+			got := beeps(t, filepath.Join(out, "out."+c.container))
+			if len(got) != 6 {
+				t.Fatalf("beeps at %.4f", got)
+			}
+			for i, at := range got {
+				if d := at - float64(i); d > 0.003 || d < -0.003 {
+					t.Errorf("beep %d is heard at %.4f s", i, at)
+				}
+			}
+		})
+	}
+}
+
+func TestCopiedSoundIsUnchanged(t *testing.T) {
+	t.Parallel()
+	source, out := film(t, "in.mp4"), t.TempDir()
+	if _, err := run(t.Context(), request(source, out, "mp4"), t.TempDir(), nil); err != nil {
+		t.Fatal(err)
+	}
+	samples := func(path string) string {
+		data, err := exec.Command("ffmpeg", "-v", "error", "-nostdin", "-i", "file:"+path, "-map", "0:a", "-f", "md5", "-").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	if got, want := samples(filepath.Join(out, "out.mp4")), samples(source); got != want {
+		t.Errorf("decoded sound has %s, the source's %s", got, want)
+	}
+}
+
+// TestKilledAnywhereTheSameCommandEndsInTheSameBytes is the promise of the whole project in small.
+func TestKilledAnywhereTheSameCommandEndsInTheSameBytes(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("MAPREEL_TEST_SEED"); s != "" {
+		seed, _ = strconv.ParseUint(s, 10, 64)
+	}
+	t.Logf("MAPREEL_TEST_SEED=%d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+
+	for name, rounds := range map[string]int{"in.mp4": 10, "in.ts": 3} {
+		source := clip(t, name, args(picture(12), tone(12), []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-c:a", "aac"})...)
+		out := t.TempDir()
+		req := request(source, out, "mp4")
+		req.Outputs[0].Audio = &job.Audio{Codec: job.AAC}
+		began := time.Now()
+		if _, err := run(t.Context(), req, t.TempDir(), nil); err != nil {
+			t.Fatal(err)
+		}
+		undisturbed := time.Since(began)
+		result := filepath.Join(out, "out.mp4")
+		want, err := os.ReadFile(result)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range rounds {
+			if err := os.Remove(result); err != nil {
+				t.Fatal(err)
+			}
+			scratch := t.TempDir()
+			killed := 0
+			for !runChild(t, req, scratch, time.Duration(random.Int64N(int64(undisturbed)))) {
+				if killed++; killed > 1000 {
+					t.Fatal("no end after a thousand kills")
+				}
+				if _, err := os.Stat(result); err == nil {
+					break // killed after it was published
+				}
+			}
+			if !runChild(t, req, scratch, time.Hour) {
+				t.Fatal("the last run failed")
+			}
+			got, err := os.ReadFile(result)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Fatalf("after %d kills the result has other bytes (%d, undisturbed %d)", killed, len(got), len(want))
+			}
+			assertEncodedOnce(t, scratch)
+			assertEmpty(t, filepath.Join(scratch, "pieces"))
+		}
+	}
+}
+
+// runChild runs a job in a process of its own, kills it after a while, and says whether it came to its end.
+func runChild(t *testing.T, req job.Request, scratch string, after time.Duration) bool {
+	t.Helper()
+	body, err := json.Marshal(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(map[string]any{"Scratch": scratch, "Request": json.RawMessage(body)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), after)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0]) // kills with SIGKILL
+	cmd.Env = append(os.Environ(), childRequest+"="+string(data))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = cmd.Run()
+	if err != nil && ctx.Err() == nil {
+		t.Fatalf("a run ended by itself: %v\n%s", err, out.Bytes())
+	}
+	return err == nil
+}
+
+// assertEncodedOnce checks that no segment that was done was begun again: an attempt that won is the last one.
+func assertEncodedOnce(t *testing.T, scratch string) {
+	t.Helper()
+	l, err := sqlite.Open(t.Context(), filepath.Join(scratch, "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for j, err := range l.Jobs(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for u, err := range l.Units(t.Context(), j.ID, "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if u.State != ledger.Done {
+				t.Errorf("%s is %s", u.ID, u.State)
+			}
+		}
+	}
+}
+
+func TestFinishedSegmentsAreNotEncodedAgain(t *testing.T) {
+	t.Parallel()
+	source, out, scratch := film(t, "in.mp4"), t.TempDir(), t.TempDir()
+	ctx, stop := context.WithCancelCause(t.Context())
+	interrupted := errors.New("stop here")
+	var first, second []string
+	_, err := run(ctx, request(source, out, "mp4"), scratch, func(e local.Event) {
+		if e.Type == stage.Finished && strings.HasPrefix(e.Unit, "video/") {
+			first = append(first, e.Unit)
+			stop(interrupted)
+		}
+	})
+	if !errors.Is(err, interrupted) {
+		t.Fatalf("the error of a cancelled run is %v, it should hold its cause", err)
+	}
+	if _, err := os.Stat(filepath.Join(out, "out.mp4")); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("an interrupted run left an output: %v", err)
+	}
+	jobs, err := local.Jobs(t.Context(), scratch)
+	if err != nil || len(jobs) != 1 {
+		t.Fatalf("jobs: %v, %v", jobs, err)
+	}
+	if jobs[0].State != "failed" || jobs[0].Done != len(first) || jobs[0].Running != 0 {
+		t.Errorf("the ledger shows %+v after %d segments", jobs[0], len(first))
+	}
+	report, err := run(t.Context(), request(source, out, "mp4"), scratch, func(e local.Event) {
+		if e.Type == stage.Started && strings.HasPrefix(e.Unit, "video/") {
+			second = append(second, e.Unit)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, unit := range first {
+		if slices.Contains(second, unit) {
+			t.Errorf("%s was encoded twice", unit)
+		}
+	}
+	if report.Encoded != len(second) || len(first)+len(second) < report.Segments {
+		t.Errorf("%d + %d segments were encoded, the report says %d of %d", len(first), len(second), report.Encoded, report.Segments)
+	}
+
+	t.Run("nor is a finished job", func(t *testing.T) {
+		report, err := run(t.Context(), request(source, out, "mp4"), scratch, func(e local.Event) {
+			if e.Type == stage.Started {
+				t.Errorf("%s was begun again", e.Unit)
+			}
+		})
+		if err != nil || report.Encoded != 0 {
+			t.Errorf("encoded %d segments, error %v", report.Encoded, err)
+		}
+	})
+	t.Run("unless its output is gone", func(t *testing.T) {
+		if err := os.Remove(filepath.Join(out, "out.mp4")); err != nil {
+			t.Fatal(err)
+		}
+		report, err := run(t.Context(), request(source, out, "mp4"), scratch, nil)
+		if err != nil || report.Encoded != report.Segments {
+			t.Errorf("encoded %d of %d segments, error %v", report.Encoded, report.Segments, err)
+		}
+	})
+}
+
+func TestTwoRunsOfOneRequestDoNotMeet(t *testing.T) {
+	t.Parallel()
+	source, out, scratch := film(t, "in.mp4"), t.TempDir(), t.TempDir()
+	var once sync.Once
+	_, err := run(t.Context(), request(source, out, "mp4"), scratch, func(e local.Event) {
+		once.Do(func() {
+			_, err := run(t.Context(), request(source, out, "mp4"), scratch, nil)
+			if fault.KindOf(err) != fault.Transient {
+				t.Errorf("a second run at the same time ended with %v", err)
+			}
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEveryRouteGivesTheSameBytes(t *testing.T) {
+	t.Parallel()
+	source := film(t, "in.mp4")
+	var want []byte
+	for _, mode := range []job.ComputeMode{job.Lambda, job.LambdaBatch, job.Batch} {
+		out := t.TempDir()
+		req := request(source, out, "mp4")
+		req.Compute.Mode = mode
+		if _, err := run(t.Context(), req, t.TempDir(), nil); err != nil {
+			t.Fatalf("%s: %v", mode, err)
+		}
+		got, err := os.ReadFile(filepath.Join(out, "out.mp4"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			want = got
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("by %s it has other bytes", mode)
+		}
+	}
+}
+
+func TestOutputsOfOneJobShareTheirWork(t *testing.T) {
+	t.Parallel()
+	source, out := film(t, "in.mp4"), t.TempDir()
+	req := request(source, out, "mp4")
+	small := req.Outputs[0]
+	small.Name, small.Video = "small", []job.Video{{Preset: "ultrafast", Height: 54}}
+	same := req.Outputs[0]
+	same.Name, same.Container = "same", job.Matroska
+	none := req.Outputs[0]
+	none.Name, none.Audio = "none", &job.Audio{Codec: job.AudioNone}
+	req.Outputs = append(req.Outputs, small, same, none)
+	report, err := run(t.Context(), req, t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := pts(t, source)
+	var tracks []int
+	for _, o := range report.Outputs {
+		tracks = append(tracks, o.Tracks)
+		if got, _ := pts(t, o.URL); len(got) != len(want) {
+			t.Errorf("%s has %d frames, the source %d", o.URL, len(got), len(want))
+		}
+	}
+	if diff := cmp.Diff([]int{2, 2, 2, 1}, tracks); diff != "" {
+		t.Errorf("tracks (-want +got):\n%s", diff)
+	}
+}
+
+func TestAllTracksKeepTheirNames(t *testing.T) {
+	t.Parallel()
+	source := clip(t, "two.mkv", args(picture(4), tone(4), tone(4), []string{
+		"-map", "0:v", "-map", "1:a", "-map", "2:a", "-c:v", "libx264", "-preset", "veryfast", "-c:a", "aac",
+		"-metadata:s:a:0", "language=ger", "-metadata:s:a:0", "title=Deutsch", "-metadata:s:a:1", "language=fre",
+		"-disposition:a:0", "0", "-disposition:a:1", "default",
+	})...)
+	for _, container := range []string{"mp4", "mkv"} {
+		out := t.TempDir()
+		if _, err := run(t.Context(), request(source, out, container), t.TempDir(), nil); err != nil {
+			t.Fatal(err)
+		}
+		data, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "a", "-show_entries",
+			"stream_tags=language,title,handler_name:stream_disposition=default", "-of", "compact=p=0:nk=1", filepath.Join(out, "out."+container)).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+		if len(lines) != 2 || !strings.HasPrefix(lines[0], "0|ger") || !strings.Contains(lines[0], "Deutsch") || !strings.HasPrefix(lines[1], "1|fre") {
+			t.Errorf("%s: tracks are %q", container, lines)
+		}
+	}
+}
+
+func TestSoundOnly(t *testing.T) {
+	t.Parallel()
+	source := clip(t, "in.m4a", args(tone(5), []string{"-c:a", "aac"})...)
+	out := t.TempDir()
+	req := request(source, out, "mp4")
+	req.Outputs[0].Video = nil
+	if _, err := run(t.Context(), req, t.TempDir(), nil); err != nil {
+		t.Fatal(err)
+	}
+	data, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "stream=codec_type,duration", "-of", "csv=p=0", filepath.Join(out, "out.mp4")).Output()
+	if err != nil || !strings.HasPrefix(string(data), "audio,5.0") {
+		t.Errorf("ffprobe: %q, %v", data, err)
+	}
+	req.Outputs[0].Video = []job.Video{{Height: 90}}
+	_, err = run(t.Context(), req, t.TempDir(), nil)
+	if fault.KindOf(err) != fault.Invalid {
+		t.Errorf("a size for a source without a picture gives %v", err)
+	}
+}
+
+func TestWhatCannotWorkLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good, err := os.ReadFile(film(t, "in.mp4", "-movflags", "+faststart"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	noise := make([]byte, 100_000)
+	for i := range noise {
+		noise[i] = byte(rand.Uint32())
+	}
+	for _, c := range []struct {
+		name, source, destination string
+		kinds                     []fault.Kind
+	}{
+		{"missing", filepath.Join(dir, "nothing.mp4"), "", []fault.Kind{fault.NotFound}},
+		{"empty", write("empty.mp4", nil), "", []fault.Kind{fault.Invalid}},
+		{"text", write("text.mp4", []byte(strings.Repeat("once upon a time ", 500))), "", []fault.Kind{fault.Invalid}},
+		{"noise", write("noise.mp4", noise), "", []fault.Kind{fault.Invalid}},
+		{"truncated within its index", write("cut.mp4", good[:2000]), "", []fault.Kind{fault.Corrupt, fault.Invalid}},
+		{"folder that is a file", write("good.mp4", good), write("file", nil) + "/out", []fault.Kind{fault.Invalid}},
+		{"playlist", write("list.mp4", []byte("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")), "", []fault.Kind{fault.Invalid}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, scratch := c.destination, t.TempDir()
+			if out == "" {
+				out = t.TempDir()
+			}
+			_, err := run(t.Context(), request(c.source, out, "mp4"), scratch, nil)
+			if !slices.Contains(c.kinds, fault.KindOf(err)) {
+				t.Errorf("kind %q: %v", fault.KindOf(err), err)
+			}
+			if err != nil && strings.Contains(err.Error(), "\n") {
+				t.Errorf("not one line: %q", err)
+			}
+			if c.destination == "" {
+				assertEmpty(t, out)
+			}
+			assertEmpty(t, filepath.Join(scratch, "pieces"))
+		})
+	}
+}
+
+func TestAnOutputNeverReplacesItsSource(t *testing.T) {
+	t.Parallel()
+	source := film(t, "out.mp4")
+	before, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link.mp4")
+	if err := os.Symlink(source, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{source, link} {
+		_, err = run(t.Context(), request(from, filepath.Dir(source), "mp4"), t.TempDir(), nil)
+		if fault.KindOf(err) != fault.Invalid {
+			t.Errorf("from %s: %v", from, err)
+		}
+	}
+	if after, err := os.ReadFile(source); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the source was changed (%v)", err)
+	}
+}
