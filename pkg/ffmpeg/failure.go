@@ -84,7 +84,7 @@ var (
 // failure turns the end of a program into an error. waitErr is what exec's Wait returned; nil is success.
 func failure(program string, waitErr error, stderr string) error {
 	if waitErr == nil {
-		return nil
+		return unfinished(program, stderr)
 	}
 	var exit *exec.ExitError
 	if !errors.As(waitErr, &exit) {
@@ -102,6 +102,19 @@ func failure(program string, waitErr error, stderr string) error {
 		kind, hint = fault.OutOfSpace, "the machine ran out of memory; give the worker more, or less to do at once"
 	}
 	return &fault.Error{Kind: kind, Hint: hint, Err: e}
+}
+
+// lost is what ffmpeg 5.1 prints when the end of an output could not be written. It exits with 0 all the same.
+var lost = regexp.MustCompile(`Error (closing file|writing trailer)`)
+
+// unfinished is the error of a program that says it succeeded although its output is not whole.
+func unfinished(program, stderr string) error {
+	if !lost.MatchString(stderr) {
+		return nil
+	}
+	stderr = query.ReplaceAllString(strings.ToValidUTF8(stderr, "�"), "$1")
+	line, kind, hint := explain(stderr)
+	return &fault.Error{Kind: kind, Hint: hint, Err: &ExitError{Program: program, Line: line, Tail: stderr}}
 }
 
 // explain finds the line that tells why, and what it means. The tail is read from the end: the last word on a cause is

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/blob/dir"
@@ -27,18 +26,23 @@ func resolve(_ context.Context, url string) (blob.Store, string, error) {
 	return store, filepath.Base(path), err
 }
 
-// prepare makes sure that the destination can be written, before any work is done for it, and makes it where it is
-// missing.
+// prepare makes sure that the destination can be written, before any work is done for it. It leaves nothing behind: the
+// folder is made when an output is published.
 func prepare(destination string) error {
 	if !filepath.IsAbs(destination) {
 		return fault.New(fault.Invalid, "/destination: %q is not an absolute path", destination)
 	}
-	err := os.MkdirAll(destination, 0o777)
-	if err == nil {
-		var probe *os.File
-		if probe, err = os.CreateTemp(destination, ".mapreel-*"); err == nil {
-			err = errors.Join(probe.Close(), os.Remove(probe.Name()))
+	folder := filepath.Clean(destination)
+	for { // the nearest folder that is there
+		_, err := os.Stat(folder)
+		if !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
+			break
 		}
+		folder = filepath.Dir(folder)
+	}
+	probe, err := os.CreateTemp(folder, ".mapreel-*")
+	if err == nil {
+		err = errors.Join(probe.Close(), os.Remove(probe.Name()))
 	}
 	if err == nil {
 		return nil
@@ -51,6 +55,6 @@ func prepare(destination string) error {
 	if errors.As(err, &path) {
 		err = path.Err
 	}
-	return fault.WithHint(fault.Wrap(kind, err, "cannot write to the output folder "+strings.TrimSuffix(destination, "/")),
+	return fault.WithHint(fault.Wrap(kind, err, "cannot write to the output folder "+filepath.Clean(destination)),
 		"choose another folder for the output, or make this one writable")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"path"
@@ -287,13 +288,13 @@ func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string)
 	}
 	container, err := ffmpeg.Sniff(head, path.Base(key))
 	if err != nil {
-		return src, nil, err
+		return src, nil, fault.WithHint(err, "give it a video: MP4, MOV, Matroska, WebM, MPEG-TS, AVI, FLV and others")
 	}
 	src.Demuxer = container.Demuxer
 	// The index first: it costs a few reads, and what is cut off or damaged shows there best.
 	file, err := readIndex(ctx, newReader(ctx, store, key, info.Size), container)
 	if err != nil {
-		return src, nil, err
+		return src, nil, fmt.Errorf("index of %s: %w", path.Base(key), err)
 	}
 	location, err := store.Locate(ctx, key)
 	if err != nil {

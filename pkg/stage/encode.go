@@ -128,10 +128,20 @@ func (e *encode) input(ctx context.Context) (ffmpeg.Input, error) {
 	}
 	in := ffmpeg.Input{Demuxer: "mov", Late: ffmpeg.Offset}
 	var err error
-	if in.Location, err = e.Scratch.Locate(ctx, job.SplitKey(e.job.ID, e.seg.Index)); err == nil && !e.seg.Last {
-		in.Next, err = e.Scratch.Locate(ctx, job.SplitKey(e.job.ID, e.seg.Index+1))
+	if in.Location, err = e.stretch(ctx, e.seg.Index, "this.mp4"); err == nil && !e.seg.Last {
+		in.Next, err = e.stretch(ctx, e.seg.Index+1, "next.mp4")
 	}
 	return in, err
+}
+
+// stretch is where ffmpeg reads a stretch. Two files read as one must not have "|" in their names, whatever the scratch
+// folder is called, so the working folder gets a link with a plain name.
+func (e *encode) stretch(ctx context.Context, i int, name string) (string, error) {
+	location, err := e.Scratch.Locate(ctx, job.SplitKey(e.job.ID, i))
+	if err != nil || !filepath.IsAbs(location) {
+		return location, err
+	}
+	return name, os.Symlink(location, filepath.Join(e.dir, name))
 }
 
 func (e *encode) local(rendition int) string {

@@ -10,7 +10,7 @@ const (
 	Started   EventType = "started"   // an attempt at Unit began
 	Progress  EventType = "progress"  // so far in this attempt: Frames, Media, Bytes
 	Finished  EventType = "finished"  // Unit is done: Frames, Media, Bytes
-	Skipped   EventType = "skipped"   // Unit was done already: Frames, Media, Bytes
+	Skipped   EventType = "skipped"   // Unit was done already, by another attempt at the same time
 	Broken    EventType = "failed"    // the attempt at Unit failed: Error
 	Published EventType = "published" // an output is where it was asked for: URL, Frames, Bytes
 	Warning   EventType = "warning"   // something was left out or mended: Error says what

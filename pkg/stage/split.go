@@ -89,6 +89,10 @@ func (w *Worker) split(ctx context.Context, j *job.Job) error {
 	if len(x.Sync) == 0 {
 		return fault.New(fault.Corrupt, "the picture has no frame that can be decoded by itself")
 	}
+	if !slices.IsSorted(x.Sync) {
+		return fault.WithHint(fault.New(fault.Unsupported, "the source's clock jumps back"),
+			"give it one clock first, for example with: ffmpeg -i SOURCE -map 0 -c copy new.mkv")
+	}
 	slices.Sort(x.Times)
 	x.Start = min(x.Times[0], x.Sync[0])
 	x.End = max(x.End, x.Times[len(x.Times)-1]+1)

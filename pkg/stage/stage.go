@@ -93,8 +93,7 @@ func settle(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 		err = errors.Join(cause, err)
 	}
-	var f *fault.Error
-	if errors.As(err, &f) {
+	if _, outermost := err.(*fault.Error); outermost { //nolint:errorlint // what is wrapped does not count here
 		return err
 	}
 	return &fault.Error{Kind: fault.KindOf(err), Err: err}
