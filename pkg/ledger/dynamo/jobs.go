@@ -1,0 +1,246 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mapreel/mapreel/pkg/ledger"
+)
+
+// PutJob creates job, or sets all but Created of the one that exists. The job is written first, then the items by which
+// JobOf and Jobs find it.
+func (l *Ledger) PutJob(ctx context.Context, job ledger.Job) error {
+	return l.fail(ctx, "record job "+job.ID, l.putJob(ctx, job))
+}
+
+func (l *Ledger) putJob(ctx context.Context, job ledger.Job) error {
+	c := newChange()
+	now := number(millis(time.Now()))
+	created := c.name("created")
+	c.sets = append(c.sets, created+" = if_not_exists("+created+", "+c.value(now)+")")
+	c.set("updated", now)
+	c.set("state", text(string(job.State)))
+	c.set("execution", text(job.Execution))
+	c.setDocument("doc", job.Doc)
+	c.setExpiry(expiry(job.Expires))
+	if err := c.setFailure(job.Failure); err != nil {
+		return err
+	}
+	stored, err := l.update(ctx, jobKey(job.ID), c)
+	if err != nil {
+		return err
+	}
+	if err := l.point(ctx, listKey(stored.number("created"), job.ID), job.ID, job.Expires); err != nil {
+		return err
+	}
+	if job.Execution == "" {
+		return nil
+	}
+	return l.point(ctx, executionKey(job.Execution), job.ID, job.Expires)
+}
+
+// point writes an item that leads to a job.
+func (l *Ledger) point(ctx context.Context, k key, job string, expires time.Time) error {
+	i := k.item()
+	i["job"] = text(job)
+	if s := expiry(expires); s != 0 {
+		i[TTL] = number(s)
+	}
+	_, err := l.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &l.table, Item: i})
+	return err
+}
+
+// Job returns the job, or ErrNotFound.
+func (l *Ledger) Job(ctx context.Context, id string) (ledger.Job, error) {
+	job, err := l.job(ctx, id)
+	return job, l.fail(ctx, "read job "+id, err)
+}
+
+func (l *Ledger) job(ctx context.Context, id string) (ledger.Job, error) {
+	i, err := l.get(ctx, jobKey(id))
+	if err != nil {
+		return ledger.Job{}, err
+	}
+	if i == nil {
+		return ledger.Job{}, ledger.ErrNotFound
+	}
+	return jobFrom(id, i)
+}
+
+func jobFrom(id string, i item) (ledger.Job, error) {
+	failure, err := i.failure()
+	return ledger.Job{
+		ID: id, State: ledger.JobState(i.text("state")), Execution: i.text("execution"), Doc: i.document("doc"),
+		Failure: failure, Created: i.millis("created"), Updated: i.millis("updated"), Expires: i.expires(),
+	}, err
+}
+
+// JobOf returns the job whose newest execution is this one, or ErrNotFound.
+func (l *Ledger) JobOf(ctx context.Context, execution string) (ledger.Job, error) {
+	job, err := l.jobOf(ctx, execution)
+	return job, l.fail(ctx, "read the job of execution "+execution, err)
+}
+
+func (l *Ledger) jobOf(ctx context.Context, execution string) (ledger.Job, error) {
+	pointer, err := l.get(ctx, executionKey(execution))
+	if err != nil {
+		return ledger.Job{}, err
+	}
+	if pointer == nil {
+		return ledger.Job{}, ledger.ErrNotFound
+	}
+	job, err := l.job(ctx, pointer.text("job"))
+	if err != nil {
+		return ledger.Job{}, err
+	}
+	if job.Execution != execution { // a newer one took over
+		return ledger.Job{}, ledger.ErrNotFound
+	}
+	return job, nil
+}
+
+// EndJob moves the job to state done or failed on behalf of execution.
+func (l *Ledger) EndJob(
+	ctx context.Context, id, execution string, state ledger.JobState, failure *ledger.Failure, expires time.Time,
+) error {
+	return l.fail(ctx, fmt.Sprintf("end job %s as %s", id, state), l.endJob(ctx, id, execution, state, failure, expires))
+}
+
+func (l *Ledger) endJob(
+	ctx context.Context, id, execution string, state ledger.JobState, failure *ledger.Failure, expires time.Time,
+) error {
+	c := newChange()
+	c.set("updated", number(millis(time.Now())))
+	c.set("state", text(string(state)))
+	c.setExpiry(expiry(expires))
+	if err := c.setFailure(failure); err != nil {
+		return err
+	}
+	c.condition = c.name("execution") + " = " + c.value(text(execution))
+	if state != ledger.JobDone {
+		c.condition += " AND " + c.name("state") + " <> " + c.value(text(string(ledger.JobDone)))
+	}
+	stored, err := l.update(ctx, jobKey(id), c)
+	if isRefused(err) {
+		if _, err := l.job(ctx, id); err != nil {
+			return err
+		}
+		return ledger.ErrConflict
+	}
+	if err != nil {
+		return err
+	}
+	// What leads to the job lives as long. It may be gone already, where its time came before the job's.
+	for _, k := range []key{listKey(stored.number("created"), id), executionKey(execution)} {
+		c := newChange()
+		c.setExpiry(expiry(expires))
+		c.condition = c.name("job") + " = " + c.value(text(id))
+		if _, err := l.update(ctx, k, c); err != nil && !isRefused(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Jobs yields every job, newest first.
+func (l *Ledger) Jobs(ctx context.Context) iter.Seq2[ledger.Job, error] {
+	return func(yield func(ledger.Job, error) bool) {
+		fail := func(err error) { yield(ledger.Job{}, l.fail(ctx, "list jobs", err)) }
+		for page, err := range l.pages(ctx, listPartition, "", true) {
+			if err != nil {
+				fail(err)
+				return
+			}
+			for chunk := range slices.Chunk(page, getBatch) {
+				jobs, err := l.jobsOf(ctx, chunk)
+				if err != nil {
+					fail(err)
+					return
+				}
+				for _, job := range jobs {
+					if !yield(job, nil) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// jobsOf returns the jobs to which pointers lead, in their order, but for those that are gone.
+func (l *Ledger) jobsOf(ctx context.Context, pointers []item) ([]ledger.Job, error) {
+	keys := make([]key, len(pointers))
+	for n, p := range pointers {
+		keys[n] = jobKey(p.text("job"))
+	}
+	found, err := l.getAll(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var jobs []ledger.Job
+	for _, p := range pointers {
+		id := p.text("job")
+		i := found[jobKey(id)]
+		if i == nil || p.key() != listKey(i.number("created"), id) { // of an earlier job of this ID
+			continue
+		}
+		job, err := jobFrom(id, i)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, job)
+	}
+	return jobs, nil
+}
+
+// Delete removes the job and its units. The job itself goes last, so that a Delete that was killed can be made again.
+func (l *Ledger) Delete(ctx context.Context, job string) error {
+	return l.fail(ctx, "delete job "+job, l.delete(ctx, job))
+}
+
+func (l *Ledger) delete(ctx context.Context, id string) error {
+	stored, err := l.get(ctx, jobKey(id))
+	if err != nil {
+		return err
+	}
+	for page, err := range l.pages(ctx, jobKey(id).pk, "", false, PartitionKey, SortKey) {
+		if err != nil {
+			return err
+		}
+		var deletions []types.WriteRequest
+		for _, i := range page {
+			if k := i.key(); k != jobKey(id) {
+				deletions = append(deletions, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: k.item()}})
+			}
+		}
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(inParallel)
+		for requests := range slices.Chunk(deletions, putBatch) {
+			group.Go(func() error { return l.write(ctx, requests) })
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+	}
+	if stored == nil {
+		return nil
+	}
+	keys := []key{listKey(stored.number("created"), id)}
+	if execution := stored.text("execution"); execution != "" {
+		keys = append(keys, executionKey(execution))
+	}
+	for _, k := range append(keys, jobKey(id)) {
+		if _, err := l.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: aws.String(l.table), Key: k.item()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

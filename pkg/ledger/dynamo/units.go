@@ -1,0 +1,361 @@
+package dynamo
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mapreel/mapreel/pkg/ledger"
+)
+
+// Plan records units ahead of their work, a hundred at a time: it looks which exist, writes those that do not, and
+// keeps those that do for longer where that is asked. Two who plan one unit at the same moment with a different Spec
+// leave one of the two: a job's plan is the same whoever makes it.
+func (l *Ledger) Plan(ctx context.Context, job string, units iter.Seq[ledger.Unit], expires time.Time) error {
+	some := make([]ledger.Unit, 0, getBatch)
+	for unit := range units {
+		if some = append(some, unit); len(some) < getBatch {
+			continue
+		}
+		if err := l.planSome(ctx, job, some, expiry(expires)); err != nil {
+			return l.fail(ctx, "plan units of job "+job, err)
+		}
+		some = some[:0]
+	}
+	return l.fail(ctx, "plan units of job "+job, l.planSome(ctx, job, some, expiry(expires)))
+}
+
+func (l *Ledger) planSome(ctx context.Context, job string, units []ledger.Unit, expires int64) error {
+	if len(units) == 0 {
+		return nil
+	}
+	keys := make([]key, 0, len(units))
+	seen := map[string]bool{}
+	for _, u := range units {
+		if !seen[u.ID] { // BatchGetItem takes no key twice
+			seen[u.ID] = true
+			keys = append(keys, planKey(job, u.ID))
+		}
+	}
+	found, err := l.getAll(ctx, keys, TTL)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(inParallel)
+	now := number(millis(time.Now()))
+	var puts []types.WriteRequest
+	for _, u := range units {
+		if !seen[u.ID] || found[planKey(job, u.ID)] != nil {
+			continue
+		}
+		seen[u.ID] = false // the first of its name counts
+		i := planKey(job, u.ID).item()
+		i["updated"] = now
+		if len(u.Spec) > 0 {
+			i["spec"] = text(string(u.Spec))
+		}
+		if expires != 0 {
+			i[TTL] = number(expires)
+		}
+		puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: i}})
+	}
+	for requests := range slices.Chunk(puts, putBatch) {
+		group.Go(func() error { return l.write(ctx, requests) })
+	}
+	for k, i := range found {
+		if old := i.number(TTL); old == 0 || expires != 0 && old >= expires {
+			continue
+		}
+		id := strings.TrimPrefix(k.sk, planPrefix)
+		group.Go(func() error { return l.keepLonger(ctx, job, id, expires) })
+	}
+	return group.Wait()
+}
+
+// keepLonger moves a unit's expiry. The plan goes first: a Begin in between makes the state with the plan's new expiry.
+func (l *Ledger) keepLonger(ctx context.Context, job, id string, expires int64) error {
+	for _, k := range []key{planKey(job, id), stateKey(job, id)} {
+		c := newChange()
+		c.setExpiry(expires)
+		c.condition = "attribute_exists(" + c.name(TTL) + ")"
+		if expires != 0 {
+			c.condition += " AND " + c.name(TTL) + " < " + c.value(number(expires))
+		}
+		if _, err := l.update(ctx, k, c); err != nil && !isRefused(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Unit returns one unit, or ErrNotFound.
+func (l *Ledger) Unit(ctx context.Context, job, id string) (ledger.Unit, error) {
+	plan, state, err := l.unit(ctx, job, id)
+	if err != nil {
+		return ledger.Unit{}, l.fail(ctx, "read "+unitName(job, id), err)
+	}
+	unit, err := unitFrom(job, id, plan, state)
+	return unit, l.fail(ctx, "read "+unitName(job, id), err)
+}
+
+// unit returns the unit's two items, or ErrNotFound where it was not planned. A unit that was never begun has no state.
+func (l *Ledger) unit(ctx context.Context, job, id string) (plan, state item, err error) {
+	found, err := l.getAll(ctx, []key{planKey(job, id), stateKey(job, id)})
+	if err != nil {
+		return nil, nil, err
+	}
+	if plan = found[planKey(job, id)]; plan == nil {
+		return nil, nil, ledger.ErrNotFound
+	}
+	return plan, found[stateKey(job, id)], nil
+}
+
+func unitFrom(job, id string, plan, state item) (ledger.Unit, error) {
+	unit := ledger.Unit{
+		Job: job, ID: id, State: ledger.Planned, Spec: plan.document("spec"), Updated: plan.millis("updated"),
+	}
+	if state == nil {
+		return unit, nil
+	}
+	var err error
+	unit.State, unit.Attempt, unit.Owner = ledger.UnitState(state.text("state")), int(state.number("attempt")), state.text("owner")
+	unit.Lease, unit.Facts, unit.Updated = state.millis("lease"), state.document("facts"), state.millis("updated")
+	unit.Failure, err = state.failure()
+	return unit, err
+}
+
+// Units yields the job's units whose ID begins with prefix, in ascending order of ID. It reads plans and states side by
+// side, a page of each.
+func (l *Ledger) Units(ctx context.Context, job, prefix string) iter.Seq2[ledger.Unit, error] {
+	return func(yield func(ledger.Unit, error) bool) {
+		fail := func(err error) { yield(ledger.Unit{}, l.fail(ctx, "list units of job "+job, err)) }
+		nextState, stop := iter.Pull2(l.query(ctx, jobKey(job).pk, statePrefix+prefix, false))
+		defer stop()
+		state, err, more := nextState()
+		for plan, planErr := range l.query(ctx, jobKey(job).pk, planPrefix+prefix, false) {
+			if planErr != nil {
+				fail(planErr)
+				return
+			}
+			id := strings.TrimPrefix(plan.text(SortKey), planPrefix)
+			for more && err == nil && strings.TrimPrefix(state.text(SortKey), statePrefix) < id {
+				state, err, more = nextState() // of a unit that is planned no longer
+			}
+			if err != nil {
+				fail(err)
+				return
+			}
+			var own item
+			if more && state.text(SortKey) == statePrefix+id {
+				own = state
+			}
+			unit, err := unitFrom(job, id, plan, own)
+			if err != nil {
+				fail(err)
+				return
+			}
+			if !yield(unit, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Count counts the job's units whose ID begins with prefix, by state. DynamoDB reads the whole items to count them, but
+// sends only the states.
+func (l *Ledger) Count(ctx context.Context, job, prefix string) (ledger.Count, error) {
+	count, err := l.count(ctx, job, prefix)
+	return count, l.fail(ctx, "count units of job "+job, err)
+}
+
+func (l *Ledger) count(ctx context.Context, job, prefix string) (ledger.Count, error) {
+	var c ledger.Count
+	for state, err := range l.query(ctx, jobKey(job).pk, statePrefix+prefix, false, "state") {
+		if err != nil {
+			return ledger.Count{}, err
+		}
+		switch ledger.UnitState(state.text("state")) {
+		case ledger.Running:
+			c.Running++
+		case ledger.Failed:
+			c.Failed++
+		case ledger.Done:
+			c.Done++
+		case ledger.Planned: // again; counted with those that were never begun
+		}
+	}
+	planned := 0
+	pages := dynamodb.NewQueryPaginator(l.client, &dynamodb.QueryInput{
+		TableName: &l.table, ConsistentRead: aws.Bool(true), Select: types.SelectCount,
+		KeyConditionExpression:    aws.String("#pk = :pk AND begins_with(#sk, :prefix)"),
+		ExpressionAttributeNames:  map[string]string{"#pk": PartitionKey, "#sk": SortKey},
+		ExpressionAttributeValues: item{":pk": text(jobKey(job).pk), ":prefix": text(planPrefix + prefix)},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return ledger.Count{}, err
+		}
+		planned += int(page.Count)
+	}
+	c.Planned = max(planned-c.Running-c.Failed-c.Done, 0)
+	return c, nil
+}
+
+// Begin starts an attempt.
+func (l *Ledger) Begin(ctx context.Context, job, id, owner string, lease time.Time) (ledger.Unit, error) {
+	unit, err := l.begin(ctx, job, id, owner, lease)
+	if err != nil {
+		return ledger.Unit{}, l.fail(ctx, "begin "+unitName(job, id), err)
+	}
+	return unit, nil
+}
+
+// begin may count an attempt twice, where the SDK tries again after an answer that was lost. Numbers are not scarce.
+func (l *Ledger) begin(ctx context.Context, job, id, owner string, lease time.Time) (ledger.Unit, error) {
+	plan, err := l.get(ctx, planKey(job, id))
+	if err != nil {
+		return ledger.Unit{}, err
+	}
+	if plan == nil {
+		return ledger.Unit{}, ledger.ErrNotFound
+	}
+	for range changeRounds {
+		c := newChange()
+		begun := c.name("begun")
+		next := "if_not_exists(" + begun + ", " + c.value(number(0)) + ") + " + c.value(number(1))
+		c.sets = append(c.sets, begun+" = "+next, c.name("attempt")+" = "+next)
+		c.set("state", text(string(ledger.Running)))
+		c.set("owner", text(owner))
+		c.set("lease", number(millis(lease)))
+		c.set("updated", number(millis(time.Now())))
+		c.setExpiry(plan.number(TTL))
+		c.condition = "attribute_not_exists(" + c.name(PartitionKey) + ") OR " + c.name("state") + " <> " + c.value(text(string(ledger.Done)))
+		state, err := l.update(ctx, stateKey(job, id), c)
+		if err == nil {
+			return unitFrom(job, id, plan, state)
+		}
+		if !isRefused(err) {
+			return ledger.Unit{}, err
+		}
+		if state, err = l.get(ctx, stateKey(job, id)); err != nil {
+			return ledger.Unit{}, err
+		}
+		if state != nil && ledger.UnitState(state.text("state")) == ledger.Done {
+			return unitFrom(job, id, plan, state)
+		}
+	}
+	return ledger.Unit{}, errTooBusy
+}
+
+// Complete records the result of an attempt.
+func (l *Ledger) Complete(ctx context.Context, job, id string, attempt int, facts json.RawMessage) error {
+	done := text(string(ledger.Done))
+	err := l.change(ctx, job, id, func(c *change, state, plan item) bool {
+		if state != nil && ledger.UnitState(state.text("state")) == ledger.Done {
+			return false
+		}
+		c.set("state", done)
+		c.set("attempt", number(attempt))
+		c.setDocument("facts", facts)
+		stillOpen := func() string { return c.name("state") + " <> " + c.value(done) }
+		switch begun := int(state.number("begun")); {
+		case plan == nil, state != nil && begun >= attempt: // as usual, and most often without having read the unit
+			c.condition = stillOpen() + " AND " + c.name("begun") + " >= " + c.value(number(attempt))
+		case state == nil: // the record of its beginning was lost
+			c.set("begun", number(attempt))
+			c.setExpiry(plan.number(TTL))
+			c.condition = "attribute_not_exists(" + c.name(PartitionKey) + ")"
+		default:
+			c.set("begun", number(attempt))
+			c.condition = stillOpen() + " AND " + c.name("begun") + " < " + c.value(number(attempt))
+		}
+		return true
+	})
+	return l.fail(ctx, "complete "+unitName(job, id), err)
+}
+
+// Fail records that an attempt failed.
+func (l *Ledger) Fail(ctx context.Context, job, id string, attempt int, failure ledger.Failure) error {
+	var broken error
+	err := l.change(ctx, job, id, func(c *change, state, plan item) bool {
+		if plan != nil && !stands(state, ledger.Running, attempt) {
+			return false
+		}
+		c.set("state", text(string(ledger.Failed)))
+		broken = c.setFailure(&failure)
+		c.condition = standsCondition(c, ledger.Running, attempt)
+		return broken == nil
+	})
+	if broken != nil {
+		err = broken
+	}
+	return l.fail(ctx, "record the failure of "+unitName(job, id), err)
+}
+
+// Reopen makes a unit that is done by that very attempt planned again.
+func (l *Ledger) Reopen(ctx context.Context, job, id string, attempt int) error {
+	err := l.change(ctx, job, id, func(c *change, state, plan item) bool {
+		if plan != nil && !stands(state, ledger.Done, attempt) {
+			return false
+		}
+		c.set("state", text(string(ledger.Planned)))
+		c.remove("facts")
+		c.condition = standsCondition(c, ledger.Done, attempt)
+		return true
+	})
+	return l.fail(ctx, "reopen "+unitName(job, id), err)
+}
+
+func stands(state item, want ledger.UnitState, attempt int) bool {
+	return state != nil && ledger.UnitState(state.text("state")) == want && int(state.number("attempt")) == attempt
+}
+
+func standsCondition(c *change, want ledger.UnitState, attempt int) string {
+	return c.name("state") + " = " + c.value(text(string(want))) + " AND " + c.name("attempt") + " = " + c.value(number(attempt))
+}
+
+// change makes a conditional change of a unit's state. describe says what and on which condition, first without having
+// read the unit (state and plan are nil), as nearly every change succeeds; when that is refused, with the unit's items.
+// It returns false where the unit is not in a state that allows the change.
+//
+// Each change leaves a token of its own: where the SDK sends one twice because an answer was lost, the second is refused
+// by the first, and the token shows that the state is our own doing.
+func (l *Ledger) change(
+	ctx context.Context, job, id string, describe func(c *change, state, plan item) bool,
+) error {
+	token := rand.Text()
+	var plan, state item
+	for range changeRounds {
+		c := newChange()
+		if !describe(c, state, plan) {
+			return ledger.ErrConflict
+		}
+		c.set("updated", number(millis(time.Now())))
+		c.set("token", text(token))
+		_, err := l.update(ctx, stateKey(job, id), c)
+		if !isRefused(err) {
+			return err
+		}
+		if plan, state, err = l.unit(ctx, job, id); err != nil {
+			return err
+		}
+		if state.text("token") == token {
+			return nil
+		}
+	}
+	return errTooBusy
+}
+
+func unitName(job, id string) string { return fmt.Sprintf("unit %s of job %s", id, job) }
