@@ -17,9 +17,9 @@
 // UpdateItem on condition. There are no transactions: each call's items are written in an order in which a
 // process may be killed and the call be made again.
 //
-// What it costs, in DynamoDB's units (of 1 KB written, 4 KB read): Plan one write and one read a unit, and two writes
-// more for one that exists and is to be kept longer; Begin a write and a read, every other change a write; Units and
-// Count what they read. Jobs reads a partition of its own, a read for each job and one for each 40: it is for people,
+// What it costs, in DynamoDB's units (of 1 KB written, 4 KB read): Plan one read and one write a unit, and for one that
+// exists and is to be kept longer two reads, a write and, where it was begun, another; Begin a read and a write, every
+// other change a write; Units and Count what they read. Jobs reads a partition of its own, a read for each job and one for each 40: it is for people,
 // not for stages. That partition takes a thousand new jobs a second.
 //
 // All reads are consistent.

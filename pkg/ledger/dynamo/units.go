@@ -51,10 +51,8 @@ func (l *Ledger) planSome(ctx context.Context, job string, units []ledger.Unit, 
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(inParallel)
-	now := number(millis(time.Now()))
 	var puts []types.WriteRequest
+	now := number(millis(time.Now()))
 	for _, u := range units {
 		if !seen[u.ID] || found[planKey(job, u.ID)] != nil {
 			continue
@@ -70,33 +68,53 @@ func (l *Ledger) planSome(ctx context.Context, job string, units []ledger.Unit, 
 		}
 		puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: i}})
 	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(inParallel)
 	for requests := range slices.Chunk(puts, putBatch) {
-		group.Go(func() error { return l.write(ctx, requests) })
+		group.Go(func() error { return l.write(groupCtx, requests) })
 	}
-	for k, i := range found {
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	longer, err := l.keepLonger(ctx, found, expires)
+	if err != nil || len(longer) == 0 {
+		return err
+	}
+	// The states come after the plans: a Begin in between gives its state the plan's new expiry.
+	for n, k := range longer {
+		longer[n] = stateKey(job, strings.TrimPrefix(k.sk, planPrefix))
+	}
+	if found, err = l.getAll(ctx, longer, TTL); err != nil {
+		return err
+	}
+	_, err = l.keepLonger(ctx, found, expires)
+	return err
+}
+
+// keepLonger moves the expiry of those items that would expire earlier, and returns their keys.
+func (l *Ledger) keepLonger(ctx context.Context, items map[key]item, expires int64) ([]key, error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(inParallel)
+	var longer []key
+	for k, i := range items {
 		if old := i.number(TTL); old == 0 || expires != 0 && old >= expires {
 			continue
 		}
-		id := strings.TrimPrefix(k.sk, planPrefix)
-		group.Go(func() error { return l.keepLonger(ctx, job, id, expires) })
+		longer = append(longer, k)
+		group.Go(func() error {
+			c := newChange()
+			c.setExpiry(expires)
+			c.condition = "attribute_exists(" + c.name(TTL) + ")"
+			if expires != 0 {
+				c.condition += " AND " + c.name(TTL) + " < " + c.value(number(expires))
+			}
+			if _, err := l.update(ctx, k, c); err != nil && !isRefused(err) {
+				return err
+			}
+			return nil
+		})
 	}
-	return group.Wait()
-}
-
-// keepLonger moves a unit's expiry. The plan goes first: a Begin in between makes the state with the plan's new expiry.
-func (l *Ledger) keepLonger(ctx context.Context, job, id string, expires int64) error {
-	for _, k := range []key{planKey(job, id), stateKey(job, id)} {
-		c := newChange()
-		c.setExpiry(expires)
-		c.condition = "attribute_exists(" + c.name(TTL) + ")"
-		if expires != 0 {
-			c.condition += " AND " + c.name(TTL) + " < " + c.value(number(expires))
-		}
-		if _, err := l.update(ctx, k, c); err != nil && !isRefused(err) {
-			return err
-		}
-	}
-	return nil
+	return longer, group.Wait()
 }
 
 // Unit returns one unit, or ErrNotFound.
