@@ -9,7 +9,7 @@ GOLANGCI := v2.15.0
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 20s
 
-.PHONY: help setup build test lint demo bench fuzz clean
+.PHONY: help setup build test lint demo bench fuzz synth diff deploy destroy clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,21 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	while read -r package target; do \
 	  echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
 	done
+
+# CDK="-c scratch=s3 -c gpu=true" passes the choices of infra/settings.go.
+cdk := node_modules/.bin/cdk
+
+synth: setup ## write the CloudFormation template to cdk.out; CDK="-c name=value …" passes choices
+	$(cdk) synth --quiet $(CDK)
+
+diff: setup ## show what a deploy would change
+	$(cdk) diff $(CDK)
+
+deploy: setup ## put mapreel on AWS, or update it
+	$(cdk) deploy $(CDK)
+
+destroy: setup ## remove mapreel from AWS; the media bucket stays
+	$(cdk) destroy $(CDK)
 
 clean: ## remove what was built and made here; the linter stays
 	rm -rf bin/mapreel .demo cdk.out

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// newEvents connects the machine with what lies around it, and returns the bus on which others hear of finished jobs.
+func newEvents(
+	stack awscdk.Stack, chosen settings, store storage, fns map[string]awslambda.DockerImageFunction, flow workflow,
+) awsevents.EventBus {
+	// Failures are recorded from outside: a state that caught them would leave a redrive nothing to run again.
+	awsevents.NewRule(stack, jsii.String("Failed"), &awsevents.RuleProps{
+		Description:  jsii.String("mapreel: records executions that failed, timed out or were stopped"),
+		EventPattern: status(flow, "FAILED", "TIMED_OUT", "ABORTED"),
+		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(fns["finish"], &awseventstargets.LambdaFunctionProps{
+			Event: awsevents.RuleTargetInput_FromObject(map[string]any{ // job.FinishInput
+				"execution": awsevents.EventField_FromPath(jsii.String("$.detail.executionArn")),
+				"status":    awsevents.EventField_FromPath(jsii.String("$.detail.status")),
+				"error":     awsevents.EventField_FromPath(jsii.String("$.detail.error")),
+				"cause":     awsevents.EventField_FromPath(jsii.String("$.detail.cause")),
+			}),
+		})},
+	})
+	// The event's detail has the execution's input and output: the request and the published files.
+	bus := awsevents.NewEventBus(stack, jsii.String("Jobs"), &awsevents.EventBusProps{
+		Description: jsii.String("mapreel: an event for each job that finished or failed"),
+	})
+	awsevents.NewRule(stack, jsii.String("Ended"), &awsevents.RuleProps{
+		Description:  jsii.String("mapreel: tells others of jobs that ended"),
+		EventPattern: status(flow, "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"),
+		Targets:      &[]awsevents.IRuleTarget{awseventstargets.NewEventBus(bus, nil)},
+	})
+	if chosen.startOnUpload {
+		startOnUpload(stack, store, flow)
+	}
+	return bus
+}
+
+func status(flow workflow, statuses ...string) *awsevents.EventPattern {
+	return &awsevents.EventPattern{
+		Source:     jsii.Strings("aws.states"),
+		DetailType: jsii.Strings("Step Functions Execution Status Change"),
+		Detail: &map[string]any{
+			// Exactly the machine: the Map's children have its ARN with the Map's label.
+			"stateMachineArn": []*string{flow.machine.StateMachineArn()},
+			"status":          statuses,
+		},
+	}
+}
+
+// startOnUpload starts an execution with a default request for every object that appears under in/. An existing bucket
+// must send its events to EventBridge, which is a property of the bucket.
+func startOnUpload(stack awscdk.Stack, store storage, flow workflow) {
+	var buckets []*string
+	for _, p := range store.sources {
+		buckets = append(buckets, p.bucket.BucketName())
+	}
+	bucket := awsevents.EventField_FromPath(jsii.String("$.detail.bucket.name"))
+	key := awsevents.EventField_FromPath(jsii.String("$.detail.object.key"))
+	destination := "s3://" + *store.destinations[0].bucket.BucketName() + "/out/" + *key + "/"
+	awsevents.NewRule(stack, jsii.String("Uploaded"), &awsevents.RuleProps{
+		Description: jsii.String("mapreel: an upload under in/ is transcoded with the defaults"),
+		EventPattern: &awsevents.EventPattern{
+			Source: jsii.Strings("aws.s3"), DetailType: jsii.Strings("Object Created"),
+			Detail: &map[string]any{
+				"bucket": map[string]any{"name": buckets},
+				"object": map[string]any{"key": []any{map[string]any{"prefix": "in/"}}},
+			},
+		},
+		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewSfnStateMachine(flow.machine, &awseventstargets.SfnStateMachineProps{
+			Input: awsevents.RuleTargetInput_FromObject(map[string]any{ // job.Request
+				"source":      "s3://" + *bucket + "/" + *key,
+				"destination": destination,
+				"outputs":     []any{map[string]any{"name": "video"}},
+			}),
+		})},
+	})
+}

@@ -1,0 +1,34 @@
+// Command infra describes mapreel on AWS. `npx cdk deploy` runs it; `make deploy` is the same with a check before.
+//
+// Read stack.go first: it says what there is, from top to bottom. What can be chosen stands in settings.go.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+)
+
+func main() {
+	err := synthesise()
+	jsii.Close()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func synthesise() error {
+	app := awscdk.NewApp(nil)
+	chosen, err := parseSettings(app.Node().GetAllContext(nil))
+	if err != nil {
+		return err
+	}
+	if err := newStack(app, chosen, "."); err != nil {
+		return err
+	}
+	app.Synth(nil)
+	return nil
+}

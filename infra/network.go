@@ -1,0 +1,86 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// network is where functions with a file system and Batch's instances sit. It costs nothing at rest but for the interface
+// endpoints of batchNetwork=isolated.
+type network struct {
+	vpc     awsec2.Vpc
+	workers awsec2.SecurityGroup // functions and instances: nothing comes in
+	// isolated has no route but to the gateway endpoints of S3 and DynamoDB.
+	isolated *awsec2.SubnetSelection
+	// batch is where instances sit: isolated, or public, where a host has an address but no port is open.
+	batch *awsec2.SubnetSelection
+}
+
+// newNetwork returns nil where neither a file system nor Batch needs it.
+func newNetwork(stack awscdk.Stack, chosen settings) *network {
+	if chosen.scratch != "efs" && !chosen.batch {
+		return nil
+	}
+	isolated := &awsec2.SubnetSelection{SubnetGroupName: jsii.String("isolated")}
+	groups := []*awsec2.SubnetConfiguration{{
+		Name: jsii.String("isolated"), SubnetType: awsec2.SubnetType_PRIVATE_ISOLATED,
+		CidrMask: jsii.Number(18), // 16,000 addresses a zone: one for each instance, a few for all functions together
+	}}
+	batch := isolated
+	if chosen.batch && chosen.batchNetwork == "public" {
+		batch = &awsec2.SubnetSelection{SubnetGroupName: jsii.String("public")}
+		groups = append(groups, &awsec2.SubnetConfiguration{
+			Name: jsii.String("public"), SubnetType: awsec2.SubnetType_PUBLIC,
+			CidrMask: jsii.Number(19), MapPublicIpOnLaunch: jsii.Bool(true),
+		})
+	}
+	vpc := awsec2.NewVpc(stack, jsii.String("Network"), &awsec2.VpcProps{
+		IpAddresses:         awsec2.IpAddresses_Cidr(jsii.String("10.0.0.0/16")),
+		MaxAzs:              jsii.Number(2),
+		NatGateways:         jsii.Number(0), // nothing here needs the internet at an hourly price
+		SubnetConfiguration: &groups,
+		GatewayEndpoints: &map[string]*awsec2.GatewayVpcEndpointOptions{
+			"S3":       {Service: awsec2.GatewayVpcEndpointAwsService_S3()},
+			"DynamoDB": {Service: awsec2.GatewayVpcEndpointAwsService_DYNAMODB()},
+		},
+	})
+	excuse(vpc, "VPC7", "Workers have no inbound route and reach AWS services only; flow logs of thousands of short-lived "+
+		"functions cost more than they tell. Who must keep them adds them to the network.")
+	workers := awsec2.NewSecurityGroup(stack, jsii.String("Workers"), &awsec2.SecurityGroupProps{
+		Vpc: vpc, Description: jsii.String("mapreel workers: nothing comes in; HTTPS and the file system go out"),
+		AllowAllOutbound: jsii.Bool(false),
+	})
+	workers.AddEgressRule(awsec2.Peer_AnyIpv4(), awsec2.Port_HTTPS(), jsii.String("AWS services"), nil)
+	n := &network{
+		vpc: vpc, isolated: isolated, batch: batch, workers: workers,
+	}
+	if chosen.batch && chosen.batchNetwork == "isolated" {
+		n.endpoints(stack)
+	}
+	return n
+}
+
+// endpoints are what an ECS instance without a route to the internet needs to join its cluster, fetch the image and
+// write logs. Each costs by the hour and zone.
+func (n *network) endpoints(stack awscdk.Stack) {
+	doors := awsec2.NewSecurityGroup(stack, jsii.String("Endpoints"), &awsec2.SecurityGroupProps{
+		Vpc: n.vpc, Description: jsii.String("mapreel interface endpoints: HTTPS from workers"), AllowAllOutbound: jsii.Bool(false),
+	})
+	doors.AddIngressRule(n.workers, awsec2.Port_HTTPS(), jsii.String("workers"), nil)
+	for _, e := range []struct {
+		name    string
+		service awsec2.InterfaceVpcEndpointAwsService
+	}{
+		{"Ecs", awsec2.InterfaceVpcEndpointAwsService_ECS()},
+		{"EcsAgent", awsec2.InterfaceVpcEndpointAwsService_ECS_AGENT()},
+		{"EcsTelemetry", awsec2.InterfaceVpcEndpointAwsService_ECS_TELEMETRY()},
+		{"EcrApi", awsec2.InterfaceVpcEndpointAwsService_ECR()},
+		{"EcrDocker", awsec2.InterfaceVpcEndpointAwsService_ECR_DOCKER()},
+		{"Logs", awsec2.InterfaceVpcEndpointAwsService_CLOUDWATCH_LOGS()},
+	} {
+		n.vpc.AddInterfaceEndpoint(jsii.String(e.name), &awsec2.InterfaceVpcEndpointOptions{
+			Service: e.service, Subnets: n.isolated, Open: jsii.Bool(false), SecurityGroups: &[]awsec2.ISecurityGroup{doors},
+		})
+	}
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// settings are what a deployment chooses, each by `-c name=value`.
+type settings struct {
+	scratch            string   // efs (default) or s3: where pieces lie between stages
+	batch              bool     // a queue for segments that Lambda cannot finish; see parseSettings for the default
+	gpu                bool     // a queue of GPU instances
+	batchNetwork       string   // public (default): no inbound rule, nothing by the hour; isolated: no route out, endpoints
+	arch               string   // x86_64 (default) or arm64
+	imageURI           string   // an image in ECR that was built elsewhere; "" builds functions/Dockerfile when deploying
+	sourceBuckets      []string // existing buckets; none: the media bucket's in/
+	destinationBuckets []string // existing buckets; none: the media bucket's out/
+	startOnUpload      bool     // an upload under in/ starts an execution
+	encodeConcurrency  float64  // functions of the account that are set aside for Encode, which also caps it; 0: none
+}
+
+// image is what an ECR URI names: Lambda takes images from nowhere else.
+var ecrImage = regexp.MustCompile(
+	`^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9][a-z0-9._/-]*)(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})|@(sha256:[0-9a-f]{64}))$`)
+
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
+// parseSettings reads the CDK's context. Every problem is in the error, a line each.
+func parseSettings(context any) (settings, error) {
+	p := parser{values: map[string]any{}}
+	if given, ok := context.(map[string]any); ok {
+		p.values = given
+	}
+	s := settings{
+		scratch:            p.choice("scratch", "efs", "s3"),
+		gpu:                p.flag("gpu", false),
+		batchNetwork:       p.choice("batchNetwork", "public", "isolated"),
+		arch:               p.choice("arch", "x86_64", "arm64"),
+		imageURI:           p.text("imageUri"),
+		sourceBuckets:      p.buckets("sourceBuckets"),
+		destinationBuckets: p.buckets("destinationBuckets"),
+		startOnUpload:      p.flag("startOnUpload", false),
+		encodeConcurrency:  p.count("encodeConcurrency"),
+	}
+	// Batch needs a network of its own. Who chooses S3 for scratch and no GPU gets none, and so no Batch unless he says so.
+	s.batch = p.flag("batch", s.scratch == "efs" || s.gpu)
+	if s.gpu && !s.batch {
+		p.bad("gpu=true needs Batch; leave out batch=false")
+	}
+	if s.gpu && s.arch == "arm64" {
+		p.bad("gpu=true needs arch=x86_64: the GPU instances are g4dn, g5 and g6")
+	}
+	if s.batchNetwork == "isolated" && !s.batch {
+		p.bad("batchNetwork=isolated needs Batch; add batch=true")
+	}
+	if s.imageURI != "" && !ecrImage.MatchString(s.imageURI) {
+		p.bad("imageUri=%s is not an image in ECR, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com/mapreel:v1",
+			s.imageURI)
+	}
+	p.unknown()
+	return s, errors.Join(p.problems...)
+}
+
+// parser collects problems, so that all are shown at once.
+type parser struct {
+	values   map[string]any
+	known    []string
+	problems []error
+}
+
+func (p *parser) bad(format string, args ...any) {
+	p.problems = append(p.problems, fmt.Errorf("mapreel: "+format, args...))
+}
+
+// text returns a value as it would stand on the command line, where it always is text; cdk.json may hold others.
+func (p *parser) text(name string) string {
+	p.known = append(p.known, name)
+	switch v := p.values[name].(type) {
+	case nil:
+		return ""
+	case []any:
+		var list []string
+		for _, e := range v {
+			list = append(list, fmt.Sprint(e))
+		}
+		return strings.Join(list, ",")
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// choice takes one of options; the first is the default.
+func (p *parser) choice(name string, options ...string) string {
+	v := p.text(name)
+	if v == "" {
+		return options[0]
+	}
+	if !slices.Contains(options, v) {
+		p.bad("%s=%s: choose %s", name, v, strings.Join(options, " or "))
+	}
+	return v
+}
+
+func (p *parser) flag(name string, otherwise bool) bool {
+	switch v := p.text(name); v {
+	case "":
+		return otherwise
+	case "true":
+		return true
+	case "false":
+		return false
+	default:
+		p.bad("%s=%s: choose true or false", name, v)
+		return otherwise
+	}
+}
+
+func (p *parser) count(name string) float64 {
+	v := p.text(name)
+	if v == "" {
+		return 0
+	}
+	n, err := strconv.ParseUint(v, 10, 31)
+	if err != nil || n == 0 {
+		p.bad("%s=%s: give a positive number", name, v)
+	}
+	return float64(n)
+}
+
+func (p *parser) buckets(name string) []string {
+	v := p.text(name)
+	if v == "" {
+		return nil
+	}
+	var list []string
+	for name := range strings.SplitSeq(v, ",") {
+		list = append(list, strings.TrimSpace(name))
+	}
+	for i, bucket := range list {
+		if !bucketName.MatchString(bucket) {
+			p.bad("%s: %q cannot be the name of a bucket", name, bucket)
+		} else if slices.Contains(list[:i], bucket) {
+			p.bad("%s: %s stands there twice", name, bucket)
+		}
+	}
+	return list
+}
+
+// unknown refuses names that are not ours: a misspelt choice would otherwise be none. The CDK's own have a colon.
+func (p *parser) unknown() {
+	for _, name := range slices.Sorted(maps.Keys(p.values)) {
+		if !strings.Contains(name, ":") && !slices.Contains(p.known, name) {
+			slices.Sort(p.known)
+			p.bad("-c %s: there is no such choice; these are: %s", name, strings.Join(p.known, ", "))
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSettingsHaveDefaults(t *testing.T) {
+	got, err := parseSettings(map[string]any{"aws:cdk:enable-path-metadata": true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := settings{scratch: "efs", batch: true, batchNetwork: "public", arch: "x86_64"}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{})); diff != "" {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+}
+
+func TestBatchNeedsANetworkAndIsLeftOutWhereThereIsNone(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		context map[string]any
+		want    bool
+	}{
+		{"a file system brings a network", map[string]any{"scratch": "efs"}, true},
+		{"scratch in S3 brings none", map[string]any{"scratch": "s3"}, false},
+		{"a GPU needs Batch", map[string]any{"scratch": "s3", "gpu": "true"}, true},
+		{"asked for", map[string]any{"scratch": "s3", "batch": "true"}, true},
+		{"refused", map[string]any{"batch": "false"}, false},
+		{"refused in cdk.json", map[string]any{"batch": false}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := parseSettings(c.context)
+			if err != nil || got.batch != c.want {
+				t.Errorf("batch %v, error %v; want %v", got.batch, err, c.want)
+			}
+		})
+	}
+}
+
+func TestSettingsReadLists(t *testing.T) {
+	for name, value := range map[string]any{"text": "one-bucket, another-bucket", "list": []any{"one-bucket", "another-bucket"}} {
+		got, err := parseSettings(map[string]any{"sourceBuckets": value})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff([]string{"one-bucket", "another-bucket"}, got.sourceBuckets); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestABadSettingIsOneClearError(t *testing.T) {
+	for _, c := range []struct{ name, value, want string }{
+		{"scratch", "nfs", "scratch=nfs: choose efs or s3"},
+		{"arch", "x86", "arch=x86: choose x86_64 or arm64"},
+		{"gpu", "yes", "gpu=yes: choose true or false"},
+		{"batchNetwork", "private", "choose public or isolated"},
+		{"imageUri", "docker.io/mapreel:v1", "is not an image in ECR"},
+		{"imageUri", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mapreel", "is not an image in ECR"},
+		{"sourceBuckets", "s3://films", "cannot be the name of a bucket"},
+		{"destinationBuckets", "films,films", "stands there twice"},
+		{"encodeConcurrency", "0", "give a positive number"},
+		{"sratch", "s3", "-c sratch: there is no such choice; these are: arch, batch"},
+	} {
+		t.Run(c.name+"="+c.value, func(t *testing.T) {
+			_, err := parseSettings(map[string]any{c.name: c.value})
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %v; want one line with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
+	for _, context := range []map[string]any{
+		{"gpu": "true", "batch": "false"},
+		{"gpu": "true", "arch": "arm64"},
+		{"batchNetwork": "isolated", "batch": "false"},
+		{"batchNetwork": "isolated", "scratch": "s3"},
+	} {
+		if s, err := parseSettings(context); err == nil {
+			t.Errorf("%v is accepted as %+v", context, s)
+		}
+	}
+}

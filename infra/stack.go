@@ -1,0 +1,58 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
+)
+
+// newStack puts mapreel into app. root is the folder that functions/Dockerfile is built in.
+func newStack(app awscdk.App, chosen settings, root string) error {
+	stack := awscdk.NewStack(app, jsii.String("mapreel"), &awscdk.StackProps{
+		Description: jsii.String("mapreel: transcodes a video by MapReduce. https://github.com/mapreel/mapreel"),
+	})
+	awscdk.Tags_Of(stack).Add(jsii.String("project"), jsii.String("mapreel"), nil)
+
+	net := newNetwork(stack, chosen)          // none, where nothing needs one
+	store := newStorage(stack, chosen, net)   // ledger, scratch, sources, destinations
+	img, err := newImage(stack, chosen, root) // one for all functions and for Batch
+	if err != nil {
+		return err
+	}
+	fns := newFunctions(stack, chosen, net, store, img) // one a task
+	queues := newBatch(stack, chosen, net, store, img)  // for segments that Lambda cannot finish
+	flow, err := newWorkflow(stack, store, fns, queues) // the definition, and what it may do
+	if err != nil {
+		return err
+	}
+	bus := newEvents(stack, chosen, store, fns, flow) // what happens outside of an execution
+	watch := newWatch(stack, store, fns, flow)        // dashboard and alarms
+
+	for name, value := range map[string]*string{
+		"StateMachineArn":   flow.machine.StateMachineArn(),
+		"SourceBucket":      store.sources[0].bucket.BucketName(),
+		"DestinationBucket": store.destinations[0].bucket.BucketName(),
+		"ScratchBucket":     store.bucket.BucketName(),
+		"LedgerTable":       store.table.TableName(),
+		"FinishedJobsBus":   bus.EventBusName(),
+		"DashboardName":     watch.DashboardName(),
+	} {
+		awscdk.NewCfnOutput(stack, jsii.String(name), &awscdk.CfnOutputProps{Value: value})
+	}
+	return nil
+}
+
+// excuse writes the reason why a finding of cdk-nag stays to the resource that it is about, with what it applies to.
+// The template carries it as metadata, and a test asks for it wherever a policy has a wildcard.
+func excuse(construct constructs.IConstruct, rule, reason string, findings ...string) {
+	suppression := &cdknag.NagPackSuppression{Id: jsii.String("AwsSolutions-" + rule), Reason: jsii.String(reason)}
+	if len(findings) > 0 {
+		var list []any
+		for _, f := range findings {
+			list = append(list, f)
+		}
+		suppression.AppliesTo = &list
+	}
+	cdknag.NagSuppressions_AddResourceSuppressions(construct, &[]*cdknag.NagPackSuppression{suppression}, jsii.Bool(true))
+}

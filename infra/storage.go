@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsefs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// mountPoint is where functions and Batch jobs find the shared file system. Lambda allows only what lies under /mnt.
+const mountPoint = "/mnt/scratch"
+
+// worker is the user that the image runs as; the file system's access point makes every write his.
+const worker = "1000"
+
+// storage is what outlives a function: the ledger, the scratch between stages, sources and destinations.
+type storage struct {
+	table        awsdynamodb.Table
+	bucket       awss3.Bucket // scratch: the lists of segments, and with scratch=s3 the pieces
+	files        awsefs.FileSystem
+	access       awsefs.AccessPoint // nil with scratch=s3
+	sources      []place
+	destinations []place
+	media        awss3.Bucket // nil where existing buckets hold sources and outputs
+}
+
+// place is a prefix of a bucket.
+type place struct {
+	bucket awss3.IBucket
+	prefix string
+}
+
+// objects is the ARN of everything in a place.
+func (p place) objects() *string { return p.bucket.ArnForObjects(jsii.String(p.prefix + "*")) }
+
+func newStorage(stack awscdk.Stack, chosen settings, net *network) storage {
+	s := storage{table: newTable(stack), bucket: newScratchBucket(stack)}
+	if chosen.scratch == "efs" {
+		s.files, s.access = newFiles(stack, net)
+	}
+	if len(chosen.sourceBuckets) == 0 || len(chosen.destinationBuckets) == 0 {
+		s.media = newMediaBucket(stack, chosen)
+	}
+	s.sources = places(stack, "Source", chosen.sourceBuckets, s.media, "in/")
+	s.destinations = places(stack, "Destination", chosen.destinationBuckets, s.media, "out/")
+	return s
+}
+
+func places(stack awscdk.Stack, id string, names []string, media awss3.Bucket, prefix string) []place {
+	if len(names) == 0 {
+		return []place{{media, prefix}}
+	}
+	var list []place
+	for i, name := range names {
+		bucket := awss3.Bucket_FromBucketName(stack, jsii.String(fmt.Sprint(id, i)), jsii.String(name))
+		list = append(list, place{bucket, ""})
+	}
+	return list
+}
+
+func newTable(stack awscdk.Stack) awsdynamodb.Table {
+	table := awsdynamodb.NewTable(stack, jsii.String("Ledger"), &awsdynamodb.TableProps{
+		PartitionKey:        &awsdynamodb.Attribute{Name: jsii.String("pk"), Type: awsdynamodb.AttributeType_STRING},
+		SortKey:             &awsdynamodb.Attribute{Name: jsii.String("sk"), Type: awsdynamodb.AttributeType_STRING},
+		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
+		TimeToLiveAttribute: jsii.String("expiresAt"),
+		RemovalPolicy:       awscdk.RemovalPolicy_DESTROY,
+	})
+	excuse(table, "DDB3", "Records of work live for hours. What is lost is planned again from the source.")
+	return table
+}
+
+func newScratchBucket(stack awscdk.Stack) awss3.Bucket {
+	bucket := awss3.NewBucket(stack, jsii.String("Scratch"), &awss3.BucketProps{
+		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
+		Encryption:        awss3.BucketEncryption_S3_MANAGED,
+		EnforceSSL:        jsii.Bool(true),
+		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
+		LifecycleRules: &[]*awss3.LifecycleRule{{
+			Id:                                  jsii.String("pieces"),
+			Expiration:                          awscdk.Duration_Days(jsii.Number(3)), // longer than the machine's time limit
+			AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(1)),
+		}},
+		AutoDeleteObjects: jsii.Bool(true),
+		RemovalPolicy:     awscdk.RemovalPolicy_DESTROY,
+	})
+	excuse(bucket.Policy(), "IAM5", "The CDK's function that empties the bucket when the stack goes must list and delete whatever is there.")
+	excuse(bucket, "S1", "Pieces live for hours and only mapreel's roles can read them; a log line for each costs more than the piece.")
+	return bucket
+}
+
+func newMediaBucket(stack awscdk.Stack, chosen settings) awss3.Bucket {
+	bucket := awss3.NewBucket(stack, jsii.String("Media"), &awss3.BucketProps{
+		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
+		Encryption:        awss3.BucketEncryption_S3_MANAGED,
+		EnforceSSL:        jsii.Bool(true),
+		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
+		LifecycleRules: &[]*awss3.LifecycleRule{{
+			Id:                                  jsii.String("unfinished-uploads"),
+			AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(1)),
+		}},
+		RemovalPolicy: awscdk.RemovalPolicy_RETAIN, // it holds the user's media
+	})
+	if chosen.startOnUpload {
+		// The property itself: the construct's own switch would add a function that does nothing else.
+		bucket.Node().DefaultChild().(awss3.CfnBucket).AddPropertyOverride(
+			jsii.String("NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled"), true)
+	}
+	excuse(bucket, "S1", "Access logs need a bucket that never empties. CloudTrail's data events record the same for who needs it.")
+	return bucket
+}
+
+func newFiles(stack awscdk.Stack, net *network) (awsefs.FileSystem, awsefs.AccessPoint) {
+	doors := awsec2.NewSecurityGroup(stack, jsii.String("Files"), &awsec2.SecurityGroupProps{
+		Vpc: net.vpc, Description: jsii.String("mapreel file system: NFS from workers"), AllowAllOutbound: jsii.Bool(false),
+	})
+	doors.Connections().AllowFrom(net.workers, awsec2.Port_Tcp(jsii.Number(2049)), jsii.String("NFS")) // both groups' rules
+	files := awsefs.NewFileSystem(stack, jsii.String("FileSystem"), &awsefs.FileSystemProps{
+		Vpc: net.vpc, VpcSubnets: net.isolated, SecurityGroup: doors,
+		Encrypted:              jsii.Bool(true),
+		ThroughputMode:         awsefs.ThroughputMode_ELASTIC,
+		EnableAutomaticBackups: jsii.Bool(false), // pieces can be made again
+		RemovalPolicy:          awscdk.RemovalPolicy_DESTROY,
+		// With a policy that allows nothing, only roles that are allowed to mount may, and only with TLS.
+		FileSystemPolicy: awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &[]awsiam.PolicyStatement{
+			awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+				Effect:     awsiam.Effect_DENY,
+				Principals: &[]awsiam.IPrincipal{awsiam.NewAnyPrincipal()},
+				Actions:    jsii.Strings("*"),
+				Conditions: &map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},
+			}),
+		}}),
+		AllowAnonymousAccess: jsii.Bool(true), // leaves the policy as it stands above
+	})
+	access := files.AddAccessPoint(jsii.String("Pieces"), &awsefs.AccessPointOptions{
+		Path:      jsii.String("/pieces"),
+		CreateAcl: &awsefs.Acl{OwnerUid: jsii.String(worker), OwnerGid: jsii.String(worker), Permissions: jsii.String("750")},
+		PosixUser: &awsefs.PosixUser{Uid: jsii.String(worker), Gid: jsii.String(worker)},
+	})
+	return files, access
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// slowSegment is how long nine in ten segments may take on Lambda before something is said: a Map whose segments come near
+// the function's limit is about to hand them to Batch, or to fail.
+const slowSegment = 10 * 60 * 1000 // milliseconds; the function has 15 minutes
+
+// newWatch makes the dashboard and the alarms. They cost by the month beyond CloudWatch's free three and ten.
+func newWatch(
+	stack awscdk.Stack, store storage, fns map[string]awslambda.DockerImageFunction, flow workflow,
+) awscloudwatch.Dashboard {
+	machine, encode := flow.machine, fns["encode"]
+	sum := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: awscdk.Duration_Minutes(jsii.Number(1))}
+	segment := func(statistic string) awscloudwatch.IMetric {
+		return encode.MetricDuration(&awscloudwatch.MetricOptions{Statistic: jsii.String(statistic), Label: jsii.String(statistic)})
+	}
+
+	// Each failed step's error is a line in the machine's log; its name, our kind of error, becomes a dimension.
+	namespace := jsii.String(*stack.StackName() + "/errors")
+	awslogs.NewMetricFilter(stack, jsii.String("Kinds"), &awslogs.MetricFilterProps{
+		LogGroup:        flow.logs,
+		FilterPattern:   awslogs.FilterPattern_Literal(jsii.String(`{ ($.type = "LambdaFunctionFailed" || $.type = "TaskFailed") && $.details.error = * }`)),
+		MetricNamespace: namespace, MetricName: jsii.String("Errors"), MetricValue: jsii.String("1"),
+		Dimensions: &map[string]*string{"Kind": jsii.String("$.details.error")},
+	})
+	kinds := awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+		Expression:   jsii.String(fmt.Sprintf(`SEARCH('{"%s",Kind} MetricName="Errors"', 'Sum', 60)`, *namespace)),
+		UsingMetrics: &map[string]awscloudwatch.IMetric{}, Label: jsii.String(""),
+	})
+	batch := func(name string) awscloudwatch.IMetric {
+		return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+			Namespace: jsii.String("AWS/States"), MetricName: jsii.String("ServiceIntegrations" + name), Label: jsii.String(name),
+			Statistic: jsii.String("Sum"),
+			DimensionsMap: &map[string]*string{
+				"ServiceIntegrationResourceArn": jsii.String("arn:" + *stack.Partition() + ":states:::batch:submitJob.sync"),
+			},
+		})
+	}
+	throttles := []awscloudwatch.IMetric{machine.MetricThrottled(sum)}
+	for _, task := range slices.Sorted(maps.Keys(fns)) {
+		throttles = append(throttles, fns[task].MetricThrottles(&awscloudwatch.MetricOptions{
+			Statistic: jsii.String("Sum"), Label: jsii.String(task),
+		}))
+	}
+	graphs := []awscloudwatch.IWidget{
+		graph("Executions", machine.MetricStarted(sum), machine.MetricSucceeded(sum), machine.MetricFailed(sum), machine.MetricTimedOut(sum)),
+		graph("Segments: milliseconds on Lambda", segment("p50"), segment("p90"), segment("Maximum")),
+		graph("Errors by kind", kinds),
+		graph("Throttles", throttles...),
+		graph("Batch: jobs", batch("Scheduled"), batch("Succeeded"), batch("Failed"), batch("TimedOut")),
+	}
+	if store.files != nil {
+		files := func(name string) awscloudwatch.IMetric {
+			return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+				Namespace: jsii.String("AWS/EFS"), MetricName: jsii.String(name), Statistic: jsii.String("Sum"),
+				DimensionsMap: &map[string]*string{"FileSystemId": store.files.FileSystemId()},
+			})
+		}
+		graphs = append(graphs, graph("File system: bytes", files("DataReadIOBytes"), files("DataWriteIOBytes"), files("MetadataIOBytes")))
+	}
+	var rows []*[]awscloudwatch.IWidget
+	for pair := range slices.Chunk(graphs, 2) {
+		rows = append(rows, &pair)
+	}
+	dashboard := awscloudwatch.NewDashboard(stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{Widgets: &rows})
+
+	alarm(stack, "ExecutionsFailed", "A job failed. Its execution's history says at which state; redrive it once the cause is gone.",
+		machine.MetricFailed(fiveMinutes("Sum")), 1, 1)
+	alarm(stack, "ExecutionsTimedOut", "A job did not end within the machine's time limit.",
+		machine.MetricTimedOut(fiveMinutes("Sum")), 1, 1)
+	alarm(stack, "Throttled", "Lambda turned Encode away for a quarter of an hour: ask for more concurrency, or request less.",
+		encode.MetricThrottles(fiveMinutes("Sum")), 100, 3)
+	alarm(stack, "SlowMap", "Nine in ten segments take more than 10 minutes: request shorter segments, or Batch.",
+		encode.MetricDuration(fiveMinutes("p90")), slowSegment, 2)
+	return dashboard
+}
+
+func fiveMinutes(statistic string) *awscloudwatch.MetricOptions {
+	return &awscloudwatch.MetricOptions{Statistic: jsii.String(statistic), Period: awscdk.Duration_Minutes(jsii.Number(5))}
+}
+
+func graph(title string, metrics ...awscloudwatch.IMetric) awscloudwatch.IWidget {
+	return awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{
+		Title: jsii.String(title), Left: &metrics, Width: jsii.Number(12),
+	})
+}
+
+// alarm says something when metric reaches threshold for so many periods in a row. Its state is an event on the account's
+// bus, so whoever wants a mail or a page makes a rule.
+func alarm(stack awscdk.Stack, id, text string, metric awscloudwatch.IMetric, threshold, periods float64) {
+	awscloudwatch.NewAlarm(stack, jsii.String(id), &awscloudwatch.AlarmProps{
+		AlarmDescription:   jsii.String("mapreel: " + text),
+		Metric:             metric,
+		Threshold:          jsii.Number(threshold),
+		EvaluationPeriods:  jsii.Number(periods),
+		ComparisonOperator: awscloudwatch.ComparisonOperator_GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+		TreatMissingData:   awscloudwatch.TreatMissingData_NOT_BREACHING,
+	})
+}
