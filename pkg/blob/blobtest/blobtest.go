@@ -65,8 +65,23 @@ func testRanges(t *testing.T, open func(*testing.T) blob.Store) {
 	body := random(1, size)
 	put(t, s, "a/b", body)
 	for _, r := range []struct{ offset, length int64 }{
-		{0, -1}, {0, 0}, {0, 1}, {0, size}, {0, size + 1}, {1, -1}, {1, 2}, {size - 1, 1}, {size - 1, -1}, {size - 1, 5},
-		{size, -1}, {size, 0}, {size, 1}, {size + 1, -1}, {size + 1, 7}, {1 << 40, -1}, {1 << 40, 1},
+		{0, -1},
+		{0, 0},
+		{0, 1},
+		{0, size},
+		{0, size + 1},
+		{1, -1},
+		{1, 2},
+		{size - 1, 1},
+		{size - 1, -1},
+		{size - 1, 5},
+		{size, -1},
+		{size, 0},
+		{size, 1},
+		{size + 1, -1},
+		{size + 1, 7},
+		{1 << 40, -1},
+		{1 << 40, 1},
 	} {
 		got, err := readRange(t.Context(), s, "a/b", r.offset, r.length)
 		if err != nil {
@@ -224,9 +239,12 @@ func testCompose(t *testing.T, open func(*testing.T) blob.Store) {
 			{Bytes: []byte("head")}, {From: foreign, Key: "in/c", Offset: 1, Length: 2000}, {Bytes: []byte("tail")},
 		},
 		"all of them, twice": {
-			{From: own, Key: "in/a", Length: 1000}, {From: same, Key: "in/b", Length: 2000},
-			{From: foreign, Key: "in/c", Length: 3000}, {Bytes: []byte("x")},
-			{From: own, Key: "in/a", Length: 1000}, {From: same, Key: "in/b", Length: 2000},
+			{From: own, Key: "in/a", Length: 1000},
+			{From: same, Key: "in/b", Length: 2000},
+			{From: foreign, Key: "in/c", Length: 3000},
+			{Bytes: []byte("x")},
+			{From: own, Key: "in/a", Length: 1000},
+			{From: same, Key: "in/b", Length: 2000},
 			{From: foreign, Key: "in/c", Length: 3000},
 		},
 	} {

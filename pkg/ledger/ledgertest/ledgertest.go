@@ -329,8 +329,8 @@ func testAbsent(t *testing.T, l ledger.Ledger) {
 		is(t, l.Complete(t.Context(), job, id, 1, nil), ledger.ErrNotFound)
 		is(t, l.Fail(t.Context(), job, id, 1, ledger.Failure{}), ledger.ErrNotFound)
 		is(t, l.Reopen(t.Context(), job, id, 1), ledger.ErrNotFound)
-		for range l.Units(t.Context(), job, id) {
-			t.Errorf("a change of %s/%s, which is not there, made it", job, id)
+		for unit, err := range l.Units(t.Context(), job, id) {
+			t.Errorf("a change of %s/%s, which is not there, made %+v, %v", job, id, unit, err)
 		}
 	}
 	check("j", "w")

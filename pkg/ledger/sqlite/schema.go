@@ -52,7 +52,7 @@ PRAGMA user_version = 1;
 
 // prepare brings the file to WAL mode and to the current schema.
 func (l *Ledger) prepare(ctx context.Context) error {
-	if err := l.tx(ctx, migrate); err != nil {
+	if err := l.tx(ctx, func(tx *sql.Tx) error { return migrate(ctx, tx) }); err != nil {
 		return err
 	}
 	// To enter WAL mode SQLite asks for the whole file once and does not wait for it.
@@ -74,12 +74,12 @@ func (l *Ledger) prepare(ctx context.Context) error {
 }
 
 // migrate makes the tables in an empty file, and refuses a file that is not ours or of a newer mapreel.
-func migrate(tx *sql.Tx) error {
+func migrate(ctx context.Context, tx *sql.Tx) error {
 	var found, tables int
-	if err := tx.QueryRow("PRAGMA user_version").Scan(&found); err != nil {
+	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found); err != nil {
 		return err
 	}
-	if err := tx.QueryRow("SELECT count(*) FROM sqlite_master").Scan(&tables); err != nil {
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master").Scan(&tables); err != nil {
 		return err
 	}
 	switch {
@@ -97,7 +97,7 @@ func migrate(tx *sql.Tx) error {
 			Hint: "move it away, or choose another scratch folder",
 		}
 	}
-	_, err := tx.Exec(schema)
+	_, err := tx.ExecContext(ctx, schema)
 	return err
 }
 

@@ -35,12 +35,14 @@ import (
 	"github.com/versity/versitygw/embedgw"
 )
 
+// What the server accepts.
 const (
-	// AccessKey, SecretKey and Region are what the server accepts.
 	AccessKey = "tester"
 	SecretKey = "not-a-secret"
 	Region    = "us-east-1"
+)
 
+const (
 	rootEnv, addressEnv = "MAPREEL_TEST_S3_ROOT", "MAPREEL_TEST_S3_ADDRESS"
 
 	// startsWithin is how long the server may take to answer, on a machine that compiles at the same time.
@@ -92,7 +94,7 @@ type Server struct {
 // Start runs a server until the test ends.
 func Start(t *testing.T) *Server {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,11 +119,10 @@ func Start(t *testing.T) *Server {
 	go func() { exited <- child.Wait() }()
 	t.Cleanup(func() {
 		_ = stdin.Close()
-		select {
-		case <-exited:
-		case <-time.After(10 * time.Second):
-			_ = child.Process.Kill()
-			<-exited
+		stop := time.AfterFunc(10*time.Second, func() { _ = child.Process.Kill() })
+		defer stop.Stop()
+		if err := <-exited; err != nil {
+			t.Errorf("the S3 server: %v", err)
 		}
 	})
 	if err := s.ready(t.Context(), exited); err != nil {
