@@ -2,10 +2,33 @@ package ffmpeg
 
 import (
 	"runtime"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
+
+func TestTheSameArgumentsGiveTheSameBytesOnAnyNumberOfCores(t *testing.T) {
+	tools := found(t)
+	path := clip(t, "a.mp4", 2, "-c:v", "libx264", "-preset", "ultrafast")
+	in, stream := streamOf(t, tools, path, "mov", "video")
+	for _, r := range everyCodec {
+		t.Run(r.Codec, func(t *testing.T) {
+			v := Video{Input: in, Stream: stream.Index, Timebase: stream.Timebase, Threads: 2, Renditions: []Rendition{r}}
+			want := encode(t.Context(), t, tools, v)
+			onOneCore(t, func() {
+				if got := encode(t.Context(), t, tools, v); !slices.Equal(got, want) {
+					t.Errorf("%d cores gave %d bytes, one core gave %d, and they differ", runtime.NumCPU(), len(want), len(got))
+				}
+			})
+			for range 3 { // the order of threads differs from run to run
+				if got := encode(t.Context(), t, tools, v); !slices.Equal(got, want) {
+					t.Errorf("one run gave %d bytes, another gave %d, and they differ", len(want), len(got))
+				}
+			}
+		})
+	}
+}
 
 // onOneCore calls f with this thread, and every process that it starts, bound to one core.
 func onOneCore(t *testing.T, f func()) {

@@ -13,6 +13,7 @@ type Input struct {
 	Demuxer string
 	// Next is the piece that follows Location, as SplitArgs wrote it; "" = none. The two are read as one stream, so
 	// that the frames of an open GOP, which lie after the next keyframe in the file and before it in time, are found.
+	// Neither name may then hold "|"; names relative to RunOptions.Dir avoid it, whatever the folder is called.
 	Next string
 	// Late is how many seconds the input's timestamps lie after the source's: Offset for what SplitArgs or AudioArgs
 	// wrote, 0 for a source. It is taken off as the input is read.

@@ -86,6 +86,11 @@ func Run(ctx context.Context, program string, args []string, options RunOptions)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	started := time.Now()
+	if options.Dir != "" { // or else fork would say that the program is not there
+		if _, err := os.Stat(options.Dir); err != nil {
+			return Usage{}, fault.Wrap(fault.KindOf(err), err, "start "+name+" in its folder")
+		}
+	}
 	if err := cmd.Start(); err != nil {
 		return Usage{}, fault.Wrap(startKind(err), err, "start "+program)
 	}

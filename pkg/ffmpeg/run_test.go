@@ -4,18 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 )
@@ -77,111 +70,9 @@ func TestAnEndedContextStartsNothing(t *testing.T) {
 	}
 }
 
-// A program that ignores the interrupt is killed with everything that it started.
-func TestAStubbornGroupIsKilledWhole(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var child int
-	_, err := Run(ctx, "/bin/sh", []string{"-c", `trap "" INT TERM; sleep 60 & echo $!; wait; wait`}, RunOptions{
-		Grace: 100 * time.Millisecond,
-		Stdout: writerFunc(func(data []byte) (int, error) {
-			child, _ = strconv.Atoi(strings.TrimSpace(string(data)))
-			cancel()
-			return len(data), nil
-		}),
-	})
-	var exit *exec.ExitError
-	if !errors.Is(err, context.Canceled) || !errors.As(err, &exit) {
-		t.Errorf("error %v, want the context's and the program's", err)
-	}
-	if child == 0 || !gone(child) {
-		t.Errorf("process %d, which the program had started, is still there", child)
-	}
-}
-
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(data []byte) (int, error) { return f(data) }
-
-// gone waits until a process has ended.
-func gone(pid int) bool {
-	for range 100 {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil || strings.Contains(string(stat), ") Z ") { // a zombie waits for init, which is not us
-			return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || err == nil
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return false
-}
-
-// mortalVariable makes this test binary the parent that TestNothingSurvivesOurDeath kills.
-const mortalVariable = "MAPREEL_TEST_MORTAL"
-
-func TestMain(m *testing.M) {
-	if program := os.Getenv(mortalVariable); program != "" {
-		_, err := Run(context.Background(), program, endless, RunOptions{OnProgress: func(Progress) { fmt.Println("running") }})
-		fmt.Println("ended:", err)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
-
-func TestNothingSurvivesOurDeath(t *testing.T) {
-	tools := found(t)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	parent := exec.CommandContext(t.Context(), self)
-	parent.Env = append(os.Environ(), mortalVariable+"="+tools.FFmpeg)
-	out, err := parent.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := parent.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(out, make([]byte, len("running\n"))); err != nil {
-		t.Fatalf("the parent did not start ffmpeg: %v", err)
-	}
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", parent.Process.Pid, parent.Process.Pid))
-	if err != nil {
-		t.Skipf("this kernel does not list a process's children: %v", err)
-	}
-	for _, thread := range threads(t, parent.Process.Pid) {
-		more, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", parent.Process.Pid, thread))
-		if err == nil && thread != parent.Process.Pid {
-			children = append(append(children, ' '), more...)
-		}
-	}
-	pids := strings.Fields(string(children))
-	if len(pids) != 1 {
-		t.Fatalf("the parent has %d children, want 1: %q", len(pids), children)
-	}
-	if err := parent.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = parent.Wait() // "signal: killed", as wanted
-	if pid, _ := strconv.Atoi(pids[0]); !gone(pid) {
-		t.Errorf("ffmpeg, process %d, survived", pid)
-	}
-}
-
-func threads(t *testing.T, pid int) []int {
-	t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ids []int
-	for _, entry := range entries {
-		if id, err := strconv.Atoi(entry.Name()); err == nil {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
 
 func TestTheProgramSeesOnlyWhatItNeeds(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -209,12 +100,15 @@ func TestTheProgramRunsInItsFolderWithoutInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	if _, err := Run(t.Context(), "/bin/sh", []string{"-c", "pwd; cat; echo three >&3"}, RunOptions{Dir: dir, Stdout: &out, Pipe: &out}); err != nil {
+	var out, pipe bytes.Buffer
+	if _, err := Run(t.Context(), "/bin/sh", []string{"-c", "pwd; cat; echo three >&3"}, RunOptions{Dir: dir, Stdout: &out, Pipe: &pipe}); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Fields(out.String()); !cmp.Equal(got, []string{dir, "three"}) && !cmp.Equal(got, []string{"three", dir}) {
-		t.Errorf("output %q, want the folder and what went to descriptor 3", got)
+	if out.String() != dir+"\n" || pipe.String() != "three\n" {
+		t.Errorf("output %q and %q, want the folder and what went to descriptor 3", out.String(), pipe.String())
+	}
+	if _, err := Run(t.Context(), "/bin/sh", nil, RunOptions{Dir: dir + "/none"}); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("without its folder: error %v of kind %q, want NotFound", err, fault.KindOf(err))
 	}
 }
 

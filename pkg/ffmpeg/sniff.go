@@ -235,15 +235,16 @@ func sniffMXF(head []byte) (Container, bool) {
 	return Container{}, false
 }
 
-// tsRun is how many sync bytes in a row make a transport stream: chance alone gives one in 256⁵.
-const tsRun = 5
+// tsRun is how many sync bytes in a row make a transport stream: chance alone gives one in 256⁵. A shorter file must
+// have them at all its packets, and at tsLeast of them.
+const tsRun, tsLeast = 5, 3
 
 // sniffTS looks for packets of 188 bytes, 192 (a 4-byte time in front: Blu-ray, camcorders) or 204 (16 bytes of error
 // correction behind). A capture may begin within a packet.
 func sniffTS(head []byte) (Container, bool) {
 	for _, size := range []int{188, 192, 204} {
 		packets := min(len(head)/size, tsRun)
-		if packets < 2 || len(head) > tsRun*size && packets < tsRun {
+		if packets < tsLeast {
 			continue
 		}
 		for start := range min(size, len(head)-(packets-1)*size) {
