@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -14,6 +15,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/statemachine"
 )
 
@@ -25,21 +28,29 @@ type function struct {
 	allow   func(r rights) // what its stage does, and nothing else
 }
 
+// Where each sort of piece lies in scratch, for whatever job, as pkg/job says.
+var (
+	items    = job.ItemsKey("*")
+	splits   = path.Dir(job.SplitKey("*", 0)) + "/*"
+	pictures = under(job.VideoUnit(0))
+	sounds   = under(job.AudioUnit(0))
+	merged   = under(job.OutputUnit("name")) // what Merge hands to ffmpeg on the way to a container that is not ours
+)
+
+// under is the pattern of the pieces of every unit like this one.
+func under(unit string) string { return path.Dir(job.PieceKey("*", unit, 0, 0, "mp4")) + "/*" }
+
 // functions has a row for each of statemachine.Tasks.
 var functions = map[string]function{
 	"analyse": {1769, 5, 512, func(r rights) { r.readSources(); r.findSources(); r.plan() }},
-	"split":   {1769, 15, 10240, func(r rights) { r.readSources(); r.plan(); r.write("*/split/*") }},
+	"split":   {1769, 15, 10240, func(r rights) { r.readSources(); r.plan(); r.write(splits) }},
 	"encode":  {3538, 15, 10240, encoding}, // two processors: job.DefaultThreads
-	"audio": {1769, 15, 4096, func(r rights) {
-		r.readSources()
-		r.record()
-		r.read("*/split/*")
-		r.write("*/audio/*")
-	}},
+	"audio":   {1769, 15, 4096, func(r rights) { r.readSources(); r.record(); r.write(sounds) }},
 	"merge": {1769, 15, 10240, func(r rights) {
 		r.readSources() // subtitles and chapters are taken from there
 		r.record()
-		r.read("*/video/*", "*/audio/*")
+		r.read(pictures, sounds)
+		r.write(merged)
 		r.publish()
 	}},
 	"finish": {1024, 10, 512, func(r rights) { r.record(); r.clear() }},
@@ -49,8 +60,8 @@ var functions = map[string]function{
 func encoding(r rights) {
 	r.readSources()
 	r.record()
-	r.read("*/split/*")
-	r.write("*/video/*")
+	r.read(splits)
+	r.write(pictures)
 }
 
 // binaries is the folder in the image where each task's program lies under its name.
@@ -201,24 +212,34 @@ func (r rights) findSources() {
 	}
 }
 
-// plan writes a job's record, its units and the list of its segments.
+// plan writes a job's record, its units and the list of its segments, and looks at what an earlier run left: pieces in
+// scratch, and outputs where they were asked for.
 func (r rights) plan() {
 	r.allow([]string{
-		"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem",
+		"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query",
+		"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem",
 	}, r.store.table.TableArn())
-	r.allow([]string{"s3:GetObject", "s3:PutObject"}, r.store.bucket.ArnForObjects(jsii.String("*/items.json")))
+	r.allow([]string{"s3:PutObject"}, r.store.bucket.ArnForObjects(jsii.String(items)))
+	if r.store.access == nil {
+		r.allow([]string{"s3:ListBucket"}, r.store.bucket.BucketArn())
+	}
+	for _, p := range r.store.destinations {
+		r.allow([]string{"s3:GetObject"}, p.objects())
+		r.allow([]string{"s3:ListBucket"}, p.bucket.BucketArn()) // "not there" and "forbidden", as with sources
+	}
 }
 
 // record reads the plan and changes the state of units.
 func (r rights) record() {
-	r.allow([]string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"}, r.store.table.TableArn())
+	r.allow([]string{"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem"}, r.store.table.TableArn())
 }
 
-// read and write give pieces in the scratch bucket; with a file system there are none there.
+// read and write give pieces in the scratch bucket; with a file system there are none there. Who writes pieces removes
+// those of his attempts that nobody will use.
 func (r rights) read(patterns ...string) { r.pieces([]string{"s3:GetObject"}, patterns) }
 
 func (r rights) write(patterns ...string) {
-	r.pieces([]string{"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"}, patterns)
+	r.pieces([]string{"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}, patterns)
 }
 
 func (r rights) pieces(actions, patterns []string) {
@@ -237,8 +258,12 @@ func (r rights) publish() {
 	}
 }
 
-// clear removes a job's pieces.
+// clear removes a job's pieces and the list of its segments.
 func (r rights) clear() {
+	if r.store.access != nil {
+		r.allow([]string{"s3:DeleteObject"}, r.store.bucket.ArnForObjects(jsii.String(items)))
+		return
+	}
 	r.allow([]string{"s3:ListBucket"}, r.store.bucket.BucketArn())
 	r.allow([]string{"s3:DeleteObject"}, r.store.bucket.ArnForObjects(jsii.String("*")))
 }

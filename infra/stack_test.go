@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +18,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/statemachine"
 )
 
@@ -514,7 +517,8 @@ func TestStagesMayDoWhatTheyDo(t *testing.T) {
 		action string
 		tasks  []string
 	}{
-		{"s3:DeleteObject", []string{"Finish"}},
+		{"s3:DeleteObject", []string{"Audio", "Encode", "Finish", "Merge", "Split"}},
+		{"dynamodb:PutItem", []string{"Analyse", "Split"}},
 		{"dynamodb:BatchWriteItem", []string{"Analyse", "Split"}},
 		{"dynamodb:UpdateItem", []string{"Analyse", "Audio", "Encode", "Finish", "Merge", "Split"}},
 		{"s3:PutObject", []string{"Analyse", "Audio", "Encode", "Merge", "Split"}},
@@ -530,6 +534,23 @@ func TestStagesMayDoWhatTheyDo(t *testing.T) {
 		}
 		if diff := cmp.Diff(c.tasks, got); diff != "" {
 			t.Errorf("who may %s (-want +got):\n%s", c.action, diff)
+		}
+	}
+}
+
+func TestPatternsOfPiecesFitTheirKeys(t *testing.T) {
+	for _, c := range []struct{ pattern, key string }{
+		{items, job.ItemsKey("0a1b")},
+		{splits, job.SplitKey("0a1b", 12)},
+		{pictures, job.PieceKey("0a1b", job.VideoUnit(12), 1, 0, "mp4")},
+		{sounds, job.PieceKey("0a1b", job.AudioUnit(3), 2, 0, "mkv")},
+		{merged, job.PieceKey("0a1b", job.OutputUnit("film"), 1, 0, "mp4")},
+	} {
+		if ok, err := path.Match(c.pattern, c.key); err != nil || !ok {
+			t.Errorf("the pattern %s does not fit %s", c.pattern, c.key)
+		}
+		if strings.Count(c.pattern, "*") > 2 || strings.HasPrefix(c.pattern, "*/*") {
+			t.Errorf("the pattern %s fits more than its sort of piece", c.pattern)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 )
 
 // mountPoint is where functions and Batch jobs find the shared file system. Lambda allows only what lies under /mnt.
@@ -65,10 +67,10 @@ func places(stack awscdk.Stack, id string, names []string, media awss3.Bucket, p
 
 func newTable(stack awscdk.Stack) awsdynamodb.Table {
 	table := awsdynamodb.NewTable(stack, jsii.String("Ledger"), &awsdynamodb.TableProps{
-		PartitionKey:        &awsdynamodb.Attribute{Name: jsii.String("pk"), Type: awsdynamodb.AttributeType_STRING},
-		SortKey:             &awsdynamodb.Attribute{Name: jsii.String("sk"), Type: awsdynamodb.AttributeType_STRING},
+		PartitionKey:        &awsdynamodb.Attribute{Name: jsii.String(dynamo.PartitionKey), Type: awsdynamodb.AttributeType_STRING},
+		SortKey:             &awsdynamodb.Attribute{Name: jsii.String(dynamo.SortKey), Type: awsdynamodb.AttributeType_STRING},
 		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
-		TimeToLiveAttribute: jsii.String("expiresAt"),
+		TimeToLiveAttribute: jsii.String(dynamo.TTL),
 		RemovalPolicy:       awscdk.RemovalPolicy_DESTROY,
 	})
 	excuse(table, "DDB3", "Records of work live for hours. What is lost is planned again from the source.")

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
+
 	"github.com/mapreel/mapreel/statemachine"
 )
 
@@ -62,7 +63,7 @@ func newWorkflow(
 		}))
 	}
 	allow([]string{"lambda:InvokeFunction"}, invoked...)
-	allow([]string{"s3:GetObject"}, store.bucket.ArnForObjects(jsii.String("*/items.json"))) // what the Map reads
+	allow([]string{"s3:GetObject"}, store.bucket.ArnForObjects(jsii.String(items))) // what the Map reads
 	if len(batch) > 0 {
 		allow([]string{"batch:SubmitJob"}, batch...)
 		allow([]string{"batch:DescribeJobs", "batch:TerminateJob"}, jsii.String("*"))

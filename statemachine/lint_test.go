@@ -10,9 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/recolabs/gnata"
+
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/job"
-	"github.com/recolabs/gnata"
 )
 
 // The rules that asl-validator does not know. Each has a mutant below that breaks it.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/invopop/jsonschema"
+
 	"github.com/mapreel/mapreel/pkg/job"
 )
 

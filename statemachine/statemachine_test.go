@@ -13,8 +13,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/recolabs/gnata"
+
+	"github.com/mapreel/mapreel/pkg/job"
 )
 
 // resources are the placeholders that stand for something other than a task's function.
