@@ -44,20 +44,20 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	  echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
 	done
 
-# CDK="-c scratch=s3 -c gpu=true" passes the choices of infra/settings.go.
+# WITH="-c scratch=s3 -c gpu=true" passes the choices of infra/settings.go.
 cdk := node_modules/.bin/cdk
 
-synth: setup ## write the CloudFormation template to cdk.out; CDK="-c name=value …" passes choices
-	$(cdk) synth --quiet $(CDK)
+synth: setup ## write the CloudFormation template to cdk.out; WITH="-c name=value …" passes choices
+	$(cdk) synth --quiet $(WITH)
 
 diff: setup ## show what a deploy would change
-	$(cdk) diff $(CDK)
+	$(cdk) diff $(WITH)
 
 deploy: setup ## put mapreel on AWS, or update it
-	$(cdk) deploy $(CDK)
+	$(cdk) deploy $(WITH)
 
 destroy: setup ## remove mapreel from AWS; the media bucket stays
-	$(cdk) destroy $(CDK)
+	$(cdk) destroy $(WITH)
 
 clean: ## remove what was built and made here; the linter stays
 	rm -rf bin/mapreel .demo cdk.out
