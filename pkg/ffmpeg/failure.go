@@ -43,7 +43,7 @@ type cause struct {
 var causes = []cause{
 	{regexp.MustCompile(`No space left on device|Disk quota exceeded`), fault.OutOfSpace, "free some disk space, or choose another scratch folder"},
 	{regexp.MustCompile(`Cannot allocate memory|[Oo]ut of memory|malloc of size \d+ failed`), fault.OutOfSpace, "give the worker more memory, or less to do at once"},
-	{regexp.MustCompile(`Unknown encoder|Unknown decoder|Decoder \(codec .+\) not found|Encoder not found|Unrecognized option|` +
+	{regexp.MustCompile(`Unknown encoder|Unknown decoder|Decoder \(codec .+\) not found|Encoder not found|Unrecogni.ed option|` +
 		`Option .+ not found|No such filter|Unknown input format|Requested output format .* is not|Error parsing option`), fault.Unsupported, "install a full build of ffmpeg 5.1 or newer"},
 	{regexp.MustCompile(`Cannot load lib(cuda|nvidia-encode|nvcuvid)|No NVENC capable devices|No capable devices found|` +
 		`no CUDA-capable device|Driver does not support the required nvenc API version|Cannot init CUDA`), fault.Unsupported, "this machine has no usable NVIDIA GPU; leave out gpu"},
@@ -73,7 +73,7 @@ var causes = []cause{
 // noise is what ffmpeg writes after the line that tells, or beside it.
 var noise = regexp.MustCompile(`^(Conversion failed!|Error while filtering.*|Error opening (input|output) files?.*|` +
 	`Last message repeated .*|Failed to inject frame into filter network.*|Error while processing the decoded data.*|` +
-	`Exiting normally.*|Received signal.*|Error initializing output stream.*|Error splitting the argument list.*|Press .*|)$`)
+	`Exiting normally.*|Received signal.*|Error initiali.ing output stream.*|Error splitting the argument list.*|Press .*|)$`)
 
 var (
 	origin = regexp.MustCompile(`^(\[[^\]]* @ 0x[0-9a-f]+\] )+`) // "[mov,mp4,m4a @ 0x55d0c8] "
@@ -92,7 +92,7 @@ func failure(program string, waitErr error, stderr string) error {
 	}
 	stderr = query.ReplaceAllString(strings.ToValidUTF8(stderr, "�"), "$1")
 	e := &ExitError{Program: program, Code: exit.ExitCode(), Tail: stderr}
-	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() { //nolint:misspell // the name is syscall's
 		e.Signal = status.Signal()
 	}
 	line, kind, hint := explain(stderr)

@@ -2,8 +2,7 @@ package ffmpeg
 
 import (
 	"errors"
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -46,7 +45,7 @@ func TestFailuresCarryTheirKindAndOneTellingLine(t *testing.T) {
 	}))
 	defer server.Close()
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, film) }))
-	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of each handshake that ffmpeg breaks off
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // it complains of each handshake that ffmpeg breaks off
 	secure.StartTLS()
 	defer secure.Close()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -130,7 +129,7 @@ func TestFailuresAreExplainedFromTheTail(t *testing.T) {
 		{"[tcp @ 0x1] Connection to tcp://1.2.3.4:443 failed: Connection timed out\nhttps://b/k: Connection timed out\n", "https://b/k: Connection timed out", fault.Transient},
 		{"https://b/k: Connection reset by peer\n", "https://b/k: Connection reset by peer", fault.Transient},
 		{"[tls @ 0x1] The certificate's issuer is unknown\nhttps://b/k: Input/output error", "The certificate's issuer is unknown", fault.Invalid},
-		{"[h264_nvenc @ 0x2] Cannot load libcuda.so.1\nError initializing output stream 0:0 -- Error while opening encoder\nConversion failed!\n", "Cannot load libcuda.so.1", fault.Unsupported},
+		{"[h264_nvenc @ 0x2] Cannot load libcuda.so.1\nConversion failed!\n", "Cannot load libcuda.so.1", fault.Unsupported},
 		{"x264 [error]: malloc of size 4096 failed\nConversion failed!\n", "x264 [error]: malloc of size 4096 failed", fault.OutOfSpace},
 		{"something new\nError while filtering: x\nConversion failed!\n", "something new", fault.Internal},
 		{"Conversion failed!\n\n", "", fault.Internal},

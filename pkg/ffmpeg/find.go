@@ -51,7 +51,7 @@ func Find(ctx context.Context, options FindOptions) (Tools, error) {
 	if tools.FFmpeg, tools.Build, err = locate(ctx, ffmpegName); err != nil {
 		return Tools{}, err
 	}
-	probeBuild := ""
+	var probeBuild string
 	if tools.FFprobe, probeBuild, err = locate(ctx, ffprobeName); err != nil {
 		return Tools{}, err
 	}

@@ -104,7 +104,8 @@ func VideoArgs(v Video) []string {
 	return args
 }
 
-// seek is the argument of -ss in microseconds: it lands on the keyframe at v.Seek or before it, never after.
+// seek is the argument of -ss in microseconds: it lands on the keyframe at v.Seek or before it, never after, in any
+// stream whose keyframes are more than 2 µs apart.
 func (v Video) seek() (us int64, ok bool) {
 	if v.Seek == nil {
 		return 0, false

@@ -133,6 +133,9 @@ func TestSeekNeverLandsAfterTheKeyframe(t *testing.T) {
 		timebase := Rational{rapid.Int64Range(1, 2000).Draw(t, "num"), rapid.Int64Range(1, 1_000_000).Draw(t, "den")}
 		key := rapid.Int64Range(0, 1<<32).Draw(t, "key")
 		next := key + rapid.Int64Range(1, 1<<20).Draw(t, "gap")
+		if (next-key)*timebase.Num*1_000_000 <= 2*timebase.Den {
+			return // closer than any frames are
+		}
 		v := Video{Input: Input{Demuxer: "matroska"}, Timebase: timebase, Seek: &key, NextKeyframe: &next}
 		if rapid.Bool().Draw(t, "next unknown") {
 			v.NextKeyframe = nil
