@@ -111,7 +111,8 @@ func createLocked(root *os.Root, folder string) (string, *os.File, error) {
 		if err == nil {
 			f, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		}
-		if errors.Is(err, fs.ErrNotExist) && attempt < folderAttempts {
+		// MkdirAll says that a folder exists, too, when it vanishes between being met and being looked at.
+		if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)) && attempt < folderAttempts {
 			continue
 		}
 		if err != nil {
