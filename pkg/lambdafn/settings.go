@@ -1,0 +1,57 @@
+package lambdafn
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// Settings are what infra tells a function or a Batch job through its environment.
+type Settings struct {
+	Table   string // MAPREEL_TABLE: the ledger's
+	Scratch string // MAPREEL_SCRATCH: the folder for pieces; "" where they lie in Bucket
+	Bucket  string // MAPREEL_ITEMS: the scratch bucket, where the Distributed Map reads its items
+	Queues  Queues // MAPREEL_BATCH: "none", "cpu" or "cpu,gpu"
+}
+
+// Queues says which Batch queues the deployment has.
+type Queues struct{ CPU, GPU bool }
+
+// ParseSettings reads the settings from environment variables, as os.Getenv gives them. Its error is of kind Internal,
+// because whoever made the request can do nothing about it, and names every variable that is wrong.
+func ParseSettings(getenv func(string) string) (Settings, error) {
+	var s Settings
+	var problems []error
+	wrong := func(name, what string) {
+		if got := getenv(name); got != "" {
+			what += fmt.Sprintf(", not %q", got)
+		}
+		problems = append(problems, fmt.Errorf("%s must be %s", name, what))
+	}
+	if s.Table = getenv("MAPREEL_TABLE"); s.Table == "" {
+		wrong("MAPREEL_TABLE", "the name of the ledger's table")
+	}
+	if s.Bucket = getenv("MAPREEL_ITEMS"); s.Bucket == "" || strings.Contains(s.Bucket, "/") {
+		wrong("MAPREEL_ITEMS", "the name of the scratch bucket")
+	}
+	s.Scratch = getenv("MAPREEL_SCRATCH")
+	switch bucket, remote := strings.CutPrefix(s.Scratch, "s3://"); {
+	case remote && bucket == s.Bucket && bucket != "":
+		s.Scratch = ""
+	case !filepath.IsAbs(s.Scratch):
+		wrong("MAPREEL_SCRATCH", "an absolute path, or s3:// and the bucket of MAPREEL_ITEMS")
+	}
+	switch getenv("MAPREEL_BATCH") {
+	case "none":
+	case "cpu":
+		s.Queues = Queues{CPU: true}
+	case "cpu,gpu":
+		s.Queues = Queues{CPU: true, GPU: true}
+	default:
+		wrong("MAPREEL_BATCH", "none, cpu, or cpu,gpu")
+	}
+	return s, fault.Wrap(fault.Internal, errors.Join(problems...), "settings of the deployment")
+}
