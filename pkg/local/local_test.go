@@ -313,6 +313,18 @@ func TestSoundStaysWithThePicture(t *testing.T) {
 	}
 }
 
+func TestAPictureThatCannotBeSplitIsOneSegment(t *testing.T) {
+	t.Parallel()
+	source, out := clip(t, "in.wmv", args(picture(4), []string{"-c:v", "wmv2"})...), t.TempDir()
+	report, err := run(t.Context(), request(source, out, "mp4"), t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := pts(t, filepath.Join(out, "out.mp4")); len(got) != 96 || report.Segments != 1 {
+		t.Errorf("%d frames in %d segments, want 96 in 1", len(got), report.Segments)
+	}
+}
+
 func TestCopiedSoundIsUnchanged(t *testing.T) {
 	t.Parallel()
 	source, out := film(t, "in.mp4"), t.TempDir()

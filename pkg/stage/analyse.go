@@ -38,7 +38,7 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 	if err != nil {
 		return job.Brief{}, err
 	}
-	src, index, err := w.examine(ctx, store, key, req.Source)
+	src, index, splittable, err := w.examine(ctx, store, key, req.Source)
 	if err != nil {
 		return job.Brief{}, err
 	}
@@ -61,6 +61,10 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 	var segments []job.Segment
 	switch {
 	case len(j.Renditions) == 0: // sound only
+	case index == nil && !splittable:
+		// Nothing tells where it could be cut, and no copy could either: one worker encodes it from end to end.
+		segments = plan.Stretches(plan.Index{Start: src.Picture.Start, End: src.Picture.End, Sync: []job.Ticks{src.Picture.Start}})
+		j.Segments = len(segments)
 	case index == nil:
 		j.Split = true
 		if old, err := w.load(ctx, j.ID); err == nil && old.Split {
@@ -274,43 +278,48 @@ func (w *Worker) published(ctx context.Context, j job.Job, out job.Product) (boo
 }
 
 // examine looks at a source: its format by its own first bytes, its index, its streams through ffprobe. The index is
-// nil where there is none to be had, so that the source must be split.
-func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string) (job.Source, *plan.Index, error) {
-	src := job.Source{URL: url}
+// nil where there is none to be had; splittable says whether Split could make one.
+func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string) (src job.Source, x *plan.Index, splittable bool, err error) {
+	src.URL = url
 	info, err := store.Stat(ctx, key)
 	if err != nil {
-		return src, nil, err
+		return src, nil, false, err
 	}
 	src.Size, src.Version = info.Size, info.Version
 	head, err := readRange(ctx, store, key, 0, min(headBytes, info.Size))
 	if err != nil {
-		return src, nil, err
+		return src, nil, false, err
 	}
 	container, err := ffmpeg.Sniff(head, path.Base(key))
 	if err != nil {
-		return src, nil, fault.WithHint(err, "give it a video: MP4, MOV, Matroska, WebM, MPEG-TS, AVI, FLV and others")
+		return src, nil, false, fault.WithHint(err, "give it a video: MP4, MOV, Matroska, WebM, MPEG-TS, AVI, FLV and others")
 	}
 	src.Demuxer = container.Demuxer
 	// The index first: it costs a few reads, and what is cut off or damaged shows there best.
 	file, err := readIndex(ctx, newReader(ctx, store, key, info.Size), container)
 	if err != nil {
-		return src, nil, fmt.Errorf("index of %s: %w", path.Base(key), err)
+		return src, nil, false, fmt.Errorf("index of %s: %w", path.Base(key), err)
 	}
 	location, err := store.Locate(ctx, key)
 	if err != nil {
-		return src, nil, err
+		return src, nil, false, err
 	}
 	media, err := ffmpeg.Probe(ctx, w.Tools, ffmpeg.Input{Location: location, Demuxer: src.Demuxer})
 	if err != nil {
-		return src, nil, err
+		return src, nil, false, err
 	}
 	if err := describe(&src, media); err != nil {
-		return src, nil, err
+		return src, nil, false, err
 	}
 	if src.Picture == nil {
-		return src, nil, nil
+		return src, nil, false, nil
 	}
-	return src, file.picture(src, media), nil
+	for _, s := range media.Streams {
+		if s.Index == src.Picture.Stream {
+			splittable = ffmpeg.Splittable(src.Demuxer, s)
+		}
+	}
+	return src, file.picture(src, media), splittable, nil
 }
 
 func readRange(ctx context.Context, store blob.Store, key string, offset, length int64) ([]byte, error) {
