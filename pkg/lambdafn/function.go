@@ -13,8 +13,9 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// margin is what a stage must leave of a function's time: to stop ffmpeg, to record the outcome and to answer. Lambda
-// ends a function that is late without a word, and its attempt stays open in the ledger.
+// margin is what a stage must leave of a function's time: five seconds each for ffmpeg to stop by itself, to stop after
+// it was killed, and to record the outcome. Lambda ends a function that is late without a word, and its attempt stays
+// open in the ledger.
 const margin = 15 * time.Second
 
 // maxMessage keeps an error's text, with what Step Functions adds, below the 32,768 characters of a cause.
@@ -35,13 +36,13 @@ func (p *program) invoke(ctx context.Context, input json.RawMessage) (json.RawMe
 	return out, nil
 }
 
-// within takes the margin off the time that is left: 15 s, or a tenth where there is little.
+// within takes the margin off the time that is left, or half of it where there is little.
 func within(ctx context.Context, now time.Time) (context.Context, context.CancelFunc) {
 	end, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	end = end.Add(-min(margin, end.Sub(now)/10))
+	end = end.Add(-min(margin, end.Sub(now)/2))
 	return context.WithDeadlineCause(ctx, end, fault.New(fault.OutOfTime, "the function's time is over"))
 }
 

@@ -1,0 +1,321 @@
+package lambdafn_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/asl"
+	"github.com/mapreel/mapreel/pkg/blob/s3blob"
+	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
+	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
+	"github.com/mapreel/mapreel/statemachine"
+)
+
+func TestMain(m *testing.M) {
+	s3test.ServeInChild()
+	os.Exit(m.Run())
+}
+
+// cloud is what a deployment consists of: S3 and DynamoDB as servers, the programs of the functions, and what infra
+// tells them.
+type cloud struct {
+	programs string // folder of the built functions
+	env      []string
+	media    *s3blob.Store
+	bucket   string // of media
+	scratch  *s3blob.Store
+	ledger   *dynamo.Ledger
+}
+
+// newCloud builds every function and starts the servers.
+func newCloud(t *testing.T) *cloud {
+	t.Helper()
+	s3, dynamodb := s3test.Start(t), dynamotest.Start(t)
+	table, items := dynamodb.NewTable(t), s3.NewBucket(t)
+	c := &cloud{programs: t.TempDir(), bucket: s3.NewBucket(t), ledger: dynamo.New(dynamodb.Client(nil), table)}
+	c.media, c.scratch = store(t, s3, c.bucket), store(t, s3, items)
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", c.programs+"/", "./functions/...")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the functions: %v\n%s", err, out)
+	}
+	c.env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_REGION=" + s3test.Region, "AWS_ACCESS_KEY_ID=" + s3test.AccessKey, "AWS_SECRET_ACCESS_KEY=" + s3test.SecretKey,
+		"AWS_ENDPOINT_URL_S3=" + s3.Endpoint, "AWS_ENDPOINT_URL_DYNAMODB=" + dynamodb.Endpoint,
+		"MAPREEL_TABLE=" + table, "MAPREEL_ITEMS=" + items, "MAPREEL_SCRATCH=s3://" + items, "MAPREEL_BATCH=cpu",
+	}
+	return c
+}
+
+const root = "../.."
+
+func store(t *testing.T, server *s3test.Server, bucket string) *s3blob.Store {
+	t.Helper()
+	s, err := s3blob.New(server.Client(nil), bucket, "", s3blob.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// with is the cloud with other settings; a later one counts.
+func (c *cloud) with(env ...string) *cloud {
+	other := *c
+	other.env = append(append([]string{}, c.env...), env...)
+	return &other
+}
+
+// command is a function's program, in a place of its own. It logs to the returned buffer.
+func (c *cloud) command(t *testing.T, name string, env ...string) (*exec.Cmd, *output) {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(c.programs, name)) //nolint:noctx // the test kills it, or waits for it
+	cmd.Env = append(append(cmd.Env, c.env...), env...)
+	cmd.Env = append(cmd.Env, "TMPDIR="+t.TempDir())
+	log := &output{}
+	cmd.Stdout, cmd.Stderr = log, log
+	return cmd, log
+}
+
+// output collects what a process says while others look at it.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// function is a running function, and Lambda's side of its runtime API.
+type function struct {
+	name    string
+	log     *output
+	pending chan *invocation
+	exited  chan struct{}
+
+	mu      sync.Mutex
+	answers map[string]chan answer
+	count   int
+}
+
+type invocation struct {
+	id      string
+	payload []byte
+	end     time.Time
+}
+
+type answer struct {
+	body   []byte
+	failed bool
+}
+
+// patience is how long an invocation may take: less than Lambda's 15 minutes, more than a busy machine needs.
+const patience = 2 * time.Minute
+
+// start starts a function as Lambda does.
+func (c *cloud) start(t *testing.T, name string) *function {
+	t.Helper()
+	f := &function{name: name, pending: make(chan *invocation), exited: make(chan struct{}), answers: map[string]chan answer{}}
+	api := http.NewServeMux()
+	api.HandleFunc("GET /2018-06-01/runtime/invocation/next", f.next)
+	api.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", func(w http.ResponseWriter, r *http.Request) { f.answer(w, r, false) })
+	api.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/error", func(w http.ResponseWriter, r *http.Request) { f.answer(w, r, true) })
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	cmd, log := c.command(t, name, "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(server.URL, "http://"))
+	f.log = log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = cmd.Wait()
+		close(f.exited)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // as Lambda ends one that it needs no more
+		<-f.exited
+		if t.Failed() {
+			t.Logf("%s said:\n%s", name, log)
+		}
+	})
+	return f
+}
+
+func (f *function) next(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-r.Context().Done():
+	case i := <-f.pending:
+		w.Header().Set("Lambda-Runtime-Aws-Request-Id", i.id)
+		w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(i.end.UnixMilli()))
+		w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", arn(f.name))
+		_, _ = w.Write(i.payload)
+	}
+}
+
+func (f *function) answer(w http.ResponseWriter, r *http.Request, failed bool) {
+	body, err := io.ReadAll(r.Body)
+	f.mu.Lock()
+	reply := f.answers[r.PathValue("id")]
+	delete(f.answers, r.PathValue("id"))
+	f.mu.Unlock()
+	if err != nil || reply == nil {
+		http.Error(w, "no such invocation", http.StatusBadRequest)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+	reply <- answer{body, failed}
+}
+
+// named is an error as Step Functions sees one.
+type named struct{ name, text string }
+
+func (e *named) Error() string     { return e.name + ": " + e.text }
+func (e *named) ErrorName() string { return e.name }
+
+// invoke has the function handle one event, after those before it.
+func (f *function) invoke(ctx context.Context, payload []byte, limit time.Duration) (json.RawMessage, error) {
+	f.mu.Lock()
+	f.count++
+	id, reply := fmt.Sprintf("%s-request-%d", f.name, f.count), make(chan answer, 1)
+	f.answers[id] = reply
+	f.mu.Unlock()
+	select {
+	case f.pending <- &invocation{id: id, payload: payload, end: time.Now().Add(limit)}:
+	case <-f.exited:
+		return nil, &named{"Runtime.ExitError", f.name + " exited"}
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	select {
+	case a := <-reply:
+		if !a.failed {
+			return a.body, nil
+		}
+		var e struct{ ErrorType, ErrorMessage string }
+		if err := json.Unmarshal(a.body, &e); err != nil {
+			return nil, fmt.Errorf("error of %s: %w: %s", f.name, err, a.body)
+		}
+		return nil, &named{e.ErrorType, e.ErrorMessage}
+	case <-f.exited:
+		return nil, &named{"Runtime.ExitError", f.name + " exited"}
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func arn(name string) string { return "arn:aws:lambda:us-east-1:123456789012:function:" + name }
+
+// deployment is the state machine with running functions as its tasks.
+type deployment struct {
+	*cloud
+	t         *testing.T
+	functions map[string]*function
+	before    func(state string) // called before a task is run; may be nil
+}
+
+func (c *cloud) deploy(t *testing.T) *deployment {
+	t.Helper()
+	d := &deployment{cloud: c, t: t, functions: map[string]*function{}}
+	for _, name := range statemachine.Tasks() {
+		d.functions[name] = c.start(t, name)
+	}
+	return d
+}
+
+// execute runs the machine that infra deploys on a request, as the execution of that name.
+func (d *deployment) execute(execution string, req job.Request) (job.Result, error) {
+	d.t.Helper()
+	values := map[string]string{
+		"Partition": "aws", "BatchQueue": "queue", "BatchJobDefinition": "definition", "GpuQueue": "none", "GpuJobDefinition": "none",
+	}
+	tasks := map[string]asl.Task{"arn:aws:states:::batch:submitJob.sync": d.submit}
+	for name, f := range d.functions {
+		values[statemachine.Placeholder(name)] = arn(name)
+		tasks[arn(name)] = func(ctx context.Context, in asl.TaskInput) (json.RawMessage, error) {
+			if d.before != nil {
+				d.before(in.State)
+			}
+			return f.invoke(ctx, in.Arguments, patience)
+		}
+	}
+	definition, err := statemachine.Substitute(values)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	machine, err := asl.Load(definition)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	input, err := json.Marshal(req)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
+	defer cancel()
+	out, err := machine.Run(ctx, asl.Execution{ID: execution, Input: input, Tasks: tasks, Items: d.items})
+	if err != nil {
+		return job.Result{}, err
+	}
+	var result job.Result
+	if err := json.Unmarshal(out, &result); err != nil {
+		d.t.Fatalf("output of the machine: %v: %s", err, out)
+	}
+	return result, nil
+}
+
+// items is how Step Functions reads what the Map maps over.
+func (d *deployment) items(ctx context.Context, source asl.ItemSource) (io.ReadCloser, error) {
+	return d.scratch.Open(ctx, source.Key, 0, -1)
+}
+
+// submit is Batch: it runs the job definition's command with the environment of the job.
+func (d *deployment) submit(_ context.Context, in asl.TaskInput) (json.RawMessage, error) {
+	var submitted struct {
+		JobQueue           string
+		ContainerOverrides struct {
+			Environment []struct{ Name, Value string }
+		}
+	}
+	if err := json.Unmarshal(in.Arguments, &submitted); err != nil {
+		return nil, err
+	}
+	if submitted.JobQueue != "queue" {
+		return nil, fmt.Errorf("a job in the queue %q", submitted.JobQueue)
+	}
+	env := []string{"AWS_BATCH_JOB_ID=job-1", "AWS_BATCH_JOB_ATTEMPT=1"}
+	for _, v := range submitted.ContainerOverrides.Environment {
+		env = append(env, v.Name+"="+v.Value)
+	}
+	cmd, log := d.command(d.t, "encode", env...)
+	var failed *exec.ExitError
+	if err := cmd.Run(); errors.As(err, &failed) {
+		return nil, &named{"States.TaskFailed", fmt.Sprintf("%v\n%s", err, log)}
+	} else if err != nil {
+		return nil, err
+	}
+	return json.RawMessage(`{}`), nil
+}
