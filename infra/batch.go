@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strconv"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsbatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
@@ -8,6 +10,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/mapreel/mapreel/pkg/lambdafn"
 )
 
 // queue is where the machine submits jobs, and what it submits.
@@ -23,8 +27,6 @@ type queues struct{ cpu, gpu *queue }
 const (
 	attempts     = 3
 	attemptHours = 6
-	// tryAgain is the exit code of an error of kind Transient: EX_TEMPFAIL of sysexits.h.
-	tryAgain = "75"
 )
 
 // kind is a sort of instance, and how much of one a job gets.
@@ -160,7 +162,7 @@ func newQueue(
 			awsbatch.RetryStrategy_Of(awsbatch.Action_RETRY, awsbatch.Reason_SPOT_INSTANCE_RECLAIMED()),
 			awsbatch.RetryStrategy_Of(awsbatch.Action_RETRY, awsbatch.Reason_CANNOT_PULL_CONTAINER()),
 			awsbatch.RetryStrategy_Of(awsbatch.Action_RETRY, awsbatch.Reason_Custom(&awsbatch.CustomReason{
-				OnExitCode: jsii.String(tryAgain),
+				OnExitCode: jsii.String(strconv.Itoa(lambdafn.TryAgain)),
 			})),
 			awsbatch.RetryStrategy_Of(awsbatch.Action_EXIT, awsbatch.Reason_Custom(&awsbatch.CustomReason{
 				OnReason: jsii.String("*"),

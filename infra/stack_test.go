@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/lambdafn"
 	"github.com/mapreel/mapreel/statemachine"
 )
 
@@ -146,6 +147,7 @@ func TestEveryVariant(t *testing.T) {
 			nothingIsFoundByNag(t, s)
 			nothingIsFoundByLint(t, s)
 			everyTaskIsWired(t, s)
+			programsUnderstandTheirSettings(t, s)
 			limitsAreOrdered(t, s)
 			wildcardsHaveReasons(t, s)
 			nothingIsPublic(t, s)
@@ -245,6 +247,62 @@ func everyTaskIsWired(t *testing.T, s synthesised) {
 	if got, want := len(functions), len(statemachine.Tasks()); got != want {
 		t.Errorf("the table has %d functions for %d tasks", got, want)
 	}
+}
+
+// programsUnderstandTheirSettings hands what functions and jobs are told to the code that reads it there.
+func programsUnderstandTheirSettings(t *testing.T, s synthesised) {
+	t.Helper()
+	told := map[string]map[string]string{}
+	for name, f := range s.of("AWS::Lambda::Function") {
+		if variables, ok := props(f)["Environment"].(object); ok {
+			told[name] = map[string]string{}
+			for k, v := range variables["Variables"].(object) {
+				told[name][k] = resolved(v)
+			}
+		}
+	}
+	for name, d := range s.of("AWS::Batch::JobDefinition") {
+		told[name] = map[string]string{}
+		for _, v := range props(d)["ContainerProperties"].(object)["Environment"].([]any) {
+			told[name][v.(object)["Name"].(string)] = resolved(v.(object)["Value"])
+		}
+	}
+	if want := len(statemachine.Tasks()) + len(s.of("AWS::Batch::JobDefinition")); len(told) != want {
+		t.Errorf("%d programs are told something, want %d", len(told), want)
+	}
+	queues := lambdafn.Queues{CPU: len(s.of("AWS::Batch::JobQueue")) > 0, GPU: len(s.of("AWS::Batch::JobQueue")) > 1}
+	for name, variables := range told {
+		got, err := lambdafn.ParseSettings(func(key string) string { return variables[key] })
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got.Queues != queues {
+			t.Errorf("%s is told of the queues %+v; there are %+v", name, got.Queues, queues)
+		}
+		if files := len(s.of("AWS::EFS::FileSystem")) > 0; files != (got.Scratch != "") {
+			t.Errorf("%s is told that pieces lie in %q; a file system: %v", name, got.Scratch, files)
+		}
+	}
+}
+
+// resolved is what CloudFormation makes of a value, with a resource's logical name for its physical one.
+func resolved(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case object:
+		if name, ok := v["Ref"].(string); ok {
+			return strings.ToLower(name)
+		}
+		if join, ok := v["Fn::Join"].([]any); ok {
+			var parts []string
+			for _, part := range join[1].([]any) {
+				parts = append(parts, resolved(part))
+			}
+			return strings.Join(parts, join[0].(string))
+		}
+	}
+	return fmt.Sprint(v)
 }
 
 // limitsAreOrdered compares the time limits: function < task < machine, and all attempts of a job < its task.
