@@ -489,11 +489,11 @@ func (s *Stitcher) userData() mp4.Box {
 // seek: 80 ms for Opus, which its mapping to ISOBMFF demands, and one frame for AAC, as ffmpeg and Apple write it.
 func (t *stitched) preRoll() []mp4.Box {
 	var samples int64
-	switch kind := string(t.entries[0][4:8]); {
-	case kind == "Opus":
+	switch string(t.entries[0][4:8]) {
+	case "Opus":
 		each := max(t.durations.cursor().next(), 1)
 		samples = (int64(t.timescale)*80/1000 + each - 1) / each
-	case kind == "mp4a":
+	case "mp4a":
 		samples = 1
 	}
 	if samples == 0 || samples > math.MaxInt16 || len(t.entries) > 1 {

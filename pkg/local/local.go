@@ -120,7 +120,6 @@ type runner struct {
 
 	mu      sync.Mutex // guards calls of opts.Observe, and what is counted from them
 	encoded int
-	size    int64
 }
 
 // open takes hold of the scratch folder: the ledger, the store of pieces, and the lock that keeps a second run of the
@@ -372,7 +371,7 @@ func Jobs(ctx context.Context, scratch string) ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }() // nothing was written
 	var list []Status
 	for record, err := range l.Jobs(ctx) {
 		if err != nil {

@@ -19,8 +19,8 @@ func resolve(_ context.Context, url string) (blob.Store, string, error) {
 		return nil, "", fault.WithHint(fault.New(fault.Invalid, "%q is not an absolute path", url), hint)
 	}
 	path := filepath.Clean(url)
-	if real, err := filepath.EvalSymlinks(path); err == nil { // a folder's store follows no link out of the folder
-		path = real
+	if target, err := filepath.EvalSymlinks(path); err == nil { // a folder's store follows no link out of the folder
+		path = target
 	}
 	store, err := dir.New(filepath.Dir(path))
 	return store, filepath.Base(path), err

@@ -57,7 +57,7 @@ func (w *Worker) split(ctx context.Context, j *job.Job) error {
 	if err != nil {
 		return fmt.Errorf("working folder: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what stays is removed with Temp
 	store, key, err := w.Resolve(ctx, j.Source.URL)
 	if err != nil {
 		return err

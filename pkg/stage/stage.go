@@ -136,10 +136,10 @@ func leaseOf(ctx context.Context) time.Time {
 	return time.Now().Add(24 * time.Hour)
 }
 
-// unit is the frame of every stage that makes one thing: it begins an attempt, lets make do it in a folder of its own,
+// unit is the frame of every stage that makes one thing: it begins an attempt, lets work do it in a folder of its own,
 // and records the outcome. Where the unit is done already it tells so and makes nothing. Where another attempt was
 // first, discard removes what this one made.
-func (w *Worker) unit(ctx context.Context, jobID, id string, make func(u ledger.Unit, dir string) (facts any, told Event, err error),
+func (w *Worker) unit(ctx context.Context, jobID, id string, work func(u ledger.Unit, dir string) (facts any, told Event, err error),
 	discard func(u ledger.Unit),
 ) error {
 	u, err := w.Ledger.Begin(ctx, jobID, id, w.Owner, leaseOf(ctx))
@@ -154,7 +154,7 @@ func (w *Worker) unit(ctx context.Context, jobID, id string, make func(u ledger.
 		return nil
 	}
 	w.tell(Event{Type: Started, Job: jobID, Unit: id, Attempt: u.Attempt})
-	facts, told, err := w.attempt(u, make)
+	facts, told, err := w.attempt(u, work)
 	if err != nil {
 		err = settle(ctx, err)
 		w.tell(Event{Type: Broken, Job: jobID, Unit: id, Attempt: u.Attempt, Error: err.Error()})
@@ -186,13 +186,13 @@ func (w *Worker) unit(ctx context.Context, jobID, id string, make func(u ledger.
 	return nil
 }
 
-func (w *Worker) attempt(u ledger.Unit, make func(ledger.Unit, string) (any, Event, error)) (any, Event, error) {
+func (w *Worker) attempt(u ledger.Unit, work func(ledger.Unit, string) (any, Event, error)) (any, Event, error) {
 	dir, err := os.MkdirTemp(w.Temp, "mapreel-"+u.Job+"-")
 	if err != nil {
 		return nil, Event{}, fmt.Errorf("working folder: %w", err)
 	}
-	defer os.RemoveAll(dir)
-	return make(u, dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what stays is removed with Temp
+	return work(u, dir)
 }
 
 // reader gives random access to an object of known size through ranged reads of its store. It reads ahead a little,
