@@ -2,7 +2,6 @@ package lambdafn_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -188,8 +187,10 @@ func TestFunctions(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		for !running(t, c, id) {
-			time.Sleep(20 * time.Millisecond)
+		for began := time.Now(); !running(t, c, id); time.Sleep(20 * time.Millisecond) {
+			if time.Since(began) > patience {
+				t.Fatalf("the job does not begin:\n%s", log)
+			}
 		}
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
@@ -384,9 +385,7 @@ func encodeItem(t *testing.T, id string) []byte {
 
 func running(t *testing.T, c *cloud, id string) bool {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	u, err := c.ledger.Unit(ctx, id, job.VideoUnit(0))
+	u, err := c.ledger.Unit(t.Context(), id, job.VideoUnit(0))
 	if err != nil {
 		t.Fatal(err)
 	}

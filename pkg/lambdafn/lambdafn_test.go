@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -246,7 +245,7 @@ func TestLeftoversOfAKilledProcessAreRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := &program{log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	p := &program{log: slog.New(slog.DiscardHandler)}
 	p.sweep(t.Context())
 	entries, err := os.ReadDir(temp)
 	if err != nil {

@@ -11,13 +11,14 @@ import (
 // for it. What else may be wrong with it is for the stage to say.
 func (q Queues) admit(input json.RawMessage) error {
 	var in job.AnalyseInput
-	if json.Unmarshal(input, &in) != nil {
-		return nil
+	err := json.Unmarshal(input, &in)
+	if err == nil {
+		var req job.Request
+		if req, err = job.Parse(in.Request); err == nil {
+			return q.serve(req.Compute)
+		}
 	}
-	if req, err := job.Parse(in.Request); err == nil {
-		return q.serve(req.Compute)
-	}
-	return nil
+	return nil //nolint:nilerr // the stage finds the same, and tells it
 }
 
 func (q Queues) serve(c job.Compute) error {
