@@ -24,7 +24,7 @@ func newWorker(ctx context.Context, s Settings) (*stage.Worker, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "settings of AWS")
 	}
-	if aws.Region == "" { // ECS, beneath Batch, does not set it on EC2 by itself
+	if aws.Region == "" { // ECS on EC2, beneath Batch, sets it only with agents since May 2026
 		return nil, fault.New(fault.Internal, "settings of the deployment: AWS_REGION is not set")
 	}
 	tools, err := ffmpeg.Find(ctx, ffmpeg.FindOptions{})
