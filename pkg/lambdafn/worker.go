@@ -24,7 +24,7 @@ func newWorker(ctx context.Context, s Settings) (*stage.Worker, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "settings of AWS")
 	}
-	if aws.Region == "" { // ECS on EC2, beneath Batch, sets it only with agents since May 2026
+	if aws.Region == "" { // on EC2, beneath Batch, older ECS agents do not set it (amazon-ecs-agent #3106)
 		return nil, fault.New(fault.Internal, "settings of the deployment: AWS_REGION is not set")
 	}
 	tools, err := ffmpeg.Find(ctx, ffmpeg.FindOptions{})
