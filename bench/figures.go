@@ -43,19 +43,22 @@ func (b bench) figures(ctx context.Context) error {
 // analyse times mapreel from its start to the moment when the plan is known, on 2 h and 1 GB, and counts the bytes that
 // it had read by then.
 func (b bench) analyse(ctx context.Context, ext string) ([]string, error) {
-	clip := filepath.Join(b.work, "sources", "minute.mp4")
-	if err := b.make(ctx, clip, "tools/clip.sh", "60", clip); err != nil {
-		return nil, err
-	}
-	// 2 h at 1.1 Mbit/s make 1 GB. The minute is encoded once to that rate, then repeated without encoding.
-	slow := filepath.Join(b.work, "sources", "minute-1100k.mp4")
-	if err := b.make(ctx, slow, "ffmpeg", "-nostdin", "-v", "error", "-i", clip, "-c:v", "libx264", "-preset", "veryfast",
-		"-b:v", "1000k", "-minrate", "1000k", "-maxrate", "1000k", "-bufsize", "2000k", "-x264-params", "nal-hrd=cbr",
-		"-c:a", "aac", "-b:a", "96k", slow); err != nil {
-		return nil, err
+	loop, times := footage, "239" // half a minute at 1.1 Mbit/s: 240 times are 2 h and 1 GB
+	if _, err := os.Stat(footage); err != nil {
+		clip := filepath.Join(b.work, "sources", "minute.mp4")
+		if err := b.make(ctx, clip, "tools/clip.sh", "60", clip); err != nil {
+			return nil, err
+		}
+		// The minute is encoded once to that rate, then repeated without encoding.
+		loop, times = filepath.Join(b.work, "sources", "minute-1100k.mp4"), "119"
+		if err := b.make(ctx, loop, "ffmpeg", "-nostdin", "-v", "error", "-i", clip, "-c:v", "libx264", "-preset", "veryfast",
+			"-b:v", "1000k", "-minrate", "1000k", "-maxrate", "1000k", "-bufsize", "2000k", "-x264-params", "nal-hrd=cbr",
+			"-c:a", "aac", "-b:a", "96k", loop); err != nil {
+			return nil, err
+		}
 	}
 	source := filepath.Join(b.work, "sources", "two-hours"+ext)
-	if err := b.make(ctx, source, "ffmpeg", "-nostdin", "-v", "error", "-stream_loop", "119", "-i", slow,
+	if err := b.make(ctx, source, "ffmpeg", "-nostdin", "-v", "error", "-stream_loop", times, "-i", loop,
 		"-map", "0", "-c", "copy", source); err != nil {
 		return nil, err
 	}

@@ -134,13 +134,16 @@ func newQueue(
 			LaunchTemplate:             template,
 			UpdateToLatestImageVersion: jsii.Bool(true),
 		})
+	// A container on EC2 is not told its region; a function is, and may not be told again.
+	variables := environment(chosen, store)
+	(*variables)["AWS_REGION"] = stack.Region()
 	container := &awsbatch.EcsEc2ContainerDefinitionProps{
 		Image:       img.container(),
 		Command:     jsii.Strings(binaries + "encode"),
 		Cpu:         jsii.Number(k.cpus),
 		Memory:      awscdk.Size_Mebibytes(jsii.Number(k.memory)),
 		Gpu:         k.gpus,
-		Environment: environment(chosen, store),
+		Environment: variables,
 		JobRole:     role,
 		Logging: awsecs.LogDrivers_AwsLogs(&awsecs.AwsLogDriverProps{
 			StreamPrefix: jsii.String("encode"), LogGroup: logs,

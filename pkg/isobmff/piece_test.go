@@ -190,7 +190,7 @@ func drawPiece(t *rapid.T, start int64, n int) Piece {
 		mayBeSync[i] = shown[i] == times[i] // nothing behind it is shown before it
 		i += group
 	}
-	delay := rapid.Int64Range(0, start).Draw(t, "delay")
+	delay := rapid.Int64Range(0, min(start, 1<<30)).Draw(t, "delay") // offsets have 32 bits, with their sign
 	p.Start = start - delay
 	for i := range times {
 		next := at

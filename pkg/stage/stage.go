@@ -208,8 +208,8 @@ type reader struct {
 	total int64
 }
 
-// readAhead is enough for the small boxes of a moov in one read, and little against a network round trip.
-const readAhead = 64 << 10
+// readAhead is enough for several small boxes of a moov in one read, and little against a file or a network round trip.
+const readAhead = 16 << 10
 
 func newReader(ctx context.Context, store blob.Store, key string, size int64) *reader {
 	return &reader{ctx: ctx, store: store, key: key, size: size, ahead: readAhead}
