@@ -517,6 +517,21 @@ func TestFinishedSegmentsAreNotEncodedAgain(t *testing.T) {
 	})
 }
 
+func TestAFinishedJobIsNotSplitAgain(t *testing.T) {
+	t.Parallel()
+	source := clip(t, "in.ts", "-i", film(t, "in.mp4"), "-c", "copy")
+	out, scratch := t.TempDir(), t.TempDir()
+	var split bool
+	observe := func(e local.Event) { split = split || e.Unit == "split" }
+	if _, err := run(t.Context(), request(source, out, "mp4"), scratch, observe); err != nil || !split {
+		t.Fatalf("the first run: split %v, error %v", split, err)
+	}
+	split = false
+	if _, err := run(t.Context(), request(source, out, "mp4"), scratch, observe); err != nil || split {
+		t.Errorf("the second run: split %v, error %v", split, err)
+	}
+}
+
 func TestTwoRunsOfOneRequestDoNotMeet(t *testing.T) {
 	t.Parallel()
 	source, out, scratch := film(t, "in.mp4"), t.TempDir(), t.TempDir()

@@ -165,19 +165,20 @@ func units(j job.Job, segments []job.Segment) iter.Seq[ledger.Unit] {
 // brief says what is left to do: units that the ledger does not hold as done, or whose bytes are gone.
 func (w *Worker) brief(ctx context.Context, j job.Job) (job.Brief, error) {
 	b := job.Brief{
-		Job: j.ID, Split: j.Split, Route: j.Request.Compute.Mode, GPU: j.Request.Compute.GPU,
+		Job: j.ID, Route: j.Request.Compute.Mode, GPU: j.Request.Compute.GPU,
 		Concurrency: j.Request.Compute.Concurrency, Audio: []job.AudioItem{}, Outputs: []job.MergeItem{},
 		Segments: job.Items{Bucket: w.Bucket, Key: job.ItemsKey(j.ID)},
 	}
+	published, err := w.done(ctx, j.ID, "output/", func(u ledger.Unit) (bool, error) { return w.replaced(ctx, u) })
+	if err != nil {
+		return b, err
+	}
 	for _, out := range j.Outputs {
-		done, err := w.published(ctx, j, out)
-		if err != nil {
-			return b, err
-		}
-		if !done {
+		if !published[job.OutputUnit(out.Name)] {
 			b.Outputs = append(b.Outputs, job.MergeItem{Job: j.ID, Output: out.Name})
 		}
 	}
+	b.Split = j.Split && len(b.Outputs) > 0
 	var items []job.EncodeItem
 	if len(b.Outputs) > 0 {
 		have, err := w.stored(ctx, j.ID)
@@ -185,23 +186,29 @@ func (w *Worker) brief(ctx context.Context, j job.Job) (job.Brief, error) {
 			return b, err
 		}
 		lost := func(p job.PieceFacts) bool { return have[p.Key] != p.Size }
-		for i := range j.Segments {
+		video, err := w.done(ctx, j.ID, "video/", func(u ledger.Unit) (bool, error) {
 			var facts job.VideoFacts
-			done, err := w.isDone(ctx, j.ID, job.VideoUnit(i), &facts, func() bool { return slices.ContainsFunc(facts.Pieces, lost) })
-			if err != nil {
-				return b, err
-			}
-			if !done {
+			err := reported(u, nil, &facts)
+			return slices.ContainsFunc(facts.Pieces, lost), err
+		})
+		if err != nil {
+			return b, err
+		}
+		for i := range j.Segments {
+			if !video[job.VideoUnit(i)] {
 				items = append(items, job.EncodeItem{Job: j.ID, Segment: i})
 			}
 		}
-		for i := range j.Sounds {
+		audio, err := w.done(ctx, j.ID, "audio/", func(u ledger.Unit) (bool, error) {
 			var facts job.AudioFacts
-			done, err := w.isDone(ctx, j.ID, job.AudioUnit(i), &facts, func() bool { return lost(facts.PieceFacts) })
-			if err != nil {
-				return b, err
-			}
-			if !done {
+			err := reported(u, nil, &facts)
+			return lost(facts.PieceFacts), err
+		})
+		if err != nil {
+			return b, err
+		}
+		for i := range j.Sounds {
+			if !audio[job.AudioUnit(i)] {
 				b.Audio = append(b.Audio, job.AudioItem{Job: j.ID, Piece: i})
 			}
 		}
@@ -237,44 +244,51 @@ func (w *Worker) stored(ctx context.Context, id string) (map[string]int64, error
 	return have, nil
 }
 
-// isDone says whether a unit is done and its bytes are there; where they are lost it is planned again.
-func (w *Worker) isDone(ctx context.Context, id, unit string, facts any, lost func() bool) (bool, error) {
-	u, err := w.Ledger.Unit(ctx, id, unit)
-	if errors.Is(err, ledger.ErrNotFound) || (err == nil && u.State != ledger.Done) {
-		return false, nil
+// done names the units whose ID begins with prefix that are done and whose bytes are there; where lost says that they are
+// not, the unit is planned again.
+func (w *Worker) done(ctx context.Context, id, prefix string, lost func(ledger.Unit) (bool, error)) (map[string]bool, error) {
+	done := map[string]bool{}
+	var again []ledger.Unit
+	for u, err := range w.Ledger.Units(ctx, id, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		if u.State != ledger.Done {
+			continue
+		}
+		gone, err := lost(u)
+		if err != nil {
+			return nil, err
+		}
+		if gone {
+			again = append(again, u)
+		} else {
+			done[u.ID] = true
+		}
 	}
+	for _, u := range again {
+		if err := w.Ledger.Reopen(ctx, id, u.ID, u.Attempt); err != nil && !errors.Is(err, ledger.ErrConflict) {
+			return nil, err
+		}
+	}
+	return done, nil
+}
+
+// replaced says whether an output is no longer where, or what, it was when it was published.
+func (w *Worker) replaced(ctx context.Context, u ledger.Unit) (bool, error) {
+	var facts job.OutputFacts
+	if err := reported(u, nil, &facts); err != nil {
+		return false, err
+	}
+	store, key, err := w.Resolve(ctx, facts.URL)
 	if err != nil {
 		return false, err
 	}
-	if err := json.Unmarshal(u.Facts, facts); err != nil {
-		return false, fault.Wrap(fault.Corrupt, err, "facts of "+unit)
-	}
-	if !lost() {
+	info, err := store.Stat(ctx, key)
+	if fault.KindOf(err) == fault.NotFound {
 		return true, nil
 	}
-	if err := w.Ledger.Reopen(ctx, id, unit, u.Attempt); err != nil && !errors.Is(err, ledger.ErrConflict) {
-		return false, err
-	}
-	return false, nil
-}
-
-// published says whether an output is where it was asked for, as it was put there.
-func (w *Worker) published(ctx context.Context, j job.Job, out job.Product) (bool, error) {
-	var facts job.OutputFacts
-	var failed error
-	done, err := w.isDone(ctx, j.ID, job.OutputUnit(out.Name), &facts, func() bool {
-		var info blob.Info
-		store, key, err := w.Resolve(ctx, facts.URL)
-		if err == nil {
-			info, err = store.Stat(ctx, key)
-		}
-		if err != nil && fault.KindOf(err) != fault.NotFound {
-			failed = err
-			return false
-		}
-		return err != nil || info.Size != facts.Size || info.Version != facts.Version
-	})
-	return done, errors.Join(err, failed)
+	return info.Size != facts.Size || info.Version != facts.Version, err
 }
 
 // examine looks at a source: its format by its own first bytes, its index, its streams through ffprobe. The index is
