@@ -24,6 +24,8 @@ type Job struct {
 	Renditions []Rendition `json:"renditions,omitempty"` // what each segment is encoded to, in one decode
 	Sounds     []Sound     `json:"sounds,omitempty"`     // what the audio branch makes
 	Outputs    []Product   `json:"outputs"`
+	// Warnings say what of the source the outputs will not hold, or not as it was: for people, a sentence each.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Source is the identity and the facts of a source.

@@ -85,6 +85,9 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 	if err := w.Ledger.Plan(ctx, j.ID, units(j, segments), expiry(j)); err != nil {
 		return job.Brief{}, err
 	}
+	for _, warning := range j.Warnings {
+		w.tell(Event{Type: Warning, Job: j.ID, Error: warning})
+	}
 	return w.brief(ctx, j)
 }
 

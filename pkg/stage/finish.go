@@ -20,7 +20,7 @@ func (w *Worker) Finish(ctx context.Context, in job.FinishInput) (job.Result, er
 	if err != nil {
 		return job.Result{}, err
 	}
-	result := job.Result{Job: j.ID, Segments: j.Segments}
+	result := job.Result{Job: j.ID, Segments: j.Segments, Warnings: j.Warnings[:min(len(j.Warnings), maxWarnings)]}
 	for _, out := range j.Outputs {
 		u, err := w.Ledger.Unit(ctx, j.ID, job.OutputUnit(out.Name))
 		var facts job.OutputFacts
