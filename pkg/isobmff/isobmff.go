@@ -18,6 +18,15 @@
 //	file, err := s.Finish() // write file.Header, then copy each of file.Ranges
 //	err = isobmff.Check(bytes.NewReader(file.Header), file.Size, expected)
 //
+// A Segment is a file of a package for players (HLS, DASH): a Stretch of a piece, cut at sync samples, without its moov.
+// Track.Init is the file that goes before it, Track.Codecs what playlists call its codec:
+//
+//	stretches, err := piece.Cut(starts, end)
+//	for _, stretch := range stretches {
+//		segment, err := stretch.Segment()
+//		err = segment.Write(file, payload) // the piece's samples, read once from front to back
+//	}
+//
 // Times are ticks of the track's timescale throughout. Errors carry fault.Corrupt where bytes contradict themselves
 // and fault.Unsupported where they are sound but beyond this package; errors of the reader pass through unchanged in
 // kind.

@@ -161,39 +161,59 @@ func (p Piece) header() ([]byte, error) {
 		return nil, fault.New(fault.Internal, "a piece that starts at tick %d cannot be stored", p.Start)
 	case total != p.Bytes:
 		return nil, fault.New(fault.Internal, "a piece of %d bytes has samples of %d", p.Bytes, total)
-	case p.Track.Codec() == "":
-		return nil, fault.New(fault.Internal, "a piece without sample description")
 	}
-	trak, err := pieceTrak(p.Track)
+	init, err := p.Track.Init()
+	if err != nil {
+		return nil, err
+	}
+	fragment, err := p.fragment(1)
+	return append(init, fragment...), err
+}
+
+// Init returns the initialisation segment of a track, which CMAF calls its header: ftyp and moov. Equal tracks give
+// equal bytes.
+func (t Track) Init() ([]byte, error) {
+	if t.Codec() == "" {
+		return nil, fault.New(fault.Internal, "a track without sample description")
+	}
+	trak, err := pieceTrak(t)
 	if err != nil {
 		return nil, err
 	}
 	moov := mp4.NewMoovBox()
 	mvhd := mp4.CreateMvhd()
-	mvhd.Timescale = p.Track.Timescale
+	mvhd.Timescale = t.Timescale
 	moov.AddChild(mvhd)
 	moov.AddChild(trak)
 	mvex := mp4.NewMvexBox()
 	mvex.AddChild(mp4.CreateTrex(1))
 	moov.AddChild(mvex)
+	sw := bits.NewFixedSliceWriter(int(moov.Size() + 64))
+	for _, b := range []mp4.Box{mp4.NewFtyp("iso6", 0, []string{"iso6", "cmfc", "mp41"}), moov} {
+		if err := b.EncodeSW(sw); err != nil {
+			return nil, fmt.Errorf("encode %s: %w", b.Type(), err)
+		}
+	}
+	return sw.Bytes(), nil
+}
 
-	moof, err := p.moof()
+// fragment returns the moof of all samples and the header of the mdat that follows it.
+func (p Piece) fragment(sequence uint32) ([]byte, error) {
+	moof, err := p.moof(sequence)
 	if err != nil {
 		return nil, err
 	}
 	mdat := appendMdat(nil, p.Bytes)
 	moof.Traf.Trun.DataOffset = int32(moof.Size()) + int32(len(mdat))
 
-	sw := bits.NewFixedSliceWriter(int(moov.Size() + moof.Size() + 64))
-	for _, b := range []mp4.Box{mp4.NewFtyp("iso6", 0, []string{"iso6", "cmfc", "mp41"}), moov, moof} {
-		if err := b.EncodeSW(sw); err != nil {
-			return nil, fmt.Errorf("encode %s: %w", b.Type(), err)
-		}
+	head, err := encode(moof)
+	if err != nil {
+		return nil, err
 	}
-	return append(sw.Bytes(), mdat...), nil
+	return append(head, mdat...), nil
 }
 
-func (p Piece) moof() (*mp4.MoofBox, error) {
+func (p Piece) moof(sequence uint32) (*mp4.MoofBox, error) {
 	moof := &mp4.MoofBox{}
 	tfhd := mp4.CreateTfhd(1)
 	trun := mp4.CreateTrun(0)
@@ -237,7 +257,7 @@ func (p Piece) moof() (*mp4.MoofBox, error) {
 			return nil, fmt.Errorf("build traf: %w", err)
 		}
 	}
-	for _, b := range []mp4.Box{&mp4.MfhdBox{SequenceNumber: 1}, traf} {
+	for _, b := range []mp4.Box{&mp4.MfhdBox{SequenceNumber: sequence}, traf} {
 		if err := moof.AddChild(b); err != nil {
 			return nil, fmt.Errorf("build moof: %w", err)
 		}
