@@ -79,8 +79,13 @@ type Stream struct {
 	Title         string
 	Default       bool
 	Forced        bool
-	Tags          map[string]string // keys in lower case
+	// Flags are the other dispositions that say what a stream is for, by ffmpeg's names, in the order of flags.
+	Flags []string
+	Tags  map[string]string // keys in lower case
 }
+
+// flags are the dispositions that containers keep beside default and forced.
+var flags = []string{"hearing_impaired", "visual_impaired", "comment", "dub", "original", "captions", "descriptions"}
 
 // Chapter is a named part of the film.
 type Chapter struct {
@@ -284,6 +289,11 @@ func (s probeStream) stream() (Stream, error) {
 		stream.Language = ""
 	}
 	stream.Title = stream.Tags["title"]
+	for _, flag := range flags {
+		if s.Disposition[flag] != 0 {
+			stream.Flags = append(stream.Flags, flag)
+		}
+	}
 	if stream.Type == "video" {
 		stream.BitDepth = bitDepth(s.BitsPerRawSample, stream.PixelFormat)
 	}

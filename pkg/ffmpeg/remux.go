@@ -3,22 +3,31 @@ package ffmpeg
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Remux copies finished streams into another container.
 type Remux struct {
 	Inputs []RemuxInput
-	Title  string // of the whole; "" = none
-	// ChaptersFrom is the index of the input whose chapters are kept; nil = none.
-	ChaptersFrom *int
-	Muxer        string // "matroska" or "webm"
-	Path         string
+	Tags   []Tag // of the whole
+	// Chapters is the path of a file of ChapterText; "" = none.
+	Chapters string
+	Attached []Attachment
+	Muxer    string // "matroska" or "webm"
+	Path     string
 }
+
+// Tag is a named text about the whole.
+type Tag struct{ Name, Value string }
+
+// Attachment is a file that a Matroska file carries whole: a font, a cover picture.
+type Attachment struct{ Path, Name, MIME string }
 
 // RemuxInput is one file and the streams to take from it.
 type RemuxInput struct {
 	Input   Input // Late is taken off, so that sound and picture keep their distance
 	Streams []RemuxStream
+	Sparse  bool // subtitles, which may pause for long
 }
 
 // RemuxStream is one stream of the result, in the order of inputs and streams.
@@ -29,6 +38,7 @@ type RemuxStream struct {
 	Title    string
 	Default  bool
 	Forced   bool
+	Flags    []string // as Stream has them
 }
 
 // RemuxArgs are the arguments of ffmpeg that make r. The same inputs give the same bytes. Times are kept to the
@@ -43,10 +53,13 @@ func RemuxArgs(r Remux) []string {
 		args = append(args, "-i", in.Input.url())
 	}
 	chapters := "-1"
-	if r.ChaptersFrom != nil {
-		chapters = strconv.Itoa(*r.ChaptersFrom)
+	if r.Chapters != "" {
+		chapters = strconv.Itoa(len(r.Inputs))
+		in := Input{Location: r.Chapters, Demuxer: "ffmetadata"}
+		args = append(append(args, in.options()...), "-i", in.url())
 	}
-	args = append(args, "-map_metadata", "-1", "-map_chapters", chapters, "-c", "copy")
+	// Nothing of the inputs' own but the chapters' titles.
+	args = append(args, "-map_metadata:g", "-1", "-map_metadata:s", "-1", "-map_chapters", chapters, "-c", "copy")
 	out := 0
 	for i, in := range r.Inputs {
 		for _, s := range in.Streams {
@@ -55,13 +68,30 @@ func RemuxArgs(r Remux) []string {
 			out++
 		}
 	}
-	if r.Title != "" {
-		args = append(args, "-metadata", "title="+r.Title)
+	for _, t := range r.Tags {
+		args = append(args, "-metadata", t.Name+"="+t.Value)
 	}
-	// Streams of different files meet here, and one may be much longer than another: no limit on waiting for it.
-	args = append(args, "-fflags", "+bitexact", "-max_interleave_delta", "0")
+	for i, a := range r.Attached {
+		args = append(args, "-attach", fileURL(a.Path), fmt.Sprintf("-metadata:s:t:%d", i), "mimetype="+a.MIME,
+			fmt.Sprintf("-metadata:s:t:%d", i), "filename="+a.Name)
+	}
+	// Streams of different files meet here, and one may be much longer than another: no limit on waiting for it. But
+	// subtitles are rare, and what waited for the next one would fill the memory; they are read ahead of their time.
+	args = append(args, "-fflags", "+bitexact", "-max_interleave_delta", r.patience())
 	// The index stands in front, so that a player can seek before it has the whole file.
 	return append(args, "-cues_to_front", "1", "-f", r.Muxer, fileURL(r.Path))
+}
+
+// textPatience is how long, in microseconds of media, the muxer waits for the next subtitle.
+const textPatience = 30_000_000
+
+func (r Remux) patience() string {
+	for _, in := range r.Inputs {
+		if in.Sparse {
+			return strconv.Itoa(textPatience)
+		}
+	}
+	return "0"
 }
 
 func (s RemuxStream) options(out int) []string {
@@ -82,8 +112,25 @@ func (s RemuxStream) options(out int) []string {
 	if s.Forced {
 		flags += "+forced"
 	}
+	for _, flag := range s.Flags {
+		flags += "+" + flag
+	}
 	if flags == "" {
 		flags = "0"
 	}
 	return append(args, fmt.Sprintf("-disposition:%d", out), flags)
+}
+
+// ChapterText is the file that Remux.Chapters names: chapters with times of the output, in ffmpeg's metadata format.
+func ChapterText(chapters []Chapter) string {
+	escape := strings.NewReplacer("\\", "\\\\", "=", "\\=", ";", "\\;", "#", "\\#", "\n", "\\\n", "\r", "", "\x00", "")
+	var b strings.Builder
+	b.WriteString(";FFMETADATA1\n")
+	for _, c := range chapters {
+		fmt.Fprintf(&b, "[CHAPTER]\nTIMEBASE=1/1000000\nSTART=%d\nEND=%d\n", c.Start, c.End)
+		if c.Title != "" {
+			fmt.Fprintf(&b, "title=%s\n", escape.Replace(c.Title))
+		}
+	}
+	return b.String()
 }

@@ -13,23 +13,24 @@ import (
 )
 
 func TestRemuxArgsAreExactlyThese(t *testing.T) {
-	source := 2
 	got := RemuxArgs(Remux{
 		Inputs: []RemuxInput{
 			{Input: Input{Location: "/s/video.mp4", Demuxer: "mov"}, Streams: []RemuxStream{{Default: true}}},
 			{Input: Input{Location: "/s/audio.mp4", Demuxer: "mov", Late: Offset}, Streams: []RemuxStream{{Language: "deu", Title: "Ton 1", Forced: true}}},
-			{Input: Input{Location: "/in/film.mp4", Demuxer: "mov"}, Streams: []RemuxStream{{Index: 3, Codec: "subrip"}}},
+			{Input: Input{Location: "/in/film.mp4", Demuxer: "mov"}, Streams: []RemuxStream{{Index: 3, Codec: "subrip", Flags: []string{"comment"}}}, Sparse: true},
 		},
-		Title: "Film", ChaptersFrom: &source, Muxer: "matroska", Path: "/out/film.mkv",
+		Tags: []Tag{{"title", "Film"}}, Chapters: "/s/chapters", Attached: []Attachment{{"/s/0", "a.ttf", "font/ttf"}}, Muxer: "matroska", Path: "/out/film.mkv",
 	})
 	want := strings.Fields("-hide_banner -nostdin -loglevel warning -y -progress pipe:1 -nostats -copyts " +
 		"-protocol_whitelist file -f mov -i file:/s/video.mp4 " +
 		"-protocol_whitelist file -itsoffset -10 -f mov -i file:/s/audio.mp4 " +
 		"-protocol_whitelist file -f mov -i file:/in/film.mp4 " +
-		"-map_metadata -1 -map_chapters 2 -c copy -map 0:0 -disposition:0 +default " +
+		"-protocol_whitelist file -f ffmetadata -i file:/s/chapters " +
+		"-map_metadata:g -1 -map_metadata:s -1 -map_chapters 3 -c copy -map 0:0 -disposition:0 +default " +
 		"-map 1:0 -metadata:s:1 language=deu -metadata:s:1 TITLE -disposition:1 +forced " +
-		"-map 2:3 -c:2 subrip -disposition:2 0 -metadata title=Film " +
-		"-fflags +bitexact -max_interleave_delta 0 -cues_to_front 1 -f matroska file:/out/film.mkv")
+		"-map 2:3 -c:2 subrip -disposition:2 +comment -metadata title=Film " +
+		"-attach file:/s/0 -metadata:s:t:0 mimetype=font/ttf -metadata:s:t:0 filename=a.ttf " +
+		"-fflags +bitexact -max_interleave_delta 30000000 -cues_to_front 1 -f matroska file:/out/film.mkv")
 	want[slices.Index(want, "TITLE")] = "title=Ton 1"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
@@ -86,7 +87,7 @@ func remuxAndCheck(t *testing.T, tools Tools, dir string, in Input, late int64) 
 					{Input: Input{Location: sound, Demuxer: "mov", Late: Offset}, Streams: []RemuxStream{{Language: "deu", Title: "Der Ton", Default: true}}},
 					{Input: in, Streams: []RemuxStream{{Index: 2, Codec: target.subtitle, Language: "eng"}}},
 				},
-				Title: "Film", Muxer: target.muxer, Path: filepath.Join(dir, name),
+				Tags: []Tag{{"title", "Film"}}, Muxer: target.muxer, Path: filepath.Join(dir, name),
 			}
 			if _, err := Run(t.Context(), tools.FFmpeg, RemuxArgs(r), RunOptions{}); err != nil {
 				t.Fatalf("%s: %v", target.muxer, err)

@@ -21,6 +21,8 @@ type MovieTrack struct {
 	Skip   int64 // ticks of media before the first sample that is shown: an audio encoder's priming
 	Length int64 // ticks that are shown; 0 is all
 	Group  int   // tracks of the same group ≠ 0 are alternatives of which a player plays one
+	// Flags say what the track is for: "forced", "comment", "hearing_impaired" and others that ffmpeg calls so.
+	Flags []string
 }
 
 // Movie describes a progressive MP4.
@@ -28,8 +30,11 @@ type Movie struct {
 	Tracks []MovieTrack
 	// Brands are the file type's, the first being the major one. None: isom and what the tracks call for.
 	Brands     []string
-	Created    time.Time     // the zero time leaves it out
-	Title      string        // as players show it; may be empty
+	Created    time.Time // the zero time leaves it out
+	Title      string    // as players show it; may be empty
+	Tags       []Tag
+	Cover      []byte        // a JPEG or PNG picture; others are left out
+	Chapters   []Chapter     // in order of time, no two in the same millisecond
 	Tool       string        // the program that made the file; may be empty
 	Interleave time.Duration // how much of a track lies in one stretch, from 1 ms to an hour; 0 is a second
 }
@@ -40,7 +45,8 @@ type Range struct {
 	Offset, Length int64
 }
 
-// File is a finished movie: Header, then the ranges one after the other.
+// File is a finished movie: Header, then the ranges one after the other. The titles of the chapters, which are samples,
+// belong to the header.
 type File struct {
 	Header []byte
 	Ranges []Range
@@ -51,6 +57,10 @@ type File struct {
 type Stitcher struct {
 	movie  Movie
 	tracks []*stitched
+
+	chapters *stitched // nil where there are none
+	titles   []byte    // the samples of chapters
+	chapter  MovieTrack
 }
 
 // stitched is a track as far as it was added.
@@ -169,6 +179,12 @@ func (s *Stitcher) Finish() (File, error) {
 		scale = max(scale, t.timescale)
 		t.durations.add(t.pending, 1)
 	}
+	var err error
+	if len(s.movie.Chapters) > 0 {
+		if s.chapters, s.chapter, s.titles, err = chapterTrack(s.movie.Chapters); err != nil {
+			return File{}, err
+		}
+	}
 	layout, err := s.layOut()
 	if err != nil {
 		return File{}, err
@@ -178,7 +194,7 @@ func (s *Stitcher) Finish() (File, error) {
 	if err != nil {
 		return file, err
 	}
-	var media int64
+	media := int64(len(s.titles))
 	for _, r := range layout.ranges {
 		media += r.Length
 	}
@@ -209,6 +225,7 @@ func (s *Stitcher) Finish() (File, error) {
 		return file, fmt.Errorf("encode moov: %w", err)
 	}
 	out.Write(mdat)
+	out.Write(s.titles)
 	file.Header = out.Bytes()
 	return file, nil
 }
@@ -258,7 +275,13 @@ func (s *Stitcher) layOut() (*layout, error) {
 	for i, t := range s.tracks {
 		chunkers[i] = newChunker(t, s.movie.Tracks[i], cell)
 	}
-	var at int64
+	at := int64(len(s.titles))
+	if s.chapters != nil {
+		titles := trackLayout{offset: []int64{0}}
+		titles.chunks.add(s.chapters.count, 1)
+		titles.entry.add(0, 1)
+		l.tracks = append(l.tracks, titles)
+	}
 	for {
 		next := -1
 		for i, c := range chunkers {
@@ -388,13 +411,23 @@ func (s *Stitcher) moov(scale uint32, l *layout) (mp4.Box, error) {
 	mvhd.CreationTime, mvhd.ModificationTime, mvhd.Timescale = created, created, scale
 	mvhd.NextTrackID = uint32(len(s.tracks) + 1)
 	content := []mp4.Box{mvhd}
-	for i, t := range s.tracks {
-		m := s.movie.Tracks[i]
+	tracks, described := s.tracks, s.movie.Tracks
+	var chapters uint32
+	if s.chapters != nil {
+		tracks, described = append(slices.Clone(tracks), s.chapters), append(slices.Clone(described), s.chapter)
+		chapters = uint32(len(tracks))
+		mvhd.NextTrackID++
+	}
+	for i, t := range tracks {
+		m := described[i]
 		edts, duration := t.edits(m, scale)
 		mvhd.Duration = max(mvhd.Duration, duration)
 		header := trakHeader{
 			id: uint32(i + 1), created: created, movieDuration: duration,
-			mediaDuration: uint64(t.now + t.pending - t.start), alternateGroup: m.Group,
+			mediaDuration: uint64(t.now + t.pending - t.start), alternateGroup: m.Group, flags: m.Flags,
+		}
+		if m.Handler == "vide" || m.Handler == "soun" {
+			header.chapters = chapters
 		}
 		m.Timescale = t.timescale
 		content = append(content, newTrak(m.Track, header, edts, t.sampleTable(&l.tracks[i], l.wide)))
@@ -463,26 +496,6 @@ func (t *stitched) sampleTable(l *trackLayout, wide bool) mp4.Box {
 		stbl.AddChild(b)
 	}
 	return stbl
-}
-
-// userData holds the title and the tool, as iTunes writes them and everybody reads them.
-func (s *Stitcher) userData() mp4.Box {
-	var items []byte
-	for _, item := range []struct{ kind, text string }{{"\xa9nam", s.movie.Title}, {"\xa9too", s.movie.Tool}} {
-		if item.text == "" {
-			continue
-		}
-		data := append([]byte{0, 0, 0, 1, 0, 0, 0, 0}, item.text...) // type 1: UTF-8; no locale
-		items = appendBox(items, item.kind, appendBox(nil, "data", data))
-	}
-	if items == nil {
-		return nil
-	}
-	hdlr := make([]byte, 25)
-	copy(hdlr[8:], "mdirappl")
-	meta := appendBox(make([]byte, 4), "hdlr", hdlr)
-	meta = appendBox(meta, "ilst", items)
-	return rawBox("udta", appendBox(nil, "meta", meta))
 }
 
 // preRoll returns the sample groups that say how many samples a decoder must run before one that it may play, after a

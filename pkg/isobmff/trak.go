@@ -1,6 +1,8 @@
 package isobmff
 
 import (
+	"encoding/binary"
+
 	"github.com/Eyevinn/mp4ff/mp4"
 )
 
@@ -22,6 +24,8 @@ type trakHeader struct {
 	movieDuration  uint64 // in the movie's timescale
 	mediaDuration  uint64 // in the track's
 	alternateGroup int
+	chapters       uint32   // ID of the track that holds its chapters; 0: none
+	flags          []string // what it is for
 }
 
 func newTrak(t Track, h trakHeader, edts, stbl mp4.Box) *mp4.TrakBox {
@@ -42,6 +46,9 @@ func newTrak(t Track, h trakHeader, edts, stbl mp4.Box) *mp4.TrakBox {
 	if edts != nil {
 		trak.AddChild(edts)
 	}
+	if h.chapters != 0 {
+		trak.AddChild(rawBox("tref", appendBox(nil, "chap", binary.BigEndian.AppendUint32(nil, h.chapters))))
+	}
 	mdia := mp4.NewMdiaBox()
 	mdia.AddChild(&mp4.MdhdBox{
 		Version: wide(h.created, h.mediaDuration), CreationTime: h.created, ModificationTime: h.created,
@@ -49,15 +56,19 @@ func newTrak(t Track, h trakHeader, edts, stbl mp4.Box) *mp4.TrakBox {
 	})
 	mdia.AddChild(&mp4.HdlrBox{HandlerType: t.Handler, Name: handlerName(t)})
 	minf := mp4.NewMinfBox()
-	minf.AddChild(mediaHeader(t.Handler))
+	minf.AddChild(mediaHeader(t))
 	dinf := &mp4.DinfBox{}
 	dinf.AddChild(mp4.CreateDref())
 	minf.AddChild(dinf)
 	minf.AddChild(stbl)
 	mdia.AddChild(minf)
 	trak.AddChild(mdia)
+	about := kinds(h.flags)
 	if t.Name != "" {
-		trak.AddChild(rawBox("udta", appendBox(nil, "name", []byte(t.Name))))
+		about = appendBox(about, "name", []byte(t.Name))
+	}
+	if about != nil {
+		trak.AddChild(rawBox("udta", about))
 	}
 	return trak
 }
@@ -71,18 +82,22 @@ func handlerName(t Track) string {
 		return "VideoHandler"
 	case t.Handler == "soun":
 		return "SoundHandler"
+	case t.Handler == "sbtl":
+		return "SubtitleHandler"
 	}
 	return "DataHandler"
 }
 
-func mediaHeader(handler string) mp4.Box {
-	switch handler {
+func mediaHeader(t Track) mp4.Box {
+	switch t.Handler {
 	case "vide":
 		return mp4.CreateVmhd()
 	case "soun":
 		return mp4.CreateSmhd()
 	case "subt":
 		return &mp4.SthdBox{}
+	case "text":
+		return baseHeader()
 	}
 	return &mp4.NmhdBox{}
 }
