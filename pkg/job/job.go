@@ -60,6 +60,49 @@ type Picture struct {
 	Height    int      `json:"height"`
 	Rotated   bool     `json:"rotated,omitempty"` // by a quarter: what is shown has width and height exchanged
 	FrameRate Timebase `json:"frameRate"`         // frames per second as Num/Den; Num 0 where unknown
+
+	SampleAspect Timebase `json:"sampleAspect,omitzero"` // width of a pixel to its height, as coded; zero where unknown
+	Rotation     int      `json:"rotation,omitempty"`    // degrees clockwise that are applied: 0, 90, 180 or 270
+	PixelFormat  string   `json:"pixelFormat,omitempty"` // ffmpeg's name; "" where unknown
+	Depth        int      `json:"depth,omitempty"`       // bits of a sample; 0 where unknown
+	Interlaced   string   `json:"interlaced,omitempty"`  // which field is shown first, "tff" or "bff"; "" for whole frames
+	Color        Color    `json:"color,omitzero"`
+	HDR          HDR      `json:"hdr,omitzero"`
+	DolbyVision  int      `json:"dolbyVision,omitempty"` // its profile; 0 for none
+}
+
+// Color says how numbers become light, in ffmpeg's words; "" where the source does not say.
+type Color struct {
+	Range          string `json:"range,omitempty"`          // "tv" or "pc"
+	Space          string `json:"space,omitempty"`          // the matrix: "bt709", "bt2020nc", …
+	Transfer       string `json:"transfer,omitempty"`       // "bt709", "smpte2084", …
+	Primaries      string `json:"primaries,omitempty"`      // "bt709", "bt2020", …
+	ChromaLocation string `json:"chromaLocation,omitempty"` // "left", "topleft", …
+}
+
+// HDR says whether the light goes beyond what a BT.709 display shows: PQ (SMPTE ST 2084) or HLG (ARIB STD-B67).
+func (c Color) HDR() bool { return c.Transfer == "smpte2084" || c.Transfer == "arib-std-b67" }
+
+// HDR is the static metadata of HDR10; nil where there is none.
+type HDR struct {
+	Mastering *Mastering `json:"mastering,omitempty"`
+	Light     *Light     `json:"light,omitempty"`
+}
+
+// Mastering is the display on which the film was graded (SMPTE ST 2086), in the units of H.265, annex D.2.28.
+type Mastering struct {
+	Red   [2]int64 `json:"red"` // x and y, in 1/50000
+	Green [2]int64 `json:"green"`
+	Blue  [2]int64 `json:"blue"`
+	White [2]int64 `json:"white"`
+	Max   int64    `json:"max"` // luminance in 1/10000 cd/m²
+	Min   int64    `json:"min"`
+}
+
+// Light is the content light level (CTA-861.3), in cd/m².
+type Light struct {
+	MaxCLL  int64 `json:"maxCLL"`  // the brightest pixel
+	MaxFALL int64 `json:"maxFALL"` // the brightest frame's average
 }
 
 // AudioTrack is a source's audio stream.
@@ -112,6 +155,12 @@ type Segment struct {
 	End    Ticks `json:"end"`
 	Seek   Ticks `json:"seek"`             // the sync frame from which decoding gives every frame of the segment
 	Frames int   `json:"frames,omitempty"` // how many the index promises; 0 where it does not say
+
+	// Lead is the sync frame from which decoding also gives the frame before the first, for filters that look at it.
+	Lead Ticks `json:"lead"`
+	// NextKeyframe is the sync frame after Seek, nil where there is none. ffmpeg's seek in Matroska is imprecise, and
+	// with it stays between the two.
+	NextKeyframe *Ticks `json:"nextKeyframe,omitempty"`
 }
 
 // VideoFacts are what came of encoding a segment.

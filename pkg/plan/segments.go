@@ -85,6 +85,12 @@ func Segments(index Index, tb job.Timebase, want time.Duration) []job.Segment {
 	counted := 0
 	for i, start := range starts {
 		seg := job.Segment{Index: i, Start: start, End: x.End, Seek: x.syncAt(start), Last: i == len(starts)-1}
+		if seg.Lead = seg.Seek; i > 0 {
+			seg.Lead = x.syncAt(start - 1)
+		}
+		if n, _ := slices.BinarySearch(x.Sync, seg.Seek+1); n < within {
+			seg.NextKeyframe = new(x.Sync[n])
+		}
 		through := len(x.Times) // what lies outside of the index belongs to the first and the last
 		if !seg.Last {
 			seg.End = starts[i+1]
@@ -160,14 +166,15 @@ func (x Index) syncAt(t job.Ticks) job.Ticks {
 func Stretches(index Index) []job.Segment {
 	segments := make([]job.Segment, len(index.Sync))
 	for i, start := range index.Sync {
-		segments[i] = job.Segment{Index: i, Start: start, End: index.End, Seek: start}
+		segments[i] = job.Segment{Index: i, Start: start, End: index.End, Seek: start, Lead: start}
 		if i > 0 {
-			segments[i-1].End = start
+			segments[i-1].End, segments[i-1].NextKeyframe = start, new(start)
+			segments[i].Lead = segments[i-1].Start
 		}
 	}
 	if n := len(segments); n > 0 {
 		segments[0].Start = min(segments[0].Start, index.Start)
-		segments[0].Seek = segments[0].Start
+		segments[0].Seek, segments[0].Lead = segments[0].Start, segments[0].Start
 		segments[n-1].Last = true
 	}
 	return segments

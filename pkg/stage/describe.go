@@ -25,7 +25,9 @@ func describe(src *job.Source, media ffmpeg.Media) error {
 			}
 			src.Picture = &job.Picture{
 				Stream: s.Index, Timebase: tb, Start: start, Width: s.Width, Height: s.Height, Rotated: s.Rotation%180 != 0,
-				FrameRate: rate(s),
+				FrameRate: rate(s), SampleAspect: job.Timebase(s.SAR), Rotation: s.Rotation, PixelFormat: s.PixelFormat,
+				Depth: s.BitDepth, Interlaced: fields(s.FieldOrder), Color: job.Color(s.Color), DolbyVision: s.DolbyVision,
+				HDR: job.HDR{Mastering: (*job.Mastering)(s.HDR.Mastering), Light: (*job.Light)(s.HDR.Light)},
 			}
 			if s.DurationTS > 0 {
 				src.Picture.End = start + job.Ticks(s.DurationTS)
@@ -44,6 +46,18 @@ func describe(src *job.Source, media ffmpeg.Media) error {
 		}
 	}
 	return nil
+}
+
+// fields says which field of an interlaced stream is shown first. ffprobe's words name the field that is stored first,
+// then the one that is shown first.
+func fields(order string) string {
+	switch order {
+	case "tt", "bt":
+		return "tff"
+	case "bb", "tb":
+		return "bff"
+	}
+	return ""
 }
 
 // rate is a stream's frame rate, as every segment's encoder is told: the average where the container has one, for it is

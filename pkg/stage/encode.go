@@ -163,6 +163,7 @@ func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *job.Ti
 		v.Start = new(int64(e.seg.Start))
 		if seek != nil && !e.job.Split { // a stretch begins where it should
 			v.Seek = new(int64(*seek))
+			v.NextKeyframe = (*int64)(e.seg.NextKeyframe)
 		}
 	}
 	if !e.seg.Last {
