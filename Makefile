@@ -9,7 +9,7 @@ GOLANGCI := v2.15.0
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 20s
 
-.PHONY: help setup build test lint demo bench fuzz synth diff deploy destroy clean
+.PHONY: help setup build test lint demo bench exact fuzz synth diff deploy destroy clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ demo: setup build ## transcode SOURCE=file, or a clip made here, into .demo/
 
 bench: setup build ## compare with plain ffmpeg; BENCH="-rounds 5 -figures" passes flags, SOURCE=file another source
 	go run ./bench $(if $(SOURCE),-source '$(SOURCE)') $(BENCH)
+
+exact: setup ## run awkward sources and compare; EXACT="-only TS -markdown" passes flags
+	go run ./exact -v $(EXACT)
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, f[i]; n = 0}' | \

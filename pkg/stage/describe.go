@@ -35,7 +35,7 @@ func describe(src *job.Source, media ffmpeg.Media) error {
 		case s.Type == "audio" && s.Codec != "" && s.Channels > 0 && s.SampleRate > 0:
 			src.Tracks = append(src.Tracks, job.AudioTrack{
 				Stream: s.Index, Codec: s.Codec, SampleRate: s.SampleRate, Channels: s.Channels, Timebase: tb,
-				Start: start, Duration: job.Ticks(max(s.DurationTS, 0)), Language: s.Language, Title: s.Title, Default: s.Default,
+				Start: start, Duration: length(src.Demuxer, s), Language: s.Language, Title: s.Title, Default: s.Default,
 			})
 		default:
 			continue
@@ -58,6 +58,15 @@ func fields(order string) string {
 		return "bff"
 	}
 	return ""
+}
+
+// length is how long a track lasts where its container says so to the sample, which is what MP4's edit lists are for. Others
+// round it, or leave ffprobe to guess it from the last packet that it sees: a guess would cut off what is there.
+func length(demuxer string, s ffmpeg.Stream) job.Ticks {
+	if demuxer != "mov" {
+		return 0
+	}
+	return job.Ticks(max(s.DurationTS, 0))
 }
 
 // rate is a stream's frame rate, as every segment's encoder is told: the average where the container has one, for it is

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mapreel/mapreel/exact/source"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/job"
+)
+
+var tools = sync.OnceValues(func() (ffmpeg.Tools, error) {
+	return ffmpeg.Find(context.Background(), ffmpeg.FindOptions{}) //nolint:forbidigo // no test owns what all share
+})
+
+func TestEveryFrameAndBeepOfAwkwardSourcesComesOutAtItsTime(t *testing.T) {
+	t.Parallel()
+	found, err := tools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := matrix{contenders: contenders(found)[1:2], container: job.MP4, work: t.TempDir()}
+	for _, s := range source.All() {
+		if !s.Quick {
+			continue
+		}
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			r, err := m.row(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cell := r.cell("mapreel"); cell != "good" {
+				t.Error(cell)
+			}
+		})
+	}
+}
+
+// The judge is worth what it notices.
+func TestTheUsualRecipeIsNotGood(t *testing.T) {
+	t.Parallel()
+	found, err := tools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := matrix{contenders: contenders(found)[2:], container: job.MP4, work: t.TempDir()}
+	r, err := m.row(t.Context(), source.Named("MP4, moov last"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cell := r.cell("usual recipe"); cell == "good" {
+		t.Error("a file with repeated sound passes")
+	}
+}
+
+func TestTheJudgeNoticesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	at := func(ms ...int) (list []time.Duration) {
+		for _, v := range ms {
+			list = append(list, time.Duration(v)*time.Millisecond)
+		}
+		return list
+	}
+	whole := account{
+		frames: at(0, 40, 80, 120), tick: time.Millisecond,
+		sounds: []sound{{samples: 96000, rate: 48000, beeps: at(250, 1250)}},
+		stated: stated{Streams: []stream{
+			{Type: "video", Codec: "h264", Primaries: "bt709"},
+			{Type: "audio", Codec: "aac", Channels: 2, Tags: map[string]string{"language": "ger"}},
+		}},
+	}
+	one := compare(whole, whole, "")
+	one.judge(whole, nil)
+	if !one.good() {
+		t.Fatalf("a copy: %q", one.problems)
+	}
+	for want, change := range map[string]func(*account){
+		"3 frames of 4":                 func(a *account) { a.frames = a.frames[:3] },
+		"time off by 2.0 ms":            func(a *account) { a.frames = at(0, 40, 82, 120) },
+		"sound off by 6.0 ms to 6.0 ms": func(a *account) { a.sounds = []sound{{samples: 96000, rate: 48000, beeps: at(256, 1256)}} },
+		"sound off by 0 µs to -7.0 ms":  func(a *account) { a.sounds = []sound{{samples: 96000, rate: 48000, beeps: at(250, 1243)}} },
+		"1 beeps of 2":                  func(a *account) { a.sounds = []sound{{samples: 96000, rate: 48000, beeps: at(250)}} },
+		"4000 samples from one pass":    func(a *account) { a.sounds = []sound{{samples: 92000, rate: 48000, beeps: at(250, 1250)}} },
+		"lost: sound 1 of 2 channels ger": func(a *account) {
+			a.stated.Streams = []stream{whole.stated.Streams[0], {Type: "audio", Codec: "aac", Channels: 2}}
+		},
+		"lost: primaries bt709": func(a *account) { a.stated.Streams = []stream{{Type: "video", Codec: "h264"}, whole.stated.Streams[1]} },
+		// The picture begins later and the sound does not: what counts is the distance.
+		"sound off by -40.0 ms to -40.0 ms": func(a *account) { a.frames = at(40, 80, 120, 160) },
+	} {
+		out := whole
+		change(&out)
+		f := compare(whole, out, "")
+		f.judge(whole, &one)
+		if len(f.problems) != 1 || f.problems[0] != want {
+			t.Errorf("got %q, want %q", f.problems, want)
+		}
+	}
+}
+
+func TestFramesWithTheWrongPictureAreNoticed(t *testing.T) {
+	t.Parallel()
+	path, err := source.Named("no sound").Make(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The same times, but each frame shows what belongs one frame later.
+	wrong := filepath.Join(filepath.Dir(path), "wrong.mp4")
+	if _, err := output(t.Context(), "ffmpeg", "-v", "error", "-nostdin", "-i", path, "-vf", "trim=start_frame=1,setpts=PTS-STARTPTS,tpad=stop=1:stop_mode=clone",
+		"-c:v", "libx264", "-preset", "ultrafast", "-crf", "14", wrong); err != nil {
+		t.Fatal(err)
+	}
+	a, err := examine(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := *a.stated.picture()
+	worst, err := psnr(t.Context(), path, wrong, p, p, false)
+	if err != nil || worst > goodPSNR-3 {
+		t.Errorf("PSNR %.1f dB, %v; the limit is %.1f", worst, err, goodPSNR)
+	}
+}

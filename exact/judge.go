@@ -1,0 +1,425 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// account is what one pass of ffmpeg finds in a file. Times are on the clock of that pass, in which the earliest stream
+// begins at 0.
+type account struct {
+	stated stated
+	frames []time.Duration // when each frame is shown, in the order of decoding's output
+	tick   time.Duration   // of the picture's timebase, rounded up
+	sounds []sound
+}
+
+// sound is what is heard of a track.
+type sound struct {
+	samples int
+	rate    int
+	beeps   []time.Duration
+}
+
+// stated is what ffprobe tells of a file.
+type stated struct {
+	Streams  []stream  `json:"streams"`
+	Chapters []chapter `json:"chapters"`
+	Format   struct {
+		Tags map[string]string `json:"tags"`
+	} `json:"format"`
+}
+
+type stream struct {
+	Index       int               `json:"index"`
+	Type        string            `json:"codec_type"`
+	Codec       string            `json:"codec_name"`
+	Width       int               `json:"width"`
+	Height      int               `json:"height"`
+	PixelFormat string            `json:"pix_fmt"`
+	SAR         string            `json:"sample_aspect_ratio"`
+	Transfer    string            `json:"color_transfer"`
+	Primaries   string            `json:"color_primaries"`
+	Space       string            `json:"color_space"`
+	Rate        string            `json:"sample_rate"`
+	Channels    int               `json:"channels"`
+	Disposition map[string]int    `json:"disposition"`
+	Tags        map[string]string `json:"tags"`
+	SideData    []sideData        `json:"side_data_list"`
+}
+
+type sideData struct {
+	Type     string      `json:"side_data_type"`
+	Rotation json.Number `json:"rotation"`
+	RedX     string      `json:"red_x"`
+	MaxLight string      `json:"max_luminance"`
+	Content  int         `json:"max_content"`
+}
+
+type chapter struct {
+	Start string            `json:"start_time"`
+	Tags  map[string]string `json:"tags"`
+}
+
+// picture is the stream that is a film and not a cover; nil where there is none.
+func (s stated) picture() *stream {
+	for i, v := range s.Streams {
+		if v.Type == "video" && v.Disposition["attached_pic"] == 0 {
+			return &s.Streams[i]
+		}
+	}
+	return nil
+}
+
+func (s stated) of(kind string) (list []stream) {
+	for _, v := range s.Streams {
+		if v.Type == kind && v.Codec != "" {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// open are ffmpeg's arguments for an input. A transport stream that was cut anywhere is taken for a raw one by ffmpeg's
+// own look at it, so that is told.
+func open(path string) []string {
+	if filepath.Ext(path) == ".ts" {
+		return []string{"-f", "mpegts", "-i", "file:" + path}
+	}
+	return []string{"-i", "file:" + path}
+}
+
+// decoding is what stands before an input that is decoded. What ffmpeg shows for a damaged frame depends on the number
+// of its threads; this is a job's own (job.DefaultThreads).
+var decoding = []string{"-threads", "2"}
+
+func probe(ctx context.Context, path string) (s stated, err error) {
+	args := append([]string{"-v", "error", "-show_streams", "-show_chapters", "-show_format", "-of", "json"}, open(path)...)
+	out, err := output(ctx, "ffprobe", args...)
+	if err == nil {
+		err = json.Unmarshal(out, &s)
+	}
+	return s, err
+}
+
+// hdr are the first frame's side data: where HDR10's metadata lie in files whose container does not repeat them.
+func hdr(ctx context.Context, path string) (list []sideData, err error) {
+	out, err := output(ctx, "ffprobe", "-v", "error", "-select_streams", "v:0", "-read_intervals", "%+#1", "-show_frames",
+		"-show_entries", "frame=side_data_list", "-of", "json", "-i", "file:"+path)
+	var answer struct {
+		Frames []struct {
+			SideData []sideData `json:"side_data_list"`
+		}
+	}
+	if err == nil {
+		err = json.Unmarshal(out, &answer)
+	}
+	for _, f := range answer.Frames {
+		list = append(list, f.SideData...)
+	}
+	return list, err
+}
+
+// output runs a tool and returns what it prints.
+func output(ctx context.Context, tool string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, tool, args...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w: %s", tool, strings.Join(args, " "), err, lastLine(errs.String()))
+	}
+	return out, err
+}
+
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return lines[len(lines)-1]
+}
+
+// examine decodes a file once, from end to end, with all that is in it at the same time: then ffmpeg sees one clock.
+func examine(ctx context.Context, path string) (a account, err error) {
+	if a.stated, err = probe(ctx, path); err != nil {
+		return a, err
+	}
+	if p := a.stated.picture(); p != nil && p.Transfer == "smpte2084" {
+		more, err := hdr(ctx, path)
+		if err != nil {
+			return a, err
+		}
+		p.SideData = append(p.SideData, more...)
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(path), "account-")
+	if err != nil {
+		return a, err
+	}
+	defer os.RemoveAll(dir)
+	video := filepath.Join(dir, "video")
+	args := slices.Concat([]string{"-v", "error", "-nostdin"}, decoding, open(path))
+	if a.stated.picture() != nil {
+		args = append(args, "-map", "0:V:0", "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "framecrc", "file:"+video)
+	}
+	tracks := len(a.stated.of("audio"))
+	for i := range tracks {
+		from := fmt.Sprintf("0:a:%d", i)
+		file := filepath.Join(dir, fmt.Sprintf("audio%d", i))
+		args = append(args, "-map", from, "-ac", "1", "-c:a", "pcm_s16le", "-f", "framecrc", "file:"+file,
+			"-map", from, "-ac", "1", "-c:a", "pcm_s16le", "-f", "s16le", "file:"+file+".pcm")
+	}
+	if _, err := output(ctx, "ffmpeg", args...); err != nil {
+		return a, err
+	}
+	if a.stated.picture() != nil {
+		rows, err := readRows(video)
+		if err != nil {
+			return a, err
+		}
+		a.tick = rows.at(1) + 1
+		for _, r := range rows.list {
+			a.frames = append(a.frames, rows.at(r.pts))
+		}
+	}
+	for i := range tracks {
+		s, err := listen(filepath.Join(dir, fmt.Sprintf("audio%d", i)))
+		if err != nil {
+			return a, err
+		}
+		a.sounds = append(a.sounds, s)
+	}
+	return a, nil
+}
+
+// rows is what the muxer framecrc writes: a line a frame.
+type rows struct {
+	num, den int64
+	list     []row
+}
+
+type row struct{ pts, size int64 }
+
+// at turns ticks into time, to the nearest nanosecond. Media of ten hours fit.
+func (r rows) at(ticks int64) time.Duration {
+	whole, rest := ticks*r.num/r.den, ticks*r.num%r.den
+	return time.Duration(whole)*time.Second + time.Duration(math.Round(float64(rest)*1e9/float64(r.den)))
+}
+
+// readRows reads "#tb 0: 1/24" and lines like "0,  0,  1,  1, 21600, 0xd0f9e5ee".
+func readRows(path string) (r rows, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return r, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		line := lines.Text()
+		if strings.HasPrefix(line, "#") {
+			if _, err := fmt.Sscanf(line, "#tb 0: %d/%d", &r.num, &r.den); err != nil && strings.HasPrefix(line, "#tb") {
+				return r, fmt.Errorf("timebase %q: %w", line, err)
+			}
+			continue
+		}
+		fields := strings.Split(line, ",")
+		if len(fields) < 6 {
+			return r, fmt.Errorf("unexpected line %q", line)
+		}
+		pts, err := strconv.ParseInt(strings.TrimSpace(fields[2]), 10, 64)
+		size, err2 := strconv.ParseInt(strings.TrimSpace(fields[4]), 10, 64)
+		if err := errors.Join(err, err2); err != nil {
+			return r, err
+		}
+		r.list = append(r.list, row{pts, size})
+	}
+	if r.den == 0 {
+		r.num, r.den = 1, 1 // nothing was decoded
+	}
+	return r, lines.Err()
+}
+
+// Beeps are told from what a lossy codec makes of the silence between them by their loudness, against the loudest.
+const (
+	loud  = 0.4
+	quiet = 100 * time.Millisecond // silence before a beep
+)
+
+// listen finds when beeps begin.
+func listen(path string) (sound, error) {
+	var s sound
+	list, err := readRows(path)
+	if err != nil {
+		return s, err
+	}
+	s.rate = int(list.den)
+	pcm, err := os.ReadFile(path + ".pcm")
+	if err != nil {
+		return s, err
+	}
+	sample := func(i int) int { return int(int16(uint16(pcm[2*i]) | uint16(pcm[2*i+1])<<8)) }
+	s.samples = len(pcm) / 2
+	peak := 0
+	for i := range s.samples {
+		peak = max(peak, sample(i), -sample(i))
+	}
+	if peak < 100 {
+		return s, nil // silence
+	}
+	threshold := int(loud * float64(peak))
+	var at time.Duration
+	last := time.Duration(math.MinInt64 / 2)
+	i := 0
+	for _, r := range list.list {
+		for n := range r.size / 2 {
+			if i == s.samples {
+				return s, fmt.Errorf("%d samples, fewer than their frames hold", s.samples)
+			}
+			if v := sample(i); v > threshold || -v > threshold {
+				at = list.at(r.pts + n)
+				if at-last > quiet {
+					s.beeps = append(s.beeps, at)
+				}
+				last = at
+			}
+			i++
+		}
+	}
+	return s, nil
+}
+
+// psnr compares the n-th frame of output with the n-th of source, whatever their times, and returns the worst, in dB.
+// chain is what the job was to do with the picture.
+func psnr(ctx context.Context, source, output string, in, out stream, deinterlace bool) (float64, error) {
+	dir, err := os.MkdirTemp(filepath.Dir(output), "psnr-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	var chain []string
+	if deinterlace {
+		chain = append(chain, "bwdif=mode=send_frame:deint=interlaced")
+	}
+	if w, h := in.shown(); w-out.Width|h-out.Height == 1 || w-out.Width == 1 && h-out.Height == 1 {
+		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0", out.Width, out.Height))
+	} else if w != out.Width || h != out.Height {
+		chain = append(chain, fmt.Sprintf("scale=%d:%d:flags=bicubic", out.Width, out.Height))
+	}
+	same := "format=" + out.PixelFormat + ",setsar=1,settb=1/1000,setpts=N"
+	chain = append(chain, same)
+	// The names of files stand in no filter graph, so they may hold anything.
+	args := slices.Concat([]string{"-v", "error", "-nostdin"}, decoding, open(source), decoding, open(output))
+	cmd := exec.CommandContext(ctx, "ffmpeg", append(args, "-filter_complex", "[0:V:0]"+strings.Join(chain, ",")+"[a];[1:V:0]"+same+"[b];[b][a]psnr=stats_file=stats:shortest=1[c]",
+		"-map", "[c]", "-fps_mode", "passthrough", "-f", "null", "-")...)
+	cmd.Dir = dir
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	if err := cmd.Run(); err != nil {
+		return 0, fmt.Errorf("comparing pictures: %w: %s", err, lastLine(errs.String()))
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "stats"))
+	if err != nil {
+		return 0, err
+	}
+	worst := math.Inf(1)
+	for line := range strings.Lines(string(data)) {
+		_, rest, ok := strings.Cut(line, "psnr_avg:")
+		value, _, _ := strings.Cut(rest, " ")
+		if !ok {
+			continue
+		}
+		v, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		if err != nil {
+			return 0, fmt.Errorf("psnr of a frame: %w", err)
+		}
+		worst = min(worst, v)
+	}
+	return worst, nil
+}
+
+// shown is a stream's size as ffmpeg decodes it: turned.
+func (s stream) shown() (width, height int) {
+	for _, d := range s.SideData {
+		if v, err := d.Rotation.Int64(); err == nil && v%180 != 0 {
+			return s.Height, s.Width
+		}
+	}
+	return s.Width, s.Height
+}
+
+// kept lists what a file holds beside frames and samples, in words that can be compared: what a source has, its output
+// should have. hdr says whether the picture's metadata of HDR count.
+func (s stated) kept(encodes string) (list []string) {
+	if p := s.picture(); p != nil {
+		list = append(list, "picture")
+		if sar := p.SAR; sar != "" && sar != "1:1" && sar != "0:1" {
+			list = append(list, "pixels "+sar)
+		}
+		if encodes != "tone-mapped" {
+			for _, c := range []struct{ name, value string }{{"primaries", p.Primaries}, {"transfer", p.Transfer}, {"matrix", p.Space}} {
+				if c.value != "" && c.value != "unknown" && c.value != "reserved" && c.value != "gbr" {
+					list = append(list, c.name+" "+c.value)
+				}
+			}
+			for _, d := range p.SideData {
+				switch d.Type {
+				case "Mastering display metadata":
+					list = append(list, "mastering "+fraction(d.RedX)+" "+fraction(d.MaxLight))
+				case "Content light level metadata":
+					list = append(list, fmt.Sprintf("light %d", d.Content))
+				}
+			}
+		}
+	}
+	for i, a := range s.of("audio") {
+		text := fmt.Sprintf("sound %d of %d channels", i+1, a.Channels)
+		if lang := a.Tags["language"]; lang != "" && lang != "und" {
+			text += " " + lang
+		}
+		list = append(list, text)
+		if a.Disposition["default"] != 0 {
+			list = append(list, fmt.Sprintf("sound %d is default", i+1))
+		}
+		// MP4 has no title of a track for ffmpeg; its name lies in the handler.
+		if title := cmp.Or(a.Tags["title"], a.Tags["handler_name"]); title != "" && title != "SoundHandler" {
+			list = append(list, fmt.Sprintf("sound %d is called %s", i+1, title))
+		}
+	}
+	for i, t := range s.of("subtitle") {
+		text := fmt.Sprintf("subtitles %d", i+1)
+		if lang := t.Tags["language"]; lang != "" && lang != "und" {
+			text += " " + lang
+		}
+		list = append(list, text)
+	}
+	for _, c := range s.Chapters {
+		at, _, _ := strings.Cut(c.Start, ".")
+		list = append(list, "chapter "+at+" "+c.Tags["title"])
+	}
+	if title := s.Format.Tags["title"]; title != "" {
+		list = append(list, "title "+title)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// fraction reads "35400/50000".
+func fraction(s string) string {
+	a, b, _ := strings.Cut(s, "/")
+	n, err := strconv.ParseFloat(a, 64)
+	d, err2 := strconv.ParseFloat(b, 64)
+	if err != nil || err2 != nil || d == 0 {
+		return s
+	}
+	return fmt.Sprintf("%.4f", n/d)
+}

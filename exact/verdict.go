@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// How far an output may be from its source, or from what one pass makes of it.
+const (
+	maxSoundOffset = 5 * time.Millisecond
+	goodPSNR       = 35.0 // dB; at the quality used here two neighbouring frames are below 30
+	psnrSlack      = 1.0  // dB below one pass, where that itself is worse
+	// maxCodecFrame is the longest frame of the codecs in the matrix: WMA's 2048 samples; one may be missing at the end.
+	maxCodecFrame = 2048
+)
+
+// finding is how one contender's output compares with its source.
+type finding struct {
+	err error
+
+	frames, want int
+	time         time.Duration // the worst error of a frame's time, counted from the first
+	tick         time.Duration // of the output
+	psnr         float64       // dB; the worst frame; +Inf where they are equal, NaN where it was not compared
+	start, end   time.Duration // how much later the first and the last beep are heard than in the source, worst track
+	beeps        [2]int        // heard, wanted
+	samples      []int
+	rates        []int
+	rate, tracks int
+	lost         []string // what the source had
+	verify       string   // what mapreel verify says
+	problems     []string
+}
+
+func (f finding) good() bool { return len(f.problems) == 0 }
+
+// compare fills in all but the pictures.
+func compare(source, out account, hdr string) finding {
+	f := finding{frames: len(out.frames), want: len(source.frames), tick: out.tick, psnr: math.NaN()}
+	if f.frames > 0 && f.want > 0 {
+		last := time.Duration(-1)
+		for i := range min(f.frames, f.want) {
+			got, want := out.frames[i]-out.frames[0], source.frames[i]-source.frames[0]
+			if want <= last { // damage: no file can show two frames at once
+				want = last + out.tick
+			}
+			last = want
+			f.time = max(f.time, (got - want).Abs())
+		}
+	}
+	f.tracks = len(out.sounds)
+	for i := range min(len(out.sounds), len(source.sounds)) {
+		got, want := out.sounds[i].beeps, source.sounds[i].beeps
+		f.beeps[0] += len(got)
+		f.beeps[1] += len(want)
+		if len(got) == 0 || len(want) == 0 {
+			continue
+		}
+		if d := distance(out, got[0]) - distance(source, want[0]); d.Abs() > f.start.Abs() {
+			f.start = d
+		}
+		if d := distance(out, got[len(got)-1]) - distance(source, want[len(want)-1]); d.Abs() > f.end.Abs() {
+			f.end = d
+		}
+	}
+	for _, s := range out.sounds {
+		f.samples = append(f.samples, s.samples)
+		f.rates = append(f.rates, s.rate)
+	}
+	has := out.stated.kept(hdr)
+	for _, k := range source.stated.kept(hdr) {
+		if !slices.Contains(has, k) {
+			f.lost = append(f.lost, k)
+		}
+	}
+	return f
+}
+
+// distance is how long after the first frame something is heard; after the start, where there is no picture.
+func distance(a account, at time.Duration) time.Duration {
+	if len(a.frames) == 0 {
+		return at
+	}
+	return at - a.frames[0]
+}
+
+// judge says what is not good. one is what one pass made of the same source.
+func (f *finding) judge(source account, one *finding) {
+	bad := func(format string, args ...any) { f.problems = append(f.problems, fmt.Sprintf(format, args...)) }
+	if f.err != nil {
+		bad("%v", f.err)
+		return
+	}
+	if f.frames != f.want {
+		bad("%d frames of %d", f.frames, f.want)
+	}
+	// Both files round to their own ticks, and this to nanoseconds.
+	if f.time > f.tick/2+time.Microsecond {
+		bad("time off by %s", short(f.time))
+	}
+	limit := goodPSNR
+	if one != nil && one.err == nil && !math.IsNaN(one.psnr) {
+		limit = min(limit, one.psnr-psnrSlack)
+	}
+	if f.psnr < limit {
+		bad("PSNR %.1f dB", f.psnr)
+	}
+	if f.beeps[0] != f.beeps[1] {
+		bad("%d beeps of %d", f.beeps[0], f.beeps[1])
+	} else if f.start.Abs() > maxSoundOffset || f.end.Abs() > maxSoundOffset {
+		bad("sound off by %s to %s", short(f.start), short(f.end))
+	}
+	if f.tracks != len(source.sounds) {
+		bad("%d sounds of %d", f.tracks, len(source.sounds))
+	} else if d := f.against(one); d > maxCodecFrame {
+		bad("%d samples from one pass", d)
+	}
+	if len(f.lost) > 0 {
+		bad("lost: %s", strings.Join(f.lost, ", "))
+	}
+	if f.verify != "" && f.verify != "good" {
+		bad("verify: %s", f.verify)
+	}
+}
+
+// against is the largest difference in samples to one pass, over the tracks.
+func (f *finding) against(one *finding) (worst int) {
+	if one == nil || one.err != nil || len(one.samples) != len(f.samples) {
+		return 0
+	}
+	for i, n := range f.samples {
+		worst = max(worst, n-one.samples[i], one.samples[i]-n)
+	}
+	return worst
+}
+
+func short(d time.Duration) string {
+	switch {
+	case d.Abs() >= time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	case d.Abs() >= time.Millisecond:
+		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	}
+	return fmt.Sprintf("%d µs", d.Microseconds())
+}
