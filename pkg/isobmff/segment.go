@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/Eyevinn/mp4ff/mp4"
+
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
@@ -216,4 +218,23 @@ func (s Stretch) delayed() (Piece, error) {
 		p.Samples[i].Duration, p.Samples[i].Offset = uint32(duration), int32(offset)
 	}
 	return p, nil
+}
+
+// Sidx returns the index of segments that follow each other in one file, to stand right before the first: what a player
+// of DASH reads of a rendition that is one file. Its size follows from their number alone, so that a writer may leave
+// room for it. More than 65,535 segments, or a segment of 2 GiB, is fault.Unsupported.
+func (t Track) Sidx(segments []Segment) ([]byte, error) {
+	if len(segments) == 0 || len(segments) > math.MaxUint16 {
+		return nil, fault.New(fault.Unsupported, "an index of %d segments", len(segments))
+	}
+	sidx := &mp4.SidxBox{Version: 1, ReferenceID: 1, Timescale: t.Timescale, EarliestPresentationTime: uint64(segments[0].Start)}
+	for i, s := range segments {
+		if s.Bytes > math.MaxInt32 || s.Duration > math.MaxUint32 {
+			return nil, fault.New(fault.Unsupported, "segment %d of %d bytes and %d ticks in an index", i+1, s.Bytes, s.Duration)
+		}
+		sidx.SidxRefs = append(sidx.SidxRefs, mp4.SidxRef{
+			ReferencedSize: uint32(s.Bytes), SubSegmentDuration: uint32(s.Duration), StartsWithSAP: 1, SAPType: 1,
+		})
+	}
+	return encode(sidx)
 }

@@ -1,0 +1,325 @@
+package manifest
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/Eyevinn/dash-mpd/mpd"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// Schemes that an MPD names.
+const (
+	roleScheme     = "urn:mpeg:dash:role:2011"
+	primaries      = "urn:mpeg:mpegB:cicp:ColourPrimaries"
+	transfer       = "urn:mpeg:mpegB:cicp:TransferCharacteristics"
+	matrix         = "urn:mpeg:mpegB:cicp:MatrixCoefficients"
+	channelsScheme = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
+	anyChannels    = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
+	accessibility  = "urn:tva:metadata:cs:AudioPurposeCS:2007"
+)
+
+// DASH returns a static MPD of the package, which goes to path. A rendition that is one file has a SegmentBase, which sends
+// players to the file's own index; one of a file for each segment has a SegmentTemplate with a SegmentTimeline.
+func DASH(p Package, path string) (string, error) {
+	if err := p.check(); err != nil {
+		return "", err
+	}
+	if err := goodPath(path); err != nil {
+		return "", err
+	}
+	m := mpd.NewMPD(mpd.STATIC_TYPE)
+	m.Profiles = mpd.PROFILE_LIVE
+	for r := range p.renditions {
+		_, _, named := template(path, r)
+		switch {
+		case r.Index.Part:
+			m.Profiles = mpd.PROFILE_ONDEMAND
+		case !named:
+			return "", fault.New(fault.Internal, "package: the segments of %s are neither numbered from 1 nor indexed", r.Name)
+		}
+	}
+	m.MediaPresentationDuration = milliseconds(p.length())
+	m.MinBufferTime = mpd.Seconds2DurPtr(2 * int(p.target()))
+	m.MaxSegmentDuration = mpd.Seconds2DurPtr(int(p.target()))
+	if p.Title != "" {
+		m.ProgramInformation = []*mpd.ProgramInformationType{{Title: p.Title}}
+	}
+	period := mpd.NewPeriod()
+	period.Id = "0"
+	start := mpd.Duration(0)
+	period.Start = &start
+	m.AppendPeriod(period)
+	id := uint32(0)
+	add := func(set *mpd.AdaptationSetType) {
+		number := id
+		set.Id = &number
+		id++
+		period.AppendAdaptationSet(set)
+	}
+	for _, rungs := range p.families() {
+		add(p.videoSet(rungs, path))
+	}
+	for _, sounds := range p.sounds() {
+		add(p.audioSet(sounds, path))
+	}
+	for _, s := range p.Subtitles {
+		add(subtitleSet(s, p, path))
+	}
+	return m.WriteToString("  ", true)
+}
+
+// families divides the ladder into adaptation sets, between whose members a player may switch at will: rungs of one codec
+// and one colour.
+func (p Package) families() [][]Video {
+	var out [][]Video
+	for _, v := range p.Video {
+		codec, _, _ := strings.Cut(v.Codecs, ".")
+		i := slices.IndexFunc(out, func(f []Video) bool {
+			other, _, _ := strings.Cut(f[0].Codecs, ".")
+			return other == codec && f[0].brightness() == v.brightness() && f[0].Colour == v.Colour
+		})
+		if i < 0 {
+			out = append(out, []Video{v})
+			continue
+		}
+		out[i] = append(out[i], v)
+	}
+	return out
+}
+
+// sounds divides the sounds into adaptation sets: one language, one purpose, one codec, one number of channels each.
+func (p Package) sounds() [][]Audio {
+	var out [][]Audio
+	for _, a := range p.Audio {
+		i := slices.IndexFunc(out, func(f []Audio) bool {
+			b := f[0]
+			return tag(b.Language) == tag(a.Language) && b.Title == a.Title && b.Codecs == a.Codecs && b.Channels == a.Channels &&
+				b.Commentary == a.Commentary && b.Described == a.Described
+		})
+		if i < 0 {
+			out = append(out, []Audio{a})
+			continue
+		}
+		out[i] = append(out[i], a)
+	}
+	return out
+}
+
+func (p Package) videoSet(rungs []Video, path string) *mpd.AdaptationSetType {
+	set := mpd.NewAdaptationSet()
+	set.ContentType, set.MimeType, set.SegmentAlignment, set.StartWithSAP = "video", mpd.MIME_TYPE_VIDEO_MP4, true, 1
+	first := rungs[0]
+	set.Par = first.pictureAspect()
+	for _, v := range rungs {
+		set.MaxWidth, set.MaxHeight = max(set.MaxWidth, uint32(v.Width)), max(set.MaxHeight, uint32(v.Height))
+	}
+	// Essential tells a player that cannot show this brightness to choose another set; where there is none, it should try.
+	properties := &set.SupplementalProperties
+	if first.brightness() != "SDR" && slices.ContainsFunc(p.Video, func(v Video) bool { return v.brightness() == "SDR" }) {
+		properties = &set.EssentialProperties
+	}
+	for i, scheme := range []mpd.AnyURI{primaries, transfer, matrix} {
+		if c := first.Colour[i]; c > 0 {
+			*properties = append(*properties, &mpd.DescriptorType{SchemeIdUri: scheme, Value: strconv.Itoa(c)})
+		}
+	}
+	set.Roles = []*mpd.DescriptorType{{SchemeIdUri: roleScheme, Value: "main"}}
+	for _, v := range rungs {
+		r := p.representation(v.Rendition, path)
+		r.Width, r.Height = uint32(v.Width), uint32(v.Height)
+		r.Sar = "1:1"
+		if v.PixelAspect.Num > 0 && v.PixelAspect.Den > 0 {
+			r.Sar = mpd.RatioType(fmt.Sprintf("%d:%d", v.PixelAspect.Num, v.PixelAspect.Den))
+		}
+		if f := v.FrameRate; f.Num > 0 && f.Den > 0 {
+			r.FrameRate = mpd.FrameRateType(strconv.FormatInt(f.Num, 10))
+			if f.Den > 1 {
+				r.FrameRate = mpd.FrameRateType(fmt.Sprintf("%d/%d", f.Num, f.Den))
+			}
+		}
+		set.AppendRepresentation(r)
+	}
+	return set
+}
+
+// pictureAspect is the picture's width to its height in smallest terms.
+func (v Video) pictureAspect() mpd.RatioType {
+	w, h := int64(v.Width), int64(v.Height)
+	if v.PixelAspect.Num > 0 && v.PixelAspect.Den > 0 {
+		w, h = w*v.PixelAspect.Num, h*v.PixelAspect.Den
+	}
+	a, b := w, h
+	for b > 0 {
+		a, b = b, a%b
+	}
+	return mpd.RatioType(fmt.Sprintf("%d:%d", w/a, h/a))
+}
+
+func (p Package) audioSet(sounds []Audio, path string) *mpd.AdaptationSetType {
+	set := mpd.NewAdaptationSet()
+	set.ContentType, set.MimeType, set.SegmentAlignment, set.StartWithSAP = "audio", mpd.MIME_TYPE_AUDIO_MP4, true, 1
+	first := sounds[0]
+	set.Lang = tag(first.Language)
+	switch {
+	case first.Described:
+		set.Accessibilities = []*mpd.DescriptorType{{SchemeIdUri: accessibility, Value: "1"}}
+		set.Roles = []*mpd.DescriptorType{{SchemeIdUri: roleScheme, Value: "alternate"}}
+	case first.Commentary:
+		set.Roles = []*mpd.DescriptorType{{SchemeIdUri: roleScheme, Value: "commentary"}}
+	case p.isDefault(first):
+		set.Roles = []*mpd.DescriptorType{{SchemeIdUri: roleScheme, Value: "main"}}
+	default:
+		set.Roles = []*mpd.DescriptorType{{SchemeIdUri: roleScheme, Value: "dub"}}
+	}
+	if text := label(first.Title, first.Language, ""); text != "" {
+		set.Labels = []*mpd.LabelType{{Value: text}}
+	}
+	for _, a := range sounds {
+		r := p.representation(a.Rendition, path)
+		if a.SampleRate > 0 {
+			rate := mpd.UIntVectorType(strconv.Itoa(a.SampleRate))
+			r.AudioSamplingRate = &rate
+		}
+		if a.Channels > 0 {
+			r.AudioChannelConfigurations = []*mpd.DescriptorType{channels(a.Channels)}
+		}
+		set.AppendRepresentation(r)
+	}
+	return set
+}
+
+func (p Package) isDefault(a Audio) bool {
+	for _, g := range p.groups() {
+		if g.members[g.chosen].Name == a.Name {
+			return true
+		}
+	}
+	return false
+}
+
+// channels names a layout by its code point of ISO/IEC 23091-3, or by the number of channels where none is usual.
+func channels(n int) *mpd.DescriptorType {
+	code := map[int]int{1: 1, 2: 2, 6: 6, 8: 12}[n]
+	if code == 0 {
+		return &mpd.DescriptorType{SchemeIdUri: anyChannels, Value: strconv.Itoa(n)}
+	}
+	return &mpd.DescriptorType{SchemeIdUri: channelsScheme, Value: strconv.Itoa(code)}
+}
+
+func subtitleSet(s Subtitle, p Package, path string) *mpd.AdaptationSetType {
+	set := mpd.NewAdaptationSet()
+	set.ContentType, set.MimeType, set.Lang = "text", mpd.MIME_TYPE_SUBTITLE_VTT, tag(s.Language)
+	role := "subtitle"
+	switch {
+	case s.Forced:
+		role = "forced-subtitle"
+	case s.Captions:
+		role = "caption"
+	}
+	set.Roles = []*mpd.DescriptorType{{SchemeIdUri: roleScheme, Value: role}}
+	if s.Default {
+		set.Roles = append(set.Roles, &mpd.DescriptorType{SchemeIdUri: roleScheme, Value: "main"})
+	}
+	if text := label(s.Title, s.Language, ""); text != "" {
+		set.Labels = []*mpd.LabelType{{Value: text}}
+	}
+	r := &mpd.RepresentationType{Id: s.Name, Bandwidth: rate32(average([]span{{p.length(), s.File.Size}}))}
+	r.BaseURLs = []*mpd.BaseURLType{mpd.NewBaseURL(uri(path, s.File.Path))}
+	set.AppendRepresentation(r)
+	return set
+}
+
+// representation describes a rendition's segments. Bandwidth is the peak, which keeps minBufferTime's promise.
+func (p Package) representation(r Rendition, path string) *mpd.RepresentationType {
+	out := &mpd.RepresentationType{Id: r.Name, Bandwidth: rate32(peak(r.spans(), p.target()))}
+	out.Codecs = r.Codecs
+	offset := uint64(p.Lead) * uint64(r.Timescale)
+	base := mpd.MultipleSegmentBaseType{SegmentTimeline: timeline(r)}
+	base.Timescale = &r.Timescale
+	base.PresentationTimeOffset = &offset
+	if init, media, ok := template(path, r); ok {
+		one := uint32(1)
+		base.StartNumber = &one
+		out.SegmentTemplate = &mpd.SegmentTemplateType{Initialization: init, Media: media, MultipleSegmentBaseType: base}
+		return out
+	}
+	base.SegmentTimeline = nil
+	base.Initialization = &mpd.URLType{Range: byteRange(r.Init)}
+	base.IndexRange = byteRange(r.Index)
+	base.IndexRangeExact = true
+	out.SegmentBase = &base.SegmentBaseType
+	out.BaseURLs = []*mpd.BaseURLType{mpd.NewBaseURL(uri(path, r.Init.Path))}
+	return out
+}
+
+func byteRange(r Resource) string { return fmt.Sprintf("%d-%d", r.Offset, r.Offset+r.Size-1) }
+
+// timeline lists starts and durations, equal ones folded. The first start is written, the others follow from it.
+func timeline(r Rendition) *mpd.SegmentTimelineType {
+	out := &mpd.SegmentTimelineType{}
+	for i, s := range r.Segments {
+		if n := len(out.S); n > 0 && out.S[n-1].D == uint64(s.Duration) {
+			out.S[n-1].R++
+			continue
+		}
+		row := &mpd.S{D: uint64(s.Duration)}
+		if i == 0 {
+			start := uint64(r.Start)
+			row.T = &start
+		}
+		out.S = append(out.S, row)
+	}
+	return out
+}
+
+// template returns the names of a rendition's files as $Number$ makes them, where they are whole files numbered from 1,
+// with as many digits each.
+func template(from string, r Rendition) (init, media string, ok bool) {
+	if r.Init.Part || slices.ContainsFunc(r.Segments, func(s Segment) bool { return s.Part }) {
+		return "", "", false
+	}
+	first := r.Segments[0].Path
+	for width := 10; width > 0; width-- {
+		digits := fmt.Sprintf("%0*d", width, 1)
+		at := strings.LastIndex(first, digits)
+		if at < 0 {
+			continue
+		}
+		before, after := first[:at], first[at+len(digits):]
+		same := true
+		for i, s := range r.Segments {
+			same = same && s.Path == fmt.Sprintf("%s%0*d%s", before, width, i+1, after)
+		}
+		if !same {
+			continue
+		}
+		mark := "$Number$"
+		if width > 1 {
+			mark = fmt.Sprintf("$Number%%0%dd$", width)
+		}
+		// A stand-in that escaping leaves alone, and that is in no name.
+		const stand = "~number~"
+		escape := func(s string) string { return strings.ReplaceAll(s, "$", "$$") }
+		name := uri(from, before+stand+after)
+		if strings.Count(name, stand) != 1 {
+			continue
+		}
+		return escape(uri(from, r.Init.Path)), strings.Replace(escape(name), stand, mark, 1), true
+	}
+	return "", "", false
+}
+
+// milliseconds rounds up to what an MPD's duration holds, so that no frame lies behind the end.
+func milliseconds(nanoseconds int64) *mpd.Duration {
+	d := mpd.Duration((nanoseconds + 999_999) / 1_000_000 * int64(time.Millisecond))
+	return &d
+}
+
+func rate32(rate int64) uint32 { return uint32(min(cmp.Or(rate, 1), math.MaxUint32)) }

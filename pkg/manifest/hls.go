@@ -1,0 +1,343 @@
+package manifest
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// version is EXT-X-VERSION: EXT-X-MAP outside of I-frame playlists needs 6 (RFC 8216, 7), and nothing here needs more.
+const version = 6
+
+// HLS returns the playlists of a package, media playlists first and the multivariant playlist, which goes to path, last:
+// written in this order, no player finds one that names what is not there.
+func HLS(p Package, path string) ([]File, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	if err := goodPath(path); err != nil {
+		return nil, err
+	}
+	target := p.target()
+	var files []File
+	for r := range p.renditions {
+		files = append(files, File{r.Playlist, mediaPlaylist(r, target)})
+	}
+	for _, v := range p.Video {
+		if len(v.Keyframes) > 0 {
+			files = append(files, File{v.IFrames, iFramePlaylist(v)})
+		}
+	}
+	for _, s := range p.Subtitles {
+		files = append(files, File{s.Playlist, subtitlePlaylist(s, p.length())})
+	}
+	return append(files, File{path, p.multivariant(path, target)}), nil
+}
+
+func mediaPlaylist(r Rendition, target int64) string {
+	var b strings.Builder
+	mediaHead(&b, target, "")
+	extMap(&b, r.Playlist, r.Init)
+	var clock lap
+	for _, s := range r.Segments {
+		entry(&b, r.Playlist, s.Resource, clock.lap(s.Duration, r.Timescale))
+	}
+	b.WriteString("#EXT-X-ENDLIST\n")
+	return b.String()
+}
+
+// iFramePlaylist lists keyframes. Each is shown until the next one's time.
+func iFramePlaylist(v Video) string {
+	shown := v.shown()
+	target := int64(1)
+	for _, d := range shown {
+		target = max(target, rounded(nanoseconds(d, v.Timescale)))
+	}
+	var b strings.Builder
+	mediaHead(&b, target, "#EXT-X-I-FRAMES-ONLY\n")
+	extMap(&b, v.IFrames, v.Init)
+	var clock lap
+	for i, k := range v.Keyframes {
+		k.Part = true
+		entry(&b, v.IFrames, k.Resource, clock.lap(shown[i], v.Timescale))
+	}
+	b.WriteString("#EXT-X-ENDLIST\n")
+	return b.String()
+}
+
+// shown returns how long each keyframe is shown, ticks.
+func (v Video) shown() []int64 {
+	out := make([]int64, len(v.Keyframes))
+	end := v.Start + v.duration()
+	for i, k := range slices.Backward(v.Keyframes) {
+		out[i] = end - k.Start
+		end = k.Start
+	}
+	return out
+}
+
+func subtitlePlaylist(s Subtitle, length int64) string {
+	var b strings.Builder
+	mediaHead(&b, max(rounded(length), 1), "")
+	entry(&b, s.Playlist, s.File, length)
+	b.WriteString("#EXT-X-ENDLIST\n")
+	return b.String()
+}
+
+func mediaHead(b *strings.Builder, target int64, more string) {
+	fmt.Fprintf(b, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:VOD\n%s", version, target, more)
+	if more == "" {
+		b.WriteString("#EXT-X-INDEPENDENT-SEGMENTS\n")
+	}
+}
+
+func extMap(b *strings.Builder, from string, init Resource) {
+	fmt.Fprintf(b, "#EXT-X-MAP:URI=\"%s\"", uri(from, init.Path))
+	if init.Part {
+		fmt.Fprintf(b, ",BYTERANGE=\"%d@%d\"", init.Size, init.Offset)
+	}
+	b.WriteString("\n")
+}
+
+// entry writes a segment that lasts so many nanoseconds.
+func entry(b *strings.Builder, from string, r Resource, length int64) {
+	fmt.Fprintf(b, "#EXTINF:%s,\n", seconds(length))
+	if r.Part {
+		fmt.Fprintf(b, "#EXT-X-BYTERANGE:%d@%d\n", r.Size, r.Offset)
+	}
+	fmt.Fprintf(b, "%s\n", uri(from, r.Path))
+}
+
+// lap turns durations in ticks into nanoseconds of whole microseconds whose sum is never off by more than one.
+type lap struct{ ticks, told int64 }
+
+func (l *lap) lap(ticks int64, timescale uint32) int64 {
+	l.ticks += ticks
+	now := (nanoseconds(l.ticks, timescale) + 500) / 1000 * 1000
+	length := now - l.told
+	l.told = now
+	return length
+}
+
+// seconds writes nanoseconds as seconds with six digits.
+func seconds(nanoseconds int64) string {
+	micro := (nanoseconds + 500) / 1000
+	return fmt.Sprintf("%d.%06d", micro/1_000_000, micro%1_000_000)
+}
+
+// multivariant writes the playlist of playlists. Each rung of the ladder appears with each group of sounds.
+func (p Package) multivariant(path string, target int64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-INDEPENDENT-SEGMENTS\n", version)
+	if p.Title != "" {
+		attributes(&b, "#EXT-X-SESSION-DATA", quoted("DATA-ID", "com.apple.hls.title"), quoted("VALUE", p.Title))
+	}
+	groups := p.groups()
+	for _, g := range groups {
+		names := map[string]bool{}
+		for i, a := range g.members {
+			yes := i == g.chosen
+			attributes(&b, "#EXT-X-MEDIA", "TYPE=AUDIO", quoted("GROUP-ID", g.id), quoted("NAME", unique(names, label(a.Title, a.Language, "Audio"))),
+				quoted("LANGUAGE", tag(a.Language)), choice("DEFAULT", yes), choice("AUTOSELECT", yes || !a.Commentary),
+				quoted("CHARACTERISTICS", characteristics(a.Described, false)), quoted("CHANNELS", positive(a.Channels)), quoted("URI", uri(path, a.Playlist)))
+		}
+	}
+	var subtitles string
+	var subtitleRate int64
+	names := map[string]bool{}
+	chosen := slices.IndexFunc(p.Subtitles, func(s Subtitle) bool { return s.Default })
+	for i, s := range p.Subtitles {
+		subtitles = "subtitles"
+		subtitleRate = max(subtitleRate, average([]span{{p.length(), s.File.Size}}))
+		forced := ""
+		if s.Forced {
+			forced = "FORCED=YES"
+		}
+		attributes(&b, "#EXT-X-MEDIA", "TYPE=SUBTITLES", quoted("GROUP-ID", subtitles), quoted("NAME", unique(names, label(s.Title, s.Language, "Subtitles"))),
+			quoted("LANGUAGE", tag(s.Language)), choice("DEFAULT", i == chosen), "AUTOSELECT=YES", forced,
+			quoted("CHARACTERISTICS", characteristics(false, s.Captions)), quoted("URI", uri(path, s.Playlist)))
+	}
+	if len(groups) == 0 {
+		groups = []group{{}}
+	}
+	for _, g := range groups {
+		sound, soundAverage := g.rates(target)
+		for _, v := range p.Video {
+			attributes(&b, "#EXT-X-STREAM-INF", number("BANDWIDTH", peak(v.spans(), target)+sound+subtitleRate),
+				number("AVERAGE-BANDWIDTH", average(v.spans())+soundAverage+subtitleRate), quoted("CODECS", g.codecs(v.Codecs)),
+				fmt.Sprintf("RESOLUTION=%dx%d", v.shownWidth(), v.Height), v.FrameRate.attribute(), "VIDEO-RANGE="+v.brightness(),
+				quoted("AUDIO", g.id), quoted("SUBTITLES", subtitles), "CLOSED-CAPTIONS=NONE")
+			fmt.Fprintf(&b, "%s\n", uri(path, v.Playlist))
+		}
+		if len(p.Video) == 0 {
+			attributes(&b, "#EXT-X-STREAM-INF", number("BANDWIDTH", sound+subtitleRate), number("AVERAGE-BANDWIDTH", soundAverage+subtitleRate),
+				quoted("CODECS", g.codecs("")), quoted("AUDIO", g.id), quoted("SUBTITLES", subtitles))
+			fmt.Fprintf(&b, "%s\n", uri(path, g.members[g.chosen].Playlist))
+		}
+	}
+	for _, v := range p.Video {
+		if len(v.Keyframes) == 0 {
+			continue
+		}
+		spans := make([]span, len(v.Keyframes))
+		longest := int64(1)
+		for i, d := range v.shown() {
+			spans[i] = span{nanoseconds(d, v.Timescale), v.Keyframes[i].Size}
+			longest = max(longest, rounded(spans[i].nanoseconds))
+		}
+		attributes(&b, "#EXT-X-I-FRAME-STREAM-INF", number("BANDWIDTH", peak(spans, longest)), number("AVERAGE-BANDWIDTH", average(spans)),
+			quoted("CODECS", v.Codecs), fmt.Sprintf("RESOLUTION=%dx%d", v.shownWidth(), v.Height), "VIDEO-RANGE="+v.brightness(), quoted("URI", uri(path, v.IFrames)))
+	}
+	return b.String()
+}
+
+// group is what a player chooses one sound from.
+type group struct {
+	id      string
+	members []Audio
+	chosen  int // the default's index
+}
+
+func (p Package) groups() []group {
+	var out []group
+	for _, a := range p.Audio {
+		i := slices.IndexFunc(out, func(g group) bool { return g.members[0].Group == a.Group })
+		if i < 0 {
+			id := a.Group
+			if id == "" {
+				id = "audio"
+			}
+			i = len(out)
+			out = append(out, group{id: id})
+		}
+		out[i].members = append(out[i].members, a)
+	}
+	for i := range out {
+		out[i].chosen = max(0, slices.IndexFunc(out[i].members, func(a Audio) bool { return a.Default }))
+	}
+	return out
+}
+
+// rates returns the highest peak and average of the group's sounds.
+func (g group) rates(target int64) (highest, mean int64) {
+	for _, a := range g.members {
+		highest, mean = max(highest, peak(a.spans(), target)), max(mean, average(a.spans()))
+	}
+	return highest, mean
+}
+
+// codecs returns all codecs that may play: the picture's and the group's.
+func (g group) codecs(picture string) string {
+	var all []string
+	if picture != "" {
+		all = append(all, picture)
+	}
+	for _, a := range g.members {
+		if !slices.Contains(all, a.Codecs) {
+			all = append(all, a.Codecs)
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+func (v Video) brightness() string {
+	if v.Range == "" {
+		return "SDR"
+	}
+	return v.Range
+}
+
+// shownWidth is the width with square pixels.
+func (v Video) shownWidth() int64 {
+	if v.PixelAspect.Num <= 0 || v.PixelAspect.Den <= 0 {
+		return int64(v.Width)
+	}
+	return scale(int64(v.Width), v.PixelAspect.Num, v.PixelAspect.Den)
+}
+
+// attribute writes FRAME-RATE with its three digits, or nothing.
+func (r Ratio) attribute() string {
+	if r.Num <= 0 || r.Den <= 0 {
+		return ""
+	}
+	milli := scale(r.Num, 1000, r.Den)
+	return fmt.Sprintf("FRAME-RATE=%d.%03d", milli/1000, milli%1000)
+}
+
+func characteristics(described, captions bool) string {
+	switch {
+	case described:
+		return "public.accessibility.describes-video"
+	case captions:
+		return "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
+	}
+	return ""
+}
+
+// label is what a viewer reads.
+func label(title, language, otherwise string) string {
+	if title != "" {
+		return title
+	}
+	if name := ownName(language); name != "" {
+		return name
+	}
+	return otherwise
+}
+
+// unique returns name, with a number where it was used before: within a group names differ.
+func unique(used map[string]bool, name string) string {
+	out := name
+	for n := 2; used[out]; n++ {
+		out = fmt.Sprintf("%s %d", name, n)
+	}
+	used[out] = true
+	return out
+}
+
+// attributes writes a tag with those of its attributes that are not empty.
+func attributes(b *strings.Builder, tag string, list ...string) {
+	b.WriteString(tag)
+	separator := ":"
+	for _, a := range list {
+		if a != "" {
+			b.WriteString(separator + a)
+			separator = ","
+		}
+	}
+	b.WriteString("\n")
+}
+
+// quoted writes a quoted string, which can hold neither a quotation mark nor a line's end.
+func quoted(name, value string) string {
+	if value == "" {
+		return ""
+	}
+	value = strings.Map(func(r rune) rune {
+		switch {
+		case r == '"':
+			return '\''
+		case r < ' ' || r == 0x7f:
+			return ' '
+		}
+		return r
+	}, value)
+	return name + `="` + value + `"`
+}
+
+func number(name string, value int64) string { return name + "=" + strconv.FormatInt(value, 10) }
+
+func positive(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+func choice(name string, yes bool) string {
+	if yes {
+		return name + "=YES"
+	}
+	return name + "=NO"
+}
