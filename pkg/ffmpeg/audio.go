@@ -26,10 +26,28 @@ type Audio struct {
 	// Start and End choose the samples Start ≤ n < End, counted at the output's sample rate (which must then be given)
 	// from the source's time 0; nil = open. Not for "copy".
 	Start, End *int64
+	// First is the sample of the source, counted at the source's own rate from its time 0, with which resampling
+	// begins; nil = the first one read. A resampler puts its first output on its first input, so a part's samples are
+	// those of one pass only where First lies a whole number of the resampler's periods after the track's first sample.
+	First *int64
+	// Grid is where the track's first sample lies, counted as First is, in a source whose packets all hold equally many
+	// samples but whose clock is coarser than a sample (Matroska's milliseconds). The first frame after a seek is then
+	// put where counting from the track's beginning puts it, unless it is further from there than the clock's rounding
+	// explains: the source has left out samples. nil = the clock is exact.
+	Grid *int64
+	// Listen asks for the samples themselves, too: from and to as Start and End.
+	Listen *Listen
 
 	Threads int    // less than 1 counts as 1
 	Muxer   string // "mp4" (fragmented, Offset seconds late) or "matroska"
 	Path    string // of the piece
+}
+
+// Listen has ffmpeg write samples Start ≤ n < End to descriptor 3 (RunOptions.Pipe): little-endian 16 bits, Channels of
+// each sample side by side.
+type Listen struct {
+	Start, End int64
+	Channels   int
 }
 
 // audioFragment is how long a fragment of a sound piece is, in microseconds: long enough that boxes do not count
@@ -64,7 +82,20 @@ func AudioArgs(a Audio) []string {
 		args = append(args, "-use_editlist", "0", "-movflags", "delay_moov+default_base_moof+frag_discont",
 			"-frag_duration", strconv.Itoa(audioFragment))
 	}
-	return append(args, "-f", a.Muxer, fileURL(a.Path))
+	args = append(args, "-f", a.Muxer, fileURL(a.Path))
+	if l := a.Listen; l != nil {
+		args = append(args, "-map", fmt.Sprintf("0:%d", a.Stream), "-map_metadata", "-1", "-map_chapters", "-1",
+			"-af", a.filters(a.rate(), &l.Start, &l.End), "-c:a", "pcm_s16le", "-ac", strconv.Itoa(l.Channels), "-f", "s16le", "pipe:3")
+	}
+	return args
+}
+
+// rate is the sample rate that is asked for; 0 = the source's.
+func (a Audio) rate() int {
+	if a.SampleRate == 0 && a.Codec == "opus" {
+		return 48000
+	}
+	return a.SampleRate
 }
 
 func (a Audio) codecOptions() []string {
@@ -80,11 +111,7 @@ func (a Audio) codecOptions() []string {
 	if !ok {
 		encoder = a.Codec // ffmpeg will say that it does not know it
 	}
-	rate := a.SampleRate
-	if rate == 0 && a.Codec == "opus" {
-		rate = 48000
-	}
-	args := []string{"-af", a.filters(rate), "-c:a", encoder}
+	args := []string{"-af", a.filters(a.rate(), a.Start, a.End), "-c:a", encoder}
 	if a.Bitrate > 0 {
 		args = append(args, "-b:a", strconv.Itoa(a.Bitrate))
 	}
@@ -102,24 +129,36 @@ var encoderLayouts = map[string]string{
 	"opus": "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1",
 }
 
+// gridSlack is by how many seconds a timestamp may be off its place: a Matroska tick is a millisecond, rounded once by
+// the muxer and once more where a delay is taken off.
+const gridSlack = 0.0015
+
 // filters resample, fill what the source leaves out with silence (and cut what it says twice), so that sample n of the
-// output is at time n of the source, and choose the samples of the part.
-func (a Audio) filters(rate int) string {
+// output is at time n of the source, and choose the samples from start to end.
+func (a Audio) filters(rate int, start, end *int64) string {
+	var chain []string
+	if a.Grid != nil {
+		chain = append(chain, fmt.Sprintf(
+			`asetpts=st(0\,%d+NB_SAMPLES*round((PTS-%[1]d)/NB_SAMPLES))+if(lte(abs(PTS-ld(0))\,%g*SAMPLE_RATE)\,0\,PTS-ld(0))`, *a.Grid, gridSlack))
+	}
+	if a.First != nil {
+		chain = append(chain, fmt.Sprintf("atrim=start_pts=%d", *a.First))
+	}
 	resample := "aresample="
 	if rate > 0 {
 		resample += strconv.Itoa(rate) + ":"
 	}
-	chain := []string{resample + "async=1"}
+	chain = append(chain, resample+"async=1")
 	if layouts := encoderLayouts[a.Codec]; layouts != "" {
 		chain = append(chain, "aformat=channel_layouts="+layouts)
 	}
-	if a.Start != nil || a.End != nil {
+	if start != nil || end != nil {
 		var bounds []string
-		if a.Start != nil {
-			bounds = append(bounds, fmt.Sprintf("start_pts=%d", *a.Start))
+		if start != nil {
+			bounds = append(bounds, fmt.Sprintf("start_pts=%d", *start))
 		}
-		if a.End != nil {
-			bounds = append(bounds, fmt.Sprintf("end_pts=%d", *a.End))
+		if end != nil {
+			bounds = append(bounds, fmt.Sprintf("end_pts=%d", *end))
 		}
 		chain = append(chain, "atrim="+strings.Join(bounds, ":"))
 	}

@@ -95,38 +95,69 @@ func TestEncodedSoundKeepsItsTimeAndPriming(t *testing.T) {
 	}
 }
 
-// Pieces of the samples, chosen by Start and End after a seek, must be those of one pass.
+// Pieces of the samples, chosen by Start and End after a seek, must be those of one pass, whatever the resampler's
+// phase and however coarse the source's clock is.
 func TestPartsOfTheSoundHoldExactlyTheirSamples(t *testing.T) {
 	tools := found(t)
-	path := tone(t, "a.mp4", "8", "-c:a", "aac", "-b:a", "96k", "-aac_pns", "0") // no made-up noise, which differs each time
-	in, stream := streamOf(t, tools, path, "mov", "audio")
-	// A codec of pure samples shows what the encoder is given.
-	whole := Audio{Input: in, Stream: stream.Index, Codec: "pcm_s16le", SampleRate: 48000, Muxer: "matroska", Path: filepath.Join(t.TempDir(), "w.mka")}
-	bounds := []int64{0, 1024 * 100, 1024 * 250, 8 * 48000}
-	wave := func(a Audio) string {
-		if _, err := Run(t.Context(), tools.FFmpeg, AudioArgs(a), RunOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		return sh(t, "ffmpeg", "-v", "error", "-i", "file:"+a.Path, "-f", "s16le", "-")
-	}
-	want := wave(whole)
-	got := ""
-	for i := range len(bounds) - 1 {
-		part := whole
-		part.Path = filepath.Join(t.TempDir(), "p.mka")
-		part.Start, part.End = &bounds[i], &bounds[i+1]
-		if i > 0 {
-			seek := bounds[i]*1_000_000/48000 - 1_000_000
-			part.Seek = &seek
-		}
-		samples := wave(part)
-		if wanted := int(bounds[i+1]-bounds[i]) * 2; len(samples) != wanted {
-			t.Errorf("part %d holds %d bytes of samples, want %d", i, len(samples), wanted)
-		}
-		got += samples
-	}
-	if got != want[:min(len(want), len(got))] {
-		t.Error("the samples of the parts differ from those of one pass")
+	for _, c := range []struct {
+		name, demuxer string
+		grid          bool
+		args          []string
+	}{
+		{"aac.mp4", "mov", false, []string{"-ar", "44100", "-c:a", "aac", "-aac_pns", "0"}}, // no made-up noise, which differs each time
+		{"late.mp4", "mov", false, []string{"-ar", "44100", "-c:a", "aac", "-aac_pns", "0", "-output_ts_offset", "0.777"}},
+		{"pcm.mov", "mov", false, []string{"-ar", "44100", "-c:a", "pcm_s16le"}},
+		{"96k.wav", "wav", false, []string{"-ar", "96000", "-c:a", "pcm_s16le"}},
+		{"aac.mkv", "matroska", true, []string{"-ar", "44100", "-c:a", "aac", "-aac_pns", "0"}},
+		{"mp3.mkv", "matroska", true, []string{"-ar", "44100", "-c:a", "libmp3lame"}},
+		{"late.mkv", "matroska", true, []string{"-ar", "44100", "-c:a", "mp2", "-output_ts_offset", "3.5"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := tone(t, c.name, "9", c.args...)
+			in, stream := streamOf(t, tools, path, c.demuxer, "audio")
+			// A codec of pure samples shows what the encoder is given.
+			whole := Audio{Input: in, Stream: stream.Index, Codec: "pcm_s16le", SampleRate: 48000, Muxer: "matroska", Path: filepath.Join(t.TempDir(), "w.mka")}
+			wave := func(a Audio) string {
+				if _, err := Run(t.Context(), tools.FFmpeg, AudioArgs(a), RunOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				return sh(t, "ffmpeg", "-v", "error", "-i", "file:"+a.Path, "-f", "s16le", "-")
+			}
+			want := wave(whole)
+			if stream.StartPTS == nil { // WAV
+				stream.StartPTS = new(int64)
+			}
+			in0 := (*stream.StartPTS*stream.Timebase.Num*int64(stream.SampleRate) + stream.Timebase.Den/2) / stream.Timebase.Den
+			out0 := (in0*48000 + int64(stream.SampleRate)/2) / int64(stream.SampleRate)
+			period := int64(map[int]int{44100: 147, 48000: 1, 96000: 2}[stream.SampleRate])
+			got := ""
+			bounds := []int64{0, 1024 * 200, 1024 * 310, 8 * 48000}
+			for i := range len(bounds) - 1 {
+				part := whole
+				part.Path = filepath.Join(t.TempDir(), "p.mka")
+				part.Start, part.End = new(out0+bounds[i]), new(out0+bounds[i+1])
+				if i > 0 {
+					first := in0 + (bounds[i]-9600)*int64(stream.SampleRate)/48000/period*period
+					part.First, part.Seek = &first, new((first-2*int64(stream.SampleRate))*1_000_000/int64(stream.SampleRate))
+					if c.grid {
+						part.Grid = &in0
+					}
+				}
+				samples := wave(part)
+				if wanted := int(bounds[i+1]-bounds[i]) * 2; len(samples) != wanted {
+					t.Errorf("part %d holds %d bytes of samples, want %d", i, len(samples), wanted)
+				}
+				got += samples
+			}
+			worst := 0
+			for i := 0; i+1 < min(len(got), len(want)); i += 2 {
+				at := func(s string) int { return int(int16(uint16(s[i]) | uint16(s[i+1])<<8)) }
+				worst = max(worst, at(got)-at(want), at(want)-at(got))
+			}
+			if worst > 1 {
+				t.Errorf("the samples of the parts differ from those of one pass by up to %d", worst)
+			}
+		})
 	}
 }
 

@@ -37,6 +37,9 @@ type TrackIndex struct {
 	// Irregular: the edit list has more than an initial gap and one edit, or the tables do not cover the samples. Times
 	// are then our best reading of what ffmpeg does.
 	Irregular bool
+	// Even, of a sound track: its samples follow each other, all equally long but perhaps the last, and the edit list
+	// shows one stretch of them. So timestamps tell which sample of the sound is which.
+	Even bool
 }
 
 // ReadIndex reads the index of an MP4 or MOV file of size bytes. It reads the boxes' headers, the small boxes of the moov
@@ -206,6 +209,10 @@ func readTrak(w *window, trak box, movieScale uint32, fragmented bool) (TrackInd
 	}
 	count := binary.BigEndian.Uint32(head[8:])
 	track.Samples = int(count)
+	if track.Handler == "soun" {
+		track.Even, err = even(w, t.stts, edits)
+		return track, err
+	}
 	if track.Handler != "vide" || count == 0 {
 		return track, nil
 	}
@@ -232,6 +239,27 @@ func readTrak(w *window, trak box, movieScale uint32, fragmented bool) (TrackInd
 	track.Presentation, track.Sync, track.End = shown.presentation, shown.sync, shown.end
 	track.Irregular = track.Irregular || shown.irregular
 	return track, nil
+}
+
+// even says whether a time-to-sample table has one duration, but perhaps for the last sample, and an edit list at most
+// one edit after an initial gap.
+func even(w *window, stts box, edits []edit) (bool, error) {
+	if stts.kind == "" || stts.end-stts.body < 8 || len(edits) > 2 || len(edits) == 2 && edits[0].time != -1 {
+		return false, nil
+	}
+	head, err := w.bytes(stts.body, 8)
+	if err != nil {
+		return false, err
+	}
+	rows := binary.BigEndian.Uint32(head[4:])
+	if rows != 2 || stts.end-stts.body < 8+2*8 {
+		return rows == 1, nil
+	}
+	table, err := w.bytes(stts.body+8, 16)
+	if err != nil {
+		return false, err
+	}
+	return binary.BigEndian.Uint32(table[8:]) == 1, nil
 }
 
 // sample is a row of the sample tables: sum of durations before it, composition offset, sync.

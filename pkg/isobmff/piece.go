@@ -78,6 +78,25 @@ func (p Piece) Shift(ticks int64) Piece {
 	return p
 }
 
+// Slice returns the samples whose decode times lie from from until until, in place: the rest of the stored bytes are left
+// out, before and after. The result shares Samples.
+func (p Piece) Slice(from, until int64) Piece {
+	out, now := p, p.Start
+	i := 0
+	for ; i < len(p.Samples) && now < from; i++ {
+		out.Header += int64(p.Samples[i].Size)
+		now += int64(p.Samples[i].Duration)
+	}
+	out.Start, out.Bytes = now, 0
+	first := i
+	for ; i < len(p.Samples) && now < until; i++ {
+		out.Bytes += int64(p.Samples[i].Size)
+		now += int64(p.Samples[i].Duration)
+	}
+	out.Samples = p.Samples[first:i]
+	return out
+}
+
 // Normalise returns the piece with its sorted presentation times as decode times, and the composition offsets, now
 // signed, that keep each sample's presentation time. So decode times follow from presentation times alone,
 // whatever the encoder's delay, and pieces that follow each other in presentation do so in decoding. The last

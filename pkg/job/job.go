@@ -117,6 +117,8 @@ type AudioTrack struct {
 	Language   string   `json:"language,omitempty"`
 	Title      string   `json:"title,omitempty"`
 	Default    bool     `json:"default,omitempty"`
+
+	Clock SampleClock `json:"clock,omitempty"`
 }
 
 // Rendition is one encoded form of the picture.
@@ -134,6 +136,12 @@ type Sound struct {
 	Codec   AudioCodec `json:"codec"` // copy, aac or opus
 	Bitrate Bitrate    `json:"bitrate,omitempty"`
 	Mux     Container  `json:"mux"` // mp4 for pieces that Merge stitches itself, mkv for those that ffmpeg remuxes
+
+	// A long sound is encoded in Pieces of Step samples at Rate samples a second, the last of them open; all are 0 where
+	// it is made in one pass.
+	Rate   int   `json:"rate,omitempty"`
+	Step   Ticks `json:"step,omitempty"`
+	Pieces int   `json:"pieces,omitempty"`
 }
 
 // Product is an output as planned: which rendition and sounds it holds.
@@ -184,12 +192,16 @@ type PieceFacts struct {
 // AudioFacts are what came of one piece of sound.
 type AudioFacts struct {
 	PieceFacts
-	Samples int      `json:"samples"` // packets of the codec
+	Samples int      `json:"samples"`         // packets of the codec
+	Begin   Ticks    `json:"begin,omitempty"` // of Scale: decode time of the first packet, counted from the sound's first
 	Scale   Timebase `json:"scale"`
-	Final   Ticks    `json:"final"`  // of Scale: decode time of the last packet, counted from the first
+	Final   Ticks    `json:"final"`  // of Scale: decode time of the last packet, counted as Begin
 	Skip    Ticks    `json:"skip"`   // of Scale: priming, before the first sample that is heard
 	Delay   Ticks    `json:"delay"`  // of Scale: when that one is heard, on the output's timeline; negative is cut off
-	Length  Ticks    `json:"length"` // of Scale: how much is heard
+	Length  Ticks    `json:"length"` // of Scale: how much is heard, from there to the piece's end
+
+	Head *Overlap `json:"head,omitempty"` // around a piece's start, with what came before it
+	Tail *Overlap `json:"tail,omitempty"` // around its end
 }
 
 // OutputFacts describe a published output.
@@ -263,7 +275,7 @@ func ID(req Request, src Source, encoder string) (string, error) {
 		Size    int64
 		Version string
 		Encoder string
-	}{1, req, src.URL, src.Size, src.Version, encoder})
+	}{2, req, src.URL, src.Size, src.Version, encoder})
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "naming the job")
 	}

@@ -41,8 +41,11 @@ type Options struct {
 	Tools   ffmpeg.Tools // of ffmpeg.Find
 	Jobs    int          // segments encoded at once; 0: one a core
 	Keep    bool         // keep the pieces after the job is done
-	Log     *slog.Logger // may be nil
-	Observe func(Event)  // called from one goroutine at a time; may be nil
+	// PieceLength is about how long the pieces of a long sound are; 0: plan.PieceLength. It must be the same when a job
+	// is continued.
+	PieceLength time.Duration
+	Log         *slog.Logger // may be nil
+	Observe     func(Event)  // called from one goroutine at a time; may be nil
 }
 
 // Event is what happens in a run: what a stage tells, and what the machine does with it.
@@ -159,7 +162,7 @@ func open(ctx context.Context, req job.Request, opts Options) (_ *runner, err er
 	}
 	r.worker = &stage.Worker{
 		Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolve, Tools: opts.Tools,
-		Temp: temp, Owner: r.name, Keep: opts.Keep, Log: opts.Log,
+		Temp: temp, Owner: r.name, Keep: opts.Keep, PieceLength: opts.PieceLength, Log: opts.Log,
 		Observe: func(e stage.Event) { r.tell(Event{Event: e}) },
 	}
 	return r, nil

@@ -111,10 +111,7 @@ const (
 // soundOf is what becomes of a track, or the problem with it.
 func soundOf(a job.Audio, index int, track job.AudioTrack, in job.Container, copyable func(string, job.Container) bool,
 ) (s job.Sound, problem string) {
-	s = job.Sound{Track: index, Codec: a.Codec, Mux: job.MP4}
-	if in != job.MP4 {
-		s.Mux = job.Matroska
-	}
+	s = job.Sound{Track: index, Codec: a.Codec, Mux: job.MP4} // what is encoded is stitched, for every container
 	can := copyable(track.Codec, in)
 	switch {
 	case a.Codec == job.AudioCopy && !can:
@@ -127,6 +124,9 @@ func soundOf(a job.Audio, index int, track job.AudioTrack, in job.Container, cop
 		s.Codec = job.AAC
 	}
 	if s.Codec == job.AudioCopy {
+		if in != job.MP4 {
+			s.Mux = job.Matroska
+		}
 		return s, ""
 	}
 	s.Bitrate = cmp.Or(a.Bitrate, job.Bitrate(max(stereoBitrate, track.Channels*channelBitrate)))

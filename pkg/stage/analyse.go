@@ -2,6 +2,7 @@ package stage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,6 +47,7 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 	if err != nil {
 		return job.Brief{}, err
 	}
+	j.Sounds = plan.Cut(j, cmp.Or(w.PieceLength, plan.PieceLength))
 	for _, out := range j.Outputs {
 		if err := w.distinct(ctx, req, out); err != nil {
 			return job.Brief{}, err
@@ -152,7 +154,7 @@ func units(j job.Job, segments []job.Segment) iter.Seq[ledger.Unit] {
 				return
 			}
 		}
-		for i := range j.Sounds {
+		for i := range j.AudioPieces() {
 			if !yield(ledger.Unit{Job: j.ID, ID: job.AudioUnit(i)}) {
 				return
 			}
@@ -210,7 +212,7 @@ func (w *Worker) brief(ctx context.Context, j job.Job) (job.Brief, error) {
 		if err != nil {
 			return b, err
 		}
-		for i := range j.Sounds {
+		for i := range j.AudioPieces() {
 			if !audio[job.AudioUnit(i)] {
 				b.Audio = append(b.Audio, job.AudioItem{Job: j.ID, Piece: i})
 			}
@@ -227,7 +229,7 @@ func (w *Worker) brief(ctx context.Context, j job.Job) (job.Brief, error) {
 	if _, err := w.Items.Put(ctx, b.Segments.Key, bytes.NewReader(data)); err != nil {
 		return b, err
 	}
-	told := Event{Type: Planned, Job: j.ID, Segments: j.Segments, Pieces: len(j.Sounds), Done: j.Segments - len(items), Duration: j.Source.Duration}
+	told := Event{Type: Planned, Job: j.ID, Segments: j.Segments, Pieces: len(j.AudioPieces()), Done: j.Segments - len(items), Duration: j.Source.Duration}
 	if j.Source.Picture != nil {
 		told.Frames = int64(j.Source.Picture.Frames)
 	}
@@ -328,6 +330,7 @@ func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string)
 	if err := describe(&src, media); err != nil {
 		return src, nil, false, err
 	}
+	file.clocks(&src, media)
 	if src.Picture == nil {
 		return src, nil, false, nil
 	}

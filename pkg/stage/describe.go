@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"slices"
+
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/job"
@@ -79,6 +81,41 @@ func rate(s ffmpeg.Stream) job.Timebase {
 	}
 	return job.Timebase{}
 }
+
+// clocks finds out which of the source's sounds a worker may read from the middle.
+func (x index) clocks(src *job.Source, media ffmpeg.Media) {
+	for i := range src.Tracks {
+		t := &src.Tracks[i]
+		exact := t.Timebase == job.Timebase{Num: 1, Den: int64(t.SampleRate)}
+		switch {
+		case x.mp4 != nil && !x.mp4.Fragmented && exact:
+			nth := 0 // both sides count in the file's order
+			for _, s := range media.Streams {
+				if s.Type == "audio" && s.Index < t.Stream {
+					nth++
+				}
+			}
+			for _, found := range x.mp4.Tracks {
+				if found.Handler != "soun" {
+					continue
+				}
+				if nth == 0 && found.Even {
+					t.Clock = job.ExactClock
+				}
+				nth--
+			}
+		case x.mkv != nil && len(x.mkv.Cues) > 0 && slices.Contains(framed, t.Codec):
+			t.Clock = job.FramedClock
+		case src.Demuxer == "wav" && exact:
+			t.Clock = job.ExactClock
+		}
+	}
+}
+
+// framed are the codecs whose packets all hold equally many samples, so many that a millisecond tells them apart, and
+// whose decoders drop none at the beginning. Opus and Vorbis have packets of many lengths, TrueHD such of less than a
+// millisecond, and PCM is cut up as its muxer likes.
+var framed = []string{"aac", "ac3", "eac3", "mp2", "mp3", "dts", "flac"}
 
 // fromMatroska turns Cues into an index of the picture, or nil where there are none. Cues name sync frames only, so the
 // number of frames stays open, and the end is the container's duration.

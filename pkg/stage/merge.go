@@ -54,7 +54,7 @@ type merge struct {
 	dir  string
 
 	video []job.VideoFacts
-	audio []job.AudioFacts // of out.Sounds, in their order
+	audio []heard // of out.Sounds, in their order
 }
 
 func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
@@ -77,7 +77,7 @@ func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
 	}
 	var info blob.Info
 	if m.out.Container == job.MP4 {
-		info, err = m.stitch(ctx, store, key, m.out.Sounds, m.audio)
+		info, err = m.stitch(ctx, store, key, m.audio)
 	} else {
 		info, err = m.remux(ctx, store, key, facts.Frames)
 	}
@@ -103,12 +103,11 @@ func (m *merge) gather(ctx context.Context) error {
 		}
 	}
 	for _, s := range m.out.Sounds {
-		var facts job.AudioFacts
-		u, err := m.Ledger.Unit(ctx, m.job.ID, job.AudioUnit(s))
-		if err := reported(u, err, &facts); err != nil {
+		sound, err := m.join(ctx, s)
+		if err != nil {
 			return err
 		}
-		m.audio = append(m.audio, facts)
+		m.audio = append(m.audio, sound)
 	}
 	return nil
 }
@@ -128,6 +127,8 @@ type part struct {
 	track int
 	name  string
 	facts job.PieceFacts
+	// Of a piece of sound that overlaps its neighbours: which of its packets are taken, by decode time. until 0: all.
+	from, until job.Ticks
 }
 
 // headersAhead is how many pieces' headers are read at once: enough to hide a store's latency, little memory (a header
@@ -135,7 +136,7 @@ type part struct {
 const headersAhead = 32
 
 // stitch computes the MP4 of the picture and these sounds, proves it, and has the store compose it.
-func (m *merge) stitch(ctx context.Context, store blob.Store, key string, sounds []int, audio []job.AudioFacts) (blob.Info, error) {
+func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio []heard) (blob.Info, error) {
 	var none blob.Info
 	var parts []part
 	movie := isobmff.Movie{Tool: "mapreel"}
@@ -143,13 +144,16 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, sounds
 		movie.Tracks = append(movie.Tracks, isobmff.MovieTrack{Track: isobmff.Track{Enabled: true}, Delay: m.picture().First})
 		for i, v := range m.video {
 			if len(v.Pieces) > 0 {
-				parts = append(parts, part{0, job.VideoUnit(i), v.Pieces[m.out.Rendition]})
+				parts = append(parts, part{name: job.VideoUnit(i), facts: v.Pieces[m.out.Rendition]})
 			}
 		}
 	}
-	for i, s := range sounds {
-		parts = append(parts, part{len(movie.Tracks), job.AudioUnit(s), audio[i].PieceFacts})
-		movie.Tracks = append(movie.Tracks, m.soundTrack(i, s, audio[i]))
+	for _, a := range audio {
+		for _, p := range a.parts {
+			p.track = len(movie.Tracks)
+			parts = append(parts, p)
+		}
+		movie.Tracks = append(movie.Tracks, m.soundTrack(a))
 	}
 	stitcher, err := m.fold(ctx, movie, parts)
 	if err != nil {
@@ -207,6 +211,9 @@ func (m *merge) fold(ctx context.Context, movie isobmff.Movie, parts []part) (*i
 			return nil, err
 		}
 		for i, piece := range pieces {
+			if p := batch[i]; p.until > 0 {
+				piece = piece.Slice(int64(p.from), int64(p.until))
+			}
 			if err := stitcher.Add(batch[i].track, piece); err != nil {
 				return nil, fmt.Errorf("%s: %w", batch[i].name, err)
 			}
@@ -238,28 +245,27 @@ func (m *merge) headers(ctx context.Context, parts []part) ([]isobmff.Piece, err
 	return pieces, g.Wait()
 }
 
-// soundTrack describes the i-th sound of the output.
-func (m *merge) soundTrack(i, sound int, facts job.AudioFacts) isobmff.MovieTrack {
-	source := m.job.Source.Tracks[m.job.Sounds[sound].Track]
-	t := isobmff.MovieTrack{
-		Track: isobmff.Track{Language: source.Language, Name: source.Title, Enabled: m.enabled(i)},
-		Skip:  int64(facts.Skip), Delay: int64(facts.Delay), Length: int64(facts.Length), Group: audioGroup,
+// soundTrack describes a sound of the output.
+func (m *merge) soundTrack(a heard) isobmff.MovieTrack {
+	source := m.job.Source.Tracks[m.job.Sounds[a.sound].Track]
+	return isobmff.MovieTrack{
+		Track: isobmff.Track{Language: source.Language, Name: source.Title, Enabled: m.enabled(a.sound)},
+		Skip:  int64(a.Skip), Delay: int64(a.Delay), Length: int64(a.Length), Group: audioGroup,
 	}
-	return t
 }
 
 // audioGroup is the alternate group of the audio tracks: a player plays one of them.
 const audioGroup = 1
 
-// enabled says whether a player plays the output's i-th sound unless told otherwise: the source's defaults, or the first
+// enabled says whether a player plays a sound of the output unless told otherwise: the source's defaults, or the first
 // where the source has none.
-func (m *merge) enabled(i int) bool {
+func (m *merge) enabled(sound int) bool {
 	for _, s := range m.out.Sounds {
 		if m.job.Source.Tracks[m.job.Sounds[s].Track].Default {
-			return m.job.Source.Tracks[m.job.Sounds[m.out.Sounds[i]].Track].Default
+			return m.job.Source.Tracks[m.job.Sounds[sound].Track].Default
 		}
 	}
-	return i == 0
+	return sound == m.out.Sounds[0]
 }
 
 // picture is the output's timeline of the picture: what the workers reported, in ticks of the picture's timescale.
@@ -284,7 +290,7 @@ func (m *merge) picture() isobmff.Expected {
 }
 
 // prove reads the header back, by other code than wrote it, and compares with what the workers reported.
-func (m *merge) prove(file isobmff.File, audio []job.AudioFacts) error {
+func (m *merge) prove(file isobmff.File, audio []heard) error {
 	var want []isobmff.Expected
 	if m.out.Rendition >= 0 {
 		want = append(want, m.picture())
@@ -298,7 +304,7 @@ func (m *merge) prove(file isobmff.File, audio []job.AudioFacts) error {
 
 // opusDelay is the priming of Opus in microseconds: 312 samples of 48 kHz, libopus's look-ahead. ffmpeg's Matroska
 // demuxer takes it off every timestamp and its muxer does not put it on, so sound is early by as much for each time that
-// it passes through: once as a piece, once in the output. (Seen with ffmpeg 5.1; TestSoundStaysWithThePicture would
+// it passes through: once in the output, and once as a piece where it was copied. (Seen with ffmpeg 5.1; TestSoundStaysWithThePicture would
 // tell where it is otherwise.)
 const opusDelay = 6_500
 
@@ -309,34 +315,51 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 	if m.out.Container == job.WebM {
 		r.Muxer = "webm"
 	}
-	if m.out.Rendition >= 0 {
-		picture := fmt.Sprintf("%s/%s.%d.mp4", m.job.ID, m.unit.ID, m.unit.Attempt)
-		defer m.remove(context.WithoutCancel(ctx), []string{picture})
-		if _, err := m.stitch(ctx, m.Scratch, picture, nil, nil); err != nil {
-			return none, err
+	stitched := ffmpeg.Input{Demuxer: "mov"}
+	var encoded []heard
+	for _, a := range m.audio {
+		if len(a.parts) > 0 {
+			encoded = append(encoded, a)
 		}
-		location, err := m.Scratch.Locate(ctx, picture)
-		if err != nil {
-			return none, err
-		}
-		r.Inputs = append(r.Inputs, ffmpeg.RemuxInput{
-			Input: ffmpeg.Input{Location: location, Demuxer: "mov"}, Streams: []ffmpeg.RemuxStream{{Default: true}},
-		})
 	}
-	for i, s := range m.out.Sounds {
-		location, err := m.Scratch.Locate(ctx, m.audio[i].Key)
-		if err != nil {
+	if m.out.Rendition >= 0 || len(encoded) > 0 {
+		movie := fmt.Sprintf("%s/%s.%d.mp4", m.job.ID, m.unit.ID, m.unit.Attempt)
+		defer m.remove(context.WithoutCancel(ctx), []string{movie})
+		if _, err := m.stitch(ctx, m.Scratch, movie, encoded); err != nil {
 			return none, err
 		}
-		source := m.job.Source.Tracks[m.job.Sounds[s].Track]
-		origin := int64(m.job.Source.Origin.In(job.Microseconds))
-		if sound := m.job.Sounds[s]; sound.Codec == job.Opus || (sound.Codec == job.AudioCopy && source.Codec == "opus") {
-			origin -= 2 * opusDelay
+		var err error
+		if stitched.Location, err = m.Scratch.Locate(ctx, movie); err != nil {
+			return none, err
 		}
-		r.Inputs = append(r.Inputs, ffmpeg.RemuxInput{
-			Input:   ffmpeg.Input{Location: location, Demuxer: "matroska", Late: ffmpeg.Offset, Origin: origin},
-			Streams: []ffmpeg.RemuxStream{{Language: source.Language, Title: source.Title, Default: m.enabled(i)}},
-		})
+	}
+	track := 0 // of what was stitched
+	if m.out.Rendition >= 0 {
+		r.Inputs = append(r.Inputs, ffmpeg.RemuxInput{Input: stitched, Streams: []ffmpeg.RemuxStream{{Default: true}}})
+		track++
+	}
+	for _, a := range m.audio {
+		sound := m.job.Sounds[a.sound]
+		source := m.job.Source.Tracks[sound.Track]
+		stream := ffmpeg.RemuxStream{Language: source.Language, Title: source.Title, Default: m.enabled(a.sound)}
+		in := stitched
+		if len(a.parts) > 0 { // an input of its own, or the streams would come in another order
+			stream.Index = track
+			track++
+		} else {
+			in = ffmpeg.Input{Demuxer: "matroska", Late: ffmpeg.Offset, Origin: int64(m.job.Source.Origin.In(job.Microseconds))}
+			var err error
+			if in.Location, err = m.Scratch.Locate(ctx, a.Key); err != nil {
+				return none, err
+			}
+			if source.Codec == "opus" {
+				in.Origin -= opusDelay
+			}
+		}
+		if sound.Codec == job.Opus || (sound.Codec == job.AudioCopy && source.Codec == "opus") {
+			in.Origin -= opusDelay
+		}
+		r.Inputs = append(r.Inputs, ffmpeg.RemuxInput{Input: in, Streams: []ffmpeg.RemuxStream{stream}})
 	}
 	var written int64
 	_, err := ffmpeg.Run(ctx, m.Tools.FFmpeg, ffmpeg.RemuxArgs(r), ffmpeg.RunOptions{

@@ -1,0 +1,179 @@
+package local_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sort"
+	"testing"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/local"
+)
+
+// heardAs makes an output of a source's sound alone, in pieces of about the given length, and returns its path and how
+// many pieces there were.
+func heardAs(t *testing.T, source, container string, codec job.AudioCodec, length time.Duration) (path string, pieces int) {
+	t.Helper()
+	found, err := tools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	req := request(source, out, container)
+	req.Outputs[0].Video = nil
+	req.Outputs[0].Audio = &job.Audio{Codec: codec, Bitrate: 128_000}
+	_, err = local.Run(context.Background(), req, local.Options{
+		Scratch: t.TempDir(), Tools: found, Jobs: 2, PieceLength: length,
+		Observe: func(e local.Event) { pieces = max(pieces, e.Pieces) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(out, "out."+container), pieces
+}
+
+// samples decodes a sound to one channel of 48 kHz.
+func samples(t *testing.T, path string, rate int) []float64 {
+	t.Helper()
+	pcm, err := exec.Command("ffmpeg", "-v", "error", "-nostdin", "-i", "file:"+path, "-map", "0:a:0", "-ac", "1",
+		"-ar", fmt.Sprint(rate), "-f", "s16le", "-").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make([]float64, len(pcm)/2)
+	for i := range out {
+		out[i] = float64(int16(uint16(pcm[2*i]) | uint16(pcm[2*i+1])<<8))
+	}
+	return out
+}
+
+// residual is the energy of what differs in samples from until to, and a little for the rounding to 16 bits.
+func residual(a, b []float64, from, to int) float64 {
+	sum := 1.0 / 12
+	for i := max(from, 0); i < min(to, len(a), len(b)); i++ {
+		sum += (a[i] - b[i]) * (a[i] - b[i])
+	}
+	return sum / float64(max(to-from, 1))
+}
+
+// alignment is by how many samples b is late: ffmpeg shows the priming of AAC in Matroska.
+func alignment(t *testing.T, a, b []float64) int {
+	t.Helper()
+	const at, n = 96000, 24000
+	best, power := math.Inf(1), residual(a, make([]float64, len(a)), at, at+n)
+	shift := 0
+	for s := range 2048 {
+		if r := residual(a, b[s:], at, at+n); r < best*0.99 {
+			best, shift = r, s
+		}
+	}
+	if best > power/2 {
+		t.Fatalf("the sound is not the source's: at best %.0f differs of %.0f", best, power)
+	}
+	return shift
+}
+
+// signals are what sound may be like; each is an ffmpeg source of a rate, for so many seconds.
+var signals = []struct{ name, expr string }{
+	// Syllables of a gliding voice with formants and some breath, and pauses between the words.
+	{"speech", "aevalsrc='(0.35*pow(max(0,sin(2*PI*3.1*t)*sin(2*PI*0.37*t)),0.5))*(sin(2*PI*(120*t+8*sin(2*PI*0.9*t)))" +
+		"+0.6*sin(4*PI*(120*t+8*sin(2*PI*0.9*t)))+0.5*sin(10*PI*(120*t+8*sin(2*PI*0.9*t)))" +
+		"+0.3*sin(38*PI*(120*t+8*sin(2*PI*0.9*t)))+0.2*(random(0)-0.5)*(0.5+0.5*sin(2*PI*1.7*t)))':s=%d:d=%d"},
+	{"noise", "anoisesrc=c=pink:r=%d:a=0.4:d=%d:seed=7,tremolo=f=2:d=0.6"},
+	{"sine", "sine=f=440:r=%d:d=%d"},
+}
+
+// joined are the figures of a sound made of pieces against one made in one pass: residuals to the source.
+type joined struct {
+	pieces, samples, missing int
+	typical, worst, most     float64 // at joins: piecewise over one pass, median and worst; worst over the loudest of one pass anywhere
+}
+
+func compare(t *testing.T, source, container string, codec job.AudioCodec, rate int, length time.Duration) joined {
+	t.Helper()
+	if codec == job.Opus {
+		rate = 48000
+	}
+	whole, one := heardAs(t, source, container, codec, 0)
+	parts, n := heardAs(t, source, container, codec, length)
+	if one != 1 || n < 2 {
+		t.Fatalf("%d pieces of the whole, %d of the parts", one, n)
+	}
+	src, a, b := samples(t, source, rate), samples(t, whole, rate), samples(t, parts, rate)
+	shift := alignment(t, src, a)
+	a, b = a[shift:], b[min(shift, len(b)):]
+	got := joined{pieces: n, samples: len(b), missing: len(a) - len(b)}
+	frame := int(codec.Frame())
+	var elsewhere []float64
+	for at := 0; at+3*frame < len(src); at += frame {
+		elsewhere = append(elsewhere, residual(src, a, at, at+3*frame))
+	}
+	sort.Float64s(elsewhere)
+	loud := elsewhere[len(elsewhere)-1]
+	// Where a join is nobody tells: it is somewhere in the overlap, so all of that is looked at, three frames at a time.
+	var ratios []float64
+	step := (len(src)/frame + n - 1) / n
+	for edge := step; edge < len(src)/frame; edge += step {
+		worst := 0.0
+		for at := edge - 34; at < edge+34; at++ {
+			r := residual(src, b, (at-1)*frame, (at+2)*frame)
+			worst = max(worst, r/residual(src, a, (at-1)*frame, (at+2)*frame))
+			got.most = max(got.most, r/loud)
+		}
+		ratios = append(ratios, worst)
+	}
+	sort.Float64s(ratios)
+	got.typical, got.worst = ratios[len(ratios)/2], slices.Max(ratios)
+	return got
+}
+
+// Long sound made in pieces is what one pass makes: as many samples, at the same times, and no louder an error at the
+// joins. MAPREEL_EXACT=1 runs all signals at length and prints the figures.
+func TestSoundInPiecesIsThatOfOnePass(t *testing.T) {
+	t.Parallel()
+	seconds, length := 14, 4*time.Second
+	exact := os.Getenv("MAPREEL_EXACT") != ""
+	if exact {
+		seconds, length = 120, 8*time.Second
+	}
+	for i, signal := range signals {
+		for k, c := range []struct {
+			source, container string
+			codec             job.AudioCodec
+			rate              int
+		}{
+			{"in.wav", "mp4", job.AAC, 48000},
+			{"in.mov", "mp4", job.Opus, 44100},
+			{"in.mkv", "webm", job.Opus, 44100},
+			{"in.mkv", "mkv", job.AAC, 44100},
+			{"in.mov", "mp4", job.AAC, 44100},
+			{"in.wav", "mkv", job.Opus, 48000},
+		} {
+			if !exact && k != 2*i {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s %s %d to %s %s", signal.name, c.source, c.rate, c.codec, c.container), func(t *testing.T) {
+				args := []string{"-f", "lavfi", "-i", fmt.Sprintf(signal.expr, c.rate, seconds)}
+				if c.source == "in.mkv" {
+					args = append(args, "-c:a", "flac")
+				}
+				source := clip(t, c.source, args...)
+				got := compare(t, source, c.container, c.codec, c.rate, length)
+				t.Logf("%d pieces, %d samples (one pass: %+d), residual at joins over one pass's: median %.2f, worst %.2f; over the loudest of one pass %.2f",
+					got.pieces, got.samples, got.missing, got.typical, got.worst, got.most)
+				if got.missing != 0 || got.samples == 0 {
+					t.Errorf("%d samples are missing of %d", got.missing, got.samples+got.missing)
+				}
+				if math.IsNaN(got.worst) || got.worst > 2 || got.most > 1.5 {
+					t.Error("the joins are louder than one pass")
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,197 @@
+package plan
+
+import (
+	"slices"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/job"
+)
+
+// PieceLength is about how long the pieces of a long sound are. ffmpeg encodes AAC some thirty times as fast as it is
+// heard on a Lambda function's core, so a piece takes ten seconds, less than a segment of the picture; what it reads and
+// encodes beside its own part is 2 % of it; and a film of three hours has less than the 40 pieces that an inline Map
+// runs at once.
+const PieceLength = 5 * time.Minute
+
+// MaxPieces bounds the pieces of all sounds together. The Map is inline: its items lie in a payload of 256 KiB, of which
+// they then take a tenth, and each adds some eight events to the execution's history of 25,000.
+const MaxPieces = 500
+
+// Of each edge between two pieces, in frames of the codec:
+const (
+	// Reach is how far on either side of the edge the join may lie. Both pieces hold these frames.
+	Reach = 32
+	// preRoll is what is encoded before them, and dropped, until the encoder's rate control and psychoacoustic model
+	// are where one pass would have them: 2.7 s of AAC at 48 kHz.
+	preRoll = 128
+	// postRoll is what is encoded after them, and dropped: encoders look ahead, and finish what ends.
+	postRoll = 16
+)
+
+// A worker reads a little more than it encodes.
+const (
+	resampling = 100 * time.Millisecond // for the resampler's filter to fill, many times its length
+	decoding   = 2 * time.Second        // for the source's decoder: bit reservoirs, overlaps, Opus's 80 ms
+	searching  = 30 * time.Second       // where sound is stored so far from its picture that this was too little
+)
+
+// aacRates are the sample rates of AAC (ISO/IEC 14496-3, table 1.18) that ffmpeg encodes. Others it resamples by its own
+// choice.
+var aacRates = []int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
+
+// Cut decides for each of j's sounds whether it is encoded in pieces of about the given length, and where. Copied sound
+// is one pass, and so is one whose length is not known or whose track cannot be read from the middle.
+func Cut(j job.Job, length time.Duration) []job.Sound {
+	sounds := slices.Clone(j.Sounds)
+	for i := range sounds {
+		s := &sounds[i]
+		t := j.Source.Tracks[s.Track]
+		rate := pieceRate(s.Codec, t)
+		duration := job.Rescale(t.Duration, t.Timebase, job.Microseconds)
+		if duration <= 0 {
+			duration = j.Source.Duration
+		}
+		if rate == 0 || duration <= 0 {
+			continue
+		}
+		clock := job.Timebase{Num: 1, Den: int64(rate)}
+		s.Rate, s.Step, s.Pieces = rate, 0, 0
+		frames := max(int64(job.Rescale(duration, job.Microseconds, clock)/s.Codec.Frame()), 1)
+		each := max(int64(clock.Ticks(length)/s.Codec.Frame()), 2*Reach, 1)
+		// The nearest number of pieces, so that none is shorter than two thirds of the length.
+		n := min((frames+each/2)/each, int64(max(MaxPieces/len(sounds), 1)))
+		if n < 2 {
+			s.Rate = 0
+			continue
+		}
+		s.Step, s.Pieces = job.Ticks((frames+n-1)/n)*s.Codec.Frame(), int(n)
+	}
+	return sounds
+}
+
+// pieceRate is the sample rate of a sound that may be cut; 0 of one that may not.
+func pieceRate(codec job.AudioCodec, t job.AudioTrack) int {
+	switch {
+	case t.Clock == job.NoClock || t.SampleRate <= 0:
+		return 0
+	case codec == job.Opus:
+		return 48_000
+	case codec == job.AAC && slices.Contains(aacRates, t.SampleRate):
+		return t.SampleRate
+	}
+	return 0
+}
+
+// Reading is how a worker gets and encodes the samples of a piece. Samples are counted from the source's time 0: of the
+// output at the sound's rate, of the source at the track's.
+type Reading struct {
+	Zero job.Ticks // of the output: the track's first sample as it is heard, from which pieces are counted
+	// Start and End choose what is encoded: the piece, its overlaps, pre-roll and post-roll. Nil is open.
+	Start, End *job.Ticks
+	// First is the sample of the source with which resampling begins: it lies as one pass has it to the resampler's
+	// phase. Nil where the whole track up to End is read.
+	First *job.Ticks
+	Grid  *job.Ticks // of the source: the track's first sample, where its clock is framed
+	// Seeks are where to start reading, in microseconds, to be tried in turn until sample Start is there. After them only
+	// reading from the beginning, without First, is left. None where First is nil.
+	Seeks []job.Ticks
+}
+
+// Read works out the reading of a piece of a sound that is cut.
+func Read(s job.Sound, t job.AudioTrack, p job.AudioPiece) Reading {
+	from, to := job.Timebase{Num: 1, Den: int64(t.SampleRate)}, job.Timebase{Num: 1, Den: int64(s.Rate)}
+	frame := s.Codec.Frame()
+	begin := job.Rescale(t.Start, t.Timebase, from)
+	r := Reading{Zero: job.Rescale(begin, from, to)}
+	if !p.Last {
+		r.End = new(r.Zero + p.End + (Reach+postRoll)*frame)
+	}
+	start := p.Start - (Reach+preRoll)*frame
+	if start <= 0 {
+		return r
+	}
+	r.Start = new(r.Zero + start)
+	// Every so many samples of the source a sample of the output falls on one of them, and the resampler is in the same
+	// phase again.
+	common := gcd(int64(t.SampleRate), int64(s.Rate))
+	in, out := job.Ticks(int64(t.SampleRate)/common), job.Ticks(int64(s.Rate)/common)
+	periods := (start - to.Ticks(resampling)) / out
+	if periods <= 0 {
+		return r
+	}
+	first := begin + periods*in
+	r.First = &first
+	if t.Clock == job.FramedClock {
+		r.Grid = &begin
+	}
+	at := job.Rescale(first, from, job.Microseconds)
+	r.Seeks = []job.Ticks{at - job.Microseconds.Ticks(decoding), at - job.Microseconds.Ticks(searching)}
+	return r
+}
+
+// Frames is the range of packets around the edge at a piece's start or end among which the join is chosen.
+func Frames(codec job.AudioCodec, edge job.Ticks) (from, to int) {
+	at := int(edge / codec.Frame())
+	return at - Reach, at + Reach
+}
+
+// Enough is after how many equal packets two decoders that began elsewhere are alike: 160 ms of Opus, whose
+// specification (RFC 7845, 4.6) asks for 80.
+const Enough = 8
+
+// Join chooses the packet with which right takes over from left: packets before it are taken from left, it and those
+// after it from right. Where both hold the same packets, nobody can hear the join; else it lies where the transforms
+// of both fit together, and there where the sound is quietest. ok is false where the overlaps share no packet: right
+// begins after the sound's end.
+func Join(left, right job.Overlap, from, to int) (at int, ok bool) {
+	type rank struct {
+		same  int // packets before the join that are the same in both
+		fits  int
+		quiet int32
+	}
+	better := func(a, b rank) bool {
+		if a.same != b.same {
+			return a.same > b.same
+		}
+		if a.fits != b.fits {
+			return a.fits > b.fits
+		}
+		return a.quiet > b.quiet
+	}
+	var best rank
+	for i := from; i < to; i++ {
+		l, r := i-left.First, i-right.First
+		if l < 1 || r < 1 || l >= len(left.Sums) || r >= len(right.Sums) {
+			continue
+		}
+		var now rank
+		for n := 1; n <= Enough && n <= l && n <= r && left.Sums[l-n] == right.Sums[r-n]; n++ {
+			now.same = n
+		}
+		shape := func(shapes []byte, i int) byte {
+			if i < len(shapes) {
+				return shapes[i]
+			}
+			return 0
+		}
+		for n := range 2 {
+			if shape(left.Shapes, l-n) == shape(right.Shapes, r-n) {
+				now.fits++
+			}
+		}
+		if i-from < len(left.Loudness) {
+			now.quiet = -left.Loudness[i-from]
+		}
+		if !ok || better(now, best) {
+			at, best, ok = i, now, true
+		}
+	}
+	return at, ok
+}
+
+func gcd(a, b int64) int64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}

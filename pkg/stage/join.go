@@ -1,0 +1,96 @@
+package stage
+
+import (
+	"context"
+	"math"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/plan"
+)
+
+// heard is one sound of an output: what its pieces are together.
+type heard struct {
+	job.AudioFacts // of the whole; PieceFacts only where it is one piece
+	sound          int
+	parts          []part // what to stitch, in order; none of what ffmpeg remuxes
+}
+
+// join reads what the workers reported of a sound's pieces, and puts these together.
+func (m *merge) join(ctx context.Context, sound int) (heard, error) {
+	h := heard{sound: sound}
+	var pieces []job.AudioPiece
+	var names []string
+	for i, p := range m.job.AudioPieces() {
+		if p.Sound == sound {
+			pieces, names = append(pieces, p), append(names, job.AudioUnit(i))
+		}
+	}
+	all := make([]job.AudioFacts, len(pieces))
+	for i := range pieces {
+		u, err := m.Ledger.Unit(ctx, m.job.ID, names[i])
+		if err := reported(u, err, &all[i]); err != nil {
+			return h, err
+		}
+	}
+	if pieces[0].Whole {
+		h.AudioFacts = all[0]
+		if m.job.Sounds[sound].Mux == job.MP4 {
+			h.parts = []part{{name: names[0], facts: all[0].PieceFacts}}
+		}
+		return h, nil
+	}
+	starts, err := joints(m.job.Sounds[sound].Codec, pieces, all)
+	if err != nil {
+		return h, err
+	}
+	for i, start := range starts {
+		p := part{name: names[i], facts: all[i].PieceFacts, from: start, until: math.MaxInt64}
+		if i+1 < len(starts) {
+			p.until = starts[i+1]
+		}
+		h.parts = append(h.parts, p)
+	}
+	h.AudioFacts = together(m.job.Sounds[sound].Codec, all, starts)
+	return h, nil
+}
+
+// joints are the decode times from which each piece of a sound is used. There are fewer than pieces where the sound ends
+// before its source said it would.
+func joints(codec job.AudioCodec, pieces []job.AudioPiece, all []job.AudioFacts) ([]job.Ticks, error) {
+	if all[0].Samples == 0 {
+		return nil, fault.New(fault.Corrupt, "no sound of the source could be decoded")
+	}
+	starts := []job.Ticks{0}
+	for i := 1; i < len(all); i++ {
+		from, to := plan.Frames(codec, pieces[i].Start)
+		var at int
+		var ok bool
+		if left, right := all[i-1].Tail, all[i].Head; left != nil && right != nil {
+			at, ok = plan.Join(*left, *right, from, to)
+		}
+		if ok {
+			starts = append(starts, job.Ticks(at)*codec.Frame())
+			continue
+		}
+		for _, rest := range all[i:] {
+			if rest.Samples > 0 {
+				return nil, fault.New(fault.Corrupt, "the sound ends with packet %d and goes on with packet %d",
+					int((all[i-1].Final)/codec.Frame())+1, int(rest.Begin/codec.Frame())+1)
+			}
+		}
+		break
+	}
+	return starts, nil
+}
+
+// together is what the pieces of a sound are, each taken from its start on.
+func together(codec job.AudioCodec, all []job.AudioFacts, starts []job.Ticks) job.AudioFacts {
+	last := len(starts) - 1
+	whole := all[0]
+	whole.PieceFacts, whole.Head, whole.Tail = job.PieceFacts{}, nil, nil
+	whole.Final, whole.Length = all[last].Final, all[last].Length
+	// All packets but the last hold a frame.
+	whole.Samples = all[last].Samples + int(all[last].Begin/codec.Frame())
+	return whole
+}
