@@ -8,8 +8,11 @@ MAKEFLAGS += --no-print-directory
 GOLANGCI := v2.15.0
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 20s
+SEEDS    ?= 1000
+REAL     ?= 20
+FIRST    ?= 1
 
-.PHONY: help setup build test lint demo bench exact fuzz synth diff deploy destroy clean
+.PHONY: help setup build test lint demo bench exact soak fuzz synth diff deploy destroy clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +43,9 @@ bench: setup build ## compare with plain ffmpeg; BENCH="-rounds 5 -figures" pass
 
 exact: setup ## run awkward sources and compare; EXACT="-only TS -markdown" passes flags
 	go run ./exact -v $(EXACT)
+
+soak: setup ## run whole jobs under SEEDS=1000 plans of faults, REAL=20 of them with a real encoder, from seed FIRST=1; then the load figures
+	go run ./soak -first $(FIRST) -seeds $(SEEDS) -real $(REAL)
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, f[i]; n = 0}' | \

@@ -209,6 +209,7 @@ type OutputFacts struct {
 	URL     string `json:"url"`
 	Size    int64  `json:"size"`
 	Version string `json:"version"`
+	Digest  string `json:"digest,omitempty"` // of its start and end: tells it from another file of the same size
 	Frames  int    `json:"frames"`
 	Tracks  int    `json:"tracks"`
 }

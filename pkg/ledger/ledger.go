@@ -101,7 +101,8 @@ var ErrConflict = errors.New("changed by another worker")
 // gives ErrNotFound where there is none.
 type Ledger interface {
 	// PutJob creates job, or, where one of its ID exists, sets its State, Execution, Doc, Failure and Expires and
-	// keeps Created. Updated is set by the ledger, Created where it is new.
+	// keeps Created. Updated is set by the ledger, Created where it is new. ErrConflict where this very execution has
+	// brought the job to its end (done) already: who comes so late would make it run again, and nobody would end it.
 	PutJob(ctx context.Context, job Job) error
 
 	// Job returns the job, or ErrNotFound. A job past its Expires may still be returned.

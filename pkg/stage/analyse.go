@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,7 +71,11 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 		j.Segments = len(segments)
 	case index == nil:
 		j.Split = true
-		if old, err := w.load(ctx, j.ID); err == nil && old.Split {
+		old, err := w.load(ctx, j.ID)
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			return job.Brief{}, err
+		}
+		if old.Split {
 			j = old // with what an earlier run's Split found
 			break
 		}
@@ -90,7 +96,7 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 	for _, warning := range j.Warnings {
 		w.tell(Event{Type: Warning, Job: j.ID, Error: warning})
 	}
-	return w.brief(ctx, j)
+	return w.brief(ctx, j, in.Execution)
 }
 
 // distinct refuses an output that would replace the job's own source.
@@ -132,7 +138,16 @@ func (w *Worker) record(ctx context.Context, j job.Job, execution string) error 
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "record of job "+j.ID)
 	}
-	return w.Ledger.PutJob(ctx, ledger.Job{ID: j.ID, State: ledger.JobRunning, Execution: execution, Doc: doc, Expires: expiry(j)})
+	err = w.Ledger.PutJob(ctx, ledger.Job{ID: j.ID, State: ledger.JobRunning, Execution: execution, Doc: doc, Expires: expiry(j)})
+	if errors.Is(err, ledger.ErrConflict) {
+		return late(j.ID)
+	}
+	return err
+}
+
+// late is the error of a stage that was given up and went on after the job had come to its end, or to another execution.
+func late(id string) error {
+	return fault.New(fault.Transient, "job %s is no longer this execution's: it was finished, or another one works on it", id)
 }
 
 // slowest is the pace, in seconds of work a second of video, at which a job's end is expected at the latest: a slow
@@ -168,13 +183,13 @@ func units(j job.Job, segments []job.Segment) iter.Seq[ledger.Unit] {
 }
 
 // brief says what is left to do: units that the ledger does not hold as done, or whose bytes are gone.
-func (w *Worker) brief(ctx context.Context, j job.Job) (job.Brief, error) {
+func (w *Worker) brief(ctx context.Context, j job.Job, execution string) (job.Brief, error) {
 	b := job.Brief{
 		Job: j.ID, Route: j.Request.Compute.Mode, GPU: j.Request.Compute.GPU,
 		Concurrency: j.Request.Compute.Concurrency, Audio: []job.AudioItem{}, Outputs: []job.MergeItem{},
 		Segments: job.Items{Bucket: w.Bucket, Key: job.ItemsKey(j.ID)},
 	}
-	published, err := w.done(ctx, j.ID, "output/", func(u ledger.Unit) (bool, error) { return w.replaced(ctx, u) })
+	published, err := w.done(ctx, j.ID, execution, "output/", func(u ledger.Unit) (bool, error) { return w.replaced(ctx, u) })
 	if err != nil {
 		return b, err
 	}
@@ -190,11 +205,15 @@ func (w *Worker) brief(ctx context.Context, j job.Job) (job.Brief, error) {
 		if err != nil {
 			return b, err
 		}
-		lost := func(p job.PieceFacts) bool { return have[p.Key] != p.Size }
-		video, err := w.done(ctx, j.ID, "video/", func(u ledger.Unit) (bool, error) {
+		video, err := w.done(ctx, j.ID, execution, "video/", func(u ledger.Unit) (bool, error) {
 			var facts job.VideoFacts
 			err := reported(u, nil, &facts)
-			return slices.ContainsFunc(facts.Pieces, lost), err
+			for _, p := range facts.Pieces {
+				if gone, err := w.lost(ctx, have, p); gone || err != nil {
+					return gone, err
+				}
+			}
+			return false, err
 		})
 		if err != nil {
 			return b, err
@@ -204,10 +223,12 @@ func (w *Worker) brief(ctx context.Context, j job.Job) (job.Brief, error) {
 				items = append(items, job.EncodeItem{Job: j.ID, Segment: i})
 			}
 		}
-		audio, err := w.done(ctx, j.ID, "audio/", func(u ledger.Unit) (bool, error) {
+		audio, err := w.done(ctx, j.ID, execution, "audio/", func(u ledger.Unit) (bool, error) {
 			var facts job.AudioFacts
-			err := reported(u, nil, &facts)
-			return lost(facts.PieceFacts), err
+			if err := reported(u, nil, &facts); err != nil {
+				return false, err
+			}
+			return w.lost(ctx, have, facts.PieceFacts)
 		})
 		if err != nil {
 			return b, err
@@ -227,6 +248,13 @@ func (w *Worker) brief(ctx context.Context, j job.Job) (job.Brief, error) {
 		return b, fault.Wrap(fault.Internal, err, "items of the map")
 	}
 	if _, err := w.Items.Put(ctx, b.Segments.Key, bytes.NewReader(data)); err != nil {
+		return b, err
+	}
+	// Finish records the end before it clears. Where that was meanwhile, who put something after it takes it away again.
+	if record, err := w.Ledger.Job(ctx, j.ID); err != nil || record.State == ledger.JobDone {
+		if err == nil {
+			err = errors.Join(late(j.ID), w.clear(ctx, j.ID))
+		}
 		return b, err
 	}
 	told := Event{Type: Planned, Job: j.ID, Segments: j.Segments, Pieces: len(j.AudioPieces()), Done: j.Segments - len(items), Duration: j.Source.Duration}
@@ -249,9 +277,21 @@ func (w *Worker) stored(ctx context.Context, id string) (map[string]int64, error
 	return have, nil
 }
 
+// lost says whether a piece is not in scratch. What was put there after have was listed is looked for again.
+func (w *Worker) lost(ctx context.Context, have map[string]int64, p job.PieceFacts) (bool, error) {
+	if have[p.Key] == p.Size {
+		return false, nil
+	}
+	info, err := w.Scratch.Stat(ctx, p.Key)
+	if fault.KindOf(err) == fault.NotFound {
+		return true, nil
+	}
+	return info.Size != p.Size, err
+}
+
 // done names the units whose ID begins with prefix that are done and whose bytes are there; where lost says that they are
-// not, the unit is planned again.
-func (w *Worker) done(ctx context.Context, id, prefix string, lost func(ledger.Unit) (bool, error)) (map[string]bool, error) {
+// not, the unit is planned again, unless the job has meanwhile come to its end, which clears its pieces.
+func (w *Worker) done(ctx context.Context, id, execution, prefix string, lost func(ledger.Unit) (bool, error)) (map[string]bool, error) {
 	done := map[string]bool{}
 	var again []ledger.Unit
 	for u, err := range w.Ledger.Units(ctx, id, prefix) {
@@ -269,6 +309,15 @@ func (w *Worker) done(ctx context.Context, id, prefix string, lost func(ledger.U
 			again = append(again, u)
 		} else {
 			done[u.ID] = true
+		}
+	}
+	if len(again) > 0 {
+		record, err := w.Ledger.Job(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if record.State == ledger.JobDone || record.Execution != execution {
+			return nil, late(id)
 		}
 	}
 	for _, u := range again {
@@ -293,7 +342,34 @@ func (w *Worker) replaced(ctx context.Context, u ledger.Unit) (bool, error) {
 	if fault.KindOf(err) == fault.NotFound {
 		return true, nil
 	}
-	return info.Size != facts.Size || info.Version != facts.Version, err
+	if err != nil || info.Size != facts.Size {
+		return true, err
+	}
+	if info.Version == facts.Version {
+		return false, nil
+	}
+	// A second worker at the same output may have published the same bytes later, and a copy has a time of its own.
+	now, err := digest(ctx, store, key, info.Size)
+	return now != facts.Digest, err
+}
+
+// digestBytes is how much of an output's start and end its digest covers: the tables of a film, or its first minutes'.
+const digestBytes = 256 << 10
+
+// digest tells an output from another of the same size without reading all of it.
+func digest(ctx context.Context, store blob.Store, key string, size int64) (string, error) {
+	sum := sha256.New()
+	for _, offset := range []int64{0, max(0, size-digestBytes)} {
+		data, err := readRange(ctx, store, key, offset, digestBytes)
+		if err != nil {
+			return "", err
+		}
+		if want := min(digestBytes, size-offset); int64(len(data)) != want {
+			return "", fault.New(fault.Transient, "%d bytes were read of %d", len(data), want)
+		}
+		sum.Write(data)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:16]), nil
 }
 
 // examine looks at a source: its format by its own first bytes, its index, its streams through ffprobe. The index is

@@ -42,7 +42,10 @@ func (w *Worker) Finish(ctx context.Context, in job.FinishInput) (job.Result, er
 		}
 	}
 	err = w.Ledger.EndJob(ctx, j.ID, in.Execution, ledger.JobDone, nil, expiry(j))
-	if err != nil && !errors.Is(err, ledger.ErrConflict) {
+	if errors.Is(err, ledger.ErrConflict) {
+		return result, nil // a newer execution has the job, needs its items still, and clears what is there when it ends
+	}
+	if err != nil {
 		return job.Result{}, err
 	}
 	if !w.Keep {

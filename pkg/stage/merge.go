@@ -81,7 +81,11 @@ func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
 	} else {
 		info, err = m.remux(ctx, store, key, facts.Frames)
 	}
+	if err != nil {
+		return facts, err
+	}
 	facts.Size, facts.Version = info.Size, info.Version
+	facts.Digest, err = digest(ctx, store, key, info.Size)
 	return facts, err
 }
 

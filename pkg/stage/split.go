@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/plan"
 )
 
@@ -23,16 +25,20 @@ func (w *Worker) Split(ctx context.Context, in job.JobInput) (job.Brief, error) 
 	if err != nil {
 		return job.Brief{}, err
 	}
+	record, err := w.Ledger.Job(ctx, j.ID)
+	if err != nil {
+		return job.Brief{}, err
+	}
 	whole, err := w.isSplit(ctx, j)
 	if err != nil {
 		return job.Brief{}, err
 	}
 	if !whole {
-		if err := w.split(ctx, &j); err != nil {
+		if err := w.split(ctx, &j, record.Execution); err != nil {
 			return job.Brief{}, fmt.Errorf("splitting %s: %w", j.Source.URL, err)
 		}
 	}
-	return w.brief(ctx, j)
+	return w.brief(ctx, j, record.Execution)
 }
 
 // isSplit says whether an earlier Split came to its end and all it made is still there.
@@ -52,7 +58,7 @@ func (w *Worker) isSplit(ctx context.Context, j job.Job) (bool, error) {
 	return true, nil
 }
 
-func (w *Worker) split(ctx context.Context, j *job.Job) error {
+func (w *Worker) split(ctx context.Context, j *job.Job, execution string) error {
 	dir, err := os.MkdirTemp(w.Temp, "mapreel-"+j.ID+"-")
 	if err != nil {
 		return fmt.Errorf("working folder: %w", err)
@@ -104,10 +110,15 @@ func (w *Worker) split(ctx context.Context, j *job.Job) error {
 		return err
 	}
 	record, err := w.Ledger.Job(ctx, j.ID)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case record.State == ledger.JobDone:
+		return errors.Join(late(j.ID), w.clear(ctx, j.ID)) // given up, and overtaken by who cleared: nobody else would
+	case record.Execution != execution:
+		return late(j.ID)
 	}
-	return w.record(ctx, *j, record.Execution)
+	return w.record(ctx, *j, execution)
 }
 
 // stretch takes a finished stretch into scratch, adds what it holds to the index, and frees the local disk.

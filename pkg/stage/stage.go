@@ -177,7 +177,14 @@ func (w *Worker) unit(ctx context.Context, jobID, id string, work func(u ledger.
 	}
 	err = w.Ledger.Complete(ctx, jobID, id, u.Attempt, data)
 	if errors.Is(err, ledger.ErrConflict) {
-		discard(u)
+		// It is done already: by another attempt, or by this one, where the answer was lost and a client asked again.
+		won, err := w.Ledger.Unit(ctx, jobID, id)
+		switch {
+		case err != nil: // what may be the result must not be removed
+			w.logger().WarnContext(ctx, "superfluous pieces kept", "job", jobID, "unit", id, "error", err)
+		case won.Attempt != u.Attempt:
+			discard(u)
+		}
 		w.tell(Event{Type: Skipped, Job: jobID, Unit: id, Attempt: u.Attempt})
 		return nil
 	}

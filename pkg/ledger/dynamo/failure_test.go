@@ -355,7 +355,7 @@ func TestEveryItemExpires(t *testing.T) {
 
 	late := early.Add(time.Hour)
 	must(t, l.Plan(t.Context(), "j", plan("u"), late))
-	must(t, l.EndJob(t.Context(), "j", "e", ledger.JobDone, nil, late))
+	must(t, l.EndJob(t.Context(), "j", "e", ledger.JobFailed, nil, late))
 	expire(late)
 	must(t, l.Plan(t.Context(), "j", plan("u"), early)) // never shorter
 	expire(late)

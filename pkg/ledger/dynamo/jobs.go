@@ -34,7 +34,12 @@ func (l *Ledger) putJob(ctx context.Context, job ledger.Job) error {
 	if err := c.setFailure(job.Failure); err != nil {
 		return err
 	}
+	c.condition = "NOT (" + c.name("state") + " = " + c.value(text(string(ledger.JobDone))) +
+		" AND " + c.name("execution") + " = " + c.value(text(job.Execution)) + ")"
 	stored, err := l.update(ctx, jobKey(job.ID), c)
+	if isRefused(err) {
+		return ledger.ErrConflict
+	}
 	if err != nil {
 		return err
 	}

@@ -151,9 +151,13 @@ func testEndJob(t *testing.T, l ledger.Ledger) {
 	end("e2", ledger.JobDone, nil, nil)
 	end("e2", ledger.JobFailed, failure, ledger.ErrConflict) // late news of the failure before the redrive
 	stands(ledger.JobDone, nil, late)
+	// an Analyse that was given up long ago, of the same execution
+	is(t, l.PutJob(t.Context(), ledger.Job{ID: "a", State: ledger.JobRunning, Execution: "e2", Expires: early}), ledger.ErrConflict)
+	stands(ledger.JobDone, nil, late)
 	if job, err := l.JobOf(t.Context(), "e2"); err != nil || job.State != ledger.JobDone {
 		t.Errorf("the execution's job: %+v, %v", job, err)
 	}
+	must(t, l.PutJob(t.Context(), ledger.Job{ID: "a", State: ledger.JobRunning, Execution: "e3", Expires: early})) // asked for anew
 }
 
 func testJobs(t *testing.T, l ledger.Ledger) {

@@ -56,6 +56,10 @@ func testModel(t *testing.T, l ledger.Ledger) {
 				}) {
 					rt.Skip("an execution works on one job")
 				}
+				if old, ok := m.jobs[j.ID]; ok && old.State == ledger.JobDone && old.Execution == j.Execution {
+					check(rt, l.PutJob(ctx, j), ledger.ErrConflict)
+					return
+				}
 				check(rt, l.PutJob(ctx, j), nil)
 				m.jobs[j.ID] = j
 			},

@@ -23,11 +23,18 @@ func (l *Ledger) PutJob(ctx context.Context, job ledger.Job) error {
 		return err
 	}
 	now := millis(time.Now())
-	_, err = l.write.ExecContext(ctx, `
+	put, err := l.write.ExecContext(ctx, `
 		INSERT INTO jobs (`+jobColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET state = excluded.state, execution = excluded.execution, doc = excluded.doc,
-			failure = excluded.failure, updated = excluded.updated, expires = excluded.expires`,
+			failure = excluded.failure, updated = excluded.updated, expires = excluded.expires
+			WHERE NOT (state = 'done' AND execution = excluded.execution)`,
 		job.ID, job.State, job.Execution, text(job.Doc), failure, now, now, expiry(job.Expires))
+	if err == nil {
+		var n int64
+		if n, err = put.RowsAffected(); err == nil && n == 0 {
+			err = ledger.ErrConflict
+		}
+	}
 	return l.fail(ctx, "record job "+job.ID, err)
 }
 
