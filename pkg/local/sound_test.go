@@ -1,7 +1,9 @@
 package local_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -9,11 +11,15 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/stage"
 )
 
 // heardAs makes an output of a source's sound alone, in pieces of about the given length, and returns its path and how
@@ -175,5 +181,87 @@ func TestSoundInPiecesIsThatOfOnePass(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Where a container promises more sound than there is, the pieces after its end are empty and the sound is that of one
+// pass. It begins late here, too.
+func TestSoundThatEndsBeforeThePicture(t *testing.T) {
+	t.Parallel()
+	source := clip(t, "in.mkv", "-f", "lavfi", "-i", "testsrc2=size=96x54:rate=4:duration=14", "-itsoffset", "0.777",
+		"-f", "lavfi", "-i", "sine=f=330:r=44100:d=5.5", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "flac")
+	whole, _ := heardAs(t, source, "mp4", job.AAC, 0)
+	parts, n := heardAs(t, source, "mp4", job.AAC, 3*time.Second)
+	if n < 4 {
+		t.Fatalf("%d pieces", n)
+	}
+	a, b := samples(t, whole, 44100), samples(t, parts, 44100)
+	if len(a) != len(b) || len(a) == 0 {
+		t.Fatalf("%d samples, in one pass %d", len(b), len(a))
+	}
+	if loud, diff := residual(a, make([]float64, len(a)), 0, len(a)), residual(a, b, 0, len(a)); diff > loud/100 {
+		t.Errorf("the sound differs from that of one pass by %.1f of %.0f", diff, loud)
+	}
+	start := func(path string) string {
+		out, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "a", "-show_entries", "stream=start_time,duration", "-of", "csv=p=0", "file:"+path).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	if got, want := start(parts), start(whole); got != want || !strings.HasPrefix(got, "0.77") {
+		t.Errorf("the sound starts and lasts %q, in one pass %q", got, want)
+	}
+}
+
+func TestOnlyAMissingPieceOfSoundIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	found, err := tools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := clip(t, "in.wav", "-f", "lavfi", "-i", "sine=f=330:r=44100:d=12")
+	scratch, out := t.TempDir(), t.TempDir()
+	req := request(source, out, "mp4")
+	req.Outputs[0].Video = nil
+	again := func() (data []byte, made []string) {
+		_, err := local.Run(t.Context(), req, local.Options{
+			Scratch: scratch, Tools: found, Jobs: 2, PieceLength: 3 * time.Second, Keep: true,
+			Observe: func(e local.Event) {
+				if e.Type == stage.Finished {
+					made = append(made, e.Unit)
+				}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err = os.ReadFile(filepath.Join(out, "out.mp4"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(made)
+		return data, made
+	}
+	want, made := again()
+	if diff := cmp.Diff([]string{"audio/00000", "audio/00001", "audio/00002", "audio/00003"}, made); diff != "" {
+		t.Errorf("units (-want +got):\n%s", diff)
+	}
+	pieces, err := filepath.Glob(filepath.Join(scratch, "*", "*", "audio", "00002.*"))
+	if more, _ := filepath.Glob(filepath.Join(scratch, "*", "audio", "00002.*")); len(pieces) == 0 {
+		pieces = more
+	}
+	if err != nil || len(pieces) != 1 {
+		t.Fatalf("pieces %q, %v", pieces, err)
+	}
+	if err := errors.Join(os.Remove(pieces[0]), os.Remove(filepath.Join(out, "out.mp4"))); err != nil {
+		t.Fatal(err)
+	}
+	got, made := again()
+	if diff := cmp.Diff([]string{"audio/00002"}, made); diff != "" {
+		t.Errorf("units of the second run (-want +got):\n%s", diff)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("the second run's file differs from the first's")
 	}
 }

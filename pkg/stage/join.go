@@ -73,10 +73,11 @@ func joints(codec job.AudioCodec, pieces []job.AudioPiece, all []job.AudioFacts)
 			starts = append(starts, job.Ticks(at)*codec.Frame())
 			continue
 		}
-		for _, rest := range all[i:] {
-			if rest.Samples > 0 {
-				return nil, fault.New(fault.Corrupt, "the sound ends with packet %d and goes on with packet %d",
-					int((all[i-1].Final)/codec.Frame())+1, int(rest.Begin/codec.Frame())+1)
+		end := all[i-1].Final
+		for _, rest := range all[i:] { // these hold at most some of their pre-roll
+			if rest.Samples > 0 && rest.Final > end {
+				return nil, fault.New(fault.Corrupt, "a piece of the sound ends with packet %d, and a later one with packet %d",
+					int(end/codec.Frame())+1, int(rest.Final/codec.Frame())+1)
 			}
 		}
 		break

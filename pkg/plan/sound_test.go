@@ -1,0 +1,172 @@
+package plan_test
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/plan"
+)
+
+// long is a job with sounds of any kind and length, up to a hundred hours and more.
+func long(t *rapid.T) job.Job {
+	var j job.Job
+	j.Source.Duration = job.Ticks(rapid.Int64Range(0, 400*3600*1e6).Draw(t, "duration"))
+	for range rapid.IntRange(1, 12).Draw(t, "tracks") {
+		rate := rapid.SampledFrom([]int{8000, 22050, 44100, 48000, 88200, 96000, 192000}).Draw(t, "rate")
+		tb := rapid.SampledFrom([]job.Timebase{{Num: 1, Den: int64(rate)}, {Num: 1, Den: 1000}}).Draw(t, "timebase")
+		j.Source.Tracks = append(j.Source.Tracks, job.AudioTrack{
+			SampleRate: rate, Timebase: tb, Channels: 2,
+			Start:    tb.Ticks(time.Duration(rapid.Int64Range(-5e9, 1e13).Draw(t, "start"))),
+			Duration: max(0, tb.Ticks(time.Duration(rapid.Int64Range(-1e14, 1e15).Draw(t, "length")))),
+			Clock:    rapid.SampledFrom([]job.SampleClock{job.NoClock, job.ExactClock, job.FramedClock}).Draw(t, "clock"),
+		})
+		j.Sounds = append(j.Sounds, job.Sound{
+			Track: len(j.Sounds), Codec: rapid.SampledFrom([]job.AudioCodec{job.AudioCopy, job.AAC, job.Opus}).Draw(t, "codec"),
+		})
+	}
+	return j
+}
+
+func TestPiecesCoverTheSoundInWholeFramesAndAreFew(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		j := long(t)
+		length := time.Duration(rapid.Int64Range(int64(time.Second), int64(10*time.Minute)).Draw(t, "piece"))
+		j.Sounds = plan.Cut(j, length)
+		pieces := j.AudioPieces()
+		if len(pieces) > plan.MaxPieces {
+			t.Fatalf("%d pieces", len(pieces))
+		}
+		next, sound := job.Ticks(0), -1
+		for _, p := range pieces {
+			s := j.Sounds[p.Sound]
+			if p.Sound != sound {
+				if p.Sound != sound+1 || p.Start != 0 || sound >= 0 && next != 0 {
+					t.Fatalf("sound %d begins with %+v after sound %d", p.Sound, p, sound)
+				}
+				sound, next = p.Sound, 0
+			}
+			track := j.Source.Tracks[s.Track]
+			if p.Whole {
+				if !p.Last || s.Rate != 0 || s.Step != 0 {
+					t.Fatalf("%+v of %+v", p, s)
+				}
+				continue
+			}
+			if s.Codec == job.AudioCopy || track.Clock == job.NoClock {
+				t.Fatalf("%+v is cut", s)
+			}
+			if frame := s.Codec.Frame(); p.Start != next || p.Start%frame != 0 || !p.Last && (p.End%frame != 0 || p.End-p.Start < 2*plan.Reach*frame) {
+				t.Fatalf("%+v, want it at %d", p, next)
+			}
+			if next = p.End; p.Last != (p.End == 0) {
+				t.Fatalf("the end of %+v", p)
+			}
+			if known := job.Rescale(track.Duration, track.Timebase, job.Timebase{Num: 1, Den: int64(s.Rate)}); p.Last && known > 0 && p.Start >= known+s.Codec.Frame() {
+				t.Fatalf("%+v begins after the sound's end at %d", p, known)
+			}
+		}
+		if next != 0 {
+			t.Fatal("the last piece has an end")
+		}
+	})
+}
+
+func TestAReadingStartsInThePhaseOfOnePassAndEarlyEnough(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		j := long(t)
+		j.Sounds = plan.Cut(j, time.Minute)
+		for _, p := range j.AudioPieces() {
+			if p.Whole {
+				continue
+			}
+			s := j.Sounds[p.Sound]
+			track := j.Source.Tracks[s.Track]
+			r := plan.Read(s, track, p)
+			frame := s.Codec.Frame()
+			if (r.Start == nil) != (p.Start <= (plan.Reach+128)*frame) || r.Start != nil && (*r.Start-r.Zero)%frame != 0 {
+				t.Fatalf("%+v starts at %v, zero is %d", p, r.Start, r.Zero)
+			}
+			if r.Start != nil && *r.Start-r.Zero > p.Start-(plan.Reach+plan.Enough)*frame || p.Last != (r.End == nil) || r.End != nil && *r.End-r.Zero < p.End+plan.Reach*frame {
+				t.Fatalf("%+v is read as %+v: the overlaps are not in it", p, r)
+			}
+			if r.First == nil {
+				continue
+			}
+			in := job.Timebase{Num: 1, Den: int64(track.SampleRate)}
+			begin := job.Rescale(track.Start, track.Timebase, in)
+			if int64(*r.First-begin)*int64(s.Rate)%int64(track.SampleRate) != 0 {
+				t.Fatalf("resampling begins %d samples of %d Hz after the first, between two of %d Hz", *r.First-begin, track.SampleRate, s.Rate)
+			}
+			early := (*r.Start-r.Zero)*job.Ticks(track.SampleRate) - (*r.First-begin)*job.Ticks(s.Rate) // of both rates
+			if second := job.Ticks(track.SampleRate) * job.Ticks(s.Rate); early < second/10 || early > second {
+				t.Fatalf("resampling begins %d of %d before the first sample wanted", early, second)
+			}
+			for _, seek := range r.Seeks {
+				if seek > job.Rescale(*r.First, in, job.Microseconds)-1_000_000 {
+					t.Fatalf("a seek to %d µs for sample %d", seek, *r.First)
+				}
+			}
+		}
+	})
+}
+
+func TestAFilmsSoundRunsAtOnceAndAnEndlessOneStaysBounded(t *testing.T) {
+	for _, c := range []struct {
+		hours  float64
+		tracks int
+		want   int // of each
+	}{{0.1, 1, 0}, {0.14, 1, 2}, {3, 1, 36}, {3, 3, 36}, {100, 1, 500}, {100, 10, 50}} {
+		var j job.Job
+		for i := range c.tracks {
+			j.Source.Tracks = append(j.Source.Tracks, job.AudioTrack{
+				SampleRate: 48000, Timebase: job.Timebase{Num: 1, Den: 48000}, Duration: job.Ticks(c.hours * 3600 * 48000), Clock: job.ExactClock,
+			})
+			j.Sounds = append(j.Sounds, job.Sound{Track: i, Codec: job.AAC})
+		}
+		for _, s := range plan.Cut(j, plan.PieceLength) {
+			if s.Pieces != c.want {
+				t.Errorf("%v h, %d tracks: %d pieces, want %d", c.hours, c.tracks, s.Pieces, c.want)
+			}
+		}
+	}
+}
+
+func TestTheJoinIsWhereItIsHeardLeast(t *testing.T) {
+	sums := func(n int, from uint32) []uint32 {
+		out := make([]uint32, n)
+		for i := range out {
+			out[i] = from + uint32(i)
+		}
+		return out
+	}
+	left := func() job.Overlap {
+		return job.Overlap{First: 92, Sums: sums(16, 0), Shapes: make([]byte, 16), Loudness: []int32{9, 9, 9, 5, 9, 2, 9, 9}}
+	}
+	right := func() job.Overlap { return job.Overlap{First: 92, Sums: sums(16, 1000), Shapes: make([]byte, 16)} }
+	for _, c := range []struct {
+		name   string
+		change func(l, r *job.Overlap)
+		at     int
+		ok     bool
+	}{
+		{"at the quietest", func(_, _ *job.Overlap) {}, 105, true},
+		{"but not where the shapes differ", func(_, r *job.Overlap) { r.Shapes[105-92] = 1 }, 103, true},
+		{"nor after such", func(_, r *job.Overlap) { r.Shapes[104-92] = 1 }, 103, true},
+		{"better after a packet that is the same", func(l, r *job.Overlap) { r.Sums[100-92] = l.Sums[100-92] }, 101, true},
+		{"best after several", func(l, r *job.Overlap) {
+			r.Sums[100-92] = l.Sums[100-92]
+			copy(r.Sums[104-92:], l.Sums[104-92:107-92])
+		}, 107, true},
+		{"where the right one begins", func(_, r *job.Overlap) { *r = job.Overlap{First: 106, Sums: sums(2, 0)} }, 107, true},
+		{"nowhere, if it does not", func(_, r *job.Overlap) { *r = job.Overlap{First: 100} }, 0, false},
+	} {
+		l, r := left(), right()
+		c.change(&l, &r)
+		if at, ok := plan.Join(l, r, 100, 108); at != c.at || ok != c.ok {
+			t.Errorf("%s: got %d, %v, want %d", c.name, at, ok, c.at)
+		}
+	}
+}
