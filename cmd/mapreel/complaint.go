@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/job"
 )
 
@@ -35,12 +36,21 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
+// crashLines is how many of the lines that a program wrote before it crashed a person gets to see.
+const crashLines = 5
+
 // complaint is what standard error gets: a line for what is wrong, or several where a request has several problems, and
 // one for what to do about it where that is known.
 func complaint(err error) []string {
 	said := sentences(err)
 	for i := range said {
 		said[i] = "mapreel: " + said[i]
+	}
+	var exit *ffmpeg.ExitError
+	if errors.As(err, &exit) && exit.Crashed() { // nothing else tells why
+		for _, line := range exit.LastLines(crashLines) {
+			said = append(said, "  "+exit.Program+": "+oneLine(line))
+		}
 	}
 	if hint := fault.HintOf(err); hint != "" {
 		said = append(said, "  hint: "+oneLine(hint))

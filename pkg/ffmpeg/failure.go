@@ -31,6 +31,20 @@ func (e *ExitError) Error() string {
 	return e.Line + " (" + end + ")"
 }
 
+// Crashed says whether the program was ended by a signal that was not meant to: neither by who stops it nor by the
+// kernel for want of memory.
+func (e *ExitError) Crashed() bool { return e.Signal != 0 && e.Signal != syscall.SIGKILL }
+
+// LastLines are the last lines of the program's standard error, at most n, each of a bounded length.
+func (e *ExitError) LastLines(n int) []string {
+	lines := strings.FieldsFunc(e.Tail, func(r rune) bool { return r == '\n' || r == '\r' })
+	lines = lines[max(0, len(lines)-n):]
+	for i := range lines {
+		lines[i] = shortened(strings.TrimSpace(origin.ReplaceAllString(strings.TrimSpace(lines[i]), "")))
+	}
+	return lines
+}
+
 // cause is a thing that ffmpeg says when it fails, and what it means to us.
 type cause struct {
 	says *regexp.Regexp
@@ -97,6 +111,9 @@ func failure(program string, waitErr error, stderr string) error {
 	}
 	line, kind, hint := explain(stderr)
 	e.Line = line
+	if e.Crashed() && kind == fault.Internal {
+		kind = fault.Transient // a worker's memory may be at fault; who sees it again and again knows better
+	}
 	if e.Signal == syscall.SIGKILL {
 		// We kill only on behalf of a context, which is told apart before. So it was the kernel, for want of memory.
 		kind, hint = fault.OutOfSpace, "the machine ran out of memory; give the worker more, or less to do at once"

@@ -149,8 +149,8 @@ func TestAKillFromOutsideIsWantOfMemory(t *testing.T) {
 		t.Errorf("error %v of kind %q with hint %q, want OutOfSpace", err, fault.KindOf(err), fault.HintOf(err))
 	}
 	_, err = Run(t.Context(), "/bin/sh", []string{"-c", "kill -SEGV $$"}, RunOptions{})
-	if fault.KindOf(err) != fault.Internal || !strings.Contains(err.Error(), "segmentation") {
-		t.Errorf("error %v of kind %q, want Internal and the signal", err, fault.KindOf(err))
+	if fault.KindOf(err) != fault.Transient || !strings.Contains(err.Error(), "segmentation") {
+		t.Errorf("error %v of kind %q, want Transient and the signal", err, fault.KindOf(err))
 	}
 	_, err = Run(t.Context(), "/no/such/program", nil, RunOptions{})
 	if fault.KindOf(err) != fault.Unsupported {

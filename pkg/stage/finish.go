@@ -1,9 +1,11 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/job"
@@ -83,13 +85,43 @@ func (w *Worker) fail(ctx context.Context, in job.FinishInput) (job.Result, erro
 	if err := json.Unmarshal(record.Doc, &j); err != nil {
 		return job.Result{}, fault.Wrap(fault.Corrupt, err, "record of job "+record.ID)
 	}
-	kind := in.Error
-	if kind == "" {
-		kind = in.Status
+	failure, err := w.reason(ctx, record, in)
+	if err != nil {
+		return job.Result{}, err
 	}
-	err = w.Ledger.EndJob(ctx, j.ID, in.Execution, ledger.JobFailed, &ledger.Failure{Kind: kind, Message: in.Cause}, expiry(j))
+	err = w.Ledger.EndJob(ctx, j.ID, in.Execution, ledger.JobFailed, &failure, expiry(j))
 	if errors.Is(err, ledger.ErrConflict) {
 		err = nil
 	}
 	return job.Result{Job: j.ID, Segments: j.Segments}, err
+}
+
+// reason is why an execution failed. Of a Map the service says only that too many of its items did, and of a Batch job
+// that its process ended: then it is what the first unit says that failed in this execution. The first, because the
+// others may have failed when it stopped them.
+func (w *Worker) reason(ctx context.Context, record ledger.Job, in job.FinishInput) (ledger.Failure, error) {
+	given := ledger.Failure{Kind: cmp.Or(in.Error, in.Status), Message: in.Cause}
+	if in.Status != "FAILED" {
+		return given, nil
+	}
+	known := slices.Contains(fault.Kinds(), fault.Kind(in.Error))
+	var first ledger.Unit
+	for u, err := range w.Ledger.Units(ctx, record.ID, "") {
+		if err != nil {
+			return given, err
+		}
+		if u.State != ledger.Failed || u.Failure == nil || u.Updated.Before(record.Updated) {
+			continue
+		}
+		if first.Failure == nil || u.Updated.Before(first.Updated) {
+			first = u
+		}
+	}
+	switch {
+	case first.Failure != nil && (!known || first.Failure.Kind == in.Error):
+		return *first.Failure, nil
+	case record.State == ledger.JobFailed && record.Failure != nil && !known: // told again of what is recorded
+		return *record.Failure, nil
+	}
+	return given, nil
 }

@@ -18,6 +18,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob"
@@ -159,13 +160,13 @@ func (w *Worker) unit(ctx context.Context, jobID, id string, work func(u ledger.
 	w.tell(Event{Type: Started, Job: jobID, Unit: id, Attempt: u.Attempt})
 	facts, told, err := w.attempt(u, work)
 	if err != nil {
-		err = settle(ctx, err)
+		err = settle(ctx, poison(err, u.Attempt))
 		w.tell(Event{Type: Broken, Job: jobID, Unit: id, Attempt: u.Attempt, Error: err.Error()})
 		// The outcome is recorded also where ctx is over: that is when it matters. A ledger that cannot be reached now
 		// must not hide what went wrong.
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		failure := ledger.Failure{Kind: string(fault.KindOf(err)), Message: err.Error()}
+		failure := ledger.Failure{Kind: string(fault.KindOf(err)), Message: message(err)}
 		if lerr := w.Ledger.Fail(last, jobID, id, u.Attempt, failure); lerr != nil && !errors.Is(lerr, ledger.ErrConflict) {
 			w.logger().WarnContext(ctx, "failure not recorded", "job", jobID, "unit", id, "error", lerr)
 		}
@@ -194,6 +195,35 @@ func (w *Worker) unit(ctx context.Context, jobID, id string, work func(u ledger.
 	told.Job, told.Unit, told.Attempt = jobID, id, u.Attempt
 	w.tell(told)
 	return nil
+}
+
+// crashes is how many attempts at a unit an encoder may crash in until that is no accident any more. Fewer than the state
+// machine's retries of what is Transient, which wait ever longer.
+const crashes = 3
+
+// poison makes every third crash of a unit's encoder final. The attempts go on counting when the job is run again, so that
+// then, too, it is tried before it is given up.
+func poison(err error, attempt int) error {
+	var exit *ffmpeg.ExitError
+	if !errors.As(err, &exit) || !exit.Crashed() || attempt%crashes != 0 || fault.KindOf(err) != fault.Transient {
+		return err
+	}
+	return &fault.Error{
+		Kind: fault.Unsupported, Err: err,
+		Hint: "ffmpeg crashes there each time: try another release of ffmpeg, codec or preset. What is encoded is kept; the same request does the rest",
+	}
+}
+
+// lastLines is how many of the lines that a program wrote last are recorded with its failure.
+const lastLines = 5
+
+// message is the text of an error as it is recorded: with the last lines of the program that failed.
+func message(err error) string {
+	var exit *ffmpeg.ExitError
+	if !errors.As(err, &exit) {
+		return err.Error()
+	}
+	return strings.Join(append([]string{err.Error()}, exit.LastLines(lastLines)...), "\n")
 }
 
 func (w *Worker) attempt(u ledger.Unit, work func(ledger.Unit, string) (any, Event, error)) (any, Event, error) {
