@@ -19,6 +19,8 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitInvalid     = 2   // the request or the usage is wrong
+	exitDiffers     = 1   // of verify
+	exitTrouble     = 3   // of verify: nothing is known of the output
 	exitInterrupted = 130 // 128 + SIGINT, as shells have it
 )
 
@@ -32,6 +34,8 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case fault.KindOf(err) == fault.Invalid:
 		return exitInvalid
+	case errors.As(err, new(unknown)):
+		return exitTrouble
 	}
 	return exitFailed
 }

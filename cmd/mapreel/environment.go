@@ -33,6 +33,9 @@ func (env environment) main(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitDone
 	}
+	if errors.Is(err, errDiffers) { // said already, and at length
+		return exitDiffers
+	}
 	for _, line := range complaint(err) {
 		fmt.Fprintln(env.Stderr, line)
 	}

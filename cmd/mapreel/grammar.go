@@ -25,6 +25,7 @@ type runner interface {
 // request does not hold it.
 type grammar struct {
 	Transcode transcode        `cmd:"" help:"Transcode a video on this machine."`
+	Verify    verification     `cmd:"" help:"Prove that an output shows and sounds what its source does."`
 	Jobs      jobs             `cmd:"" help:"List the jobs of this machine and how far each is."`
 	Version   versions         `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
 	About     kong.VersionFlag `name:"version" help:"Print the version of mapreel."`
@@ -64,6 +65,24 @@ Examples:
     mapreel transcode --request film.yaml --progress json
 
 Exit codes: 0 done; 1 failed; 2 the request or the usage is wrong; 130 interrupted.`
+}
+
+type verification struct {
+	Source string `arg:"" name:"SOURCE" help:"The video that the output was made of: a path or a file:// URL."`
+	Output string `arg:"" name:"OUTPUT" help:"What was made of it: a file, or an HLS playlist or DASH manifest with its files beside it."`
+
+	JSON     bool     `name:"json" help:"Print the report as JSON instead of a table."`
+	Plot     string   `placeholder:"FILE.svg" help:"Draw PSNR over time, with the keyframes and seams of the output. A file of that name is replaced."`
+	Progress progress `enum:"auto,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal. none: nothing."`
+}
+
+// Help is shown by mapreel verify --help.
+func (verification) Help() string {
+	return `Both files are decoded from the first frame to the last and compared: frames, timestamps, picture, sound, streams. Nothing
+that a job recorded is used, so the output may be any program's.
+
+Exit codes: 0 good; 1 something differs; 2 the usage is wrong, or a file is no video; 3 the two could not be compared;
+130 interrupted.`
 }
 
 type jobs struct {
@@ -151,6 +170,8 @@ func parse(args []string, stdout, stderr io.Writer) (runner, error) {
 	switch name, _, _ := strings.Cut(chosen.Command(), " "); name {
 	case "transcode":
 		return g.Transcode, nil
+	case "verify":
+		return g.Verify, nil
 	case "jobs":
 		return g.Jobs, nil
 	default:

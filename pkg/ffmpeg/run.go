@@ -34,7 +34,9 @@ type RunOptions struct {
 	Stdout     io.Writer // what the program writes to descriptor 1; not used where OnProgress is set
 	// Pipe gets what the program writes to descriptor 3: the FrameLog of VideoArgs, the PieceLog of SplitArgs.
 	// An error from it stops the program and is what Run returns.
-	Pipe        io.Writer
+	Pipe io.Writer
+	// Stderr gets what the program writes to descriptor 2, beside what Run keeps of it for its error.
+	Stderr      io.Writer
 	MemoryLimit int64         // bytes of private memory (Linux); 0 = no limit
 	Grace       time.Duration // from interrupt to kill; 0 = 5 s
 }
@@ -68,6 +70,9 @@ func Run(ctx context.Context, program string, args []string, options RunOptions)
 	cmd.WaitDelay = drainTime
 	errs := &tail{limit: stderrTail}
 	cmd.Stderr = errs
+	if options.Stderr != nil {
+		cmd.Stderr = io.MultiWriter(errs, stopOnError{options.Stderr, stop})
+	}
 	switch {
 	case options.OnProgress != nil:
 		cmd.Stdout = newProgressParser(options.OnProgress)

@@ -1,0 +1,197 @@
+package verify
+
+import (
+	"math"
+	"sync"
+)
+
+// format is how a raw picture lies in memory: luma, then two planes of chroma, each without padding.
+type format struct {
+	width, height int
+	halfW, halfH  bool // chroma has half the columns, half the rows
+	deep          bool // 10 bits in two bytes, little end first; else 8 in one
+}
+
+// name is ffmpeg's for the format.
+func (f format) name() string {
+	name := "yuv444p"
+	switch {
+	case f.halfW && f.halfH:
+		name = "yuv420p"
+	case f.halfW:
+		name = "yuv422p"
+	}
+	if f.deep {
+		name += "10le"
+	}
+	return name
+}
+
+// plane is a part of a picture: n samples from at on, in rows of width.
+type plane struct{ at, width, height int }
+
+func (f format) planes() [3]plane {
+	w, h := f.width, f.height
+	if f.halfW {
+		w = (w + 1) / 2
+	}
+	if f.halfH {
+		h = (h + 1) / 2
+	}
+	luma := f.width * f.height
+	return [3]plane{{0, f.width, f.height}, {luma, w, h}, {luma + w*h, w, h}}
+}
+
+// samples is how many numbers a picture has.
+func (f format) samples() int {
+	last := f.planes()[2]
+	return last.at + last.width*last.height
+}
+
+// bytes is how long a picture is.
+func (f format) bytes() int {
+	if f.deep {
+		return 2 * f.samples()
+	}
+	return f.samples()
+}
+
+// peak is the largest number a sample may have.
+func (f format) peak() float64 {
+	if f.deep {
+		return 1023
+	}
+	return 255
+}
+
+// identical is the PSNR of two equal pictures, in dB, which has no finite value. Nothing that is encoded with loss comes
+// near it.
+const identical = 100
+
+// likeness is how much one picture is like another.
+type likeness struct {
+	psnr float64 // dB, over all samples of the three planes; at most identical
+	ssim float64 // structural similarity over all planes, weighted by their samples; 1 = equal
+}
+
+// sample is a number of a picture.
+type sample interface{ uint8 | uint16 }
+
+// compare measures two pictures of format f as ffmpeg's psnr (average) and ssim (All) do.
+func compare[S sample](f format, a, b []S) likeness {
+	planes := f.planes()
+	var (
+		wait    sync.WaitGroup
+		squares [3]float64
+		ssims   [3]float64
+	)
+	for i, p := range planes {
+		from, to := p.at, p.at+p.width*p.height
+		wait.Go(func() { squares[i] = squaredError(a[from:to], b[from:to]) })
+		wait.Go(func() { ssims[i] = ssim(a[from:to], b[from:to], p.width, p.height, f.peak()) })
+	}
+	wait.Wait()
+	var l likeness
+	var error2, weight float64
+	for i, p := range planes {
+		n := float64(p.width * p.height)
+		error2 += squares[i]
+		if !math.IsNaN(ssims[i]) {
+			l.ssim += ssims[i] * n
+			weight += n
+		}
+	}
+	l.psnr = decibels(error2/float64(f.samples()), f.peak())
+	if weight > 0 {
+		l.ssim /= weight
+	} else if error2 == 0 { // too small for a window of 8 x 8
+		l.ssim = 1
+	}
+	return l
+}
+
+// decibels is the PSNR of a mean squared error.
+func decibels(mse, peak float64) float64 {
+	if mse == 0 {
+		return identical
+	}
+	return min(10*math.Log10(peak*peak/mse), identical)
+}
+
+func squaredError[S sample](a, b []S) float64 {
+	b = b[:len(a)]
+	var sum uint64
+	for i, v := range a {
+		d := int64(v) - int64(b[i])
+		sum += uint64(d * d)
+	}
+	return float64(sum)
+}
+
+// thinning is of how many rows of luma one is looked at to tell which of the source's frames a picture shows.
+const thinning = 4
+
+// distance is the mean squared error of some rows of luma.
+func distance[S sample](f format, a, b []S) float64 {
+	var sum float64
+	rows := 0
+	for y := min(thinning/2, f.height-1); y < f.height; y += thinning {
+		sum += squaredError(a[y*f.width:(y+1)*f.width], b[y*f.width:(y+1)*f.width])
+		rows++
+	}
+	return sum / float64(rows*f.width)
+}
+
+// blockSums are the sums that SSIM needs, over 4 x 4 samples.
+type blockSums struct{ a, b, squares, product int64 }
+
+// ssim is the mean structural similarity over windows of 8 x 8 that overlap by half (Wang et al., 2004), with the
+// constants 0.01 and 0.03. It is NaN for a plane too small for a window.
+func ssim[S sample](a, b []S, width, height int, peak float64) float64 {
+	columns, rows := width/4, height/4
+	if columns < 2 || rows < 2 {
+		return math.NaN()
+	}
+	// Sums are taken instead of means: of 64 samples, and the variance of a sample with 63.
+	c1 := math.Floor(.01*.01*peak*peak*64 + .5)
+	c2 := math.Floor(.03*.03*peak*peak*64*63 + .5)
+	above, here := make([]blockSums, columns), make([]blockSums, columns)
+	total := 0.0
+	for r := range rows {
+		sumBlocks(here, a[r*4*width:], b[r*4*width:], width)
+		if r > 0 {
+			for c := 1; c < columns; c++ {
+				total += window(above[c-1], above[c], here[c-1], here[c], c1, c2)
+			}
+		}
+		above, here = here, above
+	}
+	return total / float64((rows-1)*(columns-1))
+}
+
+// sumBlocks adds up a row of blocks.
+func sumBlocks[S sample](sums []blockSums, a, b []S, width int) {
+	clear(sums)
+	for y := range 4 {
+		rowA, rowB := a[y*width:(y+1)*width], b[y*width:(y+1)*width]
+		for c := range sums {
+			s := &sums[c]
+			partA, partB := rowA[c*4:c*4+4:c*4+4], rowB[c*4:c*4+4:c*4+4]
+			for i := range 4 {
+				va, vb := int64(partA[i]), int64(partB[i])
+				s.a += va
+				s.b += vb
+				s.squares += va*va + vb*vb
+				s.product += va * vb
+			}
+		}
+	}
+}
+
+func window(w, x, y, z blockSums, c1, c2 float64) float64 {
+	a, b := float64(w.a+x.a+y.a+z.a), float64(w.b+x.b+y.b+z.b)
+	squares, product := float64(w.squares+x.squares+y.squares+z.squares), float64(w.product+x.product+y.product+z.product)
+	variances := squares*64 - a*a - b*b
+	covariance := product*64 - a*b
+	return (2*a*b + c1) * (2*covariance + c2) / ((a*a + b*b + c1) * (variances + c2))
+}
