@@ -16,7 +16,8 @@ type frame[S sample] struct {
 	number int   // from 0
 	ticks  int64 // of the stream's timebase
 	data   []S
-	ok     bool // there is such a frame
+	small  []float32 // means of blocks of luma
+	ok     bool      // there is such a frame
 }
 
 // window3 are three frames in a row of one stream: those at hand. Memory holds these and no more.
@@ -34,23 +35,21 @@ func (w *window3[S]) start() error {
 }
 
 func (w *window3[S]) advance() error {
-	free := w.previous.data
+	free := w.previous
 	w.previous, w.current = w.current, w.next
-	w.next = frame[S]{data: free}
+	w.next = frame[S]{data: free.data, small: free.small}
 	return w.read(&w.next)
 }
 
 // shows is what a walk over both streams finds of the pictures.
 type shows struct {
-	frames   []int32   // the output's frame of each pair, as numbers
-	psnr     []float32 // of each pair
-	ssim     []float32
-	suspects []suspect
-	doubtful int // how many suspects there were, more than are kept
+	frames []int32   // the output's frame of each pair, as numbers
+	psnr   []float32 // of each pair
+	ssim   []float32
+	leans  []float32 // of each pair: how far the picture leans towards a neighbour of its source frame, 1 = it shows that
+	toNext []bool    // which neighbour: the next, or the one before
+	shift  []int32   // the source's frame less the output's, as numbers
 }
-
-// maxSuspects is how many suspects are kept. A shifted film has one a frame.
-const maxSuspects = 10_000
 
 // walk goes through both streams in lockstep, pairs frames by their times, and compares the pictures of each pair, if
 // pictures is true. Each window has been started. It calls progress now and then.
@@ -102,30 +101,20 @@ func walk[S sample](f format, c clock, source, output *window3[S], pictures bool
 // add compares the current frames of two windows, and asks whether the output shows a neighbour instead.
 func add[S sample](s *shows, f format, source, output *window3[S]) {
 	like := compare(f, output.current.data, source.current.data)
-	index := len(s.frames)
 	s.frames = append(s.frames, int32(output.current.number))
 	s.psnr = append(s.psnr, float32(like.psnr))
 	s.ssim = append(s.ssim, float32(like.ssim))
 
-	own := distance(f, output.current.data, source.current.data)
-	best, stranger := own, frame[S]{}
-	for _, neighbour := range []frame[S]{source.previous, source.next} {
+	lean, toNext := 0.0, false
+	for i, neighbour := range []frame[S]{source.previous, source.next} {
 		if neighbour.ok {
-			if d := distance(f, output.current.data, neighbour.data); d < best {
-				best, stranger = d, neighbour
+			if share := leaning(output.current.small, source.current.small, neighbour.small); share > lean {
+				lean, toNext = share, i == 1
 			}
 		}
 	}
-	// A hundredth of a level is kept from being nothing, so that the ratio stays a number.
-	if ratio := own / max(best, 1e-4); stranger.ok && ratio >= strangerRatio {
-		s.doubtful++
-		if len(s.suspects) < maxSuspects {
-			s.suspects = append(s.suspects, suspect{
-				frame: output.current.number, index: index, shows: stranger.number, belongs: source.current.number,
-				ratio: ratio, own: own,
-			})
-		}
-	}
+	s.leans, s.toNext = append(s.leans, float32(lean)), append(s.toNext, toNext)
+	s.shift = append(s.shift, int32(source.current.number-output.current.number))
 }
 
 // feed is a running ffmpeg that decodes a video stream.
@@ -221,6 +210,7 @@ func reader[S sample](d *feed, f format, convert func(raw []byte, into []S)) fun
 			into.data = make([]S, f.samples())
 		}
 		convert(d.raw, into.data)
+		into.small = shrink(f, into.data, into.small[:0])
 		into.number, into.ticks, into.ok = number, ticks, true
 		return nil
 	}

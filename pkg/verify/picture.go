@@ -128,18 +128,43 @@ func squaredError[S sample](a, b []S) float64 {
 	return float64(sum)
 }
 
-// thinning is of how many rows of luma one is looked at to tell which of the source's frames a picture shows.
-const thinning = 4
-
-// distance is the mean squared error of some rows of luma.
-func distance[S sample](f format, a, b []S) float64 {
-	var sum float64
-	rows := 0
-	for y := min(thinning/2, f.height-1); y < f.height; y += thinning {
-		sum += squaredError(a[y*f.width:(y+1)*f.width], b[y*f.width:(y+1)*f.width])
-		rows++
+// shrink appends the means of square blocks of luma, about 160 to a row. What moves can still be seen to move; grain and
+// the noise of an encoder all but vanish.
+func shrink[S sample](f format, picture []S, into []float32) []float32 {
+	side := min(max(f.width/160, 2), 16, f.width, f.height)
+	scale := 255 / (f.peak() * float64(side*side))
+	for y := 0; y+side <= f.height; y += side {
+		for x := 0; x+side <= f.width; x += side {
+			sum := 0
+			for row := y; row < y+side; row++ {
+				for _, v := range picture[row*f.width+x : row*f.width+x+side] {
+					sum += int(v)
+				}
+			}
+			into = append(into, float32(float64(sum)*scale))
+		}
 	}
-	return sum / float64(rows*f.width)
+	return into
+}
+
+// leastMotion is how much two source frames must differ to be told apart: a level of 256, as mean squared difference of
+// their blocks.
+const leastMotion = 1
+
+// leaning tells how far a picture leans from its own source frame towards a neighbour of that: 0 = not at all, 1 = it shows
+// the neighbour. It is the part of the motion between the two source frames that the picture's error holds; what an
+// encoder left out is unlike motion and has next to no part in it. Without motion it is 0.
+func leaning(output, own, neighbour []float32) float64 {
+	var along, motion float64
+	for i, v := range own {
+		m := float64(neighbour[i] - v)
+		along += float64(output[i]-v) * m
+		motion += m * m
+	}
+	if motion < leastMotion*float64(len(own)) || motion == 0 {
+		return 0
+	}
+	return along / motion
 }
 
 // blockSums are the sums that SSIM needs, over 4 x 4 samples.

@@ -186,19 +186,55 @@ func level(samples []float64) float64 {
 	return math.Sqrt(sum / float64(max(len(samples), 1)))
 }
 
+// coarse is how many samples are taken as one to find the neighbourhood first, which is coarse² times less work.
+const coarse = 4
+
+// clearly is the correlation from which the neighbourhood found coarsely is trusted. Sound of high notes alone is not in the
+// coarse form; then every place is tried.
+const clearly = 0.9
+
 // locate finds window in field, which is longer: at which sample, refined between samples, and how alike they are there
 // (normalised cross-correlation). Of places that are as good, the one nearest to the middle counts.
 func locate(window, field []float64) (at, match float64) {
-	n := len(field) - len(window)
+	last := len(field) - len(window)
+	from, to := 0, last
+	if near, match := peak(scores(thin(window), thin(field), 0, last/coarse), last/coarse/2); match >= clearly {
+		from, to = max(coarse*(near-2), 0), min(coarse*(near+2), last)
+	}
+	list := scores(window, field, from, to)
+	best, match := peak(list, last/2-from)
+	at = float64(from + best)
+	if best > 0 && best < len(list)-1 { // the top of a parabola through three points
+		l, m, r := list[best-1], list[best], list[best+1]
+		if d := l - 2*m + r; d < 0 {
+			at += (l - r) / (2 * d)
+		}
+	}
+	return at, match
+}
+
+// thin takes the mean of each few samples.
+func thin(samples []float64) []float64 {
+	list := make([]float64, len(samples)/coarse)
+	for i := range list {
+		for _, v := range samples[i*coarse : (i+1)*coarse] {
+			list[i] += v / coarse
+		}
+	}
+	return list
+}
+
+// scores are the correlations of window with field from one place to another, both included.
+func scores(window, field []float64, from, to int) []float64 {
 	own, energy := 0.0, 0.0
 	for i, v := range window {
 		own += v * v
-		energy += field[i] * field[i]
+		energy += field[from+i] * field[from+i]
 	}
-	scores := make([]float64, n+1)
-	best := 0
-	for lag := range scores {
-		if lag > 0 {
+	list := make([]float64, to-from+1)
+	for i := range list {
+		lag := from + i
+		if i > 0 {
 			out, in := field[lag-1], field[lag+len(window)-1]
 			energy += in*in - out*out
 		}
@@ -208,25 +244,25 @@ func locate(window, field []float64) (at, match float64) {
 			dot += v * part[i]
 		}
 		if energy > 1 && own > 1 {
-			scores[lag] = dot / math.Sqrt(own*energy)
-		}
-		if scores[lag] > scores[best] {
-			best = lag
+			list[i] = dot / math.Sqrt(own*energy)
 		}
 	}
-	middle, top := n/2, scores[best]
-	for lag := 1; lag < n; lag++ {
-		peak := scores[lag] >= scores[lag-1] && scores[lag] >= scores[lag+1]
-		if peak && scores[lag] >= top-asGood && magnitude(int64(lag-middle)) < magnitude(int64(best-middle)) {
-			best = lag
+	return list
+}
+
+// peak is the best of a list, or of its peaks that are as good the one nearest to middle.
+func peak(list []float64, middle int) (at int, score float64) {
+	for i, v := range list {
+		if v > list[at] {
+			at = i
 		}
 	}
-	at = float64(best)
-	if best > 0 && best < n { // the top of a parabola through three points
-		l, m, r := scores[best-1], scores[best], scores[best+1]
-		if d := l - 2*m + r; d < 0 {
-			at += (l - r) / (2 * d)
+	top := list[at]
+	for i := 1; i < len(list)-1; i++ {
+		if list[i] >= list[i-1] && list[i] >= list[i+1] && list[i] >= top-asGood &&
+			magnitude(int64(i-middle)) < magnitude(int64(at-middle)) {
+			at = i
 		}
 	}
-	return at, scores[best]
+	return at, list[at]
 }

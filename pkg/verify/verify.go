@@ -9,7 +9,7 @@
 //	report, err := verify.Files(ctx, tools, "film.mkv", "film.mp4", verify.Options{})
 //	fmt.Println(report.Verdict, report.Checks)
 //
-// Memory holds some pictures, 28 bytes a frame, and no sound: that lies in a temporary file of 57 MB an hour and track.
+// Memory holds some pictures, 64 bytes a frame, and no sound: that lies in a temporary file of 57 MB an hour and track.
 package verify
 
 import (
@@ -369,8 +369,14 @@ func pictureOf(c clock, t timing, s shows, source, output []int64, compared stri
 	}
 	p.PSNR, p.SSIM = measure(s.psnr), measure(s.ssim)
 	below := drops(s.psnr)
-	for _, w := range wrongFrames(below, s.suspects) {
-		p.Wrong = append(p.Wrong, Wrong{w.frame, job.Seconds(at(w.frame)), w.shows, w.belongs})
+	for _, i := range wrongFrames(s.leans) {
+		frame := int(s.frames[i])
+		belongs := frame + int(s.shift[i])
+		shows := belongs - 1
+		if s.toNext[i] {
+			shows = belongs + 1
+		}
+		p.Wrong = append(p.Wrong, Wrong{frame, job.Seconds(at(frame)), shows, belongs})
 	}
 	for _, i := range brokenFrames(s.psnr, below) {
 		frame := int(s.frames[i])
