@@ -100,7 +100,16 @@ func transport() []Source {
 		})},
 		{Name: "MPEG-TS, cut off within a packet", File: "in.ts", make: damaged(func(ts []byte) []byte { return ts[5*188+100 : len(ts)*5/6+77] })},
 		{Name: "MPEG-TS, clock jumps ahead", File: "in.ts", make: spliced("10", "45")},
-		{Name: "MPEG-TS, clock jumps back", File: "in.ts", make: spliced("45", "10")},
+		{Name: "MPEG-TS, clock jumps back", File: "in.ts", Quick: true, make: spliced("45", "10")},
+		{Name: "MPEG-TS, clock jumps, sound encoded", File: "in.ts", make: func(k *kitchen) error {
+			for i, offset := range []string{"1000", "100"} {
+				name := []string{"a.ts", "b.ts"}[i]
+				if err := k.ffmpeg(film(), stereo(), x264(""), words("-c:a mp2 -output_ts_offset "+offset), []string{name}); err != nil {
+					return err
+				}
+			}
+			return k.join(k.out, "a.ts", "b.ts")
+		}},
 		{Name: "MPEG-2 interlaced, MPEG-TS", File: "in.ts", Interlaced: true, make: encoded(picture("160x96", "50", "6"), stereo(),
 			words("-vf tinterlace=interleave_top,fieldorder=tff -c:v mpeg2video -flags +ilme+ildct -bf 2 -g 15 -q:v 3 -c:a mp2"))},
 		{Name: "MPEG-2 program stream", File: "in.mpg", make: encoded(picture("160x96", "25", "6"), stereo(), words("-c:v mpeg2video -bf 2 -g 15 -q:v 3 -c:a mp2"))},
@@ -140,7 +149,7 @@ func old() []Source {
 	mpeg4 := "-c:v mpeg4 -q:v 3 -g 36 "
 	return []Source{
 		{Name: "AVI, MPEG-4 with B-frames", File: "in.avi", make: encoded(film(), stereo(), words(mpeg4+"-bf 2 -c:a libmp3lame -b:a 128k"))},
-		{Name: "AVI, packed B-frames", File: "in.avi", make: encoded(film(), stereo(), words("-c:v libxvid -q:v 3 -g 36 -bf 2 -c:a libmp3lame -b:a 128k"))},
+		{Name: "AVI, packed B-frames", File: "in.avi", Quick: true, make: encoded(film(), stereo(), words("-c:v libxvid -q:v 3 -g 36 -bf 2 -c:a libmp3lame -b:a 128k"))},
 		{Name: "AVI, MP3 of variable rate", File: "in.avi", Quick: true, make: encoded(film(), stereo(), words(mpeg4+"-c:a libmp3lame -q:a 4"))},
 		{Name: "AVI, Motion JPEG, PCM", File: "in.avi", make: encoded(film(), stereo(), words("-c:v mjpeg -q:v 3 -c:a pcm_s16le"))},
 		{Name: "AVI, H.264", File: "in.avi", make: encoded(film(), stereo(), x264(""), words("-c:a libmp3lame"))},

@@ -65,8 +65,9 @@ func AudioEncoder(codec string) (name string, ok bool) {
 func AudioArgs(a Audio) []string {
 	threads := strconv.Itoa(max(a.Threads, 1))
 	args := []string{
-		"-hide_banner", "-nostdin", "-loglevel", "warning", "-y", "-progress", "pipe:1", "-nostats", "-copyts",
+		"-hide_banner", "-nostdin", "-loglevel", "warning", "-y", "-progress", "pipe:1", "-nostats",
 	}
+	args = append(args, a.Input.clock()...)
 	if a.Seek != nil && *a.Seek > 0 {
 		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", seconds(*a.Seek+int64(a.Input.Late)*1_000_000))
 	}
@@ -76,7 +77,7 @@ func AudioArgs(a Audio) []string {
 		"-map_metadata", "-1", "-map_chapters", "-1", "-vn", "-sn", "-dn")
 	args = append(args, a.codecOptions()...)
 	args = append(args, "-fflags", "+bitexact", "-flags:a", "+bitexact", "-avoid_negative_ts", "disabled",
-		"-output_ts_offset", strconv.Itoa(Offset))
+		"-output_ts_offset", a.offset())
 	if a.Muxer == "mp4" {
 		// delay_moov: the muxer takes the description of AC-3 and its like from the first packets.
 		args = append(args, "-use_editlist", "0", "-movflags", "delay_moov+default_base_moof+frag_discont",
@@ -87,7 +88,15 @@ func AudioArgs(a Audio) []string {
 		args = append(args, "-map", fmt.Sprintf("0:%d", a.Stream), "-map_metadata", "-1", "-map_chapters", "-1",
 			"-af", a.filters(a.rate(), &l.Start, &l.End), "-c:a", "pcm_s16le", "-ac", strconv.Itoa(l.Channels), "-f", "s16le", "pipe:3")
 	}
-	return args
+	return append(args, a.Input.beside()...)
+}
+
+// offset is what makes times lie Offset seconds after the source's; filters put back what reading took off.
+func (a Audio) offset() string {
+	if a.Codec == "copy" {
+		return a.Input.offset()
+	}
+	return strconv.Itoa(Offset)
 }
 
 // rate is the sample rate that is asked for; 0 = the source's.
@@ -137,6 +146,9 @@ const gridSlack = 0.0015
 // output is at time n of the source, and choose the samples from start to end.
 func (a Audio) filters(rate int, start, end *int64) string {
 	var chain []string
+	if j := a.Input.Jumps; j != nil {
+		chain = append(chain, fmt.Sprintf("asetpts=PTS+round(%d/1000000/TB)", j.Start))
+	}
 	if a.Grid != nil {
 		chain = append(chain, fmt.Sprintf(
 			`asetpts=st(0\,%d+NB_SAMPLES*round((PTS-%[1]d)/NB_SAMPLES))+if(lte(abs(PTS-ld(0))\,%g*SAMPLE_RATE)\,0\,PTS-ld(0))`, *a.Grid, gridSlack))

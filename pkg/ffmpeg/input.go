@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,46 @@ type Input struct {
 	Late int
 	// Origin is what else is taken off its timestamps as it is read, in microseconds: where another timeline begins.
 	Origin int64
+	// Jumps makes one clock of one that jumps; nil = times stay what the source says.
+	Jumps *Jumps
+}
+
+// Jumps is how to read a source whose clock jumps, as where two recordings were joined. ffmpeg then shifts all that comes
+// after a jump of 10 s or more (dts_delta_threshold), by what the first packet after it tells. So whoever wants the same
+// clock must read the same streams, also those of which it takes nothing.
+type Jumps struct {
+	Start  int64 // Media.Start, in microseconds: times before the first jump stay what they are
+	Beside []int // the streams to read beside the one that is taken
+}
+
+// clock says whether timestamps stay what they are.
+func (in Input) clock() []string {
+	if in.Jumps != nil {
+		return nil
+	}
+	return []string{"-copyts"}
+}
+
+// offset is the argument of -output_ts_offset that makes times lie Offset seconds after the source's. Without -copyts
+// ffmpeg takes the start off all times as it reads them (-itsoffset cannot keep it from that: a start later than 10 s
+// would be a jump), so it is put back here.
+func (in Input) offset() string {
+	if in.Jumps == nil {
+		return strconv.Itoa(Offset)
+	}
+	return strconv.FormatInt(Offset*1_000_000+in.Jumps.Start, 10) + "us"
+}
+
+// beside are the arguments of an output of nothing, for the streams that are read for their clock alone. They stand last.
+func (in Input) beside() []string {
+	if in.Jumps == nil || len(in.Jumps.Beside) == 0 {
+		return nil
+	}
+	var args []string
+	for _, s := range in.Jumps.Beside {
+		args = append(args, "-map", fmt.Sprintf("0:%d", s))
+	}
+	return append(args, "-c", "copy", "-f", "null", "-")
 }
 
 // remote says whether the location is a URL; anything else is a path.

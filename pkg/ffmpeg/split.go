@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +45,14 @@ func Splittable(demuxer string, s Stream) bool {
 	return s.Timebase.Known() && slices.Contains(splittable, s.Codec)
 }
 
+// packed matches what encoders that packed B-frames wrote into the stream, and ffmpeg's decoder looks for
+// (libavcodec/mpeg4videodec.c): "DivX503b1393p".
+var packed = regexp.MustCompile(`DivX[0-9]+(?:Build|b)[0-9]+p`)
+
+// Packed says whether the first bytes of a file tell of packed B-frames: MPEG-4 in AVI with two pictures in one packet and
+// an empty one later. Only a decoder can tell them apart, so such a source is not Splittable.
+func Packed(head []byte) bool { return packed.Match(head) }
+
 // sparseTimes says whether a container leaves out presentation times: AVI has none, an MPEG program stream may have one
 // for each group of pictures. For codecs whose packets tell the kind of picture, ffmpeg works them out (genpts).
 func sparseTimes(demuxer string) bool { return demuxer == "avi" || demuxer == "mpeg" }
@@ -55,10 +64,15 @@ func (s Split) PieceTimebase() Rational { return Rational{Num: 1, Den: s.Timebas
 // Descriptor 3 gets a line for each piece as soon as it is whole (RunOptions.Pipe, a PieceLog). Memory does not grow
 // with the source.
 func SplitArgs(s Split) []string {
-	start := s.startSeconds()
-	args := []string{
-		"-hide_banner", "-nostdin", "-loglevel", "warning", "-y", "-progress", "pipe:1", "-nostats", "-copyts",
+	start := strconv.FormatInt(-s.startSeconds(), 10)
+	offset := strconv.FormatInt(s.startSeconds()+Offset, 10)
+	if s.Input.Jumps != nil { // its times begin at 0 as they are read
+		start, offset = "0", s.Input.offset()
 	}
+	args := []string{
+		"-hide_banner", "-nostdin", "-loglevel", "warning", "-y", "-progress", "pipe:1", "-nostats",
+	}
+	args = append(args, s.Input.clock()...)
 	if sparseTimes(s.Input.Demuxer) {
 		args = append(args, "-fflags", "+genpts")
 	}
@@ -68,13 +82,14 @@ func SplitArgs(s Split) []string {
 		"video_track_timescale=" + strconv.FormatInt(s.Timebase.Den, 10),
 		"use_editlist=0", "fflags=bitexact", "avoid_negative_ts=disabled",
 		// The segment muxer counts lengths from time 0, so it sees the source shifted there, and this shifts it back.
-		"output_ts_offset=" + strconv.FormatInt(start+Offset, 10),
+		"output_ts_offset=" + offset,
 	}
-	return append(args, "-i", s.Input.url(), "-map", fmt.Sprintf("0:%d", s.Stream),
+	args = append(args, "-i", s.Input.url(), "-map", fmt.Sprintf("0:%d", s.Stream),
 		"-map_metadata", "-1", "-map_chapters", "-1", "-c:v", "copy", "-copytb", "1", "-fflags", "+bitexact",
-		"-avoid_negative_ts", "disabled", "-output_ts_offset", strconv.FormatInt(-start, 10),
+		"-avoid_negative_ts", "disabled", "-output_ts_offset", start,
 		"-f", "segment", "-segment_format", "mp4", "-segment_format_options", strings.Join(piece, ":"),
 		"-segment_time", strconv.Itoa(s.Seconds), "-segment_list_type", "csv", "-segment_list", "pipe:3", "%06d.mp4")
+	return append(args, s.Input.beside()...)
 }
 
 // startSeconds is Start rounded down to whole seconds, which any timescale counts exactly.

@@ -213,3 +213,27 @@ func FuzzSegmentList(f *testing.F) {
 		}
 	})
 }
+
+func TestAClockThatJumpsIsReadWithAllStreams(t *testing.T) {
+	t.Parallel()
+	in := Input{Location: "/in.ts", Demuxer: "mpegts", Jumps: &Jumps{Start: 11_376_778, Beside: []int{1, 2}}}
+	split := strings.Join(SplitArgs(Split{Input: in, Timebase: Rational{1, 90000}, Start: 11_376_778, Seconds: 2}), " ")
+	sound := strings.Join(AudioArgs(Audio{Input: in, Stream: 1, Codec: "copy", Muxer: "mp4", Path: "/out"}), " ")
+	for name, args := range map[string]string{"split": split, "sound": sound} {
+		if strings.Contains(args, "-copyts") || !strings.Contains(args, "21376778us") ||
+			!strings.HasSuffix(args, " -map 0:1 -map 0:2 -c copy -f null -") {
+			t.Errorf("%s: %s", name, args)
+		}
+	}
+}
+
+func TestPackedBFramesAreToldByTheirMark(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"\x00\x00\x01\xb2DivX503b1393p": true, "DivX501Build413p\x00": true, "DivX503b1393\x00": false, "Lavc59.37.100": false, "": false,
+	} {
+		if got := Packed([]byte(text)); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}

@@ -38,6 +38,7 @@ type Source struct {
 	Duration Ticks        `json:"duration"` // microseconds; 0 where unknown
 	Picture  *Picture     `json:"picture,omitempty"`
 	Tracks   []AudioTrack `json:"tracks,omitempty"`
+	Jumps    bool         `json:"jumps,omitempty"` // its clock jumps, as Split found
 }
 
 // Moment is a point in time, exactly.

@@ -412,7 +412,7 @@ func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string)
 	}
 	for _, s := range media.Streams {
 		if s.Index == src.Picture.Stream {
-			splittable = ffmpeg.Splittable(src.Demuxer, s)
+			splittable = ffmpeg.Splittable(src.Demuxer, s) && !ffmpeg.Packed(head)
 		}
 	}
 	return src, file.picture(src, media), splittable, nil

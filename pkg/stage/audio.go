@@ -89,7 +89,7 @@ func (s *sounding) run(ctx context.Context, dir string) (job.AudioFacts, error) 
 		return job.AudioFacts{}, err
 	}
 	a := ffmpeg.Audio{
-		Input:  ffmpeg.Input{Location: location, Demuxer: s.job.Source.Demuxer},
+		Input:  ffmpeg.Input{Location: location, Demuxer: s.job.Source.Demuxer, Jumps: jumps(s.job.Source, s.track.Stream)},
 		Stream: s.track.Stream, Codec: string(s.sound.Codec), SourceCodec: s.track.Codec, Bitrate: int(s.sound.Bitrate), Path: s.path, Muxer: "mp4",
 	}
 	if s.sound.Mux != job.MP4 {
@@ -201,6 +201,9 @@ func (s *sounding) part(ctx context.Context, a ffmpeg.Audio, dir string) (job.Au
 		a.Listen = &ffmpeg.Listen{
 			Start: int64(from)*int64(codec.Frame()) + offset, End: int64(to)*int64(codec.Frame()) + offset, Channels: s.track.Channels,
 		}
+	}
+	if s.job.Source.Jumps {
+		r.Seeks = nil // what the clock says behind a jump is known to who reads from the start
 	}
 	begin := r.Zero - codec.Priming() // of the sound's first packet
 	want := begin

@@ -82,13 +82,13 @@ func (w *Worker) split(ctx context.Context, j *job.Job, execution string) error 
 		Stream: p.Stream, Timebase: ffmpeg.Rational(p.Timebase), Start: int64(j.Source.Origin.In(job.Microseconds)),
 		Seconds: int((want + time.Second - 1) / time.Second),
 	}
-	var x plan.Index
-	log := &ffmpeg.PieceLog{Split: s, Each: func(piece ffmpeg.Piece) error {
-		return w.stretch(ctx, j.ID, filepath.Join(dir, piece.Name), &x)
-	}}
-	_, err = ffmpeg.Run(ctx, w.Tools.FFmpeg, ffmpeg.SplitArgs(s), ffmpeg.RunOptions{Dir: dir, Pipe: log, OnProgress: func(pr ffmpeg.Progress) {
-		w.tell(Event{Type: Progress, Job: j.ID, Unit: "split", Media: max(job.Ticks(pr.OutTime), 0), Bytes: max(pr.Bytes, 0)})
-	}})
+	x, err := w.stretches(ctx, j, s, dir)
+	if errors.Is(err, errJump) {
+		// Again, now as one encode of all streams would read it. Nobody has seen the stretches so far.
+		j.Source.Jumps = true
+		s.Input.Jumps = jumps(j.Source, p.Stream)
+		x, err = w.stretches(ctx, j, s, dir)
+	}
 	if err != nil {
 		return err
 	}
@@ -121,8 +121,77 @@ func (w *Worker) split(ctx context.Context, j *job.Job, execution string) error 
 	return w.record(ctx, *j, execution)
 }
 
+// jumps is how a source whose clock jumps is read for one of its streams; nil where it does not jump.
+func jumps(src job.Source, stream int) *ffmpeg.Jumps {
+	if !src.Jumps {
+		return nil
+	}
+	how := &ffmpeg.Jumps{Start: int64(src.Origin.In(job.Microseconds))}
+	if src.Picture != nil && src.Picture.Stream != stream {
+		how.Beside = append(how.Beside, src.Picture.Stream)
+	}
+	for _, t := range src.Tracks {
+		if t.Stream != stream {
+			how.Beside = append(how.Beside, t.Stream)
+		}
+	}
+	return how
+}
+
+// errJump says that the clock of a source jumps.
+var errJump = errors.New("the source's clock jumps")
+
+// stretches copies the picture into stretches in scratch, and returns what they hold. It gives up with errJump at the
+// first jump, unless s reads over them.
+func (w *Worker) stretches(ctx context.Context, j *job.Job, s ffmpeg.Split, dir string) (plan.Index, error) {
+	var x plan.Index
+	check := s.Input.Jumps == nil && clocked(j.Source.Demuxer)
+	log := &ffmpeg.PieceLog{Split: s, Each: func(piece ffmpeg.Piece) error {
+		return w.stretch(ctx, j.ID, filepath.Join(dir, piece.Name), &x, check)
+	}}
+	_, err := ffmpeg.Run(ctx, w.Tools.FFmpeg, ffmpeg.SplitArgs(s), ffmpeg.RunOptions{Dir: dir, Pipe: log, OnProgress: func(pr ffmpeg.Progress) {
+		w.tell(Event{Type: Progress, Job: j.ID, Unit: "split", Media: max(job.Ticks(pr.OutTime), 0), Bytes: max(pr.Bytes, 0)})
+	}})
+	return x, err
+}
+
+// clocked says whether a container's clock is one that may jump: a broadcast's.
+func clocked(demuxer string) bool { return demuxer == "mpegts" || demuxer == "mpeg" }
+
+// maxStep is the longest step, in seconds, between neighbours in decoding order that is no jump: ffmpeg's
+// dts_delta_threshold.
+const maxStep = 10
+
+// squeezed is how many samples in a row, each a tick after the one before, tell of a jump back: ffmpeg squeezes what comes
+// after it so, until the clock is again where it was.
+const squeezed = 3
+
+// jumped says whether the clock jumps within a stretch, or between it and the one before, which ends at next; nil for the
+// first.
+func jumped(piece isobmff.Piece, next *job.Ticks) bool {
+	longest := uint32(maxStep * piece.Track.Timescale)
+	if next != nil {
+		if step := piece.Start - int64(*next); step > int64(longest) || -step > int64(longest) {
+			return true
+		}
+	}
+	row := 0
+	for _, s := range piece.Samples {
+		if s.Duration > longest {
+			return true
+		}
+		if row++; s.Duration > 1 {
+			row = 0
+		}
+		if row == squeezed {
+			return true
+		}
+	}
+	return false
+}
+
 // stretch takes a finished stretch into scratch, adds what it holds to the index, and frees the local disk.
-func (w *Worker) stretch(ctx context.Context, id, path string, x *plan.Index) error {
+func (w *Worker) stretch(ctx context.Context, id, path string, x *plan.Index, check bool) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -140,6 +209,13 @@ func (w *Worker) stretch(ctx context.Context, id, path string, x *plan.Index) er
 		return fault.New(fault.Corrupt, "a stretch of the source holds no frame")
 	}
 	piece = piece.Shift(-ffmpeg.Offset * int64(piece.Track.Timescale))
+	var next *job.Ticks
+	if len(x.Times) > 0 {
+		next = &x.End
+	}
+	if check && jumped(piece, next) {
+		return errJump
+	}
 	x.Sync = append(x.Sync, job.Ticks(piece.Start+int64(piece.Samples[0].Offset)))
 	x.Times = append(x.Times, ticks(piece.Presentation())...)
 	last := piece.Samples[len(piece.Samples)-1]

@@ -1,0 +1,56 @@
+package stage
+
+import (
+	"testing"
+
+	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/job"
+)
+
+func TestAJumpOfTheClockIsNoticed(t *testing.T) {
+	t.Parallel()
+	const second, frame = 90_000, 3_750
+	stretch := func(start int64, durations ...uint32) isobmff.Piece {
+		p := isobmff.Piece{Track: isobmff.Track{Timescale: second}, Start: start}
+		for _, d := range durations {
+			p.Samples = append(p.Samples, isobmff.Sample{Duration: d})
+		}
+		return p
+	}
+	for _, c := range []struct {
+		name  string
+		piece isobmff.Piece
+		next  job.Ticks
+		want  bool
+	}{
+		{"neighbours", stretch(second, frame, frame), second, false},
+		{"a B-frame's delay", stretch(second-2*frame, frame), second, false},
+		{"a hole of 9 s", stretch(10*second, frame), second, false},
+		{"11 s ahead", stretch(12*second, frame), second, true},
+		{"11 s back", stretch(second, frame), 12 * second, true},
+		{"11 s ahead within", stretch(second, frame, 11*second, frame), second, true},
+		{"squeezed behind a jump back", stretch(second, frame, 1, 1, 1), second, true},
+		{"two frames at one time", stretch(second, frame, 1, frame, 1, frame), second, false},
+	} {
+		if got := jumped(c.piece, &c.next); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	if jumped(stretch(100*second, frame), nil) {
+		t.Error("a source that begins late does not jump")
+	}
+}
+
+func TestTwoFramesAtOneTimeAreATickApart(t *testing.T) {
+	t.Parallel()
+	tick := job.Timebase{Num: 1, Den: 90_000}
+	want := []job.Ticks{3750, 7500, 7500, 11250}
+	if err := sameTimes([]int64{3750, 7500, 7501, 11250}, want, tick, tick, 0); err != nil {
+		t.Error(err)
+	}
+	for _, got := range [][]int64{{3750, 7500, 7502, 11250}, {3750, 7501, 7502, 11250}, {3750, 7500, 7501, 11251}, {3750, 7500, 11250}} {
+		if sameTimes(got, want, tick, tick, 0) == nil {
+			t.Errorf("%v passes for %v", got, want)
+		}
+	}
+}
