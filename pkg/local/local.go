@@ -268,6 +268,7 @@ func (r *runner) machine() (*asl.Machine, map[string]asl.Task, error) {
 		"Partition": "local", "BatchQueue": "local", "BatchJobDefinition": "local", "GpuQueue": "local", "GpuJobDefinition": "local",
 	}
 	handlers := r.worker.Handlers()
+	handlers["encode"] = r.inTurn(handlers["encode"])
 	tasks := map[string]asl.Task{"arn:local:states:::batch:submitJob.sync": batch(handlers)}
 	for _, name := range statemachine.Tasks() {
 		arn := "arn:local:lambda:::function:" + name
@@ -281,6 +282,19 @@ func (r *runner) machine() (*asl.Machine, map[string]asl.Task, error) {
 	}
 	machine, err := asl.Load(definition)
 	return machine, tasks, fault.Wrap(fault.Internal, err, "state machine")
+}
+
+// inTurn runs a stage when a slot of the machine is free: see slots.
+func (r *runner) inTurn(handle stage.Handler) stage.Handler {
+	s := slots{folder: filepath.Join(r.opts.Scratch, "slots"), count: cmp.Or(r.opts.Jobs, runtime.NumCPU())}
+	return func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
+		release, err := s.take(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		return handle(ctx, input)
+	}
 }
 
 // batch stands for AWS Batch's submitJob.sync: it runs the stage that the job's environment names, as the container
