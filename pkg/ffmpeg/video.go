@@ -32,6 +32,12 @@ type Video struct {
 	// B-frames is entered at Seek; without it, one keyframe earlier at worst.
 	NextKeyframe *int64
 	Start, End   *int64 // the frames to take: Start ≤ pts < End; nil = open
+	// Beyond lets x264 and x265 spend at the ends of the segment what one pass would. The piece then holds frames that lie
+	// outside of it (seam.go), and so does the frame log: whoever reads them leaves those out.
+	Beyond bool
+	// Frames is how many lie in the segment, or a few more; 0 = unknown. Should there be more than this, then x264 has
+	// encoded the last of them badly, and the encode must be repeated with the right number.
+	Frames int
 
 	// Deinterlace turns fields into frames, in those frames alone that are marked as interlaced. The frame rate stays.
 	Deinterlace bool
@@ -95,7 +101,8 @@ func VideoArgs(v Video) []string {
 	for i, r := range v.Renditions {
 		args = append(args, "-map", fmt.Sprintf("[v%d]", i), "-map_metadata", "-1", "-map_chapters", "-1",
 			"-fps_mode", "passthrough", "-enc_time_base", fmt.Sprintf("%d:%d", v.Timebase.Num, v.Timebase.Den))
-		args = append(args, r.encoderOptions(max(v.Threads, 1))...)
+		args = append(args, r.encoderOptions(max(v.Threads, 1), v.seam(r))...)
+		args = append(args, v.keyframes(r)...)
 		args = append(args, "-fflags", "+bitexact", "-flags:v", "+bitexact",
 			"-video_track_timescale", strconv.FormatInt(v.Timebase.Den, 10), "-avoid_negative_ts", "disabled",
 			"-output_ts_offset", strconv.Itoa(Offset), "-use_editlist", "0",
@@ -146,7 +153,7 @@ func (v Video) filters() string {
 			bounds = append(bounds, fmt.Sprintf("start_pts=%d", *v.Start))
 		}
 		if v.End != nil {
-			bounds = append(bounds, fmt.Sprintf("end_pts=%d", *v.End))
+			bounds = append(bounds, fmt.Sprintf("end_pts=%d", *v.through()))
 		}
 		shared = append(shared, "trim="+strings.Join(bounds, ":"))
 	}
@@ -157,13 +164,13 @@ func (v Video) filters() string {
 
 	graph := fmt.Sprintf("[0:%d]%s", v.Stream, strings.Join(shared, ","))
 	if len(v.Renditions) == 1 {
-		return graph + "," + v.Renditions[0].filters() + "[v0]"
+		return graph + "," + v.Renditions[0].filters() + v.precede(0) + "[v0]"
 	}
 	graph += ",split=" + strconv.Itoa(len(v.Renditions))
 	var branches strings.Builder
 	for i := range v.Renditions {
 		graph += fmt.Sprintf("[s%d]", i)
-		fmt.Fprintf(&branches, ";[s%d]%s[v%d]", i, v.Renditions[i].filters(), i)
+		fmt.Fprintf(&branches, ";[s%d]%s%s%s[v%d]", i, v.stop(v.Renditions[i]), v.Renditions[i].filters(), v.precede(i), i)
 	}
 	return graph + branches.String()
 }
@@ -238,7 +245,7 @@ func declared(word string) bool {
 
 // encoderOptions are the options of the encoder. Threads are fixed, because x264, x265 and libvpx encode differently
 // with another number of them, and ask the machine for one if not told.
-func (r Rendition) encoderOptions(threads int) []string {
+func (r Rendition) encoderOptions(threads int, s seam) []string {
 	encoder, ok := Encoder(r.Codec, r.GPU)
 	if !ok {
 		encoder = r.Codec // ffmpeg will say that it does not know it
@@ -261,7 +268,8 @@ func (r Rendition) encoderOptions(threads int) []string {
 		args = append(args, "-preset", r.Preset, "-crf", crf, "-threads", n)
 		// With a thread of its own, the look-ahead sees more or fewer of the last frames as it happens to be scheduled: 2 runs
 		// of 60 gave other bytes (x264 164, medium, 2 threads). Without it, 80 runs of the worst case were equal.
-		args = append(args, params("-x264-params", "sync-lookahead=0", r.rate("fps"), r.HDR.x264())...)
+		args = append(args, params("-x264-params", "sync-lookahead=0", r.rate("fps"), r.HDR.x264(),
+			s.zone())...)
 	case "libx265":
 		args = append(args, "-preset", r.Preset, "-crf", crf, "-tag:v", "hvc1")
 		args = append(args, params("-x265-params", append([]string{"log-level=warning", "open-gop=0"},
@@ -269,8 +277,10 @@ func (r Rendition) encoderOptions(threads int) []string {
 	case "libvpx-vp9":
 		args = append(args, "-crf", crf, "-b:v", "0", "-deadline", "good", "-cpu-used", r.Preset,
 			"-row-mt", "1", "-threads", n)
+		args = append(args, s.evenKeyframes(libvpxInterval)...)
 	case "libsvtav1":
 		args = append(args, "-preset", r.Preset, "-crf", crf)
+		args = append(args, s.evenKeyframes(svtKeyframes(r.FrameRate))...)
 		fps := ""
 		if r.FrameRate.Known() {
 			fps = fmt.Sprintf("fps-num=%d:fps-denom=%d", r.FrameRate.Num, r.FrameRate.Den)

@@ -155,6 +155,7 @@ func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *job.Ti
 	v := ffmpeg.Video{
 		Input: input, Stream: p.Stream, Timebase: ffmpeg.Rational(p.Timebase), Threads: e.job.Request.Compute.Threads,
 	}
+	v.Beyond, v.Frames = true, e.promised()
 	// The first and the last segment are open: what an index does not know of at its ends is not lost.
 	if e.job.Split {
 		v.Stream = 0
@@ -175,22 +176,53 @@ func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *job.Ti
 			FrameRate: ffmpeg.Rational(p.FrameRate), GPU: e.job.Request.Compute.GPU, Path: e.local(i),
 		})
 	}
+	for {
+		times, err := e.decode(ctx, v)
+		if err != nil || v.Frames == 0 || len(times) <= v.Frames {
+			return times, err
+		}
+		v.Frames = len(times) // more than promised; now the number is known
+	}
+}
+
+// promised is how many frames the segment holds as the index or, where that does not say, the mean frame rate has it,
+// with a few to spare; 0 where nothing tells.
+func (e *encode) promised() int {
+	p := e.job.Source.Picture
+	if e.seg.Frames > 0 || p.FrameRate.Num == 0 || e.seg.Last {
+		return e.seg.Frames
+	}
+	const spare = 2
+	return int(job.Rescale(e.seg.End-e.seg.Start, p.Timebase, job.Timebase{Num: p.FrameRate.Den, Den: p.FrameRate.Num})) + spare
+}
+
+// decode runs ffmpeg once and returns the timestamps of the frames that lie in the segment.
+func (e *encode) decode(ctx context.Context, v ffmpeg.Video) ([]job.Ticks, error) {
 	var log ffmpeg.FrameLog
 	_, err := ffmpeg.Run(ctx, e.Tools.FFmpeg, ffmpeg.VideoArgs(v), ffmpeg.RunOptions{
 		Dir: e.dir, Pipe: &log,
 		OnProgress: func(pr ffmpeg.Progress) {
 			e.tell(Event{
 				Type: Progress, Job: e.job.ID, Unit: e.unit.ID, Attempt: e.unit.Attempt,
-				Frames: pr.Frame, Bytes: max(pr.Bytes, 0), Media: max(job.Ticks(pr.OutTime), 0),
+				Frames: e.within(pr.Frame), Bytes: max(pr.Bytes, 0), Media: max(job.Ticks(pr.OutTime), 0),
 			})
 		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	times := ticks(log.PTS())
+	// The encoder was also shown what follows the segment.
+	times := slices.DeleteFunc(ticks(log.PTS()), func(t job.Ticks) bool { return v.End != nil && int64(t) >= *v.End })
 	slices.Sort(times)
 	return times, nil
+}
+
+// within is how far an encode has come in its segment, as near as can be told: it encodes some frames beyond.
+func (e *encode) within(frames int64) int64 {
+	if n := e.promised(); n > 0 {
+		return min(frames, int64(n))
+	}
+	return frames
 }
 
 // store checks what the encoder made of the frames at times, gives it the job's timeline and puts it in scratch.
@@ -212,6 +244,10 @@ func (e *encode) store(ctx context.Context, rendition int, key string, times []j
 	p := e.job.Source.Picture
 	scale := job.Timebase{Num: 1, Den: int64(piece.Track.Timescale)}
 	origin := e.job.Source.Origin.In(scale)
+	from, to := e.bounds(scale)
+	if piece, extents, err = piece.Within(extents, from, to); err != nil {
+		return facts, fmt.Errorf("what the encoder wrote: %w", err)
+	}
 	piece, err = piece.Shift(-ffmpeg.Offset*scale.Den - int64(origin)).Normalise()
 	if err != nil {
 		return facts, fmt.Errorf("what the encoder wrote: %w", err)
@@ -226,6 +262,20 @@ func (e *encode) store(ctx context.Context, rendition int, key string, times []j
 	info, err := putPiece(ctx, e.Scratch, key, piece, f, extents)
 	facts.Size, facts.Header = info.Size, info.Size-piece.Bytes
 	return facts, err
+}
+
+// bounds are where the segment begins and ends on the timeline of what the encoder wrote; nil where it is open.
+func (e *encode) bounds(scale job.Timebase) (from, to *int64) {
+	at := func(t job.Ticks) *int64 {
+		return new(int64(job.Rescale(t, e.job.Source.Picture.Timebase, scale)) + ffmpeg.Offset*scale.Den)
+	}
+	if e.seg.Index > 0 {
+		from = at(e.seg.Start)
+	}
+	if !e.seg.Last {
+		to = at(e.seg.End)
+	}
+	return from, to
 }
 
 // sameTimes proves frames in = frames out: what the encoder wrote shows a frame at each of the times that were decoded,

@@ -1,0 +1,173 @@
+package ffmpeg
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// A long encode reaches each frame with a past and a future that an encode of one segment lacks (Video.Beyond gives it
+// some):
+//
+//   - The past is in the rate control of x264 and x265: the quality of a keyframe follows from that of the predicted
+//     frames before it, which does not depend on their pictures. So a segment begins with copies of its first picture.
+//   - The future is in the look-ahead of x264: blocks get bits for what later frames take from them, also across a
+//     keyframe. So a segment's end is encoded together with the pictures that follow it, as many as the look-ahead holds.
+//     x265 looks no further than the next keyframe (measured: the same bytes with what follows and without).
+//
+// Keyframes are forced where the segment begins and ends. What lies before and after is not part of the piece: see
+// isobmff.Piece.Within.
+//
+// libvpx gains nothing from either, and ffmpeg 5.1 cannot force SVT-AV1's keyframes.
+
+// leadFrames is how many copies of its first picture precede a segment. The rate control forgets a twentieth at each
+// predicted frame; on real footage 12 frames bring the first second to 0.01 dB of one pass, 6 to 0.06, none to 0.53.
+const leadFrames = 12
+
+// seam is what an encode of a segment has beyond the segment.
+type seam struct {
+	lead, tail int // frames before and after
+	frames     int // in the segment; 0 where that is not known
+}
+
+// seam of the rendition's encoder at the ends of v. The first segment has no past and the last no future.
+func (v Video) seam(r Rendition) seam {
+	s := seam{frames: v.Frames}
+	adapts := !r.GPU && (r.Codec == "h264" || r.Codec == "h265")
+	// The copies' way through the filter interleave is counted in microseconds, so ticks must not be finer.
+	if !v.Beyond || !adapts || v.frameTicks(r) == 0 || v.Timebase.Num > math.MaxInt64/1_000_000 || v.Timebase.Num*1_000_000 < v.Timebase.Den {
+		return s
+	}
+	if _, ok := v.floorMicros(v.Start); ok {
+		s.lead = leadFrames
+	}
+	if _, ok := v.floorMicros(v.End); ok {
+		s.tail = r.lookAhead()
+	}
+	return s
+}
+
+// lookAhead is how many frames x264 looks ahead by default (x264_param_default_preset), 0 for encoders that do not look
+// beyond a keyframe.
+func (r Rendition) lookAhead() int {
+	if r.Codec != "h264" {
+		return 0
+	}
+	return map[string]int{
+		"veryfast": 10, "faster": 20, "fast": 30, "medium": 40, "slow": 50, "slower": 60, "veryslow": 60, "placebo": 60,
+	}[r.Preset]
+}
+
+// frameTicks is how long a frame lasts at the source's mean rate, 0 where that is not known.
+func (v Video) frameTicks(r Rendition) int64 {
+	rate, tb := r.FrameRate, v.Timebase
+	if !rate.Known() || !tb.Known() {
+		return 0
+	}
+	ticks := float64(rate.Den) * float64(tb.Den) / (float64(rate.Num) * float64(tb.Num))
+	if ticks > math.MaxInt32 {
+		return 0
+	}
+	return max(1, int64(math.Round(ticks)))
+}
+
+// floorMicros is a bound of v in microseconds, rounded down, so that ffmpeg's own rounding to ticks ends at it or one
+// tick before it.
+func (v Video) floorMicros(bound *int64) (us int64, ok bool) {
+	if bound == nil {
+		return 0, false
+	}
+	us, ok = v.Timebase.ceilMicros(-*bound)
+	return -us, ok
+}
+
+// through is the end of what is decoded: End, or as much later as the encoder that looks farthest ahead can see.
+func (v Video) through() *int64 {
+	if v.End == nil {
+		return nil
+	}
+	var tail int64
+	for _, r := range v.Renditions {
+		tail = max(tail, int64(v.seam(r).tail)*v.frameTicks(r))
+	}
+	if *v.End > math.MaxInt64-tail {
+		return v.End
+	}
+	return new(*v.End + tail)
+}
+
+// stop ends the segment in the branch of a rendition that wants no tail while another does.
+func (v Video) stop(r Rendition) string {
+	if v.End == nil || v.seam(r).tail > 0 || *v.through() == *v.End {
+		return ""
+	}
+	return fmt.Sprintf("trim=end_pts=%d,", *v.End)
+}
+
+// precede puts the copies before the frames of branch i of the graph. They get times of their own, just before Start, so
+// that no real frame's time changes.
+func (v Video) precede(i int) string {
+	r := v.Renditions[i]
+	s := v.seam(r)
+	if s.lead == 0 {
+		return ""
+	}
+	return fmt.Sprintf(",split[a%[1]d][b%[1]d];[a%[1]d]trim=end_frame=1,loop=loop=%[2]d:size=1:start=0,"+
+		"setpts=%[3]d+N*%[4]d[c%[1]d];[c%[1]d][b%[1]d]interleave,settb=%[5]s",
+		i, s.lead-1, *v.Start-int64(s.lead)*v.frameTicks(r), v.frameTicks(r), v.Timebase)
+}
+
+// keyframes forces one where the segment begins and one where it ends.
+func (v Video) keyframes(r Rendition) []string {
+	s := v.seam(r)
+	var at string
+	if s.lead > 0 {
+		us, _ := v.floorMicros(v.Start)
+		at = seconds(us)
+	}
+	if s.tail > 0 {
+		us, _ := v.floorMicros(v.End)
+		if at != "" {
+			at += ","
+		}
+		at += seconds(us)
+	}
+	if at == "" {
+		return nil
+	}
+	return []string{"-force_key_frames", at, "-forced-idr", "1"}
+}
+
+// zone has the tail, which nobody will see, encoded as cheaply as possible: the look-ahead sees it all the same. Zones
+// count frames, so the number of the segment's must be known.
+func (s seam) zone() string {
+	if s.tail == 0 || s.frames == 0 {
+		return ""
+	}
+	return fmt.Sprintf("zones=%d,%d,q=51,subme=0,me=dia,ref=1,trellis=0", s.lead+s.frames, math.MaxInt32)
+}
+
+// Keyframe intervals, in frames, that the encoders keep by default in one pass.
+const (
+	libvpxInterval = 128
+	svtInterval    = 5 // seconds, in mini-GOPs of 32 frames
+)
+
+// evenKeyframes spreads the keyframes of an encoder that sets one at each interval, scene cut or not. With the
+// encoder's own interval, the last one would often stand just before the segment's end, where the next has its own.
+func (s seam) evenKeyframes(interval int) []string {
+	if s.frames == 0 {
+		return nil
+	}
+	groups := max(1, (s.frames+interval/2)/interval)
+	return []string{"-g", strconv.Itoa((s.frames + groups - 1) / groups)}
+}
+
+// svtKeyframes is SVT-AV1's own interval at a frame rate.
+func svtKeyframes(rate Rational) int {
+	miniGOPs := 1.0
+	if rate.Known() {
+		miniGOPs = max(1, math.Round(float64(rate.Num)/float64(rate.Den)/32))
+	}
+	return svtInterval*32*int(miniGOPs) + 1
+}
