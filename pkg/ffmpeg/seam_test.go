@@ -1,0 +1,118 @@
+package ffmpeg
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What one pass spends on the first frame of a stretch and on its end depends on what lies before and after. A segment
+// that is encoded alone must spend the same.
+func TestASegmentSpendsWhatOnePassDoes(t *testing.T) {
+	tools := found(t)
+	film := clip(t, "film.mp4", 3, "-vf", "gblur=2,rotate=t/4", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "0")
+	stream, err := Probe(t.Context(), tools, Input{Location: film, Demuxer: "mov"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb, rate := stream.Streams[0].Timebase, stream.Streams[0].AverageRate
+	second := tb.Den / tb.Num
+	start, end := second, 2*second
+	for _, c := range []struct {
+		codec, encoder, preset string
+		crf                    int
+		end                    bool // the encoder looks beyond the end, too
+	}{{"h264", "libx264", "medium", 21, true}, {"h265", "libx265", "ultrafast", 24, false}} {
+		onePass := filepath.Join(t.TempDir(), "one.mp4")
+		private := map[string]string{
+			"h264": "sync-lookahead=0", "h265": "log-level=error:open-gop=0:pools=2:frame-threads=1:lookahead-slices=0",
+		}[c.codec]
+		sh(t, "ffmpeg", "-v", "error", "-nostdin", "-i", film, "-c:v", c.encoder, "-preset", c.preset, "-crf", fmt.Sprint(c.crf),
+			"-threads", "2", "-"+strings.TrimPrefix(c.encoder, "lib")+"-params", private,
+			"-force_key_frames", "1,2", "-forced-idr", "1", "-pix_fmt", "yuv420p", onePass)
+		alone := func(beyond bool) []int {
+			path := filepath.Join(t.TempDir(), fmt.Sprint(beyond, ".mp4"))
+			v := Video{
+				Input: Input{Location: film, Demuxer: "mov"}, Timebase: tb, Start: &start, End: &end, Threads: 2, Beyond: beyond, Frames: 25,
+				Renditions: []Rendition{{Codec: c.codec, CRF: c.crf, Preset: c.preset, PixelFormat: "yuv420p", FrameRate: rate, Path: path}},
+			}
+			if _, err := Run(t.Context(), tools.FFmpeg, VideoArgs(v), RunOptions{Pipe: &FrameLog{}}); err != nil {
+				t.Fatal(err)
+			}
+			return sizes(t, path, Offset+1, Offset+2)
+		}
+		want, got, cold := sizes(t, onePass, 1, 2), alone(true), alone(false)
+		if len(want) != 25 || len(got) != 25 {
+			t.Fatalf("%s: %d frames in one pass, %d in the segment; want 25", c.codec, len(want), len(got))
+		}
+		check := func(where string, from, to int) {
+			ratio := func(list []int) float64 { return float64(sum(list[from:to])) / float64(sum(want[from:to])) }
+			t.Logf("%s, %s: %.3f of one pass's bytes, %.3f without what lies beyond", c.codec, where, ratio(got), ratio(cold))
+			if off(ratio(got)) > 0.03 || off(ratio(got)) > off(ratio(cold))/2 {
+				t.Errorf("%s, %s: %.3f of one pass's bytes; %.3f without what lies beyond", c.codec, where, ratio(got), ratio(cold))
+			}
+		}
+		check("first frame", 0, 1)
+		if c.end {
+			check("second half", 13, 25)
+		}
+	}
+}
+
+func off(ratio float64) float64 { return max(ratio-1, 1-ratio) }
+
+func sum(list []int) (n int) {
+	for _, v := range list {
+		n += v
+	}
+	return n
+}
+
+// sizes are the bytes of the frames shown from one second up to another, in the order of presentation.
+func sizes(t *testing.T, path string, from, to float64) (list []int) {
+	t.Helper()
+	out := sh(t, "ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts_time,size", "-of", "csv=p=0", "file:"+path)
+	type frame struct {
+		at   float64
+		size int
+	}
+	var frames []frame
+	for line := range strings.Lines(out) {
+		var f frame
+		if _, err := fmt.Sscanf(line, "%f,%d", &f.at, &f.size); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if f.at > from-0.001 && f.at < to-0.001 {
+			frames = append(frames, f)
+		}
+	}
+	slices.SortFunc(frames, func(a, b frame) int { return int(1000 * (a.at - b.at)) })
+	for _, f := range frames {
+		list = append(list, f.size)
+	}
+	return list
+}
+
+func TestWhatABranchLacksIsCutFromIt(t *testing.T) {
+	start, end := int64(1000), int64(2000)
+	args := strings.Join(VideoArgs(Video{
+		Input: Input{Location: "/a.mp4", Demuxer: "mov"}, Timebase: Rational{1, 1000}, Start: &start, End: &end, Beyond: true, Frames: 300,
+		Renditions: []Rendition{
+			{Codec: "h264", CRF: 21, Preset: "medium", PixelFormat: "yuv444p", FrameRate: Rational{25, 1}, Path: "a.mp4"},
+			{Codec: "vp9", CRF: 31, Preset: "4", PixelFormat: "yuv444p", FrameRate: Rational{25, 1}, Path: "b.mp4"},
+		},
+	}), " ")
+	for _, want := range []string{
+		"trim=start_pts=1000:end_pts=3600,", // 40 frames of 40 ticks
+		"[s0]format=yuv444p,split[a0][b0];[a0]trim=end_frame=1,loop=loop=11:size=1:start=0,setpts=520+N*40[c0];[c0][b0]interleave,settb=1/1000[v0]",
+		"[s1]trim=end_pts=2000,format=yuv444p[v1]",
+		":zones=312,2147483647,q=51,subme=0,me=dia,ref=1,trellis=0 -force_key_frames 1.000000,2.000000 -forced-idr 1",
+		"-g 150", // 300 frames are 2.3 of libvpx's 128
+	} {
+		if !strings.Contains(args, want) {
+			t.Errorf("arguments lack %q:\n%s", want, args)
+		}
+	}
+}
