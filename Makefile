@@ -12,10 +12,10 @@ SEEDS    ?= 1000
 REAL     ?= 20
 FIRST    ?= 1
 
-.PHONY: help setup build test lint demo bench exact soak fuzz synth diff deploy destroy clean
+.PHONY: help setup build test lint demo bench exact soak fuzz players refresh-hls synth diff deploy destroy clean
 
 help: ## print this
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: Go modules, ffmpeg, npm development tools
 	@tools/setup.sh
@@ -67,6 +67,12 @@ deploy: setup ## put mapreel on AWS, or update it
 
 destroy: setup ## remove mapreel from AWS; the media bucket stays
 	$(cdk) destroy $(WITH)
+
+players: setup ## play every kind of package in every player, in headless Chromium
+	go test -count=1 ./pkg/player/playertest -args -all
+
+refresh-hls: setup ## copy hls.js of package-lock.json into the player's page
+	@tools/refresh-hls.sh
 
 clean: ## remove what was built and made here; the linter stays
 	rm -rf bin/mapreel .demo cdk.out

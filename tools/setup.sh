@@ -37,6 +37,17 @@ found=$(ffmpeg -version | sed -nE '1s/^ffmpeg version n?([0-9]+(\.[0-9]+)*).*/\1
 # A build from git has no number; it is newer than any that is too old.
 [ -z "$found" ] || at_least "$ffmpeg_wanted" "$found" || fail "ffmpeg $found is too old; $ffmpeg_wanted or newer is needed"
 
+# Chromium, for the tests that play packages. They are skipped without it, so that it cannot be installed stops nobody.
+if ! have chromium && ! have chromium-browser && ! have google-chrome; then
+  if have apt-get && [ "$(id -u)" = 0 ]; then
+    printf 'setup: installing chromium: apt-get install -y --no-install-recommends chromium\n' >&2
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >&2 ||
+      printf 'setup: chromium could not be installed; the tests that play packages in it will be skipped\n' >&2
+  else
+    printf 'setup: chromium is not installed; the tests that play packages in it will be skipped\n' >&2
+  fi
+fi
+
 # npm development tools, exactly as locked. None needs an install script, so none gets to run one.
 node_wanted=20
 have node && have npm || fail "Node.js $node_wanted or newer with npm is not installed; see https://nodejs.org"

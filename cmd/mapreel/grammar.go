@@ -26,6 +26,7 @@ type runner interface {
 type grammar struct {
 	Transcode transcode        `cmd:"" help:"Transcode a video on this machine."`
 	Verify    verification     `cmd:"" help:"Prove that an output shows and sounds what its source does."`
+	Play      play             `cmd:"" help:"Play an output in the browser."`
 	Jobs      jobs             `cmd:"" help:"List the jobs of this machine and how far each is."`
 	Version   versions         `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
 	About     kong.VersionFlag `name:"version" help:"Print the version of mapreel."`
@@ -172,6 +173,8 @@ func parse(args []string, stdout, stderr io.Writer) (runner, error) {
 		return g.Transcode, nil
 	case "verify":
 		return g.Verify, nil
+	case "play":
+		return g.Play, nil
 	case "jobs":
 		return g.Jobs, nil
 	default:

@@ -307,7 +307,7 @@ func (c *hlsCheck) head(name string, offset int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	if seeker, ok := f.(io.Seeker); ok {
 		_, err = seeker.Seek(offset, io.SeekStart)
 	} else {

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/player"
+)
+
+type play struct {
+	Output string `arg:"" name:"OUT" help:"The folder of a package, or one file: .m3u8, .mp4 or .webm."`
+	Port   uint16 `placeholder:"N" help:"Port to serve on. Default: one that is free."`
+	Open   bool   `help:"Open the page in the browser."`
+}
+
+// Help is shown by mapreel play --help.
+func (play) Help() string {
+	return `Serves the output on 127.0.0.1, for this machine only, with a page that plays it. Nothing is loaded from the network. Ctrl-C
+ends it.`
+}
+
+// closing is how long requests that are under way may take when the command is interrupted.
+const closing = 2 * time.Second
+
+func (c play) run(ctx context.Context, env environment) error {
+	p, err := player.Open(c.Output)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(c.Port))))
+	if err != nil {
+		return fault.WithHint(fault.Wrap(fault.Invalid, err, "serve on port "+strconv.Itoa(int(c.Port))), "leave --port out, or give one that is free")
+	}
+	address := "http://" + listener.Addr().String() + "/"
+	fmt.Fprintf(env.Stdout, "%s plays %s; Ctrl-C ends it\n", address, p.Entries()[0].Name)
+	if c.Open {
+		if err := browse(ctx, address); err != nil {
+			fmt.Fprintf(env.Stderr, "mapreel: no browser could be opened (%v); open %s yourself\n", err, address)
+		}
+	}
+	server := &http.Server{
+		Handler: p, ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError), // browsers end connections when they like
+	}
+	stop := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
+		defer cancel()
+		if server.Shutdown(grace) != nil {
+			server.Close()
+		}
+	})
+	defer stop()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fault.Wrap(fault.Internal, err, "serve "+address)
+	}
+	return nil
+}
+
+// browse opens an address as the desktop does.
+func browse(ctx context.Context, address string) error {
+	name, args := "xdg-open", []string{address}
+	switch runtime.GOOS {
+	case "darwin":
+		name = "open"
+	case "windows":
+		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", address}
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), name, args...)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() { _ = cmd.Wait() }() // it may stay as long as the browser; only its end is collected
+	return nil
+}

@@ -1,0 +1,228 @@
+// Package player shows a finished output in a browser: a handler that serves one folder's media files, or a single one, and
+// a page that plays them.
+//
+//	p, err := player.Open("out/film.m3u8")
+//	defer p.Close()
+//	http.Serve(listener, p) // a listener on 127.0.0.1
+//
+// The page needs nothing but what is in this program: hls.js is embedded, and its Content-Security-Policy allows no request to
+// anywhere else. Only files of media types are served, and none outside the folder. Requests that name another host than this
+// machine are refused, so that no page of the web can read the files through a name that it controls.
+package player
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"mime"
+	"net"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+//go:embed page
+var page embed.FS
+
+// types are the media types of what is served. What has none here is not served.
+var types = map[string]string{
+	".m3u8": "application/vnd.apple.mpegurl", // RFC 8216, 10
+	".mpd":  "application/dash+xml",
+	".m4s":  "video/iso.segment",
+	".mp4":  "video/mp4",
+	".m4v":  "video/mp4",
+	".m4a":  "audio/mp4",
+	".webm": "video/webm",
+	".mkv":  "video/x-matroska",
+	".mov":  "video/quicktime",
+	".vtt":  "text/vtt; charset=utf-8",
+}
+
+// policy lets the page load from its own server only. hls.js hands media to the browser as blob: addresses.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self' blob:; img-src 'self' data:; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Player serves a folder and the page that plays it.
+type Player struct {
+	root    *os.Root
+	only    string // the one file that is served; empty: all
+	entries []Entry
+	mux     *http.ServeMux
+}
+
+// Entry is something to play.
+type Entry struct {
+	Name string `json:"name"` // path below the folder
+	Kind string `json:"kind"` // "hls", "dash" or "file"
+}
+
+// Open prepares to play the file or folder at location. Of a folder it offers multivariant playlists first, then MPDs, then
+// single files. What is not there is fault.NotFound; what holds nothing to play is fault.Invalid.
+func Open(location string) (*Player, error) {
+	info, err := os.Stat(location)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.NotFound, "nothing is at %s", location)
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "open "+location)
+	}
+	folder, name := location, ""
+	if !info.IsDir() {
+		folder, name = filepath.Dir(location), filepath.Base(location)
+		if types[strings.ToLower(path.Ext(name))] == "" {
+			return nil, fault.WithHint(fault.New(fault.Invalid, "%s is nothing that a browser plays", location), "give a .m3u8, .mp4 or .webm file, or their folder")
+		}
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "open "+folder)
+	}
+	p := &Player{root: root, mux: http.NewServeMux()}
+	if name != "" {
+		entry := Entry{Name: name, Kind: kind(name)}
+		p.entries = []Entry{entry}
+		if entry.Kind == "file" {
+			p.only = name
+		}
+	} else if p.entries, err = entries(root.FS()); err != nil {
+		root.Close()
+		return nil, err
+	}
+	if len(p.entries) == 0 {
+		root.Close()
+		return nil, fault.WithHint(fault.New(fault.Invalid, "nothing in %s can be played", location), "give the folder that holds the .m3u8, .mp4 or .webm file")
+	}
+	p.mux.HandleFunc("GET /{$}", asset("page.html"))
+	for _, name := range []string{"page.js", "page.css", "hls.min.js"} {
+		p.mux.HandleFunc("GET /"+name, asset(name))
+	}
+	p.mux.HandleFunc("GET /entries.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(p.entries) // the browser went away
+	})
+	p.mux.HandleFunc("GET /media/{path...}", p.media)
+	return p, nil
+}
+
+// Entries returns what there is to play, the best first.
+func (p *Player) Entries() []Entry { return slices.Clone(p.entries) }
+
+// Close gives the folder back.
+func (p *Player) Close() error { return p.root.Close() }
+
+func kind(name string) string {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".m3u8":
+		return "hls"
+	case ".mpd":
+		return "dash"
+	}
+	return "file"
+}
+
+// entries lists what lies right in a folder. Media playlists and the parts of a package are no entries.
+func entries(folder fs.FS) ([]Entry, error) {
+	files, err := fs.ReadDir(folder, ".")
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "list the folder")
+	}
+	var out []Entry
+	packaged := false
+	for _, f := range files {
+		ext := strings.ToLower(path.Ext(f.Name()))
+		if !f.Type().IsRegular() || types[ext] == "" || ext == ".vtt" || ext == ".m4s" {
+			continue
+		}
+		e := Entry{Name: f.Name(), Kind: kind(f.Name())}
+		if e.Kind == "hls" {
+			text, err := head(folder, f.Name())
+			if err != nil || !bytes.Contains(text, []byte("#EXT-X-STREAM-INF")) {
+				continue
+			}
+		}
+		packaged = packaged || e.Kind != "file"
+		out = append(out, e)
+	}
+	if packaged {
+		out = slices.DeleteFunc(out, func(e Entry) bool { return e.Kind == "file" })
+	}
+	order := []string{"hls", "dash", "file"}
+	slices.SortStableFunc(out, func(a, b Entry) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })
+	return out, nil
+}
+
+// head returns the first bytes of a file, enough to tell what playlist it is.
+func head(folder fs.FS, name string) ([]byte, error) {
+	f, err := folder.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	return io.ReadAll(io.LimitReader(f, 64<<10))
+}
+
+// ServeHTTP serves the page and the media.
+func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store") // the next output has the same name
+	if !local(r.Host) {
+		http.Error(w, "this player answers on 127.0.0.1 and localhost only", http.StatusForbidden)
+		return
+	}
+	p.mux.ServeHTTP(w, r)
+}
+
+func local(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	return name == "localhost" || name == "127.0.0.1" || name == "::1"
+}
+
+func asset(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		content, err := page.ReadFile("page/" + name)
+		if err != nil {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	}
+}
+
+func (p *Player) media(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("path")
+	kind := types[strings.ToLower(path.Ext(name))]
+	if kind == "" || !fs.ValidPath(name) || p.only != "" && name != p.only {
+		http.NotFound(w, r)
+		return
+	}
+	f, err := p.root.Open(filepath.FromSlash(name)) // which lets no path and no link lead out
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	http.ServeContent(w, r, "", info.ModTime(), f)
+}

@@ -1,0 +1,170 @@
+// Plays a package in headless Chromium and prints what happened as JSON.
+//   node play.mjs '{"chromium": …, "profile": …, "page": …, "player": "hls" | "dash", "media": …, "seeks": [0…1, …], "rate": n, "modules": …}'
+import { createRequire } from 'node:module';
+
+const options = JSON.parse(process.argv[2]);
+const { chromium } = createRequire(options.modules + '/')('playwright-core');
+
+// What runs in the page. It knows no test: it plays, seeks and switches, and tells what it saw.
+async function judge({ player, media, seeks, rate }) {
+  const problems = [];
+  const complain = (text) => { if (problems.length < 50) problems.push(text); };
+  const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+  const video = document.querySelector('video');
+  video.muted = true;
+  video.addEventListener('error', () => complain('video element: ' + video.error?.message));
+
+  // One face for both players. It starts with rung n, so that no rung is loaded and thrown away.
+  const rates = [];
+  const open = async (n = 0) => {
+    if (player === 'hls') {
+      const hls = new Hls({ enableWorker: false, maxBufferLength: 30, startLevel: n, capLevelToPlayerSize: false });
+      // A load that hls.js itself gave up, because it was told to seek or switch, is no error.
+      hls.on(Hls.Events.ERROR, (_, d) => d.details !== 'aborted' && complain('hls.js: ' + d.type + ' ' + d.details + ' ' + (d.reason || d.error?.message || '') + ' ' + (d.frag?.relurl || '')));
+      hls.loadSource(media);
+      hls.attachMedia(video);
+      await new Promise((done, fail) => {
+        hls.once(Hls.Events.MANIFEST_PARSED, done);
+        hls.once(Hls.Events.ERROR, (_, d) => fail(new Error(d.details)));
+      });
+      hls.loadLevel = n;
+      return {
+        rungs: hls.levels.map((l) => l.width + 'x' + l.height),
+        sounds: hls.audioTracks.length,
+        texts: hls.subtitleTracks.length,
+        next: (n) => { hls.nextLevel = n; },
+        close: () => hls.destroy(),
+      };
+    }
+    const dash = dashjs.MediaPlayer().create();
+    dash.initialize();
+    dash.updateSettings({
+      debug: { logLevel: 0 },
+      streaming: { abr: { autoSwitchBitrate: { video: false }, initialBitrate: { video: rates[n] ? rates[n] / 1000 + 1 : -1 } }, buffer: { fastSwitchEnabled: true, bufferTimeDefault: 30, bufferTimeAtTopQuality: 30 } },
+    });
+    dash.on('error', (e) => complain('dash.js: ' + (e.error?.message || e.error)));
+    const ready = new Promise((done) => dash.on('streamInitialized', done));
+    dash.attachView(video);
+    dash.setAutoPlay(false);
+    dash.attachSource(media);
+    await Promise.race([ready, sleep(20000).then(() => { throw new Error('dash.js never initialised: ' + problems.join('; ')); })]);
+    const rungs = dash.getRepresentationsByType('video');
+    rungs.forEach((r, i) => { rates[i] = r.bandwidth; });
+    return {
+      rungs: rungs.map((r) => r.width + 'x' + r.height), sounds: dash.getTracksFor('audio').length, texts: dash.getTracksFor('text').length,
+      next: (n) => { dash.setRepresentationForTypeById('video', rungs[n].id, true); }, close: () => dash.destroy(),
+    };
+  };
+
+  const until = async (what, done, seconds) => {
+    const end = performance.now() + seconds * 1000;
+    while (!done()) {
+      if (performance.now() > end) { complain('timed out: ' + what + ', at ' + video.currentTime.toFixed(3) + ' s, readyState ' + video.readyState + ', buffered ' + ranges(video.buffered)); return false; }
+      await sleep(20);
+    }
+    return true;
+  };
+  const ranges = (b) => Array.from({ length: b.length }, (_, i) => b.start(i).toFixed(3) + '-' + b.end(i).toFixed(3)).join(' ');
+
+  const report = { player, rungs: [], plays: [], seeks: [], switches: [], problems };
+  const first = await open();
+  report.rungs = first.rungs;
+  report.sounds = first.sounds;
+  report.texts = first.texts;
+  first.close();
+
+  for (let n = 0; n < Math.max(report.rungs.length, 1); n++) {
+    const p = await open(n);
+    let stalls = 0;
+    let jumps = 0;
+    let latest = 0;
+    let playing = false;
+    // A decoder that waits for the processor is no fault of the package; one without data is.
+    const starved = () => !Array.from({ length: video.buffered.length }).some((_, i) => video.buffered.start(i) <= video.currentTime && video.buffered.end(i) > video.currentTime + 0.3);
+    const onWaiting = () => { if (playing && video.currentTime < video.duration - 0.3 && starved()) stalls++; };
+    const onSeeking = () => { if (playing) jumps++; };
+    video.addEventListener('waiting', onWaiting);
+    video.addEventListener('seeking', onSeeking);
+    await until('rung ' + n + ' has its first frame', () => video.readyState >= 3, 20);
+    // What is judged is the package, not how fast this machine loads it: playing starts with a full buffer.
+    const ahead = () => (video.buffered.length ? video.buffered.end(0) : 0);
+    await until('rung ' + n + ' is buffered', () => ahead() >= Math.min(video.duration - 0.3, 15), 30);
+    const start = video.buffered.length ? video.buffered.start(0) : -1;
+    const frames = [];
+    let open_ = true;
+    const onFrame = (_, meta) => { frames.push(meta.mediaTime); if (open_) video.requestVideoFrameCallback(onFrame); };
+    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(onFrame);
+    video.playbackRate = rate;
+    await video.play();
+    playing = true;
+    const ended = await until('rung ' + n + ' plays to its end', () => {
+      if (video.currentTime < latest - 0.001) complain('rung ' + n + ': time went back from ' + latest + ' to ' + video.currentTime);
+      latest = Math.max(latest, video.currentTime);
+      return video.ended;
+    }, 60);
+    open_ = false;
+    const quality = video.getVideoPlaybackQuality();
+    report.plays.push({
+      rung: report.rungs[n] || 'sound', size: video.videoWidth + 'x' + video.videoHeight, ended, stalls, jumps, start, duration: video.duration,
+      end: video.currentTime, gaps: Math.max(0, video.buffered.length - 1), buffered: ranges(video.buffered), frames: quality.totalVideoFrames,
+      corrupted: quality.corruptedVideoFrames || 0, firstFrame: frames.length ? frames[0] : -1,
+    });
+    video.removeEventListener('waiting', onWaiting);
+    video.removeEventListener('seeking', onSeeking);
+    p.close();
+    video.playbackRate = 1;
+  }
+
+  if (seeks.length) {
+    const p = await open();
+    await until('ready before seeking', () => video.readyState >= 3, 20);
+    video.pause();
+    for (const part of seeks) {
+      const target = part * video.duration;
+      video.currentTime = target;
+      const arrived = await until('seek to ' + target.toFixed(3), () => !video.seeking && video.readyState >= 2, 20) && Math.abs(video.currentTime - target) < 0.1;
+      await video.play();
+      const moved = await until('playing from ' + target.toFixed(3), () => video.ended || video.currentTime > target + 0.15, 20);
+      report.seeks.push({ target, arrived, moved, at: video.currentTime });
+      video.pause();
+    }
+    p.close();
+  }
+
+  if (report.rungs.length > 1) {
+    const p = await open();
+    await until('ready before switching', () => video.readyState >= 3, 20);
+    for (let i = 0; i < report.rungs.length + 1; i++) {
+      const n = (i + 1) % report.rungs.length;
+      video.currentTime = 0.1;
+      p.next(n);
+      await video.play().catch(() => {});
+      const want = report.rungs[n];
+      const ok = await until('switch to ' + want, () => video.videoWidth + 'x' + video.videoHeight === want, 20);
+      report.switches.push({ to: want, ok });
+      video.pause();
+    }
+    p.close();
+  }
+  return report;
+}
+
+const context = await chromium.launchPersistentContext(options.profile, {
+  executablePath: options.chromium,
+  headless: true,
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--mute-audio', '--disable-dev-shm-usage'],
+});
+try {
+  const page = await context.newPage();
+  const said = [];
+  page.on('pageerror', (e) => said.push('page: ' + e.message));
+  page.on('requestfailed', (r) => { if (r.failure()?.errorText !== 'net::ERR_ABORTED') said.push('request: ' + r.url() + ' ' + r.failure()?.errorText); });
+  page.on('response', (r) => { if (r.status() >= 400) said.push('response: ' + r.url() + ' ' + r.status()); });
+  await page.goto(options.page);
+  const report = await page.evaluate(judge, options);
+  report.problems.push(...said);
+  console.log(JSON.stringify(report));
+} finally {
+  await context.close();
+}

@@ -1,0 +1,210 @@
+// Package playertest judges packages by real players: hls.js and dash.js in headless Chromium play every rung to its end,
+// seek, and switch rungs.
+//
+//	playertest.Play(t, "out", "film.m3u8", playertest.Options{})
+//
+// It needs Node, the development tools of package.json, and Chromium; a test skips, and says so, where one is missing.
+package playertest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	_ "embed"
+
+	"github.com/mapreel/mapreel/pkg/player"
+)
+
+// Options are what a test may know of its package; the zero value knows nothing.
+type Options struct {
+	// Frames is the number of pictures in each rung; 0 is not compared.
+	Frames int
+	// Duration is the presentation's length in seconds; 0 is not compared.
+	Duration float64
+	// Rate is how many times faster than life it is played. 0 is 4: software decodes small pictures much faster, but players
+	// refill their buffers a few times a second.
+	Rate float64
+}
+
+// Report is what the player saw.
+type Report struct {
+	Player   string   `json:"player"`
+	Rungs    []string `json:"rungs"`  // "640x360"
+	Sounds   int      `json:"sounds"` // to choose from
+	Texts    int      `json:"texts"`
+	Plays    []Played `json:"plays"`
+	Seeks    []Seek   `json:"seeks"`
+	Switches []Switch `json:"switches"`
+	Problems []string `json:"problems"` // errors of the player, fatal or not, and of requests
+}
+
+// Played is one rung from start to end. Times are seconds of the presentation.
+type Played struct {
+	Rung       string  `json:"rung"`
+	Size       string  `json:"size"` // of the picture that was shown last
+	Ended      bool    `json:"ended"`
+	Stalls     int     `json:"stalls"` // waits for media after the start
+	Jumps      int     `json:"jumps"`  // seeks that the player made over a gap
+	Start      float64 `json:"start"`  // of what was buffered
+	Duration   float64 `json:"duration"`
+	End        float64 `json:"end"`
+	Gaps       int     `json:"gaps"`
+	Buffered   string  `json:"buffered"`
+	Frames     int     `json:"frames"` // decoded, shown or dropped for want of time
+	Corrupted  int     `json:"corrupted"`
+	FirstFrame float64 `json:"firstFrame"`
+}
+
+// Seek is a jump to a place and what came of it.
+type Seek struct {
+	Target  float64 `json:"target"`
+	At      float64 `json:"at"`
+	Arrived bool    `json:"arrived"`
+	Moved   bool    `json:"moved"` // played on from there
+}
+
+// Switch is a change to another rung.
+type Switch struct {
+	To string `json:"to"`
+	OK bool   `json:"ok"`
+}
+
+//go:embed play.mjs
+var script []byte
+
+// seeks are the places, as parts of the length: there and back, across segments, near both ends.
+var seeks = []float64{0.53, 0.12, 0.87, 0.35, 0.02}
+
+// Play plays the playlist (.m3u8 with hls.js, .mpd with dash.js) of the package in folder, and fails the test for each
+// stall, gap, error, seek or switch that did not work. It returns what was seen for the test's own questions.
+func Play(t testing.TB, folder, playlist string, o Options) Report {
+	t.Helper()
+	modules, chromium := needs(t)
+	p, err := player.Open(filepath.Join(folder, playlist))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	library, kind := "hls.js/dist/hls.min.js", "hls"
+	if strings.HasSuffix(playlist, ".mpd") {
+		library, kind = "dashjs/dist/modern/umd/dash.all.min.js", "dash"
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/media/", p)
+	mux.HandleFunc("/library.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, filepath.Join(modules, library)) })
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte(`<!doctype html><link rel="icon" href="data:,"><video width=320 height=180></video><script src="/library.js"></script>`))
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	if o.Rate == 0 {
+		o.Rate = 4
+	}
+	work := t.TempDir()
+	program := filepath.Join(work, "play.mjs")
+	if err := os.WriteFile(program, script, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	arguments, err := json.Marshal(map[string]any{
+		"chromium": chromium, "profile": filepath.Join(work, "profile"), "page": server.URL, "player": kind, "media": server.URL + "/media/" + playlist,
+		"seeks": seeks, "rate": o.Rate, "modules": modules,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", program, string(arguments))
+	cmd.WaitDelay = 10 * time.Second
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("play %s: %v\n%s", playlist, err, complaint.Bytes())
+	}
+	var report Report
+	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
+		t.Fatalf("play %s: %v in %q", playlist, err, out.Bytes())
+	}
+	for _, fault := range judge(report, o) {
+		t.Errorf("%s: %s", playlist, fault)
+	}
+	return report
+}
+
+// judge says what of a report is wrong.
+func judge(r Report, o Options) []string {
+	out := slices.Clone(r.Problems)
+	bad := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	for _, p := range r.Plays {
+		where := "rung " + p.Rung
+		switch {
+		case !p.Ended:
+			bad("%s did not end: at %.3f of %.3f s", where, p.End, p.Duration)
+		case p.Stalls > 0:
+			bad("%s stalled %d times", where, p.Stalls)
+		case p.Jumps > 0:
+			bad("%s: the player jumped %d times over a gap", where, p.Jumps)
+		case p.Gaps > 0:
+			bad("%s has gaps: %s", where, p.Buffered)
+		case p.Corrupted > 0:
+			bad("%s had %d frames that could not be decoded", where, p.Corrupted)
+		case p.Rung != "sound" && p.Size != p.Rung:
+			bad("%s showed %s", where, p.Size)
+		case o.Frames > 0 && p.Frames != o.Frames:
+			bad("%s has %d frames, want %d", where, p.Frames, o.Frames)
+		case p.Start > 0.05:
+			bad("%s starts at %.3f s", where, p.Start)
+		case o.Duration > 0 && math.Abs(p.Duration-o.Duration) > 0.1:
+			bad("%s lasts %.3f s, want %.3f", where, p.Duration, o.Duration)
+		}
+	}
+	if len(r.Plays) == 0 {
+		bad("nothing was played")
+	}
+	for _, s := range r.Seeks {
+		if !s.Arrived || !s.Moved {
+			bad("seek to %.3f s: arrived %v, played on %v, at %.3f", s.Target, s.Arrived, s.Moved, s.At)
+		}
+	}
+	for _, s := range r.Switches {
+		if !s.OK {
+			bad("no switch to %s", s.To)
+		}
+	}
+	return out
+}
+
+// needs returns the folder of npm's packages and Chromium, or skips the test.
+func needs(t testing.TB) (modules, chromium string) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("Node is not installed: no browser test (run make setup)")
+	}
+	_, here, _, ok := runtime.Caller(0)
+	if !ok {
+		t.Fatal("no path of this file")
+	}
+	modules = filepath.Join(filepath.Dir(here), "..", "..", "..", "node_modules")
+	if _, err := os.Stat(filepath.Join(modules, "playwright-core")); errors.Is(err, os.ErrNotExist) {
+		t.Skip("playwright-core is not installed: no browser test (run make setup)")
+	}
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			return modules, found
+		}
+	}
+	t.Skip("Chromium is not installed: no browser test (run make setup)")
+	return "", ""
+}
