@@ -30,11 +30,17 @@ type unknown struct{ error }
 
 func (e unknown) Unwrap() error { return e.error }
 
+// notCompared is the interruption of a comparison, of which nothing is kept.
+type notCompared struct{}
+
+func (notCompared) Error() string { return "interrupted: the comparison is not finished" }
+func (notCompared) Unwrap() error { return interrupted{} }
+
 // run compares. Its error is errDiffers, an interruption, or unknown.
 func (c verification) run(ctx context.Context, env environment) error {
 	report, err := c.work(ctx, env)
 	if errors.Is(context.Cause(ctx), errSignalled) {
-		return interruptedOr(ctx, errSignalled, reading{})
+		return notCompared{}
 	}
 	if err != nil {
 		return unknown{err}

@@ -286,6 +286,9 @@ func seamsCheck(p Picture) (Check, bool) {
 		return Check{}, false
 	}
 	c := Check{Name: "seams", Verdict: Note, Figure: fmt.Sprintf("%s, %s between them", things(len(p.Seams), "keyframe"), things(restarts, "encoder start"))}
+	if !p.Seams[0].Restart {
+		c.Figure = things(len(p.Seams), "keyframe") + "; the stream does not say where encoders began"
+	}
 	if restarts == 0 || p.Compared != "yes" {
 		return c, true
 	}

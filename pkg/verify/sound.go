@@ -25,8 +25,7 @@ const (
 	leastPlaces, mostPlaces = 6, 120
 	// silence is the level below which a place says nothing: -60 dB of full scale, as root mean square.
 	silence = 32768.0 / 1000
-	// alike is the correlation from which two pieces of sound are the same. Codecs at low bitrates keep it above 0.8;
-	// unrelated music rarely passes 0.3.
+	// alike is the correlation from which two pieces of sound count as the same. A choice: equal sound has 1, two unlike noises next to 0.
 	alike = 0.5
 	// asGood is how far below the best correlation another place counts as well: tones repeat, and then the nearest counts.
 	asGood = 0.005
