@@ -44,6 +44,8 @@ type transcode struct {
 	Audio        string `group:"Sound" placeholder:"CODEC" help:"auto, aac, opus, copy or none. Default: auto, which copies what the container can hold unchanged and encodes the rest as aac, in .webm as opus. All tracks are kept."`
 	AudioBitrate string `group:"Sound" placeholder:"RATE" help:"Of a track that is encoded, in bits a second: 160k, 96000. Default: 160k; 80k a channel above stereo."`
 
+	Subtitles string `group:"Subtitles" placeholder:"WHICH" help:"auto or none. Default: auto, which keeps all tracks that the container can hold: text in every one, pictures in .mkv."`
+
 	Segment     *length  `group:"Work" placeholder:"LENGTH" help:"Wanted length of a segment: 10s, 1m30s. Default: 10s. Shorter ones spread better over the cores and lose less when the process is killed; longer ones compress a little better."`
 	Jobs        *whole   `group:"Work" placeholder:"N" help:"Segments encoded at once. Default: one for each core."`
 	Threads     *whole   `group:"Work" placeholder:"N" help:"Threads of one encoder. Part of the result: other counts give other bytes. Default: 2."`
@@ -143,7 +145,7 @@ func parse(args []string, stdout, stderr io.Writer) (runner, error) {
 		kong.Vars{"scratch": defaultScratch(), "version": ownVersion()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.ExplicitGroups([]kong.Group{
-			{Key: "Picture", Title: "Picture:"}, {Key: "Sound", Title: "Sound:"}, {Key: "Work", Title: "Work:"},
+			{Key: "Picture", Title: "Picture:"}, {Key: "Sound", Title: "Sound:"}, {Key: "Subtitles", Title: "Subtitles:"}, {Key: "Work", Title: "Work:"},
 		}),
 		kong.WithHyphenPrefixedParameters(true), // so that --crf -1 is told to be too small, and a name may begin with -
 		kong.ValueFormatter(helpOf),

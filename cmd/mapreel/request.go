@@ -100,6 +100,7 @@ func (t transcode) fill(d *draft, dir string) error {
 		d.setNumber(at+"/video/0/height", t.Height, "--height")
 		d.setText(at+"/audio/codec", t.Audio, "--audio")
 		d.setText(at+"/audio/bitrate", t.AudioBitrate, "--audio-bitrate")
+		d.setText(at+"/subtitles", t.Subtitles, "--subtitles")
 	}
 	if t.Segment != nil {
 		d.set("/segment/seconds", job.Seconds(*t.Segment), "--segment")

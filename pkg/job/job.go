@@ -23,6 +23,7 @@ type Job struct {
 	Segments   int         `json:"segments"`
 	Renditions []Rendition `json:"renditions,omitempty"` // what each segment is encoded to, in one decode
 	Sounds     []Sound     `json:"sounds,omitempty"`     // what the audio branch makes
+	Texts      []Text      `json:"texts,omitempty"`      // and what it takes of subtitles, in one pass
 	Outputs    []Product   `json:"outputs"`
 	// Warnings say what of the source the outputs will not hold, or not as it was: for people, a sentence each.
 	Warnings []string `json:"warnings,omitempty"`
@@ -39,6 +40,48 @@ type Source struct {
 	Picture  *Picture     `json:"picture,omitempty"`
 	Tracks   []AudioTrack `json:"tracks,omitempty"`
 	Jumps    bool         `json:"jumps,omitempty"` // its clock jumps, as Split found
+
+	Texts    []TextTrack  `json:"texts,omitempty"`
+	Chapters []Chapter    `json:"chapters,omitempty"`
+	Title    string       `json:"title,omitempty"`
+	Created  time.Time    `json:"created,omitzero"`
+	Tags     []Tag        `json:"tags,omitempty"`
+	Cover    *Attachment  `json:"cover,omitempty"`
+	Attached []Attachment `json:"attached,omitempty"`
+	// Unused are the streams that no output can hold, and what else of the source is lost in any case, in words.
+	Unused []string `json:"unused,omitempty"`
+}
+
+// TextTrack is a source's subtitle stream.
+type TextTrack struct {
+	Stream   int      `json:"stream"`
+	Codec    string   `json:"codec"`             // ffmpeg's name
+	Written  bool     `json:"written,omitempty"` // text, which can become text of another form; else pictures
+	Language string   `json:"language,omitempty"`
+	Title    string   `json:"title,omitempty"`
+	Default  bool     `json:"default,omitempty"`
+	Flags    []string `json:"flags,omitempty"` // other dispositions, by ffmpeg's names: forced, hearing_impaired
+}
+
+// Chapter is a named part of the film, in microseconds of the output's timeline: 0 is the source's Origin.
+type Chapter struct {
+	Start Ticks  `json:"start"`
+	End   Ticks  `json:"end"`
+	Title string `json:"title,omitempty"`
+}
+
+// Tag is a text about the whole, by ffmpeg's name: artist, album.
+type Tag struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// Attachment is a file within the source: a font, a cover picture.
+type Attachment struct {
+	Stream int    `json:"stream"`
+	Codec  string `json:"codec,omitempty"` // of a picture
+	Name   string `json:"name"`
+	MIME   string `json:"mime"`
 }
 
 // Moment is a point in time, exactly.
@@ -118,6 +161,7 @@ type AudioTrack struct {
 	Language   string   `json:"language,omitempty"`
 	Title      string   `json:"title,omitempty"`
 	Default    bool     `json:"default,omitempty"`
+	Flags      []string `json:"flags,omitempty"` // other dispositions, by ffmpeg's names: comment, visual_impaired
 
 	Clock SampleClock `json:"clock,omitempty"`
 }
@@ -145,13 +189,29 @@ type Sound struct {
 	Pieces int   `json:"pieces,omitempty"`
 }
 
-// Product is an output as planned: which rendition and sounds it holds.
+// Text is one form of a subtitle track.
+type Text struct {
+	Track int       `json:"track"` // index into Source.Texts
+	Codec string    `json:"codec"` // copy, mov_text, subrip or webvtt
+	Mux   Container `json:"mux"`   // mp4 for pieces that Merge stitches itself, mkv for those that ffmpeg remuxes
+}
+
+// Product is an output as planned: which rendition, sounds and subtitles it holds, and what else of the source.
 type Product struct {
 	Name      string    `json:"name"`
 	File      string    `json:"file"`
 	Container Container `json:"container"`
 	Rendition int       `json:"rendition"` // index into Job.Renditions; -1: no picture
 	Sounds    []int     `json:"sounds,omitempty"`
+	Texts     []int     `json:"texts,omitempty"`    // indexes into Job.Texts
+	Cover     bool      `json:"cover,omitempty"`    // the source's
+	Attached  bool      `json:"attached,omitempty"` // all of the source's
+}
+
+// Aside says whether a job takes anything of its source that is neither picture nor sound and must be read for it:
+// whether it has a text unit.
+func (j Job) Aside() bool {
+	return len(j.Texts) > 0 || slices.ContainsFunc(j.Outputs, func(p Product) bool { return p.Cover || p.Attached })
 }
 
 // Segment is a half-open range [Start, End) of source presentation timestamps, in ticks of the picture's timebase. The
@@ -205,6 +265,23 @@ type AudioFacts struct {
 	Tail *Overlap `json:"tail,omitempty"` // around its end
 }
 
+// TextFacts are what came of the text unit.
+type TextFacts struct {
+	Texts    []TextPiece  `json:"texts,omitempty"` // as in Job.Texts
+	Cover    *PieceFacts  `json:"cover,omitempty"`
+	Attached []PieceFacts `json:"attached,omitempty"` // as in Source.Attached
+	Warnings []string     `json:"warnings,omitempty"`
+}
+
+// TextPiece is one form of a subtitle track.
+type TextPiece struct {
+	PieceFacts
+	Events  int      `json:"events"` // 0: nothing is ever shown, and the piece is not there
+	Samples int      `json:"samples,omitempty"`
+	Scale   Timebase `json:"scale,omitzero"`
+	Final   Ticks    `json:"final,omitempty"` // of Scale: when the last sample begins, on the output's timeline
+}
+
 // OutputFacts describe a published output.
 type OutputFacts struct {
 	URL     string `json:"url"`
@@ -253,6 +330,7 @@ func (r Request) Normalise(hasPicture bool) (Request, error) {
 		if o.Audio == nil {
 			o.Audio = &Audio{}
 		}
+		o.Subtitles = cmp.Or(o.Subtitles, SubtitlesAuto)
 		o.Audio = &Audio{Codec: cmp.Or(o.Audio.Codec, AudioAuto), Bitrate: o.Audio.Bitrate}
 	}
 	r.Segment.Seconds = cmp.Or(r.Segment.Seconds, Seconds(10*time.Second))
@@ -277,7 +355,7 @@ func ID(req Request, src Source, encoder string) (string, error) {
 		Size    int64
 		Version string
 		Encoder string
-	}{2, req, src.URL, src.Size, src.Version, encoder})
+	}{3, req, src.URL, src.Size, src.Version, encoder})
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "naming the job")
 	}

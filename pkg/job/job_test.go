@@ -107,7 +107,7 @@ func id(t *testing.T, r job.Request, src job.Source, encoder string) string {
 
 func TestIDStaysWhatItWas(t *testing.T) {
 	// Where this fails, jobs that a user began with an older mapreel are not continued. Is that what you want?
-	if got, want := id(t, full(t), film, "ffmpeg 5.1.6"), "0ac0d518974c1e3d6292"; got != want {
+	if got, want := id(t, full(t), film, "ffmpeg 5.1.6"), "6a083f2fc0c656e7f92c"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -48,8 +48,11 @@ type EncodeItem struct {
 // AudioItem names a piece of sound: the input of Audio.
 type AudioItem struct {
 	Job   string `json:"job"`
-	Piece int    `json:"piece"`
+	Piece int    `json:"piece"` // or TextPass
 }
+
+// TextPass stands where a piece's number would: the pass that takes everything but picture and sound.
+const TextPass = -1
 
 // MergeItem names an output: the input of Merge.
 type MergeItem struct {
@@ -82,6 +85,9 @@ func VideoUnit(i int) string { return fmt.Sprintf("video/%05d", i) }
 
 // AudioUnit names piece i of the sound in the ledger.
 func AudioUnit(i int) string { return fmt.Sprintf("audio/%05d", i) }
+
+// TextUnit names in the ledger what is neither picture nor sound.
+const TextUnit = "text/00000"
 
 // OutputUnit names an output in the ledger.
 func OutputUnit(name string) string { return "output/" + name }

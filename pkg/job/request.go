@@ -35,7 +35,16 @@ type Output struct {
 	Container Container `json:"container,omitempty" jsonschema:"enum=mp4,enum=mkv,enum=webm,default=mp4"`
 	Video     []Video   `json:"video,omitempty" jsonschema:"maxItems=1,description=How the picture is encoded; a file holds one"`
 	Audio     *Audio    `json:"audio,omitempty" jsonschema:"description=How the sound is kept; all tracks"`
+	Subtitles Subtitles `json:"subtitles,omitempty" jsonschema:"enum=auto,enum=none,default=auto,description=auto keeps all tracks that the container can hold"`
 }
+
+// Subtitles says what becomes of subtitle tracks.
+type Subtitles string
+
+const (
+	SubtitlesAuto Subtitles = "auto" // kept, in the form that the container holds: mov_text, what they are or SRT, WebVTT
+	SubtitlesNone Subtitles = "none" // left out, and attached fonts with them
+)
 
 // Container is the format of an output file.
 type Container string

@@ -384,6 +384,11 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 			add(p+"/height", "%d is outside %d to %d", v.Height, minHeight, maxHeight)
 		}
 	}
+	switch o.Subtitles {
+	case "", SubtitlesAuto, SubtitlesNone:
+	default:
+		add("/subtitles", "%q is none of auto, none", o.Subtitles)
+	}
 	if a := o.Audio; a != nil {
 		switch a.Codec {
 		case "", AudioAuto, AudioCopy, Opus, AudioNone:

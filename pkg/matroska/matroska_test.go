@@ -112,7 +112,7 @@ func TestCuesAreTheKeyframesThatFfprobeFinds(t *testing.T) {
 
 func TestTracksStandInTheFilesOrder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "two.mkv")
-	ffmpeg(t, sound+" "+picture+" -map 0 -map 1 -c:v libx264 -c:a libopus", path)
+	ffmpeg(t, sound+" "+picture+" -map 0 -map 1 -c:v libx264 -c:a libopus -disposition:a comment+hearing_impaired+original", path)
 	want := []Track{
 		{Number: 1, Type: Audio, CodecID: "A_OPUS", codecDelay: 6500000},
 		{Number: 2, Type: Video, CodecID: "V_MPEG4/ISO/AVC", DefaultDuration: 40000000},

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
 
 	"github.com/remko/go-mkvparse"
 
@@ -33,6 +36,7 @@ func (f *file) parse(e element, limit int64, h handler) (err error) {
 			err = fault.New(fault.Corrupt, "element %#x at byte %d: %v", int64(e.id), e.body, p)
 		}
 	}()
+	hideUnknown(data, 0)
 	if err := mkvparse.Parse(bytes.NewReader(data), h); err != nil {
 		if h.failure() != nil {
 			return h.failure()
@@ -40,6 +44,58 @@ func (f *file) parse(e element, limit int64, h handler) (err error) {
 		return fault.Wrap(fault.Corrupt, err, fmt.Sprintf("element %#x at byte %d", int64(e.id), e.body))
 	}
 	return h.failure()
+}
+
+// masters are the elements whose content the handlers want.
+var masters = []mkvparse.ElementID{
+	mkvparse.SeekElement, mkvparse.TrackEntryElement, mkvparse.CuePointElement, mkvparse.CueTrackPositionsElement,
+}
+
+// hideUnknown turns elements that the parser does not know, such as FlagHearingImpaired, into Void elements of the same
+// length: it would take their content for the next elements. What is no sequence of elements is left to the parser.
+func hideUnknown(data []byte, depth int) {
+	for len(data) > 0 {
+		id := vintLength(data)
+		if id == 0 || id > 4 || id >= len(data) {
+			return
+		}
+		length := vintLength(data[id:])
+		if length == 0 || id+length > len(data) {
+			return
+		}
+		var kind mkvparse.ElementID
+		for _, b := range data[:id] {
+			kind = kind<<8 | mkvparse.ElementID(b)
+		}
+		size := uint64(data[id]) & (0xff >> length)
+		for _, b := range data[id+1 : id+length] {
+			size = size<<8 | uint64(b)
+		}
+		head := id + length
+		if size > uint64(len(data)-head) {
+			return
+		}
+		switch {
+		case slices.Contains(masters, kind) && depth < maxDepth:
+			hideUnknown(data[head:head+int(size)], depth+1)
+		case strings.HasPrefix(mkvparse.NameForElementID(kind), "UNKNOWN:") && head <= 9:
+			// One byte of ID, and the size in all that is left of the head.
+			data[0] = byte(mkvparse.VoidElement)
+			for i := range head - 1 {
+				data[head-1-i] = byte(size >> (8 * i))
+			}
+			data[1] |= 1 << (8 - (head - 1))
+		}
+		data = data[head+int(size):]
+	}
+}
+
+// vintLength is the length of the variable-size integer that data begins with (RFC 8794, 4); 0 where there is none.
+func vintLength(data []byte) int {
+	if len(data) == 0 || data[0] == 0 {
+		return 0
+	}
+	return bits.LeadingZeros8(data[0]) + 1
 }
 
 // section checks that elements lie within the section and not too deep.
@@ -64,7 +120,7 @@ func (s *section) HandleMasterBegin(id mkvparse.ElementID, info mkvparse.Element
 	if info.Level > maxDepth || info.Size < 0 {
 		return false, s.fail("element %#x is nested %d deep or has no size", int64(id), info.Level)
 	}
-	return true, s.within(id, info)
+	return slices.Contains(masters, id), s.within(id, info)
 }
 
 func (s *section) within(id mkvparse.ElementID, info mkvparse.ElementInfo) error {

@@ -23,7 +23,7 @@ func Job(req job.Request, src job.Source, encoder string, copyable func(codec st
 	if err != nil {
 		return job.Job{}, err
 	}
-	j := job.Job{ID: id, Request: req, Source: src, Encoder: encoder}
+	j := job.Job{ID: id, Request: req, Source: src, Encoder: encoder, Warnings: slices.Clone(src.Unused)}
 	var problems job.Problems
 	for i, out := range req.Outputs {
 		product := job.Product{Name: out.Name, File: out.File(), Container: out.Container, Rendition: -1}
@@ -47,6 +47,7 @@ func Job(req job.Request, src job.Source, encoder string, copyable func(codec st
 		for _, message := range slices.Compact(wrong) {
 			problems = append(problems, job.Problem{Pointer: fmt.Sprintf("/outputs/%d/audio/codec", i), Message: message})
 		}
+		beside(&j, out, &product, copyable)
 		j.Outputs = append(j.Outputs, product)
 	}
 	if len(problems) > 0 {

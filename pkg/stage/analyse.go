@@ -174,6 +174,9 @@ func units(j job.Job, segments []job.Segment) iter.Seq[ledger.Unit] {
 				return
 			}
 		}
+		if j.Aside() && !yield(ledger.Unit{Job: j.ID, ID: job.TextUnit}) {
+			return
+		}
 		for _, out := range j.Outputs {
 			if !yield(ledger.Unit{Job: j.ID, ID: job.OutputUnit(out.Name)}) {
 				return
@@ -236,6 +239,24 @@ func (w *Worker) brief(ctx context.Context, j job.Job, execution string) (job.Br
 		for i := range j.AudioPieces() {
 			if !audio[job.AudioUnit(i)] {
 				b.Audio = append(b.Audio, job.AudioItem{Job: j.ID, Piece: i})
+			}
+		}
+		if j.Aside() {
+			text, err := w.done(ctx, j.ID, execution, job.TextUnit, func(u ledger.Unit) (bool, error) {
+				var facts job.TextFacts
+				err := reported(u, nil, &facts)
+				for _, p := range textPieces(facts) {
+					if gone, err := w.lost(ctx, have, p); gone || err != nil {
+						return gone, err
+					}
+				}
+				return false, err
+			})
+			if err != nil {
+				return b, err
+			}
+			if !text[job.TextUnit] {
+				b.Audio = append(b.Audio, job.AudioItem{Job: j.ID, Piece: job.TextPass})
 			}
 		}
 	}

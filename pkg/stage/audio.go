@@ -26,6 +26,9 @@ func (w *Worker) Audio(ctx context.Context, in job.AudioItem) (None, error) {
 	if err != nil {
 		return None{}, err
 	}
+	if in.Piece == job.TextPass {
+		return None{}, w.texts(ctx, j)
+	}
 	pieces := j.AudioPieces()
 	if in.Piece < 0 || in.Piece >= len(pieces) {
 		return None{}, fault.New(fault.Internal, "job %s has %d pieces of sound, none is number %d", j.ID, len(pieces), in.Piece)

@@ -37,7 +37,8 @@ func describe(src *job.Source, media ffmpeg.Media) error {
 		case s.Type == "audio" && s.Codec != "" && s.Channels > 0 && s.SampleRate > 0:
 			src.Tracks = append(src.Tracks, job.AudioTrack{
 				Stream: s.Index, Codec: s.Codec, SampleRate: s.SampleRate, Channels: s.Channels, Timebase: tb,
-				Start: start, Duration: length(src.Demuxer, s), Language: s.Language, Title: s.Title, Default: s.Default,
+				Start: start, Duration: length(src.Demuxer, s), Language: clean(s.Language, maxTitle), Title: clean(s.Title, maxTitle),
+				Default: s.Default, Flags: s.Flags,
 			})
 		default:
 			continue
@@ -47,6 +48,7 @@ func describe(src *job.Source, media ffmpeg.Media) error {
 			src.Origin, first = job.Moment{Ticks: start, Timebase: tb}, false
 		}
 	}
+	besides(src, media)
 	return nil
 }
 

@@ -31,6 +31,14 @@ func (w *Worker) Finish(ctx context.Context, in job.FinishInput) (job.Result, er
 		}
 		result.Outputs = append(result.Outputs, facts)
 	}
+	if j.Aside() {
+		var facts job.TextFacts
+		u, err := w.Ledger.Unit(ctx, j.ID, job.TextUnit)
+		if err := reported(u, err, &facts); err != nil {
+			return job.Result{}, err
+		}
+		result.Warnings = append(result.Warnings, facts.Warnings[:min(len(facts.Warnings), max(maxWarnings-len(result.Warnings), 0))]...)
+	}
 	for u, err := range w.Ledger.Units(ctx, j.ID, "video/") {
 		var facts job.VideoFacts
 		if err == nil && u.State == ledger.Done {

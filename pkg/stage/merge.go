@@ -55,13 +55,15 @@ type merge struct {
 
 	video []job.VideoFacts
 	audio []heard // of out.Sounds, in their order
+	text  job.TextFacts
 }
 
 func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
-	facts := job.OutputFacts{URL: outputURL(m.job.Request, m.out), Tracks: len(m.out.Sounds)}
+	facts := job.OutputFacts{URL: outputURL(m.job.Request, m.out)}
 	if err := m.gather(ctx); err != nil {
 		return facts, err
 	}
+	facts.Tracks = len(m.out.Sounds) + len(m.texts())
 	if m.out.Rendition >= 0 {
 		facts.Tracks++
 		for _, v := range m.video {
@@ -113,6 +115,10 @@ func (m *merge) gather(ctx context.Context) error {
 		}
 		m.audio = append(m.audio, sound)
 	}
+	if m.job.Aside() {
+		u, err := m.Ledger.Unit(ctx, m.job.ID, job.TextUnit)
+		return reported(u, err, &m.text)
+	}
 	return nil
 }
 
@@ -159,6 +165,12 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 		}
 		movie.Tracks = append(movie.Tracks, m.soundTrack(a))
 	}
+	if m.out.Container == job.MP4 {
+		var err error
+		if parts, err = m.beside(ctx, &movie, parts); err != nil {
+			return none, err
+		}
+	}
 	stitcher, err := m.fold(ctx, movie, parts)
 	if err != nil {
 		return none, err
@@ -204,6 +216,9 @@ func (m *merge) fold(ctx context.Context, movie isobmff.Movie, parts []part) (*i
 	for i, p := range first {
 		t, known := pieces[i].Track, &movie.Tracks[p.track].Track
 		t.Language, t.Name, t.Enabled = known.Language, known.Name, known.Enabled
+		if first := movie.Tracks[0]; t.Handler == textHandler && first.Handler == "vide" {
+			t.Width, t.Height = first.Width, first.Height // text lies over the whole picture
+		}
 		*known = t
 	}
 	stitcher = isobmff.NewStitcher(movie)
@@ -254,7 +269,7 @@ func (m *merge) soundTrack(a heard) isobmff.MovieTrack {
 	source := m.job.Source.Tracks[m.job.Sounds[a.sound].Track]
 	return isobmff.MovieTrack{
 		Track: isobmff.Track{Language: source.Language, Name: source.Title, Enabled: m.enabled(a.sound)},
-		Skip:  int64(a.Skip), Delay: int64(a.Delay), Length: int64(a.Length), Group: audioGroup,
+		Skip:  int64(a.Skip), Delay: int64(a.Delay), Length: int64(a.Length), Group: audioGroup, Flags: source.Flags,
 	}
 }
 
@@ -303,6 +318,9 @@ func (m *merge) prove(file isobmff.File, audio []heard) error {
 		first := int64(a.Delay - a.Skip)
 		want = append(want, isobmff.Expected{Handler: "soun", Samples: a.Samples, First: first, Last: first + int64(a.Final)})
 	}
+	if m.out.Container == job.MP4 {
+		want = append(want, m.expectedBeside()...)
+	}
 	return isobmff.Check(bytes.NewReader(file.Header), file.Size, want)
 }
 
@@ -345,7 +363,7 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 	for _, a := range m.audio {
 		sound := m.job.Sounds[a.sound]
 		source := m.job.Source.Tracks[sound.Track]
-		stream := ffmpeg.RemuxStream{Language: source.Language, Title: source.Title, Default: m.enabled(a.sound)}
+		stream := ffmpeg.RemuxStream{Language: source.Language, Title: source.Title, Default: m.enabled(a.sound), Flags: source.Flags}
 		in := stitched
 		if len(a.parts) > 0 { // an input of its own, or the streams would come in another order
 			stream.Index = track
@@ -364,6 +382,9 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 			in.Origin -= opusDelay
 		}
 		r.Inputs = append(r.Inputs, ffmpeg.RemuxInput{Input: in, Streams: []ffmpeg.RemuxStream{stream}})
+	}
+	if err := m.remuxBeside(ctx, &r); err != nil {
+		return none, err
 	}
 	var written int64
 	_, err := ffmpeg.Run(ctx, m.Tools.FFmpeg, ffmpeg.RemuxArgs(r), ffmpeg.RunOptions{
