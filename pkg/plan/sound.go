@@ -9,7 +9,7 @@ import (
 
 // PieceLength is about how long the pieces of a long sound are. ffmpeg encodes AAC some thirty times as fast as it is
 // heard on a Lambda function's core, so a piece takes ten seconds, less than a segment of the picture; what it reads and
-// encodes beside its own part is 2 % of it; and a film of three hours has less than the 40 pieces that an inline Map
+// encodes beside its own part is 5 % of it; and a film of three hours has less than the 40 pieces that an inline Map
 // runs at once.
 const PieceLength = 5 * time.Minute
 
@@ -22,8 +22,9 @@ const (
 	// Reach is how far on either side of the edge the join may lie. Both pieces hold these frames.
 	Reach = 32
 	// preRoll is what is encoded before them, and dropped, until the encoder's rate control and psychoacoustic model
-	// are where one pass would have them: 2.7 s of AAC at 48 kHz.
-	preRoll = 128
+	// are where one pass would have them: 11 s of AAC at 48 kHz. After 128 frames the error on speech was
+	// still 2.4 times one pass's (docs/decisions.md).
+	preRoll = 512
 	// postRoll is what is encoded after them, and dropped: encoders look ahead, and finish what ends.
 	postRoll = 16
 )
@@ -57,9 +58,9 @@ func Cut(j job.Job, length time.Duration) []job.Sound {
 		clock := job.Timebase{Num: 1, Den: int64(rate)}
 		s.Rate, s.Step, s.Pieces = rate, 0, 0
 		frames := max(int64(job.Rescale(duration, job.Microseconds, clock)/s.Codec.Frame()), 1)
-		each := max(int64(clock.Ticks(length)/s.Codec.Frame()), 2*Reach, 1)
-		// The nearest number of pieces, so that none is shorter than two thirds of the length.
-		n := min((frames+each/2)/each, int64(max(MaxPieces/len(sounds), 1)))
+		each := max(int64(clock.Ticks(length)/s.Codec.Frame()), 1)
+		// The nearest number of pieces, so that none is shorter than two thirds of the length, or than its overlaps.
+		n := min((frames+each/2)/each, frames/(2*Reach), int64(max(MaxPieces/len(sounds), 1)))
 		if n < 2 {
 			s.Rate = 0
 			continue

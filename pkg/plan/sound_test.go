@@ -86,7 +86,7 @@ func TestAReadingStartsInThePhaseOfOnePassAndEarlyEnough(t *testing.T) {
 			track := j.Source.Tracks[s.Track]
 			r := plan.Read(s, track, p)
 			frame := s.Codec.Frame()
-			if (r.Start == nil) != (p.Start <= (plan.Reach+128)*frame) || r.Start != nil && (*r.Start-r.Zero)%frame != 0 {
+			if (r.Start == nil) != (p.Start <= (plan.Reach+512)*frame) || r.Start != nil && (*r.Start-r.Zero)%frame != 0 {
 				t.Fatalf("%+v starts at %v, zero is %d", p, r.Start, r.Zero)
 			}
 			if r.Start != nil && *r.Start-r.Zero > p.Start-(plan.Reach+plan.Enough)*frame || p.Last != (r.End == nil) || r.End != nil && *r.End-r.Zero < p.End+plan.Reach*frame {
