@@ -28,13 +28,18 @@ func (p Piece) Cut(at []int64, end int64) ([]Stretch, error) {
 	if len(p.Samples) == 0 {
 		return nil, fault.New(fault.Corrupt, "a piece without samples cannot be cut")
 	}
-	video := p.Track.Handler == "vide"
-	if video {
-		var err error
-		if p, err = p.Normalise(); err != nil {
+	if p.Track.Handler == "vide" {
+		normal, err := p.Normalise()
+		if err != nil {
 			return nil, err
 		}
+		return normal.cut(at, end)
 	}
+	return p.cut(at, end)
+}
+
+func (p Piece) cut(at []int64, end int64) ([]Stretch, error) {
+	video := p.Track.Handler == "vide"
 	decode := make([]int64, len(p.Samples)+1)
 	decode[0] = p.Start
 	latest := int64(math.MinInt64) // latest presentation time of the samples so far
@@ -187,17 +192,10 @@ func (s Stretch) delayed() (Piece, error) {
 	if shown[0] != p.Start {
 		return p, fault.New(fault.Corrupt, "a segment at %d starts with the frame of %d", p.Start, shown[0])
 	}
-	decode := make([]int64, n+1)
-	decode[n] = s.End
-	earliest := s.End
-	squeezed := 0 // samples before this one do not fit
-	for i := n - 1; i >= 0; i-- {
-		earliest = min(earliest, shown[i])
-		decode[i] = min(earliest, decode[i+1]-(times[i+1]-times[i]))
-		if i > 0 && decode[i] <= p.Start {
-			squeezed = i + 1
-			break
-		}
+	decode, squeezed := latest(shown, times, true)
+	if squeezed > 0 && min(decode[squeezed], times[1])-p.Start < int64(squeezed) {
+		// One long wait moves all frames before it. Where they are too many for that, each goes as late as it can.
+		decode, squeezed = latest(shown, times, false)
 	}
 	// The sample that fits first may be later than the second frame is shown, where frames lie unevenly.
 	if squeezed > 0 {
@@ -237,4 +235,26 @@ func (t Track) Sidx(segments []Segment) ([]byte, error) {
 		})
 	}
 	return encode(sidx)
+}
+
+// latest returns the latest decode times of samples shown at the given times, in order of decoding, and how many of the first
+// samples would have to be decoded before the first frame is shown. times are the sorted ones, and the end. Regular samples
+// keep the distance to the next that frames have there; others a tick.
+func latest(shown, times []int64, regular bool) (decode []int64, squeezed int) {
+	n := len(shown)
+	decode = make([]int64, n+1)
+	decode[n] = times[n]
+	earliest := times[n]
+	for i := n - 1; i >= 0; i-- {
+		distance := int64(1)
+		if regular {
+			distance = times[i+1] - times[i]
+		}
+		earliest = min(earliest, shown[i])
+		decode[i] = min(earliest, decode[i+1]-distance)
+		if i > 0 && decode[i] <= times[0] {
+			return decode, i + 1
+		}
+	}
+	return decode, 0
 }

@@ -253,9 +253,6 @@ func TestSegmentNeverDecodesLaterThanItShows(t *testing.T) {
 			t.Fatal(err)
 		}
 		p, err := stretches[0].delayed()
-		if fault.KindOf(err) == fault.Unsupported {
-			t.Skip(err)
-		}
 		if err != nil {
 			t.Fatal(err)
 		}
