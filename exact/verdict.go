@@ -29,7 +29,7 @@ type finding struct {
 	beeps        [2]int        // heard, wanted
 	samples      []int
 	rates        []int
-	rate, tracks int
+	tracks       int
 	lost         []string // what the source had
 	verify       string   // what mapreel verify says
 	problems     []string

@@ -60,13 +60,13 @@ func pictures() []Source {
 			x264("-bf 5 -x264-params open-gop=1:b-pyramid=normal:b-adapt=0"), aac())},
 		{Name: "HEVC, open GOP, pyramid B", File: "in.mp4", make: encoded(film(), stereo(),
 			words("-c:v libx265 -preset ultrafast -x265-params log-level=none:open-gop=1:b-pyramid=1:bframes=4:b-adapt=0:keyint=36:min-keyint=36 -tag:v hvc1"), aac())},
-		{Name: "HEVC, open GOP, MPEG-TS", File: "in.ts", Quick: true, make: encoded(film(), stereo(),
+		{Name: "HEVC, open GOP, MPEG-TS", File: "in.ts", make: encoded(film(), stereo(),
 			words("-c:v libx265 -preset ultrafast -x265-params log-level=none:open-gop=1:b-pyramid=1:bframes=4:b-adapt=0:keyint=36:min-keyint=36"), aac())},
 		{Name: "one keyframe in a minute", File: "in.mp4", Segment: 10 * time.Second, make: encoded(picture("160x90", "12", "60"), beeps(48000, 2, "60"),
 			x264("-g 9999 -sc_threshold 0"), aac())},
 		{Name: "one keyframe in a minute, MPEG-TS", File: "in.ts", Segment: 10 * time.Second, make: encoded(picture("160x90", "12", "60"), beeps(48000, 2, "60"),
 			x264("-g 9999 -sc_threshold 0"), aac())},
-		{Name: "all-intra ProRes in MOV", File: "in.mov", Quick: true, make: encoded(film(), stereo(), words("-c:v prores_ks -profile:v 0 -c:a pcm_s16le"))},
+		{Name: "all-intra ProRes in MOV", File: "in.mov", make: encoded(film(), stereo(), words("-c:v prores_ks -profile:v 0 -c:a pcm_s16le"))},
 		{Name: "variable rate with holes, MP4", File: "in.mp4", Quick: true, make: encoded(film(), stereo(), []string{"-vf", holes}, words("-fps_mode vfr"), x264(""), aac())},
 		{Name: "variable rate with holes, Matroska", File: "in.mkv", make: encoded(film(), stereo(), []string{"-vf", holes}, words("-fps_mode vfr"), x264(""), aac())},
 		{Name: "30000/1001", File: "in.mp4", make: encoded(picture("160x90", "30000/1001", "6"), stereo(), x264(""), aac())},
@@ -77,7 +77,7 @@ func pictures() []Source {
 // transport are streams without an index that were broadcast, or look like it.
 func transport() []Source {
 	return []Source{
-		{Name: "MPEG-TS, start offset", File: "in.ts", Quick: true, make: remade("", "-output_ts_offset 1000")},
+		{Name: "MPEG-TS, start offset", File: "in.ts", make: remade("", "-output_ts_offset 1000")},
 		{Name: "MPEG-TS, clock wraps", File: "in.ts", Quick: true, make: remade("", "-output_ts_offset 95440")},
 		{Name: "MPEG-TS, clock wraps late", File: "in.ts", Segment: 20 * time.Second, make: func(k *kitchen) error {
 			if err := k.ffmpeg(picture("160x90", "12", "100"), beeps(48000, 2, "100"), x264(""), aac(), words("plain.mp4")); err != nil {
@@ -150,10 +150,10 @@ func old() []Source {
 	return []Source{
 		{Name: "AVI, MPEG-4 with B-frames", File: "in.avi", make: encoded(film(), stereo(), words(mpeg4+"-bf 2 -c:a libmp3lame -b:a 128k"))},
 		{Name: "AVI, packed B-frames", File: "in.avi", Quick: true, make: encoded(film(), stereo(), words("-c:v libxvid -q:v 3 -g 36 -bf 2 -c:a libmp3lame -b:a 128k"))},
-		{Name: "AVI, MP3 of variable rate", File: "in.avi", Quick: true, make: encoded(film(), stereo(), words(mpeg4+"-c:a libmp3lame -q:a 4"))},
+		{Name: "AVI, MP3 of variable rate", File: "in.avi", make: encoded(film(), stereo(), words(mpeg4+"-c:a libmp3lame -q:a 4"))},
 		{Name: "AVI, Motion JPEG, PCM", File: "in.avi", make: encoded(film(), stereo(), words("-c:v mjpeg -q:v 3 -c:a pcm_s16le"))},
 		{Name: "AVI, H.264", File: "in.avi", make: encoded(film(), stereo(), x264(""), words("-c:a libmp3lame"))},
-		{Name: "WMV with sound", File: "in.wmv", Quick: true, make: encoded(film(), stereo(), words("-c:v wmv2 -q:v 3 -g 36 -c:a wmav2 -b:a 128k"))},
+		{Name: "WMV with sound", File: "in.wmv", make: encoded(film(), stereo(), words("-c:v wmv2 -q:v 3 -g 36 -c:a wmav2 -b:a 128k"))},
 		{Name: "FLV, H.264", File: "in.flv", make: remade("", "")},
 		{Name: "FLV, Sorenson", File: "in.flv", make: encoded(film(), beeps(44100, 2, "6"), words("-c:v flv -q:v 3 -g 36 -c:a libmp3lame"))},
 		{Name: "WebM, VP9, Opus", File: "in.webm", make: encoded(film(), stereo(), words("-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 0 -crf 25 -g 36 -c:a libopus"))},
@@ -168,15 +168,15 @@ func old() []Source {
 // containers hold the same film in other ways.
 func containers() []Source {
 	return []Source{
-		{Name: "MP4, moov last", File: "in.mp4", Quick: true, make: remade("", "")},
+		{Name: "MP4, moov last", File: "in.mp4", make: remade("", "")},
 		{Name: "MP4, moov first", File: "in.mp4", make: remade("", "-movflags +faststart")},
 		{Name: "edit list: cut by copying", File: "in.mp4", Quick: true, make: remade("-ss 2.3", "")},
-		{Name: "edit list: empty edit", File: "in.mp4", Quick: true, make: apart("0.7", "0")},
+		{Name: "edit list: empty edit", File: "in.mp4", make: apart("0.7", "0")},
 		{Name: "edit list: several edits", File: "in.mp4", make: remade("-ss 2.3", "-output_ts_offset 0.5 -avoid_negative_ts disabled")},
 		{Name: "fragmented MP4, mfra", File: "in.mp4", make: remade("", "-movflags frag_keyframe+empty_moov+default_base_moof")},
 		{Name: "fragmented MP4, sidx", File: "in.mp4", make: remade("", "-movflags dash+global_sidx+frag_keyframe")},
 		{Name: "fragmented MP4, no index", File: "in.mp4", Quick: true, make: remade("", "-movflags frag_keyframe+empty_moov+skip_trailer")},
-		{Name: "Matroska", File: "in.mkv", Quick: true, make: remade("", "")},
+		{Name: "Matroska", File: "in.mkv", make: remade("", "")},
 		{Name: "Matroska, no Cues, no duration", File: "in.mkv", Quick: true, make: func(k *kitchen) error {
 			if err := k.plain(); err != nil {
 				return err
@@ -208,12 +208,12 @@ func sounds() []Source {
 		{Name: "sound only, FLAC", File: "in.flac", make: encoded(stereo(), words("-c:a flac"))},
 		{Name: "sound longer", File: "in.mp4", make: encoded(film(), beeps(48000, 2, "9"), x264(""), aac())},
 		{Name: "sound shorter", File: "in.mp4", make: encoded(film(), beeps(48000, 2, "4"), x264(""), aac())},
-		{Name: "sound later", File: "in.mp4", Quick: true, make: apart("0", "0.3")},
+		{Name: "sound later", File: "in.mp4", make: apart("0", "0.3")},
 		{Name: "sound later, Matroska", File: "in.mkv", make: apart("0", "0.3")},
 		{Name: "sound later, MPEG-TS", File: "in.ts", make: apart("0", "0.3")},
 		{Name: "sound earlier, Matroska", File: "in.mkv", Quick: true, make: apart("0.7", "0")},
 		{Name: "sound earlier, MPEG-TS", File: "in.ts", make: apart("0.7", "0")},
-		{Name: "two languages", File: "in.mkv", Quick: true, make: encoded(film(), stereo(), stereo(), words("-map 0:v -map 1:a -map 2:a"), x264(""), aac(),
+		{Name: "two languages", File: "in.mkv", make: encoded(film(), stereo(), stereo(), words("-map 0:v -map 1:a -map 2:a"), x264(""), aac(),
 			words("-metadata:s:a:0 language=ger -metadata:s:a:0 title=Deutsch -metadata:s:a:1 language=fre -disposition:a:0 0 -disposition:a:1 default"))},
 		{Name: "5.1 AC-3", File: "in.mkv", make: encoded(film(), beeps(48000, 6, "6"), words("-filter:a channelmap=channel_layout=5.1"), x264(""), words("-c:a ac3 -b:a 384k"))},
 		{Name: "5.1 PCM", File: "in.mov", make: encoded(film(), beeps(48000, 6, "6"), words("-filter:a channelmap=channel_layout=5.1"), x264(""), words("-c:a pcm_s16le"))},
@@ -274,7 +274,7 @@ func sizes() []Source {
 		{Name: "odd size, 4:4:4", File: "in.mp4", make: encoded(picture("161x91", "24", "4"), beeps(48000, 2, "4"), x264("-pix_fmt yuv444p"), aac())},
 		{Name: "4:2:2", File: "in.mp4", make: encoded(film(), stereo(), x264("-pix_fmt yuv422p"), aac())},
 		{Name: "4:4:4", File: "in.mp4", make: encoded(film(), stereo(), x264("-pix_fmt yuv444p"), aac())},
-		{Name: "half a second", File: "in.mp4", Quick: true, make: encoded(picture("160x90", "24", "0.5"), beeps(48000, 2, "0.5"), x264(""), aac())},
+		{Name: "half a second", File: "in.mp4", make: encoded(picture("160x90", "24", "0.5"), beeps(48000, 2, "0.5"), x264(""), aac())},
 		{Name: "half a second, MPEG-TS", File: "in.ts", make: encoded(picture("160x90", "24", "0.5"), beeps(48000, 2, "0.5"), x264(""), aac())},
 		{Name: "one frame", File: "in.mp4", Quick: true, make: encoded(film(), words("-frames:v 1"), x264(""))},
 		{Name: "one frame, MPEG-TS", File: "in.ts", make: encoded(film(), words("-frames:v 1"), x264(""))},

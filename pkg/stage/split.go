@@ -169,7 +169,7 @@ const squeezed = 3
 // jumped says whether the clock jumps within a stretch, or between it and the one before, which ends at next; nil for the
 // first.
 func jumped(piece isobmff.Piece, next *job.Ticks) bool {
-	longest := uint32(maxStep * piece.Track.Timescale)
+	longest := maxStep * piece.Track.Timescale
 	if next != nil {
 		if step := piece.Start - int64(*next); step > int64(longest) || -step > int64(longest) {
 			return true
