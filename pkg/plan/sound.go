@@ -65,7 +65,9 @@ func Cut(j job.Job, length time.Duration) []job.Sound {
 			s.Rate = 0
 			continue
 		}
-		s.Step, s.Pieces = job.Ticks((frames+n-1)/n)*s.Codec.Frame(), int(n)
+		// Steps are rounded up to frames, so of many short ones fewer are needed: none begins after the end.
+		each = (frames + n - 1) / n
+		s.Step, s.Pieces = job.Ticks(each)*s.Codec.Frame(), int((frames+each-1)/each)
 	}
 	return sounds
 }
