@@ -2,6 +2,7 @@
 //
 //	make bench                          # the comparison, three rounds
 //	make bench BENCH=-figures           # also Analyse of 1 GB files, and Merge of a 1 GB result
+//	make bench BENCH='-rounds 0 -seams h264,h265,vp9,av1 -segment 5s'   # the quality at the seams against one pass
 //	make bench SOURCE=film.mkv BENCH='-rounds 5'
 //
 // A contender is a way to encode the source with the same settings (H.264, preset medium, CRF 21, the sound copied): one
@@ -42,6 +43,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	work := flags.String("work", ".demo/bench", "folder for what is made here; removed and made anew, but for sources")
 	mapreel := flags.String("mapreel", "bin/mapreel", "the program to measure")
 	figures := flags.Bool("figures", false, "also measure Analyse and Merge on files of 1 GB; needs 5 GB in the work folder")
+	seams := flags.String("seams", "", "also measure what cutting costs in quality, for these codecs: h264,h265,vp9,av1")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -49,6 +51,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fmt.Fprintf(out, "%s/%s, %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	if *rounds > 0 {
 		if err := b.compare(ctx, *source, *rounds); err != nil {
+			return err
+		}
+	}
+	if *seams != "" {
+		if err := b.seams(ctx, *source, strings.Split(*seams, ",")); err != nil {
 			return err
 		}
 	}
