@@ -57,8 +57,10 @@ func TextArgs(t Texts) []string {
 	args = append(args, t.Input.options()...)
 	args = append(args, "-i", t.Input.url())
 	for _, track := range t.Tracks {
-		common := []string{"-map", fmt.Sprintf("0:%d", track.Stream), "-c", track.Codec, "-map_metadata", "-1", "-map_chapters", "-1",
-			"-fflags", "+bitexact", "-avoid_negative_ts", "disabled"}
+		common := []string{
+			"-map", fmt.Sprintf("0:%d", track.Stream), "-c", track.Codec, "-map_metadata", "-1", "-map_chapters", "-1",
+			"-fflags", "+bitexact", "-avoid_negative_ts", "disabled",
+		}
 		output := func(path string, options ...string) {
 			args = append(append(append(args, common...), options...), fileURL(path))
 		}

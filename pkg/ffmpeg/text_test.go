@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,12 +59,11 @@ func TestTextIsTakenWithItsTimes(t *testing.T) {
 		{{-499_000, 1_499_000, 8}, {500_000, 750_000, 28}},
 		{{500_000, 750_000, 11}},
 	} {
-		f, err := os.Open(texts.Tracks[i].Log())
+		log, err := os.ReadFile(texts.Tracks[i].Log())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
-		if _, got, err := ReadTextLog(f); err != nil || !cmp.Equal(got, want) {
+		if _, got, err := ReadTextLog(bytes.NewReader(log)); err != nil || !cmp.Equal(got, want) {
 			t.Errorf("track %d: %v, %v, want %v", i, got, err, want)
 		}
 	}

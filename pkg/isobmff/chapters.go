@@ -169,8 +169,13 @@ func (s *Stitcher) userData() mp4.Box {
 // dashRoles are the words of ISO/IEC 23009-1 (DASH role scheme) for what a track is for, by ffmpeg's names, in the
 // order in which they are written. ffmpeg reads and writes the same.
 var dashRoles = []struct{ flag, role string }{
-	{"hearing_impaired", "caption"}, {"captions", "caption"}, {"comment", "commentary"}, {"visual_impaired", "description"},
-	{"descriptions", "description"}, {"dub", "dub"}, {"forced", "forced-subtitle"},
+	{"hearing_impaired", "caption"},
+	{"captions", "caption"},
+	{"comment", "commentary"},
+	{"visual_impaired", "description"},
+	{"descriptions", "description"},
+	{"dub", "dub"},
+	{"forced", "forced-subtitle"},
 }
 
 // kinds are a track's roles as boxes (ISO/IEC 14496-12, 8.10.4).

@@ -133,12 +133,24 @@ func TestWhatIsBesideThePictureIsKept(t *testing.T) {
 		warnings  []string
 	}{
 		{
-			"mp4", []string{"mov_text ger Deutsch default forced", "mov_text fre  hearing_impaired"}, []string{"500+751", "2001+899"}, true, 0,
+			"mp4",
+			[]string{"mov_text ger Deutsch default forced", "mov_text fre  hearing_impaired"},
+			[]string{"500+751", "2001+899"},
+			true, 0,
 			[]string{"out.mp4: left out: 1 attached file, such as fonts, which mp4 cannot hold"},
 		},
-		{"mkv", []string{"subrip ger Deutsch default forced", "ass fre  hearing_impaired"}, []string{"500+751", "2001+899"}, true, 1, nil},
 		{
-			"webm", []string{"webvtt ger Deutsch default forced", "webvtt fre "}, []string{"500+751", "2001+899"}, false, 0,
+			"mkv",
+			[]string{"subrip ger Deutsch default forced", "ass fre  hearing_impaired"},
+			[]string{"500+751", "2001+899"},
+			true, 1,
+			nil,
+		},
+		{
+			"webm",
+			[]string{"webvtt ger Deutsch default forced", "webvtt fre "},
+			[]string{"500+751", "2001+899"},
+			false, 0,
 			[]string{
 				"out.webm: left out: 1 attached file, such as fonts, which webm cannot hold",
 				"out.webm: left out: the cover picture, which webm cannot hold",
@@ -243,7 +255,6 @@ func TestSubtitlesOfPicturesStayWhereTheyCan(t *testing.T) {
 	if err := os.WriteFile(srt, []byte("1\n00:00:00,500 --> 00:00:01,250\nHello\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// Pictures of nothing, from a decoder that makes them of text: none is there, so a DVD's are made of a bare palette.
 	sub := clip(t, "dvd.mkv", args(picture(3), []string{"-i", srt, "-map", "0", "-map", "1", "-c:v", "libx264", "-preset", "ultrafast", "-c:s", "srt"})...)
 	data, err := os.ReadFile(sub)
 	if err != nil {
