@@ -49,6 +49,11 @@ func schema(t *testing.T) []byte {
 			switch t {
 			case reflect.TypeFor[job.Seconds]():
 				return &jsonschema.Schema{Type: "number"}
+			case reflect.TypeFor[job.FrameRate]():
+				return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+					{Type: "number", ExclusiveMinimum: "0", Maximum: "1000"},
+					{Type: "string", Pattern: `^[0-9]{1,9}(/[0-9]{1,9}|\.[0-9]{1,6})?$`, Examples: []any{"30000/1001"}},
+				}}
 			case reflect.TypeFor[job.Bitrate]():
 				return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 					{Type: "number", Minimum: "6000", Maximum: "1536000"},

@@ -36,10 +36,13 @@ type transcode struct {
 	Source string `arg:"" optional:"" name:"SOURCE" help:"The video: a path or a file:// URL."`
 	Output string `short:"o" placeholder:"FILE" help:"The file to make. Its extension chooses the container: .mp4, .mkv or .webm. A file of that name is replaced when the new one is whole."`
 
-	Codec  string `group:"Picture" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
-	CRF    *whole `group:"Picture" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
-	Preset string `group:"Picture" placeholder:"NAME" help:"Speed against size. h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`
-	Height *whole `group:"Picture" placeholder:"LINES" help:"Scale to this many lines; the width follows. Never enlarges. Default: the source's size."`
+	Codec      string `group:"Picture" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
+	CRF        *whole `group:"Picture" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
+	Preset     string `group:"Picture" placeholder:"NAME" help:"Speed against size. h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`
+	Height     *whole `group:"Picture" placeholder:"LINES" help:"Scale to this many lines; the width follows. Does not enlarge without --upscale. Default: the source's size."`
+	Upscale    bool   `group:"Picture" help:"Let --height enlarge the picture."`
+	FPS        string `group:"Picture" name:"fps" placeholder:"RATE" help:"Make the frame rate constant: 25, 30000/1001. Default: every frame at its own time."`
+	Interlaced string `group:"Picture" placeholder:"HOW" help:"deinterlace or keep. Default: deinterlace, a frame for each frame. keep encodes fields, in h264."`
 
 	Audio        string `group:"Sound" placeholder:"CODEC" help:"auto, aac, opus, copy or none. Default: auto, which copies what the container can hold unchanged and encodes the rest as aac, in .webm as opus. All tracks are kept."`
 	AudioBitrate string `group:"Sound" placeholder:"RATE" help:"Of a track that is encoded, in bits a second: 160k, 96000. Default: 160k; 80k a channel above stereo."`

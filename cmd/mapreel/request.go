@@ -98,6 +98,11 @@ func (t transcode) fill(d *draft, dir string) error {
 		d.setNumber(at+"/video/0/crf", t.CRF, "--crf")
 		d.setText(at+"/video/0/preset", t.Preset, "--preset")
 		d.setNumber(at+"/video/0/height", t.Height, "--height")
+		if t.Upscale {
+			d.set(at+"/video/0/upscale", true, "--upscale")
+		}
+		d.setText(at+"/video/0/frameRate", t.FPS, "--fps")
+		d.setText(at+"/video/0/interlaced", t.Interlaced, "--interlaced")
 		d.setText(at+"/audio/codec", t.Audio, "--audio")
 		d.setText(at+"/audio/bitrate", t.AudioBitrate, "--audio-bitrate")
 		d.setText(at+"/subtitles", t.Subtitles, "--subtitles")

@@ -16,6 +16,8 @@ type Input struct {
 	// that the frames of an open GOP, which lie after the next keyframe in the file and before it in time, are found.
 	// Neither name may then hold "|"; names relative to RunOptions.Dir avoid it, whatever the folder is called.
 	Next string
+	// Previous is the piece before Location, for filters that look at the frame before the first; "" = none.
+	Previous string
 	// Late is how many seconds the input's timestamps lie after the source's: Offset for what SplitArgs or AudioArgs
 	// wrote, 0 for a source. It is taken off as the input is read.
 	Late int
@@ -76,7 +78,7 @@ func (in Input) options() []string {
 		args = append(args, "-protocol_whitelist", "https,tls,tcp", "-tls_verify", "1")
 	case in.remote():
 		args = append(args, "-protocol_whitelist", "http,tcp")
-	case in.Next != "":
+	case in.Next != "" || in.Previous != "":
 		args = append(args, "-protocol_whitelist", "file,concat")
 	default:
 		args = append(args, "-protocol_whitelist", "file")
@@ -103,8 +105,14 @@ func (in Input) url() string {
 	if in.remote() {
 		return in.Location
 	}
-	if in.Next != "" {
-		return "concat:" + fileURL(in.Location) + "|" + fileURL(in.Next)
+	if in.Next != "" || in.Previous != "" {
+		var urls []string
+		for _, path := range []string{in.Previous, in.Location, in.Next} {
+			if path != "" {
+				urls = append(urls, fileURL(path))
+			}
+		}
+		return "concat:" + strings.Join(urls, "|")
 	}
 	return fileURL(in.Location)
 }

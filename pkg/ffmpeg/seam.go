@@ -32,19 +32,47 @@ type seam struct {
 
 // seam of the rendition's encoder at the ends of v. The first segment has no past and the last no future.
 func (v Video) seam(r Rendition) seam {
+	v = v.on(r)
 	s := seam{frames: v.Frames}
 	adapts := !r.GPU && (r.Codec == "h264" || r.Codec == "h265")
 	// The copies' way through the filter interleave is counted in microseconds, so ticks must not be finer.
 	if !v.Beyond || !adapts || v.frameTicks(r) == 0 || v.Timebase.Num > math.MaxInt64/1_000_000 || v.Timebase.Num*1_000_000 < v.Timebase.Den {
 		return s
 	}
-	if _, ok := v.floorMicros(v.Start); ok {
-		s.lead = leadFrames
+	if us, ok := v.floorMicros(v.Start); ok {
+		length, _ := v.Timebase.ceilMicros(leadFrames * v.frameTicks(r))
+		if us-length > -Offset*1_000_000 { // before that there is no time
+			s.lead = leadFrames
+		}
 	}
 	if _, ok := v.floorMicros(v.End); ok {
 		s.tail = r.lookAhead()
 	}
 	return s
+}
+
+// on is v on the clock of a rendition: that of its constant frame rate, if it has one.
+func (v Video) on(r Rendition) Video {
+	if g := r.Grid; g != nil {
+		v.Timebase, v.End, v.Frames = Rational{g.Rate.Den, g.Rate.Num}, g.End, 0
+		if v.Start != nil {
+			v.Start = &g.First
+		}
+		if g.End != nil {
+			v.Frames = int(min(max(*g.End-g.First, 0), math.MaxInt32))
+		}
+	}
+	return v
+}
+
+// ends is where the rendition's encoder sees no further, on its own clock: End, or later by what it looks ahead.
+func (v Video) ends(r Rendition) *int64 {
+	tail := int64(v.seam(r).tail)
+	v = v.on(r)
+	if v.End == nil || *v.End > math.MaxInt64-tail*v.frameTicks(r) {
+		return v.End
+	}
+	return new(*v.End + tail*v.frameTicks(r))
 }
 
 // lookAhead is how many frames x264 looks ahead by default (x264_param_default_preset), 0 for encoders that do not look
@@ -81,27 +109,17 @@ func (v Video) floorMicros(bound *int64) (us int64, ok bool) {
 	return -us, ok
 }
 
-// through is the end of what is decoded: End, or as much later as the encoder that looks farthest ahead can see.
+// through is the end of what is decoded where each rendition keeps the source's times: End, or as much later as the
+// encoder that looks farthest ahead can see.
 func (v Video) through() *int64 {
 	if v.End == nil {
 		return nil
 	}
-	var tail int64
+	end := *v.End
 	for _, r := range v.Renditions {
-		tail = max(tail, int64(v.seam(r).tail)*v.frameTicks(r))
+		end = max(end, *v.ends(r))
 	}
-	if *v.End > math.MaxInt64-tail {
-		return v.End
-	}
-	return new(*v.End + tail)
-}
-
-// stop ends the segment in the branch of a rendition that wants no tail while another does.
-func (v Video) stop(r Rendition) string {
-	if v.End == nil || v.seam(r).tail > 0 || *v.through() == *v.End {
-		return ""
-	}
-	return fmt.Sprintf("trim=end_pts=%d,", *v.End)
+	return &end
 }
 
 // precede puts the copies before the frames of branch i of the graph. They get times of their own, just before Start, so
@@ -112,6 +130,7 @@ func (v Video) precede(i int) string {
 	if s.lead == 0 {
 		return ""
 	}
+	v = v.on(r)
 	return fmt.Sprintf(",split[a%[1]d][b%[1]d];[a%[1]d]trim=end_frame=1,loop=loop=%[2]d:size=1:start=0,"+
 		"setpts=%[3]d+N*%[4]d[c%[1]d];[c%[1]d][b%[1]d]interleave,settb=%[5]s",
 		i, s.lead-1, *v.Start-int64(s.lead)*v.frameTicks(r), v.frameTicks(r), v.Timebase)
@@ -120,6 +139,7 @@ func (v Video) precede(i int) string {
 // keyframes forces one where the segment begins and one where it ends.
 func (v Video) keyframes(r Rendition) []string {
 	s := v.seam(r)
+	v = v.on(r)
 	var at string
 	if s.lead > 0 {
 		us, _ := v.floorMicros(v.Start)

@@ -38,11 +38,11 @@ type Video struct {
 	// Frames is how many lie in the segment, or a few more; 0 = unknown. Should there be more than this, then x264 has
 	// encoded the last of them badly, and the encode must be repeated with the right number.
 	Frames int
+	// Rotation is how many degrees clockwise an interlaced picture is turned: 90, 180 or 270. 0 = as ffmpeg does by itself.
+	Rotation int
 
-	// Deinterlace turns fields into frames, in those frames alone that are marked as interlaced. The frame rate stays.
-	Deinterlace bool
-	Threads     int // of decoder, filters and each encoder; less than 1 counts as 1. The output depends on it
-	Renditions  []Rendition
+	Threads    int // of decoder, filters and each encoder; less than 1 counts as 1. The output depends on it
+	Renditions []Rendition
 }
 
 // Rendition is one encoded form of the video.
@@ -55,13 +55,41 @@ type Rendition struct {
 	// Width and Height of the result; both 0 = the source's, made even where the pixel format needs it; one 0 = what
 	// keeps the shape, even.
 	Width, Height int
-	PixelFormat   string   // "yuv420p"; "" = the source's, if the encoder takes it
-	FrameRate     Rational // of the whole source, from the plan, so that every segment gets the same headers
-	SAR           Rational // sample aspect ratio to declare; unknown = as it comes out
-	Color         Color
-	HDR           HDR
+	Crop          Size   // what is kept of the picture before, from its upper left; zero = all
+	Frame         Size   // of what is encoded, with black around the picture; zero = the picture's
+	PixelFormat   string // "yuv420p"; "" = the source's, if the encoder takes it
+	// Deinterlace turns fields into frames, in those frames alone that are marked as interlaced. The frame rate stays.
+	Deinterlace bool
+	Interlaced  string   // encode as fields: which is shown first, "tff" or "bff"; H.264 on the CPU only
+	FromRGB     bool     // the source's samples are red, green and blue; they become BT.709
+	ToneMap     *ToneMap // make HDR fit a BT.709 display; nil = keep it
+	Grid        *Grid    // make the frame rate constant; nil = each frame keeps its time
+	FrameRate   Rational // of the whole source, from the plan, so that every segment gets the same headers
+	SAR         Rational // sample aspect ratio to declare; unknown = as it comes out
+	Color       Color
+	HDR         HDR
 
 	Path string // of the piece: a fragmented MP4
+}
+
+// Size is a width and a height in pixels.
+type Size struct{ Width, Height int }
+
+// Grid is a constant frame rate. Frame k of it is shown k frames after the source tick Origin, and shows what is nearest
+// to that moment in the way of ffmpeg's filter fps. The piece holds the frames First ≤ k < End, each k Rate.Den ÷ Rate.Num
+// seconds after 0, which is Offset.
+type Grid struct {
+	Rate   Rational // frames a second
+	Origin int64    // tick of the source; decoding must begin at or before the frame shown by First
+	First  int64
+	End    *int64 // nil = all
+	Scale  int64  // the piece's timescale, a multiple of Rate.Num
+}
+
+// ToneMap says what light the source means.
+type ToneMap struct {
+	From Color // of the source; what it does not say is taken to be BT.2020
+	Peak int64 // the brightest light, in cd/m²
 }
 
 // Color describes how numbers become light, in ffprobe's words; "" or "unknown" leaves what the frames say.
@@ -96,15 +124,25 @@ func VideoArgs(v Video) []string {
 		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", seconds(at))
 	}
 	args = append(args, "-threads", threads)
+	if v.Rotation != 0 {
+		args = append(args, "-noautorotate")
+	}
 	args = append(args, v.Input.options()...)
 	args = append(args, "-i", v.Input.url(), "-filter_complex", v.filters())
 	for i, r := range v.Renditions {
+		timebase, scale, flags := v.Timebase, v.Timebase.Den, "+bitexact"
+		if r.Grid != nil {
+			timebase, scale = Rational{r.Grid.Rate.Den, r.Grid.Rate.Num}, r.Grid.Scale
+		}
+		if r.Interlaced != "" {
+			flags += "+ildct+ilme"
+		}
 		args = append(args, "-map", fmt.Sprintf("[v%d]", i), "-map_metadata", "-1", "-map_chapters", "-1",
-			"-fps_mode", "passthrough", "-enc_time_base", fmt.Sprintf("%d:%d", v.Timebase.Num, v.Timebase.Den))
+			"-fps_mode", "passthrough", "-enc_time_base", fmt.Sprintf("%d:%d", timebase.Num, timebase.Den))
 		args = append(args, r.encoderOptions(max(v.Threads, 1), v.seam(r))...)
 		args = append(args, v.keyframes(r)...)
-		args = append(args, "-fflags", "+bitexact", "-flags:v", "+bitexact",
-			"-video_track_timescale", strconv.FormatInt(v.Timebase.Den, 10), "-avoid_negative_ts", "disabled",
+		args = append(args, "-fflags", "+bitexact", "-flags:v", flags,
+			"-video_track_timescale", strconv.FormatInt(scale, 10), "-avoid_negative_ts", "disabled",
 			"-output_ts_offset", strconv.Itoa(Offset), "-use_editlist", "0",
 			"-movflags", "empty_moov+default_base_moof+frag_discont+frag_keyframe", "-f", "mp4", fileURL(r.Path))
 	}
@@ -140,60 +178,132 @@ func (v Video) seek() (us int64, ok bool) {
 	return at, true
 }
 
-// filters is the graph: choose the frames by their ticks, log them, then shape them for each rendition.
+// filters is the graph: choose the frames by their ticks, log them, then shape them for each rendition. A rendition that
+// looks at neighbours gets the frames around the part too, so the choice is then its own, and the log holds all.
 func (v Video) filters() string {
-	var shared []string
-	if v.Deinterlace {
-		// bwdif looks at the frames beside each one, so it stands before trim; it halves the timebase, so that is put back.
-		shared = append(shared, "bwdif=mode=send_frame:deint=interlaced", fmt.Sprintf("settb=%s", v.Timebase))
+	deinterlaced, alone := 0, false
+	for _, r := range v.Renditions {
+		if r.Deinterlace {
+			deinterlaced++
+		}
+		alone = alone || r.Grid != nil
 	}
-	if v.Start != nil || v.End != nil {
-		var bounds []string
-		if v.Start != nil {
-			bounds = append(bounds, fmt.Sprintf("start_pts=%d", *v.Start))
-		}
-		if v.End != nil {
-			bounds = append(bounds, fmt.Sprintf("end_pts=%d", *v.through()))
-		}
-		shared = append(shared, "trim="+strings.Join(bounds, ":"))
+	together := deinterlaced == len(v.Renditions)
+	alone = alone || deinterlaced > 0 && !together
+	var shared []string
+	if v.Rotation != 0 {
+		// Fields are rows: they are made whole before the picture is turned.
+		shared = append(shared, v.deinterlacer())
+		shared = append(shared, map[int]string{90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}[v.Rotation])
+	} else if together {
+		shared = append(shared, v.deinterlacer())
+	}
+	if !alone {
+		shared = append(shared, trim(v.Start, v.through())...)
 	}
 	key, value, _ := strings.Cut(frameMark, "=")
 	// Only our key is printed: decoders give frames entries of their own (timecode). An option is unescaped twice,
 	// hence the two backslashes.
 	shared = append(shared, "metadata=mode=add:key="+key+":value="+value, "metadata=mode=print:key="+key+`:file=pipe\\:3`)
 
+	branch := func(r Rendition) string {
+		var chain []string
+		if r.Deinterlace && !together && v.Rotation == 0 {
+			chain = append(chain, v.deinterlacer())
+		}
+		switch {
+		case r.Grid != nil:
+			chain = append(chain, r.Grid.filters(v.ends(r)))
+		case alone:
+			chain = append(chain, trim(v.Start, v.ends(r))...)
+		case v.End != nil && *v.ends(r) < *v.through(): // another wants to see more
+			chain = append(chain, trim(nil, v.ends(r))...)
+		}
+		return strings.Join(append(chain, r.filters()), ",")
+	}
 	graph := fmt.Sprintf("[0:%d]%s", v.Stream, strings.Join(shared, ","))
 	if len(v.Renditions) == 1 {
-		return graph + "," + v.Renditions[0].filters() + v.precede(0) + "[v0]"
+		return graph + "," + branch(v.Renditions[0]) + v.precede(0) + "[v0]"
 	}
 	graph += ",split=" + strconv.Itoa(len(v.Renditions))
 	var branches strings.Builder
-	for i := range v.Renditions {
+	for i, r := range v.Renditions {
 		graph += fmt.Sprintf("[s%d]", i)
-		fmt.Fprintf(&branches, ";[s%d]%s%s%s[v%d]", i, v.stop(v.Renditions[i]), v.Renditions[i].filters(), v.precede(i), i)
+		fmt.Fprintf(&branches, ";[s%d]%s%s[v%d]", i, branch(r), v.precede(i), i)
 	}
 	return graph + branches.String()
+}
+
+// deinterlacer looks at the frames beside each one, so it stands before trim; it halves the timebase, so that is put back.
+func (v Video) deinterlacer() string {
+	return fmt.Sprintf("bwdif=mode=send_frame:deint=interlaced,settb=%s", v.Timebase)
+}
+
+// trim takes the frames of a part; nil is open.
+func trim(start, end *int64) []string {
+	var bounds []string
+	if start != nil {
+		bounds = append(bounds, fmt.Sprintf("start_pts=%d", *start))
+	}
+	if end != nil {
+		bounds = append(bounds, fmt.Sprintf("end_pts=%d", *end))
+	}
+	if bounds == nil {
+		return nil
+	}
+	return []string{"trim=" + strings.Join(bounds, ":")}
+}
+
+// filters turn the source's frames into those of the grid. Told where to begin, fps gives every frame from there on, also
+// where the source's first comes later. Where the source breaks off before end, its last frame stands until then.
+func (g Grid) filters(end *int64) string {
+	rate := fmt.Sprintf("setpts=PTS-(%d),fps=fps=%s:start_time=0:round=near", g.Origin, g.Rate)
+	if end == nil {
+		return fmt.Sprintf("%s,trim=start_pts=%d", rate, g.First)
+	}
+	return fmt.Sprintf("%s,tpad=stop=-1:stop_mode=clone,trim=start_pts=%d:end_pts=%d", rate, g.First, *end)
 }
 
 // filters shape the chosen frames for one rendition.
 func (r Rendition) filters() string {
 	var chain []string
-	switch {
-	case r.Width == 0 && r.Height == 0:
+	if r.Crop != (Size{}) {
+		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0", r.Crop.Width, r.Crop.Height))
+	} else if r.Width == 0 && r.Height == 0 {
 		// Chroma is stored for pairs of columns (4:2:0, 4:2:2) and rows (4:2:0); the odd last one has none of its own.
 		if crop := evenCrop(r.PixelFormat); crop != "" {
 			chain = append(chain, crop)
 		}
-	default:
-		chain = append(chain, fmt.Sprintf("scale=%s:%s:flags=bicubic", sizeOption(r.Width), sizeOption(r.Height)))
+	}
+	if r.ToneMap != nil {
+		chain = append(chain, r.ToneMap.filters())
+	}
+	if r.Width != 0 || r.Height != 0 {
+		scale := fmt.Sprintf("scale=%s:%s:flags=bicubic", sizeOption(r.Width), sizeOption(r.Height))
+		switch {
+		case r.FromRGB:
+			scale += ":out_color_matrix=bt709:out_range=tv"
+		case declared(r.Color.Range): // or a format that implies a range would change it
+			scale += ":in_range=" + r.Color.Range + ":out_range=" + r.Color.Range
+		}
+		if r.Interlaced != "" {
+			scale += ":interl=1"
+		}
+		chain = append(chain, scale)
 	}
 	if r.PixelFormat != "" {
 		chain = append(chain, "format="+r.PixelFormat)
+	}
+	if r.Frame != (Size{}) {
+		chain = append(chain, fmt.Sprintf("pad=%d:%d:(ow-iw)/2:(oh-ih)/2", r.Frame.Width, r.Frame.Height))
 	}
 	if r.SAR.Known() {
 		chain = append(chain, "setsar="+r.SAR.String())
 	}
 	var params []string
+	if r.Interlaced != "" {
+		params = append(params, "field_mode="+r.Interlaced)
+	}
 	for _, p := range []struct{ option, value string }{
 		{"range", r.Color.Range},
 		{"color_primaries", r.Color.Primaries},
@@ -211,6 +321,25 @@ func (r Rendition) filters() string {
 		return "null"
 	}
 	return strings.Join(chain, ",")
+}
+
+// referenceWhite is the light of a white sheet of paper in HDR, in cd/m² (ITU-R BT.2408): BT.709's white.
+const referenceWhite = 203
+
+// filters make light linear, take primaries to BT.709, and bend what is brighter than white into it: mobius leaves the
+// darker part as it is.
+func (m ToneMap) filters() string {
+	word := func(said, otherwise string) string {
+		if declared(said) {
+			return said
+		}
+		return otherwise
+	}
+	c := m.From
+	return fmt.Sprintf("setparams=range=%s:color_primaries=%s:color_trc=%s:colorspace=%s,zscale=t=linear:npl=%d,format=gbrpf32le,zscale=p=bt709,"+
+		"tonemap=tonemap=mobius:desat=0:peak=%d.%02d,zscale=t=bt709:m=bt709:r=tv:dither=ordered",
+		word(c.Range, "tv"), word(c.Primaries, "bt2020"), c.Transfer, word(c.Space, "bt2020nc"), referenceWhite,
+		m.Peak/referenceWhite, m.Peak%referenceWhite*100/referenceWhite)
 }
 
 func sizeOption(size int) string {

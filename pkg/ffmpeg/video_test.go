@@ -84,8 +84,8 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 			name: "VP9, deinterlaced, from a Matroska URL",
 			v: Video{
 				Input: Input{Location: "https://host/a.mkv?sig=x", Demuxer: "matroska"}, Stream: 0, Timebase: Rational{1, 12800},
-				Seek: &start, NextKeyframe: &next, Start: &start, Deinterlace: true,
-				Renditions: []Rendition{{Codec: "vp9", CRF: 32, Preset: "2", PixelFormat: "yuv444p", Path: "/s/a.mp4"}},
+				Seek: &start, NextKeyframe: &next, Start: &start,
+				Renditions: []Rendition{{Deinterlace: true, Codec: "vp9", CRF: 32, Preset: "2", PixelFormat: "yuv444p", Path: "/s/a.mp4"}},
 			},
 			want: []string{
 				common, "-filter_complex_threads 1 -noaccurate_seek -seek_timestamp 1 -ss 1.130435 -threads 1",
@@ -309,8 +309,8 @@ func TestDeinterlacingKeepsEveryFrameAndItsTime(t *testing.T) {
 	}
 	want := times(packets(t, path, "v:0"))
 	v := Video{
-		Input: in, Stream: stream.Index, Timebase: stream.Timebase, Deinterlace: true, Start: &want[6], End: &want[18],
-		Renditions: []Rendition{{Codec: "h264", CRF: 30, Preset: "ultrafast", Path: filepath.Join(t.TempDir(), "a.mp4")}},
+		Input: in, Stream: stream.Index, Timebase: stream.Timebase, Start: &want[6], End: &want[18],
+		Renditions: []Rendition{{Deinterlace: true, Codec: "h264", CRF: 30, Preset: "ultrafast", Path: filepath.Join(t.TempDir(), "a.mp4")}},
 	}
 	var frames FrameLog
 	if _, err := Run(t.Context(), tools.FFmpeg, VideoArgs(v), RunOptions{Pipe: &frames}); err != nil {

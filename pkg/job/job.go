@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -102,8 +103,7 @@ type Picture struct {
 	Frames    int      `json:"frames,omitempty"` // 0 where the index does not say
 	Width     int      `json:"width"`            // as coded
 	Height    int      `json:"height"`
-	Rotated   bool     `json:"rotated,omitempty"` // by a quarter: what is shown has width and height exchanged
-	FrameRate Timebase `json:"frameRate"`         // frames per second as Num/Den; Num 0 where unknown
+	FrameRate Timebase `json:"frameRate"` // frames per second as Num/Den; Num 0 where unknown
 
 	SampleAspect Timebase `json:"sampleAspect,omitzero"` // width of a pixel to its height, as coded; zero where unknown
 	Rotation     int      `json:"rotation,omitempty"`    // degrees clockwise that are applied: 0, 90, 180 or 270
@@ -113,6 +113,21 @@ type Picture struct {
 	Color        Color    `json:"color,omitzero"`
 	HDR          HDR      `json:"hdr,omitzero"`
 	DolbyVision  int      `json:"dolbyVision,omitempty"` // its profile; 0 for none
+}
+
+// Subsampled says whether colour is stored once for two columns and two rows (4:2:0).
+func (p Picture) Subsampled() bool {
+	return strings.Contains(p.PixelFormat, "420") || strings.HasPrefix(p.PixelFormat, "nv12") || strings.HasPrefix(p.PixelFormat, "p010")
+}
+
+// RGB says whether samples are red, green and blue, not light and colour.
+func (p Picture) RGB() bool {
+	for _, prefix := range []string{"gbr", "rgb", "bgr", "argb", "abgr", "0rgb", "0bgr", "pal8", "x2rgb", "x2bgr"} {
+		if strings.HasPrefix(p.PixelFormat, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // Color says how numbers become light, in ffmpeg's words; "" where the source does not say.
@@ -171,8 +186,40 @@ type Rendition struct {
 	Codec  VideoCodec `json:"codec"`
 	CRF    int        `json:"crf"`
 	Preset string     `json:"preset"`
-	Width  int        `json:"width,omitempty"` // 0: the source's
-	Height int        `json:"height,omitempty"`
+	Width  int        `json:"width"` // of what is encoded, in its own pixels
+	Height int        `json:"height"`
+
+	Crop  Size `json:"crop,omitzero"`  // what is kept of the source's picture, from its upper left; zero: all
+	Inner Size `json:"inner,omitzero"` // the picture in the middle of what is encoded, with black around it; zero: no black
+
+	PixelFormat  string   `json:"pixelFormat"`           // ffmpeg's name
+	SampleAspect Timebase `json:"sampleAspect,omitzero"` // width of a pixel to its height; zero where unknown
+	ToneMap      bool     `json:"toneMap,omitempty"`     // from HDR to BT.709
+	Deinterlace  bool     `json:"deinterlace,omitempty"` // a frame for each frame
+	Interlaced   string   `json:"interlaced,omitempty"`  // encoded as fields: which one is shown first, "tff" or "bff"
+	Rate         Timebase `json:"rate,omitzero"`         // frames a second, made constant; zero: the source's own times
+}
+
+// Size is a width and a height in pixels.
+type Size struct {
+	Width  int `json:"width"`
+	Height int `json:"height"`
+}
+
+// Neighbours says whether a frame's neighbours have a part in it: those before a segment are then to be decoded too.
+func (r Rendition) Neighbours() bool { return r.Deinterlace || r.Rate.Num > 0 }
+
+// Clock is the timebase of the rendition's pieces: the source's timescale, or one in which each frame of a constant
+// rate lasts a whole number of ticks, and fine enough (as ffmpeg's, at least 10,000 a second) for the start.
+func (r Rendition) Clock(p Picture) Timebase {
+	if r.Rate.Num == 0 {
+		return Timebase{Num: 1, Den: p.Timebase.Den}
+	}
+	scale := r.Rate.Num
+	for scale < 10_000 {
+		scale *= 2
+	}
+	return Timebase{Num: 1, Den: scale}
 }
 
 // Sound is one encoded or copied form of an audio track.
@@ -234,13 +281,21 @@ type Segment struct {
 
 // VideoFacts are what came of encoding a segment.
 type VideoFacts struct {
-	Pieces []PieceFacts `json:"pieces"` // one a rendition, in their order; none where no frame lies in the segment
+	Pieces []VideoPiece `json:"pieces"` // one a rendition, in their order; none where no frame was decoded
 	Frames int          `json:"frames"`
 	First  Ticks        `json:"first"` // timestamps of the first and the last frame
 	Final  Ticks        `json:"final"`
 	Tail   Ticks        `json:"tail"`             // duration of the last frame, as the source says; 0 where it doesn't
 	Route  string       `json:"route,omitempty"`  // why it ran where it ran, if not at the first place
 	Damage string       `json:"damage,omitempty"` // what the source does not hold although its index says so
+}
+
+// VideoPiece is a segment in one rendition. It has no key where none of its frames lies in the segment.
+type VideoPiece struct {
+	PieceFacts
+	Frames int   `json:"frames"`
+	First  Ticks `json:"first"` // when its first and last frame are shown: ticks of Rendition.Clock on the output's timeline
+	Final  Ticks `json:"final"`
 }
 
 // PieceFacts are what Merge needs to find and check a piece.
@@ -326,6 +381,7 @@ func (r Request) Normalise(hasPicture bool) (Request, error) {
 				v.CRF = &e.crf
 			}
 			v.Preset = cmp.Or(v.Preset, e.preset)
+			v.Interlaced = cmp.Or(v.Interlaced, Deinterlace)
 		}
 		if o.Audio == nil {
 			o.Audio = &Audio{}

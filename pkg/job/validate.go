@@ -380,6 +380,14 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 		if v.Preset != "" && !e.presetsOf(v.Preset) {
 			add(p+"/preset", "%q is not a preset of %s; these are: %s", v.Preset, codec, e.presetsAre)
 		}
+		switch v.Interlaced {
+		case "", Deinterlace, KeepInterlaced:
+		default:
+			add(p+"/interlaced", "%q is none of deinterlace, keep", v.Interlaced)
+		}
+		if v.Upscale && v.Height == 0 {
+			add(p+"/upscale", "means nothing without height")
+		}
 		if v.Height != 0 && (v.Height < minHeight || v.Height > maxHeight) {
 			add(p+"/height", "%d is outside %d to %d", v.Height, minHeight, maxHeight)
 		}

@@ -28,7 +28,11 @@ func Job(req job.Request, src job.Source, encoder string, copyable func(codec st
 	for i, out := range req.Outputs {
 		product := job.Product{Name: out.Name, File: out.File(), Container: out.Container, Rendition: -1}
 		if len(out.Video) > 0 {
-			product.Rendition = place(&j.Renditions, rendition(out.Video[0], *src.Picture, req.Compute.GPU))
+			r, warnings := rendition(out.Video[0], *src.Picture, req.Compute.GPU)
+			product.Rendition = place(&j.Renditions, r)
+			for _, w := range warnings {
+				j.Warnings = append(j.Warnings, product.File+": "+w)
+			}
 		}
 		var wrong []string
 		if out.Audio.Codec != job.AudioNone {
@@ -63,27 +67,6 @@ func place[T comparable](list *[]T, v T) int {
 	}
 	*list = append(*list, v)
 	return len(*list) - 1
-}
-
-// rendition gives a picture its size. A height at or above the source's means the source's: upscaling costs bytes and
-// adds nothing. The shape of its pixels stays what it is.
-func rendition(v job.Video, p job.Picture, gpu bool) job.Rendition {
-	r := job.Rendition{Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset}
-	if gpu {
-		r.Preset = nvencPreset(v)
-	}
-	width, height := p.Width, p.Height
-	if p.Rotated {
-		width, height = height, width
-	}
-	if v.Height == 0 || v.Height >= height {
-		return r
-	}
-	// Even, because encoders store colour for pairs of columns and rows. The width is the even number nearest to what
-	// keeps the shape.
-	r.Height = v.Height &^ 1
-	r.Width = max(2*((width*r.Height+height)/(2*height)), 2)
-	return r
 }
 
 // nvencPreset is NVENC's word, p1 (fast) to p7 (slow), for what a request calls the same place between fast and slow.

@@ -64,8 +64,8 @@ func TestOutputsThatWantTheSameShareIt(t *testing.T) {
 		{"name": "d", "container": "mkv"},
 		{"name": "e", "video": [{"height": 720}], "audio": {"codec": "aac", "bitrate": "96k"}}`, "")
 	renditions := []job.Rendition{
-		{Codec: job.H264, CRF: 21, Preset: "medium"},
-		{Codec: job.H264, CRF: 21, Preset: "medium", Width: 1280, Height: 720},
+		{Codec: job.H264, CRF: 21, Preset: "medium", Width: 1920, Height: 1080, PixelFormat: "yuv420p"},
+		{Codec: job.H264, CRF: 21, Preset: "medium", Width: 1280, Height: 720, PixelFormat: "yuv420p"},
 	}
 	sounds := []job.Sound{
 		{Track: 0, Codec: job.AudioCopy, Mux: job.MP4},
@@ -117,12 +117,12 @@ func TestSizes(t *testing.T) {
 		width, height       int
 		rotated             bool
 		asked               int
-		wantWidth, wantHigh int // 0: the source's
+		wantWidth, wantHigh int
 	}{
-		{"not asked", 1920, 1080, false, 0, 0, 0},
+		{"not asked", 1920, 1080, false, 0, 1920, 1080},
 		{"smaller", 1920, 1080, false, 720, 1280, 720},
-		{"same", 1920, 1080, false, 1080, 0, 0},
-		{"larger: no upscaling", 1280, 720, false, 1080, 0, 0},
+		{"same", 1920, 1080, false, 1080, 1920, 1080},
+		{"larger: no upscaling", 1280, 720, false, 1080, 1280, 720},
 		{"odd height asked", 1920, 1080, false, 721, 1280, 720},
 		{"odd width comes out", 854, 480, false, 360, 640, 360},
 		{"nearest even width", 1366, 768, false, 540, 960, 540},       // 960.47
@@ -131,16 +131,18 @@ func TestSizes(t *testing.T) {
 		{"rounds up to even", 1003, 999, false, 500, 502, 500},        // 502.002
 		{"rotated: as shown", 1920, 1080, true, 1280, 720, 1280},
 		{"rotated: height as shown", 1920, 1080, true, 1080, 608, 1080},
-		{"rotated: no upscaling beyond what is shown", 1920, 1080, true, 1920, 0, 0},
-		{"not upscaled, though coded wider", 1920, 1080, true, 2160, 0, 0},
+		{"rotated: no upscaling beyond what is shown", 1920, 1080, true, 1920, 1080, 1920},
+		{"not upscaled, though coded wider", 1920, 1080, true, 2160, 1080, 1920},
 		{"odd source", 1919, 1079, false, 540, 960, 540},
-		{"odd source as it is", 641, 361, false, 0, 0, 0},
+		{"odd source as it is", 641, 361, false, 0, 640, 360},
 		{"a strip", 16, 8640, false, 16, 2, 16},
 		{"a banner", 8640, 32, false, 16, 4320, 16},
 		{"anamorphic is not looked at", 720, 576, false, 288, 360, 288},
 	} {
 		src := source(c.width, c.height)
-		src.Picture.Rotated = c.rotated
+		if c.rotated {
+			src.Picture.Rotation = 270
+		}
 		video := "{}"
 		if c.asked > 0 {
 			video = fmt.Sprintf(`{"height": %d}`, c.asked)
@@ -157,7 +159,7 @@ func TestSizesAreEvenAndKeepTheShape(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		side := rapid.IntRange(16, 8640)
 		src := source(side.Draw(t, "width"), side.Draw(t, "height"))
-		src.Picture.Rotated = rapid.Bool().Draw(t, "rotated")
+		src.Picture.Rotation = rapid.SampledFrom([]int{0, 90, 180, 270}).Draw(t, "rotation")
 		asked := side.Draw(t, "asked")
 		r := request(t, fmt.Sprintf(`{"name": "a", "video": [{"height": %d}]}`, asked), "")
 		j, err := plan.Job(r, src, "5.1", copyable)
@@ -165,12 +167,12 @@ func TestSizesAreEvenAndKeepTheShape(t *testing.T) {
 			t.Fatal(err)
 		}
 		width, height := src.Picture.Width, src.Picture.Height
-		if src.Picture.Rotated {
+		if src.Picture.Rotation%180 != 0 {
 			width, height = height, width
 		}
 		got := j.Renditions[0]
 		if asked >= height {
-			if got.Width != 0 || got.Height != 0 {
+			if got.Width != width&^1 || got.Height != height&^1 {
 				t.Fatalf("%dx%d at %d gives %dx%d, want the source's", width, height, asked, got.Width, got.Height)
 			}
 			return

@@ -212,7 +212,7 @@ func (w *Worker) brief(ctx context.Context, j job.Job, execution string) (job.Br
 			var facts job.VideoFacts
 			err := reported(u, nil, &facts)
 			for _, p := range facts.Pieces {
-				if gone, err := w.lost(ctx, have, p); gone || err != nil {
+				if gone, err := w.lost(ctx, have, p.PieceFacts); p.Frames > 0 && gone || err != nil {
 					return gone, err
 				}
 			}

@@ -26,7 +26,7 @@ func describe(src *job.Source, media ffmpeg.Media) error {
 				return fault.New(fault.Corrupt, "the picture of the source cannot be read: its size or codec is unknown")
 			}
 			src.Picture = &job.Picture{
-				Stream: s.Index, Timebase: tb, Start: start, Width: s.Width, Height: s.Height, Rotated: s.Rotation%180 != 0,
+				Stream: s.Index, Timebase: tb, Start: start, Width: s.Width, Height: s.Height,
 				FrameRate: rate(s), SampleAspect: job.Timebase(s.SAR), Rotation: s.Rotation, PixelFormat: s.PixelFormat,
 				Depth: s.BitDepth, Interlaced: fields(s.FieldOrder), Color: job.Color(s.Color), DolbyVision: s.DolbyVision,
 				HDR: job.HDR{Mastering: (*job.Mastering)(s.HDR.Mastering), Light: (*job.Light)(s.HDR.Light)},

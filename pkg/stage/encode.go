@@ -83,7 +83,11 @@ func (e *encode) run(ctx context.Context, keys []string) (job.VideoFacts, error)
 	if err != nil {
 		return job.VideoFacts{}, err
 	}
-	times, err := e.transcode(ctx, input, &e.seg.Seek)
+	seek := e.seg.Seek
+	if e.neighbours() {
+		seek = min(seek, e.seg.Lead)
+	}
+	times, some, err := e.transcode(ctx, input, &seek)
 	if err != nil {
 		return job.VideoFacts{}, err
 	}
@@ -93,7 +97,7 @@ func (e *encode) run(ctx context.Context, keys []string) (job.VideoFacts, error)
 		// index says. Decoding from the very beginning decides: that is what one long encode would have seen.
 		e.logger().WarnContext(ctx, "frames differ from the index, decoding from the start", "job", e.job.ID,
 			"segment", e.seg.Index, "want", e.seg.Frames, "got", len(times))
-		if times, err = e.transcode(ctx, input, nil); err != nil {
+		if times, some, err = e.transcode(ctx, input, nil); err != nil {
 			return job.VideoFacts{}, err
 		}
 		if len(times) != e.seg.Frames {
@@ -101,10 +105,12 @@ func (e *encode) run(ctx context.Context, keys []string) (job.VideoFacts, error)
 		}
 	}
 	facts := job.VideoFacts{Frames: len(times), Damage: damage}
-	if len(times) == 0 {
+	if !some || len(times) == 0 && !e.neighbours() {
 		return facts, nil
 	}
-	facts.First, facts.Final = times[0], times[len(times)-1]
+	if len(times) > 0 {
+		facts.First, facts.Final = times[0], times[len(times)-1]
+	}
 	for r, key := range keys {
 		piece, err := e.store(ctx, r, key, times)
 		if err != nil {
@@ -131,7 +137,15 @@ func (e *encode) input(ctx context.Context) (ffmpeg.Input, error) {
 	if in.Location, err = e.stretch(ctx, e.seg.Index, "this.mp4"); err == nil && !e.seg.Last {
 		in.Next, err = e.stretch(ctx, e.seg.Index+1, "next.mp4")
 	}
+	if err == nil && e.seg.Index > 0 && e.neighbours() {
+		in.Previous, err = e.stretch(ctx, e.seg.Index-1, "previous.mp4")
+	}
 	return in, err
+}
+
+// neighbours says whether frames beside the segment have a part in it.
+func (e *encode) neighbours() bool {
+	return slices.ContainsFunc(e.job.Renditions, job.Rendition.Neighbours)
 }
 
 // stretch is where ffmpeg reads a stretch. Two files read as one must not have "|" in their names, whatever the scratch
@@ -148,9 +162,9 @@ func (e *encode) local(rendition int) string {
 	return filepath.Join(e.dir, fmt.Sprintf("%d.mp4", rendition))
 }
 
-// transcode runs ffmpeg over the segment and returns the timestamps of the frames that lie in it, ascending. seek nil
-// decodes from the beginning.
-func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *job.Ticks) ([]job.Ticks, error) {
+// transcode runs ffmpeg over the segment and returns the timestamps of the frames that lie in it, ascending, and whether
+// any frame was decoded, in it or beside it. seek nil decodes from the beginning.
+func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *job.Ticks) (times []job.Ticks, some bool, err error) {
 	p := e.job.Source.Picture
 	v := ffmpeg.Video{
 		Input: input, Stream: p.Stream, Timebase: ffmpeg.Rational(p.Timebase), Threads: e.job.Request.Compute.Threads,
@@ -165,21 +179,24 @@ func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *job.Ti
 		if seek != nil && !e.job.Split { // a stretch begins where it should
 			v.Seek = new(int64(*seek))
 			v.NextKeyframe = (*int64)(e.seg.NextKeyframe)
+			if *seek < e.seg.Seek {
+				v.NextKeyframe = new(int64(e.seg.Seek))
+			}
 		}
 	}
 	if !e.seg.Last {
 		v.End = new(int64(e.seg.End))
 	}
 	for i, r := range e.job.Renditions {
-		v.Renditions = append(v.Renditions, ffmpeg.Rendition{
-			Codec: string(r.Codec), CRF: r.CRF, Preset: r.Preset, Width: r.Width, Height: r.Height,
-			FrameRate: ffmpeg.Rational(p.FrameRate), GPU: e.job.Request.Compute.GPU, Path: e.local(i),
-		})
+		v.Renditions = append(v.Renditions, renditionIn(r, *p, e.seg, e.job.Request.Compute.GPU, e.local(i)))
+		if r.Deinterlace {
+			v.Rotation = p.Rotation
+		}
 	}
 	for {
-		times, err := e.decode(ctx, v)
+		times, some, err := e.decode(ctx, v)
 		if err != nil || v.Frames == 0 || len(times) <= v.Frames {
-			return times, err
+			return times, some, err
 		}
 		v.Frames = len(times) // more than promised; now the number is known
 	}
@@ -196,10 +213,10 @@ func (e *encode) promised() int {
 	return int(job.Rescale(e.seg.End-e.seg.Start, p.Timebase, job.Timebase{Num: p.FrameRate.Den, Den: p.FrameRate.Num})) + spare
 }
 
-// decode runs ffmpeg once and returns the timestamps of the frames that lie in the segment.
-func (e *encode) decode(ctx context.Context, v ffmpeg.Video) ([]job.Ticks, error) {
+// decode runs ffmpeg once and returns the timestamps of the frames that lie in the segment, and whether any came at all.
+func (e *encode) decode(ctx context.Context, v ffmpeg.Video) (times []job.Ticks, some bool, err error) {
 	var log ffmpeg.FrameLog
-	_, err := ffmpeg.Run(ctx, e.Tools.FFmpeg, ffmpeg.VideoArgs(v), ffmpeg.RunOptions{
+	_, err = ffmpeg.Run(ctx, e.Tools.FFmpeg, ffmpeg.VideoArgs(v), ffmpeg.RunOptions{
 		Dir: e.dir, Pipe: &log,
 		OnProgress: func(pr ffmpeg.Progress) {
 			e.tell(Event{
@@ -209,12 +226,14 @@ func (e *encode) decode(ctx context.Context, v ffmpeg.Video) ([]job.Ticks, error
 		},
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	// The encoder was also shown what follows the segment.
-	times := slices.DeleteFunc(ticks(log.PTS()), func(t job.Ticks) bool { return v.End != nil && int64(t) >= *v.End })
+	// The encoder was also shown what follows the segment, and filters what is beside it.
+	times = slices.DeleteFunc(ticks(log.PTS()), func(t job.Ticks) bool {
+		return e.seg.Index > 0 && t < e.seg.Start || !e.seg.Last && t >= e.seg.End
+	})
 	slices.Sort(times)
-	return times, nil
+	return times, len(log.PTS()) > 0, nil
 }
 
 // within is how far an encode has come in its segment, as near as can be told: it encodes some frames beyond.
@@ -226,8 +245,8 @@ func (e *encode) within(frames int64) int64 {
 }
 
 // store checks what the encoder made of the frames at times, gives it the job's timeline and puts it in scratch.
-func (e *encode) store(ctx context.Context, rendition int, key string, times []job.Ticks) (job.PieceFacts, error) {
-	facts := job.PieceFacts{Key: key}
+func (e *encode) store(ctx context.Context, rendition int, key string, times []job.Ticks) (job.VideoPiece, error) {
+	var facts job.VideoPiece
 	f, err := os.Open(e.local(rendition))
 	if err != nil {
 		return facts, err
@@ -237,64 +256,42 @@ func (e *encode) store(ctx context.Context, rendition int, key string, times []j
 	if err != nil {
 		return facts, err
 	}
+	r, p := e.job.Renditions[rendition], *e.job.Source.Picture
+	wanted := e.wanted(r, times)
+	if len(wanted.times) == 0 {
+		return facts, nil
+	}
 	piece, extents, err := isobmff.ReadFragments(f, stat.Size())
 	if err != nil {
 		return facts, fmt.Errorf("what the encoder wrote: %w", err)
 	}
-	p := e.job.Source.Picture
-	scale := job.Timebase{Num: 1, Den: int64(piece.Track.Timescale)}
-	origin := e.job.Source.Origin.In(scale)
-	from, to := e.bounds(scale)
-	if piece, extents, err = piece.Within(extents, from, to); err != nil {
+	scale := r.Clock(p)
+	if got := int64(piece.Track.Timescale); got != scale.Den {
+		return facts, fault.New(fault.Internal, "a piece has %d ticks a second instead of %d", got, scale.Den)
+	}
+	if piece, extents, err = piece.Within(extents, wanted.from, wanted.to); err != nil {
 		return facts, fmt.Errorf("what the encoder wrote: %w", err)
 	}
-	piece, err = piece.Shift(-ffmpeg.Offset*scale.Den - int64(origin)).Normalise()
+	piece, err = piece.Shift(wanted.shift - ffmpeg.Offset*scale.Den).Normalise()
 	if err != nil {
 		return facts, fmt.Errorf("what the encoder wrote: %w", err)
 	}
-	if err := sameTimes(piece.Presentation(), times, p.Timebase, scale, origin); err != nil {
+	if err := wanted.check(piece.Presentation()); err != nil {
 		return facts, err
 	}
+	shown := piece.Presentation()
+	if len(shown) == 0 {
+		return facts, nil // the end of the source comes before the first moment of the constant rate
+	}
 	last := &piece.Samples[len(piece.Samples)-1]
-	if tail := job.Rescale(e.seg.End-times[len(times)-1], p.Timebase, scale); tail > 0 && tail < 1<<31 {
+	if tail := wanted.end - shown[len(shown)-1]; tail > 0 && tail < 1<<31 {
 		last.Duration = uint32(tail)
 	}
+	piece.Track.Entry = withLight(piece.Track.Entry, r, p)
 	info, err := putPiece(ctx, e.Scratch, key, piece, f, extents)
-	facts.Size, facts.Header = info.Size, info.Size-piece.Bytes
+	facts.PieceFacts = job.PieceFacts{Key: key, Size: info.Size, Header: info.Size - piece.Bytes}
+	facts.Frames, facts.First, facts.Final = len(shown), job.Ticks(shown[0]), job.Ticks(shown[len(shown)-1])
 	return facts, err
-}
-
-// bounds are where the segment begins and ends on the timeline of what the encoder wrote; nil where it is open.
-func (e *encode) bounds(scale job.Timebase) (from, to *int64) {
-	at := func(t job.Ticks) *int64 {
-		return new(int64(job.Rescale(t, e.job.Source.Picture.Timebase, scale)) + ffmpeg.Offset*scale.Den)
-	}
-	if e.seg.Index > 0 {
-		from = at(e.seg.Start)
-	}
-	if !e.seg.Last {
-		to = at(e.seg.End)
-	}
-	return from, to
-}
-
-// sameTimes proves frames in = frames out: what the encoder wrote shows a frame at each of the times that were decoded,
-// and no other. A damaged source may decode to several frames at one time; each then is a tick after the one before, for
-// no file can show two at once.
-func sameTimes(got []int64, want []job.Ticks, from, to job.Timebase, origin job.Ticks) error {
-	if len(got) != len(want) {
-		return fault.New(fault.Corrupt, "%d frames were decoded and %d encoded", len(want), len(got))
-	}
-	for i, t := range want {
-		at := job.Rescale(t, from, to)
-		if i > 0 && t <= want[i-1] {
-			at = max(at, job.Ticks(got[i-1])+origin+1)
-		}
-		if g := job.Ticks(got[i]) + origin; g != at {
-			return fault.New(fault.Corrupt, "frame %d was decoded for tick %d of %v and encoded for tick %d of %v", i, t, from, g, to)
-		}
-	}
-	return nil
 }
 
 // putPiece streams a piece, its header and then the samples from where they lie in f, into a store.

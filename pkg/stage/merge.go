@@ -66,9 +66,7 @@ func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
 	facts.Tracks = len(m.out.Sounds) + len(m.texts())
 	if m.out.Rendition >= 0 {
 		facts.Tracks++
-		for _, v := range m.video {
-			facts.Frames += v.Frames
-		}
+		facts.Frames = m.picture().Samples
 		if facts.Frames == 0 {
 			return facts, fault.New(fault.Corrupt, "no frame of the source could be decoded")
 		}
@@ -153,8 +151,8 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 	if m.out.Rendition >= 0 {
 		movie.Tracks = append(movie.Tracks, isobmff.MovieTrack{Track: isobmff.Track{Enabled: true}, Delay: m.picture().First})
 		for i, v := range m.video {
-			if len(v.Pieces) > 0 {
-				parts = append(parts, part{name: job.VideoUnit(i), facts: v.Pieces[m.out.Rendition]})
+			if len(v.Pieces) > 0 && v.Pieces[m.out.Rendition].Frames > 0 {
+				parts = append(parts, part{name: job.VideoUnit(i), facts: v.Pieces[m.out.Rendition].PieceFacts})
 			}
 		}
 	}
@@ -287,23 +285,19 @@ func (m *merge) enabled(sound int) bool {
 	return sound == m.out.Sounds[0]
 }
 
-// picture is the output's timeline of the picture: what the workers reported, in ticks of the picture's timescale.
+// picture is the output's timeline of the picture: what the workers reported, in ticks of its rendition's clock.
 func (m *merge) picture() isobmff.Expected {
 	e := isobmff.Expected{Handler: "vide"}
-	p := m.job.Source.Picture
-	scale := job.Timebase{Num: 1, Den: p.Timebase.Den}
-	at := func(t job.Ticks) int64 {
-		return int64(job.Rescale(t, p.Timebase, scale) - m.job.Source.Origin.In(scale))
-	}
 	for _, v := range m.video {
-		if v.Frames == 0 {
+		if len(v.Pieces) == 0 || v.Pieces[m.out.Rendition].Frames == 0 {
 			continue
 		}
+		piece := v.Pieces[m.out.Rendition]
 		if e.Samples == 0 {
-			e.First = at(v.First)
+			e.First = int64(piece.First)
 		}
-		e.Samples += v.Frames
-		e.Last = at(v.Final)
+		e.Samples += piece.Frames
+		e.Last = int64(piece.Final)
 	}
 	return e
 }

@@ -44,13 +44,14 @@ func TestAJumpOfTheClockIsNoticed(t *testing.T) {
 func TestTwoFramesAtOneTimeAreATickApart(t *testing.T) {
 	t.Parallel()
 	tick := job.Timebase{Num: 1, Den: 90_000}
-	want := []job.Ticks{3750, 7500, 7500, 11250}
-	if err := sameTimes([]int64{3750, 7500, 7501, 11250}, want, tick, tick, 0); err != nil {
+	times := []job.Ticks{3750, 7500, 7500, 11250}
+	want := moments{times: shownAt(times, tick, tick, 0)}
+	if err := want.check([]int64{3750, 7500, 7501, 11250}); err != nil {
 		t.Error(err)
 	}
 	for _, got := range [][]int64{{3750, 7500, 7502, 11250}, {3750, 7501, 7502, 11250}, {3750, 7500, 7501, 11251}, {3750, 7500, 11250}} {
-		if sameTimes(got, want, tick, tick, 0) == nil {
-			t.Errorf("%v passes for %v", got, want)
+		if want.check(got) == nil {
+			t.Errorf("%v passes for %v", got, times)
 		}
 	}
 }
