@@ -52,8 +52,8 @@ func TestArgumentsBecomeARequest(t *testing.T) {
 			`{"source":"/in/a b#.mov","destination":"/out","outputs":[{"name":"x","container":"mkv"}],"retention":{"hours":168}}`,
 		},
 		{
-			"a.mp4|-o|/o/b.mp4|--codec|h265|--crf|0|--preset|slow|--height|720|--audio|opus|--audio-bitrate|96k|--segment|1m5s|--jobs|3|--threads|4", "",
-			`{"source":"DIR/a.mp4","destination":"/o","outputs":[{"name":"b","container":"mp4","video":[{"codec":"h265","height":720,"crf":0,"preset":"slow"}],` +
+			"a.mp4|-o|/o/b.mp4|--codec|h265|--crf|0|--preset|slow|--height|720|--upscale|--fps|29.97|--interlaced|keep|--audio|opus|--audio-bitrate|96k|--segment|1m5s|--jobs|3|--threads|4", "",
+			`{"source":"DIR/a.mp4","destination":"/o","outputs":[{"name":"b","container":"mp4","video":[{"codec":"h265","height":720,"upscale":true,"interlaced":"keep","frameRate":"30000/1001","crf":0,"preset":"slow"}],` +
 				`"audio":{"codec":"opus","bitrate":"96k"}}],"segment":{"seconds":65},"compute":{"concurrency":3,"threads":4},"retention":{"hours":168}}`,
 		},
 		{
@@ -145,6 +145,8 @@ func TestWrongRequestsAreToldInTheUsersWords(t *testing.T) {
 		{"in.mp4|-o|o.mp4|--jobs|0|--threads|0", "--jobs: 0 is too small; leave it out for the default\n--threads: 0 is too small; leave it out for the default"},
 		{"in.mp4|-o|o.mp4|--jobs|-1|--threads|65", "--jobs: -1 is outside 1 to 10000\n--threads: 65 is outside 1 to 64"},
 		{"in.mp4|-o|o.mp4|--height|8", "--height: 8 is outside 16 to 8640"},
+		{"in.mp4|-o|o.mp4|--fps|30/0", `--fps: "30/0" is not a frame rate such as 25 or 30000/1001`},
+		{"in.mp4|-o|o.mp4|--interlaced|drop|--upscale", "--interlaced: \"drop\" is none of deinterlace, keep\n--upscale: means nothing without height"},
 		{"in.mp4|-o|o.mp4|--preset|warp|--codec|av1", `--preset: "warp" is not a preset of av1; these are: 0 (slow) to 13 (fast)`},
 		{"in.mp4|-o|o.mov", "--output: .mov is not a container that mapreel writes; choose .mp4, .mkv or .webm"},
 		{"in.mp4|-o|o", "--output: o has no extension; .mp4, .mkv or .webm chooses the container"},

@@ -32,20 +32,20 @@ type seam struct {
 
 // seam of the rendition's encoder at the ends of v. The first segment has no past and the last no future.
 func (v Video) seam(r Rendition) seam {
-	v = v.on(r)
-	s := seam{frames: v.Frames}
+	on := v.on(r)
+	s := seam{frames: on.Frames}
 	adapts := !r.GPU && (r.Codec == "h264" || r.Codec == "h265")
 	// The copies' way through the filter interleave is counted in microseconds, so ticks must not be finer.
-	if !v.Beyond || !adapts || v.frameTicks(r) == 0 || v.Timebase.Num > math.MaxInt64/1_000_000 || v.Timebase.Num*1_000_000 < v.Timebase.Den {
+	if !v.Beyond || !adapts || on.frameTicks(r) == 0 || on.Timebase.Num > math.MaxInt64/1_000_000 || on.Timebase.Num*1_000_000 < on.Timebase.Den {
 		return s
 	}
-	if us, ok := v.floorMicros(v.Start); ok {
-		length, _ := v.Timebase.ceilMicros(leadFrames * v.frameTicks(r))
+	if us, ok := on.floorMicros(on.Start); ok {
+		length, _ := on.Timebase.ceilMicros(leadFrames * on.frameTicks(r))
 		if us-length > -Offset*1_000_000 { // before that there is no time
 			s.lead = leadFrames
 		}
 	}
-	if _, ok := v.floorMicros(v.End); ok {
+	if _, ok := on.floorMicros(on.End); ok {
 		s.tail = r.lookAhead()
 	}
 	return s
@@ -68,11 +68,11 @@ func (v Video) on(r Rendition) Video {
 // ends is where the rendition's encoder sees no further, on its own clock: End, or later by what it looks ahead.
 func (v Video) ends(r Rendition) *int64 {
 	tail := int64(v.seam(r).tail)
-	v = v.on(r)
-	if v.End == nil || *v.End > math.MaxInt64-tail*v.frameTicks(r) {
-		return v.End
+	on := v.on(r)
+	if on.End == nil || *on.End > math.MaxInt64-tail*on.frameTicks(r) {
+		return on.End
 	}
-	return new(*v.End + tail*v.frameTicks(r))
+	return new(*on.End + tail*on.frameTicks(r))
 }
 
 // lookAhead is how many frames x264 looks ahead by default (x264_param_default_preset), 0 for encoders that do not look
@@ -130,23 +130,23 @@ func (v Video) precede(i int) string {
 	if s.lead == 0 {
 		return ""
 	}
-	v = v.on(r)
+	on := v.on(r)
 	return fmt.Sprintf(",split[a%[1]d][b%[1]d];[a%[1]d]trim=end_frame=1,loop=loop=%[2]d:size=1:start=0,"+
 		"setpts=%[3]d+N*%[4]d[c%[1]d];[c%[1]d][b%[1]d]interleave,settb=%[5]s",
-		i, s.lead-1, *v.Start-int64(s.lead)*v.frameTicks(r), v.frameTicks(r), v.Timebase)
+		i, s.lead-1, *on.Start-int64(s.lead)*on.frameTicks(r), on.frameTicks(r), on.Timebase)
 }
 
 // keyframes forces one where the segment begins and one where it ends.
 func (v Video) keyframes(r Rendition) []string {
 	s := v.seam(r)
-	v = v.on(r)
+	on := v.on(r)
 	var at string
 	if s.lead > 0 {
-		us, _ := v.floorMicros(v.Start)
+		us, _ := on.floorMicros(on.Start)
 		at = seconds(us)
 	}
 	if s.tail > 0 {
-		us, _ := v.floorMicros(v.End)
+		us, _ := on.floorMicros(on.End)
 		if at != "" {
 			at += ","
 		}

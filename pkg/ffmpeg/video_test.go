@@ -99,6 +99,41 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 			},
 		},
 		{
+			name: "fields kept beside a constant rate with HDR made to fit, from three pieces of Split",
+			v: Video{
+				Input:    Input{Location: "b.mp4", Previous: "a.mp4", Next: "c.mp4", Demuxer: "mov", Late: Offset},
+				Timebase: Rational{1, 12800}, Start: &start, End: &end, Threads: 2,
+				Renditions: []Rendition{
+					{
+						Codec: "h264", CRF: 21, Preset: "ultrafast", Width: 160, Height: 88, Crop: Size{160, 88}, PixelFormat: "yuv420p",
+						Interlaced: "tff", Color: Color{Range: "pc"}, Path: "a.mp4",
+					},
+					{
+						Codec: "av1", CRF: 30, Preset: "8", Width: 16, Height: 90, Frame: Size{64, 90}, PixelFormat: "yuv420p10le", Deinterlace: true,
+						FromRGB: true, ToneMap: &ToneMap{From: Color{Transfer: "smpte2084", Range: "tv"}, Peak: 1000},
+						Grid: &Grid{Rate: Rational{30, 1}, Origin: 12800, First: 3, End: new(int64(7)), Scale: 15360}, Path: "b.mp4",
+					},
+				},
+			},
+			want: []string{
+				common, "-filter_complex_threads 2 -threads 2 -protocol_whitelist file,concat -itsoffset -10 -f mov",
+				"-i concat:file:a.mp4|file:b.mp4|file:c.mp4 -filter_complex",
+				"[0:0]" + mark + ",split=2[s0][s1];" +
+					"[s0]trim=start_pts=12800:end_pts=135680,crop=160:88:0:0,scale=160:88:flags=bicubic:in_range=pc:out_range=pc:interl=1," +
+					"format=yuv420p,setparams=field_mode=tff:range=pc[v0];" +
+					"[s1]bwdif=mode=send_frame:deint=interlaced,settb=1/12800,setpts=PTS-(12800),fps=fps=30/1:start_time=0:round=near," +
+					"tpad=stop=-1:stop_mode=clone,trim=start_pts=3:end_pts=7," +
+					"setparams=range=tv:color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc,zscale=t=linear:npl=203,format=gbrpf32le," +
+					"zscale=p=bt709,tonemap=tonemap=mobius:desat=0:peak=4.92,zscale=t=bt709:m=bt709:r=tv:dither=ordered," +
+					"scale=16:90:flags=bicubic:out_color_matrix=bt709:out_range=tv,format=yuv420p10le,pad=64:90:(ow-iw)/2:(oh-ih)/2[v1]",
+				"-map [v0]", before, "-c:v libx264 -preset ultrafast -crf 21 -threads 2 -x264-params sync-lookahead=0",
+				strings.Replace(after, "+bitexact -video", "+bitexact+ildct+ilme -video", 1), "file:a.mp4",
+				"-map [v1]", strings.Replace(before, "1:12800", "1:30", 1), "-c:v libsvtav1 -preset 8 -crf 30 -g 4 -svtav1-params irefresh-type=2:lp=2",
+				strings.Replace(after, "12800", "15360", 1), "file:b.mp4",
+			},
+			odd: map[string]string{},
+		},
+		{
 			name: "NVENC from a piece of Split, with the piece after it",
 			v: Video{
 				Input: Input{Location: "/s/000001.mp4", Demuxer: "mov", Next: "/s/000002.mp4", Late: Offset}, Timebase: Rational{1, 12800},

@@ -108,7 +108,7 @@ func id(t *testing.T, r job.Request, src job.Source, encoder string) string {
 
 func TestIDStaysWhatItWas(t *testing.T) {
 	// Where this fails, jobs that a user began with an older mapreel are not continued. Is that what you want?
-	if got, want := id(t, full(t), film, "ffmpeg 5.1.6"), "e8f8a1f1d97ee1fd0d95"; got != want {
+	if got, want := id(t, full(t), film, "ffmpeg 5.1.6"), "6c408775cfe9d0dc1bcc"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -1,0 +1,125 @@
+package plan_test
+
+import (
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/plan"
+	"pgregory.net/rapid"
+)
+
+func TestWhatBecomesOfAPicture(t *testing.T) {
+	film := func(change func(*job.Picture)) job.Picture {
+		p := job.Picture{Width: 1920, Height: 1080, Timebase: job.Timebase{Num: 1, Den: 1000}, PixelFormat: "yuv420p", Depth: 8}
+		change(&p)
+		return p
+	}
+	hdr := film(func(p *job.Picture) {
+		p.PixelFormat, p.Depth, p.Color.Transfer = "yuv420p10le", 10, "smpte2084"
+	})
+	fields := film(func(p *job.Picture) { p.Height, p.Interlaced = 1082, "tff" })
+	sized := func(width, height int) job.Picture {
+		return film(func(p *job.Picture) { p.Width, p.Height = width, height })
+	}
+	base := job.Rendition{Codec: job.H264, CRF: 21, Preset: "medium", Width: 1920, Height: 1080, PixelFormat: "yuv420p"}
+	for _, c := range []struct {
+		name           string
+		p              job.Picture
+		container      string
+		video, compute string
+		want           func(*job.Rendition)
+		warning        string // a part of it; "" for none
+	}{
+		{"as it is", film(func(*job.Picture) {}), "mp4", `{}`, "", func(*job.Rendition) {}, ""},
+		{"HDR in H.264", hdr, "mp4", `{}`, "", func(r *job.Rendition) { r.ToneMap = true }, "tone-mapped"},
+		{"HDR in AV1", hdr, "mp4", `{"codec": "av1"}`, "", func(r *job.Rendition) {
+			r.Codec, r.CRF, r.Preset, r.PixelFormat = job.AV1, 32, "8", "yuv420p10le"
+		}, ""},
+		{"HDR on a GPU", hdr, "mp4", `{"codec": "h265"}`, `, "compute": {"gpu": true}`, func(r *job.Rendition) {
+			r.Codec, r.CRF, r.Preset, r.PixelFormat = job.H265, 24, "p4", "p010le"
+		}, ""},
+		{"10 bits without HDR in H.264", film(func(p *job.Picture) { p.Depth = 10 }), "mp4", `{}`, "", func(*job.Rendition) {}, "has 10 bits"},
+		{"colour for each pixel", film(func(p *job.Picture) { p.PixelFormat = "yuv444p" }), "mp4", `{}`, "", func(*job.Rendition) {}, "yuv444p"},
+		{"anamorphic and turned", film(func(p *job.Picture) { p.Rotation, p.SampleAspect = 90, job.Timebase{Num: 4, Den: 3} }), "mp4", `{}`, "", func(r *job.Rendition) {
+			r.Width, r.Height, r.SampleAspect = 1080, 1920, job.Timebase{Num: 3, Den: 4}
+		}, ""},
+		{"fields", fields, "mp4", `{}`, "", func(r *job.Rendition) { r.Height, r.Deinterlace = 1082, true }, ""},
+		{"fields that are kept", fields, "mp4", `{"interlaced": "keep"}`, "", func(r *job.Rendition) {
+			r.Interlaced, r.Crop = "tff", job.Size{Width: 1920, Height: 1080}
+		}, ""},
+		{"fields that HEVC cannot name", fields, "mp4", `{"codec": "h265", "interlaced": "keep"}`, "", func(r *job.Rendition) {
+			r.Codec, r.CRF, r.Height = job.H265, 24, 1082
+		}, "woven"},
+		{"odd", sized(161, 91), "mp4", `{}`, "", func(r *job.Rendition) {
+			r.Width, r.Height, r.Crop = 160, 90, job.Size{Width: 160, Height: 90}
+		}, ""},
+		{"one row", sized(63, 1), "mp4", `{}`, "", func(r *job.Rendition) {
+			r.Width, r.Height, r.Crop, r.Inner = 62, 2, job.Size{Width: 62, Height: 1}, job.Size{Width: 62, Height: 1}
+		}, "black is added"},
+		{"tiny in AV1", sized(16, 100), "mp4", `{"codec": "av1"}`, "", func(r *job.Rendition) {
+			r.Codec, r.CRF, r.Preset, r.Width, r.Height, r.Inner = job.AV1, 32, "8", 64, 100, job.Size{Width: 16, Height: 100}
+		}, "64x100"},
+		{"enlarged", sized(640, 360), "mp4", `{"height": 720, "upscale": true}`, "", func(r *job.Rendition) { r.Width, r.Height = 1280, 720 }, ""},
+		{"constant rate", sized(640, 360), "mp4", `{"frameRate": 29.97}`, "", func(r *job.Rendition) {
+			r.Width, r.Height, r.Rate = 640, 360, job.Timebase{Num: 30000, Den: 1001}
+		}, ""},
+	} {
+		src := job.Source{URL: "/in/a.mkv", Size: 1, Version: "1", Picture: &c.p}
+		j := planned(t, src, `{"name": "a", "container": "`+c.container+`", "video": [`+c.video+`]}`, c.compute)
+		want := base
+		c.want(&want)
+		if diff := cmp.Diff(want, j.Renditions[0]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+		if said := strings.Join(j.Warnings, "; "); (c.warning == "") != (said == "") || !strings.Contains(said, c.warning) {
+			t.Errorf("%s warns %q, want %q", c.name, said, c.warning)
+		}
+	}
+}
+
+// Each frame of a constant rate belongs to the one segment in which its moment lies.
+func TestSegmentsShareTheFramesOfAConstantRate(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rate := rapid.SampledFrom([]job.Timebase{{Num: 30, Den: 1}, {Num: 30000, Den: 1001}, {Num: 25, Den: 2}, {Num: 1, Den: 60}}).Draw(t, "rate")
+		p := job.Picture{
+			Timebase: rapid.SampledFrom([]job.Timebase{{Num: 1, Den: 1000}, {Num: 1, Den: 12800}, {Num: 1001, Den: 30000}, {Num: 1, Den: 90000}}).Draw(t, "timebase"),
+			Start:    job.Ticks(rapid.Int64Range(-1<<33, 1<<33).Draw(t, "start")),
+		}
+		p.End = p.Start + p.Timebase.Ticks(100*time.Second)
+		cuts := rapid.SliceOfNDistinct(rapid.Int64Range(int64(p.Start)+1, int64(p.End)-1), 1, 8, rapid.ID).Draw(t, "cuts")
+		slices.Sort(cuts)
+		moment := func(k int64) *big.Rat { // of frame k, in ticks after Start
+			m := new(big.Rat).SetFrac64(k, rate.Num)
+			return m.Mul(m, new(big.Rat).SetFrac64(rate.Den, p.Timebase.Num)).Mul(m, new(big.Rat).SetInt64(p.Timebase.Den))
+		}
+		next, start := int64(0), p.Start
+		for i := range len(cuts) + 1 {
+			seg := job.Segment{Index: i, Start: start, End: p.End, Last: i == len(cuts)}
+			if !seg.Last {
+				seg.End = job.Ticks(cuts[i])
+			}
+			g := plan.GridOf(rate, p, seg)
+			if g.First != next {
+				t.Fatalf("segment %d begins with frame %d, the one before ends at %d", i, g.First, next)
+			}
+			if seg.Last {
+				break
+			}
+			for k := max(g.First, g.Next-1); k <= g.Next; k++ { // the last within and the first beyond
+				within := moment(k).Cmp(new(big.Rat).SetInt64(int64(seg.End-p.Start))) < 0
+				if within != (k < g.Next) {
+					t.Fatalf("frame %d at %v: segment %d has frames %d to %d and ends at %d", k, moment(k), i, g.First, g.Next, seg.End-p.Start)
+				}
+			}
+			if at := moment(g.Base); !at.IsInt() || at.Num().Int64() != int64(g.Origin-p.Start) || g.Base > g.First {
+				t.Fatalf("segment %d counts from frame %d at %v, taken for tick %d", i, g.Base, at, g.Origin-p.Start)
+			}
+			next, start = g.Next, seg.End
+		}
+	})
+}
