@@ -53,7 +53,7 @@ func TestArgumentsBecomeARequest(t *testing.T) {
 		},
 		{
 			"a.mp4|-o|/o/b.mp4|--codec|h265|--crf|0|--preset|slow|--height|720|--upscale|--fps|29.97|--interlaced|keep|--audio|opus|--audio-bitrate|96k|--segment|1m5s|--jobs|3|--threads|4", "",
-			`{"source":"DIR/a.mp4","destination":"/o","outputs":[{"name":"b","container":"mp4","video":[{"codec":"h265","height":720,"upscale":true,"interlaced":"keep","frameRate":"30000/1001","crf":0,"preset":"slow"}],` +
+			`{"source":"DIR/a.mp4","destination":"/o","outputs":[{"name":"b","container":"mp4","video":[{"codec":"h265","height":720,"crf":0,"upscale":true,"interlaced":"keep","frameRate":"30000/1001","preset":"slow"}],` +
 				`"audio":{"codec":"opus","bitrate":"96k"}}],"segment":{"seconds":65},"compute":{"concurrency":3,"threads":4},"retention":{"hours":168}}`,
 		},
 		{
