@@ -1,11 +1,10 @@
 package s3blob
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strings"
 
@@ -19,8 +18,8 @@ import (
 )
 
 // Compose publishes an object made of parts. Ranges of 5 MiB or more of stores that share this one's client are copied
-// by S3; the rest passes through this process, up to Options.Transfers pieces of at most 10 MiB at a time (more in
-// proportion for objects above 48 GiB).
+// by S3; the rest is streamed through this process, up to Options.Gathers pieces at a time, which holds some buffers
+// of a connection for each of them, whatever their size.
 func (s *Store) Compose(ctx context.Context, key string, parts []blob.Part) (blob.Info, error) {
 	name, err := s.begin(ctx, "compose", key)
 	if err != nil {
@@ -54,17 +53,15 @@ func (s *Store) canCopy(p blob.Part) bool {
 
 // putWhole writes what fits into one request.
 func (s *Store) putWhole(ctx context.Context, name, key string, pieces []piece) (*string, error) {
-	var body []byte
+	var whole piece
 	if len(pieces) > 0 {
-		var err error
-		if body, err = pieces[0].read(ctx); err != nil {
-			return nil, err
-		}
+		whole = pieces[0]
 	}
+	body := gather(ctx, whole)
 	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: &name, Body: bytes.NewReader(body), ContentType: contentType(key),
+		Bucket: &s.bucket, Key: &name, Body: body, ContentLength: &whole.size, ContentType: contentType(key),
 	})
-	if err != nil {
+	if err := cmp.Or(body.finish(), err); err != nil {
 		return nil, err
 	}
 	return out.ETag, nil
@@ -86,7 +83,7 @@ func (s *Store) upload(ctx context.Context, name, key string, pieces []piece) (e
 	done := make([]types.CompletedPart, len(pieces))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(s.options.Copies)
-	gathering := make(chan struct{}, s.options.Transfers) // bounds the memory
+	gathering := make(chan struct{}, s.options.Gathers)
 	for i, p := range pieces {
 		group.Go(func() error {
 			number := int32(i + 1) //nolint:gosec // there are maxParts at most
@@ -134,14 +131,11 @@ func (s *Store) sendPiece(
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	body, err := p.read(ctx)
-	if err != nil {
-		return nil, err
-	}
+	body := gather(ctx, p)
 	out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
-		Bucket: &s.bucket, Key: &name, UploadId: upload, PartNumber: &number, Body: bytes.NewReader(body),
+		Bucket: &s.bucket, Key: &name, UploadId: upload, PartNumber: &number, Body: body, ContentLength: &p.size,
 	})
-	if err != nil {
+	if err := cmp.Or(body.finish(), err); err != nil { // the SDK's would wrap it, or say only that it stopped
 		return nil, err
 	}
 	return out.ETag, nil
@@ -180,48 +174,4 @@ func short(p blob.Part, got int64) error {
 // escape encodes what S3 decodes from a copy source: everything but slashes and what is never encoded.
 func escape(name string) string {
 	return strings.NewReplacer("+", "%20", "%2F", "/").Replace(url.QueryEscape(name))
-}
-
-// read gathers the piece's bytes.
-func (p piece) read(ctx context.Context) ([]byte, error) {
-	body := make([]byte, p.size)
-	at := 0
-	for _, part := range p.parts {
-		copy(body[at:], part.Bytes)
-		at += int(part.Size())
-	}
-	for _, f := range planFetches(p.parts) {
-		if err := f.read(ctx, body); err != nil {
-			return nil, err
-		}
-	}
-	return body, nil
-}
-
-// read puts the ranges where they belong in body.
-func (f fetch) read(ctx context.Context, body []byte) error {
-	r, err := f.from.Open(ctx, f.key, f.offset(), f.end()-f.offset())
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	next := f.offset()
-	for _, want := range f.ranges {
-		part := blob.Part{From: f.from, Key: f.key, Offset: want.offset, Length: want.length}
-		skipped, err := io.CopyN(io.Discard, r, want.offset-next)
-		if err == nil {
-			var n int
-			n, err = io.ReadFull(r, body[want.at:want.at+want.length])
-			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && fault.KindOf(err) == fault.Internal {
-				return short(part, int64(n))
-			}
-		} else if errors.Is(err, io.EOF) {
-			return short(part, next+skipped-want.offset)
-		}
-		if err != nil {
-			return fmt.Errorf("read %q: %w", f.key, err)
-		}
-		next = want.offset + want.length
-	}
-	return nil
 }

@@ -3,22 +3,30 @@ package s3blob
 import (
 	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// S3's limits on a multipart upload, from "Amazon S3 multipart upload limits" in its user guide.
+// S3's limits on a multipart upload, from "Amazon S3 multipart upload limits" in its user guide
+// (docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 const (
-	minPart   = 5 << 20 // but for the last
-	maxPart   = 5 << 30
-	maxParts  = 10_000
-	maxObject = 5 << 40
+	minPart  = 5 << 20 // but for the last
+	maxPart  = 5 << 30
+	maxParts = 10_000
+
+	// maxObject is 48.8 TiB since December 2025, which is what as many of the largest parts hold. It was 5 TiB before.
+	maxObject = maxParts * maxPart
 )
 
 const (
 	// copyPart is the size above which a copy is split so that S3 copies it in parallel.
 	copyPart = 256 << 20
+
+	// gatherPart is the size above which what is gathered is split so that it is sent in parallel. It is streamed, so
+	// this is no question of memory: a part is what must be sent again when a connection breaks.
+	gatherPart = 16 << 20
 
 	// maxGap is how many bytes are read and thrown away rather than asking S3 a second time for what follows them: about
 	// what a connection within AWS carries while S3 finds the object.
@@ -34,33 +42,35 @@ type piece struct {
 }
 
 // planPieces arranges parts, of size bytes altogether, as the pieces of an upload: all but the last are of minPart or
-// more, none is above maxPart, and there are maxParts at most. canCopy says which parts S3 can copy. What is gathered
-// is of 2×unit at most, where unit is minPart for objects up to 48 GiB and grows with larger ones.
+// more, none is above maxPart, and there are maxParts at most. canCopy says which parts S3 can copy. As few bytes as
+// these limits allow are gathered.
 //
-// A range that is large enough is copied as it is. What is too small is gathered; where that is still too small when a
-// large range follows, it takes the head of that range, or all of it when too little would be left to copy. So for the
-// usual film, segments of some megabytes with sound between, S3 copies every other segment or all but five megabytes of
-// each, depending on their size.
+// Where that gives too many pieces, all are made larger, as little as will do: of a film of 200 GB whose 10,000 segments
+// have some 20 MB each, only the smallest segment is gathered, not every one below the mean.
 func planPieces(parts []blob.Part, size int64, canCopy func(blob.Part) bool) ([]piece, error) {
 	if size > maxObject {
 		return nil, &fault.Error{
-			Kind: fault.Unsupported, What: "the object would be larger than the 5 TiB that S3 allows",
+			Kind: fault.Unsupported, What: "the object would be larger than the 48.8 TiB that S3 allows",
 			Hint: "use a lower bitrate, or HLS or DASH, whose files are small",
 		}
 	}
-	p := planner{unit: unitFor(size)}
-	for run := range slices.Values(joinRuns(parts)) {
-		if canCopy(run) && run.Length >= p.unit {
-			p.copy(run)
-		} else {
-			p.gather(run)
-		}
+	runs := joinRuns(parts)
+	least := func(unit int64) []piece { return arrange(runs, unit, canCopy) }
+	if pieces := least(minPart); len(pieces) <= maxParts {
+		return pieces, nil
 	}
-	p.flush()
-	return p.pieces, nil
+	// With pieces of unitFor(size) at least there are never too many, but where halves of what is too large for one are
+	// too small. A hundredth more or less does not matter.
+	enough := unitFor(size)
+	step := max((enough-minPart)/128, 1)
+	n := sort.Search(int((enough-minPart)/step)+1, func(i int) bool { return len(least(minPart+int64(i)*step)) <= maxParts })
+	if pieces := least(min(minPart+int64(n)*step, enough)); len(pieces) <= maxParts {
+		return pieces, nil
+	}
+	return slicePieces(runs, size, canCopy), nil
 }
 
-// unitFor is the least size of a piece: S3's, or more for an object that would have too many of those.
+// unitFor is the least size that pieces may all have: S3's, or more for an object that would have too many of those.
 func unitFor(size int64) int64 {
 	return max(minPart, (size+maxParts-2)/(maxParts-1)) // one piece, the last, may be smaller
 }
@@ -82,59 +92,168 @@ func joinRuns(parts []blob.Part) []blob.Part {
 	return runs
 }
 
-type planner struct {
-	unit    int64
-	pieces  []piece
-	waiting piece // gathered, not yet a piece
+// choice is one way to arrange the runs up to one that S3 copies.
+type choice struct {
+	before *choice // up to the copied run before it; nil where there is none
+	run    int     // the copied one
+	head   int64   // bytes at its start that are gathered with what comes before it
+	tail   int64   // bytes at the end of the copied run before it that are gathered, too
+	spare  int64   // bytes at its end that may be, with what comes after it
+	cost   int64   // bytes gathered so far
 }
 
-// copy arranges a run of at least unit bytes that S3 can copy.
-func (p *planner) copy(run blob.Part) {
-	if missing := p.unit - p.waiting.size; p.waiting.size > 0 && missing > 0 {
-		if run.Length-missing < p.unit { // too little would be left
-			p.add(run)
-			return
+// maxChoices is how many choices are kept for each run. Two, rarely three, are all that there are.
+const maxChoices = 8
+
+// arrange makes pieces of unit bytes or more, the last one excepted, and gathers as few bytes as that allows.
+//
+// What lies between two copied runs is gathered. Where that is less than unit, the runs give of their ends what is missing:
+// of the earlier one first, for nobody else can use its bytes. Which runs are worth copying then follows by dynamic
+// programming: to leave out a run that could be copied makes what is gathered large enough by itself, so the best way up to
+// a run comes either from the one just before it, or from the best way up to any earlier one.
+func arrange(runs []blob.Part, unit int64, canCopy func(blob.Part) bool) []piece {
+	var total int64
+	for _, r := range runs {
+		total += r.Size()
+	}
+	var previous []*choice // of the candidate before, the cheapest first
+	after := int64(0)      // bytes up to the end of that candidate
+	var skipped *choice    // the cheapest way up to a candidate before that one, nil to gather all
+	skippedAt := int64(0)  // what it costs, less the bytes up to its end
+	first := true
+	var best *choice
+	bestCost := total
+	at := int64(0)
+	for i, r := range runs {
+		start := at
+		at += r.Size()
+		keep := unit
+		if i == len(runs)-1 {
+			keep = 1
 		}
-		head, tail := split(run, missing)
-		p.add(head)
-		run = tail
-	}
-	p.flush()
-	largest := max(copyPart, 2*p.unit) // so that halves are units at least
-	for n := (run.Length + largest - 1) / largest; n > 0; n-- {
-		head, tail := split(run, run.Length/n)
-		p.pieces = append(p.pieces, piece{copied: true, parts: []blob.Part{head}, size: head.Length})
-		run = tail
-	}
-}
-
-// gather arranges a run that has to pass through this process.
-func (p *planner) gather(run blob.Part) {
-	for limit := 2 * p.unit; p.waiting.size+run.Size() > limit; {
-		if p.waiting.size >= p.unit {
-			p.flush()
+		if !canCopy(r) || r.Length < keep {
 			continue
 		}
-		head, tail := split(run, limit-p.waiting.size)
-		p.add(head)
-		p.flush()
-		run = tail
+		spare := r.Length - keep
+		var now []*choice
+		extend := func(before *choice, gap, left, cost int64) {
+			missing := int64(0)
+			if gap > 0 {
+				missing = max(unit-gap, 0)
+			}
+			tail := min(missing, left)
+			if head := missing - tail; head <= spare {
+				now = append(now, &choice{before, i, head, tail, spare - head, cost + gap + missing})
+			}
+		}
+		if first {
+			extend(nil, start, 0, 0)
+		} else {
+			for _, c := range previous {
+				extend(c, start-after, c.spare, c.cost)
+			}
+			now = append(now, &choice{before: skipped, run: i, spare: spare, cost: skippedAt + start})
+		}
+		slices.SortStableFunc(now, func(a, b *choice) int { return cmp.Or(cmp.Compare(a.cost, b.cost), cmp.Compare(b.spare, a.spare)) })
+		kept := now[:0]
+		for _, c := range now {
+			if n := len(kept); n == 0 || c.spare > kept[n-1].spare && n < maxChoices {
+				kept = append(kept, c)
+			}
+		}
+		if len(previous) > 0 && previous[0].cost-after < skippedAt {
+			skipped, skippedAt = previous[0], previous[0].cost-after
+		}
+		if len(kept) > 0 && kept[0].cost+total-at < bestCost {
+			best, bestCost = kept[0], kept[0].cost+total-at
+		}
+		previous, after, first = kept, at, false
 	}
-	p.add(run)
+	return best.pieces(runs, unit)
 }
 
-func (p *planner) add(run blob.Part) {
-	if run.Size() > 0 {
-		p.waiting.parts = append(p.waiting.parts, run)
-		p.waiting.size += run.Size()
+// pieces are the upload that a choice, nil for none, makes of the runs.
+func (c *choice) pieces(runs []blob.Part, unit int64) []piece {
+	var copies []*choice
+	for ; c != nil; c = c.before {
+		copies = append(copies, c)
 	}
+	slices.Reverse(copies)
+	var pieces []piece
+	var waiting piece // gathered, not yet pieces
+	add := func(p blob.Part) {
+		if p.Size() > 0 {
+			waiting.parts, waiting.size = append(waiting.parts, p), waiting.size+p.Size()
+		}
+	}
+	for i, r := range runs {
+		if len(copies) == 0 || copies[0].run != i {
+			add(r)
+			continue
+		}
+		head, middle := split(r, copies[0].head)
+		copies = copies[1:]
+		var tail blob.Part
+		if len(copies) > 0 && copies[0].tail > 0 {
+			middle, tail = split(middle, middle.Length-copies[0].tail)
+		}
+		add(head)
+		pieces = append(pieces, waiting.divide(gatherPart, unit)...)
+		pieces = append(pieces, piece{copied: true, parts: []blob.Part{middle}, size: middle.Length}.divide(copyPart, unit)...)
+		waiting = piece{}
+		add(tail)
+	}
+	return append(pieces, waiting.divide(gatherPart, unit)...)
 }
 
-func (p *planner) flush() {
-	if p.waiting.size > 0 {
-		p.pieces = append(p.pieces, p.waiting)
-		p.waiting = piece{}
+// divide makes equal pieces of about size bytes at most, where each can have unit.
+func (p piece) divide(size, unit int64) []piece {
+	if p.size == 0 {
+		return nil
 	}
+	size = min(max(size, 2*unit), maxPart) // so that halves are units at least
+	n := (p.size + size - 1) / size
+	var pieces []piece
+	for ; n > 1; n-- {
+		var head piece
+		head, p = p.split(p.size / n)
+		pieces = append(pieces, head)
+	}
+	return append(pieces, p)
+}
+
+// split cuts a piece after n bytes. The tail takes over p's parts.
+func (p piece) split(n int64) (head, tail piece) {
+	head, tail = piece{copied: p.copied, size: n}, piece{copied: p.copied, size: p.size - n}
+	for i, part := range p.parts {
+		if part.Size() < n {
+			n -= part.Size()
+			continue
+		}
+		a, b := split(part, n)
+		head.parts, tail.parts = append(slices.Clone(p.parts[:i]), a), p.parts[i+1:]
+		if b.Size() > 0 {
+			tail.parts = p.parts[i:]
+			tail.parts[0] = b
+		}
+		break
+	}
+	return head, tail
+}
+
+// slicePieces makes equal pieces, as many as there may be, wherever the runs end. An object that nearly reaches S3's
+// largest can be made in no other way.
+func slicePieces(runs []blob.Part, size int64, canCopy func(blob.Part) bool) []piece {
+	rest := piece{parts: runs, size: size}
+	each := (size + maxParts - 1) / maxParts
+	var pieces []piece
+	for rest.size > 0 {
+		var p piece
+		p, rest = rest.split(min(each, rest.size))
+		p.copied = len(p.parts) == 1 && canCopy(p.parts[0])
+		pieces = append(pieces, p)
+	}
+	return pieces
 }
 
 // split cuts a part after n bytes.
@@ -155,7 +274,8 @@ type placed struct {
 	at             int64
 }
 
-// fetch is one request that serves several ranges of an object, in ascending order and without overlap.
+// fetch is one request that serves several ranges of an object, in ascending order both there and in the piece, and
+// without overlap.
 type fetch struct {
 	from   blob.Store
 	key    string
@@ -164,10 +284,9 @@ type fetch struct {
 
 func (f fetch) offset() int64 { return f.ranges[0].offset }
 
-func (f fetch) end() int64 {
-	last := f.ranges[len(f.ranges)-1]
-	return last.offset + last.length
-}
+func (f fetch) last() placed { return f.ranges[len(f.ranges)-1] }
+
+func (f fetch) end() int64 { return f.last().offset + f.last().length }
 
 // planFetches arranges the ranges of a gathered piece as few requests: pieces of two tracks that alternate are two.
 func planFetches(parts []blob.Part) []fetch {
@@ -193,7 +312,8 @@ func planFetches(parts []blob.Part) []fetch {
 		slices.SortStableFunc(ranges[o], func(a, b placed) int { return cmp.Compare(a.offset, b.offset) })
 		first := len(fetches)
 		for _, r := range ranges[o] {
-			if n := len(fetches); n > first && fetches[n-1].end() <= r.offset && r.offset-fetches[n-1].end() <= maxGap {
+			if n := len(fetches); n > first && fetches[n-1].last().at < r.at &&
+				fetches[n-1].end() <= r.offset && r.offset-fetches[n-1].end() <= maxGap {
 				fetches[n-1].ranges = append(fetches[n-1].ranges, r)
 				continue
 			}

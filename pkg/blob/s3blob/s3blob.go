@@ -44,6 +44,9 @@ const (
 	// some seconds for each 100 MiB.
 	defaultCopies = 16
 
+	// defaultGathers fills the network of a function, some 75 MB/s, with as many connections.
+	defaultGathers = 8
+
 	// defaultLinkLife is longer than any worker runs: 15 minutes on Lambda, some hours on Batch. A link also ends with
 	// the credentials that signed it.
 	defaultLinkLife = 12 * time.Hour
@@ -57,8 +60,10 @@ type Options struct {
 	// PartSize in bytes is what Put holds of each part it sends; 8 MiB where it is 0. A Put of unknown length may be as
 	// long as 10,000 parts, of known length (an io.Seeker) as long as it likes: its parts grow.
 	PartSize int64
-	// Transfers is how many parts a Put, or what Compose gathers, has on the way at a time; 3 where it is 0.
+	// Transfers is how many parts a Put has on the way at a time; 3 where it is 0.
 	Transfers int
+	// Gathers is how many parts Compose sends at a time of what S3 cannot copy; 8 where it is 0. They are streamed.
+	Gathers int
 	// Copies is how many parts Compose has S3 copy at a time; 16 where it is 0.
 	Copies int
 	// LinkLife is how long what Locate returns can be opened; 12 hours where it is 0. S3 allows 7 days.
@@ -95,6 +100,7 @@ func New(client *s3.Client, bucket, prefix string, options Options) (*Store, err
 	}
 	setDefault(&options.PartSize, defaultPartSize)
 	setDefault(&options.Transfers, defaultTransfers)
+	setDefault(&options.Gathers, defaultGathers)
 	setDefault(&options.Copies, defaultCopies)
 	setDefault(&options.LinkLife, defaultLinkLife)
 	if options.PartSize < minPart {
