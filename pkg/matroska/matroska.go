@@ -5,8 +5,9 @@
 //	if !index.Indexed { … } // live recording or no Cues: nothing to cut by without reading it all
 //	keyframes := index.Cues[track.Number]
 //
-// A tick is TimestampScale nanoseconds, the time base of ffmpeg's packets from the same file. Damage is an error of kind
-// fault.Corrupt, a file beyond our bounds one of fault.Unsupported.
+// A tick is TimestampScale nanoseconds, the time base of ffmpeg's packets from the same file. A file whose tracks cannot be
+// read is an error of kind fault.Corrupt, a file beyond our bounds one of fault.Unsupported. A file that is cut short or
+// contradicts itself behind its tracks can still be played from its start; it has no index (Damage).
 package matroska
 
 import (
@@ -36,6 +37,8 @@ type Index struct {
 	Indexed bool
 	// Live: the segment does not know its size, as a recorder leaves it that could not seek back.
 	Live bool
+	// Damage is what is wrong with a file that is not Indexed because of it, of kind fault.Corrupt; nil where nothing is.
+	Damage error
 }
 
 // Track is a track entry, in the file's order.
@@ -82,16 +85,29 @@ func ReadIndex(ctx context.Context, r io.ReaderAt, size int64) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.readFront(ctx, segment); err != nil {
-		return nil, err
+	if err = f.readFront(ctx, segment); err == nil {
+		err = f.followSeekHeads(ctx, segment)
 	}
-	if err := f.followSeekHeads(ctx, segment); err != nil {
+	switch {
+	case fault.KindOf(err) == fault.Corrupt && len(f.index.Tracks) > 0:
+		f.damaged(err)
+	case err != nil:
 		return nil, err
-	}
-	if len(f.index.Tracks) == 0 {
+	case len(f.index.Tracks) == 0:
 		return nil, fault.WithHint(fault.New(fault.Corrupt, "no tracks before the first cluster"), "the file is cut short or damaged")
 	}
+	if f.index.Damage != nil {
+		// Cues may name what is no longer there.
+		clear(f.index.Cues)
+	}
 	return f.finish()
+}
+
+// damaged notes the first damage.
+func (f *file) damaged(err error) {
+	if f.index.Damage == nil {
+		f.index.Damage = err
+	}
 }
 
 // element is an element's place in the file: body ≤ end.
@@ -132,6 +148,11 @@ func (f *file) open() (element, error) {
 	}
 	for at, n := head.end, 0; at < f.size && n < maxElements; n++ {
 		e, err := f.element(at, f.size)
+		if err != nil && e.id == mkvparse.SegmentElement && fault.KindOf(err) == fault.Corrupt {
+			e.end = f.size
+			f.damaged(err)
+			return e, nil
+		}
 		if err != nil {
 			return e, err
 		}
@@ -222,7 +243,11 @@ func (f *file) read(e element) error {
 		return nil
 	}
 	f.seen[e.id] = true
-	return f.parse(e, limit, h)
+	err := f.parse(e, limit, h)
+	if err != nil && e.id == mkvparse.TracksElement {
+		f.index.Tracks = nil // some may be missing
+	}
+	return err
 }
 
 // finish turns cues as stored into presentation times.

@@ -158,13 +158,42 @@ func TestTracksWhoseCuesAreNoPresentationTimesAreNotIndexed(t *testing.T) {
 // emptyInteger is a file whose track has a TrackOffset, which is signed, of size 0.
 const emptyInteger = "\x1aE\xdf\xa3\x8bB\x82\x88matroska\x18S\x80g\x8d\x16T\xaek\x88\xae\x86\x53\x7f\x80\xd7\x81\x01"
 
-func TestDamageIsCorrupt(t *testing.T) {
+func TestDamageBehindTheTracksIsNoIndex(t *testing.T) {
 	dir := t.TempDir()
 	path, front := filepath.Join(dir, "clip.mkv"), filepath.Join(dir, "front.mkv")
 	ffmpeg(t, picture+" -c:v libx264 -g 20", path)
 	ffmpeg(t, picture+" -c:v libx264 -g 20 -cues_to_front 1", front)
 	whole, inFront := read(t, path), read(t, front)
+	if !indexOf(t, whole).Indexed || !indexOf(t, inFront).Indexed {
+		t.Fatal("no index where nothing is damaged")
+	}
 	cues := bytes.LastIndex(whole, []byte{0x1c, 0x53, 0xbb, 0x6b})
+	with := func(at int, p ...byte) []byte {
+		data := slices.Clone(whole)
+		copy(data[at:], p)
+		return data
+	}
+	for name, data := range map[string][]byte{
+		"cut in a cluster":       whole[:len(whole)/2],
+		"cut in Cues":            whole[:len(whole)-5],
+		"cut, Cues in front":     inFront[:len(inFront)-5],
+		"Cues larger than file":  with(cues+4, 0x08, 0xff, 0xff, 0xff, 0xff),
+		"a CuePoint beyond Cues": with(cues+5, 0xbb, 0xfe),
+	} {
+		t.Run(name, func(t *testing.T) {
+			index := indexOf(t, data)
+			if index.Indexed || len(index.Cues) != 0 || len(index.Tracks) != 1 || fault.KindOf(index.Damage) != fault.Corrupt {
+				t.Errorf("got %+v", index)
+			}
+		})
+	}
+}
+
+func TestDamageIsCorrupt(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "clip.mkv")
+	ffmpeg(t, picture+" -c:v libx264 -g 20", path)
+	whole := read(t, path)
 	with := func(at int, p ...byte) []byte {
 		data := slices.Clone(whole)
 		copy(data[at:], p)
@@ -182,13 +211,9 @@ func TestDamageIsCorrupt(t *testing.T) {
 		"empty":                        {nil, fault.Corrupt},
 		"text":                         {bytes.Repeat([]byte("this is no film\n"), 100), fault.Corrupt},
 		"random":                       {random, fault.Corrupt},
-		"cut in a cluster":             {whole[:len(whole)/2], fault.Corrupt},
-		"cut in Cues":                  {whole[:len(whole)-5], fault.Corrupt},
-		"cut, Cues in front":           {inFront[:len(inFront)-5], fault.Corrupt},
+		"cut in Tracks":                {whole[:tracks+20], fault.Corrupt},
 		"cut behind the head":          {whole[:40], fault.Corrupt},
 		"another document":             {bytes.Replace(whole, []byte("matroska"), []byte("mapreel!"), 1), fault.Unsupported},
-		"Cues larger than file":        {with(cues+4, 0x08, 0xff, 0xff, 0xff, 0xff), fault.Corrupt},
-		"a CuePoint beyond Cues":       {with(cues+5, 0xbb, 0xfe), fault.Corrupt},
 		"a signed integer of no bytes": {[]byte(emptyInteger), fault.Corrupt}, // the parser panics on it
 		"Tracks of 2^56 bytes":         {with(tracks+4, 0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe), fault.Corrupt},
 	} {

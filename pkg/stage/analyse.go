@@ -428,6 +428,9 @@ func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string)
 		return src, nil, false, err
 	}
 	file.clocks(&src, media)
+	if file.mkv != nil && file.mkv.Damage != nil {
+		src.Unused = append(src.Unused, fmt.Sprintf("the source is cut short or damaged (%v); what can be decoded is kept", file.mkv.Damage))
+	}
 	if src.Picture == nil {
 		return src, nil, false, nil
 	}
