@@ -103,17 +103,14 @@ func Probe(ctx context.Context, t Tools, in Input) (Media, error) {
 		return Media{}, err
 	}
 	for i, s := range media.Streams {
-		// HDR10 metadata often lies in the pictures' own stream only, and then just the decoder knows it.
-		if s.Type == "video" && s.Color.Transfer == "smpte2084" && s.HDR.Mastering == nil {
-			hdr, err := probe(ctx, t, frameProbeArgs(in, s.Index), parseFrameHDR)
-			if err != nil {
-				return Media{}, err
-			}
-			media.Streams[i].HDR.Mastering = hdr.Mastering
-			if s.HDR.Light == nil {
-				media.Streams[i].HDR.Light = hdr.Light
-			}
+		if !s.asksFrame() {
+			continue
 		}
+		frame, err := probe(ctx, t, frameProbeArgs(in, s.Index), parseFrame)
+		if err != nil {
+			return Media{}, err
+		}
+		frame.complete(&media.Streams[i])
 	}
 	return media, nil
 }
@@ -133,12 +130,24 @@ func probeArgs(in Input) []string {
 	return append(args, "-print_format", "json=compact=1", "-show_format", "-show_streams", "-show_chapters", "-i", in.url())
 }
 
-// frameProbeArgs decode the first picture of one stream for its side data.
+// asksFrame says whether just the decoder knows what is asked of a stream: HDR10 metadata often lie in the pictures' own
+// stream only, and containers and parsers of DV and MPEG-4 say nothing of fields.
+func (s Stream) asksFrame() bool {
+	if s.Type != "video" || s.AttachedPic {
+		return false
+	}
+	return s.Color.Transfer == "smpte2084" && s.HDR.Mastering == nil || s.FieldOrder == "" && !slices.Contains(wholeFrames, s.Codec)
+}
+
+// wholeFrames are codecs that know no fields. (And "": of what has no codec nothing can be decoded.)
+var wholeFrames = []string{"", "vp8", "vp9", "av1", "theora", "png", "gif", "webp"}
+
+// frameProbeArgs decode the first picture of one stream for what it says of itself.
 func frameProbeArgs(in Input, stream int) []string {
 	args := []string{"-hide_banner", "-loglevel", "warning", "-probesize", probeBytes, "-analyzeduration", probeMicros}
 	args = append(args, in.options()...)
 	return append(args, "-print_format", "json=compact=1", "-select_streams", strconv.Itoa(stream),
-		"-read_intervals", "%+#1", "-show_frames", "-show_entries", "frame=side_data_list", "-i", in.url())
+		"-read_intervals", "%+#1", "-show_frames", "-show_entries", "frame=interlaced_frame,top_field_first,side_data_list", "-i", in.url())
 }
 
 // The answer of ffprobe, as far as it is read. Numbers that ffprobe may write as text are json.Number or string.
@@ -244,23 +253,51 @@ func parseProbe(text []byte) (Media, error) {
 	return media, nil
 }
 
-// parseFrameHDR reads the answer to frameProbeArgs.
-func parseFrameHDR(text []byte) (HDR, error) {
+// firstFrame is what a stream's first picture says.
+type firstFrame struct {
+	hdr    HDR
+	fields string // as Stream.FieldOrder
+}
+
+// complete adds to a stream what it did not say itself.
+func (f firstFrame) complete(s *Stream) {
+	if s.HDR.Mastering == nil {
+		s.HDR.Mastering = f.hdr.Mastering
+	}
+	if s.HDR.Light == nil {
+		s.HDR.Light = f.hdr.Light
+	}
+	if s.FieldOrder == "" {
+		s.FieldOrder = f.fields
+	}
+}
+
+// parseFrame reads the answer to frameProbeArgs. A stream without pictures says nothing.
+func parseFrame(text []byte) (f firstFrame, err error) {
 	var answer struct {
 		Frames []struct {
-			SideData []probeSideData `json:"side_data_list"`
+			Interlaced int             `json:"interlaced_frame"`
+			TopFirst   int             `json:"top_field_first"`
+			SideData   []probeSideData `json:"side_data_list"`
 		} `json:"frames"`
 	}
 	if err := json.Unmarshal(text, &answer); err != nil {
-		return HDR{}, fault.Wrap(fault.Corrupt, err, "read the answer of ffprobe")
+		return f, fault.Wrap(fault.Corrupt, err, "read the answer of ffprobe")
 	}
-	var hdr HDR
 	for _, frame := range answer.Frames {
 		for _, side := range frame.SideData {
-			side.addTo(&hdr)
+			side.addTo(&f.hdr)
+		}
+		switch {
+		case frame.Interlaced == 0:
+			f.fields = "progressive"
+		case frame.TopFirst != 0:
+			f.fields = "tt"
+		default:
+			f.fields = "bb"
 		}
 	}
-	return hdr, nil
+	return f, nil
 }
 
 func (s probeStream) stream() (Stream, error) {

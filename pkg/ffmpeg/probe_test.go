@@ -81,6 +81,25 @@ func TestProbeTellsWhatASourceHolds(t *testing.T) {
 	}
 }
 
+func TestProbeTellsFieldsThatOnlyPicturesTellOf(t *testing.T) {
+	tools := found(t)
+	for name, c := range map[string]struct {
+		demuxer, want string
+		args          []string
+	}{
+		"bottom.dv":  {"dv", "bb", []string{"-s", "720x576", "-pix_fmt", "yuv420p", "-c:v", "dvvideo", "-ar", "48000", "-ac", "2"}},
+		"fields.avi": {"avi", "tt", []string{"-vf", "setfield=tff", "-c:v", "mpeg4", "-flags", "+ilme+ildct", "-top", "1"}},
+		"frames.avi": {"avi", "progressive", []string{"-c:v", "mpeg4"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := clip(t, name, 1, c.args...)
+			if _, stream := streamOf(t, tools, path, c.demuxer, "video"); stream.FieldOrder != c.want {
+				t.Errorf("field order %q, want %q", stream.FieldOrder, c.want)
+			}
+		})
+	}
+}
+
 func TestProbeTellsRotationAndCovers(t *testing.T) {
 	tools := found(t)
 	path := clip(t, "plain.mp4", 1, "-c:v", "libx264", "-preset", "ultrafast")
