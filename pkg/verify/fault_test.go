@@ -179,3 +179,26 @@ func TestUsualRecipeFails(t *testing.T) {
 		t.Errorf("verdict %s, want bad", r.Verdict)
 	}
 }
+
+func TestSeamsAreWhereEncodersBegan(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	film(t, dir, "clip.mp4", "1", "-map", "0:v", "-g", "25")
+	list, joined := filepath.Join(dir, "list"), filepath.Join(dir, "joined.mp4")
+	writeFile(t, list, "file clip.mp4\nfile clip.mp4\n")
+	sh(t, "ffmpeg", "-v", "error", "-nostdin", "-f", "concat", "-i", list, "-c", "copy", joined)
+	single := film(t, dir, "single.mp4", "2", "-map", "0:v", "-g", "25")
+	for path, want := range map[string]string{
+		joined: "2 keyframes, 1 encoder start between them",
+		single: "2 keyframes; the stream does not say at which encoders began",
+	} {
+		checks := verified(t, path, path).Checks
+		i := slices.IndexFunc(checks, func(c Check) bool { return c.Name == "seams" })
+		if i < 0 {
+			t.Fatalf("%s: nothing is said of seams", path)
+		}
+		if got := checks[i].Figure; !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+}

@@ -274,32 +274,35 @@ func lengthCheck(name string, s Sound) Check {
 	return c
 }
 
-// seamsCheck tells where encoders began, and how the worst frame near those places compares with the rest.
+// seamsCheck tells where encoders began, and how the worst frame near those places compares with the rest. Where only the
+// start of the stream bears an encoder's mark, any keyframe may be such a place.
 func seamsCheck(p Picture) (Check, bool) {
-	restarts := 0
-	for _, s := range p.Seams {
-		if s.Restart && s.At > 0 {
-			restarts++
-		}
-	}
 	if len(p.Seams) < 2 {
 		return Check{}, false
 	}
-	c := Check{Name: "seams", Verdict: Note, Figure: fmt.Sprintf("%s, %s between them", things(len(p.Seams), "keyframe"), things(restarts, "encoder start"))}
-	if !p.Seams[0].Restart {
-		c.Figure = things(len(p.Seams), "keyframe") + "; the stream does not say where encoders began"
+	var starts, all []time.Duration
+	for _, s := range p.Seams {
+		if s.At <= 0 {
+			continue
+		}
+		all = append(all, time.Duration(s.At))
+		if s.Restart {
+			starts = append(starts, time.Duration(s.At))
+		}
 	}
-	if restarts == 0 || p.Compared != "yes" {
+	c := Check{Name: "seams", Verdict: Note, Figure: things(len(p.Seams), "keyframe")}
+	seams, one := starts, "one"
+	if len(starts) > 0 {
+		c.Figure += fmt.Sprintf(", %s between them", things(len(starts), "encoder start"))
+	} else {
+		c.Figure += "; the stream does not say at which encoders began"
+		seams, one = all, "a keyframe"
+	}
+	if len(seams) == 0 || p.Compared != "yes" {
 		return c, true
 	}
 	near, far := math.Inf(1), math.Inf(1)
 	next := 0
-	var seams []time.Duration
-	for _, s := range p.Seams {
-		if s.Restart && s.At > 0 {
-			seams = append(seams, time.Duration(s.At))
-		}
-	}
 	for _, point := range p.Series {
 		for next+1 < len(seams) && seams[next+1]-point.At < magnitudeOf(seams[next]-point.At) {
 			next++
@@ -311,7 +314,7 @@ func seamsCheck(p Picture) (Check, bool) {
 		}
 	}
 	if !math.IsInf(near, 1) && !math.IsInf(far, 1) {
-		c.Figure += fmt.Sprintf("; lowest PSNR within %s of one %.2f dB, elsewhere %.2f", millis(nearSeam), near, far)
+		c.Figure += fmt.Sprintf("; lowest PSNR within %s of %s %.2f dB, elsewhere %.2f", millis(nearSeam), one, near, far)
 	}
 	return c, true
 }

@@ -15,7 +15,8 @@ import (
 // encoderMarks begin the message that x264 and x265 put into the first picture that an encoder gives (user data
 // unregistered, H.264 and H.265 annex D; the identifiers are in each one's source, in set.c and encoder.cpp). Where one
 // stands behind the start of a file, another encoder began. In MP4 and Matroska ffmpeg moves x265's into the stream's header,
-// so there only x264's starts can be told.
+// so there only x264's starts can be told. A segment of mapreel's begins with pictures that are cut off, and the mark with
+// them; then keyframes are all that is known.
 var encoderMarks = [][]byte{
 	[]byte("\xdc\x45\xe9\xbd\xe6\xd9\x48\xb7\x96\x2c\xd8\x20\xd9\x23\xee\xef"),
 	[]byte("\x2c\xa2\xde\x09\xb5\x17\x47\xdb\xbb\x55\xa4\xfe\x7f\xc2\xfc\x4e"),
