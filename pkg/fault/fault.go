@@ -127,6 +127,7 @@ var obvious = []struct {
 	{syscall.EROFS, Invalid},
 	{syscall.ENOSPC, OutOfSpace},
 	{syscall.EDQUOT, OutOfSpace},
+	{syscall.EFBIG, OutOfSpace}, // a limit on the size of files
 	{syscall.ENOMEM, OutOfSpace},
 	{context.DeadlineExceeded, OutOfTime},
 	{context.Canceled, Transient},

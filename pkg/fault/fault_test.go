@@ -115,6 +115,7 @@ func TestKindOf(t *testing.T) {
 		{"read-only", disk(syscall.EROFS), fault.Invalid},
 		{"disk full", disk(syscall.ENOSPC), fault.OutOfSpace},
 		{"quota", disk(syscall.EDQUOT), fault.OutOfSpace},
+		{"file size", disk(syscall.EFBIG), fault.OutOfSpace},
 		{"no memory", os.NewSyscallError("fork", syscall.ENOMEM), fault.OutOfSpace},
 		{"deadline", expired.Err(), fault.OutOfTime},
 		{"a deadline's own cause", context.Cause(expired), fault.OutOfSpace},

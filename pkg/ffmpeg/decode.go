@@ -59,8 +59,8 @@ func SoundArgs(in Input, stream int) []string {
 }
 
 func decodeArgs(in Input) []string {
-	args := append([]string{"-hide_banner", "-nostdin", "-loglevel", "error", "-nostats", "-copyts"}, in.options()...)
-	return append(args, "-i", in.url())
+	args := append([]string{"-hide_banner", "-nostdin", "-loglevel", "error", "-nostats", "-copyts"}, bounds()...)
+	return append(append(args, in.options()...), "-i", in.url())
 }
 
 // soundMark is the entry of astats that counts the samples of each channel so far.

@@ -32,8 +32,14 @@ func (e *ExitError) Error() string {
 }
 
 // Crashed says whether the program was ended by a signal that was not meant to: neither by who stops it nor by the
-// kernel for want of memory.
-func (e *ExitError) Crashed() bool { return e.Signal != 0 && e.Signal != syscall.SIGKILL }
+// kernel for want of memory or at a limit.
+func (e *ExitError) Crashed() bool {
+	switch e.Signal {
+	case 0, syscall.SIGKILL, syscall.SIGXCPU, syscall.SIGXFSZ:
+		return false
+	}
+	return true
+}
 
 // LastLines are the last lines of the program's standard error, at most n, each of a bounded length.
 func (e *ExitError) LastLines(n int) []string {
@@ -56,6 +62,7 @@ type cause struct {
 // The texts are those of libavutil/error.c, the C library's strerror, and the messages of the demuxers and ffmpeg.c.
 var causes = []cause{
 	{regexp.MustCompile(`No space left on device|Disk quota exceeded`), fault.OutOfSpace, "free some disk space, or choose another scratch folder"},
+	{regexp.MustCompile(`File too large`), fault.OutOfSpace, tooLarge},
 	{regexp.MustCompile(`Cannot allocate memory|[Oo]ut of memory|malloc of size \d+ failed`), fault.OutOfSpace, "give the worker more memory, or less to do at once"},
 	{regexp.MustCompile(`Unknown encoder|Unknown decoder|Decoder \(codec .+\) not found|Encoder not found|Unrecogni.ed option|` +
 		`Option .+ not found|No such filter|Unknown input format|Requested output format .* is not|Error parsing option`), fault.Unsupported, "install a full build of ffmpeg 5.1 or newer"},
@@ -78,11 +85,13 @@ var causes = []cause{
 	{regexp.MustCompile(`Could not find tag for codec|codec not currently supported in container|not supported in (container|WebM)|` +
 		`Only VP8 or VP9 or AV1 video`), fault.Unsupported, "choose another container or codec"},
 	{regexp.MustCompile(`incompatible pixel format|Specified pixel format .* is (invalid|not supported)|Specified sample rate .* is not supported|` +
-		`[Ww]idth.* not (divisible|supported)|not divisible by 2|Picture size .* is invalid|doesn't support`), fault.Unsupported, ""},
+		`[Ww]idth.* not (divisible|supported)|not divisible by 2|Picture size .* is invalid|exceeds specified max pixel count|doesn't support`), fault.Unsupported, ""},
 	{regexp.MustCompile(`Invalid data found when processing input|EBML header parsing failed|Could not find codec parameters|` +
 		`Packet corrupt|partial file|Truncat|invalid NAL|Error splitting the input into NAL units`), fault.Corrupt, "the file is damaged, or is not what its first bytes say"},
 	{regexp.MustCompile(`Input/output error`), fault.Transient, ""},
 }
+
+const tooLarge = "a file would be larger than the limit that is set for it, or than the disk's format allows"
 
 // noise is what ffmpeg writes after the line that tells, or beside it.
 var noise = regexp.MustCompile(`^(Conversion failed!|Error while filtering.*|Error opening (input|output) files?.*|` +
@@ -114,7 +123,12 @@ func failure(program string, waitErr error, stderr string) error {
 	if e.Crashed() && kind == fault.Internal {
 		kind = fault.Transient // a worker's memory may be at fault; who sees it again and again knows better
 	}
-	if e.Signal == syscall.SIGKILL {
+	switch e.Signal {
+	case syscall.SIGXCPU:
+		kind, hint = fault.OutOfTime, "the work took more of the processor than its limit allows"
+	case syscall.SIGXFSZ:
+		kind, hint = fault.OutOfSpace, tooLarge
+	case syscall.SIGKILL:
 		// We kill only on behalf of a context, which is told apart before. So it was the kernel, for want of memory.
 		kind, hint = fault.OutOfSpace, "the machine ran out of memory; give the worker more, or less to do at once"
 	}

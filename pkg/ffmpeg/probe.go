@@ -117,7 +117,7 @@ func Probe(ctx context.Context, t Tools, in Input) (Media, error) {
 
 func probe[T any](ctx context.Context, t Tools, args []string, parse func([]byte) (T, error)) (T, error) {
 	out := &limitedBuffer{limit: probeOutput}
-	if _, err := Run(ctx, t.FFprobe, args, RunOptions{Stdout: out}); err != nil {
+	if _, err := Run(ctx, t.FFprobe, args, RunOptions{Stdout: out, Limits: probeLimits}); err != nil {
 		var none T
 		return none, err
 	}
@@ -126,7 +126,7 @@ func probe[T any](ctx context.Context, t Tools, args []string, parse func([]byte
 
 func probeArgs(in Input) []string {
 	args := []string{"-hide_banner", "-loglevel", "warning", "-probesize", probeBytes, "-analyzeduration", probeMicros}
-	args = append(args, in.options()...)
+	args = append(append(args, bounds()...), in.options()...)
 	return append(args, "-print_format", "json=compact=1", "-show_format", "-show_streams", "-show_chapters", "-i", in.url())
 }
 
@@ -145,7 +145,7 @@ var wholeFrames = []string{"", "vp8", "vp9", "av1", "theora", "png", "gif", "web
 // frameProbeArgs decode the first picture of one stream for what it says of itself.
 func frameProbeArgs(in Input, stream int) []string {
 	args := []string{"-hide_banner", "-loglevel", "warning", "-probesize", probeBytes, "-analyzeduration", probeMicros}
-	args = append(args, in.options()...)
+	args = append(append(args, bounds()...), in.options()...)
 	return append(args, "-print_format", "json=compact=1", "-select_streams", strconv.Itoa(stream),
 		"-read_intervals", "%+#1", "-show_frames", "-show_entries", "frame=interlaced_frame,top_field_first,side_data_list", "-i", in.url())
 }

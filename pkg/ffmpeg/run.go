@@ -36,9 +36,9 @@ type RunOptions struct {
 	// An error from it stops the program and is what Run returns.
 	Pipe io.Writer
 	// Stderr gets what the program writes to descriptor 2, beside what Run keeps of it for its error.
-	Stderr      io.Writer
-	MemoryLimit int64         // bytes of private memory (Linux); 0 = no limit
-	Grace       time.Duration // from interrupt to kill; 0 = 5 s
+	Stderr io.Writer
+	Limits Limits
+	Grace  time.Duration // from interrupt to kill; 0 = 5 s
 }
 
 // Usage is what a finished program consumed.
@@ -49,8 +49,9 @@ type Usage struct {
 }
 
 // Run runs a program to its end, without standard input, in a process group of its own, with PATH, HOME, TMPDIR and
-// what the loader and the GPU driver need as its whole environment. On Linux the kernel kills it when this process
-// dies, however that happens.
+// what the loader and the GPU driver need as its whole environment. It inherits descriptors 0 to 3 and no other, also none
+// that this process was started with. On Linux the kernel kills it when this process dies, however that happens, and
+// holds it to options.Limits.
 //
 // A failing exit is an error of a fault kind, with the program's own telling line and an ExitError in its chain. When
 // ctx ends, the group is interrupted, given Grace, then killed, and the error holds context.Cause(ctx) and its kind.
@@ -96,15 +97,13 @@ func Run(ctx context.Context, program string, args []string, options RunOptions)
 			return Usage{}, fault.Wrap(fault.KindOf(err), err, "start "+name+" in its folder")
 		}
 	}
+	keepDescriptors()
 	if err := cmd.Start(); err != nil {
 		return Usage{}, fault.Wrap(startKind(err), err, "start "+program)
 	}
 	pipe.start()
-	var limitErr error
-	if options.MemoryLimit > 0 {
-		if limitErr = limitMemory(cmd.Process.Pid, options.MemoryLimit); limitErr != nil {
-			stop(fmt.Errorf("limit the memory of %s: %w", name, limitErr))
-		}
+	if err := limit(cmd.Process.Pid, options.Limits); err != nil {
+		stop(fmt.Errorf("limit %s: %w", name, err))
 	}
 
 	done := make(chan struct{})

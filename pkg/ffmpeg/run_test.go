@@ -133,7 +133,7 @@ func TestMemoryAboveTheLimitIsOutOfSpace(t *testing.T) {
 	_, err := Run(t.Context(), tools.FFmpeg, []string{
 		"-nostdin", "-loglevel", "warning", "-f", "lavfi", "-i", "testsrc2=size=3840x2160:rate=25:duration=2",
 		"-c:v", "libx264", "-f", "null", "-",
-	}, RunOptions{MemoryLimit: 150 << 20})
+	}, RunOptions{Limits: Limits{Memory: 150 << 20}})
 	if fault.KindOf(err) != fault.OutOfSpace {
 		t.Errorf("error %v of kind %q, want OutOfSpace", err, fault.KindOf(err))
 	}

@@ -123,7 +123,7 @@ func VideoArgs(v Video) []string {
 		// Accurate seeking would drop by seconds what trim must choose by ticks.
 		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", seconds(at))
 	}
-	args = append(args, "-threads", threads)
+	args = append(append(args, bounds()...), "-threads", threads)
 	if v.Rotation != 0 {
 		args = append(args, "-noautorotate")
 	}

@@ -12,6 +12,9 @@ import (
 	"pgregory.net/rapid"
 )
 
+// limited are the bounds that decoders get.
+const limited = "-max_alloc 1073741824 -max_pixels 142606336 -max_streams 1000"
+
 func TestVideoArgsAreExactlyThese(t *testing.T) {
 	start, end, next := int64(12800), int64(135680), int64(38400)
 	film := Input{Location: "/in/a film: 100%.mp4", Demuxer: "mov"}
@@ -48,7 +51,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 				}},
 			},
 			want: []string{
-				common, "-filter_complex_threads 2 -noaccurate_seek -seek_timestamp 1 -ss 1.000000 -threads 2",
+				common, "-filter_complex_threads 2 -noaccurate_seek -seek_timestamp 1 -ss 1.000000 " + limited + " -threads 2",
 				"-protocol_whitelist file -f mov -i FILM -filter_complex",
 				"[0:1]trim=start_pts=12800:end_pts=135680," + mark + ",crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,format=yuv420p," +
 					"setsar=16/15,setparams=range=tv:color_primaries=bt709:colorspace=bt709[v0]",
@@ -68,7 +71,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 				},
 			},
 			want: []string{
-				common, "-filter_complex_threads 4 -threads 4 -protocol_whitelist file -f avi -i file:/in/a.avi -filter_complex",
+				common, "-filter_complex_threads 4 " + limited + " -threads 4 -protocol_whitelist file -f avi -i file:/in/a.avi -filter_complex",
 				"[0:0]" + mark + ",split=2[s0][s1];[s0]scale=-2:1080:flags=bicubic,format=yuv420p10le[v0];[s1]scale=640:360:flags=bicubic[v1]",
 				"-map [v0]", oddBefore, "-c:v libx265 -preset slow -crf 24 -tag:v hvc1 -x265-params",
 				"log-level=warning:open-gop=0:pools=4:frame-threads=2:lookahead-slices=0:fps=30000/1001:" +
@@ -88,7 +91,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 				Renditions: []Rendition{{Deinterlace: true, Codec: "vp9", CRF: 32, Preset: "2", PixelFormat: "yuv444p", Path: "/s/a.mp4"}},
 			},
 			want: []string{
-				common, "-filter_complex_threads 1 -noaccurate_seek -seek_timestamp 1 -ss 1.130435 -threads 1",
+				common, "-filter_complex_threads 1 -noaccurate_seek -seek_timestamp 1 -ss 1.130435 " + limited + " -threads 1",
 				"-protocol_whitelist https,tls,tcp -tls_verify 1 -reconnect 1 -reconnect_on_network_error 1",
 				"-reconnect_on_http_error 5xx -reconnect_delay_max 4 -rw_timeout 30000000",
 				"-f matroska -i https://host/a.mkv?sig=x -filter_complex",
@@ -116,7 +119,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 				},
 			},
 			want: []string{
-				common, "-filter_complex_threads 2 -threads 2 -protocol_whitelist file,concat -itsoffset -10 -f mov",
+				common, "-filter_complex_threads 2 " + limited + " -threads 2 -protocol_whitelist file,concat -itsoffset -10 -f mov",
 				"-i concat:file:a.mp4|file:b.mp4|file:c.mp4 -filter_complex",
 				"[0:0]" + mark + ",split=2[s0][s1];" +
 					"[s0]trim=start_pts=12800:end_pts=135680,crop=160:88:0:0,scale=160:88:flags=bicubic:in_range=pc:out_range=pc:interl=1," +
@@ -141,7 +144,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 				Renditions: []Rendition{{Codec: "h265", GPU: true, CRF: 24, Preset: "p5", Width: 1280, Path: "a.mp4"}},
 			},
 			want: []string{
-				common, "-filter_complex_threads 4 -threads 4 -protocol_whitelist file,concat -itsoffset -10 -f mov",
+				common, "-filter_complex_threads 4 " + limited + " -threads 4 -protocol_whitelist file,concat -itsoffset -10 -f mov",
 				"-i concat:file:/s/000001.mp4|file:/s/000002.mp4 -filter_complex",
 				"[0:0]trim=start_pts=12800:end_pts=135680," + mark + ",scale=1280:-2:flags=bicubic[v0]",
 				"-map [v0]", before, "-c:v hevc_nvenc -preset p5 -rc vbr -cq 24 -b:v 0 -tag:v hvc1", after, "file:a.mp4",

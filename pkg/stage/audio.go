@@ -125,7 +125,7 @@ func (s *sounding) run(ctx context.Context, dir string) (job.AudioFacts, error) 
 }
 
 func (s *sounding) encode(ctx context.Context, a ffmpeg.Audio, dir string, heard io.Writer) error {
-	_, err := ffmpeg.Run(ctx, s.Tools.FFmpeg, ffmpeg.AudioArgs(a), ffmpeg.RunOptions{Dir: dir, Pipe: heard, OnProgress: func(p ffmpeg.Progress) {
+	_, err := ffmpeg.Run(ctx, s.Tools.FFmpeg, ffmpeg.AudioArgs(a), ffmpeg.RunOptions{Dir: dir, Pipe: heard, Limits: bounded(ctx, copying(s.job.Source.Size)), OnProgress: func(p ffmpeg.Progress) {
 		s.tell(Event{Type: Progress, Job: s.job.ID, Unit: s.unit.ID, Attempt: s.unit.Attempt, Bytes: max(p.Bytes, 0), Media: s.sofar(p)})
 	}})
 	return err

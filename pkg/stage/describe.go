@@ -25,6 +25,10 @@ func describe(src *job.Source, media ffmpeg.Media) error {
 			if s.Width <= 0 || s.Height <= 0 || s.Codec == "" {
 				return fault.New(fault.Corrupt, "the picture of the source cannot be read: its size or codec is unknown")
 			}
+			if int64(s.Width)*int64(s.Height) > ffmpeg.MaxPixels {
+				return fault.New(fault.Unsupported, "the picture of the source is %d x %d, larger than the 16384 x 8704 of the largest level of H.265 and AV1",
+					s.Width, s.Height)
+			}
 			src.Picture = &job.Picture{
 				Stream: s.Index, Timebase: tb, Start: start, Width: s.Width, Height: s.Height,
 				FrameRate: rate(s), SampleAspect: job.Timebase(s.SAR), Rotation: s.Rotation, PixelFormat: s.PixelFormat,

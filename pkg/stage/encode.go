@@ -218,6 +218,7 @@ func (e *encode) decode(ctx context.Context, v ffmpeg.Video) (times []job.Ticks,
 	var log ffmpeg.FrameLog
 	_, err = ffmpeg.Run(ctx, e.Tools.FFmpeg, ffmpeg.VideoArgs(v), ffmpeg.RunOptions{
 		Dir: e.dir, Pipe: &log,
+		Limits: bounded(ctx, ffmpeg.VideoLimits(v, e.job.Source.Picture.Width, e.job.Source.Picture.Height, v.Frames)),
 		OnProgress: func(pr ffmpeg.Progress) {
 			e.tell(Event{
 				Type: Progress, Job: e.job.ID, Unit: e.unit.ID, Attempt: e.unit.Attempt,

@@ -382,7 +382,7 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 	}
 	var written int64
 	_, err := ffmpeg.Run(ctx, m.Tools.FFmpeg, ffmpeg.RemuxArgs(r), ffmpeg.RunOptions{
-		Dir: m.dir, OnProgress: func(p ffmpeg.Progress) { written = p.Frame },
+		Dir: m.dir, Limits: bounded(ctx, ffmpeg.Limits{Memory: copyMemory}), OnProgress: func(p ffmpeg.Progress) { written = p.Frame },
 	})
 	if err != nil {
 		return none, err

@@ -149,7 +149,7 @@ func (w *Worker) stretches(ctx context.Context, j *job.Job, s ffmpeg.Split, dir 
 	log := &ffmpeg.PieceLog{Split: s, Each: func(piece ffmpeg.Piece) error {
 		return w.stretch(ctx, j.ID, filepath.Join(dir, piece.Name), &x, check)
 	}}
-	_, err := ffmpeg.Run(ctx, w.Tools.FFmpeg, ffmpeg.SplitArgs(s), ffmpeg.RunOptions{Dir: dir, Pipe: log, OnProgress: func(pr ffmpeg.Progress) {
+	_, err := ffmpeg.Run(ctx, w.Tools.FFmpeg, ffmpeg.SplitArgs(s), ffmpeg.RunOptions{Dir: dir, Pipe: log, Limits: bounded(ctx, copying(j.Source.Size)), OnProgress: func(pr ffmpeg.Progress) {
 		w.tell(Event{Type: Progress, Job: j.ID, Unit: "split", Media: max(job.Ticks(pr.OutTime), 0), Bytes: max(pr.Bytes, 0)})
 	}})
 	return x, err
