@@ -72,6 +72,8 @@ const (
 	maxTracks = 16 << 20
 	// maxCues bounds Cues: at 20 bytes a keyframe they name three million.
 	maxCues = 64 << 20
+	// maxNumbers bounds the tracks, and those that Cues speak of; ffmpeg opens no file with more (max_streams).
+	maxNumbers = 1000
 	// maxDepth bounds nesting; what we read is four deep, and the parser recurses.
 	maxDepth = 8
 	// maxTime bounds times in ticks, so that arithmetic on them cannot overflow.

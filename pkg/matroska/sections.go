@@ -116,6 +116,13 @@ func (s *section) fail(format string, args ...any) error {
 	return s.err
 }
 
+func (s *section) refuse(format string, args ...any) error {
+	if s.err == nil {
+		s.err = fault.New(fault.Unsupported, format, args...)
+	}
+	return s.err
+}
+
 func (s *section) HandleMasterBegin(id mkvparse.ElementID, info mkvparse.ElementInfo) (bool, error) {
 	if info.Level > maxDepth || info.Size < 0 {
 		return false, s.fail("element %#x is nested %d deep or has no size", int64(id), info.Level)
@@ -225,6 +232,9 @@ func (h *tracksHandler) HandleMasterEnd(id mkvparse.ElementID, _ mkvparse.Elemen
 		if h.track.Number == 0 {
 			return h.fail("a track without number")
 		}
+		if len(h.index.Tracks) == maxNumbers {
+			return h.refuse("more than %d tracks", maxNumbers)
+		}
 		h.index.Tracks = append(h.index.Tracks, h.track)
 	}
 	return nil
@@ -293,6 +303,9 @@ func (h *cuesHandler) HandleMasterEnd(id mkvparse.ElementID, _ mkvparse.ElementI
 		return h.fail("a cue at the impossible time %d", h.time)
 	}
 	for _, track := range h.tracks {
+		if _, known := h.cues[track]; !known && len(h.cues) == maxNumbers {
+			return h.refuse("cues of more than %d tracks", maxNumbers)
+		}
 		h.cues[track] = append(h.cues[track], h.time)
 	}
 	return nil
