@@ -15,6 +15,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -44,8 +45,11 @@ type Options struct {
 	// PieceLength is about how long the pieces of a long sound are; 0: plan.PieceLength. It must be the same when a job
 	// is continued.
 	PieceLength time.Duration
-	Log         *slog.Logger // may be nil
-	Observe     func(Event)  // called from one goroutine at a time; may be nil
+	// Limit is how long a worker of a segment may take where it stands for a Lambda function, as the time-out of one would
+	// have it; 0: what the state machine allows. Waiting for a core does not count.
+	Limit   time.Duration
+	Log     *slog.Logger // may be nil
+	Observe func(Event)  // called from one goroutine at a time; may be nil
 }
 
 // Event is what happens in a run: what a stage tells, and what the machine does with it.
@@ -268,8 +272,16 @@ func (r *runner) machine() (*asl.Machine, map[string]asl.Task, error) {
 		"Partition": "local", "BatchQueue": "local", "BatchJobDefinition": "local", "GpuQueue": "local", "GpuJobDefinition": "local",
 	}
 	handlers := r.worker.Handlers()
-	handlers["encode"] = r.inTurn(handlers["encode"])
-	tasks := map[string]asl.Task{"arn:local:states:::batch:submitJob.sync": batch(handlers)}
+	encode := handlers["encode"]
+	handlers["encode"] = r.inTurn(encode)
+	tasks := map[string]asl.Task{"arn:local:states:::batch:submitJob.sync": batch(maps.Clone(handlers))}
+	if r.opts.Limit > 0 {
+		handlers["encode"] = r.inTurn(func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
+			ctx, cancel := context.WithTimeoutCause(ctx, r.opts.Limit, fault.New(fault.OutOfTime, "the worker's time is over"))
+			defer cancel()
+			return encode(ctx, input)
+		})
+	}
 	for _, name := range statemachine.Tasks() {
 		arn := "arn:local:lambda:::function:" + name
 		values[statemachine.Placeholder(name)] = arn

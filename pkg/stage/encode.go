@@ -216,10 +216,13 @@ func (e *encode) promised() int {
 // decode runs ffmpeg once and returns the timestamps of the frames that lie in the segment, and whether any came at all.
 func (e *encode) decode(ctx context.Context, v ffmpeg.Video) (times []job.Ticks, some bool, err error) {
 	var log ffmpeg.FrameLog
+	ctx, observe, stop := hurry(ctx, e.written())
+	defer stop()
 	_, err = ffmpeg.Run(ctx, e.Tools.FFmpeg, ffmpeg.VideoArgs(v), ffmpeg.RunOptions{
 		Dir: e.dir, Pipe: &log,
 		Limits: bounded(ctx, ffmpeg.VideoLimits(v, e.job.Source.Picture.Width, e.job.Source.Picture.Height, v.Frames)),
 		OnProgress: func(pr ffmpeg.Progress) {
+			observe(pr.Frame)
 			e.tell(Event{
 				Type: Progress, Job: e.job.ID, Unit: e.unit.ID, Attempt: e.unit.Attempt,
 				Frames: e.within(pr.Frame), Bytes: max(pr.Bytes, 0), Media: max(job.Ticks(pr.OutTime), 0),

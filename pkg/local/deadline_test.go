@@ -1,0 +1,88 @@
+package local_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
+	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/stage"
+)
+
+// A worker that will not make its deadline says so long before, and Batch does the segment, with the reason recorded.
+func TestASegmentTooSlowForAFunctionGoesToBatch(t *testing.T) {
+	t.Parallel()
+	real, err := tools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, scratch, out := t.TempDir(), t.TempDir(), t.TempDir()
+	slow := filepath.Join(dir, "slow")
+	slowed := real
+	slowed.FFmpeg = filepath.Join(dir, "ffmpeg")
+	// While the file is there, pictures come at a fiftieth of their pace.
+	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *filter_complex*) [ -e '%s' ] && exec '%s' -readrate 0.02 \"$@\";; esac\nexec '%s' \"$@\"\n",
+		slow, real.FFmpeg, real.FFmpeg)
+	for name, text := range map[string]string{slow: "", slowed.FFmpeg: script} {
+		if err := os.WriteFile(name, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	source := clip(t, "in.mp4", args(picture(2), []string{"-c:v", "libx264", "-preset", "ultrafast"})...)
+	req := request(source, out, "mp4")
+	req.Segment.Seconds = job.Seconds(10 * time.Second)
+	const limit = 40 * time.Second
+	began := time.Now()
+	var stopped time.Duration
+	var complaint, id string
+	_, err = local.Run(t.Context(), req, local.Options{
+		Scratch: scratch, Tools: slowed, Jobs: 1, Limit: limit, Keep: true,
+		Observe: func(e local.Event) {
+			if e.Type == stage.Broken {
+				id, stopped, complaint = e.Job, time.Since(began), e.Error
+				_ = os.Remove(slow)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(complaint, "deadline") || stopped == 0 || stopped > 35*time.Second {
+		t.Errorf("stopped after %v of %v with %q, want soon, for the deadline", stopped, limit, complaint)
+	}
+	l, err := sqlite.Open(t.Context(), filepath.Join(scratch, "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	u, err := l.Unit(t.Context(), id, job.VideoUnit(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var facts job.VideoFacts
+	if err := json.Unmarshal(u.Facts, &facts); err != nil {
+		t.Fatal(err)
+	}
+	if facts.Route != "OutOfTime" {
+		t.Errorf("the reason recorded for Batch is %q, want OutOfTime", facts.Route)
+	}
+	got, err := os.ReadFile(filepath.Join(out, "out.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := t.TempDir()
+	req.Destination = other
+	if _, err := run(t.Context(), req, t.TempDir(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if want, err := os.ReadFile(filepath.Join(other, "out.mp4")); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("by Batch it has other bytes than undisturbed (%v)", err)
+	}
+}
