@@ -34,7 +34,7 @@ type grammar struct {
 
 type transcode struct {
 	Source string `arg:"" optional:"" name:"SOURCE" help:"The video: a path or a file:// URL."`
-	Output string `short:"o" placeholder:"FILE" help:"The file to make. Its extension chooses the container: .mp4, .mkv or .webm. A file of that name is replaced when the new one is whole."`
+	Output string `short:"o" placeholder:"FILE" help:"The file to make. Its extension chooses the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH), whose media go into a folder of the same name beside it. A file of that name is replaced when the new one is whole."`
 
 	Codec      string `group:"Picture" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
 	CRF        *whole `group:"Picture" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
@@ -43,6 +43,12 @@ type transcode struct {
 	Upscale    bool   `group:"Picture" help:"Let --height enlarge the picture."`
 	FPS        string `group:"Picture" name:"fps" placeholder:"RATE" help:"Make the frame rate constant: 25, 30000/1001. Default: every frame at its own time."`
 	Interlaced string `group:"Picture" placeholder:"HOW" help:"deinterlace or keep. Default: deinterlace, a frame for each frame. keep encodes fields, in h264."`
+
+	MaxBitrate    string  `group:"Picture" placeholder:"RATE" help:"The most that constant quality may take over two seconds, in bits a second: 6M, 800k. Default: no bound."`
+	Ladder        string  `group:"Package" placeholder:"NAME|FILE" help:"Renditions of .m3u8 and .mpd: web, chosen by the source's size and never larger; or a .yaml or .json file with a list of them. Default: web."`
+	DASH          bool    `group:"Package" name:"dash" help:"Beside the HLS playlist write a DASH manifest over the same media."`
+	SegmentLength *length `group:"Package" name:"media-segment" placeholder:"LENGTH" help:"Length of the media segments that players load. Default: 6s."`
+	SingleFile    bool    `group:"Package" help:"One file for each rendition, read by ranges, instead of one for each media segment."`
 
 	Audio        string `group:"Sound" placeholder:"CODEC" help:"auto, aac, opus, copy or none. Default: auto, which copies what the container can hold unchanged and encodes the rest as aac, in .webm as opus. All tracks are kept."`
 	AudioBitrate string `group:"Sound" placeholder:"RATE" help:"Of a track that is encoded, in bits a second: 160k, 96000. Default: 160k; 80k a channel above stereo."`
@@ -68,6 +74,7 @@ Examples:
     mapreel transcode film.mov -o film.mp4
     mapreel transcode film.mkv -o small.mp4 --codec h265 --height 720 --crf 26
     mapreel transcode film.mp4 -o film.webm --codec av1 --audio-bitrate 96k
+    mapreel transcode film.mp4 -o site/film.m3u8 --ladder web --dash
     mapreel transcode --request film.yaml --progress json
 
 Exit codes: 0 done; 1 failed; 2 the request or the usage is wrong; 130 interrupted.`
@@ -148,7 +155,11 @@ func parse(args []string, stdout, stderr io.Writer) (runner, error) {
 		kong.Vars{"scratch": defaultScratch(), "version": ownVersion()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.ExplicitGroups([]kong.Group{
-			{Key: "Picture", Title: "Picture:"}, {Key: "Sound", Title: "Sound:"}, {Key: "Subtitles", Title: "Subtitles:"}, {Key: "Work", Title: "Work:"},
+			{Key: "Picture", Title: "Picture:"},
+			{Key: "Package", Title: "Package for players:"},
+			{Key: "Sound", Title: "Sound:"},
+			{Key: "Subtitles", Title: "Subtitles:"},
+			{Key: "Work", Title: "Work:"},
 		}),
 		kong.WithHyphenPrefixedParameters(true), // so that --crf -1 is told to be too small, and a name may begin with -
 		kong.ValueFormatter(helpOf),

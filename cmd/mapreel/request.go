@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,7 @@ import (
 const localRetention = 168
 
 // containers says which container an output's extension asks for.
-var containers = map[string]job.Container{".mp4": job.MP4, ".mkv": job.Matroska, ".webm": job.WebM}
+var containers = map[string]job.Container{".mp4": job.MP4, ".mkv": job.Matroska, ".webm": job.WebM, ".m3u8": job.HLS, ".mpd": job.DASH}
 
 // draft is a request in the making: the tree of its JSON, and where each value came from, so that a problem is told in
 // the words that the user used.
@@ -27,6 +28,8 @@ type draft struct {
 	tree  map[string]any
 	flags map[string]string // JSON pointer → what on the command line set it
 	file  *requestFile      // nil where there is none
+
+	ladder *requestFile // what --ladder names; nil where there is none
 }
 
 // request makes the request that the arguments, and the file that --request names, ask for. Relative paths start at
@@ -96,6 +99,7 @@ func (t transcode) fill(d *draft, dir string) error {
 		at := fmt.Sprintf("/outputs/%d", i)
 		d.setText(at+"/video/0/codec", t.Codec, "--codec")
 		d.setNumber(at+"/video/0/crf", t.CRF, "--crf")
+		d.setText(at+"/video/0/maxBitrate", t.MaxBitrate, "--max-bitrate")
 		d.setText(at+"/video/0/preset", t.Preset, "--preset")
 		d.setNumber(at+"/video/0/height", t.Height, "--height")
 		if t.Upscale {
@@ -107,6 +111,9 @@ func (t transcode) fill(d *draft, dir string) error {
 		d.setText(at+"/audio/bitrate", t.AudioBitrate, "--audio-bitrate")
 		d.setText(at+"/subtitles", t.Subtitles, "--subtitles")
 	}
+	if err := t.fillPackages(d, len(outputs)); err != nil {
+		return err
+	}
 	if t.Segment != nil {
 		d.set("/segment/seconds", job.Seconds(*t.Segment), "--segment")
 	}
@@ -116,6 +123,61 @@ func (t transcode) fill(d *draft, dir string) error {
 		d.set("/retention/hours", localRetention, "")
 	}
 	return nil
+}
+
+// container is what the extension of -o asks for; "" where it is none.
+func (t transcode) container() job.Container { return containers[filepath.Ext(t.Output)] }
+
+// fillPackages puts what the command line says of packages into the outputs.
+func (t transcode) fillPackages(d *draft, outputs int) error {
+	var rungs []any
+	if t.Ladder != "" && t.Ladder != string(job.Web) {
+		var err error
+		if d.ladder, rungs, err = readLadder(t.Ladder); err != nil {
+			return err
+		}
+	}
+	for i := range outputs {
+		at := fmt.Sprintf("/outputs/%d", i)
+		switch {
+		case rungs != nil:
+			if t.Codec != "" || t.CRF != nil || t.Preset != "" || t.Height != nil || t.MaxBitrate != "" {
+				return fault.New(fault.Invalid, "--ladder: %s says how each rendition is encoded; leave out --codec, --crf, --preset, --height and --max-bitrate", t.Ladder)
+			}
+			d.set(at+"/video", rungs, "--ladder")
+		case t.Ladder != "":
+			d.set(at+"/ladder", t.Ladder, "--ladder")
+		case t.Output != "" && t.container().Packaged() && t.Request == "" && t.Height == nil && t.MaxBitrate == "":
+			d.set(at+"/ladder", string(job.Web), "--output")
+		}
+		if t.DASH {
+			d.set(at+"/container", string(job.CMAF), "--dash")
+		}
+		if t.SegmentLength != nil {
+			d.set(at+"/package/seconds", job.Seconds(*t.SegmentLength), "--media-segment")
+		}
+		if t.SingleFile {
+			d.set(at+"/package/singleFile", true, "--single-file")
+		}
+	}
+	return nil
+}
+
+// readLadder reads the list of renditions in a file: an object whose only field is video, as in an output of a request.
+func readLadder(name string) (*requestFile, []any, error) {
+	f, err := readRequestFile(name, strings.NewReader(""))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fault.New(fault.Invalid, "%s is neither the name of a ladder (web is one) nor a file", name)
+	}
+	if err != nil {
+		return nil, nil, fault.Wrap(fault.Invalid, err, "--ladder")
+	}
+	rungs, ok := f.tree["video"].([]any)
+	if !ok || len(rungs) == 0 || len(f.tree) != 1 {
+		return nil, nil, fault.WithHint(fault.New(fault.Invalid, "--ladder: %s must hold the field video, a list of renditions, and no other", name),
+			"for example: video: [{height: 1080, maxBitrate: 6M}, {height: 720}]")
+	}
+	return &f, rungs, nil
 }
 
 // fillOutput divides the path of -o into destination, name and container.
@@ -144,9 +206,9 @@ func (t transcode) fillOutput(d *draft, dir string) error {
 	case strings.EqualFold(ext, ".m4v"):
 		return fault.New(fault.Invalid, "%s: %s: choose .mp4, which is the same format, or .mkv or .webm", flag, base)
 	case ext == "":
-		return fault.New(fault.Invalid, "%s: %s has no extension; .mp4, .mkv or .webm chooses the container", flag, base)
+		return fault.New(fault.Invalid, "%s: %s has no extension; .mp4, .mkv, .webm, .m3u8 or .mpd chooses the container", flag, base)
 	default:
-		return fault.New(fault.Invalid, "%s: %s is not a container that mapreel writes; choose .mp4, .mkv or .webm", flag, ext)
+		return fault.New(fault.Invalid, "%s: %s is not a container that mapreel writes; choose .mp4, .mkv, .webm, .m3u8 or .mpd", flag, ext)
 	}
 	if d.tree["outputs"] == nil || isEmptyList(d.tree["outputs"]) {
 		d.tree["outputs"] = []any{map[string]any{}}
@@ -222,6 +284,14 @@ func (d *draft) invalid(ps job.Problems) error {
 
 // explain says a problem with the flag that it came from, or the place in the request's file.
 func (d *draft) explain(p job.Problem) string {
+	if d.ladder != nil {
+		if _, rung, ok := strings.Cut(p.Pointer, "/video/"); ok && strings.HasPrefix(p.Pointer, "/outputs/") {
+			p.Pointer = "/video/" + rung
+			if line, column, ok := d.ladder.find(p.Pointer); ok {
+				return fmt.Sprintf("%s:%d:%d: %s", d.ladder.name, line, column, p)
+			}
+		}
+	}
 	if flag := d.flags[p.Pointer]; flag != "" {
 		return flag + ": " + p.Message
 	}

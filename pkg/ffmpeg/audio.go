@@ -193,7 +193,11 @@ var copyable = map[string][]string{
 		"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle",
 	},
 	"webm": {"vp8", "vp9", "av1", "opus", "vorbis", "webvtt"},
+	"hls":  packaged, "dash": packaged, "cmaf": packaged,
 }
+
+// packaged is the sound that CMAF (ISO/IEC 23000-19) and Apple's "HLS Authoring Specification" both know, and text.
+var packaged = []string{"aac", "ac3", "eac3", "opus", "flac", "webvtt"}
 
 // CopyableTo says whether a stream of the codec (ffmpeg's name) may go unchanged into a container: "mp4", "mkv" or "webm".
 func CopyableTo(codec, container string) bool { return slices.Contains(copyable[container], codec) }

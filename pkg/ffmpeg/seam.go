@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // A long encode reaches each frame with a past and a future that an encode of one segment lacks (Video.Beyond gives it
@@ -136,26 +137,30 @@ func (v Video) precede(i int) string {
 		i, s.lead-1, *on.Start-int64(s.lead)*on.frameTicks(r), on.frameTicks(r), on.Timebase)
 }
 
-// keyframes forces one where the segment begins and one where it ends.
+// keyframes forces one where the segment begins and one where it ends, and those that the rendition asks for.
 func (v Video) keyframes(r Rendition) []string {
 	s := v.seam(r)
 	on := v.on(r)
-	var at string
+	var at []string
 	if s.lead > 0 {
 		us, _ := on.floorMicros(on.Start)
-		at = seconds(us)
+		at = append(at, seconds(us))
+	}
+	for _, us := range r.Keyframes {
+		at = append(at, seconds(us))
 	}
 	if s.tail > 0 {
 		us, _ := on.floorMicros(on.End)
-		if at != "" {
-			at += ","
-		}
-		at += seconds(us)
+		at = append(at, seconds(us))
 	}
-	if at == "" {
+	if len(at) == 0 {
 		return nil
 	}
-	return []string{"-force_key_frames", at, "-forced-idr", "1"}
+	args := []string{"-force_key_frames", strings.Join(at, ",")}
+	if encoder, _ := Encoder(r.Codec, r.GPU); encoder != "libvpx-vp9" && encoder != "libsvtav1" {
+		args = append(args, "-forced-idr", "1") // else an I frame that frames after it may refer past
+	}
+	return args
 }
 
 // zone has the tail, which nobody will see, encoded as cheaply as possible: the look-ahead sees it all the same. Zones

@@ -58,6 +58,13 @@ type Rendition struct {
 	Crop          Size   // what is kept of the picture before, from its upper left; zero = all
 	Frame         Size   // of what is encoded, with black around the picture; zero = the picture's
 	PixelFormat   string // "yuv420p"; "" = the source's, if the encoder takes it
+
+	// MaxBitrate bounds what CRF may take: bits a second, over the two seconds of the decoder's buffer; 0 = no bound.
+	MaxBitrate int
+	// Keyframes are times of the source in microseconds, ascending: the first frame at or after each becomes a keyframe
+	// that closes its group of pictures.
+	Keyframes []int64
+
 	// Deinterlace turns fields into frames, in those frames alone that are marked as interlaced. The frame rate stays.
 	Deinterlace bool
 	Interlaced  string   // encode as fields: which is shown first, "tff" or "bff"; H.264 on the CPU only
@@ -386,12 +393,16 @@ func (r Rendition) encoderOptions(threads int, s seam) []string {
 	}
 	if r.GPU {
 		args = append(args, "-preset", r.Preset, "-rc", "vbr", "-cq", strconv.Itoa(r.CRF), "-b:v", "0")
+		args = append(args, r.bound()...)
 		if r.Codec == "h265" {
 			args = append(args, "-tag:v", "hvc1")
 		}
 		return args
 	}
 	crf := strconv.Itoa(r.CRF)
+	if encoder != "libvpx-vp9" {
+		args = append(args, r.bound()...)
+	}
 	switch encoder {
 	case "libx264":
 		args = append(args, "-preset", r.Preset, "-crf", crf, "-threads", n)
@@ -404,7 +415,8 @@ func (r Rendition) encoderOptions(threads int, s seam) []string {
 		args = append(args, params("-x265-params", append([]string{"log-level=warning", "open-gop=0"},
 			append(x265Threads(threads), r.rate("fps"), r.HDR.x265())...)...)...)
 	case "libvpx-vp9":
-		args = append(args, "-crf", crf, "-b:v", "0", "-deadline", "good", "-cpu-used", r.Preset,
+		// A rate beside CRF is what libvpx calls constrained quality: CRF within it.
+		args = append(args, "-crf", crf, "-b:v", strconv.Itoa(r.MaxBitrate), "-deadline", "good", "-cpu-used", r.Preset,
 			"-row-mt", "1", "-threads", n)
 		args = append(args, s.evenKeyframes(libvpxInterval)...)
 	case "libsvtav1":
@@ -428,6 +440,15 @@ func x265Threads(threads int) []string {
 		frameThreads = 2
 	}
 	return []string{fmt.Sprintf("pools=%d", threads), fmt.Sprintf("frame-threads=%d", frameThreads), "lookahead-slices=0"}
+}
+
+// bound are the options that keep constant quality below a rate: a buffer of two seconds, which every segment starts
+// full of room.
+func (r Rendition) bound() []string {
+	if r.MaxBitrate == 0 {
+		return nil
+	}
+	return []string{"-maxrate", strconv.Itoa(r.MaxBitrate), "-bufsize", strconv.Itoa(2 * r.MaxBitrate)}
 }
 
 // rate names the frame rate to an encoder, which would else believe what ffmpeg guesses from the start of a segment.

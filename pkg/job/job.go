@@ -183,6 +183,8 @@ type AudioTrack struct {
 
 // Rendition is one encoded form of the picture.
 type Rendition struct {
+	// Name tells the renditions of packages apart, also in their files' paths: "1080p". Empty for files.
+	Name   string     `json:"name,omitempty"`
 	Codec  VideoCodec `json:"codec"`
 	CRF    int        `json:"crf"`
 	Preset string     `json:"preset"`
@@ -198,6 +200,11 @@ type Rendition struct {
 	Deinterlace  bool     `json:"deinterlace,omitempty"` // a frame for each frame
 	Interlaced   string   `json:"interlaced,omitempty"`  // encoded as fields: which one is shown first, "tff" or "bff"
 	Rate         Timebase `json:"rate,omitzero"`         // frames a second, made constant; zero: the source's own times
+
+	MaxBitrate Bitrate `json:"maxBitrate,omitempty"` // 0: constant quality takes what it needs
+	// Every is how far the media segments of a package lie apart, in microseconds: the first frame at or after each
+	// multiple, counted from the picture's start, begins one. 0 where the rendition is for a file.
+	Every Ticks `json:"every,omitempty"`
 }
 
 // Size is a width and a height in pixels.
@@ -240,19 +247,21 @@ type Sound struct {
 type Text struct {
 	Track int       `json:"track"` // index into Source.Texts
 	Codec string    `json:"codec"` // copy, mov_text, subrip or webvtt
-	Mux   Container `json:"mux"`   // mp4 for pieces that Merge stitches itself, mkv for those that ffmpeg remuxes
+	Mux   Container `json:"mux"`   // mp4 for pieces that Merge stitches itself, mkv for those that ffmpeg remuxes, hls for WebVTT files
 }
 
 // Product is an output as planned: which rendition, sounds and subtitles it holds, and what else of the source.
 type Product struct {
-	Name      string    `json:"name"`
-	File      string    `json:"file"`
-	Container Container `json:"container"`
-	Rendition int       `json:"rendition"` // index into Job.Renditions; -1: no picture
-	Sounds    []int     `json:"sounds,omitempty"`
-	Texts     []int     `json:"texts,omitempty"`    // indexes into Job.Texts
-	Cover     bool      `json:"cover,omitempty"`    // the source's
-	Attached  bool      `json:"attached,omitempty"` // all of the source's
+	Name       string    `json:"name"`
+	File       string    `json:"file"` // of a package: what players open
+	Container  Container `json:"container"`
+	Renditions []int     `json:"renditions,omitempty"` // indexes into Job.Renditions, largest first; none: no picture
+	Sounds     []int     `json:"sounds,omitempty"`
+	Texts      []int     `json:"texts,omitempty"`    // indexes into Job.Texts
+	Cover      bool      `json:"cover,omitempty"`    // the source's
+	Attached   bool      `json:"attached,omitempty"` // all of the source's
+	Folder     string    `json:"folder,omitempty"`   // of a package's media in the destination; another for each job
+	SingleFile bool      `json:"singleFile,omitempty"`
 }
 
 // Aside says whether a job takes anything of its source that is neither picture nor sound and must be read for it:
@@ -296,6 +305,8 @@ type VideoPiece struct {
 	Frames int   `json:"frames"`
 	First  Ticks `json:"first"` // when its first and last frame are shown: ticks of Rendition.Clock on the output's timeline
 	Final  Ticks `json:"final"`
+
+	Media *MediaFacts `json:"media,omitempty"` // of a rendition for packages
 }
 
 // PieceFacts are what Merge needs to find and check a piece.
@@ -303,6 +314,51 @@ type PieceFacts struct {
 	Key    string `json:"key"` // in scratch
 	Size   int64  `json:"size"`
 	Header int64  `json:"header"` // bytes before the media data; 0 where the piece is not ours to stitch
+}
+
+// MediaFacts are what a worker made of a segment for packages: media segments, which lie where they are served, or for
+// packages of single files one after the other in the piece.
+type MediaFacts struct {
+	Entry     []byte         `json:"entry"`     // the sample description, a box of ISO BMFF
+	Timescale uint32         `json:"timescale"` // ticks per second, of all times here
+	Width     uint32         `json:"width"`     // as shown, 16.16 fixed point
+	Height    uint32         `json:"height"`
+	Segments  []MediaSegment `json:"segments"`
+}
+
+// MediaSegment is one file of a package, or a range of one.
+type MediaSegment struct {
+	Start     int64      `json:"start"` // media time, which runs Lead seconds ahead of the output's
+	End       int64      `json:"end"`
+	Size      int64      `json:"size"`
+	Keyframes []Keyframe `json:"keyframes,omitempty"`
+}
+
+// Keyframe is where in its media segment a frame lies that can be decoded alone.
+type Keyframe struct {
+	Start  int64 `json:"start"` // media time
+	Offset int64 `json:"offset"`
+	Size   int64 `json:"size"`
+}
+
+// Lead is how many seconds the media time of a package runs ahead of the output's: room for an encoder's priming, which
+// lies before time 0, without a negative number.
+const Lead = 10
+
+// Packages are the outputs that are packages with the r-th rendition.
+func (j Job) Packages(r int) []Product {
+	var list []Product
+	for _, out := range j.Outputs {
+		if out.Container.Packaged() && slices.Contains(out.Renditions, r) {
+			list = append(list, out)
+		}
+	}
+	return list
+}
+
+// MediaPath is where the media segment that starts at the given time lies, in its package's folder.
+func MediaPath(rendition string, start int64) string {
+	return fmt.Sprintf("%s/%d.m4s", rendition, start)
 }
 
 // AudioFacts are what came of one piece of sound.
@@ -345,6 +401,9 @@ type OutputFacts struct {
 	Digest  string `json:"digest,omitempty"` // of its start and end: tells it from another file of the same size
 	Frames  int    `json:"frames"`
 	Tracks  int    `json:"tracks"`
+
+	Folder string `json:"folder,omitempty"` // of a package's media
+	Media  int64  `json:"media,omitempty"`  // bytes in it
 }
 
 // DefaultThreads is how many threads an encoder gets where the request does not say. It is part of the job and not
@@ -364,6 +423,9 @@ func (r Request) Normalise(hasPicture bool) (Request, error) {
 		case !hasPicture && len(o.Video) > 0:
 			ps = append(ps, Problem{fmt.Sprintf("/outputs/%d/video", i), "the source has no picture; leave this out to keep its sound"})
 		case hasPicture && len(o.Video) == 0:
+			if o.Container.Packaged() {
+				o.Ladder = cmp.Or(o.Ladder, Web)
+			}
 			o.Video = []Video{{}}
 			if codec := defaultCodec(o.Container); r.Compute.GPU && !encoders[codec].nvenc {
 				ps = append(ps, Problem{
@@ -382,6 +444,14 @@ func (r Request) Normalise(hasPicture bool) (Request, error) {
 			}
 			v.Preset = cmp.Or(v.Preset, e.preset)
 			v.Interlaced = cmp.Or(v.Interlaced, Deinterlace)
+		}
+		if o.Container.Packaged() {
+			p := Package{}
+			if o.Package != nil {
+				p = *o.Package
+			}
+			p.Seconds = cmp.Or(p.Seconds, Seconds(defaultMedia))
+			o.Package = &p
 		}
 		if o.Audio == nil {
 			o.Audio = &Audio{}

@@ -29,11 +29,13 @@ type Request struct {
 	Retention   Retention  `json:"retention,omitzero" jsonschema:"description=How long a job that did not finish can be continued"`
 }
 
-// Output is one file.
+// Output is one file, or a package of renditions for adaptive streaming.
 type Output struct {
 	Name      string    `json:"name" jsonschema:"required,description=File name without its extension"`
-	Container Container `json:"container,omitempty" jsonschema:"enum=mp4,enum=mkv,enum=webm,default=mp4"`
-	Video     []Video   `json:"video,omitempty" jsonschema:"maxItems=1,description=How the picture is encoded; a file holds one"`
+	Container Container `json:"container,omitempty" jsonschema:"enum=mp4,enum=mkv,enum=webm,enum=hls,enum=dash,enum=cmaf,default=mp4,description=A file; or a package for players: hls, dash, or cmaf for both over the same segments"`
+	Video     []Video   `json:"video,omitempty" jsonschema:"maxItems=12,description=How the picture is encoded; a file holds one, a package any number"`
+	Ladder    Ladder    `json:"ladder,omitempty" jsonschema:"enum=web,description=Renditions of a package chosen by the source's size. Its codec and preset and crf come from the one entry that video may have. Default where video is left out: web"`
+	Package   *Package  `json:"package,omitempty" jsonschema:"description=How a package is cut"`
 	Audio     *Audio    `json:"audio,omitempty" jsonschema:"description=How the sound is kept; all tracks"`
 	Subtitles Subtitles `json:"subtitles,omitempty" jsonschema:"enum=auto,enum=none,default=auto,description=auto keeps all tracks that the container can hold"`
 }
@@ -53,7 +55,26 @@ const (
 	MP4      Container = "mp4"
 	Matroska Container = "mkv"
 	WebM     Container = "webm"
+
+	HLS  Container = "hls"
+	DASH Container = "dash"
+	CMAF Container = "cmaf" // HLS and DASH over the same media
 )
+
+// Packaged says whether c is a package of renditions for players, and not a file.
+func (c Container) Packaged() bool { return c == HLS || c == DASH || c == CMAF }
+
+// Ladder names a choice of renditions.
+type Ladder string
+
+// Web is a ladder for browsers and phones, from the source's size downwards.
+const Web Ladder = "web"
+
+// Package says how a package is cut.
+type Package struct {
+	Seconds    Seconds `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=30,default=6,description=Length of a media segment"`
+	SingleFile bool    `json:"singleFile,omitempty" jsonschema:"description=One file for each rendition, whose segments are byte ranges, instead of one for each segment"`
+}
 
 // VideoCodec names a video format that mapreel encodes.
 type VideoCodec string
@@ -67,9 +88,11 @@ const (
 
 // Video says how a picture is encoded. CRF is a pointer because 0, lossless, is a choice of its own.
 type Video struct {
-	Codec      VideoCodec `json:"codec,omitempty" jsonschema:"enum=h264,enum=h265,enum=vp9,enum=av1,description=Default h264; vp9 in webm"`
-	Height     int        `json:"height,omitempty" jsonschema:"minimum=16,maximum=8640,description=Lines; the width follows. Default: as the source. Does not enlarge unless upscale says so"`
-	CRF        *int       `json:"crf,omitempty" jsonschema:"minimum=0,maximum=63,description=Constant quality: lower is better. Default 21 (h264) 24 (h265) 31 (vp9) 32 (av1)"`
+	Codec  VideoCodec `json:"codec,omitempty" jsonschema:"enum=h264,enum=h265,enum=vp9,enum=av1,description=Default h264; vp9 in webm"`
+	Height int        `json:"height,omitempty" jsonschema:"minimum=16,maximum=8640,description=Lines; the width follows. Default: as the source. Does not enlarge unless upscale says so"`
+	CRF    *int       `json:"crf,omitempty" jsonschema:"minimum=0,maximum=63,description=Constant quality: lower is better. Default 21 (h264) 24 (h265) 31 (vp9) 32 (av1)"`
+	// MaxBitrate bounds what constant quality may take over any two seconds.
+	MaxBitrate Bitrate    `json:"maxBitrate,omitempty" jsonschema:"description=The most that constant quality may take: averaged over two seconds. Default: no bound; in a ladder by its size"`
 	Upscale    bool       `json:"upscale,omitempty" jsonschema:"description=Let height enlarge the picture"`
 	Interlaced Interlaced `json:"interlaced,omitempty" jsonschema:"enum=deinterlace,enum=keep,default=deinterlace,description=What becomes of interlaced frames. keep encodes them as fields in h264"`
 	FrameRate  FrameRate  `json:"frameRate,omitzero" jsonschema:"description=Make the frame rate constant: 30 or 30000/1001. Default: every frame at its own time"`

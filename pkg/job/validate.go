@@ -240,6 +240,10 @@ const (
 	minHeight   = 16               // the smallest picture that every encoder here takes
 	maxHeight   = 8640             // 16K
 	maxAddress  = 4096             // bytes of source and destination: PATH_MAX of Linux; S3's keys end at 1024
+	minMedia    = time.Second      // of a package's media segment: below it, requests cost more than media
+	maxMedia    = 30 * time.Second // a player waits for a whole one before it starts
+	maxRungs    = 12               // renditions of a package: more are not told apart, and share one decode
+	minVideo    = 50_000           // bits a second: below it no picture is left
 	minAudio    = 6_000            // bits a second: the least that libopus documents
 	maxAudio    = 1_536_000        // of eight channels, far above what any ear asks for
 )
@@ -272,10 +276,10 @@ func upTo(limit int) func(string) bool {
 // encoders holds each codec's ranges, from the encoders' own documentation, and its defaults: x264's CRF 21 and what
 // looks about the same with the others.
 var encoders = map[VideoCodec]encoder{
-	H264: {51, 21, "medium", oneOf(x264Presets), strings.Join(x264Presets, ", "), []Container{MP4, Matroska}, true},
-	H265: {51, 24, "medium", oneOf(x264Presets), strings.Join(x264Presets, ", "), []Container{MP4, Matroska}, true},
-	VP9:  {63, 31, "4", upTo(8), "0 (slow) to 8 (fast)", []Container{Matroska, WebM}, false},
-	AV1:  {63, 32, "8", upTo(13), "0 (slow) to 13 (fast)", []Container{MP4, Matroska, WebM}, true},
+	H264: {51, 21, "medium", oneOf(x264Presets), strings.Join(x264Presets, ", "), []Container{MP4, Matroska, HLS, DASH, CMAF}, true},
+	H265: {51, 24, "medium", oneOf(x264Presets), strings.Join(x264Presets, ", "), []Container{MP4, Matroska, HLS, DASH, CMAF}, true},
+	VP9:  {63, 31, "4", upTo(8), "0 (slow) to 8 (fast)", []Container{Matroska, WebM, DASH}, false},
+	AV1:  {63, 32, "8", upTo(13), "0 (slow) to 13 (fast)", []Container{MP4, Matroska, WebM, HLS, DASH, CMAF}, true},
 }
 
 // name is what an output may be called: one name of a path, not hidden, without what terminals or shells choke on.
@@ -310,6 +314,7 @@ func (r Request) Check() Problems {
 		add("/outputs", "%d outputs; at most %d", len(r.Outputs), maxOutputs)
 	}
 	seen := map[string]bool{}
+	var cut Seconds // of the packages' media segments
 	for i, out := range r.Outputs {
 		at := fmt.Sprintf("/outputs/%d", i)
 		key := strings.ToLower(out.File()) // where case does not count, one would replace the other
@@ -324,6 +329,17 @@ func (r Request) Check() Problems {
 			add(at+"/name", "%q is the name of an earlier output", out.File())
 		}
 		seen[key] = true
+		if cmp.Or(out.Container, MP4).Packaged() {
+			seconds := Seconds(defaultMedia)
+			if out.Package != nil {
+				seconds = cmp.Or(out.Package.Seconds, seconds)
+			}
+			if cut != 0 && cut != seconds {
+				add(at+"/package/seconds", "%v, and an earlier package has %v; all of a request are cut alike",
+					time.Duration(seconds), time.Duration(cut))
+			}
+			cut = seconds
+		}
 		ps = append(ps, out.check(at, r.Compute.GPU)...)
 	}
 	if s := time.Duration(r.Segment.Seconds); s != 0 && (s < minSegment || s > maxSegment) {
@@ -350,12 +366,20 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 	c := cmp.Or(o.Container, MP4)
 	switch c {
 	case MP4, Matroska, WebM:
+		if len(o.Video) > 1 {
+			add("/video", "a file holds one picture; %d were asked for", len(o.Video))
+		}
+		if o.Ladder != "" {
+			add("/ladder", "%s is one file; choose hls, dash or cmaf for a ladder", c)
+		}
+		if o.Package != nil {
+			add("/package", "%s is one file; choose hls, dash or cmaf for a package", c)
+		}
+	case HLS, DASH, CMAF:
+		ps = append(ps, o.checkPackage(at)...)
 	default:
-		add("/container", "%q is none of mp4, mkv, webm", c)
+		add("/container", "%q is none of mp4, mkv, webm, hls, dash, cmaf", c)
 		return ps // what it may hold is not known
-	}
-	if len(o.Video) > 1 {
-		add("/video", "a file holds one picture; %d were asked for", len(o.Video))
 	}
 	for i, v := range o.Video {
 		p := fmt.Sprintf("/video/%d", i)
@@ -388,6 +412,9 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 		if v.Upscale && v.Height == 0 {
 			add(p+"/upscale", "means nothing without height")
 		}
+		if v.MaxBitrate != 0 && v.MaxBitrate < minVideo {
+			add(p+"/maxBitrate", "%v is less than %v", v.MaxBitrate, Bitrate(minVideo))
+		}
 		if v.Height != 0 && (v.Height < minHeight || v.Height > maxHeight) {
 			add(p+"/height", "%d is outside %d to %d", v.Height, minHeight, maxHeight)
 		}
@@ -414,8 +441,49 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 	return ps
 }
 
-// File is the name of the output's file in the destination.
-func (o Output) File() string { return o.Name + "." + string(cmp.Or(o.Container, MP4)) }
+func (o Output) checkPackage(at string) (ps Problems) {
+	add := func(pointer, format string, args ...any) {
+		ps = append(ps, Problem{at + pointer, fmt.Sprintf(format, args...)})
+	}
+	if o.Ladder != "" && o.Ladder != Web {
+		add("/ladder", "%q is not a ladder; web is one, and video lists one of your own", o.Ladder)
+	}
+	if o.Ladder != "" && len(o.Video) > 1 {
+		add("/ladder", "the ladder chooses the renditions, and video lists %d; leave one of the two out", len(o.Video))
+	}
+	if o.Ladder != "" && len(o.Video) == 1 && (o.Video[0].Height != 0 || o.Video[0].MaxBitrate != 0) {
+		add("/video/0", "the ladder chooses heights and bit rates; leave them out")
+	}
+	for i, v := range o.Video {
+		if v.FrameRate != o.Video[0].FrameRate {
+			add(fmt.Sprintf("/video/%d/frameRate", i), "the renditions of a package have one frame rate, so that players may change between them")
+		}
+	}
+	if len(o.Video) > maxRungs {
+		add("/video", "%d renditions; at most %d", len(o.Video), maxRungs)
+	}
+	if o.Package != nil {
+		if s := time.Duration(o.Package.Seconds); s != 0 && (s < minMedia || s > maxMedia) {
+			add("/package/seconds", "%v is outside %v to %v", s, minMedia, maxMedia)
+		}
+	}
+	return ps
+}
+
+// defaultMedia is how long a package's media segments are: what Apple's "HLS Authoring Specification" recommends.
+const defaultMedia = 6 * time.Second
+
+// File is the name of the output's file in the destination; of a package, of what players open.
+func (o Output) File() string {
+	switch c := cmp.Or(o.Container, MP4); c {
+	case HLS, CMAF:
+		return o.Name + ".m3u8"
+	case DASH:
+		return o.Name + ".mpd"
+	default:
+		return o.Name + "." + string(c)
+	}
+}
 
 func defaultCodec(c Container) VideoCodec {
 	if c == WebM {

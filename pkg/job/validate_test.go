@@ -205,6 +205,10 @@ func withValue(t *testing.T, pointer string, value any) []byte {
 	t.Helper()
 	video := map[string]any{"codec": "av1"} // fits every container, and has the widest range of CRF
 	output := map[string]any{"name": "a", "container": "mkv", "video": []any{video}, "audio": map[string]any{}}
+	if strings.Contains(pointer, "/package/") || strings.HasSuffix(pointer, "/ladder") {
+		output["container"] = "hls"
+		output["package"] = map[string]any{}
+	}
 	tree := map[string]any{
 		"source": "/in", "destination": "/out", "outputs": []any{output},
 		"segment": map[string]any{}, "compute": map[string]any{}, "retention": map[string]any{},
@@ -295,6 +299,10 @@ func TestTagsOfTheSchemaAgreeWithNormalise(t *testing.T) {
 			continue
 		}
 		found++
+		tree := tree
+		if strings.Contains(f.pointer, "/package/") {
+			tree = normalised(t, `{"source":"/in","destination":"/out","outputs":[{"name":"a","container":"hls"}]}`, true)
+		}
 		if got := fmt.Sprint(at(tree, f.pointer)); got != want {
 			t.Errorf("%s: the tag says %s, the default is %s", f.pointer, want, got)
 		}

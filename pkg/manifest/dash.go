@@ -245,8 +245,10 @@ func (p Package) representation(r Rendition, path string) *mpd.RepresentationTyp
 	base.Timescale = &r.Timescale
 	base.PresentationTimeOffset = &offset
 	if init, media, ok := template(path, r); ok {
-		one := uint32(1)
-		base.StartNumber = &one
+		if strings.Contains(media, "$Number") { // beside times, libavformat 5.1 takes it for the first that there is
+			one := uint32(1)
+			base.StartNumber = &one
+		}
 		out.SegmentTemplate = &mpd.SegmentTemplateType{Initialization: init, Media: media, MultipleSegmentBaseType: base}
 		return out
 	}
@@ -279,15 +281,30 @@ func timeline(r Rendition) *mpd.SegmentTimelineType {
 	return out
 }
 
-// template returns the names of a rendition's files as $Number$ makes them, where they are whole files numbered from 1,
-// with as many digits each.
+// template returns the names of a rendition's files as $Number$ or $Time$ makes them, where they are whole files, numbered
+// from 1 or named by the timestamps that they start with.
 func template(from string, r Rendition) (init, media string, ok bool) {
 	if r.Init.Part || slices.ContainsFunc(r.Segments, func(s Segment) bool { return s.Part }) {
 		return "", "", false
 	}
+	numbers, times := make([]int64, len(r.Segments)), make([]int64, len(r.Segments))
+	at := r.Start
+	for i, s := range r.Segments {
+		numbers[i], times[i] = int64(i)+1, at
+		at += s.Duration
+	}
+	if init, media, ok = counted(from, r, "Number", numbers, 9); ok {
+		return init, media, ok
+	}
+	return counted(from, r, "Time", times, 1)
+}
+
+// counted returns the names of a rendition's files as the identifier makes them that stands for these values, with up to
+// widest digits at least. libavformat reads one digit of a width.
+func counted(from string, r Rendition, identifier string, values []int64, widest int) (init, media string, ok bool) {
 	first := r.Segments[0].Path
-	for width := 10; width > 0; width-- {
-		digits := fmt.Sprintf("%0*d", width, 1)
+	for width := widest; width > 0; width-- {
+		digits := fmt.Sprintf("%0*d", width, values[0])
 		at := strings.LastIndex(first, digits)
 		if at < 0 {
 			continue
@@ -295,14 +312,14 @@ func template(from string, r Rendition) (init, media string, ok bool) {
 		before, after := first[:at], first[at+len(digits):]
 		same := true
 		for i, s := range r.Segments {
-			same = same && s.Path == fmt.Sprintf("%s%0*d%s", before, width, i+1, after)
+			same = same && s.Path == fmt.Sprintf("%s%0*d%s", before, width, values[i], after)
 		}
 		if !same {
 			continue
 		}
-		mark := "$Number$"
+		mark := "$" + identifier + "$"
 		if width > 1 {
-			mark = fmt.Sprintf("$Number%%0%dd$", width)
+			mark = fmt.Sprintf("$%s%%0%dd$", identifier, width)
 		}
 		// A stand-in that escaping leaves alone, and that is in no name.
 		const stand = "~number~"

@@ -8,7 +8,7 @@ import (
 )
 
 // textForm is what subtitles become in a container that cannot hold them as they are.
-var textForm = map[job.Container]string{job.MP4: "mov_text", job.Matroska: "subrip", job.WebM: "webvtt"}
+var textForm = map[job.Container]string{job.MP4: "mov_text", job.Matroska: "subrip", job.WebM: "webvtt", job.HLS: "webvtt", job.DASH: "webvtt", job.CMAF: "webvtt"}
 
 // beside decides what an output keeps beside picture and sound, and warns of what it cannot.
 func beside(j *job.Job, out job.Output, product *job.Product, copyable func(string, job.Container) bool) {
@@ -19,8 +19,11 @@ func beside(j *job.Job, out job.Output, product *job.Product, copyable func(stri
 	if out.Subtitles != job.SubtitlesNone {
 		for i, track := range src.Texts {
 			text := job.Text{Track: i, Codec: "copy", Mux: job.Matroska}
-			if out.Container == job.MP4 {
+			switch {
+			case out.Container == job.MP4:
 				text.Mux = job.MP4
+			case out.Container.Packaged():
+				text.Mux = job.HLS
 			}
 			switch {
 			case copyable(track.Codec, out.Container):

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/job"
 )
@@ -26,12 +27,22 @@ func Job(req job.Request, src job.Source, encoder string, copyable func(codec st
 	j := job.Job{ID: id, Request: req, Source: src, Encoder: encoder, Warnings: slices.Clone(src.Unused)}
 	var problems job.Problems
 	for i, out := range req.Outputs {
-		product := job.Product{Name: out.Name, File: out.File(), Container: out.Container, Rendition: -1}
-		if len(out.Video) > 0 {
-			r, warnings := rendition(out.Video[0], *src.Picture, req.Compute.GPU)
-			product.Rendition = place(&j.Renditions, r)
+		product := job.Product{Name: out.Name, File: out.File(), Container: out.Container}
+		if out.Container.Packaged() {
+			product.Folder, product.SingleFile = out.Name+"/"+id[:folderDigits], out.Package.SingleFile
+		}
+		for _, v := range rungs(out, src.Picture) {
+			r, warnings := rendition(v, *src.Picture, req.Compute.GPU)
+			if out.Container.Packaged() {
+				r.Every = job.Ticks(time.Duration(out.Package.Seconds).Microseconds())
+			}
+			if n := place(&j.Renditions, r); !slices.Contains(product.Renditions, n) {
+				product.Renditions = append(product.Renditions, n)
+			}
 			for _, w := range warnings {
-				j.Warnings = append(j.Warnings, product.File+": "+w)
+				if w = product.File + ": " + w; !slices.Contains(j.Warnings, w) {
+					j.Warnings = append(j.Warnings, w)
+				}
 			}
 		}
 		var wrong []string
@@ -44,7 +55,7 @@ func Job(req job.Request, src job.Source, encoder string, copyable func(codec st
 				}
 				product.Sounds = append(product.Sounds, place(&j.Sounds, sound))
 			}
-		} else if product.Rendition < 0 {
+		} else if len(product.Renditions) == 0 {
 			wrong = append(wrong, "nothing is left of a source without picture")
 		}
 		slices.Sort(wrong)
@@ -57,7 +68,40 @@ func Job(req job.Request, src job.Source, encoder string, copyable func(codec st
 	if len(problems) > 0 {
 		return job.Job{}, problems.Err()
 	}
+	nameRenditions(&j)
 	return j, nil
+}
+
+// folderDigits are the digits of a job's ID in the name of its packages' folders. They keep the media of two jobs apart
+// that one after the other make the same output: a player never reads one's playlist and the other's media, a
+// cache may keep every file for ever, and a job that fails leaves the package of the one before it whole.
+const folderDigits = 8
+
+// nameRenditions gives the renditions of packages names that tell them apart.
+func nameRenditions(j *job.Job) {
+	used := map[string]bool{}
+	for i := range j.Renditions {
+		r := &j.Renditions[i]
+		if r.Every == 0 {
+			continue
+		}
+		r.Name = fmt.Sprintf("%dp", min(r.Width, r.Height))
+		if used[r.Name] {
+			r.Name += "-" + string(r.Codec)
+		}
+		for n, base := 2, r.Name; used[r.Name]; n++ {
+			r.Name = fmt.Sprintf("%s-%d", base, n)
+		}
+		used[r.Name] = true
+	}
+}
+
+// shown is the size of a picture as it is seen: turned where its source is, and in its own pixels.
+func shown(p job.Picture) job.Size {
+	if p.Rotation%180 != 0 {
+		return job.Size{Width: p.Height, Height: p.Width}
+	}
+	return job.Size{Width: p.Width, Height: p.Height}
 }
 
 // place returns v's index in list, adding it where it is new: outputs that want the same share it.
@@ -100,7 +144,7 @@ func soundOf(a job.Audio, index int, track job.AudioTrack, in job.Container, cop
 	switch {
 	case a.Codec == job.AudioCopy && !can:
 		return s, fmt.Sprintf("%s cannot hold %s unchanged; leave the codec out to have it encoded", in, track.Codec)
-	case a.Codec == job.AudioAuto && can:
+	case a.Codec == job.AudioAuto && can && (!in.Packaged() || track.Codec == "aac"): // others not every browser plays
 		s.Codec = job.AudioCopy
 	case a.Codec == job.AudioAuto && in == job.WebM:
 		s.Codec = job.Opus
@@ -108,7 +152,7 @@ func soundOf(a job.Audio, index int, track job.AudioTrack, in job.Container, cop
 		s.Codec = job.AAC
 	}
 	if s.Codec == job.AudioCopy {
-		if in != job.MP4 {
+		if in == job.Matroska || in == job.WebM {
 			s.Mux = job.Matroska
 		}
 		return s, ""

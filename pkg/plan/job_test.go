@@ -76,11 +76,11 @@ func TestOutputsThatWantTheSameShareIt(t *testing.T) {
 		{Track: 1, Codec: job.AAC, Bitrate: 96_000, Mux: job.MP4},
 	}
 	outputs := []job.Product{
-		{Name: "a", File: "a.mp4", Container: job.MP4, Rendition: 0, Sounds: []int{0, 1}},
-		{Name: "b", File: "b.mp4", Container: job.MP4, Rendition: 0, Sounds: []int{0, 1}},
-		{Name: "c", File: "c.mp4", Container: job.MP4, Rendition: 1},
-		{Name: "d", File: "d.mkv", Container: job.Matroska, Rendition: 0, Sounds: []int{2, 3}},
-		{Name: "e", File: "e.mp4", Container: job.MP4, Rendition: 1, Sounds: []int{4, 5}},
+		{Name: "a", File: "a.mp4", Container: job.MP4, Renditions: []int{0}, Sounds: []int{0, 1}},
+		{Name: "b", File: "b.mp4", Container: job.MP4, Renditions: []int{0}, Sounds: []int{0, 1}},
+		{Name: "c", File: "c.mp4", Container: job.MP4, Renditions: []int{1}},
+		{Name: "d", File: "d.mkv", Container: job.Matroska, Renditions: []int{0}, Sounds: []int{2, 3}},
+		{Name: "e", File: "e.mp4", Container: job.MP4, Renditions: []int{1}, Sounds: []int{4, 5}},
 	}
 	for _, diff := range []string{cmp.Diff(renditions, j.Renditions), cmp.Diff(sounds, j.Sounds), cmp.Diff(outputs, j.Outputs)} {
 		if diff != "" {
@@ -221,7 +221,7 @@ func TestSoundDecisions(t *testing.T) {
 
 func TestNoSoundIsMadeWhereNoneIsAskedFor(t *testing.T) {
 	j := planned(t, source(640, 360, track("aac", 2)), `{"name": "a", "audio": {"codec": "none"}}`, "")
-	if len(j.Sounds) != 0 || len(j.Outputs[0].Sounds) != 0 || j.Outputs[0].Rendition != 0 {
+	if len(j.Sounds) != 0 || len(j.Outputs[0].Sounds) != 0 || len(j.Outputs[0].Renditions) != 1 {
 		t.Errorf("got sounds %v, output %v", j.Sounds, j.Outputs[0])
 	}
 	// A silent source makes silent outputs, whatever is asked for.
@@ -234,8 +234,8 @@ func TestNoSoundIsMadeWhereNoneIsAskedFor(t *testing.T) {
 func TestSoundAloneMakesOutputsWithoutPicture(t *testing.T) {
 	j := planned(t, source(0, 0, track("aac", 2)), `{"name": "a"}, {"name": "b", "container": "webm"}`, "")
 	want := []job.Product{
-		{Name: "a", File: "a.mp4", Container: job.MP4, Rendition: -1, Sounds: []int{0}},
-		{Name: "b", File: "b.webm", Container: job.WebM, Rendition: -1, Sounds: []int{1}},
+		{Name: "a", File: "a.mp4", Container: job.MP4, Sounds: []int{0}},
+		{Name: "b", File: "b.webm", Container: job.WebM, Sounds: []int{1}},
 	}
 	if diff := cmp.Diff(want, j.Outputs); diff != "" || len(j.Renditions) != 0 {
 		t.Errorf("renditions %v, outputs (-want +got):\n%s", j.Renditions, diff)

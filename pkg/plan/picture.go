@@ -9,7 +9,9 @@ import (
 
 // rendition works out what a picture becomes, and says what of it is lost on the way.
 func rendition(v job.Video, p job.Picture, gpu bool) (_ job.Rendition, warnings []string) {
-	r := encoded{job.Rendition{Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset, Rate: job.Timebase(v.FrameRate)}}
+	r := encoded{job.Rendition{
+		Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset, MaxBitrate: v.MaxBitrate, Rate: job.Timebase(v.FrameRate),
+	}}
 	if gpu {
 		r.Preset = nvencPreset(v)
 	}
@@ -94,10 +96,7 @@ func least(codec job.VideoCodec) job.Size {
 // bytes and adds nothing. The shape of the pixels stays what it is, so that the picture's does. An odd column or row is
 // left out; black is added around what is too small for the encoder.
 func (r *encoded) size(v job.Video, p job.Picture, lines int, warn func(string, ...any)) {
-	shown := job.Size{Width: p.Width, Height: p.Height}
-	if p.Rotation%180 != 0 {
-		shown = job.Size{Width: p.Height, Height: p.Width}
-	}
+	shown := shown(p)
 	inner := shown
 	if v.Height == 0 || v.Height == shown.Height || v.Height > shown.Height && !v.Upscale {
 		inner = job.Size{Width: max(shown.Width&^1, 1), Height: max(shown.Height-shown.Height%lines, 1)}

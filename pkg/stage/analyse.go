@@ -84,7 +84,7 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 		p.Start, p.End, p.Timebase = p.Start*job.Ticks(p.Timebase.Num), 0, job.Timebase{Num: 1, Den: p.Timebase.Den}
 		j.Source.Picture = &p
 	default:
-		segments = plan.Segments(*index, src.Picture.Timebase, time.Duration(j.Request.Segment.Seconds))
+		segments = divide(j, *index)
 		j.Segments = len(segments)
 	}
 	if err := w.record(ctx, j, in.Execution); err != nil {
@@ -97,6 +97,14 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 		w.tell(Event{Type: Warning, Job: j.ID, Error: warning})
 	}
 	return w.brief(ctx, j, in.Execution)
+}
+
+// divide plans the segments of an indexed source.
+func divide(j job.Job, index plan.Index) []job.Segment {
+	if length := packaged(j); length > 0 {
+		return plan.Aligned(index, j.Source.Picture.Timebase, wanted(j), length)
+	}
+	return plan.Segments(index, j.Source.Picture.Timebase, wanted(j))
 }
 
 // distinct refuses an output that would replace the job's own source.
@@ -208,6 +216,10 @@ func (w *Worker) brief(ctx context.Context, j job.Job, execution string) (job.Br
 		if err != nil {
 			return b, err
 		}
+		served, err := w.served(ctx, j)
+		if err != nil {
+			return b, err
+		}
 		video, err := w.done(ctx, j.ID, execution, "video/", func(u ledger.Unit) (bool, error) {
 			var facts job.VideoFacts
 			err := reported(u, nil, &facts)
@@ -216,7 +228,10 @@ func (w *Worker) brief(ctx context.Context, j job.Job, execution string) (job.Br
 					return gone, err
 				}
 			}
-			return false, err
+			if err != nil {
+				return false, err
+			}
+			return w.lacks(ctx, j, served, facts)
 		})
 		if err != nil {
 			return b, err
@@ -286,6 +301,51 @@ func (w *Worker) brief(ctx context.Context, j job.Job, execution string) (job.Br
 	return b, nil
 }
 
+// served lists the sizes of the media segments that lie where players will ask for them, by package.
+func (w *Worker) served(ctx context.Context, j job.Job) (map[string]map[string]int64, error) {
+	have := map[string]map[string]int64{}
+	for _, out := range j.Outputs {
+		if !out.Container.Packaged() || out.SingleFile {
+			continue
+		}
+		var err error
+		if have[out.Name], err = w.media(ctx, mediaURL(j.Request, out)); err != nil {
+			return nil, err
+		}
+	}
+	return have, nil
+}
+
+// lacks says whether media segments that a worker wrote are gone. What was put there after have was listed is looked for
+// again.
+func (w *Worker) lacks(ctx context.Context, j job.Job, have map[string]map[string]int64, facts job.VideoFacts) (bool, error) {
+	for r, piece := range facts.Pieces {
+		for _, out := range j.Packages(r) {
+			if out.SingleFile || piece.Media == nil {
+				continue
+			}
+			for _, m := range piece.Media.Segments {
+				path := job.MediaPath(j.Renditions[r].Name, m.Start)
+				if have[out.Name][path] == m.Size {
+					continue
+				}
+				store, key, err := w.Resolve(ctx, mediaURL(j.Request, out)+"/"+path)
+				if err != nil {
+					return false, err
+				}
+				info, err := store.Stat(ctx, key)
+				if gone := fault.KindOf(err) == fault.NotFound; gone || err != nil || info.Size != m.Size {
+					if gone {
+						err = nil
+					}
+					return true, err
+				}
+			}
+		}
+	}
+	return false, nil
+}
+
 // stored lists the sizes of a job's pieces in scratch.
 func (w *Worker) stored(ctx context.Context, id string) (map[string]int64, error) {
 	have := map[string]int64{}
@@ -300,7 +360,7 @@ func (w *Worker) stored(ctx context.Context, id string) (map[string]int64, error
 
 // lost says whether a piece is not in scratch. What was put there after have was listed is looked for again.
 func (w *Worker) lost(ctx context.Context, have map[string]int64, p job.PieceFacts) (bool, error) {
-	if have[p.Key] == p.Size {
+	if p.Key == "" || have[p.Key] == p.Size {
 		return false, nil
 	}
 	info, err := w.Scratch.Stat(ctx, p.Key)
@@ -365,6 +425,16 @@ func (w *Worker) replaced(ctx context.Context, u ledger.Unit) (bool, error) {
 	}
 	if err != nil || info.Size != facts.Size {
 		return true, err
+	}
+	if facts.Folder != "" {
+		have, err := w.media(ctx, facts.Folder)
+		var media int64
+		for _, size := range have {
+			media += size
+		}
+		if err != nil || media < facts.Media {
+			return true, err
+		}
 	}
 	if info.Version == facts.Version {
 		return false, nil

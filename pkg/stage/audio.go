@@ -288,15 +288,11 @@ func (s *sounding) overlaps(facts *job.AudioFacts, piece isobmff.Piece, f io.Rea
 		facts.Tail, tailTo = around(s.piece.End)
 		facts.Tail.Loudness = loudness(heard, int(codec.Frame())*s.track.Channels)
 	}
-	sections := make([]io.Reader, len(extents))
-	for i, x := range extents {
-		sections[i] = io.NewSectionReader(f, x.Offset, x.Length)
-	}
-	payload := bufio.NewReader(io.MultiReader(sections...))
+	packets := bufio.NewReader(payload(f, extents))
 	number := int(facts.Begin / codec.Frame())
 	for i, sample := range piece.Samples {
 		packet := make([]byte, sample.Size)
-		if _, err := io.ReadFull(payload, packet); err != nil {
+		if _, err := io.ReadFull(packets, packet); err != nil {
 			return fmt.Errorf("packet %d: %w", i, err)
 		}
 		for _, o := range []struct {

@@ -189,6 +189,7 @@ func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *job.Ti
 	}
 	for i, r := range e.job.Renditions {
 		v.Renditions = append(v.Renditions, renditionIn(r, *p, e.seg, e.job.Request.Compute.GPU, e.local(i)))
+		v.Renditions[i].Keyframes = e.forced(r)
 		if r.Deinterlace {
 			v.Rotation = p.Rotation
 		}
@@ -292,22 +293,36 @@ func (e *encode) store(ctx context.Context, rendition int, key string, times []j
 		last.Duration = uint32(tail)
 	}
 	piece.Track.Entry = withLight(piece.Track.Entry, r, p)
+	facts.Frames, facts.First, facts.Final = len(shown), job.Ticks(shown[0]), job.Ticks(shown[len(shown)-1])
+	if r.Every > 0 {
+		err = e.pack(ctx, &facts, rendition, key, piece, func() io.Reader { return payload(f, extents) })
+		return facts, err
+	}
 	info, err := putPiece(ctx, e.Scratch, key, piece, f, extents)
 	facts.PieceFacts = job.PieceFacts{Key: key, Size: info.Size, Header: info.Size - piece.Bytes}
-	facts.Frames, facts.First, facts.Final = len(shown), job.Ticks(shown[0]), job.Ticks(shown[len(shown)-1])
 	return facts, err
 }
 
 // putPiece streams a piece, its header and then the samples from where they lie in f, into a store.
 func putPiece(ctx context.Context, store blob.Store, key string, piece isobmff.Piece, f io.ReaderAt, extents []isobmff.Extent) (blob.Info, error) {
-	payload := make([]io.Reader, len(extents))
+	return putWritten(ctx, store, key, func(w io.Writer) error { return piece.Write(w, payload(f, extents)) })
+}
+
+// payload reads a piece's samples from where they lie.
+func payload(f io.ReaderAt, extents []isobmff.Extent) io.Reader {
+	sections := make([]io.Reader, len(extents))
 	for i, x := range extents {
-		payload[i] = io.NewSectionReader(f, x.Offset, x.Length)
+		sections[i] = io.NewSectionReader(f, x.Offset, x.Length)
 	}
+	return io.MultiReader(sections...)
+}
+
+// putWritten streams what write writes into a store.
+func putWritten(ctx context.Context, store blob.Store, key string, write func(io.Writer) error) (blob.Info, error) {
 	r, pipe := io.Pipe()
 	written := make(chan error, 1)
 	go func() {
-		err := piece.Write(pipe, io.MultiReader(payload...))
+		err := write(pipe)
 		pipe.CloseWithError(err)
 		written <- err
 	}()

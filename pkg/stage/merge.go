@@ -64,7 +64,7 @@ func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
 		return facts, err
 	}
 	facts.Tracks = len(m.out.Sounds) + len(m.texts())
-	if m.out.Rendition >= 0 {
+	if m.pictured() {
 		facts.Tracks++
 		facts.Frames = m.picture().Samples
 		if facts.Frames == 0 {
@@ -76,9 +76,13 @@ func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
 		return facts, err
 	}
 	var info blob.Info
-	if m.out.Container == job.MP4 {
+	switch {
+	case m.out.Container.Packaged():
+		facts.Folder = mediaURL(m.job.Request, m.out)
+		info, facts.Media, err = m.publish(ctx)
+	case m.out.Container == job.MP4:
 		info, err = m.stitch(ctx, store, key, m.audio)
-	} else {
+	default:
 		info, err = m.remux(ctx, store, key, facts.Frames)
 	}
 	if err != nil {
@@ -89,9 +93,12 @@ func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
 	return facts, err
 }
 
+// pictured says whether the output has a picture.
+func (m *merge) pictured() bool { return len(m.out.Renditions) > 0 }
+
 // gather reads what the workers reported, and makes sure that nothing is missing.
 func (m *merge) gather(ctx context.Context) error {
-	if m.out.Rendition >= 0 {
+	if m.pictured() {
 		for u, err := range m.Ledger.Units(ctx, m.job.ID, "video/") {
 			var facts job.VideoFacts
 			if err := reported(u, err, &facts); err != nil {
@@ -148,11 +155,11 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 	var none blob.Info
 	var parts []part
 	movie := isobmff.Movie{Tool: "mapreel"}
-	if m.out.Rendition >= 0 {
+	if m.pictured() {
 		movie.Tracks = append(movie.Tracks, isobmff.MovieTrack{Track: isobmff.Track{Enabled: true}, Delay: m.picture().First})
 		for i, v := range m.video {
-			if len(v.Pieces) > 0 && v.Pieces[m.out.Rendition].Frames > 0 {
-				parts = append(parts, part{name: job.VideoUnit(i), facts: v.Pieces[m.out.Rendition].PieceFacts})
+			if len(v.Pieces) > 0 && v.Pieces[m.out.Renditions[0]].Frames > 0 {
+				parts = append(parts, part{name: job.VideoUnit(i), facts: v.Pieces[m.out.Renditions[0]].PieceFacts})
 			}
 		}
 	}
@@ -289,10 +296,10 @@ func (m *merge) enabled(sound int) bool {
 func (m *merge) picture() isobmff.Expected {
 	e := isobmff.Expected{Handler: "vide"}
 	for _, v := range m.video {
-		if len(v.Pieces) == 0 || v.Pieces[m.out.Rendition].Frames == 0 {
+		if len(v.Pieces) == 0 || v.Pieces[m.out.Renditions[0]].Frames == 0 {
 			continue
 		}
-		piece := v.Pieces[m.out.Rendition]
+		piece := v.Pieces[m.out.Renditions[0]]
 		if e.Samples == 0 {
 			e.First = int64(piece.First)
 		}
@@ -305,7 +312,7 @@ func (m *merge) picture() isobmff.Expected {
 // prove reads the header back, by other code than wrote it, and compares with what the workers reported.
 func (m *merge) prove(file isobmff.File, audio []heard) error {
 	var want []isobmff.Expected
-	if m.out.Rendition >= 0 {
+	if m.pictured() {
 		want = append(want, m.picture())
 	}
 	for _, a := range audio {
@@ -338,7 +345,7 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 			encoded = append(encoded, a)
 		}
 	}
-	if m.out.Rendition >= 0 || len(encoded) > 0 {
+	if m.pictured() || len(encoded) > 0 {
 		movie := fmt.Sprintf("%s/%s.%d.mp4", m.job.ID, m.unit.ID, m.unit.Attempt)
 		defer m.remove(context.WithoutCancel(ctx), []string{movie})
 		if _, err := m.stitch(ctx, m.Scratch, movie, encoded); err != nil {
@@ -350,7 +357,7 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 		}
 	}
 	track := 0 // of what was stitched
-	if m.out.Rendition >= 0 {
+	if m.pictured() {
 		r.Inputs = append(r.Inputs, ffmpeg.RemuxInput{Input: stitched, Streams: []ffmpeg.RemuxStream{{Default: true}}})
 		track++
 	}
@@ -387,7 +394,7 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 	if err != nil {
 		return none, err
 	}
-	if m.out.Rendition >= 0 && written != int64(frames) {
+	if m.pictured() && written != int64(frames) {
 		return none, fault.New(fault.Corrupt, "%d frames were encoded, the %s holds %d", frames, m.out.Container, written)
 	}
 	f, err := os.Open(r.Path)

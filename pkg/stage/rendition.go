@@ -14,7 +14,7 @@ func renditionIn(r job.Rendition, p job.Picture, seg job.Segment, gpu bool, path
 		Codec: string(r.Codec), GPU: gpu, CRF: r.CRF, Preset: r.Preset, Crop: ffmpeg.Size(r.Crop),
 		Width: r.Width, Height: r.Height, PixelFormat: r.PixelFormat, SAR: ffmpeg.Rational(r.SampleAspect),
 		FrameRate: ffmpeg.Rational(p.FrameRate), Color: ffmpeg.Color(p.Color), FromRGB: p.RGB(),
-		Deinterlace: r.Deinterlace, Interlaced: r.Interlaced, Path: path,
+		Deinterlace: r.Deinterlace, Interlaced: r.Interlaced, MaxBitrate: int(r.MaxBitrate), Path: path,
 	}
 	if r.Inner != (job.Size{}) {
 		out.Width, out.Height = r.Inner.Width, r.Inner.Height

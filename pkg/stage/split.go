@@ -76,7 +76,7 @@ func (w *Worker) split(ctx context.Context, j *job.Job, execution string) error 
 	// Stretches begin at keyframes only, so they may be longer than asked for, never shorter: their number stays below
 	// what a Distributed Map takes.
 	least := time.Duration(j.Source.Duration) * time.Microsecond / plan.MaxSegments
-	want := max(time.Duration(j.Request.Segment.Seconds), least+time.Second)
+	want := max(wanted(*j), least+time.Second)
 	s := ffmpeg.Split{
 		Input:  ffmpeg.Input{Location: location, Demuxer: j.Source.Demuxer},
 		Stream: p.Stream, Timebase: ffmpeg.Rational(p.Timebase), Start: int64(j.Source.Origin.In(job.Microseconds)),
@@ -121,8 +121,7 @@ func (w *Worker) split(ctx context.Context, j *job.Job, execution string) error 
 	return w.record(ctx, *j, execution)
 }
 
-// jumps is how a source whose clock jumps is read for one of its streams, or for what is neither picture nor sound (-1); nil
-// where it does not jump.
+// jumps is how a source whose clock jumps is read for one of its streams; nil where it does not jump.
 func jumps(src job.Source, stream int) *ffmpeg.Jumps {
 	if !src.Jumps {
 		return nil

@@ -78,13 +78,13 @@ func (p *textPass) run(ctx context.Context) (facts job.TextFacts, err error) {
 	t := ffmpeg.Texts{Input: ffmpeg.Input{
 		Location: location, Demuxer: source.Demuxer, Origin: int64(source.Origin.In(job.Microseconds)),
 	}}
-	if source.Jumps { // ffmpeg then takes the source's start off by itself
-		t.Input.Origin, t.Input.Jumps = 0, jumps(source, -1)
-	}
 	for i, text := range p.job.Texts {
 		muxer := "matroska"
-		if text.Mux == job.MP4 {
+		switch text.Mux {
+		case job.MP4:
 			muxer = "mp4"
+		case job.HLS:
+			muxer = "webvtt"
 		}
 		t.Tracks = append(t.Tracks, ffmpeg.Text{
 			Stream: source.Texts[text.Track].Stream, Codec: text.Codec, Muxer: muxer, Path: filepath.Join(p.dir, strconv.Itoa(i)),

@@ -1,0 +1,231 @@
+package local_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/manifest"
+	"github.com/mapreel/mapreel/pkg/player/playertest"
+)
+
+// twoTongues is a film of nine seconds with B-frames, sound in two languages and subtitles. Its keyframes lie where no
+// media segment begins.
+func twoTongues(t *testing.T) string {
+	t.Helper()
+	subtitles := filepath.Join(t.TempDir(), "in.srt")
+	text := "1\n00:00:01,000 --> 00:00:02,500\nFirst\n\n2\n00:00:07,250 --> 00:00:08,000\nLast\n"
+	if err := os.WriteFile(subtitles, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return clip(t, "in.mkv", args(picture(9), tone(9), []string{
+		"-i", subtitles, "-map", "0", "-map", "1", "-map", "1", "-map", "2", "-c:v", "libx264", "-bf", "3", "-g", "35", "-c:a", "aac", "-c:s", "srt",
+		"-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu", "-metadata:s:s:0", "language=eng", "-disposition:a:0", "default",
+	})...)
+}
+
+func packageRequest(t *testing.T, source, destination, output string) job.Request {
+	t.Helper()
+	body := fmt.Sprintf(`{"source": %q, "destination": %q, "outputs": [%s], "segment": {"seconds": 4}}`, source, destination, output)
+	req, err := job.Parse([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return req
+}
+
+// content is every file below a folder, by its path.
+func content(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := fs.WalkDir(os.DirFS(folder), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(folder, path))
+		files[path] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// shownTimes are the timestamps of a playlist's pictures in seconds, as ffprobe reads it, from the first.
+func shownTimes(t *testing.T, path string) (times []string) {
+	t.Helper()
+	out, err := exec.Command("ffprobe", "-v", "error", "-allowed_extensions", "ALL", "-select_streams", "v:0",
+		"-show_entries", "packet=pts_time", "-of", "csv=p=0", path).Output()
+	if err != nil {
+		t.Fatalf("ffprobe %s: %v", path, err)
+	}
+	var all []float64
+	for _, line := range strings.Fields(string(out)) {
+		at, err := strconv.ParseFloat(strings.Trim(line, ","), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, at)
+	}
+	slices.Sort(all)
+	for _, at := range all {
+		times = append(times, fmt.Sprintf("%.3f", at-all[0]))
+	}
+	return times
+}
+
+const rungsOf = `"video": [{"preset": "ultrafast"}, {"height": 46, "preset": "ultrafast", "maxBitrate": "200k"}], "package": {"seconds": 2, "singleFile": %v}`
+
+func TestPackagesHoldTheSourcesFramesAndPlay(t *testing.T) {
+	t.Parallel()
+	source := twoTongues(t)
+	want := shownTimes(t, source)
+	for _, single := range []bool{false, true} {
+		t.Run(fmt.Sprintf("single files: %v", single), func(t *testing.T) {
+			out := t.TempDir()
+			req := packageRequest(t, source, out, fmt.Sprintf(`{"name": "film", "container": "cmaf", `+rungsOf+`}`, single))
+			scratch := t.TempDir()
+			report, err := run(context.Background(), req, scratch, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(report.Warnings) > 0 {
+				t.Errorf("warnings: %q", report.Warnings)
+			}
+			if err := manifest.Check(os.DirFS(out), "film.m3u8"); err != nil {
+				t.Error(err)
+			}
+			media, err := filepath.Glob(filepath.Join(out, "film", "*", "*p.m3u8"))
+			if err != nil || len(media) != 2 {
+				t.Fatalf("media playlists: %q, %v", media, err)
+			}
+			for _, path := range append(media, filepath.Join(out, "film.m3u8"), filepath.Join(out, "film.mpd")) {
+				if diff := cmp.Diff(want, shownTimes(t, path)); diff != "" {
+					t.Errorf("%s: frames (-source +package):\n%s", filepath.Base(path), diff)
+				}
+			}
+			before := content(t, out)
+			if _, err := run(context.Background(), req, t.TempDir(), nil); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(before, content(t, out)); diff != "" {
+				t.Errorf("the same request again gives other files")
+			}
+			for _, playlist := range []string{"film.m3u8", "film.mpd"} {
+				o := playertest.Options{Duration: 9}
+				if playlist == "film.m3u8" { // dash.js may load a second time what it loaded in another rung
+					o.Frames = len(want)
+				}
+				r := playertest.Play(t, out, playlist, o)
+				if r.Sounds != 2 || r.Texts != 1 {
+					t.Errorf("%s: %d sounds and %d texts to choose from, want 2 and 1", playlist, r.Sounds, r.Texts)
+				}
+			}
+		})
+	}
+}
+
+func TestAPackageLosesNothing(t *testing.T) {
+	t.Parallel()
+	source, out, scratch := twoTongues(t), t.TempDir(), t.TempDir()
+	req := packageRequest(t, source, out, fmt.Sprintf(`{"name": "film", "container": "hls", `+rungsOf+`}`, false))
+	if _, err := run(context.Background(), req, scratch, nil); err != nil {
+		t.Fatal(err)
+	}
+	whole := content(t, out)
+
+	encoded := func() (segments int) {
+		t.Helper()
+		_, err := run(context.Background(), req, scratch, func(e local.Event) {
+			if e.Type == "finished" && strings.HasPrefix(e.Unit, "video/") {
+				segments++
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(whole, content(t, out)); diff != "" {
+			t.Errorf("the package is another")
+		}
+		return segments
+	}
+	if n := encoded(); n != 0 {
+		t.Errorf("a finished package was encoded again: %d segments", n)
+	}
+	segments, err := filepath.Glob(filepath.Join(out, "film", "*", "*p", "*.m4s"))
+	if err != nil || len(segments) != 10 {
+		t.Fatalf("%d media segments, want 10: %v", len(segments), err)
+	}
+	if err := os.Remove(segments[0]); err != nil {
+		t.Fatal(err)
+	}
+	if n := encoded(); n != 1 {
+		t.Errorf("where one media segment is gone, %d segments were encoded again, want 1", n)
+	}
+	if err := os.Remove(filepath.Join(out, "film.m3u8")); err != nil {
+		t.Fatal(err)
+	}
+	encoded()
+}
+
+func TestPackagesOfSourcesWithoutIndex(t *testing.T) {
+	t.Parallel()
+	source := film(t, "in.ts")
+	out := t.TempDir()
+	req := packageRequest(t, source, out, `{"name": "film", "container": "hls", "video": [{"preset": "ultrafast"}], "package": {"seconds": 2}}`)
+	if _, err := run(context.Background(), req, t.TempDir(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := manifest.Check(os.DirFS(out), "film.m3u8"); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(shownTimes(t, source), shownTimes(t, filepath.Join(out, "film.m3u8"))); diff != "" {
+		t.Errorf("frames (-source +package):\n%s", diff)
+	}
+}
+
+func TestPackagesInEveryCodec(t *testing.T) {
+	t.Parallel()
+	source := clip(t, "in.mp4", args(picture(4), []string{"-c:v", "libx264", "-preset", "ultrafast", "-g", "50"})...)
+	for codec, video := range map[string]string{
+		"hevc": `{"codec": "h265", "preset": "ultrafast"}`,
+		"vp9":  `{"codec": "vp9", "preset": "8", "maxBitrate": "500k"}`,
+		"av1":  `{"codec": "av1", "preset": "13"}`,
+		"h264": `{"preset": "ultrafast", "frameRate": "30"}`,
+	} {
+		t.Run(codec, func(t *testing.T) {
+			out := t.TempDir()
+			req := packageRequest(t, source, out, `{"name": "film", "container": "dash", "video": [`+video+`], "package": {"seconds": 2}}`)
+			if _, err := run(context.Background(), req, t.TempDir(), nil); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(out, "film.mpd")
+			got := shownTimes(t, path)
+			if want := shownTimes(t, source); codec != "h264" && !slices.Equal(got, want) || codec == "h264" && len(got) != 120 {
+				t.Errorf("%d frames at %v, the source has %d at %v", len(got), got, len(want), want)
+			}
+			data, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "json", path).Output()
+			var probed struct {
+				Streams []struct {
+					Codec string `json:"codec_name"`
+				}
+			}
+			if err != nil || json.Unmarshal(data, &probed) != nil || len(probed.Streams) != 1 || probed.Streams[0].Codec != codec {
+				t.Errorf("ffprobe says %s, %v", data, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,90 @@
+package plan_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/plan"
+)
+
+func TestAlignedCoversTheSourceExactly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := film().Draw(t, "film")
+		every := time.Duration(rapid.IntRange(1, 30).Draw(t, "every")) * time.Second
+		checkCover(t, q.index, plan.Aligned(q.index, q.tb, q.want, every))
+	})
+}
+
+func TestAlignedCoversHostileIndexesToo(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := strange().Draw(t, "index")
+		every := time.Duration(rapid.IntRange(1, 30).Draw(t, "every")) * time.Second
+		checkCover(t, q.index, plan.Aligned(q.index, q.tb, q.want, every))
+	})
+}
+
+// The media segments of a package are those that one long encode would have been cut into, wherever the segments of the
+// job lie.
+func TestMediaSegmentsAreThoseOfThePictureAsAWhole(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := film().Draw(t, "film")
+		every := time.Duration(rapid.IntRange(1, 30).Draw(t, "every")) * time.Second
+		if len(q.index.Times) == 0 || q.tb.Duration(q.index.End-q.index.Start) > 4000*every {
+			t.Skip("no times, or more than one encoder is told of")
+		}
+		x := q.index
+		whole := job.Segment{Start: x.Start, End: x.End, Last: true}
+		want := append([]job.Ticks{x.Times[0]}, plan.Cuts(x.Times, plan.Lines(whole, x.Start, q.tb, every))...)
+		var got []job.Ticks
+		for _, seg := range plan.Aligned(x, q.tb, q.want, every) {
+			var times []job.Ticks
+			for _, at := range x.Times {
+				if (seg.Index == 0 || at >= seg.Start) && (seg.Last || at < seg.End) {
+					times = append(times, at)
+				}
+			}
+			if len(times) == 0 {
+				continue
+			}
+			got = append(got, times[0])
+			got = append(got, plan.Cuts(times, plan.Lines(seg, x.Start, q.tb, every))...)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("media segments start at\n     %v\nwant %v", got, want)
+		}
+	})
+}
+
+func TestAlignedKeepsToTheWantedLength(t *testing.T) {
+	// 100 s of 24 frames a second, a sync frame every 2 s.
+	x := plan.Index{End: 100 * 24}
+	for i := range job.Ticks(100 * 24) {
+		x.Times = append(x.Times, i)
+		if i%48 == 0 {
+			x.Sync = append(x.Sync, i)
+		}
+	}
+	tb := job.Timebase{Num: 1, Den: 24}
+	for _, c := range []struct {
+		want, every time.Duration
+		starts      []job.Ticks // in seconds
+	}{
+		{10 * time.Second, 6 * time.Second, []job.Ticks{0, 12, 24, 36, 48, 60, 72, 84, 96}},
+		{10 * time.Second, 4 * time.Second, []job.Ticks{0, 12, 24, 36, 48, 60, 72, 84, 96}},
+		{30 * time.Second, 7 * time.Second, []job.Ticks{0, 28, 56, 84}},
+		{2 * time.Second, 30 * time.Second, []job.Ticks{0, 30, 60, 90}},
+		{200 * time.Second, 6 * time.Second, []job.Ticks{0}},
+	} {
+		var got []job.Ticks
+		for _, s := range plan.Aligned(x, tb, c.want, c.every) {
+			got = append(got, s.Start/24)
+		}
+		if !slices.Equal(got, c.starts) {
+			t.Errorf("%v in media segments of %v: starts at %v s, want %v", c.want, c.every, got, c.starts)
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/plan"
+)
+
+// every is how far the media segments of a rendition's packages lie apart.
+func every(r job.Rendition) time.Duration { return time.Duration(r.Every) * time.Microsecond }
+
+// unforced says whether one of the job's encoders sets keyframes by itself alone: SVT-AV1 as ffmpeg 5.1 runs it. Then
+// all media segments are whole segments of the job.
+func unforced(j job.Job) bool {
+	return !j.Request.Compute.GPU && slices.ContainsFunc(j.Renditions, func(r job.Rendition) bool { return r.Every > 0 && r.Codec == job.AV1 })
+}
+
+// packaged is how long the media segments of the job's packages are, which are cut alike; 0 where it has none.
+func packaged(j job.Job) time.Duration {
+	for _, r := range j.Renditions {
+		if r.Every > 0 {
+			return every(r)
+		}
+	}
+	return 0
+}
+
+// wanted is about how long the job's segments should be.
+func wanted(j job.Job) time.Duration {
+	if unforced(j) {
+		return packaged(j)
+	}
+	return time.Duration(j.Request.Segment.Seconds)
+}
+
+// lines are where a rendition's media segments begin in this segment: ticks of its clock, on the output's timeline.
+func (e *encode) lines(r job.Rendition) []job.Ticks {
+	if unforced(e.job) {
+		return nil
+	}
+	p := *e.job.Source.Picture
+	scale := r.Clock(p)
+	start := job.Rescale(p.Start, p.Timebase, scale) - e.job.Source.Origin.In(scale)
+	lines := plan.Lines(e.seg, p.Start, p.Timebase, every(r))
+	for i, t := range lines {
+		lines[i] = start + job.Rescale(t-p.Start, p.Timebase, scale)
+	}
+	return lines
+}
+
+// forced are the lines as the encoder is told them: microseconds of its own clock, rounded down so that each lies after
+// the frame before it.
+func (e *encode) forced(r job.Rendition) []int64 {
+	scale := r.Clock(*e.job.Source.Picture)
+	shift := job.Ticks(e.wanted(r, nil).shift)
+	nano := job.Timebase{Num: 1, Den: 1_000_000_000}
+	var times []int64
+	for _, t := range e.lines(r) {
+		us := job.Rescale(t-shift, scale, job.Microseconds)
+		if us*1000 > job.Rescale(t-shift, scale, nano) {
+			us--
+		}
+		times = append(times, int64(us))
+	}
+	return times
+}
+
+// pack cuts what the encoder made for packages into media segments and puts them where players will ask for them. What
+// goes into single files is put in scratch instead, the segments one after the other. Another attempt writes the same
+// bytes under the same names.
+func (e *encode) pack(ctx context.Context, facts *job.VideoPiece, r int, key string, piece isobmff.Piece, payload func() io.Reader) error {
+	rendition := e.job.Renditions[r]
+	lead := job.Lead * int64(piece.Track.Timescale)
+	var at []int64
+	for _, t := range plan.Cuts(ticks(piece.Presentation()), e.lines(rendition)) {
+		at = append(at, int64(t)+lead)
+	}
+	piece = piece.Shift(lead)
+	end := piece.End()
+	stretches, err := piece.Cut(at, end)
+	if err != nil {
+		return fmt.Errorf("rendition %s: %w", rendition.Name, err)
+	}
+	var segments []isobmff.Segment
+	facts.Media, segments, err = mediaOf(stretches)
+	if err != nil {
+		return fmt.Errorf("rendition %s: %w", rendition.Name, err)
+	}
+	for _, s := range segments {
+		facts.Size += s.Bytes
+	}
+	for _, out := range e.job.Packages(r) {
+		samples := payload()
+		if out.SingleFile {
+			if facts.Key != "" {
+				continue
+			}
+			facts.Key = key
+			_, err := putWritten(ctx, e.Scratch, key, func(w io.Writer) error {
+				for _, s := range segments {
+					if err := s.Write(w, samples); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		folder := mediaURL(e.job.Request, out)
+		for _, s := range segments {
+			store, key, err := e.Resolve(ctx, folder+"/"+job.MediaPath(rendition.Name, s.Start))
+			if err != nil {
+				return err
+			}
+			if _, err := putWritten(ctx, store, key, func(w io.Writer) error { return s.Write(w, samples) }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mediaURL is the folder of a package's media.
+func mediaURL(req job.Request, out job.Product) string {
+	return strings.TrimSuffix(req.Destination, "/") + "/" + out.Folder
+}
+
+// mediaOf lays stretches out as media segments, and tells of them.
+func mediaOf(stretches []isobmff.Stretch) (*job.MediaFacts, []isobmff.Segment, error) {
+	t := stretches[0].Track
+	facts := &job.MediaFacts{Entry: t.Entry, Timescale: t.Timescale, Width: t.Width, Height: t.Height}
+	var segments []isobmff.Segment
+	for _, stretch := range stretches {
+		s, err := stretch.Segment()
+		if err != nil {
+			return nil, nil, err
+		}
+		m := job.MediaSegment{Start: s.Start, End: s.Start + s.Duration, Size: s.Bytes}
+		if t.Handler == "vide" {
+			for _, f := range s.Fragments {
+				m.Keyframes = append(m.Keyframes, job.Keyframe{Start: f.Start, Offset: f.Keyframe.Offset, Size: f.Keyframe.Length})
+			}
+		}
+		facts.Segments, segments = append(facts.Segments, m), append(segments, s)
+	}
+	return facts, segments, nil
+}
+
+// media lists the sizes of the files in a package's folder, under their paths in it.
+func (w *Worker) media(ctx context.Context, url string) (map[string]int64, error) {
+	const any = "-" // some name in the folder: stores are found for files
+	store, key, err := w.Resolve(ctx, url+"/"+any)
+	if err != nil {
+		return nil, err
+	}
+	prefix := strings.TrimSuffix(key, any)
+	have := map[string]int64{}
+	for info, err := range store.List(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		have[strings.TrimPrefix(info.Key, prefix)] = info.Size
+	}
+	return have, nil
+}
