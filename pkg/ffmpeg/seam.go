@@ -178,13 +178,17 @@ const (
 	svtInterval    = 5 // seconds, in mini-GOPs of 32 frames
 )
 
-// evenKeyframes spreads the keyframes of an encoder that sets one at each interval, scene cut or not. With the
-// encoder's own interval, the last one would often stand just before the segment's end, where the next has its own.
-func (s seam) evenKeyframes(interval int) []string {
+// evenKeyframes spreads the keyframes of an encoder that sets one at each interval, scene cut or not: as many as one
+// pass, which has counted before frames, sets in the segment. With the encoder's own interval, the last one would often
+// stand just before the segment's end, where the next has its own. None are farther apart than one and a half intervals.
+func (s seam) evenKeyframes(before int64, interval int) []string {
 	if s.frames == 0 {
 		return nil
 	}
-	groups := max(1, (s.frames+interval/2)/interval)
+	n := int64(interval)
+	phase := int((n - before%n) % n) // frames until one pass sets its next
+	regular := (max(s.frames-phase, 0) + interval - 1) / interval
+	groups := max(1, regular, (2*s.frames+3*interval-1)/(3*interval))
 	return []string{"-g", strconv.Itoa((s.frames + groups - 1) / groups)}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -109,10 +110,50 @@ func TestWhatABranchLacksIsCutFromIt(t *testing.T) {
 		"[s0]format=yuv444p,split[a0][b0];[a0]trim=end_frame=1,loop=loop=11:size=1:start=0,setpts=520+N*40[c0];[c0][b0]interleave,settb=1/1000[v0]",
 		"[s1]trim=end_pts=2000,format=yuv444p[v1]",
 		":zones=312,2147483647,q=51,subme=0,me=dia,ref=1,trellis=0 -force_key_frames 1.000000,2.000000 -forced-idr 1",
-		"-g 150", // 300 frames are 2.3 of libvpx's 128
+		"-g 100", // one pass sets three in its first 300 frames
 	} {
 		if !strings.Contains(args, want) {
 			t.Errorf("arguments lack %q:\n%s", want, args)
 		}
+	}
+}
+
+// One pass sets a keyframe at each interval. Segments that cut at other places must not have more of them altogether, nor
+// fewer, for either is paid in bytes or in quality.
+func TestSegmentsHaveTogetherAsManyRegularKeyframesAsOnePass(t *testing.T) {
+	const interval = 128
+	keyframes := func(s seam, before int64) int {
+		args := s.evenKeyframes(before, interval)
+		group, err := strconv.Atoi(args[1])
+		if err != nil || args[0] != "-g" {
+			t.Fatalf("options %q", args)
+		}
+		if group > interval*3/2 {
+			t.Errorf("%d frames after %d: a keyframe each %d frames", s.frames, before, group)
+		}
+		return (s.frames + group - 1) / group
+	}
+	for _, c := range []struct {
+		segments []int // frames
+		want     int
+	}{
+		{[]int{285, 268, 167}, 6}, // 720 frames: 0, 128, …, 640
+		{[]int{256, 256, 256}, 6},
+		{[]int{165, 165, 165, 165}, 6},
+		{[]int{100, 100, 100, 100}, 4}, // each begins with one
+		{[]int{240, 240, 240, 240}, 8},
+		{[]int{1}, 1},
+	} {
+		got, before := 0, int64(0)
+		for _, frames := range c.segments {
+			got += keyframes(seam{frames: frames}, before)
+			before += int64(frames)
+		}
+		if got != c.want {
+			t.Errorf("segments of %v frames have %d keyframes, want %d", c.segments, got, c.want)
+		}
+	}
+	if args := (seam{}).evenKeyframes(0, interval); args != nil {
+		t.Errorf("an unknown number of frames gives %q", args)
 	}
 }

@@ -72,6 +72,7 @@ type Rendition struct {
 	ToneMap     *ToneMap // make HDR fit a BT.709 display; nil = keep it
 	Grid        *Grid    // make the frame rate constant; nil = each frame keeps its time
 	FrameRate   Rational // of the whole source, from the plan, so that every segment gets the same headers
+	Before      int64    // how many frames of the picture come before the segment, about; not negative
 	SAR         Rational // sample aspect ratio to declare; unknown = as it comes out
 	Color       Color
 	HDR         HDR
@@ -418,10 +419,10 @@ func (r Rendition) encoderOptions(threads int, s seam) []string {
 		// A rate beside CRF is what libvpx calls constrained quality: CRF within it.
 		args = append(args, "-crf", crf, "-b:v", strconv.Itoa(r.MaxBitrate), "-deadline", "good", "-cpu-used", r.Preset,
 			"-row-mt", "1", "-threads", n)
-		args = append(args, s.evenKeyframes(libvpxInterval)...)
+		args = append(args, s.evenKeyframes(r.Before, libvpxInterval)...)
 	case "libsvtav1":
 		args = append(args, "-preset", r.Preset, "-crf", crf)
-		args = append(args, s.evenKeyframes(svtKeyframes(r.FrameRate))...)
+		args = append(args, s.evenKeyframes(r.Before, svtKeyframes(r.FrameRate))...)
 		fps := ""
 		if r.FrameRate.Known() {
 			fps = fmt.Sprintf("fps-num=%d:fps-denom=%d", r.FrameRate.Num, r.FrameRate.Den)

@@ -32,8 +32,12 @@ func renditionIn(r job.Rendition, p job.Picture, seg job.Segment, gpu bool, path
 	default:
 		out.HDR = ffmpeg.HDR{Mastering: (*ffmpeg.Mastering)(p.HDR.Mastering), Light: (*ffmpeg.Light)(p.HDR.Light)}
 	}
+	if p.FrameRate.Num > 0 {
+		out.Before = plan.GridOf(p.FrameRate, p, seg).First
+	}
 	if r.Rate.Num > 0 {
 		g := plan.GridOf(r.Rate, p, seg)
+		out.Before = g.First
 		out.FrameRate = ffmpeg.Rational(r.Rate)
 		out.Grid = &ffmpeg.Grid{
 			Rate: out.FrameRate, Origin: int64(g.Origin), First: g.First - g.Base, Scale: r.Clock(p).Den,
