@@ -28,6 +28,7 @@ type grammar struct {
 	Verify    verification     `cmd:"" help:"Prove that an output shows and sounds what its source does."`
 	Play      play             `cmd:"" help:"Play an output in the browser."`
 	Jobs      jobs             `cmd:"" help:"List the jobs of this machine and how far each is."`
+	GC        gc               `cmd:"" name:"gc" help:"Remove what old and broken-off jobs left in the scratch folder."`
 	Version   versions         `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
 	About     kong.VersionFlag `name:"version" help:"Print the version of mapreel."`
 }
@@ -191,6 +192,8 @@ func parse(args []string, stdout, stderr io.Writer) (runner, error) {
 		return g.Verify, nil
 	case "play":
 		return g.Play, nil
+	case "gc":
+		return g.GC, nil
 	case "jobs":
 		return g.Jobs, nil
 	default:

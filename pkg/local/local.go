@@ -161,7 +161,7 @@ func open(ctx context.Context, req job.Request, opts Options) (_ *runner, err er
 	if r.ledger, err = sqlite.Open(ctx, ledgerPath(opts.Scratch)); err != nil {
 		return nil, err
 	}
-	if err = collect(ctx, r.ledger, r.pieces); err != nil {
+	if _, err = (garbage{opts.Scratch, r.ledger, r.pieces, time.Now()}).remove(ctx); err != nil {
 		return nil, err
 	}
 	r.worker = &stage.Worker{
@@ -220,26 +220,6 @@ func lock(scratch string, req job.Request) (*os.File, error) {
 		}
 		f.Close()
 	}
-}
-
-// collect removes jobs whose time is over, and their pieces.
-func collect(ctx context.Context, l *sqlite.Ledger, pieces *dir.Store) error {
-	expired, err := l.Expire(ctx, time.Now())
-	if err != nil {
-		return err
-	}
-	for _, id := range expired {
-		for info, err := range pieces.List(ctx, job.Prefix(id)) {
-			if err == nil {
-				err = pieces.Delete(ctx, info.Key)
-			}
-			if err != nil {
-				return err
-			}
-		}
-	}
-	_, err = pieces.Sweep(ctx, "")
-	return err
 }
 
 func (r *runner) run(ctx context.Context, req job.Request) (Report, error) {

@@ -110,21 +110,27 @@ func (l *Ledger) Delete(ctx context.Context, job string) error {
 }
 
 // Expire removes the jobs whose Expires lies before now, with their units, and returns their IDs, so that the caller
-// can remove what else they left. Units whose job is gone go when their own time has come.
-func (l *Ledger) Expire(ctx context.Context, now time.Time) ([]string, error) {
+// can remove what else they left. Those of which keep says so stay; nil keeps none. Units whose job is gone go when their
+// own time has come.
+func (l *Ledger) Expire(ctx context.Context, now time.Time, keep func(ledger.Job) bool) ([]string, error) {
 	var ids []string
 	err := l.tx(ctx, func(tx *sql.Tx) error {
-		var err error
 		seconds := now.Unix()
-		ids, err = collect(ctx, tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
-			"DELETE FROM jobs WHERE expires < ? RETURNING id", seconds)
+		over, err := collect(ctx, tx, scanJob, "SELECT "+jobColumns+" FROM jobs WHERE expires < ?", seconds)
 		if err != nil {
 			return err
 		}
-		for _, id := range ids {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM units WHERE job = ?", id); err != nil {
+		for _, job := range over {
+			if keep != nil && keep(job) {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, "DELETE FROM jobs WHERE id = ?", job.ID); err != nil {
 				return err
 			}
+			if _, err := tx.ExecContext(ctx, "DELETE FROM units WHERE job = ?", job.ID); err != nil {
+				return err
+			}
+			ids = append(ids, job.ID)
 		}
 		_, err = tx.ExecContext(ctx, "DELETE FROM units WHERE expires < ? AND job NOT IN (SELECT id FROM jobs)", seconds)
 		return err

@@ -235,7 +235,7 @@ func TestExpireRemovesWhatIsPastItsTime(t *testing.T) {
 	if err := l.Plan(t.Context(), "young orphan", plan, now.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	ids, err := l.Expire(t.Context(), now)
+	ids, err := l.Expire(t.Context(), now, nil)
 	if err != nil || !slices.Equal(ids, []string{"past"}) {
 		t.Errorf("expired %q, %v, want the one past its time", ids, err)
 	}
@@ -244,7 +244,7 @@ func TestExpireRemovesWhatIsPastItsTime(t *testing.T) {
 			t.Errorf("%s has %d units, %v, want %d", id, n.Total(), err, want)
 		}
 	}
-	if ids, err := l.Expire(t.Context(), now); len(ids) > 0 || err != nil {
+	if ids, err := l.Expire(t.Context(), now, nil); len(ids) > 0 || err != nil {
 		t.Errorf("expired again: %q, %v", ids, err)
 	}
 }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/local"
+)
+
+type gc struct {
+	Scratch string `env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder that the jobs were started with. Default: ${scratch}."`
+	DryRun  bool   `help:"Only list what would be removed."`
+	JSON    bool   `name:"json" help:"Print a JSON array instead of lines."`
+}
+
+// Help is shown by mapreel gc --help.
+func (gc) Help() string {
+	return `Every transcode does the same when it starts. What a running job uses stays.`
+}
+
+// run removes what nobody will use any more.
+func (c gc) run(ctx context.Context, env environment) error {
+	scratch, err := scratchFolder(c.Scratch)
+	if err != nil {
+		return err
+	}
+	list, err := local.Collect(ctx, scratch, c.DryRun)
+	if err != nil {
+		return interruptedOr(ctx, err, reading{})
+	}
+	if c.JSON {
+		if list == nil {
+			list = []local.Leftover{}
+		}
+		enc := json.NewEncoder(env.Stdout)
+		enc.SetIndent("", "  ")
+		return fault.Wrap(fault.Internal, enc.Encode(list), "print what was removed")
+	}
+	verb := "removed"
+	if c.DryRun {
+		verb = "would remove"
+	}
+	if len(list) == 0 {
+		fmt.Fprintf(env.Stdout, "nothing to remove in %s\n", scratch)
+	}
+	for _, left := range list {
+		fmt.Fprintf(env.Stdout, "%s %s, %s: %s\n", verb, left.Path, size(left.Bytes), left.Why)
+	}
+	return nil
+}

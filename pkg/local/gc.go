@@ -1,0 +1,204 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mapreel/mapreel/pkg/blob/dir"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
+)
+
+// Leftover is something in a scratch folder that nobody will use any more.
+type Leftover struct {
+	Job   string `json:"job,omitempty"` // "" for the working files of a process that is gone
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"`
+	Why   string `json:"why"`
+}
+
+// Collect removes from a scratch folder the records and pieces of jobs whose retention is over, pieces of jobs without a
+// record, and the working files of processes that are gone, and tells what they were. With dryRun it removes nothing.
+// What a live process works on stays, however old it is; other processes may use the folder meanwhile.
+func Collect(ctx context.Context, scratch string, dryRun bool) ([]Leftover, error) {
+	if _, err := os.Stat(ledgerPath(scratch)); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // no job was ever run here: whatever lies here is not ours
+	}
+	pieces, err := dir.New(filepath.Join(scratch, "pieces"))
+	if err != nil {
+		return nil, err
+	}
+	l, err := sqlite.Open(ctx, ledgerPath(scratch))
+	if err != nil {
+		return nil, err
+	}
+	g := garbage{scratch, l, pieces, time.Now()}
+	var list []Leftover
+	if dryRun {
+		list, err = g.find(ctx)
+	} else {
+		list, err = g.remove(ctx)
+	}
+	return list, errors.Join(err, l.Close())
+}
+
+// garbage finds and removes what is left over in a scratch folder at a time.
+type garbage struct {
+	scratch string
+	ledger  *sqlite.Ledger
+	pieces  *dir.Store
+	now     time.Time
+}
+
+// settled is how long pieces without a record must have lain untouched: a job that is planned again under the same name
+// may be about to use them.
+const settled = time.Hour
+
+// inUse says whether a live process works on a job.
+func inUse(j ledger.Job) bool { return j.State == ledger.JobRunning && alive(j.Execution) }
+
+// find tells what is left over.
+func (g garbage) find(ctx context.Context) ([]Leftover, error) {
+	// Folders first: a job is recorded before it has pieces, so that none is taken for one without a record.
+	sizes, newest := map[string]int64{}, map[string]time.Time{}
+	for info, err := range g.pieces.List(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		id, _, _ := strings.Cut(info.Key, "/")
+		sizes[id] += info.Size
+		path := filepath.Join(g.scratch, "pieces", filepath.FromSlash(info.Key))
+		if stat, err := os.Lstat(path); err == nil && stat.ModTime().After(newest[id]) {
+			newest[id] = stat.ModTime()
+		}
+	}
+	var list []Leftover
+	add := func(id, why string) {
+		path := filepath.Join(g.scratch, "pieces", id)
+		list = append(list, Leftover{Job: id, Path: path, Bytes: sizes[id], Why: why})
+	}
+	for record, err := range g.ledger.Jobs(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if record.Expires.Before(g.now) && !inUse(record) {
+			add(record.ID, "its retention is over")
+		}
+		delete(newest, record.ID)
+	}
+	for id, at := range newest {
+		if g.now.Sub(at) > settled {
+			add(id, "there is no record of it")
+		}
+	}
+	slices.SortFunc(list, func(a, b Leftover) int { return strings.Compare(a.Job, b.Job) })
+	folders, err := filepath.Glob(filepath.Join(g.scratch, "locks", "*.tmp"))
+	for _, folder := range folders {
+		if lock, free := seize(strings.TrimSuffix(folder, ".tmp")); free {
+			list = append(list, Leftover{Path: folder, Bytes: sizeOf(folder), Why: "its process is gone"})
+			lock.Close()
+		}
+	}
+	return list, err
+}
+
+// remove removes what is left over.
+func (g garbage) remove(ctx context.Context) ([]Leftover, error) {
+	list, err := g.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	expired, err := g.ledger.Expire(ctx, g.now, inUse)
+	if err != nil {
+		return nil, err
+	}
+	removed := list[:0]
+	for _, left := range list {
+		switch {
+		case left.Job == "":
+			lock, free := seize(strings.TrimSuffix(left.Path, ".tmp"))
+			if !free {
+				continue
+			}
+			// The lock goes last, while it is held: who finds it gone makes another.
+			err := errors.Join(os.RemoveAll(left.Path), os.Remove(lock.Name()), lock.Close())
+			if err != nil {
+				return removed, fault.Wrap(fault.KindOf(err), err, "remove working files")
+			}
+		default:
+			// A job that somebody took up again since has a record now.
+			if _, err := g.ledger.Job(ctx, left.Job); !errors.Is(err, ledger.ErrNotFound) {
+				if err != nil {
+					return removed, err
+				}
+				continue
+			}
+			if err := g.clear(ctx, left.Job); err != nil {
+				return removed, err
+			}
+			expired = slices.DeleteFunc(expired, func(id string) bool { return id == left.Job })
+		}
+		removed = append(removed, left)
+	}
+	for _, id := range expired { // their time came between the two looks
+		if err := g.clear(ctx, id); err != nil {
+			return removed, err
+		}
+	}
+	_, err = g.pieces.Sweep(ctx, "")
+	return removed, err
+}
+
+// clear removes a job's pieces.
+func (g garbage) clear(ctx context.Context, id string) error {
+	for info, err := range g.pieces.List(ctx, job.Prefix(id)) {
+		if err == nil {
+			err = g.pieces.Delete(ctx, info.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seize takes a request's lock where no process holds it. The caller closes the file.
+func seize(path string) (*os.File, bool) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, false
+	}
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		f.Close()
+		return nil, false
+	}
+	mine, err := f.Stat()
+	found, ferr := os.Stat(path)
+	if err != nil || ferr != nil || !os.SameFile(mine, found) { // another process was faster
+		f.Close()
+		return nil, false
+	}
+	return f, true
+}
+
+func sizeOf(folder string) (total int64) {
+	_ = filepath.WalkDir(folder, func(_ string, entry fs.DirEntry, err error) error { // a size for people
+		if err == nil && entry.Type().IsRegular() {
+			if info, err := entry.Info(); err == nil {
+				total += info.Size()
+			}
+		}
+		return nil
+	})
+	return total
+}
