@@ -9,12 +9,16 @@ package main
 import (
 	"context"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
 func main() {
+	// A file above the user's limit is an error of the write, not the end of the process. Programs started here inherit that.
+	signal.Ignore(syscall.SIGXFSZ)
 	ctx, stop := interruptible(context.Background())
 	code := environment{
 		Stdin:  os.Stdin,
