@@ -124,8 +124,8 @@ func (g garbage) remove(ctx context.Context) ([]Leftover, error) {
 	}
 	removed := list[:0]
 	for _, left := range list {
-		switch {
-		case left.Job == "":
+		switch left.Job {
+		case "":
 			lock, free := seize(strings.TrimSuffix(left.Path, ".tmp"))
 			if !free {
 				continue
