@@ -58,10 +58,10 @@ func streamsOf(m ffmpeg.Media, kind string) []ffmpeg.Stream {
 
 // same is the check of a text that should be the source's.
 func same(name, want, got string) Check {
-	switch {
-	case got == want:
+	switch got {
+	case want:
 		return Check{Name: name, Verdict: Good, Figure: "kept: " + want}
-	case got == "":
+	case "":
 		return Check{Name: name, Verdict: Bad, Figure: "lost: " + want}
 	}
 	return Check{Name: name, Verdict: Bad, Figure: "changed: " + want + " became " + got}

@@ -13,8 +13,10 @@ func rich() ffmpeg.Media {
 		Format: "matroska,webm", Tags: map[string]string{"title": "Film"},
 		Chapters: []ffmpeg.Chapter{{Start: 0, End: 1e6, Title: "One"}, {Start: 1e6, End: 2e6, Title: "Two"}},
 		Streams: []ffmpeg.Stream{
-			{Index: 0, Type: "video", Codec: "hevc", Width: 720, Height: 576, SAR: ffmpeg.Rational{Num: 64, Den: 45}, BitDepth: 10, PixelFormat: "yuv420p10le",
-				Color: ffmpeg.Color{Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020"}, HDR: ffmpeg.HDR{Light: &ffmpeg.Light{MaxCLL: 1000, MaxFALL: 400}}},
+			{
+				Index: 0, Type: "video", Codec: "hevc", Width: 720, Height: 576, SAR: ffmpeg.Rational{Num: 64, Den: 45}, BitDepth: 10, PixelFormat: "yuv420p10le",
+				Color: ffmpeg.Color{Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020"}, HDR: ffmpeg.HDR{Light: &ffmpeg.Light{MaxCLL: 1000, MaxFALL: 400}},
+			},
 			{Index: 1, Type: "audio", Codec: "aac", Channels: 2, SampleRate: 48000, Language: "eng", Title: "Stereo", Default: true},
 			{Index: 2, Type: "audio", Codec: "aac", Channels: 6, SampleRate: 48000, Language: "deu"},
 			{Index: 3, Type: "subtitle", Codec: "subrip", Language: "fra"},

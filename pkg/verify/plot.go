@@ -141,7 +141,7 @@ func (a axes) draw(b *strings.Builder) {
 		}
 	}
 	base := plotTop + innerHeight
-	for at := (a.from + step - 1) / step * step; at <= a.to; at += step {
+	for at := (a.from + step - 1).Truncate(step); at <= a.to; at += step {
 		fmt.Fprintf(b, `<line class="axis" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`, a.x(at), a.x(at), base, base+5)
 		fmt.Fprintf(b, `<text class="soft" x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", a.x(at), base+20, timeMark(at, step))
 	}

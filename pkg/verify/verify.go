@@ -148,7 +148,7 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 		v.progress.AllFrames = frameEstimate(*v.source.video, v.source.media)
 	}
 	pairs := min(len(v.source.audio), len(v.output.audio))
-	v.progress.AllSound = time.Duration(2*pairs) * max(time.Duration(v.source.media.Duration), 0) * time.Microsecond
+	v.progress.AllSound = time.Duration(int64(2*pairs)*max(v.source.media.Duration, 0)) * time.Microsecond
 
 	var found pictureFacts
 	tracks := make([][2]*heard, pairs)

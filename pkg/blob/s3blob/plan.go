@@ -214,12 +214,13 @@ func (p piece) divide(size, unit int64) []piece {
 	size = min(max(size, 2*unit), maxPart) // so that halves are units at least
 	n := (p.size + size - 1) / size
 	var pieces []piece
+	rest := p
 	for ; n > 1; n-- {
 		var head piece
-		head, p = p.split(p.size / n)
+		head, rest = rest.split(rest.size / n)
 		pieces = append(pieces, head)
 	}
-	return append(pieces, p)
+	return append(pieces, rest)
 }
 
 // split cuts a piece after n bytes. The tail takes over p's parts.
