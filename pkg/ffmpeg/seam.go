@@ -29,12 +29,13 @@ const leadFrames = 12
 type seam struct {
 	lead, tail int // frames before and after
 	frames     int // in the segment; 0 where that is not known
+	midScene   bool
 }
 
 // seam of the rendition's encoder at the ends of v. The first segment has no past and the last no future.
 func (v Video) seam(r Rendition) seam {
 	on := v.on(r)
-	s := seam{frames: on.Frames}
+	s := seam{frames: on.Frames, midScene: v.MidScene}
 	adapts := !r.GPU && (r.Codec == "h264" || r.Codec == "h265")
 	// The copies' way through the filter interleave is counted in microseconds, so ticks must not be finer.
 	if !v.Beyond || !adapts || on.frameTicks(r) == 0 || on.Timebase.Num > math.MaxInt64/1_000_000 || on.Timebase.Num*1_000_000 < on.Timebase.Den {
@@ -163,13 +164,22 @@ func (v Video) keyframes(r Rendition) []string {
 	return args
 }
 
-// zone has the tail, which nobody will see, encoded as cheaply as possible: the look-ahead sees it all the same. Zones
-// count frames, so the number of the segment's must be known.
-func (s seam) zone() string {
-	if s.tail == 0 || s.frames == 0 {
+// zones are the parts that x264 encodes otherwise. The tail, which nobody will see, as cheaply as possible: the look-ahead
+// sees it all the same. And a little worse the copies before a keyframe that one pass does not have, for its quality
+// follows from theirs. As good as one pass's keyframes, it was 4 dB better than the frame in its place, for some 12 frames.
+// Zones count frames, so the number of the segment's must be known.
+func (s seam) zones() string {
+	var list []string
+	if s.midScene && s.lead > 0 {
+		list = append(list, fmt.Sprintf("0,%d,b=0.75", s.lead-1))
+	}
+	if s.tail > 0 && s.frames > 0 {
+		list = append(list, fmt.Sprintf("%d,%d,q=51,subme=0,me=dia,ref=1,trellis=0", s.lead+s.frames, math.MaxInt32))
+	}
+	if len(list) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("zones=%d,%d,q=51,subme=0,me=dia,ref=1,trellis=0", s.lead+s.frames, math.MaxInt32)
+	return "zones=" + strings.Join(list, "/")
 }
 
 // Keyframe intervals, in frames, that the encoders keep by default in one pass.

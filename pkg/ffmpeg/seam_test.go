@@ -157,3 +157,26 @@ func TestSegmentsHaveTogetherAsManyRegularKeyframesAsOnePass(t *testing.T) {
 		t.Errorf("an unknown number of frames gives %q", args)
 	}
 }
+
+func TestAKeyframeThatOnePassLacksFollowsWorseCopies(t *testing.T) {
+	start, end := int64(1000), int64(2000)
+	for _, c := range []struct {
+		midScene bool
+		end      *int64
+		want     string
+	}{
+		{false, &end, ":zones=312,"},
+		{true, &end, ":zones=0,11,b=0.75/312,"},
+		{true, nil, ":zones=0,11,b=0.75 "},
+		{false, nil, ""},
+	} {
+		args := strings.Join(VideoArgs(Video{
+			Input: Input{Location: "/a.mp4", Demuxer: "mov"}, Timebase: Rational{1, 1000}, Start: &start, End: c.end, Beyond: true,
+			Frames: 300, MidScene: c.midScene,
+			Renditions: []Rendition{{Codec: "h264", CRF: 21, Preset: "medium", FrameRate: Rational{25, 1}, Path: "a.mp4"}},
+		}), " ")
+		if c.want == "" && strings.Contains(args, "zones=") || !strings.Contains(args, c.want) {
+			t.Errorf("mid scene %v: arguments lack %q:\n%s", c.midScene, c.want, args)
+		}
+	}
+}

@@ -35,6 +35,8 @@ type Video struct {
 	// Beyond lets x264 and x265 spend at the ends of the segment what one pass would. The piece then holds frames that lie
 	// outside of it (seam.go), and so does the frame log: whoever reads them leaves those out.
 	Beyond bool
+	// MidScene says that one pass has no keyframe at Start.
+	MidScene bool
 	// Frames is how many lie in the segment, or a few more; 0 = unknown. Should there be more than this, then x264 has
 	// encoded the last of them badly, and the encode must be repeated with the right number.
 	Frames int
@@ -410,7 +412,7 @@ func (r Rendition) encoderOptions(threads int, s seam) []string {
 		// With a thread of its own, the look-ahead sees more or fewer of the last frames as it happens to be scheduled: 2 runs
 		// of 60 gave other bytes (x264 164, medium, 2 threads). Without it, 80 runs of the worst case were equal.
 		args = append(args, params("-x264-params", "sync-lookahead=0", r.rate("fps"), r.HDR.x264(),
-			s.zone())...)
+			s.zones())...)
 	case "libx265":
 		args = append(args, "-preset", r.Preset, "-crf", crf, "-tag:v", "hvc1")
 		args = append(args, params("-x265-params", append([]string{"log-level=warning", "open-gop=0"},

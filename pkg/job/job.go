@@ -286,6 +286,8 @@ type Segment struct {
 	// NextKeyframe is the sync frame after Seek, nil where there is none. ffmpeg's seek in Matroska is imprecise, and
 	// with it stays between the two.
 	NextKeyframe *Ticks `json:"nextKeyframe,omitempty"`
+	// MidScene: the segment begins where one long encode would have no keyframe, as far as the index tells.
+	MidScene bool `json:"midScene,omitempty"`
 }
 
 // VideoFacts are what came of encoding a segment.

@@ -39,6 +39,58 @@ func chosen(sync []job.Ticks) []job.Ticks {
 	return list
 }
 
+// Keyframes that one long encode sets without a scene cut: x264 and x265 do so by default when interval frames have
+// passed since the last one, and do not count a cut that comes less than soonest after it (keyint, min-keyint).
+const (
+	interval = 250
+	soonest  = interval / 10
+)
+
+// regular are the frames at which one long encode sets a keyframe though the scene goes on. They follow from the scene
+// cuts, whatever the encoder of the source did between them. None are known where frames or cuts are not.
+func (x Index) regular(scenes []job.Ticks) []job.Ticks {
+	if len(scenes) == 0 {
+		return nil
+	}
+	var list []job.Ticks
+	last := 0
+	for i := range len(scenes) + 1 {
+		next := len(x.Times)
+		if i < len(scenes) {
+			next, _ = slices.BinarySearch(x.Times, scenes[i])
+		}
+		for next-last > interval {
+			last += interval
+			list = append(list, x.Times[last])
+		}
+		if next-last >= soonest {
+			last = next
+		}
+	}
+	return list
+}
+
+// due are the regular keyframes of one long encode that an encode which begins at start lacks: those before the next
+// scene cut, unless start is a keyframe of the long one too. To begin a segment at one, a worker may have to decode from
+// a sync frame before it; what that costs is bounded as it is for boundaries at wanted places.
+func (x Index) due(start job.Ticks, scenes, regular []job.Ticks) []job.Ticks {
+	next, cut := slices.BinarySearch(scenes, start)
+	from, counted := slices.BinarySearch(regular, start)
+	if cut || counted || start <= x.Start {
+		return nil
+	}
+	list := regular[from:]
+	if next < len(scenes) {
+		through, _ := slices.BinarySearch(list, scenes[next])
+		list = list[:through]
+	}
+	least := distance(x.syncAt(start), start) / runUp
+	for len(list) > 0 && distance(start, list[0]) < least && x.syncAt(list[0]) != list[0] {
+		list = list[1:]
+	}
+	return list
+}
+
 // MaxSegments is how many children a Distributed Map may have; a film that would give more gets longer segments.
 const MaxSegments = 10_000
 
@@ -53,7 +105,8 @@ const (
 // of about the wanted length. An index that says of nothing but a point in time is taken to be one tick long.
 //
 // A boundary is the sync frame nearest to the wanted place, if one lies within half a length of it, and of these rather
-// one at a scene cut, where a new segment costs nothing. Else it is the wanted place itself, or the next frame where
+// one at a scene cut, where a new segment costs nothing. A segment that had to begin elsewhere rather ends where one long
+// encode sets a regular keyframe, which this segment's encoder, counting from its own beginning, would not. Else it is the wanted place itself, or the next frame where
 // their times are known, and the worker decodes from the sync frame before it. That costs decoding the same frames
 // again, more for each segment that hangs on the same sync frame, so the longer the run-up, the longer the segment. All
 // workers together never decode more than six times the source, however sparse its sync frames are: a segment that
@@ -66,6 +119,7 @@ func Segments(index Index, tb job.Timebase, want time.Duration) []job.Segment {
 	x := index
 	within, _ := slices.BinarySearch(x.Sync, x.End)
 	scenes := chosen(x.Sync[:within])
+	regular := x.regular(scenes)
 	x.Start = min(x.Start, math.MaxInt64-1)
 	x.End = max(x.End, x.Start+1)
 	// Half as many as allowed, because a boundary may come half a length early.
@@ -77,11 +131,20 @@ func Segments(index Index, tb job.Timebase, want time.Duration) []job.Segment {
 		at = max(at, x.Times[0]) // before it is nothing to cut
 	}
 	for at < x.End {
-		if at = x.boundary(at, length, scenes); at < x.End {
+		if at = x.boundary(at, length, scenes, x.due(at, scenes, regular)); at < x.End {
 			starts = append(starts, at)
 		}
 	}
-	return x.from(starts)
+	segments := x.from(starts)
+	if len(scenes) > 0 && len(x.Times) > 0 { // else nothing tells where one long encode has its keyframes
+		for i := range segments[1:] {
+			start := segments[i+1].Start
+			_, cut := slices.BinarySearch(scenes, start)
+			_, counted := slices.BinarySearch(regular, start)
+			segments[i+1].MidScene = !cut && !counted
+		}
+	}
+	return segments
 }
 
 // from are the segments that begin at starts.
@@ -111,7 +174,7 @@ func (x Index) from(starts []job.Ticks) []job.Segment {
 
 // boundary is where the segment that starts at start ends: after start, and a good way before the end of the picture,
 // or at it.
-func (x Index) boundary(start job.Ticks, length uint64, scenes []job.Ticks) job.Ticks {
+func (x Index) boundary(start job.Ticks, length uint64, scenes, due []job.Ticks) job.Ticks {
 	length = max(length, distance(x.syncAt(start), start)/runUp)
 	if distance(start, x.End) < length+length/slack {
 		return x.End
@@ -119,7 +182,7 @@ func (x Index) boundary(start job.Ticks, length uint64, scenes []job.Ticks) job.
 	want := start + job.Ticks(length) // before the end, so this cannot overflow
 	cut, nearest := want, length/slack
 	var found, late bool
-	for _, frames := range [][]job.Ticks{scenes, x.Sync} {
+	for _, frames := range [][]job.Ticks{due, scenes, x.Sync} {
 		i, _ := slices.BinarySearch(frames, want)
 		for _, s := range frames[max(i-1, 0):min(i+1, len(frames))] {
 			d := distance(min(s, want), max(s, want))

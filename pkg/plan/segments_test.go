@@ -234,7 +234,7 @@ func TestBoundariesLieOnSyncFramesWithinReach(t *testing.T) {
 		for _, s := range q.plan() {
 			length := max(q.length(), distance(s.Seek, s.Start)/4)
 			want := s.Start + job.Ticks(length)
-			if s.Last || slices.Contains(q.index.Sync, s.End) {
+			if s.Last || slices.Contains(q.index.Sync, s.End) || restores(q.index, s) {
 				continue
 			}
 			for _, sync := range q.index.Sync {
@@ -251,7 +251,7 @@ func TestBoundariesLieOnTheNearestSyncFrameOfItsKind(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := film().Draw(t, "film")
 		for _, s := range q.plan() {
-			if s.Last || !slices.Contains(q.index.Sync, s.End) {
+			if s.Last || !slices.Contains(q.index.Sync, s.End) || restores(q.index, s) {
 				continue
 			}
 			length := max(q.length(), distance(s.Seek, s.Start)/4)
@@ -285,13 +285,121 @@ func scene(sync []job.Ticks, at job.Ticks) bool {
 	return own > 0 && own < longest-longest/50
 }
 
+// encoded draws a film as encoders make them: even frames, sync frames at scene cuts and at regular distances after
+// them.
+func encoded() *rapid.Generator[question] {
+	return rapid.Custom(func(t *rapid.T) question {
+		q := question{
+			tb:   job.Timebase{Num: 1, Den: 24},
+			want: time.Duration(rapid.Int64Range(int64(time.Second), int64(30*time.Second)).Draw(t, "want")),
+		}
+		at := job.Ticks(rapid.Int64Range(-1000, 1000).Draw(t, "start"))
+		q.index.Start = at
+		group := rapid.SampledFrom([]int{12, 48, 120, 250, 300, 2000}).Draw(t, "group")
+		for _, scene := range rapid.SliceOfN(rapid.IntRange(1, 800), 1, 8).Draw(t, "scenes") {
+			for i := range scene {
+				if i%group == 0 {
+					q.index.Sync = append(q.index.Sync, at)
+				}
+				q.index.Times = append(q.index.Times, at)
+				at++
+			}
+		}
+		q.index.End = at
+		return q
+	})
+}
+
+// longKeyframes are those of one long encode with x264's defaults, which goes through the frames one by one. cut says
+// which of them come because the scene changes.
+func longKeyframes(x plan.Index) (list []job.Ticks, cut map[job.Ticks]bool) {
+	cut = map[job.Ticks]bool{}
+	since := 0
+	for i, at := range x.Times {
+		sceneCut := since >= 25 && slices.Contains(x.Sync, at) && scene(x.Sync, at)
+		if i == 0 || sceneCut || since == 250 {
+			list, since = append(list, at), 0
+			cut[at] = sceneCut
+		}
+		since++
+	}
+	return list, cut
+}
+
+// restores says whether a segment that begins at no keyframe of one long encode ends at a regular one.
+func restores(x plan.Index, s job.Segment) bool {
+	keyframes, cut := longKeyframes(x)
+	return !slices.Contains(keyframes, s.Start) && slices.Contains(keyframes, s.End) && !cut[s.End]
+}
+
+func TestCountingKeyframesComesBackIntoStepWithOneLongEncode(t *testing.T) {
+	restored := 0
+	rapid.Check(t, func(t *rapid.T) {
+		q := encoded().Draw(t, "film")
+		keyframes, cut := longKeyframes(q.index)
+		if len(cut) == 0 || !slices.ContainsFunc(q.index.Sync, func(at job.Ticks) bool { return scene(q.index.Sync, at) }) {
+			return // nothing tells where the long encode would set them
+		}
+		for _, s := range q.plan() {
+			inStep := slices.Contains(keyframes, s.Start) || scene(q.index.Sync, s.Start)
+			if s.MidScene == inStep {
+				t.Fatalf("segment %d starts at %d: MidScene is %v", s.Index, s.Start, s.MidScene)
+			}
+			if s.Last || inStep {
+				continue
+			}
+			runUp := distance(s.Seek, s.Start)
+			length := max(q.length(), runUp/4)
+			want := s.Start + job.Ticks(length)
+			for _, k := range keyframes[1:] {
+				if k <= s.Start {
+					continue
+				}
+				if scene(q.index.Sync, k) || slices.ContainsFunc(q.index.Sync, func(at job.Ticks) bool {
+					return s.Start < at && at <= k && scene(q.index.Sync, at)
+				}) {
+					break // a scene cut brings the count into step by itself
+				}
+				far := distance(s.Start, k) < runUp/4 && !slices.Contains(q.index.Sync, k)
+				if far || distance(min(k, want), max(k, want)) > length/2 || distance(k, q.index.End) < length/4 {
+					continue
+				}
+				if !slices.Contains(keyframes, s.End) || cut[s.End] {
+					t.Fatalf("segment %d, %d to %d, does not end at a regular keyframe of a long encode, though %d is in reach", s.Index, s.Start, s.End, k)
+				}
+				restored++
+			}
+		}
+	})
+	if restored == 0 {
+		t.Error("no film had such a place")
+	}
+}
+
+func TestSegmentsCoverEncodedFilmsExactly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := encoded().Draw(t, "film")
+		segments := q.plan()
+		checkCover(t, q.index, segments)
+		if cost, source := decoded(segments); cost > 6*source {
+			t.Fatalf("%.0f ticks are decoded of %.0f", cost, source)
+		}
+		for _, s := range segments {
+			length := max(q.length(), distance(s.Seek, s.Start)/4)
+			if got := distance(s.Start, s.End); got > length+length/2+length/4+1 || !s.Last && got < length-length/2 {
+				t.Fatalf("segment %d is %d ticks long, want about %d", s.Index, got, length)
+			}
+		}
+	})
+}
+
 func TestBoundariesPreferSceneCuts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := film().Draw(t, "film")
 		for _, s := range q.plan() {
 			length := max(q.length(), distance(s.Seek, s.Start)/4)
 			want := s.Start + job.Ticks(length)
-			if s.Last || scene(q.index.Sync, s.End) {
+			if s.Last || scene(q.index.Sync, s.End) || restores(q.index, s) {
 				continue
 			}
 			for _, sync := range q.index.Sync {
@@ -403,8 +511,8 @@ func TestSegmentsOfRealFootage(t *testing.T) {
 		}},
 		{"5 s", 5 * time.Second, true, []job.Segment{
 			{Index: 0, Start: 0, End: 61440, Seek: 0, Lead: 0, NextKeyframe: at(128000), Frames: 120},
-			{Index: 1, Start: 61440, End: 145920, Seek: 0, Lead: 0, NextKeyframe: at(128000), Frames: 165},
-			{Index: 2, Start: 145920, End: 193536, Seek: 145920, Lead: 128000, NextKeyframe: at(193536), Frames: 93},
+			{Index: 1, Start: 61440, End: 128000, Seek: 0, Lead: 0, NextKeyframe: at(128000), Frames: 130, MidScene: true},
+			{Index: 2, Start: 128000, End: 193536, Seek: 128000, Lead: 0, NextKeyframe: at(145920), Frames: 128},
 			{Index: 3, Start: 193536, End: 283136, Seek: 193536, Lead: 145920, NextKeyframe: at(283136), Frames: 175},
 			{Index: 4, Start: 283136, End: 368640, Seek: 283136, Lead: 193536, Frames: 167, Last: true},
 		}},

@@ -169,7 +169,7 @@ func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *job.Ti
 	v := ffmpeg.Video{
 		Input: input, Stream: p.Stream, Timebase: ffmpeg.Rational(p.Timebase), Threads: e.job.Request.Compute.Threads,
 	}
-	v.Beyond, v.Frames = true, e.promised()
+	v.Beyond, v.MidScene, v.Frames = true, e.seg.MidScene, e.promised()
 	// The first and the last segment are open: what an index does not know of at its ends is not lost.
 	if e.job.Split {
 		v.Stream = 0
