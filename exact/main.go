@@ -4,12 +4,14 @@
 //	make exact                                 # all sources
 //	make exact EXACT='-only TS -v'             # those whose name matches
 //	make exact EXACT='-markdown'               # the table as Markdown
+//	make exact EXACT='-verify'                 # with a column of what mapreel verify says
 //
 // Beside mapreel stand one pass of ffmpeg with the same encoder settings and the usual recipe of segments by -ss and -t
 // and a concat list. The exit code is 1 where a row of mapreel's is not good.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -30,6 +32,7 @@ import (
 	"github.com/mapreel/mapreel/exact/source"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/verify"
 )
 
 func main() {
@@ -49,6 +52,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	quick := flags.Bool("quick", false, "the short form: cheap and telling sources")
 	alone := flags.Bool("alone", false, "leave out what mapreel is held against")
 	markdown := flags.Bool("markdown", false, "print the table as Markdown")
+	second := flags.Bool("verify", false, "ask mapreel verify too, in a column of its own")
 	container := flags.String("container", "mp4", "of the outputs: mp4, mkv or webm")
 	jobs := flags.Int("jobs", runtime.NumCPU(), "sources at once")
 	list := flags.Bool("list", false, "print the sources' names")
@@ -94,7 +98,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if work, err = filepath.Abs(work); err != nil {
 		return err
 	}
-	m := matrix{contenders: contenders(tools), container: job.Container(*container), work: work, keep: *keep != ""}
+	m := matrix{contenders: contenders(tools), container: job.Container(*container), work: work, keep: *keep != "", verify: *second, tools: tools}
 	if *alone {
 		m.contenders = m.contenders[1:2]
 	}
@@ -122,7 +126,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if *markdown {
 		draw = asMarkdown
 	}
-	if err := draw(out, rows, m.contenders); err != nil {
+	if err := draw(out, table(rows, m.contenders, m.verify)); err != nil {
 		return err
 	}
 	bad := 0
@@ -143,6 +147,8 @@ type matrix struct {
 	container  job.Container
 	work       string
 	keep       bool
+	verify     bool // have mapreel's outputs verified
+	tools      ffmpeg.Tools
 }
 
 // result is a row of the table.
@@ -179,6 +185,9 @@ func (m matrix) row(ctx context.Context, s source.Source) (result, error) {
 		if err := context.Cause(ctx); err != nil {
 			return r, err
 		}
+		if m.verify && c.name == "mapreel" && f.err == nil {
+			f.verify = m.opinion(ctx, t)
+		}
 		f.judge(r.account, r.findings["one pass"])
 		r.findings[c.name] = &f
 	}
@@ -205,6 +214,21 @@ func (m matrix) finding(ctx context.Context, t task, c contender) finding {
 		}
 	}
 	return f
+}
+
+// opinion is what mapreel verify says.
+func (m matrix) opinion(ctx context.Context, t task) string {
+	report, err := verify.Files(ctx, m.tools, t.path, t.output(), verify.Options{})
+	if err != nil {
+		return err.Error()
+	}
+	var bad []string
+	for _, c := range report.Checks {
+		if c.Verdict == verify.Bad {
+			bad = append(bad, c.Name+": "+c.Figure)
+		}
+	}
+	return cmp.Or(strings.Join(bad, "; "), string(report.Verdict))
 }
 
 func (r result) cell(contender string) string {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
@@ -12,6 +13,28 @@ import (
 const widest = 60
 
 var head = []string{"source", "frames", "time µs", "PSNR dB", "sound ms", "samples", "mapreel"}
+
+// table is a row of heads, and one a source.
+func table(rows []result, contenders []contender, second bool) [][]string {
+	top := slices.Clone(head)
+	for _, c := range contenders {
+		if c.name != "mapreel" {
+			top = append(top, c.name)
+		}
+	}
+	if second {
+		top = append(top, "mapreel verify")
+	}
+	list := [][]string{top}
+	for _, r := range rows {
+		cells := r.cells(contenders)
+		if second {
+			cells = append(cells, r.findings["mapreel"].verify)
+		}
+		list = append(list, cells)
+	}
+	return list
+}
 
 // cells is a row of the table: mapreel's figures, and the verdicts.
 func (r result) cells(contenders []contender) []string {
@@ -54,21 +77,9 @@ func (f *finding) difference(one *finding) (worst int) {
 	return worst
 }
 
-func heads(contenders []contender) []string {
-	list := append([]string(nil), head...)
-	for _, c := range contenders {
-		if c.name != "mapreel" {
-			list = append(list, c.name)
-		}
-	}
-	return list
-}
-
-func text(out io.Writer, rows []result, contenders []contender) error {
+func text(out io.Writer, rows [][]string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, strings.Join(heads(contenders), "\t"))
-	for _, r := range rows {
-		row := r.cells(contenders)
+	for _, row := range rows {
 		for i := range row {
 			row[i] = cut(strings.ReplaceAll(row[i], "\n", " "))
 		}
@@ -84,23 +95,15 @@ func cut(s string) string {
 	return string([]rune(s)[:widest-1]) + "…"
 }
 
-func asMarkdown(out io.Writer, rows []result, contenders []contender) error {
-	line := func(cells []string) error {
-		for i, c := range cells {
-			cells[i] = strings.ReplaceAll(strings.ReplaceAll(c, "\n", " "), "|", `\|`)
+func asMarkdown(out io.Writer, rows [][]string) error {
+	for i, cells := range rows {
+		for k, c := range cells {
+			cells[k] = strings.ReplaceAll(strings.ReplaceAll(c, "\n", " "), "|", `\|`)
 		}
-		_, err := fmt.Fprintf(out, "| %s |\n", strings.Join(cells, " | "))
-		return err
-	}
-	top := heads(contenders)
-	if err := line(top); err != nil {
-		return err
-	}
-	if err := line(strings.Split(strings.Repeat("---,", len(top)-1)+"---", ",")); err != nil {
-		return err
-	}
-	for _, r := range rows {
-		if err := line(r.cells(contenders)); err != nil {
+		if i == 1 {
+			fmt.Fprintln(out, strings.Repeat("| --- ", len(cells))+"|")
+		}
+		if _, err := fmt.Fprintf(out, "| %s |\n", strings.Join(cells, " | ")); err != nil {
 			return err
 		}
 	}
