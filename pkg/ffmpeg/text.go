@@ -14,7 +14,9 @@ import (
 // Texts is everything of a source that is neither picture nor sound, taken in one pass: subtitle tracks, each in the
 // forms that the outputs need, the cover picture, the attached files.
 type Texts struct {
-	Input    Input // its Origin becomes time 0; what begins before that is left out, but for the muxer "mp4"
+	// Input is read with its Origin as time 0, or, where its clock Jumps, its start. What begins before that is left out,
+	// but for the muxer "mp4".
+	Input    Input
 	Tracks   []Text
 	Cover    *Copied  // the first packet of a stream
 	Attached []Copied // attachment streams
@@ -49,8 +51,9 @@ const afterOrigin = "noise=drop='lt(pts,0)'"
 // the progress.
 func TextArgs(t Texts) []string {
 	args := []string{
-		"-hide_banner", "-nostdin", "-loglevel", "warning", "-y", "-progress", "pipe:1", "-nostats", "-copyts",
+		"-hide_banner", "-nostdin", "-loglevel", "warning", "-y", "-progress", "pipe:1", "-nostats",
 	}
+	args = append(args, t.Input.clock()...)
 	for _, a := range t.Attached {
 		args = append(args, fmt.Sprintf("-dump_attachment:%d", a.Stream), fileURL(a.Path))
 	}
@@ -77,7 +80,7 @@ func TextArgs(t Texts) []string {
 	if t.Cover != nil {
 		args = append(args, "-map", fmt.Sprintf("0:%d", t.Cover.Stream), "-c", "copy", "-frames:v", "1", "-f", "data", fileURL(t.Cover.Path))
 	}
-	return args
+	return append(args, t.Input.beside()...)
 }
 
 // TextEvent is a packet of a subtitle stream: when it is shown, for how long, how many bytes it has. A Duration of 0 or

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -280,6 +281,58 @@ func TestSubtitlesOfPicturesStayWhereTheyCan(t *testing.T) {
 		if got := tell(t, filepath.Join(out, "out."+container)).texts(); container == "mkv" && len(got) != 1 || container == "mp4" && len(got) != 0 {
 			t.Errorf("%s: subtitles %q", container, got)
 		}
+	}
+}
+
+func TestSubtitlesFollowAClockThatJumps(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	srt := filepath.Join(dir, "a.srt")
+	if err := os.WriteFile(srt, []byte("1\n00:00:00,500 --> 00:00:01,250\nHello\n\n2\n00:00:01,500 --> 00:00:02,000\nLater\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := clip(t, "text.mkv", args(picture(3), []string{"-i", srt, "-map", "0", "-map", "1", "-c:v", "libx264", "-preset", "ultrafast", "-c:s", "srt"})...)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := filepath.Join(dir, "drawn.mkv")
+	if err := os.WriteFile(drawn, bytes.ReplaceAll(data, []byte("S_TEXT/UTF8"), []byte("S_DVBSUB\x00\x00\x00")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var twice []byte
+	for _, offset := range []string{"45", "10"} { // two recordings in one file
+		part, err := os.ReadFile(clip(t, offset+".ts", "-i", drawn, "-map", "0", "-c", "copy", "-output_ts_offset", offset))
+		if err != nil {
+			t.Fatal(err)
+		}
+		twice = append(twice, part...)
+	}
+	source, out := filepath.Join(dir, "in.ts"), t.TempDir()
+	if err := os.WriteFile(source, twice, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run(t.Context(), request(source, out, "mkv"), t.TempDir(), nil); err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(out, "out.mkv")
+	told, err := exec.Command("ffprobe", "-v", "quiet", "-select_streams", "s:0", "-show_entries", "packet=pts_time", "-of", "csv=p=0", "file:"+path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, first := pts(t, path)
+	var at []float64
+	for _, line := range strings.Fields(string(told)) {
+		v, err := strconv.ParseFloat(strings.Trim(line, ","), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at = append(at, v-first)
+	}
+	// The second recording's picture begins 3 s after the first's.
+	want := []float64{0.5, 1.5, 3.5, 4.5}
+	if !slices.EqualFunc(at, want, func(a, b float64) bool { return math.Abs(a-b) < 0.06 }) {
+		t.Errorf("shown at %v, want %v", at, want)
 	}
 }
 

@@ -121,7 +121,8 @@ func (w *Worker) split(ctx context.Context, j *job.Job, execution string) error 
 	return w.record(ctx, *j, execution)
 }
 
-// jumps is how a source whose clock jumps is read for one of its streams; nil where it does not jump.
+// jumps is how a source whose clock jumps is read for one of its streams, or for what is neither picture nor sound (-1); nil
+// where it does not jump.
 func jumps(src job.Source, stream int) *ffmpeg.Jumps {
 	if !src.Jumps {
 		return nil

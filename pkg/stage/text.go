@@ -78,6 +78,9 @@ func (p *textPass) run(ctx context.Context) (facts job.TextFacts, err error) {
 	t := ffmpeg.Texts{Input: ffmpeg.Input{
 		Location: location, Demuxer: source.Demuxer, Origin: int64(source.Origin.In(job.Microseconds)),
 	}}
+	if source.Jumps { // ffmpeg then takes the source's start off by itself
+		t.Input.Origin, t.Input.Jumps = 0, jumps(source, -1)
+	}
 	for i, text := range p.job.Texts {
 		muxer := "matroska"
 		switch text.Mux {
