@@ -13,6 +13,8 @@ const (
 	maxSoundOffset = 5 * time.Millisecond
 	goodPSNR       = 35.0 // dB; at the quality used here two neighbouring frames are below 30
 	psnrSlack      = 1.0  // dB below one pass, where that itself is worse
+	// maxFineTick is below a millisecond, which is all that Matroska has. MP4 has the ticks of the source.
+	maxFineTick = 900 * time.Microsecond
 	// maxCodecFrame is the longest frame of the codecs in the matrix: WMA's 2048 samples; one may be missing at the end.
 	maxCodecFrame = 2048
 )
@@ -22,17 +24,19 @@ type finding struct {
 	err error
 
 	frames, want int
-	time         time.Duration // the worst error of a frame's time, counted from the first
-	tick         time.Duration // of the output
-	psnr         float64       // dB; the worst frame; +Inf where they are equal, NaN where it was not compared
-	start, end   time.Duration // how much later the first and the last beep are heard than in the source, worst track
-	beeps        [2]int        // heard, wanted
-	samples      []int
-	rates        []int
-	tracks       int
-	lost         []string // what the source had
-	verify       string   // what mapreel verify says: a second opinion, which does not count
-	problems     []string
+	// time is the worst error of a frame's time: counted from the first where the output's ticks are fine, else from what
+	// fits best.
+	time       time.Duration
+	tick       time.Duration // of the output
+	psnr       float64       // dB; the worst frame; +Inf where they are equal, NaN where it was not compared
+	start, end time.Duration // how much later the first and the last beep are heard than in the source, worst track
+	beeps      [2]int        // heard, wanted
+	samples    []int
+	rates      []int
+	tracks     int
+	lost       []string // what the source had
+	verify     string   // what mapreel verify says: a second opinion, which does not count
+	problems   []string
 }
 
 func (f finding) good() bool { return len(f.problems) == 0 }
@@ -42,13 +46,19 @@ func compare(source, out account, hdr string) finding {
 	f := finding{frames: len(out.frames), want: len(source.frames), tick: out.tick, psnr: math.NaN()}
 	if f.frames > 0 && f.want > 0 {
 		last := time.Duration(-1)
+		var early, late time.Duration // of the frames, counted from the first
 		for i := range min(f.frames, f.want) {
 			got, want := out.frames[i]-out.frames[0], source.frames[i]-source.frames[0]
 			if want <= last { // damage: no file can show two frames at once
 				want = last + out.tick
 			}
 			last = want
-			f.time = max(f.time, (got - want).Abs())
+			early, late = min(early, got-want), max(late, got-want)
+		}
+		// The first frame's time is rounded too, which must not count twice.
+		f.time = (late - early + 1) / 2
+		if out.tick < maxFineTick {
+			f.time = max(late, -early)
 		}
 	}
 	f.tracks = len(out.sounds)
@@ -115,7 +125,7 @@ func (f *finding) judge(source account, one *finding) {
 	}
 	if f.tracks != len(source.sounds) {
 		bad("%d sounds of %d", f.tracks, len(source.sounds))
-	} else if d := f.against(one); d > maxCodecFrame {
+	} else if d := f.against(source, one); d > maxCodecFrame {
 		bad("%d samples from one pass", d)
 	}
 	if len(f.lost) > 0 {
@@ -123,13 +133,21 @@ func (f *finding) judge(source account, one *finding) {
 	}
 }
 
-// against is the largest difference in samples to one pass, over the tracks.
-func (f *finding) against(one *finding) (worst int) {
-	if one == nil || one.err != nil || len(one.samples) != len(f.samples) {
+// against is the largest difference in samples to one pass, over the tracks. Where one pass itself has lost sound, what
+// counts is the source: ffmpeg 5.1 writes Opus of which all but a millisecond a packet is dropped (discard_padding) when
+// the sound comes from a container that counts in milliseconds.
+func (f *finding) against(source account, one *finding) (worst int) {
+	if one == nil || one.err != nil || len(one.samples) != len(f.samples) || len(source.sounds) != len(f.samples) {
 		return 0
 	}
 	for i, n := range f.samples {
-		worst = max(worst, n-one.samples[i], one.samples[i]-n)
+		want := one.samples[i]
+		if from := source.sounds[i]; from.rate > 0 && one.rates[i] > 0 {
+			if whole := from.samples * one.rates[i] / from.rate; want < whole/2 {
+				want = whole
+			}
+		}
+		worst = max(worst, n-want, want-n)
 	}
 	return worst
 }

@@ -142,6 +142,11 @@ var encoderLayouts = map[string]string{
 // the muxer and once more where a delay is taken off.
 const gridSlack = 0.0015
 
+// maxDrift is by how many seconds sound may lie beside its time before silence or a cut brings it back: what a picture may be
+// off unnoticed, and more than what timestamps in whole milliseconds jitter. aresample's own is 0.1, so that each codec
+// frame a broadcast loses would move all that follows by up to 0.032 s.
+const maxDrift = 0.005
+
 // filters resample, fill what the source leaves out with silence (and cut what it says twice), so that sample n of the
 // output is at time n of the source, and choose the samples from start to end.
 func (a Audio) filters(rate int, start, end *int64) string {
@@ -160,7 +165,7 @@ func (a Audio) filters(rate int, start, end *int64) string {
 	if rate > 0 {
 		resample += strconv.Itoa(rate) + ":"
 	}
-	chain = append(chain, resample+"async=1")
+	chain = append(chain, resample+fmt.Sprintf("async=1:min_hard_comp=%g", maxDrift))
 	if layouts := encoderLayouts[a.Codec]; layouts != "" {
 		chain = append(chain, "aformat=channel_layouts="+layouts)
 	}

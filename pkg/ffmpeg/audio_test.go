@@ -35,14 +35,14 @@ func TestAudioArgsAreExactlyThese(t *testing.T) {
 			head + "-noaccurate_seek -seek_timestamp 1 -ss 9.000000 -threads 1 -protocol_whitelist http,tcp -reconnect 1 " +
 				"-reconnect_on_network_error 1 -reconnect_on_http_error 5xx -reconnect_delay_max 4 -rw_timeout 30000000 " +
 				"-f mov -i http://127.0.0.1:9/a.mp4 -map 0:1 " + mapped +
-				"-af aresample=48000:async=1,aformat=channel_layouts=mono|stereo|3.0|4.0|5.0|5.1|7.1(wide),atrim=start_pts=480000:end_pts=960000 " +
+				"-af aresample=48000:async=1:min_hard_comp=0.005,aformat=channel_layouts=mono|stereo|3.0|4.0|5.0|5.1|7.1(wide),atrim=start_pts=480000:end_pts=960000 " +
 				"-c:a aac -b:a 160000 -ac 2" + tail + mp4 + "file:a.mp4",
 		},
 		{
 			"Opus for Matroska",
 			Audio{Input: Input{Location: "/a.ts", Demuxer: "mpegts"}, Codec: "opus", Bitrate: 96_000, Muxer: "matroska", Path: "a.mka"},
 			head + "-threads 1 -protocol_whitelist file -f mpegts -i file:/a.ts -map 0:0 " + mapped +
-				"-af aresample=48000:async=1,aformat=channel_layouts=mono|stereo|3.0|quad|5.0|5.1|6.1|7.1 -c:a libopus -b:a 96000" +
+				"-af aresample=48000:async=1:min_hard_comp=0.005,aformat=channel_layouts=mono|stereo|3.0|quad|5.0|5.1|6.1|7.1 -c:a libopus -b:a 96000" +
 				tail + "-f matroska file:a.mka",
 		},
 	} {
