@@ -206,7 +206,11 @@ func (m matrix) finding(ctx context.Context, t task, c contender) finding {
 	if t.source.ToneMapped {
 		colours = "tone-mapped"
 	}
+	if m.container != job.MP4 {
+		out.forgive(t.account)
+	}
 	f := compare(t.account, out, colours)
+	f.noEdits = m.container != job.MP4
 	from, to := t.account.stated.picture(), out.stated.picture()
 	if from != nil && to != nil && !t.source.ToneMapped {
 		if f.psnr, err = psnr(ctx, t.path, t.output(), *from, *to, t.source.Interlaced); err != nil {

@@ -39,6 +39,9 @@ type RemuxStream struct {
 	Default  bool
 	Forced   bool
 	Flags    []string // as Stream has them
+	// From drops the packets of a copied stream that begin before it, in microseconds after Late and Origin are taken off;
+	// nil keeps all.
+	From *int64
 }
 
 // RemuxArgs are the arguments of ffmpeg that make r. The same inputs give the same bytes. Times are kept to the
@@ -104,6 +107,9 @@ func (s RemuxStream) options(out int) []string {
 	}
 	if s.Title != "" {
 		args = append(args, fmt.Sprintf("-metadata:s:%d", out), "title="+s.Title)
+	}
+	if s.From != nil {
+		args = append(args, fmt.Sprintf("-bsf:%d", out), fmt.Sprintf("noise=drop='lt(pts*tb,%s)'", seconds(*s.From)))
 	}
 	flags := ""
 	if s.Default {

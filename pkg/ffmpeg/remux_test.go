@@ -16,7 +16,7 @@ func TestRemuxArgsAreExactlyThese(t *testing.T) {
 	got := RemuxArgs(Remux{
 		Inputs: []RemuxInput{
 			{Input: Input{Location: "/s/video.mp4", Demuxer: "mov"}, Streams: []RemuxStream{{Default: true}}},
-			{Input: Input{Location: "/s/audio.mp4", Demuxer: "mov", Late: Offset}, Streams: []RemuxStream{{Language: "deu", Title: "Ton 1", Forced: true}}},
+			{Input: Input{Location: "/s/audio.mp4", Demuxer: "mov", Late: Offset}, Streams: []RemuxStream{{Language: "deu", Title: "Ton 1", Forced: true, From: new(int64(-42_500))}}},
 			{Input: Input{Location: "/in/film.mp4", Demuxer: "mov"}, Streams: []RemuxStream{{Index: 3, Codec: "subrip", Flags: []string{"comment"}}}, Sparse: true},
 		},
 		Tags: []Tag{{"title", "Film"}}, Chapters: "/s/chapters", Attached: []Attachment{{"/s/0", "a.ttf", "font/ttf"}}, Muxer: "matroska", Path: "/out/film.mkv",
@@ -27,7 +27,7 @@ func TestRemuxArgsAreExactlyThese(t *testing.T) {
 		"-protocol_whitelist file -f mov -i file:/in/film.mp4 " +
 		"-protocol_whitelist file -f ffmetadata -i file:/s/chapters " +
 		"-map_metadata:g -1 -map_metadata:s -1 -map_chapters 3 -c copy -map 0:0 -disposition:0 +default " +
-		"-map 1:0 -metadata:s:1 language=deu -metadata:s:1 TITLE -disposition:1 +forced " +
+		"-map 1:0 -metadata:s:1 language=deu -metadata:s:1 TITLE -bsf:1 noise=drop='lt(pts*tb,-0.042500)' -disposition:1 +forced " +
 		"-map 2:3 -c:2 subrip -disposition:2 +comment -metadata title=Film " +
 		"-attach file:/s/0 -metadata:s:t:0 mimetype=font/ttf -metadata:s:t:0 filename=a.ttf " +
 		"-fflags +bitexact -max_interleave_delta 30000000 -cues_to_front 1 -f matroska file:/out/film.mkv")

@@ -16,6 +16,21 @@ type heard struct {
 	parts          []part // what to stitch, in order; none of what ffmpeg remuxes
 }
 
+// packets are how many samples the packets hold of codecs whose decoders need one packet before the first that is heard.
+var packets = map[string]job.Ticks{"aac": 1024, "mp3": 1152, "ac3": 1536, "eac3": 1536}
+
+// from is where the packets of a copied sound begin that Matroska needs, in microseconds of the output; nil keeps all.
+// It has no edit list, so all that the source's own cuts off would be heard before the picture.
+func from(src job.Source, track job.AudioTrack, codec job.AudioCodec) *int64 {
+	length := packets[track.Codec]
+	if codec != job.AudioCopy || length == 0 || src.Demuxer != "mov" {
+		return nil
+	}
+	const slack = 1000 // a packet that begins here may seem to be earlier by Matroska's rounding
+	before := job.Rescale(2*length, job.Timebase{Num: 1, Den: int64(track.SampleRate)}, job.Microseconds)
+	return new(int64(job.Rescale(track.Start, track.Timebase, job.Microseconds)-src.Origin.In(job.Microseconds)-before) + slack)
+}
+
 // join reads what the workers reported of a sound's pieces, and puts these together.
 func (m *merge) join(ctx context.Context, sound int) (heard, error) {
 	h := heard{sound: sound}

@@ -365,6 +365,7 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 		sound := m.job.Sounds[a.sound]
 		source := m.job.Source.Tracks[sound.Track]
 		stream := ffmpeg.RemuxStream{Language: source.Language, Title: source.Title, Default: m.enabled(a.sound), Flags: source.Flags}
+		stream.From = from(m.job.Source, source, sound.Codec)
 		in := stitched
 		if len(a.parts) > 0 { // an input of its own, or the streams would come in another order
 			stream.Index = track
