@@ -66,7 +66,7 @@ func TestTheJudgeNoticesWhatIsWrong(t *testing.T) {
 		return list
 	}
 	whole := account{
-		frames: at(0, 40, 80, 120), tick: time.Millisecond,
+		frames: at(0, 40, 80, 120), tick: 12 * time.Microsecond,
 		sounds: []sound{{samples: 96000, rate: 48000, beeps: at(250, 1250)}},
 		stated: stated{Streams: []stream{
 			{Type: "video", Codec: "h264", Primaries: "bt709"},
@@ -98,6 +98,24 @@ func TestTheJudgeNoticesWhatIsWrong(t *testing.T) {
 		f.judge(whole, &one)
 		if len(f.problems) != 1 || f.problems[0] != want {
 			t.Errorf("got %q, want %q", f.problems, want)
+		}
+	}
+}
+
+func TestRoundingToMillisecondsIsNoError(t *testing.T) {
+	t.Parallel()
+	exact := account{tick: 12 * time.Microsecond}
+	rounded, wrong := account{tick: time.Millisecond}, account{tick: time.Millisecond}
+	for i := range 24 {
+		at := 700*time.Microsecond + time.Duration(i)*time.Second/24
+		exact.frames = append(exact.frames, at)
+		rounded.frames = append(rounded.frames, at.Round(time.Millisecond))
+		wrong.frames = append(wrong.frames, at.Round(time.Millisecond)+time.Duration(i%2)*time.Millisecond)
+	}
+	for out, want := range map[*account]bool{&rounded: true, &wrong: false} {
+		f := compare(exact, *out, "")
+		if f.judge(exact, nil); f.good() != want {
+			t.Errorf("%q, error %v", f.problems, f.time)
 		}
 	}
 }
