@@ -48,8 +48,9 @@ type Piece struct {
 	Track   Track
 	Start   int64 // decode time of the first sample, ticks
 	Samples []Sample
-	Header  int64 // bytes of the stored piece before the first sample's; 0 as long as it is not stored
-	Bytes   int64 // of all samples
+	Header  int64   // bytes of the stored piece before the first sample's; 0 as long as it is not stored
+	Bytes   int64   // of all samples
+	Guests  []Guest // in their order
 }
 
 // Presentation returns the presentation times, sorted.
@@ -139,8 +140,8 @@ const (
 	nonSyncFlags = 0x01010000
 )
 
-// Write stores the piece: ftyp, moov, moof and mdat, with len(Samples) samples of Bytes bytes taken from payload. The
-// same piece gives the same bytes. The piece's Header is ignored; Stored tells what it will be.
+// Write stores the piece: ftyp, moov, moof and mdat, with len(Samples) samples of Bytes bytes, and the guests where they
+// belong, taken from payload. The same piece gives the same bytes. The piece's Header is ignored; Stored tells what it will be.
 func (p Piece) Write(w io.Writer, payload io.Reader) error {
 	head, err := p.header()
 	if err != nil {
@@ -149,9 +150,9 @@ func (p Piece) Write(w io.Writer, payload io.Reader) error {
 	if _, err := w.Write(head); err != nil {
 		return fmt.Errorf("write piece: %w", err)
 	}
-	n, err := io.CopyN(w, payload, p.Bytes)
+	n, err := io.CopyN(w, payload, p.Payload())
 	if err == io.EOF { //nolint:errorlint // io.CopyN returns it bare
-		return fault.New(fault.Corrupt, "a piece's samples end after %d of %d bytes", n, p.Bytes)
+		return fault.New(fault.Corrupt, "a piece's samples end after %d of %d bytes", n, p.Payload())
 	}
 	if err != nil {
 		return fmt.Errorf("write piece: %w", err)
@@ -185,8 +186,12 @@ func (p Piece) header() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	guests, err := p.guestsBox()
+	if err != nil {
+		return nil, err
+	}
 	fragment, err := p.fragment(1)
-	return append(init, fragment...), err
+	return slices.Concat(init, guests, fragment), err
 }
 
 // Init returns the initialisation segment of a track, which CMAF calls its header: ftyp and moov. Equal tracks give
@@ -222,14 +227,20 @@ func (p Piece) fragment(sequence uint32) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	mdat := appendMdat(nil, p.Bytes)
-	moof.Traf.Trun.DataOffset = int32(moof.Size()) + int32(len(mdat))
+	mdat := appendMdat(nil, p.Payload())
+	head := int64(moof.Size()) + int64(len(mdat))
+	moof.Traf.Trun.DataOffset = int32(head)
+	run := 0
+	p.groups(func(offset int64, _, _ int) {
+		moof.Traf.Truns[run].DataOffset = int32(min(head+offset, math.MaxInt32))
+		run++
+	})
 
-	head, err := encode(moof)
+	out, err := encode(moof)
 	if err != nil {
 		return nil, err
 	}
-	return append(head, mdat...), nil
+	return append(out, mdat...), nil
 }
 
 func (p Piece) moof(sequence uint32) (*mp4.MoofBox, error) {
@@ -271,7 +282,16 @@ func (p Piece) moof(sequence uint32) (*mp4.MoofBox, error) {
 	traf := &mp4.TrafBox{}
 	tfdt := mp4.CreateTfdt(0)
 	tfdt.SetBaseMediaDecodeTime(uint64(p.Start))
-	for _, b := range []mp4.Box{tfhd, tfdt, trun} {
+	content := []mp4.Box{tfhd, tfdt}
+	p.groups(func(_ int64, from, to int) {
+		run := *trun
+		run.Samples = trun.Samples[from:to]
+		content = append(content, &run)
+	})
+	if len(p.Samples) == 0 {
+		content = append(content, trun)
+	}
+	for _, b := range content {
 		if err := traf.AddChild(b); err != nil {
 			return nil, fmt.Errorf("build traf: %w", err)
 		}
@@ -342,13 +362,48 @@ func readStored(r io.ReaderAt, mdat box) (Piece, error) {
 		return piece, err
 	}
 	piece.Header = mdat.body
-	if piece.Bytes == 0 {
+	if piece.Guests, err = findGuests(r, mdat, len(piece.Samples)); err != nil {
+		return piece, err
+	}
+	if piece.Payload() == 0 {
 		return piece, nil
 	}
-	if len(extents) != 1 || extents[0].Offset != mdat.body || extents[0].Length != piece.Bytes || mdat.end-mdat.body != piece.Bytes {
+	var want []Extent
+	piece.groups(func(offset int64, from, to int) {
+		length := int64(0)
+		for _, s := range piece.Samples[from:to] {
+			length += int64(s.Size)
+		}
+		if length > 0 {
+			want = append(want, Extent{mdat.body + offset, length})
+		}
+	})
+	if !slices.Equal(extents, want) || mdat.end-mdat.body != piece.Payload() {
 		return piece, fault.New(fault.Corrupt, "a piece's samples do not fill its mdat")
 	}
 	return piece, nil
+}
+
+// findGuests reads the list of guests of a piece, where it has one.
+func findGuests(r io.ReaderAt, mdat box, samples int) (guests []Guest, err error) {
+	w := &window{r: r, size: mdat.body}
+	for at := int64(0); at < mdat.start; {
+		b, err := w.header(at, math.MaxInt64/2)
+		if err != nil {
+			return nil, err
+		}
+		if b.kind == "uuid" && guests == nil {
+			content, err := w.body(b, maxFragment)
+			if err != nil {
+				return nil, err
+			}
+			if guests, err = readGuests(content, samples); err != nil {
+				return nil, err
+			}
+		}
+		at = b.end
+	}
+	return guests, nil
 }
 
 // languageCode returns the packed ISO 639-2/T code.

@@ -85,6 +85,13 @@ type stitched struct {
 type stitchedPiece struct {
 	samples, header int64
 	entry           int // index in entries
+	guests          []seat
+}
+
+// seat is where a piece has bytes that are not its own: before which of its samples, and how many.
+type seat struct {
+	before int64
+	bytes  int64
 }
 
 // NewStitcher starts a movie.
@@ -139,7 +146,11 @@ func (t *stitched) add(p Piece) error {
 		t.entries = append(t.entries, p.Track.Entry)
 	}
 	t.timescale = p.Track.Timescale
-	t.pieces = append(t.pieces, stitchedPiece{int64(len(p.Samples)), p.Header, entry})
+	stored := stitchedPiece{int64(len(p.Samples)), p.Header, entry, nil}
+	for _, g := range p.Guests {
+		stored.guests = append(stored.guests, seat{int64(g.Before), g.Length})
+	}
+	t.pieces = append(t.pieces, stored)
 	now := p.Start
 	for _, sample := range p.Samples {
 		if t.count > 0 {
@@ -263,17 +274,13 @@ func (l *layout) moveTo(head int64) {
 }
 
 // layOut divides each track into chunks along a grid of the movie's time, so that the division into pieces leaves no
-// trace, and puts the chunks of each grid cell side by side.
+// trace, and puts the chunks of each grid cell side by side. All text comes first: it is little, and beside the picture it
+// would cut what a store can copy whole.
 func (s *Stitcher) layOut() (*layout, error) {
-	cell := s.movie.Interleave
-	if cell == 0 {
-		cell = time.Second
-	}
-	cell = min(max(cell, time.Millisecond), time.Hour)
 	l := &layout{tracks: make([]trackLayout, len(s.tracks))}
 	chunkers := make([]*chunker, len(s.tracks))
 	for i, t := range s.tracks {
-		chunkers[i] = newChunker(t, s.movie.Tracks[i], cell)
+		chunkers[i] = newChunker(t, s.movie.Tracks[i], newGrid(s.movie.Interleave, t.timescale))
 	}
 	at := int64(len(s.titles))
 	if s.chapters != nil {
@@ -318,7 +325,8 @@ func appendRange(to []Range, r Range) []Range {
 type chunker struct {
 	pieces           []stitchedPiece
 	durations, sizes *cursor
-	each             uint64 // of a cell, in thousandths of a tick
+	grid             grid
+	whole            bool // all of the track lies before the first cell
 
 	left   int64 // samples left
 	now    int64 // movie time of the next sample, ticks; negative while priming
@@ -326,13 +334,14 @@ type chunker struct {
 	until  int64 // first tick that is in a later cell
 	piece  int
 	taken  int64 // samples of the piece
+	seat   int   // guests of the piece that were passed
 	offset int64 // of the next sample in the piece
 }
 
-func newChunker(t *stitched, m MovieTrack, grid time.Duration) *chunker {
+func newChunker(t *stitched, m MovieTrack, cells grid) *chunker {
 	c := &chunker{
 		pieces: t.pieces, durations: t.durations.cursor(), sizes: t.sizes.cursor(),
-		each: uint64(grid.Milliseconds()) * uint64(t.timescale), left: t.count, now: m.Delay - m.Skip, offset: t.pieces[0].header,
+		grid: cells, whole: m.Handler == "sbtl" || m.Handler == "text" || m.Handler == "subt", left: t.count, now: m.Delay - m.Skip, offset: t.pieces[0].header,
 	}
 	c.enter()
 	c.settle()
@@ -341,24 +350,25 @@ func newChunker(t *stitched, m MovieTrack, grid time.Duration) *chunker {
 
 // enter finds the cell of the next sample.
 func (c *chunker) enter() {
-	c.cell = 0
-	if c.now > 0 {
-		hi, lo := bits.Mul64(uint64(c.now), 1000)
-		c.cell = math.MaxInt64
-		if hi < c.each {
-			cell, _ := bits.Div64(hi, lo, c.each)
-			c.cell = int64(min(cell, math.MaxInt64))
-		}
+	if c.whole {
+		c.cell, c.until = -1, math.MaxInt64
+		return
 	}
-	// The first tick of the next cell, rounded up.
-	c.until = int64(rescaleUp(uint64(c.cell)+1, c.each, 1000))
+	c.cell = c.grid.cell(c.now)
+	c.until = c.grid.after(c.cell)
 }
 
-// settle moves on to the piece that holds the next sample.
+// settle moves on to the next sample, in the piece that holds it and past the guests before it.
 func (c *chunker) settle() {
 	for c.left > 0 && c.taken == c.pieces[c.piece].samples {
 		c.piece++
-		c.taken, c.offset = 0, c.pieces[c.piece].header
+		c.taken, c.seat, c.offset = 0, 0, c.pieces[c.piece].header
+	}
+	if c.left == 0 {
+		return
+	}
+	for guests := c.pieces[c.piece].guests; c.seat < len(guests) && guests[c.seat].before == c.taken; c.seat++ {
+		c.offset += guests[c.seat].bytes
 	}
 }
 

@@ -298,8 +298,8 @@ func (e *encode) store(ctx context.Context, rendition int, key string, times []j
 		err = e.pack(ctx, &facts, rendition, key, piece, func() io.Reader { return payload(f, extents) })
 		return facts, err
 	}
-	info, err := putPiece(ctx, e.Scratch, key, piece, f, extents)
-	facts.PieceFacts = job.PieceFacts{Key: key, Size: info.Size, Header: info.Size - piece.Bytes}
+	info, piece, err := e.putAccompanied(ctx, rendition, key, piece, func() io.Reader { return payload(f, extents) })
+	facts.PieceFacts = job.PieceFacts{Key: key, Size: info.Size, Header: info.Size - piece.Payload()}
 	return facts, err
 }
 

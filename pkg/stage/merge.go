@@ -154,7 +154,7 @@ const headersAhead = 32
 func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio []heard) (blob.Info, error) {
 	var none blob.Info
 	var parts []part
-	movie := isobmff.Movie{Tool: "mapreel"}
+	movie := isobmff.Movie{Tool: "mapreel", Interleave: interleave}
 	if m.pictured() {
 		movie.Tracks = append(movie.Tracks, isobmff.MovieTrack{Track: isobmff.Track{Enabled: true}, Delay: m.picture().First})
 		for i, v := range m.video {
@@ -176,7 +176,8 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 			return none, err
 		}
 	}
-	stitcher, err := m.fold(ctx, movie, parts)
+	beside := seats{}
+	stitcher, err := m.fold(ctx, movie, parts, beside)
 	if err != nil {
 		return none, err
 	}
@@ -194,7 +195,7 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 		byTrack[p.track] = append(byTrack[p.track], p)
 	}
 	for _, r := range file.Ranges {
-		composed = append(composed, blob.Part{From: m.Scratch, Key: byTrack[r.Track][r.Piece].facts.Key, Offset: r.Offset, Length: r.Length})
+		composed = append(composed, beside.parts(m.Scratch, byTrack[r.Track][r.Piece].facts.Key, r.Offset, r.Length)...)
 	}
 	info, err := store.Compose(ctx, key, composed)
 	if err == nil && info.Size != file.Size {
@@ -203,8 +204,8 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 	return info, err
 }
 
-// fold adds every piece to a stitcher that knows the tracks from their first pieces.
-func (m *merge) fold(ctx context.Context, movie isobmff.Movie, parts []part) (*isobmff.Stitcher, error) {
+// fold adds every piece to a stitcher that knows the tracks from their first pieces, and notes what sound they hold.
+func (m *merge) fold(ctx context.Context, movie isobmff.Movie, parts []part, beside seats) (*isobmff.Stitcher, error) {
 	var stitcher *isobmff.Stitcher
 	firsts := map[int]bool{}
 	var first []part
@@ -235,6 +236,7 @@ func (m *merge) fold(ctx context.Context, movie isobmff.Movie, parts []part) (*i
 			return nil, err
 		}
 		for i, piece := range pieces {
+			beside.add(batch[i].facts.Key, piece)
 			if p := batch[i]; p.until > 0 {
 				piece = piece.Slice(int64(p.from), int64(p.until))
 			}
@@ -243,6 +245,7 @@ func (m *merge) fold(ctx context.Context, movie isobmff.Movie, parts []part) (*i
 			}
 		}
 	}
+	beside.sort()
 	return stitcher, nil
 }
 
@@ -257,8 +260,8 @@ func (m *merge) headers(ctx context.Context, parts []part) ([]isobmff.Piece, err
 				return err
 			}
 			pieces[i], err = isobmff.ReadPiece(data)
-			if err == nil && pieces[i].Header+pieces[i].Bytes != p.facts.Size {
-				err = fault.New(fault.Corrupt, "the piece tells of %d bytes and has %d", pieces[i].Header+pieces[i].Bytes, p.facts.Size)
+			if err == nil && pieces[i].Header+pieces[i].Payload() != p.facts.Size {
+				err = fault.New(fault.Corrupt, "the piece tells of %d bytes and has %d", pieces[i].Header+pieces[i].Payload(), p.facts.Size)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
