@@ -12,7 +12,7 @@ SEEDS    ?= 1000
 REAL     ?= 20
 FIRST    ?= 1
 
-.PHONY: help setup build test lint demo bench exact soak fuzz players refresh-hls synth diff deploy destroy clean
+.PHONY: help setup build test lint demo bench exact soak fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ deploy: setup ## put mapreel on AWS, or update it
 
 destroy: setup ## remove mapreel from AWS; the media bucket stays
 	$(cdk) destroy $(WITH)
+
+merge-sizes: ## merge outputs of 20 MB to 200 GB, on a real S3 server and by counting requests, and print what it takes
+	go test -count=1 -timeout 60m -run TestMergeAtAllSizes -v ./pkg/stage -args -all
 
 players: setup ## play every kind of package in every player, in headless Chromium
 	go test -count=1 ./pkg/player/playertest -args -all

@@ -1,0 +1,563 @@
+package stage
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/blob/s3blob"
+	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
+	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
+	"github.com/mapreel/mapreel/pkg/plan"
+)
+
+// What a Merge costs at any size. The films here are made up: sample tables of pieces as workers store them, and bytes that
+// are a pattern. Small ones are merged on a real S3 server; of large ones the requests are counted by a client that
+// answers as S3 would, and holds S3's limits.
+
+var all = flag.Bool("all", false, "merge outputs of all sizes, up to 200 GB, and print the table")
+
+func TestMain(m *testing.M) {
+	s3test.ServeInChild()
+	flag.Parse()
+	os.Exit(m.Run())
+}
+
+const (
+	filmRate   = 25
+	filmScale  = 12_800
+	filmStep   = 14_000 // packets of sound in a piece: five minutes of AAC at 48 kHz
+	soundBytes = 427    // of a packet: 160 kbit/s
+)
+
+// film is a film of segments of 10 s.
+type film struct {
+	*encode
+	segments int
+	mean     int // bytes of a segment's picture
+	video    []job.VideoFacts
+	audio    []job.AudioFacts
+	sounds   [][]byte // headers of the pieces of sound
+}
+
+func newFilm(t *testing.T, segments, mean int) *film {
+	t.Helper()
+	l, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	packets := (segments*10*48_000 + 1023) / 1024
+	sound := job.Sound{Codec: job.AAC, Bitrate: 160_000, Mux: job.MP4, Rate: 48_000, Step: filmStep * 1024, Pieces: (packets + filmStep - 1) / filmStep}
+	if sound.Pieces < 2 {
+		sound.Rate, sound.Step, sound.Pieces = 0, 0, 0
+	}
+	return &film{
+		segments: segments, mean: mean,
+		encode: &encode{
+			Worker: &Worker{Ledger: l, Temp: t.TempDir()},
+			job: job.Job{
+				ID: "film", Segments: segments, Renditions: []job.Rendition{{}}, Sounds: []job.Sound{sound},
+				Source: job.Source{
+					Origin:  job.Moment{Timebase: job.Timebase{Num: 1, Den: filmScale}},
+					Picture: &job.Picture{Timebase: job.Timebase{Num: 1, Den: filmScale}},
+					Tracks:  []job.AudioTrack{{Timebase: job.Timebase{Num: 1, Den: 48_000}, Channels: 2}},
+				},
+				Outputs: []job.Product{{Name: "out", File: "out.mp4", Container: job.MP4, Sounds: []int{0}}},
+			},
+		},
+	}
+}
+
+// pattern is a file of a byte that changes every so often, so that what lies at a wrong place shows.
+type pattern byte
+
+func (p pattern) ReadAt(to []byte, at int64) (int, error) {
+	for i := range to {
+		n := at + int64(i)
+		to[i] = byte(n>>9) ^ byte(n) ^ byte(p)
+	}
+	return len(to), nil
+}
+
+// picture is the piece of a segment.
+func (f *film) picture(i int) isobmff.Piece {
+	p := isobmff.Piece{
+		Track: isobmff.Track{Handler: "vide", Timescale: filmScale, Entry: []byte("\x00\x00\x00\x10avc1\x00\x00\x00\x00\x00\x00\x00\x00"), Width: 1920 << 16, Height: 1080 << 16},
+		Start: int64(i) * 10 * filmScale,
+	}
+	frame := f.mean / (10 * filmRate)
+	for n := range 10 * filmRate {
+		s := isobmff.Sample{Size: uint32(frame/2 + (n*7919+i*104729)%frame), Duration: filmScale / filmRate, Sync: n == 0}
+		p.Samples = append(p.Samples, s)
+		p.Bytes += int64(s.Size)
+	}
+	return p
+}
+
+// sounding is a piece of sound and its facts.
+func (f *film) sounding(i int) (isobmff.Piece, job.AudioFacts) {
+	pieces := f.job.AudioPieces()
+	packets := (f.segments*10*48_000 + 1023) / 1024
+	const reach = plan.Reach + plan.Enough
+	from, to := max(i*filmStep-reach, 0), min((i+1)*filmStep+reach, packets)
+	if pieces[i].Last {
+		to = packets
+	}
+	p := isobmff.Piece{
+		Track: isobmff.Track{Handler: "soun", Timescale: 48_000, Entry: []byte("\x00\x00\x00\x10mp4a\x00\x00\x00\x00\x00\x00\x00\x00")},
+		Start: int64(from) * 1024,
+	}
+	for n := from; n < to; n++ {
+		s := isobmff.Sample{Size: uint32(soundBytes - 20 + n%40), Duration: 1024, Sync: true}
+		p.Samples = append(p.Samples, s)
+		p.Bytes += int64(s.Size)
+	}
+	facts := job.AudioFacts{
+		Samples: to - from, Begin: job.Ticks(p.Start), Scale: job.Timebase{Num: 1, Den: 48_000}, Skip: 1024,
+		Final: job.Ticks(to-1) * 1024, Length: job.Ticks(to-1) * 1024,
+	}
+	around := func(edge job.Ticks) *job.Overlap {
+		first, end := plan.Frames(job.AAC, edge)
+		o := &job.Overlap{First: max(first-plan.Enough, from)}
+		for n := o.First; n < end; n++ {
+			o.Sums, o.Shapes, o.Loudness = append(o.Sums, uint32(n)), append(o.Shapes, 0), append(o.Loudness, 0)
+		}
+		return o
+	}
+	if !pieces[i].Whole && i > 0 {
+		facts.Head = around(pieces[i].Start)
+	}
+	if !pieces[i].Last {
+		facts.Tail = around(pieces[i].End)
+	}
+	facts.Key = job.PieceKey("film", job.AudioUnit(i), 1, 0, "mp4")
+	facts.Header, facts.Size = stored(p)
+	return p, facts
+}
+
+// stored says how long a stored piece's header is, and all of it.
+func stored(p isobmff.Piece) (header, size int64) {
+	n := int64(len(headerOf(p)))
+	return n, n + p.Payload()
+}
+
+func headerOf(p isobmff.Piece) []byte {
+	var out bytes.Buffer
+	_ = p.Write(&out, strings.NewReader("")) // it misses the samples
+	return out.Bytes()
+}
+
+// hear records the sound as done.
+func (f *film) hear(t *testing.T) {
+	t.Helper()
+	for i := range f.job.AudioPieces() {
+		p, facts := f.sounding(i)
+		data, err := json.Marshal(facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := job.AudioUnit(i)
+		err = f.Ledger.Plan(t.Context(), "film", slices.Values([]ledger.Unit{{Job: "film", ID: id}}), time.Time{})
+		if err == nil {
+			err = f.Ledger.Complete(t.Context(), "film", id, 1, data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.audio = append(f.audio, facts)
+		f.sounds = append(f.sounds, headerOf(p))
+	}
+}
+
+func (f *film) at(i int) *encode {
+	e := *f.encode
+	e.seg = job.Segment{Index: i, Last: i == f.segments-1, Start: job.Ticks(i) * 10 * filmScale, End: job.Ticks(i+1) * 10 * filmScale}
+	return &e
+}
+
+// remember notes what a worker reports of a segment.
+func (f *film) remember(i int, key string, header, size int64) {
+	first := job.Ticks(i) * 10 * filmScale
+	final := first + 10*filmScale - filmScale/filmRate
+	f.video = append(f.video, job.VideoFacts{Frames: 10 * filmRate, First: first, Final: final, Pieces: []job.VideoPiece{{
+		PieceFacts: job.PieceFacts{Key: key, Header: header, Size: size}, Frames: 10 * filmRate, First: first, Final: final,
+	}}})
+}
+
+// figures are what a merge took.
+type figures struct {
+	size, sent, read int64
+	requests, copies int
+	heap             uint64
+	took             time.Duration
+}
+
+func (f figures) String() string {
+	return fmt.Sprintf("%7d MB | %9.3f MB sent (%.3f %%), %8.3f MB of headers read | %6d requests, %5d of them copies | %3d MB heap | %.1f s",
+		f.size/1e6, float64(f.sent)/1e6, 100*float64(f.sent)/float64(f.size), float64(f.read)/1e6, f.requests, f.copies, f.heap>>20, f.took.Seconds())
+}
+
+// merge makes the output through a client that counts.
+func (f *film) merge(t *testing.T, scratch, out *s3blob.Store, count *counter, key string) figures {
+	t.Helper()
+	f.Scratch = scratch
+	m := &merge{Worker: f.Worker, job: f.job, out: f.job.Outputs[0], dir: t.TempDir(), video: f.video}
+	starts := []job.Ticks{0}
+	pieces := f.job.AudioPieces()
+	h := heard{AudioFacts: f.audio[0]}
+	if len(pieces) > 1 {
+		var err error
+		if starts, err = joints(job.AAC, pieces, f.audio); err != nil {
+			t.Fatal(err)
+		}
+		h.AudioFacts = together(job.AAC, f.audio, starts)
+	}
+	for i, start := range starts {
+		p := part{name: job.AudioUnit(i), facts: f.audio[i].PieceFacts, from: start, until: 1 << 62}
+		if i+1 < len(starts) {
+			p.until = starts[i+1]
+		}
+		h.parts = append(h.parts, p)
+	}
+	runtime.GC()
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	*count = counter{answer: count.answer}
+	done := make(chan uint64)
+	stop := make(chan struct{})
+	go func() {
+		var most uint64
+		for {
+			var now runtime.MemStats
+			runtime.ReadMemStats(&now)
+			most = max(most, now.HeapAlloc)
+			select {
+			case <-stop:
+				done <- most
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	began := time.Now()
+	info, err := m.stitch(t.Context(), out, key, []heard{h})
+	took := time.Since(began)
+	close(stop)
+	most := <-done
+	if err != nil {
+		t.Fatal(err)
+	}
+	count.mu.Lock()
+	defer count.mu.Unlock()
+	return figures{info.Size, count.sent, count.read, count.requests, count.copies, most - min(before.HeapAlloc, most), took}
+}
+
+// counter is an HTTP client that counts what passes.
+type counter struct {
+	mu               sync.Mutex
+	sent, read       int64
+	requests, copies int
+	now, most        int // copies at once
+	answer           func(*http.Request) (*http.Response, error)
+}
+
+func (c *counter) Do(request *http.Request) (*http.Response, error) {
+	copied := request.Header.Get("X-Amz-Copy-Source") != ""
+	c.mu.Lock()
+	c.requests++
+	if copied {
+		c.copies++
+		c.now++
+		c.most = max(c.most, c.now)
+	} else if request.Method == http.MethodPut {
+		n := request.ContentLength
+		if v, err := strconv.ParseInt(request.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64); err == nil {
+			n = v
+		}
+		c.sent += n
+	}
+	c.mu.Unlock()
+	response, err := c.answer(request)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if copied {
+		c.now--
+	}
+	if err == nil && request.Method == http.MethodGet {
+		c.read += max(response.ContentLength, 0)
+	}
+	return response, err
+}
+
+// standIn answers as S3 would of a film that is nowhere stored, and refuses what S3 would refuse.
+type standIn struct {
+	t     *testing.T
+	film  *film
+	mu    sync.Mutex
+	parts map[int]int64
+	size  int64
+}
+
+func (s *standIn) answer(r *http.Request) (*http.Response, error) {
+	say := func(body string, header ...string) (*http.Response, error) {
+		h := http.Header{"Etag": {`"x"`}, "Content-Length": {strconv.Itoa(len(body))}}
+		for i := 0; i+1 < len(header); i += 2 {
+			h.Set(header[i], header[i+1])
+		}
+		return &http.Response{
+			StatusCode: http.StatusOK, Header: h, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r,
+		}, nil
+	}
+	var sent int64
+	if r.Body != nil {
+		sent, _ = io.Copy(io.Discard, r.Body)
+		_ = r.Body.Close()
+		if v, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64); err == nil {
+			sent = v
+		}
+	}
+	query := r.URL.Query()
+	switch {
+	case r.Method == http.MethodPost && query.Has("uploads"):
+		s.parts = map[int]int64{}
+		return say(`<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>`)
+	case r.Method == http.MethodPut && query.Has("partNumber"):
+		var from, to int64
+		if _, err := fmt.Sscanf(r.Header.Get("X-Amz-Copy-Source-Range"), "bytes=%d-%d", &from, &to); err == nil {
+			sent = to - from + 1
+			time.Sleep(time.Millisecond)
+		}
+		n, _ := strconv.Atoi(query.Get("partNumber"))
+		s.mu.Lock()
+		s.parts[n] = sent
+		s.mu.Unlock()
+		return say(`<CopyPartResult><ETag>"x"</ETag></CopyPartResult>`)
+	case r.Method == http.MethodPost:
+		for n := 1; n <= len(s.parts); n++ {
+			if size := s.parts[n]; n > 10_000 || size > 5<<30 || size < 5<<20 && n < len(s.parts) {
+				s.t.Errorf("part %d of %d has %d bytes", n, len(s.parts), size)
+			}
+			s.size += s.parts[n]
+		}
+		return say(`<CompleteMultipartUploadResult><ETag>"x"</ETag></CompleteMultipartUploadResult>`)
+	case r.Method == http.MethodGet:
+		var from, to int64
+		if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to); err != nil {
+			return nil, errors.New("a whole object was asked for")
+		}
+		body := make([]byte, to-from+1)
+		if from == 0 {
+			copy(body, s.header(r.URL.Path))
+		}
+		return say(string(body))
+	}
+	return nil, fmt.Errorf("%s %s", r.Method, r.URL)
+}
+
+func (s *standIn) header(path string) []byte {
+	_, name, _ := strings.Cut(path, "/film/")
+	kind, number, _ := strings.Cut(name, "/")
+	i, err := strconv.Atoi(number[:5])
+	if err != nil {
+		s.t.Error(err)
+	}
+	if kind == "audio" {
+		return s.film.sounds[i]
+	}
+	return headerOf(s.film.hosting(s.t, i))
+}
+
+// hosting is the piece of a segment with the sound beside it.
+func (f *film) hosting(t *testing.T, i int) isobmff.Piece {
+	e := f.at(i)
+	worker := *e.Worker
+	worker.Scratch = soundsOnly{f: f}
+	e.Worker = &worker
+	p, err := e.accompany(context.WithoutCancel(t.Context()), 0, f.picture(i))
+	if err != nil {
+		t.Error(err)
+	}
+	return p
+}
+
+// soundsOnly is a scratch of nothing but the headers of pieces of sound.
+type soundsOnly struct {
+	blob.Store
+	f *film
+}
+
+func (s soundsOnly) Open(_ context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	var i int
+	if _, err := fmt.Sscanf(key, "film/audio/%05d", &i); err != nil {
+		return nil, err
+	}
+	return io.NopCloser(io.NewSectionReader(bytes.NewReader(s.f.sounds[i]), offset, length)), nil
+}
+
+// counted is a film's merge where only requests are counted. plain: no piece holds any sound.
+func counted(t *testing.T, segments, mean int, plain bool) (figures, *counter) {
+	t.Helper()
+	f := newFilm(t, segments, mean)
+	f.hear(t)
+	if plain {
+		f.job.Outputs[0].Sounds = nil // what workers see
+	}
+	for i := range segments {
+		header, size := stored(f.hosting(t, i))
+		f.remember(i, job.PieceKey("film", job.VideoUnit(i), 1, 0, "mp4"), header, size)
+	}
+	s := &standIn{t: t, film: f}
+	count := &counter{answer: s.answer}
+	client := s3.New(s3.Options{
+		BaseEndpoint: aws.String("https://s3.invalid"), Region: s3test.Region, UsePathStyle: true, HTTPClient: count,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: s3test.AccessKey, SecretAccessKey: s3test.SecretKey}, nil
+		}),
+	})
+	store, err := s3blob.New(client, "bucket", "", s3blob.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := f.merge(t, store, store, count, "out.mp4")
+	if s.size != got.size {
+		t.Errorf("parts of %d bytes make an object of %d", s.size, got.size)
+	}
+	return got, count
+}
+
+// real is a film's merge on a real server, of pieces with sound and without. Both must give the same bytes.
+func real(t *testing.T, server *s3test.Server, segments, mean int) (hosting, plain figures) {
+	t.Helper()
+	count := &counter{answer: http.DefaultTransport.RoundTrip}
+	client := server.Client(func(o *s3.Options) { o.HTTPClient = count })
+	bucket := server.NewBucket(t)
+	store, err := s3blob.New(client, bucket, "", s3blob.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	merged := func(ready bool, key string) (figures, [32]byte) {
+		f := newFilm(t, segments, mean)
+		f.Scratch = store
+		f.hear(t)
+		for i, facts := range f.audio {
+			p, _ := f.sounding(i)
+			// Packets have the bytes that their place in all the sound says, in whichever piece they are.
+			if _, err := putPiece(t.Context(), store, facts.Key, p, pattern(1), []isobmff.Extent{{Offset: packetsBefore(int(p.Start / 1024)), Length: p.Bytes}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range segments {
+			e := f.at(i)
+			if !ready {
+				e.job.Outputs = nil
+			}
+			p := f.picture(i)
+			name := job.PieceKey("film", job.VideoUnit(i), 1, 0, "mp4")
+			info, p, err := e.putAccompanied(t.Context(), 0, name, p, pattern(2), []isobmff.Extent{{Offset: int64(i) << 32, Length: p.Bytes}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ready && len(p.Guests) < 10 {
+				t.Fatalf("segment %d has %d guests", i, len(p.Guests))
+			}
+			f.remember(i, name, info.Size-p.Payload(), info.Size)
+		}
+		got := f.merge(t, store, store, count, key)
+		r, err := store.Open(t.Context(), key, 0, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		sum := sha256.New()
+		if n, err := io.Copy(sum, r); err != nil || n != got.size {
+			t.Fatalf("%d bytes of %d, %v", n, got.size, err)
+		}
+		uploads, err := client.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &bucket})
+		if err != nil || len(uploads.Uploads) > 0 {
+			t.Errorf("uploads left: %v, %v", uploads, err)
+		}
+		return got, [32]byte(sum.Sum(nil))
+	}
+	hosting, a := merged(true, "hosting.mp4")
+	plain, b := merged(false, "plain.mp4")
+	if a != b {
+		t.Error("the outputs differ")
+	}
+	return hosting, plain
+}
+
+// packetsBefore is how many bytes the packets before one have.
+func packetsBefore(n int) int64 {
+	rest := n % 40
+	return int64(n)*(soundBytes-20) + int64(n/40)*780 + int64(rest*(rest-1)/2)
+}
+
+// Copied by S3: all but a few per cent, whatever the size, in memory that does not follow it.
+func TestMergeMovesFewBytesItself(t *testing.T) {
+	for _, c := range []struct {
+		segments, mean int
+		sent           float64 // at most, of the bytes
+	}{{40, 20e6, 0.03}, {60, 6e6, 0.03}} {
+		got, count := counted(t, c.segments, c.mean, false)
+		t.Logf("counted, pieces of %d MB: %v", c.mean/1e6, got)
+		if share := float64(got.sent) / float64(got.size); share > c.sent || got.heap > 64<<20 {
+			t.Errorf("%.4f of %d bytes were sent, %d MB held", share, got.size, got.heap>>20)
+		}
+		if count.most < 8 || count.most > 16 {
+			t.Errorf("%d copies at once", count.most)
+		}
+	}
+}
+
+func TestMergeOnS3IsTheSameWithAndWithoutSoundBeside(t *testing.T) {
+	hosting, plain := real(t, s3test.Start(t), 4, 12e6)
+	t.Logf("with sound beside:    %v", hosting)
+	t.Logf("without sound beside: %v", plain)
+	if hosting.sent > 6<<20 || plain.sent < plain.size*9/10 {
+		t.Errorf("%d and %d of %d bytes were sent", hosting.sent, plain.sent, plain.size)
+	}
+}
+
+// TestMergeAtAllSizes prints the table of all sizes; make merge-sizes runs it.
+func TestMergeAtAllSizes(t *testing.T) {
+	if !*all {
+		t.Skip("only with -args -all")
+	}
+	server := s3test.Start(t)
+	var rows []string
+	for _, n := range []int{1, 10, 100} {
+		hosting, plain := real(t, server, n, 20e6)
+		rows = append(rows, fmt.Sprint("real S3, sound ready:    ", hosting), fmt.Sprint("real S3, sound not ready:", plain))
+	}
+	for _, n := range []int{1000, 10_000} {
+		hosting, _ := counted(t, n, 20e6, false)
+		plain, _ := counted(t, n, 20e6, true)
+		rows = append(rows, fmt.Sprint("counted, sound ready:    ", hosting), fmt.Sprint("counted, sound not ready:", plain))
+	}
+	for _, row := range rows {
+		t.Log(row)
+	}
+}
