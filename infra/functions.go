@@ -62,6 +62,7 @@ func encoding(r rights) {
 	r.record()
 	r.read(splits)
 	r.write(pictures)
+	r.deliver()
 }
 
 // binaries is the folder in the image where each task's program lies under its name.
@@ -251,11 +252,27 @@ func (r rights) pieces(actions, patterns []string) {
 	}
 }
 
-// publish writes outputs, and reads back what it wrote.
+// deliver writes the media segments of packages where players will ask for them.
+func (r rights) deliver() {
+	for _, p := range r.store.destinations {
+		r.allow([]string{"s3:PutObject", "s3:AbortMultipartUpload"}, p.objects())
+	}
+}
+
+// publish writes outputs, and looks at what was written: it reads files back, and lists the media of packages.
 func (r rights) publish() {
 	for _, p := range r.store.destinations {
 		r.allow([]string{"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"}, p.objects())
+		r.list(p)
 	}
+}
+
+// list shows what a place holds, and nothing beside it.
+func (r rights) list(p place) {
+	r.role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings("s3:ListBucket"), Resources: &[]*string{p.bucket.BucketArn()},
+		Conditions: &map[string]any{"StringLike": map[string]any{"s3:prefix": p.prefix + "*"}},
+	}))
 }
 
 // clear removes a job's pieces and the list of its segments.

@@ -596,6 +596,59 @@ func TestStagesMayDoWhatTheyDo(t *testing.T) {
 	}
 }
 
+func TestWhoMayDoWhatAtDestinations(t *testing.T) {
+	s := synth(t, object{"scratch": "s3", "batch": "true"})
+	got := map[string][]string{} // action → roles
+	for name, p := range s.of("AWS::IAM::Policy") {
+		role := strings.TrimSuffix(strings.SplitN(name, "DefaultPolicy", 2)[0], "Role")
+		for _, e := range props(p)["PolicyDocument"].(object)["Statement"].([]any) {
+			statement := e.(object)
+			actions, ok := statement["Action"].([]any)
+			if !ok {
+				actions = []any{statement["Action"]}
+			}
+			resources, ok := statement["Resource"].([]any)
+			if !ok {
+				resources = []any{statement["Resource"]}
+			}
+			condition, err := json.Marshal(statement["Condition"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range resources {
+				at, err := json.Marshal(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, a := range actions {
+					switch text := string(at); {
+					case !strings.Contains(text, `["Media`):
+					case strings.Contains(text, `"/out/*"`):
+						got[a.(string)] = append(got[a.(string)], role)
+					case strings.Contains(string(condition), `"s3:prefix":"out/*"`):
+						got[a.(string)+" of out/"] = append(got[a.(string)+" of out/"], role)
+					case a == "s3:ListBucket":
+						got[a.(string)] = append(got[a.(string)], role)
+					}
+				}
+			}
+		}
+	}
+	for _, roles := range got {
+		slices.Sort(roles)
+	}
+	want := map[string][]string{
+		"s3:GetObject":            {"Analyse", "Merge", "Split"},
+		"s3:PutObject":            {"BatchJob", "Encode", "Merge"}, // media segments, and all else
+		"s3:AbortMultipartUpload": {"BatchJob", "Encode", "Merge"},
+		"s3:ListBucket":           {"Analyse", "Split"},
+		"s3:ListBucket of out/":   {"Merge"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("who may do what at destinations (-want +got):\n%s", diff)
+	}
+}
+
 func TestPatternsOfPiecesFitTheirKeys(t *testing.T) {
 	for _, c := range []struct{ pattern, key string }{
 		{items, job.ItemsKey("0a1b")},
