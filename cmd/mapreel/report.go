@@ -29,14 +29,18 @@ func summary(r local.Report, end reading) string {
 	for _, o := range r.Outputs {
 		ratio := ""
 		if r.Source > 0 {
-			ratio = fmt.Sprintf(" (%.0f %% of the source)", 100*float64(o.Size)/float64(r.Source))
+			ratio = fmt.Sprintf(" (%.0f %% of the source)", 100*float64(o.Bytes())/float64(r.Source))
 		}
 		frames := ""
 		if o.Frames > 0 {
 			frames = fmt.Sprintf(", %d frames", o.Frames)
 		}
-		row("output", "%s%s%s", size(o.Size), ratio, frames)
-		row("", "%s", filepath.FromSlash(strings.TrimPrefix(o.URL, "file://")))
+		row("output", "%s%s%s", size(o.Bytes()), ratio, frames)
+		for _, url := range []string{o.URL, o.Manifest, o.Folder} {
+			if url != "" {
+				row("", "%s", filepath.FromSlash(strings.TrimPrefix(url, "file://")))
+			}
+		}
 	}
 	return b.String()
 }

@@ -130,6 +130,9 @@ func (t transcode) container() job.Container { return containers[filepath.Ext(t.
 
 // fillPackages puts what the command line says of packages into the outputs.
 func (t transcode) fillPackages(d *draft, outputs int) error {
+	if err := t.onePackage(); err != nil {
+		return err
+	}
 	var rungs []any
 	if t.Ladder != "" && t.Ladder != string(job.Web) {
 		var err error
@@ -151,7 +154,9 @@ func (t transcode) fillPackages(d *draft, outputs int) error {
 			d.set(at+"/ladder", string(job.Web), "--output")
 		}
 		if t.DASH {
-			d.set(at+"/container", string(job.CMAF), "--dash")
+			if err := d.addDASH(i); err != nil {
+				return err
+			}
 		}
 		if t.SegmentLength != nil {
 			d.set(at+"/package/seconds", job.Seconds(*t.SegmentLength), "--media-segment")
@@ -159,6 +164,46 @@ func (t transcode) fillPackages(d *draft, outputs int) error {
 		if t.SingleFile {
 			d.set(at+"/package/singleFile", true, "--single-file")
 		}
+	}
+	return nil
+}
+
+// onePackage refuses what is said of packages where -o names a file.
+func (t transcode) onePackage() error {
+	if t.Output == "" || t.container().Packaged() {
+		return nil
+	}
+	var said []string
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"--ladder", t.Ladder != ""},
+		{"--dash", t.DASH},
+		{"--media-segment", t.SegmentLength != nil},
+		{"--single-file", t.SingleFile},
+	} {
+		if f.set {
+			said = append(said, f.name)
+		}
+	}
+	if len(said) == 0 {
+		return nil
+	}
+	return fault.WithHint(fault.New(fault.Invalid, "%s: %s is one file, not a package for players", strings.Join(said, ", "), filepath.Base(t.Output)),
+		"name the package's playlist: -o "+strings.TrimSuffix(t.Output, filepath.Ext(t.Output))+".m3u8")
+}
+
+// addDASH asks for a DASH manifest beside the playlist of the i-th output.
+func (d *draft) addDASH(i int) error {
+	outputs, _ := d.tree["outputs"].([]any)
+	output, _ := outputs[i].(map[string]any)
+	container, _ := output["container"].(string)
+	switch c := job.Container(container); {
+	case c == job.HLS:
+		d.set(fmt.Sprintf("/outputs/%d/container", i), string(job.CMAF), "--dash")
+	case !c.Packaged():
+		return fault.New(fault.Invalid, "--dash: output %d of %s is one file, not a package for players; its container must be hls", i, d.file.name)
 	}
 	return nil
 }

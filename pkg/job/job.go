@@ -262,6 +262,7 @@ type Product struct {
 	Attached   bool      `json:"attached,omitempty"` // all of the source's
 	Folder     string    `json:"folder,omitempty"`   // of a package's media in the destination; another for each job
 	SingleFile bool      `json:"singleFile,omitempty"`
+	Manifest   string    `json:"manifest,omitempty"` // the DASH manifest that a package has beside File
 }
 
 // Aside says whether a job takes anything of its source that is neither picture nor sound and must be read for it:
@@ -404,8 +405,18 @@ type OutputFacts struct {
 	Frames  int    `json:"frames"`
 	Tracks  int    `json:"tracks"`
 
-	Folder string `json:"folder,omitempty"` // of a package's media
-	Media  int64  `json:"media,omitempty"`  // bytes in it
+	// Of a package: where its media lie, how many bytes they are, and its DASH manifest, where it has one beside URL.
+	Folder   string `json:"folder,omitempty"`
+	Media    int64  `json:"media,omitempty"`
+	Manifest string `json:"manifest,omitempty"`
+}
+
+// Bytes is what the output weighs: a file its size, a package its media.
+func (f OutputFacts) Bytes() int64 {
+	if f.Folder != "" {
+		return f.Media
+	}
+	return f.Size
 }
 
 // DefaultThreads is how many threads an encoder gets where the request does not say. It is part of the job and not

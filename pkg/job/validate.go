@@ -317,7 +317,6 @@ func (r Request) Check() Problems {
 	var cut Seconds // of the packages' media segments
 	for i, out := range r.Outputs {
 		at := fmt.Sprintf("/outputs/%d", i)
-		key := strings.ToLower(out.File()) // where case does not count, one would replace the other
 		switch {
 		case out.Name == "":
 			add(at+"/name", "is required")
@@ -325,10 +324,16 @@ func (r Request) Check() Problems {
 			add(at+"/name", "is %d bytes long; at most %d", len(out.Name), maxName)
 		case !name.MatchString(out.Name) || !utf8.ValidString(out.Name):
 			add(at+"/name", "%q cannot be a file's name", out.Name)
-		case seen[key]:
-			add(at+"/name", "%q is the name of an earlier output", out.File())
+		default:
+			for _, taken := range out.takes() {
+				key := strings.ToLower(taken) // where case does not count, one would replace the other
+				if seen[key] {
+					add(at+"/name", "%q is the name of an earlier output", taken)
+					break
+				}
+				seen[key] = true
+			}
 		}
-		seen[key] = true
 		if cmp.Or(out.Container, MP4).Packaged() {
 			seconds := Seconds(defaultMedia)
 			if out.Package != nil {
@@ -483,6 +488,26 @@ func (o Output) File() string {
 	default:
 		return o.Name + "." + string(c)
 	}
+}
+
+// Manifest is the name of the DASH manifest that a package has beside its File; "" where there is none.
+func (o Output) Manifest() string {
+	if o.Container != CMAF {
+		return ""
+	}
+	return o.Name + ".mpd"
+}
+
+// takes are the names in the destination that the output needs for itself: its files', and of a package its folder's.
+func (o Output) takes() []string {
+	names := []string{o.File()}
+	if o.Container.Packaged() {
+		names = append(names, o.Name)
+	}
+	if m := o.Manifest(); m != "" {
+		names = append(names, m)
+	}
+	return names
 }
 
 func defaultCodec(c Container) VideoCodec {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -66,6 +68,18 @@ func TestFunctions(t *testing.T) {
 		req.Outputs[0].Name, req.Outputs[0].Video[0].CRF = "batch", new(30) // other work than before
 		req.Compute.Mode = job.Batch
 		sameAsLocal(t, onS3, req, film, "batch")
+	})
+
+	t.Run("write packages to where they are served", func(t *testing.T) {
+		req := request("film.mp4")
+		req.Outputs[0] = job.Output{
+			Name: "show", Container: job.CMAF, Package: &job.Package{Seconds: job.Seconds(2 * time.Second)},
+			Video: []job.Video{{Preset: "ultrafast"}, {Height: 54, Preset: "ultrafast"}},
+		}
+		sameAsLocal(t, onS3, req, film, "package")
+		if left := keys(t, c.scratch, ""); len(left) > 0 {
+			t.Errorf("a job that is done leaves %q in scratch", left)
+		}
 	})
 
 	t.Run("split a source without an index, with a file system as scratch", func(t *testing.T) {
@@ -239,10 +253,10 @@ func TestFunctions(t *testing.T) {
 // sameAsLocal runs the same request on the deployment and on this machine, and compares what they publish.
 func sameAsLocal(t *testing.T, d *deployment, req job.Request, source, name string) {
 	t.Helper()
-	here := *d
-	here.t = t
+	subtest := *d
+	subtest.t = t
 	execution := "arn:execution:" + name
-	result, err := here.execute(execution, located(d.cloud, req))
+	result, err := subtest.execute(execution, located(d.cloud, req))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,29 +272,62 @@ func sameAsLocal(t *testing.T, d *deployment, req job.Request, source, name stri
 		t.Fatal(err)
 	}
 	req.Source, req.Destination = source, t.TempDir()
-	if _, err := local.Run(t.Context(), req, local.Options{Scratch: t.TempDir(), Tools: tools}); err != nil {
+	report, err := local.Run(t.Context(), req, local.Options{Scratch: t.TempDir(), Tools: tools})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if result.Segments < 3 || len(result.Outputs) != len(req.Outputs) {
 		t.Errorf("%d segments, outputs %+v", result.Segments, result.Outputs)
 	}
-	for _, out := range req.Outputs {
-		want, err := os.ReadFile(filepath.Join(req.Destination, out.File()))
-		if err != nil {
-			t.Fatal(err)
+	want, got := map[string][]byte{}, map[string][]byte{}
+	// The folder of a package has a part of the job's name, which is another where the source lies elsewhere.
+	add := func(files map[string][]byte, id, name string, data []byte) {
+		if ext := path.Ext(name); ext == ".m3u8" || ext == ".mpd" {
+			data = bytes.ReplaceAll(data, []byte(id[:8]), []byte("JOB"))
 		}
-		body, err := d.media.Open(t.Context(), "out/"+out.File(), 0, -1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(body)
-		if err := errors.Join(err, body.Close()); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s has %d bytes on AWS and %d here, and they differ", out.File(), len(got), len(want))
+		files[strings.ReplaceAll(name, id[:8], "JOB")] = data
+	}
+	for _, key := range keys(t, d.media, "out/") {
+		name := strings.TrimPrefix(key, "out/")
+		if slices.ContainsFunc(req.Outputs, func(o job.Output) bool {
+			return name == o.File() || name == o.Manifest() || strings.HasPrefix(name, o.Name+"/")
+		}) {
+			add(got, result.Job, name, read(t, d.media, key))
 		}
 	}
+	here := os.DirFS(req.Destination)
+	err = fs.WalkDir(here, ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(here, name)
+		add(want, report.Job, name, data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" {
+		t.Errorf("files (-here +on AWS):\n%s", diff)
+	}
+	for name := range want {
+		if !bytes.Equal(got[name], want[name]) {
+			t.Errorf("%s has %d bytes on AWS and %d here, and they differ", name, len(got[name]), len(want[name]))
+		}
+	}
+}
+
+func read(t *testing.T, s blob.Store, key string) []byte {
+	t.Helper()
+	body, err := s.Open(t.Context(), key, 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(body)
+	if err := errors.Join(err, body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 func request(name string) job.Request {

@@ -30,6 +30,7 @@ func Job(req job.Request, src job.Source, encoder string, copyable func(codec st
 		product := job.Product{Name: out.Name, File: out.File(), Container: out.Container}
 		if out.Container.Packaged() {
 			product.Folder, product.SingleFile = out.Name+"/"+id[:folderDigits], out.Package.SingleFile
+			product.Manifest = out.Manifest()
 		}
 		for _, v := range rungs(out, src.Picture) {
 			r, warnings := rendition(v, *src.Picture, req.Compute.GPU)

@@ -137,7 +137,12 @@ func (w *Worker) distinct(ctx context.Context, req job.Request, out job.Product)
 
 // outputURL is where an output will be.
 func outputURL(req job.Request, out job.Product) string {
-	return strings.TrimSuffix(req.Destination, "/") + "/" + out.File
+	return destined(req, out.File)
+}
+
+// destined is where a path in the destination lies.
+func destined(req job.Request, path string) string {
+	return strings.TrimSuffix(req.Destination, "/") + "/" + path
 }
 
 // record writes the job to the ledger.
@@ -425,6 +430,17 @@ func (w *Worker) replaced(ctx context.Context, u ledger.Unit) (bool, error) {
 	}
 	if err != nil || info.Size != facts.Size {
 		return true, err
+	}
+	if facts.Manifest != "" {
+		store, key, err := w.Resolve(ctx, facts.Manifest)
+		if err != nil {
+			return false, err
+		}
+		if _, err := store.Stat(ctx, key); fault.KindOf(err) == fault.NotFound {
+			return true, nil
+		} else if err != nil {
+			return true, err
+		}
 	}
 	if facts.Folder != "" {
 		have, err := w.media(ctx, facts.Folder)

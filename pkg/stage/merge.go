@@ -41,7 +41,7 @@ func (w *Worker) mergeUnit(ctx context.Context, j job.Job, out job.Product) erro
 		if err != nil {
 			return nil, Event{}, fmt.Errorf("output %s: %w", out.File, err)
 		}
-		return facts, Event{Type: Published, URL: facts.URL, Frames: int64(facts.Frames), Bytes: facts.Size}, nil
+		return facts, Event{Type: Published, URL: facts.URL, Frames: int64(facts.Frames), Bytes: facts.Bytes()}, nil
 	}, func(ledger.Unit) {}) // both attempts published the same bytes under the same name: nothing to remove
 }
 
@@ -79,6 +79,9 @@ func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
 	switch {
 	case m.out.Container.Packaged():
 		facts.Folder = mediaURL(m.job.Request, m.out)
+		if m.out.Manifest != "" {
+			facts.Manifest = destined(m.job.Request, m.out.Manifest)
+		}
 		info, facts.Media, err = m.publish(ctx)
 	case m.out.Container == job.MP4:
 		info, err = m.stitch(ctx, store, key, m.audio)

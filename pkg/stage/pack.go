@@ -132,7 +132,7 @@ func (e *encode) pack(ctx context.Context, facts *job.VideoPiece, r int, key str
 
 // mediaURL is the folder of a package's media.
 func mediaURL(req job.Request, out job.Product) string {
-	return strings.TrimSuffix(req.Destination, "/") + "/" + out.Folder
+	return destined(req, out.Folder)
 }
 
 // mediaOf lays stretches out as media segments, and tells of them.

@@ -81,7 +81,7 @@ func (m *merge) publish(ctx context.Context) (info blob.Info, media int64, err e
 
 // put writes a small file of the package, whose path starts at the destination.
 func (m *merge) put(ctx context.Context, path string, data []byte) (blob.Info, error) {
-	store, key, err := m.Resolve(ctx, strings.TrimSuffix(m.job.Request.Destination, "/")+"/"+path)
+	store, key, err := m.Resolve(ctx, destined(m.job.Request, path))
 	if err != nil {
 		return blob.Info{}, err
 	}
@@ -90,7 +90,7 @@ func (m *merge) put(ctx context.Context, path string, data []byte) (blob.Info, e
 
 // compose writes a file of the package from ranges of pieces.
 func (m *merge) compose(ctx context.Context, path string, parts []blob.Part) error {
-	store, key, err := m.Resolve(ctx, strings.TrimSuffix(m.job.Request.Destination, "/")+"/"+path)
+	store, key, err := m.Resolve(ctx, destined(m.job.Request, path))
 	if err != nil {
 		return err
 	}
