@@ -1,0 +1,100 @@
+package s3blob_test
+
+import (
+	"crypto/sha256"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/blob/dir"
+	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
+)
+
+// What lies in a file system is sent from there, side by side, and memory does not follow its size.
+func TestComposeStreamsFromAFolder(t *testing.T) {
+	server := s3test.Start(t)
+	root := t.TempDir()
+	local, err := dir.New(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size, bound = 200 << 20, 48 << 20
+	if err := errors.Join(os.WriteFile(filepath.Join(root, "v"), nil, 0o600), os.Truncate(filepath.Join(root, "v"), size)); err != nil {
+		t.Fatal(err)
+	}
+	var n network
+	s := newStore(t, n.client(server), server.NewBucket(t), "")
+	var mu sync.Mutex
+	var highest uint64
+	sending, most := 0, 0
+	n.set(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Query().Has("partNumber") {
+			var stats runtime.MemStats
+			runtime.ReadMemStats(&stats)
+			mu.Lock()
+			defer mu.Unlock()
+			sending++
+			highest, most = max(highest, stats.HeapAlloc), max(most, sending)
+		}
+		return nil, nil //nolint:nilnil // the server answers
+	}, func(r *http.Request, _ *http.Response) {
+		if r.URL.Query().Has("partNumber") {
+			mu.Lock()
+			defer mu.Unlock()
+			sending--
+		}
+	})
+	var parts []blob.Part
+	for at := int64(0); at < size; at += 1 << 20 {
+		parts = append(parts, blob.Part{Bytes: []byte("sound")}, blob.Part{From: local, Key: "v", Offset: at, Length: 1 << 20})
+	}
+	info, err := s.Compose(t.Context(), "film", parts)
+	if err != nil || info.Size != size+5*200 {
+		t.Fatalf("%d bytes, %v", info.Size, err)
+	}
+	t.Logf("%d MiB held at most, %d parts at once", highest>>20, most)
+	if highest > bound || most < 2 {
+		t.Errorf("%d MiB held, want %d at most; %d parts at once", highest>>20, bound>>20, most)
+	}
+}
+
+// Two that compose the same object at once publish it whole, and leave nothing else.
+func TestTwoComposesAtOncePublishOneWholeObject(t *testing.T) {
+	server := s3test.Start(t)
+	bucket := server.NewBucket(t)
+	s := newStore(t, server.Client(nil), bucket, "")
+	piece := noise(7 << 20)
+	put(t, s, "a", piece)
+	var parts []blob.Part
+	want := sha256.New()
+	for range 4 {
+		parts = append(parts, blob.Part{From: s, Key: "a", Length: 7 << 20}, blob.Part{Bytes: []byte("between")})
+		want.Write(piece)
+		want.Write([]byte("between"))
+	}
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			if _, err := s.Compose(t.Context(), "film", parts); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	r, err := s.Open(t.Context(), "film", 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got := sha256.New()
+	if _, err := io.Copy(got, r); err != nil || string(got.Sum(nil)) != string(want.Sum(nil)) {
+		t.Errorf("another object than was composed, %v", err)
+	}
+	leavesNothing(t, server, bucket)
+}
