@@ -190,7 +190,8 @@ const (
 
 // evenKeyframes spreads the keyframes of an encoder that sets one at each interval, scene cut or not: as many as one
 // pass, which has counted before frames, sets in the segment. With the encoder's own interval, the last one would often
-// stand just before the segment's end, where the next has its own. None are farther apart than one and a half intervals.
+// stand just before the segment's end, where the next has its own. They are less than two intervals
+// apart.
 func (s seam) evenKeyframes(before int64, interval int) []string {
 	if s.frames == 0 {
 		return nil
@@ -198,7 +199,7 @@ func (s seam) evenKeyframes(before int64, interval int) []string {
 	n := int64(interval)
 	phase := int((n - before%n) % n) // frames until one pass sets its next
 	regular := (max(s.frames-phase, 0) + interval - 1) / interval
-	groups := max(1, regular, (2*s.frames+3*interval-1)/(3*interval))
+	groups := max(1, regular)
 	return []string{"-g", strconv.Itoa((s.frames + groups - 1) / groups)}
 }
 

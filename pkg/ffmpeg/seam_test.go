@@ -128,7 +128,7 @@ func TestSegmentsHaveTogetherAsManyRegularKeyframesAsOnePass(t *testing.T) {
 		if err != nil || args[0] != "-g" {
 			t.Fatalf("options %q", args)
 		}
-		if group > interval*3/2 {
+		if group >= 2*interval {
 			t.Errorf("%d frames after %d: a keyframe each %d frames", s.frames, before, group)
 		}
 		return (s.frames + group - 1) / group
@@ -139,6 +139,7 @@ func TestSegmentsHaveTogetherAsManyRegularKeyframesAsOnePass(t *testing.T) {
 	}{
 		{[]int{285, 268, 167}, 6}, // 720 frames: 0, 128, …, 640
 		{[]int{256, 256, 256}, 6},
+		{[]int{285, 195}, 4}, // 384 alone in the second
 		{[]int{165, 165, 165, 165}, 6},
 		{[]int{100, 100, 100, 100}, 4}, // each begins with one
 		{[]int{240, 240, 240, 240}, 8},
