@@ -39,7 +39,10 @@ func PicturesArgs(p Pictures) []string {
 	if p.CropWidth > 0 && p.CropHeight > 0 {
 		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0:exact=1", p.CropWidth, p.CropHeight))
 	}
-	chain = append(chain, fmt.Sprintf("scale=%d:%d:flags=bicubic:out_range=tv", p.Width, p.Height), "format="+p.PixelFormat)
+	chain = append(chain, fmt.Sprintf("scale=%d:%d:flags=bicubic:out_range=tv", p.Width, p.Height))
+	if declared(p.PixelFormat) {
+		chain = append(chain, "format="+p.PixelFormat)
+	}
 	args := append(decodeArgs(p.Input), "-filter_complex", fmt.Sprintf("[0:%d]%s[v]", p.Stream, strings.Join(chain, ",")))
 	return append(args, "-map", "[v]", "-fps_mode", "passthrough",
 		"-enc_time_base", fmt.Sprintf("%d:%d", p.Timebase.Num, p.Timebase.Den), "-f", "rawvideo", "pipe:1")

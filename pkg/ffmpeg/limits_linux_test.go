@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -135,6 +137,35 @@ func TestAHugePictureIsNotDecoded(t *testing.T) {
 		media, err := Probe(t.Context(), tools, in)
 		if err == nil {
 			t.Logf("%v: the probe says %d x %d", size, media.Streams[0].Width, media.Streams[0].Height)
+		}
+	}
+}
+
+// A sound picture of 17,000 x 9,000 pixels is refused for its size alone: its 230 MB would fit the bound of an allocation,
+// and a file of 1 MB holds it.
+func TestAPictureAboveTheLimitIsNotDecoded(t *testing.T) {
+	const width, height = 17_000, 9_000
+	if width*height <= MaxPixels {
+		t.Fatal("the picture is within the limit")
+	}
+	tools := found(t)
+	file := filepath.Join(t.TempDir(), "large.avi")
+	sh(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("color=black:size=%dx%d:rate=25", width, height), "-frames:v", "1",
+		"-c:v", "mjpeg", "-pix_fmt", "yuvj420p", file)
+	in := Input{Location: file, Demuxer: "avi"}
+	for name, args := range map[string][]string{
+		"an encode": VideoArgs(Video{
+			Input: in, Timebase: Rational{1, 25}, Threads: 1,
+			Renditions: []Rendition{{Codec: "h264", CRF: 30, Preset: "ultrafast", Width: 64, Height: 36, Path: filepath.Join(t.TempDir(), "out.mp4")}},
+		}),
+		"a comparison": PicturesArgs(Pictures{Input: in, Timebase: Rational{1, 25}, Width: 64, Height: 36, PixelFormat: "yuv420p"}),
+	} {
+		usage, err := Run(t.Context(), tools.FFmpeg, args, RunOptions{Pipe: &FrameLog{}, Stdout: io.Discard})
+		if kind := fault.KindOf(err); kind != fault.Unsupported && kind != fault.Corrupt {
+			t.Errorf("%s: error %v of kind %q, want a refusal", name, err, kind)
+		}
+		if usage.MaxRSS > 200<<20 {
+			t.Errorf("%s: ffmpeg took %d MiB", name, usage.MaxRSS>>20)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -111,20 +112,22 @@ func (s RemuxStream) options(out int) []string {
 	if s.From != nil {
 		args = append(args, fmt.Sprintf("-bsf:%d", out), fmt.Sprintf("noise=drop='lt(pts*tb,%s)'", seconds(*s.From)))
 	}
-	flags := ""
+	disposition := ""
 	if s.Default {
-		flags += "+default"
+		disposition += "+default"
 	}
 	if s.Forced {
-		flags += "+forced"
+		disposition += "+forced"
 	}
 	for _, flag := range s.Flags {
-		flags += "+" + flag
+		if slices.Contains(flags, flag) {
+			disposition += "+" + flag
+		}
 	}
-	if flags == "" {
-		flags = "0"
+	if disposition == "" {
+		disposition = "0"
 	}
-	return append(args, fmt.Sprintf("-disposition:%d", out), flags)
+	return append(args, fmt.Sprintf("-disposition:%d", out), disposition)
 }
 
 // ChapterText is the file that Remux.Chapters names: chapters with times of the output, in ffmpeg's metadata format.

@@ -98,7 +98,7 @@ type Grid struct {
 
 // ToneMap says what light the source means.
 type ToneMap struct {
-	From Color // of the source; what it does not say is taken to be BT.2020
+	From Color // of the source; what it does not say is taken to be BT.2020 with PQ
 	Peak int64 // the brightest light, in cd/m²
 }
 
@@ -301,7 +301,7 @@ func (r Rendition) filters() string {
 		}
 		chain = append(chain, scale)
 	}
-	if r.PixelFormat != "" {
+	if declared(r.PixelFormat) {
 		chain = append(chain, "format="+r.PixelFormat)
 	}
 	if r.Frame != (Size{}) {
@@ -311,7 +311,7 @@ func (r Rendition) filters() string {
 		chain = append(chain, "setsar="+r.SAR.String())
 	}
 	var params []string
-	if r.Interlaced != "" {
+	if declared(r.Interlaced) {
 		params = append(params, "field_mode="+r.Interlaced)
 	}
 	for _, p := range []struct{ option, value string }{
@@ -348,7 +348,7 @@ func (m ToneMap) filters() string {
 	c := m.From
 	return fmt.Sprintf("setparams=range=%s:color_primaries=%s:color_trc=%s:colorspace=%s,zscale=t=linear:npl=%d,format=gbrpf32le,zscale=p=bt709,"+
 		"tonemap=tonemap=mobius:desat=0:peak=%d.%02d,zscale=t=bt709:m=bt709:r=tv:dither=ordered",
-		word(c.Range, "tv"), word(c.Primaries, "bt2020"), c.Transfer, word(c.Space, "bt2020nc"), referenceWhite,
+		word(c.Range, "tv"), word(c.Primaries, "bt2020"), word(c.Transfer, "smpte2084"), word(c.Space, "bt2020nc"), referenceWhite,
 		m.Peak/referenceWhite, m.Peak%referenceWhite*100/referenceWhite)
 }
 
@@ -371,15 +371,18 @@ func evenCrop(pixelFormat string) string {
 	return ""
 }
 
-var colorWord = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+// filterWord matches all of ffmpeg's names for colours, pixel formats and orders of fields. None of its characters means
+// anything in a filter graph.
+var filterWord = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
-// declared says whether a word of ffprobe describes a colour and is safe inside a filter graph.
+// declared says whether a word of ffprobe describes something and is safe inside a filter graph. Whatever text a graph
+// holds goes through here.
 func declared(word string) bool {
 	switch word {
 	case "unknown", "unspecified", "reserved":
 		return false
 	}
-	return colorWord.MatchString(word)
+	return filterWord.MatchString(word)
 }
 
 // encoderOptions are the options of the encoder. Threads are fixed, because x264, x265 and libvpx encode differently
