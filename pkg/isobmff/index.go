@@ -216,7 +216,7 @@ func readTrak(w *window, trak box, movieScale uint32, fragmented bool) (TrackInd
 	if track.Handler != "vide" || count == 0 {
 		return track, nil
 	}
-	if count > maxSamples {
+	if int64(count) > int64(maxSamples) {
 		return track, fault.New(fault.Unsupported, "track %d has %d samples, more than the %d we accept", track.ID, count, maxSamples)
 	}
 	if binary.BigEndian.Uint32(head[4:]) == 0 && t.stsz.kind == "stsz" && int64(count)*4 > t.stsz.end-t.stsz.body-12 {

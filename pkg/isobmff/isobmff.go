@@ -55,13 +55,16 @@ const (
 	maxSmallBox = 1 << 20
 	// maxTracks bounds the tracks of a moov.
 	maxTracks = 1024
-	// maxSamples bounds the samples of one track: 77 hours at 30 frames a second. An index needs 24 bytes for each.
-	maxSamples = 1 << 23
+	// mostSamples bounds the samples of one track: 77 hours at 30 frames a second. An index needs 24 bytes for each.
+	mostSamples = 1 << 23
 	// maxEdits bounds an edit list. ffmpeg walks the whole track for each edit; so do we.
 	maxEdits = 256
 	// maxFragment bounds one moof. At 16 bytes a sample it holds a million samples.
 	maxFragment = 16 << 20
 )
+
+// maxSamples is mostSamples but for fuzzing, which would spend all its time on files of a few bytes that claim millions.
+var maxSamples = mostSamples
 
 // box is a box's type and its place in the file: start ≤ body ≤ end, all offsets from the file's first byte.
 type box struct {

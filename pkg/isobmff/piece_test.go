@@ -3,7 +3,6 @@ package isobmff
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -295,16 +294,7 @@ func TestWriteRefusesTooShortAPayload(t *testing.T) {
 }
 
 func FuzzReadFragments(f *testing.F) {
-	dir := f.TempDir()
-	for i, args := range []string{picture("0.2") + " -c:v libx264 ", sound("0.1") + " -c:a aac "} {
-		path := filepath.Join(dir, fmt.Sprint(i, ".mp4"))
-		ffmpeg(f, args+fragmented, path)
-		data, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
+	fewSamples(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		piece, extents, err := ReadFragments(bytes.NewReader(data), int64(len(data)))
 		if err != nil {
@@ -324,6 +314,38 @@ func FuzzReadFragments(f *testing.F) {
 			t.Fatalf("extents of %d bytes, samples of %d", sum, piece.Bytes)
 		}
 		piece.Normalise() //nolint:errcheck // only that it ends
-		ReadPiece(data)   //nolint:errcheck // only that it ends
+	})
+}
+
+// FuzzReadPiece reads what claims to be a stored piece, whole and from its header alone: both must say the same. Only a
+// reader of the whole notices that samples are cut off, or that more follows them.
+func FuzzReadPiece(f *testing.F) {
+	fewSamples(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		piece, err := ReadPiece(data)
+		at, errAt := ReadPieceAt(bytes.NewReader(data), int64(len(data)))
+		if errAt == nil && err != nil {
+			t.Fatalf("a whole piece is none from memory: %v", err)
+		}
+		if k := fault.KindOf(errAt); errAt != nil && k != fault.Corrupt && k != fault.Unsupported {
+			t.Fatalf("%v has kind %q", errAt, k)
+		}
+		if err != nil {
+			if k := fault.KindOf(err); k != fault.Corrupt && k != fault.Unsupported {
+				t.Fatalf("%v has kind %q", err, k)
+			}
+			return
+		}
+		if diff := cmp.Diff(piece, at); errAt == nil && diff != "" {
+			t.Fatalf("memory and file differ\n%s", diff)
+		}
+		if piece.Header < 0 || piece.Header > int64(len(data)) || piece.Bytes < 0 {
+			t.Fatalf("a header of %d bytes and samples of %d in %d", piece.Header, piece.Bytes, len(data))
+		}
+		if again, err := ReadPiece(data[:piece.Header]); err != nil {
+			t.Fatalf("not from its own header: %v", err)
+		} else if diff := cmp.Diff(piece, again); diff != "" {
+			t.Fatalf("the header alone says otherwise\n%s", diff)
+		}
 	})
 }
