@@ -61,6 +61,7 @@ type transcode struct {
 	Threads     *whole   `group:"Work" placeholder:"N" help:"Threads of one encoder. Part of the result: other counts give other bytes. Default: 2."`
 	Scratch     string   `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for pieces and the record of jobs. Default: ${scratch}."`
 	KeepScratch bool     `group:"Work" help:"Keep the pieces after the job is done."`
+	IgnoreSpace bool     `group:"Work" help:"Start also where the disk has probably too little room."`
 	Request     string   `group:"Work" placeholder:"FILE" help:"Read a request from a .json or .yaml file, or from standard input with -. SOURCE, -o and flags override it. Relative paths in it start at the current folder."`
 	Progress    progress `group:"Work" enum:"auto,bar,json,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal, else nothing but warnings and errors. bar: bars, or a line every few seconds where there is no terminal. json: an event a line on standard output, the report last. none: only errors."`
 }

@@ -52,6 +52,9 @@ func (t transcode) work(ctx context.Context, env environment, w *watch, movable 
 		Tools:   tools,
 		Jobs:    t.parallel(req, runtime.NumCPU()),
 		Keep:    t.KeepScratch,
+
+		IgnoreSpace: t.IgnoreSpace,
+
 		Observe: func(e local.Event) { w.add(e); shown.observe(e) },
 	})
 	shown.stop()

@@ -282,6 +282,9 @@ var encoders = map[VideoCodec]encoder{
 	AV1:  {63, 32, "8", upTo(13), "0 (slow) to 13 (fast)", []Container{MP4, Matroska, WebM, HLS, DASH, CMAF}, true},
 }
 
+// DefaultCRF is the quality that c gets where a request does not say.
+func (c VideoCodec) DefaultCRF() int { return encoders[c].crf }
+
 // name is what an output may be called: one name of a path, not hidden, without what terminals or shells choke on.
 var name = regexp.MustCompile(`^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*$`)
 

@@ -47,7 +47,11 @@ type Options struct {
 	PieceLength time.Duration
 	// Limit is how long a worker of a segment may take where it stands for a Lambda function, as the time-out of one would
 	// have it; 0: what the state machine allows. Waiting for a core does not count.
-	Limit   time.Duration
+	Limit time.Duration
+	// IgnoreSpace starts a job also where it will probably find too little room.
+	IgnoreSpace bool
+	Disk        func(folder string) (Disk, error) // what is free; nil: as the system says
+
 	Log     *slog.Logger // may be nil
 	Observe func(Event)  // called from one goroutine at a time; may be nil
 }
@@ -254,6 +258,9 @@ func (r *runner) machine() (*asl.Machine, map[string]asl.Task, error) {
 	handlers := r.worker.Handlers()
 	encode := handlers["encode"]
 	handlers["encode"] = r.inTurn(encode)
+	if !r.opts.IgnoreSpace {
+		handlers["analyse"] = r.checked(handlers["analyse"])
+	}
 	tasks := map[string]asl.Task{"arn:local:states:::batch:submitJob.sync": batch(maps.Clone(handlers))}
 	if r.opts.Limit > 0 {
 		handlers["encode"] = r.inTurn(func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {

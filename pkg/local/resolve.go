@@ -32,15 +32,7 @@ func prepare(destination string) error {
 	if !filepath.IsAbs(destination) {
 		return fault.New(fault.Invalid, "/destination: %q is not an absolute path", destination)
 	}
-	folder := filepath.Clean(destination)
-	for { // the nearest folder that is there
-		_, err := os.Stat(folder)
-		if !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
-			break
-		}
-		folder = filepath.Dir(folder)
-	}
-	probe, err := os.CreateTemp(folder, ".mapreel-*")
+	probe, err := os.CreateTemp(nearest(destination), ".mapreel-*")
 	if err == nil {
 		err = errors.Join(probe.Close(), os.Remove(probe.Name()))
 	}
