@@ -48,6 +48,25 @@ func TestKeysStayBelowTheirJob(t *testing.T) {
 	})
 }
 
+// The names of a package's media follow from an output's name: those that Check accepts stay in the package's folder.
+func TestMediaPathsStayInTheirFolder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		got := job.MediaPath(anyName().Draw(t, "name"), rapid.Int64().Draw(t, "start"))
+		if path.Join("/folder", got) != "/folder/"+got || strings.Count(got, "/") != 1 {
+			t.Fatalf("%q leads out of its folder", got)
+		}
+	})
+}
+
+func TestNamesThatClimbAreRefused(t *testing.T) {
+	for _, name := range []string{"..", ".", "a/../../b", "../a", "/a", "a/b", `a\b`, `..\a`, ".hidden", "a\x00", "a\nb", "\x7f", "a\xff", ""} {
+		r := job.Request{Source: "/a", Destination: "/b", Outputs: []job.Output{{Name: name}}}
+		if len(r.Check()) == 0 {
+			t.Errorf("an output may be called %q", name)
+		}
+	}
+}
+
 func TestKeysOfPiecesDiffer(t *testing.T) {
 	type piece struct {
 		unit               string
