@@ -97,6 +97,9 @@ func (in Input) options() []string {
 	if in.Demuxer != "" {
 		args = append(args, "-f", in.Demuxer)
 	}
+	if in.Demuxer == "dash" { // else it refuses a manifest that names subtitles, for .vtt is not among the extensions it knows
+		args = append(args, "-allowed_extensions", "ALL")
+	}
 	return args
 }
 

@@ -25,9 +25,16 @@ func kept(source, output ffmpeg.Media, bitmaps bool) []Check {
 	checks = append(checks, tracks(source, output)...)
 	checks = append(checks, subtitles(source, output, bitmaps)...)
 	if len(source.Chapters) > 0 {
-		checks = append(checks, chapters(source.Chapters, output.Chapters))
+		c := chapters(source.Chapters, output.Chapters)
+		if isPlaylist(output.Format) && len(output.Chapters) == 0 {
+			c.Verdict, c.Limit = Note, "packages have none"
+		}
+		checks = append(checks, c)
 	}
 	if title := source.Tags["title"]; title != "" {
+		if output.Format == "hls" {
+			title = quotable(title)
+		}
 		checks = append(checks, same("title", title, output.Tags["title"]))
 	}
 	return checks
@@ -212,16 +219,27 @@ func tracks(source, output ffmpeg.Media) []Check {
 			n = fmt.Sprintf("%d: ", i+1)
 		}
 		differ := func(what, want, got string) {
-			if want != "" && want != got {
+			if want != "" && want != got && (what != "language" || !sameLanguage(want, got)) {
 				changed = append(changed, fmt.Sprintf("%s%s %s became %s", n, what, want, orUnknown(got)))
 			}
 		}
 		differ("language", a[i].Language, b[i].Language)
-		differ("title", trackTitle(a[i]), trackTitle(b[i]))
+		switch title := trackTitle(a[i]); output.Format {
+		case "dash": // libavformat passes over an MPD's labels
+		case "hls":
+			differ("title", quotable(title), b[i].Title)
+		default:
+			differ("title", title, trackTitle(b[i]))
+		}
 		differ("channels", strconv.Itoa(a[i].Channels), strconv.Itoa(b[i].Channels))
-		if len(a) > 1 && a[i].Default != b[i].Default {
+		if len(a) > 1 && !isPlaylist(output.Format) && a[i].Default != b[i].Default {
 			changed = append(changed, fmt.Sprintf("%sdefault %t became %t", n, a[i].Default, b[i].Default))
 		}
+	}
+	// In a package just one is the default: the source's first, or its first track where none is.
+	first := max(slices.IndexFunc(a, isDefault), 0)
+	if got := slices.IndexFunc(b, isDefault); len(a) > 1 && output.Format == "hls" && got != first {
+		changed = append(changed, fmt.Sprintf("default %d became %d", first+1, got+1))
 	}
 	if len(changed) > 0 {
 		c.Verdict = Bad
@@ -229,6 +247,8 @@ func tracks(source, output ffmpeg.Media) []Check {
 	}
 	return []Check{c}
 }
+
+func isDefault(s ffmpeg.Stream) bool { return s.Default }
 
 // trackTitle is a track's title. MP4 has only the handler's name for it, in which programs leave their own.
 func trackTitle(s ffmpeg.Stream) string {
@@ -274,7 +294,7 @@ func subtitles(source, output ffmpeg.Media, bitmaps bool) []Check {
 			c.Verdict = Bad
 		} else {
 			for i := range textA {
-				if want, got := textA[i].Language, textB[i].Language; want != "" && want != got {
+				if want, got := textA[i].Language, textB[i].Language; want != "" && !sameLanguage(want, got) {
 					c.Verdict = Bad
 					c.Figure += fmt.Sprintf(", %d: language %s became %s", i+1, want, orUnknown(got))
 				}

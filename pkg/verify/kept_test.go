@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -69,6 +70,87 @@ func TestWhatIsLostFromTheStreamsIsTold(t *testing.T) {
 			if got.Verdict != want || !strings.Contains(got.Figure, says) {
 				t.Errorf("%s: %s is %s: %q; want %s: %q", c.name, got.Name, got.Verdict, got.Figure, want, says)
 			}
+		}
+	}
+}
+
+func TestWhatAPlaylistTellsCounts(t *testing.T) {
+	const good = `#EXTM3U
+#EXT-X-SESSION-DATA:DATA-ID="com.apple.hls.title",VALUE="My 'Film', cut"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="s",NAME="Stereo",LANGUAGE="en",DEFAULT=YES,URI="1.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="s",NAME="Deutsch",LANGUAGE="de",DEFAULT=NO,URI="2.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="t",NAME="fr",LANGUAGE="fr",URI="3.m3u8"
+`
+	source := rich()
+	source.Streams, source.Tags["title"] = source.Streams[:4], `My "Film", cut`
+	source.Streams[1].Default = false // then the first is
+	for _, c := range []struct {
+		name, playlist, says string
+		change               func(*ffmpeg.Media)
+		check                string
+		want                 Verdict
+	}{
+		{"all kept", good, "", nil, "", Good},
+		{"the other default", strings.NewReplacer("YES", "NO", "NO", "YES").Replace(good), "default 1 became 2", nil, "audio tracks", Bad},
+		{"another language", strings.Replace(good, `"de"`, `"da"`, 1), "2: language deu became da", nil, "audio tracks", Bad},
+		{"another name", strings.Replace(good, "Stereo", "Mono", 1), "1: title Stereo became Mono", nil, "audio tracks", Bad},
+		{"no subtitles", strings.Replace(good, "SUBTITLES", "OTHER", 1), "0", nil, "subtitles", Bad},
+		{"no title", strings.Replace(good, "apple", "other", 1), "lost", nil, "title", Bad},
+		{"sound alone, found twice", good, "", func(m *ffmpeg.Media) {
+			m.Streams = append(m.Streams[1:3:3], m.Streams[1:3]...)
+		}, "", Good},
+	} {
+		source, output := source, rich()
+		output.Format, output.Tags, output.Chapters = "hls", nil, nil
+		output.Streams = output.Streams[:3]
+		output.Streams[1].Default, output.Streams[2].Default = true, true // as libavformat has it
+		output.Streams[1].Title = ""
+		if c.change != nil {
+			c.change(&output)
+			source.Streams = source.Streams[1:]
+		}
+		listed(&output, c.playlist)
+		for _, got := range kept(source, output, false) {
+			want, says := Good, ""
+			if got.Name == c.check {
+				want, says = c.want, c.says
+			}
+			if got.Name == "chapters" {
+				want, says = Note, "0"
+			}
+			if got.Verdict != want || !strings.Contains(got.Figure, says) {
+				t.Errorf("%s: %s is %s: %q; want %s: %q", c.name, got.Name, got.Verdict, got.Figure, want, says)
+			}
+		}
+	}
+}
+
+func TestOneLanguageHasManyCodes(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{{"ger", "de", true}, {"deu", "de", true}, {"eng", "en", true}, {"por", "pt-BR", true}, {"eng", "de", false}, {"eng", "", false}, {"nonsense", "en", false}} {
+		if got := sameLanguage(c.a, c.b); got != c.want {
+			t.Errorf("%q and %q: %v, want %v", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// A tone is like itself a period away; it is where it is all the same.
+func TestToneIsFoundWhereItIs(t *testing.T) {
+	const rate = ffmpeg.SoundRate
+	for _, late := range []float64{0, 0.3, -0.5, 1.2} { // samples
+		tone := func(n int, from float64) []float64 {
+			out := make([]float64, n)
+			for i := range out {
+				out[i] = 8000 * math.Sin(2*math.Pi*440*(float64(i)+from)/rate)
+			}
+			return out
+		}
+		middle := int(searchFor.Seconds() * rate)
+		at, match := locate(tone(rate, 0), tone(rate+2*middle, -float64(middle)-late))
+		if off := at - float64(middle); math.Abs(off-late) > 0.1 || match < 0.99 {
+			t.Errorf("a tone %.1f samples late is found at %.2f, alike by %.4f", late, off, match)
 		}
 	}
 }

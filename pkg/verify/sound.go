@@ -200,13 +200,26 @@ func locate(window, field []float64) (at, match float64) {
 	if near, match := peak(scores(thin(window), thin(field), 0, last/coarse), last/coarse/2); match >= clearly {
 		from, to = max(coarse*(near-2), 0), min(coarse*(near+2), last)
 	}
+	at, match = top(window, field, from, to)
+	// A tone is as good a period away, and the samples of that place may lie nearer to its top.
+	if middle := last / 2; at < float64(middle-coarse) || at > float64(middle+coarse) {
+		if near, same := top(window, field, max(middle-coarse, 0), min(middle+coarse, last)); same >= match-asGood {
+			return near, same
+		}
+	}
+	return at, match
+}
+
+// top is the best place from one to another, and how alike the sounds are there, between samples too.
+func top(window, field []float64, from, to int) (at, match float64) {
 	list := scores(window, field, from, to)
-	best, match := peak(list, last/2-from)
+	best, match := peak(list, (len(field)-len(window))/2-from)
 	at = float64(from + best)
 	if best > 0 && best < len(list)-1 { // the top of a parabola through three points
 		l, m, r := list[best-1], list[best], list[best+1]
 		if d := l - 2*m + r; d < 0 {
 			at += (l - r) / (2 * d)
+			match = min(m-(l-r)*(l-r)/(8*d), 1)
 		}
 	}
 	return at, match

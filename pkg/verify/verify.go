@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -109,6 +110,13 @@ func (v *verification) open(ctx context.Context, path string, playlists bool) (*
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
 	got.media.Format = formatOf(container, got.media.Format)
+	if container.Demuxer == "hls" {
+		text, err := io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(head[:n]), f), longestPlaylist))
+		if err != nil {
+			return nil, fault.Wrap(fault.KindOf(err), err, "read "+path)
+		}
+		listed(&got.media, string(text))
+	}
 	got.video, got.audio = videoOf(got.media), streamsOf(got.media, "audio")
 	if got.video == nil && len(got.audio) == 0 {
 		return nil, fault.New(fault.Invalid, "%s has neither picture nor sound", filepath.Base(path))
@@ -433,17 +441,36 @@ func (v *verification) soundOf(ctx context.Context, track int, pair, first [2]*h
 	if err != nil {
 		return Sound{}, err
 	}
+	frame := codecFrame(v.source.audio[track], v.output.audio[track])
+	if found.picture == nil && isPlaylist(v.output.media.Format) {
+		if early := priming(places, frame); early > 0 {
+			to += early
+			if places, silent, err = listenTo(ctx, source, output, from, to); err != nil {
+				return Sound{}, err
+			}
+		}
+	}
 	s := Sound{
 		Track: track + 1, SourceSamples: source.log.Total, OutputSamples: output.log.Total,
 		SourceRate: source.rate, OutputRate: output.rate, Silent: silent, Places: []soundAt{},
 		Start:  ((output.start() - to) - (source.start() - from)).Seconds(),
 		Longer: (output.length() - source.length()).Seconds(),
-		Frame:  codecFrame(v.source.audio[track], v.output.audio[track]).Seconds(),
+		Frame:  frame.Seconds(),
 	}
 	for _, p := range places {
 		s.Places = append(s.Places, soundAt{p.At.Seconds(), p.Offset.Seconds(), p.Match, p.Silent})
 	}
 	return s, nil
+}
+
+// priming is how much earlier a track begins than its first sample that is to be heard. Media segments have no edit lists
+// that would hide what an encoder needs to begin (AAC's 1024 or 2112 samples), and without a picture nothing else tells.
+func priming(places []Place, frame time.Duration) time.Duration {
+	i := slices.IndexFunc(places, func(p Place) bool { return p.Match >= alike && !p.Silent })
+	if i < 0 || places[i].Offset < 0 || places[i].Offset >= 3*frame {
+		return 0
+	}
+	return places[i].Offset
 }
 
 // usualFrame is a codec's frame where none is known: 20 ms is Opus's; FLAC's and Vorbis's are about as long at most.
