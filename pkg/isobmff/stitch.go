@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"math/bits"
 	"slices"
@@ -48,9 +49,10 @@ type Range struct {
 // File is a finished movie: Header, then the ranges one after the other. The titles of the chapters, which are samples,
 // belong to the header.
 type File struct {
-	Header []byte
-	Ranges []Range
-	Size   int64 // of the whole file
+	Header     []byte
+	HeaderSize int64
+	Ranges     []Range
+	Size       int64 // of the whole file
 }
 
 // Stitcher folds pieces' sample tables into a movie's. It keeps a few bytes a sample.
@@ -175,6 +177,14 @@ func (t *stitched) add(p Piece) error {
 
 // Finish returns the file. The stitcher must not be used afterwards.
 func (s *Stitcher) Finish() (File, error) {
+	var header bytes.Buffer
+	file, err := s.FinishTo(&header)
+	file.Header = header.Bytes()
+	return file, err
+}
+
+// FinishTo is Finish with the header written to w, some megabytes for each hour, and not in the file.
+func (s *Stitcher) FinishTo(w io.Writer) (File, error) {
 	scale := uint32(1)
 	for i, t := range s.tracks {
 		if t.count == 0 {
@@ -229,15 +239,19 @@ func (s *Stitcher) Finish() (File, error) {
 	if moov.Size() > math.MaxUint32 {
 		return file, fault.New(fault.Unsupported, "sample tables of %d bytes", moov.Size())
 	}
-	file.Header = make([]byte, 0, head)
-	out := bytes.NewBuffer(file.Header)
-	out.Write(ftyp)
-	if err := moov.Encode(out); err != nil {
-		return file, fmt.Errorf("encode moov: %w", err)
+	file.HeaderSize = head + int64(len(s.titles))
+	if buffer, ok := w.(*bytes.Buffer); ok {
+		buffer.Grow(int(file.HeaderSize))
 	}
-	out.Write(mdat)
-	out.Write(s.titles)
-	file.Header = out.Bytes()
+	if _, err := w.Write(ftyp); err != nil {
+		return file, fmt.Errorf("write the movie's header: %w", err)
+	}
+	if err := moov.Encode(w); err != nil {
+		return file, fmt.Errorf("write moov: %w", err)
+	}
+	if _, err := w.Write(append(mdat, s.titles...)); err != nil {
+		return file, fmt.Errorf("write the movie's header: %w", err)
+	}
 	return file, nil
 }
 

@@ -1,10 +1,12 @@
 package stage
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -184,27 +186,56 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 	if err != nil {
 		return none, err
 	}
-	file, err := stitcher.Finish()
+	head, err := os.Create(filepath.Join(m.dir, "header"))
+	if err != nil {
+		return none, fmt.Errorf("working folder: %w", err)
+	}
+	defer head.Close()
+	buffer := bufio.NewWriter(head)
+	file, err := stitcher.FinishTo(buffer)
+	if err == nil {
+		err = buffer.Flush()
+	}
 	if err != nil {
 		return none, err
 	}
-	if err := m.prove(file, audio); err != nil {
+	stitcher = nil // some megabytes
+	if err := m.prove(head, file.Size, audio); err != nil {
 		return none, err
 	}
-	composed := make([]blob.Part, 0, len(file.Ranges)+1)
-	composed = append(composed, blob.Part{Bytes: file.Header})
+	composed := []blob.Part{{From: workingFile{f: head}, Key: "header", Length: file.HeaderSize}}
 	byTrack := make([][]part, len(movie.Tracks))
 	for _, p := range parts {
 		byTrack[p.track] = append(byTrack[p.track], p)
 	}
 	for _, r := range file.Ranges {
-		composed = append(composed, beside.parts(m.Scratch, byTrack[r.Track][r.Piece].facts.Key, r.Offset, r.Length)...)
+		for _, p := range beside.parts(m.Scratch, byTrack[r.Track][r.Piece].facts.Key, r.Offset, r.Length) {
+			// What continues the part before is one with it: a piece that holds its sound is a single part.
+			if last := &composed[len(composed)-1]; last.Key == p.Key && last.From == p.From && last.Offset+last.Length == p.Offset {
+				last.Length += p.Length
+				continue
+			}
+			composed = append(composed, p)
+		}
 	}
 	info, err := store.Compose(ctx, key, composed)
 	if err == nil && info.Size != file.Size {
 		return info, fault.New(fault.Corrupt, "the store composed %d bytes instead of %d", info.Size, file.Size)
 	}
 	return info, err
+}
+
+// workingFile is a file of the attempt's own as what Compose can read.
+type workingFile struct {
+	blob.Store // none: there is but one file, and it is only read
+	f          *os.File
+}
+
+func (w workingFile) Open(_ context.Context, _ string, offset, length int64) (io.ReadCloser, error) {
+	if length < 0 {
+		length = math.MaxInt64 - offset
+	}
+	return io.NopCloser(io.NewSectionReader(w.f, offset, length)), nil
 }
 
 // fold adds every piece to a stitcher that knows the tracks from their first pieces, and notes what sound they hold.
@@ -316,7 +347,7 @@ func (m *merge) picture() isobmff.Expected {
 }
 
 // prove reads the header back, by other code than wrote it, and compares with what the workers reported.
-func (m *merge) prove(file isobmff.File, audio []heard) error {
+func (m *merge) prove(header io.ReaderAt, size int64, audio []heard) error {
 	var want []isobmff.Expected
 	if m.pictured() {
 		want = append(want, m.picture())
@@ -328,7 +359,7 @@ func (m *merge) prove(file isobmff.File, audio []heard) error {
 	if m.out.Container == job.MP4 {
 		want = append(want, m.expectedBeside()...)
 	}
-	return isobmff.Check(bytes.NewReader(file.Header), file.Size, want)
+	return isobmff.Check(header, size, want)
 }
 
 // opusDelay is the priming of Opus in microseconds: 312 samples of 48 kHz, libopus's look-ahead. ffmpeg's Matroska

@@ -3,7 +3,6 @@ package s3blob
 import (
 	"cmp"
 	"slices"
-	"sort"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -45,8 +44,8 @@ type piece struct {
 // more, none is above maxPart, and there are maxParts at most. canCopy says which parts S3 can copy. As few bytes as
 // these limits allow are gathered.
 //
-// Where that gives too many pieces, all are made larger, as little as will do: of a film of 200 GB whose 10,000 segments
-// have some 20 MB each, only the smallest segment is gathered, not every one below the mean.
+// Where that gives too many pieces, as many pairs of neighbours as there are pieces too many are gathered too, the
+// smallest: of a film of 10,000 segments that is one pair, or a few.
 func planPieces(parts []blob.Part, size int64, canCopy func(blob.Part) bool) ([]piece, error) {
 	if size > maxObject {
 		return nil, &fault.Error{
@@ -55,24 +54,57 @@ func planPieces(parts []blob.Part, size int64, canCopy func(blob.Part) bool) ([]
 		}
 	}
 	runs := joinRuns(parts)
-	least := func(unit int64) []piece { return arrange(runs, unit, canCopy) }
-	if pieces := least(minPart); len(pieces) <= maxParts {
-		return pieces, nil
+	l := limits{gather: max(gatherPart, size/fewParts), copied: max(copyPart, size/fewParts)}
+	copyable := make([]bool, len(runs))
+	for i, r := range runs {
+		copyable[i] = canCopy(r)
 	}
-	// With pieces of unitFor(size) at least there are never too many, but where halves of what is too large for one are
-	// too small. A hundredth more or less does not matter.
-	enough := unitFor(size)
-	step := max((enough-minPart)/128, 1)
-	n := sort.Search(int((enough-minPart)/step)+1, func(i int) bool { return len(least(minPart+int64(i)*step)) <= maxParts })
-	if pieces := least(min(minPart+int64(n)*step, enough)); len(pieces) <= maxParts {
-		return pieces, nil
+	for {
+		pieces := arrange(runs, copyable, l)
+		tooMany := len(pieces) - maxParts
+		if tooMany <= 0 {
+			return pieces, nil
+		}
+		if !gatherPairs(runs, copyable, tooMany) {
+			return slicePieces(runs, size, canCopy), nil
+		}
 	}
-	return slicePieces(runs, size, canCopy), nil
 }
 
-// unitFor is the least size that pieces may all have: S3's, or more for an object that would have too many of those.
-func unitFor(size int64) int64 {
-	return max(minPart, (size+maxParts-2)/(maxParts-1)) // one piece, the last, may be smaller
+// fewParts is how many pieces an object has at most but for those that S3's copies of its runs add.
+const fewParts = maxParts / 3
+
+// limits are the sizes above which what is gathered or copied is divided.
+type limits struct{ gather, copied int64 }
+
+// gatherPairs makes the n smallest pairs of neighbours, of those that could be copied, ones that are not. It returns false
+// where there is no pair.
+func gatherPairs(runs []blob.Part, copyable []bool, n int) bool {
+	type pair struct {
+		a, b int
+		size int64
+	}
+	var pairs []pair
+	last := -1
+	for i, r := range runs {
+		if !copyable[i] || r.Length < minPart {
+			continue
+		}
+		if last >= 0 {
+			pairs = append(pairs, pair{last, i, runs[last].Length + r.Length})
+		}
+		last = i
+	}
+	slices.SortStableFunc(pairs, func(a, b pair) int { return cmp.Compare(a.size, b.size) })
+	some := false
+	for _, p := range pairs {
+		if n > 0 && copyable[p.a] && copyable[p.b] {
+			copyable[p.a], copyable[p.b] = false, false
+			some = true
+			n--
+		}
+	}
+	return some
 }
 
 // joinRuns makes one part of neighbours that continue each other, and drops empty ones.
@@ -105,13 +137,13 @@ type choice struct {
 // maxChoices is how many choices are kept for each run. Two, rarely three, are all that there are.
 const maxChoices = 8
 
-// arrange makes pieces of unit bytes or more, the last one excepted, and gathers as few bytes as that allows.
+// arrange makes pieces of minPart or more, the last one excepted, and gathers as few bytes as that allows.
 //
-// What lies between two copied runs is gathered. Where that is less than unit, the runs give of their ends what is missing:
+// What lies between two copied runs is gathered. Where that is less than minPart, the runs give of their ends what is missing:
 // of the earlier one first, for nobody else can use its bytes. Which runs are worth copying then follows by dynamic
 // programming: to leave out a run that could be copied makes what is gathered large enough by itself, so the best way up to
 // a run comes either from the one just before it, or from the best way up to any earlier one.
-func arrange(runs []blob.Part, unit int64, canCopy func(blob.Part) bool) []piece {
+func arrange(runs []blob.Part, copyable []bool, l limits) []piece {
 	var total int64
 	for _, r := range runs {
 		total += r.Size()
@@ -127,11 +159,11 @@ func arrange(runs []blob.Part, unit int64, canCopy func(blob.Part) bool) []piece
 	for i, r := range runs {
 		start := at
 		at += r.Size()
-		keep := unit
+		keep := int64(minPart)
 		if i == len(runs)-1 {
 			keep = 1
 		}
-		if !canCopy(r) || r.Length < keep {
+		if !copyable[i] || r.Length < keep {
 			continue
 		}
 		spare := r.Length - keep
@@ -139,7 +171,7 @@ func arrange(runs []blob.Part, unit int64, canCopy func(blob.Part) bool) []piece
 		extend := func(before *choice, gap, left, cost int64) {
 			missing := int64(0)
 			if gap > 0 {
-				missing = max(unit-gap, 0)
+				missing = max(minPart-gap, 0)
 			}
 			tail := min(missing, left)
 			if head := missing - tail; head <= spare {
@@ -169,11 +201,11 @@ func arrange(runs []blob.Part, unit int64, canCopy func(blob.Part) bool) []piece
 		}
 		previous, after, first = kept, at, false
 	}
-	return best.pieces(runs, unit)
+	return best.pieces(runs, l)
 }
 
 // pieces are the upload that a choice, nil for none, makes of the runs.
-func (c *choice) pieces(runs []blob.Part, unit int64) []piece {
+func (c *choice) pieces(runs []blob.Part, l limits) []piece {
 	var copies []*choice
 	for ; c != nil; c = c.before {
 		copies = append(copies, c)
@@ -198,20 +230,20 @@ func (c *choice) pieces(runs []blob.Part, unit int64) []piece {
 			middle, tail = split(middle, middle.Length-copies[0].tail)
 		}
 		add(head)
-		pieces = append(pieces, waiting.divide(gatherPart, unit)...)
-		pieces = append(pieces, piece{copied: true, parts: []blob.Part{middle}, size: middle.Length}.divide(copyPart, unit)...)
+		pieces = append(pieces, waiting.divide(l.gather)...)
+		pieces = append(pieces, piece{copied: true, parts: []blob.Part{middle}, size: middle.Length}.divide(l.copied)...)
 		waiting = piece{}
 		add(tail)
 	}
-	return append(pieces, waiting.divide(gatherPart, unit)...)
+	return append(pieces, waiting.divide(l.gather)...)
 }
 
-// divide makes equal pieces of about size bytes at most, where each can have unit.
-func (p piece) divide(size, unit int64) []piece {
+// divide makes equal pieces of size bytes at most, which are several times minPart.
+func (p piece) divide(size int64) []piece {
 	if p.size == 0 {
 		return nil
 	}
-	size = min(max(size, 2*unit), maxPart) // so that halves are units at least
+	size = min(size, maxPart)
 	n := (p.size + size - 1) / size
 	var pieces []piece
 	rest := p

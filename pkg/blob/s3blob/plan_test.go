@@ -205,6 +205,13 @@ func TestPlanCopiesWhatIsLargeEnough(t *testing.T) {
 		}
 		return parts
 	}
+	alike := func(segments int) []blob.Part {
+		parts := []blob.Part{{Bytes: make([]byte, 1<<20)}}
+		for i := range segments {
+			parts = append(parts, blob.Part{From: near, Key: fmt.Sprint("v", i), Length: 20<<20 + int64(i%100)})
+		}
+		return parts
+	}
 	for name, test := range map[string]struct {
 		parts    []blob.Part
 		gathered float64 // at most this share of the bytes
@@ -215,7 +222,9 @@ func TestPlanCopiesWhatIsLargeEnough(t *testing.T) {
 		"segments of 12 MB, sound":      {film(700, 12<<20, 200<<10), 0.42, 1401},
 		"segments of 6 MB, sound":       {film(700, 6<<20, 200<<10), 0.52, 701},
 		"segments of 6 MB alone":        {film(700, 6<<20, 0), 0.002, 701},
-		"10,000 segments of 20 MB":      {film(10_000, 20<<20, 0), 0.0001, 10_000}, // without raising the least size of all
+		"10,000 segments of 20 MB":      {film(10_000, 20<<20, 0), 0.0003, 10_000},
+		"10,000 alike":                  {alike(10_000), 0.0003, 10_000},
+		"10,100 alike":                  {alike(10_100), 0.03, 10_000},
 		"segments of 4 MB alone":        {film(100, 4<<20, 0), 1, 30},
 		"20,000 stretches of 10 to 16M": {film(20_000, 13<<20, 0), 1, 10_000},
 	} {
