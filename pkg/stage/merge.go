@@ -199,7 +199,6 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 	if err != nil {
 		return none, err
 	}
-	stitcher = nil // some megabytes
 	if err := m.prove(head, file.Size, audio); err != nil {
 		return none, err
 	}
