@@ -1,6 +1,7 @@
 package isobmff
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -123,38 +124,43 @@ func (c *checker) track(trak box, want Expected) error {
 	if samples != want.Samples {
 		return fault.New(fault.Corrupt, "%d samples where %d were planned", samples, want.Samples)
 	}
-	times, end, err := c.times(found, samples, want.Times != nil)
+	var start, shown, delay int64
+	if samples > 0 {
+		if start, shown, delay, err = c.edits(found["elst"], int64(mdhd.Timescale)); err != nil {
+			return err
+		}
+	}
+	move := delay - start
+	var first, last int64
+	n := 0
+	end, err := c.times(found, samples, func(at int64) error {
+		switch {
+		case n == 0:
+			first = at
+		case at <= last:
+			return fault.New(fault.Corrupt, "two samples are shown at %d", at+move)
+		}
+		if want.Times != nil && at+move != want.Times[n] {
+			return fault.New(fault.Corrupt, "sample %d is shown at %d where %d was planned", n+1, at+move, want.Times[n])
+		}
+		last = at
+		n++
+		return nil
+	})
 	if err != nil {
 		return err
 	}
 	if uint64(end) != mdhd.Duration {
 		return fault.New(fault.Corrupt, "durations of %d ticks in a track of %d", end, mdhd.Duration)
 	}
-	if err := c.checkSync(found["stss"]); err != nil {
+	if err := c.checkSync(found["stss"]); err != nil || samples == 0 {
 		return err
 	}
-	if samples == 0 {
-		return nil
-	}
-	start, shown, delay, err := c.edits(found["elst"], int64(mdhd.Timescale))
-	if err != nil {
-		return err
-	}
-	first, last := times[0], times[len(times)-1]
 	if want.Handler == "vide" && (first < start || last >= start+shown) {
 		return fault.New(fault.Corrupt, "samples from %d to %d where %d to %d are shown", first, last, start, start+shown)
 	}
-	move := delay - start
 	if first+move != want.First || last+move != want.Last {
 		return fault.New(fault.Corrupt, "shown from %d to %d where %d to %d was planned", first+move, last+move, want.First, want.Last)
-	}
-	for i, t := range times {
-		if i > 0 && t <= times[i-1] {
-			return fault.New(fault.Corrupt, "two samples are shown at %d", t+move)
-		}
-		if want.Times != nil && t+move != want.Times[i] {
-			return fault.New(fault.Corrupt, "sample %d is shown at %d where %d was planned", i+1, t+move, want.Times[i])
-		}
 	}
 	return nil
 }
@@ -249,101 +255,82 @@ func (c *checker) readChunks(found map[string]box) (samples int, err error) {
 	return samples, nil
 }
 
-// times returns the samples' presentation times in the media, sorted, and the sum of their durations. Where they are
-// those of decoding, in a long film millions, and not each is wanted, it returns some that rise, with the first and the last,
-// after it saw that all do.
-func (c *checker) times(found map[string]box, samples int, each bool) (times []int64, end int64, err error) {
-	if found["ctts"].kind == "" && !each && samples > 0 {
-		return c.ends(found, samples)
-	}
-	durations, err := openTable(c.w.r, found["stts"], 8, 8)
+// times reports the samples' presentation times in the media, from the earliest to the latest, and returns the sum of
+// their durations. It holds those few that are decoded before others that are shown earlier.
+func (c *checker) times(found map[string]box, samples int, report func(at int64) error) (end int64, err error) {
+	durations, err := openRuns(c.w.r, found["stts"])
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
-	times = make([]int64, 0, samples)
-	for {
-		row, ok, err := durations.next()
-		if err != nil {
-			return nil, 0, err
-		}
-		if !ok {
-			break
-		}
-		n, each := int64(binary.BigEndian.Uint32(row)), int64(binary.BigEndian.Uint32(row[4:]))
-		if n > int64(samples-len(times)) {
-			return nil, 0, fault.New(fault.Corrupt, "more durations than samples")
-		}
-		for range n {
-			times = append(times, end)
-			end += each
-		}
-	}
-	if len(times) != samples {
-		return nil, 0, fault.New(fault.Corrupt, "durations of %d samples where there are %d", len(times), samples)
-	}
-	if found["ctts"].kind == "" {
-		return times, end, nil
-	}
-	offsets, err := openTable(c.w.r, found["ctts"], 8, 8)
+	offsets, err := openRuns(c.w.r, found["ctts"])
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
-	for at := 0; ; {
-		row, ok, err := offsets.next()
-		if err != nil {
-			return nil, 0, err
-		}
-		if !ok {
-			if at != samples {
-				return nil, 0, fault.New(fault.Corrupt, "composition offsets of %d samples where there are %d", at, samples)
+	reordered := found["ctts"].kind != ""
+	var held []int64 // sorted
+	for n := range samples {
+		at := end
+		if reordered {
+			offset, ok, err := offsets.next()
+			if err != nil {
+				return 0, err
 			}
-			return sorted(times), end, nil
+			if !ok {
+				return 0, fault.New(fault.Corrupt, "composition offsets of %d samples where there are %d", n, samples)
+			}
+			at += offset
 		}
-		n, offset := int64(binary.BigEndian.Uint32(row)), int64(binary.BigEndian.Uint32(row[4:]))
-		if n > int64(samples-at) {
-			return nil, 0, fault.New(fault.Corrupt, "more composition offsets than samples")
+		duration, ok, err := durations.next()
+		if err != nil {
+			return 0, err
 		}
-		for range n {
-			times[at] += offset
-			at++
+		if !ok {
+			return 0, fault.New(fault.Corrupt, "durations of %d samples where there are %d", n, samples)
+		}
+		end += duration
+		i, _ := slices.BinarySearch(held, at)
+		held = slices.Insert(held, i, at)
+		for len(held) > 0 && held[0] <= end { // offsets are not negative: what is decoded from here on is shown from here on
+			if err := report(held[0]); err != nil {
+				return 0, err
+			}
+			held = held[1:]
 		}
 	}
+	for _, at := range held {
+		if err := report(at); err != nil {
+			return 0, err
+		}
+	}
+	for _, r := range []*runs{durations, offsets} {
+		if _, more, err := r.next(); err != nil || more {
+			return 0, cmp.Or(err, fault.New(fault.Corrupt, "more rows of %s than samples", r.table.name))
+		}
+	}
+	return end, nil
 }
 
-// ends returns the decode times of the first and the last sample, once if that is the same one, and the sum of the
-// durations. All but the last must last.
-func (c *checker) ends(found map[string]box, samples int) (times []int64, end int64, err error) {
-	durations, err := openTable(c.w.r, found["stts"], 8, 8)
-	if err != nil {
-		return nil, 0, err
+// runs reads stts or ctts, rows of a count and a value, sample by sample.
+type runs struct {
+	table       *table
+	left, value int64
+}
+
+func openRuns(r io.ReaderAt, b box) (*runs, error) {
+	t, err := openTable(r, b, 8, 8)
+	return &runs{table: t}, err
+}
+
+func (r *runs) next() (value int64, ok bool, err error) {
+	for r.left == 0 {
+		row, ok, err := r.table.next()
+		if err != nil || !ok {
+			return 0, false, err
+		}
+		r.left, r.value = int64(binary.BigEndian.Uint32(row)), int64(binary.BigEndian.Uint32(row[4:]))
 	}
-	left := int64(samples)
-	for {
-		row, ok, err := durations.next()
-		if err != nil {
-			return nil, 0, err
-		}
-		if !ok {
-			break
-		}
-		n, each := int64(binary.BigEndian.Uint32(row)), int64(binary.BigEndian.Uint32(row[4:]))
-		if n > left {
-			return nil, 0, fault.New(fault.Corrupt, "more durations than samples")
-		}
-		if n == 0 {
-			continue
-		}
-		if each == 0 && (n > 1 || left > n) {
-			return nil, 0, fault.New(fault.Corrupt, "two samples are shown at %d of the media", end)
-		}
-		left -= n
-		end += n * each
-		times = []int64{0, end - each}
-	}
-	if left != 0 {
-		return nil, 0, fault.New(fault.Corrupt, "durations of %d samples where there are %d", int64(samples)-left, samples)
-	}
-	return times[:min(samples, 2)], end, nil
+	r.left--
+	return r.value, true, nil
 }
 
 func (c *checker) checkSync(stss box) error {

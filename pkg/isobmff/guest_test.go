@@ -54,6 +54,7 @@ func TestMoviesOfPiecesWithGuestsAreTheSame(t *testing.T) {
 					bounds = append(bounds, at)
 				}
 			}
+			movie.Tracks[track].Handler = "vide"
 			movie.Tracks[track].Delay = rapid.SampledFrom([]int64{0, 0, 700, 90000}).Draw(t, "delay")
 			movie.Tracks[track].Skip = rapid.SampledFrom([]int64{0, 1024}).Draw(t, "skip")
 		}
@@ -118,7 +119,7 @@ func TestMoviesOfPiecesWithGuestsAreTheSame(t *testing.T) {
 		if !bytes.Equal(plain.Header, hosted.Header) || plain.Size != hosted.Size {
 			t.Fatal("pieces with guests give another header")
 		}
-		read := func(f File, host string) (out []byte) {
+		read := func(f finished, host string) (out []byte) {
 			for _, r := range f.Ranges {
 				name := fmt.Sprint(r.Track, "/", r.Piece)
 				if r.Track == 0 {

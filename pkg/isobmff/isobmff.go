@@ -15,8 +15,8 @@
 //	for _, piece := range pieces {
 //		if err := s.Add(0, piece); err != nil { … }
 //	}
-//	file, err := s.Finish() // write file.Header, then copy each of file.Ranges
-//	err = isobmff.Check(bytes.NewReader(file.Header), file.Size, expected)
+//	file, err := s.Finish(header) // then copy each of file.Ranges behind it
+//	err = isobmff.Check(header, file.Size, expected)
 //
 // A Segment is a file of a package for players (HLS, DASH): a Stretch of a piece, cut at sync samples, without its moov.
 // Track.Init is the file that goes before it, Track.Codecs what playlists call its codec:

@@ -170,7 +170,7 @@ func fileSize(t testing.TB, path string) int64 {
 }
 
 // assemble writes a finished movie from stored pieces, paths[track][piece].
-func assemble(t testing.TB, file File, paths [][]string) string {
+func assemble(t testing.TB, file finished, paths [][]string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "movie.mp4")
 	w, err := os.Create(out)

@@ -46,13 +46,12 @@ type Range struct {
 	Offset, Length int64
 }
 
-// File is a finished movie: Header, then the ranges one after the other. The titles of the chapters, which are samples,
-// belong to the header.
+// File is a finished movie: the header, then the ranges one after the other. The titles of the chapters, which are
+// samples, belong to the header.
 type File struct {
-	Header     []byte
-	HeaderSize int64
-	Ranges     []Range
-	Size       int64 // of the whole file
+	Header int64 // its size
+	Ranges []Range
+	Size   int64 // of the whole file
 }
 
 // Stitcher folds pieces' sample tables into a movie's. It keeps a few bytes a sample.
@@ -175,16 +174,9 @@ func (t *stitched) add(p Piece) error {
 	return nil
 }
 
-// Finish returns the file. The stitcher must not be used afterwards.
-func (s *Stitcher) Finish() (File, error) {
-	var header bytes.Buffer
-	file, err := s.FinishTo(&header)
-	file.Header = header.Bytes()
-	return file, err
-}
-
-// FinishTo is Finish with the header written to w, some megabytes for each hour, and not in the file.
-func (s *Stitcher) FinishTo(w io.Writer) (File, error) {
+// Finish writes the header, some megabytes for each hour, and returns where the rest lies. The stitcher must not be used
+// afterwards.
+func (s *Stitcher) Finish(header io.Writer) (File, error) {
 	scale := uint32(1)
 	for i, t := range s.tracks {
 		if t.count == 0 {
@@ -239,18 +231,15 @@ func (s *Stitcher) FinishTo(w io.Writer) (File, error) {
 	if moov.Size() > math.MaxUint32 {
 		return file, fault.New(fault.Unsupported, "sample tables of %d bytes", moov.Size())
 	}
-	file.HeaderSize = head + int64(len(s.titles))
-	if buffer, ok := w.(*bytes.Buffer); ok {
-		buffer.Grow(int(file.HeaderSize))
+	file.Header = head + int64(len(s.titles))
+	if _, err := header.Write(ftyp); err != nil {
+		return file, fmt.Errorf("write ftyp: %w", err)
 	}
-	if _, err := w.Write(ftyp); err != nil {
-		return file, fmt.Errorf("write the movie's header: %w", err)
-	}
-	if err := moov.Encode(w); err != nil {
+	if err := moov.Encode(header); err != nil {
 		return file, fmt.Errorf("write moov: %w", err)
 	}
-	if _, err := w.Write(append(mdat, s.titles...)); err != nil {
-		return file, fmt.Errorf("write the movie's header: %w", err)
+	if _, err := header.Write(append(mdat, s.titles...)); err != nil {
+		return file, fmt.Errorf("write mdat: %w", err)
 	}
 	return file, nil
 }

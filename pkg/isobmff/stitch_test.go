@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -40,21 +41,15 @@ func segments(t *testing.T, source, codec string, starts []int, end int) (pieces
 	return pieces, paths
 }
 
-func stitch(t testing.TB, movie Movie, pieces ...[]Piece) File {
+// finished is a movie with its header in memory.
+type finished struct {
+	File
+	Header []byte
+}
+
+func stitch(t testing.TB, movie Movie, pieces ...[]Piece) finished {
 	t.Helper()
-	s := NewStitcher(movie)
-	for track := range pieces {
-		for _, p := range pieces[track] {
-			if err := s.Add(track, p); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	file, err := s.Finish()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file
+	return finish(t, movie, pieces)
 }
 
 type stream struct {
@@ -264,7 +259,7 @@ func TestStitcherRefusesPiecesOutOfOrder(t *testing.T) {
 	if err := s.Add(0, slow); fault.KindOf(err) != fault.Corrupt {
 		t.Errorf("another timescale: got %v", err)
 	}
-	if _, err := NewStitcher(Movie{Tracks: []MovieTrack{{}}}).Finish(); fault.KindOf(err) != fault.Corrupt {
+	if _, err := NewStitcher(Movie{Tracks: []MovieTrack{{}}}).Finish(io.Discard); fault.KindOf(err) != fault.Corrupt {
 		t.Errorf("a track without samples: got %v", err)
 	}
 }
@@ -315,7 +310,7 @@ func TestStitchedPiecesEqualTheWhole(t *testing.T) {
 			t.Fatal("the pieces' movie has other tables than the whole's")
 		}
 		// The ranges name the same bytes of each track in the same order.
-		flat := func(f File, pieces [][]Piece) (out []Range) {
+		flat := func(f finished, pieces [][]Piece) (out []Range) {
 			for _, r := range f.Ranges {
 				at := r.Offset - pieces[r.Track][r.Piece].Header
 				for _, p := range pieces[r.Track][:r.Piece] {
@@ -357,7 +352,15 @@ func TestStitchedPiecesEqualTheWhole(t *testing.T) {
 	})
 }
 
-func finish(t *rapid.T, movie Movie, pieces [][]Piece) File {
+// failer is what testing and rapid share.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func finish(t failer, movie Movie, pieces [][]Piece) finished {
+	t.Helper()
 	s := NewStitcher(movie)
 	for track := range pieces {
 		for _, p := range pieces[track] {
@@ -366,11 +369,15 @@ func finish(t *rapid.T, movie Movie, pieces [][]Piece) File {
 			}
 		}
 	}
-	file, err := s.Finish()
+	var header bytes.Buffer
+	file, err := s.Finish(&header)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return file
+	if file.Header != int64(header.Len()) {
+		t.Fatalf("a header of %d bytes has %d", file.Header, header.Len())
+	}
+	return finished{file, header.Bytes()}
 }
 
 // padded is a file of zeros behind its head.
@@ -471,15 +478,15 @@ func TestStitcherHoldsATenHourFilmFarBelow64MB(t *testing.T) {
 	runtime.ReadMemStats(&folded)
 	added := time.Since(start)
 	var header written
-	file, err := s.FinishTo(&header)
+	file, err := s.Finish(&header)
 	if err != nil {
 		t.Fatal(err)
 	}
 	finished := time.Since(start) - added
 	runtime.ReadMemStats(&done)
 	peak := int64(folded.HeapAlloc) + int64(done.TotalAlloc-folded.TotalAlloc)
-	if int64(header) != file.HeaderSize {
-		t.Errorf("a header of %d bytes has %d", file.HeaderSize, header)
+	if int64(header) != file.Header {
+		t.Errorf("a header of %d bytes has %d", file.Header, header)
 	}
 	if peak > 40<<20 {
 		t.Errorf("%d MB at most, nothing collected", peak>>20)

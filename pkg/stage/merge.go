@@ -192,7 +192,7 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 	}
 	defer head.Close()
 	buffer := bufio.NewWriter(head)
-	file, err := stitcher.FinishTo(buffer)
+	file, err := stitcher.Finish(buffer)
 	if err == nil {
 		err = buffer.Flush()
 	}
@@ -202,7 +202,7 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 	if err := m.prove(head, file.Size, audio); err != nil {
 		return none, err
 	}
-	composed := []blob.Part{{From: workingFile{f: head}, Key: "header", Length: file.HeaderSize}}
+	composed := []blob.Part{{From: workingFile{f: head}, Key: "header", Length: file.Header}}
 	byTrack := make([][]part, len(movie.Tracks))
 	for _, p := range parts {
 		byTrack[p.track] = append(byTrack[p.track], p)

@@ -111,9 +111,13 @@ func (f *film) picture(i int) isobmff.Piece {
 		Track: isobmff.Track{Handler: "vide", Timescale: filmScale, Entry: []byte("\x00\x00\x00\x10avc1\x00\x00\x00\x00\x00\x00\x00\x00"), Width: 1920 << 16, Height: 1080 << 16},
 		Start: int64(i) * 10 * filmScale,
 	}
+	const step = filmScale / filmRate
 	frame := f.mean / (10 * filmRate)
 	for n := range 10 * filmRate {
-		s := isobmff.Sample{Size: uint32(frame/2 + (n*7919+i*104729)%frame), Duration: filmScale / filmRate, Sync: n == 0}
+		s := isobmff.Sample{Size: uint32(frame/2 + (n*7919+i*104729)%frame), Duration: step, Sync: n == 0}
+		if n > 0 && n < 10*filmRate-1 { // each second frame is shown after the next one
+			s.Offset = int32(step * (1 - 2*((n+1)%2)))
+		}
 		p.Samples = append(p.Samples, s)
 		p.Bytes += int64(s.Size)
 	}
