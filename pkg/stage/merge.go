@@ -151,9 +151,12 @@ type part struct {
 	from, until job.Ticks
 }
 
-// headersAhead is how many pieces' headers are read at once: enough to hide a store's latency, little memory (a header
-// is some 20 bytes a frame).
-const headersAhead = 32
+// headersAhead is how many pieces' headers are read at once, enough to hide a store's latency, and headersAtOnce of how many
+// bytes altogether, but for a single one: read, a header takes some ten times its size.
+const (
+	headersAhead  = 32
+	headersAtOnce = 512 << 10
+)
 
 // stitch computes the MP4 of the picture and these sounds, proves it, and has the store compose it.
 func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio []heard) (blob.Info, error) {
@@ -262,8 +265,13 @@ func (m *merge) fold(ctx context.Context, movie isobmff.Movie, parts []part, bes
 	}
 	stitcher = isobmff.NewStitcher(movie)
 	for len(parts) > 0 {
-		batch := parts[:min(headersAhead, len(parts))]
-		parts = parts[len(batch):]
+		n, size := 1, parts[0].facts.Header
+		for n < min(headersAhead, len(parts)) && size+parts[n].facts.Header <= headersAtOnce {
+			size += parts[n].facts.Header
+			n++
+		}
+		batch := parts[:n]
+		parts = parts[n:]
 		pieces, err := m.headers(ctx, batch)
 		if err != nil {
 			return nil, err
