@@ -16,6 +16,8 @@ type Pictures struct {
 	Input    Input
 	Stream   int      // index of the stream in the input
 	Timebase Rational // of the stream, in which the frame log counts
+	// Threads is how many the decoder gets; 0 = as many as there are cores. What is shown for a damaged frame depends on it.
+	Threads int
 
 	Deinterlace bool // turns fields into frames, as VideoArgs does
 	// CropWidth and CropHeight keep the left and upper part of that size, before scaling; 0 = all.
@@ -43,9 +45,10 @@ func PicturesArgs(p Pictures) []string {
 	if declared(p.PixelFormat) {
 		chain = append(chain, "format="+p.PixelFormat)
 	}
-	args := append(decodeArgs(p.Input), "-filter_complex", fmt.Sprintf("[0:%d]%s[v]", p.Stream, strings.Join(chain, ",")))
-	return append(args, "-map", "[v]", "-fps_mode", "passthrough",
+	args := append(decodeArgs(p.Input, p.Threads), "-filter_complex", fmt.Sprintf("[0:%d]%s[v]", p.Stream, strings.Join(chain, ",")))
+	args = append(args, "-map", "[v]", "-fps_mode", "passthrough",
 		"-enc_time_base", fmt.Sprintf("%d:%d", p.Timebase.Num, p.Timebase.Den), "-f", "rawvideo", "pipe:1")
+	return append(args, p.Input.beside()...)
 }
 
 // SoundRate is the rate in Hz to which SoundArgs resamples: enough for timing speech and music to a tenth of a
@@ -58,11 +61,17 @@ func SoundArgs(in Input, stream int) []string {
 	graph := fmt.Sprintf("[0:%d]asettb=1/sr,astats=metadata=1:measure_overall=Number_of_samples:measure_perchannel=none,"+
 		"ametadata=mode=print:key="+soundMark+`:file=pipe\\:3:direct=1,`+
 		"aformat=sample_fmts=s16:channel_layouts=mono,aresample=%d[a]", stream, SoundRate)
-	return append(decodeArgs(in), "-filter_complex", graph, "-map", "[a]", "-f", "s16le", "pipe:1")
+	args := append(decodeArgs(in, 0), "-filter_complex", graph, "-map", "[a]", "-f", "s16le", "pipe:1")
+	return append(args, in.beside()...)
 }
 
-func decodeArgs(in Input) []string {
-	args := append([]string{"-hide_banner", "-nostdin", "-loglevel", "error", "-nostats", "-copyts"}, bounds()...)
+// decodeArgs reads an input. Where its clock may jump, times count from Jumps.Start.
+func decodeArgs(in Input, threads int) []string {
+	args := append([]string{"-hide_banner", "-nostdin", "-loglevel", "error", "-nostats"}, in.clock()...)
+	args = append(args, bounds()...)
+	if threads > 0 {
+		args = append(args, "-threads", strconv.Itoa(threads))
+	}
 	return append(append(args, in.options()...), "-i", in.url())
 }
 

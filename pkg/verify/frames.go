@@ -57,22 +57,24 @@ func walk[S sample](f format, c clock, source, output *window3[S], pictures bool
 	var t timing
 	var s shows
 	c.sourceFirst, c.outputFirst = source.current.ticks, output.current.ticks
+	at := int64(0) // when the source's current frame is to be shown
 	for source.current.ok || output.current.ok {
 		takeSource, takeOutput := source.current.ok, output.current.ok
+		next := c.after(at, source.current.ticks, source.next.ticks)
 		if takeSource && takeOutput {
-			takeSource, takeOutput = match(c.sourceTime(source.current.ticks), c.sourceTime(source.next.ticks), source.next.ok,
+			takeSource, takeOutput = match(at, next, source.next.ok,
 				c.outputTime(output.current.ticks), c.outputTime(output.next.ticks), output.next.ok)
 		}
 		switch {
 		case takeSource && takeOutput:
-			err := c.outputTime(output.current.ticks) - c.sourceTime(source.current.ticks)
+			err := c.outputTime(output.current.ticks) - at
 			t.add(c, err, spot{output.current.number, c.duration(c.outputTime(output.current.ticks))})
 			if pictures {
 				add(&s, f, source, output)
 			}
 		case takeSource:
 			if t.lost == 0 {
-				t.firstLost = spot{source.current.number, c.duration(c.sourceTime(source.current.ticks))}
+				t.firstLost = spot{source.current.number, c.duration(at)}
 			}
 			t.lost++
 		default:
@@ -93,6 +95,7 @@ func walk[S sample](f format, c clock, source, output *window3[S], pictures bool
 			if err := source.advance(); err != nil {
 				return c, t, s, err
 			}
+			at = next
 		}
 	}
 	return c, t, s, nil

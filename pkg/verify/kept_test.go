@@ -148,9 +148,9 @@ func TestToneIsFoundWhereItIs(t *testing.T) {
 			return out
 		}
 		middle := int(searchFor.Seconds() * rate)
-		at, match := locate(tone(rate, 0), tone(rate+2*middle, -float64(middle)-late))
-		if off := at - float64(middle); math.Abs(off-late) > 0.1 || match < 0.99 {
-			t.Errorf("a tone %.1f samples late is found at %.2f, alike by %.4f", late, off, match)
+		got := locate(tone(rate, 0), tone(rate+2*middle, -float64(middle)-late))
+		if off := got.at - float64(middle); math.Abs(off-late) > 0.1 || got.match < 0.99 {
+			t.Errorf("a tone %.1f samples late is found at %.2f, alike by %.4f", late, off, got.match)
 		}
 	}
 }

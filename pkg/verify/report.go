@@ -118,6 +118,8 @@ type soundAt struct {
 	Offset float64 `json:"offset"` // seconds
 	Match  float64 `json:"match"`
 	Silent bool    `json:"silent,omitempty"`
+	Vague  float64 `json:"vague,omitempty"` // seconds between the offsets that fit as well; above 0.005 the sound repeats itself
+	Onset  bool    `json:"onset,omitempty"` // the beginning of the track, with the silence before it
 }
 
 // settle sets the verdict of the whole.
@@ -216,8 +218,8 @@ func soundChecks(s Sound, picture bool, tracks int) []Check {
 
 func offsetCheck(name string, s Sound, picture bool) Check {
 	c := Check{Name: name + " offset", Verdict: Good, Limit: millis(soundLimit)}
-	var alikes []soundAt
-	var worst soundAt
+	var alikes, sure []soundAt
+	var worst soundAt // its offset is the smallest that fits, so where that is too large there is a fault, however vague it is
 	for _, p := range s.Places {
 		if p.Silent {
 			c.Verdict = Bad
@@ -226,6 +228,9 @@ func offsetCheck(name string, s Sound, picture bool) Check {
 		}
 		if p.Match >= alike {
 			alikes = append(alikes, p)
+			if asTime(p.Vague) <= soundLimit {
+				sure = append(sure, p)
+			}
 			if math.Abs(p.Offset) > math.Abs(worst.Offset) || len(alikes) == 1 {
 				worst = p
 			}
@@ -236,7 +241,7 @@ func offsetCheck(name string, s Sound, picture bool) Check {
 		c.Figure = "no samples, as the source"
 		return c
 	case len(s.Places) == 0:
-		c.Figure = fmt.Sprintf("silent; begins %+.1f ms off", 1000*s.Start)
+		c.Figure = fmt.Sprintf("silent; begins %s ms off", signed(s.Start))
 		if asTime(math.Abs(s.Start)) > soundLimit {
 			c.Verdict = Bad
 		}
@@ -246,26 +251,51 @@ func offsetCheck(name string, s Sound, picture bool) Check {
 		c.Figure = fmt.Sprintf("not the source's sound: %d of %d places are alike", len(alikes), len(s.Places))
 		return c
 	}
-	first, last := alikes[0], alikes[len(alikes)-1]
 	what := ""
 	if !picture {
 		what = " (no picture)"
 	}
-	c.Figure = fmt.Sprintf("%+.1f ms at the start, %+.1f at the end, worst %+.1f at %s%s",
-		1000*first.Offset, 1000*last.Offset, 1000*worst.Offset, clockTime(asTime(worst.At)), what)
-	if asTime(math.Abs(worst.Offset)) > soundLimit {
+	off := asTime(math.Abs(worst.Offset)) > soundLimit
+	if off {
 		c.Verdict = Bad
 	}
+	vague := len(alikes) - len(sure)
+	const untold = "cannot be told: the sound repeats itself like a tone"
+	switch begins := len(sure) == 1 && sure[0].Onset; {
+	case begins && vague > 0:
+		c.Figure = fmt.Sprintf("%s ms where it begins; behind that it %s", signed(sure[0].Offset), untold)
+	case len(sure) == 0 && !off:
+		c.Figure = untold
+	}
+	if c.Figure != "" {
+		if !off {
+			c.Verdict, c.Limit = Note, ""
+		}
+		return c
+	}
+	if len(sure) == 0 {
+		sure = alikes
+	}
+	c.Figure = fmt.Sprintf("%s ms at the start, %s at the end, worst %s at %s%s",
+		signed(sure[0].Offset), signed(sure[len(sure)-1].Offset), signed(worst.Offset), clockTime(asTime(worst.At)), what)
+	if vague > 0 {
+		c.Figure += fmt.Sprintf("; at %s it cannot be told, for the sound repeats itself", things(vague, "place"))
+	}
 	return c
+}
+
+// signed writes seconds as milliseconds with a sign, and what rounds to nothing as +0.0.
+func signed(seconds float64) string {
+	return fmt.Sprintf("%+.1f", math.Round(10_000*seconds)/10+0)
 }
 
 func lengthCheck(name string, s Sound) Check {
 	c := Check{
 		Name: name + " length", Verdict: Good, Limit: fmt.Sprintf("one codec frame, %.1f ms", 1000*s.Frame),
-		Figure: fmt.Sprintf("%d samples, the source has %d: %+.1f ms", s.OutputSamples, s.SourceSamples, 1000*s.Longer),
+		Figure: fmt.Sprintf("%d samples, the source has %d: %s ms", s.OutputSamples, s.SourceSamples, signed(s.Longer)),
 	}
 	if s.SourceRate != s.OutputRate {
-		c.Figure = fmt.Sprintf("%d samples of %d Hz, the source has %d of %d Hz: %+.1f ms", s.OutputSamples, s.OutputRate, s.SourceSamples, s.SourceRate, 1000*s.Longer)
+		c.Figure = fmt.Sprintf("%d samples of %d Hz, the source has %d of %d Hz: %s ms", s.OutputSamples, s.OutputRate, s.SourceSamples, s.SourceRate, signed(s.Longer))
 	}
 	// A sample more is what rounding between rates may give.
 	if math.Abs(s.Longer) > s.Frame+1/float64(max(s.OutputRate, 1))+1/float64(max(s.SourceRate, 1)) {

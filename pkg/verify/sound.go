@@ -27,8 +27,9 @@ const (
 	silence = 32768.0 / 1000
 	// alike is the correlation from which two pieces of sound count as the same. A choice: equal sound has 1, two unlike noises next to 0.
 	alike = 0.5
-	// asGood is how far below the best correlation another place counts as well: tones repeat, and then the nearest counts.
-	asGood = 0.005
+	// onsetFor is how much is compared around the first sample of a sound that repeats itself: half of it is silence, so
+	// that a millisecond of what is not costs 0.002 of the correlation.
+	onsetFor = 500 * time.Millisecond
 )
 
 // heard is a whole decoded track: one channel at ffmpeg.SoundRate in a file that has no name any more.
@@ -92,30 +93,45 @@ func (h *heard) time(samples int64) time.Duration {
 // length is how long the samples sound.
 func (h *heard) length() time.Duration { return h.time(h.log.Total) }
 
-// position is where in the file the sound of a time lies, in samples at ffmpeg.SoundRate. The file has no gaps, so runs
-// that lie apart in time follow each other in it.
-func (h *heard) position(at time.Duration) float64 {
-	pts := at.Seconds() * float64(h.rate)
-	i := sort.Search(len(h.log.Runs), func(i int) bool { return float64(h.log.Runs[i].PTS) > pts })
-	run := h.log.Runs[max(i-1, 0)]
-	return (float64(run.First) + pts - float64(run.PTS)) * ffmpeg.SoundRate / float64(h.rate)
-}
-
-// samples reads n samples from a position on; what lies outside of the file is silent.
-func (h *heard) samples(from int64, n int) ([]float64, error) {
-	list := make([]float64, n)
-	first, last := max(from, 0), min(from+int64(n), h.size)
-	if first >= last {
-		return list, nil
+// samples reads n samples at ffmpeg.SoundRate from a time on, and tells when the first of them is heard, in such samples.
+// Where runs lie apart there is silence between them; where one begins before another ends, its beginning is left out,
+// as players do.
+func (h *heard) samples(at time.Duration, n int) (list []float64, first float64, err error) {
+	const rate = ffmpeg.SoundRate
+	list = make([]float64, n)
+	ratio := rate / float64(h.rate)
+	zero := int64(math.Round(at.Seconds() * rate))
+	first = float64(zero)
+	runs := h.log.Runs
+	here := max(sort.Search(len(runs), func(i int) bool { return h.time(runs[i].PTS) > at })-1, 0)
+	done := int64(0) // samples of the list
+	for i := max(here-1, 0); i < len(runs); i++ {
+		later := float64(runs[i].PTS-runs[i].First) * ratio // time less place in the file
+		if i == here {
+			first += later - math.Round(later)
+		}
+		begin, end := int64(math.Round(float64(runs[i].First)*ratio)), h.size
+		if i+1 < len(runs) {
+			end = min(end, int64(math.Round(float64(runs[i+1].First)*ratio)))
+		}
+		shift := int64(math.Round(later)) - zero
+		if begin+shift >= int64(n) {
+			break
+		}
+		from, to := max(begin+shift, done), min(end+shift, int64(n))
+		if from >= to {
+			continue
+		}
+		raw := make([]byte, 2*(to-from))
+		if _, err := h.file.ReadAt(raw, 2*(from-shift)); err != nil && !errors.Is(err, io.EOF) {
+			return nil, 0, fmt.Errorf("read decoded sound: %w", err)
+		}
+		for i := range to - from {
+			list[from+i] = float64(int16(binary.LittleEndian.Uint16(raw[2*i:])))
+		}
+		done = to
 	}
-	raw := make([]byte, 2*(last-first))
-	if _, err := h.file.ReadAt(raw, 2*first); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read decoded sound: %w", err)
-	}
-	for i := range last - first {
-		list[first-from+i] = float64(int16(binary.LittleEndian.Uint16(raw[2*i:])))
-	}
-	return list, nil
+	return list, first, nil
 }
 
 // Place is how the sound lies at one place of the film.
@@ -124,6 +140,10 @@ type Place struct {
 	Offset time.Duration // how much later the output's sound comes, against its picture; negative = earlier
 	Match  float64       // correlation, 1 = equal; below 0.5 the Offset means nothing
 	Silent bool          // the output is silent where the source is not
+	// Vague is by how much other offsets differ that fit as well, as those of a tone do, a period apart: Offset is the
+	// smallest of them.
+	Vague time.Duration
+	Onset bool // the beginning of the track, with the silence before it
 }
 
 // listenTo compares two tracks at places all over the film. Origins are the times that count as 0.
@@ -131,30 +151,45 @@ func listenTo(ctx context.Context, source, output *heard, sourceOrigin, outputOr
 	if len(source.log.Runs) == 0 || len(output.log.Runs) == 0 {
 		return nil, 0, nil
 	}
-	for _, at := range placesOf(source.start()-sourceOrigin, source.length()) {
+	const rate = ffmpeg.SoundRate
+	compare := func(at, length time.Duration) (p Place, loud bool, err error) {
+		window, want, err := source.samples(sourceOrigin+at, int(length.Seconds()*rate))
+		if err != nil || level(window) < silence {
+			return Place{}, false, err
+		}
+		field, have, err := output.samples(outputOrigin+at-searchFor, int((length+2*searchFor).Seconds()*rate))
+		if err != nil {
+			return Place{}, false, err
+		}
+		f := locate(window, field)
+		late := (have + f.at - outputOrigin.Seconds()*rate) - (want - sourceOrigin.Seconds()*rate)
+		inTime := func(samples float64) time.Duration { return time.Duration(samples / rate * float64(time.Second)) }
+		return Place{At: at, Offset: inTime(late), Match: f.match, Silent: level(field) < silence/2, Vague: inTime(f.spread)}, true, nil
+	}
+	start, vague := source.start()-sourceOrigin, true
+	for _, at := range placesOf(start, source.length()) {
 		if err := context.Cause(ctx); err != nil {
 			return nil, 0, fault.Wrap(fault.KindOf(err), err, "compare the sound")
 		}
-		want := source.position(sourceOrigin + at)
-		window, err := source.samples(int64(math.Round(want)), int(listenFor.Seconds()*ffmpeg.SoundRate))
-		if err != nil {
+		p, loud, err := compare(at, listenFor)
+		switch {
+		case err != nil:
 			return nil, 0, err
-		}
-		if level(window) < silence {
+		case !loud:
 			silent++
-			continue
+		default:
+			places = append(places, p)
+			vague = vague && p.Vague > soundLimit
 		}
-		have := output.position(outputOrigin + at - searchFor)
-		field, err := output.samples(int64(math.Round(have)), int((listenFor+2*searchFor).Seconds()*ffmpeg.SoundRate))
+	}
+	if vague && len(places) > 0 {
+		p, loud, err := compare(start-onsetFor/2, onsetFor)
 		if err != nil {
 			return nil, 0, err
 		}
-		p := Place{At: at, Silent: level(field) < silence/2}
-		lag, match := locate(window, field)
-		rounded := (want - math.Round(want)) - (have - math.Round(have))
-		lag += rounded - searchFor.Seconds()*ffmpeg.SoundRate
-		p.Offset, p.Match = time.Duration(lag/ffmpeg.SoundRate*float64(time.Second)), match
-		places = append(places, p)
+		if p.Onset = true; loud {
+			places = append([]Place{p}, places...)
+		}
 	}
 	return places, silent, nil
 }
@@ -183,98 +218,4 @@ func level(samples []float64) float64 {
 		sum += v * v
 	}
 	return math.Sqrt(sum / float64(max(len(samples), 1)))
-}
-
-// coarse is how many samples are taken as one to find the neighbourhood first, which is coarse² times less work.
-const coarse = 4
-
-// clearly is the correlation from which the neighbourhood found coarsely is trusted. Sound of high notes alone is not in the
-// coarse form; then every place is tried.
-const clearly = 0.9
-
-// locate finds window in field, which is longer: at which sample, refined between samples, and how alike they are there
-// (normalised cross-correlation). Of places that are as good, the one nearest to the middle counts.
-func locate(window, field []float64) (at, match float64) {
-	last := len(field) - len(window)
-	from, to := 0, last
-	if near, match := peak(scores(thin(window), thin(field), 0, last/coarse), last/coarse/2); match >= clearly {
-		from, to = max(coarse*(near-2), 0), min(coarse*(near+2), last)
-	}
-	at, match = top(window, field, from, to)
-	// A tone is as good a period away, and the samples of that place may lie nearer to its top.
-	if middle := last / 2; at < float64(middle-coarse) || at > float64(middle+coarse) {
-		if near, same := top(window, field, max(middle-coarse, 0), min(middle+coarse, last)); same >= match-asGood {
-			return near, same
-		}
-	}
-	return at, match
-}
-
-// top is the best place from one to another, and how alike the sounds are there, between samples too.
-func top(window, field []float64, from, to int) (at, match float64) {
-	list := scores(window, field, from, to)
-	best, match := peak(list, (len(field)-len(window))/2-from)
-	at = float64(from + best)
-	if best > 0 && best < len(list)-1 { // the top of a parabola through three points
-		l, m, r := list[best-1], list[best], list[best+1]
-		if d := l - 2*m + r; d < 0 {
-			at += (l - r) / (2 * d)
-			match = min(m-(l-r)*(l-r)/(8*d), 1)
-		}
-	}
-	return at, match
-}
-
-// thin takes the mean of each few samples.
-func thin(samples []float64) []float64 {
-	list := make([]float64, len(samples)/coarse)
-	for i := range list {
-		for _, v := range samples[i*coarse : (i+1)*coarse] {
-			list[i] += v / coarse
-		}
-	}
-	return list
-}
-
-// scores are the correlations of window with field from one place to another, both included.
-func scores(window, field []float64, from, to int) []float64 {
-	own, energy := 0.0, 0.0
-	for i, v := range window {
-		own += v * v
-		energy += field[from+i] * field[from+i]
-	}
-	list := make([]float64, to-from+1)
-	for i := range list {
-		lag := from + i
-		if i > 0 {
-			out, in := field[lag-1], field[lag+len(window)-1]
-			energy += in*in - out*out
-		}
-		dot := 0.0
-		part := field[lag : lag+len(window)]
-		for i, v := range window {
-			dot += v * part[i]
-		}
-		if energy > 1 && own > 1 {
-			list[i] = dot / math.Sqrt(own*energy)
-		}
-	}
-	return list
-}
-
-// peak is the best of a list, or of its peaks that are as good the one nearest to middle.
-func peak(list []float64, middle int) (at int, score float64) {
-	for i, v := range list {
-		if v > list[at] {
-			at = i
-		}
-	}
-	top := list[at]
-	for i := 1; i < len(list)-1; i++ {
-		if list[i] >= list[i-1] && list[i] >= list[i+1] && list[i] >= top-asGood &&
-			magnitude(int64(i-middle)) < magnitude(int64(at-middle)) {
-			at = i
-		}
-	}
-	return at, list[at]
 }

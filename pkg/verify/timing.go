@@ -31,6 +31,15 @@ func newClock(source, output ffmpeg.Rational) (clock, error) {
 func (c clock) sourceTime(ticks int64) int64 { return (ticks - c.sourceFirst) * c.source }
 func (c clock) outputTime(ticks int64) int64 { return (ticks - c.outputFirst) * c.output }
 
+// after is when a source's frame is to be shown that follows one shown at a time. A damaged source may decode to two
+// frames at one time; no file can show both, so the second comes a tick of the output later.
+func (c clock) after(at, ticks, next int64) int64 {
+	if next > ticks {
+		return c.sourceTime(next)
+	}
+	return max(c.sourceTime(next), at+c.output)
+}
+
 // duration is a number of parts as a length of time.
 func (c clock) duration(parts int64) time.Duration {
 	return time.Duration(math.Round(float64(parts) / float64(c.perSecond) * float64(time.Second)))

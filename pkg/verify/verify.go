@@ -124,6 +124,25 @@ func (v *verification) open(ctx context.Context, path string, playlists bool) (*
 	return got, nil
 }
 
+// input is how f is read for one of its streams. A broadcast's clock may jump, and then ffmpeg's one pass over all of its
+// streams is what counts; where it does not, that pass only counts from another 0, as every stream does.
+func (f *file) input(stream int) ffmpeg.Input {
+	in := f.in
+	if in.Demuxer != "mpegts" && in.Demuxer != "mpeg" {
+		return in
+	}
+	in.Jumps = &ffmpeg.Jumps{Start: f.media.Start}
+	if f.video != nil && f.video.Index != stream {
+		in.Jumps.Beside = append(in.Jumps.Beside, f.video.Index)
+	}
+	for _, a := range f.audio {
+		if a.Index != stream {
+			in.Jumps.Beside = append(in.Jumps.Beside, a.Index)
+		}
+	}
+	return in
+}
+
 func formatOf(c ffmpeg.Container, probed string) string {
 	if isPlaylist(c.Demuxer) {
 		return c.Demuxer
@@ -251,8 +270,9 @@ func (v *verification) pictures(ctx context.Context) (pictureFacts, error) {
 		return pictureFacts{}, err
 	}
 	f, from, to := common(a, b)
-	from.Input, from.Stream, from.Timebase = v.source.in, a.Index, a.Timebase
-	to.Input, to.Stream, to.Timebase = v.output.in, b.Index, b.Timebase
+	from.Input, from.Stream, from.Timebase = v.source.input(a.Index), a.Index, a.Timebase
+	from.Threads = job.DefaultThreads // what a damaged source decodes to is what it does with these
+	to.Input, to.Stream, to.Timebase = v.output.input(b.Index), b.Index, b.Timebase
 	compared := "yes"
 	if toneMapped(a, b) {
 		compared = "tone-mapped"
@@ -403,9 +423,14 @@ func (v *verification) findSeams(ctx context.Context, facts pictureFacts) error 
 	if err != nil {
 		return err
 	}
+	zero := int64(0)
+	if v.output.input(v.output.video.Index).Jumps != nil { // then frames were counted from the file's start
+		b := v.output.video.Timebase
+		zero = int64(job.Rescale(job.Ticks(v.output.media.Start), job.Microseconds, job.Timebase{Num: b.Num, Den: b.Den}))
+	}
 	for _, k := range list {
 		facts.picture.Seams = append(facts.picture.Seams, Seam{
-			At: job.Seconds(facts.clock.duration(facts.clock.outputTime(k.ticks))), Restart: k.restart && known,
+			At: job.Seconds(facts.clock.duration(facts.clock.outputTime(k.ticks - zero))), Restart: k.restart && known,
 		})
 	}
 	return nil
@@ -417,7 +442,7 @@ func (v *verification) hear(ctx context.Context, track int, into *[2]*heard) err
 	for i, f := range []*file{v.source, v.output} {
 		group.Go(func() error {
 			told := int64(0)
-			h, err := listen(ctx, v.tools, f.in, f.audio[track], &f.complaint, func(samples int64) {
+			h, err := listen(ctx, v.tools, f.input(f.audio[track].Index), f.audio[track], &f.complaint, func(samples int64) {
 				if more := samples - told; more >= 10*ffmpeg.SoundRate {
 					told = samples
 					v.tell(func(p *Progress) { p.Sound += time.Duration(more) * time.Second / ffmpeg.SoundRate })
@@ -458,7 +483,7 @@ func (v *verification) soundOf(ctx context.Context, track int, pair, first [2]*h
 		Frame:  frame.Seconds(),
 	}
 	for _, p := range places {
-		s.Places = append(s.Places, soundAt{p.At.Seconds(), p.Offset.Seconds(), p.Match, p.Silent})
+		s.Places = append(s.Places, soundAt{p.At.Seconds(), p.Offset.Seconds(), p.Match, p.Silent, p.Vague.Seconds(), p.Onset})
 	}
 	return s, nil
 }
