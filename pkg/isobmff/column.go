@@ -1,10 +1,16 @@
 package isobmff
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+)
 
 // column is a list of numbers, one for each sample, kept as runs of equal values in a compact form: a film's sizes take
 // two bytes or three a sample, its durations next to nothing. It can only grow, and be read from the front.
 type column struct {
+	spill  *spill   // takes full blocks; nil: they stay in memory
+	spilt  []extent // the full blocks that it took, before those of blocks
 	blocks [][]byte
 	rows   int64 // numbers in the column
 	runs   int64 // runs of equal numbers
@@ -36,7 +42,12 @@ func (c *column) flush() {
 		return
 	}
 	last := len(c.blocks) - 1
-	if last < 0 || len(c.blocks[last])+2*binary.MaxVarintLen64 > cap(c.blocks[last]) {
+	switch {
+	case last >= 0 && len(c.blocks[last])+2*binary.MaxVarintLen64 <= columnBlock:
+	case last >= 0 && c.spill != nil:
+		c.spilt = append(c.spilt, c.spill.put(c.blocks[last]))
+		c.blocks[last] = c.blocks[last][:0]
+	default:
 		c.blocks = append(c.blocks, make([]byte, 0, columnBlock))
 		last++
 	}
@@ -55,7 +66,8 @@ type cursor struct {
 	c     *column
 	block int
 	rest  []byte
-	open  bool // the open run was read
+	read  []byte // of the spill
+	open  bool   // the open run was read
 	value int64
 	left  int64
 }
@@ -82,14 +94,18 @@ func (r *cursor) next() int64 {
 
 func (r *cursor) load() bool {
 	for len(r.rest) == 0 {
-		if r.block == len(r.c.blocks) {
-			if r.open || r.c.count == 0 {
-				return false
-			}
+		switch n := r.block - len(r.c.spilt); {
+		case n < 0:
+			r.read = r.c.spill.get(r.read, r.c.spilt[r.block])
+			r.rest = r.read
+		case n < len(r.c.blocks):
+			r.rest = r.c.blocks[n]
+		case r.open || r.c.count == 0:
+			return false
+		default:
 			r.open, r.value, r.left = true, r.c.value, r.c.count
 			return true
 		}
-		r.rest = r.c.blocks[r.block]
 		r.block++
 	}
 	head, n := binary.Uvarint(r.rest)
@@ -102,4 +118,49 @@ func (r *cursor) load() bool {
 		r.left = int64(count) + 2
 	}
 	return true
+}
+
+// spill keeps what is too much for memory in a file. Its first error stays: what is read after it is worth nothing.
+type spill struct {
+	file Tables
+	end  int64
+	err  error
+}
+
+// extent is where a block lies in a spill.
+type extent struct {
+	at int64
+	n  int
+}
+
+func (s *spill) put(block []byte) extent {
+	e := extent{s.end, len(block)}
+	s.end += int64(len(block))
+	if s.err == nil {
+		if _, err := s.file.WriteAt(block, e.at); err != nil {
+			s.err = fmt.Errorf("put sample tables aside: %w", err)
+		}
+	}
+	return e
+}
+
+func (s *spill) get(into []byte, e extent) []byte {
+	if s.err != nil {
+		return nil
+	}
+	if into == nil {
+		into = make([]byte, columnBlock)
+	}
+	into = into[:e.n]
+	if n, err := s.file.ReadAt(into, e.at); n < e.n {
+		s.err = fmt.Errorf("read sample tables: %w", err)
+		return nil
+	}
+	return into
+}
+
+// Tables is a file of its own, empty at first, where a Stitcher puts aside what it keeps of samples: some five bytes each.
+type Tables interface {
+	io.ReaderAt
+	io.WriterAt
 }

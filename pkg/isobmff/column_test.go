@@ -1,8 +1,10 @@
 package isobmff
 
 import (
+	"io"
 	"math"
 	"slices"
+	"syscall"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -11,8 +13,16 @@ import (
 func TestColumnGivesBackWhatWasAdded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var c column
+		if rapid.Bool().Draw(t, "spilling") {
+			c.spill = &spill{file: &ram{}}
+		}
 		var want []int64
 		value := rapid.OneOf(rapid.SampledFrom([]int64{0, 1, -1, 512, math.MaxInt32, math.MinInt32, 1 << 60}), rapid.Int64Range(-100, 100))
+		// Enough for some blocks at times.
+		for i := range rapid.Int64Range(0, 3).Draw(t, "blocks") * 5000 {
+			c.add(i*7919, 1)
+			want = append(want, i*7919)
+		}
 		for range rapid.IntRange(0, 200).Draw(t, "adds") {
 			v, n := value.Draw(t, "value"), rapid.Int64Range(0, 5).Draw(t, "times")
 			c.add(v, n)
@@ -41,6 +51,27 @@ func TestColumnGivesBackWhatWasAdded(t *testing.T) {
 			t.Fatalf("%d runs, counted %d\n got %v\n and %v\nwant %v", runs, c.runs, byOne, byRun, want)
 		}
 	})
+}
+
+// ram is Tables in memory. It takes no more than limit bytes, and gives none back from lost on; 0: neither.
+type ram struct {
+	data        []byte
+	limit, lost int64
+}
+
+func (r *ram) WriteAt(p []byte, at int64) (int, error) {
+	if r.limit > 0 && at+int64(len(p)) > r.limit {
+		return 0, syscall.ENOSPC
+	}
+	r.data = append(r.data[:at], p...)
+	return len(p), nil
+}
+
+func (r *ram) ReadAt(p []byte, at int64) (int, error) {
+	if r.lost > 0 && at+int64(len(p)) > r.lost {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return copy(p, r.data[at:]), nil
 }
 
 func TestColumnOfAFilmsSizesTakesThreeBytesASample(t *testing.T) {

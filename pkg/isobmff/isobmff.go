@@ -11,7 +11,7 @@
 // A Movie is a progressive MP4 with its moov first. A Stitcher takes the pieces' sample tables in order and answers
 // with the file's header and the byte ranges of the pieces that follow it:
 //
-//	s := isobmff.NewStitcher(isobmff.Movie{Tracks: []isobmff.MovieTrack{{Track: piece.Track}}})
+//	s := isobmff.NewStitcher(isobmff.Movie{Tracks: []isobmff.MovieTrack{{Track: piece.Track}}}, nil)
 //	for _, piece := range pieces {
 //		if err := s.Add(0, piece); err != nil { … }
 //	}

@@ -54,10 +54,12 @@ type File struct {
 	Size   int64 // of the whole file
 }
 
-// Stitcher folds pieces' sample tables into a movie's. It keeps a few bytes a sample.
+// Stitcher folds pieces' sample tables into a movie's. It keeps a few bytes a sample in its Tables, and in memory what
+// goes by pieces and seconds.
 type Stitcher struct {
 	movie  Movie
 	tracks []*stitched
+	spill  *spill // nil: all is in memory
 
 	chapters *stitched // nil where there are none
 	titles   []byte    // the samples of chapters
@@ -95,11 +97,15 @@ type seat struct {
 	bytes  int64
 }
 
-// NewStitcher starts a movie.
-func NewStitcher(movie Movie) *Stitcher {
+// NewStitcher starts a movie. Where tables is nil, what would go there is kept in memory.
+func NewStitcher(movie Movie, tables Tables) *Stitcher {
 	s := &Stitcher{movie: movie}
+	if tables != nil {
+		s.spill = &spill{file: tables}
+	}
 	for range movie.Tracks {
-		s.tracks = append(s.tracks, &stitched{})
+		c := column{spill: s.spill}
+		s.tracks = append(s.tracks, &stitched{durations: c, offsets: c, sizes: c, sync: c})
 	}
 	return s
 }
@@ -115,7 +121,15 @@ func (s *Stitcher) Add(track int, piece Piece) error {
 	if err := t.add(piece); err != nil {
 		return fmt.Errorf("piece %d of track %d: %w", len(t.pieces), track, err)
 	}
-	return nil
+	return s.spilt()
+}
+
+// spilt is what went wrong with what was put aside.
+func (s *Stitcher) spilt() error {
+	if s.spill == nil {
+		return nil
+	}
+	return s.spill.err
 }
 
 func (t *stitched) add(p Piece) error {
@@ -241,7 +255,7 @@ func (s *Stitcher) Finish(header io.Writer) (File, error) {
 	if _, err := header.Write(append(mdat, s.titles...)); err != nil {
 		return file, fmt.Errorf("write mdat: %w", err)
 	}
-	return file, nil
+	return file, s.spilt()
 }
 
 // layout says which samples make a chunk, and where the chunks lie.

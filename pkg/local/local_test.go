@@ -175,6 +175,7 @@ func TestOtherContainersHoldTheSameFrames(t *testing.T) {
 					t.Fatal(err)
 				}
 				assertEmpty(t, filepath.Join(scratch, "pieces"))
+			assertEmpty(t, filepath.Join(scratch, "locks")) // working folders, too
 				assertEmpty(t, filepath.Join(scratch, "locks"))
 				result := filepath.Join(out, "out."+container)
 				want, _ := pts(t, source)

@@ -184,16 +184,21 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 			return none, err
 		}
 	}
-	beside := seats{}
-	stitcher, err := m.fold(ctx, movie, parts, beside)
+	tables, err := os.Create(filepath.Join(m.dir, tablesFile))
 	if err != nil {
-		return none, err
+		return none, fmt.Errorf("working folder: %w", err)
 	}
-	head, err := os.Create(filepath.Join(m.dir, "header"))
+	defer tables.Close()
+	head, err := os.Create(filepath.Join(m.dir, headerFile))
 	if err != nil {
 		return none, fmt.Errorf("working folder: %w", err)
 	}
 	defer head.Close()
+	beside := seats{}
+	stitcher, err := m.fold(ctx, movie, tables, parts, beside)
+	if err != nil {
+		return none, err
+	}
 	buffer := bufio.NewWriter(head)
 	file, err := stitcher.Finish(buffer)
 	if err == nil {
@@ -205,7 +210,7 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 	if err := m.prove(head, file.Size, audio); err != nil {
 		return none, err
 	}
-	composed := []blob.Part{{From: workingFile{f: head}, Key: "header", Length: file.Header}}
+	composed := []blob.Part{{From: workingFile{f: head}, Key: headerFile, Length: file.Header}}
 	byTrack := make([][]part, len(movie.Tracks))
 	for _, p := range parts {
 		byTrack[p.track] = append(byTrack[p.track], p)
@@ -227,6 +232,13 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 	return info, err
 }
 
+// What a merge has in its working folder rather than in memory: the movie's header, some megabytes for each hour, and
+// what it is made of.
+const (
+	headerFile = "header"
+	tablesFile = "tables"
+)
+
 // workingFile is a file of the attempt's own as what Compose can read.
 type workingFile struct {
 	blob.Store // none: there is but one file, and it is only read
@@ -241,7 +253,7 @@ func (w workingFile) Open(_ context.Context, _ string, offset, length int64) (io
 }
 
 // fold adds every piece to a stitcher that knows the tracks from their first pieces, and notes what sound they hold.
-func (m *merge) fold(ctx context.Context, movie isobmff.Movie, parts []part, beside seats) (*isobmff.Stitcher, error) {
+func (m *merge) fold(ctx context.Context, movie isobmff.Movie, tables isobmff.Tables, parts []part, beside seats) (*isobmff.Stitcher, error) {
 	var stitcher *isobmff.Stitcher
 	firsts := map[int]bool{}
 	var first []part
@@ -263,7 +275,7 @@ func (m *merge) fold(ctx context.Context, movie isobmff.Movie, parts []part, bes
 		}
 		*known = t
 	}
-	stitcher = isobmff.NewStitcher(movie)
+	stitcher = isobmff.NewStitcher(movie, tables)
 	for len(parts) > 0 {
 		n, size := 1, parts[0].facts.Header
 		for n < min(headersAhead, len(parts)) && size+parts[n].facts.Header <= headersAtOnce {

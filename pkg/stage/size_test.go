@@ -12,18 +12,21 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/blob/dir"
 	"github.com/mapreel/mapreel/pkg/blob/s3blob"
 	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
 	"github.com/mapreel/mapreel/pkg/isobmff"
@@ -212,23 +215,40 @@ func (f *film) remember(i int, key string, header, size int64) {
 	}}})
 }
 
+// memoryLimit is what a Merge may take, whatever its size: of the whole process, with what the collector has yet to see.
+const memoryLimit = 64 << 20
+
 // figures are what a merge took.
 type figures struct {
-	size, sent, read int64
-	requests, copies int
-	heap             uint64
-	took             time.Duration
+	size   int64
+	memory uint64 // the most that the process held
+	took   time.Duration
+	paced  time.Duration // what it would have taken at the stand-in's pace; 0: it was a real store
+	count  counts
 }
 
-func (f figures) String() string {
-	return fmt.Sprintf("%7d MB | %9.3f MB sent (%.3f %%), %8.3f MB of headers read | %6d requests, %5d of them copies | %3d MB heap | %.1f s",
-		f.size/1e6, float64(f.sent)/1e6, 100*float64(f.sent)/float64(f.size), float64(f.read)/1e6, f.requests, f.copies, f.heap>>20, f.took.Seconds())
+const tableHead = `| output | pieces | merged by | through the function | requests: read, copy, send, other | memory | seconds |
+| --- | --- | --- | --- | --- | --- | --- |`
+
+// row is a line of the table.
+func (f figures) row(pieces, by string) string {
+	through, requests := "–", "–"
+	if n := f.count.reads + f.count.copies + f.count.sends + f.count.others; n > 0 {
+		through = fmt.Sprintf("%.1f MB (%.2f %%)", float64(f.count.sent)/1e6, 100*f.share())
+		requests = fmt.Sprintf("%d: %d, %d, %d, %d", n, f.count.reads, f.count.copies, f.count.sends, f.count.others)
+	}
+	seconds := fmt.Sprintf("%.1f", f.took.Seconds())
+	if f.paced > 0 {
+		seconds = fmt.Sprintf("%.1f of its own, %.0f at S3's pace", f.took.Seconds(), f.paced.Seconds())
+	}
+	return fmt.Sprintf("| %.3g GB | %s | %s | %s | %s | %d MB | %s |", float64(f.size)/1e9, pieces, by, through, requests, f.memory>>20, seconds)
 }
 
-// merge makes the output through a client that counts.
-func (f *film) merge(t *testing.T, scratch, out *s3blob.Store, count *counter, key string) figures {
+func (f figures) share() float64 { return float64(f.count.sent) / float64(f.size) }
+
+// merger is an attempt at the output, and its sound.
+func (f *film) merger(t *testing.T) (*merge, heard) {
 	t.Helper()
-	f.Scratch = scratch
 	m := &merge{Worker: f.Worker, job: f.job, out: f.job.Outputs[0], dir: t.TempDir(), video: f.video}
 	starts := []job.Ticks{0}
 	pieces := f.job.AudioPieces()
@@ -247,75 +267,127 @@ func (f *film) merge(t *testing.T, scratch, out *s3blob.Store, count *counter, k
 		}
 		h.parts = append(h.parts, p)
 	}
-	runtime.GC()
-	var before runtime.MemStats
-	runtime.ReadMemStats(&before)
-	*count = counter{answer: count.answer}
-	done := make(chan uint64)
-	stop := make(chan struct{})
+	return m, h
+}
+
+// merge makes the output, through a client that counts.
+func (f *film) merge(t *testing.T, scratch, out blob.Store, count *counter, key string) figures {
+	t.Helper()
+	f.Scratch = scratch
+	m, h := f.merger(t)
+	count.reset()
+	var info blob.Info
+	var err error
+	var got figures
+	run := func(t *testing.T) {
+		began := time.Now()
+		info, err = m.stitch(t.Context(), out, key, []heard{h})
+		got.took = time.Since(began)
+	}
+	got.memory = mostHeld(func() {
+		if !count.paced {
+			run(t)
+			return
+		}
+		// Nothing but the stand-in's pace takes time in there.
+		began := time.Now()
+		synctest.Test(t, run)
+		got.paced, got.took = got.took, time.Since(began)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.size, got.count = info.Size, count.counts
+	return got
+}
+
+// mostHeld is how much memory the process holds at most while it does something: what Go has of the system, with a limit
+// that has it collect in time and not give way (GOMEMLIMIT).
+func mostHeld(do func()) uint64 {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryLimit))
+	debug.FreeOSMemory() // what was made before
+	held := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	stop, done := make(chan struct{}), make(chan uint64)
 	go func() {
 		var most uint64
 		for {
-			var now runtime.MemStats
-			runtime.GC() // what is held, and not what the collector has yet to see, half of it of the stand-in
-			runtime.ReadMemStats(&now)
-			most = max(most, now.HeapAlloc)
+			metrics.Read(held)
+			most = max(most, held[0].Value.Uint64()-held[1].Value.Uint64())
 			select {
 			case <-stop:
 				done <- most
 				return
-			case <-time.After(50 * time.Millisecond):
+			case <-time.After(5 * time.Millisecond):
 			}
 		}
 	}()
-	began := time.Now()
-	info, err := m.stitch(t.Context(), out, key, []heard{h})
-	took := time.Since(began)
+	do()
 	close(stop)
-	most := <-done
-	if err != nil {
-		t.Fatal(err)
-	}
-	count.mu.Lock()
-	defer count.mu.Unlock()
-	return figures{info.Size, count.sent, count.read, count.requests, count.copies, most - min(before.HeapAlloc, most), took}
+	return <-done
+}
+
+// counts are what passed between a merge and S3.
+type counts struct {
+	reads, copies, sends, others int // requests
+	sent                         int64
+	most                         int // copies at once
 }
 
 // counter is an HTTP client that counts what passes.
 type counter struct {
-	mu               sync.Mutex
-	sent, read       int64
-	requests, copies int
-	now, most        int // copies at once
-	answer           func(*http.Request) (*http.Response, error)
+	mu sync.Mutex
+	counts
+	now    int // copies
+	answer func(*http.Request) (*http.Response, error)
+	paced  bool // answer takes its time by the clock of a bubble
+}
+
+func (c *counter) reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts = counts{}
 }
 
 func (c *counter) Do(request *http.Request) (*http.Response, error) {
 	copied := request.Header.Get("X-Amz-Copy-Source") != ""
 	c.mu.Lock()
-	c.requests++
-	if copied {
+	switch {
+	case copied:
 		c.copies++
 		c.now++
 		c.most = max(c.most, c.now)
-	} else if request.Method == http.MethodPut {
+	case request.Method == http.MethodPut:
+		c.sends++
 		n := request.ContentLength
 		if v, err := strconv.ParseInt(request.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64); err == nil {
 			n = v
 		}
 		c.sent += n
+	case request.Method == http.MethodGet:
+		c.reads++
+	default:
+		c.others++
 	}
 	c.mu.Unlock()
-	response, err := c.answer(request)
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if copied {
-		c.now--
+		defer func() {
+			c.mu.Lock()
+			c.now--
+			c.mu.Unlock()
+		}()
 	}
-	if err == nil && request.Method == http.MethodGet {
-		c.read += max(response.ContentLength, 0)
-	}
-	return response, err
+	return c.answer(request)
+}
+
+// The pace of the stand-in: that of an S3 that is in no hurry.
+const (
+	paceAnswer  = 50 * time.Millisecond
+	paceCopy    = 100e6 // bytes a second, of each copy
+	paceReceive = 50e6  // bytes a second, of each part
+)
+
+func wait(bytes int64, rate float64) {
+	time.Sleep(paceAnswer + time.Duration(float64(bytes)/rate*float64(time.Second)))
 }
 
 // standIn answers as S3 would of a film that is nowhere stored, and refuses what S3 would refuse.
@@ -354,7 +426,9 @@ func (s *standIn) answer(r *http.Request) (*http.Response, error) {
 		var from, to int64
 		if _, err := fmt.Sscanf(r.Header.Get("X-Amz-Copy-Source-Range"), "bytes=%d-%d", &from, &to); err == nil {
 			sent = to - from + 1
-			time.Sleep(10 * time.Millisecond)
+			wait(sent, paceCopy)
+		} else {
+			wait(sent, paceReceive)
 		}
 		n, _ := strconv.Atoi(query.Get("partNumber"))
 		s.mu.Lock()
@@ -375,6 +449,7 @@ func (s *standIn) answer(r *http.Request) (*http.Response, error) {
 			return nil, errors.New("a whole object was asked for")
 		}
 		length := to - from + 1
+		wait(length, paceReceive)
 		var head io.Reader = strings.NewReader("")
 		rest := length
 		if at, ok := s.film.at[strings.TrimPrefix(r.URL.Path, "/bucket/")]; ok && from == 0 {
@@ -422,7 +497,7 @@ func (s soundsOnly) Open(_ context.Context, key string, offset, length int64) (i
 }
 
 // counted is a film's merge where only requests are counted. plain: no piece holds any sound.
-func counted(t *testing.T, segments, mean int, plain bool) (figures, *counter) {
+func counted(t *testing.T, segments, mean int, plain bool) figures {
 	t.Helper()
 	f := newFilm(t, segments, mean)
 	f.hear(t)
@@ -452,7 +527,7 @@ func counted(t *testing.T, segments, mean int, plain bool) (figures, *counter) {
 	}
 	f.sounds = nil
 	s := &standIn{t: t, film: f}
-	count := &counter{answer: s.answer}
+	count := &counter{answer: s.answer, paced: true}
 	client := s3.New(s3.Options{
 		BaseEndpoint: aws.String("https://s3.invalid"), Region: s3test.Region, UsePathStyle: true, HTTPClient: count,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -467,70 +542,90 @@ func counted(t *testing.T, segments, mean int, plain bool) (figures, *counter) {
 	if s.size != got.size {
 		t.Errorf("parts of %d bytes make an object of %d", s.size, got.size)
 	}
-	return got, count
+	return got
 }
 
-// real is a film's merge on a real server, of pieces with sound and without. Both must give the same bytes.
-func real(t *testing.T, server *s3test.Server, segments, mean int) (hosting, plain figures) {
+// store stores every byte of a film's pieces. ready: the pieces of picture take in the sound.
+func (f *film) store(t *testing.T, scratch blob.Store, ready bool) {
 	t.Helper()
-	count := &counter{answer: http.DefaultTransport.RoundTrip}
-	client := server.Client(func(o *s3.Options) { o.HTTPClient = count })
-	bucket := server.NewBucket(t)
-	store, err := s3blob.New(client, bucket, "", s3blob.Options{})
-	if err != nil {
-		t.Fatal(err)
+	f.Scratch = scratch
+	f.hear(t)
+	for i, facts := range f.audio {
+		p, _ := f.sounding(i)
+		// Packets have the bytes that their place in all the sound says, in whichever piece they are.
+		if _, err := putPiece(t.Context(), scratch, facts.Key, p, pattern(1), []isobmff.Extent{{Offset: packetsBefore(int(p.Start / 1024)), Length: p.Bytes}}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	merged := func(ready bool, key string) (figures, [32]byte) {
-		f := newFilm(t, segments, mean)
-		f.Scratch = store
-		f.hear(t)
-		for i, facts := range f.audio {
-			p, _ := f.sounding(i)
-			// Packets have the bytes that their place in all the sound says, in whichever piece they are.
-			if _, err := putPiece(t.Context(), store, facts.Key, p, pattern(1), []isobmff.Extent{{Offset: packetsBefore(int(p.Start / 1024)), Length: p.Bytes}}); err != nil {
-				t.Fatal(err)
-			}
+	for i := range f.segments {
+		e := f.worker(i)
+		if !ready {
+			e.job.Outputs = nil
 		}
-		for i := range segments {
-			e := f.worker(i)
-			if !ready {
-				e.job.Outputs = nil
-			}
-			p := f.picture(i)
-			name := job.PieceKey("film", job.VideoUnit(i), 1, 0, "mp4")
-			info, p, err := e.putAccompanied(t.Context(), 0, name, p, func() io.Reader {
-				return io.NewSectionReader(pattern(2), int64(i)<<32, p.Bytes)
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if ready && len(p.Guests) < 10 {
-				t.Fatalf("segment %d has %d guests", i, len(p.Guests))
-			}
-			f.remember(i, name, info.Size-p.Payload(), info.Size)
-		}
-		got := f.merge(t, store, store, count, key)
-		r, err := store.Open(t.Context(), key, 0, -1)
+		p := f.picture(i)
+		name := job.PieceKey("film", job.VideoUnit(i), 1, 0, "mp4")
+		info, p, err := e.putAccompanied(t.Context(), 0, name, p, func() io.Reader {
+			return io.NewSectionReader(pattern(2), int64(i)<<32, p.Bytes)
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer r.Close()
-		sum := sha256.New()
-		if n, err := io.Copy(sum, r); err != nil || n != got.size {
-			t.Fatalf("%d bytes of %d, %v", n, got.size, err)
+		if ready && len(p.Guests) < 10 {
+			t.Fatalf("segment %d has %d guests", i, len(p.Guests))
 		}
-		uploads, err := client.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &bucket})
+		f.remember(i, name, info.Size-p.Payload(), info.Size)
+	}
+}
+
+// merged is a film's merge with every byte where it belongs, and the result's sum.
+func merged(t *testing.T, scratch, out blob.Store, count *counter, segments, mean int, ready bool) (figures, [32]byte) {
+	t.Helper()
+	f := newFilm(t, segments, mean)
+	f.store(t, scratch, ready)
+	got := f.merge(t, scratch, out, count, "out.mp4")
+	return got, sumOf(t, out, "out.mp4", got.size)
+}
+
+func sumOf(t *testing.T, store blob.Store, key string, size int64) [32]byte {
+	t.Helper()
+	r, err := store.Open(t.Context(), key, 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	sum := sha256.New()
+	if n, err := io.Copy(sum, r); err != nil || n != size {
+		t.Fatalf("%d bytes of %d, %v", n, size, err)
+	}
+	return [32]byte(sum.Sum(nil))
+}
+
+// bucket is a new bucket on a real server, with a client that counts. At the end of the test no upload may be left in it.
+func bucket(t *testing.T, server *s3test.Server) (*s3blob.Store, *counter) {
+	t.Helper()
+	count := &counter{answer: http.DefaultTransport.RoundTrip}
+	client := server.Client(func(o *s3.Options) { o.HTTPClient = count })
+	name := server.NewBucket(t)
+	store, err := s3blob.New(client, name, "", s3blob.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		uploads, err := client.ListMultipartUploads(context.Background(), &s3.ListMultipartUploadsInput{Bucket: &name})
 		if err != nil || len(uploads.Uploads) > 0 {
 			t.Errorf("uploads left: %v, %v", uploads, err)
 		}
-		return got, [32]byte(sum.Sum(nil))
+	})
+	return store, count
+}
+
+func folder(t *testing.T, path string) *dir.Store {
+	t.Helper()
+	store, err := dir.New(path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	hosting, a := merged(true, "hosting.mp4")
-	plain, b := merged(false, "plain.mp4")
-	if a != b {
-		t.Error("the outputs differ")
-	}
-	return hosting, plain
+	return store
 }
 
 // packetsBefore is how many bytes the packets before one have.
@@ -539,54 +634,97 @@ func packetsBefore(n int) int64 {
 	return int64(n)*(soundBytes-20) + int64(n/40)*780 + int64(rest*(rest-1)/2)
 }
 
-// Copied by S3: all but a few per cent, whatever the size, in memory that does not follow it.
+// check holds a merge of pieces that took in their sound to its limits: little passes through the function itself, memory
+// does not follow the size, and the time is that of the requests, many at once.
+func (f figures) check(t *testing.T) {
+	t.Helper()
+	f.checkMemory(t)
+	if f.share() > 0.03 && f.count.sent > 6<<20 { // S3's least part is 5 MiB
+		t.Errorf("%.4f of %d bytes were sent", f.share(), f.size)
+	}
+	if f.paced == 0 {
+		return
+	}
+	// Copies that are made one after the other, when 16 go at once and 16 of 32 requests for headers wait for the slowest.
+	each := float64(f.size) / float64(f.count.copies) / paceCopy
+	bound := time.Duration(float64(f.count.copies)/16*(1.5*each+paceAnswer.Seconds())*float64(time.Second)) +
+		time.Duration(f.count.reads/8+20)*paceAnswer
+	if f.count.copies > 10_000 || f.count.most > 16 || f.paced > bound {
+		t.Errorf("%d copies, %d at once, took %v, want %v at most", f.count.copies, f.count.most, f.paced, bound)
+	}
+}
+
+func (f figures) checkMemory(t *testing.T) {
+	t.Helper()
+	if f.memory > memoryLimit {
+		t.Errorf("%d MB held for %d MB", f.memory>>20, f.size>>20)
+	}
+}
+
+// Copied by S3: all but a few per cent, whatever the size, in memory that does not follow it, and side by side: 40 pieces of
+// 20 MB, 60 of 6 MB, and 100 GB.
 func TestMergeMovesFewBytesItself(t *testing.T) {
-	for _, c := range []struct {
-		segments, mean int
-		sent           float64 // at most, of the bytes
-	}{{40, 20e6, 0.03}, {60, 6e6, 0.03}} {
-		got, count := counted(t, c.segments, c.mean, false)
-		t.Logf("counted, pieces of %d MB: %v", c.mean/1e6, got)
-		if share := float64(got.sent) / float64(got.size); share > c.sent || got.heap > 64<<20 {
-			t.Errorf("%.4f of %d bytes were sent, %d MB held", share, got.size, got.heap>>20)
-		}
-		if count.most < 4 || count.most > 16 {
-			t.Errorf("%d copies at once", count.most)
-		}
+	for _, c := range []struct{ segments, mean int }{{40, 20e6}, {60, 6e6}, {200, 500e6}} {
+		got := counted(t, c.segments, c.mean, false)
+		t.Log(got.row(fmt.Sprintf("%d MB", c.mean/1e6), "counting"), got.count.most, "copies at once")
+		got.check(t)
 	}
 }
 
 func TestMergeOnS3IsTheSameWithAndWithoutSoundBeside(t *testing.T) {
-	hosting, plain := real(t, s3test.Start(t), 4, 12e6)
-	t.Logf("with sound beside:    %v", hosting)
-	t.Logf("without sound beside: %v", plain)
-	if hosting.sent > 6<<20 || hosting.heap > 64<<20 || plain.heap > 64<<20 || plain.sent < plain.size*9/10 {
-		t.Errorf("%d and %d of %d bytes were sent", hosting.sent, plain.sent, plain.size)
+	server := s3test.Start(t)
+	store, count := bucket(t, server)
+	hosting, a := merged(t, store, store, count, 4, 12e6, true)
+	plain, b := merged(t, store, store, count, 4, 12e6, false)
+	local := folder(t, t.TempDir())
+	sent, c := merged(t, local, store, count, 4, 12e6, true)
+	copied, d := merged(t, local, local, &counter{}, 4, 12e6, true)
+	for by, f := range map[string]figures{"with sound beside": hosting, "without": plain, "from a folder": sent, "in a folder": copied} {
+		t.Log(f.row(by, ""))
+		f.checkMemory(t)
+	}
+	if a != b || b != c || c != d {
+		t.Error("the outputs differ")
+	}
+	hosting.check(t)
+	if plain.count.sent < plain.size*9/10 {
+		t.Errorf("%d bytes were sent", plain.count.sent)
 	}
 }
 
-// TestMergeAtAllSizes prints the table of all sizes; make merge-sizes runs it.
+// TestMergeAtAllSizes prints the table of all sizes, row by row; make merge-sizes runs it.
 func TestMergeAtAllSizes(t *testing.T) {
 	if !*all {
 		t.Skip("only with -args -all")
 	}
-	t.Run("on a real server", func(t *testing.T) {
-		server := s3test.Start(t)
-		for _, n := range []int{1, 10, 100} {
-			hosting, plain := real(t, server, n, 20e6)
-			t.Log("sound ready:     ", hosting)
-			t.Log("sound not ready: ", plain)
+	fmt.Println(tableHead)
+	const pieces, plain = "20 MB with sound", "20 MB, sound apart"
+	server := s3test.Start(t)
+	for _, n := range []int{1, 10, 100} {
+		store, count := bucket(t, server)
+		hosting, a := merged(t, store, store, count, n, 20e6, true)
+		fmt.Println(hosting.row(pieces, "S3 server"))
+		hosting.check(t)
+		apart, b := merged(t, store, store, count, n, 20e6, false)
+		fmt.Println(apart.row(plain, "S3 server"))
+		apart.checkMemory(t)
+		local := folder(t, t.TempDir())
+		sent, c := merged(t, local, store, count, n, 20e6, true)
+		fmt.Println(sent.row(pieces+", in a folder", "S3 server"))
+		sent.checkMemory(t)
+		copied, d := merged(t, local, local, &counter{}, n, 20e6, true)
+		fmt.Println(copied.row(pieces+", in a folder", "copy_file_range"))
+		copied.checkMemory(t)
+		if a != b || b != c || c != d {
+			t.Error("the outputs differ")
 		}
-	})
-	t.Run("counted", func(t *testing.T) {
-		for _, n := range []int{1000, 10_000} {
-			hosting, count := counted(t, n, 20e6, false)
-			t.Logf("sound ready:      %v, %d copies at once", hosting, count.most)
-			if hosting.sent > hosting.size*3/100 || hosting.heap > 64<<20 {
-				t.Error("too much")
-			}
-		}
-		plain, _ := counted(t, 1000, 20e6, true)
-		t.Log("sound not ready: ", plain)
-	})
+	}
+	for _, n := range []int{1000, 5000, 10_000} {
+		got := counted(t, n, 20e6, false)
+		fmt.Println(got.row(pieces, "counting store"))
+		got.check(t)
+	}
+	got := counted(t, 1000, 20e6, true)
+	fmt.Println(got.row(plain, "counting store"))
+	got.checkMemory(t)
 }
