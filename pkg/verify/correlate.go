@@ -12,7 +12,7 @@ const finer = 4
 
 // asGood is how far below the best correlation another place counts as well: a part of what the best lacks itself, which
 // is noise of the encoder and as likely to be more or less a period further on, and a little for the arithmetic.
-func asGood(best float64) float64 { return 0.002 + 0.1*(1-best) }
+func asGood(best float64) float64 { return 0.002 + 0.1*best*(1-best) }
 
 // fit is where a piece of sound lies in a longer one.
 type fit struct {

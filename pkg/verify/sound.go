@@ -27,6 +27,10 @@ const (
 	silence = 32768.0 / 1000
 	// alike is the correlation from which two pieces of sound count as the same. A choice: equal sound has 1, two unlike noises next to 0.
 	alike = 0.5
+	// faint is the correlation from which a sound counts as the same that is found just where it should be. Opus makes noise
+	// of its own of what it cannot afford: at 24 kbit/s birds and wind in a real film had 0.41 to 0.8, at 16 kbit/s 0.18 to
+	// 0.68, all of them at the right place; another sound would be found within 5 ms of it by one chance in a hundred.
+	faint = 0.15
 	// onsetFor is how much is compared around the first sample of a sound that repeats itself: half of it is silence, so
 	// that a millisecond of what is not costs 0.002 of the correlation.
 	onsetFor = 500 * time.Millisecond
@@ -92,6 +96,32 @@ func (h *heard) time(samples int64) time.Duration {
 
 // length is how long the samples sound.
 func (h *heard) length() time.Duration { return h.time(h.log.Total) }
+
+// end is when the last sample has sounded.
+func (h *heard) end() time.Duration {
+	n := len(h.log.Runs)
+	if n == 0 {
+		return 0
+	}
+	last := h.log.Runs[n-1]
+	return h.time(last.PTS + h.log.Total - last.First)
+}
+
+// sounds is for how long there is sound: holes do not count, and what lies twice at one time counts once.
+func (h *heard) sounds() time.Duration {
+	var sum int64
+	until := int64(math.MinInt64)
+	for i, run := range h.log.Runs {
+		next := h.log.Total
+		if i+1 < len(h.log.Runs) {
+			next = h.log.Runs[i+1].First
+		}
+		end := run.PTS + next - run.First
+		sum += max(end-max(run.PTS, until), 0)
+		until = max(until, end)
+	}
+	return h.time(sum)
+}
 
 // samples reads n samples at ffmpeg.SoundRate from a time on, and tells when the first of them is heard, in such samples.
 // Where runs lie apart there is silence between them; where one begins before another ends, its beginning is left out,

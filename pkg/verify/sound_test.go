@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,51 @@ func TestSamplesLieAtTheirTimes(t *testing.T) {
 	}
 }
 
+func TestHolesAreNoSound(t *testing.T) {
+	run := func(first, pts int64) ffmpeg.SoundRun { return ffmpeg.SoundRun{First: first, PTS: pts} }
+	for _, c := range []struct {
+		name string
+		runs []ffmpeg.SoundRun
+		want time.Duration // of sound
+		end  time.Duration
+	}{
+		{"one run", []ffmpeg.SoundRun{run(0, 500)}, 3 * time.Second, 3500 * time.Millisecond},
+		{"a hole", []ffmpeg.SoundRun{run(0, 0), run(1000, 1700)}, 3 * time.Second, 3700 * time.Millisecond},
+		{"twice", []ffmpeg.SoundRun{run(0, 0), run(1000, 900)}, 2900 * time.Millisecond, 2900 * time.Millisecond},
+		{"all of it twice", []ffmpeg.SoundRun{run(0, 0), run(2000, 500), run(2500, 2000)}, 2500 * time.Millisecond, 2500 * time.Millisecond},
+	} {
+		h := &heard{rate: 1000, log: ffmpeg.SoundLog{Runs: c.runs, Total: 3000}}
+		if got, end := h.sounds(), h.end(); got != c.want || end != c.end {
+			t.Errorf("%s: sounds for %s until %s, want %s until %s", c.name, got, end, c.want, c.end)
+		}
+	}
+}
+
+// A hole in the sound may be kept or filled; nothing else may be longer or shorter than it was.
+func TestHolesMayBeFilled(t *testing.T) {
+	dir := t.TempDir()
+	whole, source := film(t, dir, "whole.mkv", "4", "-map", "0", "-map", "1", "-crf", "14", "-c:a", "pcm_s16le"), filepath.Join(dir, "source.mkv")
+	sh(t, "ffmpeg", "-v", "error", "-nostdin", "-i", whole, "-c", "copy", "-bsf:a", "noise=drop=gt(pts\\,1500)*lt(pts\\,2200)", source)
+	for _, c := range []struct {
+		name string
+		args []string
+		want []string // the checks that fail
+	}{
+		{"kept", []string{"-c", "copy", "-f", "matroska"}, []string{}},
+		{"filled", with("-af", "aresample=async=1:min_hard_comp=0.02"), []string{}},
+		{"closed", with("-af", "asetpts=N/SR/TB"), []string{"sound offset"}},
+		{"filled and cut", with("-af", "aresample=async=1:min_hard_comp=0.02,atrim=end=3.9"), []string{"sound length"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := verified(t, source, from(t, source, "output.mp4", c.args...))
+			if got := failed(r); !slices.Equal(got, c.want) {
+				t.Errorf("checks that failed: %q, want %q\n%s", got, c.want, tell(r))
+			}
+		})
+	}
+}
+
 // tones makes a clip whose sound is a graph of lavfi, without a picture or with one.
 func tones(t *testing.T, graph string) string {
 	t.Helper()
@@ -177,5 +223,35 @@ func TestSoundThatRepeatsItself(t *testing.T) {
 			}
 			t.Log(figure(r, "sound offset"))
 		})
+	}
+}
+
+func TestOffsetsAreJudged(t *testing.T) {
+	good, faint, other := soundAt{Match: 0.9}, soundAt{Match: 0.2, Offset: 0.001}, soundAt{Match: 0.2, Offset: 0.3}
+	late, tone, lateTone := soundAt{Match: 0.9, Offset: 0.02}, soundAt{Match: 1, Vague: 0.9}, soundAt{Match: 1, Offset: 0.008, Vague: 0.98}
+	onset, lateOnset := soundAt{Match: 1, Onset: true}, soundAt{Match: 1, Onset: true, Offset: 0.02}
+	for _, c := range []struct {
+		name   string
+		places []soundAt
+		want   Verdict
+		says   string
+	}{
+		{"all good", []soundAt{good, good, good}, Good, "worst +0.0"},
+		{"an encoder's noise", []soundAt{good, other, good, good}, Good, "worst +0.0"},
+		{"noise in the right place", []soundAt{faint, faint, faint}, Good, "worst +1.0"},
+		{"another sound from a place on", []soundAt{good, good, good, other, other}, Bad, "not the source's sound at"},
+		{"another sound", []soundAt{good, other, other}, Bad, "not the source's sound: 1 of 3"},
+		{"late once", []soundAt{good, late, good}, Bad, "worst +20.0"},
+		{"a tone", []soundAt{tone, tone}, Note, "cannot be told"},
+		{"a tone that cannot be right", []soundAt{tone, lateTone}, Bad, "worst +8.0"},
+		{"a tone that begins in time", []soundAt{onset, tone, tone}, Note, "+0.0 ms where it begins"},
+		{"a tone that begins late", []soundAt{lateOnset, tone, tone}, Bad, "+20.0 ms where it begins"},
+		{"a tone in a sound", []soundAt{good, tone, good}, Good, "at 1 place it cannot be told"},
+		{"a tone in a late sound", []soundAt{late, tone, tone}, Bad, "worst +20.0"},
+	} {
+		got := offsetCheck("sound", Sound{Places: c.places, SourceSamples: 1, OutputSamples: 1}, true)
+		if got.Verdict != c.want || !strings.Contains(got.Figure, c.says) {
+			t.Errorf("%s: %s, %q; want %s, %q", c.name, got.Verdict, got.Figure, c.want, c.says)
+		}
 	}
 }

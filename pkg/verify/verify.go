@@ -479,7 +479,9 @@ func (v *verification) soundOf(ctx context.Context, track int, pair, first [2]*h
 		Track: track + 1, SourceSamples: source.log.Total, OutputSamples: output.log.Total,
 		SourceRate: source.rate, OutputRate: output.rate, Silent: silent, Places: []soundAt{},
 		Start:  ((output.start() - to) - (source.start() - from)).Seconds(),
+		End:    ((output.end() - to) - (source.end() - from)).Seconds(),
 		Longer: (output.length() - source.length()).Seconds(),
+		Lost:   (source.sounds() - output.sounds()).Seconds(),
 		Frame:  frame.Seconds(),
 	}
 	for _, p := range places {
