@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/mapreel/mapreel/pkg/lambdafn"
+	"github.com/mapreel/mapreel/pkg/stage"
 )
 
 // queue is where the machine submits jobs, and what it submits.
@@ -23,11 +23,9 @@ type queue struct {
 // queues are those that the deployment has; nil for one that it hasn't.
 type queues struct{ cpu, gpu *queue }
 
-// Limits of a job. An attempt ends before the task's time limit in the definition even when it is the last of three.
-const (
-	attempts     = 3
-	attemptHours = 6
-)
+// attemptHours limits an attempt at a job. It ends before the task's time limit in the definition even when it is the last
+// of three.
+const attemptHours = 6
 
 // kind is a sort of instance, and how much of one a job gets.
 type kind struct {
@@ -158,14 +156,14 @@ func newQueue(
 	}
 	definition := awsbatch.NewEcsJobDefinition(stack, jsii.String(k.name+"Job"), &awsbatch.EcsJobDefinitionProps{
 		Container:     awsbatch.NewEcsEc2ContainerDefinition(stack, jsii.String(k.name+"Container"), container),
-		RetryAttempts: jsii.Number(attempts),
+		RetryAttempts: jsii.Number(stage.BatchAttempts),
 		Timeout:       awscdk.Duration_Hours(jsii.Number(attemptHours)),
 		PropagateTags: jsii.Bool(true),
 		RetryStrategies: &[]awsbatch.RetryStrategy{
 			awsbatch.RetryStrategy_Of(awsbatch.Action_RETRY, awsbatch.Reason_SPOT_INSTANCE_RECLAIMED()),
 			awsbatch.RetryStrategy_Of(awsbatch.Action_RETRY, awsbatch.Reason_CANNOT_PULL_CONTAINER()),
 			awsbatch.RetryStrategy_Of(awsbatch.Action_RETRY, awsbatch.Reason_Custom(&awsbatch.CustomReason{
-				OnExitCode: jsii.String(strconv.Itoa(lambdafn.TryAgain)),
+				OnExitCode: jsii.String(strconv.Itoa(stage.TryAgain)),
 			})),
 			awsbatch.RetryStrategy_Of(awsbatch.Action_EXIT, awsbatch.Reason_Custom(&awsbatch.CustomReason{
 				OnReason: jsii.String("*"),

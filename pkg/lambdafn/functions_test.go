@@ -25,9 +25,9 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/job"
-	"github.com/mapreel/mapreel/pkg/lambdafn"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/stage"
 	"github.com/mapreel/mapreel/statemachine"
 )
 
@@ -211,8 +211,8 @@ func TestFunctions(t *testing.T) {
 			t.Fatal(err)
 		}
 		var exit *exec.ExitError
-		if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != lambdafn.TryAgain {
-			t.Fatalf("the job ended with %v, want exit code %d\n%s", err, lambdafn.TryAgain, log)
+		if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != stage.TryAgain {
+			t.Fatalf("the job ended with %v, want exit code %d\n%s", err, stage.TryAgain, log)
 		}
 		failedAs(t, c, id, "Transient")
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")

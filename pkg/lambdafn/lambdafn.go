@@ -30,7 +30,7 @@ import (
 // function it does not return.
 func Main(ctx context.Context, name string) int {
 	p := &program{stage: name, log: slog.New(slog.NewJSONHandler(os.Stdout, nil))}
-	if task, ok := os.LookupEnv("MAPREEL_TASK"); ok {
+	if task, ok := os.LookupEnv(stage.TaskVariable); ok {
 		return p.batch(ctx, task)
 	}
 	p.sweep(ctx)
@@ -40,7 +40,7 @@ func Main(ctx context.Context, name string) int {
 		p.log.WarnContext(ctx, "not ready yet", "error", err)
 	}
 	lambda.StartWithOptions(p.invoke, lambda.WithContext(ctx))
-	return exitCodes[fault.Internal]
+	return stage.ExitCode(fault.Internal)
 }
 
 // program is a process: what it makes once and uses in every invocation.
