@@ -36,6 +36,10 @@ func (env environment) main(ctx context.Context, args []string) int {
 	if errors.Is(err, errDiffers) { // said already, and at length
 		return exitDiffers
 	}
+	var ended batchExit
+	if errors.As(err, &ended) { // said to who asked
+		return int(ended)
+	}
 	for _, line := range complaint(err) {
 		fmt.Fprintln(env.Stderr, line)
 	}

@@ -30,6 +30,7 @@ type grammar struct {
 	Jobs      jobs             `cmd:"" help:"List the jobs of this machine and how far each is."`
 	GC        gc               `cmd:"" name:"gc" help:"Remove what old and broken-off jobs left in the scratch folder."`
 	Version   versions         `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
+	Batch     batch            `cmd:"" hidden:"" help:"Encode a segment for another mapreel, which starts this."`
 	About     kong.VersionFlag `name:"version" help:"Print the version of mapreel."`
 }
 
@@ -197,6 +198,8 @@ func parse(args []string, stdout, stderr io.Writer) (runner, error) {
 		return g.GC, nil
 	case "jobs":
 		return g.Jobs, nil
+	case "batch":
+		return g.Batch, nil
 	default:
 		return g.Version, nil
 	}

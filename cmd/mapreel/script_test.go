@@ -160,12 +160,17 @@ func quiet(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Fatalf("still running: %s", strings.Join(left, "\n"))
 }
 
-// workers are the command lines of other processes that name a folder.
+// workers are the command lines of other processes that name a folder, or were told of it as a Batch job's process is.
 func workers(folder string) (list []string) {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, name := range files {
 		data, err := os.ReadFile(name)
-		if err == nil && bytes.Contains(data, []byte(folder)) {
+		if err != nil {
+			continue
+		}
+		told, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "environ")) // of a process that may be gone
+		batch := bytes.Contains(told, []byte("MAPREEL_WORKER=")) && bytes.Contains(told, []byte(folder))
+		if batch || bytes.Contains(data, []byte(folder)) {
 			list = append(list, strings.ReplaceAll(string(data), "\x00", " "))
 		}
 	}

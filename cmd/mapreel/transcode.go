@@ -52,6 +52,7 @@ func (t transcode) work(ctx context.Context, env environment, w *watch, movable 
 		Tools:   tools,
 		Jobs:    t.parallel(req, runtime.NumCPU()),
 		Keep:    t.KeepScratch,
+		Batch:   batchCommand,
 
 		IgnoreSpace: t.IgnoreSpace,
 

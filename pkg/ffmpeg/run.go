@@ -27,7 +27,8 @@ const (
 
 // RunOptions is how a program runs. The zero value runs it in the current directory and drops what it prints.
 type RunOptions struct {
-	Dir string // working directory
+	Dir string   // working directory
+	Env []string // "name=value", beside what every program gets
 	// OnProgress gets each report of `-progress pipe:1`, from another goroutine than Run's caller, one at a time.
 	// Run returns after the last call.
 	OnProgress func(Progress)
@@ -49,7 +50,7 @@ type Usage struct {
 }
 
 // Run runs a program to its end, without standard input, in a process group of its own, with PATH, HOME, TMPDIR and
-// what the loader and the GPU driver need as its whole environment. It inherits descriptors 0 to 3 and no other, also none
+// what the loader and the GPU driver need as its whole environment, and options.Env. It inherits descriptors 0 to 3 and no other, also none
 // that this process was started with. On Linux the kernel kills it when this process dies, however that happens, and
 // holds it to options.Limits.
 //
@@ -66,7 +67,7 @@ func Run(ctx context.Context, program string, args []string, options RunOptions)
 
 	cmd := exec.Command(program, args...) //nolint:noctx // the context ends the whole group, below, not only the leader
 	cmd.Dir = options.Dir
-	cmd.Env = environment()
+	cmd.Env = append(environment(), options.Env...)
 	cmd.SysProcAttr = processAttributes()
 	cmd.WaitDelay = drainTime
 	errs := &tail{limit: stderrTail}

@@ -79,19 +79,19 @@ func TestTheProgramSeesOnlyWhatItNeeds(t *testing.T) {
 	t.Setenv("http_proxy", "http://nowhere")
 	t.Setenv("TMPDIR", t.TempDir())
 	var out bytes.Buffer
-	if _, err := Run(t.Context(), "/usr/bin/env", nil, RunOptions{Stdout: &out}); err != nil {
+	if _, err := Run(t.Context(), "/usr/bin/env", nil, RunOptions{Stdout: &out, Env: []string{"GIVEN=a b"}}); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(out.String()) {
 		name, _, _ := strings.Cut(line, "=")
 		switch name {
-		case "PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SVT_LOG":
+		case "PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SVT_LOG", "GIVEN":
 		default:
 			t.Errorf("the program sees %s", strings.TrimSpace(line))
 		}
 	}
-	if !strings.Contains(out.String(), "TMPDIR=") || !strings.Contains(out.String(), "PATH=") {
-		t.Errorf("the program does not see PATH and TMPDIR: %s", out.String())
+	if !strings.Contains(out.String(), "TMPDIR=") || !strings.Contains(out.String(), "PATH=") || !strings.Contains(out.String(), "GIVEN=a b\n") {
+		t.Errorf("the program does not see PATH, TMPDIR and what it is given: %s", out.String())
 	}
 }
 

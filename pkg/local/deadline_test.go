@@ -3,7 +3,6 @@ package local_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,22 +18,8 @@ import (
 // A worker that will not make its deadline says so long before, and Batch does the segment, with the reason recorded.
 func TestASegmentTooSlowForAFunctionGoesToBatch(t *testing.T) {
 	t.Parallel()
-	real, err := tools()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, scratch, out := t.TempDir(), t.TempDir(), t.TempDir()
-	slow := filepath.Join(dir, "slow")
-	slowed := real
-	slowed.FFmpeg = filepath.Join(dir, "ffmpeg")
-	// While the file is there, pictures come at a fiftieth of their pace.
-	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *filter_complex*) [ -e '%s' ] && exec '%s' -readrate 0.02 \"$@\";; esac\nexec '%s' \"$@\"\n",
-		slow, real.FFmpeg, real.FFmpeg)
-	for name, text := range map[string]string{slow: "", slowed.FFmpeg: script} {
-		if err := os.WriteFile(name, []byte(text), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
+	slowed, slow, who := brake(t)
+	scratch, out := t.TempDir(), t.TempDir()
 	source := clip(t, "in.mp4", args(picture(2), []string{"-c:v", "libx264", "-preset", "ultrafast"})...)
 	req := request(source, out, "mp4")
 	req.Segment.Seconds = job.Seconds(10 * time.Second)
@@ -42,8 +27,8 @@ func TestASegmentTooSlowForAFunctionGoesToBatch(t *testing.T) {
 	began := time.Now()
 	var stopped time.Duration
 	var complaint, id string
-	_, err = local.Run(t.Context(), req, local.Options{
-		Scratch: scratch, Tools: slowed, Jobs: 1, Limit: limit, Keep: true,
+	_, err := local.Run(t.Context(), req, local.Options{
+		Scratch: scratch, Tools: slowed, Jobs: 1, Limit: limit, Keep: true, Batch: asProcess,
 		Observe: func(e local.Event) {
 			if e.Type == stage.Broken {
 				id, stopped, complaint = e.Job, time.Since(began), e.Error
@@ -72,6 +57,12 @@ func TestASegmentTooSlowForAFunctionGoesToBatch(t *testing.T) {
 	}
 	if facts.Route != "OutOfTime" {
 		t.Errorf("the reason recorded for Batch is %q, want OutOfTime", facts.Route)
+	}
+	if p := processes(t, who)[0]; p.parent != os.Getpid() {
+		t.Errorf("the function's ffmpeg is a child of %d, want of this process, %d", p.parent, os.Getpid())
+	}
+	if pid := worker(t, u.Owner); pid == os.Getpid() || pid == 0 {
+		t.Errorf("the Batch route's worker is %q, want another process than this one, %d", u.Owner, os.Getpid())
 	}
 	got, err := os.ReadFile(filepath.Join(out, "out.mp4"))
 	if err != nil {

@@ -2,6 +2,15 @@
 // called directly, a folder as scratch and a SQLite file as ledger.
 //
 //	report, err := local.Run(ctx, request, local.Options{Scratch: dir, Tools: tools, Observe: draw})
+//
+// A segment on the Batch route is a process of its own, of the same program, where Options.Batch says how to start it:
+//
+//	if local.ForBatch() {
+//		os.Exit(local.Batch(ctx, os.Stdout))
+//	}
+//
+// It finds its task in the same variable and answers with the same exit codes as the container on AWS. It is started again
+// as the job definition says, ends in order when Run's context ends, and dies with the process that runs the job.
 package local
 
 import (
@@ -48,6 +57,11 @@ type Options struct {
 	// Limit is how long a worker of a segment may take where it stands for a Lambda function, as the time-out of one would
 	// have it; 0: what the state machine allows. Waiting for a core does not count.
 	Limit time.Duration
+	// Batch are the arguments with which this very program calls the function Batch. With them, each attempt at a segment
+	// that takes the Batch route is a process of its own, as it is a container of its own on AWS: a crash there, or the
+	// kernel's want of memory, ends that attempt alone. Without, it runs in this process, as all the rest does: for
+	// programs that have no such command.
+	Batch []string
 	// IgnoreSpace starts a job also where it will probably find too little room.
 	IgnoreSpace bool
 	Disk        func(folder string) (Disk, error) // what is free; nil: as the system says
@@ -143,6 +157,7 @@ func open(ctx context.Context, req job.Request, opts Options) (_ *runner, err er
 	if err != nil {
 		return nil, fault.WithHint(fault.Wrap(fault.KindOf(err), err, "scratch folder"), "choose another with --scratch")
 	}
+	r.opts.Scratch = opts.Scratch
 	if r.lock, err = lock(opts.Scratch, req); err != nil {
 		return nil, err
 	}
@@ -256,12 +271,12 @@ func (r *runner) machine() (*asl.Machine, map[string]asl.Task, error) {
 		"Partition": "local", "BatchQueue": "local", "BatchJobDefinition": "local", "GpuQueue": "local", "GpuJobDefinition": "local",
 	}
 	handlers := r.worker.Handlers()
-	encode := handlers["encode"]
-	handlers["encode"] = r.inTurn(encode)
+	tasks := map[string]asl.Task{"arn:local:states:::batch:submitJob.sync": r.batch(r.attempts(maps.Clone(handlers)))}
 	if !r.opts.IgnoreSpace {
 		handlers["analyse"] = r.checked(handlers["analyse"])
 	}
-	tasks := map[string]asl.Task{"arn:local:states:::batch:submitJob.sync": batch(maps.Clone(handlers))}
+	encode := handlers["encode"]
+	handlers["encode"] = r.inTurn(encode)
 	if r.opts.Limit > 0 {
 		handlers["encode"] = r.inTurn(func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
 			ctx, cancel := context.WithTimeoutCause(ctx, r.opts.Limit, fault.New(fault.OutOfTime, "the worker's time is over"))
@@ -293,37 +308,6 @@ func (r *runner) inTurn(handle stage.Handler) stage.Handler {
 		}
 		defer release()
 		return handle(ctx, input)
-	}
-}
-
-// batch stands for AWS Batch's submitJob.sync: it runs the stage that the job's environment names, as the container
-// would, in this process.
-func batch(handlers map[string]stage.Handler) asl.Task {
-	return func(ctx context.Context, in asl.TaskInput) (json.RawMessage, error) {
-		var submit struct {
-			ContainerOverrides struct {
-				Environment []struct{ Name, Value string }
-			}
-		}
-		if err := json.Unmarshal(in.Arguments, &submit); err != nil {
-			return nil, fault.Wrap(fault.Internal, err, "arguments of submitJob")
-		}
-		for _, v := range submit.ContainerOverrides.Environment {
-			if v.Name != "MAPREEL_TASK" {
-				continue
-			}
-			var task struct {
-				Stage string
-				Input json.RawMessage
-			}
-			if err := json.Unmarshal([]byte(v.Value), &task); err != nil {
-				return nil, fault.Wrap(fault.Internal, err, v.Name)
-			}
-			if handle, ok := handlers[task.Stage]; ok {
-				return handle(ctx, task.Input)
-			}
-		}
-		return nil, fault.New(fault.Internal, "a Batch job without a known stage in MAPREEL_TASK")
 	}
 }
 

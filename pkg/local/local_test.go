@@ -32,6 +32,9 @@ import (
 const childRequest = "MAPREEL_TEST_REQUEST"
 
 func TestMain(m *testing.M) {
+	if local.ForBatch() {
+		os.Exit(local.Batch(context.Background(), os.Stdout))
+	}
 	if data := os.Getenv(childRequest); data != "" {
 		os.Exit(child(data))
 	}
@@ -40,14 +43,14 @@ func TestMain(m *testing.M) {
 
 func child(data string) int {
 	var c struct {
-		Scratch string
 		Request json.RawMessage
+		Options local.Options
 	}
 	err := json.Unmarshal([]byte(data), &c)
 	if err == nil {
 		var req job.Request
 		if req, err = job.Parse(c.Request); err == nil {
-			_, err = run(context.Background(), req, c.Scratch, nil)
+			_, err = local.Run(context.Background(), req, c.Options)
 		}
 	}
 	if err != nil {
@@ -343,21 +346,33 @@ func TestKilledAnywhereTheSameCommandEndsInTheSameBytes(t *testing.T) {
 	}
 }
 
-// runChild runs a job in a process of its own, kills it after a while, and says whether it came to its end.
-func runChild(t *testing.T, req job.Request, scratch string, after time.Duration) bool {
+// parent is a process of its own that runs a job, and ends with SIGKILL when ctx does.
+func parent(ctx context.Context, t *testing.T, req job.Request, opts local.Options) *exec.Cmd {
 	t.Helper()
-	body, err := json.Marshal(req)
+	data, err := json.Marshal(map[string]any{"Request": req, "Options": struct {
+		Scratch string
+		Tools   ffmpeg.Tools
+		Jobs    int
+		Batch   []string
+	}{opts.Scratch, opts.Tools, opts.Jobs, opts.Batch}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := json.Marshal(map[string]any{"Scratch": scratch, "Request": json.RawMessage(body)})
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), childRequest+"="+string(data))
+	return cmd
+}
+
+// runChild runs a job in a process of its own, kills it after a while, and says whether it came to its end.
+func runChild(t *testing.T, req job.Request, scratch string, after time.Duration) bool {
+	t.Helper()
+	real, err := tools()
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), after)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0]) // kills with SIGKILL
-	cmd.Env = append(os.Environ(), childRequest+"="+string(data))
+	cmd := parent(ctx, t, req, local.Options{Scratch: scratch, Tools: real, Jobs: 2})
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()
