@@ -229,14 +229,14 @@ func TestABatchProcessThatDiesEachTimeEndsTheJob(t *testing.T) {
 	deaths := filepath.Join(t.TempDir(), "deaths")
 	deadly := wrapped(t, fmt.Sprintf("case \"$*\" in *trim=start_pts=*) echo >>'%s'; kill -KILL $PPID; sleep 5;; esac", deaths))
 	_, err := local.Run(t.Context(), req, local.Options{Scratch: scratch, Tools: deadly, Jobs: 1, Batch: asProcess})
-	if fault.KindOf(err) != fault.Transient || !strings.Contains(err.Error(), "video/00001") || fault.HintOf(err) == "" {
-		t.Errorf("the job ends with %v (%s, hint %q), want Transient and the name of the unit", err, fault.KindOf(err), fault.HintOf(err))
+	if fault.KindOf(err) != fault.Transient || !strings.Contains(err.Error(), "the process of segment 1 was ended by a signal") || fault.HintOf(err) == "" {
+		t.Errorf("the job ends with %v (%s, hint %q), want Transient and the number of the segment", err, fault.KindOf(err), fault.HintOf(err))
 	}
 	if text, rerr := os.ReadFile(deaths); rerr != nil || len(text) != stage.BatchAttempts {
 		t.Errorf("%d attempts (%v), want %d", len(text), rerr, stage.BatchAttempts)
 	}
 	jobs, err := local.Jobs(t.Context(), scratch)
-	if err != nil || len(jobs) != 1 || jobs[0].State != "failed" || jobs[0].Running != 0 || !strings.Contains(jobs[0].Error, "video/00001") {
+	if err != nil || len(jobs) != 1 || jobs[0].State != "failed" || jobs[0].Running != 0 || !strings.Contains(jobs[0].Error, "segment 1") {
 		t.Errorf("the record is %+v (%v), want a failed job with nothing running", jobs, err)
 	}
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -95,9 +96,9 @@ func (r *runner) process(ctx context.Context, task stage.Task) (json.RawMessage,
 // ended is the error of a process that ended without a word. What a signal ended may succeed another time; so may what
 // says so by its exit code.
 func ended(err error, unit string) error {
-	what := "a Batch job"
-	if unit != "" {
-		what = unit
+	what, segment := cmp.Or(unit, "a Batch job"), 0
+	if _, err := fmt.Sscanf(unit, "video/%d", &segment); err == nil {
+		what = fmt.Sprintf("segment %d", segment) // as a stage calls it
 	}
 	var exit *ffmpeg.ExitError
 	switch {
