@@ -3,9 +3,11 @@ package local_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -309,5 +311,35 @@ func TestABatchProcessEndsInOrderWithItsRun(t *testing.T) {
 	}
 	if n := len(processes(t, who)); n != 1 {
 		t.Errorf("%d attempts, want 1: who was told to stop is not started again", n)
+	}
+}
+
+// As functions/encode does: who reads the list of processes need not know which engine started one.
+func TestABatchProcessEndsWithTheContainersCodes(t *testing.T) {
+	t.Parallel()
+	scratch := t.TempDir()
+	place, err := json.Marshal(map[string]string{"scratch": scratch, "temp": scratch, "owner": "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		task string
+		want int
+	}{
+		"job that is not there":   {`{"stage":"encode","input":{"job":"gone","segment":0}}`, 66},
+		"stage that is not there": {`{"stage":"dance","input":{}}`, 70},
+		"task that is no JSON":    {`encode`, 70},
+	} {
+		cmd := exec.Command(os.Args[0], asProcess...)
+		cmd.Env = []string{stage.TaskVariable + "=" + test.task, "MAPREEL_WORKER=" + string(place)}
+		out, err := cmd.Output()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != test.want {
+			t.Errorf("%s: it ended with %v, want exit code %d\n%s", name, err, test.want, out)
+		}
+		var said struct{ Failure struct{ Kind fault.Kind } }
+		if err := json.Unmarshal(out, &said); err != nil || stage.ExitCode(said.Failure.Kind) != test.want {
+			t.Errorf("%s: it says %s, want one line with the failure", name, out)
+		}
 	}
 }
