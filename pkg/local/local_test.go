@@ -178,8 +178,7 @@ func TestOtherContainersHoldTheSameFrames(t *testing.T) {
 					t.Fatal(err)
 				}
 				assertEmpty(t, filepath.Join(scratch, "pieces"))
-			assertEmpty(t, filepath.Join(scratch, "locks")) // working folders, too
-				assertEmpty(t, filepath.Join(scratch, "locks"))
+				assertEmpty(t, filepath.Join(scratch, "locks")) // working folders, too
 				result := filepath.Join(out, "out."+container)
 				want, _ := pts(t, source)
 				got, _ := pts(t, result)
