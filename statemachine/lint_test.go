@@ -39,7 +39,7 @@ var defaults = map[string]any{
 // payloads are the Go types that the tasks' functions decode.
 var payloads = map[string]reflect.Type{
 	"analyse": reflect.TypeFor[job.AnalyseInput](),
-	"split":   reflect.TypeFor[job.JobInput](),
+	"split":   reflect.TypeFor[job.SplitInput](),
 	"encode":  reflect.TypeFor[job.EncodeItem](),
 	"audio":   reflect.TypeFor[job.AudioItem](),
 	"merge":   reflect.TypeFor[job.MergeItem](),
@@ -301,7 +301,7 @@ func (l *linter) errors(at string, o object, last bool) []string {
 var (
 	quoted    = regexp.MustCompile(`'[^']*'|"[^"]*"`)
 	variable  = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*)((?:\.[A-Za-z0-9_]+)*)(\()?`)
-	functions = []string{"string"} // that the definition calls; JSONata and Step Functions have many more
+	functions = []string{"string", "exists"} // that the definition calls; JSONata and Step Functions have many more
 )
 
 // expressions checks every JSONata expression in v. allowed are the parts of $states that exist here beside input and
@@ -450,7 +450,7 @@ func TestLintFindsEachMistake(t *testing.T) {
 		{"variable of outside in a child", `"{% $states.input.route = 'batch' %}"`, `"{% $brief.route = 'batch' %}"`, "Where to run?/Choices/0/Condition: uses the undefined"},
 		{"no such field of a brief", `$brief.segments.bucket`, `$brief.segments.Bucket`, "a brief has no segments.Bucket"},
 		{"no such field of an item", `Value.segment`, `Value.index`, "an item has no index"},
-		{"result in Arguments", `{"job": "{% $brief.job %}"}`, `{"job": "{% $states.result.job %}"}`, "$states.result does not exist here"},
+		{"result in Arguments", `"job": "{% $brief.job %}"`, `"job": "{% $states.result.job %}"`, "$states.result does not exist here"},
 		{"error outside a Catch", `"Key": "{% $brief.segments.key %}"`, `"Key": "{% $states.errorOutput.Error %}"`, "$states.errorOutput does not exist here"},
 		{"item outside a selector", `"Items": "{% $brief.audio %}"`, `"Items": "{% $states.context.Map.Item.Value %}"`, "in an ItemSelector only"},
 		{"unknown function", `$string($states.input.segment)`, `$text($states.input.segment)`, "unknown function $text"},

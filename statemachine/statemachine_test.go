@@ -280,3 +280,35 @@ func plain(t *testing.T, v any) any {
 	}
 	return p
 }
+
+// A redrive goes on in the same execution, so that only its own time tells it from what was given up before.
+func TestRecordsAreClaimedAsOfTheLastRedrive(t *testing.T) {
+	var machine struct {
+		States map[string]struct{ Arguments map[string]any }
+	}
+	if err := json.Unmarshal(Definition(), &machine); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"Analyse the source", "Split the source"} {
+		source, ok := expression(machine.States[name].Arguments["started"].(string))
+		if !ok {
+			t.Fatalf("%s: no expression", name)
+		}
+		x, err := gnata.Compile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for execution, want := range map[string]string{
+			`{"StartTime": "2026-01-02T03:04:05.006Z"}`:                                            "2026-01-02T03:04:05.006Z",
+			`{"StartTime": "2026-01-02T03:04:05.006Z", "RedriveTime": "2026-01-02T04:00:00.000Z"}`: "2026-01-02T04:00:00.000Z",
+		} {
+			var states any
+			if err := json.Unmarshal([]byte(`{"context": {"Execution": `+execution+`}}`), &states); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := x.EvalWithVars(t.Context(), nil, map[string]any{"states": states}); err != nil || got != want {
+				t.Errorf("%s of %s: started %v, %v, want %s", name, execution, got, err, want)
+			}
+		}
+	}
+}

@@ -37,8 +37,9 @@ const (
 )
 
 // contextFields are the parts of $states.context that exist here. Step Functions also has StateMachine and Task.
+// RedriveTime exists only after a redrive, so that here it is always missing.
 var contextFields = map[string][]string{
-	"Execution": {"Id", "Input", "Name", "StartTime"},
+	"Execution": {"Id", "Input", "Name", "RedriveTime", "StartTime"},
 	"State":     {"EnteredTime", "Name", "RetryCount"},
 	"Map":       {"Item"},
 }

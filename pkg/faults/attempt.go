@@ -19,6 +19,8 @@ type attempt struct {
 	stop  context.CancelCauseFunc
 	gone  chan struct{} // closed when the service gives it up
 
+	through chan struct{} // closed when the stage returned
+
 	mu     sync.Mutex
 	seen   map[string]int
 	dead   bool

@@ -127,17 +127,6 @@ func (p *plan) note(k Kind, format string, args ...any) {
 	p.lines = append(p.lines, fmt.Sprintf(format, args...)+": "+string(k))
 }
 
-// late says whether a stage of a round was given up and may still write the job's record.
-func (p *plan) late(round int) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.lines, func(line string) bool {
-		return strings.HasPrefix(line, fmt.Sprintf("round %d, ", round)) &&
-			(strings.HasSuffix(line, string(Zombie)) || strings.HasSuffix(line, string(Orphan))) &&
-			(strings.Contains(line, ", analyse,") || strings.Contains(line, ", split,"))
-	})
-}
-
 // count is how many faults were done so far.
 func (p *plan) count() (n int) {
 	p.mu.Lock()

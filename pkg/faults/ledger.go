@@ -48,6 +48,11 @@ func (b *book) started(unit string, attempt int) {
 }
 
 func (b *book) PutJob(ctx context.Context, job ledger.Job) error {
+	if job.Started.IsZero() {
+		b.mu.Lock()
+		b.violate("execution %s put the job without saying when it was started", job.Execution)
+		b.mu.Unlock()
+	}
 	return call(ctx, "PutJob", "", changing, func() error { return b.inner.PutJob(ctx, job) })
 }
 

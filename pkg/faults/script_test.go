@@ -1,6 +1,9 @@
 package faults
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // What the seeds found, each as it happened, so that it stays mended.
 func TestWhatFaultsOnceBroke(t *testing.T) {
@@ -10,6 +13,13 @@ func TestWhatFaultsOnceBroke(t *testing.T) {
 		t.Fatal(err)
 	}
 	const mp4, mkv, ts = 0, 3, 4 // variants
+	// lost makes an execution fail: nobody after the first finds the job.
+	lost := func(stage, call string, script map[string]Kind) map[string]Kind {
+		for n := 1; n < 10; n++ {
+			script[fmt.Sprintf("round 1, %s, delivery %d, %s #0", stage, n, call)] = ErrorBefore
+		}
+		return script
+	}
 	for _, c := range []struct {
 		name    string
 		variant int
@@ -55,6 +65,15 @@ func TestWhatFaultsOnceBroke(t *testing.T) {
 			"round 1, finish, delivery 0, EndJob  #0":       KillAfter,
 			"round 1, finish, delivery 1, List scratch  #0": ErrorBefore,
 		}},
+		{"an Analyse that was given up does not run a job again that failed", mp4, afterFailure, lost("analyse", "Plan ", map[string]Kind{
+			"round 1, analyse, delivery 0, PutJob  #0": Zombie,
+		})},
+		{"nor a Split", ts, afterFailure, lost("split", "Job ", map[string]Kind{
+			"round 1, split, delivery 0, PutJob  #0": Zombie,
+		})},
+		{"nor does an Analyse take it from the next execution", mp4, amid, lost("analyse", "Plan ", map[string]Kind{
+			"round 1, analyse, delivery 0, PutJob  #0": Zombie,
+		})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPlan(0)
@@ -66,7 +85,7 @@ func TestWhatFaultsOnceBroke(t *testing.T) {
 			if len(o.Faults) == 0 {
 				t.Error("nothing of the script happened")
 			}
-			t.Log(o.Faults)
+			t.Log(o.Rounds, o.Faults)
 		})
 	}
 }

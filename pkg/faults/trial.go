@@ -70,11 +70,12 @@ const (
 	afterSuccessor moment = iota // as soon as another attempt at the same unit succeeded
 	afterRound                   // when the execution ended
 	atLast                       // when the job is done
-	amid                         // when a segment is done
+	amid                         // when a segment is done, in this execution or another
+	afterFailure                 // when the execution failed and that was recorded
 )
 
 // moments are the ones that a seed chooses from.
-const moments = 4
+const moments = 5
 
 // Seed runs the job of a seed to its end. An error is a *Violation, or says that there was no way to try.
 func (b *Bed) Seed(ctx context.Context, seed uint64) (Outcome, error) {
@@ -158,12 +159,10 @@ func (t *trial) run(ctx context.Context, o *Outcome) error {
 	most := 1 + t.plan.random("rounds").IntN(3)
 	for done := false; !done; {
 		o.Rounds++
+		time.Sleep(2 * time.Millisecond) // executions of one request are told apart by when they started, to the millisecond
 		r := &round{trial: t, number: o.Rounds, calm: o.Rounds > most, deliveries: map[string]int{}}
 		err := r.run(ctx)
-		// An Analyse may go on when its execution has ended, but is over long before the next one is: no function lives that
-		// long.
-		t.release(func(p parked) bool { return p.until != atLast || r.crashed() || p.attempt.unit == "analyse" })
-		r.analysing.Wait()
+		t.release(func(p parked) bool { return p.until == afterSuccessor || p.until == afterRound || r.crashed() })
 		t.check(fmt.Sprintf("after round %d", o.Rounds), err == nil)
 		switch {
 		case err == nil:
@@ -260,10 +259,9 @@ func (t *trial) failed(ctx context.Context, r *round, err error) {
 	if errors.Is(err, ledger.ErrNotFound) || told != nil {
 		return // it failed before it was a job, or nobody could record it
 	}
-	if err == nil && record.State == ledger.JobRunning && t.plan.late(r.number) {
-		// A known gap (docs/decisions.md, "Late stages"): one that was given up while it wrote the job's record writes it after
-		// Finish. The next run takes the job over all the same, which is what the rest of the trial checks.
-		return
+	t.goOn(afterFailure)
+	if record, err = t.ledger.inner.JobOf(ctx, r.name()); errors.Is(err, ledger.ErrNotFound) {
+		return // put by the execution before
 	}
 	if err != nil || (record.State == ledger.JobFailed && (record.Failure == nil || record.Failure.Kind == "")) || record.State == ledger.JobRunning {
 		t.violate("round %d failed with %s, and the ledger says %s %+v, error %v", r.number, name, record.State, record.Failure, err)
@@ -278,12 +276,32 @@ func (t *trial) park(a *attempt) chan struct{} {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if a.round.ending() && (p.until == afterRound || a.unit == "analyse") {
+	if a.round.ending() && p.until == afterRound {
 		close(p.release) // nobody would come to release it
 		return p.release
 	}
 	t.parked = append(t.parked, p)
 	return p.release
+}
+
+// goOn lets those go on whose moment has come, and waits until they are through.
+func (t *trial) goOn(m moment) {
+	t.mu.Lock()
+	var through []chan struct{}
+	for _, p := range t.parked {
+		if p.until == m {
+			through = append(through, p.attempt.through)
+		}
+	}
+	t.mu.Unlock()
+	t.release(func(p parked) bool { return p.until == m })
+	for _, c := range through {
+		select {
+		case <-c:
+		case <-time.After(stuck):
+			t.violate("a stage that was given up did not end within %v", stuck)
+		}
+	}
 }
 
 func (t *trial) release(which func(parked) bool) {
@@ -325,9 +343,8 @@ type round struct {
 	number int
 	calm   bool // nothing more befalls it
 
-	analysing sync.WaitGroup
-	dying     atomic.Bool
-	over      atomic.Bool
+	dying atomic.Bool
+	over  atomic.Bool
 
 	mu   sync.Mutex
 	stop context.CancelCauseFunc
@@ -512,7 +529,7 @@ var losses = []service{
 // attempt runs a stage once, and answers as its service would.
 func (r *round) attempt(ctx context.Context, u, name string, handle stage.Handler, input json.RawMessage) (json.RawMessage, error) {
 	t := r.trial
-	a := &attempt{round: r, name: name, unit: u, gone: make(chan struct{}), seen: map[string]int{}}
+	a := &attempt{round: r, name: name, unit: u, gone: make(chan struct{}), through: make(chan struct{}), seen: map[string]int{}}
 	own, stop := context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), attemptKey{}, a))
 	a.stop = stop
 	r.mu.Lock()
@@ -526,14 +543,9 @@ func (r *round) attempt(ctx context.Context, u, name string, handle stage.Handle
 		err error
 	}
 	answered := make(chan answer, 1)
-	if u == "analyse" {
-		r.analysing.Add(1)
-	}
 	t.running.Go(func() {
+		defer close(a.through)
 		defer stop(nil)
-		if u == "analyse" {
-			defer r.analysing.Done()
-		}
 		out, err := handle(own, input)
 		if err == nil && !a.isDead() {
 			t.release(func(p parked) bool {

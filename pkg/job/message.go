@@ -3,6 +3,7 @@ package job
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // The stages' inputs and outputs, as they stand in the state machine's definition.
@@ -11,6 +12,7 @@ import (
 type AnalyseInput struct {
 	Request   json.RawMessage `json:"request"`
 	Execution string          `json:"execution"` // ARN, or the local run's name
+	Started   time.Time       `json:"started"`   // when it was started, or last redriven
 }
 
 // Brief is what Analyse and Split tell the state machine: where to go, and what to map over. It stays far below the
@@ -33,9 +35,11 @@ type Items struct {
 	Count  int    `json:"count"`
 }
 
-// JobInput names a job: the input of Split.
-type JobInput struct {
-	Job string `json:"job"`
+// SplitInput names a job, and who asks.
+type SplitInput struct {
+	Job       string    `json:"job"`
+	Execution string    `json:"execution"`
+	Started   time.Time `json:"started"` // as in AnalyseInput
 }
 
 // EncodeItem names a segment: an item of the Distributed Map, and with Reason the input of Encode.

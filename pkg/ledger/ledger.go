@@ -61,6 +61,7 @@ type Job struct {
 	ID        string
 	State     JobState
 	Execution string          // the newest execution that works on it
+	Started   time.Time       // when that execution was started, or last redriven
 	Doc       json.RawMessage // what the stages need to know; written once by Analyse (or Split), read by all
 	Failure   *Failure        // set when State is JobFailed
 	Created   time.Time
@@ -100,9 +101,10 @@ var ErrConflict = errors.New("changed by another worker")
 // ErrNotFound, ErrConflict or the end of the context carry a kind of package fault. A method that changes one unit
 // gives ErrNotFound where there is none.
 type Ledger interface {
-	// PutJob creates job, or, where one of its ID exists, sets its State, Execution, Doc, Failure and Expires and
-	// keeps Created. Updated is set by the ledger, Created where it is new. ErrConflict where this very execution has
-	// brought the job to its end (done) already: who comes so late would make it run again, and nobody would end it.
+	// PutJob creates job, or, where one of its ID exists, sets its State, Execution, Started, Doc, Failure and Expires
+	// and keeps Created. Updated is set by the ledger, Created where it is new. Who was given up and comes late would
+	// make a job run that nobody ends, so it is ErrConflict where an execution that started later has the job, and where
+	// this very execution has brought it to its end: to done, or to failed and was not redriven (Started) since.
 	PutJob(ctx context.Context, job Job) error
 
 	// Job returns the job, or ErrNotFound. A job past its Expires may still be returned.

@@ -251,7 +251,13 @@ func (r *runner) run(ctx context.Context, req job.Request) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	out, err := machine.Run(ctx, asl.Execution{ID: r.name, Name: r.name, Input: input, Tasks: tasks, Items: r.items, Observe: r.history})
+	now, err := clock(ctx, r.ledger)
+	if err != nil {
+		return Report{}, err
+	}
+	out, err := machine.Run(ctx, asl.Execution{
+		ID: r.name, Name: r.name, Input: input, Tasks: tasks, Items: r.items, Observe: r.history, Now: now,
+	})
 	if err != nil {
 		return Report{}, r.fail(ctx, err)
 	}
@@ -263,6 +269,27 @@ func (r *runner) run(ctx context.Context, req job.Request) (Report, error) {
 		report.Source = info.Size()
 	}
 	return report, nil
+}
+
+// clock tells the time, but none before the newest start in the ledger: to the ledger a run that seems to have started
+// before the last one is one that was given up, and a computer's clock may be set back between the two.
+func clock(ctx context.Context, l ledger.Ledger) (func() time.Time, error) {
+	var newest time.Time
+	for j, err := range l.Jobs(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if j.Started.After(newest) {
+			newest = j.Started
+		}
+	}
+	newest = newest.Add(time.Millisecond) // the ledger's precision
+	return func() time.Time {
+		if now := time.Now(); now.After(newest) {
+			return now
+		}
+		return newest
+	}, nil
 }
 
 // machine is the definition with this process's tasks in its placeholders.

@@ -3,6 +3,7 @@ package local_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -461,6 +462,19 @@ func TestFinishedSegmentsAreNotEncodedAgain(t *testing.T) {
 			}
 		})
 		if err != nil || report.Encoded != 0 {
+			t.Errorf("encoded %d segments, error %v", report.Encoded, err)
+		}
+	})
+	t.Run("also when the clock was set back", func(t *testing.T) {
+		db, err := sql.Open("sqlite", filepath.Join(scratch, "ledger.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if _, err := db.Exec("UPDATE jobs SET started = started + 3600000"); err != nil {
+			t.Fatal(err)
+		}
+		if report, err := run(t.Context(), request(source, out, "mp4"), scratch, nil); err != nil || report.Encoded != 0 {
 			t.Errorf("encoded %d segments, error %v", report.Encoded, err)
 		}
 	})

@@ -87,7 +87,11 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 		segments = divide(j, *index)
 		j.Segments = len(segments)
 	}
-	if err := w.record(ctx, j, in.Execution); err != nil {
+	err = w.record(ctx, j, claim{in.Execution, in.Started})
+	if errors.Is(err, errNewer) {
+		err = nil // two executions of one request: this one works along, and leaves the record to the other
+	}
+	if err != nil {
 		return job.Brief{}, err
 	}
 	if err := w.Ledger.Plan(ctx, j.ID, units(j, segments), expiry(j)); err != nil {
@@ -145,18 +149,37 @@ func destined(req job.Request, path string) string {
 	return strings.TrimSuffix(req.Destination, "/") + "/" + path
 }
 
-// record writes the job to the ledger.
-func (w *Worker) record(ctx context.Context, j job.Job, execution string) error {
+// claim is by what an execution has a job.
+type claim struct {
+	execution string
+	started   time.Time
+}
+
+// record writes the job to the ledger. An error that wraps errNewer says that a newer execution is at work on it.
+func (w *Worker) record(ctx context.Context, j job.Job, by claim) error {
 	doc, err := json.Marshal(j)
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "record of job "+j.ID)
 	}
-	err = w.Ledger.PutJob(ctx, ledger.Job{ID: j.ID, State: ledger.JobRunning, Execution: execution, Doc: doc, Expires: expiry(j)})
-	if errors.Is(err, ledger.ErrConflict) {
-		return late(j.ID)
+	err = w.Ledger.PutJob(ctx, ledger.Job{
+		ID: j.ID, State: ledger.JobRunning, Execution: by.execution, Started: by.started, Doc: doc, Expires: expiry(j),
+	})
+	if !errors.Is(err, ledger.ErrConflict) {
+		return err
 	}
-	return err
+	now, err := w.Ledger.Job(ctx, j.ID)
+	switch {
+	case err != nil && !errors.Is(err, ledger.ErrNotFound):
+		return err
+	case now.State == ledger.JobDone:
+		return errors.Join(late(j.ID), w.clear(ctx, j.ID)) // given up, and overtaken by who cleared: nobody else would
+	case now.State == ledger.JobRunning && now.Execution != by.execution:
+		return errors.Join(late(j.ID), errNewer)
+	}
+	return late(j.ID)
 }
+
+var errNewer = errors.New("a newer execution of the same request is at work")
 
 // late is the error of a stage that was given up and went on after the job had come to its end, or to another execution.
 func late(id string) error {

@@ -13,14 +13,13 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/job"
-	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/plan"
 )
 
 // Split prepares a source that has no index: one sequential copy of its picture, without decoding, into stretches that
 // begin at keyframes and keep the original timestamps. The stretches' own sample tables then are the index. Memory and
 // local disk stay bounded by a stretch, whatever the source's length.
-func (w *Worker) Split(ctx context.Context, in job.JobInput) (job.Brief, error) {
+func (w *Worker) Split(ctx context.Context, in job.SplitInput) (job.Brief, error) {
 	j, err := w.load(ctx, in.Job)
 	if err != nil {
 		return job.Brief{}, err
@@ -33,12 +32,16 @@ func (w *Worker) Split(ctx context.Context, in job.JobInput) (job.Brief, error) 
 	if err != nil {
 		return job.Brief{}, err
 	}
+	by := claim{in.Execution, in.Started}
+	if record.Started.After(by.started) {
+		by = claim{record.Execution, record.Started} // a newer execution of the same request has the job
+	}
 	if !whole {
-		if err := w.split(ctx, &j, record.Execution); err != nil {
+		if err := w.split(ctx, &j, by); err != nil {
 			return job.Brief{}, fmt.Errorf("splitting %s: %w", j.Source.URL, err)
 		}
 	}
-	return w.brief(ctx, j, record.Execution)
+	return w.brief(ctx, j, by.execution)
 }
 
 // isSplit says whether an earlier Split came to its end and all it made is still there.
@@ -58,7 +61,7 @@ func (w *Worker) isSplit(ctx context.Context, j job.Job) (bool, error) {
 	return true, nil
 }
 
-func (w *Worker) split(ctx context.Context, j *job.Job, execution string) error {
+func (w *Worker) split(ctx context.Context, j *job.Job, by claim) error {
 	dir, err := os.MkdirTemp(w.Temp, "mapreel-"+j.ID+"-")
 	if err != nil {
 		return fmt.Errorf("working folder: %w", err)
@@ -109,16 +112,7 @@ func (w *Worker) split(ctx context.Context, j *job.Job, execution string) error 
 	if err := w.Ledger.Plan(ctx, j.ID, units(*j, segments), expiry(*j)); err != nil {
 		return err
 	}
-	record, err := w.Ledger.Job(ctx, j.ID)
-	switch {
-	case err != nil:
-		return err
-	case record.State == ledger.JobDone:
-		return errors.Join(late(j.ID), w.clear(ctx, j.ID)) // given up, and overtaken by who cleared: nobody else would
-	case record.Execution != execution:
-		return late(j.ID)
-	}
-	return w.record(ctx, *j, execution)
+	return w.record(ctx, *j, by)
 }
 
 // jumps is how a source whose clock jumps is read for one of its streams, or for what is neither picture nor sound (-1); nil

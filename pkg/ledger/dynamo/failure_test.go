@@ -360,7 +360,7 @@ func TestEveryItemExpires(t *testing.T) {
 	must(t, l.Plan(t.Context(), "j", plan("u"), early)) // never shorter
 	expire(late)
 
-	job.Expires = time.Time{}
+	job.Expires, job.Started = time.Time{}, time.Now() // redriven
 	must(t, l.PutJob(t.Context(), job))
 	must(t, l.Plan(t.Context(), "j", plan("u"), time.Time{}))
 	expire(time.Time{})

@@ -29,13 +29,16 @@ func (l *Ledger) putJob(ctx context.Context, job ledger.Job) error {
 	c.set("updated", now)
 	c.set("state", text(string(job.State)))
 	c.set("execution", text(job.Execution))
+	c.set("started", number(millis(job.Started)))
 	c.setDocument("doc", job.Doc)
 	c.setExpiry(expiry(job.Expires))
 	if err := c.setFailure(job.Failure); err != nil {
 		return err
 	}
-	c.condition = "NOT (" + c.name("state") + " = " + c.value(text(string(ledger.JobDone))) +
-		" AND " + c.name("execution") + " = " + c.value(text(job.Execution)) + ")"
+	state, execution, started, at := c.name("state"), c.name("execution"), c.name("started"), c.value(number(millis(job.Started)))
+	c.condition = fmt.Sprintf("(attribute_not_exists(%s) OR %s <= %s) AND NOT (%s = %s AND (%s = %s OR %s = %s AND %s = %s))",
+		started, started, at, execution, c.value(text(job.Execution)), state, c.value(text(string(ledger.JobDone))),
+		state, c.value(text(string(ledger.JobFailed))), started, at)
 	stored, err := l.update(ctx, jobKey(job.ID), c)
 	if isRefused(err) {
 		return ledger.ErrConflict
@@ -83,7 +86,8 @@ func (l *Ledger) job(ctx context.Context, id string) (ledger.Job, error) {
 func jobFrom(id string, i item) (ledger.Job, error) {
 	failure, err := i.failure()
 	return ledger.Job{
-		ID: id, State: ledger.JobState(i.text("state")), Execution: i.text("execution"), Doc: i.document("doc"),
+		ID: id, State: ledger.JobState(i.text("state")), Execution: i.text("execution"), Started: i.millis("started"),
+		Doc:     i.document("doc"),
 		Failure: failure, Created: i.millis("created"), Updated: i.millis("updated"), Expires: i.expires(),
 	}, err
 }

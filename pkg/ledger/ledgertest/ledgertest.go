@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		"a job is kept as it was put":                           testPutJob,
 		"a job is found by its newest execution":                testJobOf,
 		"EndJob is the newest execution's, and done stays done": testEndJob,
+		"PutJob of who comes late undoes nothing":               testLatePutJob,
 		"Jobs yields every job":                                 testJobs,
 		"Plan keeps what exists":                                testPlan,
 		"an attempt begins, fails, begins again and completes":  testAttempts,
@@ -60,7 +61,8 @@ func testPutJob(t *testing.T, l ledger.Ledger) {
 	before := time.Now().Truncate(time.Millisecond)
 	want := ledger.Job{
 		ID: "job1", State: ledger.JobRunning, Execution: "arn:aws:states:eu-west-1:1:execution:m:1",
-		Doc: json.RawMessage(`{"a": [1, 2.50, "ü"]}`), Expires: soon(),
+		Started: time.Now().Truncate(time.Millisecond),
+		Doc:     json.RawMessage(`{"a": [1, 2.50, "ü"]}`), Expires: soon(),
 	}
 	must(t, l.PutJob(t.Context(), want))
 	first, err := l.Job(t.Context(), "job1")
@@ -72,7 +74,7 @@ func testPutJob(t *testing.T, l ledger.Ledger) {
 
 	time.Sleep(2 * time.Millisecond)
 	want = ledger.Job{
-		ID: "job1", State: ledger.JobFailed, Execution: "2", Expires: soon().Add(time.Hour),
+		ID: "job1", State: ledger.JobFailed, Execution: "2", Started: want.Started.Add(time.Millisecond), Expires: soon().Add(time.Hour),
 		Failure: &ledger.Failure{Kind: "Corrupt", Message: "line\nand \"quotes\""},
 	}
 	must(t, l.PutJob(t.Context(), want))
@@ -158,6 +160,47 @@ func testEndJob(t *testing.T, l ledger.Ledger) {
 		t.Errorf("the execution's job: %+v, %v", job, err)
 	}
 	must(t, l.PutJob(t.Context(), ledger.Job{ID: "a", State: ledger.JobRunning, Execution: "e3", Expires: early})) // asked for anew
+}
+
+func testLatePutJob(t *testing.T, l ledger.Ledger) {
+	start := time.Now().Truncate(time.Millisecond)
+	later, latest := start.Add(time.Millisecond), start.Add(time.Hour)
+	failure := &ledger.Failure{Kind: "Internal", Message: "x"}
+	put := func(execution string, started time.Time, want error) {
+		t.Helper()
+		before, err := l.Job(t.Context(), "a")
+		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+			t.Fatal(err)
+		}
+		is(t, l.PutJob(t.Context(), ledger.Job{ID: "a", State: ledger.JobRunning, Execution: execution, Started: started, Expires: soon()}), want)
+		after, err := l.Job(t.Context(), "a")
+		must(t, err)
+		if want != nil {
+			same(t, before, after)
+		} else if after.State != ledger.JobRunning || after.Execution != execution || !after.Started.Equal(started) || after.Failure != nil {
+			t.Errorf("put by %s of %v, and the ledger says %+v", execution, started, after)
+		}
+	}
+	end := func(execution string, state ledger.JobState, f *ledger.Failure) {
+		t.Helper()
+		must(t, l.EndJob(t.Context(), "a", execution, state, f, soon()))
+	}
+	put("e1", start, nil)
+	put("e1", start, nil) // its Split, or an Analyse again
+	end("e1", ledger.JobFailed, failure)
+	put("e1", start, ledger.ErrConflict) // given up before the failure, and late
+	put("e1", later, nil)                // redriven
+	put("e1", start, ledger.ErrConflict) // late, when it was redriven
+	end("e1", ledger.JobFailed, failure)
+	put("e1", later, ledger.ErrConflict)
+	put("e2", later, nil) // asked for anew, within a millisecond
+	put("e3", latest, nil)
+	put("e2", later, ledger.ErrConflict) // late, when another is at work
+	end("e3", ledger.JobDone, nil)
+	put("e2", later, ledger.ErrConflict) // or was
+	put("e3", latest, ledger.ErrConflict)
+	put("e3", latest.Add(time.Hour), ledger.ErrConflict) // what is done is not redriven
+	put("e4", latest.Add(time.Hour), nil)
 }
 
 func testJobs(t *testing.T, l ledger.Ledger) {

@@ -51,12 +51,18 @@ func testModel(t *testing.T, l ledger.Ledger) {
 			"": func(rt *rapid.T) {}, // each call's answer is compared; reading all back each time would take minutes
 			"PutJob": func(rt *rapid.T) {
 				j := ledger.Job{ID: job(rt), State: ledger.JobRunning, Execution: execution(rt), Doc: doc(rt), Expires: soon()}
+				j.Started = time.UnixMilli(int64(rapid.IntRange(0, 5).Draw(rt, "started"))).UTC()
+				if j.Started.UnixMilli() == 0 {
+					j.Started = time.Time{} // of an execution that told none
+				}
 				if slices.ContainsFunc(slices.Collect(maps.Values(m.jobs)), func(other ledger.Job) bool {
 					return other.ID != j.ID && other.Execution == j.Execution
 				}) {
 					rt.Skip("an execution works on one job")
 				}
-				if old, ok := m.jobs[j.ID]; ok && old.State == ledger.JobDone && old.Execution == j.Execution {
+				old, ok := m.jobs[j.ID]
+				ended := old.State == ledger.JobDone || old.State == ledger.JobFailed && old.Started.Equal(j.Started)
+				if ok && (old.Started.After(j.Started) || old.Execution == j.Execution && ended) {
 					check(rt, l.PutJob(ctx, j), ledger.ErrConflict)
 					return
 				}

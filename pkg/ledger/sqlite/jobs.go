@@ -14,7 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger"
 )
 
-const jobColumns = "id, state, execution, doc, failure, created, updated, expires"
+const jobColumns = "id, state, execution, started, doc, failure, created, updated, expires"
 
 // PutJob creates job, or sets all but Created of the one that exists.
 func (l *Ledger) PutJob(ctx context.Context, job ledger.Job) error {
@@ -24,11 +24,12 @@ func (l *Ledger) PutJob(ctx context.Context, job ledger.Job) error {
 	}
 	now := millis(time.Now())
 	put, err := l.write.ExecContext(ctx, `
-		INSERT INTO jobs (`+jobColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET state = excluded.state, execution = excluded.execution, doc = excluded.doc,
-			failure = excluded.failure, updated = excluded.updated, expires = excluded.expires
-			WHERE NOT (state = 'done' AND execution = excluded.execution)`,
-		job.ID, job.State, job.Execution, text(job.Doc), failure, now, now, expiry(job.Expires))
+		INSERT INTO jobs (`+jobColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET state = excluded.state, execution = excluded.execution, started = excluded.started,
+			doc = excluded.doc, failure = excluded.failure, updated = excluded.updated, expires = excluded.expires
+			WHERE started <= excluded.started AND NOT (execution = excluded.execution AND
+				(state = 'done' OR state = 'failed' AND started = excluded.started))`,
+		job.ID, job.State, job.Execution, millis(job.Started), text(job.Doc), failure, now, now, expiry(job.Expires))
 	if err == nil {
 		var n int64
 		if n, err = put.RowsAffected(); err == nil && n == 0 {
@@ -146,18 +147,18 @@ type scanner interface{ Scan(dest ...any) error }
 
 func scanJob(row scanner) (ledger.Job, error) {
 	var (
-		job                       ledger.Job
-		doc, failure              sql.NullString
-		created, updated, expires int64
+		job                                ledger.Job
+		doc, failure                       sql.NullString
+		started, created, updated, expires int64
 	)
-	err := row.Scan(&job.ID, &job.State, &job.Execution, &doc, &failure, &created, &updated, &expires)
+	err := row.Scan(&job.ID, &job.State, &job.Execution, &started, &doc, &failure, &created, &updated, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ledger.Job{}, ledger.ErrNotFound
 	}
 	if err != nil {
 		return ledger.Job{}, err
 	}
-	job.Doc = fromText(doc)
+	job.Doc, job.Started = fromText(doc), fromMillis(started)
 	job.Created, job.Updated, job.Expires = fromMillis(created), fromMillis(updated), fromExpiry(expires)
 	job.Failure, err = parseFailure(failure)
 	return job, err

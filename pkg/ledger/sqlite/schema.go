@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"modernc.org/sqlite"
@@ -15,14 +16,15 @@ import (
 
 // version is the schema's, kept in the file's user_version. A change of the schema makes it one higher and adds a step
 // to prepare.
-const version = 1
+const version = 2
 
-// schema is version 1. Times are milliseconds since 1970 (0: none), expires is in seconds, documents are JSON.
+// schema is version 2. Times are milliseconds since 1970 (0: none), expires is in seconds, documents are JSON.
 const schema = `
 CREATE TABLE jobs (
 	id        TEXT PRIMARY KEY,
 	state     TEXT NOT NULL,
 	execution TEXT NOT NULL,
+	started   INTEGER NOT NULL, -- of that execution
 	doc       TEXT,
 	failure   TEXT,
 	created   INTEGER NOT NULL,
@@ -47,8 +49,13 @@ CREATE TABLE units (
 	PRIMARY KEY (job, id)
 ) WITHOUT ROWID;
 CREATE INDEX units_by_state ON units (job, id, state);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 `
+
+// steps lead from a version to the next: the first from 1 to 2.
+var steps = []string{
+	"ALTER TABLE jobs ADD COLUMN started INTEGER NOT NULL DEFAULT 0; PRAGMA user_version = 2;",
+}
 
 // prepare brings the file to WAL mode and to the current schema.
 func (l *Ledger) prepare(ctx context.Context) error {
@@ -91,11 +98,14 @@ func migrate(ctx context.Context, tx *sql.Tx) error {
 			What: fmt.Sprintf("the ledger has schema version %d, this mapreel knows %d", found, version),
 			Hint: "use the newer mapreel that made it, or another scratch folder",
 		}
-	case tables > 0:
+	case found == 0 && tables > 0:
 		return &fault.Error{
 			Kind: fault.Corrupt, What: "the file is a database of something else",
 			Hint: "move it away, or choose another scratch folder",
 		}
+	case found > 0:
+		_, err := tx.ExecContext(ctx, strings.Join(steps[found-1:], "\n"))
+		return err
 	}
 	_, err := tx.ExecContext(ctx, schema)
 	return err

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -281,6 +282,46 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	}
 	if _, err := sqlite.Open(t.Context(), path); fault.KindOf(err) != fault.Unsupported || fault.HintOf(err) == "" {
 		t.Errorf("got %v of kind %s, want Unsupported with a hint", err, fault.KindOf(err))
+	}
+}
+
+func TestOlderSchemaIsBroughtUpToDate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	if err := execute(path, `
+		CREATE TABLE jobs (
+			id TEXT PRIMARY KEY, state TEXT NOT NULL, execution TEXT NOT NULL, doc TEXT, failure TEXT,
+			created INTEGER NOT NULL, updated INTEGER NOT NULL, expires INTEGER NOT NULL
+		) WITHOUT ROWID;
+		CREATE TABLE units (
+			job TEXT NOT NULL, id TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL, begun INTEGER NOT NULL,
+			owner TEXT NOT NULL, lease INTEGER NOT NULL, spec TEXT, facts TEXT, failure TEXT,
+			updated INTEGER NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (job, id)
+		) WITHOUT ROWID;
+		INSERT INTO jobs VALUES ('j', 'failed', 'e', '{"a":1}', NULL, 1000, 2000, 4000000000);
+		PRAGMA user_version = 1;`); err != nil {
+		t.Fatal(err)
+	}
+	want := ledger.Job{
+		ID: "j", State: ledger.JobFailed, Execution: "e", Doc: json.RawMessage(`{"a":1}`),
+		Created: time.UnixMilli(1000).UTC(), Updated: time.UnixMilli(2000).UTC(),
+		Expires: time.Unix(4000000000, 0).UTC(),
+	}
+	for range 2 { // and it stays so
+		l := open(t, path)
+		if got, err := l.Job(t.Context(), "j"); err != nil || !cmp.Equal(want, got) {
+			t.Fatalf("error %v, (-want +got):\n%s", err, cmp.Diff(want, got))
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := open(t, path)
+	now := time.Now().Truncate(time.Millisecond).UTC()
+	if err := l.PutJob(t.Context(), ledger.Job{ID: "j", State: ledger.JobRunning, Execution: "e2", Started: now}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := l.Job(t.Context(), "j"); err != nil || !got.Started.Equal(now) {
+		t.Errorf("got %+v, %v, want one started at %v", got, err, now)
 	}
 }
 
