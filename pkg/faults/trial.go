@@ -255,14 +255,12 @@ func (t *trial) failed(ctx context.Context, r *round, err error) {
 	for n := 0; told != nil && n < 3; n++ { // EventBridge and Lambda try an asynchronous call three times
 		_, told = r.attempt(ctx, "finish", fmt.Sprintf("failure, delivery %d", n), t.worker.Handlers()["finish"], in)
 	}
-	record, err := t.ledger.inner.JobOf(ctx, r.name())
+	_, err = t.ledger.inner.JobOf(ctx, r.name())
 	if errors.Is(err, ledger.ErrNotFound) || told != nil {
 		return // it failed before it was a job, or nobody could record it
 	}
 	t.goOn(afterFailure)
-	if record, err = t.ledger.inner.JobOf(ctx, r.name()); errors.Is(err, ledger.ErrNotFound) {
-		return // put by the execution before
-	}
+	record, err := t.ledger.inner.JobOf(ctx, r.name())
 	if err != nil || (record.State == ledger.JobFailed && (record.Failure == nil || record.Failure.Kind == "")) || record.State == ledger.JobRunning {
 		t.violate("round %d failed with %s, and the ledger says %s %+v, error %v", r.number, name, record.State, record.Failure, err)
 	}

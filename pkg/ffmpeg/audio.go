@@ -71,7 +71,7 @@ func AudioArgs(a Audio) []string {
 	if a.Seek != nil && *a.Seek > 0 {
 		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", seconds(*a.Seek+int64(a.Input.Late)*1_000_000))
 	}
-	args = append(args, "-threads", threads)
+	args = append(append(args, bounds()...), "-threads", threads)
 	args = append(args, a.Input.options()...)
 	args = append(args, "-i", a.Input.url(), "-map", fmt.Sprintf("0:%d", a.Stream),
 		"-map_metadata", "-1", "-map_chapters", "-1", "-vn", "-sn", "-dn")
@@ -83,7 +83,7 @@ func AudioArgs(a Audio) []string {
 		args = append(args, "-use_editlist", "0", "-movflags", "delay_moov+default_base_moof+frag_discont",
 			"-frag_duration", strconv.Itoa(audioFragment))
 	}
-	args = append(args, "-f", a.Muxer, fileURL(a.Path))
+	args = append(args, "-f", word(a.Muxer), fileURL(a.Path))
 	if l := a.Listen; l != nil {
 		args = append(args, "-map", fmt.Sprintf("0:%d", a.Stream), "-map_metadata", "-1", "-map_chapters", "-1",
 			"-af", a.filters(a.rate(), &l.Start, &l.End), "-c:a", "pcm_s16le", "-ac", strconv.Itoa(l.Channels), "-f", "s16le", "pipe:3")
@@ -118,7 +118,7 @@ func (a Audio) codecOptions() []string {
 	}
 	encoder, ok := AudioEncoder(a.Codec)
 	if !ok {
-		encoder = a.Codec // ffmpeg will say that it does not know it
+		encoder = word(a.Codec) // ffmpeg will say that it does not know it
 	}
 	args := []string{"-af", a.filters(a.rate(), a.Start, a.End), "-c:a", encoder}
 	if a.Bitrate > 0 {

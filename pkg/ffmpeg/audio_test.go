@@ -23,7 +23,7 @@ func TestAudioArgsAreExactlyThese(t *testing.T) {
 		{
 			"a copy",
 			Audio{Input: Input{Location: "/in/a.mkv", Demuxer: "matroska"}, Stream: 2, Codec: "copy", Threads: 2, Muxer: "mp4", Path: "/s/a.mp4"},
-			head + "-threads 2 -protocol_whitelist file -f matroska -i file:/in/a.mkv -map 0:2 " + mapped +
+			head + limited + " -threads 2 -protocol_whitelist file -f matroska -i file:/in/a.mkv -map 0:2 " + mapped +
 				"-c:a copy -copytb 1 -strict experimental" + tail + mp4 + "file:/s/a.mp4",
 		},
 		{
@@ -32,7 +32,7 @@ func TestAudioArgsAreExactlyThese(t *testing.T) {
 				Input: Input{Location: "http://127.0.0.1:9/a.mp4", Demuxer: "mov"}, Stream: 1, Codec: "aac", Bitrate: 160_000, Channels: 2,
 				SampleRate: 48000, Seek: &seek, Start: &start, End: &end, Muxer: "mp4", Path: "a.mp4",
 			},
-			head + "-noaccurate_seek -seek_timestamp 1 -ss 9.000000 -threads 1 -protocol_whitelist http,tcp -reconnect 1 " +
+			head + "-noaccurate_seek -seek_timestamp 1 -ss 9.000000 " + limited + " -threads 1 -protocol_whitelist http,tcp -reconnect 1 " +
 				"-reconnect_on_network_error 1 -reconnect_on_http_error 5xx -reconnect_delay_max 4 -rw_timeout 30000000 " +
 				"-f mov -i http://127.0.0.1:9/a.mp4 -map 0:1 " + mapped +
 				"-af aresample=48000:async=1:min_hard_comp=0.005,aformat=channel_layouts=mono|stereo|3.0|4.0|5.0|5.1|7.1(wide),atrim=start_pts=480000:end_pts=960000 " +
@@ -41,7 +41,7 @@ func TestAudioArgsAreExactlyThese(t *testing.T) {
 		{
 			"Opus for Matroska",
 			Audio{Input: Input{Location: "/a.ts", Demuxer: "mpegts"}, Codec: "opus", Bitrate: 96_000, Muxer: "matroska", Path: "a.mka"},
-			head + "-threads 1 -protocol_whitelist file -f mpegts -i file:/a.ts -map 0:0 " + mapped +
+			head + limited + " -threads 1 -protocol_whitelist file -f mpegts -i file:/a.ts -map 0:0 " + mapped +
 				"-af aresample=48000:async=1:min_hard_comp=0.005,aformat=channel_layouts=mono|stereo|3.0|quad|5.0|5.1|6.1|7.1 -c:a libopus -b:a 96000" +
 				tail + "-f matroska file:a.mka",
 		},

@@ -127,6 +127,8 @@ func TestFailuresAreExplainedFromTheTail(t *testing.T) {
 			"https://b/k?X-Amz-Signature=s: Server returned 5XX Server Error reply", fault.Transient,
 		},
 		{"[tcp @ 0x1] Connection to tcp://1.2.3.4:443 failed: Connection timed out\nhttps://b/k: Connection timed out\n", "https://b/k: Connection timed out", fault.Transient},
+		{"file:/a/film.mkv: End of file\n", "file:/a/film.mkv: End of file", fault.Corrupt},
+		{"https://b/k: End of file\n", "https://b/k: End of file", fault.Transient},
 		{"https://b/k: Connection reset by peer\n", "https://b/k: Connection reset by peer", fault.Transient},
 		{"[tls @ 0x1] The certificate's issuer is unknown\nhttps://b/k: Input/output error", "The certificate's issuer is unknown", fault.Invalid},
 		{"[h264_nvenc @ 0x2] Cannot load libcuda.so.1\nConversion failed!\n", "Cannot load libcuda.so.1", fault.Unsupported},

@@ -73,14 +73,14 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 	}{
 		"video": {
 			func() any { return video() }, func(v any) []string { return VideoArgs(*v.(*Video)) },
-			[]string{".Input.Location", ".Input.Demuxer", ".Renditions.Codec", ".Renditions.Preset", ".Renditions.Path"},
+			[]string{".Input.Location", ".Input.Demuxer", ".Renditions.Preset", ".Renditions.Path"},
 		},
 		"audio": {
 			func() any {
 				return &Audio{Input: in(), Codec: "aac", SourceCodec: "aac", Muxer: "mp4", Path: "/out", Listen: &Listen{Channels: 2}, Grid: new(int64(0)), First: new(int64(0)), Start: new(int64(0))}
 			},
 			func(v any) []string { return AudioArgs(*v.(*Audio)) },
-			[]string{".Input.Location", ".Input.Demuxer", ".Codec", ".Muxer", ".Path"},
+			[]string{".Input.Location", ".Input.Demuxer", ".Path"},
 		},
 		"pictures": {
 			func() any { return &Pictures{Input: in(), Timebase: tb, Width: 16, Height: 16, PixelFormat: "yuv420p"} },
@@ -97,7 +97,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 				return &Texts{Input: in(), Tracks: []Text{{Codec: "subrip", Muxer: "matroska", Path: "/out"}}, Cover: &Copied{Path: "/c"}, Attached: []Copied{{Path: "/a"}}}
 			},
 			func(v any) []string { return TextArgs(*v.(*Texts)) },
-			[]string{".Input.Location", ".Input.Demuxer", ".Tracks.Codec", ".Tracks.Muxer", ".Tracks.Path", ".Cover.Path", ".Attached.Path"},
+			[]string{".Input.Location", ".Input.Demuxer", ".Tracks.Path", ".Cover.Path", ".Attached.Path"},
 		},
 		"remux": {
 			func() any {
@@ -108,8 +108,8 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 			},
 			func(v any) []string { return RemuxArgs(*v.(*Remux)) },
 			[]string{
-				".Inputs.Input.Location", ".Inputs.Input.Demuxer", ".Inputs.Streams.Codec", ".Inputs.Streams.Language", ".Inputs.Streams.Title",
-				".Tags.Value", ".Chapters", ".Attached.Path", ".Attached.Name", ".Attached.MIME", ".Muxer", ".Path",
+				".Inputs.Input.Location", ".Inputs.Input.Demuxer", ".Inputs.Streams.Language", ".Inputs.Streams.Title",
+				".Tags.Value", ".Chapters", ".Attached.Path", ".Attached.Name", ".Attached.MIME", ".Path",
 			},
 		},
 	} {
@@ -147,10 +147,42 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 						t.Errorf("%s%s = %q does not stand at the end of the argument %q", name, field, text, arg)
 					}
 				}
-				if slices.Contains(c.free, field) && len(args) != len(clean) && !strings.HasSuffix(field, ".Codec") && field != ".Muxer" && field != ".Tracks.Muxer" {
+				if slices.Contains(c.free, field) && len(args) != len(clean) {
 					t.Errorf("%s%s = %q makes %d arguments of %d", name, field, text, len(args), len(clean))
 				}
 			}
+		}
+	}
+}
+
+// Whoever opens a source bounds what it may claim, before it is opened.
+func TestEveryInputIsBounded(t *testing.T) {
+	in := Input{Location: "/in", Demuxer: "mov"}
+	for name, args := range map[string][]string{
+		"video":    VideoArgs(Video{Input: in, Timebase: Rational{1, 25}}),
+		"audio":    AudioArgs(Audio{Input: in, Codec: "copy", Muxer: "mp4", Path: "/out"}),
+		"pictures": PicturesArgs(Pictures{Input: in, Timebase: Rational{1, 25}, Width: 16, Height: 16, PixelFormat: "yuv420p"}),
+		"split":    SplitArgs(Split{Input: in, Timebase: Rational{1, 25}, Seconds: 2}),
+		"text":     TextArgs(Texts{Input: in, Cover: &Copied{Path: "/c"}}),
+		"remux":    RemuxArgs(Remux{Inputs: []RemuxInput{{Input: in}, {Input: in}}, Chapters: "/c", Muxer: "webm", Path: "/out"}),
+	} {
+		inputs := 0
+		for len(args) > 0 {
+			n := slices.Index(args, "-i")
+			if n < 0 {
+				break
+			}
+			before := strings.Join(args[:n], " ")
+			if args[n-1] != "ffmetadata" { // a text of our own
+				inputs++
+				if !strings.Contains(before, limited) {
+					t.Errorf("%s opens an input after %q", name, before)
+				}
+			}
+			args = args[n+1:]
+		}
+		if want := map[bool]int{false: 1, true: 2}[name == "remux"]; inputs != want {
+			t.Errorf("%s opens %d inputs, want %d", name, inputs, want)
 		}
 	}
 }

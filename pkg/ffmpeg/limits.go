@@ -34,8 +34,10 @@ func bounds() []string {
 }
 
 // probeLimits bound ffprobe: it holds the sample tables of a film of days, and some of the largest pictures; it reads and
-// decodes a few seconds at most, and writes no file; what stands for it, a script around it, may write a small one.
-var probeLimits = Limits{Memory: 4 << 30, CPU: 2 * probeTime, FileSize: 64 << 20}
+// decodes a few seconds at most, and writes no file; what stands for it, a script around it, may write a small one. A
+// minute of computing is no network's fault, so it is over before probeTime is and nobody tries again: gigabytes of zeros
+// behind a sound head, in which a demuxer looks for more.
+var probeLimits = Limits{Memory: 4 << 30, CPU: probeTime / 2, FileSize: 64 << 20}
 
 // Memory is a generous bound of the private memory that encoding v takes: for each rendition what the encoders keep of
 // pictures at their slowest presets, besides the decoder's. 0, no bound, on a GPU, whose driver maps all of its memory.

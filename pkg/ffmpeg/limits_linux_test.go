@@ -2,7 +2,6 @@ package ffmpeg
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -95,49 +94,6 @@ func TestAProgramInheritsNothing(t *testing.T) {
 	}
 	if pipe.String() != "piped\n" || !strings.Contains(out.String(), "PATH=") {
 		t.Errorf("descriptor 3 carried %q, the environment is\n%s", pipe.String(), out.String())
-	}
-}
-
-// bomb makes a film of one tiny JPEG that claims to be a picture of that size.
-func bomb(t *testing.T, width, height uint16) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "bomb.avi")
-	sh(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=16x16:rate=25:duration=0.4", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", file)
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	frame := []byte{0xff, 0xc0, 0, 17, 8, 0, 16, 0, 16} // SOF0: ITU-T T.81, B.2.2
-	claim := append([]byte{0xff, 0xc0, 0, 17, 8}, binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, height), width)...)
-	if !bytes.Contains(data, frame) {
-		t.Fatal("no JPEG of 16 x 16 in the clip")
-	}
-	if err := os.WriteFile(file, bytes.ReplaceAll(data, frame, claim), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-// A picture that claims to be huge is never decoded, however the file came through the probe.
-func TestAHugePictureIsNotDecoded(t *testing.T) {
-	tools := found(t)
-	for _, size := range [][2]uint16{{30000, 30000}, {16000, 16000}} { // ffmpeg itself takes up to 268 million pixels
-		in := Input{Location: bomb(t, size[0], size[1]), Demuxer: "avi"}
-		args := VideoArgs(Video{
-			Input: in, Timebase: Rational{1, 25}, Threads: 1,
-			Renditions: []Rendition{{Codec: "h264", CRF: 30, Preset: "ultrafast", Width: 16, Path: filepath.Join(t.TempDir(), "out.mp4")}},
-		})
-		usage, err := Run(t.Context(), tools.FFmpeg, args, RunOptions{Pipe: &FrameLog{}})
-		if kind := fault.KindOf(err); kind != fault.Unsupported && kind != fault.Corrupt {
-			t.Errorf("%v: error %v of kind %s, want a refusal", size, err, kind)
-		}
-		if usage.MaxRSS > 200<<20 {
-			t.Errorf("%v: ffmpeg took %d MiB", size, usage.MaxRSS>>20)
-		}
-		media, err := Probe(t.Context(), tools, in)
-		if err == nil {
-			t.Logf("%v: the probe says %d x %d", size, media.Streams[0].Width, media.Streams[0].Height)
-		}
 	}
 }
 

@@ -53,7 +53,7 @@ func RemuxArgs(r Remux) []string {
 		"-hide_banner", "-nostdin", "-loglevel", "warning", "-y", "-progress", "pipe:1", "-nostats", "-copyts",
 	}
 	for _, in := range r.Inputs {
-		args = append(args, in.Input.options()...)
+		args = append(append(args, bounds()...), in.Input.options()...)
 		args = append(args, "-i", in.Input.url())
 	}
 	chapters := "-1"
@@ -83,7 +83,7 @@ func RemuxArgs(r Remux) []string {
 	// subtitles are rare, and what waited for the next one would fill the memory; they are read ahead of their time.
 	args = append(args, "-fflags", "+bitexact", "-max_interleave_delta", r.patience())
 	// The index stands in front, so that a player can seek before it has the whole file.
-	return append(args, "-cues_to_front", "1", "-f", r.Muxer, fileURL(r.Path))
+	return append(args, "-cues_to_front", "1", "-f", word(r.Muxer), fileURL(r.Path))
 }
 
 // textPatience is how long, in microseconds of media, the muxer waits for the next subtitle.
@@ -101,7 +101,7 @@ func (r Remux) patience() string {
 func (s RemuxStream) options(out int) []string {
 	var args []string
 	if s.Codec != "" {
-		args = append(args, fmt.Sprintf("-c:%d", out), s.Codec)
+		args = append(args, fmt.Sprintf("-c:%d", out), word(s.Codec))
 	}
 	if s.Language != "" {
 		args = append(args, fmt.Sprintf("-metadata:s:%d", out), "language="+s.Language)

@@ -22,9 +22,9 @@ func TestRemuxArgsAreExactlyThese(t *testing.T) {
 		Tags: []Tag{{"title", "Film"}}, Chapters: "/s/chapters", Attached: []Attachment{{"/s/0", "a.ttf", "font/ttf"}}, Muxer: "matroska", Path: "/out/film.mkv",
 	})
 	want := strings.Fields("-hide_banner -nostdin -loglevel warning -y -progress pipe:1 -nostats -copyts " +
-		"-protocol_whitelist file -f mov -i file:/s/video.mp4 " +
-		"-protocol_whitelist file -itsoffset -10 -f mov -i file:/s/audio.mp4 " +
-		"-protocol_whitelist file -f mov -i file:/in/film.mp4 " +
+		limited + " -protocol_whitelist file -f mov -i file:/s/video.mp4 " +
+		limited + " -protocol_whitelist file -itsoffset -10 -f mov -i file:/s/audio.mp4 " +
+		limited + " -protocol_whitelist file -f mov -i file:/in/film.mp4 " +
 		"-protocol_whitelist file -f ffmetadata -i file:/s/chapters " +
 		"-map_metadata:g -1 -map_metadata:s -1 -map_chapters 3 -c copy -map 0:0 -disposition:0 +default " +
 		"-map 1:0 -metadata:s:1 language=deu -metadata:s:1 TITLE -bsf:1 noise=drop='lt(pts*tb,-0.042500)' -disposition:1 +forced " +

@@ -76,7 +76,7 @@ func SplitArgs(s Split) []string {
 	if sparseTimes(s.Input.Demuxer) {
 		args = append(args, "-fflags", "+genpts")
 	}
-	args = append(args, s.Input.options()...)
+	args = append(append(args, bounds()...), s.Input.options()...)
 	piece := []string{
 		"movflags=empty_moov+default_base_moof+frag_discont+frag_keyframe",
 		"video_track_timescale=" + strconv.FormatInt(s.Timebase.Den, 10),

@@ -57,11 +57,11 @@ func TextArgs(t Texts) []string {
 	for _, a := range t.Attached {
 		args = append(args, fmt.Sprintf("-dump_attachment:%d", a.Stream), fileURL(a.Path))
 	}
-	args = append(args, t.Input.options()...)
+	args = append(append(args, bounds()...), t.Input.options()...)
 	args = append(args, "-i", t.Input.url())
 	for _, track := range t.Tracks {
 		common := []string{
-			"-map", fmt.Sprintf("0:%d", track.Stream), "-c", track.Codec, "-map_metadata", "-1", "-map_chapters", "-1",
+			"-map", fmt.Sprintf("0:%d", track.Stream), "-c", word(track.Codec), "-map_metadata", "-1", "-map_chapters", "-1",
 			"-fflags", "+bitexact", "-avoid_negative_ts", "disabled",
 		}
 		output := func(path string, options ...string) {
@@ -74,7 +74,7 @@ func TextArgs(t Texts) []string {
 			output(track.Data(), "-f", "data")
 			continue
 		}
-		output(track.Path, "-bsf:s", afterOrigin, "-f", track.Muxer)
+		output(track.Path, "-bsf:s", afterOrigin, "-f", word(track.Muxer))
 		output(track.Log(), "-bsf:s", afterOrigin, "-f", "framecrc")
 	}
 	if t.Cover != nil {

@@ -22,7 +22,7 @@ func TestTextArgsAreExactlyThese(t *testing.T) {
 	})
 	common := " -map_metadata -1 -map_chapters -1 -fflags +bitexact -avoid_negative_ts disabled "
 	want := strings.Fields("-hide_banner -nostdin -loglevel warning -y -progress pipe:1 -nostats -copyts " +
-		"-dump_attachment:4 file:/t/a0 -protocol_whitelist file -itsoffset -23000us -f matroska -i file:/in/film.mkv " +
+		"-dump_attachment:4 file:/t/a0 " + limited + " -protocol_whitelist file -itsoffset -23000us -f matroska -i file:/in/film.mkv " +
 		"-map 0:2 -c mov_text" + common + "-output_ts_offset 10 -movflags delay_moov+default_base_moof -f mp4 file:/t/0 " +
 		"-map 0:2 -c mov_text" + common + "-f framecrc file:/t/0.log " +
 		"-map 0:2 -c mov_text" + common + "-f data file:/t/0.data " +

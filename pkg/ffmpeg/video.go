@@ -385,12 +385,21 @@ func declared(word string) bool {
 	return filterWord.MatchString(word)
 }
 
+// word is what may stand as the name of a codec or a format. Anything that is no such name becomes "unknown", which ffmpeg
+// will say that it does not know.
+func word(name string) string {
+	if filterWord.MatchString(name) {
+		return name
+	}
+	return "unknown"
+}
+
 // encoderOptions are the options of the encoder. Threads are fixed, because x264, x265 and libvpx encode differently
 // with another number of them, and ask the machine for one if not told.
 func (r Rendition) encoderOptions(threads int, s seam) []string {
 	encoder, ok := Encoder(r.Codec, r.GPU)
 	if !ok {
-		encoder = r.Codec // ffmpeg will say that it does not know it
+		encoder = word(r.Codec) // ffmpeg will say that it does not know it
 	}
 	n := strconv.Itoa(threads)
 	args := []string{"-c:v", encoder}

@@ -2,6 +2,7 @@ package isobmff
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -139,11 +140,19 @@ func readTrak(w *window, trak box, movieScale uint32, fragmented bool) (TrackInd
 	var track TrackIndex
 	var edits []edit
 	var t tables
+	var elsewhere bool
 	var visit func(b box) error
 	visit = func(b box) error {
 		switch b.kind {
-		case "edts", "mdia", "minf", "stbl":
+		case "edts", "mdia", "minf", "dinf", "stbl":
 			return w.children(b.body, b.end, visit)
+		case "dref":
+			body, err := w.body(b, maxSmallBox)
+			if err != nil {
+				return err
+			}
+			elsewhere, err = refersElsewhere(body)
+			return err
 		case "tkhd":
 			tkhd, err := decode[*mp4.TkhdBox](w, b, maxSmallBox)
 			if err != nil {
@@ -200,6 +209,10 @@ func readTrak(w *window, trak box, movieScale uint32, fragmented bool) (TrackInd
 	if track.Timescale == 0 {
 		return track, fault.New(fault.Corrupt, "track %d has no timescale", track.ID)
 	}
+	if elsewhere && (track.Handler == "vide" || track.Handler == "soun") {
+		return track, fault.WithHint(fault.New(fault.Unsupported, "track %d has its media in another file", track.ID),
+			"save the film as a self-contained file first")
+	}
 	if fragmented || t.stsz.kind == "" {
 		return track, nil
 	}
@@ -239,6 +252,26 @@ func readTrak(w *window, trak box, movieScale uint32, fragmented bool) (TrackInd
 	track.Presentation, track.Sync, track.End = shown.presentation, shown.sync, shown.end
 	track.Irregular = track.Irregular || shown.irregular
 	return track, nil
+}
+
+// refersElsewhere says whether a data reference box (ISO/IEC 14496-12, 8.7.2) names another file, by URL, URN or, in
+// QuickTime, by an alias. Nobody here follows one. An entry without a name is the file itself, whatever its flag says.
+func refersElsewhere(dref []byte) (bool, error) {
+	for rest := dref[min(8, len(dref)):]; len(rest) > 0; {
+		if len(rest) < 12 {
+			return false, fault.New(fault.Corrupt, "a data reference is cut off")
+		}
+		size := int64(binary.BigEndian.Uint32(rest))
+		if size < 12 || size > int64(len(rest)) {
+			return false, fault.New(fault.Corrupt, "a data reference claims %d bytes of %d", size, len(rest))
+		}
+		const selfContained = 1
+		if name := rest[12:size]; rest[11]&selfContained == 0 && len(bytes.Trim(name, "\x00")) > 0 {
+			return true, nil
+		}
+		rest = rest[size:]
+	}
+	return false, nil
 }
 
 // even says whether a time-to-sample table has one duration, but perhaps for the last sample, and an edit list at most
