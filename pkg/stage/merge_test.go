@@ -34,7 +34,7 @@ func (f *film) plan(t *testing.T, out blob.Store) {
 	for i := range f.video {
 		units = append(units, ledger.Unit{Job: "film", ID: job.VideoUnit(i)})
 	}
-	err := errors.Join(f.record(t.Context(), f.job, ""), f.Ledger.Plan(t.Context(), "film", slices.Values(units), time.Time{}))
+	err := errors.Join(f.record(t.Context(), f.job, claim{}), f.Ledger.Plan(t.Context(), "film", slices.Values(units), time.Time{}))
 	for i, facts := range f.video {
 		data, merr := json.Marshal(facts)
 		err = errors.Join(err, merr, f.Ledger.Complete(t.Context(), "film", job.VideoUnit(i), 1, data))
