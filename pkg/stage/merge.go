@@ -155,7 +155,7 @@ type part struct {
 // bytes altogether, but for a single one: read, a header takes some ten times its size.
 const (
 	headersAhead  = 32
-	headersAtOnce = 512 << 10
+	headersAtOnce = 256 << 10
 )
 
 // stitch computes the MP4 of the picture and these sounds, proves it, and has the store compose it.
