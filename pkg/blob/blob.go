@@ -76,6 +76,15 @@ func (p Part) Size() int64 {
 	return p.Length
 }
 
+// Cached returns store with what caches are to be told of each object that it writes: the value of Cache-Control (RFC 9111).
+// A store that answers no requests of players itself, such as a folder, is returned as it is.
+func Cached(store Store, control string) Store {
+	if s, ok := store.(interface{ Cached(control string) Store }); ok {
+		return s.Cached(control)
+	}
+	return store
+}
+
 // CheckParts returns the size in bytes of the object that parts make, or an error of kind fault.Internal that names
 // the part which is no part. Stores call it first in Compose.
 func CheckParts(parts []Part) (int64, error) {

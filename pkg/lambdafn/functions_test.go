@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path"
@@ -77,6 +78,24 @@ func TestFunctions(t *testing.T) {
 			Video: []job.Video{{Preset: "ultrafast"}, {Height: 54, Preset: "ultrafast"}},
 		}
 		sameAsLocal(t, onS3, req, film, "package")
+		for _, key := range keys(t, c.media, "out/show") {
+			kind, control := served(t, c.media, key)
+			wantKind, wantControl := "video/iso.segment", job.CacheForever
+			switch path.Ext(key) {
+			case ".m3u8":
+				wantKind = "application/vnd.apple.mpegurl"
+			case ".mpd":
+				wantKind = "application/dash+xml"
+			case ".mp4":
+				wantKind = "video/mp4"
+			}
+			if key == "out/show.m3u8" || key == "out/show.mpd" {
+				wantControl = job.CacheBriefly
+			}
+			if kind != wantKind || control != wantControl {
+				t.Errorf("%s is served as %q, %q; want %q, %q", key, kind, control, wantKind, wantControl)
+			}
+		}
 		if left := keys(t, c.scratch, ""); len(left) > 0 {
 			t.Errorf("a job that is done leaves %q in scratch", left)
 		}
@@ -382,6 +401,25 @@ func keys(t *testing.T, s blob.Store, prefix string) (list []string) {
 		list = append(list, info.Key)
 	}
 	return list
+}
+
+// served is what a store's server says of an object: its type, and how long it may be kept.
+func served(t *testing.T, s blob.Store, key string) (kind, control string) {
+	t.Helper()
+	link, err := s.Locate(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, link, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	return answer.Header.Get("Content-Type"), answer.Header.Get("Cache-Control")
 }
 
 // long makes a film that takes any machine longer to encode than the tests let it.

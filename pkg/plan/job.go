@@ -29,7 +29,7 @@ func Job(req job.Request, src job.Source, encoder string, copyable func(codec st
 	for i, out := range req.Outputs {
 		product := job.Product{Name: out.Name, File: out.File(), Container: out.Container}
 		if out.Container.Packaged() {
-			product.Folder, product.SingleFile = out.Name+"/"+id[:folderDigits], out.Package.SingleFile
+			product.Folder, product.SingleFile = job.MediaFolder(out.Name, id), out.Package.SingleFile
 			product.Manifest = out.Manifest()
 		}
 		for _, v := range rungs(out, src.Picture) {
@@ -72,11 +72,6 @@ func Job(req job.Request, src job.Source, encoder string, copyable func(codec st
 	nameRenditions(&j)
 	return j, nil
 }
-
-// folderDigits are the digits of a job's ID in the name of its packages' folders. They keep the media of two jobs apart
-// that one after the other make the same output: a player never reads one's playlist and the other's media, a
-// cache may keep every file for ever, and a job that fails leaves the package of the one before it whole.
-const folderDigits = 8
 
 // nameRenditions gives the renditions of packages names that tell them apart.
 func nameRenditions(j *job.Job) {

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/job"
 )
 
 //go:embed page
@@ -177,7 +178,7 @@ func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store") // the next output has the same name
+	h.Set("Cache-Control", "no-store")
 	if !local(r.Host) {
 		http.Error(w, "this player answers on 127.0.0.1 and localhost only", http.StatusForbidden)
 		return
@@ -205,6 +206,24 @@ func asset(name string) http.HandlerFunc {
 	}
 }
 
+// control is the Cache-Control of a package's files as S3 sends it; "" of all else, which is not kept: the next output has
+// the same name.
+func (p *Player) control(name string) string {
+	for _, e := range p.entries {
+		if e.Kind == "file" {
+			continue
+		}
+		if name == e.Name {
+			return job.CacheBriefly
+		}
+		rest, ok := strings.CutPrefix(name, strings.TrimSuffix(e.Name, path.Ext(e.Name))+"/")
+		if folder, _, deeper := strings.Cut(rest, "/"); ok && deeper && job.IsMediaFolder(folder) {
+			return job.CacheForever
+		}
+	}
+	return ""
+}
+
 func (p *Player) media(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("path")
 	kind := types[strings.ToLower(path.Ext(name))]
@@ -224,5 +243,8 @@ func (p *Player) media(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", kind)
+	if control := p.control(name); control != "" {
+		w.Header().Set("Cache-Control", control)
+	}
 	http.ServeContent(w, r, "", info.ModTime(), f)
 }

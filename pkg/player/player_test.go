@@ -168,3 +168,24 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyWhatNeverChangesIsKept(t *testing.T) {
+	const forever, briefly = "public, max-age=31536000, immutable", "public, max-age=6"
+	dir := folder(t, map[string]string{
+		"film.m3u8": multivariant, "film.mpd": "<MPD/>", "film/3f2a90c1/1080p.m3u8": "x", "film/3f2a90c1/1080p/1.m4s": "x", "film/3f2a90c1/a.vtt": "x",
+		"film/more/1.m4s": "x", "other/3f2a90c1/1.m4s": "x", "film/3f2a90c1.m4s": "x", "film/20261121x/1.mp4": "x", "clip.mp4": "x",
+	})
+	_, all := serve(t, dir)
+	_, one := serve(t, filepath.Join(dir, "clip.mp4"))
+	for address, want := range map[string]string{
+		all.URL + "/": "no-store", all.URL + "/entries.json": "no-store", one.URL + "/media/clip.mp4": "no-store",
+		all.URL + "/media/film.m3u8": briefly, all.URL + "/media/film.mpd": briefly,
+		all.URL + "/media/film/3f2a90c1/1080p.m3u8": forever, all.URL + "/media/film/3f2a90c1/1080p/1.m4s": forever, all.URL + "/media/film/3f2a90c1/a.vtt": forever,
+		all.URL + "/media/film/more/1.m4s": "no-store", all.URL + "/media/other/3f2a90c1/1.m4s": "no-store", all.URL + "/media/film/3f2a90c1.m4s": "no-store",
+		all.URL + "/media/film/20261121x/1.mp4": "no-store", all.URL + "/media/clip.mp4": "no-store", all.URL + "/media/film/3f2a90c1/missing.m4s": "no-store",
+	} {
+		if answer, _ := get(t, address, nil); answer.Header.Get("Cache-Control") != want {
+			t.Errorf("%s: %q, want %q", address, answer.Header.Get("Cache-Control"), want)
+		}
+	}
+}

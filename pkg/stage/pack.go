@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/plan"
@@ -122,6 +123,7 @@ func (e *encode) pack(ctx context.Context, facts *job.VideoPiece, r int, key str
 			if err != nil {
 				return err
 			}
+			store = blob.Cached(store, job.CacheForever)
 			if _, err := putWritten(ctx, store, key, func(w io.Writer) error { return s.Write(w, samples) }); err != nil {
 				return err
 			}

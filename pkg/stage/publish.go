@@ -81,7 +81,7 @@ func (m *merge) publish(ctx context.Context) (info blob.Info, media int64, err e
 
 // put writes a small file of the package, whose path starts at the destination.
 func (m *merge) put(ctx context.Context, path string, data []byte) (blob.Info, error) {
-	store, key, err := m.Resolve(ctx, destined(m.job.Request, path))
+	store, key, err := m.served(ctx, path)
 	if err != nil {
 		return blob.Info{}, err
 	}
@@ -90,12 +90,25 @@ func (m *merge) put(ctx context.Context, path string, data []byte) (blob.Info, e
 
 // compose writes a file of the package from ranges of pieces.
 func (m *merge) compose(ctx context.Context, path string, parts []blob.Part) error {
-	store, key, err := m.Resolve(ctx, destined(m.job.Request, path))
+	store, key, err := m.served(ctx, path)
 	if err != nil {
 		return err
 	}
 	_, err = store.Compose(ctx, key, parts)
 	return err
+}
+
+// served is where a file of the package goes, with what caches will be told of it.
+func (m *merge) served(ctx context.Context, path string) (blob.Store, string, error) {
+	control := job.CacheBriefly
+	if strings.HasPrefix(path, m.out.Folder+"/") {
+		control = job.CacheForever
+	}
+	store, key, err := m.Resolve(ctx, destined(m.job.Request, path))
+	if err != nil {
+		return nil, "", err
+	}
+	return blob.Cached(store, control), key, nil
 }
 
 // rung describes a rendition of the picture from what its workers reported, and writes what goes before its segments.

@@ -59,7 +59,7 @@ func (s *Store) putWhole(ctx context.Context, name, key string, pieces []piece) 
 	}
 	body := gather(ctx, whole)
 	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: &name, Body: body, ContentLength: &whole.size, ContentType: contentType(key),
+		Bucket: &s.bucket, Key: &name, Body: body, ContentLength: &whole.size, ContentType: contentType(key), CacheControl: s.cached,
 	})
 	if err := cmp.Or(body.finish(), err); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (s *Store) putWhole(ctx context.Context, name, key string, pieces []piece) 
 // upload makes a multipart upload of pieces. When that fails, nothing of it stays in the bucket.
 func (s *Store) upload(ctx context.Context, name, key string, pieces []piece) (etag *string, err error) {
 	created, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
-		Bucket: &s.bucket, Key: &name, ContentType: contentType(key),
+		Bucket: &s.bucket, Key: &name, ContentType: contentType(key), CacheControl: s.cached,
 	})
 	if err != nil {
 		return nil, err

@@ -429,7 +429,7 @@ func TestNewRefusesWhatIsNoPlace(t *testing.T) {
 	}
 }
 
-func put(t *testing.T, s *s3blob.Store, key string, body []byte) {
+func put(t *testing.T, s blob.Store, key string, body []byte) {
 	t.Helper()
 	if _, err := s.Put(t.Context(), key, bytes.NewReader(body)); err != nil {
 		t.Fatal(err)
@@ -525,4 +525,40 @@ func (w *watching) Read(p []byte) (int, error) {
 	n := min(len(p), w.left)
 	w.left -= n
 	return n, nil
+}
+
+func TestCachesAreToldWhatTheyAreAskedTo(t *testing.T) {
+	server := s3test.Start(t)
+	bucket := server.NewBucket(t)
+	plain, err := s3blob.New(server.Client(nil), bucket, "", s3blob.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := noise(9 << 20) // more than a part
+	put(t, plain, "plain/large", large)
+	for name, store := range map[string]blob.Store{"plain": plain, "forever": blob.Cached(plain, "max-age=31536000, immutable")} {
+		put(t, store, name+"/small.m4s", []byte("x"))
+		put(t, store, name+"/large.m4s", large)
+		for file, parts := range map[string][]blob.Part{
+			"gathered.m3u8": {{Bytes: []byte("x")}},
+			"copied.mp4":    {{From: plain, Key: "plain/large", Length: 6 << 20}, {From: plain, Key: "plain/large", Length: 6 << 20}},
+		} {
+			if _, err := store.Compose(t.Context(), name+"/"+file, parts); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for key, want := range map[string][2]string{
+		"forever/small.m4s": {"video/iso.segment", "max-age=31536000, immutable"}, "forever/large.m4s": {"video/iso.segment", "max-age=31536000, immutable"},
+		"forever/gathered.m3u8": {"application/vnd.apple.mpegurl", "max-age=31536000, immutable"}, "forever/copied.mp4": {"video/mp4", "max-age=31536000, immutable"},
+		"plain/small.m4s": {"video/iso.segment", ""}, "plain/large.m4s": {"video/iso.segment", ""}, "plain/gathered.m3u8": {"application/vnd.apple.mpegurl", ""}, "plain/copied.mp4": {"video/mp4", ""},
+	} {
+		out, err := server.Client(nil).HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]string{aws.ToString(out.ContentType), aws.ToString(out.CacheControl)}; got != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
+	}
 }

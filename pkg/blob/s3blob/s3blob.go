@@ -78,6 +78,7 @@ type Store struct {
 	uploads *transfermanager.Client
 	bucket  string
 	prefix  string
+	cached  *string // Cache-Control of what is written; nil: none
 	options Options
 }
 
@@ -116,6 +117,13 @@ func New(client *s3.Client, bucket, prefix string, options Options) (*Store, err
 	return s, nil
 }
 
+// Cached returns the same store, which writes objects with this Cache-Control. See blob.Cached.
+func (s *Store) Cached(control string) blob.Store {
+	other := *s
+	other.cached = &control
+	return &other
+}
+
 func setDefault[T int | int64 | time.Duration](option *T, value T) {
 	if *option == 0 {
 		*option = value
@@ -146,7 +154,7 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader) (blob.Info, er
 	}
 	body := &source{reader: r}
 	out, err := s.uploads.UploadObject(ctx, &transfermanager.UploadObjectInput{
-		Bucket: &s.bucket, Key: &name, Body: body.asSeeker(), ContentType: contentType(key),
+		Bucket: &s.bucket, Key: &name, Body: body.asSeeker(), ContentType: contentType(key), CacheControl: s.cached,
 	})
 	switch {
 	case body.err != nil: // the upload wraps it, or merely stops
