@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -17,7 +19,7 @@ import (
 )
 
 type play struct {
-	Output string `arg:"" name:"OUT" help:"The folder of a package, or one file: .m3u8, .mp4 or .webm."`
+	Output string `arg:"" name:"OUT" help:"The folder of a package, or one file: .m3u8, .mp4 or .webm. Of an .mpd, the playlist beside it."`
 	Port   uint16 `placeholder:"N" help:"Port to serve on. Default: one that is free."`
 	Open   bool   `help:"Open the page in the browser."`
 }
@@ -32,11 +34,21 @@ ends it.`
 const closing = 2 * time.Second
 
 func (c play) run(ctx context.Context, env environment) error {
-	p, err := player.Open(c.Output)
+	output := c.Output
+	if name, ok := strings.CutSuffix(output, ".mpd"); ok { // the playlist beside it shows the same media
+		if info, err := os.Stat(name + ".m3u8"); err == nil && info.Mode().IsRegular() {
+			output = name + ".m3u8"
+		}
+	}
+	p, err := player.Open(output)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = p.Close() }()
+	if first := p.Entries()[0]; first.Kind == "dash" {
+		return fault.WithHint(fault.New(fault.Unsupported, "%s is DASH alone, and the page plays HLS", first.Name),
+			"play it with a DASH player, or make both: -o "+strings.TrimSuffix(first.Name, ".mpd")+".m3u8 --dash")
+	}
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(c.Port))))
 	if err != nil {

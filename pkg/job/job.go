@@ -494,7 +494,7 @@ func ID(req Request, src Source, encoder string) (string, error) {
 		Size    int64
 		Version string
 		Encoder string
-	}{4, req, src.URL, src.Size, src.Version, encoder})
+	}{5, req, src.URL, src.Size, src.Version, encoder})
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "naming the job")
 	}

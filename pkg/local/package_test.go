@@ -229,3 +229,26 @@ func TestPackagesInEveryCodec(t *testing.T) {
 		})
 	}
 }
+
+// Sound is often a codec frame longer than the picture. A media segment of a few milliseconds is never loaded by hls.js.
+func TestLastMediaSegmentIsNoCrumb(t *testing.T) {
+	t.Parallel()
+	source := clip(t, "in.mkv", args(picture(5), tone(5), []string{"-c:v", "libx264", "-g", "25", "-c:a", "aac", "-t", "4.09"})...)
+	out := t.TempDir()
+	req := packageRequest(t, source, out, `{"name": "film", "container": "hls", `+fmt.Sprintf(rungsOf, false)+`, "audio": {"codec": "opus"}}`)
+	if _, err := run(context.Background(), req, t.TempDir(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := manifest.Check(os.DirFS(out), "film.m3u8"); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(shownTimes(t, source), shownTimes(t, filepath.Join(out, "film.m3u8"))); diff != "" {
+		t.Errorf("frames (-source +package):\n%s", diff)
+	}
+	for _, rendition := range []string{"audio-1", "108p", "46p"} {
+		files, err := filepath.Glob(filepath.Join(out, "film", "*", rendition, "*.m4s"))
+		if err != nil || len(files) != 2 {
+			t.Errorf("%s has %d media segments, want 2: %q, %v", rendition, len(files), files, err)
+		}
+	}
+}

@@ -108,3 +108,16 @@ func Cuts(times, lines []job.Ticks) []job.Ticks {
 	}
 	return cuts
 }
+
+// crumb is what is too short for a last media segment of its own. It is a request for next to nothing, and hls.js 1.7.4 never
+// asks for one of a few milliseconds, which the sound often has more than the picture: it waits for it at the end.
+const crumb = 250 * time.Millisecond
+
+// WithoutCrumb returns cuts without the last one where less than a quarter of a second lies between it and the end; what
+// would follow belongs to the media segment before. Times are of the scale.
+func WithoutCrumb(cuts []int64, end int64, scale job.Timebase) []int64 {
+	if n := len(cuts); n > 0 && end-cuts[n-1] < int64(scale.Ticks(crumb)) {
+		return cuts[:n-1]
+	}
+	return cuts
+}

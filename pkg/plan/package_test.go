@@ -88,3 +88,23 @@ func TestAlignedKeepsToTheWantedLength(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsTooShortForAMediaSegmentBelongsToTheOneBefore(t *testing.T) {
+	tb := job.Timebase{Num: 1, Den: 1000}
+	for _, c := range []struct {
+		cuts []int64
+		end  int64
+		want []int64
+	}{
+		{[]int64{2000, 4000}, 4004, []int64{2000}},
+		{[]int64{2000, 4000}, 4249, []int64{2000}},
+		{[]int64{2000, 4000}, 4250, []int64{2000, 4000}},
+		{[]int64{2000, 4000}, 4000, []int64{2000}},
+		{[]int64{2000}, 2100, []int64{}},
+		{nil, 100, nil},
+	} {
+		if got := plan.WithoutCrumb(c.cuts, c.end, tb); !slices.Equal(got, c.want) {
+			t.Errorf("cuts at %v of what ends at %d: %v, want %v", c.cuts, c.end, got, c.want)
+		}
+	}
+}

@@ -48,8 +48,9 @@ var types = map[string]string{
 	".vtt":  "text/vtt; charset=utf-8",
 }
 
-// policy lets the page load from its own server only. hls.js hands media to the browser as blob: addresses.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self' blob:; img-src 'self' data:; " +
+// policy lets the page load from its own server only. hls.js hands media to the browser as blob: addresses, and empty
+// subtitles as data:.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self' blob: data:; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Player serves a folder and the page that plays it.

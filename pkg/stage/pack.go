@@ -85,6 +85,9 @@ func (e *encode) pack(ctx context.Context, facts *job.VideoPiece, r int, key str
 	}
 	piece = piece.Shift(lead)
 	end := piece.End()
+	if e.seg.Last {
+		at = plan.WithoutCrumb(at, end, job.Timebase{Num: 1, Den: int64(piece.Track.Timescale)})
+	}
 	stretches, err := piece.Cut(at, end)
 	if err != nil {
 		return fmt.Errorf("rendition %s: %w", rendition.Name, err)

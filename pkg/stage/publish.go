@@ -359,7 +359,7 @@ func (m *merge) soundCuts(whole isobmff.Piece, scale job.Timebase) []int64 {
 	for _, t := range plan.Lines(seg, start, scale, m.packaging()) {
 		at = append(at, int64(t))
 	}
-	return at
+	return plan.WithoutCrumb(at, whole.End(), scale)
 }
 
 // joined is a sound as one piece, and where its samples' bytes lie, in order.

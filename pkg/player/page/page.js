@@ -12,7 +12,7 @@ function problem(text) {
 
 function clock(seconds) {
   if (!Number.isFinite(seconds)) return '–';
-  const s = Math.floor(seconds);
+  const s = Math.floor(seconds + 0.001); // players end a microsecond early
   const two = (n) => String(n).padStart(2, '0');
   const hours = Math.floor(s / 3600);
   return (hours ? hours + ':' : '') + two(Math.floor(s / 60) % 60) + ':' + two(s % 60);
@@ -29,10 +29,15 @@ function rate(bits) {
   return bits >= 1e6 ? (bits / 1e6).toFixed(1) + ' Mb/s' : Math.round(bits / 1e3) + ' kb/s';
 }
 
+function codecName(codec) {
+  const names = { avc1: 'H.264', avc3: 'H.264', hvc1: 'H.265', hev1: 'H.265', av01: 'AV1', vp09: 'VP9', mp4a: 'AAC', opus: 'Opus' };
+  return names[(codec || '').split('.')[0].toLowerCase()] || codec || 'unknown codec';
+}
+
 function levelName(level) {
   const size = level.height ? level.width + '×' + level.height : 'sound';
   const range = level.videoRange && level.videoRange !== 'SDR' ? ', ' + level.videoRange : '';
-  return size + ', ' + (level.videoCodec || level.audioCodec || 'unknown codec') + range + ', ' + rate(level.bitrate);
+  return size + ', ' + codecName(level.videoCodec || level.audioCodec) + range + ', ' + rate(level.bitrate);
 }
 
 const words = {
@@ -55,7 +60,8 @@ function playPackage(address) {
   hls = new Hls({ enableWorker: false });
   let recovered = false;
   hls.on(Hls.Events.MANIFEST_PARSED, () => {
-    offer('levels', [[-1, 'automatic'], ...hls.levels.map((l, i) => [i, levelName(l)])], -1, (n) => { hls.currentLevel = n; });
+    const levels = hls.levels.map((l, i) => [i, levelName(l)]);
+    offer('levels', levels.length > 1 ? [[-1, 'automatic'], ...levels] : levels, -1, (n) => { hls.currentLevel = n; });
   });
   hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => {
     offer('sounds', hls.audioTracks.map((t, i) => [i, t.name]), hls.audioTrack, (n) => { hls.audioTrack = n; });
@@ -66,9 +72,12 @@ function playPackage(address) {
       hls.subtitleTrack = n;
     });
   });
+  hls.on(Hls.Events.AUDIO_TRACK_SWITCHING, (_, track) => { by('sounds').value = track.id; });
+  hls.on(Hls.Events.SUBTITLE_TRACK_SWITCH, (_, track) => { by('texts').value = track.id; });
   hls.on(Hls.Events.ERROR, (_, data) => {
     if (!data.fatal) return;
-    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && !recovered) {
+    const undecodable = data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR; // no second try helps
+    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && !recovered && !undecodable) {
       recovered = true;
       hls.recoverMediaError();
       return;
@@ -77,7 +86,7 @@ function playPackage(address) {
     const status = data.response?.code ? ' (HTTP ' + data.response.code + ')' : '';
     let text = (words[data.type] || words.otherError) + status + ': ' + data.details;
     if (where) text += ', ' + decodeURIComponent(new URL(where, location).pathname.replace(/^\/media\//, ''));
-    if (data.details === 'manifestIncompatibleCodecsError') text = 'This browser lacks the decoders for this package: ' + (data.error?.message || '');
+    if (undecodable) text = 'This browser lacks the decoders for this package: ' + (data.error?.message || '');
     problem(text + '.');
     hls.destroy();
   });
@@ -123,7 +132,10 @@ fetch('entries.json')
     if (!answer.ok) throw new Error('HTTP ' + answer.status);
     return answer.json();
   })
-  .then((entries) => {
+  .then((all) => {
+    // An MPD beside the playlist of its name shows the same.
+    const twin = (e) => e.kind === 'dash' && all.some((o) => o.kind === 'hls' && o.name.replace(/\.m3u8$/i, '') === e.name.replace(/\.mpd$/i, ''));
+    const entries = all.filter((e) => !twin(e));
     offer('entries', entries.map((e, i) => [i, e.name]), 0, (n) => play(entries[n]));
     play(entries[0]);
   })

@@ -1,0 +1,38 @@
+// Opens pages of mapreel play in headless Chromium, and prints what each shows as JSON.
+//   node page.mjs '{"chromium": …, "profile": …, "pages": [address, …], "modules": …}'
+import { createRequire } from 'node:module';
+
+const options = JSON.parse(process.argv[2]);
+const { chromium } = createRequire(options.modules + '/')('playwright-core');
+
+const context = await chromium.launchPersistentContext(options.profile, {
+  executablePath: options.chromium,
+  headless: true,
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--mute-audio', '--disable-dev-shm-usage'],
+});
+try {
+  const shown = [];
+  for (const address of options.pages) {
+    const page = await context.newPage();
+    const said = [];
+    page.on('pageerror', (e) => said.push(e.message));
+    page.on('console', (m) => { if (m.type() === 'error') said.push(m.text()); });
+    await page.goto(address);
+    await page.waitForFunction(() => document.getElementById('problem').textContent || document.querySelector('video').readyState >= 2, null, { timeout: 30000 });
+    shown.push({
+      said,
+      ...await page.evaluate(() => {
+        const choices = {};
+        for (const select of document.querySelectorAll('select')) {
+          if (!select.parentElement.hidden) choices[select.id] = { options: [...select.options].map((o) => o.text), chosen: select.selectedOptions[0]?.text };
+        }
+        return { title: document.title, problem: document.getElementById('problem').textContent, time: document.getElementById('time').textContent, choices };
+      }),
+    });
+    await page.close();
+  }
+  console.log(JSON.stringify(shown));
+} finally {
+  await context.close();
+}

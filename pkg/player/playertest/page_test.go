@@ -1,0 +1,94 @@
+package playertest
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mapreel/mapreel/pkg/player"
+)
+
+// The page offers what there is to choose, marks what is chosen, and says what the browser lacks.
+func TestPageShowsWhatThereIs(t *testing.T) {
+	modules, chromium := needs(t)
+	full := makePackage(t, false)
+	text, err := os.ReadFile(filepath.Join(full, "film.m3u8"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, full, "film.m3u8", strings.Replace(string(text), "DEFAULT=NO,AUTOSELECT=YES,URI=\"text", "DEFAULT=YES,AUTOSELECT=YES,URI=\"text", 1))
+	dolby := t.TempDir()
+	write(t, dolby, "film.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000,CODECS=\"dvh1.05.01\",RESOLUTION=16x16\nv.m3u8\n")
+	single := t.TempDir()
+	ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=1", "-pix_fmt", "yuv420p", filepath.Join(single, "clip.mp4"))
+	var pages []string
+	for _, folder := range []string{full, dolby, single} {
+		p, err := player.Open(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewServer(p)
+		t.Cleanup(func() { server.Close(); _ = p.Close() })
+		pages = append(pages, server.URL)
+	}
+	work := t.TempDir()
+	arguments, err := json.Marshal(map[string]any{"chromium": chromium, "profile": filepath.Join(work, "profile"), "pages": pages, "modules": modules})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", "page.mjs", string(arguments))
+	cmd.WaitDelay = 10 * time.Second
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("open the pages: %v\n%s", err, complaint.String())
+	}
+	type choice struct {
+		Options []string `json:"options"`
+		Chosen  string   `json:"chosen"`
+	}
+	type shown struct {
+		Title   string            `json:"title"`
+		Problem string            `json:"problem"`
+		Time    string            `json:"time"`
+		Said    []string          `json:"said"`
+		Choices map[string]choice `json:"choices"`
+	}
+	var got []shown
+	if err := json.Unmarshal(out, &got); err != nil {
+		t.Fatalf("%v in %q", err, out)
+	}
+	for i := range got { // rates follow from the encoder
+		for _, c := range got[i].Choices {
+			for n, o := range c.Options {
+				if at := strings.LastIndex(o, ", "); at > 0 {
+					c.Options[n] = o[:at]
+				}
+			}
+		}
+	}
+	want := []shown{
+		{Title: "film.m3u8", Time: "00:00 / 00:06", Said: []string{}, Choices: map[string]choice{
+			"levels": {[]string{"automatic", "160×90, H.264", "320×180, H.264"}, "automatic"},
+			"sounds": {[]string{"English", "Deutsch"}, "English"},
+			"texts":  {[]string{"off", "English"}, "English"},
+		}},
+		{Title: "film.m3u8", Said: []string{}, Choices: map[string]choice{}},
+		{Title: "clip.mp4", Time: "00:00 / 00:01", Said: []string{}, Choices: map[string]choice{}},
+	}
+	if !strings.HasPrefix(got[1].Problem, "This browser lacks the decoders for this package") {
+		t.Errorf("of Dolby Vision the page says %q", got[1].Problem)
+	}
+	got[1].Problem = ""
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
