@@ -342,6 +342,7 @@ func TestKilledAnywhereTheSameCommandEndsInTheSameBytes(t *testing.T) {
 			}
 			assertKept(t, scratch, done)
 			assertEmpty(t, filepath.Join(scratch, "pieces"))
+			assertEmpty(t, filepath.Join(scratch, "locks")) // working folders, too
 		}
 	}
 }
