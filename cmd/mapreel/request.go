@@ -214,7 +214,7 @@ func readLadder(name string) (*requestFile, []any, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fault.New(fault.Invalid, "%s is neither the name of a ladder (web is one) nor a file", name)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errNoObject) {
 		return nil, nil, fault.Wrap(fault.Invalid, err, "--ladder")
 	}
 	rungs, ok := f.tree["video"].([]any)

@@ -41,6 +41,9 @@ func beside(j *job.Job, out job.Output, product *job.Product, copyable func(stri
 			warn("left out: %s, such as fonts, which %s cannot hold", counted(n, "attached file"), out.Container)
 		}
 	}
+	if n := len(src.Chapters); n > 0 && out.Container.Packaged() {
+		warn("left out: %s, which %s cannot hold", counted(n, "chapter"), out.Container)
+	}
 	if c := src.Cover; c != nil {
 		switch product.Cover = out.Container == job.Matroska || out.Container == job.MP4 && (c.Codec == "mjpeg" || c.Codec == "png"); {
 		case product.Cover:

@@ -108,3 +108,12 @@ func TestWhatIsTooShortForAMediaSegmentBelongsToTheOneBefore(t *testing.T) {
 		}
 	}
 }
+
+func TestChaptersThatAPackageCannotHoldAreTold(t *testing.T) {
+	src := source(640, 360)
+	src.Chapters = []job.Chapter{{Title: "One"}, {Title: "Two"}}
+	got := planned(t, src, `{"name": "a", "container": "hls"}, {"name": "b"}`, "").Warnings
+	if want := []string{"a.m3u8: left out: 2 chapters, which hls cannot hold"}; !slices.Equal(got, want) {
+		t.Errorf("warnings %q, want %q", got, want)
+	}
+}
