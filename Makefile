@@ -11,6 +11,7 @@ FUZZTIME ?= 20s
 SEEDS    ?= 1000
 REAL     ?= 20
 FIRST    ?= 1
+JOBS     ?= 50
 
 .PHONY: help setup build test lint demo bench exact soak fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
 
@@ -44,8 +45,8 @@ bench: setup build ## compare with plain ffmpeg; BENCH="-rounds 5 -figures" pass
 exact: setup ## run awkward sources and compare; EXACT="-only TS -markdown" passes flags
 	go run ./exact -v $(EXACT)
 
-soak: setup ## run whole jobs under SEEDS=1000 plans of faults, REAL=20 of them with a real encoder, from seed FIRST=1; then the load figures
-	go run ./soak -first $(FIRST) -seeds $(SEEDS) -real $(REAL)
+soak: setup ## run whole jobs under SEEDS=1000 plans of faults, REAL=20 of them with a real encoder, from seed FIRST=1; then the load figures, and JOBS=50 jobs at once
+	go run ./soak -first $(FIRST) -seeds $(SEEDS) -real $(REAL) -jobs $(JOBS)
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, f[i]; n = 0}' | \

@@ -1,7 +1,8 @@
 // Command soak runs whole jobs under many plans of faults and prints what became of them. It fails when a promise was
-// broken, and says with which seed:
+// broken, and says with which seed. Then it measures the machine under load: many segments, and many jobs at once as
+// processes of their own:
 //
-//	go run ./soak -seeds 1000 -real 20
+//	go run ./soak -seeds 1000 -real 20 -jobs 50
 //	go run ./soak -first 131 -seeds 1 -real 0    # the same faults again
 package main
 
@@ -10,7 +11,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 
 	"github.com/mapreel/mapreel/pkg/faults"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
@@ -21,9 +24,10 @@ func main() {
 	seeds := flag.Int("seeds", 1000, "how many seeds, with an encoder that replays")
 	encodes := flag.Int("real", 20, "how many seeds with a real encoder")
 	load := flag.Bool("load", true, "print memory and time of the machine at 1,000, 3,000 and 10,000 segments")
+	jobs := flag.Int("jobs", 50, "how many jobs at once, each a process of a mapreel that is built for it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *first, *seeds, *encodes, *load)
+	err := run(ctx, *first, *seeds, *encodes, *jobs, *load)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
@@ -31,7 +35,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, first uint64, seeds, encodes int, load bool) error {
+func run(ctx context.Context, first uint64, seeds, encodes, jobs int, load bool) error {
 	tools, err := ffmpeg.Find(ctx, ffmpeg.FindOptions{})
 	if err != nil {
 		return err
@@ -61,10 +65,39 @@ func run(ctx context.Context, first uint64, seeds, encodes int, load bool) error
 			fmt.Printf("%8d  %7.2f  %8.1f\n", n, l.Elapsed.Seconds(), float64(l.Memory)/(1<<20))
 		}
 	}
+	if jobs > 0 {
+		if err := crowd(ctx, tools, jobs); err != nil {
+			return err
+		}
+	}
 	if broken > 0 {
 		return fmt.Errorf("%d promises were broken", broken)
 	}
 	return ctx.Err()
+}
+
+// crowd builds mapreel and runs jobs at once.
+func crowd(ctx context.Context, tools ffmpeg.Tools, jobs int) error {
+	dir, err := os.MkdirTemp("", "mapreel-crowd-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, "mapreel")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/mapreel/mapreel/cmd/mapreel")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("building mapreel: %w", err)
+	}
+	c, err := faults.Crowd(ctx, program, dir, tools, jobs)
+	if err != nil {
+		return fmt.Errorf("%d jobs at once: %w", jobs, err)
+	}
+	fmt.Print(c)
+	if c.Encoders > c.Cores {
+		return fmt.Errorf("%d encoders were at work at once on %d cores", c.Encoders, c.Cores)
+	}
+	return nil
 }
 
 func soak(ctx context.Context, name string, o faults.Options, first uint64, seeds int) (int, error) {

@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -16,8 +17,9 @@ import (
 // The oldest release with everything VideoArgs needs: -fps_mode, frag_discont and cues_to_front (5.1, July 2022).
 const minMajor, minMinor = 5, 1
 
-// toolTimeout bounds a question that a program answers from itself alone (its version, its encoders).
-const toolTimeout = 20 * time.Second
+// toolTimeout bounds a question that a program answers from itself alone (its version, its encoders). It takes a tenth of
+// a second, but 20 were too few where fifty jobs began at once on two busy cores: loading ffmpeg's libraries is work.
+var toolTimeout = 2 * time.Minute
 
 // Tools are the two programs as found.
 type Tools struct {
@@ -77,6 +79,9 @@ func Find(ctx context.Context, options FindOptions) (Tools, error) {
 func (t Tools) Require(ctx context.Context, encoders []string) error {
 	out, err := ask(ctx, t.FFmpeg, "-hide_banner", "-encoders")
 	if err != nil {
+		if errors.Is(err, errSilent) {
+			return err
+		}
 		return fault.Wrap(fault.Unsupported, err, "list the encoders of "+t.FFmpeg)
 	}
 	have := parseEncoders(out)
@@ -103,18 +108,27 @@ func locate(ctx context.Context, name string) (path, version string, err error) 
 		return "", "", fault.Wrap(fault.Internal, err, "find "+name)
 	}
 	out, err := ask(ctx, path, "-version")
+	if errors.Is(err, errSilent) {
+		return "", "", err
+	}
 	if err != nil {
 		return "", "", fault.WithHint(fault.Wrap(fault.Unsupported, err, "run "+path), installHint())
 	}
 	return path, string(out), nil
 }
 
+// errSilent is why a program that gives no answer is stopped. It says nothing of the program.
+var errSilent = errors.New("no answer in time")
+
 // ask runs a program that needs no more than itself and returns its standard output, at most 1 MiB of it.
 func ask(ctx context.Context, path string, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, toolTimeout, errSilent)
 	defer cancel()
 	out := &limitedBuffer{limit: 1 << 20}
 	if _, err := Run(ctx, path, args, RunOptions{Stdout: out}); err != nil {
+		if context.Cause(ctx) == errSilent { //nolint:errorlint // our own, or the caller's cause
+			err = fault.WithHint(fault.Wrap(fault.Transient, errSilent, path+" "+strings.Join(args, " ")), "the machine is very busy; try again")
+		}
 		return nil, err
 	}
 	return out.Bytes(), nil

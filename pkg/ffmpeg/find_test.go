@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 )
@@ -91,5 +92,24 @@ func TestMissingEncodersAreNamed(t *testing.T) {
 	}
 	if _, ok := Encoder("vp9", true); ok {
 		t.Error("there is an NVENC encoder for VP9")
+	}
+}
+
+// A machine that is too busy to answer is no reason to install anything.
+func TestToolsThatDoNotAnswerAreTriedAgain(t *testing.T) {
+	before := toolTimeout
+	toolTimeout = 200 * time.Millisecond
+	defer func() { toolTimeout = before }()
+	dir := t.TempDir()
+	silent := filepath.Join(dir, "ffmpeg")
+	if err := os.WriteFile(silent, []byte("#!/bin/sh\nexec sleep 60\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Find(t.Context(), FindOptions{FFmpeg: silent})
+	if fault.KindOf(err) != fault.Transient || strings.Contains(fault.HintOf(err), "install") {
+		t.Errorf("a silent ffmpeg: %v of kind %s, hint %q", err, fault.KindOf(err), fault.HintOf(err))
+	}
+	if err := (Tools{FFmpeg: silent}).Require(t.Context(), []string{"libx264"}); fault.KindOf(err) != fault.Transient {
+		t.Errorf("its encoders: %v of kind %s", err, fault.KindOf(err))
 	}
 }

@@ -33,3 +33,35 @@ func TestFrameRatesAreReadExactly(t *testing.T) {
 		}
 	}
 }
+
+// What is taken for a number is one, and comes back from its own text.
+func FuzzNumbers(f *testing.F) {
+	for _, seed := range []string{
+		"160k", "2.5M", "96000", "0.001k", "1000M", "25", "12.5", "30000/1001", "29.97", "1/60", "1/12288", "9223372036854775807/1",
+		"", "/", "1/0", "-1/5", "1e3", "0x10", "１", "1/2/3", "99999999999999999999", "1.k", ".5M", "25\n",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if b, err := job.ParseBitrate(text); err == nil {
+			if again, err := job.ParseBitrate(b.String()); err != nil || again != b || b < 1 {
+				t.Errorf("bit rate %q is %d, and its text %q is %d (%v)", text, b, b, again, err)
+			}
+		}
+		if r, err := job.ParseFrameRate(text); err == nil {
+			data, err := json.Marshal(r)
+			var again job.FrameRate
+			if err == nil {
+				err = json.Unmarshal(data, &again)
+			}
+			if err != nil || again != r || r.Num < 1 || r.Den < 1 {
+				t.Errorf("frame rate %q is %v, and %s is %v (%v)", text, r, data, again, err)
+			}
+		}
+		if tb, err := job.ParseTimebase(text); err == nil {
+			if again, err := job.ParseTimebase(tb.String()); err != nil || again != tb || tb.Num < 1 || tb.Den < 1 {
+				t.Errorf("timebase %q is %v, and comes back as %v (%v)", text, tb, again, err)
+			}
+		}
+	})
+}
