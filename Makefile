@@ -13,7 +13,7 @@ REAL     ?= 20
 FIRST    ?= 1
 JOBS     ?= 50
 
-.PHONY: help setup build test lint demo bench exact soak fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
+.PHONY: help setup build test lint demo bench exact disorder soak fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: setup build ## compare with plain ffmpeg; BENCH="-rounds 5 -figures" pass
 
 exact: setup ## run awkward sources and compare; EXACT="-only TS -markdown" passes flags
 	go run ./exact -v $(EXACT)
+
+disorder: ## exchange, double and drop frames of FILM=file before several encoders, and see what verify finds
+	go test -count=1 -timeout 120m -run TestDisorderInAFilm -v ./pkg/verify -args -film '$(abspath $(FILM))'
 
 soak: setup ## run whole jobs under SEEDS=1000 plans of faults, REAL=20 of them with a real encoder, from seed FIRST=1; then the load figures, and JOBS=50 jobs at once
 	go run ./soak -first $(FIRST) -seeds $(SEEDS) -real $(REAL) -jobs $(JOBS)

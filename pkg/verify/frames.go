@@ -108,15 +108,12 @@ func add[S sample](s *shows, f format, source, output *window3[S]) {
 	s.psnr = append(s.psnr, float32(like.psnr))
 	s.ssim = append(s.ssim, float32(like.ssim))
 
-	lean, toNext := 0.0, false
-	for i, neighbour := range []frame[S]{source.previous, source.next} {
-		if neighbour.ok {
-			if share := leaning(output.current.small, source.current.small, neighbour.small); share > lean {
-				lean, toNext = share, i == 1
-			}
-		}
+	lean := 0.0
+	if source.previous.ok && source.next.ok {
+		lean = leaning(output.current.small, source.previous.small, source.current.small, source.next.small)
 	}
-	s.leans, s.toNext = append(s.leans, float32(lean)), append(s.toNext, toNext)
+	s.leans = append(s.leans, float32(lean))
+	s.toNext = append(s.toNext, lean < 0)
 	s.shift = append(s.shift, int32(source.current.number-output.current.number))
 }
 

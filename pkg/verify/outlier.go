@@ -22,17 +22,22 @@ const (
 	// around is how many frames before and after one are looked at.
 	around = 24
 
-	// A picture shows a neighbour of its source frame when it leans towards it by leastLean to mostLean, and by leanOut more
-	// than nearly all of the frames around it (all but lagging of them). Measured on 30 s of real film, frames with
-	// leastMotion: honest ones lean up to 0.28 with x264 at CRF 21, 0.75 at CRF 30 (the last frame; else 0.62), 1.77 at CRF 38,
-	// and 0.86 with VP9 at 150 kbit/s, but there many around them do too. Of two frames doubled before an encode at CRF 30
-	// one leant by 0.89 and is found; the other, which the encoder blended with its neighbours, by 0.63 and is not.
-	leastLean, mostLean = 0.55, 1.3
-	leanOut             = 0.4
-	lagging             = 2
-	leanAround          = 12
-	// shiftedPart is the part of all frames that moves and leans so, from which all of them count: a film that is a frame late.
-	shiftedPart, leastShifted = 0.5, 5
+	// A picture shows the frame before its own when it leans towards it by leastBefore, and by outBefore more than the frames
+	// before it or those after it (the median of leanAround, the lower of the two: at a seam one side may be wrong too).
+	// Encoders that must save copy from the past, so honest pictures lean that way and hardly ever to the next frame: for that
+	// less is enough. Measured on 30 s of real film at 428x240 (x264 veryfast at CRF 18, 28 and 35 and medium at 38, x265 at 32,
+	// VP9 at 40, SVT-AV1 at 50): honest pictures leant by -0.55 (with less motion than leastMotion) to 0.65 (at 31 dB),
+	// and to 0.89 where those around them leant by 0.36. Frames that showed the one before leant by 0.70 to 0.95, those that
+	// showed the next by 0.56 to 0.96 the other way; with heavy grain and SVT-AV1 by 0.34 both, which is not found.
+	leastBefore, outBefore = 0.68, 0.6
+	leastNext, outNext     = 0.55, 0.5
+	leanAround             = 12
+	// leastDip is how far, in dB, the last frame before a keyframe must lie below those around it, to count as the one before:
+	// nothing refers to it, so encoders that must save repeat the picture before it (x264 at CRF 35 leant by 0.86 there, 0.4 dB down).
+	leastDip = 1
+	// Where the median of the frames around leans by this much, all of them show a neighbour: a part that is a frame late.
+	shiftedBefore, shiftedNext = 0.7, 0.4
+	leastShifted               = 5 // frames with motion
 )
 
 // drops says for each of a series how far it lies below the frames around it, in dB: below the median of those before it
@@ -87,28 +92,47 @@ func (l *ladder) remove(v float32) {
 // median is the lower one where there are two.
 func (l *ladder) median() float64 { return float64(l.values[(len(l.values)-1)/2]) }
 
-// wrongFrames are the places in the series whose pictures show a neighbour of their source frame.
+// wrongFrames are the places in the series whose pictures show a neighbour of their source frame: the frame before where
+// they lean by more than 0, else the next. A lean of 0 is a frame without motion, of which nothing is known.
 func wrongFrames(leans []float32) []int {
-	var leaning, wrong []int
-	moving := 0
+	var wrong []int
 	for i, v := range leans {
-		if v > 0 {
-			moving++
-		}
-		if v < leastLean || v > mostLean {
+		if v == 0 {
 			continue
 		}
-		leaning = append(leaning, i)
-		near := slices.Concat(leans[max(i-leanAround, 0):i], leans[i+1:min(i+1+leanAround, len(leans))])
-		slices.Sort(near)
-		if at := len(near) - 1 - lagging; at < 0 || v-near[at] >= leanOut {
+		from, to := max(i-leanAround, 0), min(i+1+leanAround, len(leans))
+		before, knownBefore := usualLean(leans[from:i])
+		after, knownAfter := usualLean(leans[i+1 : to])
+		switch {
+		case !knownBefore:
+			before = after // 0 where neither is known
+		case !knownAfter:
+			after = before
+		}
+		all, shifted := usualLean(leans[from:to])
+		switch lean := float64(v); {
+		case lean >= leastBefore && lean-min(before, after) >= outBefore,
+			lean <= -leastNext && max(before, after)-lean >= outNext,
+			shifted && all >= shiftedBefore && lean > shiftedNext,
+			shifted && all <= -shiftedNext && lean < 0:
 			wrong = append(wrong, i)
 		}
 	}
-	if len(leaning) >= leastShifted && float64(len(leaning)) >= shiftedPart*float64(moving) {
-		return leaning
-	}
 	return wrong
+}
+
+// usualLean is the median of those with motion, where there are enough.
+func usualLean(leans []float32) (median float64, known bool) {
+	var list ladder
+	for _, v := range leans {
+		if v != 0 {
+			list.add(v)
+		}
+	}
+	if list.len() < leastShifted {
+		return 0, false
+	}
+	return list.median(), true
 }
 
 // brokenFrames are the places in the series whose pictures are far worse than those around them, or like nothing.

@@ -148,23 +148,35 @@ func shrink[S sample](f format, picture []S, into []float32) []float32 {
 }
 
 // leastMotion is how much two source frames must differ to be told apart: a level of 256, as mean squared difference of
-// their blocks.
-const leastMotion = 1
+// their blocks, as a PSNR of 46 dB has. With half of that an encoder's error (SVT-AV1 at CRF 50) leant by 0.55 to the next frame.
+const leastMotion = 1.5
+
+// damping keeps leaning from telling two neighbours apart where nothing does, as in steady motion: there one lies as far
+// ahead as the other behind, and what points to one points away from the other.
+const damping = 0.05
+
+// unsteady is how many times the motion to one neighbour may be that to the other, squared: at a cut and where motion stops
+// one of them tells nothing, and a picture without detail is like the other. Real film in x265 at CRF 32 leant by 0.78 there.
+const unsteady = 4
 
 // leaning tells how far a picture leans from its own source frame towards a neighbour of that: 0 = not at all, 1 = it shows
-// the neighbour. It is the part of the motion between the two source frames that the picture's error holds; what an
-// encoder left out is unlike motion and has next to no part in it. Without motion it is 0.
-func leaning(output, own, neighbour []float32) float64 {
-	var along, motion float64
+// the frame before, -1 = it shows the next. Its error is taken for a mixture of the motions to both; what it has more of the
+// one than of the other counts. So neither detail that an encoder left out counts, which makes a picture less like its own
+// and thereby a bit more like both neighbours, nor what it smeared over all three. Without motion to both, as at the film's ends and
+// at cuts, it is 0.
+func leaning(output, before, own, next []float32) float64 {
+	var ep, eq, pp, qq, pq float64
 	for i, v := range own {
-		m := float64(neighbour[i] - v)
-		along += float64(output[i]-v) * m
-		motion += m * m
+		e, p, q := float64(output[i]-v), float64(before[i]-v), float64(next[i]-v)
+		ep, eq, pp, qq, pq = ep+e*p, eq+e*q, pp+p*p, qq+q*q, pq+p*q
 	}
-	if motion < leastMotion*float64(len(own)) || motion == 0 {
+	n := float64(len(own))
+	if pp < leastMotion*n || qq < leastMotion*n || pp > unsteady*qq || qq > unsteady*pp {
 		return 0
 	}
-	return along / motion
+	pp, qq = pp*(1+damping), qq*(1+damping)
+	det := pp*qq - pq*pq
+	return ((ep*qq - eq*pq) - (eq*pp - ep*pq)) / det
 }
 
 // blockSums are the sums that SSIM needs, over 4 x 4 samples.

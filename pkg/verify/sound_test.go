@@ -182,7 +182,7 @@ func TestHolesMayBeFilled(t *testing.T) {
 func tones(t *testing.T, graph string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tones.mkv")
-	sh(t, "ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=4", "-f", "lavfi", "-i", graph,
+	sh(t, "ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=5:duration=4", "-f", "lavfi", "-i", graph,
 		"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le", path)
 	return path
 }

@@ -277,16 +277,14 @@ func (v *verification) pictures(ctx context.Context) (pictureFacts, error) {
 	if toneMapped(a, b) {
 		compared = "tone-mapped"
 	}
-	var facts pictureFacts
+	keys, err := v.keyframes(ctx)
+	if err != nil {
+		return pictureFacts{}, err
+	}
 	if f.deep {
-		facts, err = films(ctx, v, f, c, from, to, compared, wide)
-	} else {
-		facts, err = films(ctx, v, f, c, from, to, compared, narrow)
+		return films(ctx, v, f, c, from, to, compared, keys, wide)
 	}
-	if err != nil || facts.picture == nil {
-		return facts, err
-	}
-	return facts, v.findSeams(ctx, facts)
+	return films(ctx, v, f, c, from, to, compared, keys, narrow)
 }
 
 // common is the format that two streams are compared in, and how each gets there: the output as it is, the source as an
@@ -327,7 +325,7 @@ func interlaced(s ffmpeg.Stream) bool {
 }
 
 // films is pictures for one kind of sample.
-func films[S sample](ctx context.Context, v *verification, f format, c clock, from, to ffmpeg.Pictures, compared string,
+func films[S sample](ctx context.Context, v *verification, f format, c clock, from, to ffmpeg.Pictures, compared string, keys []keyframe,
 	convert func([]byte, []S),
 ) (pictureFacts, error) {
 	source, output := newFeed(from, f, &v.source.complaint), newFeed(to, f, &v.output.complaint)
@@ -363,19 +361,24 @@ func films[S sample](ctx context.Context, v *verification, f format, c clock, fr
 			return err
 		}
 		facts.clock, facts.timing = clock, t
-		facts.picture = pictureOf(clock, t, s, source.times(), output.times(), compared)
+		facts.picture = pictureOf(clock, t, s, source.times(), output.times(), compared, keys)
 		return nil
 	})
 	return facts, group.Wait()
 }
 
 // pictureOf sums up what the walk found. Times are ticks of each stream's frames.
-func pictureOf(c clock, t timing, s shows, source, output []int64, compared string) *Picture {
+func pictureOf(c clock, t timing, s shows, source, output []int64, compared string, keys []keyframe) *Picture {
 	at := func(frame int) time.Duration { return c.duration(c.outputTime(output[frame])) }
 	p := &Picture{
 		SourceFrames: len(source), OutputFrames: len(output), Lost: t.lost, Extra: t.extra, Compared: compared,
 		TimeError: Worst{c.duration(max(magnitude(t.low), magnitude(t.high))).Seconds(), t.worst.frame, job.Seconds(t.worst.at)},
 		Tick:      c.duration(c.output).Seconds(),
+	}
+	decodable := map[int64]bool{}
+	for _, k := range keys {
+		decodable[k.ticks] = true
+		p.Seams = append(p.Seams, Seam{At: job.Seconds(c.duration(c.outputTime(k.ticks))), Restart: k.restart})
 	}
 	if compared != "yes" {
 		return p
@@ -397,6 +400,11 @@ func pictureOf(c clock, t timing, s shows, source, output []int64, compared stri
 	}
 	p.PSNR, p.SSIM = measure(s.psnr), measure(s.ssim)
 	below := drops(s.psnr)
+	for i, frame := range s.frames { // see leastDip
+		if next := int(frame) + 1; next < len(output) && decodable[output[next]] && below[i] < leastDip {
+			s.leans[i] = min(s.leans[i], 0)
+		}
+	}
 	for _, i := range wrongFrames(s.leans) {
 		frame := int(s.frames[i])
 		belongs := frame + int(s.shift[i])
@@ -417,23 +425,19 @@ func pictureOf(c clock, t timing, s shows, source, output []int64, compared stri
 	return p
 }
 
-// findSeams reads from the output where decoding can start.
-func (v *verification) findSeams(ctx context.Context, facts pictureFacts) error {
-	list, known, err := keyframes(ctx, v.tools, v.output.in, v.output.video.Index)
-	if err != nil {
-		return err
-	}
+// keyframes reads from the output where decoding can start, in ticks of what is decoded.
+func (v *verification) keyframes(ctx context.Context) ([]keyframe, error) {
+	b := *v.output.video
+	list, known, err := keyframes(ctx, v.tools, v.output.in, b.Index)
 	zero := int64(0)
-	if v.output.input(v.output.video.Index).Jumps != nil { // then frames were counted from the file's start
-		b := v.output.video.Timebase
-		zero = int64(job.Rescale(job.Ticks(v.output.media.Start), job.Microseconds, job.Timebase{Num: b.Num, Den: b.Den}))
+	if v.output.input(b.Index).Jumps != nil { // then frames are counted from the file's start
+		zero = int64(job.Rescale(job.Ticks(v.output.media.Start), job.Microseconds, job.Timebase{Num: b.Timebase.Num, Den: b.Timebase.Den}))
 	}
-	for _, k := range list {
-		facts.picture.Seams = append(facts.picture.Seams, Seam{
-			At: job.Seconds(facts.clock.duration(facts.clock.outputTime(k.ticks - zero))), Restart: k.restart && known,
-		})
+	for i := range list {
+		list[i].ticks -= zero
+		list[i].restart = list[i].restart && known
 	}
-	return nil
+	return list, err
 }
 
 // hear decodes a track of both files.

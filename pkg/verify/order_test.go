@@ -1,0 +1,236 @@
+package verify
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+)
+
+// reel is a clip in memory.
+type reel struct {
+	name   string
+	f      format
+	rate   int
+	frames [][]uint8
+}
+
+// reelOf decodes what ffmpeg's options before an output name.
+func reelOf(t *testing.T, name string, width, height, rate int, args ...string) reel {
+	t.Helper()
+	r := reel{name: name, f: format{width: width, height: height, halfW: true, halfH: true}, rate: rate}
+	all := slices.Concat([]string{"-v", "error", "-nostdin"}, args, []string{"-s", fmt.Sprintf("%dx%d", width, height), "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"})
+	raw := []byte(sh(t, "ffmpeg", all...))
+	for len(raw) >= r.f.bytes() {
+		r.frames, raw = append(r.frames, raw[:r.f.bytes():r.f.bytes()]), raw[r.f.bytes():]
+	}
+	return r
+}
+
+// encoded shows the frames of a reel in an order, a tick each, as an encoder makes it; keyframes lie at one frame beside the first.
+func (r reel) encoded(t *testing.T, order []int, key int, options string) [][]uint8 {
+	t.Helper()
+	size := fmt.Sprintf("%dx%d", r.f.width, r.f.height)
+	encode := exec.CommandContext(t.Context(), "ffmpeg", slices.Concat(
+		[]string{"-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", size, "-r", fmt.Sprint(r.rate), "-i", "-", "-force_key_frames", fmt.Sprintf("expr:eq(n,%d)", key)},
+		strings.Fields(options), []string{"-f", "matroska", "-"})...)
+	var in, out, errs bytes.Buffer
+	for _, n := range order {
+		in.Write(r.frames[n])
+	}
+	encode.Stdin, encode.Stdout, encode.Stderr = &in, &out, &errs
+	if err := encode.Run(); err != nil {
+		t.Fatalf("encode: %v\n%s", err, errs.String())
+	}
+	decode := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-i", "-", "-pix_fmt", "yuv420p", "-fps_mode", "passthrough", "-f", "rawvideo", "-")
+	decode.Stdin = bytes.NewReader(out.Bytes())
+	raw, err := decode.Output()
+	if err != nil {
+		t.Fatalf("decode: %v", err)
+	}
+	var list [][]uint8
+	for len(raw) >= r.f.bytes() {
+		list, raw = append(list, raw[:r.f.bytes():r.f.bytes()]), raw[r.f.bytes():]
+	}
+	return list
+}
+
+// compared walks over two lists of frames, a tick each.
+func compared(t *testing.T, f format, source, output [][]uint8, keys []keyframe) *Picture {
+	t.Helper()
+	var times [2][]int64
+	reads := func(frames [][]uint8, times *[]int64) *window3[uint8] {
+		at := 0
+		w := &window3[uint8]{read: func(into *frame[uint8]) error {
+			if at < len(frames) {
+				*into = frame[uint8]{number: at, ticks: int64(at), data: append(into.data[:0], frames[at]...), ok: true}
+				into.small = shrink(f, into.data, into.small[:0])
+				*times = append(*times, int64(at))
+				at++
+			}
+			return nil
+		}}
+		if err := w.start(); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	c, err := newClock(ffmpeg.Rational{Num: 1, Den: 25}, ffmpeg.Rational{Num: 1, Den: 25})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := reads(source, &times[0]), reads(output, &times[1])
+	c, tm, s, err := walk(f, c, a, b, true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pictureOf(c, tm, s, times[0], times[1], "yes", keys)
+}
+
+// disorders are what becomes of n frames when something goes wrong at frame k, where a keyframe lies. The count stays right,
+// for a wrong one is found anyway.
+var disorders = []struct {
+	name  string
+	order func(shows []int, k int) // shows[i] = i until then
+}{
+	{"frame doubled", func(shows []int, k int) { shows[k] = k - 1 }},
+	{"frame doubled behind the seam", func(shows []int, k int) { shows[k+5] = k + 4 }},
+	{"frames swapped", func(shows []int, k int) { shows[k], shows[k+1] = k+1, k }},
+	{"frame dropped and another doubled", func(shows []int, k int) {
+		for i := k; i < k+8; i++ {
+			shows[i] = i + 1
+		}
+	}},
+	{"seam repeats a frame", func(shows []int, k int) {
+		for i := k; i < len(shows); i++ {
+			shows[i] = i - 1
+		}
+	}},
+	{"a frame late all along", func(shows []int, _ int) {
+		for i := 1; i < len(shows); i++ {
+			shows[i] = i - 1
+		}
+	}},
+}
+
+const (
+	veryfast = "-c:v libx264 -preset veryfast -crf "
+	x265     = "-c:v libx265 -preset ultrafast -x265-params log-level=none -crf "
+	vp9      = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 0 -crf "
+	av1      = "-c:v libsvtav1 -preset 12 -crf "
+)
+
+// disordered are the disorders that are found of what encoders make of a reel, and what is said of the reel without one.
+func disordered(t *testing.T, r reel, options string) (missed []string, clean *Picture) {
+	t.Helper()
+	n := len(r.frames)
+	k := n / 2
+	look := func(order func([]int, int)) *Picture {
+		shows := make([]int, n)
+		for i := range shows {
+			shows[i] = i
+		}
+		order(shows, k)
+		return compared(t, r.f, r.frames, r.encoded(t, shows, k, options), []keyframe{{ticks: 0}, {ticks: int64(k)}})
+	}
+	for _, d := range disorders {
+		if p := look(d.order); len(p.Wrong)+len(p.Broken) == 0 {
+			missed = append(missed, d.name)
+		}
+	}
+	return missed, look(func([]int, int) {})
+}
+
+func (p *Picture) blames() string { return fmt.Sprintf("%v %v", p.Wrong, p.Broken) }
+
+// pan is a camera that moves over a texture, with grain.
+func pan(t *testing.T, rate int, speed float64, grain int) reel {
+	t.Helper()
+	return reelOf(t, fmt.Sprintf("pan at %d, grain of %d", rate, grain), 160, 90, rate, "-f", "lavfi", "-i", fmt.Sprintf(
+		"nullsrc=size=160x90:rate=%[1]d:duration=%[4]g,geq=lum='random(1)*255':cb=128:cr=128,loop=loop=47:size=1,setpts=N/%[1]d/TB,"+
+			"gblur=sigma=3,eq=contrast=3,scroll=h=%[2]g:v=%[2]g,noise=alls=%[3]d:allf=t:all_seed=3", rate, speed, grain, 1/float64(rate)))
+}
+
+func TestDisorderIsFound(t *testing.T) {
+	for _, c := range []struct {
+		reel    func(t *testing.T) reel
+		options string
+	}{
+		{func(t *testing.T) reel { return pan(t, 24, 0.01, 0) }, veryfast + "18"},
+		{func(t *testing.T) reel { return pan(t, 60, 0.004, 6) }, veryfast + "23"},
+		{func(t *testing.T) reel { return pan(t, 30, 0.02, 0) }, x265 + "30"},
+		{func(t *testing.T) reel {
+			return reelOf(t, "mandelbrot", 160, 90, 25, "-f", "lavfi", "-i", "mandelbrot=size=160x90:rate=25:start_scale=0.1", "-t", "1.9")
+		}, vp9 + "36"},
+	} {
+		r := c.reel(t)
+		t.Run(r.name+" "+c.options, func(t *testing.T) {
+			t.Parallel()
+			missed, clean := disordered(t, r, c.options)
+			if len(clean.Wrong)+len(clean.Broken) > 0 {
+				t.Errorf("frames that are right are blamed: %s", clean.blames())
+			}
+			if len(missed) > 0 {
+				t.Errorf("not found at %.1f dB: %q", clean.PSNR.Mean, missed)
+			}
+		})
+	}
+}
+
+var filmFlag = flag.String("film", "", "a real film of 30 s or more, for the long form of TestDisorderInAFilm")
+
+// In a film no honest encode may be blamed, however coarse, and nearly all disorders must be found.
+func TestDisorderInAFilm(t *testing.T) {
+	if *filmFlag == "" {
+		t.Skip("needs -film")
+	}
+	cut := func(at, seconds string, more ...string) reel {
+		return reelOf(t, strings.Join(append([]string{"from " + at + " s"}, more...), " "), 428, 240, 24,
+			append([]string{"-ss", at, "-t", seconds, "-i", *filmFlag}, more...)...)
+	}
+	all := cut("0", "30")
+	for _, options := range []string{veryfast + "18", veryfast + "28", veryfast + "35", "-c:v libx264 -crf 38", x265 + "32", vp9 + "40", av1 + "50"} {
+		t.Run("whole "+options, func(t *testing.T) {
+			shows := make([]int, len(all.frames))
+			for i := range shows {
+				shows[i] = i
+			}
+			p := compared(t, all.f, all.frames, all.encoded(t, shows, 0, options+" -g 250 -sc_threshold 0"), keyframesEvery(250, len(shows)))
+			if len(p.Wrong)+len(p.Broken) > 0 {
+				t.Errorf("frames that are right are blamed: %s", p.blames())
+			}
+		})
+	}
+	total, missing := 0, 0
+	for _, r := range []reel{
+		cut("2", "3"), cut("12.5", "3"), cut("24", "3"),
+		cut("12.5", "3", "-vf", "noise=alls=9:allf=t:all_seed=1"), cut("24", "3", "-vf", "fps=30"),
+	} {
+		for _, options := range []string{veryfast + "18", veryfast + "28", veryfast + "35", x265 + "32", vp9 + "40", av1 + "50"} {
+			t.Run(r.name+" "+options, func(t *testing.T) {
+				missed, clean := disordered(t, r, options)
+				if len(clean.Wrong)+len(clean.Broken) > 0 {
+					t.Errorf("frames that are right are blamed: %s", clean.blames())
+				}
+				total, missing = total+len(disorders), missing+len(missed)
+				t.Logf("%.1f dB, not found: %q", clean.PSNR.Mean, missed)
+			})
+		}
+	}
+	t.Logf("%d of %d not found", missing, total)
+	if 10*missing > total {
+		t.Errorf("%d of %d disorders were not found", missing, total)
+	}
+}
+
+func keyframesEvery(n, frames int) (list []keyframe) {
+	for i := 0; i < frames; i += n {
+		list = append(list, keyframe{ticks: int64(i)})
+	}
+	return list
+}
