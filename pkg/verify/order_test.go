@@ -184,7 +184,8 @@ func TestDisorderIsFound(t *testing.T) {
 
 var filmFlag = flag.String("film", "", "a real film of 30 s or more, for the long form of TestDisorderInAFilm")
 
-// In a film no honest encode may be blamed, however coarse, and nearly all disorders must be found.
+// In a film no honest encode may be blamed, however coarse, and nearly all disorders must be found where the encode is at
+// finePSNR or better; of all, most.
 func TestDisorderInAFilm(t *testing.T) {
 	if *filmFlag == "" {
 		t.Skip("needs -film")
@@ -206,7 +207,8 @@ func TestDisorderInAFilm(t *testing.T) {
 			}
 		})
 	}
-	total, missing := 0, 0
+	const finePSNR = 36
+	var total, missing, fine, fineMissing int
 	for _, r := range []reel{
 		cut("2", "3"), cut("12.5", "3"), cut("24", "3"),
 		cut("12.5", "3", "-vf", "noise=alls=9:allf=t:all_seed=1"), cut("24", "3", "-vf", "fps=30"),
@@ -218,13 +220,16 @@ func TestDisorderInAFilm(t *testing.T) {
 					t.Errorf("frames that are right are blamed: %s", clean.blames())
 				}
 				total, missing = total+len(disorders), missing+len(missed)
+				if clean.PSNR.Mean >= finePSNR {
+					fine, fineMissing = fine+len(disorders), fineMissing+len(missed)
+				}
 				t.Logf("%.1f dB, not found: %q", clean.PSNR.Mean, missed)
 			})
 		}
 	}
-	t.Logf("%d of %d not found", missing, total)
-	if 10*missing > total {
-		t.Errorf("%d of %d disorders were not found", missing, total)
+	t.Logf("not found: %d of %d, and %d of %d at %d dB or more", missing, total, fineMissing, fine, finePSNR)
+	if 20*fineMissing > fine || 5*missing > total {
+		t.Error("too many disorders were not found")
 	}
 }
 

@@ -159,24 +159,34 @@ const damping = 0.05
 // one of them tells nothing, and a picture without detail is like the other. Real film in x265 at CRF 32 leant by 0.78 there.
 const unsteady = 4
 
+// coarse is how many times the motion the rest of the error may be, squared. An encoder that errs by more than what moves
+// does not follow it: it repeats and blends pictures. Of 30 s of real film, x264 at CRF 35 leant by 0.5 to 0.9 with a rest
+// above 5, and honest pictures with one below 3 by no more than 0.42,
+// but for one.
+const coarse = 3
+
 // leaning tells how far a picture leans from its own source frame towards a neighbour of that: 0 = not at all, 1 = it shows
 // the frame before, -1 = it shows the next. Its error is taken for a mixture of the motions to both; what it has more of the
 // one than of the other counts. So neither detail that an encoder left out counts, which makes a picture less like its own
 // and thereby a bit more like both neighbours, nor what it smeared over all three. Without motion to both, as at the film's ends and
-// at cuts, it is 0.
+// at cuts, and where the rest of the error drowns it, it is 0.
 func leaning(output, before, own, next []float32) float64 {
-	var ep, eq, pp, qq, pq float64
+	var ee, ep, eq, pp, qq, pq float64
 	for i, v := range own {
 		e, p, q := float64(output[i]-v), float64(before[i]-v), float64(next[i]-v)
-		ep, eq, pp, qq, pq = ep+e*p, eq+e*q, pp+p*p, qq+q*q, pq+p*q
+		ee, ep, eq, pp, qq, pq = ee+e*e, ep+e*p, eq+e*q, pp+p*p, qq+q*q, pq+p*q
 	}
 	n := float64(len(own))
 	if pp < leastMotion*n || qq < leastMotion*n || pp > unsteady*qq || qq > unsteady*pp {
 		return 0
 	}
-	pp, qq = pp*(1+damping), qq*(1+damping)
-	det := pp*qq - pq*pq
-	return ((ep*qq - eq*pq) - (eq*pp - ep*pq)) / det
+	steady := (pp*(1+damping))*(qq*(1+damping)) - pq*pq
+	toBefore, toNext := (ep*qq*(1+damping)-eq*pq)/steady, (eq*pp*(1+damping)-ep*pq)/steady
+	rest := ee - 2*toBefore*ep - 2*toNext*eq + toBefore*toBefore*pp + toNext*toNext*qq + 2*toBefore*toNext*pq
+	if rest > coarse*min(pp, qq) {
+		return 0
+	}
+	return toBefore - toNext
 }
 
 // blockSums are the sums that SSIM needs, over 4 x 4 samples.
