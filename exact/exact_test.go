@@ -102,6 +102,15 @@ func TestTheJudgeNoticesWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestHolesCountAsTheSilenceTheyAre(t *testing.T) {
+	t.Parallel()
+	// Frames of 1024 samples of two bytes; one comes 3072 late, one 20, and one too early.
+	r := rows{num: 1, den: 48000, list: []row{{0, 2048}, {1024, 2048}, {5120, 2048}, {6164, 2048}, {7000, 2048}}}
+	if got := r.holes(); got != 3072 {
+		t.Errorf("%d samples are missing, want 3072", got)
+	}
+}
+
 func TestRoundingToMillisecondsIsNoError(t *testing.T) {
 	t.Parallel()
 	exact := account{tick: 12 * time.Microsecond}

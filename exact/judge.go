@@ -29,7 +29,7 @@ type account struct {
 
 // sound is what is heard of a track.
 type sound struct {
-	samples int
+	samples int // with those of holes, in which nothing is heard
 	rate    int
 	beeps   []time.Duration
 }
@@ -249,6 +249,18 @@ func readRows(path string) (r rows, err error) {
 	return r, lines.Err()
 }
 
+// holes is how many samples the times of sound leave out, where they leave out a codec's frame or more: one pass keeps a
+// hole of its source as a jump in time, mapreel as silence.
+func (r rows) holes() (missing int) {
+	for i := 1; i < len(r.list); i++ {
+		before := r.list[i-1]
+		if gap := r.list[i].pts - (before.pts + before.size/2); gap >= maxCodecFrame {
+			missing += int(gap)
+		}
+	}
+	return missing
+}
+
 // Beeps are told from what a lossy codec makes of the silence between them by their loudness, against the loudest.
 const (
 	loud  = 0.4
@@ -268,9 +280,10 @@ func listen(path string) (sound, error) {
 		return s, err
 	}
 	sample := func(i int) int { return int(int16(uint16(pcm[2*i]) | uint16(pcm[2*i+1])<<8)) }
-	s.samples = len(pcm) / 2
+	decoded := len(pcm) / 2
+	s.samples = decoded + list.holes()
 	peak := 0
-	for i := range s.samples {
+	for i := range decoded {
 		peak = max(peak, sample(i), -sample(i))
 	}
 	if peak < 100 {
@@ -282,8 +295,8 @@ func listen(path string) (sound, error) {
 	i := 0
 	for _, r := range list.list {
 		for n := range r.size / 2 {
-			if i == s.samples {
-				return s, fmt.Errorf("%d samples, fewer than their frames hold", s.samples)
+			if i == decoded {
+				return s, fmt.Errorf("%d samples, fewer than their frames hold", decoded)
 			}
 			if v := sample(i); v > threshold || -v > threshold {
 				at = list.at(r.pts + n)

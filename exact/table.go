@@ -52,8 +52,8 @@ func (r result) cells(contenders []contender) []string {
 		if f.beeps[1] > 0 {
 			row[4] = fmt.Sprintf("%+.1f … %+.1f", f.start.Seconds()*1000, f.end.Seconds()*1000)
 		}
-		if f.tracks > 0 {
-			row[5] = fmt.Sprintf("%+d", f.difference(r.findings["one pass"]))
+		if one := r.findings["one pass"]; f.tracks > 0 && one != nil && one.err == nil {
+			row[5] = fmt.Sprintf("%+d", f.difference(one))
 		}
 	}
 	for _, c := range contenders {
@@ -66,7 +66,7 @@ func (r result) cells(contenders []contender) []string {
 
 // difference is how many samples more than one pass has, in the track where they differ most.
 func (f *finding) difference(one *finding) (worst int) {
-	if one == nil || one.err != nil || len(one.samples) != len(f.samples) {
+	if len(one.samples) != len(f.samples) {
 		return 0
 	}
 	for i, n := range f.samples {
