@@ -99,6 +99,9 @@ func onePass(ctx context.Context, t task) error {
 	return err
 }
 
+// maxSegments is far above what the sources of the matrix have.
+const maxSegments = 1000
+
 // recipe is what is found on the web: segments by -ss and -t, joined by the concat demuxer.
 func recipe(ctx context.Context, t task) error {
 	out, err := output(ctx, "ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "default=nk=1:nw=1", "file:"+t.path)
@@ -110,6 +113,9 @@ func recipe(ctx context.Context, t task) error {
 		return fmt.Errorf("the source tells no duration: %w", err)
 	}
 	length := t.segment().Seconds()
+	if n := seconds / length; n > maxSegments { // a jump of the clock counts as duration
+		return fmt.Errorf("the source tells %.0f segments", n)
+	}
 	var list strings.Builder
 	for i := 0; i == 0 || float64(i)*length < seconds-0.001; i++ {
 		name := fmt.Sprintf("%05d.%s", i, t.kind)
