@@ -19,7 +19,7 @@ try {
     page.on('pageerror', (e) => said.push(e.message));
     page.on('console', (m) => { if (m.type() === 'error') said.push(m.text()); });
     await page.goto(address);
-    await page.waitForFunction(() => document.getElementById('problem').textContent || document.querySelector('video').readyState >= 2, null, { timeout: 30000 });
+    await page.waitForFunction(() => document.getElementById('problem').textContent || document.querySelector('video').readyState >= 2, null, { timeout: 60000 });
     shown.push({
       said,
       ...await page.evaluate(() => {
