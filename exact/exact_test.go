@@ -102,6 +102,17 @@ func TestTheJudgeNoticesWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestWhatVerifyFindsCounts(t *testing.T) {
+	t.Parallel()
+	for opinion, want := range map[string]bool{"": true, "good": true, "frames: 3 of 4": false} {
+		f := finding{verify: opinion, psnr: 50}
+		f.judge(account{}, nil)
+		if f.good() != want {
+			t.Errorf("verify says %q: good is %t", opinion, f.good())
+		}
+	}
+}
+
 func TestHolesCountAsTheSilenceTheyAre(t *testing.T) {
 	t.Parallel()
 	// Frames of 1024 samples of two bytes; one comes 3072 late, one 20, and one too early.

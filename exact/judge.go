@@ -54,6 +54,7 @@ type stream struct {
 	Transfer    string            `json:"color_transfer"`
 	Primaries   string            `json:"color_primaries"`
 	Space       string            `json:"color_space"`
+	Range       string            `json:"color_range"`
 	Rate        string            `json:"sample_rate"`
 	Channels    int               `json:"channels"`
 	Disposition map[string]int    `json:"disposition"`
@@ -327,6 +328,9 @@ func psnr(ctx context.Context, source, output string, in, out stream, deinterlac
 		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0", out.Width, out.Height))
 	} else if w != out.Width || h != out.Height {
 		chain = append(chain, fmt.Sprintf("scale=%d:%d:flags=bicubic", out.Width, out.Height))
+	}
+	if in.Range == "pc" && out.Range == "pc" { // else "format" makes it narrow
+		chain = append(chain, "scale=out_range=pc")
 	}
 	same := "format=" + out.PixelFormat + ",setsar=1,settb=1/1000,setpts=N"
 	chain = append(chain, same)

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mapreel/mapreel/pkg/verify"
 )
 
 // How far an output may be from its source, or from what one pass makes of it.
@@ -38,7 +40,7 @@ type finding struct {
 	noEdits    bool // the container cannot say where in the sound to begin
 	tracks     int
 	lost       []string // what the source had
-	verify     string   // what mapreel verify says: a second opinion, which does not count
+	verify     string   // what mapreel verify says; "" where it was not asked
 	problems   []string
 }
 
@@ -172,6 +174,9 @@ func (f *finding) judge(source account, one *finding) {
 	}
 	if len(f.lost) > 0 {
 		bad("lost: %s", strings.Join(f.lost, ", "))
+	}
+	if f.verify != "" && f.verify != string(verify.Good) {
+		bad("verify: %s", f.verify)
 	}
 }
 

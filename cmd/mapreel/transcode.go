@@ -55,8 +55,7 @@ func (t transcode) work(ctx context.Context, env environment, w *watch, movable 
 		Batch:   batchCommand,
 
 		IgnoreSpace: t.IgnoreSpace,
-
-		Observe: func(e local.Event) { w.add(e); shown.observe(e) },
+		Observe:     func(e local.Event) { w.add(e); shown.observe(e) },
 	})
 	shown.stop()
 	if err == nil {

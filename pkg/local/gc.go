@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -70,18 +71,15 @@ func inUse(j ledger.Job) bool { return j.State == ledger.JobRunning && alive(j.E
 // find tells what is left over.
 func (g garbage) find(ctx context.Context) ([]Leftover, error) {
 	// Folders first: a job is recorded before it has pieces, so that none is taken for one without a record.
-	sizes, newest := map[string]int64{}, map[string]time.Time{}
+	sizes := map[string]int64{}
 	for info, err := range g.pieces.List(ctx, "") {
 		if err != nil {
 			return nil, err
 		}
 		id, _, _ := strings.Cut(info.Key, "/")
 		sizes[id] += info.Size
-		path := filepath.Join(g.scratch, "pieces", filepath.FromSlash(info.Key))
-		if stat, err := os.Lstat(path); err == nil && stat.ModTime().After(newest[id]) {
-			newest[id] = stat.ModTime()
-		}
 	}
+	unknown := maps.Clone(sizes)
 	var list []Leftover
 	add := func(id, why string) {
 		path := filepath.Join(g.scratch, "pieces", id)
@@ -94,9 +92,13 @@ func (g garbage) find(ctx context.Context) ([]Leftover, error) {
 		if record.Expires.Before(g.now) && !inUse(record) {
 			add(record.ID, "its retention is over")
 		}
-		delete(newest, record.ID)
+		delete(unknown, record.ID)
 	}
-	for id, at := range newest {
+	for id := range unknown {
+		at, err := g.touched(ctx, id)
+		if err != nil {
+			return nil, err
+		}
 		if g.now.Sub(at) > settled {
 			add(id, "there is no record of it")
 		}
@@ -110,6 +112,20 @@ func (g garbage) find(ctx context.Context) ([]Leftover, error) {
 		}
 	}
 	return list, err
+}
+
+// touched is when the newest of a job's pieces was written.
+func (g garbage) touched(ctx context.Context, id string) (newest time.Time, err error) {
+	for info, err := range g.pieces.List(ctx, job.Prefix(id)) {
+		if err != nil {
+			return newest, err
+		}
+		path := filepath.Join(g.scratch, "pieces", filepath.FromSlash(info.Key))
+		if stat, err := os.Lstat(path); err == nil && stat.ModTime().After(newest) {
+			newest = stat.ModTime()
+		}
+	}
+	return newest, nil
 }
 
 // remove removes what is left over.

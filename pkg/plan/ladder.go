@@ -53,14 +53,12 @@ func rungs(out job.Output, p *job.Picture) []job.Video {
 		if lines > height || lines < 2 {
 			continue
 		}
-		if len(list) == 0 && lines*100 < height*near {
+		switch {
+		case len(list) > 0:
+		case lines*100 < height*near:
 			list = add(list, 0, web[max(i-1, 0)].most)
-		}
-		if len(list) == 0 && lines*100 >= height*near && lines < height {
+		default:
 			lines = 0 // the source itself is this step
-		}
-		if lines == height {
-			lines = 0
 		}
 		list = add(list, lines, r.most)
 	}

@@ -361,12 +361,8 @@ func (w *Worker) lacks(ctx context.Context, j job.Job, have map[string]map[strin
 				if err != nil {
 					return false, err
 				}
-				info, err := store.Stat(ctx, key)
-				if gone := fault.KindOf(err) == fault.NotFound; gone || err != nil || info.Size != m.Size {
-					if gone {
-						err = nil
-					}
-					return true, err
+				if gone, err := missing(ctx, store, key, m.Size); gone || err != nil {
+					return gone, err
 				}
 			}
 		}
@@ -391,11 +387,16 @@ func (w *Worker) lost(ctx context.Context, have map[string]int64, p job.PieceFac
 	if p.Key == "" || have[p.Key] == p.Size {
 		return false, nil
 	}
-	info, err := w.Scratch.Stat(ctx, p.Key)
+	return missing(ctx, w.Scratch, p.Key, p.Size)
+}
+
+// missing says whether there is no file with this size.
+func missing(ctx context.Context, store blob.Store, key string, size int64) (bool, error) {
+	info, err := store.Stat(ctx, key)
 	if fault.KindOf(err) == fault.NotFound {
 		return true, nil
 	}
-	return info.Size != p.Size, err
+	return info.Size != size, err
 }
 
 // done names the units whose ID begins with prefix that are done and whose bytes are there; where lost says that they are

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -313,8 +312,9 @@ func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, erro
 			return out, err
 		}
 	}
-	out.Rendition, err = m.store(ctx, name, whole.Track, facts.Segments, payload, path)
-	out.Name, out.Playlist = fmt.Sprintf("audio-%d", i+1), name+".m3u8"
+	base, err := m.store(ctx, name, whole.Track, facts.Segments, payload, path)
+	base.Name, base.Playlist = out.Name, name+".m3u8"
+	out.Rendition = base
 	return out, err
 }
 
@@ -395,18 +395,14 @@ func (m *merge) joined(ctx context.Context, a heard) (isobmff.Piece, []blob.Part
 // cut is length bytes from at of what ranges are together.
 func cut(ranges []blob.Part, at, length int64) []blob.Part {
 	var out []blob.Part
-	i := sort.Search(len(ranges), func(i int) bool { // the first that ends after at
-		var end int64
-		for _, r := range ranges[:i+1] {
-			end += r.Length
+	for _, r := range ranges {
+		if length == 0 {
+			break
 		}
-		return end > at
-	})
-	for _, r := range ranges[:i] {
-		at -= r.Length
-	}
-	for ; length > 0 && i < len(ranges); i++ {
-		r := ranges[i]
+		if at >= r.Length {
+			at -= r.Length
+			continue
+		}
 		n := min(r.Length-at, length)
 		out = append(out, blob.Part{From: r.From, Key: r.Key, Offset: r.Offset + at, Length: n})
 		length -= n

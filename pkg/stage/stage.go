@@ -140,8 +140,15 @@ func leaseOf(ctx context.Context) time.Time {
 	return time.Now().Add(24 * time.Hour)
 }
 
-// recordTime is how long an attempt tries to record its outcome. A ledger may be throttled when many end at once.
-const recordTime = 20 * time.Second
+// recordTime is how long after the end of its context an attempt tries to record what came of it.
+const recordTime = 5 * time.Second
+
+// outlast returns a context that ends recordTime after ctx does.
+func outlast(ctx context.Context) (context.Context, context.CancelFunc) {
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	forget := context.AfterFunc(ctx, func() { time.AfterFunc(recordTime, cancel) })
+	return last, func() { forget(); cancel() }
+}
 
 // unit is the frame of every stage that makes one thing: it begins an attempt, lets work do it in a folder of its own,
 // and records the outcome. Where the unit is done already it tells so and makes nothing. Where another attempt was
@@ -163,12 +170,12 @@ func (w *Worker) unit(ctx context.Context, jobID, id string, work func(u ledger.
 	w.tell(Event{Type: Started, Job: jobID, Unit: id, Attempt: u.Attempt})
 	facts, told, err := w.attempt(u, work)
 	// The outcome is recorded also where ctx is over: that is when it matters.
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
-	defer cancel()
 	if err != nil {
 		err = settle(ctx, poison(err, u.Attempt))
 		w.tell(Event{Type: Broken, Job: jobID, Unit: id, Attempt: u.Attempt, Error: err.Error()})
-		// A ledger that cannot be reached now must not hide for long what went wrong.
+		// A ledger that cannot be reached now must not hide what went wrong.
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+		defer cancel()
 		failure := ledger.Failure{Kind: string(fault.KindOf(err)), Message: message(err)}
 		if lerr := w.Ledger.Fail(last, jobID, id, u.Attempt, failure); lerr != nil && !errors.Is(lerr, ledger.ErrConflict) {
 			w.logger().WarnContext(ctx, "failure not recorded", "job", jobID, "unit", id, "error", lerr)
@@ -179,6 +186,8 @@ func (w *Worker) unit(ctx context.Context, jobID, id string, work func(u ledger.
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "facts of "+id)
 	}
+	last, cancel := outlast(ctx)
+	defer cancel()
 	err = w.Ledger.Complete(last, jobID, id, u.Attempt, data)
 	if errors.Is(err, ledger.ErrConflict) {
 		// It is done already: by another attempt, or by this one, where the answer was lost and a client asked again.

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/text/language"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/job"
 )
 
 // longestPlaylist bounds what is read of a playlist: a multivariant one has a few kilobytes.
@@ -96,20 +97,11 @@ func sameLanguage(a, b string) bool {
 	if a == b {
 		return true
 	}
-	x, errX := language.ParseBase(terminology(a))
-	y, errY := language.ParseBase(terminology(b))
-	return errX == nil && errY == nil && x == y
-}
-
-// terminology is the code of ISO 639-2/T for one of 639-2/B, which Matroska has.
-func terminology(code string) string {
-	code, _, _ = strings.Cut(code, "-")
-	if t, ok := map[string]string{
-		"alb": "sqi", "arm": "hye", "baq": "eus", "bur": "mya", "chi": "zho", "cze": "ces", "dut": "nld", "fre": "fra", "geo": "kat",
-		"ger": "deu", "gre": "ell", "ice": "isl", "mac": "mkd", "mao": "mri", "may": "msa", "per": "fas", "rum": "ron", "slo": "slk",
-		"tib": "bod", "wel": "cym",
-	}[code]; ok {
-		return t
+	base := func(code string) (language.Base, error) {
+		code, _, _ = strings.Cut(code, "-")
+		return language.ParseBase(job.Terminology(code))
 	}
-	return code
+	x, errX := base(a)
+	y, errY := base(b)
+	return errX == nil && errY == nil && x == y
 }
