@@ -334,6 +334,7 @@ type MediaSegment struct {
 	Start     int64      `json:"start"` // media time, which runs Lead seconds ahead of the output's
 	End       int64      `json:"end"`
 	Size      int64      `json:"size"`
+	Frames    int        `json:"frames,omitempty"` // of pictures
 	Keyframes []Keyframe `json:"keyframes,omitempty"`
 }
 

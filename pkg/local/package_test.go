@@ -230,6 +230,28 @@ func TestPackagesInEveryCodec(t *testing.T) {
 	}
 }
 
+// HLS wants the highest frame rate, and DASH the average. Matroska states the highest, MP4 the average.
+func TestFrameRatesOfPackages(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"in.mkv", "in.mp4"} {
+		source := clip(t, name, args(picture(8), []string{"-vf", "select='gte(t,4)+not(mod(n,5))'", "-fps_mode", "vfr", "-c:v", "libx264", "-g", "25"})...)
+		out := t.TempDir()
+		req := packageRequest(t, source, out, `{"name": "film", "container": "cmaf", `+fmt.Sprintf(rungsOf, true)+`}`)
+		if _, err := run(context.Background(), req, t.TempDir(), nil); err != nil {
+			t.Fatal(err)
+		}
+		for file, want := range map[string]string{"film.m3u8": "FRAME-RATE=24.000,", "film.mpd": `frameRate="29/2"`} {
+			text, err := os.ReadFile(filepath.Join(out, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Count(string(text), want) != 2 {
+				t.Errorf("%s of %s does not say %s of both renditions:\n%s", file, name, want, text)
+			}
+		}
+	}
+}
+
 // Sound is often a codec frame longer than the picture. A media segment of a few milliseconds is never loaded by hls.js.
 func TestLastMediaSegmentIsNoCrumb(t *testing.T) {
 	t.Parallel()

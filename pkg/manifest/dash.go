@@ -135,10 +135,10 @@ func (p Package) videoSet(rungs []Video, path string) *mpd.AdaptationSetType {
 		r := p.representation(v.Rendition, path)
 		r.Width, r.Height = uint32(v.Width), uint32(v.Height)
 		r.Sar = "1:1"
-		if v.PixelAspect.Num > 0 && v.PixelAspect.Den > 0 {
+		if v.PixelAspect.known() {
 			r.Sar = mpd.RatioType(fmt.Sprintf("%d:%d", v.PixelAspect.Num, v.PixelAspect.Den))
 		}
-		if f := v.FrameRate; f.Num > 0 && f.Den > 0 {
+		if f := v.averageRate(); f.known() {
 			r.FrameRate = mpd.FrameRateType(strconv.FormatInt(f.Num, 10))
 			if f.Den > 1 {
 				r.FrameRate = mpd.FrameRateType(fmt.Sprintf("%d/%d", f.Num, f.Den))
@@ -152,7 +152,7 @@ func (p Package) videoSet(rungs []Video, path string) *mpd.AdaptationSetType {
 // pictureAspect is the picture's width to its height in smallest terms.
 func (v Video) pictureAspect() mpd.RatioType {
 	w, h := int64(v.Width), int64(v.Height)
-	if v.PixelAspect.Num > 0 && v.PixelAspect.Den > 0 {
+	if v.PixelAspect.known() {
 		w, h = w*v.PixelAspect.Num, h*v.PixelAspect.Den
 	}
 	a, b := w, h

@@ -166,7 +166,7 @@ func (p Package) multivariant(path string, target int64) string {
 		for _, v := range p.Video {
 			attributes(&b, "#EXT-X-STREAM-INF", number("BANDWIDTH", peak(v.spans(), target)+sound+subtitleRate),
 				number("AVERAGE-BANDWIDTH", average(v.spans())+soundAverage+subtitleRate), quoted("CODECS", g.codecs(v.Codecs)),
-				fmt.Sprintf("RESOLUTION=%dx%d", v.shownWidth(), v.Height), v.FrameRate.attribute(), "VIDEO-RANGE="+v.brightness(),
+				fmt.Sprintf("RESOLUTION=%dx%d", v.shownWidth(), v.Height), v.highestRate(target).attribute(), "VIDEO-RANGE="+v.brightness(),
 				quoted("AUDIO", g.id), quoted("SUBTITLES", subtitles), "CLOSED-CAPTIONS=NONE")
 			fmt.Fprintf(&b, "%s\n", uri(path, v.Playlist))
 		}
@@ -250,7 +250,7 @@ func (v Video) brightness() string {
 
 // shownWidth is the width with square pixels.
 func (v Video) shownWidth() int64 {
-	if v.PixelAspect.Num <= 0 || v.PixelAspect.Den <= 0 {
+	if !v.PixelAspect.known() {
 		return int64(v.Width)
 	}
 	return scale(int64(v.Width), v.PixelAspect.Num, v.PixelAspect.Den)
@@ -258,7 +258,7 @@ func (v Video) shownWidth() int64 {
 
 // attribute writes FRAME-RATE with its three digits, or nothing.
 func (r Ratio) attribute() string {
-	if r.Num <= 0 || r.Den <= 0 {
+	if !r.known() {
 		return ""
 	}
 	milli := scale(r.Num, 1000, r.Den)

@@ -51,6 +51,7 @@ type Resource struct {
 type Segment struct {
 	Resource
 	Duration int64 // ticks
+	Frames   int   // of pictures; 0 is unknown
 }
 
 // Rendition is what video and sound have in common.
@@ -72,7 +73,7 @@ type Video struct {
 	Rendition
 	Width, Height int   // pixels as coded
 	PixelAspect   Ratio // width of a pixel to its height; zero is square
-	FrameRate     Ratio // frames per second, the highest where it varies; zero is unknown
+	FrameRate     Ratio // frames per second, the average where it varies; zero is unknown
 	// Range is VIDEO-RANGE: "SDR", "HLG" or "PQ"; "" is "SDR".
 	Range string
 	// Colour is the code points of ISO/IEC 23091-2 for primaries, transfer and matrix; zeros are unknown.
@@ -84,6 +85,8 @@ type Video struct {
 
 // Ratio is a number as a fraction.
 type Ratio struct{ Num, Den int64 }
+
+func (r Ratio) known() bool { return r.Num > 0 && r.Den > 0 }
 
 // Keyframe is a frame that a player can show alone.
 type Keyframe struct {

@@ -114,7 +114,7 @@ func film() Package {
 			Init: Resource{Path: name + "/init.mp4", Size: 700},
 		}
 		for n := range int64(segments) {
-			r.Segments = append(r.Segments, Segment{Resource{Path: fmt.Sprintf("%s/%05d.m4s", name, n+1), Size: size + n*100}, 4 * int64(timescale)})
+			r.Segments = append(r.Segments, Segment{Resource{Path: fmt.Sprintf("%s/%05d.m4s", name, n+1), Size: size + n*100}, 4 * int64(timescale), 0})
 		}
 		return r
 	}
@@ -272,6 +272,35 @@ func TestPeakIsTheWorstWindow(t *testing.T) {
 	}
 }
 
+func TestFrameRatesAreTheFrames(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		stated           Ratio
+		frames           []int // of the segments, 4 s each
+		average, highest Ratio
+	}{
+		"unknown":                 {Ratio{}, nil, Ratio{}, Ratio{}},
+		"frames unknown":          {Ratio{30000, 1001}, nil, Ratio{30000, 1001}, Ratio{30000, 1001}},
+		"constant":                {Ratio{25, 1}, []int{100, 100, 100}, Ratio{25, 1}, Ratio{25, 1}},
+		"constant but for a tick": {Ratio{24000, 1001}, []int{96, 96, 96}, Ratio{24000, 1001}, Ratio{24000, 1001}},
+		"not stated":              {Ratio{}, []int{96, 96, 96}, Ratio{24, 1}, Ratio{24, 1}},
+		"variable":                {Ratio{25, 1}, []int{40, 240, 20}, Ratio{25, 1}, Ratio{60000, 1000}},
+		"stated as the highest":   {Ratio{60, 1}, []int{40, 240, 20}, Ratio{25, 1}, Ratio{60000, 1000}},
+	} {
+		v := film().Video[0]
+		v.FrameRate = c.stated
+		for i, n := range c.frames {
+			v.Segments[i].Frames = n
+		}
+		if got := v.averageRate(); got != c.average {
+			t.Errorf("%s: %v on average, want %v", name, got, c.average)
+		}
+		if got := v.highestRate(4); got != c.highest {
+			t.Errorf("%s: %v at most, want %v", name, got, c.highest)
+		}
+	}
+}
+
 func TestLanguagesAreShortest(t *testing.T) {
 	for code, want := range map[string]string{"ger": "de", "deu": "de", "eng": "en", "und": "", "": "", "gsw": "gsw", "pt-BR": "pt-BR", "x!": ""} {
 		if got := tag(code); got != want {
@@ -320,7 +349,7 @@ func TestTextsTellTheSegmentsTimes(t *testing.T) {
 				if single {
 					r = Resource{Path: v.Name + ".mp4", Offset: at, Size: size, Part: true}
 				}
-				v.Segments = append(v.Segments, Segment{r, d})
+				v.Segments = append(v.Segments, Segment{r, d, 0})
 				r.Size = size / 2
 				v.Keyframes = append(v.Keyframes, Keyframe{start, r})
 				start += d

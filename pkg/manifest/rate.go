@@ -1,6 +1,9 @@
 package manifest
 
-import "math"
+import (
+	"math"
+	"math/big"
+)
 
 // span is a stretch of a rendition as far as rates go: bytes in a time.
 type span struct {
@@ -36,6 +39,45 @@ func peak(spans []span, target int64) int64 {
 		}
 	}
 	return highest
+}
+
+// averageRate returns the number of frames over the time they last, which is what an MPD has as frameRate
+// (ISO/IEC 23009-1, 5.3.7.2); where that is what is stated but for the rounding of timestamps, it is what is stated.
+func (v Video) averageRate() Ratio {
+	var frames, ticks int64
+	for _, s := range v.Segments {
+		frames += int64(s.Frames)
+		ticks += s.Duration
+	}
+	measured := Ratio{frames * int64(v.Timescale), ticks}
+	if !measured.known() || measured.like(v.FrameRate) {
+		return v.FrameRate
+	}
+	r := big.NewRat(measured.Num, measured.Den)
+	return Ratio{r.Num().Int64(), r.Denom().Int64()}
+}
+
+// highestRate returns what RFC 8216, 4.3.4.2, wants as FRAME-RATE: the frame rate where it is highest, of the same rows of
+// segments that BANDWIDTH is of.
+func (v Video) highestRate(target int64) Ratio {
+	rows := v.spans()
+	for i, s := range v.Segments {
+		rows[i].bytes = int64(s.Frames) * 125 // so many that a frame is 1000 bits
+	}
+	mean, highest := v.averageRate(), Ratio{peak(rows, target), 1000}
+	if !highest.known() || highest.like(mean) {
+		return mean
+	}
+	return highest
+}
+
+// like says whether two rates differ by no more than timestamps in milliseconds make of one.
+func (r Ratio) like(o Ratio) bool {
+	if !r.known() || !o.known() {
+		return r.known() == o.known()
+	}
+	a, b := float64(r.Num)*float64(o.Den), float64(o.Num)*float64(r.Den)
+	return math.Abs(a-b) <= 0.01*b
 }
 
 // average returns the rate of the whole in bits per second, rounded up.

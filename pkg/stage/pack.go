@@ -152,6 +152,7 @@ func mediaOf(stretches []isobmff.Stretch) (*job.MediaFacts, []isobmff.Segment, e
 		}
 		m := job.MediaSegment{Start: s.Start, End: s.Start + s.Duration, Size: s.Bytes}
 		if t.Handler == "vide" {
+			m.Frames = len(stretch.Samples)
 			for _, f := range s.Fragments {
 				m.Keyframes = append(m.Keyframes, job.Keyframe{Start: f.Start, Offset: f.Keyframe.Offset, Size: f.Keyframe.Length})
 			}

@@ -214,7 +214,7 @@ func (m *merge) store(ctx context.Context, name string, track isobmff.Track, seg
 		r.Init = manifest.Resource{Path: name + "/init.mp4", Size: int64(len(init))}
 		for _, s := range segments {
 			r.Segments = append(r.Segments, manifest.Segment{
-				Resource: manifest.Resource{Path: path(s), Size: s.Size}, Duration: s.End - s.Start,
+				Resource: manifest.Resource{Path: path(s), Size: s.Size}, Duration: s.End - s.Start, Frames: s.Frames,
 			})
 		}
 		_, err := m.put(ctx, r.Init.Path, init)
@@ -234,7 +234,7 @@ func (m *merge) store(ctx context.Context, name string, track isobmff.Track, seg
 	at := r.Index.Offset + r.Index.Size
 	for _, s := range segments {
 		r.Segments = append(r.Segments, manifest.Segment{
-			Resource: manifest.Resource{Path: file, Offset: at, Size: s.Size, Part: true}, Duration: s.End - s.Start,
+			Resource: manifest.Resource{Path: file, Offset: at, Size: s.Size, Part: true}, Duration: s.End - s.Start, Frames: s.Frames,
 		})
 		at += s.Size
 	}
