@@ -156,7 +156,14 @@ func outlast(ctx context.Context) (context.Context, context.CancelFunc) {
 func (w *Worker) unit(ctx context.Context, jobID, id string, work func(u ledger.Unit, dir string) (facts any, told Event, err error),
 	discard func(u ledger.Unit),
 ) error {
-	u, err := w.Ledger.Begin(ctx, jobID, id, w.Owner, leaseOf(ctx))
+	if err := ctx.Err(); err != nil {
+		return settle(ctx, err)
+	}
+	// A worker that is stopped before it has the ledger's answer would not know that it has begun, and leave an attempt
+	// that seems to run on.
+	first, cancel := outlast(ctx)
+	u, err := w.Ledger.Begin(first, jobID, id, w.Owner, leaseOf(ctx))
+	cancel()
 	if errors.Is(err, ledger.ErrNotFound) {
 		return fault.New(fault.NotFound, "%s of job %s is not in the ledger; it may have expired", id, jobID)
 	}
