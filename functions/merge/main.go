@@ -4,8 +4,13 @@ package main
 import (
 	"context"
 	"os"
+	"runtime/debug"
 
 	"github.com/mapreel/mapreel/pkg/lambdafn"
+	"github.com/mapreel/mapreel/pkg/stage"
 )
 
-func main() { os.Exit(lambdafn.Main(context.Background(), "merge")) }
+func main() {
+	debug.SetGCPercent(stage.MergeGC)
+	os.Exit(lambdafn.Main(context.Background(), "merge"))
+}
