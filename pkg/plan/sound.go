@@ -143,8 +143,9 @@ func Frames(codec job.AudioCodec, edge job.Ticks) (from, to int) {
 const Enough = 8
 
 // Join chooses the packet with which right takes over from left: packets before it are taken from left, it and those
-// after it from right. Where both hold the same packets, nobody can hear the join; else it lies where the transforms
-// of both fit together, and there where the sound is quietest. ok is false where the overlaps share no packet: right
+// after it from right. Where both hold the same packets, nobody can hear the join, and it comes as late as it can: left,
+// which has encoded for longer, is the nearer to one pass. Else it lies where the transforms of both fit together, and there
+// where the sound is quietest. ok is false where the overlaps share no packet: right
 // begins after the sound's end.
 func Join(left, right job.Overlap, from, to int) (at int, ok bool) {
 	type rank struct {
@@ -155,6 +156,9 @@ func Join(left, right job.Overlap, from, to int) (at int, ok bool) {
 	better := func(a, b rank) bool {
 		if a.same != b.same {
 			return a.same > b.same
+		}
+		if a.same == Enough { // they come in order
+			return true
 		}
 		if a.fits != b.fits {
 			return a.fits > b.fits
