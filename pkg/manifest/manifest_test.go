@@ -281,6 +281,7 @@ func TestFrameRatesAreTheFrames(t *testing.T) {
 	}{
 		"unknown":                 {Ratio{}, nil, Ratio{}, Ratio{}},
 		"frames unknown":          {Ratio{30000, 1001}, nil, Ratio{30000, 1001}, Ratio{30000, 1001}},
+		"some frames unknown":     {Ratio{24, 1}, []int{0, 96, 96}, Ratio{24, 1}, Ratio{24, 1}},
 		"constant":                {Ratio{25, 1}, []int{100, 100, 100}, Ratio{25, 1}, Ratio{25, 1}},
 		"constant but for a tick": {Ratio{24000, 1001}, []int{96, 96, 96}, Ratio{24000, 1001}, Ratio{24000, 1001}},
 		"not stated":              {Ratio{}, []int{96, 96, 96}, Ratio{24, 1}, Ratio{24, 1}},

@@ -46,6 +46,9 @@ func peak(spans []span, target int64) int64 {
 func (v Video) averageRate() Ratio {
 	var frames, ticks int64
 	for _, s := range v.Segments {
+		if s.Frames == 0 { // a worker of an earlier release told nothing
+			return v.FrameRate
+		}
 		frames += int64(s.Frames)
 		ticks += s.Duration
 	}
