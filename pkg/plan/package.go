@@ -62,12 +62,12 @@ const absurd = 1e15
 // beyond is how far a last segment may go on after the end that its index told.
 const beyond = 10 * time.Minute
 
-// maxLines bounds the list that an encoder is told: its argument stays below the 128 KiB that Linux allows one.
-const maxLines = 8000
+// MaxLines bounds the list that an encoder is told: its argument stays below the 128 KiB that Linux allows one.
+const MaxLines = 8000
 
 // Lines are the ticks within a segment, its start apart, at which media segments of a package that are as long as every
-// begin. start is the picture's. A last segment, which is open, has some after its end.
-func Lines(seg job.Segment, start job.Ticks, tb job.Timebase, every time.Duration) []job.Ticks {
+// begin, and no more than most. start is the picture's. A last segment, which is open, has some after its end.
+func Lines(seg job.Segment, start job.Ticks, tb job.Timebase, every time.Duration, most int) []job.Ticks {
 	if every < time.Millisecond {
 		return nil
 	}
@@ -76,7 +76,7 @@ func Lines(seg job.Segment, start job.Ticks, tb job.Timebase, every time.Duratio
 		end += tb.Ticks(beyond)
 	}
 	var lines []job.Ticks
-	for n := max(nearest(start, max(seg.Start, start), tb, every), 0); len(lines) < maxLines; n++ {
+	for n := max(nearest(start, max(seg.Start, start), tb, every), 0); len(lines) < most; n++ {
 		at := line(start, tb, every, n)
 		if at >= end && (!seg.Last || seg.End > seg.Start+1) {
 			break

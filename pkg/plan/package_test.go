@@ -38,7 +38,7 @@ func TestMediaSegmentsAreThoseOfThePictureAsAWhole(t *testing.T) {
 		}
 		x := q.index
 		whole := job.Segment{Start: x.Start, End: x.End, Last: true}
-		want := append([]job.Ticks{x.Times[0]}, plan.Cuts(x.Times, plan.Lines(whole, x.Start, q.tb, every))...)
+		want := append([]job.Ticks{x.Times[0]}, plan.Cuts(x.Times, plan.Lines(whole, x.Start, q.tb, every, plan.MaxLines))...)
 		var got []job.Ticks
 		for _, seg := range plan.Aligned(x, q.tb, q.want, every) {
 			var times []job.Ticks
@@ -51,7 +51,7 @@ func TestMediaSegmentsAreThoseOfThePictureAsAWhole(t *testing.T) {
 				continue
 			}
 			got = append(got, times[0])
-			got = append(got, plan.Cuts(times, plan.Lines(seg, x.Start, q.tb, every))...)
+			got = append(got, plan.Cuts(times, plan.Lines(seg, x.Start, q.tb, every, plan.MaxLines))...)
 		}
 		if !slices.Equal(got, want) {
 			t.Fatalf("media segments start at\n     %v\nwant %v", got, want)

@@ -49,7 +49,7 @@ func (e *encode) lines(r job.Rendition) []job.Ticks {
 	p := *e.job.Source.Picture
 	scale := r.Clock(p)
 	start := job.Rescale(p.Start, p.Timebase, scale) - e.job.Source.Origin.In(scale)
-	lines := plan.Lines(e.seg, p.Start, p.Timebase, every(r))
+	lines := plan.Lines(e.seg, p.Start, p.Timebase, every(r), plan.MaxLines)
 	for i, t := range lines {
 		lines[i] = start + job.Rescale(t-p.Start, p.Timebase, scale)
 	}

@@ -356,7 +356,9 @@ func (m *merge) soundCuts(whole isobmff.Piece, scale job.Timebase) []int64 {
 	}
 	seg.Start = max(seg.Start, start) // priming goes with the first
 	var at []int64
-	for _, t := range plan.Lines(seg, start, scale, m.packaging()) {
+	// No list of an encoder bounds these: of a film of five hours there are 9,000 of two seconds. Sound that claims to last
+	// for ever has no more of them than packets.
+	for _, t := range plan.Lines(seg, start, scale, m.packaging(), len(whole.Samples)) {
 		at = append(at, int64(t))
 	}
 	return plan.WithoutCrumb(at, whole.End(), scale)
