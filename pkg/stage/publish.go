@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -267,55 +270,108 @@ func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, erro
 	}
 	out.Name = fmt.Sprintf("audio-%d", i+1)
 	name := m.out.Folder + "/" + out.Name
-	whole, ranges, err := m.joined(ctx, a)
+	ends, err := m.headers(ctx, []part{a.parts[0], a.parts[len(a.parts)-1]})
 	if err != nil {
 		return out, err
 	}
-	scale := job.Timebase{Num: 1, Den: int64(whole.Track.Timescale)}
-	if whole.Track.Timescale > 0 {
-		out.SampleRate = int(whole.Track.Timescale)
+	first, last := a.parts[0].taken(ends[0]), a.parts[len(a.parts)-1].taken(ends[1])
+	scale := job.Timebase{Num: 1, Den: int64(first.Track.Timescale)}
+	if scale.Den > 0 {
+		out.SampleRate = int(scale.Den)
 	}
-	whole = whole.Shift(job.Lead*scale.Den + int64(a.Delay-a.Skip))
-	if whole.Start < 0 {
-		return out, fault.New(fault.Unsupported, "the sound starts %v before the picture", scale.Duration(job.Ticks(-whole.Start)))
+	shift := job.Lead*scale.Den + int64(a.Delay-a.Skip)
+	start, end := first.Start+shift, last.End()+shift
+	if start < 0 {
+		return out, fault.New(fault.Unsupported, "the sound starts %v before the picture", scale.Duration(job.Ticks(-start)))
 	}
-	stretches, err := whole.Cut(m.soundCuts(whole, scale), whole.End())
-	if err != nil {
-		return out, err
-	}
-	facts, segments, err := mediaOf(stretches)
-	if err != nil {
-		return out, err
-	}
-	contiguous(facts.Segments)
-	path := func(s job.MediaSegment) string { return m.out.Folder + "/" + job.MediaPath(out.Name, s.Start) }
-	var at int64
-	all := make([][]blob.Part, len(segments))
-	for n, s := range segments {
-		for _, f := range s.Fragments {
-			all[n] = append(append(all[n], blob.Part{Bytes: f.Header}), cut(ranges, at, f.Bytes)...)
-			at += f.Bytes
-		}
-	}
-	var payload []blob.Part
+	cuts := m.soundCuts(start, end, scale, a.Samples)
+
+	l := laying{merge: m, path: func(s job.MediaSegment) string { return m.out.Folder + "/" + job.MediaPath(out.Name, s.Start) }}
 	if m.out.SingleFile {
-		for _, parts := range all {
-			payload = append(payload, parts...)
-		}
-	} else {
-		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(puts)
-		for n, parts := range all {
-			g.Go(func() error { return m.compose(ctx, path(facts.Segments[n]), parts) })
-		}
-		if err := g.Wait(); err != nil {
+		if l.headers, err = os.Create(filepath.Join(m.dir, headerFile)); err != nil {
 			return out, err
 		}
+		defer l.headers.Close()
 	}
-	base, err := m.store(ctx, name, whole.Track, facts.Segments, payload, path)
+	g, writing := errgroup.WithContext(ctx)
+	g.SetLimit(puts)
+	// The packets of a long sound are some millions, so only those are held that are in no media segment yet.
+	rest := isobmff.Piece{Track: first.Track, Start: start}
+	err = m.taken(ctx, a, func(piece isobmff.Piece, bytes blob.Part) error {
+		rest.Samples = append(rest.Samples, piece.Samples...)
+		rest.Bytes += piece.Bytes
+		l.ranges = append(l.ranges, bytes)
+		final := rest.End()
+		due, _ := slices.BinarySearch(cuts, final-int64(rest.Samples[len(rest.Samples)-1].Duration)+1)
+		stretches, err := rest.Cut(cuts[:due], final)
+		if err != nil {
+			return err
+		}
+		cuts = cuts[due:]
+		rest = stretches[len(stretches)-1].Piece
+		return l.lay(writing, g, stretches[:len(stretches)-1])
+	})
+	if err == nil {
+		var stretches []isobmff.Stretch
+		if stretches, err = rest.Cut(cuts, rest.End()); err == nil {
+			err = l.lay(writing, g, stretches)
+		}
+	}
+	if err := errors.Join(g.Wait(), err); err != nil {
+		return out, err
+	}
+	contiguous(l.media)
+	base, err := m.store(ctx, name, first.Track, l.media, l.payload, l.path)
 	base.Name, base.Playlist = out.Name, name+".m3u8"
 	out.Rendition = base
 	return out, err
+}
+
+// laying lays a sound out as media segments, piece by piece.
+type laying struct {
+	*merge
+	path   func(job.MediaSegment) string
+	media  []job.MediaSegment
+	ranges []blob.Part // where the packets' bytes lie, in order
+	at     int64       // of these, how many are in media segments
+
+	// Of a single file: what it is made of, and the file that holds the segments' headers until it is.
+	payload []blob.Part
+	headers *os.File
+	length  int64
+}
+
+// lay makes media segments of stretches, and has g write them where each is a file.
+func (l *laying) lay(ctx context.Context, g *errgroup.Group, stretches []isobmff.Stretch) error {
+	if len(stretches) == 0 {
+		return nil
+	}
+	facts, segments, err := mediaOf(stretches)
+	if err != nil {
+		return err
+	}
+	l.media = append(l.media, facts.Segments...)
+	for n, s := range segments {
+		var parts []blob.Part
+		for _, f := range s.Fragments {
+			header := blob.Part{Bytes: f.Header}
+			if l.headers != nil {
+				header = blob.Part{From: workingFile{f: l.headers}, Key: headerFile, Offset: l.length, Length: int64(len(f.Header))}
+				if _, err := l.headers.Write(f.Header); err != nil {
+					return err
+				}
+				l.length += header.Length
+			}
+			parts = append(append(parts, header), cut(l.ranges, l.at, f.Bytes)...)
+			l.at += f.Bytes
+		}
+		if l.headers != nil {
+			l.payload = append(l.payload, parts...)
+			continue
+		}
+		g.Go(func() error { return l.compose(ctx, l.path(facts.Segments[n]), parts) })
+	}
+	return nil
 }
 
 // maxSubtitle bounds a subtitle file: a hundred times what a film has.
@@ -346,52 +402,66 @@ func (m *merge) subtitle(ctx context.Context, i, text int) (manifest.Subtitle, e
 	return s, err
 }
 
-// soundCuts are the media times at which media segments of a sound begin: where the picture's do, or of a package without
-// one at each length from its start.
-func (m *merge) soundCuts(whole isobmff.Piece, scale job.Timebase) []int64 {
-	seg := job.Segment{Start: job.Ticks(whole.Start), End: job.Ticks(whole.End())}
-	start := job.Ticks(job.Lead * scale.Den)
+// soundCuts are the media times at which media segments begin of a sound that lasts from start to end: where the picture's
+// do, or of a package without one at each length from its start.
+func (m *merge) soundCuts(start, end int64, scale job.Timebase, packets int) []int64 {
+	seg := job.Segment{Start: job.Ticks(start), End: job.Ticks(end)}
+	from := job.Ticks(job.Lead * scale.Den)
 	if p := m.job.Source.Picture; p != nil && m.pictured() {
-		start += job.Rescale(p.Start, p.Timebase, scale) - m.job.Source.Origin.In(scale)
+		from += job.Rescale(p.Start, p.Timebase, scale) - m.job.Source.Origin.In(scale)
 	}
-	seg.Start = max(seg.Start, start) // priming goes with the first
+	seg.Start = max(seg.Start, from) // priming goes with the first
 	var at []int64
 	// No list of an encoder bounds these: of a film of five hours there are 9,000 of two seconds. Sound that claims to last
 	// for ever has no more of them than packets.
-	for _, t := range plan.Lines(seg, start, scale, m.packaging(), len(whole.Samples)) {
+	for _, t := range plan.Lines(seg, from, scale, m.packaging(), packets) {
 		at = append(at, int64(t))
 	}
-	return plan.WithoutCrumb(at, whole.End(), scale)
+	return plan.WithoutCrumb(at, end, scale)
 }
 
-// joined is a sound as one piece, and where its samples' bytes lie, in order.
-func (m *merge) joined(ctx context.Context, a heard) (isobmff.Piece, []blob.Part, error) {
-	var whole isobmff.Piece
-	var ranges []blob.Part
-	pieces, err := m.headers(ctx, a.parts)
-	if err != nil {
-		return whole, nil, err
+// taken is what of its piece a part takes.
+func (p part) taken(piece isobmff.Piece) isobmff.Piece {
+	if p.until > 0 {
+		return piece.Slice(int64(p.from), int64(p.until))
 	}
-	for i, piece := range pieces {
-		p := a.parts[i]
-		if p.until > 0 {
-			piece = piece.Slice(int64(p.from), int64(p.until))
+	return piece
+}
+
+// ahead is how many pieces of a sound are read at once.
+const ahead = 16
+
+// taken reads a sound's pieces and gives use what is taken of each, in order, and where its bytes lie.
+func (m *merge) taken(ctx context.Context, a heard, use func(piece isobmff.Piece, bytes blob.Part) error) error {
+	var before isobmff.Piece
+	for batch := range slices.Chunk(a.parts, ahead) {
+		pieces, err := m.headers(ctx, batch)
+		if err != nil {
+			return err
 		}
-		switch {
-		case i == 0:
-			whole = piece
-			whole.Samples = nil
-			whole.Bytes = 0
-		case !bytes.Equal(piece.Track.Entry, whole.Track.Entry):
-			return whole, nil, fault.New(fault.Corrupt, "%s has another decoder configuration than the one before it", p.name)
-		case piece.Start != whole.End():
-			return whole, nil, fault.New(fault.Corrupt, "%s starts at %d, and the one before it ends at %d", p.name, piece.Start, whole.End())
+		for i, piece := range pieces {
+			p := batch[i]
+			piece = p.taken(piece)
+			switch {
+			case before.Samples == nil:
+			case !bytes.Equal(piece.Track.Entry, before.Track.Entry):
+				return fault.New(fault.Corrupt, "%s has another decoder configuration than the one before it", p.name)
+			case piece.Start != before.End():
+				return fault.New(fault.Corrupt, "%s starts at %d, and the one before it ends at %d", p.name, piece.Start, before.End())
+			}
+			if len(piece.Samples) == 0 {
+				continue
+			}
+			if err := use(piece, blob.Part{From: m.Scratch, Key: p.facts.Key, Offset: piece.Header, Length: piece.Bytes}); err != nil {
+				return err
+			}
+			before = piece
 		}
-		whole.Samples = append(whole.Samples, piece.Samples...)
-		whole.Bytes += piece.Bytes
-		ranges = append(ranges, blob.Part{From: m.Scratch, Key: p.facts.Key, Offset: piece.Header, Length: piece.Bytes})
 	}
-	return whole, ranges, nil
+	if before.Samples == nil {
+		return fault.New(fault.Corrupt, "a sound without packets")
+	}
+	return nil
 }
 
 // cut is length bytes from at of what ranges are together.

@@ -33,6 +33,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
+	"github.com/mapreel/mapreel/pkg/manifest"
 	"github.com/mapreel/mapreel/pkg/plan"
 )
 
@@ -137,7 +138,7 @@ func (f *film) sounding(i int) (isobmff.Piece, job.AudioFacts) {
 		to = packets
 	}
 	p := isobmff.Piece{
-		Track: isobmff.Track{Handler: "soun", Timescale: 48_000, Entry: []byte("\x00\x00\x00\x10mp4a\x00\x00\x00\x00\x00\x00\x00\x00")},
+		Track: isobmff.Track{Handler: "soun", Timescale: 48_000, Entry: []byte("\x00\x00\x00\x10Opus\x00\x00\x00\x00\x00\x00\x00\x00")},
 		Start: int64(from) * 1024,
 	}
 	for n := from; n < to; n++ {
@@ -689,6 +690,87 @@ func TestMergeOnS3IsTheSameWithAndWithoutSoundBeside(t *testing.T) {
 	hosting.check(t)
 	if plain.count.sent < plain.size*9/10 {
 		t.Errorf("%d bytes were sent", plain.count.sent)
+	}
+}
+
+// published takes what a merge publishes, and has its pieces of sound.
+type published struct {
+	blob.Store
+	film  *film
+	mu    *sync.Mutex
+	files map[string]int64
+}
+
+func (p published) Open(_ context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	var i int
+	if _, err := fmt.Sscanf(key, "film/audio/%05d", &i); err != nil {
+		return nil, err
+	}
+	piece, _ := p.film.sounding(i) // made again, so that it is not in the memory that is measured
+	return io.NopCloser(io.NewSectionReader(bytes.NewReader(headerOf(piece)), offset, length)), nil
+}
+
+func (p published) Put(_ context.Context, key string, r io.Reader) (blob.Info, error) {
+	n, err := io.Copy(io.Discard, r)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.files[key] = n
+	return blob.Info{Key: key, Size: n}, err
+}
+
+func (p published) Compose(_ context.Context, key string, parts []blob.Part) (blob.Info, error) {
+	n, err := blob.CheckParts(parts)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.files[key] = n
+	return blob.Info{Key: key, Size: n}, err
+}
+
+// The sound of a package is cut into media segments as its pieces are read: 28 hours of it take no more memory than three.
+func TestPackagedSoundTakesLittleMemory(t *testing.T) {
+	for _, single := range []bool{false, true} {
+		f := newFilm(t, 10_080, 1e6)
+		f.hear(t)
+		f.sounds = nil
+		store := published{film: f, mu: new(sync.Mutex), files: map[string]int64{}}
+		f.Scratch = store
+		f.Resolve = func(_ context.Context, url string) (blob.Store, string, error) { return store, url, nil }
+		f.job.Request = job.Request{
+			Destination: "s3://bucket/", Outputs: []job.Output{{Name: "out", Package: &job.Package{Seconds: job.Seconds(6 * time.Second)}}},
+		}
+		out := &f.job.Outputs[0]
+		out.Container, out.Folder, out.SingleFile = job.HLS, "out/1", single
+		m, h := f.merger(t)
+		var sound manifest.Audio
+		var err error
+		held := mostHeld(func() { sound, err = m.voice(t.Context(), 0, h) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("single file: %t, %d MB", single, held>>20)
+		var bytes, ticks int64
+		for _, s := range sound.Segments {
+			bytes += s.Size
+			ticks += s.Duration
+			if longest := int64(7 * 48_000); s.Duration > longest || s.Duration <= 0 {
+				t.Fatalf("a media segment of %d samples", s.Duration)
+			}
+			if got := store.files["s3://bucket/"+s.Path]; !single && got != s.Size {
+				t.Fatalf("%s has %d bytes, and is said to have %d", s.Path, got, s.Size)
+			}
+		}
+		if single {
+			bytes += sound.Init.Size + sound.Index.Size
+			if got := store.files["s3://bucket/"+sound.Init.Path]; got != bytes {
+				t.Errorf("%s has %d bytes, want %d", sound.Init.Path, got, bytes)
+			}
+		}
+		if packets := int64(h.Samples); ticks != packets*1024 {
+			t.Errorf("the media segments last %d samples, want %d", ticks, packets*1024)
+		}
+		if held > memoryLimit {
+			t.Errorf("%d MB held", held>>20)
+		}
 	}
 }
 
