@@ -160,6 +160,8 @@ func TestTheJoinIsWhereItIsHeardLeast(t *testing.T) {
 			r.Sums[100-92] = l.Sums[100-92]
 			copy(r.Sums[104-92:], l.Sums[104-92:107-92])
 		}, 107, true},
+		{"as late as they are the same", func(l, r *job.Overlap) { copy(r.Sums, l.Sums[:106-92]) }, 106, true},
+		{"with the last where all are", func(l, r *job.Overlap) { copy(r.Sums, l.Sums) }, 107, true},
 		{"where the right one begins", func(_, r *job.Overlap) { *r = job.Overlap{First: 106, Sums: sums(2, 0)} }, 107, true},
 		{"nowhere, if it does not", func(_, r *job.Overlap) { *r = job.Overlap{First: 100} }, 0, false},
 	} {
@@ -168,53 +170,5 @@ func TestTheJoinIsWhereItIsHeardLeast(t *testing.T) {
 		if at, ok := plan.Join(l, r, 100, 108); at != c.at || ok != c.ok {
 			t.Errorf("%s: got %d, %v, want %d", c.name, at, ok, c.at)
 		}
-	}
-}
-
-func TestJoinsLieWhereNobodyHearsThem(t *testing.T) {
-	const from, to = 100, 164
-	// overlap holds packets from number 92 on, each its own but for those that other holds, too.
-	overlap := func(owner uint32, shared ...[2]int) job.Overlap {
-		o := job.Overlap{First: from - plan.Enough}
-		for n := o.First; n < to; n++ {
-			sum := owner<<16 + uint32(n)
-			for _, s := range shared {
-				if n >= s[0] && n < s[1] {
-					sum = uint32(n)
-				}
-			}
-			o.Sums, o.Shapes = append(o.Sums, sum), append(o.Shapes, 0)
-		}
-		return o
-	}
-	quiet := func(o job.Overlap, at int) job.Overlap {
-		for n := from; n < to; n++ {
-			o.Loudness = append(o.Loudness, 1000)
-		}
-		o.Loudness[at-from] = 10
-		return o
-	}
-	shaped := func(o job.Overlap, shape byte, from, to int) job.Overlap {
-		for n := from; n < to; n++ {
-			o.Shapes[n-o.First] = shape
-		}
-		return o
-	}
-	for name, c := range map[string]struct {
-		left, right job.Overlap
-		want        int
-	}{
-		"all packets the same: left for as long as there is one": {quiet(overlap(1, [2]int{0, to}), 120), overlap(2, [2]int{0, to}), to - 1},
-		"the same for a while: at its end":                       {quiet(overlap(1, [2]int{110, 130}), 150), overlap(2, [2]int{110, 130}), 130},
-		"the longest run counts":                                 {quiet(overlap(1, [2]int{105, 107}, [2]int{140, 144}), 150), overlap(2, [2]int{105, 107}, [2]int{140, 144}), 144},
-		"none the same: where it is quiet":                       {quiet(overlap(1), 150), overlap(2), 150},
-		"shapes that do not fit are worse than noise":            {shaped(quiet(overlap(1), 150), 2, 140, 160), overlap(2), from},
-	} {
-		if at, ok := plan.Join(c.left, c.right, from, to); !ok || at != c.want {
-			t.Errorf("%s: at %d, %t, want %d", name, at, ok, c.want)
-		}
-	}
-	if at, ok := plan.Join(overlap(1), job.Overlap{First: from - plan.Enough}, from, to); ok {
-		t.Errorf("a join at %d with a piece that holds nothing", at)
 	}
 }

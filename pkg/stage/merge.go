@@ -280,30 +280,48 @@ func (m *merge) fold(ctx context.Context, movie isobmff.Movie, tables isobmff.Ta
 		*known = t
 	}
 	stitcher = isobmff.NewStitcher(movie, tables)
+	err = m.read(ctx, parts, func(p part, piece isobmff.Piece) error {
+		beside.add(p.facts.Key, piece)
+		if err := stitcher.Add(p.track, p.taken(piece)); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	beside.sort()
+	return stitcher, nil
+}
+
+// taken is what of its piece a part takes.
+func (p part) taken(piece isobmff.Piece) isobmff.Piece {
+	if p.until > 0 {
+		return piece.Slice(int64(p.from), int64(p.until))
+	}
+	return piece
+}
+
+// read gives use the pieces of parts in their order. It reads some ahead, and holds no more of them.
+func (m *merge) read(ctx context.Context, parts []part, use func(p part, piece isobmff.Piece) error) error {
 	for len(parts) > 0 {
 		n, size := 1, parts[0].facts.Header
 		for n < min(headersAhead, len(parts)) && size+parts[n].facts.Header <= headersAtOnce {
 			size += parts[n].facts.Header
 			n++
 		}
-		batch := parts[:n]
-		parts = parts[n:]
-		pieces, err := m.headers(ctx, batch)
+		pieces, err := m.headers(ctx, parts[:n])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i, piece := range pieces {
-			beside.add(batch[i].facts.Key, piece)
-			if p := batch[i]; p.until > 0 {
-				piece = piece.Slice(int64(p.from), int64(p.until))
-			}
-			if err := stitcher.Add(batch[i].track, piece); err != nil {
-				return nil, fmt.Errorf("%s: %w", batch[i].name, err)
+			if err := use(parts[i], piece); err != nil {
+				return err
 			}
 		}
+		parts = parts[n:]
 	}
-	beside.sort()
-	return stitcher, nil
+	return nil
 }
 
 // headers reads the headers of pieces side by side.

@@ -270,11 +270,15 @@ func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, erro
 	}
 	out.Name = fmt.Sprintf("audio-%d", i+1)
 	name := m.out.Folder + "/" + out.Name
-	ends, err := m.headers(ctx, []part{a.parts[0], a.parts[len(a.parts)-1]})
+	ends := a.parts[:1]
+	if n := len(a.parts); n > 1 {
+		ends = []part{a.parts[0], a.parts[n-1]}
+	}
+	pieces, err := m.headers(ctx, ends)
 	if err != nil {
 		return out, err
 	}
-	first, last := a.parts[0].taken(ends[0]), a.parts[len(a.parts)-1].taken(ends[1])
+	first, last := ends[0].taken(pieces[0]), ends[len(ends)-1].taken(pieces[len(ends)-1])
 	scale := job.Timebase{Num: 1, Den: int64(first.Track.Timescale)}
 	if scale.Den > 0 {
 		out.SampleRate = int(scale.Den)
@@ -297,10 +301,19 @@ func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, erro
 	g.SetLimit(puts)
 	// The packets of a long sound are some millions, so only those are held that are in no media segment yet.
 	rest := isobmff.Piece{Track: first.Track, Start: start}
-	err = m.taken(ctx, a, func(piece isobmff.Piece, bytes blob.Part) error {
+	err = m.read(ctx, a.parts, func(p part, piece isobmff.Piece) error {
+		piece = p.taken(piece).Shift(shift)
+		switch {
+		case !bytes.Equal(piece.Track.Entry, rest.Track.Entry):
+			return fault.New(fault.Corrupt, "%s has another decoder configuration than the one before it", p.name)
+		case piece.Start != rest.End():
+			return fault.New(fault.Corrupt, "%s starts at %d, and the one before it ends at %d", p.name, piece.Start, rest.End())
+		case len(piece.Samples) == 0:
+			return nil
+		}
 		rest.Samples = append(rest.Samples, piece.Samples...)
 		rest.Bytes += piece.Bytes
-		l.ranges = append(l.ranges, bytes)
+		l.ranges = append(l.ranges, blob.Part{From: m.Scratch, Key: p.facts.Key, Offset: piece.Header, Length: piece.Bytes})
 		final := rest.End()
 		due, _ := slices.BinarySearch(cuts, final-int64(rest.Samples[len(rest.Samples)-1].Duration)+1)
 		stretches, err := rest.Cut(cuts[:due], final)
@@ -311,7 +324,7 @@ func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, erro
 		rest = stretches[len(stretches)-1].Piece
 		return l.lay(writing, g, stretches[:len(stretches)-1])
 	})
-	if err == nil {
+	if err == nil { // of a sound without packets nothing is left, and Cut says so
 		var stretches []isobmff.Stretch
 		if stretches, err = rest.Cut(cuts, rest.End()); err == nil {
 			err = l.lay(writing, g, stretches)
@@ -418,50 +431,6 @@ func (m *merge) soundCuts(start, end int64, scale job.Timebase, packets int) []i
 		at = append(at, int64(t))
 	}
 	return plan.WithoutCrumb(at, end, scale)
-}
-
-// taken is what of its piece a part takes.
-func (p part) taken(piece isobmff.Piece) isobmff.Piece {
-	if p.until > 0 {
-		return piece.Slice(int64(p.from), int64(p.until))
-	}
-	return piece
-}
-
-// ahead is how many pieces of a sound are read at once.
-const ahead = 16
-
-// taken reads a sound's pieces and gives use what is taken of each, in order, and where its bytes lie.
-func (m *merge) taken(ctx context.Context, a heard, use func(piece isobmff.Piece, bytes blob.Part) error) error {
-	var before isobmff.Piece
-	for batch := range slices.Chunk(a.parts, ahead) {
-		pieces, err := m.headers(ctx, batch)
-		if err != nil {
-			return err
-		}
-		for i, piece := range pieces {
-			p := batch[i]
-			piece = p.taken(piece)
-			switch {
-			case before.Samples == nil:
-			case !bytes.Equal(piece.Track.Entry, before.Track.Entry):
-				return fault.New(fault.Corrupt, "%s has another decoder configuration than the one before it", p.name)
-			case piece.Start != before.End():
-				return fault.New(fault.Corrupt, "%s starts at %d, and the one before it ends at %d", p.name, piece.Start, before.End())
-			}
-			if len(piece.Samples) == 0 {
-				continue
-			}
-			if err := use(piece, blob.Part{From: m.Scratch, Key: p.facts.Key, Offset: piece.Header, Length: piece.Bytes}); err != nil {
-				return err
-			}
-			before = piece
-		}
-	}
-	if before.Samples == nil {
-		return fault.New(fault.Corrupt, "a sound without packets")
-	}
-	return nil
 }
 
 // cut is length bytes from at of what ranges are together.

@@ -726,7 +726,7 @@ func (p published) Compose(_ context.Context, key string, parts []blob.Part) (bl
 	return blob.Info{Key: key, Size: n}, err
 }
 
-// The sound of a package is cut into media segments as its pieces are read: 28 hours of it take no more memory than three.
+// The sound of a package is cut into media segments as its pieces are read: 28 hours of it stay within the limit, too.
 func TestPackagedSoundTakesLittleMemory(t *testing.T) {
 	for _, single := range []bool{false, true} {
 		f := newFilm(t, 10_080, 1e6)

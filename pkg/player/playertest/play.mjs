@@ -8,6 +8,7 @@ const { chromium } = createRequire(options.modules + '/')('playwright-core');
 // What runs in the page. It knows no test: it plays, seeks and switches, and tells what it saw.
 async function judge({ player, media, seeks, rate }) {
   const problems = [];
+  const enough = 0.3; // seconds of media with which nothing has to wait
   const complain = (text) => { if (problems.length < 50) problems.push(text); };
   const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
   const video = document.querySelector('video');
@@ -19,9 +20,9 @@ async function judge({ player, media, seeks, rate }) {
   const open = async (n = 0) => {
     if (player === 'hls') {
       const hls = new Hls({ enableWorker: false, maxBufferLength: 30, startLevel: n, capLevelToPlayerSize: false });
-      // A load that hls.js itself gave up, because it was told to seek or switch, is no error. Neither is a halt that it did
-      // not give up on: on a busy machine decoding and loading take their time. Those for want of media are counted below.
-      const harmless = (d) => d.details === 'aborted' || (d.details === 'bufferStalledError' && !d.fatal);
+      // A load that hls.js itself gave up, because it was told to seek or switch, is no error. Neither is a halt with media
+      // ahead that it did not give up on: the decoder waits for the processor.
+      const harmless = (d) => d.details === 'aborted' || (d.details === 'bufferStalledError' && !d.fatal && d.buffer > enough);
       hls.on(Hls.Events.ERROR, (_, d) => harmless(d) || complain('hls.js: ' + d.type + ' ' + d.details + ' ' + (d.reason || d.error?.message || '') + ' ' + (d.frag?.relurl || '')));
       hls.loadSource(media);
       hls.attachMedia(video);
@@ -82,7 +83,7 @@ async function judge({ player, media, seeks, rate }) {
     let latest = 0;
     let playing = false;
     // A decoder that waits for the processor is no fault of the package; one without data is.
-    const starved = () => !Array.from({ length: video.buffered.length }).some((_, i) => video.buffered.start(i) <= video.currentTime && video.buffered.end(i) > video.currentTime + 0.3);
+    const starved = () => !Array.from({ length: video.buffered.length }).some((_, i) => video.buffered.start(i) <= video.currentTime && video.buffered.end(i) > video.currentTime + enough);
     const onWaiting = () => { if (playing && video.currentTime < video.duration - 0.3 && starved()) stalls++; };
     const onSeeking = () => { if (playing) jumps++; };
     video.addEventListener('waiting', onWaiting);
