@@ -23,7 +23,7 @@ const (
 	Reach = 32
 	// preRoll is what is encoded before them, and dropped, until the encoder's rate control and psychoacoustic model
 	// are where one pass would have them: 11 s of AAC at 48 kHz. After 128 frames the error on speech was
-	// still 2.4 times one pass's (docs/decisions.md).
+	// still 2.4 times one pass's (docs/decisions/012-audio-parts.md).
 	preRoll = 512
 	// postRoll is what is encoded after them, and dropped: encoders look ahead, and finish what ends.
 	postRoll = 16

@@ -21,7 +21,7 @@ import (
 )
 
 // MergeGC is the GOGC of a process that does nothing but merge, as the function is: it keeps below 64 MB for 200 GB, where
-// Go's 100 takes 72 MB (docs/decisions.md), and costs a few per cent of Merge's own time.
+// Go's 100 takes 72 MB (docs/decisions/027-interleaved-audio.md), and costs a few per cent of Merge's own time.
 const MergeGC = 50
 
 // Merge makes one output of its pieces and publishes it. The final MP4 is computed from the pieces' sample tables and
