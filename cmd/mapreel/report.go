@@ -9,6 +9,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // summary is what a person reads at the end; end is the last reading of the run's meter.
@@ -19,7 +20,7 @@ func summary(r local.Report, end reading) string {
 	}
 	speed := ""
 	if end.Worked > 0 && r.Elapsed > 0 {
-		speed = fmt.Sprintf(" (%sx real time)", rate(job.Microseconds.Duration(end.Worked).Seconds()/r.Elapsed.Seconds()))
+		speed = fmt.Sprintf(" (%sx real time)", rate(media.Microseconds.Duration(end.Worked).Seconds()/r.Elapsed.Seconds()))
 	}
 	row("done", "in %s%s, %s CPU seconds", words(r.Elapsed), speed, rate(r.CPU.Seconds()))
 	if r.Segments > 0 {

@@ -5,21 +5,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Remux copies finished streams into another container.
 type Remux struct {
 	Inputs []RemuxInput
-	Tags   []Tag // of the whole
+	Tags   []media.Tag // of the whole
 	// Chapters is the path of a file of ChapterText; "" = none.
 	Chapters string
 	Attached []Attachment
 	Muxer    string // "matroska" or "webm"
 	Path     string
 }
-
-// Tag is a named text about the whole.
-type Tag struct{ Name, Value string }
 
 // Attachment is a file that a Matroska file carries whole: a font, a cover picture.
 type Attachment struct{ Path, Name, MIME string }
@@ -131,7 +130,7 @@ func (s RemuxStream) options(out int) []string {
 }
 
 // ChapterText is the file that Remux.Chapters names: chapters with times of the output, in ffmpeg's metadata format.
-func ChapterText(chapters []Chapter) string {
+func ChapterText(chapters []media.Chapter) string {
 	escape := strings.NewReplacer("\\", "\\\\", "=", "\\=", ";", "\\;", "#", "\\#", "\n", "\\\n", "\r", "", "\x00", "")
 	var b strings.Builder
 	b.WriteString(";FFMETADATA1\n")

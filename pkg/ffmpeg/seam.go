@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // A long encode reaches each frame with a past and a future that an encode of one segment lacks (Video.Beyond gives it
@@ -42,7 +44,7 @@ func (v Video) seam(r Rendition) seam {
 		return s
 	}
 	if us, ok := on.floorMicros(on.Start); ok {
-		length, _ := on.Timebase.ceilMicros(leadFrames * on.frameTicks(r))
+		length, _ := on.Timebase.CeilMicroseconds(media.Ticks(leadFrames * on.frameTicks(r)))
 		if us-length > -Offset*1_000_000 { // before that there is no time
 			s.lead = leadFrames
 		}
@@ -56,7 +58,7 @@ func (v Video) seam(r Rendition) seam {
 // on is v on the clock of a rendition: that of its constant frame rate, if it has one.
 func (v Video) on(r Rendition) Video {
 	if g := r.Grid; g != nil {
-		v.Timebase, v.End, v.Frames = Rational{g.Rate.Den, g.Rate.Num}, g.End, 0
+		v.Timebase, v.End, v.Frames = media.Rational{Num: g.Rate.Den, Den: g.Rate.Num}, g.End, 0
 		if v.Start != nil {
 			v.Start = &g.First
 		}
@@ -107,7 +109,7 @@ func (v Video) floorMicros(bound *int64) (us int64, ok bool) {
 	if bound == nil {
 		return 0, false
 	}
-	us, ok = v.Timebase.ceilMicros(-*bound)
+	us, ok = v.Timebase.CeilMicroseconds(media.Ticks(-*bound))
 	return -us, ok
 }
 
@@ -204,7 +206,7 @@ func (s seam) evenKeyframes(before int64, interval int) []string {
 }
 
 // svtKeyframes is SVT-AV1's own interval at a frame rate.
-func svtKeyframes(rate Rational) int {
+func svtKeyframes(rate media.Rational) int {
 	miniGOPs := 1.0
 	if rate.Known() {
 		miniGOPs = max(1, math.Round(float64(rate.Num)/float64(rate.Den)/32))

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Split is one sequential copy of a video stream into pieces that begin at keyframes.
@@ -18,7 +20,7 @@ import (
 type Split struct {
 	Input    Input // Location must be absolute: the program runs in the folder of the pieces
 	Stream   int
-	Timebase Rational
+	Timebase media.Rational
 	// Start is Media.Start: the pieces' lengths are counted from it, in whole seconds.
 	Start   int64 // microseconds
 	Seconds int   // how long a piece is at least
@@ -58,7 +60,7 @@ func Packed(head []byte) bool { return packed.Match(head) }
 func sparseTimes(demuxer string) bool { return demuxer == "avi" || demuxer == "mpeg" }
 
 // PieceTimebase is the timebase of what Split writes: 1/Den, so a tick of the source is Num of its ticks.
-func (s Split) PieceTimebase() Rational { return Rational{Num: 1, Den: s.Timebase.Den} }
+func (s Split) PieceTimebase() media.Rational { return media.Rational{Num: 1, Den: s.Timebase.Den} }
 
 // SplitArgs are the arguments of ffmpeg that split s into the working folder (RunOptions.Dir), as "000000.mp4" and on.
 // Descriptor 3 gets a line for each piece as soon as it is whole (RunOptions.Pipe, a PieceLog). Memory does not grow

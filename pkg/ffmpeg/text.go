@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Texts is everything of a source that is neither picture nor sound, taken in one pass: subtitle tracks, each in the
@@ -94,7 +95,7 @@ const (
 )
 
 // ReadTextLog reads what ffmpeg's framecrc muxer wrote of one stream: its timebase and its packets, in order.
-func ReadTextLog(r io.Reader) (tb Rational, events []TextEvent, err error) {
+func ReadTextLog(r io.Reader) (tb media.Rational, events []TextEvent, err error) {
 	bad := func(line string) error { return fault.New(fault.Corrupt, "%.80q in a log of subtitles", line) }
 	var total int64
 	lines := bufio.NewScanner(r)

@@ -13,6 +13,7 @@ import (
 	"github.com/Eyevinn/mp4ff/mp4"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // MovieTrack is a track of a Movie. Its Entry is not used: the pieces bring theirs.
@@ -33,11 +34,11 @@ type Movie struct {
 	Brands     []string
 	Created    time.Time // the zero time leaves it out
 	Title      string    // as players show it; may be empty
-	Tags       []Tag
-	Cover      []byte        // a JPEG or PNG picture; others are left out
-	Chapters   []Chapter     // in order of time, no two in the same millisecond
-	Tool       string        // the program that made the file; may be empty
-	Interleave time.Duration // how much of a track lies in one stretch, from 1 ms to an hour; 0 is a second
+	Tags       []media.Tag
+	Cover      []byte          // a JPEG or PNG picture; others are left out
+	Chapters   []media.Chapter // in order of time, no two in the same millisecond
+	Tool       string          // the program that made the file; may be empty
+	Interleave time.Duration   // how much of a track lies in one stretch, from 1 ms to an hour; 0 is a second
 }
 
 // Range is a range of a piece's bytes. Piece counts a track's calls of Add from 0, Offset from the piece's first byte.

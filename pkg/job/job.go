@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Job is a request that was accepted, with all that the stages need to know. Analyse writes it to the ledger once (Split
@@ -32,23 +33,23 @@ type Job struct {
 
 // Source is the identity and the facts of a source.
 type Source struct {
-	URL      string       `json:"url"`
-	Size     int64        `json:"size"`
-	Version  string       `json:"version"`  // ETag, or modification time
-	Demuxer  string       `json:"demuxer"`  // the ffmpeg demuxer that its own first bytes call for
-	Origin   Moment       `json:"origin"`   // the source's time that becomes 0 in every output: the earliest start of a stream
-	Duration Ticks        `json:"duration"` // microseconds; 0 where unknown
-	Picture  *Picture     `json:"picture,omitempty"`
-	Tracks   []AudioTrack `json:"tracks,omitempty"`
-	Jumps    bool         `json:"jumps,omitempty"` // its clock jumps, as Split found
+	URL      string        `json:"url"`
+	Size     int64         `json:"size"`
+	Version  string        `json:"version"`  // ETag, or modification time
+	Demuxer  string        `json:"demuxer"`  // the ffmpeg demuxer that its own first bytes call for
+	Origin   media.Instant `json:"origin"`   // the source's time that becomes 0 in every output: the earliest start of a stream
+	Duration media.Ticks   `json:"duration"` // microseconds; 0 where unknown
+	Picture  *Picture      `json:"picture,omitempty"`
+	Tracks   []AudioTrack  `json:"tracks,omitempty"`
+	Jumps    bool          `json:"jumps,omitempty"` // its clock jumps, as Split found
 
-	Texts    []TextTrack  `json:"texts,omitempty"`
-	Chapters []Chapter    `json:"chapters,omitempty"`
-	Title    string       `json:"title,omitempty"`
-	Created  time.Time    `json:"created,omitzero"`
-	Tags     []Tag        `json:"tags,omitempty"`
-	Cover    *Attachment  `json:"cover,omitempty"`
-	Attached []Attachment `json:"attached,omitempty"`
+	Texts    []TextTrack     `json:"texts,omitempty"`
+	Chapters []media.Chapter `json:"chapters,omitempty"`
+	Title    string          `json:"title,omitempty"`
+	Created  time.Time       `json:"created,omitzero"`
+	Tags     []media.Tag     `json:"tags,omitempty"`
+	Cover    *Attachment     `json:"cover,omitempty"`
+	Attached []Attachment    `json:"attached,omitempty"`
 	// Unused are the streams that no output can hold, and what else of the source is lost in any case, in words.
 	Unused []string `json:"unused,omitempty"`
 }
@@ -64,19 +65,6 @@ type TextTrack struct {
 	Flags    []string `json:"flags,omitempty"` // other dispositions, by ffmpeg's names: forced, hearing_impaired
 }
 
-// Chapter is a named part of the film, in microseconds of the output's timeline: 0 is the source's Origin.
-type Chapter struct {
-	Start Ticks  `json:"start"`
-	End   Ticks  `json:"end"`
-	Title string `json:"title,omitempty"`
-}
-
-// Tag is a text about the whole, by ffmpeg's name: artist, album.
-type Tag struct {
-	Name string `json:"name"`
-	Text string `json:"text"`
-}
-
 // Attachment is a file within the source: a font, a cover picture.
 type Attachment struct {
 	Stream int    `json:"stream"`
@@ -85,34 +73,25 @@ type Attachment struct {
 	MIME   string `json:"mime"`
 }
 
-// Moment is a point in time, exactly.
-type Moment struct {
-	Ticks    Ticks    `json:"ticks"`
-	Timebase Timebase `json:"timebase"`
-}
-
-// In is the moment in ticks of tb, the nearest.
-func (m Moment) In(tb Timebase) Ticks { return Rescale(m.Ticks, m.Timebase, tb) }
-
 // Picture is a source's video stream.
 type Picture struct {
-	Stream    int      `json:"stream"` // ffmpeg's stream index
-	Timebase  Timebase `json:"timebase"`
-	Start     Ticks    `json:"start"`            // of the first frame shown
-	End       Ticks    `json:"end"`              // end of the last frame, as the index says
-	Frames    int      `json:"frames,omitempty"` // 0 where the index does not say
-	Width     int      `json:"width"`            // as coded
-	Height    int      `json:"height"`
-	FrameRate Timebase `json:"frameRate"` // frames per second as Num/Den; Num 0 where unknown
+	Stream    int            `json:"stream"` // ffmpeg's stream index
+	Timebase  media.Rational `json:"timebase"`
+	Start     media.Ticks    `json:"start"`            // of the first frame shown
+	End       media.Ticks    `json:"end"`              // end of the last frame, as the index says
+	Frames    int            `json:"frames,omitempty"` // 0 where the index does not say
+	Width     int            `json:"width"`            // as coded
+	Height    int            `json:"height"`
+	FrameRate media.Rational `json:"frameRate"` // frames per second as Num/Den; Num 0 where unknown
 
-	SampleAspect Timebase `json:"sampleAspect,omitzero"` // width of a pixel to its height, as coded; zero where unknown
-	Rotation     int      `json:"rotation,omitempty"`    // degrees clockwise that are applied: 0, 90, 180 or 270
-	PixelFormat  string   `json:"pixelFormat,omitempty"` // ffmpeg's name; "" where unknown
-	Depth        int      `json:"depth,omitempty"`       // bits of a sample; 0 where unknown
-	Interlaced   string   `json:"interlaced,omitempty"`  // which field is shown first, "tff" or "bff"; "" for whole frames
-	Color        Color    `json:"color,omitzero"`
-	HDR          HDR      `json:"hdr,omitzero"`
-	DolbyVision  int      `json:"dolbyVision,omitempty"` // its profile; 0 for none
+	SampleAspect media.Rational `json:"sampleAspect,omitzero"` // width of a pixel to its height, as coded; zero where unknown
+	Rotation     int            `json:"rotation,omitempty"`    // degrees clockwise that are applied: 0, 90, 180 or 270
+	PixelFormat  string         `json:"pixelFormat,omitempty"` // ffmpeg's name; "" where unknown
+	Depth        int            `json:"depth,omitempty"`       // bits of a sample; 0 where unknown
+	Interlaced   string         `json:"interlaced,omitempty"`  // which field is shown first, "tff" or "bff"; "" for whole frames
+	Color        media.Color    `json:"color,omitzero"`
+	HDR          media.HDR      `json:"hdr,omitzero"`
+	DolbyVision  int            `json:"dolbyVision,omitempty"` // its profile; 0 for none
 }
 
 // Subsampled says whether colour is stored once for two columns and two rows (4:2:0).
@@ -130,53 +109,19 @@ func (p Picture) RGB() bool {
 	return false
 }
 
-// Color says how numbers become light, in ffmpeg's words; "" where the source does not say.
-type Color struct {
-	Range          string `json:"range,omitempty"`          // "tv" or "pc"
-	Space          string `json:"space,omitempty"`          // the matrix: "bt709", "bt2020nc", …
-	Transfer       string `json:"transfer,omitempty"`       // "bt709", "smpte2084", …
-	Primaries      string `json:"primaries,omitempty"`      // "bt709", "bt2020", …
-	ChromaLocation string `json:"chromaLocation,omitempty"` // "left", "topleft", …
-}
-
-// HDR says whether the light goes beyond what a BT.709 display shows: PQ (SMPTE ST 2084) or HLG (ARIB STD-B67).
-func (c Color) HDR() bool { return c.Transfer == "smpte2084" || c.Transfer == "arib-std-b67" }
-
-// HDR is the static metadata of HDR10; nil where there is none.
-type HDR struct {
-	Mastering *Mastering `json:"mastering,omitempty"`
-	Light     *Light     `json:"light,omitempty"`
-}
-
-// Mastering is the display on which the film was graded (SMPTE ST 2086), in the units of H.265, annex D.2.28.
-type Mastering struct {
-	Red   [2]int64 `json:"red"` // x and y, in 1/50000
-	Green [2]int64 `json:"green"`
-	Blue  [2]int64 `json:"blue"`
-	White [2]int64 `json:"white"`
-	Max   int64    `json:"max"` // luminance in 1/10000 cd/m²
-	Min   int64    `json:"min"`
-}
-
-// Light is the content light level (CTA-861.3), in cd/m².
-type Light struct {
-	MaxCLL  int64 `json:"maxCLL"`  // the brightest pixel
-	MaxFALL int64 `json:"maxFALL"` // the brightest frame's average
-}
-
 // AudioTrack is a source's audio stream.
 type AudioTrack struct {
-	Stream     int      `json:"stream"`
-	Codec      string   `json:"codec"` // ffmpeg's name
-	SampleRate int      `json:"sampleRate"`
-	Channels   int      `json:"channels"`
-	Timebase   Timebase `json:"timebase"`
-	Start      Ticks    `json:"start"`              // of the first sample heard
-	Duration   Ticks    `json:"duration,omitempty"` // 0 where the container does not say it exactly
-	Language   string   `json:"language,omitempty"`
-	Title      string   `json:"title,omitempty"`
-	Default    bool     `json:"default,omitempty"`
-	Flags      []string `json:"flags,omitempty"` // other dispositions, by ffmpeg's names: comment, visual_impaired
+	Stream     int            `json:"stream"`
+	Codec      string         `json:"codec"` // ffmpeg's name
+	SampleRate int            `json:"sampleRate"`
+	Channels   int            `json:"channels"`
+	Timebase   media.Rational `json:"timebase"`
+	Start      media.Ticks    `json:"start"`              // of the first sample heard
+	Duration   media.Ticks    `json:"duration,omitempty"` // 0 where the container does not say it exactly
+	Language   string         `json:"language,omitempty"`
+	Title      string         `json:"title,omitempty"`
+	Default    bool           `json:"default,omitempty"`
+	Flags      []string       `json:"flags,omitempty"` // other dispositions, by ffmpeg's names: comment, visual_impaired
 
 	Clock SampleClock `json:"clock,omitempty"`
 }
@@ -191,26 +136,20 @@ type Rendition struct {
 	Width  int        `json:"width"` // of what is encoded, in its own pixels
 	Height int        `json:"height"`
 
-	Crop  Size `json:"crop,omitzero"`  // what is kept of the source's picture, from its upper left; zero: all
-	Inner Size `json:"inner,omitzero"` // the picture in the middle of what is encoded, with black around it; zero: no black
+	Crop  media.Size `json:"crop,omitzero"`  // what is kept of the source's picture, from its upper left; zero: all
+	Inner media.Size `json:"inner,omitzero"` // the picture in the middle of what is encoded, with black around it; zero: no black
 
-	PixelFormat  string   `json:"pixelFormat"`           // ffmpeg's name
-	SampleAspect Timebase `json:"sampleAspect,omitzero"` // width of a pixel to its height; zero where unknown
-	ToneMap      bool     `json:"toneMap,omitempty"`     // from HDR to BT.709
-	Deinterlace  bool     `json:"deinterlace,omitempty"` // a frame for each frame
-	Interlaced   string   `json:"interlaced,omitempty"`  // encoded as fields: which one is shown first, "tff" or "bff"
-	Rate         Timebase `json:"rate,omitzero"`         // frames a second, made constant; zero: the source's own times
+	PixelFormat  string         `json:"pixelFormat"`           // ffmpeg's name
+	SampleAspect media.Rational `json:"sampleAspect,omitzero"` // width of a pixel to its height; zero where unknown
+	ToneMap      bool           `json:"toneMap,omitempty"`     // from HDR to BT.709
+	Deinterlace  bool           `json:"deinterlace,omitempty"` // a frame for each frame
+	Interlaced   string         `json:"interlaced,omitempty"`  // encoded as fields: which one is shown first, "tff" or "bff"
+	Rate         media.Rational `json:"rate,omitzero"`         // frames a second, made constant; zero: the source's own times
 
 	MaxBitrate Bitrate `json:"maxBitrate,omitempty"` // 0: constant quality takes what it needs
 	// Every is how far the media segments of a package lie apart, in microseconds: the first frame at or after each
 	// multiple, counted from the picture's start, begins one. 0 where the rendition is for a file.
-	Every Ticks `json:"every,omitempty"`
-}
-
-// Size is a width and a height in pixels.
-type Size struct {
-	Width  int `json:"width"`
-	Height int `json:"height"`
+	Every media.Ticks `json:"every,omitempty"`
 }
 
 // Neighbours says whether a frame's neighbours have a part in it: those before a segment are then to be decoded too.
@@ -218,15 +157,15 @@ func (r Rendition) Neighbours() bool { return r.Deinterlace || r.Rate.Num > 0 }
 
 // Clock is the timebase of the rendition's pieces: the source's timescale, or one in which each frame of a constant
 // rate lasts a whole number of ticks, and fine enough (as ffmpeg's, at least 10,000 a second) for the start.
-func (r Rendition) Clock(p Picture) Timebase {
+func (r Rendition) Clock(p Picture) media.Rational {
 	if r.Rate.Num == 0 {
-		return Timebase{Num: 1, Den: p.Timebase.Den}
+		return media.Rational{Num: 1, Den: p.Timebase.Den}
 	}
 	scale := r.Rate.Num
 	for scale < 10_000 {
 		scale *= 2
 	}
-	return Timebase{Num: 1, Den: scale}
+	return media.Rational{Num: 1, Den: scale}
 }
 
 // Sound is one encoded or copied form of an audio track.
@@ -238,9 +177,9 @@ type Sound struct {
 
 	// A long sound is encoded in Pieces of Step samples at Rate samples a second, the last of them open; all are 0 where
 	// it is made in one pass.
-	Rate   int   `json:"rate,omitempty"`
-	Step   Ticks `json:"step,omitempty"`
-	Pieces int   `json:"pieces,omitempty"`
+	Rate   int         `json:"rate,omitempty"`
+	Step   media.Ticks `json:"step,omitempty"`
+	Pieces int         `json:"pieces,omitempty"`
 }
 
 // Text is one form of a subtitle track.
@@ -275,18 +214,18 @@ func (j Job) Aside() bool {
 // segments of a job cover its picture without gap or overlap; what lies before the first or after the last belongs to
 // those.
 type Segment struct {
-	Index  int   `json:"index"`
-	Last   bool  `json:"last,omitempty"`
-	Start  Ticks `json:"start"`
-	End    Ticks `json:"end"`
-	Seek   Ticks `json:"seek"`             // the sync frame from which decoding gives every frame of the segment
-	Frames int   `json:"frames,omitempty"` // how many the index promises; 0 where it does not say
+	Index  int         `json:"index"`
+	Last   bool        `json:"last,omitempty"`
+	Start  media.Ticks `json:"start"`
+	End    media.Ticks `json:"end"`
+	Seek   media.Ticks `json:"seek"`             // the sync frame from which decoding gives every frame of the segment
+	Frames int         `json:"frames,omitempty"` // how many the index promises; 0 where it does not say
 
 	// Lead is the sync frame from which decoding also gives the frame before the first, for filters that look at it.
-	Lead Ticks `json:"lead"`
+	Lead media.Ticks `json:"lead"`
 	// NextKeyframe is the sync frame after Seek, nil where there is none. ffmpeg's seek in Matroska is imprecise, and
 	// with it stays between the two.
-	NextKeyframe *Ticks `json:"nextKeyframe,omitempty"`
+	NextKeyframe *media.Ticks `json:"nextKeyframe,omitempty"`
 	// MidScene: the segment begins where one long encode would have no keyframe, as far as the index tells.
 	MidScene bool `json:"midScene,omitempty"`
 }
@@ -295,9 +234,9 @@ type Segment struct {
 type VideoFacts struct {
 	Pieces []VideoPiece `json:"pieces"` // one a rendition, in their order; none where no frame was decoded
 	Frames int          `json:"frames"`
-	First  Ticks        `json:"first"` // timestamps of the first and the last frame
-	Final  Ticks        `json:"final"`
-	Tail   Ticks        `json:"tail"`             // duration of the last frame, as the source says; 0 where it doesn't
+	First  media.Ticks  `json:"first"` // timestamps of the first and the last frame
+	Final  media.Ticks  `json:"final"`
+	Tail   media.Ticks  `json:"tail"`             // duration of the last frame, as the source says; 0 where it doesn't
 	Route  string       `json:"route,omitempty"`  // why it ran where it ran, if not at the first place
 	Damage string       `json:"damage,omitempty"` // what the source does not hold although its index says so
 }
@@ -305,9 +244,9 @@ type VideoFacts struct {
 // VideoPiece is a segment in one rendition. It has no key where none of its frames lies in the segment.
 type VideoPiece struct {
 	PieceFacts
-	Frames int   `json:"frames"`
-	First  Ticks `json:"first"` // when its first and last frame are shown: ticks of Rendition.Clock on the output's timeline
-	Final  Ticks `json:"final"`
+	Frames int         `json:"frames"`
+	First  media.Ticks `json:"first"` // when its first and last frame are shown: ticks of Rendition.Clock on the output's timeline
+	Final  media.Ticks `json:"final"`
 
 	Media *MediaFacts `json:"media,omitempty"` // of a rendition for packages
 }
@@ -368,13 +307,13 @@ func MediaPath(rendition string, start int64) string {
 // AudioFacts are what came of one piece of sound.
 type AudioFacts struct {
 	PieceFacts
-	Samples int      `json:"samples"`         // packets of the codec
-	Begin   Ticks    `json:"begin,omitempty"` // of Scale: decode time of the first packet, counted from the sound's first
-	Scale   Timebase `json:"scale"`
-	Final   Ticks    `json:"final"`  // of Scale: decode time of the last packet, counted as Begin
-	Skip    Ticks    `json:"skip"`   // of Scale: priming, before the first sample that is heard
-	Delay   Ticks    `json:"delay"`  // of Scale: when that one is heard, on the output's timeline; negative is cut off
-	Length  Ticks    `json:"length"` // of Scale: how much is heard, from there to the piece's end
+	Samples int            `json:"samples"`         // packets of the codec
+	Begin   media.Ticks    `json:"begin,omitempty"` // of Scale: decode time of the first packet, counted from the sound's first
+	Scale   media.Rational `json:"scale"`
+	Final   media.Ticks    `json:"final"`  // of Scale: decode time of the last packet, counted as Begin
+	Skip    media.Ticks    `json:"skip"`   // of Scale: priming, before the first sample that is heard
+	Delay   media.Ticks    `json:"delay"`  // of Scale: when that one is heard, on the output's timeline; negative is cut off
+	Length  media.Ticks    `json:"length"` // of Scale: how much is heard, from there to the piece's end
 
 	Head *Overlap `json:"head,omitempty"` // around a piece's start, with what came before it
 	Tail *Overlap `json:"tail,omitempty"` // around its end
@@ -391,10 +330,10 @@ type TextFacts struct {
 // TextPiece is one form of a subtitle track.
 type TextPiece struct {
 	PieceFacts
-	Events  int      `json:"events"` // 0: nothing is ever shown, and the piece is not there
-	Samples int      `json:"samples,omitempty"`
-	Scale   Timebase `json:"scale,omitzero"`
-	Final   Ticks    `json:"final,omitempty"` // of Scale: when the last sample begins, on the output's timeline
+	Events  int            `json:"events"` // 0: nothing is ever shown, and the piece is not there
+	Samples int            `json:"samples,omitempty"`
+	Scale   media.Rational `json:"scale,omitzero"`
+	Final   media.Ticks    `json:"final,omitempty"` // of Scale: when the last sample begins, on the output's timeline
 }
 
 // OutputFacts describe a published output.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 	"pgregory.net/rapid"
 )
 
@@ -212,10 +213,10 @@ func TestJobsSurviveTheirJSON(t *testing.T) {
 		ID: jobID, Request: full(t), Encoder: "5.1", Split: true, Segments: 3,
 		Source: job.Source{
 			URL: "/in", Size: 1, Version: "v", Demuxer: "mov", Duration: 5,
-			Origin:  job.Moment{Ticks: -3, Timebase: job.Microseconds},
-			Picture: &job.Picture{Timebase: job.Microseconds, Start: -3, End: 9, Frames: 2, Width: 4, Height: 2, Rotation: 90},
+			Origin:  media.Instant{Ticks: -3, Timebase: media.Microseconds},
+			Picture: &job.Picture{Timebase: media.Microseconds, Start: -3, End: 9, Frames: 2, Width: 4, Height: 2, Rotation: 90},
 			Tracks: []job.AudioTrack{
-				{Stream: 1, Codec: "aac", SampleRate: 48000, Channels: 2, Timebase: job.Microseconds, Language: "deu"},
+				{Stream: 1, Codec: "aac", SampleRate: 48000, Channels: 2, Timebase: media.Microseconds, Language: "deu"},
 			},
 		},
 		Renditions: []job.Rendition{{Codec: job.H264, CRF: 0, Preset: "medium"}},

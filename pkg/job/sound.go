@@ -1,5 +1,7 @@
 package job
 
+import "github.com/mapreel/mapreel/pkg/media"
+
 // AudioPiece is a part of a sound, encoded by itself: the samples Start ≤ n < End of the output's sample clock, counted
 // from the track's first. The pieces of a sound cover it without gap or overlap, and their edges are multiples of
 // the codec's frame. What lies after the last belongs to it.
@@ -7,13 +9,13 @@ type AudioPiece struct {
 	Sound int  // index into Job.Sounds
 	Whole bool // all of the sound: it is not cut
 	Last  bool // of its sound
-	Start Ticks
-	End   Ticks // 0 for the last piece: it is open
+	Start media.Ticks
+	End   media.Ticks // 0 for the last piece: it is open
 }
 
 // Frame is how many samples a packet of the codec holds, as ffmpeg's encoders write it; 0 for what is not encoded. AAC:
 // 1024 (ISO/IEC 14496-3). Opus: 20 ms of its 48 kHz, the length that libopus is asked for by default.
-func (c AudioCodec) Frame() Ticks {
+func (c AudioCodec) Frame() media.Ticks {
 	switch c {
 	case AAC:
 		return 1024
@@ -25,7 +27,7 @@ func (c AudioCodec) Frame() Ticks {
 
 // Priming is how many samples the encoder puts before the first one it is given: a frame for ffmpeg's AAC, the
 // look-ahead of 6.5 ms for libopus.
-func (c AudioCodec) Priming() Ticks {
+func (c AudioCodec) Priming() media.Ticks {
 	switch c {
 	case AAC:
 		return 1024
@@ -44,7 +46,7 @@ func (j Job) AudioPieces() []AudioPiece {
 			continue
 		}
 		for n := range s.Pieces {
-			p := AudioPiece{Sound: i, Start: Ticks(n) * s.Step, End: Ticks(n+1) * s.Step}
+			p := AudioPiece{Sound: i, Start: media.Ticks(n) * s.Step, End: media.Ticks(n+1) * s.Step}
 			if n == s.Pieces-1 {
 				p.Last, p.End = true, 0
 			}

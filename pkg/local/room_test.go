@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 func TestRoomIsEstimatedFromSourceBoundsAndPixels(t *testing.T) {
@@ -12,7 +13,7 @@ func TestRoomIsEstimatedFromSourceBoundsAndPixels(t *testing.T) {
 	// 100 s of 1000x1000 at 25 frames a second: 0.25 bits a pixel are 78.125 MB.
 	source := job.Source{
 		Size: 1000 * mb, Duration: 100_000_000,
-		Picture: &job.Picture{FrameRate: job.Timebase{Num: 25, Den: 1}},
+		Picture: &job.Picture{FrameRate: media.Rational{Num: 25, Den: 1}},
 		Tracks:  []job.AudioTrack{{Codec: "ac3"}},
 	}
 	video := job.Rendition{Codec: job.H264, CRF: 21, Width: 1000, Height: 1000}

@@ -4,6 +4,7 @@ import (
 	"math/big"
 
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Grid says which frames of a constant rate a segment gives. Frame k is shown k/rate after the picture's first; it
@@ -11,13 +12,13 @@ import (
 type Grid struct {
 	// Origin is a source tick at which frame Base is shown exactly, as near before the segment as there is one: from it a
 	// worker counts in whole numbers.
-	Origin      job.Ticks
+	Origin      media.Ticks
 	Base        int64
 	First, Next int64 // the segment gives First ≤ k < Next; Next is not known for the last one
 }
 
 // GridOf divides a picture by a constant rate of frames a second.
-func GridOf(rate job.Timebase, p job.Picture, seg job.Segment) Grid {
+func GridOf(rate media.Rational, p job.Picture, seg job.Segment) Grid {
 	var g Grid
 	if seg.Index > 0 {
 		g.First = frameAt(rate, p, seg.Start)
@@ -34,13 +35,13 @@ func GridOf(rate job.Timebase, p job.Picture, seg job.Segment) Grid {
 	}
 	g.Origin = p.Start
 	if span := new(big.Int).Mul(r.Num(), big.NewInt(g.Base)); g.Base > 0 {
-		g.Origin += job.Ticks(span.Quo(span, r.Denom()).Int64())
+		g.Origin += media.Ticks(span.Quo(span, r.Denom()).Int64())
 	}
 	return g
 }
 
 // frameAt is the first frame at or after a tick.
-func frameAt(rate job.Timebase, p job.Picture, at job.Ticks) int64 {
+func frameAt(rate media.Rational, p job.Picture, at media.Ticks) int64 {
 	n := new(big.Int).Sub(big.NewInt(int64(at)), big.NewInt(int64(p.Start)))
 	n.Mul(n, big.NewInt(p.Timebase.Num)).Mul(n, big.NewInt(rate.Num))
 	d := new(big.Int).Mul(big.NewInt(p.Timebase.Den), big.NewInt(rate.Den))

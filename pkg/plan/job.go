@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Job works out what a request that job.Parse accepted makes of a source. copyable says whether a container holds a
@@ -35,7 +36,7 @@ func Job(req job.Request, src job.Source, encoder string, copyable func(codec st
 		for _, v := range rungs(out, src.Picture) {
 			r, warnings := rendition(v, *src.Picture, req.Compute.GPU)
 			if out.Container.Packaged() {
-				r.Every = job.Ticks(time.Duration(out.Package.Seconds).Microseconds())
+				r.Every = media.Ticks(time.Duration(out.Package.Seconds).Microseconds())
 			}
 			if n := place(&j.Renditions, r); !slices.Contains(product.Renditions, n) {
 				product.Renditions = append(product.Renditions, n)
@@ -93,11 +94,11 @@ func nameRenditions(j *job.Job) {
 }
 
 // shown is the size of a picture as it is seen: turned where its source is, and in its own pixels.
-func shown(p job.Picture) job.Size {
+func shown(p job.Picture) media.Size {
 	if p.Rotation%180 != 0 {
-		return job.Size{Width: p.Height, Height: p.Width}
+		return media.Size{Width: p.Height, Height: p.Width}
 	}
-	return job.Size{Width: p.Width, Height: p.Height}
+	return media.Size{Width: p.Width, Height: p.Height}
 }
 
 // place returns v's index in list, adding it where it is new: outputs that want the same share it.

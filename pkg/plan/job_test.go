@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/plan"
 	"pgregory.net/rapid"
 )
@@ -26,13 +27,13 @@ func copyable(codec string, in job.Container) bool {
 }
 
 func track(codec string, channels int) job.AudioTrack {
-	return job.AudioTrack{Codec: codec, Channels: channels, SampleRate: 48000, Timebase: job.Timebase{Num: 1, Den: 48000}}
+	return job.AudioTrack{Codec: codec, Channels: channels, SampleRate: 48000, Timebase: media.Rational{Num: 1, Den: 48000}}
 }
 
 func source(width, height int, tracks ...job.AudioTrack) job.Source {
 	src := job.Source{URL: "/in/a.mkv", Size: 1, Version: "1", Tracks: tracks}
 	if width > 0 {
-		src.Picture = &job.Picture{Width: width, Height: height, Timebase: job.Timebase{Num: 1, Den: 1000}}
+		src.Picture = &job.Picture{Width: width, Height: height, Timebase: media.Rational{Num: 1, Den: 1000}}
 	}
 	return src
 }

@@ -6,21 +6,22 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Aligned is Segments for packages: boundaries lie on multiples of every, counted from the picture's start, so that all
 // media segments of the package are as long as asked for, the last one apart. A segment holds as many of them as come
 // nearest to the wanted length, more where sync frames are so sparse that workers would decode the source over and over.
-func Aligned(index Index, tb job.Timebase, want, every time.Duration) []job.Segment {
+func Aligned(index Index, tb media.Rational, want, every time.Duration) []job.Segment {
 	x := index
 	x.Start = min(x.Start, math.MaxInt64-1)
 	x.End = max(x.End, x.Start+1)
 	length := max(uint64(max(tb.Ticks(want), 1)), distance(x.Start, x.End)/(MaxSegments/slack)+1)
-	step := uint64(job.Rescale(job.Ticks(every.Microseconds()), job.Microseconds, tb))
-	if step < 1 || distance(x.Start, x.End) > uint64(job.Rescale(absurd, job.Microseconds, tb)) {
+	step := uint64(media.Rescale(media.Ticks(every.Microseconds()), media.Microseconds, tb))
+	if step < 1 || distance(x.Start, x.End) > uint64(media.Rescale(absurd, media.Microseconds, tb)) {
 		return Segments(index, tb, want)
 	}
-	starts := []job.Ticks{x.Start}
+	starts := []media.Ticks{x.Start}
 	at := x.Start
 	for n := int64(0); ; {
 		cells := max((max(length, distance(x.syncAt(at), at)/runUp)+step/2)/step, 1)
@@ -46,13 +47,13 @@ func Aligned(index Index, tb job.Timebase, want, every time.Duration) []job.Segm
 }
 
 // line is where the n-th media segment of a package begins: the first frame at or after it is its first.
-func line(start job.Ticks, tb job.Timebase, every time.Duration, n int64) job.Ticks {
-	return start + job.Rescale(job.Ticks(every.Microseconds()*n), job.Microseconds, tb)
+func line(start media.Ticks, tb media.Rational, every time.Duration, n int64) media.Ticks {
+	return start + media.Rescale(media.Ticks(every.Microseconds()*n), media.Microseconds, tb)
 }
 
 // nearest is the number of the line nearest to t, which is not before start.
-func nearest(start, t job.Ticks, tb job.Timebase, every time.Duration) int64 {
-	us, e := int64(job.Rescale(t-start, tb, job.Microseconds)), every.Microseconds()
+func nearest(start, t media.Ticks, tb media.Rational, every time.Duration) int64 {
+	us, e := int64(media.Rescale(t-start, tb, media.Microseconds)), every.Microseconds()
 	return (us + e/2) / e
 }
 
@@ -67,7 +68,7 @@ const MaxLines = 8000
 
 // Lines are the ticks within a segment, its start apart, at which media segments of a package that are as long as every
 // begin, and no more than most. start is the picture's. A last segment, which is open, has some after its end.
-func Lines(seg job.Segment, start job.Ticks, tb job.Timebase, every time.Duration, most int) []job.Ticks {
+func Lines(seg job.Segment, start media.Ticks, tb media.Rational, every time.Duration, most int) []media.Ticks {
 	if every < time.Millisecond {
 		return nil
 	}
@@ -75,7 +76,7 @@ func Lines(seg job.Segment, start job.Ticks, tb job.Timebase, every time.Duratio
 	if seg.Last {
 		end += tb.Ticks(beyond)
 	}
-	var lines []job.Ticks
+	var lines []media.Ticks
 	for n := max(nearest(start, max(seg.Start, start), tb, every), 0); len(lines) < most; n++ {
 		at := line(start, tb, every, n)
 		if at >= end && (!seg.Last || seg.End > seg.Start+1) {
@@ -90,8 +91,8 @@ func Lines(seg job.Segment, start job.Ticks, tb job.Timebase, every time.Duratio
 
 // Cuts are the times of the frames with which media segments begin, of a segment whose frames have these times,
 // ascending: the first at or after each line. The segment's own first frame begins one in any case and is not named.
-func Cuts(times, lines []job.Ticks) []job.Ticks {
-	var cuts []job.Ticks
+func Cuts(times, lines []media.Ticks) []media.Ticks {
+	var cuts []media.Ticks
 	from := 1 // the frames before it are taken
 	for _, at := range lines {
 		if from >= len(times) {
@@ -115,7 +116,7 @@ const crumb = 250 * time.Millisecond
 
 // WithoutCrumb returns cuts without the last one where less than a quarter of a second lies between it and the end; what
 // would follow belongs to the media segment before. Times are of the scale.
-func WithoutCrumb(cuts []int64, end int64, scale job.Timebase) []int64 {
+func WithoutCrumb(cuts []int64, end int64, scale media.Rational) []int64 {
 	if n := len(cuts); n > 0 && end-cuts[n-1] < int64(scale.Ticks(crumb)) {
 		return cuts[:n-1]
 	}

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/plan"
 )
 
@@ -38,10 +39,10 @@ func TestMediaSegmentsAreThoseOfThePictureAsAWhole(t *testing.T) {
 		}
 		x := q.index
 		whole := job.Segment{Start: x.Start, End: x.End, Last: true}
-		want := append([]job.Ticks{x.Times[0]}, plan.Cuts(x.Times, plan.Lines(whole, x.Start, q.tb, every, plan.MaxLines))...)
-		var got []job.Ticks
+		want := append([]media.Ticks{x.Times[0]}, plan.Cuts(x.Times, plan.Lines(whole, x.Start, q.tb, every, plan.MaxLines))...)
+		var got []media.Ticks
 		for _, seg := range plan.Aligned(x, q.tb, q.want, every) {
-			var times []job.Ticks
+			var times []media.Ticks
 			for _, at := range x.Times {
 				if (seg.Index == 0 || at >= seg.Start) && (seg.Last || at < seg.End) {
 					times = append(times, at)
@@ -62,24 +63,24 @@ func TestMediaSegmentsAreThoseOfThePictureAsAWhole(t *testing.T) {
 func TestAlignedKeepsToTheWantedLength(t *testing.T) {
 	// 100 s of 24 frames a second, a sync frame every 2 s.
 	x := plan.Index{End: 100 * 24}
-	for i := range job.Ticks(100 * 24) {
+	for i := range media.Ticks(100 * 24) {
 		x.Times = append(x.Times, i)
 		if i%48 == 0 {
 			x.Sync = append(x.Sync, i)
 		}
 	}
-	tb := job.Timebase{Num: 1, Den: 24}
+	tb := media.Rational{Num: 1, Den: 24}
 	for _, c := range []struct {
 		want, every time.Duration
-		starts      []job.Ticks // in seconds
+		starts      []media.Ticks // in seconds
 	}{
-		{10 * time.Second, 6 * time.Second, []job.Ticks{0, 12, 24, 36, 48, 60, 72, 84, 96}},
-		{10 * time.Second, 4 * time.Second, []job.Ticks{0, 12, 24, 36, 48, 60, 72, 84, 96}},
-		{30 * time.Second, 7 * time.Second, []job.Ticks{0, 28, 56, 84}},
-		{2 * time.Second, 30 * time.Second, []job.Ticks{0, 30, 60, 90}},
-		{200 * time.Second, 6 * time.Second, []job.Ticks{0}},
+		{10 * time.Second, 6 * time.Second, []media.Ticks{0, 12, 24, 36, 48, 60, 72, 84, 96}},
+		{10 * time.Second, 4 * time.Second, []media.Ticks{0, 12, 24, 36, 48, 60, 72, 84, 96}},
+		{30 * time.Second, 7 * time.Second, []media.Ticks{0, 28, 56, 84}},
+		{2 * time.Second, 30 * time.Second, []media.Ticks{0, 30, 60, 90}},
+		{200 * time.Second, 6 * time.Second, []media.Ticks{0}},
 	} {
-		var got []job.Ticks
+		var got []media.Ticks
 		for _, s := range plan.Aligned(x, tb, c.want, c.every) {
 			got = append(got, s.Start/24)
 		}
@@ -90,7 +91,7 @@ func TestAlignedKeepsToTheWantedLength(t *testing.T) {
 }
 
 func TestWhatIsTooShortForAMediaSegmentBelongsToTheOneBefore(t *testing.T) {
-	tb := job.Timebase{Num: 1, Den: 1000}
+	tb := media.Rational{Num: 1, Den: 1000}
 	for _, c := range []struct {
 		cuts []int64
 		end  int64
@@ -111,7 +112,7 @@ func TestWhatIsTooShortForAMediaSegmentBelongsToTheOneBefore(t *testing.T) {
 
 func TestChaptersThatAPackageCannotHoldAreTold(t *testing.T) {
 	src := source(640, 360)
-	src.Chapters = []job.Chapter{{Title: "One"}, {Title: "Two"}}
+	src.Chapters = []media.Chapter{{Title: "One"}, {Title: "Two"}}
 	got := planned(t, src, `{"name": "a", "container": "hls"}, {"name": "b"}`, "").Warnings
 	if want := []string{"a.m3u8: left out: 2 chapters, which hls cannot hold"}; !slices.Equal(got, want) {
 		t.Errorf("warnings %q, want %q", got, want)

@@ -5,12 +5,13 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // rendition works out what a picture becomes, and says what of it is lost on the way.
 func rendition(v job.Video, p job.Picture, gpu bool) (_ job.Rendition, warnings []string) {
 	r := encoded{job.Rendition{
-		Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset, MaxBitrate: v.MaxBitrate, Rate: job.Timebase(v.FrameRate),
+		Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset, MaxBitrate: v.MaxBitrate, Rate: media.Rational(v.FrameRate),
 	}}
 	if gpu {
 		r.Preset = nvencPreset(v)
@@ -34,7 +35,7 @@ func rendition(v job.Video, p job.Picture, gpu bool) (_ job.Rendition, warnings 
 	r.format(p, gpu, warn)
 	r.SampleAspect = p.SampleAspect
 	if p.Rotation%180 != 0 && p.SampleAspect.Num > 0 {
-		r.SampleAspect = job.Timebase{Num: p.SampleAspect.Den, Den: p.SampleAspect.Num}
+		r.SampleAspect = media.Rational{Num: p.SampleAspect.Den, Den: p.SampleAspect.Num}
 	}
 	r.size(v, p, lines, warn)
 	return r.Rendition, warnings
@@ -85,11 +86,11 @@ func (r *encoded) format(p job.Picture, gpu bool, warn func(string, ...any)) {
 }
 
 // least is the smallest picture that an encoder takes: SVT-AV1 says so, x265 3.5 crashes on some that are smaller.
-func least(codec job.VideoCodec) job.Size {
+func least(codec job.VideoCodec) media.Size {
 	if codec == job.AV1 || codec == job.H265 {
-		return job.Size{Width: 64, Height: 64}
+		return media.Size{Width: 64, Height: 64}
 	}
-	return job.Size{Width: 2, Height: 2}
+	return media.Size{Width: 2, Height: 2}
 }
 
 // size decides on width and height. Unless told to, a height at or above the source's means the source's: upscaling costs
@@ -99,7 +100,7 @@ func (r *encoded) size(v job.Video, p job.Picture, lines int, warn func(string, 
 	shown := shown(p)
 	inner := shown
 	if v.Height == 0 || v.Height == shown.Height || v.Height > shown.Height && !v.Upscale {
-		inner = job.Size{Width: max(shown.Width&^1, 1), Height: max(shown.Height-shown.Height%lines, 1)}
+		inner = media.Size{Width: max(shown.Width&^1, 1), Height: max(shown.Height-shown.Height%lines, 1)}
 		if inner != shown {
 			r.Crop = inner
 		}

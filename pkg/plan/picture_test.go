@@ -9,13 +9,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/plan"
 	"pgregory.net/rapid"
 )
 
 func TestWhatBecomesOfAPicture(t *testing.T) {
 	film := func(change func(*job.Picture)) job.Picture {
-		p := job.Picture{Width: 1920, Height: 1080, Timebase: job.Timebase{Num: 1, Den: 1000}, PixelFormat: "yuv420p", Depth: 8}
+		p := job.Picture{Width: 1920, Height: 1080, Timebase: media.Rational{Num: 1, Den: 1000}, PixelFormat: "yuv420p", Depth: 8}
 		change(&p)
 		return p
 	}
@@ -45,28 +46,28 @@ func TestWhatBecomesOfAPicture(t *testing.T) {
 		}, ""},
 		{"10 bits without HDR in H.264", film(func(p *job.Picture) { p.Depth = 10 }), "mp4", `{}`, "", func(*job.Rendition) {}, "has 10 bits"},
 		{"colour for each pixel", film(func(p *job.Picture) { p.PixelFormat = "yuv444p" }), "mp4", `{}`, "", func(*job.Rendition) {}, "yuv444p"},
-		{"anamorphic and turned", film(func(p *job.Picture) { p.Rotation, p.SampleAspect = 90, job.Timebase{Num: 4, Den: 3} }), "mp4", `{}`, "", func(r *job.Rendition) {
-			r.Width, r.Height, r.SampleAspect = 1080, 1920, job.Timebase{Num: 3, Den: 4}
+		{"anamorphic and turned", film(func(p *job.Picture) { p.Rotation, p.SampleAspect = 90, media.Rational{Num: 4, Den: 3} }), "mp4", `{}`, "", func(r *job.Rendition) {
+			r.Width, r.Height, r.SampleAspect = 1080, 1920, media.Rational{Num: 3, Den: 4}
 		}, ""},
 		{"fields", fields, "mp4", `{}`, "", func(r *job.Rendition) { r.Height, r.Deinterlace = 1082, true }, ""},
 		{"fields that are kept", fields, "mp4", `{"interlaced": "keep"}`, "", func(r *job.Rendition) {
-			r.Interlaced, r.Crop = "tff", job.Size{Width: 1920, Height: 1080}
+			r.Interlaced, r.Crop = "tff", media.Size{Width: 1920, Height: 1080}
 		}, ""},
 		{"fields that HEVC cannot name", fields, "mp4", `{"codec": "h265", "interlaced": "keep"}`, "", func(r *job.Rendition) {
 			r.Codec, r.CRF, r.Height = job.H265, 24, 1082
 		}, "woven"},
 		{"odd", sized(161, 91), "mp4", `{}`, "", func(r *job.Rendition) {
-			r.Width, r.Height, r.Crop = 160, 90, job.Size{Width: 160, Height: 90}
+			r.Width, r.Height, r.Crop = 160, 90, media.Size{Width: 160, Height: 90}
 		}, ""},
 		{"one row", sized(63, 1), "mp4", `{}`, "", func(r *job.Rendition) {
-			r.Width, r.Height, r.Crop, r.Inner = 62, 2, job.Size{Width: 62, Height: 1}, job.Size{Width: 62, Height: 1}
+			r.Width, r.Height, r.Crop, r.Inner = 62, 2, media.Size{Width: 62, Height: 1}, media.Size{Width: 62, Height: 1}
 		}, "black is added"},
 		{"tiny in AV1", sized(16, 100), "mp4", `{"codec": "av1"}`, "", func(r *job.Rendition) {
-			r.Codec, r.CRF, r.Preset, r.Width, r.Height, r.Inner = job.AV1, 32, "8", 64, 100, job.Size{Width: 16, Height: 100}
+			r.Codec, r.CRF, r.Preset, r.Width, r.Height, r.Inner = job.AV1, 32, "8", 64, 100, media.Size{Width: 16, Height: 100}
 		}, "64x100"},
 		{"enlarged", sized(640, 360), "mp4", `{"height": 720, "upscale": true}`, "", func(r *job.Rendition) { r.Width, r.Height = 1280, 720 }, ""},
 		{"constant rate", sized(640, 360), "mp4", `{"frameRate": 29.97}`, "", func(r *job.Rendition) {
-			r.Width, r.Height, r.Rate = 640, 360, job.Timebase{Num: 30000, Den: 1001}
+			r.Width, r.Height, r.Rate = 640, 360, media.Rational{Num: 30000, Den: 1001}
 		}, ""},
 	} {
 		src := job.Source{URL: "/in/a.mkv", Size: 1, Version: "1", Picture: &c.p}
@@ -85,10 +86,10 @@ func TestWhatBecomesOfAPicture(t *testing.T) {
 // Each frame of a constant rate belongs to the one segment in which its moment lies.
 func TestSegmentsShareTheFramesOfAConstantRate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		rate := rapid.SampledFrom([]job.Timebase{{Num: 30, Den: 1}, {Num: 30000, Den: 1001}, {Num: 25, Den: 2}, {Num: 1, Den: 60}}).Draw(t, "rate")
+		rate := rapid.SampledFrom([]media.Rational{{Num: 30, Den: 1}, {Num: 30000, Den: 1001}, {Num: 25, Den: 2}, {Num: 1, Den: 60}}).Draw(t, "rate")
 		p := job.Picture{
-			Timebase: rapid.SampledFrom([]job.Timebase{{Num: 1, Den: 1000}, {Num: 1, Den: 12800}, {Num: 1001, Den: 30000}, {Num: 1, Den: 90000}}).Draw(t, "timebase"),
-			Start:    job.Ticks(rapid.Int64Range(-1<<33, 1<<33).Draw(t, "start")),
+			Timebase: rapid.SampledFrom([]media.Rational{{Num: 1, Den: 1000}, {Num: 1, Den: 12800}, {Num: 1001, Den: 30000}, {Num: 1, Den: 90000}}).Draw(t, "timebase"),
+			Start:    media.Ticks(rapid.Int64Range(-1<<33, 1<<33).Draw(t, "start")),
 		}
 		p.End = p.Start + p.Timebase.Ticks(100*time.Second)
 		cuts := rapid.SliceOfNDistinct(rapid.Int64Range(int64(p.Start)+1, int64(p.End)-1), 1, 8, rapid.ID).Draw(t, "cuts")
@@ -101,7 +102,7 @@ func TestSegmentsShareTheFramesOfAConstantRate(t *testing.T) {
 		for i := range len(cuts) + 1 {
 			seg := job.Segment{Index: i, Start: start, End: p.End, Last: i == len(cuts)}
 			if !seg.Last {
-				seg.End = job.Ticks(cuts[i])
+				seg.End = media.Ticks(cuts[i])
 			}
 			g := plan.GridOf(rate, p, seg)
 			if g.First != next {

@@ -11,26 +11,27 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Index is what a source's own index says of its picture, in ticks.
 type Index struct {
-	Start job.Ticks   // of the first frame shown
-	End   job.Ticks   // end of the last frame
-	Sync  []job.Ticks // timestamps of frames from which decoding can begin, ascending
-	Times []job.Ticks // timestamps of all frames shown, ascending; empty where the index does not hold them
+	Start media.Ticks   // of the first frame shown
+	End   media.Ticks   // end of the last frame
+	Sync  []media.Ticks // timestamps of frames from which decoding can begin, ascending
+	Times []media.Ticks // timestamps of all frames shown, ascending; empty where the index does not hold them
 }
 
 // chosen are the sync frames that an encoder put where it wanted to, as a rule at a scene cut. The others come because
 // the longest allowed distance since the last one was over. A cut at one of those costs: the encoder of the segment that
 // ends there cannot know that the scene goes on, and spends less on its last second or two than one long encode would
 // (x264, CRF 21: a fifth of the bytes). An index in which all distances are about the same has none.
-func chosen(sync []job.Ticks) []job.Ticks {
+func chosen(sync []media.Ticks) []media.Ticks {
 	var longest uint64
 	for i := 1; i < len(sync); i++ {
 		longest = max(longest, distance(sync[i-1], sync[i]))
 	}
-	var list []job.Ticks
+	var list []media.Ticks
 	for i := 1; i < len(sync); i++ {
 		if d := distance(sync[i-1], sync[i]); d > 0 && d < longest-longest/50 { // two percent: timestamps may be rounded
 			list = append(list, sync[i])
@@ -48,11 +49,11 @@ const (
 
 // regular are the frames at which one long encode sets a keyframe though the scene goes on. They follow from the scene
 // cuts, whatever the encoder of the source did between them. None are known where frames or cuts are not.
-func (x Index) regular(scenes []job.Ticks) []job.Ticks {
+func (x Index) regular(scenes []media.Ticks) []media.Ticks {
 	if len(scenes) == 0 {
 		return nil
 	}
-	var list []job.Ticks
+	var list []media.Ticks
 	last := 0
 	for i := range len(scenes) + 1 {
 		next := len(x.Times)
@@ -73,7 +74,7 @@ func (x Index) regular(scenes []job.Ticks) []job.Ticks {
 // due are the regular keyframes of one long encode that an encode which begins at start lacks: those before the next
 // scene cut, unless start is a keyframe of the long one too. To begin a segment at one, a worker may have to decode from
 // a sync frame before it; what that costs is bounded as it is for boundaries at wanted places.
-func (x Index) due(start job.Ticks, scenes, regular []job.Ticks) []job.Ticks {
+func (x Index) due(start media.Ticks, scenes, regular []media.Ticks) []media.Ticks {
 	next, cut := slices.BinarySearch(scenes, start)
 	from, counted := slices.BinarySearch(regular, start)
 	if cut || counted || start <= x.Start {
@@ -115,7 +116,7 @@ const (
 //
 // A segment is between half and one and a half times as long as wanted (longer where sync frames or frames are sparse),
 // the last one between a quarter and one and three quarters. Where the times of frames are known, each segment has one.
-func Segments(index Index, tb job.Timebase, want time.Duration) []job.Segment {
+func Segments(index Index, tb media.Rational, want time.Duration) []job.Segment {
 	x := index
 	within, _ := slices.BinarySearch(x.Sync, x.End)
 	scenes := chosen(x.Sync[:within])
@@ -125,7 +126,7 @@ func Segments(index Index, tb job.Timebase, want time.Duration) []job.Segment {
 	// Half as many as allowed, because a boundary may come half a length early.
 	length := max(uint64(max(tb.Ticks(want), 1)), distance(x.Start, x.End)/(MaxSegments/slack)+1)
 
-	starts := []job.Ticks{x.Start}
+	starts := []media.Ticks{x.Start}
 	at := x.Start
 	if len(x.Times) > 0 {
 		at = max(at, x.Times[0]) // before it is nothing to cut
@@ -148,7 +149,7 @@ func Segments(index Index, tb job.Timebase, want time.Duration) []job.Segment {
 }
 
 // from are the segments that begin at starts.
-func (x Index) from(starts []job.Ticks) []job.Segment {
+func (x Index) from(starts []media.Ticks) []job.Segment {
 	within, _ := slices.BinarySearch(x.Sync, x.End)
 	segments := make([]job.Segment, len(starts))
 	counted := 0
@@ -174,15 +175,15 @@ func (x Index) from(starts []job.Ticks) []job.Segment {
 
 // boundary is where the segment that starts at start ends: after start, and a good way before the end of the picture,
 // or at it.
-func (x Index) boundary(start job.Ticks, length uint64, scenes, due []job.Ticks) job.Ticks {
+func (x Index) boundary(start media.Ticks, length uint64, scenes, due []media.Ticks) media.Ticks {
 	length = max(length, distance(x.syncAt(start), start)/runUp)
 	if distance(start, x.End) < length+length/slack {
 		return x.End
 	}
-	want := start + job.Ticks(length) // before the end, so this cannot overflow
+	want := start + media.Ticks(length) // before the end, so this cannot overflow
 	cut, nearest := want, length/slack
 	var found, late bool
-	for _, frames := range [][]job.Ticks{due, scenes, x.Sync} {
+	for _, frames := range [][]media.Ticks{due, scenes, x.Sync} {
 		i, _ := slices.BinarySearch(frames, want)
 		for _, s := range frames[max(i-1, 0):min(i+1, len(frames))] {
 			d := distance(min(s, want), max(s, want))
@@ -215,10 +216,10 @@ func (x Index) boundary(start job.Ticks, length uint64, scenes, due []job.Ticks)
 }
 
 // distance is how many ticks b lies after a; it never lies before. An index may be longer than Ticks can count.
-func distance(a, b job.Ticks) uint64 { return uint64(b) - uint64(a) }
+func distance(a, b media.Ticks) uint64 { return uint64(b) - uint64(a) }
 
 // syncAt is the last sync frame at or before t, or the start where there is none.
-func (x Index) syncAt(t job.Ticks) job.Ticks {
+func (x Index) syncAt(t media.Ticks) media.Ticks {
 	i, found := slices.BinarySearch(x.Sync, t)
 	switch {
 	case found:

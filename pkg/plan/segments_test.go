@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/plan"
 	"pgregory.net/rapid"
 )
@@ -15,7 +16,7 @@ import (
 // question is what Segments is asked.
 type question struct {
 	index plan.Index
-	tb    job.Timebase
+	tb    media.Rational
 	want  time.Duration
 }
 
@@ -27,14 +28,14 @@ func (q question) length() uint64 {
 }
 
 // distance is b - a, which Ticks may not be able to hold.
-func distance(a, b job.Ticks) uint64 { return uint64(b) - uint64(a) }
+func distance(a, b media.Ticks) uint64 { return uint64(b) - uint64(a) }
 
 // film draws an index as a sound container gives it: up to 400 frames, at a fixed rate or a variable one with holes,
 // sync frames among them, from none to all, from any start of the clock.
 func film() *rapid.Generator[question] {
 	return rapid.Custom(func(t *rapid.T) question {
 		q := question{
-			tb: rapid.SampledFrom([]job.Timebase{
+			tb: rapid.SampledFrom([]media.Rational{
 				{Num: 1, Den: 12288},
 				{Num: 1, Den: 90000},
 				{Num: 1, Den: 1000},
@@ -46,7 +47,7 @@ func film() *rapid.Generator[question] {
 			}).Draw(t, "timebase"),
 			want: time.Duration(rapid.Int64Range(int64(time.Second), int64(30*time.Second)).Draw(t, "want")),
 		}
-		start := job.Ticks(rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(-1<<40, 1<<40)).Draw(t, "start"))
+		start := media.Ticks(rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(-1<<40, 1<<40)).Draw(t, "start"))
 		frame := rapid.Int64Range(1, 1+int64(q.tb.Ticks(rapid.SampledFrom([]time.Duration{
 			time.Second / 50, time.Second / 5, 3 * time.Second,
 		}).Draw(t, "frame rate")))).Draw(t, "frame")
@@ -62,7 +63,7 @@ func film() *rapid.Generator[question] {
 			if variable {
 				step = rapid.OneOf(rapid.Int64Range(1, frame), rapid.Int64Range(1, 200*frame)).Draw(t, "step")
 			}
-			at += job.Ticks(step)
+			at += media.Ticks(step)
 		}
 		q.index.Start, q.index.End = start, at
 		switch rapid.IntRange(0, 5).Draw(t, "sync frames") {
@@ -71,7 +72,7 @@ func film() *rapid.Generator[question] {
 		case 1:
 			q.index.Sync = q.index.Sync[:1]
 		case 2: // decoding begins before what is shown
-			q.index.Sync = slices.Insert(q.index.Sync, 0, start-job.Ticks(rapid.Int64Range(1, 1<<30).Draw(t, "before")))
+			q.index.Sync = slices.Insert(q.index.Sync, 0, start-media.Ticks(rapid.Int64Range(1, 1<<30).Draw(t, "before")))
 		case 3: // the first frames hang on something that is not there
 			q.index.Sync = q.index.Sync[1:]
 		}
@@ -87,13 +88,13 @@ func strange() *rapid.Generator[question] {
 	return rapid.Custom(func(t *rapid.T) question {
 		ticks := rapid.Map(rapid.OneOf(
 			rapid.Int64Range(-20, 20), rapid.Int64(), rapid.SampledFrom([]int64{math.MinInt64, math.MaxInt64, math.MaxInt64 - 1}),
-		), func(v int64) job.Ticks { return job.Ticks(v) })
-		list := rapid.Map(rapid.SliceOfN(ticks, 0, 20), func(l []job.Ticks) []job.Ticks { slices.Sort(l); return l })
+		), func(v int64) media.Ticks { return media.Ticks(v) })
+		list := rapid.Map(rapid.SliceOfN(ticks, 0, 20), func(l []media.Ticks) []media.Ticks { slices.Sort(l); return l })
 		return question{
 			index: plan.Index{
 				Start: ticks.Draw(t, "start"), End: ticks.Draw(t, "end"), Sync: list.Draw(t, "sync"), Times: list.Draw(t, "times"),
 			},
-			tb: rapid.SampledFrom([]job.Timebase{
+			tb: rapid.SampledFrom([]media.Rational{
 				{Num: 1, Den: 12288}, {Num: 1, Den: math.MaxInt64}, {Num: math.MaxInt64, Den: 1}, {Num: 1, Den: 1},
 			}).Draw(t, "timebase"),
 			want: time.Duration(rapid.OneOf(rapid.Int64Range(-5, 5), rapid.Int64()).Draw(t, "want")),
@@ -233,7 +234,7 @@ func TestBoundariesLieOnSyncFramesWithinReach(t *testing.T) {
 		q := film().Draw(t, "film")
 		for _, s := range q.plan() {
 			length := max(q.length(), distance(s.Seek, s.Start)/4)
-			want := s.Start + job.Ticks(length)
+			want := s.Start + media.Ticks(length)
 			if s.Last || slices.Contains(q.index.Sync, s.End) || restores(q.index, s) {
 				continue
 			}
@@ -255,7 +256,7 @@ func TestBoundariesLieOnTheNearestSyncFrameOfItsKind(t *testing.T) {
 				continue
 			}
 			length := max(q.length(), distance(s.Seek, s.Start)/4)
-			want := s.Start + job.Ticks(length)
+			want := s.Start + media.Ticks(length)
 			off := distance(min(s.End, want), max(s.End, want))
 			if off > length/2 {
 				continue // not chosen for being one, but as the next frame
@@ -273,7 +274,7 @@ func TestBoundariesLieOnTheNearestSyncFrameOfItsKind(t *testing.T) {
 }
 
 // scene says whether a sync frame came before the longest distance of its index was over.
-func scene(sync []job.Ticks, at job.Ticks) bool {
+func scene(sync []media.Ticks, at media.Ticks) bool {
 	var longest, own uint64
 	for i := 1; i < len(sync); i++ {
 		d := distance(sync[i-1], sync[i])
@@ -290,10 +291,10 @@ func scene(sync []job.Ticks, at job.Ticks) bool {
 func encoded() *rapid.Generator[question] {
 	return rapid.Custom(func(t *rapid.T) question {
 		q := question{
-			tb:   job.Timebase{Num: 1, Den: 24},
+			tb:   media.Rational{Num: 1, Den: 24},
 			want: time.Duration(rapid.Int64Range(int64(time.Second), int64(30*time.Second)).Draw(t, "want")),
 		}
-		at := job.Ticks(rapid.Int64Range(-1000, 1000).Draw(t, "start"))
+		at := media.Ticks(rapid.Int64Range(-1000, 1000).Draw(t, "start"))
 		q.index.Start = at
 		group := rapid.SampledFrom([]int{12, 48, 120, 250, 300, 2000}).Draw(t, "group")
 		for _, scene := range rapid.SliceOfN(rapid.IntRange(1, 800), 1, 8).Draw(t, "scenes") {
@@ -312,8 +313,8 @@ func encoded() *rapid.Generator[question] {
 
 // longKeyframes are those of one long encode with x264's defaults, which goes through the frames one by one. cut says
 // which of them come because the scene changes.
-func longKeyframes(x plan.Index) (list []job.Ticks, cut map[job.Ticks]bool) {
-	cut = map[job.Ticks]bool{}
+func longKeyframes(x plan.Index) (list []media.Ticks, cut map[media.Ticks]bool) {
+	cut = map[media.Ticks]bool{}
 	since := 0
 	for i, at := range x.Times {
 		sceneCut := since >= 25 && slices.Contains(x.Sync, at) && scene(x.Sync, at)
@@ -337,7 +338,7 @@ func TestCountingKeyframesComesBackIntoStepWithOneLongEncode(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := encoded().Draw(t, "film")
 		keyframes, cut := longKeyframes(q.index)
-		if len(cut) == 0 || !slices.ContainsFunc(q.index.Sync, func(at job.Ticks) bool { return scene(q.index.Sync, at) }) {
+		if len(cut) == 0 || !slices.ContainsFunc(q.index.Sync, func(at media.Ticks) bool { return scene(q.index.Sync, at) }) {
 			return // nothing tells where the long encode would set them
 		}
 		for _, s := range q.plan() {
@@ -350,12 +351,12 @@ func TestCountingKeyframesComesBackIntoStepWithOneLongEncode(t *testing.T) {
 			}
 			runUp := distance(s.Seek, s.Start)
 			length := max(q.length(), runUp/4)
-			want := s.Start + job.Ticks(length)
+			want := s.Start + media.Ticks(length)
 			for _, k := range keyframes[1:] {
 				if k <= s.Start {
 					continue
 				}
-				if scene(q.index.Sync, k) || slices.ContainsFunc(q.index.Sync, func(at job.Ticks) bool {
+				if scene(q.index.Sync, k) || slices.ContainsFunc(q.index.Sync, func(at media.Ticks) bool {
 					return s.Start < at && at <= k && scene(q.index.Sync, at)
 				}) {
 					break // a scene cut brings the count into step by itself
@@ -398,7 +399,7 @@ func TestBoundariesPreferSceneCuts(t *testing.T) {
 		q := film().Draw(t, "film")
 		for _, s := range q.plan() {
 			length := max(q.length(), distance(s.Seek, s.Start)/4)
-			want := s.Start + job.Ticks(length)
+			want := s.Start + media.Ticks(length)
 			if s.Last || scene(q.index.Sync, s.End) || restores(q.index, s) {
 				continue
 			}
@@ -429,9 +430,9 @@ func TestDecodingIsBoundedHoweverSparseSyncFramesAre(t *testing.T) {
 }
 
 func TestDecodingIsBoundedWithOneSyncFrame(t *testing.T) {
-	second := job.Timebase{Num: 1, Den: 1000}
+	second := media.Rational{Num: 1, Den: 1000}
 	for _, hours := range []int{1, 2, 12, 100} {
-		index := plan.Index{End: second.Ticks(time.Duration(hours) * time.Hour), Sync: []job.Ticks{0}}
+		index := plan.Index{End: second.Ticks(time.Duration(hours) * time.Hour), Sync: []media.Ticks{0}}
 		segments := plan.Segments(index, second, time.Second)
 		cost, source := decoded(segments)
 		if cost > 6*source || len(segments) < 20 {
@@ -454,7 +455,7 @@ func TestPlanIsStable(t *testing.T) {
 		}
 		// Sync frames that cannot begin a segment, and those that do, told twice, add nothing.
 		if n := len(q.index.Sync); n > 0 {
-			q.index.Sync = slices.Concat([]job.Ticks{q.index.Sync[0]}, q.index.Sync, []job.Ticks{max(q.index.End, q.index.Sync[n-1])})
+			q.index.Sync = slices.Concat([]media.Ticks{q.index.Sync[0]}, q.index.Sync, []media.Ticks{max(q.index.End, q.index.Sync[n-1])})
 			if diff := cmp.Diff(first, q.plan()); diff != "" {
 				t.Fatalf("adding nothing changed the plan (-before +after):\n%s", diff)
 			}
@@ -465,7 +466,7 @@ func TestPlanIsStable(t *testing.T) {
 func TestPlanMovesWithTheClock(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := film().Draw(t, "film")
-		by := job.Ticks(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "by"))
+		by := media.Ticks(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "by"))
 		want := q.plan()
 		for i := range want {
 			want[i].Start, want[i].End, want[i].Seek = want[i].Start+by, want[i].End+by, want[i].Seek+by
@@ -474,7 +475,7 @@ func TestPlanMovesWithTheClock(t *testing.T) {
 				want[i].NextKeyframe = new(*next + by)
 			}
 		}
-		later := func(list []job.Ticks) []job.Ticks {
+		later := func(list []media.Ticks) []media.Ticks {
 			list = slices.Clone(list)
 			for i := range list {
 				list[i] += by
@@ -492,12 +493,12 @@ func TestSegmentsOfRealFootage(t *testing.T) {
 	// Big Buck Bunny: 24 frames a second, scene cuts at 11.88, 15.75 and 23.04 s. The sync frame at 10.42 s is there
 	// because the encoder allowed 250 frames without one.
 	const frame = 512
-	tb := job.Timebase{Num: 1, Den: 12288}
-	index := plan.Index{End: 720 * frame, Sync: []job.Ticks{0, 128000, 145920, 193536, 283136}}
+	tb := media.Rational{Num: 1, Den: 12288}
+	index := plan.Index{End: 720 * frame, Sync: []media.Ticks{0, 128000, 145920, 193536, 283136}}
 	for i := range 720 {
-		index.Times = append(index.Times, job.Ticks(i*frame))
+		index.Times = append(index.Times, media.Ticks(i*frame))
 	}
-	at := func(t job.Ticks) *job.Ticks { return &t }
+	at := func(t media.Ticks) *media.Ticks { return &t }
 	for _, c := range []struct {
 		name  string
 		want  time.Duration
@@ -536,8 +537,8 @@ func TestSegmentsOfRealFootage(t *testing.T) {
 }
 
 func TestSegmentsTable(t *testing.T) {
-	tb := job.Timebase{Num: 1, Den: 10} // ten seconds are 100 ticks
-	starts := func(x plan.Index) (list []job.Ticks) {
+	tb := media.Rational{Num: 1, Den: 10} // ten seconds are 100 ticks
+	starts := func(x plan.Index) (list []media.Ticks) {
 		for _, s := range plan.Segments(x, tb, 10*time.Second) {
 			list = append(list, s.Start)
 		}
@@ -546,30 +547,30 @@ func TestSegmentsTable(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		index plan.Index
-		want  []job.Ticks
+		want  []media.Ticks
 	}{
-		{"no index to speak of", plan.Index{Start: 5, End: 5}, []job.Ticks{5}},
-		{"end before start", plan.Index{Start: 5, End: -5}, []job.Ticks{5}},
-		{"one frame without duration", plan.Index{Start: 5, End: 5, Sync: []job.Ticks{5}, Times: []job.Ticks{5}}, []job.Ticks{5}},
-		{"a short rest is joined", plan.Index{End: 149}, []job.Ticks{0}},
-		{"a longer one is not", plan.Index{End: 150}, []job.Ticks{0, 100}},
-		{"wanted places where no sync frame is near", plan.Index{End: 400, Sync: []job.Ticks{0}}, []job.Ticks{0, 100, 200, 300}},
-		{"sync frames near", plan.Index{End: 400, Sync: []job.Ticks{0, 49, 119, 189, 259}}, []job.Ticks{0, 119, 189, 259}},
-		{"a scene cut rather than the nearest", plan.Index{End: 400, Sync: []job.Ticks{0, 100, 130, 230, 330}}, []job.Ticks{0, 130, 230, 330}},
-		{"no scene cut in reach", plan.Index{End: 400, Sync: []job.Ticks{0, 30, 130, 230, 330}}, []job.Ticks{0, 130, 230, 330}},
-		{"regular sync frames have no scene cuts", plan.Index{End: 400, Sync: []job.Ticks{0, 48, 96, 144, 192, 240, 288, 336, 384}}, []job.Ticks{0, 96, 192, 288}},
-		{"a sync frame told twice is no scene cut", plan.Index{End: 200, Sync: []job.Ticks{70, 70, 110}}, []job.Ticks{0, 110}},
-		{"nearest of two", plan.Index{End: 200, Sync: []job.Ticks{0, 89, 110}}, []job.Ticks{0, 110}},
-		{"just within reach", plan.Index{End: 400, Sync: []job.Ticks{0, 150}}, []job.Ticks{0, 150, 250, 350}},
-		{"just out of reach", plan.Index{End: 400, Sync: []job.Ticks{0, 151}}, []job.Ticks{0, 100, 151, 251}},
-		{"what is behind a sync frame near the end is joined", plan.Index{End: 150, Sync: []job.Ticks{0, 126}}, []job.Ticks{0}},
-		{"a sync frame not so near the end", plan.Index{End: 150, Sync: []job.Ticks{0, 125}}, []job.Ticks{0, 125}},
-		{"an earlier sync frame than the one near the end", plan.Index{End: 150, Sync: []job.Ticks{60, 140}}, []job.Ticks{0, 60}},
-		{"the next frame", plan.Index{End: 400, Sync: []job.Ticks{0}, Times: []job.Ticks{0, 70, 140, 210, 280, 350}}, []job.Ticks{0, 140, 280}},
-		{"a hole", plan.Index{End: 1000, Sync: []job.Ticks{0}, Times: []job.Ticks{0, 10, 900, 910}}, []job.Ticks{0, 900}},
-		{"a hole before a short rest", plan.Index{End: 910, Sync: []job.Ticks{0}, Times: []job.Ticks{0, 10, 900}}, []job.Ticks{0}},
-		{"frames long after the start", plan.Index{End: 1000, Sync: []job.Ticks{0}, Times: []job.Ticks{900, 910}}, []job.Ticks{0}},
-		{"frames beyond the end", plan.Index{End: 200, Times: []job.Ticks{0, 100, 300}}, []job.Ticks{0, 100}},
+		{"no index to speak of", plan.Index{Start: 5, End: 5}, []media.Ticks{5}},
+		{"end before start", plan.Index{Start: 5, End: -5}, []media.Ticks{5}},
+		{"one frame without duration", plan.Index{Start: 5, End: 5, Sync: []media.Ticks{5}, Times: []media.Ticks{5}}, []media.Ticks{5}},
+		{"a short rest is joined", plan.Index{End: 149}, []media.Ticks{0}},
+		{"a longer one is not", plan.Index{End: 150}, []media.Ticks{0, 100}},
+		{"wanted places where no sync frame is near", plan.Index{End: 400, Sync: []media.Ticks{0}}, []media.Ticks{0, 100, 200, 300}},
+		{"sync frames near", plan.Index{End: 400, Sync: []media.Ticks{0, 49, 119, 189, 259}}, []media.Ticks{0, 119, 189, 259}},
+		{"a scene cut rather than the nearest", plan.Index{End: 400, Sync: []media.Ticks{0, 100, 130, 230, 330}}, []media.Ticks{0, 130, 230, 330}},
+		{"no scene cut in reach", plan.Index{End: 400, Sync: []media.Ticks{0, 30, 130, 230, 330}}, []media.Ticks{0, 130, 230, 330}},
+		{"regular sync frames have no scene cuts", plan.Index{End: 400, Sync: []media.Ticks{0, 48, 96, 144, 192, 240, 288, 336, 384}}, []media.Ticks{0, 96, 192, 288}},
+		{"a sync frame told twice is no scene cut", plan.Index{End: 200, Sync: []media.Ticks{70, 70, 110}}, []media.Ticks{0, 110}},
+		{"nearest of two", plan.Index{End: 200, Sync: []media.Ticks{0, 89, 110}}, []media.Ticks{0, 110}},
+		{"just within reach", plan.Index{End: 400, Sync: []media.Ticks{0, 150}}, []media.Ticks{0, 150, 250, 350}},
+		{"just out of reach", plan.Index{End: 400, Sync: []media.Ticks{0, 151}}, []media.Ticks{0, 100, 151, 251}},
+		{"what is behind a sync frame near the end is joined", plan.Index{End: 150, Sync: []media.Ticks{0, 126}}, []media.Ticks{0}},
+		{"a sync frame not so near the end", plan.Index{End: 150, Sync: []media.Ticks{0, 125}}, []media.Ticks{0, 125}},
+		{"an earlier sync frame than the one near the end", plan.Index{End: 150, Sync: []media.Ticks{60, 140}}, []media.Ticks{0, 60}},
+		{"the next frame", plan.Index{End: 400, Sync: []media.Ticks{0}, Times: []media.Ticks{0, 70, 140, 210, 280, 350}}, []media.Ticks{0, 140, 280}},
+		{"a hole", plan.Index{End: 1000, Sync: []media.Ticks{0}, Times: []media.Ticks{0, 10, 900, 910}}, []media.Ticks{0, 900}},
+		{"a hole before a short rest", plan.Index{End: 910, Sync: []media.Ticks{0}, Times: []media.Ticks{0, 10, 900}}, []media.Ticks{0}},
+		{"frames long after the start", plan.Index{End: 1000, Sync: []media.Ticks{0}, Times: []media.Ticks{900, 910}}, []media.Ticks{0}},
+		{"frames beyond the end", plan.Index{End: 200, Times: []media.Ticks{0, 100, 300}}, []media.Ticks{0, 100}},
 	} {
 		if diff := cmp.Diff(c.want, starts(c.index)); diff != "" {
 			t.Errorf("%s: starts (-want +got):\n%s", c.name, diff)
@@ -578,12 +579,12 @@ func TestSegmentsTable(t *testing.T) {
 }
 
 func TestLongFilmsStayWithinTheMap(t *testing.T) {
-	tb := job.Timebase{Num: 1, Den: 90000}
+	tb := media.Rational{Num: 1, Den: 90000}
 	for _, hours := range []int{2, 24, 24 * 365} {
 		index := plan.Index{End: tb.Ticks(time.Duration(hours) * time.Hour)}
 		// Sync frames where they make segments as short as can be: half a length after each boundary.
 		length := max(tb.Ticks(time.Second), index.End/(plan.MaxSegments/2)+1)
-		for at := job.Ticks(0); at < index.End; at += (length + 1) / 2 {
+		for at := media.Ticks(0); at < index.End; at += (length + 1) / 2 {
 			index.Sync = append(index.Sync, at)
 		}
 		if n := len(plan.Segments(index, tb, time.Second)); n > plan.MaxSegments || n < plan.MaxSegments/4 {
@@ -597,7 +598,7 @@ func TestStretchesBeginWhereTheSourceWasSplit(t *testing.T) {
 		q := film().Draw(t, "film")
 		x := q.index
 		if len(x.Sync) == 0 || x.Sync[0] < x.Start {
-			x.Sync = []job.Ticks{x.Start}
+			x.Sync = []media.Ticks{x.Start}
 		}
 		segments := plan.Stretches(x)
 		x.Times = nil

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // PieceLength is about how long the pieces of a long sound are. ffmpeg encodes AAC some thirty times as fast as it is
@@ -48,16 +49,16 @@ func Cut(j job.Job, length time.Duration) []job.Sound {
 		s := &sounds[i]
 		t := j.Source.Tracks[s.Track]
 		rate := pieceRate(s.Codec, t)
-		duration := job.Rescale(t.Duration, t.Timebase, job.Microseconds)
+		duration := media.Rescale(t.Duration, t.Timebase, media.Microseconds)
 		if duration <= 0 {
 			duration = j.Source.Duration
 		}
 		if rate == 0 || duration <= 0 {
 			continue
 		}
-		clock := job.Timebase{Num: 1, Den: int64(rate)}
+		clock := media.Rational{Num: 1, Den: int64(rate)}
 		s.Rate, s.Step, s.Pieces = rate, 0, 0
-		frames := max(int64(job.Rescale(duration, job.Microseconds, clock)/s.Codec.Frame()), 1)
+		frames := max(int64(media.Rescale(duration, media.Microseconds, clock)/s.Codec.Frame()), 1)
 		each := max(int64(clock.Ticks(length)/s.Codec.Frame()), 1)
 		// The nearest number of pieces, so that none is shorter than two thirds of the length, or than its overlaps.
 		n := min((frames+each/2)/each, frames/(2*Reach), int64(max(MaxPieces/len(sounds), 1)))
@@ -67,7 +68,7 @@ func Cut(j job.Job, length time.Duration) []job.Sound {
 		}
 		// Steps are rounded up to frames, so of many short ones fewer are needed: none begins after the end.
 		each = (frames + n - 1) / n
-		s.Step, s.Pieces = job.Ticks(each)*s.Codec.Frame(), int((frames+each-1)/each)
+		s.Step, s.Pieces = media.Ticks(each)*s.Codec.Frame(), int((frames+each-1)/each)
 	}
 	return sounds
 }
@@ -88,24 +89,24 @@ func pieceRate(codec job.AudioCodec, t job.AudioTrack) int {
 // Reading is how a worker gets and encodes the samples of a piece. Samples are counted from the source's time 0: of the
 // output at the sound's rate, of the source at the track's.
 type Reading struct {
-	Zero job.Ticks // of the output: the track's first sample as it is heard, from which pieces are counted
+	Zero media.Ticks // of the output: the track's first sample as it is heard, from which pieces are counted
 	// Start and End choose what is encoded: the piece, its overlaps, pre-roll and post-roll. Nil is open.
-	Start, End *job.Ticks
+	Start, End *media.Ticks
 	// First is the sample of the source with which resampling begins: it lies as one pass has it to the resampler's
 	// phase. Nil where the whole track up to End is read.
-	First *job.Ticks
-	Grid  *job.Ticks // of the source: the track's first sample, where its clock is framed
+	First *media.Ticks
+	Grid  *media.Ticks // of the source: the track's first sample, where its clock is framed
 	// Seeks are where to start reading, in microseconds, to be tried in turn until sample Start is there. After them only
 	// reading from the beginning, without First, is left. None where First is nil.
-	Seeks []job.Ticks
+	Seeks []media.Ticks
 }
 
 // Read works out the reading of a piece of a sound that is cut.
 func Read(s job.Sound, t job.AudioTrack, p job.AudioPiece) Reading {
-	from, to := job.Timebase{Num: 1, Den: int64(t.SampleRate)}, job.Timebase{Num: 1, Den: int64(s.Rate)}
+	from, to := media.Rational{Num: 1, Den: int64(t.SampleRate)}, media.Rational{Num: 1, Den: int64(s.Rate)}
 	frame := s.Codec.Frame()
-	begin := job.Rescale(t.Start, t.Timebase, from)
-	r := Reading{Zero: job.Rescale(begin, from, to)}
+	begin := media.Rescale(t.Start, t.Timebase, from)
+	r := Reading{Zero: media.Rescale(begin, from, to)}
 	if !p.Last {
 		r.End = new(r.Zero + p.End + (Reach+postRoll)*frame)
 	}
@@ -117,7 +118,7 @@ func Read(s job.Sound, t job.AudioTrack, p job.AudioPiece) Reading {
 	// Every so many samples of the source a sample of the output falls on one of them, and the resampler is in the same
 	// phase again.
 	common := gcd(int64(t.SampleRate), int64(s.Rate))
-	in, out := job.Ticks(int64(t.SampleRate)/common), job.Ticks(int64(s.Rate)/common)
+	in, out := media.Ticks(int64(t.SampleRate)/common), media.Ticks(int64(s.Rate)/common)
 	periods := (start - to.Ticks(resampling)) / out
 	if periods <= 0 {
 		return r
@@ -127,13 +128,13 @@ func Read(s job.Sound, t job.AudioTrack, p job.AudioPiece) Reading {
 	if t.Clock == job.FramedClock {
 		r.Grid = &begin
 	}
-	at := job.Rescale(first, from, job.Microseconds)
-	r.Seeks = []job.Ticks{at - job.Microseconds.Ticks(decoding), at - job.Microseconds.Ticks(searching)}
+	at := media.Rescale(first, from, media.Microseconds)
+	r.Seeks = []media.Ticks{at - media.Microseconds.Ticks(decoding), at - media.Microseconds.Ticks(searching)}
 	return r
 }
 
 // Frames is the range of packets around the edge at a piece's start or end among which the join is chosen.
-func Frames(codec job.AudioCodec, edge job.Ticks) (from, to int) {
+func Frames(codec job.AudioCodec, edge media.Ticks) (from, to int) {
 	at := int(edge / codec.Frame())
 	return at - Reach, at + Reach
 }

@@ -7,16 +7,17 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/plan"
 )
 
 // long is a job with sounds of any kind and length, up to a hundred hours and more.
 func long(t *rapid.T) job.Job {
 	var j job.Job
-	j.Source.Duration = job.Ticks(rapid.Int64Range(0, 400*3600*1e6).Draw(t, "duration"))
+	j.Source.Duration = media.Ticks(rapid.Int64Range(0, 400*3600*1e6).Draw(t, "duration"))
 	for range rapid.IntRange(1, 12).Draw(t, "tracks") {
 		rate := rapid.SampledFrom([]int{8000, 22050, 44100, 48000, 88200, 96000, 192000}).Draw(t, "rate")
-		tb := rapid.SampledFrom([]job.Timebase{{Num: 1, Den: int64(rate)}, {Num: 1, Den: 1000}}).Draw(t, "timebase")
+		tb := rapid.SampledFrom([]media.Rational{{Num: 1, Den: int64(rate)}, {Num: 1, Den: 1000}}).Draw(t, "timebase")
 		j.Source.Tracks = append(j.Source.Tracks, job.AudioTrack{
 			SampleRate: rate, Timebase: tb, Channels: 2,
 			Start:    tb.Ticks(time.Duration(rapid.Int64Range(-5e9, 1e13).Draw(t, "start"))),
@@ -39,7 +40,7 @@ func TestPiecesCoverTheSoundInWholeFramesAndAreFew(t *testing.T) {
 		if len(pieces) > plan.MaxPieces {
 			t.Fatalf("%d pieces", len(pieces))
 		}
-		next, sound := job.Ticks(0), -1
+		next, sound := media.Ticks(0), -1
 		for _, p := range pieces {
 			s := j.Sounds[p.Sound]
 			if p.Sound != sound {
@@ -64,7 +65,7 @@ func TestPiecesCoverTheSoundInWholeFramesAndAreFew(t *testing.T) {
 			if next = p.End; p.Last != (p.End == 0) {
 				t.Fatalf("the end of %+v", p)
 			}
-			if known := job.Rescale(track.Duration, track.Timebase, job.Timebase{Num: 1, Den: int64(s.Rate)}); p.Last && known > 0 && p.Start >= known+s.Codec.Frame() {
+			if known := media.Rescale(track.Duration, track.Timebase, media.Rational{Num: 1, Den: int64(s.Rate)}); p.Last && known > 0 && p.Start >= known+s.Codec.Frame() {
 				t.Fatalf("%+v begins after the sound's end at %d", p, known)
 			}
 		}
@@ -95,17 +96,17 @@ func TestAReadingStartsInThePhaseOfOnePassAndEarlyEnough(t *testing.T) {
 			if r.First == nil {
 				continue
 			}
-			in := job.Timebase{Num: 1, Den: int64(track.SampleRate)}
-			begin := job.Rescale(track.Start, track.Timebase, in)
+			in := media.Rational{Num: 1, Den: int64(track.SampleRate)}
+			begin := media.Rescale(track.Start, track.Timebase, in)
 			if int64(*r.First-begin)*int64(s.Rate)%int64(track.SampleRate) != 0 {
 				t.Fatalf("resampling begins %d samples of %d Hz after the first, between two of %d Hz", *r.First-begin, track.SampleRate, s.Rate)
 			}
-			early := (*r.Start-r.Zero)*job.Ticks(track.SampleRate) - (*r.First-begin)*job.Ticks(s.Rate) // of both rates
-			if second := job.Ticks(track.SampleRate) * job.Ticks(s.Rate); early < second/10 || early > second {
+			early := (*r.Start-r.Zero)*media.Ticks(track.SampleRate) - (*r.First-begin)*media.Ticks(s.Rate) // of both rates
+			if second := media.Ticks(track.SampleRate) * media.Ticks(s.Rate); early < second/10 || early > second {
 				t.Fatalf("resampling begins %d of %d before the first sample wanted", early, second)
 			}
 			for _, seek := range r.Seeks {
-				if seek > job.Rescale(*r.First, in, job.Microseconds)-1_000_000 {
+				if seek > media.Rescale(*r.First, in, media.Microseconds)-1_000_000 {
 					t.Fatalf("a seek to %d µs for sample %d", seek, *r.First)
 				}
 			}
@@ -122,7 +123,7 @@ func TestAFilmsSoundRunsAtOnceAndAnEndlessOneStaysBounded(t *testing.T) {
 		var j job.Job
 		for i := range c.tracks {
 			j.Source.Tracks = append(j.Source.Tracks, job.AudioTrack{
-				SampleRate: 48000, Timebase: job.Timebase{Num: 1, Den: 48000}, Duration: job.Ticks(c.hours * 3600 * 48000), Clock: job.ExactClock,
+				SampleRate: 48000, Timebase: media.Rational{Num: 1, Den: 48000}, Duration: media.Ticks(c.hours * 3600 * 48000), Clock: job.ExactClock,
 			})
 			j.Sounds = append(j.Sounds, job.Sound{Track: i, Codec: job.AAC})
 		}

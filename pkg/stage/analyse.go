@@ -23,6 +23,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/matroska"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/plan"
 )
 
@@ -67,7 +68,7 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 	case len(j.Renditions) == 0: // sound only
 	case index == nil && !splittable:
 		// Nothing tells where it could be cut, and no copy could either: one worker encodes it from end to end.
-		segments = plan.Stretches(plan.Index{Start: src.Picture.Start, End: src.Picture.End, Sync: []job.Ticks{src.Picture.Start}})
+		segments = plan.Stretches(plan.Index{Start: src.Picture.Start, End: src.Picture.End, Sync: []media.Ticks{src.Picture.Start}})
 		j.Segments = len(segments)
 	case index == nil:
 		j.Split = true
@@ -81,7 +82,7 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 		}
 		// From here on the picture is what Split makes of it.
 		p := *j.Source.Picture
-		p.Start, p.End, p.Timebase = p.Start*job.Ticks(p.Timebase.Num), 0, job.Timebase{Num: 1, Den: p.Timebase.Den}
+		p.Start, p.End, p.Timebase = p.Start*media.Ticks(p.Timebase.Num), 0, media.Rational{Num: 1, Den: p.Timebase.Den}
 		j.Source.Picture = &p
 	default:
 		segments = divide(j, *index)
@@ -612,7 +613,7 @@ func fromMP4(file *isobmff.Index, nth int) *plan.Index {
 		if len(t.Presentation) == 0 {
 			return nil
 		}
-		x := &plan.Index{Start: job.Ticks(t.Presentation[0]), End: job.Ticks(t.End), Sync: ticks(t.Sync), Times: ticks(t.Presentation)}
+		x := &plan.Index{Start: media.Ticks(t.Presentation[0]), End: media.Ticks(t.End), Sync: ticks(t.Sync), Times: ticks(t.Presentation)}
 		if t.Irregular {
 			x.Times = nil // what ffmpeg shows of it is not ours to predict
 		}
@@ -621,10 +622,10 @@ func fromMP4(file *isobmff.Index, nth int) *plan.Index {
 	return nil
 }
 
-func ticks(list []int64) []job.Ticks {
-	out := make([]job.Ticks, len(list))
+func ticks(list []int64) []media.Ticks {
+	out := make([]media.Ticks, len(list))
 	for i, t := range list {
-		out[i] = job.Ticks(t)
+		out[i] = media.Ticks(t)
 	}
 	return out
 }

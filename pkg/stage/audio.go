@@ -17,6 +17,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/plan"
 )
 
@@ -72,14 +73,14 @@ type sounding struct {
 }
 
 // media is how much of the source the piece covers, in microseconds.
-func (s *sounding) media(facts job.AudioFacts) job.Ticks {
+func (s *sounding) media(facts job.AudioFacts) media.Ticks {
 	switch {
 	case s.piece.Whole:
-		return job.Rescale(s.track.Duration, s.track.Timebase, job.Microseconds)
+		return media.Rescale(s.track.Duration, s.track.Timebase, media.Microseconds)
 	case s.piece.Last:
-		return job.Rescale(max(facts.Length-s.piece.Start, 0), facts.Scale, job.Microseconds)
+		return media.Rescale(max(facts.Length-s.piece.Start, 0), facts.Scale, media.Microseconds)
 	}
-	return job.Rescale(s.sound.Step, job.Timebase{Num: 1, Den: int64(s.sound.Rate)}, job.Microseconds)
+	return media.Rescale(s.sound.Step, media.Rational{Num: 1, Den: int64(s.sound.Rate)}, media.Microseconds)
 }
 
 func (s *sounding) run(ctx context.Context, dir string) (job.AudioFacts, error) {
@@ -132,13 +133,13 @@ func (s *sounding) encode(ctx context.Context, a ffmpeg.Audio, dir string, heard
 }
 
 // sofar is how much of the piece is encoded, from the time that the encoder has reached.
-func (s *sounding) sofar(p ffmpeg.Progress) job.Ticks {
-	at := job.Ticks(p.OutTime)
+func (s *sounding) sofar(p ffmpeg.Progress) media.Ticks {
+	at := media.Ticks(p.OutTime)
 	if !s.piece.Whole {
-		clock := job.Timebase{Num: 1, Den: int64(s.sound.Rate)}
-		at -= job.Rescale(s.track.Start, s.track.Timebase, job.Microseconds) + job.Rescale(s.piece.Start, clock, job.Microseconds)
+		clock := media.Rational{Num: 1, Den: int64(s.sound.Rate)}
+		at -= media.Rescale(s.track.Start, s.track.Timebase, media.Microseconds) + media.Rescale(s.piece.Start, clock, media.Microseconds)
 		if !s.piece.Last {
-			at = min(at, job.Rescale(s.sound.Step, clock, job.Microseconds))
+			at = min(at, media.Rescale(s.sound.Step, clock, media.Microseconds))
 		}
 	}
 	return max(at, 0)
@@ -166,25 +167,25 @@ func (s *sounding) put(ctx context.Context, facts job.AudioFacts, piece isobmff.
 // timed works out when a sound is heard from its packets' timestamps, and gives its piece decode times from zero.
 // ffmpeg stamps priming samples with times before the first sample that is heard.
 func timed(piece isobmff.Piece, src job.Source, track job.AudioTrack) (job.AudioFacts, isobmff.Piece) {
-	scale := job.Timebase{Num: 1, Den: int64(piece.Track.Timescale)}
-	heard := max(job.Rescale(track.Start, track.Timebase, scale), job.Ticks(piece.Start))
-	facts := timeline(piece, job.Ticks(piece.Start), heard, src, track)
+	scale := media.Rational{Num: 1, Den: int64(piece.Track.Timescale)}
+	heard := max(media.Rescale(track.Start, track.Timebase, scale), media.Ticks(piece.Start))
+	facts := timeline(piece, media.Ticks(piece.Start), heard, src, track)
 	return facts, piece.Shift(-piece.Start)
 }
 
 // timeline tells how a piece lies on its sound's timeline, whose first packet has the decode time begin and whose first
 // sample is heard at heard. Both are the source's times, as the piece's are.
-func timeline(piece isobmff.Piece, begin, heard job.Ticks, src job.Source, track job.AudioTrack) job.AudioFacts {
-	scale := job.Timebase{Num: 1, Den: int64(piece.Track.Timescale)}
-	end := job.Ticks(piece.End())
+func timeline(piece isobmff.Piece, begin, heard media.Ticks, src job.Source, track job.AudioTrack) job.AudioFacts {
+	scale := media.Rational{Num: 1, Den: int64(piece.Track.Timescale)}
+	end := media.Ticks(piece.End())
 	facts := job.AudioFacts{
-		Samples: len(piece.Samples), Scale: scale, Begin: job.Ticks(piece.Start) - begin,
+		Samples: len(piece.Samples), Scale: scale, Begin: media.Ticks(piece.Start) - begin,
 		Skip: heard - begin, Delay: heard - src.Origin.In(scale), Length: max(end-heard, 0),
 	}
 	if n := len(piece.Samples); n > 0 {
-		facts.Final = end - begin - job.Ticks(piece.Samples[n-1].Duration)
+		facts.Final = end - begin - media.Ticks(piece.Samples[n-1].Duration)
 	}
-	if d := job.Rescale(track.Duration, track.Timebase, scale); d > 0 {
+	if d := media.Rescale(track.Duration, track.Timebase, scale); d > 0 {
 		facts.Length = min(facts.Length, d)
 	}
 	return facts
@@ -234,7 +235,7 @@ func (s *sounding) part(ctx context.Context, a ffmpeg.Audio, dir string) (job.Au
 // stored puts what ffmpeg wrote of a part in scratch. there is false where it does not begin with the packet that is
 // wanted: the seek went too far. Where the track was read from its beginning and there still is nothing, the sound ends
 // before the part.
-func (s *sounding) stored(ctx context.Context, r plan.Reading, begin, want job.Ticks, last bool, heard []byte) (facts job.AudioFacts, there bool, err error) {
+func (s *sounding) stored(ctx context.Context, r plan.Reading, begin, want media.Ticks, last bool, heard []byte) (facts job.AudioFacts, there bool, err error) {
 	f, err := os.Open(s.path)
 	if err != nil {
 		return facts, false, err
@@ -251,14 +252,14 @@ func (s *sounding) stored(ctx context.Context, r plan.Reading, begin, want job.T
 	switch n := len(piece.Samples); {
 	case n == 0:
 		return facts, last, nil
-	case job.Ticks(piece.Start) != want && !last:
+	case media.Ticks(piece.Start) != want && !last:
 		return facts, false, nil
-	case job.Ticks(piece.Start) != want || int(piece.Track.Timescale) != s.sound.Rate:
+	case media.Ticks(piece.Start) != want || int(piece.Track.Timescale) != s.sound.Rate:
 		return facts, false, fault.New(fault.Corrupt, "a piece begins at sample %d of %d Hz, and should at %d of %d",
 			piece.Start, piece.Track.Timescale, want, s.sound.Rate)
 	default:
 		for i, sample := range piece.Samples[:n-1] {
-			if job.Ticks(sample.Duration) != frame {
+			if media.Ticks(sample.Duration) != frame {
 				return facts, false, fault.New(fault.Corrupt, "packet %d lasts %d samples instead of %d", i, sample.Duration, frame)
 			}
 		}
@@ -275,7 +276,7 @@ func (s *sounding) stored(ctx context.Context, r plan.Reading, begin, want job.T
 // overlaps describes the packets around the piece's edges.
 func (s *sounding) overlaps(facts *job.AudioFacts, piece isobmff.Piece, f io.ReaderAt, extents []isobmff.Extent, heard []byte) error {
 	codec := s.sound.Codec
-	around := func(edge job.Ticks) (*job.Overlap, int) {
+	around := func(edge media.Ticks) (*job.Overlap, int) {
 		from, to := plan.Frames(codec, edge)
 		from = max(from-plan.Enough, int(facts.Begin/codec.Frame()))
 		return &job.Overlap{First: from}, to

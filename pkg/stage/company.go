@@ -14,6 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // A piece of picture takes in the sound that the finished movie has beside it, where that is ready when the piece is: then
@@ -38,7 +39,7 @@ func listeners(j job.Job, rendition int) (sounds []int) {
 }
 
 // margin is how far from a segment a piece of sound may begin or end and still be looked at: pre-roll and overlap are less.
-const margin = job.Ticks(5_000_000) // microseconds
+const margin = media.Ticks(5_000_000) // microseconds
 
 // accompany gives the piece its guests. It has none where any of the sound is not ready: what is missing would cut the
 // stretches as finely as if all were.
@@ -55,8 +56,8 @@ func (e *encode) accompany(ctx context.Context, rendition int, piece isobmff.Pie
 		return piece, nil
 	}
 	clock := e.job.Renditions[rendition].Clock(*e.job.Source.Picture)
-	at := func(t job.Ticks) *int64 {
-		return new(int64(job.Rescale(t, e.job.Source.Picture.Timebase, clock) - e.job.Source.Origin.In(clock)))
+	at := func(t media.Ticks) *int64 {
+		return new(int64(media.Rescale(t, e.job.Source.Picture.Timebase, clock) - e.job.Source.Origin.In(clock)))
 	}
 	var from, until *int64
 	if e.seg.Index > 0 {
@@ -75,7 +76,7 @@ const interleave = time.Second
 func (e *encode) sound(ctx context.Context, sound int) ([]isobmff.Company, error) {
 	s := e.job.Sounds[sound]
 	track := e.job.Source.Tracks[s.Track]
-	begins := job.Rescale(track.Start, track.Timebase, job.Microseconds)
+	begins := media.Rescale(track.Start, track.Timebase, media.Microseconds)
 	from, to := e.micros(e.seg.Start)-margin, e.micros(e.seg.End)+margin
 	var pieces []job.AudioPiece
 	var all []job.AudioFacts
@@ -84,9 +85,9 @@ func (e *encode) sound(ctx context.Context, sound int) ([]isobmff.Company, error
 			continue
 		}
 		if !p.Whole {
-			clock := job.Timebase{Num: 1, Den: int64(s.Rate)}
-			if begins+job.Rescale(p.Start, clock, job.Microseconds) >= to && !e.seg.Last ||
-				!p.Last && begins+job.Rescale(p.End, clock, job.Microseconds) <= from && e.seg.Index > 0 {
+			clock := media.Rational{Num: 1, Den: int64(s.Rate)}
+			if begins+media.Rescale(p.Start, clock, media.Microseconds) >= to && !e.seg.Last ||
+				!p.Last && begins+media.Rescale(p.End, clock, media.Microseconds) <= from && e.seg.Index > 0 {
 				continue
 			}
 		}
@@ -103,7 +104,7 @@ func (e *encode) sound(ctx context.Context, sound int) ([]isobmff.Company, error
 	if len(pieces) == 0 {
 		return nil, nil
 	}
-	starts := []job.Ticks{0}
+	starts := []media.Ticks{0}
 	if !pieces[0].Whole {
 		var err error
 		if starts, err = joints(s.Codec, pieces, all); err != nil {
@@ -121,7 +122,7 @@ func (e *encode) sound(ctx context.Context, sound int) ([]isobmff.Company, error
 			return nil, err
 		}
 		if !pieces[0].Whole {
-			until := job.Ticks(math.MaxInt64)
+			until := media.Ticks(math.MaxInt64)
 			if i+1 < len(starts) {
 				until = starts[i+1]
 			}

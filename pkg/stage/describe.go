@@ -7,18 +7,19 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/matroska"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/plan"
 )
 
 // describe takes from ffprobe's account what a job needs: the first stream that is a moving picture, and every sound.
-func describe(src *job.Source, media ffmpeg.Media) error {
-	src.Duration = job.Ticks(max(media.Duration, 0))
+func describe(src *job.Source, probed ffmpeg.Media) error {
+	src.Duration = media.Ticks(max(probed.Duration, 0))
 	first := true
-	for _, s := range media.Streams {
-		tb := job.Timebase{Num: s.Timebase.Num, Den: s.Timebase.Den}
-		start := job.Ticks(0)
+	for _, s := range probed.Streams {
+		tb := s.Timebase
+		start := media.Ticks(0)
 		if s.StartPTS != nil {
-			start = job.Ticks(*s.StartPTS)
+			start = media.Ticks(*s.StartPTS)
 		}
 		switch {
 		case s.Type == "video" && !s.AttachedPic && src.Picture == nil:
@@ -31,12 +32,12 @@ func describe(src *job.Source, media ffmpeg.Media) error {
 			}
 			src.Picture = &job.Picture{
 				Stream: s.Index, Timebase: tb, Start: start, Width: s.Width, Height: s.Height,
-				FrameRate: rate(s), SampleAspect: job.Timebase(s.SAR), Rotation: s.Rotation, PixelFormat: s.PixelFormat,
-				Depth: s.BitDepth, Interlaced: fields(s.FieldOrder), Color: job.Color(s.Color), DolbyVision: s.DolbyVision,
-				HDR: job.HDR{Mastering: (*job.Mastering)(s.HDR.Mastering), Light: (*job.Light)(s.HDR.Light)},
+				FrameRate: rate(s), SampleAspect: s.SAR, Rotation: s.Rotation, PixelFormat: s.PixelFormat,
+				Depth: s.BitDepth, Interlaced: fields(s.FieldOrder), Color: s.Color, DolbyVision: s.DolbyVision,
+				HDR: s.HDR,
 			}
 			if s.DurationTS > 0 {
-				src.Picture.End = start + job.Ticks(s.DurationTS)
+				src.Picture.End = start + media.Ticks(s.DurationTS)
 			}
 		case s.Type == "audio" && s.Codec != "" && s.Channels > 0 && s.SampleRate > 0:
 			src.Tracks = append(src.Tracks, job.AudioTrack{
@@ -48,11 +49,11 @@ func describe(src *job.Source, media ffmpeg.Media) error {
 			continue
 		}
 		// Compared to the microsecond, kept exactly.
-		if first || job.Rescale(start, tb, job.Microseconds) < src.Origin.In(job.Microseconds) {
-			src.Origin, first = job.Moment{Ticks: start, Timebase: tb}, false
+		if first || media.Rescale(start, tb, media.Microseconds) < src.Origin.In(media.Microseconds) {
+			src.Origin, first = media.Instant{Ticks: start, Timebase: tb}, false
 		}
 	}
-	besides(src, media)
+	besides(src, probed)
 	return nil
 }
 
@@ -70,33 +71,33 @@ func fields(order string) string {
 
 // length is how long a track lasts where its container says so to the sample, which is what MP4's edit lists are for. Others
 // round it, or leave ffprobe to guess it from the last packet that it sees: a guess would cut off what is there.
-func length(demuxer string, s ffmpeg.Stream) job.Ticks {
+func length(demuxer string, s ffmpeg.Stream) media.Ticks {
 	if demuxer != "mov" {
 		return 0
 	}
-	return job.Ticks(max(s.DurationTS, 0))
+	return media.Ticks(max(s.DurationTS, 0))
 }
 
 // rate is a stream's frame rate, as every segment's encoder is told: the average where the container has one, for it is
 // what rate control needs; zero where nothing is known.
-func rate(s ffmpeg.Stream) job.Timebase {
-	for _, r := range []ffmpeg.Rational{s.AverageRate, s.BaseRate} {
+func rate(s ffmpeg.Stream) media.Rational {
+	for _, r := range []media.Rational{s.AverageRate, s.BaseRate} {
 		if r.Known() {
-			return job.Timebase{Num: r.Num, Den: r.Den}
+			return r
 		}
 	}
-	return job.Timebase{}
+	return media.Rational{}
 }
 
 // clocks finds out which of the source's sounds a worker may read from the middle.
-func (x index) clocks(src *job.Source, media ffmpeg.Media) {
+func (x index) clocks(src *job.Source, probed ffmpeg.Media) {
 	for i := range src.Tracks {
 		t := &src.Tracks[i]
-		exact := t.Timebase == job.Timebase{Num: 1, Den: int64(t.SampleRate)}
+		exact := t.Timebase == media.Rational{Num: 1, Den: int64(t.SampleRate)}
 		switch {
 		case x.mp4 != nil && !x.mp4.Fragmented && exact:
 			nth := 0 // both sides count in the file's order
-			for _, s := range media.Streams {
+			for _, s := range probed.Streams {
 				if s.Type == "audio" && s.Index < t.Stream {
 					nth++
 				}
@@ -139,8 +140,8 @@ func fromMatroska(file *matroska.Index, nth int, src job.Source) *plan.Index {
 			return nil
 		}
 		p := src.Picture
-		end := job.Rescale(src.Duration, job.Microseconds, p.Timebase)
-		return &plan.Index{Start: p.Start, End: max(end, job.Ticks(cues[len(cues)-1])+1), Sync: ticks(cues)}
+		end := media.Rescale(src.Duration, media.Microseconds, p.Timebase)
+		return &plan.Index{Start: p.Start, End: max(end, media.Ticks(cues[len(cues)-1])+1), Sync: ticks(cues)}
 	}
 	return nil
 }

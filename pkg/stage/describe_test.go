@@ -6,6 +6,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // What a source claims of its picture is checked before anything is decoded.
@@ -29,7 +30,7 @@ func TestPicturesOfNoSizeAndOfTooMuchAreRefused(t *testing.T) {
 	} {
 		var src job.Source
 		err := describe(&src, ffmpeg.Media{Streams: []ffmpeg.Stream{
-			{Type: "video", Codec: c.codec, Width: c.width, Height: c.height, Timebase: ffmpeg.Rational{Num: 1, Den: 25}},
+			{Type: "video", Codec: c.codec, Width: c.width, Height: c.height, Timebase: media.Rational{Num: 1, Den: 25}},
 		}})
 		if fault.KindOf(err) != c.want {
 			t.Errorf("%d x %d of %q: %v of kind %q, want %q", c.width, c.height, c.codec, err, fault.KindOf(err), c.want)

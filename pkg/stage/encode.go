@@ -16,6 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Encode encodes one segment to every rendition of its job, in one decode, and puts a piece of each in scratch. It
@@ -74,8 +75,8 @@ type encode struct {
 	dir  string
 }
 
-func (e *encode) micros(t job.Ticks) job.Ticks {
-	return job.Rescale(t, e.job.Source.Picture.Timebase, job.Microseconds)
+func (e *encode) micros(t media.Ticks) media.Ticks {
+	return media.Rescale(t, e.job.Source.Picture.Timebase, media.Microseconds)
 }
 
 func (e *encode) run(ctx context.Context, keys []string) (job.VideoFacts, error) {
@@ -164,10 +165,10 @@ func (e *encode) local(rendition int) string {
 
 // transcode runs ffmpeg over the segment and returns the timestamps of the frames that lie in it, ascending, and whether
 // any frame was decoded, in it or beside it. seek nil decodes from the beginning.
-func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *job.Ticks) (times []job.Ticks, some bool, err error) {
+func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *media.Ticks) (times []media.Ticks, some bool, err error) {
 	p := e.job.Source.Picture
 	v := ffmpeg.Video{
-		Input: input, Stream: p.Stream, Timebase: ffmpeg.Rational(p.Timebase), Threads: e.job.Request.Compute.Threads,
+		Input: input, Stream: p.Stream, Timebase: p.Timebase, Threads: e.job.Request.Compute.Threads,
 	}
 	v.Beyond, v.MidScene, v.Frames = true, e.seg.MidScene, e.promised()
 	// The first and the last segment are open: what an index does not know of at its ends is not lost.
@@ -211,11 +212,11 @@ func (e *encode) promised() int {
 		return e.seg.Frames
 	}
 	const spare = 2
-	return int(job.Rescale(e.seg.End-e.seg.Start, p.Timebase, job.Timebase{Num: p.FrameRate.Den, Den: p.FrameRate.Num})) + spare
+	return int(media.Rescale(e.seg.End-e.seg.Start, p.Timebase, media.Rational{Num: p.FrameRate.Den, Den: p.FrameRate.Num})) + spare
 }
 
 // decode runs ffmpeg once and returns the timestamps of the frames that lie in the segment, and whether any came at all.
-func (e *encode) decode(ctx context.Context, v ffmpeg.Video) (times []job.Ticks, some bool, err error) {
+func (e *encode) decode(ctx context.Context, v ffmpeg.Video) (times []media.Ticks, some bool, err error) {
 	var log ffmpeg.FrameLog
 	ctx, observe, stop := hurry(ctx, e.written())
 	defer stop()
@@ -226,7 +227,7 @@ func (e *encode) decode(ctx context.Context, v ffmpeg.Video) (times []job.Ticks,
 			observe(pr.Frame)
 			e.tell(Event{
 				Type: Progress, Job: e.job.ID, Unit: e.unit.ID, Attempt: e.unit.Attempt,
-				Frames: e.within(pr.Frame), Bytes: max(pr.Bytes, 0), Media: max(job.Ticks(pr.OutTime), 0),
+				Frames: e.within(pr.Frame), Bytes: max(pr.Bytes, 0), Media: max(media.Ticks(pr.OutTime), 0),
 			})
 		},
 	})
@@ -234,7 +235,7 @@ func (e *encode) decode(ctx context.Context, v ffmpeg.Video) (times []job.Ticks,
 		return nil, false, err
 	}
 	// The encoder was also shown what follows the segment, and filters what is beside it.
-	times = slices.DeleteFunc(ticks(log.PTS()), func(t job.Ticks) bool {
+	times = slices.DeleteFunc(ticks(log.PTS()), func(t media.Ticks) bool {
 		return e.seg.Index > 0 && t < e.seg.Start || !e.seg.Last && t >= e.seg.End
 	})
 	slices.Sort(times)
@@ -250,7 +251,7 @@ func (e *encode) within(frames int64) int64 {
 }
 
 // store checks what the encoder made of the frames at times, gives it the job's timeline and puts it in scratch.
-func (e *encode) store(ctx context.Context, rendition int, key string, times []job.Ticks) (job.VideoPiece, error) {
+func (e *encode) store(ctx context.Context, rendition int, key string, times []media.Ticks) (job.VideoPiece, error) {
 	var facts job.VideoPiece
 	f, err := os.Open(e.local(rendition))
 	if err != nil {
@@ -293,7 +294,7 @@ func (e *encode) store(ctx context.Context, rendition int, key string, times []j
 		last.Duration = uint32(tail)
 	}
 	piece.Track.Entry = withLight(piece.Track.Entry, r, p)
-	facts.Frames, facts.First, facts.Final = len(shown), job.Ticks(shown[0]), job.Ticks(shown[len(shown)-1])
+	facts.Frames, facts.First, facts.Final = len(shown), media.Ticks(shown[0]), media.Ticks(shown[len(shown)-1])
 	if r.Every > 0 {
 		err = e.pack(ctx, &facts, rendition, key, piece, func() io.Reader { return payload(f, extents) })
 		return facts, err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/plan"
 )
 
@@ -17,7 +18,7 @@ type heard struct {
 }
 
 // packets are how many samples the packets hold of codecs whose decoders need one packet before the first that is heard.
-var packets = map[string]job.Ticks{"aac": 1024, "mp3": 1152, "ac3": 1536, "eac3": 1536}
+var packets = map[string]media.Ticks{"aac": 1024, "mp3": 1152, "ac3": 1536, "eac3": 1536}
 
 // from is where the packets of a copied sound begin that Matroska needs, in microseconds of the output; nil keeps all.
 // It has no edit list, so all that the source's own cuts off would be heard before the picture.
@@ -27,8 +28,8 @@ func from(src job.Source, track job.AudioTrack, codec job.AudioCodec) *int64 {
 		return nil
 	}
 	const slack = 1000 // a packet that begins here may seem to be earlier by Matroska's rounding
-	before := job.Rescale(2*length, job.Timebase{Num: 1, Den: int64(track.SampleRate)}, job.Microseconds)
-	return new(int64(job.Rescale(track.Start, track.Timebase, job.Microseconds)-src.Origin.In(job.Microseconds)-before) + slack)
+	before := media.Rescale(2*length, media.Rational{Num: 1, Den: int64(track.SampleRate)}, media.Microseconds)
+	return new(int64(media.Rescale(track.Start, track.Timebase, media.Microseconds)-src.Origin.In(media.Microseconds)-before) + slack)
 }
 
 // join reads what the workers reported of a sound's pieces, and puts these together.
@@ -72,11 +73,11 @@ func (m *merge) join(ctx context.Context, sound int) (heard, error) {
 
 // joints are the decode times from which each piece of a sound is used. There are fewer than pieces where the sound ends
 // before its source said it would.
-func joints(codec job.AudioCodec, pieces []job.AudioPiece, all []job.AudioFacts) ([]job.Ticks, error) {
+func joints(codec job.AudioCodec, pieces []job.AudioPiece, all []job.AudioFacts) ([]media.Ticks, error) {
 	if all[0].Samples == 0 {
 		return nil, fault.New(fault.Corrupt, "no sound of the source could be decoded")
 	}
-	starts := []job.Ticks{0}
+	starts := []media.Ticks{0}
 	for i := 1; i < len(all); i++ {
 		from, to := plan.Frames(codec, pieces[i].Start)
 		var at int
@@ -85,7 +86,7 @@ func joints(codec job.AudioCodec, pieces []job.AudioPiece, all []job.AudioFacts)
 			at, ok = plan.Join(*left, *right, from, to)
 		}
 		if ok {
-			starts = append(starts, job.Ticks(at)*codec.Frame())
+			starts = append(starts, media.Ticks(at)*codec.Frame())
 			continue
 		}
 		end := all[i-1].Final
@@ -101,7 +102,7 @@ func joints(codec job.AudioCodec, pieces []job.AudioPiece, all []job.AudioFacts)
 }
 
 // together is what the pieces of a sound are, each taken from its start on.
-func together(codec job.AudioCodec, all []job.AudioFacts, starts []job.Ticks) job.AudioFacts {
+func together(codec job.AudioCodec, all []job.AudioFacts, starts []media.Ticks) job.AudioFacts {
 	last := len(starts) - 1
 	whole := all[0]
 	whole.PieceFacts, whole.Head, whole.Tail = job.PieceFacts{}, nil, nil

@@ -18,6 +18,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // MergeGC is the GOGC of a process that does nothing but merge, as the function is: it keeps below 64 MB for 200 GB, where
@@ -152,7 +153,7 @@ type part struct {
 	name  string
 	facts job.PieceFacts
 	// Of a piece of sound that overlaps its neighbours: which of its packets are taken, by decode time. until 0: all.
-	from, until job.Ticks
+	from, until media.Ticks
 }
 
 // headersAhead is how many pieces' headers are read at once, enough to hide a store's latency, and headersAtOnce of how many
@@ -449,7 +450,7 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 			stream.Index = track
 			track++
 		} else {
-			in = ffmpeg.Input{Demuxer: "matroska", Late: ffmpeg.Offset, Origin: int64(m.job.Source.Origin.In(job.Microseconds))}
+			in = ffmpeg.Input{Demuxer: "matroska", Late: ffmpeg.Offset, Origin: int64(m.job.Source.Origin.In(media.Microseconds))}
 			var err error
 			if in.Location, err = m.Scratch.Locate(ctx, a.Key); err != nil {
 				return none, err

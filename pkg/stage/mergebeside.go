@@ -12,6 +12,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // What Merge does with what is neither picture nor sound.
@@ -43,10 +44,8 @@ func (m *merge) beside(ctx context.Context, movie *isobmff.Movie, parts []part) 
 			Group: textGroup, Flags: source.Flags,
 		})
 	}
-	movie.Title, movie.Created, movie.Chapters = m.job.Source.Title, m.job.Source.Created, m.chapters()
-	for _, tag := range m.job.Source.Tags {
-		movie.Tags = append(movie.Tags, isobmff.Tag{Name: tag.Name, Text: tag.Text})
-	}
+	movie.Title, movie.Created, movie.Chapters = m.job.Source.Title, m.job.Source.Created, m.job.Source.Chapters
+	movie.Tags = m.job.Source.Tags
 	if m.out.Cover && m.text.Cover != nil {
 		var err error
 		if movie.Cover, err = readRange(ctx, m.Scratch, m.text.Cover.Key, 0, m.text.Cover.Size); err != nil {
@@ -56,20 +55,13 @@ func (m *merge) beside(ctx context.Context, movie *isobmff.Movie, parts []part) 
 	return parts, nil
 }
 
-func (m *merge) chapters() (list []isobmff.Chapter) {
-	for _, c := range m.job.Source.Chapters {
-		list = append(list, isobmff.Chapter{Start: int64(c.Start), End: int64(c.End), Title: c.Title})
-	}
-	return list
-}
-
 // expectedBeside is what beside's tracks must hold, in their order.
 func (m *merge) expectedBeside() (want []isobmff.Expected) {
 	for _, t := range m.texts() {
 		piece := m.text.Texts[t]
 		want = append(want, isobmff.Expected{Handler: textHandler, Samples: piece.Samples, Last: int64(piece.Final)})
 	}
-	if chapters := m.chapters(); len(chapters) > 0 {
+	if chapters := m.job.Source.Chapters; len(chapters) > 0 {
 		want = append(want, isobmff.ChapterTrack(chapters))
 	}
 	return want
@@ -90,21 +82,15 @@ func (m *merge) remuxBeside(ctx context.Context, r *ffmpeg.Remux) error {
 		})
 	}
 	if source.Title != "" {
-		r.Tags = append(r.Tags, ffmpeg.Tag{Name: "title", Value: source.Title})
+		r.Tags = append(r.Tags, media.Tag{Name: "title", Value: source.Title})
 	}
 	if !source.Created.IsZero() {
-		r.Tags = append(r.Tags, ffmpeg.Tag{Name: "creation_time", Value: source.Created.Format(time.RFC3339Nano)})
+		r.Tags = append(r.Tags, media.Tag{Name: "creation_time", Value: source.Created.Format(time.RFC3339Nano)})
 	}
-	for _, tag := range source.Tags {
-		r.Tags = append(r.Tags, ffmpeg.Tag{Name: tag.Name, Value: tag.Text})
-	}
+	r.Tags = append(r.Tags, source.Tags...)
 	if len(source.Chapters) > 0 {
-		var chapters []ffmpeg.Chapter
-		for _, c := range source.Chapters {
-			chapters = append(chapters, ffmpeg.Chapter{Start: int64(c.Start), End: int64(c.End), Title: c.Title})
-		}
 		r.Chapters = filepath.Join(m.dir, "chapters")
-		if err := os.WriteFile(r.Chapters, []byte(ffmpeg.ChapterText(chapters)), 0o600); err != nil {
+		if err := os.WriteFile(r.Chapters, []byte(ffmpeg.ChapterText(source.Chapters)), 0o600); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/plan"
 )
 
@@ -42,16 +43,16 @@ func wanted(j job.Job) time.Duration {
 }
 
 // lines are where a rendition's media segments begin in this segment: ticks of its clock, on the output's timeline.
-func (e *encode) lines(r job.Rendition) []job.Ticks {
+func (e *encode) lines(r job.Rendition) []media.Ticks {
 	if unforced(e.job) {
 		return nil
 	}
 	p := *e.job.Source.Picture
 	scale := r.Clock(p)
-	start := job.Rescale(p.Start, p.Timebase, scale) - e.job.Source.Origin.In(scale)
+	start := media.Rescale(p.Start, p.Timebase, scale) - e.job.Source.Origin.In(scale)
 	lines := plan.Lines(e.seg, p.Start, p.Timebase, every(r), plan.MaxLines)
 	for i, t := range lines {
-		lines[i] = start + job.Rescale(t-p.Start, p.Timebase, scale)
+		lines[i] = start + media.Rescale(t-p.Start, p.Timebase, scale)
 	}
 	return lines
 }
@@ -60,12 +61,12 @@ func (e *encode) lines(r job.Rendition) []job.Ticks {
 // the frame before it.
 func (e *encode) forced(r job.Rendition) []int64 {
 	scale := r.Clock(*e.job.Source.Picture)
-	shift := job.Ticks(e.wanted(r, nil).shift)
-	nano := job.Timebase{Num: 1, Den: 1_000_000_000}
+	shift := media.Ticks(e.wanted(r, nil).shift)
+	nano := media.Rational{Num: 1, Den: 1_000_000_000}
 	var times []int64
 	for _, t := range e.lines(r) {
-		us := job.Rescale(t-shift, scale, job.Microseconds)
-		if us*1000 > job.Rescale(t-shift, scale, nano) {
+		us := media.Rescale(t-shift, scale, media.Microseconds)
+		if us*1000 > media.Rescale(t-shift, scale, nano) {
 			us--
 		}
 		times = append(times, int64(us))
@@ -86,7 +87,7 @@ func (e *encode) pack(ctx context.Context, facts *job.VideoPiece, r int, key str
 	piece = piece.Shift(lead)
 	end := piece.End()
 	if e.seg.Last {
-		at = plan.WithoutCrumb(at, end, job.Timebase{Num: 1, Den: int64(piece.Track.Timescale)})
+		at = plan.WithoutCrumb(at, end, media.Rational{Num: 1, Den: int64(piece.Track.Timescale)})
 	}
 	stretches, err := piece.Cut(at, end)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/manifest"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/plan"
 )
 
@@ -279,14 +280,14 @@ func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, erro
 		return out, err
 	}
 	first, last := ends[0].taken(pieces[0]), ends[len(ends)-1].taken(pieces[len(ends)-1])
-	scale := job.Timebase{Num: 1, Den: int64(first.Track.Timescale)}
+	scale := media.Rational{Num: 1, Den: int64(first.Track.Timescale)}
 	if scale.Den > 0 {
 		out.SampleRate = int(scale.Den)
 	}
 	shift := job.Lead*scale.Den + int64(a.Delay-a.Skip)
 	start, end := first.Start+shift, last.End()+shift
 	if start < 0 {
-		return out, fault.New(fault.Unsupported, "the sound starts %v before the picture", scale.Duration(job.Ticks(-start)))
+		return out, fault.New(fault.Unsupported, "the sound starts %v before the picture", scale.Duration(media.Ticks(-start)))
 	}
 	cuts := m.soundCuts(start, end, scale, a.Samples)
 
@@ -417,11 +418,11 @@ func (m *merge) subtitle(ctx context.Context, i, text int) (manifest.Subtitle, e
 
 // soundCuts are the media times at which media segments begin of a sound that lasts from start to end: where the picture's
 // do, or of a package without one at each length from its start.
-func (m *merge) soundCuts(start, end int64, scale job.Timebase, packets int) []int64 {
-	seg := job.Segment{Start: job.Ticks(start), End: job.Ticks(end)}
-	from := job.Ticks(job.Lead * scale.Den)
+func (m *merge) soundCuts(start, end int64, scale media.Rational, packets int) []int64 {
+	seg := job.Segment{Start: media.Ticks(start), End: media.Ticks(end)}
+	from := media.Ticks(job.Lead * scale.Den)
 	if p := m.job.Source.Picture; p != nil && m.pictured() {
-		from += job.Rescale(p.Start, p.Timebase, scale) - m.job.Source.Origin.In(scale)
+		from += media.Rescale(p.Start, p.Timebase, scale) - m.job.Source.Origin.In(scale)
 	}
 	seg.Start = max(seg.Start, from) // priming goes with the first
 	var at []int64

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // The sound of a long film is cut as often as its picture, to the end.
@@ -14,7 +15,7 @@ func TestMediaSegmentsOfLongSound(t *testing.T) {
 		{Name: "film", Package: &job.Package{Seconds: job.Seconds(seconds * time.Second)}},
 	}}}}
 	start := int64(job.Lead * 48_000)
-	cuts := m.soundCuts(start, start+hours*3600*48_000, job.Timebase{Num: 1, Den: 48_000}, hours*3600*48_000/1024)
+	cuts := m.soundCuts(start, start+hours*3600*48_000, media.Rational{Num: 1, Den: 48_000}, hours*3600*48_000/1024)
 	if want := hours*3600/seconds - 1; len(cuts) != want {
 		t.Fatalf("%d cuts, want %d", len(cuts), want)
 	}
@@ -23,7 +24,7 @@ func TestMediaSegmentsOfLongSound(t *testing.T) {
 			t.Fatalf("cut %d at %d, want %d", i, at, want)
 		}
 	}
-	if cuts := m.soundCuts(job.Lead, 1<<32, job.Timebase{Num: 1, Den: 1}, 2); len(cuts) > 2 {
+	if cuts := m.soundCuts(job.Lead, 1<<32, media.Rational{Num: 1, Den: 1}, 2); len(cuts) > 2 {
 		t.Errorf("%d cuts of two packets", len(cuts))
 	}
 }

@@ -34,6 +34,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 	"github.com/mapreel/mapreel/pkg/manifest"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/plan"
 )
 
@@ -88,9 +89,9 @@ func newFilm(t *testing.T, segments, mean int) *film {
 			job: job.Job{
 				ID: "film", Segments: segments, Renditions: []job.Rendition{{}}, Sounds: []job.Sound{sound},
 				Source: job.Source{
-					Origin:  job.Moment{Timebase: job.Timebase{Num: 1, Den: filmScale}},
-					Picture: &job.Picture{Timebase: job.Timebase{Num: 1, Den: filmScale}},
-					Tracks:  []job.AudioTrack{{Timebase: job.Timebase{Num: 1, Den: 48_000}, Channels: 2}},
+					Origin:  media.Instant{Timebase: media.Rational{Num: 1, Den: filmScale}},
+					Picture: &job.Picture{Timebase: media.Rational{Num: 1, Den: filmScale}},
+					Tracks:  []job.AudioTrack{{Timebase: media.Rational{Num: 1, Den: 48_000}, Channels: 2}},
 				},
 				Outputs: []job.Product{{Name: "out", File: "out.mp4", Container: job.MP4, Renditions: []int{0}, Sounds: []int{0}}},
 			},
@@ -147,10 +148,10 @@ func (f *film) sounding(i int) (isobmff.Piece, job.AudioFacts) {
 		p.Bytes += int64(s.Size)
 	}
 	facts := job.AudioFacts{
-		Samples: to - from, Begin: job.Ticks(p.Start), Scale: job.Timebase{Num: 1, Den: 48_000}, Skip: 1024,
-		Final: job.Ticks(to-1) * 1024, Length: job.Ticks(to-1) * 1024,
+		Samples: to - from, Begin: media.Ticks(p.Start), Scale: media.Rational{Num: 1, Den: 48_000}, Skip: 1024,
+		Final: media.Ticks(to-1) * 1024, Length: media.Ticks(to-1) * 1024,
 	}
-	around := func(edge job.Ticks) *job.Overlap {
+	around := func(edge media.Ticks) *job.Overlap {
 		first, end := plan.Frames(job.AAC, edge)
 		o := &job.Overlap{First: max(first-plan.Enough, from)}
 		for n := o.First; n < end; n++ {
@@ -203,13 +204,13 @@ func (f *film) hear(t *testing.T) {
 
 func (f *film) worker(i int) *encode {
 	e := *f.encode
-	e.seg = job.Segment{Index: i, Last: i == f.segments-1, Start: job.Ticks(i) * 10 * filmScale, End: job.Ticks(i+1) * 10 * filmScale}
+	e.seg = job.Segment{Index: i, Last: i == f.segments-1, Start: media.Ticks(i) * 10 * filmScale, End: media.Ticks(i+1) * 10 * filmScale}
 	return &e
 }
 
 // remember notes what a worker reports of a segment.
 func (f *film) remember(i int, key string, header, size int64) {
-	first := job.Ticks(i) * 10 * filmScale
+	first := media.Ticks(i) * 10 * filmScale
 	final := first + 10*filmScale - filmScale/filmRate
 	f.video = append(f.video, job.VideoFacts{Frames: 10 * filmRate, First: first, Final: final, Pieces: []job.VideoPiece{{
 		PieceFacts: job.PieceFacts{Key: key, Header: header, Size: size}, Frames: 10 * filmRate, First: first, Final: final,
@@ -252,7 +253,7 @@ func (f figures) share() float64 { return float64(f.count.sent) / float64(f.size
 func (f *film) merger(t *testing.T) (*merge, heard) {
 	t.Helper()
 	m := &merge{Worker: f.Worker, job: f.job, out: f.job.Outputs[0], dir: t.TempDir(), video: f.video}
-	starts := []job.Ticks{0}
+	starts := []media.Ticks{0}
 	pieces := f.job.AudioPieces()
 	h := heard{AudioFacts: f.audio[0]}
 	if len(pieces) > 1 {

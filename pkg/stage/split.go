@@ -13,6 +13,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/plan"
 )
 
@@ -82,7 +83,7 @@ func (w *Worker) split(ctx context.Context, j *job.Job, by claim) error {
 	want := max(wanted(*j), least+time.Second)
 	s := ffmpeg.Split{
 		Input:  ffmpeg.Input{Location: location, Demuxer: j.Source.Demuxer},
-		Stream: p.Stream, Timebase: ffmpeg.Rational(p.Timebase), Start: int64(j.Source.Origin.In(job.Microseconds)),
+		Stream: p.Stream, Timebase: p.Timebase, Start: int64(j.Source.Origin.In(media.Microseconds)),
 		Seconds: int((want + time.Second - 1) / time.Second),
 	}
 	x, err := w.stretches(ctx, j, s, dir)
@@ -121,7 +122,7 @@ func jumps(src job.Source, stream int) *ffmpeg.Jumps {
 	if !src.Jumps {
 		return nil
 	}
-	how := &ffmpeg.Jumps{Start: int64(src.Origin.In(job.Microseconds))}
+	how := &ffmpeg.Jumps{Start: int64(src.Origin.In(media.Microseconds))}
 	if src.Picture != nil && src.Picture.Stream != stream {
 		how.Beside = append(how.Beside, src.Picture.Stream)
 	}
@@ -145,7 +146,7 @@ func (w *Worker) stretches(ctx context.Context, j *job.Job, s ffmpeg.Split, dir 
 		return w.stretch(ctx, j.ID, filepath.Join(dir, piece.Name), &x, check)
 	}}
 	_, err := ffmpeg.Run(ctx, w.Tools.FFmpeg, ffmpeg.SplitArgs(s), ffmpeg.RunOptions{Dir: dir, Pipe: log, Limits: bounded(ctx, copying(j.Source.Size)), OnProgress: func(pr ffmpeg.Progress) {
-		w.tell(Event{Type: Progress, Job: j.ID, Unit: "split", Media: max(job.Ticks(pr.OutTime), 0), Bytes: max(pr.Bytes, 0)})
+		w.tell(Event{Type: Progress, Job: j.ID, Unit: "split", Media: max(media.Ticks(pr.OutTime), 0), Bytes: max(pr.Bytes, 0)})
 	}})
 	return x, err
 }
@@ -163,7 +164,7 @@ const squeezed = 3
 
 // jumped says whether the clock jumps within a stretch, or between it and the one before, which ends at next; nil for the
 // first.
-func jumped(piece isobmff.Piece, next *job.Ticks) bool {
+func jumped(piece isobmff.Piece, next *media.Ticks) bool {
 	longest := maxStep * piece.Track.Timescale
 	if next != nil {
 		if step := piece.Start - int64(*next); step > int64(longest) || -step > int64(longest) {
@@ -204,17 +205,17 @@ func (w *Worker) stretch(ctx context.Context, id, path string, x *plan.Index, ch
 		return fault.New(fault.Corrupt, "a stretch of the source holds no frame")
 	}
 	piece = piece.Shift(-ffmpeg.Offset * int64(piece.Track.Timescale))
-	var next *job.Ticks
+	var next *media.Ticks
 	if len(x.Times) > 0 {
 		next = &x.End
 	}
 	if check && jumped(piece, next) {
 		return errJump
 	}
-	x.Sync = append(x.Sync, job.Ticks(piece.Start+int64(piece.Samples[0].Offset)))
+	x.Sync = append(x.Sync, media.Ticks(piece.Start+int64(piece.Samples[0].Offset)))
 	x.Times = append(x.Times, ticks(piece.Presentation())...)
 	last := piece.Samples[len(piece.Samples)-1]
-	x.End = max(x.End, x.Times[len(x.Times)-1]+job.Ticks(last.Duration))
+	x.End = max(x.End, x.Times[len(x.Times)-1]+media.Ticks(last.Duration))
 	if _, err := w.Scratch.Put(ctx, job.SplitKey(id, len(x.Sync)-1), f); err != nil {
 		return err
 	}

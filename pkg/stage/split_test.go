@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 func TestAJumpOfTheClockIsNoticed(t *testing.T) {
@@ -20,7 +20,7 @@ func TestAJumpOfTheClockIsNoticed(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		piece isobmff.Piece
-		next  job.Ticks
+		next  media.Ticks
 		want  bool
 	}{
 		{"neighbours", stretch(second, frame, frame), second, false},
@@ -43,8 +43,8 @@ func TestAJumpOfTheClockIsNoticed(t *testing.T) {
 
 func TestTwoFramesAtOneTimeAreATickApart(t *testing.T) {
 	t.Parallel()
-	tick := job.Timebase{Num: 1, Den: 90_000}
-	times := []job.Ticks{3750, 7500, 7500, 11250}
+	tick := media.Rational{Num: 1, Den: 90_000}
+	times := []media.Ticks{3750, 7500, 7500, 11250}
 	want := moments{times: shownAt(times, tick, tick, 0)}
 	if err := want.check([]int64{3750, 7500, 7501, 11250}); err != nil {
 		t.Error(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // texts takes what is neither picture nor sound from the source, in one pass, and puts it in scratch.
@@ -76,7 +77,7 @@ func (p *textPass) run(ctx context.Context) (facts job.TextFacts, err error) {
 		return facts, err
 	}
 	t := ffmpeg.Texts{Input: ffmpeg.Input{
-		Location: location, Demuxer: source.Demuxer, Origin: int64(source.Origin.In(job.Microseconds)),
+		Location: location, Demuxer: source.Demuxer, Origin: int64(source.Origin.In(media.Microseconds)),
 	}}
 	if source.Jumps { // ffmpeg then takes the source's start off by itself
 		t.Input.Origin, t.Input.Jumps = 0, jumps(source, -1)
@@ -106,7 +107,7 @@ func (p *textPass) run(ctx context.Context) (facts job.TextFacts, err error) {
 		}
 	}
 	_, err = ffmpeg.Run(ctx, p.Tools.FFmpeg, ffmpeg.TextArgs(t), ffmpeg.RunOptions{Dir: p.dir, OnProgress: func(pr ffmpeg.Progress) {
-		p.tell(Event{Type: Progress, Job: p.job.ID, Unit: p.unit.ID, Attempt: p.unit.Attempt, Bytes: max(pr.Bytes, 0), Media: max(job.Ticks(pr.OutTime), 0)})
+		p.tell(Event{Type: Progress, Job: p.job.ID, Unit: p.unit.ID, Attempt: p.unit.Attempt, Bytes: max(pr.Bytes, 0), Media: max(media.Ticks(pr.OutTime), 0)})
 	}})
 	if err != nil {
 		return facts, err
@@ -170,13 +171,13 @@ func (p *textPass) piece(ctx context.Context, i int, track ffmpeg.Text) (piece j
 	key, err := p.put(ctx, i, "mp4", &stored)
 	piece.PieceFacts = job.PieceFacts{Key: key, Size: size, Header: size - timed.Bytes}
 	piece.Events, piece.Samples = len(events), len(timed.Samples)
-	piece.Scale = job.Timebase{Num: 1, Den: int64(timed.Track.Timescale)}
-	piece.Final = job.Ticks(timed.End() - int64(timed.Samples[piece.Samples-1].Duration))
+	piece.Scale = media.Rational{Num: 1, Den: int64(timed.Track.Timescale)}
+	piece.Final = media.Ticks(timed.End() - int64(timed.Samples[piece.Samples-1].Duration))
 	return piece, err
 }
 
 // timedText makes a track of the events that ffmpeg wrote; without any it has no samples.
-func timedText(track ffmpeg.Text, tb ffmpeg.Rational, events []ffmpeg.TextEvent) (isobmff.Piece, []byte, error) {
+func timedText(track ffmpeg.Text, tb media.Rational, events []ffmpeg.TextEvent) (isobmff.Piece, []byte, error) {
 	var none isobmff.Piece
 	if len(events) == 0 {
 		return none, nil, nil

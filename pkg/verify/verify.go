@@ -31,6 +31,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Options is how Files works. The zero value is sensible.
@@ -346,10 +347,10 @@ func films[S sample](ctx context.Context, v *verification, f format, c clock, fr
 			return fault.New(fault.Corrupt, "no frame of either video could be decoded")
 		}
 		var err error
-		if facts.sourceOrigin, err = from.Timebase.Duration(a.current.ticks); err != nil {
+		if facts.sourceOrigin, err = elapsed(a.current.ticks, from.Timebase); err != nil {
 			return err
 		}
-		if facts.outputOrigin, err = to.Timebase.Duration(b.current.ticks); err != nil {
+		if facts.outputOrigin, err = elapsed(b.current.ticks, to.Timebase); err != nil {
 			return err
 		}
 		clock, t, s, err := walk(f, c, a, b, compared == "yes", func(frames int) {
@@ -431,7 +432,7 @@ func (v *verification) keyframes(ctx context.Context) ([]keyframe, error) {
 	list, known, err := keyframes(ctx, v.tools, v.output.in, b.Index)
 	zero := int64(0)
 	if v.output.input(b.Index).Jumps != nil { // then frames are counted from the file's start
-		zero = int64(job.Rescale(job.Ticks(v.output.media.Start), job.Microseconds, job.Timebase{Num: b.Timebase.Num, Den: b.Timebase.Den}))
+		zero = int64(media.Rescale(media.Ticks(v.output.media.Start), media.Microseconds, b.Timebase))
 	}
 	for i := range list {
 		list[i].ticks -= zero
