@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/stage"
@@ -154,10 +154,10 @@ func TestWhatAMeterSaysAlwaysMakesSense(t *testing.T) {
 		})
 		var units []string
 		for i := range segments {
-			units = append(units, job.VideoUnit(i))
+			units = append(units, film.VideoUnit(i))
 		}
 		for i := range pieces {
-			units = append(units, job.AudioUnit(i))
+			units = append(units, film.AudioUnit(i))
 		}
 		kinds := []stage.EventType{stage.Started, stage.Progress, stage.Broken, stage.Finished, stage.Skipped, stage.Warning, local.Retried}
 		var last reading

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/stage"
 )
@@ -56,7 +56,7 @@ const (
 // an output lies beside them; in file systems that share blocks between files it may take less, which nothing tells
 // beforehand. For Matroska and WebM ffmpeg reads a stitched file and writes another before the output is put where it
 // belongs.
-func roomFor(j job.Job, have progress) room {
+func roomFor(j film.Job, have progress) room {
 	left := func(done, all int) float64 {
 		if all <= 0 {
 			return 1
@@ -91,7 +91,7 @@ func roomFor(j job.Job, have progress) room {
 		}
 		for _, i := range out.Sounds {
 			total += sounds[i]
-			if len(out.Renditions) > 0 && out.Container == job.MP4 { // a piece of picture takes in the sound beside it
+			if len(out.Renditions) > 0 && out.Container == film.MP4 { // a piece of picture takes in the sound beside it
 				scratch += sounds[i] * left(have.Segments, j.Segments)
 			}
 		}
@@ -99,7 +99,7 @@ func roomFor(j job.Job, have progress) room {
 			continue
 		}
 		destination += total
-		if out.Container == job.Matroska || out.Container == job.WebM {
+		if out.Container == film.Matroska || out.Container == film.WebM {
 			fullest += 2 * total // outputs are merged side by side
 		}
 	}
@@ -113,7 +113,7 @@ func roomFor(j job.Job, have progress) room {
 }
 
 // pictureBytes is what a rendition may take: the least of what its own bound, its pixels and its source allow.
-func pictureBytes(src job.Source, r job.Rendition, seconds float64) float64 {
+func pictureBytes(src film.Source, r film.Rendition, seconds float64) float64 {
 	finer := math.Pow(2, max(0, float64(r.Codec.DefaultCRF()-r.CRF))/stepsToDouble(r.Codec))
 	bytes := float64(src.Size) * growth * finer
 	if seconds <= 0 {
@@ -138,17 +138,17 @@ func pictureBytes(src job.Source, r job.Rendition, seconds float64) float64 {
 
 // stepsToDouble is how many steps of CRF about double the bit rate: of x264 and x265 as their authors say, of the scale
 // to 63 that libvpx and SVT-AV1 have accordingly more.
-func stepsToDouble(c job.VideoCodec) float64 {
-	if c == job.H264 || c == job.H265 {
+func stepsToDouble(c film.VideoCodec) float64 {
+	if c == film.H264 || c == film.H265 {
 		return 6
 	}
 	return 8
 }
 
 // soundBytes is what a sound may take.
-func soundBytes(src job.Source, s job.Sound, seconds float64) float64 {
+func soundBytes(src film.Source, s film.Sound, seconds float64) float64 {
 	size := float64(src.Size)
-	if s.Codec == job.AudioCopy {
+	if s.Codec == film.AudioCopy {
 		track := src.Tracks[s.Track]
 		rate := float64(copiedSound)
 		if lossless(track.Codec) {
@@ -180,7 +180,7 @@ func (r *runner) checked(analyse stage.Handler) stage.Handler {
 		if err != nil {
 			return nil, err
 		}
-		var brief job.Brief
+		var brief film.Brief
 		if err := json.Unmarshal(out, &brief); err != nil {
 			return nil, fault.Wrap(fault.Internal, err, "brief")
 		}
@@ -193,7 +193,7 @@ func (r *runner) checkSpace(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	var j job.Job
+	var j film.Job
 	if err := json.Unmarshal(record.Doc, &j); err != nil {
 		return fault.Wrap(fault.Corrupt, err, "record of job "+id)
 	}

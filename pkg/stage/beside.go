@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -30,13 +30,13 @@ var keptTags = []string{"artist", "album_artist", "album", "composer", "genre", 
 
 // besides takes from ffprobe's account what is neither picture nor sound. The source's picture, sounds and origin are
 // known.
-func besides(src *job.Source, probed ffmpeg.Media) {
+func besides(src *film.Source, probed ffmpeg.Media) {
 	var covers, texts, attached int
 	for _, s := range probed.Streams {
 		switch {
 		case s.Type == "video" && s.AttachedPic:
 			if covers++; covers == 1 {
-				src.Cover = &job.Attachment{Stream: s.Index, Codec: s.Codec, Name: "cover" + coverExtension(s.Codec), MIME: coverType(s.Codec)}
+				src.Cover = &film.Attachment{Stream: s.Index, Codec: s.Codec, Name: "cover" + coverExtension(s.Codec), MIME: coverType(s.Codec)}
 			}
 		case s.Type == "video" && src.Picture != nil && s.Index != src.Picture.Stream:
 			src.Unused = append(src.Unused, fmt.Sprintf("left out: video stream %d (%s), as an output holds one picture", s.Index, clean(s.Codec, maxTitle)))
@@ -50,7 +50,7 @@ func besides(src *job.Source, probed ffmpeg.Media) {
 				name = fmt.Sprintf("attachment %d", attached+1)
 			}
 			if attached++; attached <= maxAttached {
-				src.Attached = append(src.Attached, job.Attachment{
+				src.Attached = append(src.Attached, film.Attachment{
 					Stream: s.Index, Name: name, MIME: cmp.Or(clean(s.Tags["mimetype"], maxTitle), "application/octet-stream"),
 				})
 			}
@@ -87,8 +87,8 @@ func besides(src *job.Source, probed ffmpeg.Media) {
 	}
 }
 
-func textTrack(s ffmpeg.Stream) job.TextTrack {
-	t := job.TextTrack{
+func textTrack(s ffmpeg.Stream) film.TextTrack {
+	t := film.TextTrack{
 		Stream: s.Index, Codec: clean(s.Codec, maxTitle), Written: ffmpeg.Written(s.Codec), Language: clean(s.Language, maxTitle),
 		Title: clean(s.Title, maxTitle), Default: s.Default, Flags: s.Flags,
 	}

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/media"
 )
@@ -23,13 +23,13 @@ import (
 
 // listeners are the sounds that lie beside a rendition in the first of its outputs, in the order of the output's tracks.
 // Where other outputs have other sounds, those are gathered by Merge.
-func listeners(j job.Job, rendition int) (sounds []int) {
+func listeners(j film.Job, rendition int) (sounds []int) {
 	for _, out := range j.Outputs {
 		if out.Container.Packaged() || !slices.Contains(out.Renditions, rendition) {
 			continue
 		}
 		for _, s := range out.Sounds {
-			if j.Sounds[s].Mux == job.MP4 {
+			if j.Sounds[s].Mux == film.MP4 {
 				sounds = append(sounds, s)
 			}
 		}
@@ -78,8 +78,8 @@ func (e *encode) sound(ctx context.Context, sound int) ([]isobmff.Company, error
 	track := e.job.Source.Tracks[s.Track]
 	begins := media.Rescale(track.Start, track.Timebase, media.Microseconds)
 	from, to := e.micros(e.seg.Start)-margin, e.micros(e.seg.End)+margin
-	var pieces []job.AudioPiece
-	var all []job.AudioFacts
+	var pieces []film.AudioPiece
+	var all []film.AudioFacts
 	for i, p := range e.job.AudioPieces() {
 		if p.Sound != sound {
 			continue
@@ -91,11 +91,11 @@ func (e *encode) sound(ctx context.Context, sound int) ([]isobmff.Company, error
 				continue
 			}
 		}
-		u, err := e.Ledger.Unit(ctx, e.job.ID, job.AudioUnit(i))
+		u, err := e.Ledger.Unit(ctx, e.job.ID, film.AudioUnit(i))
 		if err != nil || u.State != ledger.Done {
 			return nil, err
 		}
-		var facts job.AudioFacts
+		var facts film.AudioFacts
 		if err := json.Unmarshal(u.Facts, &facts); err != nil {
 			return nil, err
 		}

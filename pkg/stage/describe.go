@@ -5,14 +5,14 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/matroska"
 	"github.com/mapreel/mapreel/pkg/media"
-	"github.com/mapreel/mapreel/pkg/plan"
 )
 
 // describe takes from ffprobe's account what a job needs: the first stream that is a moving picture, and every sound.
-func describe(src *job.Source, probed ffmpeg.Media) error {
+func describe(src *film.Source, probed ffmpeg.Media) error {
 	src.Duration = media.Ticks(max(probed.Duration, 0))
 	first := true
 	for _, s := range probed.Streams {
@@ -30,7 +30,7 @@ func describe(src *job.Source, probed ffmpeg.Media) error {
 				return fault.New(fault.Unsupported, "the picture of the source is %d x %d, larger than the 16384 x 8704 of the largest level of H.265 and AV1",
 					s.Width, s.Height)
 			}
-			src.Picture = &job.Picture{
+			src.Picture = &film.Picture{
 				Stream: s.Index, Timebase: tb, Start: start, Width: s.Width, Height: s.Height,
 				FrameRate: rate(s), SampleAspect: s.SAR, Rotation: s.Rotation, PixelFormat: s.PixelFormat,
 				Depth: s.BitDepth, Interlaced: fields(s.FieldOrder), Color: s.Color, DolbyVision: s.DolbyVision,
@@ -40,7 +40,7 @@ func describe(src *job.Source, probed ffmpeg.Media) error {
 				src.Picture.End = start + media.Ticks(s.DurationTS)
 			}
 		case s.Type == "audio" && s.Codec != "" && s.Channels > 0 && s.SampleRate > 0:
-			src.Tracks = append(src.Tracks, job.AudioTrack{
+			src.Tracks = append(src.Tracks, film.AudioTrack{
 				Stream: s.Index, Codec: s.Codec, SampleRate: s.SampleRate, Channels: s.Channels, Timebase: tb,
 				Start: start, Duration: length(src.Demuxer, s), Language: clean(s.Language, maxTitle), Title: clean(s.Title, maxTitle),
 				Default: s.Default, Flags: s.Flags,
@@ -90,7 +90,7 @@ func rate(s ffmpeg.Stream) media.Rational {
 }
 
 // clocks finds out which of the source's sounds a worker may read from the middle.
-func (x index) clocks(src *job.Source, probed ffmpeg.Media) {
+func (x index) clocks(src *film.Source, probed ffmpeg.Media) {
 	for i := range src.Tracks {
 		t := &src.Tracks[i]
 		exact := t.Timebase == media.Rational{Num: 1, Den: int64(t.SampleRate)}
@@ -107,14 +107,14 @@ func (x index) clocks(src *job.Source, probed ffmpeg.Media) {
 					continue
 				}
 				if nth == 0 && found.Even {
-					t.Clock = job.ExactClock
+					t.Clock = film.ExactClock
 				}
 				nth--
 			}
 		case x.mkv != nil && len(x.mkv.Cues) > 0 && slices.Contains(framed, t.Codec):
-			t.Clock = job.FramedClock
+			t.Clock = film.FramedClock
 		case src.Demuxer == "wav" && exact:
-			t.Clock = job.ExactClock
+			t.Clock = film.ExactClock
 		}
 	}
 }
@@ -126,7 +126,7 @@ var framed = []string{"aac", "ac3", "eac3", "mp2", "mp3", "dts", "flac"}
 
 // fromMatroska turns Cues into an index of the picture, or nil where there are none. Cues name sync frames only, so the
 // number of frames stays open, and the end is the container's duration.
-func fromMatroska(file *matroska.Index, nth int, src job.Source) *plan.Index {
+func fromMatroska(file *matroska.Index, nth int, src film.Source) *plan.Index {
 	for _, t := range file.Tracks {
 		if t.Type != matroska.Video {
 			continue

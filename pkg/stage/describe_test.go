@@ -5,7 +5,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -28,7 +28,7 @@ func TestPicturesOfNoSizeAndOfTooMuchAreRefused(t *testing.T) {
 		{-1920, -1080, "h264", fault.Corrupt},
 		{1920, 1080, "", fault.Corrupt},
 	} {
-		var src job.Source
+		var src film.Source
 		err := describe(&src, ffmpeg.Media{Streams: []ffmpeg.Stream{
 			{Type: "video", Codec: c.codec, Width: c.width, Height: c.height, Timebase: media.Rational{Num: 1, Den: 25}},
 		}})

@@ -13,28 +13,28 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Encode encodes one segment to every rendition of its job, in one decode, and puts a piece of each in scratch. It
 // succeeds only when each piece holds exactly the frames that were decoded, each at its source's timestamp.
-func (w *Worker) Encode(ctx context.Context, in job.EncodeItem) (None, error) {
+func (w *Worker) Encode(ctx context.Context, in film.EncodeItem) (None, error) {
 	j, err := w.load(ctx, in.Job)
 	if err != nil {
 		return None{}, err
 	}
-	id := job.VideoUnit(in.Segment)
+	id := film.VideoUnit(in.Segment)
 	keys := func(u ledger.Unit) (keys []string) {
 		for r := range j.Renditions {
-			keys = append(keys, job.PieceKey(j.ID, id, u.Attempt, r, "mp4"))
+			keys = append(keys, film.PieceKey(j.ID, id, u.Attempt, r, "mp4"))
 		}
 		return keys
 	}
 	err = w.unit(ctx, j.ID, id, func(u ledger.Unit, dir string) (any, Event, error) {
-		var seg job.Segment
+		var seg film.Segment
 		if err := json.Unmarshal(u.Spec, &seg); err != nil {
 			return nil, Event{}, fault.Wrap(fault.Corrupt, err, "record of "+id)
 		}
@@ -69,8 +69,8 @@ func (w *Worker) remove(ctx context.Context, keys []string) {
 // encode is one attempt at one segment.
 type encode struct {
 	*Worker
-	job  job.Job
-	seg  job.Segment
+	job  film.Job
+	seg  film.Segment
 	unit ledger.Unit
 	dir  string
 }
@@ -79,10 +79,10 @@ func (e *encode) micros(t media.Ticks) media.Ticks {
 	return media.Rescale(t, e.job.Source.Picture.Timebase, media.Microseconds)
 }
 
-func (e *encode) run(ctx context.Context, keys []string) (job.VideoFacts, error) {
+func (e *encode) run(ctx context.Context, keys []string) (film.VideoFacts, error) {
 	input, err := e.input(ctx)
 	if err != nil {
-		return job.VideoFacts{}, err
+		return film.VideoFacts{}, err
 	}
 	seek := e.seg.Seek
 	if e.neighbours() {
@@ -90,7 +90,7 @@ func (e *encode) run(ctx context.Context, keys []string) (job.VideoFacts, error)
 	}
 	times, some, err := e.transcode(ctx, input, &seek)
 	if err != nil {
-		return job.VideoFacts{}, err
+		return film.VideoFacts{}, err
 	}
 	var damage string
 	if e.seg.Frames > 0 && len(times) != e.seg.Frames {
@@ -99,13 +99,13 @@ func (e *encode) run(ctx context.Context, keys []string) (job.VideoFacts, error)
 		e.logger().WarnContext(ctx, "frames differ from the index, decoding from the start", "job", e.job.ID,
 			"segment", e.seg.Index, "want", e.seg.Frames, "got", len(times))
 		if times, some, err = e.transcode(ctx, input, nil); err != nil {
-			return job.VideoFacts{}, err
+			return film.VideoFacts{}, err
 		}
 		if len(times) != e.seg.Frames {
 			damage = fmt.Sprintf("segment %d: the index promises %d frames, the source decodes to %d", e.seg.Index, e.seg.Frames, len(times))
 		}
 	}
-	facts := job.VideoFacts{Frames: len(times), Damage: damage}
+	facts := film.VideoFacts{Frames: len(times), Damage: damage}
 	if !some || len(times) == 0 && !e.neighbours() {
 		return facts, nil
 	}
@@ -146,13 +146,13 @@ func (e *encode) input(ctx context.Context) (ffmpeg.Input, error) {
 
 // neighbours says whether frames beside the segment have a part in it.
 func (e *encode) neighbours() bool {
-	return slices.ContainsFunc(e.job.Renditions, job.Rendition.Neighbours)
+	return slices.ContainsFunc(e.job.Renditions, film.Rendition.Neighbours)
 }
 
 // stretch is where ffmpeg reads a stretch. Two files read as one must not have "|" in their names, whatever the scratch
 // folder is called, so the working folder gets a link with a plain name.
 func (e *encode) stretch(ctx context.Context, i int, name string) (string, error) {
-	location, err := e.Scratch.Locate(ctx, job.SplitKey(e.job.ID, i))
+	location, err := e.Scratch.Locate(ctx, film.SplitKey(e.job.ID, i))
 	if err != nil || !filepath.IsAbs(location) {
 		return location, err
 	}
@@ -251,8 +251,8 @@ func (e *encode) within(frames int64) int64 {
 }
 
 // store checks what the encoder made of the frames at times, gives it the job's timeline and puts it in scratch.
-func (e *encode) store(ctx context.Context, rendition int, key string, times []media.Ticks) (job.VideoPiece, error) {
-	var facts job.VideoPiece
+func (e *encode) store(ctx context.Context, rendition int, key string, times []media.Ticks) (film.VideoPiece, error) {
+	var facts film.VideoPiece
 	f, err := os.Open(e.local(rendition))
 	if err != nil {
 		return facts, err
@@ -300,7 +300,7 @@ func (e *encode) store(ctx context.Context, rendition int, key string, times []m
 		return facts, err
 	}
 	info, piece, err := e.putAccompanied(ctx, rendition, key, piece, func() io.Reader { return payload(f, extents) })
-	facts.PieceFacts = job.PieceFacts{Key: key, Size: info.Size, Header: info.Size - piece.Payload()}
+	facts.PieceFacts = film.PieceFacts{Key: key, Size: info.Size, Header: info.Size - piece.Payload()}
 	return facts, err
 }
 

@@ -5,16 +5,16 @@ import (
 	"math"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/media"
-	"github.com/mapreel/mapreel/pkg/plan"
 )
 
 // heard is one sound of an output: what its pieces are together.
 type heard struct {
-	job.AudioFacts // of the whole; PieceFacts only where it is one piece
-	sound          int
-	parts          []part // what to stitch, in order; none of what ffmpeg remuxes
+	film.AudioFacts // of the whole; PieceFacts only where it is one piece
+	sound           int
+	parts           []part // what to stitch, in order; none of what ffmpeg remuxes
 }
 
 // packets are how many samples the packets hold of codecs whose decoders need one packet before the first that is heard.
@@ -22,9 +22,9 @@ var packets = map[string]media.Ticks{"aac": 1024, "mp3": 1152, "ac3": 1536, "eac
 
 // from is where the packets of a copied sound begin that Matroska needs, in microseconds of the output; nil keeps all.
 // It has no edit list, so all that the source's own cuts off would be heard before the picture.
-func from(src job.Source, track job.AudioTrack, codec job.AudioCodec) *int64 {
+func from(src film.Source, track film.AudioTrack, codec film.AudioCodec) *int64 {
 	length := packets[track.Codec]
-	if codec != job.AudioCopy || length == 0 || src.Demuxer != "mov" {
+	if codec != film.AudioCopy || length == 0 || src.Demuxer != "mov" {
 		return nil
 	}
 	const slack = 1000 // a packet that begins here may seem to be earlier by Matroska's rounding
@@ -35,14 +35,14 @@ func from(src job.Source, track job.AudioTrack, codec job.AudioCodec) *int64 {
 // join reads what the workers reported of a sound's pieces, and puts these together.
 func (m *merge) join(ctx context.Context, sound int) (heard, error) {
 	h := heard{sound: sound}
-	var pieces []job.AudioPiece
+	var pieces []film.AudioPiece
 	var names []string
 	for i, p := range m.job.AudioPieces() {
 		if p.Sound == sound {
-			pieces, names = append(pieces, p), append(names, job.AudioUnit(i))
+			pieces, names = append(pieces, p), append(names, film.AudioUnit(i))
 		}
 	}
-	all := make([]job.AudioFacts, len(pieces))
+	all := make([]film.AudioFacts, len(pieces))
 	for i := range pieces {
 		u, err := m.Ledger.Unit(ctx, m.job.ID, names[i])
 		if err := reported(u, err, &all[i]); err != nil {
@@ -51,7 +51,7 @@ func (m *merge) join(ctx context.Context, sound int) (heard, error) {
 	}
 	if pieces[0].Whole {
 		h.AudioFacts = all[0]
-		if m.job.Sounds[sound].Mux == job.MP4 {
+		if m.job.Sounds[sound].Mux == film.MP4 {
 			h.parts = []part{{name: names[0], facts: all[0].PieceFacts}}
 		}
 		return h, nil
@@ -73,7 +73,7 @@ func (m *merge) join(ctx context.Context, sound int) (heard, error) {
 
 // joints are the decode times from which each piece of a sound is used. There are fewer than pieces where the sound ends
 // before its source said it would.
-func joints(codec job.AudioCodec, pieces []job.AudioPiece, all []job.AudioFacts) ([]media.Ticks, error) {
+func joints(codec film.AudioCodec, pieces []film.AudioPiece, all []film.AudioFacts) ([]media.Ticks, error) {
 	if all[0].Samples == 0 {
 		return nil, fault.New(fault.Corrupt, "no sound of the source could be decoded")
 	}
@@ -102,10 +102,10 @@ func joints(codec job.AudioCodec, pieces []job.AudioPiece, all []job.AudioFacts)
 }
 
 // together is what the pieces of a sound are, each taken from its start on.
-func together(codec job.AudioCodec, all []job.AudioFacts, starts []media.Ticks) job.AudioFacts {
+func together(codec film.AudioCodec, all []film.AudioFacts, starts []media.Ticks) film.AudioFacts {
 	last := len(starts) - 1
 	whole := all[0]
-	whole.PieceFacts, whole.Head, whole.Tail = job.PieceFacts{}, nil, nil
+	whole.PieceFacts, whole.Head, whole.Tail = film.PieceFacts{}, nil, nil
 	whole.Final, whole.Length = all[last].Final, all[last].Length
 	// All packets but the last hold a frame.
 	whole.Samples = all[last].Samples + int(all[last].Begin/codec.Frame())

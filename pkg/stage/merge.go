@@ -15,8 +15,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/media"
 )
@@ -27,7 +27,7 @@ const MergeGC = 50
 
 // Merge makes one output of its pieces and publishes it. The final MP4 is computed from the pieces' sample tables and
 // checked against what the workers reported before a byte of it is written; the media bytes are moved by the store.
-func (w *Worker) Merge(ctx context.Context, in job.MergeItem) (None, error) {
+func (w *Worker) Merge(ctx context.Context, in film.MergeItem) (None, error) {
 	j, err := w.load(ctx, in.Job)
 	if err != nil {
 		return None{}, err
@@ -40,8 +40,8 @@ func (w *Worker) Merge(ctx context.Context, in job.MergeItem) (None, error) {
 	return None{}, fault.New(fault.Internal, "job %s has no output %q", j.ID, in.Output)
 }
 
-func (w *Worker) mergeUnit(ctx context.Context, j job.Job, out job.Product) error {
-	id := job.OutputUnit(out.Name)
+func (w *Worker) mergeUnit(ctx context.Context, j film.Job, out film.Product) error {
+	id := film.OutputUnit(out.Name)
 	return w.unit(ctx, j.ID, id, func(u ledger.Unit, dir string) (any, Event, error) {
 		m := &merge{Worker: w, job: j, out: out, unit: u, dir: dir}
 		facts, err := m.run(ctx)
@@ -55,18 +55,18 @@ func (w *Worker) mergeUnit(ctx context.Context, j job.Job, out job.Product) erro
 // merge is one attempt at one output.
 type merge struct {
 	*Worker
-	job  job.Job
-	out  job.Product
+	job  film.Job
+	out  film.Product
 	unit ledger.Unit
 	dir  string
 
-	video []job.VideoFacts
+	video []film.VideoFacts
 	audio []heard // of out.Sounds, in their order
-	text  job.TextFacts
+	text  film.TextFacts
 }
 
-func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
-	facts := job.OutputFacts{URL: outputURL(m.job.Request, m.out)}
+func (m *merge) run(ctx context.Context) (film.OutputFacts, error) {
+	facts := film.OutputFacts{URL: outputURL(m.job.Request, m.out)}
 	if err := m.gather(ctx); err != nil {
 		return facts, err
 	}
@@ -90,7 +90,7 @@ func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
 			facts.Manifest = destined(m.job.Request, m.out.Manifest)
 		}
 		info, facts.Media, err = m.publish(ctx)
-	case m.out.Container == job.MP4:
+	case m.out.Container == film.MP4:
 		info, err = m.stitch(ctx, store, key, m.audio)
 	default:
 		info, err = m.remux(ctx, store, key, facts.Frames)
@@ -110,11 +110,11 @@ func (m *merge) pictured() bool { return len(m.out.Renditions) > 0 }
 func (m *merge) gather(ctx context.Context) error {
 	if m.pictured() {
 		for u, err := range m.Ledger.Units(ctx, m.job.ID, "video/") {
-			var facts job.VideoFacts
+			var facts film.VideoFacts
 			if err := reported(u, err, &facts); err != nil {
 				return err
 			}
-			if want := job.VideoUnit(len(m.video)); u.ID != want {
+			if want := film.VideoUnit(len(m.video)); u.ID != want {
 				return fault.New(fault.Corrupt, "%s is missing in the ledger", want)
 			}
 			m.video = append(m.video, facts)
@@ -131,7 +131,7 @@ func (m *merge) gather(ctx context.Context) error {
 		m.audio = append(m.audio, sound)
 	}
 	if m.job.Aside() {
-		u, err := m.Ledger.Unit(ctx, m.job.ID, job.TextUnit)
+		u, err := m.Ledger.Unit(ctx, m.job.ID, film.TextUnit)
 		return reported(u, err, &m.text)
 	}
 	return nil
@@ -151,7 +151,7 @@ func reported(u ledger.Unit, err error, facts any) error {
 type part struct {
 	track int
 	name  string
-	facts job.PieceFacts
+	facts film.PieceFacts
 	// Of a piece of sound that overlaps its neighbours: which of its packets are taken, by decode time. until 0: all.
 	from, until media.Ticks
 }
@@ -172,7 +172,7 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 		movie.Tracks = append(movie.Tracks, isobmff.MovieTrack{Track: isobmff.Track{Enabled: true}, Delay: m.picture().First})
 		for i, v := range m.video {
 			if len(v.Pieces) > 0 && v.Pieces[m.out.Renditions[0]].Frames > 0 {
-				parts = append(parts, part{name: job.VideoUnit(i), facts: v.Pieces[m.out.Renditions[0]].PieceFacts})
+				parts = append(parts, part{name: film.VideoUnit(i), facts: v.Pieces[m.out.Renditions[0]].PieceFacts})
 			}
 		}
 	}
@@ -183,7 +183,7 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 		}
 		movie.Tracks = append(movie.Tracks, m.soundTrack(a))
 	}
-	if m.out.Container == job.MP4 {
+	if m.out.Container == film.MP4 {
 		var err error
 		if parts, err = m.beside(ctx, &movie, parts); err != nil {
 			return none, err
@@ -398,7 +398,7 @@ func (m *merge) prove(header io.ReaderAt, size int64, audio []heard) error {
 		first := int64(a.Delay - a.Skip)
 		want = append(want, isobmff.Expected{Handler: "soun", Samples: a.Samples, First: first, Last: first + int64(a.Final)})
 	}
-	if m.out.Container == job.MP4 {
+	if m.out.Container == film.MP4 {
 		want = append(want, m.expectedBeside()...)
 	}
 	return isobmff.Check(header, size, want)
@@ -414,7 +414,7 @@ const opusDelay = 6_500
 func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames int) (blob.Info, error) {
 	var none blob.Info
 	r := ffmpeg.Remux{Muxer: "matroska", Path: filepath.Join(m.dir, "output")}
-	if m.out.Container == job.WebM {
+	if m.out.Container == film.WebM {
 		r.Muxer = "webm"
 	}
 	stitched := ffmpeg.Input{Demuxer: "mov"}
@@ -459,7 +459,7 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 				in.Origin -= opusDelay
 			}
 		}
-		if sound.Codec == job.Opus || (sound.Codec == job.AudioCopy && source.Codec == "opus") {
+		if sound.Codec == film.Opus || (sound.Codec == film.AudioCopy && source.Codec == "opus") {
 			in.Origin -= opusDelay
 		}
 		r.Inputs = append(r.Inputs, ffmpeg.RemuxInput{Input: in, Streams: []ffmpeg.RemuxStream{stream}})

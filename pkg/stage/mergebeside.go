@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -37,7 +37,7 @@ func (m *merge) beside(ctx context.Context, movie *isobmff.Movie, parts []part) 
 	for _, t := range m.texts() {
 		source := m.job.Source.Texts[m.job.Texts[t].Track]
 		parts = append(parts, part{
-			track: len(movie.Tracks), name: fmt.Sprintf("%s, track %d", job.TextUnit, t), facts: m.text.Texts[t].PieceFacts,
+			track: len(movie.Tracks), name: fmt.Sprintf("%s, track %d", film.TextUnit, t), facts: m.text.Texts[t].PieceFacts,
 		})
 		movie.Tracks = append(movie.Tracks, isobmff.MovieTrack{
 			Track: isobmff.Track{Language: source.Language, Name: source.Title, Enabled: source.Default},
@@ -110,7 +110,7 @@ func (m *merge) remuxBeside(ctx context.Context, r *ffmpeg.Remux) error {
 }
 
 // attach takes an attachment from scratch to the working folder and has it written.
-func (m *merge) attach(ctx context.Context, r *ffmpeg.Remux, piece job.PieceFacts, a job.Attachment) error {
+func (m *merge) attach(ctx context.Context, r *ffmpeg.Remux, piece film.PieceFacts, a film.Attachment) error {
 	body, err := m.Scratch.Open(ctx, piece.Key, 0, piece.Size)
 	if err != nil {
 		return err

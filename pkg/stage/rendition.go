@@ -3,14 +3,14 @@ package stage
 import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/media"
-	"github.com/mapreel/mapreel/pkg/plan"
 )
 
 // renditionIn tells ffmpeg what a rendition makes of a picture in one segment.
-func renditionIn(r job.Rendition, p job.Picture, seg job.Segment, gpu bool, path string) ffmpeg.Rendition {
+func renditionIn(r film.Rendition, p film.Picture, seg film.Segment, gpu bool, path string) ffmpeg.Rendition {
 	out := ffmpeg.Rendition{
 		Codec: string(r.Codec), GPU: gpu, CRF: r.CRF, Preset: r.Preset, Crop: r.Crop,
 		Width: r.Width, Height: r.Height, PixelFormat: r.PixelFormat, SAR: r.SampleAspect,
@@ -83,7 +83,7 @@ func display(h media.HDR) int64 {
 }
 
 // withLight adds HDR10 metadata to a sample description: encoders put it in their streams at best, and players look here.
-func withLight(entry []byte, r job.Rendition, p job.Picture) []byte {
+func withLight(entry []byte, r film.Rendition, p film.Picture) []byte {
 	if r.ToneMap {
 		return entry
 	}
@@ -101,7 +101,7 @@ type moments struct {
 }
 
 // wanted are the times of a rendition's frames, from those of the frames that were decoded for the segment.
-func (e *encode) wanted(r job.Rendition, times []media.Ticks) moments {
+func (e *encode) wanted(r film.Rendition, times []media.Ticks) moments {
 	p := *e.job.Source.Picture
 	scale := r.Clock(p)
 	origin := e.job.Source.Origin.In(scale)

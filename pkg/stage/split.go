@@ -11,27 +11,27 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/media"
-	"github.com/mapreel/mapreel/pkg/plan"
 )
 
 // Split prepares a source that has no index: one sequential copy of its picture, without decoding, into stretches that
 // begin at keyframes and keep the original timestamps. The stretches' own sample tables then are the index. Memory and
 // local disk stay bounded by a stretch, whatever the source's length.
-func (w *Worker) Split(ctx context.Context, in job.SplitInput) (job.Brief, error) {
+func (w *Worker) Split(ctx context.Context, in film.SplitInput) (film.Brief, error) {
 	j, err := w.load(ctx, in.Job)
 	if err != nil {
-		return job.Brief{}, err
+		return film.Brief{}, err
 	}
 	record, err := w.Ledger.Job(ctx, j.ID)
 	if err != nil {
-		return job.Brief{}, err
+		return film.Brief{}, err
 	}
 	whole, err := w.isSplit(ctx, j)
 	if err != nil {
-		return job.Brief{}, err
+		return film.Brief{}, err
 	}
 	by := claim{in.Execution, in.Started}
 	if record.Started.After(by.started) {
@@ -39,14 +39,14 @@ func (w *Worker) Split(ctx context.Context, in job.SplitInput) (job.Brief, error
 	}
 	if !whole {
 		if err := w.split(ctx, &j, by); err != nil {
-			return job.Brief{}, fmt.Errorf("splitting %s: %w", j.Source.URL, err)
+			return film.Brief{}, fmt.Errorf("splitting %s: %w", j.Source.URL, err)
 		}
 	}
 	return w.brief(ctx, j, by.execution)
 }
 
 // isSplit says whether an earlier Split came to its end and all it made is still there.
-func (w *Worker) isSplit(ctx context.Context, j job.Job) (bool, error) {
+func (w *Worker) isSplit(ctx context.Context, j film.Job) (bool, error) {
 	if j.Segments == 0 {
 		return false, nil
 	}
@@ -55,14 +55,14 @@ func (w *Worker) isSplit(ctx context.Context, j job.Job) (bool, error) {
 		return false, err
 	}
 	for i := range j.Segments {
-		if _, ok := have[job.SplitKey(j.ID, i)]; !ok {
+		if _, ok := have[film.SplitKey(j.ID, i)]; !ok {
 			return false, nil
 		}
 	}
 	return true, nil
 }
 
-func (w *Worker) split(ctx context.Context, j *job.Job, by claim) error {
+func (w *Worker) split(ctx context.Context, j *film.Job, by claim) error {
 	dir, err := os.MkdirTemp(w.Temp, "mapreel-"+j.ID+"-")
 	if err != nil {
 		return fmt.Errorf("working folder: %w", err)
@@ -118,7 +118,7 @@ func (w *Worker) split(ctx context.Context, j *job.Job, by claim) error {
 
 // jumps is how a source whose clock jumps is read for one of its streams, or for what is neither picture nor sound (-1); nil
 // where it does not jump.
-func jumps(src job.Source, stream int) *ffmpeg.Jumps {
+func jumps(src film.Source, stream int) *ffmpeg.Jumps {
 	if !src.Jumps {
 		return nil
 	}
@@ -139,7 +139,7 @@ var errJump = errors.New("the source's clock jumps")
 
 // stretches copies the picture into stretches in scratch, and returns what they hold. It gives up with errJump at the
 // first jump, unless s reads over them.
-func (w *Worker) stretches(ctx context.Context, j *job.Job, s ffmpeg.Split, dir string) (plan.Index, error) {
+func (w *Worker) stretches(ctx context.Context, j *film.Job, s ffmpeg.Split, dir string) (plan.Index, error) {
 	var x plan.Index
 	check := s.Input.Jumps == nil && clocked(j.Source.Demuxer)
 	log := &ffmpeg.PieceLog{Split: s, Each: func(piece ffmpeg.Piece) error {
@@ -216,7 +216,7 @@ func (w *Worker) stretch(ctx context.Context, id, path string, x *plan.Index, ch
 	x.Times = append(x.Times, ticks(piece.Presentation())...)
 	last := piece.Samples[len(piece.Samples)-1]
 	x.End = max(x.End, x.Times[len(x.Times)-1]+media.Ticks(last.Duration))
-	if _, err := w.Scratch.Put(ctx, job.SplitKey(id, len(x.Sync)-1), f); err != nil {
+	if _, err := w.Scratch.Put(ctx, film.SplitKey(id, len(x.Sync)-1), f); err != nil {
 		return err
 	}
 	return os.Remove(path)

@@ -11,19 +11,19 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // texts takes what is neither picture nor sound from the source, in one pass, and puts it in scratch.
-func (w *Worker) texts(ctx context.Context, j job.Job) error {
+func (w *Worker) texts(ctx context.Context, j film.Job) error {
 	if !j.Aside() {
 		return fault.New(fault.Internal, "job %s has nothing beside picture and sound", j.ID)
 	}
 	var keys []string
-	return w.unit(ctx, j.ID, job.TextUnit, func(u ledger.Unit, dir string) (any, Event, error) {
+	return w.unit(ctx, j.ID, film.TextUnit, func(u ledger.Unit, dir string) (any, Event, error) {
 		p := &textPass{Worker: w, job: j, unit: u, dir: dir}
 		facts, err := p.run(ctx)
 		keys = p.keys
@@ -42,7 +42,7 @@ func (w *Worker) texts(ctx context.Context, j job.Job) error {
 }
 
 // textPieces are all the pieces of a text unit that are there.
-func textPieces(facts job.TextFacts) (pieces []job.PieceFacts) {
+func textPieces(facts film.TextFacts) (pieces []film.PieceFacts) {
 	for _, t := range facts.Texts {
 		if t.Events > 0 {
 			pieces = append(pieces, t.PieceFacts)
@@ -57,7 +57,7 @@ func textPieces(facts job.TextFacts) (pieces []job.PieceFacts) {
 // textPass is one attempt at the text unit.
 type textPass struct {
 	*Worker
-	job  job.Job
+	job  film.Job
 	unit ledger.Unit
 	dir  string
 	keys []string
@@ -66,7 +66,7 @@ type textPass struct {
 // maxCover bounds a cover picture, which Merge holds in memory.
 const maxCover = 16 << 20
 
-func (p *textPass) run(ctx context.Context) (facts job.TextFacts, err error) {
+func (p *textPass) run(ctx context.Context) (facts film.TextFacts, err error) {
 	source := p.job.Source
 	store, key, err := p.Resolve(ctx, source.URL)
 	if err != nil {
@@ -85,9 +85,9 @@ func (p *textPass) run(ctx context.Context) (facts job.TextFacts, err error) {
 	for i, text := range p.job.Texts {
 		muxer := "matroska"
 		switch text.Mux {
-		case job.MP4:
+		case film.MP4:
 			muxer = "mp4"
-		case job.HLS:
+		case film.HLS:
 			muxer = "webvtt"
 		}
 		t.Tracks = append(t.Tracks, ffmpeg.Text{
@@ -143,7 +143,7 @@ func (p *textPass) run(ctx context.Context) (facts job.TextFacts, err error) {
 }
 
 // piece puts a track in scratch.
-func (p *textPass) piece(ctx context.Context, i int, track ffmpeg.Text) (piece job.TextPiece, err error) {
+func (p *textPass) piece(ctx context.Context, i int, track ffmpeg.Text) (piece film.TextPiece, err error) {
 	log, err := os.Open(track.Log())
 	if err != nil {
 		return piece, err
@@ -153,7 +153,7 @@ func (p *textPass) piece(ctx context.Context, i int, track ffmpeg.Text) (piece j
 	if err != nil {
 		return piece, err
 	}
-	if p.job.Texts[i].Mux != job.MP4 {
+	if p.job.Texts[i].Mux != film.MP4 {
 		if piece.Events = len(events); piece.Events > 0 {
 			piece.PieceFacts, err = p.file(ctx, i, track.Path)
 		}
@@ -169,7 +169,7 @@ func (p *textPass) piece(ctx context.Context, i int, track ffmpeg.Text) (piece j
 	}
 	size := int64(stored.Len())
 	key, err := p.put(ctx, i, "mp4", &stored)
-	piece.PieceFacts = job.PieceFacts{Key: key, Size: size, Header: size - timed.Bytes}
+	piece.PieceFacts = film.PieceFacts{Key: key, Size: size, Header: size - timed.Bytes}
 	piece.Events, piece.Samples = len(events), len(timed.Samples)
 	piece.Scale = media.Rational{Num: 1, Den: int64(timed.Track.Timescale)}
 	piece.Final = media.Ticks(timed.End() - int64(timed.Samples[piece.Samples-1].Duration))
@@ -214,7 +214,7 @@ func timedText(track ffmpeg.Text, tb media.Rational, events []ffmpeg.TextEvent) 
 	return isobmff.TimedText(described.Track, list)
 }
 
-func (p *textPass) cover(ctx context.Context, path string) (*job.PieceFacts, error) {
+func (p *textPass) cover(ctx context.Context, path string) (*film.PieceFacts, error) {
 	stat, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -227,7 +227,7 @@ func (p *textPass) cover(ctx context.Context, path string) (*job.PieceFacts, err
 }
 
 // file puts a whole file in scratch, as the n-th of the attempt.
-func (p *textPass) file(ctx context.Context, n int, path string) (piece job.PieceFacts, err error) {
+func (p *textPass) file(ctx context.Context, n int, path string) (piece film.PieceFacts, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return piece, err
@@ -243,7 +243,7 @@ func (p *textPass) file(ctx context.Context, n int, path string) (piece job.Piec
 }
 
 func (p *textPass) put(ctx context.Context, n int, ext string, r io.Reader) (string, error) {
-	key := job.PieceKey(p.job.ID, job.TextUnit, p.unit.Attempt, n, ext)
+	key := film.PieceKey(p.job.ID, film.TextUnit, p.unit.Attempt, n, ext)
 	p.keys = append(p.keys, key)
 	_, err := p.Scratch.Put(ctx, key, r)
 	return key, err

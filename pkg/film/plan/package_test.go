@@ -7,14 +7,14 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/media"
-	"github.com/mapreel/mapreel/pkg/plan"
 )
 
 func TestAlignedCoversTheSourceExactly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := film().Draw(t, "film")
+		q := anyFilm().Draw(t, "film")
 		every := time.Duration(rapid.IntRange(1, 30).Draw(t, "every")) * time.Second
 		checkCover(t, q.index, plan.Aligned(q.index, q.tb, q.want, every))
 	})
@@ -32,13 +32,13 @@ func TestAlignedCoversHostileIndexesToo(t *testing.T) {
 // job lie.
 func TestMediaSegmentsAreThoseOfThePictureAsAWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := film().Draw(t, "film")
+		q := anyFilm().Draw(t, "film")
 		every := time.Duration(rapid.IntRange(1, 30).Draw(t, "every")) * time.Second
 		if len(q.index.Times) == 0 || q.tb.Duration(q.index.End-q.index.Start) > 4000*every {
 			t.Skip("no times, or more than one encoder is told of")
 		}
 		x := q.index
-		whole := job.Segment{Start: x.Start, End: x.End, Last: true}
+		whole := film.Segment{Start: x.Start, End: x.End, Last: true}
 		want := append([]media.Ticks{x.Times[0]}, plan.Cuts(x.Times, plan.Lines(whole, x.Start, q.tb, every, plan.MaxLines))...)
 		var got []media.Ticks
 		for _, seg := range plan.Aligned(x, q.tb, q.want, every) {

@@ -5,14 +5,14 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Aligned is Segments for packages: boundaries lie on multiples of every, counted from the picture's start, so that all
 // media segments of the package are as long as asked for, the last one apart. A segment holds as many of them as come
 // nearest to the wanted length, more where sync frames are so sparse that workers would decode the source over and over.
-func Aligned(index Index, tb media.Rational, want, every time.Duration) []job.Segment {
+func Aligned(index Index, tb media.Rational, want, every time.Duration) []film.Segment {
 	x := index
 	x.Start = min(x.Start, math.MaxInt64-1)
 	x.End = max(x.End, x.Start+1)
@@ -68,7 +68,7 @@ const MaxLines = 8000
 
 // Lines are the ticks within a segment, its start apart, at which media segments of a package that are as long as every
 // begin, and no more than most. start is the picture's. A last segment, which is open, has some after its end.
-func Lines(seg job.Segment, start media.Ticks, tb media.Rational, every time.Duration, most int) []media.Ticks {
+func Lines(seg film.Segment, start media.Ticks, tb media.Rational, every time.Duration, most int) []media.Ticks {
 	if every < time.Millisecond {
 		return nil
 	}

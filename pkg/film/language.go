@@ -1,4 +1,4 @@
-package job
+package film
 
 // Terminology returns the terminology code of ISO 639-2 for the bibliographic one, which files have as often: "deu" for
 // "ger". Any other text stays as it is.

@@ -1,4 +1,4 @@
-package job_test
+package film_test
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/rogpeppe/go-internal/txtar"
 	"pgregory.net/rapid"
 )
@@ -63,12 +63,12 @@ func golden(t *testing.T, pattern string, result func(t *testing.T, name string,
 }
 
 // problemsOf are what err lists; it fails where err is not as Parse promises.
-func problemsOf(t testing.TB, err error) job.Problems {
+func problemsOf(t testing.TB, err error) film.Problems {
 	t.Helper()
 	if err == nil {
 		return nil
 	}
-	var ps job.Problems
+	var ps film.Problems
 	if !errors.As(err, &ps) || len(ps) == 0 {
 		t.Errorf("%v holds no problems", err)
 	}
@@ -80,7 +80,7 @@ func problemsOf(t testing.TB, err error) job.Problems {
 
 func TestParseListsEveryProblemWithItsPointer(t *testing.T) {
 	golden(t, "parse-*.txtar", func(t *testing.T, _ string, input []byte) string {
-		_, err := job.Parse(bytes.TrimSuffix(input, []byte("\n")))
+		_, err := film.Parse(bytes.TrimSuffix(input, []byte("\n")))
 		var b strings.Builder
 		for _, p := range problemsOf(t, err) {
 			fmt.Fprintf(&b, "%s: %s\n", p.Pointer, p.Message)
@@ -91,10 +91,10 @@ func TestParseListsEveryProblemWithItsPointer(t *testing.T) {
 
 func TestParseTakesWhatItsPayloadMayHold(t *testing.T) {
 	request := `{"source":"/a","destination":"/b","outputs":[{"name":"a"}]}`
-	if _, err := job.Parse([]byte(request + strings.Repeat(" ", job.MaxRequest-len(request)))); err != nil {
+	if _, err := film.Parse([]byte(request + strings.Repeat(" ", film.MaxRequest-len(request)))); err != nil {
 		t.Errorf("at the limit: %v", err)
 	}
-	_, err := job.Parse([]byte(request + strings.Repeat(" ", job.MaxRequest-len(request)+1)))
+	_, err := film.Parse([]byte(request + strings.Repeat(" ", film.MaxRequest-len(request)+1)))
 	if err == nil {
 		t.Errorf("beyond the limit it is accepted")
 	}
@@ -103,7 +103,7 @@ func TestParseTakesWhatItsPayloadMayHold(t *testing.T) {
 
 func TestParseOfBytesThatAreNotText(t *testing.T) {
 	for _, data := range []string{"\xff\xfe{}", "{\"source\":\"\xc3\x28\"}", "\x00", strings.Repeat("[", 100_000)} {
-		_, err := job.Parse([]byte(data))
+		_, err := film.Parse([]byte(data))
 		if err == nil {
 			t.Errorf("%.20q is accepted", data)
 		}
@@ -113,7 +113,7 @@ func TestParseOfBytesThatAreNotText(t *testing.T) {
 
 func TestParseLimitsNames(t *testing.T) {
 	request := func(source, name string) []byte {
-		data, err := json.Marshal(job.Request{Source: source, Destination: "/out", Outputs: []job.Output{{Name: name}}})
+		data, err := json.Marshal(film.Request{Source: source, Destination: "/out", Outputs: []film.Output{{Name: name}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestParseLimitsNames(t *testing.T) {
 		{"dots within", "/in", "a..b.", ""},
 		{"all that a name may hold", "/in", `-Schöne Grüße #1 100% "it's" $(x); & 日本 🎬`, ""},
 	} {
-		_, err := job.Parse(request(c.source, c.output))
+		_, err := film.Parse(request(c.source, c.output))
 		var got string
 		if ps := problemsOf(t, err); len(ps) > 0 {
 			got = ps[0].Pointer
@@ -152,7 +152,7 @@ func TestParseLimitsNames(t *testing.T) {
 
 func TestCheckRefusesTextThatIsNotUTF8(t *testing.T) {
 	// Made in Go, not read from JSON. Its JSON form would silently name another file.
-	r := job.Request{Source: "/in\xff", Destination: "/out\xff", Outputs: []job.Output{{Name: "a\xff"}}}
+	r := film.Request{Source: "/in\xff", Destination: "/out\xff", Outputs: []film.Output{{Name: "a\xff"}}}
 	var got []string
 	for _, p := range r.Check() {
 		got = append(got, p.Pointer)
@@ -163,10 +163,10 @@ func TestCheckRefusesTextThatIsNotUTF8(t *testing.T) {
 }
 
 func TestProblemsAreNoErrorWhereThereAreNone(t *testing.T) {
-	if err := (job.Problems{}).Err(); err != nil {
+	if err := (film.Problems{}).Err(); err != nil {
 		t.Errorf("got %v", err)
 	}
-	err := job.Problems{{Pointer: "/a", Message: "is wrong"}, {Message: "is odd"}}.Err()
+	err := film.Problems{{Pointer: "/a", Message: "is wrong"}, {Message: "is odd"}}.Err()
 	if got, want := err.Error(), "invalid request: /a: is wrong\nis odd"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -232,9 +232,9 @@ func withValue(t *testing.T, pointer string, value any) []byte {
 
 func TestTagsOfTheSchemaAgreeWithCheck(t *testing.T) {
 	var bounds, enums int
-	for _, f := range fields(reflect.TypeFor[job.Request](), "") {
+	for _, f := range fields(reflect.TypeFor[film.Request](), "") {
 		accepted := func(value any) bool {
-			_, err := job.Parse(withValue(t, f.pointer, value))
+			_, err := film.Parse(withValue(t, f.pointer, value))
 			return err == nil
 		}
 		for part := range strings.SplitSeq(f.tag, ",") {
@@ -285,7 +285,7 @@ func TestTagsOfTheSchemaAgreeWithNormalise(t *testing.T) {
 	tree := normalised(t, `{"source":"/in","destination":"/out","outputs":[{"name":"a"}]}`, true)
 	var found int
 	inText := regexp.MustCompile(`Default (\d+)$`)
-	for _, f := range fields(reflect.TypeFor[job.Request](), "") {
+	for _, f := range fields(reflect.TypeFor[film.Request](), "") {
 		var want string
 		for part := range strings.SplitSeq(f.tag, ",") {
 			if text, ok := strings.CutPrefix(part, "default="); ok {
@@ -310,7 +310,7 @@ func TestTagsOfTheSchemaAgreeWithNormalise(t *testing.T) {
 	if found < 5 {
 		t.Errorf("found %d defaults; the tags are not read", found)
 	}
-	for _, f := range fields(reflect.TypeFor[job.Request](), "") {
+	for _, f := range fields(reflect.TypeFor[film.Request](), "") {
 		if f.pointer != "/outputs/0/video/0/crf" {
 			continue
 		}
@@ -326,7 +326,7 @@ func TestTagsOfTheSchemaAgreeWithNormalise(t *testing.T) {
 // normalised is the JSON tree of what a request becomes.
 func normalised(t *testing.T, body string, hasPicture bool) any {
 	t.Helper()
-	r, err := job.Parse([]byte(body))
+	r, err := film.Parse([]byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,25 +345,25 @@ func normalised(t *testing.T, body string, hasPicture bool) any {
 }
 
 // anyRequest draws requests that nothing is wrong with.
-func anyRequest() *rapid.Generator[job.Request] {
-	return rapid.Custom(func(t *rapid.T) job.Request {
+func anyRequest() *rapid.Generator[film.Request] {
+	return rapid.Custom(func(t *rapid.T) film.Request {
 		text := rapid.StringMatching(`[^\x00]{1,30}`)
-		r := job.Request{Source: text.Draw(t, "source"), Destination: text.Draw(t, "destination")}
-		containers := rapid.SampledFrom([]job.Container{"", job.MP4, job.Matroska, job.WebM})
+		r := film.Request{Source: text.Draw(t, "source"), Destination: text.Draw(t, "destination")}
+		containers := rapid.SampledFrom([]film.Container{"", film.MP4, film.Matroska, film.WebM})
 		for i := range rapid.IntRange(1, 5).Draw(t, "outputs") {
 			name := rapid.StringMatching(`[a-z<&>é"' %#][^/\\\x00-\x1f\x7f]{0,20}`).Draw(t, "name")
-			out := job.Output{Name: fmt.Sprint(name, i), Container: containers.Draw(t, "container")}
+			out := film.Output{Name: fmt.Sprint(name, i), Container: containers.Draw(t, "container")}
 			if rapid.Bool().Draw(t, "video") {
-				out.Video = []job.Video{anyVideo(t, out.Container)}
+				out.Video = []film.Video{anyVideo(t, out.Container)}
 			}
 			if rapid.Bool().Draw(t, "audio") {
-				codecs := []job.AudioCodec{"", job.AudioAuto, job.AudioCopy, job.Opus, job.AudioNone}
-				if out.Container != job.WebM {
-					codecs = append(codecs, job.AAC)
+				codecs := []film.AudioCodec{"", film.AudioAuto, film.AudioCopy, film.Opus, film.AudioNone}
+				if out.Container != film.WebM {
+					codecs = append(codecs, film.AAC)
 				}
-				out.Audio = &job.Audio{Codec: rapid.SampledFrom(codecs).Draw(t, "codec")}
+				out.Audio = &film.Audio{Codec: rapid.SampledFrom(codecs).Draw(t, "codec")}
 				if rapid.Bool().Draw(t, "has bitrate") {
-					out.Audio.Bitrate = job.Bitrate(rapid.Int64Range(6_000, 1_536_000).Draw(t, "bitrate"))
+					out.Audio.Bitrate = film.Bitrate(rapid.Int64Range(6_000, 1_536_000).Draw(t, "bitrate"))
 				}
 			}
 			r.Outputs = append(r.Outputs, out)
@@ -371,9 +371,9 @@ func anyRequest() *rapid.Generator[job.Request] {
 		optional := func(label string, low, high int) int {
 			return rapid.OneOf(rapid.Just(0), rapid.IntRange(low, high)).Draw(t, label)
 		}
-		r.Segment.Seconds = job.Seconds(rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(1e9, 600e9)).Draw(t, "segment"))
-		r.Compute = job.Compute{
-			Mode:        rapid.SampledFrom([]job.ComputeMode{"", job.Lambda, job.Batch, job.LambdaBatch}).Draw(t, "mode"),
+		r.Segment.Seconds = film.Seconds(rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(1e9, 600e9)).Draw(t, "segment"))
+		r.Compute = film.Compute{
+			Mode:        rapid.SampledFrom([]film.ComputeMode{"", film.Lambda, film.Batch, film.LambdaBatch}).Draw(t, "mode"),
 			Concurrency: optional("concurrency", 1, 10_000),
 			Threads:     optional("threads", 1, 64),
 		}
@@ -382,32 +382,32 @@ func anyRequest() *rapid.Generator[job.Request] {
 	})
 }
 
-func anyVideo(t *rapid.T, in job.Container) job.Video {
-	codecs := map[job.Container][]job.VideoCodec{
-		"": {"", job.H264, job.H265, job.AV1}, job.MP4: {"", job.H264, job.H265, job.AV1},
-		job.Matroska: {"", job.H264, job.H265, job.VP9, job.AV1}, job.WebM: {"", job.VP9, job.AV1},
+func anyVideo(t *rapid.T, in film.Container) film.Video {
+	codecs := map[film.Container][]film.VideoCodec{
+		"": {"", film.H264, film.H265, film.AV1}, film.MP4: {"", film.H264, film.H265, film.AV1},
+		film.Matroska: {"", film.H264, film.H265, film.VP9, film.AV1}, film.WebM: {"", film.VP9, film.AV1},
 	}
-	v := job.Video{Codec: rapid.SampledFrom(codecs[in]).Draw(t, "codec")}
+	v := film.Video{Codec: rapid.SampledFrom(codecs[in]).Draw(t, "codec")}
 	if rapid.Bool().Draw(t, "has height") {
 		v.Height = rapid.IntRange(16, 8640).Draw(t, "height")
 	}
 	if rapid.Bool().Draw(t, "has crf") {
 		v.CRF = new(rapid.IntRange(0, 51).Draw(t, "crf"))
 	}
-	if v.Codec == job.H264 && rapid.Bool().Draw(t, "has preset") {
+	if v.Codec == film.H264 && rapid.Bool().Draw(t, "has preset") {
 		v.Preset = rapid.SampledFrom([]string{"ultrafast", "medium", "placebo"}).Draw(t, "preset")
 	}
 	return v
 }
 
 // again parses the JSON form of r.
-func again(t rapid.TB, r job.Request) job.Request {
+func again(t rapid.TB, r film.Request) film.Request {
 	t.Helper()
 	data, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := job.Parse(data)
+	got, err := film.Parse(data)
 	if err != nil {
 		t.Fatalf("%s is not accepted: %v", data, err)
 	}
@@ -475,7 +475,7 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := job.Parse(data)
+		r, err := film.Parse(data)
 		if err != nil {
 			var tree any
 			_ = json.Unmarshal(data, &tree) // what is no JSON has problems with the whole only

@@ -1,10 +1,10 @@
 // Package job defines what mapreel works on: the request a user makes, the job it becomes, and the messages that the
 // stages of the state machine hand to one another. It holds values and rules, and does no I/O.
 //
-//	req, err := job.Parse(body) // err holds every Problem with its JSON pointer
+//	req, err := film.Parse(body) // err holds every Problem with its JSON pointer
 //	req, err = req.Normalise(source.Picture != nil)
-//	id, err := job.ID(req, source, encoder)
-package job
+//	id, err := film.ID(req, source, encoder)
+package film
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package job_test
+package film_test
 
 import (
 	"path"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"pgregory.net/rapid"
 )
 
@@ -15,7 +15,7 @@ func anyName() *rapid.Generator[string] {
 	nasty := rapid.SampledFrom([]string{"a..", "-", "~", "a.1.0.mp4", "items.json", "%2e%2e%2f", "…", " ", "video", "con"})
 	drawn := rapid.StringMatching(`[^/]{1,60}`)
 	return rapid.OneOf(nasty, drawn).Filter(func(name string) bool {
-		r := job.Request{Source: "/a", Destination: "/b", Outputs: []job.Output{{Name: name}}}
+		r := film.Request{Source: "/a", Destination: "/b", Outputs: []film.Output{{Name: name}}}
 		return len(r.Check()) == 0
 	})
 }
@@ -25,8 +25,8 @@ const jobID = "0123456789abcdef0123"
 func TestKeysStayBelowTheirJob(t *testing.T) {
 	check := func(t rapid.TB, key string) {
 		t.Helper()
-		if path.Clean(key) != key || !strings.HasPrefix(key, job.Prefix(jobID)) {
-			t.Fatalf("%q is not a path below %q", key, job.Prefix(jobID))
+		if path.Clean(key) != key || !strings.HasPrefix(key, film.Prefix(jobID)) {
+			t.Fatalf("%q is not a path below %q", key, film.Prefix(jobID))
 		}
 		for name := range strings.SplitSeq(key, "/") {
 			if strings.HasPrefix(name, ".") {
@@ -37,21 +37,21 @@ func TestKeysStayBelowTheirJob(t *testing.T) {
 			}
 		}
 	}
-	check(t, job.ItemsKey(jobID))
+	check(t, film.ItemsKey(jobID))
 	rapid.Check(t, func(t *rapid.T) {
 		i := rapid.IntRange(0, 100_000).Draw(t, "index")
 		unit := rapid.OneOf(
-			rapid.Just(job.VideoUnit(i)), rapid.Just(job.AudioUnit(i)), rapid.Map(anyName(), job.OutputUnit)).Draw(t, "unit")
+			rapid.Just(film.VideoUnit(i)), rapid.Just(film.AudioUnit(i)), rapid.Map(anyName(), film.OutputUnit)).Draw(t, "unit")
 		attempt, rendition := rapid.IntRange(1, 1e6).Draw(t, "attempt"), rapid.IntRange(0, 99).Draw(t, "rendition")
-		check(t, job.PieceKey(jobID, unit, attempt, rendition, "webm"))
-		check(t, job.SplitKey(jobID, i))
+		check(t, film.PieceKey(jobID, unit, attempt, rendition, "webm"))
+		check(t, film.SplitKey(jobID, i))
 	})
 }
 
 // The names of a package's media follow from an output's name: those that Check accepts stay in the package's folder.
 func TestMediaPathsStayInTheirFolder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		got := job.MediaPath(anyName().Draw(t, "name"), rapid.Int64().Draw(t, "start"))
+		got := film.MediaPath(anyName().Draw(t, "name"), rapid.Int64().Draw(t, "start"))
 		if path.Join("/folder", got) != "/folder/"+got || strings.Count(got, "/") != 1 {
 			t.Fatalf("%q leads out of its folder", got)
 		}
@@ -60,7 +60,7 @@ func TestMediaPathsStayInTheirFolder(t *testing.T) {
 
 func TestNamesThatClimbAreRefused(t *testing.T) {
 	for _, name := range []string{"..", ".", "a/../../b", "../a", "/a", "a/b", `a\b`, `..\a`, ".hidden", "a\x00", "a\nb", "\x7f", "a\xff", ""} {
-		r := job.Request{Source: "/a", Destination: "/b", Outputs: []job.Output{{Name: name}}}
+		r := film.Request{Source: "/a", Destination: "/b", Outputs: []film.Output{{Name: name}}}
 		if len(r.Check()) == 0 {
 			t.Errorf("an output may be called %q", name)
 		}
@@ -77,12 +77,12 @@ func TestKeysOfPiecesDiffer(t *testing.T) {
 		draw := rapid.Custom(func(t *rapid.T) piece {
 			names := rapid.SampledFrom([]string{"a", "a.1", "a.1.1", "a.1.1.mp4", "1"})
 			return piece{
-				job.OutputUnit(names.Draw(t, "name")), rapid.IntRange(1, 11).Draw(t, "attempt"),
+				film.OutputUnit(names.Draw(t, "name")), rapid.IntRange(1, 11).Draw(t, "attempt"),
 				rapid.IntRange(0, 11).Draw(t, "rendition"), rapid.SampledFrom([]string{"mp4", "mkv"}).Draw(t, "ext"),
 			}
 		})
 		a, b := draw.Draw(t, "a"), draw.Draw(t, "b")
-		key := func(p piece) string { return job.PieceKey(jobID, p.unit, p.attempt, p.rendition, p.ext) }
+		key := func(p piece) string { return film.PieceKey(jobID, p.unit, p.attempt, p.rendition, p.ext) }
 		ka, kb := key(a), key(b)
 		if (a == b) != (ka == kb) {
 			t.Fatalf("%v has the key %q, %v has %q", a, ka, b, kb)
@@ -91,8 +91,8 @@ func TestKeysOfPiecesDiffer(t *testing.T) {
 }
 
 func TestUnitsSortInTheOrderOfTheFilm(t *testing.T) {
-	stretch := func(i int) string { return job.SplitKey(jobID, i) }
-	for _, name := range []func(int) string{job.VideoUnit, job.AudioUnit, stretch} {
+	stretch := func(i int) string { return film.SplitKey(jobID, i) }
+	for _, name := range []func(int) string{film.VideoUnit, film.AudioUnit, stretch} {
 		var units []string
 		for _, i := range []int{0, 1, 2, 9, 10, 99, 100, 999, 1000, 9_999, 10_000, 99_999} {
 			units = append(units, name(i))

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -43,7 +43,7 @@ var aacRates = []int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 160
 
 // Cut decides for each of j's sounds whether it is encoded in pieces of about the given length, and where. Copied sound
 // is one pass, and so is one whose length is not known or whose track cannot be read from the middle.
-func Cut(j job.Job, length time.Duration) []job.Sound {
+func Cut(j film.Job, length time.Duration) []film.Sound {
 	sounds := slices.Clone(j.Sounds)
 	for i := range sounds {
 		s := &sounds[i]
@@ -74,13 +74,13 @@ func Cut(j job.Job, length time.Duration) []job.Sound {
 }
 
 // pieceRate is the sample rate of a sound that may be cut; 0 of one that may not.
-func pieceRate(codec job.AudioCodec, t job.AudioTrack) int {
+func pieceRate(codec film.AudioCodec, t film.AudioTrack) int {
 	switch {
-	case t.Clock == job.NoClock || t.SampleRate <= 0:
+	case t.Clock == film.NoClock || t.SampleRate <= 0:
 		return 0
-	case codec == job.Opus:
+	case codec == film.Opus:
 		return 48_000
-	case codec == job.AAC && slices.Contains(aacRates, t.SampleRate):
+	case codec == film.AAC && slices.Contains(aacRates, t.SampleRate):
 		return t.SampleRate
 	}
 	return 0
@@ -102,7 +102,7 @@ type Reading struct {
 }
 
 // Read works out the reading of a piece of a sound that is cut.
-func Read(s job.Sound, t job.AudioTrack, p job.AudioPiece) Reading {
+func Read(s film.Sound, t film.AudioTrack, p film.AudioPiece) Reading {
 	from, to := media.Rational{Num: 1, Den: int64(t.SampleRate)}, media.Rational{Num: 1, Den: int64(s.Rate)}
 	frame := s.Codec.Frame()
 	begin := media.Rescale(t.Start, t.Timebase, from)
@@ -125,7 +125,7 @@ func Read(s job.Sound, t job.AudioTrack, p job.AudioPiece) Reading {
 	}
 	first := begin + periods*in
 	r.First = &first
-	if t.Clock == job.FramedClock {
+	if t.Clock == film.FramedClock {
 		r.Grid = &begin
 	}
 	at := media.Rescale(first, from, media.Microseconds)
@@ -134,7 +134,7 @@ func Read(s job.Sound, t job.AudioTrack, p job.AudioPiece) Reading {
 }
 
 // Frames is the range of packets around the edge at a piece's start or end among which the join is chosen.
-func Frames(codec job.AudioCodec, edge media.Ticks) (from, to int) {
+func Frames(codec film.AudioCodec, edge media.Ticks) (from, to int) {
 	at := int(edge / codec.Frame())
 	return at - Reach, at + Reach
 }
@@ -148,7 +148,7 @@ const Enough = 8
 // which has encoded for longer, is the nearer to one pass. Else it lies where the transforms of both fit together, and there
 // where the sound is quietest. ok is false where the overlaps share no packet: right
 // begins after the sound's end.
-func Join(left, right job.Overlap, from, to int) (at int, ok bool) {
+func Join(left, right film.Overlap, from, to int) (at int, ok bool) {
 	type rank struct {
 		same  int // packets before the join that are the same in both
 		fits  int

@@ -1,18 +1,18 @@
-package job_test
+package film_test
 
 import (
 	"encoding/json"
 	"testing"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 func TestFrameRatesAreReadExactly(t *testing.T) {
-	for text, want := range map[string]job.FrameRate{
+	for text, want := range map[string]film.FrameRate{
 		`25`: {Num: 25, Den: 1}, `"25"`: {Num: 25, Den: 1}, `"30000/1001"`: {Num: 30000, Den: 1001}, `29.97`: {Num: 30000, Den: 1001},
 		`"23.976"`: {Num: 24000, Den: 1001}, `12.5`: {Num: 25, Den: 2}, `"50/2"`: {Num: 25, Den: 1}, `"1/60"`: {Num: 1, Den: 60},
 	} {
-		var got job.FrameRate
+		var got film.FrameRate
 		if err := json.Unmarshal([]byte(text), &got); err != nil || got != want {
 			t.Errorf("%s is %v (%v), want %v", text, got, err, want)
 		}
@@ -27,7 +27,7 @@ func TestFrameRatesAreReadExactly(t *testing.T) {
 	for _, text := range []string{
 		`0`, `"0"`, `-25`, `1e3`, `"25/0"`, `"1/61"`, `1001`, `"film"`, `""`, `"30/1.5"`, `"30.5/2"`, `"123456789/999999"`, `true`, `null`,
 	} {
-		var got job.FrameRate
+		var got film.FrameRate
 		if err := got.UnmarshalJSON([]byte(text)); err == nil {
 			t.Errorf("%s is taken for %v", text, got)
 		}
@@ -43,14 +43,14 @@ func FuzzNumbers(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if b, err := job.ParseBitrate(text); err == nil {
-			if again, err := job.ParseBitrate(b.String()); err != nil || again != b || b < 1 {
+		if b, err := film.ParseBitrate(text); err == nil {
+			if again, err := film.ParseBitrate(b.String()); err != nil || again != b || b < 1 {
 				t.Errorf("bit rate %q is %d, and its text %q is %d (%v)", text, b, b, again, err)
 			}
 		}
-		if r, err := job.ParseFrameRate(text); err == nil {
+		if r, err := film.ParseFrameRate(text); err == nil {
 			data, err := json.Marshal(r)
-			var again job.FrameRate
+			var again film.FrameRate
 			if err == nil {
 				err = json.Unmarshal(data, &again)
 			}

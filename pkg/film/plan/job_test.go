@@ -9,46 +9,46 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/media"
-	"github.com/mapreel/mapreel/pkg/plan"
 	"pgregory.net/rapid"
 )
 
 // copyable is a small world: MP4 holds AAC and MP3, Matroska everything, WebM Opus.
-func copyable(codec string, in job.Container) bool {
+func copyable(codec string, in film.Container) bool {
 	switch in {
-	case job.MP4:
+	case film.MP4:
 		return codec == "aac" || codec == "mp3"
-	case job.Matroska:
+	case film.Matroska:
 		return true
 	}
 	return codec == "opus"
 }
 
-func track(codec string, channels int) job.AudioTrack {
-	return job.AudioTrack{Codec: codec, Channels: channels, SampleRate: 48000, Timebase: media.Rational{Num: 1, Den: 48000}}
+func track(codec string, channels int) film.AudioTrack {
+	return film.AudioTrack{Codec: codec, Channels: channels, SampleRate: 48000, Timebase: media.Rational{Num: 1, Den: 48000}}
 }
 
-func source(width, height int, tracks ...job.AudioTrack) job.Source {
-	src := job.Source{URL: "/in/a.mkv", Size: 1, Version: "1", Tracks: tracks}
+func source(width, height int, tracks ...film.AudioTrack) film.Source {
+	src := film.Source{URL: "/in/a.mkv", Size: 1, Version: "1", Tracks: tracks}
 	if width > 0 {
-		src.Picture = &job.Picture{Width: width, Height: height, Timebase: media.Rational{Num: 1, Den: 1000}}
+		src.Picture = &film.Picture{Width: width, Height: height, Timebase: media.Rational{Num: 1, Den: 1000}}
 	}
 	return src
 }
 
 // request parses a request with these outputs, as JSON.
-func request(t rapid.TB, outputs, more string) job.Request {
+func request(t rapid.TB, outputs, more string) film.Request {
 	t.Helper()
-	r, err := job.Parse(fmt.Appendf(nil, `{"source":"/in/a.mkv","destination":"/out","outputs":[%s]%s}`, outputs, more))
+	r, err := film.Parse(fmt.Appendf(nil, `{"source":"/in/a.mkv","destination":"/out","outputs":[%s]%s}`, outputs, more))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func planned(t rapid.TB, src job.Source, outputs, more string) job.Job {
+func planned(t rapid.TB, src film.Source, outputs, more string) film.Job {
 	t.Helper()
 	j, err := plan.Job(request(t, outputs, more), src, "5.1", copyable)
 	if err != nil {
@@ -64,24 +64,24 @@ func TestOutputsThatWantTheSameShareIt(t *testing.T) {
 		{"name": "c", "video": [{"height": 720}], "audio": {"codec": "none"}},
 		{"name": "d", "container": "mkv"},
 		{"name": "e", "video": [{"height": 720}], "audio": {"codec": "aac", "bitrate": "96k"}}`, "")
-	renditions := []job.Rendition{
-		{Codec: job.H264, CRF: 21, Preset: "medium", Width: 1920, Height: 1080, PixelFormat: "yuv420p"},
-		{Codec: job.H264, CRF: 21, Preset: "medium", Width: 1280, Height: 720, PixelFormat: "yuv420p"},
+	renditions := []film.Rendition{
+		{Codec: film.H264, CRF: 21, Preset: "medium", Width: 1920, Height: 1080, PixelFormat: "yuv420p"},
+		{Codec: film.H264, CRF: 21, Preset: "medium", Width: 1280, Height: 720, PixelFormat: "yuv420p"},
 	}
-	sounds := []job.Sound{
-		{Track: 0, Codec: job.AudioCopy, Mux: job.MP4},
-		{Track: 1, Codec: job.AAC, Bitrate: 480_000, Mux: job.MP4},
-		{Track: 0, Codec: job.AudioCopy, Mux: job.Matroska},
-		{Track: 1, Codec: job.AudioCopy, Mux: job.Matroska},
-		{Track: 0, Codec: job.AAC, Bitrate: 96_000, Mux: job.MP4},
-		{Track: 1, Codec: job.AAC, Bitrate: 96_000, Mux: job.MP4},
+	sounds := []film.Sound{
+		{Track: 0, Codec: film.AudioCopy, Mux: film.MP4},
+		{Track: 1, Codec: film.AAC, Bitrate: 480_000, Mux: film.MP4},
+		{Track: 0, Codec: film.AudioCopy, Mux: film.Matroska},
+		{Track: 1, Codec: film.AudioCopy, Mux: film.Matroska},
+		{Track: 0, Codec: film.AAC, Bitrate: 96_000, Mux: film.MP4},
+		{Track: 1, Codec: film.AAC, Bitrate: 96_000, Mux: film.MP4},
 	}
-	outputs := []job.Product{
-		{Name: "a", File: "a.mp4", Container: job.MP4, Renditions: []int{0}, Sounds: []int{0, 1}},
-		{Name: "b", File: "b.mp4", Container: job.MP4, Renditions: []int{0}, Sounds: []int{0, 1}},
-		{Name: "c", File: "c.mp4", Container: job.MP4, Renditions: []int{1}},
-		{Name: "d", File: "d.mkv", Container: job.Matroska, Renditions: []int{0}, Sounds: []int{2, 3}},
-		{Name: "e", File: "e.mp4", Container: job.MP4, Renditions: []int{1}, Sounds: []int{4, 5}},
+	outputs := []film.Product{
+		{Name: "a", File: "a.mp4", Container: film.MP4, Renditions: []int{0}, Sounds: []int{0, 1}},
+		{Name: "b", File: "b.mp4", Container: film.MP4, Renditions: []int{0}, Sounds: []int{0, 1}},
+		{Name: "c", File: "c.mp4", Container: film.MP4, Renditions: []int{1}},
+		{Name: "d", File: "d.mkv", Container: film.Matroska, Renditions: []int{0}, Sounds: []int{2, 3}},
+		{Name: "e", File: "e.mp4", Container: film.MP4, Renditions: []int{1}, Sounds: []int{4, 5}},
 	}
 	for _, diff := range []string{cmp.Diff(renditions, j.Renditions), cmp.Diff(sounds, j.Sounds), cmp.Diff(outputs, j.Outputs)} {
 		if diff != "" {
@@ -104,7 +104,7 @@ func TestJobHoldsTheNormalisedRequestAndItsID(t *testing.T) {
 	if diff := cmp.Diff(n, j.Request); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if id, err := job.ID(n, src, "5.1"); err != nil || id != j.ID {
+	if id, err := film.ID(n, src, "5.1"); err != nil || id != j.ID {
 		t.Errorf("the ID is %q, want %q (%v)", j.ID, id, err)
 	}
 	if len(r.Outputs[0].Video) != 0 {
@@ -187,34 +187,34 @@ func TestSizesAreEvenAndKeepTheShape(t *testing.T) {
 }
 
 func TestSoundDecisions(t *testing.T) {
-	sound := func(codec job.AudioCodec, bitrate job.Bitrate, mux job.Container) job.Sound {
-		return job.Sound{Codec: codec, Bitrate: bitrate, Mux: mux}
+	sound := func(codec film.AudioCodec, bitrate film.Bitrate, mux film.Container) film.Sound {
+		return film.Sound{Codec: codec, Bitrate: bitrate, Mux: mux}
 	}
 	for _, c := range []struct {
 		name      string
-		container job.Container
+		container film.Container
 		audio     string
-		track     job.AudioTrack
-		want      job.Sound
+		track     film.AudioTrack
+		want      film.Sound
 	}{
-		{"auto copies what fits", "mp4", `{}`, track("aac", 2), sound(job.AudioCopy, 0, job.MP4)},
-		{"auto makes AAC of what does not", "mp4", `{}`, track("flac", 2), sound(job.AAC, 160_000, job.MP4)},
-		{"auto in Matroska", "mkv", `{}`, track("flac", 2), sound(job.AudioCopy, 0, job.Matroska)},
-		{"auto in WebM copies Opus", "webm", `{}`, track("opus", 2), sound(job.AudioCopy, 0, job.Matroska)},
-		{"auto in WebM makes Opus", "webm", `{}`, track("aac", 2), sound(job.Opus, 160_000, job.MP4)},
-		{"auto with a rate of its own", "mp4", `{"bitrate": "96k"}`, track("flac", 2), sound(job.AAC, 96_000, job.MP4)},
-		{"a rate does not stop a copy", "mp4", `{"bitrate": "96k"}`, track("aac", 2), sound(job.AudioCopy, 0, job.MP4)},
-		{"aac encodes aac", "mp4", `{"codec": "aac"}`, track("aac", 2), sound(job.AAC, 160_000, job.MP4)},
-		{"opus in MP4", "mp4", `{"codec": "opus"}`, track("aac", 2), sound(job.Opus, 160_000, job.MP4)},
-		{"aac in Matroska", "mkv", `{"codec": "aac"}`, track("aac", 2), sound(job.AAC, 160_000, job.MP4)},
-		{"copy", "mkv", `{"codec": "copy"}`, track("dts", 6), sound(job.AudioCopy, 0, job.Matroska)},
-		{"mono", "mp4", `{"codec": "aac"}`, track("flac", 1), sound(job.AAC, 160_000, job.MP4)},
-		{"surround", "mp4", `{"codec": "aac"}`, track("flac", 6), sound(job.AAC, 480_000, job.MP4)},
-		{"Opus at its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 1), sound(job.Opus, 256_000, job.MP4)},
-		{"Opus below its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 8), sound(job.Opus, 1_000_000, job.MP4)},
+		{"auto copies what fits", "mp4", `{}`, track("aac", 2), sound(film.AudioCopy, 0, film.MP4)},
+		{"auto makes AAC of what does not", "mp4", `{}`, track("flac", 2), sound(film.AAC, 160_000, film.MP4)},
+		{"auto in Matroska", "mkv", `{}`, track("flac", 2), sound(film.AudioCopy, 0, film.Matroska)},
+		{"auto in WebM copies Opus", "webm", `{}`, track("opus", 2), sound(film.AudioCopy, 0, film.Matroska)},
+		{"auto in WebM makes Opus", "webm", `{}`, track("aac", 2), sound(film.Opus, 160_000, film.MP4)},
+		{"auto with a rate of its own", "mp4", `{"bitrate": "96k"}`, track("flac", 2), sound(film.AAC, 96_000, film.MP4)},
+		{"a rate does not stop a copy", "mp4", `{"bitrate": "96k"}`, track("aac", 2), sound(film.AudioCopy, 0, film.MP4)},
+		{"aac encodes aac", "mp4", `{"codec": "aac"}`, track("aac", 2), sound(film.AAC, 160_000, film.MP4)},
+		{"opus in MP4", "mp4", `{"codec": "opus"}`, track("aac", 2), sound(film.Opus, 160_000, film.MP4)},
+		{"aac in Matroska", "mkv", `{"codec": "aac"}`, track("aac", 2), sound(film.AAC, 160_000, film.MP4)},
+		{"copy", "mkv", `{"codec": "copy"}`, track("dts", 6), sound(film.AudioCopy, 0, film.Matroska)},
+		{"mono", "mp4", `{"codec": "aac"}`, track("flac", 1), sound(film.AAC, 160_000, film.MP4)},
+		{"surround", "mp4", `{"codec": "aac"}`, track("flac", 6), sound(film.AAC, 480_000, film.MP4)},
+		{"Opus at its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 1), sound(film.Opus, 256_000, film.MP4)},
+		{"Opus below its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 8), sound(film.Opus, 1_000_000, film.MP4)},
 	} {
 		j := planned(t, source(640, 360, c.track), fmt.Sprintf(`{"name": "a", "container": %q, "audio": %s}`, c.container, c.audio), "")
-		if diff := cmp.Diff([]job.Sound{c.want}, j.Sounds); diff != "" {
+		if diff := cmp.Diff([]film.Sound{c.want}, j.Sounds); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
 	}
@@ -234,9 +234,9 @@ func TestNoSoundIsMadeWhereNoneIsAskedFor(t *testing.T) {
 
 func TestSoundAloneMakesOutputsWithoutPicture(t *testing.T) {
 	j := planned(t, source(0, 0, track("aac", 2)), `{"name": "a"}, {"name": "b", "container": "webm"}`, "")
-	want := []job.Product{
-		{Name: "a", File: "a.mp4", Container: job.MP4, Sounds: []int{0}},
-		{Name: "b", File: "b.webm", Container: job.WebM, Sounds: []int{1}},
+	want := []film.Product{
+		{Name: "a", File: "a.mp4", Container: film.MP4, Sounds: []int{0}},
+		{Name: "b", File: "b.webm", Container: film.WebM, Sounds: []int{1}},
 	}
 	if diff := cmp.Diff(want, j.Outputs); diff != "" || len(j.Renditions) != 0 {
 		t.Errorf("renditions %v, outputs (-want +got):\n%s", j.Renditions, diff)
@@ -246,7 +246,7 @@ func TestSoundAloneMakesOutputsWithoutPicture(t *testing.T) {
 func TestWhatTheSourceDoesNotAllowIsListedWithPointers(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		src     job.Source
+		src     film.Source
 		outputs string
 		want    []string
 	}{
@@ -280,7 +280,7 @@ func TestWhatTheSourceDoesNotAllowIsListedWithPointers(t *testing.T) {
 		},
 	} {
 		j, err := plan.Job(request(t, c.outputs, ""), c.src, "5.1", copyable)
-		var ps job.Problems
+		var ps film.Problems
 		if !errors.As(err, &ps) || fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%s: got %v, %v, want problems", c.name, j, err)
 			continue

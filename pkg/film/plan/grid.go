@@ -3,7 +3,7 @@ package plan
 import (
 	"math/big"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -18,7 +18,7 @@ type Grid struct {
 }
 
 // GridOf divides a picture by a constant rate of frames a second.
-func GridOf(rate media.Rational, p job.Picture, seg job.Segment) Grid {
+func GridOf(rate media.Rational, p film.Picture, seg film.Segment) Grid {
 	var g Grid
 	if seg.Index > 0 {
 		g.First = frameAt(rate, p, seg.Start)
@@ -41,7 +41,7 @@ func GridOf(rate media.Rational, p job.Picture, seg job.Segment) Grid {
 }
 
 // frameAt is the first frame at or after a tick.
-func frameAt(rate media.Rational, p job.Picture, at media.Ticks) int64 {
+func frameAt(rate media.Rational, p film.Picture, at media.Ticks) int64 {
 	n := new(big.Int).Sub(big.NewInt(int64(at)), big.NewInt(int64(p.Start)))
 	n.Mul(n, big.NewInt(p.Timebase.Num)).Mul(n, big.NewInt(rate.Num))
 	d := new(big.Int).Mul(big.NewInt(p.Timebase.Den), big.NewInt(rate.Den))

@@ -1,4 +1,4 @@
-package job
+package film
 
 import (
 	"bytes"
@@ -179,7 +179,7 @@ func shape(at string, v any, t reflect.Type) (Problems, any) {
 			return bad("must be a whole number, without point or exponent")
 		}
 	default:
-		panic("job: no shape of " + t.String()) // a new field's type; every test that names the field meets it
+		panic("film: no shape of " + t.String()) // a new field's type; every test that names the field meets it
 	}
 	return nil, v
 }

@@ -1,4 +1,4 @@
-package job
+package film
 
 import "github.com/mapreel/mapreel/pkg/media"
 

@@ -1,4 +1,4 @@
-package job_test
+package film_test
 
 import (
 	"encoding/json"
@@ -9,14 +9,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 	"pgregory.net/rapid"
 )
 
 func TestNormaliseFillsInDefaults(t *testing.T) {
 	golden(t, "normalise.txtar", func(t *testing.T, name string, input []byte) string {
-		r, err := job.Parse(input)
+		r, err := film.Parse(input)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,12 +57,12 @@ func TestNormaliseTwiceIsOnceAndLeavesTheRequestAlone(t *testing.T) {
 }
 
 func TestNormaliseWithoutPictureListsEverySettingForOne(t *testing.T) {
-	r := job.Request{
+	r := film.Request{
 		Source: "/in", Destination: "/out",
-		Outputs: []job.Output{
-			{Name: "a", Video: []job.Video{{}}},
+		Outputs: []film.Output{
+			{Name: "a", Video: []film.Video{{}}},
 			{Name: "b"},
-			{Name: "c", Video: []job.Video{{Height: 720}}},
+			{Name: "c", Video: []film.Video{{Height: 720}}},
 		},
 	}
 	_, err := r.Normalise(false)
@@ -76,9 +76,9 @@ func TestNormaliseWithoutPictureListsEverySettingForOne(t *testing.T) {
 }
 
 // full is a normalised request in which nothing is zero.
-func full(t *testing.T) job.Request {
+func full(t *testing.T) film.Request {
 	t.Helper()
-	r, err := job.Parse([]byte(`{
+	r, err := film.Parse([]byte(`{
 		"source": "s3://b/in/film.mkv", "destination": "s3://b/out/film/",
 		"outputs": [{"name": "film", "container": "hls",
 			"video": [{"codec": "h264", "height": 1080, "crf": 21, "preset": "medium", "maxBitrate": "6M",
@@ -94,15 +94,15 @@ func full(t *testing.T) job.Request {
 	if r, err = r.Normalise(true); err != nil {
 		t.Fatal(err)
 	}
-	r.Outputs[0].Ladder = job.Web // which the list of renditions beside it would not allow
+	r.Outputs[0].Ladder = film.Web // which the list of renditions beside it would not allow
 	return r
 }
 
-var film = job.Source{URL: "s3://b/in/film.mkv", Size: 123456789, Version: `"abc"`, Demuxer: "matroska"}
+var sampleSource = film.Source{URL: "s3://b/in/film.mkv", Size: 123456789, Version: `"abc"`, Demuxer: "matroska"}
 
-func id(t *testing.T, r job.Request, src job.Source, encoder string) string {
+func id(t *testing.T, r film.Request, src film.Source, encoder string) string {
 	t.Helper()
-	got, err := job.ID(r, src, encoder)
+	got, err := film.ID(r, src, encoder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,14 +111,14 @@ func id(t *testing.T, r job.Request, src job.Source, encoder string) string {
 
 func TestIDStaysWhatItWas(t *testing.T) {
 	// Where this fails, jobs that a user began with an older mapreel are not continued. Is that what you want?
-	if got, want := id(t, full(t), film, "ffmpeg 5.1.6"), "1ced92ae309a74ec615c"; got != want {
+	if got, want := id(t, full(t), sampleSource, "ffmpeg 5.1.6"), "1ced92ae309a74ec615c"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
 func TestIDChangesWithAllThatChangesBytesAndNothingElse(t *testing.T) {
 	free := []string{"/compute/mode", "/compute/concurrency", "/retention/hours"}
-	base := id(t, full(t), film, "5.1")
+	base := id(t, full(t), sampleSource, "5.1")
 	seen := map[string]string{base: "nothing"}
 	expect := func(what, got string) {
 		t.Helper()
@@ -138,24 +138,24 @@ func TestIDChangesWithAllThatChangesBytesAndNothingElse(t *testing.T) {
 		r := full(t) // again for each leaf: leaves share memory with the request
 		leaf := leavesOf(t, &r)[i]
 		change(t, leaf.value)
-		expect(leaf.pointer, id(t, r, film, "5.1"))
+		expect(leaf.pointer, id(t, r, sampleSource, "5.1"))
 		leaves++
 	}
 	if leaves < 15 {
 		t.Errorf("found %d fields; the request is not read", leaves)
 	}
-	for i, src := range []job.Source{
-		{URL: "s3://b/in/film.mk", Size: film.Size, Version: film.Version},
-		{URL: film.URL, Size: film.Size + 1, Version: film.Version},
-		{URL: film.URL, Size: film.Size, Version: `"abd"`},
+	for i, src := range []film.Source{
+		{URL: "s3://b/in/film.mk", Size: sampleSource.Size, Version: sampleSource.Version},
+		{URL: sampleSource.URL, Size: sampleSource.Size + 1, Version: sampleSource.Version},
+		{URL: sampleSource.URL, Size: sampleSource.Size, Version: `"abd"`},
 	} {
 		expect(fmt.Sprintf("source %d", i), id(t, full(t), src, "5.1"))
 	}
-	expect("the encoder", id(t, full(t), film, "5.1.7"))
+	expect("the encoder", id(t, full(t), sampleSource, "5.1.7"))
 
 	// What was found in the same bytes follows from them.
-	probed := film
-	probed.Demuxer, probed.Duration, probed.Tracks = "mov", 7, []job.AudioTrack{{Codec: "aac"}}
+	probed := sampleSource
+	probed.Demuxer, probed.Duration, probed.Tracks = "mov", 7, []film.AudioTrack{{Codec: "aac"}}
 	if got := id(t, full(t), probed, "5.1"); got != base {
 		t.Errorf("the ID changes with what was found in the source")
 	}
@@ -167,7 +167,7 @@ type leaf struct {
 }
 
 // leavesOf lists the settable values of a request.
-func leavesOf(t *testing.T, r *job.Request) (list []leaf) {
+func leavesOf(t *testing.T, r *film.Request) (list []leaf) {
 	t.Helper()
 	var visit func(at string, v reflect.Value)
 	visit = func(at string, v reflect.Value) {
@@ -209,25 +209,25 @@ func change(t *testing.T, v reflect.Value) {
 }
 
 func TestJobsSurviveTheirJSON(t *testing.T) {
-	want := job.Job{
+	want := film.Job{
 		ID: jobID, Request: full(t), Encoder: "5.1", Split: true, Segments: 3,
-		Source: job.Source{
+		Source: film.Source{
 			URL: "/in", Size: 1, Version: "v", Demuxer: "mov", Duration: 5,
 			Origin:  media.Instant{Ticks: -3, Timebase: media.Microseconds},
-			Picture: &job.Picture{Timebase: media.Microseconds, Start: -3, End: 9, Frames: 2, Width: 4, Height: 2, Rotation: 90},
-			Tracks: []job.AudioTrack{
+			Picture: &film.Picture{Timebase: media.Microseconds, Start: -3, End: 9, Frames: 2, Width: 4, Height: 2, Rotation: 90},
+			Tracks: []film.AudioTrack{
 				{Stream: 1, Codec: "aac", SampleRate: 48000, Channels: 2, Timebase: media.Microseconds, Language: "deu"},
 			},
 		},
-		Renditions: []job.Rendition{{Codec: job.H264, CRF: 0, Preset: "medium"}},
-		Sounds:     []job.Sound{{Codec: job.AAC, Bitrate: 160_001, Mux: job.MP4}},
-		Outputs:    []job.Product{{Name: "a", File: "a.mp4", Container: job.MP4, Sounds: []int{0}}},
+		Renditions: []film.Rendition{{Codec: film.H264, CRF: 0, Preset: "medium"}},
+		Sounds:     []film.Sound{{Codec: film.AAC, Bitrate: 160_001, Mux: film.MP4}},
+		Outputs:    []film.Product{{Name: "a", File: "a.mp4", Container: film.MP4, Sounds: []int{0}}},
 	}
 	data, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got job.Job
+	var got film.Job
 	if err := json.Unmarshal(data, &got); err != nil {
 		t.Fatal(err)
 	}

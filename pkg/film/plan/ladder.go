@@ -1,14 +1,14 @@
 package plan
 
 import (
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // rung is a step of a ladder: a picture that fits into Width × Height (or the other way round, where it is taller than
 // wide), and what it may take in H.264.
 type rung struct {
 	width, height int
-	most          job.Bitrate
+	most          film.Bitrate
 }
 
 // web is the ladder for browsers and phones. The steps are those of Apple's "HLS Authoring Specification" (its table of
@@ -25,25 +25,25 @@ var web = []rung{
 }
 
 // thrift is what a codec takes of H.264's bit rate for the same picture, in percent.
-var thrift = map[job.VideoCodec]job.Bitrate{job.H264: 100, job.H265: 65, job.VP9: 65, job.AV1: 55}
+var thrift = map[film.VideoCodec]film.Bitrate{film.H264: 100, film.H265: 65, film.VP9: 65, film.AV1: 55}
 
 // near says when a source is as good as the ladder's step below it, in percent of its size.
 const near = 90
 
 // rungs are the renditions that an output asks for: those it lists, or those of its ladder that are no larger than the
 // picture, largest first. A source whose size lies well between two steps adds its own.
-func rungs(out job.Output, p *job.Picture) []job.Video {
+func rungs(out film.Output, p *film.Picture) []film.Video {
 	if p == nil || out.Ladder == "" {
 		return out.Video
 	}
 	like := out.Video[0]
 	width, height := shown(*p).Width, shown(*p).Height
-	add := func(list []job.Video, height int, most job.Bitrate) []job.Video {
+	add := func(list []film.Video, height int, most film.Bitrate) []film.Video {
 		v := like
 		v.Height, v.MaxBitrate = height, most*thrift[v.Codec]/100
 		return append(list, v)
 	}
-	var list []job.Video
+	var list []film.Video
 	for i, r := range web {
 		if height > width {
 			r.width, r.height = r.height, r.width

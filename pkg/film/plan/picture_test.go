@@ -8,69 +8,69 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/media"
-	"github.com/mapreel/mapreel/pkg/plan"
 	"pgregory.net/rapid"
 )
 
 func TestWhatBecomesOfAPicture(t *testing.T) {
-	film := func(change func(*job.Picture)) job.Picture {
-		p := job.Picture{Width: 1920, Height: 1080, Timebase: media.Rational{Num: 1, Den: 1000}, PixelFormat: "yuv420p", Depth: 8}
+	makeFilm := func(change func(*film.Picture)) film.Picture {
+		p := film.Picture{Width: 1920, Height: 1080, Timebase: media.Rational{Num: 1, Den: 1000}, PixelFormat: "yuv420p", Depth: 8}
 		change(&p)
 		return p
 	}
-	hdr := film(func(p *job.Picture) {
+	hdr := makeFilm(func(p *film.Picture) {
 		p.PixelFormat, p.Depth, p.Color.Transfer = "yuv420p10le", 10, "smpte2084"
 	})
-	fields := film(func(p *job.Picture) { p.Height, p.Interlaced = 1082, "tff" })
-	sized := func(width, height int) job.Picture {
-		return film(func(p *job.Picture) { p.Width, p.Height = width, height })
+	fields := makeFilm(func(p *film.Picture) { p.Height, p.Interlaced = 1082, "tff" })
+	sized := func(width, height int) film.Picture {
+		return makeFilm(func(p *film.Picture) { p.Width, p.Height = width, height })
 	}
-	base := job.Rendition{Codec: job.H264, CRF: 21, Preset: "medium", Width: 1920, Height: 1080, PixelFormat: "yuv420p"}
+	base := film.Rendition{Codec: film.H264, CRF: 21, Preset: "medium", Width: 1920, Height: 1080, PixelFormat: "yuv420p"}
 	for _, c := range []struct {
 		name           string
-		p              job.Picture
+		p              film.Picture
 		container      string
 		video, compute string
-		want           func(*job.Rendition)
+		want           func(*film.Rendition)
 		warning        string // a part of it; "" for none
 	}{
-		{"as it is", film(func(*job.Picture) {}), "mp4", `{}`, "", func(*job.Rendition) {}, ""},
-		{"HDR in H.264", hdr, "mp4", `{}`, "", func(r *job.Rendition) { r.ToneMap = true }, "tone-mapped"},
-		{"HDR in AV1", hdr, "mp4", `{"codec": "av1"}`, "", func(r *job.Rendition) {
-			r.Codec, r.CRF, r.Preset, r.PixelFormat = job.AV1, 32, "8", "yuv420p10le"
+		{"as it is", makeFilm(func(*film.Picture) {}), "mp4", `{}`, "", func(*film.Rendition) {}, ""},
+		{"HDR in H.264", hdr, "mp4", `{}`, "", func(r *film.Rendition) { r.ToneMap = true }, "tone-mapped"},
+		{"HDR in AV1", hdr, "mp4", `{"codec": "av1"}`, "", func(r *film.Rendition) {
+			r.Codec, r.CRF, r.Preset, r.PixelFormat = film.AV1, 32, "8", "yuv420p10le"
 		}, ""},
-		{"HDR on a GPU", hdr, "mp4", `{"codec": "h265"}`, `, "compute": {"gpu": true}`, func(r *job.Rendition) {
-			r.Codec, r.CRF, r.Preset, r.PixelFormat = job.H265, 24, "p4", "p010le"
+		{"HDR on a GPU", hdr, "mp4", `{"codec": "h265"}`, `, "compute": {"gpu": true}`, func(r *film.Rendition) {
+			r.Codec, r.CRF, r.Preset, r.PixelFormat = film.H265, 24, "p4", "p010le"
 		}, ""},
-		{"10 bits without HDR in H.264", film(func(p *job.Picture) { p.Depth = 10 }), "mp4", `{}`, "", func(*job.Rendition) {}, "has 10 bits"},
-		{"colour for each pixel", film(func(p *job.Picture) { p.PixelFormat = "yuv444p" }), "mp4", `{}`, "", func(*job.Rendition) {}, "yuv444p"},
-		{"anamorphic and turned", film(func(p *job.Picture) { p.Rotation, p.SampleAspect = 90, media.Rational{Num: 4, Den: 3} }), "mp4", `{}`, "", func(r *job.Rendition) {
+		{"10 bits without HDR in H.264", makeFilm(func(p *film.Picture) { p.Depth = 10 }), "mp4", `{}`, "", func(*film.Rendition) {}, "has 10 bits"},
+		{"colour for each pixel", makeFilm(func(p *film.Picture) { p.PixelFormat = "yuv444p" }), "mp4", `{}`, "", func(*film.Rendition) {}, "yuv444p"},
+		{"anamorphic and turned", makeFilm(func(p *film.Picture) { p.Rotation, p.SampleAspect = 90, media.Rational{Num: 4, Den: 3} }), "mp4", `{}`, "", func(r *film.Rendition) {
 			r.Width, r.Height, r.SampleAspect = 1080, 1920, media.Rational{Num: 3, Den: 4}
 		}, ""},
-		{"fields", fields, "mp4", `{}`, "", func(r *job.Rendition) { r.Height, r.Deinterlace = 1082, true }, ""},
-		{"fields that are kept", fields, "mp4", `{"interlaced": "keep"}`, "", func(r *job.Rendition) {
+		{"fields", fields, "mp4", `{}`, "", func(r *film.Rendition) { r.Height, r.Deinterlace = 1082, true }, ""},
+		{"fields that are kept", fields, "mp4", `{"interlaced": "keep"}`, "", func(r *film.Rendition) {
 			r.Interlaced, r.Crop = "tff", media.Size{Width: 1920, Height: 1080}
 		}, ""},
-		{"fields that HEVC cannot name", fields, "mp4", `{"codec": "h265", "interlaced": "keep"}`, "", func(r *job.Rendition) {
-			r.Codec, r.CRF, r.Height = job.H265, 24, 1082
+		{"fields that HEVC cannot name", fields, "mp4", `{"codec": "h265", "interlaced": "keep"}`, "", func(r *film.Rendition) {
+			r.Codec, r.CRF, r.Height = film.H265, 24, 1082
 		}, "woven"},
-		{"odd", sized(161, 91), "mp4", `{}`, "", func(r *job.Rendition) {
+		{"odd", sized(161, 91), "mp4", `{}`, "", func(r *film.Rendition) {
 			r.Width, r.Height, r.Crop = 160, 90, media.Size{Width: 160, Height: 90}
 		}, ""},
-		{"one row", sized(63, 1), "mp4", `{}`, "", func(r *job.Rendition) {
+		{"one row", sized(63, 1), "mp4", `{}`, "", func(r *film.Rendition) {
 			r.Width, r.Height, r.Crop, r.Inner = 62, 2, media.Size{Width: 62, Height: 1}, media.Size{Width: 62, Height: 1}
 		}, "black is added"},
-		{"tiny in AV1", sized(16, 100), "mp4", `{"codec": "av1"}`, "", func(r *job.Rendition) {
-			r.Codec, r.CRF, r.Preset, r.Width, r.Height, r.Inner = job.AV1, 32, "8", 64, 100, media.Size{Width: 16, Height: 100}
+		{"tiny in AV1", sized(16, 100), "mp4", `{"codec": "av1"}`, "", func(r *film.Rendition) {
+			r.Codec, r.CRF, r.Preset, r.Width, r.Height, r.Inner = film.AV1, 32, "8", 64, 100, media.Size{Width: 16, Height: 100}
 		}, "64x100"},
-		{"enlarged", sized(640, 360), "mp4", `{"height": 720, "upscale": true}`, "", func(r *job.Rendition) { r.Width, r.Height = 1280, 720 }, ""},
-		{"constant rate", sized(640, 360), "mp4", `{"frameRate": 29.97}`, "", func(r *job.Rendition) {
+		{"enlarged", sized(640, 360), "mp4", `{"height": 720, "upscale": true}`, "", func(r *film.Rendition) { r.Width, r.Height = 1280, 720 }, ""},
+		{"constant rate", sized(640, 360), "mp4", `{"frameRate": 29.97}`, "", func(r *film.Rendition) {
 			r.Width, r.Height, r.Rate = 640, 360, media.Rational{Num: 30000, Den: 1001}
 		}, ""},
 	} {
-		src := job.Source{URL: "/in/a.mkv", Size: 1, Version: "1", Picture: &c.p}
+		src := film.Source{URL: "/in/a.mkv", Size: 1, Version: "1", Picture: &c.p}
 		j := planned(t, src, `{"name": "a", "container": "`+c.container+`", "video": [`+c.video+`]}`, c.compute)
 		want := base
 		c.want(&want)
@@ -87,7 +87,7 @@ func TestWhatBecomesOfAPicture(t *testing.T) {
 func TestSegmentsShareTheFramesOfAConstantRate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rate := rapid.SampledFrom([]media.Rational{{Num: 30, Den: 1}, {Num: 30000, Den: 1001}, {Num: 25, Den: 2}, {Num: 1, Den: 60}}).Draw(t, "rate")
-		p := job.Picture{
+		p := film.Picture{
 			Timebase: rapid.SampledFrom([]media.Rational{{Num: 1, Den: 1000}, {Num: 1, Den: 12800}, {Num: 1001, Den: 30000}, {Num: 1, Den: 90000}}).Draw(t, "timebase"),
 			Start:    media.Ticks(rapid.Int64Range(-1<<33, 1<<33).Draw(t, "start")),
 		}
@@ -100,7 +100,7 @@ func TestSegmentsShareTheFramesOfAConstantRate(t *testing.T) {
 		}
 		next, start := int64(0), p.Start
 		for i := range len(cuts) + 1 {
-			seg := job.Segment{Index: i, Start: start, End: p.End, Last: i == len(cuts)}
+			seg := film.Segment{Index: i, Start: start, End: p.End, Last: i == len(cuts)}
 			if !seg.Last {
 				seg.End = media.Ticks(cuts[i])
 			}

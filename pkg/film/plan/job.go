@@ -6,31 +6,31 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// Job works out what a request that job.Parse accepted makes of a source. copyable says whether a container holds a
+// Job works out what a request that film.Parse accepted makes of a source. copyable says whether a container holds a
 // codec (ffmpeg's name) unchanged. The result has no segments yet. The error is of kind fault.Invalid and holds
-// job.Problems: all that the source does not allow.
-func Job(req job.Request, src job.Source, encoder string, copyable func(codec string, in job.Container) bool) (job.Job, error) {
+// film.Problems: all that the source does not allow.
+func Job(req film.Request, src film.Source, encoder string, copyable func(codec string, in film.Container) bool) (film.Job, error) {
 	if src.Picture == nil && len(src.Tracks) == 0 {
-		return job.Job{}, job.Problems{{Pointer: "/source", Message: "has neither picture nor sound"}}.Err()
+		return film.Job{}, film.Problems{{Pointer: "/source", Message: "has neither picture nor sound"}}.Err()
 	}
 	req, err := req.Normalise(src.Picture != nil)
 	if err != nil {
-		return job.Job{}, err
+		return film.Job{}, err
 	}
-	id, err := job.ID(req, src, encoder)
+	id, err := film.ID(req, src, encoder)
 	if err != nil {
-		return job.Job{}, err
+		return film.Job{}, err
 	}
-	j := job.Job{ID: id, Request: req, Source: src, Encoder: encoder, Warnings: slices.Clone(src.Unused)}
-	var problems job.Problems
+	j := film.Job{ID: id, Request: req, Source: src, Encoder: encoder, Warnings: slices.Clone(src.Unused)}
+	var problems film.Problems
 	for i, out := range req.Outputs {
-		product := job.Product{Name: out.Name, File: out.File(), Container: out.Container}
+		product := film.Product{Name: out.Name, File: out.File(), Container: out.Container}
 		if out.Container.Packaged() {
-			product.Folder, product.SingleFile = job.MediaFolder(out.Name, id), out.Package.SingleFile
+			product.Folder, product.SingleFile = film.MediaFolder(out.Name, id), out.Package.SingleFile
 			product.Manifest = out.Manifest()
 		}
 		for _, v := range rungs(out, src.Picture) {
@@ -48,7 +48,7 @@ func Job(req job.Request, src job.Source, encoder string, copyable func(codec st
 			}
 		}
 		var wrong []string
-		if out.Audio.Codec != job.AudioNone {
+		if out.Audio.Codec != film.AudioNone {
 			for t, track := range src.Tracks {
 				sound, problem := soundOf(*out.Audio, t, track, out.Container, copyable)
 				if problem != "" {
@@ -62,20 +62,20 @@ func Job(req job.Request, src job.Source, encoder string, copyable func(codec st
 		}
 		slices.Sort(wrong)
 		for _, message := range slices.Compact(wrong) {
-			problems = append(problems, job.Problem{Pointer: fmt.Sprintf("/outputs/%d/audio/codec", i), Message: message})
+			problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/audio/codec", i), Message: message})
 		}
 		beside(&j, out, &product, copyable)
 		j.Outputs = append(j.Outputs, product)
 	}
 	if len(problems) > 0 {
-		return job.Job{}, problems.Err()
+		return film.Job{}, problems.Err()
 	}
 	nameRenditions(&j)
 	return j, nil
 }
 
 // nameRenditions gives the renditions of packages names that tell them apart.
-func nameRenditions(j *job.Job) {
+func nameRenditions(j *film.Job) {
 	used := map[string]bool{}
 	for i := range j.Renditions {
 		r := &j.Renditions[i]
@@ -94,7 +94,7 @@ func nameRenditions(j *job.Job) {
 }
 
 // shown is the size of a picture as it is seen: turned where its source is, and in its own pixels.
-func shown(p job.Picture) media.Size {
+func shown(p film.Picture) media.Size {
 	if p.Rotation%180 != 0 {
 		return media.Size{Width: p.Height, Height: p.Width}
 	}
@@ -111,12 +111,12 @@ func place[T comparable](list *[]T, v T) int {
 }
 
 // nvencPreset is NVENC's word, p1 (fast) to p7 (slow), for what a request calls the same place between fast and slow.
-func nvencPreset(v job.Video) string {
+func nvencPreset(v film.Video) string {
 	presets := map[string]string{
 		"ultrafast": "p1", "superfast": "p1", "veryfast": "p2", "faster": "p3", "fast": "p3", "medium": "p4",
 		"slow": "p5", "slower": "p6", "veryslow": "p7", "placebo": "p7",
 	}
-	if v.Codec == job.AV1 {
+	if v.Codec == film.AV1 {
 		presets = map[string]string{
 			"13": "p1", "12": "p1", "11": "p2", "10": "p3", "9": "p3", "8": "p4", "7": "p4",
 			"6": "p5", "5": "p6", "4": "p6", "3": "p7", "2": "p7", "1": "p7", "0": "p7",
@@ -134,32 +134,32 @@ const (
 )
 
 // soundOf is what becomes of a track, or the problem with it.
-func soundOf(a job.Audio, index int, track job.AudioTrack, in job.Container, copyable func(string, job.Container) bool,
-) (s job.Sound, problem string) {
-	s = job.Sound{Track: index, Codec: a.Codec, Mux: job.MP4} // what is encoded is stitched, for every container
+func soundOf(a film.Audio, index int, track film.AudioTrack, in film.Container, copyable func(string, film.Container) bool,
+) (s film.Sound, problem string) {
+	s = film.Sound{Track: index, Codec: a.Codec, Mux: film.MP4} // what is encoded is stitched, for every container
 	can := copyable(track.Codec, in)
 	switch {
-	case a.Codec == job.AudioCopy && !can:
+	case a.Codec == film.AudioCopy && !can:
 		return s, fmt.Sprintf("%s cannot hold %s unchanged; leave the codec out to have it encoded", in, track.Codec)
-	case a.Codec == job.AudioAuto && can && (!in.Packaged() || track.Codec == "aac"): // others not every browser plays
-		s.Codec = job.AudioCopy
-	case a.Codec == job.AudioAuto && in == job.WebM:
-		s.Codec = job.Opus
-	case a.Codec == job.AudioAuto:
-		s.Codec = job.AAC
+	case a.Codec == film.AudioAuto && can && (!in.Packaged() || track.Codec == "aac"): // others not every browser plays
+		s.Codec = film.AudioCopy
+	case a.Codec == film.AudioAuto && in == film.WebM:
+		s.Codec = film.Opus
+	case a.Codec == film.AudioAuto:
+		s.Codec = film.AAC
 	}
-	if s.Codec == job.AudioCopy {
-		if in == job.Matroska || in == job.WebM {
-			s.Mux = job.Matroska
+	if s.Codec == film.AudioCopy {
+		if in == film.Matroska || in == film.WebM {
+			s.Mux = film.Matroska
 		}
 		return s, ""
 	}
-	s.Bitrate = cmp.Or(a.Bitrate, job.Bitrate(max(stereoBitrate, track.Channels*channelBitrate)))
-	if s.Codec == job.Opus {
+	s.Bitrate = cmp.Or(a.Bitrate, film.Bitrate(max(stereoBitrate, track.Channels*channelBitrate)))
+	if s.Codec == film.Opus {
 		if track.Channels > maxOpusChannels {
 			return s, fmt.Sprintf("opus holds at most %d channels, and a track has %d", maxOpusChannels, track.Channels)
 		}
-		s.Bitrate = min(s.Bitrate, job.Bitrate(track.Channels*maxOpusBitrate))
+		s.Bitrate = min(s.Bitrate, film.Bitrate(track.Channels*maxOpusBitrate))
 	}
 	return s, ""
 }

@@ -4,26 +4,26 @@ import (
 	"cmp"
 	"fmt"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // textForm is what subtitles become in a container that cannot hold them as they are.
-var textForm = map[job.Container]string{job.MP4: "mov_text", job.Matroska: "subrip", job.WebM: "webvtt", job.HLS: "webvtt", job.DASH: "webvtt", job.CMAF: "webvtt"}
+var textForm = map[film.Container]string{film.MP4: "mov_text", film.Matroska: "subrip", film.WebM: "webvtt", film.HLS: "webvtt", film.DASH: "webvtt", film.CMAF: "webvtt"}
 
 // beside decides what an output keeps beside picture and sound, and warns of what it cannot.
-func beside(j *job.Job, out job.Output, product *job.Product, copyable func(string, job.Container) bool) {
+func beside(j *film.Job, out film.Output, product *film.Product, copyable func(string, film.Container) bool) {
 	src := j.Source
 	warn := func(format string, args ...any) {
 		j.Warnings = append(j.Warnings, product.File+": "+fmt.Sprintf(format, args...))
 	}
-	if out.Subtitles != job.SubtitlesNone {
+	if out.Subtitles != film.SubtitlesNone {
 		for i, track := range src.Texts {
-			text := job.Text{Track: i, Codec: "copy", Mux: job.Matroska}
+			text := film.Text{Track: i, Codec: "copy", Mux: film.Matroska}
 			switch {
-			case out.Container == job.MP4:
-				text.Mux = job.MP4
+			case out.Container == film.MP4:
+				text.Mux = film.MP4
 			case out.Container.Packaged():
-				text.Mux = job.HLS
+				text.Mux = film.HLS
 			}
 			switch {
 			case copyable(track.Codec, out.Container):
@@ -36,8 +36,8 @@ func beside(j *job.Job, out job.Output, product *job.Product, copyable func(stri
 			product.Texts = append(product.Texts, place(&j.Texts, text))
 		}
 	}
-	if n := len(src.Attached); n > 0 && out.Subtitles != job.SubtitlesNone {
-		if product.Attached = out.Container == job.Matroska; !product.Attached {
+	if n := len(src.Attached); n > 0 && out.Subtitles != film.SubtitlesNone {
+		if product.Attached = out.Container == film.Matroska; !product.Attached {
 			warn("left out: %s, such as fonts, which %s cannot hold", counted(n, "attached file"), out.Container)
 		}
 	}
@@ -45,9 +45,9 @@ func beside(j *job.Job, out job.Output, product *job.Product, copyable func(stri
 		warn("left out: %s, which %s cannot hold", counted(n, "chapter"), out.Container)
 	}
 	if c := src.Cover; c != nil {
-		switch product.Cover = out.Container == job.Matroska || out.Container == job.MP4 && (c.Codec == "mjpeg" || c.Codec == "png"); {
+		switch product.Cover = out.Container == film.Matroska || out.Container == film.MP4 && (c.Codec == "mjpeg" || c.Codec == "png"); {
 		case product.Cover:
-		case out.Container == job.MP4:
+		case out.Container == film.MP4:
 			warn("left out: the cover picture, as mp4 cannot hold %s", c.Codec)
 		default:
 			warn("left out: the cover picture, which %s cannot hold", out.Container)
@@ -56,7 +56,7 @@ func beside(j *job.Job, out job.Output, product *job.Product, copyable func(stri
 }
 
 // nameOf tells a subtitle track from the others: its number and codec, and its language where the source says it.
-func nameOf(i int, t job.TextTrack) string {
+func nameOf(i int, t film.TextTrack) string {
 	language := ""
 	if t.Language != "" {
 		language = t.Language + ", "

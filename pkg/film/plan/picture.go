@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // rendition works out what a picture becomes, and says what of it is lost on the way.
-func rendition(v job.Video, p job.Picture, gpu bool) (_ job.Rendition, warnings []string) {
-	r := encoded{job.Rendition{
+func rendition(v film.Video, p film.Picture, gpu bool) (_ film.Rendition, warnings []string) {
+	r := encoded{film.Rendition{
 		Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset, MaxBitrate: v.MaxBitrate, Rate: media.Rational(v.FrameRate),
 	}}
 	if gpu {
@@ -21,12 +21,12 @@ func rendition(v job.Video, p job.Picture, gpu bool) (_ job.Rendition, warnings 
 	lines := 2 // what rows come in, because encoders store colour for pairs of rows
 	switch {
 	case p.Interlaced == "":
-	case v.Interlaced != job.KeepInterlaced:
+	case v.Interlaced != film.KeepInterlaced:
 		r.Deinterlace = true
 	case p.Rotation%180 != 0:
 		r.Deinterlace = true
 		warn("fields that are turned by %d degrees cannot be kept; the picture is deinterlaced", p.Rotation)
-	case v.Codec != job.H264 || gpu:
+	case v.Codec != film.H264 || gpu:
 		warn("the fields of the source are kept woven into frames, which %s cannot mark as such", describeEncoder(v.Codec, gpu))
 	default:
 		r.Interlaced = p.Interlaced
@@ -42,7 +42,7 @@ func rendition(v job.Video, p job.Picture, gpu bool) (_ job.Rendition, warnings 
 }
 
 // describeEncoder names an encoder to people.
-func describeEncoder(codec job.VideoCodec, gpu bool) string {
+func describeEncoder(codec film.VideoCodec, gpu bool) string {
 	if gpu {
 		return string(codec) + " on a GPU"
 	}
@@ -50,13 +50,13 @@ func describeEncoder(codec job.VideoCodec, gpu bool) string {
 }
 
 // encoded is a rendition in the making.
-type encoded struct{ job.Rendition }
+type encoded struct{ film.Rendition }
 
 // format decides how samples are stored. Every player shows 4:2:0, and few another; H.264 has 8 bits for the same
 // reason, the others keep what goes beyond. What H.264 gets of HDR is tone-mapped: in 8 bits PQ shows steps, and a player
 // that does not know it shows grey.
-func (r *encoded) format(p job.Picture, gpu bool, warn func(string, ...any)) {
-	deep := p.Depth > 8 && r.Codec != job.H264
+func (r *encoded) format(p film.Picture, gpu bool, warn func(string, ...any)) {
+	deep := p.Depth > 8 && r.Codec != film.H264
 	switch {
 	case deep && gpu:
 		r.PixelFormat = "p010le"
@@ -66,7 +66,7 @@ func (r *encoded) format(p job.Picture, gpu bool, warn func(string, ...any)) {
 		r.PixelFormat = "yuv420p"
 	}
 	switch {
-	case r.Codec == job.H264 && p.Color.HDR():
+	case r.Codec == film.H264 && p.Color.HDR():
 		r.ToneMap = true
 		warn("the source is HDR; h264 gets it tone-mapped to BT.709 in 8 bits. h265, vp9 and av1 keep it")
 	case p.Depth > 8 && !deep:
@@ -86,8 +86,8 @@ func (r *encoded) format(p job.Picture, gpu bool, warn func(string, ...any)) {
 }
 
 // least is the smallest picture that an encoder takes: SVT-AV1 says so, x265 3.5 crashes on some that are smaller.
-func least(codec job.VideoCodec) media.Size {
-	if codec == job.AV1 || codec == job.H265 {
+func least(codec film.VideoCodec) media.Size {
+	if codec == film.AV1 || codec == film.H265 {
 		return media.Size{Width: 64, Height: 64}
 	}
 	return media.Size{Width: 2, Height: 2}
@@ -96,7 +96,7 @@ func least(codec job.VideoCodec) media.Size {
 // size decides on width and height. Unless told to, a height at or above the source's means the source's: upscaling costs
 // bytes and adds nothing. The shape of the pixels stays what it is, so that the picture's does. An odd column or row is
 // left out; black is added around what is too small for the encoder.
-func (r *encoded) size(v job.Video, p job.Picture, lines int, warn func(string, ...any)) {
+func (r *encoded) size(v film.Video, p film.Picture, lines int, warn func(string, ...any)) {
 	shown := shown(p)
 	inner := shown
 	if v.Height == 0 || v.Height == shown.Height || v.Height > shown.Height && !v.Upscale {

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/media"
-	"github.com/mapreel/mapreel/pkg/plan"
 	"pgregory.net/rapid"
 )
 
@@ -20,7 +20,7 @@ type question struct {
 	want  time.Duration
 }
 
-func (q question) plan() []job.Segment { return plan.Segments(q.index, q.tb, q.want) }
+func (q question) plan() []film.Segment { return plan.Segments(q.index, q.tb, q.want) }
 
 // length is the length in ticks that segments should have, before anything makes them longer.
 func (q question) length() uint64 {
@@ -30,9 +30,9 @@ func (q question) length() uint64 {
 // distance is b - a, which Ticks may not be able to hold.
 func distance(a, b media.Ticks) uint64 { return uint64(b) - uint64(a) }
 
-// film draws an index as a sound container gives it: up to 400 frames, at a fixed rate or a variable one with holes,
+// anyFilm draws an index as a sound container gives it: up to 400 frames, at a fixed rate or a variable one with holes,
 // sync frames among them, from none to all, from any start of the clock.
-func film() *rapid.Generator[question] {
+func anyFilm() *rapid.Generator[question] {
 	return rapid.Custom(func(t *rapid.T) question {
 		q := question{
 			tb: rapid.SampledFrom([]media.Rational{
@@ -104,7 +104,7 @@ func strange() *rapid.Generator[question] {
 
 // checkCover fails unless segments are numbered, cover [start, end) without gap, overlap or emptiness, begin decoding
 // where they may, and promise each of the index's frames once.
-func checkCover(t rapid.TB, x plan.Index, segments []job.Segment) {
+func checkCover(t rapid.TB, x plan.Index, segments []film.Segment) {
 	t.Helper()
 	n := len(segments)
 	if n == 0 || n > plan.MaxSegments {
@@ -153,7 +153,7 @@ func checkCover(t rapid.TB, x plan.Index, segments []job.Segment) {
 
 func TestSegmentsCoverTheSourceExactly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := film().Draw(t, "film")
+		q := anyFilm().Draw(t, "film")
 		checkCover(t, q.index, q.plan())
 	})
 }
@@ -167,7 +167,7 @@ func TestSegmentsCoverHostileIndexesToo(t *testing.T) {
 
 func TestSegmentsPromiseTheFramesWithinThem(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := film().Draw(t, "film")
+		q := anyFilm().Draw(t, "film")
 		for _, s := range q.plan() {
 			var frames int
 			for _, at := range q.index.Times {
@@ -187,7 +187,7 @@ func TestSegmentsPromiseTheFramesWithinThem(t *testing.T) {
 
 func TestSegmentsBeginAtFramesWhereTheseAreKnown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := film().Draw(t, "film")
+		q := anyFilm().Draw(t, "film")
 		if len(q.index.Times) == 0 {
 			return
 		}
@@ -213,7 +213,7 @@ func (q question) gap() (longest uint64) {
 
 func TestSegmentsAreAboutAsLongAsWanted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := film().Draw(t, "film")
+		q := anyFilm().Draw(t, "film")
 		segments, gap := q.plan(), q.gap()
 		for _, s := range segments {
 			runUp, got := distance(s.Seek, s.Start), distance(s.Start, s.End)
@@ -231,7 +231,7 @@ func TestSegmentsAreAboutAsLongAsWanted(t *testing.T) {
 
 func TestBoundariesLieOnSyncFramesWithinReach(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := film().Draw(t, "film")
+		q := anyFilm().Draw(t, "film")
 		for _, s := range q.plan() {
 			length := max(q.length(), distance(s.Seek, s.Start)/4)
 			want := s.Start + media.Ticks(length)
@@ -250,7 +250,7 @@ func TestBoundariesLieOnSyncFramesWithinReach(t *testing.T) {
 
 func TestBoundariesLieOnTheNearestSyncFrameOfItsKind(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := film().Draw(t, "film")
+		q := anyFilm().Draw(t, "film")
 		for _, s := range q.plan() {
 			if s.Last || !slices.Contains(q.index.Sync, s.End) || restores(q.index, s) {
 				continue
@@ -328,7 +328,7 @@ func longKeyframes(x plan.Index) (list []media.Ticks, cut map[media.Ticks]bool) 
 }
 
 // restores says whether a segment that begins at no keyframe of one long encode ends at a regular one.
-func restores(x plan.Index, s job.Segment) bool {
+func restores(x plan.Index, s film.Segment) bool {
 	keyframes, cut := longKeyframes(x)
 	return !slices.Contains(keyframes, s.Start) && slices.Contains(keyframes, s.End) && !cut[s.End]
 }
@@ -396,7 +396,7 @@ func TestSegmentsCoverEncodedFilmsExactly(t *testing.T) {
 
 func TestBoundariesPreferSceneCuts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := film().Draw(t, "film")
+		q := anyFilm().Draw(t, "film")
 		for _, s := range q.plan() {
 			length := max(q.length(), distance(s.Seek, s.Start)/4)
 			want := s.Start + media.Ticks(length)
@@ -414,7 +414,7 @@ func TestBoundariesPreferSceneCuts(t *testing.T) {
 }
 
 // decoded is what all workers decode together, in ticks, and the source's length with what must be decoded before it.
-func decoded(segments []job.Segment) (cost, source float64) {
+func decoded(segments []film.Segment) (cost, source float64) {
 	for _, s := range segments {
 		cost += float64(distance(s.Seek, s.End))
 	}
@@ -423,7 +423,7 @@ func decoded(segments []job.Segment) (cost, source float64) {
 
 func TestDecodingIsBoundedHoweverSparseSyncFramesAre(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		if cost, source := decoded(film().Draw(t, "film").plan()); cost > 6*source {
+		if cost, source := decoded(anyFilm().Draw(t, "film").plan()); cost > 6*source {
 			t.Fatalf("%.0f ticks are decoded of %.0f", cost, source)
 		}
 	})
@@ -443,7 +443,7 @@ func TestDecodingIsBoundedWithOneSyncFrame(t *testing.T) {
 
 func TestPlanIsStable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := film().Draw(t, "film")
+		q := anyFilm().Draw(t, "film")
 		before := question{q.index, q.tb, q.want}
 		before.index.Sync, before.index.Times = slices.Clone(q.index.Sync), slices.Clone(q.index.Times)
 		first := q.plan()
@@ -465,7 +465,7 @@ func TestPlanIsStable(t *testing.T) {
 
 func TestPlanMovesWithTheClock(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := film().Draw(t, "film")
+		q := anyFilm().Draw(t, "film")
 		by := media.Ticks(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "by"))
 		want := q.plan()
 		for i := range want {
@@ -503,28 +503,28 @@ func TestSegmentsOfRealFootage(t *testing.T) {
 		name  string
 		want  time.Duration
 		times bool
-		plan  []job.Segment
+		plan  []film.Segment
 	}{
-		{"10 s", 10 * time.Second, true, []job.Segment{
+		{"10 s", 10 * time.Second, true, []film.Segment{
 			{Index: 0, Start: 0, End: 145920, Seek: 0, Lead: 0, NextKeyframe: at(128000), Frames: 285},
 			{Index: 1, Start: 145920, End: 283136, Seek: 145920, Lead: 128000, NextKeyframe: at(193536), Frames: 268},
 			{Index: 2, Start: 283136, End: 368640, Seek: 283136, Lead: 193536, Frames: 167, Last: true},
 		}},
-		{"5 s", 5 * time.Second, true, []job.Segment{
+		{"5 s", 5 * time.Second, true, []film.Segment{
 			{Index: 0, Start: 0, End: 61440, Seek: 0, Lead: 0, NextKeyframe: at(128000), Frames: 120},
 			{Index: 1, Start: 61440, End: 128000, Seek: 0, Lead: 0, NextKeyframe: at(128000), Frames: 130, MidScene: true},
 			{Index: 2, Start: 128000, End: 193536, Seek: 128000, Lead: 0, NextKeyframe: at(145920), Frames: 128},
 			{Index: 3, Start: 193536, End: 283136, Seek: 193536, Lead: 145920, NextKeyframe: at(283136), Frames: 175},
 			{Index: 4, Start: 283136, End: 368640, Seek: 283136, Lead: 193536, Frames: 167, Last: true},
 		}},
-		{"5 s, frames unknown", 5 * time.Second, false, []job.Segment{
+		{"5 s, frames unknown", 5 * time.Second, false, []film.Segment{
 			{Index: 0, Start: 0, End: 61440, Seek: 0, Lead: 0, NextKeyframe: at(128000)},
 			{Index: 1, Start: 61440, End: 145920, Seek: 0, Lead: 0, NextKeyframe: at(128000)},
 			{Index: 2, Start: 145920, End: 193536, Seek: 145920, Lead: 128000, NextKeyframe: at(193536)},
 			{Index: 3, Start: 193536, End: 283136, Seek: 193536, Lead: 145920, NextKeyframe: at(283136)},
 			{Index: 4, Start: 283136, End: 368640, Seek: 283136, Lead: 193536, Last: true},
 		}},
-		{"a minute", time.Minute, true, []job.Segment{{Index: 0, Start: 0, End: 368640, Seek: 0, Lead: 0, NextKeyframe: at(128000), Frames: 720, Last: true}}},
+		{"a minute", time.Minute, true, []film.Segment{{Index: 0, Start: 0, End: 368640, Seek: 0, Lead: 0, NextKeyframe: at(128000), Frames: 720, Last: true}}},
 	} {
 		x := index
 		if !c.times {
@@ -595,7 +595,7 @@ func TestLongFilmsStayWithinTheMap(t *testing.T) {
 
 func TestStretchesBeginWhereTheSourceWasSplit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := film().Draw(t, "film")
+		q := anyFilm().Draw(t, "film")
 		x := q.index
 		if len(x.Sync) == 0 || x.Sync[0] < x.Start {
 			x.Sync = []media.Ticks{x.Start}

@@ -6,26 +6,26 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/media"
-	"github.com/mapreel/mapreel/pkg/plan"
 )
 
 // long is a job with sounds of any kind and length, up to a hundred hours and more.
-func long(t *rapid.T) job.Job {
-	var j job.Job
+func long(t *rapid.T) film.Job {
+	var j film.Job
 	j.Source.Duration = media.Ticks(rapid.Int64Range(0, 400*3600*1e6).Draw(t, "duration"))
 	for range rapid.IntRange(1, 12).Draw(t, "tracks") {
 		rate := rapid.SampledFrom([]int{8000, 22050, 44100, 48000, 88200, 96000, 192000}).Draw(t, "rate")
 		tb := rapid.SampledFrom([]media.Rational{{Num: 1, Den: int64(rate)}, {Num: 1, Den: 1000}}).Draw(t, "timebase")
-		j.Source.Tracks = append(j.Source.Tracks, job.AudioTrack{
+		j.Source.Tracks = append(j.Source.Tracks, film.AudioTrack{
 			SampleRate: rate, Timebase: tb, Channels: 2,
 			Start:    tb.Ticks(time.Duration(rapid.Int64Range(-5e9, 1e13).Draw(t, "start"))),
 			Duration: max(0, tb.Ticks(time.Duration(rapid.Int64Range(-1e14, 1e15).Draw(t, "length")))),
-			Clock:    rapid.SampledFrom([]job.SampleClock{job.NoClock, job.ExactClock, job.FramedClock}).Draw(t, "clock"),
+			Clock:    rapid.SampledFrom([]film.SampleClock{film.NoClock, film.ExactClock, film.FramedClock}).Draw(t, "clock"),
 		})
-		j.Sounds = append(j.Sounds, job.Sound{
-			Track: len(j.Sounds), Codec: rapid.SampledFrom([]job.AudioCodec{job.AudioCopy, job.AAC, job.Opus}).Draw(t, "codec"),
+		j.Sounds = append(j.Sounds, film.Sound{
+			Track: len(j.Sounds), Codec: rapid.SampledFrom([]film.AudioCodec{film.AudioCopy, film.AAC, film.Opus}).Draw(t, "codec"),
 		})
 	}
 	return j
@@ -56,7 +56,7 @@ func TestPiecesCoverTheSoundInWholeFramesAndAreFew(t *testing.T) {
 				}
 				continue
 			}
-			if s.Codec == job.AudioCopy || track.Clock == job.NoClock {
+			if s.Codec == film.AudioCopy || track.Clock == film.NoClock {
 				t.Fatalf("%+v is cut", s)
 			}
 			if frame := s.Codec.Frame(); p.Start != next || p.Start%frame != 0 || !p.Last && (p.End%frame != 0 || p.End-p.Start < 2*plan.Reach*frame) {
@@ -120,12 +120,12 @@ func TestAFilmsSoundRunsAtOnceAndAnEndlessOneStaysBounded(t *testing.T) {
 		tracks int
 		want   int // of each
 	}{{0.1, 1, 0}, {0.14, 1, 2}, {3, 1, 36}, {3, 3, 36}, {100, 1, 500}, {100, 10, 50}} {
-		var j job.Job
+		var j film.Job
 		for i := range c.tracks {
-			j.Source.Tracks = append(j.Source.Tracks, job.AudioTrack{
-				SampleRate: 48000, Timebase: media.Rational{Num: 1, Den: 48000}, Duration: media.Ticks(c.hours * 3600 * 48000), Clock: job.ExactClock,
+			j.Source.Tracks = append(j.Source.Tracks, film.AudioTrack{
+				SampleRate: 48000, Timebase: media.Rational{Num: 1, Den: 48000}, Duration: media.Ticks(c.hours * 3600 * 48000), Clock: film.ExactClock,
 			})
-			j.Sounds = append(j.Sounds, job.Sound{Track: i, Codec: job.AAC})
+			j.Sounds = append(j.Sounds, film.Sound{Track: i, Codec: film.AAC})
 		}
 		for _, s := range plan.Cut(j, plan.PieceLength) {
 			if s.Pieces != c.want {
@@ -143,28 +143,28 @@ func TestTheJoinIsWhereItIsHeardLeast(t *testing.T) {
 		}
 		return out
 	}
-	left := func() job.Overlap {
-		return job.Overlap{First: 92, Sums: sums(16, 0), Shapes: make([]byte, 16), Loudness: []int32{9, 9, 9, 5, 9, 2, 9, 9}}
+	left := func() film.Overlap {
+		return film.Overlap{First: 92, Sums: sums(16, 0), Shapes: make([]byte, 16), Loudness: []int32{9, 9, 9, 5, 9, 2, 9, 9}}
 	}
-	right := func() job.Overlap { return job.Overlap{First: 92, Sums: sums(16, 1000), Shapes: make([]byte, 16)} }
+	right := func() film.Overlap { return film.Overlap{First: 92, Sums: sums(16, 1000), Shapes: make([]byte, 16)} }
 	for _, c := range []struct {
 		name   string
-		change func(l, r *job.Overlap)
+		change func(l, r *film.Overlap)
 		at     int
 		ok     bool
 	}{
-		{"at the quietest", func(_, _ *job.Overlap) {}, 105, true},
-		{"but not where the shapes differ", func(_, r *job.Overlap) { r.Shapes[105-92] = 1 }, 103, true},
-		{"nor after such", func(_, r *job.Overlap) { r.Shapes[104-92] = 1 }, 103, true},
-		{"better after a packet that is the same", func(l, r *job.Overlap) { r.Sums[100-92] = l.Sums[100-92] }, 101, true},
-		{"best after several", func(l, r *job.Overlap) {
+		{"at the quietest", func(_, _ *film.Overlap) {}, 105, true},
+		{"but not where the shapes differ", func(_, r *film.Overlap) { r.Shapes[105-92] = 1 }, 103, true},
+		{"nor after such", func(_, r *film.Overlap) { r.Shapes[104-92] = 1 }, 103, true},
+		{"better after a packet that is the same", func(l, r *film.Overlap) { r.Sums[100-92] = l.Sums[100-92] }, 101, true},
+		{"best after several", func(l, r *film.Overlap) {
 			r.Sums[100-92] = l.Sums[100-92]
 			copy(r.Sums[104-92:], l.Sums[104-92:107-92])
 		}, 107, true},
-		{"as late as they are the same", func(l, r *job.Overlap) { copy(r.Sums, l.Sums[:106-92]) }, 106, true},
-		{"with the last where all are", func(l, r *job.Overlap) { copy(r.Sums, l.Sums) }, 107, true},
-		{"where the right one begins", func(_, r *job.Overlap) { *r = job.Overlap{First: 106, Sums: sums(2, 0)} }, 107, true},
-		{"nowhere, if it does not", func(_, r *job.Overlap) { *r = job.Overlap{First: 100} }, 0, false},
+		{"as late as they are the same", func(l, r *film.Overlap) { copy(r.Sums, l.Sums[:106-92]) }, 106, true},
+		{"with the last where all are", func(l, r *film.Overlap) { copy(r.Sums, l.Sums) }, 107, true},
+		{"where the right one begins", func(_, r *film.Overlap) { *r = film.Overlap{First: 106, Sums: sums(2, 0)} }, 107, true},
+		{"nowhere, if it does not", func(_, r *film.Overlap) { *r = film.Overlap{First: 100} }, 0, false},
 	} {
 		l, r := left(), right()
 		c.change(&l, &r)

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -116,7 +116,7 @@ const (
 //
 // A segment is between half and one and a half times as long as wanted (longer where sync frames or frames are sparse),
 // the last one between a quarter and one and three quarters. Where the times of frames are known, each segment has one.
-func Segments(index Index, tb media.Rational, want time.Duration) []job.Segment {
+func Segments(index Index, tb media.Rational, want time.Duration) []film.Segment {
 	x := index
 	within, _ := slices.BinarySearch(x.Sync, x.End)
 	scenes := chosen(x.Sync[:within])
@@ -149,12 +149,12 @@ func Segments(index Index, tb media.Rational, want time.Duration) []job.Segment 
 }
 
 // from are the segments that begin at starts.
-func (x Index) from(starts []media.Ticks) []job.Segment {
+func (x Index) from(starts []media.Ticks) []film.Segment {
 	within, _ := slices.BinarySearch(x.Sync, x.End)
-	segments := make([]job.Segment, len(starts))
+	segments := make([]film.Segment, len(starts))
 	counted := 0
 	for i, start := range starts {
-		seg := job.Segment{Index: i, Start: start, End: x.End, Seek: x.syncAt(start), Last: i == len(starts)-1}
+		seg := film.Segment{Index: i, Start: start, End: x.End, Seek: x.syncAt(start), Last: i == len(starts)-1}
 		if seg.Lead = seg.Seek; i > 0 {
 			seg.Lead = x.syncAt(start - 1)
 		}
@@ -233,10 +233,10 @@ func (x Index) syncAt(t media.Ticks) media.Ticks {
 // Stretches covers the picture with segments that begin exactly at index.Sync, one each: the stretches that Split cut,
 // whose worker reads its own stretch and the next. The number of frames is not promised: what a source without an index
 // holds and what can be decoded of it may differ.
-func Stretches(index Index) []job.Segment {
-	segments := make([]job.Segment, len(index.Sync))
+func Stretches(index Index) []film.Segment {
+	segments := make([]film.Segment, len(index.Sync))
 	for i, start := range index.Sync {
-		segments[i] = job.Segment{Index: i, Start: start, End: index.End, Seek: start, Lead: start}
+		segments[i] = film.Segment{Index: i, Start: start, End: index.End, Seek: start, Lead: start}
 		if i > 0 {
 			segments[i-1].End, segments[i-1].NextKeyframe = start, new(start)
 			segments[i].Lead = segments[i-1].Start
