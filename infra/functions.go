@@ -38,7 +38,7 @@ var (
 )
 
 // under is the pattern of the pieces of every unit like this one.
-func under(unit string) string { return path.Dir(film.PieceKey("*", unit, 0, 0, "mp4")) + "/*" }
+func under(unit string) string { return path.Dir(film.ArtifactKey("*", unit, 0, 0, "mp4")) + "/*" }
 
 // functions has a row for each of statemachine.Tasks.
 var functions = map[string]function{

@@ -653,9 +653,9 @@ func TestPatternsOfPiecesFitTheirKeys(t *testing.T) {
 	for _, c := range []struct{ pattern, key string }{
 		{items, film.ItemsKey("0a1b")},
 		{splits, film.SplitKey("0a1b", 12)},
-		{pictures, film.PieceKey("0a1b", film.VideoUnit(12), 1, 0, "mp4")},
-		{sounds, film.PieceKey("0a1b", film.AudioUnit(3), 2, 0, "mkv")},
-		{merged, film.PieceKey("0a1b", film.OutputUnit("film"), 1, 0, "mp4")},
+		{pictures, film.ArtifactKey("0a1b", film.VideoUnit(12), 1, 0, "mp4")},
+		{sounds, film.ArtifactKey("0a1b", film.AudioUnit(3), 2, 0, "mkv")},
+		{merged, film.ArtifactKey("0a1b", film.OutputUnit("film"), 1, 0, "mp4")},
 	} {
 		if ok, err := path.Match(c.pattern, c.key); err != nil || !ok {
 			t.Errorf("the pattern %s does not fit %s", c.pattern, c.key)

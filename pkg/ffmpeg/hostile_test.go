@@ -56,7 +56,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 	tb := media.Rational{Num: 1, Den: 25}
 	in := func() Input { return Input{Location: "/in", Demuxer: "mov"} }
 	video := func() *Video {
-		v := &Video{Input: in(), Timebase: tb, Threads: 2, Start: new(int64(50)), End: new(int64(100)), Seek: new(int64(50)), Beyond: true, Rotation: 90}
+		v := &Video{Input: in(), Timebase: tb, Threads: 2, Start: new(int64(50)), End: new(int64(100)), Seek: new(int64(50)), ContextFrames: true, Rotation: 90}
 		for _, codec := range []string{"h264", "h265", "vp9", "av1"} {
 			v.Renditions = append(v.Renditions, Rendition{
 				Codec: codec, Preset: "medium", Width: 64, PixelFormat: "yuv420p", Interlaced: "tff", FrameRate: media.Rational{Num: 25, Den: 1},
@@ -79,7 +79,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 		},
 		"audio": {
 			func() any {
-				return &Audio{Input: in(), Codec: "aac", SourceCodec: "aac", Muxer: "mp4", Path: "/out", Listen: &Listen{Channels: 2}, Grid: new(int64(0)), First: new(int64(0)), Start: new(int64(0))}
+				return &Audio{Input: in(), Codec: "aac", SourceCodec: "aac", Muxer: "mp4", Path: "/out", PCM: &PCMRange{Channels: 2}, Grid: new(int64(0)), First: new(int64(0)), Start: new(int64(0))}
 			},
 			func(v any) []string { return AudioArgs(*v.(*Audio)) },
 			[]string{".Input.Location", ".Input.Demuxer", ".Path"},
@@ -96,16 +96,16 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 		},
 		"text": {
 			func() any {
-				return &Texts{Input: in(), Tracks: []Text{{Codec: "subrip", Muxer: "matroska", Path: "/out"}}, Cover: &Copied{Path: "/c"}, Attached: []Copied{{Path: "/a"}}}
+				return &Sidecar{Input: in(), Subtitles: []SubtitleOutput{{Codec: "subrip", Muxer: "matroska", Path: "/out"}}, Cover: &CopiedStream{Path: "/c"}, Attachments: []CopiedStream{{Path: "/a"}}}
 			},
-			func(v any) []string { return TextArgs(*v.(*Texts)) },
+			func(v any) []string { return SidecarArgs(*v.(*Sidecar)) },
 			[]string{".Input.Location", ".Input.Demuxer", ".Tracks.Path", ".Cover.Path", ".Attached.Path"},
 		},
 		"remux": {
 			func() any {
 				return &Remux{
 					Inputs: []RemuxInput{{Input: in(), Streams: []RemuxStream{{Codec: "subrip", Language: "deu", Title: "t", Flags: []string{"dub"}}}}},
-					Tags:   []media.Tag{{Name: "title", Value: "t"}}, Chapters: "/c", Attached: []Attachment{{"/a", "a", "font/ttf"}}, Muxer: "matroska", Path: "/out",
+					Tags:   []media.Tag{{Name: "title", Value: "t"}}, Chapters: "/c", Attachments: []Attachment{{"/a", "a", "font/ttf"}}, Muxer: "matroska", Path: "/out",
 				}
 			},
 			func(v any) []string { return RemuxArgs(*v.(*Remux)) },
@@ -165,7 +165,7 @@ func TestEveryInputIsBounded(t *testing.T) {
 		"audio":    AudioArgs(Audio{Input: in, Codec: "copy", Muxer: "mp4", Path: "/out"}),
 		"pictures": PicturesArgs(Pictures{Input: in, Timebase: media.Rational{Num: 1, Den: 25}, Width: 16, Height: 16, PixelFormat: "yuv420p"}),
 		"split":    SplitArgs(Split{Input: in, Timebase: media.Rational{Num: 1, Den: 25}, Seconds: 2}),
-		"text":     TextArgs(Texts{Input: in, Cover: &Copied{Path: "/c"}}),
+		"text":     SidecarArgs(Sidecar{Input: in, Cover: &CopiedStream{Path: "/c"}}),
 		"remux":    RemuxArgs(Remux{Inputs: []RemuxInput{{Input: in}, {Input: in}}, Chapters: "/c", Muxer: "webm", Path: "/out"}),
 	} {
 		inputs := 0

@@ -14,10 +14,10 @@ type Remux struct {
 	Inputs []RemuxInput
 	Tags   []media.Tag // of the whole
 	// Chapters is the path of a file of ChapterText; "" = none.
-	Chapters string
-	Attached []Attachment
-	Muxer    string // "matroska" or "webm"
-	Path     string
+	Chapters    string
+	Attachments []Attachment
+	Muxer       string // "matroska" or "webm"
+	Path        string
 }
 
 // Attachment is a file that a Matroska file carries whole: a font, a cover picture.
@@ -25,7 +25,7 @@ type Attachment struct{ Path, Name, MIME string }
 
 // RemuxInput is one file and the streams to take from it.
 type RemuxInput struct {
-	Input   Input // Late is taken off, so that sound and picture keep their distance
+	Input   Input // TimestampOffset is taken off, so that sound and picture keep their distance
 	Streams []RemuxStream
 	Sparse  bool // subtitles, which may pause for long
 }
@@ -39,7 +39,7 @@ type RemuxStream struct {
 	Default  bool
 	Forced   bool
 	Flags    []string // as Stream has them
-	// From drops the packets of a copied stream that begin before it, in microseconds after Late and Origin are taken off;
+	// From drops the packets of a copied stream that begin before it, in microseconds after TimestampOffset and Origin are taken off;
 	// nil keeps all.
 	From *int64
 }
@@ -74,7 +74,7 @@ func RemuxArgs(r Remux) []string {
 	for _, t := range r.Tags {
 		args = append(args, "-metadata", t.Name+"="+t.Value)
 	}
-	for i, a := range r.Attached {
+	for i, a := range r.Attachments {
 		args = append(args, "-attach", fileURL(a.Path), fmt.Sprintf("-metadata:s:t:%d", i), "mimetype="+a.MIME,
 			fmt.Sprintf("-metadata:s:t:%d", i), "filename="+a.Name)
 	}

@@ -17,10 +17,10 @@ func TestRemuxArgsAreExactlyThese(t *testing.T) {
 	got := RemuxArgs(Remux{
 		Inputs: []RemuxInput{
 			{Input: Input{Location: "/s/video.mp4", Demuxer: "mov"}, Streams: []RemuxStream{{Default: true}}},
-			{Input: Input{Location: "/s/audio.mp4", Demuxer: "mov", Late: Offset}, Streams: []RemuxStream{{Language: "deu", Title: "Ton 1", Forced: true, From: new(int64(-42_500))}}},
+			{Input: Input{Location: "/s/audio.mp4", Demuxer: "mov", TimestampOffset: Offset}, Streams: []RemuxStream{{Language: "deu", Title: "Ton 1", Forced: true, From: new(int64(-42_500))}}},
 			{Input: Input{Location: "/in/film.mp4", Demuxer: "mov"}, Streams: []RemuxStream{{Index: 3, Codec: "subrip", Flags: []string{"comment"}}}, Sparse: true},
 		},
-		Tags: []media.Tag{{Name: "title", Value: "Film"}}, Chapters: "/s/chapters", Attached: []Attachment{{"/s/0", "a.ttf", "font/ttf"}}, Muxer: "matroska", Path: "/out/film.mkv",
+		Tags: []media.Tag{{Name: "title", Value: "Film"}}, Chapters: "/s/chapters", Attachments: []Attachment{{"/s/0", "a.ttf", "font/ttf"}}, Muxer: "matroska", Path: "/out/film.mkv",
 	})
 	want := strings.Fields("-hide_banner -nostdin -loglevel warning -y -progress pipe:1 -nostats -copyts " +
 		limited + " -protocol_whitelist file -f mov -i file:/s/video.mp4 " +
@@ -84,8 +84,8 @@ func remuxAndCheck(t *testing.T, tools Tools, dir string, in Input, late int64) 
 		remux := func(name string) string {
 			r := Remux{
 				Inputs: []RemuxInput{
-					{Input: Input{Location: picture, Demuxer: "mov", Late: Offset}, Streams: []RemuxStream{{Default: true}}},
-					{Input: Input{Location: sound, Demuxer: "mov", Late: Offset}, Streams: []RemuxStream{{Language: "deu", Title: "Der Ton", Default: true}}},
+					{Input: Input{Location: picture, Demuxer: "mov", TimestampOffset: Offset}, Streams: []RemuxStream{{Default: true}}},
+					{Input: Input{Location: sound, Demuxer: "mov", TimestampOffset: Offset}, Streams: []RemuxStream{{Language: "deu", Title: "Der Ton", Default: true}}},
 					{Input: in, Streams: []RemuxStream{{Index: 2, Codec: target.subtitle, Language: "eng"}}},
 				},
 				Tags: []media.Tag{{Name: "title", Value: "Film"}}, Muxer: target.muxer, Path: filepath.Join(dir, name),

@@ -9,7 +9,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// A long encode reaches each frame with a past and a future that an encode of one segment lacks (Video.Beyond gives it
+// A long encode reaches each frame with a past and a future that an encode of one segment lacks (Video.ContextFrames gives it
 // some):
 //
 //   - The past is in the rate control of x264 and x265: the quality of a keyframe follows from that of the predicted
@@ -19,7 +19,7 @@ import (
 //     x265 looks no further than the next keyframe (measured: the same bytes with what follows and without).
 //
 // Keyframes are forced where the segment begins and ends. What lies before and after is not part of the piece: see
-// isobmff.Piece.Within.
+// isobmff.Chunk.Trim.
 //
 // libvpx gains nothing from either, and ffmpeg 5.1 cannot force SVT-AV1's keyframes.
 
@@ -40,7 +40,7 @@ func (v Video) seam(r Rendition) seam {
 	s := seam{frames: on.Frames, midScene: v.MidScene}
 	adapts := !r.GPU && (r.Codec == "h264" || r.Codec == "h265")
 	// The copies' way through the filter interleave is counted in microseconds, so ticks must not be finer.
-	if !v.Beyond || !adapts || on.frameTicks(r) == 0 || on.Timebase.Num > math.MaxInt64/1_000_000 || on.Timebase.Num*1_000_000 < on.Timebase.Den {
+	if !v.ContextFrames || !adapts || on.frameTicks(r) == 0 || on.Timebase.Num > math.MaxInt64/1_000_000 || on.Timebase.Num*1_000_000 < on.Timebase.Den {
 		return s
 	}
 	if us, ok := on.floorMicros(on.Start); ok {

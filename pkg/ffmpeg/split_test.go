@@ -69,8 +69,8 @@ func TestPiecesHoldEveryFrameAtItsTime(t *testing.T) {
 			}
 			dir := t.TempDir()
 			split := Split{Input: in, Stream: stream.Index, Timebase: stream.Timebase, Start: media.Start, Seconds: 2}
-			var pieces []Piece
-			log := &PieceLog{Split: split, Each: func(p Piece) error {
+			var pieces []SourceChunk
+			log := &SourceChunkLog{Split: split, Each: func(p SourceChunk) error {
 				if info, err := os.Stat(filepath.Join(dir, p.Name)); err != nil || info.Size() < 1000 {
 					t.Errorf("%s was announced before it was whole", p.Name)
 				}
@@ -100,7 +100,7 @@ func TestPiecesHoldEveryFrameAtItsTime(t *testing.T) {
 			}
 			for i := range pieces {
 				v := Video{
-					Input:    Input{Location: filepath.Join(dir, pieces[i].Name), Demuxer: "mov", Late: Offset},
+					Input:    Input{Location: filepath.Join(dir, pieces[i].Name), Demuxer: "mov", TimestampOffset: Offset},
 					Timebase: timebase, Threads: 1,
 					Renditions: []Rendition{{Codec: "h264", CRF: 0, Preset: "ultrafast", Path: filepath.Join(t.TempDir(), "a.mp4")}},
 				}
@@ -185,7 +185,7 @@ func TestUnsplittableSourcesAreTakenWhole(t *testing.T) {
 
 func TestSegmentListIsRead(t *testing.T) {
 	got, err := ParseSegmentList(Split{Start: 3600_500_000}, strings.NewReader("000000.mp4,0.000000,2.083333\n000001.mp4,2.083333,3.5\n"))
-	want := []Piece{{"000000.mp4", 3600_000_000, 3602_083_333}, {"000001.mp4", 3602_083_333, 3603_500_000}}
+	want := []SourceChunk{{"000000.mp4", 3600_000_000, 3602_083_333}, {"000001.mp4", 3602_083_333, 3603_500_000}}
 	if err != nil {
 		t.Fatal(err)
 	}

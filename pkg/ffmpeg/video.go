@@ -34,9 +34,9 @@ type Video struct {
 	// B-frames is entered at Seek; without it, one keyframe earlier at worst.
 	NextKeyframe *int64
 	Start, End   *int64 // the frames to take: Start ≤ pts < End; nil = open
-	// Beyond lets x264 and x265 spend at the ends of the segment what one pass would. The piece then holds frames that lie
+	// ContextFrames lets x264 and x265 spend at the ends of the segment what one pass would. The piece then holds frames that lie
 	// outside of it (seam.go), and so does the frame log: whoever reads them leaves those out.
-	Beyond bool
+	ContextFrames bool
 	// MidScene says that one pass has no keyframe at Start.
 	MidScene bool
 	// Frames is how many lie in the segment, or a few more; 0 = unknown. Should there be more than this, then x264 has
@@ -160,7 +160,7 @@ func (v Video) seek() (us int64, ok bool) {
 	if !ok || at <= 0 {
 		return 0, false // the start of the input is where such a seek would end
 	}
-	late := int64(v.Input.Late) * 1_000_000 // seeking counts in the input's own time
+	late := int64(v.Input.TimestampOffset) * 1_000_000 // seeking counts in the input's own time
 	defer func() { us += late }()
 	switch v.Input.Demuxer {
 	case "mov", "nut": // these seek by presentation time (AVFMT_SEEK_TO_PTS); nothing is subtracted

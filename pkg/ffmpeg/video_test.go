@@ -105,7 +105,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 		{
 			name: "fields kept beside a constant rate with HDR made to fit, from three pieces of Split",
 			v: Video{
-				Input:    Input{Location: "b.mp4", Previous: "a.mp4", Next: "c.mp4", Demuxer: "mov", Late: Offset},
+				Input:    Input{Location: "b.mp4", Previous: "a.mp4", Next: "c.mp4", Demuxer: "mov", TimestampOffset: Offset},
 				Timebase: media.Rational{Num: 1, Den: 12800}, Start: &start, End: &end, Threads: 2,
 				Renditions: []Rendition{
 					{
@@ -140,7 +140,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 		{
 			name: "NVENC from a piece of Split, with the piece after it",
 			v: Video{
-				Input: Input{Location: "/s/000001.mp4", Demuxer: "mov", Next: "/s/000002.mp4", Late: Offset}, Timebase: media.Rational{Num: 1, Den: 12800},
+				Input: Input{Location: "/s/000001.mp4", Demuxer: "mov", Next: "/s/000002.mp4", TimestampOffset: Offset}, Timebase: media.Rational{Num: 1, Den: 12800},
 				Start: &start, End: &end, Threads: 4,
 				Renditions: []Rendition{{Codec: "h265", GPU: true, CRF: 24, Preset: "p5", Width: 1280, Path: "a.mp4"}},
 			},

@@ -17,16 +17,16 @@ import (
 // Job is a request that was accepted, with all that the stages need to know. Analyse writes it to the ledger once (Split
 // adds the segments' number); it is the same for the same ID.
 type Job struct {
-	ID         string      `json:"id"`
-	Request    Request     `json:"request"` // normalised
-	Source     Source      `json:"source"`
-	Encoder    string      `json:"encoder"` // version of ffmpeg that the plan was made for
-	Split      bool        `json:"split,omitempty"`
-	Segments   int         `json:"segments"`
-	Renditions []Rendition `json:"renditions,omitempty"` // what each segment is encoded to, in one decode
-	Sounds     []Sound     `json:"sounds,omitempty"`     // what the audio branch makes
-	Texts      []Text      `json:"texts,omitempty"`      // and what it takes of subtitles, in one pass
-	Outputs    []Product   `json:"outputs"`
+	ID                 string              `json:"id"`
+	Request            Request             `json:"request"` // normalised
+	Source             Source              `json:"source"`
+	Encoder            string              `json:"encoder"` // version of ffmpeg that the plan was made for
+	Split              bool                `json:"split,omitempty"`
+	Segments           int                 `json:"segments"`
+	Renditions         []Rendition         `json:"renditions,omitempty"`         // what each segment is encoded to, in one decode
+	AudioRenditions    []AudioRendition    `json:"audioRenditions,omitempty"`    // what the audio branch makes
+	SubtitleRenditions []SubtitleRendition `json:"subtitleRenditions,omitempty"` // and what it takes of subtitles, in one pass
+	Outputs            []OutputPlan        `json:"outputs"`
 	// Warnings say what of the source the outputs will not hold, or not as it was: for people, a sentence each.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -39,26 +39,26 @@ type Source struct {
 	Demuxer  string        `json:"demuxer"`  // the ffmpeg demuxer that its own first bytes call for
 	Origin   media.Instant `json:"origin"`   // the source's time that becomes 0 in every output: the earliest start of a stream
 	Duration media.Ticks   `json:"duration"` // microseconds; 0 where unknown
-	Picture  *Picture      `json:"picture,omitempty"`
-	Tracks   []AudioTrack  `json:"tracks,omitempty"`
+	Video    *VideoTrack   `json:"video,omitempty"`
+	Audio    []AudioTrack  `json:"audio,omitempty"`
 	Jumps    bool          `json:"jumps,omitempty"` // its clock jumps, as Split found
 
-	Texts    []TextTrack     `json:"texts,omitempty"`
-	Chapters []media.Chapter `json:"chapters,omitempty"`
-	Title    string          `json:"title,omitempty"`
-	Created  time.Time       `json:"created,omitzero"`
-	Tags     []media.Tag     `json:"tags,omitempty"`
-	Cover    *Attachment     `json:"cover,omitempty"`
-	Attached []Attachment    `json:"attached,omitempty"`
-	// Unused are the streams that no output can hold, and what else of the source is lost in any case, in words.
-	Unused []string `json:"unused,omitempty"`
+	Subtitles   []SubtitleTrack `json:"subtitles,omitempty"`
+	Chapters    []media.Chapter `json:"chapters,omitempty"`
+	Title       string          `json:"title,omitempty"`
+	Created     time.Time       `json:"created,omitzero"`
+	Tags        []media.Tag     `json:"tags,omitempty"`
+	Cover       *Attachment     `json:"cover,omitempty"`
+	Attachments []Attachment    `json:"attachments,omitempty"`
+	// Losses are the streams that no output can hold, and what else of the source is lost in any case, in words.
+	Losses []string `json:"losses,omitempty"`
 }
 
-// TextTrack is a source's subtitle stream.
-type TextTrack struct {
+// SubtitleTrack is a source's subtitle stream.
+type SubtitleTrack struct {
 	Stream   int      `json:"stream"`
-	Codec    string   `json:"codec"`             // ffmpeg's name
-	Written  bool     `json:"written,omitempty"` // text, which can become text of another form; else pictures
+	Codec    string   `json:"codec"`            // ffmpeg's name
+	IsText   bool     `json:"isText,omitempty"` // text, which can become text of another form; else pictures
 	Language string   `json:"language,omitempty"`
 	Title    string   `json:"title,omitempty"`
 	Default  bool     `json:"default,omitempty"`
@@ -73,8 +73,8 @@ type Attachment struct {
 	MIME   string `json:"mime"`
 }
 
-// Picture is a source's video stream.
-type Picture struct {
+// VideoTrack is a source's video stream.
+type VideoTrack struct {
 	Stream    int            `json:"stream"` // ffmpeg's stream index
 	Timebase  media.Rational `json:"timebase"`
 	Start     media.Ticks    `json:"start"`            // of the first frame shown
@@ -95,12 +95,12 @@ type Picture struct {
 }
 
 // Subsampled says whether colour is stored once for two columns and two rows (4:2:0).
-func (p Picture) Subsampled() bool {
+func (p VideoTrack) Subsampled() bool {
 	return strings.Contains(p.PixelFormat, "420") || strings.HasPrefix(p.PixelFormat, "nv12") || strings.HasPrefix(p.PixelFormat, "p010")
 }
 
 // RGB says whether samples are red, green and blue, not light and colour.
-func (p Picture) RGB() bool {
+func (p VideoTrack) RGB() bool {
 	for _, prefix := range []string{"gbr", "rgb", "bgr", "argb", "abgr", "0rgb", "0bgr", "pal8", "x2rgb", "x2bgr"} {
 		if strings.HasPrefix(p.PixelFormat, prefix) {
 			return true
@@ -147,17 +147,17 @@ type Rendition struct {
 	Rate         media.Rational `json:"rate,omitzero"`         // frames a second, made constant; zero: the source's own times
 
 	MaxBitrate Bitrate `json:"maxBitrate,omitempty"` // 0: constant quality takes what it needs
-	// Every is how far the media segments of a package lie apart, in microseconds: the first frame at or after each
+	// SegmentDuration is how far the media segments of a package lie apart, in microseconds: the first frame at or after each
 	// multiple, counted from the picture's start, begins one. 0 where the rendition is for a file.
-	Every media.Ticks `json:"every,omitempty"`
+	SegmentDuration media.Ticks `json:"segmentDuration,omitempty"`
 }
 
-// Neighbours says whether a frame's neighbours have a part in it: those before a segment are then to be decoded too.
-func (r Rendition) Neighbours() bool { return r.Deinterlace || r.Rate.Num > 0 }
+// NeedsNeighbours says whether a frame's neighbours have a part in it: those before a segment are then to be decoded too.
+func (r Rendition) NeedsNeighbours() bool { return r.Deinterlace || r.Rate.Num > 0 }
 
-// Clock is the timebase of the rendition's pieces: the source's timescale, or one in which each frame of a constant
+// OutputTimebase is the timebase of the rendition's pieces: the source's timescale, or one in which each frame of a constant
 // rate lasts a whole number of ticks, and fine enough (as ffmpeg's, at least 10,000 a second) for the start.
-func (r Rendition) Clock(p Picture) media.Rational {
+func (r Rendition) OutputTimebase(p VideoTrack) media.Rational {
 	if r.Rate.Num == 0 {
 		return media.Rational{Num: 1, Den: p.Timebase.Den}
 	}
@@ -168,46 +168,46 @@ func (r Rendition) Clock(p Picture) media.Rational {
 	return media.Rational{Num: 1, Den: scale}
 }
 
-// Sound is one encoded or copied form of an audio track.
-type Sound struct {
-	Track   int        `json:"track"` // index into Source.Tracks
+// AudioRendition is one encoded or copied form of an audio track.
+type AudioRendition struct {
+	Track   int        `json:"track"` // index into Source.Audio
 	Codec   AudioCodec `json:"codec"` // copy, aac or opus
 	Bitrate Bitrate    `json:"bitrate,omitempty"`
 	Mux     Container  `json:"mux"` // mp4 for pieces that Merge stitches itself, mkv for those that ffmpeg remuxes
 
-	// A long sound is encoded in Pieces of Step samples at Rate samples a second, the last of them open; all are 0 where
+	// A long sound is encoded in Parts of Step samples at Rate samples a second, the last of them open; all are 0 where
 	// it is made in one pass.
-	Rate   int         `json:"rate,omitempty"`
-	Step   media.Ticks `json:"step,omitempty"`
-	Pieces int         `json:"pieces,omitempty"`
+	Rate  int         `json:"rate,omitempty"`
+	Step  media.Ticks `json:"step,omitempty"`
+	Parts int         `json:"parts,omitempty"`
 }
 
-// Text is one form of a subtitle track.
-type Text struct {
-	Track int       `json:"track"` // index into Source.Texts
+// SubtitleRendition is one form of a subtitle track.
+type SubtitleRendition struct {
+	Track int       `json:"track"` // index into Source.Subtitles
 	Codec string    `json:"codec"` // copy, mov_text, subrip or webvtt
 	Mux   Container `json:"mux"`   // mp4 for pieces that Merge stitches itself, mkv for those that ffmpeg remuxes, hls for WebVTT files
 }
 
-// Product is an output as planned: which rendition, sounds and subtitles it holds, and what else of the source.
-type Product struct {
-	Name       string    `json:"name"`
-	File       string    `json:"file"` // of a package: what players open
-	Container  Container `json:"container"`
-	Renditions []int     `json:"renditions,omitempty"` // indexes into Job.Renditions, largest first; none: no picture
-	Sounds     []int     `json:"sounds,omitempty"`
-	Texts      []int     `json:"texts,omitempty"`    // indexes into Job.Texts
-	Cover      bool      `json:"cover,omitempty"`    // the source's
-	Attached   bool      `json:"attached,omitempty"` // all of the source's
-	Folder     string    `json:"folder,omitempty"`   // of a package's media in the destination; another for each job
-	SingleFile bool      `json:"singleFile,omitempty"`
-	Manifest   string    `json:"manifest,omitempty"` // the DASH manifest that a package has beside File
+// OutputPlan is an output as planned: which rendition, sounds and subtitles it holds, and what else of the source.
+type OutputPlan struct {
+	Name        string    `json:"name"`
+	File        string    `json:"file"` // of a package: what players open
+	Container   Container `json:"container"`
+	Renditions  []int     `json:"renditions,omitempty"` // indexes into Job.Renditions, largest first; none: no picture
+	Audio       []int     `json:"audio,omitempty"`
+	Subtitles   []int     `json:"subtitles,omitempty"`   // indexes into Job.SubtitleRenditions
+	Cover       bool      `json:"cover,omitempty"`       // the source's
+	Attachments bool      `json:"attachments,omitempty"` // all of the source's
+	Folder      string    `json:"folder,omitempty"`      // of a package's media in the destination; another for each job
+	SingleFile  bool      `json:"singleFile,omitempty"`
+	Manifest    string    `json:"manifest,omitempty"` // the DASH manifest that a package has beside File
 }
 
-// Aside says whether a job takes anything of its source that is neither picture nor sound and must be read for it:
+// HasSidecar says whether a job takes anything of its source that is neither picture nor sound and must be read for it:
 // whether it has a text unit.
-func (j Job) Aside() bool {
-	return len(j.Texts) > 0 || slices.ContainsFunc(j.Outputs, func(p Product) bool { return p.Cover || p.Attached })
+func (j Job) HasSidecar() bool {
+	return len(j.SubtitleRenditions) > 0 || slices.ContainsFunc(j.Outputs, func(p OutputPlan) bool { return p.Cover || p.Attachments })
 }
 
 // Segment is a half-open range [Start, End) of source presentation timestamps, in ticks of the picture's timebase. The
@@ -221,8 +221,8 @@ type Segment struct {
 	Seek   media.Ticks `json:"seek"`             // the sync frame from which decoding gives every frame of the segment
 	Frames int         `json:"frames,omitempty"` // how many the index promises; 0 where it does not say
 
-	// Lead is the sync frame from which decoding also gives the frame before the first, for filters that look at it.
-	Lead media.Ticks `json:"lead"`
+	// LeadSync is the sync frame from which decoding also gives the frame before the first, for filters that look at it.
+	LeadSync media.Ticks `json:"leadSync"`
 	// NextKeyframe is the sync frame after Seek, nil where there is none. ffmpeg's seek in Matroska is imprecise, and
 	// with it stays between the two.
 	NextKeyframe *media.Ticks `json:"nextKeyframe,omitempty"`
@@ -230,29 +230,29 @@ type Segment struct {
 	MidScene bool `json:"midScene,omitempty"`
 }
 
-// VideoFacts are what came of encoding a segment.
-type VideoFacts struct {
-	Pieces []VideoPiece `json:"pieces"` // one a rendition, in their order; none where no frame was decoded
-	Frames int          `json:"frames"`
-	First  media.Ticks  `json:"first"` // timestamps of the first and the last frame
-	Final  media.Ticks  `json:"final"`
-	Tail   media.Ticks  `json:"tail"`             // duration of the last frame, as the source says; 0 where it doesn't
-	Route  string       `json:"route,omitempty"`  // why it ran where it ran, if not at the first place
-	Damage string       `json:"damage,omitempty"` // what the source does not hold although its index says so
+// SegmentFacts are what came of encoding a segment.
+type SegmentFacts struct {
+	Chunks []Chunk     `json:"chunks"` // one a rendition, in their order; none where no frame was decoded
+	Frames int         `json:"frames"`
+	First  media.Ticks `json:"first"` // timestamps of the first and the last frame
+	Last   media.Ticks `json:"last"`
+	Tail   media.Ticks `json:"tail"`             // duration of the last frame, as the source says; 0 where it doesn't
+	Route  string      `json:"route,omitempty"`  // why it ran where it ran, if not at the first place
+	Damage string      `json:"damage,omitempty"` // what the source does not hold although its index says so
 }
 
-// VideoPiece is a segment in one rendition. It has no key where none of its frames lies in the segment.
-type VideoPiece struct {
-	PieceFacts
+// Chunk is a segment in one rendition. It has no key where none of its frames lies in the segment.
+type Chunk struct {
+	StoredObject
 	Frames int         `json:"frames"`
-	First  media.Ticks `json:"first"` // when its first and last frame are shown: ticks of Rendition.Clock on the output's timeline
-	Final  media.Ticks `json:"final"`
+	First  media.Ticks `json:"first"` // when its first and last frame are shown: ticks of Rendition.OutputTimebase on the output's timeline
+	Last   media.Ticks `json:"last"`
 
 	Media *MediaFacts `json:"media,omitempty"` // of a rendition for packages
 }
 
-// PieceFacts are what Merge needs to find and check a piece.
-type PieceFacts struct {
+// StoredObject is what Merge needs to find and check a piece.
+type StoredObject struct {
 	Key    string `json:"key"` // in scratch
 	Size   int64  `json:"size"`
 	Header int64  `json:"header"` // bytes before the media data; 0 where the piece is not ours to stitch
@@ -284,13 +284,13 @@ type Keyframe struct {
 	Size   int64 `json:"size"`
 }
 
-// Lead is how many seconds the media time of a package runs ahead of the output's: room for an encoder's priming, which
+// MediaTimeOffset is how many seconds the media time of a package runs ahead of the output's: room for an encoder's priming, which
 // lies before time 0, without a negative number.
-const Lead = 10
+const MediaTimeOffset = 10
 
 // Packages are the outputs that are packages with the r-th rendition.
-func (j Job) Packages(r int) []Product {
-	var list []Product
+func (j Job) Packages(r int) []OutputPlan {
+	var list []OutputPlan
 	for _, out := range j.Outputs {
 		if out.Container.Packaged() && slices.Contains(out.Renditions, r) {
 			list = append(list, out)
@@ -306,11 +306,11 @@ func MediaPath(rendition string, start int64) string {
 
 // AudioFacts are what came of one piece of sound.
 type AudioFacts struct {
-	PieceFacts
+	StoredObject
 	Samples int            `json:"samples"`         // packets of the codec
 	Begin   media.Ticks    `json:"begin,omitempty"` // of Scale: decode time of the first packet, counted from the sound's first
 	Scale   media.Rational `json:"scale"`
-	Final   media.Ticks    `json:"final"`  // of Scale: decode time of the last packet, counted as Begin
+	Last    media.Ticks    `json:"last"`   // of Scale: decode time of the last packet, counted as Begin
 	Skip    media.Ticks    `json:"skip"`   // of Scale: priming, before the first sample that is heard
 	Delay   media.Ticks    `json:"delay"`  // of Scale: when that one is heard, on the output's timeline; negative is cut off
 	Length  media.Ticks    `json:"length"` // of Scale: how much is heard, from there to the piece's end
@@ -319,21 +319,21 @@ type AudioFacts struct {
 	Tail *Overlap `json:"tail,omitempty"` // around its end
 }
 
-// TextFacts are what came of the text unit.
-type TextFacts struct {
-	Texts    []TextPiece  `json:"texts,omitempty"` // as in Job.Texts
-	Cover    *PieceFacts  `json:"cover,omitempty"`
-	Attached []PieceFacts `json:"attached,omitempty"` // as in Source.Attached
-	Warnings []string     `json:"warnings,omitempty"`
+// SidecarFacts are what came of the text unit.
+type SidecarFacts struct {
+	Subtitles   []SubtitleFacts `json:"subtitles,omitempty"` // as in Job.SubtitleRenditions
+	Cover       *StoredObject   `json:"cover,omitempty"`
+	Attachments []StoredObject  `json:"attachments,omitempty"` // as in Source.Attachments
+	Warnings    []string        `json:"warnings,omitempty"`
 }
 
-// TextPiece is one form of a subtitle track.
-type TextPiece struct {
-	PieceFacts
+// SubtitleFacts is one form of a subtitle track.
+type SubtitleFacts struct {
+	StoredObject
 	Events  int            `json:"events"` // 0: nothing is ever shown, and the piece is not there
 	Samples int            `json:"samples,omitempty"`
 	Scale   media.Rational `json:"scale,omitzero"`
-	Final   media.Ticks    `json:"final,omitempty"` // of Scale: when the last sample begins, on the output's timeline
+	Last    media.Ticks    `json:"last,omitempty"` // of Scale: when the last sample begins, on the output's timeline
 }
 
 // OutputFacts describe a published output.
@@ -434,7 +434,7 @@ func ID(req Request, src Source, encoder string) (string, error) {
 		Size    int64
 		Version string
 		Encoder string
-	}{5, req, src.URL, src.Size, src.Version, encoder})
+	}{6, req, src.URL, src.Size, src.Version, encoder})
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "naming the job")
 	}

@@ -51,12 +51,12 @@ type EncodeItem struct {
 
 // AudioItem names a piece of sound: the input of Audio.
 type AudioItem struct {
-	Job   string `json:"job"`
-	Piece int    `json:"piece"` // or TextPass
+	Job  string `json:"job"`
+	Part int    `json:"part"` // or SidecarPart
 }
 
-// TextPass stands where a piece's number would: the pass that takes everything but picture and sound.
-const TextPass = -1
+// SidecarPart stands where a piece's number would: the pass that takes everything but picture and sound.
+const SidecarPart = -1
 
 // MergeItem names an output: the input of Merge.
 type MergeItem struct {
@@ -90,8 +90,8 @@ func VideoUnit(i int) string { return fmt.Sprintf("video/%05d", i) }
 // AudioUnit names piece i of the sound in the ledger.
 func AudioUnit(i int) string { return fmt.Sprintf("audio/%05d", i) }
 
-// TextUnit names in the ledger what is neither picture nor sound.
-const TextUnit = "text/00000"
+// SidecarUnit names in the ledger what is neither picture nor sound.
+const SidecarUnit = "sidecar/00000"
 
 // OutputUnit names an output in the ledger.
 func OutputUnit(name string) string { return "output/" + name }
@@ -102,9 +102,9 @@ func Prefix(job string) string { return job + "/" }
 // ItemsKey is the JSON array that the Distributed Map reads.
 func ItemsKey(job string) string { return job + "/items.json" }
 
-// PieceKey is where an attempt at a unit puts its piece of a rendition. Attempts never share a key, so a late worker
+// ArtifactKey is where an attempt at a unit puts its piece of a rendition. Attempts never share a key, so a late worker
 // cannot replace the bytes of the one that won.
-func PieceKey(job, unit string, attempt, rendition int, ext string) string {
+func ArtifactKey(job, unit string, attempt, rendition int, ext string) string {
 	return fmt.Sprintf("%s/%s.%d.%d.%s", job, unit, attempt, rendition, ext)
 }
 

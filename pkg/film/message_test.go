@@ -43,7 +43,7 @@ func TestKeysStayBelowTheirJob(t *testing.T) {
 		unit := rapid.OneOf(
 			rapid.Just(film.VideoUnit(i)), rapid.Just(film.AudioUnit(i)), rapid.Map(anyName(), film.OutputUnit)).Draw(t, "unit")
 		attempt, rendition := rapid.IntRange(1, 1e6).Draw(t, "attempt"), rapid.IntRange(0, 99).Draw(t, "rendition")
-		check(t, film.PieceKey(jobID, unit, attempt, rendition, "webm"))
+		check(t, film.ArtifactKey(jobID, unit, attempt, rendition, "webm"))
 		check(t, film.SplitKey(jobID, i))
 	})
 }
@@ -82,7 +82,7 @@ func TestKeysOfPiecesDiffer(t *testing.T) {
 			}
 		})
 		a, b := draw.Draw(t, "a"), draw.Draw(t, "b")
-		key := func(p piece) string { return film.PieceKey(jobID, p.unit, p.attempt, p.rendition, p.ext) }
+		key := func(p piece) string { return film.ArtifactKey(jobID, p.unit, p.attempt, p.rendition, p.ext) }
 		ka, kb := key(a), key(b)
 		if (a == b) != (ka == kb) {
 			t.Fatalf("%v has the key %q, %v has %q", a, ka, b, kb)

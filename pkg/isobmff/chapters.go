@@ -40,7 +40,7 @@ func chapterTick(us media.Ticks) int64 { return int64(us+500) / 1000 }
 // the mdat. ends is the track that the samples' table describes.
 func chapterTrack(chapters []media.Chapter) (t *stitched, m MovieTrack, payload []byte, err error) {
 	t, m = &stitched{}, MovieTrack{Track: Track{Handler: "text", Entry: chapterEntry()}, Delay: chapterTick(chapters[0].Start)}
-	p := Piece{Track: Track{Handler: "text", Timescale: chapterScale, Entry: m.Entry}, Header: 1}
+	p := Chunk{Track: Track{Handler: "text", Timescale: chapterScale, Entry: m.Entry}, Header: 1}
 	for i, c := range chapters {
 		end := chapterTick(c.End)
 		if i+1 < len(chapters) {

@@ -30,7 +30,7 @@ func TestMoviesKeepChaptersTagsCoverAndRoles(t *testing.T) {
 		Cover:    jpeg,
 		Chapters: []media.Chapter{{Start: 250_000, End: 700_000, Title: "Eins: ü"}, {Start: 1_000_000, End: 1_500_400, Title: ""}, {Start: 1_500_400, End: 2_000_000, Title: "Drei"}},
 	}
-	file := stitch(t, movie, []Piece{v}, []Piece{e})
+	file := stitch(t, movie, []Chunk{v}, []Chunk{e})
 	last := v.Presentation()[len(v.Samples)-1] - v.Presentation()[0]
 	expected := []Expected{
 		{"vide", len(v.Samples), 0, last, nil},

@@ -45,7 +45,7 @@ func TestPiecesTakeInTheSoundThatIsReady(t *testing.T) {
 			}
 		}
 		_, err := local.Run(context.WithoutCancel(t.Context()), req, local.Options{
-			Scratch: scratch, Tools: found, Jobs: 2, PieceLength: 3 * time.Second, Keep: true,
+			Scratch: scratch, Tools: found, Jobs: 2, AudioPartLength: 3 * time.Second, Keep: true,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -67,11 +67,11 @@ func TestPiecesTakeInTheSoundThatIsReady(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			piece, err := isobmff.ReadPiece(data)
+			piece, err := isobmff.ReadChunk(data)
 			if err != nil {
 				t.Fatal(err)
 			}
-			guests += len(piece.Guests)
+			guests += len(piece.Interleaved)
 		}
 		return paths, guests
 	}

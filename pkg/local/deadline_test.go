@@ -51,7 +51,7 @@ func TestASegmentTooSlowForAFunctionGoesToBatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var facts film.VideoFacts
+	var facts film.SegmentFacts
 	if err := json.Unmarshal(u.Facts, &facts); err != nil {
 		t.Fatal(err)
 	}

@@ -51,9 +51,9 @@ type Options struct {
 	Tools   ffmpeg.Tools // of ffmpeg.Find
 	Jobs    int          // segments encoded at once; 0: one a core
 	Keep    bool         // keep the pieces after the job is done
-	// PieceLength is about how long the pieces of a long sound are; 0: plan.PieceLength. It must be the same when a job
+	// AudioPartLength is about how long the pieces of a long sound are; 0: plan.AudioPartLength. It must be the same when a job
 	// is continued.
-	PieceLength time.Duration
+	AudioPartLength time.Duration
 	// Limit is how long a worker of a segment may take where it stands for a Lambda function, as the time-out of one would
 	// have it; 0: what the state machine allows. Waiting for a core does not count.
 	Limit time.Duration
@@ -185,7 +185,7 @@ func open(ctx context.Context, req film.Request, opts Options) (_ *runner, err e
 	}
 	r.worker = &stage.Worker{
 		Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolve, Tools: opts.Tools,
-		Temp: temp, Owner: r.name, Keep: opts.Keep, PieceLength: opts.PieceLength, Log: opts.Log,
+		Temp: temp, Owner: r.name, Keep: opts.Keep, AudioPartLength: opts.AudioPartLength, Log: opts.Log,
 		Observe: func(e stage.Event) { r.tell(Event{Event: e}) },
 	}
 	return r, nil

@@ -13,14 +13,14 @@ func TestRoomIsEstimatedFromSourceBoundsAndPixels(t *testing.T) {
 	// 100 s of 1000x1000 at 25 frames a second: 0.25 bits a pixel are 78.125 MB.
 	source := film.Source{
 		Size: 1000 * mb, Duration: 100_000_000,
-		Picture: &film.Picture{FrameRate: media.Rational{Num: 25, Den: 1}},
-		Tracks:  []film.AudioTrack{{Codec: "ac3"}},
+		Video: &film.VideoTrack{FrameRate: media.Rational{Num: 25, Den: 1}},
+		Audio: []film.AudioTrack{{Codec: "ac3"}},
 	}
 	video := film.Rendition{Codec: film.H264, CRF: 21, Width: 1000, Height: 1000}
 	plan := func(change func(*film.Job)) film.Job {
 		j := film.Job{
 			Source: source, Segments: 10, Renditions: []film.Rendition{video},
-			Outputs: []film.Product{{Name: "out", Container: film.MP4, Renditions: []int{0}}},
+			Outputs: []film.OutputPlan{{Name: "out", Container: film.MP4, Renditions: []int{0}}},
 		}
 		change(&j)
 		return j
@@ -45,16 +45,16 @@ func TestRoomIsEstimatedFromSourceBoundsAndPixels(t *testing.T) {
 			j.Outputs[0].Container, j.Outputs[0].SingleFile = film.HLS, true
 		}, progress{}, 78.125, 78.125},
 		{"sound", func(j *film.Job) {
-			j.Renditions, j.Outputs[0].Renditions, j.Outputs[0].Sounds = nil, nil, []int{0}
-			j.Sounds = []film.Sound{{Codec: film.AAC, Bitrate: 160_000}}
+			j.Renditions, j.Outputs[0].Renditions, j.Outputs[0].Audio = nil, nil, []int{0}
+			j.AudioRenditions = []film.AudioRendition{{Codec: film.AAC, Bitrate: 160_000}}
 		}, progress{}, 2, 2},
 		{"sound beside a picture", func(j *film.Job) {
-			j.Renditions[0].MaxBitrate, j.Outputs[0].Sounds = 800_000, []int{0}
-			j.Sounds = []film.Sound{{Codec: film.AAC, Bitrate: 160_000}}
+			j.Renditions[0].MaxBitrate, j.Outputs[0].Audio = 800_000, []int{0}
+			j.AudioRenditions = []film.AudioRendition{{Codec: film.AAC, Bitrate: 160_000}}
 		}, progress{}, 14.2, 12.2},
 		{"copied sound", func(j *film.Job) {
-			j.Renditions, j.Outputs[0].Renditions, j.Outputs[0].Sounds = nil, nil, []int{0}
-			j.Sounds = []film.Sound{{Codec: film.AudioCopy}}
+			j.Renditions, j.Outputs[0].Renditions, j.Outputs[0].Audio = nil, nil, []int{0}
+			j.AudioRenditions = []film.AudioRendition{{Codec: film.AudioCopy}}
 		}, progress{}, 19.2, 19.2},
 	} {
 		got := roomFor(plan(c.change), c.have)

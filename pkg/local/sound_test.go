@@ -34,7 +34,7 @@ func heardAs(t *testing.T, source, container string, codec film.AudioCodec, leng
 	req.Outputs[0].Video = nil
 	req.Outputs[0].Audio = &film.Audio{Codec: codec, Bitrate: 128_000}
 	_, err = local.Run(context.Background(), req, local.Options{
-		Scratch: t.TempDir(), Tools: found, Jobs: 2, PieceLength: length,
+		Scratch: t.TempDir(), Tools: found, Jobs: 2, AudioPartLength: length,
 		Observe: func(e local.Event) { pieces = max(pieces, e.Pieces) },
 	})
 	if err != nil {
@@ -255,7 +255,7 @@ func TestOnlyAMissingPieceOfSoundIsMadeAgain(t *testing.T) {
 	req.Outputs[0].Video = nil
 	again := func() (data []byte, made []string) {
 		_, err := local.Run(t.Context(), req, local.Options{
-			Scratch: scratch, Tools: found, Jobs: 2, PieceLength: 3 * time.Second, Keep: true,
+			Scratch: scratch, Tools: found, Jobs: 2, AudioPartLength: 3 * time.Second, Keep: true,
 			Observe: func(e local.Event) {
 				if e.Type == stage.Finished {
 					made = append(made, e.Unit)

@@ -68,13 +68,13 @@ func roomFor(j film.Job, have progress) room {
 	if j.Split { // a copy of the picture, cut
 		scratch += float64(j.Source.Size) * left(min(j.Segments, 1), 1)
 	}
-	pictures, sounds := make([]float64, len(j.Renditions)), make([]float64, len(j.Sounds))
+	pictures, sounds := make([]float64, len(j.Renditions)), make([]float64, len(j.AudioRenditions))
 	for i, r := range j.Renditions {
 		pictures[i] = pictureBytes(j.Source, r, seconds)
 	}
-	for i, s := range j.Sounds {
+	for i, s := range j.AudioRenditions {
 		sounds[i] = soundBytes(j.Source, s, seconds)
-		scratch += sounds[i] * left(have.Sounds, len(j.AudioPieces()))
+		scratch += sounds[i] * left(have.Sounds, len(j.AudioParts()))
 	}
 	piece := make([]bool, len(j.Renditions)) // whether its pieces lie in scratch
 	var fullest float64                      // what one merge needs in scratch, beside the pieces
@@ -89,7 +89,7 @@ func roomFor(j film.Job, have progress) room {
 			piece[i] = true
 			total += pictures[i]
 		}
-		for _, i := range out.Sounds {
+		for _, i := range out.Audio {
 			total += sounds[i]
 			if len(out.Renditions) > 0 && out.Container == film.MP4 { // a piece of picture takes in the sound beside it
 				scratch += sounds[i] * left(have.Segments, j.Segments)
@@ -123,10 +123,10 @@ func pictureBytes(src film.Source, r film.Rendition, seconds float64) float64 {
 	switch {
 	case r.Rate.Num > 0:
 		rate = float64(r.Rate.Num) / float64(r.Rate.Den)
-	case src.Picture != nil && src.Picture.Frames > 0:
-		rate = float64(src.Picture.Frames) / seconds
-	case src.Picture != nil && src.Picture.FrameRate.Num > 0 && src.Picture.FrameRate.Den > 0:
-		rate = float64(src.Picture.FrameRate.Num) / float64(src.Picture.FrameRate.Den)
+	case src.Video != nil && src.Video.Frames > 0:
+		rate = float64(src.Video.Frames) / seconds
+	case src.Video != nil && src.Video.FrameRate.Num > 0 && src.Video.FrameRate.Den > 0:
+		rate = float64(src.Video.FrameRate.Num) / float64(src.Video.FrameRate.Den)
 	}
 	bytes = min(bytes, bitsPerPixel*finer/8*float64(r.Width)*float64(r.Height)*rate*seconds)
 	if r.MaxBitrate > 0 {
@@ -146,10 +146,10 @@ func stepsToDouble(c film.VideoCodec) float64 {
 }
 
 // soundBytes is what a sound may take.
-func soundBytes(src film.Source, s film.Sound, seconds float64) float64 {
+func soundBytes(src film.Source, s film.AudioRendition, seconds float64) float64 {
 	size := float64(src.Size)
 	if s.Codec == film.AudioCopy {
-		track := src.Tracks[s.Track]
+		track := src.Audio[s.Track]
 		rate := float64(copiedSound)
 		if lossless(track.Codec) {
 			rate = max(rate, float64(track.SampleRate)*float64(track.Channels)*32)

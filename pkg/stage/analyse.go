@@ -50,7 +50,7 @@ func (w *Worker) Analyse(ctx context.Context, in film.AnalyseInput) (film.Brief,
 	if err != nil {
 		return film.Brief{}, err
 	}
-	j.Sounds = plan.Cut(j, cmp.Or(w.PieceLength, plan.PieceLength))
+	j.AudioRenditions = plan.Cut(j, cmp.Or(w.AudioPartLength, plan.AudioPartLength))
 	for _, out := range j.Outputs {
 		if err := w.distinct(ctx, req, out); err != nil {
 			return film.Brief{}, err
@@ -68,7 +68,7 @@ func (w *Worker) Analyse(ctx context.Context, in film.AnalyseInput) (film.Brief,
 	case len(j.Renditions) == 0: // sound only
 	case index == nil && !splittable:
 		// Nothing tells where it could be cut, and no copy could either: one worker encodes it from end to end.
-		segments = plan.Stretches(plan.Index{Start: src.Picture.Start, End: src.Picture.End, Sync: []media.Ticks{src.Picture.Start}})
+		segments = plan.SourceChunks(plan.Index{Start: src.Video.Start, End: src.Video.End, Sync: []media.Ticks{src.Video.Start}})
 		j.Segments = len(segments)
 	case index == nil:
 		j.Split = true
@@ -81,9 +81,9 @@ func (w *Worker) Analyse(ctx context.Context, in film.AnalyseInput) (film.Brief,
 			break
 		}
 		// From here on the picture is what Split makes of it.
-		p := *j.Source.Picture
+		p := *j.Source.Video
 		p.Start, p.End, p.Timebase = p.Start*media.Ticks(p.Timebase.Num), 0, media.Rational{Num: 1, Den: p.Timebase.Den}
-		j.Source.Picture = &p
+		j.Source.Video = &p
 	default:
 		segments = divide(j, *index)
 		j.Segments = len(segments)
@@ -107,13 +107,13 @@ func (w *Worker) Analyse(ctx context.Context, in film.AnalyseInput) (film.Brief,
 // divide plans the segments of an indexed source.
 func divide(j film.Job, index plan.Index) []film.Segment {
 	if length := packaged(j); length > 0 {
-		return plan.Aligned(index, j.Source.Picture.Timebase, wanted(j), length)
+		return plan.Aligned(index, j.Source.Video.Timebase, wanted(j), length)
 	}
-	return plan.Segments(index, j.Source.Picture.Timebase, wanted(j))
+	return plan.Segments(index, j.Source.Video.Timebase, wanted(j))
 }
 
 // distinct refuses an output that would replace the job's own source.
-func (w *Worker) distinct(ctx context.Context, req film.Request, out film.Product) error {
+func (w *Worker) distinct(ctx context.Context, req film.Request, out film.OutputPlan) error {
 	from, key, err := w.Resolve(ctx, req.Source)
 	if err != nil {
 		return err
@@ -141,7 +141,7 @@ func (w *Worker) distinct(ctx context.Context, req film.Request, out film.Produc
 }
 
 // outputURL is where an output will be.
-func outputURL(req film.Request, out film.Product) string {
+func outputURL(req film.Request, out film.OutputPlan) string {
 	return destined(req, out.File)
 }
 
@@ -206,12 +206,12 @@ func units(j film.Job, segments []film.Segment) iter.Seq[ledger.Unit] {
 				return
 			}
 		}
-		for i := range j.AudioPieces() {
+		for i := range j.AudioParts() {
 			if !yield(ledger.Unit{Job: j.ID, ID: film.AudioUnit(i)}) {
 				return
 			}
 		}
-		if j.Aside() && !yield(ledger.Unit{Job: j.ID, ID: film.TextUnit}) {
+		if j.HasSidecar() && !yield(ledger.Unit{Job: j.ID, ID: film.SidecarUnit}) {
 			return
 		}
 		for _, out := range j.Outputs {
@@ -250,10 +250,10 @@ func (w *Worker) brief(ctx context.Context, j film.Job, execution string) (film.
 			return b, err
 		}
 		video, err := w.done(ctx, j.ID, execution, "video/", func(u ledger.Unit) (bool, error) {
-			var facts film.VideoFacts
+			var facts film.SegmentFacts
 			err := reported(u, nil, &facts)
-			for _, p := range facts.Pieces {
-				if gone, err := w.lost(ctx, have, p.PieceFacts); p.Frames > 0 && gone || err != nil {
+			for _, p := range facts.Chunks {
+				if gone, err := w.lost(ctx, have, p.StoredObject); p.Frames > 0 && gone || err != nil {
 					return gone, err
 				}
 			}
@@ -275,19 +275,19 @@ func (w *Worker) brief(ctx context.Context, j film.Job, execution string) (film.
 			if err := reported(u, nil, &facts); err != nil {
 				return false, err
 			}
-			return w.lost(ctx, have, facts.PieceFacts)
+			return w.lost(ctx, have, facts.StoredObject)
 		})
 		if err != nil {
 			return b, err
 		}
-		for i := range j.AudioPieces() {
+		for i := range j.AudioParts() {
 			if !audio[film.AudioUnit(i)] {
-				b.Audio = append(b.Audio, film.AudioItem{Job: j.ID, Piece: i})
+				b.Audio = append(b.Audio, film.AudioItem{Job: j.ID, Part: i})
 			}
 		}
-		if j.Aside() {
-			text, err := w.done(ctx, j.ID, execution, film.TextUnit, func(u ledger.Unit) (bool, error) {
-				var facts film.TextFacts
+		if j.HasSidecar() {
+			text, err := w.done(ctx, j.ID, execution, film.SidecarUnit, func(u ledger.Unit) (bool, error) {
+				var facts film.SidecarFacts
 				err := reported(u, nil, &facts)
 				for _, p := range textPieces(facts) {
 					if gone, err := w.lost(ctx, have, p); gone || err != nil {
@@ -299,8 +299,8 @@ func (w *Worker) brief(ctx context.Context, j film.Job, execution string) (film.
 			if err != nil {
 				return b, err
 			}
-			if !text[film.TextUnit] {
-				b.Audio = append(b.Audio, film.AudioItem{Job: j.ID, Piece: film.TextPass})
+			if !text[film.SidecarUnit] {
+				b.Audio = append(b.Audio, film.AudioItem{Job: j.ID, Part: film.SidecarPart})
 			}
 		}
 	}
@@ -322,9 +322,9 @@ func (w *Worker) brief(ctx context.Context, j film.Job, execution string) (film.
 		}
 		return b, err
 	}
-	told := Event{Type: Planned, Job: j.ID, Segments: j.Segments, Pieces: len(j.AudioPieces()), Done: j.Segments - len(items), Duration: j.Source.Duration}
-	if j.Source.Picture != nil {
-		told.Frames = int64(j.Source.Picture.Frames)
+	told := Event{Type: Planned, Job: j.ID, Segments: j.Segments, Pieces: len(j.AudioParts()), Done: j.Segments - len(items), Duration: j.Source.Duration}
+	if j.Source.Video != nil {
+		told.Frames = int64(j.Source.Video.Frames)
 	}
 	w.tell(told)
 	return b, nil
@@ -347,8 +347,8 @@ func (w *Worker) served(ctx context.Context, j film.Job) (map[string]map[string]
 
 // lacks says whether media segments that a worker wrote are gone. What was put there after have was listed is looked for
 // again.
-func (w *Worker) lacks(ctx context.Context, j film.Job, have map[string]map[string]int64, facts film.VideoFacts) (bool, error) {
-	for r, piece := range facts.Pieces {
+func (w *Worker) lacks(ctx context.Context, j film.Job, have map[string]map[string]int64, facts film.SegmentFacts) (bool, error) {
+	for r, piece := range facts.Chunks {
 		for _, out := range j.Packages(r) {
 			if out.SingleFile || piece.Media == nil {
 				continue
@@ -384,7 +384,7 @@ func (w *Worker) stored(ctx context.Context, id string) (map[string]int64, error
 }
 
 // lost says whether a piece is not in scratch. What was put there after have was listed is looked for again.
-func (w *Worker) lost(ctx context.Context, have map[string]int64, p film.PieceFacts) (bool, error) {
+func (w *Worker) lost(ctx context.Context, have map[string]int64, p film.StoredObject) (bool, error) {
 	if p.Key == "" || have[p.Key] == p.Size {
 		return false, nil
 	}
@@ -540,13 +540,13 @@ func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string)
 	}
 	file.clocks(&src, media)
 	if file.mkv != nil && file.mkv.Damage != nil {
-		src.Unused = append(src.Unused, fmt.Sprintf("the source is cut short or damaged (%v); what can be decoded is kept", file.mkv.Damage))
+		src.Losses = append(src.Losses, fmt.Sprintf("the source is cut short or damaged (%v); what can be decoded is kept", file.mkv.Damage))
 	}
-	if src.Picture == nil {
+	if src.Video == nil {
 		return src, nil, false, nil
 	}
 	for _, s := range media.Streams {
-		if s.Index == src.Picture.Stream {
+		if s.Index == src.Video.Stream {
 			splittable = ffmpeg.Splittable(src.Demuxer, s) && !ffmpeg.Packed(head)
 		}
 	}
@@ -581,7 +581,7 @@ func readIndex(ctx context.Context, r *reader, c ffmpeg.Container) (x index, err
 
 // picture is the index of the source's picture, whose facts it completes; nil where the source must be split.
 func (x index) picture(src film.Source, media ffmpeg.Media) *plan.Index {
-	p := src.Picture
+	p := src.Video
 	nth := 0 // which video track of the file the picture is: both sides count in the file's order
 	for _, s := range media.Streams {
 		if s.Type == "video" && s.Index < p.Stream && !s.AttachedPic {
@@ -643,7 +643,7 @@ func encodersOf(j film.Job) ([]string, error) {
 		}
 		names = append(names, name)
 	}
-	for _, s := range j.Sounds {
+	for _, s := range j.AudioRenditions {
 		if name, ok := ffmpeg.AudioEncoder(string(s.Codec)); ok {
 			names = append(names, name)
 		}

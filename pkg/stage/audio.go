@@ -27,20 +27,20 @@ func (w *Worker) Audio(ctx context.Context, in film.AudioItem) (None, error) {
 	if err != nil {
 		return None{}, err
 	}
-	if in.Piece == film.TextPass {
+	if in.Part == film.SidecarPart {
 		return None{}, w.texts(ctx, j)
 	}
-	pieces := j.AudioPieces()
-	if in.Piece < 0 || in.Piece >= len(pieces) {
-		return None{}, fault.New(fault.Internal, "job %s has %d pieces of sound, none is number %d", j.ID, len(pieces), in.Piece)
+	pieces := j.AudioParts()
+	if in.Part < 0 || in.Part >= len(pieces) {
+		return None{}, fault.New(fault.Internal, "job %s has %d pieces of sound, none is number %d", j.ID, len(pieces), in.Part)
 	}
-	piece := pieces[in.Piece]
-	sound := j.Sounds[piece.Sound]
-	id := film.AudioUnit(in.Piece)
-	key := func(u ledger.Unit) string { return film.PieceKey(j.ID, id, u.Attempt, 0, extension(sound.Mux)) }
+	piece := pieces[in.Part]
+	sound := j.AudioRenditions[piece.Rendition]
+	id := film.AudioUnit(in.Part)
+	key := func(u ledger.Unit) string { return film.ArtifactKey(j.ID, id, u.Attempt, 0, extension(sound.Mux)) }
 	err = w.unit(ctx, j.ID, id, func(u ledger.Unit, dir string) (any, Event, error) {
 		s := &sounding{
-			Worker: w, job: j, sound: sound, track: j.Source.Tracks[sound.Track], piece: piece,
+			Worker: w, job: j, sound: sound, track: j.Source.Audio[sound.Track], piece: piece,
 			unit: u, key: key(u), path: filepath.Join(dir, "sound"),
 		}
 		facts, err := s.run(ctx, dir)
@@ -64,9 +64,9 @@ func extension(c film.Container) string {
 type sounding struct {
 	*Worker
 	job   film.Job
-	sound film.Sound
+	sound film.AudioRendition
 	track film.AudioTrack
-	piece film.AudioPiece
+	piece film.AudioPart
 	unit  ledger.Unit
 	key   string
 	path  string // what ffmpeg writes
@@ -115,7 +115,7 @@ func (s *sounding) run(ctx context.Context, dir string) (film.AudioFacts, error)
 	defer f.Close()
 	if s.sound.Mux != film.MP4 {
 		info, err := s.Scratch.Put(ctx, s.key, f)
-		return film.AudioFacts{PieceFacts: film.PieceFacts{Key: s.key, Size: info.Size}}, err
+		return film.AudioFacts{StoredObject: film.StoredObject{Key: s.key, Size: info.Size}}, err
 	}
 	piece, extents, err := fragmentsOf(f)
 	if err != nil {
@@ -145,10 +145,10 @@ func (s *sounding) sofar(p ffmpeg.Progress) media.Ticks {
 	return max(at, 0)
 }
 
-func fragmentsOf(f *os.File) (isobmff.Piece, []isobmff.Extent, error) {
+func fragmentsOf(f *os.File) (isobmff.Chunk, []isobmff.Extent, error) {
 	stat, err := f.Stat()
 	if err != nil {
-		return isobmff.Piece{}, nil, err
+		return isobmff.Chunk{}, nil, err
 	}
 	piece, extents, err := isobmff.ReadFragments(f, stat.Size())
 	if err != nil {
@@ -158,7 +158,7 @@ func fragmentsOf(f *os.File) (isobmff.Piece, []isobmff.Extent, error) {
 	return piece.Shift(-ffmpeg.Offset * scale), extents, nil
 }
 
-func (s *sounding) put(ctx context.Context, facts film.AudioFacts, piece isobmff.Piece, f *os.File, extents []isobmff.Extent) (film.AudioFacts, error) {
+func (s *sounding) put(ctx context.Context, facts film.AudioFacts, piece isobmff.Chunk, f *os.File, extents []isobmff.Extent) (film.AudioFacts, error) {
 	info, err := putPiece(ctx, s.Scratch, s.key, piece, f, extents)
 	facts.Key, facts.Size, facts.Header = s.key, info.Size, info.Size-piece.Bytes
 	return facts, err
@@ -166,7 +166,7 @@ func (s *sounding) put(ctx context.Context, facts film.AudioFacts, piece isobmff
 
 // timed works out when a sound is heard from its packets' timestamps, and gives its piece decode times from zero.
 // ffmpeg stamps priming samples with times before the first sample that is heard.
-func timed(piece isobmff.Piece, src film.Source, track film.AudioTrack) (film.AudioFacts, isobmff.Piece) {
+func timed(piece isobmff.Chunk, src film.Source, track film.AudioTrack) (film.AudioFacts, isobmff.Chunk) {
 	scale := media.Rational{Num: 1, Den: int64(piece.Track.Timescale)}
 	heard := max(media.Rescale(track.Start, track.Timebase, scale), media.Ticks(piece.Start))
 	facts := timeline(piece, media.Ticks(piece.Start), heard, src, track)
@@ -175,7 +175,7 @@ func timed(piece isobmff.Piece, src film.Source, track film.AudioTrack) (film.Au
 
 // timeline tells how a piece lies on its sound's timeline, whose first packet has the decode time begin and whose first
 // sample is heard at heard. Both are the source's times, as the piece's are.
-func timeline(piece isobmff.Piece, begin, heard media.Ticks, src film.Source, track film.AudioTrack) film.AudioFacts {
+func timeline(piece isobmff.Chunk, begin, heard media.Ticks, src film.Source, track film.AudioTrack) film.AudioFacts {
 	scale := media.Rational{Num: 1, Den: int64(piece.Track.Timescale)}
 	end := media.Ticks(piece.End())
 	facts := film.AudioFacts{
@@ -183,7 +183,7 @@ func timeline(piece isobmff.Piece, begin, heard media.Ticks, src film.Source, tr
 		Skip: heard - begin, Delay: heard - src.Origin.In(scale), Length: max(end-heard, 0),
 	}
 	if n := len(piece.Samples); n > 0 {
-		facts.Final = end - begin - media.Ticks(piece.Samples[n-1].Duration)
+		facts.Last = end - begin - media.Ticks(piece.Samples[n-1].Duration)
 	}
 	if d := media.Rescale(track.Duration, track.Timebase, scale); d > 0 {
 		facts.Length = min(facts.Length, d)
@@ -194,15 +194,15 @@ func timeline(piece isobmff.Piece, begin, heard media.Ticks, src film.Source, tr
 // part encodes a part of a sound: exactly the packets that one pass would have at this place, but for what the encoder
 // remembers of the sound before its pre-roll.
 func (s *sounding) part(ctx context.Context, a ffmpeg.Audio, dir string) (film.AudioFacts, error) {
-	r := plan.Read(s.sound, s.track, s.piece)
+	r := plan.ReadAudio(s.sound, s.track, s.piece)
 	codec := s.sound.Codec
 	a.SampleRate = s.sound.Rate
 	a.Start, a.End, a.First, a.Grid = (*int64)(r.Start), (*int64)(r.End), (*int64)(r.First), (*int64)(r.Grid)
 	var heard bytes.Buffer // of 64 frames: half a megabyte for eight channels
 	if !s.piece.Last {
-		from, to := plan.Frames(codec, s.piece.End)
+		from, to := plan.JoinRange(codec, s.piece.End)
 		offset := int64(r.Zero - codec.Priming())
-		a.Listen = &ffmpeg.Listen{
+		a.PCM = &ffmpeg.PCMRange{
 			Start: int64(from)*int64(codec.Frame()) + offset, End: int64(to)*int64(codec.Frame()) + offset, Channels: s.track.Channels,
 		}
 	}
@@ -235,7 +235,7 @@ func (s *sounding) part(ctx context.Context, a ffmpeg.Audio, dir string) (film.A
 // stored puts what ffmpeg wrote of a part in scratch. there is false where it does not begin with the packet that is
 // wanted: the seek went too far. Where the track was read from its beginning and there still is nothing, the sound ends
 // before the part.
-func (s *sounding) stored(ctx context.Context, r plan.Reading, begin, want media.Ticks, last bool, heard []byte) (facts film.AudioFacts, there bool, err error) {
+func (s *sounding) stored(ctx context.Context, r plan.AudioRead, begin, want media.Ticks, last bool, heard []byte) (facts film.AudioFacts, there bool, err error) {
 	f, err := os.Open(s.path)
 	if err != nil {
 		return facts, false, err
@@ -274,11 +274,11 @@ func (s *sounding) stored(ctx context.Context, r plan.Reading, begin, want media
 }
 
 // overlaps describes the packets around the piece's edges.
-func (s *sounding) overlaps(facts *film.AudioFacts, piece isobmff.Piece, f io.ReaderAt, extents []isobmff.Extent, heard []byte) error {
+func (s *sounding) overlaps(facts *film.AudioFacts, piece isobmff.Chunk, f io.ReaderAt, extents []isobmff.Extent, heard []byte) error {
 	codec := s.sound.Codec
 	around := func(edge media.Ticks) (*film.Overlap, int) {
-		from, to := plan.Frames(codec, edge)
-		from = max(from-plan.Enough, int(facts.Begin/codec.Frame()))
+		from, to := plan.JoinRange(codec, edge)
+		from = max(from-plan.EqualPackets, int(facts.Begin/codec.Frame()))
 		return &film.Overlap{First: from}, to
 	}
 	headTo, tailTo := 0, 0
@@ -287,7 +287,7 @@ func (s *sounding) overlaps(facts *film.AudioFacts, piece isobmff.Piece, f io.Re
 	}
 	if !s.piece.Last {
 		facts.Tail, tailTo = around(s.piece.End)
-		facts.Tail.Loudness = loudness(heard, int(codec.Frame())*s.track.Channels)
+		facts.Tail.RMS = loudness(heard, int(codec.Frame())*s.track.Channels)
 	}
 	packets := bufio.NewReader(payload(f, extents))
 	number := int(facts.Begin / codec.Frame())

@@ -38,11 +38,11 @@ func besides(src *film.Source, probed ffmpeg.Media) {
 			if covers++; covers == 1 {
 				src.Cover = &film.Attachment{Stream: s.Index, Codec: s.Codec, Name: "cover" + coverExtension(s.Codec), MIME: coverType(s.Codec)}
 			}
-		case s.Type == "video" && src.Picture != nil && s.Index != src.Picture.Stream:
-			src.Unused = append(src.Unused, fmt.Sprintf("left out: video stream %d (%s), as an output holds one picture", s.Index, clean(s.Codec, maxTitle)))
+		case s.Type == "video" && src.Video != nil && s.Index != src.Video.Stream:
+			src.Losses = append(src.Losses, fmt.Sprintf("left out: video stream %d (%s), as an output holds one picture", s.Index, clean(s.Codec, maxTitle)))
 		case s.Type == "subtitle":
 			if texts++; texts <= maxTexts {
-				src.Texts = append(src.Texts, textTrack(s))
+				src.Subtitles = append(src.Subtitles, textTrack(s))
 			}
 		case s.Type == "attachment":
 			name := clean(path.Base("/"+strings.ReplaceAll(s.Tags["filename"], "\\", "/")), maxTitle)
@@ -50,13 +50,13 @@ func besides(src *film.Source, probed ffmpeg.Media) {
 				name = fmt.Sprintf("attachment %d", attached+1)
 			}
 			if attached++; attached <= maxAttached {
-				src.Attached = append(src.Attached, film.Attachment{
+				src.Attachments = append(src.Attachments, film.Attachment{
 					Stream: s.Index, Name: name, MIME: cmp.Or(clean(s.Tags["mimetype"], maxTitle), "application/octet-stream"),
 				})
 			}
 		case s.Type == "data" && (s.Codec == "klv" || s.Codec == "scte_35" || s.Tag == "gpmd" || s.Tag == "camm"):
 			// Time codes, hints and the like are of no use in another file. These are somebody's measurements.
-			src.Unused = append(src.Unused, fmt.Sprintf("left out: data stream %d (%s)", s.Index, cmp.Or(s.Codec, s.Tag)))
+			src.Losses = append(src.Losses, fmt.Sprintf("left out: data stream %d (%s)", s.Index, cmp.Or(s.Codec, s.Tag)))
 		}
 	}
 	for _, more := range []struct {
@@ -64,14 +64,14 @@ func besides(src *film.Source, probed ffmpeg.Media) {
 		what       string
 	}{{covers, 1, "cover pictures"}, {texts, maxTexts, "subtitle tracks"}, {attached, maxAttached, "attached files"}, {len(probed.Chapters), maxChapters, "chapters"}} {
 		if more.have > more.most {
-			src.Unused = append(src.Unused, fmt.Sprintf("left out: %d of %d %s", more.have-more.most, more.have, more.what))
+			src.Losses = append(src.Losses, fmt.Sprintf("left out: %d of %d %s", more.have-more.most, more.have, more.what))
 		}
 	}
 	src.Chapters = chapters(probed.Chapters[:min(len(probed.Chapters), maxChapters)], src.Origin.In(media.Microseconds))
 	tags := probed.Tags
-	if src.Picture == nil && len(src.Tracks) == 1 && tags["title"] == "" {
+	if src.Video == nil && len(src.Audio) == 1 && tags["title"] == "" {
 		for _, s := range probed.Streams {
-			if s.Index == src.Tracks[0].Stream {
+			if s.Index == src.Audio[0].Stream {
 				tags = s.Tags // Ogg has its texts there
 			}
 		}
@@ -87,9 +87,9 @@ func besides(src *film.Source, probed ffmpeg.Media) {
 	}
 }
 
-func textTrack(s ffmpeg.Stream) film.TextTrack {
-	t := film.TextTrack{
-		Stream: s.Index, Codec: clean(s.Codec, maxTitle), Written: ffmpeg.Written(s.Codec), Language: clean(s.Language, maxTitle),
+func textTrack(s ffmpeg.Stream) film.SubtitleTrack {
+	t := film.SubtitleTrack{
+		Stream: s.Index, Codec: clean(s.Codec, maxTitle), IsText: ffmpeg.IsTextSubtitle(s.Codec), Language: clean(s.Language, maxTitle),
 		Title: clean(s.Title, maxTitle), Default: s.Default, Flags: s.Flags,
 	}
 	if s.Codec == "mov_text" && s.Tag != "tx3g" {

@@ -22,7 +22,7 @@ func describe(src *film.Source, probed ffmpeg.Media) error {
 			start = media.Ticks(*s.StartPTS)
 		}
 		switch {
-		case s.Type == "video" && !s.AttachedPic && src.Picture == nil:
+		case s.Type == "video" && !s.AttachedPic && src.Video == nil:
 			if s.Width <= 0 || s.Height <= 0 || s.Codec == "" {
 				return fault.New(fault.Corrupt, "the picture of the source cannot be read: its size or codec is unknown")
 			}
@@ -30,17 +30,17 @@ func describe(src *film.Source, probed ffmpeg.Media) error {
 				return fault.New(fault.Unsupported, "the picture of the source is %d x %d, larger than the 16384 x 8704 of the largest level of H.265 and AV1",
 					s.Width, s.Height)
 			}
-			src.Picture = &film.Picture{
+			src.Video = &film.VideoTrack{
 				Stream: s.Index, Timebase: tb, Start: start, Width: s.Width, Height: s.Height,
 				FrameRate: rate(s), SampleAspect: s.SAR, Rotation: s.Rotation, PixelFormat: s.PixelFormat,
 				Depth: s.BitDepth, Interlaced: fields(s.FieldOrder), Color: s.Color, DolbyVision: s.DolbyVision,
 				HDR: s.HDR,
 			}
 			if s.DurationTS > 0 {
-				src.Picture.End = start + media.Ticks(s.DurationTS)
+				src.Video.End = start + media.Ticks(s.DurationTS)
 			}
 		case s.Type == "audio" && s.Codec != "" && s.Channels > 0 && s.SampleRate > 0:
-			src.Tracks = append(src.Tracks, film.AudioTrack{
+			src.Audio = append(src.Audio, film.AudioTrack{
 				Stream: s.Index, Codec: s.Codec, SampleRate: s.SampleRate, Channels: s.Channels, Timebase: tb,
 				Start: start, Duration: length(src.Demuxer, s), Language: clean(s.Language, maxTitle), Title: clean(s.Title, maxTitle),
 				Default: s.Default, Flags: s.Flags,
@@ -91,8 +91,8 @@ func rate(s ffmpeg.Stream) media.Rational {
 
 // clocks finds out which of the source's sounds a worker may read from the middle.
 func (x index) clocks(src *film.Source, probed ffmpeg.Media) {
-	for i := range src.Tracks {
-		t := &src.Tracks[i]
+	for i := range src.Audio {
+		t := &src.Audio[i]
 		exact := t.Timebase == media.Rational{Num: 1, Den: int64(t.SampleRate)}
 		switch {
 		case x.mp4 != nil && !x.mp4.Fragmented && exact:
@@ -107,14 +107,14 @@ func (x index) clocks(src *film.Source, probed ffmpeg.Media) {
 					continue
 				}
 				if nth == 0 && found.Even {
-					t.Clock = film.ExactClock
+					t.Clock = film.ClockExact
 				}
 				nth--
 			}
 		case x.mkv != nil && len(x.mkv.Cues) > 0 && slices.Contains(framed, t.Codec):
-			t.Clock = film.FramedClock
+			t.Clock = film.ClockFramed
 		case src.Demuxer == "wav" && exact:
-			t.Clock = film.ExactClock
+			t.Clock = film.ClockExact
 		}
 	}
 }
@@ -139,7 +139,7 @@ func fromMatroska(file *matroska.Index, nth int, src film.Source) *plan.Index {
 		if len(cues) == 0 {
 			return nil
 		}
-		p := src.Picture
+		p := src.Video
 		end := media.Rescale(src.Duration, media.Microseconds, p.Timebase)
 		return &plan.Index{Start: p.Start, End: max(end, media.Ticks(cues[len(cues)-1])+1), Sync: ticks(cues)}
 	}

@@ -35,8 +35,8 @@ func TestPicturesOfNoSizeAndOfTooMuchAreRefused(t *testing.T) {
 		if fault.KindOf(err) != c.want {
 			t.Errorf("%d x %d of %q: %v of kind %q, want %q", c.width, c.height, c.codec, err, fault.KindOf(err), c.want)
 		}
-		if (err == nil) != (src.Picture != nil) {
-			t.Errorf("%d x %d of %q: error %v, yet picture %v", c.width, c.height, c.codec, err, src.Picture)
+		if (err == nil) != (src.Video != nil) {
+			t.Errorf("%d x %d of %q: error %v, yet picture %v", c.width, c.height, c.codec, err, src.Video)
 		}
 	}
 }

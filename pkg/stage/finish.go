@@ -31,16 +31,16 @@ func (w *Worker) Finish(ctx context.Context, in film.FinishInput) (film.Result, 
 		}
 		result.Outputs = append(result.Outputs, facts)
 	}
-	if j.Aside() {
-		var facts film.TextFacts
-		u, err := w.Ledger.Unit(ctx, j.ID, film.TextUnit)
+	if j.HasSidecar() {
+		var facts film.SidecarFacts
+		u, err := w.Ledger.Unit(ctx, j.ID, film.SidecarUnit)
 		if err := reported(u, err, &facts); err != nil {
 			return film.Result{}, err
 		}
 		result.Warnings = append(result.Warnings, facts.Warnings[:min(len(facts.Warnings), max(maxWarnings-len(result.Warnings), 0))]...)
 	}
 	for u, err := range w.Ledger.Units(ctx, j.ID, "video/") {
-		var facts film.VideoFacts
+		var facts film.SegmentFacts
 		if err == nil && u.State == ledger.Done {
 			err = json.Unmarshal(u.Facts, &facts)
 		}

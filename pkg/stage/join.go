@@ -12,7 +12,7 @@ import (
 
 // heard is one sound of an output: what its pieces are together.
 type heard struct {
-	film.AudioFacts // of the whole; PieceFacts only where it is one piece
+	film.AudioFacts // of the whole; StoredObject only where it is one piece
 	sound           int
 	parts           []part // what to stitch, in order; none of what ffmpeg remuxes
 }
@@ -35,10 +35,10 @@ func from(src film.Source, track film.AudioTrack, codec film.AudioCodec) *int64 
 // join reads what the workers reported of a sound's pieces, and puts these together.
 func (m *merge) join(ctx context.Context, sound int) (heard, error) {
 	h := heard{sound: sound}
-	var pieces []film.AudioPiece
+	var pieces []film.AudioPart
 	var names []string
-	for i, p := range m.job.AudioPieces() {
-		if p.Sound == sound {
+	for i, p := range m.job.AudioParts() {
+		if p.Rendition == sound {
 			pieces, names = append(pieces, p), append(names, film.AudioUnit(i))
 		}
 	}
@@ -51,35 +51,35 @@ func (m *merge) join(ctx context.Context, sound int) (heard, error) {
 	}
 	if pieces[0].Whole {
 		h.AudioFacts = all[0]
-		if m.job.Sounds[sound].Mux == film.MP4 {
-			h.parts = []part{{name: names[0], facts: all[0].PieceFacts}}
+		if m.job.AudioRenditions[sound].Mux == film.MP4 {
+			h.parts = []part{{name: names[0], facts: all[0].StoredObject}}
 		}
 		return h, nil
 	}
-	starts, err := joints(m.job.Sounds[sound].Codec, pieces, all)
+	starts, err := joints(m.job.AudioRenditions[sound].Codec, pieces, all)
 	if err != nil {
 		return h, err
 	}
 	for i, start := range starts {
-		p := part{name: names[i], facts: all[i].PieceFacts, from: start, until: math.MaxInt64}
+		p := part{name: names[i], facts: all[i].StoredObject, from: start, until: math.MaxInt64}
 		if i+1 < len(starts) {
 			p.until = starts[i+1]
 		}
 		h.parts = append(h.parts, p)
 	}
-	h.AudioFacts = together(m.job.Sounds[sound].Codec, all, starts)
+	h.AudioFacts = together(m.job.AudioRenditions[sound].Codec, all, starts)
 	return h, nil
 }
 
 // joints are the decode times from which each piece of a sound is used. There are fewer than pieces where the sound ends
 // before its source said it would.
-func joints(codec film.AudioCodec, pieces []film.AudioPiece, all []film.AudioFacts) ([]media.Ticks, error) {
+func joints(codec film.AudioCodec, pieces []film.AudioPart, all []film.AudioFacts) ([]media.Ticks, error) {
 	if all[0].Samples == 0 {
 		return nil, fault.New(fault.Corrupt, "no sound of the source could be decoded")
 	}
 	starts := []media.Ticks{0}
 	for i := 1; i < len(all); i++ {
-		from, to := plan.Frames(codec, pieces[i].Start)
+		from, to := plan.JoinRange(codec, pieces[i].Start)
 		var at int
 		var ok bool
 		if left, right := all[i-1].Tail, all[i].Head; left != nil && right != nil {
@@ -89,11 +89,11 @@ func joints(codec film.AudioCodec, pieces []film.AudioPiece, all []film.AudioFac
 			starts = append(starts, media.Ticks(at)*codec.Frame())
 			continue
 		}
-		end := all[i-1].Final
+		end := all[i-1].Last
 		for _, rest := range all[i:] { // these hold at most some of their pre-roll
-			if rest.Samples > 0 && rest.Final > end {
+			if rest.Samples > 0 && rest.Last > end {
 				return nil, fault.New(fault.Corrupt, "a piece of the sound ends with packet %d, and a later one with packet %d",
-					int(end/codec.Frame())+1, int(rest.Final/codec.Frame())+1)
+					int(end/codec.Frame())+1, int(rest.Last/codec.Frame())+1)
 			}
 		}
 		break
@@ -105,8 +105,8 @@ func joints(codec film.AudioCodec, pieces []film.AudioPiece, all []film.AudioFac
 func together(codec film.AudioCodec, all []film.AudioFacts, starts []media.Ticks) film.AudioFacts {
 	last := len(starts) - 1
 	whole := all[0]
-	whole.PieceFacts, whole.Head, whole.Tail = film.PieceFacts{}, nil, nil
-	whole.Final, whole.Length = all[last].Final, all[last].Length
+	whole.StoredObject, whole.Head, whole.Tail = film.StoredObject{}, nil, nil
+	whole.Last, whole.Length = all[last].Last, all[last].Length
 	// All packets but the last hold a frame.
 	whole.Samples = all[last].Samples + int(all[last].Begin/codec.Frame())
 	return whole

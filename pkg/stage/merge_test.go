@@ -204,28 +204,28 @@ func TestTwoMergesAtOncePublishOneWholeResult(t *testing.T) {
 func TestAResultThatDiffersFromThePlanIsNotPublished(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, f *fakeFilm){
 		"a frame more reported than there is": func(_ *testing.T, f *fakeFilm) {
-			f.video[1].Pieces[0].Frames++
+			f.video[1].Chunks[0].Frames++
 		},
 		"a later last frame reported": func(_ *testing.T, f *fakeFilm) {
-			f.video[2].Pieces[0].Final++
+			f.video[2].Chunks[0].Last++
 		},
 		"a segment more planned": func(_ *testing.T, f *fakeFilm) {
 			f.job.Segments++
 		},
 		"two segments in each other's place": func(_ *testing.T, f *fakeFilm) {
-			f.video[0].Pieces[0].PieceFacts, f.video[1].Pieces[0].PieceFacts = f.video[1].Pieces[0].PieceFacts, f.video[0].Pieces[0].PieceFacts
+			f.video[0].Chunks[0].StoredObject, f.video[1].Chunks[0].StoredObject = f.video[1].Chunks[0].StoredObject, f.video[0].Chunks[0].StoredObject
 		},
 		"a piece cut short": func(t *testing.T, f *fakeFilm) {
-			put(t, f, 1, f.video[1].Pieces[0].Size-1, 0)
+			put(t, f, 1, f.video[1].Chunks[0].Size-1, 0)
 		},
 		"a piece of another size": func(_ *testing.T, f *fakeFilm) {
-			f.video[1].Pieces[0].Size++
+			f.video[1].Chunks[0].Size++
 		},
 		"a piece whose last frame is missing": func(t *testing.T, f *fakeFilm) {
 			p := f.picture(1)
 			last := p.Samples[len(p.Samples)-1]
 			p.Samples, p.Bytes = p.Samples[:len(p.Samples)-1], p.Bytes-int64(last.Size)
-			facts := &f.video[1].Pieces[0].PieceFacts
+			facts := &f.video[1].Chunks[0].StoredObject
 			info, err := putPiece(t.Context(), f.Scratch, facts.Key, p, pattern(2), []isobmff.Extent{{Length: p.Bytes}})
 			if err != nil {
 				t.Fatal(err)
@@ -233,7 +233,7 @@ func TestAResultThatDiffersFromThePlanIsNotPublished(t *testing.T) {
 			facts.Size, facts.Header = info.Size, info.Size-p.Bytes
 		},
 		"a piece of zeros": func(t *testing.T, f *fakeFilm) {
-			put(t, f, 1, 0, f.video[1].Pieces[0].Size)
+			put(t, f, 1, 0, f.video[1].Chunks[0].Size)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -259,7 +259,7 @@ func TestAResultThatDiffersFromThePlanIsNotPublished(t *testing.T) {
 // put replaces the piece of a segment: by its first bytes, and zeros.
 func put(t *testing.T, f *fakeFilm, segment int, keep, zeros int64) {
 	t.Helper()
-	key := f.video[segment].Pieces[0].Key
+	key := f.video[segment].Chunks[0].Key
 	data, err := readRange(t.Context(), f.Scratch, key, 0, keep)
 	if err == nil {
 		_, err = f.Scratch.Put(t.Context(), key, bytes.NewReader(append(data, make([]byte, zeros)...)))

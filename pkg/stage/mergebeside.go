@@ -22,10 +22,10 @@ const (
 	textHandler = "sbtl" // of timed text, as ffmpeg and Apple write it
 )
 
-// texts are the output's subtitles that show anything, as indexes into Job.Texts.
+// texts are the output's subtitles that show anything, as indexes into Job.SubtitleRenditions.
 func (m *merge) texts() (shown []int) {
-	for _, t := range m.out.Texts {
-		if m.text.Texts[t].Events > 0 {
+	for _, t := range m.out.Subtitles {
+		if m.text.Subtitles[t].Events > 0 {
 			shown = append(shown, t)
 		}
 	}
@@ -35,9 +35,9 @@ func (m *merge) texts() (shown []int) {
 // beside adds the subtitle tracks to a movie and its parts, and what it tells of the whole.
 func (m *merge) beside(ctx context.Context, movie *isobmff.Movie, parts []part) ([]part, error) {
 	for _, t := range m.texts() {
-		source := m.job.Source.Texts[m.job.Texts[t].Track]
+		source := m.job.Source.Subtitles[m.job.SubtitleRenditions[t].Track]
 		parts = append(parts, part{
-			track: len(movie.Tracks), name: fmt.Sprintf("%s, track %d", film.TextUnit, t), facts: m.text.Texts[t].PieceFacts,
+			track: len(movie.Tracks), name: fmt.Sprintf("%s, track %d", film.SidecarUnit, t), facts: m.text.Subtitles[t].StoredObject,
 		})
 		movie.Tracks = append(movie.Tracks, isobmff.MovieTrack{
 			Track: isobmff.Track{Language: source.Language, Name: source.Title, Enabled: source.Default},
@@ -58,8 +58,8 @@ func (m *merge) beside(ctx context.Context, movie *isobmff.Movie, parts []part) 
 // expectedBeside is what beside's tracks must hold, in their order.
 func (m *merge) expectedBeside() (want []isobmff.Expected) {
 	for _, t := range m.texts() {
-		piece := m.text.Texts[t]
-		want = append(want, isobmff.Expected{Handler: textHandler, Samples: piece.Samples, Last: int64(piece.Final)})
+		piece := m.text.Subtitles[t]
+		want = append(want, isobmff.Expected{Handler: textHandler, Samples: piece.Samples, Last: int64(piece.Last)})
 	}
 	if chapters := m.job.Source.Chapters; len(chapters) > 0 {
 		want = append(want, isobmff.ChapterTrack(chapters))
@@ -71,11 +71,11 @@ func (m *merge) expectedBeside() (want []isobmff.Expected) {
 func (m *merge) remuxBeside(ctx context.Context, r *ffmpeg.Remux) error {
 	source := m.job.Source
 	for _, t := range m.texts() {
-		location, err := m.Scratch.Locate(ctx, m.text.Texts[t].Key)
+		location, err := m.Scratch.Locate(ctx, m.text.Subtitles[t].Key)
 		if err != nil {
 			return err
 		}
-		track := source.Texts[m.job.Texts[t].Track]
+		track := source.Subtitles[m.job.SubtitleRenditions[t].Track]
 		r.Inputs = append(r.Inputs, ffmpeg.RemuxInput{
 			Input: ffmpeg.Input{Location: location, Demuxer: "matroska"}, Sparse: true,
 			Streams: []ffmpeg.RemuxStream{{Language: track.Language, Title: track.Title, Default: track.Default, Flags: track.Flags}},
@@ -99,9 +99,9 @@ func (m *merge) remuxBeside(ctx context.Context, r *ffmpeg.Remux) error {
 			return err
 		}
 	}
-	if m.out.Attached {
-		for i, piece := range m.text.Attached {
-			if err := m.attach(ctx, r, piece, source.Attached[i]); err != nil {
+	if m.out.Attachments {
+		for i, piece := range m.text.Attachments {
+			if err := m.attach(ctx, r, piece, source.Attachments[i]); err != nil {
 				return err
 			}
 		}
@@ -110,13 +110,13 @@ func (m *merge) remuxBeside(ctx context.Context, r *ffmpeg.Remux) error {
 }
 
 // attach takes an attachment from scratch to the working folder and has it written.
-func (m *merge) attach(ctx context.Context, r *ffmpeg.Remux, piece film.PieceFacts, a film.Attachment) error {
+func (m *merge) attach(ctx context.Context, r *ffmpeg.Remux, piece film.StoredObject, a film.Attachment) error {
 	body, err := m.Scratch.Open(ctx, piece.Key, 0, piece.Size)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	path := filepath.Join(m.dir, fmt.Sprintf("attached%d", len(r.Attached)))
+	path := filepath.Join(m.dir, fmt.Sprintf("attached%d", len(r.Attachments)))
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -127,9 +127,9 @@ func (m *merge) attach(ctx context.Context, r *ffmpeg.Remux, piece film.PieceFac
 		_ = f.Close() // the first error counts
 	}
 	names := func(b ffmpeg.Attachment) bool { return b.Name == a.Name }
-	if slices.ContainsFunc(r.Attached, names) {
-		a.Name = fmt.Sprintf("%d %s", len(r.Attached)+1, a.Name)
+	if slices.ContainsFunc(r.Attachments, names) {
+		a.Name = fmt.Sprintf("%d %s", len(r.Attachments)+1, a.Name)
 	}
-	r.Attached = append(r.Attached, ffmpeg.Attachment{Path: path, Name: a.Name, MIME: a.MIME})
+	r.Attachments = append(r.Attachments, ffmpeg.Attachment{Path: path, Name: a.Name, MIME: a.MIME})
 	return err
 }

@@ -92,5 +92,5 @@ func (e *encode) written() int64 {
 	if r.Rate.Num == 0 {
 		return n
 	}
-	return int64(media.Rescale(e.seg.End-e.seg.Start, e.job.Source.Picture.Timebase, media.Rational{Num: r.Rate.Den, Den: r.Rate.Num}))
+	return int64(media.Rescale(e.seg.End-e.seg.Start, e.job.Source.Video.Timebase, media.Rational{Num: r.Rate.Den, Den: r.Rate.Num}))
 }

@@ -16,18 +16,20 @@ import (
 )
 
 // every is how far the media segments of a rendition's packages lie apart.
-func every(r film.Rendition) time.Duration { return time.Duration(r.Every) * time.Microsecond }
+func every(r film.Rendition) time.Duration {
+	return time.Duration(r.SegmentDuration) * time.Microsecond
+}
 
 // unforced says whether one of the job's encoders sets keyframes by itself alone: SVT-AV1 as ffmpeg 5.1 runs it. Then
 // all media segments are whole segments of the job.
 func unforced(j film.Job) bool {
-	return !j.Request.Compute.GPU && slices.ContainsFunc(j.Renditions, func(r film.Rendition) bool { return r.Every > 0 && r.Codec == film.AV1 })
+	return !j.Request.Compute.GPU && slices.ContainsFunc(j.Renditions, func(r film.Rendition) bool { return r.SegmentDuration > 0 && r.Codec == film.AV1 })
 }
 
 // packaged is how long the media segments of the job's packages are, which are cut alike; 0 where it has none.
 func packaged(j film.Job) time.Duration {
 	for _, r := range j.Renditions {
-		if r.Every > 0 {
+		if r.SegmentDuration > 0 {
 			return every(r)
 		}
 	}
@@ -47,10 +49,10 @@ func (e *encode) lines(r film.Rendition) []media.Ticks {
 	if unforced(e.job) {
 		return nil
 	}
-	p := *e.job.Source.Picture
-	scale := r.Clock(p)
+	p := *e.job.Source.Video
+	scale := r.OutputTimebase(p)
 	start := media.Rescale(p.Start, p.Timebase, scale) - e.job.Source.Origin.In(scale)
-	lines := plan.Lines(e.seg, p.Start, p.Timebase, every(r), plan.MaxLines)
+	lines := plan.SegmentStarts(e.seg, p.Start, p.Timebase, every(r), plan.MaxForcedKeyframes)
 	for i, t := range lines {
 		lines[i] = start + media.Rescale(t-p.Start, p.Timebase, scale)
 	}
@@ -60,7 +62,7 @@ func (e *encode) lines(r film.Rendition) []media.Ticks {
 // forced are the lines as the encoder is told them: microseconds of its own clock, rounded down so that each lies after
 // the frame before it.
 func (e *encode) forced(r film.Rendition) []int64 {
-	scale := r.Clock(*e.job.Source.Picture)
+	scale := r.OutputTimebase(*e.job.Source.Video)
 	shift := media.Ticks(e.wanted(r, nil).shift)
 	nano := media.Rational{Num: 1, Den: 1_000_000_000}
 	var times []int64
@@ -77,17 +79,17 @@ func (e *encode) forced(r film.Rendition) []int64 {
 // pack cuts what the encoder made for packages into media segments and puts them where players will ask for them. What
 // goes into single files is put in scratch instead, the segments one after the other. Another attempt writes the same
 // bytes under the same names.
-func (e *encode) pack(ctx context.Context, facts *film.VideoPiece, r int, key string, piece isobmff.Piece, payload func() io.Reader) error {
+func (e *encode) pack(ctx context.Context, facts *film.Chunk, r int, key string, piece isobmff.Chunk, payload func() io.Reader) error {
 	rendition := e.job.Renditions[r]
-	lead := film.Lead * int64(piece.Track.Timescale)
+	lead := film.MediaTimeOffset * int64(piece.Track.Timescale)
 	var at []int64
-	for _, t := range plan.Cuts(ticks(piece.Presentation()), e.lines(rendition)) {
+	for _, t := range plan.CutPoints(ticks(piece.Presentation()), e.lines(rendition)) {
 		at = append(at, int64(t)+lead)
 	}
 	piece = piece.Shift(lead)
 	end := piece.End()
 	if e.seg.Last {
-		at = plan.WithoutCrumb(at, end, media.Rational{Num: 1, Den: int64(piece.Track.Timescale)})
+		at = plan.WithoutShortTail(at, end, media.Rational{Num: 1, Den: int64(piece.Track.Timescale)})
 	}
 	stretches, err := piece.Cut(at, end)
 	if err != nil {
@@ -137,12 +139,12 @@ func (e *encode) pack(ctx context.Context, facts *film.VideoPiece, r int, key st
 }
 
 // mediaURL is the folder of a package's media.
-func mediaURL(req film.Request, out film.Product) string {
+func mediaURL(req film.Request, out film.OutputPlan) string {
 	return destined(req, out.Folder)
 }
 
 // mediaOf lays stretches out as media segments, and tells of them.
-func mediaOf(stretches []isobmff.Stretch) (*film.MediaFacts, []isobmff.Segment, error) {
+func mediaOf(stretches []isobmff.SampleRun) (*film.MediaFacts, []isobmff.Segment, error) {
 	t := stretches[0].Track
 	facts := &film.MediaFacts{Entry: t.Entry, Timescale: t.Timescale, Width: t.Width, Height: t.Height}
 	var segments []isobmff.Segment

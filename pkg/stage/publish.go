@@ -29,7 +29,7 @@ const puts = 16
 // publish makes a package of what the workers wrote: the initialisation segments, the sound, whose pieces only now are
 // joined, and last the playlists. Until the one that players open is there, the package is not.
 func (m *merge) publish(ctx context.Context) (info blob.Info, media int64, err error) {
-	p := manifest.Package{Lead: film.Lead}
+	p := manifest.Package{Lead: film.MediaTimeOffset}
 	for _, r := range m.out.Renditions {
 		v, err := m.rung(ctx, r)
 		if err != nil {
@@ -116,17 +116,17 @@ func (m *merge) served(ctx context.Context, path string) (blob.Store, string, er
 
 // rung describes a rendition of the picture from what its workers reported, and writes what goes before its segments.
 func (m *merge) rung(ctx context.Context, r int) (manifest.Video, error) {
-	rendition, picture := m.job.Renditions[r], m.job.Source.Picture
+	rendition, picture := m.job.Renditions[r], m.job.Source.Video
 	var v manifest.Video
 	var track isobmff.Track
 	var segments []film.MediaSegment
 	var payload []blob.Part // of a single file
 	frames := 0
 	for i, facts := range m.video {
-		if len(facts.Pieces) == 0 || facts.Pieces[r].Frames == 0 {
+		if len(facts.Chunks) == 0 || facts.Chunks[r].Frames == 0 {
 			continue
 		}
-		piece := facts.Pieces[r]
+		piece := facts.Chunks[r]
 		frames += piece.Frames
 		t := piece.Media
 		if t == nil || len(t.Segments) == 0 || len(t.Entry) < 36 {
@@ -263,7 +263,7 @@ func aligned(rungs []manifest.Video) error {
 
 // voice cuts a sound into media segments that begin with the picture's, and writes them from where its pieces lie.
 func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, error) {
-	source := m.job.Source.Tracks[m.job.Sounds[a.sound].Track]
+	source := m.job.Source.Audio[m.job.AudioRenditions[a.sound].Track]
 	out := manifest.Audio{
 		Group: "sound", Language: source.Language, Title: source.Title, Default: m.enabled(a.sound),
 		Channels: source.Channels, SampleRate: source.SampleRate,
@@ -284,7 +284,7 @@ func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, erro
 	if scale.Den > 0 {
 		out.SampleRate = int(scale.Den)
 	}
-	shift := film.Lead*scale.Den + int64(a.Delay-a.Skip)
+	shift := film.MediaTimeOffset*scale.Den + int64(a.Delay-a.Skip)
 	start, end := first.Start+shift, last.End()+shift
 	if start < 0 {
 		return out, fault.New(fault.Unsupported, "the sound starts %v before the picture", scale.Duration(media.Ticks(-start)))
@@ -301,8 +301,8 @@ func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, erro
 	g, writing := errgroup.WithContext(ctx)
 	g.SetLimit(puts)
 	// The packets of a long sound are some millions, so only those are held that are in no media segment yet.
-	rest := isobmff.Piece{Track: first.Track, Start: start}
-	err = m.read(ctx, a.parts, func(p part, piece isobmff.Piece) error {
+	rest := isobmff.Chunk{Track: first.Track, Start: start}
+	err = m.read(ctx, a.parts, func(p part, piece isobmff.Chunk) error {
 		piece = p.taken(piece).Shift(shift)
 		switch {
 		case !bytes.Equal(piece.Track.Entry, rest.Track.Entry):
@@ -322,11 +322,11 @@ func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, erro
 			return err
 		}
 		cuts = cuts[due:]
-		rest = stretches[len(stretches)-1].Piece
+		rest = stretches[len(stretches)-1].Chunk
 		return l.lay(writing, g, stretches[:len(stretches)-1])
 	})
 	if err == nil { // of a sound without packets nothing is left, and Cut says so
-		var stretches []isobmff.Stretch
+		var stretches []isobmff.SampleRun
 		if stretches, err = rest.Cut(cuts, rest.End()); err == nil {
 			err = l.lay(writing, g, stretches)
 		}
@@ -356,7 +356,7 @@ type laying struct {
 }
 
 // lay makes media segments of stretches, and has g write them where each is a file.
-func (l *laying) lay(ctx context.Context, g *errgroup.Group, stretches []isobmff.Stretch) error {
+func (l *laying) lay(ctx context.Context, g *errgroup.Group, stretches []isobmff.SampleRun) error {
 	if len(stretches) == 0 {
 		return nil
 	}
@@ -393,7 +393,7 @@ const maxSubtitle = 64 << 20
 
 // subtitle ties a WebVTT file to the package's media time, and writes it.
 func (m *merge) subtitle(ctx context.Context, i, text int) (manifest.Subtitle, error) {
-	source, piece := m.job.Source.Texts[m.job.Texts[text].Track], m.text.Texts[text]
+	source, piece := m.job.Source.Subtitles[m.job.SubtitleRenditions[text].Track], m.text.Subtitles[text]
 	name := fmt.Sprintf("subtitles-%d", i+1)
 	s := manifest.Subtitle{
 		Name: name, Playlist: m.out.Folder + "/" + name + ".m3u8", Language: source.Language, Title: source.Title, Default: source.Default,
@@ -410,7 +410,7 @@ func (m *merge) subtitle(ctx context.Context, i, text int) (manifest.Subtitle, e
 	if !ok || !bytes.HasPrefix(head, []byte("WEBVTT")) {
 		return s, fault.New(fault.Corrupt, "it does not begin as WebVTT does")
 	}
-	file := slices.Concat(head, []byte("\n"+manifest.TimestampMap(film.Lead)+"\n"), rest)
+	file := slices.Concat(head, []byte("\n"+manifest.TimestampMap(film.MediaTimeOffset)+"\n"), rest)
 	s.File = manifest.Resource{Path: m.out.Folder + "/" + name + ".vtt", Size: int64(len(file))}
 	_, err = m.put(ctx, s.File.Path, file)
 	return s, err
@@ -420,18 +420,18 @@ func (m *merge) subtitle(ctx context.Context, i, text int) (manifest.Subtitle, e
 // do, or of a package without one at each length from its start.
 func (m *merge) soundCuts(start, end int64, scale media.Rational, packets int) []int64 {
 	seg := film.Segment{Start: media.Ticks(start), End: media.Ticks(end)}
-	from := media.Ticks(film.Lead * scale.Den)
-	if p := m.job.Source.Picture; p != nil && m.pictured() {
+	from := media.Ticks(film.MediaTimeOffset * scale.Den)
+	if p := m.job.Source.Video; p != nil && m.pictured() {
 		from += media.Rescale(p.Start, p.Timebase, scale) - m.job.Source.Origin.In(scale)
 	}
 	seg.Start = max(seg.Start, from) // priming goes with the first
 	var at []int64
 	// No list of an encoder bounds these: of a film of five hours there are 9,000 of two seconds. Sound that claims to last
 	// for ever has no more of them than packets.
-	for _, t := range plan.Lines(seg, from, scale, m.packaging(), packets) {
+	for _, t := range plan.SegmentStarts(seg, from, scale, m.packaging(), packets) {
 		at = append(at, int64(t))
 	}
-	return plan.WithoutCrumb(at, end, scale)
+	return plan.WithoutShortTail(at, end, scale)
 }
 
 // cut is length bytes from at of what ranges are together.

@@ -10,7 +10,7 @@ import (
 )
 
 // renditionIn tells ffmpeg what a rendition makes of a picture in one segment.
-func renditionIn(r film.Rendition, p film.Picture, seg film.Segment, gpu bool, path string) ffmpeg.Rendition {
+func renditionIn(r film.Rendition, p film.VideoTrack, seg film.Segment, gpu bool, path string) ffmpeg.Rendition {
 	out := ffmpeg.Rendition{
 		Codec: string(r.Codec), GPU: gpu, CRF: r.CRF, Preset: r.Preset, Crop: r.Crop,
 		Width: r.Width, Height: r.Height, PixelFormat: r.PixelFormat, SAR: r.SampleAspect,
@@ -34,14 +34,14 @@ func renditionIn(r film.Rendition, p film.Picture, seg film.Segment, gpu bool, p
 		out.HDR = p.HDR
 	}
 	if p.FrameRate.Num > 0 {
-		out.Before = plan.GridOf(p.FrameRate, p, seg).First
+		out.Before = plan.FrameGridOf(p.FrameRate, p, seg).First
 	}
 	if r.Rate.Num > 0 {
-		g := plan.GridOf(r.Rate, p, seg)
+		g := plan.FrameGridOf(r.Rate, p, seg)
 		out.Before = g.First
 		out.FrameRate = r.Rate
 		out.Grid = &ffmpeg.Grid{
-			Rate: out.FrameRate, Origin: int64(g.Origin), First: g.First - g.Base, Scale: r.Clock(p).Den,
+			Rate: out.FrameRate, Origin: int64(g.Origin), First: g.First - g.Base, Scale: r.OutputTimebase(p).Den,
 		}
 		if !seg.Last {
 			out.Grid.End = new(g.Next - g.Base)
@@ -83,7 +83,7 @@ func display(h media.HDR) int64 {
 }
 
 // withLight adds HDR10 metadata to a sample description: encoders put it in their streams at best, and players look here.
-func withLight(entry []byte, r film.Rendition, p film.Picture) []byte {
+func withLight(entry []byte, r film.Rendition, p film.VideoTrack) []byte {
 	if r.ToneMap {
 		return entry
 	}
@@ -102,8 +102,8 @@ type moments struct {
 
 // wanted are the times of a rendition's frames, from those of the frames that were decoded for the segment.
 func (e *encode) wanted(r film.Rendition, times []media.Ticks) moments {
-	p := *e.job.Source.Picture
-	scale := r.Clock(p)
+	p := *e.job.Source.Video
+	scale := r.OutputTimebase(p)
 	origin := e.job.Source.Origin.In(scale)
 	if r.Rate.Num == 0 {
 		line := moments{shift: -int64(origin), times: shownAt(times, p.Timebase, scale, origin)}
@@ -118,7 +118,7 @@ func (e *encode) wanted(r film.Rendition, times []media.Ticks) moments {
 		}
 		return line
 	}
-	g := plan.GridOf(r.Rate, p, e.seg)
+	g := plan.FrameGridOf(r.Rate, p, e.seg)
 	each := scale.Den / r.Rate.Num * r.Rate.Den
 	start := int64(media.Rescale(p.Start, p.Timebase, scale) - origin)
 	line := moments{shift: start + g.Base*each, open: e.seg.Last}

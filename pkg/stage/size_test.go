@@ -62,7 +62,7 @@ type fakeFilm struct {
 	*encode
 	segments int
 	mean     int // bytes of a segment's picture
-	video    []film.VideoFacts
+	video    []film.SegmentFacts
 	audio    []film.AudioFacts
 	sounds   [][]byte // headers of the pieces of sound
 	headers  *os.File // of the pieces that nothing else is stored of, so that they are not in the memory that is measured
@@ -78,22 +78,22 @@ func newFilm(t *testing.T, segments, mean int) *fakeFilm {
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	packets := (segments*10*48_000 + 1023) / 1024
-	sound := film.Sound{Codec: film.AAC, Bitrate: 160_000, Mux: film.MP4, Rate: 48_000, Step: filmStep * 1024, Pieces: (packets + filmStep - 1) / filmStep}
-	if sound.Pieces < 2 {
-		sound.Rate, sound.Step, sound.Pieces = 0, 0, 0
+	sound := film.AudioRendition{Codec: film.AAC, Bitrate: 160_000, Mux: film.MP4, Rate: 48_000, Step: filmStep * 1024, Parts: (packets + filmStep - 1) / filmStep}
+	if sound.Parts < 2 {
+		sound.Rate, sound.Step, sound.Parts = 0, 0, 0
 	}
 	return &fakeFilm{
 		segments: segments, mean: mean,
 		encode: &encode{
 			Worker: &Worker{Ledger: l, Temp: t.TempDir()},
 			job: film.Job{
-				ID: "film", Segments: segments, Renditions: []film.Rendition{{}}, Sounds: []film.Sound{sound},
+				ID: "film", Segments: segments, Renditions: []film.Rendition{{}}, AudioRenditions: []film.AudioRendition{sound},
 				Source: film.Source{
-					Origin:  media.Instant{Timebase: media.Rational{Num: 1, Den: filmScale}},
-					Picture: &film.Picture{Timebase: media.Rational{Num: 1, Den: filmScale}},
-					Tracks:  []film.AudioTrack{{Timebase: media.Rational{Num: 1, Den: 48_000}, Channels: 2}},
+					Origin: media.Instant{Timebase: media.Rational{Num: 1, Den: filmScale}},
+					Video:  &film.VideoTrack{Timebase: media.Rational{Num: 1, Den: filmScale}},
+					Audio:  []film.AudioTrack{{Timebase: media.Rational{Num: 1, Den: 48_000}, Channels: 2}},
 				},
-				Outputs: []film.Product{{Name: "out", File: "out.mp4", Container: film.MP4, Renditions: []int{0}, Sounds: []int{0}}},
+				Outputs: []film.OutputPlan{{Name: "out", File: "out.mp4", Container: film.MP4, Renditions: []int{0}, Audio: []int{0}}},
 			},
 		},
 	}
@@ -111,8 +111,8 @@ func (p pattern) ReadAt(to []byte, at int64) (int, error) {
 }
 
 // picture is the piece of a segment.
-func (f *fakeFilm) picture(i int) isobmff.Piece {
-	p := isobmff.Piece{
+func (f *fakeFilm) picture(i int) isobmff.Chunk {
+	p := isobmff.Chunk{
 		Track: isobmff.Track{Handler: "vide", Timescale: filmScale, Entry: []byte("\x00\x00\x00\x10avc1\x00\x00\x00\x00\x00\x00\x00\x00"), Width: 1920 << 16, Height: 1080 << 16},
 		Start: int64(i) * 10 * filmScale,
 	}
@@ -130,15 +130,15 @@ func (f *fakeFilm) picture(i int) isobmff.Piece {
 }
 
 // sounding is a piece of sound and its facts.
-func (f *fakeFilm) sounding(i int) (isobmff.Piece, film.AudioFacts) {
-	pieces := f.job.AudioPieces()
+func (f *fakeFilm) sounding(i int) (isobmff.Chunk, film.AudioFacts) {
+	pieces := f.job.AudioParts()
 	packets := (f.segments*10*48_000 + 1023) / 1024
-	const reach = plan.Reach + plan.Enough
+	const reach = plan.JoinReach + plan.EqualPackets
 	from, to := max(i*filmStep-reach, 0), min((i+1)*filmStep+reach, packets)
 	if pieces[i].Last {
 		to = packets
 	}
-	p := isobmff.Piece{
+	p := isobmff.Chunk{
 		Track: isobmff.Track{Handler: "soun", Timescale: 48_000, Entry: []byte("\x00\x00\x00\x10Opus\x00\x00\x00\x00\x00\x00\x00\x00")},
 		Start: int64(from) * 1024,
 	}
@@ -149,13 +149,13 @@ func (f *fakeFilm) sounding(i int) (isobmff.Piece, film.AudioFacts) {
 	}
 	facts := film.AudioFacts{
 		Samples: to - from, Begin: media.Ticks(p.Start), Scale: media.Rational{Num: 1, Den: 48_000}, Skip: 1024,
-		Final: media.Ticks(to-1) * 1024, Length: media.Ticks(to-1) * 1024,
+		Last: media.Ticks(to-1) * 1024, Length: media.Ticks(to-1) * 1024,
 	}
 	around := func(edge media.Ticks) *film.Overlap {
-		first, end := plan.Frames(film.AAC, edge)
-		o := &film.Overlap{First: max(first-plan.Enough, from)}
+		first, end := plan.JoinRange(film.AAC, edge)
+		o := &film.Overlap{First: max(first-plan.EqualPackets, from)}
 		for n := o.First; n < end; n++ {
-			o.Sums, o.Shapes, o.Loudness = append(o.Sums, uint32(n)), append(o.Shapes, 0), append(o.Loudness, 0)
+			o.Sums, o.Shapes, o.RMS = append(o.Sums, uint32(n)), append(o.Shapes, 0), append(o.RMS, 0)
 		}
 		return o
 	}
@@ -165,7 +165,7 @@ func (f *fakeFilm) sounding(i int) (isobmff.Piece, film.AudioFacts) {
 	if !pieces[i].Last {
 		facts.Tail = around(pieces[i].End)
 	}
-	facts.Key = film.PieceKey("film", film.AudioUnit(i), 1, 0, "mp4")
+	facts.Key = film.ArtifactKey("film", film.AudioUnit(i), 1, 0, "mp4")
 	facts.Header = int64(len(headerOf(p)))
 	facts.Size = facts.Header + p.Payload()
 	return p, facts
@@ -174,7 +174,7 @@ func (f *fakeFilm) sounding(i int) (isobmff.Piece, film.AudioFacts) {
 // stored is where the header of a piece lies.
 type stored struct{ offset, length int64 }
 
-func headerOf(p isobmff.Piece) []byte {
+func headerOf(p isobmff.Chunk) []byte {
 	var out bytes.Buffer
 	_ = p.Write(&out, strings.NewReader("")) // it misses the samples
 	return out.Bytes()
@@ -183,7 +183,7 @@ func headerOf(p isobmff.Piece) []byte {
 // hear records the sound as done.
 func (f *fakeFilm) hear(t *testing.T) {
 	t.Helper()
-	for i := range f.job.AudioPieces() {
+	for i := range f.job.AudioParts() {
 		p, facts := f.sounding(i)
 		data, err := json.Marshal(facts)
 		if err != nil {
@@ -212,8 +212,8 @@ func (f *fakeFilm) worker(i int) *encode {
 func (f *fakeFilm) remember(i int, key string, header, size int64) {
 	first := media.Ticks(i) * 10 * filmScale
 	final := first + 10*filmScale - filmScale/filmRate
-	f.video = append(f.video, film.VideoFacts{Frames: 10 * filmRate, First: first, Final: final, Pieces: []film.VideoPiece{{
-		PieceFacts: film.PieceFacts{Key: key, Header: header, Size: size}, Frames: 10 * filmRate, First: first, Final: final,
+	f.video = append(f.video, film.SegmentFacts{Frames: 10 * filmRate, First: first, Last: final, Chunks: []film.Chunk{{
+		StoredObject: film.StoredObject{Key: key, Header: header, Size: size}, Frames: 10 * filmRate, First: first, Last: final,
 	}}})
 }
 
@@ -254,7 +254,7 @@ func (f *fakeFilm) merger(t *testing.T) (*merge, heard) {
 	t.Helper()
 	m := &merge{Worker: f.Worker, job: f.job, out: f.job.Outputs[0], dir: t.TempDir(), video: f.video}
 	starts := []media.Ticks{0}
-	pieces := f.job.AudioPieces()
+	pieces := f.job.AudioParts()
 	h := heard{AudioFacts: f.audio[0]}
 	if len(pieces) > 1 {
 		var err error
@@ -264,7 +264,7 @@ func (f *fakeFilm) merger(t *testing.T) (*merge, heard) {
 		h.AudioFacts = together(film.AAC, f.audio, starts)
 	}
 	for i, start := range starts {
-		p := part{name: film.AudioUnit(i), facts: f.audio[i].PieceFacts, from: start, until: 1 << 62}
+		p := part{name: film.AudioUnit(i), facts: f.audio[i].StoredObject, from: start, until: 1 << 62}
 		if i+1 < len(starts) {
 			p.until = starts[i+1]
 		}
@@ -469,7 +469,7 @@ func (s *standIn) answer(r *http.Request) (*http.Response, error) {
 }
 
 // hosting is the piece of a segment with the sound beside it.
-func (f *fakeFilm) hosting(t *testing.T, i int) isobmff.Piece {
+func (f *fakeFilm) hosting(t *testing.T, i int) isobmff.Chunk {
 	if f.plain {
 		return f.picture(i)
 	}
@@ -519,7 +519,7 @@ func counted(t *testing.T, segments, mean int, plain bool) figures {
 		at += int64(len(header))
 	}
 	for i := range segments {
-		p, key := f.hosting(t, i), film.PieceKey("film", film.VideoUnit(i), 1, 0, "mp4")
+		p, key := f.hosting(t, i), film.ArtifactKey("film", film.VideoUnit(i), 1, 0, "mp4")
 		header := headerOf(p)
 		keep(key, header)
 		f.remember(i, key, int64(len(header)), int64(len(header))+p.Payload())
@@ -565,15 +565,15 @@ func (f *fakeFilm) store(t *testing.T, scratch blob.Store, ready bool) {
 			e.job.Outputs = nil
 		}
 		p := f.picture(i)
-		name := film.PieceKey("film", film.VideoUnit(i), 1, 0, "mp4")
+		name := film.ArtifactKey("film", film.VideoUnit(i), 1, 0, "mp4")
 		info, p, err := e.putAccompanied(t.Context(), 0, name, p, func() io.Reader {
 			return io.NewSectionReader(pattern(2), int64(i)<<32, p.Bytes)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ready && len(p.Guests) < 10 {
-			t.Fatalf("segment %d has %d guests", i, len(p.Guests))
+		if ready && len(p.Interleaved) < 10 {
+			t.Fatalf("segment %d has %d guests", i, len(p.Interleaved))
 		}
 		f.remember(i, name, info.Size-p.Payload(), info.Size)
 	}

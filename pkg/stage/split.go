@@ -76,7 +76,7 @@ func (w *Worker) split(ctx context.Context, j *film.Job, by claim) error {
 	if err != nil {
 		return err
 	}
-	p := j.Source.Picture
+	p := j.Source.Video
 	// Stretches begin at keyframes only, so they may be longer than asked for, never shorter: their number stays below
 	// what a Distributed Map takes.
 	least := time.Duration(j.Source.Duration) * time.Microsecond / plan.MaxSegments
@@ -106,7 +106,7 @@ func (w *Worker) split(ctx context.Context, j *film.Job, by claim) error {
 	slices.Sort(x.Times)
 	x.Start = min(x.Times[0], x.Sync[0])
 	x.End = max(x.End, x.Times[len(x.Times)-1]+1)
-	segments := plan.Stretches(x)
+	segments := plan.SourceChunks(x)
 	p.Start, p.End = x.Start, x.End
 	j.Segments = len(segments)
 	// The units come first: a job that tells its number of segments has them all.
@@ -123,10 +123,10 @@ func jumps(src film.Source, stream int) *ffmpeg.Jumps {
 		return nil
 	}
 	how := &ffmpeg.Jumps{Start: int64(src.Origin.In(media.Microseconds))}
-	if src.Picture != nil && src.Picture.Stream != stream {
-		how.Beside = append(how.Beside, src.Picture.Stream)
+	if src.Video != nil && src.Video.Stream != stream {
+		how.Beside = append(how.Beside, src.Video.Stream)
 	}
-	for _, t := range src.Tracks {
+	for _, t := range src.Audio {
 		if t.Stream != stream {
 			how.Beside = append(how.Beside, t.Stream)
 		}
@@ -142,7 +142,7 @@ var errJump = errors.New("the source's clock jumps")
 func (w *Worker) stretches(ctx context.Context, j *film.Job, s ffmpeg.Split, dir string) (plan.Index, error) {
 	var x plan.Index
 	check := s.Input.Jumps == nil && clocked(j.Source.Demuxer)
-	log := &ffmpeg.PieceLog{Split: s, Each: func(piece ffmpeg.Piece) error {
+	log := &ffmpeg.SourceChunkLog{Split: s, Each: func(piece ffmpeg.SourceChunk) error {
 		return w.stretch(ctx, j.ID, filepath.Join(dir, piece.Name), &x, check)
 	}}
 	_, err := ffmpeg.Run(ctx, w.Tools.FFmpeg, ffmpeg.SplitArgs(s), ffmpeg.RunOptions{Dir: dir, Pipe: log, Limits: bounded(ctx, copying(j.Source.Size)), OnProgress: func(pr ffmpeg.Progress) {
@@ -164,7 +164,7 @@ const squeezed = 3
 
 // jumped says whether the clock jumps within a stretch, or between it and the one before, which ends at next; nil for the
 // first.
-func jumped(piece isobmff.Piece, next *media.Ticks) bool {
+func jumped(piece isobmff.Chunk, next *media.Ticks) bool {
 	longest := maxStep * piece.Track.Timescale
 	if next != nil {
 		if step := piece.Start - int64(*next); step > int64(longest) || -step > int64(longest) {

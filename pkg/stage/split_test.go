@@ -10,8 +10,8 @@ import (
 func TestAJumpOfTheClockIsNoticed(t *testing.T) {
 	t.Parallel()
 	const second, frame = 90_000, 3_750
-	stretch := func(start int64, durations ...uint32) isobmff.Piece {
-		p := isobmff.Piece{Track: isobmff.Track{Timescale: second}, Start: start}
+	stretch := func(start int64, durations ...uint32) isobmff.Chunk {
+		p := isobmff.Chunk{Track: isobmff.Track{Timescale: second}, Start: start}
 		for _, d := range durations {
 			p.Samples = append(p.Samples, isobmff.Sample{Duration: d})
 		}
@@ -19,7 +19,7 @@ func TestAJumpOfTheClockIsNoticed(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name  string
-		piece isobmff.Piece
+		piece isobmff.Chunk
 		next  media.Ticks
 		want  bool
 	}{

@@ -42,8 +42,8 @@ type Worker struct {
 	Tools ffmpeg.Tools
 	Temp  string // folder for working files; each attempt makes its own below it and removes it
 
-	// PieceLength is about how long the pieces of a long sound are; 0: plan.PieceLength.
-	PieceLength time.Duration
+	// AudioPartLength is about how long the pieces of a long sound are; 0: plan.AudioPartLength.
+	AudioPartLength time.Duration
 
 	Owner   string       // who this worker is, for the ledger
 	Keep    bool         // keep the pieces of a job that is done

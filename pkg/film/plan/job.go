@@ -14,10 +14,10 @@ import (
 // codec (ffmpeg's name) unchanged. The result has no segments yet. The error is of kind fault.Invalid and holds
 // film.Problems: all that the source does not allow.
 func Job(req film.Request, src film.Source, encoder string, copyable func(codec string, in film.Container) bool) (film.Job, error) {
-	if src.Picture == nil && len(src.Tracks) == 0 {
+	if src.Video == nil && len(src.Audio) == 0 {
 		return film.Job{}, film.Problems{{Pointer: "/source", Message: "has neither picture nor sound"}}.Err()
 	}
-	req, err := req.Normalise(src.Picture != nil)
+	req, err := req.Normalise(src.Video != nil)
 	if err != nil {
 		return film.Job{}, err
 	}
@@ -25,18 +25,18 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 	if err != nil {
 		return film.Job{}, err
 	}
-	j := film.Job{ID: id, Request: req, Source: src, Encoder: encoder, Warnings: slices.Clone(src.Unused)}
+	j := film.Job{ID: id, Request: req, Source: src, Encoder: encoder, Warnings: slices.Clone(src.Losses)}
 	var problems film.Problems
 	for i, out := range req.Outputs {
-		product := film.Product{Name: out.Name, File: out.File(), Container: out.Container}
+		product := film.OutputPlan{Name: out.Name, File: out.File(), Container: out.Container}
 		if out.Container.Packaged() {
 			product.Folder, product.SingleFile = film.MediaFolder(out.Name, id), out.Package.SingleFile
 			product.Manifest = out.Manifest()
 		}
-		for _, v := range rungs(out, src.Picture) {
-			r, warnings := rendition(v, *src.Picture, req.Compute.GPU)
+		for _, v := range rungs(out, src.Video) {
+			r, warnings := rendition(v, *src.Video, req.Compute.GPU)
 			if out.Container.Packaged() {
-				r.Every = media.Ticks(time.Duration(out.Package.Seconds).Microseconds())
+				r.SegmentDuration = media.Ticks(time.Duration(out.Package.Seconds).Microseconds())
 			}
 			if n := place(&j.Renditions, r); !slices.Contains(product.Renditions, n) {
 				product.Renditions = append(product.Renditions, n)
@@ -49,13 +49,13 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 		}
 		var wrong []string
 		if out.Audio.Codec != film.AudioNone {
-			for t, track := range src.Tracks {
+			for t, track := range src.Audio {
 				sound, problem := soundOf(*out.Audio, t, track, out.Container, copyable)
 				if problem != "" {
 					wrong = append(wrong, problem)
 					continue
 				}
-				product.Sounds = append(product.Sounds, place(&j.Sounds, sound))
+				product.Audio = append(product.Audio, place(&j.AudioRenditions, sound))
 			}
 		} else if len(product.Renditions) == 0 {
 			wrong = append(wrong, "nothing is left of a source without picture")
@@ -79,7 +79,7 @@ func nameRenditions(j *film.Job) {
 	used := map[string]bool{}
 	for i := range j.Renditions {
 		r := &j.Renditions[i]
-		if r.Every == 0 {
+		if r.SegmentDuration == 0 {
 			continue
 		}
 		r.Name = fmt.Sprintf("%dp", min(r.Width, r.Height))
@@ -94,7 +94,7 @@ func nameRenditions(j *film.Job) {
 }
 
 // shown is the size of a picture as it is seen: turned where its source is, and in its own pixels.
-func shown(p film.Picture) media.Size {
+func shown(p film.VideoTrack) media.Size {
 	if p.Rotation%180 != 0 {
 		return media.Size{Width: p.Height, Height: p.Width}
 	}
@@ -135,8 +135,8 @@ const (
 
 // soundOf is what becomes of a track, or the problem with it.
 func soundOf(a film.Audio, index int, track film.AudioTrack, in film.Container, copyable func(string, film.Container) bool,
-) (s film.Sound, problem string) {
-	s = film.Sound{Track: index, Codec: a.Codec, Mux: film.MP4} // what is encoded is stitched, for every container
+) (s film.AudioRendition, problem string) {
+	s = film.AudioRendition{Track: index, Codec: a.Codec, Mux: film.MP4} // what is encoded is stitched, for every container
 	can := copyable(track.Codec, in)
 	switch {
 	case a.Codec == film.AudioCopy && !can:

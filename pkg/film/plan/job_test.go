@@ -31,9 +31,9 @@ func track(codec string, channels int) film.AudioTrack {
 }
 
 func source(width, height int, tracks ...film.AudioTrack) film.Source {
-	src := film.Source{URL: "/in/a.mkv", Size: 1, Version: "1", Tracks: tracks}
+	src := film.Source{URL: "/in/a.mkv", Size: 1, Version: "1", Audio: tracks}
 	if width > 0 {
-		src.Picture = &film.Picture{Width: width, Height: height, Timebase: media.Rational{Num: 1, Den: 1000}}
+		src.Video = &film.VideoTrack{Width: width, Height: height, Timebase: media.Rational{Num: 1, Den: 1000}}
 	}
 	return src
 }
@@ -68,7 +68,7 @@ func TestOutputsThatWantTheSameShareIt(t *testing.T) {
 		{Codec: film.H264, CRF: 21, Preset: "medium", Width: 1920, Height: 1080, PixelFormat: "yuv420p"},
 		{Codec: film.H264, CRF: 21, Preset: "medium", Width: 1280, Height: 720, PixelFormat: "yuv420p"},
 	}
-	sounds := []film.Sound{
+	sounds := []film.AudioRendition{
 		{Track: 0, Codec: film.AudioCopy, Mux: film.MP4},
 		{Track: 1, Codec: film.AAC, Bitrate: 480_000, Mux: film.MP4},
 		{Track: 0, Codec: film.AudioCopy, Mux: film.Matroska},
@@ -76,14 +76,14 @@ func TestOutputsThatWantTheSameShareIt(t *testing.T) {
 		{Track: 0, Codec: film.AAC, Bitrate: 96_000, Mux: film.MP4},
 		{Track: 1, Codec: film.AAC, Bitrate: 96_000, Mux: film.MP4},
 	}
-	outputs := []film.Product{
-		{Name: "a", File: "a.mp4", Container: film.MP4, Renditions: []int{0}, Sounds: []int{0, 1}},
-		{Name: "b", File: "b.mp4", Container: film.MP4, Renditions: []int{0}, Sounds: []int{0, 1}},
+	outputs := []film.OutputPlan{
+		{Name: "a", File: "a.mp4", Container: film.MP4, Renditions: []int{0}, Audio: []int{0, 1}},
+		{Name: "b", File: "b.mp4", Container: film.MP4, Renditions: []int{0}, Audio: []int{0, 1}},
 		{Name: "c", File: "c.mp4", Container: film.MP4, Renditions: []int{1}},
-		{Name: "d", File: "d.mkv", Container: film.Matroska, Renditions: []int{0}, Sounds: []int{2, 3}},
-		{Name: "e", File: "e.mp4", Container: film.MP4, Renditions: []int{1}, Sounds: []int{4, 5}},
+		{Name: "d", File: "d.mkv", Container: film.Matroska, Renditions: []int{0}, Audio: []int{2, 3}},
+		{Name: "e", File: "e.mp4", Container: film.MP4, Renditions: []int{1}, Audio: []int{4, 5}},
 	}
-	for _, diff := range []string{cmp.Diff(renditions, j.Renditions), cmp.Diff(sounds, j.Sounds), cmp.Diff(outputs, j.Outputs)} {
+	for _, diff := range []string{cmp.Diff(renditions, j.Renditions), cmp.Diff(sounds, j.AudioRenditions), cmp.Diff(outputs, j.Outputs)} {
 		if diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -142,7 +142,7 @@ func TestSizes(t *testing.T) {
 	} {
 		src := source(c.width, c.height)
 		if c.rotated {
-			src.Picture.Rotation = 270
+			src.Video.Rotation = 270
 		}
 		video := "{}"
 		if c.asked > 0 {
@@ -160,15 +160,15 @@ func TestSizesAreEvenAndKeepTheShape(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		side := rapid.IntRange(16, 8640)
 		src := source(side.Draw(t, "width"), side.Draw(t, "height"))
-		src.Picture.Rotation = rapid.SampledFrom([]int{0, 90, 180, 270}).Draw(t, "rotation")
+		src.Video.Rotation = rapid.SampledFrom([]int{0, 90, 180, 270}).Draw(t, "rotation")
 		asked := side.Draw(t, "asked")
 		r := request(t, fmt.Sprintf(`{"name": "a", "video": [{"height": %d}]}`, asked), "")
 		j, err := plan.Job(r, src, "5.1", copyable)
 		if err != nil {
 			t.Fatal(err)
 		}
-		width, height := src.Picture.Width, src.Picture.Height
-		if src.Picture.Rotation%180 != 0 {
+		width, height := src.Video.Width, src.Video.Height
+		if src.Video.Rotation%180 != 0 {
 			width, height = height, width
 		}
 		got := j.Renditions[0]
@@ -187,15 +187,15 @@ func TestSizesAreEvenAndKeepTheShape(t *testing.T) {
 }
 
 func TestSoundDecisions(t *testing.T) {
-	sound := func(codec film.AudioCodec, bitrate film.Bitrate, mux film.Container) film.Sound {
-		return film.Sound{Codec: codec, Bitrate: bitrate, Mux: mux}
+	sound := func(codec film.AudioCodec, bitrate film.Bitrate, mux film.Container) film.AudioRendition {
+		return film.AudioRendition{Codec: codec, Bitrate: bitrate, Mux: mux}
 	}
 	for _, c := range []struct {
 		name      string
 		container film.Container
 		audio     string
 		track     film.AudioTrack
-		want      film.Sound
+		want      film.AudioRendition
 	}{
 		{"auto copies what fits", "mp4", `{}`, track("aac", 2), sound(film.AudioCopy, 0, film.MP4)},
 		{"auto makes AAC of what does not", "mp4", `{}`, track("flac", 2), sound(film.AAC, 160_000, film.MP4)},
@@ -214,7 +214,7 @@ func TestSoundDecisions(t *testing.T) {
 		{"Opus below its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 8), sound(film.Opus, 1_000_000, film.MP4)},
 	} {
 		j := planned(t, source(640, 360, c.track), fmt.Sprintf(`{"name": "a", "container": %q, "audio": %s}`, c.container, c.audio), "")
-		if diff := cmp.Diff([]film.Sound{c.want}, j.Sounds); diff != "" {
+		if diff := cmp.Diff([]film.AudioRendition{c.want}, j.AudioRenditions); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
 	}
@@ -222,21 +222,21 @@ func TestSoundDecisions(t *testing.T) {
 
 func TestNoSoundIsMadeWhereNoneIsAskedFor(t *testing.T) {
 	j := planned(t, source(640, 360, track("aac", 2)), `{"name": "a", "audio": {"codec": "none"}}`, "")
-	if len(j.Sounds) != 0 || len(j.Outputs[0].Sounds) != 0 || len(j.Outputs[0].Renditions) != 1 {
-		t.Errorf("got sounds %v, output %v", j.Sounds, j.Outputs[0])
+	if len(j.AudioRenditions) != 0 || len(j.Outputs[0].Audio) != 0 || len(j.Outputs[0].Renditions) != 1 {
+		t.Errorf("got sounds %v, output %v", j.AudioRenditions, j.Outputs[0])
 	}
 	// A silent source makes silent outputs, whatever is asked for.
 	j = planned(t, source(640, 360), `{"name": "a", "audio": {"codec": "copy"}}`, "")
-	if len(j.Sounds) != 0 {
-		t.Errorf("got %v of a silent source", j.Sounds)
+	if len(j.AudioRenditions) != 0 {
+		t.Errorf("got %v of a silent source", j.AudioRenditions)
 	}
 }
 
 func TestSoundAloneMakesOutputsWithoutPicture(t *testing.T) {
 	j := planned(t, source(0, 0, track("aac", 2)), `{"name": "a"}, {"name": "b", "container": "webm"}`, "")
-	want := []film.Product{
-		{Name: "a", File: "a.mp4", Container: film.MP4, Sounds: []int{0}},
-		{Name: "b", File: "b.webm", Container: film.WebM, Sounds: []int{1}},
+	want := []film.OutputPlan{
+		{Name: "a", File: "a.mp4", Container: film.MP4, Audio: []int{0}},
+		{Name: "b", File: "b.webm", Container: film.WebM, Audio: []int{1}},
 	}
 	if diff := cmp.Diff(want, j.Outputs); diff != "" || len(j.Renditions) != 0 {
 		t.Errorf("renditions %v, outputs (-want +got):\n%s", j.Renditions, diff)

@@ -32,7 +32,7 @@ const near = 90
 
 // rungs are the renditions that an output asks for: those it lists, or those of its ladder that are no larger than the
 // picture, largest first. A source whose size lies well between two steps adds its own.
-func rungs(out film.Output, p *film.Picture) []film.Video {
+func rungs(out film.Output, p *film.VideoTrack) []film.Video {
 	if p == nil || out.Ladder == "" {
 		return out.Video
 	}

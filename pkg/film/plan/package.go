@@ -63,12 +63,12 @@ const absurd = 1e15
 // beyond is how far a last segment may go on after the end that its index told.
 const beyond = 10 * time.Minute
 
-// MaxLines bounds the list that an encoder is told: its argument stays below the 128 KiB that Linux allows one.
-const MaxLines = 8000
+// MaxForcedKeyframes bounds the list that an encoder is told: its argument stays below the 128 KiB that Linux allows one.
+const MaxForcedKeyframes = 8000
 
-// Lines are the ticks within a segment, its start apart, at which media segments of a package that are as long as every
+// SegmentStarts are the ticks within a segment, its start apart, at which media segments of a package that are as long as every
 // begin, and no more than most. start is the picture's. A last segment, which is open, has some after its end.
-func Lines(seg film.Segment, start media.Ticks, tb media.Rational, every time.Duration, most int) []media.Ticks {
+func SegmentStarts(seg film.Segment, start media.Ticks, tb media.Rational, every time.Duration, most int) []media.Ticks {
 	if every < time.Millisecond {
 		return nil
 	}
@@ -89,9 +89,9 @@ func Lines(seg film.Segment, start media.Ticks, tb media.Rational, every time.Du
 	return lines
 }
 
-// Cuts are the times of the frames with which media segments begin, of a segment whose frames have these times,
+// CutPoints are the times of the frames with which media segments begin, of a segment whose frames have these times,
 // ascending: the first at or after each line. The segment's own first frame begins one in any case and is not named.
-func Cuts(times, lines []media.Ticks) []media.Ticks {
+func CutPoints(times, lines []media.Ticks) []media.Ticks {
 	var cuts []media.Ticks
 	from := 1 // the frames before it are taken
 	for _, at := range lines {
@@ -114,9 +114,9 @@ func Cuts(times, lines []media.Ticks) []media.Ticks {
 // asks for one of a few milliseconds, which the sound often has more than the picture: it waits for it at the end.
 const crumb = 250 * time.Millisecond
 
-// WithoutCrumb returns cuts without the last one where less than a quarter of a second lies between it and the end; what
+// WithoutShortTail returns cuts without the last one where less than a quarter of a second lies between it and the end; what
 // would follow belongs to the media segment before. Times are of the scale.
-func WithoutCrumb(cuts []int64, end int64, scale media.Rational) []int64 {
+func WithoutShortTail(cuts []int64, end int64, scale media.Rational) []int64 {
 	if n := len(cuts); n > 0 && end-cuts[n-1] < int64(scale.Ticks(crumb)) {
 		return cuts[:n-1]
 	}

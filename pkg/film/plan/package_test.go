@@ -39,7 +39,7 @@ func TestMediaSegmentsAreThoseOfThePictureAsAWhole(t *testing.T) {
 		}
 		x := q.index
 		whole := film.Segment{Start: x.Start, End: x.End, Last: true}
-		want := append([]media.Ticks{x.Times[0]}, plan.Cuts(x.Times, plan.Lines(whole, x.Start, q.tb, every, plan.MaxLines))...)
+		want := append([]media.Ticks{x.Times[0]}, plan.CutPoints(x.Times, plan.SegmentStarts(whole, x.Start, q.tb, every, plan.MaxForcedKeyframes))...)
 		var got []media.Ticks
 		for _, seg := range plan.Aligned(x, q.tb, q.want, every) {
 			var times []media.Ticks
@@ -52,7 +52,7 @@ func TestMediaSegmentsAreThoseOfThePictureAsAWhole(t *testing.T) {
 				continue
 			}
 			got = append(got, times[0])
-			got = append(got, plan.Cuts(times, plan.Lines(seg, x.Start, q.tb, every, plan.MaxLines))...)
+			got = append(got, plan.CutPoints(times, plan.SegmentStarts(seg, x.Start, q.tb, every, plan.MaxForcedKeyframes))...)
 		}
 		if !slices.Equal(got, want) {
 			t.Fatalf("media segments start at\n     %v\nwant %v", got, want)
@@ -104,7 +104,7 @@ func TestWhatIsTooShortForAMediaSegmentBelongsToTheOneBefore(t *testing.T) {
 		{[]int64{2000}, 2100, []int64{}},
 		{nil, 100, nil},
 	} {
-		if got := plan.WithoutCrumb(c.cuts, c.end, tb); !slices.Equal(got, c.want) {
+		if got := plan.WithoutShortTail(c.cuts, c.end, tb); !slices.Equal(got, c.want) {
 			t.Errorf("cuts at %v of what ends at %d: %v, want %v", c.cuts, c.end, got, c.want)
 		}
 	}

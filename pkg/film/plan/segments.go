@@ -155,8 +155,8 @@ func (x Index) from(starts []media.Ticks) []film.Segment {
 	counted := 0
 	for i, start := range starts {
 		seg := film.Segment{Index: i, Start: start, End: x.End, Seek: x.syncAt(start), Last: i == len(starts)-1}
-		if seg.Lead = seg.Seek; i > 0 {
-			seg.Lead = x.syncAt(start - 1)
+		if seg.LeadSync = seg.Seek; i > 0 {
+			seg.LeadSync = x.syncAt(start - 1)
 		}
 		if n, _ := slices.BinarySearch(x.Sync, seg.Seek+1); n < within {
 			seg.NextKeyframe = new(x.Sync[n])
@@ -230,21 +230,21 @@ func (x Index) syncAt(t media.Ticks) media.Ticks {
 	return x.Sync[i-1]
 }
 
-// Stretches covers the picture with segments that begin exactly at index.Sync, one each: the stretches that Split cut,
+// SourceChunks covers the picture with segments that begin exactly at index.Sync, one each: the stretches that Split cut,
 // whose worker reads its own stretch and the next. The number of frames is not promised: what a source without an index
 // holds and what can be decoded of it may differ.
-func Stretches(index Index) []film.Segment {
+func SourceChunks(index Index) []film.Segment {
 	segments := make([]film.Segment, len(index.Sync))
 	for i, start := range index.Sync {
-		segments[i] = film.Segment{Index: i, Start: start, End: index.End, Seek: start, Lead: start}
+		segments[i] = film.Segment{Index: i, Start: start, End: index.End, Seek: start, LeadSync: start}
 		if i > 0 {
 			segments[i-1].End, segments[i-1].NextKeyframe = start, new(start)
-			segments[i].Lead = segments[i-1].Start
+			segments[i].LeadSync = segments[i-1].Start
 		}
 	}
 	if n := len(segments); n > 0 {
 		segments[0].Start = min(segments[0].Start, index.Start)
-		segments[0].Seek, segments[0].Lead = segments[0].Start, segments[0].Start
+		segments[0].Seek, segments[0].LeadSync = segments[0].Start, segments[0].Start
 		segments[n-1].Last = true
 	}
 	return segments

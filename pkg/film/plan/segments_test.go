@@ -128,8 +128,8 @@ func checkCover(t rapid.TB, x plan.Index, segments []film.Segment) {
 			t.Fatalf("segment %d starts at %d, the one before ends at %d", i, s.Start, segments[i-1].End)
 		}
 		frames += s.Frames
-		if i > 0 && s.Lead >= s.Start || s.Lead > s.Seek {
-			t.Fatalf("segment %d starts at %d, seeks %d and leads in from %d", i, s.Start, s.Seek, s.Lead)
+		if i > 0 && s.LeadSync >= s.Start || s.LeadSync > s.Seek {
+			t.Fatalf("segment %d starts at %d, seeks %d and leads in from %d", i, s.Start, s.Seek, s.LeadSync)
 		}
 		if _, sync := slices.BinarySearch(x.Sync, s.Seek); s.Seek > s.Start || !sync && s.Seek != start {
 			t.Fatalf("segment %d starts at %d and seeks %d, neither a sync frame before it nor the beginning", i, s.Start, s.Seek)
@@ -138,8 +138,8 @@ func checkCover(t rapid.TB, x plan.Index, segments []film.Segment) {
 			if s.Seek < sync && sync <= s.Start {
 				t.Fatalf("segment %d seeks %d, but the sync frame %d is nearer to its start", i, s.Seek, sync)
 			}
-			if i > 0 && s.Lead < sync && sync < s.Start {
-				t.Fatalf("segment %d leads in from %d, but the sync frame %d is nearer to its start", i, s.Lead, sync)
+			if i > 0 && s.LeadSync < sync && sync < s.Start {
+				t.Fatalf("segment %d leads in from %d, but the sync frame %d is nearer to its start", i, s.LeadSync, sync)
 			}
 			if i > 0 && s.Seek < sync && sync < x.End && (s.NextKeyframe == nil || *s.NextKeyframe > sync) {
 				t.Fatalf("segment %d seeks %d, and the sync frame after it is %d, not %v", i, s.Seek, sync, s.NextKeyframe)
@@ -470,7 +470,7 @@ func TestPlanMovesWithTheClock(t *testing.T) {
 		want := q.plan()
 		for i := range want {
 			want[i].Start, want[i].End, want[i].Seek = want[i].Start+by, want[i].End+by, want[i].Seek+by
-			want[i].Lead += by
+			want[i].LeadSync += by
 			if next := want[i].NextKeyframe; next != nil {
 				want[i].NextKeyframe = new(*next + by)
 			}
@@ -506,25 +506,25 @@ func TestSegmentsOfRealFootage(t *testing.T) {
 		plan  []film.Segment
 	}{
 		{"10 s", 10 * time.Second, true, []film.Segment{
-			{Index: 0, Start: 0, End: 145920, Seek: 0, Lead: 0, NextKeyframe: at(128000), Frames: 285},
-			{Index: 1, Start: 145920, End: 283136, Seek: 145920, Lead: 128000, NextKeyframe: at(193536), Frames: 268},
-			{Index: 2, Start: 283136, End: 368640, Seek: 283136, Lead: 193536, Frames: 167, Last: true},
+			{Index: 0, Start: 0, End: 145920, Seek: 0, LeadSync: 0, NextKeyframe: at(128000), Frames: 285},
+			{Index: 1, Start: 145920, End: 283136, Seek: 145920, LeadSync: 128000, NextKeyframe: at(193536), Frames: 268},
+			{Index: 2, Start: 283136, End: 368640, Seek: 283136, LeadSync: 193536, Frames: 167, Last: true},
 		}},
 		{"5 s", 5 * time.Second, true, []film.Segment{
-			{Index: 0, Start: 0, End: 61440, Seek: 0, Lead: 0, NextKeyframe: at(128000), Frames: 120},
-			{Index: 1, Start: 61440, End: 128000, Seek: 0, Lead: 0, NextKeyframe: at(128000), Frames: 130, MidScene: true},
-			{Index: 2, Start: 128000, End: 193536, Seek: 128000, Lead: 0, NextKeyframe: at(145920), Frames: 128},
-			{Index: 3, Start: 193536, End: 283136, Seek: 193536, Lead: 145920, NextKeyframe: at(283136), Frames: 175},
-			{Index: 4, Start: 283136, End: 368640, Seek: 283136, Lead: 193536, Frames: 167, Last: true},
+			{Index: 0, Start: 0, End: 61440, Seek: 0, LeadSync: 0, NextKeyframe: at(128000), Frames: 120},
+			{Index: 1, Start: 61440, End: 128000, Seek: 0, LeadSync: 0, NextKeyframe: at(128000), Frames: 130, MidScene: true},
+			{Index: 2, Start: 128000, End: 193536, Seek: 128000, LeadSync: 0, NextKeyframe: at(145920), Frames: 128},
+			{Index: 3, Start: 193536, End: 283136, Seek: 193536, LeadSync: 145920, NextKeyframe: at(283136), Frames: 175},
+			{Index: 4, Start: 283136, End: 368640, Seek: 283136, LeadSync: 193536, Frames: 167, Last: true},
 		}},
 		{"5 s, frames unknown", 5 * time.Second, false, []film.Segment{
-			{Index: 0, Start: 0, End: 61440, Seek: 0, Lead: 0, NextKeyframe: at(128000)},
-			{Index: 1, Start: 61440, End: 145920, Seek: 0, Lead: 0, NextKeyframe: at(128000)},
-			{Index: 2, Start: 145920, End: 193536, Seek: 145920, Lead: 128000, NextKeyframe: at(193536)},
-			{Index: 3, Start: 193536, End: 283136, Seek: 193536, Lead: 145920, NextKeyframe: at(283136)},
-			{Index: 4, Start: 283136, End: 368640, Seek: 283136, Lead: 193536, Last: true},
+			{Index: 0, Start: 0, End: 61440, Seek: 0, LeadSync: 0, NextKeyframe: at(128000)},
+			{Index: 1, Start: 61440, End: 145920, Seek: 0, LeadSync: 0, NextKeyframe: at(128000)},
+			{Index: 2, Start: 145920, End: 193536, Seek: 145920, LeadSync: 128000, NextKeyframe: at(193536)},
+			{Index: 3, Start: 193536, End: 283136, Seek: 193536, LeadSync: 145920, NextKeyframe: at(283136)},
+			{Index: 4, Start: 283136, End: 368640, Seek: 283136, LeadSync: 193536, Last: true},
 		}},
-		{"a minute", time.Minute, true, []film.Segment{{Index: 0, Start: 0, End: 368640, Seek: 0, Lead: 0, NextKeyframe: at(128000), Frames: 720, Last: true}}},
+		{"a minute", time.Minute, true, []film.Segment{{Index: 0, Start: 0, End: 368640, Seek: 0, LeadSync: 0, NextKeyframe: at(128000), Frames: 720, Last: true}}},
 	} {
 		x := index
 		if !c.times {
@@ -600,7 +600,7 @@ func TestStretchesBeginWhereTheSourceWasSplit(t *testing.T) {
 		if len(x.Sync) == 0 || x.Sync[0] < x.Start {
 			x.Sync = []media.Ticks{x.Start}
 		}
-		segments := plan.Stretches(x)
+		segments := plan.SourceChunks(x)
 		x.Times = nil
 		checkCover(t, x, segments)
 		if len(segments) != len(x.Sync) {

@@ -18,14 +18,14 @@ func long(t *rapid.T) film.Job {
 	for range rapid.IntRange(1, 12).Draw(t, "tracks") {
 		rate := rapid.SampledFrom([]int{8000, 22050, 44100, 48000, 88200, 96000, 192000}).Draw(t, "rate")
 		tb := rapid.SampledFrom([]media.Rational{{Num: 1, Den: int64(rate)}, {Num: 1, Den: 1000}}).Draw(t, "timebase")
-		j.Source.Tracks = append(j.Source.Tracks, film.AudioTrack{
+		j.Source.Audio = append(j.Source.Audio, film.AudioTrack{
 			SampleRate: rate, Timebase: tb, Channels: 2,
 			Start:    tb.Ticks(time.Duration(rapid.Int64Range(-5e9, 1e13).Draw(t, "start"))),
 			Duration: max(0, tb.Ticks(time.Duration(rapid.Int64Range(-1e14, 1e15).Draw(t, "length")))),
-			Clock:    rapid.SampledFrom([]film.SampleClock{film.NoClock, film.ExactClock, film.FramedClock}).Draw(t, "clock"),
+			Clock:    rapid.SampledFrom([]film.SampleClock{film.ClockUnknown, film.ClockExact, film.ClockFramed}).Draw(t, "clock"),
 		})
-		j.Sounds = append(j.Sounds, film.Sound{
-			Track: len(j.Sounds), Codec: rapid.SampledFrom([]film.AudioCodec{film.AudioCopy, film.AAC, film.Opus}).Draw(t, "codec"),
+		j.AudioRenditions = append(j.AudioRenditions, film.AudioRendition{
+			Track: len(j.AudioRenditions), Codec: rapid.SampledFrom([]film.AudioCodec{film.AudioCopy, film.AAC, film.Opus}).Draw(t, "codec"),
 		})
 	}
 	return j
@@ -35,31 +35,31 @@ func TestPiecesCoverTheSoundInWholeFramesAndAreFew(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		j := long(t)
 		length := time.Duration(rapid.Int64Range(int64(time.Second), int64(10*time.Minute)).Draw(t, "piece"))
-		j.Sounds = plan.Cut(j, length)
-		pieces := j.AudioPieces()
-		if len(pieces) > plan.MaxPieces {
+		j.AudioRenditions = plan.Cut(j, length)
+		pieces := j.AudioParts()
+		if len(pieces) > plan.MaxAudioParts {
 			t.Fatalf("%d pieces", len(pieces))
 		}
 		next, sound := media.Ticks(0), -1
 		for _, p := range pieces {
-			s := j.Sounds[p.Sound]
-			if p.Sound != sound {
-				if p.Sound != sound+1 || p.Start != 0 || sound >= 0 && next != 0 {
-					t.Fatalf("sound %d begins with %+v after sound %d", p.Sound, p, sound)
+			s := j.AudioRenditions[p.Rendition]
+			if p.Rendition != sound {
+				if p.Rendition != sound+1 || p.Start != 0 || sound >= 0 && next != 0 {
+					t.Fatalf("sound %d begins with %+v after sound %d", p.Rendition, p, sound)
 				}
-				sound, next = p.Sound, 0
+				sound, next = p.Rendition, 0
 			}
-			track := j.Source.Tracks[s.Track]
+			track := j.Source.Audio[s.Track]
 			if p.Whole {
 				if !p.Last || s.Rate != 0 || s.Step != 0 {
 					t.Fatalf("%+v of %+v", p, s)
 				}
 				continue
 			}
-			if s.Codec == film.AudioCopy || track.Clock == film.NoClock {
+			if s.Codec == film.AudioCopy || track.Clock == film.ClockUnknown {
 				t.Fatalf("%+v is cut", s)
 			}
-			if frame := s.Codec.Frame(); p.Start != next || p.Start%frame != 0 || !p.Last && (p.End%frame != 0 || p.End-p.Start < 2*plan.Reach*frame) {
+			if frame := s.Codec.Frame(); p.Start != next || p.Start%frame != 0 || !p.Last && (p.End%frame != 0 || p.End-p.Start < 2*plan.JoinReach*frame) {
 				t.Fatalf("%+v, want it at %d", p, next)
 			}
 			if next = p.End; p.Last != (p.End == 0) {
@@ -78,19 +78,19 @@ func TestPiecesCoverTheSoundInWholeFramesAndAreFew(t *testing.T) {
 func TestAReadingStartsInThePhaseOfOnePassAndEarlyEnough(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		j := long(t)
-		j.Sounds = plan.Cut(j, time.Minute)
-		for _, p := range j.AudioPieces() {
+		j.AudioRenditions = plan.Cut(j, time.Minute)
+		for _, p := range j.AudioParts() {
 			if p.Whole {
 				continue
 			}
-			s := j.Sounds[p.Sound]
-			track := j.Source.Tracks[s.Track]
-			r := plan.Read(s, track, p)
+			s := j.AudioRenditions[p.Rendition]
+			track := j.Source.Audio[s.Track]
+			r := plan.ReadAudio(s, track, p)
 			frame := s.Codec.Frame()
-			if (r.Start == nil) != (p.Start <= (plan.Reach+512)*frame) || r.Start != nil && (*r.Start-r.Zero)%frame != 0 {
+			if (r.Start == nil) != (p.Start <= (plan.JoinReach+512)*frame) || r.Start != nil && (*r.Start-r.Zero)%frame != 0 {
 				t.Fatalf("%+v starts at %v, zero is %d", p, r.Start, r.Zero)
 			}
-			if r.Start != nil && *r.Start-r.Zero > p.Start-(plan.Reach+plan.Enough)*frame || p.Last != (r.End == nil) || r.End != nil && *r.End-r.Zero < p.End+plan.Reach*frame {
+			if r.Start != nil && *r.Start-r.Zero > p.Start-(plan.JoinReach+plan.EqualPackets)*frame || p.Last != (r.End == nil) || r.End != nil && *r.End-r.Zero < p.End+plan.JoinReach*frame {
 				t.Fatalf("%+v is read as %+v: the overlaps are not in it", p, r)
 			}
 			if r.First == nil {
@@ -122,14 +122,14 @@ func TestAFilmsSoundRunsAtOnceAndAnEndlessOneStaysBounded(t *testing.T) {
 	}{{0.1, 1, 0}, {0.14, 1, 2}, {3, 1, 36}, {3, 3, 36}, {100, 1, 500}, {100, 10, 50}} {
 		var j film.Job
 		for i := range c.tracks {
-			j.Source.Tracks = append(j.Source.Tracks, film.AudioTrack{
-				SampleRate: 48000, Timebase: media.Rational{Num: 1, Den: 48000}, Duration: media.Ticks(c.hours * 3600 * 48000), Clock: film.ExactClock,
+			j.Source.Audio = append(j.Source.Audio, film.AudioTrack{
+				SampleRate: 48000, Timebase: media.Rational{Num: 1, Den: 48000}, Duration: media.Ticks(c.hours * 3600 * 48000), Clock: film.ClockExact,
 			})
-			j.Sounds = append(j.Sounds, film.Sound{Track: i, Codec: film.AAC})
+			j.AudioRenditions = append(j.AudioRenditions, film.AudioRendition{Track: i, Codec: film.AAC})
 		}
-		for _, s := range plan.Cut(j, plan.PieceLength) {
-			if s.Pieces != c.want {
-				t.Errorf("%v h, %d tracks: %d pieces, want %d", c.hours, c.tracks, s.Pieces, c.want)
+		for _, s := range plan.Cut(j, plan.AudioPartLength) {
+			if s.Parts != c.want {
+				t.Errorf("%v h, %d tracks: %d pieces, want %d", c.hours, c.tracks, s.Parts, c.want)
 			}
 		}
 	}
@@ -144,7 +144,7 @@ func TestTheJoinIsWhereItIsHeardLeast(t *testing.T) {
 		return out
 	}
 	left := func() film.Overlap {
-		return film.Overlap{First: 92, Sums: sums(16, 0), Shapes: make([]byte, 16), Loudness: []int32{9, 9, 9, 5, 9, 2, 9, 9}}
+		return film.Overlap{First: 92, Sums: sums(16, 0), Shapes: make([]byte, 16), RMS: []int32{9, 9, 9, 5, 9, 2, 9, 9}}
 	}
 	right := func() film.Overlap { return film.Overlap{First: 92, Sums: sums(16, 1000), Shapes: make([]byte, 16)} }
 	for _, c := range []struct {

@@ -11,14 +11,14 @@ import (
 )
 
 func TestTextArgsAreExactlyThese(t *testing.T) {
-	got := TextArgs(Texts{
+	got := SidecarArgs(Sidecar{
 		Input: Input{Location: "/in/film.mkv", Demuxer: "matroska", Origin: 23_000},
-		Tracks: []Text{
+		Subtitles: []SubtitleOutput{
 			{Stream: 2, Codec: "mov_text", Muxer: "mp4", Path: "/t/0"},
 			{Stream: 3, Codec: "copy", Muxer: "matroska", Path: "/t/1"},
 		},
-		Cover:    &Copied{5, "/t/cover"},
-		Attached: []Copied{{4, "/t/a0"}},
+		Cover:       &CopiedStream{5, "/t/cover"},
+		Attachments: []CopiedStream{{4, "/t/a0"}},
 	})
 	common := " -map_metadata -1 -map_chapters -1 -fflags +bitexact -avoid_negative_ts disabled "
 	want := strings.Fields("-hide_banner -nostdin -loglevel warning -y -progress pipe:1 -nostats -copyts " +
@@ -44,30 +44,30 @@ func TestTextIsTakenWithItsTimes(t *testing.T) {
 	sh(t, "ffmpeg", "-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=1", "-i", path("a.srt"),
 		"-map", "0", "-map", "1", "-c:v", "libx264", "-preset", "ultrafast", "-c:s", "srt", "-attach", path("a.srt"),
 		"-metadata:s:t", "mimetype=font/ttf", path("a.mkv"))
-	texts := Texts{
+	texts := Sidecar{
 		Input: Input{Location: path("a.mkv"), Demuxer: "matroska", Origin: 1_500_000},
-		Tracks: []Text{
+		Subtitles: []SubtitleOutput{
 			{Stream: 1, Codec: "mov_text", Muxer: "mp4", Path: path("0")},
 			{Stream: 1, Codec: "webvtt", Muxer: "matroska", Path: path("1")},
 		},
-		Attached: []Copied{{2, path("font")}},
+		Attachments: []CopiedStream{{2, path("font")}},
 	}
-	if _, err := Run(t.Context(), tools.FFmpeg, TextArgs(texts), RunOptions{}); err != nil {
+	if _, err := Run(t.Context(), tools.FFmpeg, SidecarArgs(texts), RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range [][]TextEvent{
+	for i, want := range [][]SubtitleEvent{
 		{{-499_000, 1_499_000, 8}, {500_000, 750_000, 28}},
 		{{500_000, 750_000, 11}},
 	} {
-		log, err := os.ReadFile(texts.Tracks[i].Log())
+		log, err := os.ReadFile(texts.Subtitles[i].Log())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, got, err := ReadTextLog(bytes.NewReader(log)); err != nil || !cmp.Equal(got, want) {
+		if _, got, err := ReadSubtitleLog(bytes.NewReader(log)); err != nil || !cmp.Equal(got, want) {
 			t.Errorf("track %d: %v, %v, want %v", i, got, err, want)
 		}
 	}
-	data, err := os.ReadFile(texts.Tracks[0].Data())
+	data, err := os.ReadFile(texts.Subtitles[0].Data())
 	if want := "\x00\x06Hällo\x00\x04over"; err != nil || !strings.HasPrefix(string(data), want) {
 		t.Errorf("data %q, %v", data, err)
 	}
@@ -81,7 +81,7 @@ func FuzzReadTextLog(f *testing.F) {
 	f.Add([]byte("0, 1, 1, 1, 1, 0x0\n"))
 	f.Add([]byte("#tb 0: 0/0\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		tb, events, err := ReadTextLog(strings.NewReader(string(data)))
+		tb, events, err := ReadSubtitleLog(strings.NewReader(string(data)))
 		if err != nil {
 			return
 		}

@@ -11,30 +11,30 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// Guest is a stretch of another piece's samples that a stored piece of picture holds a copy of, where the finished movie
+// InterleavedRange is a stretch of another piece's samples that a stored piece of picture holds a copy of, where the finished movie
 // has it: between its own samples. So what is one stretch of the movie is one stretch of the piece, and a store can copy
-// it whole instead of a second of picture and a second of sound in turn. Guests are a convenience: a movie made
+// it whole instead of a second of picture and a second of sound in turn. Interleaved ranges are a convenience: a movie made
 // without them has the same bytes.
-type Guest struct {
+type InterleavedRange struct {
 	Before         int    // the piece's sample that it lies before; the number of samples where it lies after the last
 	Name           string // what the piece that it is of is called by who stores it
 	Offset, Length int64  // of its bytes in that piece, as stored
 }
 
 // Payload is the number of bytes after the header: the samples' and the guests'.
-func (p Piece) Payload() int64 {
+func (p Chunk) Payload() int64 {
 	n := p.Bytes
-	for _, g := range p.Guests {
+	for _, g := range p.Interleaved {
 		n += g.Length
 	}
 	return n
 }
 
-// Seats returns where in the stored piece each guest begins.
-func (p Piece) Seats() []int64 {
-	seats := make([]int64, len(p.Guests))
+// InterleavedOffsets returns where in the stored piece each guest begins.
+func (p Chunk) InterleavedOffsets() []int64 {
+	seats := make([]int64, len(p.Interleaved))
 	at, sample := p.Header, 0
-	for i, g := range p.Guests {
+	for i, g := range p.Interleaved {
 		for ; sample < g.Before; sample++ {
 			at += int64(p.Samples[sample].Size)
 		}
@@ -45,7 +45,7 @@ func (p Piece) Seats() []int64 {
 }
 
 // groups calls f for each run of samples without a guest in between: where it begins after the header, and which ones.
-func (p Piece) groups(f func(offset int64, from, to int)) {
+func (p Chunk) groups(f func(offset int64, from, to int)) {
 	var at int64
 	from := 0
 	emit := func(to int) {
@@ -57,26 +57,26 @@ func (p Piece) groups(f func(offset int64, from, to int)) {
 			at += int64(p.Samples[from].Size)
 		}
 	}
-	for _, g := range p.Guests {
+	for _, g := range p.Interleaved {
 		emit(g.Before)
 		at += g.Length
 	}
 	emit(len(p.Samples))
 }
 
-// Company is a stored piece of another track of the movie that may be a guest.
-type Company struct {
+// InterleaveSource is a stored piece of another track of the movie that may be a guest.
+type InterleaveSource struct {
 	Name  string
-	Piece Piece
+	Chunk Chunk
 	Zero  int64 // movie time, in ticks of the piece, at which its decode time is 0
 }
 
-// Host returns the piece with the stretches of other pieces as guests that a Stitcher puts between its samples. The
+// Interleave returns the piece with the stretches of other pieces as guests that a Stitcher puts between its samples. The
 // piece's decode times are the movie's. tracks are the other tracks in the movie's order, the pieces of each in the order
 // of time. The cells of the grid (Movie.Interleave) that begin within from and until have their guests here, so that
 // neighbouring pieces have none in common; from nil is the movie's start, until nil its end, but no more than a
 // minute beyond the last sample.
-func (p Piece) Host(grid time.Duration, from, until *int64, tracks [][]Company) Piece {
+func (p Chunk) Interleave(grid time.Duration, from, until *int64, tracks [][]InterleaveSource) Chunk {
 	own := newGrid(grid, p.Track.Timescale)
 	cells := make([]int64, len(p.Samples)) // of the samples
 	now := p.Start
@@ -93,7 +93,7 @@ func (p Piece) Host(grid time.Duration, from, until *int64, tracks [][]Company) 
 	if until != nil {
 		end = own.cell(*until)
 	}
-	p.Guests = nil
+	p.Interleaved = nil
 	walks := make([]*companyWalk, len(tracks))
 	for i, track := range tracks {
 		walks[i] = &companyWalk{rest: track, grid: grid}
@@ -107,7 +107,7 @@ func (p Piece) Host(grid time.Duration, from, until *int64, tracks [][]Company) 
 		}
 		if cell >= end {
 			if p.Payload() > math.MaxInt32/2 { // a run's place in a fragment has 31 bits
-				p.Guests = nil
+				p.Interleaved = nil
 			}
 			return p
 		}
@@ -115,13 +115,13 @@ func (p Piece) Host(grid time.Duration, from, until *int64, tracks [][]Company) 
 		before, _ := slices.BinarySearch(cells, cell+1)
 		for _, w := range walks {
 			w.take(cell+1, func(name string, offset, length int64) {
-				if n := len(p.Guests); n > 0 {
-					if g := &p.Guests[n-1]; g.Before == before && g.Name == name && g.Offset+g.Length == offset {
+				if n := len(p.Interleaved); n > 0 {
+					if g := &p.Interleaved[n-1]; g.Before == before && g.Name == name && g.Offset+g.Length == offset {
 						g.Length += length
 						return
 					}
 				}
-				p.Guests = append(p.Guests, Guest{before, name, offset, length})
+				p.Interleaved = append(p.Interleaved, InterleavedRange{before, name, offset, length})
 			})
 		}
 	}
@@ -129,7 +129,7 @@ func (p Piece) Host(grid time.Duration, from, until *int64, tracks [][]Company) 
 
 // companyWalk goes through the samples of a track.
 type companyWalk struct {
-	rest   []Company
+	rest   []InterleaveSource
 	grid   time.Duration
 	sample int
 	now    int64 // decode time of the sample
@@ -142,10 +142,10 @@ func (w *companyWalk) settle() {
 	for ; len(w.rest) > 0; w.rest, w.begun = w.rest[1:], false {
 		c := w.rest[0]
 		if !w.begun {
-			w.begun, w.sample, w.now, w.offset = true, 0, c.Piece.Start, c.Piece.Header
+			w.begun, w.sample, w.now, w.offset = true, 0, c.Chunk.Start, c.Chunk.Header
 		}
-		if w.sample < len(c.Piece.Samples) {
-			w.cell = newGrid(w.grid, c.Piece.Track.Timescale).cell(w.now + c.Zero)
+		if w.sample < len(c.Chunk.Samples) {
+			w.cell = newGrid(w.grid, c.Chunk.Track.Timescale).cell(w.now + c.Zero)
 			return
 		}
 	}
@@ -156,7 +156,7 @@ func (w *companyWalk) settle() {
 func (w *companyWalk) take(end int64, report func(name string, offset, length int64)) {
 	for w.cell < end {
 		c := w.rest[0]
-		s := c.Piece.Samples[w.sample]
+		s := c.Chunk.Samples[w.sample]
 		if s.Size > 0 {
 			report(c.Name, w.offset, int64(s.Size))
 		}
@@ -203,15 +203,15 @@ var guestsID = []byte{0x6d, 0x61, 0x70, 0x72, 0x65, 0x65, 0x6c, 0x2d, 0x67, 0x75
 
 // guestsBox lists the guests: names, then of each guest how many samples lie between it and the one before, the number
 // of its name, offset and length. Nil where there are none.
-func (p Piece) guestsBox() ([]byte, error) {
-	if len(p.Guests) == 0 {
+func (p Chunk) guestsBox() ([]byte, error) {
+	if len(p.Interleaved) == 0 {
 		return nil, nil
 	}
 	var names []string
 	number := map[string]int{}
 	var rows []byte
 	before := 0
-	for i, g := range p.Guests {
+	for i, g := range p.Interleaved {
 		if g.Before < before || g.Before > len(p.Samples) || g.Offset < 0 || g.Length <= 0 {
 			return nil, fault.New(fault.Internal, "guest %d: %d bytes from %d before sample %d of %d", i, g.Length, g.Offset, g.Before, len(p.Samples))
 		}
@@ -230,12 +230,12 @@ func (p Piece) guestsBox() ([]byte, error) {
 	for _, name := range names {
 		content = append(binary.AppendUvarint(content, uint64(len(name))), name...)
 	}
-	content = binary.AppendUvarint(content, uint64(len(p.Guests)))
+	content = binary.AppendUvarint(content, uint64(len(p.Interleaved)))
 	return appendBox(nil, "uuid", append(content, rows...)), nil
 }
 
 // readGuests reads the content of the box.
-func readGuests(content []byte, samples int) ([]Guest, error) {
+func readGuests(content []byte, samples int) ([]InterleavedRange, error) {
 	bad := fault.New(fault.Corrupt, "an unreadable list of guests")
 	rest, ok := bytes.CutPrefix(content, guestsID)
 	if !ok {
@@ -259,7 +259,7 @@ func readGuests(content []byte, samples int) ([]Guest, error) {
 		}
 		names[i], rest = string(rest[:n]), rest[n:]
 	}
-	guests := make([]Guest, next(len(rest)))
+	guests := make([]InterleavedRange, next(len(rest)))
 	before := 0
 	for i := range guests {
 		before += next(samples - before)
@@ -267,7 +267,7 @@ func readGuests(content []byte, samples int) ([]Guest, error) {
 		if !ok || name >= len(names) {
 			return nil, bad
 		}
-		guests[i] = Guest{before, names[name], int64(next(largest)), int64(next(largest))}
+		guests[i] = InterleavedRange{before, names[name], int64(next(largest)), int64(next(largest))}
 	}
 	if !ok || len(rest) > 0 {
 		return nil, bad

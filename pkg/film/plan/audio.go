@@ -8,20 +8,20 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// PieceLength is about how long the pieces of a long sound are. ffmpeg encodes AAC some thirty times as fast as it is
+// AudioPartLength is about how long the pieces of a long sound are. ffmpeg encodes AAC some thirty times as fast as it is
 // heard on a Lambda function's core, so a piece takes ten seconds, less than a segment of the picture; what it reads and
 // encodes beside its own part is 5 % of it; and a film of three hours has less than the 40 pieces that an inline Map
 // runs at once.
-const PieceLength = 5 * time.Minute
+const AudioPartLength = 5 * time.Minute
 
-// MaxPieces bounds the pieces of all sounds together. The Map is inline: its items lie in a payload of 256 KiB, of which
+// MaxAudioParts bounds the pieces of all sounds together. The Map is inline: its items lie in a payload of 256 KiB, of which
 // they then take a tenth, and each adds some eight events to the execution's history of 25,000.
-const MaxPieces = 500
+const MaxAudioParts = 500
 
 // Of each edge between two pieces, in frames of the codec:
 const (
-	// Reach is how far on either side of the edge the join may lie. Both pieces hold these frames.
-	Reach = 32
+	// JoinReach is how far on either side of the edge the join may lie. Both pieces hold these frames.
+	JoinReach = 32
 	// preRoll is what is encoded before them, and dropped, until the encoder's rate control and psychoacoustic model
 	// are where one pass would have them: 11 s of AAC at 48 kHz. After 128 frames the error on speech was
 	// still 2.4 times one pass's (docs/decisions.md).
@@ -43,11 +43,11 @@ var aacRates = []int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 160
 
 // Cut decides for each of j's sounds whether it is encoded in pieces of about the given length, and where. Copied sound
 // is one pass, and so is one whose length is not known or whose track cannot be read from the middle.
-func Cut(j film.Job, length time.Duration) []film.Sound {
-	sounds := slices.Clone(j.Sounds)
+func Cut(j film.Job, length time.Duration) []film.AudioRendition {
+	sounds := slices.Clone(j.AudioRenditions)
 	for i := range sounds {
 		s := &sounds[i]
-		t := j.Source.Tracks[s.Track]
+		t := j.Source.Audio[s.Track]
 		rate := pieceRate(s.Codec, t)
 		duration := media.Rescale(t.Duration, t.Timebase, media.Microseconds)
 		if duration <= 0 {
@@ -57,18 +57,18 @@ func Cut(j film.Job, length time.Duration) []film.Sound {
 			continue
 		}
 		clock := media.Rational{Num: 1, Den: int64(rate)}
-		s.Rate, s.Step, s.Pieces = rate, 0, 0
+		s.Rate, s.Step, s.Parts = rate, 0, 0
 		frames := max(int64(media.Rescale(duration, media.Microseconds, clock)/s.Codec.Frame()), 1)
 		each := max(int64(clock.Ticks(length)/s.Codec.Frame()), 1)
 		// The nearest number of pieces, so that none is shorter than two thirds of the length, or than its overlaps.
-		n := min((frames+each/2)/each, frames/(2*Reach), int64(max(MaxPieces/len(sounds), 1)))
+		n := min((frames+each/2)/each, frames/(2*JoinReach), int64(max(MaxAudioParts/len(sounds), 1)))
 		if n < 2 {
 			s.Rate = 0
 			continue
 		}
 		// Steps are rounded up to frames, so of many short ones fewer are needed: none begins after the end.
 		each = (frames + n - 1) / n
-		s.Step, s.Pieces = media.Ticks(each)*s.Codec.Frame(), int((frames+each-1)/each)
+		s.Step, s.Parts = media.Ticks(each)*s.Codec.Frame(), int((frames+each-1)/each)
 	}
 	return sounds
 }
@@ -76,7 +76,7 @@ func Cut(j film.Job, length time.Duration) []film.Sound {
 // pieceRate is the sample rate of a sound that may be cut; 0 of one that may not.
 func pieceRate(codec film.AudioCodec, t film.AudioTrack) int {
 	switch {
-	case t.Clock == film.NoClock || t.SampleRate <= 0:
+	case t.Clock == film.ClockUnknown || t.SampleRate <= 0:
 		return 0
 	case codec == film.Opus:
 		return 48_000
@@ -86,9 +86,9 @@ func pieceRate(codec film.AudioCodec, t film.AudioTrack) int {
 	return 0
 }
 
-// Reading is how a worker gets and encodes the samples of a piece. Samples are counted from the source's time 0: of the
+// AudioRead is how a worker gets and encodes the samples of a piece. Samples are counted from the source's time 0: of the
 // output at the sound's rate, of the source at the track's.
-type Reading struct {
+type AudioRead struct {
 	Zero media.Ticks // of the output: the track's first sample as it is heard, from which pieces are counted
 	// Start and End choose what is encoded: the piece, its overlaps, pre-roll and post-roll. Nil is open.
 	Start, End *media.Ticks
@@ -101,16 +101,16 @@ type Reading struct {
 	Seeks []media.Ticks
 }
 
-// Read works out the reading of a piece of a sound that is cut.
-func Read(s film.Sound, t film.AudioTrack, p film.AudioPiece) Reading {
+// ReadAudio works out the reading of a piece of a sound that is cut.
+func ReadAudio(s film.AudioRendition, t film.AudioTrack, p film.AudioPart) AudioRead {
 	from, to := media.Rational{Num: 1, Den: int64(t.SampleRate)}, media.Rational{Num: 1, Den: int64(s.Rate)}
 	frame := s.Codec.Frame()
 	begin := media.Rescale(t.Start, t.Timebase, from)
-	r := Reading{Zero: media.Rescale(begin, from, to)}
+	r := AudioRead{Zero: media.Rescale(begin, from, to)}
 	if !p.Last {
-		r.End = new(r.Zero + p.End + (Reach+postRoll)*frame)
+		r.End = new(r.Zero + p.End + (JoinReach+postRoll)*frame)
 	}
-	start := p.Start - (Reach+preRoll)*frame
+	start := p.Start - (JoinReach+preRoll)*frame
 	if start <= 0 {
 		return r
 	}
@@ -125,7 +125,7 @@ func Read(s film.Sound, t film.AudioTrack, p film.AudioPiece) Reading {
 	}
 	first := begin + periods*in
 	r.First = &first
-	if t.Clock == film.FramedClock {
+	if t.Clock == film.ClockFramed {
 		r.Grid = &begin
 	}
 	at := media.Rescale(first, from, media.Microseconds)
@@ -133,15 +133,15 @@ func Read(s film.Sound, t film.AudioTrack, p film.AudioPiece) Reading {
 	return r
 }
 
-// Frames is the range of packets around the edge at a piece's start or end among which the join is chosen.
-func Frames(codec film.AudioCodec, edge media.Ticks) (from, to int) {
+// JoinRange is the range of packets around the edge at a piece's start or end among which the join is chosen.
+func JoinRange(codec film.AudioCodec, edge media.Ticks) (from, to int) {
 	at := int(edge / codec.Frame())
-	return at - Reach, at + Reach
+	return at - JoinReach, at + JoinReach
 }
 
-// Enough is after how many equal packets two decoders that began elsewhere are alike: 160 ms of Opus, whose
+// EqualPackets is after how many equal packets two decoders that began elsewhere are alike: 160 ms of Opus, whose
 // specification (RFC 7845, 4.6) asks for 80.
-const Enough = 8
+const EqualPackets = 8
 
 // Join chooses the packet with which right takes over from left: packets before it are taken from left, it and those
 // after it from right. Where both hold the same packets, nobody can hear the join, and it comes as late as it can: left,
@@ -158,7 +158,7 @@ func Join(left, right film.Overlap, from, to int) (at int, ok bool) {
 		if a.same != b.same {
 			return a.same > b.same
 		}
-		if a.same == Enough { // they come in order
+		if a.same == EqualPackets { // they come in order
 			return true
 		}
 		if a.fits != b.fits {
@@ -173,7 +173,7 @@ func Join(left, right film.Overlap, from, to int) (at int, ok bool) {
 			continue
 		}
 		var now rank
-		for n := 1; n <= Enough && n <= l && n <= r && left.Sums[l-n] == right.Sums[r-n]; n++ {
+		for n := 1; n <= EqualPackets && n <= l && n <= r && left.Sums[l-n] == right.Sums[r-n]; n++ {
 			now.same = n
 		}
 		shape := func(shapes []byte, i int) byte {
@@ -187,8 +187,8 @@ func Join(left, right film.Overlap, from, to int) (at int, ok bool) {
 				now.fits++
 			}
 		}
-		if i-from < len(left.Loudness) {
-			now.quiet = -left.Loudness[i-from]
+		if i-from < len(left.RMS) {
+			now.quiet = -left.RMS[i-from]
 		}
 		if !ok || better(now, best) {
 			at, best, ok = i, now, true

@@ -17,11 +17,11 @@ func TestMoviesOfPiecesWithGuestsAreTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		grid := time.Duration(rapid.Int64Range(1, 5000).Draw(t, "grid")) * time.Millisecond
 		movie := Movie{Interleave: grid, Tracks: make([]MovieTrack, 1+rapid.IntRange(1, 2).Draw(t, "sounds"))}
-		pieces := make([][]Piece, len(movie.Tracks))
+		pieces := make([][]Chunk, len(movie.Tracks))
 		var bounds []int64 // between the pieces of the picture
 		stored := map[string][]byte{}
 		fill := byte(0)
-		keep := func(p Piece, track int) Piece {
+		keep := func(p Chunk, track int) Chunk {
 			payload := make([]byte, p.Bytes)
 			for i := range payload {
 				payload[i] = fill
@@ -32,7 +32,7 @@ func TestMoviesOfPiecesWithGuestsAreTheSame(t *testing.T) {
 				t.Fatal(err)
 			}
 			stored[fmt.Sprint(track, "/", len(pieces[track]))] = file.Bytes()
-			p, err := ReadPiece(file.Bytes())
+			p, err := ReadChunk(file.Bytes())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,12 +61,12 @@ func TestMoviesOfPiecesWithGuestsAreTheSame(t *testing.T) {
 		movie.Tracks[0].Delay, movie.Tracks[0].Skip = 0, 0
 		plain := finish(t, movie, pieces)
 
-		var company [][]Company
+		var company [][]InterleaveSource
 		for track := 1; track < len(pieces); track++ {
-			var all []Company
+			var all []InterleaveSource
 			for i, p := range pieces[track] {
 				zero := movie.Tracks[track].Delay - movie.Tracks[track].Skip
-				all = append(all, Company{fmt.Sprint(track, "/", i), p, zero})
+				all = append(all, InterleaveSource{fmt.Sprint(track, "/", i), p, zero})
 			}
 			company = append(company, all)
 		}
@@ -80,7 +80,7 @@ func TestMoviesOfPiecesWithGuestsAreTheSame(t *testing.T) {
 			if i+1 < len(pieces[0]) {
 				until = &bounds[i]
 			}
-			h := p.Host(grid, from, until, company)
+			h := p.Interleave(grid, from, until, company)
 			// What is stored: the piece's own samples with the guests between.
 			own := stored[fmt.Sprint("0/", i)][p.Header:]
 			var payload []byte
@@ -90,7 +90,7 @@ func TestMoviesOfPiecesWithGuestsAreTheSame(t *testing.T) {
 					payload, own = append(payload, own[:p.Samples[sample].Size]...), own[p.Samples[sample].Size:]
 				}
 			}
-			for _, g := range h.Guests {
+			for _, g := range h.Interleaved {
 				take(g.Before)
 				payload = append(payload, stored[g.Name][g.Offset:g.Offset+g.Length]...)
 			}
@@ -99,15 +99,15 @@ func TestMoviesOfPiecesWithGuestsAreTheSame(t *testing.T) {
 			if err := h.Write(&file, bytes.NewReader(payload)); err != nil {
 				t.Fatal(err)
 			}
-			read, err := ReadPiece(file.Bytes())
+			read, err := ReadChunk(file.Bytes())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(h.Guests, read.Guests); diff != "" || read.Header+read.Payload() != int64(file.Len()) {
+			if diff := cmp.Diff(h.Interleaved, read.Interleaved); diff != "" || read.Header+read.Payload() != int64(file.Len()) {
 				t.Fatalf("guests -given +read:\n%s", diff)
 			}
-			for i, seat := range read.Seats() {
-				g := read.Guests[i]
+			for i, seat := range read.InterleavedOffsets() {
+				g := read.Interleaved[i]
 				if !bytes.Equal(file.Bytes()[seat:seat+g.Length], stored[g.Name][g.Offset:g.Offset+g.Length]) {
 					t.Fatalf("guest %d is not where it sits", i)
 				}
@@ -121,9 +121,9 @@ func TestMoviesOfPiecesWithGuestsAreTheSame(t *testing.T) {
 		}
 		read := func(f finished, host string) (out []byte) {
 			for _, r := range f.Ranges {
-				name := fmt.Sprint(r.Track, "/", r.Piece)
+				name := fmt.Sprint(r.Track, "/", r.Chunk)
 				if r.Track == 0 {
-					name = host + fmt.Sprint(r.Piece)
+					name = host + fmt.Sprint(r.Chunk)
 				}
 				out = append(out, stored[name][r.Offset:r.Offset+r.Length]...)
 			}
@@ -140,9 +140,9 @@ func TestMoviesOfPiecesWithGuestsAreTheSame(t *testing.T) {
 		}
 		seats := map[place]place{}
 		for i, h := range hosts[0] {
-			for n, seat := range h.Seats() {
-				for k := range h.Guests[n].Length {
-					from := place{h.Guests[n].Name, h.Guests[n].Offset + k}
+			for n, seat := range h.InterleavedOffsets() {
+				for k := range h.Interleaved[n].Length {
+					from := place{h.Interleaved[n].Name, h.Interleaved[n].Offset + k}
 					if _, twice := seats[from]; twice {
 						t.Fatalf("byte %d of %s is hosted twice", from.offset, from.name)
 					}
@@ -155,9 +155,9 @@ func TestMoviesOfPiecesWithGuestsAreTheSame(t *testing.T) {
 		breaks, after := 0, false
 		for _, r := range hosted.Ranges {
 			for k := range r.Length {
-				now := place{fmt.Sprint(r.Track, "/", r.Piece), r.Offset + k}
+				now := place{fmt.Sprint(r.Track, "/", r.Chunk), r.Offset + k}
 				if r.Track == 0 {
-					now.name = fmt.Sprint("host/", r.Piece)
+					now.name = fmt.Sprint("host/", r.Chunk)
 				} else if seat, ok := seats[now]; ok {
 					now = seat
 				} else {

@@ -4,11 +4,11 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// Within returns the samples that are shown from one tick up to another, nil = open, and where their bytes lie: what an
+// Trim returns the samples that are shown from one tick up to another, nil = open, and where their bytes lie: what an
 // encoder was given before and after its segment is left out. That must be possible without loss: the samples left out
 // come before or after the others in decoding too, and the first one kept is a sync sample, as is the first one after
 // them. Else the piece is Corrupt.
-func (p Piece) Within(extents []Extent, from, to *int64) (Piece, []Extent, error) {
+func (p Chunk) Trim(extents []Extent, from, to *int64) (Chunk, []Extent, error) {
 	first, end := 0, len(p.Samples)
 	var start, before, kept int64
 	now := p.Start

@@ -60,7 +60,7 @@ func TestPieceOfAnEncodersFragmentsHasTheSourcesTimesAndPictures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := ReadPiece(head[:piece.Header])
+			again, err := ReadChunk(head[:piece.Header])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,15 +161,15 @@ func TestReadFragmentsRefusesWhatIsNoPiece(t *testing.T) {
 }
 
 func TestNormaliseRefusesTwoSamplesShownAtOnce(t *testing.T) {
-	p := Piece{Samples: []Sample{{Duration: 1}, {Duration: 1, Offset: -1}}}
+	p := Chunk{Samples: []Sample{{Duration: 1}, {Duration: 1, Offset: -1}}}
 	if _, err := p.Normalise(); fault.KindOf(err) != fault.Corrupt {
 		t.Errorf("got %v", err)
 	}
 }
 
 // drawPiece draws a piece as an encoder could write it: frames in any order of presentation, none twice.
-func drawPiece(t *rapid.T, start int64, n int) Piece {
-	p := Piece{Track: Track{
+func drawPiece(t *rapid.T, start int64, n int) Chunk {
+	p := Chunk{Track: Track{
 		Handler: "vide", Timescale: uint32(rapid.IntRange(1, 1<<31).Draw(t, "timescale")), Entry: entry("avc1"),
 		Width: 128 << 16, Height: 72 << 16, Language: rapid.SampledFrom([]string{"und", "eng", "deu", "jpn"}).Draw(t, "language"),
 		Name: rapid.SampledFrom([]string{"", "Director’s cut", "x"}).Draw(t, "name"), Enabled: rapid.Bool().Draw(t, "enabled"),
@@ -287,7 +287,7 @@ func TestNormaliseKeepsPresentationAndGivesItToDecoding(t *testing.T) {
 }
 
 func TestWriteRefusesTooShortAPayload(t *testing.T) {
-	p := Piece{Track: Track{Handler: "soun", Timescale: 48000, Entry: entry("mp4a")}, Samples: []Sample{{Size: 10, Duration: 1024, Sync: true}}, Bytes: 10}
+	p := Chunk{Track: Track{Handler: "soun", Timescale: 48000, Entry: entry("mp4a")}, Samples: []Sample{{Size: 10, Duration: 1024, Sync: true}}, Bytes: 10}
 	if err := p.Write(io.Discard, bytes.NewReader(make([]byte, 9))); fault.KindOf(err) != fault.Corrupt {
 		t.Errorf("got %v", err)
 	}
@@ -322,7 +322,7 @@ func FuzzReadFragments(f *testing.F) {
 func FuzzReadPiece(f *testing.F) {
 	fewSamples(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		piece, err := ReadPiece(data)
+		piece, err := ReadChunk(data)
 		at, errAt := ReadPieceAt(bytes.NewReader(data), int64(len(data)))
 		if errAt == nil && err != nil {
 			t.Fatalf("a whole piece is none from memory: %v", err)
@@ -342,7 +342,7 @@ func FuzzReadPiece(f *testing.F) {
 		if piece.Header < 0 || piece.Header > int64(len(data)) || piece.Bytes < 0 {
 			t.Fatalf("a header of %d bytes and samples of %d in %d", piece.Header, piece.Bytes, len(data))
 		}
-		if again, err := ReadPiece(data[:piece.Header]); err != nil {
+		if again, err := ReadChunk(data[:piece.Header]); err != nil {
 			t.Fatalf("not from its own header: %v", err)
 		} else if diff := cmp.Diff(piece, again); diff != "" {
 			t.Fatalf("the header alone says otherwise\n%s", diff)

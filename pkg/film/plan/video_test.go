@@ -15,28 +15,28 @@ import (
 )
 
 func TestWhatBecomesOfAPicture(t *testing.T) {
-	makeFilm := func(change func(*film.Picture)) film.Picture {
-		p := film.Picture{Width: 1920, Height: 1080, Timebase: media.Rational{Num: 1, Den: 1000}, PixelFormat: "yuv420p", Depth: 8}
+	makeFilm := func(change func(*film.VideoTrack)) film.VideoTrack {
+		p := film.VideoTrack{Width: 1920, Height: 1080, Timebase: media.Rational{Num: 1, Den: 1000}, PixelFormat: "yuv420p", Depth: 8}
 		change(&p)
 		return p
 	}
-	hdr := makeFilm(func(p *film.Picture) {
+	hdr := makeFilm(func(p *film.VideoTrack) {
 		p.PixelFormat, p.Depth, p.Color.Transfer = "yuv420p10le", 10, "smpte2084"
 	})
-	fields := makeFilm(func(p *film.Picture) { p.Height, p.Interlaced = 1082, "tff" })
-	sized := func(width, height int) film.Picture {
-		return makeFilm(func(p *film.Picture) { p.Width, p.Height = width, height })
+	fields := makeFilm(func(p *film.VideoTrack) { p.Height, p.Interlaced = 1082, "tff" })
+	sized := func(width, height int) film.VideoTrack {
+		return makeFilm(func(p *film.VideoTrack) { p.Width, p.Height = width, height })
 	}
 	base := film.Rendition{Codec: film.H264, CRF: 21, Preset: "medium", Width: 1920, Height: 1080, PixelFormat: "yuv420p"}
 	for _, c := range []struct {
 		name           string
-		p              film.Picture
+		p              film.VideoTrack
 		container      string
 		video, compute string
 		want           func(*film.Rendition)
 		warning        string // a part of it; "" for none
 	}{
-		{"as it is", makeFilm(func(*film.Picture) {}), "mp4", `{}`, "", func(*film.Rendition) {}, ""},
+		{"as it is", makeFilm(func(*film.VideoTrack) {}), "mp4", `{}`, "", func(*film.Rendition) {}, ""},
 		{"HDR in H.264", hdr, "mp4", `{}`, "", func(r *film.Rendition) { r.ToneMap = true }, "tone-mapped"},
 		{"HDR in AV1", hdr, "mp4", `{"codec": "av1"}`, "", func(r *film.Rendition) {
 			r.Codec, r.CRF, r.Preset, r.PixelFormat = film.AV1, 32, "8", "yuv420p10le"
@@ -44,9 +44,9 @@ func TestWhatBecomesOfAPicture(t *testing.T) {
 		{"HDR on a GPU", hdr, "mp4", `{"codec": "h265"}`, `, "compute": {"gpu": true}`, func(r *film.Rendition) {
 			r.Codec, r.CRF, r.Preset, r.PixelFormat = film.H265, 24, "p4", "p010le"
 		}, ""},
-		{"10 bits without HDR in H.264", makeFilm(func(p *film.Picture) { p.Depth = 10 }), "mp4", `{}`, "", func(*film.Rendition) {}, "has 10 bits"},
-		{"colour for each pixel", makeFilm(func(p *film.Picture) { p.PixelFormat = "yuv444p" }), "mp4", `{}`, "", func(*film.Rendition) {}, "yuv444p"},
-		{"anamorphic and turned", makeFilm(func(p *film.Picture) { p.Rotation, p.SampleAspect = 90, media.Rational{Num: 4, Den: 3} }), "mp4", `{}`, "", func(r *film.Rendition) {
+		{"10 bits without HDR in H.264", makeFilm(func(p *film.VideoTrack) { p.Depth = 10 }), "mp4", `{}`, "", func(*film.Rendition) {}, "has 10 bits"},
+		{"colour for each pixel", makeFilm(func(p *film.VideoTrack) { p.PixelFormat = "yuv444p" }), "mp4", `{}`, "", func(*film.Rendition) {}, "yuv444p"},
+		{"anamorphic and turned", makeFilm(func(p *film.VideoTrack) { p.Rotation, p.SampleAspect = 90, media.Rational{Num: 4, Den: 3} }), "mp4", `{}`, "", func(r *film.Rendition) {
 			r.Width, r.Height, r.SampleAspect = 1080, 1920, media.Rational{Num: 3, Den: 4}
 		}, ""},
 		{"fields", fields, "mp4", `{}`, "", func(r *film.Rendition) { r.Height, r.Deinterlace = 1082, true }, ""},
@@ -70,7 +70,7 @@ func TestWhatBecomesOfAPicture(t *testing.T) {
 			r.Width, r.Height, r.Rate = 640, 360, media.Rational{Num: 30000, Den: 1001}
 		}, ""},
 	} {
-		src := film.Source{URL: "/in/a.mkv", Size: 1, Version: "1", Picture: &c.p}
+		src := film.Source{URL: "/in/a.mkv", Size: 1, Version: "1", Video: &c.p}
 		j := planned(t, src, `{"name": "a", "container": "`+c.container+`", "video": [`+c.video+`]}`, c.compute)
 		want := base
 		c.want(&want)
@@ -87,7 +87,7 @@ func TestWhatBecomesOfAPicture(t *testing.T) {
 func TestSegmentsShareTheFramesOfAConstantRate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rate := rapid.SampledFrom([]media.Rational{{Num: 30, Den: 1}, {Num: 30000, Den: 1001}, {Num: 25, Den: 2}, {Num: 1, Den: 60}}).Draw(t, "rate")
-		p := film.Picture{
+		p := film.VideoTrack{
 			Timebase: rapid.SampledFrom([]media.Rational{{Num: 1, Den: 1000}, {Num: 1, Den: 12800}, {Num: 1001, Den: 30000}, {Num: 1, Den: 90000}}).Draw(t, "timebase"),
 			Start:    media.Ticks(rapid.Int64Range(-1<<33, 1<<33).Draw(t, "start")),
 		}
@@ -104,7 +104,7 @@ func TestSegmentsShareTheFramesOfAConstantRate(t *testing.T) {
 			if !seg.Last {
 				seg.End = media.Ticks(cuts[i])
 			}
-			g := plan.GridOf(rate, p, seg)
+			g := plan.FrameGridOf(rate, p, seg)
 			if g.First != next {
 				t.Fatalf("segment %d begins with frame %d, the one before ends at %d", i, g.First, next)
 			}

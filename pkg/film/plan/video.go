@@ -9,7 +9,7 @@ import (
 )
 
 // rendition works out what a picture becomes, and says what of it is lost on the way.
-func rendition(v film.Video, p film.Picture, gpu bool) (_ film.Rendition, warnings []string) {
+func rendition(v film.Video, p film.VideoTrack, gpu bool) (_ film.Rendition, warnings []string) {
 	r := encoded{film.Rendition{
 		Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset, MaxBitrate: v.MaxBitrate, Rate: media.Rational(v.FrameRate),
 	}}
@@ -55,7 +55,7 @@ type encoded struct{ film.Rendition }
 // format decides how samples are stored. Every player shows 4:2:0, and few another; H.264 has 8 bits for the same
 // reason, the others keep what goes beyond. What H.264 gets of HDR is tone-mapped: in 8 bits PQ shows steps, and a player
 // that does not know it shows grey.
-func (r *encoded) format(p film.Picture, gpu bool, warn func(string, ...any)) {
+func (r *encoded) format(p film.VideoTrack, gpu bool, warn func(string, ...any)) {
 	deep := p.Depth > 8 && r.Codec != film.H264
 	switch {
 	case deep && gpu:
@@ -96,7 +96,7 @@ func least(codec film.VideoCodec) media.Size {
 // size decides on width and height. Unless told to, a height at or above the source's means the source's: upscaling costs
 // bytes and adds nothing. The shape of the pixels stays what it is, so that the picture's does. An odd column or row is
 // left out; black is added around what is too small for the encoder.
-func (r *encoded) size(v film.Video, p film.Picture, lines int, warn func(string, ...any)) {
+func (r *encoded) size(v film.Video, p film.VideoTrack, lines int, warn func(string, ...any)) {
 	shown := shown(p)
 	inner := shown
 	if v.Height == 0 || v.Height == shown.Height || v.Height > shown.Height && !v.Upscale {

@@ -11,14 +11,14 @@ import (
 var textForm = map[film.Container]string{film.MP4: "mov_text", film.Matroska: "subrip", film.WebM: "webvtt", film.HLS: "webvtt", film.DASH: "webvtt", film.CMAF: "webvtt"}
 
 // beside decides what an output keeps beside picture and sound, and warns of what it cannot.
-func beside(j *film.Job, out film.Output, product *film.Product, copyable func(string, film.Container) bool) {
+func beside(j *film.Job, out film.Output, product *film.OutputPlan, copyable func(string, film.Container) bool) {
 	src := j.Source
 	warn := func(format string, args ...any) {
 		j.Warnings = append(j.Warnings, product.File+": "+fmt.Sprintf(format, args...))
 	}
 	if out.Subtitles != film.SubtitlesNone {
-		for i, track := range src.Texts {
-			text := film.Text{Track: i, Codec: "copy", Mux: film.Matroska}
+		for i, track := range src.Subtitles {
+			text := film.SubtitleRendition{Track: i, Codec: "copy", Mux: film.Matroska}
 			switch {
 			case out.Container == film.MP4:
 				text.Mux = film.MP4
@@ -27,17 +27,17 @@ func beside(j *film.Job, out film.Output, product *film.Product, copyable func(s
 			}
 			switch {
 			case copyable(track.Codec, out.Container):
-			case track.Written:
+			case track.IsText:
 				text.Codec = textForm[out.Container]
 			default:
 				warn("left out: %s, which %s cannot hold", nameOf(i, track), out.Container)
 				continue
 			}
-			product.Texts = append(product.Texts, place(&j.Texts, text))
+			product.Subtitles = append(product.Subtitles, place(&j.SubtitleRenditions, text))
 		}
 	}
-	if n := len(src.Attached); n > 0 && out.Subtitles != film.SubtitlesNone {
-		if product.Attached = out.Container == film.Matroska; !product.Attached {
+	if n := len(src.Attachments); n > 0 && out.Subtitles != film.SubtitlesNone {
+		if product.Attachments = out.Container == film.Matroska; !product.Attachments {
 			warn("left out: %s, such as fonts, which %s cannot hold", counted(n, "attached file"), out.Container)
 		}
 	}
@@ -56,7 +56,7 @@ func beside(j *film.Job, out film.Output, product *film.Product, copyable func(s
 }
 
 // nameOf tells a subtitle track from the others: its number and codec, and its language where the source says it.
-func nameOf(i int, t film.TextTrack) string {
+func nameOf(i int, t film.SubtitleTrack) string {
 	language := ""
 	if t.Language != "" {
 		language = t.Language + ", "

@@ -12,19 +12,19 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// Texts is everything of a source that is neither picture nor sound, taken in one pass: subtitle tracks, each in the
+// Sidecar is everything of a source that is neither picture nor sound, taken in one pass: subtitle tracks, each in the
 // forms that the outputs need, the cover picture, the attached files.
-type Texts struct {
+type Sidecar struct {
 	// Input is read with its Origin as time 0, or, where its clock Jumps, its start. What begins before that is left out,
 	// but for the muxer "mp4".
-	Input    Input
-	Tracks   []Text
-	Cover    *Copied  // the first packet of a stream
-	Attached []Copied // attachment streams
+	Input       Input
+	Subtitles   []SubtitleOutput
+	Cover       *CopiedStream  // the first packet of a stream
+	Attachments []CopiedStream // attachment streams
 }
 
-// Text is one form of a subtitle stream.
-type Text struct {
+// SubtitleOutput is one form of a subtitle stream.
+type SubtitleOutput struct {
 	Stream int    // index of the stream in the input
 	Codec  string // "copy", "mov_text", "subrip" or "webvtt"
 	// Muxer is "matroska", "webvtt" (a file of text), or "mp4", which stands for three files: at Path a description of
@@ -34,13 +34,13 @@ type Text struct {
 }
 
 // Log is the path of the TextLog of the events.
-func (t Text) Log() string { return t.Path + ".log" }
+func (t SubtitleOutput) Log() string { return t.Path + ".log" }
 
 // Data is the path of the bytes of the events, one after the other; only of the muxer "mp4".
-func (t Text) Data() string { return t.Path + ".data" }
+func (t SubtitleOutput) Data() string { return t.Path + ".data" }
 
-// Copied is a stream whose bytes go to a file as they are.
-type Copied struct {
+// CopiedStream is a stream whose bytes go to a file as they are.
+type CopiedStream struct {
 	Stream int
 	Path   string
 }
@@ -48,19 +48,19 @@ type Copied struct {
 // afterOrigin drops what would lie before the output's beginning.
 const afterOrigin = "noise=drop='lt(pts,0)'"
 
-// TextArgs are the arguments of ffmpeg that make t. At least a track or a cover must be asked for. Standard output gets
+// SidecarArgs are the arguments of ffmpeg that make t. At least a track or a cover must be asked for. Standard output gets
 // the progress.
-func TextArgs(t Texts) []string {
+func SidecarArgs(t Sidecar) []string {
 	args := []string{
 		"-hide_banner", "-nostdin", "-loglevel", "warning", "-y", "-progress", "pipe:1", "-nostats",
 	}
 	args = append(args, t.Input.clock()...)
-	for _, a := range t.Attached {
+	for _, a := range t.Attachments {
 		args = append(args, fmt.Sprintf("-dump_attachment:%d", a.Stream), fileURL(a.Path))
 	}
 	args = append(append(args, bounds()...), t.Input.options()...)
 	args = append(args, "-i", t.Input.url())
-	for _, track := range t.Tracks {
+	for _, track := range t.Subtitles {
 		common := []string{
 			"-map", fmt.Sprintf("0:%d", track.Stream), "-c", word(track.Codec), "-map_metadata", "-1", "-map_chapters", "-1",
 			"-fflags", "+bitexact", "-avoid_negative_ts", "disabled",
@@ -84,9 +84,9 @@ func TextArgs(t Texts) []string {
 	return append(args, t.Input.beside()...)
 }
 
-// TextEvent is a packet of a subtitle stream: when it is shown, for how long, how many bytes it has. A Duration of 0 or
+// SubtitleEvent is a packet of a subtitle stream: when it is shown, for how long, how many bytes it has. A Duration of 0 or
 // less is not known.
-type TextEvent struct{ Start, Duration, Size int64 }
+type SubtitleEvent struct{ Start, Duration, Size int64 }
 
 // Bounds of a TextLog: a subtitle each second for eleven days, and far more bytes than a person reads in that time.
 const (
@@ -94,8 +94,8 @@ const (
 	maxTextBytes  = 64 << 20
 )
 
-// ReadTextLog reads what ffmpeg's framecrc muxer wrote of one stream: its timebase and its packets, in order.
-func ReadTextLog(r io.Reader) (tb media.Rational, events []TextEvent, err error) {
+// ReadSubtitleLog reads what ffmpeg's framecrc muxer wrote of one stream: its timebase and its packets, in order.
+func ReadSubtitleLog(r io.Reader) (tb media.Rational, events []SubtitleEvent, err error) {
 	bad := func(line string) error { return fault.New(fault.Corrupt, "%.80q in a log of subtitles", line) }
 	var total int64
 	lines := bufio.NewScanner(r)
@@ -119,7 +119,7 @@ func ReadTextLog(r io.Reader) (tb media.Rational, events []TextEvent, err error)
 				return tb, nil, bad(line)
 			}
 		}
-		e := TextEvent{Start: n[0], Duration: n[1], Size: n[2]}
+		e := SubtitleEvent{Start: n[0], Duration: n[1], Size: n[2]}
 		if e.Size < 0 || !tb.Known() {
 			return tb, nil, bad(line)
 		}
@@ -143,8 +143,8 @@ var (
 	drawnTexts = []string{"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub", "dvb_teletext", "arib_caption"}
 )
 
-// Written says whether a subtitle codec is text, which can become text of another form.
-func Written(codec string) bool { return slices.Contains(writtenTexts, codec) }
+// IsTextSubtitle says whether a subtitle codec is text, which can become text of another form.
+func IsTextSubtitle(codec string) bool { return slices.Contains(writtenTexts, codec) }
 
 // Drawn says whether a subtitle codec is pictures, or cannot be read as text here.
 func Drawn(codec string) bool { return slices.Contains(drawnTexts, codec) }

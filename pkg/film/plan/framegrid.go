@@ -7,9 +7,9 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// Grid says which frames of a constant rate a segment gives. Frame k is shown k/rate after the picture's first; it
+// FrameGrid says which frames of a constant rate a segment gives. Frame k is shown k/rate after the picture's first; it
 // belongs to the segment in which that moment lies.
-type Grid struct {
+type FrameGrid struct {
 	// Origin is a source tick at which frame Base is shown exactly, as near before the segment as there is one: from it a
 	// worker counts in whole numbers.
 	Origin      media.Ticks
@@ -17,9 +17,9 @@ type Grid struct {
 	First, Next int64 // the segment gives First ≤ k < Next; Next is not known for the last one
 }
 
-// GridOf divides a picture by a constant rate of frames a second.
-func GridOf(rate media.Rational, p film.Picture, seg film.Segment) Grid {
-	var g Grid
+// FrameGridOf divides a picture by a constant rate of frames a second.
+func FrameGridOf(rate media.Rational, p film.VideoTrack, seg film.Segment) FrameGrid {
+	var g FrameGrid
 	if seg.Index > 0 {
 		g.First = frameAt(rate, p, seg.Start)
 	}
@@ -41,7 +41,7 @@ func GridOf(rate media.Rational, p film.Picture, seg film.Segment) Grid {
 }
 
 // frameAt is the first frame at or after a tick.
-func frameAt(rate media.Rational, p film.Picture, at media.Ticks) int64 {
+func frameAt(rate media.Rational, p film.VideoTrack, at media.Ticks) int64 {
 	n := new(big.Int).Sub(big.NewInt(int64(at)), big.NewInt(int64(p.Start)))
 	n.Mul(n, big.NewInt(p.Timebase.Num)).Mul(n, big.NewInt(rate.Num))
 	d := new(big.Int).Mul(big.NewInt(p.Timebase.Den), big.NewInt(rate.Den))

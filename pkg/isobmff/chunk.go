@@ -43,18 +43,18 @@ func (t Track) Codec() string {
 	return string(t.Entry[4:8])
 }
 
-// Piece is one track's samples for one stretch of time.
-type Piece struct {
-	Track   Track
-	Start   int64 // decode time of the first sample, ticks
-	Samples []Sample
-	Header  int64   // bytes of the stored piece before the first sample's; 0 as long as it is not stored
-	Bytes   int64   // of all samples
-	Guests  []Guest // in their order
+// Chunk is one track's samples for one stretch of time.
+type Chunk struct {
+	Track       Track
+	Start       int64 // decode time of the first sample, ticks
+	Samples     []Sample
+	Header      int64              // bytes of the stored piece before the first sample's; 0 as long as it is not stored
+	Bytes       int64              // of all samples
+	Interleaved []InterleavedRange // in their order
 }
 
 // Presentation returns the presentation times, sorted.
-func (p Piece) Presentation() []int64 {
+func (p Chunk) Presentation() []int64 {
 	times := make([]int64, len(p.Samples))
 	now := p.Start
 	for i, s := range p.Samples {
@@ -65,7 +65,7 @@ func (p Piece) Presentation() []int64 {
 }
 
 // End returns the decode time at which the last sample ends.
-func (p Piece) End() int64 {
+func (p Chunk) End() int64 {
 	end := p.Start
 	for _, s := range p.Samples {
 		end += int64(s.Duration)
@@ -74,14 +74,14 @@ func (p Piece) End() int64 {
 }
 
 // Shift returns the piece moved by ticks, which may be negative. The result shares Samples.
-func (p Piece) Shift(ticks int64) Piece {
+func (p Chunk) Shift(ticks int64) Chunk {
 	p.Start += ticks
 	return p
 }
 
 // Slice returns the samples whose decode times lie from from until until, in place: the rest of the stored bytes are left
 // out, before and after. The result shares Samples.
-func (p Piece) Slice(from, until int64) Piece {
+func (p Chunk) Slice(from, until int64) Chunk {
 	out, now := p, p.Start
 	i := 0
 	for ; i < len(p.Samples) && now < from; i++ {
@@ -102,7 +102,7 @@ func (p Piece) Slice(from, until int64) Piece {
 // signed, that keep each sample's presentation time. So decode times follow from presentation times alone,
 // whatever the encoder's delay, and pieces that follow each other in presentation do so in decoding. The last
 // sample keeps its duration. Samples that share a presentation time, or whose offset leaves 32 bits, are Corrupt.
-func (p Piece) Normalise() (Piece, error) {
+func (p Chunk) Normalise() (Chunk, error) {
 	if len(p.Samples) == 0 {
 		return p, nil
 	}
@@ -142,7 +142,7 @@ const (
 
 // Write stores the piece: ftyp, moov, moof and mdat, with len(Samples) samples of Bytes bytes, and the guests where they
 // belong, taken from payload. The same piece gives the same bytes. The piece's Header is ignored; Stored tells what it will be.
-func (p Piece) Write(w io.Writer, payload io.Reader) error {
+func (p Chunk) Write(w io.Writer, payload io.Reader) error {
 	head, err := p.header()
 	if err != nil {
 		return err
@@ -160,18 +160,18 @@ func (p Piece) Write(w io.Writer, payload io.Reader) error {
 	return nil
 }
 
-// Stored returns the piece as ReadPiece would read it once written: Header is set, and what a file cannot hold
+// Stored returns the piece as ReadChunk would read it once written: Header is set, and what a file cannot hold
 // otherwise is normal (no language is "und").
-func (p Piece) Stored() (Piece, error) {
+func (p Chunk) Stored() (Chunk, error) {
 	head, err := p.header()
 	if err != nil {
 		return p, err
 	}
-	return ReadPiece(head)
+	return ReadChunk(head)
 }
 
 // header returns everything before the first sample's bytes.
-func (p Piece) header() ([]byte, error) {
+func (p Chunk) header() ([]byte, error) {
 	var total int64
 	for _, s := range p.Samples {
 		total += int64(s.Size)
@@ -222,7 +222,7 @@ func (t Track) Init() ([]byte, error) {
 }
 
 // fragment returns the moof of all samples and the header of the mdat that follows it.
-func (p Piece) fragment(sequence uint32) ([]byte, error) {
+func (p Chunk) fragment(sequence uint32) ([]byte, error) {
 	moof, err := p.moof(sequence)
 	if err != nil {
 		return nil, err
@@ -243,7 +243,7 @@ func (p Piece) fragment(sequence uint32) ([]byte, error) {
 	return append(out, mdat...), nil
 }
 
-func (p Piece) moof(sequence uint32) (*mp4.MoofBox, error) {
+func (p Chunk) moof(sequence uint32) (*mp4.MoofBox, error) {
 	moof := &mp4.MoofBox{}
 	tfhd := mp4.CreateTfhd(1)
 	trun := mp4.CreateTrun(0)
@@ -317,25 +317,25 @@ func appendMdat(to []byte, n int64) []byte {
 	return append(to, byte(n>>56), byte(n>>48), byte(n>>40), byte(n>>32), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 
-// ReadPiece reads a stored piece from its first bytes, of which there must be at least Header.
-func ReadPiece(header []byte) (Piece, error) {
+// ReadChunk reads a stored piece from its first bytes, of which there must be at least Header.
+func ReadChunk(header []byte) (Chunk, error) {
 	// The samples need not be there: what counts is that they would follow.
 	r := bytes.NewReader(header)
 	mdat, err := findMdat(r, int64(len(header)))
 	if err != nil {
-		return Piece{}, err
+		return Chunk{}, err
 	}
 	return readStored(r, mdat)
 }
 
 // ReadPieceAt reads a stored piece of size bytes, and of it no more than the headers.
-func ReadPieceAt(r io.ReaderAt, size int64) (Piece, error) {
+func ReadPieceAt(r io.ReaderAt, size int64) (Chunk, error) {
 	mdat, err := findMdat(r, size)
 	if err != nil {
-		return Piece{}, err
+		return Chunk{}, err
 	}
 	if mdat.end > size {
-		return Piece{}, fault.New(fault.Corrupt, "a piece of %d bytes should have %d", size, mdat.end)
+		return Chunk{}, fault.New(fault.Corrupt, "a piece of %d bytes should have %d", size, mdat.end)
 	}
 	return readStored(r, mdat)
 }
@@ -356,13 +356,13 @@ func findMdat(r io.ReaderAt, size int64) (box, error) {
 	return box{}, fault.New(fault.Corrupt, "no mdat in the first %d bytes", size)
 }
 
-func readStored(r io.ReaderAt, mdat box) (Piece, error) {
+func readStored(r io.ReaderAt, mdat box) (Chunk, error) {
 	piece, extents, err := readFragments(r, mdat.body, mdat.end)
 	if err != nil {
 		return piece, err
 	}
 	piece.Header = mdat.body
-	if piece.Guests, err = findGuests(r, mdat, len(piece.Samples)); err != nil {
+	if piece.Interleaved, err = findGuests(r, mdat, len(piece.Samples)); err != nil {
 		return piece, err
 	}
 	if piece.Payload() == 0 {
@@ -385,7 +385,7 @@ func readStored(r io.ReaderAt, mdat box) (Piece, error) {
 }
 
 // findGuests reads the list of guests of a piece, where it has one.
-func findGuests(r io.ReaderAt, mdat box, samples int) (guests []Guest, err error) {
+func findGuests(r io.ReaderAt, mdat box, samples int) (guests []InterleavedRange, err error) {
 	w := &window{r: r, size: mdat.body}
 	for at := int64(0); at < mdat.start; {
 		b, err := w.header(at, math.MaxInt64/2)
