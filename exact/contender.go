@@ -14,7 +14,7 @@ import (
 
 	"github.com/mapreel/mapreel/exact/source"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
@@ -26,7 +26,7 @@ type task struct {
 	source  source.Source
 	path    string
 	account account
-	kind    job.Container
+	kind    film.Container
 	dir     string // of the output and what is made on the way; empty
 }
 
@@ -34,15 +34,15 @@ func (t task) output() string { return filepath.Join(t.dir, "out."+string(t.kind
 
 func (t task) segment() time.Duration { return cmp.Or(t.source.Segment, 2*time.Second) }
 
-func (t task) codec() job.VideoCodec {
-	if t.source.Codec == "" && t.kind == job.WebM {
-		return job.VP9
+func (t task) codec() film.VideoCodec {
+	if t.source.Codec == "" && t.kind == film.WebM {
+		return film.VP9
 	}
-	return cmp.Or(t.source.Codec, job.H264)
+	return cmp.Or(t.source.Codec, film.H264)
 }
 
 func (t task) preset() string {
-	if t.codec() == job.VP9 {
+	if t.codec() == film.VP9 {
 		return "8"
 	}
 	return "ultrafast"
@@ -65,18 +65,18 @@ func contenders(tools ffmpeg.Tools) []contender {
 }
 
 func mapreel(ctx context.Context, t task, tools ffmpeg.Tools) error {
-	output := job.Output{Name: "out", Container: t.kind}
+	output := film.Output{Name: "out", Container: t.kind}
 	if t.account.stated.picture() != nil {
-		output.Video = []job.Video{{Codec: t.codec(), CRF: new(crf), Preset: t.preset()}}
+		output.Video = []film.Video{{Codec: t.codec(), CRF: new(crf), Preset: t.preset()}}
 	}
 	// What a user writes goes through Parse; so does this.
-	body, err := json.Marshal(job.Request{
-		Source: t.path, Destination: t.dir, Outputs: []job.Output{output}, Segment: job.Segmenting{Seconds: job.Seconds(t.segment())},
+	body, err := json.Marshal(film.Request{
+		Source: t.path, Destination: t.dir, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
 	})
 	if err != nil {
 		return err
 	}
-	req, err := job.Parse(body)
+	req, err := film.Parse(body)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func onePass(ctx context.Context, t task) error {
 	args = append(args, t.pictureOptions()...)
 	args = append(args, "-fps_mode", "passthrough", "-enc_time_base", "-1")
 	args = append(args, t.soundOptions()...)
-	if subtitle, ok := map[job.Container]string{job.MP4: "mov_text", job.Matroska: "srt", job.WebM: "webvtt"}[t.kind]; ok {
+	if subtitle, ok := map[film.Container]string{film.MP4: "mov_text", film.Matroska: "srt", film.WebM: "webvtt"}[t.kind]; ok {
 		args = append(args, "-map", "0:s?", "-c:s", subtitle)
 	}
 	_, err := output(ctx, "ffmpeg", append(args, "file:"+t.output())...)
@@ -156,9 +156,9 @@ func (t task) pictureOptions() []string {
 	encoder, _ := ffmpeg.Encoder(string(t.codec()), false)
 	args = append(args, "-c:v", encoder, "-crf", strconv.Itoa(crf))
 	switch t.codec() {
-	case job.VP9:
+	case film.VP9:
 		args = append(args, "-b:v", "0", "-deadline", "good", "-cpu-used", t.preset())
-	case job.H265:
+	case film.H265:
 		params := "log-level=none"
 		if p.Transfer == "smpte2084" {
 			params += ":hdr10=1:repeat-headers=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
@@ -180,7 +180,7 @@ func (t task) soundOptions() (args []string) {
 		switch {
 		case ffmpeg.CopyableTo(a.Codec, string(t.kind)):
 			args = append(args, "-c:a:"+n, "copy", "-strict", "experimental")
-		case t.kind == job.WebM:
+		case t.kind == film.WebM:
 			args = append(args, "-c:a:"+n, "libopus", "-b:a:"+n, "160k")
 		default:
 			args = append(args, "-c:a:"+n, "aac", "-b:a:"+n, strconv.Itoa(max(160_000, 80_000*a.Channels)))

@@ -9,7 +9,7 @@ import (
 
 	"github.com/mapreel/mapreel/exact/source"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 var tools = sync.OnceValues(func() (ffmpeg.Tools, error) {
@@ -22,7 +22,7 @@ func TestEveryFrameAndBeepOfAwkwardSourcesComesOutAtItsTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := matrix{contenders: contenders(found)[1:2], container: job.MP4, work: t.TempDir()}
+	m := matrix{contenders: contenders(found)[1:2], container: film.MP4, work: t.TempDir()}
 	for _, s := range source.All() {
 		if !s.Quick {
 			continue
@@ -47,7 +47,7 @@ func TestTheUsualRecipeIsNotGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := matrix{contenders: contenders(found)[2:], container: job.MP4, work: t.TempDir()}
+	m := matrix{contenders: contenders(found)[2:], container: film.MP4, work: t.TempDir()}
 	r, err := m.row(t.Context(), source.Named("MP4, moov last"))
 	if err != nil {
 		t.Fatal(err)

@@ -104,7 +104,7 @@ func open(path string) []string {
 }
 
 // decoding is what stands before an input that is decoded. What ffmpeg shows for a damaged frame depends on the number
-// of its threads; this is a job's own (job.DefaultThreads).
+// of its threads; this is a job's own (film.DefaultThreads).
 var decoding = []string{"-threads", "2"}
 
 func probe(ctx context.Context, path string) (s stated, err error) {

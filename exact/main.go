@@ -31,7 +31,7 @@ import (
 
 	"github.com/mapreel/mapreel/exact/source"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/verify"
 )
 
@@ -98,7 +98,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if work, err = filepath.Abs(work); err != nil {
 		return err
 	}
-	m := matrix{contenders: contenders(tools), container: job.Container(*container), work: work, keep: *keep != "", verify: *second, tools: tools}
+	m := matrix{contenders: contenders(tools), container: film.Container(*container), work: work, keep: *keep != "", verify: *second, tools: tools}
 	if *alone {
 		m.contenders = m.contenders[1:2]
 	}
@@ -144,7 +144,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 // matrix runs rows.
 type matrix struct {
 	contenders []contender
-	container  job.Container
+	container  film.Container
 	work       string
 	keep       bool
 	verify     bool // have mapreel's outputs verified
@@ -206,11 +206,11 @@ func (m matrix) finding(ctx context.Context, t task, c contender) finding {
 	if t.source.ToneMapped {
 		colours = "tone-mapped"
 	}
-	if m.container != job.MP4 {
+	if m.container != film.MP4 {
 		out.forgive(t.account)
 	}
 	f := compare(t.account, out, colours)
-	f.noEdits = m.container != job.MP4
+	f.noEdits = m.container != film.MP4
 	from, to := t.account.stated.picture(), out.stated.picture()
 	if from != nil && to != nil && !t.source.ToneMapped {
 		if f.psnr, err = psnr(ctx, t.path, t.output(), *from, *to, t.source.Interlaced); err != nil {

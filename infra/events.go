@@ -17,7 +17,7 @@ func newEvents(
 		Description:  jsii.String("mapreel: records executions that failed, timed out or were stopped"),
 		EventPattern: status(flow, "FAILED", "TIMED_OUT", "ABORTED"),
 		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(fns["finish"], &awseventstargets.LambdaFunctionProps{
-			Event: awsevents.RuleTargetInput_FromObject(map[string]any{ // job.FinishInput
+			Event: awsevents.RuleTargetInput_FromObject(map[string]any{ // film.FinishInput
 				"execution": awsevents.EventField_FromPath(jsii.String("$.detail.executionArn")),
 				"status":    awsevents.EventField_FromPath(jsii.String("$.detail.status")),
 				"error":     awsevents.EventField_FromPath(jsii.String("$.detail.error")),
@@ -72,7 +72,7 @@ func startOnUpload(stack awscdk.Stack, store storage, flow workflow) {
 			},
 		},
 		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewSfnStateMachine(flow.machine, &awseventstargets.SfnStateMachineProps{
-			Input: awsevents.RuleTargetInput_FromObject(map[string]any{ // job.Request
+			Input: awsevents.RuleTargetInput_FromObject(map[string]any{ // film.Request
 				"source":      "s3://" + *bucket + "/" + *key,
 				"destination": destination,
 				"outputs":     []any{map[string]any{"name": "video"}},

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/statemachine"
 )
 
@@ -28,23 +28,23 @@ type function struct {
 	allow   func(r rights) // what its stage does, and nothing else
 }
 
-// Where each sort of piece lies in scratch, for whatever job, as pkg/job says.
+// Where each sort of piece lies in scratch, for whatever job, as pkg/film says.
 var (
-	items    = job.ItemsKey("*")
-	splits   = path.Dir(job.SplitKey("*", 0)) + "/*"
-	pictures = under(job.VideoUnit(0))
-	sounds   = under(job.AudioUnit(0))
-	merged   = under(job.OutputUnit("name")) // what Merge hands to ffmpeg on the way to a container that is not ours
+	items    = film.ItemsKey("*")
+	splits   = path.Dir(film.SplitKey("*", 0)) + "/*"
+	pictures = under(film.VideoUnit(0))
+	sounds   = under(film.AudioUnit(0))
+	merged   = under(film.OutputUnit("name")) // what Merge hands to ffmpeg on the way to a container that is not ours
 )
 
 // under is the pattern of the pieces of every unit like this one.
-func under(unit string) string { return path.Dir(job.PieceKey("*", unit, 0, 0, "mp4")) + "/*" }
+func under(unit string) string { return path.Dir(film.ArtifactKey("*", unit, 0, 0, "mp4")) + "/*" }
 
 // functions has a row for each of statemachine.Tasks.
 var functions = map[string]function{
 	"analyse": {1769, 5, 512, func(r rights) { r.readSources(); r.findSources(); r.plan() }},
 	"split":   {1769, 15, 10240, func(r rights) { r.readSources(); r.plan(); r.write(splits) }},
-	"encode":  {3538, 15, 10240, encoding}, // two processors: job.DefaultThreads
+	"encode":  {3538, 15, 10240, encoding}, // two processors: film.DefaultThreads
 	"audio":   {1769, 15, 4096, func(r rights) { r.readSources(); r.record(); r.write(sounds) }},
 	"merge": {1769, 15, 10240, func(r rights) {
 		r.readSources() // subtitles and chapters are taken from there

@@ -19,7 +19,7 @@ import (
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/lambdafn"
 	"github.com/mapreel/mapreel/statemachine"
 )
@@ -651,11 +651,11 @@ func TestWhoMayDoWhatAtDestinations(t *testing.T) {
 
 func TestPatternsOfPiecesFitTheirKeys(t *testing.T) {
 	for _, c := range []struct{ pattern, key string }{
-		{items, job.ItemsKey("0a1b")},
-		{splits, job.SplitKey("0a1b", 12)},
-		{pictures, job.PieceKey("0a1b", job.VideoUnit(12), 1, 0, "mp4")},
-		{sounds, job.PieceKey("0a1b", job.AudioUnit(3), 2, 0, "mkv")},
-		{merged, job.PieceKey("0a1b", job.OutputUnit("film"), 1, 0, "mp4")},
+		{items, film.ItemsKey("0a1b")},
+		{splits, film.SplitKey("0a1b", 12)},
+		{pictures, film.ArtifactKey("0a1b", film.VideoUnit(12), 1, 0, "mp4")},
+		{sounds, film.ArtifactKey("0a1b", film.AudioUnit(3), 2, 0, "mkv")},
+		{merged, film.ArtifactKey("0a1b", film.OutputUnit("film"), 1, 0, "mp4")},
 	} {
 		if ok, err := path.Match(c.pattern, c.key); err != nil || !ok {
 			t.Errorf("the pattern %s does not fit %s", c.pattern, c.key)

@@ -13,7 +13,7 @@ import (
 	"github.com/recolabs/gnata"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // The rules that asl-validator does not know. Each has a mutant below that breaks it.
@@ -38,12 +38,12 @@ var defaults = map[string]any{
 
 // payloads are the Go types that the tasks' functions decode.
 var payloads = map[string]reflect.Type{
-	"analyse": reflect.TypeFor[job.AnalyseInput](),
-	"split":   reflect.TypeFor[job.SplitInput](),
-	"encode":  reflect.TypeFor[job.EncodeItem](),
-	"audio":   reflect.TypeFor[job.AudioItem](),
-	"merge":   reflect.TypeFor[job.MergeItem](),
-	"finish":  reflect.TypeFor[job.FinishInput](),
+	"analyse": reflect.TypeFor[film.AnalyseInput](),
+	"split":   reflect.TypeFor[film.SplitInput](),
+	"encode":  reflect.TypeFor[film.EncodeItem](),
+	"audio":   reflect.TypeFor[film.AudioItem](),
+	"merge":   reflect.TypeFor[film.MergeItem](),
+	"finish":  reflect.TypeFor[film.FinishInput](),
 }
 
 type object = map[string]any
@@ -339,7 +339,7 @@ func (l *linter) expressions(at string, v any, vars []string, allowed ...string)
 				l.states(at, rest, allowed)
 			case !slices.Contains(vars, name):
 				l.say(at, "uses the undefined variable $%s", name)
-			case name == "brief" && !hasField(reflect.TypeFor[job.Brief](), rest):
+			case name == "brief" && !hasField(reflect.TypeFor[film.Brief](), rest):
 				l.say(at, "a brief has no %s", rest)
 			}
 		}
@@ -354,7 +354,7 @@ func (l *linter) states(at, rest string, allowed []string) {
 		item, ok := strings.CutPrefix(rest, "context.Map.Item.Value.")
 		if !slices.Contains(allowed, "context.Map") {
 			l.say(at, "$states.context.Map exists in an ItemSelector only")
-		} else if ok && !hasField(reflect.TypeFor[job.EncodeItem](), item) {
+		} else if ok && !hasField(reflect.TypeFor[film.EncodeItem](), item) {
 			l.say(at, "an item has no %s", item)
 		}
 	case part != "input" && part != "context" && !slices.Contains(allowed, part):
@@ -456,8 +456,8 @@ func TestLintFindsEachMistake(t *testing.T) {
 		{"unknown function", `$string($states.input.segment)`, `$text($states.input.segment)`, "unknown function $text"},
 		{"no JSONata", `"{% $brief.audio %}"`, `"{% $brief..(audio %}"`, "/Items: "},
 		{"half an expression", `"{% $brief.audio %}"`, `"{% $brief.audio }"`, "half an expression"},
-		{"field that no function reads", `"piece": "{% $states.input.piece %}"`, `"part": "{% $states.input.piece %}"`, "part is not a field of job.AudioItem"},
-		{"field that a function needs", `"request": "{% $states.input %}",`, ``, "lacks request of job.AnalyseInput"},
+		{"field that no function reads", `"part": "{% $states.input.part %}"`, `"piece": "{% $states.input.part %}"`, "piece is not a field of film.AudioItem"},
+		{"field that a function needs", `"request": "{% $states.input %}",`, ``, "lacks request of film.AnalyseInput"},
 		{"resource by name", `"Resource": "${Merge}"`, `"Resource": "arn:aws:lambda:us-east-1:1:function:merge"`, "neither a task's placeholder"},
 		{"list of results", `"Output": {},
       "Next": "Finish"`, `"Next": "Finish"`, "its Output is not {}"},

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/invopop/jsonschema"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 var update = flag.Bool("update", false, "write request.schema.json anew from the Go types")
@@ -36,7 +36,7 @@ func TestSchemaIsMadeFromTheGoTypes(t *testing.T) {
 	}
 }
 
-// schema describes job.Request. The types' own tags give descriptions and ranges; pkg/job imports nothing, so what its
+// schema describes film.Request. The types' own tags give descriptions and ranges; pkg/film imports nothing, so what its
 // two types with a JSON form of their own look like is said here.
 func schema(t *testing.T) []byte {
 	t.Helper()
@@ -47,14 +47,14 @@ func schema(t *testing.T) []byte {
 		RequiredFromJSONSchemaTags: true,
 		Mapper: func(t reflect.Type) *jsonschema.Schema {
 			switch t {
-			case reflect.TypeFor[job.Seconds]():
+			case reflect.TypeFor[film.Seconds]():
 				return &jsonschema.Schema{Type: "number"}
-			case reflect.TypeFor[job.FrameRate]():
+			case reflect.TypeFor[film.FrameRate]():
 				return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 					{Type: "number", ExclusiveMinimum: "0", Maximum: "1000"},
 					{Type: "string", Pattern: `^[0-9]{1,9}(/[0-9]{1,9}|\.[0-9]{1,6})?$`, Examples: []any{"30000/1001"}},
 				}}
-			case reflect.TypeFor[job.Bitrate]():
+			case reflect.TypeFor[film.Bitrate]():
 				return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 					{Type: "number", Minimum: "6000", Maximum: "1536000"},
 					{Type: "string", Pattern: `^[0-9]+(\.[0-9]+)?[kM]?$`, Examples: []any{"160k"}},
@@ -63,7 +63,7 @@ func schema(t *testing.T) []byte {
 			return nil
 		},
 	}
-	s := r.Reflect(&job.Request{})
+	s := r.Reflect(&film.Request{})
 	s.Title = "A request to mapreel"
 	s.Description = "The input of StartExecution, and of mapreel transcode --request"
 	var b bytes.Buffer
@@ -119,7 +119,7 @@ func TestExamplesAreGoodRequests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := job.Parse(data); err != nil {
+		if _, err := film.Parse(data); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 		documents = append(documents, data)
@@ -154,7 +154,7 @@ func TestSchemaRefusesWhatParseRefuses(t *testing.T) {
 	var bodies [][]byte
 	for name, body := range documents {
 		names, bodies = append(names, name), append(bodies, []byte(body))
-		if _, err := job.Parse([]byte(body)); err == nil {
+		if _, err := film.Parse([]byte(body)); err == nil {
 			t.Errorf("%s: Parse accepts it", name)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/recolabs/gnata"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // resources are the placeholders that stand for something other than a task's function.
@@ -106,24 +106,24 @@ func TestBatchGetsTheTaskThatLambdaWouldGet(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, input string
-		want        job.EncodeItem
+		want        film.EncodeItem
 		queue       string
 	}{
 		{
 			"asked for", `{"job": "0a1b", "segment": 7, "route": "batch", "gpu": true}`,
-			job.EncodeItem{Job: "0a1b", Segment: 7},
+			film.EncodeItem{Job: "0a1b", Segment: 7},
 			"job-queue/gpu",
 		},
 		{
 			"handed over", `{"job": "0a1b", "segment": 0, "gpu": false, "reason": "OutOfTime"}`,
-			job.EncodeItem{Job: "0a1b", Reason: "OutOfTime"},
+			film.EncodeItem{Job: "0a1b", Reason: "OutOfTime"},
 			"job-queue/cpu",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got struct {
 				Stage string
-				Input job.EncodeItem
+				Input film.EncodeItem
 			}
 			text := eval(t, env["Value"], c.input).(string)
 			if err := json.Unmarshal([]byte(text), &got); err != nil {
@@ -143,11 +143,11 @@ func TestBatchGetsTheTaskThatLambdaWouldGet(t *testing.T) {
 }
 
 func TestBatchAcceptsTheJobName(t *testing.T) {
-	id, err := job.ID(job.Request{}, job.Source{}, "")
+	id, err := film.ID(film.Request{}, film.Source{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	input, err := json.Marshal(job.EncodeItem{Job: id, Segment: 9999})
+	input, err := json.Marshal(film.EncodeItem{Job: id, Segment: 9999})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,9 +161,9 @@ func TestBatchAcceptsTheJobName(t *testing.T) {
 func TestListsOfOneAndOfNoneStayLists(t *testing.T) {
 	// JSONata likes to unwrap a list of one; a Map would then fail on its Items.
 	for _, state := range []string{"Encode the sound", "Merge the outputs"} {
-		for _, brief := range []job.Brief{
-			{Audio: []job.AudioItem{}, Outputs: []job.MergeItem{}},
-			{Audio: []job.AudioItem{{Job: "a"}}, Outputs: []job.MergeItem{{Job: "a", Output: "film"}}},
+		for _, brief := range []film.Brief{
+			{Audio: []film.AudioItem{}, Outputs: []film.MergeItem{}},
+			{Audio: []film.AudioItem{{Job: "a"}}, Outputs: []film.MergeItem{{Job: "a", Output: "film"}}},
 		} {
 			src, _ := expression(find(t, state)["Items"].(string))
 			got := run(t, src, map[string]any{"brief": plain(t, brief)})

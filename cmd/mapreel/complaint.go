@@ -11,7 +11,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // Exit codes of the process.
@@ -64,7 +64,7 @@ func complaint(err error) []string {
 
 // sentences are the text of an error for people, without what only programmers know.
 func sentences(err error) []string {
-	var ps job.Problems
+	var ps film.Problems
 	if errors.As(err, &ps) {
 		said := make([]string, len(ps))
 		for i, p := range ps {

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 func TestErrorsAreOneLineWithoutWhatOnlyProgrammersKnow(t *testing.T) {
@@ -34,7 +34,7 @@ func TestErrorsAreOneLineWithoutWhatOnlyProgrammersKnow(t *testing.T) {
 		{&fs.PathError{Op: "open", Path: "/ro/x", Err: os.NewSyscallError("openat", syscall.EROFS)}, "/ro/x: the file system is read-only"},
 		{fault.Wrap(fault.Unsupported, &exec.Error{Name: "ffmpeg", Err: exec.ErrNotFound}, ""), "ffmpeg is not installed, or not in PATH"},
 		{errors.Join(fault.New(fault.NotFound, "no film"), &fs.PathError{Op: "close", Path: "/x", Err: fs.ErrClosed}), "no film; /x: file already closed"},
-		{fault.Wrap(fault.Invalid, job.Problems{{Pointer: "/a", Message: "x"}, {Message: "y\nz"}}, "invalid request"), "/a: x|y; z"},
+		{fault.Wrap(fault.Invalid, film.Problems{{Pointer: "/a", Message: "x"}, {Message: "y\nz"}}, "invalid request"), "/a: x|y; z"},
 	} {
 		if got := strings.Join(sentences(test.err), "|"); got != test.want {
 			t.Errorf("%q is told as %q, want %q", test.err, got, test.want)

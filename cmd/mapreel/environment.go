@@ -10,7 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8/cwriter"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
@@ -20,7 +20,7 @@ type environment struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	Find   func(context.Context, ffmpeg.FindOptions) (ffmpeg.Tools, error)
-	Run    func(context.Context, job.Request, local.Options) (local.Report, error)
+	Run    func(context.Context, film.Request, local.Options) (local.Report, error)
 	Jobs   func(ctx context.Context, scratch string) ([]local.Status, error)
 }
 

@@ -15,7 +15,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/stage"
 )
@@ -26,11 +26,11 @@ var update = flag.Bool("update", false, "write the golden files anew")
 type bench struct {
 	environment
 	out, err bytes.Buffer
-	req      job.Request   // of the last run
+	req      film.Request  // of the last run
 	opts     local.Options // of the last run
 }
 
-func newBench(t *testing.T, act func(context.Context, job.Request, local.Options) (local.Report, error)) *bench {
+func newBench(t *testing.T, act func(context.Context, film.Request, local.Options) (local.Report, error)) *bench {
 	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", "/home/me/.cache")
 	t.Setenv("HOME", "/home/me")
@@ -45,7 +45,7 @@ func newBench(t *testing.T, act func(context.Context, job.Request, local.Options
 		Find: func(context.Context, ffmpeg.FindOptions) (ffmpeg.Tools, error) {
 			return ffmpeg.Tools{FFmpeg: "/usr/bin/ffmpeg", FFprobe: "/usr/bin/ffprobe", Version: "7.1"}, nil
 		},
-		Run: func(ctx context.Context, req job.Request, opts local.Options) (local.Report, error) {
+		Run: func(ctx context.Context, req film.Request, opts local.Options) (local.Report, error) {
 			b.req, b.opts = req, opts
 			if act == nil {
 				return local.Report{}, nil
@@ -83,7 +83,7 @@ func golden(t *testing.T, name, got string) {
 }
 
 // acted is a run of two segments and a piece of sound.
-func acted(ctx context.Context, _ job.Request, opts local.Options) (local.Report, error) {
+func acted(ctx context.Context, _ film.Request, opts local.Options) (local.Report, error) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for i, e := range []stage.Event{
 		{Type: stage.Planned, Job: "j", Segments: 2, Pieces: 1, Duration: 4e6},
@@ -97,9 +97,9 @@ func acted(ctx context.Context, _ job.Request, opts local.Options) (local.Report
 		opts.Observe(local.Event{Event: e, Time: start.Add(time.Duration(i) * time.Second)})
 	}
 	return local.Report{
-		Result: job.Result{
+		Result: film.Result{
 			Job: "j", Segments: 2, Warnings: []string{"a subtitle track of pictures was left out"},
-			Outputs: []job.OutputFacts{{URL: "/out/film.mp4", Size: 2600, Version: "v", Frames: 100, Tracks: 2}},
+			Outputs: []film.OutputFacts{{URL: "/out/film.mp4", Size: 2600, Version: "v", Frames: 100, Tracks: 2}},
 		},
 		Elapsed: 6 * time.Second, CPU: 11500 * time.Millisecond, Encoded: 2, Source: 10_000,
 	}, nil
@@ -170,7 +170,7 @@ func TestErrorsBecomeExitCodesAndALineEach(t *testing.T) {
 		{"corrupt", fault.New(fault.Corrupt, "film.mp4 is cut short"), 1, "mapreel: film.mp4 is cut short\n" +
 			"  hint: the source, or what was made of it, is damaged; try whether the source plays to its end, and run the same command again\n"},
 		{
-			"invalid, of the source", fault.Wrap(fault.Invalid, job.Problems{{Pointer: "/outputs/0/video", Message: "the source has no picture"}}, "invalid request"),
+			"invalid, of the source", fault.Wrap(fault.Invalid, film.Problems{{Pointer: "/outputs/0/video", Message: "the source has no picture"}}, "invalid request"),
 			2, "mapreel: --codec, --crf: the source has no picture\n",
 		},
 		{
@@ -182,7 +182,7 @@ func TestErrorsBecomeExitCodesAndALineEach(t *testing.T) {
 			"  hint: this looks like a defect of mapreel; please report it with the command and what it printed\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t, func(context.Context, job.Request, local.Options) (local.Report, error) {
+			b := newBench(t, func(context.Context, film.Request, local.Options) (local.Report, error) {
 				return local.Report{}, test.err
 			})
 			args := []string{"transcode", "in.mp4", "-o", filepath.Join(dir, "o.mp4"), "--codec", "h264", "--crf", "20"}
@@ -199,7 +199,7 @@ func TestErrorsBecomeExitCodesAndALineEach(t *testing.T) {
 func TestAnInterruptedRunSaysHowFarItIsAndExitsWith130(t *testing.T) {
 	dir := in(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	b := newBench(t, func(ctx context.Context, req job.Request, opts local.Options) (local.Report, error) {
+	b := newBench(t, func(ctx context.Context, req film.Request, opts local.Options) (local.Report, error) {
 		opts.Observe(local.Event{Event: stage.Event{Type: stage.Planned, Segments: 7, Done: 2, Duration: 7e6}, Time: time.Now()})
 		opts.Observe(local.Event{Event: stage.Event{Type: stage.Finished, Unit: "video/00003"}, Time: time.Now()})
 		cancel(errSignalled)
@@ -217,7 +217,7 @@ func TestAnInterruptedRunSaysHowFarItIsAndExitsWith130(t *testing.T) {
 func TestARunThatEndsAsTheSignalComesIsDone(t *testing.T) {
 	dir := in(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	b := newBench(t, func(context.Context, job.Request, local.Options) (local.Report, error) {
+	b := newBench(t, func(context.Context, film.Request, local.Options) (local.Report, error) {
 		cancel(errSignalled)
 		return local.Report{}, nil
 	})
@@ -265,7 +265,7 @@ func TestProgressChoosesWhatIsShown(t *testing.T) {
 
 func TestJSONProgressEndsWithTheErrorOfAFailedRun(t *testing.T) {
 	dir := in(t)
-	b := newBench(t, func(context.Context, job.Request, local.Options) (local.Report, error) {
+	b := newBench(t, func(context.Context, film.Request, local.Options) (local.Report, error) {
 		return local.Report{}, fault.WithHint(fault.New(fault.NotFound, "cannot read it"), "look elsewhere")
 	})
 	b.main(t.Context(), []string{"transcode", "in.mp4", "-o", dir + "/o.mp4", "--progress", "json"})
@@ -335,14 +335,14 @@ func TestTheRunGetsScratchToolsAndParallelism(t *testing.T) {
 }
 
 func TestARequestForAWSDoesNotFloodThisMachine(t *testing.T) {
-	ask := func(concurrency int) job.Request {
-		return job.Request{Compute: job.Compute{Concurrency: concurrency}}
+	ask := func(concurrency int) film.Request {
+		return film.Request{Compute: film.Compute{Concurrency: concurrency}}
 	}
 	three := whole(3)
 	for _, test := range []struct {
 		name string
 		t    transcode
-		req  job.Request
+		req  film.Request
 		want int
 	}{
 		{"nothing said", transcode{}, ask(0), 0},
@@ -378,7 +378,7 @@ func TestVersionNamesFFmpegOrSaysThatItIsAbsent(t *testing.T) {
 
 func TestNothingIsRunWithoutFFmpeg(t *testing.T) {
 	dir := in(t)
-	b := newBench(t, func(context.Context, job.Request, local.Options) (local.Report, error) {
+	b := newBench(t, func(context.Context, film.Request, local.Options) (local.Report, error) {
 		t.Error("ran")
 		return local.Report{}, nil
 	})

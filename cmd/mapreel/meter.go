@@ -4,8 +4,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/stage"
 )
 
@@ -19,7 +19,7 @@ const spacing = 250 * time.Millisecond
 // amount is how much of something is done. Amounts only add up among units of the same sort.
 type amount struct {
 	frames int64
-	media  job.Ticks // microseconds of source
+	media  media.Ticks // microseconds of source
 	bytes  int64
 }
 
@@ -83,7 +83,7 @@ type reading struct {
 	FPS       float64       // frames a second
 	Speed     float64       // of the picture, or of the sound where there is no picture, against real time
 	Left      time.Duration // till everything is encoded; negative where it cannot be told yet
-	Worked    job.Ticks     // microseconds of the picture, or of the sound where there is none, that this run did
+	Worked    media.Ticks   // microseconds of the picture, or of the sound where there is none, that this run did
 	Bytes     int64         // of all pieces
 	Published int           // outputs
 }
@@ -114,7 +114,7 @@ func (m *meter) add(e local.Event) {
 	before := m.units[e.Unit]
 	now := unit{amount: amount{e.Frames, e.Media, e.Bytes}}
 	if now.media == 0 && m.plan.Frames > 0 { // an encoder knows its frames better than their times
-		now.media = job.Ticks(float64(e.Frames) / float64(m.plan.Frames) * float64(m.plan.Duration))
+		now.media = media.Ticks(float64(e.Frames) / float64(m.plan.Frames) * float64(m.plan.Duration))
 	}
 	switch e.Type {
 	case stage.Started, stage.Broken:
@@ -200,7 +200,7 @@ func (m *meter) at(now time.Time) reading {
 	videoHave := m.video.have.media
 	if unseen := m.plan.Done - m.video.skipped; unseen > 0 && r.Segments > 0 {
 		// Of what an earlier run did, only the number is known; segments are about equally long.
-		videoHave += job.Ticks(float64(videoLength) * float64(unseen) / float64(r.Segments))
+		videoHave += media.Ticks(float64(videoLength) * float64(unseen) / float64(r.Segments))
 	}
 	r.Fraction = fraction(videoHave, videoLength, r.Done, r.Segments)
 	r.Sound = fraction(m.sound.have.media, soundLength, r.Heard, r.Pieces)
@@ -240,18 +240,18 @@ func (m *meter) rates(now time.Time) (video, sound amount, seconds float64) {
 
 // length is how many microseconds of source n units cover: what is planned, else as many as those that are done let
 // expect, else 0.
-func (t tally) length(planned job.Ticks, n int) job.Ticks {
+func (t tally) length(planned media.Ticks, n int) media.Ticks {
 	if planned > 0 {
 		return planned
 	}
 	if counted := t.finished + t.skipped; counted > 0 {
-		return t.closed.media / job.Ticks(counted) * job.Ticks(n)
+		return t.closed.media / media.Ticks(counted) * media.Ticks(n)
 	}
 	return 0
 }
 
 // fraction is how much is done, from 0 to 1; exactly 1 when every unit is, and not before.
-func fraction(have, length job.Ticks, done, n int) float64 {
+func fraction(have, length media.Ticks, done, n int) float64 {
 	if n == 0 {
 		return 0
 	}
@@ -266,7 +266,7 @@ func fraction(have, length job.Ticks, done, n int) float64 {
 }
 
 // left is how long the rest takes at a speed; ok is false where that cannot be told.
-func left(fraction float64, length job.Ticks, speed float64) (d time.Duration, ok bool) {
+func left(fraction float64, length media.Ticks, speed float64) (d time.Duration, ok bool) {
 	const most = 1000 * time.Hour // beyond it the speed says nothing
 	if fraction >= 1 {
 		return 0, true

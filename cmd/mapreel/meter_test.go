@@ -8,8 +8,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/stage"
 )
 
@@ -149,14 +150,14 @@ func TestWhatAMeterSaysAlwaysMakesSense(t *testing.T) {
 		}
 		tell(stage.Event{
 			Type: stage.Planned, Segments: segments, Pieces: pieces, Done: rapid.IntRange(0, segments).Draw(t, "before"),
-			Duration: job.Ticks(rapid.Int64Range(0, 1e12).Draw(t, "duration")), Frames: rapid.Int64Range(0, 1e6).Draw(t, "planned"),
+			Duration: media.Ticks(rapid.Int64Range(0, 1e12).Draw(t, "duration")), Frames: rapid.Int64Range(0, 1e6).Draw(t, "planned"),
 		})
 		var units []string
 		for i := range segments {
-			units = append(units, job.VideoUnit(i))
+			units = append(units, film.VideoUnit(i))
 		}
 		for i := range pieces {
-			units = append(units, job.AudioUnit(i))
+			units = append(units, film.AudioUnit(i))
 		}
 		kinds := []stage.EventType{stage.Started, stage.Progress, stage.Broken, stage.Finished, stage.Skipped, stage.Warning, local.Retried}
 		var last reading
@@ -188,7 +189,7 @@ func TestWhatAMeterSaysAlwaysMakesSense(t *testing.T) {
 			}
 			tell(stage.Event{
 				Type: rapid.SampledFrom(kinds).Draw(t, "type"), Unit: rapid.SampledFrom(units).Draw(t, "unit"),
-				Frames: rapid.Int64Range(0, 1e6).Draw(t, "frames"), Media: job.Ticks(rapid.Int64Range(0, 1e11).Draw(t, "media")), Bytes: rapid.Int64Range(0, 1e12).Draw(t, "bytes"),
+				Frames: rapid.Int64Range(0, 1e6).Draw(t, "frames"), Media: media.Ticks(rapid.Int64Range(0, 1e11).Draw(t, "media")), Bytes: rapid.Int64Range(0, 1e12).Draw(t, "bytes"),
 			})
 			check()
 			if len(m.samples) > int(window/spacing)+3 {

@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // summary is what a person reads at the end; end is the last reading of the run's meter.
@@ -19,7 +20,7 @@ func summary(r local.Report, end reading) string {
 	}
 	speed := ""
 	if end.Worked > 0 && r.Elapsed > 0 {
-		speed = fmt.Sprintf(" (%sx real time)", rate(job.Microseconds.Duration(end.Worked).Seconds()/r.Elapsed.Seconds()))
+		speed = fmt.Sprintf(" (%sx real time)", rate(media.Microseconds.Duration(end.Worked).Seconds()/r.Elapsed.Seconds()))
 	}
 	row("done", "in %s%s, %s CPU seconds", words(r.Elapsed), speed, rate(r.CPU.Seconds()))
 	if r.Segments > 0 {
@@ -47,20 +48,20 @@ func summary(r local.Report, end reading) string {
 
 // reportLine is the last line of --progress json.
 type reportLine struct {
-	Type     string            `json:"type"` // "report", or "error"
-	Time     time.Time         `json:"time"`
-	Job      string            `json:"job,omitempty"`
-	Elapsed  job.Seconds       `json:"elapsed,omitempty"`
-	CPU      job.Seconds       `json:"cpu,omitempty"` // seconds
-	Segments int               `json:"segments,omitempty"`
-	Encoded  int               `json:"encoded,omitempty"` // by this run
-	Source   int64             `json:"source,omitempty"`  // bytes
-	Outputs  []job.OutputFacts `json:"outputs,omitempty"`
-	Warnings []string          `json:"warnings,omitempty"`
-	Kind     string            `json:"kind,omitempty"` // of the error, or "Interrupted"
-	Error    string            `json:"error,omitempty"`
-	Hint     string            `json:"hint,omitempty"`
-	Exit     int               `json:"exit"`
+	Type     string             `json:"type"` // "report", or "error"
+	Time     time.Time          `json:"time"`
+	Job      string             `json:"job,omitempty"`
+	Elapsed  film.Seconds       `json:"elapsed,omitempty"`
+	CPU      film.Seconds       `json:"cpu,omitempty"` // seconds
+	Segments int                `json:"segments,omitempty"`
+	Encoded  int                `json:"encoded,omitempty"` // by this run
+	Source   int64              `json:"source,omitempty"`  // bytes
+	Outputs  []film.OutputFacts `json:"outputs,omitempty"`
+	Warnings []string           `json:"warnings,omitempty"`
+	Kind     string             `json:"kind,omitempty"` // of the error, or "Interrupted"
+	Error    string             `json:"error,omitempty"`
+	Hint     string             `json:"hint,omitempty"`
+	Exit     int                `json:"exit"`
 }
 
 func lastLine(r local.Report, err error, now time.Time) reportLine {
@@ -75,7 +76,7 @@ func lastLine(r local.Report, err error, now time.Time) reportLine {
 		}
 	}
 	return reportLine{
-		Type: "report", Time: now, Job: r.Job, Elapsed: job.Seconds(r.Elapsed.Round(time.Millisecond)), CPU: job.Seconds(r.CPU.Round(time.Millisecond)),
+		Type: "report", Time: now, Job: r.Job, Elapsed: film.Seconds(r.Elapsed.Round(time.Millisecond)), CPU: film.Seconds(r.CPU.Round(time.Millisecond)),
 		Segments: r.Segments, Encoded: r.Encoded, Source: r.Source, Outputs: r.Outputs, Warnings: r.Warnings,
 	}
 }

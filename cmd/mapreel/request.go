@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // localRetention is how long a job of one machine can be continued: a week, because nobody pays for the scratch by the
@@ -20,7 +20,7 @@ import (
 const localRetention = 168
 
 // containers says which container an output's extension asks for.
-var containers = map[string]job.Container{".mp4": job.MP4, ".mkv": job.Matroska, ".webm": job.WebM, ".m3u8": job.HLS, ".mpd": job.DASH}
+var containers = map[string]film.Container{".mp4": film.MP4, ".mkv": film.Matroska, ".webm": film.WebM, ".m3u8": film.HLS, ".mpd": film.DASH}
 
 // draft is a request in the making: the tree of its JSON, and where each value came from, so that a problem is told in
 // the words that the user used.
@@ -34,13 +34,13 @@ type draft struct {
 
 // request makes the request that the arguments, and the file that --request names, ask for. Relative paths start at
 // dir. The error is of kind fault.Invalid.
-func (t transcode) request(dir string, stdin io.Reader) (job.Request, *draft, error) {
+func (t transcode) request(dir string, stdin io.Reader) (film.Request, *draft, error) {
 	d := &draft{tree: map[string]any{}, flags: map[string]string{}}
 	switch {
 	case t.Request != "":
 		f, err := readRequestFile(t.Request, stdin)
 		if err != nil {
-			return job.Request{}, d, err
+			return film.Request{}, d, err
 		}
 		d.tree, d.file = f.tree, &f
 	case t.Source == "" || t.Output == "":
@@ -48,18 +48,18 @@ func (t transcode) request(dir string, stdin io.Reader) (job.Request, *draft, er
 		if t.Source != "" {
 			missing = "-o OUTPUT, the file to make"
 		}
-		return job.Request{}, d, fault.WithHint(fault.New(fault.Invalid, "missing %s", missing),
+		return film.Request{}, d, fault.WithHint(fault.New(fault.Invalid, "missing %s", missing),
 			"for example: mapreel transcode film.mov -o film.mp4")
 	}
 	if err := t.fill(d, dir); err != nil {
-		return job.Request{}, d, err
+		return film.Request{}, d, err
 	}
 	data, err := json.Marshal(d.tree)
 	if err != nil {
-		return job.Request{}, d, fault.Wrap(fault.Invalid, err, "the request")
+		return film.Request{}, d, fault.Wrap(fault.Invalid, err, "the request")
 	}
-	req, err := job.Parse(data)
-	var ps job.Problems
+	req, err := film.Parse(data)
+	var ps film.Problems
 	if errors.As(err, &ps) {
 		return req, d, d.invalid(ps)
 	}
@@ -67,10 +67,10 @@ func (t transcode) request(dir string, stdin io.Reader) (job.Request, *draft, er
 		return req, d, err
 	}
 	if req.Source, err = localPath(req.Source, dir); err != nil {
-		ps = append(ps, job.Problem{Pointer: "/source", Message: err.Error()})
+		ps = append(ps, film.Problem{Pointer: "/source", Message: err.Error()})
 	}
 	if req.Destination, err = localPath(req.Destination, dir); err != nil {
-		ps = append(ps, job.Problem{Pointer: "/destination", Message: err.Error()})
+		ps = append(ps, film.Problem{Pointer: "/destination", Message: err.Error()})
 	}
 	if len(ps) == 0 {
 		ps = collisions(req)
@@ -115,7 +115,7 @@ func (t transcode) fill(d *draft, dir string) error {
 		return err
 	}
 	if t.Segment != nil {
-		d.set("/segment/seconds", job.Seconds(*t.Segment), "--segment")
+		d.set("/segment/seconds", film.Seconds(*t.Segment), "--segment")
 	}
 	d.setNumber("/compute/concurrency", t.Jobs, "--jobs")
 	d.setNumber("/compute/threads", t.Threads, "--threads")
@@ -126,7 +126,7 @@ func (t transcode) fill(d *draft, dir string) error {
 }
 
 // container is what the extension of -o asks for; "" where it is none.
-func (t transcode) container() job.Container { return containers[filepath.Ext(t.Output)] }
+func (t transcode) container() film.Container { return containers[filepath.Ext(t.Output)] }
 
 // fillPackages puts what the command line says of packages into the outputs.
 func (t transcode) fillPackages(d *draft, outputs int) error {
@@ -134,7 +134,7 @@ func (t transcode) fillPackages(d *draft, outputs int) error {
 		return err
 	}
 	var rungs []any
-	if t.Ladder != "" && t.Ladder != string(job.Web) {
+	if t.Ladder != "" && t.Ladder != string(film.Web) {
 		var err error
 		if d.ladder, rungs, err = readLadder(t.Ladder); err != nil {
 			return err
@@ -151,7 +151,7 @@ func (t transcode) fillPackages(d *draft, outputs int) error {
 		case t.Ladder != "":
 			d.set(at+"/ladder", t.Ladder, "--ladder")
 		case t.Output != "" && t.container().Packaged() && t.Request == "" && t.Height == nil && t.MaxBitrate == "":
-			d.set(at+"/ladder", string(job.Web), "--output")
+			d.set(at+"/ladder", string(film.Web), "--output")
 		}
 		if t.DASH {
 			if err := d.addDASH(i); err != nil {
@@ -159,7 +159,7 @@ func (t transcode) fillPackages(d *draft, outputs int) error {
 			}
 		}
 		if t.SegmentLength != nil {
-			d.set(at+"/package/seconds", job.Seconds(*t.SegmentLength), "--media-segment")
+			d.set(at+"/package/seconds", film.Seconds(*t.SegmentLength), "--media-segment")
 		}
 		if t.SingleFile {
 			d.set(at+"/package/singleFile", true, "--single-file")
@@ -199,9 +199,9 @@ func (d *draft) addDASH(i int) error {
 	outputs, _ := d.tree["outputs"].([]any)
 	output, _ := outputs[i].(map[string]any)
 	container, _ := output["container"].(string)
-	switch c := job.Container(container); {
-	case c == job.HLS:
-		d.set(fmt.Sprintf("/outputs/%d/container", i), string(job.CMAF), "--dash")
+	switch c := film.Container(container); {
+	case c == film.HLS:
+		d.set(fmt.Sprintf("/outputs/%d/container", i), string(film.CMAF), "--dash")
 	case !c.Packaged():
 		return fault.New(fault.Invalid, "--dash: output %d of %s is one file, not a package for players; its container must be hls", i, d.file.name)
 	}
@@ -317,10 +317,10 @@ func (d *draft) set(pointer string, value any, flag string) {
 }
 
 // invalid is the error that tells of problems in the user's own words, each once.
-func (d *draft) invalid(ps job.Problems) error {
-	var said job.Problems
+func (d *draft) invalid(ps film.Problems) error {
+	var said film.Problems
 	for _, p := range ps {
-		if q := (job.Problem{Message: d.explain(p)}); !slices.Contains(said, q) {
+		if q := (film.Problem{Message: d.explain(p)}); !slices.Contains(said, q) {
 			said = append(said, q)
 		}
 	}
@@ -328,7 +328,7 @@ func (d *draft) invalid(ps job.Problems) error {
 }
 
 // explain says a problem with the flag that it came from, or the place in the request's file.
-func (d *draft) explain(p job.Problem) string {
+func (d *draft) explain(p film.Problem) string {
 	if d.ladder != nil {
 		if _, rung, ok := strings.Cut(p.Pointer, "/video/"); ok && strings.HasPrefix(p.Pointer, "/outputs/") {
 			p.Pointer = "/video/" + rung
@@ -363,10 +363,10 @@ func (d *draft) explain(p job.Problem) string {
 
 // collisions lists what the folders already hold that the request cannot mean: a source that is a folder, and outputs
 // that would replace the source or a folder.
-func collisions(req job.Request) (ps job.Problems) {
+func collisions(req film.Request) (ps film.Problems) {
 	source, sourceErr := os.Stat(req.Source)
 	if sourceErr == nil && source.IsDir() {
-		ps = append(ps, job.Problem{Pointer: "/source", Message: req.Source + " is a folder; name the video in it"})
+		ps = append(ps, film.Problem{Pointer: "/source", Message: req.Source + " is a folder; name the video in it"})
 	}
 	for i, o := range req.Outputs {
 		path := filepath.Join(req.Destination, o.File())
@@ -374,9 +374,9 @@ func collisions(req job.Request) (ps job.Problems) {
 		info, err := os.Stat(path)
 		switch {
 		case path == req.Source, err == nil && sourceErr == nil && os.SameFile(info, source):
-			ps = append(ps, job.Problem{Pointer: at, Message: path + " is the source; choose another name"})
+			ps = append(ps, film.Problem{Pointer: at, Message: path + " is the source; choose another name"})
 		case err == nil && info.IsDir():
-			ps = append(ps, job.Problem{Pointer: at, Message: path + " is a folder; choose another name"})
+			ps = append(ps, film.Problem{Pointer: at, Message: path + " is a folder; choose another name"})
 		}
 	}
 	return ps
@@ -384,7 +384,7 @@ func collisions(req job.Request) (ps job.Problems) {
 
 // parallel is how many segments may be encoded at once here: what --jobs says, else what the request says but no more
 // than there are cores, because a request made for AWS asks for a thousand. 0 is one for each core.
-func (t transcode) parallel(req job.Request, cores int) int {
+func (t transcode) parallel(req film.Request, cores int) int {
 	if t.Jobs != nil {
 		return int(*t.Jobs)
 	}

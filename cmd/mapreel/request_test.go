@@ -11,15 +11,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // ask parses a command line, whose words are divided by |, and makes its request in the current folder.
-func ask(t *testing.T, line, stdin string) (job.Request, error) {
+func ask(t *testing.T, line, stdin string) (film.Request, error) {
 	t.Helper()
 	command, err := parse(strings.Split("transcode|"+line, "|"), t.Output(), t.Output())
 	if err != nil {
-		return job.Request{}, err
+		return film.Request{}, err
 	}
 	dir, err := os.Getwd()
 	if err != nil {
@@ -235,8 +235,8 @@ func FuzzRequestFile(f *testing.F) {
 		if err != nil {
 			return // numbers that JSON lacks
 		}
-		_, err = job.Parse(text)
-		var ps job.Problems
+		_, err = film.Parse(text)
+		var ps film.Problems
 		d := draft{tree: file.tree, flags: map[string]string{}, file: &file}
 		if err != nil && !errors.As(err, &ps) {
 			t.Fatalf("an error without problems: %v", err)

@@ -17,7 +17,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // requestFile is a request as somebody wrote it, before it is checked: JSON, or YAML, with the place of each value.
@@ -35,8 +35,8 @@ func readRequestFile(name string, stdin io.Reader) (requestFile, error) {
 	if err != nil {
 		return requestFile{}, fault.Wrap(fault.Invalid, err, "read the request")
 	}
-	if len(data) > job.MaxRequest {
-		return requestFile{}, fault.New(fault.Invalid, "%s: the request is larger than %d bytes", shown, job.MaxRequest)
+	if len(data) > film.MaxRequest {
+		return requestFile{}, fault.New(fault.Invalid, "%s: the request is larger than %d bytes", shown, film.MaxRequest)
 	}
 	ext := strings.ToLower(filepath.Ext(name))
 	var f requestFile
@@ -60,7 +60,7 @@ func readRequestFile(name string, stdin io.Reader) (requestFile, error) {
 }
 
 func readAll(name string, stdin io.Reader) (data []byte, shown string, err error) {
-	const enough = job.MaxRequest + 1
+	const enough = film.MaxRequest + 1
 	if name == "-" {
 		data, err = io.ReadAll(io.LimitReader(stdin, enough))
 		return data, "standard input", err

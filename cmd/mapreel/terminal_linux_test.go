@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
@@ -51,7 +51,7 @@ func terminal(t *testing.T) (tty *os.File, shown *syncBuffer) {
 func TestATerminalShowsBarsThenTheReport(t *testing.T) {
 	dir := in(t)
 	tty, shown := terminal(t)
-	b := newBench(t, func(ctx context.Context, req job.Request, opts local.Options) (local.Report, error) {
+	b := newBench(t, func(ctx context.Context, req film.Request, opts local.Options) (local.Report, error) {
 		report, err := acted(ctx, req, opts)
 		sees(t, shown, "joining the pieces  2.5 kB")
 		return report, err
@@ -72,7 +72,7 @@ func TestATerminalShowsBarsThenTheReport(t *testing.T) {
 func TestBarsShowWhatIsBeingEncoded(t *testing.T) {
 	dir := in(t)
 	tty, shown := terminal(t)
-	b := newBench(t, func(_ context.Context, _ job.Request, opts local.Options) (local.Report, error) {
+	b := newBench(t, func(_ context.Context, _ film.Request, opts local.Options) (local.Report, error) {
 		sees(t, shown, "reading the source  0:00")
 		for _, e := range encoding() {
 			opts.Observe(local.Event{Event: e, Time: time.Now()})

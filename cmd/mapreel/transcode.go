@@ -11,7 +11,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
@@ -61,7 +61,7 @@ func (t transcode) work(ctx context.Context, env environment, w *watch, movable 
 	if err == nil {
 		return report, nil
 	}
-	var ps job.Problems
+	var ps film.Problems
 	if fault.KindOf(err) == fault.Invalid && errors.As(err, &ps) {
 		return local.Report{}, d.invalid(ps)
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // encoded is a source that one run of ffmpeg makes from lists of arguments.
@@ -25,7 +25,7 @@ func remade(before, after string) func(*kitchen) error {
 
 // plain makes plain.mp4, from which others are copied.
 func (k *kitchen) plain() error {
-	return k.ffmpeg(film(), stereo(), x264(""), aac(), words("plain.mp4"))
+	return k.ffmpeg(filmArgs(), stereo(), x264(""), aac(), words("plain.mp4"))
 }
 
 // apart is the plain film with its picture and its sound shifted against each other by copying.
@@ -52,23 +52,23 @@ func All() []Source {
 // pictures differ in how the picture is coded and timed.
 func pictures() []Source {
 	return []Source{
-		{Name: "H.264, open GOP, pyramid B", File: "in.mp4", Quick: true, make: encoded(film(), stereo(),
+		{Name: "H.264, open GOP, pyramid B", File: "in.mp4", Quick: true, make: encoded(filmArgs(), stereo(),
 			x264("-bf 5 -x264-params open-gop=1:b-pyramid=normal:b-adapt=0"), aac())},
-		{Name: "H.264, open GOP, Matroska", File: "in.mkv", make: encoded(film(), stereo(),
+		{Name: "H.264, open GOP, Matroska", File: "in.mkv", make: encoded(filmArgs(), stereo(),
 			x264("-bf 5 -x264-params open-gop=1:b-pyramid=normal:b-adapt=0"), aac())},
-		{Name: "H.264, open GOP, MPEG-TS", File: "in.ts", make: encoded(film(), stereo(),
+		{Name: "H.264, open GOP, MPEG-TS", File: "in.ts", make: encoded(filmArgs(), stereo(),
 			x264("-bf 5 -x264-params open-gop=1:b-pyramid=normal:b-adapt=0"), aac())},
-		{Name: "HEVC, open GOP, pyramid B", File: "in.mp4", make: encoded(film(), stereo(),
+		{Name: "HEVC, open GOP, pyramid B", File: "in.mp4", make: encoded(filmArgs(), stereo(),
 			words("-c:v libx265 -preset ultrafast -x265-params log-level=none:open-gop=1:b-pyramid=1:bframes=4:b-adapt=0:keyint=36:min-keyint=36 -tag:v hvc1"), aac())},
-		{Name: "HEVC, open GOP, MPEG-TS", File: "in.ts", make: encoded(film(), stereo(),
+		{Name: "HEVC, open GOP, MPEG-TS", File: "in.ts", make: encoded(filmArgs(), stereo(),
 			words("-c:v libx265 -preset ultrafast -x265-params log-level=none:open-gop=1:b-pyramid=1:bframes=4:b-adapt=0:keyint=36:min-keyint=36"), aac())},
 		{Name: "one keyframe in a minute", File: "in.mp4", Segment: 10 * time.Second, make: encoded(picture("160x90", "12", "60"), beeps(48000, 2, "60"),
 			x264("-g 9999 -sc_threshold 0"), aac())},
 		{Name: "one keyframe in a minute, MPEG-TS", File: "in.ts", Segment: 10 * time.Second, make: encoded(picture("160x90", "12", "60"), beeps(48000, 2, "60"),
 			x264("-g 9999 -sc_threshold 0"), aac())},
-		{Name: "all-intra ProRes in MOV", File: "in.mov", make: encoded(film(), stereo(), words("-c:v prores_ks -profile:v 0 -c:a pcm_s16le"))},
-		{Name: "variable rate with holes, MP4", File: "in.mp4", Quick: true, make: encoded(film(), stereo(), []string{"-vf", holes}, words("-fps_mode vfr"), x264(""), aac())},
-		{Name: "variable rate with holes, Matroska", File: "in.mkv", make: encoded(film(), stereo(), []string{"-vf", holes}, words("-fps_mode vfr"), x264(""), aac())},
+		{Name: "all-intra ProRes in MOV", File: "in.mov", make: encoded(filmArgs(), stereo(), words("-c:v prores_ks -profile:v 0 -c:a pcm_s16le"))},
+		{Name: "variable rate with holes, MP4", File: "in.mp4", Quick: true, make: encoded(filmArgs(), stereo(), []string{"-vf", holes}, words("-fps_mode vfr"), x264(""), aac())},
+		{Name: "variable rate with holes, Matroska", File: "in.mkv", make: encoded(filmArgs(), stereo(), []string{"-vf", holes}, words("-fps_mode vfr"), x264(""), aac())},
 		{Name: "30000/1001", File: "in.mp4", make: encoded(picture("160x90", "30000/1001", "6"), stereo(), x264(""), aac())},
 		{Name: "24000/1001 in Matroska", File: "in.mkv", make: encoded(picture("160x90", "24000/1001", "6"), stereo(), x264(""), aac())},
 	}
@@ -104,7 +104,7 @@ func transport() []Source {
 		{Name: "MPEG-TS, clock jumps, sound encoded", File: "in.ts", make: func(k *kitchen) error {
 			for i, offset := range []string{"1000", "100"} {
 				name := []string{"a.ts", "b.ts"}[i]
-				if err := k.ffmpeg(film(), stereo(), x264(""), words("-c:a mp2 -output_ts_offset "+offset), []string{name}); err != nil {
+				if err := k.ffmpeg(filmArgs(), stereo(), x264(""), words("-c:a mp2 -output_ts_offset "+offset), []string{name}); err != nil {
 					return err
 				}
 			}
@@ -148,19 +148,19 @@ func spliced(first, second string) func(*kitchen) error {
 func old() []Source {
 	mpeg4 := "-c:v mpeg4 -q:v 3 -g 36 "
 	return []Source{
-		{Name: "AVI, MPEG-4 with B-frames", File: "in.avi", make: encoded(film(), stereo(), words(mpeg4+"-bf 2 -c:a libmp3lame -b:a 128k"))},
-		{Name: "AVI, packed B-frames", File: "in.avi", Quick: true, make: encoded(film(), stereo(), words("-c:v libxvid -q:v 3 -g 36 -bf 2 -c:a libmp3lame -b:a 128k"))},
-		{Name: "AVI, MP3 of variable rate", File: "in.avi", make: encoded(film(), stereo(), words(mpeg4+"-c:a libmp3lame -q:a 4"))},
-		{Name: "AVI, Motion JPEG, PCM", File: "in.avi", make: encoded(film(), stereo(), words("-c:v mjpeg -q:v 3 -c:a pcm_s16le"))},
-		{Name: "AVI, H.264", File: "in.avi", make: encoded(film(), stereo(), x264(""), words("-c:a libmp3lame"))},
-		{Name: "WMV with sound", File: "in.wmv", make: encoded(film(), stereo(), words("-c:v wmv2 -q:v 3 -g 36 -c:a wmav2 -b:a 128k"))},
+		{Name: "AVI, MPEG-4 with B-frames", File: "in.avi", make: encoded(filmArgs(), stereo(), words(mpeg4+"-bf 2 -c:a libmp3lame -b:a 128k"))},
+		{Name: "AVI, packed B-frames", File: "in.avi", Quick: true, make: encoded(filmArgs(), stereo(), words("-c:v libxvid -q:v 3 -g 36 -bf 2 -c:a libmp3lame -b:a 128k"))},
+		{Name: "AVI, MP3 of variable rate", File: "in.avi", make: encoded(filmArgs(), stereo(), words(mpeg4+"-c:a libmp3lame -q:a 4"))},
+		{Name: "AVI, Motion JPEG, PCM", File: "in.avi", make: encoded(filmArgs(), stereo(), words("-c:v mjpeg -q:v 3 -c:a pcm_s16le"))},
+		{Name: "AVI, H.264", File: "in.avi", make: encoded(filmArgs(), stereo(), x264(""), words("-c:a libmp3lame"))},
+		{Name: "WMV with sound", File: "in.wmv", make: encoded(filmArgs(), stereo(), words("-c:v wmv2 -q:v 3 -g 36 -c:a wmav2 -b:a 128k"))},
 		{Name: "FLV, H.264", File: "in.flv", make: remade("", "")},
-		{Name: "FLV, Sorenson", File: "in.flv", make: encoded(film(), beeps(44100, 2, "6"), words("-c:v flv -q:v 3 -g 36 -c:a libmp3lame"))},
-		{Name: "WebM, VP9, Opus", File: "in.webm", make: encoded(film(), stereo(), words("-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 0 -crf 25 -g 36 -c:a libopus"))},
-		{Name: "WebM, VP8, Vorbis", File: "in.webm", make: encoded(film(), stereo(), words("-c:v libvpx -deadline realtime -cpu-used 8 -b:v 1M -g 36 -c:a libvorbis"))},
-		{Name: "Ogg, Theora, Vorbis", File: "in.ogv", make: encoded(film(), stereo(), words("-c:v libtheora -q:v 8 -g 36 -c:a libvorbis"))},
+		{Name: "FLV, Sorenson", File: "in.flv", make: encoded(filmArgs(), beeps(44100, 2, "6"), words("-c:v flv -q:v 3 -g 36 -c:a libmp3lame"))},
+		{Name: "WebM, VP9, Opus", File: "in.webm", make: encoded(filmArgs(), stereo(), words("-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 0 -crf 25 -g 36 -c:a libopus"))},
+		{Name: "WebM, VP8, Vorbis", File: "in.webm", make: encoded(filmArgs(), stereo(), words("-c:v libvpx -deadline realtime -cpu-used 8 -b:v 1M -g 36 -c:a libvorbis"))},
+		{Name: "Ogg, Theora, Vorbis", File: "in.ogv", make: encoded(filmArgs(), stereo(), words("-c:v libtheora -q:v 8 -g 36 -c:a libvorbis"))},
 		{Name: "DV", File: "in.dv", Interlaced: true, make: encoded(picture("720x576", "25", "3"), beeps(48000, 2, "3"), words("-c:v dvvideo -pix_fmt yuv420p -flags +ilme+ildct"))},
-		{Name: "AV1 in MP4", File: "in.mp4", make: encoded(film(), stereo(), words("-c:v libsvtav1 -preset 12 -crf 25 -g 36"), aac())},
+		{Name: "AV1 in MP4", File: "in.mp4", make: encoded(filmArgs(), stereo(), words("-c:v libsvtav1 -preset 12 -crf 25 -g 36"), aac())},
 		{Name: "MXF, MPEG-2", File: "in.mxf", make: encoded(picture("160x96", "25", "6"), stereo(), words("-c:v mpeg2video -bf 2 -g 15 -q:v 3 -c:a pcm_s16le -ar 48000"))},
 	}
 }
@@ -201,27 +201,27 @@ func containers() []Source {
 // sounds differ in where, how long, and what is heard.
 func sounds() []Source {
 	return []Source{
-		{Name: "no sound", File: "in.mp4", make: encoded(film(), x264(""))},
-		{Name: "no sound, MPEG-TS", File: "in.ts", make: encoded(film(), x264(""))},
+		{Name: "no sound", File: "in.mp4", make: encoded(filmArgs(), x264(""))},
+		{Name: "no sound, MPEG-TS", File: "in.ts", make: encoded(filmArgs(), x264(""))},
 		{Name: "sound only, M4A", File: "in.m4a", Quick: true, make: encoded(stereo(), aac())},
 		{Name: "sound only, MP3", File: "in.mp3", make: encoded(stereo(), words("-c:a libmp3lame -q:a 4"))},
 		{Name: "sound only, FLAC", File: "in.flac", make: encoded(stereo(), words("-c:a flac"))},
-		{Name: "sound longer", File: "in.mp4", make: encoded(film(), beeps(48000, 2, "9"), x264(""), aac())},
-		{Name: "sound shorter", File: "in.mp4", make: encoded(film(), beeps(48000, 2, "4"), x264(""), aac())},
+		{Name: "sound longer", File: "in.mp4", make: encoded(filmArgs(), beeps(48000, 2, "9"), x264(""), aac())},
+		{Name: "sound shorter", File: "in.mp4", make: encoded(filmArgs(), beeps(48000, 2, "4"), x264(""), aac())},
 		{Name: "sound later", File: "in.mp4", make: apart("0", "0.3")},
 		{Name: "sound later, Matroska", File: "in.mkv", make: apart("0", "0.3")},
 		{Name: "sound later, MPEG-TS", File: "in.ts", make: apart("0", "0.3")},
 		{Name: "sound earlier, Matroska", File: "in.mkv", Quick: true, make: apart("0.7", "0")},
 		{Name: "sound earlier, MPEG-TS", File: "in.ts", make: apart("0.7", "0")},
-		{Name: "two languages", File: "in.mkv", make: encoded(film(), stereo(), stereo(), words("-map 0:v -map 1:a -map 2:a"), x264(""), aac(),
+		{Name: "two languages", File: "in.mkv", make: encoded(filmArgs(), stereo(), stereo(), words("-map 0:v -map 1:a -map 2:a"), x264(""), aac(),
 			words("-metadata:s:a:0 language=ger -metadata:s:a:0 title=Deutsch -metadata:s:a:1 language=fre -disposition:a:0 0 -disposition:a:1 default"))},
-		{Name: "5.1 AC-3", File: "in.mkv", make: encoded(film(), beeps(48000, 6, "6"), words("-filter:a channelmap=channel_layout=5.1"), x264(""), words("-c:a ac3 -b:a 384k"))},
-		{Name: "5.1 PCM", File: "in.mov", make: encoded(film(), beeps(48000, 6, "6"), words("-filter:a channelmap=channel_layout=5.1"), x264(""), words("-c:a pcm_s16le"))},
-		{Name: "mono, MP2, MPEG-TS", File: "in.ts", make: encoded(film(), beeps(48000, 1, "6"), x264(""), words("-c:a mp2"))},
-		{Name: "44.1 kHz", File: "in.mp4", make: encoded(film(), beeps(44100, 2, "6"), x264(""), aac())},
-		{Name: "44.1 kHz PCM", File: "in.mov", make: encoded(film(), beeps(44100, 2, "6"), x264(""), words("-c:a pcm_s16le"))},
-		{Name: "96 kHz FLAC", File: "in.mkv", make: encoded(film(), beeps(96000, 2, "6"), x264(""), words("-c:a flac"))},
-		{Name: "sound with a hole", File: "in.mkv", make: encoded(film(), stereo(), words("-af aselect='not(between(t,2.4,3.1))'"), x264(""), words("-c:a pcm_s16le"))},
+		{Name: "5.1 AC-3", File: "in.mkv", make: encoded(filmArgs(), beeps(48000, 6, "6"), words("-filter:a channelmap=channel_layout=5.1"), x264(""), words("-c:a ac3 -b:a 384k"))},
+		{Name: "5.1 PCM", File: "in.mov", make: encoded(filmArgs(), beeps(48000, 6, "6"), words("-filter:a channelmap=channel_layout=5.1"), x264(""), words("-c:a pcm_s16le"))},
+		{Name: "mono, MP2, MPEG-TS", File: "in.ts", make: encoded(filmArgs(), beeps(48000, 1, "6"), x264(""), words("-c:a mp2"))},
+		{Name: "44.1 kHz", File: "in.mp4", make: encoded(filmArgs(), beeps(44100, 2, "6"), x264(""), aac())},
+		{Name: "44.1 kHz PCM", File: "in.mov", make: encoded(filmArgs(), beeps(44100, 2, "6"), x264(""), words("-c:a pcm_s16le"))},
+		{Name: "96 kHz FLAC", File: "in.mkv", make: encoded(filmArgs(), beeps(96000, 2, "6"), x264(""), words("-c:a flac"))},
+		{Name: "sound with a hole", File: "in.mkv", make: encoded(filmArgs(), stereo(), words("-af aselect='not(between(t,2.4,3.1))'"), x264(""), words("-c:a pcm_s16le"))},
 	}
 }
 
@@ -261,9 +261,9 @@ func kept() []Source {
 		{Name: "subtitles, chapters, title, MP4", File: "in.mp4", make: texts("mov_text")},
 		{Name: "cover art, MP4", File: "in.mp4", Quick: true, make: cover},
 		{Name: "rotated", File: "in.mp4", make: remade("", "-metadata:s:v:0 rotate=90")},
-		{Name: "anamorphic", File: "in.mp4", make: encoded(film(), stereo(), words("-vf setsar=64/45"), x264(""), aac())},
-		{Name: "HDR10 to H.265", File: "in.mkv", Codec: job.H265, make: encoded(film(), stereo(), words(hdr10), aac())},
-		{Name: "HDR10 to H.264", File: "in.mkv", ToneMapped: true, make: encoded(film(), stereo(), words(hdr10), aac())},
+		{Name: "anamorphic", File: "in.mp4", make: encoded(filmArgs(), stereo(), words("-vf setsar=64/45"), x264(""), aac())},
+		{Name: "HDR10 to H.265", File: "in.mkv", Codec: film.H265, make: encoded(filmArgs(), stereo(), words(hdr10), aac())},
+		{Name: "HDR10 to H.264", File: "in.mkv", ToneMapped: true, make: encoded(filmArgs(), stereo(), words(hdr10), aac())},
 	}
 }
 
@@ -272,12 +272,12 @@ func sizes() []Source {
 	return []Source{
 		{Name: "odd size, 4:2:0", File: "in.webm", make: encoded(picture("161x91", "24", "4"), beeps(48000, 2, "4"), words("-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 0 -crf 25 -g 36 -c:a libopus"))},
 		{Name: "odd size, 4:4:4", File: "in.mp4", make: encoded(picture("161x91", "24", "4"), beeps(48000, 2, "4"), x264("-pix_fmt yuv444p"), aac())},
-		{Name: "4:2:2", File: "in.mp4", make: encoded(film(), stereo(), x264("-pix_fmt yuv422p"), aac())},
-		{Name: "4:4:4", File: "in.mp4", make: encoded(film(), stereo(), x264("-pix_fmt yuv444p"), aac())},
+		{Name: "4:2:2", File: "in.mp4", make: encoded(filmArgs(), stereo(), x264("-pix_fmt yuv422p"), aac())},
+		{Name: "4:4:4", File: "in.mp4", make: encoded(filmArgs(), stereo(), x264("-pix_fmt yuv444p"), aac())},
 		{Name: "half a second", File: "in.mp4", make: encoded(picture("160x90", "24", "0.5"), beeps(48000, 2, "0.5"), x264(""), aac())},
 		{Name: "half a second, MPEG-TS", File: "in.ts", make: encoded(picture("160x90", "24", "0.5"), beeps(48000, 2, "0.5"), x264(""), aac())},
-		{Name: "one frame", File: "in.mp4", Quick: true, make: encoded(film(), words("-frames:v 1"), x264(""))},
-		{Name: "one frame, MPEG-TS", File: "in.ts", make: encoded(film(), words("-frames:v 1"), x264(""))},
+		{Name: "one frame", File: "in.mp4", Quick: true, make: encoded(filmArgs(), words("-frames:v 1"), x264(""))},
+		{Name: "one frame, MPEG-TS", File: "in.ts", make: encoded(filmArgs(), words("-frames:v 1"), x264(""))},
 		{Name: "3 hours", File: "in.mp4", Segment: 5 * time.Minute, make: func(k *kitchen) error {
 			if err := k.ffmpeg(picture("64x36", "6", "60"), beeps(16000, 1, "60"), x264(""), words("-c:a aac -b:a 24k minute.mp4")); err != nil {
 				return err

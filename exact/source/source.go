@@ -18,15 +18,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // Source is one video of the matrix.
 type Source struct {
 	Name    string
-	File    string         // its name; a film may be called anything
-	Segment time.Duration  // how long a segment should be; 0 is 2 s
-	Codec   job.VideoCodec // what to encode it to; "" is H.264
+	File    string          // its name; a film may be called anything
+	Segment time.Duration   // how long a segment should be; 0 is 2 s
+	Codec   film.VideoCodec // what to encode it to; "" is H.264
 
 	Quick      bool // cheap and telling: part of the short form
 	Interlaced bool // its fields are to be made into frames
@@ -145,8 +145,8 @@ func picture(size, rate, seconds string) []string {
 	return []string{"-f", "lavfi", "-i", "testsrc2=size=" + size + ":rate=" + rate + ":duration=" + seconds}
 }
 
-// film is the usual picture: 6 s of 160x90 at 24 frames a second.
-func film() []string { return picture("160x90", "24", "6") }
+// filmArgs is the usual picture: 6 s of 160x90 at 24 frames a second.
+func filmArgs() []string { return picture("160x90", "24", "6") }
 
 // beep is a channel of beeps of a frequency.
 func beep(hz int) string { return fmt.Sprintf("0.5*sin(2*PI*%d*t)*lt(mod(t+0.75,1),0.05)", hz) }

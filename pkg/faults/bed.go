@@ -10,7 +10,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/asl"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/statemachine"
 )
 
@@ -33,7 +33,7 @@ type Bed struct {
 // variant is a kind of job.
 type variant struct {
 	name    string
-	request job.Request
+	request film.Request
 	file    string // of the output
 	want    []byte // that file, undisturbed
 }
@@ -71,25 +71,25 @@ func NewBed(ctx context.Context, o Options) (*Bed, error) {
 	}
 	for _, kind := range []struct {
 		source    string
-		container job.Container
-		mode      job.ComputeMode
-		audio     job.AudioCodec
+		container film.Container
+		mode      film.ComputeMode
+		audio     film.AudioCodec
 	}{
-		{indexed, job.MP4, job.Lambda, job.AudioAuto},
-		{indexed, job.MP4, job.LambdaBatch, job.AAC},
-		{indexed, job.MP4, job.Batch, job.AudioAuto},
-		{indexed, job.Matroska, job.LambdaBatch, job.AudioAuto},
-		{split, job.MP4, job.LambdaBatch, job.AudioAuto},
-		{split, job.Matroska, job.Lambda, job.AudioAuto},
+		{indexed, film.MP4, film.Lambda, film.AudioAuto},
+		{indexed, film.MP4, film.LambdaBatch, film.AAC},
+		{indexed, film.MP4, film.Batch, film.AudioAuto},
+		{indexed, film.Matroska, film.LambdaBatch, film.AudioAuto},
+		{split, film.MP4, film.LambdaBatch, film.AudioAuto},
+		{split, film.Matroska, film.Lambda, film.AudioAuto},
 	} {
 		v := variant{
 			name: fmt.Sprintf("%s to %s, %s", filepath.Ext(kind.source), kind.container, kind.mode), file: "out." + string(kind.container),
-			request: job.Request{
-				Source: kind.source, Destination: folder, Segment: job.Segmenting{Seconds: job.Seconds(time.Second)},
-				Outputs: []job.Output{{
-					Name: "out", Container: kind.container, Video: []job.Video{{Preset: "ultrafast"}}, Audio: &job.Audio{Codec: kind.audio},
+			request: film.Request{
+				Source: kind.source, Destination: folder, Segment: film.Segmenting{Seconds: film.Seconds(time.Second)},
+				Outputs: []film.Output{{
+					Name: "out", Container: kind.container, Video: []film.Video{{Preset: "ultrafast"}}, Audio: &film.Audio{Codec: kind.audio},
 				}},
-				Compute: job.Compute{Mode: kind.mode, Concurrency: 3},
+				Compute: film.Compute{Mode: kind.mode, Concurrency: 3},
 			},
 		}
 		if v.want, err = b.undisturbed(ctx, v); err != nil {

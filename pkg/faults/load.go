@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/asl"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // Loaded is what it took to run the machine over many segments.
@@ -26,9 +26,9 @@ func Load(ctx context.Context, segments int) (Loaded, error) {
 	if err != nil {
 		return Loaded{}, err
 	}
-	brief, err := json.Marshal(job.Brief{
-		Job: "load", Route: job.Lambda, Concurrency: 1000, Audio: []job.AudioItem{}, Outputs: []job.MergeItem{},
-		Segments: job.Items{Bucket: bucket, Key: "items", Count: segments},
+	brief, err := json.Marshal(film.Brief{
+		Job: "load", Route: film.Lambda, Concurrency: 1000, Audio: []film.AudioItem{}, Outputs: []film.MergeItem{},
+		Segments: film.Items{Bucket: bucket, Key: "items", Count: segments},
 	})
 	if err != nil {
 		return Loaded{}, err

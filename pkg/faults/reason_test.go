@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 	"github.com/mapreel/mapreel/pkg/stage"
@@ -34,23 +34,23 @@ func TestAFailedJobTellsTheReasonOfTheSegmentThatFailedFirst(t *testing.T) {
 		must(l.Fail(t.Context(), "j", id, u.Attempt, ledger.Failure{Kind: kind, Message: id}))
 		time.Sleep(2 * time.Millisecond) // the ledger counts milliseconds
 	}
-	doc, err := json.Marshal(job.Job{ID: "j", Segments: 3})
+	doc, err := json.Marshal(film.Job{ID: "j", Segments: 3})
 	must(err)
-	must(l.Plan(t.Context(), "j", slices.Values([]ledger.Unit{{ID: job.VideoUnit(0)}, {ID: job.VideoUnit(1)}, {ID: job.VideoUnit(2)}}), time.Time{}))
-	fail(job.VideoUnit(1), "NotFound") // in an execution before
+	must(l.Plan(t.Context(), "j", slices.Values([]ledger.Unit{{ID: film.VideoUnit(0)}, {ID: film.VideoUnit(1)}, {ID: film.VideoUnit(2)}}), time.Time{}))
+	fail(film.VideoUnit(1), "NotFound") // in an execution before
 	must(l.PutJob(t.Context(), ledger.Job{ID: "j", State: ledger.JobRunning, Execution: "e", Doc: doc}))
 	time.Sleep(2 * time.Millisecond)
-	fail(job.VideoUnit(2), "Corrupt")
-	fail(job.VideoUnit(0), "Internal") // stopped
+	fail(film.VideoUnit(2), "Corrupt")
+	fail(film.VideoUnit(0), "Internal") // stopped
 	w := &stage.Worker{Ledger: l}
 	for range 2 { // an event may come twice
-		in := job.FinishInput{Execution: "e", Status: "FAILED", Error: "States.ExceedToleratedFailureThreshold", Cause: "1 item failed"}
+		in := film.FinishInput{Execution: "e", Status: "FAILED", Error: "States.ExceedToleratedFailureThreshold", Cause: "1 item failed"}
 		if _, err := w.Finish(t.Context(), in); err != nil {
 			t.Fatal(err)
 		}
 		j, err := l.Job(t.Context(), "j")
 		must(err)
-		if j.State != ledger.JobFailed || *j.Failure != (ledger.Failure{Kind: "Corrupt", Message: job.VideoUnit(2)}) {
+		if j.State != ledger.JobFailed || *j.Failure != (ledger.Failure{Kind: "Corrupt", Message: film.VideoUnit(2)}) {
 			t.Errorf("the job is %s with %+v, want the failure of segment 2", j.State, j.Failure)
 		}
 	}

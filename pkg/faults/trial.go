@@ -19,7 +19,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/blob/dir"
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 	"github.com/mapreel/mapreel/pkg/stage"
@@ -250,7 +250,7 @@ func (t *trial) failed(ctx context.Context, r *round, err error) {
 	if kind == "" || name == "" {
 		t.violate("round %d failed without a kind: %v", r.number, err)
 	}
-	in, _ := json.Marshal(job.FinishInput{Execution: r.name(), Status: "FAILED", Error: name, Cause: err.Error()})
+	in, _ := json.Marshal(film.FinishInput{Execution: r.name(), Status: "FAILED", Error: name, Cause: err.Error()})
 	told := errors.New("not told yet")
 	for n := 0; told != nil && n < 3; n++ { // EventBridge and Lambda try an asynchronous call three times
 		_, told = r.attempt(ctx, "finish", fmt.Sprintf("failure, delivery %d", n), t.worker.Handlers()["finish"], in)

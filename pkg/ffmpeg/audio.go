@@ -35,17 +35,17 @@ type Audio struct {
 	// put where counting from the track's beginning puts it, unless it is further from there than the clock's rounding
 	// explains: the source has left out samples. nil = the clock is exact.
 	Grid *int64
-	// Listen asks for the samples themselves, too: from and to as Start and End.
-	Listen *Listen
+	// PCM asks for the samples themselves, too: from and to as Start and End.
+	PCM *PCMRange
 
 	Threads int    // less than 1 counts as 1
 	Muxer   string // "mp4" (fragmented, Offset seconds late) or "matroska"
 	Path    string // of the piece
 }
 
-// Listen has ffmpeg write samples Start ≤ n < End to descriptor 3 (RunOptions.Pipe): little-endian 16 bits, Channels of
+// PCMRange has ffmpeg write samples Start ≤ n < End to descriptor 3 (RunOptions.Pipe): little-endian 16 bits, Channels of
 // each sample side by side.
-type Listen struct {
+type PCMRange struct {
 	Start, End int64
 	Channels   int
 }
@@ -69,7 +69,7 @@ func AudioArgs(a Audio) []string {
 	}
 	args = append(args, a.Input.clock()...)
 	if a.Seek != nil && *a.Seek > 0 {
-		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", seconds(*a.Seek+int64(a.Input.Late)*1_000_000))
+		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", seconds(*a.Seek+int64(a.Input.TimestampOffset)*1_000_000))
 	}
 	args = append(append(args, bounds()...), "-threads", threads)
 	args = append(args, a.Input.options()...)
@@ -84,7 +84,7 @@ func AudioArgs(a Audio) []string {
 			"-frag_duration", strconv.Itoa(audioFragment))
 	}
 	args = append(args, "-f", word(a.Muxer), fileURL(a.Path))
-	if l := a.Listen; l != nil {
+	if l := a.PCM; l != nil {
 		args = append(args, "-map", fmt.Sprintf("0:%d", a.Stream), "-map_metadata", "-1", "-map_chapters", "-1",
 			"-af", a.filters(a.rate(), &l.Start, &l.End), "-c:a", "pcm_s16le", "-ac", strconv.Itoa(l.Channels), "-f", "s16le", "pipe:3")
 	}

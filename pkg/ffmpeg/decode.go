@@ -6,16 +6,15 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Pictures is one decode of a whole video stream to raw pictures, all of one size and format.
 type Pictures struct {
 	Input    Input
-	Stream   int      // index of the stream in the input
-	Timebase Rational // of the stream, in which the frame log counts
+	Stream   int            // index of the stream in the input
+	Timebase media.Rational // of the stream, in which the frame log counts
 	// Threads is how many the decoder gets; 0 = as many as there are cores. What is shown for a damaged frame depends on it.
 	Threads int
 
@@ -188,19 +187,6 @@ func (l *PacketLog) line(line []byte) error {
 		l.Each(p)
 	}
 	return nil
-}
-
-// Duration is a number of ticks as a length of time, rounded down to a nanosecond. What does not fit is an error of kind
-// Corrupt.
-func (r Rational) Duration(ticks int64) (time.Duration, error) {
-	if !r.Known() || r.Den > math.MaxInt64/int64(time.Second) {
-		return 0, fault.New(fault.Corrupt, "no time can be counted in %s s", r)
-	}
-	whole, rest := ticks/r.Den, ticks%r.Den // seconds ÷ num, and the remainder in ticks
-	if abs(whole) > math.MaxInt64/int64(time.Second)/r.Num/2 || abs(rest) > math.MaxInt64/int64(time.Second)/r.Num {
-		return 0, fault.New(fault.Corrupt, "%d ticks of %s s are too long a time", ticks, r)
-	}
-	return time.Duration(whole*r.Num)*time.Second + time.Duration(rest*r.Num*int64(time.Second)/r.Den), nil
 }
 
 var _ io.Writer = (*SoundLog)(nil)

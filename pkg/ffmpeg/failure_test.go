@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Every kind of failure that can be provoked, by the ffmpeg of this machine failing.
@@ -59,7 +60,7 @@ func TestFailuresCarryTheirKindAndOneTellingLine(t *testing.T) {
 
 	from := func(location, demuxer string) Video {
 		return Video{
-			Input: Input{Location: location, Demuxer: demuxer}, Timebase: Rational{1, 12800},
+			Input: Input{Location: location, Demuxer: demuxer}, Timebase: media.Rational{Num: 1, Den: 12800},
 			Renditions: []Rendition{{Codec: "h264", CRF: 30, Preset: "ultrafast", PixelFormat: "yuv420p", Path: filepath.Join(dir, "out.mp4")}},
 		}
 	}

@@ -1,50 +1,36 @@
 package ffmpeg
 
-import "fmt"
+import (
+	"fmt"
 
-// HDR is the static metadata of HDR10. The zero value means none.
-type HDR struct {
-	Mastering *Mastering
-	Light     *Light
-}
+	"github.com/mapreel/mapreel/pkg/media"
+)
 
-// Mastering is the display on which the film was graded (SMPTE ST 2086), in the units of H.265, annex D.2.28.
-type Mastering struct {
-	Red, Green, Blue, White [2]int64 // x and y, in 1/50000
-	Max, Min                int64    // luminance in 1/10000 cd/m²
-}
+func x264HDR(h media.HDR) string { return hdrText(h, "mastering-display", "cll") }
 
-// Light is the content light level (CTA-861.3), in cd/m².
-type Light struct {
-	MaxCLL  int64 // the brightest pixel
-	MaxFALL int64 // the brightest frame's average
-}
+func x265HDR(h media.HDR) string { return hdrText(h, "master-display", "max-cll") }
 
-func (h HDR) x264() string { return h.text("mastering-display", "cll") }
-
-func (h HDR) x265() string { return h.text("master-display", "max-cll") }
-
-// text is the form that x264 and x265 share: whole numbers in H.265's units.
-func (h HDR) text(display, light string) string {
+// hdrText returns the form that x264 and x265 share: whole numbers in H.265's units.
+func hdrText(h media.HDR, display, light string) string {
 	text := ""
 	if m := h.Mastering; m != nil {
 		text = fmt.Sprintf("%s=G(%d,%d)B(%d,%d)R(%d,%d)WP(%d,%d)L(%d,%d)", display, m.Green[0], m.Green[1],
 			m.Blue[0], m.Blue[1], m.Red[0], m.Red[1], m.White[0], m.White[1], m.Max, m.Min)
 	}
-	return h.withLight(text, light)
+	return withContentLight(h, text, light)
 }
 
-// svtav1 is SVT-AV1's form: decimal fractions.
-func (h HDR) svtav1() string {
+// svtav1HDR returns SVT-AV1's form: decimal fractions.
+func svtav1HDR(h media.HDR) string {
 	text := ""
 	if m := h.Mastering; m != nil {
 		text = fmt.Sprintf("mastering-display=G(%s)B(%s)R(%s)WP(%s)L(%s,%s)", chroma(m.Green), chroma(m.Blue),
 			chroma(m.Red), chroma(m.White), luminance(m.Max), luminance(m.Min))
 	}
-	return h.withLight(text, "content-light")
+	return withContentLight(h, text, "content-light")
 }
 
-func (h HDR) withLight(text, option string) string {
+func withContentLight(h media.HDR, text, option string) string {
 	if h.Light == nil {
 		return text
 	}

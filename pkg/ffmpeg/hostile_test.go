@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // hostile are texts that would mean something in a filter graph, an option or a shell. Each holds the mark.
@@ -51,15 +53,15 @@ func graphs(args []string) []string {
 // Whatever a source or a request says, it is a whole argument of its own or nothing: never part of a filter graph or of an
 // encoder's parameters, never an option, never a name without the protocol before it.
 func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
-	tb := Rational{1, 25}
+	tb := media.Rational{Num: 1, Den: 25}
 	in := func() Input { return Input{Location: "/in", Demuxer: "mov"} }
 	video := func() *Video {
-		v := &Video{Input: in(), Timebase: tb, Threads: 2, Start: new(int64(50)), End: new(int64(100)), Seek: new(int64(50)), Beyond: true, Rotation: 90}
+		v := &Video{Input: in(), Timebase: tb, Threads: 2, Start: new(int64(50)), End: new(int64(100)), Seek: new(int64(50)), ContextFrames: true, Rotation: 90}
 		for _, codec := range []string{"h264", "h265", "vp9", "av1"} {
 			v.Renditions = append(v.Renditions, Rendition{
-				Codec: codec, Preset: "medium", Width: 64, PixelFormat: "yuv420p", Interlaced: "tff", FrameRate: Rational{25, 1},
-				Color:   Color{Range: "tv", Space: "bt709", Transfer: "bt709", Primaries: "bt709", ChromaLocation: "left"},
-				ToneMap: &ToneMap{From: Color{Range: "tv", Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020"}, Peak: 1000},
+				Codec: codec, Preset: "medium", Width: 64, PixelFormat: "yuv420p", Interlaced: "tff", FrameRate: media.Rational{Num: 25, Den: 1},
+				Color:   media.Color{Range: "tv", Space: "bt709", Transfer: "bt709", Primaries: "bt709", ChromaLocation: "left"},
+				ToneMap: &ToneMap{From: media.Color{Range: "tv", Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020"}, Peak: 1000},
 				Path:    "/out",
 			})
 		}
@@ -77,7 +79,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 		},
 		"audio": {
 			func() any {
-				return &Audio{Input: in(), Codec: "aac", SourceCodec: "aac", Muxer: "mp4", Path: "/out", Listen: &Listen{Channels: 2}, Grid: new(int64(0)), First: new(int64(0)), Start: new(int64(0))}
+				return &Audio{Input: in(), Codec: "aac", SourceCodec: "aac", Muxer: "mp4", Path: "/out", PCM: &PCMRange{Channels: 2}, Grid: new(int64(0)), First: new(int64(0)), Start: new(int64(0))}
 			},
 			func(v any) []string { return AudioArgs(*v.(*Audio)) },
 			[]string{".Input.Location", ".Input.Demuxer", ".Path"},
@@ -94,16 +96,16 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 		},
 		"text": {
 			func() any {
-				return &Texts{Input: in(), Tracks: []Text{{Codec: "subrip", Muxer: "matroska", Path: "/out"}}, Cover: &Copied{Path: "/c"}, Attached: []Copied{{Path: "/a"}}}
+				return &Sidecar{Input: in(), Subtitles: []SubtitleOutput{{Codec: "subrip", Muxer: "matroska", Path: "/out"}}, Cover: &CopiedStream{Path: "/c"}, Attachments: []CopiedStream{{Path: "/a"}}}
 			},
-			func(v any) []string { return TextArgs(*v.(*Texts)) },
+			func(v any) []string { return SidecarArgs(*v.(*Sidecar)) },
 			[]string{".Input.Location", ".Input.Demuxer", ".Tracks.Path", ".Cover.Path", ".Attached.Path"},
 		},
 		"remux": {
 			func() any {
 				return &Remux{
 					Inputs: []RemuxInput{{Input: in(), Streams: []RemuxStream{{Codec: "subrip", Language: "deu", Title: "t", Flags: []string{"dub"}}}}},
-					Tags:   []Tag{{"title", "t"}}, Chapters: "/c", Attached: []Attachment{{"/a", "a", "font/ttf"}}, Muxer: "matroska", Path: "/out",
+					Tags:   []media.Tag{{Name: "title", Value: "t"}}, Chapters: "/c", Attachments: []Attachment{{"/a", "a", "font/ttf"}}, Muxer: "matroska", Path: "/out",
 				}
 			},
 			func(v any) []string { return RemuxArgs(*v.(*Remux)) },
@@ -159,11 +161,11 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 func TestEveryInputIsBounded(t *testing.T) {
 	in := Input{Location: "/in", Demuxer: "mov"}
 	for name, args := range map[string][]string{
-		"video":    VideoArgs(Video{Input: in, Timebase: Rational{1, 25}}),
+		"video":    VideoArgs(Video{Input: in, Timebase: media.Rational{Num: 1, Den: 25}}),
 		"audio":    AudioArgs(Audio{Input: in, Codec: "copy", Muxer: "mp4", Path: "/out"}),
-		"pictures": PicturesArgs(Pictures{Input: in, Timebase: Rational{1, 25}, Width: 16, Height: 16, PixelFormat: "yuv420p"}),
-		"split":    SplitArgs(Split{Input: in, Timebase: Rational{1, 25}, Seconds: 2}),
-		"text":     TextArgs(Texts{Input: in, Cover: &Copied{Path: "/c"}}),
+		"pictures": PicturesArgs(Pictures{Input: in, Timebase: media.Rational{Num: 1, Den: 25}, Width: 16, Height: 16, PixelFormat: "yuv420p"}),
+		"split":    SplitArgs(Split{Input: in, Timebase: media.Rational{Num: 1, Den: 25}, Seconds: 2}),
+		"text":     SidecarArgs(Sidecar{Input: in, Cover: &CopiedStream{Path: "/c"}}),
 		"remux":    RemuxArgs(Remux{Inputs: []RemuxInput{{Input: in}, {Input: in}}, Chapters: "/c", Muxer: "webm", Path: "/out"}),
 	} {
 		inputs := 0

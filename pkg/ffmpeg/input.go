@@ -18,9 +18,9 @@ type Input struct {
 	Next string
 	// Previous is the piece before Location, for filters that look at the frame before the first; "" = none.
 	Previous string
-	// Late is how many seconds the input's timestamps lie after the source's: Offset for what SplitArgs or AudioArgs
+	// TimestampOffset is how many seconds the input's timestamps lie after the source's: Offset for what SplitArgs or AudioArgs
 	// wrote, 0 for a source. It is taken off as the input is read.
-	Late int
+	TimestampOffset int
 	// Origin is what else is taken off its timestamps as it is read, in microseconds: where another timeline begins.
 	Origin int64
 	// Jumps makes one clock of one that jumps; nil = times stay what the source says.
@@ -90,9 +90,9 @@ func (in Input) options() []string {
 	}
 	switch {
 	case in.Origin != 0:
-		args = append(args, "-itsoffset", strconv.FormatInt(-int64(in.Late)*1_000_000-in.Origin, 10)+"us")
-	case in.Late != 0:
-		args = append(args, "-itsoffset", strconv.Itoa(-in.Late))
+		args = append(args, "-itsoffset", strconv.FormatInt(-int64(in.TimestampOffset)*1_000_000-in.Origin, 10)+"us")
+	case in.TimestampOffset != 0:
+		args = append(args, "-itsoffset", strconv.Itoa(-in.TimestampOffset))
 	}
 	if in.Demuxer != "" {
 		args = append(args, "-f", in.Demuxer)

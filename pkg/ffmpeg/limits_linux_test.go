@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // What a program may take of the machine, and what a program that takes more is told.
@@ -111,10 +112,10 @@ func TestAPictureAboveTheLimitIsNotDecoded(t *testing.T) {
 	in := Input{Location: file, Demuxer: "avi"}
 	for name, args := range map[string][]string{
 		"an encode": VideoArgs(Video{
-			Input: in, Timebase: Rational{1, 25}, Threads: 1,
+			Input: in, Timebase: media.Rational{Num: 1, Den: 25}, Threads: 1,
 			Renditions: []Rendition{{Codec: "h264", CRF: 30, Preset: "ultrafast", Width: 64, Height: 36, Path: filepath.Join(t.TempDir(), "out.mp4")}},
 		}),
-		"a comparison": PicturesArgs(Pictures{Input: in, Timebase: Rational{1, 25}, Width: 64, Height: 36, PixelFormat: "yuv420p"}),
+		"a comparison": PicturesArgs(Pictures{Input: in, Timebase: media.Rational{Num: 1, Den: 25}, Width: 64, Height: 36, PixelFormat: "yuv420p"}),
 	} {
 		usage, err := Run(t.Context(), tools.FFmpeg, args, RunOptions{Pipe: &FrameLog{}, Stdout: io.Discard})
 		if kind := fault.KindOf(err); kind != fault.Unsupported && kind != fault.Corrupt {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 const (
@@ -34,7 +35,7 @@ type Media struct {
 	Bitrate  int64 // bits a second; -1 = unknown
 	Size     int64 // bytes; -1 = unknown
 	Streams  []Stream
-	Chapters []Chapter
+	Chapters []media.Chapter
 	Tags     map[string]string // keys in lower case
 }
 
@@ -46,7 +47,7 @@ type Stream struct {
 	Tag      string // the container's code for it: "avc1"
 	Profile  string
 	Level    int
-	Timebase Rational
+	Timebase media.Rational
 	StartPTS *int64 // ticks
 	// DurationTS is in ticks; -1 = unknown. Many containers do not say it for each stream.
 	DurationTS int64
@@ -54,19 +55,19 @@ type Stream struct {
 	BitRate    int64 // bits a second; -1 = unknown
 
 	Width, Height int
-	SAR           Rational // sample aspect ratio
+	SAR           media.Rational // sample aspect ratio
 	PixelFormat   string
 	BitDepth      int
 	FieldOrder    string // "progressive", "tt", "bb", "tb", "bt"; "" = unknown
-	Color         Color
-	HDR           HDR
+	Color         media.Color
+	HDR           media.HDR
 	// DolbyVision is the profile of Dolby Vision; 0 = not Dolby Vision.
 	DolbyVision int
-	Rotation    int      // degrees clockwise that the pictures need: 0, 90, 180 or 270; ffmpeg applies it by itself
-	AverageRate Rational // frames a second over the whole stream
-	BaseRate    Rational // the lowest rate of which all timestamps are multiples (ffprobe's r_frame_rate)
-	BFrames     bool     // pictures are stored in another order than they are shown
-	AttachedPic bool     // a cover picture, not a film
+	Rotation    int            // degrees clockwise that the pictures need: 0, 90, 180 or 270; ffmpeg applies it by itself
+	AverageRate media.Rational // frames a second over the whole stream
+	BaseRate    media.Rational // the lowest rate of which all timestamps are multiples (ffprobe's r_frame_rate)
+	BFrames     bool           // pictures are stored in another order than they are shown
+	AttachedPic bool           // a cover picture, not a film
 
 	SampleRate     int
 	Channels       int
@@ -86,12 +87,6 @@ type Stream struct {
 
 // flags are the dispositions that containers keep beside default and forced.
 var flags = []string{"hearing_impaired", "visual_impaired", "comment", "dub", "original", "captions", "descriptions"}
-
-// Chapter is a named part of the film.
-type Chapter struct {
-	Start, End int64 // microseconds
-	Title      string
-}
 
 // Probe asks ffprobe what an input holds, within two minutes. Streams come in the order of their index.
 func Probe(ctx context.Context, t Tools, in Input) (Media, error) {
@@ -230,32 +225,32 @@ func parseProbe(text []byte) (Media, error) {
 	if err := json.Unmarshal(text, &answer); err != nil {
 		return Media{}, fault.Wrap(fault.Corrupt, err, "read the answer of ffprobe")
 	}
-	media := Media{
+	probed := Media{
 		Format: answer.Format.Name, Tags: lowerKeys(answer.Format.Tags),
 		Duration: microsOr(answer.Format.Duration, -1), Size: count(answer.Format.Size, -1),
 		Bitrate: count(answer.Format.BitRate, -1),
 	}
-	media.Start, media.HasStart = micros(answer.Format.StartTime)
+	probed.Start, probed.HasStart = micros(answer.Format.StartTime)
 	for _, s := range answer.Streams {
 		stream, err := s.stream()
 		if err != nil {
 			return Media{}, err
 		}
-		media.Streams = append(media.Streams, stream)
+		probed.Streams = append(probed.Streams, stream)
 	}
 	for _, c := range answer.Chapters {
 		start, ok := micros(c.StartTime)
 		end, ok2 := micros(c.EndTime)
 		if ok && ok2 && start <= end {
-			media.Chapters = append(media.Chapters, Chapter{Start: start, End: end, Title: lowerKeys(c.Tags)["title"]})
+			probed.Chapters = append(probed.Chapters, media.Chapter{Start: media.Ticks(start), End: media.Ticks(end), Title: lowerKeys(c.Tags)["title"]})
 		}
 	}
-	return media, nil
+	return probed, nil
 }
 
 // firstFrame is what a stream's first picture says.
 type firstFrame struct {
-	hdr    HDR
+	hdr    media.HDR
 	fields string // as Stream.FieldOrder
 }
 
@@ -309,7 +304,7 @@ func (s probeStream) stream() (Stream, error) {
 		Level: s.Level, Timebase: rational(s.TimeBase, "/"), StartPTS: s.StartPTS, DurationTS: -1,
 		Frames: count(s.Frames, -1), BitRate: count(s.BitRate, -1), Width: max(s.Width, 0), Height: max(s.Height, 0),
 		SAR: rational(s.SAR, ":"), PixelFormat: known(s.PixelFormat), FieldOrder: known(s.FieldOrder),
-		Color: Color{
+		Color: media.Color{
 			Range: known(s.ColorRange), Space: known(s.ColorSpace), Transfer: known(s.ColorTransfer),
 			Primaries: known(s.ColorPrimaries), ChromaLocation: known(s.ChromaLocation),
 		},
@@ -351,7 +346,7 @@ func (s probeStream) stream() (Stream, error) {
 }
 
 // addTo takes HDR10 metadata. Mastering data with a part missing says nothing and is left out.
-func (s probeSideData) addTo(hdr *HDR) {
+func (s probeSideData) addTo(hdr *media.HDR) {
 	switch s.Type {
 	case "Mastering display metadata":
 		parts := []string{s.RedX, s.RedY, s.GreenX, s.GreenY, s.BlueX, s.BlueY, s.WhiteX, s.WhiteY}
@@ -368,13 +363,13 @@ func (s probeSideData) addTo(hdr *HDR) {
 		if !ok || !ok2 {
 			return
 		}
-		hdr.Mastering = &Mastering{
+		hdr.Mastering = &media.Mastering{
 			Red: [2]int64{v[0], v[1]}, Green: [2]int64{v[2], v[3]}, Blue: [2]int64{v[4], v[5]}, White: [2]int64{v[6], v[7]},
 			Max: high, Min: low,
 		}
 	case "Content light level metadata":
 		if s.MaxContent >= 0 && s.MaxAverage >= 0 && s.MaxContent|s.MaxAverage != 0 {
-			hdr.Light = &Light{MaxCLL: s.MaxContent, MaxFALL: s.MaxAverage}
+			hdr.Light = &media.ContentLight{MaxCLL: s.MaxContent, MaxFALL: s.MaxAverage}
 		}
 	}
 }
@@ -404,14 +399,14 @@ func lowerKeys(tags map[string]string) map[string]string {
 }
 
 // rational reads "1/12800" or "16:9". What is not positive in both parts is unknown.
-func rational(text, separator string) Rational {
+func rational(text, separator string) media.Rational {
 	left, right, ok := strings.Cut(text, separator)
 	if !ok {
-		return Rational{}
+		return media.Rational{}
 	}
-	r := Rational{Num: count(left, 0), Den: count(right, 0)}
+	r := media.Rational{Num: count(left, 0), Den: count(right, 0)}
 	if !r.Known() {
-		return Rational{}
+		return media.Rational{}
 	}
 	return r
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 func TestProbeTellsWhatASourceHolds(t *testing.T) {
@@ -33,7 +34,7 @@ func TestProbeTellsWhatASourceHolds(t *testing.T) {
 		"-c:a", "aac", "-ac", "2", "-map_metadata", "2", "-metadata:s:a:0", "language=deu", "-metadata:s:a:0", "title=Ton",
 		"-disposition:v", "default", "-disposition:a:0", "0", "-disposition:a:1", "default+forced", "file:"+path)
 
-	media, err := Probe(t.Context(), tools, Input{Location: path, Demuxer: "matroska"})
+	probed, err := Probe(t.Context(), tools, Input{Location: path, Demuxer: "matroska"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,37 +42,37 @@ func TestProbeTellsWhatASourceHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if media.Format != "matroska,webm" || media.Size != info.Size() || media.Tags["title"] != "The = Film" || !media.HasStart {
-		t.Errorf("media %+v", media)
+	if probed.Format != "matroska,webm" || probed.Size != info.Size() || probed.Tags["title"] != "The = Film" || !probed.HasStart {
+		t.Errorf("media %+v", probed)
 	}
-	if media.Duration < 1_990_000 || media.Duration > 2_100_000 || media.Bitrate <= 0 {
-		t.Errorf("duration %d µs at %d bit/s, want 2 s", media.Duration, media.Bitrate)
+	if probed.Duration < 1_990_000 || probed.Duration > 2_100_000 || probed.Bitrate <= 0 {
+		t.Errorf("duration %d µs at %d bit/s, want 2 s", probed.Duration, probed.Bitrate)
 	}
-	if diff := cmp.Diff([]Chapter{{0, 1_000_000, "One"}, {1_000_000, 2_000_000, `Two; "é"`}}, media.Chapters); diff != "" {
+	if diff := cmp.Diff([]media.Chapter{{Start: 0, End: 1_000_000, Title: "One"}, {Start: 1_000_000, End: 2_000_000, Title: `Two; "é"`}}, probed.Chapters); diff != "" {
 		t.Errorf("chapters (-want +got):\n%s", diff)
 	}
-	if len(media.Streams) != 3 {
-		t.Fatalf("%d streams, want 3", len(media.Streams))
+	if len(probed.Streams) != 3 {
+		t.Fatalf("%d streams, want 3", len(probed.Streams))
 	}
-	video := media.Streams[0]
+	video := probed.Streams[0]
 	video.StartPTS, video.Tags, video.ExtradataSize = nil, nil, 0 // the encoder's own business
 	want := Stream{
-		Type: "video", Codec: "hevc", Tag: "[0][0][0][0]", Profile: "Main 10", Level: 60, Timebase: Rational{1, 1000}, DurationTS: -1,
-		Frames: -1, BitRate: -1, Width: 320, Height: 240, SAR: Rational{16, 15}, PixelFormat: "yuv420p10le", BitDepth: 10,
-		FieldOrder: "progressive", Color: Color{Range: "tv", Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020", ChromaLocation: "left"},
-		HDR: HDR{
-			Mastering: &Mastering{
+		Type: "video", Codec: "hevc", Tag: "[0][0][0][0]", Profile: "Main 10", Level: 60, Timebase: media.Rational{Num: 1, Den: 1000}, DurationTS: -1,
+		Frames: -1, BitRate: -1, Width: 320, Height: 240, SAR: media.Rational{Num: 16, Den: 15}, PixelFormat: "yuv420p10le", BitDepth: 10,
+		FieldOrder: "progressive", Color: media.Color{Range: "tv", Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020", ChromaLocation: "left"},
+		HDR: media.HDR{
+			Mastering: &media.Mastering{
 				Red: [2]int64{35400, 14600}, Green: [2]int64{8500, 39850}, Blue: [2]int64{6550, 2300},
 				White: [2]int64{15635, 16450}, Max: 10_000_000, Min: 50,
 			},
-			Light: &Light{MaxCLL: 1000, MaxFALL: 400},
+			Light: &media.ContentLight{MaxCLL: 1000, MaxFALL: 400},
 		},
-		AverageRate: Rational{24000, 1001}, BaseRate: Rational{24000, 1001}, BFrames: true, Default: true,
+		AverageRate: media.Rational{Num: 24000, Den: 1001}, BaseRate: media.Rational{Num: 24000, Den: 1001}, BFrames: true, Default: true,
 	}
 	if diff := cmp.Diff(want, video); diff != "" {
 		t.Errorf("video (-want +got):\n%s", diff)
 	}
-	first, second := media.Streams[1], media.Streams[2]
+	first, second := probed.Streams[1], probed.Streams[2]
 	if first.Codec != "aac" || first.SampleRate != 48000 || first.Channels != 2 || first.ChannelLayout != "stereo" || first.FrameSize != 1024 ||
 		first.Language != "deu" || first.Title != "Ton" || first.Default || first.Forced || first.ExtradataSize == 0 {
 		t.Errorf("first sound %+v", first)
@@ -213,23 +214,23 @@ func FuzzProbe(f *testing.F) {
 	f.Add([]byte(`{"streams":[{"side_data_list":[{"side_data_type":"Display Matrix","rotation":"1e400"}]}]}`))
 	f.Add([]byte(`{}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		media, err := parseProbe(text)
+		probed, err := parseProbe(text)
 		if err != nil {
 			if fault.KindOf(err) != fault.Corrupt {
 				t.Errorf("error %v of kind %q", err, fault.KindOf(err))
 			}
 			return
 		}
-		if media.Duration < -1 || media.Size < -1 || media.Bitrate < -1 {
-			t.Errorf("out of range: %+v", media)
+		if probed.Duration < -1 || probed.Size < -1 || probed.Bitrate < -1 {
+			t.Errorf("out of range: %+v", probed)
 		}
-		for _, s := range media.Streams {
-			if s.Timebase != (Rational{}) && !s.Timebase.Known() || s.Width < 0 || s.Height < 0 || s.SampleRate < 0 || s.Channels < 0 ||
+		for _, s := range probed.Streams {
+			if s.Timebase != (media.Rational{}) && !s.Timebase.Known() || s.Width < 0 || s.Height < 0 || s.SampleRate < 0 || s.Channels < 0 ||
 				s.DurationTS < -1 || s.Rotation%90 != 0 || s.Rotation < 0 || s.Rotation > 270 || s.Index < 0 {
 				t.Errorf("out of range: %+v", s)
 			}
 		}
-		for _, c := range media.Chapters {
+		for _, c := range probed.Chapters {
 			if c.Start > c.End {
 				t.Errorf("a chapter that ends before it starts: %+v", c)
 			}

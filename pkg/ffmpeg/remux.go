@@ -5,28 +5,27 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Remux copies finished streams into another container.
 type Remux struct {
 	Inputs []RemuxInput
-	Tags   []Tag // of the whole
+	Tags   []media.Tag // of the whole
 	// Chapters is the path of a file of ChapterText; "" = none.
-	Chapters string
-	Attached []Attachment
-	Muxer    string // "matroska" or "webm"
-	Path     string
+	Chapters    string
+	Attachments []Attachment
+	Muxer       string // "matroska" or "webm"
+	Path        string
 }
-
-// Tag is a named text about the whole.
-type Tag struct{ Name, Value string }
 
 // Attachment is a file that a Matroska file carries whole: a font, a cover picture.
 type Attachment struct{ Path, Name, MIME string }
 
 // RemuxInput is one file and the streams to take from it.
 type RemuxInput struct {
-	Input   Input // Late is taken off, so that sound and picture keep their distance
+	Input   Input // TimestampOffset is taken off, so that sound and picture keep their distance
 	Streams []RemuxStream
 	Sparse  bool // subtitles, which may pause for long
 }
@@ -40,7 +39,7 @@ type RemuxStream struct {
 	Default  bool
 	Forced   bool
 	Flags    []string // as Stream has them
-	// From drops the packets of a copied stream that begin before it, in microseconds after Late and Origin are taken off;
+	// From drops the packets of a copied stream that begin before it, in microseconds after TimestampOffset and Origin are taken off;
 	// nil keeps all.
 	From *int64
 }
@@ -75,7 +74,7 @@ func RemuxArgs(r Remux) []string {
 	for _, t := range r.Tags {
 		args = append(args, "-metadata", t.Name+"="+t.Value)
 	}
-	for i, a := range r.Attached {
+	for i, a := range r.Attachments {
 		args = append(args, "-attach", fileURL(a.Path), fmt.Sprintf("-metadata:s:t:%d", i), "mimetype="+a.MIME,
 			fmt.Sprintf("-metadata:s:t:%d", i), "filename="+a.Name)
 	}
@@ -131,7 +130,7 @@ func (s RemuxStream) options(out int) []string {
 }
 
 // ChapterText is the file that Remux.Chapters names: chapters with times of the output, in ffmpeg's metadata format.
-func ChapterText(chapters []Chapter) string {
+func ChapterText(chapters []media.Chapter) string {
 	escape := strings.NewReplacer("\\", "\\\\", "=", "\\=", ";", "\\;", "#", "\\#", "\n", "\\\n", "\r", "", "\x00", "")
 	var b strings.Builder
 	b.WriteString(";FFMETADATA1\n")

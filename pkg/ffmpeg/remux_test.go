@@ -10,16 +10,17 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 func TestRemuxArgsAreExactlyThese(t *testing.T) {
 	got := RemuxArgs(Remux{
 		Inputs: []RemuxInput{
 			{Input: Input{Location: "/s/video.mp4", Demuxer: "mov"}, Streams: []RemuxStream{{Default: true}}},
-			{Input: Input{Location: "/s/audio.mp4", Demuxer: "mov", Late: Offset}, Streams: []RemuxStream{{Language: "deu", Title: "Ton 1", Forced: true, From: new(int64(-42_500))}}},
+			{Input: Input{Location: "/s/audio.mp4", Demuxer: "mov", TimestampOffset: Offset}, Streams: []RemuxStream{{Language: "deu", Title: "Ton 1", Forced: true, From: new(int64(-42_500))}}},
 			{Input: Input{Location: "/in/film.mp4", Demuxer: "mov"}, Streams: []RemuxStream{{Index: 3, Codec: "subrip", Flags: []string{"comment"}}}, Sparse: true},
 		},
-		Tags: []Tag{{"title", "Film"}}, Chapters: "/s/chapters", Attached: []Attachment{{"/s/0", "a.ttf", "font/ttf"}}, Muxer: "matroska", Path: "/out/film.mkv",
+		Tags: []media.Tag{{Name: "title", Value: "Film"}}, Chapters: "/s/chapters", Attachments: []Attachment{{"/s/0", "a.ttf", "font/ttf"}}, Muxer: "matroska", Path: "/out/film.mkv",
 	})
 	want := strings.Fields("-hide_banner -nostdin -loglevel warning -y -progress pipe:1 -nostats -copyts " +
 		limited + " -protocol_whitelist file -f mov -i file:/s/video.mp4 " +
@@ -54,7 +55,7 @@ func TestRemuxKeepsTimesAndNamesAndIsDeterministic(t *testing.T) {
 }
 
 func remuxAndCheck(t *testing.T, tools Tools, dir string, in Input, late int64) {
-	media, err := Probe(t.Context(), tools, in)
+	probed, err := Probe(t.Context(), tools, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func remuxAndCheck(t *testing.T, tools Tools, dir string, in Input, late int64) 
 	} {
 		picture, sound := filepath.Join(dir, "picture.mp4"), filepath.Join(dir, "sound.mp4")
 		v := Video{
-			Input: in, Stream: 0, Timebase: media.Streams[0].Timebase, Threads: 2,
+			Input: in, Stream: 0, Timebase: probed.Streams[0].Timebase, Threads: 2,
 			Renditions: []Rendition{{Codec: target.video, CRF: 40, Preset: target.preset, Path: picture}},
 		}
 		a := Audio{Input: in, Stream: 1, Codec: target.sound, Bitrate: 64000, Muxer: "mp4", Path: sound}
@@ -83,11 +84,11 @@ func remuxAndCheck(t *testing.T, tools Tools, dir string, in Input, late int64) 
 		remux := func(name string) string {
 			r := Remux{
 				Inputs: []RemuxInput{
-					{Input: Input{Location: picture, Demuxer: "mov", Late: Offset}, Streams: []RemuxStream{{Default: true}}},
-					{Input: Input{Location: sound, Demuxer: "mov", Late: Offset}, Streams: []RemuxStream{{Language: "deu", Title: "Der Ton", Default: true}}},
+					{Input: Input{Location: picture, Demuxer: "mov", TimestampOffset: Offset}, Streams: []RemuxStream{{Default: true}}},
+					{Input: Input{Location: sound, Demuxer: "mov", TimestampOffset: Offset}, Streams: []RemuxStream{{Language: "deu", Title: "Der Ton", Default: true}}},
 					{Input: in, Streams: []RemuxStream{{Index: 2, Codec: target.subtitle, Language: "eng"}}},
 				},
-				Tags: []Tag{{"title", "Film"}}, Muxer: target.muxer, Path: filepath.Join(dir, name),
+				Tags: []media.Tag{{Name: "title", Value: "Film"}}, Muxer: target.muxer, Path: filepath.Join(dir, name),
 			}
 			if _, err := Run(t.Context(), tools.FFmpeg, RemuxArgs(r), RunOptions{}); err != nil {
 				t.Fatalf("%s: %v", target.muxer, err)

@@ -33,7 +33,7 @@ type RunOptions struct {
 	// Run returns after the last call.
 	OnProgress func(Progress)
 	Stdout     io.Writer // what the program writes to descriptor 1; not used where OnProgress is set
-	// Pipe gets what the program writes to descriptor 3: the FrameLog of VideoArgs, the PieceLog of SplitArgs.
+	// Pipe gets what the program writes to descriptor 3: the FrameLog of VideoArgs, the SourceChunkLog of SplitArgs.
 	// An error from it stops the program and is what Run returns.
 	Pipe io.Writer
 	// Stderr gets what the program writes to descriptor 2, beside what Run keeps of it for its error.

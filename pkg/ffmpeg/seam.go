@@ -5,9 +5,11 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// A long encode reaches each frame with a past and a future that an encode of one segment lacks (Video.Beyond gives it
+// A long encode reaches each frame with a past and a future that an encode of one segment lacks (Video.ContextFrames gives it
 // some):
 //
 //   - The past is in the rate control of x264 and x265: the quality of a keyframe follows from that of the predicted
@@ -17,7 +19,7 @@ import (
 //     x265 looks no further than the next keyframe (measured: the same bytes with what follows and without).
 //
 // Keyframes are forced where the segment begins and ends. What lies before and after is not part of the piece: see
-// isobmff.Piece.Within.
+// isobmff.Chunk.Trim.
 //
 // libvpx gains nothing from either, and ffmpeg 5.1 cannot force SVT-AV1's keyframes.
 
@@ -38,11 +40,11 @@ func (v Video) seam(r Rendition) seam {
 	s := seam{frames: on.Frames, midScene: v.MidScene}
 	adapts := !r.GPU && (r.Codec == "h264" || r.Codec == "h265")
 	// The copies' way through the filter interleave is counted in microseconds, so ticks must not be finer.
-	if !v.Beyond || !adapts || on.frameTicks(r) == 0 || on.Timebase.Num > math.MaxInt64/1_000_000 || on.Timebase.Num*1_000_000 < on.Timebase.Den {
+	if !v.ContextFrames || !adapts || on.frameTicks(r) == 0 || on.Timebase.Num > math.MaxInt64/1_000_000 || on.Timebase.Num*1_000_000 < on.Timebase.Den {
 		return s
 	}
 	if us, ok := on.floorMicros(on.Start); ok {
-		length, _ := on.Timebase.ceilMicros(leadFrames * on.frameTicks(r))
+		length, _ := on.Timebase.CeilMicroseconds(media.Ticks(leadFrames * on.frameTicks(r)))
 		if us-length > -Offset*1_000_000 { // before that there is no time
 			s.lead = leadFrames
 		}
@@ -56,7 +58,7 @@ func (v Video) seam(r Rendition) seam {
 // on is v on the clock of a rendition: that of its constant frame rate, if it has one.
 func (v Video) on(r Rendition) Video {
 	if g := r.Grid; g != nil {
-		v.Timebase, v.End, v.Frames = Rational{g.Rate.Den, g.Rate.Num}, g.End, 0
+		v.Timebase, v.End, v.Frames = media.Rational{Num: g.Rate.Den, Den: g.Rate.Num}, g.End, 0
 		if v.Start != nil {
 			v.Start = &g.First
 		}
@@ -107,7 +109,7 @@ func (v Video) floorMicros(bound *int64) (us int64, ok bool) {
 	if bound == nil {
 		return 0, false
 	}
-	us, ok = v.Timebase.ceilMicros(-*bound)
+	us, ok = v.Timebase.CeilMicroseconds(media.Ticks(-*bound))
 	return -us, ok
 }
 
@@ -204,7 +206,7 @@ func (s seam) evenKeyframes(before int64, interval int) []string {
 }
 
 // svtKeyframes is SVT-AV1's own interval at a frame rate.
-func svtKeyframes(rate Rational) int {
+func svtKeyframes(rate media.Rational) int {
 	miniGOPs := 1.0
 	if rate.Known() {
 		miniGOPs = max(1, math.Round(float64(rate.Num)/float64(rate.Den)/32))

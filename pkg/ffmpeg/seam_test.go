@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // What one pass spends on the first frame of a stretch and on its end depends on what lies before and after. A segment
@@ -36,7 +38,7 @@ func TestASegmentSpendsWhatOnePassDoes(t *testing.T) {
 		alone := func(beyond bool) []int {
 			path := filepath.Join(t.TempDir(), fmt.Sprint(beyond, ".mp4"))
 			v := Video{
-				Input: Input{Location: film, Demuxer: "mov"}, Timebase: tb, Start: &start, End: &end, Threads: 2, Beyond: beyond, Frames: 25,
+				Input: Input{Location: film, Demuxer: "mov"}, Timebase: tb, Start: &start, End: &end, Threads: 2, ContextFrames: beyond, Frames: 25,
 				Renditions: []Rendition{{Codec: c.codec, CRF: c.crf, Preset: c.preset, PixelFormat: "yuv420p", FrameRate: rate, Path: path}},
 			}
 			if _, err := Run(t.Context(), tools.FFmpeg, VideoArgs(v), RunOptions{Pipe: &FrameLog{}}); err != nil {
@@ -99,10 +101,10 @@ func sizes(t *testing.T, path string, from, to float64) (list []int) {
 func TestWhatABranchLacksIsCutFromIt(t *testing.T) {
 	start, end := int64(1000), int64(2000)
 	args := strings.Join(VideoArgs(Video{
-		Input: Input{Location: "/a.mp4", Demuxer: "mov"}, Timebase: Rational{1, 1000}, Start: &start, End: &end, Beyond: true, Frames: 300,
+		Input: Input{Location: "/a.mp4", Demuxer: "mov"}, Timebase: media.Rational{Num: 1, Den: 1000}, Start: &start, End: &end, ContextFrames: true, Frames: 300,
 		Renditions: []Rendition{
-			{Codec: "h264", CRF: 21, Preset: "medium", PixelFormat: "yuv444p", FrameRate: Rational{25, 1}, Path: "a.mp4"},
-			{Codec: "vp9", CRF: 31, Preset: "4", PixelFormat: "yuv444p", FrameRate: Rational{25, 1}, Path: "b.mp4"},
+			{Codec: "h264", CRF: 21, Preset: "medium", PixelFormat: "yuv444p", FrameRate: media.Rational{Num: 25, Den: 1}, Path: "a.mp4"},
+			{Codec: "vp9", CRF: 31, Preset: "4", PixelFormat: "yuv444p", FrameRate: media.Rational{Num: 25, Den: 1}, Path: "b.mp4"},
 		},
 	}), " ")
 	for _, want := range []string{
@@ -172,9 +174,9 @@ func TestAKeyframeThatOnePassLacksFollowsWorseCopies(t *testing.T) {
 		{false, nil, ""},
 	} {
 		args := strings.Join(VideoArgs(Video{
-			Input: Input{Location: "/a.mp4", Demuxer: "mov"}, Timebase: Rational{1, 1000}, Start: &start, End: c.end, Beyond: true,
+			Input: Input{Location: "/a.mp4", Demuxer: "mov"}, Timebase: media.Rational{Num: 1, Den: 1000}, Start: &start, End: c.end, ContextFrames: true,
 			Frames: 300, MidScene: c.midScene,
-			Renditions: []Rendition{{Codec: "h264", CRF: 21, Preset: "medium", FrameRate: Rational{25, 1}, Path: "a.mp4"}},
+			Renditions: []Rendition{{Codec: "h264", CRF: 21, Preset: "medium", FrameRate: media.Rational{Num: 25, Den: 1}, Path: "a.mp4"}},
 		}), " ")
 		if c.want == "" && strings.Contains(args, "zones=") || !strings.Contains(args, c.want) {
 			t.Errorf("mid scene %v: arguments lack %q:\n%s", c.midScene, c.want, args)

@@ -8,24 +8,26 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Split is one sequential copy of a video stream into pieces that begin at keyframes.
 //
 // A piece is a fragmented MP4 with the timescale Den and Offset seconds added to the source's timestamps. Read it back
-// as Input{Demuxer: "mov", Late: Offset, Next: the piece after it}: then its frames have the source's ticks × Num in the
+// as Input{Demuxer: "mov", TimestampOffset: Offset, Next: the piece after it}: then its frames have the source's ticks × Num in the
 // timebase 1/Den, and those of an open GOP at the end are found in Next.
 type Split struct {
 	Input    Input // Location must be absolute: the program runs in the folder of the pieces
 	Stream   int
-	Timebase Rational
+	Timebase media.Rational
 	// Start is Media.Start: the pieces' lengths are counted from it, in whole seconds.
 	Start   int64 // microseconds
 	Seconds int   // how long a piece is at least
 }
 
-// Piece is a finished piece.
-type Piece struct {
+// SourceChunk is a finished piece.
+type SourceChunk struct {
 	Name string // within the folder: "000000.mp4"
 	// Start and End are microseconds of the source: the first keyframe, rounded, and the end of the last frame. The
 	// Start of the first piece is that of the source, in whole seconds: a bound, not a frame.
@@ -58,10 +60,10 @@ func Packed(head []byte) bool { return packed.Match(head) }
 func sparseTimes(demuxer string) bool { return demuxer == "avi" || demuxer == "mpeg" }
 
 // PieceTimebase is the timebase of what Split writes: 1/Den, so a tick of the source is Num of its ticks.
-func (s Split) PieceTimebase() Rational { return Rational{Num: 1, Den: s.Timebase.Den} }
+func (s Split) PieceTimebase() media.Rational { return media.Rational{Num: 1, Den: s.Timebase.Den} }
 
 // SplitArgs are the arguments of ffmpeg that split s into the working folder (RunOptions.Dir), as "000000.mp4" and on.
-// Descriptor 3 gets a line for each piece as soon as it is whole (RunOptions.Pipe, a PieceLog). Memory does not grow
+// Descriptor 3 gets a line for each piece as soon as it is whole (RunOptions.Pipe, a SourceChunkLog). Memory does not grow
 // with the source.
 func SplitArgs(s Split) []string {
 	start := strconv.FormatInt(-s.startSeconds(), 10)
@@ -104,23 +106,23 @@ func (s Split) startSeconds() int64 {
 // maxPieceLine bounds a line of the list: a name of ten bytes and two times.
 const maxPieceLine = 1024
 
-// PieceLog is an io.Writer for RunOptions.Pipe that hands over each piece as soon as it is whole.
-type PieceLog struct {
+// SourceChunkLog is an io.Writer for RunOptions.Pipe that hands over each piece as soon as it is whole.
+type SourceChunkLog struct {
 	Split Split // what SplitArgs got
 	// Each gets the pieces in order, from another goroutine than Run's caller, one at a time. Its error stops the run.
-	Each  func(Piece) error
+	Each  func(SourceChunk) error
 	lines lineSplitter
 }
 
 // Write takes more of the list's text.
-func (l *PieceLog) Write(data []byte) (int, error) {
+func (l *SourceChunkLog) Write(data []byte) (int, error) {
 	if l.lines.each == nil {
 		l.lines = lineSplitter{limit: maxPieceLine, each: l.line}
 	}
 	return l.lines.Write(data)
 }
 
-func (l *PieceLog) line(line []byte) error {
+func (l *SourceChunkLog) line(line []byte) error {
 	piece, err := parsePiece(string(line))
 	if err != nil {
 		return err
@@ -132,9 +134,9 @@ func (l *PieceLog) line(line []byte) error {
 }
 
 // ParseSegmentList reads the whole list that SplitArgs(s) wrote.
-func ParseSegmentList(s Split, r io.Reader) ([]Piece, error) {
-	var pieces []Piece
-	log := PieceLog{Split: s, Each: func(p Piece) error { pieces = append(pieces, p); return nil }}
+func ParseSegmentList(s Split, r io.Reader) ([]SourceChunk, error) {
+	var pieces []SourceChunk
+	log := SourceChunkLog{Split: s, Each: func(p SourceChunk) error { pieces = append(pieces, p); return nil }}
 	if _, err := io.Copy(&log, r); err != nil {
 		return nil, fmt.Errorf("read segment list: %w", err)
 	}
@@ -145,15 +147,15 @@ func ParseSegmentList(s Split, r io.Reader) ([]Piece, error) {
 }
 
 // parsePiece reads "000001.mp4,2.000000,4.000000".
-func parsePiece(line string) (Piece, error) {
+func parsePiece(line string) (SourceChunk, error) {
 	fields, err := csv.NewReader(strings.NewReader(line)).Read()
 	if err != nil || len(fields) != 3 {
-		return Piece{}, fmt.Errorf("segment list: unexpected line %q", line)
+		return SourceChunk{}, fmt.Errorf("segment list: unexpected line %q", line)
 	}
 	start, ok := micros(fields[1])
 	end, ok2 := micros(fields[2])
 	if !ok || !ok2 || fields[0] == "" || strings.ContainsAny(fields[0], "/\x00") {
-		return Piece{}, fmt.Errorf("segment list: unexpected line %q", line)
+		return SourceChunk{}, fmt.Errorf("segment list: unexpected line %q", line)
 	}
-	return Piece{Name: fields[0], Start: start, End: end}, nil
+	return SourceChunk{Name: fields[0], Start: start, End: end}, nil
 }

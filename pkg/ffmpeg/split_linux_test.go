@@ -33,7 +33,7 @@ func TestSplitHoldsAStretchAndNotTheSource(t *testing.T) {
 	}
 	var pieces, most int
 	split := Split{Input: in, Stream: media.Streams[0].Index, Timebase: media.Streams[0].Timebase, Start: media.Start, Seconds: 2}
-	log := &PieceLog{Split: split, Each: func(p Piece) error {
+	log := &SourceChunkLog{Split: split, Each: func(p SourceChunk) error {
 		pieces++
 		files, err := os.ReadDir(dir)
 		if err != nil {

@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 func TestSplitArgsAreExactlyThese(t *testing.T) {
 	got := SplitArgs(Split{
-		Input: Input{Location: "/in/a.avi", Demuxer: "avi"}, Stream: 1, Timebase: Rational{1001, 30000}, Start: -1_500_000, Seconds: 10,
+		Input: Input{Location: "/in/a.avi", Demuxer: "avi"}, Stream: 1, Timebase: media.Rational{Num: 1001, Den: 30000}, Start: -1_500_000, Seconds: 10,
 	})
 	want := strings.Fields("-hide_banner -nostdin -loglevel warning -y -progress pipe:1 -nostats -copyts -fflags +genpts " + limited +
 		" -protocol_whitelist file -f avi -i file:/in/a.avi -map 0:1 -map_metadata -1 -map_chapters -1 -c:v copy -copytb 1 " +
@@ -68,8 +69,8 @@ func TestPiecesHoldEveryFrameAtItsTime(t *testing.T) {
 			}
 			dir := t.TempDir()
 			split := Split{Input: in, Stream: stream.Index, Timebase: stream.Timebase, Start: media.Start, Seconds: 2}
-			var pieces []Piece
-			log := &PieceLog{Split: split, Each: func(p Piece) error {
+			var pieces []SourceChunk
+			log := &SourceChunkLog{Split: split, Each: func(p SourceChunk) error {
 				if info, err := os.Stat(filepath.Join(dir, p.Name)); err != nil || info.Size() < 1000 {
 					t.Errorf("%s was announced before it was whole", p.Name)
 				}
@@ -99,7 +100,7 @@ func TestPiecesHoldEveryFrameAtItsTime(t *testing.T) {
 			}
 			for i := range pieces {
 				v := Video{
-					Input:    Input{Location: filepath.Join(dir, pieces[i].Name), Demuxer: "mov", Late: Offset},
+					Input:    Input{Location: filepath.Join(dir, pieces[i].Name), Demuxer: "mov", TimestampOffset: Offset},
 					Timebase: timebase, Threads: 1,
 					Renditions: []Rendition{{Codec: "h264", CRF: 0, Preset: "ultrafast", Path: filepath.Join(t.TempDir(), "a.mp4")}},
 				}
@@ -129,7 +130,7 @@ func TestPiecesHoldEveryFrameAtItsTime(t *testing.T) {
 }
 
 // frameTimes are the timestamps of the decoded frames as ffprobe gives them, in ticks of 1/Den.
-func frameTimes(t *testing.T, path string, genpts bool, timebase Rational) []int64 {
+func frameTimes(t *testing.T, path string, genpts bool, timebase media.Rational) []int64 {
 	t.Helper()
 	args := []string{"-v", "error"}
 	if genpts {
@@ -184,7 +185,7 @@ func TestUnsplittableSourcesAreTakenWhole(t *testing.T) {
 
 func TestSegmentListIsRead(t *testing.T) {
 	got, err := ParseSegmentList(Split{Start: 3600_500_000}, strings.NewReader("000000.mp4,0.000000,2.083333\n000001.mp4,2.083333,3.5\n"))
-	want := []Piece{{"000000.mp4", 3600_000_000, 3602_083_333}, {"000001.mp4", 3602_083_333, 3603_500_000}}
+	want := []SourceChunk{{"000000.mp4", 3600_000_000, 3602_083_333}, {"000001.mp4", 3602_083_333, 3603_500_000}}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +218,7 @@ func FuzzSegmentList(f *testing.F) {
 func TestAClockThatJumpsIsReadWithAllStreams(t *testing.T) {
 	t.Parallel()
 	in := Input{Location: "/in.ts", Demuxer: "mpegts", Jumps: &Jumps{Start: 11_376_778, Beside: []int{1, 2}}}
-	split := strings.Join(SplitArgs(Split{Input: in, Timebase: Rational{1, 90000}, Start: 11_376_778, Seconds: 2}), " ")
+	split := strings.Join(SplitArgs(Split{Input: in, Timebase: media.Rational{Num: 1, Den: 90000}, Start: 11_376_778, Seconds: 2}), " ")
 	sound := strings.Join(AudioArgs(Audio{Input: in, Stream: 1, Codec: "copy", Muxer: "mp4", Path: "/out"}), " ")
 	for name, args := range map[string]string{"split": split, "sound": sound} {
 		if strings.Contains(args, "-copyts") || !strings.Contains(args, "21376778us") ||

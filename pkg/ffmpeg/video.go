@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Offset is how many seconds the timeline of encoded pieces lies after the source's: a frame at source tick p of a
@@ -23,8 +25,8 @@ const seekLead = 130_435
 // Video is one decode of a part of a video stream, encoded to one or more renditions.
 type Video struct {
 	Input    Input
-	Stream   int      // index of the stream in the input
-	Timebase Rational // of the stream; the pieces keep it
+	Stream   int            // index of the stream in the input
+	Timebase media.Rational // of the stream; the pieces keep it
 
 	// Seek is the tick of the keyframe where decoding starts; nil = the start of the input. Start or before it.
 	Seek *int64
@@ -32,9 +34,9 @@ type Video struct {
 	// B-frames is entered at Seek; without it, one keyframe earlier at worst.
 	NextKeyframe *int64
 	Start, End   *int64 // the frames to take: Start ≤ pts < End; nil = open
-	// Beyond lets x264 and x265 spend at the ends of the segment what one pass would. The piece then holds frames that lie
+	// ContextFrames lets x264 and x265 spend at the ends of the segment what one pass would. The piece then holds frames that lie
 	// outside of it (seam.go), and so does the frame log: whoever reads them leaves those out.
-	Beyond bool
+	ContextFrames bool
 	// MidScene says that one pass has no keyframe at Start.
 	MidScene bool
 	// Frames is how many lie in the segment, or a few more; 0 = unknown. Should there be more than this, then x264 has
@@ -57,9 +59,9 @@ type Rendition struct {
 	// Width and Height of the result; both 0 = the source's, made even where the pixel format needs it; one 0 = what
 	// keeps the shape, even.
 	Width, Height int
-	Crop          Size   // what is kept of the picture before, from its upper left; zero = all
-	Frame         Size   // of what is encoded, with black around the picture; zero = the picture's
-	PixelFormat   string // "yuv420p"; "" = the source's, if the encoder takes it
+	Crop          media.Size // what is kept of the picture before, from its upper left; zero = all
+	Frame         media.Size // of what is encoded, with black around the picture; zero = the picture's
+	PixelFormat   string     // "yuv420p"; "" = the source's, if the encoder takes it
 
 	// MaxBitrate bounds what CRF may take: bits a second, over the two seconds of the decoder's buffer; 0 = no bound.
 	MaxBitrate int
@@ -69,28 +71,26 @@ type Rendition struct {
 
 	// Deinterlace turns fields into frames, in those frames alone that are marked as interlaced. The frame rate stays.
 	Deinterlace bool
-	Interlaced  string   // encode as fields: which is shown first, "tff" or "bff"; H.264 on the CPU only
-	FromRGB     bool     // the source's samples are red, green and blue; they become BT.709
-	ToneMap     *ToneMap // make HDR fit a BT.709 display; nil = keep it
-	Grid        *Grid    // make the frame rate constant; nil = each frame keeps its time
-	FrameRate   Rational // of the whole source, from the plan, so that every segment gets the same headers
-	Before      int64    // how many frames of the picture come before the segment, about; not negative
-	SAR         Rational // sample aspect ratio to declare; unknown = as it comes out
-	Color       Color
-	HDR         HDR
+	Interlaced  string         // encode as fields: which is shown first, "tff" or "bff"; H.264 on the CPU only
+	FromRGB     bool           // the source's samples are red, green and blue; they become BT.709
+	ToneMap     *ToneMap       // make HDR fit a BT.709 display; nil = keep it
+	Grid        *Grid          // make the frame rate constant; nil = each frame keeps its time
+	FrameRate   media.Rational // of the whole source, from the plan, so that every segment gets the same headers
+	Before      int64          // how many frames of the picture come before the segment, about; not negative
+	SAR         media.Rational // sample aspect ratio to declare; unknown = as it comes out
+	Color       media.Color
+	HDR         media.HDR
 
 	Path string // of the piece: a fragmented MP4
 }
 
 // Size is a width and a height in pixels.
-type Size struct{ Width, Height int }
-
 // Grid is a constant frame rate. Frame k of it is shown k frames after the source tick Origin, and shows what is nearest
 // to that moment in the way of ffmpeg's filter fps. The piece holds the frames First ≤ k < End, each k Rate.Den ÷ Rate.Num
 // seconds after 0, which is Offset.
 type Grid struct {
-	Rate   Rational // frames a second
-	Origin int64    // tick of the source; decoding must begin at or before the frame shown by First
+	Rate   media.Rational // frames a second
+	Origin int64          // tick of the source; decoding must begin at or before the frame shown by First
 	First  int64
 	End    *int64 // nil = all
 	Scale  int64  // the piece's timescale, a multiple of Rate.Num
@@ -98,17 +98,8 @@ type Grid struct {
 
 // ToneMap says what light the source means.
 type ToneMap struct {
-	From Color // of the source; what it does not say is taken to be BT.2020 with PQ
-	Peak int64 // the brightest light, in cd/m²
-}
-
-// Color describes how numbers become light, in ffprobe's words; "" or "unknown" leaves what the frames say.
-type Color struct {
-	Range          string // "tv" or "pc"
-	Space          string // "bt709", "bt2020nc", …
-	Transfer       string // "bt709", "smpte2084", …
-	Primaries      string // "bt709", "bt2020", …
-	ChromaLocation string // "left", "topleft", …
+	From media.Color // of the source; what it does not say is taken to be BT.2020 with PQ
+	Peak int64       // the brightest light, in cd/m²
 }
 
 // Encoder is ffmpeg's encoder for a codec of Rendition; ok is false where there is none.
@@ -142,7 +133,7 @@ func VideoArgs(v Video) []string {
 	for i, r := range v.Renditions {
 		timebase, scale, flags := v.Timebase, v.Timebase.Den, "+bitexact"
 		if r.Grid != nil {
-			timebase, scale = Rational{r.Grid.Rate.Den, r.Grid.Rate.Num}, r.Grid.Scale
+			timebase, scale = media.Rational{Num: r.Grid.Rate.Den, Den: r.Grid.Rate.Num}, r.Grid.Scale
 		}
 		if r.Interlaced != "" {
 			flags += "+ildct+ilme"
@@ -165,11 +156,11 @@ func (v Video) seek() (us int64, ok bool) {
 	if v.Seek == nil {
 		return 0, false
 	}
-	at, ok := v.Timebase.ceilMicros(*v.Seek)
+	at, ok := v.Timebase.CeilMicroseconds(media.Ticks(*v.Seek))
 	if !ok || at <= 0 {
 		return 0, false // the start of the input is where such a seek would end
 	}
-	late := int64(v.Input.Late) * 1_000_000 // seeking counts in the input's own time
+	late := int64(v.Input.TimestampOffset) * 1_000_000 // seeking counts in the input's own time
 	defer func() { us += late }()
 	switch v.Input.Demuxer {
 	case "mov", "nut": // these seek by presentation time (AVFMT_SEEK_TO_PTS); nothing is subtracted
@@ -180,8 +171,8 @@ func (v Video) seek() (us int64, ok bool) {
 	}
 	// Whether ffmpeg subtracts depends on what it finds in the streams. Both answers must land on the same keyframe.
 	// ffmpeg rounds to the nearest tick, so half a tick is kept free.
-	next, ok := v.Timebase.ceilMicros(*v.NextKeyframe)
-	tick, ok2 := v.Timebase.ceilMicros(1)
+	next, ok := v.Timebase.CeilMicroseconds(media.Ticks(*v.NextKeyframe))
+	tick, ok2 := v.Timebase.CeilMicroseconds(1)
 	if ok && ok2 && next-at > seekLead+tick/2+2 {
 		return at + seekLead, true
 	}
@@ -277,7 +268,7 @@ func (g Grid) filters(end *int64) string {
 // filters shape the chosen frames for one rendition.
 func (r Rendition) filters() string {
 	var chain []string
-	if r.Crop != (Size{}) {
+	if r.Crop != (media.Size{}) {
 		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0", r.Crop.Width, r.Crop.Height))
 	} else if r.Width == 0 && r.Height == 0 {
 		// Chroma is stored for pairs of columns (4:2:0, 4:2:2) and rows (4:2:0); the odd last one has none of its own.
@@ -304,7 +295,7 @@ func (r Rendition) filters() string {
 	if declared(r.PixelFormat) {
 		chain = append(chain, "format="+r.PixelFormat)
 	}
-	if r.Frame != (Size{}) {
+	if r.Frame != (media.Size{}) {
 		chain = append(chain, fmt.Sprintf("pad=%d:%d:(ow-iw)/2:(oh-ih)/2", r.Frame.Width, r.Frame.Height))
 	}
 	if r.SAR.Known() {
@@ -423,12 +414,12 @@ func (r Rendition) encoderOptions(threads int, s seam) []string {
 		args = append(args, "-preset", r.Preset, "-crf", crf, "-threads", n)
 		// With a thread of its own, the look-ahead sees more or fewer of the last frames as it happens to be scheduled: 2 runs
 		// of 60 gave other bytes (x264 164, medium, 2 threads). Without it, 80 runs of the worst case were equal.
-		args = append(args, params("-x264-params", "sync-lookahead=0", r.rate("fps"), r.HDR.x264(),
+		args = append(args, params("-x264-params", "sync-lookahead=0", r.rate("fps"), x264HDR(r.HDR),
 			s.zones())...)
 	case "libx265":
 		args = append(args, "-preset", r.Preset, "-crf", crf, "-tag:v", "hvc1")
 		args = append(args, params("-x265-params", append([]string{"log-level=warning", "open-gop=0"},
-			append(x265Threads(threads), r.rate("fps"), r.HDR.x265())...)...)...)
+			append(x265Threads(threads), r.rate("fps"), x265HDR(r.HDR))...)...)...)
 	case "libvpx-vp9":
 		// A rate beside CRF is what libvpx calls constrained quality: CRF within it.
 		args = append(args, "-crf", crf, "-b:v", strconv.Itoa(r.MaxBitrate), "-deadline", "good", "-cpu-used", r.Preset,
@@ -442,7 +433,7 @@ func (r Rendition) encoderOptions(threads int, s seam) []string {
 			fps = fmt.Sprintf("fps-num=%d:fps-denom=%d", r.FrameRate.Num, r.FrameRate.Den)
 		}
 		// irefresh-type=2 closes each group of pictures.
-		args = append(args, params("-svtav1-params", "irefresh-type=2", "lp="+n, fps, r.HDR.svtav1())...)
+		args = append(args, params("-svtav1-params", "irefresh-type=2", "lp="+n, fps, svtav1HDR(r.HDR))...)
 	}
 	return args
 }

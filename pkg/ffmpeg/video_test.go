@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mapreel/mapreel/pkg/media"
 	"pgregory.net/rapid"
 )
 
@@ -18,12 +19,12 @@ const limited = "-max_alloc 1073741824 -max_pixels 142606336 -max_streams 1000"
 func TestVideoArgsAreExactlyThese(t *testing.T) {
 	start, end, next := int64(12800), int64(135680), int64(38400)
 	film := Input{Location: "/in/a film: 100%.mp4", Demuxer: "mov"}
-	hdr := HDR{
-		Mastering: &Mastering{
+	hdr := media.HDR{
+		Mastering: &media.Mastering{
 			Red: [2]int64{35400, 14600}, Green: [2]int64{8500, 39850}, Blue: [2]int64{6550, 2300},
 			White: [2]int64{15635, 16450}, Max: 10_000_000, Min: 50,
 		},
-		Light: &Light{MaxCLL: 1000, MaxFALL: 400},
+		Light: &media.ContentLight{MaxCLL: 1000, MaxFALL: 400},
 	}
 	common := "-hide_banner -nostdin -loglevel warning -y -progress pipe:1 -nostats -copyts"
 	mark := `metadata=mode=add:key=mapreel:value=1,metadata=mode=print:key=mapreel:file=pipe\\:3`
@@ -43,10 +44,10 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 		{
 			name: "H.264 of a part of an MP4",
 			v: Video{
-				Input: film, Stream: 1, Timebase: Rational{1, 12800}, Seek: &start, Start: &start, End: &end, Threads: 2,
+				Input: film, Stream: 1, Timebase: media.Rational{Num: 1, Den: 12800}, Seek: &start, Start: &start, End: &end, Threads: 2,
 				Renditions: []Rendition{{
-					Codec: "h264", CRF: 21, Preset: "medium", PixelFormat: "yuv420p", FrameRate: Rational{24000, 1001},
-					SAR: Rational{16, 15}, Color: Color{Range: "tv", Space: "bt709", Transfer: "unknown", Primaries: "bt709", ChromaLocation: "left"},
+					Codec: "h264", CRF: 21, Preset: "medium", PixelFormat: "yuv420p", FrameRate: media.Rational{Num: 24000, Den: 1001},
+					SAR: media.Rational{Num: 16, Den: 15}, Color: media.Color{Range: "tv", Space: "bt709", Transfer: "unknown", Primaries: "bt709", ChromaLocation: "left"},
 					Path: "0001.mp4",
 				}},
 			},
@@ -64,10 +65,10 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 		{
 			name: "H.265 and AV1 with HDR10 from one decode, the whole of an AVI",
 			v: Video{
-				Input: Input{Location: "/in/a.avi", Demuxer: "avi"}, Timebase: Rational{1001, 30000}, Threads: 4,
+				Input: Input{Location: "/in/a.avi", Demuxer: "avi"}, Timebase: media.Rational{Num: 1001, Den: 30000}, Threads: 4,
 				Renditions: []Rendition{
-					{Codec: "h265", CRF: 24, Preset: "slow", PixelFormat: "yuv420p10le", Height: 1080, FrameRate: Rational{30000, 1001}, HDR: hdr, Path: "a.mp4"},
-					{Codec: "av1", CRF: 30, Preset: "6", Width: 640, Height: 360, FrameRate: Rational{30000, 1001}, HDR: hdr, Path: "b.mp4"},
+					{Codec: "h265", CRF: 24, Preset: "slow", PixelFormat: "yuv420p10le", Height: 1080, FrameRate: media.Rational{Num: 30000, Den: 1001}, HDR: hdr, Path: "a.mp4"},
+					{Codec: "av1", CRF: 30, Preset: "6", Width: 640, Height: 360, FrameRate: media.Rational{Num: 30000, Den: 1001}, HDR: hdr, Path: "b.mp4"},
 				},
 			},
 			want: []string{
@@ -86,7 +87,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 		{
 			name: "VP9, deinterlaced, from a Matroska URL",
 			v: Video{
-				Input: Input{Location: "https://host/a.mkv?sig=x", Demuxer: "matroska"}, Stream: 0, Timebase: Rational{1, 12800},
+				Input: Input{Location: "https://host/a.mkv?sig=x", Demuxer: "matroska"}, Stream: 0, Timebase: media.Rational{Num: 1, Den: 12800},
 				Seek: &start, NextKeyframe: &next, Start: &start,
 				Renditions: []Rendition{{Deinterlace: true, Codec: "vp9", CRF: 32, Preset: "2", PixelFormat: "yuv444p", Path: "/s/a.mp4"}},
 			},
@@ -104,17 +105,17 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 		{
 			name: "fields kept beside a constant rate with HDR made to fit, from three pieces of Split",
 			v: Video{
-				Input:    Input{Location: "b.mp4", Previous: "a.mp4", Next: "c.mp4", Demuxer: "mov", Late: Offset},
-				Timebase: Rational{1, 12800}, Start: &start, End: &end, Threads: 2,
+				Input:    Input{Location: "b.mp4", Previous: "a.mp4", Next: "c.mp4", Demuxer: "mov", TimestampOffset: Offset},
+				Timebase: media.Rational{Num: 1, Den: 12800}, Start: &start, End: &end, Threads: 2,
 				Renditions: []Rendition{
 					{
-						Codec: "h264", CRF: 21, Preset: "ultrafast", Width: 160, Height: 88, Crop: Size{160, 88}, PixelFormat: "yuv420p",
-						Interlaced: "tff", Color: Color{Range: "pc"}, Path: "a.mp4",
+						Codec: "h264", CRF: 21, Preset: "ultrafast", Width: 160, Height: 88, Crop: media.Size{Width: 160, Height: 88}, PixelFormat: "yuv420p",
+						Interlaced: "tff", Color: media.Color{Range: "pc"}, Path: "a.mp4",
 					},
 					{
-						Codec: "av1", CRF: 30, Preset: "8", Width: 16, Height: 90, Frame: Size{64, 90}, PixelFormat: "yuv420p10le", Deinterlace: true,
-						FromRGB: true, ToneMap: &ToneMap{From: Color{Transfer: "smpte2084", Range: "tv"}, Peak: 1000},
-						Grid: &Grid{Rate: Rational{30, 1}, Origin: 12800, First: 3, End: new(int64(7)), Scale: 15360}, Path: "b.mp4",
+						Codec: "av1", CRF: 30, Preset: "8", Width: 16, Height: 90, Frame: media.Size{Width: 64, Height: 90}, PixelFormat: "yuv420p10le", Deinterlace: true,
+						FromRGB: true, ToneMap: &ToneMap{From: media.Color{Transfer: "smpte2084", Range: "tv"}, Peak: 1000},
+						Grid: &Grid{Rate: media.Rational{Num: 30, Den: 1}, Origin: 12800, First: 3, End: new(int64(7)), Scale: 15360}, Path: "b.mp4",
 					},
 				},
 			},
@@ -139,7 +140,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 		{
 			name: "NVENC from a piece of Split, with the piece after it",
 			v: Video{
-				Input: Input{Location: "/s/000001.mp4", Demuxer: "mov", Next: "/s/000002.mp4", Late: Offset}, Timebase: Rational{1, 12800},
+				Input: Input{Location: "/s/000001.mp4", Demuxer: "mov", Next: "/s/000002.mp4", TimestampOffset: Offset}, Timebase: media.Rational{Num: 1, Den: 12800},
 				Start: &start, End: &end, Threads: 4,
 				Renditions: []Rendition{{Codec: "h265", GPU: true, CRF: 24, Preset: "p5", Width: 1280, Path: "a.mp4"}},
 			},
@@ -168,7 +169,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 // A seek may land on the wanted keyframe or before it. ffmpeg may or may not subtract seekLead; both must hold.
 func TestSeekNeverLandsAfterTheKeyframe(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		timebase := Rational{rapid.Int64Range(1, 2000).Draw(t, "num"), rapid.Int64Range(1, 1_000_000).Draw(t, "den")}
+		timebase := media.Rational{Num: rapid.Int64Range(1, 2000).Draw(t, "num"), Den: rapid.Int64Range(1, 1_000_000).Draw(t, "den")}
 		key := rapid.Int64Range(0, 1<<32).Draw(t, "key")
 		next := key + rapid.Int64Range(1, 1<<20).Draw(t, "gap")
 		if (next-key)*timebase.Num*1_000_000 <= 2*timebase.Den {
@@ -196,33 +197,9 @@ func TestSeekNeverLandsAfterTheKeyframe(t *testing.T) {
 // Found by the test above: with ticks of a quarter of a second, the lead was rounded up to the next keyframe.
 func TestSeekKeepsHalfATickFree(t *testing.T) {
 	key, next := int64(1), int64(2)
-	v := Video{Input: Input{Demuxer: "matroska"}, Timebase: Rational{2, 8}, Seek: &key, NextKeyframe: &next}
+	v := Video{Input: Input{Demuxer: "matroska"}, Timebase: media.Rational{Num: 2, Den: 8}, Seek: &key, NextKeyframe: &next}
 	if got, _ := v.seek(); got != 250_000 {
 		t.Errorf("-ss %d µs, want 250000", got)
-	}
-}
-
-func TestMicrosecondsAreRoundedUpWithoutOverflow(t *testing.T) {
-	for _, test := range []struct {
-		timebase Rational
-		ticks    int64
-		want     int64
-		ok       bool
-	}{
-		{Rational{1, 12800}, 12800, 1_000_000, true},
-		{Rational{1, 90000}, 1, 12, true},
-		{Rational{1, 90000}, -1, -11, true},
-		{Rational{1001, 30000}, 1, 33367, true},
-		{Rational{1, 1000}, 1 << 40, 1 << 40 * 1000, true},
-		{Rational{1, 1}, 1 << 62, 0, false},
-		{Rational{1 << 50, 1}, 1, 0, false},
-		{Rational{}, 1, 0, false},
-		{Rational{1, 10_000_000}, 1<<63 - 1, 922337203685477581, true},
-	} {
-		got, ok := test.timebase.ceilMicros(test.ticks)
-		if got != test.want || ok != test.ok {
-			t.Errorf("%d ticks of %v = %d, %v; want %d, %v", test.ticks, test.timebase, got, ok, test.want, test.ok)
-		}
 	}
 }
 
@@ -270,10 +247,10 @@ func encode(ctx context.Context, t *testing.T, tools Tools, v Video) []byte {
 }
 
 var everyCodec = []Rendition{
-	{Codec: "h264", CRF: 28, Preset: "veryfast", PixelFormat: "yuv420p", FrameRate: Rational{25, 1}},
-	{Codec: "h265", CRF: 30, Preset: "ultrafast", PixelFormat: "yuv420p", FrameRate: Rational{25, 1}},
-	{Codec: "vp9", CRF: 40, Preset: "5", PixelFormat: "yuv420p", FrameRate: Rational{25, 1}},
-	{Codec: "av1", CRF: 45, Preset: "12", PixelFormat: "yuv420p", FrameRate: Rational{25, 1}},
+	{Codec: "h264", CRF: 28, Preset: "veryfast", PixelFormat: "yuv420p", FrameRate: media.Rational{Num: 25, Den: 1}},
+	{Codec: "h265", CRF: 30, Preset: "ultrafast", PixelFormat: "yuv420p", FrameRate: media.Rational{Num: 25, Den: 1}},
+	{Codec: "vp9", CRF: 40, Preset: "5", PixelFormat: "yuv420p", FrameRate: media.Rational{Num: 25, Den: 1}},
+	{Codec: "av1", CRF: 45, Preset: "12", PixelFormat: "yuv420p", FrameRate: media.Rational{Num: 25, Den: 1}},
 }
 
 // Merge joins segments under one description, so every segment of a rendition must have the same.
@@ -319,7 +296,7 @@ func TestRenditionsOfOneDecodeHaveTheSameFrames(t *testing.T) {
 		Input: in, Stream: stream.Index, Timebase: stream.Timebase, Start: &start, End: &end, Threads: 2,
 		Renditions: []Rendition{
 			{Codec: "h264", CRF: 30, Preset: "ultrafast", PixelFormat: "yuv420p", Path: filepath.Join(dir, "source's size.mp4")},
-			{Codec: "h264", CRF: 30, Preset: "ultrafast", PixelFormat: "yuv420p", Height: 90, SAR: Rational{1, 1}, Path: filepath.Join(dir, "a'b:%d,[x];.mp4")},
+			{Codec: "h264", CRF: 30, Preset: "ultrafast", PixelFormat: "yuv420p", Height: 90, SAR: media.Rational{Num: 1, Den: 1}, Path: filepath.Join(dir, "a'b:%d,[x];.mp4")},
 		},
 	}
 	var frames FrameLog
@@ -366,20 +343,20 @@ func TestHDR10SurvivesInTheEncodersThatCarryIt(t *testing.T) {
 	tools := found(t)
 	path := clip(t, "a.mkv", 1, "-pix_fmt", "yuv420p10le", "-c:v", "ffv1")
 	in, stream := streamOf(t, tools, path, "matroska", "video")
-	hdr := HDR{
-		Mastering: &Mastering{
+	hdr := media.HDR{
+		Mastering: &media.Mastering{
 			Red: [2]int64{35400, 14600}, Green: [2]int64{8500, 39850}, Blue: [2]int64{6550, 2300},
 			White: [2]int64{15635, 16450}, Max: 10_000_000, Min: 50,
 		},
-		Light: &Light{MaxCLL: 1000, MaxFALL: 400},
+		Light: &media.ContentLight{MaxCLL: 1000, MaxFALL: 400},
 	}
-	color := Color{Range: "tv", Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020", ChromaLocation: "topleft"}
+	color := media.Color{Range: "tv", Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020", ChromaLocation: "topleft"}
 	for _, r := range []Rendition{
 		{Codec: "h264", CRF: 30, Preset: "ultrafast"},
 		{Codec: "h265", CRF: 30, Preset: "ultrafast"},
 		{Codec: "av1", CRF: 40, Preset: "12"},
 	} {
-		r.PixelFormat, r.FrameRate, r.HDR, r.Color = "yuv420p10le", Rational{25, 1}, hdr, color
+		r.PixelFormat, r.FrameRate, r.HDR, r.Color = "yuv420p10le", media.Rational{Num: 25, Den: 1}, hdr, color
 		r.Path = filepath.Join(t.TempDir(), "a.mp4")
 		v := Video{Input: in, Stream: stream.Index, Timebase: stream.Timebase, Threads: 2, Renditions: []Rendition{r}}
 		if _, err := Run(t.Context(), tools.FFmpeg, VideoArgs(v), RunOptions{}); err != nil {

@@ -10,13 +10,8 @@ import (
 	"github.com/Eyevinn/mp4ff/mp4"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/media"
 )
-
-// Chapter is a named part of a movie. Times are microseconds of the movie's timeline.
-type Chapter struct {
-	Start, End int64
-	Title      string
-}
 
 const (
 	// chapterScale is the timescale of the chapter track: milliseconds, as ffmpeg writes it, for a chapter may be hours
@@ -27,7 +22,7 @@ const (
 )
 
 // ChapterTrack is what Check finds of the chapters' track, the last of a movie that has chapters.
-func ChapterTrack(chapters []Chapter) Expected {
+func ChapterTrack(chapters []media.Chapter) Expected {
 	e := Expected{Handler: "text", Samples: len(chapters)}
 	for _, c := range chapters {
 		e.Times = append(e.Times, chapterTick(c.Start))
@@ -38,14 +33,14 @@ func ChapterTrack(chapters []Chapter) Expected {
 	return e
 }
 
-func chapterTick(us int64) int64 { return (us + 500) / 1000 }
+func chapterTick(us media.Ticks) int64 { return int64(us+500) / 1000 }
 
 // chapterTrack is the text track that QuickTime's and Apple's players, and ffmpeg, read chapters from (QuickTime File
 // Format, "Chapter Lists"): each sample is a title that is shown until the next one. Its bytes stand at the front of
 // the mdat. ends is the track that the samples' table describes.
-func chapterTrack(chapters []Chapter) (t *stitched, m MovieTrack, payload []byte, err error) {
+func chapterTrack(chapters []media.Chapter) (t *stitched, m MovieTrack, payload []byte, err error) {
 	t, m = &stitched{}, MovieTrack{Track: Track{Handler: "text", Entry: chapterEntry()}, Delay: chapterTick(chapters[0].Start)}
-	p := Piece{Track: Track{Handler: "text", Timescale: chapterScale, Entry: m.Entry}, Header: 1}
+	p := Chunk{Track: Track{Handler: "text", Timescale: chapterScale, Entry: m.Entry}, Header: 1}
 	for i, c := range chapters {
 		end := chapterTick(c.End)
 		if i+1 < len(chapters) {
@@ -99,7 +94,7 @@ func baseHeader() mp4.Box {
 }
 
 // neroChapters is the list that Nero invented and most other players read: up to 255 chapters, in units of 100 ns.
-func neroChapters(chapters []Chapter) []byte {
+func neroChapters(chapters []media.Chapter) []byte {
 	chapters = chapters[:min(len(chapters), maxNeroChapters)]
 	content := append([]byte{1, 0, 0, 0, 0, 0, 0, 0}, byte(len(chapters)))
 	for _, c := range chapters {
@@ -112,7 +107,7 @@ func neroChapters(chapters []Chapter) []byte {
 
 // Tag is a text about a movie. Name is one of "artist", "album_artist", "album", "composer", "genre", "date", "comment",
 // "description" and "copyright"; others have no place in a movie.
-type Tag struct{ Name, Text string }
+type Tag struct{ Name, Value string }
 
 // tagKinds are the items of iTunes' list, as ffmpeg and every player know them.
 var tagKinds = map[string]string{
@@ -143,7 +138,7 @@ func (s *Stitcher) userData() mp4.Box {
 	add("\xa9nam", utf8Text, []byte(s.movie.Title))
 	for _, t := range s.movie.Tags {
 		if kind := tagKinds[t.Name]; kind != "" {
-			add(kind, utf8Text, []byte(t.Text))
+			add(kind, utf8Text, []byte(t.Value))
 		}
 	}
 	add("\xa9too", utf8Text, []byte(s.movie.Tool))

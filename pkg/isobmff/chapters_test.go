@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 func TestMoviesKeepChaptersTagsCoverAndRoles(t *testing.T) {
@@ -25,11 +26,11 @@ func TestMoviesKeepChaptersTagsCoverAndRoles(t *testing.T) {
 	}
 	movie := Movie{
 		Tracks:   []MovieTrack{{Track: v.Track}, {Track: e.Track, Skip: 1024, Flags: []string{"comment", "visual_impaired"}}},
-		Tags:     []Tag{{"artist", "Ä"}, {"unheard of", "x"}, {"date", "1999"}},
+		Tags:     []media.Tag{{Name: "artist", Value: "Ä"}, {Name: "unheard of", Value: "x"}, {Name: "date", Value: "1999"}},
 		Cover:    jpeg,
-		Chapters: []Chapter{{250_000, 700_000, "Eins: ü"}, {1_000_000, 1_500_400, ""}, {1_500_400, 2_000_000, "Drei"}},
+		Chapters: []media.Chapter{{Start: 250_000, End: 700_000, Title: "Eins: ü"}, {Start: 1_000_000, End: 1_500_400, Title: ""}, {Start: 1_500_400, End: 2_000_000, Title: "Drei"}},
 	}
-	file := stitch(t, movie, []Piece{v}, []Piece{e})
+	file := stitch(t, movie, []Chunk{v}, []Chunk{e})
 	last := v.Presentation()[len(v.Samples)-1] - v.Presentation()[0]
 	expected := []Expected{
 		{"vide", len(v.Samples), 0, last, nil},

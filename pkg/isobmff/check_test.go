@@ -10,7 +10,7 @@ import (
 )
 
 func TestCheckFindsWhatDiffersFromThePlan(t *testing.T) {
-	video := Piece{Track: Track{Handler: "vide", Timescale: 25, Entry: entry("avc1")}, Header: 100, Bytes: 60}
+	video := Chunk{Track: Track{Handler: "vide", Timescale: 25, Entry: entry("avc1")}, Header: 100, Bytes: 60}
 	for i := range 60 {
 		s := Sample{Size: 1, Duration: 1, Sync: i == 0}
 		switch { // pairs are decoded in the other order
@@ -21,12 +21,12 @@ func TestCheckFindsWhatDiffersFromThePlan(t *testing.T) {
 		}
 		video.Samples = append(video.Samples, s)
 	}
-	audio := Piece{Track: Track{Handler: "soun", Timescale: 100, Entry: entry("mp4a")}, Header: 100, Bytes: 300}
+	audio := Chunk{Track: Track{Handler: "soun", Timescale: 100, Entry: entry("mp4a")}, Header: 100, Bytes: 300}
 	for i := range 30 {
 		audio.Samples = append(audio.Samples, Sample{Size: uint32(9 + i%2*2), Duration: 8, Sync: true})
 	}
 	movie := Movie{Tracks: []MovieTrack{{Track: video.Track, Delay: 5}, {Track: audio.Track, Skip: 8}}}
-	file := stitch(t, movie, []Piece{video}, []Piece{audio})
+	file := stitch(t, movie, []Chunk{video}, []Chunk{audio})
 	plan := func() []Expected {
 		return []Expected{{"vide", 60, 5, 64, movedBy(video.Presentation(), 5)}, {"soun", 30, -8, 224, nil}}
 	}

@@ -18,22 +18,22 @@ type Extent struct{ Offset, Length int64 }
 // the order of the samples, adjacent ones merged. A sample's duration reaches to the next one's decode time, also
 // across fragments, so the piece's decode times are those of the file even where its fragments leave gaps. The
 // edit list is not applied.
-func ReadFragments(r io.ReaderAt, size int64) (Piece, []Extent, error) {
+func ReadFragments(r io.ReaderAt, size int64) (Chunk, []Extent, error) {
 	return readFragments(r, size, size)
 }
 
 // readFragments reads the headers in the first size bytes of a file of whole bytes.
-func readFragments(r io.ReaderAt, size, whole int64) (Piece, []Extent, error) {
+func readFragments(r io.ReaderAt, size, whole int64) (Chunk, []Extent, error) {
 	w := &window{r: r, size: size}
 	f := &fragments{whole: whole}
 	boxes := 0
 	for at := int64(0); at < size; boxes++ {
 		if boxes == maxBoxes {
-			return Piece{}, nil, fault.New(fault.Unsupported, "more than %d boxes", maxBoxes)
+			return Chunk{}, nil, fault.New(fault.Unsupported, "more than %d boxes", maxBoxes)
 		}
 		b, err := w.header(at, whole)
 		if err != nil {
-			return Piece{}, nil, err
+			return Chunk{}, nil, err
 		}
 		switch b.kind {
 		case "moov":
@@ -42,12 +42,12 @@ func readFragments(r io.ReaderAt, size, whole int64) (Piece, []Extent, error) {
 			err = f.readMoof(w, b)
 		}
 		if err != nil {
-			return Piece{}, nil, err
+			return Chunk{}, nil, err
 		}
 		at = b.end
 	}
 	if f.trex == nil {
-		return Piece{}, nil, fault.New(fault.Corrupt, "no fragmented track in the file")
+		return Chunk{}, nil, fault.New(fault.Corrupt, "no fragmented track in the file")
 	}
 	return f.piece, f.extents, nil
 }
@@ -56,7 +56,7 @@ type fragments struct {
 	whole   int64
 	trackID uint32
 	trex    *mp4.TrexBox
-	piece   Piece
+	piece   Chunk
 	extents []Extent
 	next    int64 // decode time after the last sample
 }

@@ -4,7 +4,7 @@
 // An Index is what a source's moov says of its tracks: the presentation time of each frame, which of them are sync
 // samples, where the track ends. It is read with ranged reads and never touches mdat.
 //
-// A Piece is one track's samples for one stretch of time, stored as a CMAF file of one fragment: ftyp, moov, moof,
+// A Chunk is one track's samples for one stretch of time, stored as a CMAF file of one fragment: ftyp, moov, moof,
 // mdat. A worker's ffmpeg writes any fragmented MP4; ReadFragments reads that, Normalise gives it decode times that
 // follow from its presentation times, Write stores it.
 //
@@ -18,7 +18,7 @@
 //	file, err := s.Finish(header) // then copy each of file.Ranges behind it
 //	err = isobmff.Check(header, file.Size, expected)
 //
-// A Segment is a file of a package for players (HLS, DASH): a Stretch of a piece, cut at sync samples, without its moov.
+// A Segment is a file of a package for players (HLS, DASH): a SampleRun of a piece, cut at sync samples, without its moov.
 // Track.Init is the file that goes before it, Track.Codecs what playlists call its codec:
 //
 //	stretches, err := piece.Cut(starts, end)

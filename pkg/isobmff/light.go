@@ -1,21 +1,13 @@
 package isobmff
 
-import "encoding/binary"
+import (
+	"encoding/binary"
 
-// Mastering is the display on which a film was graded, in the units of its box mdcv (ISO/IEC 14496-12, 12.1.7).
-type Mastering struct {
-	Red, Green, Blue, White [2]int64 // x and y, in 1/50000
-	Max, Min                int64    // luminance in 1/10000 cd/m²
-}
-
-// Light is how bright a film is, in cd/m²: its box clli (ISO/IEC 14496-12, 12.1.6).
-type Light struct {
-	MaxCLL  int64 // the brightest pixel
-	MaxFALL int64 // the brightest frame's average
-}
+	"github.com/mapreel/mapreel/pkg/media"
+)
 
 // WithLight returns a video sample description with these boxes at its end; nil leaves one out.
-func WithLight(entry []byte, m *Mastering, l *Light) []byte {
+func WithLight(entry []byte, m *media.Mastering, l *media.ContentLight) []byte {
 	if len(entry) < 8 || m == nil && l == nil {
 		return entry
 	}

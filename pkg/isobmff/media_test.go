@@ -124,7 +124,7 @@ const fragmented = "-f mp4 -movflags empty_moov+default_base_moof+frag_discont+d
 
 // store reads a worker's file and writes the piece beside it, moved back by the worker's 10 s; video is
 // normalised, sound starts at 0 at the earliest.
-func store(t testing.TB, path string) (Piece, string) {
+func store(t testing.TB, path string) (Chunk, string) {
 	t.Helper()
 	f, size := open(t, path)
 	piece, extents, err := ReadFragments(f, size)
@@ -182,7 +182,7 @@ func assemble(t testing.TB, file finished, paths [][]string) string {
 		t.Fatal(err)
 	}
 	for _, r := range file.Ranges {
-		f, _ := open(t, paths[r.Track][r.Piece])
+		f, _ := open(t, paths[r.Track][r.Chunk])
 		if _, err := io.Copy(w, io.NewSectionReader(f, r.Offset, r.Length)); err != nil {
 			t.Fatal(err)
 		}

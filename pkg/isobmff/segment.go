@@ -12,9 +12,9 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// Stretch is a run of a piece's samples: what one media segment of a package holds.
-type Stretch struct {
-	Piece       // the samples; video is normalised
+// SampleRun is a run of a piece's samples: what one media segment of a package holds.
+type SampleRun struct {
+	Chunk       // the samples; video is normalised
 	End   int64 // presentation time at which the stretch ends and the next one starts, ticks
 }
 
@@ -24,7 +24,7 @@ type Stretch struct {
 // A video piece is normalised first, and each time must be that of a sync sample that nothing reaches across: no frame
 // decoded before it is shown after it, or the other way round. Any other time is fault.Corrupt. Elsewhere a cut falls on
 // the first sample at or after its time, and a stretch that would be empty is left out.
-func (p Piece) Cut(at []int64, end int64) ([]Stretch, error) {
+func (p Chunk) Cut(at []int64, end int64) ([]SampleRun, error) {
 	if len(p.Samples) == 0 {
 		return nil, fault.New(fault.Corrupt, "a piece without samples cannot be cut")
 	}
@@ -38,7 +38,7 @@ func (p Piece) Cut(at []int64, end int64) ([]Stretch, error) {
 	return p.cut(at, end)
 }
 
-func (p Piece) cut(at []int64, end int64) ([]Stretch, error) {
+func (p Chunk) cut(at []int64, end int64) ([]SampleRun, error) {
 	video := p.Track.Handler == "vide"
 	decode := make([]int64, len(p.Samples)+1)
 	decode[0] = p.Start
@@ -52,13 +52,13 @@ func (p Piece) cut(at []int64, end int64) ([]Stretch, error) {
 	if end <= decode[len(p.Samples)-1] {
 		return nil, fault.New(fault.Corrupt, "a piece that ends at %d has a sample at %d", end, decode[len(p.Samples)-1])
 	}
-	var out []Stretch
+	var out []SampleRun
 	from := 0
 	add := func(to int, end int64) {
 		if to == from {
 			return
 		}
-		s := Stretch{Piece: Piece{Track: p.Track, Start: decode[from], Samples: slices.Clone(p.Samples[from:to])}, End: end}
+		s := SampleRun{Chunk: Chunk{Track: p.Track, Start: decode[from], Samples: slices.Clone(p.Samples[from:to])}, End: end}
 		for _, sample := range s.Samples {
 			s.Bytes += int64(sample.Size)
 		}
@@ -114,8 +114,8 @@ type Fragment struct {
 // composition offsets are needed, which libavformat before 6.0 takes for a delay of the whole file.
 //
 // Fragments are numbered by their time in milliseconds, so that workers need not agree on how many each of them wrote.
-func (s Stretch) Segment() (Segment, error) {
-	p := s.Piece
+func (s SampleRun) Segment() (Segment, error) {
+	p := s.Chunk
 	if p.Start < 0 {
 		return Segment{}, fault.New(fault.Internal, "a segment at tick %d", p.Start)
 	}
@@ -127,7 +127,7 @@ func (s Stretch) Segment() (Segment, error) {
 	}
 	out := Segment{Start: s.Start, Duration: s.End - s.Start}
 	for from, now := 0, p.Start; from < len(p.Samples); {
-		part := Piece{Track: p.Track, Start: now}
+		part := Chunk{Track: p.Track, Start: now}
 		to := from
 		for to < len(p.Samples) && (to == from || p.Track.Handler != "vide" || !p.Samples[to].Sync) {
 			part.Bytes += int64(p.Samples[to].Size)
@@ -175,7 +175,7 @@ func (s Segment) Write(w io.Writer, payload io.Reader) error {
 // The latest decode time that a sample may have is the earliest presentation time from it on. Starting from the end,
 // each sample gets that, or the one before its successor's by as much as the frames lie apart there. What
 // would then fall before the first frame is spread evenly over the first frame's time on the screen.
-func (s Stretch) delayed() (Piece, error) {
+func (s SampleRun) delayed() (Chunk, error) {
 	p, err := s.Normalise()
 	if err != nil {
 		return p, err

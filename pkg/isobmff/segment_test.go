@@ -202,7 +202,7 @@ func TestSoundIsCutBetweenPackets(t *testing.T) {
 func TestCutRefusesWhereFramesReachAcross(t *testing.T) {
 	track := Track{Handler: "vide", Timescale: 1000, Entry: entry("avc1")}
 	// Decoded: 0, 40 and 20 around it, then a sync frame at 80 that a frame shown at 60 follows.
-	piece := Piece{Track: track, Samples: []Sample{
+	piece := Chunk{Track: track, Samples: []Sample{
 		{1, 20, 0, true}, {1, 20, 20, false}, {1, 20, -20, false}, {1, 20, 20, true}, {1, 20, -20, false}, {1, 20, 0, true},
 	}, Bytes: 6}
 	for at, ok := range map[int64]bool{20: false, 30: false, 80: false, 100: true, 0: false, 200: false} {
@@ -238,7 +238,7 @@ func TestSegmentNeverDecodesLaterThanItShows(t *testing.T) {
 			shown = append(shown, group[last])
 			shown = append(shown, rapid.Permutation(group[:last]).Draw(t, "order")...)
 		}
-		piece := Piece{Track: Track{Handler: "vide", Timescale: 90000, Entry: entry("avc1")}, Start: start}
+		piece := Chunk{Track: Track{Handler: "vide", Timescale: 90000, Entry: entry("avc1")}, Start: start}
 		times := sorted(slices.Clone(shown))
 		for i, at := range shown {
 			duration := now - times[i]
@@ -273,7 +273,7 @@ func TestSegmentNeverDecodesLaterThanItShows(t *testing.T) {
 }
 
 func TestSegmentRefusesPayloadThatEndsEarly(t *testing.T) {
-	piece := Piece{Track: Track{Handler: "soun", Timescale: 1000, Entry: appendBox(nil, "mp4a", make([]byte, 28))}, Samples: []Sample{{10, 20, 0, true}}, Bytes: 10}
+	piece := Chunk{Track: Track{Handler: "soun", Timescale: 1000, Entry: appendBox(nil, "mp4a", make([]byte, 28))}, Samples: []Sample{{10, 20, 0, true}}, Bytes: 10}
 	stretches, err := piece.Cut(nil, 20)
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/Eyevinn/mp4ff/mp4"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // MovieTrack is a track of a Movie. Its Entry is not used: the pieces bring theirs.
@@ -33,16 +34,16 @@ type Movie struct {
 	Brands     []string
 	Created    time.Time // the zero time leaves it out
 	Title      string    // as players show it; may be empty
-	Tags       []Tag
-	Cover      []byte        // a JPEG or PNG picture; others are left out
-	Chapters   []Chapter     // in order of time, no two in the same millisecond
-	Tool       string        // the program that made the file; may be empty
-	Interleave time.Duration // how much of a track lies in one stretch, from 1 ms to an hour; 0 is a second
+	Tags       []media.Tag
+	Cover      []byte          // a JPEG or PNG picture; others are left out
+	Chapters   []media.Chapter // in order of time, no two in the same millisecond
+	Tool       string          // the program that made the file; may be empty
+	Interleave time.Duration   // how much of a track lies in one stretch, from 1 ms to an hour; 0 is a second
 }
 
-// Range is a range of a piece's bytes. Piece counts a track's calls of Add from 0, Offset from the piece's first byte.
+// Range is a range of a piece's bytes. Chunk counts a track's calls of Add from 0, Offset from the piece's first byte.
 type Range struct {
-	Track, Piece   int
+	Track, Chunk   int
 	Offset, Length int64
 }
 
@@ -113,7 +114,7 @@ func NewStitcher(movie Movie, tables Tables) *Stitcher {
 // Add appends a stored piece to a track. Pieces come in order of time. Where one ends before the next starts, the last
 // sample before the gap lasts until then; where one starts before the last sample of the piece before it is
 // decoded, the pieces are Corrupt. The stitcher keeps nothing of the piece.
-func (s *Stitcher) Add(track int, piece Piece) error {
+func (s *Stitcher) Add(track int, piece Chunk) error {
 	if track < 0 || track >= len(s.tracks) {
 		return fault.New(fault.Internal, "no track %d in a movie of %d", track, len(s.tracks))
 	}
@@ -132,7 +133,7 @@ func (s *Stitcher) spilt() error {
 	return s.spill.err
 }
 
-func (t *stitched) add(p Piece) error {
+func (t *stitched) add(p Chunk) error {
 	entry := slices.IndexFunc(t.entries, func(e []byte) bool { return bytes.Equal(e, p.Track.Entry) })
 	switch {
 	case len(p.Track.Entry) < 8:
@@ -162,7 +163,7 @@ func (t *stitched) add(p Piece) error {
 	}
 	t.timescale = p.Track.Timescale
 	stored := stitchedPiece{int64(len(p.Samples)), p.Header, entry, nil}
-	for _, g := range p.Guests {
+	for _, g := range p.Interleaved {
 		stored.guests = append(stored.guests, seat{int64(g.Before), g.Length})
 	}
 	t.pieces = append(t.pieces, stored)
@@ -331,7 +332,7 @@ func appendRange(to []Range, r Range) []Range {
 	if r.Length == 0 {
 		return to
 	}
-	if n := len(to); n > 0 && to[n-1].Track == r.Track && to[n-1].Piece == r.Piece && to[n-1].Offset+to[n-1].Length == r.Offset {
+	if n := len(to); n > 0 && to[n-1].Track == r.Track && to[n-1].Chunk == r.Chunk && to[n-1].Offset+to[n-1].Length == r.Offset {
 		to[n-1].Length += r.Length
 		return to
 	}

@@ -23,7 +23,7 @@ import (
 
 // segments encodes the pictures of a source in segments that start at the given frames, and stores them. step is a
 // frame's duration in ticks of 1/12800 s.
-func segments(t *testing.T, source, codec string, starts []int, end int) (pieces []Piece, paths []string) {
+func segments(t *testing.T, source, codec string, starts []int, end int) (pieces []Chunk, paths []string) {
 	t.Helper()
 	const step = 512
 	for i, start := range starts {
@@ -49,7 +49,7 @@ type finished struct {
 	Header []byte
 }
 
-func stitch(t testing.TB, movie Movie, pieces ...[]Piece) finished {
+func stitch(t testing.TB, movie Movie, pieces ...[]Chunk) finished {
 	t.Helper()
 	return finish(t, movie, pieces)
 }
@@ -124,7 +124,7 @@ func TestStitchedSegmentsAreFrameForFrameTheSource(t *testing.T) {
 				{Track: pieces[0].Track}, {Track: soundPiece.Track, Skip: priming, Length: 4 * 48000},
 			}}
 			movie.Tracks[0].Name = "Picture"
-			file := stitch(t, movie, pieces, []Piece{soundPiece})
+			file := stitch(t, movie, pieces, []Chunk{soundPiece})
 			path := assemble(t, file, [][]string{paths, {soundPath}})
 
 			if got, want := topLevel(t, path), []string{"ftyp", "moov", "mdat"}; !slices.Equal(got, want) {
@@ -168,7 +168,7 @@ func TestStitchedSegmentsAreFrameForFrameTheSource(t *testing.T) {
 			if err := Check(bytes.NewReader(file.Header), file.Size, expected); err != nil {
 				t.Errorf("of the header alone: %v", err)
 			}
-			if again := stitch(t, movie, pieces, []Piece{soundPiece}); !cmp.Equal(file, again) {
+			if again := stitch(t, movie, pieces, []Chunk{soundPiece}); !cmp.Equal(file, again) {
 				t.Error("stitching again gives another file")
 			}
 		})
@@ -189,7 +189,7 @@ func TestStitchedTracksKeepLanguageTitleDefaultAndDelay(t *testing.T) {
 		{Track: Track{Handler: "soun", Language: "eng", Name: "Stereo", Enabled: true}, Skip: 1024, Group: 1},
 		{Track: Track{Handler: "soun", Language: "deu", Name: "Kommentar"}, Skip: 1024, Delay: 24000, Group: 1},
 	}}
-	path := assemble(t, stitch(t, movie, []Piece{v}, []Piece{e}, []Piece{g}), [][]string{{vp}, {ep}, {gp}})
+	path := assemble(t, stitch(t, movie, []Chunk{v}, []Chunk{e}, []Chunk{g}), [][]string{{vp}, {ep}, {gp}})
 	all, _ := streams(t, path)
 	if all[0].StartPTS != 1234 || all[1].StartPTS != 0 || all[2].StartPTS != 24000 {
 		t.Errorf("tracks start at %d, %d, %d; want 1234, 0, 24000", all[0].StartPTS, all[1].StartPTS, all[2].StartPTS)
@@ -239,15 +239,15 @@ func TestStitchedPiecesOfSeveralEncodersKeepEachItsDescription(t *testing.T) {
 
 func TestStitcherRefusesPiecesOutOfOrder(t *testing.T) {
 	track := Track{Handler: "vide", Timescale: 25, Entry: entry("avc1")}
-	at := func(start int64, n int) Piece {
-		p := Piece{Track: track, Start: start, Header: 100}
+	at := func(start int64, n int) Chunk {
+		p := Chunk{Track: track, Start: start, Header: 100}
 		for range n {
 			p.Samples = append(p.Samples, Sample{Size: 1, Duration: 1, Sync: true})
 		}
 		return p
 	}
 	s := NewStitcher(Movie{Tracks: []MovieTrack{{}}}, nil)
-	for _, p := range []Piece{at(0, 5), at(5, 5), at(12, 1)} { // a gap is no fault
+	for _, p := range []Chunk{at(0, 5), at(5, 5), at(12, 1)} { // a gap is no fault
 		if err := s.Add(0, p); err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +267,7 @@ func TestStitcherRefusesPiecesOutOfOrder(t *testing.T) {
 }
 
 // withHeader gives a piece the header size that it would have when stored.
-func withHeader(t *rapid.T, p Piece) Piece {
+func withHeader(t *rapid.T, p Chunk) Chunk {
 	stored, err := p.Stored()
 	if err != nil {
 		t.Fatal(err)
@@ -278,7 +278,7 @@ func withHeader(t *rapid.T, p Piece) Piece {
 func TestStitchedPiecesEqualTheWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var movie Movie
-		one, many := [][]Piece{}, [][]Piece{}
+		one, many := [][]Chunk{}, [][]Chunk{}
 		for range rapid.IntRange(1, 3).Draw(t, "tracks") {
 			p, err := drawPiece(t, rapid.Int64Range(0, 1<<33).Draw(t, "start"), rapid.IntRange(1, 50).Draw(t, "samples")).Normalise()
 			if err != nil {
@@ -288,8 +288,8 @@ func TestStitchedPiecesEqualTheWhole(t *testing.T) {
 			movie.Tracks = append(movie.Tracks, MovieTrack{
 				Track: p.Track, Delay: rapid.Int64Range(0, 100000).Draw(t, "delay"), Group: rapid.IntRange(0, 2).Draw(t, "alternates"),
 			})
-			one = append(one, []Piece{withHeader(t, p)})
-			var cut []Piece
+			one = append(one, []Chunk{withHeader(t, p)})
+			var cut []Chunk
 			for rest := p; len(rest.Samples) > 0; {
 				n := rapid.IntRange(1, len(rest.Samples)).Draw(t, "cut")
 				front := rest
@@ -312,10 +312,10 @@ func TestStitchedPiecesEqualTheWhole(t *testing.T) {
 			t.Fatal("the pieces' movie has other tables than the whole's")
 		}
 		// The ranges name the same bytes of each track in the same order.
-		flat := func(f finished, pieces [][]Piece) (out []Range) {
+		flat := func(f finished, pieces [][]Chunk) (out []Range) {
 			for _, r := range f.Ranges {
-				at := r.Offset - pieces[r.Track][r.Piece].Header
-				for _, p := range pieces[r.Track][:r.Piece] {
+				at := r.Offset - pieces[r.Track][r.Chunk].Header
+				for _, p := range pieces[r.Track][:r.Chunk] {
 					at += p.Bytes
 				}
 				out = appendRange(out, Range{Track: r.Track, Offset: at, Length: r.Length})
@@ -361,7 +361,7 @@ type failer interface {
 	Fatalf(format string, args ...any)
 }
 
-func finish(t failer, movie Movie, pieces [][]Piece) finished {
+func finish(t failer, movie Movie, pieces [][]Chunk) finished {
 	t.Helper()
 	s := NewStitcher(movie, nil)
 	for track := range pieces {
@@ -397,7 +397,7 @@ func (p *padded) ReadAt(to []byte, at int64) (int, error) {
 }
 
 func TestStitcherWritesOffsetsOf64BitsOnlyWhereTheyAreNeeded(t *testing.T) {
-	p := Piece{Track: Track{Handler: "vide", Timescale: 25, Entry: entry("avc1")}, Header: 100}
+	p := Chunk{Track: Track{Handler: "vide", Timescale: 25, Entry: entry("avc1")}, Header: 100}
 	for range 100 {
 		p.Samples = append(p.Samples, Sample{Size: 42_949_000, Duration: 25, Sync: true})
 		p.Bytes += 42_949_000
@@ -410,7 +410,7 @@ func TestStitcherWritesOffsetsOf64BitsOnlyWhereTheyAreNeeded(t *testing.T) {
 			cut.Samples[99].Size += 1 << 20
 			cut.Bytes += 1 << 20
 		}
-		file := stitch(t, Movie{Tracks: []MovieTrack{{Track: p.Track}}}, []Piece{cut})
+		file := stitch(t, Movie{Tracks: []MovieTrack{{Track: p.Track}}}, []Chunk{cut})
 		if !bytes.Contains(file.Header, []byte(kind)) {
 			t.Errorf("%d bytes: no %s", file.Size, kind)
 		}
@@ -422,13 +422,13 @@ func TestStitcherWritesOffsetsOf64BitsOnlyWhereTheyAreNeeded(t *testing.T) {
 
 func TestStitcherKeepsTimesBeyond32Bits(t *testing.T) {
 	track := Track{Handler: "vide", Timescale: 1_000_000_000, Entry: entry("avc1")}
-	p := Piece{Track: track, Header: 100}
+	p := Chunk{Track: track, Header: 100}
 	for range 10 {
 		p.Samples = append(p.Samples, Sample{Size: 1, Duration: 3_000_000_000, Sync: true})
 		p.Bytes++
 	}
 	delay := int64(7_200_000_000_001)
-	file := stitch(t, Movie{Tracks: []MovieTrack{{Track: track, Delay: delay}}, Created: time.Date(2050, 1, 1, 0, 0, 0, 0, time.UTC)}, []Piece{p})
+	file := stitch(t, Movie{Tracks: []MovieTrack{{Track: track, Delay: delay}}, Created: time.Date(2050, 1, 1, 0, 0, 0, 0, time.UTC)}, []Chunk{p})
 	if err := Check(bytes.NewReader(file.Header), file.Size, []Expected{{"vide", 10, delay, delay + 27_000_000_000, nil}}); err != nil {
 		t.Error(err)
 	}
@@ -436,7 +436,7 @@ func TestStitcherKeepsTimesBeyond32Bits(t *testing.T) {
 
 // What is put aside comes back as it was, and where that fails no movie is made.
 func TestStitcherPutsTablesAside(t *testing.T) {
-	p := Piece{Track: Track{Handler: "vide", Timescale: 12800, Entry: entry("avc1")}, Header: 100, Samples: make([]Sample, 20_000)}
+	p := Chunk{Track: Track{Handler: "vide", Timescale: 12800, Entry: entry("avc1")}, Header: 100, Samples: make([]Sample, 20_000)}
 	for i := range p.Samples {
 		p.Samples[i] = Sample{Size: uint32(3000 + i*7919%9000), Duration: uint32(511 + i%3), Offset: int32(i%5) * 256, Sync: i%7 == 0}
 		p.Bytes += int64(p.Samples[i].Size)
@@ -494,7 +494,7 @@ func TestStitcherHoldsATenHourFilmFarBelow64MB(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	start := time.Now()
 	s := NewStitcher(Movie{Tracks: []MovieTrack{{Track: Track{Handler: "vide"}}, {Track: Track{Handler: "soun"}}}}, aside)
-	video := Piece{Track: Track{Handler: "vide", Timescale: 90000, Entry: entry("avc1")}, Header: 2000, Samples: make([]Sample, perPiece)}
+	video := Chunk{Track: Track{Handler: "vide", Timescale: 90000, Entry: entry("avc1")}, Header: 2000, Samples: make([]Sample, perPiece)}
 	offsets := []int32{3000, 6000, -1500, -4500, -3000}
 	at := int64(0)
 	for piece := range 3600 {
@@ -509,7 +509,7 @@ func TestStitcherHoldsATenHourFilmFarBelow64MB(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	audio := Piece{Track: Track{Handler: "soun", Timescale: 48000, Entry: entry("mp4a")}, Header: 900, Samples: make([]Sample, 469)}
+	audio := Chunk{Track: Track{Handler: "soun", Timescale: 48000, Entry: entry("mp4a")}, Header: 900, Samples: make([]Sample, 469)}
 	at = 0
 	for piece := range 3600 {
 		audio.Start, audio.Bytes = at, 0

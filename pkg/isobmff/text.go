@@ -30,8 +30,8 @@ const (
 // nothing is shown. Where events overlap, the sample holds all of them that are shown, one below the other, for a track
 // shows one sample at a time. What lies before tick 0 is cut off, and what shows nothing is left out. Without any event
 // the piece has no samples.
-func TimedText(track Track, events []TextEvent) (Piece, []byte, error) {
-	p := Piece{Track: track}
+func TimedText(track Track, events []TextEvent) (Chunk, []byte, error) {
+	p := Chunk{Track: track}
 	if track.Timescale == 0 {
 		return p, nil, fault.New(fault.Corrupt, "a text track without timescale")
 	}

@@ -14,7 +14,7 @@ func textSample(text string, boxes ...byte) []byte {
 }
 
 // textOf tells what a piece of text shows: "from-to text", with every sample's bytes taken in order.
-func textOf(p Piece, payload []byte) (shown []string, from, to []int64) {
+func textOf(p Chunk, payload []byte) (shown []string, from, to []int64) {
 	now := p.Start
 	for _, s := range p.Samples {
 		text, _ := splitText(payload[:s.Size])

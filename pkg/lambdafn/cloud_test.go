@@ -20,7 +20,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/asl"
 	"github.com/mapreel/mapreel/pkg/blob/s3blob"
 	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
 	"github.com/mapreel/mapreel/statemachine"
@@ -247,7 +247,7 @@ func (c *cloud) deploy(t *testing.T) *deployment {
 }
 
 // execute runs the machine that infra deploys on a request, as the execution of that name.
-func (d *deployment) execute(execution string, req job.Request) (job.Result, error) {
+func (d *deployment) execute(execution string, req film.Request) (film.Result, error) {
 	d.t.Helper()
 	values := map[string]string{
 		"Partition": "aws", "BatchQueue": "queue", "BatchJobDefinition": "definition", "GpuQueue": "none", "GpuJobDefinition": "none",
@@ -278,9 +278,9 @@ func (d *deployment) execute(execution string, req job.Request) (job.Result, err
 	defer cancel()
 	out, err := machine.Run(ctx, asl.Execution{ID: execution, Input: input, Tasks: tasks, Items: d.items})
 	if err != nil {
-		return job.Result{}, err
+		return film.Result{}, err
 	}
-	var result job.Result
+	var result film.Result
 	if err := json.Unmarshal(out, &result); err != nil {
 		d.t.Fatalf("output of the machine: %v: %s", err, out)
 	}

@@ -25,7 +25,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/asl"
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/stage"
@@ -34,8 +34,8 @@ import (
 
 func TestFunctions(t *testing.T) {
 	c := newCloud(t)
-	film := clip(t, "film.mp4")
-	put(t, c, "in/film.mp4", film)
+	filmPath := clip(t, "film.mp4")
+	put(t, c, "in/film.mp4", filmPath)
 	onS3 := c.deploy(t)
 
 	t.Run("have a program for each task", func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestFunctions(t *testing.T) {
 
 	t.Run("give the bytes that a local run gives", func(t *testing.T) {
 		req := request("film.mp4")
-		sameAsLocal(t, onS3, req, film, "lambda")
+		sameAsLocal(t, onS3, req, filmPath, "lambda")
 		if left := keys(t, c.scratch, ""); len(left) > 0 {
 			t.Errorf("a job that is done leaves %q in scratch", left)
 		}
@@ -67,20 +67,20 @@ func TestFunctions(t *testing.T) {
 	t.Run("run segments as Batch jobs", func(t *testing.T) {
 		req := request("film.mp4")
 		req.Outputs[0].Name, req.Outputs[0].Video[0].CRF = "batch", new(30) // other work than before
-		req.Compute.Mode = job.Batch
-		sameAsLocal(t, onS3, req, film, "batch")
+		req.Compute.Mode = film.Batch
+		sameAsLocal(t, onS3, req, filmPath, "batch")
 	})
 
 	t.Run("write packages to where they are served", func(t *testing.T) {
 		req := request("film.mp4")
-		req.Outputs[0] = job.Output{
-			Name: "show", Container: job.CMAF, Package: &job.Package{Seconds: job.Seconds(2 * time.Second)},
-			Video: []job.Video{{Preset: "ultrafast"}, {Height: 54, Preset: "ultrafast"}},
+		req.Outputs[0] = film.Output{
+			Name: "show", Container: film.CMAF, Package: &film.Package{Seconds: film.Seconds(2 * time.Second)},
+			Video: []film.Video{{Preset: "ultrafast"}, {Height: 54, Preset: "ultrafast"}},
 		}
-		sameAsLocal(t, onS3, req, film, "package")
+		sameAsLocal(t, onS3, req, filmPath, "package")
 		for _, key := range keys(t, c.media, "out/show") {
 			kind, control := served(t, c.media, key)
-			wantKind, wantControl := "video/iso.segment", job.CacheForever
+			wantKind, wantControl := "video/iso.segment", film.CacheForever
 			switch path.Ext(key) {
 			case ".m3u8":
 				wantKind = "application/vnd.apple.mpegurl"
@@ -90,7 +90,7 @@ func TestFunctions(t *testing.T) {
 				wantKind = "video/mp4"
 			}
 			if key == "out/show.m3u8" || key == "out/show.mpd" {
-				wantControl = job.CacheBriefly
+				wantControl = film.CacheBriefly
 			}
 			if kind != wantKind || control != wantControl {
 				t.Errorf("%s is served as %q, %q; want %q, %q", key, kind, control, wantKind, wantControl)
@@ -124,13 +124,13 @@ func TestFunctions(t *testing.T) {
 
 	t.Run("name the kind of an error to the machine", func(t *testing.T) {
 		for name, test := range map[string]struct {
-			change func(*job.Request)
+			change func(*film.Request)
 			want   string
 		}{
-			"missing source":        {func(r *job.Request) { r.Source = "s3://" + c.bucket + "/in/nothing.mp4" }, "NotFound"},
-			"path as a source":      {func(r *job.Request) { r.Source = "/etc/passwd" }, "Invalid"},
-			"request without sense": {func(r *job.Request) { r.Outputs = nil }, "Invalid"},
-			"no such queue":         {func(r *job.Request) { r.Compute.GPU = true }, "Unsupported"},
+			"missing source":        {func(r *film.Request) { r.Source = "s3://" + c.bucket + "/in/nothing.mp4" }, "NotFound"},
+			"path as a source":      {func(r *film.Request) { r.Source = "/etc/passwd" }, "Invalid"},
+			"request without sense": {func(r *film.Request) { r.Outputs = nil }, "Invalid"},
+			"no such queue":         {func(r *film.Request) { r.Compute.GPU = true }, "Unsupported"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				req := located(c, request("film.mp4"))
@@ -145,9 +145,9 @@ func TestFunctions(t *testing.T) {
 	})
 
 	t.Run("record an execution that failed", func(t *testing.T) {
-		put(t, c, "in/lost.mp4", film)
+		put(t, c, "in/lost.mp4", filmPath)
 		req := located(c, request("lost.mp4"))
-		req.Outputs[0].Audio = &job.Audio{Codec: job.AudioNone} // so that what fails is the Map
+		req.Outputs[0].Audio = &film.Audio{Codec: film.AudioNone} // so that what fails is the Map
 		const execution = "arn:execution:lost"
 		doomed := *onS3
 		doomed.t = t
@@ -167,7 +167,7 @@ func TestFunctions(t *testing.T) {
 		if !errors.As(err, &failed) || !strings.Contains(failed.Cause, "NotFound") {
 			t.Fatalf("the machine ends with %v, want an error caused by NotFound", err)
 		}
-		event, err := json.Marshal(job.FinishInput{Execution: execution, Status: "FAILED", Error: failed.Name, Cause: failed.Cause})
+		event, err := json.Marshal(film.FinishInput{Execution: execution, Status: "FAILED", Error: failed.Name, Cause: failed.Cause})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -271,7 +271,7 @@ func TestFunctions(t *testing.T) {
 }
 
 // sameAsLocal runs the same request on the deployment and on this machine, and compares what they publish.
-func sameAsLocal(t *testing.T, d *deployment, req job.Request, source, name string) {
+func sameAsLocal(t *testing.T, d *deployment, req film.Request, source, name string) {
 	t.Helper()
 	subtest := *d
 	subtest.t = t
@@ -309,7 +309,7 @@ func sameAsLocal(t *testing.T, d *deployment, req job.Request, source, name stri
 	}
 	for _, key := range keys(t, d.media, "out/") {
 		name := strings.TrimPrefix(key, "out/")
-		if slices.ContainsFunc(req.Outputs, func(o job.Output) bool {
+		if slices.ContainsFunc(req.Outputs, func(o film.Output) bool {
 			return name == o.File() || name == o.Manifest() || strings.HasPrefix(name, o.Name+"/")
 		}) {
 			add(got, result.Job, name, read(t, d.media, key))
@@ -350,15 +350,15 @@ func read(t *testing.T, s blob.Store, key string) []byte {
 	return data
 }
 
-func request(name string) job.Request {
-	return job.Request{
-		Source: name, Segment: job.Segmenting{Seconds: job.Seconds(2 * time.Second)},
-		Outputs: []job.Output{{Name: "film", Video: []job.Video{{Preset: "ultrafast"}}}},
+func request(name string) film.Request {
+	return film.Request{
+		Source: name, Segment: film.Segmenting{Seconds: film.Seconds(2 * time.Second)},
+		Outputs: []film.Output{{Name: "film", Video: []film.Video{{Preset: "ultrafast"}}}},
 	}
 }
 
 // located puts a request's source and destination in the media bucket.
-func located(c *cloud, req job.Request) job.Request {
+func located(c *cloud, req film.Request) film.Request {
 	req.Source, req.Destination = "s3://"+c.bucket+"/in/"+req.Source, "s3://"+c.bucket+"/out/"
 	return req
 }
@@ -431,21 +431,21 @@ func long(t *testing.T) string {
 }
 
 // slow is a request for that film in one segment.
-func slow(c *cloud, crf int) job.Request {
+func slow(c *cloud, crf int) film.Request {
 	req := located(c, request("long.mp4"))
-	req.Segment.Seconds = job.Seconds(40 * time.Second)
-	req.Outputs[0].Video[0] = job.Video{CRF: &crf, Preset: "medium"}
+	req.Segment.Seconds = film.Seconds(40 * time.Second)
+	req.Outputs[0].Video[0] = film.Video{CRF: &crf, Preset: "medium"}
 	return req
 }
 
 // planned has Analyse plan a request and returns the job's ID.
-func planned(t *testing.T, d *deployment, req job.Request) string {
+func planned(t *testing.T, d *deployment, req film.Request) string {
 	t.Helper()
 	document, err := json.Marshal(req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	input, err := json.Marshal(job.AnalyseInput{Request: document, Execution: "arn:execution:" + path.Base(t.Name())})
+	input, err := json.Marshal(film.AnalyseInput{Request: document, Execution: "arn:execution:" + path.Base(t.Name())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -453,7 +453,7 @@ func planned(t *testing.T, d *deployment, req job.Request) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var brief job.Brief
+	var brief film.Brief
 	if err := json.Unmarshal(out, &brief); err != nil {
 		t.Fatal(err)
 	}
@@ -462,7 +462,7 @@ func planned(t *testing.T, d *deployment, req job.Request) string {
 
 func encodeItem(t *testing.T, id string) []byte {
 	t.Helper()
-	item, err := json.Marshal(job.EncodeItem{Job: id})
+	item, err := json.Marshal(film.EncodeItem{Job: id})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -471,7 +471,7 @@ func encodeItem(t *testing.T, id string) []byte {
 
 func running(t *testing.T, c *cloud, id string) bool {
 	t.Helper()
-	u, err := c.ledger.Unit(t.Context(), id, job.VideoUnit(0))
+	u, err := c.ledger.Unit(t.Context(), id, film.VideoUnit(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -483,7 +483,7 @@ func running(t *testing.T, c *cloud, id string) bool {
 
 func failedAs(t *testing.T, c *cloud, id, kind string) {
 	t.Helper()
-	u, err := c.ledger.Unit(t.Context(), id, job.VideoUnit(0))
+	u, err := c.ledger.Unit(t.Context(), id, film.VideoUnit(0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/stage"
 )
 
@@ -127,27 +127,27 @@ func TestWorkGoesOnlyWhereThereAreQueues(t *testing.T) {
 	cpu, both := Queues{CPU: true}, Queues{CPU: true, GPU: true}
 	for name, test := range map[string]struct {
 		queues  Queues
-		compute job.Compute
+		compute film.Compute
 		want    fault.Kind
-		route   job.ComputeMode // of an admitted request whose brief says lambda-batch
+		route   film.ComputeMode // of an admitted request whose brief says lambda-batch
 	}{
-		"default without queues":     {Queues{}, job.Compute{}, "", job.Lambda},
-		"default with a queue":       {cpu, job.Compute{}, "", job.LambdaBatch},
-		"lambda without queues":      {Queues{}, job.Compute{Mode: job.Lambda}, "", job.Lambda},
-		"batch without queues":       {Queues{}, job.Compute{Mode: job.Batch}, fault.Unsupported, ""},
-		"batch with a queue":         {cpu, job.Compute{Mode: job.Batch}, "", job.LambdaBatch},
-		"GPU without its queue":      {cpu, job.Compute{GPU: true}, fault.Unsupported, ""},
-		"GPU in batch without queue": {cpu, job.Compute{GPU: true, Mode: job.Batch}, fault.Unsupported, ""},
-		"GPU with its queue":         {both, job.Compute{GPU: true}, "", job.LambdaBatch},
+		"default without queues":     {Queues{}, film.Compute{}, "", film.Lambda},
+		"default with a queue":       {cpu, film.Compute{}, "", film.LambdaBatch},
+		"lambda without queues":      {Queues{}, film.Compute{Mode: film.Lambda}, "", film.Lambda},
+		"batch without queues":       {Queues{}, film.Compute{Mode: film.Batch}, fault.Unsupported, ""},
+		"batch with a queue":         {cpu, film.Compute{Mode: film.Batch}, "", film.LambdaBatch},
+		"GPU without its queue":      {cpu, film.Compute{GPU: true}, fault.Unsupported, ""},
+		"GPU in batch without queue": {cpu, film.Compute{GPU: true, Mode: film.Batch}, fault.Unsupported, ""},
+		"GPU with its queue":         {both, film.Compute{GPU: true}, "", film.LambdaBatch},
 	} {
 		t.Run(name, func(t *testing.T) {
-			request, err := json.Marshal(job.Request{
-				Source: "s3://b/in/f.mp4", Destination: "s3://b/out/", Outputs: []job.Output{{Name: "f"}}, Compute: test.compute,
+			request, err := json.Marshal(film.Request{
+				Source: "s3://b/in/f.mp4", Destination: "s3://b/out/", Outputs: []film.Output{{Name: "f"}}, Compute: test.compute,
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			input, err := json.Marshal(job.AnalyseInput{Request: request, Execution: "e"})
+			input, err := json.Marshal(film.AnalyseInput{Request: request, Execution: "e"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -158,9 +158,9 @@ func TestWorkGoesOnlyWhereThereAreQueues(t *testing.T) {
 			if err != nil {
 				return
 			}
-			brief := job.Brief{
-				Job: "j", Route: job.LambdaBatch, Concurrency: 7, Segments: job.Items{Bucket: "b", Key: "k", Count: 2},
-				Audio: []job.AudioItem{}, Outputs: []job.MergeItem{{Job: "j", Output: "f"}},
+			brief := film.Brief{
+				Job: "j", Route: film.LambdaBatch, Concurrency: 7, Segments: film.Items{Bucket: "b", Key: "k", Count: 2},
+				Audio: []film.AudioItem{}, Outputs: []film.MergeItem{{Job: "j", Output: "f"}},
 			}
 			document, err := json.Marshal(brief)
 			if err != nil {
@@ -170,7 +170,7 @@ func TestWorkGoesOnlyWhereThereAreQueues(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got job.Brief
+			var got film.Brief
 			if err := json.Unmarshal(out, &got); err != nil {
 				t.Fatal(err)
 			}

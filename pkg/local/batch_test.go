@@ -18,7 +18,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 	"github.com/mapreel/mapreel/pkg/local"
@@ -106,16 +106,16 @@ func gone(pid int) bool {
 }
 
 // onBatch is a request of two segments that go straight to Batch.
-func onBatch(t *testing.T) job.Request {
+func onBatch(t *testing.T) film.Request {
 	t.Helper()
 	source := clip(t, "in.mp4", args(picture(4), []string{"-c:v", "libx264", "-preset", "ultrafast", "-g", "24"})...)
 	req := request(source, t.TempDir(), "mp4")
-	req.Compute.Mode = job.Batch
+	req.Compute.Mode = film.Batch
 	return req
 }
 
 // undisturbed is what a request gives in one process.
-func undisturbed(t *testing.T, req job.Request) []byte {
+func undisturbed(t *testing.T, req film.Request) []byte {
 	t.Helper()
 	req.Destination = t.TempDir()
 	if _, err := run(t.Context(), req, t.TempDir(), nil); err != nil {
@@ -124,7 +124,7 @@ func undisturbed(t *testing.T, req job.Request) []byte {
 	return published(t, req)
 }
 
-func published(t *testing.T, req job.Request) []byte {
+func published(t *testing.T, req film.Request) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(req.Destination, "out.mp4"))
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // told is what ffprobe tells of a file beside its pictures.
@@ -228,7 +228,7 @@ func TestSubtitlesOfMovTextKeepTheirTicksAndCanBeLeftOut(t *testing.T) {
 		out := t.TempDir()
 		req := request(source, out, container)
 		bare := req.Outputs[0]
-		bare.Name, bare.Subtitles = "bare", job.SubtitlesNone
+		bare.Name, bare.Subtitles = "bare", film.SubtitlesNone
 		req.Outputs = append(req.Outputs, bare)
 		report, err := run(t.Context(), req, scratch, nil)
 		if err != nil || len(report.Warnings) > 0 {

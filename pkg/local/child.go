@@ -85,7 +85,7 @@ func work(ctx context.Context, task stage.Task, place workplace, w *messages) (o
 	defer func() { err = errors.Join(err, l.Close()) }()
 	worker := &stage.Worker{
 		Ledger: l, Scratch: pieces, Items: pieces, Bucket: bucket, Resolve: resolve, Tools: place.Tools, Temp: place.Temp,
-		Owner: fmt.Sprintf("%s/process/%d", place.Owner, os.Getpid()), PieceLength: place.PieceLength, Log: log,
+		Owner: fmt.Sprintf("%s/process/%d", place.Owner, os.Getpid()), AudioPartLength: place.AudioPartLength, Log: log,
 		Observe: func(e stage.Event) { w.tell(line{Event: &e}) },
 	}
 	handle, ok := worker.Handlers()[task.Stage]

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
@@ -26,11 +26,11 @@ func TestPiecesTakeInTheSoundThatIsReady(t *testing.T) {
 	})...)
 	scratch, out := t.TempDir(), t.TempDir()
 	req := request(source, out, "mp4")
-	req.Outputs[0].Audio = &job.Audio{Codec: job.AAC}
+	req.Outputs[0].Audio = &film.Audio{Codec: film.AAC}
 	second := req.Outputs[0]
 	second.Name, second.Container = "second", "mkv"
 	third := req.Outputs[0]
-	third.Name, third.Audio = "third", &job.Audio{Codec: job.Opus}
+	third.Name, third.Audio = "third", &film.Audio{Codec: film.Opus}
 	req.Outputs = append(req.Outputs, second, third)
 	again := func(remove ...string) (files [3][]byte) {
 		for _, pattern := range append(remove, filepath.Join(out, "*")) {
@@ -45,7 +45,7 @@ func TestPiecesTakeInTheSoundThatIsReady(t *testing.T) {
 			}
 		}
 		_, err := local.Run(context.WithoutCancel(t.Context()), req, local.Options{
-			Scratch: scratch, Tools: found, Jobs: 2, PieceLength: 3 * time.Second, Keep: true,
+			Scratch: scratch, Tools: found, Jobs: 2, AudioPartLength: 3 * time.Second, Keep: true,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -67,11 +67,11 @@ func TestPiecesTakeInTheSoundThatIsReady(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			piece, err := isobmff.ReadPiece(data)
+			piece, err := isobmff.ReadChunk(data)
 			if err != nil {
 				t.Fatal(err)
 			}
-			guests += len(piece.Guests)
+			guests += len(piece.Interleaved)
 		}
 		return paths, guests
 	}

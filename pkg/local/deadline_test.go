@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/stage"
@@ -22,7 +22,7 @@ func TestASegmentTooSlowForAFunctionGoesToBatch(t *testing.T) {
 	scratch, out := t.TempDir(), t.TempDir()
 	source := clip(t, "in.mp4", args(picture(2), []string{"-c:v", "libx264", "-preset", "ultrafast"})...)
 	req := request(source, out, "mp4")
-	req.Segment.Seconds = job.Seconds(10 * time.Second)
+	req.Segment.Seconds = film.Seconds(10 * time.Second)
 	const limit = 40 * time.Second
 	began := time.Now()
 	var stopped time.Duration
@@ -47,11 +47,11 @@ func TestASegmentTooSlowForAFunctionGoesToBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	u, err := l.Unit(t.Context(), id, job.VideoUnit(0))
+	u, err := l.Unit(t.Context(), id, film.VideoUnit(0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var facts job.VideoFacts
+	var facts film.SegmentFacts
 	if err := json.Unmarshal(u.Facts, &facts); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/blob/dir"
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 )
@@ -116,7 +116,7 @@ func (g garbage) find(ctx context.Context) ([]Leftover, error) {
 
 // touched is when the newest of a job's pieces was written.
 func (g garbage) touched(ctx context.Context, id string) (newest time.Time, err error) {
-	for info, err := range g.pieces.List(ctx, job.Prefix(id)) {
+	for info, err := range g.pieces.List(ctx, film.Prefix(id)) {
 		if err != nil {
 			return newest, err
 		}
@@ -177,7 +177,7 @@ func (g garbage) remove(ctx context.Context) ([]Leftover, error) {
 
 // clear removes a job's pieces.
 func (g garbage) clear(ctx context.Context, id string) error {
-	for info, err := range g.pieces.List(ctx, job.Prefix(id)) {
+	for info, err := range g.pieces.List(ctx, film.Prefix(id)) {
 		if err == nil {
 			err = g.pieces.Delete(ctx, info.Key)
 		}

@@ -38,7 +38,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob/dir"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 	"github.com/mapreel/mapreel/pkg/stage"
@@ -51,9 +51,9 @@ type Options struct {
 	Tools   ffmpeg.Tools // of ffmpeg.Find
 	Jobs    int          // segments encoded at once; 0: one a core
 	Keep    bool         // keep the pieces after the job is done
-	// PieceLength is about how long the pieces of a long sound are; 0: plan.PieceLength. It must be the same when a job
+	// AudioPartLength is about how long the pieces of a long sound are; 0: plan.AudioPartLength. It must be the same when a job
 	// is continued.
-	PieceLength time.Duration
+	AudioPartLength time.Duration
 	// Limit is how long a worker of a segment may take where it stands for a Lambda function, as the time-out of one would
 	// have it; 0: what the state machine allows. Waiting for a core does not count.
 	Limit time.Duration
@@ -82,7 +82,7 @@ const Retried stage.EventType = "retried"
 
 // Report says what a run made and what it took.
 type Report struct {
-	job.Result
+	film.Result
 	Elapsed time.Duration
 	CPU     time.Duration // of this process and its children
 	Encoded int           // segments that this run encoded; the others were done before
@@ -104,7 +104,7 @@ type Status struct {
 
 // Run does req on this machine, or as much of it as an earlier run left undone. Cancelling ctx stops every process it
 // started and keeps what is finished. Errors carry a kind of package fault.
-func Run(ctx context.Context, req job.Request, opts Options) (Report, error) {
+func Run(ctx context.Context, req film.Request, opts Options) (Report, error) {
 	if problems := req.Check(); len(problems) > 0 {
 		return Report{}, fault.Wrap(fault.Invalid, problems, "invalid request")
 	}
@@ -149,7 +149,7 @@ type runner struct {
 
 // open takes hold of the scratch folder: the ledger, the store of pieces, and the lock that keeps a second run of the
 // same request out.
-func open(ctx context.Context, req job.Request, opts Options) (_ *runner, err error) {
+func open(ctx context.Context, req film.Request, opts Options) (_ *runner, err error) {
 	r := &runner{opts: opts, name: fmt.Sprintf("local-%d-%d", os.Getpid(), time.Now().UnixNano())}
 	if opts.Scratch, err = filepath.Abs(opts.Scratch); err == nil {
 		err = os.MkdirAll(opts.Scratch, 0o755)
@@ -185,7 +185,7 @@ func open(ctx context.Context, req job.Request, opts Options) (_ *runner, err er
 	}
 	r.worker = &stage.Worker{
 		Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolve, Tools: opts.Tools,
-		Temp: temp, Owner: r.name, Keep: opts.Keep, PieceLength: opts.PieceLength, Log: opts.Log,
+		Temp: temp, Owner: r.name, Keep: opts.Keep, AudioPartLength: opts.AudioPartLength, Log: opts.Log,
 		Observe: func(e stage.Event) { r.tell(Event{Event: e}) },
 	}
 	return r, nil
@@ -209,8 +209,8 @@ func ledgerPath(scratch string) string { return filepath.Join(scratch, "ledger.d
 
 // lock keeps two processes from working on the same request at once: both would be right, but each would do all the
 // work. The kernel lets go of it however this process ends.
-func lock(scratch string, req job.Request) (*os.File, error) {
-	req.Compute.Concurrency, req.Retention = 0, job.Retention{}
+func lock(scratch string, req film.Request) (*os.File, error) {
+	req.Compute.Concurrency, req.Retention = 0, film.Retention{}
 	data, err := json.Marshal(req)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "naming the lock")
@@ -241,7 +241,7 @@ func lock(scratch string, req job.Request) (*os.File, error) {
 	}
 }
 
-func (r *runner) run(ctx context.Context, req job.Request) (Report, error) {
+func (r *runner) run(ctx context.Context, req film.Request) (Report, error) {
 	req.Compute.Concurrency = cmp.Or(r.opts.Jobs, runtime.NumCPU())
 	input, err := json.Marshal(req)
 	if err != nil {
@@ -356,7 +356,7 @@ func (r *runner) history(e asl.Event) {
 
 // fail tells Finish what EventBridge would tell it on AWS, and passes err on.
 func (r *runner) fail(ctx context.Context, err error) error {
-	in := job.FinishInput{Execution: r.name, Status: "FAILED", Error: string(fault.KindOf(err)), Cause: err.Error()}
+	in := film.FinishInput{Execution: r.name, Status: "FAILED", Error: string(fault.KindOf(err)), Cause: err.Error()}
 	if ctx.Err() != nil {
 		in.Status = "ABORTED"
 	}
@@ -427,7 +427,7 @@ func alive(execution string) bool {
 }
 
 func status(ctx context.Context, l ledger.Ledger, record ledger.Job) (Status, error) {
-	var j job.Job
+	var j film.Job
 	if err := json.Unmarshal(record.Doc, &j); err != nil {
 		return Status{}, fault.Wrap(fault.Corrupt, err, "record of job "+record.ID)
 	}

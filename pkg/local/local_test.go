@@ -22,7 +22,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 	"github.com/mapreel/mapreel/pkg/local"
@@ -49,8 +49,8 @@ func child(data string) int {
 	}
 	err := json.Unmarshal([]byte(data), &c)
 	if err == nil {
-		var req job.Request
-		if req, err = job.Parse(c.Request); err == nil {
+		var req film.Request
+		if req, err = film.Parse(c.Request); err == nil {
 			_, err = local.Run(context.Background(), req, c.Options)
 		}
 	}
@@ -63,7 +63,7 @@ func child(data string) int {
 
 var tools = sync.OnceValues(func() (ffmpeg.Tools, error) { return ffmpeg.Find(context.Background(), ffmpeg.FindOptions{}) })
 
-func run(ctx context.Context, req job.Request, scratch string, observe func(local.Event)) (local.Report, error) {
+func run(ctx context.Context, req film.Request, scratch string, observe func(local.Event)) (local.Report, error) {
 	t, err := tools()
 	if err != nil {
 		return local.Report{}, err
@@ -93,15 +93,15 @@ func tone(seconds int) []string {
 
 func args(lists ...[]string) []string { return slices.Concat(lists...) }
 
-func film(t *testing.T, name string, extra ...string) string {
+func makeFilm(t *testing.T, name string, extra ...string) string {
 	t.Helper()
 	return clip(t, name, args(picture(8), tone(8), []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-bf", "3", "-c:a", "aac"}, extra)...)
 }
 
-func request(source, destination, container string) job.Request {
-	return job.Request{
-		Source: source, Destination: destination, Segment: job.Segmenting{Seconds: job.Seconds(2 * time.Second)},
-		Outputs: []job.Output{{Name: "out", Container: job.Container(container), Video: []job.Video{{Preset: fast(container)}}}},
+func request(source, destination, container string) film.Request {
+	return film.Request{
+		Source: source, Destination: destination, Segment: film.Segmenting{Seconds: film.Seconds(2 * time.Second)},
+		Outputs: []film.Output{{Name: "out", Container: film.Container(container), Video: []film.Video{{Preset: fast(container)}}}},
 	}
 }
 
@@ -170,7 +170,7 @@ func assertEmpty(t *testing.T, dir string) {
 // What every source comes to in MP4 is tested by package exact.
 func TestOtherContainersHoldTheSameFrames(t *testing.T) {
 	t.Parallel()
-	for _, source := range []string{film(t, "in.mp4"), clip(t, "in.ts", "-i", film(t, "again.mp4"), "-c", "copy")} {
+	for _, source := range []string{makeFilm(t, "in.mp4"), clip(t, "in.ts", "-i", makeFilm(t, "again.mp4"), "-c", "copy")} {
 		for _, container := range []string{"mkv", "webm"} {
 			t.Run(filepath.Ext(source)+" to "+container, func(t *testing.T) {
 				out, scratch := t.TempDir(), t.TempDir()
@@ -234,8 +234,8 @@ func TestSoundStaysWithThePicture(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		container string
-		codec     job.AudioCodec
-	}{{"mp4", job.AudioCopy}, {"mp4", job.AAC}, {"mp4", job.Opus}, {"mkv", job.AudioCopy}, {"mkv", job.AAC}, {"mkv", job.Opus}, {"webm", job.AudioAuto}} {
+		codec     film.AudioCodec
+	}{{"mp4", film.AudioCopy}, {"mp4", film.AAC}, {"mp4", film.Opus}, {"mkv", film.AudioCopy}, {"mkv", film.AAC}, {"mkv", film.Opus}, {"webm", film.AudioAuto}} {
 		t.Run(c.container+" "+string(c.codec), func(t *testing.T) {
 			source := clip(t, "in.mp4", args(picture(6), []string{
 				"-f", "lavfi", "-i", "aevalsrc='0.5*sin(2*PI*1000*t)*lt(mod(t,1),0.05)':s=48000:d=6",
@@ -243,7 +243,7 @@ func TestSoundStaysWithThePicture(t *testing.T) {
 			})...)
 			out := t.TempDir()
 			req := request(source, out, c.container)
-			req.Outputs[0].Audio = &job.Audio{Codec: c.codec}
+			req.Outputs[0].Audio = &film.Audio{Codec: c.codec}
 			if _, err := run(t.Context(), req, t.TempDir(), nil); err != nil {
 				t.Fatal(err)
 			}
@@ -274,7 +274,7 @@ func TestAPictureThatCannotBeSplitIsOneSegment(t *testing.T) {
 
 func TestCopiedSoundIsUnchanged(t *testing.T) {
 	t.Parallel()
-	source, out := film(t, "in.mp4"), t.TempDir()
+	source, out := makeFilm(t, "in.mp4"), t.TempDir()
 	if _, err := run(t.Context(), request(source, out, "mp4"), t.TempDir(), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +304,7 @@ func TestKilledAnywhereTheSameCommandEndsInTheSameBytes(t *testing.T) {
 		source := clip(t, name, args(picture(12), tone(12), []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-c:a", "aac"})...)
 		out := t.TempDir()
 		req := request(source, out, "mp4")
-		req.Outputs[0].Audio = &job.Audio{Codec: job.AAC}
+		req.Outputs[0].Audio = &film.Audio{Codec: film.AAC}
 		began := time.Now()
 		if _, err := run(t.Context(), req, t.TempDir(), nil); err != nil {
 			t.Fatal(err)
@@ -348,7 +348,7 @@ func TestKilledAnywhereTheSameCommandEndsInTheSameBytes(t *testing.T) {
 }
 
 // parent is a process of its own that runs a job, and ends with SIGKILL when ctx does.
-func parent(ctx context.Context, t *testing.T, req job.Request, opts local.Options) *exec.Cmd {
+func parent(ctx context.Context, t *testing.T, req film.Request, opts local.Options) *exec.Cmd {
 	t.Helper()
 	data, err := json.Marshal(map[string]any{"Request": req, "Options": struct {
 		Scratch string
@@ -365,7 +365,7 @@ func parent(ctx context.Context, t *testing.T, req job.Request, opts local.Optio
 }
 
 // runChild runs a job in a process of its own, kills it after a while, and says whether it came to its end.
-func runChild(t *testing.T, req job.Request, scratch string, after time.Duration) bool {
+func runChild(t *testing.T, req film.Request, scratch string, after time.Duration) bool {
 	t.Helper()
 	real, err := tools()
 	if err != nil {
@@ -416,7 +416,7 @@ func assertKept(t *testing.T, scratch string, done map[string]string) {
 
 func TestFinishedSegmentsAreNotEncodedAgain(t *testing.T) {
 	t.Parallel()
-	source, out, scratch := film(t, "in.mp4"), t.TempDir(), t.TempDir()
+	source, out, scratch := makeFilm(t, "in.mp4"), t.TempDir(), t.TempDir()
 	ctx, stop := context.WithCancelCause(t.Context())
 	interrupted := errors.New("stop here")
 	var first, second []string
@@ -492,7 +492,7 @@ func TestFinishedSegmentsAreNotEncodedAgain(t *testing.T) {
 
 func TestAFinishedJobIsNotSplitAgain(t *testing.T) {
 	t.Parallel()
-	source := clip(t, "in.ts", "-i", film(t, "in.mp4"), "-c", "copy")
+	source := clip(t, "in.ts", "-i", makeFilm(t, "in.mp4"), "-c", "copy")
 	out, scratch := t.TempDir(), t.TempDir()
 	var split bool
 	observe := func(e local.Event) { split = split || e.Unit == "split" }
@@ -507,7 +507,7 @@ func TestAFinishedJobIsNotSplitAgain(t *testing.T) {
 
 func TestTwoRunsOfOneRequestDoNotMeet(t *testing.T) {
 	t.Parallel()
-	source, out, scratch := film(t, "in.mp4"), t.TempDir(), t.TempDir()
+	source, out, scratch := makeFilm(t, "in.mp4"), t.TempDir(), t.TempDir()
 	var once sync.Once
 	_, err := run(t.Context(), request(source, out, "mp4"), scratch, func(e local.Event) {
 		once.Do(func() {
@@ -524,9 +524,9 @@ func TestTwoRunsOfOneRequestDoNotMeet(t *testing.T) {
 
 func TestEveryRouteGivesTheSameBytes(t *testing.T) {
 	t.Parallel()
-	source := film(t, "in.mp4")
+	source := makeFilm(t, "in.mp4")
 	var want []byte
-	for _, mode := range []job.ComputeMode{job.Lambda, job.LambdaBatch, job.Batch} {
+	for _, mode := range []film.ComputeMode{film.Lambda, film.LambdaBatch, film.Batch} {
 		out := t.TempDir()
 		req := request(source, out, "mp4")
 		req.Compute.Mode = mode
@@ -548,14 +548,14 @@ func TestEveryRouteGivesTheSameBytes(t *testing.T) {
 
 func TestOutputsOfOneJobShareTheirWork(t *testing.T) {
 	t.Parallel()
-	source, out := film(t, "in.mp4"), t.TempDir()
+	source, out := makeFilm(t, "in.mp4"), t.TempDir()
 	req := request(source, out, "mp4")
 	small := req.Outputs[0]
-	small.Name, small.Video = "small", []job.Video{{Preset: "ultrafast", Height: 54}}
+	small.Name, small.Video = "small", []film.Video{{Preset: "ultrafast", Height: 54}}
 	same := req.Outputs[0]
-	same.Name, same.Container = "same", job.Matroska
+	same.Name, same.Container = "same", film.Matroska
 	none := req.Outputs[0]
-	none.Name, none.Audio = "none", &job.Audio{Codec: job.AudioNone}
+	none.Name, none.Audio = "none", &film.Audio{Codec: film.AudioNone}
 	req.Outputs = append(req.Outputs, small, same, none)
 	report, err := run(t.Context(), req, t.TempDir(), nil)
 	if err != nil {
@@ -611,7 +611,7 @@ func TestSoundOnly(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(data), "audio,5.0") {
 		t.Errorf("ffprobe: %q, %v", data, err)
 	}
-	req.Outputs[0].Video = []job.Video{{Height: 90}}
+	req.Outputs[0].Video = []film.Video{{Height: 90}}
 	_, err = run(t.Context(), req, t.TempDir(), nil)
 	if fault.KindOf(err) != fault.Invalid {
 		t.Errorf("a size for a source without a picture gives %v", err)
@@ -628,7 +628,7 @@ func TestWhatCannotWorkLeavesNothing(t *testing.T) {
 		}
 		return path
 	}
-	good, err := os.ReadFile(film(t, "in.mp4", "-movflags", "+faststart"))
+	good, err := os.ReadFile(makeFilm(t, "in.mp4", "-movflags", "+faststart"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -670,7 +670,7 @@ func TestWhatCannotWorkLeavesNothing(t *testing.T) {
 
 func TestAnOutputNeverReplacesItsSource(t *testing.T) {
 	t.Parallel()
-	source := film(t, "out.mp4")
+	source := makeFilm(t, "out.mp4")
 	before, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)

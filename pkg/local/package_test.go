@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/manifest"
 	"github.com/mapreel/mapreel/pkg/player/playertest"
@@ -36,10 +36,10 @@ func twoTongues(t *testing.T) string {
 	})...)
 }
 
-func packageRequest(t *testing.T, source, destination, output string) job.Request {
+func packageRequest(t *testing.T, source, destination, output string) film.Request {
 	t.Helper()
 	body := fmt.Sprintf(`{"source": %q, "destination": %q, "outputs": [%s], "segment": {"seconds": 4}}`, source, destination, output)
-	req, err := job.Parse([]byte(body))
+	req, err := film.Parse([]byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestAPackageLosesNothing(t *testing.T) {
 
 func TestPackagesOfSourcesWithoutIndex(t *testing.T) {
 	t.Parallel()
-	source := film(t, "in.ts")
+	source := makeFilm(t, "in.ts")
 	out := t.TempDir()
 	req := packageRequest(t, source, out, `{"name": "film", "container": "hls", "video": [{"preset": "ultrafast"}], "package": {"seconds": 2}}`)
 	if _, err := run(context.Background(), req, t.TempDir(), nil); err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // pictures are the hashes of a file's frames after a filter of ffmpeg, in one pass.
@@ -44,24 +44,24 @@ func TestFiltersDoNotSeeTheSeams(t *testing.T) {
 	whole := clip(t, "24.mp4", args(moving("24", "5"), x264)...)
 	for _, c := range []struct {
 		name, source string
-		video        job.Video
+		video        film.Video
 		filter       string
 	}{
-		{"fields in MPEG-TS", clip(t, "i.ts", args(fields, []string{"-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-g", "12", "-bf", "2", "-q:v", "3"})...), job.Video{}, deinterlace},
-		{"fields in Matroska", clip(t, "i.mkv", args(fields, x264, []string{"-flags", "+ildct+ilme"})...), job.Video{}, deinterlace},
-		{"fields that are kept", clip(t, "k.mp4", args(fields, x264, []string{"-flags", "+ildct+ilme"})...), job.Video{Interlaced: job.KeepInterlaced}, "null"},
-		{"24 to 30", whole, job.Video{FrameRate: job.FrameRate{Num: 30, Den: 1}}, still("30")},
-		{"24 to 30000/1001 in MPEG-TS", clip(t, "24.ts", "-i", whole, "-c", "copy"), job.Video{FrameRate: job.FrameRate{Num: 30000, Den: 1001}}, still("30000/1001")},
-		{"60 to 25", clip(t, "60.mkv", args(moving("60", "4"), x264)...), job.Video{FrameRate: job.FrameRate{Num: 25, Den: 1}}, still("25")},
+		{"fields in MPEG-TS", clip(t, "i.ts", args(fields, []string{"-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-g", "12", "-bf", "2", "-q:v", "3"})...), film.Video{}, deinterlace},
+		{"fields in Matroska", clip(t, "i.mkv", args(fields, x264, []string{"-flags", "+ildct+ilme"})...), film.Video{}, deinterlace},
+		{"fields that are kept", clip(t, "k.mp4", args(fields, x264, []string{"-flags", "+ildct+ilme"})...), film.Video{Interlaced: film.KeepInterlaced}, "null"},
+		{"24 to 30", whole, film.Video{FrameRate: film.FrameRate{Num: 30, Den: 1}}, still("30")},
+		{"24 to 30000/1001 in MPEG-TS", clip(t, "24.ts", "-i", whole, "-c", "copy"), film.Video{FrameRate: film.FrameRate{Num: 30000, Den: 1001}}, still("30000/1001")},
+		{"60 to 25", clip(t, "60.mkv", args(moving("60", "4"), x264)...), film.Video{FrameRate: film.FrameRate{Num: 25, Den: 1}}, still("25")},
 		{"variable with a hole to 24", clip(t, "vfr.mkv", args(moving("24", "6"), []string{
 			"-vf", "select='not(eq(mod(n,7),3))*not(between(n,50,100))'", "-fps_mode", "vfr",
-		}, x264)...), job.Video{FrameRate: job.FrameRate{Num: 24, Den: 1}}, still("24")},
+		}, x264)...), film.Video{FrameRate: film.FrameRate{Num: 24, Den: 1}}, still("24")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out := t.TempDir()
 			req := request(c.source, out, "mp4")
 			c.video.CRF, c.video.Preset = new(0), "ultrafast"
-			req.Outputs[0].Video = []job.Video{c.video}
+			req.Outputs[0].Video = []film.Video{c.video}
 			report, err := run(t.Context(), req, t.TempDir(), nil)
 			if err != nil {
 				t.Fatal(err)
@@ -135,33 +135,33 @@ func TestThePictureKeepsItsLook(t *testing.T) {
 	turned := clip(t, "turned.mp4", "-i", tagged, "-c", "copy", "-metadata:s:v", "rotate=90")
 	for _, c := range []struct {
 		name, source, file string
-		video              job.Video
+		video              film.Video
 		want               map[string]string
 		side               []string
 		warns              bool
 	}{
-		{"HDR10 in HEVC in MP4", hdr, "mp4", job.Video{Codec: job.H265, Preset: "ultrafast"}, pq, light, false},
-		{"HDR10 in AV1 in MP4", hdr, "mp4", job.Video{Codec: job.AV1, Preset: "12"}, pq, light, false},
-		{"HDR10 in VP9 in WebM", hdr, "webm", job.Video{Codec: job.VP9, Preset: "8"}, pq, []string{"177/250", "1000", "400"}, false},
-		{"HDR10 in H.264", hdr, "mp4", job.Video{Preset: "ultrafast"}, map[string]string{
+		{"HDR10 in HEVC in MP4", hdr, "mp4", film.Video{Codec: film.H265, Preset: "ultrafast"}, pq, light, false},
+		{"HDR10 in AV1 in MP4", hdr, "mp4", film.Video{Codec: film.AV1, Preset: "12"}, pq, light, false},
+		{"HDR10 in VP9 in WebM", hdr, "webm", film.Video{Codec: film.VP9, Preset: "8"}, pq, []string{"177/250", "1000", "400"}, false},
+		{"HDR10 in H.264", hdr, "mp4", film.Video{Preset: "ultrafast"}, map[string]string{
 			"pix_fmt": "yuv420p", "color_transfer": "bt709", "color_primaries": "bt709", "color_space": "bt709", "color_range": "tv",
 		}, nil, true},
-		{"colour and shape", tagged, "mp4", job.Video{Preset: "ultrafast"}, seen, nil, false},
-		{"shape in Matroska, smaller", tagged, "mkv", job.Video{Preset: "ultrafast", Height: 48}, map[string]string{
+		{"colour and shape", tagged, "mp4", film.Video{Preset: "ultrafast"}, seen, nil, false},
+		{"shape in Matroska, smaller", tagged, "mkv", film.Video{Preset: "ultrafast", Height: 48}, map[string]string{
 			"width": "80", "height": "48", "sample_aspect_ratio": "64:45", "color_range": "pc",
 		}, nil, false},
-		{"turned", turned, "mp4", job.Video{Preset: "ultrafast"}, map[string]string{"width": "96", "height": "160", "sample_aspect_ratio": "45:64"}, nil, false},
-		{"odd in H.264", odd, "mp4", job.Video{Preset: "ultrafast"}, map[string]string{"width": "160", "height": "90", "pix_fmt": "yuv420p"}, nil, true},
-		{"odd in HEVC", odd, "mp4", job.Video{Codec: job.H265, Preset: "ultrafast"}, map[string]string{"width": "160", "height": "90", "pix_fmt": "yuv420p10le"}, nil, true},
-		{"a row of RGB in HEVC", lossless("row.mkv", "-vf", "format=gbrp,crop=63:1"), "mp4", job.Video{Codec: job.H265, Preset: "ultrafast"}, map[string]string{
+		{"turned", turned, "mp4", film.Video{Preset: "ultrafast"}, map[string]string{"width": "96", "height": "160", "sample_aspect_ratio": "45:64"}, nil, false},
+		{"odd in H.264", odd, "mp4", film.Video{Preset: "ultrafast"}, map[string]string{"width": "160", "height": "90", "pix_fmt": "yuv420p"}, nil, true},
+		{"odd in HEVC", odd, "mp4", film.Video{Codec: film.H265, Preset: "ultrafast"}, map[string]string{"width": "160", "height": "90", "pix_fmt": "yuv420p10le"}, nil, true},
+		{"a row of RGB in HEVC", lossless("row.mkv", "-vf", "format=gbrp,crop=63:1"), "mp4", film.Video{Codec: film.H265, Preset: "ultrafast"}, map[string]string{
 			"width": "64", "height": "64", "color_space": "bt709", "color_range": "tv",
 		}, nil, true},
-		{"a row in VP9", lossless("row4.mkv", "-vf", "format=yuv444p,crop=63:1"), "webm", job.Video{Codec: job.VP9, Preset: "8"}, map[string]string{"width": "62", "height": "2"}, nil, true},
+		{"a row in VP9", lossless("row4.mkv", "-vf", "format=yuv444p,crop=63:1"), "webm", film.Video{Codec: film.VP9, Preset: "8"}, map[string]string{"width": "62", "height": "2"}, nil, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out := t.TempDir()
 			req := request(c.source, out, c.file)
-			req.Outputs[0].Video = []job.Video{c.video}
+			req.Outputs[0].Video = []film.Video{c.video}
 			report, err := run(t.Context(), req, t.TempDir(), nil)
 			if err != nil {
 				t.Fatal(err)

@@ -21,13 +21,13 @@ const workerVariable = "MAPREEL_WORKER"
 
 // workplace is what the process of a Batch job works with: all but the task itself.
 type workplace struct {
-	Scratch     string        `json:"scratch"`
-	Temp        string        `json:"temp"`
-	Owner       string        `json:"owner"`
-	Tools       ffmpeg.Tools  `json:"tools"`
-	PieceLength time.Duration `json:"pieceLength,omitempty"`
-	Deadline    time.Time     `json:"deadline,omitzero"`
-	Log         bool          `json:"log,omitempty"` // whether anybody reads its log
+	Scratch         string        `json:"scratch"`
+	Temp            string        `json:"temp"`
+	Owner           string        `json:"owner"`
+	Tools           ffmpeg.Tools  `json:"tools"`
+	AudioPartLength time.Duration `json:"audioPartLength,omitempty"`
+	Deadline        time.Time     `json:"deadline,omitzero"`
+	Log             bool          `json:"log,omitempty"` // whether anybody reads its log
 }
 
 // patience is how long a process may take to end in order, once it was told to: ffmpeg's five seconds to stop, five to be
@@ -43,7 +43,7 @@ func (r *runner) process(ctx context.Context, task stage.Task) (json.RawMessage,
 	defer func() { _ = os.RemoveAll(temp) }() // what stays is removed with the folder above it
 	place := workplace{
 		Scratch: r.opts.Scratch, Temp: temp, Owner: r.worker.Owner,
-		Tools: r.worker.Tools, PieceLength: r.worker.PieceLength, Log: r.opts.Log != nil,
+		Tools: r.worker.Tools, AudioPartLength: r.worker.AudioPartLength, Log: r.opts.Log != nil,
 	}
 	place.Deadline, _ = ctx.Deadline()
 	var env []string

@@ -16,14 +16,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/stage"
 )
 
 // heardAs makes an output of a source's sound alone, in pieces of about the given length, and returns its path and how
 // many pieces there were.
-func heardAs(t *testing.T, source, container string, codec job.AudioCodec, length time.Duration) (path string, pieces int) {
+func heardAs(t *testing.T, source, container string, codec film.AudioCodec, length time.Duration) (path string, pieces int) {
 	t.Helper()
 	found, err := tools()
 	if err != nil {
@@ -32,9 +32,9 @@ func heardAs(t *testing.T, source, container string, codec job.AudioCodec, lengt
 	out := t.TempDir()
 	req := request(source, out, container)
 	req.Outputs[0].Video = nil
-	req.Outputs[0].Audio = &job.Audio{Codec: codec, Bitrate: 128_000}
+	req.Outputs[0].Audio = &film.Audio{Codec: codec, Bitrate: 128_000}
 	_, err = local.Run(context.Background(), req, local.Options{
-		Scratch: t.TempDir(), Tools: found, Jobs: 2, PieceLength: length,
+		Scratch: t.TempDir(), Tools: found, Jobs: 2, AudioPartLength: length,
 		Observe: func(e local.Event) { pieces = max(pieces, e.Pieces) },
 	})
 	if err != nil {
@@ -106,9 +106,9 @@ type joined struct {
 // and the worst of all.
 type figures struct{ typical, worst float64 }
 
-func compare(t *testing.T, source, container string, codec job.AudioCodec, rate int, length time.Duration) joined {
+func compare(t *testing.T, source, container string, codec film.AudioCodec, rate int, length time.Duration) joined {
 	t.Helper()
-	if codec == job.Opus {
+	if codec == film.Opus {
 		rate = 48000
 	}
 	whole, one := heardAs(t, source, container, codec, 0)
@@ -179,15 +179,15 @@ func TestSoundInPiecesIsThatOfOnePass(t *testing.T) {
 	for i, signal := range signals {
 		for k, c := range []struct {
 			source, container string
-			codec             job.AudioCodec
+			codec             film.AudioCodec
 			rate              int
 		}{
-			{"in.wav", "mp4", job.AAC, 48000},
-			{"in.mov", "mp4", job.Opus, 44100},
-			{"in.mkv", "webm", job.Opus, 44100},
-			{"in.mkv", "mkv", job.AAC, 44100},
-			{"in.mov", "mp4", job.AAC, 44100},
-			{"in.wav", "mkv", job.Opus, 48000},
+			{"in.wav", "mp4", film.AAC, 48000},
+			{"in.mov", "mp4", film.Opus, 44100},
+			{"in.mkv", "webm", film.Opus, 44100},
+			{"in.mkv", "mkv", film.AAC, 44100},
+			{"in.mov", "mp4", film.AAC, 44100},
+			{"in.wav", "mkv", film.Opus, 48000},
 		} {
 			if !exact && k != 2*i {
 				continue
@@ -219,8 +219,8 @@ func TestSoundThatEndsBeforeThePicture(t *testing.T) {
 	t.Parallel()
 	source := clip(t, "in.mkv", "-f", "lavfi", "-i", "testsrc2=size=96x54:rate=4:duration=14", "-itsoffset", "0.777",
 		"-f", "lavfi", "-i", "sine=f=330:r=44100:d=5.5", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "flac")
-	whole, _ := heardAs(t, source, "mp4", job.AAC, 0)
-	parts, n := heardAs(t, source, "mp4", job.AAC, 3*time.Second)
+	whole, _ := heardAs(t, source, "mp4", film.AAC, 0)
+	parts, n := heardAs(t, source, "mp4", film.AAC, 3*time.Second)
 	if n < 4 {
 		t.Fatalf("%d pieces", n)
 	}
@@ -255,7 +255,7 @@ func TestOnlyAMissingPieceOfSoundIsMadeAgain(t *testing.T) {
 	req.Outputs[0].Video = nil
 	again := func() (data []byte, made []string) {
 		_, err := local.Run(t.Context(), req, local.Options{
-			Scratch: scratch, Tools: found, Jobs: 2, PieceLength: 3 * time.Second, Keep: true,
+			Scratch: scratch, Tools: found, Jobs: 2, AudioPartLength: 3 * time.Second, Keep: true,
 			Observe: func(e local.Event) {
 				if e.Type == stage.Finished {
 					made = append(made, e.Unit)

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/stage"
 )
@@ -56,7 +56,7 @@ const (
 // an output lies beside them; in file systems that share blocks between files it may take less, which nothing tells
 // beforehand. For Matroska and WebM ffmpeg reads a stitched file and writes another before the output is put where it
 // belongs.
-func roomFor(j job.Job, have progress) room {
+func roomFor(j film.Job, have progress) room {
 	left := func(done, all int) float64 {
 		if all <= 0 {
 			return 1
@@ -68,13 +68,13 @@ func roomFor(j job.Job, have progress) room {
 	if j.Split { // a copy of the picture, cut
 		scratch += float64(j.Source.Size) * left(min(j.Segments, 1), 1)
 	}
-	pictures, sounds := make([]float64, len(j.Renditions)), make([]float64, len(j.Sounds))
+	pictures, sounds := make([]float64, len(j.Renditions)), make([]float64, len(j.AudioRenditions))
 	for i, r := range j.Renditions {
 		pictures[i] = pictureBytes(j.Source, r, seconds)
 	}
-	for i, s := range j.Sounds {
+	for i, s := range j.AudioRenditions {
 		sounds[i] = soundBytes(j.Source, s, seconds)
-		scratch += sounds[i] * left(have.Sounds, len(j.AudioPieces()))
+		scratch += sounds[i] * left(have.Sounds, len(j.AudioParts()))
 	}
 	piece := make([]bool, len(j.Renditions)) // whether its pieces lie in scratch
 	var fullest float64                      // what one merge needs in scratch, beside the pieces
@@ -89,9 +89,9 @@ func roomFor(j job.Job, have progress) room {
 			piece[i] = true
 			total += pictures[i]
 		}
-		for _, i := range out.Sounds {
+		for _, i := range out.Audio {
 			total += sounds[i]
-			if len(out.Renditions) > 0 && out.Container == job.MP4 { // a piece of picture takes in the sound beside it
+			if len(out.Renditions) > 0 && out.Container == film.MP4 { // a piece of picture takes in the sound beside it
 				scratch += sounds[i] * left(have.Segments, j.Segments)
 			}
 		}
@@ -99,7 +99,7 @@ func roomFor(j job.Job, have progress) room {
 			continue
 		}
 		destination += total
-		if out.Container == job.Matroska || out.Container == job.WebM {
+		if out.Container == film.Matroska || out.Container == film.WebM {
 			fullest += 2 * total // outputs are merged side by side
 		}
 	}
@@ -113,7 +113,7 @@ func roomFor(j job.Job, have progress) room {
 }
 
 // pictureBytes is what a rendition may take: the least of what its own bound, its pixels and its source allow.
-func pictureBytes(src job.Source, r job.Rendition, seconds float64) float64 {
+func pictureBytes(src film.Source, r film.Rendition, seconds float64) float64 {
 	finer := math.Pow(2, max(0, float64(r.Codec.DefaultCRF()-r.CRF))/stepsToDouble(r.Codec))
 	bytes := float64(src.Size) * growth * finer
 	if seconds <= 0 {
@@ -123,10 +123,10 @@ func pictureBytes(src job.Source, r job.Rendition, seconds float64) float64 {
 	switch {
 	case r.Rate.Num > 0:
 		rate = float64(r.Rate.Num) / float64(r.Rate.Den)
-	case src.Picture != nil && src.Picture.Frames > 0:
-		rate = float64(src.Picture.Frames) / seconds
-	case src.Picture != nil && src.Picture.FrameRate.Num > 0 && src.Picture.FrameRate.Den > 0:
-		rate = float64(src.Picture.FrameRate.Num) / float64(src.Picture.FrameRate.Den)
+	case src.Video != nil && src.Video.Frames > 0:
+		rate = float64(src.Video.Frames) / seconds
+	case src.Video != nil && src.Video.FrameRate.Num > 0 && src.Video.FrameRate.Den > 0:
+		rate = float64(src.Video.FrameRate.Num) / float64(src.Video.FrameRate.Den)
 	}
 	bytes = min(bytes, bitsPerPixel*finer/8*float64(r.Width)*float64(r.Height)*rate*seconds)
 	if r.MaxBitrate > 0 {
@@ -138,18 +138,18 @@ func pictureBytes(src job.Source, r job.Rendition, seconds float64) float64 {
 
 // stepsToDouble is how many steps of CRF about double the bit rate: of x264 and x265 as their authors say, of the scale
 // to 63 that libvpx and SVT-AV1 have accordingly more.
-func stepsToDouble(c job.VideoCodec) float64 {
-	if c == job.H264 || c == job.H265 {
+func stepsToDouble(c film.VideoCodec) float64 {
+	if c == film.H264 || c == film.H265 {
 		return 6
 	}
 	return 8
 }
 
 // soundBytes is what a sound may take.
-func soundBytes(src job.Source, s job.Sound, seconds float64) float64 {
+func soundBytes(src film.Source, s film.AudioRendition, seconds float64) float64 {
 	size := float64(src.Size)
-	if s.Codec == job.AudioCopy {
-		track := src.Tracks[s.Track]
+	if s.Codec == film.AudioCopy {
+		track := src.Audio[s.Track]
 		rate := float64(copiedSound)
 		if lossless(track.Codec) {
 			rate = max(rate, float64(track.SampleRate)*float64(track.Channels)*32)
@@ -180,7 +180,7 @@ func (r *runner) checked(analyse stage.Handler) stage.Handler {
 		if err != nil {
 			return nil, err
 		}
-		var brief job.Brief
+		var brief film.Brief
 		if err := json.Unmarshal(out, &brief); err != nil {
 			return nil, fault.Wrap(fault.Internal, err, "brief")
 		}
@@ -193,7 +193,7 @@ func (r *runner) checkSpace(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	var j job.Job
+	var j film.Job
 	if err := json.Unmarshal(record.Doc, &j); err != nil {
 		return fault.Wrap(fault.Corrupt, err, "record of job "+id)
 	}

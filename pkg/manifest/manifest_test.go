@@ -105,8 +105,8 @@ func folder(p Package, texts []File) fstest.MapFS {
 	return out
 }
 
-// film is a ladder of two rungs with two languages and subtitles.
-func film() Package {
+// filmPackage is a ladder of two rungs with two languages and subtitles.
+func filmPackage() Package {
 	const segments = 3
 	rendition := func(name, codecs string, timescale uint32, size int64) Rendition {
 		r := Rendition{
@@ -198,7 +198,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		}, "cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := film()
+			p := filmPackage()
 			texts, err := HLS(p, "film.m3u8")
 			if err != nil {
 				t.Fatal(err)
@@ -243,7 +243,7 @@ func TestPackagesThatCannotBeDescribedAreRefused(t *testing.T) {
 		"an index of another file": func(p *Package) { p.Video[0].Index = Resource{Path: "x.mp4", Size: 9, Part: true} },
 		"no size":                  func(p *Package) { p.Video[0].Width = 0 },
 	} {
-		p := film()
+		p := filmPackage()
 		change(&p)
 		if _, err := HLS(p, "film.m3u8"); fault.KindOf(err) != fault.Internal {
 			t.Errorf("%s: HLS gives %v", name, err)
@@ -288,7 +288,7 @@ func TestFrameRatesAreTheFrames(t *testing.T) {
 		"variable":                {Ratio{25, 1}, []int{40, 240, 20}, Ratio{25, 1}, Ratio{60000, 1000}},
 		"stated as the highest":   {Ratio{60, 1}, []int{40, 240, 20}, Ratio{25, 1}, Ratio{60000, 1000}},
 	} {
-		v := film().Video[0]
+		v := filmPackage().Video[0]
 		v.FrameRate = c.stated
 		for i, n := range c.frames {
 			v.Segments[i].Frames = n
@@ -327,7 +327,7 @@ func TestReferencesLeadToTheirFiles(t *testing.T) {
 // Whatever the segments, both texts tell a player the same times, none of them off by more than rounding.
 func TestTextsTellTheSegmentsTimes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := film()
+		p := filmPackage()
 		p.Subtitles = nil
 		timescale := rapid.Uint32Range(1000, 100_000).Draw(t, "timescale")
 		single := rapid.Bool().Draw(t, "single file")
@@ -417,7 +417,7 @@ func sumOf(list []int64) (sum int64) {
 }
 
 func FuzzParsePlaylist(f *testing.F) {
-	texts, err := HLS(film(), "film.m3u8")
+	texts, err := HLS(filmPackage(), "film.m3u8")
 	if err != nil {
 		f.Fatal(err)
 	}

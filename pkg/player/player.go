@@ -28,7 +28,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 //go:embed page
@@ -215,11 +215,11 @@ func (p *Player) control(name string) string {
 			continue
 		}
 		if name == e.Name {
-			return job.CacheBriefly
+			return film.CacheBriefly
 		}
 		rest, ok := strings.CutPrefix(name, strings.TrimSuffix(e.Name, path.Ext(e.Name))+"/")
-		if folder, _, deeper := strings.Cut(rest, "/"); ok && deeper && job.IsMediaFolder(folder) {
-			return job.CacheForever
+		if folder, _, deeper := strings.Cut(rest, "/"); ok && deeper && film.IsMediaFolder(folder) {
+			return film.CacheForever
 		}
 	}
 	return ""

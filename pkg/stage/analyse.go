@@ -19,11 +19,12 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/matroska"
-	"github.com/mapreel/mapreel/pkg/plan"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // headBytes is how much of a source Analyse looks at to tell its format: enough for the packet pattern of MPEG-TS and
@@ -32,27 +33,27 @@ const headBytes = 64 << 10
 
 // Analyse accepts a request: it looks at the source, works out the job, writes it and its units to the ledger, and says
 // what is left to do. It reads the source's index, not its media. Nothing is written unless the request is sound.
-func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, error) {
-	req, err := job.Parse(in.Request)
+func (w *Worker) Analyse(ctx context.Context, in film.AnalyseInput) (film.Brief, error) {
+	req, err := film.Parse(in.Request)
 	if err != nil {
-		return job.Brief{}, err
+		return film.Brief{}, err
 	}
 	store, key, err := w.Resolve(ctx, req.Source)
 	if err != nil {
-		return job.Brief{}, err
+		return film.Brief{}, err
 	}
 	src, index, splittable, err := w.examine(ctx, store, key, req.Source)
 	if err != nil {
-		return job.Brief{}, err
+		return film.Brief{}, err
 	}
 	j, err := plan.Job(req, src, w.Tools.Build, copyable)
 	if err != nil {
-		return job.Brief{}, err
+		return film.Brief{}, err
 	}
-	j.Sounds = plan.Cut(j, cmp.Or(w.PieceLength, plan.PieceLength))
+	j.AudioRenditions = plan.Cut(j, cmp.Or(w.AudioPartLength, plan.AudioPartLength))
 	for _, out := range j.Outputs {
 		if err := w.distinct(ctx, req, out); err != nil {
-			return job.Brief{}, err
+			return film.Brief{}, err
 		}
 	}
 	encoders, err := encodersOf(j)
@@ -60,29 +61,29 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 		err = w.Tools.Require(ctx, encoders)
 	}
 	if err != nil {
-		return job.Brief{}, err
+		return film.Brief{}, err
 	}
-	var segments []job.Segment
+	var segments []film.Segment
 	switch {
 	case len(j.Renditions) == 0: // sound only
 	case index == nil && !splittable:
 		// Nothing tells where it could be cut, and no copy could either: one worker encodes it from end to end.
-		segments = plan.Stretches(plan.Index{Start: src.Picture.Start, End: src.Picture.End, Sync: []job.Ticks{src.Picture.Start}})
+		segments = plan.SourceChunks(plan.Index{Start: src.Video.Start, End: src.Video.End, Sync: []media.Ticks{src.Video.Start}})
 		j.Segments = len(segments)
 	case index == nil:
 		j.Split = true
 		old, err := w.load(ctx, j.ID)
 		if err != nil && fault.KindOf(err) != fault.NotFound {
-			return job.Brief{}, err
+			return film.Brief{}, err
 		}
 		if old.Split {
 			j = old // with what an earlier run's Split found
 			break
 		}
 		// From here on the picture is what Split makes of it.
-		p := *j.Source.Picture
-		p.Start, p.End, p.Timebase = p.Start*job.Ticks(p.Timebase.Num), 0, job.Timebase{Num: 1, Den: p.Timebase.Den}
-		j.Source.Picture = &p
+		p := *j.Source.Video
+		p.Start, p.End, p.Timebase = p.Start*media.Ticks(p.Timebase.Num), 0, media.Rational{Num: 1, Den: p.Timebase.Den}
+		j.Source.Video = &p
 	default:
 		segments = divide(j, *index)
 		j.Segments = len(segments)
@@ -92,10 +93,10 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 		err = nil // two executions of one request: this one works along, and leaves the record to the other
 	}
 	if err != nil {
-		return job.Brief{}, err
+		return film.Brief{}, err
 	}
 	if err := w.Ledger.Plan(ctx, j.ID, units(j, segments), expiry(j)); err != nil {
-		return job.Brief{}, err
+		return film.Brief{}, err
 	}
 	for _, warning := range j.Warnings {
 		w.tell(Event{Type: Warning, Job: j.ID, Error: warning})
@@ -104,15 +105,15 @@ func (w *Worker) Analyse(ctx context.Context, in job.AnalyseInput) (job.Brief, e
 }
 
 // divide plans the segments of an indexed source.
-func divide(j job.Job, index plan.Index) []job.Segment {
+func divide(j film.Job, index plan.Index) []film.Segment {
 	if length := packaged(j); length > 0 {
-		return plan.Aligned(index, j.Source.Picture.Timebase, wanted(j), length)
+		return plan.Aligned(index, j.Source.Video.Timebase, wanted(j), length)
 	}
-	return plan.Segments(index, j.Source.Picture.Timebase, wanted(j))
+	return plan.Segments(index, j.Source.Video.Timebase, wanted(j))
 }
 
 // distinct refuses an output that would replace the job's own source.
-func (w *Worker) distinct(ctx context.Context, req job.Request, out job.Product) error {
+func (w *Worker) distinct(ctx context.Context, req film.Request, out film.OutputPlan) error {
 	from, key, err := w.Resolve(ctx, req.Source)
 	if err != nil {
 		return err
@@ -140,12 +141,12 @@ func (w *Worker) distinct(ctx context.Context, req job.Request, out job.Product)
 }
 
 // outputURL is where an output will be.
-func outputURL(req job.Request, out job.Product) string {
+func outputURL(req film.Request, out film.OutputPlan) string {
 	return destined(req, out.File)
 }
 
 // destined is where a path in the destination lies.
-func destined(req job.Request, path string) string {
+func destined(req film.Request, path string) string {
 	return strings.TrimSuffix(req.Destination, "/") + "/" + path
 }
 
@@ -156,7 +157,7 @@ type claim struct {
 }
 
 // record writes the job to the ledger. An error that wraps errNewer says that a newer execution is at work on it.
-func (w *Worker) record(ctx context.Context, j job.Job, by claim) error {
+func (w *Worker) record(ctx context.Context, j film.Job, by claim) error {
 	doc, err := json.Marshal(j)
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "record of job "+j.ID)
@@ -191,30 +192,30 @@ func late(id string) error {
 const slowest = 20
 
 // expiry is when the job's records may vanish: the request's retention after its expected end.
-func expiry(j job.Job) time.Time {
+func expiry(j film.Job) time.Time {
 	work := time.Duration(j.Source.Duration) * time.Microsecond * slowest / time.Duration(max(1, min(j.Request.Compute.Concurrency, j.Segments)))
 	return time.Now().Add(work + time.Duration(j.Request.Retention.Hours)*time.Hour)
 }
 
 // units yields what is recorded of a job ahead of its work.
-func units(j job.Job, segments []job.Segment) iter.Seq[ledger.Unit] {
+func units(j film.Job, segments []film.Segment) iter.Seq[ledger.Unit] {
 	return func(yield func(ledger.Unit) bool) {
 		for _, seg := range segments {
 			spec, _ := json.Marshal(seg) //nolint:errchkjson // integers only
-			if !yield(ledger.Unit{Job: j.ID, ID: job.VideoUnit(seg.Index), Spec: spec}) {
+			if !yield(ledger.Unit{Job: j.ID, ID: film.VideoUnit(seg.Index), Spec: spec}) {
 				return
 			}
 		}
-		for i := range j.AudioPieces() {
-			if !yield(ledger.Unit{Job: j.ID, ID: job.AudioUnit(i)}) {
+		for i := range j.AudioParts() {
+			if !yield(ledger.Unit{Job: j.ID, ID: film.AudioUnit(i)}) {
 				return
 			}
 		}
-		if j.Aside() && !yield(ledger.Unit{Job: j.ID, ID: job.TextUnit}) {
+		if j.HasSidecar() && !yield(ledger.Unit{Job: j.ID, ID: film.SidecarUnit}) {
 			return
 		}
 		for _, out := range j.Outputs {
-			if !yield(ledger.Unit{Job: j.ID, ID: job.OutputUnit(out.Name)}) {
+			if !yield(ledger.Unit{Job: j.ID, ID: film.OutputUnit(out.Name)}) {
 				return
 			}
 		}
@@ -222,23 +223,23 @@ func units(j job.Job, segments []job.Segment) iter.Seq[ledger.Unit] {
 }
 
 // brief says what is left to do: units that the ledger does not hold as done, or whose bytes are gone.
-func (w *Worker) brief(ctx context.Context, j job.Job, execution string) (job.Brief, error) {
-	b := job.Brief{
+func (w *Worker) brief(ctx context.Context, j film.Job, execution string) (film.Brief, error) {
+	b := film.Brief{
 		Job: j.ID, Route: j.Request.Compute.Mode, GPU: j.Request.Compute.GPU,
-		Concurrency: j.Request.Compute.Concurrency, Audio: []job.AudioItem{}, Outputs: []job.MergeItem{},
-		Segments: job.Items{Bucket: w.Bucket, Key: job.ItemsKey(j.ID)},
+		Concurrency: j.Request.Compute.Concurrency, Audio: []film.AudioItem{}, Outputs: []film.MergeItem{},
+		Segments: film.Items{Bucket: w.Bucket, Key: film.ItemsKey(j.ID)},
 	}
 	published, err := w.done(ctx, j.ID, execution, "output/", func(u ledger.Unit) (bool, error) { return w.replaced(ctx, u) })
 	if err != nil {
 		return b, err
 	}
 	for _, out := range j.Outputs {
-		if !published[job.OutputUnit(out.Name)] {
-			b.Outputs = append(b.Outputs, job.MergeItem{Job: j.ID, Output: out.Name})
+		if !published[film.OutputUnit(out.Name)] {
+			b.Outputs = append(b.Outputs, film.MergeItem{Job: j.ID, Output: out.Name})
 		}
 	}
 	b.Split = j.Split && len(b.Outputs) > 0
-	var items []job.EncodeItem
+	var items []film.EncodeItem
 	if len(b.Outputs) > 0 {
 		have, err := w.stored(ctx, j.ID)
 		if err != nil {
@@ -249,10 +250,10 @@ func (w *Worker) brief(ctx context.Context, j job.Job, execution string) (job.Br
 			return b, err
 		}
 		video, err := w.done(ctx, j.ID, execution, "video/", func(u ledger.Unit) (bool, error) {
-			var facts job.VideoFacts
+			var facts film.SegmentFacts
 			err := reported(u, nil, &facts)
-			for _, p := range facts.Pieces {
-				if gone, err := w.lost(ctx, have, p.PieceFacts); p.Frames > 0 && gone || err != nil {
+			for _, p := range facts.Chunks {
+				if gone, err := w.lost(ctx, have, p.StoredObject); p.Frames > 0 && gone || err != nil {
 					return gone, err
 				}
 			}
@@ -265,28 +266,28 @@ func (w *Worker) brief(ctx context.Context, j job.Job, execution string) (job.Br
 			return b, err
 		}
 		for i := range j.Segments {
-			if !video[job.VideoUnit(i)] {
-				items = append(items, job.EncodeItem{Job: j.ID, Segment: i})
+			if !video[film.VideoUnit(i)] {
+				items = append(items, film.EncodeItem{Job: j.ID, Segment: i})
 			}
 		}
 		audio, err := w.done(ctx, j.ID, execution, "audio/", func(u ledger.Unit) (bool, error) {
-			var facts job.AudioFacts
+			var facts film.AudioFacts
 			if err := reported(u, nil, &facts); err != nil {
 				return false, err
 			}
-			return w.lost(ctx, have, facts.PieceFacts)
+			return w.lost(ctx, have, facts.StoredObject)
 		})
 		if err != nil {
 			return b, err
 		}
-		for i := range j.AudioPieces() {
-			if !audio[job.AudioUnit(i)] {
-				b.Audio = append(b.Audio, job.AudioItem{Job: j.ID, Piece: i})
+		for i := range j.AudioParts() {
+			if !audio[film.AudioUnit(i)] {
+				b.Audio = append(b.Audio, film.AudioItem{Job: j.ID, Part: i})
 			}
 		}
-		if j.Aside() {
-			text, err := w.done(ctx, j.ID, execution, job.TextUnit, func(u ledger.Unit) (bool, error) {
-				var facts job.TextFacts
+		if j.HasSidecar() {
+			text, err := w.done(ctx, j.ID, execution, film.SidecarUnit, func(u ledger.Unit) (bool, error) {
+				var facts film.SidecarFacts
 				err := reported(u, nil, &facts)
 				for _, p := range textPieces(facts) {
 					if gone, err := w.lost(ctx, have, p); gone || err != nil {
@@ -298,14 +299,14 @@ func (w *Worker) brief(ctx context.Context, j job.Job, execution string) (job.Br
 			if err != nil {
 				return b, err
 			}
-			if !text[job.TextUnit] {
-				b.Audio = append(b.Audio, job.AudioItem{Job: j.ID, Piece: job.TextPass})
+			if !text[film.SidecarUnit] {
+				b.Audio = append(b.Audio, film.AudioItem{Job: j.ID, Part: film.SidecarPart})
 			}
 		}
 	}
 	b.Segments.Count = len(items)
 	if items == nil {
-		items = []job.EncodeItem{}
+		items = []film.EncodeItem{}
 	}
 	data, err := json.Marshal(items)
 	if err != nil {
@@ -321,16 +322,16 @@ func (w *Worker) brief(ctx context.Context, j job.Job, execution string) (job.Br
 		}
 		return b, err
 	}
-	told := Event{Type: Planned, Job: j.ID, Segments: j.Segments, Pieces: len(j.AudioPieces()), Done: j.Segments - len(items), Duration: j.Source.Duration}
-	if j.Source.Picture != nil {
-		told.Frames = int64(j.Source.Picture.Frames)
+	told := Event{Type: Planned, Job: j.ID, Segments: j.Segments, Pieces: len(j.AudioParts()), Done: j.Segments - len(items), Duration: j.Source.Duration}
+	if j.Source.Video != nil {
+		told.Frames = int64(j.Source.Video.Frames)
 	}
 	w.tell(told)
 	return b, nil
 }
 
 // served lists the sizes of the media segments that lie where players will ask for them, by package.
-func (w *Worker) served(ctx context.Context, j job.Job) (map[string]map[string]int64, error) {
+func (w *Worker) served(ctx context.Context, j film.Job) (map[string]map[string]int64, error) {
 	have := map[string]map[string]int64{}
 	for _, out := range j.Outputs {
 		if !out.Container.Packaged() || out.SingleFile {
@@ -346,14 +347,14 @@ func (w *Worker) served(ctx context.Context, j job.Job) (map[string]map[string]i
 
 // lacks says whether media segments that a worker wrote are gone. What was put there after have was listed is looked for
 // again.
-func (w *Worker) lacks(ctx context.Context, j job.Job, have map[string]map[string]int64, facts job.VideoFacts) (bool, error) {
-	for r, piece := range facts.Pieces {
+func (w *Worker) lacks(ctx context.Context, j film.Job, have map[string]map[string]int64, facts film.SegmentFacts) (bool, error) {
+	for r, piece := range facts.Chunks {
 		for _, out := range j.Packages(r) {
 			if out.SingleFile || piece.Media == nil {
 				continue
 			}
 			for _, m := range piece.Media.Segments {
-				path := job.MediaPath(j.Renditions[r].Name, m.Start)
+				path := film.MediaPath(j.Renditions[r].Name, m.Start)
 				if have[out.Name][path] == m.Size {
 					continue
 				}
@@ -373,7 +374,7 @@ func (w *Worker) lacks(ctx context.Context, j job.Job, have map[string]map[strin
 // stored lists the sizes of a job's pieces in scratch.
 func (w *Worker) stored(ctx context.Context, id string) (map[string]int64, error) {
 	have := map[string]int64{}
-	for info, err := range w.Scratch.List(ctx, job.Prefix(id)) {
+	for info, err := range w.Scratch.List(ctx, film.Prefix(id)) {
 		if err != nil {
 			return nil, err
 		}
@@ -383,7 +384,7 @@ func (w *Worker) stored(ctx context.Context, id string) (map[string]int64, error
 }
 
 // lost says whether a piece is not in scratch. What was put there after have was listed is looked for again.
-func (w *Worker) lost(ctx context.Context, have map[string]int64, p job.PieceFacts) (bool, error) {
+func (w *Worker) lost(ctx context.Context, have map[string]int64, p film.StoredObject) (bool, error) {
 	if p.Key == "" || have[p.Key] == p.Size {
 		return false, nil
 	}
@@ -440,7 +441,7 @@ func (w *Worker) done(ctx context.Context, id, execution, prefix string, lost fu
 
 // replaced says whether an output is no longer where, or what, it was when it was published.
 func (w *Worker) replaced(ctx context.Context, u ledger.Unit) (bool, error) {
-	var facts job.OutputFacts
+	var facts film.OutputFacts
 	if err := reported(u, nil, &facts); err != nil {
 		return false, err
 	}
@@ -505,7 +506,7 @@ func digest(ctx context.Context, store blob.Store, key string, size int64) (stri
 
 // examine looks at a source: its format by its own first bytes, its index, its streams through ffprobe. The index is
 // nil where there is none to be had; splittable says whether Split could make one.
-func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string) (src job.Source, x *plan.Index, splittable bool, err error) {
+func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string) (src film.Source, x *plan.Index, splittable bool, err error) {
 	src.URL = url
 	info, err := store.Stat(ctx, key)
 	if err != nil {
@@ -539,13 +540,13 @@ func (w *Worker) examine(ctx context.Context, store blob.Store, key, url string)
 	}
 	file.clocks(&src, media)
 	if file.mkv != nil && file.mkv.Damage != nil {
-		src.Unused = append(src.Unused, fmt.Sprintf("the source is cut short or damaged (%v); what can be decoded is kept", file.mkv.Damage))
+		src.Losses = append(src.Losses, fmt.Sprintf("the source is cut short or damaged (%v); what can be decoded is kept", file.mkv.Damage))
 	}
-	if src.Picture == nil {
+	if src.Video == nil {
 		return src, nil, false, nil
 	}
 	for _, s := range media.Streams {
-		if s.Index == src.Picture.Stream {
+		if s.Index == src.Video.Stream {
 			splittable = ffmpeg.Splittable(src.Demuxer, s) && !ffmpeg.Packed(head)
 		}
 	}
@@ -579,8 +580,8 @@ func readIndex(ctx context.Context, r *reader, c ffmpeg.Container) (x index, err
 }
 
 // picture is the index of the source's picture, whose facts it completes; nil where the source must be split.
-func (x index) picture(src job.Source, media ffmpeg.Media) *plan.Index {
-	p := src.Picture
+func (x index) picture(src film.Source, media ffmpeg.Media) *plan.Index {
+	p := src.Video
 	nth := 0 // which video track of the file the picture is: both sides count in the file's order
 	for _, s := range media.Streams {
 		if s.Type == "video" && s.Index < p.Stream && !s.AttachedPic {
@@ -612,7 +613,7 @@ func fromMP4(file *isobmff.Index, nth int) *plan.Index {
 		if len(t.Presentation) == 0 {
 			return nil
 		}
-		x := &plan.Index{Start: job.Ticks(t.Presentation[0]), End: job.Ticks(t.End), Sync: ticks(t.Sync), Times: ticks(t.Presentation)}
+		x := &plan.Index{Start: media.Ticks(t.Presentation[0]), End: media.Ticks(t.End), Sync: ticks(t.Sync), Times: ticks(t.Presentation)}
 		if t.Irregular {
 			x.Times = nil // what ffmpeg shows of it is not ours to predict
 		}
@@ -621,19 +622,19 @@ func fromMP4(file *isobmff.Index, nth int) *plan.Index {
 	return nil
 }
 
-func ticks(list []int64) []job.Ticks {
-	out := make([]job.Ticks, len(list))
+func ticks(list []int64) []media.Ticks {
+	out := make([]media.Ticks, len(list))
 	for i, t := range list {
-		out[i] = job.Ticks(t)
+		out[i] = media.Ticks(t)
 	}
 	return out
 }
 
 // copyable adapts ffmpeg's table to plan's question.
-func copyable(codec string, in job.Container) bool { return ffmpeg.CopyableTo(codec, string(in)) }
+func copyable(codec string, in film.Container) bool { return ffmpeg.CopyableTo(codec, string(in)) }
 
 // encodersOf names the ffmpeg encoders that a job needs.
-func encodersOf(j job.Job) ([]string, error) {
+func encodersOf(j film.Job) ([]string, error) {
 	var names []string
 	for _, r := range j.Renditions {
 		name, ok := ffmpeg.Encoder(string(r.Codec), j.Request.Compute.GPU)
@@ -642,7 +643,7 @@ func encodersOf(j job.Job) ([]string, error) {
 		}
 		names = append(names, name)
 	}
-	for _, s := range j.Sounds {
+	for _, s := range j.AudioRenditions {
 		if name, ok := ffmpeg.AudioEncoder(string(s.Codec)); ok {
 			names = append(names, name)
 		}

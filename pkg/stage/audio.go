@@ -14,32 +14,33 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
-	"github.com/mapreel/mapreel/pkg/plan"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Audio copies or encodes one piece of a job's sound, a whole track or a part of a long one, and puts it in scratch.
-func (w *Worker) Audio(ctx context.Context, in job.AudioItem) (None, error) {
+func (w *Worker) Audio(ctx context.Context, in film.AudioItem) (None, error) {
 	j, err := w.load(ctx, in.Job)
 	if err != nil {
 		return None{}, err
 	}
-	if in.Piece == job.TextPass {
+	if in.Part == film.SidecarPart {
 		return None{}, w.texts(ctx, j)
 	}
-	pieces := j.AudioPieces()
-	if in.Piece < 0 || in.Piece >= len(pieces) {
-		return None{}, fault.New(fault.Internal, "job %s has %d pieces of sound, none is number %d", j.ID, len(pieces), in.Piece)
+	pieces := j.AudioParts()
+	if in.Part < 0 || in.Part >= len(pieces) {
+		return None{}, fault.New(fault.Internal, "job %s has %d pieces of sound, none is number %d", j.ID, len(pieces), in.Part)
 	}
-	piece := pieces[in.Piece]
-	sound := j.Sounds[piece.Sound]
-	id := job.AudioUnit(in.Piece)
-	key := func(u ledger.Unit) string { return job.PieceKey(j.ID, id, u.Attempt, 0, extension(sound.Mux)) }
+	piece := pieces[in.Part]
+	sound := j.AudioRenditions[piece.Rendition]
+	id := film.AudioUnit(in.Part)
+	key := func(u ledger.Unit) string { return film.ArtifactKey(j.ID, id, u.Attempt, 0, extension(sound.Mux)) }
 	err = w.unit(ctx, j.ID, id, func(u ledger.Unit, dir string) (any, Event, error) {
 		s := &sounding{
-			Worker: w, job: j, sound: sound, track: j.Source.Tracks[sound.Track], piece: piece,
+			Worker: w, job: j, sound: sound, track: j.Source.Audio[sound.Track], piece: piece,
 			unit: u, key: key(u), path: filepath.Join(dir, "sound"),
 		}
 		facts, err := s.run(ctx, dir)
@@ -52,8 +53,8 @@ func (w *Worker) Audio(ctx context.Context, in job.AudioItem) (None, error) {
 }
 
 // extension is the file name extension of a piece of sound.
-func extension(c job.Container) string {
-	if c == job.MP4 {
+func extension(c film.Container) string {
+	if c == film.MP4 {
 		return "mp4"
 	}
 	return "mka"
@@ -62,63 +63,63 @@ func extension(c job.Container) string {
 // sounding is one attempt at one piece of sound.
 type sounding struct {
 	*Worker
-	job   job.Job
-	sound job.Sound
-	track job.AudioTrack
-	piece job.AudioPiece
+	job   film.Job
+	sound film.AudioRendition
+	track film.AudioTrack
+	piece film.AudioPart
 	unit  ledger.Unit
 	key   string
 	path  string // what ffmpeg writes
 }
 
 // media is how much of the source the piece covers, in microseconds.
-func (s *sounding) media(facts job.AudioFacts) job.Ticks {
+func (s *sounding) media(facts film.AudioFacts) media.Ticks {
 	switch {
 	case s.piece.Whole:
-		return job.Rescale(s.track.Duration, s.track.Timebase, job.Microseconds)
+		return media.Rescale(s.track.Duration, s.track.Timebase, media.Microseconds)
 	case s.piece.Last:
-		return job.Rescale(max(facts.Length-s.piece.Start, 0), facts.Scale, job.Microseconds)
+		return media.Rescale(max(facts.Length-s.piece.Start, 0), facts.Scale, media.Microseconds)
 	}
-	return job.Rescale(s.sound.Step, job.Timebase{Num: 1, Den: int64(s.sound.Rate)}, job.Microseconds)
+	return media.Rescale(s.sound.Step, media.Rational{Num: 1, Den: int64(s.sound.Rate)}, media.Microseconds)
 }
 
-func (s *sounding) run(ctx context.Context, dir string) (job.AudioFacts, error) {
+func (s *sounding) run(ctx context.Context, dir string) (film.AudioFacts, error) {
 	store, source, err := s.Resolve(ctx, s.job.Source.URL)
 	if err != nil {
-		return job.AudioFacts{}, err
+		return film.AudioFacts{}, err
 	}
 	location, err := store.Locate(ctx, source)
 	if err != nil {
-		return job.AudioFacts{}, err
+		return film.AudioFacts{}, err
 	}
 	a := ffmpeg.Audio{
 		Input:  ffmpeg.Input{Location: location, Demuxer: s.job.Source.Demuxer, Jumps: jumps(s.job.Source, s.track.Stream)},
 		Stream: s.track.Stream, Codec: string(s.sound.Codec), SourceCodec: s.track.Codec, Bitrate: int(s.sound.Bitrate), Path: s.path, Muxer: "mp4",
 	}
-	if s.sound.Mux != job.MP4 {
+	if s.sound.Mux != film.MP4 {
 		a.Muxer = "matroska"
 	}
-	if s.sound.Codec == job.Opus {
+	if s.sound.Codec == film.Opus {
 		a.SampleRate = 48_000 // the one rate of Opus's clock
 	}
 	if !s.piece.Whole {
 		return s.part(ctx, a, dir)
 	}
 	if err := s.encode(ctx, a, dir, nil); err != nil {
-		return job.AudioFacts{}, err
+		return film.AudioFacts{}, err
 	}
 	f, err := os.Open(s.path)
 	if err != nil {
-		return job.AudioFacts{}, err
+		return film.AudioFacts{}, err
 	}
 	defer f.Close()
-	if s.sound.Mux != job.MP4 {
+	if s.sound.Mux != film.MP4 {
 		info, err := s.Scratch.Put(ctx, s.key, f)
-		return job.AudioFacts{PieceFacts: job.PieceFacts{Key: s.key, Size: info.Size}}, err
+		return film.AudioFacts{StoredObject: film.StoredObject{Key: s.key, Size: info.Size}}, err
 	}
 	piece, extents, err := fragmentsOf(f)
 	if err != nil {
-		return job.AudioFacts{}, err
+		return film.AudioFacts{}, err
 	}
 	facts, piece := timed(piece, s.job.Source, s.track)
 	return s.put(ctx, facts, piece, f, extents)
@@ -132,22 +133,22 @@ func (s *sounding) encode(ctx context.Context, a ffmpeg.Audio, dir string, heard
 }
 
 // sofar is how much of the piece is encoded, from the time that the encoder has reached.
-func (s *sounding) sofar(p ffmpeg.Progress) job.Ticks {
-	at := job.Ticks(p.OutTime)
+func (s *sounding) sofar(p ffmpeg.Progress) media.Ticks {
+	at := media.Ticks(p.OutTime)
 	if !s.piece.Whole {
-		clock := job.Timebase{Num: 1, Den: int64(s.sound.Rate)}
-		at -= job.Rescale(s.track.Start, s.track.Timebase, job.Microseconds) + job.Rescale(s.piece.Start, clock, job.Microseconds)
+		clock := media.Rational{Num: 1, Den: int64(s.sound.Rate)}
+		at -= media.Rescale(s.track.Start, s.track.Timebase, media.Microseconds) + media.Rescale(s.piece.Start, clock, media.Microseconds)
 		if !s.piece.Last {
-			at = min(at, job.Rescale(s.sound.Step, clock, job.Microseconds))
+			at = min(at, media.Rescale(s.sound.Step, clock, media.Microseconds))
 		}
 	}
 	return max(at, 0)
 }
 
-func fragmentsOf(f *os.File) (isobmff.Piece, []isobmff.Extent, error) {
+func fragmentsOf(f *os.File) (isobmff.Chunk, []isobmff.Extent, error) {
 	stat, err := f.Stat()
 	if err != nil {
-		return isobmff.Piece{}, nil, err
+		return isobmff.Chunk{}, nil, err
 	}
 	piece, extents, err := isobmff.ReadFragments(f, stat.Size())
 	if err != nil {
@@ -157,7 +158,7 @@ func fragmentsOf(f *os.File) (isobmff.Piece, []isobmff.Extent, error) {
 	return piece.Shift(-ffmpeg.Offset * scale), extents, nil
 }
 
-func (s *sounding) put(ctx context.Context, facts job.AudioFacts, piece isobmff.Piece, f *os.File, extents []isobmff.Extent) (job.AudioFacts, error) {
+func (s *sounding) put(ctx context.Context, facts film.AudioFacts, piece isobmff.Chunk, f *os.File, extents []isobmff.Extent) (film.AudioFacts, error) {
 	info, err := putPiece(ctx, s.Scratch, s.key, piece, f, extents)
 	facts.Key, facts.Size, facts.Header = s.key, info.Size, info.Size-piece.Bytes
 	return facts, err
@@ -165,26 +166,26 @@ func (s *sounding) put(ctx context.Context, facts job.AudioFacts, piece isobmff.
 
 // timed works out when a sound is heard from its packets' timestamps, and gives its piece decode times from zero.
 // ffmpeg stamps priming samples with times before the first sample that is heard.
-func timed(piece isobmff.Piece, src job.Source, track job.AudioTrack) (job.AudioFacts, isobmff.Piece) {
-	scale := job.Timebase{Num: 1, Den: int64(piece.Track.Timescale)}
-	heard := max(job.Rescale(track.Start, track.Timebase, scale), job.Ticks(piece.Start))
-	facts := timeline(piece, job.Ticks(piece.Start), heard, src, track)
+func timed(piece isobmff.Chunk, src film.Source, track film.AudioTrack) (film.AudioFacts, isobmff.Chunk) {
+	scale := media.Rational{Num: 1, Den: int64(piece.Track.Timescale)}
+	heard := max(media.Rescale(track.Start, track.Timebase, scale), media.Ticks(piece.Start))
+	facts := timeline(piece, media.Ticks(piece.Start), heard, src, track)
 	return facts, piece.Shift(-piece.Start)
 }
 
 // timeline tells how a piece lies on its sound's timeline, whose first packet has the decode time begin and whose first
 // sample is heard at heard. Both are the source's times, as the piece's are.
-func timeline(piece isobmff.Piece, begin, heard job.Ticks, src job.Source, track job.AudioTrack) job.AudioFacts {
-	scale := job.Timebase{Num: 1, Den: int64(piece.Track.Timescale)}
-	end := job.Ticks(piece.End())
-	facts := job.AudioFacts{
-		Samples: len(piece.Samples), Scale: scale, Begin: job.Ticks(piece.Start) - begin,
+func timeline(piece isobmff.Chunk, begin, heard media.Ticks, src film.Source, track film.AudioTrack) film.AudioFacts {
+	scale := media.Rational{Num: 1, Den: int64(piece.Track.Timescale)}
+	end := media.Ticks(piece.End())
+	facts := film.AudioFacts{
+		Samples: len(piece.Samples), Scale: scale, Begin: media.Ticks(piece.Start) - begin,
 		Skip: heard - begin, Delay: heard - src.Origin.In(scale), Length: max(end-heard, 0),
 	}
 	if n := len(piece.Samples); n > 0 {
-		facts.Final = end - begin - job.Ticks(piece.Samples[n-1].Duration)
+		facts.Last = end - begin - media.Ticks(piece.Samples[n-1].Duration)
 	}
-	if d := job.Rescale(track.Duration, track.Timebase, scale); d > 0 {
+	if d := media.Rescale(track.Duration, track.Timebase, scale); d > 0 {
 		facts.Length = min(facts.Length, d)
 	}
 	return facts
@@ -192,16 +193,16 @@ func timeline(piece isobmff.Piece, begin, heard job.Ticks, src job.Source, track
 
 // part encodes a part of a sound: exactly the packets that one pass would have at this place, but for what the encoder
 // remembers of the sound before its pre-roll.
-func (s *sounding) part(ctx context.Context, a ffmpeg.Audio, dir string) (job.AudioFacts, error) {
-	r := plan.Read(s.sound, s.track, s.piece)
+func (s *sounding) part(ctx context.Context, a ffmpeg.Audio, dir string) (film.AudioFacts, error) {
+	r := plan.ReadAudio(s.sound, s.track, s.piece)
 	codec := s.sound.Codec
 	a.SampleRate = s.sound.Rate
 	a.Start, a.End, a.First, a.Grid = (*int64)(r.Start), (*int64)(r.End), (*int64)(r.First), (*int64)(r.Grid)
 	var heard bytes.Buffer // of 64 frames: half a megabyte for eight channels
 	if !s.piece.Last {
-		from, to := plan.Frames(codec, s.piece.End)
+		from, to := plan.JoinRange(codec, s.piece.End)
 		offset := int64(r.Zero - codec.Priming())
-		a.Listen = &ffmpeg.Listen{
+		a.PCM = &ffmpeg.PCMRange{
 			Start: int64(from)*int64(codec.Frame()) + offset, End: int64(to)*int64(codec.Frame()) + offset, Channels: s.track.Channels,
 		}
 	}
@@ -222,7 +223,7 @@ func (s *sounding) part(ctx context.Context, a ffmpeg.Audio, dir string) (job.Au
 		}
 		heard.Reset()
 		if err := s.encode(ctx, a, dir, &heard); err != nil {
-			return job.AudioFacts{}, err
+			return film.AudioFacts{}, err
 		}
 		facts, there, err := s.stored(ctx, r, begin, want, last, heard.Bytes())
 		if there || err != nil {
@@ -234,7 +235,7 @@ func (s *sounding) part(ctx context.Context, a ffmpeg.Audio, dir string) (job.Au
 // stored puts what ffmpeg wrote of a part in scratch. there is false where it does not begin with the packet that is
 // wanted: the seek went too far. Where the track was read from its beginning and there still is nothing, the sound ends
 // before the part.
-func (s *sounding) stored(ctx context.Context, r plan.Reading, begin, want job.Ticks, last bool, heard []byte) (facts job.AudioFacts, there bool, err error) {
+func (s *sounding) stored(ctx context.Context, r plan.AudioRead, begin, want media.Ticks, last bool, heard []byte) (facts film.AudioFacts, there bool, err error) {
 	f, err := os.Open(s.path)
 	if err != nil {
 		return facts, false, err
@@ -251,14 +252,14 @@ func (s *sounding) stored(ctx context.Context, r plan.Reading, begin, want job.T
 	switch n := len(piece.Samples); {
 	case n == 0:
 		return facts, last, nil
-	case job.Ticks(piece.Start) != want && !last:
+	case media.Ticks(piece.Start) != want && !last:
 		return facts, false, nil
-	case job.Ticks(piece.Start) != want || int(piece.Track.Timescale) != s.sound.Rate:
+	case media.Ticks(piece.Start) != want || int(piece.Track.Timescale) != s.sound.Rate:
 		return facts, false, fault.New(fault.Corrupt, "a piece begins at sample %d of %d Hz, and should at %d of %d",
 			piece.Start, piece.Track.Timescale, want, s.sound.Rate)
 	default:
 		for i, sample := range piece.Samples[:n-1] {
-			if job.Ticks(sample.Duration) != frame {
+			if media.Ticks(sample.Duration) != frame {
 				return facts, false, fault.New(fault.Corrupt, "packet %d lasts %d samples instead of %d", i, sample.Duration, frame)
 			}
 		}
@@ -273,12 +274,12 @@ func (s *sounding) stored(ctx context.Context, r plan.Reading, begin, want job.T
 }
 
 // overlaps describes the packets around the piece's edges.
-func (s *sounding) overlaps(facts *job.AudioFacts, piece isobmff.Piece, f io.ReaderAt, extents []isobmff.Extent, heard []byte) error {
+func (s *sounding) overlaps(facts *film.AudioFacts, piece isobmff.Chunk, f io.ReaderAt, extents []isobmff.Extent, heard []byte) error {
 	codec := s.sound.Codec
-	around := func(edge job.Ticks) (*job.Overlap, int) {
-		from, to := plan.Frames(codec, edge)
-		from = max(from-plan.Enough, int(facts.Begin/codec.Frame()))
-		return &job.Overlap{First: from}, to
+	around := func(edge media.Ticks) (*film.Overlap, int) {
+		from, to := plan.JoinRange(codec, edge)
+		from = max(from-plan.EqualPackets, int(facts.Begin/codec.Frame()))
+		return &film.Overlap{First: from}, to
 	}
 	headTo, tailTo := 0, 0
 	if s.piece.Start > 0 {
@@ -286,7 +287,7 @@ func (s *sounding) overlaps(facts *job.AudioFacts, piece isobmff.Piece, f io.Rea
 	}
 	if !s.piece.Last {
 		facts.Tail, tailTo = around(s.piece.End)
-		facts.Tail.Loudness = loudness(heard, int(codec.Frame())*s.track.Channels)
+		facts.Tail.RMS = loudness(heard, int(codec.Frame())*s.track.Channels)
 	}
 	packets := bufio.NewReader(payload(f, extents))
 	number := int(facts.Begin / codec.Frame())
@@ -296,7 +297,7 @@ func (s *sounding) overlaps(facts *job.AudioFacts, piece isobmff.Piece, f io.Rea
 			return fmt.Errorf("packet %d: %w", i, err)
 		}
 		for _, o := range []struct {
-			*job.Overlap
+			*film.Overlap
 			to int
 		}{{facts.Head, headTo}, {facts.Tail, tailTo}} {
 			if o.Overlap != nil && number+i >= o.First && number+i < o.to {
@@ -325,8 +326,8 @@ func loudness(pcm []byte, n int) []int32 {
 // shape tells packets apart whose transforms do not fit side by side. Of AAC that is the window's sequence and shape in
 // the first element of the raw data block, a single channel or a pair (ISO/IEC 14496-3, tables 4.4 to 4.6); of Opus
 // the configuration in its first byte (RFC 6716, 3.1).
-func shape(codec job.AudioCodec, packet []byte) byte {
-	if codec != job.AAC {
+func shape(codec film.AudioCodec, packet []byte) byte {
+	if codec != film.AAC {
 		if len(packet) == 0 {
 			return 0
 		}

@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Bounds of what a job keeps beside picture and sound. All of it stands in the ledger's record of the job, which
@@ -29,19 +30,19 @@ var keptTags = []string{"artist", "album_artist", "album", "composer", "genre", 
 
 // besides takes from ffprobe's account what is neither picture nor sound. The source's picture, sounds and origin are
 // known.
-func besides(src *job.Source, media ffmpeg.Media) {
+func besides(src *film.Source, probed ffmpeg.Media) {
 	var covers, texts, attached int
-	for _, s := range media.Streams {
+	for _, s := range probed.Streams {
 		switch {
 		case s.Type == "video" && s.AttachedPic:
 			if covers++; covers == 1 {
-				src.Cover = &job.Attachment{Stream: s.Index, Codec: s.Codec, Name: "cover" + coverExtension(s.Codec), MIME: coverType(s.Codec)}
+				src.Cover = &film.Attachment{Stream: s.Index, Codec: s.Codec, Name: "cover" + coverExtension(s.Codec), MIME: coverType(s.Codec)}
 			}
-		case s.Type == "video" && src.Picture != nil && s.Index != src.Picture.Stream:
-			src.Unused = append(src.Unused, fmt.Sprintf("left out: video stream %d (%s), as an output holds one picture", s.Index, clean(s.Codec, maxTitle)))
+		case s.Type == "video" && src.Video != nil && s.Index != src.Video.Stream:
+			src.Losses = append(src.Losses, fmt.Sprintf("left out: video stream %d (%s), as an output holds one picture", s.Index, clean(s.Codec, maxTitle)))
 		case s.Type == "subtitle":
 			if texts++; texts <= maxTexts {
-				src.Texts = append(src.Texts, textTrack(s))
+				src.Subtitles = append(src.Subtitles, textTrack(s))
 			}
 		case s.Type == "attachment":
 			name := clean(path.Base("/"+strings.ReplaceAll(s.Tags["filename"], "\\", "/")), maxTitle)
@@ -49,28 +50,28 @@ func besides(src *job.Source, media ffmpeg.Media) {
 				name = fmt.Sprintf("attachment %d", attached+1)
 			}
 			if attached++; attached <= maxAttached {
-				src.Attached = append(src.Attached, job.Attachment{
+				src.Attachments = append(src.Attachments, film.Attachment{
 					Stream: s.Index, Name: name, MIME: cmp.Or(clean(s.Tags["mimetype"], maxTitle), "application/octet-stream"),
 				})
 			}
 		case s.Type == "data" && (s.Codec == "klv" || s.Codec == "scte_35" || s.Tag == "gpmd" || s.Tag == "camm"):
 			// Time codes, hints and the like are of no use in another file. These are somebody's measurements.
-			src.Unused = append(src.Unused, fmt.Sprintf("left out: data stream %d (%s)", s.Index, cmp.Or(s.Codec, s.Tag)))
+			src.Losses = append(src.Losses, fmt.Sprintf("left out: data stream %d (%s)", s.Index, cmp.Or(s.Codec, s.Tag)))
 		}
 	}
 	for _, more := range []struct {
 		have, most int
 		what       string
-	}{{covers, 1, "cover pictures"}, {texts, maxTexts, "subtitle tracks"}, {attached, maxAttached, "attached files"}, {len(media.Chapters), maxChapters, "chapters"}} {
+	}{{covers, 1, "cover pictures"}, {texts, maxTexts, "subtitle tracks"}, {attached, maxAttached, "attached files"}, {len(probed.Chapters), maxChapters, "chapters"}} {
 		if more.have > more.most {
-			src.Unused = append(src.Unused, fmt.Sprintf("left out: %d of %d %s", more.have-more.most, more.have, more.what))
+			src.Losses = append(src.Losses, fmt.Sprintf("left out: %d of %d %s", more.have-more.most, more.have, more.what))
 		}
 	}
-	src.Chapters = chapters(media.Chapters[:min(len(media.Chapters), maxChapters)], src.Origin.In(job.Microseconds))
-	tags := media.Tags
-	if src.Picture == nil && len(src.Tracks) == 1 && tags["title"] == "" {
-		for _, s := range media.Streams {
-			if s.Index == src.Tracks[0].Stream {
+	src.Chapters = chapters(probed.Chapters[:min(len(probed.Chapters), maxChapters)], src.Origin.In(media.Microseconds))
+	tags := probed.Tags
+	if src.Video == nil && len(src.Audio) == 1 && tags["title"] == "" {
+		for _, s := range probed.Streams {
+			if s.Index == src.Audio[0].Stream {
 				tags = s.Tags // Ogg has its texts there
 			}
 		}
@@ -78,17 +79,17 @@ func besides(src *job.Source, media ffmpeg.Media) {
 	src.Title = clean(tags["title"], maxTagText)
 	for _, name := range keptTags {
 		if text := clean(tags[name], maxTagText); text != "" {
-			src.Tags = append(src.Tags, job.Tag{Name: name, Text: text})
+			src.Tags = append(src.Tags, media.Tag{Name: name, Value: text})
 		}
 	}
-	if t, err := time.Parse(time.RFC3339Nano, media.Tags["creation_time"]); err == nil && t.Year() > 1904 && t.Year() < 2500 {
+	if t, err := time.Parse(time.RFC3339Nano, probed.Tags["creation_time"]); err == nil && t.Year() > 1904 && t.Year() < 2500 {
 		src.Created = t.UTC()
 	}
 }
 
-func textTrack(s ffmpeg.Stream) job.TextTrack {
-	t := job.TextTrack{
-		Stream: s.Index, Codec: clean(s.Codec, maxTitle), Written: ffmpeg.Written(s.Codec), Language: clean(s.Language, maxTitle),
+func textTrack(s ffmpeg.Stream) film.SubtitleTrack {
+	t := film.SubtitleTrack{
+		Stream: s.Index, Codec: clean(s.Codec, maxTitle), IsText: ffmpeg.IsTextSubtitle(s.Codec), Language: clean(s.Language, maxTitle),
 		Title: clean(s.Title, maxTitle), Default: s.Default, Flags: s.Flags,
 	}
 	if s.Codec == "mov_text" && s.Tag != "tx3g" {
@@ -112,13 +113,13 @@ func coverType(codec string) string {
 
 // chapters are the source's on the output's timeline, in order, none twice in a millisecond: what lies before the
 // origin is cut off.
-func chapters(list []ffmpeg.Chapter, origin job.Ticks) []job.Chapter {
+func chapters(list []media.Chapter, origin media.Ticks) []media.Chapter {
 	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(a, b ffmpeg.Chapter) int { return cmp.Compare(a.Start, b.Start) })
-	var out []job.Chapter
-	millisecond := func(t job.Ticks) job.Ticks { return (t + 500) / 1000 }
+	slices.SortStableFunc(list, func(a, b media.Chapter) int { return cmp.Compare(a.Start, b.Start) })
+	var out []media.Chapter
+	millisecond := func(t media.Ticks) media.Ticks { return (t + 500) / 1000 }
 	for _, c := range list {
-		kept := job.Chapter{Start: max(job.Ticks(c.Start)-origin, 0), End: job.Ticks(c.End) - origin, Title: clean(c.Title, maxTitle)}
+		kept := media.Chapter{Start: max(c.Start-origin, 0), End: c.End - origin, Title: clean(c.Title, maxTitle)}
 		if kept.End < 0 {
 			continue
 		}

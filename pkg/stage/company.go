@@ -11,9 +11,10 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // A piece of picture takes in the sound that the finished movie has beside it, where that is ready when the piece is: then
@@ -22,13 +23,13 @@ import (
 
 // listeners are the sounds that lie beside a rendition in the first of its outputs, in the order of the output's tracks.
 // Where other outputs have other sounds, those are gathered by Merge.
-func listeners(j job.Job, rendition int) (sounds []int) {
+func listeners(j film.Job, rendition int) (sounds []int) {
 	for _, out := range j.Outputs {
 		if out.Container.Packaged() || !slices.Contains(out.Renditions, rendition) {
 			continue
 		}
-		for _, s := range out.Sounds {
-			if j.Sounds[s].Mux == job.MP4 {
+		for _, s := range out.Audio {
+			if j.AudioRenditions[s].Mux == film.MP4 {
 				sounds = append(sounds, s)
 			}
 		}
@@ -38,12 +39,12 @@ func listeners(j job.Job, rendition int) (sounds []int) {
 }
 
 // margin is how far from a segment a piece of sound may begin or end and still be looked at: pre-roll and overlap are less.
-const margin = job.Ticks(5_000_000) // microseconds
+const margin = media.Ticks(5_000_000) // microseconds
 
 // accompany gives the piece its guests. It has none where any of the sound is not ready: what is missing would cut the
 // stretches as finely as if all were.
-func (e *encode) accompany(ctx context.Context, rendition int, piece isobmff.Piece) (isobmff.Piece, error) {
-	var tracks [][]isobmff.Company
+func (e *encode) accompany(ctx context.Context, rendition int, piece isobmff.Chunk) (isobmff.Chunk, error) {
+	var tracks [][]isobmff.InterleaveSource
 	for _, s := range listeners(e.job, rendition) {
 		track, err := e.sound(ctx, s)
 		if err != nil || track == nil {
@@ -54,9 +55,9 @@ func (e *encode) accompany(ctx context.Context, rendition int, piece isobmff.Pie
 	if len(tracks) == 0 {
 		return piece, nil
 	}
-	clock := e.job.Renditions[rendition].Clock(*e.job.Source.Picture)
-	at := func(t job.Ticks) *int64 {
-		return new(int64(job.Rescale(t, e.job.Source.Picture.Timebase, clock) - e.job.Source.Origin.In(clock)))
+	clock := e.job.Renditions[rendition].OutputTimebase(*e.job.Source.Video)
+	at := func(t media.Ticks) *int64 {
+		return new(int64(media.Rescale(t, e.job.Source.Video.Timebase, clock) - e.job.Source.Origin.In(clock)))
 	}
 	var from, until *int64
 	if e.seg.Index > 0 {
@@ -65,36 +66,36 @@ func (e *encode) accompany(ctx context.Context, rendition int, piece isobmff.Pie
 	if !e.seg.Last {
 		until = at(e.seg.End)
 	}
-	return piece.Host(interleave, from, until, tracks), nil
+	return piece.Interleave(interleave, from, until, tracks), nil
 }
 
 // interleave is how much of a track lies in one stretch of a movie.
 const interleave = time.Second
 
 // sound returns the pieces of a sound around the segment as Merge will use them, nil where they are not all there yet.
-func (e *encode) sound(ctx context.Context, sound int) ([]isobmff.Company, error) {
-	s := e.job.Sounds[sound]
-	track := e.job.Source.Tracks[s.Track]
-	begins := job.Rescale(track.Start, track.Timebase, job.Microseconds)
+func (e *encode) sound(ctx context.Context, sound int) ([]isobmff.InterleaveSource, error) {
+	s := e.job.AudioRenditions[sound]
+	track := e.job.Source.Audio[s.Track]
+	begins := media.Rescale(track.Start, track.Timebase, media.Microseconds)
 	from, to := e.micros(e.seg.Start)-margin, e.micros(e.seg.End)+margin
-	var pieces []job.AudioPiece
-	var all []job.AudioFacts
-	for i, p := range e.job.AudioPieces() {
-		if p.Sound != sound {
+	var pieces []film.AudioPart
+	var all []film.AudioFacts
+	for i, p := range e.job.AudioParts() {
+		if p.Rendition != sound {
 			continue
 		}
 		if !p.Whole {
-			clock := job.Timebase{Num: 1, Den: int64(s.Rate)}
-			if begins+job.Rescale(p.Start, clock, job.Microseconds) >= to && !e.seg.Last ||
-				!p.Last && begins+job.Rescale(p.End, clock, job.Microseconds) <= from && e.seg.Index > 0 {
+			clock := media.Rational{Num: 1, Den: int64(s.Rate)}
+			if begins+media.Rescale(p.Start, clock, media.Microseconds) >= to && !e.seg.Last ||
+				!p.Last && begins+media.Rescale(p.End, clock, media.Microseconds) <= from && e.seg.Index > 0 {
 				continue
 			}
 		}
-		u, err := e.Ledger.Unit(ctx, e.job.ID, job.AudioUnit(i))
+		u, err := e.Ledger.Unit(ctx, e.job.ID, film.AudioUnit(i))
 		if err != nil || u.State != ledger.Done {
 			return nil, err
 		}
-		var facts job.AudioFacts
+		var facts film.AudioFacts
 		if err := json.Unmarshal(u.Facts, &facts); err != nil {
 			return nil, err
 		}
@@ -103,41 +104,41 @@ func (e *encode) sound(ctx context.Context, sound int) ([]isobmff.Company, error
 	if len(pieces) == 0 {
 		return nil, nil
 	}
-	starts := []job.Ticks{0}
+	starts := []media.Ticks{0}
 	if !pieces[0].Whole {
 		var err error
 		if starts, err = joints(s.Codec, pieces, all); err != nil {
 			return nil, err
 		}
 	}
-	var company []isobmff.Company
+	var company []isobmff.InterleaveSource
 	for i, start := range starts {
 		data, err := readRange(ctx, e.Scratch, all[i].Key, 0, all[i].Header)
 		if err != nil {
 			return nil, err
 		}
-		piece, err := isobmff.ReadPiece(data)
+		piece, err := isobmff.ReadChunk(data)
 		if err != nil {
 			return nil, err
 		}
 		if !pieces[0].Whole {
-			until := job.Ticks(math.MaxInt64)
+			until := media.Ticks(math.MaxInt64)
 			if i+1 < len(starts) {
 				until = starts[i+1]
 			}
 			piece = piece.Slice(int64(start), int64(until))
 		}
-		company = append(company, isobmff.Company{Name: all[i].Key, Piece: piece, Zero: int64(all[i].Delay - all[i].Skip)})
+		company = append(company, isobmff.InterleaveSource{Name: all[i].Key, Chunk: piece, Zero: int64(all[i].Delay - all[i].Skip)})
 	}
 	return company, nil
 }
 
 // putAccompanied puts a piece in scratch with the sound beside it, or, where that fails for whatever reason, without.
 func (e *encode) putAccompanied(
-	ctx context.Context, rendition int, key string, piece isobmff.Piece, samples func() io.Reader,
-) (blob.Info, isobmff.Piece, error) {
+	ctx context.Context, rendition int, key string, piece isobmff.Chunk, samples func() io.Reader,
+) (blob.Info, isobmff.Chunk, error) {
 	hosting, err := e.accompany(ctx, rendition, piece)
-	if err == nil && len(hosting.Guests) > 0 {
+	if err == nil && len(hosting.Interleaved) > 0 {
 		var info blob.Info
 		mixed := &guestReader{ctx: ctx, store: e.Scratch, piece: hosting, own: samples()}
 		info, err = putWritten(ctx, e.Scratch, key, func(w io.Writer) error { return hosting.Write(w, mixed) })
@@ -161,7 +162,7 @@ func (e *encode) putAccompanied(
 type guestReader struct {
 	ctx   context.Context //nolint:containedctx // io.Reader has no room for one; it lives within one call
 	store blob.Store
-	piece isobmff.Piece
+	piece isobmff.Chunk
 	own   io.Reader
 
 	sample, guest int   // that come next
@@ -195,8 +196,8 @@ func (r *guestReader) Read(p []byte) (int, error) {
 // turn goes on to the next guest, or to the samples before it.
 func (r *guestReader) turn() error {
 	samples := len(r.piece.Samples)
-	if r.guest < len(r.piece.Guests) {
-		samples = r.piece.Guests[r.guest].Before
+	if r.guest < len(r.piece.Interleaved) {
+		samples = r.piece.Interleaved[r.guest].Before
 	}
 	if r.sample < samples {
 		for ; r.sample < samples; r.sample++ {
@@ -205,15 +206,15 @@ func (r *guestReader) turn() error {
 		r.reading = r.own
 		return nil
 	}
-	if r.guest == len(r.piece.Guests) {
+	if r.guest == len(r.piece.Interleaved) {
 		return io.EOF
 	}
-	g := r.piece.Guests[r.guest]
+	g := r.piece.Interleaved[r.guest]
 	r.guest++
 	o := r.open[g.Name]
 	if o == nil {
 		end := g.Offset + g.Length
-		for _, later := range r.piece.Guests[r.guest:] {
+		for _, later := range r.piece.Interleaved[r.guest:] {
 			if later.Name == g.Name {
 				end = later.Offset + later.Length
 			}
@@ -252,9 +253,9 @@ type seat struct {
 }
 
 // add notes the guests of a piece of picture.
-func (s seats) add(key string, piece isobmff.Piece) {
-	at := piece.Seats()
-	for i, g := range piece.Guests {
+func (s seats) add(key string, piece isobmff.Chunk) {
+	at := piece.InterleavedOffsets()
+	for i, g := range piece.Interleaved {
 		s[g.Name] = append(s[g.Name], seat{g.Offset, g.Length, key, at[i]})
 	}
 }

@@ -5,7 +5,8 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // What a source claims of its picture is checked before anything is decoded.
@@ -27,15 +28,15 @@ func TestPicturesOfNoSizeAndOfTooMuchAreRefused(t *testing.T) {
 		{-1920, -1080, "h264", fault.Corrupt},
 		{1920, 1080, "", fault.Corrupt},
 	} {
-		var src job.Source
+		var src film.Source
 		err := describe(&src, ffmpeg.Media{Streams: []ffmpeg.Stream{
-			{Type: "video", Codec: c.codec, Width: c.width, Height: c.height, Timebase: ffmpeg.Rational{Num: 1, Den: 25}},
+			{Type: "video", Codec: c.codec, Width: c.width, Height: c.height, Timebase: media.Rational{Num: 1, Den: 25}},
 		}})
 		if fault.KindOf(err) != c.want {
 			t.Errorf("%d x %d of %q: %v of kind %q, want %q", c.width, c.height, c.codec, err, fault.KindOf(err), c.want)
 		}
-		if (err == nil) != (src.Picture != nil) {
-			t.Errorf("%d x %d of %q: error %v, yet picture %v", c.width, c.height, c.codec, err, src.Picture)
+		if (err == nil) != (src.Video != nil) {
+			t.Errorf("%d x %d of %q: error %v, yet picture %v", c.width, c.height, c.codec, err, src.Video)
 		}
 	}
 }

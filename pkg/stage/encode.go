@@ -13,27 +13,28 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Encode encodes one segment to every rendition of its job, in one decode, and puts a piece of each in scratch. It
 // succeeds only when each piece holds exactly the frames that were decoded, each at its source's timestamp.
-func (w *Worker) Encode(ctx context.Context, in job.EncodeItem) (None, error) {
+func (w *Worker) Encode(ctx context.Context, in film.EncodeItem) (None, error) {
 	j, err := w.load(ctx, in.Job)
 	if err != nil {
 		return None{}, err
 	}
-	id := job.VideoUnit(in.Segment)
+	id := film.VideoUnit(in.Segment)
 	keys := func(u ledger.Unit) (keys []string) {
 		for r := range j.Renditions {
-			keys = append(keys, job.PieceKey(j.ID, id, u.Attempt, r, "mp4"))
+			keys = append(keys, film.ArtifactKey(j.ID, id, u.Attempt, r, "mp4"))
 		}
 		return keys
 	}
 	err = w.unit(ctx, j.ID, id, func(u ledger.Unit, dir string) (any, Event, error) {
-		var seg job.Segment
+		var seg film.Segment
 		if err := json.Unmarshal(u.Spec, &seg); err != nil {
 			return nil, Event{}, fault.Wrap(fault.Corrupt, err, "record of "+id)
 		}
@@ -41,14 +42,14 @@ func (w *Worker) Encode(ctx context.Context, in job.EncodeItem) (None, error) {
 		facts, err := e.run(ctx, keys(u))
 		if err != nil {
 			return nil, Event{}, fmt.Errorf("segment %d (%v to %v): %w", seg.Index,
-				j.Source.Picture.Timebase.Duration(seg.Start), j.Source.Picture.Timebase.Duration(seg.End), err)
+				j.Source.Video.Timebase.Duration(seg.Start), j.Source.Video.Timebase.Duration(seg.End), err)
 		}
 		facts.Route = in.Reason
 		if facts.Damage != "" {
 			w.tell(Event{Type: Warning, Job: j.ID, Unit: id, Error: facts.Damage})
 		}
 		told := Event{Type: Finished, Frames: int64(facts.Frames), Media: e.micros(seg.End - seg.Start)}
-		for _, p := range facts.Pieces {
+		for _, p := range facts.Chunks {
 			told.Bytes += p.Size
 		}
 		return facts, told, nil
@@ -68,28 +69,28 @@ func (w *Worker) remove(ctx context.Context, keys []string) {
 // encode is one attempt at one segment.
 type encode struct {
 	*Worker
-	job  job.Job
-	seg  job.Segment
+	job  film.Job
+	seg  film.Segment
 	unit ledger.Unit
 	dir  string
 }
 
-func (e *encode) micros(t job.Ticks) job.Ticks {
-	return job.Rescale(t, e.job.Source.Picture.Timebase, job.Microseconds)
+func (e *encode) micros(t media.Ticks) media.Ticks {
+	return media.Rescale(t, e.job.Source.Video.Timebase, media.Microseconds)
 }
 
-func (e *encode) run(ctx context.Context, keys []string) (job.VideoFacts, error) {
+func (e *encode) run(ctx context.Context, keys []string) (film.SegmentFacts, error) {
 	input, err := e.input(ctx)
 	if err != nil {
-		return job.VideoFacts{}, err
+		return film.SegmentFacts{}, err
 	}
 	seek := e.seg.Seek
 	if e.neighbours() {
-		seek = min(seek, e.seg.Lead)
+		seek = min(seek, e.seg.LeadSync)
 	}
 	times, some, err := e.transcode(ctx, input, &seek)
 	if err != nil {
-		return job.VideoFacts{}, err
+		return film.SegmentFacts{}, err
 	}
 	var damage string
 	if e.seg.Frames > 0 && len(times) != e.seg.Frames {
@@ -98,25 +99,25 @@ func (e *encode) run(ctx context.Context, keys []string) (job.VideoFacts, error)
 		e.logger().WarnContext(ctx, "frames differ from the index, decoding from the start", "job", e.job.ID,
 			"segment", e.seg.Index, "want", e.seg.Frames, "got", len(times))
 		if times, some, err = e.transcode(ctx, input, nil); err != nil {
-			return job.VideoFacts{}, err
+			return film.SegmentFacts{}, err
 		}
 		if len(times) != e.seg.Frames {
 			damage = fmt.Sprintf("segment %d: the index promises %d frames, the source decodes to %d", e.seg.Index, e.seg.Frames, len(times))
 		}
 	}
-	facts := job.VideoFacts{Frames: len(times), Damage: damage}
+	facts := film.SegmentFacts{Frames: len(times), Damage: damage}
 	if !some || len(times) == 0 && !e.neighbours() {
 		return facts, nil
 	}
 	if len(times) > 0 {
-		facts.First, facts.Final = times[0], times[len(times)-1]
+		facts.First, facts.Last = times[0], times[len(times)-1]
 	}
 	for r, key := range keys {
 		piece, err := e.store(ctx, r, key, times)
 		if err != nil {
 			return facts, err
 		}
-		facts.Pieces = append(facts.Pieces, piece)
+		facts.Chunks = append(facts.Chunks, piece)
 	}
 	return facts, nil
 }
@@ -132,7 +133,7 @@ func (e *encode) input(ctx context.Context) (ffmpeg.Input, error) {
 		location, err := store.Locate(ctx, key)
 		return ffmpeg.Input{Location: location, Demuxer: e.job.Source.Demuxer}, err
 	}
-	in := ffmpeg.Input{Demuxer: "mov", Late: ffmpeg.Offset}
+	in := ffmpeg.Input{Demuxer: "mov", TimestampOffset: ffmpeg.Offset}
 	var err error
 	if in.Location, err = e.stretch(ctx, e.seg.Index, "this.mp4"); err == nil && !e.seg.Last {
 		in.Next, err = e.stretch(ctx, e.seg.Index+1, "next.mp4")
@@ -145,13 +146,13 @@ func (e *encode) input(ctx context.Context) (ffmpeg.Input, error) {
 
 // neighbours says whether frames beside the segment have a part in it.
 func (e *encode) neighbours() bool {
-	return slices.ContainsFunc(e.job.Renditions, job.Rendition.Neighbours)
+	return slices.ContainsFunc(e.job.Renditions, film.Rendition.NeedsNeighbours)
 }
 
 // stretch is where ffmpeg reads a stretch. Two files read as one must not have "|" in their names, whatever the scratch
 // folder is called, so the working folder gets a link with a plain name.
 func (e *encode) stretch(ctx context.Context, i int, name string) (string, error) {
-	location, err := e.Scratch.Locate(ctx, job.SplitKey(e.job.ID, i))
+	location, err := e.Scratch.Locate(ctx, film.SplitKey(e.job.ID, i))
 	if err != nil || !filepath.IsAbs(location) {
 		return location, err
 	}
@@ -164,12 +165,12 @@ func (e *encode) local(rendition int) string {
 
 // transcode runs ffmpeg over the segment and returns the timestamps of the frames that lie in it, ascending, and whether
 // any frame was decoded, in it or beside it. seek nil decodes from the beginning.
-func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *job.Ticks) (times []job.Ticks, some bool, err error) {
-	p := e.job.Source.Picture
+func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *media.Ticks) (times []media.Ticks, some bool, err error) {
+	p := e.job.Source.Video
 	v := ffmpeg.Video{
-		Input: input, Stream: p.Stream, Timebase: ffmpeg.Rational(p.Timebase), Threads: e.job.Request.Compute.Threads,
+		Input: input, Stream: p.Stream, Timebase: p.Timebase, Threads: e.job.Request.Compute.Threads,
 	}
-	v.Beyond, v.MidScene, v.Frames = true, e.seg.MidScene, e.promised()
+	v.ContextFrames, v.MidScene, v.Frames = true, e.seg.MidScene, e.promised()
 	// The first and the last segment are open: what an index does not know of at its ends is not lost.
 	if e.job.Split {
 		v.Stream = 0
@@ -206,27 +207,27 @@ func (e *encode) transcode(ctx context.Context, input ffmpeg.Input, seek *job.Ti
 // promised is how many frames the segment holds as the index or, where that does not say, the mean frame rate has it,
 // with a few to spare; 0 where nothing tells.
 func (e *encode) promised() int {
-	p := e.job.Source.Picture
+	p := e.job.Source.Video
 	if e.seg.Frames > 0 || p.FrameRate.Num == 0 || e.seg.Last {
 		return e.seg.Frames
 	}
 	const spare = 2
-	return int(job.Rescale(e.seg.End-e.seg.Start, p.Timebase, job.Timebase{Num: p.FrameRate.Den, Den: p.FrameRate.Num})) + spare
+	return int(media.Rescale(e.seg.End-e.seg.Start, p.Timebase, media.Rational{Num: p.FrameRate.Den, Den: p.FrameRate.Num})) + spare
 }
 
 // decode runs ffmpeg once and returns the timestamps of the frames that lie in the segment, and whether any came at all.
-func (e *encode) decode(ctx context.Context, v ffmpeg.Video) (times []job.Ticks, some bool, err error) {
+func (e *encode) decode(ctx context.Context, v ffmpeg.Video) (times []media.Ticks, some bool, err error) {
 	var log ffmpeg.FrameLog
 	ctx, observe, stop := hurry(ctx, e.written())
 	defer stop()
 	_, err = ffmpeg.Run(ctx, e.Tools.FFmpeg, ffmpeg.VideoArgs(v), ffmpeg.RunOptions{
 		Dir: e.dir, Pipe: &log,
-		Limits: bounded(ctx, ffmpeg.VideoLimits(v, e.job.Source.Picture.Width, e.job.Source.Picture.Height, v.Frames)),
+		Limits: bounded(ctx, ffmpeg.VideoLimits(v, e.job.Source.Video.Width, e.job.Source.Video.Height, v.Frames)),
 		OnProgress: func(pr ffmpeg.Progress) {
 			observe(pr.Frame)
 			e.tell(Event{
 				Type: Progress, Job: e.job.ID, Unit: e.unit.ID, Attempt: e.unit.Attempt,
-				Frames: e.within(pr.Frame), Bytes: max(pr.Bytes, 0), Media: max(job.Ticks(pr.OutTime), 0),
+				Frames: e.within(pr.Frame), Bytes: max(pr.Bytes, 0), Media: max(media.Ticks(pr.OutTime), 0),
 			})
 		},
 	})
@@ -234,7 +235,7 @@ func (e *encode) decode(ctx context.Context, v ffmpeg.Video) (times []job.Ticks,
 		return nil, false, err
 	}
 	// The encoder was also shown what follows the segment, and filters what is beside it.
-	times = slices.DeleteFunc(ticks(log.PTS()), func(t job.Ticks) bool {
+	times = slices.DeleteFunc(ticks(log.PTS()), func(t media.Ticks) bool {
 		return e.seg.Index > 0 && t < e.seg.Start || !e.seg.Last && t >= e.seg.End
 	})
 	slices.Sort(times)
@@ -250,8 +251,8 @@ func (e *encode) within(frames int64) int64 {
 }
 
 // store checks what the encoder made of the frames at times, gives it the job's timeline and puts it in scratch.
-func (e *encode) store(ctx context.Context, rendition int, key string, times []job.Ticks) (job.VideoPiece, error) {
-	var facts job.VideoPiece
+func (e *encode) store(ctx context.Context, rendition int, key string, times []media.Ticks) (film.Chunk, error) {
+	var facts film.Chunk
 	f, err := os.Open(e.local(rendition))
 	if err != nil {
 		return facts, err
@@ -261,7 +262,7 @@ func (e *encode) store(ctx context.Context, rendition int, key string, times []j
 	if err != nil {
 		return facts, err
 	}
-	r, p := e.job.Renditions[rendition], *e.job.Source.Picture
+	r, p := e.job.Renditions[rendition], *e.job.Source.Video
 	wanted := e.wanted(r, times)
 	if len(wanted.times) == 0 {
 		return facts, nil
@@ -270,11 +271,11 @@ func (e *encode) store(ctx context.Context, rendition int, key string, times []j
 	if err != nil {
 		return facts, fmt.Errorf("what the encoder wrote: %w", err)
 	}
-	scale := r.Clock(p)
+	scale := r.OutputTimebase(p)
 	if got := int64(piece.Track.Timescale); got != scale.Den {
 		return facts, fault.New(fault.Internal, "a piece has %d ticks a second instead of %d", got, scale.Den)
 	}
-	if piece, extents, err = piece.Within(extents, wanted.from, wanted.to); err != nil {
+	if piece, extents, err = piece.Trim(extents, wanted.from, wanted.to); err != nil {
 		return facts, fmt.Errorf("what the encoder wrote: %w", err)
 	}
 	piece, err = piece.Shift(wanted.shift - ffmpeg.Offset*scale.Den).Normalise()
@@ -293,18 +294,18 @@ func (e *encode) store(ctx context.Context, rendition int, key string, times []j
 		last.Duration = uint32(tail)
 	}
 	piece.Track.Entry = withLight(piece.Track.Entry, r, p)
-	facts.Frames, facts.First, facts.Final = len(shown), job.Ticks(shown[0]), job.Ticks(shown[len(shown)-1])
-	if r.Every > 0 {
+	facts.Frames, facts.First, facts.Last = len(shown), media.Ticks(shown[0]), media.Ticks(shown[len(shown)-1])
+	if r.SegmentDuration > 0 {
 		err = e.pack(ctx, &facts, rendition, key, piece, func() io.Reader { return payload(f, extents) })
 		return facts, err
 	}
 	info, piece, err := e.putAccompanied(ctx, rendition, key, piece, func() io.Reader { return payload(f, extents) })
-	facts.PieceFacts = job.PieceFacts{Key: key, Size: info.Size, Header: info.Size - piece.Payload()}
+	facts.StoredObject = film.StoredObject{Key: key, Size: info.Size, Header: info.Size - piece.Payload()}
 	return facts, err
 }
 
 // putPiece streams a piece, its header and then the samples from where they lie in f, into a store.
-func putPiece(ctx context.Context, store blob.Store, key string, piece isobmff.Piece, f io.ReaderAt, extents []isobmff.Extent) (blob.Info, error) {
+func putPiece(ctx context.Context, store blob.Store, key string, piece isobmff.Chunk, f io.ReaderAt, extents []isobmff.Extent) (blob.Info, error) {
 	return putWritten(ctx, store, key, func(w io.Writer) error { return piece.Write(w, payload(f, extents)) })
 }
 

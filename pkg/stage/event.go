@@ -1,6 +1,8 @@
 package stage
 
-import "github.com/mapreel/mapreel/pkg/job"
+import (
+	"github.com/mapreel/mapreel/pkg/media"
+)
 
 // EventType says what an Event tells.
 type EventType string
@@ -19,17 +21,17 @@ const (
 // Event is something a stage tells while it works. Bars, JSON lines and pages draw it. The fields that an EventType
 // does not name are zero.
 type Event struct {
-	Type     EventType `json:"type"`
-	Job      string    `json:"job,omitempty"`
-	Unit     string    `json:"unit,omitempty"` // as in the ledger: video/00012, audio/00000, output/film
-	Attempt  int       `json:"attempt,omitempty"`
-	Segments int       `json:"segments,omitempty"`
-	Pieces   int       `json:"pieces,omitempty"`   // of sound
-	Done     int       `json:"done,omitempty"`     // segments that an earlier run finished
-	Duration job.Ticks `json:"duration,omitempty"` // microseconds of source; 0 where unknown
-	Frames   int64     `json:"frames,omitempty"`
-	Media    job.Ticks `json:"media,omitempty"` // microseconds of source that Frames or the sound cover
-	Bytes    int64     `json:"bytes,omitempty"`
-	URL      string    `json:"url,omitempty"`
-	Error    string    `json:"error,omitempty"`
+	Type     EventType   `json:"type"`
+	Job      string      `json:"job,omitempty"`
+	Unit     string      `json:"unit,omitempty"` // as in the ledger: video/00012, audio/00000, output/film
+	Attempt  int         `json:"attempt,omitempty"`
+	Segments int         `json:"segments,omitempty"`
+	Pieces   int         `json:"pieces,omitempty"`   // of sound
+	Done     int         `json:"done,omitempty"`     // segments that an earlier run finished
+	Duration media.Ticks `json:"duration,omitempty"` // microseconds of source; 0 where unknown
+	Frames   int64       `json:"frames,omitempty"`
+	Media    media.Ticks `json:"media,omitempty"` // microseconds of source that Frames or the sound cover
+	Bytes    int64       `json:"bytes,omitempty"`
+	URL      string      `json:"url,omitempty"`
+	Error    string      `json:"error,omitempty"`
 }

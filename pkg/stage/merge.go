@@ -15,9 +15,10 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // MergeGC is the GOGC of a process that does nothing but merge, as the function is: it keeps below 64 MB for 200 GB, where
@@ -26,7 +27,7 @@ const MergeGC = 50
 
 // Merge makes one output of its pieces and publishes it. The final MP4 is computed from the pieces' sample tables and
 // checked against what the workers reported before a byte of it is written; the media bytes are moved by the store.
-func (w *Worker) Merge(ctx context.Context, in job.MergeItem) (None, error) {
+func (w *Worker) Merge(ctx context.Context, in film.MergeItem) (None, error) {
 	j, err := w.load(ctx, in.Job)
 	if err != nil {
 		return None{}, err
@@ -39,8 +40,8 @@ func (w *Worker) Merge(ctx context.Context, in job.MergeItem) (None, error) {
 	return None{}, fault.New(fault.Internal, "job %s has no output %q", j.ID, in.Output)
 }
 
-func (w *Worker) mergeUnit(ctx context.Context, j job.Job, out job.Product) error {
-	id := job.OutputUnit(out.Name)
+func (w *Worker) mergeUnit(ctx context.Context, j film.Job, out film.OutputPlan) error {
+	id := film.OutputUnit(out.Name)
 	return w.unit(ctx, j.ID, id, func(u ledger.Unit, dir string) (any, Event, error) {
 		m := &merge{Worker: w, job: j, out: out, unit: u, dir: dir}
 		facts, err := m.run(ctx)
@@ -54,22 +55,22 @@ func (w *Worker) mergeUnit(ctx context.Context, j job.Job, out job.Product) erro
 // merge is one attempt at one output.
 type merge struct {
 	*Worker
-	job  job.Job
-	out  job.Product
+	job  film.Job
+	out  film.OutputPlan
 	unit ledger.Unit
 	dir  string
 
-	video []job.VideoFacts
-	audio []heard // of out.Sounds, in their order
-	text  job.TextFacts
+	video []film.SegmentFacts
+	audio []heard // of out.Audio, in their order
+	text  film.SidecarFacts
 }
 
-func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
-	facts := job.OutputFacts{URL: outputURL(m.job.Request, m.out)}
+func (m *merge) run(ctx context.Context) (film.OutputFacts, error) {
+	facts := film.OutputFacts{URL: outputURL(m.job.Request, m.out)}
 	if err := m.gather(ctx); err != nil {
 		return facts, err
 	}
-	facts.Tracks = len(m.out.Sounds) + len(m.texts())
+	facts.Tracks = len(m.out.Audio) + len(m.texts())
 	if m.pictured() {
 		facts.Tracks++
 		facts.Frames = m.picture().Samples
@@ -89,7 +90,7 @@ func (m *merge) run(ctx context.Context) (job.OutputFacts, error) {
 			facts.Manifest = destined(m.job.Request, m.out.Manifest)
 		}
 		info, facts.Media, err = m.publish(ctx)
-	case m.out.Container == job.MP4:
+	case m.out.Container == film.MP4:
 		info, err = m.stitch(ctx, store, key, m.audio)
 	default:
 		info, err = m.remux(ctx, store, key, facts.Frames)
@@ -109,11 +110,11 @@ func (m *merge) pictured() bool { return len(m.out.Renditions) > 0 }
 func (m *merge) gather(ctx context.Context) error {
 	if m.pictured() {
 		for u, err := range m.Ledger.Units(ctx, m.job.ID, "video/") {
-			var facts job.VideoFacts
+			var facts film.SegmentFacts
 			if err := reported(u, err, &facts); err != nil {
 				return err
 			}
-			if want := job.VideoUnit(len(m.video)); u.ID != want {
+			if want := film.VideoUnit(len(m.video)); u.ID != want {
 				return fault.New(fault.Corrupt, "%s is missing in the ledger", want)
 			}
 			m.video = append(m.video, facts)
@@ -122,15 +123,15 @@ func (m *merge) gather(ctx context.Context) error {
 			return fault.New(fault.Corrupt, "the ledger holds %d segments, the plan has %d", len(m.video), m.job.Segments)
 		}
 	}
-	for _, s := range m.out.Sounds {
+	for _, s := range m.out.Audio {
 		sound, err := m.join(ctx, s)
 		if err != nil {
 			return err
 		}
 		m.audio = append(m.audio, sound)
 	}
-	if m.job.Aside() {
-		u, err := m.Ledger.Unit(ctx, m.job.ID, job.TextUnit)
+	if m.job.HasSidecar() {
+		u, err := m.Ledger.Unit(ctx, m.job.ID, film.SidecarUnit)
 		return reported(u, err, &m.text)
 	}
 	return nil
@@ -150,9 +151,9 @@ func reported(u ledger.Unit, err error, facts any) error {
 type part struct {
 	track int
 	name  string
-	facts job.PieceFacts
+	facts film.StoredObject
 	// Of a piece of sound that overlaps its neighbours: which of its packets are taken, by decode time. until 0: all.
-	from, until job.Ticks
+	from, until media.Ticks
 }
 
 // headersAhead is how many pieces' headers are read at once, enough to hide a store's latency, and headersAtOnce of how many
@@ -170,8 +171,8 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 	if m.pictured() {
 		movie.Tracks = append(movie.Tracks, isobmff.MovieTrack{Track: isobmff.Track{Enabled: true}, Delay: m.picture().First})
 		for i, v := range m.video {
-			if len(v.Pieces) > 0 && v.Pieces[m.out.Renditions[0]].Frames > 0 {
-				parts = append(parts, part{name: job.VideoUnit(i), facts: v.Pieces[m.out.Renditions[0]].PieceFacts})
+			if len(v.Chunks) > 0 && v.Chunks[m.out.Renditions[0]].Frames > 0 {
+				parts = append(parts, part{name: film.VideoUnit(i), facts: v.Chunks[m.out.Renditions[0]].StoredObject})
 			}
 		}
 	}
@@ -182,7 +183,7 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 		}
 		movie.Tracks = append(movie.Tracks, m.soundTrack(a))
 	}
-	if m.out.Container == job.MP4 {
+	if m.out.Container == film.MP4 {
 		var err error
 		if parts, err = m.beside(ctx, &movie, parts); err != nil {
 			return none, err
@@ -220,7 +221,7 @@ func (m *merge) stitch(ctx context.Context, store blob.Store, key string, audio 
 		byTrack[p.track] = append(byTrack[p.track], p)
 	}
 	for _, r := range file.Ranges {
-		for _, p := range beside.parts(m.Scratch, byTrack[r.Track][r.Piece].facts.Key, r.Offset, r.Length) {
+		for _, p := range beside.parts(m.Scratch, byTrack[r.Track][r.Chunk].facts.Key, r.Offset, r.Length) {
 			// What continues the part before is one with it: a piece that holds its sound is a single part.
 			if last := &composed[len(composed)-1]; last.Key == p.Key && last.From == p.From && last.Offset+last.Length == p.Offset {
 				last.Length += p.Length
@@ -280,7 +281,7 @@ func (m *merge) fold(ctx context.Context, movie isobmff.Movie, tables isobmff.Ta
 		*known = t
 	}
 	stitcher = isobmff.NewStitcher(movie, tables)
-	err = m.read(ctx, parts, func(p part, piece isobmff.Piece) error {
+	err = m.read(ctx, parts, func(p part, piece isobmff.Chunk) error {
 		beside.add(p.facts.Key, piece)
 		if err := stitcher.Add(p.track, p.taken(piece)); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
@@ -295,7 +296,7 @@ func (m *merge) fold(ctx context.Context, movie isobmff.Movie, tables isobmff.Ta
 }
 
 // taken is what of its piece a part takes.
-func (p part) taken(piece isobmff.Piece) isobmff.Piece {
+func (p part) taken(piece isobmff.Chunk) isobmff.Chunk {
 	if p.until > 0 {
 		return piece.Slice(int64(p.from), int64(p.until))
 	}
@@ -303,7 +304,7 @@ func (p part) taken(piece isobmff.Piece) isobmff.Piece {
 }
 
 // read gives use the pieces of parts in their order. It reads some ahead, and holds no more of them.
-func (m *merge) read(ctx context.Context, parts []part, use func(p part, piece isobmff.Piece) error) error {
+func (m *merge) read(ctx context.Context, parts []part, use func(p part, piece isobmff.Chunk) error) error {
 	for len(parts) > 0 {
 		n, size := 1, parts[0].facts.Header
 		for n < min(headersAhead, len(parts)) && size+parts[n].facts.Header <= headersAtOnce {
@@ -325,8 +326,8 @@ func (m *merge) read(ctx context.Context, parts []part, use func(p part, piece i
 }
 
 // headers reads the headers of pieces side by side.
-func (m *merge) headers(ctx context.Context, parts []part) ([]isobmff.Piece, error) {
-	pieces := make([]isobmff.Piece, len(parts))
+func (m *merge) headers(ctx context.Context, parts []part) ([]isobmff.Chunk, error) {
+	pieces := make([]isobmff.Chunk, len(parts))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, p := range parts {
 		g.Go(func() error {
@@ -334,7 +335,7 @@ func (m *merge) headers(ctx context.Context, parts []part) ([]isobmff.Piece, err
 			if err != nil {
 				return err
 			}
-			pieces[i], err = isobmff.ReadPiece(data)
+			pieces[i], err = isobmff.ReadChunk(data)
 			if err == nil && pieces[i].Header+pieces[i].Payload() != p.facts.Size {
 				err = fault.New(fault.Corrupt, "the piece tells of %d bytes and has %d", pieces[i].Header+pieces[i].Payload(), p.facts.Size)
 			}
@@ -349,7 +350,7 @@ func (m *merge) headers(ctx context.Context, parts []part) ([]isobmff.Piece, err
 
 // soundTrack describes a sound of the output.
 func (m *merge) soundTrack(a heard) isobmff.MovieTrack {
-	source := m.job.Source.Tracks[m.job.Sounds[a.sound].Track]
+	source := m.job.Source.Audio[m.job.AudioRenditions[a.sound].Track]
 	return isobmff.MovieTrack{
 		Track: isobmff.Track{Language: source.Language, Name: source.Title, Enabled: m.enabled(a.sound)},
 		Skip:  int64(a.Skip), Delay: int64(a.Delay), Length: int64(a.Length), Group: audioGroup, Flags: source.Flags,
@@ -362,27 +363,27 @@ const audioGroup = 1
 // enabled says whether a player plays a sound of the output unless told otherwise: the source's defaults, or the first
 // where the source has none.
 func (m *merge) enabled(sound int) bool {
-	for _, s := range m.out.Sounds {
-		if m.job.Source.Tracks[m.job.Sounds[s].Track].Default {
-			return m.job.Source.Tracks[m.job.Sounds[sound].Track].Default
+	for _, s := range m.out.Audio {
+		if m.job.Source.Audio[m.job.AudioRenditions[s].Track].Default {
+			return m.job.Source.Audio[m.job.AudioRenditions[sound].Track].Default
 		}
 	}
-	return sound == m.out.Sounds[0]
+	return sound == m.out.Audio[0]
 }
 
 // picture is the output's timeline of the picture: what the workers reported, in ticks of its rendition's clock.
 func (m *merge) picture() isobmff.Expected {
 	e := isobmff.Expected{Handler: "vide"}
 	for _, v := range m.video {
-		if len(v.Pieces) == 0 || v.Pieces[m.out.Renditions[0]].Frames == 0 {
+		if len(v.Chunks) == 0 || v.Chunks[m.out.Renditions[0]].Frames == 0 {
 			continue
 		}
-		piece := v.Pieces[m.out.Renditions[0]]
+		piece := v.Chunks[m.out.Renditions[0]]
 		if e.Samples == 0 {
 			e.First = int64(piece.First)
 		}
 		e.Samples += piece.Frames
-		e.Last = int64(piece.Final)
+		e.Last = int64(piece.Last)
 	}
 	return e
 }
@@ -395,9 +396,9 @@ func (m *merge) prove(header io.ReaderAt, size int64, audio []heard) error {
 	}
 	for _, a := range audio {
 		first := int64(a.Delay - a.Skip)
-		want = append(want, isobmff.Expected{Handler: "soun", Samples: a.Samples, First: first, Last: first + int64(a.Final)})
+		want = append(want, isobmff.Expected{Handler: "soun", Samples: a.Samples, First: first, Last: first + int64(a.Last)})
 	}
-	if m.out.Container == job.MP4 {
+	if m.out.Container == film.MP4 {
 		want = append(want, m.expectedBeside()...)
 	}
 	return isobmff.Check(header, size, want)
@@ -413,7 +414,7 @@ const opusDelay = 6_500
 func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames int) (blob.Info, error) {
 	var none blob.Info
 	r := ffmpeg.Remux{Muxer: "matroska", Path: filepath.Join(m.dir, "output")}
-	if m.out.Container == job.WebM {
+	if m.out.Container == film.WebM {
 		r.Muxer = "webm"
 	}
 	stitched := ffmpeg.Input{Demuxer: "mov"}
@@ -440,8 +441,8 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 		track++
 	}
 	for _, a := range m.audio {
-		sound := m.job.Sounds[a.sound]
-		source := m.job.Source.Tracks[sound.Track]
+		sound := m.job.AudioRenditions[a.sound]
+		source := m.job.Source.Audio[sound.Track]
 		stream := ffmpeg.RemuxStream{Language: source.Language, Title: source.Title, Default: m.enabled(a.sound), Flags: source.Flags}
 		stream.From = from(m.job.Source, source, sound.Codec)
 		in := stitched
@@ -449,7 +450,7 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 			stream.Index = track
 			track++
 		} else {
-			in = ffmpeg.Input{Demuxer: "matroska", Late: ffmpeg.Offset, Origin: int64(m.job.Source.Origin.In(job.Microseconds))}
+			in = ffmpeg.Input{Demuxer: "matroska", TimestampOffset: ffmpeg.Offset, Origin: int64(m.job.Source.Origin.In(media.Microseconds))}
 			var err error
 			if in.Location, err = m.Scratch.Locate(ctx, a.Key); err != nil {
 				return none, err
@@ -458,7 +459,7 @@ func (m *merge) remux(ctx context.Context, store blob.Store, key string, frames 
 				in.Origin -= opusDelay
 			}
 		}
-		if sound.Codec == job.Opus || (sound.Codec == job.AudioCopy && source.Codec == "opus") {
+		if sound.Codec == film.Opus || (sound.Codec == film.AudioCopy && source.Codec == "opus") {
 			in.Origin -= opusDelay
 		}
 		r.Inputs = append(r.Inputs, ffmpeg.RemuxInput{Input: in, Streams: []ffmpeg.RemuxStream{stream}})

@@ -20,39 +20,39 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob/s3blob"
 	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
 )
 
 // plan records the film's job, with its pieces done, and has its output go to a store.
-func (f *film) plan(t *testing.T, out blob.Store) {
+func (f *fakeFilm) plan(t *testing.T, out blob.Store) {
 	t.Helper()
 	f.job.Request.Destination = "s3://bucket"
 	f.Resolve = func(context.Context, string) (blob.Store, string, error) { return out, "out.mp4", nil }
-	units := []ledger.Unit{{Job: "film", ID: job.OutputUnit("out")}}
+	units := []ledger.Unit{{Job: "film", ID: film.OutputUnit("out")}}
 	for i := range f.video {
-		units = append(units, ledger.Unit{Job: "film", ID: job.VideoUnit(i)})
+		units = append(units, ledger.Unit{Job: "film", ID: film.VideoUnit(i)})
 	}
 	err := errors.Join(f.record(t.Context(), f.job, claim{}), f.Ledger.Plan(t.Context(), "film", slices.Values(units), time.Time{}))
 	for i, facts := range f.video {
 		data, merr := json.Marshal(facts)
-		err = errors.Join(err, merr, f.Ledger.Complete(t.Context(), "film", job.VideoUnit(i), 1, data))
+		err = errors.Join(err, merr, f.Ledger.Complete(t.Context(), "film", film.VideoUnit(i), 1, data))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (f *film) publish(ctx context.Context) error {
-	_, err := f.Merge(ctx, job.MergeItem{Job: "film", Output: "out"})
+func (f *fakeFilm) publish(ctx context.Context) error {
+	_, err := f.Merge(ctx, film.MergeItem{Job: "film", Output: "out"})
 	return err
 }
 
 // again has the output made anew.
-func (f *film) again(t *testing.T) {
+func (f *fakeFilm) again(t *testing.T) {
 	t.Helper()
-	u, err := f.Ledger.Unit(t.Context(), "film", job.OutputUnit("out"))
+	u, err := f.Ledger.Unit(t.Context(), "film", film.OutputUnit("out"))
 	if err == nil && u.State == ledger.Done {
 		err = f.Ledger.Reopen(t.Context(), "film", u.ID, u.Attempt)
 	}
@@ -196,44 +196,44 @@ func TestTwoMergesAtOncePublishOneWholeResult(t *testing.T) {
 	if sumOf(t, store, "out.mp4", info.Size) != want {
 		t.Error("the result has other bytes")
 	}
-	if u, err := f.Ledger.Unit(t.Context(), "film", job.OutputUnit("out")); err != nil || u.State != ledger.Done {
+	if u, err := f.Ledger.Unit(t.Context(), "film", film.OutputUnit("out")); err != nil || u.State != ledger.Done {
 		t.Errorf("the output is %s, %v", u.State, err)
 	}
 }
 
 func TestAResultThatDiffersFromThePlanIsNotPublished(t *testing.T) {
-	for name, spoil := range map[string]func(t *testing.T, f *film){
-		"a frame more reported than there is": func(_ *testing.T, f *film) {
-			f.video[1].Pieces[0].Frames++
+	for name, spoil := range map[string]func(t *testing.T, f *fakeFilm){
+		"a frame more reported than there is": func(_ *testing.T, f *fakeFilm) {
+			f.video[1].Chunks[0].Frames++
 		},
-		"a later last frame reported": func(_ *testing.T, f *film) {
-			f.video[2].Pieces[0].Final++
+		"a later last frame reported": func(_ *testing.T, f *fakeFilm) {
+			f.video[2].Chunks[0].Last++
 		},
-		"a segment more planned": func(_ *testing.T, f *film) {
+		"a segment more planned": func(_ *testing.T, f *fakeFilm) {
 			f.job.Segments++
 		},
-		"two segments in each other's place": func(_ *testing.T, f *film) {
-			f.video[0].Pieces[0].PieceFacts, f.video[1].Pieces[0].PieceFacts = f.video[1].Pieces[0].PieceFacts, f.video[0].Pieces[0].PieceFacts
+		"two segments in each other's place": func(_ *testing.T, f *fakeFilm) {
+			f.video[0].Chunks[0].StoredObject, f.video[1].Chunks[0].StoredObject = f.video[1].Chunks[0].StoredObject, f.video[0].Chunks[0].StoredObject
 		},
-		"a piece cut short": func(t *testing.T, f *film) {
-			put(t, f, 1, f.video[1].Pieces[0].Size-1, 0)
+		"a piece cut short": func(t *testing.T, f *fakeFilm) {
+			put(t, f, 1, f.video[1].Chunks[0].Size-1, 0)
 		},
-		"a piece of another size": func(_ *testing.T, f *film) {
-			f.video[1].Pieces[0].Size++
+		"a piece of another size": func(_ *testing.T, f *fakeFilm) {
+			f.video[1].Chunks[0].Size++
 		},
-		"a piece whose last frame is missing": func(t *testing.T, f *film) {
+		"a piece whose last frame is missing": func(t *testing.T, f *fakeFilm) {
 			p := f.picture(1)
 			last := p.Samples[len(p.Samples)-1]
 			p.Samples, p.Bytes = p.Samples[:len(p.Samples)-1], p.Bytes-int64(last.Size)
-			facts := &f.video[1].Pieces[0].PieceFacts
+			facts := &f.video[1].Chunks[0].StoredObject
 			info, err := putPiece(t.Context(), f.Scratch, facts.Key, p, pattern(2), []isobmff.Extent{{Length: p.Bytes}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			facts.Size, facts.Header = info.Size, info.Size-p.Bytes
 		},
-		"a piece of zeros": func(t *testing.T, f *film) {
-			put(t, f, 1, 0, f.video[1].Pieces[0].Size)
+		"a piece of zeros": func(t *testing.T, f *fakeFilm) {
+			put(t, f, 1, 0, f.video[1].Chunks[0].Size)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -257,9 +257,9 @@ func TestAResultThatDiffersFromThePlanIsNotPublished(t *testing.T) {
 }
 
 // put replaces the piece of a segment: by its first bytes, and zeros.
-func put(t *testing.T, f *film, segment int, keep, zeros int64) {
+func put(t *testing.T, f *fakeFilm, segment int, keep, zeros int64) {
 	t.Helper()
-	key := f.video[segment].Pieces[0].Key
+	key := f.video[segment].Chunks[0].Key
 	data, err := readRange(t.Context(), f.Scratch, key, 0, keep)
 	if err == nil {
 		_, err = f.Scratch.Put(t.Context(), key, bytes.NewReader(append(data, make([]byte, zeros)...)))

@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // What Merge does with what is neither picture nor sound.
@@ -21,10 +22,10 @@ const (
 	textHandler = "sbtl" // of timed text, as ffmpeg and Apple write it
 )
 
-// texts are the output's subtitles that show anything, as indexes into Job.Texts.
+// texts are the output's subtitles that show anything, as indexes into Job.SubtitleRenditions.
 func (m *merge) texts() (shown []int) {
-	for _, t := range m.out.Texts {
-		if m.text.Texts[t].Events > 0 {
+	for _, t := range m.out.Subtitles {
+		if m.text.Subtitles[t].Events > 0 {
 			shown = append(shown, t)
 		}
 	}
@@ -34,19 +35,17 @@ func (m *merge) texts() (shown []int) {
 // beside adds the subtitle tracks to a movie and its parts, and what it tells of the whole.
 func (m *merge) beside(ctx context.Context, movie *isobmff.Movie, parts []part) ([]part, error) {
 	for _, t := range m.texts() {
-		source := m.job.Source.Texts[m.job.Texts[t].Track]
+		source := m.job.Source.Subtitles[m.job.SubtitleRenditions[t].Track]
 		parts = append(parts, part{
-			track: len(movie.Tracks), name: fmt.Sprintf("%s, track %d", job.TextUnit, t), facts: m.text.Texts[t].PieceFacts,
+			track: len(movie.Tracks), name: fmt.Sprintf("%s, track %d", film.SidecarUnit, t), facts: m.text.Subtitles[t].StoredObject,
 		})
 		movie.Tracks = append(movie.Tracks, isobmff.MovieTrack{
 			Track: isobmff.Track{Language: source.Language, Name: source.Title, Enabled: source.Default},
 			Group: textGroup, Flags: source.Flags,
 		})
 	}
-	movie.Title, movie.Created, movie.Chapters = m.job.Source.Title, m.job.Source.Created, m.chapters()
-	for _, tag := range m.job.Source.Tags {
-		movie.Tags = append(movie.Tags, isobmff.Tag{Name: tag.Name, Text: tag.Text})
-	}
+	movie.Title, movie.Created, movie.Chapters = m.job.Source.Title, m.job.Source.Created, m.job.Source.Chapters
+	movie.Tags = m.job.Source.Tags
 	if m.out.Cover && m.text.Cover != nil {
 		var err error
 		if movie.Cover, err = readRange(ctx, m.Scratch, m.text.Cover.Key, 0, m.text.Cover.Size); err != nil {
@@ -56,20 +55,13 @@ func (m *merge) beside(ctx context.Context, movie *isobmff.Movie, parts []part) 
 	return parts, nil
 }
 
-func (m *merge) chapters() (list []isobmff.Chapter) {
-	for _, c := range m.job.Source.Chapters {
-		list = append(list, isobmff.Chapter{Start: int64(c.Start), End: int64(c.End), Title: c.Title})
-	}
-	return list
-}
-
 // expectedBeside is what beside's tracks must hold, in their order.
 func (m *merge) expectedBeside() (want []isobmff.Expected) {
 	for _, t := range m.texts() {
-		piece := m.text.Texts[t]
-		want = append(want, isobmff.Expected{Handler: textHandler, Samples: piece.Samples, Last: int64(piece.Final)})
+		piece := m.text.Subtitles[t]
+		want = append(want, isobmff.Expected{Handler: textHandler, Samples: piece.Samples, Last: int64(piece.Last)})
 	}
-	if chapters := m.chapters(); len(chapters) > 0 {
+	if chapters := m.job.Source.Chapters; len(chapters) > 0 {
 		want = append(want, isobmff.ChapterTrack(chapters))
 	}
 	return want
@@ -79,32 +71,26 @@ func (m *merge) expectedBeside() (want []isobmff.Expected) {
 func (m *merge) remuxBeside(ctx context.Context, r *ffmpeg.Remux) error {
 	source := m.job.Source
 	for _, t := range m.texts() {
-		location, err := m.Scratch.Locate(ctx, m.text.Texts[t].Key)
+		location, err := m.Scratch.Locate(ctx, m.text.Subtitles[t].Key)
 		if err != nil {
 			return err
 		}
-		track := source.Texts[m.job.Texts[t].Track]
+		track := source.Subtitles[m.job.SubtitleRenditions[t].Track]
 		r.Inputs = append(r.Inputs, ffmpeg.RemuxInput{
 			Input: ffmpeg.Input{Location: location, Demuxer: "matroska"}, Sparse: true,
 			Streams: []ffmpeg.RemuxStream{{Language: track.Language, Title: track.Title, Default: track.Default, Flags: track.Flags}},
 		})
 	}
 	if source.Title != "" {
-		r.Tags = append(r.Tags, ffmpeg.Tag{Name: "title", Value: source.Title})
+		r.Tags = append(r.Tags, media.Tag{Name: "title", Value: source.Title})
 	}
 	if !source.Created.IsZero() {
-		r.Tags = append(r.Tags, ffmpeg.Tag{Name: "creation_time", Value: source.Created.Format(time.RFC3339Nano)})
+		r.Tags = append(r.Tags, media.Tag{Name: "creation_time", Value: source.Created.Format(time.RFC3339Nano)})
 	}
-	for _, tag := range source.Tags {
-		r.Tags = append(r.Tags, ffmpeg.Tag{Name: tag.Name, Value: tag.Text})
-	}
+	r.Tags = append(r.Tags, source.Tags...)
 	if len(source.Chapters) > 0 {
-		var chapters []ffmpeg.Chapter
-		for _, c := range source.Chapters {
-			chapters = append(chapters, ffmpeg.Chapter{Start: int64(c.Start), End: int64(c.End), Title: c.Title})
-		}
 		r.Chapters = filepath.Join(m.dir, "chapters")
-		if err := os.WriteFile(r.Chapters, []byte(ffmpeg.ChapterText(chapters)), 0o600); err != nil {
+		if err := os.WriteFile(r.Chapters, []byte(ffmpeg.ChapterText(source.Chapters)), 0o600); err != nil {
 			return err
 		}
 	}
@@ -113,9 +99,9 @@ func (m *merge) remuxBeside(ctx context.Context, r *ffmpeg.Remux) error {
 			return err
 		}
 	}
-	if m.out.Attached {
-		for i, piece := range m.text.Attached {
-			if err := m.attach(ctx, r, piece, source.Attached[i]); err != nil {
+	if m.out.Attachments {
+		for i, piece := range m.text.Attachments {
+			if err := m.attach(ctx, r, piece, source.Attachments[i]); err != nil {
 				return err
 			}
 		}
@@ -124,13 +110,13 @@ func (m *merge) remuxBeside(ctx context.Context, r *ffmpeg.Remux) error {
 }
 
 // attach takes an attachment from scratch to the working folder and has it written.
-func (m *merge) attach(ctx context.Context, r *ffmpeg.Remux, piece job.PieceFacts, a job.Attachment) error {
+func (m *merge) attach(ctx context.Context, r *ffmpeg.Remux, piece film.StoredObject, a film.Attachment) error {
 	body, err := m.Scratch.Open(ctx, piece.Key, 0, piece.Size)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	path := filepath.Join(m.dir, fmt.Sprintf("attached%d", len(r.Attached)))
+	path := filepath.Join(m.dir, fmt.Sprintf("attached%d", len(r.Attachments)))
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -141,9 +127,9 @@ func (m *merge) attach(ctx context.Context, r *ffmpeg.Remux, piece job.PieceFact
 		_ = f.Close() // the first error counts
 	}
 	names := func(b ffmpeg.Attachment) bool { return b.Name == a.Name }
-	if slices.ContainsFunc(r.Attached, names) {
-		a.Name = fmt.Sprintf("%d %s", len(r.Attached)+1, a.Name)
+	if slices.ContainsFunc(r.Attachments, names) {
+		a.Name = fmt.Sprintf("%d %s", len(r.Attachments)+1, a.Name)
 	}
-	r.Attached = append(r.Attached, ffmpeg.Attachment{Path: path, Name: a.Name, MIME: a.MIME})
+	r.Attachments = append(r.Attachments, ffmpeg.Attachment{Path: path, Name: a.Name, MIME: a.MIME})
 	return err
 }

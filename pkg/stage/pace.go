@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // pace tells from an encode's reports whether it will make its deadline. The zero value has none.
@@ -92,5 +92,5 @@ func (e *encode) written() int64 {
 	if r.Rate.Num == 0 {
 		return n
 	}
-	return int64(job.Rescale(e.seg.End-e.seg.Start, e.job.Source.Picture.Timebase, job.Timebase{Num: r.Rate.Den, Den: r.Rate.Num}))
+	return int64(media.Rescale(e.seg.End-e.seg.Start, e.job.Source.Video.Timebase, media.Rational{Num: r.Rate.Den, Den: r.Rate.Num}))
 }

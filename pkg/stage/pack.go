@@ -9,24 +9,27 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
-	"github.com/mapreel/mapreel/pkg/plan"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // every is how far the media segments of a rendition's packages lie apart.
-func every(r job.Rendition) time.Duration { return time.Duration(r.Every) * time.Microsecond }
+func every(r film.Rendition) time.Duration {
+	return time.Duration(r.SegmentDuration) * time.Microsecond
+}
 
 // unforced says whether one of the job's encoders sets keyframes by itself alone: SVT-AV1 as ffmpeg 5.1 runs it. Then
 // all media segments are whole segments of the job.
-func unforced(j job.Job) bool {
-	return !j.Request.Compute.GPU && slices.ContainsFunc(j.Renditions, func(r job.Rendition) bool { return r.Every > 0 && r.Codec == job.AV1 })
+func unforced(j film.Job) bool {
+	return !j.Request.Compute.GPU && slices.ContainsFunc(j.Renditions, func(r film.Rendition) bool { return r.SegmentDuration > 0 && r.Codec == film.AV1 })
 }
 
 // packaged is how long the media segments of the job's packages are, which are cut alike; 0 where it has none.
-func packaged(j job.Job) time.Duration {
+func packaged(j film.Job) time.Duration {
 	for _, r := range j.Renditions {
-		if r.Every > 0 {
+		if r.SegmentDuration > 0 {
 			return every(r)
 		}
 	}
@@ -34,7 +37,7 @@ func packaged(j job.Job) time.Duration {
 }
 
 // wanted is about how long the job's segments should be.
-func wanted(j job.Job) time.Duration {
+func wanted(j film.Job) time.Duration {
 	if unforced(j) {
 		return packaged(j)
 	}
@@ -42,30 +45,30 @@ func wanted(j job.Job) time.Duration {
 }
 
 // lines are where a rendition's media segments begin in this segment: ticks of its clock, on the output's timeline.
-func (e *encode) lines(r job.Rendition) []job.Ticks {
+func (e *encode) lines(r film.Rendition) []media.Ticks {
 	if unforced(e.job) {
 		return nil
 	}
-	p := *e.job.Source.Picture
-	scale := r.Clock(p)
-	start := job.Rescale(p.Start, p.Timebase, scale) - e.job.Source.Origin.In(scale)
-	lines := plan.Lines(e.seg, p.Start, p.Timebase, every(r), plan.MaxLines)
+	p := *e.job.Source.Video
+	scale := r.OutputTimebase(p)
+	start := media.Rescale(p.Start, p.Timebase, scale) - e.job.Source.Origin.In(scale)
+	lines := plan.SegmentStarts(e.seg, p.Start, p.Timebase, every(r), plan.MaxForcedKeyframes)
 	for i, t := range lines {
-		lines[i] = start + job.Rescale(t-p.Start, p.Timebase, scale)
+		lines[i] = start + media.Rescale(t-p.Start, p.Timebase, scale)
 	}
 	return lines
 }
 
 // forced are the lines as the encoder is told them: microseconds of its own clock, rounded down so that each lies after
 // the frame before it.
-func (e *encode) forced(r job.Rendition) []int64 {
-	scale := r.Clock(*e.job.Source.Picture)
-	shift := job.Ticks(e.wanted(r, nil).shift)
-	nano := job.Timebase{Num: 1, Den: 1_000_000_000}
+func (e *encode) forced(r film.Rendition) []int64 {
+	scale := r.OutputTimebase(*e.job.Source.Video)
+	shift := media.Ticks(e.wanted(r, nil).shift)
+	nano := media.Rational{Num: 1, Den: 1_000_000_000}
 	var times []int64
 	for _, t := range e.lines(r) {
-		us := job.Rescale(t-shift, scale, job.Microseconds)
-		if us*1000 > job.Rescale(t-shift, scale, nano) {
+		us := media.Rescale(t-shift, scale, media.Microseconds)
+		if us*1000 > media.Rescale(t-shift, scale, nano) {
 			us--
 		}
 		times = append(times, int64(us))
@@ -76,17 +79,17 @@ func (e *encode) forced(r job.Rendition) []int64 {
 // pack cuts what the encoder made for packages into media segments and puts them where players will ask for them. What
 // goes into single files is put in scratch instead, the segments one after the other. Another attempt writes the same
 // bytes under the same names.
-func (e *encode) pack(ctx context.Context, facts *job.VideoPiece, r int, key string, piece isobmff.Piece, payload func() io.Reader) error {
+func (e *encode) pack(ctx context.Context, facts *film.Chunk, r int, key string, piece isobmff.Chunk, payload func() io.Reader) error {
 	rendition := e.job.Renditions[r]
-	lead := job.Lead * int64(piece.Track.Timescale)
+	lead := film.MediaTimeOffset * int64(piece.Track.Timescale)
 	var at []int64
-	for _, t := range plan.Cuts(ticks(piece.Presentation()), e.lines(rendition)) {
+	for _, t := range plan.CutPoints(ticks(piece.Presentation()), e.lines(rendition)) {
 		at = append(at, int64(t)+lead)
 	}
 	piece = piece.Shift(lead)
 	end := piece.End()
 	if e.seg.Last {
-		at = plan.WithoutCrumb(at, end, job.Timebase{Num: 1, Den: int64(piece.Track.Timescale)})
+		at = plan.WithoutShortTail(at, end, media.Rational{Num: 1, Den: int64(piece.Track.Timescale)})
 	}
 	stretches, err := piece.Cut(at, end)
 	if err != nil {
@@ -122,11 +125,11 @@ func (e *encode) pack(ctx context.Context, facts *job.VideoPiece, r int, key str
 		}
 		folder := mediaURL(e.job.Request, out)
 		for _, s := range segments {
-			store, key, err := e.Resolve(ctx, folder+"/"+job.MediaPath(rendition.Name, s.Start))
+			store, key, err := e.Resolve(ctx, folder+"/"+film.MediaPath(rendition.Name, s.Start))
 			if err != nil {
 				return err
 			}
-			store = blob.Cached(store, job.CacheForever)
+			store = blob.Cached(store, film.CacheForever)
 			if _, err := putWritten(ctx, store, key, func(w io.Writer) error { return s.Write(w, samples) }); err != nil {
 				return err
 			}
@@ -136,25 +139,25 @@ func (e *encode) pack(ctx context.Context, facts *job.VideoPiece, r int, key str
 }
 
 // mediaURL is the folder of a package's media.
-func mediaURL(req job.Request, out job.Product) string {
+func mediaURL(req film.Request, out film.OutputPlan) string {
 	return destined(req, out.Folder)
 }
 
 // mediaOf lays stretches out as media segments, and tells of them.
-func mediaOf(stretches []isobmff.Stretch) (*job.MediaFacts, []isobmff.Segment, error) {
+func mediaOf(stretches []isobmff.SampleRun) (*film.MediaFacts, []isobmff.Segment, error) {
 	t := stretches[0].Track
-	facts := &job.MediaFacts{Entry: t.Entry, Timescale: t.Timescale, Width: t.Width, Height: t.Height}
+	facts := &film.MediaFacts{Entry: t.Entry, Timescale: t.Timescale, Width: t.Width, Height: t.Height}
 	var segments []isobmff.Segment
 	for _, stretch := range stretches {
 		s, err := stretch.Segment()
 		if err != nil {
 			return nil, nil, err
 		}
-		m := job.MediaSegment{Start: s.Start, End: s.Start + s.Duration, Size: s.Bytes}
+		m := film.MediaSegment{Start: s.Start, End: s.Start + s.Duration, Size: s.Bytes}
 		if t.Handler == "vide" {
 			m.Frames = len(stretch.Samples)
 			for _, f := range s.Fragments {
-				m.Keyframes = append(m.Keyframes, job.Keyframe{Start: f.Start, Offset: f.Keyframe.Offset, Size: f.Keyframe.Length})
+				m.Keyframes = append(m.Keyframes, film.Keyframe{Start: f.Start, Offset: f.Keyframe.Offset, Size: f.Keyframe.Length})
 			}
 		}
 		facts.Segments, segments = append(facts.Segments, m), append(segments, s)

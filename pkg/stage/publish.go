@@ -16,10 +16,11 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/manifest"
-	"github.com/mapreel/mapreel/pkg/plan"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // puts is how many small files of a package are written at once: enough to hide a store's latency.
@@ -28,7 +29,7 @@ const puts = 16
 // publish makes a package of what the workers wrote: the initialisation segments, the sound, whose pieces only now are
 // joined, and last the playlists. Until the one that players open is there, the package is not.
 func (m *merge) publish(ctx context.Context) (info blob.Info, media int64, err error) {
-	p := manifest.Package{Lead: job.Lead}
+	p := manifest.Package{Lead: film.MediaTimeOffset}
 	for _, r := range m.out.Renditions {
 		v, err := m.rung(ctx, r)
 		if err != nil {
@@ -58,7 +59,7 @@ func (m *merge) publish(ctx context.Context) (info blob.Info, media int64, err e
 		return info, 0, err
 	}
 	var files []manifest.File
-	if m.out.Container != job.HLS {
+	if m.out.Container != film.HLS {
 		path := m.out.Name + ".mpd"
 		text, err := manifest.DASH(p, path)
 		if err != nil {
@@ -66,7 +67,7 @@ func (m *merge) publish(ctx context.Context) (info blob.Info, media int64, err e
 		}
 		files = append(files, manifest.File{Path: path, Text: text})
 	}
-	if m.out.Container != job.DASH {
+	if m.out.Container != film.DASH {
 		playlists, err := manifest.HLS(p, m.out.Name+".m3u8")
 		if err != nil {
 			return info, 0, err
@@ -102,9 +103,9 @@ func (m *merge) compose(ctx context.Context, path string, parts []blob.Part) err
 
 // served is where a file of the package goes, with what caches will be told of it.
 func (m *merge) served(ctx context.Context, path string) (blob.Store, string, error) {
-	control := job.CacheBriefly
+	control := film.CacheBriefly
 	if strings.HasPrefix(path, m.out.Folder+"/") {
-		control = job.CacheForever
+		control = film.CacheForever
 	}
 	store, key, err := m.Resolve(ctx, destined(m.job.Request, path))
 	if err != nil {
@@ -115,21 +116,21 @@ func (m *merge) served(ctx context.Context, path string) (blob.Store, string, er
 
 // rung describes a rendition of the picture from what its workers reported, and writes what goes before its segments.
 func (m *merge) rung(ctx context.Context, r int) (manifest.Video, error) {
-	rendition, picture := m.job.Renditions[r], m.job.Source.Picture
+	rendition, picture := m.job.Renditions[r], m.job.Source.Video
 	var v manifest.Video
 	var track isobmff.Track
-	var segments []job.MediaSegment
+	var segments []film.MediaSegment
 	var payload []blob.Part // of a single file
 	frames := 0
 	for i, facts := range m.video {
-		if len(facts.Pieces) == 0 || facts.Pieces[r].Frames == 0 {
+		if len(facts.Chunks) == 0 || facts.Chunks[r].Frames == 0 {
 			continue
 		}
-		piece := facts.Pieces[r]
+		piece := facts.Chunks[r]
 		frames += piece.Frames
 		t := piece.Media
 		if t == nil || len(t.Segments) == 0 || len(t.Entry) < 36 {
-			return v, fault.New(fault.Corrupt, "%s tells of no media segments", job.VideoUnit(i))
+			return v, fault.New(fault.Corrupt, "%s tells of no media segments", film.VideoUnit(i))
 		}
 		if len(segments) == 0 {
 			track = isobmff.Track{Handler: "vide", Timescale: t.Timescale, Entry: t.Entry, Width: t.Width, Height: t.Height, Enabled: true}
@@ -139,7 +140,7 @@ func (m *merge) rung(ctx context.Context, r int) (manifest.Video, error) {
 				"a package has one for each rendition; run the job again where all workers have the same encoder")
 		}
 		if n := len(segments); n > 0 && t.Segments[0].Start <= segments[n-1].Start {
-			return v, fault.New(fault.Corrupt, "%s starts at %d, not after %d", job.VideoUnit(i), t.Segments[0].Start, segments[n-1].Start)
+			return v, fault.New(fault.Corrupt, "%s starts at %d, not after %d", film.VideoUnit(i), t.Segments[0].Start, segments[n-1].Start)
 		}
 		segments = append(segments, t.Segments...)
 		if m.out.SingleFile {
@@ -151,8 +152,8 @@ func (m *merge) rung(ctx context.Context, r int) (manifest.Video, error) {
 	}
 	contiguous(segments)
 	name := m.out.Folder + "/" + rendition.Name
-	base, err := m.store(ctx, name, track, segments, payload, func(s job.MediaSegment) string {
-		return m.out.Folder + "/" + job.MediaPath(rendition.Name, s.Start)
+	base, err := m.store(ctx, name, track, segments, payload, func(s film.MediaSegment) string {
+		return m.out.Folder + "/" + film.MediaPath(rendition.Name, s.Start)
 	})
 	if err != nil {
 		return v, err
@@ -190,15 +191,15 @@ func (m *merge) packaging() time.Duration {
 }
 
 // contiguous lets each media segment last until the next one starts.
-func contiguous(segments []job.MediaSegment) {
+func contiguous(segments []film.MediaSegment) {
 	for i := range segments[:max(len(segments)-1, 0)] {
 		segments[i].End = segments[i+1].Start
 	}
 }
 
 // store writes what goes before a rendition's segments, or the whole of a single file, and tells where all lies.
-func (m *merge) store(ctx context.Context, name string, track isobmff.Track, segments []job.MediaSegment, payload []blob.Part,
-	path func(job.MediaSegment) string,
+func (m *merge) store(ctx context.Context, name string, track isobmff.Track, segments []film.MediaSegment, payload []blob.Part,
+	path func(film.MediaSegment) string,
 ) (manifest.Rendition, error) {
 	r := manifest.Rendition{Timescale: track.Timescale}
 	if len(segments) == 0 {
@@ -262,7 +263,7 @@ func aligned(rungs []manifest.Video) error {
 
 // voice cuts a sound into media segments that begin with the picture's, and writes them from where its pieces lie.
 func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, error) {
-	source := m.job.Source.Tracks[m.job.Sounds[a.sound].Track]
+	source := m.job.Source.Audio[m.job.AudioRenditions[a.sound].Track]
 	out := manifest.Audio{
 		Group: "sound", Language: source.Language, Title: source.Title, Default: m.enabled(a.sound),
 		Channels: source.Channels, SampleRate: source.SampleRate,
@@ -279,18 +280,18 @@ func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, erro
 		return out, err
 	}
 	first, last := ends[0].taken(pieces[0]), ends[len(ends)-1].taken(pieces[len(ends)-1])
-	scale := job.Timebase{Num: 1, Den: int64(first.Track.Timescale)}
+	scale := media.Rational{Num: 1, Den: int64(first.Track.Timescale)}
 	if scale.Den > 0 {
 		out.SampleRate = int(scale.Den)
 	}
-	shift := job.Lead*scale.Den + int64(a.Delay-a.Skip)
+	shift := film.MediaTimeOffset*scale.Den + int64(a.Delay-a.Skip)
 	start, end := first.Start+shift, last.End()+shift
 	if start < 0 {
-		return out, fault.New(fault.Unsupported, "the sound starts %v before the picture", scale.Duration(job.Ticks(-start)))
+		return out, fault.New(fault.Unsupported, "the sound starts %v before the picture", scale.Duration(media.Ticks(-start)))
 	}
 	cuts := m.soundCuts(start, end, scale, a.Samples)
 
-	l := laying{merge: m, path: func(s job.MediaSegment) string { return m.out.Folder + "/" + job.MediaPath(out.Name, s.Start) }}
+	l := laying{merge: m, path: func(s film.MediaSegment) string { return m.out.Folder + "/" + film.MediaPath(out.Name, s.Start) }}
 	if m.out.SingleFile {
 		if l.headers, err = os.Create(filepath.Join(m.dir, headerFile)); err != nil {
 			return out, err
@@ -300,8 +301,8 @@ func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, erro
 	g, writing := errgroup.WithContext(ctx)
 	g.SetLimit(puts)
 	// The packets of a long sound are some millions, so only those are held that are in no media segment yet.
-	rest := isobmff.Piece{Track: first.Track, Start: start}
-	err = m.read(ctx, a.parts, func(p part, piece isobmff.Piece) error {
+	rest := isobmff.Chunk{Track: first.Track, Start: start}
+	err = m.read(ctx, a.parts, func(p part, piece isobmff.Chunk) error {
 		piece = p.taken(piece).Shift(shift)
 		switch {
 		case !bytes.Equal(piece.Track.Entry, rest.Track.Entry):
@@ -321,11 +322,11 @@ func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, erro
 			return err
 		}
 		cuts = cuts[due:]
-		rest = stretches[len(stretches)-1].Piece
+		rest = stretches[len(stretches)-1].Chunk
 		return l.lay(writing, g, stretches[:len(stretches)-1])
 	})
 	if err == nil { // of a sound without packets nothing is left, and Cut says so
-		var stretches []isobmff.Stretch
+		var stretches []isobmff.SampleRun
 		if stretches, err = rest.Cut(cuts, rest.End()); err == nil {
 			err = l.lay(writing, g, stretches)
 		}
@@ -343,8 +344,8 @@ func (m *merge) voice(ctx context.Context, i int, a heard) (manifest.Audio, erro
 // laying lays a sound out as media segments, piece by piece.
 type laying struct {
 	*merge
-	path   func(job.MediaSegment) string
-	media  []job.MediaSegment
+	path   func(film.MediaSegment) string
+	media  []film.MediaSegment
 	ranges []blob.Part // where the packets' bytes lie, in order
 	at     int64       // of these, how many are in media segments
 
@@ -355,7 +356,7 @@ type laying struct {
 }
 
 // lay makes media segments of stretches, and has g write them where each is a file.
-func (l *laying) lay(ctx context.Context, g *errgroup.Group, stretches []isobmff.Stretch) error {
+func (l *laying) lay(ctx context.Context, g *errgroup.Group, stretches []isobmff.SampleRun) error {
 	if len(stretches) == 0 {
 		return nil
 	}
@@ -392,7 +393,7 @@ const maxSubtitle = 64 << 20
 
 // subtitle ties a WebVTT file to the package's media time, and writes it.
 func (m *merge) subtitle(ctx context.Context, i, text int) (manifest.Subtitle, error) {
-	source, piece := m.job.Source.Texts[m.job.Texts[text].Track], m.text.Texts[text]
+	source, piece := m.job.Source.Subtitles[m.job.SubtitleRenditions[text].Track], m.text.Subtitles[text]
 	name := fmt.Sprintf("subtitles-%d", i+1)
 	s := manifest.Subtitle{
 		Name: name, Playlist: m.out.Folder + "/" + name + ".m3u8", Language: source.Language, Title: source.Title, Default: source.Default,
@@ -409,7 +410,7 @@ func (m *merge) subtitle(ctx context.Context, i, text int) (manifest.Subtitle, e
 	if !ok || !bytes.HasPrefix(head, []byte("WEBVTT")) {
 		return s, fault.New(fault.Corrupt, "it does not begin as WebVTT does")
 	}
-	file := slices.Concat(head, []byte("\n"+manifest.TimestampMap(job.Lead)+"\n"), rest)
+	file := slices.Concat(head, []byte("\n"+manifest.TimestampMap(film.MediaTimeOffset)+"\n"), rest)
 	s.File = manifest.Resource{Path: m.out.Folder + "/" + name + ".vtt", Size: int64(len(file))}
 	_, err = m.put(ctx, s.File.Path, file)
 	return s, err
@@ -417,20 +418,20 @@ func (m *merge) subtitle(ctx context.Context, i, text int) (manifest.Subtitle, e
 
 // soundCuts are the media times at which media segments begin of a sound that lasts from start to end: where the picture's
 // do, or of a package without one at each length from its start.
-func (m *merge) soundCuts(start, end int64, scale job.Timebase, packets int) []int64 {
-	seg := job.Segment{Start: job.Ticks(start), End: job.Ticks(end)}
-	from := job.Ticks(job.Lead * scale.Den)
-	if p := m.job.Source.Picture; p != nil && m.pictured() {
-		from += job.Rescale(p.Start, p.Timebase, scale) - m.job.Source.Origin.In(scale)
+func (m *merge) soundCuts(start, end int64, scale media.Rational, packets int) []int64 {
+	seg := film.Segment{Start: media.Ticks(start), End: media.Ticks(end)}
+	from := media.Ticks(film.MediaTimeOffset * scale.Den)
+	if p := m.job.Source.Video; p != nil && m.pictured() {
+		from += media.Rescale(p.Start, p.Timebase, scale) - m.job.Source.Origin.In(scale)
 	}
 	seg.Start = max(seg.Start, from) // priming goes with the first
 	var at []int64
 	// No list of an encoder bounds these: of a film of five hours there are 9,000 of two seconds. Sound that claims to last
 	// for ever has no more of them than packets.
-	for _, t := range plan.Lines(seg, from, scale, m.packaging(), packets) {
+	for _, t := range plan.SegmentStarts(seg, from, scale, m.packaging(), packets) {
 		at = append(at, int64(t))
 	}
-	return plan.WithoutCrumb(at, end, scale)
+	return plan.WithoutShortTail(at, end, scale)
 }
 
 // cut is length bytes from at of what ranges are together.

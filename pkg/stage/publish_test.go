@@ -4,26 +4,27 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // The sound of a long film is cut as often as its picture, to the end.
 func TestMediaSegmentsOfLongSound(t *testing.T) {
 	const hours, seconds = 20, 2
-	m := merge{out: job.Product{Name: "film"}, job: job.Job{Request: job.Request{Outputs: []job.Output{
-		{Name: "film", Package: &job.Package{Seconds: job.Seconds(seconds * time.Second)}},
+	m := merge{out: film.OutputPlan{Name: "film"}, job: film.Job{Request: film.Request{Outputs: []film.Output{
+		{Name: "film", Package: &film.Package{Seconds: film.Seconds(seconds * time.Second)}},
 	}}}}
-	start := int64(job.Lead * 48_000)
-	cuts := m.soundCuts(start, start+hours*3600*48_000, job.Timebase{Num: 1, Den: 48_000}, hours*3600*48_000/1024)
+	start := int64(film.MediaTimeOffset * 48_000)
+	cuts := m.soundCuts(start, start+hours*3600*48_000, media.Rational{Num: 1, Den: 48_000}, hours*3600*48_000/1024)
 	if want := hours*3600/seconds - 1; len(cuts) != want {
 		t.Fatalf("%d cuts, want %d", len(cuts), want)
 	}
 	for i, at := range cuts {
-		if want := int64(job.Lead+(i+1)*seconds) * 48_000; at != want {
+		if want := int64(film.MediaTimeOffset+(i+1)*seconds) * 48_000; at != want {
 			t.Fatalf("cut %d at %d, want %d", i, at, want)
 		}
 	}
-	if cuts := m.soundCuts(job.Lead, 1<<32, job.Timebase{Num: 1, Den: 1}, 2); len(cuts) > 2 {
+	if cuts := m.soundCuts(film.MediaTimeOffset, 1<<32, media.Rational{Num: 1, Den: 1}, 2); len(cuts) > 2 {
 		t.Errorf("%d cuts of two packets", len(cuts))
 	}
 }

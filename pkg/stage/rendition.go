@@ -3,22 +3,23 @@ package stage
 import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
-	"github.com/mapreel/mapreel/pkg/plan"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // renditionIn tells ffmpeg what a rendition makes of a picture in one segment.
-func renditionIn(r job.Rendition, p job.Picture, seg job.Segment, gpu bool, path string) ffmpeg.Rendition {
+func renditionIn(r film.Rendition, p film.VideoTrack, seg film.Segment, gpu bool, path string) ffmpeg.Rendition {
 	out := ffmpeg.Rendition{
-		Codec: string(r.Codec), GPU: gpu, CRF: r.CRF, Preset: r.Preset, Crop: ffmpeg.Size(r.Crop),
-		Width: r.Width, Height: r.Height, PixelFormat: r.PixelFormat, SAR: ffmpeg.Rational(r.SampleAspect),
-		FrameRate: ffmpeg.Rational(p.FrameRate), Color: ffmpeg.Color(p.Color), FromRGB: p.RGB(),
+		Codec: string(r.Codec), GPU: gpu, CRF: r.CRF, Preset: r.Preset, Crop: r.Crop,
+		Width: r.Width, Height: r.Height, PixelFormat: r.PixelFormat, SAR: r.SampleAspect,
+		FrameRate: p.FrameRate, Color: p.Color, FromRGB: p.RGB(),
 		Deinterlace: r.Deinterlace, Interlaced: r.Interlaced, MaxBitrate: int(r.MaxBitrate), Path: path,
 	}
-	if r.Inner != (job.Size{}) {
+	if r.Inner != (media.Size{}) {
 		out.Width, out.Height = r.Inner.Width, r.Inner.Height
-		out.Frame = ffmpeg.Size{Width: r.Width, Height: r.Height}
+		out.Frame = media.Size{Width: r.Width, Height: r.Height}
 	}
 	if !p.Subsampled() {
 		out.Color.ChromaLocation = "" // where it lay means nothing to 4:2:0
@@ -26,21 +27,21 @@ func renditionIn(r job.Rendition, p job.Picture, seg job.Segment, gpu bool, path
 	switch {
 	case r.ToneMap:
 		out.ToneMap = &ffmpeg.ToneMap{From: out.Color, Peak: peak(p.HDR)}
-		out.Color = ffmpeg.Color{Range: "tv", Space: "bt709", Transfer: "bt709", Primaries: "bt709"}
+		out.Color = media.Color{Range: "tv", Space: "bt709", Transfer: "bt709", Primaries: "bt709"}
 	case out.FromRGB:
 		out.Color.Range, out.Color.Space = "tv", "bt709"
 	default:
-		out.HDR = ffmpeg.HDR{Mastering: (*ffmpeg.Mastering)(p.HDR.Mastering), Light: (*ffmpeg.Light)(p.HDR.Light)}
+		out.HDR = p.HDR
 	}
 	if p.FrameRate.Num > 0 {
-		out.Before = plan.GridOf(p.FrameRate, p, seg).First
+		out.Before = plan.FrameGridOf(p.FrameRate, p, seg).First
 	}
 	if r.Rate.Num > 0 {
-		g := plan.GridOf(r.Rate, p, seg)
+		g := plan.FrameGridOf(r.Rate, p, seg)
 		out.Before = g.First
-		out.FrameRate = ffmpeg.Rational(r.Rate)
+		out.FrameRate = r.Rate
 		out.Grid = &ffmpeg.Grid{
-			Rate: out.FrameRate, Origin: int64(g.Origin), First: g.First - g.Base, Scale: r.Clock(p).Den,
+			Rate: out.FrameRate, Origin: int64(g.Origin), First: g.First - g.Base, Scale: r.OutputTimebase(p).Den,
 		}
 		if !seg.Last {
 			out.Grid.End = new(g.Next - g.Base)
@@ -58,7 +59,7 @@ const (
 )
 
 // peak is the brightest light in a film, in cd/m²: the brightest pixel, or else the display it was graded on.
-func peak(h job.HDR) int64 {
+func peak(h media.HDR) int64 {
 	for _, p := range []int64{light(h), display(h)} {
 		if p > 0 && p <= mostPeak {
 			return max(p, leastPeak)
@@ -67,14 +68,14 @@ func peak(h job.HDR) int64 {
 	return usualPeak
 }
 
-func light(h job.HDR) int64 {
+func light(h media.HDR) int64 {
 	if h.Light == nil {
 		return 0
 	}
 	return h.Light.MaxCLL
 }
 
-func display(h job.HDR) int64 {
+func display(h media.HDR) int64 {
 	if h.Mastering == nil {
 		return 0
 	}
@@ -82,11 +83,11 @@ func display(h job.HDR) int64 {
 }
 
 // withLight adds HDR10 metadata to a sample description: encoders put it in their streams at best, and players look here.
-func withLight(entry []byte, r job.Rendition, p job.Picture) []byte {
+func withLight(entry []byte, r film.Rendition, p film.VideoTrack) []byte {
 	if r.ToneMap {
 		return entry
 	}
-	return isobmff.WithLight(entry, (*isobmff.Mastering)(p.HDR.Mastering), (*isobmff.Light)(p.HDR.Light))
+	return isobmff.WithLight(entry, p.HDR.Mastering, p.HDR.Light)
 }
 
 // moments are when the frames of a piece must be shown, in ticks of its rendition's clock on the output's timeline.
@@ -100,26 +101,26 @@ type moments struct {
 }
 
 // wanted are the times of a rendition's frames, from those of the frames that were decoded for the segment.
-func (e *encode) wanted(r job.Rendition, times []job.Ticks) moments {
-	p := *e.job.Source.Picture
-	scale := r.Clock(p)
+func (e *encode) wanted(r film.Rendition, times []media.Ticks) moments {
+	p := *e.job.Source.Video
+	scale := r.OutputTimebase(p)
 	origin := e.job.Source.Origin.In(scale)
 	if r.Rate.Num == 0 {
 		line := moments{shift: -int64(origin), times: shownAt(times, p.Timebase, scale, origin)}
 		if e.seg.Index > 0 {
-			line.from = new(int64(job.Rescale(e.seg.Start, p.Timebase, scale)) + ffmpeg.Offset*scale.Den)
+			line.from = new(int64(media.Rescale(e.seg.Start, p.Timebase, scale)) + ffmpeg.Offset*scale.Den)
 		}
 		if !e.seg.Last {
-			line.to = new(int64(job.Rescale(e.seg.End, p.Timebase, scale)) + ffmpeg.Offset*scale.Den)
+			line.to = new(int64(media.Rescale(e.seg.End, p.Timebase, scale)) + ffmpeg.Offset*scale.Den)
 		}
 		if len(times) > 0 && e.seg.End > times[len(times)-1] {
-			line.end = int64(job.Rescale(e.seg.End, p.Timebase, scale) - origin)
+			line.end = int64(media.Rescale(e.seg.End, p.Timebase, scale) - origin)
 		}
 		return line
 	}
-	g := plan.GridOf(r.Rate, p, e.seg)
+	g := plan.FrameGridOf(r.Rate, p, e.seg)
 	each := scale.Den / r.Rate.Num * r.Rate.Den
-	start := int64(job.Rescale(p.Start, p.Timebase, scale) - origin)
+	start := int64(media.Rescale(p.Start, p.Timebase, scale) - origin)
 	line := moments{shift: start + g.Base*each, open: e.seg.Last}
 	line.from = new((g.First-g.Base)*each + ffmpeg.Offset*scale.Den)
 	if !e.seg.Last {
@@ -132,7 +133,7 @@ func (e *encode) wanted(r job.Rendition, times []job.Ticks) moments {
 		if len(times) > 0 {
 			end = max(end, times[len(times)-1])
 		}
-		next = g.First + 2 + int64(job.Rescale(end-e.seg.Start, p.Timebase, job.Timebase{Num: r.Rate.Den, Den: r.Rate.Num}))
+		next = g.First + 2 + int64(media.Rescale(end-e.seg.Start, p.Timebase, media.Rational{Num: r.Rate.Den, Den: r.Rate.Num}))
 	}
 	for k := g.First; k < next; k++ {
 		line.times = append(line.times, start+k*each)
@@ -142,10 +143,10 @@ func (e *encode) wanted(r job.Rendition, times []job.Ticks) moments {
 
 // shownAt is when frames are shown whose own times are kept. A damaged source may decode to several frames at one time;
 // each then is a tick after the one before, for no file can show two at once.
-func shownAt(times []job.Ticks, from, to job.Timebase, origin job.Ticks) []int64 {
+func shownAt(times []media.Ticks, from, to media.Rational, origin media.Ticks) []int64 {
 	list := make([]int64, len(times))
 	for i, t := range times {
-		list[i] = int64(job.Rescale(t, from, to) - origin)
+		list[i] = int64(media.Rescale(t, from, to) - origin)
 		if i > 0 && t <= times[i-1] {
 			list[i] = max(list[i], list[i-1]+1)
 		}

@@ -29,12 +29,13 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob/dir"
 	"github.com/mapreel/mapreel/pkg/blob/s3blob"
 	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 	"github.com/mapreel/mapreel/pkg/manifest"
-	"github.com/mapreel/mapreel/pkg/plan"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // What a Merge costs at any size. The films here are made up: sample tables of pieces as workers store them, and bytes that
@@ -56,20 +57,20 @@ const (
 	soundBytes = 427    // of a packet: 160 kbit/s
 )
 
-// film is a film of segments of 10 s.
-type film struct {
+// fakeFilm is a film of segments of 10 s.
+type fakeFilm struct {
 	*encode
 	segments int
 	mean     int // bytes of a segment's picture
-	video    []job.VideoFacts
-	audio    []job.AudioFacts
+	video    []film.SegmentFacts
+	audio    []film.AudioFacts
 	sounds   [][]byte // headers of the pieces of sound
 	headers  *os.File // of the pieces that nothing else is stored of, so that they are not in the memory that is measured
 	at       map[string]stored
 	plain    bool // no sound is ready when its picture is
 }
 
-func newFilm(t *testing.T, segments, mean int) *film {
+func newFilm(t *testing.T, segments, mean int) *fakeFilm {
 	t.Helper()
 	l, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger"))
 	if err != nil {
@@ -77,22 +78,22 @@ func newFilm(t *testing.T, segments, mean int) *film {
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	packets := (segments*10*48_000 + 1023) / 1024
-	sound := job.Sound{Codec: job.AAC, Bitrate: 160_000, Mux: job.MP4, Rate: 48_000, Step: filmStep * 1024, Pieces: (packets + filmStep - 1) / filmStep}
-	if sound.Pieces < 2 {
-		sound.Rate, sound.Step, sound.Pieces = 0, 0, 0
+	sound := film.AudioRendition{Codec: film.AAC, Bitrate: 160_000, Mux: film.MP4, Rate: 48_000, Step: filmStep * 1024, Parts: (packets + filmStep - 1) / filmStep}
+	if sound.Parts < 2 {
+		sound.Rate, sound.Step, sound.Parts = 0, 0, 0
 	}
-	return &film{
+	return &fakeFilm{
 		segments: segments, mean: mean,
 		encode: &encode{
 			Worker: &Worker{Ledger: l, Temp: t.TempDir()},
-			job: job.Job{
-				ID: "film", Segments: segments, Renditions: []job.Rendition{{}}, Sounds: []job.Sound{sound},
-				Source: job.Source{
-					Origin:  job.Moment{Timebase: job.Timebase{Num: 1, Den: filmScale}},
-					Picture: &job.Picture{Timebase: job.Timebase{Num: 1, Den: filmScale}},
-					Tracks:  []job.AudioTrack{{Timebase: job.Timebase{Num: 1, Den: 48_000}, Channels: 2}},
+			job: film.Job{
+				ID: "film", Segments: segments, Renditions: []film.Rendition{{}}, AudioRenditions: []film.AudioRendition{sound},
+				Source: film.Source{
+					Origin: media.Instant{Timebase: media.Rational{Num: 1, Den: filmScale}},
+					Video:  &film.VideoTrack{Timebase: media.Rational{Num: 1, Den: filmScale}},
+					Audio:  []film.AudioTrack{{Timebase: media.Rational{Num: 1, Den: 48_000}, Channels: 2}},
 				},
-				Outputs: []job.Product{{Name: "out", File: "out.mp4", Container: job.MP4, Renditions: []int{0}, Sounds: []int{0}}},
+				Outputs: []film.OutputPlan{{Name: "out", File: "out.mp4", Container: film.MP4, Renditions: []int{0}, Audio: []int{0}}},
 			},
 		},
 	}
@@ -110,8 +111,8 @@ func (p pattern) ReadAt(to []byte, at int64) (int, error) {
 }
 
 // picture is the piece of a segment.
-func (f *film) picture(i int) isobmff.Piece {
-	p := isobmff.Piece{
+func (f *fakeFilm) picture(i int) isobmff.Chunk {
+	p := isobmff.Chunk{
 		Track: isobmff.Track{Handler: "vide", Timescale: filmScale, Entry: []byte("\x00\x00\x00\x10avc1\x00\x00\x00\x00\x00\x00\x00\x00"), Width: 1920 << 16, Height: 1080 << 16},
 		Start: int64(i) * 10 * filmScale,
 	}
@@ -129,15 +130,15 @@ func (f *film) picture(i int) isobmff.Piece {
 }
 
 // sounding is a piece of sound and its facts.
-func (f *film) sounding(i int) (isobmff.Piece, job.AudioFacts) {
-	pieces := f.job.AudioPieces()
+func (f *fakeFilm) sounding(i int) (isobmff.Chunk, film.AudioFacts) {
+	pieces := f.job.AudioParts()
 	packets := (f.segments*10*48_000 + 1023) / 1024
-	const reach = plan.Reach + plan.Enough
+	const reach = plan.JoinReach + plan.EqualPackets
 	from, to := max(i*filmStep-reach, 0), min((i+1)*filmStep+reach, packets)
 	if pieces[i].Last {
 		to = packets
 	}
-	p := isobmff.Piece{
+	p := isobmff.Chunk{
 		Track: isobmff.Track{Handler: "soun", Timescale: 48_000, Entry: []byte("\x00\x00\x00\x10Opus\x00\x00\x00\x00\x00\x00\x00\x00")},
 		Start: int64(from) * 1024,
 	}
@@ -146,15 +147,15 @@ func (f *film) sounding(i int) (isobmff.Piece, job.AudioFacts) {
 		p.Samples = append(p.Samples, s)
 		p.Bytes += int64(s.Size)
 	}
-	facts := job.AudioFacts{
-		Samples: to - from, Begin: job.Ticks(p.Start), Scale: job.Timebase{Num: 1, Den: 48_000}, Skip: 1024,
-		Final: job.Ticks(to-1) * 1024, Length: job.Ticks(to-1) * 1024,
+	facts := film.AudioFacts{
+		Samples: to - from, Begin: media.Ticks(p.Start), Scale: media.Rational{Num: 1, Den: 48_000}, Skip: 1024,
+		Last: media.Ticks(to-1) * 1024, Length: media.Ticks(to-1) * 1024,
 	}
-	around := func(edge job.Ticks) *job.Overlap {
-		first, end := plan.Frames(job.AAC, edge)
-		o := &job.Overlap{First: max(first-plan.Enough, from)}
+	around := func(edge media.Ticks) *film.Overlap {
+		first, end := plan.JoinRange(film.AAC, edge)
+		o := &film.Overlap{First: max(first-plan.EqualPackets, from)}
 		for n := o.First; n < end; n++ {
-			o.Sums, o.Shapes, o.Loudness = append(o.Sums, uint32(n)), append(o.Shapes, 0), append(o.Loudness, 0)
+			o.Sums, o.Shapes, o.RMS = append(o.Sums, uint32(n)), append(o.Shapes, 0), append(o.RMS, 0)
 		}
 		return o
 	}
@@ -164,7 +165,7 @@ func (f *film) sounding(i int) (isobmff.Piece, job.AudioFacts) {
 	if !pieces[i].Last {
 		facts.Tail = around(pieces[i].End)
 	}
-	facts.Key = job.PieceKey("film", job.AudioUnit(i), 1, 0, "mp4")
+	facts.Key = film.ArtifactKey("film", film.AudioUnit(i), 1, 0, "mp4")
 	facts.Header = int64(len(headerOf(p)))
 	facts.Size = facts.Header + p.Payload()
 	return p, facts
@@ -173,22 +174,22 @@ func (f *film) sounding(i int) (isobmff.Piece, job.AudioFacts) {
 // stored is where the header of a piece lies.
 type stored struct{ offset, length int64 }
 
-func headerOf(p isobmff.Piece) []byte {
+func headerOf(p isobmff.Chunk) []byte {
 	var out bytes.Buffer
 	_ = p.Write(&out, strings.NewReader("")) // it misses the samples
 	return out.Bytes()
 }
 
 // hear records the sound as done.
-func (f *film) hear(t *testing.T) {
+func (f *fakeFilm) hear(t *testing.T) {
 	t.Helper()
-	for i := range f.job.AudioPieces() {
+	for i := range f.job.AudioParts() {
 		p, facts := f.sounding(i)
 		data, err := json.Marshal(facts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		id := job.AudioUnit(i)
+		id := film.AudioUnit(i)
 		err = f.Ledger.Plan(t.Context(), "film", slices.Values([]ledger.Unit{{Job: "film", ID: id}}), time.Time{})
 		if err == nil {
 			err = f.Ledger.Complete(t.Context(), "film", id, 1, data)
@@ -201,18 +202,18 @@ func (f *film) hear(t *testing.T) {
 	}
 }
 
-func (f *film) worker(i int) *encode {
+func (f *fakeFilm) worker(i int) *encode {
 	e := *f.encode
-	e.seg = job.Segment{Index: i, Last: i == f.segments-1, Start: job.Ticks(i) * 10 * filmScale, End: job.Ticks(i+1) * 10 * filmScale}
+	e.seg = film.Segment{Index: i, Last: i == f.segments-1, Start: media.Ticks(i) * 10 * filmScale, End: media.Ticks(i+1) * 10 * filmScale}
 	return &e
 }
 
 // remember notes what a worker reports of a segment.
-func (f *film) remember(i int, key string, header, size int64) {
-	first := job.Ticks(i) * 10 * filmScale
+func (f *fakeFilm) remember(i int, key string, header, size int64) {
+	first := media.Ticks(i) * 10 * filmScale
 	final := first + 10*filmScale - filmScale/filmRate
-	f.video = append(f.video, job.VideoFacts{Frames: 10 * filmRate, First: first, Final: final, Pieces: []job.VideoPiece{{
-		PieceFacts: job.PieceFacts{Key: key, Header: header, Size: size}, Frames: 10 * filmRate, First: first, Final: final,
+	f.video = append(f.video, film.SegmentFacts{Frames: 10 * filmRate, First: first, Last: final, Chunks: []film.Chunk{{
+		StoredObject: film.StoredObject{Key: key, Header: header, Size: size}, Frames: 10 * filmRate, First: first, Last: final,
 	}}})
 }
 
@@ -249,21 +250,21 @@ func (f figures) row(pieces, by string) string {
 func (f figures) share() float64 { return float64(f.count.sent) / float64(f.size) }
 
 // merger is an attempt at the output, and its sound.
-func (f *film) merger(t *testing.T) (*merge, heard) {
+func (f *fakeFilm) merger(t *testing.T) (*merge, heard) {
 	t.Helper()
 	m := &merge{Worker: f.Worker, job: f.job, out: f.job.Outputs[0], dir: t.TempDir(), video: f.video}
-	starts := []job.Ticks{0}
-	pieces := f.job.AudioPieces()
+	starts := []media.Ticks{0}
+	pieces := f.job.AudioParts()
 	h := heard{AudioFacts: f.audio[0]}
 	if len(pieces) > 1 {
 		var err error
-		if starts, err = joints(job.AAC, pieces, f.audio); err != nil {
+		if starts, err = joints(film.AAC, pieces, f.audio); err != nil {
 			t.Fatal(err)
 		}
-		h.AudioFacts = together(job.AAC, f.audio, starts)
+		h.AudioFacts = together(film.AAC, f.audio, starts)
 	}
 	for i, start := range starts {
-		p := part{name: job.AudioUnit(i), facts: f.audio[i].PieceFacts, from: start, until: 1 << 62}
+		p := part{name: film.AudioUnit(i), facts: f.audio[i].StoredObject, from: start, until: 1 << 62}
 		if i+1 < len(starts) {
 			p.until = starts[i+1]
 		}
@@ -273,7 +274,7 @@ func (f *film) merger(t *testing.T) (*merge, heard) {
 }
 
 // merge makes the output, through a client that counts.
-func (f *film) merge(t *testing.T, scratch, out blob.Store, count *counter, key string) figures {
+func (f *fakeFilm) merge(t *testing.T, scratch, out blob.Store, count *counter, key string) figures {
 	t.Helper()
 	f.Scratch = scratch
 	m, h := f.merger(t)
@@ -394,7 +395,7 @@ func wait(bytes int64, rate float64) {
 // standIn answers as S3 would of a film that is nowhere stored, and refuses what S3 would refuse.
 type standIn struct {
 	t     *testing.T
-	film  *film
+	film  *fakeFilm
 	mu    sync.Mutex
 	parts map[int]int64
 	size  int64
@@ -468,7 +469,7 @@ func (s *standIn) answer(r *http.Request) (*http.Response, error) {
 }
 
 // hosting is the piece of a segment with the sound beside it.
-func (f *film) hosting(t *testing.T, i int) isobmff.Piece {
+func (f *fakeFilm) hosting(t *testing.T, i int) isobmff.Chunk {
 	if f.plain {
 		return f.picture(i)
 	}
@@ -486,7 +487,7 @@ func (f *film) hosting(t *testing.T, i int) isobmff.Piece {
 // soundsOnly is a scratch of nothing but the headers of pieces of sound.
 type soundsOnly struct {
 	blob.Store
-	f *film
+	f *fakeFilm
 }
 
 func (s soundsOnly) Open(_ context.Context, key string, offset, length int64) (io.ReadCloser, error) {
@@ -518,7 +519,7 @@ func counted(t *testing.T, segments, mean int, plain bool) figures {
 		at += int64(len(header))
 	}
 	for i := range segments {
-		p, key := f.hosting(t, i), job.PieceKey("film", job.VideoUnit(i), 1, 0, "mp4")
+		p, key := f.hosting(t, i), film.ArtifactKey("film", film.VideoUnit(i), 1, 0, "mp4")
 		header := headerOf(p)
 		keep(key, header)
 		f.remember(i, key, int64(len(header)), int64(len(header))+p.Payload())
@@ -547,7 +548,7 @@ func counted(t *testing.T, segments, mean int, plain bool) figures {
 }
 
 // store stores every byte of a film's pieces. ready: the pieces of picture take in the sound.
-func (f *film) store(t *testing.T, scratch blob.Store, ready bool) {
+func (f *fakeFilm) store(t *testing.T, scratch blob.Store, ready bool) {
 	t.Helper()
 	f.Scratch = scratch
 	f.hear(t)
@@ -564,15 +565,15 @@ func (f *film) store(t *testing.T, scratch blob.Store, ready bool) {
 			e.job.Outputs = nil
 		}
 		p := f.picture(i)
-		name := job.PieceKey("film", job.VideoUnit(i), 1, 0, "mp4")
+		name := film.ArtifactKey("film", film.VideoUnit(i), 1, 0, "mp4")
 		info, p, err := e.putAccompanied(t.Context(), 0, name, p, func() io.Reader {
 			return io.NewSectionReader(pattern(2), int64(i)<<32, p.Bytes)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ready && len(p.Guests) < 10 {
-			t.Fatalf("segment %d has %d guests", i, len(p.Guests))
+		if ready && len(p.Interleaved) < 10 {
+			t.Fatalf("segment %d has %d guests", i, len(p.Interleaved))
 		}
 		f.remember(i, name, info.Size-p.Payload(), info.Size)
 	}
@@ -696,7 +697,7 @@ func TestMergeOnS3IsTheSameWithAndWithoutSoundBeside(t *testing.T) {
 // published takes what a merge publishes, and has its pieces of sound.
 type published struct {
 	blob.Store
-	film  *film
+	film  *fakeFilm
 	mu    *sync.Mutex
 	files map[string]int64
 }
@@ -735,11 +736,11 @@ func TestPackagedSoundTakesLittleMemory(t *testing.T) {
 		store := published{film: f, mu: new(sync.Mutex), files: map[string]int64{}}
 		f.Scratch = store
 		f.Resolve = func(_ context.Context, url string) (blob.Store, string, error) { return store, url, nil }
-		f.job.Request = job.Request{
-			Destination: "s3://bucket/", Outputs: []job.Output{{Name: "out", Package: &job.Package{Seconds: job.Seconds(6 * time.Second)}}},
+		f.job.Request = film.Request{
+			Destination: "s3://bucket/", Outputs: []film.Output{{Name: "out", Package: &film.Package{Seconds: film.Seconds(6 * time.Second)}}},
 		}
 		out := &f.job.Outputs[0]
-		out.Container, out.Folder, out.SingleFile = job.HLS, "out/1", single
+		out.Container, out.Folder, out.SingleFile = film.HLS, "out/1", single
 		m, h := f.merger(t)
 		var sound manifest.Audio
 		var err error

@@ -11,26 +11,27 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
-	"github.com/mapreel/mapreel/pkg/plan"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Split prepares a source that has no index: one sequential copy of its picture, without decoding, into stretches that
 // begin at keyframes and keep the original timestamps. The stretches' own sample tables then are the index. Memory and
 // local disk stay bounded by a stretch, whatever the source's length.
-func (w *Worker) Split(ctx context.Context, in job.SplitInput) (job.Brief, error) {
+func (w *Worker) Split(ctx context.Context, in film.SplitInput) (film.Brief, error) {
 	j, err := w.load(ctx, in.Job)
 	if err != nil {
-		return job.Brief{}, err
+		return film.Brief{}, err
 	}
 	record, err := w.Ledger.Job(ctx, j.ID)
 	if err != nil {
-		return job.Brief{}, err
+		return film.Brief{}, err
 	}
 	whole, err := w.isSplit(ctx, j)
 	if err != nil {
-		return job.Brief{}, err
+		return film.Brief{}, err
 	}
 	by := claim{in.Execution, in.Started}
 	if record.Started.After(by.started) {
@@ -38,14 +39,14 @@ func (w *Worker) Split(ctx context.Context, in job.SplitInput) (job.Brief, error
 	}
 	if !whole {
 		if err := w.split(ctx, &j, by); err != nil {
-			return job.Brief{}, fmt.Errorf("splitting %s: %w", j.Source.URL, err)
+			return film.Brief{}, fmt.Errorf("splitting %s: %w", j.Source.URL, err)
 		}
 	}
 	return w.brief(ctx, j, by.execution)
 }
 
 // isSplit says whether an earlier Split came to its end and all it made is still there.
-func (w *Worker) isSplit(ctx context.Context, j job.Job) (bool, error) {
+func (w *Worker) isSplit(ctx context.Context, j film.Job) (bool, error) {
 	if j.Segments == 0 {
 		return false, nil
 	}
@@ -54,14 +55,14 @@ func (w *Worker) isSplit(ctx context.Context, j job.Job) (bool, error) {
 		return false, err
 	}
 	for i := range j.Segments {
-		if _, ok := have[job.SplitKey(j.ID, i)]; !ok {
+		if _, ok := have[film.SplitKey(j.ID, i)]; !ok {
 			return false, nil
 		}
 	}
 	return true, nil
 }
 
-func (w *Worker) split(ctx context.Context, j *job.Job, by claim) error {
+func (w *Worker) split(ctx context.Context, j *film.Job, by claim) error {
 	dir, err := os.MkdirTemp(w.Temp, "mapreel-"+j.ID+"-")
 	if err != nil {
 		return fmt.Errorf("working folder: %w", err)
@@ -75,14 +76,14 @@ func (w *Worker) split(ctx context.Context, j *job.Job, by claim) error {
 	if err != nil {
 		return err
 	}
-	p := j.Source.Picture
+	p := j.Source.Video
 	// Stretches begin at keyframes only, so they may be longer than asked for, never shorter: their number stays below
 	// what a Distributed Map takes.
 	least := time.Duration(j.Source.Duration) * time.Microsecond / plan.MaxSegments
 	want := max(wanted(*j), least+time.Second)
 	s := ffmpeg.Split{
 		Input:  ffmpeg.Input{Location: location, Demuxer: j.Source.Demuxer},
-		Stream: p.Stream, Timebase: ffmpeg.Rational(p.Timebase), Start: int64(j.Source.Origin.In(job.Microseconds)),
+		Stream: p.Stream, Timebase: p.Timebase, Start: int64(j.Source.Origin.In(media.Microseconds)),
 		Seconds: int((want + time.Second - 1) / time.Second),
 	}
 	x, err := w.stretches(ctx, j, s, dir)
@@ -105,7 +106,7 @@ func (w *Worker) split(ctx context.Context, j *job.Job, by claim) error {
 	slices.Sort(x.Times)
 	x.Start = min(x.Times[0], x.Sync[0])
 	x.End = max(x.End, x.Times[len(x.Times)-1]+1)
-	segments := plan.Stretches(x)
+	segments := plan.SourceChunks(x)
 	p.Start, p.End = x.Start, x.End
 	j.Segments = len(segments)
 	// The units come first: a job that tells its number of segments has them all.
@@ -117,15 +118,15 @@ func (w *Worker) split(ctx context.Context, j *job.Job, by claim) error {
 
 // jumps is how a source whose clock jumps is read for one of its streams, or for what is neither picture nor sound (-1); nil
 // where it does not jump.
-func jumps(src job.Source, stream int) *ffmpeg.Jumps {
+func jumps(src film.Source, stream int) *ffmpeg.Jumps {
 	if !src.Jumps {
 		return nil
 	}
-	how := &ffmpeg.Jumps{Start: int64(src.Origin.In(job.Microseconds))}
-	if src.Picture != nil && src.Picture.Stream != stream {
-		how.Beside = append(how.Beside, src.Picture.Stream)
+	how := &ffmpeg.Jumps{Start: int64(src.Origin.In(media.Microseconds))}
+	if src.Video != nil && src.Video.Stream != stream {
+		how.Beside = append(how.Beside, src.Video.Stream)
 	}
-	for _, t := range src.Tracks {
+	for _, t := range src.Audio {
 		if t.Stream != stream {
 			how.Beside = append(how.Beside, t.Stream)
 		}
@@ -138,14 +139,14 @@ var errJump = errors.New("the source's clock jumps")
 
 // stretches copies the picture into stretches in scratch, and returns what they hold. It gives up with errJump at the
 // first jump, unless s reads over them.
-func (w *Worker) stretches(ctx context.Context, j *job.Job, s ffmpeg.Split, dir string) (plan.Index, error) {
+func (w *Worker) stretches(ctx context.Context, j *film.Job, s ffmpeg.Split, dir string) (plan.Index, error) {
 	var x plan.Index
 	check := s.Input.Jumps == nil && clocked(j.Source.Demuxer)
-	log := &ffmpeg.PieceLog{Split: s, Each: func(piece ffmpeg.Piece) error {
+	log := &ffmpeg.SourceChunkLog{Split: s, Each: func(piece ffmpeg.SourceChunk) error {
 		return w.stretch(ctx, j.ID, filepath.Join(dir, piece.Name), &x, check)
 	}}
 	_, err := ffmpeg.Run(ctx, w.Tools.FFmpeg, ffmpeg.SplitArgs(s), ffmpeg.RunOptions{Dir: dir, Pipe: log, Limits: bounded(ctx, copying(j.Source.Size)), OnProgress: func(pr ffmpeg.Progress) {
-		w.tell(Event{Type: Progress, Job: j.ID, Unit: "split", Media: max(job.Ticks(pr.OutTime), 0), Bytes: max(pr.Bytes, 0)})
+		w.tell(Event{Type: Progress, Job: j.ID, Unit: "split", Media: max(media.Ticks(pr.OutTime), 0), Bytes: max(pr.Bytes, 0)})
 	}})
 	return x, err
 }
@@ -163,7 +164,7 @@ const squeezed = 3
 
 // jumped says whether the clock jumps within a stretch, or between it and the one before, which ends at next; nil for the
 // first.
-func jumped(piece isobmff.Piece, next *job.Ticks) bool {
+func jumped(piece isobmff.Chunk, next *media.Ticks) bool {
 	longest := maxStep * piece.Track.Timescale
 	if next != nil {
 		if step := piece.Start - int64(*next); step > int64(longest) || -step > int64(longest) {
@@ -204,18 +205,18 @@ func (w *Worker) stretch(ctx context.Context, id, path string, x *plan.Index, ch
 		return fault.New(fault.Corrupt, "a stretch of the source holds no frame")
 	}
 	piece = piece.Shift(-ffmpeg.Offset * int64(piece.Track.Timescale))
-	var next *job.Ticks
+	var next *media.Ticks
 	if len(x.Times) > 0 {
 		next = &x.End
 	}
 	if check && jumped(piece, next) {
 		return errJump
 	}
-	x.Sync = append(x.Sync, job.Ticks(piece.Start+int64(piece.Samples[0].Offset)))
+	x.Sync = append(x.Sync, media.Ticks(piece.Start+int64(piece.Samples[0].Offset)))
 	x.Times = append(x.Times, ticks(piece.Presentation())...)
 	last := piece.Samples[len(piece.Samples)-1]
-	x.End = max(x.End, x.Times[len(x.Times)-1]+job.Ticks(last.Duration))
-	if _, err := w.Scratch.Put(ctx, job.SplitKey(id, len(x.Sync)-1), f); err != nil {
+	x.End = max(x.End, x.Times[len(x.Times)-1]+media.Ticks(last.Duration))
+	if _, err := w.Scratch.Put(ctx, film.SplitKey(id, len(x.Sync)-1), f); err != nil {
 		return err
 	}
 	return os.Remove(path)

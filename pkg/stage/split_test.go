@@ -4,14 +4,14 @@ import (
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/isobmff"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 func TestAJumpOfTheClockIsNoticed(t *testing.T) {
 	t.Parallel()
 	const second, frame = 90_000, 3_750
-	stretch := func(start int64, durations ...uint32) isobmff.Piece {
-		p := isobmff.Piece{Track: isobmff.Track{Timescale: second}, Start: start}
+	stretch := func(start int64, durations ...uint32) isobmff.Chunk {
+		p := isobmff.Chunk{Track: isobmff.Track{Timescale: second}, Start: start}
 		for _, d := range durations {
 			p.Samples = append(p.Samples, isobmff.Sample{Duration: d})
 		}
@@ -19,8 +19,8 @@ func TestAJumpOfTheClockIsNoticed(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name  string
-		piece isobmff.Piece
-		next  job.Ticks
+		piece isobmff.Chunk
+		next  media.Ticks
 		want  bool
 	}{
 		{"neighbours", stretch(second, frame, frame), second, false},
@@ -43,8 +43,8 @@ func TestAJumpOfTheClockIsNoticed(t *testing.T) {
 
 func TestTwoFramesAtOneTimeAreATickApart(t *testing.T) {
 	t.Parallel()
-	tick := job.Timebase{Num: 1, Den: 90_000}
-	times := []job.Ticks{3750, 7500, 7500, 11250}
+	tick := media.Rational{Num: 1, Den: 90_000}
+	times := []media.Ticks{3750, 7500, 7500, 11250}
 	want := moments{times: shownAt(times, tick, tick, 0)}
 	if err := want.check([]int64{3750, 7500, 7501, 11250}); err != nil {
 		t.Error(err)

@@ -24,7 +24,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 )
 
@@ -42,8 +42,8 @@ type Worker struct {
 	Tools ffmpeg.Tools
 	Temp  string // folder for working files; each attempt makes its own below it and removes it
 
-	// PieceLength is about how long the pieces of a long sound are; 0: plan.PieceLength.
-	PieceLength time.Duration
+	// AudioPartLength is about how long the pieces of a long sound are; 0: plan.AudioPartLength.
+	AudioPartLength time.Duration
 
 	Owner   string       // who this worker is, for the ledger
 	Keep    bool         // keep the pieces of a job that is done
@@ -117,17 +117,17 @@ func (w *Worker) tell(e Event) {
 }
 
 // load reads a job's plan from the ledger.
-func (w *Worker) load(ctx context.Context, id string) (job.Job, error) {
+func (w *Worker) load(ctx context.Context, id string) (film.Job, error) {
 	record, err := w.Ledger.Job(ctx, id)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return job.Job{}, fault.New(fault.NotFound, "job %s is not in the ledger; it may have expired", id)
+		return film.Job{}, fault.New(fault.NotFound, "job %s is not in the ledger; it may have expired", id)
 	}
 	if err != nil {
-		return job.Job{}, err
+		return film.Job{}, err
 	}
-	var j job.Job
+	var j film.Job
 	if err := json.Unmarshal(record.Doc, &j); err != nil {
-		return job.Job{}, fault.Wrap(fault.Corrupt, err, "record of job "+id)
+		return film.Job{}, fault.Wrap(fault.Corrupt, err, "record of job "+id)
 	}
 	return j, nil
 }

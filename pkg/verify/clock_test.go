@@ -13,7 +13,7 @@ import (
 func spliced(t *testing.T, first, second string) string {
 	t.Helper()
 	dir := t.TempDir()
-	clip := film(t, dir, "clip.mp4", "2", "-map", "0", "-map", "1", "-crf", "14")
+	clip := makeFilm(t, dir, "clip.mp4", "2", "-map", "0", "-map", "1", "-crf", "14")
 	var joined []byte
 	for i, offset := range []string{first, second} {
 		part := filepath.Join(dir, string(rune('a'+i))+".ts")
@@ -81,7 +81,7 @@ func TestOutputsClockMayJump(t *testing.T) {
 func TestDamagedSourceIsWhatOnePassDecodes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	clip := film(t, dir, "clip.mp4", "4", "-map", "0", "-map", "1", "-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-bf", "2", "-crf", "14")
+	clip := makeFilm(t, dir, "clip.mp4", "4", "-map", "0", "-map", "1", "-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-bf", "2", "-crf", "14")
 	source := filepath.Join(dir, "in.ts")
 	sh(t, "ffmpeg", "-v", "error", "-nostdin", "-i", clip, "-c", "copy", source)
 	data, err := os.ReadFile(source)

@@ -24,8 +24,8 @@ func writeFile(t *testing.T, path, data string) {
 // talk is sound that is like itself nowhere else: noise in syllables of changing length.
 const talk = "anoisesrc=r=48000:d=%[1]s:seed=%[2]d:a=0.5,volume='0.1+abs(sin(5*t*(1+t/7)))':eval=frame,lowpass=3000"
 
-// film makes a clip of 25 frames a second with sound; args of ffmpeg come after its inputs.
-func film(t *testing.T, dir, name, seconds string, args ...string) string {
+// makeFilm makes a clip of 25 frames a second with sound; args of ffmpeg come after its inputs.
+func makeFilm(t *testing.T, dir, name, seconds string, args ...string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	all := []string{
@@ -93,7 +93,7 @@ var encode = []string{"-map", "0", "-c:v", "libx264", "-preset", "ultrafast", "-
 func with(args ...string) []string { return append(slices.Clone(encode), args...) }
 
 func TestEachFaultIsFoundAndNothingElse(t *testing.T) {
-	source := film(t, t.TempDir(), "source.mp4", "2", "-map", "0", "-map", "1", "-map", "2", "-crf", "14",
+	source := makeFilm(t, t.TempDir(), "source.mp4", "2", "-map", "0", "-map", "1", "-map", "2", "-crf", "14",
 		"-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu", "-metadata", "title=Film")
 	for _, c := range []struct {
 		name string
@@ -133,7 +133,7 @@ func TestEachFaultIsFoundAndNothingElse(t *testing.T) {
 }
 
 func TestDoubledFrameIsNamed(t *testing.T) {
-	source := film(t, t.TempDir(), "source.mp4", "2", "-map", "0", "-map", "1", "-crf", "14")
+	source := makeFilm(t, t.TempDir(), "source.mp4", "2", "-map", "0", "-map", "1", "-crf", "14")
 	r := verified(t, source, from(t, source, "output.mp4", with("-vf", "select=not(eq(n\\,41)),fps=25")...))
 	if got := r.Picture.Wrong; len(got) != 1 || got[0].Frame != 41 || got[0].Shows != 40 || got[0].Not != 41 {
 		t.Errorf("wrong frames %+v, want 41 to show 40\n%s", got, tell(r))
@@ -141,7 +141,7 @@ func TestDoubledFrameIsNamed(t *testing.T) {
 }
 
 func TestDamagedBytesAreFound(t *testing.T) {
-	source := film(t, t.TempDir(), "source.mp4", "2", "-map", "0", "-map", "1", "-crf", "14")
+	source := makeFilm(t, t.TempDir(), "source.mp4", "2", "-map", "0", "-map", "1", "-crf", "14")
 	output := from(t, source, "output.mp4", encode...)
 	data, err := os.ReadFile(output)
 	if err != nil {
@@ -162,7 +162,7 @@ func TestDamagedBytesAreFound(t *testing.T) {
 }
 
 func TestUsualRecipeFails(t *testing.T) {
-	source := film(t, t.TempDir(), "source.mp4", "4", "-map", "0", "-map", "1", "-c:v", "libx264", "-g", "30", "-bf", "2", "-crf", "14")
+	source := makeFilm(t, t.TempDir(), "source.mp4", "4", "-map", "0", "-map", "1", "-c:v", "libx264", "-g", "30", "-bf", "2", "-crf", "14")
 	dir := t.TempDir()
 	list := ""
 	for i, start := range []string{"0", "1.33", "2.66"} {
@@ -183,11 +183,11 @@ func TestUsualRecipeFails(t *testing.T) {
 func TestSeamsAreWhereEncodersBegan(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	film(t, dir, "clip.mp4", "1", "-map", "0:v", "-g", "25")
+	makeFilm(t, dir, "clip.mp4", "1", "-map", "0:v", "-g", "25")
 	list, joined := filepath.Join(dir, "list"), filepath.Join(dir, "joined.mp4")
 	writeFile(t, list, "file clip.mp4\nfile clip.mp4\n")
 	sh(t, "ffmpeg", "-v", "error", "-nostdin", "-f", "concat", "-i", list, "-c", "copy", joined)
-	single := film(t, dir, "single.mp4", "2", "-map", "0:v", "-g", "25")
+	single := makeFilm(t, dir, "single.mp4", "2", "-map", "0:v", "-g", "25")
 	for path, want := range map[string]string{
 		joined: "2 keyframes, 1 encoder start between them",
 		single: "2 keyframes; the stream does not say at which encoders began",

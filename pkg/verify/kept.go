@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // kept compares what two files say of their streams: a check for each thing that a viewer would miss. What the output's
@@ -190,7 +191,7 @@ func hdr(a, b ffmpeg.Stream) (Check, bool) {
 }
 
 // sameDisplay allows for the coarser units of AV1: 1/65536 for chromaticity, 1/256 and 1/16384 cd/m² for luminance.
-func sameDisplay(a, b ffmpeg.Mastering) bool {
+func sameDisplay(a, b media.Mastering) bool {
 	near := func(x, y, by int64) bool { return magnitude(x-y) <= by }
 	for i := range 2 {
 		if !near(a.Red[i], b.Red[i], 1) || !near(a.Green[i], b.Green[i], 1) || !near(a.Blue[i], b.Blue[i], 1) || !near(a.White[i], b.White[i], 1) {
@@ -318,7 +319,7 @@ func subtitles(source, output ffmpeg.Media, bitmaps bool) []Check {
 // chapterSlack is how far a chapter's start may move: containers count in milliseconds and round.
 const chapterSlack = time.Millisecond
 
-func chapters(a, b []ffmpeg.Chapter) Check {
+func chapters(a, b []media.Chapter) Check {
 	c := Check{Name: "chapters", Verdict: Good, Figure: strconv.Itoa(len(b)), Limit: strconv.Itoa(len(a))}
 	if len(a) != len(b) {
 		c.Verdict = Bad
@@ -330,7 +331,7 @@ func chapters(a, b []ffmpeg.Chapter) Check {
 			c.Figure += fmt.Sprintf(", %d: %q became %q", i+1, a[i].Title, b[i].Title)
 		}
 		// Each counts from the first chapter, for a file's clock may begin elsewhere.
-		if off := (b[i].Start - b[0].Start) - (a[i].Start - a[0].Start); magnitude(off) > chapterSlack.Microseconds() {
+		if off := (b[i].Start - b[0].Start) - (a[i].Start - a[0].Start); magnitude(int64(off)) > chapterSlack.Microseconds() {
 			c.Verdict = Bad
 			c.Figure += fmt.Sprintf(", %d: %+d ms", i+1, off/1000)
 		}

@@ -6,17 +6,18 @@ import (
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // rich is a file with something of everything.
 func rich() ffmpeg.Media {
 	return ffmpeg.Media{
 		Format: "matroska,webm", Tags: map[string]string{"title": "Film"},
-		Chapters: []ffmpeg.Chapter{{Start: 0, End: 1e6, Title: "One"}, {Start: 1e6, End: 2e6, Title: "Two"}},
+		Chapters: []media.Chapter{{Start: 0, End: 1e6, Title: "One"}, {Start: 1e6, End: 2e6, Title: "Two"}},
 		Streams: []ffmpeg.Stream{
 			{
-				Index: 0, Type: "video", Codec: "hevc", Width: 720, Height: 576, SAR: ffmpeg.Rational{Num: 64, Den: 45}, BitDepth: 10, PixelFormat: "yuv420p10le",
-				Color: ffmpeg.Color{Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020"}, HDR: ffmpeg.HDR{Light: &ffmpeg.Light{MaxCLL: 1000, MaxFALL: 400}},
+				Index: 0, Type: "video", Codec: "hevc", Width: 720, Height: 576, SAR: media.Rational{Num: 64, Den: 45}, BitDepth: 10, PixelFormat: "yuv420p10le",
+				Color: media.Color{Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020"}, HDR: media.HDR{Light: &media.ContentLight{MaxCLL: 1000, MaxFALL: 400}},
 			},
 			{Index: 1, Type: "audio", Codec: "aac", Channels: 2, SampleRate: 48000, Language: "eng", Title: "Stereo", Default: true},
 			{Index: 2, Type: "audio", Codec: "aac", Channels: 6, SampleRate: 48000, Language: "deu"},
@@ -50,15 +51,15 @@ func TestWhatIsLostFromTheStreamsIsTold(t *testing.T) {
 		{"text subtitles", func(m *ffmpeg.Media) { m.Streams[3].Type = "data" }, true, "subtitles", Bad, "0"},
 		{"bitmap subtitles in Matroska", func(m *ffmpeg.Media) { m.Streams[4].Type = "data" }, true, "bitmap subtitles", Bad, "0"},
 		{"bitmap subtitles in MP4", func(m *ffmpeg.Media) { m.Streams[4].Type = "data" }, false, "bitmap subtitles", Note, "0"},
-		{"shape", func(m *ffmpeg.Media) { m.Streams[0].SAR = ffmpeg.Rational{} }, true, "shape", Bad, "aspect 1.778 to 1.250"},
-		{"square pixels", func(m *ffmpeg.Media) { m.Streams[0].SAR, m.Streams[0].Width = ffmpeg.Rational{}, 1024 }, true, "", Good, ""},
+		{"shape", func(m *ffmpeg.Media) { m.Streams[0].SAR = media.Rational{} }, true, "shape", Bad, "aspect 1.778 to 1.250"},
+		{"square pixels", func(m *ffmpeg.Media) { m.Streams[0].SAR, m.Streams[0].Width = media.Rational{}, 1024 }, true, "", Good, ""},
 		{"primaries", func(m *ffmpeg.Media) { m.Streams[0].Color.Primaries = "" }, true, "colour", Bad, "primaries bt2020 became unknown"},
 		{"transfer", func(m *ffmpeg.Media) { m.Streams[0].Color.Transfer = "" }, true, "colour", Bad, "lost: smpte2084"},
 		{"tone-mapped", func(m *ffmpeg.Media) {
-			m.Streams[0].Color = ffmpeg.Color{Space: "bt709", Transfer: "bt709", Primaries: "bt709"}
-			m.Streams[0].HDR = ffmpeg.HDR{}
+			m.Streams[0].Color = media.Color{Space: "bt709", Transfer: "bt709", Primaries: "bt709"}
+			m.Streams[0].HDR = media.HDR{}
 		}, true, "colour", Note, "tone-mapped: smpte2084 to bt709"},
-		{"light levels", func(m *ffmpeg.Media) { m.Streams[0].HDR = ffmpeg.HDR{} }, true, "HDR10", Bad, "light levels"},
+		{"light levels", func(m *ffmpeg.Media) { m.Streams[0].HDR = media.HDR{} }, true, "HDR10", Bad, "light levels"},
 	} {
 		output := rich()
 		c.change(&output)

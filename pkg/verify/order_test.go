@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // reel is a clip in memory.
@@ -80,7 +80,7 @@ func compared(t *testing.T, f format, source, output [][]uint8, keys []keyframe)
 		}
 		return w
 	}
-	c, err := newClock(ffmpeg.Rational{Num: 1, Den: 25}, ffmpeg.Rational{Num: 1, Den: 25})
+	c, err := newClock(media.Rational{Num: 1, Den: 25}, media.Rational{Num: 1, Den: 25})
 	if err != nil {
 		t.Fatal(err)
 	}

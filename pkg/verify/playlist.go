@@ -7,7 +7,7 @@ import (
 	"golang.org/x/text/language"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // longestPlaylist bounds what is read of a playlist: a multivariant one has a few kilobytes.
@@ -99,7 +99,7 @@ func sameLanguage(a, b string) bool {
 	}
 	base := func(code string) (language.Base, error) {
 		code, _, _ = strings.Cut(code, "-")
-		return language.ParseBase(job.Terminology(code))
+		return language.ParseBase(film.Terminology(code))
 	}
 	x, errX := base(a)
 	y, errY := base(b)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // Verdict is what came of a check.
@@ -60,9 +60,9 @@ type Picture struct {
 
 // Worst is the largest of something, and where it is.
 type Worst struct {
-	Value float64     `json:"value"`
-	Frame int         `json:"frame"`
-	At    job.Seconds `json:"at"`
+	Value float64      `json:"value"`
+	Frame int          `json:"frame"`
+	At    film.Seconds `json:"at"`
 }
 
 // Measure is a figure of every frame.
@@ -73,23 +73,23 @@ type Measure struct {
 
 // Wrong is a frame that shows another frame of the source than its own.
 type Wrong struct {
-	Frame int         `json:"frame"`
-	At    job.Seconds `json:"at"`
-	Shows int         `json:"shows"` // the source's frame
-	Not   int         `json:"not"`   // the source's frame that belongs there
+	Frame int          `json:"frame"`
+	At    film.Seconds `json:"at"`
+	Shows int          `json:"shows"` // the source's frame
+	Not   int          `json:"not"`   // the source's frame that belongs there
 }
 
 // Broken is a frame that is far worse than those around it.
 type Broken struct {
-	Frame int         `json:"frame"`
-	At    job.Seconds `json:"at"`
-	PSNR  float64     `json:"psnr"`
+	Frame int          `json:"frame"`
+	At    film.Seconds `json:"at"`
+	PSNR  float64      `json:"psnr"`
 }
 
 // Seam is a place in the output where decoding can start: a candidate for a seam between two encoders.
 type Seam struct {
-	At      job.Seconds `json:"at"`
-	Restart bool        `json:"restart"` // the stream says that an encoder began here
+	At      film.Seconds `json:"at"`
+	Restart bool         `json:"restart"` // the stream says that an encoder began here
 }
 
 // Point is the PSNR of a frame.

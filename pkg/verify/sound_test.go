@@ -156,7 +156,7 @@ func TestHolesAreNoSound(t *testing.T) {
 // A hole in the sound may be kept or filled; nothing else may be longer or shorter than it was.
 func TestHolesMayBeFilled(t *testing.T) {
 	dir := t.TempDir()
-	whole, source := film(t, dir, "whole.mkv", "4", "-map", "0", "-map", "1", "-crf", "14", "-c:a", "pcm_s16le"), filepath.Join(dir, "source.mkv")
+	whole, source := makeFilm(t, dir, "whole.mkv", "4", "-map", "0", "-map", "1", "-crf", "14", "-c:a", "pcm_s16le"), filepath.Join(dir, "source.mkv")
 	sh(t, "ffmpeg", "-v", "error", "-nostdin", "-i", whole, "-c", "copy", "-bsf:a", "noise=drop=gt(pts\\,1500)*lt(pts\\,2200)", source)
 	for _, c := range []struct {
 		name string

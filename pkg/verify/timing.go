@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // clock compares times of two timebases exactly. Each stream counts from its own first frame; both are turned into
@@ -16,7 +16,7 @@ type clock struct {
 	perSecond                int64 // parts
 }
 
-func newClock(source, output ffmpeg.Rational) (clock, error) {
+func newClock(source, output media.Rational) (clock, error) {
 	if !source.Known() || !output.Known() {
 		return clock{}, fault.New(fault.Unsupported, "a video stream without a timebase cannot be compared")
 	}
@@ -95,6 +95,19 @@ func match(source, nextSource int64, moreSource bool, output, nextOutput int64, 
 		return false, true
 	}
 	return true, true
+}
+
+// elapsed returns ticks of r as a length of time, rounded down to a nanosecond. What does not fit is an error of kind
+// Corrupt.
+func elapsed(ticks int64, r media.Rational) (time.Duration, error) {
+	if !r.Known() || r.Den > math.MaxInt64/int64(time.Second) {
+		return 0, fault.New(fault.Corrupt, "no time can be counted in %s s", r)
+	}
+	whole, rest := ticks/r.Den, ticks%r.Den // seconds ÷ num, and the remainder in ticks
+	if magnitude(whole) > math.MaxInt64/int64(time.Second)/r.Num/2 || magnitude(rest) > math.MaxInt64/int64(time.Second)/r.Num {
+		return 0, fault.New(fault.Corrupt, "%d ticks of %s s are too long a time", ticks, r)
+	}
+	return time.Duration(whole*r.Num)*time.Second + time.Duration(rest*r.Num*int64(time.Second)/r.Den), nil
 }
 
 func magnitude(n int64) int64 {

@@ -30,7 +30,8 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Options is how Files works. The zero value is sensible.
@@ -271,7 +272,7 @@ func (v *verification) pictures(ctx context.Context) (pictureFacts, error) {
 	}
 	f, from, to := common(a, b)
 	from.Input, from.Stream, from.Timebase = v.source.input(a.Index), a.Index, a.Timebase
-	from.Threads = job.DefaultThreads // what a damaged source decodes to is what it does with these
+	from.Threads = film.DefaultThreads // what a damaged source decodes to is what it does with these
 	to.Input, to.Stream, to.Timebase = v.output.input(b.Index), b.Index, b.Timebase
 	compared := "yes"
 	if toneMapped(a, b) {
@@ -346,10 +347,10 @@ func films[S sample](ctx context.Context, v *verification, f format, c clock, fr
 			return fault.New(fault.Corrupt, "no frame of either video could be decoded")
 		}
 		var err error
-		if facts.sourceOrigin, err = from.Timebase.Duration(a.current.ticks); err != nil {
+		if facts.sourceOrigin, err = elapsed(a.current.ticks, from.Timebase); err != nil {
 			return err
 		}
-		if facts.outputOrigin, err = to.Timebase.Duration(b.current.ticks); err != nil {
+		if facts.outputOrigin, err = elapsed(b.current.ticks, to.Timebase); err != nil {
 			return err
 		}
 		clock, t, s, err := walk(f, c, a, b, compared == "yes", func(frames int) {
@@ -372,13 +373,13 @@ func pictureOf(c clock, t timing, s shows, source, output []int64, compared stri
 	at := func(frame int) time.Duration { return c.duration(c.outputTime(output[frame])) }
 	p := &Picture{
 		SourceFrames: len(source), OutputFrames: len(output), Lost: t.lost, Extra: t.extra, Compared: compared,
-		TimeError: Worst{c.duration(max(magnitude(t.low), magnitude(t.high))).Seconds(), t.worst.frame, job.Seconds(t.worst.at)},
+		TimeError: Worst{c.duration(max(magnitude(t.low), magnitude(t.high))).Seconds(), t.worst.frame, film.Seconds(t.worst.at)},
 		Tick:      c.duration(c.output).Seconds(),
 	}
 	decodable := map[int64]bool{}
 	for _, k := range keys {
 		decodable[k.ticks] = true
-		p.Seams = append(p.Seams, Seam{At: job.Seconds(c.duration(c.outputTime(k.ticks))), Restart: k.restart})
+		p.Seams = append(p.Seams, Seam{At: film.Seconds(c.duration(c.outputTime(k.ticks))), Restart: k.restart})
 	}
 	if compared != "yes" {
 		return p
@@ -396,7 +397,7 @@ func pictureOf(c clock, t timing, s shows, source, output []int64, compared stri
 			}
 		}
 		frame := int(s.frames[low])
-		return Measure{sum / float64(len(series)), Worst{float64(series[low]), frame, job.Seconds(at(frame))}}
+		return Measure{sum / float64(len(series)), Worst{float64(series[low]), frame, film.Seconds(at(frame))}}
 	}
 	p.PSNR, p.SSIM = measure(s.psnr), measure(s.ssim)
 	below := drops(s.psnr)
@@ -412,11 +413,11 @@ func pictureOf(c clock, t timing, s shows, source, output []int64, compared stri
 		if s.toNext[i] {
 			shows = belongs + 1
 		}
-		p.Wrong = append(p.Wrong, Wrong{frame, job.Seconds(at(frame)), shows, belongs})
+		p.Wrong = append(p.Wrong, Wrong{frame, film.Seconds(at(frame)), shows, belongs})
 	}
 	for _, i := range brokenFrames(s.psnr, below) {
 		frame := int(s.frames[i])
-		p.Broken = append(p.Broken, Broken{frame, job.Seconds(at(frame)), float64(s.psnr[i])})
+		p.Broken = append(p.Broken, Broken{frame, film.Seconds(at(frame)), float64(s.psnr[i])})
 	}
 	p.Series = make([]Point, len(s.frames))
 	for i, frame := range s.frames {
@@ -431,7 +432,7 @@ func (v *verification) keyframes(ctx context.Context) ([]keyframe, error) {
 	list, known, err := keyframes(ctx, v.tools, v.output.in, b.Index)
 	zero := int64(0)
 	if v.output.input(b.Index).Jumps != nil { // then frames are counted from the file's start
-		zero = int64(job.Rescale(job.Ticks(v.output.media.Start), job.Microseconds, job.Timebase{Num: b.Timebase.Num, Den: b.Timebase.Den}))
+		zero = int64(media.Rescale(media.Ticks(v.output.media.Start), media.Microseconds, b.Timebase))
 	}
 	for i := range list {
 		list[i].ticks -= zero

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/job"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/player/playertest"
 )
@@ -53,7 +53,7 @@ func TestPlayersPlayEveryCodec(t *testing.T) {
 				c.output += `, "package": {"seconds": 2}`
 			}
 			folder := t.TempDir()
-			req, err := job.Parse(fmt.Appendf(nil, `{"source": %q, "destination": %q, "outputs": [{"name": "film", %s}], "segment": {"seconds": 4}}`, c.source, folder, c.output))
+			req, err := film.Parse(fmt.Appendf(nil, `{"source": %q, "destination": %q, "outputs": [{"name": "film", %s}], "segment": {"seconds": 4}}`, c.source, folder, c.output))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,237 @@
+package film_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
+	"pgregory.net/rapid"
+)
+
+func TestNormaliseFillsInDefaults(t *testing.T) {
+	golden(t, "normalise.txtar", func(t *testing.T, name string, input []byte) string {
+		r, err := film.Parse(input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err = r.Normalise(!strings.HasSuffix(name, "-of-sound"))
+		if err != nil {
+			return problemsOf(t, err).Error() + "\n"
+		}
+		data, err := json.MarshalIndent(r, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data) + "\n"
+	})
+}
+
+func TestNormaliseTwiceIsOnceAndLeavesTheRequestAlone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := anyRequest().Draw(t, "request")
+		before := again(t, r)
+		once, err := r.Normalise(true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, r); diff != "" {
+			t.Fatalf("the request changed (-before +after):\n%s", diff)
+		}
+		if ps := once.Check(); len(ps) > 0 {
+			t.Fatalf("a normalised request has problems: %v", ps)
+		}
+		twice, err := once.Normalise(true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(once, twice); diff != "" {
+			t.Fatalf("(-once +twice):\n%s", diff)
+		}
+	})
+}
+
+func TestNormaliseWithoutPictureListsEverySettingForOne(t *testing.T) {
+	r := film.Request{
+		Source: "/in", Destination: "/out",
+		Outputs: []film.Output{
+			{Name: "a", Video: []film.Video{{}}},
+			{Name: "b"},
+			{Name: "c", Video: []film.Video{{Height: 720}}},
+		},
+	}
+	_, err := r.Normalise(false)
+	var got []string
+	for _, p := range problemsOf(t, err) {
+		got = append(got, p.Pointer)
+	}
+	if diff := cmp.Diff([]string{"/outputs/0/video", "/outputs/2/video"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// full is a normalised request in which nothing is zero.
+func full(t *testing.T) film.Request {
+	t.Helper()
+	r, err := film.Parse([]byte(`{
+		"source": "s3://b/in/film.mkv", "destination": "s3://b/out/film/",
+		"outputs": [{"name": "film", "container": "hls",
+			"video": [{"codec": "h264", "height": 1080, "crf": 21, "preset": "medium", "maxBitrate": "6M",
+				"upscale": true, "frameRate": "30000/1001", "interlaced": "keep"}],
+			"package": {"seconds": 6, "singleFile": true},
+			"audio": {"codec": "aac", "bitrate": "160k"}}],
+		"segment": {"seconds": 10},
+		"compute": {"mode": "batch", "gpu": true, "concurrency": 500, "threads": 4},
+		"retention": {"hours": 5}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err = r.Normalise(true); err != nil {
+		t.Fatal(err)
+	}
+	r.Outputs[0].Ladder = film.Web // which the list of renditions beside it would not allow
+	return r
+}
+
+var sampleSource = film.Source{URL: "s3://b/in/film.mkv", Size: 123456789, Version: `"abc"`, Demuxer: "matroska"}
+
+func id(t *testing.T, r film.Request, src film.Source, encoder string) string {
+	t.Helper()
+	got, err := film.ID(r, src, encoder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestIDStaysWhatItWas(t *testing.T) {
+	// Where this fails, jobs that a user began with an older mapreel are not continued. Is that what you want?
+	if got, want := id(t, full(t), sampleSource, "ffmpeg 5.1.6"), "429ebc46a26442da2e9a"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestIDChangesWithAllThatChangesBytesAndNothingElse(t *testing.T) {
+	free := []string{"/compute/mode", "/compute/concurrency", "/retention/hours"}
+	base := id(t, full(t), sampleSource, "5.1")
+	seen := map[string]string{base: "nothing"}
+	expect := func(what, got string) {
+		t.Helper()
+		first, taken := seen[got]
+		switch {
+		case slices.Contains(free, what):
+			if got != base {
+				t.Errorf("the ID changes with %s", what)
+			}
+		case taken:
+			t.Errorf("a change of %s gives the ID of a change of %s", what, first)
+		}
+		seen[got] = what
+	}
+	var leaves int
+	for i := range leavesOf(t, new(full(t))) {
+		r := full(t) // again for each leaf: leaves share memory with the request
+		leaf := leavesOf(t, &r)[i]
+		change(t, leaf.value)
+		expect(leaf.pointer, id(t, r, sampleSource, "5.1"))
+		leaves++
+	}
+	if leaves < 15 {
+		t.Errorf("found %d fields; the request is not read", leaves)
+	}
+	for i, src := range []film.Source{
+		{URL: "s3://b/in/film.mk", Size: sampleSource.Size, Version: sampleSource.Version},
+		{URL: sampleSource.URL, Size: sampleSource.Size + 1, Version: sampleSource.Version},
+		{URL: sampleSource.URL, Size: sampleSource.Size, Version: `"abd"`},
+	} {
+		expect(fmt.Sprintf("source %d", i), id(t, full(t), src, "5.1"))
+	}
+	expect("the encoder", id(t, full(t), sampleSource, "5.1.7"))
+
+	// What was found in the same bytes follows from them.
+	probed := sampleSource
+	probed.Demuxer, probed.Duration, probed.Audio = "mov", 7, []film.AudioTrack{{Codec: "aac"}}
+	if got := id(t, full(t), probed, "5.1"); got != base {
+		t.Errorf("the ID changes with what was found in the source")
+	}
+}
+
+type leaf struct {
+	pointer string
+	value   reflect.Value
+}
+
+// leavesOf lists the settable values of a request.
+func leavesOf(t *testing.T, r *film.Request) (list []leaf) {
+	t.Helper()
+	var visit func(at string, v reflect.Value)
+	visit = func(at string, v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Pointer:
+			visit(at, v.Elem())
+		case reflect.Slice:
+			for i := range v.Len() {
+				visit(fmt.Sprintf("%s/%d", at, i), v.Index(i))
+			}
+		case reflect.Struct:
+			for f, inner := range v.Fields() {
+				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				visit(at+"/"+name, inner)
+			}
+		default:
+			if v.IsZero() {
+				t.Fatalf("%s is zero; give it a value in full", at)
+			}
+			list = append(list, leaf{at, v})
+		}
+	}
+	visit("", reflect.ValueOf(r))
+	return list
+}
+
+func change(t *testing.T, v reflect.Value) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(v.String() + "x")
+	case reflect.Bool:
+		v.SetBool(!v.Bool())
+	case reflect.Int, reflect.Int64:
+		v.SetInt(v.Int() + 1)
+	default:
+		t.Fatalf("no way to change a %v", v.Type())
+	}
+}
+
+func TestJobsSurviveTheirJSON(t *testing.T) {
+	want := film.Job{
+		ID: jobID, Request: full(t), Encoder: "5.1", Split: true, Segments: 3,
+		Source: film.Source{
+			URL: "/in", Size: 1, Version: "v", Demuxer: "mov", Duration: 5,
+			Origin: media.Instant{Ticks: -3, Timebase: media.Microseconds},
+			Video:  &film.VideoTrack{Timebase: media.Microseconds, Start: -3, End: 9, Frames: 2, Width: 4, Height: 2, Rotation: 90},
+			Audio: []film.AudioTrack{
+				{Stream: 1, Codec: "aac", SampleRate: 48000, Channels: 2, Timebase: media.Microseconds, Language: "deu"},
+			},
+		},
+		Renditions:      []film.Rendition{{Codec: film.H264, CRF: 0, Preset: "medium"}},
+		AudioRenditions: []film.AudioRendition{{Codec: film.AAC, Bitrate: 160_001, Mux: film.MP4}},
+		Outputs:         []film.OutputPlan{{Name: "a", File: "a.mp4", Container: film.MP4, Audio: []int{0}}},
+	}
+	data, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got film.Job
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
