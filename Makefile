@@ -40,16 +40,16 @@ demo: setup build ## transcode SOURCE=file, or a clip made here, into .demo/
 	@tools/demo.sh
 
 bench: setup build ## compare with plain ffmpeg; BENCH="-rounds 5 -figures" passes flags, SOURCE=file another source
-	go run ./bench $(if $(SOURCE),-source '$(SOURCE)') $(BENCH)
+	go run ./internal/bench $(if $(SOURCE),-source '$(SOURCE)') $(BENCH)
 
 exact: setup ## run awkward sources and compare; EXACT="-only TS -markdown" passes flags
-	go run ./exact -v $(EXACT)
+	go run ./internal/exact -v $(EXACT)
 
 disorder: ## exchange, double and drop frames of FILM=file before several encoders, and see what verify finds
 	go test -count=1 -timeout 120m -run TestDisorderInAFilm -v ./pkg/verify -args -film '$(abspath $(FILM))'
 
 soak: setup ## run whole jobs under SEEDS=1000 plans of faults, REAL=20 of them with a real encoder, from seed FIRST=1; then the load figures, and JOBS=50 jobs at once
-	go run ./soak -first $(FIRST) -seeds $(SEEDS) -real $(REAL) -jobs $(JOBS)
+	go run ./internal/soak -first $(FIRST) -seeds $(SEEDS) -real $(REAL) -jobs $(JOBS)
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, f[i]; n = 0}' | \
@@ -73,7 +73,7 @@ destroy: setup ## remove mapreel from AWS; the media bucket stays
 	$(cdk) destroy $(WITH)
 
 merge-sizes: ## merge outputs of 20 MB to 200 GB, on a real S3 server and by counting requests, and print what it takes
-	go test -count=1 -timeout 60m -run TestMergeAtAllSizes -v ./pkg/stage -args -all
+	go test -count=1 -timeout 60m -run TestMergeAtAllSizes -v ./pkg/film/merge -args -all
 
 players: setup ## play every kind of package in every player, in headless Chromium
 	go test -count=1 ./pkg/player/playertest -args -all

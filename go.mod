@@ -24,6 +24,7 @@ require (
 	github.com/recolabs/gnata v0.2.2
 	github.com/remko/go-mkvparse v0.14.0
 	github.com/rogpeppe/go-internal v1.16.0
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	github.com/vbauerster/mpb/v8 v8.9.3
 	github.com/versity/versitygw v1.8.0
 	golang.org/x/sync v0.24.0

@@ -4,20 +4,21 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// newEvents connects the machine with what lies around it, and returns the bus on which others hear of finished jobs.
-func newEvents(
-	stack awscdk.Stack, chosen settings, store storage, fns map[string]awslambda.DockerImageFunction, flow workflow,
-) awsevents.EventBus {
-	// Failures are recorded from outside: a state that caught them would leave a redrive nothing to run again.
+// newEvents makes the rules that connect the machine with its surroundings. It returns the bus that
+// announces jobs that ended.
+func newEvents(stack awscdk.Stack, chosen settings, store storage, fns functions, flow workflow) awsevents.EventBus {
+	// Failures are recorded from outside: a state that caught them would leave a redrive nothing to
+	// run again.
 	awsevents.NewRule(stack, jsii.String("Failed"), &awsevents.RuleProps{
 		Description:  jsii.String("mapreel: records executions that failed, timed out or were stopped"),
 		EventPattern: status(flow, "FAILED", "TIMED_OUT", "ABORTED"),
-		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(fns["finish"], &awseventstargets.LambdaFunctionProps{
-			Event: awsevents.RuleTargetInput_FromObject(map[string]any{ // film.FinishInput
+		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(fns[work.ClassFinish], &awseventstargets.LambdaFunctionProps{
+			Event: awsevents.RuleTargetInput_FromObject(map[string]any{ // engine.FinishInput
 				"execution": awsevents.EventField_FromPath(jsii.String("$.detail.executionArn")),
 				"status":    awsevents.EventField_FromPath(jsii.String("$.detail.status")),
 				"error":     awsevents.EventField_FromPath(jsii.String("$.detail.error")),
@@ -25,12 +26,12 @@ func newEvents(
 			}),
 		})},
 	})
-	// The event's detail has the execution's input and output: the request and the published files.
+	// The event's detail contains the execution's input and output: the request and the published files.
 	bus := awsevents.NewEventBus(stack, jsii.String("Jobs"), &awsevents.EventBusProps{
-		Description: jsii.String("mapreel: an event for each job that finished or failed"),
+		Description: jsii.String("mapreel: an event for each job that ended"),
 	})
 	awsevents.NewRule(stack, jsii.String("Ended"), &awsevents.RuleProps{
-		Description:  jsii.String("mapreel: tells others of jobs that ended"),
+		Description:  jsii.String("mapreel: forwards the events of jobs that ended"),
 		EventPattern: status(flow, "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"),
 		Targets:      &[]awsevents.IRuleTarget{awseventstargets.NewEventBus(bus, nil)},
 	})
@@ -45,15 +46,15 @@ func status(flow workflow, statuses ...string) *awsevents.EventPattern {
 		Source:     jsii.Strings("aws.states"),
 		DetailType: jsii.Strings("Step Functions Execution Status Change"),
 		Detail: &map[string]any{
-			// Exactly the machine: the Map's children have its ARN with the Map's label.
+			// The machine alone: the children of its Map have its ARN followed by the Map's label.
 			"stateMachineArn": []*string{flow.machine.StateMachineArn()},
 			"status":          statuses,
 		},
 	}
 }
 
-// startOnUpload starts an execution with a default request for every object that appears under in/. An existing bucket
-// must send its events to EventBridge, which is a property of the bucket.
+// startOnUpload starts an execution with a default request for every object that is created under
+// in/. An existing bucket must be set to send its events to EventBridge.
 func startOnUpload(stack awscdk.Stack, store storage, flow workflow) {
 	var buckets []*string
 	for _, p := range store.sources {
@@ -63,7 +64,7 @@ func startOnUpload(stack awscdk.Stack, store storage, flow workflow) {
 	key := awsevents.EventField_FromPath(jsii.String("$.detail.object.key"))
 	destination := "s3://" + *store.destinations[0].bucket.BucketName() + "/out/" + *key + "/"
 	awsevents.NewRule(stack, jsii.String("Uploaded"), &awsevents.RuleProps{
-		Description: jsii.String("mapreel: an upload under in/ is transcoded with the defaults"),
+		Description: jsii.String("mapreel: transcodes every upload under in/ with the defaults"),
 		EventPattern: &awsevents.EventPattern{
 			Source: jsii.Strings("aws.s3"), DetailType: jsii.Strings("Object Created"),
 			Detail: &map[string]any{
@@ -72,7 +73,7 @@ func startOnUpload(stack awscdk.Stack, store storage, flow workflow) {
 			},
 		},
 		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewSfnStateMachine(flow.machine, &awseventstargets.SfnStateMachineProps{
-			Input: awsevents.RuleTargetInput_FromObject(map[string]any{ // film.Request
+			Input: awsevents.RuleTargetInput_FromObject(map[string]any{ // a request, see statemachine/request.schema.json
 				"source":      "s3://" + *bucket + "/" + *key,
 				"destination": destination,
 				"outputs":     []any{map[string]any{"name": "video"}},

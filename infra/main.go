@@ -1,6 +1,8 @@
-// Command infra describes mapreel on AWS. `npx cdk deploy` runs it; `make deploy` is the same with a check before.
+// Command infra describes mapreel on AWS. `npx cdk deploy` runs it; `make deploy` is the same with
+// a check before.
 //
-// Read stack.go first: it says what there is, from top to bottom. What can be chosen stands in settings.go.
+// Read stack.go first: it lists all resources from top to bottom. settings.go has what a deployment
+// can choose, classes.go the memory, time, disk and rights of each class of work.
 package main
 
 import (

@@ -6,18 +6,18 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// network is where functions with a file system and Batch's instances sit. It costs nothing at rest but for the interface
-// endpoints of batchNetwork=isolated.
+// network is where functions with a file system and the instances of Batch run. It costs nothing at
+// rest except for the interface endpoints of batchNetwork=isolated.
 type network struct {
 	vpc     awsec2.Vpc
-	workers awsec2.SecurityGroup // functions and instances: nothing comes in
-	// isolated has no route but to the gateway endpoints of S3 and DynamoDB.
+	workers awsec2.SecurityGroup // of functions and instances: no inbound rule
+	// isolated has routes to the gateway endpoints of S3 and DynamoDB, and no others.
 	isolated *awsec2.SubnetSelection
-	// batch is where instances sit: isolated, or public, where a host has an address but no port is open.
+	// batch is where instances run: isolated, or public, where hosts have addresses but no open port.
 	batch *awsec2.SubnetSelection
 }
 
-// newNetwork returns nil where neither a file system nor Batch needs it.
+// newNetwork returns nil where neither a file system nor Batch needs a network.
 func newNetwork(stack awscdk.Stack, chosen settings) *network {
 	if chosen.scratch != "efs" && !chosen.batch {
 		return nil
@@ -38,7 +38,7 @@ func newNetwork(stack awscdk.Stack, chosen settings) *network {
 	vpc := awsec2.NewVpc(stack, jsii.String("Network"), &awsec2.VpcProps{
 		IpAddresses:         awsec2.IpAddresses_Cidr(jsii.String("10.0.0.0/16")),
 		MaxAzs:              jsii.Number(2),
-		NatGateways:         jsii.Number(0), // nothing here needs the internet at an hourly price
+		NatGateways:         jsii.Number(0), // no worker needs the internet enough to pay by the hour
 		SubnetConfiguration: &groups,
 		GatewayEndpoints: &map[string]*awsec2.GatewayVpcEndpointOptions{
 			"S3":       {Service: awsec2.GatewayVpcEndpointAwsService_S3()},
@@ -46,9 +46,9 @@ func newNetwork(stack awscdk.Stack, chosen settings) *network {
 		},
 	})
 	excuse(vpc, "VPC7", "Workers have no inbound route and reach AWS services only; flow logs of thousands of short-lived "+
-		"functions cost more than they tell. Who must keep them adds them to the network.")
+		"functions cost more than they are worth. An account that must keep them can add them to the network.")
 	workers := awsec2.NewSecurityGroup(stack, jsii.String("Workers"), &awsec2.SecurityGroupProps{
-		Vpc: vpc, Description: jsii.String("mapreel workers: nothing comes in; HTTPS and the file system go out"),
+		Vpc: vpc, Description: jsii.String("mapreel workers: no inbound traffic; outbound HTTPS and NFS"),
 		AllowAllOutbound: jsii.Bool(false),
 	})
 	workers.AddEgressRule(awsec2.Peer_AnyIpv4(), awsec2.Port_HTTPS(), jsii.String("AWS services"), nil)
@@ -61,13 +61,13 @@ func newNetwork(stack awscdk.Stack, chosen settings) *network {
 	return n
 }
 
-// endpoints are what an ECS instance without a route to the internet needs to join its cluster, fetch the image and
-// write logs. Each costs by the hour and zone.
+// endpoints makes the interface endpoints through which an ECS instance without a route to the
+// internet joins its cluster, pulls the image and writes logs. Each costs by the hour and zone.
 func (n *network) endpoints(stack awscdk.Stack) {
-	doors := awsec2.NewSecurityGroup(stack, jsii.String("Endpoints"), &awsec2.SecurityGroupProps{
+	group := awsec2.NewSecurityGroup(stack, jsii.String("Endpoints"), &awsec2.SecurityGroupProps{
 		Vpc: n.vpc, Description: jsii.String("mapreel interface endpoints: HTTPS from workers"), AllowAllOutbound: jsii.Bool(false),
 	})
-	doors.AddIngressRule(n.workers, awsec2.Port_HTTPS(), jsii.String("workers"), nil)
+	group.AddIngressRule(n.workers, awsec2.Port_HTTPS(), jsii.String("workers"), nil)
 	for _, e := range []struct {
 		name    string
 		service awsec2.InterfaceVpcEndpointAwsService
@@ -80,7 +80,7 @@ func (n *network) endpoints(stack awscdk.Stack) {
 		{"Logs", awsec2.InterfaceVpcEndpointAwsService_CLOUDWATCH_LOGS()},
 	} {
 		n.vpc.AddInterfaceEndpoint(jsii.String(e.name), &awsec2.InterfaceVpcEndpointOptions{
-			Service: e.service, Subnets: n.isolated, Open: jsii.Bool(false), SecurityGroups: &[]awsec2.ISecurityGroup{doors},
+			Service: e.service, Subnets: n.isolated, Open: jsii.Bool(false), SecurityGroups: &[]awsec2.ISecurityGroup{group},
 		})
 	}
 }

@@ -10,27 +10,27 @@ import (
 	"strings"
 )
 
-// settings are what a deployment chooses, each by `-c name=value`.
+// settings are the choices of a deployment, each given as `-c name=value`.
 type settings struct {
-	scratch            string   // efs (default) or s3: where pieces lie between stages
-	batch              bool     // a queue for segments that Lambda cannot finish; see parseSettings for the default
+	scratch            string   // efs (default) or s3: where artifacts lie between phases
+	batch              bool     // a queue for units that Lambda cannot finish; see parseSettings for the default
 	gpu                bool     // a queue of GPU instances
-	batchNetwork       string   // public (default): no inbound rule, nothing by the hour; isolated: no route out, endpoints
+	batchNetwork       string   // public (default): no inbound rule, no cost by the hour; isolated: no route out, endpoints
 	arch               string   // x86_64 (default) or arm64
 	imageURI           string   // an image in ECR that was built elsewhere; "" builds functions/Dockerfile when deploying
 	sourceBuckets      []string // existing buckets; none: the media bucket's in/
 	destinationBuckets []string // existing buckets; none: the media bucket's out/
 	startOnUpload      bool     // an upload under in/ starts an execution
-	encodeConcurrency  float64  // functions of the account that are set aside for Encode, which also caps it; 0: none
+	encodeConcurrency  float64  // reserved concurrency of the encode function, which is also its limit; 0: none
 }
 
-// image is what an ECR URI names: Lambda takes images from nowhere else.
+// ecrImage is the form of an image in ECR. Lambda takes images from nowhere else.
 var ecrImage = regexp.MustCompile(
 	`^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9][a-z0-9._/-]*)(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})|@(sha256:[0-9a-f]{64}))$`)
 
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
-// parseSettings reads the CDK's context. Every problem is in the error, a line each.
+// parseSettings reads the CDK's context. The error lists all problems, one a line.
 func parseSettings(context any) (settings, error) {
 	p := parser{values: map[string]any{}}
 	if given, ok := context.(map[string]any); ok {
@@ -47,7 +47,8 @@ func parseSettings(context any) (settings, error) {
 		startOnUpload:      p.flag("startOnUpload", false),
 		encodeConcurrency:  p.count("encodeConcurrency"),
 	}
-	// Batch needs a network of its own. Who chooses S3 for scratch and no GPU gets none, and so no Batch unless he says so.
+	// Batch needs a network. With scratch in S3 and without a GPU nothing else does, so Batch is
+	// then off unless it is asked for.
 	s.batch = p.flag("batch", s.scratch == "efs" || s.gpu)
 	if s.gpu && !s.batch {
 		p.bad("gpu=true needs Batch; leave out batch=false")
@@ -77,7 +78,8 @@ func (p *parser) bad(format string, args ...any) {
 	p.problems = append(p.problems, fmt.Errorf("mapreel: "+format, args...))
 }
 
-// text returns a value as it would stand on the command line, where it always is text; cdk.json may hold others.
+// text returns a value in the form that it has on the command line. There it is always text;
+// cdk.json may have other types.
 func (p *parser) text(name string) string {
 	p.known = append(p.known, name)
 	switch v := p.values[name].(type) {
@@ -94,7 +96,7 @@ func (p *parser) text(name string) string {
 	}
 }
 
-// choice takes one of options; the first is the default.
+// choice returns one of options; the first is the default.
 func (p *parser) choice(name string, options ...string) string {
 	v := p.text(name)
 	if v == "" {
@@ -145,18 +147,19 @@ func (p *parser) buckets(name string) []string {
 		if !bucketName.MatchString(bucket) {
 			p.bad("%s: %q cannot be the name of a bucket", name, bucket)
 		} else if slices.Contains(list[:i], bucket) {
-			p.bad("%s: %s stands there twice", name, bucket)
+			p.bad("%s: %s is listed twice", name, bucket)
 		}
 	}
 	return list
 }
 
-// unknown refuses names that are not ours: a misspelt choice would otherwise be none. The CDK's own have a colon.
+// unknown reports names that are not settings of mapreel: a misspelt one would otherwise have no
+// effect. The CDK's own names have a colon.
 func (p *parser) unknown() {
 	for _, name := range slices.Sorted(maps.Keys(p.values)) {
 		if !strings.Contains(name, ":") && !slices.Contains(p.known, name) {
 			slices.Sort(p.known)
-			p.bad("-c %s: there is no such choice; these are: %s", name, strings.Join(p.known, ", "))
+			p.bad("-c %s: no such choice; the choices are: %s", name, strings.Join(p.known, ", "))
 		}
 	}
 }

@@ -61,9 +61,9 @@ func TestABadSettingIsOneClearError(t *testing.T) {
 		{"imageUri", "docker.io/mapreel:v1", "is not an image in ECR"},
 		{"imageUri", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mapreel", "is not an image in ECR"},
 		{"sourceBuckets", "s3://films", "cannot be the name of a bucket"},
-		{"destinationBuckets", "films,films", "stands there twice"},
+		{"destinationBuckets", "films,films", "is listed twice"},
 		{"encodeConcurrency", "0", "give a positive number"},
-		{"sratch", "s3", "-c sratch: there is no such choice; these are: arch, batch"},
+		{"sratch", "s3", "-c sratch: no such choice; the choices are: arch, batch"},
 	} {
 		t.Run(c.name+"="+c.value, func(t *testing.T) {
 			_, err := parseSettings(map[string]any{c.name: c.value})

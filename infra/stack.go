@@ -7,26 +7,26 @@ import (
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 )
 
-// newStack puts mapreel into app. root is the folder that functions/Dockerfile is built in.
+// newStack adds mapreel to app. root is the folder in which functions/Dockerfile is built.
 func newStack(app awscdk.App, chosen settings, root string) error {
 	stack := awscdk.NewStack(app, jsii.String("mapreel"), &awscdk.StackProps{
 		Description: jsii.String("mapreel: transcodes a video by MapReduce. https://github.com/mapreel/mapreel"),
 	})
 	awscdk.Tags_Of(stack).Add(jsii.String("project"), jsii.String("mapreel"), nil)
 
-	net := newNetwork(stack, chosen)          // none, where nothing needs one
+	net := newNetwork(stack, chosen)          // nil where nothing needs one
 	store := newStorage(stack, chosen, net)   // ledger, scratch, sources, destinations
-	img, err := newImage(stack, chosen, root) // one for all functions and for Batch
+	img, err := newImage(stack, chosen, root) // of all functions and Batch jobs
 	if err != nil {
 		return err
 	}
-	fns := newFunctions(stack, chosen, net, store, img) // one a task
-	queues := newBatch(stack, chosen, net, store, img)  // for segments that Lambda cannot finish
-	flow, err := newWorkflow(stack, store, fns, queues) // the definition, and what it may do
+	fns := newFunctions(stack, chosen, net, store, img) // one for each class of work
+	jobs := newBatch(stack, chosen, net, store, img)    // for units that Lambda cannot finish
+	flow, err := newWorkflow(stack, store, fns, jobs)   // the definition and its role
 	if err != nil {
 		return err
 	}
-	bus := newEvents(stack, chosen, store, fns, flow) // what happens outside of an execution
+	bus := newEvents(stack, chosen, store, fns, flow) // outside of executions
 	watch := newWatch(stack, store, fns, flow)        // dashboard and alarms
 
 	for name, value := range map[string]*string{
@@ -43,8 +43,8 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 	return nil
 }
 
-// excuse writes the reason why a finding of cdk-nag stays to the resource that it is about, with what it applies to.
-// The template carries it as metadata, and a test asks for it wherever a policy has a wildcard.
+// excuse records at a resource why a finding of cdk-nag is accepted, and for which findings. The
+// template carries it as metadata; a test requires it wherever a policy has a wildcard.
 func excuse(construct constructs.IConstruct, rule, reason string, findings ...string) {
 	suppression := &cdknag.NagPackSuppression{Id: jsii.String("AwsSolutions-" + rule), Reason: jsii.String(reason)}
 	if len(findings) > 0 {

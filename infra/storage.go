@@ -14,16 +14,18 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 )
 
-// mountPoint is where functions and Batch jobs find the shared file system. Lambda allows only what lies under /mnt.
+// mountPoint is where functions and Batch jobs mount the shared file system. Lambda allows only
+// paths below /mnt.
 const mountPoint = "/mnt/scratch"
 
-// worker is the user that the image runs as; the file system's access point makes every write his.
-const worker = "1000"
+// workerID is the user and group that the image runs as. The access point makes them the owner of
+// every file.
+const workerID = "1000"
 
-// storage is what outlives a function: the ledger, the scratch between stages, sources and destinations.
+// storage is what outlives a worker: the ledger, scratch, sources and destinations.
 type storage struct {
 	table        awsdynamodb.Table
-	bucket       awss3.Bucket // scratch: the lists of segments, and with scratch=s3 the pieces
+	bucket       awss3.Bucket // scratch: lists of units, and with scratch=s3 artifacts
 	files        awsefs.FileSystem
 	access       awsefs.AccessPoint // nil with scratch=s3
 	sources      []place
@@ -37,7 +39,7 @@ type place struct {
 	prefix string
 }
 
-// objects is the ARN of everything in a place.
+// objects returns the ARN of all objects in a place.
 func (p place) objects() *string { return p.bucket.ArnForObjects(jsii.String(p.prefix + "*")) }
 
 func newStorage(stack awscdk.Stack, chosen settings, net *network) storage {
@@ -73,7 +75,7 @@ func newTable(stack awscdk.Stack) awsdynamodb.Table {
 		TimeToLiveAttribute: jsii.String(dynamo.TTL),
 		RemovalPolicy:       awscdk.RemovalPolicy_DESTROY,
 	})
-	excuse(table, "DDB3", "Records of work live for hours. What is lost is planned again from the source.")
+	excuse(table, "DDB3", "Records live for hours. A job whose records are lost is planned again from the source.")
 	return table
 }
 
@@ -84,15 +86,15 @@ func newScratchBucket(stack awscdk.Stack) awss3.Bucket {
 		EnforceSSL:        jsii.Bool(true),
 		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
 		LifecycleRules: &[]*awss3.LifecycleRule{{
-			Id:                                  jsii.String("pieces"),
+			Id:                                  jsii.String("artifacts"),
 			Expiration:                          awscdk.Duration_Days(jsii.Number(3)), // longer than the machine's time limit
 			AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(1)),
 		}},
 		AutoDeleteObjects: jsii.Bool(true),
 		RemovalPolicy:     awscdk.RemovalPolicy_DESTROY,
 	})
-	excuse(bucket.Policy(), "IAM5", "The CDK's function that empties the bucket when the stack goes must list and delete whatever is there.")
-	excuse(bucket, "S1", "Pieces live for hours and only mapreel's roles can read them; a log line for each costs more than the piece.")
+	excuse(bucket.Policy(), "IAM5", "The CDK's function that empties the bucket when the stack is deleted must list and delete whatever is there.")
+	excuse(bucket, "S1", "Artifacts live for hours and only mapreel's roles can read them; a log line for each costs more than the artifact.")
 	return bucket
 }
 
@@ -109,26 +111,27 @@ func newMediaBucket(stack awscdk.Stack, chosen settings) awss3.Bucket {
 		RemovalPolicy: awscdk.RemovalPolicy_RETAIN, // it holds the user's media
 	})
 	if chosen.startOnUpload {
-		// The property itself: the construct's own switch would add a function that does nothing else.
+		// The construct's own property would add a custom resource with a function, only to set this one.
 		bucket.Node().DefaultChild().(awss3.CfnBucket).AddPropertyOverride(
 			jsii.String("NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled"), true)
 	}
-	excuse(bucket, "S1", "Access logs need a bucket that never empties. CloudTrail's data events record the same for who needs it.")
+	excuse(bucket, "S1", "Access logs need a bucket that never empties. CloudTrail's data events record the same where they are needed.")
 	return bucket
 }
 
 func newFiles(stack awscdk.Stack, net *network) (awsefs.FileSystem, awsefs.AccessPoint) {
-	doors := awsec2.NewSecurityGroup(stack, jsii.String("Files"), &awsec2.SecurityGroupProps{
+	group := awsec2.NewSecurityGroup(stack, jsii.String("Files"), &awsec2.SecurityGroupProps{
 		Vpc: net.vpc, Description: jsii.String("mapreel file system: NFS from workers"), AllowAllOutbound: jsii.Bool(false),
 	})
-	doors.Connections().AllowFrom(net.workers, awsec2.Port_Tcp(jsii.Number(2049)), jsii.String("NFS")) // both groups' rules
+	group.Connections().AllowFrom(net.workers, awsec2.Port_Tcp(jsii.Number(2049)), jsii.String("NFS")) // adds the rules of both groups
 	files := awsefs.NewFileSystem(stack, jsii.String("FileSystem"), &awsefs.FileSystemProps{
-		Vpc: net.vpc, VpcSubnets: net.isolated, SecurityGroup: doors,
+		Vpc: net.vpc, VpcSubnets: net.isolated, SecurityGroup: group,
 		Encrypted:              jsii.Bool(true),
 		ThroughputMode:         awsefs.ThroughputMode_ELASTIC,
-		EnableAutomaticBackups: jsii.Bool(false), // pieces can be made again
+		EnableAutomaticBackups: jsii.Bool(false), // artifacts can be made again
 		RemovalPolicy:          awscdk.RemovalPolicy_DESTROY,
-		// With a policy that allows nothing, only roles that are allowed to mount may, and only with TLS.
+		// The policy allows nothing by itself, so only roles that may mount the file system can,
+		// and only with TLS.
 		FileSystemPolicy: awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &[]awsiam.PolicyStatement{
 			awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 				Effect:     awsiam.Effect_DENY,
@@ -137,12 +140,12 @@ func newFiles(stack awscdk.Stack, net *network) (awsefs.FileSystem, awsefs.Acces
 				Conditions: &map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},
 			}),
 		}}),
-		AllowAnonymousAccess: jsii.Bool(true), // leaves the policy as it stands above
+		AllowAnonymousAccess: jsii.Bool(true), // keeps the CDK from adding to the policy
 	})
-	access := files.AddAccessPoint(jsii.String("Pieces"), &awsefs.AccessPointOptions{
-		Path:      jsii.String("/pieces"),
-		CreateAcl: &awsefs.Acl{OwnerUid: jsii.String(worker), OwnerGid: jsii.String(worker), Permissions: jsii.String("750")},
-		PosixUser: &awsefs.PosixUser{Uid: jsii.String(worker), Gid: jsii.String(worker)},
+	access := files.AddAccessPoint(jsii.String("Artifacts"), &awsefs.AccessPointOptions{
+		Path:      jsii.String("/artifacts"),
+		CreateAcl: &awsefs.Acl{OwnerUid: jsii.String(workerID), OwnerGid: jsii.String(workerID), Permissions: jsii.String("750")},
+		PosixUser: &awsefs.PosixUser{Uid: jsii.String(workerID), Gid: jsii.String(workerID)},
 	})
 	return files, access
 }

@@ -2,35 +2,36 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// slowSegment is how long nine in ten segments may take on Lambda before something is said: a Map whose segments come near
-// the function's limit is about to hand them to Batch, or to fail.
-const slowSegment = 10 * 60 * 1000 // milliseconds; the function has 15 minutes
+// slowSegment is the 90th percentile of the time of segments on Lambda that raises an alarm.
+// Segments that come near the function's limit of 15 minutes are about to move to Batch, or to
+// fail.
+const slowSegment = 10 * 60 * 1000 // milliseconds
 
-// newWatch makes the dashboard and the alarms. They cost by the month beyond CloudWatch's free three and ten.
-func newWatch(
-	stack awscdk.Stack, store storage, fns map[string]awslambda.DockerImageFunction, flow workflow,
-) awscloudwatch.Dashboard {
-	machine, encode := flow.machine, fns["encode"]
+// newWatch makes the dashboard and the alarms. CloudWatch charges for dashboards beyond three and
+// alarms beyond ten, by the month.
+func newWatch(stack awscdk.Stack, store storage, fns functions, flow workflow) awscloudwatch.Dashboard {
+	machine, encode := flow.machine, fns[work.ClassEncode]
 	sum := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: awscdk.Duration_Minutes(jsii.Number(1))}
 	segment := func(statistic string) awscloudwatch.IMetric {
 		return encode.MetricDuration(&awscloudwatch.MetricOptions{Statistic: jsii.String(statistic), Label: jsii.String(statistic)})
 	}
 
-	// Each failed step's error is a line in the machine's log; its name, our kind of error, becomes a dimension.
+	// The machine logs a line for each task that failed. The name of its error, which is a
+	// fault.Kind or an error of AWS, becomes a dimension.
 	namespace := jsii.String(*stack.StackName() + "/errors")
 	awslogs.NewMetricFilter(stack, jsii.String("Kinds"), &awslogs.MetricFilterProps{
 		LogGroup:        flow.logs,
-		FilterPattern:   awslogs.FilterPattern_Literal(jsii.String(`{ ($.type = "LambdaFunctionFailed" || $.type = "TaskFailed") && $.details.error = * }`)),
+		FilterPattern:   awslogs.FilterPattern_Literal(jsii.String(`{ ($.type = "TaskFailed" || $.type = "TaskTimedOut") && $.details.error = * }`)),
 		MetricNamespace: namespace, MetricName: jsii.String("Errors"), MetricValue: jsii.String("1"),
 		Dimensions: &map[string]*string{"Kind": jsii.String("$.details.error")},
 	})
@@ -48,9 +49,9 @@ func newWatch(
 		})
 	}
 	throttles := []awscloudwatch.IMetric{machine.MetricThrottled(sum)}
-	for _, task := range slices.Sorted(maps.Keys(fns)) {
-		throttles = append(throttles, fns[task].MetricThrottles(&awscloudwatch.MetricOptions{
-			Statistic: jsii.String("Sum"), Label: jsii.String(task),
+	for _, c := range allClasses() {
+		throttles = append(throttles, fns[c].MetricThrottles(&awscloudwatch.MetricOptions{
+			Statistic: jsii.String("Sum"), Label: jsii.String(string(c)),
 		}))
 	}
 	graphs := []awscloudwatch.IWidget{
@@ -75,13 +76,13 @@ func newWatch(
 	}
 	dashboard := awscloudwatch.NewDashboard(stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{Widgets: &rows})
 
-	alarm(stack, "ExecutionsFailed", "A job failed. Its execution's history says at which state; redrive it once the cause is gone.",
+	alarm(stack, "ExecutionsFailed", "A job failed. The history of its execution shows the state that failed; redrive it once the cause is gone.",
 		machine.MetricFailed(fiveMinutes("Sum")), 1, 1)
 	alarm(stack, "ExecutionsTimedOut", "A job did not end within the machine's time limit.",
 		machine.MetricTimedOut(fiveMinutes("Sum")), 1, 1)
-	alarm(stack, "Throttled", "Lambda turned Encode away for a quarter of an hour: ask for more concurrency, or request less.",
+	alarm(stack, "Throttled", "Lambda throttled the encode function for a quarter of an hour: raise the account's concurrency, or request less.",
 		encode.MetricThrottles(fiveMinutes("Sum")), 100, 3)
-	alarm(stack, "SlowMap", "Nine in ten segments take more than 10 minutes: request shorter segments, or Batch.",
+	alarm(stack, "SlowMap", "One segment in ten takes more than 10 minutes: request shorter segments, or Batch.",
 		encode.MetricDuration(fiveMinutes("p90")), slowSegment, 2)
 	return dashboard
 }
@@ -96,8 +97,9 @@ func graph(title string, metrics ...awscloudwatch.IMetric) awscloudwatch.IWidget
 	})
 }
 
-// alarm says something when metric reaches threshold for so many periods in a row. Its state is an event on the account's
-// bus, so whoever wants a mail or a page makes a rule.
+// alarm raises an alarm when metric reaches threshold in so many periods in a row. The change of
+// its state is an event on the account's default bus; a rule there can send a mail or page an
+// engineer.
 func alarm(stack awscdk.Stack, id, text string, metric awscloudwatch.IMetric, threshold, periods float64) {
 	awscloudwatch.NewAlarm(stack, jsii.String(id), &awscloudwatch.AlarmProps{
 		AlarmDescription:   jsii.String("mapreel: " + text),

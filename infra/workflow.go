@@ -1,60 +1,78 @@
 package main
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/work"
 	"github.com/mapreel/mapreel/statemachine"
 )
 
 // workflow is the state machine.
 type workflow struct {
 	machine awsstepfunctions.StateMachine
-	logs    awslogs.LogGroup // of executions and of the Map's children: failures
+	logs    awslogs.LogGroup // of failures, in executions and in the children of the Distributed Map
 }
 
-// newWorkflow deploys the very bytes that pkg/local interprets.
-func newWorkflow(
-	stack awscdk.Stack, store storage, fns map[string]awslambda.DockerImageFunction, q queues,
-) (workflow, error) {
-	values := map[string]*string{
-		"Partition":  stack.Partition(),
-		"BatchQueue": absent, "BatchJobDefinition": absent, "GpuQueue": absent, "GpuJobDefinition": absent,
+// newWorkflow deploys the definition that pkg/local interprets, byte for byte. CloudFormation fills
+// its placeholders.
+func newWorkflow(stack awscdk.Stack, store storage, fns functions, b batch) (workflow, error) {
+	resources := statemachine.Resources{
+		Partition:      *stack.Partition(),
+		Analyse:        *fns[work.ClassAnalyse].FunctionArn(),
+		Finish:         *fns[work.ClassFinish].FunctionArn(),
+		Functions:      map[string]string{},
+		JobDefinitions: map[string]string{},
+		BatchQueue:     statemachine.Absent,
+		GpuQueue:       statemachine.Absent,
 	}
-	var batch []*string
-	if q.cpu != nil {
-		values["BatchQueue"], values["BatchJobDefinition"] = q.cpu.jobs.JobQueueArn(), q.cpu.definition.JobDefinitionArn()
-		batch = append(batch, values["BatchQueue"], values["BatchJobDefinition"])
+	for _, c := range work.UnitClasses() {
+		resources.Functions[string(c)] = *fns[c].FunctionArn()
 	}
-	if q.gpu != nil {
-		values["GpuQueue"], values["GpuJobDefinition"] = q.gpu.jobs.JobQueueArn(), q.gpu.definition.JobDefinitionArn()
-		batch = append(batch, values["GpuQueue"], values["GpuJobDefinition"])
+	var invoked, submitted []*string
+	for _, c := range allClasses() {
+		invoked = append(invoked, fns[c].FunctionArn())
 	}
-	var invoked []*string
-	for _, task := range statemachine.Tasks() {
-		values[statemachine.Placeholder(task)] = fns[task].FunctionArn()
-		invoked = append(invoked, fns[task].FunctionArn())
+	for _, key := range slices.Sorted(maps.Keys(b.definitions)) {
+		arn := b.definitions[key].JobDefinitionArn()
+		resources.JobDefinitions[key] = *arn
+		submitted = append(submitted, arn)
 	}
-	// CloudFormation fills the placeholders; that every one has a value, and none is left over, is checked here.
-	names := map[string]string{}
-	for name := range values {
-		names[name] = name
+	if b.cpu != nil {
+		resources.BatchQueue = *b.cpu.JobQueueArn()
+		submitted = append(submitted, b.cpu.JobQueueArn())
 	}
-	if _, err := statemachine.Substitute(names); err != nil {
+	if b.gpu != nil {
+		resources.GpuQueue = *b.gpu.JobQueueArn()
+		submitted = append(submitted, b.gpu.JobQueueArn())
+	}
+	if _, err := statemachine.Substitute(resources); err != nil { // checks that no placeholder lacks a value
 		return workflow{}, err
+	}
+	values, err := resources.Values()
+	if err != nil {
+		return workflow{}, err
+	}
+	substitutions := map[string]*string{}
+	for name, value := range values {
+		substitutions[name] = jsii.String(value)
 	}
 
 	logs := awslogs.NewLogGroup(stack, jsii.String("MachineLog"), &awslogs.LogGroupProps{
-		// Step Functions asks for this prefix where many machines write logs: their resource policy is short.
+		// The prefix keeps the account's resource policy for logs short, whose size is limited
+		// (Developer Guide, "Logging using CloudWatch Logs").
 		LogGroupName: jsii.String("/aws/vendedlogs/states/" + *stack.StackName()),
 		Retention:    awslogs.RetentionDays_ONE_MONTH, RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
 	role := awsiam.NewRole(stack, jsii.String("MachineRole"), &awsiam.RoleProps{
-		Description: jsii.String("What mapreel's state machine does"),
+		Description: jsii.String("mapreel: the state machine"),
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), nil),
 	})
 	allow := func(actions []string, resources ...*string) {
@@ -63,20 +81,20 @@ func newWorkflow(
 		}))
 	}
 	allow([]string{"lambda:InvokeFunction"}, invoked...)
-	allow([]string{"s3:GetObject"}, store.bucket.ArnForObjects(jsii.String(items))) // what the Map reads
-	if len(batch) > 0 {
-		allow([]string{"batch:SubmitJob"}, batch...)
+	allow([]string{"s3:GetObject"}, store.bucket.ArnForObjects(jsii.String(engine.ListPattern))) // read by the Map's ItemReader
+	if len(submitted) > 0 {
+		allow([]string{"batch:SubmitJob"}, submitted...)
 		allow([]string{"batch:DescribeJobs", "batch:TerminateJob"}, jsii.String("*"))
-		// How .sync hears that a job ended.
+		// A .sync task learns from an event that its job ended.
 		allow([]string{"events:PutTargets", "events:PutRule", "events:DescribeRule"}, stack.FormatArn(&awscdk.ArnComponents{
 			Service: jsii.String("events"), Resource: jsii.String("rule"),
 			ResourceName: jsii.String("StepFunctionsGetEventsForBatchJobsRule"),
 		}))
 	}
 	machine := awsstepfunctions.NewStateMachine(stack, jsii.String("Machine"), &awsstepfunctions.StateMachineProps{
-		StateMachineType:        awsstepfunctions.StateMachineType_STANDARD, // what can be redriven
+		StateMachineType:        awsstepfunctions.StateMachineType_STANDARD, // only these can be redriven
 		DefinitionBody:          awsstepfunctions.DefinitionBody_FromString(jsii.String(string(statemachine.Definition()))),
-		DefinitionSubstitutions: &values,
+		DefinitionSubstitutions: &substitutions,
 		Role:                    role,
 		TracingEnabled:          jsii.Bool(true),
 		Logs: &awsstepfunctions.LogOptions{
@@ -85,8 +103,8 @@ func newWorkflow(
 		},
 		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
-	excuse(machine, "SF1", "Errors are logged. The rest is in the execution's history, which costs nothing more; a log of "+
-		"10,000 children's every step does.")
+	excuse(machine, "SF1", "Errors are logged. Everything else is in the execution's history, which costs nothing more; a log of "+
+		"every step of 10,000 children does.")
 
 	// A policy of its own, because it names the machine, which cannot exist before its role.
 	runs := awsiam.NewPolicy(stack, jsii.String("MapRuns"), &awsiam.PolicyProps{
@@ -101,20 +119,18 @@ func newWorkflow(
 			}),
 		},
 	})
-	excuse(runs, "IAM5", "The Map's children are executions of this machine under a name that Step Functions gives them.")
-	excuse(role, "IAM5", "batch:DescribeJobs and TerminateJob know no resource before a job exists, delivery of logs and "+
-		"X-Ray know none at all; a job's list of segments lies under the job's name.")
+	excuse(runs, "IAM5", "The Map's children are executions of this machine, under names that Step Functions chooses.")
+	excuse(role, "IAM5", "batch:DescribeJobs and TerminateJob have no resource before a job exists, delivery of logs and "+
+		"X-Ray have none at all; the lists of a job's units lie in a folder named after the job.")
 	return workflow{machine, logs}, nil
 }
 
-// executions is the ARN of the machine's own executions (":*"), or of its Map's children ("/*", for the Map's label
-// follows). The Developer Guide names the first for describing and stopping, the second for redriving.
+// executions returns the ARN of the machine's own executions (":*"), or of the children of its Map
+// ("/*": the Map's label follows). The Developer Guide names the first for describing and stopping,
+// the second for redriving.
 func executions(stack awscdk.Stack, machine awsstepfunctions.StateMachine, which string) *string {
 	return stack.FormatArn(&awscdk.ArnComponents{
 		Service: jsii.String("states"), Resource: jsii.String("execution"), ArnFormat: awscdk.ArnFormat_COLON_RESOURCE_NAME,
 		ResourceName: jsii.String(*machine.StateMachineName() + which),
 	})
 }
-
-// absent stands where a deployment has no queue. Analyse never takes that route then.
-var absent = jsii.String("none")

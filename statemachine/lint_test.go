@@ -8,18 +8,16 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"testing"
 
-	"github.com/recolabs/gnata"
-
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/film"
 )
 
-// The rules that asl-validator does not know. Each has a mutant below that breaks it.
+// The linter holds the rules that asl-validator does not know. lintmutants_test.go breaks each of them.
 
-// knownErrors are the error names that can occur in this machine, beside mapreel's own kinds. Sources: Step Functions
-// Developer Guide, "Handling errors" and "Handle transient Lambda service exceptions"; Lambda API reference, Invoke.
+// knownErrors are the error names that can occur in this machine besides the kinds of package
+// fault. Sources: Step Functions Developer Guide, "Handling errors" and "Handle transient Lambda
+// service exceptions"; Lambda API reference, Invoke.
 var knownErrors = []string{
 	"States.ALL", "States.TaskFailed", "States.Timeout", "States.ItemReaderFailed",
 	"Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException",
@@ -36,31 +34,47 @@ var defaults = map[string]any{
 	"ToleratedFailureCount": 0.0, "ToleratedFailurePercentage": 0.0, "End": false, "Mode": "INLINE",
 }
 
-// payloads are the Go types that the tasks' functions decode.
-var payloads = map[string]reflect.Type{
-	"analyse": reflect.TypeFor[film.AnalyseInput](),
-	"split":   reflect.TypeFor[film.SplitInput](),
-	"encode":  reflect.TypeFor[film.EncodeItem](),
-	"audio":   reflect.TypeFor[film.AudioItem](),
-	"merge":   reflect.TypeFor[film.MergeItem](),
-	"finish":  reflect.TypeFor[film.FinishInput](),
-}
+// lambdaInvoke and batchSubmit are the integrations that the definition uses, in the partition of
+// the linter.
+const (
+	partition    = "aws-cn" // not the usual one, so that a partition that is written out is found
+	lambdaInvoke = "arn:" + partition + ":states:::lambda:invoke"
+	batchSubmit  = "arn:" + partition + ":states:::batch:submitJob.sync"
+)
+
+// The types of the states' inputs. A unit that was caught on Lambda comes to Batch with the reason.
+var (
+	nextType   = reflect.TypeFor[engine.Next]()
+	itemType   = reflect.TypeFor[engine.Item]()
+	caughtType = reflect.TypeFor[struct {
+		engine.Item
+		Reason string `json:"reason"`
+	}]()
+)
 
 type object = map[string]any
 
-// linter collects what is wrong, each with the JSON path of its place.
+// linter collects findings, each with the JSON path of its place.
 type linter struct {
+	values   map[string]string // of the placeholders
 	findings []string
-	names    map[string]string   // state name → path of its first use
-	retried  map[string][]string // error names that a Lambda task retries, as text → paths
+	names    map[string]string   // path of the first use, by state name
+	retried  map[string][]string // paths of Lambda tasks, by the error names that they retry
 }
 
-func lint(definition []byte) []string {
-	var machine object
-	if err := json.Unmarshal(definition, &machine); err != nil {
+// lint returns what is wrong with a definition that still has its placeholders.
+func lint(definition string) []string {
+	r := resources()
+	r.Partition = partition
+	values, err := r.Values()
+	if err != nil {
 		return []string{err.Error()}
 	}
-	l := &linter{names: map[string]string{}, retried: map[string][]string{}}
+	var machine object
+	if err := json.Unmarshal(fill(definition, values), &machine); err != nil {
+		return []string{err.Error()}
+	}
+	l := &linter{values: values, names: map[string]string{}, retried: map[string][]string{}}
 	if machine["QueryLanguage"] != "JSONata" {
 		l.say("", "QueryLanguage is not JSONata")
 	}
@@ -69,18 +83,25 @@ func lint(definition []byte) []string {
 		l.say("", "no TimeoutSeconds")
 	}
 	l.fields("", machine)
-	l.scope("", machine, nil, limit, false)
+	l.scope("", machine, nextType, limit)
 	if len(l.retried) != 1 {
 		l.say("", "tasks on Lambda retry different errors: %v", l.retried)
 	}
 	return l.findings
 }
 
+// fill replaces the placeholders.
+func fill(definition string, values map[string]string) []byte {
+	return []byte(placeholder.ReplaceAllStringFunc(definition, func(match string) string {
+		return values[match[2:len(match)-1]]
+	}))
+}
+
 func (l *linter) say(path, format string, args ...any) {
 	l.findings = append(l.findings, path+": "+fmt.Sprintf(format, args...))
 }
 
-// fields checks what holds for any object of the definition: no field repeats its default.
+// fields checks every object of the definition: no field repeats its default.
 func (l *linter) fields(path string, v any) {
 	switch v := v.(type) {
 	case object:
@@ -97,67 +118,65 @@ func (l *linter) fields(path string, v any) {
 	}
 }
 
-// scope checks one {StartAt, States}. outer are the variables that its states see from outside; quiet says that the
-// scope is a Map's, whose result is dropped.
-func (l *linter) scope(path string, scope object, outer []string, limit float64, quiet bool) {
+// scope checks one {StartAt, States}, whose states have inputs of a type.
+func (l *linter) scope(path string, scope object, input reflect.Type, limit float64) {
 	states, _ := scope["States"].(object)
-	assigned := l.flow(path, scope, states, outer)
+	reached := l.reachable(path, scope, states)
 	for _, name := range slices.Sorted(maps.Keys(states)) {
 		at := path + "/States/" + name
 		if first, ok := l.names[name]; ok {
-			l.say(at, "the name is taken by %s", first)
+			l.say(at, "the name is taken by %s", first) // AWS refuses it with DUPLICATE_STATE_NAME
 		}
 		l.names[name] = at
-		vars, reached := assigned[name]
-		if !reached {
+		kind := input
+		switch caught, ok := reached[name]; {
+		case !ok:
 			l.say(at, "cannot be reached")
 			continue
+		case path == "" && name == scope["StartAt"]:
+			kind = nil // the request
+		case caught:
+			kind = caughtType
 		}
-		l.state(at, states[name].(object), states, vars, limit, quiet)
+		l.state(at, states[name].(object), states, kind, limit, path != "")
 	}
 }
 
-// flow finds for each state the variables that are assigned on every way to it.
-func (l *linter) flow(path string, scope, states object, outer []string) map[string][]string {
-	in := map[string][]string{}
-	var visit func(from, name string, vars []string)
-	visit = func(from, name string, vars []string) {
+// reachable finds the states that can be reached, and whether a Catch leads there.
+func (l *linter) reachable(path string, scope, states object) map[string]bool {
+	caught := map[string]bool{}
+	var visit func(from, name string, byCatch bool)
+	visit = func(from, name string, byCatch bool) {
 		s, ok := states[name].(object)
 		if !ok {
 			l.say(from, "leads to %q, which does not exist", name)
 			return
 		}
-		if before, seen := in[name]; seen {
-			vars = slices.DeleteFunc(slices.Clone(before), func(v string) bool { return !slices.Contains(vars, v) })
-			if len(vars) == len(before) {
-				return
-			}
+		before, seen := caught[name]
+		caught[name] = before || byCatch
+		if seen {
+			return
 		}
-		in[name] = vars
 		at := path + "/States/" + name
-		assign := func(o object) []string {
-			more, _ := o["Assign"].(object)
-			return slices.Concat(vars, slices.Sorted(maps.Keys(more)))
-		}
-		if next, ok := s["Next"].(string); ok {
-			visit(at, next, assign(s))
-		}
-		if next, ok := s["Default"].(string); ok {
-			visit(at, next, assign(s))
+		for _, field := range []string{"Next", "Default"} {
+			if next, ok := s[field].(string); ok {
+				visit(at, next, false)
+			}
 		}
 		for _, list := range []string{"Choices", "Catch"} {
 			for _, o := range objects(s[list]) {
 				next, _ := o["Next"].(string)
-				visit(at, next, assign(o))
+				visit(at, next, list == "Catch")
 			}
 		}
 	}
 	start, _ := scope["StartAt"].(string)
-	visit(path, start, outer)
-	return in
+	visit(path, start, false)
+	return caught
 }
 
-func (l *linter) state(at string, s, siblings object, vars []string, limit float64, quiet bool) {
+// state checks one state. inMap tells a state of a Map's child from one of the machine.
+func (l *linter) state(at string, s, siblings object, input reflect.Type, limit float64, inMap bool) {
 	if text, _ := s["Comment"].(string); text == "" {
 		l.say(at, "no Comment")
 	}
@@ -165,21 +184,9 @@ func (l *linter) state(at string, s, siblings object, vars []string, limit float
 		p := at + "/" + field
 		switch field {
 		case "Comment", "Type", "Next", "Default", "End", "StartAt", "Label", "Retry":
-		case "Branches":
-			for i, b := range objects(s[field]) {
-				l.scope(fmt.Sprintf("%s/%d", p, i), b, vars, limit, false)
-			}
 		case "ItemProcessor":
 			processor, _ := s[field].(object)
-			config, _ := processor["ProcessorConfig"].(object)
-			seen := vars
-			if config["Mode"] == "DISTRIBUTED" {
-				seen = nil
-				if label, _ := s["Label"].(string); !regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`).MatchString(label) {
-					l.say(at, "a DISTRIBUTED Map needs a Label of 1 to 40 letters")
-				}
-			}
-			l.scope(p, processor, seen, limit, true)
+			l.scope(p, processor, itemType, limit)
 		case "Catch":
 			for i, c := range objects(s[field]) {
 				ci := fmt.Sprintf("%s/%d", p, i)
@@ -188,29 +195,54 @@ func (l *linter) state(at string, s, siblings object, vars []string, limit float
 					l.say(ci, "ends in the Fail state %q, which leaves a redrive nothing to run again", next)
 				}
 				l.errors(ci, c, len(objects(s[field]))-1 == i)
-				l.expressions(ci+"/Output", c["Output"], vars, "errorOutput")
-				l.expressions(ci+"/Assign", c["Assign"], vars, "errorOutput")
+				l.expressions(ci+"/Output", c["Output"], input, "errorOutput")
+				if c["Assign"] != nil {
+					l.say(ci, "assigns a variable, which no child of a Distributed Map can read")
+				}
 			}
-		case "Output", "Assign":
-			l.expressions(p, s[field], vars, "result")
-		case "ItemSelector":
-			l.expressions(p, s[field], vars, "context.Map")
+		case "Output":
+			l.expressions(p, s[field], input, "result")
+		case "Assign":
+			l.say(p, "assigns a variable, which no child of a Distributed Map can read")
 		default:
-			l.expressions(p, s[field], vars)
+			l.expressions(p, s[field], input)
 		}
 	}
 	l.retry(at+"/Retry", s["Retry"])
 	switch s["Type"] {
 	case "Task":
 		l.task(at, s, limit)
-		if ends, _ := s["End"].(bool); ends && quiet && !isEmpty(s["Output"]) {
+		if ends, _ := s["End"].(bool); ends && inMap && !isEmpty(s["Output"]) {
 			l.say(at, "is the end of an item of a Map, but its Output is not {}")
 		}
-	case "Map", "Parallel":
-		if !isEmpty(s["Output"]) {
-			l.say(at, "its Output is not {}: a list grows with the source's length")
-		}
+	case "Map":
+		l.mapState(at, s)
+	case "Parallel":
+		l.say(at, "is a Parallel; phases are Maps, one after another")
 	}
+}
+
+// mapState checks the fields that only a Map has.
+func (l *linter) mapState(at string, s object) {
+	if output, _ := s["Output"].(string); output == "" || strings.Contains(output, "$states.result") {
+		l.say(at, "its Output is the list of results, which grows with the source's length")
+	}
+	processor, _ := s["ItemProcessor"].(object)
+	if config, _ := processor["ProcessorConfig"].(object); config["Mode"] != "DISTRIBUTED" {
+		return
+	}
+	if label, _ := s["Label"].(string); !regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`).MatchString(label) {
+		l.say(at, "a DISTRIBUTED Map needs a Label of 1 to 40 letters")
+	}
+	own := maps.Clone(s)
+	delete(own, "ItemProcessor")
+	walkExpressions(at, own, func(p, source string) {
+		for _, m := range variable.FindAllStringSubmatch(quoted.ReplaceAllString(source, "''"), -1) {
+			if call := m[3] != "" && m[2] == ""; !call && m[1]+m[2] != "states.input" && !strings.HasPrefix(m[1]+m[2], "states.input.") {
+				l.say(p, "a field of a Distributed Map reads $%s%s, and may read only its input", m[1], m[2])
+			}
+		}
+	})
 }
 
 func (l *linter) task(at string, s object, limit float64) {
@@ -224,13 +256,12 @@ func (l *linter) task(at string, s object, limit float64) {
 	if len(objects(s["Retry"])) == 0 {
 		l.say(at, "no Retry")
 	}
-	resource, _ := s["Resource"].(string)
-	if strings.HasPrefix(resource, "arn:${Partition}:states:::") {
+	switch s["Resource"] {
+	case batchSubmit:
 		return
-	}
-	i := slices.IndexFunc(Tasks(), func(task string) bool { return resource == "${"+Placeholder(task)+"}" })
-	if i < 0 {
-		l.say(at+"/Resource", "is neither a task's placeholder nor a service")
+	case lambdaInvoke:
+	default:
+		l.say(at+"/Resource", "is neither lambda:invoke nor batch:submitJob.sync in the deployment's partition")
 		return
 	}
 	var retried []string
@@ -240,11 +271,22 @@ func (l *linter) task(at string, s object, limit float64) {
 	slices.Sort(retried)
 	list := strings.Join(retried, " ")
 	l.retried[list] = append(l.retried[list], at)
-	l.payload(at+"/Arguments", s["Arguments"], payloads[Tasks()[i]])
+	arguments, _ := s["Arguments"].(object)
+	payload := at + "/Arguments/Payload"
+	switch arguments["FunctionName"] {
+	case l.values["Analyse"]:
+		l.payload(payload, arguments["Payload"], reflect.TypeFor[engine.AnalyseInput]())
+	case l.values["Finish"]:
+		l.payload(payload, arguments["Payload"], reflect.TypeFor[engine.FinishInput]())
+	case "{% $lookup(" + l.values["Functions"] + ", $states.input.class) %}":
+		l.payload(payload, arguments["Payload"], reflect.TypeFor[engine.RunInput]())
+	default:
+		l.say(at+"/Arguments/FunctionName", "is none of the deployment's functions")
+	}
 }
 
-// payload compares Arguments with the Go type that they are decoded into: no field beside the type's, none missing
-// that is not optional.
+// payload compares a payload with the Go type that the function decodes it into: every field is one
+// of the type's, and none is missing that is not optional.
 func (l *linter) payload(at string, v any, t reflect.Type) {
 	args, _ := v.(object)
 	fields := map[string]bool{}
@@ -275,7 +317,7 @@ func (l *linter) retry(at string, v any) {
 		for _, name := range l.errors(p, r, i == len(list)-1) {
 			ours := slices.Contains(fault.Kinds(), fault.Kind(name))
 			if ours && name != string(fault.Transient) || name == "States.ALL" || name == "States.TaskFailed" {
-				l.say(p, "retries %s, which will not pass by itself", name)
+				l.say(p, "retries %s, which does not go away by itself", name)
 			}
 		}
 	}
@@ -296,184 +338,4 @@ func (l *linter) errors(at string, o object, last bool) []string {
 		}
 	}
 	return names
-}
-
-var (
-	quoted    = regexp.MustCompile(`'[^']*'|"[^"]*"`)
-	variable  = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*)((?:\.[A-Za-z0-9_]+)*)(\()?`)
-	functions = []string{"string", "exists"} // that the definition calls; JSONata and Step Functions have many more
-)
-
-// expressions checks every JSONata expression in v. allowed are the parts of $states that exist here beside input and
-// context.
-func (l *linter) expressions(at string, v any, vars []string, allowed ...string) {
-	switch v := v.(type) {
-	case object:
-		for _, name := range slices.Sorted(maps.Keys(v)) {
-			l.expressions(at+"/"+name, v[name], vars, allowed...)
-		}
-	case []any:
-		for i, e := range v {
-			l.expressions(fmt.Sprintf("%s/%d", at, i), e, vars, allowed...)
-		}
-	case string:
-		src, ok := expression(v)
-		if !ok {
-			if strings.Contains(v, "{%") || strings.Contains(v, "%}") {
-				l.say(at, "half an expression: %s", v)
-			}
-			return
-		}
-		if _, err := gnata.Compile(src); err != nil {
-			l.say(at, "%v", err)
-			return
-		}
-		for _, m := range variable.FindAllStringSubmatch(quoted.ReplaceAllString(src, "''"), -1) {
-			name, rest, call := m[1], strings.TrimPrefix(m[2], "."), m[3] != ""
-			switch {
-			case call && rest == "":
-				if !slices.Contains(functions, name) {
-					l.say(at, "calls the unknown function $%s", name)
-				}
-			case name == "states":
-				l.states(at, rest, allowed)
-			case !slices.Contains(vars, name):
-				l.say(at, "uses the undefined variable $%s", name)
-			case name == "brief" && !hasField(reflect.TypeFor[film.Brief](), rest):
-				l.say(at, "a brief has no %s", rest)
-			}
-		}
-	}
-}
-
-// states checks a use of $states.rest.
-func (l *linter) states(at, rest string, allowed []string) {
-	part, _, _ := strings.Cut(rest, ".")
-	switch {
-	case strings.HasPrefix(rest, "context.Map."):
-		item, ok := strings.CutPrefix(rest, "context.Map.Item.Value.")
-		if !slices.Contains(allowed, "context.Map") {
-			l.say(at, "$states.context.Map exists in an ItemSelector only")
-		} else if ok && !hasField(reflect.TypeFor[film.EncodeItem](), item) {
-			l.say(at, "an item has no %s", item)
-		}
-	case part != "input" && part != "context" && !slices.Contains(allowed, part):
-		l.say(at, "$states.%s does not exist here", part)
-	}
-}
-
-// hasField reports whether t has the field that a path of JSON names leads to.
-func hasField(t reflect.Type, path string) bool {
-	if path == "" {
-		return true
-	}
-	name, rest, _ := strings.Cut(path, ".")
-	if t.Kind() != reflect.Struct {
-		return false
-	}
-	for f := range t.Fields() {
-		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name {
-			return hasField(f.Type, rest)
-		}
-	}
-	return false
-}
-
-func expression(s string) (string, bool) {
-	s, ok1 := strings.CutPrefix(s, "{%")
-	s, ok2 := strings.CutSuffix(s, "%}")
-	return strings.TrimSpace(s), ok1 && ok2
-}
-
-func objects(v any) []object {
-	list, _ := v.([]any)
-	var os []object
-	for _, e := range list {
-		o, _ := e.(object)
-		os = append(os, o)
-	}
-	return os
-}
-
-func texts(v any) []string {
-	list, _ := v.([]any)
-	var ts []string
-	for _, e := range list {
-		t, _ := e.(string)
-		ts = append(ts, t)
-	}
-	return ts
-}
-
-func isEmpty(v any) bool {
-	o, ok := v.(object)
-	return ok && len(o) == 0
-}
-
-func TestDefinitionKeepsEveryRule(t *testing.T) {
-	for _, finding := range lint(Definition()) {
-		t.Error(finding)
-	}
-}
-
-func TestLintFindsEachMistake(t *testing.T) {
-	for _, m := range []struct{ mistake, old, new, want string }{
-		{"not JSON", `"StartAt"`, `StartAt`, "invalid character"},
-		{"JSONPath", `"QueryLanguage": "JSONata"`, `"QueryLanguage": "JSONPath"`, "QueryLanguage"},
-		{"machine without an end", `"TimeoutSeconds": 172800,`, ``, ": no TimeoutSeconds"},
-		{"task without a time limit", `"TimeoutSeconds": 960,`, ``, "Analyse the source: no TimeoutSeconds"},
-		{"task that outlasts the machine", `"TimeoutSeconds": 86400`, `"TimeoutSeconds": 172800`, "not below the machine's"},
-		{"state without a Comment", `"Comment": "Sound is never`, `"Remark": "Sound is never`, "no Comment"},
-		{"name used twice", `"StartAt": "Merge one output",
-        "States": {
-          "Merge one output"`, `"StartAt": "Finish",
-        "States": {
-          "Finish"`, "the name is taken"},
-		{"state that nothing leads to", `"Default": "Encode on Lambda"`, `"Default": "Encode on Batch"`, "cannot be reached"},
-		{"Next to nowhere", `"Next": "Must it be split?"`, `"Next": "Cut"`, `leads to "Cut"`},
-		{"default repeated", `"MaxAttempts": 6`, `"MaxAttempts": 3`, "MaxAttempts: repeats the default"},
-		{"tolerance repeated", `"Label": "segments"`, `"Label": "segments", "ToleratedFailurePercentage": 0`, "repeats the default"},
-		{"no Retry", `"Retry"`, `"Rety"`, "no Retry"},
-		{"no jitter", `, "JitterStrategy": "FULL"`, ``, "no jitter"},
-		{"no cap", `"MaxDelaySeconds": 60, `, ``, "no cap of the delay"},
-		{"retry of a bad request", `"Transient"`, `"Invalid"`, "retries Invalid"},
-		{"retry of everything", `"Batch.BatchException", "Batch.AWSBatchException", "Batch.ServerException", "Batch.SdkClientException"`, `"States.ALL"`, "retries States.ALL"},
-		{"one task retries less", `"Lambda.ServiceException", `, ``, "retry different errors"},
-		{"misspelt error", `Sandbox.Timedout", "R`, `Sandbox.TimedOut", "R`, "Sandbox.TimedOut is not a known error"},
-		{"States.ALL in company", `"OutOfTime", "OutOfSpace", "States.Timeout"`, `"OutOfTime", "States.ALL"`, "not alone and last"},
-		{"Catch that ends in Fail", `"Type": "Task",
-                    "Resource": "arn:${Partition}:states:::batch`, `"Type": "Fail",
-                    "Resource": "arn:${Partition}:states:::batch`, "ends in the Fail state"},
-		{"undefined variable", `"{% $brief.split %}"`, `"{% $plan.split %}"`, "undefined variable $plan"},
-		{"variable that one way does not assign", `"Assign": {"brief": "{% $states.result %}"},
-      "Next": "Must it be split?"`, `"Next": "Must it be split?"`, "undefined variable $brief"},
-		{"variable of outside in a child", `"{% $states.input.route = 'batch' %}"`, `"{% $brief.route = 'batch' %}"`, "Where to run?/Choices/0/Condition: uses the undefined"},
-		{"no such field of a brief", `$brief.segments.bucket`, `$brief.segments.Bucket`, "a brief has no segments.Bucket"},
-		{"no such field of an item", `Value.segment`, `Value.index`, "an item has no index"},
-		{"result in Arguments", `"job": "{% $brief.job %}"`, `"job": "{% $states.result.job %}"`, "$states.result does not exist here"},
-		{"error outside a Catch", `"Key": "{% $brief.segments.key %}"`, `"Key": "{% $states.errorOutput.Error %}"`, "$states.errorOutput does not exist here"},
-		{"item outside a selector", `"Items": "{% $brief.audio %}"`, `"Items": "{% $states.context.Map.Item.Value %}"`, "in an ItemSelector only"},
-		{"unknown function", `$string($states.input.segment)`, `$text($states.input.segment)`, "unknown function $text"},
-		{"no JSONata", `"{% $brief.audio %}"`, `"{% $brief..(audio %}"`, "/Items: "},
-		{"half an expression", `"{% $brief.audio %}"`, `"{% $brief.audio }"`, "half an expression"},
-		{"field that no function reads", `"part": "{% $states.input.part %}"`, `"piece": "{% $states.input.part %}"`, "piece is not a field of film.AudioItem"},
-		{"field that a function needs", `"request": "{% $states.input %}",`, ``, "lacks request of film.AnalyseInput"},
-		{"resource by name", `"Resource": "${Merge}"`, `"Resource": "arn:aws:lambda:us-east-1:1:function:merge"`, "neither a task's placeholder"},
-		{"list of results", `"Output": {},
-      "Next": "Finish"`, `"Next": "Finish"`, "its Output is not {}"},
-		{"child that returns its result", `"Output": {},
-                    "End": true`, `"End": true`, "the end of an item of a Map"},
-		{"Label with a space", `"Label": "segments"`, `"Label": "the segments"`, "needs a Label"},
-	} {
-		t.Run(m.mistake, func(t *testing.T) {
-			if !strings.Contains(definition, m.old) {
-				t.Fatalf("the definition no longer contains %s", m.old)
-			}
-			mutant := strings.Replace(definition, m.old, m.new, 1)
-			got := lint([]byte(mutant))
-			if !slices.ContainsFunc(got, func(f string) bool { return strings.Contains(f, m.want) }) {
-				t.Errorf("findings: %q, want one with %q", got, m.want)
-			}
-		})
-	}
 }

@@ -1,12 +1,11 @@
 // Package statemachine holds the workflow: the one definition in Amazon States Language that Step Functions runs on AWS
 // and pkg/asl runs on one machine.
 //
-// The definition names no resource. Where one belongs it has a placeholder, ${Name}, that whoever runs it fills in:
+// The definition names no resource. Where one belongs it has a placeholder, ${Name}, which Resources fills:
 //
-//	body, err := statemachine.Substitute(map[string]string{"Analyse": analyseARN, "Partition": "aws", …})
+//	body, err := statemachine.Substitute(statemachine.Resources{Partition: "aws", Analyse: analyseARN, …})
 //
-// A task is a step of the machine that is mapreel's own work. Its name is also the stage's in pkg/stage, the folder's in
-// functions/ and the function's in infra/; its placeholder stands for the ARN of what runs it.
+// A unit's class selects its function and its Batch job definition, so a new class needs no change of the definition.
 package statemachine
 
 import (
@@ -27,17 +26,80 @@ var placeholder = regexp.MustCompile(`\$\{([A-Za-z0-9]+)\}`)
 // Definition returns the definition with its placeholders. The caller owns the bytes.
 func Definition() []byte { return []byte(definition) }
 
-// Tasks lists the tasks in the order in which a job first meets them.
-func Tasks() []string {
-	return []string{"analyse", "split", "encode", "audio", "merge", "finish"}
+// Resources are what the definition works with.
+type Resources struct {
+	Partition string // "aws"
+	Analyse   string // ARN of the function that plans jobs
+	Finish    string // ARN of the function that ends them
+
+	Functions      map[string]string // ARNs of the functions that run units, by class: "encode"
+	JobDefinitions map[string]string // ARNs of Batch job definitions, by class; of GPU jobs by JobDefinitionKey
+	BatchQueue     string            // ARN of the CPU queue, or Absent
+	GpuQueue       string            // ARN of the GPU queue, or Absent
 }
 
-// Placeholder names the placeholder that stands for the ARN of what runs task: "Analyse" for "analyse".
-func Placeholder(task string) string {
-	return strings.ToUpper(task[:1]) + task[1:]
+// Absent stands for a queue that a deployment does not have. No unit gets that route then.
+const Absent = "none"
+
+// JobDefinitionKey is the key in Resources.JobDefinitions of a class: the definition tells GPU jobs apart by a suffix.
+func JobDefinitionKey(class string, gpu bool) string {
+	if gpu {
+		return class + "/gpu"
+	}
+	return class
 }
 
-// Placeholders lists the names of all placeholders, sorted, each once.
+// Values returns what stands in each placeholder. A value that would not survive in a JSONata string within a JSON string is
+// an error, and so is an empty one.
+func (r Resources) Values() (map[string]string, error) {
+	values := map[string]string{
+		"Partition": r.Partition, "Analyse": r.Analyse, "Finish": r.Finish, "BatchQueue": r.BatchQueue, "GpuQueue": r.GpuQueue,
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if err := check(name, values[name]); err != nil {
+			return nil, err
+		}
+	}
+	for name, byClass := range map[string]map[string]string{"Functions": r.Functions, "JobDefinitions": r.JobDefinitions} {
+		text, err := jsonataObject(name, byClass)
+		if err != nil {
+			return nil, err
+		}
+		values[name] = text
+	}
+	return values, nil
+}
+
+// jsonataObject writes a JSONata object that maps classes to ARNs.
+func jsonataObject(name string, byClass map[string]string) (string, error) {
+	var fields []string
+	for _, class := range slices.Sorted(maps.Keys(byClass)) {
+		for _, text := range []string{class, byClass[class]} {
+			if err := check(name, text); err != nil {
+				return "", err
+			}
+		}
+		fields = append(fields, fmt.Sprintf("'%s': '%s'", class, byClass[class]))
+	}
+	return "{" + strings.Join(fields, ", ") + "}", nil
+}
+
+func check(name, value string) error {
+	if value == "" {
+		return fmt.Errorf("state machine definition: no value for the placeholder ${%s}", name)
+	}
+	if i := strings.IndexFunc(value, breaksOut); i >= 0 {
+		return fmt.Errorf("state machine definition: the value %q of ${%s} contains %q, which it cannot hold", value, name, value[i])
+	}
+	return nil
+}
+
+// breaksOut reports characters that would end or alter a JSONata string within a JSON string.
+func breaksOut(r rune) bool {
+	return r < ' ' || strings.ContainsRune(`"'\%`, r)
+}
+
+// Placeholders lists the names of all placeholders in the definition, sorted, each once.
 func Placeholders() []string {
 	names := map[string]bool{}
 	for _, match := range placeholder.FindAllStringSubmatch(definition, -1) {
@@ -46,31 +108,17 @@ func Placeholders() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Substitute returns the definition with every placeholder replaced by its value. A placeholder without a value and a
-// value without a placeholder are errors, and so is a value that would not survive where it is put: in a JSONata string
-// within a JSON string.
-func Substitute(values map[string]string) ([]byte, error) {
-	names := Placeholders()
-	for _, name := range names {
-		if _, ok := values[name]; !ok {
-			return nil, fmt.Errorf("state machine definition: no value for the placeholder ${%s}", name)
-		}
+// Substitute returns the definition with every placeholder filled. A placeholder without a value, and a value without a
+// placeholder, are errors.
+func Substitute(r Resources) ([]byte, error) {
+	values, err := r.Values()
+	if err != nil {
+		return nil, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("state machine definition: it has no placeholder ${%s}", name)
-		}
-		if i := strings.IndexFunc(values[name], breaksOut); i >= 0 {
-			return nil, fmt.Errorf("state machine definition: the value %q of ${%s} contains %q, which it cannot hold",
-				values[name], name, values[name][i])
-		}
+	if have, want := slices.Sorted(maps.Keys(values)), Placeholders(); !slices.Equal(have, want) {
+		return nil, fmt.Errorf("state machine definition: it has the placeholders %v, and the values are for %v", want, have)
 	}
 	return []byte(placeholder.ReplaceAllStringFunc(definition, func(match string) string {
 		return values[match[2:len(match)-1]]
 	})), nil
-}
-
-// breaksOut reports characters that would end or alter a JSONata string within a JSON string.
-func breaksOut(r rune) bool {
-	return r < ' ' || strings.ContainsRune(`"'\%`, r)
 }

@@ -1,49 +1,50 @@
 package statemachine
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/recolabs/gnata"
 
-	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// resources are the placeholders that stand for something other than a task's function.
-var resources = []string{"BatchJobDefinition", "BatchQueue", "GpuJobDefinition", "GpuQueue", "Partition"}
-
-// values fill every placeholder as a deployment does.
-func values() map[string]string {
-	v := map[string]string{
-		"Partition":          "aws",
-		"BatchQueue":         "arn:aws:batch:eu-west-1:123456789012:job-queue/cpu",
-		"BatchJobDefinition": "arn:aws:batch:eu-west-1:123456789012:job-definition/cpu:1",
-		"GpuQueue":           "arn:aws:batch:eu-west-1:123456789012:job-queue/gpu",
-		"GpuJobDefinition":   "arn:aws:batch:eu-west-1:123456789012:job-definition/gpu:1",
+// resources are those of a deployment with every queue.
+func resources() Resources {
+	const lambda, batch = "arn:aws:lambda:eu-west-1:123456789012:function:", "arn:aws:batch:eu-west-1:123456789012:"
+	r := Resources{
+		Partition: "aws", Analyse: lambda + "analyse", Finish: lambda + "finish",
+		Functions: map[string]string{}, JobDefinitions: map[string]string{},
+		BatchQueue: batch + "job-queue/cpu", GpuQueue: batch + "job-queue/gpu",
 	}
-	for _, task := range Tasks() {
-		v[Placeholder(task)] = "arn:aws:lambda:eu-west-1:123456789012:function:" + task
+	for _, c := range work.UnitClasses() {
+		r.Functions[string(c)] = lambda + string(c)
+		r.JobDefinitions[JobDefinitionKey(string(c), false)] = batch + "job-definition/" + string(c) + ":1"
 	}
-	return v
+	r.JobDefinitions[JobDefinitionKey("encode", true)] = batch + "job-definition/encode-gpu:1"
+	return r
 }
 
-func TestPlaceholdersAreTheTasksAndTheResources(t *testing.T) {
-	want := slices.Clone(resources)
-	for _, task := range Tasks() {
-		want = append(want, Placeholder(task))
-	}
-	slices.Sort(want)
+func TestPlaceholdersAreTheFieldsOfResources(t *testing.T) {
+	want := []string{"Analyse", "BatchQueue", "Finish", "Functions", "GpuQueue", "JobDefinitions", "Partition"}
 	if diff := cmp.Diff(want, Placeholders()); diff != "" {
 		t.Errorf("placeholders (-want +got):\n%s", diff)
+	}
+	values, err := resources().Values()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(values))); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
 	}
 }
 
@@ -54,17 +55,27 @@ func TestDefinitionCannotBeChangedByACaller(t *testing.T) {
 	}
 }
 
+func TestDefinitionIsShort(t *testing.T) {
+	if lines := strings.Count(definition, "\n"); lines >= 400 {
+		t.Errorf("the definition has %d lines, want fewer than 400", lines)
+	}
+}
+
 func TestSubstituteFillsEveryPlaceholder(t *testing.T) {
-	body, err := Substitute(values())
+	r := resources()
+	body, err := Substitute(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if m := placeholder.Find(body); m != nil {
 		t.Errorf("%s is left", m)
 	}
-	for name, value := range values() {
-		if !strings.Contains(string(body), value) {
-			t.Errorf("the value of %s is not in the result", name)
+	want := []string{r.Analyse, r.Finish, r.BatchQueue, r.GpuQueue}
+	want = slices.AppendSeq(want, maps.Values(r.Functions))
+	want = slices.AppendSeq(want, maps.Values(r.JobDefinitions))
+	for _, value := range want {
+		if !bytes.Contains(body, []byte(value)) {
+			t.Errorf("%s is not in the result", value)
 		}
 	}
 	if !json.Valid(body) {
@@ -72,105 +83,88 @@ func TestSubstituteFillsEveryPlaceholder(t *testing.T) {
 	}
 }
 
+func TestSubstituteAcceptsADeploymentWithoutBatch(t *testing.T) {
+	r := resources()
+	r.JobDefinitions, r.BatchQueue, r.GpuQueue = nil, Absent, Absent
+	body, err := Substitute(r)
+	if err != nil || !json.Valid(body) {
+		t.Errorf("error %v, JSON: %v", err, json.Valid(body))
+	}
+}
+
+func TestValuesPassTokensOfTheCDKThrough(t *testing.T) {
+	const token = "${Token[TOKEN.123]}"
+	r := resources()
+	r.Analyse, r.Functions = token, map[string]string{"encode": token, "audio": token}
+	values, err := r.Values()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := values["Functions"], "{'audio': '"+token+"', 'encode': '"+token+"'}"; got != want {
+		t.Errorf("functions %s, want %s", got, want)
+	}
+}
+
 func TestSubstituteRefuses(t *testing.T) {
 	for _, c := range []struct {
-		name, key, value string
-		remove           bool
-		want             string
+		name  string
+		spoil func(r *Resources)
+		want  string
 	}{
-		{"a missing value", "Merge", "", true, "no value for the placeholder ${Merge}"},
-		{"a value for nothing", "Publish", "x", false, "no placeholder ${Publish}"},
-		{"a quote that ends a JSON string", "GpuQueue", `a"b`, false, `contains '"'`},
-		{"a quote that ends a JSONata string", "GpuQueue", "a'b", false, `contains '\''`},
-		{"a line break", "Partition", "aws\n", false, `contains '\n'`},
-		{"the end of an expression", "GpuQueue", "a %} b", false, "contains '%'"},
+		{"a missing function", func(r *Resources) { r.Finish = "" }, "no value for the placeholder ${Finish}"},
+		{"a missing queue", func(r *Resources) { r.GpuQueue = "" }, "no value for the placeholder ${GpuQueue}"},
+		{"a class without a function", func(r *Resources) { r.Functions["merge"] = "" }, "no value for the placeholder ${Functions}"},
+		{"a job definition without a class", func(r *Resources) { r.JobDefinitions[""] = "x" }, "no value for the placeholder ${JobDefinitions}"},
+		{"a quote that ends a JSON string", func(r *Resources) { r.GpuQueue = `a"b` }, `contains '"'`},
+		{"a quote that ends a JSONata string", func(r *Resources) { r.GpuQueue = "a'b" }, `contains '\''`},
+		{"a quote in a class", func(r *Resources) { r.Functions["a'b"] = "x" }, `contains '\''`},
+		{"a quote in a function", func(r *Resources) { r.Functions["merge"] = "a'b" }, `contains '\''`},
+		{"an escape", func(r *Resources) { r.JobDefinitions["merge"] = `a\b` }, `contains '\\'`},
+		{"a line break", func(r *Resources) { r.Partition = "aws\n" }, `contains '\n'`},
+		{"the end of an expression", func(r *Resources) { r.GpuQueue = "a %} b" }, "contains '%'"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := values()
-			v[c.key] = c.value
-			if c.remove {
-				delete(v, c.key)
-			}
-			if _, err := Substitute(v); err == nil || !strings.Contains(err.Error(), c.want) {
+			r := resources()
+			c.spoil(&r)
+			if _, err := Substitute(r); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
 		})
 	}
 }
 
-func TestBatchGetsTheTaskThatLambdaWouldGet(t *testing.T) {
-	args := find(t, "Encode on Batch")["Arguments"].(object)
-	env := objects(args["ContainerOverrides"].(object)["Environment"])[0]
-	if env["Name"] != "MAPREEL_TASK" {
-		t.Fatalf("the task stands in %v", env["Name"])
-	}
-	for _, c := range []struct {
-		name, input string
-		want        film.EncodeItem
-		queue       string
-	}{
-		{
-			"asked for", `{"job": "0a1b", "segment": 7, "route": "batch", "gpu": true}`,
-			film.EncodeItem{Job: "0a1b", Segment: 7},
-			"job-queue/gpu",
-		},
-		{
-			"handed over", `{"job": "0a1b", "segment": 0, "gpu": false, "reason": "OutOfTime"}`,
-			film.EncodeItem{Job: "0a1b", Reason: "OutOfTime"},
-			"job-queue/cpu",
-		},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			var got struct {
-				Stage string
-				Input film.EncodeItem
-			}
-			text := eval(t, env["Value"], c.input).(string)
-			if err := json.Unmarshal([]byte(text), &got); err != nil {
-				t.Fatalf("%s: %v", text, err)
-			}
-			if got.Stage != "encode" {
-				t.Errorf("stage %q, want encode", got.Stage)
-			}
-			if diff := cmp.Diff(c.want, got.Input); diff != "" {
-				t.Errorf("input (-want +got):\n%s", diff)
-			}
-			if queue := eval(t, args["JobQueue"], c.input).(string); !strings.HasSuffix(queue, c.queue) {
-				t.Errorf("queue %s, want %s", queue, c.queue)
-			}
-		})
-	}
-}
-
-func TestBatchAcceptsTheJobName(t *testing.T) {
-	id, err := film.ID(film.Request{}, film.Source{}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	input, err := json.Marshal(film.EncodeItem{Job: id, Segment: 9999})
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := eval(t, find(t, "Encode on Batch")["Arguments"].(object)["JobName"], string(input)).(string)
-	// AWS Batch API reference, SubmitJob, jobName.
-	if !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$`).MatchString(name) {
-		t.Errorf("Batch would refuse the job name %q", name)
-	}
-}
-
-func TestListsOfOneAndOfNoneStayLists(t *testing.T) {
-	// JSONata likes to unwrap a list of one; a Map would then fail on its Items.
-	for _, state := range []string{"Encode the sound", "Merge the outputs"} {
-		for _, brief := range []film.Brief{
-			{Audio: []film.AudioItem{}, Outputs: []film.MergeItem{}},
-			{Audio: []film.AudioItem{{Job: "a"}}, Outputs: []film.MergeItem{{Job: "a", Output: "film"}}},
-		} {
-			src, _ := expression(find(t, state)["Items"].(string))
-			got := run(t, src, map[string]any{"brief": plain(t, brief)})
-			if list, ok := got.([]any); !ok || len(list) != len(brief.Outputs) {
-				t.Errorf("%s over %d items gets %v", state, len(brief.Outputs), got)
+func TestChildrenOfBothMapsAreIdentical(t *testing.T) {
+	names := strings.NewReplacer("Where to merge?", "Where to run?", "Merge on", "Run on") // names are unique in a machine
+	children := func(definition []byte) (phase, outputs string) {
+		var machine struct {
+			States map[string]struct {
+				ItemProcessor struct {
+					StartAt string
+					States  json.RawMessage
+				}
 			}
 		}
+		if err := json.Unmarshal(definition, &machine); err != nil {
+			t.Fatal(err)
+		}
+		text := func(state string) string {
+			data, err := json.MarshalIndent(machine.States[state].ItemProcessor, "", " ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(data)
+		}
+		return text("Do every unit of the phase"), names.Replace(text("Merge every output"))
+	}
+	phase, outputs := children(Definition())
+	if len(phase) < 1000 {
+		t.Fatalf("the child is only %s", phase)
+	}
+	if diff := cmp.Diff(phase, outputs); diff != "" {
+		t.Errorf("children (-phase +outputs):\n%s", diff)
+	}
+	if a, b := children(bytes.Replace(Definition(), []byte(`"MaxAttempts": 60`), []byte(`"MaxAttempts": 61`), 1)); a == b {
+		t.Error("another number of attempts in one of the Maps goes unnoticed")
 	}
 }
 
@@ -182,7 +176,7 @@ func TestValidatorOfTheStatesLanguageAcceptsTheDefinition(t *testing.T) {
 	if _, err := os.Stat(tool); errors.Is(err, fs.ErrNotExist) {
 		t.Fatal("asl-validator is not installed; run: make setup")
 	}
-	body, err := Substitute(values())
+	body, err := Substitute(resources())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,13 +197,9 @@ func TestValidatorOfTheStatesLanguageAcceptsTheDefinition(t *testing.T) {
 	}
 }
 
-// find returns the state called name, wherever it stands.
+// find returns the state called name, at any depth.
 func find(t *testing.T, name string) object {
 	t.Helper()
-	body, err := Substitute(values())
-	if err != nil {
-		t.Fatal(err)
-	}
 	var search func(v any) object
 	search = func(v any) object {
 		switch v := v.(type) {
@@ -233,82 +223,23 @@ func find(t *testing.T, name string) object {
 		}
 		return nil
 	}
-	var machine object
-	if err := json.Unmarshal(body, &machine); err != nil {
-		t.Fatal(err)
-	}
-	s := search(machine)
+	s := search(machine(t))
 	if s == nil {
 		t.Fatalf("there is no state %q", name)
 	}
 	return s
 }
 
-// eval evaluates a field of a state whose input is given as JSON.
-func eval(t *testing.T, field any, input string) any {
+// machine returns the definition with the test's resources.
+func machine(t *testing.T) object {
 	t.Helper()
-	src, ok := expression(field.(string))
-	if !ok {
-		t.Fatalf("%v is not an expression", field)
-	}
-	return run(t, src, map[string]any{"states": map[string]any{"input": plain(t, json.RawMessage(input))}})
-}
-
-func run(t *testing.T, src string, vars map[string]any) any {
-	t.Helper()
-	e, err := gnata.Compile(src)
-	if err != nil {
-		t.Fatalf("%s: %v", src, err)
-	}
-	v, err := e.EvalWithVars(t.Context(), nil, vars)
-	if err != nil {
-		t.Fatalf("%s: %v", src, err)
-	}
-	return gnata.NormalizeValue(v)
-}
-
-// plain returns v as the maps and lists that its JSON decodes to.
-func plain(t *testing.T, v any) any {
-	t.Helper()
-	data, err := json.Marshal(v)
+	body, err := Substitute(resources())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var p any
-	if err := json.Unmarshal(data, &p); err != nil {
+	var m object
+	if err := json.Unmarshal(body, &m); err != nil {
 		t.Fatal(err)
 	}
-	return p
-}
-
-// A redrive goes on in the same execution, so that only its own time tells it from what was given up before.
-func TestRecordsAreClaimedAsOfTheLastRedrive(t *testing.T) {
-	var machine struct {
-		States map[string]struct{ Arguments map[string]any }
-	}
-	if err := json.Unmarshal(Definition(), &machine); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"Analyse the source", "Split the source"} {
-		source, ok := expression(machine.States[name].Arguments["started"].(string))
-		if !ok {
-			t.Fatalf("%s: no expression", name)
-		}
-		x, err := gnata.Compile(source)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for execution, want := range map[string]string{
-			`{"StartTime": "2026-01-02T03:04:05.006Z"}`:                                            "2026-01-02T03:04:05.006Z",
-			`{"StartTime": "2026-01-02T03:04:05.006Z", "RedriveTime": "2026-01-02T04:00:00.000Z"}`: "2026-01-02T04:00:00.000Z",
-		} {
-			var states any
-			if err := json.Unmarshal([]byte(`{"context": {"Execution": `+execution+`}}`), &states); err != nil {
-				t.Fatal(err)
-			}
-			if got, err := x.EvalWithVars(t.Context(), nil, map[string]any{"states": states}); err != nil || got != want {
-				t.Errorf("%s of %s: started %v, %v, want %s", name, execution, got, err, want)
-			}
-		}
-	}
+	return m
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,43 +11,42 @@ import (
 	"github.com/vbauerster/mpb/v8/cwriter"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
-// environment is what the command line reaches beyond its own arguments, so that a test can stand in for each.
+// environment holds everything that a command uses besides its arguments, so that a test can replace each.
 type environment struct {
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
 	Find   func(context.Context, ffmpeg.FindOptions) (ffmpeg.Tools, error)
-	Run    func(context.Context, film.Request, local.Options) (local.Report, error)
+	Run    func(ctx context.Context, request json.RawMessage, o local.Options) (local.Report, error)
 	Jobs   func(ctx context.Context, scratch string) ([]local.Status, error)
 }
 
 // main runs the command that args name and returns the process's exit code.
 func (env environment) main(ctx context.Context, args []string) int {
-	command, err := parse(args, env.Stdout, env.Stderr)
-	if err == nil && command != nil {
-		err = command.run(ctx, env)
+	cmd, err := parse(args, env.Stdout, env.Stderr)
+	if err == nil && cmd != nil {
+		err = cmd.run(ctx, env)
 	}
 	if err == nil {
 		return exitDone
 	}
-	if errors.Is(err, errDiffers) { // said already, and at length
+	if errors.Is(err, errDiffers) { // the report has said so
 		return exitDiffers
 	}
-	var ended batchExit
-	if errors.As(err, &ended) { // said to who asked
-		return int(ended)
+	var code batchExitCode
+	if errors.As(err, &code) { // reported to the parent process
+		return int(code)
 	}
-	for _, line := range complaint(err) {
+	for _, line := range formatError(err) {
 		fmt.Fprintln(env.Stderr, line)
 	}
 	return exitCode(err)
 }
 
-// terminalWidth is how many columns w has, or 0 where w is not a terminal.
+// terminalWidth returns the number of columns of w, or 0 if w is not a terminal.
 func terminalWidth(w io.Writer) int {
 	f, ok := w.(*os.File)
 	if !ok || !cwriter.IsTerminal(int(f.Fd())) {
@@ -59,10 +59,10 @@ func terminalWidth(w io.Writer) int {
 	return width
 }
 
-// canMoveCursor tells whether lines that were written to w can be drawn over.
+// canMoveCursor reports whether lines that were written to w can be overwritten.
 func canMoveCursor(w io.Writer, term string) bool { return terminalWidth(w) > 0 && term != "dumb" }
 
-// workingDirectory is what relative paths on the command line start from.
+// workingDirectory returns the folder that relative paths on the command line start from.
 func workingDirectory() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"os"
@@ -13,31 +14,33 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
-	"github.com/mapreel/mapreel/pkg/stage"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// bench is an environment whose runs are acted by a function, and what came out.
-type bench struct {
+// cliTest is an environment whose runs are replaced by a function, with the output of the command.
+type cliTest struct {
 	environment
 	out, err bytes.Buffer
 	req      film.Request  // of the last run
 	opts     local.Options // of the last run
 }
 
-func newBench(t *testing.T, act func(context.Context, film.Request, local.Options) (local.Report, error)) *bench {
+func newCLITest(t *testing.T, run func(context.Context, film.Request, local.Options) (local.Report, error)) *cliTest {
 	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", "/home/me/.cache")
 	t.Setenv("HOME", "/home/me")
 	t.Setenv("COLUMNS", "100")
 	t.Setenv("MAPREEL_SCRATCH", "")
 	os.Unsetenv("MAPREEL_SCRATCH")
-	b := &bench{}
+	b := &cliTest{}
 	b.environment = environment{
 		Stdin:  strings.NewReader(""),
 		Stdout: &b.out,
@@ -45,20 +48,24 @@ func newBench(t *testing.T, act func(context.Context, film.Request, local.Option
 		Find: func(context.Context, ffmpeg.FindOptions) (ffmpeg.Tools, error) {
 			return ffmpeg.Tools{FFmpeg: "/usr/bin/ffmpeg", FFprobe: "/usr/bin/ffprobe", Version: "7.1"}, nil
 		},
-		Run: func(ctx context.Context, req film.Request, opts local.Options) (local.Report, error) {
+		Run: func(ctx context.Context, request json.RawMessage, opts local.Options) (local.Report, error) {
+			var req film.Request
+			if err := json.Unmarshal(request, &req); err != nil {
+				t.Errorf("the request is no JSON: %v", err)
+			}
 			b.req, b.opts = req, opts
-			if act == nil {
+			if run == nil {
 				return local.Report{}, nil
 			}
-			return act(ctx, req, opts)
+			return run(ctx, req, opts)
 		},
 		Jobs: func(context.Context, string) ([]local.Status, error) { return nil, nil },
 	}
 	return b
 }
 
-// in makes an empty folder the current one, and returns it.
-func in(t *testing.T) string {
+// chdirTemp makes a new temporary folder the current one and returns it.
+func chdirTemp(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -78,50 +85,65 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got); -update writes it anew:\n%s", name, diff)
+		t.Errorf("%s differs (-want +got); run with -update to rewrite it:\n%s", name, diff)
 	}
 }
 
-// acted is a run of two segments and a piece of sound.
-func acted(ctx context.Context, _ film.Request, opts local.Options) (local.Report, error) {
+// fakeRun reports the events of a run with two segments and one audio part.
+func fakeRun(ctx context.Context, _ film.Request, opts local.Options) (local.Report, error) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for i, e := range []stage.Event{
-		{Type: stage.Planned, Job: "j", Segments: 2, Pieces: 1, Duration: 4e6},
-		{Type: stage.Started, Unit: "video/00000", Attempt: 1},
-		{Type: stage.Warning, Error: "a subtitle track of pictures was left out"},
-		{Type: stage.Finished, Unit: "video/00000", Frames: 50, Media: 2e6, Bytes: 1000},
-		{Type: stage.Finished, Unit: "audio/00000", Media: 4e6, Bytes: 500},
-		{Type: stage.Finished, Unit: "video/00001", Frames: 50, Media: 2e6, Bytes: 1000},
-		{Type: stage.Published, Unit: "output/film", URL: "/out/film.mp4", Frames: 100, Bytes: 2600},
+	for i, e := range []engine.Event{
+		planned(2, 0, 1, 4e6, 0),
+		{Type: engine.Started, Unit: "video/00000", Attempt: 1},
+		{Type: engine.Warning, Error: "a subtitle track of pictures was left out"},
+		{Type: engine.Done, Unit: "video/00000", Amount: work.Amount{Count: 50, Media: 2e6, Bytes: 1000}},
+		{Type: engine.Done, Unit: "audio/00000", Amount: work.Amount{Media: 4e6, Bytes: 500}},
+		{Type: engine.Done, Unit: "video/00001", Amount: work.Amount{Count: 50, Media: 2e6, Bytes: 1000}},
+		{Type: engine.Published, Unit: "output/film", URL: "/out/film.mp4", Amount: work.Amount{Count: 100, Bytes: 2600}},
 	} {
 		opts.Observe(local.Event{Event: e, Time: start.Add(time.Duration(i) * time.Second)})
 	}
+	output, err := json.Marshal(film.OutputFacts{URL: "/out/film.mp4", Size: 2600, Version: "v", Frames: 100, Tracks: 2})
 	return local.Report{
-		Result: film.Result{
-			Job: "j", Segments: 2, Warnings: []string{"a subtitle track of pictures was left out"},
-			Outputs: []film.OutputFacts{{URL: "/out/film.mp4", Size: 2600, Version: "v", Frames: 100, Tracks: 2}},
+		Outcome: engine.Outcome{
+			Job: "j", Units: map[string]int{"video": 2, "audio": 1}, Outputs: []json.RawMessage{output},
+			Warnings: []string{"a subtitle track of pictures was left out"},
 		},
-		Elapsed: 6 * time.Second, CPU: 11500 * time.Millisecond, Encoded: 2, Source: 10_000,
-	}, nil
+		Elapsed: 6 * time.Second, CPU: 11500 * time.Millisecond, Ran: map[string]int{"video": 2, "audio": 1}, Source: 10_000,
+	}, err
 }
 
-// encoding are the events up to the midst of a run.
-func encoding() []stage.Event {
-	return []stage.Event{
-		{Type: stage.Planned, Job: "j", Segments: 4, Pieces: 1, Duration: 4e6},
-		{Type: stage.Finished, Unit: "video/00000", Frames: 25, Media: 1e6, Bytes: 1000},
-		{Type: stage.Started, Unit: "audio/00000"},
+// planned returns the event of a job with some segments, of which some are done, and some audio parts. duration is in
+// microseconds.
+func planned(segments, done, parts int, duration media.Ticks, frames int64) engine.Event {
+	total := work.Amount{Media: duration, Count: frames}
+	var groups []engine.GroupProgress
+	if segments > 0 {
+		groups = append(groups, engine.GroupProgress{Group: work.Group{Name: "video", Units: segments, Total: total}, Done: done})
+	}
+	if parts > 0 {
+		groups = append(groups, engine.GroupProgress{Group: work.Group{Name: "audio", Units: parts, Total: work.Amount{Media: duration}}})
+	}
+	return engine.Event{Type: engine.Planned, Job: "j", Groups: groups}
+}
+
+// encodingEvents returns the events of a run that is encoding.
+func encodingEvents() []engine.Event {
+	return []engine.Event{
+		planned(4, 0, 1, 4e6, 0),
+		{Type: engine.Done, Unit: "video/00000", Amount: work.Amount{Count: 25, Media: 1e6, Bytes: 1000}},
+		{Type: engine.Started, Unit: "audio/00000"},
 	}
 }
 
-func TestHelpTeaches(t *testing.T) {
+func TestHelpIsUnchanged(t *testing.T) {
 	for name, args := range map[string][]string{
 		"help.txt":           {},
 		"help-transcode.txt": {"transcode", "--help"},
 		"help-jobs.txt":      {"jobs", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, nil)
+			b := newCLITest(t, nil)
 			if code := b.main(t.Context(), args); code != exitDone || b.err.Len() > 0 {
 				t.Errorf("exit code %d and on standard error %q, want 0 and nothing", code, &b.err)
 			}
@@ -130,18 +152,18 @@ func TestHelpTeaches(t *testing.T) {
 	}
 }
 
-func TestWrongUsageExitsWith2AndNamesTheHelp(t *testing.T) {
+func TestWrongUsageExitsWith2AndPointsToTheHelp(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
 		{"transcode a.mp4 --crff 3", "mapreel: unknown flag --crff, did you mean \"--crf\"?\n  hint: see mapreel transcode --help\n"},
 		{"transcode a.mp4 --crf x", "mapreel: --crf: \"x\" is not a whole number\n  hint: see mapreel transcode --help\n"},
-		{"transcode a.mp4 --segment soon", "mapreel: --segment: \"soon\" is not a length of time such as 10s or 1m30s\n  hint: see mapreel transcode --help\n"},
+		{"transcode a.mp4 --segment soon", "mapreel: --segment: \"soon\" is not a duration such as 10s or 1m30s\n  hint: see mapreel transcode --help\n"},
 		{"transcode a.mp4 --progress loud", "mapreel: --progress must be one of \"auto\",\"bar\",\"json\",\"none\" but got \"loud\"\n  hint: see mapreel transcode --help\n"},
 		{"transcod a.mp4", "mapreel: unexpected argument transcod, did you mean \"transcode\"?\n  hint: see mapreel --help\n"},
 		{"transcode", "mapreel: missing SOURCE, the video to transcode\n  hint: for example: mapreel transcode film.mov -o film.mp4\n"},
 		{"transcode a.mp4", "mapreel: missing -o OUTPUT, the file to make\n  hint: for example: mapreel transcode film.mov -o film.mp4\n"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
-			b := newBench(t, nil)
+			b := newCLITest(t, nil)
 			if code := b.main(t.Context(), strings.Fields(test.args)); code != exitInvalid {
 				t.Errorf("exit code %d, want %d", code, exitInvalid)
 			}
@@ -155,8 +177,8 @@ func TestWrongUsageExitsWith2AndNamesTheHelp(t *testing.T) {
 	}
 }
 
-func TestErrorsBecomeExitCodesAndALineEach(t *testing.T) {
-	dir := in(t)
+func TestErrorsSetTheExitCodeAndPrintOneLine(t *testing.T) {
+	dir := chdirTemp(t)
 	for _, test := range []struct {
 		name string
 		err  error
@@ -168,21 +190,21 @@ func TestErrorsBecomeExitCodesAndALineEach(t *testing.T) {
 			1, "mapreel: cannot read /in/film.mp4: no such file or directory\n  hint: check the path\n",
 		},
 		{"corrupt", fault.New(fault.Corrupt, "film.mp4 is cut short"), 1, "mapreel: film.mp4 is cut short\n" +
-			"  hint: the source, or what was made of it, is damaged; try whether the source plays to its end, and run the same command again\n"},
+			"  hint: the source or an intermediate file is damaged; check that the source plays to its end, and run the same command again\n"},
 		{
-			"invalid, of the source", fault.Wrap(fault.Invalid, film.Problems{{Pointer: "/outputs/0/video", Message: "the source has no picture"}}, "invalid request"),
-			2, "mapreel: --codec, --crf: the source has no picture\n",
+			"invalid, for the source", fault.Wrap(fault.Invalid, film.Problems{{Pointer: "/outputs/0/video", Message: "the source has no video"}}, "invalid request"),
+			2, "mapreel: --codec, --crf: the source has no video\n",
 		},
 		{
-			"no room", fault.Wrap(fault.OutOfSpace, &os.PathError{Op: "write", Path: "/s/x", Err: errors.New("no space left on device")}, "encode video/00001"),
+			"out of space", fault.Wrap(fault.OutOfSpace, &os.PathError{Op: "write", Path: "/s/x", Err: errors.New("no space left on device")}, "encode video/00001"),
 			1, "mapreel: encode video/00001: /s/x: no space left on device\n" +
-				"  hint: make room, or choose another folder by --scratch; what is finished is kept, and the same command continues\n",
+				"  hint: free some space, or choose another folder with --scratch; finished work is kept, and the same command continues\n",
 		},
-		{"ours", errors.New("index out of range"), 1, "mapreel: index out of range\n" +
-			"  hint: this looks like a defect of mapreel; please report it with the command and what it printed\n"},
+		{"internal", errors.New("index out of range"), 1, "mapreel: index out of range\n" +
+			"  hint: this looks like a bug in mapreel; please report it with the command and its output\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t, func(context.Context, film.Request, local.Options) (local.Report, error) {
+			b := newCLITest(t, func(context.Context, film.Request, local.Options) (local.Report, error) {
 				return local.Report{}, test.err
 			})
 			args := []string{"transcode", "in.mp4", "-o", filepath.Join(dir, "o.mp4"), "--codec", "h264", "--crf", "20"}
@@ -196,12 +218,12 @@ func TestErrorsBecomeExitCodesAndALineEach(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedRunSaysHowFarItIsAndExitsWith130(t *testing.T) {
-	dir := in(t)
+func TestAnInterruptedRunReportsItsProgressAndExitsWith130(t *testing.T) {
+	dir := chdirTemp(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	b := newBench(t, func(ctx context.Context, req film.Request, opts local.Options) (local.Report, error) {
-		opts.Observe(local.Event{Event: stage.Event{Type: stage.Planned, Segments: 7, Done: 2, Duration: 7e6}, Time: time.Now()})
-		opts.Observe(local.Event{Event: stage.Event{Type: stage.Finished, Unit: "video/00003"}, Time: time.Now()})
+	b := newCLITest(t, func(ctx context.Context, req film.Request, opts local.Options) (local.Report, error) {
+		opts.Observe(local.Event{Event: planned(7, 2, 0, 7e6, 0), Time: time.Now()})
+		opts.Observe(local.Event{Event: engine.Event{Type: engine.Done, Unit: "video/00003"}, Time: time.Now()})
 		cancel(errSignalled)
 		return local.Report{}, fault.Wrap(fault.Transient, context.Cause(ctx), "encode")
 	})
@@ -214,10 +236,10 @@ func TestAnInterruptedRunSaysHowFarItIsAndExitsWith130(t *testing.T) {
 	}
 }
 
-func TestARunThatEndsAsTheSignalComesIsDone(t *testing.T) {
-	dir := in(t)
+func TestARunThatSucceedsDespiteASignalExitsWith0(t *testing.T) {
+	dir := chdirTemp(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	b := newBench(t, func(context.Context, film.Request, local.Options) (local.Report, error) {
+	b := newCLITest(t, func(context.Context, film.Request, local.Options) (local.Report, error) {
 		cancel(errSignalled)
 		return local.Report{}, nil
 	})
@@ -226,12 +248,12 @@ func TestARunThatEndsAsTheSignalComesIsDone(t *testing.T) {
 	}
 }
 
-func TestProgressChoosesWhatIsShown(t *testing.T) {
-	dir := in(t)
+func TestProgressFlagSelectsTheDisplay(t *testing.T) {
+	dir := chdirTemp(t)
 	const warning = "mapreel: warning: a subtitle track of pictures was left out\n"
 	for _, test := range []struct {
 		how      string
-		out, err string // golden file, or text
+		out, err string // golden file for out, text for err
 	}{
 		{"auto", "", warning},
 		{"none", "", ""},
@@ -239,7 +261,7 @@ func TestProgressChoosesWhatIsShown(t *testing.T) {
 		{"json", "progress.jsonl", ""},
 	} {
 		t.Run(test.how, func(t *testing.T) {
-			b := newBench(t, acted)
+			b := newCLITest(t, fakeRun)
 			args := []string{"transcode", "in.mp4", "-o", dir + "/o.mp4", "--progress", test.how}
 			if code := b.main(t.Context(), args); code != exitDone {
 				t.Errorf("exit code %d, want 0", code)
@@ -254,7 +276,7 @@ func TestProgressChoosesWhatIsShown(t *testing.T) {
 				return
 			}
 			got := b.out.String()
-			if i := strings.LastIndex(got, `"time":"`); test.how == "json" && i >= 0 { // of the report, which no event gives
+			if i := strings.LastIndex(got, `"time":"`); test.how == "json" && i >= 0 { // of the report, which has the current time
 				got = got[:i] + `"time":"NOW"` + got[i+len(`"time":"`)+strings.IndexByte(got[i+len(`"time":"`):], '"')+1:]
 			}
 			t.Chdir(home)
@@ -264,8 +286,8 @@ func TestProgressChoosesWhatIsShown(t *testing.T) {
 }
 
 func TestJSONProgressEndsWithTheErrorOfAFailedRun(t *testing.T) {
-	dir := in(t)
-	b := newBench(t, func(context.Context, film.Request, local.Options) (local.Report, error) {
+	dir := chdirTemp(t)
+	b := newCLITest(t, func(context.Context, film.Request, local.Options) (local.Report, error) {
 		return local.Report{}, fault.WithHint(fault.New(fault.NotFound, "cannot read it"), "look elsewhere")
 	})
 	b.main(t.Context(), []string{"transcode", "in.mp4", "-o", dir + "/o.mp4", "--progress", "json"})
@@ -277,11 +299,11 @@ func TestJSONProgressEndsWithTheErrorOfAFailedRun(t *testing.T) {
 	}
 }
 
-func TestLinesAppearWhereBarsAreAskedForWithoutATerminal(t *testing.T) {
-	var w watch
+func TestBarModeWritesLinesWithoutATerminal(t *testing.T) {
+	var w sharedProgress
 	out := &syncBuffer{}
-	d := newLines(&w, out, time.Millisecond)
-	w.add(local.Event{Event: stage.Event{Type: stage.Planned, Segments: 3, Duration: 3e6}, Time: time.Now()})
+	d := newLogDisplay(&w, out, time.Millisecond)
+	w.add(local.Event{Event: planned(3, 0, 0, 3e6, 0), Time: time.Now()})
 	deadline := time.Now().Add(5 * time.Second)
 	for !strings.Contains(out.String(), "0/3 segments") && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
@@ -297,17 +319,17 @@ func TestLinesAppearWhereBarsAreAskedForWithoutATerminal(t *testing.T) {
 	}
 }
 
-func TestTheRunGetsScratchToolsAndParallelism(t *testing.T) {
-	dir := in(t)
+func TestRunReceivesScratchToolsAndParallelism(t *testing.T) {
+	dir := chdirTemp(t)
 	t.Run("given", func(t *testing.T) {
-		b := newBench(t, nil)
+		b := newCLITest(t, nil)
 		b.main(t.Context(), []string{"transcode", "a.mp4", "-o", "b.mp4", "--scratch", "s", "--jobs", "3", "--keep-scratch"})
-		if b.opts.Scratch != filepath.Join(dir, "s") || b.opts.Jobs != 3 || !b.opts.Keep || b.opts.Tools.Version != "7.1" {
+		if b.opts.Scratch != filepath.Join(dir, "s") || b.opts.Jobs != 3 || !b.opts.Keep || !strings.Contains(string(b.opts.Setup), "7.1") {
 			t.Errorf("options %+v, want scratch %s/s, 3 jobs, kept, ffmpeg 7.1", b.opts, dir)
 		}
 	})
 	t.Run("from the environment", func(t *testing.T) {
-		b := newBench(t, nil)
+		b := newCLITest(t, nil)
 		t.Setenv("MAPREEL_SCRATCH", "/from/env")
 		b.main(t.Context(), []string{"transcode", "a.mp4", "-o", "b.mp4"})
 		if b.opts.Scratch != "/from/env" || b.opts.Jobs != 0 || b.opts.Keep {
@@ -315,14 +337,14 @@ func TestTheRunGetsScratchToolsAndParallelism(t *testing.T) {
 		}
 	})
 	t.Run("by default", func(t *testing.T) {
-		b := newBench(t, nil)
+		b := newCLITest(t, nil)
 		b.main(t.Context(), []string{"transcode", "a.mp4", "-o", "b.mp4"})
 		if b.opts.Scratch != "/home/me/.cache/mapreel" {
 			t.Errorf("scratch %s, want /home/me/.cache/mapreel", b.opts.Scratch)
 		}
 	})
 	t.Run("without a home", func(t *testing.T) {
-		b := newBench(t, nil)
+		b := newCLITest(t, nil)
 		t.Setenv("HOME", "")
 		t.Setenv("XDG_CACHE_HOME", "")
 		if code := b.main(t.Context(), []string{"transcode", "a.mp4", "-o", "b.mp4"}); code != exitInvalid {
@@ -334,37 +356,37 @@ func TestTheRunGetsScratchToolsAndParallelism(t *testing.T) {
 	})
 }
 
-func TestARequestForAWSDoesNotFloodThisMachine(t *testing.T) {
+func TestConcurrencyOfARequestIsLimitedToTheCores(t *testing.T) {
 	ask := func(concurrency int) film.Request {
 		return film.Request{Compute: film.Compute{Concurrency: concurrency}}
 	}
-	three := whole(3)
+	three := wholeNumber(3)
 	for _, test := range []struct {
 		name string
-		t    transcode
+		t    transcodeCmd
 		req  film.Request
 		want int
 	}{
-		{"nothing said", transcode{}, ask(0), 0},
-		{"more than cores", transcode{}, ask(1000), 2},
-		{"fewer than cores", transcode{}, ask(1), 1},
-		{"the flag wins", transcode{Jobs: &three}, ask(3), 3},
+		{"no limit", transcodeCmd{}, ask(0), 0},
+		{"more than cores", transcodeCmd{}, ask(1000), 2},
+		{"fewer than cores", transcodeCmd{}, ask(1), 1},
+		{"the flag wins", transcodeCmd{Jobs: &three}, ask(3), 3},
 	} {
-		if got := test.t.parallel(test.req, 2); got != test.want {
+		if got := test.t.parallelism(test.req, 2); got != test.want {
 			t.Errorf("%s: %d at once, want %d", test.name, got, test.want)
 		}
 	}
 }
 
-func TestVersionNamesFFmpegOrSaysThatItIsAbsent(t *testing.T) {
-	b := newBench(t, nil)
+func TestVersionReportsFFmpegOrThatItIsMissing(t *testing.T) {
+	b := newCLITest(t, nil)
 	if code := b.main(t.Context(), []string{"version"}); code != exitDone {
 		t.Errorf("exit code %d, want 0", code)
 	}
 	if got := b.out.String(); !strings.HasPrefix(got, "mapreel ") || !strings.Contains(got, "\nffmpeg 7.1 (/usr/bin/ffmpeg)\n") {
 		t.Errorf("printed %q, want mapreel's and ffmpeg's version", got)
 	}
-	b = newBench(t, nil)
+	b = newCLITest(t, nil)
 	b.Find = func(context.Context, ffmpeg.FindOptions) (ffmpeg.Tools, error) {
 		return ffmpeg.Tools{}, fault.WithHint(fault.New(fault.Unsupported, "ffmpeg is not installed"), "install it: apt-get install ffmpeg")
 	}
@@ -372,13 +394,13 @@ func TestVersionNamesFFmpegOrSaysThatItIsAbsent(t *testing.T) {
 		t.Errorf("without ffmpeg: exit code %d, want 0", code)
 	}
 	if got := b.out.String(); !strings.Contains(got, "\nffmpeg: ffmpeg is not installed\n") || !strings.Contains(got, "apt-get") {
-		t.Errorf("without ffmpeg: printed %q, want that it is not installed, and what to do", got)
+		t.Errorf("without ffmpeg: printed %q, want that it is not installed, with a hint", got)
 	}
 }
 
-func TestNothingIsRunWithoutFFmpeg(t *testing.T) {
-	dir := in(t)
-	b := newBench(t, func(context.Context, film.Request, local.Options) (local.Report, error) {
+func TestTranscodeDoesNotRunWithoutFFmpeg(t *testing.T) {
+	dir := chdirTemp(t)
+	b := newCLITest(t, func(context.Context, film.Request, local.Options) (local.Report, error) {
 		t.Error("ran")
 		return local.Report{}, nil
 	})

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// words gives a length of time as people write it: 12.3 s, 4:05, 1:02:03.
-func words(d time.Duration) string {
+// formatDuration formats d as 12.3 s, 4:05 or 1:02:03.
+func formatDuration(d time.Duration) string {
 	d = max(d, 0)
 	if d < time.Minute-50*time.Millisecond {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
-	return clock(d)
+	return formatClock(d)
 }
 
-// clock gives a length of time as 0:38, 4:05 or 1:02:03.
-func clock(d time.Duration) string {
+// formatClock formats d as 0:38, 4:05 or 1:02:03.
+func formatClock(d time.Duration) string {
 	s := int64(max(d, 0).Round(time.Second) / time.Second)
 	if s < 3600 {
 		return fmt.Sprintf("%d:%02d", s/60, s%60)
@@ -23,8 +23,8 @@ func clock(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }
 
-// size gives a number of bytes in decimal units, as file managers do.
-func size(bytes int64) string {
+// formatBytes formats a number of bytes in decimal units, as file managers do.
+func formatBytes(bytes int64) string {
 	units := []string{"kB", "MB", "GB", "TB"}
 	if bytes < 1000 {
 		return fmt.Sprintf("%d B", bytes)

@@ -9,26 +9,26 @@ import (
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
-type gc struct {
+type gcCmd struct {
 	Scratch string `env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder that the jobs were started with. Default: ${scratch}."`
 	DryRun  bool   `help:"Only list what would be removed."`
 	JSON    bool   `name:"json" help:"Print a JSON array instead of lines."`
 }
 
 // Help is shown by mapreel gc --help.
-func (gc) Help() string {
-	return `Every transcode does the same when it starts. What a running job uses stays.`
+func (gcCmd) Help() string {
+	return `Every transcode does the same when it starts. Files that a running job uses are kept.`
 }
 
-// run removes what nobody will use any more.
-func (c gc) run(ctx context.Context, env environment) error {
-	scratch, err := scratchFolder(c.Scratch)
+// run removes the scratch files of jobs that are done or abandoned.
+func (c gcCmd) run(ctx context.Context, env environment) error {
+	scratch, err := resolveScratch(c.Scratch)
 	if err != nil {
 		return err
 	}
 	list, err := local.Collect(ctx, scratch, c.DryRun)
 	if err != nil {
-		return interruptedOr(ctx, err, reading{})
+		return interruptedOr(ctx, err, snapshot{})
 	}
 	if c.JSON {
 		if list == nil {
@@ -45,8 +45,8 @@ func (c gc) run(ctx context.Context, env environment) error {
 	if len(list) == 0 {
 		fmt.Fprintf(env.Stdout, "nothing to remove in %s\n", scratch)
 	}
-	for _, left := range list {
-		fmt.Fprintf(env.Stdout, "%s %s, %s: %s\n", verb, left.Path, size(left.Bytes), left.Why)
+	for _, leftover := range list {
+		fmt.Fprintf(env.Stdout, "%s %s, %s: %s\n", verb, leftover.Path, formatBytes(leftover.Bytes), leftover.Why)
 	}
 	return nil
 }

@@ -17,14 +17,14 @@ import (
 )
 
 // run lists the jobs.
-func (j jobs) run(ctx context.Context, env environment) error {
-	scratch, err := scratchFolder(j.Scratch)
+func (j jobsCmd) run(ctx context.Context, env environment) error {
+	scratch, err := resolveScratch(j.Scratch)
 	if err != nil {
 		return err
 	}
 	list, err := env.Jobs(ctx, scratch)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && fault.KindOf(err) != fault.NotFound {
-		return interruptedOr(ctx, err, reading{})
+		return interruptedOr(ctx, err, snapshot{})
 	}
 	switch {
 	case j.JSON:
@@ -37,43 +37,44 @@ func (j jobs) run(ctx context.Context, env environment) error {
 	case len(list) == 0:
 		fmt.Fprintf(env.Stdout, "no jobs in %s\n", scratch)
 	default:
-		fmt.Fprint(env.Stdout, table(list, time.Now(), terminalWidth(env.Stdout)))
+		fmt.Fprint(env.Stdout, formatJobs(list, time.Now(), terminalWidth(env.Stdout)))
 	}
 	return nil
 }
 
-// shortID is how much of a job's name the table shows: enough that no two jobs of one machine share it.
+// shortID is the number of characters of a job's ID that the table shows: enough to tell the jobs of one machine apart.
 const shortID = 10
 
-// table shows jobs in columns, and under each the error that it ended with. Where width is not 0, long paths lose their
-// beginnings, because their ends tell them apart.
-func table(list []local.Status, now time.Time, width int) string {
-	rows := [][]string{{"JOB", "STATE", "SEGMENTS", "DONE", "UPDATED", "SOURCE", "OUTPUT"}}
+// formatJobs returns a table of jobs, with the error of a failed job in a line below it. If width is not 0, long paths are
+// cut at their beginnings, because their ends tell them apart.
+func formatJobs(list []local.Status, now time.Time, width int) string {
+	table := [][]string{{"JOB", "STATE", "PROGRESS", "DONE", "UPDATED", "SOURCE", "OUTPUT"}}
 	for _, s := range list {
-		percent := ""
-		if s.Segments > 0 {
-			percent = fmt.Sprintf("%d%%", 100*s.Done/s.Segments)
+		progress, percent := "", ""
+		if len(s.Groups) > 0 && s.Groups[0].Units > 0 { // the first group has most of the work
+			g := s.Groups[0]
+			progress, percent = fmt.Sprintf("%d/%d", g.Done, g.Units), fmt.Sprintf("%d%%", 100*g.Done/g.Units)
 		}
 		outputs := make([]string, len(s.Outputs))
 		for i, o := range s.Outputs {
-			outputs[i] = short(o)
+			outputs[i] = shortPath(o)
 		}
-		rows = append(rows, []string{
-			s.Job[:min(len(s.Job), shortID)], s.State, fmt.Sprintf("%d/%d", s.Done, s.Segments),
-			percent, ago(now.Sub(s.Updated)), short(s.Source), strings.Join(outputs, ", "),
+		table = append(table, []string{
+			s.Job[:min(len(s.Job), shortID)], s.State, progress,
+			percent, formatAge(now.Sub(s.Updated)), shortPath(s.Source), strings.Join(outputs, ", "),
 		})
 	}
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
+	widths := make([]int, len(table[0]))
+	for _, row := range table {
 		for i, cell := range row {
 			widths[i] = max(widths[i], runewidth.StringWidth(cell))
 		}
 	}
-	fit(widths, width)
+	fitColumns(widths, width)
 	var b strings.Builder
-	for i, row := range rows {
+	for i, row := range table {
 		for k, cell := range row {
-			cell = keepEnd(cell, widths[k])
+			cell = truncateStart(cell, widths[k])
 			b.WriteString(cell)
 			if k < len(row)-1 {
 				b.WriteString(strings.Repeat(" ", widths[k]-runewidth.StringWidth(cell)+2))
@@ -81,14 +82,15 @@ func table(list []local.Status, now time.Time, width int) string {
 		}
 		b.WriteByte('\n')
 		if i > 0 && list[i-1].Error != "" {
-			b.WriteString("  error: " + tidy(list[i-1].Error) + "\n")
+			b.WriteString("  error: " + tidyMessage(list[i-1].Error) + "\n")
 		}
 	}
 	return b.String()
 }
 
-// fit narrows the last two columns, source and output, until a row has at most width columns, but not below 12 each.
-func fit(widths []int, width int) {
+// fitColumns narrows the last two columns, source and output, until a line has at most width characters, but to no fewer
+// than 12 each.
+func fitColumns(widths []int, width int) {
 	const least = 12
 	if width == 0 {
 		return
@@ -108,22 +110,22 @@ func fit(widths []int, width int) {
 	}
 }
 
-// keepEnd cuts s at its beginning, so that it has at most width columns.
-func keepEnd(s string, width int) string {
+// truncateStart cuts s at its beginning to at most width columns.
+func truncateStart(s string, width int) string {
 	if runewidth.StringWidth(s) <= width {
 		return s
 	}
 	return runewidth.TruncateLeft(s, runewidth.StringWidth(s)-width+len("..."), "...")
 }
 
-// short is a path's last two parts.
-func short(path string) string {
+// shortPath returns the last two elements of path.
+func shortPath(path string) string {
 	path = strings.TrimPrefix(path, "file://")
 	return filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path))
 }
 
-// ago says how long something is past, in its largest unit.
-func ago(d time.Duration) string {
+// formatAge formats how long ago something happened, in its largest unit.
+func formatAge(d time.Duration) string {
 	switch {
 	case d < 10*time.Second:
 		return "now"

@@ -11,53 +11,60 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mattn/go-runewidth"
 
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
-func someJobs() []local.Status {
+func testJobs() []local.Status {
 	return []local.Status{
 		{
 			Job: "0123456789abcdef0123", State: "running", Source: "/home/me/films/holiday.mov", Outputs: []string{"/home/me/out/holiday.mp4"},
-			Segments: 720, Done: 90, Running: 2, Updated: noon.Add(-3 * time.Second),
+			Groups: unitCounts(720, 90), Updated: noon.Add(-3 * time.Second),
 		},
 		{
 			Job: "fedcba9876543210fedc", State: "failed", Source: "/home/me/films/映画の長い名前のファイル.mkv",
-			Outputs: []string{"/home/me/out/a.mp4", "/home/me/out/a.webm"}, Segments: 8, Done: 8, Updated: noon.Add(-50 * time.Hour),
+			Outputs: []string{"/home/me/out/a.mp4", "/home/me/out/a.webm"}, Groups: unitCounts(8, 8), Updated: noon.Add(-50 * time.Hour),
 			Error: "join film: the disk is full",
 		},
-		{Job: "aa", State: "interrupted", Source: "/x.ts", Outputs: []string{"/y.mp4"}, Updated: noon.Add(-90 * time.Minute)},
+		{Job: "aa", State: "interrupted", Source: "/x.ts", Outputs: []string{"/y.mp4"}, Groups: unitCounts(0, 0), Updated: noon.Add(-90 * time.Minute)},
 	}
 }
 
-func TestJobsAreATable(t *testing.T) {
+// unitCounts returns a job's groups with some units, of which some are done.
+func unitCounts(units, done int) []engine.GroupProgress {
+	return []engine.GroupProgress{{Group: work.Group{Name: "video", Noun: "segments", Units: units}, Done: done}}
+}
+
+func TestJobsArePrintedAsATable(t *testing.T) {
 	want := `
-JOB         STATE        SEGMENTS  DONE  UPDATED  SOURCE                              OUTPUT
+JOB         STATE        PROGRESS  DONE  UPDATED  SOURCE                              OUTPUT
 0123456789  running      90/720    12%   now      films/holiday.mov                   out/holiday.mp4
 fedcba9876  failed       8/8       100%  2d ago   films/映画の長い名前のファイル.mkv  out/a.mp4, out/a.webm
   error: join film: the disk is full
-aa          interrupted  0/0             1h ago   /x.ts                               /y.mp4
+aa          interrupted                  1h ago   /x.ts                               /y.mp4
 `
-	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), table(someJobs(), noon, 0)); diff != "" {
+	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), formatJobs(testJobs(), noon, 0)); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
 	}
 }
 
-func TestATableFitsATerminalOf80Columns(t *testing.T) {
-	for line := range strings.Lines(table(someJobs(), noon, 80)) {
+func TestTheTableFitsATerminalOf80Columns(t *testing.T) {
+	for line := range strings.Lines(formatJobs(testJobs(), noon, 80)) {
 		if got := runewidth.StringWidth(strings.TrimSuffix(line, "\n")); got > 80 {
 			t.Errorf("%d columns: %s", got, line)
 		}
 	}
 }
 
-func TestJobsAsJSONAreWhatTheLedgerSays(t *testing.T) {
-	b := newBench(t, nil)
+func TestJobsAsJSONMatchTheLedger(t *testing.T) {
+	b := newCLITest(t, nil)
 	b.Jobs = func(_ context.Context, scratch string) ([]local.Status, error) {
 		if scratch != "/s" {
 			t.Errorf("jobs of %s, want /s", scratch)
 		}
-		return someJobs(), nil
+		return testJobs(), nil
 	}
 	if code := b.main(t.Context(), []string{"jobs", "--json", "--scratch", "/s"}); code != exitDone {
 		t.Errorf("exit code %d, want 0", code)
@@ -66,15 +73,15 @@ func TestJobsAsJSONAreWhatTheLedgerSays(t *testing.T) {
 	if err := json.Unmarshal(b.out.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(someJobs(), got); diff != "" {
+	if diff := cmp.Diff(testJobs(), got); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
 }
 
-func TestNoJobsAreNoError(t *testing.T) {
+func TestNoJobsIsNotAnError(t *testing.T) {
 	for args, want := range map[string]string{"jobs --scratch /s": "no jobs in /s\n", "jobs --json": "[]\n"} {
 		for _, err := range []error{nil, fault.New(fault.NotFound, "no ledger")} {
-			b := newBench(t, nil)
+			b := newCLITest(t, nil)
 			b.Jobs = func(context.Context, string) ([]local.Status, error) { return nil, err }
 			if code := b.main(t.Context(), strings.Fields(args)); code != exitDone || b.out.String() != want {
 				t.Errorf("%s with error %v: exit code %d and %q, want 0 and %q", args, err, code, &b.out, want)
@@ -83,8 +90,8 @@ func TestNoJobsAreNoError(t *testing.T) {
 	}
 }
 
-func TestALedgerThatCannotBeReadIsAnError(t *testing.T) {
-	b := newBench(t, nil)
+func TestAnUnreadableLedgerIsAnError(t *testing.T) {
+	b := newCLITest(t, nil)
 	b.Jobs = func(context.Context, string) ([]local.Status, error) {
 		return nil, fault.New(fault.Corrupt, "the ledger is damaged")
 	}
@@ -93,7 +100,7 @@ func TestALedgerThatCannotBeReadIsAnError(t *testing.T) {
 	}
 }
 
-func TestVersionLinesNameReleaseGoAndCommit(t *testing.T) {
+func TestVersionLineHasReleaseGoAndCommit(t *testing.T) {
 	built := &debug.BuildInfo{GoVersion: "go1.26.0", Settings: []debug.BuildSetting{
 		{Key: "vcs.revision", Value: "0123456789abcdef0123"}, {Key: "vcs.modified", Value: "true"},
 	}}

@@ -1,8 +1,8 @@
-// Command mapreel transcodes a large video by dividing it into segments, encoding them side by side and joining them
-// into the file that one long encode would have given.
+// Command mapreel transcodes a large video by dividing it into segments, encoding them in parallel and merging them into
+// the file that a single encode would have given.
 //
 //	mapreel transcode film.mov -o film.mp4   // the same command again continues where it was interrupted
-//	mapreel jobs                             // what was started here, and how far it is
+//	mapreel jobs                             // the jobs of this machine and their progress
 //	mapreel version
 package main
 
@@ -17,9 +17,10 @@ import (
 )
 
 func main() {
-	// A file above the user's limit is an error of the write, not the end of the process. Programs started here inherit that.
+	// A write beyond the user's file size limit fails with an error instead of killing the process. Child processes inherit
+	// this.
 	signal.Ignore(syscall.SIGXFSZ)
-	ctx, stop := interruptible(context.Background())
+	ctx, stop := withInterrupt(context.Background())
 	code := environment{
 		Stdin:  os.Stdin,
 		Stdout: os.Stdout,

@@ -9,16 +9,16 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// home is the folder of this package, where testdata lies.
+// home is the folder of this package, which contains testdata.
 var home string
 
 func TestMain(m *testing.M) {
 	home, _ = os.Getwd()
-	// In a script these are programs: the test binary, run under their names.
+	// Scripts run the test binary under these names.
 	testscript.Main(m, map[string]func(){"mapreel": main, "stubborn": stubborn})
 }
 
-// syncBuffer is a buffer that one goroutine may read while another writes.
+// syncBuffer is a buffer that one goroutine can read while another writes.
 type syncBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

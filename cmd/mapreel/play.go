@@ -18,24 +18,24 @@ import (
 	"github.com/mapreel/mapreel/pkg/player"
 )
 
-type play struct {
-	Output string `arg:"" name:"OUT" help:"The folder of a package, or one file: .m3u8, .mp4 or .webm. Of an .mpd, the playlist beside it."`
-	Port   uint16 `placeholder:"N" help:"Port to serve on. Default: one that is free."`
+type playCmd struct {
+	Output string `arg:"" name:"OUT" help:"The folder of a package, or one file: .m3u8, .mp4 or .webm. For an .mpd, the playlist beside it is played."`
+	Port   uint16 `placeholder:"N" help:"Port to serve on. Default: any free port."`
 	Open   bool   `help:"Open the page in the browser."`
 }
 
 // Help is shown by mapreel play --help.
-func (play) Help() string {
+func (playCmd) Help() string {
 	return `Serves the output on 127.0.0.1, for this machine only, with a page that plays it. Nothing is loaded from the network. Ctrl-C
-ends it.`
+stops the server.`
 }
 
-// closing is how long requests that are under way may take when the command is interrupted.
-const closing = 2 * time.Second
+// shutdownTimeout limits how long requests in progress may take after an interrupt.
+const shutdownTimeout = 2 * time.Second
 
-func (c play) run(ctx context.Context, env environment) error {
+func (c playCmd) run(ctx context.Context, env environment) error {
 	output := c.Output
-	if name, ok := strings.CutSuffix(output, ".mpd"); ok { // the playlist beside it shows the same media
+	if name, ok := strings.CutSuffix(output, ".mpd"); ok { // the playlist beside it has the same media
 		if info, err := os.Stat(name + ".m3u8"); err == nil && info.Mode().IsRegular() {
 			output = name + ".m3u8"
 		}
@@ -46,27 +46,27 @@ func (c play) run(ctx context.Context, env environment) error {
 	}
 	defer func() { _ = p.Close() }()
 	if first := p.Entries()[0]; first.Kind == "dash" {
-		return fault.WithHint(fault.New(fault.Unsupported, "%s is DASH alone, and the page plays HLS", first.Name),
+		return fault.WithHint(fault.New(fault.Unsupported, "%s is DASH only, and the page plays HLS", first.Name),
 			"play it with a DASH player, or make both: -o "+strings.TrimSuffix(first.Name, ".mpd")+".m3u8 --dash")
 	}
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(c.Port))))
 	if err != nil {
-		return fault.WithHint(fault.Wrap(fault.Invalid, err, "serve on port "+strconv.Itoa(int(c.Port))), "leave --port out, or give one that is free")
+		return fault.WithHint(fault.Wrap(fault.Invalid, err, "serve on port "+strconv.Itoa(int(c.Port))), "leave out --port, or choose a free port")
 	}
 	address := "http://" + listener.Addr().String() + "/"
-	fmt.Fprintf(env.Stdout, "%s plays %s; Ctrl-C ends it\n", address, p.Entries()[0].Name)
+	fmt.Fprintf(env.Stdout, "%s plays %s; Ctrl-C stops it\n", address, p.Entries()[0].Name)
 	if c.Open {
-		if err := browse(ctx, address); err != nil {
-			fmt.Fprintf(env.Stderr, "mapreel: no browser could be opened (%v); open %s yourself\n", err, address)
+		if err := openBrowser(ctx, address); err != nil {
+			fmt.Fprintf(env.Stderr, "mapreel: could not open a browser (%v); open %s yourself\n", err, address)
 		}
 	}
 	server := &http.Server{
 		Handler: p, ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // browsers end connections when they like
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // browsers close connections at any time
 	}
 	stop := context.AfterFunc(ctx, func() {
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
 		if server.Shutdown(grace) != nil {
 			_ = server.Close()
@@ -79,8 +79,8 @@ func (c play) run(ctx context.Context, env environment) error {
 	return nil
 }
 
-// browse opens an address as the desktop does.
-func browse(ctx context.Context, address string) error {
+// openBrowser opens address in the default browser of the desktop.
+func openBrowser(ctx context.Context, address string) error {
 	name, args := "xdg-open", []string{address}
 	switch runtime.GOOS {
 	case "darwin":
@@ -92,6 +92,6 @@ func browse(ctx context.Context, address string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	go func() { _ = cmd.Wait() }() // it may stay as long as the browser; only its end is collected
+	go func() { _ = cmd.Wait() }() // it may run as long as the browser; only its exit status is collected
 	return nil
 }

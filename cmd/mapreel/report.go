@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -12,22 +13,22 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// summary is what a person reads at the end; end is the last reading of the run's meter.
-func summary(r local.Report, end reading) string {
+// formatSummary returns the summary of a finished run; end is the last snapshot of its progress.
+func formatSummary(r local.Report, end snapshot) string {
 	var b strings.Builder
-	row := func(name, format string, args ...any) {
+	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	speed := ""
 	if end.Worked > 0 && r.Elapsed > 0 {
-		speed = fmt.Sprintf(" (%sx real time)", rate(media.Microseconds.Duration(end.Worked).Seconds()/r.Elapsed.Seconds()))
+		speed = fmt.Sprintf(" (%sx real time)", formatRate(media.Microseconds.Duration(end.Worked).Seconds()/r.Elapsed.Seconds()))
 	}
-	row("done", "in %s%s, %s CPU seconds", words(r.Elapsed), speed, rate(r.CPU.Seconds()))
-	if r.Segments > 0 {
-		row("segments", "%d: %d encoded now, %d done before", r.Segments, r.Encoded, r.Segments-r.Encoded)
+	line("done", "in %s%s, %s CPU seconds", formatDuration(r.Elapsed), speed, formatRate(r.CPU.Seconds()))
+	if n, now := r.Units[film.VideoKind], r.Ran[film.VideoKind]; n > 0 {
+		line("segments", "%d: %d encoded now, %d already done", n, now, n-now)
 	}
-	row("source", "%s", size(r.Source))
-	for _, o := range r.Outputs {
+	line("source", "%s", formatBytes(r.Source))
+	for _, o := range outputs(r) {
 		ratio := ""
 		if r.Source > 0 {
 			ratio = fmt.Sprintf(" (%.0f %% of the source)", 100*float64(o.Bytes())/float64(r.Source))
@@ -36,17 +37,26 @@ func summary(r local.Report, end reading) string {
 		if o.Frames > 0 {
 			frames = fmt.Sprintf(", %d frames", o.Frames)
 		}
-		row("output", "%s%s%s", size(o.Bytes()), ratio, frames)
+		line("output", "%s%s%s", formatBytes(o.Bytes()), ratio, frames)
 		for _, url := range []string{o.URL, o.Manifest, o.Folder} {
 			if url != "" {
-				row("", "%s", filepath.FromSlash(strings.TrimPrefix(url, "file://")))
+				line("", "%s", filepath.FromSlash(strings.TrimPrefix(url, "file://")))
 			}
 		}
 	}
 	return b.String()
 }
 
-// reportLine is the last line of --progress json.
+// outputs returns the outputs of a run.
+func outputs(r local.Report) []film.OutputFacts {
+	list := make([]film.OutputFacts, len(r.Outputs))
+	for i, data := range r.Outputs {
+		_ = json.Unmarshal(data, &list[i]) // the program wrote it
+	}
+	return list
+}
+
+// reportLine is the last line of the output of --progress json.
 type reportLine struct {
 	Type     string             `json:"type"` // "report", or "error"
 	Time     time.Time          `json:"time"`
@@ -64,19 +74,20 @@ type reportLine struct {
 	Exit     int                `json:"exit"`
 }
 
-func lastLine(r local.Report, err error, now time.Time) reportLine {
+// newReportLine describes the result of a run, or the error that it ended with.
+func newReportLine(r local.Report, err error, now time.Time) reportLine {
 	if err != nil {
 		kind := string(fault.KindOf(err))
 		if exitCode(err) == exitInterrupted {
 			kind = "Interrupted"
 		}
 		return reportLine{
-			Type: "error", Time: now, Kind: kind, Error: strings.Join(sentences(err), "\n"),
+			Type: "error", Time: now, Kind: kind, Error: strings.Join(errorMessages(err), "\n"),
 			Hint: fault.HintOf(err), Exit: exitCode(err),
 		}
 	}
 	return reportLine{
 		Type: "report", Time: now, Job: r.Job, Elapsed: film.Seconds(r.Elapsed.Round(time.Millisecond)), CPU: film.Seconds(r.CPU.Round(time.Millisecond)),
-		Segments: r.Segments, Encoded: r.Encoded, Source: r.Source, Outputs: r.Outputs, Warnings: r.Warnings,
+		Segments: r.Units[film.VideoKind], Encoded: r.Ran[film.VideoKind], Source: r.Source, Outputs: outputs(r), Warnings: r.Warnings,
 	}
 }

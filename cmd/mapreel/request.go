@@ -15,26 +15,26 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 )
 
-// localRetention is how long a job of one machine can be continued: a week, because nobody pays for the scratch by the
-// hour here, and people come back after a weekend.
-const localRetention = 168
+// localRetentionHours is how long an unfinished job of one machine can be continued: a week, because a local disk has no
+// hourly price, and users return after a weekend.
+const localRetentionHours = 168
 
-// containers says which container an output's extension asks for.
+// containers maps the extension of an output to its container.
 var containers = map[string]film.Container{".mp4": film.MP4, ".mkv": film.Matroska, ".webm": film.WebM, ".m3u8": film.HLS, ".mpd": film.DASH}
 
-// draft is a request in the making: the tree of its JSON, and where each value came from, so that a problem is told in
-// the words that the user used.
+// draft is a request under construction: its JSON tree and the origin of each value, so that a problem can name the flag
+// or the line that caused it.
 type draft struct {
 	tree  map[string]any
-	flags map[string]string // JSON pointer → what on the command line set it
-	file  *requestFile      // nil where there is none
+	flags map[string]string // JSON pointer → the flag or argument that set it
+	file  *requestFile      // of --request; nil if there is none
 
-	ladder *requestFile // what --ladder names; nil where there is none
+	ladder *requestFile // of --ladder; nil if there is none
 }
 
-// request makes the request that the arguments, and the file that --request names, ask for. Relative paths start at
-// dir. The error is of kind fault.Invalid.
-func (t transcode) request(dir string, stdin io.Reader) (film.Request, *draft, error) {
+// request returns the request that the arguments and the file of --request describe. Relative paths are relative to dir.
+// The error is of kind fault.Invalid.
+func (t transcodeCmd) request(dir string, stdin io.Reader) (film.Request, *draft, error) {
 	d := &draft{tree: map[string]any{}, flags: map[string]string{}}
 	switch {
 	case t.Request != "":
@@ -51,7 +51,7 @@ func (t transcode) request(dir string, stdin io.Reader) (film.Request, *draft, e
 		return film.Request{}, d, fault.WithHint(fault.New(fault.Invalid, "missing %s", missing),
 			"for example: mapreel transcode film.mov -o film.mp4")
 	}
-	if err := t.fill(d, dir); err != nil {
+	if err := t.applyFlags(d, dir); err != nil {
 		return film.Request{}, d, err
 	}
 	data, err := json.Marshal(d.tree)
@@ -61,7 +61,7 @@ func (t transcode) request(dir string, stdin io.Reader) (film.Request, *draft, e
 	req, err := film.Parse(data)
 	var ps film.Problems
 	if errors.As(err, &ps) {
-		return req, d, d.invalid(ps)
+		return req, d, d.invalidRequest(ps)
 	}
 	if err != nil {
 		return req, d, err
@@ -73,24 +73,24 @@ func (t transcode) request(dir string, stdin io.Reader) (film.Request, *draft, e
 		ps = append(ps, film.Problem{Pointer: "/destination", Message: err.Error()})
 	}
 	if len(ps) == 0 {
-		ps = collisions(req)
+		ps = checkPaths(req)
 	}
 	if len(ps) > 0 {
-		return req, d, d.invalid(ps)
+		return req, d, d.invalidRequest(ps)
 	}
 	return req, d, nil
 }
 
-// fill puts what the command line says into the tree.
-func (t transcode) fill(d *draft, dir string) error {
+// applyFlags writes the arguments and flags into the tree.
+func (t transcodeCmd) applyFlags(d *draft, dir string) error {
 	if t.Source == "-" {
-		return fault.New(fault.Invalid, "the video cannot come from standard input: it is read in many places at once; give a file")
+		return fault.New(fault.Invalid, "the video cannot come from standard input, because segments are read in parallel; name a file")
 	}
 	if t.Source != "" {
 		d.set("/source", t.Source, "SOURCE")
 	}
 	if t.Output != "" {
-		if err := t.fillOutput(d, dir); err != nil {
+		if err := t.applyOutput(d, dir); err != nil {
 			return err
 		}
 	}
@@ -111,7 +111,7 @@ func (t transcode) fill(d *draft, dir string) error {
 		d.setText(at+"/audio/bitrate", t.AudioBitrate, "--audio-bitrate")
 		d.setText(at+"/subtitles", t.Subtitles, "--subtitles")
 	}
-	if err := t.fillPackages(d, len(outputs)); err != nil {
+	if err := t.applyPackageFlags(d, len(outputs)); err != nil {
 		return err
 	}
 	if t.Segment != nil {
@@ -120,17 +120,17 @@ func (t transcode) fill(d *draft, dir string) error {
 	d.setNumber("/compute/concurrency", t.Jobs, "--jobs")
 	d.setNumber("/compute/threads", t.Threads, "--threads")
 	if retention, ok := d.tree["retention"].(map[string]any); d.tree["retention"] == nil || ok && retention["hours"] == nil {
-		d.set("/retention/hours", localRetention, "")
+		d.set("/retention/hours", localRetentionHours, "")
 	}
 	return nil
 }
 
-// container is what the extension of -o asks for; "" where it is none.
-func (t transcode) container() film.Container { return containers[filepath.Ext(t.Output)] }
+// container returns the container that the extension of -o selects, or "" if it selects none.
+func (t transcodeCmd) container() film.Container { return containers[filepath.Ext(t.Output)] }
 
-// fillPackages puts what the command line says of packages into the outputs.
-func (t transcode) fillPackages(d *draft, outputs int) error {
-	if err := t.onePackage(); err != nil {
+// applyPackageFlags writes the flags of packages into the outputs.
+func (t transcodeCmd) applyPackageFlags(d *draft, outputs int) error {
+	if err := t.checkPackageFlags(); err != nil {
 		return err
 	}
 	var rungs []any
@@ -145,7 +145,7 @@ func (t transcode) fillPackages(d *draft, outputs int) error {
 		switch {
 		case rungs != nil:
 			if t.Codec != "" || t.CRF != nil || t.Preset != "" || t.Height != nil || t.MaxBitrate != "" {
-				return fault.New(fault.Invalid, "--ladder: %s says how each rendition is encoded; leave out --codec, --crf, --preset, --height and --max-bitrate", t.Ladder)
+				return fault.New(fault.Invalid, "--ladder: %s sets how each rendition is encoded; leave out --codec, --crf, --preset, --height and --max-bitrate", t.Ladder)
 			}
 			d.set(at+"/video", rungs, "--ladder")
 		case t.Ladder != "":
@@ -168,12 +168,12 @@ func (t transcode) fillPackages(d *draft, outputs int) error {
 	return nil
 }
 
-// onePackage refuses what is said of packages where -o names a file.
-func (t transcode) onePackage() error {
+// checkPackageFlags returns an error if flags of packages are used with an output that is one file.
+func (t transcodeCmd) checkPackageFlags() error {
 	if t.Output == "" || t.container().Packaged() {
 		return nil
 	}
-	var said []string
+	var used []string
 	for _, f := range []struct {
 		name string
 		set  bool
@@ -184,17 +184,17 @@ func (t transcode) onePackage() error {
 		{"--single-file", t.SingleFile},
 	} {
 		if f.set {
-			said = append(said, f.name)
+			used = append(used, f.name)
 		}
 	}
-	if len(said) == 0 {
+	if len(used) == 0 {
 		return nil
 	}
-	return fault.WithHint(fault.New(fault.Invalid, "%s: %s is one file, not a package for players", strings.Join(said, ", "), filepath.Base(t.Output)),
+	return fault.WithHint(fault.New(fault.Invalid, "%s: %s is one file, not a package for players", strings.Join(used, ", "), filepath.Base(t.Output)),
 		"name the package's playlist: -o "+strings.TrimSuffix(t.Output, filepath.Ext(t.Output))+".m3u8")
 }
 
-// addDASH asks for a DASH manifest beside the playlist of the i-th output.
+// addDASH adds a DASH manifest to the i-th output.
 func (d *draft) addDASH(i int) error {
 	outputs, _ := d.tree["outputs"].([]any)
 	output, _ := outputs[i].(map[string]any)
@@ -208,35 +208,35 @@ func (d *draft) addDASH(i int) error {
 	return nil
 }
 
-// readLadder reads the list of renditions in a file: an object whose only field is video, as in an output of a request.
+// readLadder reads a list of renditions from a file: an object with the single field video, as in an output of a request.
 func readLadder(name string) (*requestFile, []any, error) {
 	f, err := readRequestFile(name, strings.NewReader(""))
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fault.New(fault.Invalid, "%s is neither the name of a ladder (web is one) nor a file", name)
+		err = fault.New(fault.Invalid, "%s is neither a ladder (the only one is web) nor a file", name)
 	}
-	if err != nil && !errors.Is(err, errNoObject) {
+	if err != nil && !errors.Is(err, errNotObject) {
 		return nil, nil, fault.Wrap(fault.Invalid, err, "--ladder")
 	}
 	rungs, ok := f.tree["video"].([]any)
 	if !ok || len(rungs) == 0 || len(f.tree) != 1 {
-		return nil, nil, fault.WithHint(fault.New(fault.Invalid, "--ladder: %s must hold the field video, a list of renditions, and no other", name),
+		return nil, nil, fault.WithHint(fault.New(fault.Invalid, "--ladder: %s must have one field, video, with a list of renditions", name),
 			"for example: video: [{height: 1080, maxBitrate: 6M}, {height: 720}]")
 	}
 	return &f, rungs, nil
 }
 
-// fillOutput divides the path of -o into destination, name and container.
-func (t transcode) fillOutput(d *draft, dir string) error {
+// applyOutput splits the path of -o into destination, name and container.
+func (t transcodeCmd) applyOutput(d *draft, dir string) error {
 	const flag = "--output"
 	if list, ok := d.tree["outputs"].([]any); ok && len(list) > 1 {
-		return fault.New(fault.Invalid, "%s: names one file, but %s asks for %d outputs", flag, d.file.name, len(list))
+		return fault.New(fault.Invalid, "%s: names one file, but %s has %d outputs", flag, d.file.name, len(list))
 	}
 	path, err := localPath(t.Output, dir)
 	if err != nil {
 		return fault.Wrap(fault.Invalid, err, flag)
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() || strings.HasSuffix(t.Output, string(filepath.Separator)) {
-		return fault.New(fault.Invalid, "%s: %s is a folder; name the file to make, such as %s",
+		return fault.New(fault.Invalid, "%s: %s is a folder; name a file, such as %s",
 			flag, t.Output, filepath.Join(t.Output, "film.mp4"))
 	}
 	base := filepath.Base(path)
@@ -244,16 +244,16 @@ func (t transcode) fillOutput(d *draft, dir string) error {
 	container, known := containers[ext]
 	switch _, lower := containers[strings.ToLower(ext)]; {
 	case base == ext && known:
-		return fault.New(fault.Invalid, "%s: %s is only an extension; name the file, such as film%s", flag, base, ext)
+		return fault.New(fault.Invalid, "%s: %s is only an extension; name a file, such as film%s", flag, base, ext)
 	case known:
 	case lower:
-		return fault.New(fault.Invalid, "%s: write the extension of %s in small letters: %s", flag, base, strings.ToLower(ext))
+		return fault.New(fault.Invalid, "%s: write the extension of %s in lower case: %s", flag, base, strings.ToLower(ext))
 	case strings.EqualFold(ext, ".m4v"):
-		return fault.New(fault.Invalid, "%s: %s: choose .mp4, which is the same format, or .mkv or .webm", flag, base)
+		return fault.New(fault.Invalid, "%s: %s: use .mp4, which is the same format, or .mkv or .webm", flag, base)
 	case ext == "":
-		return fault.New(fault.Invalid, "%s: %s has no extension; .mp4, .mkv, .webm, .m3u8 or .mpd chooses the container", flag, base)
+		return fault.New(fault.Invalid, "%s: %s has no extension; .mp4, .mkv, .webm, .m3u8 or .mpd selects the container", flag, base)
 	default:
-		return fault.New(fault.Invalid, "%s: %s is not a container that mapreel writes; choose .mp4, .mkv, .webm, .m3u8 or .mpd", flag, ext)
+		return fault.New(fault.Invalid, "%s: mapreel cannot write %s; use .mp4, .mkv, .webm, .m3u8 or .mpd", flag, ext)
 	}
 	if d.tree["outputs"] == nil || isEmptyList(d.tree["outputs"]) {
 		d.tree["outputs"] = []any{map[string]any{}}
@@ -275,14 +275,14 @@ func (d *draft) setText(pointer, value, flag string) {
 	}
 }
 
-func (d *draft) setNumber(pointer string, value *whole, flag string) {
+func (d *draft) setNumber(pointer string, value *wholeNumber, flag string) {
 	if value != nil {
 		d.set(pointer, int(*value), flag)
 	}
 }
 
-// set puts value where pointer says, making objects and lists on the way. Where the file has something of another
-// shape on that way it does nothing: the check will name it.
+// set sets the value at pointer and creates the objects and lists on the way. If a value on the way has the wrong type it
+// does nothing: the validation of the request reports that.
 func (d *draft) set(pointer string, value any, flag string) {
 	if flag != "" {
 		d.flags[pointer] = flag
@@ -316,19 +316,19 @@ func (d *draft) set(pointer string, value any, flag string) {
 	}
 }
 
-// invalid is the error that tells of problems in the user's own words, each once.
-func (d *draft) invalid(ps film.Problems) error {
-	var said film.Problems
+// invalidRequest returns an error that reports each problem once, with the flag or the line that caused it.
+func (d *draft) invalidRequest(ps film.Problems) error {
+	var described film.Problems
 	for _, p := range ps {
-		if q := (film.Problem{Message: d.explain(p)}); !slices.Contains(said, q) {
-			said = append(said, q)
+		if q := (film.Problem{Message: d.describe(p)}); !slices.Contains(described, q) {
+			described = append(described, q)
 		}
 	}
-	return &fault.Error{Kind: fault.Invalid, Err: said}
+	return &fault.Error{Kind: fault.Invalid, Err: described}
 }
 
-// explain says a problem with the flag that it came from, or the place in the request's file.
-func (d *draft) explain(p film.Problem) string {
+// describe returns the text of p with the flag that caused it, or with its position in the file.
+func (d *draft) describe(p film.Problem) string {
 	if d.ladder != nil {
 		if _, rung, ok := strings.Cut(p.Pointer, "/video/"); ok && strings.HasPrefix(p.Pointer, "/outputs/") {
 			p.Pointer = "/video/" + rung
@@ -361,12 +361,12 @@ func (d *draft) explain(p film.Problem) string {
 	return p.String()
 }
 
-// collisions lists what the folders already hold that the request cannot mean: a source that is a folder, and outputs
-// that would replace the source or a folder.
-func collisions(req film.Request) (ps film.Problems) {
+// checkPaths returns the problems of the request's paths: a source that is a folder, and outputs that would replace the
+// source or a folder.
+func checkPaths(req film.Request) (ps film.Problems) {
 	source, sourceErr := os.Stat(req.Source)
 	if sourceErr == nil && source.IsDir() {
-		ps = append(ps, film.Problem{Pointer: "/source", Message: req.Source + " is a folder; name the video in it"})
+		ps = append(ps, film.Problem{Pointer: "/source", Message: req.Source + " is a folder; name a video in it"})
 	}
 	for i, o := range req.Outputs {
 		path := filepath.Join(req.Destination, o.File())
@@ -382,9 +382,9 @@ func collisions(req film.Request) (ps film.Problems) {
 	return ps
 }
 
-// parallel is how many segments may be encoded at once here: what --jobs says, else what the request says but no more
-// than there are cores, because a request made for AWS asks for a thousand. 0 is one for each core.
-func (t transcode) parallel(req film.Request, cores int) int {
+// parallelism returns how many segments are encoded at once on this machine: the value of --jobs, else that of the
+// request, but at most the number of cores, because requests written for AWS ask for a thousand. 0 means one per core.
+func (t transcodeCmd) parallelism(req film.Request, cores int) int {
 	if t.Jobs != nil {
 		return int(*t.Jobs)
 	}

@@ -3,10 +3,12 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -14,10 +16,10 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 )
 
-// ask parses a command line, whose words are divided by |, and makes its request in the current folder.
-func ask(t *testing.T, line, stdin string) (film.Request, error) {
+// buildRequest parses a command line, with | between its words, and returns its request in the current folder.
+func buildRequest(t *testing.T, line, stdin string) (film.Request, error) {
 	t.Helper()
-	command, err := parse(strings.Split("transcode|"+line, "|"), t.Output(), t.Output())
+	cmd, err := parse(strings.Split("transcode|"+line, "|"), t.Output(), t.Output())
 	if err != nil {
 		return film.Request{}, err
 	}
@@ -25,12 +27,12 @@ func ask(t *testing.T, line, stdin string) (film.Request, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, _, err := command.(transcode).request(dir, strings.NewReader(stdin))
+	req, _, err := cmd.(transcodeCmd).request(dir, strings.NewReader(stdin))
 	return req, err
 }
 
 func TestArgumentsBecomeARequest(t *testing.T) {
-	dir := in(t)
+	dir := chdirTemp(t)
 	if err := os.WriteFile("film.yaml", []byte("source: in/film.mkv\ndestination: /out\noutputs:\n- name: film\n  audio: {codec: opus, bitrate: 96k}\n"+
 		"- name: small\n  video: [{height: 360}]\nsegment: {seconds: 7.5}\nretention: {hours: 3}\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -84,7 +86,7 @@ func TestArgumentsBecomeARequest(t *testing.T) {
 		},
 	} {
 		t.Run(test.line, func(t *testing.T) {
-			req, err := ask(t, test.line, test.stdin)
+			req, err := buildRequest(t, test.line, test.stdin)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,8 +102,8 @@ func TestArgumentsBecomeARequest(t *testing.T) {
 	}
 }
 
-func TestWrongRequestsAreToldInTheUsersWords(t *testing.T) {
-	dir := in(t)
+func TestProblemsNameTheFlagOrThePlaceInTheFile(t *testing.T) {
+	dir := chdirTemp(t)
 	for name, text := range map[string]string{
 		"in.mp4":      "x",
 		"folder/x":    "",
@@ -135,10 +137,10 @@ func TestWrongRequestsAreToldInTheUsersWords(t *testing.T) {
 	}
 	for _, test := range []struct{ line, want string }{
 		{"in.mp4|-o|o.mp4|--crf|99", "--crf: 99 is outside 0 to 51 for h264"},
-		{"in.mp4|-o|o.mp4|--codec|divx", `--codec: "divx" is none of h264, h265, vp9, av1`},
+		{"in.mp4|-o|o.mp4|--codec|divx", `--codec: "divx" is not one of h264, h265, vp9, av1`},
 		{"in.mp4|-o|o.webm|--codec|h264", "--codec: webm cannot hold h264"},
 		{"in.mp4|-o|o.webm|--audio|aac", "--audio: webm cannot hold aac; choose opus"},
-		{"in.mp4|-o|o.mp4|--audio|mp3", `--audio: "mp3" is none of auto, copy, aac, opus, none`},
+		{"in.mp4|-o|o.mp4|--audio|mp3", `--audio: "mp3" is not one of auto, copy, aac, opus, none`},
 		{"in.mp4|-o|o.mp4|--audio-bitrate|lots", `--audio-bitrate: "lots" is not a bit rate such as 160k`},
 		{"in.mp4|-o|o.mp4|--segment|0", "--segment: 0 is too small; leave it out for the default"},
 		{"in.mp4|-o|o.mp4|--segment|1h", "--segment: 1h0m0s is outside 1s to 10m0s"},
@@ -146,52 +148,52 @@ func TestWrongRequestsAreToldInTheUsersWords(t *testing.T) {
 		{"in.mp4|-o|o.mp4|--jobs|-1|--threads|65", "--jobs: -1 is outside 1 to 10000\n--threads: 65 is outside 1 to 64"},
 		{"in.mp4|-o|o.mp4|--height|8", "--height: 8 is outside 16 to 8640"},
 		{"in.mp4|-o|o.mp4|--fps|30/0", `--fps: "30/0" is not a frame rate such as 25 or 30000/1001`},
-		{"in.mp4|-o|o.mp4|--interlaced|drop|--upscale", "--interlaced: \"drop\" is none of deinterlace, keep\n--upscale: means nothing without height"},
-		{"in.mp4|-o|o.mp4|--preset|warp|--codec|av1", `--preset: "warp" is not a preset of av1; these are: 0 (slow) to 13 (fast)`},
-		{"in.mp4|-o|o.mov", "--output: .mov is not a container that mapreel writes; choose .mp4, .mkv, .webm, .m3u8 or .mpd"},
-		{"in.mp4|-o|o", "--output: o has no extension; .mp4, .mkv, .webm, .m3u8 or .mpd chooses the container"},
-		{"in.mp4|-o|o.m4v", "--output: o.m4v: choose .mp4, which is the same format, or .mkv or .webm"},
-		{"in.mp4|-o|O.MP4", "--output: write the extension of O.MP4 in small letters: .mp4"},
-		{"in.mp4|-o|.mp4", "--output: .mp4 is only an extension; name the file, such as film.mp4"},
-		{"in.mp4|-o|folder", "--output: folder is a folder; name the file to make, such as folder/film.mp4"},
-		{"in.mp4|-o|new/", "--output: new/ is a folder; name the file to make, such as new/film.mp4"},
-		{"in.mp4|-o|x.mkv", "--output: x.mkv is a folder; name the file to make, such as x.mkv/film.mp4"},
+		{"in.mp4|-o|o.mp4|--interlaced|drop|--upscale", "--interlaced: \"drop\" is not one of deinterlace, keep\n--upscale: has no effect without height"},
+		{"in.mp4|-o|o.mp4|--preset|warp|--codec|av1", `--preset: "warp" is not a preset of av1; the presets are: 0 (slow) to 13 (fast)`},
+		{"in.mp4|-o|o.mov", "--output: mapreel cannot write .mov; use .mp4, .mkv, .webm, .m3u8 or .mpd"},
+		{"in.mp4|-o|o", "--output: o has no extension; .mp4, .mkv, .webm, .m3u8 or .mpd selects the container"},
+		{"in.mp4|-o|o.m4v", "--output: o.m4v: use .mp4, which is the same format, or .mkv or .webm"},
+		{"in.mp4|-o|O.MP4", "--output: write the extension of O.MP4 in lower case: .mp4"},
+		{"in.mp4|-o|.mp4", "--output: .mp4 is only an extension; name a file, such as film.mp4"},
+		{"in.mp4|-o|folder", "--output: folder is a folder; name a file, such as folder/film.mp4"},
+		{"in.mp4|-o|new/", "--output: new/ is a folder; name a file, such as new/film.mp4"},
+		{"in.mp4|-o|x.mkv", "--output: x.mkv is a folder; name a file, such as x.mkv/film.mp4"},
 		{"in.mp4|-o|in.mp4", "--output: DIR/in.mp4 is the source; choose another name"},
 		{"in.mp4|-o|folder/../in.mp4", "--output: DIR/in.mp4 is the source; choose another name"},
 		{"in.mp4|-o|link.mp4", "--output: DIR/link.mp4 is the source; choose another name"},
-		{"folder|-o|o.mp4", "SOURCE: DIR/folder is a folder; name the video in it"},
-		{"-|-o|o.mp4", "the video cannot come from standard input: it is read in many places at once; give a file"},
-		{"s3://b/k.mp4|-o|o.mp4", "SOURCE: s3://b/k.mp4 is not a file of this machine; give a path or a file:// URL"},
+		{"folder|-o|o.mp4", "SOURCE: DIR/folder is a folder; name a video in it"},
+		{"-|-o|o.mp4", "the video cannot come from standard input, because segments are read in parallel; name a file"},
+		{"s3://b/k.mp4|-o|o.mp4", "SOURCE: s3://b/k.mp4 is not a file on this machine; give a path or a file:// URL"},
 		{"file://host/k.mp4|-o|o.mp4", "SOURCE: file://host/k.mp4 is on another machine; a file:// URL has three slashes: file:///folder/film.mp4"},
 		{"file:///a?b.mp4|-o|o.mp4", "SOURCE: file:///a?b.mp4: in a file:// URL write %3F for ? and %23 for #, or give a path instead"},
 		{"file:///a%.mp4|-o|o.mp4", "SOURCE: file:///a%.mp4 is not a URL: in a file:// URL write %25 for %, or give a path instead"},
-		{"in.mp4|-o|https://host/o.mp4", "--output: https://host/o.mp4 is not a file of this machine; give a path or a file:// URL"},
+		{"in.mp4|-o|https://host/o.mp4", "--output: https://host/o.mp4 is not a file on this machine; give a path or a file:// URL"},
 		{"--request|none.yaml", "read the request: none.yaml: no such file or directory"},
-		{"--request|many.yaml", `many.yaml:8:5: /outputs/1/sound: is not a field; these are: audio, container, ladder, name, package, subtitles, video`},
+		{"--request|many.yaml", `many.yaml:8:5: /outputs/1/sound: is not a field; the fields are: audio, container, ladder, name, package, subtitles, video`},
 		{"--request|crf.json", "crf.json:2:40: /outputs/0/video/0/crf: 99 is outside 0 to 51 for h264"},
 		{"--request|crf.json|--crf|98", "--crf: 98 is outside 0 to 51 for h264"},
-		{"--request|many.yaml|-o|o.mp4", "--output: names one file, but many.yaml asks for 2 outputs"},
+		{"--request|many.yaml|-o|o.mp4", "--output: names one file, but many.yaml has 2 outputs"},
 		{"--request|shape.yaml", "shape.yaml:3:1: /outputs: must be a list\nshape.yaml:1:1: /source: must be a string"},
 		{"--request|shape.yaml|in.mp4|-o|o.mp4", "shape.yaml:3:1: /outputs: must be a list"},
 		{"--request|syntax.yaml", "syntax.yaml: line 1, column 9: "},
 		{"--request|twice.yaml", `twice.yaml: line 2, column 1: mapping key "source" already defined at [1:1]`},
-		{"--request|alias.yaml", "alias.yaml: line 2, column 14: a request cannot hold YAML aliases"},
-		{"--request|two.yaml", "two.yaml: it holds more than one YAML document"},
+		{"--request|alias.yaml", "alias.yaml: line 2, column 14: a request cannot use YAML aliases"},
+		{"--request|two.yaml", "two.yaml: the file has more than one YAML document"},
 		{"--request|list.yaml", "list.yaml: the request must be an object with source, destination and outputs"},
 		{"--request|empty.yaml", "empty.yaml: the request must be an object with source, destination and outputs"},
-		{"--request|syntax.json", "syntax.json: line 2, column 18: invalid character '}' looking for beginning of value"},
-		{"--request|cut.json", "cut.json: the JSON ends too early"},
-		{"--request|tail.json", "tail.json: line 2, column 1: text follows the request's end"},
-		{"--request|far.yaml", "far.yaml:1:1: /source: s3://bucket/key is not a file of this machine; give a path or a file:// URL"},
+		{"--request|syntax.json", "syntax.json: not JSON: line 2, column 18: invalid character '}' looking for beginning of value"},
+		{"--request|cut.json", "cut.json: not JSON: it ends too early"},
+		{"--request|tail.json", "tail.json: not JSON: line 2, column 1: text follows its end"},
+		{"--request|far.yaml", "far.yaml:1:1: /source: s3://bucket/key is not a file on this machine; give a path or a file:// URL"},
 		{"--request|same.yaml", "same.yaml:4:3: /outputs/0/name: DIR/in.mp4 is the source; choose another name"},
 		{"--request|-", "standard input: the request must be an object with source, destination and outputs"},
 	} {
 		t.Run(test.line, func(t *testing.T) {
-			_, err := ask(t, test.line, "")
+			_, err := buildRequest(t, test.line, "")
 			if fault.KindOf(err) != fault.Invalid {
 				t.Fatalf("error %v of kind %q, want Invalid", err, fault.KindOf(err))
 			}
-			want, got := strings.ReplaceAll(test.want, "DIR", dir), strings.Join(sentences(err), "\n")
+			want, got := strings.ReplaceAll(test.want, "DIR", dir), strings.Join(errorMessages(err), "\n")
 			if test.line == "--request|syntax.yaml" && strings.HasPrefix(got, want) && !strings.Contains(got, "\n") {
 				return // the parser's own words follow
 			}
@@ -202,10 +204,10 @@ func TestWrongRequestsAreToldInTheUsersWords(t *testing.T) {
 	}
 }
 
-func TestAProblemOfSeveralOutputsIsToldOnce(t *testing.T) {
-	in(t)
-	_, err := ask(t, "--request|-|--crf|99", "{source: /s, destination: /o, outputs: [{name: a}, {name: b}]}")
-	if got, want := strings.Join(sentences(err), "\n"), "--crf: 99 is outside 0 to 51 for h264"; got != want {
+func TestAProblemOfSeveralOutputsIsReportedOnce(t *testing.T) {
+	chdirTemp(t)
+	_, err := buildRequest(t, "--request|-|--crf|99", "{source: /s, destination: /o, outputs: [{name: a}, {name: b}]}")
+	if got, want := strings.Join(errorMessages(err), "\n"), "--crf: 99 is outside 0 to 51 for h264"; got != want {
 		t.Errorf("error %q, want %q", got, want)
 	}
 }
@@ -242,8 +244,8 @@ func FuzzRequestFile(f *testing.F) {
 			t.Fatalf("an error without problems: %v", err)
 		}
 		for _, p := range ps {
-			if d.explain(p) == "" {
-				t.Errorf("problem %v is told as nothing", p)
+			if d.describe(p) == "" {
+				t.Errorf("problem %v has no text", p)
 			}
 		}
 	})
@@ -274,7 +276,66 @@ func FuzzLadderFile(f *testing.F) {
 			return
 		}
 		if len(rungs) == 0 || len(file.tree) != 1 {
-			t.Errorf("%q is taken for a ladder of %d renditions", data, len(rungs))
+			t.Errorf("%q is read as a ladder of %d renditions", data, len(rungs))
 		}
 	})
+}
+
+func TestExpensiveYAMLIsRefusedBeforeItIsParsed(t *testing.T) {
+	const size = 250_000
+	var staircase, keys strings.Builder
+	for depth := range 100 {
+		staircase.WriteString(strings.Repeat(" ", depth) + "a:\n")
+	}
+	for i := range 20_000 {
+		fmt.Fprintf(&keys, "k%d: 1\n", i)
+	}
+	for name, test := range map[string]struct{ text, want string }{
+		"flow lists":    {strings.Repeat("[", 10_000), "line 1, column 65: nested more than 64 deep"},
+		"flow mappings": {strings.Repeat("{a: ", 4_000), "line 1, column 257: nested more than 64 deep"},
+		"block lists":   {strings.Repeat("- ", 9_000), "line 1, column 129: nested more than 64 deep"},
+		"complex keys":  {strings.Repeat("? ", 9_000), "line 1, column 129: nested more than 64 deep"},
+		"staircase":     {staircase.String(), "line 65, column 66: nested more than 64 deep"},
+		"anchors":       {strings.Repeat("&a ", 9_000), "nested more than 64 deep"},
+		"tags":          {strings.Repeat("!!x ", 9_000), "nested more than 64 deep"},
+		"many brackets": {strings.Repeat("[", size), "the file has 250000 YAML tokens, more than 20000"},
+		"many dashes":   {strings.Repeat("- ", size/2), "the file has 125000 YAML tokens, more than 20000"},
+		"many keys":     {keys.String(), "the file has 60000 YAML tokens, more than 20000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			started := time.Now()
+			_, err := decodeYAML([]byte(test.text))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want %s", err, test.want)
+			}
+			if took := time.Since(started); took > 2*time.Second { // the parser takes over 7 s for each of the large ones
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+func TestTheLargestUsefulYAMLIsAccepted(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("source: /s\ndestination: /o\noutputs:\n")
+	for i := range 20 {
+		fmt.Fprintf(&b, "- name: o%d\n  container: hls\n  video:\n", i)
+		for range 12 {
+			b.WriteString("  - codec: h264\n    height: 720\n    crf: 21\n    maxBitrate: 6M\n    upscale: true\n    interlaced: keep\n    frameRate: 25\n    preset: slow\n")
+		}
+	}
+	f, err := decodeYAML([]byte(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, column, ok := f.find("/outputs/19/video/11/preset"); line != 1983 || column != 5 || !ok {
+		t.Errorf("found at line %d, column %d, %v", line, column, ok)
+	}
+}
+
+func TestExpensiveJSONIsRefused(t *testing.T) {
+	_, err := decodeJSON([]byte(strings.Repeat("[", 250_000)))
+	if want := "line 1, column 65: nested more than 64 deep"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
 }

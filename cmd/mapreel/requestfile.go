@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
@@ -20,16 +21,17 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 )
 
-// requestFile is a request as somebody wrote it, before it is checked: JSON, or YAML, with the place of each value.
+// requestFile is the content of a request file before validation, JSON or YAML, with the position of each value.
 type requestFile struct {
 	name string         // for messages
-	tree map[string]any // as encoding/json would decode it
-	root ast.Node       // the same as YAML, which JSON nearly always is; nil where the places are not known
+	tree map[string]any // as encoding/json decodes it
+	// nodes returns the same as YAML nodes, for positions, or nil for the rare JSON that is not YAML.
+	nodes func() ast.Node
 }
 
-// readRequestFile reads the request in a file, or in standard input where name is "-". The extensions .json, .yaml and
-// .yml say what it is; anything else is JSON when it begins with a brace. Errors are of kind fault.Invalid and name line
-// and column.
+// readRequestFile reads the request in a file, or in standard input if name is "-". The extension .json, .yaml or .yml
+// selects the format; without one, text that begins with a brace is read as JSON. Errors are of kind fault.Invalid and
+// name line and column.
 func readRequestFile(name string, stdin io.Reader) (requestFile, error) {
 	data, shown, err := readAll(name, stdin)
 	if err != nil {
@@ -60,9 +62,9 @@ func readRequestFile(name string, stdin io.Reader) (requestFile, error) {
 }
 
 func readAll(name string, stdin io.Reader) (data []byte, shown string, err error) {
-	const enough = film.MaxRequest + 1
+	const limit = film.MaxRequest + 1
 	if name == "-" {
-		data, err = io.ReadAll(io.LimitReader(stdin, enough))
+		data, err = io.ReadAll(io.LimitReader(stdin, limit))
 		return data, "standard input", err
 	}
 	f, err := os.Open(name)
@@ -70,76 +72,108 @@ func readAll(name string, stdin io.Reader) (data []byte, shown string, err error
 		return nil, name, err
 	}
 	defer f.Close()
-	data, err = io.ReadAll(io.LimitReader(f, enough))
+	data, err = io.ReadAll(io.LimitReader(f, limit))
 	return data, name, err
 }
 
-var errNoObject = errors.New("the request must be an object with source, destination and outputs")
+var errNotObject = errors.New("the request must be an object with source, destination and outputs")
 
 func decodeJSON(data []byte) (requestFile, error) {
-	var tree any
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	err := dec.Decode(&tree)
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		line, column := place(data, syntax.Offset)
-		return requestFile{}, fmt.Errorf("line %d, column %d: %w", line, column, err)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return requestFile{}, errors.New("the JSON ends too early")
-	case err != nil:
+	tree, err := film.DecodeJSON(data)
+	if err != nil {
 		return requestFile{}, err
-	}
-	if rest := bytes.TrimSpace(data[dec.InputOffset():]); len(rest) > 0 {
-		line, column := place(data, int64(len(data)-len(bytes.TrimLeft(data[dec.InputOffset():], " \t\r\n"))+1))
-		return requestFile{}, fmt.Errorf("line %d, column %d: text follows the request's end", line, column)
 	}
 	object, ok := tree.(map[string]any)
 	if !ok {
-		return requestFile{}, errNoObject
+		return requestFile{}, errNotObject
 	}
-	f := requestFile{tree: object}
-	if file, err := parser.ParseBytes(data, 0); err == nil && len(file.Docs) == 1 {
-		f.root = file.Docs[0].Body
-	}
-	return f, nil
+	return requestFile{tree: object, nodes: sync.OnceValue(func() ast.Node {
+		// JSON is nearly always YAML too, whose parser knows positions.
+		if checkYAMLCost(data) != nil {
+			return nil
+		}
+		file, err := parser.ParseBytes(data, 0)
+		if err != nil || len(file.Docs) != 1 {
+			return nil
+		}
+		return file.Docs[0].Body
+	})}, nil
 }
 
-// place is the line and column of the byte before offset, both from 1, as json.SyntaxError counts.
-func place(data []byte, offset int64) (line, column int) {
-	before := data[:max(0, min(offset-1, int64(len(data))))]
-	return 1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')
+// maxTokens is the number of tokens from which on a YAML file is refused. The largest useful request, 20 outputs of 12
+// renditions with all fields, has about 10,000. The time of the parser grows with the square of some tokens: 20,000 keys
+// take seconds.
+const maxTokens = 20_000
+
+// checkYAMLCost returns an error if data nests deeper than film.MaxDepth or has more than maxTokens tokens. Lexing takes
+// linear time, unlike parsing.
+func checkYAMLCost(data []byte) error {
+	tokens := lexer.Tokenize(string(data))
+	if len(tokens) > maxTokens {
+		return fmt.Errorf("the file has %d YAML tokens, more than %d", len(tokens), maxTokens)
+	}
+	var blocks []int // columns of the block collections that are open
+	flow := 0        // number of flow collections that are open
+	for _, t := range tokens {
+		start := t // where the collection begins
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			flow++
+		case token.SequenceEndType, token.MappingEndType:
+			flow = max(flow-1, 0)
+		case token.MappingValueType:
+			if t.Prev != nil {
+				start = t.Prev
+			}
+			fallthrough
+		case token.SequenceEntryType, token.MappingKeyType, token.TagType, token.AnchorType:
+			if flow > 0 {
+				break
+			}
+			column := start.Position.Column
+			for len(blocks) > 0 && blocks[len(blocks)-1] >= column {
+				blocks = blocks[:len(blocks)-1]
+			}
+			blocks = append(blocks, column)
+		}
+		if flow+len(blocks) > film.MaxDepth {
+			return fmt.Errorf("line %d, column %d: nested more than %d deep", t.Position.Line, t.Position.Column, film.MaxDepth)
+		}
+	}
+	return nil
 }
 
 func decodeYAML(data []byte) (requestFile, error) {
+	if err := checkYAMLCost(data); err != nil {
+		return requestFile{}, err
+	}
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
-		return requestFile{}, atToken(err)
+		return requestFile{}, formatYAMLError(err)
 	}
 	if len(file.Docs) > 1 {
-		return requestFile{}, errors.New("it holds more than one YAML document")
+		return requestFile{}, errors.New("the file has more than one YAML document")
 	}
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
-		return requestFile{}, errNoObject
+		return requestFile{}, errNotObject
 	}
 	root := file.Docs[0].Body
-	// Aliases can make a small file into gigabytes of request. Nothing in a request is worth one.
+	// Aliases can expand a small file to gigabytes, and no request needs them.
 	var aliases aliasFinder
 	ast.Walk(&aliases, root)
 	if aliases.first != nil {
 		p := aliases.first.Position
-		return requestFile{}, fmt.Errorf("line %d, column %d: a request cannot hold YAML aliases", p.Line, p.Column)
+		return requestFile{}, fmt.Errorf("line %d, column %d: a request cannot use YAML aliases", p.Line, p.Column)
 	}
 	var tree any
 	if err := yaml.NodeToValue(root, &tree); err != nil {
-		return requestFile{}, atToken(err)
+		return requestFile{}, formatYAMLError(err)
 	}
 	object, ok := tree.(map[string]any)
 	if !ok {
-		return requestFile{}, errNoObject
+		return requestFile{}, errNotObject
 	}
-	return requestFile{tree: object, root: root}, nil
+	return requestFile{tree: object, nodes: func() ast.Node { return root }}, nil
 }
 
 type aliasFinder struct{ first *token.Token }
@@ -151,8 +185,9 @@ func (a *aliasFinder) Visit(n ast.Node) ast.Visitor {
 	return a
 }
 
-// atToken turns an error of the YAML package, which quotes the file over several lines, into one line with its place.
-func atToken(err error) error {
+// formatYAMLError reduces an error of the YAML package, which quotes several lines of the file, to one line with its
+// position.
+func formatYAMLError(err error) error {
 	var y yaml.Error
 	if !errors.As(err, &y) || y.GetToken() == nil {
 		line, _, _ := strings.Cut(err.Error(), "\n")
@@ -162,13 +197,17 @@ func atToken(err error) error {
 	return fmt.Errorf("line %d, column %d: %s", p.Line, p.Column, y.GetMessage())
 }
 
-// find gives the line and column where the value that a JSON pointer names begins, with its key. ok is false where the
-// file does not hold it.
+// find returns the line and column of the key, or of the list element, at a JSON pointer. ok is false if the file does not
+// contain it.
 func (f requestFile) find(pointer string) (line, column int, ok bool) {
-	node, at := f.root, f.root
+	if f.nodes == nil {
+		return 0, 0, false
+	}
+	node := f.nodes()
+	at := node
 	for _, step := range strings.Split(pointer, "/")[1:] {
 		step = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
-		if node, at = child(node, step); node == nil {
+		if node, at = lookup(node, step); node == nil {
 			return 0, 0, false
 		}
 	}
@@ -179,29 +218,29 @@ func (f requestFile) find(pointer string) (line, column int, ok bool) {
 	return p.Line, p.Column, true
 }
 
-// child is what a node holds under a key or an index, with the node that marks its place.
-func child(n ast.Node, step string) (value, at ast.Node) {
-	switch n := bare(n).(type) {
+// lookup returns the value of n at a key or index, and the node that marks its position.
+func lookup(n ast.Node, step string) (value, at ast.Node) {
+	switch n := unwrapNode(n).(type) {
 	case *ast.MappingNode:
 		for _, pair := range n.Values {
 			if pair.Key.GetToken().Value == step {
-				return bare(pair.Value), pair.Key
+				return unwrapNode(pair.Value), pair.Key
 			}
 		}
 	case *ast.MappingValueNode:
 		if n.Key.GetToken().Value == step {
-			return bare(n.Value), n.Key
+			return unwrapNode(n.Value), n.Key
 		}
 	case *ast.SequenceNode:
 		if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < len(n.Values) {
-			return bare(n.Values[i]), first(n.Values[i])
+			return unwrapNode(n.Values[i]), startNode(n.Values[i])
 		}
 	}
 	return nil, nil
 }
 
-// bare is a node without the anchor or tag around it.
-func bare(n ast.Node) ast.Node {
+// unwrapNode removes the anchors and tags around n.
+func unwrapNode(n ast.Node) ast.Node {
 	for {
 		switch w := n.(type) {
 		case *ast.AnchorNode:
@@ -214,12 +253,13 @@ func bare(n ast.Node) ast.Node {
 	}
 }
 
-// first is where an element of a list begins. A mapping's own token is its first colon.
-func first(n ast.Node) ast.Node {
-	if m, ok := bare(n).(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {
+// startNode returns the node at which a list element begins. The token of a mapping is its first colon, so it returns the
+// first key instead.
+func startNode(n ast.Node) ast.Node {
+	if m, ok := unwrapNode(n).(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {
 		return m.Values[0].Key
 	}
-	if m, ok := bare(n).(*ast.MappingValueNode); ok {
+	if m, ok := unwrapNode(n).(*ast.MappingValueNode); ok {
 		return m.Key
 	}
 	return n

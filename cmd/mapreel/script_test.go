@@ -16,23 +16,25 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
-// The scripts in testdata/script run this program against ffmpeg, with clips that they make. Beside testscript's own
-// commands they have:
+// The scripts in testdata/script run this program with ffmpeg, on clips that they generate. Besides the commands of
+// testscript they have:
 //
-//	clip FILE [ARGS]           a picture of 160x90 with sound, 4 s; ARGS of ffmpeg stand before FILE
-//	exits CODE PROGRAM [ARGS]  runs a program that must end with just this code
-//	frames FILE N              the picture of FILE has N frames that all decode
-//	streams FILE A,B,…         the codecs of FILE's streams, in their order
-//	moovfirst FILE             the index of an MP4 stands before its media
-//	empty FOLDER               FOLDER holds nothing, hidden files included, or is not there
-//	quiet                      no process works for this script any more
-//	until FOLDER DONE          waits until a job in this scratch folder has so many segments
-//	await FILE                 waits until FILE is there
-//	report FIELD VALUE         of the last line of --progress json
-//	tmpfs FOLDER BYTES         mounts a small disk, with the condition [tmpfs]
+//	clip FILE [ARGS]           makes 4 s of 160x90 video with audio; ARGS go to ffmpeg before FILE
+//	exits CODE PROGRAM [ARGS]  runs a program that must end with this exit code
+//	frames FILE N              the video of FILE has N frames, all decodable
+//	streams FILE A,B,…         the streams of FILE have these codecs, in this order
+//	moovfirst FILE             the index of an MP4 is before its media
+//	empty FOLDER               FOLDER has no files, hidden ones included, or does not exist
+//	quiet                      no process of this script is still running
+//	until FOLDER DONE          waits until a job in this scratch folder has finished DONE segments
+//	await FILE                 waits until FILE exists
+//	report FIELD VALUE         the last line of --progress json has this value
+//	tmpfs FOLDER BYTES         mounts a small file system; needs the condition [tmpfs]
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
@@ -68,14 +70,14 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-func need(ts *testscript.TestScript, args []string, least int, usage string) {
+func requireArgs(ts *testscript.TestScript, args []string, least int, usage string) {
 	if len(args) < least {
 		ts.Fatalf("usage: %s", usage)
 	}
 }
 
 func clip(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 1, "clip FILE [ARGS]")
+	requireArgs(ts, args, 1, "clip FILE [ARGS]")
 	all := []string{
 		"-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=4",
 		"-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=4",
@@ -86,7 +88,7 @@ func clip(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 2, "exits CODE PROGRAM [ARGS]")
+	requireArgs(ts, args, 2, "exits CODE PROGRAM [ARGS]")
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	err = ts.Exec(args[1], args[2:]...)
@@ -103,7 +105,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func frames(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 2, "frames FILE N")
+	requireArgs(ts, args, 2, "frames FILE N")
 	out := printed(ts, "ffprobe", "-v", "error", "-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", "file:"+ts.MkAbs(args[0]))
 	if got := strings.Trim(out, "\n,"); got != args[1] {
 		ts.Fatalf("%s has %s frames, want %s", args[0], got, args[1])
@@ -111,26 +113,26 @@ func frames(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func streams(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 2, "streams FILE A,B,…")
+	requireArgs(ts, args, 2, "streams FILE A,B,…")
 	out := printed(ts, "ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", "file:"+ts.MkAbs(args[0]))
 	if got := strings.Join(strings.Fields(out), ","); got != args[1] {
-		ts.Fatalf("%s has streams of %s, want %s", args[0], got, args[1])
+		ts.Fatalf("%s has streams %s, want %s", args[0], got, args[1])
 	}
 }
 
-// printed is what a program prints; on standard error it must print nothing.
+// printed returns the standard output of a program. Its standard error must be empty.
 func printed(ts *testscript.TestScript, name string, args ...string) string {
 	var out, stderr bytes.Buffer
 	cmd := exec.Command(name, args...) //nolint:noctx // ends by itself, and with the test
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	if err := cmd.Run(); err != nil || stderr.Len() > 0 {
-		ts.Fatalf("%s %q: %v, and says %q", name, args, err, &stderr)
+		ts.Fatalf("%s %q: %v; standard error %q", name, args, err, &stderr)
 	}
 	return out.String()
 }
 
 func moovFirst(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 1, "moovfirst FILE")
+	requireArgs(ts, args, 1, "moovfirst FILE")
 	data := []byte(ts.ReadFile(args[0]))
 	if moov, mdat := bytes.Index(data, []byte("moov")), bytes.Index(data, []byte("mdat")); moov < 0 || mdat < moov {
 		ts.Fatalf("moov is at byte %d, mdat at %d", moov, mdat)
@@ -138,17 +140,17 @@ func moovFirst(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func empty(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 1, "empty FOLDER")
+	requireArgs(ts, args, 1, "empty FOLDER")
 	list, err := os.ReadDir(ts.MkAbs(args[0]))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		ts.Check(err)
 	}
 	if len(list) > 0 {
-		ts.Fatalf("%s holds %v", args[0], list)
+		ts.Fatalf("%s contains %v", args[0], list)
 	}
 }
 
-// quiet gives what was killed a moment to be gone.
+// quiet waits up to 5 s for killed processes to end.
 func quiet(ts *testscript.TestScript, _ bool, _ []string) {
 	var left []string
 	for range 50 {
@@ -160,7 +162,8 @@ func quiet(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Fatalf("still running: %s", strings.Join(left, "\n"))
 }
 
-// workers are the command lines of other processes that name a folder, or were told of it as a Batch job's process is.
+// workers returns the command lines of the processes that name folder, in their arguments or in the environment that the
+// process of a Batch job gets.
 func workers(folder string) (list []string) {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, name := range files {
@@ -168,8 +171,8 @@ func workers(folder string) (list []string) {
 		if err != nil {
 			continue
 		}
-		told, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "environ")) // of a process that may be gone
-		batch := bytes.Contains(told, []byte("MAPREEL_WORKER=")) && bytes.Contains(told, []byte(folder))
+		environ, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "environ")) // the process may have ended
+		batch := bytes.Contains(environ, []byte("MAPREEL_WORKER=")) && bytes.Contains(environ, []byte(folder))
 		if batch || bytes.Contains(data, []byte(folder)) {
 			list = append(list, strings.ReplaceAll(string(data), "\x00", " "))
 		}
@@ -178,7 +181,7 @@ func workers(folder string) (list []string) {
 }
 
 func until(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 2, "until FOLDER DONE")
+	requireArgs(ts, args, 2, "until FOLDER DONE")
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	waitFor(ts, fmt.Sprintf("%d segments", want), func() bool {
@@ -189,12 +192,14 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 			err = json.Unmarshal(out, &list)
 		}
 		ts.Check(err)
-		return slices.ContainsFunc(list, func(s local.Status) bool { return s.Done >= want })
+		return slices.ContainsFunc(list, func(s local.Status) bool {
+			return slices.ContainsFunc(s.Groups, func(g engine.GroupProgress) bool { return g.Name == film.VideoKind && g.Done >= want })
+		})
 	})
 }
 
 func await(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 1, "await FILE")
+	requireArgs(ts, args, 1, "await FILE")
 	waitFor(ts, args[0], func() bool {
 		_, err := os.Stat(ts.MkAbs(args[0]))
 		return err == nil
@@ -211,7 +216,7 @@ func waitFor(ts *testscript.TestScript, what string, ready func() bool) {
 }
 
 func report(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, args, 2, "report FIELD VALUE")
+	requireArgs(ts, args, 2, "report FIELD VALUE")
 	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
 	for _, line := range lines {
 		if !json.Valid([]byte(line)) {

@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// scheme is how a URL begins; one letter is a Windows drive.
-var scheme = regexp.MustCompile(`^([a-zA-Z][a-zA-Z0-9+.-]+)://`)
+// urlScheme matches the beginning of a URL; a single letter is a Windows drive.
+var urlScheme = regexp.MustCompile(`^([a-zA-Z][a-zA-Z0-9+.-]+)://`)
 
-// localPath is the absolute path that s names: a path as it stands, relative to dir, or a file:// URL, whose %20 are
-// decoded. What lies on another machine is an error.
+// localPath returns the absolute path that s names: a path relative to dir, taken literally, or a file:// URL, whose
+// escapes are decoded. A URL of another machine is an error.
 func localPath(s, dir string) (string, error) {
-	m := scheme.FindStringSubmatch(s)
+	m := urlScheme.FindStringSubmatch(s)
 	switch {
 	case m == nil && filepath.IsAbs(s):
 		return filepath.Clean(s), nil
 	case m == nil:
 		return filepath.Join(dir, s), nil
 	case !strings.EqualFold(m[1], "file"):
-		return "", fmt.Errorf("%s is not a file of this machine; give a path or a file:// URL", s)
+		return "", fmt.Errorf("%s is not a file on this machine; give a path or a file:// URL", s)
 	}
 	u, err := url.Parse(s)
 	switch {

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// stubborn is a program whose work does not heed that it was cancelled. It makes the files named by its arguments when it
-// is ready and when its context ends, and prints why that did.
+// stubborn is a program whose work ignores cancellation. It creates the file of its first argument when it is ready and
+// that of its second when its context ends, and prints the cause.
 func stubborn() {
-	ctx, stop := interruptible(context.Background())
+	ctx, stop := withInterrupt(context.Background())
 	defer stop()
 	_ = os.WriteFile(os.Args[1], nil, 0o644)
 	<-ctx.Done()

@@ -16,7 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
-// terminal opens a pseudo-terminal of 80 columns: the side that a program writes to, and what a person would be sent.
+// terminal opens a pseudo-terminal of 80 columns. It returns the side that a program writes to, and what a user would see.
 func terminal(t *testing.T) (tty *os.File, shown *syncBuffer) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -39,21 +39,21 @@ func terminal(t *testing.T) (tty *os.File, shown *syncBuffer) {
 		t.Fatal(err)
 	}
 	buffer := &syncBuffer{}
-	over := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
 		_, _ = io.Copy(buffer, master) // ends with an error when the last writer closes
-		close(over)
+		close(done)
 	}()
-	t.Cleanup(func() { tty.Close(); <-over; master.Close() })
+	t.Cleanup(func() { tty.Close(); <-done; master.Close() })
 	return tty, buffer
 }
 
-func TestATerminalShowsBarsThenTheReport(t *testing.T) {
-	dir := in(t)
+func TestATerminalGetsBarsThenTheReport(t *testing.T) {
+	dir := chdirTemp(t)
 	tty, shown := terminal(t)
-	b := newBench(t, func(ctx context.Context, req film.Request, opts local.Options) (local.Report, error) {
-		report, err := acted(ctx, req, opts)
-		sees(t, shown, "joining the pieces  2.5 kB")
+	b := newCLITest(t, func(ctx context.Context, req film.Request, opts local.Options) (local.Report, error) {
+		report, err := fakeRun(ctx, req, opts)
+		waitForOutput(t, shown, "merging  2.5 kB")
 		return report, err
 	})
 	t.Setenv("TERM", "xterm")
@@ -61,25 +61,25 @@ func TestATerminalShowsBarsThenTheReport(t *testing.T) {
 	if code := b.main(t.Context(), []string{"transcode", "in.mp4", "-o", dir + "/o.mp4"}); code != exitDone {
 		t.Errorf("exit code %d, want 0", code)
 	}
-	sees(t, shown, "mapreel: warning: a subtitle track of pictures was left out\r\n")
+	waitForOutput(t, shown, "mapreel: warning: a subtitle track of pictures was left out\r\n")
 	if got := b.out.String(); !strings.HasPrefix(got, "done      in 6.0 s") {
 		t.Errorf("standard output %q, want the report", got)
 	}
 	_, _ = io.WriteString(tty, "the shell's prompt")
-	sees(t, shown, "\x1b[1A\x1b[Jthe shell's prompt") // a row up, and everything below it erased
+	waitForOutput(t, shown, "\x1b[1A\x1b[Jthe shell's prompt") // one line up, then everything below is erased
 }
 
-func TestBarsShowWhatIsBeingEncoded(t *testing.T) {
-	dir := in(t)
+func TestBarsShowTheProgressOfTheEncoding(t *testing.T) {
+	dir := chdirTemp(t)
 	tty, shown := terminal(t)
-	b := newBench(t, func(_ context.Context, _ film.Request, opts local.Options) (local.Report, error) {
-		sees(t, shown, "reading the source  0:00")
-		for _, e := range encoding() {
+	b := newCLITest(t, func(_ context.Context, _ film.Request, opts local.Options) (local.Report, error) {
+		waitForOutput(t, shown, "reading the source  0:00")
+		for _, e := range encodingEvents() {
 			opts.Observe(local.Event{Event: e, Time: time.Now()})
 		}
-		sees(t, shown, "picture [")
-		sees(t, shown, " 25%  1/4 segments")
-		sees(t, shown, "sound   [")
+		waitForOutput(t, shown, "video [")
+		waitForOutput(t, shown, " 25%  1/4 segments")
+		waitForOutput(t, shown, "audio [")
 		return local.Report{}, fault.New(fault.Corrupt, "it broke")
 	})
 	t.Setenv("TERM", "xterm")
@@ -87,34 +87,34 @@ func TestBarsShowWhatIsBeingEncoded(t *testing.T) {
 	if code := b.main(t.Context(), []string{"transcode", "in.mp4", "-o", dir + "/o.mp4"}); code != exitFailed {
 		t.Errorf("exit code %d, want 1", code)
 	}
-	sees(t, shown, "mapreel: it broke\r\n")
+	waitForOutput(t, shown, "mapreel: it broke\r\n")
 	if b.out.Len() > 0 {
 		t.Errorf("standard output %q after a failure, want nothing", &b.out)
 	}
 }
 
 func TestADumbTerminalGetsNoBars(t *testing.T) {
-	dir := in(t)
+	dir := chdirTemp(t)
 	tty, shown := terminal(t)
-	b := newBench(t, acted)
+	b := newCLITest(t, fakeRun)
 	t.Setenv("TERM", "dumb")
 	b.Stderr = tty
 	if code := b.main(t.Context(), []string{"transcode", "in.mp4", "-o", dir + "/o.mp4"}); code != exitDone {
 		t.Errorf("exit code %d, want 0", code)
 	}
-	sees(t, shown, "warning: ")
+	waitForOutput(t, shown, "warning: ")
 	if strings.Contains(shown.String(), "\x1b") {
 		t.Errorf("the cursor was moved: %q", shown)
 	}
 }
 
-// sees waits until the terminal was sent a text.
-func sees(t *testing.T, shown *syncBuffer, text string) {
+// waitForOutput waits until the terminal has received text.
+func waitForOutput(t *testing.T, shown *syncBuffer, text string) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if strings.Contains(shown.String(), text) {
 			return
 		}
 	}
-	t.Errorf("the terminal never showed %q, but %q", text, shown)
+	t.Errorf("the terminal did not get %q, only %q", text, shown)
 }

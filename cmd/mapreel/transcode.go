@@ -12,98 +12,108 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
-// run transcodes. Its error is of a kind of package fault, or an interruption.
-func (t transcode) run(ctx context.Context, env environment) error {
+// run transcodes. Its error has a fault kind or is an interruptedError.
+func (t transcodeCmd) run(ctx context.Context, env environment) error {
 	movable := canMoveCursor(env.Stderr, os.Getenv("TERM"))
-	var w watch
-	report, err := t.work(ctx, env, &w, movable)
-	if t.Progress == showJSON {
-		_ = json.NewEncoder(env.Stdout).Encode(lastLine(report, err, time.Now()))
+	var p sharedProgress
+	report, err := t.transcode(ctx, env, &p, movable)
+	if t.Progress == progressJSON {
+		_ = json.NewEncoder(env.Stdout).Encode(newReportLine(report, err, time.Now()))
 	}
-	if err == nil && (t.Progress == showBar || t.Progress == showAuto && movable) {
-		fmt.Fprint(env.Stdout, summary(report, w.now()))
+	if err == nil && (t.Progress == progressBar || t.Progress == progressAuto && movable) {
+		fmt.Fprint(env.Stdout, formatSummary(report, p.snapshot()))
 	}
 	return err
 }
 
-func (t transcode) work(ctx context.Context, env environment, w *watch, movable bool) (local.Report, error) {
+func (t transcodeCmd) transcode(ctx context.Context, env environment, p *sharedProgress, movable bool) (local.Report, error) {
 	dir, err := workingDirectory()
 	if err != nil {
 		return local.Report{}, fault.Wrap(fault.NotFound, err, "")
 	}
-	req, d, err := t.request(dir, env.Stdin)
+	req, draft, err := t.request(dir, env.Stdin)
 	if err != nil {
 		return local.Report{}, err
 	}
-	scratch, err := scratchFolder(t.Scratch)
+	scratch, err := resolveScratch(t.Scratch)
 	if err != nil {
 		return local.Report{}, err
 	}
 	tools, err := env.Find(ctx, ffmpeg.FindOptions{})
 	if err != nil {
-		return local.Report{}, interruptedOr(ctx, err, reading{})
+		return local.Report{}, interruptedOr(ctx, err, snapshot{})
 	}
-	shown := choose(t.Progress, w, env.Stdout, env.Stderr, movable)
-	report, err := env.Run(ctx, req, local.Options{
-		Scratch: scratch,
-		Tools:   tools,
-		Jobs:    t.parallel(req, runtime.NumCPU()),
-		Keep:    t.KeepScratch,
-		Batch:   batchCommand,
+	request, err := json.Marshal(req)
+	if err != nil {
+		return local.Report{}, fault.Wrap(fault.Internal, err, "request")
+	}
+	setup, err := json.Marshal(tools)
+	if err != nil {
+		return local.Report{}, fault.Wrap(fault.Internal, err, "setup of a batch process")
+	}
+	d := newDisplay(t.Progress, p, env.Stdout, env.Stderr, movable)
+	report, err := env.Run(ctx, request, local.Options{
+		Scratch:  scratch,
+		Registry: kinds.All(tools, kinds.Options{}),
+		Setup:    setup,
+		Jobs:     t.parallelism(req, runtime.NumCPU()),
+		Keep:     t.KeepScratch,
+		Batch:    batchArgs,
 
 		IgnoreSpace: t.IgnoreSpace,
-		Observe:     func(e local.Event) { w.add(e); shown.observe(e) },
+		Observe:     func(e local.Event) { p.add(e); d.observe(e) },
 	})
-	shown.stop()
+	d.stop()
 	if err == nil {
 		return report, nil
 	}
 	var ps film.Problems
 	if fault.KindOf(err) == fault.Invalid && errors.As(err, &ps) {
-		return local.Report{}, d.invalid(ps)
+		return local.Report{}, draft.invalidRequest(ps)
 	}
-	return local.Report{}, interruptedOr(ctx, advise(err, w.now()), w.now())
+	return local.Report{}, interruptedOr(ctx, addHint(err, p.snapshot()), p.snapshot())
 }
 
-// interrupted says that a signal ended the work, and how far that was.
-type interrupted struct{ done, segments int }
+// interruptedError reports that a signal ended the work, and how many segments were finished.
+type interruptedError struct{ done, segments int }
 
-func (e interrupted) Error() string {
-	const again = "run the same command again to continue"
+func (e interruptedError) Error() string {
+	const hint = "run the same command again to continue"
 	switch e.segments {
 	case 0:
-		return "interrupted: nothing is finished yet; " + again
+		return "interrupted: nothing is finished yet; " + hint
 	case 1:
-		return fmt.Sprintf("interrupted: %d of 1 segment is finished; %s", e.done, again)
+		return fmt.Sprintf("interrupted: %d of 1 segment is finished; %s", e.done, hint)
 	}
-	return fmt.Sprintf("interrupted: %d of %d segments are finished; %s", e.done, e.segments, again)
+	return fmt.Sprintf("interrupted: %d of %d segments are finished; %s", e.done, e.segments, hint)
 }
 
-// interruptedOr is the interruption where a signal is why ctx ended, else err.
-func interruptedOr(ctx context.Context, err error, r reading) error {
+// interruptedOr returns an interruptedError if a signal ended ctx, else err.
+func interruptedOr(ctx context.Context, err error, s snapshot) error {
 	if errors.Is(context.Cause(ctx), errSignalled) {
-		return interrupted{r.Done, r.Segments}
+		return interruptedError{s.Done, s.Segments}
 	}
 	return err
 }
 
-// advise adds what to do where the one who made the error could not know it.
-func advise(err error, r reading) error {
+// addHint adds the advice that only this command can give to an error without a hint.
+func addHint(err error, s snapshot) error {
 	if fault.HintOf(err) != "" {
 		return err
 	}
 	switch fault.KindOf(err) {
 	case fault.OutOfSpace:
-		return fault.WithHint(err, "make room, or choose another folder by --scratch; what is finished is kept, and the same command continues")
+		return fault.WithHint(err, "free some space, or choose another folder with --scratch; finished work is kept, and the same command continues")
 	case fault.Transient, fault.OutOfTime:
-		return fault.WithHint(err, fmt.Sprintf("%d of %d segments are finished; the same command continues", r.Done, r.Segments))
+		return fault.WithHint(err, fmt.Sprintf("%d of %d segments are finished; the same command continues", s.Done, s.Segments))
 	case fault.Corrupt:
-		return fault.WithHint(err, "the source, or what was made of it, is damaged; try whether the source plays to its end, and run the same command again")
+		return fault.WithHint(err, "the source or an intermediate file is damaged; check that the source plays to its end, and run the same command again")
 	case fault.Internal:
-		return fault.WithHint(err, "this looks like a defect of mapreel; please report it with the command and what it printed")
+		return fault.WithHint(err, "this looks like a bug in mapreel; please report it with the command and its output")
 	}
 	return err
 }

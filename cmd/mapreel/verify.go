@@ -14,46 +14,44 @@ import (
 	"time"
 
 	"github.com/mattn/go-runewidth"
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/verify"
 )
 
-// errDiffers says that an output is not what it should be. The report has told it.
+// errDiffers reports that an output differs from its source. The printed report has the details.
 var errDiffers = errors.New("the output differs from its source")
 
-// unknown is an error that left verify without an answer, so that it must not end as "differs" does.
-type unknown struct{ error }
+// notComparedError is an error that prevented a comparison. Its exit code differs from that of errDiffers.
+type notComparedError struct{ error }
 
-func (e unknown) Unwrap() error { return e.error }
+func (e notComparedError) Unwrap() error { return e.error }
 
-// notCompared is the interruption of a comparison, of which nothing is kept.
-type notCompared struct{}
+// comparisonInterrupted is the interruption of a comparison, which cannot be continued.
+type comparisonInterrupted struct{}
 
-func (notCompared) Error() string { return "interrupted: the comparison is not finished" }
-func (notCompared) Unwrap() error { return interrupted{} }
+func (comparisonInterrupted) Error() string { return "interrupted: the comparison is not finished" }
+func (comparisonInterrupted) Unwrap() error { return interruptedError{} }
 
-// run compares. Its error is errDiffers, an interruption, or unknown.
-func (c verification) run(ctx context.Context, env environment) error {
-	report, err := c.work(ctx, env)
+// run compares. Its error is errDiffers, comparisonInterrupted or a notComparedError.
+func (c verifyCmd) run(ctx context.Context, env environment) error {
+	report, err := c.compare(ctx, env)
 	if errors.Is(context.Cause(ctx), errSignalled) {
-		return notCompared{}
+		return comparisonInterrupted{}
 	}
 	if err != nil {
-		return unknown{err}
+		return notComparedError{err}
 	}
 	if c.JSON {
 		enc := json.NewEncoder(env.Stdout)
 		enc.SetIndent("", "  ")
 		err = enc.Encode(report)
 	} else {
-		_, err = io.WriteString(env.Stdout, verdicts(report, terminalWidth(env.Stdout)))
+		_, err = io.WriteString(env.Stdout, formatReport(report, terminalWidth(env.Stdout)))
 	}
 	if err != nil {
-		return unknown{fault.Wrap(fault.KindOf(err), err, "print the report")}
+		return notComparedError{fault.Wrap(fault.KindOf(err), err, "print the report")}
 	}
 	if report.Verdict != verify.Good {
 		return errDiffers
@@ -61,7 +59,7 @@ func (c verification) run(ctx context.Context, env environment) error {
 	return nil
 }
 
-func (c verification) work(ctx context.Context, env environment) (verify.Report, error) {
+func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report, error) {
 	dir, err := workingDirectory()
 	if err != nil {
 		return verify.Report{}, fault.Wrap(fault.NotFound, err, "")
@@ -85,21 +83,21 @@ func (c verification) work(ctx context.Context, env environment) (verify.Report,
 	if err != nil {
 		return verify.Report{}, err
 	}
-	shown := func(verify.Progress) {}
-	if c.Progress != showNone && canMoveCursor(env.Stderr, os.Getenv("TERM")) {
-		b := newComparing(env.Stderr)
-		defer b.stop()
-		shown = b.observe
+	observe := func(verify.Progress) {}
+	if c.Progress != progressNone && canMoveCursor(env.Stderr, os.Getenv("TERM")) {
+		d := newCompareDisplay(env.Stderr)
+		defer d.stop()
+		observe = d.observe
 	}
-	report, err := verify.Files(ctx, tools, paths[0], paths[1], verify.Options{OnProgress: shown})
+	report, err := verify.Files(ctx, tools, paths[0], paths[1], verify.Options{OnProgress: observe})
 	if err == nil && plot != "" {
-		err = writeWhole(plot, verify.Plot(report))
+		err = replaceFile(plot, verify.Plot(report))
 	}
 	return report, err
 }
 
-// writeWhole replaces a file by another with this content, or leaves it as it was.
-func writeWhole(path string, data []byte) (err error) {
+// replaceFile writes data to path atomically: on an error, an existing file stays unchanged.
+func replaceFile(path string, data []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".mapreel-*")
 	if err != nil {
 		return fault.Wrap(fault.KindOf(err), err, "--plot")
@@ -112,7 +110,7 @@ func writeWhole(path string, data []byte) (err error) {
 	}()
 	_, err = io.Copy(f, bytes.NewReader(data))
 	if err == nil {
-		err = f.Chmod(0o644) // as any file that is not private
+		err = f.Chmod(0o644) // the usual mode; CreateTemp makes a private file
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
@@ -120,12 +118,12 @@ func writeWhole(path string, data []byte) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
-// verdicts shows a report: a line a check, the figure and what it should be. Where width is not 0, long figures go on in
-// further lines.
-func verdicts(r verify.Report, width int) string {
-	names, words := 0, map[verify.Verdict]string{verify.Good: "good", verify.Bad: "BAD", verify.Note: "-"}
+// formatReport returns a line for each check of a report: the verdict, the measured figure and its limit. If width is not
+// 0, long figures are wrapped.
+func formatReport(r verify.Report, width int) string {
+	nameWidth, verdicts := 0, map[verify.Verdict]string{verify.Good: "good", verify.Bad: "BAD", verify.Note: "-"}
 	for _, c := range r.Checks {
-		names = max(names, runewidth.StringWidth(c.Name))
+		nameWidth = max(nameWidth, runewidth.StringWidth(c.Name))
 	}
 	var b strings.Builder
 	bad := 0
@@ -137,24 +135,24 @@ func verdicts(r verify.Report, width int) string {
 		if c.Limit != "" {
 			text += "  [" + c.Limit + "]"
 		}
-		lead := 6 + names + 2
-		for i, line := range wrap(text, width-lead) {
+		indent := 6 + nameWidth + 2
+		for i, line := range wrap(text, width-indent) {
 			if i == 0 {
-				fmt.Fprintf(&b, "%-4s  %s  %s\n", words[c.Verdict], runewidth.FillRight(c.Name, names), line)
+				fmt.Fprintf(&b, "%-4s  %s  %s\n", verdicts[c.Verdict], runewidth.FillRight(c.Name, nameWidth), line)
 			} else {
-				b.WriteString(strings.Repeat(" ", lead) + line + "\n")
+				b.WriteString(strings.Repeat(" ", indent) + line + "\n")
 			}
 		}
 	}
 	if bad == 0 {
-		b.WriteString("\ngood: the output is what its source is\n")
+		b.WriteString("\ngood: the output matches its source\n")
 	} else {
 		fmt.Fprintf(&b, "\nBAD: %d of %d checks failed\n", bad, len(r.Checks))
 	}
 	return b.String()
 }
 
-// printable replaces what a terminal would obey: titles come from the files.
+// printable replaces control characters, because titles from the files could hold terminal escapes.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 {
@@ -164,7 +162,7 @@ func printable(s string) string {
 	}, s)
 }
 
-// wrap breaks a text between words. A width below 20 leaves it whole.
+// wrap breaks text between words into lines of at most width columns. It does not wrap at a width below 20.
 func wrap(text string, width int) []string {
 	if width < 20 {
 		return []string{text}
@@ -184,72 +182,52 @@ func wrap(text string, width int) []string {
 	return append(lines, line)
 }
 
-// comparing shows how far a comparison is, at the bottom of a terminal.
-type comparing struct {
-	canvas *mpb.Progress
-	bar    *mpb.Bar
-	began  time.Time
-	mu     sync.Mutex // over last
-	last   verify.Progress
+// compareDisplay shows the progress of a comparison.
+type compareDisplay struct {
+	lines   *liveLines
+	started time.Time
+	mu      sync.Mutex // guards last
+	last    verify.Progress
 }
 
-func newComparing(out io.Writer) *comparing {
-	c := &comparing{canvas: mpb.New(mpb.WithOutput(out)), began: time.Now()}
-	var rows []string
-	top := mpb.BarFillerFunc(func(to io.Writer, stat decor.Statistics) error {
-		c.mu.Lock()
-		rows = comparingRows(c.last, time.Since(c.began), stat.AvailableWidth)
-		c.mu.Unlock()
-		_, err := io.WriteString(to, rows[0])
-		return err
+func newCompareDisplay(out io.Writer) *compareDisplay {
+	d := &compareDisplay{started: time.Now()}
+	d.lines = newLiveLines(out, func(width int) []string {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return formatCompareBars(d.last, time.Since(d.started), width)
 	})
-	rest := mpb.BarFillerFunc(func(to io.Writer, _ decor.Statistics) error {
-		for _, row := range rows[1:] {
-			if _, err := io.WriteString(to, row+"\n"); err != nil {
-				return err
-			}
+	return d
+}
+
+func (d *compareDisplay) observe(p verify.Progress) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = p
+}
+
+func (d *compareDisplay) stop() { d.lines.stop() }
+
+// formatCompareBars returns the lines that show p on a terminal of width columns: at least one, none longer than width.
+func formatCompareBars(p verify.Progress, elapsed time.Duration, width int) []string {
+	var lines []string
+	add := func(label string, fraction float64, fields ...string) {
+		status := fitFields(fields, statusWidth(width))
+		lines = append(lines, formatBar(label, min(fraction, 1), barLength(status, width))+status)
+	}
+	if p.TotalFrames > 0 {
+		fraction := float64(p.Frames) / float64(p.TotalFrames)
+		fields := []string{fmt.Sprintf("%d/%d frames", p.Frames, p.TotalFrames)}
+		if fraction > 0.01 && fraction < 1 {
+			fields = append(fields, formatClock(time.Duration(float64(elapsed)*(1-fraction)/fraction))+" left")
 		}
-		return nil
-	})
-	c.bar = c.canvas.MustAdd(0, top, mpb.BarFillerTrim(), mpb.BarExtender(rest, false))
-	return c
-}
-
-func (c *comparing) observe(p verify.Progress) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.last = p
-}
-
-func (c *comparing) stop() {
-	c.bar.Abort(true)
-	c.canvas.Wait()
-}
-
-// comparingRows are the rows that a terminal of some columns shows; at least one, none longer than width.
-func comparingRows(p verify.Progress, elapsed time.Duration, width int) []string {
-	var rows []string
-	add := func(name string, part float64, texts ...string) {
-		beside := beside(width)
-		text := fill(texts, beside)
-		rows = append(rows, barRow(name, min(part, 1), min(max(beside-len(text), 0)+minBar, maxBar))+text)
+		add("video", fraction, append(fields, formatRate(float64(p.Frames)/max(elapsed.Seconds(), 0.1))+" fps")...)
 	}
-	if p.AllFrames > 0 {
-		part := float64(p.Frames) / float64(p.AllFrames)
-		texts := []string{fmt.Sprintf("%d/%d frames", p.Frames, p.AllFrames)}
-		if part > 0.01 && part < 1 {
-			texts = append(texts, clock(time.Duration(float64(elapsed)*(1-part)/part))+" left")
-		}
-		add("picture", part, append(texts, rate(float64(p.Frames)/max(elapsed.Seconds(), 0.1))+" fps")...)
+	if p.TotalAudio > 0 {
+		add("audio", float64(p.Audio)/float64(p.TotalAudio))
 	}
-	if p.AllSound > 0 {
-		add("sound  ", float64(p.Sound)/float64(p.AllSound))
+	if len(lines) == 0 {
+		lines = []string{"comparing  " + formatClock(elapsed)}
 	}
-	if len(rows) == 0 {
-		rows = []string{"comparing  " + clock(elapsed)}
-	}
-	for i, row := range rows {
-		rows[i] = row[:min(len(row), max(width, 0))]
-	}
-	return rows
+	return clipLines(lines, width)
 }

@@ -10,16 +10,16 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 )
 
-// version is that of a release: go build -ldflags "-X main.version=v1.2.3" sets it. Without it, what the go command
-// wrote into the program says it.
+// version is the version of a release, set by go build -ldflags "-X main.version=v1.2.3". If it is empty, the build
+// information in the program is used.
 var version string
 
-// run prints the versions. That ffmpeg is absent or too old is part of the answer, not a failure.
-func (versions) run(ctx context.Context, env environment) error {
-	fmt.Fprintln(env.Stdout, ownVersion())
+// run prints the versions. A missing or too old ffmpeg is part of the output, not a failure.
+func (versionCmd) run(ctx context.Context, env environment) error {
+	fmt.Fprintln(env.Stdout, versionString())
 	tools, err := env.Find(ctx, ffmpeg.FindOptions{})
 	if err != nil {
-		fmt.Fprintln(env.Stdout, "ffmpeg: "+strings.Join(sentences(err), "; "))
+		fmt.Fprintln(env.Stdout, "ffmpeg: "+strings.Join(errorMessages(err), "; "))
 		if hint := fault.HintOf(err); hint != "" {
 			fmt.Fprintln(env.Stdout, "        "+oneLine(hint))
 		}
@@ -29,8 +29,8 @@ func (versions) run(ctx context.Context, env environment) error {
 	return nil
 }
 
-// ownVersion is mapreel's line: "mapreel v1.2.3 (go1.26.0, commit 0123456)".
-func ownVersion() string {
+// versionString returns a line such as "mapreel v1.2.3 (go1.26.0, commit 0123456)".
+func versionString() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}

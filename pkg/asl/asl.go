@@ -1,170 +1,91 @@
-// Package asl interprets state machines written in Amazon States Language with JSONata as their query language.
+// Package asl executes state machines written in Amazon States Language with JSONata as their query
+// language.
 //
-// A machine is a loaded definition. An execution is one run of it over an input. A state is a step; states of one list
-// form a scope, and the branches of a Parallel and the processor of a Map are scopes of their own. A task is a function
-// of the caller that does the work of Task states with a given resource. An event tells what happened, by the names
-// that Step Functions uses in its history.
+// A machine is a loaded definition. An execution is one run of it on an input. A state is a step;
+// the states of one list form a scope, and each branch of a Parallel and the processor of each Map
+// is a scope of its own. A task is a function that does the work of Task states with a given
+// resource. An event is an entry of an execution's history, by the names that Step Functions uses.
 //
 //	m, err := asl.Load(definition)
-//	output, err := m.Run(ctx, asl.Execution{Input: input, Tasks: map[string]asl.Task{"arn:aws:lambda:…": encode}})
+//	output, err := m.Run(ctx, asl.Execution{Input: input, Tasks: map[string]asl.Task{
+//		"arn:aws:states:::lambda:invoke": asl.LambdaInvoke(invoke),
+//	}})
 //
-// The package follows Step Functions closely enough that a definition behaves the same in both: retries, catchers,
-// scopes of variables, and the limit of 256 KiB on payloads. What it cannot do it refuses in Load, never at run time:
-// JSONPath, ItemBatcher, ResultWriter, heartbeats, task tokens, credentials and $eval.
+// The package follows Step Functions closely enough that a definition behaves the same in both:
+// retries, catchers, scopes of variables, child executions of a DISTRIBUTED Map, and the limit of
+// 256 KiB on payloads. Load refuses what the package cannot execute; see package definition.
+//
+// It differs from Step Functions in these known points. HeartbeatSeconds is recorded but never
+// times a task out, because only task tokens and activities, which are not supported, send
+// heartbeats. Children of a DISTRIBUTED Map with ExecutionType EXPRESS run like STANDARD ones. The
+// texts of causes differ.
 package asl
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/mapreel/mapreel/pkg/asl/definition"
 )
 
-// Machine is a definition that was found sound, with every expression compiled. It may run any number of executions at
-// the same time.
-type Machine struct {
-	root    *scope
-	timeout int // seconds; 0 is none
-	states  []State
-}
+// Machine is a loaded definition. It may run any number of executions at the same time.
+type Machine struct{ definition *definition.Machine }
 
-// Problem is one thing that is wrong with a definition.
-type Problem struct {
-	Path    string // JSON Pointer (RFC 6901) to the place in the definition; "" is the whole
-	Message string
-}
+// Problem is one defect of a definition.
+type Problem = definition.Problem
 
-func (p Problem) String() string {
-	if p.Path == "" {
-		return p.Message
-	}
-	return p.Path + ": " + p.Message
-}
+// LoadError lists every problem of a definition, ordered by path.
+type LoadError = definition.LoadError
 
-// LoadError lists everything that is wrong with a definition, in the order of the paths.
-type LoadError struct {
-	Problems []Problem // never empty
-}
-
-func (e *LoadError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "state machine definition has %d problem(s)", len(e.Problems))
-	for _, p := range e.Problems {
-		b.WriteString("\n  ")
-		b.WriteString(p.String())
-	}
-	return b.String()
-}
-
-// State describes one state of a loaded machine, for tools that check or draw definitions.
-type State struct {
-	Path        string // JSON Pointer to the state, as "/States/Encode"
-	Name        string
-	Type        string // "Task", "Map", …
-	Comment     string
-	Resource    string       // of a Task; else ""
-	Distributed bool         // a Map in DISTRIBUTED mode
-	Next        []string     // states that may follow, without repetition, in the order of the definition
-	Retry       []ErrorNames // a list for each retrier, in order
-	Catch       []ErrorNames // a list for each catcher, in order
-	Expressions []Expression
-}
+// State describes a state, for tools that check or draw definitions.
+type State = definition.Description
 
 // ErrorNames is the ErrorEquals list of a retrier or catcher.
-type ErrorNames struct {
-	Path  string // JSON Pointer to the list
-	Names []string
+type ErrorNames = definition.ErrorNames
+
+// Expression is a JSONata expression of the definition, without its {% %}.
+type Expression = definition.ExpressionText
+
+// The error names of Step Functions that an execution can fail with, or that a retrier or catcher
+// may name.
+const (
+	StatesAll                             = definition.StatesAll
+	StatesDataLimitExceeded               = definition.StatesDataLimitExceeded
+	StatesExceedToleratedFailureThreshold = definition.StatesExceedToleratedFailureThreshold
+	StatesItemReaderFailed                = definition.StatesItemReaderFailed
+	StatesNoChoiceMatched                 = definition.StatesNoChoiceMatched
+	StatesQueryEvaluationError            = definition.StatesQueryEvaluationError
+	StatesRuntime                         = definition.StatesRuntime
+	StatesTaskFailed                      = definition.StatesTaskFailed
+	StatesTimeout                         = definition.StatesTimeout
+)
+
+// Load parses and checks a definition and compiles its expressions. If anything is wrong it returns
+// a *LoadError that lists all problems.
+func Load(text []byte) (*Machine, error) {
+	m, err := definition.Load(text)
+	if err != nil {
+		return nil, err
+	}
+	return &Machine{m}, nil
 }
 
-// Expression is a JSONata expression in the definition, without its {% %}.
-type Expression struct {
-	Path   string // JSON Pointer to the string that holds it
-	Source string
-}
+// States describes every state of the machine, including those of branches and processors, an outer
+// state before its inner ones. The caller must not change the result.
+func (m *Machine) States() []State { return m.definition.States }
 
-// States returns every state of the machine, those of branches and processors included, an outer state before its
-// inner ones. The caller must not change what it gets.
-func (m *Machine) States() []State { return m.states }
+// Warnings lists what Step Functions accepts but is probably a mistake, such as a variable that no
+// state assigns.
+func (m *Machine) Warnings() []Problem { return m.definition.Warnings }
 
-// Resources returns the resource of every Task state, sorted and without repetition. Execution.Tasks needs each.
+// Resources returns the resource of every Task state, sorted and without repetition.
+// Execution.Tasks needs each.
 func (m *Machine) Resources() []string {
 	var rs []string
-	for _, s := range m.states {
+	for _, s := range m.States() {
 		if s.Resource != "" {
 			rs = append(rs, s.Resource)
 		}
 	}
 	slices.Sort(rs)
 	return slices.Compact(rs)
-}
-
-// scope is a list of states with a start: a machine, a branch, or the processor of a Map.
-type scope struct {
-	path   string
-	start  string
-	states map[string]*state
-	order  []*state // as written
-}
-
-// state is a state in its compiled form. Fields that its type does not have are zero.
-type state struct {
-	path, name, kind, comment string
-	next                      string // "" ends the scope
-
-	output *template // nil: the state's default
-	assign *assignment
-
-	resource  string    // Task
-	arguments *template // Task, Parallel; nil: the input
-	timeout   *number   // Task
-	retry     []retrier // Task, Parallel, Map
-	catch     []catcher // Task, Parallel, Map
-
-	choices  []rule // Choice
-	fallback string // Choice; "" is none
-
-	seconds   *number   // Wait
-	timestamp *template // Wait
-
-	errorName, cause *template // Fail
-
-	branches []*scope // Parallel
-	mapping  *mapping // Map
-}
-
-type rule struct {
-	condition *template
-	next      string
-	output    *template
-	assign    *assignment
-}
-
-type catcher struct {
-	errors ErrorNames
-	next   string
-	output *template
-	assign *assignment
-}
-
-type mapping struct {
-	processor      *scope
-	distributed    bool
-	label          string
-	items          *template
-	reader         *itemReader
-	selector       *template
-	maxConcurrency *number
-	tolerateCount  *number
-	toleratePct    *number
-}
-
-type itemReader struct {
-	resource  string
-	arguments *template
-	maxItems  *number
-}
-
-func sortProblems(ps []Problem) []Problem {
-	slices.SortStableFunc(ps, func(a, b Problem) int { return cmp.Compare(a.Path, b.Path) })
-	return slices.Compact(ps)
 }

@@ -1,26 +1,32 @@
 package asl
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"maps"
+	"sync/atomic"
 	"time"
+
+	"github.com/mapreel/mapreel/pkg/asl/definition"
+	"github.com/mapreel/mapreel/pkg/asl/jsonata"
 )
 
-// data is what the expressions of one state may read, decoded on first use. It belongs to one goroutine: variables are
-// kept as JSON and decoded for each state, so that no two evaluations share a value.
+// data supplies the values that the expressions of one state may read, decoded on first use. It
+// belongs to one goroutine: variables are kept as JSON and decoded for each state, so that no two
+// evaluations share a value.
 type data struct {
 	*frame
-	state   string
+	state   *definition.State
 	entered time.Time
+	before  int64 // the event before the StateEntered event
+	event   int64 // the StateEntered event
 	retries int
 	item    *mapItem // overrides the frame's, in an ItemSelector
 
 	input     lazy
-	result    lazy // absent but in Output and Assign of Task, Parallel and Map
-	errOutput lazy // absent but in a catcher
+	result    lazy // empty except in Output and Assign of Task, Parallel and Map
+	errOutput lazy // empty except in a catcher
 
+	assigned  map[string]json.RawMessage // by the state, for its StateExited event
 	execInput lazy
 	itemValue lazy
 	decoded   map[string]any // variables
@@ -34,7 +40,7 @@ type lazy struct {
 
 func (l *lazy) get() (any, error) {
 	if l.value == nil && l.text != nil {
-		v, err := decode(l.text)
+		v, err := jsonata.Decode(l.text)
 		if err != nil {
 			return nil, err
 		}
@@ -43,31 +49,11 @@ func (l *lazy) get() (any, error) {
 	return l.value, nil
 }
 
-// eval evaluates e. A result that is undefined is an error, as JSON cannot hold it.
-func (d *data) eval(ctx context.Context, e *expression) (any, error) {
-	bindings, err := d.bind(e)
-	if err != nil {
-		return nil, e.failed(err.Error(), err)
-	}
-	v, err := e.program.EvalWithVars(ctx, nil, bindings)
-	switch {
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	case err != nil:
-		return nil, e.failed(err.Error(), err)
-	case v == nil:
-		return nil, e.failed("it gave nothing (undefined)", errUndefined)
-	}
-	return v, nil
-}
-
-var errUndefined = errors.New("the result is undefined")
-
-// bind collects the variables that e reads, and of $states only the parts that it reads.
-func (d *data) bind(e *expression) (map[string]any, error) {
-	bindings := make(map[string]any, len(d.functions)+len(e.variables)+1)
+// Bind returns the variables that e reads and the parts of $states that it reads.
+func (d *data) Bind(e *definition.Expression) (map[string]any, error) {
+	bindings := make(map[string]any, len(d.functions)+len(e.Variables)+1)
 	maps.Copy(bindings, d.functions)
-	for _, name := range e.variables {
+	for _, name := range e.Variables {
 		v, ok := d.decoded[name]
 		if !ok {
 			text, exists := d.variable(name)
@@ -75,7 +61,7 @@ func (d *data) bind(e *expression) (map[string]any, error) {
 				continue // undefined, a function, or bound by e
 			}
 			var err error
-			if v, err = decode(text); err != nil {
+			if v, err = jsonata.Decode(text); err != nil {
 				return nil, err
 			}
 			if d.decoded == nil {
@@ -88,12 +74,12 @@ func (d *data) bind(e *expression) (map[string]any, error) {
 	states := map[string]any{}
 	for _, part := range []struct {
 		used  bool
-		name  member
+		name  string
 		value *lazy
 	}{
-		{e.input, inputMember, &d.input},
-		{e.result, resultMember, &d.result},
-		{e.errOutput, errorMember, &d.errOutput},
+		{e.Input, "input", &d.input},
+		{e.Result, "result", &d.result},
+		{e.ErrorOutput, "errorOutput", &d.errOutput},
 	} {
 		if !part.used || part.value.text == nil {
 			continue
@@ -102,34 +88,44 @@ func (d *data) bind(e *expression) (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		states[string(part.name)] = v
+		states[part.name] = v
 	}
-	if e.context {
+	if e.Context {
 		c, err := d.context()
 		if err != nil {
 			return nil, err
 		}
-		states[string(contextMember)] = c
+		states["context"] = c
 	}
 	bindings["states"] = states
 	return bindings, nil
 }
 
+// timestamp is the format of times in $states.context.
 const timestamp = "2006-01-02T15:04:05.000Z"
 
+// context returns the value of $states.context.
 func (d *data) context() (map[string]any, error) {
-	d.execInput.text = d.exec.input
+	x := d.exec
+	d.execInput.text = x.input
 	input, err := d.execInput.get()
 	if err != nil {
 		return nil, err
 	}
+	executionContext := map[string]any{
+		"Id": x.id, "Input": input, "Name": x.name, "RoleArn": d.RoleARN,
+		"StartTime": x.started.UTC().Format(timestamp), "RedriveCount": float64(d.Redrives),
+	}
+	if d.Redrives > 0 {
+		executionContext["RedriveTime"] = d.Redriven.UTC().Format(timestamp)
+	}
+	state := map[string]any{"EnteredTime": d.entered.UTC().Format(timestamp), "Name": d.state.Name}
+	if d.state.Type == "Task" || d.state.Type == "Map" {
+		state["RetryCount"] = float64(d.retries)
+	}
 	c := map[string]any{
-		"Execution": map[string]any{
-			"Id": d.exec.id, "Input": input, "Name": d.exec.name, "StartTime": d.exec.started.UTC().Format(timestamp),
-		},
-		"State": map[string]any{
-			"EnteredTime": d.entered.UTC().Format(timestamp), "Name": d.state, "RetryCount": float64(d.retries),
-		},
+		"Execution": executionContext, "State": state,
+		"StateMachine": map[string]any{"Id": x.stateMachine, "Name": stateMachineName(x.stateMachine)},
 	}
 	item := d.item
 	if item == nil {
@@ -145,3 +141,9 @@ func (d *data) context() (map[string]any, error) {
 	}
 	return c, nil
 }
+
+// counter counts from 1. It is safe for concurrent use, because branches of an execution may start
+// map runs together.
+type counter struct{ n atomic.Int64 }
+
+func (c *counter) next() int { return int(c.n.Add(1)) }

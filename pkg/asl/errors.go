@@ -5,50 +5,37 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/mapreel/mapreel/pkg/asl/definition"
+	"github.com/mapreel/mapreel/pkg/asl/jsonata"
 )
 
-// The error names of Step Functions that an execution here can meet, or that a retrier or catcher may name.
 const (
-	StatesAll                             = "States.ALL"
-	StatesDataLimitExceeded               = "States.DataLimitExceeded"
-	StatesExceedToleratedFailureThreshold = "States.ExceedToleratedFailureThreshold"
-	StatesItemReaderFailed                = "States.ItemReaderFailed"
-	StatesNoChoiceMatched                 = "States.NoChoiceMatched"
-	StatesQueryEvaluationError            = "States.QueryEvaluationError"
-	StatesRuntime                         = "States.Runtime"
-	StatesTaskFailed                      = "States.TaskFailed"
-	StatesTimeout                         = "States.Timeout"
-)
-
-// reservedErrors are the names beginning with "States." that a definition may use.
-var reservedErrors = []string{
-	StatesAll, StatesDataLimitExceeded, StatesExceedToleratedFailureThreshold, StatesItemReaderFailed,
-	StatesNoChoiceMatched, StatesQueryEvaluationError, StatesRuntime, StatesTaskFailed, StatesTimeout,
-	"States.BranchFailed", "States.HeartbeatTimeout", "States.Http.Socket", "States.Permissions",
-	"States.ResultWriterFailed",
-}
-
-const (
-	// maxPayload is Step Functions' limit on the input, result and output of a state, and on what one Assign sets.
+	// maxPayload is Step Functions' limit in bytes on the input, result and output of a state, and
+	// on the variables that one Assign sets.
 	maxPayload = 256 << 10
-	// maxVariables is Step Functions' limit on all variables of an execution.
+	// maxVariables is Step Functions' limit in bytes on all variables of an execution.
 	maxVariables = 10 << 20
-	// maxCause and maxErrorName are Step Functions' limits in characters; longer ones are cut.
+	// maxCause and maxErrorName are Step Functions' limits in characters. Longer texts are
+	// truncated.
 	maxCause     = 32768
 	maxErrorName = 256
 )
 
-// Error is the failure of a state, and of the execution when nothing caught it.
+// Error is the failure of a state, and of the execution if nothing caught it.
 type Error struct {
-	Name  string // what Retry and Catch match
+	Name  string // matched by Retry and Catch
 	Cause string // for people
-	State string // the innermost state that failed; "" when the execution failed as a whole
+	State string // the innermost state that failed; "" if the execution failed as a whole
 	Err   error  // what the task or reader returned, or the failure behind this one; may be nil
 
-	location string // JSON Pointer of the expression that failed
+	evaluation bool   // an expression failed, and no EvaluationFailed event reports it yet
+	location   string // JSON Pointer to that expression; "" if a value without an expression was of the wrong type
+	internal   bool   // raised by the interpreter: the cause gets Step Functions' introduction
+	oversized  bool   // a task's result exceeded the payload limit
+	ended      bool   // the attempt of a Map or Parallel began, so that its failure is an event
 }
 
 func (e *Error) Error() string {
@@ -64,21 +51,29 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// ErrorName returns Name, so that a task that runs a machine of its own fails with that machine's error.
+// ErrorName returns Name, so that a task that runs a machine of its own fails with the error of
+// that machine.
 func (e *Error) ErrorName() string { return e.Name }
 
-// output is what $states.errorOutput shows.
+// output returns the value of $states.errorOutput.
 func (e *Error) output() json.RawMessage {
 	var b bytes.Buffer
 	b.WriteString(`{"Error":`)
-	_ = appendString(&b, e.Name) // a string always encodes
+	_ = jsonata.AppendString(&b, e.Name) // a string always encodes
 	b.WriteString(`,"Cause":`)
-	_ = appendString(&b, e.Cause)
+	_ = jsonata.AppendString(&b, e.Cause)
 	b.WriteByte('}')
 	return b.Bytes()
 }
 
-// taskError gives an error of a task the name and cause that Retry and Catch see.
+// caughtBy reports whether a catcher handles the error. Contrary to the documentation, States.ALL
+// catches States.DataLimitExceeded if it is a task's result that was too large. That was recorded
+// for Catch alone, so retriers do not do it.
+func (e *Error) caughtBy(names definition.ErrorNames) bool {
+	return names.Match(e.Name) || e.oversized && names.HasAll()
+}
+
+// taskError returns the name and cause that Retry and Catch see for an error of a task.
 func taskError(err error) *Error {
 	var named interface{ ErrorName() string }
 	name := ""
@@ -88,47 +83,43 @@ func taskError(err error) *Error {
 	if name == "" {
 		name = StatesTaskFailed
 	}
-	return &Error{Name: cut(name, maxErrorName), Cause: cut(err.Error(), maxCause), Err: err}
+	return &Error{Name: truncate(name, maxErrorName), Cause: truncate(err.Error(), maxCause), Err: err}
 }
 
-// asError finds the *Error in err, which every failure of a state has.
+// asError returns the *Error in err. Every failure of a state has one, or is a failed evaluation.
 func asError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
 		return e
 	}
-	return &Error{Name: StatesRuntime, Cause: err.Error(), Err: err}
+	var failed *definition.EvaluationError
+	if errors.As(err, &failed) {
+		return &Error{
+			Name: StatesQueryEvaluationError, Cause: truncate(failed.Reason, maxCause), Err: failed.Err,
+			evaluation: true, internal: true, location: failed.Path,
+		}
+	}
+	return &Error{Name: StatesRuntime, Cause: err.Error(), Err: err, internal: true}
 }
 
-func tooLarge(what string, size, limit int) *Error {
+// limitError reports a payload above its limit. what ends in a verb.
+func limitError(what string, size, limit int) *Error {
 	return &Error{
 		Name:  StatesDataLimitExceeded,
 		Cause: fmt.Sprintf("%s %d bytes; the limit is %d", what, size, limit),
 	}
 }
 
-// matches reports whether a list of error names covers name. The wildcards leave out what Step Functions leaves out:
-// States.ALL does not cover States.DataLimitExceeded, States.TaskFailed does not cover States.Timeout either, and
-// nothing covers States.Runtime.
-func matches(names []string, name string) bool {
-	if name == StatesRuntime {
-		return false
+// checkPayload checks the size of a state's input, result or output. what ends in a verb.
+func checkPayload(what string, p json.RawMessage) error {
+	if len(p) > maxPayload {
+		return limitError(what, len(p), maxPayload)
 	}
-	return slices.ContainsFunc(names, func(n string) bool {
-		switch n {
-		case name:
-			return true
-		case StatesAll:
-			return name != StatesDataLimitExceeded
-		case StatesTaskFailed:
-			return name != StatesDataLimitExceeded && name != StatesTimeout
-		}
-		return false
-	})
+	return nil
 }
 
-// cut shortens s to at most limit bytes, between characters.
-func cut(s string, limit int) string {
+// truncate shortens s to at most limit bytes, between characters.
+func truncate(s string, limit int) string {
 	s = strings.ToValidUTF8(s, "�")
 	if len(s) <= limit {
 		return s

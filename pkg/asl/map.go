@@ -3,302 +3,208 @@ package asl
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/mapreel/mapreel/pkg/asl/definition"
+	"github.com/mapreel/mapreel/pkg/asl/jsonata"
 )
 
 const (
-	// inlineChildren is how many iterations of an INLINE Map Step Functions runs at once.
-	inlineChildren = 40
-	// distributedChildren bounds the children of a DISTRIBUTED Map that run at once. Step Functions runs up to 10,000; in
-	// one process a child costs some 20 KB of stack and state, so that a thousand of them take 20 MB.
-	distributedChildren = 1000
+	// inlineConcurrency is the number of iterations of an INLINE Map that Step Functions runs at
+	// once.
+	inlineConcurrency = 40
+	// distributedConcurrency bounds the concurrent children of a DISTRIBUTED Map. Step Functions
+	// runs up to 10,000. In one process a child costs some 20 KB of stack and state, so a thousand
+	// of them take 20 MB.
+	distributedConcurrency = 1000
 )
 
-// mapRun is one attempt at a Map state. Its children write to it.
-type mapRun struct {
+// mapAttempt is one attempt of a Map state. Its iterations or children write to it.
+type mapAttempt struct {
 	*frame
-	st        *state
-	attempt   int
+	data      *data
+	processor *definition.Scope
 	tolerance tolerance
 	stop      context.CancelCauseFunc
 
+	run        *mapRun // of a DISTRIBUTED Map, else nil
+	configured int     // MaxConcurrency of a DISTRIBUTED Map
+
 	mu      sync.Mutex
 	results []json.RawMessage
-	size    int // bytes of the results, which are dropped once they are too many
-	total   int // items there are; -1 until that is known
-	failed  int
-	first   *Error // the first failure of a child
-	fatal   error  // what ended the Map
-	latest  int64  // ID of the last event of any child
+	size    int // bytes of the results, which are dropped once they exceed the payload limit
+	total   int // number of items; -1 until it is known
+	failed  int // items
+	first   *Error
+	fatal   error // why the attempt failed
+	latest  int64 // the event that the end of the attempt follows
 }
 
-// mapState runs the processor once for each item.
-func (f *frame) mapState(ctx context.Context, st *state, d *data) (json.RawMessage, error) {
-	m := st.mapping
-	limit, err := m.limit(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	tolerance, err := m.tolerance(ctx, d)
-	if err != nil {
-		return nil, err
-	}
+// mapState makes one attempt at a Map state: it executes the processor once for each item or batch
+// of items.
+func (f *frame) mapState(ctx context.Context, d *data) (json.RawMessage, error) {
+	m := d.state.Map
 	inner, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	source, err := f.items(inner, m, d) // so that a source that blocks does not outlive a failure
+	source := &itemSource{total: -1}
+	if m.Reader == nil {
+		var err error
+		if source, err = arraySource(ctx, m, d); err != nil {
+			return nil, ended(err)
+		}
+	}
+	limit, configured, err := concurrency(ctx, m, d)
 	if err != nil {
 		return nil, err
 	}
-	defer source.close()
-
-	r := &mapRun{frame: f, st: st, attempt: d.retries, tolerance: tolerance, stop: stop, total: source.total}
-	r.event(MapStateStarted, nil)
-	if m.distributed {
-		r.event(MapRunStarted, nil)
+	f.emit(Event{Type: MapStateStarted, State: d.state.Name, Attempt: d.retries, Length: max(source.total, 0)})
+	a := &mapAttempt{frame: f, data: d, processor: m.Processor, stop: stop, total: source.total, latest: f.last}
+	if m.Distributed {
+		a.configured = configured
+		return a.distributed(ctx, inner, source, limit)
 	}
-	r.latest = f.last
-	r.dispatch(inner, source, limit, d)
-	f.last = r.latest
-
-	result, err := r.outcome()
-	if ctx.Err() != nil {
-		if m.distributed {
-			r.event(MapRunAborted, nil)
-		}
+	a.dispatch(inner, &inputs{attempt: a, source: source, selecting: *d}, limit, a.iterate)
+	f.last = a.latest
+	result, err := a.outcome()
+	switch {
+	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
+	case err != nil:
+		return nil, ended(err)
 	}
-	ended, run := MapStateSucceeded, MapRunSucceeded
-	if err != nil {
-		ended, run = MapStateFailed, MapRunFailed
-	}
-	if m.distributed {
-		r.event(run, err)
-	}
-	r.event(ended, err)
-	return result, err
+	f.emitAfter(f.last, Event{Type: MapStateSucceeded, State: d.state.Name, Attempt: d.retries})
+	return result, nil
 }
 
-// event records an event of the Map as a whole.
-func (r *mapRun) event(t EventType, err error) {
-	e := Event{Type: t, State: r.st.name, Attempt: r.attempt}
-	if t == MapStateStarted {
-		e.Length = r.total
+// concurrency returns how many iterations or children may run at once, and MaxConcurrency as it is
+// configured.
+func concurrency(ctx context.Context, m *definition.Map, d *data) (limit, configured int, err error) {
+	most := inlineConcurrency
+	if m.Distributed {
+		most = distributedConcurrency
 	}
+	n, err := m.MaxConcurrency.Eval(ctx, d, 0)
 	if err != nil {
-		failure := asError(err)
-		e.Error, e.Cause, e.Err = failure.Name, failure.Cause, failure
-	}
-	r.emit(e)
-}
-
-func (m *mapping) limit(ctx context.Context, d *data) (int, error) {
-	most := inlineChildren
-	if m.distributed {
-		most = distributedChildren
-	}
-	n, err := m.maxConcurrency.eval(ctx, d, 0)
-	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if n == 0 || n > float64(most) {
-		return most, nil
+		return most, int(n), nil
 	}
-	return int(n), nil
+	return int(n), int(n), nil
 }
 
-// dispatch gives items to children, and returns when the last child has. It holds no more than one item that waits.
-func (r *mapRun) dispatch(ctx context.Context, source *itemSource, limit int, d *data) {
-	var children errgroup.Group
-	children.SetLimit(limit)
-	selecting := *d                             // decodes the state's input once for all items
-	for index := 0; ctx.Err() == nil; index++ { // an index of its own for each child
-		item, more, err := source.next()
+// dispatch passes inputs to iterations or children, and returns when the last one has ended. It
+// reads no further than one input ahead. Each execution of work occupies one of limit slots. work
+// gets the event after which the slot was free, and returns the last event of the iteration.
+func (a *mapAttempt) dispatch(
+	ctx context.Context, in *inputs, limit int, work func(context.Context, childInput, int64) int64,
+) {
+	slots := make(chan int64, limit)
+	for range limit {
+		slots <- a.frame.last
+	}
+	var children sync.WaitGroup // at most limit goroutines
+	defer children.Wait()
+	for ctx.Err() == nil {
+		next, more, err := in.next(ctx)
 		if err != nil {
-			r.end(err)
-			break
+			a.fail(err, a.frame.last)
+			return
 		}
 		if !more {
-			r.ended(index)
-			break
+			a.allRead(in.read)
+			return
 		}
-		input := item
-		if r.st.mapping.selector != nil {
-			selecting.item, selecting.itemValue = &mapItem{index, item}, lazy{}
-			input, err = r.st.mapping.selector.eval(ctx, &selecting)
+		select {
+		case slot := <-slots:
+			a.mu.Lock()
+			a.results = append(a.results, nil)
+			a.mu.Unlock()
+			children.Go(func() { slots <- work(ctx, next, slot) })
+		case <-ctx.Done():
 		}
-		if err == nil {
-			err = payload(fmt.Sprintf("the input of item %d has", index), input)
-		}
-		if err != nil {
-			r.end(err)
-			break
-		}
-		r.mu.Lock()
-		r.results = append(r.results, nil)
-		r.mu.Unlock()
-		children.Go(func() error {
-			r.child(ctx, index, item, input)
-			return nil
-		})
 	}
-	_ = children.Wait() // children report to r
 }
 
-// child runs the processor for one item.
-func (r *mapRun) child(ctx context.Context, index int, item, input json.RawMessage) {
-	if ctx.Err() != nil { // ended while this one waited for its turn
-		return
-	}
-	f := r.childFrame(index, item, input)
-	event := Event{Type: MapIterationStarted, State: r.st.name, Input: input}
+// iterate executes one iteration of an INLINE Map.
+func (a *mapAttempt) iterate(ctx context.Context, in childInput, slot int64) int64 {
+	f := a.inner()
+	f.mapName, f.index, f.item, f.last = a.data.state.Name, in.index, &mapItem{in.index, in.item}, slot
+	event := Event{State: f.mapName, Attempt: a.data.retries}
+	event.Type, event.Input = MapIterationStarted, in.input
 	f.emit(event)
-	result, err := f.scope(ctx, r.st.mapping.processor, input)
+	result, err := f.scope(ctx, a.processor, in.input)
 	event.Input = nil
 	switch {
 	case err == nil:
 		event.Type, event.Output = MapIterationSucceeded, result
+		a.keep(in.index, result, f.emitAfter(f.last, event))
 	case ctx.Err() != nil:
-		cause := context.Cause(ctx)
-		event.Type, event.Cause, event.Err = MapIterationAborted, cause.Error(), cause
+		event.Type = MapIterationAborted
+		f.emitAfter(f.abortedBy(ctx), event)
+		f.flush()
 	default:
 		e := asError(err)
 		event.Type, event.Error, event.Cause, event.Err = MapIterationFailed, e.Name, e.Cause, e
+		f.emitAfter(f.last, event)
+		f.flush()
+		a.fail(e, f.last)
 	}
-	f.emit(event)
-
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.latest = max(r.latest, f.last)
-	switch event.Type {
-	case MapIterationSucceeded:
-		r.keep(index, result)
-	case MapIterationFailed:
-		r.fail(index, asError(err))
-	}
+	return f.last
 }
 
-func (r *mapRun) childFrame(index int, item, input json.RawMessage) *frame {
-	f := r.within()
-	f.mapName, f.index, f.item = r.st.name, index, &mapItem{index, item}
-	if r.st.mapping.distributed { // a child is an execution of its own
-		f.outer, f.size, f.item = nil, 0, nil
-		label := r.st.mapping.label
-		if label == "" {
-			label = r.st.name
-		}
-		f.exec = execution{
-			id:   fmt.Sprintf("%s/%s:%d", r.exec.id, label, index),
-			name: fmt.Sprintf("%s-%d", label, index), started: r.Now(), input: input,
-		}
-	}
-	return f
+// keep stores the result of a child if all results together fit a payload. event is the child's
+// last one.
+func (a *mapAttempt) keep(index int, result json.RawMessage, event int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.latest = max(a.latest, event)
+	a.keepLocked(index, result)
 }
 
-// keep stores a result, as long as all of them fit a payload. mu is held.
-func (r *mapRun) keep(index int, result json.RawMessage) {
-	r.size += len(result) + 1 // and a comma or bracket
-	if r.size+1 > maxPayload {
-		r.results = nil // the Map fails once the items are done, as it does in Step Functions
+func (a *mapAttempt) keepLocked(index int, result json.RawMessage) {
+	a.size += len(result) + 1 // and a comma or bracket
+	if a.size+1 > maxPayload {
+		a.results = nil // the Map fails when its items are done, as in Step Functions
 		return
 	}
-	if index < len(r.results) {
-		r.results[index] = result
+	if index < len(a.results) {
+		a.results[index] = result
 	}
 }
 
-// fail counts a failed child and ends the Map when it was one too many. mu is held.
-func (r *mapRun) fail(index int, e *Error) {
-	r.failed++
-	if r.first == nil {
-		r.first = e
-	}
-	switch {
-	case !r.st.mapping.distributed:
-		r.endLocked(e)
-	case r.tolerance.exceeded(r.failed, r.total):
-		r.endLocked(r.intolerable())
-	default:
-		r.keep(index, e.output())
+// fail ends the attempt and stops its children. The first reason counts. event is the last one of
+// the part that failed.
+func (a *mapAttempt) fail(err error, event int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failLocked(err, event)
+}
+
+func (a *mapAttempt) failLocked(err error, event int64) {
+	if a.fatal == nil {
+		a.fatal, a.latest = err, event
+		a.stop(&siblingError{a.exec, event})
 	}
 }
 
-func (r *mapRun) intolerable() *Error {
-	return &Error{
-		Name: StatesExceedToleratedFailureThreshold,
-		Cause: cut(fmt.Sprintf("the tolerated failure threshold was exceeded: %d item(s) failed, the first with %s: %s",
-			r.failed, r.first.Name, r.first.Cause), maxCause),
-		Err: r.first,
+// allRead records that there are no items beyond total.
+func (a *mapAttempt) allRead(total int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.total = total
+	if a.failed > 0 && a.tolerance.exceeded(a.failed, total) {
+		a.failLocked(a.thresholdError(), a.latest)
 	}
 }
 
-// ended notes that there are total items and no more.
-func (r *mapRun) ended(total int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.total = total
-	if r.failed > 0 && r.tolerance.exceeded(r.failed, total) {
-		r.endLocked(r.intolerable())
+// outcome returns the results as an array, after all children have ended.
+func (a *mapAttempt) outcome() (json.RawMessage, error) {
+	if a.fatal != nil {
+		return nil, a.fatal
 	}
-}
-
-func (r *mapRun) end(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.endLocked(err)
-}
-
-// endLocked fails the Map and stops its children. The first reason counts.
-func (r *mapRun) endLocked(err error) {
-	if r.fatal == nil {
-		r.fatal = err
-		r.stop(errSibling)
+	if a.size+1 > maxPayload {
+		return nil, limitError("the results of the items have", a.size+1, maxPayload)
 	}
-}
-
-func (r *mapRun) outcome() (json.RawMessage, error) {
-	if r.fatal != nil {
-		return nil, r.fatal
-	}
-	if r.size+1 > maxPayload {
-		return nil, tooLarge("the results of the items have", r.size+1, maxPayload)
-	}
-	return joinArray(r.results), nil
-}
-
-// tolerance says how many children of a DISTRIBUTED Map may fail. Without it, none may.
-type tolerance struct {
-	count, percentage float64 // negative where not given
-}
-
-func (m *mapping) tolerance(ctx context.Context, d *data) (tolerance, error) {
-	count, err := m.tolerateCount.eval(ctx, d, -1)
-	if err != nil {
-		return tolerance{}, err
-	}
-	percentage, err := m.toleratePct.eval(ctx, d, -1)
-	if err != nil {
-		return tolerance{}, err
-	}
-	if count < 0 && percentage < 0 {
-		count = 0
-	}
-	return tolerance{count, percentage}, nil
-}
-
-// exceeded reports whether failed items are too many. Their share is known once total is, or where none may fail.
-func (t tolerance) exceeded(failed, total int) bool {
-	switch {
-	case failed == 0:
-		return false
-	case t.count >= 0 && float64(failed) > t.count:
-		return true
-	case t.percentage < 0:
-		return false
-	case total < 0:
-		return t.percentage == 0
-	}
-	return float64(failed)*100 > t.percentage*float64(total)
+	return jsonata.JoinArray(a.results), nil
 }

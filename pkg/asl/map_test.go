@@ -20,7 +20,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/asl"
 )
 
-// fan is a machine that maps the task "work" over an array from a reader, or, inline, over its input.
+// fan returns a machine that maps the task "work" over an array from a reader, or, inline, over its
+// input.
 func fan(isDistributed bool, fields string) string {
 	config := ""
 	if isDistributed {
@@ -30,7 +31,7 @@ func fan(isDistributed bool, fields string) string {
 	return inMap(config, `"B": {"Type": "Task", "Resource": "work", "End": true}`, fields)
 }
 
-// numbers reads as the array of the integers below n, made while it is read.
+// numbers is a reader of the JSON array of the integers below n, generated while it is read.
 type numbers struct {
 	n, next int
 	rest    string
@@ -72,7 +73,7 @@ func arrayOf(n int) json.RawMessage {
 	return json.RawMessage(strings.ReplaceAll(string(text), "\n", ""))
 }
 
-func TestMapGivesResultsInOrderAndKeepsToItsConcurrency(t *testing.T) {
+func TestMapReturnsResultsInOrderAndObeysItsConcurrency(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(0, 200).Draw(t, "items")
 		limit := rapid.IntRange(0, 60).Draw(t, "concurrency")
@@ -115,7 +116,7 @@ func TestMapGivesResultsInOrderAndKeepsToItsConcurrency(t *testing.T) {
 	})
 }
 
-func TestMapRunsAsManyAtOnceAsItMay(t *testing.T) {
+func TestMapUsesItsConcurrency(t *testing.T) {
 	tests := []struct {
 		distributed bool
 		limit, want int
@@ -151,7 +152,7 @@ func TestMapReadsNoFurtherAheadThanItsChildren(t *testing.T) {
 			done <- err
 		}()
 		synctest.Wait()
-		// A decoder's buffer, of some hundred bytes, is read ahead; items are not.
+		// The decoder reads its buffer of some hundred bytes ahead, but no items.
 		if source.next > 1000 {
 			t.Errorf("%d items were read while 5 children worked", source.next)
 		}
@@ -192,7 +193,8 @@ func TestMapOfManyItemsIsFast(t *testing.T) {
 
 func TestMapOfTenThousandItemsKeepsMemoryBounded(t *testing.T) {
 	const items = 10_000
-	// Items of 2 KB: 20 MB if they were all held. Live memory is measured in the middle and near the end.
+	// Items of 2 KB: 20 MB if they were all held. Live memory is measured in the middle and near
+	// the end.
 	pad := strings.Repeat("x", 2000)
 	source := io.NopCloser(io.MultiReader(strings.NewReader("["), &repeated{text: `{"pad":"` + pad + `"},`, n: items - 1}, strings.NewReader(`{"pad":""}]`)))
 	var calls atomic.Int64
@@ -226,7 +228,7 @@ func TestMapOfTenThousandItemsKeepsMemoryBounded(t *testing.T) {
 	}
 }
 
-// repeated reads as text, n times.
+// repeated is a reader of n copies of text.
 type repeated struct {
 	text string
 	n    int
@@ -256,7 +258,7 @@ func TestMapFailsWhenItsItemsCannotBeRead(t *testing.T) {
 		{"is empty", ``, "EOF"},
 		{"is no array", `{"a": 1}`, "not a JSON array"},
 		{"is no JSON", `[1 2]`, "expected comma"},
-		{"has more after it", `[1] [2]`, "something follows"},
+		{"has more after it", `[1] [2]`, "there is text after the JSON array"},
 		{"has a huge item", `["` + strings.Repeat("x", 9<<20) + `"]`, "longer than"},
 	}
 	for _, test := range tests {
@@ -293,7 +295,7 @@ func TestReaderArgumentsMustBeABucketAndAKey(t *testing.T) {
 	}
 }
 
-func TestMaxItemsEndsTheItems(t *testing.T) {
+func TestMaxItemsLimitsTheItems(t *testing.T) {
 	definition := strings.Replace(fan(true, ""), `"InputType": "JSON"`, `"InputType": "JSON", "MaxItems": 3`, 1)
 	out, err := load(t, definition).Run(t.Context(), asl.Execution{Items: reader(&numbers{n: 10}), Tasks: tasks(echo)})
 	if err != nil || string(out) != "[0,1,2]" {
@@ -316,7 +318,7 @@ func TestMapThatFailsDoesNotWaitForItsSource(t *testing.T) {
 	})
 }
 
-// blocking gives nothing until done.
+// blocking is a reader that blocks until done.
 type blocking struct{ done <-chan struct{} }
 
 func (b blocking) Read([]byte) (int, error) {
@@ -324,7 +326,7 @@ func (b blocking) Read([]byte) (int, error) {
 	return 0, errors.New("interrupted")
 }
 
-func TestToleratedFailuresDecideWhateverTheOrder(t *testing.T) {
+func TestToleratedFailuresDoNotDependOnTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fails := rapid.SliceOfN(rapid.Bool(), 0, 40).Draw(t, "fails")
 		percentage := rapid.IntRange(0, 100).Draw(t, "percentage")

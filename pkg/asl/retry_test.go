@@ -6,48 +6,50 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/mapreel/mapreel/pkg/asl/definition"
 )
 
 func TestRetryDelaysStayWithinTheirBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := retrier{
-			interval: float64(rapid.IntRange(1, 1000).Draw(t, "interval")),
-			backoff:  rapid.Float64Range(1, 10).Draw(t, "backoff"),
-			full:     rapid.Bool().Draw(t, "full"),
+		r := definition.Retrier{
+			Interval:   float64(rapid.IntRange(1, 1000).Draw(t, "interval")),
+			Backoff:    rapid.Float64Range(1, 10).Draw(t, "backoff"),
+			FullJitter: rapid.Bool().Draw(t, "full"),
 		}
 		if rapid.Bool().Draw(t, "capped") {
-			r.maxDelay = r.interval + float64(rapid.IntRange(1, 1000).Draw(t, "over"))
+			r.MaxDelay = r.Interval + float64(rapid.IntRange(1, 1000).Draw(t, "over"))
 		}
 		random := rapid.Float64Range(0, math.Nextafter(1, 0)).Draw(t, "random")
 		n := rapid.IntRange(0, 5000).Draw(t, "n")
 
-		got := r.delay(n, random)
-		want := r.interval * math.Pow(r.backoff, float64(n))
-		if r.maxDelay > 0 {
-			want = min(want, r.maxDelay)
+		got := retryDelay(r, n, random)
+		want := r.Interval * math.Pow(r.Backoff, float64(n))
+		if r.MaxDelay > 0 {
+			want = min(want, r.MaxDelay)
 		}
-		want = min(want, longestDelay)
+		want = min(want, definition.MaxRetryDelay)
 		low := want
-		if r.full {
+		if r.FullJitter {
 			low = 0
-			if next := r.delay(n, 0); next != 0 {
+			if next := retryDelay(r, n, 0); next != 0 {
 				t.Fatalf("full jitter starts at %v, want 0", next)
 			}
 		}
 		if s := got.Seconds(); s < low-1e-6 || s > want+1e-6 {
 			t.Fatalf("delay %d is %v, want %g s to %g s", n, got, low, want)
 		}
-		if more := r.delay(n+1, random); more < got {
+		if more := retryDelay(r, n+1, random); more < got {
 			t.Fatalf("delay %d is %v, shorter than the %v before it", n+1, more, got)
 		}
 	})
 }
 
 func TestRetryDelayNeverOverflows(t *testing.T) {
-	r := retrier{interval: mostSeconds, backoff: mostSeconds}
+	r := definition.Retrier{Interval: definition.MaxSeconds, Backoff: definition.MaxSeconds}
 	for _, n := range []int{0, 1, 50, 10_000_000} {
-		if d := r.delay(n, 0.5); d <= 0 || d > longestDelay*time.Second {
-			t.Errorf("delay %d is %v, want more than 0 and at most %d s", n, d, longestDelay)
+		if d := retryDelay(r, n, 0.5); d <= 0 || d > definition.MaxRetryDelay*time.Second {
+			t.Errorf("delay %d is %v, want more than 0 and at most %d s", n, d, definition.MaxRetryDelay)
 		}
 	}
 }
@@ -75,8 +77,8 @@ func TestErrorNamesMatchAsInStepFunctions(t *testing.T) {
 		{StatesQueryEvaluationError, []string{StatesAll}, true},
 	}
 	for _, test := range tests {
-		if got := matches(test.list, test.name); got != test.want {
-			t.Errorf("matches(%v, %q) = %v, want %v", test.list, test.name, got, test.want)
+		if got := (definition.ErrorNames{Names: test.list}).Match(test.name); got != test.want {
+			t.Errorf("%v matches %q: %v, want %v", test.list, test.name, got, test.want)
 		}
 	}
 }
@@ -92,7 +94,7 @@ func TestToleranceCountsFailuresAndTheirShare(t *testing.T) {
 		{tolerance{2, -1}, 2, 100, false},
 		{tolerance{2, -1}, 3, -1, true},
 		{tolerance{-1, 0}, 1, -1, true},
-		{tolerance{-1, 10}, 9, -1, false}, // of how many is not known yet
+		{tolerance{-1, 10}, 9, -1, false}, // the total is not known yet
 		{tolerance{-1, 10}, 1, 10, false},
 		{tolerance{-1, 10}, 2, 10, true},
 		{tolerance{-1, 100}, 10, 10, false},

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,7 +25,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the results in testdata")
 
-// step is what a scripted task does when it is called: give a result, echo its arguments, or fail.
+// step is what a scripted task does in one call: return a result, echo its arguments, or fail.
 type step struct {
 	Result json.RawMessage
 	Echo   bool
@@ -37,7 +38,7 @@ type namedError struct{ name, cause string }
 func (e *namedError) Error() string     { return e.cause }
 func (e *namedError) ErrorName() string { return e.name }
 
-// script makes a task that goes through steps and repeats the last.
+// script returns a task that goes through steps and repeats the last one.
 func script(steps []step) asl.Task {
 	var mu sync.Mutex
 	return func(_ context.Context, in asl.TaskInput) (json.RawMessage, error) {
@@ -57,7 +58,8 @@ func script(steps []step) asl.Task {
 	}
 }
 
-// TestScenarios runs each archive in testdata: definition, input, scripted tasks and items give a result and events.
+// TestScenarios runs each archive in testdata: a definition, an input, scripted tasks and items
+// lead to a result and events. An event begins with its ID and the ID of the previous event.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/scenarios/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -108,24 +110,32 @@ func play(t *testing.T, archive *txtar.Archive) (result, events string) {
 			t.Fatal(err)
 		}
 	}
+	parallel := bytes.Contains(files["definition.json"], []byte(`"Parallel"`)) // its branches run in any order
 	var (
 		mu    sync.Mutex
 		lines []string
-		noted = func(line string) { mu.Lock(); lines = append(lines, line); mu.Unlock() }
+		note  = func(line string) { mu.Lock(); lines = append(lines, line); mu.Unlock() }
 	)
 	x := asl.Execution{
-		Name: "test", ID: "arn:test", Input: files["input.json"], Tasks: map[string]asl.Task{},
-		Observe: func(e asl.Event) { noted(line(e)) },
-		Now:     func() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) },
-		Sleep:   func(_ context.Context, d time.Duration) error { noted("sleep " + d.String()); return nil },
-		Rand:    func() float64 { return 0.5 },
+		Name: "test", ID: "arn:aws:states:eu-west-1:123456789012:execution:machine:test",
+		RoleARN: "arn:aws:iam::123456789012:role/machine", Input: files["input.json"], Tasks: map[string]asl.Task{},
+		Observe: func(e asl.Event) { note(line(e, !parallel)) },
+		UniqueName: func(label string, run, index int) string {
+			if index < 0 {
+				return fmt.Sprintf("run-%d", run)
+			}
+			return fmt.Sprintf("child-%d-%d", run, index)
+		},
+		Now:   func() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) },
+		Sleep: func(_ context.Context, d time.Duration) error { note("sleep " + d.String()); return nil },
+		Rand:  func() float64 { return 0.5 },
 	}
 	for resource, steps := range scripts {
 		x.Tasks[resource] = script(steps)
 	}
 	if items := files["items.json"]; items != nil {
 		x.Items = func(_ context.Context, s asl.ItemSource) (io.ReadCloser, error) {
-			noted(fmt.Sprintf("read %s %s/%s", s.Resource, s.Bucket, s.Key))
+			note(fmt.Sprintf("read %s %s/%s", s.Resource, s.Bucket, s.Key))
 			return io.NopCloser(bytes.NewReader(items)), nil
 		}
 	}
@@ -135,17 +145,31 @@ func play(t *testing.T, archive *txtar.Archive) (result, events string) {
 		result = err.Error() + "\n"
 		var e *asl.Error
 		if !errors.As(err, &e) {
-			t.Errorf("Run gave a %T, want an *asl.Error: %v", err, err)
+			t.Errorf("Run returned a %T, want an *asl.Error: %v", err, err)
 		}
 	}
-	if bytes.Contains(files["definition.json"], []byte(`"Parallel"`)) { // whose branches come in any order
+	if parallel {
 		slices.Sort(lines)
 	}
 	return result, strings.Join(lines, "\n") + "\n"
 }
 
-func line(e asl.Event) string {
+// line describes an event: with links, its ID and that of the previous event, indented in a child's
+// history.
+func line(e asl.Event, links bool) string {
 	s := string(e.Type)
+	if links {
+		s = fmt.Sprintf("%d<-%d %s", e.ID, e.Previous, s)
+	}
+	if strings.Contains(e.Execution, "/") {
+		s = "    " + s
+		if e.Type == asl.ExecutionStarted {
+			s += " " + e.Execution
+		}
+	}
+	if e.Type == asl.MapRunStarted {
+		s += " " + e.MapRun
+	}
 	if e.State != "" {
 		s += " " + fmt.Sprintf("%q", e.State)
 	}
@@ -158,6 +182,12 @@ func line(e asl.Event) string {
 	if e.Type == asl.MapStateStarted {
 		s += fmt.Sprintf(" length=%d", e.Length)
 	}
+	if e.Type == asl.EvaluationFailed {
+		s += fmt.Sprintf(" location=%q", e.Location)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Variables)) {
+		s += fmt.Sprintf(" $%s=%s", name, e.Variables[name])
+	}
 	if e.Error != "" {
 		s += " error=" + e.Error
 	}
@@ -168,13 +198,4 @@ func line(e asl.Event) string {
 		s += " > " + string(e.Output)
 	}
 	return s
-}
-
-func quote(t *testing.T, s string) string {
-	t.Helper()
-	text, err := json.Marshal(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }

@@ -1,7 +1,8 @@
-// Package blob stores whole objects under keys: a folder on one machine, a bucket on AWS.
+// Package blob stores whole objects under keys: in a folder on one machine, in a bucket on AWS.
 //
-// A key is a slash-separated relative path. An object appears whole or not at all, and is never changed in place, only
-// replaced. The contract is the suite in blobtest; every Store passes it.
+// A key is a relative path whose names are separated by slashes. An object appears whole or not at
+// all. It is never changed in place, only replaced. Package blobtest holds the contract as a test
+// suite; every Store passes it.
 //
 //	info, err := store.Put(ctx, "job/video/00012.1.mp4", file)
 package blob
@@ -16,59 +17,72 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// Info says what a store knows of an object without reading it.
+// Info describes an object. A store knows all of it without reading the object.
 type Info struct {
 	Key  string
 	Size int64
-	// Version changes whenever the object's bytes may have changed: an ETag, or modification time and size.
+	// Version changes whenever the object's bytes may have changed. It is an ETag, or the
+	// modification time and the size.
 	Version  string
 	Modified time.Time
 }
 
-// Store holds objects. Its methods may be called from several goroutines. An object that is not there gives an error
-// of kind fault.NotFound; a key that would climb out of the store gives fault.Invalid; a full disk fault.OutOfSpace;
-// a service that may recover fault.Transient. A call whose context ends gives an error that wraps its cause, and
+// Opener reads ranges of objects. It is all that Compose needs of the source of a Part.
+type Opener interface {
+	// Open reads length bytes starting at offset, or everything from offset if length is -1. A
+	// range that begins at or beyond the object's end yields no bytes. A range that ends beyond it
+	// yields the bytes that exist. If the object is replaced while the reader is open, the reader
+	// continues with the object that it opened, or fails; it never mixes two objects.
+	Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
+}
+
+// Store holds objects. Its methods may be called from several goroutines.
+//
+// Errors have these kinds: fault.NotFound for an object that does not exist, fault.Invalid for a
+// key that would leave the store, fault.OutOfSpace for a full disk, fault.Transient for a service
+// that may recover. A call whose context ends returns an error that wraps the context's cause, and
 // publishes nothing.
 type Store interface {
+	Opener
+
 	// Stat describes the object at key.
 	Stat(ctx context.Context, key string) (Info, error)
 
-	// Open reads length bytes from offset, or all from there where length is -1. A range that begins at or beyond the
-	// object's end gives no bytes; one that ends beyond it gives what there is. The reader keeps to the object it
-	// opened, or fails, when that is replaced meanwhile; it never mixes two.
-	Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
-
-	// Put writes r until its end. The object is published only when r ended without an error and all is stored;
-	// otherwise what was there before stays. The memory used is bounded, whatever r's length.
+	// Put writes r until its end. The object is published only if r ended without an error and all
+	// bytes are stored; otherwise the previous object stays. The memory used is bounded, whatever
+	// the length of r.
 	Put(ctx context.Context, key string, r io.Reader) (Info, error)
 
-	// Compose publishes an object made of parts, in their order, without moving bytes through this process where the
-	// store can do that itself. Whole or not at all, as Put. A part may be of the object that is replaced. A part that
-	// reaches beyond its object's end gives an error of kind fault.Corrupt.
+	// Compose publishes an object that consists of parts, in their order. Where the store itself
+	// can copy, the bytes do not pass through this process. Like Put, it publishes the whole
+	// object or nothing. A part may come from the object that is being replaced. A part that
+	// extends beyond the end of its object gives an error of kind fault.Corrupt.
 	Compose(ctx context.Context, key string, parts []Part) (Info, error)
 
-	// List yields the objects whose key begins with prefix, in ascending order of the key's bytes. It holds no more
-	// than a page (a folder: the names of one folder for each level of depth).
+	// List yields the objects whose key begins with prefix, in ascending byte order of key. It
+	// holds at most one page in memory; for a folder, the names of one folder per level of depth.
 	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
 
-	// Delete removes the object at key. Deleting what is not there is no error.
+	// Delete removes the object at key. Deleting an object that does not exist is not an error.
 	Delete(ctx context.Context, key string) error
 
-	// Locate returns what ffmpeg can open to read the object right now: an absolute path, or a URL signed at this
-	// moment. An object that is not there gives fault.NotFound here, before ffmpeg can say it less clearly.
+	// Locate returns a name under which ffmpeg can open the object now: an absolute path, or a URL
+	// that was signed for this call. An object that does not exist gives fault.NotFound here,
+	// which is clearer than ffmpeg's own message.
 	Locate(ctx context.Context, key string) (string, error)
 }
 
-// Part is a stretch of a composed object: either Bytes, or Length bytes from Offset of the object Key in From.
+// Part is one part of a composed object: either Bytes, or Length bytes at Offset of the object that
+// From holds at Key.
 type Part struct {
 	Bytes  []byte
-	From   Store
+	From   Opener // comparable: parts of one object that follow each other are joined
 	Key    string
 	Offset int64
 	Length int64
 }
 
-// Size is the number of bytes the part adds.
+// Size returns the number of bytes that the part adds to the object.
 func (p Part) Size() int64 {
 	if p.From == nil {
 		return int64(len(p.Bytes))
@@ -76,8 +90,8 @@ func (p Part) Size() int64 {
 	return p.Length
 }
 
-// Cached returns store with what caches are to be told of each object that it writes: the value of Cache-Control (RFC 9111).
-// A store that answers no requests of players itself, such as a folder, is returned as it is.
+// Cached returns a store that writes the same objects with the given Cache-Control header (RFC
+// 9111). A store that does not serve players itself, such as a folder, is returned unchanged.
 func Cached(store Store, control string) Store {
 	if s, ok := store.(interface{ Cached(control string) Store }); ok {
 		return s.Cached(control)
@@ -85,8 +99,9 @@ func Cached(store Store, control string) Store {
 	return store
 }
 
-// CheckParts returns the size in bytes of the object that parts make, or an error of kind fault.Internal that names
-// the part which is no part. Stores call it first in Compose.
+// CheckParts returns the size in bytes of the object that parts make. If a part is malformed, it
+// returns an error of kind fault.Internal that names the part. Compose of every store calls it
+// first.
 func CheckParts(parts []Part) (int64, error) {
 	var size int64
 	for i, p := range parts {
@@ -96,9 +111,9 @@ func CheckParts(parts []Part) (int64, error) {
 		case p.From != nil && p.Bytes != nil:
 			return 0, fault.New(fault.Internal, "part %d holds both bytes and a range of %q", i, p.Key)
 		case p.Offset < 0 || p.Length < 0 || p.Offset > math.MaxInt64-p.Length:
-			return 0, fault.New(fault.Internal, "part %d: no such range of %q: %d bytes from %d", i, p.Key, p.Length, p.Offset)
+			return 0, fault.New(fault.Internal, "part %d: invalid range of %q: %d bytes at %d", i, p.Key, p.Length, p.Offset)
 		case p.Size() > math.MaxInt64-size:
-			return 0, fault.New(fault.Internal, "part %d: the whole is larger than a file can be", i)
+			return 0, fault.New(fault.Internal, "part %d: the object would be larger than a file can be", i)
 		}
 		if p.From != nil {
 			if err := CheckKey(p.Key); err != nil {
@@ -110,10 +125,11 @@ func CheckParts(parts []Part) (int64, error) {
 	return size, nil
 }
 
-// CheckRange returns an error of kind fault.Internal unless Open allows the range. Stores call it first in Open.
+// CheckRange returns an error of kind fault.Internal if Open does not allow the range. Open of
+// every store calls it first.
 func CheckRange(key string, offset, length int64) error {
 	if offset < 0 || length < -1 {
-		return fault.New(fault.Internal, "no such range of %q: %d bytes from %d", key, length, offset)
+		return fault.New(fault.Internal, "invalid range of %q: %d bytes at %d", key, length, offset)
 	}
 	return nil
 }

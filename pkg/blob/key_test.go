@@ -10,7 +10,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// FuzzCheckKey holds what every store builds on: a key that passes cannot lead out of a folder.
+// FuzzCheckKey checks what every store relies on: a key that passes cannot lead out of a folder.
 func FuzzCheckKey(f *testing.F) {
 	for _, key := range []string{"a/b", "", "..", "a/../b", "a//b", "/a", "a/", ".mapreel-tmp-x", "...", "a\x00", "é #%"} {
 		f.Add(key)
@@ -23,16 +23,16 @@ func FuzzCheckKey(f *testing.F) {
 			return
 		}
 		if got := path.Join("/root", key); got != "/root/"+key {
-			t.Errorf("%q passed, yet joins to %q", key, got)
+			t.Errorf("%q is accepted, but joins to %q", key, got)
 		}
 		if strings.Contains("/"+key, "/"+blob.Reserved) {
-			t.Errorf("%q passed, yet has a reserved name", key)
+			t.Errorf("%q is accepted, but contains a reserved name", key)
 		}
 	})
 }
 
-func TestPartsTooLargeForAnyFileAreRefused(t *testing.T) {
-	huge := blob.Part{From: struct{ blob.Store }{}, Key: "a", Length: math.MaxInt64}
+func TestCheckPartsRefusesObjectsLargerThanAnyFile(t *testing.T) {
+	huge := blob.Part{From: blob.NewFile(nil), Key: "a", Length: math.MaxInt64}
 	for name, parts := range map[string][]blob.Part{
 		"a range beyond the largest offset": {{From: huge.From, Key: "a", Offset: 1, Length: math.MaxInt64}},
 		"a sum beyond the largest size":     {huge, {Bytes: []byte("x")}},

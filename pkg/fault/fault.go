@@ -1,11 +1,12 @@
 // Package fault defines the kinds of error that leave a stage.
 //
-// A kind is API: Step Functions' Retry and Catch match it by name, the command line turns it into an exit code,
-// and a user reads it in the console. Inside a stage errors are ordinary; where one leaves, it carries exactly one kind:
+// A kind is API: Step Functions' Retry and Catch match it by name, the command line turns it into
+// an exit code, and users read it in the console. Inside a stage errors are ordinary. An error that
+// leaves a stage carries exactly one kind:
 //
 //	return fault.Wrap(fault.Corrupt, err, "index of "+name)
 //
-// KindOf tells what kind that is; the outermost counts.
+// KindOf returns the kind of an error. If several errors in a chain have one, the outermost counts.
 package fault
 
 import (
@@ -18,30 +19,30 @@ import (
 	"syscall"
 )
 
-// Kind names what went wrong, as far as the caller's next step depends on it.
+// Kind classifies an error by what the caller can do about it.
 type Kind string
 
 const (
-	Invalid     Kind = "Invalid"     // the request is wrong; only its author can mend it
-	NotFound    Kind = "NotFound"    // the source, or a piece that should exist, is not there
-	Unsupported Kind = "Unsupported" // the request and source are sound, but mapreel or its ffmpeg cannot do it
-	Corrupt     Kind = "Corrupt"     // bytes contradict what they claim to be, or the result contradicts the plan
-	OutOfTime   Kind = "OutOfTime"   // the worker will not make its deadline; a larger worker may
-	OutOfSpace  Kind = "OutOfSpace"  // disk or memory is full; a larger worker may do it, or the same one later
-	Transient   Kind = "Transient"   // the same call may succeed when tried again
+	Invalid     Kind = "Invalid"     // the request is wrong; only its author can correct it
+	NotFound    Kind = "NotFound"    // the source, or an artifact that should exist, does not exist
+	Unsupported Kind = "Unsupported" // the request and source are valid, but mapreel or its ffmpeg cannot do it
+	Corrupt     Kind = "Corrupt"     // data does not match its format or its description, or the result does not match the plan
+	OutOfTime   Kind = "OutOfTime"   // the worker cannot meet its deadline; a larger worker may
+	OutOfSpace  Kind = "OutOfSpace"  // disk or memory is full; a larger worker may succeed, or the same one later
+	Transient   Kind = "Transient"   // the same call may succeed on a retry
 	Internal    Kind = "Internal"    // a defect of mapreel
 )
 
-// Kinds lists every kind, in the order of their declaration.
+// Kinds returns every kind, in the order of declaration.
 func Kinds() []Kind {
 	return []Kind{Invalid, NotFound, Unsupported, Corrupt, OutOfTime, OutOfSpace, Transient, Internal}
 }
 
-// Error is an error with a kind and, where we know one, a hint for the person who reads it.
+// Error is an error with a kind and, if one is known, a hint for the user.
 type Error struct {
 	Kind Kind
-	What string // what was attempted on what, or what is wrong; lower case; may be empty where Err says it all
-	Hint string // what to do about it; may be empty
+	What string // the operation and its object, or what is wrong; lower case; may be empty if Err is enough
+	Hint string // what the user can do about it; may be empty
 	Err  error  // the cause; may be nil
 }
 
@@ -59,16 +60,17 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// ErrorName is the error name that Step Functions and pkg/asl see.
+// ErrorName returns the error name that Step Functions and pkg/asl see.
 func (e *Error) ErrorName() string { return string(e.Kind) }
 
-// New returns an error of kind k whose text is formatted as by fmt.Sprintf. To keep a cause, use Wrap.
+// New returns an error of kind k whose text is formatted as by fmt.Sprintf. Use Wrap to keep a
+// cause.
 func New(k Kind, format string, args ...any) error {
 	return &Error{Kind: k, What: fmt.Sprintf(format, args...)}
 }
 
-// Wrap gives err the kind k, whatever kind it had, and says what was attempted. A nil err stays nil. Where the kind
-// should stay, fmt.Errorf with %w keeps it.
+// Wrap returns err with kind k, whatever kind it had, and with what was attempted. A nil err stays
+// nil. To keep the kind of err, use fmt.Errorf with %w instead.
 func Wrap(k Kind, err error, what string) error {
 	if err == nil {
 		return nil
@@ -76,7 +78,7 @@ func Wrap(k Kind, err error, what string) error {
 	return &Error{Kind: k, What: what, Err: err}
 }
 
-// WithHint adds advice to err, keeping its kind and text. A nil err stays nil.
+// WithHint adds a hint to err and keeps its kind and text. A nil err stays nil.
 func WithHint(err error, hint string) error {
 	if err == nil {
 		return nil
@@ -84,9 +86,20 @@ func WithHint(err error, hint string) error {
 	return &Error{Kind: KindOf(err), Hint: hint, Err: err}
 }
 
-// KindOf returns the kind of err: that of the first Error in its tree, from the outside in and through joined errors in
-// their order, or of the first error of the operating system or of a context that has an obvious kind. Everything else
-// is Internal. A nil error has the empty kind.
+// ContextError describes the end of ctx: ctx.Err(), which tells a deadline from a cancellation, and
+// the context's cause if that is a different error. It returns nil if ctx has not ended.
+func ContextError(ctx context.Context) error {
+	err := ctx.Err()
+	if cause := context.Cause(ctx); cause != err { //nolint:errorlint // the same value, not the same kind
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}
+
+// KindOf returns the kind of the first error in err's tree that has one. The tree is searched from
+// the outside in, and through joined errors in their order. An Error has a kind; so do some errors
+// of the operating system and of contexts, see wellKnown. Everything else is Internal. A nil error
+// has the empty kind.
 func KindOf(err error) Kind {
 	if err == nil {
 		return ""
@@ -101,7 +114,7 @@ func KindOf(err error) Kind {
 	return kind
 }
 
-// own is the kind that e has by itself, whatever it wraps; empty where it has none.
+// own returns the kind of e itself, regardless of what it wraps, or "" if it has none.
 func own(e error) Kind {
 	if f, ok := e.(*Error); ok { //nolint:errorlint // tree visits every link
 		return f.Kind
@@ -109,7 +122,7 @@ func own(e error) Kind {
 	if len(wrapped(e)) > 0 {
 		return ""
 	}
-	for _, known := range obvious {
+	for _, known := range wellKnown {
 		if errors.Is(e, known.err) {
 			return known.kind
 		}
@@ -117,13 +130,14 @@ func own(e error) Kind {
 	return ""
 }
 
-// obvious are the errors whose kind needs no context: what a caller can do about them is the same wherever they occur.
-var obvious = []struct {
+// wellKnown lists the errors whose kind does not depend on where they occur: what a caller can do
+// about them is always the same.
+var wellKnown = []struct {
 	err  error
 	kind Kind
 }{
 	{fs.ErrNotExist, NotFound},
-	{fs.ErrPermission, Invalid}, // no retry and no larger worker mends it, only whoever chose the place
+	{fs.ErrPermission, Invalid}, // neither a retry nor a larger worker helps; the user must choose another place
 	{syscall.EROFS, Invalid},
 	{syscall.ENOSPC, OutOfSpace},
 	{syscall.EDQUOT, OutOfSpace},
@@ -131,18 +145,18 @@ var obvious = []struct {
 	{syscall.ENOMEM, OutOfSpace},
 	{context.DeadlineExceeded, OutOfTime},
 	{context.Canceled, Transient},
-	{os.ErrDeadlineExceeded, Transient}, // of a connection or file, not of the work
+	{os.ErrDeadlineExceeded, Transient}, // the deadline of a connection or file, not of the work
 	{syscall.EAGAIN, Transient},
 	{syscall.EIO, Transient},
 	{syscall.EMFILE, Transient},
 	{syscall.ENFILE, Transient},
-	{syscall.ESTALE, Transient}, // EFS, when its connection was lost
+	{syscall.ESTALE, Transient}, // EFS, after it lost its connection
 	{syscall.ETIMEDOUT, Transient},
 	{syscall.ECONNREFUSED, Transient},
 	{syscall.ECONNRESET, Transient},
 }
 
-// HintOf returns the first hint in err's tree, in the order of KindOf, or "".
+// HintOf returns the first hint in err's tree, searched in the order of KindOf, or "".
 func HintOf(err error) string {
 	for e := range tree(err) {
 		if f, ok := e.(*Error); ok && f.Hint != "" { //nolint:errorlint // tree visits every link
@@ -152,7 +166,7 @@ func HintOf(err error) string {
 	return ""
 }
 
-// tree yields err and all that it wraps, each error before what it wraps.
+// tree yields err and every error that it wraps, each before those that it wraps itself.
 func tree(err error) iter.Seq[error] {
 	var visit func(e error, yield func(error) bool) bool
 	visit = func(e error, yield func(error) bool) bool {
@@ -172,7 +186,7 @@ func tree(err error) iter.Seq[error] {
 	return func(yield func(error) bool) { visit(err, yield) }
 }
 
-// wrapped lists what e itself wraps.
+// wrapped returns the errors that e wraps directly.
 func wrapped(e error) []error {
 	switch e := e.(type) { //nolint:errorlint // one link at a time
 	case interface{ Unwrap() error }:

@@ -14,14 +14,16 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// The oldest release with everything VideoArgs needs: -fps_mode, frag_discont and cues_to_front (5.1, July 2022).
+// minMajor and minMinor are the oldest release with everything that encode and remux need:
+// -fps_mode, frag_discont and cues_to_front (5.1, July 2022).
 const minMajor, minMinor = 5, 1
 
-// toolTimeout bounds a question that a program answers from itself alone (its version, its encoders). It takes a tenth of
-// a second, but 20 were too few where fifty jobs began at once on two busy cores: loading ffmpeg's libraries is work.
+// toolTimeout bounds a query that needs no input file (version, encoders). It usually takes 0.1 s,
+// but 20 s were too few when fifty jobs started at once on two busy cores, because loading ffmpeg's
+// libraries takes CPU time.
 var toolTimeout = 2 * time.Minute
 
-// Tools are the two programs as found.
+// Tools holds the two programs as Find found them.
 type Tools struct {
 	FFmpeg  string // absolute path
 	FFprobe string // absolute path
@@ -29,14 +31,15 @@ type Tools struct {
 	Build   string // the whole text of `ffmpeg -version`; two machines with the same text encode the same bytes
 }
 
-// FindOptions says where the programs are. The zero value looks in PATH.
+// FindOptions selects the programs. The zero value searches PATH.
 type FindOptions struct {
 	FFmpeg  string // name or path; "" = "ffmpeg"
-	FFprobe string // name or path; "" = "ffprobe", beside FFmpeg where that was given as a path
+	FFprobe string // name or path; "" = "ffprobe", in FFmpeg's folder if FFmpeg is a path
 }
 
-// Find locates ffmpeg and ffprobe and reads their version. A program that is absent, does not run or is older than 5.1
-// is an error of kind Unsupported whose hint is the command that installs it.
+// Find locates ffmpeg and ffprobe and reads their versions. It returns an error of kind
+// Unsupported, with the command that installs ffmpeg as its hint, if a program is missing, fails to
+// run or is older than 5.1. A program that does not answer in time is an error of kind Transient.
 func Find(ctx context.Context, options FindOptions) (Tools, error) {
 	ffmpegName, ffprobeName := options.FFmpeg, options.FFprobe
 	if ffmpegName == "" {
@@ -61,7 +64,7 @@ func Find(ctx context.Context, options FindOptions) (Tools, error) {
 		version, ok := parseVersion(program.name, program.build)
 		if !ok {
 			return Tools{}, fault.WithHint(
-				fault.New(fault.Unsupported, "%s does not say its version", program.name), installHint())
+				fault.New(fault.Unsupported, "%s does not report its version", program.name), installHint())
 		}
 		if !recentEnough(version) {
 			return Tools{}, fault.WithHint(fault.New(fault.Unsupported, "%s %s is too old: mapreel needs %d.%d or newer",
@@ -74,12 +77,12 @@ func Find(ctx context.Context, options FindOptions) (Tools, error) {
 	return tools, nil
 }
 
-// Require checks that this build of ffmpeg has every one of the encoders ("libx264"). One that is missing is an error
-// of kind Unsupported that names it.
+// Require checks that this build of ffmpeg has all of the encoders ("libx264"). If not, it returns
+// an error of kind Unsupported that names the missing ones.
 func (t Tools) Require(ctx context.Context, encoders []string) error {
-	out, err := ask(ctx, t.FFmpeg, "-hide_banner", "-encoders")
+	out, err := query(ctx, t.FFmpeg, "-hide_banner", "-encoders")
 	if err != nil {
-		if errors.Is(err, errSilent) {
+		if errors.Is(err, errNoAnswer) {
 			return err
 		}
 		return fault.Wrap(fault.Unsupported, err, "list the encoders of "+t.FFmpeg)
@@ -98,7 +101,7 @@ func (t Tools) Require(ctx context.Context, encoders []string) error {
 	return nil
 }
 
-// locate finds one program and returns its absolute path and what -version prints.
+// locate finds one program and returns its absolute path and the output of -version.
 func locate(ctx context.Context, name string) (path, version string, err error) {
 	path, err = exec.LookPath(name)
 	if err != nil {
@@ -107,8 +110,8 @@ func locate(ctx context.Context, name string) (path, version string, err error) 
 	if path, err = filepath.Abs(path); err != nil {
 		return "", "", fault.Wrap(fault.Internal, err, "find "+name)
 	}
-	out, err := ask(ctx, path, "-version")
-	if errors.Is(err, errSilent) {
+	out, err := query(ctx, path, "-version")
+	if errors.Is(err, errNoAnswer) {
 		return "", "", err
 	}
 	if err != nil {
@@ -117,24 +120,23 @@ func locate(ctx context.Context, name string) (path, version string, err error) 
 	return path, string(out), nil
 }
 
-// errSilent is why a program that gives no answer is stopped. It says nothing of the program.
-var errSilent = errors.New("no answer in time")
+// errNoAnswer is the cause with which query stops a program at toolTimeout. It reveals nothing
+// about the program.
+var errNoAnswer = errors.New("no answer in time")
 
-// ask runs a program that needs no more than itself and returns its standard output, at most 1 MiB of it.
-func ask(ctx context.Context, path string, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, toolTimeout, errSilent)
+// query runs a program that reads no input and returns its standard output, which may have 1 MiB.
+func query(ctx context.Context, path string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, toolTimeout, errNoAnswer)
 	defer cancel()
-	out := &limitedBuffer{limit: 1 << 20}
-	if _, err := Run(ctx, path, args, RunOptions{Stdout: out}); err != nil {
-		if context.Cause(ctx) == errSilent { //nolint:errorlint // our own, or the caller's cause
-			err = fault.WithHint(fault.Wrap(fault.Transient, errSilent, path+" "+strings.Join(args, " ")), "the machine is very busy; try again")
-		}
-		return nil, err
+	out, err := Output(ctx, path, args, 1<<20, Limits{})
+	if err != nil && context.Cause(ctx) == errNoAnswer { //nolint:errorlint // our own, or the caller's cause
+		err = fault.WithHint(fault.Wrap(fault.Transient, errNoAnswer, path+" "+strings.Join(args, " ")), "the machine is very busy; try again")
 	}
-	return out.Bytes(), nil
+	return out, err
 }
 
-// parseVersion takes the version from the first line of -version: "ffmpeg version 5.1.9-0+deb12u1 Copyright …".
+// parseVersion returns the version in the first line of -version: "ffmpeg version 5.1.9-0+deb12u1
+// Copyright …".
 func parseVersion(program, text string) (string, bool) {
 	line, _, _ := strings.Cut(text, "\n")
 	rest, ok := strings.CutPrefix(line, program+" version ")
@@ -145,10 +147,11 @@ func parseVersion(program, text string) (string, bool) {
 	return version, version != ""
 }
 
-// recentEnough compares with 5.1. What has no number in front ("N-12345-gabcdef", "git-2024-01-01-abcdef") is a build
-// from the development branch, which nobody builds from before 2022 any more.
+// recentEnough reports whether a version is 5.1 or newer. A version that does not begin with a
+// number ("N-12345-gabcdef", "git-2024-01-01-abcdef") is a build of the development branch, taken
+// to be from after July 2022.
 func recentEnough(version string) bool {
-	version = strings.TrimPrefix(version, "n") // Arch Linux and the release tags say "n7.1"
+	version = strings.TrimPrefix(version, "n") // Arch Linux and the release tags have "n7.1"
 	if version == "" || version[0] < '0' || version[0] > '9' {
 		return true
 	}
@@ -166,7 +169,8 @@ func recentEnough(version string) bool {
 	return high > minMajor || high == minMajor && low >= minMinor
 }
 
-// parseEncoders reads `ffmpeg -encoders`: a legend, a line of dashes, then " V....D libx264   description".
+// parseEncoders returns the names in `ffmpeg -encoders`: a legend, a line of dashes, then " V....D
+// libx264   description".
 func parseEncoders(text []byte) map[string]bool {
 	have := map[string]bool{}
 	for line := range bytes.Lines(text) {
@@ -177,7 +181,7 @@ func parseEncoders(text []byte) map[string]bool {
 	return have
 }
 
-// installHint is the command that installs ffmpeg where mapreel runs.
+// installHint returns the command that installs ffmpeg on this machine.
 func installHint() string {
 	if runtime.GOOS == "darwin" {
 		return "install it: brew install ffmpeg"

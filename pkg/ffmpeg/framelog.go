@@ -2,46 +2,46 @@ package ffmpeg
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
 )
 
-// maxFrameLine bounds a line of the frame log; ffmpeg's longest is about 60 bytes.
-const maxFrameLine = 1024
+// frameMark is the line that follows each frame's in the frame log. The metadata filter logs only
+// frames that have an entry, so FrameLogFilters gives each frame this one.
+const frameMark = "mapreel=1"
 
-// FrameLog collects the timestamps of the frames that a run of VideoArgs took in: the proof that frames in = frames
-// out. Give it to Run as Pipe. It holds 8 bytes a frame. The zero value is ready.
+// FrameLogFilters returns the filters that write the timestamps of all frames to descriptor 3, for
+// a FrameLog.
+func FrameLogFilters() string {
+	key, value, _ := strings.Cut(frameMark, "=")
+	// Only our key is printed, because decoders add entries of their own (timecode). An option is
+	// unescaped twice, hence the two backslashes.
+	return "metadata=mode=add:key=" + key + ":value=" + value + ",metadata=mode=print:key=" + key + `:file=pipe\\:3`
+}
+
+// FrameLog is an io.Writer that collects the timestamps of the frames that passed FrameLogFilters:
+// the proof that an encode took every frame. Pass it to Run as Pipe. It holds 8 bytes a frame. A
+// line that is not ffmpeg's, or a frame without a timestamp, is an error. The zero value is ready
+// to use.
 type FrameLog struct {
 	pts   []int64
-	lines lineSplitter
+	lines output.Lines
 }
 
-// ParseFrameLog reads a whole frame log and returns the timestamps in ticks of the stream's timebase, in the order
-// in which the frames came. A line that is not ffmpeg's, or a frame without a timestamp, is an error.
-func ParseFrameLog(r io.Reader) ([]int64, error) {
-	var log FrameLog
-	if _, err := io.Copy(&log, r); err != nil {
-		return nil, fmt.Errorf("read frame log: %w", err)
-	}
-	if err := log.lines.flush(); err != nil {
-		return nil, fmt.Errorf("read frame log: %w", err)
-	}
-	return log.PTS(), nil
-}
-
-// PTS are the timestamps so far, in ticks of the stream's timebase, in the order in which the frames came.
+// PTS returns the timestamps so far, in ticks of the stream's timebase, in the order of the frames.
 func (l *FrameLog) PTS() []int64 { return l.pts }
 
 // Write takes more of the log's text.
 func (l *FrameLog) Write(data []byte) (int, error) {
-	if l.lines.each == nil {
-		l.lines = lineSplitter{limit: maxFrameLine, each: l.line}
+	if l.lines.Each == nil {
+		l.lines = output.Lines{Limit: output.MaxLine, Each: l.line}
 	}
 	return l.lines.Write(data)
 }
 
-// line reads "frame:12   pts:6144    pts_time:0.48"; the other line of each frame is "mapreel=1".
+// line parses "frame:12   pts:6144    pts_time:0.48"; each frame's other line is frameMark.
 func (l *FrameLog) line(line []byte) error {
 	text := string(line)
 	if text == frameMark {

@@ -1,4 +1,4 @@
-package ffmpeg
+package ffmpeg_test
 
 import (
 	"reflect"
@@ -6,38 +6,45 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/decode"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/ffmpegtest"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// hostile are texts that would mean something in a filter graph, an option or a shell. Each holds the mark.
+// mark is part of each hostile text.
 const mark = "evil"
 
+// hostile are texts that would have a meaning in a filter graph, an option or a shell.
 var hostile = []string{
 	"evil,[x]", "tv,movie=evil", "evil;[0:v]null", "evil'", "evil\nnull", "bt709=evil", "bt709:file=evil", `evil\,`, "-evil", "$(evil)",
 	"EVIL,evil", " evil", "evil ", "é-evil", "evil|evil", "evil\x00", "[evil]", "evil%d", "evil/../x",
 }
 
-// texts calls visit with each string below v, through structs, pointers and slices, so that a new field is met too.
-func texts(v reflect.Value, path string, visit func(path string, field reflect.Value)) {
+// visitStrings calls visit with each string in v, through structs, pointers and slices, so that new
+// fields are included.
+func visitStrings(v reflect.Value, path string, visit func(path string, field reflect.Value)) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			texts(v.Field(i), path+"."+v.Type().Field(i).Name, visit)
+			visitStrings(v.Field(i), path+"."+v.Type().Field(i).Name, visit)
 		}
 	case reflect.Pointer:
 		if !v.IsNil() {
-			texts(v.Elem(), path, visit)
+			visitStrings(v.Elem(), path, visit)
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			texts(v.Index(i), path, visit)
+			visitStrings(v.Index(i), path, visit)
 		}
 	case reflect.String:
 		visit(path, v)
 	}
 }
 
-// graphs are the arguments that ffmpeg reads as a language of its own, where a text could do more than be a value.
+// graphs returns the arguments that ffmpeg parses further, where a text could be more than a value.
 func graphs(args []string) []string {
 	var list []string
 	for i, arg := range args[:len(args)-1] {
@@ -50,18 +57,18 @@ func graphs(args []string) []string {
 	return list
 }
 
-// Whatever a source or a request says, it is a whole argument of its own or nothing: never part of a filter graph or of an
-// encoder's parameters, never an option, never a name without the protocol before it.
+// A text from a source or a request is a whole argument or absent: never part of a filter graph or
+// of an encoder's parameters, never an option, never a file name without its protocol.
 func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 	tb := media.Rational{Num: 1, Den: 25}
-	in := func() Input { return Input{Location: "/in", Demuxer: "mov"} }
-	video := func() *Video {
-		v := &Video{Input: in(), Timebase: tb, Threads: 2, Start: new(int64(50)), End: new(int64(100)), Seek: new(int64(50)), ContextFrames: true, Rotation: 90}
+	in := func() ffmpeg.Input { return ffmpeg.Input{Location: "/in", Demuxer: "mov"} }
+	video := func() *encode.Video {
+		v := &encode.Video{Input: in(), Timebase: tb, Threads: 2, Start: new(int64(50)), End: new(int64(100)), Seek: new(int64(50)), ContextFrames: true, Rotation: 90}
 		for _, codec := range []string{"h264", "h265", "vp9", "av1"} {
-			v.Renditions = append(v.Renditions, Rendition{
+			v.Renditions = append(v.Renditions, encode.Rendition{
 				Codec: codec, Preset: "medium", Width: 64, PixelFormat: "yuv420p", Interlaced: "tff", FrameRate: media.Rational{Num: 25, Den: 1},
 				Color:   media.Color{Range: "tv", Space: "bt709", Transfer: "bt709", Primaries: "bt709", ChromaLocation: "left"},
-				ToneMap: &ToneMap{From: media.Color{Range: "tv", Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020"}, Peak: 1000},
+				ToneMap: &encode.ToneMap{From: media.Color{Range: "tv", Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020"}, Peak: 1000},
 				Path:    "/out",
 			})
 		}
@@ -70,57 +77,59 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 	for name, c := range map[string]struct {
 		of   func() any
 		args func(any) []string
-		// free are the fields that are a whole argument, or its end: a path, a title.
+		// free are the fields that are a whole argument, or the end of one: a path, a title.
 		free []string
 	}{
 		"video": {
-			func() any { return video() }, func(v any) []string { return VideoArgs(*v.(*Video)) },
+			func() any { return video() }, func(v any) []string { return encode.VideoArgs(*v.(*encode.Video)) },
 			[]string{".Input.Location", ".Input.Demuxer", ".Renditions.Preset", ".Renditions.Path"},
 		},
 		"audio": {
 			func() any {
-				return &Audio{Input: in(), Codec: "aac", SourceCodec: "aac", Muxer: "mp4", Path: "/out", PCM: &PCMRange{Channels: 2}, Grid: new(int64(0)), First: new(int64(0)), Start: new(int64(0))}
+				return &encode.Audio{Input: in(), Codec: "aac", SourceCodec: "aac", Muxer: "mp4", Path: "/out", PCM: &encode.PCMRange{Channels: 2}, Grid: new(int64(0)), First: new(int64(0)), Start: new(int64(0))}
 			},
-			func(v any) []string { return AudioArgs(*v.(*Audio)) },
+			func(v any) []string { return encode.AudioArgs(*v.(*encode.Audio)) },
 			[]string{".Input.Location", ".Input.Demuxer", ".Path"},
 		},
-		"pictures": {
-			func() any { return &Pictures{Input: in(), Timebase: tb, Width: 16, Height: 16, PixelFormat: "yuv420p"} },
-			func(v any) []string { return PicturesArgs(*v.(*Pictures)) },
+		"decode": {
+			func() any {
+				return &decode.Video{Input: in(), Timebase: tb, Width: 16, Height: 16, PixelFormat: "yuv420p"}
+			},
+			func(v any) []string { return decode.VideoArgs(*v.(*decode.Video)) },
 			[]string{".Input.Location", ".Input.Demuxer"},
 		},
 		"split": {
-			func() any { return &Split{Input: in(), Timebase: tb, Seconds: 2} },
-			func(v any) []string { return SplitArgs(*v.(*Split)) },
+			func() any { return &remux.Split{Input: in(), Timebase: tb, Seconds: 2} },
+			func(v any) []string { return remux.SplitArgs(*v.(*remux.Split)) },
 			[]string{".Input.Location", ".Input.Demuxer"},
 		},
 		"text": {
 			func() any {
-				return &Sidecar{Input: in(), Subtitles: []SubtitleOutput{{Codec: "subrip", Muxer: "matroska", Path: "/out"}}, Cover: &CopiedStream{Path: "/c"}, Attachments: []CopiedStream{{Path: "/a"}}}
+				return &remux.Sidecar{Input: in(), Subtitles: []remux.SubtitleOutput{{Codec: "subrip", Muxer: "matroska", Path: "/out"}}, Cover: &remux.CopiedStream{Path: "/c"}, Attachments: []remux.CopiedStream{{Path: "/a"}}}
 			},
-			func(v any) []string { return SidecarArgs(*v.(*Sidecar)) },
-			[]string{".Input.Location", ".Input.Demuxer", ".Tracks.Path", ".Cover.Path", ".Attached.Path"},
+			func(v any) []string { return remux.SidecarArgs(*v.(*remux.Sidecar)) },
+			[]string{".Input.Location", ".Input.Demuxer", ".Subtitles.Path", ".Cover.Path", ".Attachments.Path"},
 		},
 		"remux": {
 			func() any {
-				return &Remux{
-					Inputs: []RemuxInput{{Input: in(), Streams: []RemuxStream{{Codec: "subrip", Language: "deu", Title: "t", Flags: []string{"dub"}}}}},
-					Tags:   []media.Tag{{Name: "title", Value: "t"}}, Chapters: "/c", Attachments: []Attachment{{"/a", "a", "font/ttf"}}, Muxer: "matroska", Path: "/out",
+				return &remux.Output{
+					Inputs: []remux.Input{{Input: in(), Streams: []remux.Stream{{Codec: "subrip", Language: "deu", Title: "t", Flags: []string{"dub"}}}}},
+					Tags:   []media.Tag{{Name: "title", Value: "t"}}, Chapters: "/c", Attachments: []remux.Attachment{{Path: "/a", Name: "a", MIME: "font/ttf"}}, Muxer: "matroska", Path: "/out",
 				}
 			},
-			func(v any) []string { return RemuxArgs(*v.(*Remux)) },
+			func(v any) []string { return remux.Args(*v.(*remux.Output)) },
 			[]string{
 				".Inputs.Input.Location", ".Inputs.Input.Demuxer", ".Inputs.Streams.Language", ".Inputs.Streams.Title",
-				".Tags.Value", ".Chapters", ".Attached.Path", ".Attached.Name", ".Attached.MIME", ".Path",
+				".Tags.Value", ".Chapters", ".Attachments.Path", ".Attachments.Name", ".Attachments.MIME", ".Path",
 			},
 		},
 	} {
 		var fields []string
-		texts(reflect.ValueOf(c.of()), "", func(path string, _ reflect.Value) { fields = append(fields, path) })
+		visitStrings(reflect.ValueOf(c.of()), "", func(path string, _ reflect.Value) { fields = append(fields, path) })
 		slices.Sort(fields)
 		for _, field := range slices.Compact(fields) {
 			if strings.HasSuffix(field, ".Next") || strings.HasSuffix(field, ".Previous") {
-				continue // names of our own (Split), joined with "|"
+				continue // names that mapreel chooses (remux.Split), joined with "|"
 			}
 			if field == ".Tags.Name" {
 				continue // a constant
@@ -128,7 +137,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 			clean := c.args(c.of())
 			for _, text := range hostile {
 				v := c.of()
-				texts(reflect.ValueOf(v), "", func(path string, f reflect.Value) {
+				visitStrings(reflect.ValueOf(v), "", func(path string, f reflect.Value) {
 					if path == field {
 						f.SetString(text)
 					}
@@ -146,27 +155,27 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 					if !slices.Contains(c.free, field) {
 						t.Errorf("%s%s = %q is in the argument %q", name, field, text, arg)
 					} else if !strings.HasSuffix(strings.TrimSuffix(strings.TrimSuffix(arg, ".log"), ".data"), text) {
-						t.Errorf("%s%s = %q does not stand at the end of the argument %q", name, field, text, arg)
+						t.Errorf("%s%s = %q is not at the end of the argument %q", name, field, text, arg)
 					}
 				}
 				if slices.Contains(c.free, field) && len(args) != len(clean) {
-					t.Errorf("%s%s = %q makes %d arguments of %d", name, field, text, len(args), len(clean))
+					t.Errorf("%s%s = %q gives %d arguments, want %d", name, field, text, len(args), len(clean))
 				}
 			}
 		}
 	}
 }
 
-// Whoever opens a source bounds what it may claim, before it is opened.
-func TestEveryInputIsBounded(t *testing.T) {
-	in := Input{Location: "/in", Demuxer: "mov"}
+// Every command sets the allocation limits of a source before it opens it.
+func TestEveryInputHasAllocationLimits(t *testing.T) {
+	in := ffmpeg.Input{Location: "/in", Demuxer: "mov"}
 	for name, args := range map[string][]string{
-		"video":    VideoArgs(Video{Input: in, Timebase: media.Rational{Num: 1, Den: 25}}),
-		"audio":    AudioArgs(Audio{Input: in, Codec: "copy", Muxer: "mp4", Path: "/out"}),
-		"pictures": PicturesArgs(Pictures{Input: in, Timebase: media.Rational{Num: 1, Den: 25}, Width: 16, Height: 16, PixelFormat: "yuv420p"}),
-		"split":    SplitArgs(Split{Input: in, Timebase: media.Rational{Num: 1, Den: 25}, Seconds: 2}),
-		"text":     SidecarArgs(Sidecar{Input: in, Cover: &CopiedStream{Path: "/c"}}),
-		"remux":    RemuxArgs(Remux{Inputs: []RemuxInput{{Input: in}, {Input: in}}, Chapters: "/c", Muxer: "webm", Path: "/out"}),
+		"video":  encode.VideoArgs(encode.Video{Input: in, Timebase: media.Rational{Num: 1, Den: 25}}),
+		"audio":  encode.AudioArgs(encode.Audio{Input: in, Codec: "copy", Muxer: "mp4", Path: "/out"}),
+		"decode": decode.VideoArgs(decode.Video{Input: in, Timebase: media.Rational{Num: 1, Den: 25}, Width: 16, Height: 16, PixelFormat: "yuv420p"}),
+		"split":  remux.SplitArgs(remux.Split{Input: in, Timebase: media.Rational{Num: 1, Den: 25}, Seconds: 2}),
+		"text":   remux.SidecarArgs(remux.Sidecar{Input: in, Cover: &remux.CopiedStream{Path: "/c"}}),
+		"remux":  remux.Args(remux.Output{Inputs: []remux.Input{{Input: in}, {Input: in}}, Chapters: "/c", Muxer: "webm", Path: "/out"}),
 	} {
 		inputs := 0
 		for len(args) > 0 {
@@ -175,10 +184,10 @@ func TestEveryInputIsBounded(t *testing.T) {
 				break
 			}
 			before := strings.Join(args[:n], " ")
-			if args[n-1] != "ffmetadata" { // a text of our own
+			if args[n-1] != "ffmetadata" { // a file that mapreel writes
 				inputs++
-				if !strings.Contains(before, limited) {
-					t.Errorf("%s opens an input after %q", name, before)
+				if !strings.Contains(before, ffmpegtest.AllocationLimits) {
+					t.Errorf("%s opens an input after %q, without the limits", name, before)
 				}
 			}
 			args = args[n+1:]
@@ -186,22 +195,5 @@ func TestEveryInputIsBounded(t *testing.T) {
 		if want := map[bool]int{false: 1, true: 2}[name == "remux"]; inputs != want {
 			t.Errorf("%s opens %d inputs, want %d", name, inputs, want)
 		}
-	}
-}
-
-// Every word that this ffmpeg has for a pixel format may stand in a graph.
-func TestEveryPixelFormatIsDeclared(t *testing.T) {
-	n := 0
-	for line := range strings.Lines(sh(t, found(t).FFmpeg, "-v", "error", "-pix_fmts")) {
-		fields := strings.Fields(line)
-		if len(fields) < 4 || strings.Trim(fields[0], "IOHPB.") != "" || fields[1] == "=" {
-			continue
-		}
-		if n++; !declared(fields[1]) {
-			t.Errorf("%s is not taken for a pixel format", fields[1])
-		}
-	}
-	if n < 100 {
-		t.Errorf("%d pixel formats were seen", n)
 	}
 }

@@ -4,74 +4,92 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
 )
 
-// Input is one source as ffmpeg may open it.
+// Offset is by how many seconds the timestamps of chunks, audio parts and source chunks exceed the
+// source's. A frame at source tick p of a timebase num/den has the composition time p × num +
+// Offset × den in its chunk, whose timescale is den. It keeps decode times before the first frame
+// (B-frames, AAC priming) from being negative.
+const Offset = 10
+
+// Input is a source as ffmpeg may open it.
 type Input struct {
-	// Location is an absolute path, or an http or https URL. A path may hold any character but NUL.
+	// Location is an absolute path, or an http or https URL. A path may contain any character but
+	// NUL.
 	Location string
-	// Demuxer is what Sniff chose. It is always forced, so that a playlist posing as a video is never followed.
+	// Demuxer is the one that probe.Sniff chose. It is always forced, so that ffmpeg never follows
+	// a playlist that poses as a video.
 	Demuxer string
-	// Next is the piece that follows Location, as SplitArgs wrote it; "" = none. The two are read as one stream, so
-	// that the frames of an open GOP, which lie after the next keyframe in the file and before it in time, are found.
-	// Neither name may then hold "|"; names relative to RunOptions.Dir avoid it, whatever the folder is called.
+	// Next is the source chunk after Location, as remux.SplitArgs wrote it; "" = none. ffmpeg reads
+	// the two as one stream, so that it finds the frames of an open GOP that follow the next
+	// keyframe in the file and precede it in time. Neither name may contain "|"; names relative to
+	// RunOptions.Dir avoid it in any folder.
 	Next string
-	// Previous is the piece before Location, for filters that look at the frame before the first; "" = none.
+	// Previous is the source chunk before Location, for filters that look at the frame before the
+	// first; "" = none.
 	Previous string
-	// TimestampOffset is how many seconds the input's timestamps lie after the source's: Offset for what SplitArgs or AudioArgs
-	// wrote, 0 for a source. It is taken off as the input is read.
+	// TimestampOffset is by how many seconds the input's timestamps exceed the source's: Offset for
+	// files that remux.SplitArgs or encode.AudioArgs wrote, 0 for a source. It is subtracted as the
+	// input is read.
 	TimestampOffset int
-	// Origin is what else is taken off its timestamps as it is read, in microseconds: where another timeline begins.
+	// Origin is also subtracted from the timestamps, in microseconds: where another timeline
+	// begins.
 	Origin int64
-	// Jumps makes one clock of one that jumps; nil = times stay what the source says.
+	// Jumps corrects a clock that jumps; nil = keep the source's timestamps.
 	Jumps *Jumps
 }
 
-// Jumps is how to read a source whose clock jumps, as where two recordings were joined. ffmpeg then shifts all that comes
-// after a jump of 10 s or more (dts_delta_threshold), by what the first packet after it tells. So whoever wants the same
-// clock must read the same streams, also those of which it takes nothing.
+// Jumps describes how to read a source whose clock jumps, as where two recordings were joined.
+// ffmpeg then shifts everything after a jump of 10 s or more (dts_delta_threshold) by what the
+// first packet after it implies. So two commands get the same clock only if they read the same
+// streams, including those that they do not use.
 type Jumps struct {
-	Start  int64 // Media.Start, in microseconds: times before the first jump stay what they are
-	Beside []int // the streams to read beside the one that is taken
+	Start int64 // probe.Media.Start, in microseconds: times before the first jump are kept
+	Also  []int // the streams to read besides the one that is used
 }
 
-// clock says whether timestamps stay what they are.
-func (in Input) clock() []string {
+// TimestampOptions returns the option that keeps the source's timestamps, or nil if its clock
+// jumps.
+func (in Input) TimestampOptions() []string {
 	if in.Jumps != nil {
 		return nil
 	}
 	return []string{"-copyts"}
 }
 
-// offset is the argument of -output_ts_offset that makes times lie Offset seconds after the source's. Without -copyts
-// ffmpeg takes the start off all times as it reads them (-itsoffset cannot keep it from that: a start later than 10 s
-// would be a jump), so it is put back here.
-func (in Input) offset() string {
+// OutputOffset returns the value of -output_ts_offset with which output times exceed the source's
+// by Offset seconds. Without -copyts ffmpeg subtracts the start from all times as it reads them, so
+// it is added here. (-itsoffset cannot prevent that: a start after 10 s would be a jump.)
+func (in Input) OutputOffset() string {
 	if in.Jumps == nil {
 		return strconv.Itoa(Offset)
 	}
 	return strconv.FormatInt(Offset*1_000_000+in.Jumps.Start, 10) + "us"
 }
 
-// beside are the arguments of an output of nothing, for the streams that are read for their clock alone. They stand last.
-func (in Input) beside() []string {
-	if in.Jumps == nil || len(in.Jumps.Beside) == 0 {
+// ClockOutput returns the arguments of a null output for the streams that are read only for their
+// timestamps. They must come last.
+func (in Input) ClockOutput() []string {
+	if in.Jumps == nil || len(in.Jumps.Also) == 0 {
 		return nil
 	}
 	var args []string
-	for _, s := range in.Jumps.Beside {
+	for _, s := range in.Jumps.Also {
 		args = append(args, "-map", fmt.Sprintf("0:%d", s))
 	}
 	return append(args, "-c", "copy", "-f", "null", "-")
 }
 
-// remote says whether the location is a URL; anything else is a path.
+// remote reports whether the location is a URL; otherwise it is a path.
 func (in Input) remote() bool {
 	return strings.HasPrefix(in.Location, "https://") || strings.HasPrefix(in.Location, "http://")
 }
 
-// options are the arguments that stand before -i: which protocols, how they behave, which demuxer.
-func (in Input) options() []string {
+// Options returns the arguments before -i: allowed protocols and their settings, time shift,
+// demuxer.
+func (in Input) Options() []string {
 	var args []string
 	switch {
 	case strings.HasPrefix(in.Location, "https://"):
@@ -84,7 +102,8 @@ func (in Input) options() []string {
 		args = append(args, "-protocol_whitelist", "file")
 	}
 	if in.remote() {
-		// A cut connection continues where it stood, for some seconds; a server that is silent for 30 s is given up.
+		// A broken connection resumes at its position, for some seconds. A server that is silent
+		// for 30 s is given up.
 		args = append(args, "-reconnect", "1", "-reconnect_on_network_error", "1",
 			"-reconnect_on_http_error", "5xx", "-reconnect_delay_max", "4", "-rw_timeout", "30000000")
 	}
@@ -97,14 +116,14 @@ func (in Input) options() []string {
 	if in.Demuxer != "" {
 		args = append(args, "-f", in.Demuxer)
 	}
-	if in.Demuxer == "dash" { // else it refuses a manifest that names subtitles, for .vtt is not among the extensions it knows
+	if in.Demuxer == "dash" { // it does not know .vtt, and would reject a manifest that names subtitles
 		args = append(args, "-allowed_extensions", "ALL")
 	}
 	return args
 }
 
-// url is what -i gets. The file: prefix keeps names like "-x", "a:b" and "%d" from meaning anything.
-func (in Input) url() string {
+// URL returns the argument of -i.
+func (in Input) URL() string {
 	if in.remote() {
 		return in.Location
 	}
@@ -112,12 +131,10 @@ func (in Input) url() string {
 		var urls []string
 		for _, path := range []string{in.Previous, in.Location, in.Next} {
 			if path != "" {
-				urls = append(urls, fileURL(path))
+				urls = append(urls, option.FileURL(path))
 			}
 		}
 		return "concat:" + strings.Join(urls, "|")
 	}
-	return fileURL(in.Location)
+	return option.FileURL(in.Location)
 }
-
-func fileURL(path string) string { return "file:" + path }

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// A program that ignores the interrupt is killed with everything that it started.
-func TestAStubbornGroupIsKilledWhole(t *testing.T) {
+// A program that ignores the interrupt is killed together with every process that it started.
+func TestAGroupThatIgnoresInterruptsIsKilled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var child int
@@ -32,15 +32,15 @@ func TestAStubbornGroupIsKilledWhole(t *testing.T) {
 		t.Errorf("error %v, want the context's and the program's", err)
 	}
 	if child == 0 || !gone(child) {
-		t.Errorf("process %d, which the program had started, is still there", child)
+		t.Errorf("process %d, which the program had started, is still running", child)
 	}
 }
 
-// mortalVariable makes this test binary the parent that TestNothingSurvivesOurDeath kills.
-const mortalVariable = "MAPREEL_TEST_MORTAL"
+// parentVariable makes this test binary the parent that TestProgramsDieWithTheirParent kills.
+const parentVariable = "MAPREEL_TEST_PARENT"
 
 func TestMain(m *testing.M) {
-	if program := os.Getenv(mortalVariable); program != "" {
+	if program := os.Getenv(parentVariable); program != "" {
 		args := append([]string{"-c", `echo $$; exec "$0" "$@"`, program}, endless...)
 		_, err := Run(context.Background(), "/bin/sh", args, RunOptions{Stdout: os.Stdout})
 		fmt.Println("ended:", err)
@@ -49,14 +49,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestNothingSurvivesOurDeath(t *testing.T) {
-	tools := found(t)
+func TestProgramsDieWithTheirParent(t *testing.T) {
+	tools := find(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	parent := exec.CommandContext(t.Context(), self)
-	parent.Env = append(os.Environ(), mortalVariable+"="+tools.FFmpeg)
+	parent.Env = append(os.Environ(), parentVariable+"="+tools.FFmpeg)
 	out, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestNothingSurvivesOurDeath(t *testing.T) {
 		t.Fatalf("the parent did not start ffmpeg: %q", lines.Text())
 	}
 	if !lines.Scan() { // its first report
-		t.Fatal("ffmpeg does not work")
+		t.Fatal("ffmpeg reported nothing")
 	}
 	if syscall.Kill(pid, 0) != nil {
 		t.Fatal("ffmpeg ended by itself")
@@ -79,17 +79,17 @@ func TestNothingSurvivesOurDeath(t *testing.T) {
 	if err := parent.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = parent.Wait() // "signal: killed", as wanted
+	_ = parent.Wait() // "signal: killed", as expected
 	if !gone(pid) {
 		t.Errorf("ffmpeg, process %d, survived", pid)
 	}
 }
 
-// gone waits until a process has ended.
+// gone waits until a process has ended, at most 2 s, and reports whether it has.
 func gone(pid int) bool {
 	for range 100 {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil || strings.Contains(string(stat), ") Z ") { // a zombie waits for init, which is not us
+		if err != nil || strings.Contains(string(stat), ") Z ") { // a zombie has ended; init reaps it, not this process
 			return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || err == nil
 		}
 		time.Sleep(20 * time.Millisecond)

@@ -2,24 +2,26 @@ package film
 
 import "strings"
 
-// folderDigits are the digits of a job's ID in the name of its packages' folders. They keep the media of two jobs apart
-// that one after the other make the same output: a player never reads one's playlist and the other's media, a
-// cache may keep every file for ever, and a job that fails leaves the package of the one before it whole.
+// folderDigits is how many digits of a job's ID name the folders of its packages. They separate the
+// media of two jobs that make the same output one after the other: a player never mixes the
+// playlist of one with the media of the other, a cache may keep every file for ever, and a job that
+// fails leaves the package of the previous one intact.
 const folderDigits = 8
 
-// What caches are told of a package's files (Cache-Control, RFC 9111 and RFC 8246).
+// Values of Cache-Control for the files of a package (RFC 9111 and RFC 8246).
 const (
-	// CacheForever holds for all files in a package's folder: another job has another folder, and the same job writes the
-	// same bytes. A year stands for ever.
+	// CacheForever is for all files in a package's folder: each job has its own folder, and writes
+	// the same bytes whenever it runs. A year is long enough to stand for ever.
 	CacheForever = "public, max-age=31536000, immutable"
-	// CacheBriefly holds for what players open, which the next job of that name replaces.
+	// CacheBriefly is for the playlists and manifests that players open: the next job with that
+	// output replaces them.
 	CacheBriefly = "public, max-age=6"
 )
 
-// MediaFolder is where the media of a package lie, from the destination on: NAME/3f2a90c1.
+// MediaFolder returns the folder of a package's media, relative to the destination: NAME/3f2a90c1.
 func MediaFolder(output, id string) string { return output + "/" + id[:folderDigits] }
 
-// IsMediaFolder says whether a folder beneath a package's name may be one of a job's: whether it is named as such.
+// IsMediaFolder reports whether a folder below a package's name is named as the folder of a job is.
 func IsMediaFolder(name string) bool {
 	return len(name) == folderDigits && strings.Trim(name, "0123456789abcdef") == ""
 }

@@ -7,21 +7,21 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 )
 
-func TestFrameRatesAreReadExactly(t *testing.T) {
+func TestFrameRatesAreParsedExactly(t *testing.T) {
 	for text, want := range map[string]film.FrameRate{
 		`25`: {Num: 25, Den: 1}, `"25"`: {Num: 25, Den: 1}, `"30000/1001"`: {Num: 30000, Den: 1001}, `29.97`: {Num: 30000, Den: 1001},
 		`"23.976"`: {Num: 24000, Den: 1001}, `12.5`: {Num: 25, Den: 2}, `"50/2"`: {Num: 25, Den: 1}, `"1/60"`: {Num: 1, Den: 60},
 	} {
 		var got film.FrameRate
 		if err := json.Unmarshal([]byte(text), &got); err != nil || got != want {
-			t.Errorf("%s is %v (%v), want %v", text, got, err, want)
+			t.Errorf("%s: got %v (%v), want %v", text, got, err, want)
 		}
 		again, err := json.Marshal(got)
 		if err == nil {
 			err = json.Unmarshal(again, &got)
 		}
 		if err != nil || got != want {
-			t.Errorf("%s comes back from %s as %v (%v)", text, again, got, err)
+			t.Errorf("%s is written as %s and parsed as %v (%v)", text, again, got, err)
 		}
 	}
 	for _, text := range []string{
@@ -29,12 +29,13 @@ func TestFrameRatesAreReadExactly(t *testing.T) {
 	} {
 		var got film.FrameRate
 		if err := got.UnmarshalJSON([]byte(text)); err == nil {
-			t.Errorf("%s is taken for %v", text, got)
+			t.Errorf("%s is accepted as %v", text, got)
 		}
 	}
 }
 
-// What is taken for a number is one, and comes back from its own text.
+// FuzzNumbers checks that a text which is accepted gives a positive number that parses again from
+// its own text.
 func FuzzNumbers(f *testing.F) {
 	for _, seed := range []string{
 		"160k", "2.5M", "96000", "0.001k", "1000M", "25", "12.5", "30000/1001", "29.97", "1/60", "1/12288", "9223372036854775807/1",

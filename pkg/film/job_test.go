@@ -20,7 +20,7 @@ func TestNormaliseFillsInDefaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err = r.Normalise(!strings.HasSuffix(name, "-of-sound"))
+		r, err = r.Normalise(!strings.HasSuffix(name, "-of-audio"))
 		if err != nil {
 			return problemsOf(t, err).Error() + "\n"
 		}
@@ -32,7 +32,7 @@ func TestNormaliseFillsInDefaults(t *testing.T) {
 	})
 }
 
-func TestNormaliseTwiceIsOnceAndLeavesTheRequestAlone(t *testing.T) {
+func TestNormaliseIsIdempotentAndKeepsItsReceiver(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRequest().Draw(t, "request")
 		before := again(t, r)
@@ -56,7 +56,7 @@ func TestNormaliseTwiceIsOnceAndLeavesTheRequestAlone(t *testing.T) {
 	})
 }
 
-func TestNormaliseWithoutPictureListsEverySettingForOne(t *testing.T) {
+func TestNormaliseReportsEveryVideoSettingForASourceWithoutVideo(t *testing.T) {
 	r := film.Request{
 		Source: "/in", Destination: "/out",
 		Outputs: []film.Output{
@@ -75,7 +75,7 @@ func TestNormaliseWithoutPictureListsEverySettingForOne(t *testing.T) {
 	}
 }
 
-// full is a normalised request in which nothing is zero.
+// full returns a normalised request in which no field is zero.
 func full(t *testing.T) film.Request {
 	t.Helper()
 	r, err := film.Parse([]byte(`{
@@ -94,7 +94,7 @@ func full(t *testing.T) film.Request {
 	if r, err = r.Normalise(true); err != nil {
 		t.Fatal(err)
 	}
-	r.Outputs[0].Ladder = film.Web // which the list of renditions beside it would not allow
+	r.Outputs[0].Ladder = film.Web // Parse refuses it together with a list of renditions
 	return r
 }
 
@@ -109,40 +109,41 @@ func id(t *testing.T, r film.Request, src film.Source, encoder string) string {
 	return got
 }
 
-func TestIDStaysWhatItWas(t *testing.T) {
-	// Where this fails, jobs that a user began with an older mapreel are not continued. Is that what you want?
+func TestIDIsStable(t *testing.T) {
+	// A different ID means that jobs begun with an older mapreel are not continued. If that is
+	// intended, raise Format.
 	if got, want := id(t, full(t), sampleSource, "ffmpeg 5.1.6"), "429ebc46a26442da2e9a"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
-func TestIDChangesWithAllThatChangesBytesAndNothingElse(t *testing.T) {
+func TestIDDependsOnlyOnWhatChangesTheOutputs(t *testing.T) {
 	free := []string{"/compute/mode", "/compute/concurrency", "/retention/hours"}
 	base := id(t, full(t), sampleSource, "5.1")
 	seen := map[string]string{base: "nothing"}
 	expect := func(what, got string) {
 		t.Helper()
-		first, taken := seen[got]
+		previous, taken := seen[got]
 		switch {
 		case slices.Contains(free, what):
 			if got != base {
 				t.Errorf("the ID changes with %s", what)
 			}
 		case taken:
-			t.Errorf("a change of %s gives the ID of a change of %s", what, first)
+			t.Errorf("a change of %s gives the same ID as a change of %s", what, previous)
 		}
 		seen[got] = what
 	}
 	var leaves int
 	for i := range leavesOf(t, new(full(t))) {
-		r := full(t) // again for each leaf: leaves share memory with the request
+		r := full(t) // a new one for each leaf: leaves share memory with the request
 		leaf := leavesOf(t, &r)[i]
 		change(t, leaf.value)
 		expect(leaf.pointer, id(t, r, sampleSource, "5.1"))
 		leaves++
 	}
 	if leaves < 15 {
-		t.Errorf("found %d fields; the request is not read", leaves)
+		t.Errorf("found %d fields, want at least 15: the request is not visited", leaves)
 	}
 	for i, src := range []film.Source{
 		{URL: "s3://b/in/film.mk", Size: sampleSource.Size, Version: sampleSource.Version},
@@ -153,20 +154,21 @@ func TestIDChangesWithAllThatChangesBytesAndNothingElse(t *testing.T) {
 	}
 	expect("the encoder", id(t, full(t), sampleSource, "5.1.7"))
 
-	// What was found in the same bytes follows from them.
+	// What probing finds follows from the source's bytes.
 	probed := sampleSource
 	probed.Demuxer, probed.Duration, probed.Audio = "mov", 7, []film.AudioTrack{{Codec: "aac"}}
 	if got := id(t, full(t), probed, "5.1"); got != base {
-		t.Errorf("the ID changes with what was found in the source")
+		t.Errorf("the ID changes with what probing found")
 	}
 }
 
+// leaf is a field of a request.
 type leaf struct {
 	pointer string
 	value   reflect.Value
 }
 
-// leavesOf lists the settable values of a request.
+// leavesOf lists the settable fields of a request.
 func leavesOf(t *testing.T, r *film.Request) (list []leaf) {
 	t.Helper()
 	var visit func(at string, v reflect.Value)
@@ -185,7 +187,7 @@ func leavesOf(t *testing.T, r *film.Request) (list []leaf) {
 			}
 		default:
 			if v.IsZero() {
-				t.Fatalf("%s is zero; give it a value in full", at)
+				t.Fatalf("%s is zero; set it in full", at)
 			}
 			list = append(list, leaf{at, v})
 		}
@@ -194,6 +196,7 @@ func leavesOf(t *testing.T, r *film.Request) (list []leaf) {
 	return list
 }
 
+// change sets v to another value.
 func change(t *testing.T, v reflect.Value) {
 	t.Helper()
 	switch v.Kind() {
@@ -204,11 +207,11 @@ func change(t *testing.T, v reflect.Value) {
 	case reflect.Int, reflect.Int64:
 		v.SetInt(v.Int() + 1)
 	default:
-		t.Fatalf("no way to change a %v", v.Type())
+		t.Fatalf("cannot change a %v", v.Type())
 	}
 }
 
-func TestJobsSurviveTheirJSON(t *testing.T) {
+func TestJobRoundTripsThroughJSON(t *testing.T) {
 	want := film.Job{
 		ID: jobID, Request: full(t), Encoder: "5.1", Split: true, Segments: 3,
 		Source: film.Source{

@@ -1,5 +1,5 @@
-// Package job defines what mapreel works on: the request a user makes, the job it becomes, and the messages that the
-// stages of the state machine hand to one another. It holds values and rules, and does no I/O.
+// Package film defines the values of mapreel: the request of a user, the job that it becomes, and the messages between the
+// stages of the state machine. It does no I/O.
 //
 //	req, err := film.Parse(body) // err holds every Problem with its JSON pointer
 //	req, err = req.Normalise(source.Picture != nil)
@@ -16,36 +16,37 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// Request is what a user asks for: the input of StartExecution. Only Source, Destination and one named output are
-// required.
+// Request is the input of StartExecution. Only Source, Destination and one named output are required.
 type Request struct {
-	Source      string     `json:"source" jsonschema:"required,description=The video: s3://bucket/key on AWS or an absolute path on one machine"`
-	Destination string     `json:"destination" jsonschema:"required,description=The folder that receives the outputs: s3://bucket/prefix/ or an absolute path"`
-	Outputs     []Output   `json:"outputs" jsonschema:"required,minItems=1,description=The files to make"`
-	Segment     Segmenting `json:"segment,omitzero" jsonschema:"description=How the video is divided"`
-	Compute     Compute    `json:"compute,omitzero" jsonschema:"description=Where the work runs; on one machine only concurrency and threads count"`
-	Retention   Retention  `json:"retention,omitzero" jsonschema:"description=How long a job that did not finish can be continued"`
+	Source      string     `json:"source" jsonschema:"required,minLength=1,description=The video: s3://bucket/key on AWS or an absolute path on one machine"`
+	Destination string     `json:"destination" jsonschema:"required,minLength=1,description=The folder for the outputs: s3://bucket/prefix/ or an absolute path"`
+	Outputs     []Output   `json:"outputs" jsonschema:"required,minItems=1,maxItems=20,description=The files to make"`
+	Segment     Segmenting `json:"segment,omitzero" jsonschema:"description=How the video is divided into segments"`
+	Compute     Compute    `json:"compute,omitzero" jsonschema:"description=Where the work runs; on one machine only concurrency and threads apply"`
+	Retention   Retention  `json:"retention,omitzero" jsonschema:"description=How long an unfinished job can be continued"`
 }
 
 // Output is one file, or a package of renditions for adaptive streaming.
 type Output struct {
-	Name      string    `json:"name" jsonschema:"required,description=File name without its extension"`
-	Container Container `json:"container,omitempty" jsonschema:"enum=mp4,enum=mkv,enum=webm,enum=hls,enum=dash,enum=cmaf,default=mp4,description=A file; or a package for players: hls, dash, or cmaf for both over the same segments"`
-	Video     []Video   `json:"video,omitempty" jsonschema:"maxItems=12,description=How the picture is encoded; a file holds one, a package any number"`
-	Ladder    Ladder    `json:"ladder,omitempty" jsonschema:"enum=web,description=Renditions of a package chosen by the source's size. Its codec and preset and crf come from the one entry that video may have. Default where video is left out: web"`
-	Package   *Package  `json:"package,omitempty" jsonschema:"description=How a package is cut"`
-	Audio     *Audio    `json:"audio,omitempty" jsonschema:"description=How the sound is kept; all tracks"`
-	Subtitles Subtitles `json:"subtitles,omitempty" jsonschema:"enum=auto,enum=none,default=auto,description=auto keeps all tracks that the container can hold"`
+	Name      string    `json:"name" jsonschema:"required,minLength=1,description=File name without its extension"`
+	Container Container `json:"container,omitempty" jsonschema:"enum=mp4,enum=mkv,enum=webm,enum=hls,enum=dash,enum=cmaf,default=mp4,description=mp4 and mkv and webm are files; hls and dash are packages for players; cmaf is a package with both manifests"`
+	Video     []Video   `json:"video,omitempty" jsonschema:"maxItems=12,description=Video renditions: one in a file and up to 12 in a package"`
+	Ladder    Ladder    `json:"ladder,omitempty" jsonschema:"enum=web,description=Renditions of a package selected by the size of the source. Codec and preset and crf come from the only entry of video. Default without video: web"`
+	Package   *Package  `json:"package,omitempty" jsonschema:"description=How the media of a package are divided"`
+	Audio     *Audio    `json:"audio,omitempty" jsonschema:"description=How all audio tracks are encoded"`
+	Subtitles Subtitles `json:"subtitles,omitempty" jsonschema:"enum=auto,enum=none,default=auto,description=auto keeps all tracks that the container can hold; none drops them"`
 }
 
-// Subtitles says what becomes of subtitle tracks.
+// Subtitles selects the treatment of subtitle tracks.
 type Subtitles string
 
 const (
-	SubtitlesAuto Subtitles = "auto" // kept, in the form that the container holds: mov_text, what they are or SRT, WebVTT
-	SubtitlesNone Subtitles = "none" // left out, and attached fonts with them
+	SubtitlesAuto Subtitles = "auto" // kept in a format of the container: mov_text in MP4, the same or SRT in Matroska, WebVTT else
+	SubtitlesNone Subtitles = "none" // left out, together with attached fonts
 )
 
 // Container is the format of an output file.
@@ -58,22 +59,22 @@ const (
 
 	HLS  Container = "hls"
 	DASH Container = "dash"
-	CMAF Container = "cmaf" // HLS and DASH over the same media
+	CMAF Container = "cmaf" // HLS and DASH with the same media
 )
 
-// Packaged says whether c is a package of renditions for players, and not a file.
+// Packaged reports whether c is a package of renditions for players, not a file.
 func (c Container) Packaged() bool { return c == HLS || c == DASH || c == CMAF }
 
-// Ladder names a choice of renditions.
+// Ladder names a set of renditions.
 type Ladder string
 
-// Web is a ladder for browsers and phones, from the source's size downwards.
+// Web is a ladder for browsers and phones, from the size of the source downwards.
 const Web Ladder = "web"
 
-// Package says how a package is cut.
+// Package describes how the media of a package are divided.
 type Package struct {
-	Seconds    Seconds `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=30,default=6,description=Length of a media segment"`
-	SingleFile bool    `json:"singleFile,omitempty" jsonschema:"description=One file for each rendition, whose segments are byte ranges, instead of one for each segment"`
+	Seconds    Seconds `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=30,default=6,description=Duration of a media segment"`
+	SingleFile bool    `json:"singleFile,omitempty" jsonschema:"description=One file for each rendition with segments as byte ranges instead of one file for each segment"`
 }
 
 // VideoCodec names a video format that mapreel encodes.
@@ -86,81 +87,81 @@ const (
 	AV1  VideoCodec = "av1"
 )
 
-// Video says how a picture is encoded. CRF is a pointer because 0, lossless, is a choice of its own.
+// Video describes how a video rendition is encoded. CRF is a pointer because 0 means lossless, not the default.
 type Video struct {
 	Codec  VideoCodec `json:"codec,omitempty" jsonschema:"enum=h264,enum=h265,enum=vp9,enum=av1,description=Default h264; vp9 in webm"`
-	Height int        `json:"height,omitempty" jsonschema:"minimum=16,maximum=8640,description=Lines; the width follows. Default: as the source. Does not enlarge unless upscale says so"`
+	Height int        `json:"height,omitempty" jsonschema:"minimum=16,maximum=8640,description=Lines; the width follows. Default: that of the source. Does not enlarge without upscale"`
 	CRF    *int       `json:"crf,omitempty" jsonschema:"minimum=0,maximum=63,description=Constant quality: lower is better. Default 21 (h264) 24 (h265) 31 (vp9) 32 (av1)"`
-	// MaxBitrate bounds what constant quality may take over any two seconds.
-	MaxBitrate Bitrate    `json:"maxBitrate,omitempty" jsonschema:"description=The most that constant quality may take: averaged over two seconds. Default: no bound; in a ladder by its size"`
-	Upscale    bool       `json:"upscale,omitempty" jsonschema:"description=Let height enlarge the picture"`
-	Interlaced Interlaced `json:"interlaced,omitempty" jsonschema:"enum=deinterlace,enum=keep,default=deinterlace,description=What becomes of interlaced frames. keep encodes them as fields in h264"`
-	FrameRate  FrameRate  `json:"frameRate,omitzero" jsonschema:"description=Make the frame rate constant: 30 or 30000/1001. Default: every frame at its own time"`
-	Preset     string     `json:"preset,omitempty" jsonschema:"description=Speed against size. h264 and h265: ultrafast to placebo; vp9: 0 to 8; av1: 0 to 13"`
+	// MaxBitrate limits the bit rate, averaged over any two seconds.
+	MaxBitrate Bitrate    `json:"maxBitrate,omitempty" jsonschema:"minimum=50000,maximum=1000000000,description=Limit of the bit rate averaged over two seconds. Default: no limit; in a ladder by size"`
+	Upscale    bool       `json:"upscale,omitempty" jsonschema:"description=Allow height to enlarge the video"`
+	Interlaced Interlaced `json:"interlaced,omitempty" jsonschema:"enum=deinterlace,enum=keep,default=deinterlace,description=Treatment of interlaced frames. keep encodes them as fields with h264 only"`
+	FrameRate  FrameRate  `json:"frameRate,omitzero" jsonschema:"description=Make the frame rate constant: 30 or 30000/1001. Default: every frame keeps its timestamp"`
+	Preset     string     `json:"preset,omitempty" jsonschema:"minLength=1,description=Speed against size. h264 and h265: ultrafast to placebo; vp9: 0 to 8; av1: 0 to 13"`
 }
 
-// Interlaced says what becomes of interlaced frames.
+// Interlaced selects the treatment of interlaced frames.
 type Interlaced string
 
 const (
-	Deinterlace    Interlaced = "deinterlace" // each becomes a whole frame; the frame rate stays
+	Deinterlace    Interlaced = "deinterlace" // each becomes a progressive frame; the frame rate stays the same
 	KeepInterlaced Interlaced = "keep"
 )
 
-// AudioCodec names how sound is kept.
+// AudioCodec names an audio format, or a treatment of audio tracks.
 type AudioCodec string
 
 const (
-	AudioAuto AudioCodec = "auto" // copied where the container can hold it unchanged, else AAC, or Opus in WebM
+	AudioAuto AudioCodec = "auto" // copied if the container can hold it unchanged, else AAC, or Opus in WebM
 	AudioCopy AudioCodec = "copy"
 	AAC       AudioCodec = "aac"
 	Opus      AudioCodec = "opus"
 	AudioNone AudioCodec = "none"
 )
 
-// Audio says how every audio track is kept.
+// Audio describes how all audio tracks are encoded.
 type Audio struct {
 	Codec   AudioCodec `json:"codec,omitempty" jsonschema:"enum=auto,enum=copy,enum=aac,enum=opus,enum=none,default=auto"`
-	Bitrate Bitrate    `json:"bitrate,omitempty" jsonschema:"description=Of a track that is encoded. Default 160k; 80k a channel above stereo"`
+	Bitrate Bitrate    `json:"bitrate,omitempty" jsonschema:"minimum=6000,maximum=1536000,description=Bit rate of a track that is encoded. Default 160k; 80k per channel above stereo"`
 }
 
-// Segmenting says how the video is divided.
+// Segmenting describes how the video is divided into segments.
 type Segmenting struct {
-	Seconds Seconds `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=600,default=10,description=Wanted length of a segment"`
+	Seconds Seconds `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=600,default=10,description=Target duration of a segment"`
 }
 
-// ComputeMode says where segments are encoded on AWS.
-type ComputeMode string
+// ComputeMode selects where segments are encoded on AWS.
+type ComputeMode = work.Route
 
 const (
-	Lambda      ComputeMode = "lambda"
-	Batch       ComputeMode = "batch"
-	LambdaBatch ComputeMode = "lambda-batch" // Lambda first, Batch for a segment that cannot finish there
+	Lambda      = work.RouteLambda
+	Batch       = work.RouteBatch
+	LambdaBatch = work.RouteLambdaBatch // Lambda first, then Batch for a segment that cannot finish there
 )
 
-// Compute says where and how wide the work runs.
+// Compute describes where the work runs and how much of it in parallel.
 type Compute struct {
 	Mode        ComputeMode `json:"mode,omitempty" jsonschema:"enum=lambda,enum=batch,enum=lambda-batch,default=lambda-batch"`
 	GPU         bool        `json:"gpu,omitempty" jsonschema:"description=Encode with NVENC; always on Batch"`
-	Concurrency int         `json:"concurrency,omitempty" jsonschema:"minimum=1,maximum=10000,description=Segments encoded at once. Default 1000; on one machine its number of cores"`
-	Threads     int         `json:"threads,omitempty" jsonschema:"minimum=1,maximum=64,description=Threads of one encoder. Part of the result: encoders give other bytes with other counts. Default 2"`
+	Concurrency int         `json:"concurrency,omitempty" jsonschema:"minimum=1,maximum=10000,description=Number of segments encoded at once. Default 1000; on one machine the number of cores"`
+	Threads     int         `json:"threads,omitempty" jsonschema:"minimum=1,maximum=64,description=Threads per encoder. Different numbers give different bytes. Default 2"`
 }
 
-// Retention says how long the records and pieces of a job are kept.
+// Retention describes how long the records and intermediate files of a job are kept.
 type Retention struct {
-	Hours int `json:"hours,omitempty" jsonschema:"minimum=1,maximum=720,default=2,description=Beyond the job's expected end"`
+	Hours int `json:"hours,omitempty" jsonschema:"minimum=1,maximum=720,default=2,description=Hours after the expected end of the job"`
 }
 
 // Bitrate is in bits per second. In JSON it is a number, or a string such as "160k" or "2.5M".
 type Bitrate int64
 
-// bitrate is the text form: whole or decimal digits, and k for thousand or M for million.
+// bitrate matches the text form: a whole or decimal number, with k for thousand or M for million.
 var bitrate = regexp.MustCompile(`^([0-9]+)(?:\.([0-9]+))?([kM]?)$`)
 
-// maxBitrate is where ParseBitrate stops: a gigabit a second is beyond any sound.
+// maxBitrate is the highest value of a Bitrate: a gigabit per second.
 const maxBitrate = 1_000_000_000
 
-// ParseBitrate reads "160k", "2.5M" or "96000": a whole number of bits a second, at least 1.
+// ParseBitrate parses "160k", "2.5M" or "96000": a whole number of bits per second, at least 1.
 func ParseBitrate(s string) (Bitrate, error) {
 	bad := fmt.Errorf("%.40q is not a bit rate such as 160k", s)
 	m := bitrate.FindStringSubmatch(s)
@@ -191,7 +192,7 @@ func (b *Bitrate) UnmarshalJSON(data []byte) error {
 	}
 	v, err := strconv.ParseFloat(string(data), 64) // JSON may write 160000 as 1.6e5
 	if err != nil || v < 1 || v > maxBitrate || v != math.Trunc(v) {
-		return errors.New("must be a whole number of bits a second, or a string such as \"160k\"")
+		return errors.New("must be a whole number of bits per second, or a string such as \"160k\"")
 	}
 	*b = Bitrate(v)
 	return nil
@@ -204,14 +205,14 @@ func (b Bitrate) String() string {
 	return strconv.FormatInt(int64(b), 10)
 }
 
-// MarshalText keeps a Bitrate readable: "160k".
+// MarshalText returns the text form, such as "160k".
 func (b Bitrate) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
-// Seconds is a length of time that JSON holds as a number of seconds. It keeps nanoseconds.
+// Seconds is a duration that is a number of seconds in JSON. It is exact to the nanosecond.
 type Seconds time.Duration
 
-// maxSeconds is where reading a Seconds stops: far below what a time.Duration holds, far above any limit here, and
-// small enough that a float64 tells its nanoseconds apart.
+// maxSeconds is the highest value of a Seconds: above all limits of a request, below that of a time.Duration, and small
+// enough for a float64 to hold nanoseconds.
 const maxSeconds = 1e6
 
 func (s *Seconds) UnmarshalJSON(data []byte) error {

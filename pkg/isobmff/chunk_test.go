@@ -1,4 +1,4 @@
-package isobmff
+package isobmff_test
 
 import (
 	"bytes"
@@ -12,10 +12,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/mapreel/mapreel/internal/mediatest"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/isobmff/internal/chunktest"
 )
 
-func TestPieceOfAnEncodersFragmentsHasTheSourcesTimesAndPictures(t *testing.T) {
+func TestChunkOfAnEncodersFragmentsHasTheSourcesTimesAndFrames(t *testing.T) {
 	for name, codec := range map[string]string{
 		"H.264 with B-frames":  "-c:v libx264 -bf 3 -g 12",
 		"H.264 in order":       "-c:v libx264 -bf 0",
@@ -26,110 +29,110 @@ func TestPieceOfAnEncodersFragmentsHasTheSourcesTimesAndPictures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "worker.mp4")
-			ffmpeg(t, picture("2")+" -vf trim=start_pts=10:end_pts=45,select='not(eq(mod(n\\,7)\\,3))' -copyts -fps_mode passthrough -enc_time_base 1/25 "+
-				"-video_track_timescale 12800 "+codec+" "+fragmented, path)
-			piece, stored := store(t, path)
+			mediatest.FFmpeg(t, mediatest.Picture("2")+" -vf trim=start_pts=10:end_pts=45,select='not(eq(mod(n\\,7)\\,3))' -copyts -fps_mode passthrough -enc_time_base 1/25 "+
+				"-video_track_timescale 12800 "+codec+" "+chunktest.Fragmented, path)
+			chunk, stored := chunktest.Store(t, path)
 			var want []int64
 			for n := range int64(35) {
 				if n%7 != 3 {
 					want = append(want, (10+n)*512)
 				}
 			}
-			if got := piece.Presentation(); !slices.Equal(got, want) {
+			if got := chunk.Presentation(); !slices.Equal(got, want) {
 				t.Errorf("presentation\n got %v\nwant %v", got, want)
 			}
-			decode := piece.Start
-			for i, s := range piece.Samples {
+			decode := chunk.Start
+			for i, s := range chunk.Samples {
 				if decode != want[i] {
 					t.Fatalf("sample %d is decoded at %d, want the presentation time %d", i+1, decode, want[i])
 				}
 				decode += int64(s.Duration)
 			}
-			// In fragments libavformat adds the largest negative offset to every time, so what it says is moved by that.
+			// For fragments libavformat adds the largest negative offset to every time.
 			var moved int64
-			for _, s := range piece.Samples {
+			for _, s := range chunk.Samples {
 				moved = max(moved, -int64(s.Offset))
 			}
-			if got, _ := shownTimes(packets(t, stored, "v:0")); !slices.Equal(got, movedBy(want, moved)) {
-				t.Errorf("ffprobe of the stored piece gives\n     %v\nwant %v", got, movedBy(want, moved))
+			if got, _ := mediatest.ShownTimes(mediatest.Packets(t, stored, "v:0")); !slices.Equal(got, chunktest.Moved(want, moved)) {
+				t.Errorf("ffprobe of the stored chunk gives\n     %v\nwant %v", got, chunktest.Moved(want, moved))
 			}
-			if diff := cmp.Diff(pictures(t, path, "v:0"), pictures(t, stored, "v:0")); diff != "" {
-				t.Errorf("pictures differ: -worker's +stored\n%s", diff)
+			if diff := cmp.Diff(mediatest.FrameHashes(t, path, "v:0"), mediatest.FrameHashes(t, stored, "v:0")); diff != "" {
+				t.Errorf("frames differ: -worker's +stored\n%s", diff)
 			}
 			head, err := os.ReadFile(stored)
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := ReadChunk(head[:piece.Header])
+			again, err := isobmff.ReadChunk(head[:chunk.Header])
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(piece, again); diff != "" {
-				t.Errorf("read from its first bytes alone: -file +head\n%s", diff)
+			if diff := cmp.Diff(chunk, again); diff != "" {
+				t.Errorf("read from the header alone: -file +header\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestPieceOfSoundKeepsItsTimes(t *testing.T) {
+func TestChunkOfAudioKeepsItsTimes(t *testing.T) {
 	for name, codec := range map[string]string{"AAC": "-c:a aac", "Opus": "-c:a libopus", "FLAC": "-c:a flac -strict -2", "AC-3": "-c:a ac3"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "worker.mp4")
-			ffmpeg(t, sound("2")+" "+codec+" -frag_duration 500000 "+fragmented, path)
-			piece, stored := store(t, path)
+			mediatest.FFmpeg(t, mediatest.Tone("2")+" "+codec+" -frag_duration 500000 "+chunktest.Fragmented, path)
+			chunk, stored := chunktest.Store(t, path)
 			var want []int64
-			for _, p := range packets(t, path, "a:0") {
-				want = append(want, p.pts-10*int64(piece.Track.Timescale))
+			for _, p := range mediatest.Packets(t, path, "a:0") {
+				want = append(want, p.PTS-10*int64(chunk.Track.Timescale))
 			}
-			// Priming lies before 0, where a piece cannot be stored.
-			if want = movedBy(want, -min(want[0], 0)); name == "AAC" && len(want) < 90 {
+			// Priming lies before 0, and a chunk that starts there cannot be stored.
+			if want = chunktest.Moved(want, -min(want[0], 0)); name == "AAC" && len(want) < 90 {
 				t.Fatalf("%d packets", len(want))
 			}
-			if got := piece.Presentation(); !slices.Equal(got, want) {
-				t.Errorf("got %s, want %s", describe(got), describe(want))
+			if got := chunk.Presentation(); !slices.Equal(got, want) {
+				t.Errorf("got %s, want %s", chunktest.Abridge(got), chunktest.Abridge(want))
 			}
-			got := packets(t, stored, "a:0")
-			if len(got) != len(want) || got[0].pts != want[0] {
-				t.Errorf("ffprobe of the stored piece gives %d packets from %d, want %d from %d", len(got), got[0].pts, len(want), want[0])
+			got := mediatest.Packets(t, stored, "a:0")
+			if len(got) != len(want) || got[0].PTS != want[0] {
+				t.Errorf("ffprobe of the stored chunk gives %d packets from %d, want %d from %d", len(got), got[0].PTS, len(want), want[0])
 			}
 		})
 	}
 }
 
-func TestPieceHasNoBitRateInItsSampleEntry(t *testing.T) {
+func TestChunkHasNoBitRateInItsSampleEntry(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "worker.mp4")
-	ffmpeg(t, picture("1")+" -c:v libx264 -b:v 300k -color_primaries bt709 -color_trc bt709 -colorspace bt709 "+fragmented, path)
+	mediatest.FFmpeg(t, mediatest.Picture("1")+" -c:v libx264 -b:v 300k -color_primaries bt709 -color_trc bt709 -colorspace bt709 "+chunktest.Fragmented, path)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Contains(data, []byte("btrt")) {
-		t.Fatal("this ffmpeg writes no btrt; the test shows nothing")
+		t.Fatal("this ffmpeg writes no btrt, so the test proves nothing")
 	}
-	piece, _ := store(t, path)
-	if bytes.Contains(piece.Track.Entry, []byte("btrt")) {
-		t.Error("btrt is in the entry")
+	chunk, _ := chunktest.Store(t, path)
+	if bytes.Contains(chunk.Track.Entry, []byte("btrt")) {
+		t.Error("the entry has a btrt")
 	}
 	for _, kind := range []string{"avcC", "colr", "pasp"} {
-		if !bytes.Contains(piece.Track.Entry, []byte(kind)) {
-			t.Errorf("%s is not in the entry", kind)
+		if !bytes.Contains(chunk.Track.Entry, []byte(kind)) {
+			t.Errorf("the entry has no %s", kind)
 		}
 	}
 }
 
-func TestReadFragmentsRefusesWhatIsNoPiece(t *testing.T) {
+func TestReadFragmentsRefusesOtherFiles(t *testing.T) {
 	dir := t.TempDir()
 	read := func(name, args string) []byte {
 		path := filepath.Join(dir, name)
-		ffmpeg(t, args, path)
+		mediatest.FFmpeg(t, args, path)
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return data
 	}
-	good := read("good.mp4", picture("1")+" -c:v libx264 -g 10 "+fragmented)
+	good := read("good.mp4", mediatest.Picture("1")+" -c:v libx264 -g 10 "+chunktest.Fragmented)
 	with := func(name string, offset int, v uint32) []byte {
 		data := slices.Clone(good)
 		binary.BigEndian.PutUint32(data[bytes.LastIndex(data, []byte(name))+offset:], v)
@@ -141,18 +144,18 @@ func TestReadFragmentsRefusesWhatIsNoPiece(t *testing.T) {
 	}{
 		"empty":              {nil, fault.Corrupt},
 		"text":               {bytes.Repeat([]byte("no film "), 50), fault.Corrupt},
-		"two tracks":         {read("two.mp4", picture("1")+" "+sound("1")+" -c:v libx264 "+fragmented), fault.Unsupported},
-		"progressive":        {read("progressive.mp4", picture("1")+" -c:v libx264"), fault.Unsupported},
-		"cut":                {good[:len(good)/2], fault.Corrupt},
-		"data outside":       {with("trun", 12, 1<<30), fault.Corrupt},
-		"decode time back":   {with("tfdt", 12, 0), fault.Corrupt},
+		"two tracks":         {read("two.mp4", mediatest.Picture("1")+" "+mediatest.Tone("1")+" -c:v libx264 "+chunktest.Fragmented), fault.Unsupported},
+		"progressive":        {read("progressive.mp4", mediatest.Picture("1")+" -c:v libx264"), fault.Unsupported},
+		"truncated":          {good[:len(good)/2], fault.Corrupt},
+		"data outside file":  {with("trun", 12, 1<<30), fault.Corrupt},
+		"decode time falls":  {with("tfdt", 12, 0), fault.Corrupt},
 		"too many samples":   {with("trun", 8, 1<<30), fault.Corrupt},
 		"moof of 4 GiB":      {with("moof", -4, 1<<32-1), fault.Corrupt},
 		"another track":      {with("tfhd", 8, 7), fault.Corrupt},
 		"descriptions of 4G": {with("stsd", 8, 1<<32-1), fault.Unsupported},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := ReadFragments(bytes.NewReader(c.data), int64(len(c.data)))
+			_, _, err := isobmff.ReadFragments(bytes.NewReader(c.data), int64(len(c.data)))
 			if err == nil || fault.KindOf(err) != c.kind {
 				t.Errorf("got error %v of kind %q, want kind %q", err, fault.KindOf(err), c.kind)
 			}
@@ -160,55 +163,16 @@ func TestReadFragmentsRefusesWhatIsNoPiece(t *testing.T) {
 	}
 }
 
-func TestNormaliseRefusesTwoSamplesShownAtOnce(t *testing.T) {
-	p := Chunk{Samples: []Sample{{Duration: 1}, {Duration: 1, Offset: -1}}}
+func TestNormaliseRefusesTwoSamplesShownAtTheSameTime(t *testing.T) {
+	p := isobmff.Chunk{Samples: []isobmff.Sample{{Duration: 1}, {Duration: 1, Offset: -1}}}
 	if _, err := p.Normalise(); fault.KindOf(err) != fault.Corrupt {
 		t.Errorf("got %v", err)
 	}
 }
 
-// drawPiece draws a piece as an encoder could write it: frames in any order of presentation, none twice.
-func drawPiece(t *rapid.T, start int64, n int) Chunk {
-	p := Chunk{Track: Track{
-		Handler: "vide", Timescale: uint32(rapid.IntRange(1, 1<<31).Draw(t, "timescale")), Entry: entry("avc1"),
-		Width: 128 << 16, Height: 72 << 16, Language: rapid.SampledFrom([]string{"und", "eng", "deu", "jpn"}).Draw(t, "language"),
-		Name: rapid.SampledFrom([]string{"", "Director’s cut", "x"}).Draw(t, "name"), Enabled: rapid.Bool().Draw(t, "enabled"),
-	}}
-	times := make([]int64, n)
-	at := start
-	for i := range times {
-		times[i] = at
-		at += rapid.SampledFrom([]int64{512, 512, 512, 1, 513, 100000}).Draw(t, "gap")
-	}
-	// Reorder within groups of at most four.
-	shown := slices.Clone(times)
-	mayBeSync := make([]bool, n)
-	for i := 0; i < n; {
-		group := min(rapid.IntRange(1, 4).Draw(t, "group"), n-i)
-		copy(shown[i:], rapid.Permutation(times[i:i+group]).Draw(t, "order"))
-		mayBeSync[i] = shown[i] == times[i] // nothing behind it is shown before it
-		i += group
-	}
-	delay := rapid.Int64Range(0, min(start, 1<<30)).Draw(t, "delay") // offsets have 32 bits, with their sign
-	p.Start = start - delay
-	for i := range times {
-		next := at
-		if i+1 < n {
-			next = times[i+1]
-		}
-		s := Sample{
-			Size: uint32(rapid.IntRange(0, 300).Draw(t, "size")), Duration: uint32(next - times[i]),
-			Offset: int32(shown[i] - times[i] + delay), Sync: i == 0 || mayBeSync[i] && rapid.Bool().Draw(t, "sync"),
-		}
-		p.Bytes += int64(s.Size)
-		p.Samples = append(p.Samples, s)
-	}
-	return p
-}
-
-func TestPieceIsTheSameAfterWritingAndReading(t *testing.T) {
+func TestChunkIsTheSameAfterWritingAndReading(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := drawPiece(t, rapid.Int64Range(0, 1<<40).Draw(t, "start")&^(1<<33-1)+1<<20, rapid.IntRange(0, 40).Draw(t, "samples"))
+		p := chunktest.Draw(t, rapid.Int64Range(0, 1<<40).Draw(t, "start")&^(1<<33-1)+1<<20, rapid.IntRange(0, 40).Draw(t, "samples"))
 		if rapid.Bool().Draw(t, "normal") {
 			var err error
 			if p, err = p.Normalise(); err != nil {
@@ -220,7 +184,7 @@ func TestPieceIsTheSameAfterWritingAndReading(t *testing.T) {
 		if err := p.Write(&once, bytes.NewReader(payload)); err != nil {
 			t.Fatal(err)
 		}
-		got, err := ReadPieceAt(bytes.NewReader(once.Bytes()), int64(once.Len()))
+		got, err := isobmff.ReadChunk(once.Bytes())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,9 +200,9 @@ func TestPieceIsTheSameAfterWritingAndReading(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(once.Bytes(), twice.Bytes()) {
-			t.Fatal("writing it again gives other bytes")
+			t.Fatal("writing it again gives different bytes")
 		}
-		fragment, extents, err := ReadFragments(bytes.NewReader(once.Bytes()), int64(once.Len()))
+		fragment, extents, err := isobmff.ReadFragments(bytes.NewReader(once.Bytes()), int64(once.Len()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,15 +210,15 @@ func TestPieceIsTheSameAfterWritingAndReading(t *testing.T) {
 		if diff := cmp.Diff(want, fragment); diff != "" {
 			t.Fatalf("as fragments: -written +read\n%s", diff)
 		}
-		if p.Bytes > 0 && !cmp.Equal(extents, []Extent{{int64(once.Len()) - p.Bytes, p.Bytes}}) {
+		if p.Bytes > 0 && !cmp.Equal(extents, []isobmff.Extent{{int64(once.Len()) - p.Bytes, p.Bytes}}) {
 			t.Fatalf("extents %v", extents)
 		}
 	})
 }
 
-func TestNormaliseKeepsPresentationAndGivesItToDecoding(t *testing.T) {
+func TestNormaliseMakesPresentationTimesTheDecodeTimes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := drawPiece(t, rapid.Int64Range(0, 1<<33).Draw(t, "start"), rapid.IntRange(1, 60).Draw(t, "samples"))
+		p := chunktest.Draw(t, rapid.Int64Range(0, 1<<33).Draw(t, "start"), rapid.IntRange(1, 60).Draw(t, "samples"))
 		n, err := p.Normalise()
 		if err != nil {
 			t.Fatal(err)
@@ -269,7 +233,7 @@ func TestNormaliseKeepsPresentationAndGivesItToDecoding(t *testing.T) {
 				t.Fatalf("sample %d is decoded at %d, want %d", i+1, at, times[i])
 			}
 			if s.Size != p.Samples[i].Size || s.Sync != p.Samples[i].Sync {
-				t.Fatalf("sample %d became another", i+1)
+				t.Fatalf("sample %d has another size or sync flag", i+1)
 			}
 			at += int64(s.Duration)
 		}
@@ -278,74 +242,17 @@ func TestNormaliseKeepsPresentationAndGivesItToDecoding(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(n, again); diff != "" {
-			t.Fatalf("normal twice is not normal once\n%s", diff)
+			t.Fatalf("normalising twice differs from normalising once\n%s", diff)
 		}
 		if moved, back := p.Shift(17), p.Shift(17).Shift(-17); moved.Start != p.Start+17 || back.Start != p.Start {
-			t.Fatal("a shift does not move, or not back")
+			t.Fatal("Shift does not move the chunk, or not back")
 		}
 	})
 }
 
-func TestWriteRefusesTooShortAPayload(t *testing.T) {
-	p := Chunk{Track: Track{Handler: "soun", Timescale: 48000, Entry: entry("mp4a")}, Samples: []Sample{{Size: 10, Duration: 1024, Sync: true}}, Bytes: 10}
+func TestWriteRefusesAPayloadThatIsTooShort(t *testing.T) {
+	p := isobmff.Chunk{Track: isobmff.Track{Handler: "soun", Timescale: 48000, Entry: chunktest.Entry("mp4a")}, Samples: []isobmff.Sample{{Size: 10, Duration: 1024, Sync: true}}, Bytes: 10}
 	if err := p.Write(io.Discard, bytes.NewReader(make([]byte, 9))); fault.KindOf(err) != fault.Corrupt {
 		t.Errorf("got %v", err)
 	}
-}
-
-func FuzzReadFragments(f *testing.F) {
-	fewSamples(f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		piece, extents, err := ReadFragments(bytes.NewReader(data), int64(len(data)))
-		if err != nil {
-			if k := fault.KindOf(err); k != fault.Corrupt && k != fault.Unsupported {
-				t.Fatalf("%v has kind %q", err, k)
-			}
-			return
-		}
-		var sum int64
-		for _, e := range extents {
-			if e.Offset < 0 || e.Length <= 0 || e.Offset+e.Length > int64(len(data)) {
-				t.Fatalf("extent %v of a file of %d bytes", e, len(data))
-			}
-			sum += e.Length
-		}
-		if sum != piece.Bytes {
-			t.Fatalf("extents of %d bytes, samples of %d", sum, piece.Bytes)
-		}
-		piece.Normalise() //nolint:errcheck // only that it ends
-	})
-}
-
-// FuzzReadPiece reads what claims to be a stored piece, whole and from its header alone: both must say the same. Only a
-// reader of the whole notices that samples are cut off, or that more follows them.
-func FuzzReadPiece(f *testing.F) {
-	fewSamples(f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		piece, err := ReadChunk(data)
-		at, errAt := ReadPieceAt(bytes.NewReader(data), int64(len(data)))
-		if errAt == nil && err != nil {
-			t.Fatalf("a whole piece is none from memory: %v", err)
-		}
-		if k := fault.KindOf(errAt); errAt != nil && k != fault.Corrupt && k != fault.Unsupported {
-			t.Fatalf("%v has kind %q", errAt, k)
-		}
-		if err != nil {
-			if k := fault.KindOf(err); k != fault.Corrupt && k != fault.Unsupported {
-				t.Fatalf("%v has kind %q", err, k)
-			}
-			return
-		}
-		if diff := cmp.Diff(piece, at); errAt == nil && diff != "" {
-			t.Fatalf("memory and file differ\n%s", diff)
-		}
-		if piece.Header < 0 || piece.Header > int64(len(data)) || piece.Bytes < 0 {
-			t.Fatalf("a header of %d bytes and samples of %d in %d", piece.Header, piece.Bytes, len(data))
-		}
-		if again, err := ReadChunk(data[:piece.Header]); err != nil {
-			t.Fatalf("not from its own header: %v", err)
-		} else if diff := cmp.Diff(piece, again); diff != "" {
-			t.Fatalf("the header alone says otherwise\n%s", diff)
-		}
-	})
 }

@@ -8,19 +8,20 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// Codecs returns the track's codec as playlists and browsers name it (RFC 6381 and the codecs' own bindings to MP4):
-// "avc1.640028", "hvc1.2.4.L153.B0", "av01.0.08M.10.0.110.09.16.09.0", "vp09.00.40.08", "mp4a.40.2", "opus", "ac-3", "ec-3",
-// "fLaC". It reads the sample entry, not the media. A codec that has no such name is Unsupported.
+// Codecs returns the track's codec as playlists and browsers name it (RFC 6381 and the codecs' own
+// bindings to MP4): "avc1.640028", "hvc1.2.4.L153.B0", "av01.0.08M.10.0.110.09.16.09.0",
+// "vp09.00.40.08", "mp4a.40.2", "opus", "ac-3", "ec-3", "fLaC". It reads the sample entry, not the
+// media. A codec without such a name is fault.Unsupported.
 func (t Track) Codecs() (string, error) {
 	kind := t.Codec()
-	head := soundEntry
+	head := audioEntry
 	if t.Handler == "vide" {
 		head = visualEntry
 	}
 	config := func(child string, least int) ([]byte, error) {
 		from, to, ok := findChild(t.Entry, head, child)
 		if !ok || to-from-8 < least {
-			return nil, fault.New(fault.Corrupt, "sample entry %q without a sound %q", kind, child)
+			return nil, fault.New(fault.Corrupt, "sample entry %q has no valid %q", kind, child)
 		}
 		return t.Entry[from+8 : to], nil
 	}
@@ -56,14 +57,14 @@ func (t Track) Codecs() (string, error) {
 		}
 		return mpegAudio(c[4:])
 	case "Opus":
-		return "opus", nil // Encapsulation of Opus in ISOBMFF 4.3.1 writes it so, and browsers know no other spelling
+		return "opus", nil // the spelling of "Encapsulation of Opus in ISOBMFF", 4.3.1, and the only one that browsers know
 	case "ac-3", "ec-3", "ac-4", "fLaC", "alac", "wvtt", "stpp":
 		return kind, nil
 	}
-	return "", fault.New(fault.Unsupported, "no player's name is known for codec %q", kind)
+	return "", fault.New(fault.Unsupported, "codec %q has no name for playlists", kind)
 }
 
-// hevcProfile is ISO/IEC 14496-15, annex E.3, from an hvcC's content.
+// hevcProfile returns the parameters of ISO/IEC 14496-15, annex E.3, from an hvcC's content.
 func hevcProfile(c []byte) string {
 	space := [...]string{"", "A", "B", "C"}[c[1]>>6]
 	tier := "L"
@@ -81,14 +82,14 @@ func hevcProfile(c []byte) string {
 	return out
 }
 
-// colour is what a colr box of type nclx says: code points of ISO/IEC 23091-2.
+// colour holds the code points (ISO/IEC 23091-2) of a colr box of type nclx.
 type colour struct {
 	primaries, transfer, matrix uint16
 	full                        bool
 	known                       bool
 }
 
-// unspecified is the code point of what nobody said.
+// unspecified is the code point for unknown primaries, transfer or matrix.
 const unspecified = 2
 
 func (t Track) colour() colour {
@@ -102,7 +103,9 @@ func (t Track) colour() colour {
 	}
 }
 
-// av1Profile is section 5 of the AV1 binding to ISOBMFF, from an av1C's content. What is as by default, BT.709, is left out.
+// av1Profile returns the parameters of section 5 of the AV1 binding to ISOBMFF, from an av1C's
+// content. The optional ones are left out if all have their default values, which are those of
+// BT.709.
 func av1Profile(c []byte, col colour) string {
 	profile, level := c[1]>>5, c[1]&0x1f
 	tier := "M"
@@ -131,8 +134,9 @@ func av1Profile(c []byte, col colour) string {
 	return out + "." + long
 }
 
-// vpProfile is the codecs parameter of the VP codec binding to ISOBMFF, from a vpcC's content behind its version. What
-// is as by default, BT.709, is left out.
+// vpProfile returns the codecs parameters of the VP codec binding to ISOBMFF, from a vpcC's content
+// after its version. The optional ones are left out if all have their default values, which are
+// those of BT.709.
 func vpProfile(c []byte) string {
 	out := fmt.Sprintf("%02d.%02d.%02d", c[0], c[1], c[2]>>4)
 	if c[3] == unspecified || c[4] == unspecified || c[5] == unspecified {
@@ -145,11 +149,11 @@ func vpProfile(c []byte) string {
 	return out + "." + long
 }
 
-// mpegAudio reads an esds's descriptors (ISO/IEC 14496-1, 7.2.6) for the object type and, where that is MPEG-4 audio, the
-// audio object type (ISO/IEC 14496-3, 1.6.2.1).
+// mpegAudio reads an esds's descriptors (ISO/IEC 14496-1, 7.2.6) for the object type and, where
+// that is MPEG-4 audio, the audio object type (ISO/IEC 14496-3, 1.6.2.1).
 func mpegAudio(esds []byte) (string, error) {
 	const es, decoder, specific = 3, 4, 5
-	bad := fault.New(fault.Corrupt, "a sound's esds cannot be read")
+	bad := fault.New(fault.Corrupt, "the audio track's esds cannot be read")
 	body, err := descriptor(esds, es)
 	if err != nil || len(body) < 3 {
 		return "", bad
@@ -190,7 +194,8 @@ func mpegAudio(esds []byte) (string, error) {
 	return fmt.Sprintf("mp4a.40.%d", kind), nil
 }
 
-// descriptor returns the body of the descriptor with the given tag that starts b.
+// descriptor returns the content of the descriptor at the start of b, which must have the given
+// tag.
 func descriptor(b []byte, tag byte) ([]byte, error) {
 	if len(b) < 2 || b[0] != tag {
 		return nil, fault.New(fault.Corrupt, "no descriptor %d", tag)
@@ -206,7 +211,7 @@ func descriptor(b []byte, tag byte) ([]byte, error) {
 		}
 		return b[i+1 : i+1+size], nil
 	}
-	return nil, fault.New(fault.Corrupt, "descriptor %d is cut", tag)
+	return nil, fault.New(fault.Corrupt, "descriptor %d is truncated", tag)
 }
 
 func flag(b bool) int {
@@ -216,8 +221,8 @@ func flag(b bool) int {
 	return 0
 }
 
-// VideoRange returns what HLS calls a picture's range of brightness: "PQ", "HLG" or "SDR", as the sample entry's colour
-// description says.
+// VideoRange returns the dynamic range that the sample entry's colour description declares, in the
+// words of HLS: "PQ", "HLG" or "SDR".
 func (t Track) VideoRange() string {
 	c := t.colour()
 	switch {
@@ -229,8 +234,8 @@ func (t Track) VideoRange() string {
 	return "SDR"
 }
 
-// Colour returns the code points of ISO/IEC 23091-2 for primaries, transfer and matrix that the sample entry names; zeros
-// where it names none.
+// Colour returns the code points of ISO/IEC 23091-2 for primaries, transfer and matrix that the
+// sample entry declares, or zeros if it declares none.
 func (t Track) Colour() (primaries, transfer, matrix int) {
 	c := t.colour()
 	return int(c.primaries), int(c.transfer), int(c.matrix)

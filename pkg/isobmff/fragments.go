@@ -9,72 +9,87 @@ import (
 	"github.com/Eyevinn/mp4ff/mp4"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/isobmff/internal/box"
 )
 
-// Extent is a range of a file.
+// Extent is a byte range of a file.
 type Extent struct{ Offset, Length int64 }
 
-// ReadFragments reads the headers of a fragmented MP4 of one track. The extents are where the samples' bytes lie, in
-// the order of the samples, adjacent ones merged. A sample's duration reaches to the next one's decode time, also
-// across fragments, so the piece's decode times are those of the file even where its fragments leave gaps. The
-// edit list is not applied.
-func ReadFragments(r io.ReaderAt, size int64) (Chunk, []Extent, error) {
-	return readFragments(r, size, size)
+// Payload returns a reader of the bytes at extents, in their order.
+func Payload(f io.ReaderAt, extents []Extent) io.Reader {
+	sections := make([]io.Reader, len(extents))
+	for i, x := range extents {
+		sections[i] = io.NewSectionReader(f, x.Offset, x.Length)
+	}
+	return io.MultiReader(sections...)
+}
+
+// maxSamples is box.MaxSamples, except while fuzzing, which would spend all its time on files of a
+// few bytes that declare millions of samples.
+var maxSamples = box.MaxSamples
+
+// ReadFragments reads the headers of a fragmented MP4 of one track. The extents are where the
+// samples' bytes lie, in sample order, with adjacent ones merged. A sample's duration lasts until
+// the next sample's decode time, also across fragments, so the chunk's decode times are those of
+// the file even if there are gaps between its fragments. The edit list is not applied.
+func ReadFragments(file io.ReaderAt, size int64) (Chunk, []Extent, error) {
+	return readFragments(file, size, size)
 }
 
 // readFragments reads the headers in the first size bytes of a file of whole bytes.
-func readFragments(r io.ReaderAt, size, whole int64) (Chunk, []Extent, error) {
-	w := &window{r: r, size: size}
+func readFragments(file io.ReaderAt, size, whole int64) (Chunk, []Extent, error) {
+	r := &box.Reader{File: file, Size: size}
 	f := &fragments{whole: whole}
 	boxes := 0
 	for at := int64(0); at < size; boxes++ {
-		if boxes == maxBoxes {
-			return Chunk{}, nil, fault.New(fault.Unsupported, "more than %d boxes", maxBoxes)
+		if boxes == box.MaxBoxes {
+			return Chunk{}, nil, fault.New(fault.Unsupported, "more than %d boxes", box.MaxBoxes)
 		}
-		b, err := w.header(at, whole)
+		b, err := r.Header(at, whole)
 		if err != nil {
 			return Chunk{}, nil, err
 		}
-		switch b.kind {
+		switch b.Type {
 		case "moov":
-			err = f.readMoov(w, b)
+			err = f.readMoov(r, b)
 		case "moof":
-			err = f.readMoof(w, b)
+			err = f.readMoof(r, b)
 		}
 		if err != nil {
 			return Chunk{}, nil, err
 		}
-		at = b.end
+		at = b.End
 	}
 	if f.trex == nil {
 		return Chunk{}, nil, fault.New(fault.Corrupt, "no fragmented track in the file")
 	}
-	return f.piece, f.extents, nil
+	return f.chunk, f.extents, nil
 }
 
+// fragments collects the samples of a file's fragments.
 type fragments struct {
-	whole   int64
+	whole   int64 // size of the file, in bytes
 	trackID uint32
 	trex    *mp4.TrexBox
-	piece   Chunk
+	chunk   Chunk
 	extents []Extent
 	next    int64 // decode time after the last sample
 }
 
-func (f *fragments) readMoov(w *window, moov box) error {
+func (f *fragments) readMoov(r *box.Reader, moov box.Box) error {
 	if f.trackID != 0 {
-		return fault.New(fault.Corrupt, "a second moov at byte %d", moov.start)
+		return fault.New(fault.Corrupt, "the file has a second moov at byte %d", moov.Start)
 	}
 	tracks := 0
-	err := w.children(moov.body, moov.end, func(b box) (err error) {
-		switch b.kind {
+	err := r.Children(moov, func(b box.Box) (err error) {
+		switch b.Type {
 		case "trak":
 			tracks++
-			f.piece.Track, f.trackID, err = readTrack(w, b)
+			f.chunk.Track, f.trackID, err = readTrack(r, b)
 		case "mvex":
-			err = w.children(b.body, b.end, func(b box) error {
-				if b.kind == "trex" {
-					f.trex, err = decode[*mp4.TrexBox](w, b, maxSmallBox)
+			err = r.Children(b, func(b box.Box) error {
+				if b.Type == "trex" {
+					f.trex, err = box.Decode[*mp4.TrexBox](r, b, box.MaxSmall)
 				}
 				return err
 			})
@@ -85,59 +100,59 @@ func (f *fragments) readMoov(w *window, moov box) error {
 	case err != nil:
 		return err
 	case tracks != 1:
-		return fault.New(fault.Unsupported, "%d tracks where a piece has one", tracks)
-	case f.trackID == 0 || f.piece.Track.Timescale == 0:
-		return fault.New(fault.Corrupt, "a track without number or timescale")
+		return fault.New(fault.Unsupported, "the file has %d tracks where a chunk has one", tracks)
+	case f.trackID == 0 || f.chunk.Track.Timescale == 0:
+		return fault.New(fault.Corrupt, "the track has no ID or no timescale")
 	case f.trex == nil:
 		return fault.New(fault.Unsupported, "the file is not fragmented")
 	}
 	return nil
 }
 
-func (f *fragments) readMoof(w *window, moof box) error {
+func (f *fragments) readMoof(r *box.Reader, moof box.Box) error {
 	if f.trex == nil {
-		return fault.New(fault.Corrupt, "a fragment at byte %d before any moov", moof.start)
+		return fault.New(fault.Corrupt, "the fragment at byte %d precedes the moov", moof.Start)
 	}
-	return w.children(moof.body, moof.end, func(b box) error {
-		if b.kind != "traf" {
+	return r.Children(moof, func(b box.Box) error {
+		if b.Type != "traf" {
 			return nil
 		}
 		var tfhd *mp4.TfhdBox
-		var data int64 // where the next run's data start unless it says so
-		return w.children(b.body, b.end, func(b box) (err error) {
-			switch b.kind {
+		var data int64 // where the next run's data start if the run has no data offset
+		return r.Children(b, func(b box.Box) (err error) {
+			switch b.Type {
 			case "tfhd":
-				if tfhd, err = decode[*mp4.TfhdBox](w, b, maxSmallBox); err != nil {
+				if tfhd, err = box.Decode[*mp4.TfhdBox](r, b, box.MaxSmall); err != nil {
 					return err
 				}
 				if tfhd.TrackID != f.trackID {
-					return fault.New(fault.Corrupt, "a fragment of track %d in a file of track %d", tfhd.TrackID, f.trackID)
+					return fault.New(fault.Corrupt, "the file has a fragment of track %d but describes track %d", tfhd.TrackID, f.trackID)
 				}
-				data = moof.start
+				data = moof.Start
 				if tfhd.HasBaseDataOffset() {
 					if tfhd.BaseDataOffset > math.MaxInt64/2 {
-						return fault.New(fault.Corrupt, "a fragment's data at byte %d", tfhd.BaseDataOffset)
+						return fault.New(fault.Corrupt, "a fragment declares that its data start at byte %d", tfhd.BaseDataOffset)
 					}
 					data = int64(tfhd.BaseDataOffset)
 				}
 				if tfhd.HasSampleDescriptionIndex() && tfhd.SampleDescriptionIndex != 1 {
-					return fault.New(fault.Unsupported, "a piece with several sample descriptions")
+					return fault.New(fault.Unsupported, "the chunk has several sample descriptions")
 				}
 			case "tfdt":
-				tfdt, err := decode[*mp4.TfdtBox](w, b, maxSmallBox)
+				tfdt, err := box.Decode[*mp4.TfdtBox](r, b, box.MaxSmall)
 				if err != nil {
 					return err
 				}
 				return f.moveTo(tfdt.BaseMediaDecodeTime())
 			case "trun":
 				if tfhd == nil {
-					return fault.New(fault.Corrupt, "a run of samples without tfhd at byte %d", b.start)
+					return fault.New(fault.Corrupt, "the trun at byte %d has no tfhd before it", b.Start)
 				}
-				trun, err := decode[*mp4.TrunBox](w, b, maxFragment)
+				trun, err := box.Decode[*mp4.TrunBox](r, b, box.MaxFragment)
 				if err != nil {
 					return err
 				}
-				base := moof.start
+				base := moof.Start
 				if tfhd.HasBaseDataOffset() {
 					base = int64(tfhd.BaseDataOffset)
 				}
@@ -156,41 +171,43 @@ func (f *fragments) readMoof(w *window, moof box) error {
 // moveTo makes t the decode time of the next sample.
 func (f *fragments) moveTo(t uint64) error {
 	if t > math.MaxInt64/2 {
-		return fault.New(fault.Corrupt, "a fragment at the impossible decode time %d", t)
+		return fault.New(fault.Corrupt, "a fragment has the impossible decode time %d", t)
 	}
-	n := len(f.piece.Samples)
+	n := len(f.chunk.Samples)
 	if n == 0 {
-		f.piece.Start, f.next = int64(t), int64(t)
+		f.chunk.Start, f.next = int64(t), int64(t)
 		return nil
 	}
-	last := &f.piece.Samples[n-1]
+	last := &f.chunk.Samples[n-1]
 	duration := int64(t) - (f.next - int64(last.Duration))
 	if duration < 0 {
-		return fault.New(fault.Corrupt, "decode time goes back to %d, before sample %d", t, n)
+		return fault.New(fault.Corrupt, "a fragment starts at decode time %d, before the start of sample %d", t, n)
 	}
 	if duration > math.MaxUint32 {
-		return fault.New(fault.Unsupported, "a gap of %d ticks before decode time %d", duration, t)
+		return fault.New(fault.Unsupported, "the gap before decode time %d is %d ticks long", t, duration)
 	}
 	last.Duration, f.next = uint32(duration), int64(t)
 	return nil
 }
 
+// add adds a run of samples whose bytes start at data, and returns where they end.
 func (f *fragments) add(samples []mp4.Sample, data int64) (int64, error) {
-	if len(f.piece.Samples)+len(samples) > maxSamples {
+	if len(f.chunk.Samples)+len(samples) > maxSamples {
 		return 0, fault.New(fault.Unsupported, "more than %d samples", maxSamples)
 	}
 	start := data
 	for _, s := range samples {
-		// Bit 16 is "not a sync sample"; "depends on others" (1) says the same where a writer forgot it.
+		// Bit 16 marks a non-sync sample. sample_depends_on 1 ("depends on others") means the same,
+		// for writers that omit bit 16.
 		sync := s.Flags&(1<<16) == 0 && s.Flags>>24&3 != 1
-		f.piece.Samples = append(f.piece.Samples, Sample{s.Size, s.Dur, s.CompositionTimeOffset, sync})
+		f.chunk.Samples = append(f.chunk.Samples, Sample{s.Size, s.Dur, s.CompositionTimeOffset, sync})
 		f.next += int64(s.Dur)
 		data += int64(s.Size)
 	}
 	if start < 0 || data > f.whole {
-		return 0, fault.New(fault.Corrupt, "samples in bytes %d to %d of a file of %d bytes", start, data, f.whole)
+		return 0, fault.New(fault.Corrupt, "the headers place samples in bytes %d to %d of a file of %d bytes", start, data, f.whole)
 	}
-	f.piece.Bytes += data - start
+	f.chunk.Bytes += data - start
 	if n := len(f.extents); n > 0 && f.extents[n-1].Offset+f.extents[n-1].Length == start {
 		f.extents[n-1].Length += data - start
 	} else if data > start {
@@ -199,88 +216,88 @@ func (f *fragments) add(samples []mp4.Sample, data int64) (int64, error) {
 	return data, nil
 }
 
-// readTrack reads what describes a track.
-func readTrack(w *window, trak box) (track Track, id uint32, err error) {
-	var visit func(b box) error
-	visit = func(b box) error {
-		switch b.kind {
+// readTrack reads the description and the ID of a track.
+func readTrack(r *box.Reader, trak box.Box) (track Track, id uint32, err error) {
+	var visit func(b box.Box) error
+	visit = func(b box.Box) error {
+		switch b.Type {
 		case "mdia", "minf", "stbl":
-			return w.children(b.body, b.end, visit)
+			return r.Children(b, visit)
 		case "tkhd":
-			tkhd, err := decode[*mp4.TkhdBox](w, b, maxSmallBox)
+			tkhd, err := box.Decode[*mp4.TkhdBox](r, b, box.MaxSmall)
 			if err != nil {
 				return err
 			}
 			id, track.Enabled = tkhd.TrackID, tkhd.Flags&1 != 0
 			track.Width, track.Height = uint32(tkhd.Width), uint32(tkhd.Height)
 		case "mdhd":
-			mdhd, err := decode[*mp4.MdhdBox](w, b, maxSmallBox)
+			mdhd, err := box.Decode[*mp4.MdhdBox](r, b, box.MaxSmall)
 			if err != nil {
 				return err
 			}
 			track.Timescale, track.Language = mdhd.Timescale, "und"
 			// Values below 0x400 are QuickTime's own codes.
-			if language := mdhd.GetLanguage(); mdhd.Language >= 0x400 && languageCode(language) == mdhd.Language {
+			if language := mdhd.GetLanguage(); mdhd.Language >= 0x400 && box.LanguageCode(language) == mdhd.Language {
 				track.Language = language
 			}
 		case "hdlr":
 			if track.Handler != "" {
 				return nil
 			}
-			hdlr, err := decode[*mp4.HdlrBox](w, b, maxSmallBox)
+			hdlr, err := box.Decode[*mp4.HdlrBox](r, b, box.MaxSmall)
 			if err != nil {
 				return err
 			}
 			track.Handler = hdlr.HandlerType
 		case "udta":
-			return w.children(b.body, b.end, func(b box) error {
-				if b.kind != "name" {
+			return r.Children(b, func(b box.Box) error {
+				if b.Type != "name" {
 					return nil
 				}
-				body, err := w.body(b, maxSmallBox)
-				track.Name = strings.ToValidUTF8(string(body), "")
+				content, err := r.Content(b, box.MaxSmall)
+				track.Name = strings.ToValidUTF8(string(content), "")
 				return err
 			})
 		case "stsd":
-			body, err := w.body(b, maxSmallBox)
+			content, err := r.Content(b, box.MaxSmall)
 			if err != nil {
 				return err
 			}
-			track.Entry, err = firstEntry(body)
+			track.Entry, err = onlyEntry(content)
 			return err
 		}
 		return nil
 	}
-	return track, id, w.children(trak.body, trak.end, visit)
+	return track, id, r.Children(trak, visit)
 }
 
-// firstEntry returns the only sample entry of an stsd's content, without btrt.
-func firstEntry(stsd []byte) ([]byte, error) {
+// onlyEntry returns the only sample entry of an stsd's content, without btrt.
+func onlyEntry(stsd []byte) ([]byte, error) {
 	if len(stsd) < 16 {
-		return nil, fault.New(fault.Corrupt, "a sample description of %d bytes", len(stsd))
+		return nil, fault.New(fault.Corrupt, "the stsd has %d bytes", len(stsd))
 	}
 	if n := binary.BigEndian.Uint32(stsd[4:]); n != 1 {
-		return nil, fault.New(fault.Unsupported, "a piece with %d sample descriptions", n)
+		return nil, fault.New(fault.Unsupported, "the chunk has %d sample descriptions", n)
 	}
 	entry := stsd[8:]
 	size := int64(binary.BigEndian.Uint32(entry))
 	if size < 16 || size > int64(len(entry)) {
-		return nil, fault.New(fault.Corrupt, "a sample entry of %d bytes in a box of %d", size, len(stsd))
+		return nil, fault.New(fault.Corrupt, "a sample entry declares %d bytes in an stsd of %d", size, len(stsd))
 	}
 	return withoutBitRate(entry[:size]), nil
 }
 
-// Fields before the child boxes of a sample entry, counted from the box's first byte.
+// Size of a sample entry's fields before its child boxes, box header included.
 const (
 	visualEntry = 86 // ISO/IEC 14496-12, 12.1.3
-	soundEntry  = 36 // ISO/IEC 14496-12, 12.2.3
+	audioEntry  = 36 // ISO/IEC 14496-12, 12.2.3
 )
 
-// withoutBitRate returns a copy of a sample entry that lacks its btrt. Where the children cannot be walked (a QuickTime
-// sound description of a later version, an unknown kind), the copy is whole.
+// withoutBitRate returns a copy of a sample entry without its btrt. If the children cannot be
+// walked (a QuickTime sound description of a later version, an unknown type), the copy is complete.
 func withoutBitRate(entry []byte) []byte {
 	out := append([]byte(nil), entry...)
-	for _, head := range []int{visualEntry, soundEntry} {
+	for _, head := range []int{visualEntry, audioEntry} {
 		if from, to, ok := findChild(entry, head, "btrt"); ok {
 			out = append(out[:from], entry[to:]...)
 			binary.BigEndian.PutUint32(out, uint32(len(out)))
@@ -290,8 +307,8 @@ func withoutBitRate(entry []byte) []byte {
 	return out
 }
 
-// findChild finds a child box of an entry whose fields take head bytes. Children that do not fill the entry exactly
-// are no children.
+// findChild finds a child box of an entry whose fields take head bytes. ok is false if the children
+// do not fill the entry exactly.
 func findChild(entry []byte, head int, kind string) (from, to int, ok bool) {
 	for at := head; at != len(entry); {
 		if at+8 > len(entry) {

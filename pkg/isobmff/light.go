@@ -3,10 +3,12 @@ package isobmff
 import (
 	"encoding/binary"
 
+	"github.com/mapreel/mapreel/pkg/isobmff/internal/box"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// WithLight returns a video sample description with these boxes at its end; nil leaves one out.
+// WithLight returns a video sample entry with boxes for the mastering display (mdcv) and the
+// content light level (clli) at its end; nil leaves a box out.
 func WithLight(entry []byte, m *media.Mastering, l *media.ContentLight) []byte {
 	if len(entry) < 8 || m == nil && l == nil {
 		return entry
@@ -19,11 +21,11 @@ func WithLight(entry []byte, m *media.Mastering, l *media.ContentLight) []byte {
 			b = binary.BigEndian.AppendUint16(b, uint16(min(xy[1], 65535)))
 		}
 		b = binary.BigEndian.AppendUint32(b, uint32(m.Max))
-		content = appendBox(content, "mdcv", binary.BigEndian.AppendUint32(b, uint32(m.Min)))
+		content = box.Append(content, "mdcv", binary.BigEndian.AppendUint32(b, uint32(m.Min)))
 	}
 	if l != nil {
 		b := binary.BigEndian.AppendUint16(nil, uint16(min(l.MaxCLL, 65535)))
-		content = appendBox(content, "clli", binary.BigEndian.AppendUint16(b, uint16(min(l.MaxFALL, 65535))))
+		content = box.Append(content, "clli", binary.BigEndian.AppendUint16(b, uint16(min(l.MaxFALL, 65535))))
 	}
-	return appendBox(nil, string(entry[4:8]), content)
+	return box.Append(nil, string(entry[4:8]), content)
 }

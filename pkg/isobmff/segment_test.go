@@ -1,4 +1,4 @@
-package isobmff
+package isobmff_test
 
 import (
 	"bytes"
@@ -12,19 +12,20 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
+	"github.com/mapreel/mapreel/internal/mediatest"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/isobmff/internal/box"
+	"github.com/mapreel/mapreel/pkg/isobmff/internal/chunktest"
 )
 
-// lead is how far media time runs ahead of presentation in a package, in seconds.
-const lead = 10
-
-// pack cuts a worker's file and writes the segments into one file behind their initialisation segment.
-func pack(t testing.TB, path string, at []int64, end int64) (out string, segments []Segment) {
+// pack cuts a worker's file into segments and writes them into one file after their initialisation
+// segment.
+func pack(t testing.TB, path string, at []int64, end int64) (out string, segments []isobmff.Segment) {
 	t.Helper()
-	f, size := open(t, path)
-	piece, extents, err := ReadFragments(f, size)
+	f, size := mediatest.Open(t, path)
+	chunk, extents, err := isobmff.ReadFragments(f, size)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,17 +34,17 @@ func pack(t testing.TB, path string, at []int64, end int64) (out string, segment
 		payload = append(payload, io.NewSectionReader(f, e.Offset, e.Length))
 	}
 	samples := io.MultiReader(payload...)
-	stretches, err := piece.Cut(at, end)
+	runs, err := chunk.Cut(at, end)
 	if err != nil {
 		t.Fatalf("cut %s: %v", path, err)
 	}
-	init, err := piece.Track.Init()
+	init, err := chunk.Track.Init()
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := bytes.NewBuffer(init)
-	for _, stretch := range stretches {
-		segment, err := stretch.Segment()
+	for _, run := range runs {
+		segment, err := run.Segment()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,12 +53,12 @@ func pack(t testing.TB, path string, at []int64, end int64) (out string, segment
 			t.Fatal(err)
 		}
 		if got := int64(file.Len() - before); got != segment.Bytes {
-			t.Errorf("a segment of %d bytes says it has %d", got, segment.Bytes)
+			t.Errorf("a segment has %d bytes and declares %d", got, segment.Bytes)
 		}
 		segments = append(segments, segment)
 	}
 	if n, _ := io.Copy(io.Discard, samples); n > 0 {
-		t.Errorf("%d bytes of samples are in no segment", n)
+		t.Errorf("%d bytes of samples belong to no segment", n)
 	}
 	out = strings.TrimSuffix(path, ".mp4") + ".cmaf.mp4"
 	if err := os.WriteFile(out, file.Bytes(), 0o666); err != nil {
@@ -66,7 +67,7 @@ func pack(t testing.TB, path string, at []int64, end int64) (out string, segment
 	return out, segments
 }
 
-func TestSegmentsHaveThePiecesTimesAndPictures(t *testing.T) {
+func TestSegmentsHaveTheChunksTimesAndFrames(t *testing.T) {
 	for name, codec := range map[string]string{
 		"H.264 with B-frames":         "-c:v libx264 -bf 3 -g 10 -keyint_min 10 -sc_threshold 0",
 		"H.264 with many B-frames":    "-c:v libx264 -bf 12 -b_strategy 0 -x264-params b-pyramid=strict -g 20 -keyint_min 20 -sc_threshold 0",
@@ -78,17 +79,17 @@ func TestSegmentsHaveThePiecesTimesAndPictures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "worker.mp4")
-			ffmpeg(t, picture("4")+" "+codec+" -video_track_timescale 12800 "+fragmented, path)
-			f, size := open(t, path)
-			piece, _, err := ReadFragments(f, size)
+			mediatest.FFmpeg(t, mediatest.Picture("4")+" "+codec+" -video_track_timescale 12800 "+chunktest.Fragmented, path)
+			f, size := mediatest.Open(t, path)
+			chunk, _, err := isobmff.ReadFragments(f, size)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := piece.Presentation()
+			want := chunk.Presentation()
 			var at []int64
 			var sync []int64
-			now := piece.Start
-			for i, s := range piece.Samples {
+			now := chunk.Start
+			for i, s := range chunk.Samples {
 				if s.Sync {
 					sync = append(sync, now+int64(s.Offset))
 					if i > 0 && len(sync)%2 == 1 {
@@ -99,21 +100,21 @@ func TestSegmentsHaveThePiecesTimesAndPictures(t *testing.T) {
 			}
 			end := want[len(want)-1] + 512
 			out, segments := pack(t, path, at, end)
-			got, gotSync := shownTimes(packets(t, out, "v:0"))
+			got, gotSync := mediatest.ShownTimes(mediatest.Packets(t, out, "v:0"))
 			if !slices.Equal(got, want) {
 				t.Errorf("ffprobe gives\n     %v\nwant %v", got, want)
 			}
 			if !slices.Equal(gotSync, sync) {
 				t.Errorf("sync samples at %v, want %v", gotSync, sync)
 			}
-			if diff := cmp.Diff(pictures(t, path, "v:0"), pictures(t, out, "v:0")); diff != "" {
-				t.Errorf("pictures differ: -worker's +segments\n%s", diff)
+			if diff := cmp.Diff(mediatest.FrameHashes(t, path, "v:0"), mediatest.FrameHashes(t, out, "v:0")); diff != "" {
+				t.Errorf("frames differ: -worker's +segments\n%s", diff)
 			}
 			var keyframes []int64
 			start := want[0]
 			for _, s := range segments {
 				if s.Start != start {
-					t.Errorf("a segment at %d, want %d", s.Start, start)
+					t.Errorf("a segment starts at %d, want %d", s.Start, start)
 				}
 				start += s.Duration
 				for _, f := range s.Fragments {
@@ -127,16 +128,16 @@ func TestSegmentsHaveThePiecesTimesAndPictures(t *testing.T) {
 				t.Errorf("keyframes at %v, want %v", keyframes, sync)
 			}
 			if testing.Verbose() {
-				fmt.Printf("%s: %s\n", name, run(t, "ffprobe", "-v", "error", "-show_entries", "stream=start_time,duration,r_frame_rate,avg_frame_rate", "-of", "csv", out))
+				fmt.Printf("%s: %s\n", name, mediatest.Run(t, "ffprobe", "-v", "error", "-show_entries", "stream=start_time,duration,r_frame_rate,avg_frame_rate", "-of", "csv", out))
 			}
 		})
 	}
 }
 
-func TestKeyframeRangesDecodeAlone(t *testing.T) {
+func TestKeyframeRangesDecodeOnTheirOwn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "worker.mp4")
-	ffmpeg(t, picture("2")+" -c:v libx264 -bf 2 -g 10 -keyint_min 10 -sc_threshold 0 -video_track_timescale 12800 "+fragmented, path)
-	start := int64(lead * 12800)
+	mediatest.FFmpeg(t, mediatest.Picture("2")+" -c:v libx264 -bf 2 -g 10 -keyint_min 10 -sc_threshold 0 -video_track_timescale 12800 "+chunktest.Fragmented, path)
+	start := int64(chunktest.MediaTimeOffset * 12800)
 	out, segments := pack(t, path, []int64{start + 20*512}, start+50*512)
 	whole, err := os.ReadFile(out)
 	if err != nil {
@@ -146,7 +147,7 @@ func TestKeyframeRangesDecodeAlone(t *testing.T) {
 	for _, s := range segments {
 		head -= s.Bytes
 	}
-	all := pictures(t, out, "v:0")
+	all := mediatest.FrameHashes(t, out, "v:0")
 	at := head
 	n := 0
 	for _, s := range segments {
@@ -156,10 +157,10 @@ func TestKeyframeRangesDecodeAlone(t *testing.T) {
 			if err := os.WriteFile(alone, bytes, 0o666); err != nil {
 				t.Fatal(err)
 			}
-			got := run(t, "ffmpeg", "-v", "fatal", "-i", alone, "-frames:v", "1", "-f", "framemd5", "-")
+			got := mediatest.Run(t, "ffmpeg", "-v", "fatal", "-i", alone, "-frames:v", "1", "-f", "framemd5", "-")
 			lines := strings.Fields(string(got))
 			if hash := lines[len(lines)-1]; hash != all[n] {
-				t.Errorf("keyframe %d decodes to %s alone, want %s", n, hash, all[n])
+				t.Errorf("keyframe %d on its own decodes to %s, want %s", n, hash, all[n])
 			}
 			n += 10
 		}
@@ -170,115 +171,63 @@ func TestKeyframeRangesDecodeAlone(t *testing.T) {
 	}
 }
 
-func TestSoundIsCutBetweenPackets(t *testing.T) {
+func TestAudioIsCutBetweenPackets(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "worker.mp4")
-	ffmpeg(t, sound("3")+" -c:a aac "+fragmented, path)
-	start := int64(lead * 48000)
-	f, size := open(t, path)
-	piece, _, err := ReadFragments(f, size)
+	mediatest.FFmpeg(t, mediatest.Tone("3")+" -c:a aac "+chunktest.Fragmented, path)
+	start := int64(chunktest.MediaTimeOffset * 48000)
+	f, size := mediatest.Open(t, path)
+	chunk, _, err := isobmff.ReadFragments(f, size)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, segments := pack(t, path, []int64{start + 48000, start + 96000, start + 480000}, piece.End())
+	out, segments := pack(t, path, []int64{start + 48000, start + 96000, start + 480000}, chunk.End())
 	if len(segments) != 3 {
-		t.Fatalf("%d segments, want 3: the last cut is behind the end", len(segments))
+		t.Fatalf("%d segments, want 3: the last cut is after the end", len(segments))
 	}
 	if segments[0].Start != start-1024 {
 		t.Errorf("the first segment starts at %d, want %d with the priming", segments[0].Start, start-1024)
 	}
 	for i, s := range segments[1:] {
 		if want := start + int64(i+1)*48000; s.Start < want || s.Start >= want+1024 {
-			t.Errorf("segment %d starts at %d, want the first packet from %d on", i+1, s.Start, want)
+			t.Errorf("segment %d starts at %d, want the first packet at or after %d", i+1, s.Start, want)
 		}
 		if len(s.Fragments) != 1 {
-			t.Errorf("%d fragments in a segment of sound, want 1", len(s.Fragments))
+			t.Errorf("%d fragments in an audio segment, want 1", len(s.Fragments))
 		}
 	}
-	if got, _ := shownTimes(packets(t, out, "a:0")); !slices.Equal(got, piece.Presentation()) {
-		t.Errorf("ffprobe gives %s, want %s", describe(got), describe(piece.Presentation()))
+	if got, _ := mediatest.ShownTimes(mediatest.Packets(t, out, "a:0")); !slices.Equal(got, chunk.Presentation()) {
+		t.Errorf("ffprobe gives %s, want %s", chunktest.Abridge(got), chunktest.Abridge(chunk.Presentation()))
 	}
 }
 
-func TestCutRefusesWhereFramesReachAcross(t *testing.T) {
-	track := Track{Handler: "vide", Timescale: 1000, Entry: entry("avc1")}
-	// Decoded: 0, 40 and 20 around it, then a sync frame at 80 that a frame shown at 60 follows.
-	piece := Chunk{Track: track, Samples: []Sample{
+func TestCutRefusesTimesAcrossWhichFramesAreReordered(t *testing.T) {
+	track := isobmff.Track{Handler: "vide", Timescale: 1000, Entry: chunktest.Entry("avc1")}
+	// In decode order frames are shown at 0, 40, 20, 80, 60 and 100. The sync frame at 80 is
+	// decoded before the one at 60.
+	chunk := isobmff.Chunk{Track: track, Samples: []isobmff.Sample{
 		{1, 20, 0, true}, {1, 20, 20, false}, {1, 20, -20, false}, {1, 20, 20, true}, {1, 20, -20, false}, {1, 20, 0, true},
 	}, Bytes: 6}
 	for at, ok := range map[int64]bool{20: false, 30: false, 80: false, 100: true, 0: false, 200: false} {
-		stretches, err := piece.Cut([]int64{at}, 120)
+		runs, err := chunk.Cut([]int64{at}, 120)
 		switch {
-		case ok && (err != nil || len(stretches) != 2):
-			t.Errorf("cut at %d: %d stretches, %v; want 2", at, len(stretches), err)
+		case ok && (err != nil || len(runs) != 2):
+			t.Errorf("cut at %d: %d runs, %v; want 2", at, len(runs), err)
 		case !ok && fault.KindOf(err) != fault.Corrupt:
-			t.Errorf("cut at %d: %v, want it refused as %v", at, err, fault.Corrupt)
+			t.Errorf("cut at %d: %v, want an error of kind %v", at, err, fault.Corrupt)
 		}
 	}
-	if _, err := piece.Cut(nil, 100); fault.KindOf(err) != fault.Corrupt {
-		t.Errorf("an end at the last frame's start: %v, want it refused", err)
+	if _, err := chunk.Cut(nil, 100); fault.KindOf(err) != fault.Corrupt {
+		t.Errorf("an end at the last frame's start: %v, want an error of kind %v", err, fault.Corrupt)
 	}
 }
 
-func TestSegmentNeverDecodesLaterThanItShows(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		// Frames at uneven times, reordered within mini-GOPs as encoders do it: the last first.
-		step := rapid.Int64Range(20, 4000)
-		var shown []int64
-		now := rapid.Int64Range(0, 1<<40).Draw(t, "start")
-		start := now
-		shown = append(shown, now)
-		now += step.Draw(t, "step")
-		for range rapid.IntRange(0, 8).Draw(t, "groups") {
-			var group []int64
-			for range rapid.IntRange(1, 17).Draw(t, "frames") {
-				group = append(group, now)
-				now += step.Draw(t, "step")
-			}
-			last := len(group) - 1
-			shown = append(shown, group[last])
-			shown = append(shown, rapid.Permutation(group[:last]).Draw(t, "order")...)
-		}
-		piece := Chunk{Track: Track{Handler: "vide", Timescale: 90000, Entry: entry("avc1")}, Start: start}
-		times := sorted(slices.Clone(shown))
-		for i, at := range shown {
-			duration := now - times[i]
-			if i+1 < len(times) {
-				duration = times[i+1] - times[i]
-			}
-			piece.Samples = append(piece.Samples, Sample{1, uint32(duration), int32(at - times[i]), i == 0})
-			piece.Bytes++
-		}
-		stretches, err := piece.Cut(nil, now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := stretches[0].delayed()
-		if err != nil {
-			t.Fatal(err)
-		}
-		decode := p.Start
-		if decode != times[0] {
-			t.Fatalf("decoding starts at %d, want the first frame's time %d", decode, times[0])
-		}
-		for i, s := range p.Samples {
-			if s.Offset < 0 || s.Duration == 0 || decode+int64(s.Offset) != shown[i] {
-				t.Fatalf("sample %d of %v: decoded at %d for %d, shown %d later", i, shown, decode, s.Duration, s.Offset)
-			}
-			decode += int64(s.Duration)
-		}
-		if decode != now {
-			t.Fatalf("decoding ends at %d, want %d", decode, now)
-		}
-	})
-}
-
-func TestSegmentRefusesPayloadThatEndsEarly(t *testing.T) {
-	piece := Chunk{Track: Track{Handler: "soun", Timescale: 1000, Entry: appendBox(nil, "mp4a", make([]byte, 28))}, Samples: []Sample{{10, 20, 0, true}}, Bytes: 10}
-	stretches, err := piece.Cut(nil, 20)
+func TestSegmentRefusesAPayloadThatEndsEarly(t *testing.T) {
+	chunk := isobmff.Chunk{Track: isobmff.Track{Handler: "soun", Timescale: 1000, Entry: box.Append(nil, "mp4a", make([]byte, 28))}, Samples: []isobmff.Sample{{10, 20, 0, true}}, Bytes: 10}
+	runs, err := chunk.Cut(nil, 20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	segment, err := stretches[0].Segment()
+	segment, err := runs[0].Segment()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,6 +240,7 @@ func TestSegmentRefusesPayloadThatEndsEarly(t *testing.T) {
 	}
 }
 
+// brokenWriter fails every write.
 type brokenWriter struct{ err error }
 
 func (b brokenWriter) Write([]byte) (int, error) { return 0, b.err }

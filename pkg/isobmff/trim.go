@@ -1,70 +1,70 @@
 package isobmff
 
-import (
-	"github.com/mapreel/mapreel/pkg/fault"
-)
+import "github.com/mapreel/mapreel/pkg/fault"
 
-// Trim returns the samples that are shown from one tick up to another, nil = open, and where their bytes lie: what an
-// encoder was given before and after its segment is left out. That must be possible without loss: the samples left out
-// come before or after the others in decoding too, and the first one kept is a sync sample, as is the first one after
-// them. Else the piece is Corrupt.
-func (p Chunk) Trim(extents []Extent, from, to *int64) (Chunk, []Extent, error) {
-	first, end := 0, len(p.Samples)
-	var start, before, kept int64
-	now := p.Start
+// Trim returns the samples that are shown in [from, to), and where their bytes lie; nil leaves a
+// side open. It removes the frames that an encoder was given before and after its segment. The
+// removed samples must also come before or after the others in decode order, the first sample kept
+// must be a sync sample, and so must the first one after the samples kept. Otherwise the chunk is
+// fault.Corrupt.
+func (c Chunk) Trim(extents []Extent, from, to *int64) (Chunk, []Extent, error) {
+	first, end := 0, len(c.Samples)
+	var start, before, size int64 // bytes before and of the samples kept
+	now := c.Start
 	const (
-		early = iota
+		earlier = iota
 		within
-		late
+		later
 	)
-	part := early
+	current := earlier
 	start = now
-	for i, s := range p.Samples {
+	for i, s := range c.Samples {
 		shown := now + int64(s.Offset)
-		is := within
+		place := within
 		switch {
 		case from != nil && shown < *from:
-			is = early
+			place = earlier
 		case to != nil && shown >= *to:
-			is = late
+			place = later
 		}
-		if is < part {
-			return p, nil, fault.New(fault.Corrupt, "sample %d, shown at tick %d, comes after the part that it belongs to", i+1, shown)
+		if place < current {
+			return c, nil, fault.New(fault.Corrupt, "sample %d, shown at tick %d, is decoded after a sample of a later segment", i+1, shown)
 		}
-		if is != part {
+		if place != current {
 			if i > 0 && !s.Sync {
-				return p, nil, fault.New(fault.Corrupt, "no keyframe at tick %d, where one was asked for", shown)
+				return c, nil, fault.New(fault.Corrupt, "the encoder wrote no keyframe at tick %d, where one was forced", shown)
 			}
-			if part == early {
+			if current == earlier {
 				first, start = i, now
 			}
-			if is == late {
+			if place == later {
 				end = i
 			}
-			part = is
+			current = place
 		}
-		switch is {
-		case early:
+		switch place {
+		case earlier:
 			before += int64(s.Size)
 			first, start = i+1, now+int64(s.Duration)
 		case within:
-			kept += int64(s.Size)
+			size += int64(s.Size)
 		}
 		now += int64(s.Duration)
 	}
-	out := p
-	out.Start, out.Bytes, out.Header = start, kept, 0
-	out.Samples = p.Samples[min(first, end):end]
-	return out, section(extents, before, kept), nil
+	out := c
+	out.Start, out.Bytes, out.Header = start, size, 0
+	out.Samples = c.Samples[min(first, end):end]
+	return out, slice(extents, before, size), nil
 }
 
-// section is where length bytes lie that follow the first skip bytes of extents.
-func section(extents []Extent, skip, length int64) []Extent {
+// slice returns the extents that cover the length bytes after the first skip bytes of the
+// concatenated extents.
+func slice(extents []Extent, skip, length int64) []Extent {
 	var out []Extent
 	for _, x := range extents {
-		gone := min(skip, x.Length)
-		skip -= gone
-		x.Offset, x.Length = x.Offset+gone, min(x.Length-gone, length)
+		skipped := min(skip, x.Length)
+		skip -= skipped
+		x.Offset, x.Length = x.Offset+skipped, min(x.Length-skipped, length)
 		if length -= x.Length; x.Length > 0 {
 			out = append(out, x)
 		}

@@ -8,12 +8,12 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-func TestWithinKeepsWhatIsShownBetweenTwoKeyframes(t *testing.T) {
+func TestTrimKeepsTheSamplesShownBetweenTwoKeyframes(t *testing.T) {
 	whole := Chunk{Start: 100, Bytes: 28, Samples: []Sample{
 		{Size: 1, Duration: 10, Sync: true},
 		{Size: 2, Duration: 10},
 		{Size: 3, Duration: 10, Sync: true},
-		{Size: 4, Duration: 10, Offset: 10}, // shown after the next
+		{Size: 4, Duration: 10, Offset: 10}, // shown after the next sample
 		{Size: 5, Duration: 10, Offset: -10},
 		{Size: 6, Duration: 10, Sync: true},
 		{Size: 7, Duration: 10},
@@ -26,13 +26,13 @@ func TestWithinKeepsWhatIsShownBetweenTwoKeyframes(t *testing.T) {
 	}
 	want := Chunk{Start: 120, Bytes: 12, Samples: whole.Samples[2:5]}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("piece (-want +got):\n%s", diff)
+		t.Errorf("chunk (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]Extent{{1003, 4}, {2000, 8}}, where); diff != "" {
-		t.Errorf("bytes (-want +got):\n%s", diff)
+		t.Errorf("extents (-want +got):\n%s", diff)
 	}
 	if got, where, err = whole.Trim(extents, nil, nil); err != nil || cmp.Diff(whole, got) != "" || cmp.Diff(extents, where) != "" {
-		t.Errorf("open on both sides: %+v at %v, error %v; want all", got, where, err)
+		t.Errorf("open on both sides: %+v at %v, error %v; want all samples", got, where, err)
 	}
 	for name, at := range map[string][2]int64{"start": {110, 150}, "end": {120, 140}} {
 		if _, _, err := whole.Trim(extents, &at[0], &at[1]); fault.KindOf(err) != fault.Corrupt {
@@ -41,6 +41,6 @@ func TestWithinKeepsWhatIsShownBetweenTwoKeyframes(t *testing.T) {
 	}
 	none := int64(500)
 	if got, where, err = whole.Trim(extents, &none, nil); err != nil || len(got.Samples) != 0 || got.Bytes != 0 || len(where) != 0 {
-		t.Errorf("nothing shown there: %+v at %v, error %v; want nothing", got, where, err)
+		t.Errorf("no sample in the range: %+v at %v, error %v; want none", got, where, err)
 	}
 }

@@ -7,31 +7,31 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/stage"
 )
 
-// batch runs a Batch job's task and returns the process's exit code. SIGTERM, which is all the notice that the end of a
-// Spot instance or of a job gives, stops the work and leaves it recorded as Transient.
+// batch runs a Batch job's task and returns the process's exit code. SIGTERM, which is the only notice of the end of a Spot
+// instance or of a job, stops the work and leaves it recorded as Transient.
 func (p *program) batch(ctx context.Context, text string) int {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	log := p.log
-	owner := fmt.Sprintf("process/%d", os.Getpid())
+	worker := fmt.Sprintf("process/%d", os.Getpid())
 	if id := os.Getenv("AWS_BATCH_JOB_ID"); id != "" {
-		owner = "batch/" + id + "/" + os.Getenv("AWS_BATCH_JOB_ATTEMPT")
+		worker = "batch/" + id + "/" + os.Getenv("AWS_BATCH_JOB_ATTEMPT")
 		log = log.With("request", id)
 	}
-	t, err := stage.ParseTask(text)
+	t, err := engine.ParseTask(text)
 	if err == nil {
-		_, err = p.run(ctx, log, t.Stage, owner, t.Input)
+		_, err = p.run(ctx, log, t.Stage, worker, t.Input)
 	}
 	if err == nil {
 		return 0
 	}
 	kind := fault.KindOf(err)
 	log.ErrorContext(ctx, "task failed", "stage", t.Stage, "kind", kind, "error", message(err))
-	return stage.ExitCode(kind)
+	return engine.ExitCode(kind)
 }
 
 // untilSignal returns a context that ends when the process is told to.

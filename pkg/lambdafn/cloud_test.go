@@ -12,29 +12,40 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/mapreel/mapreel/internal/toy"
 	"github.com/mapreel/mapreel/pkg/asl"
 	"github.com/mapreel/mapreel/pkg/blob/s3blob"
 	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
-	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/lambdafn"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
+	"github.com/mapreel/mapreel/pkg/work"
 	"github.com/mapreel/mapreel/statemachine"
 )
 
+// toyClass is the environment variable that makes the test binary a function of a class whose registry has the toy only.
+const toyClass = "MAPREEL_TEST_CLASS"
+
 func TestMain(m *testing.M) {
 	s3test.ServeInChild()
+	if class := os.Getenv(toyClass); class != "" {
+		registry := func(context.Context) (work.Registry, error) { return toy.Add(work.Registry{}), nil }
+		os.Exit(lambdafn.Main(context.Background(), work.Class(class), registry))
+	}
 	os.Exit(m.Run())
 }
 
-// cloud is what a deployment consists of: S3 and DynamoDB as servers, the programs of the functions, and what infra
-// tells them.
+// cloud is what a deployment consists of: S3 and DynamoDB as servers, the program of the functions, and the environment that
+// infra gives it.
 type cloud struct {
-	programs string // folder of the built functions
+	programs string // folder of the built program; "" where the test binary is the program: see toyClass
 	env      []string
 	media    *s3blob.Store
 	bucket   string // of media
@@ -42,18 +53,26 @@ type cloud struct {
 	ledger   *dynamo.Ledger
 }
 
-// newCloud builds every function and starts the servers.
+// newCloud builds the program of the functions and starts the servers.
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
-	s3, dynamodb := s3test.Start(t), dynamotest.Start(t)
-	table, items := dynamodb.NewTable(t), s3.NewBucket(t)
-	c := &cloud{programs: t.TempDir(), bucket: s3.NewBucket(t), ledger: dynamo.New(dynamodb.Client(nil), table)}
-	c.media, c.scratch = store(t, s3, c.bucket), store(t, s3, items)
+	c := newServers(t)
+	c.programs = t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", c.programs+"/", "./functions/...")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the functions: %v\n%s", err, out)
 	}
+	return c
+}
+
+// newServers starts S3 and DynamoDB.
+func newServers(t *testing.T) *cloud {
+	t.Helper()
+	s3, dynamodb := s3test.Start(t), dynamotest.Start(t)
+	table, items := dynamodb.NewTable(t), s3.NewBucket(t)
+	c := &cloud{bucket: s3.NewBucket(t), ledger: dynamo.New(dynamodb.Client(nil), table)}
+	c.media, c.scratch = store(t, s3, c.bucket), store(t, s3, items)
 	c.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_REGION=" + s3test.Region, "AWS_ACCESS_KEY_ID=" + s3test.AccessKey, "AWS_SECRET_ACCESS_KEY=" + s3test.SecretKey,
@@ -74,17 +93,22 @@ func store(t *testing.T, server *s3test.Server, bucket string) *s3blob.Store {
 	return s
 }
 
-// with is the cloud with other settings; a later one counts.
+// with returns the cloud with more settings. Later ones replace earlier ones.
 func (c *cloud) with(env ...string) *cloud {
 	other := *c
 	other.env = append(append([]string{}, c.env...), env...)
 	return &other
 }
 
-// command is a function's program, in a place of its own. It logs to the returned buffer.
-func (c *cloud) command(t *testing.T, name string, env ...string) (*exec.Cmd, *output) {
+// command returns the program as a function or a Batch job of a class, with a temporary folder of its own. It logs to the
+// returned buffer.
+func (c *cloud) command(t *testing.T, class work.Class, env ...string) (*exec.Cmd, *output) {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(c.programs, name)) //nolint:noctx // the test kills it, or waits for it
+	cmd := exec.Command(filepath.Join(c.programs, "worker"), string(class)) //nolint:noctx // the test kills it, or waits for it
+	if c.programs == "" {
+		cmd = exec.Command(os.Args[0]) //nolint:noctx // likewise
+		env = append(env, toyClass+"="+string(class))
+	}
 	cmd.Env = append(append(cmd.Env, c.env...), env...)
 	cmd.Env = append(cmd.Env, "TMPDIR="+t.TempDir())
 	log := &output{}
@@ -92,7 +116,7 @@ func (c *cloud) command(t *testing.T, name string, env ...string) (*exec.Cmd, *o
 	return cmd, log
 }
 
-// output collects what a process says while others look at it.
+// output collects what a process writes. It may be read meanwhile.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -110,12 +134,15 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// function is a running function, and Lambda's side of its runtime API.
+// function is a running function and Lambda's side of its runtime API.
 type function struct {
-	name    string
+	class   work.Class
+	cmd     *exec.Cmd
 	log     *output
 	pending chan *invocation
 	exited  chan struct{}
+	// delivered is called when the process has got an invocation; may be nil.
+	delivered func(f *function, payload []byte)
 
 	mu      sync.Mutex
 	answers map[string]chan answer
@@ -136,18 +163,18 @@ type answer struct {
 // patience is how long an invocation may take: less than Lambda's 15 minutes, more than a busy machine needs.
 const patience = 2 * time.Minute
 
-// start starts a function as Lambda does.
-func (c *cloud) start(t *testing.T, name string) *function {
+// start starts a function of a class as Lambda does.
+func (c *cloud) start(t *testing.T, class work.Class) *function {
 	t.Helper()
-	f := &function{name: name, pending: make(chan *invocation), exited: make(chan struct{}), answers: map[string]chan answer{}}
+	f := &function{class: class, pending: make(chan *invocation), exited: make(chan struct{}), answers: map[string]chan answer{}}
 	api := http.NewServeMux()
 	api.HandleFunc("GET /2018-06-01/runtime/invocation/next", f.next)
 	api.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", func(w http.ResponseWriter, r *http.Request) { f.answer(w, r, false) })
 	api.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/error", func(w http.ResponseWriter, r *http.Request) { f.answer(w, r, true) })
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
-	cmd, log := c.command(t, name, "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(server.URL, "http://"))
-	f.log = log
+	cmd, log := c.command(t, class, "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(server.URL, "http://"))
+	f.cmd, f.log = cmd, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -156,10 +183,10 @@ func (c *cloud) start(t *testing.T, name string) *function {
 		close(f.exited)
 	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // as Lambda ends one that it needs no more
+		_ = cmd.Process.Kill() // as Lambda ends a function that it no longer needs
 		<-f.exited
 		if t.Failed() {
-			t.Logf("%s said:\n%s", name, log)
+			t.Logf("%s wrote:\n%s", class, log)
 		}
 	})
 	return f
@@ -171,8 +198,11 @@ func (f *function) next(w http.ResponseWriter, r *http.Request) {
 	case i := <-f.pending:
 		w.Header().Set("Lambda-Runtime-Aws-Request-Id", i.id)
 		w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(i.end.UnixMilli()))
-		w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", arn(f.name))
+		w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", arn(f.class))
 		_, _ = w.Write(i.payload)
+		if f.delivered != nil {
+			f.delivered(f, i.payload)
+		}
 	}
 }
 
@@ -196,17 +226,17 @@ type named struct{ name, text string }
 func (e *named) Error() string     { return e.name + ": " + e.text }
 func (e *named) ErrorName() string { return e.name }
 
-// invoke has the function handle one event, after those before it.
+// invoke passes one event to the function, after those before it, and returns its answer.
 func (f *function) invoke(ctx context.Context, payload []byte, limit time.Duration) (json.RawMessage, error) {
 	f.mu.Lock()
 	f.count++
-	id, reply := fmt.Sprintf("%s-request-%d", f.name, f.count), make(chan answer, 1)
+	id, reply := fmt.Sprintf("%s-request-%d", f.class, f.count), make(chan answer, 1)
 	f.answers[id] = reply
 	f.mu.Unlock()
 	select {
 	case f.pending <- &invocation{id: id, payload: payload, end: time.Now().Add(limit)}:
 	case <-f.exited:
-		return nil, &named{"Runtime.ExitError", f.name + " exited"}
+		return nil, &named{"Runtime.ExitError", string(f.class) + " exited"}
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -217,52 +247,74 @@ func (f *function) invoke(ctx context.Context, payload []byte, limit time.Durati
 		}
 		var e struct{ ErrorType, ErrorMessage string }
 		if err := json.Unmarshal(a.body, &e); err != nil {
-			return nil, fmt.Errorf("error of %s: %w: %s", f.name, err, a.body)
+			return nil, fmt.Errorf("error of %s: %w: %s", f.class, err, a.body)
 		}
 		return nil, &named{e.ErrorType, e.ErrorMessage}
 	case <-f.exited:
-		return nil, &named{"Runtime.ExitError", f.name + " exited"}
+		return nil, &named{"Runtime.ExitError", string(f.class) + " exited"}
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 }
 
-func arn(name string) string { return "arn:aws:lambda:us-east-1:123456789012:function:" + name }
+func arn(class work.Class) string {
+	return "arn:aws:lambda:us-east-1:123456789012:function:" + string(class)
+}
 
 // deployment is the state machine with running functions as its tasks.
 type deployment struct {
 	*cloud
 	t         *testing.T
-	functions map[string]*function
-	before    func(state string) // called before a task is run; may be nil
+	functions map[work.Class]*function
+	before    func(state, unit string) // called before a task is run; may be nil
 }
+
+// classes lists the classes of functions.
+func classes() []work.Class { return append(work.UnitClasses(), work.ClassAnalyse, work.ClassFinish) }
 
 func (c *cloud) deploy(t *testing.T) *deployment {
 	t.Helper()
-	d := &deployment{cloud: c, t: t, functions: map[string]*function{}}
-	for _, name := range statemachine.Tasks() {
-		d.functions[name] = c.start(t, name)
+	d := &deployment{cloud: c, t: t, functions: map[work.Class]*function{}}
+	for _, class := range classes() {
+		d.functions[class] = c.start(t, class)
 	}
 	return d
 }
 
 // execute runs the machine that infra deploys on a request, as the execution of that name.
-func (d *deployment) execute(execution string, req film.Request) (film.Result, error) {
+func (d *deployment) execute(execution string, req any) (engine.Outcome, error) {
 	d.t.Helper()
-	values := map[string]string{
-		"Partition": "aws", "BatchQueue": "queue", "BatchJobDefinition": "definition", "GpuQueue": "none", "GpuJobDefinition": "none",
+	resources := statemachine.Resources{
+		Partition: "aws", Analyse: arn(work.ClassAnalyse), Finish: arn(work.ClassFinish), BatchQueue: "queue", GpuQueue: statemachine.Absent,
+		Functions: map[string]string{}, JobDefinitions: map[string]string{},
 	}
-	tasks := map[string]asl.Task{"arn:aws:states:::batch:submitJob.sync": d.submit}
-	for name, f := range d.functions {
-		values[statemachine.Placeholder(name)] = arn(name)
-		tasks[arn(name)] = func(ctx context.Context, in asl.TaskInput) (json.RawMessage, error) {
-			if d.before != nil {
-				d.before(in.State)
-			}
-			return f.invoke(ctx, in.Arguments, patience)
+	for _, class := range work.UnitClasses() {
+		resources.Functions[string(class)] = arn(class)
+		for _, gpu := range []bool{false, true} {
+			key := statemachine.JobDefinitionKey(string(class), gpu)
+			resources.JobDefinitions[key] = definitionOf(key)
 		}
 	}
-	definition, err := statemachine.Substitute(values)
+	invoke := asl.LambdaInvoke(func(ctx context.Context, name string, payload json.RawMessage) (json.RawMessage, error) {
+		for class, f := range d.functions {
+			if arn(class) == name {
+				return f.invoke(ctx, payload, patience)
+			}
+		}
+		return nil, fmt.Errorf("there is no function %q", name)
+	})
+	observed := func(task asl.Task) asl.Task {
+		return func(ctx context.Context, in asl.TaskInput) (json.RawMessage, error) {
+			if d.before != nil {
+				d.before(in.State, unitIn(in.Arguments))
+			}
+			return task(ctx, in)
+		}
+	}
+	tasks := map[string]asl.Task{
+		"arn:aws:states:::lambda:invoke": observed(invoke), "arn:aws:states:::batch:submitJob.sync": observed(d.submit),
+	}
+	definition, err := statemachine.Substitute(resources)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -278,25 +330,39 @@ func (d *deployment) execute(execution string, req film.Request) (film.Result, e
 	defer cancel()
 	out, err := machine.Run(ctx, asl.Execution{ID: execution, Input: input, Tasks: tasks, Items: d.items})
 	if err != nil {
-		return film.Result{}, err
+		return engine.Outcome{}, err
 	}
-	var result film.Result
-	if err := json.Unmarshal(out, &result); err != nil {
+	var outcome engine.Outcome
+	if err := json.Unmarshal(out, &outcome); err != nil {
 		d.t.Fatalf("output of the machine: %v: %s", err, out)
 	}
-	return result, nil
+	return outcome, nil
 }
 
-// items is how Step Functions reads what the Map maps over.
+// unitName finds the unit in the arguments of a task, also within the text of a Batch job's environment.
+var unitName = regexp.MustCompile(`"unit\\?":\\?"([^"\\]+)`)
+
+// unitIn returns the unit that a task runs; "" where it runs none.
+func unitIn(arguments []byte) string {
+	if m := unitName.FindSubmatch(arguments); m != nil {
+		return string(m[1])
+	}
+	return ""
+}
+
+// items opens what the Map reads, as Step Functions does.
 func (d *deployment) items(ctx context.Context, source asl.ItemSource) (io.ReadCloser, error) {
 	return d.scratch.Open(ctx, source.Key, 0, -1)
 }
 
-// submit is Batch: it runs the job definition's command with the environment of the job.
+// definitionOf names the job definition with a key of Resources.JobDefinitions.
+func definitionOf(key string) string { return "definition-of-" + strings.ReplaceAll(key, "/", "-") }
+
+// submit stands for Batch: it runs the job definition's command with the environment of the job.
 func (d *deployment) submit(_ context.Context, in asl.TaskInput) (json.RawMessage, error) {
 	var submitted struct {
-		JobQueue           string
-		ContainerOverrides struct {
+		JobQueue, JobDefinition string
+		ContainerOverrides      struct {
 			Environment []struct{ Name, Value string }
 		}
 	}
@@ -310,12 +376,18 @@ func (d *deployment) submit(_ context.Context, in asl.TaskInput) (json.RawMessag
 	for _, v := range submitted.ContainerOverrides.Environment {
 		env = append(env, v.Name+"="+v.Value)
 	}
-	cmd, log := d.command(d.t, "encode", env...)
-	var failed *exec.ExitError
-	if err := cmd.Run(); errors.As(err, &failed) {
-		return nil, &named{"States.TaskFailed", fmt.Sprintf("%v\n%s", err, log)}
-	} else if err != nil {
-		return nil, err
+	for _, class := range work.UnitClasses() {
+		if submitted.JobDefinition != definitionOf(string(class)) {
+			continue
+		}
+		cmd, log := d.command(d.t, class, env...)
+		var failed *exec.ExitError
+		if err := cmd.Run(); errors.As(err, &failed) {
+			return nil, &named{"States.TaskFailed", fmt.Sprintf("%v\n%s", err, log)}
+		} else if err != nil {
+			return nil, err
+		}
+		return json.RawMessage(`{}`), nil
 	}
-	return json.RawMessage(`{}`), nil
+	return nil, fmt.Errorf("a job of the definition %q", submitted.JobDefinition)
 }

@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"net/http"
 	"os"
 	"os/exec"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -23,13 +20,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapreel/mapreel/pkg/asl"
-	"github.com/mapreel/mapreel/pkg/blob"
-	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
-	"github.com/mapreel/mapreel/pkg/stage"
-	"github.com/mapreel/mapreel/statemachine"
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
 func TestFunctions(t *testing.T) {
@@ -38,7 +34,7 @@ func TestFunctions(t *testing.T) {
 	put(t, c, "in/film.mp4", filmPath)
 	onS3 := c.deploy(t)
 
-	t.Run("have a program for each task", func(t *testing.T) {
+	t.Run("have one program, which needs a class", func(t *testing.T) {
 		entries, err := os.ReadDir(c.programs)
 		if err != nil {
 			t.Fatal(err)
@@ -47,19 +43,24 @@ func TestFunctions(t *testing.T) {
 		for _, e := range entries {
 			got = append(got, e.Name())
 		}
-		want := slices.Sorted(slices.Values(statemachine.Tasks()))
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("programs of functions/ differ from the tasks of the definition (-want +got):\n%s", diff)
+		if diff := cmp.Diff([]string{"worker"}, got); diff != "" {
+			t.Errorf("programs of functions/ (-want +got):\n%s", diff)
+		}
+		cmd, log := c.command(t, "")
+		cmd.Args = cmd.Args[:1]
+		var exit *exec.ExitError
+		if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(log.String(), "usage: worker analyse") {
+			t.Errorf("without a class it ended with %v, want exit code 2\n%s", err, log)
 		}
 	})
 
-	t.Run("give the bytes that a local run gives", func(t *testing.T) {
+	t.Run("publish the bytes that a local run publishes", func(t *testing.T) {
 		req := request("film.mp4")
 		sameAsLocal(t, onS3, req, filmPath, "lambda")
 		if left := keys(t, c.scratch, ""); len(left) > 0 {
 			t.Errorf("a job that is done leaves %q in scratch", left)
 		}
-		if log := onS3.functions["finish"].log.String(); !strings.Contains(log, `"request":"finish-request-1"`) {
+		if log := onS3.functions[work.ClassFinish].log.String(); !strings.Contains(log, `"request":"finish-request-1"`) {
 			t.Errorf("the log does not name the request:\n%s", log)
 		}
 	})
@@ -68,7 +69,9 @@ func TestFunctions(t *testing.T) {
 		req := request("film.mp4")
 		req.Outputs[0].Name, req.Outputs[0].Video[0].CRF = "batch", new(30) // other work than before
 		req.Compute.Mode = film.Batch
-		sameAsLocal(t, onS3, req, filmPath, "batch")
+		r := onS3.record()
+		sameAsLocal(t, r.deployment, req, filmPath, "batch")
+		r.check(t, map[string]string{"video/00000": "Run on Batch", "audio/00000": "Run on Lambda, else on Batch", "output/batch": "Merge on Lambda, else on Batch"})
 	})
 
 	t.Run("write packages to where they are served", func(t *testing.T) {
@@ -108,18 +111,10 @@ func TestFunctions(t *testing.T) {
 		req.Outputs[0].Name = "tape"
 		files := t.TempDir()
 		onFiles := c.with("MAPREEL_SCRATCH="+files, "MAPREEL_BATCH=none").deploy(t)
-		var states []string
-		var mu sync.Mutex
-		onFiles.before = func(state string) {
-			mu.Lock()
-			defer mu.Unlock()
-			states = append(states, state)
-		}
-		sameAsLocal(t, onFiles, req, tape, "split")
+		r := onFiles.record()
+		sameAsLocal(t, r.deployment, req, tape, "split")
 		// Without a queue the default mode, Lambda else Batch, is Lambda alone.
-		if !slices.Contains(states, "Split the source") || !slices.Contains(states, "Encode on Lambda") {
-			t.Errorf("the machine went through %q", states)
-		}
+		r.check(t, map[string]string{"split/source": "Run on Lambda", "video/00000": "Run on Lambda", "output/tape": "Merge on Lambda"})
 	})
 
 	t.Run("name the kind of an error to the machine", func(t *testing.T) {
@@ -152,7 +147,7 @@ func TestFunctions(t *testing.T) {
 		doomed := *onS3
 		doomed.t = t
 		var once sync.Once
-		doomed.before = func(state string) {
+		doomed.before = func(state, _ string) {
 			if state == "Analyse the source" {
 				return
 			}
@@ -167,20 +162,20 @@ func TestFunctions(t *testing.T) {
 		if !errors.As(err, &failed) || !strings.Contains(failed.Cause, "NotFound") {
 			t.Fatalf("the machine ends with %v, want an error caused by NotFound", err)
 		}
-		event, err := json.Marshal(film.FinishInput{Execution: execution, Status: "FAILED", Error: failed.Name, Cause: failed.Cause})
+		event, err := json.Marshal(engine.FinishInput{Execution: execution, Status: "FAILED", Error: failed.Name, Cause: failed.Cause})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := onS3.functions["finish"].invoke(t.Context(), event, patience); err != nil {
+		if _, err := onS3.functions[work.ClassFinish].invoke(t.Context(), event, patience); err != nil {
 			t.Fatal(err)
 		}
 		record, err := c.ledger.JobOf(t.Context(), execution)
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The execution says that its Map failed; the record says what its first segment failed of.
+		// The execution reports that its Map failed. The record has the reason of the first segment that failed.
 		if record.State != ledger.JobFailed || record.Failure == nil || record.Failure.Kind != "NotFound" {
-			t.Errorf("the ledger says %s, %+v", record.State, record.Failure)
+			t.Errorf("in the ledger the job is %s, %+v", record.State, record.Failure)
 		}
 		var kinds []string
 		for u, err := range c.ledger.Units(t.Context(), record.ID, "video/") {
@@ -201,23 +196,23 @@ func TestFunctions(t *testing.T) {
 	t.Run("stop before Lambda stops them", func(t *testing.T) {
 		const limit = 8 * time.Second
 		id := planned(t, onS3, slow(c, 20))
-		item := encodeItem(t, id)
+		item := unitInput(t, id)
 		began := time.Now()
-		_, err := onS3.functions["encode"].invoke(t.Context(), item, limit)
+		_, err := onS3.functions[work.ClassEncode].invoke(t.Context(), item, limit)
 		var e *named
 		if !errors.As(err, &e) || e.name != "OutOfTime" {
-			t.Errorf("an invocation without time ends with %v, want OutOfTime", err)
+			t.Errorf("an invocation without enough time ends with %v, want OutOfTime", err)
 		}
 		if took := time.Since(began); took > limit {
-			t.Errorf("it answered after %v, when Lambda had killed it", took)
+			t.Errorf("it answered after %v, later than Lambda would have killed it", took)
 		}
 		failedAs(t, c, id, "OutOfTime")
 	})
 
 	t.Run("record a Batch job that is taken back as Transient", func(t *testing.T) {
 		id := planned(t, onS3, slow(c, 21))
-		task := fmt.Sprintf(`{"stage":"encode","input":%s}`, encodeItem(t, id))
-		cmd, log := c.command(t, "encode", "MAPREEL_TASK="+task)
+		task := fmt.Sprintf(`{"stage":"run","input":%s}`, unitInput(t, id))
+		cmd, log := c.command(t, work.ClassEncode, "MAPREEL_TASK="+task)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -230,8 +225,8 @@ func TestFunctions(t *testing.T) {
 			t.Fatal(err)
 		}
 		var exit *exec.ExitError
-		if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != stage.TryAgain {
-			t.Fatalf("the job ended with %v, want exit code %d\n%s", err, stage.TryAgain, log)
+		if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != engine.TryAgain {
+			t.Fatalf("the job ended with %v, want exit code %d\n%s", err, engine.TryAgain, log)
 		}
 		failedAs(t, c, id, "Transient")
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
@@ -246,12 +241,12 @@ func TestFunctions(t *testing.T) {
 			task string
 			want int
 		}{
-			"job that is not there":   {`{"stage":"encode","input":{"job":"gone","segment":0}}`, 66},
+			"job that is not there":   {`{"stage":"run","input":{"job":"gone","unit":"video/00000"}}`, 66},
 			"stage that is not there": {`{"stage":"dance","input":{}}`, 70},
-			"task that is no JSON":    {`encode`, 70},
+			"task that is no JSON":    {`run`, 70},
 		} {
 			t.Run(name, func(t *testing.T) {
-				cmd, log := c.command(t, "encode", "MAPREEL_TASK="+test.task)
+				cmd, log := c.command(t, work.ClassEncode, "MAPREEL_TASK="+test.task)
 				var exit *exec.ExitError
 				if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != test.want {
 					t.Errorf("it ended with %v, want exit code %d\n%s", err, test.want, log)
@@ -260,14 +255,44 @@ func TestFunctions(t *testing.T) {
 		}
 	})
 
-	t.Run("tell every setting that is wrong", func(t *testing.T) {
-		f := c.with("MAPREEL_TABLE=", "MAPREEL_BATCH=gpu").start(t, "finish")
+	t.Run("report every setting that is wrong", func(t *testing.T) {
+		f := c.with("MAPREEL_TABLE=", "MAPREEL_BATCH=gpu").start(t, work.ClassFinish)
 		_, err := f.invoke(t.Context(), []byte(`{}`), patience)
 		var e *named
 		if !errors.As(err, &e) || e.name != "Internal" || !strings.Contains(e.text, "MAPREEL_TABLE") || !strings.Contains(e.text, "MAPREEL_BATCH") {
-			t.Errorf("a function without settings says %v", err)
+			t.Errorf("a function without settings reports %v", err)
 		}
 	})
+}
+
+// recording is a deployment that records in which states of the machine the units ran.
+type recording struct {
+	*deployment
+	mu     sync.Mutex
+	states map[string]string // by unit
+}
+
+func (d *deployment) record() *recording {
+	other := *d
+	r := &recording{deployment: &other, states: map[string]string{}}
+	r.before = func(state, unit string) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.states[unit] = state
+	}
+	return r
+}
+
+// check compares the states of some units.
+func (r *recording) check(t *testing.T, want map[string]string) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for unit, state := range want {
+		if r.states[unit] != state {
+			t.Errorf("%s ran in the state %q, want %q; all: %v", unit, r.states[unit], state, r.states)
+		}
+	}
 }
 
 // sameAsLocal runs the same request on the deployment and on this machine, and compares what they publish.
@@ -285,22 +310,26 @@ func sameAsLocal(t *testing.T, d *deployment, req film.Request, source, name str
 		t.Fatal(err)
 	}
 	if record.State != ledger.JobDone {
-		t.Errorf("the ledger says that the job is %s", record.State)
+		t.Errorf("in the ledger the job is %s", record.State)
 	}
-	tools, err := ffmpeg.Find(t.Context(), ffmpeg.FindOptions{})
+	registry, err := kinds.Find(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Source, req.Destination = source, t.TempDir()
-	report, err := local.Run(t.Context(), req, local.Options{Scratch: t.TempDir(), Tools: tools})
+	document, err := json.Marshal(req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Segments < 3 || len(result.Outputs) != len(req.Outputs) {
-		t.Errorf("%d segments, outputs %+v", result.Segments, result.Outputs)
+	report, err := local.Run(t.Context(), document, local.Options{Scratch: t.TempDir(), Registry: registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Units["video"] < 3 || len(result.Outputs) != len(req.Outputs) {
+		t.Errorf("%d segments, outputs %s", result.Units["video"], result.Outputs)
 	}
 	want, got := map[string][]byte{}, map[string][]byte{}
-	// The folder of a package has a part of the job's name, which is another where the source lies elsewhere.
+	// The folder of a package has a part of the job's ID, which depends on the source's URL.
 	add := func(files map[string][]byte, id, name string, data []byte) {
 		if ext := path.Ext(name); ext == ".m3u8" || ext == ".mpd" {
 			data = bytes.ReplaceAll(data, []byte(id[:8]), []byte("JOB"))
@@ -334,160 +363,5 @@ func sameAsLocal(t *testing.T, d *deployment, req film.Request, source, name str
 		if !bytes.Equal(got[name], want[name]) {
 			t.Errorf("%s has %d bytes on AWS and %d here, and they differ", name, len(got[name]), len(want[name]))
 		}
-	}
-}
-
-func read(t *testing.T, s blob.Store, key string) []byte {
-	t.Helper()
-	body, err := s.Open(t.Context(), key, 0, -1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := io.ReadAll(body)
-	if err := errors.Join(err, body.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-func request(name string) film.Request {
-	return film.Request{
-		Source: name, Segment: film.Segmenting{Seconds: film.Seconds(2 * time.Second)},
-		Outputs: []film.Output{{Name: "film", Video: []film.Video{{Preset: "ultrafast"}}}},
-	}
-}
-
-// located puts a request's source and destination in the media bucket.
-func located(c *cloud, req film.Request) film.Request {
-	req.Source, req.Destination = "s3://"+c.bucket+"/in/"+req.Source, "s3://"+c.bucket+"/out/"
-	return req
-}
-
-// clip makes a film of eight seconds with sound.
-func clip(t *testing.T, name string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), name)
-	ff(t, "-f", "lavfi", "-i", "testsrc2=size=192x108:rate=24:duration=8", "-f", "lavfi", "-i", "sine=f=330:d=8",
-		"-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-bf", "3", "-c:a", "aac", file)
-	return file
-}
-
-func ff(t *testing.T, args ...string) {
-	t.Helper()
-	args = append([]string{"-v", "error", "-nostdin"}, args...)
-	if out, err := exec.CommandContext(t.Context(), "ffmpeg", args...).CombinedOutput(); err != nil {
-		t.Fatalf("making a clip: %v\n%s", err, out)
-	}
-}
-
-func put(t *testing.T, c *cloud, key, file string) {
-	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := c.media.Put(t.Context(), key, f); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func keys(t *testing.T, s blob.Store, prefix string) (list []string) {
-	t.Helper()
-	for info, err := range s.List(t.Context(), prefix) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, info.Key)
-	}
-	return list
-}
-
-// served is what a store's server says of an object: its type, and how long it may be kept.
-func served(t *testing.T, s blob.Store, key string) (kind, control string) {
-	t.Helper()
-	link, err := s.Locate(t.Context(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, link, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	return answer.Header.Get("Content-Type"), answer.Header.Get("Cache-Control")
-}
-
-// long makes a film that takes any machine longer to encode than the tests let it.
-func long(t *testing.T) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "long.mp4")
-	ff(t, "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30:duration=40", "-c:v", "libx264", "-preset", "ultrafast", file)
-	return file
-}
-
-// slow is a request for that film in one segment.
-func slow(c *cloud, crf int) film.Request {
-	req := located(c, request("long.mp4"))
-	req.Segment.Seconds = film.Seconds(40 * time.Second)
-	req.Outputs[0].Video[0] = film.Video{CRF: &crf, Preset: "medium"}
-	return req
-}
-
-// planned has Analyse plan a request and returns the job's ID.
-func planned(t *testing.T, d *deployment, req film.Request) string {
-	t.Helper()
-	document, err := json.Marshal(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	input, err := json.Marshal(film.AnalyseInput{Request: document, Execution: "arn:execution:" + path.Base(t.Name())})
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := d.functions["analyse"].invoke(t.Context(), input, patience)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var brief film.Brief
-	if err := json.Unmarshal(out, &brief); err != nil {
-		t.Fatal(err)
-	}
-	return brief.Job
-}
-
-func encodeItem(t *testing.T, id string) []byte {
-	t.Helper()
-	item, err := json.Marshal(film.EncodeItem{Job: id})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return item
-}
-
-func running(t *testing.T, c *cloud, id string) bool {
-	t.Helper()
-	u, err := c.ledger.Unit(t.Context(), id, film.VideoUnit(0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if u.State == ledger.Done || u.State == ledger.Failed {
-		t.Fatalf("the segment is %s before it could be stopped", u.State)
-	}
-	return u.State == ledger.Running
-}
-
-func failedAs(t *testing.T, c *cloud, id, kind string) {
-	t.Helper()
-	u, err := c.ledger.Unit(t.Context(), id, film.VideoUnit(0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if u.State != ledger.Failed || u.Failure == nil || u.Failure.Kind != kind {
-		t.Errorf("the ledger says that the segment is %s, %+v; want failed as %s", u.State, u.Failure, kind)
 	}
 }

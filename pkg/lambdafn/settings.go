@@ -6,22 +6,20 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// Settings are what infra tells a function or a Batch job through its environment.
+// Settings are what infra passes to a function or a Batch job through its environment.
 type Settings struct {
-	Table   string // MAPREEL_TABLE: the ledger's
-	Scratch string // MAPREEL_SCRATCH: the folder for pieces; "" where they lie in Bucket
-	Bucket  string // MAPREEL_ITEMS: the scratch bucket, where the Distributed Map reads its items
-	Queues  Queues // MAPREEL_BATCH: "none", "cpu" or "cpu,gpu"
+	Table   string        // MAPREEL_TABLE: the ledger's
+	Scratch string        // MAPREEL_SCRATCH: the folder for artifacts; "" where they lie in Bucket
+	Bucket  string        // MAPREEL_ITEMS: the scratch bucket, where the Distributed Map reads its items
+	Queues  engine.Queues // MAPREEL_BATCH: "none", "cpu" or "cpu,gpu"
 }
 
-// Queues says which Batch queues the deployment has.
-type Queues struct{ CPU, GPU bool }
-
 // ParseSettings reads the settings from environment variables, as os.Getenv gives them. Its error is of kind Internal,
-// because whoever made the request can do nothing about it, and names every variable that is wrong.
+// because the author of the request can do nothing about it, and names every variable that is wrong.
 func ParseSettings(getenv func(string) string) (Settings, error) {
 	var s Settings
 	var problems []error
@@ -47,9 +45,9 @@ func ParseSettings(getenv func(string) string) (Settings, error) {
 	switch getenv("MAPREEL_BATCH") {
 	case "none":
 	case "cpu":
-		s.Queues = Queues{CPU: true}
+		s.Queues = engine.Queues{CPU: true}
 	case "cpu,gpu":
-		s.Queues = Queues{CPU: true, GPU: true}
+		s.Queues = engine.Queues{CPU: true, GPU: true}
 	default:
 		wrong("MAPREEL_BATCH", "none, cpu, or cpu,gpu")
 	}

@@ -13,11 +13,11 @@ import (
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
-// Nothing of a job survives the process that runs it, and what it knows stays with it.
+// A Batch process and its ffmpeg end with the process that runs the job, and do not see that process's environment.
 func TestNoBatchProcessSurvivesItsJob(t *testing.T) {
 	t.Parallel()
-	slowed, _, who := brake(t)
-	cmd := parent(t.Context(), t, onBatch(t), local.Options{Scratch: t.TempDir(), Tools: slowed, Jobs: 1, Batch: asProcess})
+	s, _, pids := slowed(t)
+	cmd := s.parent(t.Context(), t, onBatch(t), local.Options{Scratch: t.TempDir(), Jobs: 1, Batch: asProcess})
 	cmd.Env = append(cmd.Env, "AWS_SECRET_ACCESS_KEY=hidden")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -25,7 +25,7 @@ func TestNoBatchProcessSurvivesItsJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		if text, err := os.ReadFile(who); err == nil && strings.HasSuffix(string(text), "\n") {
+		if text, err := os.ReadFile(pids); err == nil && strings.HasSuffix(string(text), "\n") {
 			break
 		}
 		if time.Since(began) > 3*time.Minute {
@@ -34,17 +34,17 @@ func TestNoBatchProcessSurvivesItsJob(t *testing.T) {
 			t.Fatalf("no encode began:\n%s", &out)
 		}
 	}
-	p := processes(t, who)[0]
+	p := processes(t, pids)[0]
 	if p.parent == cmd.Process.Pid {
 		t.Error("the Batch job is not a process of its own")
 	}
 	for _, pid := range []int{p.parent, p.pid} {
 		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 		if err != nil || bytes.Contains(env, []byte("hidden")) {
-			t.Errorf("process %d knows a secret, or is not there (%v)", pid, err)
+			t.Errorf("process %d has the secret in its environment, or is gone (%v)", pid, err)
 		}
 		if pid == p.pid && bytes.Contains(env, []byte("MAPREEL_")) {
-			t.Errorf("ffmpeg sees what its worker was told: %q", env)
+			t.Errorf("ffmpeg has its worker's variables in its environment: %q", env)
 		}
 	}
 	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
@@ -59,7 +59,7 @@ func TestNoBatchProcessSurvivesItsJob(t *testing.T) {
 	}
 }
 
-// Who installs another mapreel while a job runs does not mix the two.
+// Replacing the program on disk while a job runs does not mix two versions.
 func TestAReplacedProgramIsStartedAsItWas(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "program")
@@ -70,12 +70,8 @@ func TestAReplacedProgramIsStartedAsItWas(t *testing.T) {
 	if err := os.WriteFile(program, body, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	real, err := tools()
-	if err != nil {
-		t.Fatal(err)
-	}
 	req := onBatch(t)
-	cmd := parent(t.Context(), t, req, local.Options{Scratch: t.TempDir(), Tools: real, Jobs: 1, Batch: asProcess})
+	cmd := films(t).parent(t.Context(), t, req, local.Options{Scratch: t.TempDir(), Jobs: 1, Batch: asProcess})
 	cmd.Path = program
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -85,7 +81,7 @@ func TestAReplacedProgramIsStartedAsItWas(t *testing.T) {
 	other := program + ".new"
 	err = os.WriteFile(other, []byte("#!/bin/sh\nexit 3\n"), 0o700)
 	if err == nil {
-		err = os.Rename(other, program) // while the source is looked at
+		err = os.Rename(other, program) // while the source is examined
 	}
 	if err != nil {
 		t.Error(err)

@@ -16,53 +16,51 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 	"github.com/mapreel/mapreel/pkg/local"
-	"github.com/mapreel/mapreel/pkg/stage"
 )
 
 // asProcess makes Batch jobs processes of the test binary: see TestMain.
 var asProcess = []string{"batch"}
 
-// wrapped are the tools with a script in the place of ffmpeg that does what lines say, where it encodes a picture, and
-// is ffmpeg.
-func wrapped(t *testing.T, lines string) ffmpeg.Tools {
+// wrapped returns a setup with a shell script in place of ffmpeg. Where it encodes video, the script first runs the given
+// lines; then it becomes ffmpeg.
+func wrapped(t *testing.T, lines string) setup {
 	t.Helper()
-	real, err := tools()
-	if err != nil {
+	s := films(t)
+	real := s.Tools.FFmpeg
+	s.Tools.FFmpeg = filepath.Join(t.TempDir(), "ffmpeg")
+	script := fmt.Sprintf("#!/bin/sh\nffmpeg='%s'\ncase \"$*\" in *filter_complex*)\n%s\n;; esac\nexec \"$ffmpeg\" \"$@\"\n", real, lines)
+	if err := os.WriteFile(s.Tools.FFmpeg, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	fake := real
-	fake.FFmpeg = filepath.Join(t.TempDir(), "ffmpeg")
-	script := fmt.Sprintf("#!/bin/sh\nffmpeg='%s'\ncase \"$*\" in *filter_complex*)\n%s\n;; esac\nexec \"$ffmpeg\" \"$@\"\n", real.FFmpeg, lines)
-	if err := os.WriteFile(fake.FFmpeg, []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return fake
+	return s
 }
 
-// brake gives tools that encode at a fiftieth of the pictures' pace while the file slow is there, and then write down in
-// the file who which processes they are.
-func brake(t *testing.T) (tools ffmpeg.Tools, slow, who string) {
+// slowed returns a setup whose ffmpeg encodes at a fiftieth of the video's pace as long as the file slow exists. It then
+// appends its process ID and its parent's to the file pids.
+func slowed(t *testing.T) (s setup, slow, pids string) {
 	t.Helper()
 	dir := t.TempDir()
-	slow, who = filepath.Join(dir, "slow"), filepath.Join(dir, "who")
+	slow, pids = filepath.Join(dir, "slow"), filepath.Join(dir, "pids")
 	if err := os.WriteFile(slow, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return wrapped(t, fmt.Sprintf("[ -e '%s' ] && echo $$ $PPID >>'%s' && exec \"$ffmpeg\" -readrate 0.02 \"$@\"", slow, who)), slow, who
+	return wrapped(t, fmt.Sprintf("[ -e '%s' ] && echo $$ $PPID >>'%s' && exec \"$ffmpeg\" -readrate 0.02 \"$@\"", slow, pids)), slow, pids
 }
 
-// process is an ffmpeg that was slowed, and who started it.
+// process is a slowed ffmpeg and the process that started it.
 type process struct{ pid, parent int }
 
-func processes(t *testing.T, who string) (list []process) {
+// processes reads the file pids of slowed.
+func processes(t *testing.T, pids string) (list []process) {
 	t.Helper()
-	text, err := os.ReadFile(who)
+	text, err := os.ReadFile(pids)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +74,7 @@ func processes(t *testing.T, who string) (list []process) {
 	return list
 }
 
-// worker is the process that an owner of a unit names; 0 where it is the run's own.
+// worker returns the ID of the Batch process that the owner of a unit names; 0 for the run's own process.
 func worker(t *testing.T, owner string) int {
 	t.Helper()
 	_, name, found := strings.Cut(owner, "/process/")
@@ -90,14 +88,14 @@ func worker(t *testing.T, owner string) int {
 	return pid
 }
 
-// gone waits until a process has ended.
+// gone waits for a process to end, two seconds at most, and reports whether it did.
 func gone(pid int) bool {
 	for range 100 {
 		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 			return true
 		}
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err == nil && strings.Contains(string(stat), ") Z ") { // waits for init, which is not us
+		if err == nil && strings.Contains(string(stat), ") Z ") { // a zombie: init, not this process, must reap it
 			return true
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -105,7 +103,7 @@ func gone(pid int) bool {
 	return false
 }
 
-// onBatch is a request of two segments that go straight to Batch.
+// onBatch returns a request of two segments on the route batch.
 func onBatch(t *testing.T) film.Request {
 	t.Helper()
 	source := clip(t, "in.mp4", args(picture(4), []string{"-c:v", "libx264", "-preset", "ultrafast", "-g", "24"})...)
@@ -114,7 +112,7 @@ func onBatch(t *testing.T) film.Request {
 	return req
 }
 
-// undisturbed is what a request gives in one process.
+// undisturbed returns the output of a run in one process.
 func undisturbed(t *testing.T, req film.Request) []byte {
 	t.Helper()
 	req.Destination = t.TempDir()
@@ -124,6 +122,7 @@ func undisturbed(t *testing.T, req film.Request) []byte {
 	return published(t, req)
 }
 
+// published returns the output that a run has published.
 func published(t *testing.T, req film.Request) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(req.Destination, "out.mp4"))
@@ -133,6 +132,7 @@ func published(t *testing.T, req film.Request) []byte {
 	return data
 }
 
+// unitOf returns a unit's record in the ledger of a scratch folder.
 func unitOf(t *testing.T, scratch, id, name string) ledger.Unit {
 	t.Helper()
 	l, err := sqlite.Open(t.Context(), filepath.Join(scratch, "ledger.db"))
@@ -147,7 +147,7 @@ func unitOf(t *testing.T, scratch, id, name string) ledger.Unit {
 	return u
 }
 
-// history is the events of a run.
+// history records the events of a run.
 type history struct {
 	mu   sync.Mutex
 	list []local.Event
@@ -159,8 +159,8 @@ func (h *history) add(e local.Event) {
 	h.list = append(h.list, e)
 }
 
-// count counts events of a type about a unit; "" is about any.
-func (h *history) count(kind stage.EventType, unit string) (n int) {
+// count returns the number of events of a type about a unit; "" stands for all units.
+func (h *history) count(kind engine.EventType, unit string) (n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, e := range h.list {
@@ -174,22 +174,22 @@ func (h *history) count(kind stage.EventType, unit string) (n int) {
 func TestAKilledBatchProcessIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	req := onBatch(t)
-	slowed, slow, who := brake(t)
+	s, slow, pids := slowed(t)
 	scratch := t.TempDir()
 	var h history
 	var once sync.Once
 	var id, unit string
-	report, err := local.Run(t.Context(), req, local.Options{
-		Scratch: scratch, Tools: slowed, Jobs: 1, Keep: true, Batch: asProcess,
+	report, err := s.run(t.Context(), req, local.Options{
+		Scratch: scratch, Jobs: 1, Keep: true, Batch: asProcess,
 		Observe: func(e local.Event) {
 			h.add(e)
-			if e.Type != stage.Progress || !strings.HasPrefix(e.Unit, "video/") {
+			if e.Type != engine.Progress || !strings.HasPrefix(e.Unit, "video/") {
 				return
 			}
 			once.Do(func() {
 				id, unit = e.Job, e.Unit
 				_ = os.Remove(slow)
-				p := processes(t, who)[0]
+				p := processes(t, pids)[0]
 				if p.parent == os.Getpid() {
 					t.Error("the Batch job is not a process of its own")
 					return
@@ -204,23 +204,23 @@ func TestAKilledBatchProcessIsStartedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := undisturbed(t, req); !bytes.Equal(published(t, req), want) {
-		t.Error("with a process killed it has other bytes than undisturbed")
+		t.Error("the output differs from that of an undisturbed run")
 	}
 	u := unitOf(t, scratch, id, unit)
-	killed := processes(t, who)[0]
+	killed := processes(t, pids)[0]
 	if u.Attempt != 2 || worker(t, u.Owner) == killed.parent || worker(t, u.Owner) == 0 {
 		t.Errorf("%s was done in attempt %d by %s, want 2 by another process than %d", unit, u.Attempt, u.Owner, killed.parent)
 	}
 	if !gone(killed.pid) {
 		t.Errorf("ffmpeg, process %d, survived its parent", killed.pid)
 	}
-	for kind, want := range map[stage.EventType]int{stage.Started: 2, stage.Broken: 1, stage.Finished: 1} {
+	for kind, want := range map[engine.EventType]int{engine.Started: 2, engine.Failed: 1, engine.Done: 1} {
 		if got := h.count(kind, unit); got != want {
 			t.Errorf("%d events %q of %s, want %d", got, kind, unit, want)
 		}
 	}
-	if h.count(local.Retried, "") != 1 || report.Encoded != report.Segments {
-		t.Errorf("%d retries, %d of %d segments encoded; want 1 and all", h.count(local.Retried, ""), report.Encoded, report.Segments)
+	if h.count(local.Retried, "") != 1 || report.Ran["video"] != report.Units["video"] {
+		t.Errorf("%d retries, %d of %d segments encoded; want 1 and all", h.count(local.Retried, ""), report.Ran["video"], report.Units["video"])
 	}
 	assertEmpty(t, filepath.Join(scratch, "locks"))
 }
@@ -230,20 +230,20 @@ func TestABatchProcessThatDiesEachTimeEndsTheJob(t *testing.T) {
 	req, scratch := onBatch(t), t.TempDir()
 	deaths := filepath.Join(t.TempDir(), "deaths")
 	deadly := wrapped(t, fmt.Sprintf("case \"$*\" in *trim=start_pts=*) echo >>'%s'; kill -KILL $PPID; sleep 5;; esac", deaths))
-	_, err := local.Run(t.Context(), req, local.Options{Scratch: scratch, Tools: deadly, Jobs: 1, Batch: asProcess})
-	if fault.KindOf(err) != fault.Transient || !strings.Contains(err.Error(), "the process of segment 1 was ended by a signal") || fault.HintOf(err) == "" {
-		t.Errorf("the job ends with %v (%s, hint %q), want Transient and the number of the segment", err, fault.KindOf(err), fault.HintOf(err))
+	_, err := deadly.run(t.Context(), req, local.Options{Scratch: scratch, Jobs: 1, Batch: asProcess})
+	if fault.KindOf(err) != fault.Transient || !strings.Contains(err.Error(), "the process of video/00001 was ended by a signal") || fault.HintOf(err) == "" {
+		t.Errorf("the job ends with %v (%s, hint %q), want Transient and the name of the unit", err, fault.KindOf(err), fault.HintOf(err))
 	}
-	if text, rerr := os.ReadFile(deaths); rerr != nil || len(text) != stage.BatchAttempts {
-		t.Errorf("%d attempts (%v), want %d", len(text), rerr, stage.BatchAttempts)
+	if text, rerr := os.ReadFile(deaths); rerr != nil || len(text) != engine.BatchAttempts {
+		t.Errorf("%d attempts (%v), want %d", len(text), rerr, engine.BatchAttempts)
 	}
 	jobs, err := local.Jobs(t.Context(), scratch)
-	if err != nil || len(jobs) != 1 || jobs[0].State != "failed" || jobs[0].Running != 0 || !strings.Contains(jobs[0].Error, "segment 1") {
+	if err != nil || len(jobs) != 1 || jobs[0].State != "failed" || running(jobs[0]) != 0 || !strings.Contains(jobs[0].Error, "video/00001") {
 		t.Errorf("the record is %+v (%v), want a failed job with nothing running", jobs, err)
 	}
 }
 
-func TestAFailureInABatchProcessComesBackWhole(t *testing.T) {
+func TestAFailureInABatchProcessKeepsItsKindHintAndOutput(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		script string
@@ -251,7 +251,7 @@ func TestAFailureInABatchProcessComesBackWhole(t *testing.T) {
 		tries  int
 		hint   string
 	}{
-		"poison":  {"echo 'macroblock 17 is odd' >&2; kill -SEGV $$", fault.Unsupported, 3, "ffmpeg crashes there each time"},
+		"crash":   {"echo 'macroblock 17 is odd' >&2; kill -SEGV $$", fault.Unsupported, 3, "ffmpeg crashes there each time"},
 		"refusal": {"echo \"macroblock 17 is odd\nUnknown encoder 'libfoo'\" >&2; exit 1", fault.Unsupported, 1, "full build of ffmpeg"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -259,7 +259,7 @@ func TestAFailureInABatchProcessComesBackWhole(t *testing.T) {
 			req, scratch := onBatch(t), t.TempDir()
 			tries := filepath.Join(t.TempDir(), "tries")
 			bad := wrapped(t, fmt.Sprintf("case \"$*\" in *trim=start_pts=*) echo >>'%s'; %s;; esac", tries, test.script))
-			_, err := local.Run(t.Context(), req, local.Options{Scratch: scratch, Tools: bad, Jobs: 1, Batch: asProcess})
+			_, err := bad.run(t.Context(), req, local.Options{Scratch: scratch, Jobs: 1, Batch: asProcess})
 			if fault.KindOf(err) != test.kind || !strings.Contains(fault.HintOf(err), test.hint) {
 				t.Errorf("kind %s, hint %q; want %s and %q", fault.KindOf(err), fault.HintOf(err), test.kind, test.hint)
 			}
@@ -268,7 +268,7 @@ func TestAFailureInABatchProcessComesBackWhole(t *testing.T) {
 			}
 			var exit *ffmpeg.ExitError
 			if !errors.As(err, &exit) || !strings.Contains(strings.Join(exit.LastLines(5), "\n"), "macroblock 17 is odd") {
-				t.Errorf("%v has the last lines %+v, want what ffmpeg said", err, exit)
+				t.Errorf("%v has the last lines %+v, want those of ffmpeg", err, exit)
 			}
 			if text, rerr := os.ReadFile(tries); rerr != nil || len(text) != test.tries {
 				t.Errorf("%d attempts (%v), want %d", len(text), rerr, test.tries)
@@ -281,17 +281,17 @@ func TestAFailureInABatchProcessComesBackWhole(t *testing.T) {
 	}
 }
 
-func TestABatchProcessEndsInOrderWithItsRun(t *testing.T) {
+func TestABatchProcessStopsCleanlyWithItsRun(t *testing.T) {
 	t.Parallel()
 	req, scratch := onBatch(t), t.TempDir()
-	slowed, _, who := brake(t)
+	s, _, pids := slowed(t)
 	ctx, stop := context.WithCancelCause(t.Context())
 	enough := errors.New("enough")
 	var id, unit string
-	_, err := local.Run(ctx, req, local.Options{
-		Scratch: scratch, Tools: slowed, Jobs: 1, Batch: asProcess,
+	_, err := s.run(ctx, req, local.Options{
+		Scratch: scratch, Jobs: 1, Batch: asProcess,
 		Observe: func(e local.Event) {
-			if e.Type == stage.Progress && id == "" {
+			if e.Type == engine.Progress && id == "" {
 				id, unit = e.Job, e.Unit
 				stop(enough)
 			}
@@ -302,23 +302,23 @@ func TestABatchProcessEndsInOrderWithItsRun(t *testing.T) {
 	}
 	u := unitOf(t, scratch, id, unit)
 	if u.State != ledger.Failed || u.Failure == nil || !strings.Contains(u.Failure.Message, "told to stop") || u.Failure.Kind != string(fault.Transient) {
-		t.Errorf("%s is %s with %+v, want the process's own word that it was told to stop", unit, u.State, u.Failure)
+		t.Errorf("%s is %s with %+v, want a failure that the process recorded itself", unit, u.State, u.Failure)
 	}
-	for _, p := range processes(t, who) {
+	for _, p := range processes(t, pids) {
 		if !gone(p.pid) || !gone(p.parent) {
 			t.Errorf("process %d, or its ffmpeg %d, is left", p.parent, p.pid)
 		}
 	}
-	if n := len(processes(t, who)); n != 1 {
-		t.Errorf("%d attempts, want 1: who was told to stop is not started again", n)
+	if n := len(processes(t, pids)); n != 1 {
+		t.Errorf("%d attempts, want 1: a process that was told to stop is not started again", n)
 	}
 }
 
-// As functions/encode does: who reads the list of processes need not know which engine started one.
-func TestABatchProcessEndsWithTheContainersCodes(t *testing.T) {
+// The exit codes are the same as the container's on AWS.
+func TestABatchProcessExitsWithTheContainersCodes(t *testing.T) {
 	t.Parallel()
 	scratch := t.TempDir()
-	place, err := json.Marshal(map[string]string{"scratch": scratch, "temp": scratch, "owner": "test"})
+	place, err := json.Marshal(map[string]any{"scratch": scratch, "temp": scratch, "worker": "test", "setup": films(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,20 +326,20 @@ func TestABatchProcessEndsWithTheContainersCodes(t *testing.T) {
 		task string
 		want int
 	}{
-		"job that is not there":   {`{"stage":"encode","input":{"job":"gone","segment":0}}`, 66},
+		"job that is not there":   {`{"stage":"run","input":{"job":"gone","unit":"video/00000"}}`, 66},
 		"stage that is not there": {`{"stage":"dance","input":{}}`, 70},
-		"task that is no JSON":    {`encode`, 70},
+		"task that is no JSON":    {`run`, 70},
 	} {
 		cmd := exec.Command(os.Args[0], asProcess...)
-		cmd.Env = []string{stage.TaskVariable + "=" + test.task, "MAPREEL_WORKER=" + string(place)}
+		cmd.Env = []string{engine.TaskVariable + "=" + test.task, "MAPREEL_WORKER=" + string(place)}
 		out, err := cmd.Output()
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.ExitCode() != test.want {
 			t.Errorf("%s: it ended with %v, want exit code %d\n%s", name, err, test.want, out)
 		}
-		var said struct{ Failure struct{ Kind fault.Kind } }
-		if err := json.Unmarshal(out, &said); err != nil || stage.ExitCode(said.Failure.Kind) != test.want {
-			t.Errorf("%s: it says %s, want one line with the failure", name, out)
+		var written struct{ Failure struct{ Kind fault.Kind } }
+		if err := json.Unmarshal(out, &written); err != nil || engine.ExitCode(written.Failure.Kind) != test.want {
+			t.Errorf("%s: it wrote %s, want one line with the failure", name, out)
 		}
 	}
 }

@@ -15,46 +15,52 @@ import (
 	"syscall"
 
 	"github.com/mapreel/mapreel/pkg/blob/dir"
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
-	"github.com/mapreel/mapreel/pkg/stage"
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// Batch does the task that Run, in the process that started this one, has for it, and returns the exit code of this
-// process: it is what the command of Options.Batch does. It reads the environment, as a Batch job's container does, and
-// writes to out, the standard output, which nothing else may write to. An interrupt, SIGTERM or the end of ctx stops it
-// in order, and leaves its work recorded as Transient.
-func Batch(ctx context.Context, out io.Writer) int {
+// MakeRegistry makes the registry of a process from Options.Setup.
+type MakeRegistry func(setup json.RawMessage) (work.Registry, error)
+
+// Batch does the task that Run, in the process that started this one, has for it, and returns the exit code of this process: it
+// is what the command of Options.Batch calls. It reads the environment, as a Batch job's container does, and writes to out,
+// the standard output, which nothing else may write to. An interrupt, SIGTERM or the end of ctx stops it cleanly, and leaves
+// its work recorded as Transient.
+func Batch(ctx context.Context, out io.Writer, registry MakeRegistry) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	w := &messages{out: out}
+	w := &messageWriter{out: out}
 	var result json.RawMessage
-	task, place, err := told(os.Getenv)
+	task, place, err := readEnvironment(os.Getenv)
 	if err == nil {
-		result, err = work(ctx, task, place, w)
+		result, err = runTask(ctx, task, place, registry, w)
 	}
 	if err != nil {
-		w.tell(line{Failure: failureOf(err)})
+		w.write(message{Failure: failureOf(err)})
 	} else {
-		w.tell(line{Output: result})
+		w.write(message{Output: result})
 	}
-	return stage.ExitCode(fault.KindOf(err))
+	return engine.ExitCode(fault.KindOf(err))
 }
 
-// ForBatch says whether this process was started to call Batch.
-func ForBatch() bool { return os.Getenv(workerVariable) != "" }
+// IsBatchProcess reports whether this process was started to call Batch.
+func IsBatchProcess() bool { return os.Getenv(workerVariable) != "" }
 
-// told is what the environment says.
-func told(getenv func(string) string) (task stage.Task, place workplace, err error) {
-	if task, err = stage.ParseTask(getenv(stage.TaskVariable)); err != nil {
+// readEnvironment reads the task and the workplace from the environment.
+func readEnvironment(getenv func(string) string) (task engine.Task, place workplace, err error) {
+	if task, err = engine.ParseTask(getenv(engine.TaskVariable)); err != nil {
 		return task, place, err
 	}
 	err = json.Unmarshal([]byte(getenv(workerVariable)), &place)
 	return task, place, fault.Wrap(fault.Internal, err, workerVariable)
 }
 
-// work runs a stage once. The lock of the request and the slot of the machine are held by who waits for it.
-func work(ctx context.Context, task stage.Task, place workplace, w *messages) (out json.RawMessage, err error) {
+// runTask runs a stage once. The process that waits for it holds the lock of the request and the slot of the machine.
+func runTask(
+	ctx context.Context, task engine.Task, place workplace, registry MakeRegistry, w *messageWriter,
+) (out json.RawMessage, err error) {
 	ctx, stop := stoppable(ctx)
 	defer stop()
 	if !place.Deadline.IsZero() {
@@ -64,7 +70,7 @@ func work(ctx context.Context, task stage.Task, place workplace, w *messages) (o
 	}
 	var log *slog.Logger
 	if place.Log {
-		log = slog.New(slog.NewJSONHandler(recordWriter{w.tell}, nil))
+		log = slog.New(slog.NewJSONHandler(recordWriter{w.write}, nil))
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -83,37 +89,41 @@ func work(ctx context.Context, task stage.Task, place workplace, w *messages) (o
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	worker := &stage.Worker{
-		Ledger: l, Scratch: pieces, Items: pieces, Bucket: bucket, Resolve: resolve, Tools: place.Tools, Temp: place.Temp,
-		Owner: fmt.Sprintf("%s/process/%d", place.Owner, os.Getpid()), AudioPartLength: place.AudioPartLength, Log: log,
-		Observe: func(e stage.Event) { w.tell(line{Event: &e}) },
+	known, err := registry(place.Setup)
+	if err != nil {
+		return nil, err
 	}
-	handle, ok := worker.Handlers()[task.Stage]
+	e := &engine.Engine{
+		Registry: known, Ledger: l, Scratch: pieces, Items: pieces, Bucket: bucket, Resolve: resolve, Temp: place.Temp,
+		Worker: fmt.Sprintf("%s/process/%d", place.Worker, os.Getpid()), Log: log,
+		Observe: func(e engine.Event) { w.write(message{Event: &e}) },
+	}
+	handle, ok := e.Handlers()[task.Stage]
 	if !ok {
 		return nil, fault.New(fault.Internal, "there is no stage %q", task.Stage)
 	}
 	return handle(ctx, task.Input)
 }
 
-// stoppable returns a context that ends when parent does, and says that the work may go on another time.
+// stoppable returns a context that ends when parent does, with a cause of kind Transient: the work may be tried again.
 func stoppable(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(parent))
-	forget := context.AfterFunc(parent, func() { cancel(fault.Wrap(fault.Transient, context.Cause(parent), "told to stop")) })
-	return ctx, func() { forget(); cancel(nil) }
+	stop := context.AfterFunc(parent, func() { cancel(fault.Wrap(fault.Transient, context.Cause(parent), "told to stop")) })
+	return ctx, func() { stop(); cancel(nil) }
 }
 
-// messages writes lines. Stages tell their events from several goroutines.
-type messages struct {
+// messageWriter writes messages, one per line. Stages emit events from several goroutines.
+type messageWriter struct {
 	mu  sync.Mutex
 	out io.Writer
 }
 
-func (m *messages) tell(l line) {
-	data, err := json.Marshal(l)
+func (w *messageWriter) write(m message) {
+	data, err := json.Marshal(m)
 	if err != nil {
-		data, _ = json.Marshal(line{Failure: failureOf(fault.Wrap(fault.Internal, err, "message to the job"))})
+		data, _ = json.Marshal(message{Failure: failureOf(fault.Wrap(fault.Internal, err, "message to the job"))})
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, _ = m.out.Write(append(data, '\n')) // who read it is gone, and this process goes with it
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, _ = w.out.Write(append(data, '\n')) // without a reader this process is about to end
 }

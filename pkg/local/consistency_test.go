@@ -2,25 +2,38 @@ package local_test
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mapreel/mapreel/pkg/stage"
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/work"
 	"github.com/mapreel/mapreel/statemachine"
 )
 
-func TestStagesAreTheTasksOfTheDefinition(t *testing.T) {
+func TestTheDefinitionRunsTheStagesOfTheEngine(t *testing.T) {
 	t.Parallel()
-	worker := &stage.Worker{}
-	want := slices.Sorted(slices.Values(statemachine.Tasks()))
-	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(worker.Handlers()))); diff != "" {
-		t.Errorf("stages differ from the definition's tasks (-definition +stages):\n%s", diff)
+	stages := slices.Sorted(maps.Keys((&engine.Engine{}).Handlers()))
+	var functions []string
+	for _, class := range append(work.UnitClasses(), work.ClassAnalyse, work.ClassFinish) {
+		functions = append(functions, engine.StageOf(class))
 	}
-	for _, task := range want {
-		if !slices.Contains(statemachine.Placeholders(), statemachine.Placeholder(task)) {
-			t.Errorf("the definition has no placeholder for %s", task)
+	slices.Sort(functions)
+	if diff := cmp.Diff(stages, slices.Compact(functions)); diff != "" {
+		t.Errorf("the functions do not run the engine's stages (-stages +functions):\n%s", diff)
+	}
+	var jobs []string
+	for _, match := range regexp.MustCompile(`'stage': '([^']*)'`).FindAllSubmatch(statemachine.Definition(), -1) {
+		jobs = append(jobs, string(match[1]))
+	}
+	if want := []string{engine.StageRun}; !slices.Equal(slices.Compact(jobs), want) {
+		t.Errorf("Batch jobs of the definition run the stages %q, want %q", jobs, want)
+	}
+	for _, name := range []string{"Analyse", "Finish", "Functions", "JobDefinitions"} {
+		if !slices.Contains(statemachine.Placeholders(), name) {
+			t.Errorf("the definition has no placeholder %s", name)
 		}
 	}
 }

@@ -9,16 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/film"
-	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 	"github.com/mapreel/mapreel/pkg/local"
-	"github.com/mapreel/mapreel/pkg/stage"
 )
 
-// A worker that will not make its deadline says so long before, and Batch does the segment, with the reason recorded.
-func TestASegmentTooSlowForAFunctionGoesToBatch(t *testing.T) {
+// A worker that will not make its deadline fails long before it, and Batch does the segment. The reason is recorded.
+func TestASegmentThatIsTooSlowForAFunctionGoesToBatch(t *testing.T) {
 	t.Parallel()
-	slowed, slow, who := brake(t)
+	s, slow, pids := slowed(t)
 	scratch, out := t.TempDir(), t.TempDir()
 	source := clip(t, "in.mp4", args(picture(2), []string{"-c:v", "libx264", "-preset", "ultrafast"})...)
 	req := request(source, out, "mp4")
@@ -26,12 +25,12 @@ func TestASegmentTooSlowForAFunctionGoesToBatch(t *testing.T) {
 	const limit = 40 * time.Second
 	began := time.Now()
 	var stopped time.Duration
-	var complaint, id string
-	_, err := local.Run(t.Context(), req, local.Options{
-		Scratch: scratch, Tools: slowed, Jobs: 1, Limit: limit, Keep: true, Batch: asProcess,
+	var failure, id string
+	_, err := s.run(t.Context(), req, local.Options{
+		Scratch: scratch, Jobs: 1, Limit: limit, Keep: true, Batch: asProcess,
 		Observe: func(e local.Event) {
-			if e.Type == stage.Broken {
-				id, stopped, complaint = e.Job, time.Since(began), e.Error
+			if e.Type == engine.Failed {
+				id, stopped, failure = e.Job, time.Since(began), e.Error
 				_ = os.Remove(slow)
 			}
 		},
@@ -39,26 +38,18 @@ func TestASegmentTooSlowForAFunctionGoesToBatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(complaint, "deadline") || stopped == 0 || stopped > 35*time.Second {
-		t.Errorf("stopped after %v of %v with %q, want soon, for the deadline", stopped, limit, complaint)
+	if !strings.Contains(failure, "deadline") || stopped == 0 || stopped > 35*time.Second {
+		t.Errorf("stopped after %v of %v with %q, want soon, for the deadline", stopped, limit, failure)
 	}
-	l, err := sqlite.Open(t.Context(), filepath.Join(scratch, "ledger.db"))
-	if err != nil {
+	u := unitOf(t, scratch, id, film.VideoUnit(0))
+	var result struct{ Reason string }
+	if err := json.Unmarshal(u.Facts, &result); err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	u, err := l.Unit(t.Context(), id, film.VideoUnit(0))
-	if err != nil {
-		t.Fatal(err)
+	if result.Reason != "OutOfTime" {
+		t.Errorf("the reason recorded for Batch is %q, want OutOfTime", result.Reason)
 	}
-	var facts film.SegmentFacts
-	if err := json.Unmarshal(u.Facts, &facts); err != nil {
-		t.Fatal(err)
-	}
-	if facts.Route != "OutOfTime" {
-		t.Errorf("the reason recorded for Batch is %q, want OutOfTime", facts.Route)
-	}
-	if p := processes(t, who)[0]; p.parent != os.Getpid() {
+	if p := processes(t, pids)[0]; p.parent != os.Getpid() {
 		t.Errorf("the function's ffmpeg is a child of %d, want of this process, %d", p.parent, os.Getpid())
 	}
 	if pid := worker(t, u.Owner); pid == os.Getpid() || pid == 0 {
@@ -74,6 +65,6 @@ func TestASegmentTooSlowForAFunctionGoesToBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want, err := os.ReadFile(filepath.Join(other, "out.mp4")); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("by Batch it has other bytes than undisturbed (%v)", err)
+		t.Errorf("the output differs from that of an undisturbed run (%v)", err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// disk would be the file system of a folder. Jobs start without the check here.
+// disk cannot tell the free space here. Jobs start without the check.
 func disk(folder string) (Disk, error) {
 	return Disk{}, fmt.Errorf("free space of %s: %w", folder, errors.ErrUnsupported)
 }

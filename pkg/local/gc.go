@@ -15,12 +15,12 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/blob/dir"
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// Leftover is something in a scratch folder that nobody will use any more.
+// Leftover is something in a scratch folder that no job will use any more.
 type Leftover struct {
 	Job   string `json:"job,omitempty"` // "" for the working files of a process that is gone
 	Path  string `json:"path"`
@@ -28,12 +28,12 @@ type Leftover struct {
 	Why   string `json:"why"`
 }
 
-// Collect removes from a scratch folder the records and pieces of jobs whose retention is over, pieces of jobs without a
-// record, and the working files of processes that are gone, and tells what they were. With dryRun it removes nothing.
-// What a live process works on stays, however old it is; other processes may use the folder meanwhile.
+// Collect removes from a scratch folder the records and artifacts of jobs whose retention is over, artifacts of jobs without a
+// record, and the working files of processes that are gone, and returns what it removed. With dryRun it removes nothing. What a
+// live process works on stays, however old it is; other processes may use the folder meanwhile.
 func Collect(ctx context.Context, scratch string, dryRun bool) ([]Leftover, error) {
 	if _, err := os.Stat(ledgerPath(scratch)); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // no job was ever run here: whatever lies here is not ours
+		return nil, nil // no job was ever run here, so the files here are not ours
 	}
 	pieces, err := dir.New(filepath.Join(scratch, "pieces"))
 	if err != nil {
@@ -53,7 +53,7 @@ func Collect(ctx context.Context, scratch string, dryRun bool) ([]Leftover, erro
 	return list, errors.Join(err, l.Close())
 }
 
-// garbage finds and removes what is left over in a scratch folder at a time.
+// garbage finds and removes what is left over in a scratch folder at one point in time.
 type garbage struct {
 	scratch string
 	ledger  *sqlite.Ledger
@@ -61,16 +61,16 @@ type garbage struct {
 	now     time.Time
 }
 
-// settled is how long pieces without a record must have lain untouched: a job that is planned again under the same name
-// may be about to use them.
-const settled = time.Hour
+// minimumAge is how long artifacts without a record must have been untouched: a job that is planned again under the same ID may
+// be about to use them.
+const minimumAge = time.Hour
 
-// inUse says whether a live process works on a job.
+// inUse reports whether a live process works on a job.
 func inUse(j ledger.Job) bool { return j.State == ledger.JobRunning && alive(j.Execution) }
 
-// find tells what is left over.
+// find lists what is left over.
 func (g garbage) find(ctx context.Context) ([]Leftover, error) {
-	// Folders first: a job is recorded before it has pieces, so that none is taken for one without a record.
+	// Folders first: a job is recorded before it has artifacts, so that none is mistaken for one without a record.
 	sizes := map[string]int64{}
 	for info, err := range g.pieces.List(ctx, "") {
 		if err != nil {
@@ -99,7 +99,7 @@ func (g garbage) find(ctx context.Context) ([]Leftover, error) {
 		if err != nil {
 			return nil, err
 		}
-		if g.now.Sub(at) > settled {
+		if g.now.Sub(at) > minimumAge {
 			add(id, "there is no record of it")
 		}
 	}
@@ -108,15 +108,15 @@ func (g garbage) find(ctx context.Context) ([]Leftover, error) {
 	for _, folder := range folders {
 		if lock, free := seize(strings.TrimSuffix(folder, ".tmp")); free {
 			list = append(list, Leftover{Path: folder, Bytes: sizeOf(folder), Why: "its process is gone"})
-			lock.Close()
+			_ = lock.Close()
 		}
 	}
 	return list, err
 }
 
-// touched is when the newest of a job's pieces was written.
+// touched returns when the newest of a job's artifacts was written.
 func (g garbage) touched(ctx context.Context, id string) (newest time.Time, err error) {
-	for info, err := range g.pieces.List(ctx, film.Prefix(id)) {
+	for info, err := range g.pieces.List(ctx, work.Prefix(id)) {
 		if err != nil {
 			return newest, err
 		}
@@ -146,13 +146,13 @@ func (g garbage) remove(ctx context.Context) ([]Leftover, error) {
 			if !free {
 				continue
 			}
-			// The lock goes last, while it is held: who finds it gone makes another.
+			// The lock goes last, while it is held: another process then makes a new one.
 			err := errors.Join(os.RemoveAll(left.Path), os.Remove(lock.Name()), lock.Close())
 			if err != nil {
 				return removed, fault.Wrap(fault.KindOf(err), err, "remove working files")
 			}
 		default:
-			// A job that somebody took up again since has a record now.
+			// A job that was started again meanwhile has a record now.
 			if _, err := g.ledger.Job(ctx, left.Job); !errors.Is(err, ledger.ErrNotFound) {
 				if err != nil {
 					return removed, err
@@ -166,7 +166,7 @@ func (g garbage) remove(ctx context.Context) ([]Leftover, error) {
 		}
 		removed = append(removed, left)
 	}
-	for _, id := range expired { // their time came between the two looks
+	for _, id := range expired { // they expired after find looked
 		if err := g.clear(ctx, id); err != nil {
 			return removed, err
 		}
@@ -175,9 +175,9 @@ func (g garbage) remove(ctx context.Context) ([]Leftover, error) {
 	return removed, err
 }
 
-// clear removes a job's pieces.
+// clear removes a job's artifacts.
 func (g garbage) clear(ctx context.Context, id string) error {
-	for info, err := range g.pieces.List(ctx, film.Prefix(id)) {
+	for info, err := range g.pieces.List(ctx, work.Prefix(id)) {
 		if err == nil {
 			err = g.pieces.Delete(ctx, info.Key)
 		}
@@ -188,20 +188,20 @@ func (g garbage) clear(ctx context.Context, id string) error {
 	return nil
 }
 
-// seize takes a request's lock where no process holds it. The caller closes the file.
+// seize takes a request's lock if no process holds it. The caller closes the file.
 func seize(path string) (*os.File, bool) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, false
 	}
 	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, false
 	}
 	mine, err := f.Stat()
 	found, ferr := os.Stat(path)
 	if err != nil || ferr != nil || !os.SameFile(mine, found) { // another process was faster
-		f.Close()
+		_ = f.Close()
 		return nil, false
 	}
 	return f, true

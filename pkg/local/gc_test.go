@@ -15,8 +15,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
-// What is over goes, what a live process uses stays, and a look changes nothing.
-func TestCollectRemovesWhatNobodyUses(t *testing.T) {
+// Leftovers are removed, what a live process uses is kept, and a dry run changes nothing.
+func TestCollectRemovesLeftovers(t *testing.T) {
 	t.Parallel()
 	scratch := t.TempDir()
 	l, err := sqlite.Open(t.Context(), filepath.Join(scratch, "ledger.db"))
@@ -29,7 +29,7 @@ func TestCollectRemovesWhatNobodyUses(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte("piece"), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte("bytes"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		then := time.Now().Add(-age)
@@ -66,8 +66,8 @@ func TestCollectRemovesWhatNobodyUses(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	over := []string{"locks/gone.tmp", "pieces/failed", "pieces/killed", "pieces/orphan"}
-	stay := []string{"locks/held", "locks/held.tmp/x", "pieces/fresh/a.mp4", "pieces/recent/a.mp4", "pieces/running/a.mp4"}
+	leftovers := []string{"locks/gone.tmp", "pieces/failed", "pieces/killed", "pieces/orphan"}
+	kept := []string{"locks/held", "locks/held.tmp/x", "pieces/fresh/a.mp4", "pieces/recent/a.mp4", "pieces/running/a.mp4"}
 	for _, dry := range []bool{true, false} {
 		list, err := local.Collect(t.Context(), scratch, dry)
 		if err != nil {
@@ -81,24 +81,24 @@ func TestCollectRemovesWhatNobodyUses(t *testing.T) {
 				t.Errorf("%+v: want 5 bytes and a reason", left)
 			}
 		}
-		if slices.Sort(got); !slices.Equal(got, over) {
-			t.Errorf("dry %v: %q, want %q", dry, got, over)
+		if slices.Sort(got); !slices.Equal(got, leftovers) {
+			t.Errorf("dry %v: %q, want %q", dry, got, leftovers)
 		}
-		for _, name := range over {
+		for _, name := range leftovers {
 			if _, err := os.Stat(filepath.Join(scratch, name)); (err == nil) != dry {
 				t.Errorf("dry %v: %s: %v", dry, name, err)
 			}
 		}
-		for _, name := range stay {
+		for _, name := range kept {
 			if _, err := os.Stat(filepath.Join(scratch, name)); err != nil {
 				t.Errorf("dry %v: %v", dry, err)
 			}
 		}
 	}
 	if list, err := local.Collect(t.Context(), scratch, false); len(list) > 0 || err != nil {
-		t.Errorf("a second time: %v, %v", list, err)
+		t.Errorf("the second time: %v, %v", list, err)
 	}
 	if list, err := local.Collect(t.Context(), t.TempDir(), false); len(list) > 0 || err != nil {
-		t.Errorf("where no job was: %v, %v", list, err)
+		t.Errorf("in a folder without jobs: %v, %v", list, err)
 	}
 }

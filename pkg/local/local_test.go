@@ -2,8 +2,6 @@ package local_test
 
 import (
 	"bytes"
-	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,64 +12,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
-	"github.com/mapreel/mapreel/pkg/ledger"
-	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
-	"github.com/mapreel/mapreel/pkg/local"
-	"github.com/mapreel/mapreel/pkg/stage"
 )
 
-// childRequest makes the test binary run one job and exit: a process of its own that a test can kill.
-const childRequest = "MAPREEL_TEST_REQUEST"
-
-func TestMain(m *testing.M) {
-	if local.ForBatch() {
-		os.Exit(local.Batch(context.Background(), os.Stdout))
-	}
-	if data := os.Getenv(childRequest); data != "" {
-		os.Exit(child(data))
-	}
-	os.Exit(m.Run())
-}
-
-func child(data string) int {
-	var c struct {
-		Request json.RawMessage
-		Options local.Options
-	}
-	err := json.Unmarshal([]byte(data), &c)
-	if err == nil {
-		var req film.Request
-		if req, err = film.Parse(c.Request); err == nil {
-			_, err = local.Run(context.Background(), req, c.Options)
-		}
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-var tools = sync.OnceValues(func() (ffmpeg.Tools, error) { return ffmpeg.Find(context.Background(), ffmpeg.FindOptions{}) })
-
-func run(ctx context.Context, req film.Request, scratch string, observe func(local.Event)) (local.Report, error) {
-	t, err := tools()
-	if err != nil {
-		return local.Report{}, err
-	}
-	return local.Run(ctx, req, local.Options{Scratch: scratch, Tools: t, Jobs: 2, Observe: observe})
-}
-
-// clip makes a source of its own for a test: lines are the arguments of ffmpeg after its common ones.
+// clip makes a source for one test. args follow ffmpeg's common arguments.
 func clip(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -82,22 +32,25 @@ func clip(t *testing.T, name string, args ...string) string {
 	return path
 }
 
-// picture and tone are the inputs of a clip: seconds of something that moves, and of something to hear.
+// picture returns the ffmpeg input of some seconds of moving video.
 func picture(seconds int) []string {
 	return []string{"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=192x108:rate=24:duration=%d", seconds)}
 }
 
+// tone returns the ffmpeg input of some seconds of stereo audio.
 func tone(seconds int) []string {
 	return []string{"-f", "lavfi", "-i", fmt.Sprintf("aevalsrc='0.3*sin(2*PI*(300+40*t)*t)|0.2*sin(2*PI*500*t)':s=48000:d=%d", seconds)}
 }
 
 func args(lists ...[]string) []string { return slices.Concat(lists...) }
 
+// makeFilm makes a source of eight seconds with video and audio.
 func makeFilm(t *testing.T, name string, extra ...string) string {
 	t.Helper()
 	return clip(t, name, args(picture(8), tone(8), []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-bf", "3", "-c:a", "aac"}, extra)...)
 }
 
+// request asks for one output in segments of two seconds.
 func request(source, destination, container string) film.Request {
 	return film.Request{
 		Source: source, Destination: destination, Segment: film.Segmenting{Seconds: film.Seconds(2 * time.Second)},
@@ -105,6 +58,7 @@ func request(source, destination, container string) film.Request {
 	}
 }
 
+// fast returns the fastest preset of a container's default codec.
 func fast(container string) string {
 	if container == "webm" {
 		return "8"
@@ -112,8 +66,8 @@ func fast(container string) string {
 	return "ultrafast"
 }
 
-// pts asks ffprobe for the presentation times of the frames that a player shows, in seconds from the first, and for
-// when the first is shown.
+// pts returns the presentation times of the frames that a player shows, in seconds from the first, and the time of the
+// first, as ffprobe reports them.
 func pts(t *testing.T, path string) (rel []float64, first float64) {
 	t.Helper()
 	out, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts_time,flags", "-of", "json", "file:"+path).Output()
@@ -150,7 +104,7 @@ func pts(t *testing.T, path string) (rel []float64, first float64) {
 	return rel, first
 }
 
-// assertEmpty checks that nothing but folders is left.
+// assertEmpty checks that a folder holds nothing but folders.
 func assertEmpty(t *testing.T, dir string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
@@ -167,7 +121,7 @@ func assertEmpty(t *testing.T, dir string) {
 	}
 }
 
-// What every source comes to in MP4 is tested by package exact.
+// Package exact tests the frames of MP4 outputs.
 func TestOtherContainersHoldTheSameFrames(t *testing.T) {
 	t.Parallel()
 	for _, source := range []string{makeFilm(t, "in.mp4"), clip(t, "in.ts", "-i", makeFilm(t, "again.mp4"), "-c", "copy")} {
@@ -191,15 +145,15 @@ func TestOtherContainersHoldTheSameFrames(t *testing.T) {
 						t.Fatalf("frame %d at %.4f s, in the source at %.4f s", i, got[i], want[i])
 					}
 				}
-				if report.Outputs[0].Frames != len(want) {
-					t.Errorf("the report tells of %d frames", report.Outputs[0].Frames)
+				if outputs(t, report)[0].Frames != len(want) {
+					t.Errorf("the report declares %d frames, want %d", outputs(t, report)[0].Frames, len(want))
 				}
 			})
 		}
 	}
 }
 
-// beeps is when beeps are heard, in seconds from the picture's first frame: decoded by ffmpeg, found by their loudness.
+// beeps returns when beeps begin, in seconds from the first video frame. It finds them by their level in the decoded audio.
 func beeps(t *testing.T, path string) (at []float64) {
 	t.Helper()
 	out, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", "frame=pts_time", "-read_intervals", "%+#5",
@@ -209,7 +163,7 @@ func beeps(t *testing.T, path string) (at []float64) {
 	}
 	start, err := strconv.ParseFloat(strings.Trim(strings.Split(string(out), "\n")[0], ","), 64)
 	if err != nil {
-		t.Fatalf("first sound of %s at %q", path, out)
+		t.Fatalf("first audio frame of %s at %q", path, out)
 	}
 	_, first := pts(t, path)
 	pcm, err := exec.Command("ffmpeg", "-v", "error", "-nostdin", "-i", "file:"+path, "-map", "0:a:0", "-ac", "1", "-ar", "48000", "-f", "s16le", "-").Output()
@@ -230,7 +184,7 @@ func beeps(t *testing.T, path string) (at []float64) {
 	return at
 }
 
-func TestSoundStaysWithThePicture(t *testing.T) {
+func TestAudioStaysInSyncWithTheVideo(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		container string
@@ -253,26 +207,26 @@ func TestSoundStaysWithThePicture(t *testing.T) {
 			}
 			for i, at := range got {
 				if d := at - float64(i); d > 0.003 || d < -0.003 {
-					t.Errorf("beep %d is heard at %.4f s", i, at)
+					t.Errorf("beep %d begins at %.4f s, want %d", i, at, i)
 				}
 			}
 		})
 	}
 }
 
-func TestAPictureThatCannotBeSplitIsOneSegment(t *testing.T) {
+func TestVideoThatCannotBeSplitIsOneSegment(t *testing.T) {
 	t.Parallel()
 	source, out := clip(t, "in.wmv", args(picture(4), []string{"-c:v", "wmv2"})...), t.TempDir()
 	report, err := run(t.Context(), request(source, out, "mp4"), t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := pts(t, filepath.Join(out, "out.mp4")); len(got) != 96 || report.Segments != 1 {
-		t.Errorf("%d frames in %d segments, want 96 in 1", len(got), report.Segments)
+	if got, _ := pts(t, filepath.Join(out, "out.mp4")); len(got) != 96 || report.Units["video"] != 1 {
+		t.Errorf("%d frames in %d segments, want 96 in 1", len(got), report.Units["video"])
 	}
 }
 
-func TestCopiedSoundIsUnchanged(t *testing.T) {
+func TestCopiedAudioIsUnchanged(t *testing.T) {
 	t.Parallel()
 	source, out := makeFilm(t, "in.mp4"), t.TempDir()
 	if _, err := run(t.Context(), request(source, out, "mp4"), t.TempDir(), nil); err != nil {
@@ -286,239 +240,7 @@ func TestCopiedSoundIsUnchanged(t *testing.T) {
 		return string(data)
 	}
 	if got, want := samples(filepath.Join(out, "out.mp4")), samples(source); got != want {
-		t.Errorf("decoded sound has %s, the source's %s", got, want)
-	}
-}
-
-// TestKilledAnywhereTheSameCommandEndsInTheSameBytes is the promise of the whole project in small.
-func TestKilledAnywhereTheSameCommandEndsInTheSameBytes(t *testing.T) {
-	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("MAPREEL_TEST_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
-	t.Logf("MAPREEL_TEST_SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-
-	for name, rounds := range map[string]int{"in.mp4": 10, "in.ts": 3} {
-		source := clip(t, name, args(picture(12), tone(12), []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-c:a", "aac"})...)
-		out := t.TempDir()
-		req := request(source, out, "mp4")
-		req.Outputs[0].Audio = &film.Audio{Codec: film.AAC}
-		began := time.Now()
-		if _, err := run(t.Context(), req, t.TempDir(), nil); err != nil {
-			t.Fatal(err)
-		}
-		undisturbed := time.Since(began)
-		result := filepath.Join(out, "out.mp4")
-		want, err := os.ReadFile(result)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range rounds {
-			if err := os.Remove(result); err != nil {
-				t.Fatal(err)
-			}
-			scratch := t.TempDir()
-			killed, done := 0, map[string]string{}
-			for !runChild(t, req, scratch, time.Duration(random.Int64N(int64(undisturbed)))) {
-				if killed++; killed > 1000 {
-					t.Fatal("no end after a thousand kills")
-				}
-				assertKept(t, scratch, done)
-				if _, err := os.Stat(result); err == nil {
-					break // killed after it was published
-				}
-			}
-			if !runChild(t, req, scratch, time.Hour) {
-				t.Fatal("the last run failed")
-			}
-			got, err := os.ReadFile(result)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(got, want) {
-				t.Fatalf("after %d kills the result has other bytes (%d, undisturbed %d)", killed, len(got), len(want))
-			}
-			assertKept(t, scratch, done)
-			assertEmpty(t, filepath.Join(scratch, "pieces"))
-			assertEmpty(t, filepath.Join(scratch, "locks")) // working folders, too
-		}
-	}
-}
-
-// parent is a process of its own that runs a job, and ends with SIGKILL when ctx does.
-func parent(ctx context.Context, t *testing.T, req film.Request, opts local.Options) *exec.Cmd {
-	t.Helper()
-	data, err := json.Marshal(map[string]any{"Request": req, "Options": struct {
-		Scratch string
-		Tools   ffmpeg.Tools
-		Jobs    int
-		Batch   []string
-	}{opts.Scratch, opts.Tools, opts.Jobs, opts.Batch}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), childRequest+"="+string(data))
-	return cmd
-}
-
-// runChild runs a job in a process of its own, kills it after a while, and says whether it came to its end.
-func runChild(t *testing.T, req film.Request, scratch string, after time.Duration) bool {
-	t.Helper()
-	real, err := tools()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), after)
-	defer cancel()
-	cmd := parent(ctx, t, req, local.Options{Scratch: scratch, Tools: real, Jobs: 2})
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err = cmd.Run()
-	if err != nil && ctx.Err() == nil {
-		t.Fatalf("a run ended by itself: %v\n%s", err, out.Bytes())
-	}
-	return err == nil
-}
-
-// assertKept checks that every unit that was done still has the result of the same attempt, and adds those that are
-// done now: an attempt's number is in its piece's key, so a second encode would show.
-func assertKept(t *testing.T, scratch string, done map[string]string) {
-	t.Helper()
-	path := filepath.Join(scratch, "ledger.db")
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return // killed before it had one
-	}
-	l, err := sqlite.Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	for j, err := range l.Jobs(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		for u, err := range l.Units(t.Context(), j.ID, "") {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if before, ok := done[u.ID]; ok && (u.State != ledger.Done || string(u.Facts) != before) {
-				t.Errorf("%s was done, with %s; now it is %s, with %s", u.ID, before, u.State, u.Facts)
-			}
-			if u.State == ledger.Done {
-				done[u.ID] = string(u.Facts)
-			}
-		}
-	}
-}
-
-func TestFinishedSegmentsAreNotEncodedAgain(t *testing.T) {
-	t.Parallel()
-	source, out, scratch := makeFilm(t, "in.mp4"), t.TempDir(), t.TempDir()
-	ctx, stop := context.WithCancelCause(t.Context())
-	interrupted := errors.New("stop here")
-	var first, second []string
-	_, err := run(ctx, request(source, out, "mp4"), scratch, func(e local.Event) {
-		if e.Type == stage.Finished && strings.HasPrefix(e.Unit, "video/") {
-			first = append(first, e.Unit)
-			stop(interrupted)
-		}
-	})
-	if !errors.Is(err, interrupted) {
-		t.Fatalf("the error of a cancelled run is %v, it should hold its cause", err)
-	}
-	if _, err := os.Stat(filepath.Join(out, "out.mp4")); !errors.Is(err, os.ErrNotExist) {
-		t.Fatalf("an interrupted run left an output: %v", err)
-	}
-	jobs, err := local.Jobs(t.Context(), scratch)
-	if err != nil || len(jobs) != 1 {
-		t.Fatalf("jobs: %v, %v", jobs, err)
-	}
-	if jobs[0].State != "failed" || jobs[0].Done != len(first) || jobs[0].Running != 0 {
-		t.Errorf("the ledger shows %+v after %d segments", jobs[0], len(first))
-	}
-	report, err := run(t.Context(), request(source, out, "mp4"), scratch, func(e local.Event) {
-		if e.Type == stage.Started && strings.HasPrefix(e.Unit, "video/") {
-			second = append(second, e.Unit)
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, unit := range first {
-		if slices.Contains(second, unit) {
-			t.Errorf("%s was encoded twice", unit)
-		}
-	}
-	if report.Encoded != len(second) || len(first)+len(second) < report.Segments {
-		t.Errorf("%d + %d segments were encoded, the report says %d of %d", len(first), len(second), report.Encoded, report.Segments)
-	}
-
-	t.Run("nor is a finished job", func(t *testing.T) {
-		report, err := run(t.Context(), request(source, out, "mp4"), scratch, func(e local.Event) {
-			if e.Type == stage.Started {
-				t.Errorf("%s was begun again", e.Unit)
-			}
-		})
-		if err != nil || report.Encoded != 0 {
-			t.Errorf("encoded %d segments, error %v", report.Encoded, err)
-		}
-	})
-	t.Run("also when the clock was set back", func(t *testing.T) {
-		db, err := sql.Open("sqlite", filepath.Join(scratch, "ledger.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		if _, err := db.Exec("UPDATE jobs SET started = started + 3600000"); err != nil {
-			t.Fatal(err)
-		}
-		if report, err := run(t.Context(), request(source, out, "mp4"), scratch, nil); err != nil || report.Encoded != 0 {
-			t.Errorf("encoded %d segments, error %v", report.Encoded, err)
-		}
-	})
-	t.Run("unless its output is gone", func(t *testing.T) {
-		if err := os.Remove(filepath.Join(out, "out.mp4")); err != nil {
-			t.Fatal(err)
-		}
-		report, err := run(t.Context(), request(source, out, "mp4"), scratch, nil)
-		if err != nil || report.Encoded != report.Segments {
-			t.Errorf("encoded %d of %d segments, error %v", report.Encoded, report.Segments, err)
-		}
-	})
-}
-
-func TestAFinishedJobIsNotSplitAgain(t *testing.T) {
-	t.Parallel()
-	source := clip(t, "in.ts", "-i", makeFilm(t, "in.mp4"), "-c", "copy")
-	out, scratch := t.TempDir(), t.TempDir()
-	var split bool
-	observe := func(e local.Event) { split = split || e.Unit == "split" }
-	if _, err := run(t.Context(), request(source, out, "mp4"), scratch, observe); err != nil || !split {
-		t.Fatalf("the first run: split %v, error %v", split, err)
-	}
-	split = false
-	if _, err := run(t.Context(), request(source, out, "mp4"), scratch, observe); err != nil || split {
-		t.Errorf("the second run: split %v, error %v", split, err)
-	}
-}
-
-func TestTwoRunsOfOneRequestDoNotMeet(t *testing.T) {
-	t.Parallel()
-	source, out, scratch := makeFilm(t, "in.mp4"), t.TempDir(), t.TempDir()
-	var once sync.Once
-	_, err := run(t.Context(), request(source, out, "mp4"), scratch, func(e local.Event) {
-		once.Do(func() {
-			_, err := run(t.Context(), request(source, out, "mp4"), scratch, nil)
-			if fault.KindOf(err) != fault.Transient {
-				t.Errorf("a second run at the same time ended with %v", err)
-			}
-		})
-	})
-	if err != nil {
-		t.Fatal(err)
+		t.Errorf("decoded audio has %s, the source's %s", got, want)
 	}
 }
 
@@ -541,12 +263,12 @@ func TestEveryRouteGivesTheSameBytes(t *testing.T) {
 			want = got
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("by %s it has other bytes", mode)
+			t.Errorf("on the route %s it has other bytes", mode)
 		}
 	}
 }
 
-func TestOutputsOfOneJobShareTheirWork(t *testing.T) {
+func TestOutputsOfOneJobAreMadeFromTheSameArtifacts(t *testing.T) {
 	t.Parallel()
 	source, out := makeFilm(t, "in.mp4"), t.TempDir()
 	req := request(source, out, "mp4")
@@ -563,7 +285,7 @@ func TestOutputsOfOneJobShareTheirWork(t *testing.T) {
 	}
 	want, _ := pts(t, source)
 	var tracks []int
-	for _, o := range report.Outputs {
+	for _, o := range outputs(t, report) {
 		tracks = append(tracks, o.Tracks)
 		if got, _ := pts(t, o.URL); len(got) != len(want) {
 			t.Errorf("%s has %d frames, the source %d", o.URL, len(got), len(want))
@@ -598,7 +320,7 @@ func TestAllTracksKeepTheirNames(t *testing.T) {
 	}
 }
 
-func TestSoundOnly(t *testing.T) {
+func TestASourceWithAudioOnly(t *testing.T) {
 	t.Parallel()
 	source := clip(t, "in.m4a", args(tone(5), []string{"-c:a", "aac"})...)
 	out := t.TempDir()
@@ -614,11 +336,11 @@ func TestSoundOnly(t *testing.T) {
 	req.Outputs[0].Video = []film.Video{{Height: 90}}
 	_, err = run(t.Context(), req, t.TempDir(), nil)
 	if fault.KindOf(err) != fault.Invalid {
-		t.Errorf("a size for a source without a picture gives %v", err)
+		t.Errorf("a height for a source without video gives %v", err)
 	}
 }
 
-func TestWhatCannotWorkLeavesNothing(t *testing.T) {
+func TestARefusedJobLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write := func(name string, data []byte) string {
@@ -658,7 +380,7 @@ func TestWhatCannotWorkLeavesNothing(t *testing.T) {
 				t.Errorf("kind %q: %v", fault.KindOf(err), err)
 			}
 			if err != nil && strings.Contains(err.Error(), "\n") {
-				t.Errorf("not one line: %q", err)
+				t.Errorf("the message is not one line: %q", err)
 			}
 			if c.destination == "" {
 				assertEmpty(t, out)

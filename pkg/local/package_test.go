@@ -15,15 +15,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/manifest"
 	"github.com/mapreel/mapreel/pkg/player/playertest"
 )
 
-// twoTongues is a film of nine seconds with B-frames, sound in two languages and subtitles. Its keyframes lie where no
-// media segment begins.
-func twoTongues(t *testing.T) string {
+// bilingual makes a film of nine seconds with B-frames, audio in two languages and subtitles. No media segment begins at one
+// of its keyframes.
+func bilingual(t *testing.T) string {
 	t.Helper()
 	subtitles := filepath.Join(t.TempDir(), "in.srt")
 	text := "1\n00:00:01,000 --> 00:00:02,500\nFirst\n\n2\n00:00:07,250 --> 00:00:08,000\nLast\n"
@@ -46,7 +47,7 @@ func packageRequest(t *testing.T, source, destination, output string) film.Reque
 	return req
 }
 
-// content is every file below a folder, by its path.
+// content returns all files below a folder by their paths.
 func content(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -64,8 +65,9 @@ func content(t *testing.T, folder string) map[string]string {
 	return files
 }
 
-// shownTimes are the timestamps of a playlist's pictures in seconds, as ffprobe reads it, from the first.
-func shownTimes(t *testing.T, path string) (times []string) {
+// frameTimes returns the presentation times of a file's or a playlist's frames in seconds from the first, as ffprobe reports
+// them.
+func frameTimes(t *testing.T, path string) (times []string) {
 	t.Helper()
 	out, err := exec.Command("ffprobe", "-v", "error", "-allowed_extensions", "ALL", "-select_streams", "v:0",
 		"-show_entries", "packet=pts_time", "-of", "csv=p=0", path).Output()
@@ -87,16 +89,17 @@ func shownTimes(t *testing.T, path string) (times []string) {
 	return times
 }
 
-const rungsOf = `"video": [{"preset": "ultrafast"}, {"height": 46, "preset": "ultrafast", "maxBitrate": "200k"}], "package": {"seconds": 2, "singleFile": %v}`
+// ladderOf is two renditions in a package; %v: whether it has a single file for each.
+const ladderOf = `"video": [{"preset": "ultrafast"}, {"height": 46, "preset": "ultrafast", "maxBitrate": "200k"}], "package": {"seconds": 2, "singleFile": %v}`
 
-func TestPackagesHoldTheSourcesFramesAndPlay(t *testing.T) {
+func TestPackagesHaveTheSourcesFramesAndPlay(t *testing.T) {
 	t.Parallel()
-	source := twoTongues(t)
-	want := shownTimes(t, source)
+	source := bilingual(t)
+	want := frameTimes(t, source)
 	for _, single := range []bool{false, true} {
 		t.Run(fmt.Sprintf("single files: %v", single), func(t *testing.T) {
 			out := t.TempDir()
-			req := packageRequest(t, source, out, fmt.Sprintf(`{"name": "film", "container": "cmaf", `+rungsOf+`}`, single))
+			req := packageRequest(t, source, out, fmt.Sprintf(`{"name": "film", "container": "cmaf", `+ladderOf+`}`, single))
 			scratch := t.TempDir()
 			report, err := run(context.Background(), req, scratch, nil)
 			if err != nil {
@@ -113,7 +116,7 @@ func TestPackagesHoldTheSourcesFramesAndPlay(t *testing.T) {
 				t.Fatalf("media playlists: %q, %v", media, err)
 			}
 			for _, path := range append(media, filepath.Join(out, "film.m3u8"), filepath.Join(out, "film.mpd")) {
-				if diff := cmp.Diff(want, shownTimes(t, path)); diff != "" {
+				if diff := cmp.Diff(want, frameTimes(t, path)); diff != "" {
 					t.Errorf("%s: frames (-source +package):\n%s", filepath.Base(path), diff)
 				}
 			}
@@ -122,26 +125,26 @@ func TestPackagesHoldTheSourcesFramesAndPlay(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(before, content(t, out)); diff != "" {
-				t.Errorf("the same request again gives other files")
+				t.Errorf("a second run of the request gave other files")
 			}
 			for _, playlist := range []string{"film.m3u8", "film.mpd"} {
 				o := playertest.Options{Duration: 9}
-				if playlist == "film.m3u8" { // dash.js may load a second time what it loaded in another rung
+				if playlist == "film.m3u8" { // dash.js may load the same frames in two renditions
 					o.Frames = len(want)
 				}
 				r := playertest.Play(t, out, playlist, o)
-				if r.Sounds != 2 || r.Texts != 1 {
-					t.Errorf("%s: %d sounds and %d texts to choose from, want 2 and 1", playlist, r.Sounds, r.Texts)
+				if r.AudioTracks != 2 || r.SubtitleTracks != 1 {
+					t.Errorf("%s: %d audio tracks and %d subtitle tracks, want 2 and 1", playlist, r.AudioTracks, r.SubtitleTracks)
 				}
 			}
 		})
 	}
 }
 
-func TestAPackageLosesNothing(t *testing.T) {
+func TestALostFileOfAPackageIsMadeAgain(t *testing.T) {
 	t.Parallel()
-	source, out, scratch := twoTongues(t), t.TempDir(), t.TempDir()
-	req := packageRequest(t, source, out, fmt.Sprintf(`{"name": "film", "container": "hls", `+rungsOf+`}`, false))
+	source, out, scratch := bilingual(t), t.TempDir(), t.TempDir()
+	req := packageRequest(t, source, out, fmt.Sprintf(`{"name": "film", "container": "hls", `+ladderOf+`}`, false))
 	if _, err := run(context.Background(), req, scratch, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +153,7 @@ func TestAPackageLosesNothing(t *testing.T) {
 	encoded := func() (segments int) {
 		t.Helper()
 		_, err := run(context.Background(), req, scratch, func(e local.Event) {
-			if e.Type == "finished" && strings.HasPrefix(e.Unit, "video/") {
+			if e.Type == engine.Done && strings.HasPrefix(e.Unit, "video/") {
 				segments++
 			}
 		})
@@ -158,7 +161,7 @@ func TestAPackageLosesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(whole, content(t, out)); diff != "" {
-			t.Errorf("the package is another")
+			t.Errorf("the files of the package differ")
 		}
 		return segments
 	}
@@ -173,7 +176,7 @@ func TestAPackageLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := encoded(); n != 1 {
-		t.Errorf("where one media segment is gone, %d segments were encoded again, want 1", n)
+		t.Errorf("with one media segment gone, %d segments were encoded again, want 1", n)
 	}
 	if err := os.Remove(filepath.Join(out, "film.m3u8")); err != nil {
 		t.Fatal(err)
@@ -192,7 +195,7 @@ func TestPackagesOfSourcesWithoutIndex(t *testing.T) {
 	if err := manifest.Check(os.DirFS(out), "film.m3u8"); err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff(shownTimes(t, source), shownTimes(t, filepath.Join(out, "film.m3u8"))); diff != "" {
+	if diff := cmp.Diff(frameTimes(t, source), frameTimes(t, filepath.Join(out, "film.m3u8"))); diff != "" {
 		t.Errorf("frames (-source +package):\n%s", diff)
 	}
 }
@@ -213,8 +216,8 @@ func TestPackagesInEveryCodec(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join(out, "film.mpd")
-			got := shownTimes(t, path)
-			if want := shownTimes(t, source); codec != "h264" && !slices.Equal(got, want) || codec == "h264" && len(got) != 120 {
+			got := frameTimes(t, path)
+			if want := frameTimes(t, source); codec != "h264" && !slices.Equal(got, want) || codec == "h264" && len(got) != 120 {
 				t.Errorf("%d frames at %v, the source has %d at %v", len(got), got, len(want), want)
 			}
 			data, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "json", path).Output()
@@ -224,19 +227,19 @@ func TestPackagesInEveryCodec(t *testing.T) {
 				}
 			}
 			if err != nil || json.Unmarshal(data, &probed) != nil || len(probed.Streams) != 1 || probed.Streams[0].Codec != codec {
-				t.Errorf("ffprobe says %s, %v", data, err)
+				t.Errorf("ffprobe reports %s, %v", data, err)
 			}
 		})
 	}
 }
 
-// HLS wants the highest frame rate, and DASH the average. Matroska states the highest, MP4 the average.
+// HLS declares the highest frame rate, and DASH the average. Of the sources, Matroska declares the highest and MP4 the average.
 func TestFrameRatesOfPackages(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"in.mkv", "in.mp4"} {
 		source := clip(t, name, args(picture(8), []string{"-vf", "select='gte(t,4)+not(mod(n,5))'", "-fps_mode", "vfr", "-c:v", "libx264", "-g", "25"})...)
 		out := t.TempDir()
-		req := packageRequest(t, source, out, `{"name": "film", "container": "cmaf", `+fmt.Sprintf(rungsOf, true)+`}`)
+		req := packageRequest(t, source, out, `{"name": "film", "container": "cmaf", `+fmt.Sprintf(ladderOf, true)+`}`)
 		if _, err := run(context.Background(), req, t.TempDir(), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -246,25 +249,25 @@ func TestFrameRatesOfPackages(t *testing.T) {
 				t.Fatal(err)
 			}
 			if strings.Count(string(text), want) != 2 {
-				t.Errorf("%s of %s does not say %s of both renditions:\n%s", file, name, want, text)
+				t.Errorf("%s of %s does not declare %s for both renditions:\n%s", file, name, want, text)
 			}
 		}
 	}
 }
 
-// Sound is often a codec frame longer than the picture. A media segment of a few milliseconds is never loaded by hls.js.
-func TestLastMediaSegmentIsNoCrumb(t *testing.T) {
+// Audio is often a codec frame longer than the video. hls.js never loads a media segment of a few milliseconds.
+func TestTheLastMediaSegmentIsNotTiny(t *testing.T) {
 	t.Parallel()
 	source := clip(t, "in.mkv", args(picture(5), tone(5), []string{"-c:v", "libx264", "-g", "25", "-c:a", "aac", "-t", "4.09"})...)
 	out := t.TempDir()
-	req := packageRequest(t, source, out, `{"name": "film", "container": "hls", `+fmt.Sprintf(rungsOf, false)+`, "audio": {"codec": "opus"}}`)
+	req := packageRequest(t, source, out, `{"name": "film", "container": "hls", `+fmt.Sprintf(ladderOf, false)+`, "audio": {"codec": "opus"}}`)
 	if _, err := run(context.Background(), req, t.TempDir(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := manifest.Check(os.DirFS(out), "film.m3u8"); err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff(shownTimes(t, source), shownTimes(t, filepath.Join(out, "film.m3u8"))); diff != "" {
+	if diff := cmp.Diff(frameTimes(t, source), frameTimes(t, filepath.Join(out, "film.m3u8"))); diff != "" {
 		t.Errorf("frames (-source +package):\n%s", diff)
 	}
 	for _, rendition := range []string{"audio-1", "108p", "46p"} {

@@ -9,45 +9,43 @@ import (
 	"os"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ledger"
-	"github.com/mapreel/mapreel/pkg/stage"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
-// workerVariable is the environment variable that holds the workplace of a Batch job's process, as JSON: here it says
-// what the table's and the bucket's names say on AWS.
+// workerVariable is the environment variable that holds the workplace of a Batch job's process, as JSON. It has the part that
+// the names of table and bucket have on AWS.
 const workerVariable = "MAPREEL_WORKER"
 
 // workplace is what the process of a Batch job works with: all but the task itself.
 type workplace struct {
-	Scratch         string        `json:"scratch"`
-	Temp            string        `json:"temp"`
-	Owner           string        `json:"owner"`
-	Tools           ffmpeg.Tools  `json:"tools"`
-	AudioPartLength time.Duration `json:"audioPartLength,omitempty"`
-	Deadline        time.Time     `json:"deadline,omitzero"`
-	Log             bool          `json:"log,omitempty"` // whether anybody reads its log
+	Scratch  string          `json:"scratch"`
+	Temp     string          `json:"temp"`
+	Worker   string          `json:"worker"`
+	Setup    json.RawMessage `json:"setup,omitempty"` // Options.Setup
+	Deadline time.Time       `json:"deadline,omitzero"`
+	Log      bool            `json:"log,omitempty"` // whether its log is read
 }
 
-// patience is how long a process may take to end in order, once it was told to: ffmpeg's five seconds to stop, five to be
-// killed and drained, five to record the outcome.
-const patience = 20 * time.Second
+// stopTime is how long a process may take to stop cleanly: five seconds for its tools to stop, five to be killed and
+// drained, five to record the outcome, and some to spare.
+const stopTime = 20 * time.Second
 
-// process does a task in a process of its own: this very program, which calls Batch there. It dies with this one.
-func (r *runner) process(ctx context.Context, task stage.Task) (json.RawMessage, error) {
-	temp, err := os.MkdirTemp(r.worker.Temp, "batch-")
+// process does a task in a process of its own: this program, which calls Batch there. It dies with this one.
+func (r *runner) process(ctx context.Context, task engine.Task) (json.RawMessage, error) {
+	temp, err := os.MkdirTemp(r.engine.Temp, "batch-")
 	if err != nil {
 		return nil, fault.Wrap(fault.KindOf(err), err, "working folder of a Batch job")
 	}
 	defer func() { _ = os.RemoveAll(temp) }() // what stays is removed with the folder above it
 	place := workplace{
-		Scratch: r.opts.Scratch, Temp: temp, Owner: r.worker.Owner,
-		Tools: r.worker.Tools, AudioPartLength: r.worker.AudioPartLength, Log: r.opts.Log != nil,
+		Scratch: r.opts.Scratch, Temp: temp, Worker: r.engine.Worker, Setup: r.opts.Setup, Log: r.opts.Log != nil,
 	}
 	place.Deadline, _ = ctx.Deadline()
 	var env []string
-	for name, value := range map[string]any{stage.TaskVariable: task, workerVariable: place} {
+	for name, value := range map[string]any{engine.TaskVariable: task, workerVariable: place} {
 		text, err := json.Marshal(value)
 		if err != nil {
 			return nil, fault.Wrap(fault.Internal, err, name)
@@ -58,49 +56,46 @@ func (r *runner) process(ctx context.Context, task stage.Task) (json.RawMessage,
 	if err != nil {
 		return nil, err
 	}
-	var last line        // what the process had to say in the end
-	var open stage.Event // the attempt at a unit that began and did not end
-	out := &lineReader{take: func(l line) error {
+	var last message      // the output of the stage, or its failure
+	var open engine.Event // the attempt at a unit that began and did not end
+	out := &messageReader{handle: func(m message) error {
 		switch {
-		case l.Event != nil:
-			switch l.Event.Type {
-			case stage.Started:
-				open = *l.Event
-			case stage.Finished, stage.Skipped, stage.Broken:
-				open = stage.Event{}
+		case m.Event != nil:
+			switch m.Event.Type {
+			case engine.Started:
+				open = *m.Event
+			case engine.Done, engine.Skipped, engine.Failed:
+				open = engine.Event{}
 			}
-			r.tell(Event{Event: *l.Event})
-		case l.Log != nil && r.opts.Log != nil:
-			return replay(ctx, r.opts.Log, l.Log)
+			r.emit(Event{Event: *m.Event})
+		case m.Log != nil && r.opts.Log != nil:
+			return replay(ctx, r.opts.Log, m.Log)
 		default:
-			last = l
+			last = m
 		}
 		return nil
 	}}
-	_, err = ffmpeg.Run(ctx, program, r.opts.Batch, ffmpeg.RunOptions{Env: env, Stdout: out, Grace: patience})
+	_, err = process.Run(ctx, program, r.opts.Batch, process.Options{Env: env, Stdout: out, Grace: stopTime})
 	switch {
 	case err == nil && last.Output != nil:
 		return last.Output, nil
 	case last.Failure != nil:
 		err = last.Failure.err()
 	default:
-		err = ended(err, open.Unit)
+		err = exitError(err, open.Unit)
 	}
-	if cause := context.Cause(ctx); cause != nil { // it was told to stop, whatever it says of that
+	if cause := context.Cause(ctx); cause != nil { // it was told to stop, whatever it reports
 		err = &fault.Error{Kind: fault.KindOf(cause), What: "the process of a Batch job was stopped", Err: errors.Join(cause, err)}
 	}
-	r.bury(ctx, open, err)
+	r.recordLoss(ctx, open, err)
 	return nil, err
 }
 
-// ended is the error of a process that ended without a word. What a signal ended may succeed another time; so may what
-// says so by its exit code.
-func ended(err error, unit string) error {
-	what, segment := cmp.Or(unit, "a Batch job"), 0
-	if _, err := fmt.Sscanf(unit, "video/%d", &segment); err == nil {
-		what = fmt.Sprintf("segment %d", segment) // as a stage calls it
-	}
-	var exit *ffmpeg.ExitError
+// exitError is the error of a process that ended without reporting a result. Work that a signal ended may succeed another time;
+// so may work whose exit code says so.
+func exitError(err error, unit string) error {
+	what := cmp.Or(unit, "a Batch job")
+	var exit *process.ExitError
 	switch {
 	case err == nil:
 		return fault.New(fault.Internal, "the process of %s ended without a result", what)
@@ -108,19 +103,19 @@ func ended(err error, unit string) error {
 		return fmt.Errorf("the process of %s: %w", what, err)
 	case exit.Signal != 0:
 		return fault.WithHint(fault.New(fault.Transient, "the process of %s was ended by a signal (%v)", what, exit.Signal),
-			"if nobody killed it, the machine ran out of memory: do less at once. What is finished is kept, and the same request continues")
-	case exit.Code == stage.TryAgain:
+			"unless somebody killed it, the machine ran out of memory: run fewer units at once. Finished units are kept, and the same request continues")
+	case exit.Code == engine.TryAgain:
 		return fault.New(fault.Transient, "the process of %s asks to be started again", what)
 	}
 	return fault.Wrap(fault.Internal, exit, "the process of "+what)
 }
 
-// bury records what a process that is gone could not: that its attempt at a unit failed.
-func (r *runner) bury(ctx context.Context, open stage.Event, err error) {
+// recordLoss records for a process that is gone that its attempt at a unit failed.
+func (r *runner) recordLoss(ctx context.Context, open engine.Event, err error) {
 	if open.Unit == "" {
 		return
 	}
-	r.tell(Event{Event: stage.Event{Type: stage.Broken, Job: open.Job, Unit: open.Unit, Attempt: open.Attempt, Error: err.Error()}})
+	r.emit(Event{Event: engine.Event{Type: engine.Failed, Job: open.Job, Unit: open.Unit, Attempt: open.Attempt, Error: err.Error()}})
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	failure := ledger.Failure{Kind: string(fault.KindOf(err)), Message: err.Error()}
@@ -130,7 +125,7 @@ func (r *runner) bury(ctx context.Context, open stage.Event, err error) {
 	}
 }
 
-// self is a path of this very program: that under which it was started, unless another one lies there by now.
+// self returns a path of this program: the one under which it was started, unless another program lies there by now.
 func self() (string, error) {
 	const running = "/proc/self/exe" // Linux
 	path, err := os.Executable()

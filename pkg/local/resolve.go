@@ -12,7 +12,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// resolve finds the folder and the name of a file on this machine.
+// resolve returns the folder and the name of a file on this machine.
 func resolve(_ context.Context, url string) (blob.Store, string, error) {
 	if !filepath.IsAbs(url) {
 		hint := "on one machine sources and destinations are absolute paths"
@@ -26,13 +26,13 @@ func resolve(_ context.Context, url string) (blob.Store, string, error) {
 	return store, filepath.Base(path), err
 }
 
-// prepare makes sure that the destination can be written, before any work is done for it. It leaves nothing behind: the
-// folder is made when an output is published.
+// prepare makes sure that the destination can be written, before any work is done. It leaves nothing behind: the folder is made
+// when an output is published.
 func prepare(destination string) error {
 	if !filepath.IsAbs(destination) {
 		return fault.New(fault.Invalid, "/destination: %q is not an absolute path", destination)
 	}
-	probe, err := os.CreateTemp(nearest(destination), ".mapreel-*")
+	probe, err := os.CreateTemp(existing(destination), ".mapreel-*")
 	if err == nil {
 		err = errors.Join(probe.Close(), os.Remove(probe.Name()))
 	}

@@ -13,19 +13,18 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// slots let the jobs that use a scratch folder, in this process and in others, share the machine: a segment is encoded
-// by whoever holds one. A slot is a locked file, so the kernel takes it back however its holder ends.
+// slots let the jobs that use a scratch folder, in this process and in others, share the machine: a unit runs while it holds one.
+// A slot is a locked file, so the kernel releases it however its holder ends.
 //
-// Nobody queues: who has none asks again after a random while. So every waiting segment is as likely as any other to be
-// next, and a job gets on in proportion to what it has waiting, at most its own number at once.
+// There is no queue: a unit without a slot asks again after a random time. So every waiting unit is equally likely to be next,
+// and a job advances in proportion to the units it has waiting, at most its own number at once.
 type slots struct {
 	folder string
 	count  int
 }
 
-// askAgain is how long one waits for a slot at the longest before asking again: little against the seconds that a
-// segment takes.
-const askAgain = 100 * time.Millisecond
+// maxRetryInterval is the longest time between two attempts to take a slot: little compared with the seconds that a unit takes.
+const maxRetryInterval = 100 * time.Millisecond
 
 // take waits for a slot, or for the end of ctx. The caller calls release once.
 func (s slots) take(ctx context.Context) (release func(), err error) {
@@ -39,11 +38,11 @@ func (s slots) take(ctx context.Context) (release func(), err error) {
 				return nil, fault.Wrap(fault.KindOf(err), err, "slots in the scratch folder")
 			}
 			if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-				return func() { _ = f.Close() }, nil // closing gives the lock up
+				return func() { _ = f.Close() }, nil // closing releases the lock
 			}
-			f.Close()
+			_ = f.Close()
 		}
-		t := time.NewTimer(rand.N(askAgain))
+		t := time.NewTimer(rand.N(maxRetryInterval))
 		select {
 		case <-t.C:
 		case <-ctx.Done():

@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Fifty jobs of four segments each on a machine with two slots: never more than two at work, all come to their end, and
-// none waits for all the others.
+// Fifty jobs of four segments each on a machine with two slots: never more than two segments run at once, all come to their
+// end, and no job waits for all the others.
 func TestFiftyJobsShareTheMachine(t *testing.T) {
 	t.Parallel()
 	const jobs, segments, count = 50, 4, 2
 	s := slots{folder: filepath.Join(t.TempDir(), "slots"), count: count}
-	var working, most atomic.Int64
+	var busy, most atomic.Int64
 	var mu sync.Mutex
-	firsts := map[int]int{} // which of all the segments was a job's first
+	firsts := map[int]int{} // by job: how many segments were done when its first one was
 	done := 0
 	var group errgroup.Group
 	for job := range jobs {
@@ -29,7 +29,7 @@ func TestFiftyJobsShareTheMachine(t *testing.T) {
 					return err
 				}
 				defer release()
-				for n := working.Add(1); ; {
+				for n := busy.Add(1); ; {
 					if was := most.Load(); n <= was || most.CompareAndSwap(was, n) {
 						break
 					}
@@ -41,7 +41,7 @@ func TestFiftyJobsShareTheMachine(t *testing.T) {
 				}
 				done++
 				mu.Unlock()
-				working.Add(-1)
+				busy.Add(-1)
 				return nil
 			})
 		}
@@ -50,7 +50,7 @@ func TestFiftyJobsShareTheMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	if most.Load() > count || done != jobs*segments {
-		t.Errorf("%d were at work at once, want at most %d; %d of %d came to their end", most.Load(), count, done, jobs*segments)
+		t.Errorf("%d ran at once, want at most %d; %d of %d came to their end", most.Load(), count, done, jobs*segments)
 	}
 	early := 0
 	for _, n := range firsts {

@@ -7,17 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/local"
-	"github.com/mapreel/mapreel/pkg/stage"
 )
 
-func TestAJobThatFindsTooLittleRoomIsRefusedBeforeItEncodes(t *testing.T) {
+func TestAJobThatWouldFillTheDiskIsRefusedBeforeItEncodes(t *testing.T) {
 	t.Parallel()
-	found, err := tools()
-	if err != nil {
-		t.Fatal(err)
-	}
 	source := clip(t, "in.mp4", args(picture(1), []string{"-c:v", "libx264", "-preset", "ultrafast"})...)
 	for _, c := range []struct {
 		name             string
@@ -25,7 +21,7 @@ func TestAJobThatFindsTooLittleRoomIsRefusedBeforeItEncodes(t *testing.T) {
 		ignore, unknown  bool
 		refused, missing string // which folders the message names
 	}{
-		{name: "room", scratch: local.Disk{ID: 1, Free: 1 << 30}, out: local.Disk{ID: 2, Free: 1 << 30}},
+		{name: "enough", scratch: local.Disk{ID: 1, Free: 1 << 30}, out: local.Disk{ID: 2, Free: 1 << 30}},
 		{name: "small scratch", scratch: local.Disk{ID: 1, Free: 1000}, out: local.Disk{ID: 2, Free: 1 << 30}, refused: "scratch", missing: "out"},
 		{name: "small destination", scratch: local.Disk{ID: 1, Free: 1 << 30}, out: local.Disk{ID: 2, Free: 1000}, refused: "out", missing: "scratch"},
 		// Each alone would fit.
@@ -40,8 +36,8 @@ func TestAJobThatFindsTooLittleRoomIsRefusedBeforeItEncodes(t *testing.T) {
 				t.Fatal(err)
 			}
 			started := 0
-			_, err := local.Run(t.Context(), request(source, out, "mp4"), local.Options{
-				Scratch: scratch, Tools: found, Jobs: 1, IgnoreSpace: c.ignore,
+			_, err := films(t).run(t.Context(), request(source, out, "mp4"), local.Options{
+				Scratch: scratch, Jobs: 1, IgnoreSpace: c.ignore,
 				Disk: func(folder string) (local.Disk, error) {
 					switch {
 					case c.unknown:
@@ -52,7 +48,7 @@ func TestAJobThatFindsTooLittleRoomIsRefusedBeforeItEncodes(t *testing.T) {
 					return c.out, nil
 				},
 				Observe: func(e local.Event) {
-					if e.Type == stage.Started {
+					if e.Type == engine.Started {
 						started++
 					}
 				},
@@ -68,10 +64,10 @@ func TestAJobThatFindsTooLittleRoomIsRefusedBeforeItEncodes(t *testing.T) {
 			}
 			text := err.Error()
 			if !strings.Contains(text, filepath.Join(dir, c.refused)) || c.missing != "" && strings.Contains(text, filepath.Join(dir, c.missing)) {
-				t.Errorf("it says %q, want only %s in it", text, c.refused)
+				t.Errorf("the message is %q, want only %s in it", text, c.refused)
 			}
 			if !strings.Contains(text, " MB ") || !strings.Contains(fault.HintOf(err), "--ignore-space") {
-				t.Errorf("it says %q with the hint %q", text, fault.HintOf(err))
+				t.Errorf("the message is %q with the hint %q", text, fault.HintOf(err))
 			}
 			assertEmpty(t, out)
 		})

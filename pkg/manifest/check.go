@@ -12,11 +12,12 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// Check reads an HLS package as a player does, from the multivariant playlist at name on, and returns what breaks RFC 8216
-// or Apple's "HLS Authoring Specification", as far as playlists, sizes of files and first bytes of segments tell; nil if
-// nothing does. Each finding is an error of kind fault.Corrupt; errors.Join holds them.
+// Check reads an HLS package as a player does, starting at the multivariant playlist name. It
+// returns every violation of RFC 8216 or of Apple's "HLS Authoring Specification" that playlists,
+// file sizes and the first bytes of segments reveal, or nil if there is none. Each finding is an
+// error of kind fault.Corrupt; errors.Join combines them.
 //
-// It takes nothing from a Package on trust, so it also judges packages of others.
+// It does not need a Package, so it can also check packages written by other programs.
 func Check(files fs.FS, name string) error {
 	c := &hlsCheck{files: files, sizes: map[string]int64{}}
 	c.multivariant(name)
@@ -26,21 +27,25 @@ func Check(files fs.FS, name string) error {
 type hlsCheck struct {
 	files    fs.FS
 	findings []error
-	sizes    map[string]int64 // of files; -1 where there is none
+	sizes    map[string]int64 // file sizes in bytes; -1 for a missing file
 }
 
+// found records a finding.
 func (c *hlsCheck) found(where, format string, args ...any) {
 	c.findings = append(c.findings, fault.New(fault.Corrupt, "%s: %s", where, fmt.Sprintf(format, args...)))
 }
 
-// medium is a media playlist as far as others are compared with it.
-type medium struct {
-	target        int64
+// mediaTiming holds the durations and rates of a media playlist that are compared with other
+// playlists.
+type mediaTiming struct {
+	target        int64 // seconds
 	spans         []span
-	starts        []int64 // of segments, nanoseconds from the first
+	starts        []int64 // when each segment starts, nanoseconds after the first
 	length        int64   // nanoseconds
-	peak, average int64
+	peak, average int64   // bits per second
 }
+
+// multivariant checks the multivariant playlist and all playlists that it refers to.
 
 func (c *hlsCheck) multivariant(name string) {
 	p, ok := c.read(name)
@@ -58,10 +63,10 @@ func (c *hlsCheck) multivariant(name string) {
 		return
 	}
 	groups := c.renditions(name, p)
-	var first *medium // of the pictures, which all others are aligned to
+	var first *mediaTiming // of the first video variant, to which all others must be aligned
 	var firstName string
 	var target int64
-	picture, iframes := false, false
+	video, iframes := false, false
 	for _, v := range p.variants {
 		uri := c.resolve(name, v.uri)
 		where := name + ": variant " + v.uri
@@ -74,7 +79,7 @@ func (c *hlsCheck) multivariant(name string) {
 		}
 		c.variant(where, v)
 		m := c.media(uri, false)
-		sound, soundAverage, texts, textsAverage := int64(0), int64(0), int64(0), int64(0)
+		audio, audioAverage, subtitles, subtitlesAverage := int64(0), int64(0), int64(0), int64(0)
 		for kind, id := range map[string]string{"AUDIO": v.attributeList["AUDIO"], "SUBTITLES": v.attributeList["SUBTITLES"]} {
 			if id == "" {
 				continue
@@ -85,23 +90,23 @@ func (c *hlsCheck) multivariant(name string) {
 			}
 			for _, other := range group {
 				if kind == "AUDIO" {
-					sound, soundAverage = max(sound, other.peak), max(soundAverage, other.average)
+					audio, audioAverage = max(audio, other.peak), max(audioAverage, other.average)
 					if other.target != m.target && m.target > 0 {
-						c.found(where, "target duration %d with sound of %d", m.target, other.target)
+						c.found(where, "the target duration is %d, that of the audio is %d", m.target, other.target)
 					}
 				} else {
-					texts, textsAverage = max(texts, other.peak), max(textsAverage, other.average)
+					subtitles, subtitlesAverage = max(subtitles, other.peak), max(subtitlesAverage, other.average)
 				}
 			}
 		}
 		if target == 0 {
 			target = m.target
 		} else if m.target != target {
-			c.found(where, "target duration %d where others have %d", m.target, target)
+			c.found(where, "the target duration is %d, that of other variants is %d", m.target, target)
 		}
 		if v.attributeList["RESOLUTION"] != "" {
-			picture = true
-			c.rates(where, v.attributeList, m.peak+sound+texts, m.average+soundAverage+textsAverage)
+			video = true
+			c.rates(where, v.attributeList, m.peak+audio+subtitles, m.average+audioAverage+subtitlesAverage)
 			if first == nil {
 				first, firstName = &m, v.uri
 			} else {
@@ -109,23 +114,24 @@ func (c *hlsCheck) multivariant(name string) {
 			}
 			continue
 		}
-		c.rates(where, v.attributeList, max(sound, m.peak)+texts, max(soundAverage, m.average)+textsAverage)
+		c.rates(where, v.attributeList, max(audio, m.peak)+subtitles, max(audioAverage, m.average)+subtitlesAverage)
 	}
-	if picture && !iframes {
+	if video && !iframes {
 		c.found(name, "no I-frame playlist")
 	}
 }
 
-// renditions checks EXT-X-MEDIA and returns the playlists of each group, by type and name.
-func (c *hlsCheck) renditions(name string, p playlist) map[string][]medium {
-	groups := map[string][]medium{}
+// renditions checks the EXT-X-MEDIA tags and returns the playlists of each group, by type and group
+// ID.
+func (c *hlsCheck) renditions(name string, p playlist) map[string][]mediaTiming {
+	groups := map[string][]mediaTiming{}
 	names := map[string]bool{}
 	defaults := map[string]int{}
 	for _, a := range p.media {
 		key := a["TYPE"] + " " + a["GROUP-ID"]
 		where := name + ": " + key + " " + a["NAME"]
 		if a["NAME"] == "" || a["GROUP-ID"] == "" {
-			c.found(where, "without NAME or GROUP-ID")
+			c.found(where, "no NAME or no GROUP-ID")
 		}
 		if names[key+"\n"+a["NAME"]] {
 			c.found(where, "the name is used twice")
@@ -133,10 +139,10 @@ func (c *hlsCheck) renditions(name string, p playlist) map[string][]medium {
 		names[key+"\n"+a["NAME"]] = true
 		if a["DEFAULT"] == "YES" {
 			if defaults[key]++; defaults[key] > 1 {
-				c.found(where, "a second default in the group")
+				c.found(where, "the group has a second default")
 			}
 			if a["AUTOSELECT"] != "YES" {
-				c.found(where, "the default has no AUTOSELECT=YES")
+				c.found(where, "the default does not have AUTOSELECT=YES")
 			}
 		}
 		if a["TYPE"] == "AUDIO" && a["CHANNELS"] == "" {
@@ -151,6 +157,7 @@ func (c *hlsCheck) renditions(name string, p playlist) map[string][]medium {
 	return groups
 }
 
+// variant checks the attributes of a variant stream.
 func (c *hlsCheck) variant(where string, v variant) {
 	a := v.attributeList
 	if a["CODECS"] == "" {
@@ -160,7 +167,7 @@ func (c *hlsCheck) variant(where string, v variant) {
 		c.found(where, "no AVERAGE-BANDWIDTH")
 	}
 	if mean, peak := a.number("AVERAGE-BANDWIDTH"), a.number("BANDWIDTH"); mean > peak {
-		c.found(where, "AVERAGE-BANDWIDTH %d above BANDWIDTH %d", mean, peak)
+		c.found(where, "AVERAGE-BANDWIDTH is %d, above BANDWIDTH, which is %d", mean, peak)
 	}
 	if !isVideo(a["CODECS"]) {
 		return
@@ -189,20 +196,22 @@ func isVideo(codecs string) bool {
 	return false
 }
 
-// rates compares what is said with what was measured. Apple allows a tenth for recordings.
+// rates compares the declared rates with the measured ones. Apple allows a deviation of 10 % for
+// on-demand content.
 func (c *hlsCheck) rates(where string, a attributeList, peak, average int64) {
-	if said := a.number("BANDWIDTH"); peak > said+said/10 || said > peak+peak/10 {
-		c.found(where, "BANDWIDTH is %d, the peak is %d", said, peak)
+	if declared := a.number("BANDWIDTH"); peak > declared+declared/10 || declared > peak+peak/10 {
+		c.found(where, "BANDWIDTH is %d, the peak is %d", declared, peak)
 	}
-	if said := a.number("AVERAGE-BANDWIDTH"); average > said+said/10 || said > average+average/10 {
-		c.found(where, "AVERAGE-BANDWIDTH is %d, the average is %d", said, average)
+	if declared := a.number("AVERAGE-BANDWIDTH"); average > declared+declared/10 || declared > average+average/10 {
+		c.found(where, "AVERAGE-BANDWIDTH is %d, the average is %d", declared, average)
 	}
 }
 
-// aligned compares the segments of two rungs: a player switches at any of them.
-func (c *hlsCheck) aligned(where, firstName string, m, first medium) {
+// aligned compares the segment starts of two variants. They must agree to 1 ms, as a player
+// switches at any segment.
+func (c *hlsCheck) aligned(where, firstName string, m, first mediaTiming) {
 	if len(m.starts) != len(first.starts) {
-		c.found(where, "%d segments where %s has %d", len(m.starts), firstName, len(first.starts))
+		c.found(where, "%d segments, but %s has %d", len(m.starts), firstName, len(first.starts))
 		return
 	}
 	for i := range m.starts {
@@ -213,8 +222,9 @@ func (c *hlsCheck) aligned(where, firstName string, m, first medium) {
 	}
 }
 
-func (c *hlsCheck) media(name string, iframes bool) medium {
-	var m medium
+// media checks a media playlist and its segments.
+func (c *hlsCheck) media(name string, iframes bool) mediaTiming {
+	var m mediaTiming
 	p, ok := c.read(name)
 	if !ok {
 		return m
@@ -233,9 +243,9 @@ func (c *hlsCheck) media(name string, iframes bool) medium {
 		c.found(name, "no segments")
 		return m
 	}
-	text := strings.HasSuffix(strings.ToLower(p.entries[0].uri), "vtt")
+	webVTT := strings.HasSuffix(strings.ToLower(p.entries[0].uri), "vtt")
 	switch {
-	case text:
+	case webVTT:
 	case p.init == nil:
 		c.found(name, "no EXT-X-MAP")
 	default:
@@ -249,7 +259,7 @@ func (c *hlsCheck) media(name string, iframes bool) medium {
 			c.found(name, "segment %d lasts %d µs, longer than the target of %d s", i+1, s.nanoseconds/1000, m.target)
 		}
 		first := []string{"moof", "styp"}
-		if text {
+		if webVTT {
 			first = []string{"WEBV"}
 		}
 		size := c.resource(name, s.reference, first...)
@@ -258,13 +268,14 @@ func (c *hlsCheck) media(name string, iframes bool) medium {
 		m.spans = append(m.spans, span{s.nanoseconds, size})
 	}
 	m.peak, m.average = peak(m.spans, m.target), average(m.spans)
-	if text {
+	if webVTT {
 		m.peak = m.average
 	}
 	return m
 }
 
-// resource checks that a range is within its file and starts with one of the given boxes, and returns its size.
+// resource checks that a reference lies within its file and starts with one of the given boxes. It
+// returns its size.
 func (c *hlsCheck) resource(from string, r reference, first ...string) int64 {
 	name := c.resolve(from, r.uri)
 	size, known := c.sizes[name]
@@ -284,7 +295,7 @@ func (c *hlsCheck) resource(from string, r reference, first ...string) int64 {
 		limit = size - offset
 	}
 	if offset < 0 || limit <= 0 || offset+limit > size {
-		c.found(from, "bytes %d to %d of %s, which has %d", offset, offset+limit, name, size)
+		c.found(from, "refers to bytes %d to %d of %s, which has %d", offset, offset+limit, name, size)
 		return 0
 	}
 	head, err := c.head(name, offset)
@@ -301,7 +312,7 @@ func (c *hlsCheck) resource(from string, r reference, first ...string) int64 {
 	return limit
 }
 
-// head returns eight bytes of a file.
+// head returns the eight bytes of a file at offset.
 func (c *hlsCheck) head(name string, offset int64) ([]byte, error) {
 	f, err := c.files.Open(name)
 	if err != nil {
@@ -321,14 +332,14 @@ func (c *hlsCheck) head(name string, offset int64) ([]byte, error) {
 	return head, err
 }
 
-// read parses a playlist.
-func (c *hlsCheck) read(name string) (playlist, bool) {
+// read parses a playlist. ok is false if it cannot be read.
+func (c *hlsCheck) read(name string) (p playlist, ok bool) {
 	text, err := fs.ReadFile(c.files, name)
 	if err != nil {
 		c.found(name, "cannot be opened: %v", err)
 		return playlist{}, false
 	}
-	p, err := parsePlaylist(string(text))
+	p, err = parsePlaylist(string(text))
 	if err != nil {
 		c.found(name, "cannot be read: %v", err)
 		return playlist{}, false
@@ -336,11 +347,11 @@ func (c *hlsCheck) read(name string) (playlist, bool) {
 	return p, true
 }
 
-// resolve returns the path of a reference in a playlist.
+// resolve returns the path of the file that a playlist refers to.
 func (c *hlsCheck) resolve(from, uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil || u.IsAbs() || u.Host != "" || path.IsAbs(u.Path) {
-		c.found(from, "%q is no reference within the package", uri)
+		c.found(from, "%q is not a reference within the package", uri)
 		return "."
 	}
 	out := path.Join(path.Dir(from), u.Path)

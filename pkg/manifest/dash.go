@@ -14,7 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// Schemes that an MPD names.
+// Scheme identifiers in an MPD.
 const (
 	roleScheme     = "urn:mpeg:dash:role:2011"
 	primaries      = "urn:mpeg:mpegB:cicp:ColourPrimaries"
@@ -25,13 +25,14 @@ const (
 	accessibility  = "urn:tva:metadata:cs:AudioPurposeCS:2007"
 )
 
-// DASH returns a static MPD of the package, which goes to path. A rendition that is one file has a SegmentBase, which sends
-// players to the file's own index; one of a file for each segment has a SegmentTemplate with a SegmentTimeline.
+// DASH returns a static MPD of the package, for the given path. A rendition that is one file gets a
+// SegmentBase, which refers players to the sidx in the file. A rendition with one file a segment
+// gets a SegmentTemplate with a SegmentTimeline.
 func DASH(p Package, path string) (string, error) {
 	if err := p.check(); err != nil {
 		return "", err
 	}
-	if err := goodPath(path); err != nil {
+	if err := checkPath(path); err != nil {
 		return "", err
 	}
 	m := mpd.NewMPD(mpd.STATIC_TYPE)
@@ -63,11 +64,11 @@ func DASH(p Package, path string) (string, error) {
 		id++
 		period.AppendAdaptationSet(set)
 	}
-	for _, rungs := range p.families() {
+	for _, rungs := range p.videoSets() {
 		add(p.videoSet(rungs, path))
 	}
-	for _, sounds := range p.sounds() {
-		add(p.audioSet(sounds, path))
+	for _, renditions := range p.audioSets() {
+		add(p.audioSet(renditions, path))
 	}
 	for _, s := range p.Subtitles {
 		add(subtitleSet(s, p, path))
@@ -75,15 +76,15 @@ func DASH(p Package, path string) (string, error) {
 	return m.WriteToString("  ", true)
 }
 
-// families divides the ladder into adaptation sets, between whose members a player may switch at will: rungs of one codec
-// and one colour.
-func (p Package) families() [][]Video {
+// videoSets divides the ladder into adaptation sets. A player may switch freely between the members
+// of a set, so they share codec, dynamic range and colour.
+func (p Package) videoSets() [][]Video {
 	var out [][]Video
 	for _, v := range p.Video {
 		codec, _, _ := strings.Cut(v.Codecs, ".")
-		i := slices.IndexFunc(out, func(f []Video) bool {
-			other, _, _ := strings.Cut(f[0].Codecs, ".")
-			return other == codec && f[0].brightness() == v.brightness() && f[0].Colour == v.Colour
+		i := slices.IndexFunc(out, func(set []Video) bool {
+			other, _, _ := strings.Cut(set[0].Codecs, ".")
+			return other == codec && set[0].dynamicRange() == v.dynamicRange() && set[0].Colour == v.Colour
 		})
 		if i < 0 {
 			out = append(out, []Video{v})
@@ -94,12 +95,13 @@ func (p Package) families() [][]Video {
 	return out
 }
 
-// sounds divides the sounds into adaptation sets: one language, one purpose, one codec, one number of channels each.
-func (p Package) sounds() [][]Audio {
+// audioSets divides the audio renditions into adaptation sets. The members of a set share language,
+// title, purpose, codec and number of channels.
+func (p Package) audioSets() [][]Audio {
 	var out [][]Audio
 	for _, a := range p.Audio {
-		i := slices.IndexFunc(out, func(f []Audio) bool {
-			b := f[0]
+		i := slices.IndexFunc(out, func(set []Audio) bool {
+			b := set[0]
 			return tag(b.Language) == tag(a.Language) && b.Title == a.Title && b.Codecs == a.Codecs && b.Channels == a.Channels &&
 				b.Commentary == a.Commentary && b.Described == a.Described
 		})
@@ -120,9 +122,10 @@ func (p Package) videoSet(rungs []Video, path string) *mpd.AdaptationSetType {
 	for _, v := range rungs {
 		set.MaxWidth, set.MaxHeight = max(set.MaxWidth, uint32(v.Width)), max(set.MaxHeight, uint32(v.Height))
 	}
-	// Essential tells a player that cannot show this brightness to choose another set; where there is none, it should try.
+	// An essential property makes a player that cannot show this dynamic range choose the SDR set.
+	// If there is none, the property is supplemental and the player tries this set.
 	properties := &set.SupplementalProperties
-	if first.brightness() != "SDR" && slices.ContainsFunc(p.Video, func(v Video) bool { return v.brightness() == "SDR" }) {
+	if first.dynamicRange() != "SDR" && slices.ContainsFunc(p.Video, func(v Video) bool { return v.dynamicRange() == "SDR" }) {
 		properties = &set.EssentialProperties
 	}
 	for i, scheme := range []mpd.AnyURI{primaries, transfer, matrix} {
@@ -149,7 +152,7 @@ func (p Package) videoSet(rungs []Video, path string) *mpd.AdaptationSetType {
 	return set
 }
 
-// pictureAspect is the picture's width to its height in smallest terms.
+// pictureAspect returns the display aspect ratio in lowest terms.
 func (v Video) pictureAspect() mpd.RatioType {
 	w, h := int64(v.Width), int64(v.Height)
 	if v.PixelAspect.known() {
@@ -162,10 +165,10 @@ func (v Video) pictureAspect() mpd.RatioType {
 	return mpd.RatioType(fmt.Sprintf("%d:%d", w/a, h/a))
 }
 
-func (p Package) audioSet(sounds []Audio, path string) *mpd.AdaptationSetType {
+func (p Package) audioSet(renditions []Audio, path string) *mpd.AdaptationSetType {
 	set := mpd.NewAdaptationSet()
 	set.ContentType, set.MimeType, set.SegmentAlignment, set.StartWithSAP = "audio", mpd.MIME_TYPE_AUDIO_MP4, true, 1
-	first := sounds[0]
+	first := renditions[0]
 	set.Lang = tag(first.Language)
 	switch {
 	case first.Described:
@@ -181,7 +184,7 @@ func (p Package) audioSet(sounds []Audio, path string) *mpd.AdaptationSetType {
 	if text := label(first.Title, first.Language, ""); text != "" {
 		set.Labels = []*mpd.LabelType{{Value: text}}
 	}
-	for _, a := range sounds {
+	for _, a := range renditions {
 		r := p.representation(a.Rendition, path)
 		if a.SampleRate > 0 {
 			rate := mpd.UIntVectorType(strconv.Itoa(a.SampleRate))
@@ -195,16 +198,18 @@ func (p Package) audioSet(sounds []Audio, path string) *mpd.AdaptationSetType {
 	return set
 }
 
+// isDefault reports whether the rendition is the default of its group.
 func (p Package) isDefault(a Audio) bool {
 	for _, g := range p.groups() {
-		if g.members[g.chosen].Name == a.Name {
+		if g.members[g.defaultMember].Name == a.Name {
 			return true
 		}
 	}
 	return false
 }
 
-// channels names a layout by its code point of ISO/IEC 23091-3, or by the number of channels where none is usual.
+// channels describes a channel layout by its code point of ISO/IEC 23091-3, or by the number of
+// channels if that number has no usual layout.
 func channels(n int) *mpd.DescriptorType {
 	code := map[int]int{1: 1, 2: 2, 6: 6, 8: 12}[n]
 	if code == 0 {
@@ -236,16 +241,17 @@ func subtitleSet(s Subtitle, p Package, path string) *mpd.AdaptationSetType {
 	return set
 }
 
-// representation describes a rendition's segments. Bandwidth is the peak, which keeps minBufferTime's promise.
+// representation describes a rendition's segments. Bandwidth is the peak rate, so that
+// minBufferTime holds for every segment.
 func (p Package) representation(r Rendition, path string) *mpd.RepresentationType {
 	out := &mpd.RepresentationType{Id: r.Name, Bandwidth: rate32(peak(r.spans(), p.target()))}
 	out.Codecs = r.Codecs
-	offset := uint64(p.Lead) * uint64(r.Timescale)
+	offset := uint64(p.MediaTimeOffset) * uint64(r.Timescale)
 	base := mpd.MultipleSegmentBaseType{SegmentTimeline: timeline(r)}
 	base.Timescale = &r.Timescale
 	base.PresentationTimeOffset = &offset
 	if init, media, ok := template(path, r); ok {
-		if strings.Contains(media, "$Number") { // beside times, libavformat 5.1 takes it for the first that there is
+		if strings.Contains(media, "$Number") { // with $Time$, libavformat 5.1 would take it for the first available number
 			one := uint32(1)
 			base.StartNumber = &one
 		}
@@ -263,7 +269,8 @@ func (p Package) representation(r Rendition, path string) *mpd.RepresentationTyp
 
 func byteRange(r Resource) string { return fmt.Sprintf("%d-%d", r.Offset, r.Offset+r.Size-1) }
 
-// timeline lists starts and durations, equal ones folded. The first start is written, the others follow from it.
+// timeline lists the segments' durations, with runs of equal ones folded. Only the first start time
+// is written; the others follow from it.
 func timeline(r Rendition) *mpd.SegmentTimelineType {
 	out := &mpd.SegmentTimelineType{}
 	for i, s := range r.Segments {
@@ -281,8 +288,9 @@ func timeline(r Rendition) *mpd.SegmentTimelineType {
 	return out
 }
 
-// template returns the names of a rendition's files as $Number$ or $Time$ makes them, where they are whole files, numbered
-// from 1 or named by the timestamps that they start with.
+// template returns the SegmentTemplate's initialization and media attributes. ok is false unless
+// every segment is a whole file, named by its number from 1 ($Number$) or by the timestamp at which
+// it starts ($Time$).
 func template(from string, r Rendition) (init, media string, ok bool) {
 	if r.Init.Part || slices.ContainsFunc(r.Segments, func(s Segment) bool { return s.Part }) {
 		return "", "", false
@@ -293,15 +301,16 @@ func template(from string, r Rendition) (init, media string, ok bool) {
 		numbers[i], times[i] = int64(i)+1, at
 		at += s.Duration
 	}
-	if init, media, ok = counted(from, r, "Number", numbers, 9); ok {
+	if init, media, ok = templateOf(from, r, "Number", numbers, 9); ok {
 		return init, media, ok
 	}
-	return counted(from, r, "Time", times, 1)
+	return templateOf(from, r, "Time", times, 1)
 }
 
-// counted returns the names of a rendition's files as the identifier makes them that stands for these values, with up to
-// widest digits at least. libavformat reads one digit of a width.
-func counted(from string, r Rendition, identifier string, values []int64, widest int) (init, media string, ok bool) {
+// templateOf returns the template in which the identifier takes the given values, one a segment. It
+// tries widths of the formatted number from widest down to 1. libavformat reads only one digit of a
+// width, so widest is at most 9.
+func templateOf(from string, r Rendition, identifier string, values []int64, widest int) (init, media string, ok bool) {
 	first := r.Segments[0].Path
 	for width := widest; width > 0; width-- {
 		digits := fmt.Sprintf("%0*d", width, values[0])
@@ -317,23 +326,24 @@ func counted(from string, r Rendition, identifier string, values []int64, widest
 		if !same {
 			continue
 		}
-		mark := "$" + identifier + "$"
+		variable := "$" + identifier + "$"
 		if width > 1 {
-			mark = fmt.Sprintf("$%s%%0%dd$", identifier, width)
+			variable = fmt.Sprintf("$%s%%0%dd$", identifier, width)
 		}
-		// A stand-in that escaping leaves alone, and that is in no name.
-		const stand = "~number~"
+		// The placeholder survives URI escaping. A path that contains it already has no template.
+		const placeholder = "~number~"
 		escape := func(s string) string { return strings.ReplaceAll(s, "$", "$$") }
-		name := uri(from, before+stand+after)
-		if strings.Count(name, stand) != 1 {
+		name := uri(from, before+placeholder+after)
+		if strings.Count(name, placeholder) != 1 {
 			continue
 		}
-		return escape(uri(from, r.Init.Path)), strings.Replace(escape(name), stand, mark, 1), true
+		return escape(uri(from, r.Init.Path)), strings.Replace(escape(name), placeholder, variable, 1), true
 	}
 	return "", "", false
 }
 
-// milliseconds rounds up to what an MPD's duration holds, so that no frame lies behind the end.
+// milliseconds returns nanoseconds rounded up to the milliseconds of an MPD's duration, so that no
+// frame lies after the end.
 func milliseconds(nanoseconds int64) *mpd.Duration {
 	d := mpd.Duration((nanoseconds + 999_999) / 1_000_000 * int64(time.Millisecond))
 	return &d

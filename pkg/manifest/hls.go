@@ -7,16 +7,18 @@ import (
 	"strings"
 )
 
-// version is EXT-X-VERSION: EXT-X-MAP outside of I-frame playlists needs 6 (RFC 8216, 7), and nothing here needs more.
+// version is the EXT-X-VERSION of every playlist. EXT-X-MAP outside of I-frame playlists needs 6
+// (RFC 8216, 7), and nothing else that this package writes needs more.
 const version = 6
 
-// HLS returns the playlists of a package, media playlists first and the multivariant playlist, which goes to path, last:
-// written in this order, no player finds one that names what is not there.
+// HLS returns the playlists of a package: the media playlists first and the multivariant playlist,
+// for the given path, last. If they are written in this order, no playlist ever refers to a file
+// that does not exist yet.
 func HLS(p Package, path string) ([]File, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	if err := goodPath(path); err != nil {
+	if err := checkPath(path); err != nil {
 		return nil, err
 	}
 	target := p.target()
@@ -39,15 +41,15 @@ func mediaPlaylist(r Rendition, target int64) string {
 	var b strings.Builder
 	mediaHead(&b, target, "")
 	extMap(&b, r.Playlist, r.Init)
-	var clock lap
+	var clock rounder
 	for _, s := range r.Segments {
-		entry(&b, r.Playlist, s.Resource, clock.lap(s.Duration, r.Timescale))
+		entry(&b, r.Playlist, s.Resource, clock.next(s.Duration, r.Timescale))
 	}
 	b.WriteString("#EXT-X-ENDLIST\n")
 	return b.String()
 }
 
-// iFramePlaylist lists keyframes. Each is shown until the next one's time.
+// iFramePlaylist lists keyframes. Each lasts until the next one.
 func iFramePlaylist(v Video) string {
 	shown := v.shown()
 	target := int64(1)
@@ -57,16 +59,16 @@ func iFramePlaylist(v Video) string {
 	var b strings.Builder
 	mediaHead(&b, target, "#EXT-X-I-FRAMES-ONLY\n")
 	extMap(&b, v.IFrames, v.Init)
-	var clock lap
+	var clock rounder
 	for i, k := range v.Keyframes {
 		k.Part = true
-		entry(&b, v.IFrames, k.Resource, clock.lap(shown[i], v.Timescale))
+		entry(&b, v.IFrames, k.Resource, clock.next(shown[i], v.Timescale))
 	}
 	b.WriteString("#EXT-X-ENDLIST\n")
 	return b.String()
 }
 
-// shown returns how long each keyframe is shown, ticks.
+// shown returns how long each keyframe is shown, in ticks.
 func (v Video) shown() []int64 {
 	out := make([]int64, len(v.Keyframes))
 	end := v.Start + v.duration()
@@ -93,14 +95,14 @@ func mediaHead(b *strings.Builder, target int64, more string) {
 }
 
 func extMap(b *strings.Builder, from string, init Resource) {
-	fmt.Fprintf(b, "#EXT-X-MAP:URI=\"%s\"", uri(from, init.Path))
+	bytes := ""
 	if init.Part {
-		fmt.Fprintf(b, ",BYTERANGE=\"%d@%d\"", init.Size, init.Offset)
+		bytes = fmt.Sprintf("%d@%d", init.Size, init.Offset)
 	}
-	b.WriteString("\n")
+	attributes(b, "#EXT-X-MAP", quoted("URI", uri(from, init.Path)), quoted("BYTERANGE", bytes))
 }
 
-// entry writes a segment that lasts so many nanoseconds.
+// entry writes a media segment that lasts length nanoseconds.
 func entry(b *strings.Builder, from string, r Resource, length int64) {
 	fmt.Fprintf(b, "#EXTINF:%s,\n", seconds(length))
 	if r.Part {
@@ -109,24 +111,27 @@ func entry(b *strings.Builder, from string, r Resource, length int64) {
 	fmt.Fprintf(b, "%s\n", uri(from, r.Path))
 }
 
-// lap turns durations in ticks into nanoseconds of whole microseconds whose sum is never off by more than one.
-type lap struct{ ticks, told int64 }
+// rounder converts durations in ticks to nanoseconds, rounded to whole microseconds. Rounding
+// errors do not accumulate: the sum of its results is never off by more than a microsecond.
+type rounder struct{ ticks, nanoseconds int64 } // the sums so far
 
-func (l *lap) lap(ticks int64, timescale uint32) int64 {
-	l.ticks += ticks
-	now := (nanoseconds(l.ticks, timescale) + 500) / 1000 * 1000
-	length := now - l.told
-	l.told = now
+// next returns the next duration in nanoseconds.
+func (r *rounder) next(ticks int64, timescale uint32) int64 {
+	r.ticks += ticks
+	now := (nanoseconds(r.ticks, timescale) + 500) / 1000 * 1000
+	length := now - r.nanoseconds
+	r.nanoseconds = now
 	return length
 }
 
-// seconds writes nanoseconds as seconds with six digits.
+// seconds formats nanoseconds as seconds with six decimal places.
 func seconds(nanoseconds int64) string {
 	micro := (nanoseconds + 500) / 1000
 	return fmt.Sprintf("%d.%06d", micro/1_000_000, micro%1_000_000)
 }
 
-// multivariant writes the playlist of playlists. Each rung of the ladder appears with each group of sounds.
+// multivariant returns the multivariant playlist. Each rung of the ladder appears once with each
+// audio group.
 func (p Package) multivariant(path string, target int64) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-INDEPENDENT-SEGMENTS\n", version)
@@ -137,16 +142,17 @@ func (p Package) multivariant(path string, target int64) string {
 	for _, g := range groups {
 		names := map[string]bool{}
 		for i, a := range g.members {
-			yes := i == g.chosen
-			attributes(&b, "#EXT-X-MEDIA", "TYPE=AUDIO", quoted("GROUP-ID", g.id), quoted("NAME", unique(names, label(a.Title, a.Language, "Audio"))),
-				quoted("LANGUAGE", tag(a.Language)), choice("DEFAULT", yes), choice("AUTOSELECT", yes || !a.Commentary),
+			isDefault := i == g.defaultMember
+			attributes(&b, "#EXT-X-MEDIA", "TYPE=AUDIO", quoted("GROUP-ID", g.id),
+				quoted("NAME", unique(names, label(a.Title, a.Language, "Audio"))), quoted("LANGUAGE", tag(a.Language)),
+				yesOrNo("DEFAULT", isDefault), yesOrNo("AUTOSELECT", isDefault || !a.Commentary),
 				quoted("CHARACTERISTICS", characteristics(a.Described, false)), quoted("CHANNELS", positive(a.Channels)), quoted("URI", uri(path, a.Playlist)))
 		}
 	}
 	var subtitles string
 	var subtitleRate int64
 	names := map[string]bool{}
-	chosen := slices.IndexFunc(p.Subtitles, func(s Subtitle) bool { return s.Default })
+	defaultSubtitle := slices.IndexFunc(p.Subtitles, func(s Subtitle) bool { return s.Default })
 	for i, s := range p.Subtitles {
 		subtitles = "subtitles"
 		subtitleRate = max(subtitleRate, average([]span{{p.length(), s.File.Size}}))
@@ -154,26 +160,27 @@ func (p Package) multivariant(path string, target int64) string {
 		if s.Forced {
 			forced = "FORCED=YES"
 		}
-		attributes(&b, "#EXT-X-MEDIA", "TYPE=SUBTITLES", quoted("GROUP-ID", subtitles), quoted("NAME", unique(names, label(s.Title, s.Language, "Subtitles"))),
-			quoted("LANGUAGE", tag(s.Language)), choice("DEFAULT", i == chosen), "AUTOSELECT=YES", forced,
+		attributes(&b, "#EXT-X-MEDIA", "TYPE=SUBTITLES", quoted("GROUP-ID", subtitles),
+			quoted("NAME", unique(names, label(s.Title, s.Language, "Subtitles"))), quoted("LANGUAGE", tag(s.Language)),
+			yesOrNo("DEFAULT", i == defaultSubtitle), "AUTOSELECT=YES", forced,
 			quoted("CHARACTERISTICS", characteristics(false, s.Captions)), quoted("URI", uri(path, s.Playlist)))
 	}
 	if len(groups) == 0 {
 		groups = []group{{}}
 	}
 	for _, g := range groups {
-		sound, soundAverage := g.rates(target)
+		audioPeak, audioAverage := g.rates(target)
 		for _, v := range p.Video {
-			attributes(&b, "#EXT-X-STREAM-INF", number("BANDWIDTH", peak(v.spans(), target)+sound+subtitleRate),
-				number("AVERAGE-BANDWIDTH", average(v.spans())+soundAverage+subtitleRate), quoted("CODECS", g.codecs(v.Codecs)),
-				fmt.Sprintf("RESOLUTION=%dx%d", v.shownWidth(), v.Height), v.highestRate(target).attribute(), "VIDEO-RANGE="+v.brightness(),
+			attributes(&b, "#EXT-X-STREAM-INF", number("BANDWIDTH", peak(v.spans(), target)+audioPeak+subtitleRate),
+				number("AVERAGE-BANDWIDTH", average(v.spans())+audioAverage+subtitleRate), quoted("CODECS", g.codecs(v.Codecs)),
+				fmt.Sprintf("RESOLUTION=%dx%d", v.shownWidth(), v.Height), v.highestRate(target).attribute(), "VIDEO-RANGE="+v.dynamicRange(),
 				quoted("AUDIO", g.id), quoted("SUBTITLES", subtitles), "CLOSED-CAPTIONS=NONE")
 			fmt.Fprintf(&b, "%s\n", uri(path, v.Playlist))
 		}
 		if len(p.Video) == 0 {
-			attributes(&b, "#EXT-X-STREAM-INF", number("BANDWIDTH", sound+subtitleRate), number("AVERAGE-BANDWIDTH", soundAverage+subtitleRate),
+			attributes(&b, "#EXT-X-STREAM-INF", number("BANDWIDTH", audioPeak+subtitleRate), number("AVERAGE-BANDWIDTH", audioAverage+subtitleRate),
 				quoted("CODECS", g.codecs("")), quoted("AUDIO", g.id), quoted("SUBTITLES", subtitles))
-			fmt.Fprintf(&b, "%s\n", uri(path, g.members[g.chosen].Playlist))
+			fmt.Fprintf(&b, "%s\n", uri(path, g.members[g.defaultMember].Playlist))
 		}
 	}
 	for _, v := range p.Video {
@@ -187,16 +194,16 @@ func (p Package) multivariant(path string, target int64) string {
 			longest = max(longest, rounded(spans[i].nanoseconds))
 		}
 		attributes(&b, "#EXT-X-I-FRAME-STREAM-INF", number("BANDWIDTH", peak(spans, longest)), number("AVERAGE-BANDWIDTH", average(spans)),
-			quoted("CODECS", v.Codecs), fmt.Sprintf("RESOLUTION=%dx%d", v.shownWidth(), v.Height), "VIDEO-RANGE="+v.brightness(), quoted("URI", uri(path, v.IFrames)))
+			quoted("CODECS", v.Codecs), fmt.Sprintf("RESOLUTION=%dx%d", v.shownWidth(), v.Height), "VIDEO-RANGE="+v.dynamicRange(), quoted("URI", uri(path, v.IFrames)))
 	}
 	return b.String()
 }
 
-// group is what a player chooses one sound from.
+// group is an audio group: a player plays one of its members.
 type group struct {
-	id      string
-	members []Audio
-	chosen  int // the default's index
+	id            string
+	members       []Audio
+	defaultMember int // index in members
 }
 
 func (p Package) groups() []group {
@@ -214,12 +221,12 @@ func (p Package) groups() []group {
 		out[i].members = append(out[i].members, a)
 	}
 	for i := range out {
-		out[i].chosen = max(0, slices.IndexFunc(out[i].members, func(a Audio) bool { return a.Default }))
+		out[i].defaultMember = max(0, slices.IndexFunc(out[i].members, func(a Audio) bool { return a.Default }))
 	}
 	return out
 }
 
-// rates returns the highest peak and average of the group's sounds.
+// rates returns the highest peak rate and the highest average rate of the group's members.
 func (g group) rates(target int64) (highest, mean int64) {
 	for _, a := range g.members {
 		highest, mean = max(highest, peak(a.spans(), target)), max(mean, average(a.spans()))
@@ -227,11 +234,12 @@ func (g group) rates(target int64) (highest, mean int64) {
 	return highest, mean
 }
 
-// codecs returns all codecs that may play: the picture's and the group's.
-func (g group) codecs(picture string) string {
+// codecs returns the value of CODECS: the video's codec, if any, and those of all members of the
+// group.
+func (g group) codecs(video string) string {
 	var all []string
-	if picture != "" {
-		all = append(all, picture)
+	if video != "" {
+		all = append(all, video)
 	}
 	for _, a := range g.members {
 		if !slices.Contains(all, a.Codecs) {
@@ -241,14 +249,15 @@ func (g group) codecs(picture string) string {
 	return strings.Join(all, ",")
 }
 
-func (v Video) brightness() string {
+// dynamicRange returns the value of VIDEO-RANGE.
+func (v Video) dynamicRange() string {
 	if v.Range == "" {
 		return "SDR"
 	}
 	return v.Range
 }
 
-// shownWidth is the width with square pixels.
+// shownWidth returns the width in square pixels.
 func (v Video) shownWidth() int64 {
 	if !v.PixelAspect.known() {
 		return int64(v.Width)
@@ -256,7 +265,7 @@ func (v Video) shownWidth() int64 {
 	return scale(int64(v.Width), v.PixelAspect.Num, v.PixelAspect.Den)
 }
 
-// attribute writes FRAME-RATE with its three digits, or nothing.
+// attribute returns FRAME-RATE with three decimal places, or "" if the rate is unknown.
 func (r Ratio) attribute() string {
 	if !r.known() {
 		return ""
@@ -275,18 +284,20 @@ func characteristics(described, captions bool) string {
 	return ""
 }
 
-// label is what a viewer reads.
-func label(title, language, otherwise string) string {
+// label returns the name that a viewer reads: the title, else the language's own name, else
+// fallback.
+func label(title, language, fallback string) string {
 	if title != "" {
 		return title
 	}
 	if name := ownName(language); name != "" {
 		return name
 	}
-	return otherwise
+	return fallback
 }
 
-// unique returns name, with a number where it was used before: within a group names differ.
+// unique returns name, followed by a number if it was used before. Names must be unique within a
+// group.
 func unique(used map[string]bool, name string) string {
 	out := name
 	for n := 2; used[out]; n++ {
@@ -296,7 +307,7 @@ func unique(used map[string]bool, name string) string {
 	return out
 }
 
-// attributes writes a tag with those of its attributes that are not empty.
+// attributes writes a tag with its attributes, leaving out empty ones.
 func attributes(b *strings.Builder, tag string, list ...string) {
 	b.WriteString(tag)
 	separator := ":"
@@ -309,7 +320,9 @@ func attributes(b *strings.Builder, tag string, list ...string) {
 	b.WriteString("\n")
 }
 
-// quoted writes a quoted string, which can hold neither a quotation mark nor a line's end.
+// quoted formats an attribute whose value is a quoted-string, or returns "" if the value is empty.
+// A quoted-string cannot contain quotation marks or line breaks (RFC 8216, 4.2), so they are
+// replaced.
 func quoted(name, value string) string {
 	if value == "" {
 		return ""
@@ -328,6 +341,7 @@ func quoted(name, value string) string {
 
 func number(name string, value int64) string { return name + "=" + strconv.FormatInt(value, 10) }
 
+// positive formats n, or returns "" if it is not positive.
 func positive(n int) string {
 	if n <= 0 {
 		return ""
@@ -335,7 +349,8 @@ func positive(n int) string {
 	return strconv.Itoa(n)
 }
 
-func choice(name string, yes bool) string {
+// yesOrNo formats an attribute whose value is YES or NO.
+func yesOrNo(name string, yes bool) string {
 	if yes {
 		return name + "=YES"
 	}

@@ -4,20 +4,20 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
 
-	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// tag returns a language as RFC 5646 wants it, which playlists and MPDs use: the shortest code, so "de" for "ger" and
-// "deu". What is unknown or no language at all is "".
+// tag returns the language tag of RFC 5646 that playlists and MPDs use. It is the shortest code, so
+// "de" for "ger" and "deu". For an unknown or invalid language it returns "".
 func tag(code string) string {
-	t, err := language.Parse(film.Terminology(code))
+	t, err := language.Parse(media.Terminology(code))
 	if err != nil || t == language.Und {
 		return ""
 	}
 	return t.String()
 }
 
-// ownName returns what speakers of a language call it, "" if we don't know.
+// ownName returns the language's name in that language, or "" if it is unknown.
 func ownName(code string) string {
 	if t := tag(code); t != "" {
 		return display.Self.Name(language.Make(t))

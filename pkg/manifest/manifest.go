@@ -1,21 +1,24 @@
-// Package manifest writes what players read first of a package: HLS playlists and a DASH MPD, over the same media files.
+// Package manifest writes the manifests of a package: HLS playlists and a DASH MPD, over the same
+// media files.
 //
-// A Package describes what lies in a folder: Video renditions (the rungs of a ladder), Audio renditions in groups, and
-// Subtitles. Each rendition has an initialisation segment and media segments, each a Resource: a file of its own, or a
-// byte range of one that holds them all. Every path is relative to the package's folder, with slashes, unescaped.
+// A Package describes the files in a folder: Video renditions (the rungs of a ladder), Audio
+// renditions in groups, and Subtitles. Each rendition has an initialisation segment and media
+// segments. Each of these is a Resource: a whole file, or a byte range of a file that holds them
+// all. Every path is relative to the package's folder, with slashes, unescaped.
 //
 //	files, err := manifest.HLS(p, "film.m3u8") // media playlists, then the multivariant playlist that names them
 //	mpd, err := manifest.DASH(p, "film.mpd")
 //	err = manifest.Check(os.DirFS(folder), "film.m3u8")
 //
-// Media time runs Lead seconds ahead of what viewers see, in every rendition alike: the picture of second 0 has a
-// timestamp of Lead seconds, and so may sound that starts before the picture (an encoder's priming) have one
-// without a negative number. HLS players take the earliest timestamp for the start; DASH says it in
-// presentationTimeOffset, WebVTT in X-TIMESTAMP-MAP.
+// Media timestamps are MediaTimeOffset seconds later than presentation time, in every rendition
+// alike: the frame shown at second 0 has a timestamp of MediaTimeOffset seconds. So audio that
+// starts before the video (an encoder's priming) has a timestamp that is not negative. HLS players
+// start at the earliest timestamp; DASH declares the offset in presentationTimeOffset, WebVTT in
+// X-TIMESTAMP-MAP.
 //
-// Times are ticks of a rendition's timescale, sizes bytes, rates bits per second. A package that no playlist can
-// describe truly is fault.Internal: it is a mistake of the caller, who cut the segments. What Check finds is
-// fault.Corrupt.
+// Times are ticks of a rendition's timescale, sizes are bytes, rates are bits per second. A package
+// that a playlist cannot describe correctly is fault.Internal, because it is a mistake of the
+// caller, who cut the segments. Check's findings are fault.Corrupt.
 package manifest
 
 import (
@@ -30,40 +33,42 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// Package is one film as players get it.
+// Package is a film, packaged for players.
 type Package struct {
-	Title     string // may be empty
-	Lead      int64  // seconds from a media timestamp to presentation time
-	Video     []Video
-	Audio     []Audio
-	Subtitles []Subtitle
+	Title           string // may be empty
+	MediaTimeOffset int64  // seconds by which media timestamps are later than presentation times
+	Video           []Video
+	Audio           []Audio
+	Subtitles       []Subtitle
 }
 
-// Resource is a file, or where Part is set a range of one.
+// Resource is a file, or a byte range of one.
 type Resource struct {
 	Path   string
 	Offset int64 // of the first byte
 	Size   int64 // bytes
-	Part   bool
+	Part   bool  // the resource is a range of the file, not the whole file
 }
 
 // Segment is a media segment of a rendition.
 type Segment struct {
 	Resource
 	Duration int64 // ticks
-	Frames   int   // of pictures; 0 is unknown
+	Frames   int   // video frames; 0 is unknown
 }
 
-// Rendition is what video and sound have in common.
+// Rendition holds the fields that video and audio renditions share.
 type Rendition struct {
-	// Name tells the rendition from all others of the package: letters, digits, "-" and "_" ("video-1080p").
+	// Name identifies the rendition within the package: letters, digits, "-" and "_"
+	// ("video-1080p").
 	Name      string
 	Playlist  string // path of its HLS media playlist
 	Codecs    string // as RFC 6381 writes it: "avc1.640028"
 	Timescale uint32 // ticks per second
-	Start     int64  // media timestamp of the first segment, Lead included
+	Start     int64  // media timestamp of the first segment, MediaTimeOffset included
 	Init      Resource
-	// Index is the sidx of a rendition that is one file, between its Init and its first segment. DASH needs it there.
+	// Index is the sidx box of a rendition that is one file. It lies between Init and the first
+	// segment, where DASH requires it.
 	Index    Resource
 	Segments []Segment
 }
@@ -72,56 +77,59 @@ type Rendition struct {
 type Video struct {
 	Rendition
 	Width, Height int   // pixels as coded
-	PixelAspect   Ratio // width of a pixel to its height; zero is square
-	FrameRate     Ratio // frames per second, the average where it varies; zero is unknown
-	// Range is VIDEO-RANGE: "SDR", "HLG" or "PQ"; "" is "SDR".
+	PixelAspect   Ratio // pixel aspect ratio, width to height; zero is square
+	FrameRate     Ratio // frames per second, on average if the rate varies; zero is unknown
+	// Range is the value of VIDEO-RANGE: "SDR", "HLG" or "PQ"; "" is "SDR".
 	Range string
-	// Colour is the code points of ISO/IEC 23091-2 for primaries, transfer and matrix; zeros are unknown.
+	// Colour holds the code points of ISO/IEC 23091-2 for primaries, transfer and matrix; zeros are
+	// unknown.
 	Colour [3]int
-	// Keyframes are the frames that an I-frame playlist shows, in order. None: no I-frame playlist.
+	// Keyframes are the frames of the I-frame playlist, in order. Without any there is no I-frame
+	// playlist.
 	Keyframes []Keyframe
 	IFrames   string // path of the I-frame playlist
 }
 
-// Ratio is a number as a fraction.
+// Ratio is a fraction.
 type Ratio struct{ Num, Den int64 }
 
 func (r Ratio) known() bool { return r.Num > 0 && r.Den > 0 }
 
-// Keyframe is a frame that a player can show alone.
+// Keyframe is a frame that a player can show without decoding others.
 type Keyframe struct {
-	Start int64 // media timestamp, ticks, Lead included
-	// Resource is the part of the segment's file from the frame's moof to the end of its bytes.
+	Start int64 // media timestamp, ticks, MediaTimeOffset included
+	// Resource is the range of the segment's file from the frame's moof to the frame's last byte.
 	Resource
 }
 
-// Audio is one sound of one language in one codec.
+// Audio is an audio rendition: one language in one codec.
 type Audio struct {
 	Rendition
-	// Group holds the sounds of which a player plays one: all languages in one codec at one rate. "" is a group, too.
+	// Group names the group from which a player plays one rendition: all languages in one codec at
+	// one rate. "" is a valid group.
 	Group      string
 	Language   string // of RFC 5646 or ISO 639-2: "en", "eng"; "" is unknown
-	Title      string // for the viewer; empty: the language's own name
-	Default    bool   // played unless the viewer chooses; where none of a group is, its first
+	Title      string // shown to the viewer; if empty, players show the language's own name
+	Default    bool   // played unless the viewer chooses another; if a group has no default, its first rendition is
 	Channels   int
 	SampleRate int // Hz
 	Commentary bool
-	Described  bool // for people who do not see the picture
+	Described  bool // an audio description for blind viewers
 }
 
-// Subtitle is a WebVTT file of a package's whole length.
+// Subtitle is a subtitle rendition: one WebVTT file that covers the whole package.
 type Subtitle struct {
-	Name     string // as of a Rendition
+	Name     string // as Rendition.Name
 	Playlist string // path of its HLS media playlist
 	File     Resource
 	Language string
 	Title    string
 	Default  bool
-	Forced   bool // only what the film's own language does not say
-	Captions bool // for people who do not hear the sound
+	Forced   bool // translates only dialogue that is not in the film's own language
+	Captions bool // for deaf viewers
 }
 
-// File is a text of a package.
+// File is a playlist: its path in the package and its text.
 type File struct {
 	Path string
 	Text string
@@ -150,17 +158,18 @@ func scale(v, num, den int64) int64 {
 	return int64(min(q, math.MaxInt64))
 }
 
-// length returns how long the package lasts in nanoseconds: from presentation time 0 to the end of its longest rendition.
+// length returns the package's duration in nanoseconds, from presentation time 0 to the end of the
+// longest rendition.
 func (p Package) length() int64 {
 	var longest int64
 	for r := range p.renditions {
-		end := r.Start + r.duration() - p.Lead*int64(r.Timescale)
+		end := r.Start + r.duration() - p.MediaTimeOffset*int64(r.Timescale)
 		longest = max(longest, nanoseconds(end, r.Timescale))
 	}
 	return longest
 }
 
-// renditions calls yield for each rendition of video and sound.
+// renditions yields the video renditions, then the audio renditions.
 func (p Package) renditions(yield func(Rendition) bool) {
 	for _, v := range p.Video {
 		if !yield(v.Rendition) {
@@ -174,25 +183,25 @@ func (p Package) renditions(yield func(Rendition) bool) {
 	}
 }
 
-// check refuses a package that cannot be written down.
+// check returns an error if manifests cannot describe the package.
 func (p Package) check() error {
 	bad := func(format string, args ...any) error { return fault.New(fault.Internal, "package: "+format, args...) }
 	if len(p.Video)+len(p.Audio) == 0 {
-		return bad("neither picture nor sound")
+		return bad("neither video nor audio")
 	}
 	names := map[string]bool{}
-	name := func(name, playlist string) error {
+	checkName := func(name, playlist string) error {
 		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
-			return bad("the name %q is none", name)
+			return bad("%q is not a valid rendition name", name)
 		}
 		if names[name] {
-			return bad("two renditions are called %s", name)
+			return bad("two renditions are named %s", name)
 		}
 		names[name] = true
-		return goodPath(playlist)
+		return checkPath(playlist)
 	}
 	for r := range p.renditions {
-		if err := name(r.Name, r.Playlist); err != nil {
+		if err := checkName(r.Name, r.Playlist); err != nil {
 			return err
 		}
 		switch {
@@ -207,20 +216,20 @@ func (p Package) check() error {
 		case r.Init.Size <= 0:
 			return bad("%s has no initialisation segment", r.Name)
 		}
-		if err := goodPath(r.Init.Path); err != nil {
+		if err := checkPath(r.Init.Path); err != nil {
 			return err
 		}
 		for i, s := range r.Segments {
 			if s.Duration <= 0 || s.Size <= 0 || s.Offset < 0 {
-				return bad("segment %d of %s lasts %d ticks and has %d bytes from %d", i+1, r.Name, s.Duration, s.Size, s.Offset)
+				return bad("segment %d of %s lasts %d ticks and has %d bytes at offset %d", i+1, r.Name, s.Duration, s.Size, s.Offset)
 			}
-			if err := goodPath(s.Path); err != nil {
+			if err := checkPath(s.Path); err != nil {
 				return err
 			}
 		}
 		whole := append([]Segment{{Resource: r.Init}}, r.Segments...)
 		if r.Index.Part && slices.ContainsFunc(whole, func(s Segment) bool { return !s.Part || s.Path != r.Index.Path }) {
-			return bad("%s has an index of %s and lies elsewhere", r.Name, r.Index.Path)
+			return bad("%s has an index in %s and segments in other files", r.Name, r.Index.Path)
 		}
 	}
 	for _, v := range p.Video {
@@ -234,25 +243,27 @@ func (p Package) check() error {
 			}
 		}
 		if len(v.Keyframes) > 0 {
-			if err := goodPath(v.IFrames); err != nil {
+			if err := checkPath(v.IFrames); err != nil {
 				return err
 			}
 		}
 	}
 	for _, s := range p.Subtitles {
-		if err := name(s.Name, s.Playlist); err != nil {
+		if err := checkName(s.Name, s.Playlist); err != nil {
 			return err
 		}
-		if err := goodPath(s.File.Path); err != nil {
+		if err := checkPath(s.File.Path); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func goodPath(p string) error {
-	if p == "" || path.IsAbs(p) || path.Clean(p) != p || strings.HasPrefix(p, "../") || p == ".." || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' }) {
-		return fault.New(fault.Internal, "package: the path %q is not one inside it", p)
+// checkPath returns an error unless p is a clean relative path within the package.
+func checkPath(p string) error {
+	if p == "" || path.IsAbs(p) || path.Clean(p) != p || strings.HasPrefix(p, "../") || p == ".." ||
+		strings.ContainsFunc(p, func(r rune) bool { return r < ' ' }) {
+		return fault.New(fault.Internal, "package: %q is not a clean path within the package", p)
 	}
 	return nil
 }
@@ -274,15 +285,16 @@ func uri(from, to string) string {
 		}
 		out += url.PathEscape(p)
 	}
-	// A first part with a colon would be taken for a scheme.
+	// Players would take a first path element with a colon for a URI scheme.
 	if strings.Contains(strings.SplitN(out, "/", 2)[0], ":") {
 		out = "./" + out
 	}
 	return out
 }
 
-// TimestampMap returns the line that follows WEBVTT at the start of a package's subtitle files: it ties the file's zero to
-// the package's, lead seconds into media time (RFC 8216, 3.5; MPEG-2 clocks tick 90,000 times a second).
-func TimestampMap(lead int64) string {
-	return fmt.Sprintf("X-TIMESTAMP-MAP=MPEGTS:%d,LOCAL:00:00:00.000", lead*90_000)
+// TimestampMap returns the line that follows WEBVTT at the start of a package's subtitle files. It
+// maps time 0 of the file to media time offset, in seconds, which is the package's MediaTimeOffset
+// (RFC 8216, 3.5; MPEG-2 clocks tick 90,000 times a second).
+func TimestampMap(offset int64) string {
+	return fmt.Sprintf("X-TIMESTAMP-MAP=MPEGTS:%d,LOCAL:00:00:00.000", offset*90_000)
 }

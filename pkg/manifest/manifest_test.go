@@ -20,10 +20,10 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected texts in testdata")
+var update = flag.Bool("update", false, "rewrite the expected manifests in testdata")
 
-// Each file of testdata holds a package as JSON and what players are told of it.
-func TestTextsOfPackages(t *testing.T) {
+// Each file of testdata holds a package as JSON and the manifests that describe it.
+func TestManifestsOfPackages(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no testdata: %v", err)
@@ -59,17 +59,18 @@ func TestTextsOfPackages(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(string(txtar.Format(&txtar.Archive{Files: archive.Files})), string(txtar.Format(&txtar.Archive{Files: got}))); diff != "" {
-				t.Errorf("texts differ: -want +got\n%s", diff)
+				t.Errorf("manifests differ: -want +got\n%s", diff)
 			}
 			if err := Check(folder(p, files), "film.m3u8"); err != nil {
-				t.Errorf("Check finds:\n%v", err)
+				t.Errorf("Check reports:\n%v", err)
 			}
 		})
 	}
 }
 
-// folder makes a package's files, with nothing in them but what Check looks at.
-func folder(p Package, texts []File) fstest.MapFS {
+// folder returns a package's files. They contain only the bytes that Check reads; the rest are
+// zeros.
+func folder(p Package, playlists []File) fstest.MapFS {
 	out := fstest.MapFS{}
 	put := func(r Resource, head string) {
 		f := out[r.Path]
@@ -99,13 +100,13 @@ func folder(p Package, texts []File) fstest.MapFS {
 	for _, s := range p.Subtitles {
 		put(s.File, "WEBVTT\n\n")
 	}
-	for _, f := range texts {
+	for _, f := range playlists {
 		out[f.Path] = &fstest.MapFile{Data: []byte(f.Text)}
 	}
 	return out
 }
 
-// filmPackage is a ladder of two rungs with two languages and subtitles.
+// filmPackage returns a package with a ladder of two rungs, two languages and subtitles.
 func filmPackage() Package {
 	const segments = 3
 	rendition := func(name, codecs string, timescale uint32, size int64) Rendition {
@@ -118,7 +119,7 @@ func filmPackage() Package {
 		}
 		return r
 	}
-	p := Package{Lead: 10}
+	p := Package{MediaTimeOffset: 10}
 	for _, rung := range []struct {
 		name          string
 		width, height int
@@ -142,9 +143,9 @@ func filmPackage() Package {
 	return p
 }
 
-func TestCheckFindsWhatIsWrong(t *testing.T) {
+func TestCheckReportsEachViolation(t *testing.T) {
 	for name, c := range map[string]struct {
-		break_ func(*Package, map[string]*string, fstest.MapFS)
+		damage func(*Package, map[string]*string, fstest.MapFS)
 		want   string
 	}{
 		"nothing": {func(*Package, map[string]*string, fstest.MapFS) {}, ""},
@@ -162,38 +163,38 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		}, "segment 2 starts -40000 µs from that of video-720p.m3u8"},
 		"a rung that lacks a segment": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
 			*text["video-360p.m3u8"] = strings.Replace(*text["video-360p.m3u8"], "#EXTINF:4.000000,\nvideo-360p/00003.m4s\n", "", 1)
-		}, "2 segments where video-720p.m3u8 has 3"},
-		"a bandwidth that is too low": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
+		}, "2 segments, but video-720p.m3u8 has 3"},
+		"a declared bandwidth that is too low": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
 			*text["film.m3u8"] = strings.Replace(*text["film.m3u8"], "BANDWIDTH=19", "BANDWIDTH=9", 1)
 		}, "the peak is"},
 		"an average above the peak": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
 			*text["film.m3u8"] = strings.Replace(*text["film.m3u8"], "AVERAGE-BANDWIDTH=", "AVERAGE-BANDWIDTH=9", 1)
 		}, "above BANDWIDTH"},
-		"a group that is not there": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
+		"a group that does not exist": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
 			*text["film.m3u8"] = strings.Replace(*text["film.m3u8"], `,AUDIO="audio"`, `,AUDIO="other"`, 1)
 		}, `no AUDIO group "other"`},
 		"two defaults": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
 			*text["film.m3u8"] = strings.Replace(*text["film.m3u8"], "DEFAULT=NO", "DEFAULT=YES", 1)
-		}, "a second default"},
+		}, "has a second default"},
 		"a missing file": {func(_ *Package, _ map[string]*string, files fstest.MapFS) { delete(files, "video-720p/00002.m4s") }, "no file video-720p/00002.m4s"},
-		"a segment that is none": {func(_ *Package, _ map[string]*string, files fstest.MapFS) {
+		"a segment that is an HTML page": {func(_ *Package, _ map[string]*string, files fstest.MapFS) {
 			copy(files["audio-eng/00001.m4s"].Data, "<html>..")
 		}, `starts with "<html>.."`},
-		"a keyframe's range behind the file's end": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
+		"a keyframe's range beyond the file's end": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
 			*text["video-720p-iframes.m3u8"] = strings.Replace(*text["video-720p-iframes.m3u8"], "BYTERANGE:90000@0", "BYTERANGE:990000@0", 1)
 		}, "which has 900000"},
-		"no I-frames": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
+		"no I-frame playlist": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
 			lines := strings.SplitAfter(*text["film.m3u8"], "\n")
 			lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "I-FRAME") })
 			*text["film.m3u8"] = strings.Join(lines, "")
 		}, "no I-frame playlist"},
-		"an open end": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
+		"no end of the list": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
 			*text["audio-ger.m3u8"] = strings.Replace(*text["audio-ger.m3u8"], "#EXT-X-ENDLIST\n", "", 1)
 		}, "no EXT-X-ENDLIST"},
-		"a way out": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
+		"a path out of the package": {func(_ *Package, text map[string]*string, _ fstest.MapFS) {
 			*text["audio-ger.m3u8"] = strings.Replace(*text["audio-ger.m3u8"], "audio-ger/00001.m4s", "../../etc/passwd", 1)
 		}, "leads out of the package"},
-		"no playlist": {func(_ *Package, _ map[string]*string, files fstest.MapFS) {
+		"a file that is not a playlist": {func(_ *Package, _ map[string]*string, files fstest.MapFS) {
 			files["film.m3u8"] = &fstest.MapFile{Data: []byte("nonsense")}
 		}, "cannot be read"},
 	} {
@@ -209,7 +210,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			}
 			before := folder(p, texts)
 			files := folder(p, texts)
-			c.break_(&p, byName, files)
+			c.damage(&p, byName, files)
 			for _, f := range texts {
 				if string(before[f.Path].Data) != f.Text {
 					files[f.Path] = &fstest.MapFile{Data: []byte(f.Text)}
@@ -218,7 +219,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			err = Check(files, "film.m3u8")
 			if c.want == "" {
 				if err != nil {
-					t.Errorf("finds\n%v\nwhere nothing is wrong", err)
+					t.Errorf("reports\n%v\nfor a correct package", err)
 				}
 				return
 			}
@@ -238,10 +239,10 @@ func TestPackagesThatCannotBeDescribedAreRefused(t *testing.T) {
 		"a name with a space":      func(p *Package) { p.Video[1].Name = "a b" },
 		"an absolute path":         func(p *Package) { p.Video[0].Segments[0].Path = "/etc/passwd" },
 		"a path out of it":         func(p *Package) { p.Audio[0].Playlist = "../a.m3u8" },
-		"a segment of no time":     func(p *Package) { p.Audio[0].Segments[1].Duration = 0 },
-		"keyframes out of turn":    func(p *Package) { p.Video[0].Keyframes[1].Start = p.Video[0].Keyframes[0].Start },
+		"a segment of 0 ticks":     func(p *Package) { p.Audio[0].Segments[1].Duration = 0 },
+		"keyframes out of order":   func(p *Package) { p.Video[0].Keyframes[1].Start = p.Video[0].Keyframes[0].Start },
 		"an index of another file": func(p *Package) { p.Video[0].Index = Resource{Path: "x.mp4", Size: 9, Part: true} },
-		"no size":                  func(p *Package) { p.Video[0].Width = 0 },
+		"no width":                 func(p *Package) { p.Video[0].Width = 0 },
 	} {
 		p := filmPackage()
 		change(&p)
@@ -254,17 +255,17 @@ func TestPackagesThatCannotBeDescribedAreRefused(t *testing.T) {
 	}
 }
 
-func TestPeakIsTheWorstWindow(t *testing.T) {
+func TestPeakIsTheHighestRateOfAnyWindow(t *testing.T) {
 	second := int64(1_000_000_000)
 	for name, c := range map[string]struct {
 		spans []span
 		want  int64
 	}{
-		"one":                             {[]span{{4 * second, 1000}}, 2000},
-		"the worst of equals":             {[]span{{4 * second, 1000}, {4 * second, 2000}, {4 * second, 500}}, 4000},
-		"a short one counts with another": {[]span{{4 * second, 1000}, {second, 1000}, {4 * second, 1000}}, 3200},
-		"half the target counts":          {[]span{{4 * second, 1000}, {2 * second, 1000}}, 4000},
-		"none is long enough":             {[]span{{second, 1000}}, 8000},
+		"one span":                         {[]span{{4 * second, 1000}}, 2000},
+		"the highest of equal lengths":     {[]span{{4 * second, 1000}, {4 * second, 2000}, {4 * second, 500}}, 4000},
+		"a short span joins its neighbour": {[]span{{4 * second, 1000}, {second, 1000}, {4 * second, 1000}}, 3200},
+		"half the target counts":           {[]span{{4 * second, 1000}, {2 * second, 1000}}, 4000},
+		"no span is long enough":           {[]span{{second, 1000}}, 8000},
 	} {
 		if got := peak(c.spans, 4); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
@@ -272,10 +273,10 @@ func TestPeakIsTheWorstWindow(t *testing.T) {
 	}
 }
 
-func TestFrameRatesAreTheFrames(t *testing.T) {
+func TestFrameRatesFollowFromTheFramesOfEachSegment(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		stated           Ratio
+		declared         Ratio
 		frames           []int // of the segments, 4 s each
 		average, highest Ratio
 	}{
@@ -284,25 +285,25 @@ func TestFrameRatesAreTheFrames(t *testing.T) {
 		"some frames unknown":     {Ratio{24, 1}, []int{0, 96, 96}, Ratio{24, 1}, Ratio{24, 1}},
 		"constant":                {Ratio{25, 1}, []int{100, 100, 100}, Ratio{25, 1}, Ratio{25, 1}},
 		"constant but for a tick": {Ratio{24000, 1001}, []int{96, 96, 96}, Ratio{24000, 1001}, Ratio{24000, 1001}},
-		"not stated":              {Ratio{}, []int{96, 96, 96}, Ratio{24, 1}, Ratio{24, 1}},
+		"not declared":            {Ratio{}, []int{96, 96, 96}, Ratio{24, 1}, Ratio{24, 1}},
 		"variable":                {Ratio{25, 1}, []int{40, 240, 20}, Ratio{25, 1}, Ratio{60000, 1000}},
-		"stated as the highest":   {Ratio{60, 1}, []int{40, 240, 20}, Ratio{25, 1}, Ratio{60000, 1000}},
+		"declared as the highest": {Ratio{60, 1}, []int{40, 240, 20}, Ratio{25, 1}, Ratio{60000, 1000}},
 	} {
 		v := filmPackage().Video[0]
-		v.FrameRate = c.stated
+		v.FrameRate = c.declared
 		for i, n := range c.frames {
 			v.Segments[i].Frames = n
 		}
 		if got := v.averageRate(); got != c.average {
-			t.Errorf("%s: %v on average, want %v", name, got, c.average)
+			t.Errorf("%s: average rate %v, want %v", name, got, c.average)
 		}
 		if got := v.highestRate(4); got != c.highest {
-			t.Errorf("%s: %v at most, want %v", name, got, c.highest)
+			t.Errorf("%s: highest rate %v, want %v", name, got, c.highest)
 		}
 	}
 }
 
-func TestLanguagesAreShortest(t *testing.T) {
+func TestLanguageTagsAreTheShortestCodes(t *testing.T) {
 	for code, want := range map[string]string{"ger": "de", "deu": "de", "eng": "en", "und": "", "": "", "gsw": "gsw", "pt-BR": "pt-BR", "x!": ""} {
 		if got := tag(code); got != want {
 			t.Errorf("%q is %q, want %q", code, got, want)
@@ -324,8 +325,9 @@ func TestReferencesLeadToTheirFiles(t *testing.T) {
 	}
 }
 
-// Whatever the segments, both texts tell a player the same times, none of them off by more than rounding.
-func TestTextsTellTheSegmentsTimes(t *testing.T) {
+// For any segments, HLS and DASH declare the same times, which differ from the segments' only by
+// rounding.
+func TestManifestsDeclareTheSegmentsTimes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := filmPackage()
 		p.Subtitles = nil
@@ -367,7 +369,7 @@ func TestTextsTellTheSegmentsTimes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := Check(folder(p, files), "x/film.m3u8"); err != nil {
-			t.Fatalf("Check finds\n%v\nin %v", err, files)
+			t.Fatalf("Check reports\n%v\nfor %v", err, files)
 		}
 		var sum float64
 		var n int
@@ -404,7 +406,7 @@ func TestTextsTellTheSegmentsTimes(t *testing.T) {
 			}
 		}
 		if !slices.Equal(got, durations) || *line.S[0].T-*offset != 0 {
-			t.Fatalf("the timeline tells %v from %d, want %v", got, *line.S[0].T-*offset, durations)
+			t.Fatalf("the timeline declares durations %v from %d, want %v", got, *line.S[0].T-*offset, durations)
 		}
 	})
 }

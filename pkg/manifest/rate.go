@@ -5,7 +5,8 @@ import (
 	"math/big"
 )
 
-// span is a stretch of a rendition as far as rates go: bytes in a time.
+// span is a part of a rendition: so many bytes that last so long. Bit rates are computed from
+// spans.
 type span struct {
 	nanoseconds int64
 	bytes       int64
@@ -19,34 +20,36 @@ func (r Rendition) spans() []span {
 	return out
 }
 
-// peak returns the highest rate of any row of neighbours that together last from half to one and a half times the
-// target duration (in seconds), in bits per second, rounded up: what RFC 8216, 4.1, calls the peak segment bit rate. It is
-// no less than the average, also where no row lasts that long.
+// peak returns the highest rate, in bits per second, rounded up, of any run of consecutive spans
+// that together last from half to one and a half times the target duration (in seconds). RFC 8216,
+// 4.1, calls this the peak segment bit rate. It is at least the average rate, even if no run lasts
+// that long.
 func peak(spans []span, target int64) int64 {
 	least, most := target*500_000_000, target*1_500_000_000
 	highest := average(spans)
 	for from := range spans {
-		var row span
+		var run span
 		for _, s := range spans[from:] {
-			row.nanoseconds += s.nanoseconds
-			row.bytes += s.bytes
-			if row.nanoseconds > most {
+			run.nanoseconds += s.nanoseconds
+			run.bytes += s.bytes
+			if run.nanoseconds > most {
 				break
 			}
-			if row.nanoseconds >= least {
-				highest = max(highest, row.rate())
+			if run.nanoseconds >= least {
+				highest = max(highest, run.rate())
 			}
 		}
 	}
 	return highest
 }
 
-// averageRate returns the number of frames over the time they last, which is what an MPD has as frameRate
-// (ISO/IEC 23009-1, 5.3.7.2); where that is what is stated but for the rounding of timestamps, it is what is stated.
+// averageRate returns the number of frames divided by the time they last, which an MPD declares as
+// frameRate (ISO/IEC 23009-1, 5.3.7.2). If that differs from FrameRate only by the rounding of
+// timestamps, it returns FrameRate.
 func (v Video) averageRate() Ratio {
 	var frames, ticks int64
 	for _, s := range v.Segments {
-		if s.Frames == 0 { // a worker of an earlier release told nothing
+		if s.Frames == 0 { // a worker of an earlier release did not count frames
 			return v.FrameRate
 		}
 		frames += int64(s.Frames)
@@ -60,21 +63,22 @@ func (v Video) averageRate() Ratio {
 	return Ratio{r.Num().Int64(), r.Denom().Int64()}
 }
 
-// highestRate returns what RFC 8216, 4.3.4.2, wants as FRAME-RATE: the frame rate where it is highest, of the same rows of
-// segments that BANDWIDTH is of.
+// highestRate returns the highest frame rate, which RFC 8216, 4.3.4.2, requires as FRAME-RATE. It
+// is measured over the same runs of segments as BANDWIDTH.
 func (v Video) highestRate(target int64) Ratio {
-	rows := v.spans()
+	spans := v.spans()
 	for i, s := range v.Segments {
-		rows[i].bytes = int64(s.Frames) * 125 // so many that a frame is 1000 bits
+		spans[i].bytes = int64(s.Frames) * 125 // 1000 bits a frame, so peak returns the rate in thousandths
 	}
-	mean, highest := v.averageRate(), Ratio{peak(rows, target), 1000}
+	mean, highest := v.averageRate(), Ratio{peak(spans, target), 1000}
 	if !highest.known() || highest.like(mean) {
 		return mean
 	}
 	return highest
 }
 
-// like says whether two rates differ by no more than timestamps in milliseconds make of one.
+// like reports whether two rates differ by at most 1 %, the error that timestamps in milliseconds
+// cause.
 func (r Ratio) like(o Ratio) bool {
 	if !r.known() || !o.known() {
 		return r.known() == o.known()
@@ -97,12 +101,14 @@ func (s span) rate() int64 {
 	if s.nanoseconds <= 0 {
 		return 0
 	}
-	// 64 bits would hold the product of 1.1 GB only; a rate is exact enough in floating point.
+	// In 64-bit integers the product would overflow beyond 1.1 GB. Floating point is exact enough
+	// for a rate.
 	return int64(math.Ceil(float64(s.bytes) * 8 / (float64(s.nanoseconds) / 1e9)))
 }
 
-// target returns the target duration of all media playlists of video and sound, in seconds: the longest of their
-// segments, rounded to the nearest. RFC 8216, 6.2.4 wants it to be the same in all of them.
+// target returns the target duration of all video and audio media playlists, in seconds: the
+// longest of their segments, rounded to the nearest second. RFC 8216, 6.2.4, requires all of them
+// to have the same.
 func (p Package) target() int64 {
 	longest := int64(1)
 	for r := range p.renditions {

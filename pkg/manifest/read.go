@@ -6,37 +6,39 @@ import (
 	"strings"
 )
 
-// playlist is what Check needs of a playlist, multivariant or media.
+// playlist holds the tags of a multivariant or media playlist that Check examines.
 type playlist struct {
 	version     int
 	independent bool
-	// Of a multivariant playlist.
+	// Fields of a multivariant playlist.
 	media    []attributeList // EXT-X-MEDIA
 	variants []variant
-	// Of a media playlist.
+	// Fields of a media playlist.
 	target  int64 // seconds
 	vod     bool
 	ended   bool
 	iframes bool
 	init    *reference
-	entries []listed
+	entries []segmentEntry
 }
 
+// variant is an EXT-X-STREAM-INF or an EXT-X-I-FRAME-STREAM-INF.
 type variant struct {
 	attributeList
 	uri     string
 	iframes bool
 }
 
-// reference is a file or a part of it, as a playlist names it.
+// reference is a playlist's reference to a file or a byte range of it.
 type reference struct {
 	uri            string
-	offset, length int64 // length 0: to the end
+	offset, length int64 // length 0 is the rest of the file
 }
 
-type listed struct {
+// segmentEntry is a media segment of a playlist.
+type segmentEntry struct {
 	reference
-	nanoseconds int64
+	nanoseconds int64 // duration
 }
 
 type attributeList map[string]string
@@ -46,14 +48,14 @@ func (a attributeList) number(name string) int64 {
 	return n
 }
 
-// parsePlaylist reads a playlist (RFC 8216, 4). It knows the tags that a recording in fragmented MP4 has, and passes over
-// others as players do.
+// parsePlaylist reads a playlist (RFC 8216, 4). It knows the tags of on-demand playlists with
+// fragmented MP4, and ignores others as players do.
 func parsePlaylist(text string) (playlist, error) {
 	var p playlist
-	var next listed
+	var next segmentEntry
 	var stream attributeList
 	timed := false
-	end := map[string]int64{} // of the last range of each file
+	end := map[string]int64{} // where the last range of each file ends
 	for number, line := range strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
 		bad := func(what string) error { return fmt.Errorf("line %d: %s: %q", number+1, what, line) }
 		if number == 0 {
@@ -80,7 +82,7 @@ func parsePlaylist(text string) (playlist, error) {
 			default:
 				return p, bad("a reference without EXTINF or EXT-X-STREAM-INF")
 			}
-			stream, timed, next = nil, false, listed{}
+			stream, timed, next = nil, false, segmentEntry{}
 		case tag == "#EXT-X-VERSION":
 			p.version, err = strconv.Atoi(value)
 		case tag == "#EXT-X-INDEPENDENT-SEGMENTS":
@@ -126,7 +128,8 @@ func parsePlaylist(text string) (playlist, error) {
 	return p, nil
 }
 
-// parseRange reads length@offset; offset is -1 where the range follows the one before.
+// parseRange reads "length@offset". Without an offset the range follows the previous one, and
+// offset is -1.
 func parseRange(text string) (length, offset int64, err error) {
 	first, second, ok := strings.Cut(text, "@")
 	if length, err = strconv.ParseInt(first, 10, 64); err != nil {
@@ -139,7 +142,7 @@ func parseRange(text string) (length, offset int64, err error) {
 	return length, offset, err
 }
 
-// parseAttributes reads an attribute list (RFC 8216, 4.2). Quotation marks are taken off.
+// parseAttributes reads an attribute list (RFC 8216, 4.2) and removes quotation marks.
 func parseAttributes(text string) (attributeList, error) {
 	out := attributeList{}
 	for text != "" {
@@ -148,15 +151,15 @@ func parseAttributes(text string) (attributeList, error) {
 			return nil, fmt.Errorf("no attribute name at %q", text)
 		}
 		if _, twice := out[name]; twice {
-			return nil, fmt.Errorf("%s twice", name)
+			return nil, fmt.Errorf("%s appears twice", name)
 		}
 		var value string
 		if strings.HasPrefix(rest, `"`) {
 			if value, rest, ok = strings.Cut(rest[1:], `"`); !ok {
-				return nil, fmt.Errorf("no end of %s", name)
+				return nil, fmt.Errorf("no closing quotation mark of %s", name)
 			}
 			if rest != "" && !strings.HasPrefix(rest, ",") {
-				return nil, fmt.Errorf("no comma behind %s", name)
+				return nil, fmt.Errorf("no comma after %s", name)
 			}
 			text = strings.TrimPrefix(rest, ",")
 		} else {

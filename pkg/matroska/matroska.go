@@ -1,13 +1,15 @@
-// Package matroska reads the index of Matroska and WebM files: the Cues, which name the keyframes that a player may seek
-// to. It reads headers, Info, Tracks and Cues with ranged reads and never a Cluster.
+// Package matroska reads the index of Matroska and WebM files: the Cues, which list the keyframes
+// that a player may seek to. It reads the EBML header, SeekHead, Info, Tracks and Cues with ranged
+// reads and never reads a Cluster.
 //
 //	index, err := matroska.ReadIndex(ctx, file, size)
-//	if !index.Indexed { … } // live recording or no Cues: nothing to cut by without reading it all
+//	if !index.Indexed { … } // live recording or no Cues: keyframes can only be found by reading the whole file
 //	keyframes := index.Cues[track.Number]
 //
-// A tick is TimestampScale nanoseconds, the time base of ffmpeg's packets from the same file. A file whose tracks cannot be
-// read is an error of kind fault.Corrupt, a file beyond our bounds one of fault.Unsupported. A file that is cut short or
-// contradicts itself behind its tracks can still be played from its start; it has no index (Damage).
+// A tick is TimestampScale nanoseconds, the time base of ffmpeg's packets from the same file. A
+// file whose tracks cannot be read gives an error of kind fault.Corrupt; a file beyond this
+// package's limits, one of fault.Unsupported. A file that is truncated or contradicts itself after
+// its tracks can still be played from its start; it has no index (see Index.Damage).
 package matroska
 
 import (
@@ -16,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 
 	"github.com/remko/go-mkvparse"
@@ -24,31 +25,29 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// Index is what a file's head and Cues say.
+// Index holds what a file's headers and Cues declare.
 type Index struct {
-	DocType        string // "matroska" or "webm"
 	TimestampScale uint64 // nanoseconds per tick, usually 1,000,000
-	Duration       int64  // ticks, rounded; 0 where the file does not say
 	Tracks         []Track
-	// Cues holds, by track number, the presentation times of the track's frames that Cues name, sorted, in ticks: for a
-	// video track keyframes, each with the pts that ffmpeg gives it.
+	// Cues maps a track number to the sorted presentation times, in ticks, of the frames that the
+	// Cues list. For a video track they are keyframes, each with the pts that ffmpeg gives it.
 	Cues map[uint64][]int64
-	// Indexed: at least one video track has Cues.
+	// Indexed reports whether at least one video track has Cues.
 	Indexed bool
-	// Live: the segment does not know its size, as a recorder leaves it that could not seek back.
-	Live bool
-	// Damage is what is wrong with a file that is not Indexed because of it, of kind fault.Corrupt; nil where nothing is.
+	// Damage is the error, of kind fault.Corrupt, because of which the file has no index; nil if no
+	// damage was found.
 	Damage error
+
+	docType string // "matroska" or "webm"
 }
 
-// Track is a track entry, in the file's order.
+// Track is a TrackEntry.
 type Track struct {
-	Number          uint64
-	Type            Type
-	CodecID         string // such as "V_MPEG4/ISO/AVC"
-	DefaultDuration uint64 // nanoseconds per frame; 0 where frames differ or the file does not say
-	codecDelay      uint64 // nanoseconds
-	ownScale        bool   // the track has a timestamp scale of its own
+	Number     uint64
+	Type       Type
+	codecID    string // such as "V_MPEG4/ISO/AVC"
+	codecDelay uint64 // nanoseconds
+	ownScale   bool   // the track has its own TrackTimestampScale
 }
 
 // Type is a track's type, as the specification numbers it (RFC 9559, 5.1.4.1.3).
@@ -60,23 +59,27 @@ const (
 	Subtitle Type = 17
 )
 
-// Bounds on what a file may ask of us.
+// Limits on the reads and allocations that a file can cause.
 const (
-	// maxElements bounds the elements before the first Cluster, each of which costs a ranged read.
+	// maxElements limits the elements before the first Cluster. Each one costs a ranged read.
 	maxElements = 256
-	// maxSeekHeads bounds the chain of SeekHeads: old muxers write a second one behind the Clusters.
+	// maxSeekHeads limits the chain of SeekHeads. Old muxers write a second one after the Clusters.
 	maxSeekHeads = 4
-	// maxHead bounds each of EBML head, SeekHead, Info.
+	// maxHead limits the size in bytes of the EBML header, of a SeekHead and of Info.
 	maxHead = 1 << 20
-	// maxTracks bounds Tracks, which hold fonts of codecs' private data but no pictures.
+	// maxTracks limits the size in bytes of Tracks, which may hold codecs' private data with fonts,
+	// but no pictures.
 	maxTracks = 16 << 20
-	// maxCues bounds Cues: at 20 bytes a keyframe they name three million.
+	// maxCues limits the size in bytes of Cues: at 20 bytes a keyframe it allows three million
+	// keyframes.
 	maxCues = 64 << 20
-	// maxNumbers bounds the tracks, and those that Cues speak of; ffmpeg opens no file with more (max_streams).
+	// maxNumbers limits the number of tracks, and of tracks that Cues refer to. ffmpeg opens no
+	// file with more (max_streams).
 	maxNumbers = 1000
-	// maxDepth bounds nesting; what we read is four deep, and the parser recurses.
+	// maxDepth limits nesting, since the parser recurses. The elements that are read are four
+	// levels deep.
 	maxDepth = 8
-	// maxTime bounds times in ticks, so that arithmetic on them cannot overflow.
+	// maxTime limits times in ticks, so that arithmetic on them cannot overflow.
 	maxTime = 1 << 56
 )
 
@@ -92,31 +95,31 @@ func ReadIndex(ctx context.Context, r io.ReaderAt, size int64) (*Index, error) {
 	}
 	switch {
 	case fault.KindOf(err) == fault.Corrupt && len(f.index.Tracks) > 0:
-		f.damaged(err)
+		f.recordDamage(err)
 	case err != nil:
 		return nil, err
 	case len(f.index.Tracks) == 0:
-		return nil, fault.WithHint(fault.New(fault.Corrupt, "no tracks before the first cluster"), "the file is cut short or damaged")
+		return nil, fault.WithHint(fault.New(fault.Corrupt, "no tracks before the first cluster"), "the file is truncated or damaged")
 	}
 	if f.index.Damage != nil {
-		// Cues may name what is no longer there.
+		// Cues may list frames that the file no longer contains.
 		clear(f.index.Cues)
 	}
 	return f.finish()
 }
 
-// damaged notes the first damage.
-func (f *file) damaged(err error) {
+// recordDamage keeps the first damage found.
+func (f *file) recordDamage(err error) {
 	if f.index.Damage == nil {
 		f.index.Damage = err
 	}
 }
 
-// element is an element's place in the file: body ≤ end.
+// element is the ID of an element and where its data lies in the file: body ≤ end.
 type element struct {
-	id        mkvparse.ElementID
-	body, end int64
-	unknown   bool // it does not say where it ends
+	id          mkvparse.ElementID
+	body, end   int64
+	unknownSize bool // the element has an unknown data size; end is then its parent's
 }
 
 type file struct {
@@ -127,12 +130,13 @@ type file struct {
 	seek  []seekEntry
 }
 
+// seekEntry is a Seek element: the ID of an element and its position.
 type seekEntry struct {
 	id mkvparse.ElementID
-	at int64 // from the segment's first byte
+	at int64 // bytes from the first byte of the Segment's data
 }
 
-// open reads the EBML head and finds the segment.
+// open reads the EBML header and finds the Segment.
 func (f *file) open() (element, error) {
 	f.seen = map[mkvparse.ElementID]bool{}
 	head, err := f.element(0, f.size)
@@ -140,34 +144,33 @@ func (f *file) open() (element, error) {
 		return head, err
 	}
 	if head.id != mkvparse.EBMLElement {
-		return head, fault.New(fault.Corrupt, "no EBML head")
+		return head, fault.New(fault.Corrupt, "no EBML header")
 	}
 	if err := f.parse(head, maxHead, &headHandler{section: newSection(head), index: &f.index}); err != nil {
 		return head, err
 	}
-	if f.index.DocType != "matroska" && f.index.DocType != "webm" {
-		return head, fault.New(fault.Unsupported, "an EBML document of type %q", f.index.DocType)
+	if f.index.docType != "matroska" && f.index.docType != "webm" {
+		return head, fault.New(fault.Unsupported, "an EBML document of type %q", f.index.docType)
 	}
 	for at, n := head.end, 0; at < f.size && n < maxElements; n++ {
 		e, err := f.element(at, f.size)
 		if err != nil && e.id == mkvparse.SegmentElement && fault.KindOf(err) == fault.Corrupt {
 			e.end = f.size
-			f.damaged(err)
+			f.recordDamage(err)
 			return e, nil
 		}
 		if err != nil {
 			return e, err
 		}
 		if e.id == mkvparse.SegmentElement {
-			f.index.Live = e.unknown
 			return e, nil
 		}
 		at = e.end
 	}
-	return element{}, fault.New(fault.Corrupt, "no segment behind the EBML head")
+	return element{}, fault.New(fault.Corrupt, "no segment after the EBML header")
 }
 
-// readFront reads what lies before the first cluster.
+// readFront reads the elements before the first Cluster.
 func (f *file) readFront(ctx context.Context, segment element) error {
 	for at, n := segment.body, 0; at < segment.end; n++ {
 		if err := ctx.Err(); err != nil {
@@ -183,8 +186,8 @@ func (f *file) readFront(ctx context.Context, segment element) error {
 		if e.id == mkvparse.ClusterElement {
 			return nil
 		}
-		if e.unknown {
-			return fault.New(fault.Corrupt, "element %#x at byte %d does not say where it ends", int64(e.id), at)
+		if e.unknownSize {
+			return fault.New(fault.Corrupt, "element %#x at byte %d has an unknown size", int64(e.id), at)
 		}
 		if err := f.read(e); err != nil {
 			return err
@@ -194,7 +197,7 @@ func (f *file) readFront(ctx context.Context, segment element) error {
 	return nil
 }
 
-// followSeekHeads reads what SeekHeads promise and the front did not have.
+// followSeekHeads reads the elements that SeekHeads point to and that readFront did not find.
 func (f *file) followSeekHeads(ctx context.Context, segment element) error {
 	for n := 0; n < len(f.seek) && n < maxElements; n++ {
 		if err := ctx.Err(); err != nil {
@@ -207,15 +210,16 @@ func (f *file) followSeekHeads(ctx context.Context, segment element) error {
 			continue
 		}
 		if s.at < 0 || s.at > segment.end-segment.body {
-			return fault.WithHint(fault.New(fault.Corrupt, "element %#x should lie at byte %d of a segment of %d", int64(s.id), s.at,
-				segment.end-segment.body), "the file is cut short")
+			return fault.WithHint(fault.New(fault.Corrupt, "the seek head places element %#x at byte %d of a segment of %d bytes",
+				int64(s.id), s.at, segment.end-segment.body), "the file is truncated")
 		}
 		e, err := f.element(segment.body+s.at, segment.end)
 		if err != nil {
 			return err
 		}
-		// A SeekHead that an editor left stale points anywhere. Then the file has no index, but it may well be sound.
-		if e.id != s.id || e.unknown {
+		// An editor may have left a stale SeekHead, which points anywhere. The file then has no
+		// index, but may be intact.
+		if e.id != s.id || e.unknownSize {
 			continue
 		}
 		if err := f.read(e); err != nil {
@@ -225,7 +229,7 @@ func (f *file) followSeekHeads(ctx context.Context, segment element) error {
 	return nil
 }
 
-// read reads a segment's child, if it is one of those we need.
+// read reads a child of the Segment if the index needs it.
 func (f *file) read(e element) error {
 	var limit int64
 	var h handler
@@ -247,32 +251,32 @@ func (f *file) read(e element) error {
 	f.seen[e.id] = true
 	err := f.parse(e, limit, h)
 	if err != nil && e.id == mkvparse.TracksElement {
-		f.index.Tracks = nil // some may be missing
+		f.index.Tracks = nil // the list may be incomplete
 	}
 	return err
 }
 
-// finish turns cues as stored into presentation times.
+// finish turns the stored cue times into presentation times.
 func (f *file) finish() (*Index, error) {
 	index := &f.index
 	if index.TimestampScale == 0 {
-		return nil, fault.New(fault.Corrupt, "a timestamp scale of 0")
+		return nil, fault.New(fault.Corrupt, "the timestamp scale is 0")
 	}
-	types := map[uint64]Track{}
+	tracks := map[uint64]Track{}
 	for _, t := range index.Tracks {
-		types[t.Number] = t
+		tracks[t.Number] = t
 	}
 	for number, times := range index.Cues {
-		t, known := types[number]
-		// A track of the VFW kind stores decode times, and one with a scale of its own stores other ticks: of neither
-		// do Cues give presentation times.
-		if !known || t.ownScale || t.CodecID == "V_MS/VFW/FOURCC" {
+		t, known := tracks[number]
+		// A track with codec V_MS/VFW/FOURCC stores decode times, and one with its own timestamp
+		// scale uses different ticks. In both cases the Cues do not give presentation times.
+		if !known || t.ownScale || t.codecID == "V_MS/VFW/FOURCC" {
 			delete(index.Cues, number)
 			continue
 		}
 		slices.Sort(times)
 		times = slices.Compact(times)
-		// ffmpeg takes the codec's delay off each timestamp, in ticks, rounded to nearest.
+		// ffmpeg subtracts the codec's delay from each timestamp, in ticks, rounded to nearest.
 		if delay := int64((t.codecDelay + index.TimestampScale/2) / index.TimestampScale); delay > 0 {
 			for i := range times {
 				times[i] -= delay
@@ -284,7 +288,7 @@ func (f *file) finish() (*Index, error) {
 	return index, nil
 }
 
-// element reads the head of the element at offset at, whose parent ends at limit.
+// element reads the ID and size of the element at offset at, whose parent ends at limit.
 func (f *file) element(at, limit int64) (element, error) {
 	raw := make([]byte, min(16, limit-at)) // an ID takes up to 4 bytes, a size up to 8
 	if len(raw) < 2 {
@@ -297,27 +301,28 @@ func (f *file) element(at, limit int64) (element, error) {
 	if n == 0 || n > 4 {
 		return element{}, fault.New(fault.Corrupt, "no element at byte %d", at)
 	}
-	size, m, all := vint(raw[n:])
+	size, m, unknown := vint(raw[n:])
 	if m == 0 {
 		return element{}, fault.New(fault.Corrupt, "no element at byte %d", at)
 	}
-	// IDs are written with the length marker that vint takes off.
-	e := element{id: mkvparse.ElementID(id | 1<<(7*n)), body: at + int64(n+m), unknown: all}
+	// IDs include the length marker that vint removes.
+	e := element{id: mkvparse.ElementID(id | 1<<(7*n)), body: at + int64(n+m), unknownSize: unknown}
 	switch {
-	case all:
+	case unknown:
 		e.end = limit
 	case size > uint64(limit-e.body):
-		return e, fault.WithHint(fault.New(fault.Corrupt, "element %#x at byte %d claims %d bytes where %d are left",
-			int64(e.id), at, size, limit-e.body), "the file is cut short")
+		return e, fault.WithHint(fault.New(fault.Corrupt, "element %#x at byte %d declares %d bytes where %d are left",
+			int64(e.id), at, size, limit-e.body), "the file is truncated")
 	default:
 		e.end = e.body + int64(size)
 	}
 	return e, nil
 }
 
-// vint reads a number of variable length (RFC 8794, 4). n is its length, 0 where there is none; all tells that all its
-// bits are set, which means unknown.
-func vint(p []byte) (v uint64, n int, all bool) {
+// vint reads the variable-size integer at the start of p (RFC 8794, 4). n is its length in bytes,
+// or 0 if there is none. unknown reports whether all bits of the value are set, which means an
+// unknown data size.
+func vint(p []byte) (v uint64, n int, unknown bool) {
 	if len(p) == 0 || p[0] == 0 {
 		return 0, 0, false
 	}
@@ -334,7 +339,7 @@ func vint(p []byte) (v uint64, n int, all bool) {
 	return v, n, v == 1<<(7*n)-1
 }
 
-// readFull fills p from offset at; a file that ends early is Corrupt.
+// readFull fills p from offset at. A file that ends early is fault.Corrupt.
 func readFull(r io.ReaderAt, p []byte, at int64) error {
 	n, err := r.ReadAt(p, at)
 	switch {
@@ -344,12 +349,4 @@ func readFull(r io.ReaderAt, p []byte, at int64) error {
 		return fault.New(fault.Corrupt, "the file ends at byte %d, before byte %d", at+int64(n), at+int64(len(p)))
 	}
 	return fmt.Errorf("read %d bytes at %d: %w", len(p), at, err)
-}
-
-// rounded returns a float of the file as whole ticks, or 0 for what is no time.
-func rounded(v float64) int64 {
-	if !(v > 0 && v < maxTime) {
-		return 0
-	}
-	return int64(math.Round(v))
 }

@@ -13,24 +13,26 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// The handlers below take what we need from one section each. The parser drops the errors of most callbacks, so a
-// handler keeps its first one until the section is read.
+// Each handler below collects the fields that the index needs from one section, a child of the
+// Segment or the EBML header. The parser drops the errors of most callbacks, so a handler keeps its
+// first error until the section is read.
 
+// handler is a parser callback that remembers its first error.
 type handler interface {
 	mkvparse.Handler
 	failure() error
 }
 
-// parse reads a section of at most limit bytes and gives it to h.
+// parse reads the section e, of at most limit bytes, and passes its elements to h.
 func (f *file) parse(e element, limit int64, h handler) (err error) {
-	if e.unknown || e.end-e.body > limit {
-		return fault.New(fault.Unsupported, "element %#x at byte %d has more than the %d bytes we accept", int64(e.id), e.body, limit)
+	if e.unknownSize || e.end-e.body > limit {
+		return fault.New(fault.Unsupported, "element %#x at byte %d is larger than the limit of %d bytes", int64(e.id), e.body, limit)
 	}
 	data := make([]byte, e.end-e.body)
 	if err := readFull(f.r, data, e.body); err != nil {
 		return err
 	}
-	// The parser indexes into signed integers and dates without looking whether they have any bytes.
+	// The parser indexes into signed integers and dates without checking that they have any bytes.
 	defer func() {
 		if p := recover(); p != nil {
 			err = fault.New(fault.Corrupt, "element %#x at byte %d: %v", int64(e.id), e.body, p)
@@ -46,13 +48,14 @@ func (f *file) parse(e element, limit int64, h handler) (err error) {
 	return h.failure()
 }
 
-// masters are the elements whose content the handlers want.
+// masters are the master elements that the handlers descend into.
 var masters = []mkvparse.ElementID{
 	mkvparse.SeekElement, mkvparse.TrackEntryElement, mkvparse.CuePointElement, mkvparse.CueTrackPositionsElement,
 }
 
-// hideUnknown turns elements that the parser does not know, such as FlagHearingImpaired, into Void elements of the same
-// length: it would take their content for the next elements. What is no sequence of elements is left to the parser.
+// hideUnknown overwrites elements that the parser does not know, such as FlagHearingImpaired, with
+// Void elements of the same length, because the parser would read their content as the next
+// elements. Data that is not a sequence of elements is left for the parser to reject.
 func hideUnknown(data []byte, depth int) {
 	for len(data) > 0 {
 		id := vintLength(data)
@@ -79,7 +82,7 @@ func hideUnknown(data []byte, depth int) {
 		case slices.Contains(masters, kind) && depth < maxDepth:
 			hideUnknown(data[head:head+int(size)], depth+1)
 		case strings.HasPrefix(mkvparse.NameForElementID(kind), "UNKNOWN:") && head <= 9:
-			// One byte of ID, and the size in all that is left of the head.
+			// The ID of Void takes one byte; the size takes the rest of the element's header.
 			data[0] = byte(mkvparse.VoidElement)
 			for i := range head - 1 {
 				data[head-1-i] = byte(size >> (8 * i))
@@ -90,7 +93,8 @@ func hideUnknown(data []byte, depth int) {
 	}
 }
 
-// vintLength is the length of the variable-size integer that data begins with (RFC 8794, 4); 0 where there is none.
+// vintLength returns the length of the variable-size integer at the start of data (RFC 8794, 4), or
+// 0 if there is none.
 func vintLength(data []byte) int {
 	if len(data) == 0 || data[0] == 0 {
 		return 0
@@ -98,7 +102,7 @@ func vintLength(data []byte) int {
 	return bits.LeadingZeros8(data[0]) + 1
 }
 
-// section checks that elements lie within the section and not too deep.
+// section checks that elements lie within their section and are not nested too deeply.
 type section struct {
 	mkvparse.DefaultHandler
 	size int64
@@ -109,14 +113,18 @@ func newSection(e element) section { return section{size: e.end - e.body} }
 
 func (s *section) failure() error { return s.err }
 
-func (s *section) fail(format string, args ...any) error {
+// corrupt records an error of kind fault.Corrupt unless there already is one, and returns the first
+// error.
+func (s *section) corrupt(format string, args ...any) error {
 	if s.err == nil {
 		s.err = fault.New(fault.Corrupt, format, args...)
 	}
 	return s.err
 }
 
-func (s *section) refuse(format string, args ...any) error {
+// unsupported records an error of kind fault.Unsupported unless there already is one, and returns
+// the first error.
+func (s *section) unsupported(format string, args ...any) error {
 	if s.err == nil {
 		s.err = fault.New(fault.Unsupported, format, args...)
 	}
@@ -125,18 +133,20 @@ func (s *section) refuse(format string, args ...any) error {
 
 func (s *section) HandleMasterBegin(id mkvparse.ElementID, info mkvparse.ElementInfo) (bool, error) {
 	if info.Level > maxDepth || info.Size < 0 {
-		return false, s.fail("element %#x is nested %d deep or has no size", int64(id), info.Level)
+		return false, s.corrupt("element %#x is nested %d levels deep or has an unknown size", int64(id), info.Level)
 	}
-	return slices.Contains(masters, id), s.within(id, info)
+	return slices.Contains(masters, id), s.checkSize(id, info)
 }
 
-func (s *section) within(id mkvparse.ElementID, info mkvparse.ElementInfo) error {
+// checkSize returns an error if the element ends after its section.
+func (s *section) checkSize(id mkvparse.ElementID, info mkvparse.ElementInfo) error {
 	if info.Size > s.size-info.Offset {
-		return s.fail("element %#x claims %d bytes where %d are left", int64(id), info.Size, s.size-info.Offset)
+		return s.corrupt("element %#x declares %d bytes where %d are left", int64(id), info.Size, s.size-info.Offset)
 	}
 	return nil
 }
 
+// headHandler reads the EBML header.
 type headHandler struct {
 	section
 	index *Index
@@ -144,11 +154,12 @@ type headHandler struct {
 
 func (h *headHandler) HandleString(id mkvparse.ElementID, v string, _ mkvparse.ElementInfo) error {
 	if id == mkvparse.DocTypeElement {
-		h.index.DocType = v
+		h.index.docType = v
 	}
 	return nil
 }
 
+// seekHandler reads a SeekHead.
 type seekHandler struct {
 	section
 	file *file
@@ -168,14 +179,15 @@ func (h *seekHandler) HandleInteger(id mkvparse.ElementID, v int64, info mkvpars
 	if id == mkvparse.SeekPositionElement {
 		h.next.at = v
 	}
-	return h.within(id, info)
+	return h.checkSize(id, info)
 }
 
 func (h *seekHandler) HandleMasterEnd(id mkvparse.ElementID, _ mkvparse.ElementInfo) error {
 	if id != mkvparse.SeekElement {
 		return nil
 	}
-	// A SeekHead that leads to itself, or a chain without end, leads nowhere.
+	// Ignore a SeekHead that refers to itself, and limit the chain of SeekHeads that refer to each
+	// other.
 	heads := 0
 	for _, s := range h.file.seek {
 		if s == h.next {
@@ -192,6 +204,7 @@ func (h *seekHandler) HandleMasterEnd(id mkvparse.ElementID, _ mkvparse.ElementI
 	return nil
 }
 
+// infoHandler reads Info.
 type infoHandler struct {
 	section
 	index *Index
@@ -200,20 +213,14 @@ type infoHandler struct {
 func (h *infoHandler) HandleInteger(id mkvparse.ElementID, v int64, info mkvparse.ElementInfo) error {
 	if id == mkvparse.TimecodeScaleElement {
 		if v <= 0 || v > 1<<40 { // 18 minutes a tick
-			return h.fail("a timestamp scale of %d ns", v)
+			return h.corrupt("the timestamp scale is %d ns", v)
 		}
 		h.index.TimestampScale = uint64(v)
 	}
-	return h.within(id, info)
+	return h.checkSize(id, info)
 }
 
-func (h *infoHandler) HandleFloat(id mkvparse.ElementID, v float64, _ mkvparse.ElementInfo) error {
-	if id == mkvparse.DurationElement {
-		h.index.Duration = rounded(v)
-	}
-	return nil
-}
-
+// tracksHandler reads Tracks.
 type tracksHandler struct {
 	section
 	index *Index
@@ -230,10 +237,10 @@ func (h *tracksHandler) HandleMasterBegin(id mkvparse.ElementID, info mkvparse.E
 func (h *tracksHandler) HandleMasterEnd(id mkvparse.ElementID, _ mkvparse.ElementInfo) error {
 	if id == mkvparse.TrackEntryElement {
 		if h.track.Number == 0 {
-			return h.fail("a track without number")
+			return h.corrupt("a track has no number")
 		}
 		if len(h.index.Tracks) == maxNumbers {
-			return h.refuse("more than %d tracks", maxNumbers)
+			return h.unsupported("more than %d tracks", maxNumbers)
 		}
 		h.index.Tracks = append(h.index.Tracks, h.track)
 	}
@@ -246,15 +253,13 @@ func (h *tracksHandler) HandleInteger(id mkvparse.ElementID, v int64, info mkvpa
 		h.track.Number = uint64(v)
 	case mkvparse.TrackTypeElement:
 		h.track.Type = Type(v)
-	case mkvparse.DefaultDurationElement:
-		h.track.DefaultDuration = uint64(v)
 	case mkvparse.CodecDelayElement:
 		if v < 0 || v > maxTime {
-			return h.fail("a codec delay of %d ns", v)
+			return h.corrupt("a track has a codec delay of %d ns", v)
 		}
 		h.track.codecDelay = uint64(v)
 	}
-	return h.within(id, info)
+	return h.checkSize(id, info)
 }
 
 func (h *tracksHandler) HandleFloat(id mkvparse.ElementID, v float64, _ mkvparse.ElementInfo) error {
@@ -266,11 +271,12 @@ func (h *tracksHandler) HandleFloat(id mkvparse.ElementID, v float64, _ mkvparse
 
 func (h *tracksHandler) HandleString(id mkvparse.ElementID, v string, _ mkvparse.ElementInfo) error {
 	if id == mkvparse.CodecIDElement {
-		h.track.CodecID = v
+		h.track.codecID = v
 	}
 	return nil
 }
 
+// cuesHandler reads Cues.
 type cuesHandler struct {
 	section
 	cues   map[uint64][]int64
@@ -292,7 +298,7 @@ func (h *cuesHandler) HandleInteger(id mkvparse.ElementID, v int64, info mkvpars
 	case mkvparse.CueTrackElement:
 		h.tracks = append(h.tracks, uint64(v))
 	}
-	return h.within(id, info)
+	return h.checkSize(id, info)
 }
 
 func (h *cuesHandler) HandleMasterEnd(id mkvparse.ElementID, _ mkvparse.ElementInfo) error {
@@ -300,11 +306,11 @@ func (h *cuesHandler) HandleMasterEnd(id mkvparse.ElementID, _ mkvparse.ElementI
 		return nil
 	}
 	if h.time < 0 || h.time > maxTime {
-		return h.fail("a cue at the impossible time %d", h.time)
+		return h.corrupt("a cue has the impossible time %d", h.time)
 	}
 	for _, track := range h.tracks {
 		if _, known := h.cues[track]; !known && len(h.cues) == maxNumbers {
-			return h.refuse("cues of more than %d tracks", maxNumbers)
+			return h.unsupported("cues for more than %d tracks", maxNumbers)
 		}
 		h.cues[track] = append(h.cues[track], h.time)
 	}

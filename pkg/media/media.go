@@ -1,6 +1,6 @@
-// Package media defines the values that describe video, sound and time wherever mapreel handles them: exact time
-// (Ticks, Rational, Instant), colour and HDR metadata, chapters, tags and sizes. It holds values and rules, does no I/O
-// and imports only the standard library.
+// Package media defines values that describe video, audio and time throughout mapreel: exact time
+// (Ticks, Rational, Instant), colour and HDR metadata, chapters, tags and sizes. It does no I/O and
+// imports only the standard library.
 package media
 
 // Size is a width and a height in pixels.
@@ -9,7 +9,8 @@ type Size struct {
 	Height int `json:"height"`
 }
 
-// Color describes how sample values become light, in ffmpeg's words; "" where the source does not say.
+// Color describes how sample values map to light, with ffmpeg's names. A field that the source does
+// not declare is "".
 type Color struct {
 	Range          string `json:"range,omitempty"`          // "tv" or "pc"
 	Space          string `json:"space,omitempty"`          // the matrix: "bt709", "bt2020nc", …
@@ -18,17 +19,18 @@ type Color struct {
 	ChromaLocation string `json:"chromaLocation,omitempty"` // "left", "topleft", …
 }
 
-// HDR reports whether the light goes beyond what a BT.709 display shows: PQ (SMPTE ST 2084) or HLG (ARIB STD-B67).
+// HDR reports whether the transfer function is one of high dynamic range: PQ (SMPTE ST 2084) or HLG
+// (ARIB STD-B67).
 func (c Color) HDR() bool { return c.Transfer == "smpte2084" || c.Transfer == "arib-std-b67" }
 
-// HDR is the static metadata of HDR10; nil where there is none.
+// HDR is the static metadata of HDR10. A part that the source does not have is nil.
 type HDR struct {
 	Mastering *Mastering    `json:"mastering,omitempty"`
 	Light     *ContentLight `json:"light,omitempty"`
 }
 
-// Mastering is the display on which the film was graded (SMPTE ST 2086), in the units of H.265, annex D.2.28, and of the
-// box mdcv (ISO/IEC 14496-12, 12.1.7).
+// Mastering is the display on which the film was graded (SMPTE ST 2086), in the units of H.265,
+// annex D.2.28, and of the box mdcv (ISO/IEC 14496-12, 12.1.7).
 type Mastering struct {
 	Red   [2]int64 `json:"red"` // x and y, in 1/50000
 	Green [2]int64 `json:"green"`
@@ -38,21 +40,23 @@ type Mastering struct {
 	Min   int64    `json:"min"`
 }
 
-// ContentLight is the content light level (CTA-861.3; the box clli of ISO/IEC 14496-12, 12.1.6), in cd/m².
+// ContentLight is the content light level (CTA-861.3; the box clli of ISO/IEC 14496-12, 12.1.6), in
+// cd/m².
 type ContentLight struct {
 	MaxCLL  int64 `json:"maxCLL"`  // the brightest pixel
 	MaxFALL int64 `json:"maxFALL"` // the brightest frame's average
 }
 
-// Chapter is a named part of the film, in microseconds: of a source's own clock where it comes from a probe, of the
-// output's timeline, on which 0 is the source's origin, everywhere else.
+// Chapter is a named part of the film, in microseconds. In the result of a probe they count on the
+// source's own clock. Everywhere else they count on the output's timeline, whose 0 is the source's
+// origin.
 type Chapter struct {
 	Start Ticks  `json:"start"`
 	End   Ticks  `json:"end"`
 	Title string `json:"title,omitempty"`
 }
 
-// Tag is a text about the whole film, by ffmpeg's name: artist, album.
+// Tag is a text about the whole film, with ffmpeg's name for it: artist, album.
 type Tag struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// anyTimebase draws timebases as containers have them, and as no sane one does.
+// anyTimebase draws timebases of real containers, and extreme ones.
 func anyTimebase() *rapid.Generator[media.Rational] {
 	usual := rapid.SampledFrom([]media.Rational{
 		{Num: 1, Den: 12288},
@@ -33,14 +33,14 @@ func anyTimebase() *rapid.Generator[media.Rational] {
 	return rapid.OneOf(usual, odd)
 }
 
-// exactly is t of from in ticks of to, as a fraction.
+// exactly converts t from timebase from to timebase to, as a fraction.
 func exactly(t media.Ticks, from, to media.Rational) *big.Rat {
 	r := new(big.Rat).SetInt64(int64(t))
 	r.Mul(r, big.NewRat(from.Num, from.Den))
 	return r.Mul(r, big.NewRat(to.Den, to.Num))
 }
 
-// nearest rounds r to a whole number, halves away from zero, within what Ticks holds.
+// nearest rounds r to a whole number, halves away from zero, and saturates at the limits of Ticks.
 func nearest(r *big.Rat) media.Ticks {
 	n := new(big.Int).Abs(r.Num())
 	n.Lsh(n, 1).Add(n, r.Denom()).Quo(n, new(big.Int).Lsh(r.Denom(), 1)) // ⌊|r| + ½⌋
@@ -56,12 +56,12 @@ func nearest(r *big.Rat) media.Ticks {
 	return math.MaxInt64
 }
 
-func TestRescaleIsTheNearestTick(t *testing.T) {
+func TestRescaleRoundsToTheNearestTick(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ticks := media.Ticks(rapid.Int64().Draw(t, "ticks"))
 		from, to := anyTimebase().Draw(t, "from"), anyTimebase().Draw(t, "to")
 		if got, want := media.Rescale(ticks, from, to), nearest(exactly(ticks, from, to)); got != want {
-			t.Fatalf("%d of %v is %d of %v, want %d", ticks, from, got, to, want)
+			t.Fatalf("%d of %v: got %d of %v, want %d", ticks, from, got, to, want)
 		}
 	})
 }
@@ -96,30 +96,31 @@ func TestRescaleTable(t *testing.T) {
 	}
 }
 
-func TestRescaleThereAndBackIsExactThroughAFinerTimebase(t *testing.T) {
+func TestRescaleRoundTripIsExactThroughAFinerTimebase(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ticks := media.Ticks(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "ticks"))
 		num, den := rapid.Int64Range(1, 1<<20).Draw(t, "num"), rapid.Int64Range(1, 1<<20).Draw(t, "den")
 		from := media.Rational{Num: num, Den: den}
 		finer := media.Rational{Num: num, Den: den + rapid.Int64Range(0, 1<<20).Draw(t, "finer")}
 		if back := media.Rescale(media.Rescale(ticks, from, finer), finer, from); back != ticks {
-			t.Fatalf("%d of %v comes back from %v as %d", ticks, from, finer, back)
+			t.Fatalf("%d of %v converted to %v and back is %d", ticks, from, finer, back)
 		}
 	})
 }
 
-func TestRescaleThereAndBackIsWithinHalfATickOfTheCoarser(t *testing.T) {
+func TestRescaleRoundTripIsWithinHalfATickOfTheCoarserTimebase(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ticks := media.Ticks(rapid.Int64Range(-1<<20, 1<<20).Draw(t, "ticks"))
 		side := rapid.Int64Range(1, 1<<20)
 		from := media.Rational{Num: side.Draw(t, "num"), Den: side.Draw(t, "den")}
 		to := media.Rational{Num: side.Draw(t, "num"), Den: side.Draw(t, "den")}
 		back := media.Rescale(media.Rescale(ticks, from, to), to, from)
-		// Half a tick of to on the way there, in ticks of from, and half a tick of from on the way back.
+		// Half a tick of to on the way there, in ticks of from, and half a tick of from on the way
+		// back.
 		slack := exactly(1, to, from)
 		slack.Add(slack, big.NewRat(1, 1)).Quo(slack, big.NewRat(2, 1))
 		if off := new(big.Rat).SetInt64(int64(back - ticks)); off.Abs(off).Cmp(slack) > 0 {
-			t.Fatalf("%d of %v comes back from %v as %d, more than %v away", ticks, from, to, back, slack)
+			t.Fatalf("%d of %v converted to %v and back is %d, off by more than %v", ticks, from, to, back, slack)
 		}
 	})
 }
@@ -144,7 +145,7 @@ func TestRescaleKeepsOrderAndSign(t *testing.T) {
 	})
 }
 
-func TestMicrosecondsAreRoundedUpWithoutOverflow(t *testing.T) {
+func TestCeilMicrosecondsRoundsUpAndReportsOverflow(t *testing.T) {
 	for _, test := range []struct {
 		timebase media.Rational
 		ticks    media.Ticks
@@ -171,13 +172,13 @@ func TestMicrosecondsAreRoundedUpWithoutOverflow(t *testing.T) {
 func TestRationalConvertsDurations(t *testing.T) {
 	tb := media.Rational{Num: 1, Den: 12288}
 	if got, want := tb.Ticks(10*time.Second), media.Ticks(122880); got != want {
-		t.Errorf("10 s are %d ticks, want %d", got, want)
+		t.Errorf("10 s: got %d ticks, want %d", got, want)
 	}
 	if got, want := tb.Duration(128000), 10416666667*time.Nanosecond; got != want {
-		t.Errorf("128000 ticks are %v, want %v", got, want)
+		t.Errorf("128000 ticks: got %v, want %v", got, want)
 	}
 	if got := tb.Duration(math.MaxInt64 / 2); got <= 0 {
-		t.Errorf("a long time is %v", got)
+		t.Errorf("a long time: got %v, want it positive", got)
 	}
 }
 

@@ -1,13 +1,14 @@
-// Package player shows a finished output in a browser: a handler that serves one folder's media files, or a single one, and
-// a page that plays them.
+// Package player plays a finished output in a browser. It is an HTTP handler that serves the media files
+// of a folder, or a single file, and a page that plays them.
 //
 //	p, err := player.Open("out/film.m3u8")
 //	defer p.Close()
 //	http.Serve(listener, p) // a listener on 127.0.0.1
 //
-// The page needs nothing but what is in this program: hls.js is embedded, and its Content-Security-Policy allows no request to
-// anywhere else. Only files of media types are served, and none outside the folder. Requests that name another host than this
-// machine are refused, so that no page of the web can read the files through a name that it controls.
+// The page loads nothing from other servers: hls.js is embedded, and the Content-Security-Policy forbids
+// requests elsewhere. Only media files are served, and none outside the folder. Requests with a Host
+// other than this machine are refused, so that a web page cannot read the files through a DNS name that
+// it controls (DNS rebinding).
 package player
 
 import (
@@ -34,7 +35,7 @@ import (
 //go:embed page
 var page embed.FS
 
-// types are the media types of what is served. What has none here is not served.
+// types maps extensions to media types. Files with other extensions are not served.
 var types = map[string]string{
 	".m3u8": "application/vnd.apple.mpegurl", // RFC 8216, 10
 	".mpd":  "application/dash+xml",
@@ -48,31 +49,32 @@ var types = map[string]string{
 	".vtt":  "text/vtt; charset=utf-8",
 }
 
-// policy lets the page load from its own server only. hls.js hands media to the browser as blob: addresses, and empty
-// subtitles as data:.
+// policy restricts the page to its own server. hls.js passes media to the browser as blob: URLs, and
+// empty subtitles as data: URLs.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self' blob: data:; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Player serves a folder and the page that plays it.
 type Player struct {
 	root    *os.Root
-	only    string // the one file that is served; empty: all
+	only    string // the name of the only file that is served; empty: all files
 	entries []Entry
 	mux     *http.ServeMux
 }
 
-// Entry is something to play.
+// Entry is a file that the page offers to play.
 type Entry struct {
 	Name string `json:"name"` // path below the folder
 	Kind string `json:"kind"` // "hls", "dash" or "file"
 }
 
-// Open prepares to play the file or folder at location. Of a folder it offers multivariant playlists first, then MPDs, then
-// single files. What is not there is fault.NotFound; what holds nothing to play is fault.Invalid.
+// Open returns a player of the file or folder at location. In a folder it offers multivariant playlists
+// first, then MPDs, then single files. A location that does not exist gives fault.NotFound, one without
+// a playable file fault.Invalid.
 func Open(location string) (*Player, error) {
 	info, err := os.Stat(location)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.NotFound, "nothing is at %s", location)
+		return nil, fault.New(fault.NotFound, "%s does not exist", location)
 	}
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "open "+location)
@@ -81,7 +83,7 @@ func Open(location string) (*Player, error) {
 	if !info.IsDir() {
 		folder, name = filepath.Dir(location), filepath.Base(location)
 		if types[strings.ToLower(path.Ext(name))] == "" {
-			return nil, fault.WithHint(fault.New(fault.Invalid, "%s is nothing that a browser plays", location), "give a .m3u8, .mp4 or .webm file, or their folder")
+			return nil, fault.WithHint(fault.New(fault.Invalid, "a browser cannot play %s", location), "give a .m3u8, .mp4 or .webm file, or its folder")
 		}
 	}
 	root, err := os.OpenRoot(folder)
@@ -96,12 +98,12 @@ func Open(location string) (*Player, error) {
 			p.only = name
 		}
 	} else if p.entries, err = entries(root.FS()); err != nil {
-		root.Close()
+		_ = root.Close()
 		return nil, err
 	}
 	if len(p.entries) == 0 {
-		root.Close()
-		return nil, fault.WithHint(fault.New(fault.Invalid, "nothing in %s can be played", location), "give the folder that holds the .m3u8, .mp4 or .webm file")
+		_ = root.Close()
+		return nil, fault.WithHint(fault.New(fault.Invalid, "no file in %s can be played", location), "give the folder that holds the .m3u8, .mp4 or .webm file")
 	}
 	p.mux.HandleFunc("GET /{$}", asset("page.html"))
 	for _, name := range []string{"page.js", "page.css", "hls.min.js"} {
@@ -109,18 +111,19 @@ func Open(location string) (*Player, error) {
 	}
 	p.mux.HandleFunc("GET /entries.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(p.entries) // the browser went away
+		_ = json.NewEncoder(w).Encode(p.entries) // fails only if the browser closed the connection
 	})
 	p.mux.HandleFunc("GET /media/{path...}", p.media)
 	return p, nil
 }
 
-// Entries returns what there is to play, the best first.
+// Entries returns the files that the page offers, the preferred one first.
 func (p *Player) Entries() []Entry { return slices.Clone(p.entries) }
 
-// Close gives the folder back.
+// Close closes the folder.
 func (p *Player) Close() error { return p.root.Close() }
 
+// kind returns the Kind of an entry.
 func kind(name string) string {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".m3u8":
@@ -131,7 +134,8 @@ func kind(name string) string {
 	return "file"
 }
 
-// entries lists what lies right in a folder. Media playlists and the parts of a package are no entries.
+// entries lists the entries directly in a folder. Media playlists and the segments of a package are not
+// entries. If the folder holds a package, its single files are not either.
 func entries(folder fs.FS) ([]Entry, error) {
 	files, err := fs.ReadDir(folder, ".")
 	if err != nil {
@@ -162,13 +166,13 @@ func entries(folder fs.FS) ([]Entry, error) {
 	return out, nil
 }
 
-// head returns the first bytes of a file, enough to tell what playlist it is.
+// head returns the first 64 KiB of a file, enough to recognise a multivariant playlist.
 func head(folder fs.FS, name string) ([]byte, error) {
 	f, err := folder.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, 64<<10))
 }
 
@@ -187,6 +191,7 @@ func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mux.ServeHTTP(w, r)
 }
 
+// local reports whether a Host header names this machine.
 func local(host string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
@@ -195,6 +200,7 @@ func local(host string) bool {
 	return name == "localhost" || name == "127.0.0.1" || name == "::1"
 }
 
+// asset serves a file of the page.
 func asset(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		content, err := page.ReadFile("page/" + name)
@@ -207,9 +213,9 @@ func asset(name string) http.HandlerFunc {
 	}
 }
 
-// control is the Cache-Control of a package's files as S3 sends it; "" of all else, which is not kept: the next output has
-// the same name.
-func (p *Player) control(name string) string {
+// cacheControl returns the Cache-Control of a package's file, as S3 sends it. Of other files it returns
+// "": they are not cached, because the next output may have the same name.
+func (p *Player) cacheControl(name string) string {
 	for _, e := range p.entries {
 		if e.Kind == "file" {
 			continue
@@ -225,6 +231,7 @@ func (p *Player) control(name string) string {
 	return ""
 }
 
+// media serves a media file.
 func (p *Player) media(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("path")
 	kind := types[strings.ToLower(path.Ext(name))]
@@ -232,19 +239,19 @@ func (p *Player) media(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	f, err := p.root.Open(filepath.FromSlash(name)) // which lets no path and no link lead out
+	f, err := p.root.Open(filepath.FromSlash(name)) // os.Root refuses paths and links that lead out
 	if err != nil {
 		http.NotFound(w, r)
 		return
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close() //nolint:errcheck // only read
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		http.NotFound(w, r)
 		return
 	}
 	w.Header().Set("Content-Type", kind)
-	if control := p.control(name); control != "" {
+	if control := p.cacheControl(name); control != "" {
 		w.Header().Set("Cache-Control", control)
 	}
 	http.ServeContent(w, r, "", info.ModTime(), f)

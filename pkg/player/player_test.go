@@ -17,7 +17,7 @@ import (
 
 const multivariant = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nfilm/video.m3u8\n"
 
-// folder makes a folder from paths and contents, beside a file that must never be served.
+// folder creates a folder with the given files, next to a file that must never be served.
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	outer := t.TempDir()
@@ -46,7 +46,7 @@ func serve(t *testing.T, location string) (*Player, *httptest.Server) {
 	return p, server
 }
 
-// reply is an answer whose body was read.
+// reply is a response whose body was read.
 type reply struct {
 	StatusCode int
 	Status     string
@@ -77,7 +77,7 @@ func get(t *testing.T, address string, header map[string]string) (reply, string)
 	return reply{answer.StatusCode, answer.Status, answer.Header}, string(body)
 }
 
-func TestMediaIsServedWithItsTypeAndInRanges(t *testing.T) {
+func TestMediaIsServedWithItsTypeAndRanges(t *testing.T) {
 	dir := folder(t, map[string]string{"film.m3u8": multivariant, "film/video.m3u8": "#EXTM3U\n", "film/1.m4s": "0123456789", "film/text.vtt": "WEBVTT\n", "film.mpd": "<MPD/>"})
 	_, server := serve(t, dir)
 	for name, kind := range map[string]string{
@@ -94,7 +94,7 @@ func TestMediaIsServedWithItsTypeAndInRanges(t *testing.T) {
 	}
 }
 
-func TestNothingElseIsServed(t *testing.T) {
+func TestOnlyMediaFilesOfTheFolderAreServed(t *testing.T) {
 	dir := folder(t, map[string]string{"film.mp4": "film", "other.mp4": "other", "notes.txt": "notes", "sub/x.mp4": "x"})
 	if err := os.Symlink(filepath.Join("..", "secret.mp4"), filepath.Join(dir, "link.mp4")); err != nil {
 		t.Fatal(err)
@@ -109,18 +109,18 @@ func TestNothingElseIsServed(t *testing.T) {
 		}
 	}
 	if answer, body := get(t, server.URL+"/", map[string]string{"Host": "evil.example"}); answer.StatusCode != http.StatusForbidden {
-		t.Errorf("another host's name: %s, %q", answer.Status, body)
+		t.Errorf("request with a foreign Host: %s, %q", answer.Status, body)
 	}
 	_, alone := serve(t, filepath.Join(dir, "film.mp4"))
 	if answer, _ := get(t, alone.URL+"/media/film.mp4", nil); answer.StatusCode != http.StatusOK {
 		t.Errorf("the file: %s", answer.Status)
 	}
 	if answer, _ := get(t, alone.URL+"/media/other.mp4", nil); answer.StatusCode != http.StatusNotFound {
-		t.Errorf("a file beside the one: %s", answer.Status)
+		t.Errorf("a file next to the only one: %s", answer.Status)
 	}
 }
 
-func TestPageAsksForNothingFromElsewhere(t *testing.T) {
+func TestPageLoadsNothingFromOtherServers(t *testing.T) {
 	dir := folder(t, map[string]string{"film.mp4": "film"})
 	_, server := serve(t, dir)
 	for _, path := range []string{"/", "/page.js", "/page.css", "/hls.min.js", "/entries.json"} {
@@ -132,33 +132,33 @@ func TestPageAsksForNothingFromElsewhere(t *testing.T) {
 			t.Errorf("%s: policy %q", path, policy)
 		}
 		if path != "/hls.min.js" && (strings.Contains(body, "http://") || strings.Contains(body, "https://")) {
-			t.Errorf("%s names an address", path)
+			t.Errorf("%s contains a URL", path)
 		}
 	}
 }
 
-func TestEntriesAreWhatAUserMeans(t *testing.T) {
+func TestEntriesArePlaylistsOrElseFiles(t *testing.T) {
 	for name, c := range map[string]struct {
 		files map[string]string
 		want  []Entry
 	}{
-		"a package":   {map[string]string{"film.m3u8": multivariant, "film.mpd": "<MPD/>", "film-audio.m3u8": "#EXTM3U\n#EXTINF:1,\nx\n", "film-720p.mp4": "x"}, []Entry{{"film.m3u8", "hls"}, {"film.mpd", "dash"}}},
-		"files":       {map[string]string{"b.webm": "x", "a.mp4": "x", "notes.txt": "x"}, []Entry{{"a.mp4", "file"}, {"b.webm", "file"}}},
-		"two of them": {map[string]string{"a.m3u8": multivariant, "b.m3u8": multivariant}, []Entry{{"a.m3u8", "hls"}, {"b.m3u8", "hls"}}},
+		"a package":    {map[string]string{"film.m3u8": multivariant, "film.mpd": "<MPD/>", "film-audio.m3u8": "#EXTM3U\n#EXTINF:1,\nx\n", "film-720p.mp4": "x"}, []Entry{{"film.m3u8", "hls"}, {"film.mpd", "dash"}}},
+		"files":        {map[string]string{"b.webm": "x", "a.mp4": "x", "notes.txt": "x"}, []Entry{{"a.mp4", "file"}, {"b.webm", "file"}}},
+		"two packages": {map[string]string{"a.m3u8": multivariant, "b.m3u8": multivariant}, []Entry{{"a.m3u8", "hls"}, {"b.m3u8", "hls"}}},
 	} {
 		p, server := serve(t, folder(t, c.files))
 		if diff := cmp.Diff(c.want, p.Entries()); diff != "" {
 			t.Errorf("%s: -want +got\n%s", name, diff)
 		}
 		_, body := get(t, server.URL+"/entries.json", nil)
-		var told []Entry
-		if err := json.Unmarshal([]byte(body), &told); err != nil || !cmp.Equal(told, c.want) {
-			t.Errorf("%s: the page is told %s, %v", name, body, err)
+		var got []Entry
+		if err := json.Unmarshal([]byte(body), &got); err != nil || !cmp.Equal(got, c.want) {
+			t.Errorf("%s: the page gets %s, %v", name, body, err)
 		}
 	}
 }
 
-func TestOpenSaysWhatIsWrong(t *testing.T) {
+func TestOpenRefusesLocationsWithoutMedia(t *testing.T) {
 	dir := folder(t, map[string]string{"notes.txt": "x"})
 	for location, want := range map[string]fault.Kind{
 		filepath.Join(dir, "missing"): fault.NotFound, dir: fault.Invalid, filepath.Join(dir, "notes.txt"): fault.Invalid,
@@ -169,7 +169,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatNeverChangesIsKept(t *testing.T) {
+func TestOnlyFilesThatNeverChangeAreCachedForLong(t *testing.T) {
 	const forever, briefly = "public, max-age=31536000, immutable", "public, max-age=6"
 	dir := folder(t, map[string]string{
 		"film.m3u8": multivariant, "film.mpd": "<MPD/>", "film/3f2a90c1/1080p.m3u8": "x", "film/3f2a90c1/1080p/1.m4s": "x", "film/3f2a90c1/a.vtt": "x",

@@ -9,15 +9,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// spliced are two recordings in one transport stream, each with a clock of its own, which begins at these seconds.
+// spliced makes one transport stream of two recordings whose clocks start at the given seconds.
 func spliced(t *testing.T, first, second string) string {
 	t.Helper()
 	dir := t.TempDir()
-	clip := makeFilm(t, dir, "clip.mp4", "2", "-map", "0", "-map", "1", "-crf", "14")
+	clip := makeClip(t, dir, "clip.mp4", "2", "-map", "0", "-map", "1", "-crf", "14")
 	var joined []byte
 	for i, offset := range []string{first, second} {
 		part := filepath.Join(dir, string(rune('a'+i))+".ts")
-		sh(t, "ffmpeg", "-v", "error", "-nostdin", "-i", clip, "-c", "copy", "-output_ts_offset", offset, part)
+		runTool(t, "ffmpeg", "-v", "error", "-nostdin", "-i", clip, "-c", "copy", "-output_ts_offset", offset, part)
 		data, err := os.ReadFile(part)
 		if err != nil {
 			t.Fatal(err)
@@ -29,19 +29,20 @@ func spliced(t *testing.T, first, second string) string {
 	return path
 }
 
-// pass makes of a broadcast what ffmpeg makes of it in one pass, with the threads of a job; args stand between.
-func pass(t *testing.T, source string, args ...string) string {
+// onePass encodes a broadcast in one ffmpeg pass, with the threads of a job. args stand before the
+// output.
+func onePass(t *testing.T, source string, args ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "output.mp4")
 	all := []string{
 		"-v", "error", "-nostdin", "-y", "-threads", "2", "-f", "mpegts", "-i", source, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "26",
 		"-fps_mode", "passthrough", "-enc_time_base", "-1", "-video_track_timescale", "90000", "-c:a", "aac",
 	}
-	sh(t, "ffmpeg", append(append(all, args...), path)...)
+	runTool(t, "ffmpeg", append(append(all, args...), path)...)
 	return path
 }
 
-func TestClocksAreReadAsOnePassReadsThem(t *testing.T) {
+func TestClocksAreInterpretedAsByOnePass(t *testing.T) {
 	for _, clock := range []struct{ name, first, second string }{
 		{"jumps ahead", "10", "45"},
 		{"jumps back", "45", "10"},
@@ -56,34 +57,35 @@ func TestClocksAreReadAsOnePassReadsThem(t *testing.T) {
 				want []string // the checks that fail
 			}{
 				{"nothing", nil, []string{}},
-				{"a frame is dropped behind the jump", []string{"-vf", "select=not(eq(n\\,80))"}, []string{"frames"}},
-				{"sound is late", []string{"-af", "adelay=20:all=1,atrim=end=4.05"}, []string{"sound offset"}},
+				{"a frame is dropped after the jump", []string{"-vf", "select=not(eq(n\\,80))"}, []string{"frames"}},
+				{"audio is late", []string{"-af", "adelay=20:all=1,atrim=end=4.05"}, []string{"audio offset"}},
 			} {
-				r := verified(t, source, pass(t, source, c.args...))
-				if diff := cmp.Diff(c.want, failed(r)); diff != "" {
-					t.Errorf("%s: checks that failed (-want +got):\n%s\n%s", c.name, diff, tell(r))
+				r := verifyFiles(t, source, onePass(t, source, c.args...))
+				if diff := cmp.Diff(c.want, failedChecks(r)); diff != "" {
+					t.Errorf("%s: checks that failed (-want +got):\n%s\n%s", c.name, diff, formatReport(r))
 				}
 			}
 		})
 	}
 }
 
-// An output that is a transport stream with a jump is what ffmpeg shows of it, too.
+// An output that is a transport stream with a clock jump is interpreted as ffmpeg does, too.
 func TestOutputsClockMayJump(t *testing.T) {
 	t.Parallel()
 	source := spliced(t, "10", "45")
-	if r := verified(t, pass(t, source), source); !slices.Equal(failed(r), []string{}) {
-		t.Errorf("checks that failed:\n%s", tell(r))
+	if r := verifyFiles(t, onePass(t, source), source); !slices.Equal(failedChecks(r), []string{}) {
+		t.Errorf("checks that failed:\n%s", formatReport(r))
 	}
 }
 
-// Damage decodes to what it does with a job's number of threads, and two frames of one time cannot be shown at once.
-func TestDamagedSourceIsWhatOnePassDecodes(t *testing.T) {
+// The reference for a damaged source is what ffmpeg decodes with as many threads as a job uses, and
+// two frames with one timestamp cannot be shown at once.
+func TestDamagedSourceIsComparedAsOnePassDecodesIt(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	clip := makeFilm(t, dir, "clip.mp4", "4", "-map", "0", "-map", "1", "-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-bf", "2", "-crf", "14")
+	clip := makeClip(t, dir, "clip.mp4", "4", "-map", "0", "-map", "1", "-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-bf", "2", "-crf", "14")
 	source := filepath.Join(dir, "in.ts")
-	sh(t, "ffmpeg", "-v", "error", "-nostdin", "-i", clip, "-c", "copy", source)
+	runTool(t, "ffmpeg", "-v", "error", "-nostdin", "-i", clip, "-c", "copy", source)
 	data, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +97,7 @@ func TestDamagedSourceIsWhatOnePassDecodes(t *testing.T) {
 		}
 	}
 	writeFile(t, source, string(data))
-	if r := verified(t, source, pass(t, source)); !slices.Equal(failed(r), []string{}) {
-		t.Errorf("checks that failed:\n%s", tell(r))
+	if r := verifyFiles(t, source, onePass(t, source)); !slices.Equal(failedChecks(r), []string{}) {
+		t.Errorf("checks that failed:\n%s", formatReport(r))
 	}
 }

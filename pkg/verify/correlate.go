@@ -6,23 +6,25 @@ import (
 	"math/cmplx"
 )
 
-// finer is how many places are tried between two samples. At ffmpeg.SoundRate a note of 3 kHz has fewer than three samples
-// to a period: of the periods it fits, the one that happens to fall on a sample would seem the best.
-const finer = 4
+// oversampling is the number of lags that are tried per sample. At ffmpeg.SoundRate a tone of 3 kHz
+// has fewer than three samples per period: without oversampling, whichever period happens to fall
+// on a sample would seem the best.
+const oversampling = 4
 
-// asGood is how far below the best correlation another place counts as well: a part of what the best lacks itself, which
-// is noise of the encoder and as likely to be more or less a period further on, and a little for the arithmetic.
-func asGood(best float64) float64 { return 0.002 + 0.1*best*(1-best) }
+// peakTolerance returns how far below the best correlation another peak still counts as equally
+// good. It is a fraction of what the best lacks itself, which is encoder noise and varies from
+// period to period, plus a little for the arithmetic.
+func peakTolerance(best float64) float64 { return 0.002 + 0.1*best*(1-best) }
 
-// fit is where a piece of sound lies in a longer one.
+// fit is the position of a window of audio in a longer one.
 type fit struct {
 	at     float64 // samples
 	match  float64 // normalised cross-correlation, 1 = equal
-	spread float64 // samples between the first and the last place that are as good
+	spread float64 // samples between the first and the last peak that are equally good
 }
 
-// locate finds window in field, which is longer. Tones fit at every period: of places that are as good the one nearest to
-// the middle counts, and spread tells how far the others lie.
+// locate finds window in field, which is longer. A tone matches at every period: among equally good
+// peaks it takes the one nearest to the middle, and spread reports how far the others lie apart.
 func locate(window, field []float64) fit {
 	list := correlation(window, field)
 	var peaks []fit
@@ -39,19 +41,19 @@ func locate(window, field []float64) fit {
 			continue
 		}
 		p := fit{at: float64(i), match: v}
-		if d := left - 2*v + right; d < 0 && !math.IsInf(d, 0) { // the top of a parabola through three points
+		if d := left - 2*v + right; d < 0 && !math.IsInf(d, 0) { // the vertex of a parabola through three points
 			by := (left - right) / (2 * d)
 			p.at += by
 			p.match -= (left - right) * by / 4
 		}
-		p.at /= finer
+		p.at /= oversampling
 		peaks = append(peaks, p)
 		if p.match > best.match {
 			best = p
 		}
 	}
 	middle := float64(len(field)-len(window)) / 2
-	least := best.match - asGood(best.match)
+	least := best.match - peakTolerance(best.match)
 	first, last := best.at, best.at
 	for _, p := range peaks {
 		if p.match < least {
@@ -66,25 +68,26 @@ func locate(window, field []float64) fit {
 	return best
 }
 
-// correlation is how alike window and field are from each place of field to the last, in steps of 1/finer of a sample.
+// correlation returns the normalised cross-correlation of window with field at every lag, in steps
+// of 1/oversampling of a sample.
 func correlation(window, field []float64) []float64 {
 	last := len(field) - len(window)
 	n := 1 << bits.Len(uint(len(field)-1))
 	a, b := make([]complex128, n), make([]complex128, n)
-	own, energy := 0.0, 0.0
+	windowEnergy, fieldEnergy := 0.0, 0.0
 	for i, v := range window {
 		a[i] = complex(v, 0)
-		own += v * v
-		energy += field[i] * field[i]
+		windowEnergy += v * v
+		fieldEnergy += field[i] * field[i]
 	}
 	for i, v := range field {
 		b[i] = complex(v, 0)
 	}
 	transform(a)
 	transform(b)
-	// The spectrum of all products, with zeros above it, gives values between the samples. It is turned around, so that
-	// transforming again inverts it.
-	c := make([]complex128, n*finer)
+	// The product of the spectra, padded with zeros at high frequencies, gives values between the samples. It is
+	// conjugated, so that the forward transform inverts it.
+	c := make([]complex128, n*oversampling)
 	for i := range n / 2 {
 		c[i] = cmplx.Conj(b[i]) * a[i]
 		if i > 0 {
@@ -93,27 +96,27 @@ func correlation(window, field []float64) []float64 {
 	}
 	transform(c)
 
-	list := make([]float64, last*finer+1)
-	if own <= 1 {
+	list := make([]float64, last*oversampling+1)
+	if windowEnergy <= 1 {
 		return list
 	}
 	for i := range list {
-		lag, part := i/finer, float64(i%finer)/finer
-		more := 0.0
+		lag, part := i/oversampling, float64(i%oversampling)/oversampling
+		change := 0.0
 		if lag < last {
-			more = field[lag+len(window)]*field[lag+len(window)] - field[lag]*field[lag]
+			change = field[lag+len(window)]*field[lag+len(window)] - field[lag]*field[lag]
 		}
-		if at := energy + part*more; at > 1 {
-			list[i] = real(c[i]) / float64(n) / math.Sqrt(own*at)
+		if at := fieldEnergy + part*change; at > 1 {
+			list[i] = real(c[i]) / float64(n) / math.Sqrt(windowEnergy*at)
 		}
-		if i%finer == finer-1 {
-			energy += more
+		if i%oversampling == oversampling-1 {
+			fieldEnergy += change
 		}
 	}
 	return list
 }
 
-// transform is the discrete Fourier transform, in place; the length is a power of two.
+// transform computes the discrete Fourier transform in place; the length is a power of two.
 func transform(x []complex128) {
 	n := len(x)
 	shift := 64 - bits.Len(uint(n-1))
@@ -122,15 +125,15 @@ func transform(x []complex128) {
 			x[i], x[j] = x[j], x[i]
 		}
 	}
-	turns := make([]complex128, n/2)
-	for i := range turns {
-		turns[i] = cmplx.Rect(1, -2*math.Pi*float64(i)/float64(n))
+	roots := make([]complex128, n/2)
+	for i := range roots {
+		roots[i] = cmplx.Rect(1, -2*math.Pi*float64(i)/float64(n))
 	}
 	for size := 2; size <= n; size *= 2 {
 		half, step := size/2, n/size
 		for at := 0; at < n; at += size {
 			for k := range half {
-				u, v := x[at+k], x[at+k+half]*turns[k*step]
+				u, v := x[at+k], x[at+k+half]*roots[k*step]
 				x[at+k], x[at+k+half] = u+v, u-v
 			}
 		}

@@ -9,77 +9,80 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/decode"
 )
 
-// frame is one decoded picture.
+// frame is one decoded video frame.
 type frame[S sample] struct {
 	number int   // from 0
 	ticks  int64 // of the stream's timebase
 	data   []S
-	small  []float32 // means of blocks of luma
-	ok     bool      // there is such a frame
+	small  []float32 // see blockMeans
+	ok     bool      // false before the first frame and after the last
 }
 
-// window3 are three frames in a row of one stream: those at hand. Memory holds these and no more.
-type window3[S sample] struct {
+// frameWindow holds three consecutive frames of one stream. These are all the frames that are in
+// memory.
+type frameWindow[S sample] struct {
 	previous, current, next frame[S]
 	read                    func(into *frame[S]) error // ok = false at the end
 }
 
 // start reads the first two frames.
-func (w *window3[S]) start() error {
+func (w *frameWindow[S]) start() error {
 	if err := w.advance(); err != nil {
 		return err
 	}
 	return w.advance()
 }
 
-func (w *window3[S]) advance() error {
+func (w *frameWindow[S]) advance() error {
 	free := w.previous
 	w.previous, w.current = w.current, w.next
 	w.next = frame[S]{data: free.data, small: free.small}
 	return w.read(&w.next)
 }
 
-// shows is what a walk over both streams finds of the pictures.
-type shows struct {
-	frames []int32   // the output's frame of each pair, as numbers
-	psnr   []float32 // of each pair
-	ssim   []float32
-	leans  []float32 // of each pair: how far the picture leans towards a neighbour of its source frame, 1 = it shows that
-	toNext []bool    // which neighbour: the next, or the one before
-	shift  []int32   // the source's frame less the output's, as numbers
+// framePairs is what the walk over both streams measured, one element per pair of frames.
+type framePairs struct {
+	frames      []int32   // number of the output's frame
+	psnr        []float32 // dB
+	ssim        []float32
+	bias        []float32 // see neighbourBias
+	towardsNext []bool    // the bias is towards the next source frame, not the previous one
+	shift       []int32   // number of the source's frame minus that of the output's
 }
 
-// walk goes through both streams in lockstep, pairs frames by their times, and compares the pictures of each pair, if
-// pictures is true. Each window has been started. It calls progress now and then.
-func walk[S sample](f format, c clock, source, output *window3[S], pictures bool, progress func(frames int)) (clock, timing, shows, error) {
+// walk goes through both streams in lockstep, pairs frames by their timestamps and, if
+// compareContent is set, compares the content of each pair. Both windows must have been started.
+// progress, which may be nil, receives the number of frames done.
+func walk[S sample](f format, c clock, source, output *frameWindow[S], compareContent bool, progress func(frames int)) (clock, timing, framePairs, error) {
 	var t timing
-	var s shows
+	var pairs framePairs
 	c.sourceFirst, c.outputFirst = source.current.ticks, output.current.ticks
-	at := int64(0) // when the source's current frame is to be shown
+	at := int64(0) // time at which the source's current frame should be shown
 	for source.current.ok || output.current.ok {
 		takeSource, takeOutput := source.current.ok, output.current.ok
 		next := c.after(at, source.current.ticks, source.next.ticks)
 		if takeSource && takeOutput {
-			takeSource, takeOutput = match(at, next, source.next.ok,
+			takeSource, takeOutput = pairFrames(at, next, source.next.ok,
 				c.outputTime(output.current.ticks), c.outputTime(output.next.ticks), output.next.ok)
 		}
 		switch {
 		case takeSource && takeOutput:
 			err := c.outputTime(output.current.ticks) - at
-			t.add(c, err, spot{output.current.number, c.duration(c.outputTime(output.current.ticks))})
-			if pictures {
-				add(&s, f, source, output)
+			t.add(c, err, framePosition{output.current.number, c.duration(c.outputTime(output.current.ticks))})
+			if compareContent {
+				addPair(&pairs, f, source, output)
 			}
 		case takeSource:
 			if t.lost == 0 {
-				t.firstLost = spot{source.current.number, c.duration(at)}
+				t.firstLost = framePosition{source.current.number, c.duration(at)}
 			}
 			t.lost++
 		default:
 			if t.extra == 0 {
-				t.firstExtra = spot{output.current.number, c.duration(c.outputTime(output.current.ticks))}
+				t.firstExtra = framePosition{output.current.number, c.duration(c.outputTime(output.current.ticks))}
 			}
 			t.extra++
 		}
@@ -88,65 +91,67 @@ func walk[S sample](f format, c clock, source, output *window3[S], pictures bool
 				progress(output.current.number + 1)
 			}
 			if err := output.advance(); err != nil {
-				return c, t, s, err
+				return c, t, pairs, err
 			}
 		}
 		if takeSource {
 			if err := source.advance(); err != nil {
-				return c, t, s, err
+				return c, t, pairs, err
 			}
 			at = next
 		}
 	}
-	return c, t, s, nil
+	return c, t, pairs, nil
 }
 
-// add compares the current frames of two windows, and asks whether the output shows a neighbour instead.
-func add[S sample](s *shows, f format, source, output *window3[S]) {
-	like := compare(f, output.current.data, source.current.data)
-	s.frames = append(s.frames, int32(output.current.number))
-	s.psnr = append(s.psnr, float32(like.psnr))
-	s.ssim = append(s.ssim, float32(like.ssim))
+// addPair compares the current frames of two windows, and measures whether the output shows a
+// neighbour instead.
+func addPair[S sample](pairs *framePairs, f format, source, output *frameWindow[S]) {
+	similar := compare(f, output.current.data, source.current.data)
+	pairs.frames = append(pairs.frames, int32(output.current.number))
+	pairs.psnr = append(pairs.psnr, float32(similar.psnr))
+	pairs.ssim = append(pairs.ssim, float32(similar.ssim))
 
-	lean := 0.0
+	bias := 0.0
 	if source.previous.ok && source.next.ok {
-		lean = leaning(output.current.small, source.previous.small, source.current.small, source.next.small)
+		bias = neighbourBias(output.current.small, source.previous.small, source.current.small, source.next.small)
 	}
-	s.leans = append(s.leans, float32(lean))
-	s.toNext = append(s.toNext, lean < 0)
-	s.shift = append(s.shift, int32(source.current.number-output.current.number))
+	pairs.bias = append(pairs.bias, float32(bias))
+	pairs.towardsNext = append(pairs.towardsNext, bias < 0)
+	pairs.shift = append(pairs.shift, int32(source.current.number-output.current.number))
 }
 
-// feed is a running ffmpeg that decodes a video stream.
-type feed struct {
+// videoDecoder is a running ffmpeg that decodes a video stream. Frames arrive through a pipe, their
+// timestamps through a second one.
+type videoDecoder struct {
 	args   []string
 	stderr io.Writer
-	bytes  int // of a picture
+	bytes  int // of a frame
 
 	r *io.PipeReader
 	w *io.PipeWriter
 
-	mu    sync.Mutex
-	grown *sync.Cond
-	log   ffmpeg.FrameLog
-	ended bool
-	raw   []byte
-	count int
+	mu       sync.Mutex
+	logGrown *sync.Cond
+	log      ffmpeg.FrameLog
+	ended    bool
+	raw      []byte
+	read     int
 }
 
-func newFeed(p ffmpeg.Pictures, f format, stderr io.Writer) *feed {
-	d := &feed{args: ffmpeg.PicturesArgs(p), stderr: stderr, bytes: f.bytes(), raw: make([]byte, f.bytes())}
+func newVideoDecoder(p decode.Video, f format, stderr io.Writer) *videoDecoder {
+	d := &videoDecoder{args: decode.VideoArgs(p), stderr: stderr, bytes: f.bytes(), raw: make([]byte, f.bytes())}
 	d.r, d.w = io.Pipe()
-	d.grown = sync.NewCond(&d.mu)
+	d.logGrown = sync.NewCond(&d.mu)
 	return d
 }
 
-// run decodes until the stream or ctx ends, or nobody reads any more.
-func (d *feed) run(ctx context.Context, program string) error {
+// run decodes until the stream or ctx ends, or close is called.
+func (d *videoDecoder) run(ctx context.Context, program string) error {
 	_, err := ffmpeg.Run(ctx, program, d.args, ffmpeg.RunOptions{Stdout: d.w, Pipe: d, Stderr: d.stderr})
 	d.mu.Lock()
 	d.ended = true
-	d.grown.Broadcast()
+	d.logGrown.Broadcast()
 	d.mu.Unlock()
 	if err != nil {
 		_ = d.w.CloseWithError(err)
@@ -155,53 +160,53 @@ func (d *feed) run(ctx context.Context, program string) error {
 	return d.w.Close()
 }
 
-// Write takes the frame log.
-func (d *feed) Write(data []byte) (int, error) {
+// Write receives the frame log.
+func (d *videoDecoder) Write(data []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n, err := d.log.Write(data)
-	d.grown.Broadcast()
+	d.logGrown.Broadcast()
 	return n, err
 }
 
-// times are the timestamps of all frames so far.
-func (d *feed) times() []int64 {
+// times returns the timestamps of all frames decoded so far.
+func (d *videoDecoder) times() []int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.log.PTS()
 }
 
-// close ends the decoding.
-func (d *feed) close() { _ = d.r.Close() }
+// close stops the decoder.
+func (d *videoDecoder) close() { _ = d.r.Close() }
 
-// next reads a picture into d.raw. ok is false at the end.
-func (d *feed) next() (ticks int64, ok bool, err error) {
+// next reads a frame into d.raw. ok is false at the end.
+func (d *videoDecoder) next() (ticks int64, ok bool, err error) {
 	n, err := io.ReadFull(d.r, d.raw)
 	switch {
 	case errors.Is(err, io.EOF) && n == 0:
 		return 0, false, nil
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return 0, false, fault.New(fault.Corrupt, "ffmpeg wrote %d bytes of a picture of %d", n, d.bytes)
+		return 0, false, fault.New(fault.Corrupt, "ffmpeg wrote %d bytes of a frame of %d", n, d.bytes)
 	case err != nil:
 		return 0, false, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for len(d.log.PTS()) <= d.count && !d.ended {
-		d.grown.Wait()
+	for len(d.log.PTS()) <= d.read && !d.ended {
+		d.logGrown.Wait()
 	}
-	if len(d.log.PTS()) <= d.count {
-		return 0, false, fault.New(fault.Corrupt, "ffmpeg gave no timestamp for picture %d", d.count)
+	if len(d.log.PTS()) <= d.read {
+		return 0, false, fault.New(fault.Corrupt, "ffmpeg gave no timestamp for frame %d", d.read)
 	}
-	ticks = d.log.PTS()[d.count]
-	d.count++
+	ticks = d.log.PTS()[d.read]
+	d.read++
 	return ticks, true, nil
 }
 
-// reader is a window's read function over d.
-func reader[S sample](d *feed, f format, convert func(raw []byte, into []S)) func(*frame[S]) error {
+// frameReader returns a window's read function that reads from d.
+func frameReader[S sample](d *videoDecoder, f format, convert func(raw []byte, into []S)) func(*frame[S]) error {
 	return func(into *frame[S]) error {
-		number := d.count
+		number := d.read
 		ticks, ok, err := d.next()
 		if err != nil || !ok {
 			return err
@@ -210,15 +215,15 @@ func reader[S sample](d *feed, f format, convert func(raw []byte, into []S)) fun
 			into.data = make([]S, f.samples())
 		}
 		convert(d.raw, into.data)
-		into.small = shrink(f, into.data, into.small[:0])
+		into.small = blockMeans(f, into.data, into.small[:0])
 		into.number, into.ticks, into.ok = number, ticks, true
 		return nil
 	}
 }
 
-func narrow(raw []byte, into []uint8) { copy(into, raw) }
+func samples8(raw []byte, into []uint8) { copy(into, raw) }
 
-func wide(raw []byte, into []uint16) {
+func samples16(raw []byte, into []uint16) {
 	for i := range into {
 		into[i] = binary.LittleEndian.Uint16(raw[2*i:])
 	}

@@ -12,28 +12,29 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// reel is a clip in memory.
-type reel struct {
+// clip is a short video in memory.
+type clip struct {
 	name   string
 	f      format
 	rate   int
 	frames [][]uint8
 }
 
-// reelOf decodes what ffmpeg's options before an output name.
-func reelOf(t *testing.T, name string, width, height, rate int, args ...string) reel {
+// decodeClip decodes what the given ffmpeg options describe; they stand before the output.
+func decodeClip(t *testing.T, name string, width, height, rate int, args ...string) clip {
 	t.Helper()
-	r := reel{name: name, f: format{width: width, height: height, halfW: true, halfH: true}, rate: rate}
+	r := clip{name: name, f: format{width: width, height: height, halfW: true, halfH: true}, rate: rate}
 	all := slices.Concat([]string{"-v", "error", "-nostdin"}, args, []string{"-s", fmt.Sprintf("%dx%d", width, height), "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"})
-	raw := []byte(sh(t, "ffmpeg", all...))
+	raw := []byte(runTool(t, "ffmpeg", all...))
 	for len(raw) >= r.f.bytes() {
 		r.frames, raw = append(r.frames, raw[:r.f.bytes():r.f.bytes()]), raw[r.f.bytes():]
 	}
 	return r
 }
 
-// encoded shows the frames of a reel in an order, a tick each, as an encoder makes it; keyframes lie at one frame beside the first.
-func (r reel) encoded(t *testing.T, order []int, key int, options string) [][]uint8 {
+// encoded shows the frames of a clip in the given order, one tick each, and encodes and decodes
+// them. Keyframes are the first frame and frame key.
+func (r clip) encoded(t *testing.T, order []int, key int, options string) [][]uint8 {
 	t.Helper()
 	size := fmt.Sprintf("%dx%d", r.f.width, r.f.height)
 	encode := exec.CommandContext(t.Context(), "ffmpeg", slices.Concat(
@@ -60,16 +61,16 @@ func (r reel) encoded(t *testing.T, order []int, key int, options string) [][]ui
 	return list
 }
 
-// compared walks over two lists of frames, a tick each.
-func compared(t *testing.T, f format, source, output [][]uint8, keys []keyframe) *Picture {
+// compareFrameLists compares two lists of frames, one tick each.
+func compareFrameLists(t *testing.T, f format, source, output [][]uint8, keys []keyframe) *Video {
 	t.Helper()
 	var times [2][]int64
-	reads := func(frames [][]uint8, times *[]int64) *window3[uint8] {
+	reads := func(frames [][]uint8, times *[]int64) *frameWindow[uint8] {
 		at := 0
-		w := &window3[uint8]{read: func(into *frame[uint8]) error {
+		w := &frameWindow[uint8]{read: func(into *frame[uint8]) error {
 			if at < len(frames) {
 				*into = frame[uint8]{number: at, ticks: int64(at), data: append(into.data[:0], frames[at]...), ok: true}
-				into.small = shrink(f, into.data, into.small[:0])
+				into.small = blockMeans(f, into.data, into.small[:0])
 				*times = append(*times, int64(at))
 				at++
 			}
@@ -89,17 +90,17 @@ func compared(t *testing.T, f format, source, output [][]uint8, keys []keyframe)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pictureOf(c, tm, s, times[0], times[1], "yes", keys)
+	return videoReport(c, tm, s, times[0], times[1], "yes", keys)
 }
 
-// disorders are what becomes of n frames when something goes wrong at frame k, where a keyframe lies. The count stays right,
-// for a wrong one is found anyway.
+// disorders describes what may happen to n frames when something goes wrong at frame k, where a
+// keyframe is. The count stays right, because a wrong count is found anyway.
 var disorders = []struct {
 	name  string
-	order func(shows []int, k int) // shows[i] = i until then
+	order func(shows []int, k int) // shows[i] = i at the start
 }{
 	{"frame doubled", func(shows []int, k int) { shows[k] = k - 1 }},
-	{"frame doubled behind the seam", func(shows []int, k int) { shows[k+5] = k + 4 }},
+	{"frame doubled after the seam", func(shows []int, k int) { shows[k+5] = k + 4 }},
 	{"frames swapped", func(shows []int, k int) { shows[k], shows[k+1] = k+1, k }},
 	{"frame dropped and another doubled", func(shows []int, k int) {
 		for i := k; i < k+8; i++ {
@@ -111,7 +112,7 @@ var disorders = []struct {
 			shows[i] = i - 1
 		}
 	}},
-	{"a frame late all along", func(shows []int, _ int) {
+	{"all frames late by one", func(shows []int, _ int) {
 		for i := 1; i < len(shows); i++ {
 			shows[i] = i - 1
 		}
@@ -125,55 +126,56 @@ const (
 	av1      = "-c:v libsvtav1 -preset 12 -crf "
 )
 
-// disordered are the disorders that are found of what encoders make of a reel, and what is said of the reel without one.
-func disordered(t *testing.T, r reel, options string) (missed []string, clean *Picture) {
+// findDisorders encodes a clip with each disorder, and returns the disorders that were missed and
+// the report for the clip without one.
+func findDisorders(t *testing.T, r clip, options string) (missed []string, clean *Video) {
 	t.Helper()
 	n := len(r.frames)
 	k := n / 2
-	look := func(order func([]int, int)) *Picture {
+	compareOrder := func(order func([]int, int)) *Video {
 		shows := make([]int, n)
 		for i := range shows {
 			shows[i] = i
 		}
 		order(shows, k)
-		return compared(t, r.f, r.frames, r.encoded(t, shows, k, options), []keyframe{{ticks: 0}, {ticks: int64(k)}})
+		return compareFrameLists(t, r.f, r.frames, r.encoded(t, shows, k, options), []keyframe{{ticks: 0}, {ticks: int64(k)}})
 	}
 	for _, d := range disorders {
-		if p := look(d.order); len(p.Wrong)+len(p.Broken) == 0 {
+		if p := compareOrder(d.order); len(p.Wrong)+len(p.Broken) == 0 {
 			missed = append(missed, d.name)
 		}
 	}
-	return missed, look(func([]int, int) {})
+	return missed, compareOrder(func([]int, int) {})
 }
 
-func (p *Picture) blames() string { return fmt.Sprintf("%v %v", p.Wrong, p.Broken) }
+func (p *Video) blamed() string { return fmt.Sprintf("%v %v", p.Wrong, p.Broken) }
 
 // pan is a camera that moves over a texture, with grain.
-func pan(t *testing.T, rate int, speed float64, grain int) reel {
+func pan(t *testing.T, rate int, speed float64, grain int) clip {
 	t.Helper()
-	return reelOf(t, fmt.Sprintf("pan at %d, grain of %d", rate, grain), 160, 90, rate, "-f", "lavfi", "-i", fmt.Sprintf(
+	return decodeClip(t, fmt.Sprintf("pan at %d, grain of %d", rate, grain), 160, 90, rate, "-f", "lavfi", "-i", fmt.Sprintf(
 		"nullsrc=size=160x90:rate=%[1]d:duration=%[4]g,geq=lum='random(1)*255':cb=128:cr=128,loop=loop=47:size=1,setpts=N/%[1]d/TB,"+
 			"gblur=sigma=3,eq=contrast=3,scroll=h=%[2]g:v=%[2]g,noise=alls=%[3]d:allf=t:all_seed=3", rate, speed, grain, 1/float64(rate)))
 }
 
 func TestDisorderIsFound(t *testing.T) {
 	for _, c := range []struct {
-		reel    func(t *testing.T) reel
+		clip    func(t *testing.T) clip
 		options string
 	}{
-		{func(t *testing.T) reel { return pan(t, 24, 0.01, 0) }, veryfast + "18"},
-		{func(t *testing.T) reel { return pan(t, 60, 0.004, 6) }, veryfast + "23"},
-		{func(t *testing.T) reel { return pan(t, 30, 0.02, 0) }, x265 + "30"},
-		{func(t *testing.T) reel {
-			return reelOf(t, "mandelbrot", 160, 90, 25, "-f", "lavfi", "-i", "mandelbrot=size=160x90:rate=25:start_scale=0.1", "-t", "1.9")
+		{func(t *testing.T) clip { return pan(t, 24, 0.01, 0) }, veryfast + "18"},
+		{func(t *testing.T) clip { return pan(t, 60, 0.004, 6) }, veryfast + "23"},
+		{func(t *testing.T) clip { return pan(t, 30, 0.02, 0) }, x265 + "30"},
+		{func(t *testing.T) clip {
+			return decodeClip(t, "mandelbrot", 160, 90, 25, "-f", "lavfi", "-i", "mandelbrot=size=160x90:rate=25:start_scale=0.1", "-t", "1.9")
 		}, vp9 + "36"},
 	} {
-		r := c.reel(t)
+		r := c.clip(t)
 		t.Run(r.name+" "+c.options, func(t *testing.T) {
 			t.Parallel()
-			missed, clean := disordered(t, r, c.options)
+			missed, clean := findDisorders(t, r, c.options)
 			if len(clean.Wrong)+len(clean.Broken) > 0 {
-				t.Errorf("frames that are right are blamed: %s", clean.blames())
+				t.Errorf("correct frames are reported: %s", clean.blamed())
 			}
 			if len(missed) > 0 {
 				t.Errorf("not found at %.1f dB: %q", clean.PSNR.Mean, missed)
@@ -184,14 +186,14 @@ func TestDisorderIsFound(t *testing.T) {
 
 var filmFlag = flag.String("film", "", "a real film of 30 s or more, for the long form of TestDisorderInAFilm")
 
-// In a film no honest encode may be blamed, however coarse, and nearly all disorders must be found where the encode is at
-// finePSNR or better; of all, most.
+// In a real film no correct encode may be reported, however coarse. Nearly all disorders must be
+// found where the encode has finePSNR or better; of all, most.
 func TestDisorderInAFilm(t *testing.T) {
 	if *filmFlag == "" {
 		t.Skip("needs -film")
 	}
-	cut := func(at, seconds string, more ...string) reel {
-		return reelOf(t, strings.Join(append([]string{"from " + at + " s"}, more...), " "), 428, 240, 24,
+	cut := func(at, seconds string, more ...string) clip {
+		return decodeClip(t, strings.Join(append([]string{"from " + at + " s"}, more...), " "), 428, 240, 24,
 			append([]string{"-ss", at, "-t", seconds, "-i", *filmFlag}, more...)...)
 	}
 	all := cut("0", "30")
@@ -201,23 +203,23 @@ func TestDisorderInAFilm(t *testing.T) {
 			for i := range shows {
 				shows[i] = i
 			}
-			p := compared(t, all.f, all.frames, all.encoded(t, shows, 0, options+" -g 250 -sc_threshold 0"), keyframesEvery(250, len(shows)))
+			p := compareFrameLists(t, all.f, all.frames, all.encoded(t, shows, 0, options+" -g 250 -sc_threshold 0"), keyframesEvery(250, len(shows)))
 			if len(p.Wrong)+len(p.Broken) > 0 {
-				t.Errorf("frames that are right are blamed: %s", p.blames())
+				t.Errorf("correct frames are reported: %s", p.blamed())
 			}
 		})
 	}
 	const finePSNR = 36
 	var total, missing, fine, fineMissing int
-	for _, r := range []reel{
+	for _, r := range []clip{
 		cut("2", "3"), cut("12.5", "3"), cut("24", "3"),
 		cut("12.5", "3", "-vf", "noise=alls=9:allf=t:all_seed=1"), cut("24", "3", "-vf", "fps=30"),
 	} {
 		for _, options := range []string{veryfast + "18", veryfast + "28", veryfast + "35", x265 + "32", vp9 + "40", av1 + "50"} {
 			t.Run(r.name+" "+options, func(t *testing.T) {
-				missed, clean := disordered(t, r, options)
+				missed, clean := findDisorders(t, r, options)
 				if len(clean.Wrong)+len(clean.Broken) > 0 {
-					t.Errorf("frames that are right are blamed: %s", clean.blames())
+					t.Errorf("correct frames are reported: %s", clean.blamed())
 				}
 				total, missing = total+len(disorders), missing+len(missed)
 				if clean.PSNR.Mean >= finePSNR {

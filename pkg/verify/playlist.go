@@ -6,60 +6,63 @@ import (
 
 	"golang.org/x/text/language"
 
-	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// longestPlaylist bounds what is read of a playlist: a multivariant one has a few kilobytes.
-const longestPlaylist = 1 << 20
+// maxPlaylist bounds how much of a playlist is read, in bytes: a multivariant playlist has a few
+// kilobytes.
+const maxPlaylist = 1 << 20
 
-// listed corrects what libavformat 5.1 says of an HLS package by the package's own playlist: it tells neither of the title,
-// of subtitles, nor of defaults and names of sounds, and finds the sound of a package without a picture twice, as a variant
-// and as a rendition.
-func listed(m *ffmpeg.Media, playlist string) {
-	var sounds, texts []map[string]string
+// applyPlaylist corrects what libavformat 5.1 reports for an HLS package, using the package's own
+// playlist. libavformat reports no title, no subtitles, and no defaults or names of audio
+// renditions. It also reports the audio of a package without video twice, as a variant and as a
+// rendition.
+func applyPlaylist(m *probe.Media, playlist string) {
+	var audio, subtitles []map[string]string
 	for line := range strings.Lines(playlist) {
 		tag, list, _ := strings.Cut(strings.TrimSpace(line), ":")
-		r := attributesOf(list)
+		r := parseAttributes(list)
 		switch {
 		case tag == "#EXT-X-SESSION-DATA" && r["DATA-ID"] == "com.apple.hls.title":
 			if m.Tags == nil {
 				m.Tags = map[string]string{}
 			}
 			m.Tags["title"] = r["VALUE"]
-		case tag != "#EXT-X-MEDIA" || r["URI"] == "": // without one it is in the variant itself
+		case tag != "#EXT-X-MEDIA" || r["URI"] == "": // without a URI the rendition is in the variant itself
 		case r["TYPE"] == "AUDIO":
-			sounds = append(sounds, r)
+			audio = append(audio, r)
 		case r["TYPE"] == "SUBTITLES":
-			texts = append(texts, r)
+			subtitles = append(subtitles, r)
 		}
 	}
-	heard := len(streamsOf(*m, "audio"))
-	if len(sounds) == heard || videoOf(*m) == nil && len(sounds) < heard && len(sounds) > 0 {
+	reported := len(streamsOf(*m, "audio"))
+	if len(audio) == reported || mainVideo(*m) == nil && len(audio) < reported && len(audio) > 0 {
 		next := 0
-		m.Streams = slices.DeleteFunc(m.Streams, func(s ffmpeg.Stream) bool {
+		m.Streams = slices.DeleteFunc(m.Streams, func(s probe.Stream) bool {
 			if s.Type != "audio" {
 				return false
 			}
 			next++
-			return next > len(sounds)
+			return next > len(audio)
 		})
 		next = 0
 		for i, s := range m.Streams {
 			if s.Type == "audio" {
-				r := sounds[next]
+				r := audio[next]
 				m.Streams[i].Default, m.Streams[i].Language, m.Streams[i].Title = r["DEFAULT"] == "YES", r["LANGUAGE"], r["NAME"]
 				next++
 			}
 		}
 	}
-	for _, r := range texts {
-		m.Streams = append(m.Streams, ffmpeg.Stream{Index: -1, Type: "subtitle", Codec: "webvtt", Language: r["LANGUAGE"], Default: r["DEFAULT"] == "YES"})
+	for _, r := range subtitles {
+		m.Streams = append(m.Streams, probe.Stream{Index: -1, Type: "subtitle", Codec: "webvtt", Language: r["LANGUAGE"], Default: r["DEFAULT"] == "YES"})
 	}
 }
 
-// quotable is a text as an attribute can hold it: without quotation marks and line ends (RFC 8216, 4.2).
-func quotable(text string) string {
+// quotedStringText returns a text as a quoted-string can hold it: without quotation marks and line
+// ends (RFC 8216, section 4.2).
+func quotedStringText(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '"':
@@ -71,8 +74,8 @@ func quotable(text string) string {
 	}, text)
 }
 
-// attributesOf reads an attribute list (RFC 8216, 4.2), without the quotation marks.
-func attributesOf(list string) map[string]string {
+// parseAttributes reads an attribute list (RFC 8216, section 4.2) and removes the quotation marks.
+func parseAttributes(list string) map[string]string {
 	out := map[string]string{}
 	for list != "" {
 		name, rest, ok := strings.Cut(list, "=")
@@ -92,14 +95,15 @@ func attributesOf(list string) map[string]string {
 	return out
 }
 
-// sameLanguage says whether two codes name one language: files have "ger" or "deu", playlists "de".
+// sameLanguage reports whether two codes name one language: files have "ger" or "deu", playlists
+// "de".
 func sameLanguage(a, b string) bool {
 	if a == b {
 		return true
 	}
 	base := func(code string) (language.Base, error) {
 		code, _, _ = strings.Cut(code, "-")
-		return language.ParseBase(film.Terminology(code))
+		return language.ParseBase(media.Terminology(code))
 	}
 	x, errX := base(a)
 	y, errY := base(b)

@@ -9,20 +9,21 @@ import (
 	"time"
 )
 
-// Places in the plot, in its own units.
+// Dimensions of the plot, in SVG units.
 const (
-	plotWidth, plotHeight    = 1000, 420
-	plotLeft, plotRight      = 64, 24
-	plotTop, plotBottom      = 64, 56
-	innerWidth, innerHeight  = plotWidth - plotLeft - plotRight, plotHeight - plotTop - plotBottom
-	maxKeyframeLines         = 400 // more would be a grey field
-	plotFloorStep, plotSteps = 5, 8
-	plotRoof                 = 60 // dB; no eye sees more, and equal frames would press the rest down
+	plotWidth, plotHeight   = 1000, 420
+	plotLeft, plotRight     = 64, 24
+	plotTop, plotBottom     = 64, 56
+	innerWidth, innerHeight = plotWidth - plotLeft - plotRight, plotHeight - plotTop - plotBottom
+	maxKeyframeLines        = 400 // more would merge into a grey area
+	plotStep, maxPlotSteps  = 5, 8
+	maxPlotPSNR             = 60 // dB; higher values are invisible to viewers, and equal frames would compress the rest
 )
 
-// Plot draws the PSNR of a report over time as SVG: the mean of each column of the drawing as a line, its range as a band,
-// keyframes of the output as faint lines, starts of an encoder as strong ones, the lowest frame as a ring, wrong and broken
-// frames as crosses. It follows a reader's light or dark colours.
+// Plot draws the PSNR of a report over time as SVG. A line shows the mean of each column of the
+// drawing, a band its range. Keyframes of the output are faint lines, encoder starts strong ones. A
+// ring marks the lowest frame, crosses mark wrong and broken frames. The drawing follows the
+// reader's light or dark colour scheme.
 func Plot(r Report) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", plotWidth, plotHeight, plotWidth, plotHeight)
@@ -37,16 +38,16 @@ func Plot(r Report) []byte {
 `)
 	fmt.Fprintf(&b, `<rect class="paper" width="%d" height="%d"/>`+"\n", plotWidth, plotHeight)
 	title := fmt.Sprintf("%s against %s", filepath.Base(r.Output), filepath.Base(r.Source))
-	fmt.Fprintf(&b, `<text class="ink" x="%d" y="24" font-size="15" font-weight="600">%s</text>`+"\n", plotLeft, escaped(shortened(title, 100)))
-	if r.Picture == nil || len(r.Picture.Series) == 0 {
-		why := "no picture was compared"
-		if r.Picture != nil {
-			why = "the pictures were not compared: " + r.Picture.Compared
+	fmt.Fprintf(&b, `<text class="ink" x="%d" y="24" font-size="15" font-weight="600">%s</text>`+"\n", plotLeft, escapeXML(truncate(title, 100)))
+	if r.Video == nil || len(r.Video.Series) == 0 {
+		why := "no video was compared"
+		if r.Video != nil {
+			why = "the video was not compared: " + r.Video.Compared
 		}
-		fmt.Fprintf(&b, `<text class="soft" x="%d" y="%d">%s</text>`+"\n</svg>\n", plotLeft, plotHeight/2, escaped(why))
+		fmt.Fprintf(&b, `<text class="soft" x="%d" y="%d">%s</text>`+"\n</svg>\n", plotLeft, plotHeight/2, escapeXML(why))
 		return []byte(b.String())
 	}
-	p := r.Picture
+	p := r.Video
 	columns := columnsOf(p.Series)
 	a := axesOf(p.Series, columns)
 	a.draw(&b)
@@ -58,13 +59,13 @@ func Plot(r Report) []byte {
 	return []byte(b.String())
 }
 
-// column is what a strip of the drawing shows.
+// column is a vertical strip of the drawing.
 type column struct {
 	at              time.Duration // of its first frame
 	low, high, mean float64
 }
 
-// columnsOf gathers the series in at most as many columns as the drawing can show.
+// columnsOf groups the series into at most as many columns as the drawing can show.
 func columnsOf(series []Point) []column {
 	first, last := series[0].At, series[len(series)-1].At
 	span := max(last-first, 1)
@@ -84,31 +85,31 @@ func columnsOf(series []Point) []column {
 	return list
 }
 
-// axes turn times and decibels into places.
+// axes converts times and decibels to coordinates.
 type axes struct {
-	from, to    time.Duration
-	floor, roof float64
-	step        float64
+	from, to       time.Duration
+	floor, ceiling float64
+	step           float64
 }
 
 func axesOf(series []Point, columns []column) axes {
-	a := axes{from: series[0].At, to: series[len(series)-1].At, floor: math.Inf(1), roof: math.Inf(-1)}
+	a := axes{from: series[0].At, to: series[len(series)-1].At, floor: math.Inf(1), ceiling: math.Inf(-1)}
 	if a.to <= a.from {
 		a.to = a.from + time.Second
 	}
 	for _, c := range columns {
-		a.floor, a.roof = min(a.floor, c.low), max(a.roof, c.high)
+		a.floor, a.ceiling = min(a.floor, c.low), max(a.ceiling, c.high)
 	}
-	a.step = plotFloorStep
-	if a.roof-a.floor < 2*plotFloorStep {
+	a.step = plotStep
+	if a.ceiling-a.floor < 2*plotStep {
 		a.step = 2
 	}
-	for (a.roof-a.floor)/a.step > plotSteps {
+	for (a.ceiling-a.floor)/a.step > maxPlotSteps {
 		a.step *= 2
 	}
 	a.floor = max(math.Floor((a.floor-a.step/4)/a.step)*a.step, 0)
-	a.roof = min(a.roof, max(a.floor+2*a.step, plotRoof))
-	a.roof = math.Ceil((a.roof+a.step/4)/a.step) * a.step
+	a.ceiling = min(a.ceiling, max(a.floor+2*a.step, maxPlotPSNR))
+	a.ceiling = math.Ceil((a.ceiling+a.step/4)/a.step) * a.step
 	return a
 }
 
@@ -117,10 +118,10 @@ func (a axes) x(at time.Duration) float64 {
 }
 
 func (a axes) y(psnr float64) float64 {
-	return plotTop + (a.roof-min(psnr, a.roof))/(a.roof-a.floor)*innerHeight
+	return plotTop + (a.ceiling-min(psnr, a.ceiling))/(a.ceiling-a.floor)*innerHeight
 }
 
-// timeSteps are the distances between marks of the time axis that people read easily.
+// timeSteps are the readable distances between marks of the time axis.
 var timeSteps = []time.Duration{
 	10 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond,
 	time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second,
@@ -129,7 +130,7 @@ var timeSteps = []time.Duration{
 }
 
 func (a axes) draw(b *strings.Builder) {
-	for v := a.floor; v <= a.roof+a.step/2; v += a.step {
+	for v := a.floor; v <= a.ceiling+a.step/2; v += a.step {
 		fmt.Fprintf(b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/>`, plotLeft, plotWidth-plotRight, a.y(v), a.y(v))
 		fmt.Fprintf(b, `<text class="soft" x="%d" y="%.1f" text-anchor="end">%.0f</text>`+"\n", plotLeft-8, a.y(v)+4, v)
 	}
@@ -150,7 +151,7 @@ func (a axes) draw(b *strings.Builder) {
 	fmt.Fprintf(b, `<text class="soft" transform="translate(18 %d) rotate(-90)" text-anchor="middle">PSNR, dB</text>`+"\n", plotTop+innerHeight/2)
 }
 
-// timeMark is a time with as many places as the distance between marks needs.
+// timeMark formats a time with as many digits as the distance between marks needs.
 func timeMark(at, step time.Duration) string {
 	full := clockTime(at)
 	if step >= time.Second {
@@ -186,8 +187,8 @@ func drawSeries(b *strings.Builder, a axes, columns []column) {
 	fmt.Fprintf(b, `<polyline class="line" points="%s"/>`+"\n", line.String())
 }
 
-// drawMarks marks the lowest frame, and what is wrong.
-func drawMarks(b *strings.Builder, a axes, p *Picture) {
+// drawMarks marks the lowest frame and the wrong and broken frames.
+func drawMarks(b *strings.Builder, a axes, p *Video) {
 	cross := func(at time.Duration) {
 		fmt.Fprintf(b, `<path class="bad" d="M%.1f %dl8 8m0 -8l-8 8"/>`+"\n", a.x(at)-4, plotTop-10)
 	}
@@ -211,7 +212,7 @@ func drawMarks(b *strings.Builder, a axes, p *Picture) {
 	fmt.Fprintf(b, `<text class="lowtext" x="%.1f" y="%.1f" text-anchor="%s">%.2f dB, frame %d</text>`+"\n", x+dx, y+18, anchor, low.Value, low.Frame)
 }
 
-func drawLegend(b *strings.Builder, p *Picture) {
+func drawLegend(b *strings.Builder, p *Video) {
 	keys, starts := 0, 0
 	for i, s := range p.Seams {
 		switch {
@@ -222,7 +223,7 @@ func drawLegend(b *strings.Builder, p *Picture) {
 			keys++
 		}
 	}
-	text := fmt.Sprintf("mean %.2f dB, lowest %.2f dB, %s", p.PSNR.Mean, p.PSNR.Min.Value, things(p.OutputFrames, "frame"))
+	text := fmt.Sprintf("mean %.2f dB, lowest %.2f dB, %s", p.PSNR.Mean, p.PSNR.Min.Value, plural(p.OutputFrames, "frame"))
 	fmt.Fprintf(b, `<text class="soft" x="%d" y="44">%s</text>`, plotLeft, text)
 	x := plotWidth - plotRight
 	entry := func(class, text string, n int) {
@@ -241,8 +242,8 @@ func drawLegend(b *strings.Builder, p *Picture) {
 	entry("bad", "wrong frame", len(p.Wrong)+len(p.Broken))
 }
 
-// escaped is a text as XML may hold it: names of files may have any bytes.
-func escaped(s string) string {
+// escapeXML returns a text as XML may hold it: file names may contain any bytes.
+func escapeXML(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0xfffe || r == 0xffff {
 			return '�'
@@ -252,7 +253,8 @@ func escaped(s string) string {
 	return html.EscapeString(s)
 }
 
-func shortened(s string, length int) string {
+// truncate shortens a text to length characters.
+func truncate(s string, length int) string {
 	runes := []rune(s)
 	if len(runes) <= length {
 		return s

@@ -8,10 +8,11 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// clock compares times of two timebases exactly. Each stream counts from its own first frame; both are turned into
-// parts of which every tick of either is a multiple.
+// clock compares times of two timebases exactly. Each stream counts from its own first frame. Both
+// are converted to units of which every tick of either stream is a multiple; the comments below
+// call these parts.
 type clock struct {
-	source, output           int64 // parts in a tick
+	source, output           int64 // parts per tick
 	sourceFirst, outputFirst int64 // ticks
 	perSecond                int64 // parts
 }
@@ -28,11 +29,25 @@ func newClock(source, output media.Rational) (clock, error) {
 	return clock{source: source.Num * (common / source.Den), output: output.Num * (common / output.Den), perSecond: common}, nil
 }
 
+// elapsed converts ticks of r to a length of time, rounded down to a nanosecond. What does not fit is an error of
+// kind Corrupt.
+func elapsed(ticks int64, r media.Rational) (time.Duration, error) {
+	if !r.Known() || r.Den > math.MaxInt64/int64(time.Second) {
+		return 0, fault.New(fault.Corrupt, "no time can be counted in %s s", r)
+	}
+	whole, rest := ticks/r.Den, ticks%r.Den // seconds ÷ num, and the remainder in ticks
+	if abs(whole) > math.MaxInt64/int64(time.Second)/r.Num/2 || abs(rest) > math.MaxInt64/int64(time.Second)/r.Num {
+		return 0, fault.New(fault.Corrupt, "%d ticks of %s s are too long a time", ticks, r)
+	}
+	return time.Duration(whole*r.Num)*time.Second + time.Duration(rest*r.Num*int64(time.Second)/r.Den), nil
+}
+
 func (c clock) sourceTime(ticks int64) int64 { return (ticks - c.sourceFirst) * c.source }
 func (c clock) outputTime(ticks int64) int64 { return (ticks - c.outputFirst) * c.output }
 
-// after is when a source's frame is to be shown that follows one shown at a time. A damaged source may decode to two
-// frames at one time; no file can show both, so the second comes a tick of the output later.
+// after returns the time at which the source frame should be shown that follows one shown at a
+// time. A damaged source may decode to two frames with one timestamp. No file can show both, so the
+// second is expected one output tick later.
 func (c clock) after(at, ticks, next int64) int64 {
 	if next > ticks {
 		return c.sourceTime(next)
@@ -40,36 +55,36 @@ func (c clock) after(at, ticks, next int64) int64 {
 	return max(c.sourceTime(next), at+c.output)
 }
 
-// duration is a number of parts as a length of time.
+// duration converts parts to a length of time.
 func (c clock) duration(parts int64) time.Duration {
 	return time.Duration(math.Round(float64(parts) / float64(c.perSecond) * float64(time.Second)))
 }
 
-// timing is what is known of the frames' times.
+// timing summarises the errors of the frames' timestamps.
 type timing struct {
 	pairs       int
 	lost, extra int // source frames without an output frame, output frames without a source frame
-	firstLost   spot
-	firstExtra  spot
-	low, high   int64 // the errors' range, in parts; both 0 where every time is exact
-	worst       spot  // where the error is largest
-	firstOff    spot  // the first error of more than half a tick of the output
-	off         int   // how many errors are more than that
+	firstLost   framePosition
+	firstExtra  framePosition
+	low, high   int64         // the range of the errors, in parts; both 0 where every timestamp is exact
+	worst       framePosition // frame with the largest error
+	firstOff    framePosition // first frame whose error exceeds half a tick of the output
+	off         int           // number of such errors
 }
 
-// spot is a frame: its number, counted from 0, and its time after the first.
-type spot struct {
+// framePosition is the number of a frame, from 0, and its time after the first frame.
+type framePosition struct {
 	frame int
 	at    time.Duration
 }
 
-// add takes a pair of frames into account whose times differ by err parts.
-func (t *timing) add(c clock, err int64, at spot) {
-	if t.pairs == 0 || magnitude(err) > max(magnitude(t.low), magnitude(t.high)) {
+// add records a pair of frames whose times differ by err parts.
+func (t *timing) add(c clock, err int64, at framePosition) {
+	if t.pairs == 0 || abs(err) > max(abs(t.low), abs(t.high)) {
 		t.worst = at
 	}
 	t.low, t.high = min(t.low, err), max(t.high, err)
-	if 2*magnitude(err) > c.output {
+	if 2*abs(err) > c.output {
 		if t.off == 0 {
 			t.firstOff = at
 		}
@@ -78,39 +93,28 @@ func (t *timing) add(c clock, err int64, at spot) {
 	t.pairs++
 }
 
-// exact says whether every time is the source's, as far as the output's timescale can tell: within half a tick of the
-// output of its source's, counted from the first frame. Where the first frame itself had to be rounded, the others may
-// seem to be off by up to a tick; then they must lie within less than a tick of each other.
+// exact reports whether every timestamp is as close to the source's as the output's timescale
+// allows: within half an output tick, counted from the first frame. Where the first frame itself
+// had to be rounded, the others may seem to be off by up to a tick; then all errors must lie within
+// less than one tick of each other.
 func (t *timing) exact(c clock) bool { return t.off == 0 || t.high-t.low < c.output }
 
-// match says which of two frames come next: both as a pair, the source's alone (it is lost in the output), or the
-// output's alone (it is none of the source's). Frames belong together that are nearer to each other than either is to
-// the other's successor. Times are in parts; more says whether there is a successor.
-func match(source, nextSource int64, moreSource bool, output, nextOutput int64, moreOutput bool) (takeSource, takeOutput bool) {
-	apart := magnitude(source - output)
+// pairFrames decides which of two current frames to consume: both as a pair, the source's alone
+// (the output lost it), or the output's alone (it is not in the source). Two frames form a pair if
+// they are nearer to each other than either is to the successor of the other. Times are in parts;
+// moreSource and moreOutput report whether there is a successor.
+func pairFrames(source, nextSource int64, moreSource bool, output, nextOutput int64, moreOutput bool) (takeSource, takeOutput bool) {
+	distance := abs(source - output)
 	switch {
-	case moreSource && magnitude(nextSource-output) < apart:
+	case moreSource && abs(nextSource-output) < distance:
 		return true, false
-	case moreOutput && magnitude(nextOutput-source) < apart:
+	case moreOutput && abs(nextOutput-source) < distance:
 		return false, true
 	}
 	return true, true
 }
 
-// elapsed returns ticks of r as a length of time, rounded down to a nanosecond. What does not fit is an error of kind
-// Corrupt.
-func elapsed(ticks int64, r media.Rational) (time.Duration, error) {
-	if !r.Known() || r.Den > math.MaxInt64/int64(time.Second) {
-		return 0, fault.New(fault.Corrupt, "no time can be counted in %s s", r)
-	}
-	whole, rest := ticks/r.Den, ticks%r.Den // seconds ÷ num, and the remainder in ticks
-	if magnitude(whole) > math.MaxInt64/int64(time.Second)/r.Num/2 || magnitude(rest) > math.MaxInt64/int64(time.Second)/r.Num {
-		return 0, fault.New(fault.Corrupt, "%d ticks of %s s are too long a time", ticks, r)
-	}
-	return time.Duration(whole*r.Num)*time.Second + time.Duration(rest*r.Num*int64(time.Second)/r.Den), nil
-}
-
-func magnitude(n int64) int64 {
+func abs(n int64) int64 {
 	if n < 0 {
 		return -n
 	}

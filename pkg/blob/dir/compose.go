@@ -10,12 +10,13 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// maxOpen is how many source files Compose keeps open: far below the 256 descriptors that the most frugal systems
-// allow a process, and more than the tracks of a film, whose pieces alternate.
+// maxOpen is the number of source files that Compose keeps open. It is far below 256, the smallest
+// usual limit on a process's descriptors, and above the number of tracks of a film, whose chunks
+// alternate.
 const maxOpen = 64
 
-// Compose publishes an object made of parts. From other folders the kernel copies, or shares, the bytes; from any other
-// store they are streamed.
+// Compose publishes an object that consists of parts. The kernel copies, or shares, the bytes of
+// parts that come from a folder. Bytes of any other store are streamed.
 func (s *Store) Compose(ctx context.Context, key string, parts []blob.Part) (blob.Info, error) {
 	if err := s.begin(ctx, key); err != nil {
 		return blob.Info{}, err
@@ -39,11 +40,12 @@ func (s *Store) Compose(ctx context.Context, key string, parts []blob.Part) (blo
 	})
 }
 
-// continues reports that q begins where p ends in the same object.
+// continues reports whether q begins where p ends in the same object.
 func continues(p, q blob.Part) bool {
 	return p.From != nil && p.From == q.From && p.Key == q.Key && p.Offset+p.Length == q.Offset
 }
 
+// append writes the bytes of a part.
 func (w *writer) append(ctx context.Context, files *openFiles, p blob.Part) error {
 	if p.From == nil {
 		return w.write(p.Bytes)
@@ -55,7 +57,7 @@ func (w *writer) append(ctx context.Context, files *openFiles, p blob.Part) erro
 			return sourceError{err}
 		}
 		defer r.Close()
-		return w.exactly(ctx, source{r}, p)
+		return w.copyPart(ctx, source{r}, p)
 	}
 	f, err := files.open(from, p.Key)
 	if err != nil {
@@ -64,14 +66,14 @@ func (w *writer) append(ctx context.Context, files *openFiles, p blob.Part) erro
 	if _, err := f.Seek(p.Offset, io.SeekStart); err != nil {
 		return sourceError{from.fail("read", p.Key, err)}
 	}
-	return w.exactly(ctx, f, p)
+	return w.copyPart(ctx, f, p)
 }
 
-// exactly writes the part's bytes from r and fails when there are fewer.
-func (w *writer) exactly(ctx context.Context, r io.Reader, p blob.Part) error {
+// copyPart writes the bytes of a part from r and fails if r has fewer.
+func (w *writer) copyPart(ctx context.Context, r io.Reader, p blob.Part) error {
 	n, err := w.copyUpTo(ctx, r, p.Length)
 	if err == nil && n < p.Length {
-		err = fault.New(fault.Corrupt, "%q ends after %d of the %d bytes from %d", p.Key, n, p.Length, p.Offset)
+		err = fault.New(fault.Corrupt, "%q ends after %d of the %d bytes at %d", p.Key, n, p.Length, p.Offset)
 	}
 	return err
 }
@@ -81,10 +83,10 @@ type fileName struct {
 	key   string
 }
 
-// openFiles keeps the maxOpen files that were used last.
+// openFiles holds the maxOpen files that were used most recently.
 type openFiles struct {
 	byName map[fileName]*list.Element
-	recent list.List // of openFile, the newest in front
+	recent list.List // of openFile, the most recent first
 }
 
 type openFile struct {
@@ -92,6 +94,7 @@ type openFile struct {
 	file *os.File
 }
 
+// open returns the open file at key of s. A later open or close may close it.
 func (o *openFiles) open(s *Store, key string) (*os.File, error) {
 	name := fileName{s, key}
 	if e, ok := o.byName[name]; ok {
@@ -112,7 +115,7 @@ func (o *openFiles) open(s *Store, key string) (*os.File, error) {
 func (o *openFiles) drop(e *list.Element) {
 	f := o.recent.Remove(e).(openFile)
 	delete(o.byName, f.name)
-	_ = f.file.Close()
+	_ = f.file.Close() // only read
 }
 
 func (o *openFiles) close() {

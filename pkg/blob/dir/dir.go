@@ -1,10 +1,11 @@
-// Package dir is a blob.Store in a folder: a key is a path beneath it.
+// Package dir implements blob.Store in a folder. A key is a path below the folder.
 //
 //	store, err := dir.New("/var/tmp/mapreel")
 //
-// An object is written under a temporary name in the folder where it will stand, brought to the disk, and renamed, so
-// that other processes see it whole or not at all, whatever becomes of this one. The writer holds an advisory lock on
-// its temporary; Sweep removes those whose writer is gone. Links may not lead out of the folder.
+// An object is written to a temporary file in its final folder, synced to the disk, and renamed.
+// So other processes see it whole or not at all, even if this one is killed. The writer holds an
+// advisory lock on its temporary file; Sweep removes those whose writer has ended. Symbolic links
+// may not lead out of the folder.
 package dir
 
 import (
@@ -24,15 +25,15 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// Store is a folder. It holds nothing open between calls.
+// Store is a folder. It keeps no file open between calls.
 type Store struct {
 	root string // absolute
 }
 
 var _ blob.Store = (*Store)(nil)
 
-// New returns the store in the folder root. The folder need not exist: it is made by the first Put. A root that is
-// something other than a folder gives fault.Invalid.
+// New returns the store in the folder root. The folder need not exist; the first Put creates it. If
+// root exists and is not a folder, New returns an error of kind fault.Invalid.
 func New(root string) (*Store, error) {
 	if root == "" {
 		return nil, fault.New(fault.Invalid, "no folder given")
@@ -62,17 +63,17 @@ func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
 	}
 	root, err := os.OpenRoot(s.root)
 	if err != nil {
-		return blob.Info{}, s.fail("look at", key, err)
+		return blob.Info{}, s.fail("stat", key, err)
 	}
 	defer root.Close()
 	info, err := statRegular(root, key)
 	if err != nil {
-		return blob.Info{}, s.fail("look at", key, err)
+		return blob.Info{}, s.fail("stat", key, err)
 	}
 	return infoOf(key, info), nil
 }
 
-// Open reads length bytes from offset, or all from there where length is -1.
+// Open reads length bytes at offset, or everything from offset if length is -1.
 func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	if err := s.begin(ctx, key); err != nil {
 		return nil, err
@@ -90,8 +91,8 @@ func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.
 	return &reader{ctx: ctx, store: s, key: key, file: f, rest: io.NewSectionReader(f, offset, length)}, nil
 }
 
-// Put writes r until its end and publishes it at key. It uses no memory to speak of; from an *os.File the kernel
-// copies.
+// Put writes r until its end and publishes it at key. It holds one copy buffer of 32 KiB; if r is an
+// *os.File, the kernel copies and no buffer is needed.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader) (blob.Info, error) {
 	if err := s.begin(ctx, key); err != nil {
 		return blob.Info{}, err
@@ -101,8 +102,8 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader) (blob.Info, er
 	})
 }
 
-// List yields the objects whose key begins with prefix, in ascending order of key. Links to files inside the folder
-// count as objects; links to folders are not followed.
+// List yields the objects whose key begins with prefix, in ascending order of key. Symbolic links to
+// files inside the folder count as objects. Links to folders are not followed.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[blob.Info, error] {
 	return func(yield func(blob.Info, error) bool) {
 		err := s.walk(ctx, prefix, func(root *os.Root, key string, entry fs.DirEntry) (bool, error) {
@@ -113,7 +114,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[blob.Info, er
 				return true, nil
 			}
 			info, err := statRegular(root, key)
-			if err != nil { // gone meanwhile, or a link that leads nowhere we may go: not an object
+			if err != nil { // deleted meanwhile, or a link that is broken or leads outside: not an object
 				return true, nil //nolint:nilerr // see above
 			}
 			return yield(infoOf(key, info), nil), nil
@@ -124,7 +125,8 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[blob.Info, er
 	}
 }
 
-// Delete removes the object at key, and the folders above it that this leaves empty, up to the store's own.
+// Delete removes the object at key and those parent folders that become empty, except the store's
+// own.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := s.begin(ctx, key); err != nil {
 		return err
@@ -163,13 +165,13 @@ func (s *Store) Locate(ctx context.Context, key string) (string, error) {
 	return s.path(key), nil
 }
 
-// begin is what every call does first.
+// begin checks key and ctx. Every call with a key runs it first.
 func (s *Store) begin(ctx context.Context, key string) error {
 	if err := blob.CheckKey(key); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
-		return s.fail("use", key, ended(ctx))
+		return s.fail("use", key, fault.ContextError(ctx))
 	}
 	return nil
 }
@@ -183,7 +185,7 @@ func (s *Store) openRegular(key string) (*os.File, int64, error) {
 		return nil, 0, err
 	}
 	defer root.Close()
-	if _, err := statRegular(root, key); err != nil { // before opening: a FIFO would wait for its writer
+	if _, err := statRegular(root, key); err != nil { // before the open, which blocks on a FIFO without a writer
 		return nil, 0, err
 	}
 	f, err := root.Open(key)
@@ -198,18 +200,18 @@ func (s *Store) openRegular(key string) (*os.File, int64, error) {
 	return f, info.Size(), nil
 }
 
-// statRegular describes the file at key. A folder is as good as nothing: it is no object.
+// statRegular describes the file at key. A folder is not an object, so it counts as absent.
 func statRegular(root *os.Root, key string) (fs.FileInfo, error) {
 	info, err := root.Stat(key)
 	switch {
-	case errors.Is(err, syscall.ENOTDIR): // a name above it is a file
+	case errors.Is(err, syscall.ENOTDIR): // one of its parents is a file
 		return nil, &fs.PathError{Op: "stat", Path: key, Err: fs.ErrNotExist}
 	case err != nil:
 		return nil, err
 	case info.IsDir():
 		return nil, &fs.PathError{Op: "stat", Path: key, Err: fs.ErrNotExist}
 	case !info.Mode().IsRegular():
-		return nil, fault.New(fault.Invalid, "%s is no regular file", key)
+		return nil, fault.New(fault.Invalid, "%s is not a regular file", key)
 	}
 	return info, nil
 }
@@ -223,9 +225,9 @@ func infoOf(key string, info fs.FileInfo) blob.Info {
 	}
 }
 
-// reader is an open range. It keeps its file, so replacing the object does not disturb it.
+// reader reads a range of an open file. Replacing the object does not affect it.
 type reader struct {
-	ctx   context.Context //nolint:containedctx // a reader lives as long as the call that opened it meant it to
+	ctx   context.Context //nolint:containedctx // io.Reader has no parameter for it; ctx is the one that Open was given
 	store *Store
 	key   string
 	file  *os.File
@@ -234,7 +236,7 @@ type reader struct {
 
 func (r *reader) Read(p []byte) (int, error) {
 	if r.ctx.Err() != nil {
-		return 0, r.store.fail("read", r.key, ended(r.ctx))
+		return 0, r.store.fail("read", r.key, fault.ContextError(r.ctx))
 	}
 	n, err := r.rest.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -24,7 +24,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// writerEnv makes this test binary a writer that never ends, in the folder it names.
+// writerEnv makes this test binary write an object for ever, in the folder that it names.
 const writerEnv = "MAPREEL_TEST_ENDLESS_WRITER"
 
 func TestMain(m *testing.M) {
@@ -52,20 +52,20 @@ func TestStoreKeepsTheContract(t *testing.T) {
 	blobtest.Run(t, func(t *testing.T) blob.Store { return open(t) })
 }
 
-func TestNewMakesNothing(t *testing.T) {
+func TestNewCreatesNoFolder(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "not", "yet")
 	s := openAt(t, root)
 	if _, err := s.Stat(t.Context(), "a"); fault.KindOf(err) != fault.NotFound {
-		t.Errorf("stat in a folder that is not there: %v, want NotFound", err)
+		t.Errorf("stat in a folder that does not exist: %v, want NotFound", err)
 	}
 	for range s.List(t.Context(), "") {
-		t.Error("list of a folder that is not there yields something")
+		t.Error("list of a folder that does not exist yields an object")
 	}
 	if err := s.Delete(t.Context(), "a"); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(root); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("reading made the folder: %v", err)
+		t.Errorf("reading created the folder: %v", err)
 	}
 	put(t, s, "a/b", "x")
 	if b, err := os.ReadFile(filepath.Join(root, "a", "b")); string(b) != "x" {
@@ -73,7 +73,7 @@ func TestNewMakesNothing(t *testing.T) {
 	}
 }
 
-func TestNewRefusesWhatIsNoFolder(t *testing.T) {
+func TestNewRefusesPathsThatAreNotFolders(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestNewRefusesWhatIsNoFolder(t *testing.T) {
 	}
 }
 
-func TestLocateIsAbsoluteWhereTheRootIsNot(t *testing.T) {
+func TestLocateIsAbsoluteForARelativeRoot(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := openAt(t, "sub")
 	put(t, s, "a b/#%.mp4", "x")
@@ -99,30 +99,30 @@ func TestLocateIsAbsoluteWhereTheRootIsNot(t *testing.T) {
 	}
 }
 
-func TestFailureLeavesNoFileBehind(t *testing.T) {
+func TestFailedWriteLeavesNoFile(t *testing.T) {
 	s := open(t)
 	boom := errors.New("boom")
 	if _, err := s.Put(t.Context(), "a/b", iotest.ErrReader(boom)); !errors.Is(err, boom) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := s.Compose(t.Context(), "a/c", []blob.Part{{From: s, Key: "absent", Length: 1}}); err == nil {
-		t.Error("compose of what is absent gives no error")
+		t.Error("compose of an absent object returns no error")
 	}
 	if got := files(t, s.Root()); len(got) > 0 {
-		t.Errorf("left behind: %q", got)
+		t.Errorf("files left: %q", got)
 	}
 }
 
-func TestReadersErrorKeepsItsOwnKind(t *testing.T) {
+func TestErrorOfTheReaderKeepsItsKind(t *testing.T) {
 	for _, err := range []error{fault.New(fault.Corrupt, "the source is broken"), unix.ENOSPC, os.ErrPermission} {
 		_, got := open(t).Put(t.Context(), "a", iotest.ErrReader(err))
 		if fault.KindOf(got) != fault.KindOf(err) || fault.HintOf(got) != "" {
-			t.Errorf("reader's error %v comes out as %s with hint %q", err, fault.KindOf(got), fault.HintOf(got))
+			t.Errorf("reader's error %v becomes %s with hint %q", err, fault.KindOf(got), fault.HintOf(got))
 		}
 	}
 }
 
-func TestLinksDoNotLeadOut(t *testing.T) {
+func TestLinksOutOfTheFolderAreRefused(t *testing.T) {
 	outside, s := t.TempDir(), open(t)
 	secret := filepath.Join(outside, "secret")
 	write(t, secret, "secret")
@@ -148,14 +148,14 @@ func TestLinksDoNotLeadOut(t *testing.T) {
 	}
 	for _, op := range []error{putErr(t, s, "folder/new"), putErr(t, s, "folder/secret"), s.Delete(t.Context(), "folder/secret")} {
 		if fault.KindOf(op) != fault.Invalid {
-			t.Errorf("a change through a link that leads out: got %v, want Invalid", op)
+			t.Errorf("change through a link that leads out: got %v, want Invalid", op)
 		}
 	}
 	if got := files(t, outside); !slices.Equal(got, []string{"secret"}) {
-		t.Errorf("outside there is now %q", got)
+		t.Errorf("the outer folder now holds %q", got)
 	}
 	if got := read(t, s, "inside"); got != "inside" {
-		t.Errorf("a link within the folder reads %q", got)
+		t.Errorf("a link inside the folder reads %q", got)
 	}
 	var listed []string
 	for info, err := range s.List(t.Context(), "") {
@@ -167,13 +167,13 @@ func TestLinksDoNotLeadOut(t *testing.T) {
 	if want := []string{"inside", "real/file"}; !slices.Equal(listed, want) {
 		t.Errorf("list yields %q, want %q", listed, want)
 	}
-	put(t, s, "file", "now ours") // replaces the link, not what it points to
+	put(t, s, "file", "replaced") // replaces the link, not its target
 	if b, _ := os.ReadFile(secret); string(b) != "secret" {
-		t.Errorf("a Put over a link wrote through it: %q", b)
+		t.Errorf("a Put to a link wrote to its target: %q", b)
 	}
 }
 
-func TestWhatIsNoRegularFileIsRefusedWithoutWaiting(t *testing.T) {
+func TestFIFOIsRefusedWithoutBlocking(t *testing.T) {
 	s := open(t)
 	if err := unix.Mkfifo(filepath.Join(s.Root(), "fifo"), 0o600); err != nil {
 		t.Fatal(err)
@@ -186,12 +186,12 @@ func TestWhatIsNoRegularFileIsRefusedWithoutWaiting(t *testing.T) {
 	}
 }
 
-func TestKeyThatIsAFolderIsRefused(t *testing.T) {
+func TestKeysThatConflictWithAFolderOrFileAreRefused(t *testing.T) {
 	s := open(t)
 	put(t, s, "a/b", "x")
 	for _, key := range []string{"a", "a/b/c"} {
 		if err := putErr(t, s, key); fault.KindOf(err) != fault.Invalid {
-			t.Errorf("put %s beside a/b: got %v, want Invalid", key, err)
+			t.Errorf("put %s while a/b exists: got %v, want Invalid", key, err)
 		}
 	}
 	if got := files(t, s.Root()); !slices.Equal(got, []string{"a/b"}) {
@@ -199,7 +199,7 @@ func TestKeyThatIsAFolderIsRefused(t *testing.T) {
 	}
 }
 
-func TestPutsAndDeletesInOneFolderDoNotDisturbEachOther(t *testing.T) {
+func TestConcurrentPutsAndDeletesInOneFolderSucceed(t *testing.T) {
 	s := open(t)
 	var group errgroup.Group
 	for _, key := range []string{"a/b/c/1", "a/b/c/2", "a/b/3"} {
@@ -219,20 +219,20 @@ func TestPutsAndDeletesInOneFolderDoNotDisturbEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	if entries, err := os.ReadDir(s.Root()); err != nil || len(entries) > 0 {
-		t.Errorf("left behind: %v, %v", entries, err)
+		t.Errorf("entries left: %v, %v", entries, err)
 	}
 }
 
-func TestSweepRemovesWhatKilledWritersLeft(t *testing.T) {
+func TestSweepRemovesTemporariesOfKilledWritersOnly(t *testing.T) {
 	s := open(t)
 	put(t, s, "job/done", "x")
 	killed := startWriter(t, s.Root())
 	living := startWriter(t, s.Root())
 	if got := temporaries(t, s.Root()); got != 2 {
-		t.Fatalf("two writers have %d temporaries", got)
+		t.Fatalf("two writers have %d temporary files", got)
 	}
 	if n, err := s.Sweep(t.Context(), ""); n != 0 || err != nil {
-		t.Errorf("swept %d, %v beneath living writers", n, err)
+		t.Errorf("swept %d, %v while the writers are alive", n, err)
 	}
 	kill(t, killed)
 	if n, err := s.Sweep(t.Context(), "elsewhere/"); n != 0 || err != nil {
@@ -247,7 +247,7 @@ func TestSweepRemovesWhatKilledWritersLeft(t *testing.T) {
 		t.Errorf("swept %d, %v, want the killed writer's", n, err)
 	}
 	if got := temporaries(t, s.Root()); got != 1 {
-		t.Errorf("%d temporaries are left, want the living writer's", got)
+		t.Errorf("%d temporary files are left, want the living writer's", got)
 	}
 	kill(t, living)
 	if n, err := s.Sweep(t.Context(), ""); n != 1 || err != nil {
@@ -258,7 +258,7 @@ func TestSweepRemovesWhatKilledWritersLeft(t *testing.T) {
 	}
 }
 
-// startWriter runs a process that is in the middle of a Put.
+// startWriter starts a process and returns when it is in the middle of a Put.
 func startWriter(t *testing.T, root string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
@@ -272,7 +272,7 @@ func startWriter(t *testing.T, root string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatalf("the writer said %q, %v", line, err)
+		t.Fatalf("the writer printed %q, %v", line, err)
 	}
 	return cmd
 }
@@ -282,28 +282,28 @@ func kill(t *testing.T, cmd *exec.Cmd) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // it reports the kill
+	_ = cmd.Wait() // returns that it was killed
 }
 
 func endlessWriter(root string) {
 	s, err := dir.New(root)
 	if err == nil {
-		_, err = s.Put(context.Background(), "job/half", &announcing{})
+		_, err = s.Put(context.Background(), "job/half", &blockingReader{})
 	}
 	panic(err)
 }
 
-// announcing gives some bytes, says so on standard output, and waits for ever.
-type announcing struct{ given int }
+// blockingReader returns some bytes, prints a line on standard output, and blocks for ever.
+type blockingReader struct{ read int }
 
-func (a *announcing) Read(p []byte) (int, error) {
-	if a.given > 100_000 {
+func (r *blockingReader) Read(p []byte) (int, error) {
+	if r.read > 100_000 {
 		_, _ = os.Stdout.WriteString("writing\n")
-		for { // not select: a program in which nothing can wake up is ended by Go
+		for { // not select{}: the Go runtime would report a deadlock
 			time.Sleep(time.Hour)
 		}
 	}
-	a.given += len(p)
+	r.read += len(p)
 	return len(p), nil
 }
 
@@ -341,7 +341,7 @@ func write(t *testing.T, name, body string) {
 	}
 }
 
-// files are the paths of all that is no folder beneath root.
+// files returns the paths, relative to root, of everything below root that is not a folder.
 func files(t *testing.T, root string) []string {
 	t.Helper()
 	var all []string

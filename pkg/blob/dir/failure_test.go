@@ -12,8 +12,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-func TestFullDiskIsOutOfSpaceAndSaysWhere(t *testing.T) {
-	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0) // refuses every write as a full disk does
+func TestFullDiskIsOutOfSpaceAndNamesThePath(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0) // fails every write as a full disk does
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,12 +25,12 @@ func TestFullDiskIsOutOfSpaceAndSaysWhere(t *testing.T) {
 		t.Errorf("got %v of kind %s, want OutOfSpace", err, fault.KindOf(err))
 	}
 	if !strings.Contains(err.Error(), "/scratch/job/1") || !strings.Contains(fault.HintOf(err), "/scratch") {
-		t.Errorf("error %q with hint %q does not say where", err, fault.HintOf(err))
+		t.Errorf("error %q with hint %q does not name the path and the folder", err, fault.HintOf(err))
 	}
 }
 
-func TestFolderThatMayNotBeWrittenIsInvalid(t *testing.T) {
-	s, err := New("/sys/kernel") // refuses even root
+func TestFolderWithoutWritePermissionIsInvalid(t *testing.T) {
+	s, err := New("/sys/kernel") // not even root may write there
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestFolderThatMayNotBeWrittenIsInvalid(t *testing.T) {
 	}
 }
 
-func TestKindsOfTheSystemsErrors(t *testing.T) {
+func TestErrorsOfTheOperatingSystemHaveTheirKind(t *testing.T) {
 	s := &Store{root: "/r"}
 	for errno, want := range map[syscall.Errno]fault.Kind{
 		syscall.ENOSPC: fault.OutOfSpace, syscall.EDQUOT: fault.OutOfSpace, syscall.EFBIG: fault.OutOfSpace,
@@ -62,7 +62,7 @@ func TestKindsOfTheSystemsErrors(t *testing.T) {
 	}
 }
 
-func TestComposeKeepsFewFilesOpen(t *testing.T) {
+func TestComposeKeepsAtMostMaxOpenFilesOpen(t *testing.T) {
 	s, err := New(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestComposeKeepsFewFilesOpen(t *testing.T) {
 			t.Errorf("%s was opened twice in a row (%v)", key, err)
 		}
 		if o.recent.Len() > maxOpen || o.recent.Len() != len(o.byName) {
-			t.Fatalf("%d files are open and %d known, want %d at most", o.recent.Len(), len(o.byName), maxOpen)
+			t.Fatalf("%d files are open and %d are indexed, want at most %d", o.recent.Len(), len(o.byName), maxOpen)
 		}
 	}
 }

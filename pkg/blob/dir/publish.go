@@ -17,24 +17,26 @@ import (
 )
 
 const (
-	// stretch is how many bytes are copied between two looks at the context. The kernel moves this much in well under a
-	// second on any disk that can hold video.
-	stretch = 16 << 20
+	// copyStep is the number of bytes copied between two checks of the context. The kernel copies
+	// that many in well under a second on any disk that can hold video.
+	copyStep = 16 << 20
 
-	// folderAttempts bounds how often folders are made again that Deletes next door remove before the temporary stands
-	// in them. Each attempt loses only against a Delete of the folder's last object within microseconds.
+	// folderAttempts is how often createLocked creates a folder that a concurrent Delete removes
+	// before the temporary file is in it. An attempt fails only if the Delete of the folder's last
+	// object comes within the same microseconds.
 	folderAttempts = 100
 )
 
-// writer is the temporary that becomes an object.
+// writer writes the temporary file that becomes an object.
 type writer struct {
 	file *os.File
 	size int64
 }
 
-// publish makes the object at key out of what fill writes. The order gives the promise: bytes and times reach the
-// disk, then the name changes, then the folder reaches the disk. A process killed between any two leaves either the
-// old object or the new one, and at most a temporary that Sweep knows.
+// publish creates the object at key from what fill writes. The order of its steps makes that atomic:
+// sync the bytes and times, rename the file, sync the folder. A process that is killed between any
+// two steps leaves either the old object or the new one, and at most a temporary file that Sweep
+// removes.
 func (s *Store) publish(
 	ctx context.Context, op, key string, fill func(*writer) error,
 ) (info blob.Info, err error) {
@@ -43,7 +45,7 @@ func (s *Store) publish(
 			err = s.fail(op, key, err)
 		}
 	}()
-	root, err := openOrMake(s.root)
+	root, err := openOrCreate(s.root)
 	if err != nil {
 		return blob.Info{}, err
 	}
@@ -57,7 +59,9 @@ func (s *Store) publish(
 		if !published {
 			_ = root.Remove(tmp)
 		}
-		_ = f.Close() // after the rename: closing gives up the lock that keeps Sweep away
+		// After the rename, because closing releases the lock that keeps Sweep away. Write errors were
+		// reported by Sync.
+		_ = f.Close()
 	}()
 
 	w := &writer{file: f}
@@ -65,10 +69,10 @@ func (s *Store) publish(
 		return blob.Info{}, err
 	}
 	if ctx.Err() != nil {
-		return blob.Info{}, ended(ctx)
+		return blob.Info{}, fault.ContextError(ctx)
 	}
-	// The kernel's own clock for files ticks in milliseconds, within which an object could be replaced by another of the
-	// same size and Version; this one ticks in nanoseconds.
+	// Set the time explicitly: the kernel's clock for file times ticks in milliseconds, so that two
+	// objects of the same size could get the same Version. This clock ticks in nanoseconds.
 	now := time.Now()
 	if err := root.Chtimes(tmp, now, now); err != nil {
 		return blob.Info{}, err
@@ -90,8 +94,8 @@ func (s *Store) publish(
 	return infoOf(key, stat), nil
 }
 
-// openOrMake opens the folder, making it and those above it where they are missing.
-func openOrMake(name string) (*os.Root, error) {
+// openOrCreate opens the folder and creates it and its parents if they do not exist.
+func openOrCreate(name string) (*os.Root, error) {
 	root, err := os.OpenRoot(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(name, 0o777); err != nil {
@@ -102,7 +106,7 @@ func openOrMake(name string) (*os.Root, error) {
 	return root, err
 }
 
-// createLocked makes a temporary in folder and takes its lock.
+// createLocked creates a temporary file in folder and locks it.
 func createLocked(root *os.Root, folder string) (string, *os.File, error) {
 	for attempt := 1; ; attempt++ {
 		name := path.Join(folder, blob.Reserved+rand.Text())
@@ -111,41 +115,41 @@ func createLocked(root *os.Root, folder string) (string, *os.File, error) {
 		if err == nil {
 			f, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		}
-		// MkdirAll says that a folder exists, too, when it vanishes between being met and being looked at.
+		// MkdirAll also returns ErrExist for a folder that is deleted between its mkdir and its stat.
 		if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)) && attempt < folderAttempts {
 			continue
 		}
 		if err != nil {
 			return "", nil, err
 		}
-		// File systems without locks refuse; Sweep then goes by age. Between creation and lock a Sweep may come first:
-		// then the file has lost its name.
+		// On file systems without locks this fails, and Sweep decides by age. A Sweep between creation
+		// and lock has removed the file's name.
 		_ = unix.Flock(int(f.Fd()), unix.LOCK_EX)
 		if info, err := root.Lstat(name); err == nil && info.Mode().IsRegular() {
 			return name, f, nil
 		}
-		_ = f.Close()
+		_ = f.Close() // nothing was written
 		if attempt >= folderAttempts {
-			return "", nil, fault.New(fault.Transient, "the temporary %s vanished", name)
+			return "", nil, fault.New(fault.Transient, "the temporary file %s was deleted by another process", name)
 		}
 	}
 }
 
-// syncFolder brings the folder's names to the disk, on file systems that can do so by themselves.
+// syncFolder syncs the folder's entries to the disk, on file systems that support it.
 func syncFolder(root *os.Root, folder string) error {
 	d, err := root.Open(folder)
 	if err != nil {
-		return ignoreAbsent(err) // a Delete came right after
+		return ignoreAbsent(err) // a concurrent Delete removed it
 	}
-	defer d.Close()
+	defer d.Close() //nolint:errcheck // only read
 	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) {
 		return err
 	}
 	return nil
 }
 
-// sourceError is a failure to read what is to be written. It is the reader's, so the store adds no kind and no advice
-// about its own disk.
+// sourceError is an error of the reader that supplies the object's bytes. The store adds no kind and
+// no hint to it, because those would refer to the store's own disk.
 type sourceError struct{ err error }
 
 func (e sourceError) Error() string { return e.err.Error() }
@@ -156,7 +160,7 @@ type source struct{ io.Reader }
 
 func (s source) Read(p []byte) (int, error) {
 	n, err := s.Reader.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader promises the bare io.EOF at its end
+	if err != nil && err != io.EOF { //nolint:errorlint // at the end an io.Reader returns io.EOF itself
 		err = sourceError{err}
 	}
 	return n, err
@@ -164,29 +168,29 @@ func (s source) Read(p []byte) (int, error) {
 
 // copyAll writes r until its end.
 func (w *writer) copyAll(ctx context.Context, r io.Reader) error {
-	if _, ok := r.(*os.File); !ok { // a file must be seen as one for the kernel to copy it
+	if _, ok := r.(*os.File); !ok { // an *os.File stays unwrapped, so that the kernel copies it
 		r = source{r}
 	}
 	for {
-		n, err := w.copyUpTo(ctx, r, stretch)
+		n, err := w.copyUpTo(ctx, r, copyStep)
 		if err != nil || n == 0 {
 			return err
 		}
 	}
 }
 
-// copyUpTo writes n bytes of r, or fewer where it ends before, and says how many.
+// copyUpTo writes n bytes of r, or fewer if r ends before, and returns their number.
 func (w *writer) copyUpTo(ctx context.Context, r io.Reader, n int64) (int64, error) {
 	var done int64
 	for done < n {
 		if ctx.Err() != nil {
-			return done, ended(ctx)
+			return done, fault.ContextError(ctx)
 		}
-		m, err := io.CopyN(w.file, r, min(n-done, stretch))
+		m, err := io.CopyN(w.file, r, min(n-done, copyStep))
 		startWriteback(w.file, w.size, m)
 		done += m
 		w.size += m
-		if err == io.EOF { //nolint:errorlint // CopyN's own word for "fewer"
+		if err == io.EOF { //nolint:errorlint // CopyN returns it if r had fewer bytes
 			return done, nil
 		}
 		if err != nil {

@@ -15,14 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// abandonedAfter is the age at which a temporary counts as abandoned on file systems that know no locks. A writer
-// touches its temporary with every byte; one that has been silent for a day has no reader worth waiting for.
+// abandonedAfter is the age at which a temporary file counts as abandoned on file systems without
+// locks. Every write updates the file's time, so a file that is a day old has no living writer.
 const abandonedAfter = 24 * time.Hour
 
-// Sweep removes the temporaries beneath prefix ("job/" for a folder, "" for all) whose writer was killed, and says how
-// many. Those being written, by any process, stay.
+// Sweep removes the temporary files under prefix ("job/" for a folder, "" for all) whose writer was
+// killed, and returns their number. Files that any process is still writing stay.
 func (s *Store) Sweep(ctx context.Context, prefix string) (int, error) {
 	removed := 0
 	err := s.walk(ctx, prefix, func(root *os.Root, key string, entry fs.DirEntry) (bool, error) {
@@ -41,13 +42,13 @@ func (s *Store) Sweep(ctx context.Context, prefix string) (int, error) {
 	return removed, err
 }
 
-// sweepOne removes the temporary unless its writer lives.
+// sweepOne removes the temporary file unless its writer is alive. It reports whether it removed it.
 func sweepOne(root *os.Root, name string) (bool, error) {
 	f, err := root.Open(name)
 	if err != nil {
-		return false, ignoreAbsent(err) // published or given up meanwhile
+		return false, ignoreAbsent(err) // published or removed by its writer meanwhile
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		return false, nil
@@ -56,7 +57,8 @@ func sweepOne(root *os.Root, name string) (bool, error) {
 			return false, err
 		}
 	}
-	// Published a moment ago, it has no such name any more, and nobody uses a random name again.
+	// If it was published a moment ago, it no longer has this name, and no other writer gets the same
+	// random name.
 	if err := root.Remove(name); err != nil {
 		return false, ignoreAbsent(err)
 	}
@@ -70,16 +72,16 @@ func ignoreAbsent(err error) error {
 	return err
 }
 
-// visit is called for each entry that is no folder; it says whether to go on.
+// visit is called for each entry that is not a folder. It reports whether to continue.
 type visit func(root *os.Root, key string, entry fs.DirEntry) (bool, error)
 
-// walk visits the files in the folders that keys beginning with prefix can lie in, ordered by the bytes of their keys.
+// walk visits the files of every folder that can hold a key with the prefix, in byte order of key.
 func (s *Store) walk(ctx context.Context, prefix string, visit visit) error {
 	folder := "."
 	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
 		folder = prefix[:i]
 		if blob.CheckKey(folder) != nil {
-			return nil // no key begins so
+			return nil // no valid key has this prefix
 		}
 	}
 	root, err := os.OpenRoot(s.root)
@@ -94,6 +96,7 @@ func (s *Store) walk(ctx context.Context, prefix string, visit visit) error {
 	return err
 }
 
+// walkFolder visits the files in folder and below. It reports whether to continue.
 func (s *Store) walkFolder(
 	ctx context.Context, root *os.Root, folder, prefix string, visit visit,
 ) (bool, error) {
@@ -106,31 +109,31 @@ func (s *Store) walkFolder(
 	}
 	for _, entry := range entries {
 		if ctx.Err() != nil {
-			return false, s.fail("list", folder, ended(ctx))
+			return false, s.fail("list", folder, fault.ContextError(ctx))
 		}
 		key := path.Join(folder, entry.Name())
-		goOn := true
+		proceed := true
 		switch {
 		case !entry.IsDir():
-			goOn, err = visit(root, key, entry)
+			proceed, err = visit(root, key, entry)
 		case strings.HasPrefix(key+"/", prefix):
-			goOn, err = s.walkFolder(ctx, root, key, prefix, visit)
+			proceed, err = s.walkFolder(ctx, root, key, prefix, visit)
 		}
-		if err != nil || !goOn {
+		if err != nil || !proceed {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// readFolder returns the folder's entries in the order of their keys: a folder's name stands as if it ended in a
-// slash, so that "a-b" comes before "a/b", as it does in a bucket.
+// readFolder returns the folder's entries in the order of their keys. A folder sorts as if its name
+// ended in a slash, so that "a-b" comes before "a/b", as in a bucket.
 func readFolder(root *os.Root, folder string) ([]fs.DirEntry, error) {
 	f, err := root.Open(folder)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	entries, err := f.ReadDir(-1)
 	if err != nil {
 		return nil, err

@@ -4,5 +4,5 @@ package dir
 
 import "os"
 
-// startWriteback does nothing where the kernel takes no such hint: Sync waits for all of it.
+// startWriteback does nothing on systems without such a hint: Sync waits for all bytes.
 func startWriteback(*os.File, int64, int64) {}

@@ -17,9 +17,10 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// Compose publishes an object made of parts. Ranges of 5 MiB or more of stores that share this one's client are copied
-// by S3; the rest is streamed through this process, up to Options.Gathers pieces at a time, which holds some buffers
-// of a connection for each of them, whatever their size.
+// Compose publishes an object that consists of parts. S3 copies ranges of 5 MiB or more from stores
+// that were made with the same client. The rest is streamed through this process, up to
+// Options.Gathers upload parts at a time. Each of them holds a few connection buffers, whatever its
+// size.
 func (s *Store) Compose(ctx context.Context, key string, parts []blob.Part) (blob.Info, error) {
 	name, err := s.begin(ctx, "compose", key)
 	if err != nil {
@@ -29,15 +30,15 @@ func (s *Store) Compose(ctx context.Context, key string, parts []blob.Part) (blo
 	if err != nil {
 		return blob.Info{}, err
 	}
-	pieces, err := planPieces(parts, size, s.canCopy)
+	plan, err := planUpload(parts, size, s.canCopy)
 	if err != nil {
 		return blob.Info{}, s.fail(ctx, "compose", key, err)
 	}
 	var etag *string
-	if len(pieces) == 0 || len(pieces) == 1 && !pieces[0].copied {
-		etag, err = s.putWhole(ctx, name, key, pieces)
+	if len(plan) == 0 || len(plan) == 1 && !plan[0].copied {
+		etag, err = s.putWhole(ctx, name, key, plan)
 	} else {
-		etag, err = s.upload(ctx, name, key, pieces)
+		etag, err = s.upload(ctx, name, key, plan)
 	}
 	if err != nil {
 		return blob.Info{}, s.fail(ctx, "compose", key, err)
@@ -45,21 +46,21 @@ func (s *Store) Compose(ctx context.Context, key string, parts []blob.Part) (blo
 	return written(key, size, etag), nil
 }
 
-// canCopy reports that S3 can read the part's object with our credentials.
+// canCopy reports whether S3 can read the part's object with the credentials of s.
 func (s *Store) canCopy(p blob.Part) bool {
 	from, ok := p.From.(*Store)
-	return ok && from.given == s.given
+	return ok && from.base == s.base
 }
 
-// putWhole writes what fits into one request.
-func (s *Store) putWhole(ctx context.Context, name, key string, pieces []piece) (*string, error) {
-	var whole piece
-	if len(pieces) > 0 {
-		whole = pieces[0]
+// putWhole writes an object that fits into one request.
+func (s *Store) putWhole(ctx context.Context, name, key string, plan []uploadPart) (*string, error) {
+	var whole uploadPart
+	if len(plan) > 0 {
+		whole = plan[0]
 	}
 	body := gather(ctx, whole)
 	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: &name, Body: body, ContentLength: &whole.size, ContentType: contentType(key), CacheControl: s.cached,
+		Bucket: &s.bucket, Key: &name, Body: body, ContentLength: &whole.size, ContentType: contentType(key), CacheControl: s.cacheControl,
 	})
 	if err := cmp.Or(body.finish(), err); err != nil {
 		return nil, err
@@ -67,10 +68,10 @@ func (s *Store) putWhole(ctx context.Context, name, key string, pieces []piece) 
 	return out.ETag, nil
 }
 
-// upload makes a multipart upload of pieces. When that fails, nothing of it stays in the bucket.
-func (s *Store) upload(ctx context.Context, name, key string, pieces []piece) (etag *string, err error) {
+// upload makes a multipart upload. If it fails, it removes the parts that S3 already holds.
+func (s *Store) upload(ctx context.Context, name, key string, plan []uploadPart) (etag *string, err error) {
 	created, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
-		Bucket: &s.bucket, Key: &name, ContentType: contentType(key), CacheControl: s.cached,
+		Bucket: &s.bucket, Key: &name, ContentType: contentType(key), CacheControl: s.cacheControl,
 	})
 	if err != nil {
 		return nil, err
@@ -80,14 +81,14 @@ func (s *Store) upload(ctx context.Context, name, key string, pieces []piece) (e
 			err = errors.Join(err, s.abort(ctx, name, created.UploadId))
 		}
 	}()
-	done := make([]types.CompletedPart, len(pieces))
+	done := make([]types.CompletedPart, len(plan))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(s.options.Copies)
 	gathering := make(chan struct{}, s.options.Gathers)
-	for i, p := range pieces {
+	for i, p := range plan {
 		group.Go(func() error {
-			number := int32(i + 1) //nolint:gosec // there are maxParts at most
-			tag, err := s.sendPiece(groupCtx, name, created.UploadId, number, p, gathering)
+			number := int32(i + 1) //nolint:gosec // at most maxParts
+			tag, err := s.sendPart(groupCtx, name, created.UploadId, number, p, gathering)
 			done[i] = types.CompletedPart{PartNumber: &number, ETag: tag}
 			return err
 		})
@@ -105,9 +106,9 @@ func (s *Store) upload(ctx context.Context, name, key string, pieces []piece) (e
 	return completed.ETag, nil
 }
 
-// abort removes the parts of an upload that failed, even when that was because the context ended.
+// abort removes the parts of a failed upload, even if it failed because the context ended.
 func (s *Store) abort(ctx context.Context, name string, upload *string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortsWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
 	_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
 		Bucket: &s.bucket, Key: &name, UploadId: upload,
@@ -118,12 +119,12 @@ func (s *Store) abort(ctx context.Context, name string, upload *string) error {
 	return nil
 }
 
-// sendPiece makes one piece a part of the upload.
-func (s *Store) sendPiece(
-	ctx context.Context, name string, upload *string, number int32, p piece, gathering chan struct{},
+// sendPart uploads one part, or has S3 copy it.
+func (s *Store) sendPart(
+	ctx context.Context, name string, upload *string, number int32, p uploadPart, gathering chan struct{},
 ) (*string, error) {
 	if p.copied {
-		return s.copyPiece(ctx, name, upload, number, p.parts[0])
+		return s.copyRange(ctx, name, upload, number, p.parts[0])
 	}
 	select {
 	case gathering <- struct{}{}:
@@ -135,13 +136,13 @@ func (s *Store) sendPiece(
 	out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket: &s.bucket, Key: &name, UploadId: upload, PartNumber: &number, Body: body, ContentLength: &p.size,
 	})
-	if err := cmp.Or(body.finish(), err); err != nil { // the SDK's would wrap it, or say only that it stopped
+	if err := cmp.Or(body.finish(), err); err != nil { // the source's error first: the SDK's may hide it
 		return nil, err
 	}
 	return out.ETag, nil
 }
 
-func (s *Store) copyPiece(ctx context.Context, name string, upload *string, number int32, p blob.Part) (*string, error) {
+func (s *Store) copyRange(ctx context.Context, name string, upload *string, number int32, p blob.Part) (*string, error) {
 	from := p.From.(*Store)
 	out, err := s.client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
 		Bucket: &s.bucket, Key: &name, UploadId: upload, PartNumber: &number,
@@ -152,26 +153,30 @@ func (s *Store) copyPiece(ctx context.Context, name string, upload *string, numb
 		return nil, from.copyFailed(ctx, p, err)
 	}
 	if out.CopyPartResult == nil || out.CopyPartResult.ETag == nil {
-		return nil, fault.New(fault.Transient, "S3 did not say that it copied %s", from.url(p.Key))
+		return nil, fault.New(fault.Transient, "S3 did not confirm that it copied %s", from.url(p.Key))
 	}
 	return out.CopyPartResult.ETag, nil
 }
 
-// copyFailed says of the source why it could not be copied. S3 answers a range beyond the end with different codes.
+// copyFailed returns the error of a failed copy, which names the source. S3 answers a range beyond the
+// object's end with one of several codes.
 func (s *Store) copyFailed(ctx context.Context, p blob.Part, err error) error {
 	if code := codeOf(err); code == "InvalidRange" || code == "InvalidArgument" || code == "InvalidRequest" {
 		if info, statErr := s.Stat(ctx, p.Key); statErr == nil && info.Size < p.Offset+p.Length {
-			return short(p, info.Size-p.Offset)
+			return errTooShort(p, info.Size-p.Offset)
 		}
 	}
 	return s.fail(ctx, "copy", p.Key, err)
 }
 
-func short(p blob.Part, got int64) error {
-	return fault.New(fault.Corrupt, "%q ends after %d of the %d bytes from %d", p.Key, max(got, 0), p.Length, p.Offset)
+// errTooShort returns the error of a part that extends beyond the end of its object. Only got of its
+// bytes exist.
+func errTooShort(p blob.Part, got int64) error {
+	return fault.New(fault.Corrupt, "%q ends after %d of the %d bytes at %d", p.Key, max(got, 0), p.Length, p.Offset)
 }
 
-// escape encodes what S3 decodes from a copy source: everything but slashes and what is never encoded.
+// escape encodes a copy source as S3 decodes it: every character except slashes and the characters
+// that URLs never encode.
 func escape(name string) string {
 	return strings.NewReplacer("+", "%20", "%2F", "/").Replace(url.QueryEscape(name))
 }

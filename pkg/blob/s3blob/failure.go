@@ -16,10 +16,10 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// fail says what was attempted on which object, with the kind that err means here.
+// fail adds the operation and the object to err, and a kind unless it has one.
 //
-// What the caller may not do is Invalid: no retry and no larger worker mends it, only whoever wrote the request or the
-// policy.
+// A denied permission is Invalid: neither a retry nor a larger worker helps. The author of the request
+// or of the policy must correct it.
 func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 	what := op + " " + s.url(key)
 	var kinded *fault.Error
@@ -27,10 +27,7 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 	case errors.As(err, &kinded):
 		return fmt.Errorf("%s: %w", what, err)
 	case ctx.Err() != nil:
-		if cause := context.Cause(ctx); cause != ctx.Err() { //nolint:errorlint // the same value, not the same kind
-			return fmt.Errorf("%s: %w: %w", what, ctx.Err(), cause)
-		}
-		return fmt.Errorf("%s: %w", what, ctx.Err())
+		return fmt.Errorf("%s: %w", what, fault.ContextError(ctx))
 	}
 	e := &fault.Error{What: what, Err: err}
 	code, status := codeOf(err), statusOf(err)
@@ -44,21 +41,21 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 		e.Kind = fault.Transient
 	case code == "PermanentRedirect", code == "AuthorizationHeaderMalformed", code == "IllegalLocationConstraintException",
 		status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:
-		e.Kind, e.Hint = fault.Invalid, "bucket "+s.bucket+" lies in another region than the one that was asked"
+		e.Kind, e.Hint = fault.Invalid, "bucket "+s.bucket+" is in a different region than the one that was used"
 	case code == "InvalidObjectState":
 		e.Kind, e.Hint = fault.Unsupported, "the object is archived: restore it first"
 	case code == "InvalidAccessKeyId", code == "SignatureDoesNotMatch", code == "InvalidToken":
 		e.Kind, e.Hint = fault.Invalid, "the credentials are not valid here"
 	case status == http.StatusForbidden:
 		e.Kind = fault.Invalid
-		e.Hint = "allow it in the role's or the bucket's policy; S3 says the same of what is not there where listing is not allowed"
+		e.Hint = "allow it in the role's or the bucket's policy; without permission to list, S3 answers the same for an object that does not exist"
 	case code == "InvalidRange":
 		e.Kind = fault.Corrupt
 	case code == "EntityTooLarge":
 		e.Kind = fault.Unsupported
 	case code == "KeyTooLongError", code == "InvalidBucketName", code == "ObjectParentIsFile", code == "InvalidURI":
 		e.Kind = fault.Invalid
-	case status >= 500, status == http.StatusTooManyRequests, isThrottle(code), isBroken(err):
+	case status >= 500, status == http.StatusTooManyRequests, isThrottle(code), isNetworkError(err):
 		e.Kind = fault.Transient
 	default:
 		e.Kind = fault.Internal
@@ -66,6 +63,7 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 	return e
 }
 
+// codeOf returns S3's error code, or "".
 func codeOf(err error) string {
 	var e smithy.APIError
 	if errors.As(err, &e) {
@@ -74,6 +72,7 @@ func codeOf(err error) string {
 	return ""
 }
 
+// statusOf returns the HTTP status of the response, or 0.
 func statusOf(err error) int {
 	var e *smithyhttp.ResponseError
 	if errors.As(err, &e) && e.Response != nil {
@@ -82,7 +81,8 @@ func statusOf(err error) int {
 	return 0
 }
 
-// isAbsent reports that there is no such object. An answer to HEAD has no body, so no code either.
+// isAbsent reports whether err means that the object does not exist. A response to HEAD has no body
+// and therefore no code.
 func isAbsent(err error) bool {
 	code := codeOf(err)
 	return code == "NoSuchKey" || code == "NotFound" || statusOf(err) == http.StatusNotFound && code == ""
@@ -93,8 +93,8 @@ func isThrottle(code string) bool {
 		strings.HasPrefix(code, "Throttl")
 }
 
-// isBroken reports that the network failed, or that the SDK gave up trying again.
-func isBroken(err error) bool {
+// isNetworkError reports whether the network failed or the SDK stopped retrying.
+func isNetworkError(err error) bool {
 	var (
 		network net.Error
 		send    *smithyhttp.RequestSendError

@@ -12,36 +12,37 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// gathered streams the bytes of a piece from where they lie: straight from the file system, or from S3 with a request for
-// each object. It holds none of them. It can be read again, for the SDK sends a part anew when a connection broke and,
-// without TLS, also reads it to sign it.
+// gathered streams the bytes of an upload part from their sources: from the file system, or from S3
+// with one request per object. It buffers nothing. It can be rewound, because the SDK sends a part
+// again after a connection breaks and, without TLS, also reads it to sign it.
 type gathered struct {
-	ctx   context.Context //nolint:containedctx // io.Reader has no room for one; it lives within one request
+	ctx   context.Context //nolint:containedctx // io.Reader has no parameter for it; a gathered lives within one request
 	size  int64
 	parts []positioned
 
-	mu     sync.Mutex // an HTTP client may still read while its request is given up
+	mu     sync.Mutex // an HTTP client may still read after its request was cancelled
 	at     int64
-	next   int // the part that holds at, or follows it
+	next   int // the index of the part that holds at, or follows it
 	open   map[*fetch]*stream
-	broken error // of a source; it will not get better
+	failed error // the error of a source, which is permanent
 	closed bool
 }
 
-// positioned is a part of a piece and where it begins there.
+// positioned is a part and its offset in the upload part.
 type positioned struct {
 	blob.Part
 	at    int64
 	fetch *fetch // nil for bytes
 }
 
-// stream is an open fetch and the offset of its next byte in the object.
+// stream is the open reader of a fetch, and the offset of its next byte in the object.
 type stream struct {
 	io.ReadCloser
 	next int64
 }
 
-func gather(ctx context.Context, p piece) *gathered {
+// gather returns the bytes of an upload part as a request body.
+func gather(ctx context.Context, p uploadPart) *gathered {
 	g := &gathered{ctx: ctx, size: p.size, open: map[*fetch]*stream{}}
 	serves := map[int64]*fetch{}
 	for _, f := range planFetches(p.parts) {
@@ -65,8 +66,8 @@ func (g *gathered) Read(to []byte) (int, error) {
 	switch {
 	case g.closed:
 		return 0, io.ErrClosedPipe
-	case g.broken != nil:
-		return 0, g.broken
+	case g.failed != nil:
+		return 0, g.failed
 	case len(to) == 0:
 		return 0, nil
 	case g.at >= g.size:
@@ -89,12 +90,12 @@ func (g *gathered) Read(to []byte) (int, error) {
 		}
 	}
 	if err != nil {
-		g.broken = err
+		g.failed = err
 	}
 	return n, err
 }
 
-// read reads on from within bytes of a part.
+// read reads bytes of a part, starting at the offset within in it.
 func (g *gathered) read(p positioned, within int64, to []byte) (int, error) {
 	from := p.Offset + within
 	s := g.open[p.fetch]
@@ -118,30 +119,32 @@ func (g *gathered) read(p positioned, within int64, to []byte) (int, error) {
 		s.next += int64(n)
 	}
 	if n > 0 {
-		return n, nil // an error comes again
+		return n, nil // the next read returns the error again
 	}
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && fault.KindOf(err) == fault.Internal:
-		return 0, short(p.Part, s.next-p.Offset)
+		return 0, errTooShort(p.Part, s.next-p.Offset)
 	case err != nil:
 		return 0, fmt.Errorf("read %q: %w", p.Key, err)
 	}
 	return 0, nil
 }
 
+// drop closes the reader of a fetch.
 func (g *gathered) drop(f *fetch) {
 	if s := g.open[f]; s != nil {
-		_ = s.Close() // what was wanted of it was read
+		_ = s.Close() // only read
 		delete(g.open, f)
 	}
 }
 
-// Seek goes to another place. After a source failed it fails, so that the request is not made again for nothing.
+// Seek sets the offset of the next Read. It fails after a source has failed, so that the SDK does not
+// repeat the request in vain.
 func (g *gathered) Seek(offset int64, whence int) (int64, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.broken != nil {
-		return g.at, g.broken
+	if g.failed != nil {
+		return g.at, g.failed
 	}
 	switch whence {
 	case io.SeekCurrent:
@@ -162,8 +165,8 @@ func (g *gathered) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// finish ends every read and returns what broke. The SDK may close the body of a request that it then makes again, so Close
-// is not what ends it.
+// finish closes every reader and returns the error of the source that failed, if any. It is not named
+// Close, because the SDK may close the body of a request that it then repeats.
 func (g *gathered) finish() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -171,5 +174,5 @@ func (g *gathered) finish() error {
 	for f := range g.open {
 		g.drop(f)
 	}
-	return g.broken
+	return g.failed
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
 )
 
-// What lies in a file system is sent from there, side by side, and memory does not follow its size.
-func TestComposeStreamsFromAFolder(t *testing.T) {
+// Files are sent concurrently, and memory does not grow with their size.
+func TestComposeStreamsFromAFolderInBoundedMemory(t *testing.T) {
 	server := s3test.Start(t)
 	root := t.TempDir()
 	local, err := dir.New(root)
@@ -41,7 +41,7 @@ func TestComposeStreamsFromAFolder(t *testing.T) {
 			var stats runtime.MemStats
 			mu.Lock()
 			defer mu.Unlock()
-			runtime.GC() // what other tests left does not count
+			runtime.GC() // the garbage of other tests does not count
 			runtime.ReadMemStats(&stats)
 			sending++
 			highest, most = max(highest, stats.HeapAlloc), max(most, sending)
@@ -56,31 +56,30 @@ func TestComposeStreamsFromAFolder(t *testing.T) {
 	})
 	var parts []blob.Part
 	for at := int64(0); at < size; at += 1 << 20 {
-		parts = append(parts, blob.Part{Bytes: []byte("sound")}, blob.Part{From: local, Key: "v", Offset: at, Length: 1 << 20})
+		parts = append(parts, blob.Part{Bytes: []byte("audio")}, blob.Part{From: local, Key: "v", Offset: at, Length: 1 << 20})
 	}
 	info, err := s.Compose(t.Context(), "film", parts)
 	if err != nil || info.Size != size+5*200 {
 		t.Fatalf("%d bytes, %v", info.Size, err)
 	}
 	highest -= min(before.HeapAlloc, highest)
-	t.Logf("%d MiB held at most, %d parts at once", highest>>20, most)
+	t.Logf("at most %d MiB held, %d concurrent parts", highest>>20, most)
 	if highest > bound || most < 2 {
-		t.Errorf("%d MiB held, want %d at most; %d parts at once", highest>>20, bound>>20, most)
+		t.Errorf("%d MiB held, want at most %d; %d concurrent parts", highest>>20, bound>>20, most)
 	}
 }
 
-// Two that compose the same object at once publish it whole, and leave nothing else.
-func TestTwoComposesAtOncePublishOneWholeObject(t *testing.T) {
+func TestConcurrentComposesOfAKeyPublishOneWholeObject(t *testing.T) {
 	server := s3test.Start(t)
 	bucket := server.NewBucket(t)
 	s := newStore(t, server.Client(nil), bucket, "")
-	piece := noise(7 << 20)
-	put(t, s, "a", piece)
+	body := randomBytes(7 << 20)
+	put(t, s, "a", body)
 	var parts []blob.Part
 	want := sha256.New()
 	for range 4 {
 		parts = append(parts, blob.Part{From: s, Key: "a", Length: 7 << 20}, blob.Part{Bytes: []byte("between")})
-		want.Write(piece)
+		want.Write(body)
 		want.Write([]byte("between"))
 	}
 	var group sync.WaitGroup
@@ -99,7 +98,7 @@ func TestTwoComposesAtOncePublishOneWholeObject(t *testing.T) {
 	defer r.Close()
 	got := sha256.New()
 	if _, err := io.Copy(got, r); err != nil || string(got.Sum(nil)) != string(want.Sum(nil)) {
-		t.Errorf("another object than was composed, %v", err)
+		t.Errorf("the object differs from its parts, %v", err)
 	}
-	leavesNothing(t, server, bucket)
+	wantNoOpenUploads(t, server, bucket)
 }

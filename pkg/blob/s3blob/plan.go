@@ -11,42 +11,45 @@ import (
 // S3's limits on a multipart upload, from "Amazon S3 multipart upload limits" in its user guide
 // (docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 const (
-	minPart  = 5 << 20 // but for the last
+	minPart  = 5 << 20 // except for the last part
 	maxPart  = 5 << 30
 	maxParts = 10_000
 
-	// maxObject is 48.8 TiB since December 2025, which is what as many of the largest parts hold. It was 5 TiB before.
+	// maxObject is 48.8 TiB since December 2025: maxParts parts of maxPart bytes. It was 5 TiB before.
 	maxObject = maxParts * maxPart
 )
 
 const (
-	// copyPart is the size above which a copy is split so that S3 copies it in parallel.
-	copyPart = 256 << 20
+	// copyPartSize is the size above which a copy is split, so that S3 copies it in parallel.
+	copyPartSize = 256 << 20
 
-	// gatherPart is the size above which what is gathered is split so that it is sent in parallel. It is streamed, so
-	// this is no question of memory: a part is what must be sent again when a connection breaks.
-	gatherPart = 16 << 20
+	// gatherPartSize is the size above which gathered bytes are split, so that they are sent in
+	// parallel. It does not affect memory, because they are streamed, but it is the amount that is
+	// sent again after a connection breaks.
+	gatherPartSize = 16 << 20
 
-	// maxGap is how many bytes are read and thrown away rather than asking S3 a second time for what follows them: about
-	// what a connection within AWS carries while S3 finds the object.
+	// maxGap is the largest gap between two ranges that is read and discarded instead of making a
+	// second request. A connection within AWS carries about that many bytes in the time that S3 takes
+	// to answer a request.
 	maxGap = 128 << 10
 )
 
-// piece is one part of a multipart upload: either a copy of one range by S3, or ranges and bytes that are gathered in
-// this process and sent.
-type piece struct {
+// uploadPart is one part of a multipart upload. Either S3 copies it from one range of an object, or
+// it is gathered: this process reads its ranges and bytes and sends them.
+type uploadPart struct {
 	copied bool
 	parts  []blob.Part // exactly one where copied
 	size   int64
 }
 
-// planPieces arranges parts, of size bytes altogether, as the pieces of an upload: all but the last are of minPart or
-// more, none is above maxPart, and there are maxParts at most. canCopy says which parts S3 can copy. As few bytes as
-// these limits allow are gathered.
+// planUpload arranges parts, which have size bytes in total, as a multipart upload within S3's
+// limits: every upload part except the last has at least minPart bytes, none has more than maxPart,
+// and there are at most maxParts. canCopy reports whether S3 can copy a part. The plan gathers as
+// few bytes as these limits allow.
 //
-// Where that gives too many pieces, as many pairs of neighbours as there are pieces too many are gathered too, the
-// smallest: of a film of 10,000 segments that is one pair, or a few.
-func planPieces(parts []blob.Part, size int64, canCopy func(blob.Part) bool) ([]piece, error) {
+// If that gives n upload parts too many, the n smallest pairs of neighbouring copies are gathered
+// instead. For a film of 10,000 segments that is one pair, or a few.
+func planUpload(parts []blob.Part, size int64, canCopy func(blob.Part) bool) ([]uploadPart, error) {
 	if size > maxObject {
 		return nil, &fault.Error{
 			Kind: fault.Unsupported, What: "the object would be larger than the 48.8 TiB that S3 allows",
@@ -54,31 +57,32 @@ func planPieces(parts []blob.Part, size int64, canCopy func(blob.Part) bool) ([]
 		}
 	}
 	runs := joinRuns(parts)
-	l := limits{gather: max(gatherPart, size/fewParts), copied: max(copyPart, size/fewParts)}
+	l := limits{gather: max(gatherPartSize, size/basePartCount), copied: max(copyPartSize, size/basePartCount)}
 	copyable := make([]bool, len(runs))
 	for i, r := range runs {
 		copyable[i] = canCopy(r)
 	}
 	for {
-		pieces := arrange(runs, copyable, l)
-		tooMany := len(pieces) - maxParts
+		plan := arrange(runs, copyable, l)
+		tooMany := len(plan) - maxParts
 		if tooMany <= 0 {
-			return pieces, nil
+			return plan, nil
 		}
 		if !gatherPairs(runs, copyable, tooMany) {
-			return slicePieces(runs, size, canCopy), nil
+			return sliceEvenly(runs, size, canCopy), nil
 		}
 	}
 }
 
-// fewParts is how many pieces an object has at most but for those that S3's copies of its runs add.
-const fewParts = maxParts / 3
+// basePartCount bounds the number of upload parts that come from splitting large ones. It leaves the
+// rest of maxParts for the copies of separate runs.
+const basePartCount = maxParts / 3
 
-// limits are the sizes above which what is gathered or copied is divided.
+// limits are the sizes in bytes above which gathered and copied upload parts are divided.
 type limits struct{ gather, copied int64 }
 
-// gatherPairs makes the n smallest pairs of neighbours, of those that could be copied, ones that are not. It returns false
-// where there is no pair.
+// gatherPairs marks the n smallest pairs of neighbouring copyable runs as not copyable. It returns
+// false if there is no pair.
 func gatherPairs(runs []blob.Part, copyable []bool, n int) bool {
 	type pair struct {
 		a, b int
@@ -107,7 +111,7 @@ func gatherPairs(runs []blob.Part, copyable []bool, n int) bool {
 	return some
 }
 
-// joinRuns makes one part of neighbours that continue each other, and drops empty ones.
+// joinRuns joins neighbouring parts that are contiguous in the same object, and drops empty parts.
 func joinRuns(parts []blob.Part) []blob.Part {
 	var runs []blob.Part
 	for _, p := range parts {
@@ -124,34 +128,36 @@ func joinRuns(parts []blob.Part) []blob.Part {
 	return runs
 }
 
-// choice is one way to arrange the runs up to one that S3 copies.
+// choice is one way to arrange the runs up to and including a run that S3 copies.
 type choice struct {
-	before *choice // up to the copied run before it; nil where there is none
-	run    int     // the copied one
-	head   int64   // bytes at its start that are gathered with what comes before it
-	tail   int64   // bytes at the end of the copied run before it that are gathered, too
-	spare  int64   // bytes at its end that may be, with what comes after it
+	before *choice // the choice up to the previous copied run; nil if there is none
+	run    int     // the index of the copied run
+	head   int64   // bytes at its start that are gathered with what precedes it
+	tail   int64   // bytes at the end of the previous copied run that are gathered as well
+	spare  int64   // bytes at its end that can still be gathered with what follows it
 	cost   int64   // bytes gathered so far
 }
 
-// maxChoices is how many choices are kept for each run. Two, rarely three, are all that there are.
+// maxChoices is the number of choices kept for each run. In practice there are two, rarely three.
 const maxChoices = 8
 
-// arrange makes pieces of minPart or more, the last one excepted, and gathers as few bytes as that allows.
+// arrange makes upload parts of at least minPart bytes, except the last, and gathers as few bytes as
+// that allows.
 //
-// What lies between two copied runs is gathered. Where that is less than minPart, the runs give of their ends what is missing:
-// of the earlier one first, for nobody else can use its bytes. Which runs are worth copying then follows by dynamic
-// programming: to leave out a run that could be copied makes what is gathered large enough by itself, so the best way up to
-// a run comes either from the one just before it, or from the best way up to any earlier one.
-func arrange(runs []blob.Part, copyable []bool, l limits) []piece {
+// The bytes between two copied runs are gathered. If they are fewer than minPart, the missing bytes
+// are taken from the adjacent ends of the two runs: first from the earlier run, because only this
+// gap can use the end of that run. Dynamic programming then finds the runs to copy. Not copying a
+// copyable run makes the gathered part large enough by itself, so the best choice for a run follows
+// either from the candidate just before it or from the best choice up to any earlier one.
+func arrange(runs []blob.Part, copyable []bool, l limits) []uploadPart {
 	var total int64
 	for _, r := range runs {
 		total += r.Size()
 	}
-	var previous []*choice // of the candidate before, the cheapest first
-	after := int64(0)      // bytes up to the end of that candidate
-	var skipped *choice    // the cheapest way up to a candidate before that one, nil to gather all
-	skippedAt := int64(0)  // what it costs, less the bytes up to its end
+	var previous []*choice // the choices for the previous candidate, the cheapest first
+	after := int64(0)      // the offset of that candidate's end
+	var skipped *choice    // the cheapest choice for an earlier candidate, nil to gather everything
+	skippedAt := int64(0)  // its cost less the offset of its end
 	first := true
 	var best *choice
 	bestCost := total
@@ -201,18 +207,18 @@ func arrange(runs []blob.Part, copyable []bool, l limits) []piece {
 		}
 		previous, after, first = kept, at, false
 	}
-	return best.pieces(runs, l)
+	return best.uploadParts(runs, l)
 }
 
-// pieces are the upload that a choice, nil for none, makes of the runs.
-func (c *choice) pieces(runs []blob.Part, l limits) []piece {
+// uploadParts returns the upload that a choice makes of the runs. A nil choice gathers everything.
+func (c *choice) uploadParts(runs []blob.Part, l limits) []uploadPart {
 	var copies []*choice
 	for ; c != nil; c = c.before {
 		copies = append(copies, c)
 	}
 	slices.Reverse(copies)
-	var pieces []piece
-	var waiting piece // gathered, not yet pieces
+	var plan []uploadPart
+	var waiting uploadPart // gathered, not yet in the plan
 	add := func(p blob.Part) {
 		if p.Size() > 0 {
 			waiting.parts, waiting.size = append(waiting.parts, p), waiting.size+p.Size()
@@ -230,34 +236,34 @@ func (c *choice) pieces(runs []blob.Part, l limits) []piece {
 			middle, tail = split(middle, middle.Length-copies[0].tail)
 		}
 		add(head)
-		pieces = append(pieces, waiting.divide(l.gather)...)
-		pieces = append(pieces, piece{copied: true, parts: []blob.Part{middle}, size: middle.Length}.divide(l.copied)...)
-		waiting = piece{}
+		plan = append(plan, waiting.divide(l.gather)...)
+		plan = append(plan, uploadPart{copied: true, parts: []blob.Part{middle}, size: middle.Length}.divide(l.copied)...)
+		waiting = uploadPart{}
 		add(tail)
 	}
-	return append(pieces, waiting.divide(l.gather)...)
+	return append(plan, waiting.divide(l.gather)...)
 }
 
-// divide makes equal pieces of size bytes at most, which are several times minPart.
-func (p piece) divide(size int64) []piece {
+// divide returns p as equal upload parts of at most size bytes, where size is several times minPart.
+func (p uploadPart) divide(size int64) []uploadPart {
 	if p.size == 0 {
 		return nil
 	}
 	size = min(size, maxPart)
 	n := (p.size + size - 1) / size
-	var pieces []piece
+	var plan []uploadPart
 	rest := p
 	for ; n > 1; n-- {
-		var head piece
+		var head uploadPart
 		head, rest = rest.split(rest.size / n)
-		pieces = append(pieces, head)
+		plan = append(plan, head)
 	}
-	return append(pieces, rest)
+	return append(plan, rest)
 }
 
-// split cuts a piece after n bytes. The tail takes over p's parts.
-func (p piece) split(n int64) (head, tail piece) {
-	head, tail = piece{copied: p.copied, size: n}, piece{copied: p.copied, size: p.size - n}
+// split splits p after n bytes. The tail reuses the memory of p.parts.
+func (p uploadPart) split(n int64) (head, tail uploadPart) {
+	head, tail = uploadPart{copied: p.copied, size: n}, uploadPart{copied: p.copied, size: p.size - n}
 	for i, part := range p.parts {
 		if part.Size() < n {
 			n -= part.Size()
@@ -274,22 +280,22 @@ func (p piece) split(n int64) (head, tail piece) {
 	return head, tail
 }
 
-// slicePieces makes equal pieces, as many as there may be, wherever the runs end. An object that nearly reaches S3's
-// largest can be made in no other way.
-func slicePieces(runs []blob.Part, size int64, canCopy func(blob.Part) bool) []piece {
-	rest := piece{parts: runs, size: size}
+// sliceEvenly makes maxParts equal upload parts, regardless of where the runs end. It is the only way
+// to make an object whose size is close to S3's maximum.
+func sliceEvenly(runs []blob.Part, size int64, canCopy func(blob.Part) bool) []uploadPart {
+	rest := uploadPart{parts: runs, size: size}
 	each := (size + maxParts - 1) / maxParts
-	var pieces []piece
+	var plan []uploadPart
 	for rest.size > 0 {
-		var p piece
+		var p uploadPart
 		p, rest = rest.split(min(each, rest.size))
 		p.copied = len(p.parts) == 1 && canCopy(p.parts[0])
-		pieces = append(pieces, p)
+		plan = append(plan, p)
 	}
-	return pieces
+	return plan
 }
 
-// split cuts a part after n bytes.
+// split splits a part after n bytes.
 func split(p blob.Part, n int64) (head, tail blob.Part) {
 	if p.From == nil {
 		return blob.Part{Bytes: p.Bytes[:n]}, blob.Part{Bytes: p.Bytes[n:]}
@@ -301,16 +307,16 @@ func split(p blob.Part, n int64) (head, tail blob.Part) {
 	return head, tail
 }
 
-// placed is a range and where in the piece it belongs.
+// placed is a range of an object and its offset in the upload part.
 type placed struct {
 	offset, length int64
 	at             int64
 }
 
-// fetch is one request that serves several ranges of an object, in ascending order both there and in the piece, and
-// without overlap.
+// fetch is one request that serves several ranges of an object. They do not overlap, and are in
+// ascending order both in the object and in the upload part.
 type fetch struct {
-	from   blob.Store
+	from   blob.Opener
 	key    string
 	ranges []placed
 }
@@ -321,14 +327,15 @@ func (f fetch) last() placed { return f.ranges[len(f.ranges)-1] }
 
 func (f fetch) end() int64 { return f.last().offset + f.last().length }
 
-// planFetches arranges the ranges of a gathered piece as few requests: pieces of two tracks that alternate are two.
+// planFetches reads the ranges of a gathered upload part with few requests. Two tracks whose chunks
+// alternate need two.
 func planFetches(parts []blob.Part) []fetch {
 	type object struct {
-		from blob.Store
+		from blob.Opener
 		key  string
 	}
 	ranges := map[object][]placed{}
-	var objects []object // in the order of their first use, so that a plan is stable
+	var objects []object // in order of first use, so that the result is deterministic
 	var at int64
 	for _, p := range parts {
 		if p.From != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// Two stores that are never asked anything: one S3 can copy from, and one it cannot.
+// Two stores that get no request: S3 can copy from near and cannot copy from far.
 var (
 	near = &Store{bucket: "near"}
 	far  = &Store{bucket: "far"}
@@ -22,48 +22,48 @@ var (
 
 func isNear(p blob.Part) bool { return p.From == near }
 
-// stretch is a run of bytes of one source.
-type stretch struct {
-	From   blob.Store
+// sourceRange is a contiguous range of one source.
+type sourceRange struct {
+	From   blob.Opener
 	Key    string
 	Offset int64
 	Length int64
 }
 
-// flatten says what object parts make, whatever way they are cut: two lists that make the same are equal.
+// flatten describes the object that parts make, independently of how it is cut into parts: lists of
+// parts that make the same object have equal results.
 func flatten(parts []blob.Part) (bytes []byte, order []string) {
-	var open stretch
-	text := false
+	var open sourceRange
+	afterBytes := false
 	flush := func() {
 		if open.Length > 0 {
 			order = append(order, fmt.Sprintf("%s/%s %d+%d", open.From.(*Store).bucket, open.Key, open.Offset, open.Length))
 		}
-		open = stretch{}
+		open = sourceRange{}
 	}
 	for _, p := range parts {
 		switch {
 		case p.Size() == 0:
 		case p.From == nil:
 			flush()
-			if !text {
+			if !afterBytes {
 				order = append(order, "bytes")
 			}
-			text = true
+			afterBytes = true
 			bytes = append(bytes, p.Bytes...)
-		case !text && open.From == p.From && open.Key == p.Key && open.Offset+open.Length == p.Offset:
+		case !afterBytes && open.From == p.From && open.Key == p.Key && open.Offset+open.Length == p.Offset:
 			open.Length += p.Length
 		default:
 			flush()
-			text = false
-			open = stretch{p.From, p.Key, p.Offset, p.Length}
+			afterBytes = false
+			open = sourceRange{p.From, p.Key, p.Offset, p.Length}
 		}
 	}
 	flush()
 	return bytes, order
 }
 
-// Whatever is composed, the pieces make the same object and keep every limit of S3.
-func TestAnyPlanMakesTheObjectWithinTheLimits(t *testing.T) {
+func TestAnyPlanMakesTheObjectWithinS3Limits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		length := rapid.OneOf(
 			rapid.Int64Range(0, 100), rapid.Int64Range(0, 3<<20), rapid.Int64Range(minPart-2, minPart+2),
@@ -84,7 +84,7 @@ func TestAnyPlanMakesTheObjectWithinTheLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := slices.Clone(parts)
-		pieces, err := planPieces(parts, size, isNear)
+		plan, err := planUpload(parts, size, isNear)
 		if size > maxObject {
 			if fault.KindOf(err) != fault.Unsupported {
 				t.Fatalf("an object of %d bytes: got %v, want Unsupported", size, err)
@@ -95,21 +95,21 @@ func TestAnyPlanMakesTheObjectWithinTheLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		var flat []blob.Part
-		for i, p := range pieces {
+		for i, p := range plan {
 			sum, err := blob.CheckParts(p.parts)
 			if err != nil || sum != p.size {
-				t.Fatalf("piece %d says %d bytes and holds %d, %v", i, p.size, sum, err)
+				t.Fatalf("upload part %d has size %d and holds %d bytes, %v", i, p.size, sum, err)
 			}
-			if p.size > maxPart || p.size < minPart && i < len(pieces)-1 || p.size == 0 {
-				t.Fatalf("piece %d of %d has %d bytes", i, len(pieces), p.size)
+			if p.size > maxPart || p.size < minPart && i < len(plan)-1 || p.size == 0 {
+				t.Fatalf("upload part %d of %d has %d bytes", i, len(plan), p.size)
 			}
 			if p.copied && (len(p.parts) != 1 || !isNear(p.parts[0])) {
-				t.Fatalf("piece %d cannot be copied: %v", i, p.parts)
+				t.Fatalf("upload part %d cannot be copied: %v", i, p.parts)
 			}
 			flat = append(flat, p.parts...)
 		}
-		if len(pieces) > maxParts {
-			t.Fatalf("%d pieces", len(pieces))
+		if len(plan) > maxParts {
+			t.Fatalf("%d upload parts", len(plan))
 		}
 		wantBytes, wantOrder := flatten(before)
 		gotBytes, gotOrder := flatten(flat)
@@ -117,12 +117,12 @@ func TestAnyPlanMakesTheObjectWithinTheLimits(t *testing.T) {
 			t.Fatalf("bytes are %x, want %x", gotBytes, wantBytes)
 		}
 		if diff := cmp.Diff(wantOrder, gotOrder); diff != "" {
-			t.Fatalf("another object (-want +got):\n%s", diff)
+			t.Fatalf("the plan makes a different object (-want +got):\n%s", diff)
 		}
 	})
 }
 
-// leastGathered tries every choice of runs to copy.
+// leastGathered returns the fewest bytes that can be gathered. It tries every choice of runs to copy.
 func leastGathered(runs []blob.Part) int64 {
 	var total int64
 	for _, r := range runs {
@@ -131,7 +131,7 @@ func leastGathered(runs []blob.Part) int64 {
 	least := total
 choices:
 	for chosen := range 1 << len(runs) {
-		var cost, group, spare int64 // gathered since the last copy, and what that one can give
+		var cost, group, spare int64 // group: gathered since the last copy; spare: what that copy can give up
 		for i, r := range runs {
 			if chosen>>i&1 == 0 {
 				group += r.Size()
@@ -156,8 +156,8 @@ choices:
 	return least
 }
 
-func gatheredBy(pieces []piece) (n int64) {
-	for _, p := range pieces {
+func gatheredBy(plan []uploadPart) (n int64) {
+	for _, p := range plan {
 		if !p.copied {
 			n += p.size
 		}
@@ -180,24 +180,23 @@ func TestNoLegalUploadGathersLess(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pieces, err := planPieces(runs, size, isNear)
+		plan, err := planUpload(runs, size, isNear)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := gatheredBy(pieces), leastGathered(runs); got != want {
-			t.Fatalf("%d bytes are gathered, %d would do", got, want)
+		if got, want := gatheredBy(plan), leastGathered(runs); got != want {
+			t.Fatalf("%d bytes are gathered, %d are enough", got, want)
 		}
 	})
 }
 
-// What passes through this process is what S3 leaves no choice about.
-func TestPlanCopiesWhatIsLargeEnough(t *testing.T) {
+func TestPlanHasS3CopyWhateverItsLimitsAllow(t *testing.T) {
 	film := func(segments int, video, audio int64) []blob.Part {
 		parts := []blob.Part{{Bytes: make([]byte, 1<<20)}}
 		for i := range int64(segments) {
 			length := video
 			if video > 10<<20 {
-				length += (i%7 - 3) << 20 // no two are alike
+				length += (i%7 - 3) << 20 // neighbours differ
 			}
 			parts = append(parts,
 				blob.Part{From: near, Key: fmt.Sprint("v", i), Length: length},
@@ -205,7 +204,7 @@ func TestPlanCopiesWhatIsLargeEnough(t *testing.T) {
 		}
 		return parts
 	}
-	alike := func(segments int) []blob.Part {
+	similar := func(segments int) []blob.Part {
 		parts := []blob.Part{{Bytes: make([]byte, 1<<20)}}
 		for i := range segments {
 			parts = append(parts, blob.Part{From: near, Key: fmt.Sprint("v", i), Length: 20<<20 + int64(i%100)})
@@ -215,65 +214,65 @@ func TestPlanCopiesWhatIsLargeEnough(t *testing.T) {
 	for name, test := range map[string]struct {
 		parts    []blob.Part
 		gathered float64 // at most this share of the bytes
-		pieces   int     // at most
+		count    int     // at most
 	}{
-		"one large file":                {[]blob.Part{{Bytes: make([]byte, 4<<20)}, {From: near, Key: "v", Length: 3 << 30}}, 0.002, 13},
-		"segments of 60 MB, sound":      {film(100, 60<<20, 1<<20), 0.09, 201},
-		"segments of 12 MB, sound":      {film(700, 12<<20, 200<<10), 0.42, 1401},
-		"segments of 6 MB, sound":       {film(700, 6<<20, 200<<10), 0.52, 701},
-		"segments of 6 MB alone":        {film(700, 6<<20, 0), 0.002, 701},
-		"10,000 segments of 20 MB":      {film(10_000, 20<<20, 0), 0.0003, 10_000},
-		"10,000 alike":                  {alike(10_000), 0.0003, 10_000},
-		"10,100 alike":                  {alike(10_100), 0.03, 10_000},
-		"segments of 4 MB alone":        {film(100, 4<<20, 0), 1, 30},
-		"20,000 stretches of 10 to 16M": {film(20_000, 13<<20, 0), 1, 10_000},
+		"one large file":               {[]blob.Part{{Bytes: make([]byte, 4<<20)}, {From: near, Key: "v", Length: 3 << 30}}, 0.002, 13},
+		"segments of 60 MB, audio":     {film(100, 60<<20, 1<<20), 0.09, 201},
+		"segments of 12 MB, audio":     {film(700, 12<<20, 200<<10), 0.42, 1401},
+		"segments of 6 MB, audio":      {film(700, 6<<20, 200<<10), 0.52, 701},
+		"segments of 6 MB, no audio":   {film(700, 6<<20, 0), 0.002, 701},
+		"10,000 segments of 20 MB":     {film(10_000, 20<<20, 0), 0.0003, 10_000},
+		"10,000 similar segments":      {similar(10_000), 0.0003, 10_000},
+		"10,100 similar segments":      {similar(10_100), 0.03, 10_000},
+		"segments of 4 MB, no audio":   {film(100, 4<<20, 0), 1, 30},
+		"20,000 segments of 10 to 16M": {film(20_000, 13<<20, 0), 1, 10_000},
 	} {
 		size, err := blob.CheckParts(test.parts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		pieces, err := planPieces(test.parts, size, isNear)
+		plan, err := planUpload(test.parts, size, isNear)
 		if err != nil {
 			t.Fatal(err)
 		}
-		share := float64(gatheredBy(pieces)) / float64(size)
-		t.Logf("%s: %.4f of %d MB in %d pieces", name, share, size>>20, len(pieces))
-		if share > test.gathered || len(pieces) > test.pieces {
-			t.Errorf("%s: %.4f of the bytes pass through this process in %d pieces, want %.4f and %d at most",
-				name, share, len(pieces), test.gathered, test.pieces)
+		share := float64(gatheredBy(plan)) / float64(size)
+		t.Logf("%s: %.4f of %d MB in %d upload parts", name, share, size>>20, len(plan))
+		if share > test.gathered || len(plan) > test.count {
+			t.Errorf("%s: %.4f of the bytes pass through this process in %d upload parts, want at most %.4f and %d",
+				name, share, len(plan), test.gathered, test.count)
 		}
 	}
 }
 
-// The largest object needs every piece to be of the largest size.
-func TestTheLargestObjectCanBeMade(t *testing.T) {
-	for name, lengths := range map[string][]int64{"one run": {maxObject}, "runs that end anywhere": {maxObject/2 + 1, 1 << 40, maxObject/2 - 1<<40 - 1}} {
+// The largest object needs every upload part to have the largest size.
+func TestTheLargestObjectCanBeComposed(t *testing.T) {
+	for name, lengths := range map[string][]int64{"one run": {maxObject}, "runs of unequal length": {maxObject/2 + 1, 1 << 40, maxObject/2 - 1<<40 - 1}} {
 		var parts []blob.Part
 		for i, n := range lengths {
 			parts = append(parts, blob.Part{From: near, Key: fmt.Sprint(i), Length: n})
 		}
-		pieces, err := planPieces(parts, maxObject, isNear)
+		plan, err := planUpload(parts, maxObject, isNear)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(pieces) != maxParts || slices.ContainsFunc(pieces, func(p piece) bool { return p.size != maxPart }) {
-			t.Errorf("%s: %d pieces", name, len(pieces))
+		if len(plan) != maxParts || slices.ContainsFunc(plan, func(p uploadPart) bool { return p.size != maxPart }) {
+			t.Errorf("%s: %d upload parts, want %d of %d bytes", name, len(plan), maxParts, int64(maxPart))
 		}
 	}
 }
 
-func TestLargeCopiesAreSplitForS3ToMakeInParallel(t *testing.T) {
-	pieces, err := planPieces([]blob.Part{{From: near, Key: "v", Length: 10 << 30}}, 10<<30, isNear)
+func TestLargeCopiesAreSplitIntoParallelOnes(t *testing.T) {
+	plan, err := planUpload([]blob.Part{{From: near, Key: "v", Length: 10 << 30}}, 10<<30, isNear)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(pieces) != 40 {
-		t.Errorf("10 GiB are copied as %d pieces, want 40", len(pieces))
+	if len(plan) != 40 {
+		t.Errorf("10 GiB are copied as %d upload parts, want 40", len(plan))
 	}
 }
 
-// Two tracks whose chunks alternate are read with a request each, not one for each chunk.
-func TestFetchesServeNeighboursWithOneRequest(t *testing.T) {
+// Two tracks whose chunks alternate are read with one request per track, not one per chunk.
+func TestNeighbouringRangesShareARequest(t *testing.T) {
 	var parts []blob.Part
 	for i := range int64(10) {
 		parts = append(parts,
@@ -286,7 +285,7 @@ func TestFetchesServeNeighboursWithOneRequest(t *testing.T) {
 		t.Errorf("got %d requests, want 2", len(fetches))
 	}
 	apart := []blob.Part{
-		{From: far, Key: "v", Length: 10}, {From: far, Key: "v", Offset: 1 << 30, Length: 10}, // too far to read through
+		{From: far, Key: "v", Length: 10}, {From: far, Key: "v", Offset: 1 << 30, Length: 10}, // too far to read the gap
 		{From: far, Key: "v", Offset: 5, Length: 10}, // overlaps the first
 	}
 	if got := len(planFetches(apart)); got != 3 {
@@ -294,7 +293,7 @@ func TestFetchesServeNeighboursWithOneRequest(t *testing.T) {
 	}
 }
 
-func TestAnyFetchesFillThePiece(t *testing.T) {
+func TestFetchesCoverEveryRangeOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		parts := rapid.SliceOf(rapid.Custom(func(t *rapid.T) blob.Part {
 			if rapid.Bool().Draw(t, "bytes") {
@@ -305,7 +304,7 @@ func TestAnyFetchesFillThePiece(t *testing.T) {
 				Offset: rapid.Int64Range(0, 4*maxGap).Draw(t, "offset"), Length: rapid.Int64Range(1, maxGap).Draw(t, "length"),
 			}
 		})).Draw(t, "parts")
-		want := map[placed]blob.Store{}
+		want := map[placed]blob.Opener{}
 		var at int64
 		for _, p := range parts {
 			if p.From != nil {
@@ -317,13 +316,13 @@ func TestAnyFetchesFillThePiece(t *testing.T) {
 			next, last := f.offset(), int64(-1)
 			for _, r := range f.ranges {
 				if r.offset < next || r.offset-next > maxGap {
-					t.Fatalf("a range begins at %d after one that ends at %d", r.offset, next)
+					t.Fatalf("a range begins at %d after one that ends at %d in the same request", r.offset, next)
 				}
 				if want[r] != f.from {
-					t.Fatalf("%+v was not asked for, or of another store", r)
+					t.Fatalf("%+v is not among the parts, or is of another store", r)
 				}
 				if r.at <= last {
-					t.Fatalf("a range is read later than one that comes after it")
+					t.Fatal("a range is read after one that follows it in the object")
 				}
 				delete(want, r)
 				last, next = r.at, r.offset+r.length
@@ -335,7 +334,8 @@ func TestAnyFetchesFillThePiece(t *testing.T) {
 	})
 }
 
-// FuzzEscape holds that what S3 decodes is the name, whichever of its two decodings it uses.
+// FuzzEscape checks that S3 decodes an escaped name to the name, whichever of its two decodings it
+// uses.
 func FuzzEscape(f *testing.F) {
 	for _, s := range []string{"a/b c", "a+b", "100%", "é#?&=", "a%2Fb", "\x00\xff", "~-_.!*'()"} {
 		f.Add(s)

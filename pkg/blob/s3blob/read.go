@@ -16,15 +16,16 @@ import (
 )
 
 const (
-	// reopenings is how often in a row a body may break off without a byte in between.
-	reopenings = 4
+	// maxReopens is how often in a row a request is repeated if its body ends without a single byte.
+	maxReopens = 4
 
-	// reopensAfter is the pause before the first of them; each further one is twice as long.
-	reopensAfter = 100 * time.Millisecond
+	// reopenPause is the pause before the first repetition. It doubles for each further one.
+	reopenPause = 100 * time.Millisecond
 )
 
-// Open reads length bytes from offset, or all from there where length is -1. Where the connection breaks off, the
-// reader goes on from there with a new request, for the same object: it fails when that was replaced.
+// Open reads length bytes at offset, or everything from offset if length is -1. If the connection
+// breaks, the reader continues with a new request for the rest of the same object. It fails if that
+// object was replaced.
 func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	name, err := s.begin(ctx, "read", key)
 	if err != nil {
@@ -39,7 +40,7 @@ func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.
 		return r, err
 	}
 	if err := r.open(); err != nil {
-		if codeOf(err) == "InvalidRange" || statusOf(err) == 416 { // it begins at or beyond the end
+		if codeOf(err) == "InvalidRange" || statusOf(err) == 416 { // the range begins at or beyond the end
 			return io.NopCloser(bytes.NewReader(nil)), nil
 		}
 		return nil, s.fail(ctx, "read", key, err)
@@ -47,20 +48,20 @@ func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.
 	return r, nil
 }
 
-// reader is an open range.
+// reader reads a range of an object.
 type reader struct {
-	ctx    context.Context //nolint:containedctx // a reader lives as long as the call that opened it meant it to
-	store  *Store
-	key    string
-	name   string        // in the bucket
-	etag   *string       // of the object that was opened first
-	body   io.ReadCloser // nil between a failure and the next opening
-	next   int64         // the offset of the next byte
-	rest   int64         // bytes that are left; -1 until the first answer says
-	broken int           // openings in a row that gave nothing
+	ctx      context.Context //nolint:containedctx // io.Reader has no parameter for it; ctx is the one that Open was given
+	store    *Store
+	key      string
+	name     string        // the object's name in the bucket
+	etag     *string       // of the object that was opened first
+	body     io.ReadCloser // nil between a failure and the next request
+	next     int64         // the offset of the next byte
+	rest     int64         // the number of bytes left; -1 until the first response
+	failures int           // requests in a row that yielded no byte
 }
 
-// open asks for what is left.
+// open requests the rest of the range.
 func (r *reader) open() error {
 	in := &s3.GetObjectInput{Bucket: &r.store.bucket, Key: &r.name, IfMatch: r.etag}
 	switch {
@@ -87,15 +88,15 @@ func (r *reader) Read(p []byte) (int, error) {
 		}
 		if r.body == nil {
 			if err := r.open(); err != nil {
-				return 0, r.store.fail(r.ctx, "go on reading", r.key, err)
+				return 0, r.store.fail(r.ctx, "continue to read", r.key, err)
 			}
 		}
 		n, err := r.body.Read(p[:min(int64(len(p)), r.rest)])
 		r.next += int64(n)
 		r.rest -= int64(n)
 		if n > 0 {
-			r.broken = 0
-			return n, nil // an error comes again, or does not matter any more
+			r.failures = 0
+			return n, nil // the next Read returns the error again, or needs no more bytes
 		}
 		if err == nil {
 			continue
@@ -107,33 +108,33 @@ func (r *reader) Read(p []byte) (int, error) {
 	return 0, nil
 }
 
-// finish reads past the last byte, where the SDK compares a checksum.
+// finish reads past the last byte, where the SDK verifies a checksum.
 func (r *reader) finish() error {
 	if r.body == nil {
 		return io.EOF
 	}
 	_, err := io.Copy(io.Discard, r.body)
-	_ = r.Close()
-	if err != nil && !isBroken(err) && r.ctx.Err() == nil { // a connection that breaks now does no harm
+	_ = r.Close()                                                 // only read
+	if err != nil && !isNetworkError(err) && r.ctx.Err() == nil { // after the last byte a broken connection does no harm
 		return fault.Wrap(fault.Corrupt, err, "read "+r.store.url(r.key))
 	}
 	return io.EOF
 }
 
-// pause waits before the next opening, or says that there will be none.
+// pause waits before the next request. It returns an error if there have been too many.
 func (r *reader) pause(err error) error {
-	_ = r.Close()
-	r.broken++
-	if errors.Is(err, io.EOF) { // earlier than the answer's length says
+	_ = r.Close() // only read
+	r.failures++
+	if errors.Is(err, io.EOF) { // before the Content-Length was reached
 		err = io.ErrUnexpectedEOF
 	}
-	if r.broken > reopenings {
+	if r.failures > maxReopens {
 		return fault.Wrap(fault.Transient, err, "read "+r.store.url(r.key))
 	}
 	select {
 	case <-r.ctx.Done():
 		return r.store.fail(r.ctx, "read", r.key, r.ctx.Err())
-	case <-time.After(reopensAfter << (r.broken - 1)):
+	case <-time.After(reopenPause << (r.failures - 1)):
 		return nil
 	}
 }

@@ -1,12 +1,12 @@
-// Package s3blob is a blob.Store in an S3 bucket, beneath a prefix.
+// Package s3blob implements blob.Store in an S3 bucket, under a prefix.
 //
 //	store, err := s3blob.New(s3.NewFromConfig(config), "my-bucket", "jobs/", s3blob.Options{})
 //
-// Whole objects appear at once, as S3 promises. Compose has S3 copy what it can copy (UploadPartCopy) and moves only
-// what is too small for a part of its own; see plan.go.
+// S3 publishes objects atomically. Compose has S3 copy ranges (UploadPartCopy) and streams only those
+// that are too small for a part of their own; see plan.go.
 //
-// What S3 refuses or drops for a moment is tried again, by the SDK for a request and by the reader for a body that
-// breaks off in the middle; what remains comes out as fault.Transient.
+// Temporary failures are retried: by the SDK for a request, and by the reader for a body that ends
+// early. If the retries fail as well, the error is fault.Transient.
 package s3blob
 
 import (
@@ -31,61 +31,64 @@ import (
 )
 
 const (
-	// attempts is how often a request is made before its failure is ours. With the SDK's backoff that is about a minute,
-	// in which S3 splits a prefix that a thousand workers begin to read at once.
+	// attempts is how often a request is made before the call fails. With the SDK's backoff that takes
+	// about a minute, in which S3 scales up for a prefix that a thousand workers start to read at once.
 	attempts = 8
 
-	// defaultPartSize and defaultTransfers bound a Put to (3+2)×8 MiB: the parts on the way, the next and, while the
-	// first is read, its growing buffer.
+	// defaultPartSize and defaultTransfers bound the memory of a Put to (3+2)×8 MiB: three parts in
+	// transfer, the next part, and the growing buffer in which the first is read.
 	defaultPartSize  = 8 << 20
 	defaultTransfers = 3
 
-	// defaultCopies is how many parts S3 is asked to copy at a time. A copy costs this process one open request, and S3
-	// some seconds for each 100 MiB.
+	// defaultCopies is the number of concurrent copies in S3. A copy costs this process one open
+	// request, and takes S3 a few seconds per 100 MiB.
 	defaultCopies = 16
 
-	// defaultGathers fills the network of a function, some 75 MB/s, with as many connections.
+	// defaultGathers connections saturate the network of a Lambda function, about 75 MB/s.
 	defaultGathers = 8
 
-	// defaultLinkLife is longer than any worker runs: 15 minutes on Lambda, some hours on Batch. A link also ends with
-	// the credentials that signed it.
+	// defaultLinkLife is longer than any worker runs: 15 minutes on Lambda, a few hours on Batch. A
+	// link also expires with the credentials that signed it.
 	defaultLinkLife = 12 * time.Hour
 
-	// abortsWithin is the time that is left for tidying up when a call fails, its own context's end included.
-	abortsWithin = 30 * time.Second
+	// abortTimeout bounds the removal of a failed upload's parts, also after the call's context ended.
+	abortTimeout = 30 * time.Second
 )
 
-// Options are the bounds of a store's memory and requests. The zero value suits a function of 512 MB.
+// Options bound a store's memory and concurrency. The zero value suits a function of 512 MB.
 type Options struct {
-	// PartSize in bytes is what Put holds of each part it sends; 8 MiB where it is 0. A Put of unknown length may be as
-	// long as 10,000 parts, of known length (an io.Seeker) as long as it likes: its parts grow.
+	// PartSize is the size in bytes of the parts that Put sends and holds in memory; 0 means 8 MiB. A
+	// Put of unknown length is limited to 10,000 parts. If the length is known (an io.Seeker), the
+	// parts grow with it.
 	PartSize int64
-	// Transfers is how many parts a Put has on the way at a time; 3 where it is 0.
+	// Transfers is the number of parts that a Put sends concurrently; 0 means 3.
 	Transfers int
-	// Gathers is how many parts Compose sends at a time of what S3 cannot copy; 8 where it is 0. They are streamed.
+	// Gathers is the number of parts that Compose streams concurrently, of those that S3 cannot copy;
+	// 0 means 8.
 	Gathers int
-	// Copies is how many parts Compose has S3 copy at a time; 16 where it is 0.
+	// Copies is the number of parts that Compose has S3 copy concurrently; 0 means 16.
 	Copies int
-	// LinkLife is how long what Locate returns can be opened; 12 hours where it is 0. S3 allows 7 days.
+	// LinkLife is how long a URL from Locate is valid; 0 means 12 hours. S3 allows 7 days.
 	LinkLife time.Duration
 }
 
 // Store is a bucket, or the part of it whose keys begin with a prefix.
 type Store struct {
-	given   *s3.Client // as New was given it: what stores share
-	client  *s3.Client // the same, with patience
-	presign *s3.PresignClient
-	uploads *transfermanager.Client
-	bucket  string
-	prefix  string
-	cached  *string // Cache-Control of what is written; nil: none
-	options Options
+	base         *s3.Client // as given to New; S3 can copy between stores with the same base
+	client       *s3.Client // base with more retries
+	presign      *s3.PresignClient
+	uploads      *transfermanager.Client
+	bucket       string
+	prefix       string
+	cacheControl *string // of the objects that are written; nil: none
+	options      Options
 }
 
 var _ blob.Store = (*Store)(nil)
 
-// New returns the store in bucket whose keys all begin with prefix: "" or a path that ends in a slash. It asks nothing
-// of S3 yet. Stores that share a client can compose from each other without moving bytes.
+// New returns the store in bucket whose keys all begin with prefix, which is "" or a path that ends in
+// a slash. It makes no request yet. Stores that share a client compose from each other by copies in
+// S3.
 func New(client *s3.Client, bucket, prefix string, options Options) (*Store, error) {
 	if bucket == "" {
 		return nil, fault.New(fault.Invalid, "no bucket given")
@@ -105,25 +108,26 @@ func New(client *s3.Client, bucket, prefix string, options Options) (*Store, err
 	setDefault(&options.Copies, defaultCopies)
 	setDefault(&options.LinkLife, defaultLinkLife)
 	if options.PartSize < minPart {
-		return nil, fault.New(fault.Internal, "parts of %d bytes are less than S3's %d", options.PartSize, minPart)
+		return nil, fault.New(fault.Internal, "parts of %d bytes are smaller than S3's minimum of %d", options.PartSize, minPart)
 	}
-	s := &Store{given: client, client: s3.New(client.Options(), patience), bucket: bucket, prefix: prefix, options: options}
+	s := &Store{base: client, client: s3.New(client.Options(), setRetries), bucket: bucket, prefix: prefix, options: options}
 	s.presign = s3.NewPresignClient(s.client)
 	s.uploads = transfermanager.New(s.client, func(o *transfermanager.Options) {
 		o.PartSizeBytes, o.MultipartUploadThreshold = options.PartSize, options.PartSize
 		o.Concurrency = options.Transfers
-		o.FailTimeout = abortsWithin // or it would abort with the context that has just ended
+		o.FailTimeout = abortTimeout // by default it uses the context that has just ended
 	})
 	return s, nil
 }
 
-// Cached returns the same store, which writes objects with this Cache-Control. See blob.Cached.
+// Cached returns a store that writes the same objects with this Cache-Control. See blob.Cached.
 func (s *Store) Cached(control string) blob.Store {
 	other := *s
-	other.cached = &control
+	other.cacheControl = &control
 	return &other
 }
 
+// setDefault sets an option that is 0.
 func setDefault[T int | int64 | time.Duration](option *T, value T) {
 	if *option == 0 {
 		*option = value
@@ -132,13 +136,13 @@ func setDefault[T int | int64 | time.Duration](option *T, value T) {
 
 // Stat describes the object at key.
 func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
-	name, err := s.begin(ctx, "look at", key)
+	name, err := s.begin(ctx, "stat", key)
 	if err != nil {
 		return blob.Info{}, err
 	}
 	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &name})
 	if err != nil {
-		return blob.Info{}, s.fail(ctx, "look at", key, err)
+		return blob.Info{}, s.fail(ctx, "stat", key, err)
 	}
 	return blob.Info{
 		Key: key, Size: aws.ToInt64(head.ContentLength), Version: aws.ToString(head.ETag),
@@ -154,15 +158,15 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader) (blob.Info, er
 	}
 	body := &source{reader: r}
 	out, err := s.uploads.UploadObject(ctx, &transfermanager.UploadObjectInput{
-		Bucket: &s.bucket, Key: &name, Body: body.asSeeker(), ContentType: contentType(key), CacheControl: s.cached,
+		Bucket: &s.bucket, Key: &name, Body: body.asSeeker(), ContentType: contentType(key), CacheControl: s.cacheControl,
 	})
 	switch {
-	case body.err != nil: // the upload wraps it, or merely stops
+	case body.err != nil: // the reader's error first: the upload's may hide it
 		return blob.Info{}, fmt.Errorf("write %s: %w", s.url(key), body.err)
 	case err != nil && body.length < 0 && body.read > maxParts*s.options.PartSize:
 		return blob.Info{}, &fault.Error{
 			Kind: fault.Unsupported, What: "write " + s.url(key), Err: err,
-			Hint: "the stream is longer than 10,000 parts; use larger parts, or write it in pieces",
+			Hint: "the stream is longer than 10,000 parts; use larger parts, or write it as several objects",
 		}
 	case err != nil:
 		return blob.Info{}, s.fail(ctx, "write", key, err)
@@ -173,13 +177,13 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader) (blob.Info, er
 // List yields the objects whose key begins with prefix, in ascending order of key, a page of up to 1,000 at a time.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[blob.Info, error] {
 	return func(yield func(blob.Info, error) bool) {
-		if err := s.alive(ctx, "list", prefix); err != nil {
+		if err := s.checkContext(ctx, "list", prefix); err != nil {
 			yield(blob.Info{}, err)
 			return
 		}
 		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{
 			Bucket: &s.bucket, Prefix: aws.String(s.prefix + prefix),
-			EncodingType: types.EncodingTypeUrl, // XML cannot hold every character that a key can
+			EncodingType: types.EncodingTypeUrl, // XML cannot represent every character of a key
 		})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
@@ -197,7 +201,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[blob.Info, er
 				}
 				key := strings.TrimPrefix(name, s.prefix)
 				if blob.CheckKey(key) != nil {
-					continue // the console marks "folders" by keys that end in a slash
+					continue // the S3 console marks "folders" with keys that end in a slash
 				}
 				if !yield(blob.Info{
 					Key: key, Size: aws.ToInt64(object.Size), Version: aws.ToString(object.ETag),
@@ -223,7 +227,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// Locate returns a URL, signed at this moment, from which the object can be read for Options.LinkLife.
+// Locate returns a signed URL from which the object can be read for Options.LinkLife.
 func (s *Store) Locate(ctx context.Context, key string) (string, error) {
 	if _, err := s.Stat(ctx, key); err != nil {
 		return "", err
@@ -237,40 +241,44 @@ func (s *Store) Locate(ctx context.Context, key string) (string, error) {
 	return request.URL, nil
 }
 
-// begin is what every call on a key does first. It returns the object's name in the bucket.
+// begin checks key and ctx, and returns the object's name in the bucket. Every call with a key runs it
+// first.
 func (s *Store) begin(ctx context.Context, op, key string) (string, error) {
 	if err := blob.CheckKey(key); err != nil {
 		return "", err
 	}
-	if err := blob.CheckKey(s.prefix + key); err != nil { // together they may be too long
+	if err := blob.CheckKey(s.prefix + key); err != nil { // the whole name may be too long
 		return "", err
 	}
-	return s.prefix + key, s.alive(ctx, op, key)
+	return s.prefix + key, s.checkContext(ctx, op, key)
 }
 
-func (s *Store) alive(ctx context.Context, op, key string) error {
+// checkContext returns an error if ctx has ended.
+func (s *Store) checkContext(ctx context.Context, op, key string) error {
 	if ctx.Err() != nil {
 		return s.fail(ctx, op, key, ctx.Err())
 	}
 	return nil
 }
 
-// url names the object as people do.
+// url returns the object's s3:// URL, for messages.
 func (s *Store) url(key string) string { return "s3://" + s.bucket + "/" + s.prefix + key }
 
-// written describes an object that S3 has just taken. S3 does not say its time; the clocks differ by little.
+// written describes an object that was just stored. S3's response does not contain its time; the two
+// clocks differ little.
 func written(key string, size int64, etag *string) blob.Info {
 	return blob.Info{Key: key, Size: size, Version: aws.ToString(etag), Modified: time.Now().UTC().Truncate(time.Second)}
 }
 
-// patience is how every request is made, with the backoff that the client was given.
-func patience(o *s3.Options) {
+// setRetries sets the number of attempts of every request. The client's backoff stays.
+func setRetries(o *s3.Options) {
 	o.RetryMaxAttempts = attempts
-	// Parts that S3 copied have no checksum it could send; the SDK would log that for each.
+	// Parts that S3 copied have no checksum to send; the SDK would log that for each.
 	o.DisableLogOutputChecksumValidationSkipped = true
 }
 
-// contentType is what browsers and players are told of outputs; of all else S3 says application/octet-stream.
+// contentType returns the media type of an output, for browsers and players. Of other objects it
+// returns nil, and S3 uses application/octet-stream.
 func contentType(key string) *string {
 	byExtension := map[string]string{
 		".mp4": "video/mp4", ".m4s": "video/iso.segment", ".m4a": "audio/mp4", ".webm": "video/webm",
@@ -283,15 +291,17 @@ func contentType(key string) *string {
 	return nil
 }
 
-// source counts what is read of a Put's reader and keeps its error, which is the reader's and not S3's.
+// source is the reader of a Put. It counts the bytes read and keeps the reader's error, so that it is
+// not taken for an error of S3.
 type source struct {
 	reader io.Reader
 	read   int64
-	length int64 // -1 where it is not known
+	length int64 // -1 if unknown
 	err    error
 }
 
-// asSeeker shows a reader that knows its length as one, so that the parts are made large enough for it.
+// asSeeker returns s, with a Seek method if the reader's length is known. The uploader then chooses
+// parts that are large enough for it.
 func (s *source) asSeeker() io.Reader {
 	s.length = -1
 	seeker, ok := s.reader.(io.Seeker)
@@ -302,7 +312,7 @@ func (s *source) asSeeker() io.Reader {
 		s.length = n
 		return seekingSource{s, seeker}
 	}
-	return s // a pipe, for one, is a file that cannot seek
+	return s // a pipe, for example, is an *os.File that cannot seek
 }
 
 func (s *source) Read(p []byte) (int, error) {
@@ -314,6 +324,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// seekingSource is a source of known length.
 type seekingSource struct {
 	*source
 	io.Seeker

@@ -29,7 +29,7 @@ func newStore(t *testing.T, client *s3.Client, bucket, prefix string) *s3blob.St
 func TestStoreKeepsTheContract(t *testing.T) {
 	server := s3test.Start(t)
 	client := server.Client(nil)
-	for name, prefix := range map[string]string{"whole bucket": "", "beneath a prefix": "some folder/of #1%/"} {
+	for name, prefix := range map[string]string{"whole bucket": "", "under a prefix": "some folder/of #1%/"} {
 		t.Run(name, func(t *testing.T) {
 			blobtest.Run(t, func(t *testing.T) blob.Store {
 				return newStore(t, client, server.NewBucket(t), prefix)

@@ -10,12 +10,13 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// Job works out what a request that film.Parse accepted makes of a source. copyable says whether a container holds a
-// codec (ffmpeg's name) unchanged. The result has no segments yet. The error is of kind fault.Invalid and holds
-// film.Problems: all that the source does not allow.
+// Job plans what a request, which film.Parse accepted, makes of a source. copyable reports whether
+// a container can hold a codec (ffmpeg's name) unchanged. The job has no segments yet, and its
+// audio is not divided. An error is of kind fault.Invalid and holds film.Problems: every setting
+// that the source does not allow.
 func Job(req film.Request, src film.Source, encoder string, copyable func(codec string, in film.Container) bool) (film.Job, error) {
 	if src.Video == nil && len(src.Audio) == 0 {
-		return film.Job{}, film.Problems{{Pointer: "/source", Message: "has neither picture nor sound"}}.Err()
+		return film.Job{}, film.Problems{{Pointer: "/source", Message: "has neither video nor audio"}}.Err()
 	}
 	req, err := req.Normalise(src.Video != nil)
 	if err != nil {
@@ -28,44 +29,44 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 	j := film.Job{ID: id, Request: req, Source: src, Encoder: encoder, Warnings: slices.Clone(src.Losses)}
 	var problems film.Problems
 	for i, out := range req.Outputs {
-		product := film.OutputPlan{Name: out.Name, File: out.File(), Container: out.Container}
+		planned := film.OutputPlan{Name: out.Name, File: out.File(), Container: out.Container}
 		if out.Container.Packaged() {
-			product.Folder, product.SingleFile = film.MediaFolder(out.Name, id), out.Package.SingleFile
-			product.Manifest = out.Manifest()
+			planned.Folder, planned.SingleFile = film.MediaFolder(out.Name, id), out.Package.SingleFile
+			planned.Manifest = out.Manifest()
 		}
 		for _, v := range rungs(out, src.Video) {
 			r, warnings := rendition(v, *src.Video, req.Compute.GPU)
 			if out.Container.Packaged() {
 				r.SegmentDuration = media.Ticks(time.Duration(out.Package.Seconds).Microseconds())
 			}
-			if n := place(&j.Renditions, r); !slices.Contains(product.Renditions, n) {
-				product.Renditions = append(product.Renditions, n)
+			if n := indexOrAppend(&j.Renditions, r); !slices.Contains(planned.Renditions, n) {
+				planned.Renditions = append(planned.Renditions, n)
 			}
 			for _, w := range warnings {
-				if w = product.File + ": " + w; !slices.Contains(j.Warnings, w) {
+				if w = planned.File + ": " + w; !slices.Contains(j.Warnings, w) {
 					j.Warnings = append(j.Warnings, w)
 				}
 			}
 		}
-		var wrong []string
+		var messages []string
 		if out.Audio.Codec != film.AudioNone {
 			for t, track := range src.Audio {
-				sound, problem := soundOf(*out.Audio, t, track, out.Container, copyable)
+				rendition, problem := audioRendition(*out.Audio, t, track, out.Container, copyable)
 				if problem != "" {
-					wrong = append(wrong, problem)
+					messages = append(messages, problem)
 					continue
 				}
-				product.Audio = append(product.Audio, place(&j.AudioRenditions, sound))
+				planned.Audio = append(planned.Audio, indexOrAppend(&j.AudioRenditions, rendition))
 			}
-		} else if len(product.Renditions) == 0 {
-			wrong = append(wrong, "nothing is left of a source without picture")
+		} else if len(planned.Renditions) == 0 {
+			messages = append(messages, "without audio, nothing is left of a source without video")
 		}
-		slices.Sort(wrong)
-		for _, message := range slices.Compact(wrong) {
+		slices.Sort(messages)
+		for _, message := range slices.Compact(messages) {
 			problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/audio/codec", i), Message: message})
 		}
-		beside(&j, out, &product, copyable)
-		j.Outputs = append(j.Outputs, product)
+		planSidecar(&j, out, &planned, copyable)
+		j.Outputs = append(j.Outputs, planned)
 	}
 	if len(problems) > 0 {
 		return film.Job{}, problems.Err()
@@ -74,7 +75,7 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 	return j, nil
 }
 
-// nameRenditions gives the renditions of packages names that tell them apart.
+// nameRenditions gives the renditions of packages unique names.
 func nameRenditions(j *film.Job) {
 	used := map[string]bool{}
 	for i := range j.Renditions {
@@ -93,16 +94,17 @@ func nameRenditions(j *film.Job) {
 	}
 }
 
-// shown is the size of a picture as it is seen: turned where its source is, and in its own pixels.
-func shown(p film.VideoTrack) media.Size {
-	if p.Rotation%180 != 0 {
-		return media.Size{Width: p.Height, Height: p.Width}
+// displaySize returns the size of a video track after rotation, in pixels as stored.
+func displaySize(v film.VideoTrack) media.Size {
+	if v.Rotation%180 != 0 {
+		return media.Size{Width: v.Height, Height: v.Width}
 	}
-	return media.Size{Width: p.Width, Height: p.Height}
+	return media.Size{Width: v.Width, Height: v.Height}
 }
 
-// place returns v's index in list, adding it where it is new: outputs that want the same share it.
-func place[T comparable](list *[]T, v T) int {
+// indexOrAppend returns v's index in list, after adding v if it is new. So outputs with equal
+// settings share a rendition.
+func indexOrAppend[T comparable](list *[]T, v T) int {
 	if i := slices.Index(*list, v); i >= 0 {
 		return i
 	}
@@ -110,7 +112,8 @@ func place[T comparable](list *[]T, v T) int {
 	return len(*list) - 1
 }
 
-// nvencPreset is NVENC's word, p1 (fast) to p7 (slow), for what a request calls the same place between fast and slow.
+// nvencPreset returns NVENC's preset, p1 (fast) to p7 (slow), that corresponds to a preset of the
+// software encoder.
 func nvencPreset(v film.Video) string {
 	presets := map[string]string{
 		"ultrafast": "p1", "superfast": "p1", "veryfast": "p2", "faster": "p3", "fast": "p3", "medium": "p4",
@@ -125,41 +128,41 @@ func nvencPreset(v film.Video) string {
 	return cmp.Or(presets[v.Preset], "p4")
 }
 
-// Bit rates of sound, per second.
+// Bit rates and limits of encoded audio.
 const (
-	stereoBitrate   = 160_000 // AAC and Opus are transparent to most ears there
-	channelBitrate  = 80_000  // the same for each channel of more
-	maxOpusBitrate  = 256_000 // for each channel: libopus refuses more
-	maxOpusChannels = 8       // of Opus's mapping family 1, the last with a meaning for each channel
+	stereoBitrate   = 160_000 // also of mono: AAC and Opus are transparent to most listeners there
+	channelBitrate  = 80_000  // the same per channel, for more than two
+	maxOpusBitrate  = 256_000 // per channel: libopus refuses more
+	maxOpusChannels = 8       // of Opus's channel mapping family 1, the last that assigns a position to each channel
 )
 
-// soundOf is what becomes of a track, or the problem with it.
-func soundOf(a film.Audio, index int, track film.AudioTrack, in film.Container, copyable func(string, film.Container) bool,
-) (s film.AudioRendition, problem string) {
-	s = film.AudioRendition{Track: index, Codec: a.Codec, Mux: film.MP4} // what is encoded is stitched, for every container
+// audioRendition returns the rendition of an audio track in a container, or the problem with it.
+func audioRendition(a film.Audio, index int, track film.AudioTrack, in film.Container, copyable func(string, film.Container) bool,
+) (r film.AudioRendition, problem string) {
+	r = film.AudioRendition{Track: index, Codec: a.Codec, Mux: film.MP4} // encoded audio is stitched from MP4, for every container
 	can := copyable(track.Codec, in)
 	switch {
 	case a.Codec == film.AudioCopy && !can:
-		return s, fmt.Sprintf("%s cannot hold %s unchanged; leave the codec out to have it encoded", in, track.Codec)
-	case a.Codec == film.AudioAuto && can && (!in.Packaged() || track.Codec == "aac"): // others not every browser plays
-		s.Codec = film.AudioCopy
+		return r, fmt.Sprintf("%s cannot hold %s unchanged; leave the codec out to have it encoded", in, track.Codec)
+	case a.Codec == film.AudioAuto && can && (!in.Packaged() || track.Codec == "aac"): // some browsers play no other codec in packages
+		r.Codec = film.AudioCopy
 	case a.Codec == film.AudioAuto && in == film.WebM:
-		s.Codec = film.Opus
+		r.Codec = film.Opus
 	case a.Codec == film.AudioAuto:
-		s.Codec = film.AAC
+		r.Codec = film.AAC
 	}
-	if s.Codec == film.AudioCopy {
+	if r.Codec == film.AudioCopy {
 		if in == film.Matroska || in == film.WebM {
-			s.Mux = film.Matroska
+			r.Mux = film.Matroska
 		}
-		return s, ""
+		return r, ""
 	}
-	s.Bitrate = cmp.Or(a.Bitrate, film.Bitrate(max(stereoBitrate, track.Channels*channelBitrate)))
-	if s.Codec == film.Opus {
+	r.Bitrate = cmp.Or(a.Bitrate, film.Bitrate(max(stereoBitrate, track.Channels*channelBitrate)))
+	if r.Codec == film.Opus {
 		if track.Channels > maxOpusChannels {
-			return s, fmt.Sprintf("opus holds at most %d channels, and a track has %d", maxOpusChannels, track.Channels)
+			return r, fmt.Sprintf("opus holds at most %d channels, but a track has %d", maxOpusChannels, track.Channels)
 		}
-		s.Bitrate = min(s.Bitrate, film.Bitrate(track.Channels*maxOpusBitrate))
+		r.Bitrate = min(r.Bitrate, film.Bitrate(track.Channels*maxOpusBitrate))
 	}
-	return s, ""
+	return r, ""
 }

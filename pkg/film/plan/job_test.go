@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// copyable is a small world: MP4 holds AAC and MP3, Matroska everything, WebM Opus.
+// copyable is a short table: MP4 holds AAC and MP3, Matroska everything, WebM Opus.
 func copyable(codec string, in film.Container) bool {
 	switch in {
 	case film.MP4:
@@ -38,7 +38,7 @@ func source(width, height int, tracks ...film.AudioTrack) film.Source {
 	return src
 }
 
-// request parses a request with these outputs, as JSON.
+// request parses a request with the outputs and further members, both given as JSON.
 func request(t rapid.TB, outputs, more string) film.Request {
 	t.Helper()
 	r, err := film.Parse(fmt.Appendf(nil, `{"source":"/in/a.mkv","destination":"/out","outputs":[%s]%s}`, outputs, more))
@@ -57,7 +57,7 @@ func planned(t rapid.TB, src film.Source, outputs, more string) film.Job {
 	return j
 }
 
-func TestOutputsThatWantTheSameShareIt(t *testing.T) {
+func TestOutputsWithEqualSettingsShareRenditions(t *testing.T) {
 	j := planned(t, source(1920, 1080, track("aac", 2), track("flac", 6)), `
 		{"name": "a"},
 		{"name": "b", "video": [{"codec": "h264", "crf": 21, "preset": "medium", "height": 1080}], "audio": {"codec": "auto"}},
@@ -68,7 +68,7 @@ func TestOutputsThatWantTheSameShareIt(t *testing.T) {
 		{Codec: film.H264, CRF: 21, Preset: "medium", Width: 1920, Height: 1080, PixelFormat: "yuv420p"},
 		{Codec: film.H264, CRF: 21, Preset: "medium", Width: 1280, Height: 720, PixelFormat: "yuv420p"},
 	}
-	sounds := []film.AudioRendition{
+	audio := []film.AudioRendition{
 		{Track: 0, Codec: film.AudioCopy, Mux: film.MP4},
 		{Track: 1, Codec: film.AAC, Bitrate: 480_000, Mux: film.MP4},
 		{Track: 0, Codec: film.AudioCopy, Mux: film.Matroska},
@@ -83,7 +83,7 @@ func TestOutputsThatWantTheSameShareIt(t *testing.T) {
 		{Name: "d", File: "d.mkv", Container: film.Matroska, Renditions: []int{0}, Audio: []int{2, 3}},
 		{Name: "e", File: "e.mp4", Container: film.MP4, Renditions: []int{1}, Audio: []int{4, 5}},
 	}
-	for _, diff := range []string{cmp.Diff(renditions, j.Renditions), cmp.Diff(sounds, j.AudioRenditions), cmp.Diff(outputs, j.Outputs)} {
+	for _, diff := range []string{cmp.Diff(renditions, j.Renditions), cmp.Diff(audio, j.AudioRenditions), cmp.Diff(outputs, j.Outputs)} {
 		if diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -93,7 +93,7 @@ func TestOutputsThatWantTheSameShareIt(t *testing.T) {
 	}
 }
 
-func TestJobHoldsTheNormalisedRequestAndItsID(t *testing.T) {
+func TestJobHasTheNormalisedRequestAndItsID(t *testing.T) {
 	src := source(1920, 1080)
 	r := request(t, `{"name": "a"}`, "")
 	j := planned(t, src, `{"name": "a"}`, "")
@@ -112,7 +112,7 @@ func TestJobHoldsTheNormalisedRequestAndItsID(t *testing.T) {
 	}
 }
 
-func TestSizes(t *testing.T) {
+func TestRenditionSizes(t *testing.T) {
 	for _, c := range []struct {
 		name                string
 		width, height       int
@@ -120,25 +120,25 @@ func TestSizes(t *testing.T) {
 		asked               int
 		wantWidth, wantHigh int
 	}{
-		{"not asked", 1920, 1080, false, 0, 1920, 1080},
+		{"no height", 1920, 1080, false, 0, 1920, 1080},
 		{"smaller", 1920, 1080, false, 720, 1280, 720},
 		{"same", 1920, 1080, false, 1080, 1920, 1080},
 		{"larger: no upscaling", 1280, 720, false, 1080, 1280, 720},
-		{"odd height asked", 1920, 1080, false, 721, 1280, 720},
-		{"odd width comes out", 854, 480, false, 360, 640, 360},
+		{"odd height", 1920, 1080, false, 721, 1280, 720},
+		{"odd width is rounded", 854, 480, false, 360, 640, 360},
 		{"nearest even width", 1366, 768, false, 540, 960, 540},       // 960.47
 		{"nearest even width above", 1364, 768, false, 500, 888, 500}, // 888.02
 		{"rounds up", 1000, 999, false, 500, 500, 500},                // 500.5
 		{"rounds up to even", 1003, 999, false, 500, 502, 500},        // 502.002
-		{"rotated: as shown", 1920, 1080, true, 1280, 720, 1280},
+		{"rotated: the width as shown", 1920, 1080, true, 1280, 720, 1280},
 		{"rotated: height as shown", 1920, 1080, true, 1080, 608, 1080},
 		{"rotated: no upscaling beyond what is shown", 1920, 1080, true, 1920, 1080, 1920},
-		{"not upscaled, though coded wider", 1920, 1080, true, 2160, 1080, 1920},
+		{"rotated: the coded width does not count", 1920, 1080, true, 2160, 1080, 1920},
 		{"odd source", 1919, 1079, false, 540, 960, 540},
-		{"odd source as it is", 641, 361, false, 0, 640, 360},
+		{"odd source at its own size", 641, 361, false, 0, 640, 360},
 		{"a strip", 16, 8640, false, 16, 2, 16},
 		{"a banner", 8640, 32, false, 16, 4320, 16},
-		{"anamorphic is not looked at", 720, 576, false, 288, 360, 288},
+		{"the sample aspect ratio does not count", 720, 576, false, 288, 360, 288},
 	} {
 		src := source(c.width, c.height)
 		if c.rotated {
@@ -156,7 +156,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-func TestSizesAreEvenAndKeepTheShape(t *testing.T) {
+func TestSizesAreEvenAndKeepTheAspectRatio(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		side := rapid.IntRange(16, 8640)
 		src := source(side.Draw(t, "width"), side.Draw(t, "height"))
@@ -186,8 +186,8 @@ func TestSizesAreEvenAndKeepTheShape(t *testing.T) {
 	})
 }
 
-func TestSoundDecisions(t *testing.T) {
-	sound := func(codec film.AudioCodec, bitrate film.Bitrate, mux film.Container) film.AudioRendition {
+func TestAudioRenditions(t *testing.T) {
+	rendition := func(codec film.AudioCodec, bitrate film.Bitrate, mux film.Container) film.AudioRendition {
 		return film.AudioRendition{Codec: codec, Bitrate: bitrate, Mux: mux}
 	}
 	for _, c := range []struct {
@@ -197,21 +197,21 @@ func TestSoundDecisions(t *testing.T) {
 		track     film.AudioTrack
 		want      film.AudioRendition
 	}{
-		{"auto copies what fits", "mp4", `{}`, track("aac", 2), sound(film.AudioCopy, 0, film.MP4)},
-		{"auto makes AAC of what does not", "mp4", `{}`, track("flac", 2), sound(film.AAC, 160_000, film.MP4)},
-		{"auto in Matroska", "mkv", `{}`, track("flac", 2), sound(film.AudioCopy, 0, film.Matroska)},
-		{"auto in WebM copies Opus", "webm", `{}`, track("opus", 2), sound(film.AudioCopy, 0, film.Matroska)},
-		{"auto in WebM makes Opus", "webm", `{}`, track("aac", 2), sound(film.Opus, 160_000, film.MP4)},
-		{"auto with a rate of its own", "mp4", `{"bitrate": "96k"}`, track("flac", 2), sound(film.AAC, 96_000, film.MP4)},
-		{"a rate does not stop a copy", "mp4", `{"bitrate": "96k"}`, track("aac", 2), sound(film.AudioCopy, 0, film.MP4)},
-		{"aac encodes aac", "mp4", `{"codec": "aac"}`, track("aac", 2), sound(film.AAC, 160_000, film.MP4)},
-		{"opus in MP4", "mp4", `{"codec": "opus"}`, track("aac", 2), sound(film.Opus, 160_000, film.MP4)},
-		{"aac in Matroska", "mkv", `{"codec": "aac"}`, track("aac", 2), sound(film.AAC, 160_000, film.MP4)},
-		{"copy", "mkv", `{"codec": "copy"}`, track("dts", 6), sound(film.AudioCopy, 0, film.Matroska)},
-		{"mono", "mp4", `{"codec": "aac"}`, track("flac", 1), sound(film.AAC, 160_000, film.MP4)},
-		{"surround", "mp4", `{"codec": "aac"}`, track("flac", 6), sound(film.AAC, 480_000, film.MP4)},
-		{"Opus at its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 1), sound(film.Opus, 256_000, film.MP4)},
-		{"Opus below its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 8), sound(film.Opus, 1_000_000, film.MP4)},
+		{"auto copies if the container holds the codec", "mp4", `{}`, track("aac", 2), rendition(film.AudioCopy, 0, film.MP4)},
+		{"auto encodes AAC if it does not", "mp4", `{}`, track("flac", 2), rendition(film.AAC, 160_000, film.MP4)},
+		{"auto in Matroska", "mkv", `{}`, track("flac", 2), rendition(film.AudioCopy, 0, film.Matroska)},
+		{"auto in WebM copies Opus", "webm", `{}`, track("opus", 2), rendition(film.AudioCopy, 0, film.Matroska)},
+		{"auto in WebM encodes Opus", "webm", `{}`, track("aac", 2), rendition(film.Opus, 160_000, film.MP4)},
+		{"auto with a bit rate", "mp4", `{"bitrate": "96k"}`, track("flac", 2), rendition(film.AAC, 96_000, film.MP4)},
+		{"a bit rate does not prevent a copy", "mp4", `{"bitrate": "96k"}`, track("aac", 2), rendition(film.AudioCopy, 0, film.MP4)},
+		{"aac encodes aac", "mp4", `{"codec": "aac"}`, track("aac", 2), rendition(film.AAC, 160_000, film.MP4)},
+		{"opus in MP4", "mp4", `{"codec": "opus"}`, track("aac", 2), rendition(film.Opus, 160_000, film.MP4)},
+		{"aac in Matroska", "mkv", `{"codec": "aac"}`, track("aac", 2), rendition(film.AAC, 160_000, film.MP4)},
+		{"copy", "mkv", `{"codec": "copy"}`, track("dts", 6), rendition(film.AudioCopy, 0, film.Matroska)},
+		{"mono", "mp4", `{"codec": "aac"}`, track("flac", 1), rendition(film.AAC, 160_000, film.MP4)},
+		{"surround", "mp4", `{"codec": "aac"}`, track("flac", 6), rendition(film.AAC, 480_000, film.MP4)},
+		{"Opus at its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 1), rendition(film.Opus, 256_000, film.MP4)},
+		{"Opus below its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 8), rendition(film.Opus, 1_000_000, film.MP4)},
 	} {
 		j := planned(t, source(640, 360, c.track), fmt.Sprintf(`{"name": "a", "container": %q, "audio": %s}`, c.container, c.audio), "")
 		if diff := cmp.Diff([]film.AudioRendition{c.want}, j.AudioRenditions); diff != "" {
@@ -220,19 +220,19 @@ func TestSoundDecisions(t *testing.T) {
 	}
 }
 
-func TestNoSoundIsMadeWhereNoneIsAskedFor(t *testing.T) {
+func TestAudioNoneMakesNoAudio(t *testing.T) {
 	j := planned(t, source(640, 360, track("aac", 2)), `{"name": "a", "audio": {"codec": "none"}}`, "")
 	if len(j.AudioRenditions) != 0 || len(j.Outputs[0].Audio) != 0 || len(j.Outputs[0].Renditions) != 1 {
-		t.Errorf("got sounds %v, output %v", j.AudioRenditions, j.Outputs[0])
+		t.Errorf("got audio renditions %v, output %v", j.AudioRenditions, j.Outputs[0])
 	}
-	// A silent source makes silent outputs, whatever is asked for.
+	// A source without audio makes outputs without audio, whatever the request says.
 	j = planned(t, source(640, 360), `{"name": "a", "audio": {"codec": "copy"}}`, "")
 	if len(j.AudioRenditions) != 0 {
-		t.Errorf("got %v of a silent source", j.AudioRenditions)
+		t.Errorf("got audio renditions %v of a source without audio", j.AudioRenditions)
 	}
 }
 
-func TestSoundAloneMakesOutputsWithoutPicture(t *testing.T) {
+func TestASourceWithoutVideoMakesOutputsWithoutVideo(t *testing.T) {
 	j := planned(t, source(0, 0, track("aac", 2)), `{"name": "a"}, {"name": "b", "container": "webm"}`, "")
 	want := []film.OutputPlan{
 		{Name: "a", File: "a.mp4", Container: film.MP4, Audio: []int{0}},
@@ -243,24 +243,24 @@ func TestSoundAloneMakesOutputsWithoutPicture(t *testing.T) {
 	}
 }
 
-func TestWhatTheSourceDoesNotAllowIsListedWithPointers(t *testing.T) {
+func TestSettingsThatTheSourceDoesNotAllowAreReportedWithPointers(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		src     film.Source
 		outputs string
 		want    []string
 	}{
-		{"nothing in it", source(0, 0), `{"name": "a"}`, []string{"/source: has neither picture nor sound"}},
+		{"no tracks", source(0, 0), `{"name": "a"}`, []string{"/source: has neither video nor audio"}},
 		{
-			"settings for a picture it does not have", source(0, 0, track("aac", 2)),
+			"video settings for a source without video", source(0, 0, track("aac", 2)),
 			`{"name": "a", "video": [{"height": 720}]}, {"name": "b"}, {"name": "c", "video": [{}]}`,
 			[]string{
-				"/outputs/0/video: the source has no picture; leave this out to keep its sound",
-				"/outputs/2/video: the source has no picture; leave this out to keep its sound",
+				"/outputs/0/video: the source has no video; leave this out to keep its audio",
+				"/outputs/2/video: the source has no video; leave this out to keep its audio",
 			},
 		},
 		{
-			"copies that do not fit, each codec once", source(640, 360, track("flac", 2), track("aac", 2), track("dts", 6), track("flac", 6)),
+			"copies that the container cannot hold, each codec once", source(640, 360, track("flac", 2), track("aac", 2), track("dts", 6), track("flac", 6)),
 			`{"name": "a", "audio": {"codec": "copy"}}, {"name": "b"}, {"name": "c", "container": "webm", "audio": {"codec": "copy"}}`,
 			[]string{
 				"/outputs/0/audio/codec: mp4 cannot hold dts unchanged; leave the codec out to have it encoded",
@@ -271,12 +271,12 @@ func TestWhatTheSourceDoesNotAllowIsListedWithPointers(t *testing.T) {
 			},
 		},
 		{
-			"sound that nobody wants", source(0, 0, track("aac", 2)), `{"name": "a"}, {"name": "b", "audio": {"codec": "none"}}`,
-			[]string{"/outputs/1/audio/codec: nothing is left of a source without picture"},
+			"no audio of a source without video", source(0, 0, track("aac", 2)), `{"name": "a"}, {"name": "b", "audio": {"codec": "none"}}`,
+			[]string{"/outputs/1/audio/codec: without audio, nothing is left of a source without video"},
 		},
 		{
-			"more channels than Opus has", source(640, 360, track("flac", 16)), `{"name": "a", "container": "webm"}`,
-			[]string{"/outputs/0/audio/codec: opus holds at most 8 channels, and a track has 16"},
+			"more channels than Opus allows", source(640, 360, track("flac", 16)), `{"name": "a", "container": "webm"}`,
+			[]string{"/outputs/0/audio/codec: opus holds at most 8 channels, but a track has 16"},
 		},
 	} {
 		j, err := plan.Job(request(t, c.outputs, ""), c.src, "5.1", copyable)
@@ -293,12 +293,12 @@ func TestWhatTheSourceDoesNotAllowIsListedWithPointers(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
 		if j.ID != "" {
-			t.Errorf("%s: a job is returned with the error", c.name)
+			t.Errorf("%s: got a job together with the error", c.name)
 		}
 	}
 }
 
-func TestGPUHasPresetsOfItsOwn(t *testing.T) {
+func TestPresetsAreConvertedForGPUs(t *testing.T) {
 	preset := func(codec, preset string) string {
 		j := planned(t, source(640, 360), fmt.Sprintf(`{"name": "a", "video": [{"codec": %q, "preset": %q}]}`, codec, preset), `, "compute": {"gpu": true}`)
 		return j.Renditions[0].Preset
@@ -313,11 +313,11 @@ func TestGPUHasPresetsOfItsOwn(t *testing.T) {
 			got = append(got, preset(codec, p))
 		}
 		if !slices.IsSorted(got) || got[0] != "p1" || got[len(got)-1] != "p7" {
-			t.Errorf("%s: %v become %v", codec, fastToSlow, got)
+			t.Errorf("%s: presets %v are converted to %v", codec, fastToSlow, got)
 		}
 		j := planned(t, source(640, 360), fmt.Sprintf(`{"name": "a", "video": [{"codec": %q}]}`, codec), `, "compute": {"gpu": true}`)
 		if got := j.Renditions[0].Preset; got != "p4" {
-			t.Errorf("%s: the default becomes %s, want NVENC's own, p4", codec, got)
+			t.Errorf("%s: the default is converted to %s, want NVENC's default, p4", codec, got)
 		}
 	}
 }

@@ -12,36 +12,35 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-func TestAlignedCoversTheSourceExactly(t *testing.T) {
+func TestAlignedSegmentsCoverTheSourceExactly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := anyFilm().Draw(t, "film")
+		c := anyIndex().Draw(t, "index")
 		every := time.Duration(rapid.IntRange(1, 30).Draw(t, "every")) * time.Second
-		checkCover(t, q.index, plan.Aligned(q.index, q.tb, q.want, every))
+		checkCover(t, c.index, plan.AlignedSegments(c.index, c.tb, c.want, every))
 	})
 }
 
-func TestAlignedCoversHostileIndexesToo(t *testing.T) {
+func TestAlignedSegmentsCoverHostileIndexesExactly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := strange().Draw(t, "index")
+		c := hostileIndex().Draw(t, "index")
 		every := time.Duration(rapid.IntRange(1, 30).Draw(t, "every")) * time.Second
-		checkCover(t, q.index, plan.Aligned(q.index, q.tb, q.want, every))
+		checkCover(t, c.index, plan.AlignedSegments(c.index, c.tb, c.want, every))
 	})
 }
 
-// The media segments of a package are those that one long encode would have been cut into, wherever the segments of the
-// job lie.
-func TestMediaSegmentsAreThoseOfThePictureAsAWhole(t *testing.T) {
+// A package has the same media segments wherever the boundaries of the job's segments lie.
+func TestMediaSegmentsDoNotDependOnTheSegmentsOfTheJob(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := anyFilm().Draw(t, "film")
+		c := anyIndex().Draw(t, "index")
 		every := time.Duration(rapid.IntRange(1, 30).Draw(t, "every")) * time.Second
-		if len(q.index.Times) == 0 || q.tb.Duration(q.index.End-q.index.Start) > 4000*every {
-			t.Skip("no times, or more than one encoder is told of")
+		if len(c.index.Times) == 0 || c.tb.Duration(c.index.End-c.index.Start) > 4000*every {
+			t.Skip("no times, or more keyframes than an encoder is given")
 		}
-		x := q.index
+		x := c.index
 		whole := film.Segment{Start: x.Start, End: x.End, Last: true}
-		want := append([]media.Ticks{x.Times[0]}, plan.CutPoints(x.Times, plan.SegmentStarts(whole, x.Start, q.tb, every, plan.MaxForcedKeyframes))...)
+		want := append([]media.Ticks{x.Times[0]}, plan.CutPoints(x.Times, plan.SegmentStarts(whole, x.Start, c.tb, every, plan.MaxForcedKeyframes))...)
 		var got []media.Ticks
-		for _, seg := range plan.Aligned(x, q.tb, q.want, every) {
+		for _, seg := range plan.AlignedSegments(x, c.tb, c.want, every) {
 			var times []media.Ticks
 			for _, at := range x.Times {
 				if (seg.Index == 0 || at >= seg.Start) && (seg.Last || at < seg.End) {
@@ -52,7 +51,7 @@ func TestMediaSegmentsAreThoseOfThePictureAsAWhole(t *testing.T) {
 				continue
 			}
 			got = append(got, times[0])
-			got = append(got, plan.CutPoints(times, plan.SegmentStarts(seg, x.Start, q.tb, every, plan.MaxForcedKeyframes))...)
+			got = append(got, plan.CutPoints(times, plan.SegmentStarts(seg, x.Start, c.tb, every, plan.MaxForcedKeyframes))...)
 		}
 		if !slices.Equal(got, want) {
 			t.Fatalf("media segments start at\n     %v\nwant %v", got, want)
@@ -60,7 +59,7 @@ func TestMediaSegmentsAreThoseOfThePictureAsAWhole(t *testing.T) {
 	})
 }
 
-func TestAlignedKeepsToTheWantedLength(t *testing.T) {
+func TestAlignedSegmentsAreAboutAsLongAsWanted(t *testing.T) {
 	// 100 s of 24 frames a second, a sync frame every 2 s.
 	x := plan.Index{End: 100 * 24}
 	for i := range media.Ticks(100 * 24) {
@@ -81,16 +80,16 @@ func TestAlignedKeepsToTheWantedLength(t *testing.T) {
 		{200 * time.Second, 6 * time.Second, []media.Ticks{0}},
 	} {
 		var got []media.Ticks
-		for _, s := range plan.Aligned(x, tb, c.want, c.every) {
+		for _, s := range plan.AlignedSegments(x, tb, c.want, c.every) {
 			got = append(got, s.Start/24)
 		}
 		if !slices.Equal(got, c.starts) {
-			t.Errorf("%v in media segments of %v: starts at %v s, want %v", c.want, c.every, got, c.starts)
+			t.Errorf("segments of %v, media segments of %v: starts at %v s, want %v", c.want, c.every, got, c.starts)
 		}
 	}
 }
 
-func TestWhatIsTooShortForAMediaSegmentBelongsToTheOneBefore(t *testing.T) {
+func TestAShortTailBelongsToTheMediaSegmentBefore(t *testing.T) {
 	tb := media.Rational{Num: 1, Den: 1000}
 	for _, c := range []struct {
 		cuts []int64
@@ -105,12 +104,12 @@ func TestWhatIsTooShortForAMediaSegmentBelongsToTheOneBefore(t *testing.T) {
 		{nil, 100, nil},
 	} {
 		if got := plan.WithoutShortTail(c.cuts, c.end, tb); !slices.Equal(got, c.want) {
-			t.Errorf("cuts at %v of what ends at %d: %v, want %v", c.cuts, c.end, got, c.want)
+			t.Errorf("cuts at %v before the end at %d: got %v, want %v", c.cuts, c.end, got, c.want)
 		}
 	}
 }
 
-func TestChaptersThatAPackageCannotHoldAreTold(t *testing.T) {
+func TestChaptersThatAPackageCannotHoldAreWarnedOf(t *testing.T) {
 	src := source(640, 360)
 	src.Chapters = []media.Chapter{{Title: "One"}, {Title: "Two"}}
 	got := planned(t, src, `{"name": "a", "container": "hls"}, {"name": "b"}`, "").Warnings

@@ -1,8 +1,9 @@
-// Package plan decides how a source is divided and what is made of it. Everything here is arithmetic: values in, values
-// out, the same for the same input.
+// Package plan decides how a source is divided into segments and audio parts, and what each output
+// is made of. It is pure arithmetic: the same values in give the same values out.
 //
-//	j, err := plan.Job(req, source, encoder, copyable)
-//	segments := plan.Segments(index, source.Picture.Timebase, 10*time.Second)
+//	j, err := plan.Job(request, source, encoder, copyable)
+//	segments := plan.Segments(index, source.Video.Timebase, 10*time.Second)
+//	j.AudioRenditions = plan.DivideAudio(j, plan.AudioPartLength)
 package plan
 
 import (
@@ -14,7 +15,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// Index is what a source's own index says of its picture, in ticks.
+// Index is what a source's own index declares of its video track, in ticks.
 type Index struct {
 	Start media.Ticks   // of the first frame shown
 	End   media.Ticks   // end of the last frame
@@ -22,204 +23,227 @@ type Index struct {
 	Times []media.Ticks // timestamps of all frames shown, ascending; empty where the index does not hold them
 }
 
-// chosen are the sync frames that an encoder put where it wanted to, as a rule at a scene cut. The others come because
-// the longest allowed distance since the last one was over. A cut at one of those costs: the encoder of the segment that
-// ends there cannot know that the scene goes on, and spends less on its last second or two than one long encode would
-// (x264, CRF 21: a fifth of the bytes). An index in which all distances are about the same has none.
-func chosen(sync []media.Ticks) []media.Ticks {
+// MaxSegments is the largest number of segments of a job: as many children as a Distributed Map
+// runs side by side. A longer film gets longer segments.
+const MaxSegments = 10_000
+
+// Shares of a segment's length that decide where it ends. Each constant is the divisor: 2 means
+// half a length.
+const (
+	reachShare = 2 // a boundary may lie this far from the wanted place to be on a sync frame
+	lastShare  = 4 // the last segment is at least this long; a shorter one is joined to the segment before
+	runUpShare = 4 // a segment is at least this share of its run-up: of what its worker decodes before it
+)
+
+// Segments covers [index.Start, index.End) without gap or overlap, with at least one and at most
+// MaxSegments segments of about the wanted length. An index that declares only a point in time
+// counts as one tick long.
+//
+// A boundary is the sync frame nearest to the wanted place, if one lies within half a length of it.
+// Sync frames at scene cuts are preferred, because a new segment costs nothing there. A segment
+// that starts mid-scene should end at the next keyframe a single-pass encode would force at its GOP
+// limit: the segment's own encoder counts frames from the segment's start, so it would set that
+// keyframe elsewhere. Without either, the boundary is the wanted place itself, or the next frame
+// where the times of frames are known, and the worker decodes from the sync frame before it.
+//
+// Such a run-up decodes frames again, for each segment that depends on the same sync frame. So the
+// longer the run-up, the longer the segment. All workers together never decode more than six times
+// the source, however sparse its sync frames are: a segment that does not end at a sync frame is at
+// least a quarter of its run-up, and the run-up of one that does is no longer than the segments
+// since the previous sync frame.
+//
+// A segment is between half and one and a half times as long as wanted (longer where sync frames or
+// frames are sparse), and the last one between a quarter and one and three quarters. Where the
+// times of frames are known, each segment has a frame.
+func Segments(index Index, tb media.Rational, want time.Duration) []film.Segment {
+	x := index.bounded()
+	length := x.segmentLength(tb, want)
+	inside, _ := slices.BinarySearch(index.Sync, index.End)
+	cuts := sceneCuts(index.Sync[:inside])
+	intervals := index.intervalKeyframes(cuts)
+
+	starts := []media.Ticks{x.Start}
+	at := x.Start
+	if len(x.Times) > 0 {
+		at = max(at, x.Times[0]) // there is nothing to divide before the first frame
+	}
+	for at < x.End {
+		if at = x.nextBoundary(at, length, cuts, x.intervalKeyframesAfter(at, cuts, intervals)); at < x.End {
+			starts = append(starts, at)
+		}
+	}
+	segments := x.segmentsAt(starts)
+	if len(cuts) > 0 && len(x.Times) > 0 { // otherwise the keyframes of a single-pass encode are not known
+		for i := range segments[1:] {
+			start := segments[i+1].Start
+			_, atSceneCut := slices.BinarySearch(cuts, start)
+			_, atInterval := slices.BinarySearch(intervals, start)
+			segments[i+1].MidScene = !atSceneCut && !atInterval
+		}
+	}
+	return segments
+}
+
+// bounded returns the index with an End after Start.
+func (x Index) bounded() Index {
+	x.Start = min(x.Start, math.MaxInt64-1)
+	x.End = max(x.End, x.Start+1)
+	return x
+}
+
+// segmentLength returns the length of the index's segments in ticks: the wanted one, or a longer
+// one that keeps their number below MaxSegments. It allows for segments of half that length,
+// because boundaries may come half a length early.
+func (x Index) segmentLength(tb media.Rational, want time.Duration) uint64 {
+	return max(uint64(max(tb.Ticks(want), 1)), distance(x.Start, x.End)/(MaxSegments/reachShare)+1)
+}
+
+// sceneCuts returns the sync frames that the source's encoder chose, as a rule at scene cuts. It
+// set the others because its longest keyframe interval had passed: their distance to the sync frame
+// before is about the longest in the index. A boundary at one of those costs quality: the encoder
+// of the segment that ends there does not know that the scene goes on, and spends less on the last
+// second or two than a single-pass encode would (x264, CRF 21: a fifth fewer bytes). An index in
+// which all distances are about the same has no scene cuts.
+func sceneCuts(sync []media.Ticks) []media.Ticks {
 	var longest uint64
 	for i := 1; i < len(sync); i++ {
 		longest = max(longest, distance(sync[i-1], sync[i]))
 	}
 	var list []media.Ticks
 	for i := 1; i < len(sync); i++ {
-		if d := distance(sync[i-1], sync[i]); d > 0 && d < longest-longest/50 { // two percent: timestamps may be rounded
+		if d := distance(sync[i-1], sync[i]); d > 0 && d < longest-longest/50 { // 2 %: timestamps may be rounded
 			list = append(list, sync[i])
 		}
 	}
 	return list
 }
 
-// Keyframes that one long encode sets without a scene cut: x264 and x265 do so by default when interval frames have
-// passed since the last one, and do not count a cut that comes less than soonest after it (keyint, min-keyint).
+// Keyframe intervals of a single-pass encode, in frames: the defaults of x264 and x265.
 const (
-	interval = 250
-	soonest  = interval / 10
+	keyframeInterval    = 250                   // the GOP limit (keyint): the encoder forces a keyframe that long after the last one
+	minKeyframeInterval = keyframeInterval / 10 // min-keyint: a scene cut sooner after the last keyframe does not restart the count
 )
 
-// regular are the frames at which one long encode sets a keyframe though the scene goes on. They follow from the scene
-// cuts, whatever the encoder of the source did between them. None are known where frames or cuts are not.
-func (x Index) regular(scenes []media.Ticks) []media.Ticks {
-	if len(scenes) == 0 {
+// intervalKeyframes returns the frames at which a single-pass encode forces a keyframe although the
+// scene goes on. They follow from the scene cuts, whatever the source's encoder did between those.
+// None are known if the times of frames or the scene cuts are not.
+func (x Index) intervalKeyframes(sceneCuts []media.Ticks) []media.Ticks {
+	if len(sceneCuts) == 0 {
 		return nil
 	}
 	var list []media.Ticks
-	last := 0
-	for i := range len(scenes) + 1 {
+	last := 0 // number of the frame with the last keyframe
+	for i := range len(sceneCuts) + 1 {
 		next := len(x.Times)
-		if i < len(scenes) {
-			next, _ = slices.BinarySearch(x.Times, scenes[i])
+		if i < len(sceneCuts) {
+			next, _ = slices.BinarySearch(x.Times, sceneCuts[i])
 		}
-		for next-last > interval {
-			last += interval
+		for next-last > keyframeInterval {
+			last += keyframeInterval
 			list = append(list, x.Times[last])
 		}
-		if next-last >= soonest {
+		if next-last >= minKeyframeInterval {
 			last = next
 		}
 	}
 	return list
 }
 
-// due are the regular keyframes of one long encode that an encode which begins at start lacks: those before the next
-// scene cut, unless start is a keyframe of the long one too. To begin a segment at one, a worker may have to decode from
-// a sync frame before it; what that costs is bounded as it is for boundaries at wanted places.
-func (x Index) due(start media.Ticks, scenes, regular []media.Ticks) []media.Ticks {
-	next, cut := slices.BinarySearch(scenes, start)
-	from, counted := slices.BinarySearch(regular, start)
-	if cut || counted || start <= x.Start {
+// intervalKeyframesAfter returns the interval keyframes of a single-pass encode that the encode of
+// a segment from start would miss: those before the next scene cut. There are none if start itself
+// is a keyframe of the single-pass encode, or the start of the video track. A segment that begins
+// at one may need a run-up; its cost is bounded as for boundaries at the wanted place.
+func (x Index) intervalKeyframesAfter(start media.Ticks, sceneCuts, intervals []media.Ticks) []media.Ticks {
+	next, atSceneCut := slices.BinarySearch(sceneCuts, start)
+	from, atInterval := slices.BinarySearch(intervals, start)
+	if atSceneCut || atInterval || start <= x.Start {
 		return nil
 	}
-	list := regular[from:]
-	if next < len(scenes) {
-		through, _ := slices.BinarySearch(list, scenes[next])
+	list := intervals[from:]
+	if next < len(sceneCuts) {
+		through, _ := slices.BinarySearch(list, sceneCuts[next])
 		list = list[:through]
 	}
-	least := distance(x.syncAt(start), start) / runUp
-	for len(list) > 0 && distance(start, list[0]) < least && x.syncAt(list[0]) != list[0] {
+	minLength := distance(x.lastSync(start), start) / runUpShare
+	for len(list) > 0 && distance(start, list[0]) < minLength && x.lastSync(list[0]) != list[0] {
 		list = list[1:]
 	}
 	return list
 }
 
-// MaxSegments is how many children a Distributed Map may have; a film that would give more gets longer segments.
-const MaxSegments = 10_000
-
-// Shares of a segment's length that decide where it ends.
-const (
-	slack = 2 // a boundary moves by up to 1/slack to lie on a sync frame
-	rest  = 4 // the last segment is not shorter than 1/rest, but joined to the one before it
-	runUp = 4 // a segment is not shorter than 1/runUp of what its worker decodes before it
-)
-
-// Segments covers [index.Start, index.End) without gap or overlap, with at least one and at most MaxSegments segments
-// of about the wanted length. An index that says of nothing but a point in time is taken to be one tick long.
-//
-// A boundary is the sync frame nearest to the wanted place, if one lies within half a length of it, and of these rather
-// one at a scene cut, where a new segment costs nothing. A segment that had to begin elsewhere rather ends where one long
-// encode sets a regular keyframe, which this segment's encoder, counting from its own beginning, would not. Else it is the wanted place itself, or the next frame where
-// their times are known, and the worker decodes from the sync frame before it. That costs decoding the same frames
-// again, more for each segment that hangs on the same sync frame, so the longer the run-up, the longer the segment. All
-// workers together never decode more than six times the source, however sparse its sync frames are: a segment that
-// does not end at a sync frame is at least a quarter of its run-up, and the run-up of one that does is no longer than
-// the segments since the sync frame before.
-//
-// A segment is between half and one and a half times as long as wanted (longer where sync frames or frames are sparse),
-// the last one between a quarter and one and three quarters. Where the times of frames are known, each segment has one.
-func Segments(index Index, tb media.Rational, want time.Duration) []film.Segment {
-	x := index
-	within, _ := slices.BinarySearch(x.Sync, x.End)
-	scenes := chosen(x.Sync[:within])
-	regular := x.regular(scenes)
-	x.Start = min(x.Start, math.MaxInt64-1)
-	x.End = max(x.End, x.Start+1)
-	// Half as many as allowed, because a boundary may come half a length early.
-	length := max(uint64(max(tb.Ticks(want), 1)), distance(x.Start, x.End)/(MaxSegments/slack)+1)
-
-	starts := []media.Ticks{x.Start}
-	at := x.Start
-	if len(x.Times) > 0 {
-		at = max(at, x.Times[0]) // before it is nothing to cut
-	}
-	for at < x.End {
-		if at = x.boundary(at, length, scenes, x.due(at, scenes, regular)); at < x.End {
-			starts = append(starts, at)
-		}
-	}
-	segments := x.from(starts)
-	if len(scenes) > 0 && len(x.Times) > 0 { // else nothing tells where one long encode has its keyframes
-		for i := range segments[1:] {
-			start := segments[i+1].Start
-			_, cut := slices.BinarySearch(scenes, start)
-			_, counted := slices.BinarySearch(regular, start)
-			segments[i+1].MidScene = !cut && !counted
-		}
-	}
-	return segments
-}
-
-// from are the segments that begin at starts.
-func (x Index) from(starts []media.Ticks) []film.Segment {
-	within, _ := slices.BinarySearch(x.Sync, x.End)
-	segments := make([]film.Segment, len(starts))
-	counted := 0
-	for i, start := range starts {
-		seg := film.Segment{Index: i, Start: start, End: x.End, Seek: x.syncAt(start), Last: i == len(starts)-1}
-		if seg.LeadSync = seg.Seek; i > 0 {
-			seg.LeadSync = x.syncAt(start - 1)
-		}
-		if n, _ := slices.BinarySearch(x.Sync, seg.Seek+1); n < within {
-			seg.NextKeyframe = new(x.Sync[n])
-		}
-		through := len(x.Times) // what lies outside of the index belongs to the first and the last
-		if !seg.Last {
-			seg.End = starts[i+1]
-			through, _ = slices.BinarySearch(x.Times, seg.End)
-		}
-		seg.Frames = through - counted
-		counted = through
-		segments[i] = seg
-	}
-	return segments
-}
-
-// boundary is where the segment that starts at start ends: after start, and a good way before the end of the picture,
-// or at it.
-func (x Index) boundary(start media.Ticks, length uint64, scenes, due []media.Ticks) media.Ticks {
-	length = max(length, distance(x.syncAt(start), start)/runUp)
-	if distance(start, x.End) < length+length/slack {
+// nextBoundary returns the end of the segment that begins at start: well before the end of the
+// video track, or that end.
+func (x Index) nextBoundary(start media.Ticks, length uint64, sceneCuts, intervals []media.Ticks) media.Ticks {
+	length = max(length, distance(x.lastSync(start), start)/runUpShare)
+	if distance(start, x.End) < length+length/reachShare {
 		return x.End
 	}
 	want := start + media.Ticks(length) // before the end, so this cannot overflow
-	cut, nearest := want, length/slack
-	var found, late bool
-	for _, frames := range [][]media.Ticks{due, scenes, x.Sync} {
-		i, _ := slices.BinarySearch(frames, want)
-		for _, s := range frames[max(i-1, 0):min(i+1, len(frames))] {
-			d := distance(min(s, want), max(s, want))
+	boundary, nearest := want, length/reachShare
+	var found, nearEnd bool
+	for _, candidates := range [][]media.Ticks{intervals, sceneCuts, x.Sync} { // in order of preference
+		i, _ := slices.BinarySearch(candidates, want)
+		for _, t := range candidates[max(i-1, 0):min(i+1, len(candidates))] {
+			d := distance(min(t, want), max(t, want))
 			switch {
-			case s <= start || s >= x.End || d > nearest:
-			case distance(s, x.End) < length/rest:
-				late = true
+			case t <= start || t >= x.End || d > nearest:
+			case distance(t, x.End) < length/lastShare:
+				nearEnd = true
 			default:
-				cut, nearest, found = s, d, true
+				boundary, nearest, found = t, d, true
 			}
 		}
 		if found {
 			break
 		}
 	}
-	if late && !found { // the one good place leaves too little for a segment of its own
+	if nearEnd && !found { // the only good place leaves too little for a segment of its own
 		return x.End
 	}
 	if len(x.Times) > 0 {
-		i, _ := slices.BinarySearch(x.Times, cut)
+		i, _ := slices.BinarySearch(x.Times, boundary)
 		if i == len(x.Times) {
 			return x.End
 		}
-		cut = max(cut, x.Times[i])
+		boundary = max(boundary, x.Times[i])
 	}
-	if cut >= x.End || distance(cut, x.End) < length/rest {
+	if boundary >= x.End || distance(boundary, x.End) < length/lastShare {
 		return x.End
 	}
-	return cut
+	return boundary
 }
 
-// distance is how many ticks b lies after a; it never lies before. An index may be longer than Ticks can count.
+// segmentsAt returns the segments that begin at starts.
+func (x Index) segmentsAt(starts []media.Ticks) []film.Segment {
+	inside, _ := slices.BinarySearch(x.Sync, x.End)
+	segments := make([]film.Segment, len(starts))
+	assigned := 0 // frames that belong to previous segments
+	for i, start := range starts {
+		seg := film.Segment{Index: i, Start: start, End: x.End, Seek: x.lastSync(start), Last: i == len(starts)-1}
+		if seg.LeadSync = seg.Seek; i > 0 {
+			seg.LeadSync = x.lastSync(start - 1)
+		}
+		if n, _ := slices.BinarySearch(x.Sync, seg.Seek+1); n < inside {
+			seg.NextKeyframe = new(x.Sync[n])
+		}
+		through := len(x.Times) // frames outside of [Start, End) belong to the first and the last segment
+		if !seg.Last {
+			seg.End = starts[i+1]
+			through, _ = slices.BinarySearch(x.Times, seg.End)
+		}
+		seg.Frames = through - assigned
+		assigned = through
+		segments[i] = seg
+	}
+	return segments
+}
+
+// distance returns b - a, for a ≤ b. The difference may be larger than Ticks can hold.
 func distance(a, b media.Ticks) uint64 { return uint64(b) - uint64(a) }
 
-// syncAt is the last sync frame at or before t, or the start where there is none.
-func (x Index) syncAt(t media.Ticks) media.Ticks {
+// lastSync returns the last sync frame at or before t, or the start of the video track if there is
+// none.
+func (x Index) lastSync(t media.Ticks) media.Ticks {
 	i, found := slices.BinarySearch(x.Sync, t)
 	switch {
 	case found:
@@ -230,9 +254,9 @@ func (x Index) syncAt(t media.Ticks) media.Ticks {
 	return x.Sync[i-1]
 }
 
-// SourceChunks covers the picture with segments that begin exactly at index.Sync, one each: the stretches that Split cut,
-// whose worker reads its own stretch and the next. The number of frames is not promised: what a source without an index
-// holds and what can be decoded of it may differ.
+// SourceChunks covers the video track with one segment per source chunk: they begin exactly at
+// index.Sync. A segment's worker reads its own source chunk and the next. The number of frames
+// stays unknown: a source without an index may hold frames that cannot be decoded.
 func SourceChunks(index Index) []film.Segment {
 	segments := make([]film.Segment, len(index.Sync))
 	for i, start := range index.Sync {

@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestWhatBecomesOfAPicture(t *testing.T) {
+func TestRenditionOfAVideoTrack(t *testing.T) {
 	makeFilm := func(change func(*film.VideoTrack)) film.VideoTrack {
 		p := film.VideoTrack{Width: 1920, Height: 1080, Timebase: media.Rational{Num: 1, Den: 1000}, PixelFormat: "yuv420p", Depth: 8}
 		change(&p)
@@ -36,7 +36,7 @@ func TestWhatBecomesOfAPicture(t *testing.T) {
 		want           func(*film.Rendition)
 		warning        string // a part of it; "" for none
 	}{
-		{"as it is", makeFilm(func(*film.VideoTrack) {}), "mp4", `{}`, "", func(*film.Rendition) {}, ""},
+		{"unchanged", makeFilm(func(*film.VideoTrack) {}), "mp4", `{}`, "", func(*film.Rendition) {}, ""},
 		{"HDR in H.264", hdr, "mp4", `{}`, "", func(r *film.Rendition) { r.ToneMap = true }, "tone-mapped"},
 		{"HDR in AV1", hdr, "mp4", `{"codec": "av1"}`, "", func(r *film.Rendition) {
 			r.Codec, r.CRF, r.Preset, r.PixelFormat = film.AV1, 32, "8", "yuv420p10le"
@@ -45,15 +45,15 @@ func TestWhatBecomesOfAPicture(t *testing.T) {
 			r.Codec, r.CRF, r.Preset, r.PixelFormat = film.H265, 24, "p4", "p010le"
 		}, ""},
 		{"10 bits without HDR in H.264", makeFilm(func(p *film.VideoTrack) { p.Depth = 10 }), "mp4", `{}`, "", func(*film.Rendition) {}, "has 10 bits"},
-		{"colour for each pixel", makeFilm(func(p *film.VideoTrack) { p.PixelFormat = "yuv444p" }), "mp4", `{}`, "", func(*film.Rendition) {}, "yuv444p"},
-		{"anamorphic and turned", makeFilm(func(p *film.VideoTrack) { p.Rotation, p.SampleAspect = 90, media.Rational{Num: 4, Den: 3} }), "mp4", `{}`, "", func(r *film.Rendition) {
+		{"full chroma resolution", makeFilm(func(p *film.VideoTrack) { p.PixelFormat = "yuv444p" }), "mp4", `{}`, "", func(*film.Rendition) {}, "yuv444p"},
+		{"anamorphic and rotated", makeFilm(func(p *film.VideoTrack) { p.Rotation, p.SampleAspect = 90, media.Rational{Num: 4, Den: 3} }), "mp4", `{}`, "", func(r *film.Rendition) {
 			r.Width, r.Height, r.SampleAspect = 1080, 1920, media.Rational{Num: 3, Den: 4}
 		}, ""},
 		{"fields", fields, "mp4", `{}`, "", func(r *film.Rendition) { r.Height, r.Deinterlace = 1082, true }, ""},
-		{"fields that are kept", fields, "mp4", `{"interlaced": "keep"}`, "", func(r *film.Rendition) {
+		{"fields, kept", fields, "mp4", `{"interlaced": "keep"}`, "", func(r *film.Rendition) {
 			r.Interlaced, r.Crop = "tff", media.Size{Width: 1920, Height: 1080}
 		}, ""},
-		{"fields that HEVC cannot name", fields, "mp4", `{"codec": "h265", "interlaced": "keep"}`, "", func(r *film.Rendition) {
+		{"fields, kept but not flagged in HEVC", fields, "mp4", `{"codec": "h265", "interlaced": "keep"}`, "", func(r *film.Rendition) {
 			r.Codec, r.CRF, r.Height = film.H265, 24, 1082
 		}, "woven"},
 		{"odd", sized(161, 91), "mp4", `{}`, "", func(r *film.Rendition) {
@@ -61,11 +61,11 @@ func TestWhatBecomesOfAPicture(t *testing.T) {
 		}, ""},
 		{"one row", sized(63, 1), "mp4", `{}`, "", func(r *film.Rendition) {
 			r.Width, r.Height, r.Crop, r.Inner = 62, 2, media.Size{Width: 62, Height: 1}, media.Size{Width: 62, Height: 1}
-		}, "black is added"},
+		}, "padded with black"},
 		{"tiny in AV1", sized(16, 100), "mp4", `{"codec": "av1"}`, "", func(r *film.Rendition) {
 			r.Codec, r.CRF, r.Preset, r.Width, r.Height, r.Inner = film.AV1, 32, "8", 64, 100, media.Size{Width: 16, Height: 100}
 		}, "64x100"},
-		{"enlarged", sized(640, 360), "mp4", `{"height": 720, "upscale": true}`, "", func(r *film.Rendition) { r.Width, r.Height = 1280, 720 }, ""},
+		{"upscaled", sized(640, 360), "mp4", `{"height": 720, "upscale": true}`, "", func(r *film.Rendition) { r.Width, r.Height = 1280, 720 }, ""},
 		{"constant rate", sized(640, 360), "mp4", `{"frameRate": 29.97}`, "", func(r *film.Rendition) {
 			r.Width, r.Height, r.Rate = 640, 360, media.Rational{Num: 30000, Den: 1001}
 		}, ""},
@@ -77,14 +77,14 @@ func TestWhatBecomesOfAPicture(t *testing.T) {
 		if diff := cmp.Diff(want, j.Renditions[0]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
-		if said := strings.Join(j.Warnings, "; "); (c.warning == "") != (said == "") || !strings.Contains(said, c.warning) {
-			t.Errorf("%s warns %q, want %q", c.name, said, c.warning)
+		if warnings := strings.Join(j.Warnings, "; "); (c.warning == "") != (warnings == "") || !strings.Contains(warnings, c.warning) {
+			t.Errorf("%s: warnings %q, want %q", c.name, warnings, c.warning)
 		}
 	}
 }
 
-// Each frame of a constant rate belongs to the one segment in which its moment lies.
-func TestSegmentsShareTheFramesOfAConstantRate(t *testing.T) {
+// At a constant frame rate, each frame belongs to the segment in which its time lies.
+func TestFrameGridsDivideTheFramesOfAConstantRate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rate := rapid.SampledFrom([]media.Rational{{Num: 30, Den: 1}, {Num: 30000, Den: 1001}, {Num: 25, Den: 2}, {Num: 1, Den: 60}}).Draw(t, "rate")
 		p := film.VideoTrack{
@@ -94,7 +94,7 @@ func TestSegmentsShareTheFramesOfAConstantRate(t *testing.T) {
 		p.End = p.Start + p.Timebase.Ticks(100*time.Second)
 		cuts := rapid.SliceOfNDistinct(rapid.Int64Range(int64(p.Start)+1, int64(p.End)-1), 1, 8, rapid.ID).Draw(t, "cuts")
 		slices.Sort(cuts)
-		moment := func(k int64) *big.Rat { // of frame k, in ticks after Start
+		frameTime := func(k int64) *big.Rat { // of frame k, in ticks after Start
 			m := new(big.Rat).SetFrac64(k, rate.Num)
 			return m.Mul(m, new(big.Rat).SetFrac64(rate.Den, p.Timebase.Num)).Mul(m, new(big.Rat).SetInt64(p.Timebase.Den))
 		}
@@ -106,19 +106,19 @@ func TestSegmentsShareTheFramesOfAConstantRate(t *testing.T) {
 			}
 			g := plan.FrameGridOf(rate, p, seg)
 			if g.First != next {
-				t.Fatalf("segment %d begins with frame %d, the one before ends at %d", i, g.First, next)
+				t.Fatalf("segment %d begins with frame %d, want %d", i, g.First, next)
 			}
 			if seg.Last {
 				break
 			}
-			for k := max(g.First, g.Next-1); k <= g.Next; k++ { // the last within and the first beyond
-				within := moment(k).Cmp(new(big.Rat).SetInt64(int64(seg.End-p.Start))) < 0
-				if within != (k < g.Next) {
-					t.Fatalf("frame %d at %v: segment %d has frames %d to %d and ends at %d", k, moment(k), i, g.First, g.Next, seg.End-p.Start)
+			for k := max(g.First, g.Next-1); k <= g.Next; k++ { // the last frame of the segment and the first of the next
+				inside := frameTime(k).Cmp(new(big.Rat).SetInt64(int64(seg.End-p.Start))) < 0
+				if inside != (k < g.Next) {
+					t.Fatalf("frame %d at %v: segment %d has frames %d to %d and ends at %d", k, frameTime(k), i, g.First, g.Next, seg.End-p.Start)
 				}
 			}
-			if at := moment(g.Base); !at.IsInt() || at.Num().Int64() != int64(g.Origin-p.Start) || g.Base > g.First {
-				t.Fatalf("segment %d counts from frame %d at %v, taken for tick %d", i, g.Base, at, g.Origin-p.Start)
+			if at := frameTime(g.Base); !at.IsInt() || at.Num().Int64() != int64(g.Origin-p.Start) || g.Base > g.First {
+				t.Fatalf("segment %d counts from frame %d at %v, but Origin is tick %d", i, g.Base, at, g.Origin-p.Start)
 			}
 			next, start = g.Next, seg.End
 		}

@@ -1,28 +1,35 @@
-// Package dynamo is a ledger.Ledger in one DynamoDB table.
+// Package dynamo implements ledger.Ledger in one DynamoDB table.
 //
 //	l := dynamo.New(dynamodb.NewFromConfig(config), "mapreel-ledger")
 //
-// The table's keys are two strings, PartitionKey and SortKey, and its TTL attribute is TTL, in seconds since 1970. It
-// holds, for a job J of execution E with a unit U:
+// The table's key consists of two strings, PartitionKey and SortKey. Its TTL attribute is TTL, in
+// seconds since 1970. For a job J of execution E with a unit U it holds:
 //
-//	pk            sk                   what
+//	pk            sk                   content
 //	job/J         job                  the job
-//	job/J         plan/U               what was planned of the unit: its spec. Written once, never changed
-//	job/J         state/U              what became of it: state, attempt, facts. Made by the first Begin
+//	job/J         plan/U               the unit's spec; written once, never changed
+//	job/J         state/U              the unit's state, attempt and facts; created by the first Begin
 //	execution/E   job                  the job's ID, for JobOf
 //	jobs          <time created>/J     the job's ID, for Jobs
 //
-// A unit is two items so that Plan can use BatchWriteItem, which knows no conditions: whatever it overwrites is a plan,
-// and the plan of a job is the same whoever makes it. What workers did stands elsewhere, where every change is an
-// UpdateItem on condition. There are no transactions: each call's items are written in an order in which a
-// process may be killed and the call be made again.
+// A unit has two items so that Plan can use BatchWriteItem, which has no conditions: it can overwrite
+// only plans, and every planner of a job makes the same plan. The progress of a unit is in the other
+// item, which only conditional UpdateItem calls change. There are no transactions: each call writes
+// its items in an order that allows it to be killed and repeated.
 //
-// What it costs, in DynamoDB's units (of 1 KB written, 4 KB read): Plan one read and one write a unit, and for one that
-// exists and is to be kept longer two reads, a write and, where it was begun, another; Begin a read and a write, every
-// other change a write; Units and Count what they read. Jobs reads a partition of its own, a read for each job and one for each 40: it is for people,
-// not for stages. That partition takes a thousand new jobs a second.
+// What it costs, in DynamoDB's units (1 KB written, 4 KB read):
 //
-// All reads are consistent.
+//	Plan           one read and one write per unit; for an existing unit that is to be kept longer, two
+//	               reads and one write, and one more write if it was begun
+//	Begin          one read and one write
+//	other changes  one write
+//	Units          the size of what they read
+//	Jobs           one read per job, and one per 40 jobs for the list
+//
+// Jobs is for people, not for stages. The partition of its list accepts a thousand new jobs per
+// second.
+//
+// All reads are strongly consistent.
 package dynamo
 
 import (
@@ -45,7 +52,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger"
 )
 
-// The table's keys and its TTL attribute.
+// Names of the table's key and TTL attributes.
 const (
 	PartitionKey = "pk"
 	SortKey      = "sk"
@@ -53,28 +60,28 @@ const (
 )
 
 const (
-	// attempts is how often a request is made before its failure is ours: with the SDK's backoff about a minute, in which
-	// an on-demand table grows to a load that doubles.
+	// attempts is how often a request is made before the call fails. With the SDK's backoff that takes
+	// about a minute, in which an on-demand table scales to twice its load.
 	attempts = 8
 
-	// queryPage is how many items a Query asks for at a time: some hundred kilobytes.
+	// queryPage is the number of items per Query: a few hundred kilobytes.
 	queryPage = 500
 
-	// getBatch and putBatch are the most that BatchGetItem and BatchWriteItem take.
+	// getBatch and putBatch are the limits of BatchGetItem and BatchWriteItem.
 	getBatch = 100
 	putBatch = 25
 
-	// batchRounds is how often what a batch left unprocessed is asked for again, after batchPause, twice that, and so on
-	// up to batchPauseMax: about half a minute.
+	// batchRounds is how often the unprocessed items of a batch are requested again. The pauses double
+	// from batchPause to batchPauseMax, about half a minute in total.
 	batchRounds   = 12
 	batchPause    = 20 * time.Millisecond
 	batchPauseMax = 5 * time.Second
 
-	// inParallel is how many requests one Plan or Delete has on the way.
-	inParallel = 16
+	// parallelRequests is the number of concurrent requests of one Plan or Delete.
+	parallelRequests = 16
 
-	// changeRounds is how often a change is tried again because the unit changed under it. Each round is lost only to
-	// another worker that won.
+	// changeRounds is how often a change is retried because the unit changed concurrently. A round fails
+	// only if another worker's change succeeded.
 	changeRounds = 20
 )
 
@@ -86,7 +93,7 @@ type Ledger struct {
 
 var _ ledger.Ledger = (*Ledger)(nil)
 
-// New returns the ledger in a table, which must exist. It asks nothing of DynamoDB yet.
+// New returns the ledger in a table, which must exist. It makes no request yet.
 func New(client *dynamodb.Client, table string) *Ledger {
 	return &Ledger{
 		client: dynamodb.New(client.Options(), func(o *dynamodb.Options) { o.RetryMaxAttempts = attempts }),
@@ -94,8 +101,8 @@ func New(client *dynamodb.Client, table string) *Ledger {
 	}
 }
 
-// TableInput is the table as it must be, for tests and for servers other than AWS, where infra makes it. The TTL is set
-// by a call of its own.
+// TableInput returns the definition of the table, for tests and for servers other than AWS. On AWS,
+// package infra creates the table. The TTL attribute needs a separate call.
 func TableInput(name string) *dynamodb.CreateTableInput {
 	return &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest,
@@ -115,7 +122,7 @@ func planKey(job, id string) key        { return key{"job/" + job, planPrefix + 
 func stateKey(job, id string) key       { return key{"job/" + job, statePrefix + id} }
 func executionKey(execution string) key { return key{"execution/" + execution, "job"} }
 
-// listKey orders jobs by the time of their creation, in milliseconds of 13 digits until the year 2286.
+// listKey orders jobs by creation time in milliseconds, which have 13 digits until the year 2286.
 func listKey(created int64, id string) key {
 	return key{listPartition, fmt.Sprintf("%013d/%s", created, id)}
 }
@@ -126,25 +133,13 @@ const (
 	listPartition = "jobs"
 )
 
-// fail says what was attempted, with the kind that err means here.
+// fail adds what was attempted to err, and a kind unless it has one.
 func (l *Ledger) fail(ctx context.Context, attempted string, err error) error {
-	if err == nil {
-		return nil
-	}
-	what := attempted + " (table " + l.table + ")"
-	var kinded *fault.Error
-	switch {
-	case errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrConflict):
-		return fmt.Errorf("%s: %w", attempted, err)
-	case errors.As(err, &kinded):
-		return fmt.Errorf("%s: %w", what, err)
-	case ctx.Err() != nil:
-		if cause := context.Cause(ctx); cause != ctx.Err() { //nolint:errorlint // the same value, not the same kind
-			return fmt.Errorf("%s: %w: %w", what, ctx.Err(), cause)
-		}
-		return fmt.Errorf("%s: %w", what, ctx.Err())
-	}
-	e := &fault.Error{Kind: fault.Internal, What: what, Err: err}
+	return ledger.WrapError(ctx, attempted, "table "+l.table, err, l.classify)
+}
+
+// classify returns the kind of an error of the SDK, and a hint or "".
+func (l *Ledger) classify(err error) (fault.Kind, string) {
 	var (
 		api      smithy.APIError
 		response *smithyhttp.ResponseError
@@ -162,40 +157,40 @@ func (l *Ledger) fail(ctx context.Context, attempted string, err error) error {
 	switch code {
 	case "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded",
 		"InternalServerError", "ServiceUnavailable", "ExpiredTokenException", "LimitExceededException":
-		e.Kind = fault.Transient
+		return fault.Transient, ""
 	case "ResourceNotFoundException":
-		e.Kind, e.Hint = fault.Invalid, "there is no table "+l.table+" in this account and region"
+		return fault.Invalid, "there is no table " + l.table + " in this account and region"
 	case "AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "MissingAuthenticationToken",
 		"IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationTokenException":
-		e.Kind, e.Hint = fault.Invalid, "allow the role to use table "+l.table
+		return fault.Invalid, "allow the role to use table " + l.table
 	case "ValidationException":
 		if strings.Contains(err.Error(), "tem size") { // "Item size has exceeded", "Item size to update has exceeded"
-			e.Kind, e.Hint = fault.Unsupported, "DynamoDB's items hold 400 KB at most; the source has too much to say of itself"
+			return fault.Unsupported, "an item of DynamoDB holds at most 400 KB; the source has too many tracks or too much metadata"
 		}
 	default:
 		if status >= 500 || status == http.StatusTooManyRequests || errors.As(err, &send) || errors.As(err, &quota) {
-			e.Kind = fault.Transient
+			return fault.Transient, ""
 		}
 	}
-	return e
+	return fault.Internal, ""
 }
 
-// isRefused reports that a change's condition was not met.
-func isRefused(err error) bool {
+// conditionFailed reports whether the condition of a change was not met.
+func conditionFailed(err error) bool {
 	var e *types.ConditionalCheckFailedException
 	return errors.As(err, &e)
 }
 
-// pause waits before the given round of asking again, with jitter so that workers who met once do not meet again.
+// pause waits before a retry. The jitter keeps workers that collided once from colliding again.
 func pause(ctx context.Context, round int) error {
-	most := min(batchPause<<min(round, 20), batchPauseMax)
+	limit := min(batchPause<<min(round, 20), batchPauseMax)
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(most/2 + rand.N(most/2)):
+	case <-time.After(limit/2 + rand.N(limit/2)):
 		return nil
 	}
 }
 
-// errTooBusy ends the attempts to change a unit.
-var errTooBusy = fault.New(fault.Transient, "other workers changed it each of %d times", changeRounds)
+// errTooBusy is returned after changeRounds attempts to change a unit.
+var errTooBusy = fault.New(fault.Transient, "other workers changed it during each of %d attempts", changeRounds)

@@ -1,4 +1,4 @@
-//nolint:bodyclose // what makes answers here gives them to the SDK, which closes them
+//nolint:bodyclose // the responses made here are closed by the SDK
 package dynamo_test
 
 import (
@@ -25,17 +25,18 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
+	"github.com/mapreel/mapreel/pkg/ledger/ledgertest"
 )
 
-// network stands between the client and the server.
+// network is an HTTP client between the SDK and the server. It may respond in the server's place.
 type network struct {
-	mu    sync.Mutex
-	do    func(request *http.Request, operation string, body []byte) (*http.Response, error) // nil, nil: as usual
-	asked atomic.Int64
+	mu       sync.Mutex
+	do       func(request *http.Request, operation string, body []byte) (*http.Response, error) // nil, nil: the server responds
+	requests atomic.Int64
 }
 
 func (n *network) Do(request *http.Request) (*http.Response, error) {
-	n.asked.Add(1)
+	n.requests.Add(1)
 	n.mu.Lock()
 	do := n.do
 	n.mu.Unlock()
@@ -57,7 +58,7 @@ func (n *network) set(do func(*http.Request, string, []byte) (*http.Response, er
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.do = do
-	n.asked.Store(0)
+	n.requests.Store(0)
 }
 
 func (n *network) ledger(t *testing.T, server *dynamotest.Server) *dynamo.Ledger {
@@ -76,16 +77,19 @@ func answer(request *http.Request, status int, body string) (*http.Response, err
 	}, nil
 }
 
-func says(status int, code string) func(*http.Request, string, []byte) (*http.Response, error) {
+func errorResponse(status int, code string) func(*http.Request, string, []byte) (*http.Response, error) {
 	return func(request *http.Request, _ string, _ []byte) (*http.Response, error) {
-		return answer(request, status, fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"as you wished"}`, code))
+		return answer(request, status, fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"injected"}`, code))
 	}
 }
 
-func breaks(*http.Request, string, []byte) (*http.Response, error) { return nil, syscall.ECONNRESET }
+// resetConnection fails as a connection that the server resets.
+func resetConnection(*http.Request, string, []byte) (*http.Response, error) {
+	return nil, syscall.ECONNRESET
+}
 
-// first lets a failure happen n times for each operation.
-func first(
+// failFirst fails the first n requests of each operation.
+func failFirst(
 	n int, fail func(*http.Request, string, []byte) (*http.Response, error),
 ) func(*http.Request, string, []byte) (*http.Response, error) {
 	var mu sync.Mutex
@@ -112,7 +116,7 @@ func plan(ids ...string) func(func(ledger.Unit) bool) {
 	}
 }
 
-// operations are all that a ledger does, on one prepared by prepare.
+// operations holds every operation of a ledger, on one that prepare filled.
 var operations = map[string]func(ctx context.Context, l *dynamo.Ledger) error{
 	"PutJob": func(ctx context.Context, l *dynamo.Ledger) error {
 		return l.PutJob(ctx, ledger.Job{ID: "new", State: ledger.JobRunning, Execution: "new"})
@@ -151,10 +155,6 @@ var operations = map[string]func(ctx context.Context, l *dynamo.Ledger) error{
 		}
 		return nil
 	},
-	"Count": func(ctx context.Context, l *dynamo.Ledger) error {
-		_, err := l.Count(ctx, "j", "")
-		return err
-	},
 	"Begin": func(ctx context.Context, l *dynamo.Ledger) error {
 		_, err := l.Begin(ctx, "j", "planned", "owner", later())
 		return err
@@ -162,7 +162,7 @@ var operations = map[string]func(ctx context.Context, l *dynamo.Ledger) error{
 	"Complete": func(ctx context.Context, l *dynamo.Ledger) error {
 		return l.Complete(ctx, "j", "running", 1, json.RawMessage(`{}`))
 	},
-	"Complete of what was never begun": func(ctx context.Context, l *dynamo.Ledger) error {
+	"Complete of a unit that was never begun": func(ctx context.Context, l *dynamo.Ledger) error {
 		return l.Complete(ctx, "j", "planned", 1, json.RawMessage(`{}`))
 	},
 	"Fail": func(ctx context.Context, l *dynamo.Ledger) error {
@@ -187,37 +187,37 @@ func prepare(t *testing.T, l *dynamo.Ledger) {
 	must(t, l.Complete(t.Context(), "j", "done", 1, json.RawMessage(`{}`)))
 }
 
-func TestFailuresThatPassAreTriedAgain(t *testing.T) {
+func TestTemporaryFailuresAreRetried(t *testing.T) {
 	server := dynamotest.Start(t)
 	for what, fail := range map[string]func(*http.Request, string, []byte) (*http.Response, error){
-		"throttling": says(http.StatusBadRequest, "ProvisionedThroughputExceededException"),
-		"500":        says(http.StatusInternalServerError, "InternalServerError"), "a broken connection": breaks,
+		"throttling": errorResponse(http.StatusBadRequest, "ProvisionedThroughputExceededException"),
+		"500":        errorResponse(http.StatusInternalServerError, "InternalServerError"), "a broken connection": resetConnection,
 	} {
 		for op, call := range operations {
 			t.Run(op+" after "+what, func(t *testing.T) {
 				var n network
 				l := n.ledger(t, server)
 				prepare(t, l)
-				n.set(first(2, fail))
+				n.set(failFirst(2, fail))
 				must(t, call(t.Context(), l))
-				if n.asked.Load() < 3 {
-					t.Errorf("%d requests were made, want two failures and then some", n.asked.Load())
+				if n.requests.Load() < 3 {
+					t.Errorf("%d requests were made, want two failures and at least one more", n.requests.Load())
 				}
 			})
 		}
 	}
 }
 
-// The server does what it was asked, and the answer is lost: the SDK asks again, and the second request must not take
-// the first one's work for another worker's.
-func TestAnswersThatAreLostDoNoHarm(t *testing.T) {
+// The server executes a request and its response is lost, so the SDK repeats it. The second request
+// must not mistake the first one's change for another worker's.
+func TestLostResponsesDoNoHarm(t *testing.T) {
 	server := dynamotest.Start(t)
 	for op, call := range operations {
 		t.Run(op, func(t *testing.T) {
 			var n network
 			l := n.ledger(t, server)
 			prepare(t, l)
-			n.set(first(1, func(request *http.Request, _ string, _ []byte) (*http.Response, error) {
+			n.set(failFirst(1, func(request *http.Request, _ string, _ []byte) (*http.Response, error) {
 				response, err := http.DefaultTransport.RoundTrip(request)
 				if err == nil {
 					_ = response.Body.Close()
@@ -229,17 +229,17 @@ func TestAnswersThatAreLostDoNoHarm(t *testing.T) {
 	}
 }
 
-func TestFailuresThatStayHaveTheirKind(t *testing.T) {
+func TestPermanentFailuresHaveTheirKind(t *testing.T) {
 	server := dynamotest.Start(t)
 	for what, test := range map[string]struct {
 		do   func(*http.Request, string, []byte) (*http.Response, error)
 		want fault.Kind
 	}{
-		"throttling":          {says(http.StatusBadRequest, "ThrottlingException"), fault.Transient},
-		"500":                 {says(http.StatusInternalServerError, "InternalServerError"), fault.Transient},
-		"a broken connection": {breaks, fault.Transient},
-		"AccessDenied":        {says(http.StatusBadRequest, "AccessDeniedException"), fault.Invalid},
-		"no such table":       {says(http.StatusBadRequest, "ResourceNotFoundException"), fault.Invalid},
+		"throttling":          {errorResponse(http.StatusBadRequest, "ThrottlingException"), fault.Transient},
+		"500":                 {errorResponse(http.StatusInternalServerError, "InternalServerError"), fault.Transient},
+		"a broken connection": {resetConnection, fault.Transient},
+		"AccessDenied":        {errorResponse(http.StatusBadRequest, "AccessDeniedException"), fault.Invalid},
+		"no such table":       {errorResponse(http.StatusBadRequest, "ResourceNotFoundException"), fault.Invalid},
 	} {
 		var n network
 		l := n.ledger(t, server)
@@ -257,7 +257,7 @@ func TestFailuresThatStayHaveTheirKind(t *testing.T) {
 	}
 }
 
-func TestTableThatIsNotThereIsInvalid(t *testing.T) {
+func TestMissingTableIsInvalid(t *testing.T) {
 	l := dynamo.New(dynamotest.Start(t).Client(nil), "nowhere")
 	_, err := l.Job(t.Context(), "j")
 	if fault.KindOf(err) != fault.Invalid || !strings.Contains(fault.HintOf(err), "nowhere") {
@@ -275,8 +275,8 @@ func TestDocumentTooLargeForAnItemIsUnsupported(t *testing.T) {
 	}
 }
 
-// DynamoDB may answer a batch by giving part of it back.
-func TestWhatABatchLeavesIsAskedForAgain(t *testing.T) {
+// DynamoDB may return items of a batch as unprocessed.
+func TestUnprocessedItemsOfABatchAreRequestedAgain(t *testing.T) {
 	server := dynamotest.Start(t)
 	var n network
 	l := n.ledger(t, server)
@@ -284,10 +284,10 @@ func TestWhatABatchLeavesIsAskedForAgain(t *testing.T) {
 	for i := range 130 {
 		ids = append(ids, fmt.Sprintf("u/%03d", i))
 	}
-	refused := map[string]int{}
-	giveBack := func(request *http.Request, operation string, body []byte) (*http.Response, error) {
+	calls := map[string]int{}
+	leaveUnprocessed := func(request *http.Request, operation string, body []byte) (*http.Response, error) {
 		field := map[string]string{"BatchWriteItem": "UnprocessedItems", "BatchGetItem": "UnprocessedKeys"}[operation]
-		if refused[operation]++; field == "" || refused[operation]%3 == 0 {
+		if calls[operation]++; field == "" || calls[operation]%3 == 0 {
 			return nil, nil //nolint:nilnil // the server answers
 		}
 		var in struct{ RequestItems json.RawMessage }
@@ -300,11 +300,11 @@ func TestWhatABatchLeavesIsAskedForAgain(t *testing.T) {
 	n.set(func(request *http.Request, operation string, body []byte) (*http.Response, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		return giveBack(request, operation, body)
+		return leaveUnprocessed(request, operation, body)
 	})
 	must(t, l.PutJob(t.Context(), ledger.Job{ID: "j", State: ledger.JobRunning}))
 	must(t, l.Plan(t.Context(), "j", plan(ids...), later()))
-	if count, err := l.Count(t.Context(), "j", ""); err != nil || count.Planned != len(ids) {
+	if count, err := ledgertest.CountUnits(t.Context(), l, "j", ""); err != nil || count.Planned != len(ids) {
 		t.Errorf("planned %+v, %v, want %d", count, err, len(ids))
 	}
 	must(t, l.Plan(t.Context(), "j", plan(ids...), later()))
@@ -317,13 +317,13 @@ func TestWhatABatchLeavesIsAskedForAgain(t *testing.T) {
 		t.Errorf("listed %d jobs, want 1", jobs)
 	}
 	must(t, l.Delete(t.Context(), "j"))
-	if count, err := l.Count(t.Context(), "j", ""); err != nil || count.Total() != 0 {
+	if count, err := ledgertest.CountUnits(t.Context(), l, "j", ""); err != nil || count.Total() != 0 {
 		t.Errorf("left %+v, %v after the deletion", count, err)
 	}
 }
 
-// Every item has the TTL attribute, in seconds, for nothing else removes it.
-func TestEveryItemExpires(t *testing.T) {
+// Every item needs the TTL attribute, in seconds, because nothing else removes it.
+func TestEveryItemHasTheExpiryOfItsJob(t *testing.T) {
 	server := dynamotest.Start(t)
 	client, table := server.Client(nil), server.NewTable(t)
 	l := dynamo.New(client, table)
@@ -338,7 +338,7 @@ func TestEveryItemExpires(t *testing.T) {
 			n, ok := i[dynamo.TTL].(*types.AttributeValueMemberN)
 			if want.IsZero() {
 				if i[dynamo.TTL] != nil {
-					t.Errorf("%v expires, want it kept for ever", i)
+					t.Errorf("%v expires, want no expiry", i)
 				}
 			} else if !ok || n.Value != fmt.Sprint(want.Unix()) {
 				t.Errorf("%v does not expire at %d", i, want.Unix())
@@ -357,7 +357,7 @@ func TestEveryItemExpires(t *testing.T) {
 	must(t, l.Plan(t.Context(), "j", plan("u"), late))
 	must(t, l.EndJob(t.Context(), "j", "e", ledger.JobFailed, nil, late))
 	expire(late)
-	must(t, l.Plan(t.Context(), "j", plan("u"), early)) // never shorter
+	must(t, l.Plan(t.Context(), "j", plan("u"), early)) // an expiry is never shortened
 	expire(late)
 
 	job.Expires, job.Started = time.Time{}, time.Now() // redriven
@@ -390,8 +390,8 @@ func TestUnitsAreReadAPageAtATime(t *testing.T) {
 			break
 		}
 	}
-	if asked := n.asked.Load(); asked > 2 {
-		t.Errorf("400 of 3,000 units took %d requests, want one of plans and one of states", asked)
+	if got := n.requests.Load(); got > 2 {
+		t.Errorf("400 of 3,000 units took %d requests, want one for plans and one for states", got)
 	}
 }
 
@@ -402,7 +402,7 @@ func TestJobsAreNewestFirst(t *testing.T) {
 		must(t, l.PutJob(t.Context(), ledger.Job{ID: id, State: ledger.JobRunning}))
 		time.Sleep(2 * time.Millisecond)
 	}
-	must(t, l.PutJob(t.Context(), ledger.Job{ID: "b", State: ledger.JobDone})) // no newer for that
+	must(t, l.PutJob(t.Context(), ledger.Job{ID: "b", State: ledger.JobDone})) // keeps its creation time
 	var got []string
 	for job, err := range l.Jobs(t.Context()) {
 		must(t, err)

@@ -16,10 +16,11 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger"
 )
 
-// item is an item of the table, or a part of one. Its methods read what is not there as zero.
+// item is an item of the table, or some of its attributes. Its methods return zero for an attribute
+// that is missing.
 type item map[string]types.AttributeValue
 
-// key is an item's place.
+// key is the key of an item.
 type key struct{ pk, sk string }
 
 func (k key) item() item { return item{PartitionKey: text(k.pk), SortKey: text(k.sk)} }
@@ -41,14 +42,14 @@ func (i item) text(name string) string {
 
 func (i item) number(name string) int64 {
 	if n, ok := i[name].(*types.AttributeValueMemberN); ok {
-		if v, err := strconv.ParseInt(n.Value, 10, 64); err == nil { // only this package writes them
+		if v, err := strconv.ParseInt(n.Value, 10, 64); err == nil { // always, because only this package writes numbers
 			return v
 		}
 	}
 	return 0
 }
 
-// document is a JSON text, or nil.
+// document returns a JSON text, or nil.
 func (i item) document(name string) json.RawMessage {
 	if s := i.text(name); s != "" {
 		return json.RawMessage(s)
@@ -66,7 +67,7 @@ func (i item) millis(name string) time.Time {
 func (i item) failure() (*ledger.Failure, error) {
 	doc := i.document("failure")
 	if doc == nil {
-		return nil, nil //nolint:nilnil // no failure, and none to read it
+		return nil, nil //nolint:nilnil // no failure is recorded
 	}
 	var f ledger.Failure
 	if err := json.Unmarshal(doc, &f); err != nil {
@@ -82,7 +83,7 @@ func (i item) expires() time.Time {
 	return time.Time{}
 }
 
-// millis is how a time is kept; 0 is no time.
+// millis returns the stored form of a time; 0 is the zero time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -90,7 +91,8 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// expiry is how the time of expiry is kept: in seconds, rounded up. 0 is never, and is kept as no attribute.
+// expiry returns the stored form of an expiry: seconds, rounded up. 0 is never, and is stored as a
+// missing attribute.
 func expiry(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -98,7 +100,7 @@ func expiry(t time.Time) int64 {
 	return t.Add(time.Second - time.Nanosecond).Unix()
 }
 
-// change is an UpdateItem in the making.
+// change collects the expressions of an UpdateItem.
 type change struct {
 	sets, removes []string
 	condition     string
@@ -108,13 +110,13 @@ type change struct {
 
 func newChange() *change { return &change{names: map[string]string{}, values: item{}} }
 
-// name returns the placeholder of an attribute: many plain words are reserved.
+// name returns a placeholder for an attribute's name, because DynamoDB reserves many words.
 func (c *change) name(attribute string) string {
 	c.names["#"+attribute] = attribute
 	return "#" + attribute
 }
 
-// value returns a placeholder of a value.
+// value returns a placeholder for a value.
 func (c *change) value(v types.AttributeValue) string {
 	placeholder := ":v" + strconv.Itoa(len(c.values))
 	c.values[placeholder] = v
@@ -127,7 +129,7 @@ func (c *change) set(attribute string, v types.AttributeValue) {
 
 func (c *change) remove(attribute string) { c.removes = append(c.removes, c.name(attribute)) }
 
-// setDocument sets a JSON text, or removes it where there is none.
+// setDocument sets a JSON text, or removes the attribute if doc is empty.
 func (c *change) setDocument(attribute string, doc []byte) {
 	if len(doc) == 0 {
 		c.remove(attribute)
@@ -156,7 +158,7 @@ func (c *change) setExpiry(seconds int64) {
 	c.set(TTL, number(seconds))
 }
 
-// update makes the change and returns the item as it is then.
+// update makes the change and returns the item after it.
 func (l *Ledger) update(ctx context.Context, k key, c *change) (item, error) {
 	var clauses []string
 	if len(c.sets) > 0 {
@@ -182,7 +184,7 @@ func (l *Ledger) update(ctx context.Context, k key, c *change) (item, error) {
 	return out.Attributes, nil
 }
 
-// get returns the item, or nil where there is none.
+// get returns the item, or nil if it does not exist.
 func (l *Ledger) get(ctx context.Context, k key) (item, error) {
 	out, err := l.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &l.table, Key: k.item(), ConsistentRead: aws.Bool(true),
@@ -193,7 +195,7 @@ func (l *Ledger) get(ctx context.Context, k key) (item, error) {
 	return out.Item, nil
 }
 
-// getAll returns those of the items that exist, up to getBatch, and of them the named attributes, or all.
+// getAll returns those of the items, at most getBatch, that exist: the named attributes, or all.
 func (l *Ledger) getAll(ctx context.Context, keys []key, attributes ...string) (map[key]item, error) {
 	wanted := types.KeysAndAttributes{ConsistentRead: aws.Bool(true)}
 	for _, k := range keys {
@@ -226,7 +228,7 @@ func (l *Ledger) getAll(ctx context.Context, keys []key, attributes ...string) (
 	return found, nil
 }
 
-// write makes up to putBatch requests, and again those that DynamoDB leaves unprocessed.
+// write sends at most putBatch requests, and repeats those that DynamoDB leaves unprocessed.
 func (l *Ledger) write(ctx context.Context, requests []types.WriteRequest) error {
 	request := map[string][]types.WriteRequest{l.table: requests}
 	for round := 0; len(request) > 0 && len(requests) > 0; round++ {
@@ -242,7 +244,8 @@ func (l *Ledger) write(ctx context.Context, requests []types.WriteRequest) error
 	return nil
 }
 
-// nextRound waits where a batch was not wholly processed, and gives up after the last round.
+// nextRound waits before the remaining items of a batch are requested again. It returns an error after
+// the last round.
 func (l *Ledger) nextRound(ctx context.Context, round int) error {
 	switch {
 	case round == 0:
@@ -253,13 +256,10 @@ func (l *Ledger) nextRound(ctx context.Context, round int) error {
 	return pause(ctx, round-1)
 }
 
-// query yields the items of a partition whose sort key begins with prefix, a page at a time, and of them the named
-// attributes, or all.
-func (l *Ledger) query(
-	ctx context.Context, pk, prefix string, descending bool, attributes ...string,
-) iter.Seq2[item, error] {
+// query yields the items of a partition whose sort key begins with prefix. It holds one page.
+func (l *Ledger) query(ctx context.Context, pk, prefix string, descending bool) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {
-		for page, err := range l.pages(ctx, pk, prefix, descending, attributes...) {
+		for page, err := range l.pages(ctx, pk, prefix, descending) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -273,6 +273,7 @@ func (l *Ledger) query(
 	}
 }
 
+// pages yields the items of query a page at a time: the named attributes of each, or all.
 func (l *Ledger) pages(
 	ctx context.Context, pk, prefix string, descending bool, attributes ...string,
 ) iter.Seq2[[]item, error] {

@@ -6,7 +6,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-func TestBatchThatIsNeverProcessedIsTransient(t *testing.T) {
+func TestBatchThatStaysUnprocessedIsTransient(t *testing.T) {
 	l := &Ledger{table: "t"}
 	if err := l.nextRound(t.Context(), batchRounds); err != nil {
 		t.Errorf("the last round: %v", err)
@@ -16,7 +16,7 @@ func TestBatchThatIsNeverProcessedIsTransient(t *testing.T) {
 	}
 }
 
-func TestChangesUseEveryPlaceholderTheyName(t *testing.T) {
+func TestChangeDefinesNoUnusedPlaceholder(t *testing.T) {
 	c := newChange()
 	c.set("state", text("x"))
 	c.setDocument("facts", nil)

@@ -15,8 +15,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger"
 )
 
-// PutJob creates job, or sets all but Created of the one that exists. The job is written first, then the items by which
-// JobOf and Jobs find it.
+// PutJob creates the job, or sets everything but Created of the existing one. It writes the job first,
+// then the items by which JobOf and Jobs find it.
 func (l *Ledger) PutJob(ctx context.Context, job ledger.Job) error {
 	return l.fail(ctx, "record job "+job.ID, l.putJob(ctx, job))
 }
@@ -40,23 +40,23 @@ func (l *Ledger) putJob(ctx context.Context, job ledger.Job) error {
 		started, started, at, execution, c.value(text(job.Execution)), state, c.value(text(string(ledger.JobDone))),
 		state, c.value(text(string(ledger.JobFailed))), started, at)
 	stored, err := l.update(ctx, jobKey(job.ID), c)
-	if isRefused(err) {
+	if conditionFailed(err) {
 		return ledger.ErrConflict
 	}
 	if err != nil {
 		return err
 	}
-	if err := l.point(ctx, listKey(stored.number("created"), job.ID), job.ID, job.Expires); err != nil {
+	if err := l.putPointer(ctx, listKey(stored.number("created"), job.ID), job.ID, job.Expires); err != nil {
 		return err
 	}
 	if job.Execution == "" {
 		return nil
 	}
-	return l.point(ctx, executionKey(job.Execution), job.ID, job.Expires)
+	return l.putPointer(ctx, executionKey(job.Execution), job.ID, job.Expires)
 }
 
-// point writes an item that leads to a job.
-func (l *Ledger) point(ctx context.Context, k key, job string, expires time.Time) error {
+// putPointer writes an item that holds a job's ID.
+func (l *Ledger) putPointer(ctx context.Context, k key, job string, expires time.Time) error {
 	i := k.item()
 	i["job"] = text(job)
 	if s := expiry(expires); s != 0 {
@@ -92,7 +92,7 @@ func jobFrom(id string, i item) (ledger.Job, error) {
 	}, err
 }
 
-// JobOf returns the job whose newest execution is this one, or ErrNotFound.
+// JobOf returns the job whose newest execution is the given one, or ErrNotFound.
 func (l *Ledger) JobOf(ctx context.Context, execution string) (ledger.Job, error) {
 	job, err := l.jobOf(ctx, execution)
 	return job, l.fail(ctx, "read the job of execution "+execution, err)
@@ -110,7 +110,7 @@ func (l *Ledger) jobOf(ctx context.Context, execution string) (ledger.Job, error
 	if err != nil {
 		return ledger.Job{}, err
 	}
-	if job.Execution != execution { // a newer one took over
+	if job.Execution != execution { // a newer execution owns the job
 		return ledger.Job{}, ledger.ErrNotFound
 	}
 	return job, nil
@@ -138,7 +138,7 @@ func (l *Ledger) endJob(
 		c.condition += " AND " + c.name("state") + " <> " + c.value(text(string(ledger.JobDone)))
 	}
 	stored, err := l.update(ctx, jobKey(id), c)
-	if isRefused(err) {
+	if conditionFailed(err) {
 		if _, err := l.job(ctx, id); err != nil {
 			return err
 		}
@@ -147,12 +147,12 @@ func (l *Ledger) endJob(
 	if err != nil {
 		return err
 	}
-	// What leads to the job lives as long. It may be gone already, where its time came before the job's.
+	// The pointers to the job are kept as long as the job. One that expired earlier may be deleted already.
 	for _, k := range []key{listKey(stored.number("created"), id), executionKey(execution)} {
 		c := newChange()
 		c.setExpiry(expiry(expires))
 		c.condition = c.name("job") + " = " + c.value(text(id))
-		if _, err := l.update(ctx, k, c); err != nil && !isRefused(err) {
+		if _, err := l.update(ctx, k, c); err != nil && !conditionFailed(err) {
 			return err
 		}
 	}
@@ -184,7 +184,7 @@ func (l *Ledger) Jobs(ctx context.Context) iter.Seq2[ledger.Job, error] {
 	}
 }
 
-// jobsOf returns the jobs to which pointers lead, in their order, but for those that are gone.
+// jobsOf returns the jobs of pointers, in their order, without those that no longer exist.
 func (l *Ledger) jobsOf(ctx context.Context, pointers []item) ([]ledger.Job, error) {
 	keys := make([]key, len(pointers))
 	for n, p := range pointers {
@@ -198,7 +198,7 @@ func (l *Ledger) jobsOf(ctx context.Context, pointers []item) ([]ledger.Job, err
 	for _, p := range pointers {
 		id := p.text("job")
 		i := found[jobKey(id)]
-		if i == nil || p.key() != listKey(i.number("created"), id) { // of an earlier job of this ID
+		if i == nil || p.key() != listKey(i.number("created"), id) { // a pointer to an earlier job with this ID
 			continue
 		}
 		job, err := jobFrom(id, i)
@@ -210,7 +210,8 @@ func (l *Ledger) jobsOf(ctx context.Context, pointers []item) ([]ledger.Job, err
 	return jobs, nil
 }
 
-// Delete removes the job and its units. The job itself goes last, so that a Delete that was killed can be made again.
+// Delete removes the job and its units. It deletes the job's item last, so that a Delete that was
+// killed can be repeated.
 func (l *Ledger) Delete(ctx context.Context, job string) error {
 	return l.fail(ctx, "delete job "+job, l.delete(ctx, job))
 }
@@ -231,7 +232,7 @@ func (l *Ledger) delete(ctx context.Context, id string) error {
 			}
 		}
 		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(inParallel)
+		group.SetLimit(parallelRequests)
 		for requests := range slices.Chunk(deletions, putBatch) {
 			group.Go(func() error { return l.write(ctx, requests) })
 		}

@@ -10,39 +10,37 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mapreel/mapreel/pkg/ledger"
 )
 
-// Plan records units ahead of their work, a hundred at a time: it looks which exist, writes those that do not, and
-// keeps those that do for longer where that is asked. Two who plan one unit at the same moment with a different Spec
-// leave one of the two: a job's plan is the same whoever makes it.
+// Plan records units, a hundred at a time. It reads which of them exist, writes the others, and
+// extends the expiry of existing ones if necessary. If two callers plan a unit at the same moment with
+// different Specs, one of the two remains; but every planner of a job makes the same plan.
 func (l *Ledger) Plan(ctx context.Context, job string, units iter.Seq[ledger.Unit], expires time.Time) error {
-	some := make([]ledger.Unit, 0, getBatch)
+	batch := make([]ledger.Unit, 0, getBatch)
 	for unit := range units {
-		if some = append(some, unit); len(some) < getBatch {
+		if batch = append(batch, unit); len(batch) < getBatch {
 			continue
 		}
-		if err := l.planSome(ctx, job, some, expiry(expires)); err != nil {
+		if err := l.planBatch(ctx, job, batch, expiry(expires)); err != nil {
 			return l.fail(ctx, "plan units of job "+job, err)
 		}
-		some = some[:0]
+		batch = batch[:0]
 	}
-	return l.fail(ctx, "plan units of job "+job, l.planSome(ctx, job, some, expiry(expires)))
+	return l.fail(ctx, "plan units of job "+job, l.planBatch(ctx, job, batch, expiry(expires)))
 }
 
-func (l *Ledger) planSome(ctx context.Context, job string, units []ledger.Unit, expires int64) error {
+func (l *Ledger) planBatch(ctx context.Context, job string, units []ledger.Unit, expires int64) error {
 	if len(units) == 0 {
 		return nil
 	}
 	keys := make([]key, 0, len(units))
 	seen := map[string]bool{}
 	for _, u := range units {
-		if !seen[u.ID] { // BatchGetItem takes no key twice
+		if !seen[u.ID] { // BatchGetItem refuses a key that occurs twice
 			seen[u.ID] = true
 			keys = append(keys, planKey(job, u.ID))
 		}
@@ -57,7 +55,7 @@ func (l *Ledger) planSome(ctx context.Context, job string, units []ledger.Unit, 
 		if !seen[u.ID] || found[planKey(job, u.ID)] != nil {
 			continue
 		}
-		seen[u.ID] = false // the first of its name counts
+		seen[u.ID] = false // only the first unit with this ID counts
 		i := planKey(job, u.ID).item()
 		i["updated"] = now
 		if len(u.Spec) > 0 {
@@ -69,38 +67,38 @@ func (l *Ledger) planSome(ctx context.Context, job string, units []ledger.Unit, 
 		puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: i}})
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(inParallel)
+	group.SetLimit(parallelRequests)
 	for requests := range slices.Chunk(puts, putBatch) {
 		group.Go(func() error { return l.write(groupCtx, requests) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	longer, err := l.keepLonger(ctx, found, expires)
-	if err != nil || len(longer) == 0 {
+	extended, err := l.extendExpiry(ctx, found, expires)
+	if err != nil || len(extended) == 0 {
 		return err
 	}
-	// The states come after the plans: a Begin in between gives its state the plan's new expiry.
-	for n, k := range longer {
-		longer[n] = stateKey(job, strings.TrimPrefix(k.sk, planPrefix))
+	// States are extended after plans, because a Begin in between copies the plan's new expiry.
+	for n, k := range extended {
+		extended[n] = stateKey(job, strings.TrimPrefix(k.sk, planPrefix))
 	}
-	if found, err = l.getAll(ctx, longer, TTL); err != nil {
+	if found, err = l.getAll(ctx, extended, TTL); err != nil {
 		return err
 	}
-	_, err = l.keepLonger(ctx, found, expires)
+	_, err = l.extendExpiry(ctx, found, expires)
 	return err
 }
 
-// keepLonger moves the expiry of those items that would expire earlier, and returns their keys.
-func (l *Ledger) keepLonger(ctx context.Context, items map[key]item, expires int64) ([]key, error) {
+// extendExpiry sets the expiry of those items that would expire earlier, and returns their keys.
+func (l *Ledger) extendExpiry(ctx context.Context, items map[key]item, expires int64) ([]key, error) {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(inParallel)
-	var longer []key
+	group.SetLimit(parallelRequests)
+	var extended []key
 	for k, i := range items {
 		if old := i.number(TTL); old == 0 || expires != 0 && old >= expires {
 			continue
 		}
-		longer = append(longer, k)
+		extended = append(extended, k)
 		group.Go(func() error {
 			c := newChange()
 			c.setExpiry(expires)
@@ -108,13 +106,13 @@ func (l *Ledger) keepLonger(ctx context.Context, items map[key]item, expires int
 			if expires != 0 {
 				c.condition += " AND " + c.name(TTL) + " < " + c.value(number(expires))
 			}
-			if _, err := l.update(ctx, k, c); err != nil && !isRefused(err) {
+			if _, err := l.update(ctx, k, c); err != nil && !conditionFailed(err) {
 				return err
 			}
 			return nil
 		})
 	}
-	return longer, group.Wait()
+	return extended, group.Wait()
 }
 
 // Unit returns one unit, or ErrNotFound.
@@ -127,7 +125,8 @@ func (l *Ledger) Unit(ctx context.Context, job, id string) (ledger.Unit, error) 
 	return unit, l.fail(ctx, "read "+unitName(job, id), err)
 }
 
-// unit returns the unit's two items, or ErrNotFound where it was not planned. A unit that was never begun has no state.
+// unit returns the unit's two items, or ErrNotFound if it was not planned. The state of a unit that was
+// never begun is nil.
 func (l *Ledger) unit(ctx context.Context, job, id string) (plan, state item, err error) {
 	found, err := l.getAll(ctx, []key{planKey(job, id), stateKey(job, id)})
 	if err != nil {
@@ -153,8 +152,8 @@ func unitFrom(job, id string, plan, state item) (ledger.Unit, error) {
 	return unit, err
 }
 
-// Units yields the job's units whose ID begins with prefix, in ascending order of ID. It reads plans and states side by
-// side, a page of each.
+// Units yields the job's units whose ID begins with prefix, in ascending order of ID. It reads plans and
+// states in parallel and holds a page of each.
 func (l *Ledger) Units(ctx context.Context, job, prefix string) iter.Seq2[ledger.Unit, error] {
 	return func(yield func(ledger.Unit, error) bool) {
 		fail := func(err error) { yield(ledger.Unit{}, l.fail(ctx, "list units of job "+job, err)) }
@@ -168,7 +167,7 @@ func (l *Ledger) Units(ctx context.Context, job, prefix string) iter.Seq2[ledger
 			}
 			id := strings.TrimPrefix(plan.text(SortKey), planPrefix)
 			for more && err == nil && strings.TrimPrefix(state.text(SortKey), statePrefix) < id {
-				state, err, more = nextState() // of a unit that is planned no longer
+				state, err, more = nextState() // skip the state of a unit whose plan is gone
 			}
 			if err != nil {
 				fail(err)
@@ -190,47 +189,6 @@ func (l *Ledger) Units(ctx context.Context, job, prefix string) iter.Seq2[ledger
 	}
 }
 
-// Count counts the job's units whose ID begins with prefix, by state. DynamoDB reads the whole items to count them, but
-// sends only the states.
-func (l *Ledger) Count(ctx context.Context, job, prefix string) (ledger.Count, error) {
-	count, err := l.count(ctx, job, prefix)
-	return count, l.fail(ctx, "count units of job "+job, err)
-}
-
-func (l *Ledger) count(ctx context.Context, job, prefix string) (ledger.Count, error) {
-	var c ledger.Count
-	for state, err := range l.query(ctx, jobKey(job).pk, statePrefix+prefix, false, "state") {
-		if err != nil {
-			return ledger.Count{}, err
-		}
-		switch ledger.UnitState(state.text("state")) {
-		case ledger.Running:
-			c.Running++
-		case ledger.Failed:
-			c.Failed++
-		case ledger.Done:
-			c.Done++
-		case ledger.Planned: // again; counted with those that were never begun
-		}
-	}
-	planned := 0
-	pages := dynamodb.NewQueryPaginator(l.client, &dynamodb.QueryInput{
-		TableName: &l.table, ConsistentRead: aws.Bool(true), Select: types.SelectCount,
-		KeyConditionExpression:    aws.String("#pk = :pk AND begins_with(#sk, :prefix)"),
-		ExpressionAttributeNames:  map[string]string{"#pk": PartitionKey, "#sk": SortKey},
-		ExpressionAttributeValues: item{":pk": text(jobKey(job).pk), ":prefix": text(planPrefix + prefix)},
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return ledger.Count{}, err
-		}
-		planned += int(page.Count)
-	}
-	c.Planned = max(planned-c.Running-c.Failed-c.Done, 0)
-	return c, nil
-}
-
 // Begin starts an attempt.
 func (l *Ledger) Begin(ctx context.Context, job, id, owner string, lease time.Time) (ledger.Unit, error) {
 	unit, err := l.begin(ctx, job, id, owner, lease)
@@ -240,7 +198,8 @@ func (l *Ledger) Begin(ctx context.Context, job, id, owner string, lease time.Ti
 	return unit, nil
 }
 
-// begin may count an attempt twice, where the SDK tries again after an answer that was lost. Numbers are not scarce.
+// begin may count an attempt twice, if the SDK retries after a lost response. Attempt numbers may have
+// gaps.
 func (l *Ledger) begin(ctx context.Context, job, id, owner string, lease time.Time) (ledger.Unit, error) {
 	plan, err := l.get(ctx, planKey(job, id))
 	if err != nil {
@@ -264,7 +223,7 @@ func (l *Ledger) begin(ctx context.Context, job, id, owner string, lease time.Ti
 		if err == nil {
 			return unitFrom(job, id, plan, state)
 		}
-		if !isRefused(err) {
+		if !conditionFailed(err) {
 			return ledger.Unit{}, err
 		}
 		if state, err = l.get(ctx, stateKey(job, id)); err != nil {
@@ -289,9 +248,9 @@ func (l *Ledger) Complete(ctx context.Context, job, id string, attempt int, fact
 		c.setDocument("facts", facts)
 		stillOpen := func() string { return c.name("state") + " <> " + c.value(done) }
 		switch begun := int(state.number("begun")); {
-		case plan == nil, state != nil && begun >= attempt: // as usual, and most often without having read the unit
+		case plan == nil, state != nil && begun >= attempt: // the usual case, mostly without reading the unit
 			c.condition = stillOpen() + " AND " + c.name("begun") + " >= " + c.value(number(attempt))
-		case state == nil: // the record of its beginning was lost
+		case state == nil: // the record of the Begin was lost
 			c.set("begun", number(attempt))
 			c.setExpiry(plan.number(TTL))
 			c.condition = "attribute_not_exists(" + c.name(PartitionKey) + ")"
@@ -308,12 +267,12 @@ func (l *Ledger) Complete(ctx context.Context, job, id string, attempt int, fact
 func (l *Ledger) Fail(ctx context.Context, job, id string, attempt int, failure ledger.Failure) error {
 	var broken error
 	err := l.change(ctx, job, id, func(c *change, state, plan item) bool {
-		if plan != nil && !stands(state, ledger.Running, attempt) {
+		if plan != nil && !isInState(state, ledger.Running, attempt) {
 			return false
 		}
 		c.set("state", text(string(ledger.Failed)))
 		broken = c.setFailure(&failure)
-		c.condition = standsCondition(c, ledger.Running, attempt)
+		c.condition = stateCondition(c, ledger.Running, attempt)
 		return broken == nil
 	})
 	if broken != nil {
@@ -322,34 +281,37 @@ func (l *Ledger) Fail(ctx context.Context, job, id string, attempt int, failure 
 	return l.fail(ctx, "record the failure of "+unitName(job, id), err)
 }
 
-// Reopen makes a unit that is done by that very attempt planned again.
+// Reopen makes a unit that is done by the given attempt planned again.
 func (l *Ledger) Reopen(ctx context.Context, job, id string, attempt int) error {
 	err := l.change(ctx, job, id, func(c *change, state, plan item) bool {
-		if plan != nil && !stands(state, ledger.Done, attempt) {
+		if plan != nil && !isInState(state, ledger.Done, attempt) {
 			return false
 		}
 		c.set("state", text(string(ledger.Planned)))
 		c.remove("facts")
-		c.condition = standsCondition(c, ledger.Done, attempt)
+		c.condition = stateCondition(c, ledger.Done, attempt)
 		return true
 	})
 	return l.fail(ctx, "reopen "+unitName(job, id), err)
 }
 
-func stands(state item, want ledger.UnitState, attempt int) bool {
+// isInState reports whether state is the wanted one, of the given attempt.
+func isInState(state item, want ledger.UnitState, attempt int) bool {
 	return state != nil && ledger.UnitState(state.text("state")) == want && int(state.number("attempt")) == attempt
 }
 
-func standsCondition(c *change, want ledger.UnitState, attempt int) string {
+// stateCondition returns isInState as a condition expression.
+func stateCondition(c *change, want ledger.UnitState, attempt int) string {
 	return c.name("state") + " = " + c.value(text(string(want))) + " AND " + c.name("attempt") + " = " + c.value(number(attempt))
 }
 
-// change makes a conditional change of a unit's state. describe says what and on which condition, first without having
-// read the unit (state and plan are nil), as nearly every change succeeds; when that is refused, with the unit's items.
-// It returns false where the unit is not in a state that allows the change.
+// change makes a conditional change of a unit's state. describe fills in the change and its condition.
+// It returns false if the unit's state does not allow the change. Its first call has no items (state
+// and plan are nil), which saves a read because nearly every change succeeds. If the condition fails,
+// change reads the unit and calls describe again.
 //
-// Each change leaves a token of its own: where the SDK sends one twice because an answer was lost, the second is refused
-// by the first, and the token shows that the state is our own doing.
+// Each change writes a token of its own. If the SDK sends a change twice because a response was lost,
+// the second one fails its condition, and the token shows that the first one succeeded.
 func (l *Ledger) change(
 	ctx context.Context, job, id string, describe func(c *change, state, plan item) bool,
 ) error {
@@ -363,7 +325,7 @@ func (l *Ledger) change(
 		c.set("updated", number(millis(time.Now())))
 		c.set("token", text(token))
 		_, err := l.update(ctx, stateKey(job, id), c)
-		if !isRefused(err) {
+		if !conditionFailed(err) {
 			return err
 		}
 		if plan, state, err = l.unit(ctx, job, id); err != nil {

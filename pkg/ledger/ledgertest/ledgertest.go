@@ -1,4 +1,4 @@
-// Package ledgertest is the contract of ledger.Ledger as a suite of tests. Every ledger passes it:
+// Package ledgertest is the contract of ledger.Ledger as a test suite. Every ledger passes it:
 //
 //	func TestLedger(t *testing.T) {
 //		ledgertest.Run(t, func(t *testing.T) ledger.Ledger { return newEmptyLedger(t) })
@@ -6,55 +6,51 @@
 package ledgertest
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mapreel/mapreel/pkg/ledger"
 )
 
-// many is the number of segments of a long video, and of children of a distributed Map.
+// many is the number of segments of a long video, and the most children of a Distributed Map.
 const many = 10_000
 
-// Run tests that the ledgers which open returns keep ledger.Ledger's contract. Each call of open returns an empty one.
+// Run tests that the ledgers returned by open keep the contract of ledger.Ledger. Each call of open
+// returns an empty one.
 func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	for name, test := range map[string]func(*testing.T, ledger.Ledger){
-		"a job is kept as it was put":                           testPutJob,
+		"a job is stored as it was put":                         testPutJob,
 		"a job is found by its newest execution":                testJobOf,
-		"EndJob is the newest execution's, and done stays done": testEndJob,
-		"PutJob of who comes late undoes nothing":               testLatePutJob,
+		"only the newest execution ends a job; done stays done": testEndJob,
+		"a late PutJob undoes nothing":                          testLatePutJob,
 		"Jobs yields every job":                                 testJobs,
-		"Plan keeps what exists":                                testPlan,
+		"Plan does not change existing units":                   testPlan,
 		"an attempt begins, fails, begins again and completes":  testAttempts,
 		"a late worker undoes nothing":                          testLateWorker,
-		"a lost result is made again under a new number":        testReopen,
-		"changes of what is absent are ErrNotFound":             testAbsent,
-		"Units is ordered, by prefix, and stops on demand":      testUnits,
-		"documents, names and times come back as they were":     testFidelity,
+		"a lost result is redone under a new attempt":           testReopen,
+		"changes of absent records are ErrNotFound":             testAbsent,
+		"Units is ordered, by prefix, and may stop early":       testUnits,
+		"documents, names and times are stored exactly":         testFidelity,
 		"Delete removes one job and its units":                  testDelete,
 		"one of many Completes wins":                            testRaceComplete,
-		"each of many Begins gets its own number":               testRaceBegin,
-		"many planners and workers at once lose nothing":        testRacePlan,
+		"each of many Begins gets its own attempt":              testRaceBegin,
+		"concurrent planners and workers lose nothing":          testRacePlan,
 		"10,000 units are planned, worked on and read":          testMany,
 		"a cancelled context ends every call":                   testCancelled,
-		"any order of calls leaves what the model leaves":       testModel,
+		"any order of calls has the same result as the model":   testModel,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
 }
 
-// soon is an expiry that no test lives to see, on a whole second.
+// soon returns an expiry in two hours, later than any test ends, on a whole second.
 func soon() time.Time { return time.Now().Add(2 * time.Hour).Truncate(time.Second) }
 
 func testPutJob(t *testing.T, l ledger.Ledger) {
@@ -148,18 +144,18 @@ func testEndJob(t *testing.T, l ledger.Ledger) {
 	end("e2", ledger.JobFailed, failure, nil)
 	end("e1", ledger.JobDone, nil, ledger.ErrConflict)
 	stands(ledger.JobFailed, failure, late)
-	end("e2", ledger.JobDone, nil, nil) // a redrive mended it
+	end("e2", ledger.JobDone, nil, nil) // after a redrive
 	stands(ledger.JobDone, nil, late)
 	end("e2", ledger.JobDone, nil, nil)
-	end("e2", ledger.JobFailed, failure, ledger.ErrConflict) // late news of the failure before the redrive
+	end("e2", ledger.JobFailed, failure, ledger.ErrConflict) // a late report of the failure before the redrive
 	stands(ledger.JobDone, nil, late)
-	// an Analyse that was given up long ago, of the same execution
+	// A late Analyse of the same execution, which was presumed dead.
 	is(t, l.PutJob(t.Context(), ledger.Job{ID: "a", State: ledger.JobRunning, Execution: "e2", Expires: early}), ledger.ErrConflict)
 	stands(ledger.JobDone, nil, late)
 	if job, err := l.JobOf(t.Context(), "e2"); err != nil || job.State != ledger.JobDone {
 		t.Errorf("the execution's job: %+v, %v", job, err)
 	}
-	must(t, l.PutJob(t.Context(), ledger.Job{ID: "a", State: ledger.JobRunning, Execution: "e3", Expires: early})) // asked for anew
+	must(t, l.PutJob(t.Context(), ledger.Job{ID: "a", State: ledger.JobRunning, Execution: "e3", Expires: early})) // a new request
 }
 
 func testLatePutJob(t *testing.T, l ledger.Ledger) {
@@ -178,7 +174,7 @@ func testLatePutJob(t *testing.T, l ledger.Ledger) {
 		if want != nil {
 			same(t, before, after)
 		} else if after.State != ledger.JobRunning || after.Execution != execution || !after.Started.Equal(started) || after.Failure != nil {
-			t.Errorf("put by %s of %v, and the ledger says %+v", execution, started, after)
+			t.Errorf("put by %s, started %v: the ledger holds %+v", execution, started, after)
 		}
 	}
 	end := func(execution string, state ledger.JobState, f *ledger.Failure) {
@@ -186,20 +182,20 @@ func testLatePutJob(t *testing.T, l ledger.Ledger) {
 		must(t, l.EndJob(t.Context(), "a", execution, state, f, soon()))
 	}
 	put("e1", start, nil)
-	put("e1", start, nil) // its Split, or an Analyse again
+	put("e1", start, nil) // by Split, or by a second Analyse
 	end("e1", ledger.JobFailed, failure)
-	put("e1", start, ledger.ErrConflict) // given up before the failure, and late
+	put("e1", start, ledger.ErrConflict) // late: from before the failure
 	put("e1", later, nil)                // redriven
-	put("e1", start, ledger.ErrConflict) // late, when it was redriven
+	put("e1", start, ledger.ErrConflict) // late: from before the redrive
 	end("e1", ledger.JobFailed, failure)
 	put("e1", later, ledger.ErrConflict)
-	put("e2", later, nil) // asked for anew, within a millisecond
+	put("e2", later, nil) // a new request within the same millisecond
 	put("e3", latest, nil)
-	put("e2", later, ledger.ErrConflict) // late, when another is at work
+	put("e2", later, ledger.ErrConflict) // late: e3 is running
 	end("e3", ledger.JobDone, nil)
-	put("e2", later, ledger.ErrConflict) // or was
+	put("e2", later, ledger.ErrConflict) // late: e3 has ended
 	put("e3", latest, ledger.ErrConflict)
-	put("e3", latest.Add(time.Hour), ledger.ErrConflict) // what is done is not redriven
+	put("e3", latest.Add(time.Hour), ledger.ErrConflict) // a finished execution is not redriven
 	put("e4", latest.Add(time.Hour), nil)
 }
 
@@ -210,7 +206,7 @@ func testJobs(t *testing.T, l ledger.Ledger) {
 		for job, err := range l.Jobs(t.Context()) {
 			must(t, err)
 			if _, twice := got[job.ID]; twice {
-				t.Errorf("%s comes twice", job.ID)
+				t.Errorf("%s is listed twice", job.ID)
 			}
 			got[job.ID] = job.State
 			one, err := l.Job(t.Context(), job.ID)
@@ -250,7 +246,7 @@ func testPlan(t *testing.T, l ledger.Ledger) {
 		{ID: "v/2", Spec: json.RawMessage(`{"n":2}`)},
 		{ID: "v/1", Spec: json.RawMessage(`{"n":1}`)},
 		{ID: "v/1", Spec: json.RawMessage(`{"n":"twice"}`)},
-		{ // what a planner has no say in is not taken over
+		{ // all fields but ID and Spec are ignored
 			ID: "v/3", Job: "other", State: ledger.Done, Attempt: 7, Owner: "x", Facts: json.RawMessage(`1`), Lease: soon(),
 		},
 	}), soon()))
@@ -310,7 +306,7 @@ func testAttempts(t *testing.T, l ledger.Ledger) {
 	must(t, l.Complete(t.Context(), "j", "u", 2, json.RawMessage(`{"frames": 240}`)))
 	want.State, want.Facts = ledger.Done, json.RawMessage(`{"frames": 240}`)
 	stands()
-	got, err = l.Begin(t.Context(), "j", "u", "worker 3", lease.Add(time.Hour)) // nothing left to do
+	got, err = l.Begin(t.Context(), "j", "u", "worker 3", lease.Add(time.Hour)) // the unit is done
 	must(t, err)
 	same(t, want, got, "Updated")
 	stands()
@@ -322,7 +318,7 @@ func testLateWorker(t *testing.T, l ledger.Ledger) {
 	begin(t, l, "j", "u", 2)
 	is(t, l.Fail(t.Context(), "j", "u", 1, ledger.Failure{Kind: "OutOfTime"}), ledger.ErrConflict)
 	state(t, l, "j", "u", ledger.Running, 2)
-	must(t, l.Complete(t.Context(), "j", "u", 1, json.RawMessage(`"first"`))) // overtaken, yet first to finish
+	must(t, l.Complete(t.Context(), "j", "u", 1, json.RawMessage(`"first"`))) // superseded, but the first to complete
 	state(t, l, "j", "u", ledger.Done, 1)
 	is(t, l.Complete(t.Context(), "j", "u", 2, json.RawMessage(`"second"`)), ledger.ErrConflict)
 	is(t, l.Complete(t.Context(), "j", "u", 1, json.RawMessage(`"first"`)), ledger.ErrConflict)
@@ -339,10 +335,10 @@ func testLateWorker(t *testing.T, l ledger.Ledger) {
 	begin(t, l, "j", "w", 1)
 	is(t, l.Reopen(t.Context(), "j", "w", 1), ledger.ErrConflict)
 	must(t, l.Fail(t.Context(), "j", "w", 1, ledger.Failure{Kind: "Transient"}))
-	must(t, l.Complete(t.Context(), "j", "w", 1, json.RawMessage(`1`))) // it was not so dead
+	must(t, l.Complete(t.Context(), "j", "w", 1, json.RawMessage(`1`))) // a failed attempt may still complete
 	state(t, l, "j", "w", ledger.Done, 1)
 
-	must(t, l.Complete(t.Context(), "j", "x", 3, json.RawMessage(`1`))) // the record of its beginning was lost
+	must(t, l.Complete(t.Context(), "j", "x", 3, json.RawMessage(`1`))) // the record of its Begin was lost
 	state(t, l, "j", "x", ledger.Done, 3)
 	must(t, l.Reopen(t.Context(), "j", "x", 3))
 	begin(t, l, "j", "x", 4)
@@ -351,12 +347,12 @@ func testLateWorker(t *testing.T, l ledger.Ledger) {
 func testReopen(t *testing.T, l ledger.Ledger) {
 	must(t, l.Plan(t.Context(), "j", named("u"), soon()))
 	begin(t, l, "j", "u", 1)
-	begin(t, l, "j", "u", 2) // a second worker that is still at it, whose number must not be given out again
+	begin(t, l, "j", "u", 2) // a second worker is still running; its attempt must not be reused
 	must(t, l.Complete(t.Context(), "j", "u", 1, json.RawMessage(`1`)))
 	must(t, l.Reopen(t.Context(), "j", "u", 1))
 	unit := state(t, l, "j", "u", ledger.Planned, 1)
 	if unit.Facts != nil {
-		t.Errorf("a unit to be done again has facts: %s", unit.Facts)
+		t.Errorf("a reopened unit has facts: %s", unit.Facts)
 	}
 	is(t, l.Reopen(t.Context(), "j", "u", 1), ledger.ErrConflict)
 	is(t, l.Fail(t.Context(), "j", "u", 2, ledger.Failure{}), ledger.ErrConflict)
@@ -377,7 +373,7 @@ func testAbsent(t *testing.T, l ledger.Ledger) {
 		is(t, l.Fail(t.Context(), job, id, 1, ledger.Failure{}), ledger.ErrNotFound)
 		is(t, l.Reopen(t.Context(), job, id, 1), ledger.ErrNotFound)
 		for unit, err := range l.Units(t.Context(), job, id) {
-			t.Errorf("a change of %s/%s, which is not there, made %+v, %v", job, id, unit, err)
+			t.Errorf("a change of the absent unit %s/%s created %+v, %v", job, id, unit, err)
 		}
 	}
 	check("j", "w")
@@ -387,7 +383,7 @@ func testAbsent(t *testing.T, l ledger.Ledger) {
 	_, err = l.JobOf(t.Context(), "e")
 	is(t, err, ledger.ErrNotFound)
 	is(t, l.EndJob(t.Context(), "j", "e", ledger.JobDone, nil, soon()), ledger.ErrNotFound)
-	count(t, l, "k", "", ledger.Count{})
+	count(t, l, "k", "", Count{})
 	must(t, l.Delete(t.Context(), "k"))
 	state(t, l, "j", "u", ledger.Planned, 0)
 }
@@ -409,7 +405,7 @@ func testUnits(t *testing.T, l ledger.Ledger) {
 	}
 	for _, prefix := range []string{"", "v", "v/", "v/0", "v/1", "video/1", "video/2", "é", "none", "v/a", "v/ab"} {
 		var want []string
-		var wantCount ledger.Count
+		var wantCount Count
 		for i, id := range ids {
 			if !strings.HasPrefix(id, prefix) {
 				continue
@@ -470,7 +466,7 @@ func testFidelity(t *testing.T, l ledger.Ledger) {
 		job, err := l.Job(t.Context(), "doc")
 		must(t, err)
 		if string(job.Doc) != doc {
-			t.Errorf("document %.40s came back as %.40s", doc, job.Doc)
+			t.Errorf("document %.40s is returned as %.40s", doc, job.Doc)
 		}
 	}
 	must(t, l.PutJob(t.Context(), ledger.Job{
@@ -497,8 +493,8 @@ func testDelete(t *testing.T, l ledger.Ledger) {
 		must(t, l.Delete(t.Context(), "a"))
 		_, err := l.Job(t.Context(), "a")
 		is(t, err, ledger.ErrNotFound)
-		count(t, l, "a", "", ledger.Count{})
-		count(t, l, "b", "", ledger.Count{Planned: 59, Running: 1})
+		count(t, l, "a", "", Count{})
+		count(t, l, "b", "", Count{Planned: 59, Running: 1})
 		for job, err := range l.Jobs(t.Context()) {
 			must(t, err)
 			if job.ID != "b" {
@@ -507,247 +503,5 @@ func testDelete(t *testing.T, l ledger.Ledger) {
 		}
 	}
 	must(t, l.Plan(t.Context(), "a", named("u/001"), soon()))
-	state(t, l, "a", "u/001", ledger.Planned, 0) // nothing is left of its earlier life
-}
-
-func testRaceComplete(t *testing.T, l ledger.Ledger) {
-	must(t, l.Plan(t.Context(), "j", named("u"), soon()))
-	const workers = 50
-	var won atomic.Int64
-	var winners atomic.Int64
-	var group errgroup.Group
-	for range workers {
-		group.Go(func() error {
-			unit, err := l.Begin(t.Context(), "j", "u", "owner", soon())
-			if err != nil || unit.State == ledger.Done {
-				return err
-			}
-			err = l.Complete(t.Context(), "j", "u", unit.Attempt, json.RawMessage(fmt.Sprint(unit.Attempt)))
-			if errors.Is(err, ledger.ErrConflict) {
-				return nil
-			}
-			winners.Add(1)
-			won.Store(int64(unit.Attempt))
-			return err
-		})
-	}
-	must(t, group.Wait())
-	if winners.Load() != 1 {
-		t.Errorf("%d workers won, want 1", winners.Load())
-	}
-	unit := state(t, l, "j", "u", ledger.Done, int(won.Load()))
-	if string(unit.Facts) != fmt.Sprint(won.Load()) {
-		t.Errorf("facts are %s, want those of attempt %d", unit.Facts, won.Load())
-	}
-}
-
-func testRaceBegin(t *testing.T, l ledger.Ledger) {
-	must(t, l.Plan(t.Context(), "j", named("u"), soon()))
-	const workers = 50
-	var given [workers + 1]atomic.Int64
-	var group errgroup.Group
-	for range workers {
-		group.Go(func() error {
-			unit, err := l.Begin(t.Context(), "j", "u", "owner", soon())
-			if err == nil {
-				given[unit.Attempt].Add(1)
-			}
-			return err
-		})
-	}
-	must(t, group.Wait())
-	for attempt := 1; attempt <= workers; attempt++ {
-		if n := given[attempt].Load(); n != 1 {
-			t.Errorf("attempt %d was given to %d workers", attempt, n)
-		}
-	}
-	state(t, l, "j", "u", ledger.Running, workers)
-}
-
-func testRacePlan(t *testing.T, l ledger.Ledger) {
-	const unitCount, planners, workers = 120, 4, 8
-	var ids []string
-	for i := range unitCount {
-		ids = append(ids, fmt.Sprintf("u/%03d", i))
-	}
-	must(t, l.Plan(t.Context(), "j", named(ids[0]), soon()))
-	var group errgroup.Group
-	for range planners {
-		group.Go(func() error { return l.Plan(t.Context(), "j", named(ids...), soon()) })
-	}
-	var begun [unitCount]atomic.Int64
-	for range workers { // each tries every unit, as soon as any planner has recorded it
-		group.Go(func() error {
-			for i, id := range ids {
-				for {
-					unit, err := l.Begin(t.Context(), "j", id, "owner", soon())
-					if errors.Is(err, ledger.ErrNotFound) {
-						time.Sleep(time.Millisecond)
-						continue
-					}
-					if err != nil {
-						return err
-					}
-					if unit.State == ledger.Done {
-						break
-					}
-					if before := begun[i].Swap(int64(unit.Attempt)); before == int64(unit.Attempt) {
-						return fmt.Errorf("attempt %d of %s was given out twice", unit.Attempt, id)
-					}
-					err = l.Complete(t.Context(), "j", id, unit.Attempt, json.RawMessage(`{}`))
-					if err != nil && !errors.Is(err, ledger.ErrConflict) {
-						return err
-					}
-					break
-				}
-			}
-			return nil
-		})
-	}
-	must(t, group.Wait())
-	count(t, l, "j", "", ledger.Count{Done: unitCount})
-}
-
-func testMany(t *testing.T, l ledger.Ledger) {
-	plan := func(yield func(ledger.Unit) bool) {
-		for i := range many {
-			spec := fmt.Sprintf(`{"index":%d,"start":%d,"end":%d,"key":"video/%05d"}`, i, i*900_000, (i+1)*900_000, i)
-			if !yield(ledger.Unit{ID: fmt.Sprintf("video/%05d", i), Spec: json.RawMessage(spec)}) {
-				return
-			}
-		}
-	}
-	start := time.Now()
-	must(t, l.Plan(t.Context(), "j", plan, soon()))
-	planned := time.Now()
-	count(t, l, "j", "", ledger.Count{Planned: many})
-	counted := time.Now()
-	for _, i := range []int{0, 1, 5000, many - 1} {
-		begin(t, l, "j", fmt.Sprintf("video/%05d", i), 1)
-	}
-	next := 0
-	for unit, err := range l.Units(t.Context(), "j", "video/") {
-		must(t, err)
-		if want := fmt.Sprintf("video/%05d", next); unit.ID != want {
-			t.Fatalf("unit %d is %s, want %s", next, unit.ID, want)
-		}
-		next++
-	}
-	if next != many {
-		t.Errorf("got %d units, want %d", next, many)
-	}
-	read := time.Now()
-	must(t, l.Plan(t.Context(), "j", plan, soon().Add(time.Hour)))
-	count(t, l, "j", "video/", ledger.Count{Planned: many - 4, Running: 4})
-	t.Logf("%d units: planned in %v, counted in %v, read in %v, planned again in %v", many,
-		planned.Sub(start), counted.Sub(planned), read.Sub(counted), time.Since(read))
-}
-
-func testCancelled(t *testing.T, l ledger.Ledger) {
-	must(t, l.PutJob(t.Context(), ledger.Job{ID: "j", State: ledger.JobRunning, Execution: "e", Expires: soon()}))
-	must(t, l.Plan(t.Context(), "j", named("u"), soon()))
-	cause := errors.New("the user had enough")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(cause)
-	_, jobErr := l.Job(ctx, "j")
-	_, jobOfErr := l.JobOf(ctx, "e")
-	_, unitErr := l.Unit(ctx, "j", "u")
-	_, beginErr := l.Begin(ctx, "j", "u", "owner", soon())
-	_, countErr := l.Count(ctx, "j", "")
-	var jobsErr, unitsErr error
-	for _, err := range l.Jobs(ctx) {
-		jobsErr = err
-	}
-	for _, err := range l.Units(ctx, "j", "") {
-		unitsErr = err
-	}
-	for op, err := range map[string]error{
-		"Job": jobErr, "JobOf": jobOfErr, "Unit": unitErr, "Begin": beginErr, "Count": countErr, "Jobs": jobsErr,
-		"Units": unitsErr, "PutJob": l.PutJob(ctx, ledger.Job{ID: "k"}), "Plan": l.Plan(ctx, "j", named("w"), soon()),
-		"EndJob":   l.EndJob(ctx, "j", "e", ledger.JobDone, nil, soon()),
-		"Complete": l.Complete(ctx, "j", "u", 1, nil), "Fail": l.Fail(ctx, "j", "u", 1, ledger.Failure{}),
-		"Reopen": l.Reopen(ctx, "j", "u", 1), "Delete": l.Delete(ctx, "j"),
-	} {
-		if !errors.Is(err, context.Canceled) || !errors.Is(err, cause) {
-			t.Errorf("%s: got %v, want one that wraps context.Canceled and the cause", op, err)
-		}
-	}
-	state(t, l, "j", "u", ledger.Planned, 0)
-	count(t, l, "j", "", ledger.Count{Planned: 1})
-}
-
-func none(func(ledger.Unit) bool) {}
-
-func named(ids ...string) iter.Seq[ledger.Unit] {
-	return func(yield func(ledger.Unit) bool) {
-		for _, id := range ids {
-			if !yield(ledger.Unit{ID: id, Spec: json.RawMessage(`{}`)}) {
-				return
-			}
-		}
-	}
-}
-
-func units(t *testing.T, l ledger.Ledger, job, prefix string) []ledger.Unit {
-	t.Helper()
-	var all []ledger.Unit
-	for unit, err := range l.Units(t.Context(), job, prefix) {
-		must(t, err)
-		all = append(all, unit)
-	}
-	return all
-}
-
-func begin(t *testing.T, l ledger.Ledger, job, id string, wantAttempt int) {
-	t.Helper()
-	unit, err := l.Begin(t.Context(), job, id, "owner", time.Now().Add(time.Minute))
-	must(t, err)
-	if unit.State != ledger.Running || unit.Attempt != wantAttempt {
-		t.Fatalf("begin %s gave %s attempt %d, want running attempt %d", id, unit.State, unit.Attempt, wantAttempt)
-	}
-}
-
-func state(t *testing.T, l ledger.Ledger, job, id string, want ledger.UnitState, attempt int) ledger.Unit {
-	t.Helper()
-	unit, err := l.Unit(t.Context(), job, id)
-	must(t, err)
-	if unit.State != want || unit.Attempt != attempt {
-		t.Errorf("%s is %s attempt %d, want %s attempt %d", id, unit.State, unit.Attempt, want, attempt)
-	}
-	return unit
-}
-
-func count(t *testing.T, l ledger.Ledger, job, prefix string, want ledger.Count) {
-	t.Helper()
-	got, err := l.Count(t.Context(), job, prefix)
-	must(t, err)
-	if got != want {
-		t.Errorf("count of %q in %s is %+v, want %+v", prefix, job, got, want)
-	}
-}
-
-// same compares values but for the named fields.
-func same[T any](t *testing.T, want, got T, but ...string) {
-	t.Helper()
-	ignore := cmp.FilterPath(func(p cmp.Path) bool {
-		field, ok := p.Last().(cmp.StructField)
-		return ok && slices.Contains(but, field.Name())
-	}, cmp.Ignore())
-	if diff := cmp.Diff(want, got, ignore, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func is(t *testing.T, got, want error) {
-	t.Helper()
-	if !errors.Is(got, want) {
-		t.Errorf("got error %v, want %v", got, want)
-	}
+	state(t, l, "a", "u/001", ledger.Planned, 0) // nothing is left of the deleted job
 }

@@ -17,19 +17,20 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger"
 )
 
-// modelUnit is a unit of the model, with the highest attempt that was ever given out.
+// modelUnit is a unit of the model, with the highest attempt number in use so far.
 type modelUnit struct {
 	ledger.Unit
 	begun int
 }
 
-// model is the simplest thing that keeps the contract: maps.
+// model is the simplest implementation of the contract: maps.
 type model struct {
 	jobs  map[string]ledger.Job
 	units map[string]map[string]*modelUnit // by job and ID
 }
 
-// testModel applies random calls to the ledger and to the model, and compares every answer and what is left.
+// testModel applies random calls to the ledger and to the model. It compares every result, and all
+// records at the end.
 func testModel(t *testing.T, l ledger.Ledger) {
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -48,17 +49,17 @@ func testModel(t *testing.T, l ledger.Ledger) {
 		ctx := t.Context()
 
 		rt.Repeat(map[string]func(*rapid.T){
-			"": func(rt *rapid.T) {}, // each call's answer is compared; reading all back each time would take minutes
+			"": func(rt *rapid.T) {}, // the invariant check: none, because reading everything after each call would take minutes
 			"PutJob": func(rt *rapid.T) {
 				j := ledger.Job{ID: job(rt), State: ledger.JobRunning, Execution: execution(rt), Doc: doc(rt), Expires: soon()}
 				j.Started = time.UnixMilli(int64(rapid.IntRange(0, 5).Draw(rt, "started"))).UTC()
 				if j.Started.UnixMilli() == 0 {
-					j.Started = time.Time{} // of an execution that told none
+					j.Started = time.Time{} // an execution without a start time
 				}
 				if slices.ContainsFunc(slices.Collect(maps.Values(m.jobs)), func(other ledger.Job) bool {
 					return other.ID != j.ID && other.Execution == j.Execution
 				}) {
-					rt.Skip("an execution works on one job")
+					rt.Skip("an execution has one job")
 				}
 				old, ok := m.jobs[j.ID]
 				ended := old.State == ledger.JobDone || old.State == ledger.JobFailed && old.Started.Equal(j.Started)
@@ -165,8 +166,8 @@ func testModel(t *testing.T, l ledger.Ledger) {
 				}
 			},
 			"Delete": func(rt *rapid.T) {
-				if rapid.IntRange(0, 3).Draw(rt, "really") > 0 { // else little would ever grow
-					rt.Skip("not this time")
+				if rapid.IntRange(0, 3).Draw(rt, "really") > 0 { // rarely, so that jobs get some history
+					rt.Skip("deletes only one time in four")
 				}
 				id := job(rt)
 				check(rt, l.Delete(ctx, id), nil)
@@ -178,6 +179,7 @@ func testModel(t *testing.T, l ledger.Ledger) {
 	})
 }
 
+// missing returns the error of a change of u, which is nil if the unit does not exist.
 func missing(u *modelUnit) error {
 	if u == nil {
 		return ledger.ErrNotFound
@@ -185,7 +187,7 @@ func missing(u *modelUnit) error {
 	return nil
 }
 
-// compare reads everything back.
+// compare reads everything and compares it with the model.
 func (m model) compare(rt *rapid.T, t *testing.T, l ledger.Ledger, jobs, executions []string) {
 	for _, id := range jobs {
 		got, err := l.Job(t.Context(), id)
@@ -197,32 +199,17 @@ func (m model) compare(rt *rapid.T, t *testing.T, l ledger.Ledger, jobs, executi
 		}
 		for _, prefix := range []string{"", "video/"} {
 			var want, got []ledger.Unit
-			var wantCount ledger.Count
 			for _, u := range slices.Sorted(maps.Keys(m.units[id])) {
 				if !strings.HasPrefix(u, prefix) {
 					continue
 				}
-				unit := m.units[id][u].Unit
-				want = append(want, unit)
-				switch unit.State {
-				case ledger.Planned:
-					wantCount.Planned++
-				case ledger.Running:
-					wantCount.Running++
-				case ledger.Failed:
-					wantCount.Failed++
-				case ledger.Done:
-					wantCount.Done++
-				}
+				want = append(want, m.units[id][u].Unit)
 			}
 			for unit, err := range l.Units(t.Context(), id, prefix) {
 				check(rt, err, nil)
 				got = append(got, unit)
 			}
 			equal(rt, want, got)
-			gotCount, err := l.Count(t.Context(), id, prefix)
-			check(rt, err, nil)
-			equal(rt, wantCount, gotCount)
 		}
 	}
 	for _, e := range executions {
@@ -242,12 +229,14 @@ func (m model) compare(rt *rapid.T, t *testing.T, l ledger.Ledger, jobs, executi
 	}
 }
 
+// check fails unless got wraps want, or both are nil.
 func check(rt *rapid.T, got, want error) {
 	if !errors.Is(got, want) || want == nil && got != nil {
 		rt.Fatalf("got error %v, want %v", got, want)
 	}
 }
 
+// equal fails unless the values are equal, except in the times that the ledger sets.
 func equal[T any](rt *rapid.T, want, got T) {
 	diff := cmp.Diff(want, got, cmpopts.EquateEmpty(),
 		cmpopts.IgnoreFields(ledger.Unit{}, "Updated"), cmpopts.IgnoreFields(ledger.Job{}, "Created", "Updated"))

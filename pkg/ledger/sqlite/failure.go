@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"syscall"
@@ -14,47 +13,34 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger"
 )
 
-// fail says what was attempted on which file, with the kind that err means here.
+// fail adds what was attempted to err, and a kind unless it has one.
 func (l *Ledger) fail(ctx context.Context, attempted string, err error) error {
-	if err == nil {
-		return nil
-	}
-	what := attempted + " (ledger " + l.path + ")"
-	var kinded *fault.Error
-	switch {
-	case errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrConflict):
-		return fmt.Errorf("%s: %w", attempted, err)
-	case errors.As(err, &kinded):
-		return fmt.Errorf("%s: %w", what, err)
-	case ctx.Err() != nil: // SQLite may call it an interruption or a lock that was not had
-		if cause := context.Cause(ctx); cause != ctx.Err() { //nolint:errorlint // the same value, not the same kind
-			return fmt.Errorf("%s: %w: %w", what, ctx.Err(), cause)
-		}
-		return fmt.Errorf("%s: %w", what, ctx.Err())
-	}
-	e := &fault.Error{Kind: fault.Internal, What: what, Err: err}
+	return ledger.WrapError(ctx, attempted, "ledger "+l.path, err, l.classify)
+}
+
+// classify returns the kind of an error of SQLite or of the file system, and a hint or "".
+func (l *Ledger) classify(err error) (fault.Kind, string) {
 	folder := filepath.Dir(l.path)
 	switch codeOf(err) {
 	case sqlite3.SQLITE_FULL:
-		e.Kind, e.Hint = fault.OutOfSpace, "free space on the disk that holds "+folder+", or choose another scratch folder"
+		return fault.OutOfSpace, "free space on the disk that holds " + folder + ", or choose another scratch folder"
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
-		e.Kind, e.Hint = fault.Transient, "another process holds the ledger; is one stopped in the middle of its work?"
+		return fault.Transient, "another process holds the ledger; check whether one was suspended while writing"
 	case sqlite3.SQLITE_NOTADB:
-		e.Kind, e.Hint = fault.Corrupt, "the file is no ledger: move it away, or choose another scratch folder"
+		return fault.Corrupt, "the file is not a ledger: move it away, or choose another scratch folder"
 	case sqlite3.SQLITE_CORRUPT:
-		e.Kind, e.Hint = fault.Corrupt, "the ledger is damaged: move it away, and the work is done again"
+		return fault.Corrupt, "the ledger is damaged: move it away, and the work is done again"
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH:
-		e.Kind, e.Hint = fault.Invalid, "change the permissions of "+folder+", or choose another scratch folder"
+		return fault.Invalid, "change the permissions of " + folder + ", or choose another scratch folder"
 	case sqlite3.SQLITE_IOERR:
-		e.Kind = fault.Transient
-	case 0: // not of SQLite
+		return fault.Transient, ""
+	case 0: // not an error of SQLite
 		switch {
 		case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrExist), errors.Is(err, syscall.ENOTDIR),
 			errors.Is(err, syscall.EROFS):
-			e.Kind, e.Hint = fault.Invalid, "choose another scratch folder"
-		default:
-			e.Kind = fault.KindOf(err)
+			return fault.Invalid, "choose another scratch folder"
 		}
+		return fault.KindOf(err), ""
 	}
-	return e
+	return fault.Internal, ""
 }

@@ -12,9 +12,10 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/ledger/ledgertest"
 )
 
-func opened(t *testing.T, timeout time.Duration) *Ledger {
+func openTemp(t *testing.T, timeout time.Duration) *Ledger {
 	t.Helper()
 	l, err := open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), timeout)
 	if err != nil {
@@ -24,12 +25,12 @@ func opened(t *testing.T, timeout time.Duration) *Ledger {
 	return l
 }
 
-func TestFullDiskIsOutOfSpaceAndKeepsWhatWasThere(t *testing.T) {
-	l := opened(t, busyTimeout)
+func TestFullDiskIsOutOfSpaceAndLosesNothing(t *testing.T) {
+	l := openTemp(t, busyTimeout)
 	if err := l.PutJob(t.Context(), ledger.Job{ID: "before", State: ledger.JobDone}); err != nil {
 		t.Fatal(err)
 	}
-	// SQLite gives the same SQLITE_FULL for a file that may not grow as for a disk that is full.
+	// SQLite returns SQLITE_FULL for a file that may not grow, as for a full disk.
 	if _, err := l.write.ExecContext(t.Context(), "PRAGMA max_page_count = 40"); err != nil {
 		t.Fatal(err)
 	}
@@ -43,19 +44,19 @@ func TestFullDiskIsOutOfSpaceAndKeepsWhatWasThere(t *testing.T) {
 	}
 	err := l.Plan(t.Context(), "j", plan, time.Time{})
 	if fault.KindOf(err) != fault.OutOfSpace || !strings.Contains(fault.HintOf(err), filepath.Dir(l.path)) {
-		t.Errorf("got %v of kind %s with hint %q, want OutOfSpace that names the folder", err, fault.KindOf(err), fault.HintOf(err))
+		t.Errorf("got %v of kind %s with hint %q, want OutOfSpace with the folder's name", err, fault.KindOf(err), fault.HintOf(err))
 	}
 	if job, err := l.Job(t.Context(), "before"); err != nil || job.State != ledger.JobDone {
-		t.Errorf("after that: %+v, %v", job, err)
+		t.Errorf("the earlier job is now %+v, %v", job, err)
 	}
-	if n, err := l.Count(t.Context(), "j", ""); err != nil || n.Total() != 0 {
+	if n, err := ledgertest.CountUnits(t.Context(), l, "j", ""); err != nil || n.Total() != 0 {
 		t.Errorf("half a page of units was kept: %+v, %v", n, err)
 	}
 }
 
-func TestLedgerHeldTooLongIsTransient(t *testing.T) {
+func TestLockHeldTooLongIsTransient(t *testing.T) {
 	const timeout = 100 * time.Millisecond
-	l := opened(t, timeout)
+	l := openTemp(t, timeout)
 	hold(t, l)
 	start := time.Now()
 	err := l.PutJob(t.Context(), ledger.Job{ID: "j", State: ledger.JobRunning})
@@ -66,12 +67,12 @@ func TestLedgerHeldTooLongIsTransient(t *testing.T) {
 		t.Errorf("gave up after %v, want at least %v", waited, timeout)
 	}
 	if _, err := l.Job(t.Context(), "j"); !errors.Is(err, ledger.ErrNotFound) {
-		t.Errorf("a reader is hindered by who writes: %v", err)
+		t.Errorf("a writer blocks a reader: %v", err)
 	}
 }
 
-func TestWaitForALedgerEndsWithTheContext(t *testing.T) {
-	l := opened(t, time.Hour)
+func TestWaitForTheLockEndsWithTheContext(t *testing.T) {
+	l := openTemp(t, time.Hour)
 	hold(t, l)
 	cause := errors.New("the user had enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -81,7 +82,7 @@ func TestWaitForALedgerEndsWithTheContext(t *testing.T) {
 	}
 }
 
-// hold takes the file's write lock, as another process in the middle of a change does.
+// hold takes the file's write lock until the test ends, as another process does during a change.
 func hold(t *testing.T, l *Ledger) {
 	t.Helper()
 	other, err := open(t.Context(), l.path, l.timeout)

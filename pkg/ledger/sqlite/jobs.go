@@ -16,7 +16,7 @@ import (
 
 const jobColumns = "id, state, execution, started, doc, failure, created, updated, expires"
 
-// PutJob creates job, or sets all but Created of the one that exists.
+// PutJob creates the job, or sets everything but Created of the existing one.
 func (l *Ledger) PutJob(ctx context.Context, job ledger.Job) error {
 	failure, err := failureText(job.Failure)
 	if err != nil {
@@ -45,7 +45,7 @@ func (l *Ledger) Job(ctx context.Context, id string) (ledger.Job, error) {
 	return job, l.fail(ctx, "read job "+id, err)
 }
 
-// JobOf returns the job whose newest execution is this one, or ErrNotFound.
+// JobOf returns the job whose newest execution is the given one, or ErrNotFound.
 func (l *Ledger) JobOf(ctx context.Context, execution string) (ledger.Job, error) {
 	job, err := scanJob(l.read.QueryRowContext(ctx, `
 		SELECT `+jobColumns+` FROM jobs WHERE execution = ? ORDER BY updated DESC, id LIMIT 1`, execution))
@@ -56,7 +56,7 @@ func (l *Ledger) JobOf(ctx context.Context, execution string) (ledger.Job, error
 func (l *Ledger) EndJob(
 	ctx context.Context, id, execution string, state ledger.JobState, failure *ledger.Failure, expires time.Time,
 ) error {
-	why, err := failureText(failure)
+	document, err := failureText(failure)
 	if err != nil {
 		return err
 	}
@@ -64,11 +64,11 @@ func (l *Ledger) EndJob(
 		changed, err := tx.ExecContext(ctx, `
 			UPDATE jobs SET state = ?, failure = ?, expires = ?, updated = ?
 			WHERE id = ? AND execution = ? AND (state <> 'done' OR ? = 'done')`,
-			state, why, expiry(expires), millis(time.Now()), id, execution, state)
+			state, document, expiry(expires), millis(time.Now()), id, execution, state)
 		if err != nil {
 			return err
 		}
-		return oneOrWhy(ctx, tx, changed, "SELECT count(*) FROM jobs WHERE id = ?", id)
+		return requireOneRow(ctx, tx, changed, "SELECT count(*) FROM jobs WHERE id = ?", id)
 	})
 	return l.fail(ctx, fmt.Sprintf("end job %s as %s", id, state), err)
 }
@@ -110,18 +110,18 @@ func (l *Ledger) Delete(ctx context.Context, job string) error {
 	return l.fail(ctx, "delete job "+job, err)
 }
 
-// Expire removes the jobs whose Expires lies before now, with their units, and returns their IDs, so that the caller
-// can remove what else they left. Those of which keep says so stay; nil keeps none. Units whose job is gone go when their
-// own time has come.
+// Expire removes the jobs whose Expires is before now, with their units. It returns their IDs, so that
+// the caller can remove their other data. Jobs for which keep returns true stay; a nil keep keeps none.
+// Units without a job are removed after their own expiry.
 func (l *Ledger) Expire(ctx context.Context, now time.Time, keep func(ledger.Job) bool) ([]string, error) {
 	var ids []string
 	err := l.tx(ctx, func(tx *sql.Tx) error {
 		seconds := now.Unix()
-		over, err := collect(ctx, tx, scanJob, "SELECT "+jobColumns+" FROM jobs WHERE expires < ?", seconds)
+		expired, err := collect(ctx, tx, scanJob, "SELECT "+jobColumns+" FROM jobs WHERE expires < ?", seconds)
 		if err != nil {
 			return err
 		}
-		for _, job := range over {
+		for _, job := range expired {
 			if keep != nil && keep(job) {
 				continue
 			}
@@ -142,9 +142,10 @@ func (l *Ledger) Expire(ctx context.Context, now time.Time, keep func(ledger.Job
 	return ids, nil
 }
 
-// scanner is a row, alone or among others.
+// scanner is an sql.Row or sql.Rows.
 type scanner interface{ Scan(dest ...any) error }
 
+// scanJob reads a row of jobColumns.
 func scanJob(row scanner) (ledger.Job, error) {
 	var (
 		job                                ledger.Job
@@ -164,6 +165,7 @@ func scanJob(row scanner) (ledger.Job, error) {
 	return job, err
 }
 
+// failureText returns the stored form of a failure.
 func failureText(f *ledger.Failure) (sql.NullString, error) {
 	if f == nil {
 		return sql.NullString{}, nil
@@ -174,7 +176,7 @@ func failureText(f *ledger.Failure) (sql.NullString, error) {
 
 func parseFailure(s sql.NullString) (*ledger.Failure, error) {
 	if !s.Valid {
-		return nil, nil //nolint:nilnil // no failure, and none to read it
+		return nil, nil //nolint:nilnil // no failure is recorded
 	}
 	var f ledger.Failure
 	if err := json.Unmarshal([]byte(s.String), &f); err != nil {
@@ -188,7 +190,7 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// collect reads all rows of a query, which asks for a page at most.
+// collect returns all rows of a query that is limited to a page.
 func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -206,9 +208,9 @@ func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error
 	return all, rows.Err()
 }
 
-// oneOrWhy gives nil where a conditional change found its row, ErrConflict where the row is there but did not meet the
-// condition, and ErrNotFound where it is not. exists counts it.
-func oneOrWhy(ctx context.Context, tx *sql.Tx, changed sql.Result, exists string, args ...any) error {
+// requireOneRow returns nil if a conditional change found its row, ErrConflict if the row exists but did
+// not meet the condition, and ErrNotFound if it does not exist. The query exists counts it.
+func requireOneRow(ctx context.Context, tx *sql.Tx, changed sql.Result, exists string, args ...any) error {
 	if n, err := changed.RowsAffected(); err != nil || n == 1 {
 		return err
 	}

@@ -14,11 +14,12 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// version is the schema's, kept in the file's user_version. A change of the schema makes it one higher and adds a step
-// to prepare.
+// version is the version of the schema, stored in the file's user_version. Every change of the schema
+// increments it and adds a migration.
 const version = 2
 
-// schema is version 2. Times are milliseconds since 1970 (0: none), expires is in seconds, documents are JSON.
+// schema is version 2. Times are milliseconds since 1970 (0: none), expires is in seconds, documents
+// are JSON.
 const schema = `
 CREATE TABLE jobs (
 	id        TEXT PRIMARY KEY,
@@ -38,7 +39,7 @@ CREATE TABLE units (
 	id      TEXT NOT NULL,
 	state   TEXT NOT NULL,
 	attempt INTEGER NOT NULL,
-	begun   INTEGER NOT NULL, -- the highest attempt that was ever given out
+	begun   INTEGER NOT NULL, -- the highest attempt number in use so far
 	owner   TEXT NOT NULL,
 	lease   INTEGER NOT NULL,
 	spec    TEXT,
@@ -52,22 +53,22 @@ CREATE INDEX units_by_state ON units (job, id, state);
 PRAGMA user_version = 2;
 `
 
-// steps lead from a version to the next: the first from 1 to 2.
-var steps = []string{
+// migrations holds the statements from each version to the next; the first one leads from 1 to 2.
+var migrations = []string{
 	"ALTER TABLE jobs ADD COLUMN started INTEGER NOT NULL DEFAULT 0; PRAGMA user_version = 2;",
 }
 
-// prepare brings the file to WAL mode and to the current schema.
+// prepare migrates the file to the current schema and sets WAL mode.
 func (l *Ledger) prepare(ctx context.Context) error {
 	if err := l.tx(ctx, func(tx *sql.Tx) error { return migrate(ctx, tx) }); err != nil {
 		return err
 	}
-	// To enter WAL mode SQLite asks for the whole file once and does not wait for it.
+	// To enter WAL mode, SQLite needs an exclusive lock and does not wait for it.
 	for deadline := time.Now().Add(l.timeout); ; {
 		var mode string
 		err := l.write.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
 		if err == nil && mode != "wal" {
-			return fault.New(fault.Invalid, "the file system does not allow WAL mode (journal mode is %s)", mode)
+			return fault.New(fault.Invalid, "the file system does not support WAL mode (journal mode is %s)", mode)
 		}
 		if err == nil || !isBusy(err) || time.Now().After(deadline) {
 			return err
@@ -80,7 +81,8 @@ func (l *Ledger) prepare(ctx context.Context) error {
 	}
 }
 
-// migrate makes the tables in an empty file, and refuses a file that is not ours or of a newer mapreel.
+// migrate creates the tables in an empty file and updates an older schema. It refuses a file that is not
+// a ledger, and one of a newer mapreel.
 func migrate(ctx context.Context, tx *sql.Tx) error {
 	var found, tables int
 	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found); err != nil {
@@ -95,30 +97,32 @@ func migrate(ctx context.Context, tx *sql.Tx) error {
 	case found > version:
 		return &fault.Error{
 			Kind: fault.Unsupported,
-			What: fmt.Sprintf("the ledger has schema version %d, this mapreel knows %d", found, version),
-			Hint: "use the newer mapreel that made it, or another scratch folder",
+			What: fmt.Sprintf("the ledger has schema version %d, this mapreel supports %d", found, version),
+			Hint: "use the newer mapreel that created it, or another scratch folder",
 		}
 	case found == 0 && tables > 0:
 		return &fault.Error{
-			Kind: fault.Corrupt, What: "the file is a database of something else",
+			Kind: fault.Corrupt, What: "the file is a database of another program",
 			Hint: "move it away, or choose another scratch folder",
 		}
 	case found > 0:
-		_, err := tx.ExecContext(ctx, strings.Join(steps[found-1:], "\n"))
+		_, err := tx.ExecContext(ctx, strings.Join(migrations[found-1:], "\n"))
 		return err
 	}
 	_, err := tx.ExecContext(ctx, schema)
 	return err
 }
 
+// codeOf returns SQLite's primary result code, or 0 for other errors.
 func codeOf(err error) int {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
-		return e.Code() & 0xff // without the extension, see SQLite's "Result and Error Codes"
+		return e.Code() & 0xff // extended codes use the higher bits, see SQLite's "Result and Error Codes"
 	}
 	return 0
 }
 
+// isBusy reports whether another connection holds a lock.
 func isBusy(err error) bool {
 	code := codeOf(err)
 	return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED || code == sqlite3.SQLITE_PROTOCOL

@@ -1,10 +1,12 @@
-// Package sqlite is a ledger.Ledger in one SQLite file, readable by other processes while a job runs.
+// Package sqlite implements ledger.Ledger in one SQLite file. Other processes can read it while a job
+// runs.
 //
 //	l, err := sqlite.Open(ctx, "/var/tmp/mapreel/ledger.db")
 //	defer l.Close()
 //
-// The file is in WAL mode, so it must lie on a disk of this machine. A crash of the process loses nothing; a loss of
-// power may lose the last changes, never the file's consistency, and work whose record is lost is done again.
+// The file is in WAL mode, so it must be on a local disk. A crash of the process loses nothing. A power
+// failure may lose the last changes, but not the file's consistency; work whose record is lost is done
+// again.
 package sqlite
 
 import (
@@ -25,20 +27,20 @@ import (
 )
 
 const (
-	// busyTimeout is how long a change waits for another process's. Changes take milliseconds; only a process that was
-	// stopped in the middle of one holds the file this long.
+	// busyTimeout is how long a change waits for another process. Changes take milliseconds; only a
+	// process that was suspended in the middle of one holds the file this long.
 	busyTimeout = 15 * time.Second
 
-	// readers is how many reads go on at once. They need no more: each takes milliseconds and yields after a page.
+	// readers is the number of concurrent reads. Each takes milliseconds and ends after a page.
 	readers = 4
 
-	// page is how many units or jobs are read or written at a time: some hundred kilobytes, and a write lock of some
-	// ten milliseconds.
+	// page is the number of units or jobs per read or write: a few hundred kilobytes, and a write lock of
+	// about ten milliseconds.
 	page = 500
 )
 
-// Ledger is a SQLite file. It has one connection that writes, so that the goroutines of this process queue in order
-// instead of racing for the file's lock, and some that read.
+// Ledger is a SQLite file. It writes through a single connection, so that the goroutines of this process
+// queue in order instead of competing for the file's lock, and reads through several.
 type Ledger struct {
 	path    string
 	write   *sql.DB
@@ -48,8 +50,9 @@ type Ledger struct {
 
 var _ ledger.Ledger = (*Ledger)(nil)
 
-// Open opens the ledger in the file at path, making it and the folder it lies in where they are missing. A file that is
-// something else gives fault.Corrupt and stays as it is; one of a newer mapreel gives fault.Unsupported.
+// Open opens the ledger in the file at path. It creates the file and its folder if they do not exist. A
+// file that is not a ledger gives fault.Corrupt and is not changed. A ledger of a newer mapreel gives
+// fault.Unsupported.
 func Open(ctx context.Context, path string) (*Ledger, error) {
 	return open(ctx, path, busyTimeout)
 }
@@ -61,32 +64,32 @@ func open(ctx context.Context, path string, timeout time.Duration) (*Ledger, err
 	}
 	l := &Ledger{path: abs, timeout: timeout}
 	if err := os.MkdirAll(filepath.Dir(abs), 0o777); err != nil {
-		return nil, l.fail(ctx, "make the folder of", err)
+		return nil, l.fail(ctx, "create the folder", err)
 	}
 	if l.write, err = sql.Open("sqlite", dsn(abs, timeout, false)); err != nil {
 		return nil, l.fail(ctx, "open", err)
 	}
 	l.write.SetMaxOpenConns(1)
 	if l.read, err = sql.Open("sqlite", dsn(abs, timeout, true)); err != nil {
-		_ = l.write.Close()
+		_ = l.write.Close() // nothing was written
 		return nil, l.fail(ctx, "open", err)
 	}
 	l.read.SetMaxOpenConns(readers)
 	if err := l.prepare(ctx); err != nil {
-		_ = l.Close()
+		_ = l.Close() // nothing was written
 		return nil, l.fail(ctx, "open", err)
 	}
 	return l, nil
 }
 
-// Close ends the use of the file.
+// Close closes the file.
 func (l *Ledger) Close() error { return errors.Join(l.read.Close(), l.write.Close()) }
 
-// dsn names the file as a URI, so that a path may hold "?", "#" and "%".
+// dsn returns the file's name as a URI, so that the path may contain "?", "#" and "%".
 func dsn(path string, timeout time.Duration, readOnly bool) string {
 	q := url.Values{
 		"_busy_timeout": {strconv.FormatInt(timeout.Milliseconds(), 10)},
-		"_synchronous":  {"NORMAL"}, // in WAL mode: safe against crashes of the process, no wait for the disk
+		"_synchronous":  {"NORMAL"}, // in WAL mode: safe against a crash of the process, without waiting for the disk
 		"_txlock":       {"immediate"},
 	}
 	if readOnly {
@@ -95,7 +98,8 @@ func dsn(path string, timeout time.Duration, readOnly bool) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
-// tx runs do in a transaction that holds the write lock from its beginning, so that what it reads stays true.
+// tx runs do in a transaction that holds the write lock from its start, so that what do reads does not
+// change.
 func (l *Ledger) tx(ctx context.Context, do func(*sql.Tx) error) error {
 	tx, err := l.write.BeginTx(ctx, nil)
 	if err != nil {
@@ -108,13 +112,13 @@ func (l *Ledger) tx(ctx context.Context, do func(*sql.Tx) error) error {
 }
 
 func ignoreDone(err error) error {
-	if errors.Is(err, sql.ErrTxDone) { // the context's end rolled it back already
+	if errors.Is(err, sql.ErrTxDone) { // already rolled back by the end of the context
 		return nil
 	}
 	return err
 }
 
-// millis is how a time is kept; 0 is no time.
+// millis returns the stored form of a time; 0 is the zero time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -129,10 +133,10 @@ func fromMillis(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// never is how "no expiry" is kept: later than any.
+// never is the stored form of "no expiry", later than every time.
 const never = 1<<63 - 1
 
-// expiry is how the time of expiry is kept: in seconds, rounded up.
+// expiry returns the stored form of an expiry: seconds, rounded up.
 func expiry(t time.Time) int64 {
 	if t.IsZero() {
 		return never
@@ -147,7 +151,7 @@ func fromExpiry(s int64) time.Time {
 	return time.Unix(s, 0).UTC()
 }
 
-// text is a JSON document as the file keeps it, readable for the sqlite3 command: NULL where there is none.
+// text returns the stored form of a JSON document, readable in the sqlite3 shell, or NULL for none.
 func text(doc []byte) sql.NullString { return sql.NullString{String: string(doc), Valid: len(doc) > 0} }
 
 func fromText(s sql.NullString) []byte {

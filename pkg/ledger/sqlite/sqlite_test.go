@@ -22,7 +22,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 )
 
-// workerEnv makes this test binary a second process that works on the ledger it names.
+// workerEnv makes this test binary a second process that works on the ledger at the given path.
 const workerEnv = "MAPREEL_TEST_LEDGER_WORKER"
 
 func TestMain(m *testing.M) {
@@ -59,7 +59,8 @@ const (
 	goroutines  = 50 // in each process
 )
 
-// Two processes of fifty goroutines each race for the same units, while this one looks on as `mapreel jobs` does.
+// Two processes of fifty goroutines each compete for the same units, while this process also reads them,
+// as `mapreel jobs` does.
 func TestProcessesShareTheLedger(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	l := open(t, path)
@@ -92,7 +93,7 @@ func TestProcessesShareTheLedger(t *testing.T) {
 		}
 		defer reader.Close()
 		for before := 0; before < sharedUnits; {
-			n, err := reader.Count(t.Context(), "j", "")
+			n, err := ledgertest.CountUnits(t.Context(), reader, "j", "")
 			if err != nil {
 				return err
 			}
@@ -149,7 +150,7 @@ func work(ctx context.Context, l *sqlite.Ledger) error {
 	return group.Wait()
 }
 
-func TestManyMayOpenANewLedgerAtOnce(t *testing.T) {
+func TestNewLedgerMayBeOpenedConcurrently(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	var group errgroup.Group
 	for i := range 12 {
@@ -176,7 +177,7 @@ func TestManyMayOpenANewLedgerAtOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsKeptOutlivesTheProcess(t *testing.T) {
+func TestRecordsAreInTheNamedFileAfterClose(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a b#c%20?d'é", "led%ger?#.db")
 	l, err := sqlite.Open(t.Context(), path)
 	if err != nil {
@@ -189,7 +190,7 @@ func TestWhatIsKeptOutlivesTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(path); err != nil {
-		t.Errorf("the file is not where it was asked for: %v", err)
+		t.Errorf("the file does not have the requested path: %v", err)
 	}
 	if job, err := open(t, path).Job(t.Context(), "j"); err != nil || job.State != ledger.JobDone {
 		t.Errorf("got %+v, %v", job, err)
@@ -216,7 +217,7 @@ func TestJobsAreNewestFirst(t *testing.T) {
 	}
 }
 
-func TestExpireRemovesWhatIsPastItsTime(t *testing.T) {
+func TestExpireRemovesExpiredJobsAndOrphanedUnits(t *testing.T) {
 	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
 	now := time.Now().Truncate(time.Second)
 	plan := slices.Values([]ledger.Unit{{ID: "u"}})
@@ -238,10 +239,10 @@ func TestExpireRemovesWhatIsPastItsTime(t *testing.T) {
 	}
 	ids, err := l.Expire(t.Context(), now, nil)
 	if err != nil || !slices.Equal(ids, []string{"past"}) {
-		t.Errorf("expired %q, %v, want the one past its time", ids, err)
+		t.Errorf("expired %q, %v, want only the past one", ids, err)
 	}
 	for id, want := range map[string]int{"past": 0, "now": 1, "future": 1, "never": 1, "orphan": 0, "young orphan": 1} {
-		if n, err := l.Count(t.Context(), id, ""); err != nil || n.Total() != want {
+		if n, err := ledgertest.CountUnits(t.Context(), l, id, ""); err != nil || n.Total() != want {
 			t.Errorf("%s has %d units, %v, want %d", id, n.Total(), err, want)
 		}
 	}
@@ -250,7 +251,7 @@ func TestExpireRemovesWhatIsPastItsTime(t *testing.T) {
 	}
 }
 
-func TestAnotherFileIsNotTakenForALedger(t *testing.T) {
+func TestFileThatIsNotALedgerIsRefusedAndNotChanged(t *testing.T) {
 	for name, make := range map[string]func(path string) error{
 		"text": func(path string) error {
 			return os.WriteFile(path, []byte("This is a letter, not a database, and it is longer than a header.\n"), 0o600)
@@ -285,7 +286,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	}
 }
 
-func TestOlderSchemaIsBroughtUpToDate(t *testing.T) {
+func TestOlderSchemaIsMigrated(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	if err := execute(path, `
 		CREATE TABLE jobs (
@@ -306,7 +307,7 @@ func TestOlderSchemaIsBroughtUpToDate(t *testing.T) {
 		Created: time.UnixMilli(1000).UTC(), Updated: time.UnixMilli(2000).UTC(),
 		Expires: time.Unix(4000000000, 0).UTC(),
 	}
-	for range 2 { // and it stays so
+	for range 2 { // the second time nothing is left to migrate
 		l := open(t, path)
 		if got, err := l.Job(t.Context(), "j"); err != nil || !cmp.Equal(want, got) {
 			t.Fatalf("error %v, (-want +got):\n%s", err, cmp.Diff(want, got))

@@ -14,7 +14,7 @@ import (
 
 const unitColumns = "job, id, state, attempt, owner, lease, spec, facts, failure, updated"
 
-// Plan records units ahead of their work, a page in a transaction.
+// Plan records units, a page per transaction.
 func (l *Ledger) Plan(ctx context.Context, job string, units iter.Seq[ledger.Unit], expires time.Time) error {
 	batch := make([]ledger.Unit, 0, page)
 	for unit := range units {
@@ -58,8 +58,8 @@ func (l *Ledger) Unit(ctx context.Context, job, id string) (ledger.Unit, error) 
 	return unit, l.fail(ctx, "read "+unitName(job, id), err)
 }
 
-// Units yields the job's units whose ID begins with prefix, in ascending order of ID. No read is open while the caller
-// works, so a slow one hinders nobody.
+// Units yields the job's units whose ID begins with prefix, in ascending order of ID. No read is open
+// while the caller handles a unit, so a slow caller does not block others.
 func (l *Ledger) Units(ctx context.Context, job, prefix string) iter.Seq2[ledger.Unit, error] {
 	return func(yield func(ledger.Unit, error) bool) {
 		from, operator := prefix, ">="
@@ -81,17 +81,6 @@ func (l *Ledger) Units(ctx context.Context, job, prefix string) iter.Seq2[ledger
 			from, operator = units[len(units)-1].ID, ">"
 		}
 	}
-}
-
-// Count counts the job's units whose ID begins with prefix, by state. It reads an index, not the units.
-func (l *Ledger) Count(ctx context.Context, job, prefix string) (ledger.Count, error) {
-	var c ledger.Count
-	err := l.read.QueryRowContext(ctx, `
-		SELECT count(*) FILTER (WHERE state = 'planned'), count(*) FILTER (WHERE state = 'running'),
-			count(*) FILTER (WHERE state = 'failed'), count(*) FILTER (WHERE state = 'done')
-		FROM units WHERE job = ? AND id >= ? AND substr(id, 1, length(?)) = ?`, job, prefix, prefix, prefix,
-	).Scan(&c.Planned, &c.Running, &c.Failed, &c.Done)
-	return c, l.fail(ctx, "count units of job "+job, err)
 }
 
 // Begin starts an attempt.
@@ -122,23 +111,23 @@ func (l *Ledger) Complete(ctx context.Context, job, id string, attempt int, fact
 
 // Fail records that an attempt failed.
 func (l *Ledger) Fail(ctx context.Context, job, id string, attempt int, failure ledger.Failure) error {
-	why, err := failureText(&failure)
+	document, err := failureText(&failure)
 	if err != nil {
 		return err
 	}
 	return l.change(ctx, "record the failure of", job, id,
-		"state = 'failed', failure = ?", []any{why},
+		"state = 'failed', failure = ?", []any{document},
 		"state = 'running' AND attempt = ?", []any{attempt})
 }
 
-// Reopen makes a unit that is done by that very attempt planned again.
+// Reopen makes a unit that is done by the given attempt planned again.
 func (l *Ledger) Reopen(ctx context.Context, job, id string, attempt int) error {
 	return l.change(ctx, "reopen", job, id,
 		"state = 'planned', facts = NULL", nil,
 		"state = 'done' AND attempt = ?", []any{attempt})
 }
 
-// change sets columns of a unit that meets the condition.
+// change sets columns of a unit if it meets the condition.
 func (l *Ledger) change(
 	ctx context.Context, attempted, job, id, set string, values []any, condition string, conditions []any,
 ) error {
@@ -149,7 +138,7 @@ func (l *Ledger) change(
 		if err != nil {
 			return err
 		}
-		return oneOrWhy(ctx, tx, changed, "SELECT count(*) FROM units WHERE job = ? AND id = ?", job, id)
+		return requireOneRow(ctx, tx, changed, "SELECT count(*) FROM units WHERE job = ? AND id = ?", job, id)
 	})
 	return l.fail(ctx, attempted+" "+unitName(job, id), err)
 }
@@ -161,6 +150,7 @@ func readUnit(ctx context.Context, q interface {
 	return scanUnit(q.QueryRowContext(ctx, "SELECT "+unitColumns+" FROM units WHERE job = ? AND id = ?", job, id))
 }
 
+// scanUnit reads a row of unitColumns.
 func scanUnit(row scanner) (ledger.Unit, error) {
 	var (
 		unit                 ledger.Unit

@@ -1,31 +1,31 @@
 'use strict';
-// Plays what entries.json names: HLS with hls.js, single files with the browser's own <video>.
+// Plays the entries of entries.json: HLS with hls.js, single files with <video> alone.
 
-const by = (id) => document.getElementById(id);
-const video = by('video');
+const element = (id) => document.getElementById(id);
+const video = element('video');
 let hls = null;
 
-function problem(text) {
-  by('problem').textContent = text;
-  by('problem').hidden = !text;
+function showProblem(text) {
+  element('problem').textContent = text;
+  element('problem').hidden = !text;
 }
 
-function clock(seconds) {
+function formatTime(seconds) {
   if (!Number.isFinite(seconds)) return '–';
-  const s = Math.floor(seconds + 0.001); // players end a microsecond early
+  const s = Math.floor(seconds + 0.001); // players stop a microsecond before the end
   const two = (n) => String(n).padStart(2, '0');
   const hours = Math.floor(s / 3600);
   return (hours ? hours + ':' : '') + two(Math.floor(s / 60) % 60) + ':' + two(s % 60);
 }
 
-function offer(id, options, chosen, choose) {
-  const select = by(id);
+function fillSelect(id, options, chosen, onChoose) {
+  const select = element(id);
   select.parentElement.hidden = options.length < 2;
   select.replaceChildren(...options.map(([value, text]) => new Option(text, value, false, value === chosen)));
-  select.onchange = () => choose(Number(select.value));
+  select.onchange = () => onChoose(Number(select.value));
 }
 
-function rate(bits) {
+function formatBitrate(bits) {
   return bits >= 1e6 ? (bits / 1e6).toFixed(1) + ' Mb/s' : Math.round(bits / 1e3) + ' kb/s';
 }
 
@@ -35,15 +35,15 @@ function codecName(codec) {
 }
 
 function levelName(level) {
-  const size = level.height ? level.width + '×' + level.height : 'sound';
+  const size = level.height ? level.width + '×' + level.height : 'audio only';
   const range = level.videoRange && level.videoRange !== 'SDR' ? ', ' + level.videoRange : '';
-  return size + ', ' + codecName(level.videoCodec || level.audioCodec) + range + ', ' + rate(level.bitrate);
+  return size + ', ' + codecName(level.videoCodec || level.audioCodec) + range + ', ' + formatBitrate(level.bitrate);
 }
 
-const words = {
+const errorTexts = {
   networkError: 'A file of the package could not be read',
   mediaError: 'The browser could not decode the media',
-  muxError: 'A segment is not what the playlist says',
+  muxError: 'A segment does not match the playlist',
   otherError: 'The package could not be played',
 };
 
@@ -52,42 +52,42 @@ function playPackage(address) {
     if (video.canPlayType('application/vnd.apple.mpegurl')) {
       video.src = address;
     } else {
-      problem('This browser can play neither HLS nor Media Source Extensions.');
+      showProblem('This browser can play neither HLS nor Media Source Extensions.');
     }
     return;
   }
-  // A worker would be started from a blob: address, which the page's policy does not allow.
+  // hls.js starts its worker from a blob: URL, which the page's policy does not allow.
   hls = new Hls({ enableWorker: false });
   let recovered = false;
   hls.on(Hls.Events.MANIFEST_PARSED, () => {
     const levels = hls.levels.map((l, i) => [i, levelName(l)]);
-    offer('levels', levels.length > 1 ? [[-1, 'automatic'], ...levels] : levels, -1, (n) => { hls.currentLevel = n; });
+    fillSelect('levels', levels.length > 1 ? [[-1, 'automatic'], ...levels] : levels, -1, (n) => { hls.currentLevel = n; });
   });
   hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => {
-    offer('sounds', hls.audioTracks.map((t, i) => [i, t.name]), hls.audioTrack, (n) => { hls.audioTrack = n; });
+    fillSelect('audio', hls.audioTracks.map((t, i) => [i, t.name]), hls.audioTrack, (n) => { hls.audioTrack = n; });
   });
   hls.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, () => {
-    offer('texts', [[-1, 'off'], ...hls.subtitleTracks.map((t, i) => [i, t.name])], hls.subtitleTrack, (n) => {
+    fillSelect('subtitles', [[-1, 'off'], ...hls.subtitleTracks.map((t, i) => [i, t.name])], hls.subtitleTrack, (n) => {
       hls.subtitleDisplay = n >= 0;
       hls.subtitleTrack = n;
     });
   });
-  hls.on(Hls.Events.AUDIO_TRACK_SWITCHING, (_, track) => { by('sounds').value = track.id; });
-  hls.on(Hls.Events.SUBTITLE_TRACK_SWITCH, (_, track) => { by('texts').value = track.id; });
+  hls.on(Hls.Events.AUDIO_TRACK_SWITCHING, (_, track) => { element('audio').value = track.id; });
+  hls.on(Hls.Events.SUBTITLE_TRACK_SWITCH, (_, track) => { element('subtitles').value = track.id; });
   hls.on(Hls.Events.ERROR, (_, data) => {
     if (!data.fatal) return;
-    const undecodable = data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR; // no second try helps
+    const undecodable = data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR; // a retry does not help
     if (data.type === Hls.ErrorTypes.MEDIA_ERROR && !recovered && !undecodable) {
       recovered = true;
       hls.recoverMediaError();
       return;
     }
-    const where = data.frag?.url || data.url || data.context?.url || '';
+    const file = data.frag?.url || data.url || data.context?.url || '';
     const status = data.response?.code ? ' (HTTP ' + data.response.code + ')' : '';
-    let text = (words[data.type] || words.otherError) + status + ': ' + data.details;
-    if (where) text += ', ' + decodeURIComponent(new URL(where, location).pathname.replace(/^\/media\//, ''));
+    let text = (errorTexts[data.type] || errorTexts.otherError) + status + ': ' + data.details;
+    if (file) text += ', ' + decodeURIComponent(new URL(file, location).pathname.replace(/^\/media\//, ''));
     if (undecodable) text = 'This browser lacks the decoders for this package: ' + (data.error?.message || '');
-    problem(text + '.');
+    showProblem(text + '.');
     hls.destroy();
   });
   hls.loadSource(address);
@@ -95,17 +95,17 @@ function playPackage(address) {
 }
 
 function play(entry) {
-  problem('');
+  showProblem('');
   hls?.destroy();
   hls = null;
-  for (const id of ['levels', 'sounds', 'texts']) by(id).parentElement.hidden = true;
+  for (const id of ['levels', 'audio', 'subtitles']) element(id).parentElement.hidden = true;
   video.removeAttribute('src');
-  by('title').textContent = document.title = entry.name;
+  element('title').textContent = document.title = entry.name;
   const address = 'media/' + entry.name.split('/').map(encodeURIComponent).join('/');
   if (entry.kind === 'hls') {
     playPackage(address);
   } else if (entry.kind === 'dash') {
-    problem('This page plays HLS and single files. Play the .mpd with a DASH player, or make the package with HLS playlists beside it.');
+    showProblem('This page plays HLS and single files. Play the .mpd with a DASH player, or make the package with HLS playlists beside it.');
   } else {
     video.src = address;
   }
@@ -114,18 +114,18 @@ function play(entry) {
 video.addEventListener('error', () => {
   if (hls || !video.getAttribute('src')) return;
   const reasons = { 2: 'The file could not be read to its end', 3: 'The file could not be decoded', 4: 'This browser cannot play this kind of file' };
-  problem((reasons[video.error?.code] || 'The file cannot be played') + (video.error?.message ? ' (' + video.error.message + ')' : '') + '.');
+  showProblem((reasons[video.error?.code] || 'The file cannot be played') + (video.error?.message ? ' (' + video.error.message + ')' : '') + '.');
 });
 
-function tick() {
-  by('time').textContent = clock(video.currentTime) + ' / ' + clock(video.duration);
+function showPosition() {
+  element('time').textContent = formatTime(video.currentTime) + ' / ' + formatTime(video.duration);
   const parts = [];
   if (video.videoWidth) parts.push(video.videoWidth + '×' + video.videoHeight);
   const quality = video.getVideoPlaybackQuality?.();
   if (quality?.totalVideoFrames) parts.push(quality.totalVideoFrames + ' frames shown, ' + quality.droppedVideoFrames + ' dropped');
-  by('details').textContent = parts.join(' · ');
+  element('details').textContent = parts.join(' · ');
 }
-for (const event of ['timeupdate', 'durationchange', 'seeking', 'resize', 'ended']) video.addEventListener(event, tick);
+for (const event of ['timeupdate', 'durationchange', 'seeking', 'resize', 'ended']) video.addEventListener(event, showPosition);
 
 fetch('entries.json')
   .then((answer) => {
@@ -133,10 +133,10 @@ fetch('entries.json')
     return answer.json();
   })
   .then((all) => {
-    // An MPD beside the playlist of its name shows the same.
-    const twin = (e) => e.kind === 'dash' && all.some((o) => o.kind === 'hls' && o.name.replace(/\.m3u8$/i, '') === e.name.replace(/\.mpd$/i, ''));
-    const entries = all.filter((e) => !twin(e));
-    offer('entries', entries.map((e, i) => [i, e.name]), 0, (n) => play(entries[n]));
+    // An MPD and a playlist of the same name are the same package.
+    const hasPlaylist = (e) => e.kind === 'dash' && all.some((o) => o.kind === 'hls' && o.name.replace(/\.m3u8$/i, '') === e.name.replace(/\.mpd$/i, ''));
+    const entries = all.filter((e) => !hasPlaylist(e));
+    fillSelect('entries', entries.map((e, i) => [i, e.name]), 0, (n) => play(entries[n]));
     play(entries[0]);
   })
-  .catch((error) => problem('mapreel no longer answers: ' + error.message + '. Start it again and reload.'));
+  .catch((error) => showProblem('mapreel no longer answers: ' + error.message + '. Start it again and reload.'));

@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/player/playertest"
 )
 
-// What Chromium decodes besides H.264 and AAC, as the program itself makes it. It has no decoder of HEVC.
+// Tests what Chromium decodes besides H.264 and AAC, in packages made by whole jobs. Chromium has no
+// HEVC decoder.
 func TestPlayersPlayEveryCodec(t *testing.T) {
 	if flag.Lookup("all").Value.String() != "true" {
 		t.Skip("only with -all: make players")
@@ -40,7 +41,7 @@ func TestPlayersPlayEveryCodec(t *testing.T) {
 		name, source string
 		output       string
 		playlists    []string
-		sounds       int
+		audioTracks  int
 	}{
 		{"AV1 with Opus", plain, `"container": "cmaf", "video": [{"codec": "av1", "preset": "12"}, {"codec": "av1", "preset": "12", "height": 90}], "audio": {"codec": "opus"}`, []string{"film.m3u8", "film.mpd"}, 2},
 		{"H.264 with Opus, single files", plain, `"container": "cmaf", "video": [{"preset": "ultrafast"}, {"preset": "ultrafast", "height": 90}], "audio": {"codec": "opus"}, "package": {"seconds": 2, "singleFile": true}`, []string{"film.m3u8", "film.mpd"}, 2},
@@ -53,22 +54,20 @@ func TestPlayersPlayEveryCodec(t *testing.T) {
 				c.output += `, "package": {"seconds": 2}`
 			}
 			folder := t.TempDir()
-			req, err := film.Parse(fmt.Appendf(nil, `{"source": %q, "destination": %q, "outputs": [{"name": "film", %s}], "segment": {"seconds": 4}}`, c.source, folder, c.output))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := local.Run(t.Context(), req, local.Options{Scratch: t.TempDir(), Tools: tools}); err != nil {
+			request := fmt.Appendf(nil, `{"source": %q, "destination": %q, "outputs": [{"name": "film", %s}], "segment": {"seconds": 4}}`, c.source, folder, c.output)
+			options := local.Options{Scratch: t.TempDir(), Registry: kinds.All(tools, kinds.Options{})}
+			if _, err := local.Run(t.Context(), request, options); err != nil {
 				t.Fatal(err)
 			}
 			for _, playlist := range c.playlists {
 				t.Run(playlist, func(t *testing.T) {
 					o := playertest.Options{Duration: length}
-					if playlist == "film.m3u8" { // dash.js may load a second time what it loaded in another rung
+					if playlist == "film.m3u8" { // dash.js may load a segment in two rungs
 						o.Frames = 25 * length
 					}
 					r := playertest.Play(t, folder, playlist, o)
-					if len(r.Rungs) != 2 || r.Sounds != c.sounds || len(r.Seeks) != 5 || len(r.Switches) != 3 {
-						t.Errorf("the player saw %+v", r)
+					if len(r.Rungs) != 2 || r.AudioTracks != c.audioTracks || len(r.Seeks) != 5 || len(r.Switches) != 3 {
+						t.Errorf("the player reports %+v", r)
 					}
 				})
 			}

@@ -1,4 +1,4 @@
-// Opens pages of mapreel play in headless Chromium, and prints what each shows as JSON.
+// Opens pages of mapreel play in headless Chromium, and prints as JSON what each shows.
 //   node page.mjs '{"chromium": …, "profile": …, "pages": [address, …], "modules": …}'
 import { createRequire } from 'node:module';
 
@@ -15,13 +15,13 @@ try {
   const shown = [];
   for (const address of options.pages) {
     const page = await context.newPage();
-    const said = [];
-    page.on('pageerror', (e) => said.push(e.message));
-    page.on('console', (m) => { if (m.type() === 'error') said.push(m.text()); });
+    const problems = [];
+    page.on('pageerror', (e) => problems.push(e.message));
+    page.on('console', (m) => { if (m.type() === 'error') problems.push(m.text()); });
     await page.goto(address);
     await page.waitForFunction(() => document.getElementById('problem').textContent || document.querySelector('video').readyState >= 2, null, { timeout: 60000 });
     shown.push({
-      said,
+      errors: problems,
       ...await page.evaluate(() => {
         const choices = {};
         for (const select of document.querySelectorAll('select')) {

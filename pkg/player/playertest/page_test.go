@@ -15,8 +15,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/player"
 )
 
-// The page offers what there is to choose, marks what is chosen, and says what the browser lacks.
-func TestPageShowsWhatThereIs(t *testing.T) {
+// The page lists the choices, marks the chosen one, and names a missing decoder.
+func TestPageShowsChoicesAndProblems(t *testing.T) {
 	modules, chromium := needs(t)
 	full := makePackage(t, false)
 	text, err := os.ReadFile(filepath.Join(full, "film.m3u8"))
@@ -45,11 +45,11 @@ func TestPageShowsWhatThereIs(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), "node", "page.mjs", string(arguments))
 	cmd.WaitDelay = 10 * time.Second
-	var complaint strings.Builder
-	cmd.Stderr = &complaint
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("open the pages: %v\n%s", err, complaint.String())
+		t.Fatalf("open the pages: %v\n%s", err, stderr.String())
 	}
 	type choice struct {
 		Options []string `json:"options"`
@@ -59,14 +59,14 @@ func TestPageShowsWhatThereIs(t *testing.T) {
 		Title   string            `json:"title"`
 		Problem string            `json:"problem"`
 		Time    string            `json:"time"`
-		Said    []string          `json:"said"`
+		Errors  []string          `json:"errors"`
 		Choices map[string]choice `json:"choices"`
 	}
 	var got []shown
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("%v in %q", err, out)
 	}
-	for i := range got { // rates follow from the encoder
+	for i := range got { // without the bitrates, which depend on the encoder
 		for _, c := range got[i].Choices {
 			for n, o := range c.Options {
 				if at := strings.LastIndex(o, ", "); at > 0 {
@@ -76,16 +76,16 @@ func TestPageShowsWhatThereIs(t *testing.T) {
 		}
 	}
 	want := []shown{
-		{Title: "film.m3u8", Time: "00:00 / 00:06", Said: []string{}, Choices: map[string]choice{
-			"levels": {[]string{"automatic", "160×90, H.264", "320×180, H.264"}, "automatic"},
-			"sounds": {[]string{"English", "Deutsch"}, "English"},
-			"texts":  {[]string{"off", "English"}, "English"},
+		{Title: "film.m3u8", Time: "00:00 / 00:06", Errors: []string{}, Choices: map[string]choice{
+			"levels":    {[]string{"automatic", "160×90, H.264", "320×180, H.264"}, "automatic"},
+			"audio":     {[]string{"English", "Deutsch"}, "English"},
+			"subtitles": {[]string{"off", "English"}, "English"},
 		}},
-		{Title: "film.m3u8", Said: []string{}, Choices: map[string]choice{}},
-		{Title: "clip.mp4", Time: "00:00 / 00:01", Said: []string{}, Choices: map[string]choice{}},
+		{Title: "film.m3u8", Errors: []string{}, Choices: map[string]choice{}},
+		{Title: "clip.mp4", Time: "00:00 / 00:01", Errors: []string{}, Choices: map[string]choice{}},
 	}
 	if !strings.HasPrefix(got[1].Problem, "This browser lacks the decoders for this package") {
-		t.Errorf("of Dolby Vision the page says %q", got[1].Problem)
+		t.Errorf("for Dolby Vision the page shows %q", got[1].Problem)
 	}
 	got[1].Problem = ""
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -5,25 +5,25 @@ import { createRequire } from 'node:module';
 const options = JSON.parse(process.argv[2]);
 const { chromium } = createRequire(options.modules + '/')('playwright-core');
 
-// What runs in the page. It knows no test: it plays, seeks and switches, and tells what it saw.
-async function judge({ player, media, seeks, rate }) {
+// Runs in the page: plays, seeks and switches, and returns what it observed. It judges nothing.
+async function observe({ player, media, seeks, rate }) {
   const problems = [];
-  const enough = 0.3; // seconds of media with which nothing has to wait
-  const complain = (text) => { if (problems.length < 50) problems.push(text); };
+  const enough = 0.3; // seconds of buffered media with which playback need not wait
+  const recordProblem = (text) => { if (problems.length < 50) problems.push(text); };
   const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
   const video = document.querySelector('video');
   video.muted = true;
-  video.addEventListener('error', () => complain('video element: ' + video.error?.message));
+  video.addEventListener('error', () => recordProblem('video element: ' + video.error?.message));
 
-  // One face for both players. It starts with rung n, so that no rung is loaded and thrown away.
+  // One interface for both players. It starts with rung n, so that no other rung is loaded and discarded.
   const rates = [];
   const open = async (n = 0) => {
     if (player === 'hls') {
       const hls = new Hls({ enableWorker: false, maxBufferLength: 30, startLevel: n, capLevelToPlayerSize: false });
-      // A load that hls.js itself gave up, because it was told to seek or switch, is no error. Neither is a halt with media
-      // ahead that it did not give up on: the decoder waits for the processor.
+      // Two errors are harmless: a request that hls.js aborted itself to seek or switch, and a non-fatal stall with
+      // media in the buffer, where the decoder waits for the processor.
       const harmless = (d) => d.details === 'aborted' || (d.details === 'bufferStalledError' && !d.fatal && d.buffer > enough);
-      hls.on(Hls.Events.ERROR, (_, d) => harmless(d) || complain('hls.js: ' + d.type + ' ' + d.details + ' ' + (d.reason || d.error?.message || '') + ' ' + (d.frag?.relurl || '')));
+      hls.on(Hls.Events.ERROR, (_, d) => harmless(d) || recordProblem('hls.js: ' + d.type + ' ' + d.details + ' ' + (d.reason || d.error?.message || '') + ' ' + (d.frag?.relurl || '')));
       hls.loadSource(media);
       hls.attachMedia(video);
       await new Promise((done, fail) => {
@@ -33,8 +33,8 @@ async function judge({ player, media, seeks, rate }) {
       hls.loadLevel = n;
       return {
         rungs: hls.levels.map((l) => l.width + 'x' + l.height),
-        sounds: hls.audioTracks.length,
-        texts: hls.subtitleTracks.length,
+        audioTracks: hls.audioTracks.length,
+        subtitleTracks: hls.subtitleTracks.length,
         next: (n) => { hls.nextLevel = n; },
         close: () => hls.destroy(),
       };
@@ -45,7 +45,7 @@ async function judge({ player, media, seeks, rate }) {
       debug: { logLevel: 0 },
       streaming: { abr: { autoSwitchBitrate: { video: false }, initialBitrate: { video: rates[n] ? rates[n] / 1000 + 1 : -1 } }, buffer: { fastSwitchEnabled: true, bufferTimeDefault: 30, bufferTimeAtTopQuality: 30 } },
     });
-    dash.on('error', (e) => complain('dash.js: ' + (e.error?.message || e.error)));
+    dash.on('error', (e) => recordProblem('dash.js: ' + (e.error?.message || e.error)));
     const ready = new Promise((done) => dash.on('streamInitialized', done));
     dash.attachView(video);
     dash.setAutoPlay(false);
@@ -54,7 +54,7 @@ async function judge({ player, media, seeks, rate }) {
     const rungs = dash.getRepresentationsByType('video');
     rungs.forEach((r, i) => { rates[i] = r.bandwidth; });
     return {
-      rungs: rungs.map((r) => r.width + 'x' + r.height), sounds: dash.getTracksFor('audio').length, texts: dash.getTracksFor('text').length,
+      rungs: rungs.map((r) => r.width + 'x' + r.height), audioTracks: dash.getTracksFor('audio').length, subtitleTracks: dash.getTracksFor('text').length,
       next: (n) => { dash.setRepresentationForTypeById('video', rungs[n].id, true); }, close: () => dash.destroy(),
     };
   };
@@ -62,7 +62,7 @@ async function judge({ player, media, seeks, rate }) {
   const until = async (what, done, seconds) => {
     const end = performance.now() + seconds * 1000;
     while (!done()) {
-      if (performance.now() > end) { complain('timed out: ' + what + ', at ' + video.currentTime.toFixed(3) + ' s, readyState ' + video.readyState + ', buffered ' + ranges(video.buffered)); return false; }
+      if (performance.now() > end) { recordProblem('timed out: ' + what + ', at ' + video.currentTime.toFixed(3) + ' s, readyState ' + video.readyState + ', buffered ' + ranges(video.buffered)); return false; }
       await sleep(20);
     }
     return true;
@@ -72,8 +72,8 @@ async function judge({ player, media, seeks, rate }) {
   const report = { player, rungs: [], plays: [], seeks: [], switches: [], problems };
   const first = await open();
   report.rungs = first.rungs;
-  report.sounds = first.sounds;
-  report.texts = first.texts;
+  report.audioTracks = first.audioTracks;
+  report.subtitleTracks = first.subtitleTracks;
   first.close();
 
   for (let n = 0; n < Math.max(report.rungs.length, 1); n++) {
@@ -82,30 +82,30 @@ async function judge({ player, media, seeks, rate }) {
     let jumps = 0;
     let latest = 0;
     let playing = false;
-    // A decoder that waits for the processor is no fault of the package; one without data is.
+    // Only a decoder without data counts as a stall. One that waits for the processor is not the package's fault.
     const starved = () => !Array.from({ length: video.buffered.length }).some((_, i) => video.buffered.start(i) <= video.currentTime && video.buffered.end(i) > video.currentTime + enough);
     const onWaiting = () => { if (playing && video.currentTime < video.duration - 0.3 && starved()) stalls++; };
     const onSeeking = () => { if (playing) jumps++; };
     video.addEventListener('waiting', onWaiting);
     video.addEventListener('seeking', onSeeking);
     await until('rung ' + n + ' has its first frame', () => video.readyState >= 3, 60);
-    // What is judged is the package, not how fast this machine loads it: playing starts with a full buffer.
+    // Playback starts with a full buffer: the test is of the package, not of how fast this machine loads it.
     const ahead = () => (video.buffered.length ? video.buffered.end(0) : 0);
     await until('rung ' + n + ' is buffered', () => ahead() >= Math.min(video.duration - 0.3, 15), 60);
     const start = video.buffered.length ? video.buffered.start(0) : -1;
     const frames = [];
-    let open_ = true;
-    const onFrame = (_, meta) => { frames.push(meta.mediaTime); if (open_) video.requestVideoFrameCallback(onFrame); };
+    let recording = true;
+    const onFrame = (_, meta) => { frames.push(meta.mediaTime); if (recording) video.requestVideoFrameCallback(onFrame); };
     if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(onFrame);
     video.playbackRate = rate;
     await video.play();
     playing = true;
     const ended = await until('rung ' + n + ' plays to its end', () => {
-      if (video.currentTime < latest - 0.001) complain('rung ' + n + ': time went back from ' + latest + ' to ' + video.currentTime);
+      if (video.currentTime < latest - 0.001) recordProblem('rung ' + n + ': time went back from ' + latest + ' to ' + video.currentTime);
       latest = Math.max(latest, video.currentTime);
       return video.ended;
     }, 120);
-    open_ = false;
+    recording = false;
     const quality = video.getVideoPlaybackQuality();
     report.plays.push({
       rung: report.rungs[n] || 'sound', size: video.videoWidth + 'x' + video.videoHeight, ended, stalls, jumps, start, duration: video.duration,
@@ -160,13 +160,13 @@ const context = await chromium.launchPersistentContext(options.profile, {
 });
 try {
   const page = await context.newPage();
-  const said = [];
-  page.on('pageerror', (e) => said.push('page: ' + e.message));
-  page.on('requestfailed', (r) => { if (r.failure()?.errorText !== 'net::ERR_ABORTED') said.push('request: ' + r.url() + ' ' + r.failure()?.errorText); });
-  page.on('response', (r) => { if (r.status() >= 400) said.push('response: ' + r.url() + ' ' + r.status()); });
+  const problems = [];
+  page.on('pageerror', (e) => problems.push('page: ' + e.message));
+  page.on('requestfailed', (r) => { if (r.failure()?.errorText !== 'net::ERR_ABORTED') problems.push('request: ' + r.url() + ' ' + r.failure()?.errorText); });
+  page.on('response', (r) => { if (r.status() >= 400) problems.push('response: ' + r.url() + ' ' + r.status()); });
   await page.goto(options.page);
-  const report = await page.evaluate(judge, options);
-  report.problems.push(...said);
+  const report = await page.evaluate(observe, options);
+  report.problems.push(...problems);
   console.log(JSON.stringify(report));
 } finally {
   await context.close();

@@ -1,9 +1,10 @@
-// Package playertest judges packages by real players: hls.js and dash.js in headless Chromium play every rung to its end,
-// seek, and switch rungs.
+// Package playertest tests packages with real players: hls.js and dash.js in headless Chromium play
+// every rung to its end, seek, and switch rungs.
 //
 //	playertest.Play(t, "out", "film.m3u8", playertest.Options{})
 //
-// It needs Node, the development tools of package.json, and Chromium; a test skips, and says so, where one is missing.
+// It needs Node, the development tools of package.json, and Chromium. If one is missing, the test is
+// skipped with a message.
 package playertest
 
 import (
@@ -28,47 +29,47 @@ import (
 	"github.com/mapreel/mapreel/pkg/player"
 )
 
-// Options are what a test may know of its package; the zero value knows nothing.
+// Options hold what a test expects of its package. A zero field is not compared.
 type Options struct {
-	// Frames is the number of pictures in each rung; 0 is not compared.
+	// Frames is the number of video frames in each rung; 0 is not compared.
 	Frames int
 	// Duration is the presentation's length in seconds; 0 is not compared.
 	Duration float64
-	// Rate is how many times faster than life it is played. 0 is 4: software decodes small pictures much faster, but players
-	// refill their buffers a few times a second.
+	// Rate is the playback speed; 0 means 4. Software decodes small frames much faster than that, but
+	// players refill their buffers only a few times per second.
 	Rate float64
 }
 
-// Report is what the player saw.
+// Report is what the player observed.
 type Report struct {
-	Player   string   `json:"player"`
-	Rungs    []string `json:"rungs"`  // "640x360"
-	Sounds   int      `json:"sounds"` // to choose from
-	Texts    int      `json:"texts"`
-	Plays    []Played `json:"plays"`
-	Seeks    []Seek   `json:"seeks"`
-	Switches []Switch `json:"switches"`
-	Problems []string `json:"problems"` // errors of the player, fatal or not, and of requests
+	Player         string   `json:"player"`
+	Rungs          []string `json:"rungs"` // "640x360"
+	AudioTracks    int      `json:"audioTracks"`
+	SubtitleTracks int      `json:"subtitleTracks"`
+	Plays          []Played `json:"plays"`
+	Seeks          []Seek   `json:"seeks"`
+	Switches       []Switch `json:"switches"`
+	Problems       []string `json:"problems"` // errors of the player, fatal or not, and of requests
 }
 
-// Played is one rung from start to end. Times are seconds of the presentation.
+// Played describes the playback of one rung from start to end. Times are seconds of the presentation.
 type Played struct {
 	Rung       string  `json:"rung"`
-	Size       string  `json:"size"` // of the picture that was shown last
+	Size       string  `json:"size"` // of the last frame shown
 	Ended      bool    `json:"ended"`
 	Stalls     int     `json:"stalls"` // waits for media after the start
-	Jumps      int     `json:"jumps"`  // seeks that the player made over a gap
-	Start      float64 `json:"start"`  // of what was buffered
+	Jumps      int     `json:"jumps"`  // seeks that the player made to skip a gap
+	Start      float64 `json:"start"`  // of the buffered range
 	Duration   float64 `json:"duration"`
 	End        float64 `json:"end"`
 	Gaps       int     `json:"gaps"`
 	Buffered   string  `json:"buffered"`
-	Frames     int     `json:"frames"` // decoded, shown or dropped for want of time
+	Frames     int     `json:"frames"` // decoded, whether shown or dropped
 	Corrupted  int     `json:"corrupted"`
 	FirstFrame float64 `json:"firstFrame"`
 }
 
-// Seek is a jump to a place and what came of it.
+// Seek is a seek and its result.
 type Seek struct {
 	Target  float64 `json:"target"`
 	At      float64 `json:"at"`
@@ -85,11 +86,13 @@ type Switch struct {
 //go:embed play.mjs
 var script []byte
 
-// seeks are the places, as parts of the length: there and back, across segments, near both ends.
+// seeks are the targets, as fractions of the duration: forwards and backwards, across segments, near
+// both ends.
 var seeks = []float64{0.53, 0.12, 0.87, 0.35, 0.02}
 
-// Play plays the playlist (.m3u8 with hls.js, .mpd with dash.js) of the package in folder, and fails the test for each
-// stall, gap, error, seek or switch that did not work. It returns what was seen for the test's own questions.
+// Play plays the playlist of the package in folder, a .m3u8 with hls.js and a .mpd with dash.js. It
+// fails the test for each stall, gap and error, and for each seek or switch that did not work. It
+// returns the report for further checks.
 func Play(t testing.TB, folder, playlist string, o Options) Report {
 	t.Helper()
 	modules, chromium := needs(t)
@@ -128,65 +131,65 @@ func Play(t testing.TB, folder, playlist string, o Options) Report {
 	}
 	cmd := exec.CommandContext(t.Context(), "node", program, string(arguments))
 	cmd.WaitDelay = 10 * time.Second
-	var out, complaint bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &complaint
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("play %s: %v\n%s", playlist, err, complaint.Bytes())
+		t.Fatalf("play %s: %v\n%s", playlist, err, stderr.Bytes())
 	}
 	var report Report
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
 		t.Fatalf("play %s: %v in %q", playlist, err, out.Bytes())
 	}
-	for _, fault := range judge(report, o) {
-		t.Errorf("%s: %s", playlist, fault)
+	for _, problem := range check(report, o) {
+		t.Errorf("%s: %s", playlist, problem)
 	}
 	return report
 }
 
-// judge says what of a report is wrong.
-func judge(r Report, o Options) []string {
+// check returns what is wrong with a report.
+func check(r Report, o Options) []string {
 	out := slices.Clone(r.Problems)
-	bad := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	report := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	for _, p := range r.Plays {
 		where := "rung " + p.Rung
 		switch {
 		case !p.Ended:
-			bad("%s did not end: at %.3f of %.3f s", where, p.End, p.Duration)
+			report("%s did not end: at %.3f of %.3f s", where, p.End, p.Duration)
 		case p.Stalls > 0:
-			bad("%s stalled %d times", where, p.Stalls)
+			report("%s stalled %d times", where, p.Stalls)
 		case p.Jumps > 0:
-			bad("%s: the player jumped %d times over a gap", where, p.Jumps)
+			report("%s: the player jumped %d times over a gap", where, p.Jumps)
 		case p.Gaps > 0:
-			bad("%s has gaps: %s", where, p.Buffered)
+			report("%s has gaps: %s", where, p.Buffered)
 		case p.Corrupted > 0:
-			bad("%s had %d frames that could not be decoded", where, p.Corrupted)
+			report("%s had %d frames that could not be decoded", where, p.Corrupted)
 		case p.Rung != "sound" && p.Size != p.Rung:
-			bad("%s showed %s", where, p.Size)
+			report("%s showed %s", where, p.Size)
 		case o.Frames > 0 && p.Frames != o.Frames:
-			bad("%s has %d frames, want %d", where, p.Frames, o.Frames)
+			report("%s has %d frames, want %d", where, p.Frames, o.Frames)
 		case p.Start > 0.05:
-			bad("%s starts at %.3f s", where, p.Start)
+			report("%s starts at %.3f s", where, p.Start)
 		case o.Duration > 0 && math.Abs(p.Duration-o.Duration) > 0.1:
-			bad("%s lasts %.3f s, want %.3f", where, p.Duration, o.Duration)
+			report("%s lasts %.3f s, want %.3f", where, p.Duration, o.Duration)
 		}
 	}
 	if len(r.Plays) == 0 {
-		bad("nothing was played")
+		report("nothing was played")
 	}
 	for _, s := range r.Seeks {
 		if !s.Arrived || !s.Moved {
-			bad("seek to %.3f s: arrived %v, played on %v, at %.3f", s.Target, s.Arrived, s.Moved, s.At)
+			report("seek to %.3f s: arrived %v, played on %v, at %.3f", s.Target, s.Arrived, s.Moved, s.At)
 		}
 	}
 	for _, s := range r.Switches {
 		if !s.OK {
-			bad("no switch to %s", s.To)
+			report("no switch to %s", s.To)
 		}
 	}
 	return out
 }
 
-// needs returns the folder of npm's packages and Chromium, or skips the test.
+// needs returns the folder of the npm packages and the path of Chromium, or skips the test.
 func needs(t testing.TB) (modules, chromium string) {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
@@ -194,7 +197,7 @@ func needs(t testing.TB) (modules, chromium string) {
 	}
 	_, here, _, ok := runtime.Caller(0)
 	if !ok {
-		t.Fatal("no path of this file")
+		t.Fatal("runtime.Caller does not know this file")
 	}
 	modules = filepath.Join(filepath.Dir(here), "..", "..", "..", "node_modules")
 	if _, err := os.Stat(filepath.Join(modules, "playwright-core")); errors.Is(err, os.ErrNotExist) {

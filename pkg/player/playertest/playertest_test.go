@@ -17,7 +17,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/manifest"
 )
 
-// The clip: 6 s at 25 frames a second, encoded as two segments of a job, each cut into media segments of 1 s.
+// The clip has 6 s at 25 frames per second. It is encoded as two segments of a job, each cut into media
+// segments of 1 s.
 const (
 	frames    = 150
 	rate      = 25
@@ -33,14 +34,15 @@ func ffmpeg(t testing.TB, args ...string) {
 	}
 }
 
-// encode is how a worker writes a piece: fragments whose timestamps are 10 s later than the source's.
+// encode encodes as a worker does: into fragments whose timestamps are 10 s later than the source's.
 func encode(t testing.TB, out, args string) {
 	t.Helper()
 	ffmpeg(t, append(strings.Fields(args), "-f", "mp4", "-movflags", "empty_moov+default_base_moof+frag_discont+delay_moov+frag_keyframe",
 		"-use_editlist", "0", "-avoid_negative_ts", "disabled", "-output_ts_offset", "10", out)...)
 }
 
-// track writes the segments of a worker's files into a package, and returns what a playlist says of them.
+// track writes the segments of a worker's files into a package. It returns their rendition and keyframes
+// for the playlists.
 func track(t testing.TB, folder, name string, single bool, pieces []string, cuts [][]int64, ends []int64) (manifest.Rendition, []manifest.Keyframe) {
 	t.Helper()
 	r := manifest.Rendition{Name: name, Playlist: name + ".m3u8"}
@@ -141,11 +143,11 @@ func write(t testing.TB, folder, name, content string) {
 	}
 }
 
-// makePackage makes a package of two rungs, two sounds and subtitles.
+// makePackage creates a package of two rungs, two audio renditions and subtitles.
 func makePackage(t testing.TB, single bool) string {
 	t.Helper()
 	work, folder := t.TempDir(), t.TempDir()
-	p := manifest.Package{Lead: lead}
+	p := manifest.Package{MediaTimeOffset: lead}
 	tick := func(frame int64) int64 { return lead*timescale + frame*timescale/rate }
 	for _, rung := range []struct{ width, height int }{{320, 180}, {160, 90}} {
 		name := fmt.Sprintf("video-%dp", rung.height)
@@ -203,8 +205,8 @@ func TestPlayersPlayEveryRung(t *testing.T) {
 						t.Skip("only with -all: make players")
 					}
 					r := Play(t, folder, playlist, Options{Frames: frames, Duration: seconds})
-					if len(r.Rungs) != 2 || r.Sounds != 2 || len(r.Seeks) != 5 || len(r.Switches) != 3 {
-						t.Errorf("the player saw %+v", r)
+					if len(r.Rungs) != 2 || r.AudioTracks != 2 || len(r.Seeks) != 5 || len(r.Switches) != 3 {
+						t.Errorf("the player reports %+v", r)
 					}
 					if testing.Verbose() {
 						t.Logf("%+v", r)
@@ -215,22 +217,23 @@ func TestPlayersPlayEveryRung(t *testing.T) {
 	}
 }
 
-// ffprobe must see the source's frames at the source's times, in the multivariant playlist and in the MPD.
-func TestFfprobeSeesTheSourcesTimes(t *testing.T) {
+// ffprobe must find the source's frames at the source's times, in the multivariant playlist and in the
+// MPD.
+func TestFfprobeFindsTheFramesOfTheSource(t *testing.T) {
 	folder := makePackage(t, false)
 	for _, playlist := range []string{"film.m3u8", "film.mpd", "video-180p.m3u8"} {
-		// libavformat takes a .vtt in an MPD for a danger unless it is told otherwise.
+		// libavformat refuses a .vtt in an MPD unless all extensions are allowed.
 		allowed := []string{}
 		if strings.HasSuffix(playlist, ".mpd") {
 			allowed = []string{"-allowed_extensions", "ALL"}
 		}
 		args := append(allowed, "-v", "error", "-select_streams", "v:0", "-show_entries", "frame=pts_time", "-of", "csv=p=0", filepath.Join(folder, playlist))
 		cmd := exec.Command("ffprobe", args...)
-		var complaint strings.Builder
-		cmd.Stderr = &complaint
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
 		out, err := cmd.Output()
 		if err != nil {
-			t.Fatalf("ffprobe of %s: %v\n%s", playlist, err, complaint.String())
+			t.Fatalf("ffprobe of %s: %v\n%s", playlist, err, stderr.String())
 		}
 		var times []float64
 		for field := range strings.FieldsFuncSeq(string(out), func(r rune) bool { return r == '\n' || r == ',' }) {
@@ -252,7 +255,7 @@ func TestFfprobeSeesTheSourcesTimes(t *testing.T) {
 	}
 }
 
-func TestJudgeNamesWhatIsWrong(t *testing.T) {
+func TestCheckNamesEveryProblem(t *testing.T) {
 	good := Played{Rung: "320x180", Size: "320x180", Ended: true, Duration: 6, Frames: 150}
 	for want, change := range map[string]func(*Report){
 		"":                   func(*Report) {},
@@ -271,7 +274,7 @@ func TestJudgeNamesWhatIsWrong(t *testing.T) {
 	} {
 		r := Report{Plays: []Played{good}}
 		change(&r)
-		got := strings.Join(judge(r, Options{Frames: 150, Duration: 6}), "\n")
+		got := strings.Join(check(r, Options{Frames: 150, Duration: 6}), "\n")
 		if want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}

@@ -1,6 +1,6 @@
-// Package s3test runs a real S3 server for tests: the Versity gateway over a folder, with signatures, ranges,
-// UploadPartCopy and conditional requests. It allows one instance a process, so it runs in a child process, which is
-// the test binary itself:
+// Package s3test runs a real S3 server for tests: the Versity gateway over a folder. It supports
+// signatures, ranges, UploadPartCopy and conditional requests. A process can run only one gateway, so
+// it runs in a child process, which is the test binary itself:
 //
 //	func TestMain(m *testing.M) {
 //		s3test.ServeInChild()
@@ -35,7 +35,7 @@ import (
 	"github.com/versity/versitygw/embedgw"
 )
 
-// What the server accepts.
+// The credentials and region that the server accepts.
 const (
 	AccessKey = "tester"
 	SecretKey = "not-a-secret"
@@ -45,21 +45,21 @@ const (
 const (
 	rootEnv, addressEnv = "MAPREEL_TEST_S3_ROOT", "MAPREEL_TEST_S3_ADDRESS"
 
-	// startsWithin is how long the server may take to answer, on a machine that compiles at the same time.
-	startsWithin = 60 * time.Second
+	// startTimeout bounds the start of the server, on a machine that compiles at the same time.
+	startTimeout = 60 * time.Second
 
 	healthPath = "/healthz"
 )
 
-// ServeInChild does nothing but in the process that Start starts, where it serves and does not return. TestMain calls it
-// first.
+// ServeInChild runs the server in the process that Start starts, and does not return there. In every
+// other process it does nothing. TestMain calls it first.
 func ServeInChild() {
 	root := os.Getenv(rootEnv)
 	if root == "" {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { // the parent's end, however it ends, closes this pipe
+	go func() { // this pipe is closed when the parent ends, even if it is killed
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
@@ -72,7 +72,7 @@ func ServeInChild() {
 
 func serve(ctx context.Context, root, address string) error {
 	backend, err := posix.New(root, meta.XattrMeta{}, posix.PosixOpts{
-		Concurrency: 256, CopyObjectThreshold: 5 << 30, // as S3; left at zero it refuses every copy
+		Concurrency: 256, CopyObjectThreshold: 5 << 30, // S3's limit; with zero it refuses every copy
 	})
 	if err != nil {
 		return err
@@ -103,11 +103,11 @@ func Start(t *testing.T) *Server {
 		t.Fatal(err)
 	}
 	s := &Server{Endpoint: "http://" + address, Root: t.TempDir()}
-	child := exec.Command(os.Args[0]) //nolint:noctx // it ends when its standard input does, and Cleanup waits for that
+	child := exec.Command(os.Args[0]) //nolint:noctx // it exits when its standard input is closed, and Cleanup waits for that
 	child.Env = append(os.Environ(), rootEnv+"="+s.Root, addressEnv+"="+address)
 	child.Stderr = os.Stderr
-	var said strings.Builder
-	child.Stdout = &said
+	var stdout strings.Builder
+	child.Stdout = &stdout
 	stdin, err := child.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -126,13 +126,14 @@ func Start(t *testing.T) *Server {
 		}
 	})
 	if err := s.ready(t.Context(), exited); err != nil {
-		t.Fatalf("the S3 server did not start: %v\n%s", err, said.String())
+		t.Fatalf("the S3 server did not start: %v\n%s", err, stdout.String())
 	}
 	return s
 }
 
+// ready waits until the server responds.
 func (s *Server) ready(ctx context.Context, exited chan error) error {
-	ctx, cancel := context.WithTimeout(ctx, startsWithin)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint+healthPath, nil)
@@ -148,7 +149,7 @@ func (s *Server) ready(ctx context.Context, exited chan error) error {
 		select {
 		case err := <-exited:
 			exited <- err
-			return errors.Join(errors.New("it ended"), err)
+			return errors.Join(errors.New("it exited"), err)
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(20 * time.Millisecond):
@@ -170,7 +171,7 @@ func (s *Server) Client(change func(*s3.Options)) *s3.Client {
 	return s3.New(options)
 }
 
-// NewBucket makes an empty bucket and returns its name.
+// NewBucket creates an empty bucket and returns its name.
 func (s *Server) NewBucket(t *testing.T) string {
 	t.Helper()
 	name := fmt.Sprintf("bucket-%d", s.buckets.Add(1))

@@ -1,4 +1,5 @@
-// Package dynamotest runs a server for tests that speaks DynamoDB: dynalite, of the npm packages that package.json names.
+// Package dynamotest runs a DynamoDB server for tests: dynalite, one of package.json's development
+// tools.
 //
 //	server := dynamotest.Start(t)
 //	l := dynamo.New(server.Client(nil), server.NewTable(t))
@@ -24,14 +25,15 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 )
 
-// Region, AccessKey and SecretKey are what clients of the server say; it accepts any.
+// Region, AccessKey and SecretKey are used by the server's clients. The server accepts any.
 const (
 	Region    = "us-east-1"
 	AccessKey = "tester"
 	SecretKey = "not-a-secret"
 )
 
-// program serves dynalite, given by its path, on a free port, which it prints, and ends with its standard input.
+// program runs dynalite, whose path is its argument, on a free port and prints the port. It exits when
+// its standard input is closed.
 const program = `
 process.stdin.on('end', () => process.exit()).resume()
 const server = require(process.argv[1])({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 })
@@ -44,7 +46,8 @@ type Server struct {
 	tables   atomic.Int64
 }
 
-// Start runs a server until the test ends. The test fails where dynalite is not installed, and says how to install it.
+// Start runs a server until the test ends. If dynalite is not installed, the test fails and names the
+// command that installs it.
 func Start(t *testing.T) *Server {
 	t.Helper()
 	root, err := moduleRoot()
@@ -68,7 +71,7 @@ func Start(t *testing.T) *Server {
 		t.Fatalf("start node, which runs the DynamoDB server of the tests: %v: install Node.js 20 or newer", err)
 	}
 	t.Cleanup(func() {
-		_ = stdin.Close() // it ends with its standard input, so also when this process is killed
+		_ = stdin.Close() // the server exits, as it does if this process is killed
 		stop := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
 		defer stop.Stop()
 		_ = cmd.Wait()
@@ -80,6 +83,7 @@ func Start(t *testing.T) *Server {
 	return &Server{Endpoint: "http://127.0.0.1:" + strings.TrimSpace(port)}
 }
 
+// moduleRoot returns the folder of go.mod.
 func moduleRoot() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {
@@ -112,7 +116,7 @@ func (s *Server) Client(change func(*dynamodb.Options)) *dynamodb.Client {
 	return dynamodb.New(options)
 }
 
-// NewTable makes an empty ledger table and returns its name.
+// NewTable creates an empty ledger table and returns its name.
 func (s *Server) NewTable(t *testing.T) string {
 	t.Helper()
 	name := fmt.Sprintf("ledger-%d", s.tables.Add(1))

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/local"
+)
+
+// display shows the progress of a run. local.Run calls observe for each event. stop ends the display and returns when
+// nothing more will be written.
+type display interface {
+	observe(local.Event)
+	stop()
+}
+
+// sharedProgress is a progress that one goroutine updates while another reads it.
+type sharedProgress struct {
+	mu       sync.Mutex
+	progress progress
+}
+
+func (p *sharedProgress) add(e local.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.progress.add(e)
+}
+
+func (p *sharedProgress) snapshot() snapshot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.progress.snapshot(time.Now())
+}
+
+// newDisplay returns the display that mode selects. Bars need a terminal whose cursor can be moved.
+func newDisplay(mode progressMode, p *sharedProgress, stdout, stderr io.Writer, movable bool) display {
+	switch {
+	case mode == progressJSON:
+		return jsonDisplay{json.NewEncoder(stdout)}
+	case mode == progressNone:
+		return noDisplay{}
+	case movable:
+		return newBarDisplay(p, stderr)
+	case mode == progressBar:
+		return newLogDisplay(p, stderr, logInterval)
+	}
+	return warningDisplay{stderr}
+}
+
+// noDisplay shows nothing.
+type noDisplay struct{}
+
+func (noDisplay) observe(local.Event) {}
+func (noDisplay) stop()               {}
+
+// warningDisplay shows only warnings.
+type warningDisplay struct{ w io.Writer }
+
+func (d warningDisplay) observe(e local.Event) {
+	if e.Type == engine.Warning {
+		fmt.Fprint(d.w, formatWarning(e))
+	}
+}
+
+func (warningDisplay) stop() {}
+
+func formatWarning(e local.Event) string {
+	return "mapreel: warning: " + strings.ReplaceAll(strings.TrimSpace(e.Error), "\n", "; ") + "\n"
+}
+
+// jsonDisplay writes every event as a line of JSON.
+type jsonDisplay struct{ enc *json.Encoder }
+
+func (d jsonDisplay) observe(e local.Event) {
+	_ = d.enc.Encode(e) // the work goes on if the reader is gone
+}
+
+func (jsonDisplay) stop() {}
+
+// logInterval is the time between two lines of a logDisplay: long, because a log keeps every line.
+const logInterval = 5 * time.Second
+
+// logDisplay writes a line at a regular interval, for logs.
+type logDisplay struct {
+	progress *sharedProgress
+	mu       sync.Mutex // guards w
+	w        io.Writer
+	stopping chan struct{}
+	stopped  chan struct{}
+}
+
+func newLogDisplay(p *sharedProgress, out io.Writer, every time.Duration) *logDisplay {
+	d := &logDisplay{progress: p, w: out, stopping: make(chan struct{}), stopped: make(chan struct{})}
+	go d.run(every)
+	return d
+}
+
+func (d *logDisplay) run(every time.Duration) {
+	defer close(d.stopped)
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			d.write(formatLogLine(d.progress.snapshot()) + "\n")
+		case <-d.stopping:
+			return
+		}
+	}
+}
+
+func (d *logDisplay) write(s string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, _ = io.WriteString(d.w, s)
+}
+
+func (d *logDisplay) observe(e local.Event) {
+	if e.Type == engine.Warning {
+		d.write(formatWarning(e))
+	}
+}
+
+func (d *logDisplay) stop() {
+	close(d.stopping)
+	<-d.stopped
+}
+
+// barDisplay shows progress bars, and warnings above them.
+type barDisplay struct{ *liveLines }
+
+func newBarDisplay(p *sharedProgress, out io.Writer) barDisplay {
+	return barDisplay{newLiveLines(out, func(width int) []string { return formatBars(p.snapshot(), width) })}
+}
+
+func (d barDisplay) observe(e local.Event) {
+	if e.Type == engine.Warning {
+		_, _ = io.WriteString(d.canvas, formatWarning(e))
+	}
+}
+
+// liveLines redraws lines at the bottom of a terminal until stop removes them. mpb moves the cursor, measures the
+// terminal and sets the pace.
+type liveLines struct {
+	canvas *mpb.Progress
+	bar    *mpb.Bar
+}
+
+// newLiveLines shows the lines that format returns for a terminal of width columns; it must return at least one.
+func newLiveLines(out io.Writer, format func(width int) []string) *liveLines {
+	canvas := mpb.New(mpb.WithOutput(out))
+	var lines []string
+	first := mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
+		lines = format(stat.AvailableWidth)
+		_, err := io.WriteString(w, lines[0])
+		return err
+	})
+	others := mpb.BarFillerFunc(func(w io.Writer, _ decor.Statistics) error {
+		for _, line := range lines[1:] {
+			if _, err := io.WriteString(w, line+"\n"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	// A bar with a total of 0 never completes by itself, so that stop removes it from the screen.
+	bar := canvas.MustAdd(0, first, mpb.BarFillerTrim(), mpb.BarExtender(others, false))
+	return &liveLines{canvas, bar}
+}
+
+func (l *liveLines) stop() {
+	l.bar.Abort(true)
+	l.canvas.Wait()
+}

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// rateWindow is the period over which rates are averaged. Encoders report in bursts, because they look ahead before they
+// write; averaged over several bursts, the time left does not jump.
+const rateWindow = 20 * time.Second
+
+// sampleInterval is the minimum time between two samples of the work done. It bounds the number of samples in a window,
+// however many encoders report.
+const sampleInterval = 250 * time.Millisecond
+
+// amount is an amount of work done. Only amounts of units of the same type can be added.
+type amount struct {
+	frames int64
+	media  media.Ticks // microseconds of source
+	bytes  int64
+}
+
+func (a amount) add(b amount) amount {
+	return amount{a.frames + b.frames, a.media + b.media, a.bytes + b.bytes}
+}
+
+func (a amount) sub(b amount) amount {
+	return amount{a.frames - b.frames, a.media - b.media, a.bytes - b.bytes}
+}
+
+// increase returns how much larger b is than a, 0 for each field that is smaller.
+func (a amount) increase(b amount) amount {
+	return amount{max(0, b.frames-a.frames), max(0, b.media-a.media), max(0, b.bytes-a.bytes)}
+}
+
+// unitTotals sums up the units of one type: the video segments, or the audio parts.
+type unitTotals struct {
+	finished  int    // by this run
+	skipped   int    // done by an earlier run, with an event
+	current   amount // of all units, done or in progress
+	completed amount // of the units that are done
+	worked    amount // by this run, including failed attempts; never falls
+}
+
+// unitState is the state of one segment or audio part.
+type unitState struct {
+	amount
+	done bool
+}
+
+// sample is the work that the run had done at a point in time.
+type sample struct {
+	at           time.Time
+	video, audio amount
+}
+
+// progress accumulates the events of a run. It reads no clock: a snapshot depends only on the events and the time that is
+// passed in. The zero value is ready to use. It is not safe for concurrent use.
+type progress struct {
+	plan         plan // of the last Planned event
+	planned      bool
+	started      time.Time // of the first event
+	firstAttempt time.Time // of the first attempt
+	units        map[string]unitState
+	video, audio unitTotals
+	published    int
+	samples      []sample
+}
+
+// plan is what a Planned event says of the video segments and the audio parts.
+type plan struct{ video, audio engine.GroupProgress }
+
+// newPlan returns the groups of an event.
+func newPlan(groups []engine.GroupProgress) (p plan) {
+	for _, g := range groups {
+		switch g.Name {
+		case film.VideoKind:
+			p.video = g
+		case film.AudioKind:
+			p.audio = g
+		}
+	}
+	return p
+}
+
+// snapshot is the progress of a run at a point in time.
+type snapshot struct {
+	Planned       bool
+	Elapsed       time.Duration
+	Segments      int // all video segments
+	Done          int // segments finished by this run or an earlier one
+	AudioParts    int // all audio parts
+	AudioDone     int // finished audio parts
+	VideoFraction float64
+	AudioFraction float64
+	FPS           float64       // frames per second
+	Speed         float64       // of the video, or of the audio if there is no video, relative to real time
+	Remaining     time.Duration // until everything is encoded; negative if unknown
+	Worked        media.Ticks   // microseconds of video, or of audio if there is no video, encoded by this run
+	Bytes         int64         // of all chunks and audio parts
+	Published     int           // outputs
+}
+
+// Merging reports whether everything is encoded, so that only merging is left.
+func (s snapshot) Merging() bool {
+	return s.Planned && s.Segments+s.AudioParts > 0 && s.Done == s.Segments && s.AudioDone == s.AudioParts
+}
+
+// add records an event. Events must come in the order of their times.
+func (p *progress) add(e local.Event) {
+	if p.started.IsZero() {
+		p.started = e.Time
+		p.units = map[string]unitState{}
+	}
+	if e.Type == engine.Planned {
+		p.plan, p.planned = newPlan(e.Groups), true
+		return
+	}
+	if e.Type == engine.Published {
+		p.published++
+		return
+	}
+	t := p.totalsFor(e.Unit)
+	if t == nil {
+		return
+	}
+	old := p.units[e.Unit]
+	state := unitState{amount: amount{e.Count, e.Media, e.Bytes}}
+	if total := p.plan.video.Total; state.media == 0 && total.Count > 0 { // encoders report frames more reliably than timestamps
+		state.media = media.Ticks(float64(e.Count) / float64(total.Count) * float64(total.Media))
+	}
+	switch e.Type {
+	case engine.Started, engine.Failed:
+		state = unitState{}
+	case engine.Progress:
+	case engine.Done, engine.Skipped:
+		state.done = true
+	default:
+		return
+	}
+	if old.done { // the result of another worker on the same unit does not count
+		return
+	}
+	if e.Type == engine.Skipped {
+		t.skipped++
+	} else {
+		if p.firstAttempt.IsZero() {
+			p.firstAttempt = e.Time
+			p.samples = append(p.samples, sample{at: e.Time})
+		}
+		t.worked = t.worked.add(old.increase(state.amount))
+	}
+	if e.Type == engine.Done {
+		t.finished++
+	}
+	if state.done {
+		t.completed = t.completed.add(state.amount)
+	}
+	t.current = t.current.add(state.sub(old.amount))
+	p.units[e.Unit] = state
+	p.recordSample(e.Time)
+}
+
+func (p *progress) totalsFor(unit string) *unitTotals {
+	switch kind, _, _ := strings.Cut(unit, "/"); kind {
+	case film.VideoKind:
+		return &p.video
+	case film.AudioKind:
+		return &p.audio
+	}
+	return nil
+}
+
+// recordSample adds a sample, and drops those before the window except the last, where the window begins.
+func (p *progress) recordSample(at time.Time) {
+	if p.firstAttempt.IsZero() {
+		return
+	}
+	now := sample{at, p.video.worked, p.audio.worked}
+	if n := len(p.samples); n > 1 && at.Sub(p.samples[n-2].at) < sampleInterval {
+		p.samples[n-1] = now
+	} else {
+		p.samples = append(p.samples, now)
+	}
+	drop := 0
+	for drop+1 < len(p.samples) && at.Sub(p.samples[drop+1].at) >= rateWindow {
+		drop++
+	}
+	p.samples = p.samples[drop:]
+}
+
+// snapshot returns the progress at now, which must not be before the last event.
+func (p *progress) snapshot(now time.Time) snapshot {
+	s := snapshot{
+		Planned:    p.planned,
+		Segments:   p.plan.video.Units,
+		AudioParts: p.plan.audio.Units,
+		Bytes:      p.video.current.bytes + p.audio.current.bytes,
+		Published:  p.published,
+		Remaining:  -1,
+	}
+	if !p.started.IsZero() {
+		s.Elapsed = now.Sub(p.started)
+	}
+	s.Done = min(p.video.finished+max(p.video.skipped, p.plan.video.Done), s.Segments)
+	s.AudioDone = min(p.audio.finished+max(p.audio.skipped, p.plan.audio.Done), s.AudioParts)
+	videoLength := p.video.estimateLength(p.plan.video.Total.Media, s.Segments)
+	audioLength := p.audio.estimateLength(p.plan.audio.Total.Media, s.AudioParts)
+	videoDone := p.video.current.media
+	if unseen := p.plan.video.Done - p.video.skipped; unseen > 0 && s.Segments > 0 {
+		// Of the segments of an earlier run only the number is known; segments have about equal durations.
+		videoDone += media.Ticks(float64(videoLength) * float64(unseen) / float64(s.Segments))
+	}
+	s.VideoFraction = fraction(videoDone, videoLength, s.Done, s.Segments)
+	s.AudioFraction = fraction(p.audio.current.media, audioLength, s.AudioDone, s.AudioParts)
+
+	video, audio, seconds := p.rates(now)
+	s.FPS = float64(video.frames) / seconds
+	videoSpeed, audioSpeed := float64(video.media)/1e6/seconds, float64(audio.media)/1e6/seconds
+	s.Speed, s.Worked = videoSpeed, p.video.worked.media
+	if s.Segments == 0 {
+		s.Speed, s.Worked = audioSpeed, p.audio.worked.media
+	}
+	videoLeft, known := timeLeft(s.VideoFraction, videoLength, videoSpeed)
+	audioLeft, audioKnown := timeLeft(s.AudioFraction, audioLength, audioSpeed)
+	if s.Segments == 0 {
+		videoLeft, known = 0, audioKnown && s.AudioParts > 0
+	}
+	if known {
+		s.Remaining = max(videoLeft, audioLeft)
+	}
+	return s
+}
+
+// rates returns the work done in the window that ends at now, and the length of that window.
+func (p *progress) rates(now time.Time) (video, audio amount, seconds float64) {
+	if len(p.samples) == 0 || !now.After(p.samples[0].at) {
+		return amount{}, amount{}, 1
+	}
+	from := p.samples[0]
+	for _, s := range p.samples[1:] {
+		if now.Sub(s.at) < rateWindow {
+			break
+		}
+		from = s
+	}
+	return p.video.worked.sub(from.video), p.audio.worked.sub(from.audio), now.Sub(from.at).Seconds()
+}
+
+// estimateLength returns how many microseconds of source n units cover: the planned length if it is known, else an
+// estimate from the units that are done, else 0.
+func (t unitTotals) estimateLength(planned media.Ticks, n int) media.Ticks {
+	if planned > 0 {
+		return planned
+	}
+	if counted := t.finished + t.skipped; counted > 0 {
+		return t.completed.media / media.Ticks(counted) * media.Ticks(n)
+	}
+	return 0
+}
+
+// fraction returns the fraction done, from 0 to 1. It is 1 only when all n units are done.
+func fraction(media, length media.Ticks, done, n int) float64 {
+	if n == 0 {
+		return 0
+	}
+	if done >= n {
+		return 1
+	}
+	f := float64(done) / float64(n)
+	if length > 0 {
+		f = max(f, float64(media)/float64(length))
+	}
+	return min(max(f, 0), 0.999)
+}
+
+// timeLeft returns how long the rest takes at a speed; ok is false if that is unknown.
+func timeLeft(fraction float64, length media.Ticks, speed float64) (d time.Duration, ok bool) {
+	const limit = 1000 * time.Hour // an estimate beyond this is useless
+	if fraction >= 1 {
+		return 0, true
+	}
+	if length <= 0 || speed <= 0 {
+		return 0, false
+	}
+	seconds := (1 - fraction) * float64(length) / 1e6 / speed
+	if seconds >= limit.Seconds() {
+		return 0, false
+	}
+	return time.Duration(seconds * float64(time.Second)), true
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+// newProgress returns a progress with events, whose keys are seconds after noon.
+func newProgress(events map[float64][]engine.Event) *progress {
+	m := &progress{}
+	for s := 0.0; s <= 1000; s += 0.5 {
+		for _, e := range events[s] {
+			m.add(local.Event{Event: e, Time: atSecond(s)})
+		}
+	}
+	return m
+}
+
+func atSecond(seconds float64) time.Time {
+	return noon.Add(time.Duration(seconds * float64(time.Second)))
+}
+
+func approxEqual(a, b float64) bool { return math.Abs(a-b) < 1e-6 }
+
+func TestRatesAndTimeLeftFollowTheWork(t *testing.T) {
+	m := newProgress(map[float64][]engine.Event{
+		0: {planned(10, 0, 0, 100e6, 0)},
+		1: {{Type: engine.Started, Unit: "video/00000"}},
+		5: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 200, Media: 8e6, Bytes: 4000}}},
+	})
+	r := m.snapshot(atSecond(5))
+	if !approxEqual(r.FPS, 50) || !approxEqual(r.Speed, 2) {
+		t.Errorf("%v fps at %vx, want 50 fps at 2x: 200 frames and 8 s of film in 4 s", r.FPS, r.Speed)
+	}
+	if want := 46 * time.Second; (r.Remaining - want).Abs() > time.Millisecond {
+		t.Errorf("%v left, want %v: 92 s at 2x", r.Remaining, want)
+	}
+	if !approxEqual(r.VideoFraction, 0.08) || r.Bytes != 4000 || r.Done != 0 || r.Elapsed != 5*time.Second {
+		t.Errorf("%+v, want 8 %%, 4000 bytes, none done, after 5 s", r)
+	}
+	if r = m.snapshot(atSecond(9)); !approxEqual(r.Speed, 1) {
+		t.Errorf("%vx after 4 s of silence, want 1x", r.Speed)
+	}
+}
+
+func TestRatesIgnoreOldWork(t *testing.T) {
+	m := newProgress(map[float64][]engine.Event{
+		0:   {planned(2, 0, 0, 1000e6, 0), {Type: engine.Started, Unit: "video/00000"}},
+		10:  {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 9000, Media: 300e6}}},
+		90:  {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 9000, Media: 300e6}}},
+		100: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 9100, Media: 310e6}}},
+	})
+	if r := m.snapshot(atSecond(100)); r.FPS > 10 || r.FPS < 1 {
+		t.Errorf("%v fps, want the rate of the last seconds, between 1 and 10", r.FPS)
+	}
+	if r := m.snapshot(atSecond(200)); r.FPS != 0 || r.Remaining >= 0 {
+		t.Errorf("%v fps and %v left after a long silence, want 0 and no estimate", r.FPS, r.Remaining)
+	}
+}
+
+func TestSegmentsOfAnEarlierRunCountAsDoneButNotForSpeed(t *testing.T) {
+	plan := planned(4, 2, 0, 40e6, 0)
+	if r := newProgress(map[float64][]engine.Event{0: {plan}}).snapshot(atSecond(0)); r.Done != 2 || !approxEqual(r.VideoFraction, 0.5) {
+		t.Errorf("%d done, %v, at the start; want the 2 of the plan, half", r.Done, r.VideoFraction)
+	}
+	m := newProgress(map[float64][]engine.Event{
+		0: {plan},
+		1: {{Type: engine.Skipped, Unit: "video/00000", Amount: work.Amount{Count: 250, Media: 10e6, Bytes: 5}}, {Type: engine.Started, Unit: "video/00002"}},
+		2: {{Type: engine.Skipped, Unit: "video/00001", Amount: work.Amount{Count: 250, Media: 10e6, Bytes: 5}}},
+		6: {{Type: engine.Done, Unit: "video/00002", Amount: work.Amount{Count: 250, Media: 10e6, Bytes: 5}}},
+	})
+	r := m.snapshot(atSecond(6))
+	if r.Done != 3 || !approxEqual(r.VideoFraction, 0.75) || r.Bytes != 15 {
+		t.Errorf("%d done, %v, %d bytes; want 3, 0.75, 15", r.Done, r.VideoFraction, r.Bytes)
+	}
+	if !approxEqual(r.FPS, 50) || !approxEqual(r.Speed, 2) || r.Worked != 10e6 {
+		t.Errorf("%v fps, %vx, %d worked; want 50, 2, 10e6 from the one segment of this run", r.FPS, r.Speed, r.Worked)
+	}
+}
+
+func TestWorkAddsToSegmentsKnownOnlyByNumber(t *testing.T) {
+	m := newProgress(map[float64][]engine.Event{
+		0: {planned(4, 2, 0, 40e6, 1000)},
+		1: {{Type: engine.Started, Unit: "video/00002"}},
+		3: {{Type: engine.Progress, Unit: "video/00002", Amount: work.Amount{Count: 100}}},
+	})
+	r := m.snapshot(atSecond(3))
+	if !approxEqual(r.VideoFraction, 0.6) || !approxEqual(r.Speed, 2) || (r.Remaining-8*time.Second).Abs() > time.Millisecond {
+		t.Errorf("%+v, want 0.6 at 2x, 8 s left: 20 s were done before, and 100 frames are 4 s", r)
+	}
+}
+
+func TestAFailedAttemptIsWorkButNotProgress(t *testing.T) {
+	m := newProgress(map[float64][]engine.Event{
+		0: {planned(1, 0, 0, 10e6, 0), {Type: engine.Started, Unit: "video/00000"}},
+		2: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 100, Media: 4e6, Bytes: 9}}},
+		4: {{Type: engine.Failed, Unit: "video/00000", Error: "x"}},
+	})
+	if r := m.snapshot(atSecond(4)); r.VideoFraction != 0 || r.Bytes != 0 || !approxEqual(r.FPS, 25) {
+		t.Errorf("%+v, want nothing done and no bytes, at 25 fps", r)
+	}
+}
+
+func TestLengthIsEstimatedIfThePlanHasNone(t *testing.T) {
+	m := newProgress(map[float64][]engine.Event{
+		0:  {planned(4, 0, 0, 0, 0), {Type: engine.Started, Unit: "video/00000"}},
+		10: {{Type: engine.Done, Unit: "video/00000", Amount: work.Amount{Count: 100, Media: 10e6}}},
+	})
+	if r := m.snapshot(atSecond(10)); !approxEqual(r.VideoFraction, 0.25) || (r.Remaining-30*time.Second).Abs() > time.Millisecond {
+		t.Errorf("%v done and %v left, want a quarter and 30 s", r.VideoFraction, r.Remaining)
+	}
+}
+
+func TestAudioOnlyHasSpeedAndTimeLeft(t *testing.T) {
+	m := newProgress(map[float64][]engine.Event{
+		0: {planned(0, 0, 1, 100e6, 0), {Type: engine.Started, Unit: "audio/00000"}},
+		2: {{Type: engine.Progress, Unit: "audio/00000", Amount: work.Amount{Media: 40e6}}},
+	})
+	if r := m.snapshot(atSecond(2)); !approxEqual(r.Speed, 20) || !approxEqual(r.AudioFraction, 0.4) || (r.Remaining-3*time.Second).Abs() > time.Millisecond {
+		t.Errorf("%+v, want 20x, 40 %%, 3 s left", r)
+	}
+}
+
+func TestSegmentsOfASplitSourceArePlannedLater(t *testing.T) {
+	m := newProgress(map[float64][]engine.Event{
+		0: {planned(0, 0, 1, 0, 0)},
+		5: {planned(3, 0, 1, 30e6, 0)},
+	})
+	if r := m.snapshot(atSecond(6)); r.Segments != 3 || r.AudioParts != 1 || r.Merging() {
+		t.Errorf("%+v, want 3 segments to do", r)
+	}
+}
+
+func TestSnapshotsAreAlwaysConsistent(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		segments, audioParts := rapid.IntRange(0, 5).Draw(t, "segments"), rapid.IntRange(0, 3).Draw(t, "audio parts")
+		m, now := &progress{}, noon
+		send := func(e engine.Event) {
+			now = now.Add(time.Duration(rapid.Int64Range(0, int64(40*time.Second)).Draw(t, "pause")))
+			m.add(local.Event{Event: e, Time: now})
+		}
+		send(planned(
+			segments, rapid.IntRange(0, segments).Draw(t, "before"), audioParts,
+			media.Ticks(rapid.Int64Range(0, 1e12).Draw(t, "duration")), rapid.Int64Range(0, 1e6).Draw(t, "planned"),
+		))
+		var units []string
+		for i := range segments {
+			units = append(units, film.VideoUnit(i))
+		}
+		for i := range audioParts {
+			units = append(units, film.AudioUnit(i))
+		}
+		kinds := []engine.EventType{engine.Started, engine.Progress, engine.Failed, engine.Done, engine.Skipped, engine.Warning, local.Retried}
+		var last snapshot
+		check := func() {
+			r := m.snapshot(now.Add(time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "later"))))
+			bad := ""
+			switch {
+			case r.Done < last.Done || r.AudioDone < last.AudioDone || r.Worked < last.Worked:
+				bad = "went back"
+			case r.Done > r.Segments || r.AudioDone > r.AudioParts || r.Segments != segments || r.AudioParts != audioParts:
+				bad = "counts more than there are"
+			case !(r.VideoFraction >= 0 && r.VideoFraction <= 1 && r.AudioFraction >= 0 && r.AudioFraction <= 1):
+				bad = "fraction outside 0 to 1"
+			case (r.VideoFraction == 1) != (segments > 0 && r.Done == segments) || (r.AudioFraction == 1) != (audioParts > 0 && r.AudioDone == audioParts):
+				bad = "the fraction is not 1 exactly when all are done"
+			case !(r.FPS >= 0 && r.Speed >= 0 && r.FPS < math.Inf(1) && r.Speed < math.Inf(1)) || r.Bytes < 0 || r.Elapsed < 0:
+				bad = "negative or not a number"
+			case r.Remaining < -1:
+				bad = "time left"
+			}
+			if bad != "" {
+				t.Fatalf("%s: %+v after %+v", bad, r, last)
+			}
+			last = r
+		}
+		for range rapid.IntRange(0, 40).Draw(t, "events") {
+			if len(units) == 0 {
+				break
+			}
+			send(engine.Event{
+				Type: rapid.SampledFrom(kinds).Draw(t, "type"), Unit: rapid.SampledFrom(units).Draw(t, "unit"),
+				Amount: work.Amount{
+					Count: rapid.Int64Range(0, 1e6).Draw(t, "frames"), Media: media.Ticks(rapid.Int64Range(0, 1e11).Draw(t, "media")),
+					Bytes: rapid.Int64Range(0, 1e12).Draw(t, "bytes"),
+				},
+			})
+			check()
+			if len(m.samples) > int(rateWindow/sampleInterval)+3 {
+				t.Fatalf("%d samples", len(m.samples))
+			}
+		}
+		for _, u := range units {
+			send(engine.Event{Type: engine.Done, Unit: u})
+		}
+		check()
+		if last.Merging() != (len(units) > 0) || last.Done != segments {
+			t.Fatalf("after all are finished: %+v", last)
+		}
+	})
+}
+
+func TestProgressOfTenThousandSegmentsIsFast(t *testing.T) {
+	m := &progress{}
+	m.add(local.Event{Event: planned(10_000, 0, 0, 1e11, 0), Time: noon})
+	began := time.Now()
+	for i := range 10_000 {
+		m.add(local.Event{Event: engine.Event{Type: engine.Done, Unit: fmt.Sprintf("video/%05d", i), Amount: work.Amount{Media: 1e7}}, Time: noon.Add(time.Duration(i) * time.Millisecond)})
+		m.snapshot(noon.Add(time.Duration(i) * time.Millisecond))
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("10,000 events took %v", took)
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// class describes the workers of one class: a Lambda function, and for classes that run units a
+// Batch job too.
+type class struct {
+	memory  float64 // MiB of the function; 1,769 MiB come with one vCPU
+	minutes float64 // time limit of the function, below the 16 that the definition allows the task
+	disk    float64 // MiB of the function's /tmp, where ffmpeg works
+	job     jobSize // of the Batch job; zero for classes that run no units
+	gpuJob  jobSize // of the Batch job on the GPU queue; zero for classes that use no GPU
+	allow   func(r rights)
+}
+
+// jobSize is what a Batch job reserves of its instance.
+type jobSize struct {
+	cpus   float64
+	memory float64 // MiB
+	gpus   float64
+}
+
+// smallJob has half of the smallest instance with four vCPUs and 8 GiB, of which ECS leaves a
+// little over 7,000 MiB to jobs. It is twice the memory of the functions whose work it takes over,
+// because a unit may come to Batch for lack of memory.
+var smallJob = jobSize{cpus: 2, memory: 3500}
+
+// classes has a row for each class of work.
+var classes = map[work.Class]class{
+	work.ClassAnalyse: {memory: 1769, minutes: 5, disk: 512, allow: func(r rights) {
+		r.readSources()
+		r.listSources()
+		r.plan()
+		r.read(artifacts)      // looks for what an earlier run left, and reads the index that a split unit wrote
+		r.inspectDestination() // the same for published outputs
+		r.clear()              // an execution that was superseded removes what it has just written
+	}},
+	work.ClassSplit: {memory: 1769, minutes: 15, disk: 10240, job: smallJob, allow: func(r rights) {
+		r.readSources()
+		r.record()
+		r.write(splits)
+		r.listArtifacts(splits) // an attempt that ends after its job discards what it has written
+	}},
+	// Two vCPUs, for the number of threads that a plan gives each encoder. The GPU job fits the
+	// smallest g4dn, g5 and g6.
+	work.ClassEncode: {
+		memory: 3538, minutes: 15, disk: 10240,
+		job: jobSize{cpus: 4, memory: 7000}, gpuJob: jobSize{cpus: 4, memory: 14000, gpus: 1},
+		allow: func(r rights) {
+			r.readSources()
+			r.record()
+			r.read(splits, audio) // audio is interleaved with the video
+			r.write(video)
+			r.writeSegments()
+		},
+	},
+	work.ClassAudio: {memory: 1769, minutes: 15, disk: 4096, job: smallJob, allow: func(r rights) {
+		r.readSources()
+		r.record()
+		r.write(audio, sidecars)
+	}},
+	work.ClassMerge: {memory: 1769, minutes: 15, disk: 10240, job: smallJob, allow: func(r rights) {
+		r.record()
+		r.read(video, audio, sidecars)
+		r.write(outputs) // what ffmpeg muxes into containers that mapreel does not write itself
+		r.publish()
+	}},
+	work.ClassFinish: {memory: 1024, minutes: 10, disk: 512, allow: func(r rights) {
+		r.record()
+		r.clear()
+	}},
+}
+
+// allClasses lists the classes in the order in which a job meets them.
+func allClasses() []work.Class {
+	list := append([]work.Class{work.ClassAnalyse}, work.UnitClasses()...)
+	return append(list, work.ClassFinish)
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"path"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Patterns of keys in scratch, for any job. S3's wildcard also matches slashes.
+var (
+	artifacts = work.Prefix("*") + "*" // of every kind; also the lists that the Distributed Map reads
+	splits    = artifactsOf("split")
+	video     = artifactsOf("video")
+	audio     = artifactsOf("audio")
+	sidecars  = artifactsOf("sidecar") // subtitles, cover, attachments
+	outputs   = artifactsOf("output")
+)
+
+// artifactsOf returns the pattern of the artifacts of one kind's units.
+func artifactsOf(kind string) string {
+	return path.Dir(work.ArtifactKey("*", kind+"/unit", 0, 0, "mp4")) + "/*"
+}
+
+// rights gives a role what the workers of a class need.
+type rights struct {
+	role  awsiam.Role
+	store storage
+}
+
+const reasonForWildcards = "Wildcards stand at the end of a prefix that the role works on, for keys that are not known before a job; " +
+	"for streams of the role's own log group; and for network interfaces, which EC2 cannot restrict further."
+
+func (r rights) allow(actions []string, resources ...*string) {
+	r.role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings(actions...), Resources: &resources,
+	}))
+}
+
+func (r rights) readSources() {
+	for _, p := range r.store.sources {
+		r.allow([]string{"s3:GetObject"}, p.objects())
+	}
+}
+
+// listSources lets a missing source be told from a forbidden one: without it, S3 answers 403 to both.
+func (r rights) listSources() {
+	for _, p := range r.store.sources {
+		r.allow([]string{"s3:ListBucket"}, p.bucket.BucketArn())
+	}
+}
+
+// plan writes a job's record, its units and the lists of units that the Distributed Map reads.
+func (r rights) plan() {
+	r.allow([]string{
+		"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query",
+		"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem",
+	}, r.store.table.TableArn())
+	r.allow([]string{"s3:PutObject"}, r.store.bucket.ArnForObjects(jsii.String(engine.ListPattern)))
+}
+
+// inspectDestination finds out whether published files are still there and the same.
+func (r rights) inspectDestination() {
+	for _, p := range r.store.destinations {
+		r.allow([]string{"s3:GetObject"}, p.objects())
+		r.allow([]string{"s3:ListBucket"}, p.bucket.BucketArn()) // to tell missing from forbidden, as with sources
+	}
+}
+
+// record reads the plan and changes the state of jobs and units.
+func (r rights) record() {
+	r.allow([]string{"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem"}, r.store.table.TableArn())
+}
+
+// read and write grant access to artifacts in the scratch bucket. With a file system there are none
+// in it. A role that writes artifacts also deletes them: an attempt that was not the first to
+// complete discards its own.
+func (r rights) read(patterns ...string) { r.grantArtifacts([]string{"s3:GetObject"}, patterns) }
+
+func (r rights) write(patterns ...string) {
+	r.grantArtifacts([]string{"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}, patterns)
+}
+
+func (r rights) grantArtifacts(actions, patterns []string) {
+	if r.store.access != nil {
+		return
+	}
+	for _, pattern := range patterns {
+		r.allow(actions, r.store.bucket.ArnForObjects(jsii.String(pattern)))
+	}
+}
+
+// writeSegments writes the media segments of packages to the destination.
+func (r rights) writeSegments() {
+	for _, p := range r.store.destinations {
+		r.allow([]string{"s3:PutObject", "s3:AbortMultipartUpload"}, p.objects())
+	}
+}
+
+// publish writes outputs and checks what was written: it reads files back, and lists the media
+// segments of packages.
+func (r rights) publish() {
+	for _, p := range r.store.destinations {
+		r.allow([]string{"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"}, p.objects())
+		r.list(p)
+	}
+}
+
+// list lists a place, and nothing else in its bucket.
+func (r rights) list(p place) {
+	r.role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings("s3:ListBucket"), Resources: &[]*string{p.bucket.BucketArn()},
+		Conditions: &map[string]any{"StringLike": map[string]any{"s3:prefix": p.prefix + "*"}},
+	}))
+}
+
+// listArtifacts lists the artifacts in the scratch bucket whose keys match a pattern.
+func (r rights) listArtifacts(pattern string) {
+	if r.store.access != nil {
+		return
+	}
+	r.role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings("s3:ListBucket"), Resources: &[]*string{r.store.bucket.BucketArn()},
+		Conditions: &map[string]any{"StringLike": map[string]any{"s3:prefix": pattern}},
+	}))
+}
+
+// clear finds and removes everything that a job has in the scratch bucket: its lists, and with
+// scratch=s3 its artifacts.
+func (r rights) clear() {
+	if r.store.access != nil {
+		r.allow([]string{"s3:DeleteObject"}, r.store.bucket.ArnForObjects(jsii.String(engine.ListPattern)))
+		return
+	}
+	r.allow([]string{"s3:ListBucket"}, r.store.bucket.BucketArn())
+	r.allow([]string{"s3:DeleteObject"}, r.store.bucket.ArnForObjects(jsii.String(artifacts)))
+}
+
+// attachToNetwork lets Lambda attach a function to the network: the actions of
+// AWSLambdaENIManagementAccess.
+func (r rights) attachToNetwork() {
+	r.allow([]string{
+		"ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
+		"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+	}, jsii.String("*"))
+}
+
+// mountFiles lets a Batch job mount the file system. For functions the CDK does it.
+func (r rights) mountFiles() {
+	r.role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions:   jsii.Strings("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"),
+		Resources: &[]*string{r.store.files.FileSystemArn()},
+		Conditions: &map[string]any{
+			"StringEquals": map[string]any{"elasticfilesystem:AccessPointArn": r.store.access.AccessPointArn()},
+		},
+	}))
+}

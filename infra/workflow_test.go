@@ -1,0 +1,230 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/jsii-runtime-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/lambdafn"
+	"github.com/mapreel/mapreel/pkg/work"
+	"github.com/mapreel/mapreel/statemachine"
+)
+
+func TestEveryClassHasAFunctionAndThoseOfUnitsAJob(t *testing.T) {
+	want := slices.Sorted(slices.Values(append(work.UnitClasses(), work.ClassAnalyse, work.ClassFinish)))
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(classes))); diff != "" {
+		t.Errorf("classes (-package work +table):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, slices.Sorted(slices.Values(allClasses()))); diff != "" {
+		t.Errorf("classes (-package work +allClasses):\n%s", diff)
+	}
+	for name, c := range classes {
+		if c.memory <= 0 || c.minutes <= 0 || c.disk < 512 || c.allow == nil {
+			t.Errorf("the function of the class %s is not described", name)
+		}
+		job := c.job.cpus > 0 && c.job.memory > 0
+		if runsUnits := slices.Contains(work.UnitClasses(), name); job != runsUnits {
+			t.Errorf("the class %s runs units: %v; it has a Batch job: %v", name, runsUnits, job)
+		}
+	}
+}
+
+// checkDefinition checks that the machine has the project's definition, and that each placeholder
+// leads to the function, the job definition or the queue that it names.
+func checkDefinition(t *testing.T, s synthesised) {
+	t.Helper()
+	machines := s.of("AWS::StepFunctions::StateMachine")
+	if len(machines) != 1 {
+		t.Fatalf("%d state machines", len(machines))
+	}
+	for _, m := range machines {
+		if props(m)["DefinitionString"] != string(statemachine.Definition()) {
+			t.Error("the machine's definition is not the project's, byte for byte")
+		}
+		given, _ := props(m)["DefinitionSubstitutions"].(object)
+		if diff := cmp.Diff(statemachine.Placeholders(), slices.Sorted(maps.Keys(given))); diff != "" {
+			t.Errorf("substitutions (-placeholders +given):\n%s", diff)
+		}
+		values := map[string]string{}
+		for name, v := range given {
+			values[name] = resolved(v)
+			if strings.Contains(values[name], "Token[") || strings.Contains(values[name], "Fn::") {
+				t.Errorf("the value of %s is not resolved: %s", name, values[name])
+			}
+		}
+		checkFunctions(t, s, values)
+		checkJobs(t, s, values)
+	}
+}
+
+func checkFunctions(t *testing.T, s synthesised, values map[string]string) {
+	t.Helper()
+	arns := jsonataObject(t, values["Functions"])
+	wantKeys(t, "functions", arns, work.UnitClasses())
+	arns[string(work.ClassAnalyse)], arns[string(work.ClassFinish)] = values["Analyse"], values["Finish"]
+	for c, arn := range arns {
+		logical, ok := strings.CutSuffix(arn, ".Arn")
+		f := s.resources[logical]
+		if !ok || f["Type"] != "AWS::Lambda::Function" {
+			t.Errorf("the function of %s is %s", c, arn)
+			continue
+		}
+		config, _ := props(f)["ImageConfig"].(object)
+		got := append(several(config["EntryPoint"]), several(config["Command"])...)
+		if diff := cmp.Diff([]string{program, c}, got); diff != "" {
+			t.Errorf("command of the function of %s (-want +got):\n%s", c, diff)
+		}
+	}
+}
+
+func checkJobs(t *testing.T, s synthesised, values map[string]string) {
+	t.Helper()
+	var want []string
+	queues := len(s.of("AWS::Batch::JobQueue"))
+	if queues > 0 {
+		for _, c := range work.UnitClasses() {
+			want = append(want, statemachine.JobDefinitionKey(string(c), false))
+		}
+	}
+	if queues > 1 {
+		want = append(want, statemachine.JobDefinitionKey(string(work.ClassEncode), true))
+	}
+	definitions := jsonataObject(t, values["JobDefinitions"])
+	wantKeys(t, "job definitions", definitions, want)
+	for key, arn := range definitions {
+		c, _, gpu := strings.Cut(key, "/")
+		d := s.resources[arn] // a Ref gives the ARN, with the revision
+		if d["Type"] != "AWS::Batch::JobDefinition" {
+			t.Errorf("the job definition of %s is %s", key, arn)
+			continue
+		}
+		container := props(d)["ContainerProperties"].(object)
+		if diff := cmp.Diff([]string{program, c}, several(container["Command"])); diff != "" {
+			t.Errorf("command of the job of %s (-want +got):\n%s", key, diff)
+		}
+		data, err := json.Marshal(container["ResourceRequirements"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(data), `"GPU"`); got != gpu {
+			t.Errorf("the job of %s asks for a GPU: %v", key, got)
+		}
+	}
+	for i, name := range []string{"BatchQueue", "GpuQueue"} {
+		switch arn := values[name]; {
+		case i >= queues && arn != statemachine.Absent:
+			t.Errorf("%s is %s; the deployment has %d queues", name, arn, queues)
+		case i < queues && s.resources[strings.TrimSuffix(arn, ".JobQueueArn")]["Type"] != "AWS::Batch::JobQueue":
+			t.Errorf("%s is %s, which is no queue", name, arn)
+		}
+	}
+}
+
+// jsonataObject decodes an object that statemachine.Resources wrote in JSONata. Its strings contain
+// no quotes.
+func jsonataObject(t *testing.T, text string) map[string]string {
+	t.Helper()
+	m := map[string]string{}
+	if err := json.Unmarshal([]byte(strings.ReplaceAll(text, "'", `"`)), &m); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return m
+}
+
+func wantKeys[K ~string](t *testing.T, what string, got map[string]string, want []K) {
+	t.Helper()
+	var names []string
+	for _, k := range want {
+		names = append(names, string(k))
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff(names, slices.Sorted(maps.Keys(got))); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// checkEnvironment passes the variables of functions and jobs to the code that reads them there.
+func checkEnvironment(t *testing.T, s synthesised) {
+	t.Helper()
+	given := map[string]map[string]string{}
+	for name, f := range s.of("AWS::Lambda::Function") {
+		if variables, ok := props(f)["Environment"].(object); ok {
+			given[name] = map[string]string{}
+			for k, v := range variables["Variables"].(object) {
+				given[name][k] = resolved(v)
+			}
+		}
+	}
+	for name, d := range s.of("AWS::Batch::JobDefinition") {
+		given[name] = map[string]string{}
+		for _, v := range props(d)["ContainerProperties"].(object)["Environment"].([]any) {
+			given[name][v.(object)["Name"].(string)] = resolved(v.(object)["Value"])
+		}
+	}
+	if want := len(classes) + len(s.of("AWS::Batch::JobDefinition")); len(given) != want {
+		t.Errorf("%d functions and jobs have variables, want %d", len(given), want)
+	}
+	queues := engine.Queues{CPU: len(s.of("AWS::Batch::JobQueue")) > 0, GPU: len(s.of("AWS::Batch::JobQueue")) > 1}
+	for name, variables := range given {
+		got, err := lambdafn.ParseSettings(func(key string) string { return variables[key] })
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got.Queues != queues {
+			t.Errorf("%s has the setting of queues %+v; the deployment has %+v", name, got.Queues, queues)
+		}
+		if files := len(s.of("AWS::EFS::FileSystem")) > 0; files != (got.Scratch != "") {
+			t.Errorf("%s has the scratch folder %q; the deployment has a file system: %v", name, got.Scratch, files)
+		}
+	}
+}
+
+func TestFailureReachesFinishWithTheExecution(t *testing.T) {
+	s := synth(t, object{"scratch": "s3"})
+	s.assertions.HasResourceProperties(jsii.String("AWS::Events::Rule"), object{
+		"EventPattern": object{"detail": object{"status": []any{"FAILED", "TIMED_OUT", "ABORTED"}}},
+		"Targets": []any{object{"InputTransformer": object{
+			"InputPathsMap": object{
+				"detail-executionArn": "$.detail.executionArn", "detail-status": "$.detail.status",
+				"detail-error": "$.detail.error", "detail-cause": "$.detail.cause",
+			},
+		}}},
+	})
+}
+
+func TestFinishUnderstandsTheEventOfAFailure(t *testing.T) {
+	failed := props(synth(t, object{"scratch": "s3"}).named(t, "AWS::Events::Rule", "Failed"))
+	transformer := failed["Targets"].([]any)[0].(object)["InputTransformer"].(object)
+	template := resolved(transformer["InputTemplate"])
+	for name, path := range transformer["InputPathsMap"].(object) {
+		template = strings.ReplaceAll(template, "<"+name+">", `"`+path.(string)+`"`) // EventBridge quotes text
+	}
+	decoder := json.NewDecoder(strings.NewReader(template))
+	decoder.DisallowUnknownFields()
+	var got engine.FinishInput
+	if err := decoder.Decode(&got); err != nil {
+		t.Fatalf("%s: %v", template, err)
+	}
+	want := engine.FinishInput{
+		Execution: "$.detail.executionArn", Status: "$.detail.status", Error: "$.detail.error", Cause: "$.detail.cause",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("input (-want +got):\n%s", diff)
+	}
+}
+
+func TestUploadStartsTheMachineOnlyWhereItWasChosen(t *testing.T) {
+	upload := object{"EventPattern": object{"detail-type": []any{"Object Created"}}}
+	synth(t, object{"scratch": "s3"}).assertions.ResourcePropertiesCountIs(jsii.String("AWS::Events::Rule"), upload, jsii.Number(0))
+	s := synth(t, object{"scratch": "s3", "startOnUpload": "true"})
+	s.assertions.ResourcePropertiesCountIs(jsii.String("AWS::Events::Rule"), upload, jsii.Number(1))
+	s.assertions.HasResourceProperties(jsii.String("AWS::S3::Bucket"), object{
+		"NotificationConfiguration": object{"EventBridgeConfiguration": object{"EventBridgeEnabled": true}},
+	})
+}

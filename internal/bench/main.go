@@ -1,0 +1,125 @@
+// Command bench measures mapreel against plain ffmpeg, and prints a table.
+//
+//	make bench                          # the comparison, three rounds
+//	make bench BENCH=-figures           # also Analyse of 1 GB files, and Merge of a 1 GB result
+//	make bench BENCH='-rounds 0 -seams h264,h265,vp9,av1 -segment 5s'   # the quality at the seams against one pass
+//	make bench SOURCE=film.mkv BENCH='-rounds 5'
+//
+// A candidate is a way to encode the source with the same settings (H.264, preset medium, CRF 21,
+// audio copied): one ffmpeg process; the usual recipe of fixed segments under xargs and a concat
+// list; and mapreel. The candidates run in turn for several rounds. Each round starts with a
+// different one, so that a slow minute of the machine affects all of them.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	source := flags.String("source", "", "video to encode (default: ../shared/media/bunny.mp4 four times over, or a generated clip)")
+	rounds := flags.Int("rounds", 3, "rounds of the comparison; 0 leaves it out")
+	segment := flags.Duration("segment", 10*time.Second, "length of a segment")
+	work := flags.String("work", ".demo/bench", "working folder; emptied first, except for the sources")
+	mapreel := flags.String("mapreel", "bin/mapreel", "the program to measure")
+	figures := flags.Bool("figures", false, "also measure Analyse and Merge on files of 1 GB; needs 5 GB in the work folder")
+	seams := flags.String("seams", "", "also measure what cutting costs in quality, for these codecs: h264,h265,vp9,av1")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	b := bench{out: out, work: *work, mapreel: *mapreel, segment: *segment}
+	fmt.Fprintf(out, "%s/%s, %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	if *rounds > 0 {
+		if err := b.compare(ctx, *source, *rounds); err != nil {
+			return err
+		}
+	}
+	if *seams != "" {
+		if err := b.seams(ctx, *source, strings.Split(*seams, ",")); err != nil {
+			return err
+		}
+	}
+	if *figures {
+		return b.figures(ctx)
+	}
+	return nil
+}
+
+// footage is half a minute of real film. Where it is missing, a generated clip takes its place.
+const footage = "../shared/media/bunny.mp4"
+
+type bench struct {
+	out     io.Writer
+	work    string
+	mapreel string
+	segment time.Duration
+}
+
+// emptyDir makes an empty folder in the working folder.
+func (b bench) emptyDir(name string) (string, error) {
+	dir := filepath.Join(b.work, name)
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	return dir, os.MkdirAll(dir, 0o755)
+}
+
+// make runs a tool that prepares a file for a measurement and is not measured itself. An existing
+// file is kept.
+func (b bench) make(ctx context.Context, file, tool string, args ...string) error {
+	if _, err := os.Stat(file); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	fmt.Fprintf(b.out, "making %s\n", file)
+	if msg, err := exec.CommandContext(ctx, tool, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("making %s: %w: %s", file, err, msg)
+	}
+	return nil
+}
+
+// comparisonSource returns the given source, or makes one of two minutes.
+func (b bench) comparisonSource(ctx context.Context, source string) (string, error) {
+	if source != "" {
+		return source, nil
+	}
+	if _, err := os.Stat(footage); err == nil {
+		file := filepath.Join(b.work, "sources", "bunny-2min.mp4")
+		return file, b.make(ctx, file, "ffmpeg", "-nostdin", "-v", "error", "-stream_loop", "3", "-i", footage,
+			"-map", "0:v", "-map", "0:a", "-c", "copy", file)
+	}
+	file := filepath.Join(b.work, "sources", "clip-2min.mp4")
+	return file, b.make(ctx, file, "tools/clip.sh", "120", file)
+}
+
+// table prints rows in columns. The first row holds the column names.
+func (b bench) table(rows [][]string) {
+	w := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, row := range rows {
+		fmt.Fprintln(w, strings.Join(row, "\t")+"\t")
+	}
+	w.Flush() //nolint:errcheck // it writes to the terminal; a failure there cannot be reported
+}

@@ -1,0 +1,262 @@
+// Command exact runs mapreel on awkward sources and compares each output with its source, frame by
+// frame and beep by beep, as plain ffmpeg decodes them. It relies on nothing that mapreel reports
+// about itself.
+//
+//	make exact                                 # all sources
+//	make exact EXACT='-only TS -v'             # those whose name matches
+//	make exact EXACT='-markdown'               # the table as Markdown
+//	make exact EXACT='-verify'                 # with a column of mapreel verify's results
+//
+// For comparison the same sources go through one pass of ffmpeg with the same encoder settings, and
+// through the usual recipe: segments by -ss and -t, joined by the concat demuxer. The exit code is
+// 1 if a result of mapreel is not good.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mapreel/mapreel/internal/exact/source"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/verify"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "exact:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out, log io.Writer) error {
+	flags := flag.NewFlagSet("exact", flag.ContinueOnError)
+	only := flags.String("only", "", "regular expression: run matching sources")
+	skip := flags.String("skip", "", "regular expression: skip matching sources")
+	quick := flags.Bool("quick", false, "only the sources of the short form: cheap and likely to fail")
+	alone := flags.Bool("alone", false, "run mapreel only, without the other candidates")
+	markdown := flags.Bool("markdown", false, "print the table as Markdown")
+	withVerify := flags.Bool("verify", false, "run mapreel verify too, in a column of its own")
+	container := flags.String("container", "mp4", "container of the outputs: mp4, mkv or webm")
+	jobs := flags.Int("jobs", runtime.NumCPU(), "number of sources at once")
+	list := flags.Bool("list", false, "print the names of the sources")
+	verbose := flags.Bool("v", false, "print each result as it is done")
+	keep := flags.String("keep", "", "folder in which to keep sources and outputs")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	include, err := regexp.Compile(*only)
+	if err != nil {
+		return err
+	}
+	exclude, err := regexp.Compile(*skip)
+	if err != nil {
+		return err
+	}
+	var sources []source.Source
+	for _, s := range source.All() {
+		if include.MatchString(s.Name) && (*skip == "" || !exclude.MatchString(s.Name)) && (s.Quick || !*quick) {
+			sources = append(sources, s)
+		}
+	}
+	if *list {
+		for _, s := range sources {
+			fmt.Fprintln(out, s.Name)
+		}
+		return nil
+	}
+	tools, err := ffmpeg.Find(ctx, ffmpeg.FindOptions{})
+	if err != nil {
+		return err
+	}
+	work := *keep
+	if work == "" {
+		if work, err = os.MkdirTemp("", "mapreel-exact-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(work)
+	}
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return err
+	}
+	if work, err = filepath.Abs(work); err != nil {
+		return err
+	}
+	m := matrix{candidates: candidates(tools), container: film.Container(*container), work: work, keep: *keep != "", verify: *withVerify, tools: tools}
+	if *alone {
+		m.candidates = m.candidates[1:2]
+	}
+	rows := make([]result, len(sources))
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(*jobs)
+	for i, s := range sources {
+		g.Go(func() error {
+			began := time.Now()
+			r, err := m.run(ctx, s)
+			rows[i] = r
+			if *verbose && err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				fmt.Fprintf(log, "%-42s %5.1f s  %s\n", s.Name, time.Since(began).Seconds(), r.verdict("mapreel"))
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	write := writeText
+	if *markdown {
+		write = writeMarkdown
+	}
+	if err := write(out, table(rows, m.candidates, m.verify)); err != nil {
+		return err
+	}
+	bad := 0
+	for _, r := range rows {
+		if f := r.findings["mapreel"]; !f.good() {
+			bad++
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d of %d sources are not good", bad, len(rows))
+	}
+	return nil
+}
+
+// matrix runs every candidate on every source.
+type matrix struct {
+	candidates []candidate
+	container  film.Container
+	work       string
+	keep       bool
+	verify     bool // run mapreel verify on mapreel's outputs
+	tools      ffmpeg.Tools
+}
+
+// result is a row of the table.
+type result struct {
+	source   source.Source
+	measured measurement
+	findings map[string]*finding
+}
+
+// run makes a source, has every candidate encode it, and compares the outputs. The error is about
+// making or measuring, not about a candidate.
+func (m matrix) run(ctx context.Context, s source.Source) (result, error) {
+	r := result{source: s, findings: map[string]*finding{}}
+	dir, err := os.MkdirTemp(m.work, "source-")
+	if err != nil {
+		return r, err
+	}
+	if !m.keep {
+		defer os.RemoveAll(dir)
+	}
+	path, err := s.Make(ctx, dir)
+	if err != nil {
+		return r, err
+	}
+	if r.measured, err = measure(ctx, path); err != nil {
+		return r, err
+	}
+	for _, c := range m.candidates {
+		t := task{source: s, path: path, measured: r.measured, kind: m.container, dir: filepath.Join(dir, c.name)}
+		if err := os.Mkdir(t.dir, 0o755); err != nil {
+			return r, err
+		}
+		f := m.runCandidate(ctx, t, c)
+		if err := context.Cause(ctx); err != nil {
+			return r, err
+		}
+		if m.verify && c.name == "mapreel" && f.err == nil {
+			f.verify = m.runVerify(ctx, t)
+		}
+		f.evaluate(r.measured, r.findings["one pass"])
+		r.findings[c.name] = &f
+	}
+	return r, nil
+}
+
+// runCandidate encodes a source with one candidate and compares the output.
+func (m matrix) runCandidate(ctx context.Context, t task, c candidate) finding {
+	if err := c.encode(ctx, t); err != nil {
+		return finding{err: err}
+	}
+	out, err := measure(ctx, t.output())
+	if err != nil {
+		return finding{err: err}
+	}
+	colours := ""
+	if t.source.ToneMapped {
+		colours = "tone-mapped"
+	}
+	if m.container != film.MP4 {
+		out.dropPrimingBeep(t.measured)
+	}
+	f := compare(t.measured, out, colours)
+	f.noEditLists = m.container != film.MP4
+	from, to := t.measured.metadata.video(), out.metadata.video()
+	if from != nil && to != nil && !t.source.ToneMapped {
+		if f.psnr, err = psnr(ctx, t.path, t.output(), *from, *to, t.source.Interlaced); err != nil {
+			return finding{err: errors.Join(err)}
+		}
+	}
+	return f
+}
+
+// runVerify returns the findings of mapreel verify, or "good".
+func (m matrix) runVerify(ctx context.Context, t task) string {
+	report, err := verify.Files(ctx, m.tools, t.path, t.output(), verify.Options{})
+	if err != nil {
+		return err.Error()
+	}
+	var bad []string
+	for _, c := range report.Checks {
+		if c.Verdict == verify.Bad {
+			bad = append(bad, c.Name+": "+c.Figure)
+		}
+	}
+	return cmp.Or(strings.Join(bad, "; "), string(report.Verdict))
+}
+
+// verdict returns "good", the problems of a candidate, or "" if it did not run.
+func (r result) verdict(contender string) string {
+	f := r.findings[contender]
+	switch {
+	case f == nil:
+		return ""
+	case f.good():
+		return "good"
+	}
+	return strings.Join(f.problems, "; ")
+}
+
+// formatDecibels formats a PSNR.
+func formatDecibels(v float64) string {
+	switch {
+	case math.IsNaN(v):
+		return "–"
+	case math.IsInf(v, 1):
+		return "equal"
+	}
+	return fmt.Sprintf("%.1f", v)
+}

@@ -1,0 +1,27 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// Write stores what write writes as the object at key. The bytes stream through a pipe into
+// store.Put, so Put's promises hold: if write or Put fails, nothing is published. Write returns
+// after write has returned, and holds the errors of both. If Put fails, the writer given to write
+// returns Put's error.
+func Write(ctx context.Context, store Store, key string, write func(io.Writer) error) (Info, error) {
+	r, pipe := io.Pipe()
+	written := make(chan error, 1)
+	go func() {
+		err := write(pipe)
+		pipe.CloseWithError(err)
+		written <- err
+	}()
+	info, err := store.Put(ctx, key, r)
+	r.CloseWithError(err)
+	if werr := <-written; err == nil || (werr != nil && !errors.Is(werr, io.ErrClosedPipe)) {
+		err = errors.Join(werr, err)
+	}
+	return info, err
+}

@@ -1,0 +1,190 @@
+// Package engine runs jobs: it plans them, does their units, resumes what was interrupted and finishes what is done. What a
+// job is about it leaves to the planners and kinds of a work.Registry.
+//
+//	e := &engine.Engine{Registry: r, Ledger: l, Scratch: s, Items: s, Resolve: open, Temp: dir}
+//	out, err := e.Handlers()["run"](ctx, []byte(`{"job":"…","unit":"video/00012"}`))
+//
+// Its three stages are the tasks of the state machine, called by a Lambda function, a Batch job or a process on one machine:
+//
+//	analyse  plans a job, or its next phase, and returns what is left to do
+//	run      does one unit
+//	finish   records the end of a job and clears its scratch
+//
+// A stage may be killed at any instruction and run again, and may run twice at once. Attempts write under names of their own,
+// and only the ledger's first Complete makes a result count. Errors that leave a stage carry a kind of package fault.
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Engine holds what the stages work with. Registry, Ledger, Scratch, Items, Resolve and Temp are required. It may be used by
+// several goroutines at once.
+type Engine struct {
+	Registry work.Registry
+	Ledger   ledger.Ledger
+	Scratch  blob.Store // artifacts
+	Items    blob.Store // holds the arrays that the Distributed Map reads: the scratch bucket, also where Scratch is EFS
+	Bucket   string     // name of Items in the Map's ItemReader
+	Resolve  work.Resolver
+	Temp     string // folder for working files; each attempt makes its own below it and removes it
+
+	Queues *Queues // what the deployment can run units on; nil: every route
+
+	Worker  string       // identifies this worker in the ledger
+	Keep    bool         // keep the artifacts of a job that is done
+	Observe func(Event)  // may be nil
+	Log     *slog.Logger // may be nil
+}
+
+// Names of the stages.
+const (
+	StageAnalyse = "analyse"
+	StageRun     = "run"
+	StageFinish  = "finish"
+)
+
+// StageOf returns the stage that functions of a class run.
+func StageOf(class work.Class) string {
+	switch class {
+	case work.ClassAnalyse:
+		return StageAnalyse
+	case work.ClassFinish:
+		return StageFinish
+	}
+	return StageRun
+}
+
+// Handler runs a stage: input and output are JSON.
+type Handler func(ctx context.Context, input json.RawMessage) (json.RawMessage, error)
+
+// Handlers returns the stages by name.
+func (e *Engine) Handlers() map[string]Handler {
+	return map[string]Handler{
+		StageAnalyse: handler(e, StageAnalyse, e.Analyse),
+		StageRun:     handler(e, StageRun, e.Run),
+		StageFinish:  handler(e, StageFinish, e.Finish),
+	}
+}
+
+// None is the output of a stage that returns nothing: {}.
+type None struct{}
+
+func handler[In, Out any](e *Engine, name string, run func(context.Context, In) (Out, error)) Handler {
+	return func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
+		log := e.logger().With("stage", name)
+		var in In
+		dec := json.NewDecoder(bytes.NewReader(input))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&in); err != nil {
+			return nil, fault.Wrap(fault.Internal, err, "input of stage "+name)
+		}
+		began := time.Now()
+		log.InfoContext(ctx, "stage started", "input", string(input))
+		out, err := run(ctx, in)
+		if err != nil {
+			err = classify(ctx, err)
+			log.ErrorContext(ctx, "stage failed", "elapsed", time.Since(began), "kind", fault.KindOf(err), "error", err)
+			return nil, err
+		}
+		log.InfoContext(ctx, "stage done", "elapsed", time.Since(began))
+		data, err := json.Marshal(out)
+		return data, fault.Wrap(fault.Internal, err, "output of stage "+name)
+	}
+}
+
+// classify gives an error that leaves a stage its kind. Where the context was cancelled, its cause decides.
+func classify(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		err = errors.Join(cause, err)
+	}
+	if _, outermost := err.(*fault.Error); outermost { //nolint:errorlint // what is wrapped does not count here
+		return err
+	}
+	return &fault.Error{Kind: fault.KindOf(err), Err: err}
+}
+
+func (e *Engine) logger() *slog.Logger {
+	if e.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return e.Log
+}
+
+func (e *Engine) emit(ev Event) {
+	if e.Observe != nil {
+		e.Observe(ev)
+	}
+}
+
+// kind returns the kind that runs a unit.
+func (e *Engine) kind(unit string) (work.Kind, error) {
+	name, _, _ := strings.Cut(unit, "/")
+	for _, k := range e.Registry.Kinds {
+		if k.Name() == name {
+			return k, nil
+		}
+	}
+	return nil, fault.New(fault.Internal, "no kind of work runs unit %q", unit)
+}
+
+// plan reads a job's plan from the ledger. Its phases have no Units.
+func (e *Engine) plan(ctx context.Context, id string) (work.Plan, error) {
+	record, err := e.Ledger.Job(ctx, id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return work.Plan{}, fault.New(fault.NotFound, "job %s is not in the ledger; it may have expired", id)
+	}
+	if err != nil {
+		return work.Plan{}, err
+	}
+	return DecodePlan(record)
+}
+
+// DecodePlan decodes the plan in the record of a job.
+func DecodePlan(record ledger.Job) (work.Plan, error) {
+	var p work.Plan
+	return p, fault.Wrap(fault.Corrupt, json.Unmarshal(record.Doc, &p), "record of job "+record.ID)
+}
+
+// expiry returns when the records of a job may vanish: its retention after the end of its work at the latest.
+func expiry(p work.Plan) time.Time { return time.Now().Add(p.Duration + p.Retention) }
+
+// lease returns ctx's deadline, or 24 h from now if it has none: the attempt is over by then.
+func lease(ctx context.Context) time.Time {
+	if t, ok := ctx.Deadline(); ok {
+		return t
+	}
+	return time.Now().Add(24 * time.Hour)
+}
+
+// recordTime is how long after the end of its context an attempt still tries to record its outcome.
+const recordTime = 5 * time.Second
+
+// extendForRecording returns a context that ends recordTime after ctx does.
+func extendForRecording(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(recordTime, cancel) })
+	return longer, func() { stop(); cancel() }
+}
+
+// workingFolder makes a private folder below Temp. The caller calls remove.
+func (e *Engine) workingFolder(job string) (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp(e.Temp, "mapreel-"+cmp.Or(job, "plan")+"-")
+	if err != nil {
+		return "", nil, fault.Wrap(fault.KindOf(err), err, "working folder")
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil // what cannot be removed goes with Temp
+}

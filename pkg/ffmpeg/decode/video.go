@@ -1,0 +1,64 @@
+// Package decode builds the arguments of ffmpeg that decode a whole stream to raw frames or samples
+// on standard output, with a log of their times on descriptor 3.
+package decode
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// Video is one decode of a whole video stream to raw frames of one size and format.
+type Video struct {
+	Input    ffmpeg.Input
+	Stream   int            // index of the stream in the input
+	Timebase media.Rational // of the stream, and of the frame log
+	// Threads of the decoder; 0 = as many as there are cores. The result of decoding a damaged
+	// frame depends on it.
+	Threads int
+
+	Deinterlace bool // converts fields to frames, as encode.VideoArgs does
+	// CropWidth and CropHeight keep the upper left part of that size, before scaling; 0 = all.
+	CropWidth, CropHeight int
+	Width, Height         int
+	// PixelFormat is planar ("yuv420p", "yuv422p10le"). The range of the samples is always limited
+	// ("tv").
+	PixelFormat string
+}
+
+// VideoArgs returns the arguments of ffmpeg that write the frames to standard output, one after the
+// other, and their timestamps to descriptor 3, for an ffmpeg.FrameLog. A timestamp is written
+// before its frame, unbuffered, so a reader may wait for either.
+func VideoArgs(v Video) []string {
+	var chain []string
+	if v.Deinterlace {
+		chain = append(chain, "bwdif=mode=send_frame:deint=interlaced")
+	}
+	chain = append(chain, fmt.Sprintf("settb=%s", v.Timebase), ffmpeg.FrameLogFilters()+":direct=1")
+	if v.CropWidth > 0 && v.CropHeight > 0 {
+		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0:exact=1", v.CropWidth, v.CropHeight))
+	}
+	chain = append(chain, fmt.Sprintf("scale=%d:%d:flags=bicubic:out_range=tv", v.Width, v.Height))
+	if option.Declared(v.PixelFormat) {
+		chain = append(chain, "format="+v.PixelFormat)
+	}
+	args := append(inputArgs(v.Input, v.Threads), "-filter_complex", fmt.Sprintf("[0:%d]%s[v]", v.Stream, strings.Join(chain, ",")))
+	args = append(args, "-map", "[v]", "-fps_mode", "passthrough",
+		"-enc_time_base", fmt.Sprintf("%d:%d", v.Timebase.Num, v.Timebase.Den), "-f", "rawvideo", "pipe:1")
+	return append(args, v.Input.ClockOutput()...)
+}
+
+// inputArgs returns the arguments that read an input. If its clock jumps, times count from
+// Jumps.Start.
+func inputArgs(in ffmpeg.Input, threads int) []string {
+	args := append([]string{"-hide_banner", "-nostdin", "-loglevel", "error", "-nostats"}, in.TimestampOptions()...)
+	args = append(args, ffmpeg.AllocationLimits()...)
+	if threads > 0 {
+		args = append(args, "-threads", strconv.Itoa(threads))
+	}
+	return append(append(args, in.Options()...), "-i", in.URL())
+}

@@ -1,0 +1,204 @@
+package encode
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// filters returns the graph: it selects frames by ticks, logs them, then shapes them for each
+// rendition. A rendition whose filters use neighbouring frames gets the frames around the segment
+// too. Each branch then selects its own frames, and the log has all of them.
+func (v Video) filters() string {
+	deinterlaced, separate := 0, false
+	for _, r := range v.Renditions {
+		if r.Deinterlace {
+			deinterlaced++
+		}
+		separate = separate || r.Grid != nil
+	}
+	allDeinterlaced := deinterlaced == len(v.Renditions)
+	separate = separate || deinterlaced > 0 && !allDeinterlaced
+	var shared []string
+	if v.Rotation != 0 {
+		// Fields are rows of a frame, so frames are deinterlaced before they are turned.
+		shared = append(shared, v.deinterlacer())
+		shared = append(shared, map[int]string{90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}[v.Rotation])
+	} else if allDeinterlaced {
+		shared = append(shared, v.deinterlacer())
+	}
+	if !separate {
+		shared = append(shared, trim(v.Start, v.decodeEnd())...)
+	}
+	shared = append(shared, ffmpeg.FrameLogFilters())
+
+	branch := func(r Rendition) string {
+		var chain []string
+		if r.Deinterlace && !allDeinterlaced && v.Rotation == 0 {
+			chain = append(chain, v.deinterlacer())
+		}
+		switch {
+		case r.Grid != nil:
+			chain = append(chain, r.Grid.filters(v.encodeEnd(r)))
+		case separate:
+			chain = append(chain, trim(v.Start, v.encodeEnd(r))...)
+		case v.End != nil && *v.encodeEnd(r) < *v.decodeEnd(): // another rendition's encoder looks further ahead
+			chain = append(chain, trim(nil, v.encodeEnd(r))...)
+		}
+		return strings.Join(append(chain, r.filters()), ",")
+	}
+	graph := fmt.Sprintf("[0:%d]%s", v.Stream, strings.Join(shared, ","))
+	if len(v.Renditions) == 1 {
+		return graph + "," + branch(v.Renditions[0]) + v.leadFilters(0) + "[v0]"
+	}
+	graph += ",split=" + strconv.Itoa(len(v.Renditions))
+	var branches strings.Builder
+	for i, r := range v.Renditions {
+		graph += fmt.Sprintf("[s%d]", i)
+		fmt.Fprintf(&branches, ";[s%d]%s%s[v%d]", i, branch(r), v.leadFilters(i), i)
+	}
+	return graph + branches.String()
+}
+
+// deinterlacer returns the filter bwdif. It uses the frames next to each one, so it precedes trim.
+// It halves the timebase, which settb restores.
+func (v Video) deinterlacer() string {
+	return fmt.Sprintf("bwdif=mode=send_frame:deint=interlaced,settb=%s", v.Timebase)
+}
+
+// trim returns the filter that keeps the frames start ≤ pts < end; nil = open.
+func trim(start, end *int64) []string {
+	if start == nil && end == nil {
+		return nil
+	}
+	return []string{"trim=" + ptsRange(start, end)}
+}
+
+// ptsRange returns the parameters of trim and atrim that select start ≤ pts < end; nil = open.
+func ptsRange(start, end *int64) string {
+	var bounds []string
+	if start != nil {
+		bounds = append(bounds, fmt.Sprintf("start_pts=%d", *start))
+	}
+	if end != nil {
+		bounds = append(bounds, fmt.Sprintf("end_pts=%d", *end))
+	}
+	return strings.Join(bounds, ":")
+}
+
+// filters returns the filters that convert the source's frames to those of the grid, up to end.
+// With a start time, fps emits every frame from there on, even if the source's first frame is
+// later. If the source ends before end, its last frame is repeated.
+func (g Grid) filters(end *int64) string {
+	rate := fmt.Sprintf("setpts=PTS-(%d),fps=fps=%s:start_time=0:round=near", g.Origin, g.Rate)
+	if end == nil {
+		return fmt.Sprintf("%s,trim=start_pts=%d", rate, g.First)
+	}
+	return fmt.Sprintf("%s,tpad=stop=-1:stop_mode=clone,trim=start_pts=%d:end_pts=%d", rate, g.First, *end)
+}
+
+// filters returns the filters that crop, scale, convert and mark the selected frames for one
+// rendition.
+func (r Rendition) filters() string {
+	var chain []string
+	if r.Crop != (media.Size{}) {
+		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0", r.Crop.Width, r.Crop.Height))
+	} else if r.Width == 0 && r.Height == 0 {
+		// Chroma is stored for pairs of columns (4:2:0, 4:2:2) and rows (4:2:0), so an odd last one
+		// has none.
+		if crop := evenCrop(r.PixelFormat); crop != "" {
+			chain = append(chain, crop)
+		}
+	}
+	if r.ToneMap != nil {
+		chain = append(chain, r.ToneMap.filters())
+	}
+	if r.Width != 0 || r.Height != 0 {
+		scale := fmt.Sprintf("scale=%s:%s:flags=bicubic", sizeOption(r.Width), sizeOption(r.Height))
+		switch {
+		case r.FromRGB:
+			scale += ":out_color_matrix=bt709:out_range=tv"
+		case option.Declared(r.Color.Range): // a format that implies a range would change it
+			scale += ":in_range=" + r.Color.Range + ":out_range=" + r.Color.Range
+		}
+		if r.Interlaced != "" {
+			scale += ":interl=1"
+		}
+		chain = append(chain, scale)
+	}
+	if option.Declared(r.PixelFormat) {
+		chain = append(chain, "format="+r.PixelFormat)
+	}
+	if r.Frame != (media.Size{}) {
+		chain = append(chain, fmt.Sprintf("pad=%d:%d:(ow-iw)/2:(oh-ih)/2", r.Frame.Width, r.Frame.Height))
+	}
+	if r.SAR.Known() {
+		chain = append(chain, "setsar="+r.SAR.String())
+	}
+	var params []string
+	if option.Declared(r.Interlaced) {
+		params = append(params, "field_mode="+r.Interlaced)
+	}
+	for _, p := range []struct{ name, value string }{
+		{"range", r.Color.Range},
+		{"color_primaries", r.Color.Primaries},
+		{"color_trc", r.Color.Transfer},
+		{"colorspace", r.Color.Space},
+	} {
+		if option.Declared(p.value) {
+			params = append(params, p.name+"="+p.value)
+		}
+	}
+	if len(params) > 0 {
+		chain = append(chain, "setparams="+strings.Join(params, ":"))
+	}
+	if len(chain) == 0 {
+		return "null"
+	}
+	return strings.Join(chain, ",")
+}
+
+// referenceWhite is the luminance of HDR's reference white, in cd/m² (ITU-R BT.2408). It becomes
+// BT.709's white.
+const referenceWhite = 203
+
+// filters returns the filters that make light linear, convert primaries to BT.709, and compress
+// what is brighter than white: mobius keeps the darker part as it is.
+func (m ToneMap) filters() string {
+	or := func(word, fallback string) string {
+		if option.Declared(word) {
+			return word
+		}
+		return fallback
+	}
+	c := m.From
+	return fmt.Sprintf("setparams=range=%s:color_primaries=%s:color_trc=%s:colorspace=%s,zscale=t=linear:npl=%d,format=gbrpf32le,zscale=p=bt709,"+
+		"tonemap=tonemap=mobius:desat=0:peak=%d.%02d,zscale=t=bt709:m=bt709:r=tv:dither=ordered",
+		or(c.Range, "tv"), or(c.Primaries, "bt2020"), or(c.Transfer, "smpte2084"), or(c.Space, "bt2020nc"), referenceWhite,
+		m.Peak/referenceWhite, m.Peak%referenceWhite*100/referenceWhite)
+}
+
+// sizeOption returns a width or height of scale; 0 = keep the aspect ratio, rounded to even.
+func sizeOption(size int) string {
+	if size == 0 {
+		return "-2"
+	}
+	return strconv.Itoa(size)
+}
+
+// evenCrop returns the filter that drops an odd last column or row if the format stores chroma for
+// pairs, or "".
+func evenCrop(pixelFormat string) string {
+	const even = "trunc(i%s/2)*2"
+	switch {
+	case strings.Contains(pixelFormat, "420"), strings.HasPrefix(pixelFormat, "p010"), pixelFormat == "nv12", pixelFormat == "":
+		return "crop=" + fmt.Sprintf(even, "w") + ":" + fmt.Sprintf(even, "h") + ":0:0"
+	case strings.Contains(pixelFormat, "422"):
+		return "crop=" + fmt.Sprintf(even, "w") + ":ih:0:0"
+	}
+	return ""
+}

@@ -1,0 +1,173 @@
+// Package encode builds the arguments of ffmpeg that encode a segment of a video track, in one or
+// more renditions, or a part of an audio track.
+//
+// VideoArgs and AudioArgs are pure: the same description gives the same arguments and, with fixed
+// threads, the same bytes. The files that they write are fragmented MP4 with timestamps
+// ffmpeg.Offset seconds after the source's.
+package encode
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// seekMargin is what ffmpeg subtracts from -ss before it seeks in a file with B-frames whose
+// demuxer seeks by decode time: 3/23 s (dts_heuristic of open_input_file in fftools, 5.1 to 8.0).
+// In microseconds, rounded up.
+const seekMargin = 130_435
+
+// Video is one decode of a segment of a video stream, encoded to one or more renditions.
+type Video struct {
+	Input    ffmpeg.Input
+	Stream   int            // index of the stream in the input
+	Timebase media.Rational // of the stream; the chunks keep it
+
+	// Seek is the tick of the keyframe at which decoding starts, at or before Start; nil = the
+	// start of the input.
+	Seek *int64
+	// NextKeyframe is the tick of the keyframe after Seek, if the index has it. With it, decoding
+	// of a Matroska file with B-frames starts at Seek; without it, up to one keyframe earlier.
+	NextKeyframe *int64
+	Start, End   *int64 // the frames to encode: Start ≤ pts < End; nil = open
+	// ContextFrames lets x264 and x265 spend on the ends of the segment what a single-pass encode
+	// would. The chunk and the frame log then contain frames outside the segment (boundary.go),
+	// which their readers must skip.
+	ContextFrames bool
+	// MidScene declares that a single-pass encode has no keyframe at Start.
+	MidScene bool
+	// Frames is the number of frames in the segment, or slightly more; 0 = unknown. If the segment
+	// has more, x264 encodes the last of them badly, and the encode must be repeated with the right
+	// number.
+	Frames int
+	// Rotation is by how many degrees clockwise interlaced frames are turned: 90, 180 or 270. 0 =
+	// as ffmpeg does by default.
+	Rotation int
+
+	Threads    int // of the decoder, the filters and each encoder; less than 1 counts as 1. The output depends on it
+	Renditions []Rendition
+}
+
+// Rendition is one encoded form of the video.
+type Rendition struct {
+	Codec  string // "h264", "h265", "vp9" or "av1"
+	GPU    bool   // encode with NVENC; not VP9
+	CRF    int    // constant quality on the encoder's own scale (NVENC: -cq)
+	Preset string // the encoder's own name: "medium" (x264, x265), "p5" (NVENC), "8" (SVT-AV1), "2" (VP9's cpu-used)
+
+	// Width and Height of the result. Both 0 = the source's, made even if the pixel format needs
+	// it. One 0 = the even size that keeps the aspect ratio.
+	Width, Height int
+	Crop          media.Size // the upper left part of the source's frame to keep, before scaling; zero = all
+	Frame         media.Size // of the encoded frame, with black bars around the picture; zero = the picture's
+	PixelFormat   string     // "yuv420p"; "" = the source's, if the encoder accepts it
+
+	// MaxBitrate limits the rate of CRF: bits a second, over the decoder's buffer of two seconds; 0
+	// = no limit.
+	MaxBitrate int
+	// Keyframes are times of the source in microseconds, ascending. The first frame at or after
+	// each becomes a keyframe of a closed GOP.
+	Keyframes []int64
+
+	// Deinterlace converts fields to frames, only in frames that are marked as interlaced. The
+	// frame rate stays.
+	Deinterlace bool
+	Interlaced  string         // encode as fields; the first one is "tff" or "bff"; H.264 on the CPU only
+	FromRGB     bool           // the source's samples are RGB; they become BT.709
+	ToneMap     *ToneMap       // convert HDR for a BT.709 display; nil = keep it
+	Grid        *Grid          // convert to a constant frame rate; nil = each frame keeps its time
+	FrameRate   media.Rational // of the whole source, from the plan, so that every segment gets the same headers
+	Before      int64          // about how many frames of the source precede the segment; not negative
+	SAR         media.Rational // sample aspect ratio to declare; unknown = as the filters leave it
+	Color       media.Color
+	HDR         media.HDR
+
+	Path string // of the chunk: a fragmented MP4
+}
+
+// Grid is a constant frame rate. Its frame k is due k frame durations after the source tick Origin,
+// and shows the source frame nearest to that moment, as ffmpeg's filter fps defines it. The chunk
+// has the frames First ≤ k < End, each k × Rate.Den ÷ Rate.Num seconds after 0, which is
+// ffmpeg.Offset.
+type Grid struct {
+	Rate   media.Rational // frames a second
+	Origin int64          // tick of the source; decoding must begin at or before the frame that First shows
+	First  int64
+	End    *int64 // nil = all
+	Scale  int64  // the chunk's timescale, a multiple of Rate.Num
+}
+
+// ToneMap describes the light of an HDR source.
+type ToneMap struct {
+	From media.Color // of the source; undeclared fields default to BT.2020 with PQ
+	Peak int64       // the brightest light, in cd/m²
+}
+
+// VideoArgs returns the arguments of ffmpeg that encode v. Descriptor 3 carries the frame log
+// (ffmpeg.FrameLog), standard output the progress (RunOptions.OnProgress). The same arguments give
+// the same bytes on any number of cores.
+func VideoArgs(v Video) []string {
+	threads := strconv.Itoa(max(v.Threads, 1))
+	args := append(option.Progress(), "-copyts", "-filter_complex_threads", threads)
+	if at, ok := v.seek(); ok {
+		// Accurate seeking would drop frames by seconds; trim must select them by ticks.
+		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", option.Seconds(at))
+	}
+	args = append(append(args, ffmpeg.AllocationLimits()...), "-threads", threads)
+	if v.Rotation != 0 {
+		args = append(args, "-noautorotate")
+	}
+	args = append(args, v.Input.Options()...)
+	args = append(args, "-i", v.Input.URL(), "-filter_complex", v.filters())
+	for i, r := range v.Renditions {
+		timebase, scale, flags := v.Timebase, v.Timebase.Den, "+bitexact"
+		if r.Grid != nil {
+			timebase, scale = media.Rational{Num: r.Grid.Rate.Den, Den: r.Grid.Rate.Num}, r.Grid.Scale
+		}
+		if r.Interlaced != "" {
+			flags += "+ildct+ilme"
+		}
+		args = append(args, "-map", fmt.Sprintf("[v%d]", i), "-map_metadata", "-1", "-map_chapters", "-1",
+			"-fps_mode", "passthrough", "-enc_time_base", fmt.Sprintf("%d:%d", timebase.Num, timebase.Den))
+		args = append(args, r.encoderOptions(max(v.Threads, 1), v.padding(r))...)
+		args = append(args, v.keyframes(r)...)
+		args = append(args, "-fflags", "+bitexact", "-flags:v", flags,
+			"-video_track_timescale", strconv.FormatInt(scale, 10), "-avoid_negative_ts", "disabled",
+			"-output_ts_offset", strconv.Itoa(ffmpeg.Offset), "-use_editlist", "0",
+			"-movflags", "empty_moov+default_base_moof+frag_discont+frag_keyframe", "-f", "mp4", option.FileURL(r.Path))
+	}
+	return args
+}
+
+// seek returns the argument of -ss in microseconds. It reaches the keyframe at v.Seek or one before
+// it, never a later one, in any stream whose keyframes are more than 2 µs apart.
+func (v Video) seek() (us int64, ok bool) {
+	if v.Seek == nil {
+		return 0, false
+	}
+	at, ok := v.Timebase.CeilMicroseconds(media.Ticks(*v.Seek))
+	if !ok || at <= 0 {
+		return 0, false // such a seek would end at the start of the input
+	}
+	offset := int64(v.Input.TimestampOffset) * 1_000_000 // seeking counts in the input's own time
+	defer func() { us += offset }()
+	switch v.Input.Demuxer {
+	case "mov", "nut": // these seek by presentation time (AVFMT_SEEK_TO_PTS); nothing is subtracted
+		return at, true
+	}
+	if v.NextKeyframe == nil {
+		return at, true
+	}
+	// Whether ffmpeg subtracts seekMargin depends on what it finds in the streams. Both cases must
+	// reach the same keyframe. ffmpeg rounds to the nearest tick, so half a tick is left as a
+	// reserve.
+	next, ok := v.Timebase.CeilMicroseconds(media.Ticks(*v.NextKeyframe))
+	tick, ok2 := v.Timebase.CeilMicroseconds(1)
+	if ok && ok2 && next-at > seekMargin+tick/2+2 {
+		return at + seekMargin, true
+	}
+	return at, true
+}

@@ -1,0 +1,148 @@
+// Package ffmpegtest makes short test videos and inspects files, for the tests of ffmpeg and the
+// packages below it.
+package ffmpegtest
+
+import (
+	"bytes"
+	"cmp"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+)
+
+// AllocationLimits are the options of ffmpeg.AllocationLimits, as tests of exact arguments expect
+// them.
+const AllocationLimits = "-max_alloc 1073741824 -max_pixels 142606336 -max_streams 1000"
+
+// Find returns the tools of this machine. The test fails without them, because mapreel cannot work
+// without ffmpeg.
+func Find(t *testing.T) ffmpeg.Tools {
+	t.Helper()
+	tools, err := ffmpeg.Find(t.Context(), ffmpeg.FindOptions{})
+	if err != nil {
+		t.Fatalf("Find: %v", err)
+	}
+	return tools
+}
+
+// Exec runs ffmpeg or ffprobe directly, without the code under test, and returns its standard
+// output.
+func Exec(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, errs.String())
+	}
+	return string(out)
+}
+
+// Clip makes a test video in a temporary folder and returns its path: testsrc2 at 320x180 and 25
+// frames a second, encoded with args.
+func Clip(t *testing.T, name string, seconds int, args ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	all := []string{
+		"-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i",
+		"testsrc2=size=320x180:rate=25:duration=" + strconv.Itoa(seconds),
+	}
+	Exec(t, "ffmpeg", append(append(all, args...), "file:"+path)...)
+	return path
+}
+
+// Tone makes an audio file in a temporary folder and returns its path: a frequency sweep that never
+// repeats, so that a shift of one sample is detected.
+func Tone(t *testing.T, name, seconds string, args ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	all := []string{"-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "aevalsrc='0.4*sin(2*PI*(200*t+40*t*t))':s=48000:d=" + seconds}
+	Exec(t, "ffmpeg", append(append(all, args...), "file:"+path)...)
+	return path
+}
+
+// Packet is ffprobe's description of one packet.
+type Packet struct {
+	PTS int64
+	Key bool
+}
+
+// Packets returns the packets of a stream in the order of presentation.
+func Packets(t *testing.T, path, stream string) []Packet {
+	t.Helper()
+	out := Exec(t, "ffprobe", "-v", "error", "-select_streams", stream, "-show_entries", "packet=pts,flags",
+		"-of", "csv=p=0:nk=1", "file:"+path)
+	var list []Packet
+	for line := range strings.Lines(out) {
+		if strings.TrimSpace(line) == "" {
+			continue // in place of a packet's side data
+		}
+		fields := strings.Split(strings.TrimSpace(line), ",")
+		pts, err := strconv.ParseInt(fields[0], 10, 64)
+		if err != nil {
+			t.Fatalf("ffprobe %s: packet without timestamp: %q", path, line)
+		}
+		list = append(list, Packet{pts, strings.HasPrefix(fields[1], "K")})
+	}
+	slices.SortFunc(list, func(a, b Packet) int { return cmp.Compare(a.PTS, b.PTS) })
+	return list
+}
+
+// PTS returns the timestamps of packets.
+func PTS(packets []Packet) []int64 {
+	var pts []int64
+	for _, p := range packets {
+		pts = append(pts, p.PTS)
+	}
+	return pts
+}
+
+// Keyframes returns the timestamps of the packets that are keyframes.
+func Keyframes(packets []Packet) []int64 {
+	var pts []int64
+	for _, p := range packets {
+		if p.Key {
+			pts = append(pts, p.PTS)
+		}
+	}
+	return pts
+}
+
+// Stream inspects a file and returns its first stream of a type ("video"), with the input to read
+// it.
+func Stream(t *testing.T, tools ffmpeg.Tools, path, demuxer, kind string) (ffmpeg.Input, probe.Stream) {
+	t.Helper()
+	in := ffmpeg.Input{Location: path, Demuxer: demuxer}
+	source, err := probe.Inspect(t.Context(), tools, in)
+	if err != nil {
+		t.Fatalf("Inspect %s: %v", path, err)
+	}
+	for _, s := range source.Streams {
+		if s.Type == kind {
+			return in, s
+		}
+	}
+	t.Fatalf("Inspect %s: no %s stream", path, kind)
+	return ffmpeg.Input{}, probe.Stream{}
+}
+
+// Frames returns the hashes of the decoded frames of a file, in order. args are ffmpeg's, from the
+// input on.
+func Frames(t *testing.T, args ...string) []string {
+	t.Helper()
+	out := Exec(t, "ffmpeg", append(append([]string{"-v", "error", "-nostdin"}, args...), "-fps_mode", "passthrough", "-f", "framemd5", "-")...)
+	var hashes []string
+	for line := range strings.Lines(out) {
+		if fields := strings.Fields(line); !strings.HasPrefix(line, "#") && len(fields) > 0 {
+			hashes = append(hashes, fields[len(fields)-1])
+		}
+	}
+	return hashes
+}

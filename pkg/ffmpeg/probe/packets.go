@@ -1,0 +1,72 @@
+package probe
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
+)
+
+// Packet is the position of one compressed frame.
+type Packet struct {
+	PTS int64 // ticks of the stream's timebase
+	Pos int64 // byte offset in the file; -1 = unknown
+	Key bool  // decoding can start here
+}
+
+// PacketArgs returns the arguments of ffprobe that list a stream's packets, without decoding them,
+// for a PacketLog.
+func PacketArgs(in ffmpeg.Input, stream int) []string {
+	args := append([]string{"-hide_banner", "-loglevel", "error"}, in.Options()...)
+	return append(args, "-select_streams", strconv.Itoa(stream), "-show_entries", "packet=pts,pos,flags",
+		"-print_format", "compact=p=0", "-i", in.URL())
+}
+
+// PacketLog is an io.Writer that parses the output of ffprobe with PacketArgs. It calls Each for
+// every packet that has a timestamp. Pass it to ffmpeg.Run as Stdout.
+type PacketLog struct {
+	Each func(Packet)
+
+	lines output.Lines
+}
+
+// Write takes more of the list's text.
+func (l *PacketLog) Write(data []byte) (int, error) {
+	if l.lines.Each == nil {
+		l.lines = output.Lines{Limit: output.MaxLine, Each: l.line}
+	}
+	return l.lines.Write(data)
+}
+
+func (l *PacketLog) line(line []byte) error {
+	p := Packet{Pos: -1}
+	timed := false
+	for field := range strings.SplitSeq(string(line), "|") {
+		name, value, _ := strings.Cut(field, "=")
+		switch name {
+		case "pts":
+			if pts, err := strconv.ParseInt(value, 10, 64); err == nil {
+				p.PTS, timed = pts, true
+			}
+		case "pos":
+			p.Pos = output.Count(value, -1)
+		case "flags":
+			p.Key = strings.HasPrefix(value, "K")
+		}
+	}
+	if timed {
+		l.Each(p)
+	}
+	return nil
+}
+
+// packedBFrames matches the text that encoders write into a stream with packed B-frames, as
+// ffmpeg's decoder recognises it (libavcodec/mpeg4videodec.c): "DivX503b1393p".
+var packedBFrames = regexp.MustCompile(`DivX[0-9]+(?:Build|b)[0-9]+p`)
+
+// HasPackedBFrames reports whether the first bytes of a file announce packed B-frames: MPEG-4 in
+// AVI with two frames in one packet, and an empty packet later. Only a decoder can separate them,
+// so such a source cannot be split.
+func HasPackedBFrames(head []byte) bool { return packedBFrames.Match(head) }

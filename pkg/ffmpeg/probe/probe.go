@@ -1,0 +1,97 @@
+// Package probe finds out what a source holds. Sniff identifies the container from the first bytes,
+// Inspect asks ffprobe for the streams, and a PacketLog lists the packets of one stream.
+//
+//	container, err := probe.Sniff(head, path)
+//	source, err := probe.Inspect(ctx, tools, ffmpeg.Input{Location: path, Demuxer: container.Demuxer})
+package probe
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+)
+
+const (
+	// maxTime bounds ffprobe, also on a slow network.
+	maxTime = 2 * time.Minute
+	// probeBytes and probeMicros are how far ffprobe reads to find the streams. They are larger
+	// than ffmpeg's defaults (5 MB, 5 s), for streams that begin late in a transport stream, and
+	// still small compared with any film.
+	probeBytes  = "20000000"
+	probeMicros = "10000000"
+	// maxAnswer bounds ffprobe's answer, in bytes. 10,000 chapters take 3 MB.
+	maxAnswer = 16 << 20
+)
+
+// limits bound ffprobe. The memory holds the sample tables of a film of days, and some of the
+// largest frames. ffprobe reads and decodes a few seconds at most, and writes no file; a script
+// that wraps it may write a small one. Computing for a minute cannot be the network's fault, so
+// that limit comes before maxTime, whose error would be retried: a demuxer could search gigabytes
+// of zeros after a valid header.
+var limits = ffmpeg.Limits{Memory: 4 << 30, CPU: maxTime / 2, FileSize: 64 << 20}
+
+// Inspect asks ffprobe what an input holds, and waits two minutes at most. Streams are in the order
+// of their index.
+func Inspect(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input) (Media, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, maxTime,
+		fault.New(fault.Transient, "ffprobe took more than %v", maxTime))
+	defer cancel()
+	source, err := run(ctx, t, streamArgs(in), parseStreams)
+	if err != nil {
+		return Media{}, err
+	}
+	for i, s := range source.Streams {
+		if !s.needsFrame() {
+			continue
+		}
+		frame, err := run(ctx, t, frameArgs(in, s.Index), parseFrame)
+		if err != nil {
+			return Media{}, err
+		}
+		frame.complete(&source.Streams[i])
+	}
+	return source, nil
+}
+
+func run[T any](ctx context.Context, t ffmpeg.Tools, args []string, parse func([]byte) (T, error)) (T, error) {
+	answer, err := ffmpeg.Output(ctx, t.FFprobe, args, maxAnswer, limits)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return parse(answer)
+}
+
+// streamArgs returns the arguments of ffprobe that describe an input's container, streams and
+// chapters.
+func streamArgs(in ffmpeg.Input) []string {
+	return append(inputArgs(in), "-print_format", "json=compact=1", "-show_format", "-show_streams", "-show_chapters", "-i", in.URL())
+}
+
+func inputArgs(in ffmpeg.Input) []string {
+	args := []string{"-hide_banner", "-loglevel", "warning", "-probesize", probeBytes, "-analyzeduration", probeMicros}
+	return append(append(args, ffmpeg.AllocationLimits()...), in.Options()...)
+}
+
+// needsFrame reports whether facts about a stream require decoding: HDR10 metadata is often only in
+// the video stream itself, and the containers and parsers of DV and MPEG-4 do not report fields.
+func (s Stream) needsFrame() bool {
+	if s.Type != "video" || s.AttachedPic {
+		return false
+	}
+	return s.Color.Transfer == "smpte2084" && s.HDR.Mastering == nil || s.FieldOrder == "" && !slices.Contains(progressiveOnly, s.Codec)
+}
+
+// progressiveOnly are codecs without fields, and "", the unknown codec, which cannot be decoded.
+var progressiveOnly = []string{"", "vp8", "vp9", "av1", "theora", "png", "gif", "webp"}
+
+// frameArgs returns the arguments of ffprobe that decode the first frame of one stream and print
+// its metadata.
+func frameArgs(in ffmpeg.Input, stream int) []string {
+	return append(inputArgs(in), "-print_format", "json=compact=1", "-select_streams", strconv.Itoa(stream),
+		"-read_intervals", "%+#1", "-show_frames", "-show_entries", "frame=interlaced_frame,top_field_first,side_data_list", "-i", in.URL())
+}

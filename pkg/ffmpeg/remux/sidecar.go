@@ -1,0 +1,139 @@
+package remux
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// Sidecar is everything in a source but video and audio, extracted in one pass: subtitle tracks,
+// each in the forms that the outputs need, the cover image and the attached files.
+type Sidecar struct {
+	// Input is read with its Origin as time 0 or, if its clock Jumps, its start. Events that begin
+	// before that are dropped, except for the muxer "mp4".
+	Input       ffmpeg.Input
+	Subtitles   []SubtitleOutput
+	Cover       *CopiedStream  // the first packet of a stream
+	Attachments []CopiedStream // attachment streams
+}
+
+// SubtitleOutput is one form of a subtitle stream.
+type SubtitleOutput struct {
+	Stream int    // index of the stream in the input
+	Codec  string // "copy", "mov_text", "subrip" or "webvtt"
+	// Muxer is "matroska", "webvtt" (a text file), or "mp4", which writes three files: the
+	// description of the track at Path, the log of its events at Path.log and their bytes at
+	// Path.data. The first two write Path.log too.
+	Muxer string
+	Path  string
+}
+
+// Log returns the path of the log of the events, for ReadSubtitleLog.
+func (t SubtitleOutput) Log() string { return t.Path + ".log" }
+
+// Data returns the path of the bytes of the events, concatenated; only for the muxer "mp4".
+func (t SubtitleOutput) Data() string { return t.Path + ".data" }
+
+// CopiedStream is a stream whose bytes are written to a file unchanged.
+type CopiedStream struct {
+	Stream int
+	Path   string
+}
+
+// dropEarly is the bitstream filter that drops events before the start of the output.
+const dropEarly = "noise=drop='lt(pts,0)'"
+
+// SidecarArgs returns the arguments of ffmpeg that extract t. It must have a track or a cover.
+// Standard output carries the progress.
+func SidecarArgs(t Sidecar) []string {
+	args := append(option.Progress(), t.Input.TimestampOptions()...)
+	for _, a := range t.Attachments {
+		args = append(args, fmt.Sprintf("-dump_attachment:%d", a.Stream), option.FileURL(a.Path))
+	}
+	args = append(append(args, ffmpeg.AllocationLimits()...), t.Input.Options()...)
+	args = append(args, "-i", t.Input.URL())
+	for _, track := range t.Subtitles {
+		common := []string{
+			"-map", fmt.Sprintf("0:%d", track.Stream), "-c", option.Name(track.Codec), "-map_metadata", "-1", "-map_chapters", "-1",
+			"-fflags", "+bitexact", "-avoid_negative_ts", "disabled",
+		}
+		write := func(path string, options ...string) {
+			args = append(append(append(args, common...), options...), option.FileURL(path))
+		}
+		if track.Muxer == "mp4" {
+			// Fragments of subtitles lose their times in ffmpeg 5.1; only the moov of this file is
+			// used.
+			write(track.Path, "-output_ts_offset", strconv.Itoa(ffmpeg.Offset), "-movflags", "delay_moov+default_base_moof", "-f", "mp4")
+			write(track.Log(), "-f", "framecrc")
+			write(track.Data(), "-f", "data")
+			continue
+		}
+		write(track.Path, "-bsf:s", dropEarly, "-f", option.Name(track.Muxer))
+		write(track.Log(), "-bsf:s", dropEarly, "-f", "framecrc")
+	}
+	if t.Cover != nil {
+		args = append(args, "-map", fmt.Sprintf("0:%d", t.Cover.Stream), "-c", "copy", "-frames:v", "1", "-f", "data", option.FileURL(t.Cover.Path))
+	}
+	return append(args, t.Input.ClockOutput()...)
+}
+
+// SubtitleEvent is a packet of a subtitle stream: when it is shown and for how long, in ticks, and
+// its size in bytes. A Duration of 0 or less is unknown.
+type SubtitleEvent struct{ Start, Duration, Size int64 }
+
+// Bounds of an event log: a subtitle each second for twelve days, and far more bytes than a person
+// reads in that time.
+const (
+	maxSubtitleEvents = 1 << 20
+	maxSubtitleBytes  = 64 << 20
+)
+
+// ReadSubtitleLog parses what ffmpeg's framecrc muxer wrote for one subtitle stream: its timebase,
+// and its packets in order. A malformed log is an error of kind Corrupt; one with too many events
+// or bytes is Unsupported.
+func ReadSubtitleLog(r io.Reader) (tb media.Rational, events []SubtitleEvent, err error) {
+	bad := func(line string) error { return fault.New(fault.Corrupt, "%.80q in a log of subtitles", line) }
+	var total int64
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		line := lines.Text()
+		if word, ok := strings.CutPrefix(line, "#tb 0: "); ok {
+			if tb = output.Rational(word, "/"); !tb.Known() {
+				return tb, nil, bad(line)
+			}
+		}
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := strings.Split(line, ",")
+		if len(fields) < 6 { // stream, dts, pts, duration, size, checksum
+			return tb, nil, bad(line)
+		}
+		var n [3]int64
+		for i, field := range fields[2:5] {
+			if n[i], err = strconv.ParseInt(strings.TrimSpace(field), 10, 62); err != nil {
+				return tb, nil, bad(line)
+			}
+		}
+		e := SubtitleEvent{Start: n[0], Duration: n[1], Size: n[2]}
+		if e.Size < 0 || !tb.Known() {
+			return tb, nil, bad(line)
+		}
+		events = append(events, e)
+		if total += min(e.Size, maxSubtitleBytes+1); total > maxSubtitleBytes || len(events) > maxSubtitleEvents {
+			return tb, nil, fault.New(fault.Unsupported, "a subtitle track of more than %d events or %d bytes", maxSubtitleEvents, maxSubtitleBytes)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return tb, nil, fault.Wrap(fault.Corrupt, err, "read a log of subtitles")
+	}
+	return tb, events, nil
+}

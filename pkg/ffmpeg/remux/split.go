@@ -1,0 +1,140 @@
+package remux
+
+import (
+	"encoding/csv"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// Split is one sequential copy of a video stream into source chunks that begin at keyframes.
+//
+// A source chunk is a fragmented MP4 with the timescale Den and ffmpeg.Offset seconds added to the
+// source's timestamps. Read it as ffmpeg.Input{Demuxer: "mov", TimestampOffset: Offset, Next: the
+// following source chunk}. Its frames then have the source's ticks × Num in the timebase 1/Den, and
+// ffmpeg finds those of an open GOP at its end in Next.
+type Split struct {
+	Input    ffmpeg.Input // Location must be absolute: the program runs in the folder of the source chunks
+	Stream   int
+	Timebase media.Rational
+	// Start is probe.Media.Start: the lengths of source chunks are counted from it, in whole
+	// seconds.
+	Start   int64 // microseconds
+	Seconds int   // the minimum length of a source chunk
+}
+
+// SourceChunk is a finished source chunk.
+type SourceChunk struct {
+	Name string // within the folder: "000000.mp4"
+	// Start and End are microseconds of the source: the first keyframe, rounded, and the end of the
+	// last frame. The Start of the first source chunk is that of the source, in whole seconds: a
+	// bound, not a frame.
+	Start, End int64
+}
+
+// splittable are the codecs whose packets a source chunk (MP4) can hold: those of codec_mp4_tags in
+// libavformat/movenc.c that occur in sources without an index.
+var splittable = []string{"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "vp9", "av1"}
+
+// Splittable reports whether SplitArgs keeps this stream's frames and times exactly. If not, the
+// source must be encoded in one segment, with the times that the decoder finds.
+func Splittable(demuxer string, s probe.Stream) bool {
+	if lacksPTS(demuxer) && (s.Codec == "h264" || s.Codec == "hevc") {
+		return false // only the decoder knows the order of the frames
+	}
+	return s.Timebase.Known() && slices.Contains(splittable, s.Codec)
+}
+
+// lacksPTS reports whether a container omits presentation times: AVI has none, and an MPEG program
+// stream may have one for each GOP. ffmpeg reconstructs them (genpts) for codecs whose packets
+// declare the type of frame.
+func lacksPTS(demuxer string) bool { return demuxer == "avi" || demuxer == "mpeg" }
+
+// SplitArgs returns the arguments of ffmpeg that split s into the working folder (RunOptions.Dir),
+// from "000000.mp4" on. Descriptor 3 carries a line for each source chunk as soon as it is complete
+// (RunOptions.Pipe, a SourceChunkLog). Memory does not grow with the source.
+func SplitArgs(s Split) []string {
+	start := strconv.FormatInt(-s.startSeconds(), 10)
+	offset := strconv.FormatInt(s.startSeconds()+ffmpeg.Offset, 10)
+	if s.Input.Jumps != nil { // its times begin at 0 as they are read
+		start, offset = "0", s.Input.OutputOffset()
+	}
+	args := append(option.Progress(), s.Input.TimestampOptions()...)
+	if lacksPTS(s.Input.Demuxer) {
+		args = append(args, "-fflags", "+genpts")
+	}
+	args = append(append(args, ffmpeg.AllocationLimits()...), s.Input.Options()...)
+	chunk := []string{
+		"movflags=empty_moov+default_base_moof+frag_discont+frag_keyframe",
+		"video_track_timescale=" + strconv.FormatInt(s.Timebase.Den, 10),
+		"use_editlist=0", "fflags=bitexact", "avoid_negative_ts=disabled",
+		// The segment muxer counts lengths from time 0, so the source is shifted there, and this
+		// shifts it back.
+		"output_ts_offset=" + offset,
+	}
+	args = append(args, "-i", s.Input.URL(), "-map", fmt.Sprintf("0:%d", s.Stream),
+		"-map_metadata", "-1", "-map_chapters", "-1", "-c:v", "copy", "-copytb", "1", "-fflags", "+bitexact",
+		"-avoid_negative_ts", "disabled", "-output_ts_offset", start,
+		"-f", "segment", "-segment_format", "mp4", "-segment_format_options", strings.Join(chunk, ":"),
+		"-segment_time", strconv.Itoa(s.Seconds), "-segment_list_type", "csv", "-segment_list", "pipe:3", "%06d.mp4")
+	return append(args, s.Input.ClockOutput()...)
+}
+
+// startSeconds returns Start rounded down to whole seconds, which are exact in any timescale.
+func (s Split) startSeconds() int64 {
+	start := s.Start / 1_000_000
+	if s.Start%1_000_000 < 0 {
+		start--
+	}
+	return start
+}
+
+// SourceChunkLog is an io.Writer for RunOptions.Pipe. It calls Each for every source chunk as soon
+// as it is complete.
+type SourceChunkLog struct {
+	Split Split // that of SplitArgs
+	// Each receives the source chunks in order, one at a time, on another goroutine than Run's
+	// caller. Its error stops the program.
+	Each  func(SourceChunk) error
+	lines output.Lines
+}
+
+// Write takes more of the list's text.
+func (l *SourceChunkLog) Write(data []byte) (int, error) {
+	if l.lines.Each == nil {
+		l.lines = output.Lines{Limit: output.MaxLine, Each: l.line}
+	}
+	return l.lines.Write(data)
+}
+
+func (l *SourceChunkLog) line(line []byte) error {
+	chunk, err := parseSourceChunk(string(line))
+	if err != nil {
+		return err
+	}
+	shift := l.Split.startSeconds() * 1_000_000
+	chunk.Start += shift
+	chunk.End += shift
+	return l.Each(chunk)
+}
+
+// parseSourceChunk parses "000001.mp4,2.000000,4.000000".
+func parseSourceChunk(line string) (SourceChunk, error) {
+	fields, err := csv.NewReader(strings.NewReader(line)).Read()
+	if err != nil || len(fields) != 3 {
+		return SourceChunk{}, fmt.Errorf("segment list: unexpected line %q", line)
+	}
+	start, ok := output.Micros(fields[1])
+	end, ok2 := output.Micros(fields[2])
+	if !ok || !ok2 || fields[0] == "" || strings.ContainsAny(fields[0], "/\x00") {
+		return SourceChunk{}, fmt.Errorf("segment list: unexpected line %q", line)
+	}
+	return SourceChunk{Name: fields[0], Start: start, End: end}, nil
+}

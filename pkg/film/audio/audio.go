@@ -1,0 +1,208 @@
+// Package audio is the kind of work that copies or encodes audio: a whole track, or a part of a
+// long one. It also computes how the parts of a track are joined.
+package audio
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/input"
+	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Kind encodes and copies audio parts.
+type Kind struct{ Tools ffmpeg.Tools }
+
+var _ work.Kind = Kind{}
+
+// Name implements work.Kind.
+func (Kind) Name() string { return film.AudioKind }
+
+// Run implements work.Kind.
+func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
+	a := &attempt{Env: env, tools: k.Tools, path: filepath.Join(env.Dir, "audio")}
+	if err := env.Decode(&a.job); err != nil {
+		return work.Result{}, err
+	}
+	if err := a.find(u.Name); err != nil {
+		return work.Result{}, err
+	}
+	facts, err := a.run(ctx)
+	if err != nil {
+		return work.Result{}, fmt.Errorf("audio track %d: %w", a.rendition.Track+1, err)
+	}
+	r := work.Result{Done: work.Amount{Media: a.covered(facts), Bytes: facts.Size}}
+	if facts.Key != "" {
+		r.Artifacts = []work.Artifact{{Key: facts.Key, Size: facts.Size}}
+	}
+	return r, r.SetFacts(facts)
+}
+
+// attempt is one attempt at an audio part.
+type attempt struct {
+	*work.Env
+	tools     ffmpeg.Tools
+	job       film.Job
+	rendition film.AudioRendition
+	track     film.AudioTrack
+	part      film.AudioPart
+	key       string
+	path      string // of ffmpeg's output
+}
+
+// find looks up the part that a unit encodes.
+func (a *attempt) find(unit string) error {
+	for i, part := range a.job.AudioParts() {
+		if film.AudioUnit(i) != unit {
+			continue
+		}
+		a.part, a.rendition = part, a.job.AudioRenditions[part.Rendition]
+		a.track = a.job.Source.Audio[a.rendition.Track]
+		a.key = a.Key(0, extension(a.rendition.Mux))
+		return nil
+	}
+	return fault.New(fault.Internal, "job %s has no audio part %s", a.job.ID, unit)
+}
+
+// extension is the file name extension of an audio part.
+func extension(c film.Container) string {
+	if c == film.MP4 {
+		return "mp4"
+	}
+	return "mka"
+}
+
+// covered returns how much of the source the part covers, in microseconds.
+func (a *attempt) covered(facts film.AudioFacts) media.Ticks {
+	switch {
+	case a.part.Whole:
+		return media.Rescale(a.track.Duration, a.track.Timebase, media.Microseconds)
+	case a.part.Last:
+		return media.Rescale(max(facts.Length-a.part.Start, 0), facts.Scale, media.Microseconds)
+	}
+	return media.Rescale(a.rendition.Step, a.clock(), media.Microseconds)
+}
+
+// clock returns the timebase of a rendition that is encoded in parts: its sample rate.
+func (a *attempt) clock() media.Rational { return media.Rational{Num: 1, Den: int64(a.rendition.Rate)} }
+
+func (a *attempt) run(ctx context.Context) (film.AudioFacts, error) {
+	in, err := input.Source(ctx, a.Resolve, a.job.Source)
+	if err != nil {
+		return film.AudioFacts{}, err
+	}
+	in.Jumps = input.Jumps(a.job.Source, a.track.Stream)
+	args := encode.Audio{
+		Input: in, Stream: a.track.Stream, Codec: string(a.rendition.Codec), SourceCodec: a.track.Codec,
+		Bitrate: int(a.rendition.Bitrate), Path: a.path, Muxer: "mp4",
+	}
+	if a.rendition.Mux != film.MP4 {
+		args.Muxer = "matroska"
+	}
+	if a.rendition.Codec == film.Opus {
+		args.SampleRate = 48_000 // Opus's clock has no other rate
+	}
+	if !a.part.Whole {
+		return a.runPart(ctx, args)
+	}
+	if err := a.encode(ctx, args, nil); err != nil {
+		return film.AudioFacts{}, err
+	}
+	f, err := os.Open(a.path)
+	if err != nil {
+		return film.AudioFacts{}, err
+	}
+	defer f.Close()
+	if a.rendition.Mux != film.MP4 {
+		info, err := a.Scratch.Put(ctx, a.key, f)
+		return film.AudioFacts{StoredObject: film.StoredObject{Key: a.key, Size: info.Size}}, err
+	}
+	chunk, extents, err := readFragments(f)
+	if err != nil {
+		return film.AudioFacts{}, err
+	}
+	facts, chunk := fromZero(chunk, a.job.Source, a.track)
+	return a.put(ctx, facts, chunk, f, extents)
+}
+
+// encode runs ffmpeg. It writes the samples that args.PCM asks for to pcm.
+func (a *attempt) encode(ctx context.Context, args encode.Audio, pcm io.Writer) error {
+	_, err := ffmpeg.Run(ctx, a.tools.FFmpeg, encode.AudioArgs(args), ffmpeg.RunOptions{
+		Dir: a.Dir, Pipe: pcm, Limits: input.WithDeadline(ctx, input.CopyLimits(a.job.Source.Size)),
+		OnProgress: func(p ffmpeg.Progress) {
+			a.Progress(work.Amount{Media: a.reached(p), Bytes: max(p.Bytes, 0)})
+		},
+	})
+	return err
+}
+
+// reached returns how much of the part is encoded, in microseconds, from the encoder's position.
+func (a *attempt) reached(p ffmpeg.Progress) media.Ticks {
+	at := media.Ticks(p.OutTime)
+	if !a.part.Whole {
+		at -= media.Rescale(a.track.Start, a.track.Timebase, media.Microseconds) + media.Rescale(a.part.Start, a.clock(), media.Microseconds)
+		if !a.part.Last {
+			at = min(at, media.Rescale(a.rendition.Step, a.clock(), media.Microseconds))
+		}
+	}
+	return max(at, 0)
+}
+
+// readFragments reads the sample tables of ffmpeg's output, and puts them on the source's timeline.
+func readFragments(f *os.File) (isobmff.Chunk, []isobmff.Extent, error) {
+	stat, err := f.Stat()
+	if err != nil {
+		return isobmff.Chunk{}, nil, err
+	}
+	chunk, extents, err := isobmff.ReadFragments(f, stat.Size())
+	if err != nil {
+		return chunk, extents, fmt.Errorf("output of ffmpeg: %w", err)
+	}
+	scale := int64(chunk.Track.Timescale)
+	return chunk.Shift(-ffmpeg.Offset * scale), extents, nil
+}
+
+// put stores a chunk, whose samples lie in extents of f, and completes its facts.
+func (a *attempt) put(ctx context.Context, facts film.AudioFacts, chunk isobmff.Chunk, f *os.File, extents []isobmff.Extent) (film.AudioFacts, error) {
+	info, err := blob.Write(ctx, a.Scratch, a.key, func(w io.Writer) error { return chunk.Write(w, isobmff.Payload(f, extents)) })
+	facts.Key, facts.Size, facts.Header = a.key, info.Size, info.Size-chunk.Bytes
+	return facts, err
+}
+
+// fromZero describes the chunk of a whole track, and shifts its decode times so that they start at
+// 0. ffmpeg gives priming samples timestamps before the first sample that is heard.
+func fromZero(chunk isobmff.Chunk, src film.Source, track film.AudioTrack) (film.AudioFacts, isobmff.Chunk) {
+	scale := media.Rational{Num: 1, Den: int64(chunk.Track.Timescale)}
+	first := max(media.Rescale(track.Start, track.Timebase, scale), media.Ticks(chunk.Start))
+	facts := timeline(chunk, media.Ticks(chunk.Start), first, src, track)
+	return facts, chunk.Shift(-chunk.Start)
+}
+
+// timeline describes where a chunk lies on its track's timeline. begin is the decode time of the
+// track's first packet, first the time of its first sample that is heard. Both are on the source's
+// timeline, as the chunk is.
+func timeline(chunk isobmff.Chunk, begin, first media.Ticks, src film.Source, track film.AudioTrack) film.AudioFacts {
+	scale := media.Rational{Num: 1, Den: int64(chunk.Track.Timescale)}
+	end := media.Ticks(chunk.End())
+	facts := film.AudioFacts{
+		Samples: len(chunk.Samples), Scale: scale, Begin: media.Ticks(chunk.Start) - begin,
+		Skip: first - begin, Delay: first - src.Origin.In(scale), Length: max(end-first, 0),
+	}
+	if n := len(chunk.Samples); n > 0 {
+		facts.Last = end - begin - media.Ticks(chunk.Samples[n-1].Duration)
+	}
+	if d := media.Rescale(track.Duration, track.Timebase, scale); d > 0 {
+		facts.Length = min(facts.Length, d)
+	}
+	return facts
+}

@@ -1,0 +1,44 @@
+package film
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// encoder describes the encoder of a codec.
+type encoder struct {
+	maxCRF     int
+	crf        int    // default
+	preset     string // default
+	isPreset   func(string) bool
+	presets    string // for messages
+	containers []Container
+	nvenc      bool // whether NVENC can encode it
+}
+
+// encoders holds the ranges of each encoder, from its documentation, and its defaults: CRF 21 for x264, and values of
+// about the same visual quality for the others.
+var encoders = map[VideoCodec]encoder{
+	H264: {51, 21, "medium", oneOf(x264Presets), strings.Join(x264Presets, ", "), []Container{MP4, Matroska, HLS, DASH, CMAF}, true},
+	H265: {51, 24, "medium", oneOf(x264Presets), strings.Join(x264Presets, ", "), []Container{MP4, Matroska, HLS, DASH, CMAF}, true},
+	VP9:  {63, 31, "4", upTo(8), "0 (slow) to 8 (fast)", []Container{Matroska, WebM, DASH}, false},
+	AV1:  {63, 32, "8", upTo(13), "0 (slow) to 13 (fast)", []Container{MP4, Matroska, WebM, HLS, DASH, CMAF}, true},
+}
+
+// x264Presets are the presets of x264 and x265, fastest first.
+var x264Presets = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"}
+
+func oneOf(list []string) func(string) bool {
+	return func(s string) bool { return slices.Contains(list, s) }
+}
+
+func upTo(limit int) func(string) bool {
+	return func(s string) bool {
+		n, err := strconv.Atoi(s)
+		return err == nil && n >= 0 && n <= limit && s == strconv.Itoa(n)
+	}
+}
+
+// DefaultCRF returns the CRF of c in a request that sets none.
+func (c VideoCodec) DefaultCRF() int { return encoders[c].crf }

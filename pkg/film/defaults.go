@@ -1,0 +1,83 @@
+package film
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// DefaultThreads is the number of threads per encoder in a request that sets none. It is part of the job, not of the
+// machine, because different numbers give different bytes, and the same request must give the same file everywhere. A
+// Lambda function of 3.5 GB has two.
+const DefaultThreads = 2
+
+// defaultMedia is the default duration of media segments, as recommended by Apple's "HLS Authoring Specification".
+const defaultMedia = 6 * time.Second
+
+// Normalise returns a copy of r, which must pass Check, with all defaults filled in. hasVideo reports whether the source
+// has a video track; without one, settings for video are Problems.
+func (r Request) Normalise(hasVideo bool) (Request, error) {
+	var ps Problems
+	r.Outputs = slices.Clone(r.Outputs)
+	for i := range r.Outputs {
+		o := &r.Outputs[i]
+		o.Container = cmp.Or(o.Container, MP4)
+		switch {
+		case !hasVideo && len(o.Video) > 0:
+			ps = append(ps, Problem{fmt.Sprintf("/outputs/%d/video", i), "the source has no video; leave this out to keep its audio"})
+		case hasVideo && len(o.Video) == 0:
+			if o.Container.Packaged() {
+				o.Ladder = cmp.Or(o.Ladder, Web)
+			}
+			o.Video = []Video{{}}
+			if codec := defaultCodec(o.Container); r.Compute.GPU && !encoders[codec].nvenc {
+				ps = append(ps, Problem{
+					fmt.Sprintf("/outputs/%d/video", i),
+					fmt.Sprintf("%s, the default in %s, cannot be encoded on a GPU; choose a codec", codec, o.Container),
+				})
+			}
+		}
+		o.Video = slices.Clone(o.Video)
+		for j := range o.Video {
+			v := &o.Video[j]
+			v.Codec = cmp.Or(v.Codec, defaultCodec(o.Container))
+			e := encoders[v.Codec]
+			if v.CRF == nil {
+				v.CRF = &e.crf
+			}
+			v.Preset = cmp.Or(v.Preset, e.preset)
+			v.Interlaced = cmp.Or(v.Interlaced, Deinterlace)
+		}
+		if o.Container.Packaged() {
+			p := Package{}
+			if o.Package != nil {
+				p = *o.Package
+			}
+			p.Seconds = cmp.Or(p.Seconds, Seconds(defaultMedia))
+			o.Package = &p
+		}
+		if o.Audio == nil {
+			o.Audio = &Audio{}
+		}
+		o.Subtitles = cmp.Or(o.Subtitles, SubtitlesAuto)
+		o.Audio = &Audio{Codec: cmp.Or(o.Audio.Codec, AudioAuto), Bitrate: o.Audio.Bitrate}
+	}
+	r.Segment.Seconds = cmp.Or(r.Segment.Seconds, Seconds(10*time.Second))
+	r.Compute.Mode = cmp.Or(r.Compute.Mode, LambdaBatch)
+	if r.Compute.GPU {
+		r.Compute.Mode = Batch
+	}
+	r.Compute.Concurrency = cmp.Or(r.Compute.Concurrency, 1000)
+	r.Compute.Threads = cmp.Or(r.Compute.Threads, DefaultThreads)
+	r.Retention.Hours = cmp.Or(r.Retention.Hours, 2)
+	return r, ps.Err()
+}
+
+// defaultCodec returns the codec of an output in c that sets none.
+func defaultCodec(c Container) VideoCodec {
+	if c == WebM {
+		return VP9
+	}
+	return H264
+}

@@ -1,0 +1,78 @@
+package encode
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/interleave"
+	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// store checks that the encoder wrote exactly the frames at times, puts them on the output's
+// timeline and stores them as a chunk.
+func (a *attempt) store(ctx context.Context, rendition int, times []media.Ticks) (film.Chunk, error) {
+	var facts film.Chunk
+	f, err := os.Open(a.file(rendition))
+	if err != nil {
+		return facts, err
+	}
+	defer f.Close()
+	stat, err := f.Stat()
+	if err != nil {
+		return facts, err
+	}
+	r, v := a.job.Renditions[rendition], *a.job.Source.Video
+	expected := a.expected(r, times)
+	if len(expected.times) == 0 {
+		return facts, nil
+	}
+	chunk, extents, err := isobmff.ReadFragments(f, stat.Size())
+	if err != nil {
+		return facts, fmt.Errorf("what the encoder wrote: %w", err)
+	}
+	scale := r.OutputTimebase(v)
+	if got := int64(chunk.Track.Timescale); got != scale.Den {
+		return facts, fault.New(fault.Internal, "the encoder's timescale is %d ticks per second instead of %d", got, scale.Den)
+	}
+	if chunk, extents, err = chunk.Trim(extents, expected.from, expected.to); err != nil {
+		return facts, fmt.Errorf("what the encoder wrote: %w", err)
+	}
+	chunk, err = chunk.Shift(expected.shift - ffmpeg.Offset*scale.Den).Normalise()
+	if err != nil {
+		return facts, fmt.Errorf("what the encoder wrote: %w", err)
+	}
+	if err := expected.check(chunk.Presentation()); err != nil {
+		return facts, err
+	}
+	shown := chunk.Presentation()
+	if len(shown) == 0 {
+		return facts, nil // the source ends before the first frame of the constant rate
+	}
+	last := &chunk.Samples[len(chunk.Samples)-1]
+	if tail := expected.end - shown[len(shown)-1]; tail > 0 && tail < 1<<31 {
+		last.Duration = uint32(tail)
+	}
+	chunk.Track.Entry = withLight(chunk.Track.Entry, r, v)
+	facts.Frames, facts.First, facts.Last = len(shown), media.Ticks(shown[0]), media.Ticks(shown[len(shown)-1])
+	key := a.Key(rendition, "mp4")
+	payload := func() io.Reader { return isobmff.Payload(f, extents) }
+	if r.SegmentDuration > 0 {
+		err := a.putPackaged(ctx, &facts, rendition, key, chunk, payload)
+		return facts, err
+	}
+	w := interleave.Writer{Scratch: a.Scratch, Results: a.Results, Log: a.Log, Job: a.job, Segment: a.segment}
+	info, chunk, err := w.Put(ctx, rendition, key, chunk, payload)
+	if err != nil {
+		return facts, err
+	}
+	facts.StoredObject = film.StoredObject{Key: key, Size: info.Size, Header: info.Size - chunk.Payload()}
+	a.artifacts = append(a.artifacts, work.Artifact{Key: key, Size: info.Size})
+	return facts, nil
+}

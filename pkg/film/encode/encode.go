@@ -1,0 +1,240 @@
+// Package encode is the kind of work that encodes a segment to every rendition of its job. It
+// decodes the segment once, and proves that each chunk has exactly the frames that were decoded,
+// each at its source's timestamp.
+package encode
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/input"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Kind encodes segments.
+type Kind struct{ Tools ffmpeg.Tools }
+
+var _ work.Kind = Kind{}
+
+// Name implements work.Kind.
+func (Kind) Name() string { return film.VideoKind }
+
+// Run implements work.Kind. It encodes one segment.
+func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
+	a := &attempt{Env: env, tools: k.Tools}
+	if err := env.Decode(&a.job); err != nil {
+		return work.Result{}, err
+	}
+	if err := json.Unmarshal(u.Spec, &a.segment); err != nil {
+		return work.Result{}, fault.Wrap(fault.Corrupt, err, "record of "+u.Name)
+	}
+	facts, err := a.run(ctx)
+	if err != nil {
+		tb := a.job.Source.Video.Timebase
+		return work.Result{Artifacts: a.artifacts}, fmt.Errorf("segment %d (%v to %v): %w", a.segment.Index, tb.Duration(a.segment.Start), tb.Duration(a.segment.End), err)
+	}
+	r := work.Result{
+		Artifacts: a.artifacts,
+		Done:      work.Amount{Media: a.micros(a.segment.End - a.segment.Start), Count: int64(facts.Frames)},
+	}
+	for _, c := range facts.Chunks {
+		r.Done.Bytes += c.Size
+	}
+	if facts.Damage != "" {
+		r.Warnings = []string{facts.Damage}
+	}
+	return r, r.SetFacts(facts)
+}
+
+// attempt is one attempt at a segment.
+type attempt struct {
+	*work.Env
+	tools   ffmpeg.Tools
+	job     film.Job
+	segment film.Segment
+
+	artifacts []work.Artifact
+}
+
+// micros converts a duration of the video track to microseconds.
+func (a *attempt) micros(t media.Ticks) media.Ticks {
+	return media.Rescale(t, a.job.Source.Video.Timebase, media.Microseconds)
+}
+
+func (a *attempt) run(ctx context.Context) (film.SegmentFacts, error) {
+	in, err := a.input(ctx)
+	if err != nil {
+		return film.SegmentFacts{}, err
+	}
+	seek := a.segment.Seek
+	if a.needsNeighbours() {
+		seek = min(seek, a.segment.LeadSync)
+	}
+	times, decoded, err := a.transcode(ctx, in, &seek)
+	if err != nil {
+		return film.SegmentFacts{}, err
+	}
+	var damage string
+	if a.segment.Frames > 0 && len(times) != a.segment.Frames {
+		// Either the seek in the container was imprecise, or the source does not hold the frames
+		// that its index declares. Decoding from the very beginning decides: one long encode would
+		// see the same.
+		a.Log.WarnContext(ctx, "frames differ from the index, decoding from the start", "want", a.segment.Frames, "got", len(times))
+		if times, decoded, err = a.transcode(ctx, in, nil); err != nil {
+			return film.SegmentFacts{}, err
+		}
+		if len(times) != a.segment.Frames {
+			damage = fmt.Sprintf("segment %d: the index declares %d frames, the source decodes to %d", a.segment.Index, a.segment.Frames, len(times))
+		}
+	}
+	facts := film.SegmentFacts{Frames: len(times), Damage: damage}
+	if !decoded || len(times) == 0 && !a.needsNeighbours() {
+		return facts, nil
+	}
+	if len(times) > 0 {
+		facts.First, facts.Last = times[0], times[len(times)-1]
+	}
+	for r := range a.job.Renditions {
+		chunk, err := a.store(ctx, r, times)
+		if err != nil {
+			return facts, err
+		}
+		facts.Chunks = append(facts.Chunks, chunk)
+	}
+	return facts, nil
+}
+
+// input returns what ffmpeg reads: the source itself, or the segment's source chunk and the next
+// one, in which an open GOP has frames that are shown before its keyframe.
+func (a *attempt) input(ctx context.Context) (ffmpeg.Input, error) {
+	if !a.job.Split {
+		return input.Source(ctx, a.Resolve, a.job.Source)
+	}
+	in := ffmpeg.Input{Demuxer: "mov", TimestampOffset: ffmpeg.Offset}
+	var err error
+	if in.Location, err = a.sourceChunk(ctx, a.segment.Index, "this.mp4"); err == nil && !a.segment.Last {
+		in.Next, err = a.sourceChunk(ctx, a.segment.Index+1, "next.mp4")
+	}
+	if err == nil && a.segment.Index > 0 && a.needsNeighbours() {
+		in.Previous, err = a.sourceChunk(ctx, a.segment.Index-1, "previous.mp4")
+	}
+	return in, err
+}
+
+// needsNeighbours reports whether frames before or after the segment contribute to it.
+func (a *attempt) needsNeighbours() bool {
+	return slices.ContainsFunc(a.job.Renditions, film.Rendition.NeedsNeighbours)
+}
+
+// sourceChunk returns where ffmpeg reads source chunk i. Two files read as one must not have "|" in
+// their names, whatever the scratch folder is called, so the working folder gets a link with a
+// plain name.
+func (a *attempt) sourceChunk(ctx context.Context, i int, name string) (string, error) {
+	location, err := a.Scratch.Locate(ctx, film.SourceChunkKey(a.job.ID, a.job.Source.Jumps, i))
+	if err != nil || !filepath.IsAbs(location) {
+		return location, err
+	}
+	return name, os.Symlink(location, filepath.Join(a.Dir, name))
+}
+
+// file returns the path of what the encoder writes for a rendition.
+func (a *attempt) file(rendition int) string {
+	return filepath.Join(a.Dir, fmt.Sprintf("%d.mp4", rendition))
+}
+
+// transcode runs ffmpeg over the segment and returns the timestamps of the frames that lie in it,
+// ascending, and whether any frame was decoded, in the segment or near it. seek nil decodes from
+// the beginning.
+func (a *attempt) transcode(ctx context.Context, in ffmpeg.Input, seek *media.Ticks) (times []media.Ticks, decoded bool, err error) {
+	p := a.job.Source.Video
+	v := encode.Video{
+		Input: in, Stream: p.Stream, Timebase: p.Timebase, Threads: a.job.Request.Compute.Threads,
+		ContextFrames: true, MidScene: a.segment.MidScene, Frames: a.expectedFrames(),
+	}
+	if a.job.Split {
+		v.Stream = 0 // the only one of a source chunk
+	}
+	// The first and the last segment are open, so that frames beyond the ends of the index are not
+	// lost.
+	if a.segment.Index > 0 {
+		v.Start = new(int64(a.segment.Start))
+		if seek != nil && !a.job.Split { // a source chunk begins at its keyframe
+			v.Seek = new(int64(*seek))
+			v.NextKeyframe = (*int64)(a.segment.NextKeyframe)
+			if *seek < a.segment.Seek {
+				v.NextKeyframe = new(int64(a.segment.Seek))
+			}
+		}
+	}
+	if !a.segment.Last {
+		v.End = new(int64(a.segment.End))
+	}
+	for i, r := range a.job.Renditions {
+		v.Renditions = append(v.Renditions, renditionIn(r, *p, a.segment, a.job.Request.Compute.GPU, a.file(i)))
+		v.Renditions[i].Keyframes = a.forcedKeyframes(r)
+		if r.Deinterlace {
+			v.Rotation = p.Rotation
+		}
+	}
+	for {
+		times, decoded, err := a.decode(ctx, v)
+		if err != nil || v.Frames == 0 || len(times) <= v.Frames {
+			return times, decoded, err
+		}
+		v.Frames = len(times) // more than expected; now the number is known
+	}
+}
+
+// expectedFrames returns how many frames the segment holds, according to the index or else to the
+// mean frame rate, then with a few to spare. It is 0 where neither is known.
+func (a *attempt) expectedFrames() int {
+	p := a.job.Source.Video
+	if a.segment.Frames > 0 || p.FrameRate.Num == 0 || a.segment.Last {
+		return a.segment.Frames
+	}
+	const spare = 2
+	return int(media.Rescale(a.segment.End-a.segment.Start, p.Timebase, media.Rational{Num: p.FrameRate.Den, Den: p.FrameRate.Num})) + spare
+}
+
+// decode runs ffmpeg once. It returns the timestamps of the frames that lie in the segment, and
+// whether any were decoded at all.
+func (a *attempt) decode(ctx context.Context, v encode.Video) (times []media.Ticks, decoded bool, err error) {
+	var log ffmpeg.FrameLog
+	ctx, observe, stop := watchDeadline(ctx, a.reportedFrames())
+	defer stop()
+	_, err = ffmpeg.Run(ctx, a.tools.FFmpeg, encode.VideoArgs(v), ffmpeg.RunOptions{
+		Dir: a.Dir, Pipe: &log,
+		Limits: input.WithDeadline(ctx, encode.VideoLimits(v, a.job.Source.Video.Width, a.job.Source.Video.Height, v.Frames)),
+		OnProgress: func(p ffmpeg.Progress) {
+			observe(p.Frame)
+			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Count: a.inSegment(p.Frame), Bytes: max(p.Bytes, 0)})
+		},
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	// The encoder also gets frames after the segment, and the filters get frames before it.
+	times = slices.DeleteFunc(media.TicksOf(log.PTS()), func(t media.Ticks) bool {
+		return a.segment.Index > 0 && t < a.segment.Start || !a.segment.Last && t >= a.segment.End
+	})
+	slices.Sort(times)
+	return times, len(log.PTS()) > 0, nil
+}
+
+// inSegment returns about how many of the encoded frames lie in the segment. The encoder also gets
+// some after it.
+func (a *attempt) inSegment(frames int64) int64 {
+	if n := a.expectedFrames(); n > 0 {
+		return min(frames, int64(n))
+	}
+	return frames
+}

@@ -1,0 +1,83 @@
+// Package filmtest runs units of a film in tests, on small sources that ffmpeg generates.
+package filmtest
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/blob/dir"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/source"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Job is the ID of the jobs.
+const Job = "film"
+
+// Tools returns the ffmpeg of this machine. Without it the test fails.
+func Tools(t *testing.T) ffmpeg.Tools {
+	t.Helper()
+	tools, err := ffmpeg.Find(t.Context(), ffmpeg.FindOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tools
+}
+
+// Store returns a store in a folder of the test.
+func Store(t *testing.T) *dir.Store {
+	t.Helper()
+	store, err := dir.New(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// Source has ffmpeg generate the file name with args, and examines it. It returns the store that
+// holds it.
+func Source(t *testing.T, name string, args ...string) (source.Found, blob.Store) {
+	t.Helper()
+	folder := t.TempDir()
+	args = append([]string{"-v", "error", "-nostdin"}, append(args, "file:"+filepath.Join(folder, name))...)
+	if out, err := exec.CommandContext(t.Context(), "ffmpeg", args...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	files, err := dir.New(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := source.Examine(t.Context(), Tools(t), files, name, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found, files
+}
+
+// Run does a unit of a job whose source lies in files, and decodes its facts.
+func Run(t *testing.T, kind work.Kind, job film.Job, unit string, files, scratch blob.Store, facts any) work.Result {
+	t.Helper()
+	doc, err := json.Marshal(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := &work.Env{
+		Job: Job, Doc: doc, Unit: unit, Attempt: 1, Dir: t.TempDir(), Scratch: scratch,
+		Resolve:  func(_ context.Context, url string) (blob.Store, string, error) { return files, url, nil },
+		Progress: func(work.Amount) {}, Log: slog.New(slog.DiscardHandler),
+	}
+	r, err := kind.Run(t.Context(), env, work.Unit{Name: unit})
+	if err == nil {
+		err = json.Unmarshal(r.Facts, facts)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}

@@ -1,0 +1,200 @@
+// Package merge is the kind of work that makes an output of its chunks and publishes it. It
+// computes the final MP4 from the chunks' sample tables, and checks it against what the workers
+// reported before the first byte is written. The store moves the media bytes.
+package merge
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/isobmff/progressive"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// GCPercent is the GOGC of a process that only merges, such as the Lambda function. With it an
+// output of 200 GB takes less than 64 MB, with Go's default of 100 72 MB
+// (docs/decisions/027-interleaved-audio.md). It costs a few per cent of Merge's own time.
+const GCPercent = 50
+
+// Kind merges outputs.
+type Kind struct{ Tools ffmpeg.Tools }
+
+var _ work.Kind = Kind{}
+
+// Name implements work.Kind.
+func (Kind) Name() string { return film.OutputKind }
+
+// Run implements work.Kind. Every attempt publishes the same bytes under the same names.
+func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
+	m := &attempt{Env: env, tools: k.Tools}
+	if err := env.Decode(&m.job); err != nil {
+		return work.Result{}, err
+	}
+	name := film.OutputName(u.Name)
+	for _, out := range m.job.Outputs {
+		if out.Name != name {
+			continue
+		}
+		m.out = out
+		facts, err := m.run(ctx)
+		if err != nil {
+			return work.Result{}, fmt.Errorf("output %s: %w", out.File, err)
+		}
+		r := work.Result{
+			URL: facts.URL, Artifacts: m.artifacts, Done: work.Amount{Count: int64(facts.Frames), Bytes: facts.Bytes()},
+		}
+		return r, r.SetFacts(facts)
+	}
+	return work.Result{}, fault.New(fault.Internal, "job %s has no output %q", env.Job, name)
+}
+
+// attempt is one attempt at an output.
+type attempt struct {
+	*work.Env
+	tools ffmpeg.Tools
+	job   film.Job
+	out   film.OutputPlan
+
+	video   []film.SegmentFacts
+	audio   []audioTrack // of out.Audio, in their order
+	sidecar film.SidecarFacts
+
+	artifacts []work.Artifact
+}
+
+func (m *attempt) run(ctx context.Context) (film.OutputFacts, error) {
+	facts := film.OutputFacts{URL: m.job.Request.URL(m.out.File)}
+	if err := m.gather(ctx); err != nil {
+		return facts, err
+	}
+	facts.Tracks = len(m.out.Audio) + len(m.subtitles())
+	if m.hasVideo() {
+		facts.Tracks++
+		facts.Frames = m.expectedVideo().Samples
+		if facts.Frames == 0 {
+			return facts, fault.New(fault.Corrupt, "no frame of the source could be decoded")
+		}
+	}
+	store, key, err := m.Resolve(ctx, facts.URL)
+	if err != nil {
+		return facts, err
+	}
+	var info blob.Info
+	switch {
+	case m.out.Container.Packaged():
+		facts.Folder = m.job.Request.URL(m.out.Folder)
+		if m.out.Manifest != "" {
+			facts.Manifest = m.job.Request.URL(m.out.Manifest)
+		}
+		info, facts.Media, err = m.publish(ctx)
+		m.artifacts = append(m.artifacts, work.Artifact{Folder: facts.Folder, Size: facts.Media})
+	case m.out.Container == film.MP4:
+		info, err = m.writeMovie(ctx, store, key, m.audio)
+	default:
+		info, err = m.remux(ctx, store, key, facts.Frames)
+	}
+	if err != nil {
+		return facts, err
+	}
+	facts.Size, facts.Version = info.Size, info.Version
+	a, err := m.addPublished(ctx, facts.URL, info)
+	facts.Digest = a.Digest
+	return facts, err
+}
+
+// addPublished adds a published file to the artifacts.
+func (m *attempt) addPublished(ctx context.Context, url string, info blob.Info) (work.Artifact, error) {
+	a := work.Artifact{URL: url, Size: info.Size, Version: info.Version}
+	store, key, err := m.Resolve(ctx, url)
+	if err != nil {
+		return a, err
+	}
+	if a.Digest, err = blob.Digest(ctx, store, key, info.Size); err != nil {
+		return a, err
+	}
+	m.artifacts = append(m.artifacts, a)
+	return a, nil
+}
+
+// hasVideo reports whether the output has a video track.
+func (m *attempt) hasVideo() bool { return len(m.out.Renditions) > 0 }
+
+// gather reads what the workers reported, and checks that nothing is missing.
+func (m *attempt) gather(ctx context.Context) error {
+	if m.hasVideo() {
+		for f, err := range m.Results.All(ctx, film.VideoKind+"/") {
+			if err != nil {
+				return err
+			}
+			if want := film.VideoUnit(len(m.video)); f.Unit != want {
+				return fault.New(fault.Corrupt, "%s is missing in the ledger", want)
+			}
+			var facts film.SegmentFacts
+			if err := json.Unmarshal(f.Result.Facts, &facts); err != nil {
+				return fault.Wrap(fault.Corrupt, err, "facts of "+f.Unit)
+			}
+			m.video = append(m.video, facts)
+		}
+		if len(m.video) != m.job.Segments || m.job.Segments == 0 {
+			return fault.New(fault.Corrupt, "the ledger holds %d segments, the plan has %d", len(m.video), m.job.Segments)
+		}
+	}
+	for _, r := range m.out.Audio {
+		track, err := m.joinAudio(ctx, r)
+		if err != nil {
+			return err
+		}
+		m.audio = append(m.audio, track)
+	}
+	if m.job.HasSidecar() {
+		return work.Facts(ctx, m.Results, film.SidecarUnit, &m.sidecar)
+	}
+	return nil
+}
+
+// movieTrack describes an audio track to the stitcher.
+func (m *attempt) movieTrack(a audioTrack) progressive.Track {
+	source := m.job.Source.Audio[m.job.AudioRenditions[a.rendition].Track]
+	return progressive.Track{
+		Track: isobmff.Track{Language: source.Language, Name: source.Title, Enabled: m.enabled(a.rendition)},
+		Skip:  int64(a.Skip), Delay: int64(a.Delay), Length: int64(a.Length), Group: audioGroup, Flags: source.Flags,
+	}
+}
+
+// audioGroup is the alternate group of the audio tracks: a player plays one of them.
+const audioGroup = 1
+
+// enabled reports whether a player plays an audio rendition of the output by default: the source's
+// default tracks, or the first one where the source has none.
+func (m *attempt) enabled(rendition int) bool {
+	for _, r := range m.out.Audio {
+		if m.job.Source.Audio[m.job.AudioRenditions[r].Track].Default {
+			return m.job.Source.Audio[m.job.AudioRenditions[rendition].Track].Default
+		}
+	}
+	return rendition == m.out.Audio[0]
+}
+
+// expectedVideo returns what the video track must hold by the workers' reports, in ticks of its
+// rendition's timebase.
+func (m *attempt) expectedVideo() progressive.Expected {
+	e := progressive.Expected{Handler: "vide"}
+	for _, v := range m.video {
+		if len(v.Chunks) == 0 || v.Chunks[m.out.Renditions[0]].Frames == 0 {
+			continue
+		}
+		chunk := v.Chunks[m.out.Renditions[0]]
+		if e.Samples == 0 {
+			e.First = int64(chunk.First)
+		}
+		e.Samples += chunk.Frames
+		e.Last = int64(chunk.Last)
+	}
+	return e
+}

@@ -1,0 +1,188 @@
+// Package planner plans the jobs that transcode films: it examines the source, decides what is
+// encoded, and divides that into units.
+package planner
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
+	"github.com/mapreel/mapreel/pkg/film/source"
+	"github.com/mapreel/mapreel/pkg/film/split"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Planner plans films. Tools is required.
+type Planner struct {
+	Tools ffmpeg.Tools
+	// AudioPartLength is about how long the parts of a long audio track are; 0 means
+	// plan.AudioPartLength. It must be the same when a job is continued.
+	AudioPartLength time.Duration
+}
+
+var _ work.Planner = Planner{}
+
+// Name implements work.Planner.
+func (Planner) Name() string { return "film" }
+
+// Accepts implements work.Planner. It accepts every request: a registry lists this planner last,
+// and Plan reports what is wrong with a request of no known form.
+func (Planner) Accepts(json.RawMessage) bool { return true }
+
+// Names of the phases.
+const (
+	phaseSplit  = "split"
+	phaseEncode = "encode"
+	phaseMerge  = "merge"
+)
+
+// Plan implements work.Planner. It reads the source's index, not its media.
+func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMessage) (work.Plan, error) {
+	req, err := film.Parse(request)
+	if err != nil {
+		return work.Plan{}, err
+	}
+	store, key, err := env.Resolve(ctx, req.Source)
+	if err != nil {
+		return work.Plan{}, err
+	}
+	found, err := source.Examine(ctx, p.Tools, store, key, req.Source)
+	if err != nil {
+		return work.Plan{}, err
+	}
+	j, err := plan.Job(req, found.Source, p.Tools.Build, copyable)
+	if err != nil {
+		return work.Plan{}, err
+	}
+	j.AudioRenditions = plan.DivideAudio(j, cmp.Or(p.AudioPartLength, plan.AudioPartLength))
+	for _, out := range j.Outputs {
+		if err := refuseToReplaceSource(ctx, env.Resolve, req, out); err != nil {
+			return work.Plan{}, err
+		}
+	}
+	encoders, err := requiredEncoders(j)
+	if err == nil {
+		err = p.Tools.Require(ctx, encoders)
+	}
+	if err != nil {
+		return work.Plan{}, err
+	}
+	var segments []film.Segment
+	switch {
+	case len(j.Renditions) == 0: // audio only
+	case found.Index == nil && !found.Splittable:
+		// There is no index to divide it by, and Split cannot cut it into source chunks: one worker
+		// encodes all of it.
+		v := j.Source.Video
+		segments = plan.SourceChunks(plan.Index{Start: v.Start, End: v.End, Sync: []media.Ticks{v.Start}})
+	case found.Index == nil:
+		j.Split = true
+		// From here on, the video track is described as it is in the source chunks.
+		v := *j.Source.Video
+		v.Start, v.End, v.Timebase = v.Start*media.Ticks(v.Timebase.Num), 0, media.Rational{Num: 1, Den: v.Timebase.Den}
+		j.Source.Video = &v
+	default:
+		segments = divide(j, *found.Index)
+	}
+	return newPlan(j, segments)
+}
+
+// Extend implements work.Planner: it plans the segments of a source that was split.
+func (p Planner) Extend(ctx context.Context, env *work.PlanEnv, open work.Plan) (work.Plan, error) {
+	var j film.Job
+	if err := json.Unmarshal(open.Doc, &j); err != nil {
+		return open, fault.Wrap(fault.Corrupt, err, "record of job "+open.ID)
+	}
+	var facts film.SplitFacts
+	if err := work.Facts(ctx, env.Results, film.SplitUnit, &facts); err != nil {
+		return open, err
+	}
+	index, err := split.ReadIndex(ctx, env.Scratch, facts.Index)
+	if err != nil {
+		return open, err
+	}
+	segments := plan.SourceChunks(index)
+	if len(segments) == 0 {
+		return open, fault.New(fault.Corrupt, "the index of the source chunks is empty")
+	}
+	v := *j.Source.Video
+	v.Start, v.End = index.Start, index.End
+	j.Source.Video, j.Source.Jumps = &v, facts.Jumps
+	extended, err := newPlan(j, segments)
+	if err != nil {
+		return open, err
+	}
+	extended.Phases[0].Units = nil // the ledger holds them already
+	return extended, nil
+}
+
+// divide returns the segments of a source with an index.
+func divide(j film.Job, index plan.Index) []film.Segment {
+	if length := plan.PackageSegmentLength(j); length > 0 {
+		return plan.AlignedSegments(index, j.Source.Video.Timebase, plan.SegmentLength(j), length)
+	}
+	return plan.Segments(index, j.Source.Video.Timebase, plan.SegmentLength(j))
+}
+
+// refuseToReplaceSource refuses an output that would replace the job's own source.
+func refuseToReplaceSource(ctx context.Context, resolve work.Resolver, req film.Request, out film.OutputPlan) error {
+	from, key, err := resolve(ctx, req.Source)
+	if err != nil {
+		return err
+	}
+	to, target, err := resolve(ctx, req.URL(out.File))
+	if err != nil {
+		return err
+	}
+	switch _, err := to.Stat(ctx, target); {
+	case fault.KindOf(err) == fault.NotFound:
+		return nil
+	case err != nil:
+		return err
+	}
+	a, err := from.Locate(ctx, key)
+	if err != nil {
+		return err
+	}
+	b, err := to.Locate(ctx, target)
+	if err != nil {
+		return err
+	}
+	a, _, _ = strings.Cut(a, "?")
+	if b, _, _ = strings.Cut(b, "?"); a == b {
+		return fault.New(fault.Invalid, "the output %s would replace its own source", out.File)
+	}
+	return nil
+}
+
+// copyable adapts ffmpeg's table of containers to plan.Job.
+func copyable(codec string, in film.Container) bool { return remux.CopyableTo(codec, string(in)) }
+
+// requiredEncoders lists the ffmpeg encoders that a job needs.
+func requiredEncoders(j film.Job) ([]string, error) {
+	var names []string
+	for _, r := range j.Renditions {
+		name, ok := encode.Encoder(string(r.Codec), j.Request.Compute.GPU)
+		if !ok {
+			return nil, fault.New(fault.Unsupported, "there is no GPU encoder for %s; leave gpu out", r.Codec)
+		}
+		names = append(names, name)
+	}
+	for _, r := range j.AudioRenditions {
+		if name, ok := encode.AudioEncoder(string(r.Codec)); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}

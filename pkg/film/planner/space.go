@@ -1,0 +1,149 @@
+package planner
+
+import (
+	"math"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Bounds for the size of an encode. They are at the upper end for films; noise can take more. A
+// disk that fills up all the same ends the job with OutOfSpace and keeps everything that is
+// finished, whereas refusing a job that would have fitted is useless.
+const (
+	// bitsPerPixel is the size of a grainy film at a codec's default quality: 13 Mbit/s at 1080p25.
+	bitsPerPixel = 0.25
+	// growth is how much larger than its source an encode at a codec's default quality may be.
+	growth = 2
+	// copiedAudio is the bit rate of a track that is copied: the highest that Dolby Digital Plus
+	// and DTS have in films.
+	copiedAudio = 1_536_000
+	// unknownRate is assumed for a source that does not declare its frames per second.
+	unknownRate = 60
+)
+
+// spaceEstimate holds how many bytes the groups of a job may write.
+type spaceEstimate struct {
+	video, audio, split work.Space
+	outputs             []work.Space // as Job.Outputs
+}
+
+// estimateSpace estimates how many bytes of a job exist at the same time. Artifacts are kept until
+// the job is done, so they and the outputs exist side by side. File systems that share blocks
+// between files may need less, which cannot be known in advance. For Matroska and WebM, ffmpeg
+// reads one merged file and writes another before the output is published.
+func estimateSpace(j film.Job) spaceEstimate {
+	seconds := float64(j.Source.Duration) / 1e6
+	var e spaceEstimate
+	var videoScratch, videoDestination, audioScratch float64
+	if j.Split { // source chunks are a copy of the video track
+		e.split.Scratch = j.Source.Size
+	}
+	video, audio := make([]float64, len(j.Renditions)), make([]float64, len(j.AudioRenditions))
+	for i, r := range j.Renditions {
+		video[i] = videoBytes(j.Source, r, seconds)
+	}
+	for i, r := range j.AudioRenditions {
+		audio[i] = audioBytes(j.Source, r, seconds)
+		audioScratch += audio[i]
+	}
+	stored := make([]bool, len(j.Renditions)) // whether the rendition's chunks are in scratch
+	for _, out := range j.Outputs {
+		direct := out.Container.Packaged() && !out.SingleFile
+		var total float64
+		for _, i := range out.Renditions {
+			if direct { // media segments are written to the destination
+				videoDestination += video[i]
+				continue
+			}
+			stored[i] = true
+			total += video[i]
+		}
+		for _, i := range out.Audio {
+			total += audio[i]
+			if len(out.Renditions) > 0 && out.Container == film.MP4 { // a chunk has the audio interleaved
+				videoScratch += audio[i]
+			}
+		}
+		space := work.Space{Destination: bytes(total)}
+		if out.Container == film.Matroska || out.Container == film.WebM {
+			space.Scratch = bytes(2 * total) // outputs are merged side by side
+		}
+		e.outputs = append(e.outputs, space)
+	}
+	for i, inScratch := range stored {
+		if inScratch {
+			videoScratch += video[i]
+		}
+	}
+	e.video = work.Space{Scratch: bytes(videoScratch), Destination: bytes(videoDestination)}
+	e.audio = work.Space{Scratch: bytes(audioScratch)}
+	return e
+}
+
+// bytes rounds an estimate, and limits it so that the sum of several cannot overflow.
+func bytes(estimate float64) int64 { return int64(min(estimate, math.MaxInt64/1024)) }
+
+// videoBytes estimates the size of a rendition: the smallest of the sizes that its bit rate limit,
+// its pixels and its source allow.
+func videoBytes(src film.Source, r film.Rendition, seconds float64) float64 {
+	finer := math.Pow(2, max(0, float64(r.Codec.DefaultCRF()-r.CRF))/stepsToDouble(r.Codec))
+	size := float64(src.Size) * growth * finer
+	if seconds <= 0 {
+		return size
+	}
+	rate := float64(unknownRate)
+	switch {
+	case r.Rate.Num > 0:
+		rate = float64(r.Rate.Num) / float64(r.Rate.Den)
+	case src.Video != nil && src.Video.Frames > 0:
+		rate = float64(src.Video.Frames) / seconds
+	case src.Video != nil && src.Video.FrameRate.Num > 0 && src.Video.FrameRate.Den > 0:
+		rate = float64(src.Video.FrameRate.Num) / float64(src.Video.FrameRate.Den)
+	}
+	size = min(size, bitsPerPixel*finer/8*float64(r.Width)*float64(r.Height)*rate*seconds)
+	if r.MaxBitrate > 0 {
+		// The encoder's rate control buffers two seconds, which may come on top of the limit.
+		size = min(size, float64(r.MaxBitrate)/8*(seconds+2))
+	}
+	return size
+}
+
+// stepsToDouble returns how many steps of CRF roughly double the bit rate: 6 for x264 and x265,
+// according to their authors, and more for libvpx and SVT-AV1, whose scale goes to 63.
+func stepsToDouble(c film.VideoCodec) float64 {
+	if c == film.H264 || c == film.H265 {
+		return 6
+	}
+	return 8
+}
+
+// audioBytes estimates the size of an audio rendition.
+func audioBytes(src film.Source, r film.AudioRendition, seconds float64) float64 {
+	size := float64(src.Size)
+	if r.Codec == film.AudioCopy {
+		track := src.Audio[r.Track]
+		rate := float64(copiedAudio)
+		if lossless(track.Codec) {
+			rate = max(rate, float64(track.SampleRate)*float64(track.Channels)*32)
+		}
+		if seconds > 0 {
+			return min(size, rate/8*seconds)
+		}
+		return size
+	}
+	if seconds > 0 {
+		return float64(r.Bitrate) / 8 * seconds
+	}
+	return size * growth
+}
+
+// lossless reports whether a codec (ffmpeg's name) is lossless, or, for dts, may be.
+func lossless(codec string) bool {
+	switch codec {
+	case "flac", "alac", "truehd", "mlp", "dts":
+		return true
+	}
+	return strings.HasPrefix(codec, "pcm_")
+}

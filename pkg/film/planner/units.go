@@ -1,0 +1,126 @@
+package planner
+
+import (
+	"encoding/json"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// slowestPace is the longest expected work per second of video, in seconds: that of a slow preset
+// on one small worker.
+const slowestPace = 20
+
+// newPlan divides a job into units. The plan of a source that has to be split is open if there are
+// no segments yet.
+func newPlan(j film.Job, segments []film.Segment) (work.Plan, error) {
+	j.Segments = len(segments)
+	doc, err := json.Marshal(j)
+	if err != nil {
+		return work.Plan{}, fault.Wrap(fault.Internal, err, "record of job "+j.ID)
+	}
+	p := work.Plan{
+		ID: j.ID, Planner: Planner{}.Name(), Doc: doc, Source: j.Source.URL, Warnings: j.Warnings,
+		Concurrency: j.Request.Compute.Concurrency, Retention: time.Duration(j.Request.Retention.Hours) * time.Hour,
+		Open:        j.Split && len(segments) == 0,
+		OutputPhase: work.Phase{Name: phaseMerge, Units: outputUnits(j)},
+		Groups:      groups(j),
+	}
+	workers := max(1, min(j.Request.Compute.Concurrency, j.Segments))
+	p.Duration = time.Duration(j.Source.Duration) * time.Microsecond * slowestPace / time.Duration(workers)
+	for _, out := range j.Outputs {
+		p.Outputs = append(p.Outputs, j.Request.URL(out.File))
+	}
+	if j.Split {
+		split := work.Unit{Name: film.SplitUnit, Needs: needs(j, work.ClassSplit)}
+		p.Phases = append(p.Phases, work.Phase{Name: phaseSplit, Intermediate: true, Units: slices.Values([]work.Unit{split})})
+	}
+	if !p.Open {
+		p.Phases = append(p.Phases, work.Phase{Name: phaseEncode, Units: encodeUnits(j, segments)})
+	}
+	return p, nil
+}
+
+// needs returns where a unit of a class may run. Encoding follows the request's mode. All other
+// units are small in comparison, and a Batch instance takes minutes to start: they run on Batch
+// only if Lambda proves too small.
+func needs(j film.Job, class work.Class) work.Needs {
+	n := work.Needs{Class: class, Route: j.Request.Compute.Mode}
+	switch {
+	case class == work.ClassEncode:
+		n.GPU = j.Request.Compute.GPU
+	case n.Route == work.RouteBatch:
+		n.Route = work.RouteLambdaBatch
+	}
+	return n
+}
+
+// encodeUnits yields the audio parts, the sidecar and the segments, in this order: audio has to be
+// ready when it is interleaved with chunks.
+func encodeUnits(j film.Job, segments []film.Segment) iter.Seq[work.Unit] {
+	return func(yield func(work.Unit) bool) {
+		for i := range j.AudioParts() {
+			if !yield(work.Unit{Name: film.AudioUnit(i), Needs: needs(j, work.ClassAudio)}) {
+				return
+			}
+		}
+		if j.HasSidecar() && !yield(work.Unit{Name: film.SidecarUnit, Needs: needs(j, work.ClassAudio)}) {
+			return
+		}
+		for _, seg := range segments {
+			spec, _ := json.Marshal(seg) //nolint:errchkjson // integers only
+			if !yield(work.Unit{Name: film.VideoUnit(seg.Index), Spec: spec, Needs: needs(j, work.ClassEncode)}) {
+				return
+			}
+		}
+	}
+}
+
+// outputUnits yields the units of the last phase.
+func outputUnits(j film.Job) iter.Seq[work.Unit] {
+	return func(yield func(work.Unit) bool) {
+		for _, out := range j.Outputs {
+			if !yield(work.Unit{Name: film.OutputUnit(out.Name), Needs: needs(j, work.ClassMerge)}) {
+				return
+			}
+		}
+	}
+}
+
+// groups returns the job's units in the groups by which progress and space are estimated.
+func groups(j film.Job) []work.Group {
+	space := estimateSpace(j)
+	var list []work.Group
+	if len(j.Renditions) > 0 {
+		video := work.Group{
+			Name: film.VideoKind, Noun: "segments", Units: j.Segments, Total: work.Amount{Media: j.Source.Duration}, Space: space.video,
+		}
+		if v := j.Source.Video; v != nil {
+			video.Total.Count = int64(v.Frames)
+		}
+		list = append(list, video)
+	}
+	if n := len(j.AudioParts()); n > 0 {
+		total := j.Source.Duration * media.Ticks(len(j.AudioRenditions))
+		list = append(list, work.Group{
+			Name: film.AudioKind, Noun: "audio parts", Units: n, Total: work.Amount{Media: total}, Space: space.audio,
+		})
+	}
+	if j.HasSidecar() {
+		list = append(list, work.Group{Name: film.SidecarKind, Noun: "sidecars", Units: 1})
+	}
+	if j.Split {
+		list = append(list, work.Group{
+			Name: film.SplitKind, Noun: "splits", Units: 1, Total: work.Amount{Media: j.Source.Duration}, Space: space.split,
+		})
+	}
+	for i, out := range j.Outputs {
+		list = append(list, work.Group{Name: film.OutputUnit(out.Name), Noun: "outputs", Units: 1, Space: space.outputs[i]})
+	}
+	return list
+}

@@ -1,0 +1,70 @@
+package film
+
+import "github.com/mapreel/mapreel/pkg/media"
+
+// Rendition is one encoded form of the video track.
+type Rendition struct {
+	// Name identifies a rendition of packages, also in the paths of their files: "1080p". It is
+	// empty for files.
+	Name   string     `json:"name,omitempty"`
+	Codec  VideoCodec `json:"codec"`
+	CRF    int        `json:"crf"`
+	Preset string     `json:"preset"`
+	Width  int        `json:"width"` // of the encoded frame, in pixels as stored
+	Height int        `json:"height"`
+
+	Crop  media.Size `json:"crop,omitzero"`  // the part of the source's frame that is kept, from its upper left; zero: all
+	Inner media.Size `json:"inner,omitzero"` // the video inside a frame that is padded with black; zero: no padding
+
+	PixelFormat  string         `json:"pixelFormat"`           // ffmpeg's name
+	SampleAspect media.Rational `json:"sampleAspect,omitzero"` // width of a pixel to its height; zero where unknown
+	ToneMap      bool           `json:"toneMap,omitempty"`     // from HDR to BT.709
+	Deinterlace  bool           `json:"deinterlace,omitempty"` // one output frame per input frame
+	Interlaced   string         `json:"interlaced,omitempty"`  // encoded as fields, in this order: "tff" or "bff"
+	Rate         media.Rational `json:"rate,omitzero"`         // constant frames per second; zero: the source's timestamps
+
+	MaxBitrate Bitrate `json:"maxBitrate,omitempty"` // 0: constant quality without a limit
+	// SegmentDuration is the duration of the media segments of a package, in microseconds. The
+	// first frame at or after each multiple of it, counted from the start of the video track,
+	// begins a media segment. 0 for a rendition for files.
+	SegmentDuration media.Ticks `json:"segmentDuration,omitempty"`
+}
+
+// NeedsNeighbours reports whether an output frame depends on neighbours of its input frame. If so,
+// the frame before a segment has to be decoded too.
+func (r Rendition) NeedsNeighbours() bool { return r.Deinterlace || r.Rate.Num > 0 }
+
+// OutputTimebase returns the timebase of the rendition's chunks. It is the source's timescale, or
+// for a constant frame rate one in which each frame lasts a whole number of ticks, with at least
+// 10,000 ticks per second (as ffmpeg's), so that the start is precise too.
+func (r Rendition) OutputTimebase(v VideoTrack) media.Rational {
+	if r.Rate.Num == 0 {
+		return media.Rational{Num: 1, Den: v.Timebase.Den}
+	}
+	scale := r.Rate.Num
+	for scale < 10_000 {
+		scale *= 2
+	}
+	return media.Rational{Num: 1, Den: scale}
+}
+
+// AudioRendition is one encoded or copied form of an audio track.
+type AudioRendition struct {
+	Track   int        `json:"track"` // index into Source.Audio
+	Codec   AudioCodec `json:"codec"` // copy, aac or opus
+	Bitrate Bitrate    `json:"bitrate,omitempty"`
+	Mux     Container  `json:"mux"` // mp4 for parts that Merge stitches itself, mkv for those that ffmpeg remuxes
+
+	// A long track is encoded in Parts of Step samples each, at Rate samples per second. The last
+	// part has no fixed end. All three are 0 for a track that is made in one pass.
+	Rate  int         `json:"rate,omitempty"`
+	Step  media.Ticks `json:"step,omitempty"`
+	Parts int         `json:"parts,omitempty"`
+}
+
+// SubtitleRendition is one form of a subtitle track.
+type SubtitleRendition struct {
+	Track int       `json:"track"` // index into Source.Subtitles
+	Codec string    `json:"codec"` // copy, mov_text, subrip or webvtt
+	Mux   Container `json:"mux"`   // mp4 for objects that Merge stitches itself, mkv for those that ffmpeg remuxes, hls for WebVTT files
+}

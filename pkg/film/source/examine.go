@@ -1,0 +1,81 @@
+// Package source examines the source of a job: its container, its index, its streams, and its
+// subtitles, chapters, metadata and attachments. It reads the index, not the media.
+//
+//	found, err := source.Examine(ctx, tools, store, "film.mkv", url)
+package source
+
+import (
+	"context"
+	"fmt"
+	"path"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
+)
+
+// headBytes is how many bytes from the start of a source are read to recognise its format: enough
+// for the packet pattern of MPEG-TS and for an ID3 tag before MP3.
+const headBytes = 64 << 10
+
+// Found is the result of an examination.
+type Found struct {
+	Source     film.Source
+	Index      *plan.Index // of the video track; nil where the source has no usable one
+	Splittable bool        // the video track can be cut without an index, by copying it once
+}
+
+// Examine recognises the format of the object at key by its first bytes, reads its index, and has
+// ffprobe describe its streams. url is where the request names the source.
+func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url string) (Found, error) {
+	found := Found{Source: film.Source{URL: url}}
+	src := &found.Source
+	info, err := store.Stat(ctx, key)
+	if err != nil {
+		return found, err
+	}
+	src.Size, src.Version = info.Size, info.Version
+	head, err := blob.ReadRange(ctx, store, key, 0, min(headBytes, info.Size))
+	if err != nil {
+		return found, err
+	}
+	container, err := probe.Sniff(head, path.Base(key))
+	if err != nil {
+		return found, fault.WithHint(err, "give it a video: MP4, MOV, Matroska, WebM, MPEG-TS, AVI, FLV and others")
+	}
+	src.Demuxer = container.Demuxer
+	// The index first: it takes few reads, and its errors describe truncation and damage best.
+	file, err := readIndex(ctx, blob.ReaderAt(ctx, store, key, info.Size), container)
+	if err != nil {
+		return found, fmt.Errorf("index of %s: %w", path.Base(key), err)
+	}
+	location, err := store.Locate(ctx, key)
+	if err != nil {
+		return found, err
+	}
+	probed, err := probe.Inspect(ctx, tools, ffmpeg.Input{Location: location, Demuxer: src.Demuxer})
+	if err != nil {
+		return found, err
+	}
+	if err := describe(src, probed); err != nil {
+		return found, err
+	}
+	file.setClocks(src, probed)
+	if file.mkv != nil && file.mkv.Damage != nil {
+		src.Losses = append(src.Losses, fmt.Sprintf("the source is cut short or damaged (%v); what can be decoded is kept", file.mkv.Damage))
+	}
+	if src.Video == nil {
+		return found, nil
+	}
+	for _, s := range probed.Streams {
+		if s.Index == src.Video.Stream {
+			found.Splittable = remux.Splittable(src.Demuxer, s) && !probe.HasPackedBFrames(head)
+		}
+	}
+	found.Index = file.video(*src, probed)
+	return found, nil
+}

@@ -1,0 +1,61 @@
+package split
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
+	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// index is the index of the source chunks as it is stored. It may be too large for the ledger's
+// record of a unit.
+type index struct {
+	Start media.Ticks   `json:"start"` // of the first frame
+	End   media.Ticks   `json:"end"`   // of the last frame
+	Sync  []media.Ticks `json:"sync"`  // the keyframe that each source chunk begins with
+
+	latest media.Ticks // when the last frame of all begins
+}
+
+// add adds a source chunk, which holds at least one frame.
+func (x *index) add(chunk isobmff.Chunk) {
+	times := media.TicksOf(chunk.Presentation())
+	first, last := times[0], times[len(times)-1]
+	if len(x.Sync) == 0 {
+		x.Start, x.latest = first, last
+	}
+	x.Start, x.latest = min(x.Start, first), max(x.latest, last)
+	x.Sync = append(x.Sync, media.Ticks(chunk.Start+int64(chunk.Samples[0].Offset)))
+	x.End = max(x.End, last+media.Ticks(chunk.Samples[len(chunk.Samples)-1].Duration))
+}
+
+// putIndex stores the index of the source chunks.
+func (a *attempt) putIndex(ctx context.Context, x index) error {
+	x.End = max(x.End, x.latest+1) // the last sample may have no duration
+	data, err := json.Marshal(x)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "index of the source chunks")
+	}
+	info, err := a.Scratch.Put(ctx, film.SourceIndexKey(a.Job), bytes.NewReader(data))
+	a.size += info.Size
+	return err
+}
+
+// ReadIndex reads the index of a source's chunks from scratch. key is SplitFacts.Index. The index
+// has no Times: how many frames a source chunk holds is known, but not how many of them can be
+// decoded.
+func ReadIndex(ctx context.Context, scratch blob.Store, key string) (plan.Index, error) {
+	data, err := blob.ReadRange(ctx, scratch, key, 0, -1) // some 20 bytes per source chunk
+	if err != nil {
+		return plan.Index{}, err
+	}
+	var x index
+	err = json.Unmarshal(data, &x)
+	return plan.Index{Start: x.Start, End: x.End, Sync: x.Sync}, fault.Wrap(fault.Corrupt, err, "index of the source chunks")
+}

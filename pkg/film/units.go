@@ -1,0 +1,56 @@
+package film
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Names of the kinds of units of a film. They sort in the order in which a phase should start its
+// units: audio comes before video, so that it is ready when it is interleaved with the chunks.
+const (
+	AudioKind   = "audio"
+	OutputKind  = "output"
+	SidecarKind = "sidecar"
+	SplitKind   = "split"
+	VideoKind   = "video"
+)
+
+// VideoUnit returns the name of the unit that encodes segment i.
+func VideoUnit(i int) string { return fmt.Sprintf("%s/%05d", VideoKind, i) }
+
+// AudioUnit returns the name of the unit that makes audio part i.
+func AudioUnit(i int) string { return fmt.Sprintf("%s/%05d", AudioKind, i) }
+
+// SidecarUnit is the name of the unit that reads subtitles, the cover and attachments.
+const SidecarUnit = SidecarKind + "/00000"
+
+// SplitUnit is the name of the unit that cuts a source without an index.
+const SplitUnit = SplitKind + "/source"
+
+// OutputUnit returns the name of the unit that merges and publishes an output.
+func OutputUnit(name string) string { return OutputKind + "/" + name }
+
+// OutputName returns the name of the output that a unit publishes.
+func OutputName(unit string) string { return strings.TrimPrefix(unit, OutputKind+"/") }
+
+// SourceChunkPrefix returns the prefix of the keys in scratch of everything that Split writes. All
+// attempts write the same bytes there.
+func SourceChunkPrefix(job string) string { return work.Prefix(job) + SplitKind + "/" }
+
+// SourceChunkKey returns the key in scratch of source chunk i. Chunks that were cut across jumps of
+// the source's clock have keys of their own. A cut that stops at the first jump makes different chunks
+// of the same numbers, and a late attempt may still be making them.
+func SourceChunkKey(job string, jumps bool, i int) string {
+	if jumps {
+		return fmt.Sprintf("%sjumps/%05d.mp4", SourceChunkPrefix(job), i)
+	}
+	return fmt.Sprintf("%s%05d.mp4", SourceChunkPrefix(job), i)
+}
+
+// SourceIndexKey returns the key in scratch of the index of the source chunks.
+func SourceIndexKey(job string) string { return SourceChunkPrefix(job) + "index.json" }
+
+// URL returns the URL of a path in the request's destination.
+func (r Request) URL(path string) string { return strings.TrimSuffix(r.Destination, "/") + "/" + path }

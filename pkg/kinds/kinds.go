@@ -1,0 +1,44 @@
+// Package kinds is the registry of the kinds of work that mapreel ships. A new kind is one line here.
+package kinds
+
+import (
+	"context"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film/audio"
+	"github.com/mapreel/mapreel/pkg/film/encode"
+	"github.com/mapreel/mapreel/pkg/film/merge"
+	"github.com/mapreel/mapreel/pkg/film/planner"
+	"github.com/mapreel/mapreel/pkg/film/sidecar"
+	"github.com/mapreel/mapreel/pkg/film/split"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Options change what is planned. They must be the same when a job is continued.
+type Options struct {
+	AudioPartLength time.Duration `json:"audioPartLength,omitempty"` // 0: plan.AudioPartLength
+}
+
+// All returns every planner and kind, with the programs that they run.
+func All(tools ffmpeg.Tools, o Options) work.Registry {
+	return work.Registry{
+		Planners: []work.Planner{planner.Planner{Tools: tools, AudioPartLength: o.AudioPartLength}},
+		Kinds: []work.Kind{
+			split.Kind{Tools: tools},
+			audio.Kind{Tools: tools},
+			sidecar.Kind{Tools: tools},
+			encode.Kind{Tools: tools},
+			merge.Kind{Tools: tools},
+		},
+	}
+}
+
+// Find returns what can be run with the ffmpeg that it finds on this machine.
+func Find(ctx context.Context) (work.Registry, error) {
+	tools, err := ffmpeg.Find(ctx, ffmpeg.FindOptions{})
+	if err != nil {
+		return work.Registry{}, err
+	}
+	return All(tools, Options{}), nil
+}

@@ -1,0 +1,68 @@
+package lambdafn
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/blob/dir"
+	"github.com/mapreel/mapreel/pkg/blob/s3blob"
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// newEngine connects the engine with AWS. Region, credentials and endpoints are the SDK's own settings.
+func newEngine(ctx context.Context, s Settings, registry work.Registry) (*engine.Engine, error) {
+	aws, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "settings of AWS")
+	}
+	if aws.Region == "" { // on EC2, beneath Batch, older ECS agents do not set it (amazon-ecs-agent #3106)
+		return nil, fault.New(fault.Internal, "settings of the deployment: AWS_REGION is not set")
+	}
+	// One client for all: stores that share it have S3 copy between them.
+	client := s3.NewFromConfig(aws)
+	items, err := s3blob.New(client, s.Bucket, "", s3blob.Options{})
+	if err != nil {
+		return nil, err
+	}
+	var scratch blob.Store = items
+	if s.Scratch != "" {
+		if scratch, err = dir.New(s.Scratch); err != nil {
+			return nil, err
+		}
+	}
+	return &engine.Engine{
+		Registry: registry,
+		Ledger:   dynamo.New(dynamodb.NewFromConfig(aws), s.Table),
+		Scratch:  scratch,
+		Items:    items, Bucket: s.Bucket,
+		Resolve: func(_ context.Context, url string) (blob.Store, string, error) {
+			bucket, key, err := parseURL(url)
+			if err != nil {
+				return nil, "", err
+			}
+			store, err := s3blob.New(client, bucket, "", s3blob.Options{})
+			return store, key, err
+		},
+		Temp: os.TempDir(), Queues: &s.Queues,
+	}, nil
+}
+
+// parseURL returns bucket and key of s3://bucket/key. Nothing in the key is escaped.
+func parseURL(url string) (bucket, key string, err error) {
+	rest, ok := strings.CutPrefix(url, "s3://")
+	bucket, key, _ = strings.Cut(rest, "/")
+	if !ok || bucket == "" || key == "" {
+		return "", "", fault.WithHint(fault.New(fault.Invalid, "%q is not of the form s3://bucket/key", url),
+			"on AWS sources and destinations lie in S3")
+	}
+	return bucket, key, nil
+}

@@ -1,0 +1,75 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
+)
+
+// Jobs lists the jobs in the ledger of a scratch folder, newest first, also while other processes run some.
+func Jobs(ctx context.Context, scratch string) ([]Status, error) {
+	if _, err := os.Stat(ledgerPath(scratch)); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	l, err := sqlite.Open(ctx, ledgerPath(scratch))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = l.Close() }() // nothing was written
+	var list []Status
+	for record, err := range l.Jobs(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		s, err := status(ctx, l, record)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// interrupted is the state of a job whose process ended without recording an end. The same command continues it.
+const interrupted = "interrupted"
+
+// alive reports whether the process of an execution still exists.
+func alive(execution string) bool {
+	var pid int
+	var began int64
+	if _, err := fmt.Sscanf(execution, "local-%d-%d", &pid, &began); err != nil {
+		return true // not ours to judge
+	}
+	return !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
+}
+
+func status(ctx context.Context, l ledger.Ledger, record ledger.Job) (Status, error) {
+	s := Status{Job: record.ID, State: string(record.State), Updated: record.Updated}
+	if record.State == ledger.JobRunning && !alive(record.Execution) {
+		s.State = interrupted
+	}
+	if record.Failure != nil {
+		s.Error = record.Failure.Message
+	}
+	p, err := engine.DecodePlan(record)
+	if err != nil { // the list must show the other jobs all the same
+		s.Error = cmp.Or(s.Error, "another version of mapreel recorded this job; the same request starts a new one")
+		return s, nil //nolint:nilerr // reported in the status
+	}
+	s.Source, s.Outputs = p.Source, p.Outputs
+	groups, updated, err := engine.ReadProgress(ctx, l, p)
+	if updated.After(s.Updated) {
+		s.Updated = updated
+	}
+	s.Groups = groups
+	return s, err
+}

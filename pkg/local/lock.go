@@ -1,0 +1,90 @@
+package local
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// lock keeps two processes from working on the same request at once: both would be right, but each would do all the
+// work. The kernel releases it however this process ends.
+func lock(scratch string, request json.RawMessage) (*os.File, error) {
+	// How wide it runs and how long its records are kept does not change what is asked for.
+	data, err := edit(request, func(fields, compute map[string]json.RawMessage) {
+		delete(fields, "retention")
+		delete(compute, "concurrency")
+	})
+	if err == nil {
+		data, err = canonical(data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	locks := filepath.Join(scratch, "locks")
+	if err := os.MkdirAll(locks, 0o755); err != nil {
+		return nil, fault.Wrap(fault.KindOf(err), err, "scratch folder")
+	}
+	sum := sha256.Sum256(data)
+	path := filepath.Join(locks, hex.EncodeToString(sum[:10]))
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return nil, fault.Wrap(fault.KindOf(err), err, "lock in the scratch folder")
+		}
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			_ = f.Close()
+			return nil, fault.WithHint(fault.New(fault.Transient, "another process is working on the same request"),
+				"wait for it, or watch it with: mapreel jobs")
+		}
+		// The last holder removed the file when it ended. What was locked must be the file that others will find.
+		mine, err := f.Stat()
+		found, ferr := os.Stat(path)
+		if err == nil && ferr == nil && os.SameFile(mine, found) {
+			return f, nil
+		}
+		_ = f.Close()
+	}
+}
+
+// canonical returns JSON with all fields in one order and without white space.
+func canonical(data json.RawMessage) (json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var v any
+	err := dec.Decode(&v)
+	if err == nil {
+		data, err = json.Marshal(v)
+	}
+	return data, fault.Wrap(fault.Internal, err, "request")
+}
+
+// edit returns a request after change has changed its fields and those of its "compute".
+func edit(request json.RawMessage, change func(fields, compute map[string]json.RawMessage)) (json.RawMessage, error) {
+	fields, compute := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	err := json.Unmarshal(request, &fields)
+	if data, ok := fields["compute"]; ok && err == nil {
+		err = json.Unmarshal(data, &compute)
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "request")
+	}
+	if fields == nil { // null
+		return nil, fault.New(fault.Invalid, "the request is null")
+	}
+	if compute == nil {
+		compute = map[string]json.RawMessage{}
+	}
+	change(fields, compute)
+	if fields["compute"], err = json.Marshal(compute); err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "request")
+	}
+	request, err = json.Marshal(fields)
+	return request, fault.Wrap(fault.Internal, err, "request")
+}

@@ -1,0 +1,149 @@
+package verify
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"sort"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/decode"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+)
+
+// decodedTrack is a whole decoded audio track, mixed to one channel at decode.AudioRate, in a file
+// that is already unlinked.
+type decodedTrack struct {
+	file *os.File
+	log  decode.AudioLog
+	rate int64 // of the track's own samples, Hz
+	size int64 // samples at decode.AudioRate
+}
+
+// decodeTrack decodes a track. The caller closes the result.
+func decodeTrack(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, s probe.Stream, stderr io.Writer, progress func(samples int64)) (*decodedTrack, error) {
+	if s.SampleRate <= 0 {
+		return nil, fault.New(fault.Unsupported, "stream %d declares no sample rate", s.Index)
+	}
+	file, err := os.CreateTemp("", "mapreel-audio-*")
+	if err != nil {
+		return nil, fault.Wrap(fault.KindOf(err), err, "make a temporary file")
+	}
+	_ = os.Remove(file.Name()) // the space is freed when the file is closed, however this process ends
+	d := &decodedTrack{file: file, rate: int64(s.SampleRate)}
+	out := &countingWriter{to: file, progress: progress}
+	if _, err := ffmpeg.Run(ctx, tools.FFmpeg, decode.AudioArgs(in, s.Index), ffmpeg.RunOptions{Stdout: out, Pipe: &d.log, Stderr: stderr}); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	d.size = out.n / 2
+	return d, nil
+}
+
+func (d *decodedTrack) close() { _ = d.file.Close() }
+
+// countingWriter passes bytes on and reports how many samples it has written.
+type countingWriter struct {
+	to       io.Writer
+	n        int64
+	progress func(samples int64)
+}
+
+func (c *countingWriter) Write(data []byte) (int, error) {
+	n, err := c.to.Write(data)
+	c.n += int64(n)
+	if c.progress != nil {
+		c.progress(c.n / 2)
+	}
+	return n, err
+}
+
+// start returns the time of the first sample.
+func (d *decodedTrack) start() time.Duration {
+	if len(d.log.Runs) == 0 {
+		return 0
+	}
+	return d.duration(d.log.Runs[0].PTS)
+}
+
+// duration converts a number of the track's own samples.
+func (d *decodedTrack) duration(samples int64) time.Duration {
+	return time.Duration(math.Round(float64(samples) / float64(d.rate) * float64(time.Second)))
+}
+
+// length returns the playing time of all samples.
+func (d *decodedTrack) length() time.Duration { return d.duration(d.log.Total) }
+
+// end returns the time at which the last sample ends.
+func (d *decodedTrack) end() time.Duration {
+	n := len(d.log.Runs)
+	if n == 0 {
+		return 0
+	}
+	last := d.log.Runs[n-1]
+	return d.duration(last.PTS + d.log.Total - last.First)
+}
+
+// audibleLength returns the time during which the track has samples. Gaps do not count, and samples
+// that overlap in time count once.
+func (d *decodedTrack) audibleLength() time.Duration {
+	var sum int64
+	until := int64(math.MinInt64)
+	for i, run := range d.log.Runs {
+		next := d.log.Total
+		if i+1 < len(d.log.Runs) {
+			next = d.log.Runs[i+1].First
+		}
+		end := run.PTS + next - run.First
+		sum += max(end-max(run.PTS, until), 0)
+		until = max(until, end)
+	}
+	return d.duration(sum)
+}
+
+// window reads n samples at decode.AudioRate, starting at a time. It also returns the exact time of
+// the first of them, in such samples. Gaps between runs are silent. Where a run begins before the
+// previous one ends, its beginning is dropped, as players do.
+func (d *decodedTrack) window(at time.Duration, n int) (list []float64, first float64, err error) {
+	const rate = decode.AudioRate
+	list = make([]float64, n)
+	ratio := rate / float64(d.rate)
+	zero := int64(math.Round(at.Seconds() * rate))
+	first = float64(zero)
+	runs := d.log.Runs
+	here := max(sort.Search(len(runs), func(i int) bool { return d.duration(runs[i].PTS) > at })-1, 0)
+	done := int64(0) // samples of the list that are filled
+	for i := max(here-1, 0); i < len(runs); i++ {
+		later := float64(runs[i].PTS-runs[i].First) * ratio // time minus position in the file
+		if i == here {
+			first += later - math.Round(later)
+		}
+		begin, end := int64(math.Round(float64(runs[i].First)*ratio)), d.size
+		if i+1 < len(runs) {
+			end = min(end, int64(math.Round(float64(runs[i+1].First)*ratio)))
+		}
+		shift := int64(math.Round(later)) - zero
+		if begin+shift >= int64(n) {
+			break
+		}
+		from, to := max(begin+shift, done), min(end+shift, int64(n))
+		if from >= to {
+			continue
+		}
+		raw := make([]byte, 2*(to-from))
+		if _, err := d.file.ReadAt(raw, 2*(from-shift)); err != nil && !errors.Is(err, io.EOF) {
+			return nil, 0, fmt.Errorf("read decoded audio: %w", err)
+		}
+		for i := range to - from {
+			list[from+i] = float64(int16(binary.LittleEndian.Uint16(raw[2*i:])))
+		}
+		done = to
+	}
+	return list, first, nil
+}

@@ -1,0 +1,108 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+)
+
+// file is the source or the output: what it is, which streams are compared, and what its decoders
+// reported.
+type file struct {
+	in            ffmpeg.Input
+	container     string
+	media         probe.Media
+	video         *probe.Stream
+	audio         []probe.Stream
+	decoderErrors decoderErrors
+}
+
+// open recognises and probes a file. playlists allows HLS playlists and DASH manifests.
+func (v *verification) open(ctx context.Context, path string, playlists bool) (*file, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fault.Wrap(fault.KindOf(err), err, "open")
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, fault.New(fault.Invalid, "%s is a folder; name the file in it", path)
+	}
+	head := make([]byte, probe.SniffLength)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fault.Wrap(fault.KindOf(err), err, "read "+path)
+	}
+	container, ok := sniffPlaylist(head[:n])
+	if !ok || !playlists {
+		if container, err = probe.Sniff(head[:n], filepath.Base(path)); err != nil {
+			return nil, err
+		}
+	}
+	opened := &file{in: ffmpeg.Input{Location: path, Demuxer: container.Demuxer}, container: container.Name}
+	if opened.media, err = probe.Inspect(ctx, v.tools, opened.in); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	opened.media.Format = formatOf(container, opened.media.Format)
+	if container.Demuxer == "hls" {
+		text, err := io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(head[:n]), f), maxPlaylist))
+		if err != nil {
+			return nil, fault.Wrap(fault.KindOf(err), err, "read "+path)
+		}
+		applyPlaylist(&opened.media, string(text))
+	}
+	opened.video, opened.audio = mainVideo(opened.media), streamsOf(opened.media, "audio")
+	if opened.video == nil && len(opened.audio) == 0 {
+		return nil, fault.New(fault.Invalid, "%s has neither video nor audio", filepath.Base(path))
+	}
+	return opened, nil
+}
+
+// input describes how ffmpeg reads f for one of its streams. The clock of a broadcast may jump;
+// then the timestamps of one ffmpeg pass over all its streams are the reference. Without a jump,
+// such a pass only shifts the zero point of every stream equally.
+func (f *file) input(stream int) ffmpeg.Input {
+	in := f.in
+	if in.Demuxer != "mpegts" && in.Demuxer != "mpeg" {
+		return in
+	}
+	in.Jumps = &ffmpeg.Jumps{Start: f.media.Start}
+	if f.video != nil && f.video.Index != stream {
+		in.Jumps.Also = append(in.Jumps.Also, f.video.Index)
+	}
+	for _, a := range f.audio {
+		if a.Index != stream {
+			in.Jumps.Also = append(in.Jumps.Also, a.Index)
+		}
+	}
+	return in
+}
+
+// formatOf returns the format name of a file: the demuxer of a playlist, else what ffprobe
+// reported.
+func formatOf(c probe.Container, probed string) string {
+	if isPlaylist(c.Demuxer) {
+		return c.Demuxer
+	}
+	return probed
+}
+
+// sniffPlaylist recognises HLS playlists and DASH manifests by their first bytes. Their demuxers
+// may open local files only.
+func sniffPlaylist(head []byte) (probe.Container, bool) {
+	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	switch {
+	case bytes.HasPrefix(text, []byte("#EXTM3U")):
+		return probe.Container{Name: "HLS", Demuxer: "hls"}, true
+	case bytes.HasPrefix(text, []byte("<")) && bytes.Contains(text[:min(len(text), 4096)], []byte("<MPD")):
+		return probe.Container{Name: "DASH", Demuxer: "dash"}, true
+	}
+	return probe.Container{}, false
+}

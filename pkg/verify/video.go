@@ -1,0 +1,206 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg/decode"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// videoFacts is the result of comparing both video streams.
+type videoFacts struct {
+	video                      *Video
+	clock                      clock
+	timing                     timing
+	sourceOrigin, outputOrigin time.Duration // of the first frame, on each file's own clock
+}
+
+// compareVideo decodes both video streams side by side and compares them.
+func (v *verification) compareVideo(ctx context.Context) (videoFacts, error) {
+	a, b := *v.source.video, *v.output.video
+	c, err := newClock(a.Timebase, b.Timebase)
+	if err != nil {
+		return videoFacts{}, err
+	}
+	f, from, to := commonFormat(a, b)
+	from.Input, from.Stream, from.Timebase = v.source.input(a.Index), a.Index, a.Timebase
+	from.Threads = film.DefaultThreads // what ffmpeg shows for a damaged frame depends on its threads; a job uses as many
+	to.Input, to.Stream, to.Timebase = v.output.input(b.Index), b.Index, b.Timebase
+	compared := "yes"
+	if toneMapped(a, b) {
+		compared = "tone-mapped"
+	}
+	keys, err := v.keyframes(ctx)
+	if err != nil {
+		return videoFacts{}, err
+	}
+	if f.highBitDepth {
+		return compareFrames(ctx, v, f, c, from, to, compared, keys, samples16)
+	}
+	return compareFrames(ctx, v, f, c, from, to, compared, keys, samples8)
+}
+
+// commonFormat returns the format in which two streams are compared, and how each is converted to
+// it. The output is taken as it is; the source is converted as an encoder would have done for that
+// output. An odd column or row that was cropped or added is left out of the comparison.
+func commonFormat(a, b probe.Stream) (f format, source, output decode.Video) {
+	aw, ah := displayedSize(a)
+	bw, bh := displayedSize(b)
+	f = format{width: bw, height: bh, highBitDepth: b.BitDepth > 8}
+	switch pixels := b.PixelFormat; {
+	case strings.Contains(pixels, "444"), strings.Contains(pixels, "rgb"), strings.HasPrefix(pixels, "gbr"):
+	case strings.Contains(pixels, "422"):
+		f.halfW = true
+	default:
+		f.halfW, f.halfH = true, true
+	}
+	if abs(int64(aw-bw)) <= 1 && abs(int64(ah-bh)) <= 1 {
+		f.width, f.height = min(aw, bw), min(ah, bh)
+		if f.width != aw || f.height != ah {
+			source.CropWidth, source.CropHeight = f.width, f.height
+		}
+		if f.width != bw || f.height != bh {
+			output.CropWidth, output.CropHeight = f.width, f.height
+		}
+	}
+	for _, p := range []*decode.Video{&source, &output} {
+		p.Width, p.Height, p.PixelFormat = f.width, f.height, f.name()
+	}
+	source.Deinterlace = interlaced(a) && !interlaced(b)
+	return f, source, output
+}
+
+func interlaced(s probe.Stream) bool {
+	switch s.FieldOrder {
+	case "tt", "bb", "tb", "bt":
+		return true
+	}
+	return false
+}
+
+// compareFrames implements compareVideo for one type of sample.
+func compareFrames[S sample](ctx context.Context, v *verification, f format, c clock, from, to decode.Video, compared string, keys []keyframe,
+	convert func([]byte, []S),
+) (videoFacts, error) {
+	source, output := newVideoDecoder(from, f, &v.source.decoderErrors), newVideoDecoder(to, f, &v.output.decoderErrors)
+	var facts videoFacts
+	group, gctx := errgroup.WithContext(ctx)
+	for _, d := range []*videoDecoder{source, output} {
+		group.Go(func() error { return d.run(gctx, v.tools.FFmpeg) })
+	}
+	group.Go(func() error {
+		defer source.close()
+		defer output.close()
+		a := &frameWindow[S]{read: frameReader(source, f, convert)}
+		b := &frameWindow[S]{read: frameReader(output, f, convert)}
+		if err := errors.Join(a.start(), b.start()); err != nil {
+			return err
+		}
+		if !a.current.ok && !b.current.ok {
+			return fault.New(fault.Corrupt, "no frame of either video could be decoded")
+		}
+		var err error
+		if facts.sourceOrigin, err = elapsed(a.current.ticks, from.Timebase); err != nil {
+			return err
+		}
+		if facts.outputOrigin, err = elapsed(b.current.ticks, to.Timebase); err != nil {
+			return err
+		}
+		clock, t, pairs, err := walk(f, c, a, b, compared == "yes", func(frames int) {
+			if frames%10 == 0 {
+				v.reportProgress(func(p *Progress) { p.Frames = int64(frames) })
+			}
+		})
+		if err != nil {
+			return err
+		}
+		facts.clock, facts.timing = clock, t
+		facts.video = videoReport(clock, t, pairs, source.times(), output.times(), compared, keys)
+		return nil
+	})
+	return facts, group.Wait()
+}
+
+// videoReport summarises what the walk found. source and output are the timestamps of the frames,
+// in ticks of each stream.
+func videoReport(c clock, t timing, pairs framePairs, source, output []int64, compared string, keys []keyframe) *Video {
+	at := func(frame int) time.Duration { return c.duration(c.outputTime(output[frame])) }
+	p := &Video{
+		SourceFrames: len(source), OutputFrames: len(output), Lost: t.lost, Extra: t.extra, Compared: compared,
+		TimeError: Worst{c.duration(max(abs(t.low), abs(t.high))).Seconds(), t.worst.frame, film.Seconds(t.worst.at)},
+		Tick:      c.duration(c.output).Seconds(),
+	}
+	decodable := map[int64]bool{}
+	for _, k := range keys {
+		decodable[k.ticks] = true
+		p.Seams = append(p.Seams, Seam{At: film.Seconds(c.duration(c.outputTime(k.ticks))), Restart: k.encoderStart})
+	}
+	if compared != "yes" {
+		return p
+	}
+	if len(pairs.frames) == 0 {
+		p.Compared = "no two frames could be paired"
+		return p
+	}
+	measure := func(series []float32) Measure {
+		sum, low := 0.0, 0
+		for i, v := range series {
+			sum += float64(v)
+			if v < series[low] {
+				low = i
+			}
+		}
+		frame := int(pairs.frames[low])
+		return Measure{sum / float64(len(series)), Worst{float64(series[low]), frame, film.Seconds(at(frame))}}
+	}
+	p.PSNR, p.SSIM = measure(pairs.psnr), measure(pairs.ssim)
+	below := drops(pairs.psnr)
+	for i, frame := range pairs.frames { // see minDip
+		if next := int(frame) + 1; next < len(output) && decodable[output[next]] && below[i] < minDip {
+			pairs.bias[i] = min(pairs.bias[i], 0)
+		}
+	}
+	for _, i := range wrongFrames(pairs.bias) {
+		frame := int(pairs.frames[i])
+		belongs := frame + int(pairs.shift[i])
+		shows := belongs - 1
+		if pairs.towardsNext[i] {
+			shows = belongs + 1
+		}
+		p.Wrong = append(p.Wrong, Wrong{frame, film.Seconds(at(frame)), shows, belongs})
+	}
+	for _, i := range brokenFrames(pairs.psnr, below) {
+		frame := int(pairs.frames[i])
+		p.Broken = append(p.Broken, Broken{frame, film.Seconds(at(frame)), float64(pairs.psnr[i])})
+	}
+	p.Series = make([]Point, len(pairs.frames))
+	for i, frame := range pairs.frames {
+		p.Series[i] = Point{at(int(frame)), pairs.psnr[i]}
+	}
+	return p
+}
+
+// keyframes lists the places in the output where decoding can start, in ticks of the decoded
+// frames.
+func (v *verification) keyframes(ctx context.Context) ([]keyframe, error) {
+	b := *v.output.video
+	list, known, err := keyframes(ctx, v.tools, v.output.in, b.Index)
+	zero := int64(0)
+	if v.output.input(b.Index).Jumps != nil { // then frames are timed from the file's start
+		zero = int64(media.Rescale(media.Ticks(v.output.media.Start), media.Microseconds, b.Timebase))
+	}
+	for i := range list {
+		list[i].ticks -= zero
+		list[i].encoderStart = list[i].encoderStart && known
+	}
+	return list, err
+}
