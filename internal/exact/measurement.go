@@ -324,7 +324,11 @@ func psnr(ctx context.Context, source, output string, in, out stream, deinterlac
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	var chain []string
+	var chain, constant []string
+	if in.Width == out.Width && in.Height == out.Height {
+		constant = []string{"-reinit_filter", "0"} // only the filter scale accepts frames whose size changes
+		chain = append(chain, fmt.Sprintf("scale=%d:%d:flags=bicubic:interl=-1,format=%s", in.Width, in.Height, in.PixelFormat))
+	}
 	if deinterlace {
 		chain = append(chain, "bwdif=mode=send_frame:deint=interlaced")
 	}
@@ -338,8 +342,7 @@ func psnr(ctx context.Context, source, output string, in, out stream, deinterlac
 	}
 	same := "format=" + out.PixelFormat + ",setsar=1,settb=1/1000,setpts=N"
 	chain = append(chain, same)
-	// File names do not appear in the filter graph, so they may contain any character.
-	args := slices.Concat([]string{"-v", "error", "-nostdin"}, decoderArgs, inputArgs(source), decoderArgs, inputArgs(output))
+	args := slices.Concat([]string{"-v", "error", "-nostdin"}, constant, decoderArgs, inputArgs(source), decoderArgs, inputArgs(output))
 	cmd := exec.CommandContext(ctx, "ffmpeg", append(args, "-filter_complex", "[0:V:0]"+strings.Join(chain, ",")+"[a];[1:V:0]"+same+"[b];[b][a]psnr=stats_file=stats:shortest=1[c]",
 		"-map", "[c]", "-fps_mode", "passthrough", "-f", "null", "-")...)
 	cmd.Dir = dir

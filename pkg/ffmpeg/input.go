@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Offset is by how many seconds the timestamps of chunks, audio parts and source chunks exceed the
@@ -37,6 +38,9 @@ type Input struct {
 	// Origin is also subtracted from the timestamps, in microseconds: where another timeline
 	// begins.
 	Origin int64
+	// Rate is the number of frames a second of a raw stream, which has no timestamps: frame n is at
+	// n ticks of 1/Rate; zero = keep the source's timestamps. ffprobe does not know the option.
+	Rate media.Rational
 	// Jumps corrects a clock that jumps; nil = keep the source's timestamps.
 	Jumps *Jumps
 }
@@ -112,6 +116,9 @@ func (in Input) Options() []string {
 		args = append(args, "-itsoffset", strconv.FormatInt(-int64(in.TimestampOffset)*1_000_000-in.Origin, 10)+"us")
 	case in.TimestampOffset != 0:
 		args = append(args, "-itsoffset", strconv.Itoa(-in.TimestampOffset))
+	}
+	if in.Rate.Known() {
+		args = append(args, "-r", in.Rate.String())
 	}
 	if in.Demuxer != "" {
 		args = append(args, "-f", in.Demuxer)

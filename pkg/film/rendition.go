@@ -55,6 +55,10 @@ type AudioRendition struct {
 	Bitrate Bitrate    `json:"bitrate,omitempty"`
 	Mux     Container  `json:"mux"` // mp4 for parts that Merge stitches itself, mkv for those that ffmpeg remuxes
 
+	// Layout and Channels are those of the encoded audio; ffmpeg's name of the layout. Both are zero for a copy.
+	Layout   string `json:"layout,omitempty"`
+	Channels int    `json:"channels,omitempty"`
+
 	// A long track is encoded in Parts of Step samples each, at Rate samples per second. The last
 	// part has no fixed end. All three are 0 for a track that is made in one pass.
 	Rate  int         `json:"rate,omitempty"`

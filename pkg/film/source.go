@@ -9,15 +9,18 @@ import (
 
 // Source identifies a source and describes what it holds.
 type Source struct {
-	URL      string        `json:"url"`
-	Size     int64         `json:"size"`
-	Version  string        `json:"version"`  // ETag, or modification time
-	Demuxer  string        `json:"demuxer"`  // the ffmpeg demuxer for the format that the first bytes show
-	Origin   media.Instant `json:"origin"`   // the source's time that becomes 0 in every output: the earliest start of a stream
-	Duration media.Ticks   `json:"duration"` // microseconds; 0 where unknown
-	Video    *VideoTrack   `json:"video,omitempty"`
-	Audio    []AudioTrack  `json:"audio,omitempty"`
-	Jumps    bool          `json:"jumps,omitempty"` // its clock jumps, as Split found
+	URL     string `json:"url"`
+	Size    int64  `json:"size"`
+	Version string `json:"version"` // ETag, or modification time
+	Demuxer string `json:"demuxer"` // the ffmpeg demuxer for the format that the first bytes show
+	// Rate is the number of frames a second of a raw stream, which has no timestamps, as the request
+	// says; zero for any other source.
+	Rate     media.Rational `json:"rate,omitzero"`
+	Origin   media.Instant  `json:"origin"`   // the source's time that becomes 0 in every output: the earliest start of a stream
+	Duration media.Ticks    `json:"duration"` // microseconds; 0 where unknown
+	Video    *VideoTrack    `json:"video,omitempty"`
+	Audio    []AudioTrack   `json:"audio,omitempty"`
+	Jumps    bool           `json:"jumps,omitempty"` // its clock jumps, as Split found
 
 	Subtitles   []SubtitleTrack `json:"subtitles,omitempty"`
 	Chapters    []media.Chapter `json:"chapters,omitempty"`
@@ -73,6 +76,7 @@ type AudioTrack struct {
 	Codec      string         `json:"codec"` // ffmpeg's name
 	SampleRate int            `json:"sampleRate"`
 	Channels   int            `json:"channels"`
+	Layout     string         `json:"layout,omitempty"` // of the channels: ffmpeg's name; "" where the source declares none
 	Timebase   media.Rational `json:"timebase"`
 	Start      media.Ticks    `json:"start"`              // of the first sample that is played
 	Duration   media.Ticks    `json:"duration,omitempty"` // 0 where the container does not declare it exactly

@@ -48,7 +48,7 @@ const hdr10 = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params 
 
 // All returns the sources of the matrix, in the order of its table.
 func All() []Source {
-	return slices.Concat(codingSources(), broadcastSources(), legacySources(), containerSources(), audioSources(), metadataSources(), sizeSources())
+	return slices.Concat(codingSources(), broadcastSources(), legacySources(), containerSources(), audioSources(), metadataSources(), sizeSources(), changeSources())
 }
 
 // codingSources differ in how the video is coded and timed.
@@ -194,6 +194,8 @@ func containerSources() []Source {
 			}
 			return b.edit("whole.mkv", b.out, func(b []byte) []byte { return b[:len(b)*4/5] })
 		}},
+		{Name: "WTV", File: "in.wtv", make: encode(videoInput("160x96", "25", "6"), usualAudio(), split("-c:v mpeg2video -bf 2 -g 15 -q:v 3 -c:a mp2"))},
+		{Name: "APNG", File: "in.png", make: encode(videoInput("160x90", "10", "3"), split("-f apng"))},
 		{Name: "NUT", File: "in.nut", make: remux("", "")},
 		{Name: "name: #1 %d 'ü\"|*? -x", File: "odd #1 %03d 'ü\"|*? -x.mp4", Quick: true, make: remux("", "")},
 		{Name: "name: starts with -", File: "-y.ts", make: remux("", "")},
@@ -218,6 +220,7 @@ func audioSources() []Source {
 		{Name: "two languages", File: "in.mkv", make: encode(usualVideo(), usualAudio(), usualAudio(), split("-map 0:v -map 1:a -map 2:a"), x264(""), aac(),
 			split("-metadata:s:a:0 language=ger -metadata:s:a:0 title=Deutsch -metadata:s:a:1 language=fre -disposition:a:0 0 -disposition:a:1 default"))},
 		{Name: "5.1 AC-3", File: "in.mkv", make: encode(usualVideo(), audioInput(48000, 6, "6"), split("-filter:a channelmap=channel_layout=5.1"), x264(""), split("-c:a ac3 -b:a 384k"))},
+		{Name: "7.1 Vorbis", File: "in.mkv", make: encode(usualVideo(), audioInput(48000, 8, "6"), split("-filter:a channelmap=channel_layout=7.1"), x264(""), split("-c:a libvorbis"))},
 		{Name: "5.1 PCM", File: "in.mov", make: encode(usualVideo(), audioInput(48000, 6, "6"), split("-filter:a channelmap=channel_layout=5.1"), x264(""), split("-c:a pcm_s16le"))},
 		{Name: "mono, MP2, MPEG-TS", File: "in.ts", make: encode(usualVideo(), audioInput(48000, 1, "6"), x264(""), split("-c:a mp2"))},
 		{Name: "44.1 kHz", File: "in.mp4", make: encode(usualVideo(), audioInput(44100, 2, "6"), x264(""), aac())},
@@ -264,6 +267,7 @@ func metadataSources() []Source {
 		{Name: "cover art, MP4", File: "in.mp4", Quick: true, make: cover},
 		{Name: "rotated", File: "in.mp4", make: remux("", "-metadata:s:v:0 rotate=90")},
 		{Name: "anamorphic", File: "in.mp4", make: encode(usualVideo(), usualAudio(), split("-vf setsar=64/45"), x264(""), aac())},
+		{Name: "pixel aspect 853:720", File: "in.mkv", make: encode(usualVideo(), usualAudio(), split("-vf setsar=853/720:max=1000"), x264(""), aac())},
 		{Name: "HDR10 to H.265", File: "in.mkv", Codec: film.H265, make: encode(usualVideo(), usualAudio(), split(hdr10), aac())},
 		{Name: "HDR10 to H.264", File: "in.mkv", ToneMapped: true, make: encode(usualVideo(), usualAudio(), split(hdr10), aac())},
 	}

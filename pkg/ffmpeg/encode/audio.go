@@ -2,6 +2,7 @@ package encode
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -20,7 +21,10 @@ type Audio struct {
 	SourceCodec string
 	Bitrate     int // bits a second; 0 = the encoder's default
 	Channels    int // 0 = the source's
-	SampleRate  int // Hz; 0 = the source's, or 48000 for Opus, which has no other
+	// Layout is the channel layout to encode, by ffmpeg's name; "" = the nearest to the source's of
+	// the codec's own configurations.
+	Layout     string
+	SampleRate int // Hz; 0 = the source's, or 48000 for Opus, which has no other
 
 	// Seek is where reading starts, in microseconds of the source; nil = its start. It must be at
 	// least a second before Start, because a decoder needs some packets before its samples are
@@ -138,11 +142,16 @@ func (a Audio) codecOptions() []string {
 
 // encoderLayouts are the channel layouts of each codec's own configurations (ISO/IEC 14496-3, table
 // 1.19; RFC 7845, 5.1.1.2). Others, such as AC-3's 5.1(side), are converted to the nearest: libopus
-// refuses them, and AAC would have to describe them in a way that many players ignore.
+// refuses them, and AAC would have to describe them in a way that many players ignore. ffmpeg's
+// encoder and decoder take configuration 7 of AAC for 7.1, not for 7.1(wide).
 var encoderLayouts = map[string]string{
-	"aac":  "mono|stereo|3.0|4.0|5.0|5.1|7.1(wide)",
+	"aac":  "mono|stereo|3.0|4.0|5.0|5.1|7.1",
 	"opus": "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1",
 }
+
+// channelLayout matches ffmpeg's names of channel layouts: "5.1(side)". None of its characters has a
+// meaning in a filter graph.
+var channelLayout = regexp.MustCompile(`^[a-z0-9.]+(\([a-z-]+\))?$`)
 
 // gridSlack is by how many seconds rounding may move a timestamp. A Matroska tick is a millisecond;
 // the muxer rounds once, and once more if a delay is subtracted.
@@ -174,7 +183,9 @@ func (a Audio) filters(rate int, start, end *int64) string {
 		resample += strconv.Itoa(rate) + ":"
 	}
 	chain = append(chain, resample+fmt.Sprintf("async=1:min_hard_comp=%g", maxDrift))
-	if layouts := encoderLayouts[a.Codec]; layouts != "" {
+	if channelLayout.MatchString(a.Layout) {
+		chain = append(chain, "aformat=channel_layouts="+a.Layout)
+	} else if layouts := encoderLayouts[a.Codec]; layouts != "" {
 		chain = append(chain, "aformat=channel_layouts="+layouts)
 	}
 	if start != nil || end != nil {

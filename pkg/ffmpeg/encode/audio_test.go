@@ -37,7 +37,7 @@ func TestAudioArgsAreExactlyThese(t *testing.T) {
 			head + "-noaccurate_seek -seek_timestamp 1 -ss 9.000000 " + ffmpegtest.AllocationLimits + " -threads 1 -protocol_whitelist http,tcp -reconnect 1 " +
 				"-reconnect_on_network_error 1 -reconnect_on_http_error 5xx -reconnect_delay_max 4 -rw_timeout 30000000 " +
 				"-f mov -i http://127.0.0.1:9/a.mp4 -map 0:1 " + mapped +
-				"-af aresample=48000:async=1:min_hard_comp=0.005,aformat=channel_layouts=mono|stereo|3.0|4.0|5.0|5.1|7.1(wide),atrim=start_pts=480000:end_pts=960000 " +
+				"-af aresample=48000:async=1:min_hard_comp=0.005,aformat=channel_layouts=mono|stereo|3.0|4.0|5.0|5.1|7.1,atrim=start_pts=480000:end_pts=960000 " +
 				"-c:a aac -b:a 160000 -ac 2" + tail + mp4 + "file:a.mp4",
 		},
 		{
@@ -186,6 +186,29 @@ func TestSurroundLayoutsBecomeThoseOfTheCodec(t *testing.T) {
 		}
 		if _, made := ffmpegtest.Stream(t, tools, a.Path, "mov", "audio"); made.ChannelLayout != "5.1" {
 			t.Errorf("%s: layout %q, want 5.1", codec, made.ChannelLayout)
+		}
+	}
+}
+
+func TestALayoutIsEncodedAsAsked(t *testing.T) {
+	t.Parallel()
+	tools := ffmpegtest.Find(t)
+	for _, c := range []struct {
+		codec, layout string
+		channels      int
+	}{{"aac", "7.1", 8}, {"aac", "", 8}, {"aac", "7.1(wide)", 8}, {"aac", "6.1", 7}, {"aac", "2.1", 3}, {"opus", "7.1", 8}, {"opus", "", 8}} {
+		source := c.layout
+		if source == "" {
+			source = "7.1"
+		}
+		path := ffmpegtest.Tone(t, "a.wav", "0.5", "-af", "aformat=channel_layouts="+source, "-c:a", "pcm_s16le")
+		in, stream := ffmpegtest.Stream(t, tools, path, "wav", "audio")
+		a := Audio{Input: in, Stream: stream.Index, Codec: c.codec, Layout: c.layout, Muxer: "mp4", Path: filepath.Join(t.TempDir(), "a.mp4")}
+		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, AudioArgs(a), ffmpeg.RunOptions{}); err != nil {
+			t.Fatalf("%s %s: %v", c.codec, c.layout, err)
+		}
+		if _, made := ffmpegtest.Stream(t, tools, a.Path, "mov", "audio"); made.Channels != c.channels {
+			t.Errorf("%s %q: %d channels, want %d", c.codec, c.layout, made.Channels, c.channels)
 		}
 	}
 }

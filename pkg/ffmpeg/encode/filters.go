@@ -2,6 +2,7 @@ package encode
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -23,7 +24,7 @@ func (v Video) filters() string {
 	}
 	allDeinterlaced := deinterlaced == len(v.Renditions)
 	separate = separate || deinterlaced > 0 && !allDeinterlaced
-	var shared []string
+	shared := v.unify()
 	if v.Rotation != 0 {
 		// Fields are rows of a frame, so frames are deinterlaced before they are turned.
 		shared = append(shared, v.deinterlacer())
@@ -49,7 +50,11 @@ func (v Video) filters() string {
 		case v.End != nil && *v.encodeEnd(r) < *v.decodeEnd(): // another rendition's encoder looks further ahead
 			chain = append(chain, trim(nil, v.encodeEnd(r))...)
 		}
-		return strings.Join(append(chain, r.filters()), ",")
+		chain = append(chain, r.filters())
+		if v.Size != (media.Size{}) && !r.SAR.Known() {
+			chain = append(chain, "setsar=0") // scaling by unify may have set one
+		}
+		return strings.Join(chain, ",")
 	}
 	graph := fmt.Sprintf("[0:%d]%s", v.Stream, strings.Join(shared, ","))
 	if len(v.Renditions) == 1 {
@@ -62,6 +67,24 @@ func (v Video) filters() string {
 		fmt.Fprintf(&branches, ";[s%d]%s%s[v%d]", i, branch(r), v.leadFilters(i), i)
 	}
 	return graph + branches.String()
+}
+
+// writable matches the pixel formats to which unify converts: the usual ones, all of which ffmpeg's
+// scaler can write.
+var writable = regexp.MustCompile(`^(yuv4(20|22|44)p(10le|12le)?|nv12|p010le|gbrp(10le|12le)?|gray|gray10le|rgb24)$`)
+
+// unify returns the filters that give all frames one size and one pixel format. They do nothing to
+// frames that have them. Of ffmpeg's filters only scale accepts frames that change, so it comes
+// first.
+func (v Video) unify() []string {
+	if v.Size == (media.Size{}) {
+		return nil
+	}
+	chain := []string{fmt.Sprintf("scale=%d:%d:flags=bicubic:interl=-1", v.Size.Width, v.Size.Height)}
+	if writable.MatchString(v.PixelFormat) {
+		chain = append(chain, "format="+v.PixelFormat)
+	}
+	return chain
 }
 
 // deinterlacer returns the filter bwdif. It uses the frames next to each one, so it precedes trim.
@@ -137,7 +160,8 @@ func (r Rendition) filters() string {
 		chain = append(chain, fmt.Sprintf("pad=%d:%d:(ow-iw)/2:(oh-ih)/2", r.Frame.Width, r.Frame.Height))
 	}
 	if r.SAR.Known() {
-		chain = append(chain, "setsar="+r.SAR.String())
+		// By default setsar rounds to terms of 100.
+		chain = append(chain, fmt.Sprintf("setsar=sar=%s:max=%d", r.SAR, max(r.SAR.Num, r.SAR.Den)))
 	}
 	var params []string
 	if option.Declared(r.Interlaced) {

@@ -25,6 +25,13 @@ type Video struct {
 	Input    ffmpeg.Input
 	Stream   int            // index of the stream in the input
 	Timebase media.Rational // of the stream; the chunks keep it
+	// Size and PixelFormat are those of the source's first frame. Frames of another size or format,
+	// as in a recording whose camera changes, are converted to them, as a single pass would. A zero
+	// Size makes ffmpeg build its filters anew at each change, which repeats what the filters add
+	// to a segment. It is for frames that ffmpeg turns by default: those are turned before they
+	// could be scaled.
+	Size        media.Size
+	PixelFormat string
 
 	// Seek is the tick of the keyframe at which decoding starts, at or before Start; nil = the
 	// start of the input.
@@ -119,6 +126,9 @@ func VideoArgs(v Video) []string {
 	args = append(append(args, ffmpeg.AllocationLimits()...), "-threads", threads)
 	if v.Rotation != 0 {
 		args = append(args, "-noautorotate")
+	}
+	if v.Size != (media.Size{}) {
+		args = append(args, "-reinit_filter", "0")
 	}
 	args = append(args, v.Input.Options()...)
 	args = append(args, "-i", v.Input.URL(), "-filter_complex", v.filters())

@@ -2,6 +2,7 @@ package encode
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,7 +56,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 				common, "-filter_complex_threads 2 -noaccurate_seek -seek_timestamp 1 -ss 1.000000 " + ffmpegtest.AllocationLimits + " -threads 2",
 				"-protocol_whitelist file -f mov -i FILM -filter_complex",
 				"[0:1]trim=start_pts=12800:end_pts=135680," + mark + ",crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,format=yuv420p," +
-					"setsar=16/15,setparams=range=tv:color_primaries=bt709:colorspace=bt709[v0]",
+					"setsar=sar=16/15:max=16,setparams=range=tv:color_primaries=bt709:colorspace=bt709[v0]",
 				"-map [v0]", before,
 				"-c:v libx264 -chroma_sample_location left -preset medium -crf 21 -threads 2 -x264-params sync-lookahead=0:fps=24000/1001",
 				after, "file:0001.mp4",
@@ -377,6 +378,35 @@ func TestEncodersWriteHDR10Metadata(t *testing.T) {
 		}
 		if made.BitDepth != 10 {
 			t.Errorf("%s: %d bits, want 10", r.Codec, made.BitDepth)
+		}
+	}
+}
+
+func TestThePixelAspectIsExact(t *testing.T) {
+	t.Parallel()
+	tools := ffmpegtest.Find(t)
+	path := ffmpegtest.Clip(t, "a.mkv", 1, "-vf", "scale=160:96", "-c:v", "libx264", "-preset", "ultrafast")
+	in, stream := ffmpegtest.Stream(t, tools, path, "matroska", "video")
+	for _, c := range []struct {
+		codec, preset string
+		sar           media.Rational
+	}{
+		{"h264", "ultrafast", media.Rational{Num: 853, Den: 720}},
+		{"h264", "ultrafast", media.Rational{Num: 110, Den: 109}},
+		{"h265", "ultrafast", media.Rational{Num: 720, Den: 853}},
+		{"av1", "12", media.Rational{Num: 853, Den: 720}},
+	} {
+		v := Video{
+			Input: in, Stream: stream.Index, Timebase: stream.Timebase, Renditions: []Rendition{{
+				Codec: c.codec, CRF: 40, Preset: c.preset, Width: 160, Height: 96, PixelFormat: "yuv420p", SAR: c.sar,
+				Path: filepath.Join(t.TempDir(), "a.mp4"),
+			}},
+		}
+		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: io.Discard}); err != nil {
+			t.Fatal(err)
+		}
+		if _, made := ffmpegtest.Stream(t, tools, v.Renditions[0].Path, "mov", "video"); made.SAR != c.sar {
+			t.Errorf("%s: pixel aspect %v, want %v", c.codec, made.SAR, c.sar)
 		}
 	}
 }

@@ -42,6 +42,7 @@ var signatures = []signature{
 	{"OggS", Container{Name: "Ogg", Demuxer: "ogg"}},
 	{"fLaC", Container{Name: "FLAC", Demuxer: "flac"}},
 	{"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c", Container{Name: "ASF", Demuxer: "asf"}},
+	{"\xb7\xd8\x00\x20\x37\x49\xda\x11\xa6\x4e\x00\x07\xe9\x5e\xad\x8d", Container{Name: "WTV", Demuxer: "wtv"}},
 	{"nut/multimedia container\x00", Container{Name: "NUT", Demuxer: "nut"}},
 	{"DKIF\x00\x00", Container{Name: "IVF", Demuxer: "ivf"}},
 	{"YUV4MPEG2 ", Container{Name: "YUV4MPEG2", Demuxer: "yuv4mpegpipe"}},
@@ -93,7 +94,8 @@ var textStarts = []nonMedia{
 
 // Sniff identifies the container from the first SniffLength bytes of a file, or all of a shorter
 // one. Anything but a media container is an error of kind Invalid that describes what it looks
-// like; a raw stream without timestamps is Unsupported. name is used in the error's text.
+// like; a raw stream without timestamps is Unsupported, and returned together with the error: ffmpeg
+// can read it with Input.Rate. name is used in the error's text.
 func Sniff(head []byte, name string) (Container, error) {
 	name = filepath.Base(name)
 	if len(head) == 0 {
@@ -104,15 +106,13 @@ func Sniff(head []byte, name string) (Container, error) {
 			return s.container, nil
 		}
 	}
-	for _, recognise := range []func([]byte) (Container, bool){sniffEBML, sniffRIFF, sniffMP4, sniffMXF, sniffTS, sniffAudio} {
+	for _, recognise := range []func([]byte) (Container, bool){sniffEBML, sniffRIFF, sniffMP4, sniffAPNG, sniffMXF, sniffTS, sniffAudio} {
 		if container, ok := recognise(head); ok {
 			return container, nil
 		}
 	}
-	if codec, ok := sniffRawVideo(head); ok {
-		return Container{}, fault.WithHint(
-			fault.New(fault.Unsupported, "%s is a raw %s stream, which has no timestamps", name, codec),
-			"put it in a container first: ffmpeg -framerate 25 -i "+name+" -c copy out.mkv")
+	if raw, ok := sniffRawVideo(head); ok {
+		return raw, fault.New(fault.Unsupported, "%s is a raw %s stream, which has no timestamps", name, raw.Name)
 	}
 	return Container{}, fault.New(fault.Invalid, "not a video file: %s looks like %s", name, describe(head))
 }
@@ -225,6 +225,27 @@ func sniffMP4(head []byte) (Container, bool) {
 		return containerMP4, true
 	case "moov", "mdat", "wide", "free", "skip", "pnot":
 		return containerMOV, true
+	}
+	return Container{}, false
+}
+
+// sniffAPNG recognises a PNG that is animated: its chunk acTL precedes the picture (PNG, third
+// edition, 11.3.6.1).
+func sniffAPNG(head []byte) (Container, bool) {
+	const signature = "\x89PNG\r\n\x1a\n"
+	if !bytes.HasPrefix(head, []byte(signature)) {
+		return Container{}, false
+	}
+	rest := head[len(signature):]
+	for len(rest) >= 8 {
+		size, kind := uint64(binary.BigEndian.Uint32(rest)), string(rest[4:8])
+		switch kind {
+		case "acTL":
+			return Container{Name: "APNG", Demuxer: "apng"}, true
+		case "IDAT", "IEND":
+			return Container{}, false
+		}
+		rest = rest[min(size+12, uint64(len(rest))):]
 	}
 	return Container{}, false
 }
@@ -350,8 +371,8 @@ func mp3Frame(b []byte) int {
 }
 
 // sniffRawVideo recognises elementary streams, which have start codes but no container, by the byte
-// after the first one.
-func sniffRawVideo(head []byte) (codec string, ok bool) {
+// after the first one. Their names are those of their codecs.
+func sniffRawVideo(head []byte) (raw Container, ok bool) {
 	b := head
 	switch {
 	case bytes.HasPrefix(b, []byte("\x00\x00\x00\x01")):
@@ -359,20 +380,20 @@ func sniffRawVideo(head []byte) (codec string, ok bool) {
 	case bytes.HasPrefix(b, []byte("\x00\x00\x01")):
 		b = b[3:]
 	default:
-		return "", false
+		return Container{}, false
 	}
 	if len(b) < 2 {
-		return "", false
+		return Container{}, false
 	}
 	switch {
 	case b[0] == 0xb3:
-		return "MPEG video", true
+		return Container{Name: "MPEG video", Demuxer: "mpegvideo"}, true
 	case b[0] == 0x67 || b[0] == 0x27 || b[0] == 0x47 || b[0] == 0x09: // sequence parameter set or access unit delimiter
-		return "H.264", true
+		return Container{Name: "H.264", Demuxer: "h264"}, true
 	case b[0]>>1 == 32 || b[0]>>1 == 33 || b[0]>>1 == 35: // parameter set or access unit delimiter
-		return "H.265", true
+		return Container{Name: "H.265", Demuxer: "hevc"}, true
 	case b[0] == 0xb0:
-		return "MPEG-4 video", true
+		return Container{Name: "MPEG-4 video", Demuxer: "m4v"}, true
 	}
-	return "", false
+	return Container{}, false
 }

@@ -104,7 +104,7 @@ func (a *attempt) run(ctx context.Context) (film.AudioFacts, error) {
 	in.Jumps = input.Jumps(a.job.Source, a.track.Stream)
 	args := encode.Audio{
 		Input: in, Stream: a.track.Stream, Codec: string(a.rendition.Codec), SourceCodec: a.track.Codec,
-		Bitrate: int(a.rendition.Bitrate), Path: a.path, Muxer: "mp4",
+		Bitrate: int(a.rendition.Bitrate), Layout: a.rendition.Layout, Path: a.path, Muxer: "mp4",
 	}
 	if a.rendition.Mux != film.MP4 {
 		args.Muxer = "matroska"

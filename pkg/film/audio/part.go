@@ -3,6 +3,7 @@ package audio
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -31,7 +32,7 @@ func (a *attempt) runPart(ctx context.Context, args encode.Audio) (film.AudioFac
 		from, to := plan.JoinRange(codec, a.part.End)
 		offset := int64(r.Zero - codec.Priming())
 		args.PCM = &encode.PCMRange{
-			Start: int64(from)*int64(codec.Frame()) + offset, End: int64(to)*int64(codec.Frame()) + offset, Channels: a.track.Channels,
+			Start: int64(from)*int64(codec.Frame()) + offset, End: int64(to)*int64(codec.Frame()) + offset, Channels: a.channels(),
 		}
 	}
 	if a.job.Source.Jumps {
@@ -59,6 +60,9 @@ func (a *attempt) runPart(ctx context.Context, args encode.Audio) (film.AudioFac
 		}
 	}
 }
+
+// channels returns the number of channels of the encoded audio.
+func (a *attempt) channels() int { return cmp.Or(a.rendition.Channels, a.track.Channels) }
 
 // putPart checks ffmpeg's output of a part and puts it in scratch. found is false where the output
 // does not begin with the packet at want: the seek went too far. last is true where the track was
@@ -118,7 +122,7 @@ func (a *attempt) describeOverlaps(facts *film.AudioFacts, chunk isobmff.Chunk, 
 	}
 	if !a.part.Last {
 		facts.Tail, tailTo = around(a.part.End)
-		facts.Tail.RMS = rms(pcm, int(codec.Frame())*a.track.Channels)
+		facts.Tail.RMS = rms(pcm, int(codec.Frame())*a.channels())
 	}
 	packets := bufio.NewReader(isobmff.Payload(f, extents))
 	number := int(facts.Begin / codec.Frame())

@@ -160,6 +160,9 @@ func (a *attempt) transcode(ctx context.Context, in ffmpeg.Input, seek *media.Ti
 		Input: in, Stream: p.Stream, Timebase: p.Timebase, Threads: a.job.Request.Compute.Threads,
 		ContextFrames: true, MidScene: a.segment.MidScene, Frames: a.expectedFrames(),
 	}
+	if p.Rotation == 0 || deinterlaces(a.job) { // otherwise ffmpeg turns the frames first
+		v.Size, v.PixelFormat = media.Size{Width: p.Width, Height: p.Height}, p.PixelFormat
+	}
 	if a.job.Split {
 		v.Stream = 0 // the only one of a source chunk
 	}
@@ -192,6 +195,11 @@ func (a *attempt) transcode(ctx context.Context, in ffmpeg.Input, seek *media.Ti
 		}
 		v.Frames = len(times) // more than expected; now the number is known
 	}
+}
+
+// deinterlaces reports whether any rendition of the job is deinterlaced.
+func deinterlaces(j film.Job) bool {
+	return slices.ContainsFunc(j.Renditions, func(r film.Rendition) bool { return r.Deinterlace })
 }
 
 // expectedFrames returns how many frames the segment holds, according to the index or else to the

@@ -25,7 +25,7 @@ func locate(ctx context.Context, resolve work.Resolver, url string) (string, err
 // Source returns the ffmpeg input of a job's source.
 func Source(ctx context.Context, resolve work.Resolver, src film.Source) (ffmpeg.Input, error) {
 	location, err := locate(ctx, resolve, src.URL)
-	return ffmpeg.Input{Location: location, Demuxer: src.Demuxer}, err
+	return ffmpeg.Input{Location: location, Demuxer: src.Demuxer, Rate: src.Rate}, err
 }
 
 // NoStream is passed to Jumps to read what is neither video nor audio.

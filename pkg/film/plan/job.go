@@ -51,10 +51,13 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 		var messages []string
 		if out.Audio.Codec != film.AudioNone {
 			for t, track := range src.Audio {
-				rendition, problem := audioRendition(*out.Audio, t, track, out.Container, copyable)
+				rendition, warning, problem := audioRendition(*out.Audio, t, track, out.Container, copyable)
 				if problem != "" {
 					messages = append(messages, problem)
 					continue
+				}
+				if warning != "" {
+					j.Warnings = append(j.Warnings, planned.File+": "+warning)
 				}
 				planned.Audio = append(planned.Audio, indexOrAppend(&j.AudioRenditions, rendition))
 			}
@@ -128,22 +131,21 @@ func nvencPreset(v film.Video) string {
 	return cmp.Or(presets[v.Preset], "p4")
 }
 
-// Bit rates and limits of encoded audio.
+// Bit rates of encoded audio.
 const (
-	stereoBitrate   = 160_000 // also of mono: AAC and Opus are transparent to most listeners there
-	channelBitrate  = 80_000  // the same per channel, for more than two
-	maxOpusBitrate  = 256_000 // per channel: libopus refuses more
-	maxOpusChannels = 8       // of Opus's channel mapping family 1, the last that assigns a position to each channel
+	stereoBitrate  = 160_000 // also of mono: AAC and Opus are transparent to most listeners there
+	channelBitrate = 80_000  // the same per channel, for more than two
+	maxOpusBitrate = 256_000 // per channel: libopus refuses more
 )
 
-// audioRendition returns the rendition of an audio track in a container, or the problem with it.
+// audioRendition returns the rendition of an audio track in a container, a warning of what it loses, or the problem with it.
 func audioRendition(a film.Audio, index int, track film.AudioTrack, in film.Container, copyable func(string, film.Container) bool,
-) (r film.AudioRendition, problem string) {
+) (r film.AudioRendition, warning, problem string) {
 	r = film.AudioRendition{Track: index, Codec: a.Codec, Mux: film.MP4} // encoded audio is stitched from MP4, for every container
 	can := copyable(track.Codec, in)
 	switch {
 	case a.Codec == film.AudioCopy && !can:
-		return r, fmt.Sprintf("%s cannot hold %s unchanged; leave the codec out to have it encoded", in, track.Codec)
+		return r, "", fmt.Sprintf("%s cannot hold %s unchanged; leave the codec out to have it encoded", in, track.Codec)
 	case a.Codec == film.AudioAuto && can && (!in.Packaged() || track.Codec == "aac"): // some browsers play no other codec in packages
 		r.Codec = film.AudioCopy
 	case a.Codec == film.AudioAuto && in == film.WebM:
@@ -155,14 +157,19 @@ func audioRendition(a film.Audio, index int, track film.AudioTrack, in film.Cont
 		if in == film.Matroska || in == film.WebM {
 			r.Mux = film.Matroska
 		}
-		return r, ""
+		return r, "", ""
 	}
-	r.Bitrate = cmp.Or(a.Bitrate, film.Bitrate(max(stereoBitrate, track.Channels*channelBitrate)))
+	var mixed, ok bool
+	if r.Layout, r.Channels, mixed, ok = r.Codec.Layout(track.Layout, track.Channels); !ok {
+		return r, "", fmt.Sprintf("%s holds at most 8 channels, but a track has %d, and the source does not say where they are", r.Codec, track.Channels)
+	}
+	if mixed {
+		warning = fmt.Sprintf("audio track %d has %d channels (%s); %s gets them mixed to %d (%s)",
+			index+1, track.Channels, track.Layout, r.Codec, r.Channels, r.Layout)
+	}
+	r.Bitrate = cmp.Or(a.Bitrate, film.Bitrate(max(stereoBitrate, r.Channels*channelBitrate)))
 	if r.Codec == film.Opus {
-		if track.Channels > maxOpusChannels {
-			return r, fmt.Sprintf("opus holds at most %d channels, but a track has %d", maxOpusChannels, track.Channels)
-		}
-		r.Bitrate = min(r.Bitrate, film.Bitrate(track.Channels*maxOpusBitrate))
+		r.Bitrate = min(r.Bitrate, film.Bitrate(r.Channels*maxOpusBitrate))
 	}
-	return r, ""
+	return r, warning, ""
 }

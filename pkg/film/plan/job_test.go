@@ -70,11 +70,11 @@ func TestOutputsWithEqualSettingsShareRenditions(t *testing.T) {
 	}
 	audio := []film.AudioRendition{
 		{Track: 0, Codec: film.AudioCopy, Mux: film.MP4},
-		{Track: 1, Codec: film.AAC, Bitrate: 480_000, Mux: film.MP4},
+		{Track: 1, Codec: film.AAC, Bitrate: 480_000, Mux: film.MP4, Layout: "5.1", Channels: 6},
 		{Track: 0, Codec: film.AudioCopy, Mux: film.Matroska},
 		{Track: 1, Codec: film.AudioCopy, Mux: film.Matroska},
-		{Track: 0, Codec: film.AAC, Bitrate: 96_000, Mux: film.MP4},
-		{Track: 1, Codec: film.AAC, Bitrate: 96_000, Mux: film.MP4},
+		{Track: 0, Codec: film.AAC, Bitrate: 96_000, Mux: film.MP4, Layout: "stereo", Channels: 2},
+		{Track: 1, Codec: film.AAC, Bitrate: 96_000, Mux: film.MP4, Layout: "5.1", Channels: 6},
 	}
 	outputs := []film.OutputPlan{
 		{Name: "a", File: "a.mp4", Container: film.MP4, Renditions: []int{0}, Audio: []int{0, 1}},
@@ -188,7 +188,15 @@ func TestSizesAreEvenAndKeepTheAspectRatio(t *testing.T) {
 
 func TestAudioRenditions(t *testing.T) {
 	rendition := func(codec film.AudioCodec, bitrate film.Bitrate, mux film.Container) film.AudioRendition {
-		return film.AudioRendition{Codec: codec, Bitrate: bitrate, Mux: mux}
+		r := film.AudioRendition{Codec: codec, Bitrate: bitrate, Mux: mux}
+		if codec != film.AudioCopy {
+			r.Layout, r.Channels = "stereo", 2
+		}
+		return r
+	}
+	in := func(layout string, channels int, r film.AudioRendition) film.AudioRendition {
+		r.Layout, r.Channels = layout, channels
+		return r
 	}
 	for _, c := range []struct {
 		name      string
@@ -208,14 +216,47 @@ func TestAudioRenditions(t *testing.T) {
 		{"opus in MP4", "mp4", `{"codec": "opus"}`, track("aac", 2), rendition(film.Opus, 160_000, film.MP4)},
 		{"aac in Matroska", "mkv", `{"codec": "aac"}`, track("aac", 2), rendition(film.AAC, 160_000, film.MP4)},
 		{"copy", "mkv", `{"codec": "copy"}`, track("dts", 6), rendition(film.AudioCopy, 0, film.Matroska)},
-		{"mono", "mp4", `{"codec": "aac"}`, track("flac", 1), rendition(film.AAC, 160_000, film.MP4)},
-		{"surround", "mp4", `{"codec": "aac"}`, track("flac", 6), rendition(film.AAC, 480_000, film.MP4)},
-		{"Opus at its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 1), rendition(film.Opus, 256_000, film.MP4)},
-		{"Opus below its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 8), rendition(film.Opus, 1_000_000, film.MP4)},
+		{"mono", "mp4", `{"codec": "aac"}`, track("flac", 1), in("mono", 1, rendition(film.AAC, 160_000, film.MP4))},
+		{"surround", "mp4", `{"codec": "aac"}`, track("flac", 6), in("5.1", 6, rendition(film.AAC, 480_000, film.MP4))},
+		{"Opus at its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 1), in("mono", 1, rendition(film.Opus, 256_000, film.MP4))},
+		{"Opus below its limit", "mp4", `{"codec": "opus", "bitrate": "1M"}`, track("flac", 8), in("7.1", 8, rendition(film.Opus, 1_000_000, film.MP4))},
 	} {
 		j := planned(t, source(640, 360, c.track), fmt.Sprintf(`{"name": "a", "container": %q, "audio": %s}`, c.container, c.audio), "")
 		if diff := cmp.Diff([]film.AudioRendition{c.want}, j.AudioRenditions); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+func TestAudioKeepsItsChannelsAsFarAsTheCodecGoes(t *testing.T) {
+	for _, c := range []struct {
+		layout   string
+		channels int
+		codec    string
+		want     string
+		warning  string
+	}{
+		{"7.1", 8, "aac", "7.1", ""},
+		{"7.1", 8, "opus", "7.1", ""},
+		{"", 8, "aac", "7.1", ""},
+		{"7.1(wide)", 8, "aac", "7.1(wide)", ""},
+		{"6.1", 7, "aac", "6.1", ""},
+		{"6.1(back)", 7, "opus", "7.1", ""},
+		{"2.1", 3, "aac", "2.1", ""},
+		{"5.1(side)", 6, "aac", "5.1", ""},
+		{"hexadecagonal", 16, "aac", "hexadecagonal", ""},
+		{"hexadecagonal", 16, "opus", "7.1", "a.mp4: audio track 1 has 16 channels (hexadecagonal); opus gets them mixed to 8 (7.1)"},
+		{"7.1(wide)", 8, "opus", "5.1", "a.mp4: audio track 1 has 8 channels (7.1(wide)); opus gets them mixed to 6 (5.1)"},
+		{"22.2", 24, "aac", "7.1", "a.mp4: audio track 1 has 24 channels (22.2); aac gets them mixed to 8 (7.1)"},
+	} {
+		track := track("pcm_s16le", c.channels)
+		track.Layout = c.layout
+		j := planned(t, source(640, 360, track), fmt.Sprintf(`{"name": "a", "audio": {"codec": %q}}`, c.codec), "")
+		if got := j.AudioRenditions[0].Layout; got != c.want {
+			t.Errorf("%s of %q is encoded as %q, want %q", c.codec, c.layout, got, c.want)
+		}
+		if got := strings.Join(j.Warnings, "\n"); got != c.warning {
+			t.Errorf("%s of %q: warnings %q, want %q", c.codec, c.layout, got, c.warning)
 		}
 	}
 }
@@ -275,8 +316,8 @@ func TestSettingsThatTheSourceDoesNotAllowAreReportedWithPointers(t *testing.T) 
 			[]string{"/outputs/1/audio/codec: without audio, nothing is left of a source without video"},
 		},
 		{
-			"more channels than Opus allows", source(640, 360, track("flac", 16)), `{"name": "a", "container": "webm"}`,
-			[]string{"/outputs/0/audio/codec: opus holds at most 8 channels, but a track has 16"},
+			"more channels than can be guessed", source(640, 360, track("flac", 16)), `{"name": "a", "container": "webm"}`,
+			[]string{"/outputs/0/audio/codec: opus holds at most 8 channels, but a track has 16, and the source does not say where they are"},
 		},
 	} {
 		j, err := plan.Job(request(t, c.outputs, ""), c.src, "5.1", copyable)

@@ -21,6 +21,9 @@ type Index struct {
 	End   media.Ticks   // end of the last frame
 	Sync  []media.Ticks // timestamps of frames from which decoding can begin, ascending
 	Times []media.Ticks // timestamps of all frames shown, ascending; empty where the index does not hold them
+	// Cut reports that the source ends within its media, so that the number of frames in the last
+	// segment is not known: the decoder may show the frame that is cut, or not.
+	Cut bool
 }
 
 // MaxSegments is the largest number of segments of a job: as many children as a Distributed Map
@@ -231,7 +234,9 @@ func (x Index) segmentsAt(starts []media.Ticks) []film.Segment {
 			seg.End = starts[i+1]
 			through, _ = slices.BinarySearch(x.Times, seg.End)
 		}
-		seg.Frames = through - assigned
+		if seg.Frames = through - assigned; seg.Last && x.Cut {
+			seg.Frames = 0
+		}
 		assigned = through
 		segments[i] = seg
 	}

@@ -56,13 +56,23 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	if err != nil {
 		return work.Plan{}, err
 	}
-	found, err := source.Examine(ctx, p.Tools, store, key, req.Source)
+	found, err := source.Examine(ctx, p.Tools, store, key, req.Source, requestedRate(req))
 	if err != nil {
 		return work.Plan{}, err
 	}
 	j, err := plan.Job(req, found.Source, p.Tools.Build, copyable)
 	if err != nil {
 		return work.Plan{}, err
+	}
+	for i := range j.Renditions {
+		switch r := &j.Renditions[i]; {
+		case !j.Source.Rate.Known() || !r.Rate.Known():
+		case r.Rate != j.Source.Rate:
+			return work.Plan{}, fault.New(fault.Invalid, "the source is a raw stream, which is read at the first rate that is asked for: %v frames a second and %v in one job contradict each other",
+				j.Source.Rate, r.Rate)
+		default:
+			r.Rate = media.Rational{} // the frames have this rate as they are read
+		}
 	}
 	j.AudioRenditions = plan.DivideAudio(j, cmp.Or(p.AudioPartLength, plan.AudioPartLength))
 	for _, out := range j.Outputs {
@@ -95,6 +105,19 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 		segments = divide(j, *found.Index)
 	}
 	return newPlan(j, segments)
+}
+
+// requestedRate returns the constant frame rate that a request asks for, the first of several; zero
+// if it asks for none.
+func requestedRate(req film.Request) media.Rational {
+	for _, out := range req.Outputs {
+		for _, v := range out.Video {
+			if r := media.Rational(v.FrameRate); r.Known() {
+				return r
+			}
+		}
+	}
+	return media.Rational{}
 }
 
 // Extend implements work.Planner: it plans the segments of a source that was split.

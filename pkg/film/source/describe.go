@@ -39,7 +39,7 @@ func describe(src *film.Source, probed probe.Media) error {
 			}
 		case s.Type == "audio" && s.Codec != "" && s.Channels > 0 && s.SampleRate > 0:
 			src.Audio = append(src.Audio, film.AudioTrack{
-				Stream: s.Index, Codec: s.Codec, SampleRate: s.SampleRate, Channels: s.Channels, Timebase: tb,
+				Stream: s.Index, Codec: s.Codec, SampleRate: s.SampleRate, Channels: s.Channels, Layout: clean(s.ChannelLayout, maxTitle), Timebase: tb,
 				Start: start, Duration: exactDuration(src.Demuxer, s), Language: clean(s.Language, maxTitle), Title: clean(s.Title, maxTitle),
 				Default: s.Default, Flags: s.Flags,
 			})

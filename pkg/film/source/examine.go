@@ -1,7 +1,7 @@
 // Package source examines the source of a job: its container, its index, its streams, and its
 // subtitles, chapters, metadata and attachments. It reads the index, not the media.
 //
-//	found, err := source.Examine(ctx, tools, store, "film.mkv", url)
+//	found, err := source.Examine(ctx, tools, store, "film.mkv", url, media.Rational{})
 package source
 
 import (
@@ -16,6 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/plan"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // headBytes is how many bytes from the start of a source are read to recognise its format: enough
@@ -31,7 +32,7 @@ type Found struct {
 
 // Examine recognises the format of the object at key by its first bytes, reads its index, and has
 // ffprobe describe its streams. url is where the request names the source.
-func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url string) (Found, error) {
+func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url string, rate media.Rational) (Found, error) {
 	found := Found{Source: film.Source{URL: url}}
 	src := &found.Source
 	info, err := store.Stat(ctx, key)
@@ -44,6 +45,12 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 		return found, err
 	}
 	container, err := probe.Sniff(head, path.Base(key))
+	switch raw := container.Demuxer != ""; {
+	case err != nil && raw && rate.Known():
+		err, src.Rate = nil, rate
+	case err != nil && raw:
+		return found, fault.WithHint(err, fmt.Sprintf("say its frame rate: mapreel transcode %s -o out.mp4 --fps 25", path.Base(key)))
+	}
 	if err != nil {
 		return found, fault.WithHint(err, "give it a video: MP4, MOV, Matroska, WebM, MPEG-TS, AVI, FLV and others")
 	}
@@ -65,8 +72,13 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 		return found, err
 	}
 	file.setClocks(src, probed)
-	if file.mkv != nil && file.mkv.Damage != nil {
-		src.Losses = append(src.Losses, fmt.Sprintf("the source is cut short or damaged (%v); what can be decoded is kept", file.mkv.Damage))
+	if v := src.Video; v != nil && src.Rate.Known() {
+		v.FrameRate, v.Timebase = src.Rate, media.Rational{Num: src.Rate.Den, Den: src.Rate.Num}
+		v.Start, v.End, src.Duration, src.Origin = 0, 0, 0, media.Instant{Timebase: v.Timebase}
+		return found, nil // only the decoder knows the order of its frames, so it can be neither indexed nor split
+	}
+	if damage := file.damage(); damage != nil {
+		src.Losses = append(src.Losses, fmt.Sprintf("the source is cut short or damaged (%v); what can be decoded is kept", damage))
 	}
 	if src.Video == nil {
 		return found, nil
@@ -76,6 +88,6 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 			found.Splittable = remux.Splittable(src.Demuxer, s) && !probe.HasPackedBFrames(head)
 		}
 	}
-	found.Index = file.video(*src, probed)
+	found.Index = file.video(src, probed)
 	return found, nil
 }

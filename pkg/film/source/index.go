@@ -32,9 +32,20 @@ func readIndex(ctx context.Context, r *blob.Reader, c probe.Container) (x index,
 	return x, err
 }
 
+// damage returns what the container's index shows of damage; nil if there is none.
+func (x index) damage() error {
+	switch {
+	case x.mp4 != nil && x.mp4.Damage != nil:
+		return x.mp4.Damage
+	case x.mkv != nil:
+		return x.mkv.Damage
+	}
+	return nil
+}
+
 // video returns the index of the source's video track, and completes the track's Start, End and
 // Frames. It is nil where the container has none.
-func (x index) video(src film.Source, probed probe.Media) *plan.Index {
+func (x index) video(src *film.Source, probed probe.Media) *plan.Index {
 	v := src.Video
 	nth := 0 // the track's number among the video tracks: ffprobe and the index list them in the same order
 	for _, s := range probed.Streams {
@@ -47,10 +58,15 @@ func (x index) video(src film.Source, probed probe.Media) *plan.Index {
 	case x.mp4 != nil && !x.mp4.Fragmented:
 		found = fromMP4(x.mp4, nth)
 	case x.mkv != nil:
-		found = fromMatroska(x.mkv, nth, src)
+		found = fromMatroska(x.mkv, nth, *src)
 	}
 	if found != nil {
 		v.Start, v.End, v.Frames = found.Start, found.End, len(found.Times)
+		// ffprobe does not count frames before time 0, which an edit list may show nevertheless: one
+		// that begins before the first sync sample, with negative composition offsets.
+		if media.Rescale(v.Start, v.Timebase, media.Microseconds) < src.Origin.In(media.Microseconds) {
+			src.Origin = media.Instant{Ticks: v.Start, Timebase: v.Timebase}
+		}
 	}
 	return found
 }
@@ -68,7 +84,7 @@ func fromMP4(file *movieindex.Index, nth int) *plan.Index {
 		if len(t.Presentation) == 0 {
 			return nil
 		}
-		x := &plan.Index{Start: media.Ticks(t.Presentation[0]), End: media.Ticks(t.End), Sync: media.TicksOf(t.Sync), Times: media.TicksOf(t.Presentation)}
+		x := &plan.Index{Start: media.Ticks(t.Presentation[0]), End: media.Ticks(t.End), Sync: media.TicksOf(t.Sync), Times: media.TicksOf(t.Presentation), Cut: t.Missing > 0}
 		if t.Irregular {
 			x.Times = nil // which frames ffmpeg shows cannot be predicted
 		}

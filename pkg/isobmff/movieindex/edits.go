@@ -27,7 +27,9 @@ func applyEdits(samples []sample, shift int64, edits []box.Edit, slack int64) (s
 	if len(edits) == 0 {
 		var out shown
 		for i, s := range frames {
-			out.show(s.decode+int64(s.offset), samples[i+1].decode-s.decode, s.sync)
+			if !s.gone {
+				out.show(s.decode+int64(s.offset), samples[i+1].decode-s.decode, s.sync)
+			}
 		}
 		out.sort()
 		return out, nil
@@ -70,7 +72,9 @@ func applyEdits(samples []sample, shift int64, edits []box.Edit, slack int64) (s
 				if over := at + length - (e.Time + e.Duration); over >= slack {
 					length -= over
 				}
-				out.show(now+int64(s.offset), length, s.sync)
+				if !s.gone {
+					out.show(now+int64(s.offset), length, s.sync)
+				}
 			}
 			if started {
 				now += step

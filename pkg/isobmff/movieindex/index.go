@@ -42,6 +42,9 @@ type Index struct {
 	// and Tracks have no times.
 	Fragmented bool
 	Tracks     []Track
+	// Damage is the error, of kind fault.Corrupt, because of which samples of some track are
+	// missing: the file ends within its media. nil if none are. See Track.Missing.
+	Damage error
 }
 
 // Track is one track of an Index. Only video tracks have times.
@@ -50,6 +53,8 @@ type Track struct {
 	Handler   string // "vide", "soun", "text", …
 	Timescale uint32 // ticks per second, never 0
 	Samples   int
+	// Missing is how many of the samples do not lie wholly in the file. They have no times.
+	Missing int
 	// Presentation holds the sorted presentation times of the frames that are shown, with the edit
 	// list applied: what ffprobe reports as pts of the packets that it does not mark as discarded.
 	Presentation []int64
@@ -71,7 +76,7 @@ type Track struct {
 // of the moov and the sample tables of video tracks, wherever the moov lies, and never reads mdat.
 func Read(ctx context.Context, file io.ReaderAt, size int64) (*Index, error) {
 	r := &box.Reader{File: file, Size: size}
-	moov, err := findMoov(ctx, r)
+	moov, cut, err := findMoov(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +90,7 @@ func Read(ctx context.Context, file io.ReaderAt, size int64) (*Index, error) {
 			if err != nil {
 				return err
 			}
-			movieScale = mvhd.Timescale
+			movieScale = max(mvhd.Timescale, 1) // as ffmpeg takes a scale of 0
 		case "mvex":
 			index.Fragmented = true
 		case "trak":
@@ -101,27 +106,31 @@ func Read(ctx context.Context, file io.ReaderAt, size int64) (*Index, error) {
 	if movieScale == 0 {
 		return nil, fault.New(fault.Corrupt, "the movie has no timescale")
 	}
+	total := 0 // samples so far: a thousand tracks of MaxSamples would take minutes to look for
 	for _, b := range traks {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		track, err := readTrak(r, b, movieScale, index.Fragmented)
+		track, err := readTrak(r, b, movieScale, index.Fragmented, cut != nil && total < maxSamples)
 		if err != nil {
 			return nil, err
 		}
-		index.Tracks = append(index.Tracks, track)
+		total += track.Samples
+		if index.Tracks = append(index.Tracks, track); track.Missing > 0 {
+			index.Damage = cut
+		}
 	}
 	return index, nil
 }
 
-// findMoov walks the top level of the file. It continues after the moov, because a truncated mdat
-// must be reported now rather than by a worker.
-func findMoov(ctx context.Context, r *box.Reader) (box.Box, error) {
-	var moov box.Box
+// findMoov walks the top level of the file. It continues after the moov, because cut media must be
+// reported now rather than by a worker: cut is the error of a file that may end within its media.
+func findMoov(ctx context.Context, r *box.Reader) (moov box.Box, cut, err error) {
+	const hint = "the file is truncated or is not an MP4"
 	var sawMedia bool
 	for at, n := int64(0), 0; at < r.Size; n++ {
 		if err := ctx.Err(); err != nil {
-			return moov, err
+			return moov, nil, err
 		}
 		if n == maxTopLevel {
 			break
@@ -129,9 +138,12 @@ func findMoov(ctx context.Context, r *box.Reader) (box.Box, error) {
 		b, err := r.Header(at, r.Size)
 		switch {
 		case err != nil && fault.KindOf(err) != fault.Corrupt:
-			return moov, err
+			return moov, nil, err
+		case err != nil && b.Type == "mdat" && b.End > 0 && moov.Type != "":
+			// The index is there, so what is left of the media can be decoded.
+			return moov, err, nil
 		case err != nil && b.Type == "mdat" && b.End > 0, err != nil && !sawMedia:
-			return moov, fault.WithHint(err, "the file is truncated or is not an MP4")
+			return moov, nil, fault.WithHint(err, hint)
 		case err != nil: // garbage after the last box does no harm
 			at = r.Size
 			continue
@@ -143,23 +155,27 @@ func findMoov(ctx context.Context, r *box.Reader) (box.Box, error) {
 			}
 		case "mdat":
 			sawMedia = true
+			if raw, err := r.Bytes(at, 4); err == nil && binary.BigEndian.Uint32(raw) == 0 {
+				cut = fault.New(fault.Corrupt, "the file ends within box %v, at byte %d", b, r.Size)
+			}
 		case "moof": // the moov of a fragmented file precedes the first fragment, so there is no need to walk over all of them
 			n = maxTopLevel - 1
 		}
 		at = b.End
 	}
 	if moov.Type == "" {
-		return moov, fault.WithHint(fault.New(fault.Corrupt, "the file has no moov"), "the file is truncated or is not an MP4")
+		return moov, nil, fault.WithHint(fault.New(fault.Corrupt, "the file has no moov"), hint)
 	}
-	return moov, nil
+	return moov, cut, nil
 }
 
 // tables holds the boxes of a track's sample tables.
 type tables struct {
-	stts, ctts, stss, stsz, stps, sbgp box.Box
+	stts, ctts, stss, stsz, stps, sbgp, stsc, stco, co64 box.Box
 }
 
-func readTrak(r *box.Reader, trak box.Box, movieScale uint32, fragmented bool) (Track, error) {
+// readTrak reads a track. cut reports that samples may lie beyond the end of the file.
+func readTrak(r *box.Reader, trak box.Box, movieScale uint32, fragmented, cut bool) (Track, error) {
 	var track Track
 	var edits []box.Edit
 	var t tables
@@ -215,6 +231,12 @@ func readTrak(r *box.Reader, trak box.Box, movieScale uint32, fragmented bool) (
 			t.stps = b
 		case "stsz", "stz2":
 			t.stsz = b
+		case "stsc":
+			t.stsc = b
+		case "stco":
+			t.stco = b
+		case "co64":
+			t.co64 = b
 		case "sbgp":
 			content, err := r.Content(box.Box{Type: b.Type, Start: b.Start, Body: b.Body, End: min(b.End, b.Body+8)}, 8)
 			if err != nil {
@@ -245,9 +267,27 @@ func readTrak(r *box.Reader, trak box.Box, movieScale uint32, fragmented bool) (
 	}
 	count := binary.BigEndian.Uint32(head[8:])
 	track.Samples = int(count)
+	gone := func(int) {}
+	countMissing := func() error {
+		if !cut || int64(count) > int64(maxSamples) {
+			return nil
+		}
+		err := eachExtent(r.File, t, int(count), func(n int, start, end uint64) {
+			if end < start || end > uint64(r.Size) {
+				track.Missing++
+				gone(n)
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("sample tables of track %d: %w", track.ID, err)
+		}
+		return nil
+	}
 	if track.Handler == "soun" {
-		track.Even, err = isEven(r, t.stts, edits)
-		return track, err
+		if track.Even, err = isEven(r, t.stts, edits); err != nil {
+			return track, err
+		}
+		return track, countMissing()
 	}
 	if track.Handler != "vide" || count == 0 {
 		return track, nil
@@ -261,6 +301,10 @@ func readTrak(r *box.Reader, trak box.Box, movieScale uint32, fragmented bool) (
 	samples, shift, complete, err := readSamples(r.File, t, int(count))
 	if err != nil {
 		return track, fmt.Errorf("sample tables of track %d: %w", track.ID, err)
+	}
+	gone = func(n int) { samples[n].gone = true }
+	if err := countMissing(); err != nil {
+		return track, err
 	}
 	track.Irregular = !complete
 	for i := range edits {

@@ -179,23 +179,21 @@ func TestIndexRefusesDamagedAndOtherFiles(t *testing.T) {
 		data []byte
 		kind fault.Kind
 	}{
-		"empty":                         {nil, fault.Corrupt},
-		"text":                          {bytes.Repeat([]byte("this is no film\n"), 100), fault.Corrupt},
-		"random":                        {random, fault.Corrupt},
-		"truncated in mdat, moov first": {moovFirst[:len(moovFirst)-10], fault.Corrupt},
-		"truncated in mdat, moov last":  {moovLast[:len(moovLast)/2], fault.Corrupt},
-		"truncated in moov":             {moovLast[:len(moovLast)-10], fault.Corrupt},
-		"truncated after ftyp":          {moovFirst[:32], fault.Corrupt},
-		"moov of 4 GiB":                 {with(moovFirst, "moov", -4, 1<<32-1), fault.Corrupt},
-		"stts of 4 GiB of rows":         {with(moovFirst, "stts", 8, 1<<32-1), fault.Corrupt},
-		"ctts of 4 GiB of rows":         {with(moovFirst, "ctts", 8, 1<<32-1), fault.Corrupt},
-		"stss of 4 GiB of rows":         {with(moovFirst, "stss", 8, 1<<32-1), fault.Corrupt},
-		"stsz of 4 GiB of rows":         {with(moovFirst, "stsz", 12, 1<<32-1), fault.Unsupported},
-		"stsz of a million rows":        {with(moovFirst, "stsz", 12, 1000000), fault.Corrupt},
-		"equal sizes of 4 billion":      {with(with(moovFirst, "stsz", 12, 1<<32-1), "stsz", 8, 1), fault.Unsupported},
-		"edit list of 4 GiB":            {with(moovFirst, "elst", 8, 1<<32-1), fault.Corrupt},
-		"no movie timescale":            {with(moovFirst, "mvhd", 16, 0), fault.Corrupt},
-		"no track timescale":            {with(moovFirst, "mdhd", 16, 0), fault.Corrupt},
+		"empty":                        {nil, fault.Corrupt},
+		"text":                         {bytes.Repeat([]byte("this is no film\n"), 100), fault.Corrupt},
+		"random":                       {random, fault.Corrupt},
+		"truncated in mdat, moov last": {moovLast[:len(moovLast)/2], fault.Corrupt},
+		"truncated in moov":            {moovLast[:len(moovLast)-10], fault.Corrupt},
+		"truncated after ftyp":         {moovFirst[:32], fault.Corrupt},
+		"moov of 4 GiB":                {with(moovFirst, "moov", -4, 1<<32-1), fault.Corrupt},
+		"stts of 4 GiB of rows":        {with(moovFirst, "stts", 8, 1<<32-1), fault.Corrupt},
+		"ctts of 4 GiB of rows":        {with(moovFirst, "ctts", 8, 1<<32-1), fault.Corrupt},
+		"stss of 4 GiB of rows":        {with(moovFirst, "stss", 8, 1<<32-1), fault.Corrupt},
+		"stsz of 4 GiB of rows":        {with(moovFirst, "stsz", 12, 1<<32-1), fault.Unsupported},
+		"stsz of a million rows":       {with(moovFirst, "stsz", 12, 1000000), fault.Corrupt},
+		"equal sizes of 4 billion":     {with(with(moovFirst, "stsz", 12, 1<<32-1), "stsz", 8, 1), fault.Unsupported},
+		"edit list of 4 GiB":           {with(moovFirst, "elst", 8, 1<<32-1), fault.Corrupt},
+		"no track timescale":           {with(moovFirst, "mdhd", 16, 0), fault.Corrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Read(t.Context(), bytes.NewReader(c.data), int64(len(c.data)))
@@ -203,6 +201,53 @@ func TestIndexRefusesDamagedAndOtherFiles(t *testing.T) {
 				t.Errorf("got error %v of kind %q, want kind %q", err, fault.KindOf(err), c.kind)
 			}
 		})
+	}
+}
+
+func TestAFileThatEndsWithinItsMediaKeepsTheSamplesThatAreThere(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "whole.mp4")
+	mediatest.FFmpeg(t, mediatest.Picture("2")+" "+mediatest.Tone("2")+" -c:v libx264 -g 10 -c:a aac -movflags faststart", path)
+	data := mediatest.ReadFile(t, path)
+	whole := compareToProbe(t, path)
+	packets := mediatest.Packets(t, path, "v:0")
+	mdat := bytes.Index(data, []byte("mdat")) - 4
+	patch := func(change func(data []byte)) []byte {
+		data := slices.Clone(data)
+		change(data)
+		return data
+	}
+	read := func(name string, data []byte) *Index {
+		index, err := Read(t.Context(), bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return index
+	}
+	cut := data[:len(data)*7/10]
+	for name, data := range map[string][]byte{
+		"cut":               cut,
+		"cut, no mdat size": patch(func(data []byte) { binary.BigEndian.PutUint32(data[mdat:], 0) })[:len(cut)],
+	} {
+		index := read(name, data)
+		video, audio := index.Tracks[0], index.Tracks[1]
+		n := len(video.Presentation)
+		if fault.KindOf(index.Damage) != fault.Corrupt || n == 0 || n+video.Missing != len(whole.Presentation) || audio.Missing == 0 {
+			t.Errorf("%s: damage %v, %d frames and %d missing, %d of %d packets of audio missing", name, index.Damage, n, video.Missing, audio.Missing, audio.Samples)
+		}
+		want, sync := mediatest.ShownTimes(packets[:n])
+		if diff := cmp.Diff(want, video.Presentation) + cmp.Diff(sync, video.Sync); diff != "" {
+			t.Errorf("%s: -want +got\n%s", name, diff)
+		}
+	}
+	for name, data := range map[string][]byte{
+		"an mdat that claims too much": patch(func(data []byte) { binary.BigEndian.PutUint32(data[mdat:], 1<<31) }),
+		"no movie timescale":           patch(func(data []byte) { binary.BigEndian.PutUint32(data[bytes.Index(data, []byte("mvhd"))+16:], 0) }),
+	} {
+		index := read(name, data)
+		if diff := cmp.Diff(whole, index.Tracks[0]); diff != "" || index.Damage != nil {
+			t.Errorf("%s: damage %v; -want +got\n%s", name, index.Damage, diff)
+		}
 	}
 }
 

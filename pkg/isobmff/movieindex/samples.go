@@ -13,6 +13,7 @@ type sample struct {
 	decode int64 // decode time: the sum of the durations before it
 	offset int32 // composition offset
 	sync   bool
+	gone   bool // its bytes lie beyond the end of the file
 }
 
 // readSamples expands a track's tables, in decode order, followed by one sample that holds the

@@ -14,6 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/source"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -53,7 +54,7 @@ func Source(t *testing.T, name string, args ...string) (source.Found, blob.Store
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := source.Examine(t.Context(), Tools(t), files, name, name)
+	found, err := source.Examine(t.Context(), Tools(t), files, name, name, media.Rational{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,6 +61,26 @@ func (t *Table) Next() (row []byte, ok bool, err error) {
 	return row, true, nil
 }
 
+// Rows streams rows of any size, of at most 12 bytes, from a part of a file.
+type Rows struct {
+	r   *bufio.Reader
+	row [12]byte
+}
+
+// NewRows returns the rows between two offsets of a file.
+func NewRows(file io.ReaderAt, from, to int64) *Rows {
+	return &Rows{r: bufio.NewReaderSize(io.NewSectionReader(file, from, to-from), int(min(max(to-from, 16), tableStep)))}
+}
+
+// Next returns the next n bytes, which are valid until the next call.
+func (r *Rows) Next(n int) ([]byte, error) {
+	_, err := io.ReadFull(r.r, r.row[:n])
+	if err != nil {
+		return nil, tableError("a sample table", err)
+	}
+	return r.row[:n], nil
+}
+
 func tableError(name string, err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fault.Wrap(fault.Corrupt, err, "the file ends within "+name)
