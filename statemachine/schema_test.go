@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -88,6 +90,50 @@ func TestExamplesAreValidRequests(t *testing.T) {
 			t.Errorf("%s does not satisfy %s", files[i], schemaFile)
 		}
 	}
+}
+
+func TestTheExampleOfEveryFieldHasEveryField(t *testing.T) {
+	data, err := os.ReadFile("examples/every-field.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example any
+	if err := json.Unmarshal(data, &example); err != nil {
+		t.Fatal(err)
+	}
+	has := map[string]bool{}
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		has[path] = true
+		switch v := v.(type) {
+		case map[string]any:
+			for name, inner := range v {
+				walk(path+"/"+name, inner)
+			}
+		case []any:
+			for _, inner := range v {
+				walk(path, inner)
+			}
+		}
+	}
+	walk("", example)
+	var check func(path string, typ reflect.Type)
+	check = func(path string, typ reflect.Type) {
+		if !has[path] {
+			t.Errorf("examples/every-field.json has no %s", path)
+		}
+		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct || typ == reflect.TypeFor[film.FrameRate]() {
+			return
+		}
+		for field := range typ.Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			check(path+"/"+name, field.Type)
+		}
+	}
+	check("", reflect.TypeFor[film.Request]())
 }
 
 func TestSchemaRefusesWhatParseRefuses(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,12 +32,14 @@ type cli struct {
 	GC        gcCmd            `cmd:"" name:"gc" help:"Remove the files of old and abandoned jobs from the scratch folder."`
 	Version   versionCmd       `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
 	Batch     batchCmd         `cmd:"" hidden:"" help:"Encode a segment for the mapreel process that starts this one."`
-	About     kong.VersionFlag `name:"version" help:"Print the version of mapreel."`
+	About     kong.VersionFlag `name:"version" short:"V" help:"Print the version of mapreel."`
 }
 
 type transcodeCmd struct {
 	Source string `arg:"" optional:"" name:"SOURCE" help:"The video: a path or a file:// URL."`
 	Output string `short:"o" placeholder:"FILE" help:"The file to make. Its extension selects the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH), with the media in a folder of the same name beside it. An existing file of that name is replaced when the new one is complete."`
+
+	NoOverwrite bool `short:"n" help:"Never replace an existing file: fail instead."`
 
 	Codec      string       `group:"Video" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
 	CRF        *wholeNumber `group:"Video" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
@@ -172,8 +175,11 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "build the command line")
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "help": // as of git and go: mapreel help transcode
+		args = append(slices.Clone(args[1:]), "--help")
 	}
 	selected, err := parser.Parse(args)
 	if printed {

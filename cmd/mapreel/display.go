@@ -8,9 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
-
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/local"
 )
@@ -93,6 +90,7 @@ type logDisplay struct {
 	progress *sharedProgress
 	mu       sync.Mutex // guards w
 	w        io.Writer
+	once     sync.Once
 	stopping chan struct{}
 	stopped  chan struct{}
 }
@@ -130,7 +128,7 @@ func (d *logDisplay) observe(e local.Event) {
 }
 
 func (d *logDisplay) stop() {
-	close(d.stopping)
+	d.once.Do(func() { close(d.stopping) })
 	<-d.stopped
 }
 
@@ -143,40 +141,6 @@ func newBarDisplay(p *sharedProgress, out io.Writer) barDisplay {
 
 func (d barDisplay) observe(e local.Event) {
 	if e.Type == engine.Warning {
-		_, _ = io.WriteString(d.canvas, formatWarning(e))
+		d.print(formatWarning(e))
 	}
-}
-
-// liveLines redraws lines at the bottom of a terminal until stop removes them. mpb moves the cursor, measures the
-// terminal and sets the pace.
-type liveLines struct {
-	canvas *mpb.Progress
-	bar    *mpb.Bar
-}
-
-// newLiveLines shows the lines that format returns for a terminal of width columns; it must return at least one.
-func newLiveLines(out io.Writer, format func(width int) []string) *liveLines {
-	canvas := mpb.New(mpb.WithOutput(out))
-	var lines []string
-	first := mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
-		lines = format(stat.AvailableWidth)
-		_, err := io.WriteString(w, lines[0])
-		return err
-	})
-	others := mpb.BarFillerFunc(func(w io.Writer, _ decor.Statistics) error {
-		for _, line := range lines[1:] {
-			if _, err := io.WriteString(w, line+"\n"); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	// A bar with a total of 0 never completes by itself, so that stop removes it from the screen.
-	bar := canvas.MustAdd(0, first, mpb.BarFillerTrim(), mpb.BarExtender(others, false))
-	return &liveLines{canvas, bar}
-}
-
-func (l *liveLines) stop() {
-	l.bar.Abort(true)
-	l.canvas.Wait()
 }

@@ -103,7 +103,9 @@ func fakeRun(ctx context.Context, _ film.Request, opts local.Options) (local.Rep
 	} {
 		opts.Observe(local.Event{Event: e, Time: start.Add(time.Duration(i) * time.Second)})
 	}
-	output, err := json.Marshal(film.OutputFacts{URL: "/out/film.mp4", Size: 2600, Version: "v", Frames: 100, Tracks: 2})
+	output, err := json.Marshal(film.OutputFacts{URL: "/out/film.mp4", Size: 2600, Version: "v", Frames: 100, Tracks: 2, Video: []film.VideoFacts{
+		{Codec: film.H264, Width: 854, Height: 480, CRF: 21, Preset: "medium", FrameRate: media.Rational{Num: 30000, Den: 1001}},
+	}})
 	return local.Report{
 		Outcome: engine.Outcome{
 			Job: "j", Units: map[string]int{"video": 2, "audio": 1}, Outputs: []json.RawMessage{output},
@@ -230,7 +232,7 @@ func TestAnInterruptedRunReportsItsProgressAndExitsWith130(t *testing.T) {
 	if code := b.main(ctx, []string{"transcode", "in.mp4", "-o", dir + "/o.mp4"}); code != exitInterrupted {
 		t.Errorf("exit code %d, want %d", code, exitInterrupted)
 	}
-	want := "mapreel: interrupted: 3 of 7 segments are finished; run the same command again to continue\n"
+	want := stopping + "mapreel: interrupted: 3 of 7 segments are finished; run the same command again to continue\n"
 	if got := b.err.String(); got != want {
 		t.Errorf("standard error %q, want %q", got, want)
 	}
@@ -409,5 +411,17 @@ func TestTranscodeDoesNotRunWithoutFFmpeg(t *testing.T) {
 	}
 	if code := b.main(t.Context(), []string{"transcode", "a.mp4", "-o", dir + "/b.mp4"}); code != exitFailed {
 		t.Errorf("exit code %d, want 1", code)
+	}
+}
+
+func TestHelpAndVersionHaveTheirUsualNames(t *testing.T) {
+	for args, want := range map[string]string{
+		"help": "Usage: mapreel <command>", "help transcode": "Usage: mapreel transcode", "help jobs": "Usage: mapreel jobs",
+		"-V": "mapreel ", "--version": "mapreel ",
+	} {
+		b := newCLITest(t, nil)
+		if code := b.main(t.Context(), strings.Fields(args)); code != exitDone || !strings.HasPrefix(b.out.String(), want) {
+			t.Errorf("mapreel %s: exit code %d, %q", args, code, b.out.String())
+		}
 	}
 }

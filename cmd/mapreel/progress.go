@@ -14,6 +14,10 @@ import (
 // write; averaged over several bursts, the time left does not jump.
 const rateWindow = 20 * time.Second
 
+// leastWindow is how long the encoders must have written before rates are shown. In the first moments they say how long the
+// encoders look ahead, not how fast they are.
+const leastWindow = 3 * time.Second
+
 // sampleInterval is the minimum time between two samples of the work done. It bounds the number of samples in a window,
 // however many encoders report.
 const sampleInterval = 250 * time.Millisecond
@@ -66,6 +70,7 @@ type progress struct {
 	planned      bool
 	started      time.Time // of the first event
 	firstAttempt time.Time // of the first attempt
+	firstWork    time.Time // of the first work that an attempt reported
 	units        map[string]unitState
 	video, audio unitTotals
 	published    int
@@ -131,7 +136,8 @@ func (p *progress) add(e local.Event) {
 	}
 	old := p.units[e.Unit]
 	state := unitState{amount: amount{e.Count, e.Media, e.Bytes}}
-	if total := p.plan.video.Total; state.media == 0 && total.Count > 0 { // encoders report frames more reliably than timestamps
+	// Encoders report frames more reliably than timestamps. Frames, speed and time left then follow from one number.
+	if total := p.plan.video.Total; t == &p.video && e.Count > 0 && total.Count > 0 && total.Media > 0 {
 		state.media = media.Ticks(float64(e.Count) / float64(total.Count) * float64(total.Media))
 	}
 	switch e.Type {
@@ -154,6 +160,9 @@ func (p *progress) add(e local.Event) {
 			p.samples = append(p.samples, sample{at: e.Time})
 		}
 		t.worked = t.worked.add(old.increase(state.amount))
+		if p.firstWork.IsZero() && t.worked != (amount{}) {
+			p.firstWork = e.Time
+		}
 	}
 	if e.Type == engine.Done {
 		t.finished++
@@ -220,7 +229,7 @@ func (p *progress) snapshot(now time.Time) snapshot {
 	s.AudioFraction = fraction(p.audio.current.media, audioLength, s.AudioDone, s.AudioParts)
 
 	video, audio, seconds := p.rates(now)
-	s.FPS = float64(video.frames) / seconds
+	s.FPS = p.frames(video) / seconds
 	videoSpeed, audioSpeed := float64(video.media)/1e6/seconds, float64(audio.media)/1e6/seconds
 	s.Speed, s.Worked = videoSpeed, p.video.worked.media
 	if s.Segments == 0 {
@@ -239,7 +248,7 @@ func (p *progress) snapshot(now time.Time) snapshot {
 
 // rates returns the work done in the window that ends at now, and the length of that window.
 func (p *progress) rates(now time.Time) (video, audio amount, seconds float64) {
-	if len(p.samples) == 0 || !now.After(p.samples[0].at) {
+	if len(p.samples) == 0 || p.firstWork.IsZero() || now.Sub(p.firstWork) < leastWindow {
 		return amount{}, amount{}, 1
 	}
 	from := p.samples[0]
@@ -250,6 +259,15 @@ func (p *progress) rates(now time.Time) (video, audio amount, seconds float64) {
 		from = s
 	}
 	return p.video.worked.sub(from.video), p.audio.worked.sub(from.audio), now.Sub(from.at).Seconds()
+}
+
+// frames returns the frames of an amount of video. Where the plan knows how many there are, they follow from the media, as speed
+// and time left do.
+func (p *progress) frames(a amount) float64 {
+	if total := p.plan.video.Total; total.Count > 0 && total.Media > 0 {
+		return float64(a.media) * float64(total.Count) / float64(total.Media)
+	}
+	return float64(a.frames)
 }
 
 // estimateLength returns how many microseconds of source n units cover: the planned length if it is known, else an

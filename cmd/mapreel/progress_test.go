@@ -38,6 +38,7 @@ func TestRatesAndTimeLeftFollowTheWork(t *testing.T) {
 	m := newProgress(map[float64][]engine.Event{
 		0: {planned(10, 0, 0, 100e6, 0)},
 		1: {{Type: engine.Started, Unit: "video/00000"}},
+		2: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 1, Media: 4e4}}},
 		5: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 200, Media: 8e6, Bytes: 4000}}},
 	})
 	r := m.snapshot(atSecond(5))
@@ -52,6 +53,35 @@ func TestRatesAndTimeLeftFollowTheWork(t *testing.T) {
 	}
 	if r = m.snapshot(atSecond(9)); !approxEqual(r.Speed, 1) {
 		t.Errorf("%vx after 4 s of silence, want 1x", r.Speed)
+	}
+}
+
+func TestFramesSpeedAndTimeLeftAgree(t *testing.T) {
+	// The encoder looks ahead, so that its timestamps run ahead of its frames.
+	m := newProgress(map[float64][]engine.Event{
+		0: {planned(10, 0, 0, 100e6, 2500), {Type: engine.Started, Unit: "video/00000"}},
+		1: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 10, Media: 3e6}}},
+		4: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 100, Media: 9e6}}},
+	})
+	r := m.snapshot(atSecond(4))
+	if !approxEqual(r.FPS, 25) || !approxEqual(r.Speed, 1) || (r.Remaining-96*time.Second).Abs() > time.Millisecond {
+		t.Errorf("%v fps, %vx, %v left; want 25 fps, 1x, 96 s, which all say 100 frames of 2500 in 4 s", r.FPS, r.Speed, r.Remaining)
+	}
+}
+
+func TestThereIsNoEstimateWhileTheEncodersStart(t *testing.T) {
+	m := newProgress(map[float64][]engine.Event{
+		0: {planned(10, 0, 0, 100e6, 2500), {Type: engine.Started, Unit: "video/00000"}},
+		4: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 1}}},
+		6: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 200}}},
+	})
+	for _, second := range []float64{2, 4.5, 6.5} {
+		if r := m.snapshot(atSecond(second)); r.FPS != 0 || r.Speed != 0 || r.Remaining >= 0 {
+			t.Errorf("after %v s: %v fps, %vx, %v left; want none of them", second, r.FPS, r.Speed, r.Remaining)
+		}
+	}
+	if r := m.snapshot(atSecond(8)); !approxEqual(r.FPS, 25) || r.Remaining < 0 {
+		t.Errorf("after 8 s: %v fps and %v left, want 25 fps and an estimate", r.FPS, r.Remaining)
 	}
 }
 
@@ -78,6 +108,7 @@ func TestSegmentsOfAnEarlierRunCountAsDoneButNotForSpeed(t *testing.T) {
 	m := newProgress(map[float64][]engine.Event{
 		0: {plan},
 		1: {{Type: engine.Skipped, Unit: "video/00000", Amount: work.Amount{Count: 250, Media: 10e6, Bytes: 5}}, {Type: engine.Started, Unit: "video/00002"}},
+		3: {{Type: engine.Progress, Unit: "video/00002", Amount: work.Amount{Count: 1, Media: 4e4}}},
 		2: {{Type: engine.Skipped, Unit: "video/00001", Amount: work.Amount{Count: 250, Media: 10e6, Bytes: 5}}},
 		6: {{Type: engine.Done, Unit: "video/00002", Amount: work.Amount{Count: 250, Media: 10e6, Bytes: 5}}},
 	})
@@ -94,18 +125,19 @@ func TestWorkAddsToSegmentsKnownOnlyByNumber(t *testing.T) {
 	m := newProgress(map[float64][]engine.Event{
 		0: {planned(4, 2, 0, 40e6, 1000)},
 		1: {{Type: engine.Started, Unit: "video/00002"}},
-		3: {{Type: engine.Progress, Unit: "video/00002", Amount: work.Amount{Count: 100}}},
+		2: {{Type: engine.Progress, Unit: "video/00002", Amount: work.Amount{Count: 10}}},
+		5: {{Type: engine.Progress, Unit: "video/00002", Amount: work.Amount{Count: 200}}},
 	})
-	r := m.snapshot(atSecond(3))
-	if !approxEqual(r.VideoFraction, 0.6) || !approxEqual(r.Speed, 2) || (r.Remaining-8*time.Second).Abs() > time.Millisecond {
-		t.Errorf("%+v, want 0.6 at 2x, 8 s left: 20 s were done before, and 100 frames are 4 s", r)
+	r := m.snapshot(atSecond(5))
+	if !approxEqual(r.VideoFraction, 0.7) || !approxEqual(r.Speed, 2) || (r.Remaining-6*time.Second).Abs() > time.Millisecond {
+		t.Errorf("%+v, want 0.7 at 2x, 6 s left: 20 s were done before, and 200 frames are 8 s", r)
 	}
 }
 
 func TestAFailedAttemptIsWorkButNotProgress(t *testing.T) {
 	m := newProgress(map[float64][]engine.Event{
 		0: {planned(1, 0, 0, 10e6, 0), {Type: engine.Started, Unit: "video/00000"}},
-		2: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 100, Media: 4e6, Bytes: 9}}},
+		1: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 100, Media: 4e6, Bytes: 9}}},
 		4: {{Type: engine.Failed, Unit: "video/00000", Error: "x"}},
 	})
 	if r := m.snapshot(atSecond(4)); r.VideoFraction != 0 || r.Bytes != 0 || !approxEqual(r.FPS, 25) {
@@ -116,6 +148,7 @@ func TestAFailedAttemptIsWorkButNotProgress(t *testing.T) {
 func TestLengthIsEstimatedIfThePlanHasNone(t *testing.T) {
 	m := newProgress(map[float64][]engine.Event{
 		0:  {planned(4, 0, 0, 0, 0), {Type: engine.Started, Unit: "video/00000"}},
+		1:  {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 1, Media: 4e4}}},
 		10: {{Type: engine.Done, Unit: "video/00000", Amount: work.Amount{Count: 100, Media: 10e6}}},
 	})
 	if r := m.snapshot(atSecond(10)); !approxEqual(r.VideoFraction, 0.25) || (r.Remaining-30*time.Second).Abs() > time.Millisecond {
@@ -126,10 +159,11 @@ func TestLengthIsEstimatedIfThePlanHasNone(t *testing.T) {
 func TestAudioOnlyHasSpeedAndTimeLeft(t *testing.T) {
 	m := newProgress(map[float64][]engine.Event{
 		0: {planned(0, 0, 1, 100e6, 0), {Type: engine.Started, Unit: "audio/00000"}},
-		2: {{Type: engine.Progress, Unit: "audio/00000", Amount: work.Amount{Media: 40e6}}},
+		1: {{Type: engine.Progress, Unit: "audio/00000", Amount: work.Amount{Media: 1e6}}},
+		4: {{Type: engine.Progress, Unit: "audio/00000", Amount: work.Amount{Media: 80e6}}},
 	})
-	if r := m.snapshot(atSecond(2)); !approxEqual(r.Speed, 20) || !approxEqual(r.AudioFraction, 0.4) || (r.Remaining-3*time.Second).Abs() > time.Millisecond {
-		t.Errorf("%+v, want 20x, 40 %%, 3 s left", r)
+	if r := m.snapshot(atSecond(4)); !approxEqual(r.Speed, 20) || !approxEqual(r.AudioFraction, 0.8) || (r.Remaining-time.Second).Abs() > time.Millisecond {
+		t.Errorf("%+v, want 20x, 80 %%, 1 s left", r)
 	}
 }
 

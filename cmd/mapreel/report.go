@@ -38,6 +38,9 @@ func formatSummary(r local.Report, end snapshot) string {
 			frames = fmt.Sprintf(", %d frames", o.Frames)
 		}
 		line("output", "%s%s%s", formatBytes(o.Bytes()), ratio, frames)
+		for _, v := range o.Video {
+			line("", "%s", formatVideo(v))
+		}
 		for _, url := range []string{o.URL, o.Manifest, o.Folder} {
 			if url != "" {
 				line("", "%s", filepath.FromSlash(strings.TrimPrefix(url, "file://")))
@@ -45,6 +48,19 @@ func formatSummary(r local.Report, end snapshot) string {
 		}
 	}
 	return b.String()
+}
+
+// formatVideo returns what the video of an output is, such as "1920x1080 h264, CRF 21, preset medium, 25 fps".
+func formatVideo(v film.VideoFacts) string {
+	text := fmt.Sprintf("%dx%d %s, CRF %d", v.Width, v.Height, v.Codec, v.CRF)
+	if v.MaxBitrate > 0 {
+		text += fmt.Sprintf(", at most %v", v.MaxBitrate)
+	}
+	text += ", preset " + v.Preset
+	if v.FrameRate.Den > 0 {
+		text += fmt.Sprintf(", %s fps", strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", float64(v.FrameRate.Num)/float64(v.FrameRate.Den)), "0"), "."))
+	}
+	return text
 }
 
 // outputs returns the outputs of a run.

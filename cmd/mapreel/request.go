@@ -97,7 +97,7 @@ func (t transcodeCmd) applyFlags(d *draft, dir string) error {
 	outputs, _ := d.tree["outputs"].([]any)
 	for i := range outputs {
 		at := fmt.Sprintf("/outputs/%d", i)
-		d.setText(at+"/video/0/codec", t.Codec, "--codec")
+		d.setText(at+"/video/0/codec", string(film.CodecNamed(t.Codec)), "--codec")
 		d.setNumber(at+"/video/0/crf", t.CRF, "--crf")
 		d.setText(at+"/video/0/maxBitrate", t.MaxBitrate, "--max-bitrate")
 		d.setText(at+"/video/0/preset", t.Preset, "--preset")

@@ -339,3 +339,30 @@ func TestExpensiveJSONIsRefused(t *testing.T) {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
+
+func TestOtherNamesOfCodecsAreAccepted(t *testing.T) {
+	for name, want := range map[string]film.VideoCodec{
+		"hevc": film.H265, "HEVC": film.H265, "libx265": film.H265, "avc": film.H264, "libx264": film.H264, "H264": film.H264,
+		"libsvtav1": film.AV1,
+	} {
+		dir := chdirTemp(t)
+		b := newCLITest(t, nil)
+		if code := b.main(t.Context(), []string{"transcode", "in.mp4", "-o", dir + "/o.mp4", "--codec", name}); code != exitDone {
+			t.Errorf("--codec %s: exit code %d, %s", name, code, &b.err)
+		} else if got := b.req.Outputs[0].Video[0].Codec; got != want {
+			t.Errorf("--codec %s: %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestWhatIsPublishedIsNamedToTheRun(t *testing.T) {
+	dir := chdirTemp(t)
+	b := newCLITest(t, nil)
+	if code := b.main(t.Context(), []string{"transcode", "in.mp4", "-n", "-o", dir + "/o.m3u8", "--dash"}); code != exitDone {
+		t.Fatalf("exit code %d, %s", code, &b.err)
+	}
+	want := []string{dir + "/o.m3u8", dir + "/o", dir + "/o.mpd"}
+	if diff := cmp.Diff(want, b.opts.Outputs); diff != "" || !b.opts.KeepOutputs {
+		t.Errorf("kept %v; (-want +got):\n%s", b.opts.KeepOutputs, diff)
+	}
+}

@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("BIN", filepath.Dir(program)) // a PATH with mapreel and without ffmpeg
+			env.Setenv("EXAMPLES", filepath.Join(home, "..", "..", "statemachine", "examples", "local"))
 			env.Setenv("MAPREEL_SCRATCH", filepath.Join(env.WorkDir, ".scratch"))
 			return nil
 		},

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
@@ -66,7 +67,7 @@ func TestATerminalGetsBarsThenTheReport(t *testing.T) {
 		t.Errorf("standard output %q, want the report", got)
 	}
 	_, _ = io.WriteString(tty, "the shell's prompt")
-	waitForOutput(t, shown, "\x1b[1A\x1b[Jthe shell's prompt") // one line up, then everything below is erased
+	waitForOutput(t, shown, "\x1b[1A\x1b[J\r\x1b[Jthe shell's prompt") // one line up, then everything below is erased
 }
 
 func TestBarsShowTheProgressOfTheEncoding(t *testing.T) {
@@ -106,6 +107,26 @@ func TestADumbTerminalGetsNoBars(t *testing.T) {
 	if strings.Contains(shown.String(), "\x1b") {
 		t.Errorf("the cursor was moved: %q", shown)
 	}
+}
+
+func TestASignalIsAnsweredBeforeTheWorkHasStopped(t *testing.T) {
+	dir := chdirTemp(t)
+	tty, shown := terminal(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	b := newCLITest(t, func(_ context.Context, _ film.Request, opts local.Options) (local.Report, error) {
+		opts.Observe(local.Event{Event: planned(4, 1, 0, 4e6, 0), Time: time.Now()})
+		waitForOutput(t, shown, "video [")
+		cancel(errSignalled)
+		waitForOutput(t, shown, "\r\x1b[Jmapreel: stopping; finished segments are kept\r\n")
+		opts.Observe(local.Event{Event: engine.Event{Type: engine.Warning, Error: "late"}, Time: time.Now()})
+		return local.Report{}, fault.New(fault.Transient, "stopped")
+	})
+	t.Setenv("TERM", "xterm")
+	b.Stderr = tty
+	if code := b.main(ctx, []string{"transcode", "in.mp4", "-o", dir + "/o.mp4"}); code != exitInterrupted {
+		t.Errorf("exit code %d, want %d", code, exitInterrupted)
+	}
+	waitForOutput(t, shown, "kept\r\nmapreel: warning: late\r\nmapreel: interrupted: 1 of 4 segments")
 }
 
 // waitForOutput waits until the terminal has received text.

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -56,6 +58,7 @@ func (t transcodeCmd) transcode(ctx context.Context, env environment, p *sharedP
 		return local.Report{}, fault.Wrap(fault.Internal, err, "setup of a batch process")
 	}
 	d := newDisplay(t.Progress, p, env.Stdout, env.Stderr, movable)
+	silence := sayStopping(ctx, d, env.Stderr)
 	report, err := env.Run(ctx, request, local.Options{
 		Scratch:  scratch,
 		Registry: kinds.All(tools, kinds.Options{}),
@@ -64,9 +67,12 @@ func (t transcodeCmd) transcode(ctx context.Context, env environment, p *sharedP
 		Keep:     t.KeepScratch,
 		Batch:    batchArgs,
 
+		Outputs:     outputFiles(req),
+		KeepOutputs: t.NoOverwrite,
 		IgnoreSpace: t.IgnoreSpace,
 		Observe:     func(e local.Event) { p.add(e); d.observe(e) },
 	})
+	silence()
 	d.stop()
 	if err == nil {
 		return report, nil
@@ -76,6 +82,37 @@ func (t transcodeCmd) transcode(ctx context.Context, env environment, p *sharedP
 		return local.Report{}, draft.invalidRequest(ps)
 	}
 	return local.Report{}, interruptedOr(ctx, addHint(err, p.snapshot()), p.snapshot())
+}
+
+// outputFiles returns the paths of everything that req publishes.
+func outputFiles(req film.Request) (list []string) {
+	for _, o := range req.Outputs {
+		for _, name := range o.Names() {
+			list = append(list, filepath.Join(req.Destination, name))
+		}
+	}
+	return list
+}
+
+// stopping answers a signal. Processes that are encoding take a moment to end.
+const stopping = "mapreel: stopping; finished segments are kept\n"
+
+// sayStopping ends the display and answers on w as soon as a signal ends ctx. The function that it returns waits for an answer
+// that has begun.
+func sayStopping(ctx context.Context, d display, w io.Writer) (silence func()) {
+	said := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(said)
+		if errors.Is(context.Cause(ctx), errSignalled) {
+			d.stop()
+			fmt.Fprint(w, stopping)
+		}
+	})
+	return func() {
+		if !stop() {
+			<-said
+		}
+	}
 }
 
 // interruptedError reports that a signal ended the work, and how many segments were finished.

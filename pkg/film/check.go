@@ -73,7 +73,7 @@ func (r Request) Check() Problems {
 		case !fileName.MatchString(out.Name) || !utf8.ValidString(out.Name):
 			add(at+"/name", "%q is not a valid file name", out.Name)
 		default:
-			for _, name := range out.names() {
+			for _, name := range out.Names() {
 				key := strings.ToLower(name) // on a case-insensitive file system, one would replace the other
 				if seen[key] {
 					add(at+"/name", "%q is the name of an earlier output", name)
@@ -139,7 +139,11 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 		codec := cmp.Or(v.Codec, defaultCodec(c))
 		e, known := encoders[codec]
 		if !known {
-			add(p+"/codec", "%q is not one of h264, h265, vp9, av1", codec)
+			if named := CodecNamed(string(codec)); named != codec {
+				add(p+"/codec", "%q is called %s here", codec, named)
+			} else {
+				add(p+"/codec", "%q is not one of h264, h265, vp9, av1", codec)
+			}
 			continue
 		}
 		if !slices.Contains(e.containers, c) {

@@ -42,3 +42,24 @@ func upTo(limit int) func(string) bool {
 
 // DefaultCRF returns the CRF of c in a request that sets none.
 func (c VideoCodec) DefaultCRF() int { return encoders[c].crf }
+
+// otherNames are names that other programs give to the codecs, and the encoders that ffmpeg has for them.
+var otherNames = map[string]VideoCodec{
+	"avc": H264, "avc1": H264, "h.264": H264, "x264": H264, "libx264": H264, "h264_nvenc": H264,
+	"hevc": H265, "hvc1": H265, "h.265": H265, "x265": H265, "libx265": H265, "hevc_nvenc": H265,
+	"vp09": VP9, "libvpx-vp9": VP9,
+	"av01": AV1, "libaom-av1": AV1, "libsvtav1": AV1, "librav1e": AV1, "av1_nvenc": AV1,
+}
+
+// CodecNamed returns the codec that name means, also where it is another program's name for it. What it does not know it
+// returns unchanged.
+func CodecNamed(name string) VideoCodec {
+	lower := strings.ToLower(name)
+	if codec, ok := otherNames[lower]; ok {
+		return codec
+	}
+	if _, ok := encoders[VideoCodec(lower)]; ok {
+		return VideoCodec(lower)
+	}
+	return VideoCodec(name)
+}

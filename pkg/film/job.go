@@ -107,11 +107,25 @@ type OutputFacts struct {
 	Frames  int    `json:"frames"`
 	Tracks  int    `json:"tracks"`
 
+	Video []VideoFacts `json:"video,omitempty"` // one for each rendition, in their order
+
 	// Of a package: the folder of its media, their size in bytes, and its DASH manifest, if it has
 	// one in addition to URL.
 	Folder   string `json:"folder,omitempty"`
 	Media    int64  `json:"media,omitempty"`
 	Manifest string `json:"manifest,omitempty"`
+}
+
+// VideoFacts describe the video of an output.
+type VideoFacts struct {
+	Codec      VideoCodec     `json:"codec"`
+	Width      int            `json:"width"`
+	Height     int            `json:"height"`
+	CRF        int            `json:"crf"`
+	MaxBitrate Bitrate        `json:"maxBitrate,omitzero"`
+	Preset     string         `json:"preset"`
+	FrameRate  media.Rational `json:"frameRate,omitzero"` // on average, unless Constant; zero for a single frame
+	Constant   bool           `json:"constant,omitempty"` // whether the request made the frame rate constant
 }
 
 // Bytes returns the size of the output: of a file, or of a package's media.

@@ -22,8 +22,8 @@ func (o Output) Manifest() string {
 	return o.Name + ".mpd"
 }
 
-// names returns all names in the destination that the output uses: its files, and the folder of a package.
-func (o Output) names() []string {
+// Names returns all names in the destination that the output uses: its files, and the folder of a package.
+func (o Output) Names() []string {
 	names := []string{o.File()}
 	if o.Container.Packaged() {
 		names = append(names, o.Name)

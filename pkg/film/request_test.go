@@ -88,3 +88,13 @@ func TestSecondsKeepNanosecondsThroughJSON(t *testing.T) {
 		}
 	}
 }
+
+func TestAnotherNameOfACodecIsExplained(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"hevc": `"hevc" is called h265 here`, "libx264": `"libx264" is called h264 here`, "divx": `"divx" is not one of h264, h265, vp9, av1`} {
+		_, err := film.Parse([]byte(`{"source": "/a.mkv", "destination": "/b/", "outputs": [{"name": "a", "video": [{"codec": "` + name + `"}]}]}`))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("codec %s: %v, want %s", name, err, want)
+		}
+	}
+}

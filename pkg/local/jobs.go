@@ -39,8 +39,12 @@ func Jobs(ctx context.Context, scratch string) ([]Status, error) {
 	return list, nil
 }
 
-// interrupted is the state of a job whose process ended without recording an end. The same command continues it.
+// interrupted is the state of a job that was told to stop, or whose process ended without recording an end. The same command
+// continues it.
 const interrupted = "interrupted"
+
+// aborted is the status, and the kind of failure in the ledger, of a job that was told to stop.
+const aborted = "ABORTED"
 
 // alive reports whether the process of an execution still exists.
 func alive(execution string) bool {
@@ -57,7 +61,11 @@ func status(ctx context.Context, l ledger.Ledger, record ledger.Job) (Status, er
 	if record.State == ledger.JobRunning && !alive(record.Execution) {
 		s.State = interrupted
 	}
-	if record.Failure != nil {
+	switch {
+	case record.Failure == nil:
+	case record.Failure.Kind == aborted:
+		s.State = interrupted
+	default:
 		s.Error = record.Failure.Message
 	}
 	p, err := engine.DecodePlan(record)

@@ -55,6 +55,10 @@ type Options struct {
 	Batch []string
 	// Setup is passed to the function that makes the Registry of such a process.
 	Setup json.RawMessage
+	// Outputs are the files that the request publishes. No two runs on this machine write one of them at the same time.
+	Outputs []string
+	// KeepOutputs refuses to replace one of Outputs: before any work, and again when it is published.
+	KeepOutputs bool
 	// IgnoreSpace starts a job also where it will probably run out of disk space.
 	IgnoreSpace bool
 	Disk        func(folder string) (Disk, error) // what is free; nil: as the system says
@@ -107,6 +111,11 @@ func Run(ctx context.Context, request json.RawMessage, opts Options) (Report, er
 		return Report{}, err
 	}
 	began, cpu := time.Now(), cpuTime()
+	unlock, err := lockOutputs(opts)
+	if err != nil {
+		return Report{}, err
+	}
+	defer unlock()
 	r, err := open(ctx, request, opts)
 	if err != nil {
 		return Report{}, err
@@ -124,7 +133,11 @@ func sourceError(err error, path string) error {
 	if errors.As(err, &pe) {
 		err = pe.Err
 	}
-	return fault.WithHint(fault.Wrap(fault.KindOf(err), err, "cannot read "+path), "check the path of the source")
+	kind := fault.KindOf(err)
+	if kind == fault.NotFound { // the request names it
+		kind = fault.Invalid
+	}
+	return fault.WithHint(fault.Wrap(kind, err, "cannot read "+path), "check the path of the source")
 }
 
 // runner is one run of one request.
@@ -181,7 +194,7 @@ func open(ctx context.Context, request json.RawMessage, opts Options) (_ *runner
 		return nil, err
 	}
 	r.engine = &engine.Engine{
-		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolve,
+		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolver(opts.kept()),
 		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log,
 		Observe: func(e engine.Event) { r.emit(Event{Event: e}) },
 	}
@@ -346,8 +359,8 @@ func (r *runner) history(e asl.Event) {
 // fail calls Finish as EventBridge would on AWS, and returns the error to report.
 func (r *runner) fail(ctx context.Context, err error) error {
 	in := engine.FinishInput{Execution: r.name, Status: "FAILED", Error: string(fault.KindOf(err)), Cause: err.Error()}
-	if ctx.Err() != nil {
-		in.Status = "ABORTED"
+	if ctx.Err() != nil { // what broke off then is no reason
+		in.Status, in.Error = aborted, ""
 	}
 	// The machine's words about its states are for its history; a person wants the error that left the stage.
 	var f *fault.Error

@@ -362,7 +362,7 @@ func TestARefusedJobLeavesNothingBehind(t *testing.T) {
 		name, source, destination string
 		kinds                     []fault.Kind
 	}{
-		{"missing", filepath.Join(dir, "nothing.mp4"), "", []fault.Kind{fault.NotFound}},
+		{"missing", filepath.Join(dir, "nothing.mp4"), "", []fault.Kind{fault.Invalid}},
 		{"empty", write("empty.mp4", nil), "", []fault.Kind{fault.Invalid}},
 		{"text", write("text.mp4", []byte(strings.Repeat("once upon a time ", 500))), "", []fault.Kind{fault.Invalid}},
 		{"noise", write("noise.mp4", noise), "", []fault.Kind{fault.Invalid}},

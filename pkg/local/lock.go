@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -32,16 +33,28 @@ func lock(scratch string, request json.RawMessage) (*os.File, error) {
 		return nil, fault.Wrap(fault.KindOf(err), err, "scratch folder")
 	}
 	sum := sha256.Sum256(data)
-	path := filepath.Join(locks, hex.EncodeToString(sum[:10]))
+	f, err := flock(filepath.Join(locks, hex.EncodeToString(sum[:10])))
+	if errors.Is(err, errLocked) {
+		return nil, fault.WithHint(fault.New(fault.Transient, "another process is working on the same request"),
+			"wait for it, or watch it with: mapreel jobs")
+	}
+	return f, fault.Wrap(fault.KindOf(err), err, "lock in the scratch folder")
+}
+
+// errLocked reports that another process holds a lock.
+var errLocked = errors.New("locked by another process")
+
+// flock creates the file at path and locks it. The kernel releases the lock however this process ends. The holder removes the
+// file before it closes it.
+func flock(path string) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 		if err != nil {
-			return nil, fault.Wrap(fault.KindOf(err), err, "lock in the scratch folder")
+			return nil, err
 		}
 		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 			_ = f.Close()
-			return nil, fault.WithHint(fault.New(fault.Transient, "another process is working on the same request"),
-				"wait for it, or watch it with: mapreel jobs")
+			return nil, errLocked
 		}
 		// The last holder removed the file when it ended. What was locked must be the file that others will find.
 		mine, err := f.Stat()

@@ -26,7 +26,8 @@ type workplace struct {
 	Worker   string          `json:"worker"`
 	Setup    json.RawMessage `json:"setup,omitempty"` // Options.Setup
 	Deadline time.Time       `json:"deadline,omitzero"`
-	Log      bool            `json:"log,omitempty"` // whether its log is read
+	Log      bool            `json:"log,omitempty"`  // whether its log is read
+	Kept     []string        `json:"kept,omitempty"` // outputs that are not to be replaced
 }
 
 // stopTime is how long a process may take to stop cleanly: five seconds for its tools to stop, five to be killed and
@@ -42,6 +43,7 @@ func (r *runner) process(ctx context.Context, task engine.Task) (json.RawMessage
 	defer func() { _ = os.RemoveAll(temp) }() // what stays is removed with the folder above it
 	place := workplace{
 		Scratch: r.opts.Scratch, Temp: temp, Worker: r.engine.Worker, Setup: r.opts.Setup, Log: r.opts.Log != nil,
+		Kept: r.opts.kept(),
 	}
 	place.Deadline, _ = ctx.Deadline()
 	var env []string

@@ -143,7 +143,7 @@ func TestFinishedSegmentsAreNotEncodedAgain(t *testing.T) {
 	if err != nil || len(jobs) != 1 {
 		t.Fatalf("jobs: %v, %v", jobs, err)
 	}
-	if g := group(t, jobs[0], "video"); jobs[0].State != "failed" || g.Done != len(first) || g.Running != 0 {
+	if g := group(t, jobs[0], "video"); jobs[0].State != "interrupted" || jobs[0].Error != "" || g.Done != len(first) || g.Running != 0 {
 		t.Errorf("the ledger shows %+v after %d segments", jobs[0], len(first))
 	}
 	report, err := run(t.Context(), request(source, out, "mp4"), scratch, func(e local.Event) {

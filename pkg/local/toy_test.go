@@ -187,7 +187,7 @@ func TestARequestOfNoKnownFormIsRefused(t *testing.T) {
 	t.Parallel()
 	source, out := noisyWAV(t, 1000, 2), t.TempDir()
 	for body, want := range map[string]fault.Kind{
-		`null`: fault.NotFound, // it has no source
+		`null`: fault.Invalid, // it has no source
 		`[]`:   fault.Invalid,
 		`{`:    fault.Invalid,
 		fmt.Sprintf(`{"source": %q, "destination": %q, "compute": null, "outputs": [{"name": "out", "container": "mp4"}]}`, source, out): "",

@@ -28,6 +28,7 @@ import (
 // Store is a folder. It keeps no file open between calls.
 type Store struct {
 	root string // absolute
+	keep bool   // replace no object
 }
 
 var _ blob.Store = (*Store)(nil)
@@ -52,6 +53,10 @@ func New(root string) (*Store, error) {
 	}
 	return s, nil
 }
+
+// KeepExisting returns a store of the same folder whose Put and Compose fail with kind fault.Invalid where something is
+// already.
+func (s *Store) KeepExisting() *Store { return &Store{root: s.root, keep: true} }
 
 // Root returns the folder's absolute path.
 func (s *Store) Root() string { return s.root }

@@ -122,6 +122,25 @@ func TestErrorOfTheReaderKeepsItsKind(t *testing.T) {
 	}
 }
 
+func TestAStoreThatKeepsWhatExistsReplacesNothing(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	keep := s.KeepExisting()
+	if _, err := keep.Put(t.Context(), "a/new", strings.NewReader("first")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keep.Put(t.Context(), "a/new", strings.NewReader("second")); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("a second object at the key: %v, want kind %s", err, fault.Invalid)
+	}
+	files, err := os.ReadDir(filepath.Join(s.Root(), "a"))
+	if err != nil || len(files) != 1 {
+		t.Errorf("the folder has %v, %v, want the object alone", files, err)
+	}
+	if data, err := os.ReadFile(filepath.Join(s.Root(), "a", "new")); err != nil || string(data) != "first" {
+		t.Errorf("the object is %q, %v", data, err)
+	}
+}
+
 func TestLinksOutOfTheFolderAreRefused(t *testing.T) {
 	outside, s := t.TempDir(), open(t)
 	secret := filepath.Join(outside, "secret")

@@ -84,7 +84,7 @@ func (s *Store) publish(
 	if err != nil {
 		return blob.Info{}, err
 	}
-	if err := root.Rename(tmp, key); err != nil {
+	if err := s.rename(root, tmp, key); err != nil {
 		return blob.Info{}, err
 	}
 	published = true
@@ -92,6 +92,23 @@ func (s *Store) publish(
 		return blob.Info{}, err
 	}
 	return infoOf(key, stat), nil
+}
+
+// rename gives the temporary file its name.
+func (s *Store) rename(root *os.Root, tmp, key string) error {
+	if !s.keep {
+		return root.Rename(tmp, key)
+	}
+	err := root.Link(tmp, key) // unlike Rename, it never replaces a file
+	switch {
+	case err == nil:
+		return root.Remove(tmp)
+	case !errors.Is(err, fs.ErrExist): // a file system without links
+		if _, serr := root.Lstat(key); errors.Is(serr, fs.ErrNotExist) {
+			return root.Rename(tmp, key)
+		}
+	}
+	return fault.New(fault.Invalid, "%s exists, and is not to be replaced", s.path(key))
 }
 
 // openOrCreate opens the folder and creates it and its parents if they do not exist.

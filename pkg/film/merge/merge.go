@@ -14,6 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/isobmff/progressive"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -80,6 +81,7 @@ func (m *attempt) run(ctx context.Context) (film.OutputFacts, error) {
 		if facts.Frames == 0 {
 			return facts, fault.New(fault.Corrupt, "no frame of the source could be decoded")
 		}
+		facts.Video = m.describeVideo()
 	}
 	store, key, err := m.Resolve(ctx, facts.URL)
 	if err != nil {
@@ -124,6 +126,23 @@ func (m *attempt) addPublished(ctx context.Context, url string, info blob.Info) 
 
 // hasVideo reports whether the output has a video track.
 func (m *attempt) hasVideo() bool { return len(m.out.Renditions) > 0 }
+
+// describeVideo returns what the output's renditions are.
+func (m *attempt) describeVideo() (list []film.VideoFacts) {
+	e := m.expectedVideo()
+	for _, n := range m.out.Renditions {
+		r := m.job.Renditions[n]
+		v := film.VideoFacts{
+			Codec: r.Codec, Width: r.Width, Height: r.Height, CRF: r.CRF, MaxBitrate: r.MaxBitrate, Preset: r.Preset,
+			FrameRate: r.Rate, Constant: r.Rate.Num > 0,
+		}
+		if base := r.OutputTimebase(*m.job.Source.Video); !v.Constant && e.Samples > 1 && e.Last > e.First {
+			v.FrameRate = media.Rational{Num: int64(e.Samples-1) * base.Den, Den: (e.Last - e.First) * base.Num}
+		}
+		list = append(list, v)
+	}
+	return list
+}
 
 // gather reads what the workers reported, and checks that nothing is missing.
 func (m *attempt) gather(ctx context.Context) error {

@@ -106,6 +106,9 @@ func (r *builder) setSize(v film.Video, track film.VideoTrack, rows int, warn fu
 		if inner != source {
 			r.Crop = inner
 		}
+		if v.Height > source.Height {
+			warn("height %d does nothing: the source has %d lines, which upscale would enlarge", v.Height, source.Height)
+		}
 	} else {
 		// The width is the even number nearest to the one that keeps the aspect ratio.
 		inner.Height = max(v.Height-v.Height%rows, rows)

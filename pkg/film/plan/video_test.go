@@ -65,6 +65,8 @@ func TestRenditionOfAVideoTrack(t *testing.T) {
 		{"tiny in AV1", sized(16, 100), "mp4", `{"codec": "av1"}`, "", func(r *film.Rendition) {
 			r.Codec, r.CRF, r.Preset, r.Width, r.Height, r.Inner = film.AV1, 32, "8", 64, 100, media.Size{Width: 16, Height: 100}
 		}, "64x100"},
+		{"higher than the source", sized(854, 480), "mp4", `{"height": 1080}`, "", func(r *film.Rendition) { r.Width, r.Height = 854, 480 }, "height 1080 does nothing: the source has 480 lines"},
+		{"as high as the source", sized(854, 480), "mp4", `{"height": 480}`, "", func(r *film.Rendition) { r.Width, r.Height = 854, 480 }, ""},
 		{"upscaled", sized(640, 360), "mp4", `{"height": 720, "upscale": true}`, "", func(r *film.Rendition) { r.Width, r.Height = 1280, 720 }, ""},
 		{"constant rate", sized(640, 360), "mp4", `{"frameRate": 29.97}`, "", func(r *film.Rendition) {
 			r.Width, r.Height, r.Rate = 640, 360, media.Rational{Num: 30000, Den: 1001}
