@@ -92,13 +92,15 @@ type verifyCmd struct {
 
 	JSON     bool         `name:"json" help:"Print the report as JSON instead of a table."`
 	Plot     string       `placeholder:"FILE.svg" help:"Plot PSNR over time, with the keyframes and seams of the output. An existing file of that name is replaced."`
+	Report   string       `placeholder:"FILE" help:"The report of the job that made the output, the last line of transcode --progress json: seams are then known, and what the job warned about is no fault."`
+	Against  string       `placeholder:"ONEPASS.mp4" help:"Another encode of the same source, such as one of a single pass, to compare the output's PSNR with."`
 	Progress progressMode `enum:"auto,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal. none: nothing."`
 }
 
 // Help is shown by mapreel verify --help.
 func (verifyCmd) Help() string {
-	return `Both files are decoded completely and compared: frames, timestamps, video, audio, streams. No record of a job is used, so the
-output can come from any program.
+	return `Both files are decoded completely and compared: frames, timestamps, video, audio, streams. No record of a job is
+needed, so the output can come from any program.
 
 Exit codes: 0 good; 1 something differs; 2 the usage is wrong, or a file is not a video; 3 the comparison could not be
 made; 130 interrupted.`

@@ -18,6 +18,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/verify"
+	"github.com/mapreel/mapreel/pkg/verify/plot"
 )
 
 // errDiffers reports that an output differs from its source. The printed report has the details.
@@ -70,30 +71,61 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 			return verify.Report{}, fault.Wrap(fault.Invalid, err, "")
 		}
 	}
-	plot := c.Plot
-	if plot != "" {
-		if plot, err = localPath(plot, dir); err != nil {
+	drawing := c.Plot
+	if drawing != "" {
+		if drawing, err = localPath(drawing, dir); err != nil {
 			return verify.Report{}, fault.Wrap(fault.Invalid, err, "--plot")
 		}
-		if plot == paths[0] || plot == paths[1] {
-			return verify.Report{}, fault.New(fault.Invalid, "--plot: %s is one of the videos; choose another name", plot)
+		if drawing == paths[0] || drawing == paths[1] {
+			return verify.Report{}, fault.New(fault.Invalid, "--plot: %s is one of the videos; choose another name", drawing)
+		}
+	}
+	options := verify.Options{}
+	if c.Report != "" {
+		data, err := readReport(c.Report, dir)
+		if err != nil {
+			return verify.Report{}, err
+		}
+		if options.Job, err = verify.ReadJob(data, paths[1]); err != nil {
+			return verify.Report{}, fault.Wrap(fault.Invalid, err, "--report "+c.Report)
+		}
+	}
+	if c.Against != "" {
+		if options.Against, err = localPath(c.Against, dir); err != nil {
+			return verify.Report{}, fault.Wrap(fault.Invalid, err, "--against")
 		}
 	}
 	tools, err := env.Find(ctx, ffmpeg.FindOptions{})
 	if err != nil {
 		return verify.Report{}, err
 	}
-	observe := func(verify.Progress) {}
 	if c.Progress != progressNone && canMoveCursor(env.Stderr, os.Getenv("TERM")) {
 		d := newCompareDisplay(env.Stderr)
 		defer d.stop()
-		observe = d.observe
+		options.OnProgress = d.observe
 	}
-	report, err := verify.Files(ctx, tools, paths[0], paths[1], verify.Options{OnProgress: observe})
-	if err == nil && plot != "" {
-		err = replaceFile(plot, verify.Plot(report))
+	report, err := verify.Files(ctx, tools, paths[0], paths[1], options)
+	if err == nil && drawing != "" {
+		err = replaceFile(drawing, plot.Draw(report))
 	}
 	return report, err
+}
+
+// maxReportSize bounds the size of a job's report, with the lines of progress before it.
+const maxReportSize = 256 << 20
+
+func readReport(name, dir string) ([]byte, error) {
+	path, err := localPath(name, dir)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "--report")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fault.Wrap(fault.KindOf(err), err, "--report")
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxReportSize))
+	return data, fault.Wrap(fault.KindOf(err), err, "--report")
 }
 
 // replaceFile writes data to path atomically: on an error, an existing file stays unchanged.

@@ -98,6 +98,9 @@ func MediaPath(rendition string, start int64) string {
 	return fmt.Sprintf("%s/%d.m4s", rendition, start)
 }
 
+// MaxSeams bounds OutputFacts.Seams: the outcome of a job must fit into a payload of Step Functions.
+const MaxSeams = 1000
+
 // OutputFacts describe a published output.
 type OutputFacts struct {
 	URL     string `json:"url"`
@@ -106,6 +109,8 @@ type OutputFacts struct {
 	Digest  string `json:"digest,omitempty"` // of its start and end: distinguishes files of the same size
 	Frames  int    `json:"frames"`
 	Tracks  int    `json:"tracks"`
+	// Seams are the times after the first frame at which a segment begins that was encoded for itself, at most MaxSeams.
+	Seams []Seconds `json:"seams,omitempty"`
 
 	Video []VideoFacts `json:"video,omitempty"` // one for each rendition, in their order
 

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/verify/sound"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg/decode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
@@ -41,12 +42,12 @@ const (
 )
 
 // decodeTracks decodes one track of both files.
-func (v *verification) decodeTracks(ctx context.Context, track int, into *[2]*decodedTrack) error {
+func (v *verification) decodeTracks(ctx context.Context, track int, into *[2]*sound.Track) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for i, f := range []*file{v.source, v.output} {
 		group.Go(func() error {
 			reported := int64(0)
-			decoded, err := decodeTrack(ctx, v.tools, f.input(f.audio[track].Index), f.audio[track], &f.decoderErrors, func(samples int64) {
+			decoded, err := sound.Decode(ctx, v.tools, f.input(f.audio[track].Index), f.audio[track], &f.decoderErrors, func(samples int64) {
 				if more := samples - reported; more >= 10*decode.AudioRate {
 					reported = samples
 					v.reportProgress(func(p *Progress) { p.Audio += time.Duration(more) * time.Second / decode.AudioRate })
@@ -61,11 +62,11 @@ func (v *verification) decodeTracks(ctx context.Context, track int, into *[2]*de
 
 // compareAudio compares a decoded track of both files. Without video, times count from the first
 // sample of the first track.
-func (v *verification) compareAudio(ctx context.Context, track int, pair, first [2]*decodedTrack, facts videoFacts) (Audio, error) {
+func (v *verification) compareAudio(ctx context.Context, track int, pair, first [2]*sound.Track, facts videoFacts) (Audio, error) {
 	source, output := pair[0], pair[1]
 	from, to := facts.sourceOrigin, facts.outputOrigin
 	if facts.video == nil {
-		from, to = first[0].start(), first[1].start()
+		from, to = first[0].Start(), first[1].Start()
 	}
 	places, silent, err := compareTracks(ctx, source, output, from, to)
 	if err != nil {
@@ -81,13 +82,16 @@ func (v *verification) compareAudio(ctx context.Context, track int, pair, first 
 		}
 	}
 	a := Audio{
-		Track: track + 1, SourceSamples: source.log.Total, OutputSamples: output.log.Total,
-		SourceRate: source.rate, OutputRate: output.rate, Silent: silent, Places: []Place{},
-		Start:  ((output.start() - to) - (source.start() - from)).Seconds(),
-		End:    ((output.end() - to) - (source.end() - from)).Seconds(),
-		Longer: (output.length() - source.length()).Seconds(),
-		Lost:   (source.audibleLength() - output.audibleLength()).Seconds(),
+		Track: track + 1, SourceSamples: source.Log.Total, OutputSamples: output.Log.Total,
+		SourceRate: source.Rate, OutputRate: output.Rate, Silent: silent, Places: []Place{},
+		Start:  ((output.Start() - to) - (source.Start() - from)).Seconds(),
+		End:    ((output.End() - to) - (source.End() - from)).Seconds(),
+		Longer: (output.Length() - source.Length()).Seconds(),
+		Lost:   (source.AudibleLength() - output.AudibleLength()).Seconds(),
 		Frame:  frame.Seconds(),
+	}
+	if a.Edits, err = soundEdits(source, output, from, to, places); err != nil {
+		return Audio{}, err
 	}
 	for _, p := range places {
 		a.Places = append(a.Places, Place{p.at.Seconds(), p.offset.Seconds(), p.match, p.silent, p.ambiguity.Seconds(), p.onset})
@@ -138,27 +142,27 @@ type placement struct {
 
 // compareTracks compares two tracks at places spread over the whole film. Origins are the times
 // that count as 0.
-func compareTracks(ctx context.Context, source, output *decodedTrack, sourceOrigin, outputOrigin time.Duration) (places []placement, silent int, err error) {
-	if len(source.log.Runs) == 0 || len(output.log.Runs) == 0 {
+func compareTracks(ctx context.Context, source, output *sound.Track, sourceOrigin, outputOrigin time.Duration) (places []placement, silent int, err error) {
+	if len(source.Log.Runs) == 0 || len(output.Log.Runs) == 0 {
 		return nil, 0, nil
 	}
 	const rate = decode.AudioRate
 	compare := func(at, length time.Duration) (p placement, audible bool, err error) {
-		window, want, err := source.window(sourceOrigin+at, int(length.Seconds()*rate))
+		window, want, err := source.Window(sourceOrigin+at, int(length.Seconds()*rate))
 		if err != nil || rms(window) < silenceLevel {
 			return placement{}, false, err
 		}
-		field, have, err := output.window(outputOrigin+at-searchRange, int((length+2*searchRange).Seconds()*rate))
+		field, have, err := output.Window(outputOrigin+at-searchRange, int((length+2*searchRange).Seconds()*rate))
 		if err != nil {
 			return placement{}, false, err
 		}
-		f := locate(window, field)
-		shift := (have + f.at - outputOrigin.Seconds()*rate) - (want - sourceOrigin.Seconds()*rate)
+		f := sound.Locate(window, field)
+		shift := (have + f.At - outputOrigin.Seconds()*rate) - (want - sourceOrigin.Seconds()*rate)
 		toTime := func(samples float64) time.Duration { return time.Duration(samples / rate * float64(time.Second)) }
-		return placement{at: at, offset: toTime(shift), match: f.match, silent: rms(field) < silenceLevel/2, ambiguity: toTime(f.spread)}, true, nil
+		return placement{at: at, offset: toTime(shift), match: f.Match, silent: rms(field) < silenceLevel/2, ambiguity: toTime(f.Spread)}, true, nil
 	}
-	start, ambiguous := source.start()-sourceOrigin, true
-	for _, at := range placeTimes(start, source.length()) {
+	start, ambiguous := source.Start()-sourceOrigin, true
+	for _, at := range placeTimes(start, source.Length()) {
 		if err := context.Cause(ctx); err != nil {
 			return nil, 0, fault.Wrap(fault.KindOf(err), err, "compare the audio")
 		}

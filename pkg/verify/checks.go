@@ -3,23 +3,26 @@ package verify
 import (
 	"fmt"
 	"math"
-	"strings"
 	"time"
 )
 
 // frameChecks judges the number and the timestamps of the frames.
 func frameChecks(p Video, c clock, t timing) []Check {
 	count := Check{Name: "frames", Verdict: Good, Figure: fmt.Sprint(p.OutputFrames), Limit: fmt.Sprint(p.SourceFrames)}
-	if p.SourceFrames != p.OutputFrames || t.lost+t.extra > 0 {
+	if p.SourceFrames != p.OutputFrames || t.lost+t.extra > 0 || len(p.Edits) > 0 {
 		count.Verdict = Bad
-		var found []string
-		if t.lost > 0 {
-			found = append(found, fmt.Sprintf("%d lost, the first is the source's %s", t.lost, t.firstLost))
+		count.Figure += ": " + describeEdits(p.Edits)
+		switch rest := len(p.Wrong) + len(p.Broken); {
+		case p.Compared == "yes" && len(p.Edits) == 1 && rest == 0 && p.Edits[0].Last+1 < max(p.SourceFrames, p.OutputFrames):
+			count.Figure += "; everything after it matches"
+		case p.Compared == "yes" && len(p.Edits) > 1 && rest == 0:
+			count.Figure += "; everything else matches"
 		}
-		if t.extra > 0 {
-			found = append(found, fmt.Sprintf("%d too many, the first is the output's %s", t.extra, t.firstExtra))
-		}
-		count.Figure += ": " + strings.Join(found, "; ")
+	}
+	checks := []Check{count}
+	if p.Leading > 0 {
+		checks = append(checks, Check{Name: "start", Verdict: Note, Figure: fmt.Sprintf(
+			"the source begins within a group of pictures; its first %s, which cannot be decoded whole, are left out", Plural(p.Leading, "frame"))})
 	}
 	tick := c.duration(c.output)
 	times := Check{Name: "timestamps", Verdict: Good, Limit: "half a tick, " + millis(tick/2)}
@@ -32,7 +35,7 @@ func frameChecks(p Video, c clock, t timing) []Check {
 		times.Verdict = Bad
 		times.Figure = fmt.Sprintf("%d off, the first is %s, by %s at most", t.off, t.firstOff, millis(c.duration(worst)))
 	}
-	return []Check{count, times}
+	return append(checks, times)
 }
 
 // videoChecks judges the content of the frames.
@@ -42,22 +45,21 @@ func videoChecks(p Video) []Check {
 	}
 	psnr := Check{
 		Name: "PSNR", Verdict: Good, Limit: fmt.Sprintf("no frame %d dB below those around it", maxDrop),
-		Figure: fmt.Sprintf("mean %.2f dB, lowest %.2f at frame %d (%s)", p.PSNR.Mean, p.PSNR.Min.Value, p.PSNR.Min.Frame, clockTime(time.Duration(p.PSNR.Min.At))),
+		Figure: fmt.Sprintf("mean %.2f dB, lowest %.2f at frame %d (%s)", p.PSNR.Mean, p.PSNR.Min.Value, p.PSNR.Min.Frame, ClockTime(time.Duration(p.PSNR.Min.At))),
 	}
 	if n := len(p.Broken); n > 0 {
 		psnr.Verdict = Bad
-		psnr.Figure = fmt.Sprintf("mean %.2f dB, %s broken, the first is frame %d (%s) with %.2f dB", p.PSNR.Mean, plural(n, "frame"),
-			p.Broken[0].Frame, clockTime(time.Duration(p.Broken[0].At)), p.Broken[0].PSNR)
+		psnr.Figure = fmt.Sprintf("mean %.2f dB, %s broken, the first is frame %d (%s) with %.2f dB", p.PSNR.Mean, Plural(n, "frame"),
+			p.Broken[0].Frame, ClockTime(time.Duration(p.Broken[0].At)), p.Broken[0].PSNR)
 	}
 	ssim := Check{
 		Name: "SSIM", Verdict: Note,
-		Figure: fmt.Sprintf("mean %.4f, lowest %.4f at frame %d (%s)", p.SSIM.Mean, p.SSIM.Min.Value, p.SSIM.Min.Frame, clockTime(time.Duration(p.SSIM.Min.At))),
+		Figure: fmt.Sprintf("mean %.4f, lowest %.4f at frame %d (%s)", p.SSIM.Mean, p.SSIM.Min.Value, p.SSIM.Min.Frame, ClockTime(time.Duration(p.SSIM.Min.At))),
 	}
 	order := Check{Name: "order", Verdict: Good, Figure: "every frame shows its source frame", Limit: "every frame"}
 	if n := len(p.Wrong); n > 0 {
 		order.Verdict = Bad
-		w := p.Wrong[0]
-		order.Figure = fmt.Sprintf("%s wrong: frame %d (%s) shows the source's %d, not %d", plural(n, "frame"), w.Frame, clockTime(time.Duration(w.At)), w.Shows, w.Expected)
+		order.Figure = fmt.Sprintf("%s wrong: %s", Plural(n, "frame"), describeEdits(orderEdits(p.Wrong)))
 	}
 	return []Check{psnr, ssim, order}
 }
@@ -82,11 +84,11 @@ func offsetCheck(name string, a Audio, video bool) Check {
 	for i, p := range a.Places {
 		if i > 0 && !p.matches() && !a.Places[i-1].matches() && !mismatch {
 			c.Verdict, mismatch = Bad, true
-			c.Figure = fmt.Sprintf("not the source's audio at %s and %s", clockTime(toDuration(a.Places[i-1].At)), clockTime(toDuration(p.At)))
+			c.Figure = fmt.Sprintf("not the source's audio at %s and %s", ClockTime(toDuration(a.Places[i-1].At)), ClockTime(toDuration(p.At)))
 		}
 		if p.Silent {
 			c.Verdict = Bad
-			c.Figure = fmt.Sprintf("the output is silent at %s, the source is not", clockTime(toDuration(p.At)))
+			c.Figure = fmt.Sprintf("the output is silent at %s, the source is not", ClockTime(toDuration(p.At)))
 			return c
 		}
 		if p.matches() {
@@ -142,9 +144,15 @@ func offsetCheck(name string, a Audio, video bool) Check {
 		unambiguous = matching
 	}
 	c.Figure = fmt.Sprintf("%s ms at the start, %s at the end, worst %s at %s%s",
-		signed(unambiguous[0].Offset), signed(unambiguous[len(unambiguous)-1].Offset), signed(worst.Offset), clockTime(toDuration(worst.At)), what)
+		signed(unambiguous[0].Offset), signed(unambiguous[len(unambiguous)-1].Offset), signed(worst.Offset), ClockTime(toDuration(worst.At)), what)
+	if len(a.Edits) > 0 {
+		c.Figure += ": " + a.Edits[0].String()
+		if n := len(a.Edits) - 1; n > 0 {
+			c.Figure += fmt.Sprintf(", and more at %s", Plural(n, "place"))
+		}
+	}
 	if ambiguous > 0 {
-		c.Figure += fmt.Sprintf("; at %s it cannot be measured, because the audio is periodic", plural(ambiguous, "place"))
+		c.Figure += fmt.Sprintf("; at %s it cannot be measured, because the audio is periodic", Plural(ambiguous, "place"))
 	}
 	return c
 }
@@ -183,20 +191,25 @@ func seamsCheck(p Video) (Check, bool) {
 		return Check{}, false
 	}
 	var starts, all []time.Duration
+	joined := false
 	for _, s := range p.Seams {
 		if s.At <= 0 {
 			continue
 		}
 		all = append(all, time.Duration(s.At))
-		if s.Restart {
+		if s.Restart || s.Joined {
 			starts = append(starts, time.Duration(s.At))
+			joined = joined || s.Joined
 		}
 	}
-	c := Check{Name: "seams", Verdict: Note, Figure: plural(len(p.Seams), "keyframe")}
+	c := Check{Name: "seams", Verdict: Note, Figure: Plural(len(p.Seams), "keyframe")}
 	seams, one := starts, "one"
-	if len(starts) > 0 {
-		c.Figure += fmt.Sprintf(", %s between them", plural(len(starts), "encoder start"))
-	} else {
+	switch {
+	case joined:
+		c.Figure += fmt.Sprintf(", at %d of them segments meet", len(starts))
+	case len(starts) > 0:
+		c.Figure += fmt.Sprintf(", %s between them", Plural(len(starts), "encoder start"))
+	default:
 		c.Figure += "; the stream does not reveal at which encoders began"
 		seams, one = all, "a keyframe"
 	}

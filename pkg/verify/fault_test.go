@@ -1,8 +1,10 @@
 package verify
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -13,6 +15,20 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 )
+
+// runTool runs ffmpeg or ffprobe directly, not through the code under test, and returns what it
+// prints.
+func runTool(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, errs.String())
+	}
+	return string(out)
+}
 
 func writeFile(t *testing.T, path, data string) {
 	t.Helper()
@@ -104,13 +120,18 @@ func TestEachFaultIsFoundAndNothingElse(t *testing.T) {
 		contains string   // substring of the figure of the first
 	}{
 		{"nothing", with(), []string{}, ""},
-		{"a frame is dropped", with("-vf", "select=not(eq(n\\,40))"), []string{"frames"}, "49: 1 lost, the first is the source's frame 40 (0:01.60)"},
-		{"a frame is added", with("-vf", "tpad=stop=1:stop_mode=clone"), []string{"frames"}, "51: 1 too many, the first is the output's frame 50 (0:02.00)"},
+		{"a frame is dropped", with("-vf", "select=not(eq(n\\,40))"), []string{"frames"}, "49: frame 40 (0:01.60) is missing; everything after it matches"},
+		{"a frame is dropped and the gap is closed", with("-vf", "select=not(eq(n\\,20)),setpts=N/25/TB"), []string{"frames"}, "49: frame 20 (0:00.80) is missing; everything after it matches"},
+		{"three frames are dropped and the gap is closed", with("-vf", "select=not(between(n\\,20\\,22)),setpts=N/25/TB"), []string{"frames"}, "47: frames 20 to 22 (0:00.80–0:00.88) are missing; everything after it matches"},
+		{"a frame is doubled and the rest is later", with("-vf", "loop=loop=1:size=1:start=20,setpts=N/25/TB"), []string{"frames"}, "51: frame 20 (0:00.80) is added; everything after it matches"},
+		{"a frame is added", with("-vf", "tpad=stop=1:stop_mode=clone"), []string{"frames"}, "51: frame 50 (0:02.00) is added"},
 		{"a frame is doubled and the count is right", with("-vf", "select=not(eq(n\\,41)),fps=25"), []string{"PSNR", "order"}, ""},
 		{"times are a tick late", with("-vf", "settb=1/12800,setpts=PTS+gte(N\\,40)", "-enc_time_base", "1:12800"), []string{"timestamps"}, "10 off, the first is frame 40 (0:01.60), by 0.078 ms at most"},
 		{"a frame is covered", with("-vf", "drawbox=t=fill:c=gray:enable=eq(n\\,40)"), []string{"PSNR"}, "1 frame broken, the first is frame 40 (0:01.60)"},
 		{"audio is late", with("-af", "adelay=20:all=1,atrim=end=2"), []string{"audio 1 offset", "audio 2 offset"}, "+20.0 ms at the start, +20.0 at the end"},
 		{"one track is late", with("-filter_complex", "[0:2]adelay=20:all=1,atrim=end=2[l]", "-map", "-0:2", "-map", "[l]", "-metadata:s:a:1", "language=deu", "-disposition:a:1", "0"), []string{"audio 2 offset"}, "+20"},
+		{"samples are missing", with("-af", "aselect=not(between(n\\,40\\,41)),asetpts=N/SR/TB"), []string{"audio 1 offset", "audio 1 length", "audio 2 offset", "audio 2 length"}, "2048 samples are missing at 0:00.85"},
+		{"samples are doubled", with("-af", "aloop=loop=1:size=2048:start=48000,asetpts=N/SR/TB"), []string{"audio 1 offset", "audio 1 length", "audio 2 offset", "audio 2 length"}, "2048 samples are added at 0:01.04"},
 		{"audio drifts", with("-af", "asetrate=48000*0.98,aresample=48000,atrim=end=2"), []string{"audio 1 offset", "audio 2 offset"}, ""},
 		{"audio is cut short", with("-af", "atrim=end=1.9"), []string{"audio 1 length", "audio 2 length"}, "-85.3 ms"},
 		{"audio is silent for a while", with("-af", "volume=0:enable=lt(t\\,1.6)"), []string{"audio 1 offset", "audio 2 offset"}, "the output is silent at 0:00.00"},

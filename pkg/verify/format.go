@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// clockTime formats a time in a film: 0:03.48, 1:02:03.48.
-func clockTime(d time.Duration) string {
+// ClockTime formats a time in a film: 0:03.48, 1:02:03.48.
+func ClockTime(d time.Duration) string {
 	sign := ""
 	if d < 0 {
 		sign, d = "-", -d
@@ -21,7 +21,7 @@ func clockTime(d time.Duration) string {
 	return fmt.Sprintf("%s%d:%02d.%02d", sign, m, s, c)
 }
 
-func (s framePosition) String() string { return fmt.Sprintf("frame %d (%s)", s.frame, clockTime(s.at)) }
+func (s framePosition) String() string { return fmt.Sprintf("frame %d (%s)", s.frame, ClockTime(s.at)) }
 
 func toDuration(seconds float64) time.Duration {
 	return time.Duration(math.Round(seconds * float64(time.Second)))
@@ -39,8 +39,8 @@ func millis(d time.Duration) string {
 	return fmt.Sprintf("%.0f ms", ms)
 }
 
-// plural formats a count of things.
-func plural(n int, name string) string {
+// Plural formats a count of things.
+func Plural(n int, name string) string {
 	if n == 1 {
 		return "1 " + name
 	}

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"sync"
@@ -10,20 +9,22 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/decode"
+	"github.com/mapreel/mapreel/pkg/verify/picture"
+	"github.com/mapreel/mapreel/pkg/verify/shift"
 )
 
 // frame is one decoded video frame.
-type frame[S sample] struct {
+type frame[S picture.Sample] struct {
 	number int   // from 0
 	ticks  int64 // of the stream's timebase
 	data   []S
-	small  []float32 // see blockMeans
+	small  []float32 // see picture.BlockMeans
 	ok     bool      // false before the first frame and after the last
 }
 
 // frameWindow holds three consecutive frames of one stream. These are all the frames that are in
 // memory.
-type frameWindow[S sample] struct {
+type frameWindow[S picture.Sample] struct {
 	previous, current, next frame[S]
 	read                    func(into *frame[S]) error // ok = false at the end
 }
@@ -48,15 +49,15 @@ type framePairs struct {
 	frames      []int32   // number of the output's frame
 	psnr        []float32 // dB
 	ssim        []float32
-	bias        []float32 // see neighbourBias
+	bias        []float32 // see picture.NeighbourBias
 	towardsNext []bool    // the bias is towards the next source frame, not the previous one
 	shift       []int32   // number of the source's frame minus that of the output's
 }
 
 // walk goes through both streams in lockstep, pairs frames by their timestamps and, if
 // compareContent is set, compares the content of each pair. Both windows must have been started.
-// progress, which may be nil, receives the number of frames done.
-func walk[S sample](f format, c clock, source, output *frameWindow[S], compareContent bool, progress func(frames int)) (clock, timing, framePairs, error) {
+// search receives the frames, to find what each shows. progress, which may be nil, receives the number of frames done.
+func walk[S picture.Sample](f picture.Format, c clock, source, output *frameWindow[S], compareContent bool, search *shift.Search, progress func(frames int)) (clock, timing, framePairs, error) {
 	var t timing
 	var pairs framePairs
 	c.sourceFirst, c.outputFirst = source.current.ticks, output.current.ticks
@@ -68,6 +69,18 @@ func walk[S sample](f format, c clock, source, output *frameWindow[S], compareCo
 			takeSource, takeOutput = pairFrames(at, next, source.next.ok,
 				c.outputTime(output.current.ticks), c.outputTime(output.next.ticks), output.next.ok)
 		}
+		if compareContent {
+			if takeSource {
+				search.AddSource(source.current.number, source.current.small)
+			}
+			if takeOutput {
+				own := source.current.number
+				if n := len(search.Shows); !source.current.ok && n > 0 { // the source has ended
+					own = int(search.Shows[n-1].Own) + 1
+				}
+				search.AddOutput(output.current.small, own, takeSource)
+			}
+		}
 		switch {
 		case takeSource && takeOutput:
 			err := c.outputTime(output.current.ticks) - at
@@ -76,14 +89,10 @@ func walk[S sample](f format, c clock, source, output *frameWindow[S], compareCo
 				addPair(&pairs, f, source, output)
 			}
 		case takeSource:
-			if t.lost == 0 {
-				t.firstLost = framePosition{source.current.number, c.duration(at)}
-			}
+			t.lostFrames = extend(t.lostFrames, source.current.number)
 			t.lost++
 		default:
-			if t.extra == 0 {
-				t.firstExtra = framePosition{output.current.number, c.duration(c.outputTime(output.current.ticks))}
-			}
+			t.extraFrames = extend(t.extraFrames, output.current.number)
 			t.extra++
 		}
 		if takeOutput {
@@ -104,17 +113,37 @@ func walk[S sample](f format, c clock, source, output *frameWindow[S], compareCo
 	return c, t, pairs, nil
 }
 
+// walkShifted goes through both streams again and compares each frame of the output with the frame of the source that it
+// is to show. shows says which, -1 for none; where that goes back, there is no comparison.
+func walkShifted[S picture.Sample](f picture.Format, source, output *frameWindow[S], shows []int) (framePairs, error) {
+	var pairs framePairs
+	for output.current.ok {
+		for source.current.ok && source.current.number < shows[output.current.number] {
+			if err := source.advance(); err != nil {
+				return pairs, err
+			}
+		}
+		if source.current.ok && source.current.number == shows[output.current.number] {
+			addPair(&pairs, f, source, output)
+		}
+		if err := output.advance(); err != nil {
+			return pairs, err
+		}
+	}
+	return pairs, nil
+}
+
 // addPair compares the current frames of two windows, and measures whether the output shows a
 // neighbour instead.
-func addPair[S sample](pairs *framePairs, f format, source, output *frameWindow[S]) {
-	similar := compare(f, output.current.data, source.current.data)
+func addPair[S picture.Sample](pairs *framePairs, f picture.Format, source, output *frameWindow[S]) {
+	similar := picture.Compare(f, output.current.data, source.current.data)
 	pairs.frames = append(pairs.frames, int32(output.current.number))
-	pairs.psnr = append(pairs.psnr, float32(similar.psnr))
-	pairs.ssim = append(pairs.ssim, float32(similar.ssim))
+	pairs.psnr = append(pairs.psnr, float32(similar.PSNR))
+	pairs.ssim = append(pairs.ssim, float32(similar.SSIM))
 
 	bias := 0.0
 	if source.previous.ok && source.next.ok {
-		bias = neighbourBias(output.current.small, source.previous.small, source.current.small, source.next.small)
+		bias = picture.NeighbourBias(output.current.small, source.previous.small, source.current.small, source.next.small)
 	}
 	pairs.bias = append(pairs.bias, float32(bias))
 	pairs.towardsNext = append(pairs.towardsNext, bias < 0)
@@ -139,8 +168,8 @@ type videoDecoder struct {
 	read     int
 }
 
-func newVideoDecoder(p decode.Video, f format, stderr io.Writer) *videoDecoder {
-	d := &videoDecoder{args: decode.VideoArgs(p), stderr: stderr, bytes: f.bytes(), raw: make([]byte, f.bytes())}
+func newVideoDecoder(p decode.Video, f picture.Format, stderr io.Writer) *videoDecoder {
+	d := &videoDecoder{args: decode.VideoArgs(p), stderr: stderr, bytes: f.Bytes(), raw: make([]byte, f.Bytes())}
 	d.r, d.w = io.Pipe()
 	d.logGrown = sync.NewCond(&d.mu)
 	return d
@@ -204,7 +233,7 @@ func (d *videoDecoder) next() (ticks int64, ok bool, err error) {
 }
 
 // frameReader returns a window's read function that reads from d.
-func frameReader[S sample](d *videoDecoder, f format, convert func(raw []byte, into []S)) func(*frame[S]) error {
+func frameReader[S picture.Sample](d *videoDecoder, f picture.Format, convert func(raw []byte, into []S)) func(*frame[S]) error {
 	return func(into *frame[S]) error {
 		number := d.read
 		ticks, ok, err := d.next()
@@ -212,19 +241,11 @@ func frameReader[S sample](d *videoDecoder, f format, convert func(raw []byte, i
 			return err
 		}
 		if into.data == nil {
-			into.data = make([]S, f.samples())
+			into.data = make([]S, f.Samples())
 		}
 		convert(d.raw, into.data)
-		into.small = blockMeans(f, into.data, into.small[:0])
+		into.small = picture.BlockMeans(f, into.data, into.small[:0])
 		into.number, into.ticks, into.ok = number, ticks, true
 		return nil
-	}
-}
-
-func samples8(raw []byte, into []uint8) { copy(into, raw) }
-
-func samples16(raw []byte, into []uint16) {
-	for i := range into {
-		into[i] = binary.LittleEndian.Uint16(raw[2*i:])
 	}
 }

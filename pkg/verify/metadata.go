@@ -25,7 +25,7 @@ func compareMetadata(source, output probe.Media, bitmaps bool) []Check {
 		}
 	}
 	checks = append(checks, audioTracksCheck(source, output)...)
-	checks = append(checks, subtitleChecks(source, output, bitmaps)...)
+	checks = append(checks, subtitleChecks(streamsOf(source, "subtitle"), streamsOf(output, "subtitle"), bitmaps)...)
 	if len(source.Chapters) > 0 {
 		c := chaptersCheck(source.Chapters, output.Chapters)
 		if isPlaylist(output.Format) && len(output.Chapters) == 0 {
@@ -228,21 +228,24 @@ func audioTracksCheck(source, output probe.Media) []Check {
 			}
 		}
 		differ("language", a[i].Language, b[i].Language)
-		switch title := trackTitle(a[i]); output.Format {
+		switch title := a[i].Title; output.Format {
 		case "dash": // libavformat ignores the labels of an MPD
 		case "hls":
 			differ("title", quotedStringText(title), b[i].Title)
 		default:
-			differ("title", title, trackTitle(b[i]))
+			if title != b[i].Tags["handler_name"] { // in MP4, some players show nothing else
+				differ("title", title, b[i].Title)
+			}
 		}
 		differ("channels", strconv.Itoa(a[i].Channels), strconv.Itoa(b[i].Channels))
-		if len(a) > 1 && !isPlaylist(output.Format) && a[i].Default != b[i].Default {
-			changed = append(changed, fmt.Sprintf("%sdefault %t became %t", n, a[i].Default, b[i].Default))
+		if len(a) > 1 && hasDefaults(source.Format) && hasDefaults(output.Format) && isDefault(a[i], a) != isDefault(b[i], b) {
+			changed = append(changed, fmt.Sprintf("%sdefault %t became %t", n, isDefault(a[i], a), isDefault(b[i], b)))
 		}
 	}
 	// A package has exactly one default: the first default track of the source, or its first track.
-	first := max(slices.IndexFunc(a, isDefault), 0)
-	if got := slices.IndexFunc(b, isDefault); len(a) > 1 && output.Format == "hls" && got != first {
+	declared := func(s probe.Stream) bool { return s.Default }
+	first := max(slices.IndexFunc(a, declared), 0)
+	if got := slices.IndexFunc(b, declared); len(a) > 1 && output.Format == "hls" && got != first {
 		changed = append(changed, fmt.Sprintf("default %d became %d", first+1, got+1))
 	}
 	if len(changed) > 0 {
@@ -252,72 +255,18 @@ func audioTracksCheck(source, output probe.Media) []Check {
 	return []Check{c}
 }
 
-func isDefault(s probe.Stream) bool { return s.Default }
-
-// trackTitle returns the title of a track. In MP4 only the handler name can hold it, and many
-// programs write their own name there.
-func trackTitle(s probe.Stream) string {
-	if s.Title != "" {
-		return s.Title
-	}
-	name := s.Tags["handler_name"]
-	for _, usual := range []string{"SoundHandler", "SubtitleHandler", "VideoHandler", "Handler", "Core Media", "GPAC", "Apple", "Mainconcept", "ISO Media", "Alias Data"} {
-		if strings.Contains(name, usual) {
-			return ""
-		}
-	}
-	return strings.TrimSpace(name)
+// hasDefaults reports whether a container, by the name of its demuxer, says which tracks play by default. For a package
+// see audioTracksCheck.
+func hasDefaults(format string) bool {
+	return strings.Contains(format, "matroska") || strings.Contains(format, "mp4")
 }
 
-// isBitmap reports whether a subtitle codec stores images, which MP4, WebM and HLS cannot hold.
-func isBitmap(codec string) bool {
-	switch codec {
-	case "dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "xsub":
-		return true
+// isDefault reports whether a track plays by default: where no track is declared as such, the first does.
+func isDefault(s probe.Stream, all []probe.Stream) bool {
+	if !slices.ContainsFunc(all, func(s probe.Stream) bool { return s.Default }) {
+		return s.Index == all[0].Index
 	}
-	return false
-}
-
-// subtitleChecks compares the subtitle tracks, text and bitmaps separately.
-func subtitleChecks(source, output probe.Media, bitmaps bool) []Check {
-	split := func(m probe.Media) (text, bitmap []probe.Stream) {
-		for _, s := range streamsOf(m, "subtitle") {
-			if isBitmap(s.Codec) {
-				bitmap = append(bitmap, s)
-			} else {
-				text = append(text, s)
-			}
-		}
-		return text, bitmap
-	}
-	textA, bitmapA := split(source)
-	textB, bitmapB := split(output)
-	var checks []Check
-	if len(textA)+len(textB) > 0 {
-		c := Check{Name: "subtitles", Verdict: Good, Figure: strconv.Itoa(len(textB)), Limit: strconv.Itoa(len(textA))}
-		if len(textA) != len(textB) {
-			c.Verdict = Bad
-		} else {
-			for i := range textA {
-				if want, got := textA[i].Language, textB[i].Language; want != "" && !sameLanguage(want, got) {
-					c.Verdict = Bad
-					c.Figure += fmt.Sprintf(", %d: language %s became %s", i+1, want, orUnknown(got))
-				}
-			}
-		}
-		checks = append(checks, c)
-	}
-	if len(bitmapA)+len(bitmapB) > 0 {
-		c := Check{Name: "bitmap subtitles", Verdict: Good, Figure: strconv.Itoa(len(bitmapB)), Limit: strconv.Itoa(len(bitmapA))}
-		if len(bitmapA) != len(bitmapB) {
-			c.Verdict = Bad
-			if !bitmaps {
-				c.Verdict, c.Limit = Note, "this container cannot hold them"
-			}
-		}
-		checks = append(checks, c)
-	}
-	return checks
+	return s.Default
 }
 
 // chapterSlack is how far the start of a chapter may move: containers count in milliseconds and

@@ -1,11 +1,9 @@
 package verify
 
 import (
-	"math"
 	"strings"
 	"testing"
 
-	"github.com/mapreel/mapreel/pkg/ffmpeg/decode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/media"
 )
@@ -46,6 +44,7 @@ func TestLostMetadataIsReported(t *testing.T) {
 		{"title as MP4 has it", func(m *probe.Media) {
 			m.Streams[1].Title, m.Streams[1].Tags = "", map[string]string{"handler_name": "Stereo"}
 		}, true, "", Good, ""},
+		{"a code of three letters", func(m *probe.Media) { m.Streams[2].Language = "DE-at" }, true, "", Good, ""},
 		{"title", func(m *probe.Media) { m.Tags = nil }, true, "title", Bad, "lost: Film"},
 		{"a chapter moved", func(m *probe.Media) { m.Chapters[1].Start += 40_000 }, true, "chapters", Bad, "2: +40 ms"},
 		{"a chapter renamed", func(m *probe.Media) { m.Chapters[1].Title = "Zwei" }, true, "chapters", Bad, `"Two" became "Zwei"`},
@@ -71,6 +70,36 @@ func TestLostMetadataIsReported(t *testing.T) {
 			}
 			if got.Verdict != want || !strings.Contains(got.Figure, contains) {
 				t.Errorf("%s: %s is %s: %q; want %s: %q", c.name, got.Name, got.Verdict, got.Figure, want, contains)
+			}
+		}
+	}
+}
+
+// What a container writes by itself, or cannot say, is no property of the film.
+func TestWhatTheSourceDoesNotSayIsNotMissed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		change func(source, output *probe.Media)
+	}{
+		{"a handler's name is no title", func(a, b *probe.Media) {
+			for i, name := range []string{"SoundHandle", "GoPro AAC  "} {
+				a.Streams[1+i].Title, a.Streams[1+i].Tags, b.Streams[1+i].Title = "", map[string]string{"handler_name": name}, ""
+			}
+		}},
+		{"a transport stream has no default", func(a, _ *probe.Media) {
+			a.Format, a.Streams[1].Default = "mpegts", false
+		}},
+		{"without a default, the first plays", func(a, _ *probe.Media) { a.Streams[1].Default = false }},
+		{"teletext is not text", func(a, b *probe.Media) {
+			a.Streams[4].Codec, b.Streams[4].Type = "dvb_teletext", "data"
+		}},
+	} {
+		source, output := rich(), rich()
+		c.change(&source, &output)
+		for _, got := range compareMetadata(source, output, false) {
+			if got.Verdict == Bad {
+				t.Errorf("%s: %s is bad: %q", c.name, got.Name, got.Figure)
 			}
 		}
 	}
@@ -134,25 +163,6 @@ func TestLanguageCodesOfOneLanguageAreEqual(t *testing.T) {
 	}{{"ger", "de", true}, {"deu", "de", true}, {"eng", "en", true}, {"por", "pt-BR", true}, {"eng", "de", false}, {"eng", "", false}, {"nonsense", "en", false}} {
 		if got := sameLanguage(c.a, c.b); got != c.want {
 			t.Errorf("%q and %q: %v, want %v", c.a, c.b, got, c.want)
-		}
-	}
-}
-
-// A tone equals itself one period away; it must be found at the smallest offset all the same.
-func TestToneIsFoundAtTheSmallestOffset(t *testing.T) {
-	const rate = decode.AudioRate
-	for _, late := range []float64{0, 0.3, -0.5, 1.2} { // samples
-		tone := func(n int, from float64) []float64 {
-			out := make([]float64, n)
-			for i := range out {
-				out[i] = 8000 * math.Sin(2*math.Pi*440*(float64(i)+from)/rate)
-			}
-			return out
-		}
-		middle := int(searchRange.Seconds() * rate)
-		got := locate(tone(rate, 0), tone(rate+2*middle, -float64(middle)-late))
-		if off := got.at - float64(middle); math.Abs(off-late) > 0.1 || got.match < 0.99 {
-			t.Errorf("a tone %.1f samples late is found at %.2f with a correlation of %.4f", late, off, got.match)
 		}
 	}
 }

@@ -8,14 +8,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/verify/picture"
+	"github.com/mapreel/mapreel/pkg/verify/shift"
 )
 
 // clip is a short video in memory.
 type clip struct {
 	name   string
-	f      format
+	f      picture.Format
 	rate   int
 	frames [][]uint8
 }
@@ -23,11 +26,11 @@ type clip struct {
 // decodeClip decodes what the given ffmpeg options describe; they stand before the output.
 func decodeClip(t *testing.T, name string, width, height, rate int, args ...string) clip {
 	t.Helper()
-	r := clip{name: name, f: format{width: width, height: height, halfW: true, halfH: true}, rate: rate}
+	r := clip{name: name, f: picture.Format{Width: width, Height: height, HalfW: true, HalfH: true}, rate: rate}
 	all := slices.Concat([]string{"-v", "error", "-nostdin"}, args, []string{"-s", fmt.Sprintf("%dx%d", width, height), "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"})
 	raw := []byte(runTool(t, "ffmpeg", all...))
-	for len(raw) >= r.f.bytes() {
-		r.frames, raw = append(r.frames, raw[:r.f.bytes():r.f.bytes()]), raw[r.f.bytes():]
+	for len(raw) >= r.f.Bytes() {
+		r.frames, raw = append(r.frames, raw[:r.f.Bytes():r.f.Bytes()]), raw[r.f.Bytes():]
 	}
 	return r
 }
@@ -36,7 +39,7 @@ func decodeClip(t *testing.T, name string, width, height, rate int, args ...stri
 // them. Keyframes are the first frame and frame key.
 func (r clip) encoded(t *testing.T, order []int, key int, options string) [][]uint8 {
 	t.Helper()
-	size := fmt.Sprintf("%dx%d", r.f.width, r.f.height)
+	size := fmt.Sprintf("%dx%d", r.f.Width, r.f.Height)
 	encode := exec.CommandContext(t.Context(), "ffmpeg", slices.Concat(
 		[]string{"-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", size, "-r", fmt.Sprint(r.rate), "-i", "-", "-force_key_frames", fmt.Sprintf("expr:eq(n,%d)", key)},
 		strings.Fields(options), []string{"-f", "matroska", "-"})...)
@@ -55,14 +58,14 @@ func (r clip) encoded(t *testing.T, order []int, key int, options string) [][]ui
 		t.Fatalf("decode: %v", err)
 	}
 	var list [][]uint8
-	for len(raw) >= r.f.bytes() {
-		list, raw = append(list, raw[:r.f.bytes():r.f.bytes()]), raw[r.f.bytes():]
+	for len(raw) >= r.f.Bytes() {
+		list, raw = append(list, raw[:r.f.Bytes():r.f.Bytes()]), raw[r.f.Bytes():]
 	}
 	return list
 }
 
 // compareFrameLists compares two lists of frames, one tick each.
-func compareFrameLists(t *testing.T, f format, source, output [][]uint8, keys []keyframe) *Video {
+func compareFrameLists(t *testing.T, f picture.Format, source, output [][]uint8, keys []keyframe) *Video {
 	t.Helper()
 	var times [2][]int64
 	reads := func(frames [][]uint8, times *[]int64) *frameWindow[uint8] {
@@ -70,7 +73,7 @@ func compareFrameLists(t *testing.T, f format, source, output [][]uint8, keys []
 		w := &frameWindow[uint8]{read: func(into *frame[uint8]) error {
 			if at < len(frames) {
 				*into = frame[uint8]{number: at, ticks: int64(at), data: append(into.data[:0], frames[at]...), ok: true}
-				into.small = blockMeans(f, into.data, into.small[:0])
+				into.small = picture.BlockMeans(f, into.data, into.small[:0])
 				*times = append(*times, int64(at))
 				at++
 			}
@@ -86,11 +89,21 @@ func compareFrameLists(t *testing.T, f format, source, output [][]uint8, keys []
 		t.Fatal(err)
 	}
 	a, b := reads(source, &times[0]), reads(output, &times[1])
-	c, tm, s, err := walk(f, c, a, b, true, nil)
+	search := &shift.Search{}
+	c, tm, s, err := walk(f, c, a, b, true, search, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return videoReport(c, tm, s, times[0], times[1], "yes", keys)
+	list := shift.Sections(search.Shows, len(source))
+	if shift.Any(list) {
+		if s, err = walkShifted(f, reads(source, new([]int64)), reads(output, new([]int64)), shift.Targets(search.Shows, list)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := videoReport(c, tm, s, times[0], times[1], "yes", keys)
+	at := func(i int) time.Duration { return time.Duration(i) * time.Second / 25 }
+	p.Edits = countEdits(tm, search.Shows, list, len(source), at, at)
+	return p
 }
 
 // disorders describes what may happen to n frames when something goes wrong at frame k, where a
@@ -141,14 +154,14 @@ func findDisorders(t *testing.T, r clip, options string) (missed []string, clean
 		return compareFrameLists(t, r.f, r.frames, r.encoded(t, shows, k, options), []keyframe{{ticks: 0}, {ticks: int64(k)}})
 	}
 	for _, d := range disorders {
-		if p := compareOrder(d.order); len(p.Wrong)+len(p.Broken) == 0 {
+		if p := compareOrder(d.order); len(p.Edits)+len(p.Wrong)+len(p.Broken) == 0 {
 			missed = append(missed, d.name)
 		}
 	}
 	return missed, compareOrder(func([]int, int) {})
 }
 
-func (p *Video) blamed() string { return fmt.Sprintf("%v %v", p.Wrong, p.Broken) }
+func (p *Video) blamed() string { return fmt.Sprintf("%v %v %v", p.Edits, p.Wrong, p.Broken) }
 
 // pan is a camera that moves over a texture, with grain.
 func pan(t *testing.T, rate int, speed float64, grain int) clip {
@@ -174,7 +187,7 @@ func TestDisorderIsFound(t *testing.T) {
 		t.Run(r.name+" "+c.options, func(t *testing.T) {
 			t.Parallel()
 			missed, clean := findDisorders(t, r, c.options)
-			if len(clean.Wrong)+len(clean.Broken) > 0 {
+			if len(clean.Edits)+len(clean.Wrong)+len(clean.Broken) > 0 {
 				t.Errorf("correct frames are reported: %s", clean.blamed())
 			}
 			if len(missed) > 0 {
@@ -204,7 +217,7 @@ func TestDisorderInAFilm(t *testing.T) {
 				shows[i] = i
 			}
 			p := compareFrameLists(t, all.f, all.frames, all.encoded(t, shows, 0, options+" -g 250 -sc_threshold 0"), keyframesEvery(250, len(shows)))
-			if len(p.Wrong)+len(p.Broken) > 0 {
+			if len(p.Edits)+len(p.Wrong)+len(p.Broken) > 0 {
 				t.Errorf("correct frames are reported: %s", p.blamed())
 			}
 		})
@@ -218,7 +231,7 @@ func TestDisorderInAFilm(t *testing.T) {
 		for _, options := range []string{veryfast + "18", veryfast + "28", veryfast + "35", x265 + "32", vp9 + "40", av1 + "50"} {
 			t.Run(r.name+" "+options, func(t *testing.T) {
 				missed, clean := findDisorders(t, r, options)
-				if len(clean.Wrong)+len(clean.Broken) > 0 {
+				if len(clean.Edits)+len(clean.Wrong)+len(clean.Broken) > 0 {
 					t.Errorf("correct frames are reported: %s", clean.blamed())
 				}
 				total, missing = total+len(disorders), missing+len(missed)

@@ -25,7 +25,7 @@ const (
 	// dropWindow is the number of frames before and after a frame that it is compared with.
 	dropWindow = 24
 
-	// A frame shows the frame before its own if its bias (see neighbourBias) is at least
+	// A frame shows the frame before its own if its bias (see picture.NeighbourBias) is at least
 	// minPreviousBias and exceeds the usual bias by minPreviousExcess. The usual bias is the lower
 	// of the medians of biasWindow frames before and after, because at a seam one side may be wrong
 	// too. A starved encoder repeats the past, so correct frames are biased towards the previous

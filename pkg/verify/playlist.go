@@ -102,7 +102,7 @@ func sameLanguage(a, b string) bool {
 		return true
 	}
 	base := func(code string) (language.Base, error) {
-		code, _, _ = strings.Cut(code, "-")
+		code, _, _ = strings.Cut(strings.ToLower(code), "-")
 		return language.ParseBase(media.Terminology(code))
 	}
 	x, errX := base(a)

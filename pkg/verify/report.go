@@ -33,6 +33,7 @@ type Report struct {
 	Checks  []Check `json:"checks"`
 	Video   *Video  `json:"picture,omitempty"` // if both files have video
 	Audio   []Audio `json:"sound,omitempty"`   // one element per track
+	Against *Video  `json:"against,omitempty"` // how another encode of the source compares, if one was given
 }
 
 // Video describes how the frames compare. Frame numbers count from 0 in the output, unless a field
@@ -42,6 +43,11 @@ type Video struct {
 	OutputFrames int `json:"outputFrames"`
 	Lost         int `json:"lost"`  // source frames without an output frame at their time
 	Extra        int `json:"extra"` // output frames at times where the source has none
+
+	// Leading is how many frames at the start of the source, before its first keyframe, do not count because the output
+	// leaves them out.
+	Leading int    `json:"leading,omitempty"`
+	Edits   []Edit `json:"edits,omitempty"` // what is missing and added, by the pictures
 
 	TimeError Worst   `json:"timeError"` // seconds, of the paired frames
 	Tick      float64 `json:"tick"`      // seconds, of the output's timescale
@@ -53,7 +59,7 @@ type Video struct {
 	Broken   []Broken `json:"broken,omitempty"`
 	Seams    []Seam   `json:"seams,omitempty"`
 
-	Series []Point `json:"-"` // PSNR over time, for Plot
+	Series []Point `json:"-"` // PSNR over time, for a plot
 }
 
 // Worst is an extreme value and the frame that has it.
@@ -88,7 +94,8 @@ type Broken struct {
 // encodes.
 type Seam struct {
 	At      film.Seconds `json:"at"`
-	Restart bool         `json:"restart"` // an encoder's signature marks its start here
+	Restart bool         `json:"restart"`          // an encoder's signature marks its start here
+	Joined  bool         `json:"joined,omitempty"` // two segments of a job meet here, by the job's report
 }
 
 // Point is the PSNR of a frame.
@@ -110,7 +117,9 @@ type Audio struct {
 	Lost          float64 `json:"lost"`   // seconds of audio missing from the output; gaps in the source do not count
 	Frame         float64 `json:"frame"`  // seconds; the longer codec frame of the two
 	Places        []Place `json:"places"`
-	Silent        int     `json:"silent"` // places skipped because the source is silent there
+	// Edits are the places where samples are missing or added.
+	Edits  []SoundEdit `json:"edits,omitempty"`
+	Silent int         `json:"silent"` // places skipped because the source is silent there
 }
 
 // Place is the result of comparing a track at one place. Times are in seconds.

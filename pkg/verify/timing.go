@@ -63,9 +63,9 @@ func (c clock) duration(parts int64) time.Duration {
 // timing summarises the errors of the frames' timestamps.
 type timing struct {
 	pairs       int
-	lost, extra int // source frames without an output frame, output frames without a source frame
-	firstLost   framePosition
-	firstExtra  framePosition
+	lost, extra int           // source frames without an output frame, output frames without a source frame
+	lostFrames  []frameRange  // of the source
+	extraFrames []frameRange  // of the output
 	low, high   int64         // the range of the errors, in parts; both 0 where every timestamp is exact
 	worst       framePosition // frame with the largest error
 	firstOff    framePosition // first frame whose error exceeds half a tick of the output

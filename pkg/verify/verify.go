@@ -16,6 +16,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -24,12 +25,17 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+	"github.com/mapreel/mapreel/pkg/verify/sound"
 )
 
 // Options configures Files. The zero value is sensible.
 type Options struct {
 	// OnProgress receives progress, from one goroutine at a time. It must not block.
 	OnProgress func(Progress)
+	// Job is what the job that made the output says of it, if known.
+	Job Job
+	// Against is the absolute path of another encode of the source, whose pictures are compared with the source too.
+	Against string
 }
 
 // Progress describes how far Files is. A total of 0 is unknown.
@@ -43,7 +49,7 @@ type Progress struct {
 // could not be compared. Its kind is NotFound, Invalid (no video or audio), Corrupt (nothing can be decoded), or the
 // kind of ffmpeg's failure.
 func Files(ctx context.Context, tools ffmpeg.Tools, source, output string, options Options) (Report, error) {
-	v := &verification{tools: tools, onProgress: options.OnProgress}
+	v := &verification{tools: tools, onProgress: options.OnProgress, job: options.Job}
 	var err error
 	if v.source, err = v.open(ctx, source, false); err != nil {
 		return Report{}, fmt.Errorf("source: %w", err)
@@ -55,6 +61,11 @@ func Files(ctx context.Context, tools ffmpeg.Tools, source, output string, optio
 	if err := v.run(ctx, &report); err != nil {
 		return Report{}, err
 	}
+	if options.Against != "" && report.Video != nil {
+		if err := v.compareAgainst(ctx, options.Against, &report); err != nil {
+			return Report{}, fmt.Errorf("%s: %w", filepath.Base(options.Against), err)
+		}
+	}
 	report.setVerdict()
 	return report, nil
 }
@@ -62,6 +73,7 @@ func Files(ctx context.Context, tools ffmpeg.Tools, source, output string, optio
 type verification struct {
 	tools          ffmpeg.Tools
 	source, output *file
+	job            Job
 
 	mu         sync.Mutex
 	progress   Progress
@@ -84,12 +96,12 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 	v.progress.TotalAudio = time.Duration(int64(2*pairs)*max(v.source.media.Duration, 0)) * time.Microsecond
 
 	var facts videoFacts
-	tracks := make([][2]*decodedTrack, pairs)
+	tracks := make([][2]*sound.Track, pairs)
 	defer func() {
 		for _, pair := range tracks {
 			for _, t := range pair {
 				if t != nil {
-					t.close()
+					t.Close()
 				}
 			}
 		}
@@ -118,6 +130,7 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 
 	if facts.video != nil {
 		r.Video = facts.video
+		r.Video.addSeams(v.job.Seams)
 		r.Checks = append(r.Checks, frameChecks(*facts.video, facts.clock, facts.timing)...)
 		r.Checks = append(r.Checks, videoChecks(*facts.video)...)
 	}
@@ -129,13 +142,46 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 		r.Audio = append(r.Audio, a)
 		r.Checks = append(r.Checks, audioChecks(a, facts.video != nil, pairs)...)
 	}
-	r.Checks = append(r.Checks, v.output.decoderErrors.check())
-	r.Checks = append(r.Checks, compareMetadata(v.source.media, v.output.media, v.output.container == "Matroska")...)
+	r.Checks = append(r.Checks, v.output.decoderErrors.check(&v.source.decoderErrors))
+	source, empty, err := v.dropEmptySubtitles(ctx, v.source.media)
+	if err != nil {
+		return err
+	}
+	declared := compareMetadata(source, v.output.media, v.output.container == "Matroska")
+	excuse(declared, v.job.Warnings)
+	r.Checks = append(append(r.Checks, declared...), empty...)
 	if r.Video != nil {
 		if c, ok := seamsCheck(*r.Video); ok {
 			r.Checks = append(r.Checks, c)
 		}
 	}
+	return nil
+}
+
+// compareAgainst compares the pictures of another encode with the source.
+func (v *verification) compareAgainst(ctx context.Context, path string, r *Report) error {
+	other := &verification{tools: v.tools}
+	var err error
+	if other.source, err = other.open(ctx, v.source.in.Location, false); err != nil {
+		return err
+	}
+	if other.output, err = other.open(ctx, path, true); err != nil {
+		return err
+	}
+	if other.output.video == nil {
+		return fault.New(fault.Invalid, "there is no video to compare with")
+	}
+	facts, err := other.compareVideo(ctx)
+	if err != nil {
+		return err
+	}
+	r.Against = facts.video
+	c := Check{Name: "against", Verdict: Note, Figure: "not comparable: " + facts.video.Compared}
+	if p := facts.video; p.Compared == "yes" && r.Video.Compared == "yes" {
+		c.Figure = fmt.Sprintf("%s has a mean of %.2f dB and %.2f at its lowest; the output's mean is %+.2f dB from that, its lowest %+.2f",
+			filepath.Base(path), p.PSNR.Mean, p.PSNR.Min.Value, r.Video.PSNR.Mean-p.PSNR.Mean, r.Video.PSNR.Min.Value-p.PSNR.Min.Value)
+	}
+	r.Checks = append(r.Checks, c)
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/verify/picture"
+	"github.com/mapreel/mapreel/pkg/verify/shift"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg/decode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
@@ -43,37 +45,37 @@ func (v *verification) compareVideo(ctx context.Context) (videoFacts, error) {
 	if err != nil {
 		return videoFacts{}, err
 	}
-	if f.highBitDepth {
-		return compareFrames(ctx, v, f, c, from, to, compared, keys, samples16)
+	if f.HighBitDepth {
+		return compareFrames(ctx, v, f, c, from, to, compared, keys, picture.Samples16)
 	}
-	return compareFrames(ctx, v, f, c, from, to, compared, keys, samples8)
+	return compareFrames(ctx, v, f, c, from, to, compared, keys, picture.Samples8)
 }
 
 // commonFormat returns the format in which two streams are compared, and how each is converted to
 // it. The output is taken as it is; the source is converted as an encoder would have done for that
 // output. An odd column or row that was cropped or added is left out of the comparison.
-func commonFormat(a, b probe.Stream) (f format, source, output decode.Video) {
+func commonFormat(a, b probe.Stream) (f picture.Format, source, output decode.Video) {
 	aw, ah := displayedSize(a)
 	bw, bh := displayedSize(b)
-	f = format{width: bw, height: bh, highBitDepth: b.BitDepth > 8}
+	f = picture.Format{Width: bw, Height: bh, HighBitDepth: b.BitDepth > 8}
 	switch pixels := b.PixelFormat; {
 	case strings.Contains(pixels, "444"), strings.Contains(pixels, "rgb"), strings.HasPrefix(pixels, "gbr"):
 	case strings.Contains(pixels, "422"):
-		f.halfW = true
+		f.HalfW = true
 	default:
-		f.halfW, f.halfH = true, true
+		f.HalfW, f.HalfH = true, true
 	}
 	if abs(int64(aw-bw)) <= 1 && abs(int64(ah-bh)) <= 1 {
-		f.width, f.height = min(aw, bw), min(ah, bh)
-		if f.width != aw || f.height != ah {
-			source.CropWidth, source.CropHeight = f.width, f.height
+		f.Width, f.Height = min(aw, bw), min(ah, bh)
+		if f.Width != aw || f.Height != ah {
+			source.CropWidth, source.CropHeight = f.Width, f.Height
 		}
-		if f.width != bw || f.height != bh {
-			output.CropWidth, output.CropHeight = f.width, f.height
+		if f.Width != bw || f.Height != bh {
+			output.CropWidth, output.CropHeight = f.Width, f.Height
 		}
 	}
 	for _, p := range []*decode.Video{&source, &output} {
-		p.Width, p.Height, p.PixelFormat = f.width, f.height, f.name()
+		p.Width, p.Height, p.PixelFormat = f.Width, f.Height, f.Name()
 	}
 	source.Deinterlace = interlaced(a) && !interlaced(b)
 	return f, source, output
@@ -87,12 +89,12 @@ func interlaced(s probe.Stream) bool {
 	return false
 }
 
-// compareFrames implements compareVideo for one type of sample.
-func compareFrames[S sample](ctx context.Context, v *verification, f format, c clock, from, to decode.Video, compared string, keys []keyframe,
-	convert func([]byte, []S),
-) (videoFacts, error) {
+// decodeBoth decodes the source and the output side by side, and calls use with windows on their first frames. The source
+// begins lead frames late. It returns the times of all frames that were decoded.
+func decodeBoth[S picture.Sample](ctx context.Context, v *verification, f picture.Format, from, to decode.Video, lead int, convert func([]byte, []S),
+	use func(source, output *frameWindow[S]) error,
+) (sourceTimes, outputTimes []int64, err error) {
 	source, output := newVideoDecoder(from, f, &v.source.decoderErrors), newVideoDecoder(to, f, &v.output.decoderErrors)
-	var facts videoFacts
 	group, gctx := errgroup.WithContext(ctx)
 	for _, d := range []*videoDecoder{source, output} {
 		group.Go(func() error { return d.run(gctx, v.tools.FFmpeg) })
@@ -105,29 +107,67 @@ func compareFrames[S sample](ctx context.Context, v *verification, f format, c c
 		if err := errors.Join(a.start(), b.start()); err != nil {
 			return err
 		}
+		for range lead {
+			if err := a.advance(); err != nil {
+				return err
+			}
+		}
+		a.previous.ok = false
+		return use(a, b)
+	})
+	err = group.Wait()
+	return source.times(), output.times(), err
+}
+
+// compareFrames implements compareVideo for one type of sample.
+func compareFrames[S picture.Sample](ctx context.Context, v *verification, f picture.Format, c clock, from, to decode.Video, compared string, keys []keyframe,
+	convert func([]byte, []S),
+) (videoFacts, error) {
+	lead, err := leadingFrames(ctx, v, f, from, to, convert)
+	if err != nil {
+		return videoFacts{}, err
+	}
+	var facts videoFacts
+	var pairs framePairs
+	search := &shift.Search{}
+	source, output, err := decodeBoth(ctx, v, f, from, to, lead, convert, func(a, b *frameWindow[S]) (err error) {
 		if !a.current.ok && !b.current.ok {
 			return fault.New(fault.Corrupt, "no frame of either video could be decoded")
 		}
-		var err error
 		if facts.sourceOrigin, err = elapsed(a.current.ticks, from.Timebase); err != nil {
 			return err
 		}
 		if facts.outputOrigin, err = elapsed(b.current.ticks, to.Timebase); err != nil {
 			return err
 		}
-		clock, t, pairs, err := walk(f, c, a, b, compared == "yes", func(frames int) {
+		facts.clock, facts.timing, pairs, err = walk(f, c, a, b, compared == "yes", search, func(frames int) {
 			if frames%10 == 0 {
 				v.reportProgress(func(p *Progress) { p.Frames = int64(frames) })
 			}
 		})
-		if err != nil {
-			return err
-		}
-		facts.clock, facts.timing = clock, t
-		facts.video = videoReport(clock, t, pairs, source.times(), output.times(), compared, keys)
-		return nil
+		return err
 	})
-	return facts, group.Wait()
+	if err != nil {
+		return videoFacts{}, err
+	}
+	list := shift.Sections(search.Shows, len(source))
+	if shift.Any(list) { // then a picture is compared with the one that it shows, and not with another at its time
+		again := &verification{tools: v.tools, source: &file{}, output: &file{}} // whose decoders' errors do not count twice
+		_, _, err = decodeBoth(ctx, again, f, from, to, lead, convert, func(a, b *frameWindow[S]) (err error) {
+			pairs, err = walkShifted(f, a, b, shift.Targets(search.Shows, list))
+			return err
+		})
+		if err != nil {
+			return videoFacts{}, err
+		}
+	}
+	facts.video = videoReport(facts.clock, facts.timing, pairs, source, output, compared, keys)
+	facts.video.Leading = lead
+	facts.video.SourceFrames -= lead
+	facts.video.Edits = countEdits(facts.timing, search.Shows, list, len(source),
+		func(i int) time.Duration { return facts.clock.duration(facts.clock.sourceTime(source[i])) },
+		func(i int) time.Duration { return facts.clock.duration(facts.clock.outputTime(output[i])) })
+	return facts, nil
 }
 
 // videoReport summarises what the walk found. source and output are the timestamps of the frames,

@@ -15,12 +15,13 @@ import (
 const AudioRate = 8000
 
 // AudioArgs returns the arguments of ffmpeg that write a whole audio stream to standard output, as
-// one channel of 16-bit samples at AudioRate, and the times and counts of the stream's own samples
-// to descriptor 3, for an AudioLog.
-func AudioArgs(in ffmpeg.Input, stream int) []string {
-	graph := fmt.Sprintf("[0:%d]asettb=1/sr,astats=metadata=1:measure_overall=Number_of_samples:measure_perchannel=none,"+
+// one channel of 16-bit samples at AudioRate, and the times and counts of its samples at a rate in
+// Hz to descriptor 3, for an AudioLog. The rate is the stream's own; where that changes on the way,
+// the samples are converted to it, as an encoder's are in one pass.
+func AudioArgs(in ffmpeg.Input, stream, rate int) []string {
+	graph := fmt.Sprintf("[0:%d]aresample=%d,asettb=1/sr,astats=metadata=1:measure_overall=Number_of_samples:measure_perchannel=none,"+
 		"ametadata=mode=print:key="+sampleCount+`:file=pipe\\:3:direct=1,`+
-		"aformat=sample_fmts=s16:channel_layouts=mono,aresample=%d[a]", stream, AudioRate)
+		"aformat=sample_fmts=s16:channel_layouts=mono,aresample=%d[a]", stream, rate, AudioRate)
 	args := append(inputArgs(in, 0), "-filter_complex", graph, "-map", "[a]", "-f", "s16le", "pipe:1")
 	return append(args, in.ClockOutput()...)
 }
@@ -35,6 +36,8 @@ type AudioLog struct {
 	Runs  []SampleRun
 	Total int64 // samples of each channel so far
 
+	// ffmpeg begins to count again where the stream's parameters change; base is what came before.
+	base  int64
 	pts   int64
 	lines output.Lines
 }
@@ -62,6 +65,7 @@ func (l *AudioLog) line(line []byte) error {
 	text := string(line)
 	if value, ok := strings.CutPrefix(text, sampleCount+"="); ok {
 		total, err := strconv.ParseFloat(value, 64)
+		total += float64(l.base)
 		if err != nil || total < float64(l.Total) || total > math.MaxInt64/2 {
 			return fmt.Errorf("audio log: %q is not a valid sample count", text)
 		}
@@ -80,6 +84,9 @@ func (l *AudioLog) line(line []byte) error {
 		return fmt.Errorf("audio log: a frame has no timestamp: %q", text)
 	}
 	l.pts = pts
+	if fields[0] == "frame:0" {
+		l.base = l.Total
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -31,9 +32,9 @@ func TestArgsAreExactlyThese(t *testing.T) {
 				"-map [v] -fps_mode passthrough -enc_time_base 1:12800 -f rawvideo pipe:1",
 		},
 		{
-			"audio whose clock jumps", AudioArgs(in, 2),
+			"audio whose clock jumps", AudioArgs(in, 2, 44100),
 			head + ffmpegtest.AllocationLimits + " -protocol_whitelist file -f mpegts -i file:/in/a.ts -filter_complex " +
-				"[0:2]asettb=1/sr,astats=metadata=1:measure_overall=Number_of_samples:measure_perchannel=none," +
+				"[0:2]aresample=44100,asettb=1/sr,astats=metadata=1:measure_overall=Number_of_samples:measure_perchannel=none," +
 				`ametadata=mode=print:key=lavfi.astats.Overall.Number_of_samples:file=pipe\\:3:direct=1,` +
 				"aformat=sample_fmts=s16:channel_layouts=mono,aresample=8000[a] -map [a] -f s16le pipe:1 " +
 				"-map 0:1 -c copy -f null -",
@@ -46,8 +47,10 @@ func TestArgsAreExactlyThese(t *testing.T) {
 }
 
 func TestAudioLogFindsGaps(t *testing.T) {
+	frame := -1
 	line := func(pts, total string) string {
-		return "frame:0    pts:" + pts + "    pts_time:0\n" + sampleCount + "=" + total + "\n"
+		frame++
+		return fmt.Sprintf("frame:%d", frame) + "    pts:" + pts + "    pts_time:0\n" + sampleCount + "=" + total + "\n"
 	}
 	var log AudioLog
 	text := line("-1024", "1024.000000") + line("60", "2048.000000") + line("50000", "3072.000000")
@@ -57,6 +60,13 @@ func TestAudioLogFindsGaps(t *testing.T) {
 	want := []SampleRun{{First: 0, PTS: -1024}, {First: 2048, PTS: 50000}}
 	if diff := cmp.Diff(want, log.Runs); diff != "" || log.Total != 3072 {
 		t.Errorf("%d samples, want 3072; runs (-want +got):\n%s", log.Total, diff)
+	}
+	frame = -1 // the parameters change: ffmpeg counts anew
+	if _, err := log.Write([]byte(line("51024", "1152.000000") + line("52176", "2304.000000"))); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, log.Runs); diff != "" || log.Total != 5376 {
+		t.Errorf("%d samples after a change, want 5376; runs (-want +got):\n%s", log.Total, diff)
 	}
 	for _, bad := range []string{"frame:0 pts:NOPTS\n", "frame:0\n", "x\n", sampleCount + "=x\n", sampleCount + "=-1\n"} {
 		if _, err := (&AudioLog{}).Write([]byte(bad)); err == nil {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -78,6 +79,7 @@ func (m *attempt) run(ctx context.Context) (film.OutputFacts, error) {
 	if m.hasVideo() {
 		facts.Tracks++
 		facts.Frames = m.expectedVideo().Samples
+		facts.Seams = m.seams()
 		if facts.Frames == 0 {
 			return facts, fault.New(fault.Corrupt, "no frame of the source could be decoded")
 		}
@@ -198,6 +200,25 @@ func (m *attempt) enabled(rendition int) bool {
 		}
 	}
 	return rendition == m.out.Audio[0]
+}
+
+// seams returns where the segments of the video meet, after its first frame.
+func (m *attempt) seams() (list []film.Seconds) {
+	rendition := m.out.Renditions[0]
+	scale, first, begun := m.job.Renditions[rendition].OutputTimebase(*m.job.Source.Video), media.Ticks(0), false
+	for _, v := range m.video {
+		if len(v.Chunks) == 0 || v.Chunks[rendition].Frames == 0 {
+			continue
+		}
+		at := v.Chunks[rendition].First
+		switch {
+		case !begun:
+			first, begun = at, true
+		case len(list) < film.MaxSeams:
+			list = append(list, film.Seconds(scale.Duration(at-first).Round(time.Microsecond)))
+		}
+	}
+	return list
 }
 
 // expectedVideo returns what the video track must hold by the workers' reports, in ticks of its

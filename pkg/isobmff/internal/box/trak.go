@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	languages "golang.org/x/text/language"
+
 	"github.com/Eyevinn/mp4ff/mp4"
 )
 
@@ -138,8 +140,14 @@ func VersionFor(times ...uint64) byte {
 	return 0
 }
 
-// LanguageCode returns the packed ISO 639-2/T code of an mdhd.
+// LanguageCode returns the packed ISO 639-2/T code of an mdhd: of a code of three letters itself, else of the language
+// that a tag such as "en" or "pt-BR" names.
 func LanguageCode(language string) uint16 {
+	if base, _, _ := strings.Cut(language, "-"); len(language) != 3 {
+		if known, err := languages.ParseBase(base); err == nil {
+			language = known.ISO3()
+		}
+	}
 	if len(language) != 3 || strings.Trim(language, "abcdefghijklmnopqrstuvwxyz") != "" {
 		language = "und"
 	}

@@ -1,4 +1,4 @@
-package verify
+package sound
 
 import (
 	"math"
@@ -6,7 +6,7 @@ import (
 	"math/cmplx"
 )
 
-// oversampling is the number of lags that are tried per sample. At ffmpeg.SoundRate a tone of 3 kHz
+// oversampling is the number of lags that are tried per sample. At decode.AudioRate a tone of 3 kHz
 // has fewer than three samples per period: without oversampling, whichever period happens to fall
 // on a sample would seem the best.
 const oversampling = 4
@@ -16,19 +16,19 @@ const oversampling = 4
 // period to period, plus a little for the arithmetic.
 func peakTolerance(best float64) float64 { return 0.002 + 0.1*best*(1-best) }
 
-// fit is the position of a window of audio in a longer one.
-type fit struct {
-	at     float64 // samples
-	match  float64 // normalised cross-correlation, 1 = equal
-	spread float64 // samples between the first and the last peak that are equally good
+// Fit is the position of a window of audio in a longer one.
+type Fit struct {
+	At     float64 // samples
+	Match  float64 // normalised cross-correlation, 1 = equal
+	Spread float64 // samples between the first and the last peak that are equally good
 }
 
-// locate finds window in field, which is longer. A tone matches at every period: among equally good
-// peaks it takes the one nearest to the middle, and spread reports how far the others lie apart.
-func locate(window, field []float64) fit {
+// Locate finds window in field, which is longer. A tone matches at every period: among equally good
+// peaks it takes the one nearest to the middle, and Spread reports how far the others lie apart.
+func Locate(window, field []float64) Fit {
 	list := correlation(window, field)
-	var peaks []fit
-	best := fit{match: -1}
+	var peaks []Fit
+	best := Fit{Match: -1}
 	for i, v := range list {
 		left, right := math.Inf(-1), math.Inf(-1)
 		if i > 0 {
@@ -40,31 +40,31 @@ func locate(window, field []float64) fit {
 		if v < left || v < right {
 			continue
 		}
-		p := fit{at: float64(i), match: v}
+		p := Fit{At: float64(i), Match: v}
 		if d := left - 2*v + right; d < 0 && !math.IsInf(d, 0) { // the vertex of a parabola through three points
 			by := (left - right) / (2 * d)
-			p.at += by
-			p.match -= (left - right) * by / 4
+			p.At += by
+			p.Match -= (left - right) * by / 4
 		}
-		p.at /= oversampling
+		p.At /= oversampling
 		peaks = append(peaks, p)
-		if p.match > best.match {
+		if p.Match > best.Match {
 			best = p
 		}
 	}
 	middle := float64(len(field)-len(window)) / 2
-	least := best.match - peakTolerance(best.match)
-	first, last := best.at, best.at
+	least := best.Match - peakTolerance(best.Match)
+	first, last := best.At, best.At
 	for _, p := range peaks {
-		if p.match < least {
+		if p.Match < least {
 			continue
 		}
-		first, last = min(first, p.at), max(last, p.at)
-		if math.Abs(p.at-middle) < math.Abs(best.at-middle) {
+		first, last = min(first, p.At), max(last, p.At)
+		if math.Abs(p.At-middle) < math.Abs(best.At-middle) {
 			best = p
 		}
 	}
-	best.match, best.spread = min(best.match, 1), last-first
+	best.Match, best.Spread = min(best.Match, 1), last-first
 	return best
 }
 

@@ -1,4 +1,5 @@
-package verify
+// Package sound decodes whole audio tracks and finds where a window of one lies in another.
+package sound
 
 import (
 	"context"
@@ -17,17 +18,17 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 )
 
-// decodedTrack is a whole decoded audio track, mixed to one channel at decode.AudioRate, in a file
+// Track is a whole decoded audio track, mixed to one channel at decode.AudioRate, in a file
 // that is already unlinked.
-type decodedTrack struct {
+type Track struct {
 	file *os.File
-	log  decode.AudioLog
-	rate int64 // of the track's own samples, Hz
+	Log  decode.AudioLog
+	Rate int64 // of the track's own samples, Hz
 	size int64 // samples at decode.AudioRate
 }
 
-// decodeTrack decodes a track. The caller closes the result.
-func decodeTrack(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, s probe.Stream, stderr io.Writer, progress func(samples int64)) (*decodedTrack, error) {
+// Decode decodes a track. The caller closes the result.
+func Decode(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, s probe.Stream, stderr io.Writer, progress func(samples int64)) (*Track, error) {
 	if s.SampleRate <= 0 {
 		return nil, fault.New(fault.Unsupported, "stream %d declares no sample rate", s.Index)
 	}
@@ -36,9 +37,9 @@ func decodeTrack(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, s pro
 		return nil, fault.Wrap(fault.KindOf(err), err, "make a temporary file")
 	}
 	_ = os.Remove(file.Name()) // the space is freed when the file is closed, however this process ends
-	d := &decodedTrack{file: file, rate: int64(s.SampleRate)}
+	d := &Track{file: file, Rate: int64(s.SampleRate)}
 	out := &countingWriter{to: file, progress: progress}
-	if _, err := ffmpeg.Run(ctx, tools.FFmpeg, decode.AudioArgs(in, s.Index), ffmpeg.RunOptions{Stdout: out, Pipe: &d.log, Stderr: stderr}); err != nil {
+	if _, err := ffmpeg.Run(ctx, tools.FFmpeg, decode.AudioArgs(in, s.Index, s.SampleRate), ffmpeg.RunOptions{Stdout: out, Pipe: &d.Log, Stderr: stderr}); err != nil {
 		_ = file.Close()
 		return nil, err
 	}
@@ -46,7 +47,7 @@ func decodeTrack(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, s pro
 	return d, nil
 }
 
-func (d *decodedTrack) close() { _ = d.file.Close() }
+func (d *Track) Close() { _ = d.file.Close() }
 
 // countingWriter passes bytes on and reports how many samples it has written.
 type countingWriter struct {
@@ -64,41 +65,41 @@ func (c *countingWriter) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// start returns the time of the first sample.
-func (d *decodedTrack) start() time.Duration {
-	if len(d.log.Runs) == 0 {
+// Start returns the time of the first sample.
+func (d *Track) Start() time.Duration {
+	if len(d.Log.Runs) == 0 {
 		return 0
 	}
-	return d.duration(d.log.Runs[0].PTS)
+	return d.duration(d.Log.Runs[0].PTS)
 }
 
 // duration converts a number of the track's own samples.
-func (d *decodedTrack) duration(samples int64) time.Duration {
-	return time.Duration(math.Round(float64(samples) / float64(d.rate) * float64(time.Second)))
+func (d *Track) duration(samples int64) time.Duration {
+	return time.Duration(math.Round(float64(samples) / float64(d.Rate) * float64(time.Second)))
 }
 
-// length returns the playing time of all samples.
-func (d *decodedTrack) length() time.Duration { return d.duration(d.log.Total) }
+// Length returns the playing time of all samples.
+func (d *Track) Length() time.Duration { return d.duration(d.Log.Total) }
 
-// end returns the time at which the last sample ends.
-func (d *decodedTrack) end() time.Duration {
-	n := len(d.log.Runs)
+// End returns the time at which the last sample ends.
+func (d *Track) End() time.Duration {
+	n := len(d.Log.Runs)
 	if n == 0 {
 		return 0
 	}
-	last := d.log.Runs[n-1]
-	return d.duration(last.PTS + d.log.Total - last.First)
+	last := d.Log.Runs[n-1]
+	return d.duration(last.PTS + d.Log.Total - last.First)
 }
 
-// audibleLength returns the time during which the track has samples. Gaps do not count, and samples
+// AudibleLength returns the time during which the track has samples. Gaps do not count, and samples
 // that overlap in time count once.
-func (d *decodedTrack) audibleLength() time.Duration {
+func (d *Track) AudibleLength() time.Duration {
 	var sum int64
 	until := int64(math.MinInt64)
-	for i, run := range d.log.Runs {
-		next := d.log.Total
-		if i+1 < len(d.log.Runs) {
-			next = d.log.Runs[i+1].First
+	for i, run := range d.Log.Runs {
+		next := d.Log.Total
+		if i+1 < len(d.Log.Runs) {
+			next = d.Log.Runs[i+1].First
 		}
 		end := run.PTS + next - run.First
 		sum += max(end-max(run.PTS, until), 0)
@@ -107,16 +108,16 @@ func (d *decodedTrack) audibleLength() time.Duration {
 	return d.duration(sum)
 }
 
-// window reads n samples at decode.AudioRate, starting at a time. It also returns the exact time of
+// Window reads n samples at decode.AudioRate, starting at a time. It also returns the exact time of
 // the first of them, in such samples. Gaps between runs are silent. Where a run begins before the
 // previous one ends, its beginning is dropped, as players do.
-func (d *decodedTrack) window(at time.Duration, n int) (list []float64, first float64, err error) {
+func (d *Track) Window(at time.Duration, n int) (list []float64, first float64, err error) {
 	const rate = decode.AudioRate
 	list = make([]float64, n)
-	ratio := rate / float64(d.rate)
+	ratio := rate / float64(d.Rate)
 	zero := int64(math.Round(at.Seconds() * rate))
 	first = float64(zero)
-	runs := d.log.Runs
+	runs := d.Log.Runs
 	here := max(sort.Search(len(runs), func(i int) bool { return d.duration(runs[i].PTS) > at })-1, 0)
 	done := int64(0) // samples of the list that are filled
 	for i := max(here-1, 0); i < len(runs); i++ {

@@ -1,39 +1,46 @@
-package verify
+// Package plot draws reports of package verify.
+package plot
 
 import (
 	"fmt"
 	"html"
+	"maps"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/mapreel/mapreel/pkg/verify"
 )
 
 // Dimensions of the plot, in SVG units.
 const (
 	plotWidth, plotHeight   = 1000, 420
 	plotLeft, plotRight     = 64, 24
-	plotTop, plotBottom     = 64, 56
+	plotTop, plotBottom     = 84, 56
 	innerWidth, innerHeight = plotWidth - plotLeft - plotRight, plotHeight - plotTop - plotBottom
 	maxKeyframeLines        = 400 // more would merge into a grey area
 	plotStep, maxPlotSteps  = 5, 8
 	maxPlotPSNR             = 60 // dB; higher values are invisible to viewers, and equal frames would compress the rest
 )
 
-// Plot draws the PSNR of a report over time as SVG. A line shows the mean of each column of the
-// drawing, a band its range. Keyframes of the output are faint lines, encoder starts strong ones. A
-// ring marks the lowest frame, crosses mark wrong and broken frames. The drawing follows the
-// reader's light or dark colour scheme.
-func Plot(r Report) []byte {
+// Draw draws the PSNR of a report over time as SVG. A line shows the mean of each column of the drawing, a band its
+// range, and another line that of the encode which the output is compared with, if there is one. Keyframes of the output
+// are faint lines, seams and encoder starts strong ones. A ring marks the lowest frame. Ranges of frames that are wrong,
+// broken, missing or added are shaded from top to bottom. The legend names what is drawn, and nothing else. The drawing
+// follows the reader's light or dark colour scheme.
+func Draw(r verify.Report) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", plotWidth, plotHeight, plotWidth, plotHeight)
 	b.WriteString(`<style>
 .paper{fill:#fff}.ink{fill:#24292f}.soft{fill:#57606a}.grid{stroke:#d8dee4}.axis{stroke:#57606a}
 .band{fill:#0969da;opacity:.25}.line{fill:none;stroke:#0969da;stroke-width:1.4;stroke-linejoin:round}
 .key{stroke:#8c959f;opacity:.45;stroke-dasharray:2 4}.seam{stroke:#bc6c00;opacity:.85;stroke-dasharray:6 3}
-.low{fill:none;stroke:#cf222e;stroke-width:2}.bad{stroke:#cf222e;stroke-width:1.6}.lowtext{fill:#cf222e}
+.low{fill:none;stroke:#cf222e;stroke-width:2}.bad{fill:#cf222e;opacity:.3}.edit{fill:#8250df;opacity:.45}.lowtext{fill:#cf222e}
+.other{fill:none;stroke:#1a7f37;stroke-width:1.2;stroke-dasharray:5 2}
 @media (prefers-color-scheme:dark){.paper{fill:#0d1117}.ink{fill:#e6edf3}.soft{fill:#9198a1}.grid{stroke:#2a313c}.axis{stroke:#9198a1}
-.band{fill:#4493f8}.line{stroke:#4493f8}.key{stroke:#6e7681}.seam{stroke:#e3a03c}.low,.bad{stroke:#f85149}.lowtext{fill:#f85149}}
+.band{fill:#4493f8}.line{stroke:#4493f8}.key{stroke:#6e7681}.seam{stroke:#e3a03c}.low{stroke:#f85149}.bad,.lowtext{fill:#f85149}.edit{fill:#ab7df8}.other{stroke:#3fb950}}
 </style>
 `)
 	fmt.Fprintf(&b, `<rect class="paper" width="%d" height="%d"/>`+"\n", plotWidth, plotHeight)
@@ -49,12 +56,21 @@ func Plot(r Report) []byte {
 	}
 	p := r.Video
 	columns := columnsOf(p.Series)
-	a := axesOf(p.Series, columns)
+	all := columns
+	var other []column
+	if r.Against != nil && len(r.Against.Series) > 0 {
+		other = columnsOf(r.Against.Series)
+		all = append(append([]column{}, columns...), other...)
+	}
+	a := axesOf(p.Series, all)
 	a.draw(&b)
-	drawSeams(&b, a, p.Seams)
-	drawSeries(&b, a, columns)
-	drawMarks(&b, a, p)
-	drawLegend(&b, p)
+	var legend legend
+	drawRanges(&b, a, p, &legend)
+	drawSeams(&b, a, p.Seams, &legend)
+	drawSeries(&b, a, columns, &legend)
+	drawOther(&b, a, other, r, &legend)
+	drawLowest(&b, a, p)
+	drawLegend(&b, p, legend)
 	b.WriteString("</svg>\n")
 	return []byte(b.String())
 }
@@ -66,7 +82,7 @@ type column struct {
 }
 
 // columnsOf groups the series into at most as many columns as the drawing can show.
-func columnsOf(series []Point) []column {
+func columnsOf(series []verify.Point) []column {
 	first, last := series[0].At, series[len(series)-1].At
 	span := max(last-first, 1)
 	var list []column
@@ -92,7 +108,7 @@ type axes struct {
 	step           float64
 }
 
-func axesOf(series []Point, columns []column) axes {
+func axesOf(series []verify.Point, columns []column) axes {
 	a := axes{from: series[0].At, to: series[len(series)-1].At, floor: math.Inf(1), ceiling: math.Inf(-1)}
 	if a.to <= a.from {
 		a.to = a.from + time.Second
@@ -153,93 +169,174 @@ func (a axes) draw(b *strings.Builder) {
 
 // timeMark formats a time with as many digits as the distance between marks needs.
 func timeMark(at, step time.Duration) string {
-	full := clockTime(at)
+	full := verify.ClockTime(at)
 	if step >= time.Second {
 		return full[:len(full)-3]
 	}
 	return full
 }
 
-func drawSeams(b *strings.Builder, a axes, seams []Seam) {
+func drawSeams(b *strings.Builder, a axes, seams []verify.Seam, l *legend) {
 	few := len(seams) <= maxKeyframeLines
+	var keys, starts, joins int
 	for i, s := range seams {
 		at := time.Duration(s.At)
-		if i == 0 || at < a.from || at > a.to || !s.Restart && !few {
+		strong := s.Restart || s.Joined
+		if i == 0 || at < a.from || at > a.to || !strong && !few {
 			continue
 		}
 		class := "key"
-		if s.Restart {
+		switch {
+		case s.Joined:
 			class = "seam"
+			joins++
+		case s.Restart:
+			class = "seam"
+			starts++
+		default:
+			keys++
 		}
 		fmt.Fprintf(b, `<line class="%s" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`+"\n", class, a.x(at), a.x(at), plotTop, plotTop+innerHeight)
 	}
+	l.line("key", "keyframe", keys)
+	l.line("seam", "encoder start", starts)
+	l.line("seam", "segments meet", joins)
 }
 
-func drawSeries(b *strings.Builder, a axes, columns []column) {
+func drawSeries(b *strings.Builder, a axes, columns []column, l *legend) {
 	var upper, lower, line strings.Builder
+	frames := false
 	for i, c := range columns {
 		fmt.Fprintf(&upper, "%.1f,%.1f ", a.x(c.at), a.y(c.high))
 		d := columns[len(columns)-1-i]
 		fmt.Fprintf(&lower, "%.1f,%.1f ", a.x(d.at), a.y(d.low))
 		fmt.Fprintf(&line, "%.1f,%.1f ", a.x(c.at), a.y(c.mean))
+		frames = frames || c.low < c.high
 	}
-	fmt.Fprintf(b, `<polygon class="band" points="%s%s"/>`+"\n", upper.String(), lower.String())
+	if frames { // a column has more than one frame
+		fmt.Fprintf(b, `<polygon class="band" points="%s%s"/>`+"\n", upper.String(), lower.String())
+		l.area("band", "lowest to highest", 1)
+	}
 	fmt.Fprintf(b, `<polyline class="line" points="%s"/>`+"\n", line.String())
+	l.line("line", "PSNR", 1)
 }
 
-// drawMarks marks the lowest frame and the wrong and broken frames.
-func drawMarks(b *strings.Builder, a axes, p *Video) {
-	cross := func(at time.Duration) {
-		fmt.Fprintf(b, `<path class="bad" d="M%.1f %dl8 8m0 -8l-8 8"/>`+"\n", a.x(at)-4, plotTop-10)
+// drawOther draws the mean of the encode that the output is compared with.
+func drawOther(b *strings.Builder, a axes, columns []column, r verify.Report, l *legend) {
+	if len(columns) == 0 {
+		return
 	}
-	for i, w := range p.Wrong {
-		if i < innerWidth {
-			cross(time.Duration(w.At))
+	var line strings.Builder
+	for _, c := range columns {
+		if c.at >= a.from && c.at <= a.to {
+			fmt.Fprintf(&line, "%.1f,%.1f ", a.x(c.at), a.y(c.mean))
 		}
 	}
-	for i, w := range p.Broken {
-		if i < innerWidth {
-			cross(time.Duration(w.At))
+	fmt.Fprintf(b, `<polyline class="other" points="%s"/>`+"\n", line.String())
+	l.line("other", fmt.Sprintf("other encode, mean %.2f dB", r.Against.PSNR.Mean), 1)
+}
+
+// span is a range of the time axis.
+type span struct{ from, to time.Duration }
+
+// spans joins frames that follow each other to ranges. A frame is a range as long as the frames' distance.
+func spans(frames []int, times []time.Duration, frame time.Duration) []span {
+	var list []span
+	last := -1
+	for i, n := range frames {
+		if last >= 0 && n == last+1 {
+			list[len(list)-1].to = times[i] + frame
+		} else if n != last {
+			list = append(list, span{times[i], times[i] + frame})
 		}
+		last = n
 	}
+	return list
+}
+
+// minRangeWidth is how wide a range is drawn at least, in SVG units, so that a single frame is seen.
+const minRangeWidth = 3
+
+// drawRanges shades what is wrong.
+func drawRanges(b *strings.Builder, a axes, p *verify.Video, l *legend) {
+	frame := (a.to - a.from) / time.Duration(max(len(p.Series)-1, 1))
+	shade := func(class, text string, list []span) {
+		for _, s := range list {
+			x := min(max(a.x(s.from), plotLeft), plotLeft+innerWidth-minRangeWidth)
+			width := max(min(a.x(s.to), plotLeft+innerWidth)-x, minRangeWidth)
+			fmt.Fprintf(b, `<rect class="%s" x="%.1f" y="%d" width="%.1f" height="%d"/>`+"\n", class, x, plotTop, width, innerHeight)
+		}
+		l.area(class, text, len(list))
+	}
+	bad := map[int]time.Duration{}
+	for _, w := range p.Wrong {
+		bad[w.Frame] = time.Duration(w.At)
+	}
+	for _, w := range p.Broken {
+		bad[w.Frame] = time.Duration(w.At)
+	}
+	frames := slices.Sorted(maps.Keys(bad))
+	times := make([]time.Duration, len(frames))
+	for i, n := range frames {
+		times[i] = bad[n]
+	}
+	shade("bad", "wrong or broken frames", spans(frames, times, frame))
+	var edits []span
+	for _, e := range p.Edits {
+		edits = append(edits, span{time.Duration(e.At), time.Duration(e.Until) + frame})
+	}
+	shade("edit", "missing or added frames", edits)
+}
+
+// drawLowest marks the lowest frame.
+func drawLowest(b *strings.Builder, a axes, p *verify.Video) {
 	low := p.PSNR.Min
 	x, y := a.x(time.Duration(low.At)), a.y(low.Value)
 	anchor, dx := "start", 6.0
 	if x > plotLeft+innerWidth*3/4 {
 		anchor, dx = "end", -6
 	}
+	dy := 18.0
+	if y+dy > plotTop+innerHeight {
+		dy = -8
+	}
 	fmt.Fprintf(b, `<circle class="low" cx="%.1f" cy="%.1f" r="4.5"/>`, x, y)
-	fmt.Fprintf(b, `<text class="lowtext" x="%.1f" y="%.1f" text-anchor="%s">%.2f dB, frame %d</text>`+"\n", x+dx, y+18, anchor, low.Value, low.Frame)
+	fmt.Fprintf(b, `<text class="lowtext" x="%.1f" y="%.1f" text-anchor="%s">%.2f dB, frame %d</text>`+"\n", x+dx, y+dy, anchor, low.Value, low.Frame)
 }
 
-func drawLegend(b *strings.Builder, p *Video) {
-	keys, starts := 0, 0
-	for i, s := range p.Seams {
-		switch {
-		case i == 0:
-		case s.Restart:
-			starts++
-		default:
-			keys++
-		}
+// legend is what was drawn, in the order of the legend.
+type legend []legendEntry
+
+type legendEntry struct {
+	class, text string
+	area        bool
+}
+
+func (l *legend) line(class, text string, n int) {
+	if n > 0 {
+		*l = append(*l, legendEntry{class, text, false})
 	}
-	text := fmt.Sprintf("mean %.2f dB, lowest %.2f dB, %s", p.PSNR.Mean, p.PSNR.Min.Value, plural(p.OutputFrames, "frame"))
+}
+
+func (l *legend) area(class, text string, n int) {
+	if n > 0 {
+		*l = append(*l, legendEntry{class, text, true})
+	}
+}
+
+func drawLegend(b *strings.Builder, p *verify.Video, l legend) {
+	text := fmt.Sprintf("mean %.2f dB, lowest %.2f dB, %s", p.PSNR.Mean, p.PSNR.Min.Value, verify.Plural(p.OutputFrames, "frame"))
 	fmt.Fprintf(b, `<text class="soft" x="%d" y="44">%s</text>`, plotLeft, text)
-	x := plotWidth - plotRight
-	entry := func(class, text string, n int) {
-		if n == 0 {
-			return
+	x := plotLeft
+	for _, e := range l {
+		if e.area {
+			fmt.Fprintf(b, `<rect class="%s" x="%d" y="60" width="22" height="10"/>`, e.class, x)
+		} else {
+			fmt.Fprintf(b, `<line class="%s" x1="%d" x2="%d" y1="65" y2="65" stroke-width="1.5"/>`, e.class, x, x+22)
 		}
-		x -= 7*len(text) + 34
-		fmt.Fprintf(b, `<line class="%s" x1="%d" x2="%d" y1="40" y2="40" stroke-width="1.5"/>`, class, x, x+22)
-		fmt.Fprintf(b, `<text class="soft" x="%d" y="44">%s</text>`+"\n", x+27, text)
+		fmt.Fprintf(b, `<text class="soft" x="%d" y="69">%s</text>`+"\n", x+27, escapeXML(e.text))
+		x += 7*len(e.text) + 42
 	}
-	if keys > maxKeyframeLines-starts {
-		keys = 0
-	}
-	entry("key", "keyframe", keys)
-	entry("seam", "encoder start", starts)
-	entry("bad", "wrong frame", len(p.Wrong)+len(p.Broken))
 }
 
 // escapeXML returns a text as XML may hold it: file names may contain any bytes.

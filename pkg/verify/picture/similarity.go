@@ -1,28 +1,30 @@
-package verify
+// Package picture measures how alike two raw frames are, and of which of several frames one is a copy.
+package picture
 
 import (
+	"encoding/binary"
 	"math"
 	"sync"
 )
 
-// format describes the memory layout of a raw frame: luma, then two planes of chroma, without
+// Format describes the memory layout of a raw frame: luma, then two planes of chroma, without
 // padding.
-type format struct {
-	width, height int
-	halfW, halfH  bool // chroma has half the columns, half the rows
-	highBitDepth  bool // 10 bits in two bytes, little-endian; else 8 bits in one
+type Format struct {
+	Width, Height int
+	HalfW, HalfH  bool // chroma has half the columns, half the rows
+	HighBitDepth  bool // 10 bits in two bytes, little-endian; else 8 bits in one
 }
 
-// name returns ffmpeg's name of the format.
-func (f format) name() string {
+// Name returns ffmpeg's name of the format.
+func (f Format) Name() string {
 	name := "yuv444p"
 	switch {
-	case f.halfW && f.halfH:
+	case f.HalfW && f.HalfH:
 		name = "yuv420p"
-	case f.halfW:
+	case f.HalfW:
 		name = "yuv422p"
 	}
-	if f.highBitDepth {
+	if f.HighBitDepth {
 		name += "10le"
 	}
 	return name
@@ -31,55 +33,55 @@ func (f format) name() string {
 // plane is a part of a frame: rows of width samples, starting at sample at.
 type plane struct{ at, width, height int }
 
-func (f format) planes() [3]plane {
-	w, h := f.width, f.height
-	if f.halfW {
+func (f Format) planes() [3]plane {
+	w, h := f.Width, f.Height
+	if f.HalfW {
 		w = (w + 1) / 2
 	}
-	if f.halfH {
+	if f.HalfH {
 		h = (h + 1) / 2
 	}
-	luma := f.width * f.height
-	return [3]plane{{0, f.width, f.height}, {luma, w, h}, {luma + w*h, w, h}}
+	luma := f.Width * f.Height
+	return [3]plane{{0, f.Width, f.Height}, {luma, w, h}, {luma + w*h, w, h}}
 }
 
-// samples returns the number of samples of a frame.
-func (f format) samples() int {
+// Samples returns the number of samples of a frame.
+func (f Format) Samples() int {
 	last := f.planes()[2]
 	return last.at + last.width*last.height
 }
 
-// bytes returns the size of a frame.
-func (f format) bytes() int {
-	if f.highBitDepth {
-		return 2 * f.samples()
+// Bytes returns the size of a frame.
+func (f Format) Bytes() int {
+	if f.HighBitDepth {
+		return 2 * f.Samples()
 	}
-	return f.samples()
+	return f.Samples()
 }
 
 // peak returns the largest value of a sample.
-func (f format) peak() float64 {
-	if f.highBitDepth {
+func (f Format) peak() float64 {
+	if f.HighBitDepth {
 		return 1023
 	}
 	return 255
 }
 
-// identicalPSNR stands for the PSNR of two equal frames, in dB, which is infinite. No lossy encode
+// IdenticalPSNR stands for the PSNR of two equal frames, in dB, which is infinite. No lossy encode
 // comes near it.
-const identicalPSNR = 100
+const IdenticalPSNR = 100
 
-// similarity measures how much one frame is like another.
-type similarity struct {
-	psnr float64 // dB, over all samples of the three planes; at most identicalPSNR
-	ssim float64 // structural similarity over all planes, weighted by their samples; 1 = equal
+// Similarity measures how much one frame is like another.
+type Similarity struct {
+	PSNR float64 // dB, over all samples of the three planes; at most IdenticalPSNR
+	SSIM float64 // structural similarity over all planes, weighted by their samples; 1 = equal
 }
 
-// sample is the type of a sample.
-type sample interface{ uint8 | uint16 }
+// Sample is the type of a sample.
+type Sample interface{ uint8 | uint16 }
 
-// compare measures two frames of format f as ffmpeg's psnr (average) and ssim (All) filters do.
-func compare[S sample](f format, a, b []S) similarity {
+// Compare measures two frames of format f as ffmpeg's psnr (average) and ssim (All) filters do.
+func Compare[S Sample](f Format, a, b []S) Similarity {
 	planes := f.planes()
 	var (
 		wait    sync.WaitGroup
@@ -92,21 +94,21 @@ func compare[S sample](f format, a, b []S) similarity {
 		wait.Go(func() { ssims[i] = ssim(a[from:to], b[from:to], p.width, p.height, f.peak()) })
 	}
 	wait.Wait()
-	var l similarity
+	var l Similarity
 	var error2, weight float64
 	for i, p := range planes {
 		n := float64(p.width * p.height)
 		error2 += squares[i]
 		if !math.IsNaN(ssims[i]) {
-			l.ssim += ssims[i] * n
+			l.SSIM += ssims[i] * n
 			weight += n
 		}
 	}
-	l.psnr = decibels(error2/float64(f.samples()), f.peak())
+	l.PSNR = decibels(error2/float64(f.Samples()), f.peak())
 	if weight > 0 {
-		l.ssim /= weight
+		l.SSIM /= weight
 	} else if error2 == 0 { // too small for a window of 8 x 8
-		l.ssim = 1
+		l.SSIM = 1
 	}
 	return l
 }
@@ -114,12 +116,12 @@ func compare[S sample](f format, a, b []S) similarity {
 // decibels converts a mean squared error to PSNR.
 func decibels(mse, peak float64) float64 {
 	if mse == 0 {
-		return identicalPSNR
+		return IdenticalPSNR
 	}
-	return min(10*math.Log10(peak*peak/mse), identicalPSNR)
+	return min(10*math.Log10(peak*peak/mse), IdenticalPSNR)
 }
 
-func squaredError[S sample](a, b []S) float64 {
+func squaredError[S Sample](a, b []S) float64 {
 	b = b[:len(a)]
 	var sum uint64
 	for i, v := range a {
@@ -129,16 +131,16 @@ func squaredError[S sample](a, b []S) float64 {
 	return float64(sum)
 }
 
-// blockMeans appends the means of square blocks of luma, about 160 blocks per row. Motion remains
+// BlockMeans appends the means of square blocks of luma, about 160 blocks per row. Motion remains
 // visible in them; grain and encoder noise nearly vanish.
-func blockMeans[S sample](f format, frame []S, into []float32) []float32 {
-	side := min(max(f.width/160, 2), 16, f.width, f.height)
+func BlockMeans[S Sample](f Format, frame []S, into []float32) []float32 {
+	side := min(max(f.Width/160, 2), 16, f.Width, f.Height)
 	scale := 255 / (f.peak() * float64(side*side))
-	for y := 0; y+side <= f.height; y += side {
-		for x := 0; x+side <= f.width; x += side {
+	for y := 0; y+side <= f.Height; y += side {
+		for x := 0; x+side <= f.Width; x += side {
 			sum := 0
 			for row := y; row < y+side; row++ {
-				for _, v := range frame[row*f.width+x : row*f.width+x+side] {
+				for _, v := range frame[row*f.Width+x : row*f.Width+x+side] {
 					sum += int(v)
 				}
 			}
@@ -148,12 +150,12 @@ func blockMeans[S sample](f format, frame []S, into []float32) []float32 {
 	return into
 }
 
-// minMotion is how much two source frames must differ to be distinguishable, as the mean squared
+// MinMotion is how much two source frames must differ to be distinguishable, as the mean squared
 // difference of their blocks. At 8 bits, 1.5 corresponds to a PSNR of 46 dB. With half of that,
 // encoder error (SVT-AV1 at CRF 50) caused a bias of 0.55 towards the next frame.
-const minMotion = 1.5
+const MinMotion = 1.5
 
-// damping keeps neighbourBias from separating two neighbours where nothing does, as in steady
+// damping keeps NeighbourBias from separating two neighbours where nothing does, as in steady
 // motion: there one neighbour lies as far ahead as the other behind, so a step towards one is a
 // step away from the other.
 const damping = 0.05
@@ -169,21 +171,21 @@ const maxMotionRatio = 4
 // with a rest below 3 had at most 0.42, but for one.
 const maxResidual = 3
 
-// neighbourBias measures how far a frame resembles a neighbour of its own source frame: 0 = not at
+// NeighbourBias measures how far a frame resembles a neighbour of its own source frame: 0 = not at
 // all, 1 = it shows the previous frame, -1 = it shows the next. It models the frame's error as a
 // mixture of the motions to both neighbours, and returns the difference of the two weights. Detail
 // that an encoder dropped therefore does not count, although it makes a frame less like its own
 // source frame and so a bit more like both neighbours; nor does what the encoder blended over all
 // three frames. The result is 0 where there is no motion to both neighbours, as at the ends of the
 // film and at cuts, and where the rest of the error exceeds the motion.
-func neighbourBias(output, before, own, next []float32) float64 {
+func NeighbourBias(output, before, own, next []float32) float64 {
 	var ee, ep, eq, pp, qq, pq float64
 	for i, v := range own {
 		e, p, q := float64(output[i]-v), float64(before[i]-v), float64(next[i]-v)
 		ee, ep, eq, pp, qq, pq = ee+e*e, ep+e*p, eq+e*q, pp+p*p, qq+q*q, pq+p*q
 	}
 	n := float64(len(own))
-	if pp < minMotion*n || qq < minMotion*n || pp > maxMotionRatio*qq || qq > maxMotionRatio*pp {
+	if pp < MinMotion*n || qq < MinMotion*n || pp > maxMotionRatio*qq || qq > maxMotionRatio*pp {
 		return 0
 	}
 	steady := (pp*(1+damping))*(qq*(1+damping)) - pq*pq
@@ -201,7 +203,7 @@ type blockSums struct{ a, b, squares, product int64 }
 // ssim returns the mean structural similarity over windows of 8 x 8 samples that overlap by half
 // (Wang et al., 2004), with the constants 0.01 and 0.03. It is NaN for a plane too small for a
 // window.
-func ssim[S sample](a, b []S, width, height int, peak float64) float64 {
+func ssim[S Sample](a, b []S, width, height int, peak float64) float64 {
 	columns, rows := width/4, height/4
 	if columns < 2 || rows < 2 {
 		return math.NaN()
@@ -224,7 +226,7 @@ func ssim[S sample](a, b []S, width, height int, peak float64) float64 {
 }
 
 // sumBlocks sums a row of blocks.
-func sumBlocks[S sample](sums []blockSums, a, b []S, width int) {
+func sumBlocks[S Sample](sums []blockSums, a, b []S, width int) {
 	clear(sums)
 	for y := range 4 {
 		rowA, rowB := a[y*width:(y+1)*width], b[y*width:(y+1)*width]
@@ -249,4 +251,14 @@ func window(w, x, y, z blockSums, c1, c2 float64) float64 {
 	variances := squares*64 - a*a - b*b
 	covariance := product*64 - a*b
 	return (2*a*b + c1) * (2*covariance + c2) / ((a*a + b*b + c1) * (variances + c2))
+}
+
+// Samples8 copies the samples of a frame of 8 bits.
+func Samples8(raw []byte, into []uint8) { copy(into, raw) }
+
+// Samples16 reads the samples of a frame of more than 8 bits.
+func Samples16(raw []byte, into []uint16) {
+	for i := range into {
+		into[i] = binary.LittleEndian.Uint16(raw[2*i:])
+	}
 }

@@ -1,9 +1,10 @@
-package verify
+package picture
 
 import (
 	"bytes"
 	"fmt"
 	"math"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -28,22 +29,24 @@ func runTool(t *testing.T, program string, args ...string) string {
 
 // The figures must equal those of ffmpeg's own filters.
 func TestPSNRAndSSIMEqualThoseOfFFmpeg(t *testing.T) {
-	for _, f := range []format{
-		{width: 214, height: 66, halfW: true, halfH: true},
-		{width: 160, height: 94, halfW: true, highBitDepth: true},
-		{width: 95, height: 61},
+	for _, f := range []Format{
+		{Width: 214, Height: 66, HalfW: true, HalfH: true},
+		{Width: 160, Height: 94, HalfW: true, HighBitDepth: true},
+		{Width: 95, Height: 61},
 	} {
-		t.Run(fmt.Sprintf("%s %dx%d", f.name(), f.width, f.height), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s %dx%d", f.Name(), f.Width, f.Height), func(t *testing.T) {
 			dir := t.TempDir()
-			size := fmt.Sprintf("%dx%d", f.width, f.height)
+			size := fmt.Sprintf("%dx%d", f.Width, f.Height)
 			raw := func(name, filter string) []byte {
-				out := runTool(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size="+size+":rate=5:duration=1,"+filter+"format="+f.name(), "-f", "rawvideo", "-y", "pipe:1")
-				writeFile(t, filepath.Join(dir, name), out)
+				out := runTool(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size="+size+":rate=5:duration=1,"+filter+"format="+f.Name(), "-f", "rawvideo", "-y", "pipe:1")
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(out), 0o600); err != nil {
+					t.Fatal(err)
+				}
 				return []byte(out)
 			}
 			a, b := raw("a", ""), raw("b", "noise=alls=9:allf=t:all_seed=5,boxblur=1:1,")
 			in := func(name string) []string {
-				return []string{"-f", "rawvideo", "-s", size, "-pix_fmt", f.name(), "-i", filepath.Join(dir, name)}
+				return []string{"-f", "rawvideo", "-s", size, "-pix_fmt", f.Name(), "-i", filepath.Join(dir, name)}
 			}
 			stats := func(filter, field string) []float64 {
 				// The SIMD version of ssim leaves out the last columns of some widths (854x480: 0.0003 too much); the C version does not.
@@ -61,21 +64,21 @@ func TestPSNRAndSSIMEqualThoseOfFFmpeg(t *testing.T) {
 				t.Fatalf("ffmpeg gave %d and %d figures, want 5", len(psnr), len(ssim))
 			}
 			for i := range 5 {
-				from, to := i*f.bytes(), (i+1)*f.bytes()
-				var got similarity
-				if f.highBitDepth {
-					x, y := make([]uint16, f.samples()), make([]uint16, f.samples())
-					samples16(a[from:to], x)
-					samples16(b[from:to], y)
-					got = compare(f, x, y)
+				from, to := i*f.Bytes(), (i+1)*f.Bytes()
+				var got Similarity
+				if f.HighBitDepth {
+					x, y := make([]uint16, f.Samples()), make([]uint16, f.Samples())
+					Samples16(a[from:to], x)
+					Samples16(b[from:to], y)
+					got = Compare(f, x, y)
 				} else {
-					got = compare(f, a[from:to], b[from:to])
+					got = Compare(f, a[from:to], b[from:to])
 				}
 				// ffmpeg prints two and six places.
-				if math.Abs(got.psnr-psnr[i]) > 0.0051 || math.Abs(got.ssim-ssim[i]) > 2e-6 {
-					t.Errorf("frame %d: PSNR %.4f, SSIM %.6f; ffmpeg reports %.2f and %.6f", i, got.psnr, got.ssim, psnr[i], ssim[i])
+				if math.Abs(got.PSNR-psnr[i]) > 0.0051 || math.Abs(got.SSIM-ssim[i]) > 2e-6 {
+					t.Errorf("frame %d: PSNR %.4f, SSIM %.6f; ffmpeg reports %.2f and %.6f", i, got.PSNR, got.SSIM, psnr[i], ssim[i])
 				}
-				t.Logf("frame %d: PSNR %.4f, SSIM %.6f; ffmpeg reports %.2f and %.6f", i, got.psnr, got.ssim, psnr[i], ssim[i])
+				t.Logf("frame %d: PSNR %.4f, SSIM %.6f; ffmpeg reports %.2f and %.6f", i, got.PSNR, got.SSIM, psnr[i], ssim[i])
 			}
 		})
 	}
