@@ -41,11 +41,17 @@ type StoredObject struct {
 // MediaFacts describe the media segments that a worker made of a segment for packages. They lie
 // where they are served, or for packages of single files one after the other in the chunk.
 type MediaFacts struct {
-	Entry     []byte         `json:"entry"`     // the sample description, a box of ISO BMFF
-	Timescale uint32         `json:"timescale"` // ticks per second, of all times here
-	Width     uint32         `json:"width"`     // as shown, 16.16 fixed point
-	Height    uint32         `json:"height"`
-	Segments  []MediaSegment `json:"segments"`
+	Entry     []byte `json:"entry"`     // the sample description, a box of ISO BMFF
+	Timescale uint32 `json:"timescale"` // ticks per second, of all times here
+	Width     uint32 `json:"width"`     // as shown, 16.16 fixed point
+	Height    uint32 `json:"height"`
+	Delay     int64  `json:"delay,omitempty"` // by which composition is later than presentation; the edit list says so
+	// OpenEnd reports that nothing more could be decoded after the last segment. Where it ends is then not known.
+	OpenEnd bool `json:"openEnd,omitempty"`
+	// ShortestFrame is how long the shortest frame of video lasts, apart from those whose timestamps are
+	// too close to be of a film.
+	ShortestFrame int64          `json:"shortestFrame,omitempty"`
+	Segments      []MediaSegment `json:"segments"`
 }
 
 // MediaSegment is one file of a package, or a range of one.

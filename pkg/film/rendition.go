@@ -48,6 +48,33 @@ func (r Rendition) OutputTimebase(v VideoTrack) media.Rational {
 	return media.Rational{Num: 1, Den: scale}
 }
 
+// reordered is how many frames x264, x265 and NVENC's encoders, as mapreel runs them, decode before one
+// that is shown earlier: B-frames refer to at most one level of other B-frames. AV1 and VP9 do not
+// reorder samples.
+const reordered = 2
+
+// Delay returns by how much the composition of the rendition's media segments is later than their
+// presentation, in ticks of its OutputTimebase: as long as reordered frames last, so that a frame's
+// decode time can be the presentation time of the frame at its place. It is never less than two frames
+// at 30 a second, because the rate of a source with a variable one may be its highest.
+func (r Rendition) Delay(v VideoTrack) int64 {
+	if r.Codec != H264 && r.Codec != H265 {
+		return 0
+	}
+	rate, scale := v.FrameRate, r.OutputTimebase(v).Den
+	if r.Rate.Num > 0 {
+		rate = r.Rate
+	}
+	if !rate.Known() || rate.Num > 30*rate.Den {
+		rate = media.Rational{Num: 30, Den: 1}
+	}
+	if rate.Num < rate.Den {
+		rate = media.Rational{Num: 1, Den: 1}
+	}
+	frames := media.Rational{Num: rate.Den, Den: rate.Num}
+	return int64(media.Rescale(reordered, frames, media.Rational{Num: 1, Den: scale})) + reordered // each may be rounded
+}
+
 // AudioRendition is one encoded or copied form of an audio track.
 type AudioRendition struct {
 	Track   int        `json:"track"` // index into Source.Audio

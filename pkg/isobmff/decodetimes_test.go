@@ -37,11 +37,12 @@ func TestSegmentsDecodeNoFrameAfterItIsShown(t *testing.T) {
 			chunk.Samples = append(chunk.Samples, Sample{1, uint32(duration), int32(at - times[i]), i == 0})
 			chunk.Bytes++
 		}
+		delay := rapid.Int64Range(0, 20_000).Draw(t, "delay")
 		runs, err := chunk.Cut(nil, now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := runs[0].delayed()
+		p, err := runs[0].delayed(delay)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +51,7 @@ func TestSegmentsDecodeNoFrameAfterItIsShown(t *testing.T) {
 			t.Fatalf("decoding starts at %d, want the first frame's time %d", decode, times[0])
 		}
 		for i, s := range p.Samples {
-			if s.Offset < 0 || s.Duration == 0 || decode+int64(s.Offset) != shown[i] {
+			if s.Offset < 0 || s.Duration == 0 || decode+int64(s.Offset) != shown[i]+delay {
 				t.Fatalf("sample %d of %v: decoded at %d for %d, shown %d later", i, shown, decode, s.Duration, s.Offset)
 			}
 			decode += int64(s.Duration)

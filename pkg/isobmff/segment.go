@@ -110,24 +110,32 @@ type Fragment struct {
 	Start    int64 // presentation time of the first sample, ticks
 }
 
-// Segment lays out the run as a media segment. Its first sample is decoded when it is shown, and no
-// sample is shown before it is decoded. The segment's tfdt is therefore its earliest presentation
-// time, whatever the encoder's delay, and segments that follow each other in presentation also do
-// in decoding. Neither edit lists nor negative composition offsets are needed; libavformat before
-// 6.0 takes the latter for a delay of the whole file.
+// Segment lays out the run as a media segment whose composition times are delay ticks later than its
+// presentation times; for audio, delay is 0. Sample n is decoded at the n-th smallest presentation time, so each sample's duration is that
+// of a frame, and segments that follow each other in presentation also do in decoding: the segment's
+// tfdt is its earliest presentation time, and its durations add up to the tfdt of the next one.
+// Composition offsets include the delay, which the edit list of Track.DelayedInit takes back: none is
+// negative, because libavformat before 6.0 takes that for a delay of the whole file. A frame that is
+// shown earlier than the delay allows is decoded earlier.
 //
 // Fragments are numbered by their time in milliseconds, so that workers need not know how many
 // fragments the others wrote.
-func (s SampleRun) Segment() (Segment, error) {
+func (s SampleRun) Segment(delay int64) (Segment, error) {
 	c := s.Chunk
 	if c.Start < 0 {
 		return Segment{}, fault.New(fault.Internal, "a segment cannot start at tick %d", c.Start)
 	}
+	if c.Track.Codec() == "" {
+		return Segment{}, fault.New(fault.Internal, "the track has no sample entry")
+	}
 	if c.Track.Handler == "vide" {
 		var err error
-		if c, err = s.delayed(); err != nil {
+		if c, err = s.delayed(delay); err != nil {
 			return Segment{}, err
 		}
+	}
+	if got := c.End(); got != s.End {
+		return Segment{}, fault.New(fault.Internal, "the samples of the segment at %d end at %d, not at %d", s.Start, got, s.End)
 	}
 	out := Segment{Start: s.Start, Duration: s.End - s.Start}
 	for from, now := 0, c.Start; from < len(c.Samples); {
@@ -140,13 +148,14 @@ func (s SampleRun) Segment() (Segment, error) {
 		}
 		run.Samples = c.Samples[from:to]
 		sequence := 1 + uint64(run.Start)*1000/uint64(c.Track.Timescale)
-		header, err := run.fragment(uint32(min(sequence, math.MaxUint32)))
+		groups := box.PreRoll(c.Track.Entry, c.Track.Timescale, int64(run.Samples[0].Duration), int64(len(run.Samples)), box.FragmentGroup)
+		header, err := run.fragment(uint32(min(sequence, math.MaxUint32)), groups)
 		if err != nil {
 			return Segment{}, err
 		}
 		first := run.Samples[0]
 		out.Fragments = append(out.Fragments, Fragment{
-			Header: header, Bytes: run.Bytes, Start: run.Start + int64(first.Offset),
+			Header: header, Bytes: run.Bytes, Start: run.Start + int64(first.Offset) - delay,
 			Keyframe: Extent{Offset: out.Bytes, Length: int64(len(header)) + int64(first.Size)},
 		})
 		out.Bytes += int64(len(header)) + run.Bytes
@@ -173,48 +182,33 @@ func (s Segment) Write(w io.Writer, payload io.Reader) error {
 	return nil
 }
 
-// delayed returns the run's samples with decode times that are never later than their presentation
-// times, and with the composition offsets, none negative, that keep the latter.
-//
-// The latest possible decode time of a sample is the earliest presentation time of it and all later
-// samples. From the end backwards, each sample gets that time or, if earlier, its successor's
-// decode time minus the distance of the frames there. Samples that would then be decoded before the
-// first frame is shown are spread evenly over the time that the first frame is on screen.
-func (s SampleRun) delayed() (Chunk, error) {
+// delayed returns the run's samples with the decode times and composition offsets that Segment
+// describes.
+func (s SampleRun) delayed(delay int64) (Chunk, error) {
 	c, err := s.Normalise()
 	if err != nil {
 		return c, err
 	}
 	n := len(c.Samples)
-	times := make([]int64, n+1) // sorted presentation times
-	shown := make([]int64, n)   // presentation times in order of decoding
-	times[0] = c.Start
-	for i, sample := range c.Samples {
-		shown[i] = times[i] + int64(sample.Offset)
-		times[i+1] = times[i] + int64(sample.Duration)
-	}
-	times[n] = s.End
-	if shown[0] != c.Start {
-		return c, fault.New(fault.Corrupt, "the segment at %d starts with the frame shown at %d", c.Start, shown[0])
-	}
-	decode, squeezed := latestDecodeTimes(shown, times, true)
-	if squeezed > 0 && min(decode[squeezed], times[1])-c.Start < int64(squeezed) {
-		// A long distance moves all earlier frames forward. If they are too many for the first
-		// frame's time on screen, decode each as late as possible instead.
-		decode, squeezed = latestDecodeTimes(shown, times, false)
-	}
-	// If frames are uneven, the first sample that fits may be decoded after the second frame is
-	// shown.
-	if squeezed > 0 {
-		room := min(decode[squeezed], times[1]) - c.Start
-		if room < int64(squeezed) {
-			return c, fault.New(fault.Unsupported, "%d frames must be decoded within %d ticks at %d", squeezed, room, c.Start)
-		}
-		for i := range squeezed {
-			decode[i] = c.Start + room*int64(i)/int64(squeezed)
-		}
-	}
+	decode := make([]int64, n+1)
+	shown := make([]int64, n) // with the delay
 	decode[0] = c.Start
+	for i, sample := range c.Samples {
+		shown[i] = decode[i] + int64(sample.Offset) + delay
+		decode[i+1] = decode[i] + int64(sample.Duration)
+	}
+	decode[n] = s.End
+	if shown[0]-delay != c.Start {
+		return c, fault.New(fault.Corrupt, "the segment at %d starts with the frame shown at %d", c.Start, shown[0]-delay)
+	}
+	latest := s.End // at which the sample may be decoded
+	for i, at := range slices.Backward(decode[:n]) {
+		decode[i] = min(at, shown[i], latest)
+		latest = decode[i] - 1
+	}
+	if decode[0] != c.Start {
+		return c, fault.New(fault.Unsupported, "%d frames cannot be decoded in order within %d ticks at %d", n, s.End-c.Start, c.Start)
+	}
 	for i := range n {
 		duration, offset := decode[i+1]-decode[i], shown[i]-decode[i]
 		if duration <= 0 || offset < 0 || duration > math.MaxUint32 || offset > math.MaxInt32 {
@@ -243,27 +237,4 @@ func (t Track) Sidx(segments []Segment) ([]byte, error) {
 		})
 	}
 	return box.Encode(sidx)
-}
-
-// latestDecodeTimes returns the latest decode times of samples, and how many of the first samples
-// would have to be decoded before the first frame is shown. shown are the presentation times in
-// decode order; times are the same, sorted, and the end. If regular, samples keep the distance to
-// the next one that the frames have there; otherwise one tick.
-func latestDecodeTimes(shown, times []int64, regular bool) (decode []int64, squeezed int) {
-	n := len(shown)
-	decode = make([]int64, n+1)
-	decode[n] = times[n]
-	earliest := times[n]
-	for i := n - 1; i >= 0; i-- {
-		distance := int64(1)
-		if regular {
-			distance = times[i+1] - times[i]
-		}
-		earliest = min(earliest, shown[i])
-		decode[i] = min(earliest, decode[i+1]-distance)
-		if i > 0 && decode[i] <= times[0] {
-			return decode, i + 1
-		}
-	}
-	return decode, 0
 }

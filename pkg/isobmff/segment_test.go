@@ -38,13 +38,17 @@ func pack(t testing.TB, path string, at []int64, end int64) (out string, segment
 	if err != nil {
 		t.Fatalf("cut %s: %v", path, err)
 	}
-	init, err := chunk.Track.Init()
+	delay := int64(0)
+	if chunk.Track.Handler == "vide" {
+		delay = 2 * 512 // of a clip with 25 frames a second: as many as are reordered
+	}
+	init, err := chunk.Track.DelayedInit(delay)
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := bytes.NewBuffer(init)
 	for _, run := range runs {
-		segment, err := run.Segment()
+		segment, err := run.Segment(delay)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +231,7 @@ func TestSegmentRefusesAPayloadThatEndsEarly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	segment, err := runs[0].Segment()
+	segment, err := runs[0].Segment(0)
 	if err != nil {
 		t.Fatal(err)
 	}

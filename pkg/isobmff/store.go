@@ -61,13 +61,17 @@ func (c Chunk) header() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	fragment, err := c.fragment(1)
+	fragment, err := c.fragment(1, nil)
 	return slices.Concat(init, interleaved, fragment), err
 }
 
 // Init returns the initialisation segment of a track, which CMAF calls the CMAF header: ftyp and
 // moov. Equal tracks give equal bytes.
-func (t Track) Init() ([]byte, error) {
+func (t Track) Init() ([]byte, error) { return t.DelayedInit(0) }
+
+// DelayedInit returns the initialisation segment of a track whose composition times are delay ticks
+// later than its presentation. An edit list says so.
+func (t Track) DelayedInit(delay int64) ([]byte, error) {
 	if t.Codec() == "" {
 		return nil, fault.New(fault.Internal, "the track has no sample entry")
 	}
@@ -75,7 +79,7 @@ func (t Track) Init() ([]byte, error) {
 	for _, b := range []mp4.Box{box.SampleDescription([][]byte{t.Entry}), &mp4.SttsBox{}, &mp4.StscBox{}, &mp4.StszBox{}, &mp4.StcoBox{}} {
 		stbl.AddChild(b)
 	}
-	trak := box.NewTrak(box.Track(t), box.TrakHeader{ID: 1}, nil, stbl)
+	trak := box.NewTrak(box.Track(t), box.TrakHeader{ID: 1}, delayEdit(delay), stbl)
 	moov := mp4.NewMoovBox()
 	mvhd := mp4.CreateMvhd()
 	mvhd.Timescale = t.Timescale
@@ -93,9 +97,21 @@ func (t Track) Init() ([]byte, error) {
 	return sw.Bytes(), nil
 }
 
-// fragment returns the moof of all samples and the header of the mdat that follows.
-func (c Chunk) fragment(sequence uint32) ([]byte, error) {
-	moof, err := c.moof(sequence)
+// delayEdit returns the edts of a fragmented track that is shown from the given composition time on, or nil. A duration
+// of 0 is the whole of all fragments (ISO/IEC 14496-12, 8.6.6).
+func delayEdit(delay int64) mp4.Box {
+	if delay == 0 {
+		return nil
+	}
+	edts := &mp4.EdtsBox{}
+	edts.AddChild(&mp4.ElstBox{Entries: []mp4.ElstEntry{{MediaTime: delay, MediaRateInteger: 1}}})
+	return edts
+}
+
+// fragment returns the moof of all samples and the header of the mdat that follows. groups are boxes
+// of sample groups.
+func (c Chunk) fragment(sequence uint32, groups []mp4.Box) ([]byte, error) {
+	moof, err := c.moof(sequence, groups)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +131,7 @@ func (c Chunk) fragment(sequence uint32) ([]byte, error) {
 	return append(out, mdat...), nil
 }
 
-func (c Chunk) moof(sequence uint32) (*mp4.MoofBox, error) {
+func (c Chunk) moof(sequence uint32, groups []mp4.Box) (*mp4.MoofBox, error) {
 	moof := &mp4.MoofBox{}
 	tfhd := mp4.CreateTfhd(1)
 	trun := mp4.CreateTrun(0)
@@ -163,7 +179,7 @@ func (c Chunk) moof(sequence uint32) (*mp4.MoofBox, error) {
 	if len(c.Samples) == 0 {
 		content = append(content, trun)
 	}
-	for _, b := range content {
+	for _, b := range append(content, groups...) {
 		if err := traf.AddChild(b); err != nil {
 			return nil, fmt.Errorf("build traf: %w", err)
 		}

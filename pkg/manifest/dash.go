@@ -48,7 +48,7 @@ func DASH(p Package, path string) (string, error) {
 	}
 	m.MediaPresentationDuration = milliseconds(p.length())
 	m.MinBufferTime = mpd.Seconds2DurPtr(2 * int(p.target()))
-	m.MaxSegmentDuration = mpd.Seconds2DurPtr(int(p.target()))
+	m.MaxSegmentDuration = milliseconds(p.longest())
 	if p.Title != "" {
 		m.ProgramInformation = []*mpd.ProgramInformationType{{Title: p.Title}}
 	}
@@ -116,8 +116,9 @@ func (p Package) audioSets() [][]Audio {
 
 func (p Package) videoSet(rungs []Video, path string) *mpd.AdaptationSetType {
 	set := mpd.NewAdaptationSet()
-	set.ContentType, set.MimeType, set.SegmentAlignment, set.StartWithSAP = "video", mpd.MIME_TYPE_VIDEO_MP4, true, 1
+	set.ContentType, set.MimeType = "video", mpd.MIME_TYPE_VIDEO_MP4
 	first := rungs[0]
+	align(set, first.Rendition)
 	set.Par = first.pictureAspect()
 	for _, v := range rungs {
 		set.MaxWidth, set.MaxHeight = max(set.MaxWidth, uint32(v.Width)), max(set.MaxHeight, uint32(v.Height))
@@ -152,6 +153,17 @@ func (p Package) videoSet(rungs []Video, path string) *mpd.AdaptationSetType {
 	return set
 }
 
+// align declares that the segments of all members of a set begin at the same times, and with a sync
+// sample. In a rendition that is one file, the parts that its sidx lists are subsegments of one
+// segment (ISO/IEC 23009-1, 8.3.3 and example G.1).
+func align(set *mpd.AdaptationSetType, r Rendition) {
+	if r.Index.Part {
+		set.SubsegmentAlignment, set.SubsegmentStartsWithSAP = true, 1
+		return
+	}
+	set.SegmentAlignment, set.StartWithSAP = true, 1
+}
+
 // pictureAspect returns the display aspect ratio in lowest terms.
 func (v Video) pictureAspect() mpd.RatioType {
 	w, h := int64(v.Width), int64(v.Height)
@@ -167,8 +179,9 @@ func (v Video) pictureAspect() mpd.RatioType {
 
 func (p Package) audioSet(renditions []Audio, path string) *mpd.AdaptationSetType {
 	set := mpd.NewAdaptationSet()
-	set.ContentType, set.MimeType, set.SegmentAlignment, set.StartWithSAP = "audio", mpd.MIME_TYPE_AUDIO_MP4, true, 1
+	set.ContentType, set.MimeType = "audio", mpd.MIME_TYPE_AUDIO_MP4
 	first := renditions[0]
+	align(set, first.Rendition)
 	set.Lang = tag(first.Language)
 	switch {
 	case first.Described:

@@ -79,6 +79,7 @@ type Video struct {
 	Width, Height int   // pixels as coded
 	PixelAspect   Ratio // pixel aspect ratio, width to height; zero is square
 	FrameRate     Ratio // frames per second, on average if the rate varies; zero is unknown
+	ShortestFrame int64 // ticks; 0 is unknown
 	// Range is the value of VIDEO-RANGE: "SDR", "HLG" or "PQ"; "" is "SDR".
 	Range string
 	// Colour holds the code points of ISO/IEC 23091-2 for primaries, transfer and matrix; zeros are

@@ -64,7 +64,8 @@ func (v Video) averageRate() Ratio {
 }
 
 // highestRate returns the highest frame rate, which RFC 8216, 4.3.4.2, requires as FRAME-RATE. It
-// is measured over the same runs of segments as BANDWIDTH.
+// is measured over the same runs of segments as BANDWIDTH, unless the shortest frame is shorter than a
+// frame at that rate by more than a tick, the error of its timestamps.
 func (v Video) highestRate(target int64) Ratio {
 	spans := v.spans()
 	for i, s := range v.Segments {
@@ -72,7 +73,10 @@ func (v Video) highestRate(target int64) Ratio {
 	}
 	mean, highest := v.averageRate(), Ratio{peak(spans, target), 1000}
 	if !highest.known() || highest.like(mean) {
-		return mean
+		highest = mean
+	}
+	if s := v.ShortestFrame; s > 0 && highest.known() && scale(highest.Den, int64(v.Timescale), highest.Num) > s+1 {
+		return Ratio{int64(v.Timescale), s}
 	}
 	return highest
 }
@@ -114,6 +118,17 @@ func (p Package) target() int64 {
 	for r := range p.renditions {
 		for _, s := range r.spans() {
 			longest = max(longest, rounded(s.nanoseconds))
+		}
+	}
+	return longest
+}
+
+// longest returns the duration of the longest segment in nanoseconds.
+func (p Package) longest() int64 {
+	var longest int64
+	for r := range p.renditions {
+		for _, s := range r.spans() {
+			longest = max(longest, s.nanoseconds)
 		}
 	}
 	return longest

@@ -112,7 +112,7 @@ func TestABranchGetsOnlyTheFramesItsEncoderNeeds(t *testing.T) {
 		},
 	}), " ")
 	for _, want := range []string{
-		"trim=start_pts=1000:end_pts=3600,", // 40 frames of 40 ticks
+		",trim=end_pts=3600,split=2", // 40 frames of 40 ticks
 		"[s0]format=yuv444p,split[a0][b0];[a0]trim=end_frame=1,loop=loop=11:size=1:start=0,setpts=520+N*40[c0];[c0][b0]interleave,settb=1/1000[v0]",
 		"[s1]trim=end_pts=2000,format=yuv444p[v1]",
 		":zones=312,2147483647,q=51,subme=0,me=dia,ref=1,trellis=0 -force_key_frames 1.000000,2.000000 -forced-idr 1",

@@ -13,7 +13,8 @@ import (
 
 // filters returns the graph: it selects frames by ticks, logs them, then shapes them for each
 // rendition. A rendition whose filters use neighbouring frames gets the frames around the segment
-// too. Each branch then selects its own frames, and the log has all of them.
+// too. Each branch then selects its own frames, and the log has all of them. The log also has the first
+// frame after those, if there is one: trim ends decoding when it sees that.
 func (v Video) filters() string {
 	deinterlaced, separate := 0, false
 	for _, r := range v.Renditions {
@@ -33,9 +34,12 @@ func (v Video) filters() string {
 		shared = append(shared, v.deinterlacer())
 	}
 	if !separate {
-		shared = append(shared, trim(v.Start, v.decodeEnd())...)
+		shared = append(shared, trim(v.Start, nil)...)
 	}
 	shared = append(shared, ffmpeg.FrameLogFilters())
+	if !separate {
+		shared = append(shared, trim(nil, v.decodeEnd())...)
+	}
 
 	branch := func(r Rendition) string {
 		var chain []string

@@ -55,7 +55,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 			want: []string{
 				common, "-filter_complex_threads 2 -noaccurate_seek -seek_timestamp 1 -ss 1.000000 " + ffmpegtest.AllocationLimits + " -threads 2",
 				"-protocol_whitelist file -f mov -i FILM -filter_complex",
-				"[0:1]trim=start_pts=12800:end_pts=135680," + mark + ",crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,format=yuv420p," +
+				"[0:1]trim=start_pts=12800," + mark + ",trim=end_pts=135680,crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,format=yuv420p," +
 					"setsar=sar=16/15:max=16,setparams=range=tv:color_primaries=bt709:colorspace=bt709[v0]",
 				"-map [v0]", before,
 				"-c:v libx264 -chroma_sample_location left -preset medium -crf 21 -threads 2 -x264-params sync-lookahead=0:fps=24000/1001",
@@ -148,7 +148,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 			want: []string{
 				common, "-filter_complex_threads 4 " + ffmpegtest.AllocationLimits + " -threads 4 -protocol_whitelist file,concat -itsoffset -10 -f mov",
 				"-i concat:file:/s/000001.mp4|file:/s/000002.mp4 -filter_complex",
-				"[0:0]trim=start_pts=12800:end_pts=135680," + mark + ",scale=1280:-2:flags=bicubic[v0]",
+				"[0:0]trim=start_pts=12800," + mark + ",trim=end_pts=135680,scale=1280:-2:flags=bicubic[v0]",
 				"-map [v0]", before, "-c:v hevc_nvenc -preset p5 -rc vbr -cq 24 -b:v 0 -tag:v hvc1", after, "file:a.mp4",
 			},
 		},

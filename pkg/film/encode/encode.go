@@ -61,6 +61,7 @@ type attempt struct {
 	tools   ffmpeg.Tools
 	job     film.Job
 	segment film.Segment
+	next    *media.Ticks // timestamp of the first frame after the segment; nil if none was decoded
 
 	artifacts []work.Artifact
 }
@@ -229,6 +230,12 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (times []media.Tic
 	})
 	if err != nil {
 		return nil, false, err
+	}
+	a.next = nil
+	for _, t := range media.TicksOf(log.PTS()) {
+		if !a.segment.Last && t >= a.segment.End && (a.next == nil || t < *a.next) {
+			a.next = new(t)
+		}
 	}
 	// The encoder also gets frames after the segment, and the filters get frames before it.
 	times = slices.DeleteFunc(media.TicksOf(log.PTS()), func(t media.Ticks) bool {

@@ -68,10 +68,11 @@ func (a *attempt) putPackaged(ctx context.Context, facts *film.Chunk, r int, key
 		return fmt.Errorf("rendition %s: %w", rendition.Name, err)
 	}
 	var segments []isobmff.Segment
-	facts.Media, segments, err = packaging.Segments(runs)
+	facts.Media, segments, err = packaging.Segments(runs, rendition.Delay(*a.job.Source.Video))
 	if err != nil {
 		return fmt.Errorf("rendition %s: %w", rendition.Name, err)
 	}
+	facts.Media.OpenEnd = !a.segment.Last && a.next == nil && rendition.Rate.Num == 0
 	for _, s := range segments {
 		facts.Size += s.Bytes
 	}

@@ -101,7 +101,7 @@ func withLight(entry []byte, r film.Rendition, p film.VideoTrack) []byte {
 type frameTimes struct {
 	times []int64
 	shift int64 // from the encoder's clock without ffmpeg.Offset
-	end   int64 // of the last frame; 0 where the source does not declare it
+	end   int64 // of the last frame, which is where the next one of the film starts; 0 where the source does not declare it
 	// from and to are the segment's start and end on the encoder's clock; nil where it is open.
 	from, to *int64
 	open     bool // the chunk may have fewer frames: ffmpeg decides where the source ends
@@ -121,8 +121,12 @@ func (a *attempt) expected(r film.Rendition, times []media.Ticks) frameTimes {
 		if !a.segment.Last {
 			want.to = new(int64(media.Rescale(a.segment.End, p.Timebase, scale)) + ffmpeg.Offset*scale.Den)
 		}
-		if len(times) > 0 && a.segment.End > times[len(times)-1] {
-			want.end = int64(media.Rescale(a.segment.End, p.Timebase, scale) - origin)
+		end := a.segment.End
+		if a.next != nil {
+			end = *a.next
+		}
+		if len(times) > 0 && end > times[len(times)-1] {
+			want.end = int64(media.Rescale(end, p.Timebase, scale) - origin)
 		}
 		return want
 	}
@@ -135,7 +139,9 @@ func (a *attempt) expected(r film.Rendition, times []media.Ticks) frameTimes {
 		want.to = new((g.Next-g.Base)*frame + ffmpeg.Offset*scale.Den)
 	}
 	next := g.Next
+	want.end = start + next*frame
 	if a.segment.Last {
+		want.end = 0
 		// As many as the source could fill. The index may be wrong about its end, the frames are
 		// not.
 		end := a.segment.End

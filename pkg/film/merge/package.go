@@ -176,9 +176,9 @@ func (m *attempt) checkFiles(ctx context.Context, p manifest.Package) (int64, er
 
 // writeRendition writes a rendition's initialisation segment, or all of its single file, and
 // returns where everything lies. name is the path of the rendition without an extension, path
-// returns that of a media segment, and payload holds the media segments of a single file.
+// returns that of a media segment, delay is that of the segments' composition, and payload holds the media segments of a single file.
 func (m *attempt) writeRendition(
-	ctx context.Context, name string, track isobmff.Track, segments []film.MediaSegment, payload []blob.Part,
+	ctx context.Context, name string, track isobmff.Track, delay int64, segments []film.MediaSegment, payload []blob.Part,
 	path func(film.MediaSegment) string,
 ) (manifest.Rendition, error) {
 	r := manifest.Rendition{Timescale: track.Timescale}
@@ -190,7 +190,7 @@ func (m *attempt) writeRendition(
 	if r.Codecs, err = track.Codecs(); err != nil {
 		return r, err
 	}
-	init, err := track.Init()
+	init, err := track.DelayedInit(delay)
 	if err != nil {
 		return r, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -100,5 +101,23 @@ func TestTheFileThatPlayersOpenIsPublishedLast(t *testing.T) {
 	}
 	if r.URL != facts.URL || facts.URL != "s3://bucket/out.m3u8" || facts.Manifest != "s3://bucket/out.mpd" || facts.Digest != artifacts[1].Digest {
 		t.Errorf("result at %q, facts %+v", r.URL, facts)
+	}
+}
+
+// A player shows a hole between media segments, or closes it and shows the next frames early.
+func TestMediaSegmentsWithHolesAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		segments []film.MediaSegment
+		kind     fault.Kind
+	}{
+		"none":       {nil, ""},
+		"contiguous": {[]film.MediaSegment{{Start: 10, End: 16}, {Start: 16, End: 20}, {Start: 20, End: 21}}, ""},
+		"a hole":     {[]film.MediaSegment{{Start: 10, End: 15}, {Start: 16, End: 20}}, fault.Corrupt},
+		"an overlap": {[]film.MediaSegment{{Start: 10, End: 17}, {Start: 16, End: 20}}, fault.Corrupt},
+	} {
+		if err := checkContiguous(c.segments); fault.KindOf(err) != c.kind && (err != nil || c.kind != "") {
+			t.Errorf("%s: %v, want kind %q", name, err, c.kind)
+		}
 	}
 }

@@ -98,8 +98,12 @@ func (m *attempt) audioRendition(ctx context.Context, i int, a audioTrack) (mani
 	if err := errors.Join(g.Wait(), err); err != nil {
 		return out, err
 	}
-	makeContiguous(w.media)
-	base, err := m.writeRendition(ctx, name, first.Track, w.media, w.payload, w.path)
+	if err := checkContiguous(w.media); err != nil {
+		return out, err
+	}
+	track := first.Track
+	track.Language = media.Terminology(source.Language)
+	base, err := m.writeRendition(ctx, name, track, 0, w.media, w.payload, w.path)
 	base.Name, base.Playlist = out.Name, name+".m3u8"
 	out.Rendition = base
 	return out, err
@@ -125,7 +129,7 @@ func (w *audioWriter) write(ctx context.Context, g *errgroup.Group, runs []isobm
 	if len(runs) == 0 {
 		return nil
 	}
-	facts, segments, err := packaging.Segments(runs)
+	facts, segments, err := packaging.Segments(runs, 0)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,8 @@ func (m *attempt) videoRendition(ctx context.Context, r int) (manifest.Video, er
 	var track isobmff.Track
 	var segments []film.MediaSegment
 	var payload []blob.Part // of a single file
-	frames := 0
+	var delay int64
+	frames, openEnd := 0, false
 	for i, facts := range m.video {
 		if len(facts.Chunks) == 0 || facts.Chunks[r].Frames == 0 {
 			continue
@@ -33,15 +34,22 @@ func (m *attempt) videoRendition(ctx context.Context, r int) (manifest.Video, er
 		}
 		if len(segments) == 0 {
 			track = isobmff.Track{Handler: "vide", Timescale: t.Timescale, Entry: t.Entry, Width: t.Width, Height: t.Height, Enabled: true}
+			delay = t.Delay
 		}
-		if !bytes.Equal(t.Entry, track.Entry) || t.Timescale != track.Timescale {
+		if !bytes.Equal(t.Entry, track.Entry) || t.Timescale != track.Timescale || t.Delay != delay {
 			return v, fault.WithHint(fault.New(fault.Unsupported, "segment %d was encoded with a different decoder configuration than the segments before it", i),
 				"a rendition of a package has a single one; run the job again where all workers have the same encoder")
 		}
 		if n := len(segments); n > 0 && t.Segments[0].Start <= segments[n-1].Start {
 			return v, fault.New(fault.Corrupt, "%s starts at %d, not after %d", film.VideoUnit(i), t.Segments[0].Start, segments[n-1].Start)
 		}
-		segments = append(segments, t.Segments...)
+		if d := t.ShortestFrame; d > 0 && (v.ShortestFrame == 0 || d < v.ShortestFrame) {
+			v.ShortestFrame = d
+		}
+		if openEnd {
+			segments[len(segments)-1].End = t.Segments[0].Start
+		}
+		segments, openEnd = append(segments, t.Segments...), t.OpenEnd
 		if m.out.SingleFile {
 			payload = append(payload, blob.Part{From: m.Scratch, Key: chunk.Key, Length: chunk.Size})
 		}
@@ -49,9 +57,11 @@ func (m *attempt) videoRendition(ctx context.Context, r int) (manifest.Video, er
 	if want := m.expectedVideo().Samples; frames != want {
 		return v, fault.New(fault.Corrupt, "it has %d frames, the first rendition has %d", frames, want)
 	}
-	makeContiguous(segments)
+	if err := checkContiguous(segments); err != nil {
+		return v, err
+	}
 	name := m.out.Folder + "/" + rendition.Name
-	base, err := m.writeRendition(ctx, name, track, segments, payload, func(s film.MediaSegment) string {
+	base, err := m.writeRendition(ctx, name, track, delay, segments, payload, func(s film.MediaSegment) string {
 		return m.out.Folder + "/" + film.MediaPath(rendition.Name, s.Start)
 	})
 	if err != nil {
@@ -80,9 +90,13 @@ func (m *attempt) videoRendition(ctx context.Context, r int) (manifest.Video, er
 	return v, nil
 }
 
-// makeContiguous makes each media segment last until the next one starts.
-func makeContiguous(segments []film.MediaSegment) {
+// checkContiguous checks that the samples of each media segment last until the next one starts.
+// Otherwise a player shows a hole, or closes it and shows the next frames early.
+func checkContiguous(segments []film.MediaSegment) error {
 	for i := range segments[:max(len(segments)-1, 0)] {
-		segments[i].End = segments[i+1].Start
+		if end, next := segments[i].End, segments[i+1].Start; end != next {
+			return fault.New(fault.Corrupt, "media segment %d ends at tick %d, and the next one starts at %d", i+1, end, next)
+		}
 	}
+	return nil
 }

@@ -80,9 +80,14 @@ func (m *attempt) remuxSidecar(ctx context.Context, r *remux.Output) error {
 		if err != nil {
 			return err
 		}
-		track := source.Subtitles[m.job.SubtitleRenditions[t].Track]
+		rendition := m.job.SubtitleRenditions[t]
+		track := source.Subtitles[rendition.Track]
+		demuxer := "matroska"
+		if rendition.Codec == "webvtt" {
+			demuxer = "webvtt"
+		}
 		r.Inputs = append(r.Inputs, remux.Input{
-			Input: ffmpeg.Input{Location: location, Demuxer: "matroska"}, Sparse: true,
+			Input: ffmpeg.Input{Location: location, Demuxer: demuxer}, Sparse: true,
 			Streams: []remux.Stream{{Language: track.Language, Title: track.Title, Default: track.Default, Flags: track.Flags}},
 		})
 	}

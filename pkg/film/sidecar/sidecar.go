@@ -98,6 +98,9 @@ func (a *attempt) files(in ffmpeg.Input) remux.Sidecar {
 		case film.HLS:
 			muxer = "webvtt"
 		}
+		if r.Codec == webVTT {
+			muxer = "webvtt" // also for WebM: in a file of text, cues can be escaped
+		}
 		files.Subtitles = append(files.Subtitles, remux.SubtitleOutput{
 			Stream: source.Subtitles[r.Track].Stream, Codec: r.Codec, Muxer: muxer, Path: filepath.Join(a.Dir, strconv.Itoa(i)),
 		})
@@ -161,6 +164,11 @@ func (a *attempt) putSubtitles(ctx context.Context, i int, track remux.SubtitleO
 	}
 	if a.job.SubtitleRenditions[i].Mux != film.MP4 {
 		if facts.Events = len(events); facts.Events > 0 {
+			if track.Codec == webVTT {
+				if err := escapeFile(track.Path, events); err != nil {
+					return facts, err
+				}
+			}
 			facts.StoredObject, err = a.putFile(ctx, i, track.Path)
 		}
 		return facts, err

@@ -1,7 +1,6 @@
 package progressive
 
 import (
-	"encoding/binary"
 	"math"
 	"slices"
 
@@ -107,33 +106,10 @@ func (t *stitched) sampleTable(l *trackLayout, wide bool) mp4.Box {
 	stbl.AddChild(chunkTable(l))
 	stbl.AddChild(sizeTable(&t.sizes))
 	stbl.AddChild(offsetTable(l.offset, wide))
-	for _, b := range t.preRoll() {
-		stbl.AddChild(b)
+	if len(t.entries) == 1 {
+		for _, b := range box.PreRoll(t.entries[0], t.timescale, t.durations.cursor().next(), t.count, box.MovieGroup) {
+			stbl.AddChild(b)
+		}
 	}
 	return stbl
-}
-
-// preRoll returns the sample groups ("roll") that declare how many samples a decoder must decode
-// after a seek before its output is correct: 80 ms for Opus, as its mapping to ISOBMFF requires,
-// and one frame for AAC, as ffmpeg and Apple write.
-func (t *stitched) preRoll() []mp4.Box {
-	var samples int64
-	switch string(t.entries[0][4:8]) {
-	case "Opus":
-		each := max(t.durations.cursor().next(), 1)
-		samples = (int64(t.timescale)*80/1000 + each - 1) / each
-	case "mp4a":
-		samples = 1
-	}
-	if samples == 0 || samples > math.MaxInt16 || len(t.entries) > 1 {
-		return nil
-	}
-	sgpd := append([]byte{1, 0, 0, 0}, "roll"...)
-	sgpd = append(sgpd, 0, 0, 0, 2, 0, 0, 0, 1) // one entry of 2 bytes
-	sgpd = binary.BigEndian.AppendUint16(sgpd, uint16(-int16(samples)))
-	sbgp := append(make([]byte, 4), "roll"...)
-	sbgp = binary.BigEndian.AppendUint32(sbgp, 1)
-	sbgp = binary.BigEndian.AppendUint32(sbgp, uint32(t.count))
-	sbgp = binary.BigEndian.AppendUint32(sbgp, 1)
-	return []mp4.Box{box.Raw("sgpd", sgpd), box.Raw("sbgp", sbgp)}
 }

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -83,8 +84,18 @@ type Switch struct {
 	OK bool   `json:"ok"`
 }
 
-//go:embed play.mjs
-var script []byte
+// The programs that drive Chromium.
+var (
+	//go:embed play.mjs
+	playScript []byte
+	//go:embed frames.mjs
+	framesScript []byte
+)
+
+// libraries are the players' files in their npm packages.
+var libraries = map[string]string{
+	"hls": "hls.js/dist/hls.min.js", "dash": "dashjs/dist/modern/umd/dash.all.min.js", "shaka": "shaka-player/dist/shaka-player.compiled.js",
+}
 
 // seeks are the targets, as fractions of the duration: forwards and backwards, across segments, near
 // both ends.
@@ -95,37 +106,70 @@ var seeks = []float64{0.53, 0.12, 0.87, 0.35, 0.02}
 // returns the report for further checks.
 func Play(t testing.TB, folder, playlist string, o Options) Report {
 	t.Helper()
+	kind := "hls"
+	if strings.HasSuffix(playlist, ".mpd") {
+		kind = "dash"
+	}
+	if o.Rate == 0 {
+		o.Rate = 4
+	}
+	out := browse(t, playScript, folder, playlist, kind, map[string]any{"seeks": seeks, "rate": o.Rate})
+	var report Report
+	if err := json.Unmarshal(out, &report); err != nil {
+		t.Fatalf("play %s: %v in %q", playlist, err, out)
+	}
+	for _, problem := range check(report, o) {
+		t.Errorf("%s: %s", playlist, problem)
+	}
+	return report
+}
+
+// Frames seeks to each of times, in seconds, in each rung of the playlist of the package in folder, and
+// returns the numbers of the frames that it then shows, for each rung from the smallest. The player is
+// "hls", "dash" or "shaka". A frame shows the lowest bits of its number, so many, in columns of equal
+// width from the left: white for 1. -1 stands for a frame of another rung.
+func Frames(t testing.TB, folder, playlist, player string, times []float64, bits int) [][]int {
+	t.Helper()
+	out := browse(t, framesScript, folder, playlist, player, map[string]any{"times": times, "bits": bits})
+	var numbers [][]int
+	if err := json.Unmarshal(out, &numbers); err != nil {
+		t.Fatalf("seek in %s: %v in %q", playlist, err, out)
+	}
+	return numbers
+}
+
+// browse runs a program that drives Chromium with a page that has a player, and returns its output.
+func browse(t testing.TB, script []byte, folder, playlist, kind string, more map[string]any) []byte {
+	t.Helper()
 	modules, chromium := needs(t)
 	p, err := player.Open(filepath.Join(folder, playlist))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
-	library, kind := "hls.js/dist/hls.min.js", "hls"
-	if strings.HasSuffix(playlist, ".mpd") {
-		library, kind = "dashjs/dist/modern/umd/dash.all.min.js", "dash"
+	library := filepath.Join(modules, libraries[kind])
+	if _, err := os.Stat(library); errors.Is(err, os.ErrNotExist) {
+		t.Skipf("%s is not installed: no browser test (run make setup)", libraries[kind])
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/media/", p)
-	mux.HandleFunc("/library.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, filepath.Join(modules, library)) })
+	mux.HandleFunc("/library.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, library) })
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte(`<!doctype html><link rel="icon" href="data:,"><video width=320 height=180></video><script src="/library.js"></script>`))
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	if o.Rate == 0 {
-		o.Rate = 4
-	}
 	work := t.TempDir()
-	program := filepath.Join(work, "play.mjs")
+	program := filepath.Join(work, "program.mjs")
 	if err := os.WriteFile(program, script, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	arguments, err := json.Marshal(map[string]any{
-		"chromium": chromium, "profile": filepath.Join(work, "profile"), "page": server.URL, "player": kind, "media": server.URL + "/media/" + playlist,
-		"seeks": seeks, "rate": o.Rate, "modules": modules,
-	})
+	values := map[string]any{
+		"chromium": chromium, "profile": filepath.Join(work, "profile"), "page": server.URL, "player": kind, "media": server.URL + "/media/" + playlist, "modules": modules,
+	}
+	maps.Copy(values, more)
+	arguments, err := json.Marshal(values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,16 +178,9 @@ func Play(t testing.TB, folder, playlist string, o Options) Report {
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("play %s: %v\n%s", playlist, err, stderr.Bytes())
+		t.Fatalf("play %s in %s: %v\n%s", playlist, kind, err, stderr.Bytes())
 	}
-	var report Report
-	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
-		t.Fatalf("play %s: %v in %q", playlist, err, out.Bytes())
-	}
-	for _, problem := range check(report, o) {
-		t.Errorf("%s: %s", playlist, problem)
-	}
-	return report
+	return out.Bytes()
 }
 
 // check returns what is wrong with a report.

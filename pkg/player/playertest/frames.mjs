@@ -1,0 +1,98 @@
+// Seeks in each rung of a package in headless Chromium, reads the number of the frame from the picture,
+// and prints the numbers as JSON, one list for each rung.
+//   node frames.mjs '{"chromium": …, "profile": …, "page": …, "player": "hls" | "dash" | "shaka", "media": …, "times": [seconds, …], "bits": n, "modules": …}'
+import { createRequire } from 'node:module';
+
+const options = JSON.parse(process.argv[2]);
+const { chromium } = createRequire(options.modules + '/')('playwright-core');
+
+// Runs in the page. The picture has a column for each bit of the frame's number, the lowest at the left: white for 1.
+async function read({ player, media, times, bits }) {
+  const video = document.querySelector('video');
+  video.muted = true;
+  const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+  const until = async (what, done) => {
+    for (const end = performance.now() + 30000; !done(); await sleep(5)) {
+      if (performance.now() > end) throw new Error('timed out: ' + what + ', readyState ' + video.readyState + ', height ' + video.videoHeight);
+    }
+  };
+  const open = {
+    hls: async (n) => {
+      const hls = new Hls({ enableWorker: false, startLevel: n, capLevelToPlayerSize: false });
+      hls.loadSource(media);
+      hls.attachMedia(video);
+      await new Promise((done) => hls.once(Hls.Events.MANIFEST_PARSED, done));
+      hls.loadLevel = n;
+      return { rungs: hls.levels.map((l) => l.height), close: () => hls.destroy() };
+    },
+    dash: async (n) => {
+      const dash = dashjs.MediaPlayer().create();
+      dash.initialize();
+      dash.updateSettings({ debug: { logLevel: 0 }, streaming: { abr: { autoSwitchBitrate: { video: false } } } });
+      const ready = new Promise((done) => dash.on('streamInitialized', done));
+      dash.attachView(video);
+      dash.setAutoPlay(false);
+      dash.attachSource(media);
+      await ready;
+      const rungs = dash.getRepresentationsByType('video');
+      dash.setRepresentationForTypeById('video', rungs[n].id, true);
+      return { rungs: rungs.map((r) => r.height), close: () => dash.destroy() };
+    },
+    shaka: async (n) => {
+      const shakaPlayer = new shaka.Player();
+      await shakaPlayer.attach(video);
+      shakaPlayer.configure({ abr: { enabled: false }, streaming: { segmentPrefetchLimit: 0 } });
+      await shakaPlayer.load(media);
+      const rungs = shakaPlayer.getVariantTracks().sort((a, b) => a.height - b.height);
+      shakaPlayer.selectVariantTrack(rungs[n], true);
+      return { rungs: rungs.map((r) => r.height), close: () => shakaPlayer.destroy() };
+    },
+  }[player];
+
+  const canvas = document.createElement('canvas');
+  canvas.width = bits;
+  canvas.height = 1;
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  const number = () => {
+    const w = video.videoWidth / bits;
+    let n = 0;
+    for (let i = 0; i < bits; i++) { // the middle of each column, without what a codec blurs at its edges
+      context.drawImage(video, (i + 0.25) * w, video.videoHeight / 4, w / 2, video.videoHeight / 2, i, 0, 1, 1);
+      if (context.getImageData(i, 0, 1, 1).data[0] > 127) n |= 1 << i;
+    }
+    return n;
+  };
+
+  const out = [];
+  for (let n = 0, count = 1; n < count; n++) {
+    const p = await open(n);
+    count = p.rungs.length;
+    await until('rung ' + n, () => video.readyState >= 2 && video.videoHeight === p.rungs[n]);
+    const numbers = [];
+    for (const time of times) {
+      let shown = false;
+      video.requestVideoFrameCallback(() => { shown = true; });
+      video.currentTime = time;
+      await until('seek to ' + time, () => !video.seeking && video.readyState >= 2);
+      for (let i = 0; i < 20 && !shown; i++) await sleep(5); // no frame is announced where it was shown before
+      numbers.push(video.videoHeight === p.rungs[n] ? number() : -1);
+    }
+    out.push(numbers);
+    await p.close();
+  }
+  return out;
+}
+
+const context = await chromium.launchPersistentContext(options.profile, {
+  executablePath: options.chromium,
+  headless: true,
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--mute-audio', '--disable-dev-shm-usage'],
+});
+try {
+  const page = await context.newPage();
+  await page.goto(options.page);
+  console.log(JSON.stringify(await page.evaluate(read, options)));
+} finally {
+  await context.close();
+}

@@ -1,0 +1,70 @@
+package playertest_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/kinds"
+	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/player/playertest"
+)
+
+// A player shows the frame of the time to which it seeks, also just after the start of a media segment:
+// no hole between segments moves frames, and each sample lasts as long as its frame. Times of Matroska
+// are milliseconds.
+func TestSeeksShowTheFrameOfTheirTime(t *testing.T) {
+	const (
+		frames, bits = 286, 10
+		seconds      = 4 // of a media segment
+	)
+	tools, err := ffmpeg.Find(t.Context(), ffmpeg.FindOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, folder := filepath.Join(t.TempDir(), "numbered.mkv"), t.TempDir()
+	numbered := fmt.Sprintf("nullsrc=size=320x180:rate=24000/1001,format=gray,geq=lum='16+219*mod(floor(N/pow(2,floor(X/%d))),2)',format=yuv420p", 320/bits)
+	args := append(strings.Fields("-v error -nostdin -f lavfi -i"), numbered, "-f", "lavfi", "-i", "sine=440:sample_rate=48000", "-frames:v", fmt.Sprint(frames),
+		"-t", "11.9", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "pcm_s16le", source)
+	if out, err := exec.CommandContext(t.Context(), "ffmpeg", args...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	req := fmt.Appendf(nil, `{"source": %q, "destination": %q, "segment": {"seconds": %d}, "outputs": [{"name": "film", "container": "cmaf",
+		"video": [{"preset": "veryfast"}, {"preset": "veryfast", "height": 90}], "package": {"seconds": %[3]d}}]}`, source, folder, seconds)
+	if _, err := local.Run(t.Context(), req, local.Options{Scratch: t.TempDir(), Registry: kinds.All(tools, kinds.Options{})}); err != nil {
+		t.Fatal(err)
+	}
+	at := func(frame int) float64 { return math.Round(float64(frame)*1001/24) / 1000 }
+	random := rand.New(rand.NewPCG(1, 2))
+	var times []float64
+	var want []int
+	for i := range 20 {
+		n := random.IntN(frames - 1)
+		if i%2 == 0 { // within the first half second of a media segment
+			n = int(math.Ceil(float64(seconds*random.IntN(3))*24/1.001)) + random.IntN(12)
+		}
+		want = append(want, n)
+		times = append(times, at(n)+(0.1+0.8*random.Float64())*(at(n+1)-at(n)))
+	}
+	for player, playlist := range map[string]string{"hls": "film.m3u8", "dash": "film.mpd", "shaka": "film.mpd"} {
+		t.Run(player, func(t *testing.T) {
+			t.Parallel()
+			numbers := playertest.Frames(t, folder, playlist, player, times, bits)
+			if len(numbers) != 2 {
+				t.Fatalf("%d rungs, want 2", len(numbers))
+			}
+			for rung, got := range numbers {
+				for i, n := range got {
+					if n != want[i] {
+						t.Errorf("rung %d: at %.4f s frame %d is shown, want %d", rung, times[i], n, want[i])
+					}
+				}
+			}
+		})
+	}
+}
