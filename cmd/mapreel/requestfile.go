@@ -71,7 +71,7 @@ func readAll(name string, stdin io.Reader) (data []byte, shown string, err error
 	if err != nil {
 		return nil, name, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	data, err = io.ReadAll(io.LimitReader(f, limit))
 	return data, name, err
 }

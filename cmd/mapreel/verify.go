@@ -123,7 +123,7 @@ func readReport(name, dir string) ([]byte, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.KindOf(err), err, "--report")
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	data, err := io.ReadAll(io.LimitReader(f, maxReportSize))
 	return data, fault.Wrap(fault.KindOf(err), err, "--report")
 }

@@ -149,7 +149,7 @@ func (b bench) frameErrors(ctx context.Context, source, encoded string) ([]frame
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	var list []frame
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		_, rest, _ := strings.Cut(lines.Text(), "mse_avg:")

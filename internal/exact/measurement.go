@@ -226,7 +226,7 @@ func readFrameLog(path string) (r frameLog, err error) {
 	if err != nil {
 		return r, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		line := lines.Text()

@@ -117,7 +117,7 @@ func Open(t testing.TB, path string) (*os.File, int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
+	t.Cleanup(func() { f.Close() }) //nolint:errcheck // it was only read
 	info, err := f.Stat()
 	if err != nil {
 		t.Fatal(err)

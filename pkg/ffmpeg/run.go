@@ -10,11 +10,14 @@ import (
 	"github.com/mapreel/mapreel/pkg/process"
 )
 
-// ExitError, Limits and Usage are those of package process.
+// What running a program has in common with other programs is in package process.
 type (
+	// ExitError describes how ffmpeg failed.
 	ExitError = process.ExitError
-	Limits    = process.Limits
-	Usage     = process.Usage
+	// Limits bounds what ffmpeg may use.
+	Limits = process.Limits
+	// Usage is what a finished ffmpeg consumed.
+	Usage = process.Usage
 )
 
 // RunOptions configures Run. The zero value runs the program in the current directory and discards

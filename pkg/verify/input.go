@@ -31,7 +31,7 @@ func (v *verification) open(ctx context.Context, path string, playlists bool) (*
 	if err != nil {
 		return nil, fault.Wrap(fault.KindOf(err), err, "open")
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return nil, fault.New(fault.Invalid, "%s is a folder; name the file in it", path)
 	}

@@ -61,7 +61,7 @@ func findSignatures(path string, list []keyframe, at []int64) error {
 	if err != nil {
 		return fault.Wrap(fault.KindOf(err), err, "read "+path)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	head := make([]byte, signatureSearch)
 	for i := range list {
 		if at[i] < 0 {

@@ -87,7 +87,7 @@ func (b *builder) pipe(name string, lists ...[]string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	// An io.Writer that is not a file makes exec use a pipe.
 	return b.run("ffmpeg", &throughPipe{f}, append(append([]string{"-v", "error", "-nostdin"}, slices.Concat(lists...)...), "pipe:1")...)
 }

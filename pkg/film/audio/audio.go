@@ -122,7 +122,7 @@ func (a *attempt) run(ctx context.Context) (film.AudioFacts, error) {
 	if err != nil {
 		return film.AudioFacts{}, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	if a.rendition.Mux != film.MP4 {
 		info, err := a.Scratch.Put(ctx, a.key, f)
 		return film.AudioFacts{StoredObject: film.StoredObject{Key: a.key, Size: info.Size}}, err

@@ -74,7 +74,7 @@ func (a *attempt) putPart(
 	if err != nil {
 		return facts, false, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	if stat, err := f.Stat(); err != nil || stat.Size() == 0 {
 		return facts, last, err
 	}

@@ -23,7 +23,7 @@ func (a *attempt) store(ctx context.Context, rendition int, times []media.Ticks)
 	if err != nil {
 		return facts, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	stat, err := f.Stat()
 	if err != nil {
 		return facts, err

@@ -31,16 +31,16 @@ func TestJumpsListTheOtherStreamsOnlyWhereTheClockJumps(t *testing.T) {
 }
 
 func TestCPUTimeEndsWithTheDeadline(t *testing.T) {
-	cores := time.Duration(runtime.NumCPU())
+	onAllCores := func(d time.Duration) time.Duration { return d * time.Duration(runtime.NumCPU()) }
 	limits := CopyLimits(1000)
-	if got := WithDeadline(context.WithoutCancel(t.Context()), limits); got.CPU != 24*time.Hour*cores || got.Memory != limits.Memory || got.FileSize != limits.FileSize {
+	if got := WithDeadline(context.WithoutCancel(t.Context()), limits); got.CPU != onAllCores(24*time.Hour) || got.Memory != limits.Memory || got.FileSize != limits.FileSize {
 		t.Errorf("without a deadline: %+v", got)
 	}
-	for left, want := range map[time.Duration]time.Duration{time.Hour: time.Hour * cores, -time.Hour: time.Second * cores} {
+	for left, want := range map[time.Duration]time.Duration{time.Hour: onAllCores(time.Hour), -time.Hour: onAllCores(time.Second)} {
 		ctx, cancel := context.WithTimeout(t.Context(), left)
 		got := WithDeadline(ctx, ffmpeg.Limits{}).CPU
 		cancel()
-		if got > want || got < want-time.Minute*cores {
+		if got > want || got < want-onAllCores(time.Minute) {
 			t.Errorf("%v before the deadline: %v of CPU time, want %v", left, got, want)
 		}
 	}

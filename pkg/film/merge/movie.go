@@ -66,12 +66,12 @@ func (m *attempt) writeMovie(ctx context.Context, store blob.Store, key string, 
 	if err != nil {
 		return none, fmt.Errorf("working folder: %w", err)
 	}
-	defer tables.Close()
+	defer tables.Close() //nolint:errcheck // a working file of the attempt
 	head, err := os.Create(filepath.Join(m.Dir, headerFile))
 	if err != nil {
 		return none, fmt.Errorf("working folder: %w", err)
 	}
-	defer head.Close()
+	defer head.Close() //nolint:errcheck // a working file of the attempt
 	interleaved := interleave.Ranges{}
 	stitcher, err := m.addChunks(ctx, movie, tables, parts, interleaved)
 	if err != nil {

@@ -59,7 +59,7 @@ func (m *attempt) audioRendition(ctx context.Context, i int, a audioTrack) (mani
 		if w.headers, err = os.Create(filepath.Join(m.Dir, headerFile)); err != nil {
 			return out, err
 		}
-		defer w.headers.Close()
+		defer w.headers.Close() //nolint:errcheck // a working file of the attempt
 	}
 	g, writing := errgroup.WithContext(ctx)
 	g.SetLimit(maxWrites)

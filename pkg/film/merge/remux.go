@@ -94,7 +94,7 @@ func (m *attempt) remux(ctx context.Context, store blob.Store, key string, frame
 	if err != nil {
 		return none, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	return store.Put(ctx, key, f)
 }
 

@@ -97,15 +97,18 @@ func TestOutputsShareTheSpaceOfTheirChunks(t *testing.T) {
 		},
 		{
 			"MP4 has the audio interleaved with the chunks", job(film.OutputPlan{Container: film.MP4}),
-			work.Space{Scratch: video + audio}, []work.Space{{Destination: video + audio}},
+			work.Space{Scratch: video + audio},
+			[]work.Space{{Destination: video + audio}},
 		},
 		{
 			"a package's media segments are written to the destination", job(film.OutputPlan{Container: film.HLS}),
-			work.Space{Destination: video}, []work.Space{{Destination: audio}},
+			work.Space{Destination: video},
+			[]work.Space{{Destination: audio}},
 		},
 		{
 			"single files are joined from chunks", job(film.OutputPlan{Container: film.DASH, SingleFile: true}),
-			work.Space{Scratch: video}, []work.Space{{Destination: video + audio}},
+			work.Space{Scratch: video},
+			[]work.Space{{Destination: video + audio}},
 		},
 	} {
 		e := estimateSpace(c.job)

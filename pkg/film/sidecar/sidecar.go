@@ -157,7 +157,7 @@ func (a *attempt) putSubtitles(ctx context.Context, i int, track remux.SubtitleO
 	if err != nil {
 		return facts, err
 	}
-	defer log.Close()
+	defer log.Close() //nolint:errcheck // it was only read
 	tb, events, err := remux.ReadSubtitleLog(log)
 	if err != nil {
 		return facts, err
@@ -205,7 +205,7 @@ func timedText(track remux.SubtitleOutput, tb media.Rational, events []remux.Sub
 	if err != nil {
 		return none, nil, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	stat, err := f.Stat()
 	if err != nil {
 		return none, nil, err
@@ -249,7 +249,7 @@ func (a *attempt) putFile(ctx context.Context, n int, path string) (film.StoredO
 	if err != nil {
 		return film.StoredObject{}, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	return a.put(ctx, n, "bin", f)
 }
 

@@ -52,8 +52,11 @@ func TestEverySidecarIsStoredAndListedAsAnArtifact(t *testing.T) {
 	job := film.Job{
 		ID: filmtest.Job, Source: src, Outputs: []film.OutputPlan{{Attachments: true}},
 		SubtitleRenditions: []film.SubtitleRendition{
-			{Track: 0, Codec: "mov_text", Mux: film.MP4}, {Track: 0, Codec: "copy", Mux: film.Matroska},
-			{Track: 0, Codec: "webvtt", Mux: film.HLS}, {Track: 1, Codec: "mov_text", Mux: film.MP4}, {Track: 1, Codec: "webvtt", Mux: film.HLS},
+			{Track: 0, Codec: "mov_text", Mux: film.MP4},
+			{Track: 0, Codec: "copy", Mux: film.Matroska},
+			{Track: 0, Codec: "webvtt", Mux: film.HLS},
+			{Track: 1, Codec: "mov_text", Mux: film.MP4},
+			{Track: 1, Codec: "webvtt", Mux: film.HLS},
 		},
 	}
 	scratch := filmtest.Store(t)

@@ -1,7 +1,6 @@
 package sidecar
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapreel/mapreel/internal/mediatest"
+	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/internal/filmtest"
 )
@@ -32,12 +32,7 @@ func TestWebVTTShowsTheTextOfTheSource(t *testing.T) {
 	var facts film.SidecarFacts
 	filmtest.Run(t, Kind{Tools: filmtest.Tools(t)}, job, film.SidecarUnit, files, scratch, &facts)
 	for i, s := range facts.Subtitles {
-		body, err := scratch.Open(t.Context(), s.Key, 0, s.Size)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer body.Close()
-		got, err := io.ReadAll(body)
+		got, err := blob.ReadRange(t.Context(), scratch, s.Key, 0, s.Size)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -67,8 +67,10 @@ func describeSidecar(src *film.Source, probed probe.Media) {
 		have, limit int
 		noun        string
 	}{
-		{covers, 1, "cover pictures"}, {subtitles, maxSubtitles, "subtitle tracks"},
-		{attachments, maxAttachments, "attached files"}, {len(probed.Chapters), maxChapters, "chapters"},
+		{covers, 1, "cover pictures"},
+		{subtitles, maxSubtitles, "subtitle tracks"},
+		{attachments, maxAttachments, "attached files"},
+		{len(probed.Chapters), maxChapters, "chapters"},
 	} {
 		if c.have > c.limit {
 			src.Losses = append(src.Losses, fmt.Sprintf("left out: %d of %d %s", c.have-c.limit, c.have, c.noun))

@@ -176,7 +176,7 @@ func (a *attempt) add(ctx context.Context, path string, x *index, check bool) er
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	stat, err := f.Stat()
 	if err != nil {
 		return err
