@@ -92,7 +92,7 @@ func TestFramesOfAnotherSizeOrFormatAreConvertedAsInASinglePass(t *testing.T) {
 				if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames}); err != nil {
 					t.Fatal(err)
 				}
-				logged = append(logged, frames.PTS()...)
+				logged = append(logged, ffmpegtest.Before(frames.PTS(), v.End)...)
 				shown := ffmpegtest.Frames(t, "-i", "file:"+v.Renditions[0].Path)
 				lead := v.padding(v.Renditions[0]).lead
 				got = append(got, shown[min(lead, len(shown)):]...)

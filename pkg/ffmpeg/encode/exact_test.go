@@ -83,7 +83,7 @@ func TestSegmentsCoverTheFramesExactly(t *testing.T) {
 					}
 					chunk := ffmpegtest.Packets(t, v.Renditions[0].Path, "v:0")
 					var expected []int64
-					logged := slices.DeleteFunc(slices.Clone(frames.PTS()), func(pts int64) bool { return v.End != nil && pts >= *v.End })
+					logged := ffmpegtest.Before(frames.PTS(), v.End)
 					if v.End != nil && len(logged) == len(frames.PTS()) {
 						t.Errorf("%s, segment %d: the log does not have the frame after the segment", cut.where, i)
 					}

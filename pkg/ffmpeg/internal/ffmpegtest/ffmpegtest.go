@@ -146,3 +146,9 @@ func Frames(t *testing.T, args ...string) []string {
 	}
 	return hashes
 }
+
+// Before returns the timestamps of a frame log that lie before end; nil is no end. A log also has the first frame after the segment,
+// which says how long the last one lasts.
+func Before(pts []int64, end *int64) []int64 {
+	return slices.DeleteFunc(slices.Clone(pts), func(t int64) bool { return end != nil && t >= *end })
+}
