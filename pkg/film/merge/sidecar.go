@@ -88,7 +88,10 @@ func (m *attempt) remuxSidecar(ctx context.Context, r *remux.Output) error {
 		}
 		r.Inputs = append(r.Inputs, remux.Input{
 			Input: ffmpeg.Input{Location: location, Demuxer: demuxer}, Sparse: true,
-			Streams: []remux.Stream{{Language: track.Language, Title: track.Title, Default: track.Default, Flags: track.Flags}},
+			Streams: []remux.Stream{{
+				Language: track.Language, Title: track.Title, Default: track.Default,
+				Forced: slices.Contains(track.Flags, "forced"), Flags: track.Flags,
+			}},
 		})
 	}
 	if source.Title != "" {
