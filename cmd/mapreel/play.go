@@ -35,7 +35,7 @@ const shutdownTimeout = 2 * time.Second
 
 func (c playCmd) run(ctx context.Context, env environment) error {
 	output := c.Output
-	if name, ok := strings.CutSuffix(output, ".mpd"); ok { // the playlist beside it has the same media
+	if name, ok := strings.CutSuffix(output, ".mpd"); ok { // the .m3u8 of the same package lists the same media
 		if info, err := os.Stat(name + ".m3u8"); err == nil && info.Mode().IsRegular() {
 			output = name + ".m3u8"
 		}

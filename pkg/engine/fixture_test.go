@@ -176,7 +176,7 @@ func newFixture(t *testing.T, p *letters) *fixture {
 // drive does what the state machine does, and returns the names of the units that it ran.
 func (f *fixture) drive(t *testing.T, execution string) (Outcome, []string) {
 	t.Helper()
-	time.Sleep(2 * time.Millisecond) // executions are told apart by when they started, to the millisecond
+	time.Sleep(2 * time.Millisecond) // an owner holds its start time in milliseconds, so two executions must not start in the same one
 	started := time.Now()
 	next, err := f.Analyse(t.Context(), AnalyseInput{Request: json.RawMessage(`{"source": "in"}`), Execution: execution, Started: started})
 	var ran []string

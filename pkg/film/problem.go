@@ -61,8 +61,9 @@ type causes struct {
 
 // newCauses returns the causes for the problems of ps.
 //
-// A wrong field leaves its siblings open too, because what is allowed beside it is unknown. The exceptions are fields of
-// the request itself and elements of lists, which are independent of one another.
+// If a field is wrong, problems of the other fields of the same object are left out, because the wrong field may decide
+// which of them are allowed. The exceptions are fields of the request itself and elements of lists, which are
+// independent of one another.
 func newCauses(ps Problems) causes {
 	c := causes{map[string]bool{}, map[string]bool{}}
 	for _, p := range ps {

@@ -2,8 +2,6 @@ package lambdafn_test
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -17,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapreel/mapreel/internal/toy"
+	"github.com/mapreel/mapreel/internal/toy/toytest"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -26,7 +25,7 @@ import (
 func TestAnotherKindOfWorkRunsAsFunctions(t *testing.T) {
 	const rate, seconds = 4 << 20, 12 // bytes a second; units large enough that a process is killed within one
 	c := newServers(t)
-	file := noisyWAV(t, rate, seconds)
+	file := toytest.NoisyWAV(t, rate, seconds)
 	put(t, c, "in/noise.wav", file)
 	want := map[string][]byte{}
 	for _, mode := range []work.Route{work.RouteLambda, work.RouteBatch} {
@@ -44,7 +43,7 @@ func TestAnotherKindOfWorkRunsAsFunctions(t *testing.T) {
 			state := map[work.Route]string{work.RouteLambda: "Run on Lambda", work.RouteBatch: "Run on Batch"}[mode]
 			r.check(t, map[string]string{"checksum/00000": state, "checksum/00012": state})
 			got := read(t, c.media, out+"/noise.wav.sha256")
-			if diff := cmp.Diff(checksums(t, file, rate), string(got)); diff != "" {
+			if diff := cmp.Diff(toytest.Checksums(t, file, rate), string(got)); diff != "" {
 				t.Errorf("the output (-want +got):\n%s", diff)
 			}
 			want[out] = got
@@ -112,7 +111,7 @@ func TestAnotherKindOfWorkRunsAsFunctions(t *testing.T) {
 			if index := slices.Index([]string{"checksum/00000", "checksum/00006", "checksum/00012"}, unit); index > 0 && len(done) == 0 {
 				t.Errorf("no unit was done before %s", unit)
 			}
-			if got := read(t, c.media, out+"/noise.wav.sha256"); string(got) != checksums(t, file, rate) {
+			if got := read(t, c.media, out+"/noise.wav.sha256"); string(got) != toytest.Checksums(t, file, rate) {
 				t.Errorf("the output is\n%s", got)
 			}
 			if left := keys(t, c.scratch, ""); len(left) > 0 {
@@ -147,35 +146,4 @@ func toyRequest(c *cloud, destination string, mode work.Route) any {
 		"source": "s3://" + c.bucket + "/in/noise.wav", "destination": "s3://" + c.bucket + "/" + destination,
 		"checksums": map[string]any{"seconds": 1}, "compute": map[string]any{"mode": mode},
 	}
-}
-
-// noisyWAV makes a WAV file of some seconds of noise, at a rate in bytes a second.
-func noisyWAV(t *testing.T, rate, seconds int) string {
-	t.Helper()
-	le := binary.LittleEndian
-	data := append([]byte("RIFF"), 0, 0, 0, 0)
-	data = append(append(data, "WAVEfmt "...), 16, 0, 0, 0, 1, 0, 1, 0)
-	data = le.AppendUint32(le.AppendUint32(data, uint32(rate/2)), uint32(rate))
-	data = le.AppendUint32(append(append(data, 2, 0, 16, 0), "data"...), uint32(rate*seconds))
-	noise := make([]byte, rate*seconds)
-	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
-	path := filepath.Join(t.TempDir(), "noise.wav")
-	if err := os.WriteFile(path, append(data, noise...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// checksums returns what the toy makes of a file in units of some bytes.
-func checksums(t *testing.T, path string, size int) string {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var text strings.Builder
-	for part := range slices.Chunk(data, size) {
-		fmt.Fprintf(&text, "%x\n", sha256.Sum256(part))
-	}
-	return text.String()
 }

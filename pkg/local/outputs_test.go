@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mapreel/mapreel/internal/toy/toytest"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/local"
@@ -15,7 +16,7 @@ import (
 
 func TestTwoRunsNeverWriteOneOutput(t *testing.T) {
 	t.Parallel()
-	s, source, out := withToy(t), noisyWAV(t, 1000, 3), t.TempDir()
+	s, source, out := withToy(t), toytest.NoisyWAV(t, 1000, 3), t.TempDir()
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(out, link); err != nil {
 		t.Fatal(err)
@@ -28,7 +29,7 @@ func TestTwoRunsNeverWriteOneOutput(t *testing.T) {
 				return
 			}
 			for _, folder := range []string{out, link} { // another source, another scratch folder
-				_, err := s.run(t.Context(), toyRequest(noisyWAV(t, 500, 2), folder, work.RouteLambda), local.Options{
+				_, err := s.run(t.Context(), toyRequest(toytest.NoisyWAV(t, 500, 2), folder, work.RouteLambda), local.Options{
 					Scratch: t.TempDir(), Jobs: 1, Outputs: []string{filepath.Join(folder, "noise.wav.sha256")},
 				})
 				second = append(second, err)
@@ -46,7 +47,7 @@ func TestTwoRunsNeverWriteOneOutput(t *testing.T) {
 	if len(second) != 2 {
 		t.Fatalf("%d other runs, want 2", len(second))
 	}
-	if got, err := os.ReadFile(filepath.Join(out, "noise.wav.sha256")); err != nil || string(got) != checksums(t, source, 1000) {
+	if got, err := os.ReadFile(filepath.Join(out, "noise.wav.sha256")); err != nil || string(got) != toytest.Checksums(t, source, 1000) {
 		t.Errorf("the output is %q, %v", got, err)
 	}
 	_, err = s.run(t.Context(), toyRequest(source, out, work.RouteLambda), local.Options{
@@ -59,7 +60,7 @@ func TestTwoRunsNeverWriteOneOutput(t *testing.T) {
 
 func TestAnOutputToKeepIsNeverReplaced(t *testing.T) {
 	t.Parallel()
-	s, source := withToy(t), noisyWAV(t, 1000, 3)
+	s, source := withToy(t), toytest.NoisyWAV(t, 1000, 3)
 	for _, route := range []work.Route{work.RouteLambda, work.RouteBatch} {
 		for _, when := range []engine.EventType{"", engine.Planned} { // before the run, and while it works
 			out := t.TempDir()

@@ -74,7 +74,7 @@ func (r *runner) checkSpace(ctx context.Context, id string) error {
 	return nil
 }
 
-// What the ledger and indexes take beside the artifacts.
+// Disk space of the ledger and the indexes, on top of the artifacts.
 const (
 	fixedSpace  = 1 << 20
 	spaceMargin = 1.05

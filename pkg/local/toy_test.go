@@ -1,8 +1,6 @@
 package local_test
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,44 +14,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mapreel/mapreel/internal/toy/toytest"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/work"
 )
-
-// noisyWAV makes a WAV file of some seconds of noise, at a rate in bytes a second.
-func noisyWAV(t *testing.T, rate, seconds int) string {
-	t.Helper()
-	le := binary.LittleEndian
-	data := append([]byte("RIFF"), 0, 0, 0, 0)
-	data = append(append(data, "WAVEfmt "...), 16, 0, 0, 0, 1, 0, 1, 0)
-	data = le.AppendUint32(le.AppendUint32(data, uint32(rate/2)), uint32(rate))
-	data = le.AppendUint32(append(append(data, 2, 0, 16, 0), "data"...), uint32(rate*seconds))
-	noise := make([]byte, rate*seconds)
-	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
-	path := filepath.Join(t.TempDir(), "noise.wav")
-	if err := os.WriteFile(path, append(data, noise...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// checksums returns what the toy makes of a file in units of some bytes.
-func checksums(t *testing.T, path string, size int) string {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var text strings.Builder
-	for len(data) > 0 {
-		n := min(size, len(data))
-		fmt.Fprintf(&text, "%x\n", sha256.Sum256(data[:n]))
-		data = data[n:]
-	}
-	return text.String()
-}
 
 // toyRequest asks for the checksums of every second of a source.
 func toyRequest(source, destination string, route work.Route) any {
@@ -62,7 +28,7 @@ func toyRequest(source, destination string, route work.Route) any {
 	}
 }
 
-// withToy returns a setup whose registry has the toy beside the kinds that mapreel ships.
+// withToy returns a setup whose registry holds the toy and the kinds that mapreel ships.
 func withToy(t *testing.T) setup {
 	s := films(t)
 	s.Toy = true
@@ -72,8 +38,8 @@ func withToy(t *testing.T) setup {
 func TestAnotherKindOfWorkRunsOnEveryRoute(t *testing.T) {
 	t.Parallel()
 	const rate = 16_000
-	s, source := withToy(t), noisyWAV(t, rate, 10)
-	want := checksums(t, source, rate)
+	s, source := withToy(t), toytest.NoisyWAV(t, rate, 10)
+	want := toytest.Checksums(t, source, rate)
 	for _, route := range []work.Route{work.RouteLambda, work.RouteLambdaBatch, work.RouteBatch} {
 		t.Run(string(route), func(t *testing.T) {
 			out, scratch := t.TempDir(), t.TempDir()
@@ -126,7 +92,7 @@ func TestAnotherKindOfWorkRunsOnEveryRoute(t *testing.T) {
 func TestAKilledRunOfAnotherKindContinuesToTheSameBytes(t *testing.T) {
 	t.Parallel()
 	const rate = 1 << 20
-	s, source, out := withToy(t), noisyWAV(t, rate, 40), t.TempDir()
+	s, source, out := withToy(t), toytest.NoisyWAV(t, rate, 40), t.TempDir()
 	req := toyRequest(source, out, work.RouteLambda)
 	began := time.Now()
 	if !runChild(t, s, req, t.TempDir(), time.Hour) {
@@ -138,7 +104,7 @@ func TestAKilledRunOfAnotherKindContinuesToTheSameBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(checksums(t, source, rate), string(want)); diff != "" {
+	if diff := cmp.Diff(toytest.Checksums(t, source, rate), string(want)); diff != "" {
 		t.Fatalf("the undisturbed output (-want +got):\n%s", diff)
 	}
 	for range 5 {
@@ -152,7 +118,7 @@ func TestAKilledRunOfAnotherKindContinuesToTheSameBytes(t *testing.T) {
 func TestAKilledBatchProcessOfAnotherKindIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	const rate = 16 << 20 // large units, so that the process is killed within one
-	s, source, out, scratch := withToy(t), noisyWAV(t, rate, 3), t.TempDir(), t.TempDir()
+	s, source, out, scratch := withToy(t), toytest.NoisyWAV(t, rate, 3), t.TempDir(), t.TempDir()
 	var h history
 	var killed int
 	var failed error
@@ -173,7 +139,7 @@ func TestAKilledBatchProcessOfAnotherKindIsStartedAgain(t *testing.T) {
 		t.Fatal("the Batch job is not a process of its own")
 	}
 	got, err := os.ReadFile(filepath.Join(out, "noise.wav.sha256"))
-	if err != nil || string(got) != checksums(t, source, rate) {
+	if err != nil || string(got) != toytest.Checksums(t, source, rate) {
 		t.Errorf("the output is %q, %v", got, err)
 	}
 	for unit, want := range map[string]int{"checksum/00000": 1, "checksum/00001": 2, "checksum/00002": 1} {
@@ -185,7 +151,7 @@ func TestAKilledBatchProcessOfAnotherKindIsStartedAgain(t *testing.T) {
 
 func TestARequestOfNoKnownFormIsRefused(t *testing.T) {
 	t.Parallel()
-	source, out := noisyWAV(t, 1000, 2), t.TempDir()
+	source, out := toytest.NoisyWAV(t, 1000, 2), t.TempDir()
 	for body, want := range map[string]fault.Kind{
 		`null`: fault.Invalid, // it has no source
 		`[]`:   fault.Invalid,

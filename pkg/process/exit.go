@@ -103,7 +103,7 @@ func failure(program string, waitErr error, stderr string, explain func(string) 
 	return &fault.Error{Kind: kind, Hint: hint, Err: e}
 }
 
-// lastLine is the explanation of a program whose output nobody knows.
+// lastLine explains the failure of a program whose messages mapreel does not know: by its last line of output.
 func lastLine(stderr string) (line string, kind fault.Kind, hint string) {
 	lines := strings.FieldsFunc(stderr, func(r rune) bool { return r == '\n' || r == '\r' })
 	for i := len(lines) - 1; i >= 0; i-- {

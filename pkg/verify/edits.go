@@ -20,7 +20,8 @@ const (
 	Early    = "early"    // frames show the one after their own
 )
 
-// Edit is a place where the output's frames differ from the source's, as whoever edited the film there would say it.
+// Edit is a place where the output's frames differ from the source's, described as an editing operation
+// such as removing or repeating frames. Kind is one of the constants above.
 type Edit struct {
 	Kind  string       `json:"kind"`
 	First int          `json:"first"` // frame: of the source where Missing, else of the output

@@ -25,7 +25,7 @@ const MediaTimeOffset = 10
 const Fragmented = "-f mp4 -movflags empty_moov+default_base_moof+frag_discont+delay_moov+frag_keyframe " +
 	"-use_editlist 0 -avoid_negative_ts disabled -output_ts_offset 10"
 
-// Store reads a worker's file and stores its chunk in a file beside it, whose path it returns. It
+// Store reads a worker's file, stores its chunk in a second file in the same folder, and returns that path. It
 // subtracts MediaTimeOffset from the chunk's times. Video is normalised; audio starts at 0 at the
 // earliest.
 func Store(t testing.TB, path string) (isobmff.Chunk, string) {
