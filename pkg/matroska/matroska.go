@@ -48,6 +48,7 @@ type Track struct {
 	codecID    string // such as "V_MPEG4/ISO/AVC"
 	codecDelay uint64 // nanoseconds
 	ownScale   bool   // the track has its own TrackTimestampScale
+	encrypted  bool   // a ContentEncoding encrypts its frames
 }
 
 // Type is a track's type, as the specification numbers it (RFC 9559, 5.1.4.1.3).
@@ -58,6 +59,9 @@ const (
 	Audio    Type = 2
 	Subtitle Type = 17
 )
+
+// encodingEncryption is the ContentEncodingType of encryption (RFC 9559, 5.1.4.1.31.5).
+const encodingEncryption = 1
 
 // Limits on the reads and allocations that a file can cause.
 const (

@@ -50,7 +50,8 @@ func (f *file) parse(e element, limit int64, h handler) (err error) {
 
 // masters are the master elements that the handlers descend into.
 var masters = []mkvparse.ElementID{
-	mkvparse.SeekElement, mkvparse.TrackEntryElement, mkvparse.CuePointElement, mkvparse.CueTrackPositionsElement,
+	mkvparse.SeekElement, mkvparse.TrackEntryElement, mkvparse.ContentEncodingsElement, mkvparse.ContentEncodingElement,
+	mkvparse.CuePointElement, mkvparse.CueTrackPositionsElement,
 }
 
 // hideUnknown overwrites elements that the parser does not know, such as FlagHearingImpaired, with
@@ -242,6 +243,10 @@ func (h *tracksHandler) HandleMasterEnd(id mkvparse.ElementID, _ mkvparse.Elemen
 		if len(h.index.Tracks) == maxNumbers {
 			return h.unsupported("more than %d tracks", maxNumbers)
 		}
+		if h.track.encrypted && (h.track.Type == Video || h.track.Type == Audio) {
+			h.err = fault.WithHint(h.unsupported("track %d is encrypted", h.track.Number), "decrypt the file first: mapreel has no keys")
+			return h.err
+		}
 		h.index.Tracks = append(h.index.Tracks, h.track)
 	}
 	return nil
@@ -258,6 +263,8 @@ func (h *tracksHandler) HandleInteger(id mkvparse.ElementID, v int64, info mkvpa
 			return h.corrupt("a track has a codec delay of %d ns", v)
 		}
 		h.track.codecDelay = uint64(v)
+	case mkvparse.ContentEncodingTypeElement:
+		h.track.encrypted = h.track.encrypted || v == encodingEncryption
 	}
 	return h.checkSize(id, info)
 }

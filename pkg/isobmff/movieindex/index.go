@@ -180,6 +180,7 @@ func readTrak(r *box.Reader, trak box.Box, movieScale uint32, fragmented, cut bo
 	var edits []box.Edit
 	var t tables
 	var external bool // the media lie in another file
+	var scheme string // of encryption
 	var visit func(b box.Box) error
 	visit = func(b box.Box) error {
 		switch b.Type {
@@ -221,6 +222,10 @@ func readTrak(r *box.Reader, trak box.Box, movieScale uint32, fragmented, cut bo
 			}
 			edits, err = box.ParseEdits(content)
 			return err
+		case "stsd":
+			var err error
+			scheme, err = encryption(r, b)
+			return err
 		case "stts":
 			t.stts = b
 		case "ctts":
@@ -257,6 +262,9 @@ func readTrak(r *box.Reader, trak box.Box, movieScale uint32, fragmented, cut bo
 	if external && (track.Handler == "vide" || track.Handler == "soun") {
 		return track, fault.WithHint(fault.New(fault.Unsupported, "track %d has its media in another file", track.ID),
 			"save the film as a self-contained file first")
+	}
+	if scheme != "" && (track.Handler == "vide" || track.Handler == "soun") {
+		return track, encryptedError(track.ID, scheme)
 	}
 	if fragmented || t.stsz.Type == "" {
 		return track, nil
