@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 
 	"github.com/remko/go-mkvparse"
 
@@ -59,6 +60,19 @@ const (
 	Audio    Type = 2
 	Subtitle Type = 17
 )
+
+// String returns "video", "audio" or "subtitle", or the number of another type.
+func (t Type) String() string {
+	switch t {
+	case Video:
+		return "video"
+	case Audio:
+		return "audio"
+	case Subtitle:
+		return "subtitle"
+	}
+	return strconv.FormatUint(uint64(t), 10)
+}
 
 // encodingEncryption is the ContentEncodingType of encryption (RFC 9559, 5.1.4.1.31.5).
 const encodingEncryption = 1

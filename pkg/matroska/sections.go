@@ -244,7 +244,7 @@ func (h *tracksHandler) HandleMasterEnd(id mkvparse.ElementID, _ mkvparse.Elemen
 			return h.unsupported("more than %d tracks", maxNumbers)
 		}
 		if h.track.encrypted && (h.track.Type == Video || h.track.Type == Audio) {
-			h.err = fault.WithHint(h.unsupported("track %d is encrypted", h.track.Number), "decrypt the file first: mapreel has no keys")
+			h.err = fault.WithHint(h.unsupported("track %d (%s) is encrypted", h.track.Number, h.track.Type), "decrypt the file first: mapreel has no keys")
 			return h.err
 		}
 		h.index.Tracks = append(h.index.Tracks, h.track)

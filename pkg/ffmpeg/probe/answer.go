@@ -37,6 +37,7 @@ type (
 	}
 	probeStream struct {
 		Index            int               `json:"index"`
+		ID               string            `json:"id"`
 		CodecName        string            `json:"codec_name"`
 		CodecType        string            `json:"codec_type"`
 		CodecTag         string            `json:"codec_tag_string"`
@@ -178,6 +179,9 @@ func (s probeStream) stream() (Stream, error) {
 		AttachedPic: s.Disposition["attached_pic"] != 0, Default: s.Disposition["default"] != 0,
 		Forced: s.Disposition["forced"] != 0, SampleRate: int(min(output.Count(s.SampleRate, 0), math.MaxInt32)),
 		Channels: max(s.Channels, 0), ChannelLayout: known(s.ChannelLayout), Tags: lowerKeys(s.Tags),
+	}
+	if id, err := strconv.ParseInt(s.ID, 0, 32); err == nil && id > 0 {
+		stream.ID = int(id)
 	}
 	if s.DurationTS != nil && *s.DurationTS >= 0 {
 		stream.DurationTS = *s.DurationTS

@@ -18,6 +18,7 @@ type Media struct {
 // does not know, is zero.
 type Stream struct {
 	Index    int
+	ID       int    // the container's number for it: the PID in a transport stream; 0 = unknown
 	Type     string // "video", "audio", "subtitle", "attachment", "data"
 	Codec    string // ffmpeg's name: "h264", "hevc", "aac"; "" = unknown
 	Tag      string // the container's code for it: "avc1"

@@ -71,6 +71,14 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 	if err := describe(src, probed); err != nil {
 		return found, err
 	}
+	if src.Demuxer == "mpegts" {
+		if head, err = blob.ReadRange(ctx, store, key, 0, min(encryptionBytes, info.Size)); err != nil {
+			return found, err
+		}
+	}
+	if err := refuseEncrypted(src.Demuxer, head, probed.Streams); err != nil {
+		return found, err
+	}
 	file.setClocks(src, probed)
 	if v := src.Video; v != nil && src.Rate.Known() {
 		v.FrameRate, v.Timebase = src.Rate, media.Rational{Num: src.Rate.Den, Den: src.Rate.Num}

@@ -8,15 +8,15 @@ import (
 	"github.com/mapreel/mapreel/pkg/isobmff/internal/box"
 )
 
-// encrypted are the sample entries of encrypted video and audio: Common Encryption (ISO/IEC 14496-12, 8.12, and 23001-7)
-// and FairPlay's own.
+// encrypted are the sample entries of encrypted video and audio: those of Common Encryption (ISO/IEC
+// 14496-12, 8.12, and 23001-7) and FairPlay's own.
 var encrypted = []string{"encv", "enca", "drmi", "drms"}
 
 // maxEntries limits the sample entries of a track that are looked at. Files have one, rarely a few.
 const maxEntries = 64
 
-// encryption returns what a sample description box says about encryption: "cenc" or another scheme, or the sample entry's own
-// name where it states no scheme; "" if no entry is encrypted.
+// encryption returns the scheme that a sample description box declares: "cenc" or another one, or the
+// sample entry's own name where it declares none. It is "" if no entry is encrypted.
 func encryption(r *box.Reader, stsd box.Box) (string, error) {
 	at := stsd.Body + 8 // version, flags, number of entries
 	for n := 0; n < maxEntries && at < stsd.End; n++ {
@@ -49,6 +49,7 @@ func printable(code []byte) bool {
 }
 
 // encryptedError refuses a track whose samples are noise without a key.
-func encryptedError(track uint32, scheme string) error {
-	return fault.WithHint(fault.New(fault.Unsupported, "track %d is encrypted (%s)", track, scheme), "decrypt the file first: mapreel has no keys")
+func encryptedError(t Track, scheme string) error {
+	kind := map[string]string{"vide": "video", "soun": "audio"}[t.Handler]
+	return fault.WithHint(fault.New(fault.Unsupported, "track %d (%s) is encrypted (%s)", t.ID, kind, scheme), "decrypt the file first: mapreel has no keys")
 }

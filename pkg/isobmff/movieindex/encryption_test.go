@@ -30,12 +30,12 @@ func TestEncryptedTracksAreRefusedByName(t *testing.T) {
 		edit       func([]byte) []byte
 		want       string // "" for a file that is read
 	}{
-		{"cenc", both, same, "track 1 is encrypted (cenc)"},
-		{"cbcs", both, replace("cenc", "cbcs"), "track 1 is encrypted (cbcs)"},
-		{"audio", sound, same, "track 1 is encrypted (cenc)"},
-		{"no scheme", sound, replace("schm", "free"), "track 1 is encrypted (enca)"},
-		{"FairPlay", sound, func(data []byte) []byte { return replace("schm", "free")(replace("enca", "drms")(data)) }, "track 1 is encrypted (drms)"},
-		{"fragments", plain, replace("avc1", "encv"), "track 1 is encrypted (encv)"},
+		{"cenc", both, same, "track 1 (video) is encrypted (cenc)"},
+		{"cbcs", both, replace("cenc", "cbcs"), "track 1 (video) is encrypted (cbcs)"},
+		{"audio", sound, same, "track 1 (audio) is encrypted (cenc)"},
+		{"no scheme", sound, replace("schm", "free"), "track 1 (audio) is encrypted (enca)"},
+		{"FairPlay", sound, func(data []byte) []byte { return replace("schm", "free")(replace("enca", "drms")(data)) }, "track 1 (audio) is encrypted (drms)"},
+		{"fragments", plain, replace("avc1", "encv"), "track 1 (video) is encrypted (encv)"},
 		{"not encrypted", plain, same, ""},
 	} {
 		data := c.edit(bytes.Clone(mediatest.ReadFile(t, c.path)))

@@ -264,7 +264,7 @@ func readTrak(r *box.Reader, trak box.Box, movieScale uint32, fragmented, cut bo
 			"save the film as a self-contained file first")
 	}
 	if scheme != "" && (track.Handler == "vide" || track.Handler == "soun") {
-		return track, encryptedError(track.ID, scheme)
+		return track, encryptedError(track, scheme)
 	}
 	if fragmented || t.stsz.Type == "" {
 		return track, nil
