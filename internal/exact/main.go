@@ -13,9 +13,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -31,10 +29,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mapreel/mapreel/internal/exact/judge"
 	"github.com/mapreel/mapreel/internal/exact/source"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
-	"github.com/mapreel/mapreel/pkg/verify"
 )
 
 func main() {
@@ -100,7 +98,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if work, err = filepath.Abs(work); err != nil {
 		return err
 	}
-	m := matrix{candidates: candidates(tools), container: film.Container(*container), work: work, keep: *keep != "", verify: *withVerify, tools: tools}
+	m := matrix{candidates: []judge.Candidate{judge.OnePass(), judge.Mapreel(tools), judge.UsualRecipe()}, container: film.Container(*container), work: work, keep: *keep != "", verify: *withVerify, tools: tools}
 	if *alone {
 		m.candidates = m.candidates[1:2]
 	}
@@ -133,7 +131,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	}
 	bad := 0
 	for _, r := range rows {
-		if f := r.findings["mapreel"]; !f.good() {
+		if f := r.findings["mapreel"]; !f.Good() {
 			bad++
 		}
 	}
@@ -145,7 +143,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 
 // matrix runs every candidate on every source.
 type matrix struct {
-	candidates []candidate
+	candidates []judge.Candidate
 	container  film.Container
 	work       string
 	keep       bool
@@ -156,14 +154,14 @@ type matrix struct {
 // result is a row of the table.
 type result struct {
 	source   source.Source
-	measured measurement
-	findings map[string]*finding
+	measured judge.Measurement
+	findings map[string]*judge.Finding
 }
 
 // run makes a source, has every candidate encode it, and compares the outputs. The error is about
 // making or measuring, not about a candidate.
 func (m matrix) run(ctx context.Context, s source.Source) (result, error) {
-	r := result{source: s, findings: map[string]*finding{}}
+	r := result{source: s, findings: map[string]*judge.Finding{}}
 	dir, err := os.MkdirTemp(m.work, "source-")
 	if err != nil {
 		return r, err
@@ -175,67 +173,28 @@ func (m matrix) run(ctx context.Context, s source.Source) (result, error) {
 	if err != nil {
 		return r, err
 	}
-	if r.measured, err = measure(ctx, path); err != nil {
+	if r.measured, err = judge.Measure(ctx, path); err != nil {
 		return r, err
 	}
 	for _, c := range m.candidates {
-		t := task{source: s, path: path, measured: r.measured, kind: m.container, dir: filepath.Join(dir, c.name)}
-		if err := os.Mkdir(t.dir, 0o755); err != nil {
+		t := judge.Task{
+			Path: path, Measured: r.measured, Container: m.container, Dir: filepath.Join(dir, c.Name),
+			Codec: s.Codec, Segment: s.Segment, Interlaced: s.Interlaced, ToneMapped: s.ToneMapped,
+		}
+		if err := os.Mkdir(t.Dir, 0o755); err != nil {
 			return r, err
 		}
-		f := m.runCandidate(ctx, t, c)
+		f := c.Judge(ctx, t)
 		if err := context.Cause(ctx); err != nil {
 			return r, err
 		}
-		if m.verify && c.name == "mapreel" && f.err == nil {
-			f.verify = m.runVerify(ctx, t)
+		if m.verify && c.Name == "mapreel" && f.Err == nil {
+			f.Verify = judge.Verify(ctx, m.tools, t)
 		}
-		f.evaluate(r.measured, r.findings["one pass"])
-		r.findings[c.name] = &f
+		f.Evaluate(r.measured, r.findings["one pass"])
+		r.findings[c.Name] = &f
 	}
 	return r, nil
-}
-
-// runCandidate encodes a source with one candidate and compares the output.
-func (m matrix) runCandidate(ctx context.Context, t task, c candidate) finding {
-	if err := c.encode(ctx, t); err != nil {
-		return finding{err: err}
-	}
-	out, err := measure(ctx, t.output())
-	if err != nil {
-		return finding{err: err}
-	}
-	colours := ""
-	if t.source.ToneMapped {
-		colours = "tone-mapped"
-	}
-	if m.container != film.MP4 {
-		out.dropPrimingBeep(t.measured)
-	}
-	f := compare(t.measured, out, colours)
-	f.noEditLists = m.container != film.MP4
-	from, to := t.measured.metadata.video(), out.metadata.video()
-	if from != nil && to != nil && !t.source.ToneMapped {
-		if f.psnr, err = psnr(ctx, t.path, t.output(), *from, *to, t.source.Interlaced); err != nil {
-			return finding{err: errors.Join(err)}
-		}
-	}
-	return f
-}
-
-// runVerify returns the findings of mapreel verify, or "good".
-func (m matrix) runVerify(ctx context.Context, t task) string {
-	report, err := verify.Files(ctx, m.tools, t.path, t.output(), verify.Options{})
-	if err != nil {
-		return err.Error()
-	}
-	var bad []string
-	for _, c := range report.Checks {
-		if c.Verdict == verify.Bad {
-			bad = append(bad, c.Name+": "+c.Figure)
-		}
-	}
-	return cmp.Or(strings.Join(bad, "; "), string(report.Verdict))
 }
 
 // verdict returns "good", the problems of a candidate, or "" if it did not run.
@@ -244,10 +203,10 @@ func (r result) verdict(contender string) string {
 	switch {
 	case f == nil:
 		return ""
-	case f.good():
+	case f.Good():
 		return "good"
 	}
-	return strings.Join(f.problems, "; ")
+	return strings.Join(f.Problems, "; ")
 }
 
 // formatDecibels formats a PSNR.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
+
+	"github.com/mapreel/mapreel/internal/exact/judge"
 )
 
 // maxCellWidth is how much of a verdict the table on a terminal shows; the Markdown has all of it.
@@ -15,11 +17,11 @@ const maxCellWidth = 60
 var columns = []string{"source", "frames", "time µs", "PSNR dB", "audio ms", "samples", "mapreel"}
 
 // table returns a row of column names and one row per source.
-func table(rows []result, contenders []candidate, withVerify bool) [][]string {
+func table(rows []result, contenders []judge.Candidate, withVerify bool) [][]string {
 	header := slices.Clone(columns)
 	for _, c := range contenders {
-		if c.name != "mapreel" {
-			header = append(header, c.name)
+		if c.Name != "mapreel" {
+			header = append(header, c.Name)
 		}
 	}
 	if withVerify {
@@ -29,7 +31,7 @@ func table(rows []result, contenders []candidate, withVerify bool) [][]string {
 	for _, r := range rows {
 		cells := r.row(contenders)
 		if withVerify {
-			cells = append(cells, r.findings["mapreel"].verify)
+			cells = append(cells, r.findings["mapreel"].Verify)
 		}
 		list = append(list, cells)
 	}
@@ -37,45 +39,31 @@ func table(rows []result, contenders []candidate, withVerify bool) [][]string {
 }
 
 // row returns the figures of mapreel and the verdicts of all candidates.
-func (r result) row(contenders []candidate) []string {
+func (r result) row(contenders []judge.Candidate) []string {
 	f := r.findings["mapreel"]
 	row := []string{r.source.Name, "", "", "", "", "", r.verdict("mapreel")}
-	if f.err == nil {
-		if f.wantFrames > 0 {
-			row[1] = fmt.Sprintf("%d/%d", f.frames, f.wantFrames)
-			row[2] = fmt.Sprint(f.timeError.Microseconds())
-			row[3] = formatDecibels(f.psnr)
-			if onePass := r.findings["one pass"]; onePass != nil && onePass.err == nil {
-				row[3] += " (" + formatDecibels(onePass.psnr) + ")"
+	if f.Err == nil {
+		if f.WantFrames > 0 {
+			row[1] = fmt.Sprintf("%d/%d", f.Frames, f.WantFrames)
+			row[2] = fmt.Sprint(f.TimeError.Microseconds())
+			row[3] = formatDecibels(f.PSNR)
+			if onePass := r.findings["one pass"]; onePass != nil && onePass.Err == nil {
+				row[3] += " (" + formatDecibels(onePass.PSNR) + ")"
 			}
 		}
-		if f.beeps[1] > 0 {
-			row[4] = fmt.Sprintf("%+.1f … %+.1f", f.start.Seconds()*1000, f.end.Seconds()*1000)
+		if f.Beeps[1] > 0 {
+			row[4] = fmt.Sprintf("%+.1f … %+.1f", f.Start.Seconds()*1000, f.End.Seconds()*1000)
 		}
-		if onePass := r.findings["one pass"]; f.tracks > 0 && onePass != nil && onePass.err == nil {
-			row[5] = fmt.Sprintf("%+d", f.extraSamples(onePass))
+		if onePass := r.findings["one pass"]; f.Tracks > 0 && onePass != nil && onePass.Err == nil {
+			row[5] = fmt.Sprintf("%+d", f.ExtraSamples(onePass))
 		}
 	}
 	for _, c := range contenders {
-		if c.name != "mapreel" {
-			row = append(row, r.verdict(c.name))
+		if c.Name != "mapreel" {
+			row = append(row, r.verdict(c.Name))
 		}
 	}
 	return row
-}
-
-// extraSamples returns how many samples the output has more than one pass, in the track where they
-// differ most.
-func (f *finding) extraSamples(onePass *finding) (worst int) {
-	if len(onePass.samples) != len(f.samples) {
-		return 0
-	}
-	for i, n := range f.samples {
-		if d := n - onePass.samples[i]; max(d, -d) > max(worst, -worst) {
-			worst = d
-		}
-	}
-	return worst
 }
 
 // writeText prints the table in aligned columns.

@@ -1,0 +1,239 @@
+package judge
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/kinds"
+	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/verify"
+)
+
+// crf is low enough that the worst frame of every source scores clearly above a frame with the
+// wrong content.
+const crf = 14
+
+// Task is one source that a candidate should encode.
+type Task struct {
+	Path      string
+	Measured  Measurement // of the source
+	Container film.Container
+	Dir       string // empty folder for the output and intermediate files
+
+	Codec      film.VideoCodec // of the output; "" = the default of its container
+	Segment    time.Duration   // target length of a segment; 0 = 2 s
+	Interlaced bool            // should be deinterlaced
+	ToneMapped bool            // HDR to SDR: the colours of the output differ on purpose
+}
+
+// Output returns the path of the file that a candidate writes.
+func (t Task) Output() string { return filepath.Join(t.Dir, "out."+string(t.Container)) }
+
+func (t Task) segment() time.Duration { return cmp.Or(t.Segment, 2*time.Second) }
+
+func (t Task) codec() film.VideoCodec {
+	if t.Codec == "" && t.Container == film.WebM {
+		return film.VP9
+	}
+	return cmp.Or(t.Codec, film.H264)
+}
+
+func (t Task) preset() string {
+	if t.codec() == film.VP9 {
+		return "8"
+	}
+	return "ultrafast"
+}
+
+// Candidate is a way to encode a source.
+type Candidate struct {
+	Name   string
+	Encode func(context.Context, Task) error
+}
+
+// OnePass is the reference: the same encoder with the same settings in one pass of ffmpeg.
+func OnePass() Candidate { return Candidate{"one pass", onePass} }
+
+// UsualRecipe encodes segments of fixed length, which the concat demuxer joins.
+func UsualRecipe() Candidate { return Candidate{"usual recipe", usualRecipe} }
+
+// Mapreel runs a job in this process.
+func Mapreel(tools ffmpeg.Tools) Candidate {
+	return Candidate{"mapreel", func(ctx context.Context, t Task) error { return mapreel(ctx, t, tools) }}
+}
+
+// Judge encodes a source with a candidate and compares the output.
+func (c Candidate) Judge(ctx context.Context, t Task) Finding {
+	if err := c.Encode(ctx, t); err != nil {
+		return Finding{Err: err}
+	}
+	out, err := Measure(ctx, t.Output())
+	if err != nil {
+		return Finding{Err: err}
+	}
+	if t.Container != film.MP4 {
+		out.DropPrimingBeep(t.Measured)
+	}
+	colours := ""
+	if t.ToneMapped {
+		colours = toneMapped
+	}
+	f := Compare(t.Measured, out, colours)
+	f.Out = out
+	f.NoEditLists = t.Container != film.MP4
+	from, to := t.Measured.Metadata.Video(), out.Metadata.Video()
+	if from != nil && to != nil && !t.ToneMapped {
+		if f.PSNR, err = worstPSNR(ctx, t.Path, t.Output(), *from, *to, t.Interlaced); err != nil {
+			return Finding{Err: err}
+		}
+	}
+	return f
+}
+
+// Verify returns the findings of mapreel verify on the output of a task, or "good".
+func Verify(ctx context.Context, tools ffmpeg.Tools, t Task) string {
+	report, err := verify.Files(ctx, tools, t.Path, t.Output(), verify.Options{})
+	if err != nil {
+		return err.Error()
+	}
+	var bad []string
+	for _, c := range report.Checks {
+		if c.Verdict == verify.Bad {
+			bad = append(bad, c.Name+": "+c.Figure)
+		}
+	}
+	return cmp.Or(strings.Join(bad, "; "), string(report.Verdict))
+}
+
+func mapreel(ctx context.Context, t Task, tools ffmpeg.Tools) error {
+	output := film.Output{Name: "out", Container: t.Container}
+	if t.Measured.Metadata.Video() != nil {
+		output.Video = []film.Video{{Codec: t.codec(), CRF: new(crf), Preset: t.preset()}}
+	}
+	body, err := json.Marshal(film.Request{
+		Source: t.Path, Destination: t.Dir, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
+	})
+	if err != nil {
+		return err
+	}
+	scratch := filepath.Join(t.Dir, "scratch")
+	defer os.RemoveAll(scratch)
+	_, err = local.Run(ctx, body, local.Options{Scratch: scratch, Registry: kinds.All(tools, kinds.Options{}), Jobs: 2})
+	return err
+}
+
+// onePass encodes a source in one pass of ffmpeg, the reference for mapreel.
+func onePass(ctx context.Context, t Task) error {
+	args := slices.Concat([]string{"-v", "error", "-nostdin"}, decoderArgs, inputArgs(t.Path), []string{"-map", "0:V:0?", "-map", "0:a?"})
+	args = append(args, t.videoOptions()...)
+	args = append(args, "-fps_mode", "passthrough", "-enc_time_base", "-1")
+	args = append(args, t.audioOptions()...)
+	if subtitle, ok := map[film.Container]string{film.MP4: "mov_text", film.Matroska: "srt", film.WebM: "webvtt"}[t.Container]; ok {
+		args = append(args, "-map", "0:s?", "-c:s", subtitle)
+	}
+	_, err := output(ctx, "ffmpeg", append(args, "file:"+t.Output())...)
+	return err
+}
+
+// maxSegments is far above what the sources of the matrix need.
+const maxSegments = 1000
+
+// usualRecipe encodes segments by -ss and -t and joins them by the concat demuxer, as most guides
+// on the web suggest.
+func usualRecipe(ctx context.Context, t Task) error {
+	out, err := output(ctx, "ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "default=nk=1:nw=1", "file:"+t.Path)
+	if err != nil {
+		return err
+	}
+	seconds, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+	if err != nil {
+		return fmt.Errorf("the source declares no duration: %w", err)
+	}
+	length := t.segment().Seconds()
+	if n := seconds / length; n > maxSegments { // a clock jump counts as duration
+		return fmt.Errorf("the source declares a duration of %.0f segments", n)
+	}
+	var list strings.Builder
+	for i := 0; i == 0 || float64(i)*length < seconds-0.001; i++ {
+		name := fmt.Sprintf("%05d.%s", i, t.Container)
+		args := slices.Concat([]string{"-v", "error", "-nostdin", "-ss", fmt.Sprint(float64(i) * length), "-t", fmt.Sprint(length)},
+			inputArgs(t.Path), []string{"-map", "0:V:0?", "-map", "0:a?"})
+		args = append(args, t.videoOptions()...)
+		args = append(args, t.audioOptions()...)
+		if _, err := output(ctx, "ffmpeg", append(args, filepath.Join(t.Dir, name))...); err != nil {
+			return err
+		}
+		fmt.Fprintf(&list, "file '%s'\n", name)
+	}
+	index := filepath.Join(t.Dir, "list.txt")
+	if err := os.WriteFile(index, []byte(list.String()), 0o600); err != nil {
+		return err
+	}
+	_, err = output(ctx, "ffmpeg", "-v", "error", "-nostdin", "-f", "concat", "-i", index, "-map", "0", "-c", "copy", t.Output())
+	return err
+}
+
+// videoOptions encode the video as mapreel does by default.
+func (t Task) videoOptions() []string {
+	p := t.Measured.Metadata.Video()
+	if p == nil {
+		return nil
+	}
+	var filters []string
+	if t.Interlaced {
+		filters = append(filters, "bwdif=mode=send_frame:deint=interlaced")
+	}
+	if p.Width%2 != 0 || p.Height%2 != 0 {
+		filters = append(filters, "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0")
+	}
+	var args []string
+	if len(filters) > 0 {
+		args = append(args, "-vf", strings.Join(filters, ","))
+	}
+	encoder, _ := encode.Encoder(string(t.codec()), false)
+	args = append(args, "-c:v", encoder, "-crf", strconv.Itoa(crf))
+	switch t.codec() {
+	case film.VP9:
+		args = append(args, "-b:v", "0", "-deadline", "good", "-cpu-used", t.preset())
+	case film.H265:
+		params := "log-level=none"
+		if p.Transfer == "smpte2084" {
+			params += ":hdr10=1:repeat-headers=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
+		}
+		args = append(args, "-preset", t.preset(), "-tag:v", "hvc1", "-x265-params", params)
+	default:
+		args = append(args, "-preset", t.preset())
+	}
+	if t.ToneMapped {
+		args = append(args, "-pix_fmt", "yuv420p")
+	}
+	return args
+}
+
+// audioOptions copy the audio where the container can hold it, and encode it otherwise.
+func (t Task) audioOptions() (args []string) {
+	for i, a := range t.Measured.Metadata.ByType("audio") {
+		n := strconv.Itoa(i)
+		switch {
+		case remux.CopyableTo(a.Codec, string(t.Container)):
+			args = append(args, "-c:a:"+n, "copy", "-strict", "experimental")
+		case t.Container == film.WebM:
+			args = append(args, "-c:a:"+n, "libopus", "-b:a:"+n, "160k")
+		default:
+			args = append(args, "-c:a:"+n, "aac", "-b:a:"+n, strconv.Itoa(max(160_000, 80_000*a.Channels)))
+		}
+	}
+	return slices.Clip(args)
+}

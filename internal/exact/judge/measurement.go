@@ -1,0 +1,226 @@
+package judge
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Measurement is what one pass of ffmpeg decodes from a file. Times are on the clock of that pass,
+// in which the earliest stream begins at 0.
+type Measurement struct {
+	Metadata Metadata
+	Frames   []time.Duration // presentation time of each frame, in the order in which the decoder outputs them
+	Tick     time.Duration   // of the video's timebase, rounded up
+	Audio    []AudioTrack
+}
+
+// AudioTrack is the decoded content of an audio track.
+type AudioTrack struct {
+	Samples int // including those missing in gaps
+	Rate    int
+	Beeps   []time.Duration
+}
+
+// inputArgs returns ffmpeg's arguments for an input. ffmpeg mistakes a transport stream that was
+// cut within a packet for a raw stream, so the format is given.
+func inputArgs(path string) []string {
+	if filepath.Ext(path) == ".ts" {
+		return []string{"-f", "mpegts", "-i", "file:" + path}
+	}
+	return []string{"-i", "file:" + path}
+}
+
+// decoderArgs precede an input that is decoded. What ffmpeg shows for a damaged frame depends on
+// its number of threads; this is that of a job (DefaultThreads).
+var decoderArgs = []string{"-threads", "2"}
+
+// output runs a tool and returns what it prints.
+func output(ctx context.Context, tool string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, tool, args...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w: %s", tool, strings.Join(args, " "), err, lastLine(errs.String()))
+	}
+	return out, err
+}
+
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return lines[len(lines)-1]
+}
+
+// Measure decodes a file once, from end to end, with all its streams at the same time, so that
+// ffmpeg sees one clock.
+func Measure(ctx context.Context, path string) (a Measurement, err error) {
+	if a.Metadata, err = probe(ctx, path); err != nil {
+		return a, err
+	}
+	if p := a.Metadata.Video(); p != nil && p.Transfer == "smpte2084" {
+		more, err := firstFrameSideData(ctx, path)
+		if err != nil {
+			return a, err
+		}
+		p.SideData = append(p.SideData, more...)
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(path), "measurement-")
+	if err != nil {
+		return a, err
+	}
+	defer os.RemoveAll(dir)
+	video := filepath.Join(dir, "video")
+	args := slices.Concat([]string{"-v", "error", "-nostdin"}, decoderArgs, inputArgs(path))
+	if a.Metadata.Video() != nil {
+		args = append(args, "-map", "0:V:0", "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "framecrc", "file:"+video)
+	}
+	tracks := len(a.Metadata.ByType("audio"))
+	for i := range tracks {
+		from := fmt.Sprintf("0:a:%d", i)
+		file := filepath.Join(dir, fmt.Sprintf("audio%d", i))
+		args = append(args, "-map", from, "-ac", "1", "-c:a", "pcm_s16le", "-f", "framecrc", "file:"+file,
+			"-map", from, "-ac", "1", "-c:a", "pcm_s16le", "-f", "s16le", "file:"+file+".pcm")
+	}
+	if _, err := output(ctx, "ffmpeg", args...); err != nil {
+		return a, err
+	}
+	if a.Metadata.Video() != nil {
+		log, err := readFrameLog(video)
+		if err != nil {
+			return a, err
+		}
+		a.Tick = log.time(1) + 1
+		for _, r := range log.entries {
+			a.Frames = append(a.Frames, log.time(r.pts))
+		}
+	}
+	for i := range tracks {
+		s, err := findBeeps(filepath.Join(dir, fmt.Sprintf("audio%d", i)))
+		if err != nil {
+			return a, err
+		}
+		a.Audio = append(a.Audio, s)
+	}
+	return a, nil
+}
+
+// frameLog is the output of the muxer framecrc: a line per frame.
+type frameLog struct {
+	num, den int64
+	entries  []logEntry
+}
+
+type logEntry struct{ pts, size int64 }
+
+// time converts ticks to a time, to the nearest nanosecond. Media of ten hours fit.
+func (r frameLog) time(ticks int64) time.Duration {
+	whole, rest := ticks*r.num/r.den, ticks*r.num%r.den
+	return time.Duration(whole)*time.Second + time.Duration(math.Round(float64(rest)*1e9/float64(r.den)))
+}
+
+// readFrameLog reads "#tb 0: 1/24" and lines like "0, 0, 1, 1, 21600, 0xd0f9e5ee".
+func readFrameLog(path string) (r frameLog, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return r, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		line := lines.Text()
+		if strings.HasPrefix(line, "#") {
+			if _, err := fmt.Sscanf(line, "#tb 0: %d/%d", &r.num, &r.den); err != nil && strings.HasPrefix(line, "#tb") {
+				return r, fmt.Errorf("timebase %q: %w", line, err)
+			}
+			continue
+		}
+		fields := strings.Split(line, ",")
+		if len(fields) < 6 {
+			return r, fmt.Errorf("unexpected line %q", line)
+		}
+		pts, err := strconv.ParseInt(strings.TrimSpace(fields[2]), 10, 64)
+		size, err2 := strconv.ParseInt(strings.TrimSpace(fields[4]), 10, 64)
+		if err := errors.Join(err, err2); err != nil {
+			return r, err
+		}
+		r.entries = append(r.entries, logEntry{pts, size})
+	}
+	if r.den == 0 {
+		r.num, r.den = 1, 1 // nothing was decoded
+	}
+	return r, lines.Err()
+}
+
+// missingSamples returns how many samples the timestamps of audio skip, counting gaps of at least a
+// codec frame: one pass keeps a gap of its source as a jump in time, mapreel fills it with silence.
+func (r frameLog) missingSamples() (missing int) {
+	for i := 1; i < len(r.entries); i++ {
+		before := r.entries[i-1]
+		if gap := r.entries[i].pts - (before.pts + before.size/2); gap >= maxCodecFrame {
+			missing += int(gap)
+		}
+	}
+	return missing
+}
+
+// Beeps are distinguished by their level, relative to the loudest sample, from what a lossy codec
+// makes of the silence between them.
+const (
+	beepThreshold = 0.4
+	minSilence    = 100 * time.Millisecond // silence before a beep
+)
+
+// findBeeps returns the times at which beeps begin.
+func findBeeps(path string) (AudioTrack, error) {
+	var s AudioTrack
+	list, err := readFrameLog(path)
+	if err != nil {
+		return s, err
+	}
+	s.Rate = int(list.den)
+	pcm, err := os.ReadFile(path + ".pcm")
+	if err != nil {
+		return s, err
+	}
+	sample := func(i int) int { return int(int16(uint16(pcm[2*i]) | uint16(pcm[2*i+1])<<8)) }
+	decoded := len(pcm) / 2
+	s.Samples = decoded + list.missingSamples()
+	peak := 0
+	for i := range decoded {
+		peak = max(peak, sample(i), -sample(i))
+	}
+	if peak < 100 {
+		return s, nil // silence
+	}
+	threshold := int(beepThreshold * float64(peak))
+	var at time.Duration
+	last := time.Duration(math.MinInt64 / 2)
+	i := 0
+	for _, r := range list.entries {
+		for n := range r.size / 2 {
+			if i == decoded {
+				return s, fmt.Errorf("%d samples, fewer than their frames hold", decoded)
+			}
+			if v := sample(i); v > threshold || -v > threshold {
+				at = list.time(r.pts + n)
+				if at-last > minSilence {
+					s.Beeps = append(s.Beeps, at)
+				}
+				last = at
+			}
+			i++
+		}
+	}
+	return s, nil
+}

@@ -1,0 +1,179 @@
+package judge
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Metadata is what ffprobe reports about a file.
+type Metadata struct {
+	Streams  []Stream  `json:"streams"`
+	Chapters []chapter `json:"chapters"`
+	Format   struct {
+		Tags map[string]string `json:"tags"`
+	} `json:"format"`
+}
+
+// Stream is a stream of a file, as ffprobe describes it.
+type Stream struct {
+	Index       int               `json:"index"`
+	Type        string            `json:"codec_type"`
+	Codec       string            `json:"codec_name"`
+	Width       int               `json:"width"`
+	Height      int               `json:"height"`
+	PixelFormat string            `json:"pix_fmt"`
+	SAR         string            `json:"sample_aspect_ratio"`
+	Transfer    string            `json:"color_transfer"`
+	Primaries   string            `json:"color_primaries"`
+	Space       string            `json:"color_space"`
+	Range       string            `json:"color_range"`
+	Rate        string            `json:"sample_rate"`
+	Channels    int               `json:"channels"`
+	Disposition map[string]int    `json:"disposition"`
+	Tags        map[string]string `json:"tags"`
+	SideData    []sideData        `json:"side_data_list"`
+}
+
+type sideData struct {
+	Type     string      `json:"side_data_type"`
+	Rotation json.Number `json:"rotation"`
+	RedX     string      `json:"red_x"`
+	MaxLight string      `json:"max_luminance"`
+	Content  int         `json:"max_content"`
+}
+
+type chapter struct {
+	Start string            `json:"start_time"`
+	Tags  map[string]string `json:"tags"`
+}
+
+// Video returns the video stream that is not cover art, or nil.
+func (s Metadata) Video() *Stream {
+	for i, v := range s.Streams {
+		if v.Type == "video" && v.Disposition["attached_pic"] == 0 {
+			return &s.Streams[i]
+		}
+	}
+	return nil
+}
+
+// ByType returns the streams of a type that have a codec.
+func (s Metadata) ByType(kind string) (list []Stream) {
+	for _, v := range s.Streams {
+		if v.Type == kind && v.Codec != "" {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+func probe(ctx context.Context, path string) (s Metadata, err error) {
+	args := append([]string{"-v", "error", "-show_streams", "-show_chapters", "-show_format", "-of", "json"}, inputArgs(path)...)
+	out, err := output(ctx, "ffprobe", args...)
+	if err == nil {
+		err = json.Unmarshal(out, &s)
+	}
+	return s, err
+}
+
+// firstFrameSideData returns the side data of the first frame: the place of the HDR10 metadata in
+// files whose container does not repeat them.
+func firstFrameSideData(ctx context.Context, path string) (list []sideData, err error) {
+	out, err := output(ctx, "ffprobe", "-v", "error", "-select_streams", "v:0", "-read_intervals", "%+#1", "-show_frames",
+		"-show_entries", "frame=side_data_list", "-of", "json", "-i", "file:"+path)
+	var answer struct {
+		Frames []struct {
+			SideData []sideData `json:"side_data_list"`
+		}
+	}
+	if err == nil {
+		err = json.Unmarshal(out, &answer)
+	}
+	for _, f := range answer.Frames {
+		list = append(list, f.SideData...)
+	}
+	return list, err
+}
+
+// decodedSize returns the size of a Stream as ffmpeg decodes it, after rotation.
+func (s Stream) decodedSize() (width, height int) {
+	for _, d := range s.SideData {
+		if v, err := d.Rotation.Int64(); err == nil && v%180 != 0 {
+			return s.Height, s.Width
+		}
+	}
+	return s.Width, s.Height
+}
+
+// features lists what a file holds besides frames and samples, in a form that can be compared: an
+// output should have every feature of its source. With the conversion toneMapped, colour and
+// HDR metadata are left out.
+func (s Metadata) features(conversion string) (list []string) {
+	if p := s.Video(); p != nil {
+		list = append(list, "video")
+		if sar := p.SAR; sar != "" && sar != "1:1" && sar != "0:1" {
+			list = append(list, "pixels "+sar)
+		}
+		if conversion != toneMapped {
+			for _, c := range []struct{ name, value string }{{"primaries", p.Primaries}, {"transfer", p.Transfer}, {"matrix", p.Space}} {
+				if c.value != "" && c.value != "unknown" && c.value != "reserved" && c.value != "gbr" {
+					list = append(list, c.name+" "+c.value)
+				}
+			}
+			for _, d := range p.SideData {
+				switch d.Type {
+				case "Mastering display metadata":
+					list = append(list, "mastering "+formatFraction(d.RedX)+" "+formatFraction(d.MaxLight))
+				case "Content light level metadata":
+					list = append(list, fmt.Sprintf("light %d", d.Content))
+				}
+			}
+		}
+	}
+	for i, a := range s.ByType("audio") {
+		text := fmt.Sprintf("audio %d with %d channels", i+1, a.Channels)
+		if lang := a.Tags["language"]; lang != "" && lang != "und" {
+			text += " " + lang
+		}
+		list = append(list, text)
+		if a.Disposition["default"] != 0 {
+			list = append(list, fmt.Sprintf("audio %d is the default", i+1))
+		}
+		// For ffmpeg, MP4 has no track title; the handler name holds it.
+		if title := cmp.Or(a.Tags["title"], a.Tags["handler_name"]); title != "" && title != "SoundHandler" {
+			list = append(list, fmt.Sprintf("audio %d is titled %s", i+1, title))
+		}
+	}
+	for i, t := range s.ByType("subtitle") {
+		text := fmt.Sprintf("subtitles %d", i+1)
+		if lang := t.Tags["language"]; lang != "" && lang != "und" {
+			text += " " + lang
+		}
+		list = append(list, text)
+	}
+	for _, c := range s.Chapters {
+		at, _, _ := strings.Cut(c.Start, ".")
+		list = append(list, "chapter "+at+" "+c.Tags["title"])
+	}
+	if title := s.Format.Tags["title"]; title != "" {
+		list = append(list, "title "+title)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// formatFraction formats a fraction such as "35400/50000" as a decimal.
+func formatFraction(s string) string {
+	a, b, _ := strings.Cut(s, "/")
+	n, err := strconv.ParseFloat(a, 64)
+	d, err2 := strconv.ParseFloat(b, 64)
+	if err != nil || err2 != nil || d == 0 {
+		return s
+	}
+	return fmt.Sprintf("%.4f", n/d)
+}
