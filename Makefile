@@ -12,11 +12,13 @@ SEEDS    ?= 1000
 REAL     ?= 20
 FIRST    ?= 1
 JOBS     ?= 50
+N        ?= 200
+SEED     ?= 1
 
-.PHONY: help setup build test lint demo bench exact disorder soak fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
+.PHONY: help setup build test lint demo bench exact exact-random disorder soak fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
 
 help: ## print this
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: Go modules, ffmpeg, npm development tools
 	@tools/setup.sh
@@ -44,6 +46,9 @@ bench: setup build ## compare with plain ffmpeg; BENCH="-rounds 5 -figures" pass
 
 exact: setup ## run awkward sources and compare; EXACT="-only TS -markdown" passes flags
 	go run ./internal/exact -v $(EXACT)
+
+exact-random: setup ## draw N=200 sources at random from seed SEED=1, run them and compare; FLAGS=-recipe prints what makes one
+	go run ./internal/exact/random -n $(N) -seed $(SEED) $(FLAGS)
 
 disorder: ## exchange, double and drop frames of FILM=file before several encoders, and see what verify finds
 	go test -count=1 -timeout 120m -run TestDisorderInAFilm -v ./pkg/verify -args -film '$(abspath $(FILM))'

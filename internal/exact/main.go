@@ -189,7 +189,7 @@ func (m matrix) run(ctx context.Context, s source.Source) (result, error) {
 			return r, err
 		}
 		if m.verify && c.Name == "mapreel" && f.Err == nil {
-			f.Verify = judge.Verify(ctx, m.tools, t)
+			f.Verify = judge.Verify(ctx, m.tools, t, nil)
 		}
 		f.Evaluate(r.measured, r.findings["one pass"])
 		r.findings[c.Name] = &f

@@ -1,3 +1,10 @@
+// Package judge compares an output with its source, frame by frame and beep by beep, as plain ffmpeg
+// decodes them, and runs what it compares: mapreel, one pass of ffmpeg, and the usual recipe. It
+// relies on nothing that mapreel reports about itself.
+//
+//	source, err := judge.Measure(ctx, path)
+//	finding := judge.Mapreel(tools).Judge(ctx, judge.Task{Path: path, Measured: source, Container: film.MP4, Dir: dir})
+//	finding.Evaluate(source, nil)
 package judge
 
 import (
@@ -60,7 +67,7 @@ func (t Task) preset() string {
 // Candidate is a way to encode a source.
 type Candidate struct {
 	Name   string
-	Encode func(context.Context, Task) error
+	Encode func(context.Context, Task) (warnings []string, err error)
 }
 
 // OnePass is the reference: the same encoder with the same settings in one pass of ffmpeg.
@@ -71,13 +78,14 @@ func UsualRecipe() Candidate { return Candidate{"usual recipe", usualRecipe} }
 
 // Mapreel runs a job in this process.
 func Mapreel(tools ffmpeg.Tools) Candidate {
-	return Candidate{"mapreel", func(ctx context.Context, t Task) error { return mapreel(ctx, t, tools) }}
+	return Candidate{"mapreel", func(ctx context.Context, t Task) ([]string, error) { return mapreel(ctx, t, tools) }}
 }
 
 // Judge encodes a source with a candidate and compares the output.
 func (c Candidate) Judge(ctx context.Context, t Task) Finding {
-	if err := c.Encode(ctx, t); err != nil {
-		return Finding{Err: err}
+	warnings, err := c.Encode(ctx, t)
+	if err != nil {
+		return Finding{Err: err, Refused: true}
 	}
 	out, err := Measure(ctx, t.Output())
 	if err != nil {
@@ -91,7 +99,7 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 		colours = toneMapped
 	}
 	f := Compare(t.Measured, out, colours)
-	f.Out = out
+	f.Out, f.Warnings = out, warnings
 	f.NoEditLists = t.Container != film.MP4
 	from, to := t.Measured.Metadata.Video(), out.Metadata.Video()
 	if from != nil && to != nil && !t.ToneMapped {
@@ -102,9 +110,10 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 	return f
 }
 
-// Verify returns the findings of mapreel verify on the output of a task, or "good".
-func Verify(ctx context.Context, tools ffmpeg.Tools, t Task) string {
-	report, err := verify.Files(ctx, tools, t.Path, t.Output(), verify.Options{})
+// Verify returns the findings of mapreel verify on the output of a task, or "good". It is told what
+// the job warned about.
+func Verify(ctx context.Context, tools ffmpeg.Tools, t Task, warnings []string) string {
+	report, err := verify.Files(ctx, tools, t.Path, t.Output(), verify.Options{Job: verify.Job{Warnings: warnings}})
 	if err != nil {
 		return err.Error()
 	}
@@ -117,7 +126,7 @@ func Verify(ctx context.Context, tools ffmpeg.Tools, t Task) string {
 	return cmp.Or(strings.Join(bad, "; "), string(report.Verdict))
 }
 
-func mapreel(ctx context.Context, t Task, tools ffmpeg.Tools) error {
+func mapreel(ctx context.Context, t Task, tools ffmpeg.Tools) (warnings []string, err error) {
 	output := film.Output{Name: "out", Container: t.Container}
 	if t.Measured.Metadata.Video() != nil {
 		output.Video = []film.Video{{Codec: t.codec(), CRF: new(crf), Preset: t.preset()}}
@@ -126,16 +135,16 @@ func mapreel(ctx context.Context, t Task, tools ffmpeg.Tools) error {
 		Source: t.Path, Destination: t.Dir, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	scratch := filepath.Join(t.Dir, "scratch")
 	defer os.RemoveAll(scratch)
-	_, err = local.Run(ctx, body, local.Options{Scratch: scratch, Registry: kinds.All(tools, kinds.Options{}), Jobs: 2})
-	return err
+	report, err := local.Run(ctx, body, local.Options{Scratch: scratch, Registry: kinds.All(tools, kinds.Options{}), Jobs: 2})
+	return report.Warnings, err
 }
 
 // onePass encodes a source in one pass of ffmpeg, the reference for mapreel.
-func onePass(ctx context.Context, t Task) error {
+func onePass(ctx context.Context, t Task) ([]string, error) {
 	args := slices.Concat([]string{"-v", "error", "-nostdin"}, decoderArgs, inputArgs(t.Path), []string{"-map", "0:V:0?", "-map", "0:a?"})
 	args = append(args, t.videoOptions()...)
 	args = append(args, "-fps_mode", "passthrough", "-enc_time_base", "-1")
@@ -144,7 +153,7 @@ func onePass(ctx context.Context, t Task) error {
 		args = append(args, "-map", "0:s?", "-c:s", subtitle)
 	}
 	_, err := output(ctx, "ffmpeg", append(args, "file:"+t.Output())...)
-	return err
+	return nil, err
 }
 
 // maxSegments is far above what the sources of the matrix need.
@@ -152,18 +161,18 @@ const maxSegments = 1000
 
 // usualRecipe encodes segments by -ss and -t and joins them by the concat demuxer, as most guides
 // on the web suggest.
-func usualRecipe(ctx context.Context, t Task) error {
+func usualRecipe(ctx context.Context, t Task) ([]string, error) {
 	out, err := output(ctx, "ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "default=nk=1:nw=1", "file:"+t.Path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	seconds, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
 	if err != nil {
-		return fmt.Errorf("the source declares no duration: %w", err)
+		return nil, fmt.Errorf("the source declares no duration: %w", err)
 	}
 	length := t.segment().Seconds()
 	if n := seconds / length; n > maxSegments { // a clock jump counts as duration
-		return fmt.Errorf("the source declares a duration of %.0f segments", n)
+		return nil, fmt.Errorf("the source declares a duration of %.0f segments", n)
 	}
 	var list strings.Builder
 	for i := 0; i == 0 || float64(i)*length < seconds-0.001; i++ {
@@ -173,16 +182,16 @@ func usualRecipe(ctx context.Context, t Task) error {
 		args = append(args, t.videoOptions()...)
 		args = append(args, t.audioOptions()...)
 		if _, err := output(ctx, "ffmpeg", append(args, filepath.Join(t.Dir, name))...); err != nil {
-			return err
+			return nil, err
 		}
 		fmt.Fprintf(&list, "file '%s'\n", name)
 	}
 	index := filepath.Join(t.Dir, "list.txt")
 	if err := os.WriteFile(index, []byte(list.String()), 0o600); err != nil {
-		return err
+		return nil, err
 	}
 	_, err = output(ctx, "ffmpeg", "-v", "error", "-nostdin", "-f", "concat", "-i", index, "-map", "0", "-c", "copy", t.Output())
-	return err
+	return nil, err
 }
 
 // videoOptions encode the video as mapreel does by default.

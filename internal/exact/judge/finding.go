@@ -30,7 +30,9 @@ const toneMapped = "tone-mapped"
 
 // Finding is how the output of one candidate compares with its source.
 type Finding struct {
-	Err error
+	Err      error
+	Refused  bool     // Err is the candidate's; otherwise its output could not be compared
+	Warnings []string // of the candidate
 
 	Frames, WantFrames int
 	// TimeError is the largest error of a frame's timestamp: counted from the first frame if the
@@ -205,6 +207,23 @@ func (f *Finding) maxSampleDifference(source Measurement, onePass *Finding) (wor
 		worst = max(worst, d)
 	}
 	return worst
+}
+
+// HasSamplesOf reports whether each track is as long as that of the source, to a codec frame.
+func (f *Finding) HasSamplesOf(source Measurement) bool {
+	if len(f.Samples) != len(source.Audio) {
+		return false
+	}
+	for i, n := range f.Samples {
+		from := source.Audio[i]
+		if from.Rate == 0 {
+			continue
+		}
+		if d := n - from.Samples*f.Rates[i]/from.Rate; max(d, -d) > maxCodecFrame {
+			return false
+		}
+	}
+	return true
 }
 
 // ExtraSamples returns how many samples the output has more than one pass, in the track where they

@@ -1,0 +1,180 @@
+// Command random draws sources at random, runs mapreel on them, and compares its outputs with what
+// one pass of ffmpeg makes of the same source and with what mapreel verify says.
+//
+//	make exact-random N=200 SEED=1                # the seeds 1 to 200
+//	make exact-random N=1 SEED=17                 # one of them again
+//	make exact-random N=1 SEED=17 FLAGS=-recipe  # its source, as commands of ffmpeg
+//
+// A fault is an output that is wrong, a refusal where one pass works, or a false verdict of verify.
+// It is printed with its seed and with the simplest recipe that has it: one unusual property after
+// the other is made usual while it lasts. The exit code is 1 if there is any.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mapreel/mapreel/internal/exact/recipe"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "random:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("random", flag.ContinueOnError)
+	first := flags.Uint64("seed", 1, "the first seed")
+	count := flags.Uint64("n", 1, "number of seeds")
+	usual := flags.String("usual", "", "unusual properties of the recipe that become usual, separated by commas")
+	printed := flags.Bool("recipe", false, "print the recipe and the commands that make the source, and run nothing")
+	simple := flags.Bool("shrink", true, "look for the simplest recipe that still fails")
+	keep := flags.String("keep", "", "folder in which to keep sources and outputs")
+	jobs := flags.Int("jobs", runtime.NumCPU(), "number of seeds at once")
+	verbose := flags.Bool("v", false, "print each seed as it is done, not the faults alone")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	properties := strings.FieldsFunc(*usual, func(r rune) bool { return r == ',' })
+	if *printed {
+		return printRecipes(out, *first, *count, properties)
+	}
+	tools, err := ffmpeg.Find(ctx, ffmpeg.FindOptions{})
+	if err != nil {
+		return err
+	}
+	t := trials{tools: tools, work: *keep, keep: *keep != ""}
+	if t.work == "" {
+		if t.work, err = os.MkdirTemp("", "mapreel-random-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(t.work)
+	} else if err := os.MkdirAll(t.work, 0o755); err != nil {
+		return err
+	}
+	if t.work, err = filepath.Abs(t.work); err != nil {
+		return err
+	}
+	began := time.Now()
+	total := &summary{classes: map[class]int{}}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(*jobs)
+	for i := range *count {
+		g.Go(func() error {
+			o, err := t.draw(ctx, *first+i, properties)
+			if err == nil && *simple && o.verdict.class.fault() {
+				o.shrunk, err = shrink(ctx, o, t.try)
+			}
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			total.add(o)
+			if *verbose || o.verdict.class.fault() {
+				print(out, o)
+			}
+			return nil
+		})
+	}
+	err = g.Wait()
+	fmt.Fprintf(out, "%s in %s\n", total, time.Since(began).Round(time.Second))
+	if n := total.faults(); err == nil && n > 0 {
+		err = fmt.Errorf("%d of %d seeds fail", n, *count)
+	}
+	return err
+}
+
+// print prints what a seed gave.
+func print(out io.Writer, o outcome) {
+	fmt.Fprintf(out, "seed %d, %.1f s, %s\n", o.seed, o.took.Seconds(), oneLine(o.verdict.String()))
+	fmt.Fprintf(out, "  drawn:  %s\n", o.recipe)
+	if s := o.shrunk; s != nil && len(s.usual) > 0 {
+		fmt.Fprintf(out, "  enough: %s: %s\n", s.recipe, oneLine(s.verdict.String()))
+		fmt.Fprintf(out, "  again:  make exact-random N=1 SEED=%d FLAGS='-usual %s'\n", o.seed, strings.Join(s.usual, ","))
+	} else if o.verdict.class.fault() {
+		fmt.Fprintf(out, "  again:  make exact-random N=1 SEED=%d\n", o.seed)
+	}
+}
+
+// maxDetail bounds the length of a printed detail: ffmpeg's words are many.
+const maxDetail = 600
+
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > maxDetail {
+		s = s[:maxDetail] + " …"
+	}
+	return s
+}
+
+// printRecipes prints recipes and what makes their sources.
+func printRecipes(out io.Writer, first, count uint64, usual []string) error {
+	for seed := first; seed < first+count; seed++ {
+		r, err := recipe.Draw(seed, 0).Usual(usual)
+		if err != nil {
+			return err
+		}
+		data, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			return err
+		}
+		if problem := r.Problem(); problem != "" {
+			return errors.New(problem)
+		}
+		fmt.Fprintf(out, "# seed %d: %s\n%s\n", seed, r, data)
+		for _, s := range r.Steps() {
+			fmt.Fprintln(out, s)
+		}
+	}
+	return nil
+}
+
+// summary counts the results.
+type summary struct {
+	seeds, again int
+	classes      map[class]int
+}
+
+func (s *summary) add(o outcome) {
+	s.seeds++
+	s.again += int(o.attempt)
+	s.classes[o.verdict.class]++
+}
+
+func (s *summary) faults() (n int) {
+	for c, count := range s.classes {
+		if c.fault() {
+			n += count
+		}
+	}
+	return n
+}
+
+func (s *summary) String() string {
+	text := fmt.Sprintf("%d seeds", s.seeds)
+	for _, c := range []class{good, wrong, refused, misjudged, noReference, notMade} {
+		text += fmt.Sprintf(", %d %s", s.classes[c], c)
+	}
+	return text + fmt.Sprintf("; %d drawn again", s.again)
+}
