@@ -1,7 +1,10 @@
 package main
 
 import (
+	"math"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsbatch"
@@ -28,36 +31,24 @@ const attemptHours = 6
 
 // fleet describes the instances of a queue.
 type fleet struct {
-	name    string
-	classes []awsec2.InstanceClass
-	image   awsbatch.EcsMachineImageType
-	maxCPUs float64 // of the whole queue; limits its cost
-	disk    float64 // GiB of an instance
+	name     string
+	families []string
+	image    awsbatch.EcsMachineImageType
+	maxCPUs  float64 // of the whole queue; limits its cost
 }
 
 func newBatch(stack awscdk.Stack, chosen settings, net *network, store storage, img image) batch {
 	if !chosen.batch {
 		return batch{}
 	}
-	cpu := fleet{
-		name: "Cpu", image: awsbatch.EcsMachineImageType_ECS_AL2023, maxCPUs: 1024, disk: 100,
-		classes: []awsec2.InstanceClass{
-			awsec2.InstanceClass_C6I, awsec2.InstanceClass_C6A, awsec2.InstanceClass_C7I, awsec2.InstanceClass_C7A,
-			awsec2.InstanceClass_M6I, awsec2.InstanceClass_M7I,
-		},
-	}
-	if chosen.arch == "arm64" {
-		cpu.classes = []awsec2.InstanceClass{
-			awsec2.InstanceClass_C6G, awsec2.InstanceClass_C7G, awsec2.InstanceClass_C8G,
-			awsec2.InstanceClass_M6G, awsec2.InstanceClass_M7G,
-		}
-	}
 	host := newHost(stack)
-	b := batch{cpu: newQueue(stack, net, host, cpu), definitions: map[string]awsbatch.EcsJobDefinition{}}
+	b := batch{definitions: map[string]awsbatch.EcsJobDefinition{}}
+	b.cpu = newQueue(stack, chosen, net, host, fleet{
+		name: "Cpu", image: awsbatch.EcsMachineImageType_ECS_AL2023, maxCPUs: chosen.maxVCPUs, families: chosen.instanceFamilies,
+	})
 	if chosen.gpu {
-		b.gpu = newQueue(stack, net, host, fleet{
-			name: "Gpu", image: awsbatch.EcsMachineImageType_ECS_AL2023_NVIDIA, maxCPUs: 256, disk: 100,
-			classes: []awsec2.InstanceClass{awsec2.InstanceClass_G4DN, awsec2.InstanceClass_G5, awsec2.InstanceClass_G6},
+		b.gpu = newQueue(stack, chosen, net, host, fleet{
+			name: "Gpu", image: awsbatch.EcsMachineImageType_ECS_AL2023_NVIDIA, maxCPUs: chosen.gpuMaxVCPUs, families: chosen.gpuInstanceFamilies,
 		})
 	}
 	d := newDefinitions(stack, chosen, store, img)
@@ -85,32 +76,71 @@ func newHost(stack awscdk.Stack) awsiam.Role {
 	return role
 }
 
-func newQueue(stack awscdk.Stack, net *network, host awsiam.Role, f fleet) awsbatch.JobQueue {
+// hostDisk is the size in GiB of an instance's disk, which all jobs on the instance share.
+const hostDisk = 100
+
+// How long a job at the head of a queue may wait before Batch cancels it, which fails its task. Batch can tell these reasons
+// (User Guide, "Jobs stuck in a RUNNABLE status"). Spot capacity may come back within hours; a job that fits no instance
+// never starts.
+const (
+	waitForCapacity = 6 * time.Hour
+	waitForMistake  = 10 * time.Minute // Batch's least
+)
+
+// newQueue makes a job queue with two compute environments: Spot instances, and On-Demand instances for when there are none.
+func newQueue(stack awscdk.Stack, chosen settings, net *network, host awsiam.Role, f fleet) awsbatch.JobQueue {
 	template := awsec2.NewLaunchTemplate(stack, jsii.String(f.name+"Host"), &awsec2.LaunchTemplateProps{
 		RequireImdsv2: jsii.Bool(true),
 		BlockDevices: &[]*awsec2.BlockDevice{{
 			DeviceName: jsii.String("/dev/xvda"), // the root disk of the ECS AMIs
-			Volume: awsec2.BlockDeviceVolume_Ebs(jsii.Number(f.disk), &awsec2.EbsDeviceOptions{
+			Volume: awsec2.BlockDeviceVolume_Ebs(jsii.Number(hostDisk), &awsec2.EbsDeviceOptions{
 				Encrypted: jsii.Bool(true), VolumeType: awsec2.EbsDeviceVolumeType_GP3, DeleteOnTermination: jsii.Bool(true),
 			}),
 		}},
 	})
-	instances := awsbatch.NewManagedEc2EcsComputeEnvironment(stack, jsii.String(f.name+"Instances"),
-		&awsbatch.ManagedEc2EcsComputeEnvironmentProps{
-			Vpc: net.vpc, VpcSubnets: net.batch, SecurityGroups: &[]awsec2.ISecurityGroup{net.workers},
-			Spot:                       jsii.Bool(true),
-			AllocationStrategy:         awsbatch.AllocationStrategy_SPOT_PRICE_CAPACITY_OPTIMIZED,
-			MinvCpus:                   jsii.Number(0), // an empty queue runs and costs nothing
-			MaxvCpus:                   jsii.Number(f.maxCPUs),
-			InstanceClasses:            &f.classes,
-			UseOptimalInstanceClasses:  jsii.Bool(false),
-			Images:                     &[]*awsbatch.EcsMachineImage{{ImageType: f.image}},
-			InstanceRole:               host,
-			LaunchTemplate:             template,
-			UpdateToLatestImageVersion: jsii.Bool(true),
+	onDemand := math.Ceil(f.maxCPUs * chosen.onDemandShare / 100)
+	var ordered []*awsbatch.OrderedComputeEnvironment
+	for _, e := range []struct {
+		id       string
+		spot     bool
+		maxCPUs  float64
+		strategy awsbatch.AllocationStrategy
+	}{
+		{"Instances", true, f.maxCPUs - onDemand, awsbatch.AllocationStrategy_SPOT_PRICE_CAPACITY_OPTIMIZED},
+		{"OnDemand", false, onDemand, awsbatch.AllocationStrategy_BEST_FIT_PROGRESSIVE},
+	} {
+		if e.maxCPUs <= 0 {
+			continue
+		}
+		instances := awsbatch.NewManagedEc2EcsComputeEnvironment(stack, jsii.String(f.name+e.id),
+			&awsbatch.ManagedEc2EcsComputeEnvironmentProps{
+				Vpc: net.vpc, VpcSubnets: net.batch, SecurityGroups: &[]awsec2.ISecurityGroup{net.workers},
+				Spot:                       jsii.Bool(e.spot),
+				AllocationStrategy:         e.strategy,
+				MinvCpus:                   jsii.Number(0), // an empty queue runs and costs nothing
+				MaxvCpus:                   jsii.Number(e.maxCPUs),
+				Images:                     &[]*awsbatch.EcsMachineImage{{ImageType: f.image}},
+				InstanceRole:               host,
+				LaunchTemplate:             template,
+				UpdateToLatestImageVersion: jsii.Bool(true),
+			})
+		// The construct takes only the families that this release of the CDK knows, and writes "optimal" where it is given none.
+		instances.Node().DefaultChild().(awsbatch.CfnComputeEnvironment).AddPropertyOverride(
+			jsii.String("ComputeResources.InstanceTypes"), f.families)
+		ordered = append(ordered, &awsbatch.OrderedComputeEnvironment{
+			ComputeEnvironment: instances, Order: jsii.Number(float64(len(ordered) + 1)),
 		})
+	}
+	cancel := func(reason awsbatch.JobStateTimeLimitActionsReason, after time.Duration) *awsbatch.JobStateTimeLimitAction {
+		return &awsbatch.JobStateTimeLimitAction{Reason: reason, MaxTime: awscdk.Duration_Minutes(jsii.Number(after.Minutes()))}
+	}
 	return awsbatch.NewJobQueue(stack, jsii.String(f.name+"Queue"), &awsbatch.JobQueueProps{
-		ComputeEnvironments: &[]*awsbatch.OrderedComputeEnvironment{{ComputeEnvironment: instances, Order: jsii.Number(1)}},
+		ComputeEnvironments: &ordered,
+		JobStateTimeLimitActions: &[]*awsbatch.JobStateTimeLimitAction{
+			cancel(awsbatch.JobStateTimeLimitActionsReason_INSUFFICIENT_INSTANCE_CAPACITY, waitForCapacity),
+			cancel(awsbatch.JobStateTimeLimitActionsReason_COMPUTE_ENVIRONMENT_MAX_RESOURCE, waitForMistake),
+			cancel(awsbatch.JobStateTimeLimitActionsReason_JOB_RESOURCE_REQUIREMENT, waitForMistake),
+		},
 	})
 }
 
@@ -133,6 +163,19 @@ func newDefinitions(stack awscdk.Stack, chosen settings, store storage, img imag
 		Retention: awslogs.RetentionDays_ONE_MONTH, RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
 	return definitions{stack, chosen, store, img, agent, logs}
+}
+
+// jobDefinitionName returns a fixed name, by which the machine's role may submit jobs of any revision.
+func jobDefinitionName(stack awscdk.Stack, id string) *string {
+	return jsii.String(*stack.StackName() + "-" + id)
+}
+
+// revisions returns the ARN of all revisions of a job definition.
+func revisions(stack awscdk.Stack, definition awsbatch.EcsJobDefinition) *string {
+	return stack.FormatArn(&awscdk.ArnComponents{
+		Service: jsii.String("batch"), Resource: jsii.String("job-definition"),
+		ResourceName: jsii.String(*jobDefinitionName(stack, strings.TrimSuffix(*definition.Node().Id(), "Job")) + ":*"),
+	})
 }
 
 // add makes the job definition of a class. Its role may do exactly what the function of the class may.
@@ -171,10 +214,13 @@ func (d definitions) add(c work.Class, id string, size jobSize) awsbatch.EcsJobD
 	}
 	excuse(role, "IAM5", reasonForWildcards)
 	return awsbatch.NewEcsJobDefinition(d.stack, jsii.String(id+"Job"), &awsbatch.EcsJobDefinitionProps{
-		Container:     awsbatch.NewEcsEc2ContainerDefinition(d.stack, jsii.String(id+"Container"), container),
-		RetryAttempts: jsii.Number(engine.BatchAttempts),
-		Timeout:       awscdk.Duration_Hours(jsii.Number(attemptHours)),
-		PropagateTags: jsii.Bool(true),
+		JobDefinitionName: jobDefinitionName(d.stack, id),
+		// A deploy makes a new revision. Executions that began before go on to submit jobs of the revision that they know.
+		SkipDeregisterOnUpdate: jsii.Bool(true),
+		Container:              awsbatch.NewEcsEc2ContainerDefinition(d.stack, jsii.String(id+"Container"), container),
+		RetryAttempts:          jsii.Number(engine.BatchAttempts),
+		Timeout:                awscdk.Duration_Hours(jsii.Number(attemptHours)),
+		PropagateTags:          jsii.Bool(true),
 		RetryStrategies: &[]awsbatch.RetryStrategy{
 			awsbatch.RetryStrategy_Of(awsbatch.Action_RETRY, awsbatch.Reason_SPOT_INSTANCE_RECLAIMED()),
 			awsbatch.RetryStrategy_Of(awsbatch.Action_RETRY, awsbatch.Reason_CANNOT_PULL_CONTAINER()),

@@ -1,13 +1,15 @@
 package main
 
 import (
+	"math"
+
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
 // class describes the workers of one class: a Lambda function, and for classes that run units a
 // Batch job too.
 type class struct {
-	memory  float64 // MiB of the function; 1,769 MiB come with one vCPU
+	memory  float64 // MiB of the function, mibPerCPU for each processor; 0: the setting functionMemory
 	minutes float64 // time limit of the function, below the 16 that the definition allows the task
 	disk    float64 // MiB of the function's /tmp, where ffmpeg works
 	job     jobSize // of the Batch job; zero for classes that run no units
@@ -21,6 +23,12 @@ type jobSize struct {
 	memory float64 // MiB
 	gpus   float64
 }
+
+// mibPerCPU is the memory with which Lambda gives a function one processor (Developer Guide, "Configure Lambda function memory").
+const mibPerCPU = 1769
+
+// processors returns how many processors a function of so much memory sees. It has at least two, of which it gets a share.
+func processors(memory float64) int { return max(2, int(math.Ceil(memory/mibPerCPU))) }
 
 // smallJob has half of the smallest instance with four vCPUs and 8 GiB, of which ECS leaves a
 // little over 7,000 MiB to jobs. It is twice the memory of the functions whose work it takes over,
@@ -43,10 +51,9 @@ var classes = map[work.Class]class{
 		r.write(splits)
 		r.listArtifacts(splits) // an attempt that ends after its job discards what it has written
 	}},
-	// Two vCPUs, for the number of threads that a plan gives each encoder. The GPU job fits the
-	// smallest g4dn, g5 and g6.
+	// The GPU job fits the smallest g4dn, g5 and g6.
 	work.ClassEncode: {
-		memory: 3538, minutes: 15, disk: 10240,
+		minutes: 15, disk: 10240,
 		job: jobSize{cpus: 4, memory: 7000}, gpuJob: jobSize{cpus: 4, memory: 14000, gpus: 1},
 		allow: func(r rights) {
 			r.readSources()

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
@@ -53,6 +55,24 @@ func status(flow workflow, statuses ...string) *awsevents.EventPattern {
 	}
 }
 
+// sourceExtensions are the file names that an upload starts a job for. Anything else can be started by hand.
+var sourceExtensions = []string{
+	"mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "m2ts", "mts", "mxf", "mpg", "mpeg", "vob", "wmv", "asf", "flv", "3gp", "ogv",
+	"mp3", "m4a", "aac", "flac", "wav", "ogg", "opus",
+}
+
+// uploads returns a pattern for keys below prefix that end with one of sourceExtensions, in lower or upper case. Only a wildcard
+// can ask for both ends of one field.
+func uploads(prefix string) []any {
+	var patterns []any
+	for _, extension := range sourceExtensions {
+		for _, e := range []string{extension, strings.ToUpper(extension)} {
+			patterns = append(patterns, map[string]any{"wildcard": prefix + "*." + e})
+		}
+	}
+	return patterns
+}
+
 // startOnUpload starts an execution with a default request for every object that is created under
 // in/. An existing bucket must be set to send its events to EventBridge.
 func startOnUpload(stack awscdk.Stack, store storage, flow workflow) {
@@ -69,7 +89,10 @@ func startOnUpload(stack awscdk.Stack, store storage, flow workflow) {
 			Source: jsii.Strings("aws.s3"), DetailType: jsii.Strings("Object Created"),
 			Detail: &map[string]any{
 				"bucket": map[string]any{"name": buckets},
-				"object": map[string]any{"key": []any{map[string]any{"prefix": "in/"}}},
+				"object": map[string]any{
+					"key":  uploads("in/"),
+					"size": []any{map[string]any{"numeric": []any{">", 0}}}, // a folder's marker is empty
+				},
 			},
 		},
 		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewSfnStateMachine(flow.machine, &awseventstargets.SfnStateMachineProps{

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -35,12 +38,14 @@ func newFunctions(stack awscdk.Stack, chosen settings, net *network, store stora
 			Description:          jsii.String("mapreel: work of the class " + string(name)),
 			Code:                 img.function(name),
 			Architecture:         img.platform,
-			MemorySize:           jsii.Number(c.memory),
+			MemorySize:           jsii.Number(cmp.Or(c.memory, chosen.functionMemory)),
 			Timeout:              awscdk.Duration_Minutes(jsii.Number(c.minutes)),
 			EphemeralStorageSize: awscdk.Size_Mebibytes(jsii.Number(c.disk)),
 			Environment:          environment(chosen, store),
 			Role:                 role,
 			LogGroup:             logs,
+			// Versions of earlier deploys stay, for executions that began with them, until the function is deleted.
+			CurrentVersionOptions: &awslambda.VersionOptions{RemovalPolicy: awscdk.RemovalPolicy_RETAIN},
 		}
 		if name == work.ClassEncode && chosen.encodeConcurrency > 0 {
 			props.ReservedConcurrentExecutions = jsii.Number(chosen.encodeConcurrency)
@@ -73,9 +78,11 @@ func environment(chosen settings, store storage) *map[string]*string {
 		queues = "cpu"
 	}
 	return &map[string]*string{
-		"MAPREEL_TABLE":   store.table.TableName(),
-		"MAPREEL_SCRATCH": scratch,                   // where artifacts lie
-		"MAPREEL_ITEMS":   store.bucket.BucketName(), // where the Distributed Map reads its items
-		"MAPREEL_BATCH":   jsii.String(queues),       // the queues of this deployment; Analyse refuses or changes other routes
+		"MAPREEL_TABLE":       store.table.TableName(),
+		"MAPREEL_SCRATCH":     scratch,                                                      // where artifacts lie
+		"MAPREEL_ITEMS":       store.bucket.BucketName(),                                    // where the Distributed Map reads its items
+		"MAPREEL_BATCH":       jsii.String(queues),                                          // the queues of this deployment; Analyse refuses or changes other routes
+		"MAPREEL_PROCESSORS":  jsii.String(strconv.Itoa(processors(chosen.functionMemory))), // an encoder's threads, where a request names none
+		"MAPREEL_CONCURRENCY": jsii.String(fmt.Sprint(chosen.concurrency())),
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -227,10 +226,12 @@ func TestMachineMayDoOnlyWhatItsStatesDo(t *testing.T) {
 	var functions, submitted []string
 	for name, f := range s.of("AWS::Lambda::Function") {
 		if _, ours := props(f)["ImageConfig"]; ours {
-			functions = append(functions, name+".Arn")
+			functions = append(functions, name+".Arn:*")
 		}
 	}
-	submitted = slices.Collect(maps.Keys(s.of("AWS::Batch::JobDefinition")))
+	for _, d := range s.of("AWS::Batch::JobDefinition") {
+		submitted = append(submitted, "arn:AWS::Partition:batch:AWS::Region:AWS::AccountId:job-definition/"+props(d)["JobDefinitionName"].(string)+":*")
+	}
 	for name := range s.of("AWS::Batch::JobQueue") {
 		submitted = append(submitted, name+".JobQueueArn")
 	}

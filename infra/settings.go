@@ -21,7 +21,9 @@ type settings struct {
 	sourceBuckets      []string // existing buckets; none: the media bucket's in/
 	destinationBuckets []string // existing buckets; none: the media bucket's out/
 	startOnUpload      bool     // an upload under in/ starts an execution
-	encodeConcurrency  float64  // reserved concurrency of the encode function, which is also its limit; 0: none
+	compute
+
+	encodeConcurrency float64 // reserved concurrency of the encode function, which is also its limit; 0: none
 }
 
 // ecrImage is the form of an image in ECR. Lambda takes images from nowhere else.
@@ -47,6 +49,7 @@ func parseSettings(context any) (settings, error) {
 		startOnUpload:      p.flag("startOnUpload", false),
 		encodeConcurrency:  p.count("encodeConcurrency"),
 	}
+	s.compute = p.compute(s.arch)
 	// Batch needs a network. With scratch in S3 and without a GPU nothing else does, so Batch is
 	// then off unless it is asked for.
 	s.batch = p.flag("batch", s.scratch == "efs" || s.gpu)

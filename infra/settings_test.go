@@ -12,8 +12,8 @@ func TestSettingsHaveDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := settings{scratch: "efs", batch: true, batchNetwork: "public", arch: "x86_64"}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{})); diff != "" {
+	want := settings{scratch: "efs", batch: true, batchNetwork: "public", arch: "x86_64", compute: got.compute} // see compute_test.go
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, compute{})); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
 }

@@ -28,6 +28,7 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 	}
 	bus := newEvents(stack, chosen, store, fns, flow) // outside of executions
 	watch := newWatch(stack, store, fns, flow)        // dashboard and alarms
+	newBlockedAlarm(stack, jobs, bus)                 // a queue that starts nothing
 
 	for name, value := range map[string]*string{
 		"StateMachineArn":   flow.machine.StateMachineArn(),

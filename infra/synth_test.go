@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -16,11 +17,22 @@ import (
 
 type object = map[string]any
 
+// folder holds what the tests synthesise.
+var folder string
+
 func TestMain(m *testing.M) {
+	var err error
+	if folder, err = os.MkdirTemp("", "mapreel-infra-"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	jsii.Close()
+	_ = os.RemoveAll(folder)
 	os.Exit(code)
 }
+
+// made holds the templates that were synthesised, by their settings: it takes seconds, and tests ask for the same.
+var made = map[string]synthesised{}
 
 // synthesised is a template and the folder that it was written to.
 type synthesised struct {
@@ -32,14 +44,21 @@ type synthesised struct {
 
 func synth(t *testing.T, context object) synthesised {
 	t.Helper()
-	root := t.TempDir()
+	key, err := json.Marshal(context)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, ok := made[string(key)]; ok {
+		return s
+	}
+	root := filepath.Join(folder, strconv.Itoa(len(made)))
 	if err := os.MkdirAll(filepath.Join(root, "functions"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(root, "functions", "Dockerfile"), []byte("FROM scratch\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out := t.TempDir()
+	out := filepath.Join(root, "out")
 	app := awscdk.NewApp(&awscdk.AppProps{Outdir: jsii.String(out), AnalyticsReporting: jsii.Bool(false)})
 	chosen, err := parseSettings(context)
 	if err != nil {
@@ -66,6 +85,7 @@ func synth(t *testing.T, context object) synthesised {
 		t.Fatal(err)
 	}
 	s.resources, s.outputs = template.Resources, template.Outputs
+	made[string(key)] = s
 	return s
 }
 

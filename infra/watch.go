@@ -6,6 +6,8 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 
@@ -85,6 +87,33 @@ func newWatch(stack awscdk.Stack, store storage, fns functions, flow workflow) a
 	alarm(stack, "SlowMap", "One segment in ten takes more than 10 minutes: request shorter segments, or Batch.",
 		encode.MetricDuration(fiveMinutes("p90")), slowSegment, 2)
 	return dashboard
+}
+
+// newBlockedAlarm makes an alarm for job queues whose first job cannot start, as in an account without a quota for its
+// instances. Batch has no metric for that but sends an event, which the bus of finished jobs gets too: it has the reason.
+func newBlockedAlarm(stack awscdk.Stack, b batch, bus awsevents.EventBus) {
+	if b.cpu == nil {
+		return
+	}
+	queues := []*string{b.cpu.JobQueueArn()}
+	if b.gpu != nil {
+		queues = append(queues, b.gpu.JobQueueArn())
+	}
+	rule := awsevents.NewRule(stack, jsii.String("Blocked"), &awsevents.RuleProps{
+		Description: jsii.String("mapreel: a Batch queue starts nothing"),
+		EventPattern: &awsevents.EventPattern{
+			Source: jsii.Strings("aws.batch"), DetailType: jsii.Strings("Batch Job Queue Blocked"),
+			Resources: &queues,
+		},
+		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewEventBus(bus, nil)},
+	})
+	alarm(stack, "QueueBlocked", "A Batch queue starts nothing: there is no capacity, or the account's quota of vCPUs "+
+		"(standard, or G for a GPU) is too low. The event on the bus FinishedJobsBus has the reason.",
+		awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+			Namespace: jsii.String("AWS/Events"), MetricName: jsii.String("MatchedEvents"),
+			DimensionsMap: &map[string]*string{"RuleName": rule.RuleName()},
+			Statistic:     jsii.String("Sum"), Period: awscdk.Duration_Minutes(jsii.Number(5)),
+		}), 1, 1)
 }
 
 func fiveMinutes(statistic string) *awscloudwatch.MetricOptions {

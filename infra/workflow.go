@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
@@ -21,29 +22,33 @@ type workflow struct {
 	logs    awslogs.LogGroup // of failures, in executions and in the children of the Distributed Map
 }
 
+// published returns the ARN of a function's version. An execution keeps the definition that it began with, so it calls the
+// versions that this definition names, whatever is deployed meanwhile.
+func published(fn awslambda.Function) *string { return fn.CurrentVersion().FunctionArn() }
+
 // newWorkflow deploys the definition that pkg/local interprets, byte for byte. CloudFormation fills
 // its placeholders.
 func newWorkflow(stack awscdk.Stack, store storage, fns functions, b batch) (workflow, error) {
 	resources := statemachine.Resources{
 		Partition:      *stack.Partition(),
-		Analyse:        *fns[work.ClassAnalyse].FunctionArn(),
-		Finish:         *fns[work.ClassFinish].FunctionArn(),
+		Analyse:        *published(fns[work.ClassAnalyse]),
+		Finish:         *published(fns[work.ClassFinish]),
 		Functions:      map[string]string{},
 		JobDefinitions: map[string]string{},
 		BatchQueue:     statemachine.Absent,
 		GpuQueue:       statemachine.Absent,
 	}
 	for _, c := range work.UnitClasses() {
-		resources.Functions[string(c)] = *fns[c].FunctionArn()
+		resources.Functions[string(c)] = *published(fns[c])
 	}
 	var invoked, submitted []*string
 	for _, c := range allClasses() {
-		invoked = append(invoked, fns[c].FunctionArn())
+		invoked = append(invoked, jsii.String(*fns[c].FunctionArn()+":*")) // also the versions of earlier deploys
 	}
 	for _, key := range slices.Sorted(maps.Keys(b.definitions)) {
 		arn := b.definitions[key].JobDefinitionArn()
 		resources.JobDefinitions[key] = *arn
-		submitted = append(submitted, arn)
+		submitted = append(submitted, revisions(stack, b.definitions[key]))
 	}
 	if b.cpu != nil {
 		resources.BatchQueue = *b.cpu.JobQueueArn()
@@ -121,7 +126,7 @@ func newWorkflow(stack awscdk.Stack, store storage, fns functions, b batch) (wor
 	})
 	excuse(runs, "IAM5", "The Map's children are executions of this machine, under names that Step Functions chooses.")
 	excuse(role, "IAM5", "batch:DescribeJobs and TerminateJob have no resource before a job exists, delivery of logs and "+
-		"X-Ray have none at all; the lists of a job's units lie in a folder named after the job.")
+		"X-Ray have none at all; executions go on with the versions and revisions of earlier deploys; the lists of a job's units lie in a folder named after the job.")
 	return workflow{machine, logs}, nil
 }
 

@@ -25,7 +25,7 @@ func TestEveryClassHasAFunctionAndThoseOfUnitsAJob(t *testing.T) {
 		t.Errorf("classes (-package work +allClasses):\n%s", diff)
 	}
 	for name, c := range classes {
-		if c.memory <= 0 || c.minutes <= 0 || c.disk < 512 || c.allow == nil {
+		if (c.memory <= 0) != (name == work.ClassEncode) || c.minutes <= 0 || c.disk < 512 || c.allow == nil {
 			t.Errorf("the function of the class %s is not described", name)
 		}
 		job := c.job.cpus > 0 && c.job.memory > 0
@@ -69,12 +69,12 @@ func checkFunctions(t *testing.T, s synthesised, values map[string]string) {
 	wantKeys(t, "functions", arns, work.UnitClasses())
 	arns[string(work.ClassAnalyse)], arns[string(work.ClassFinish)] = values["Analyse"], values["Finish"]
 	for c, arn := range arns {
-		logical, ok := strings.CutSuffix(arn, ".Arn")
-		f := s.resources[logical]
-		if !ok || f["Type"] != "AWS::Lambda::Function" {
-			t.Errorf("the function of %s is %s", c, arn)
+		version := s.resources[arn] // a Ref gives the ARN, with the version
+		if version["Type"] != "AWS::Lambda::Version" {
+			t.Errorf("the function of %s is %s, which is no version", c, arn)
 			continue
 		}
+		f := s.resources[resolved(props(version)["FunctionName"])]
 		config, _ := props(f)["ImageConfig"].(object)
 		got := append(several(config["EntryPoint"]), several(config["Command"])...)
 		if diff := cmp.Diff([]string{program, c}, got); diff != "" {

@@ -109,7 +109,8 @@ func (e *Engine) planner(request json.RawMessage) (work.Planner, error) {
 
 func (e *Engine) planEnv(job, dir string) *work.PlanEnv {
 	return &work.PlanEnv{
-		Scratch: e.Scratch, Resolve: e.Resolve, Results: results{e.Ledger, job}, Dir: dir, Log: e.logger(),
+		Scratch: e.Scratch, Resolve: e.Resolve, Results: results{e.Ledger, job}, Dir: dir,
+		Processors: e.Processors, Log: e.logger(),
 	}
 }
 
@@ -220,7 +221,7 @@ func units(p work.Plan) iter.Seq[ledger.Unit] {
 
 // next finds out what is left to do and writes the list of the first phase that is not done.
 func (e *Engine) next(ctx context.Context, p work.Plan, execution string) (Next, error) {
-	n := Next{Job: p.ID, Concurrency: p.Concurrency, Outputs: []Item{}}
+	n := Next{Job: p.ID, Outputs: []Item{}}
 	s, err := e.takeStock(ctx, p, execution)
 	if err != nil {
 		return n, err
@@ -245,6 +246,7 @@ func (e *Engine) next(ctx context.Context, p work.Plan, execution string) (Next,
 			}
 		}
 	}
+	n.Concurrency = e.concurrency(p, items)
 	if len(items) > 0 {
 		n.Phase.Bucket, n.Phase.Key, n.Phase.Count = e.Bucket, listKey(p.ID, n.Phase.Name), len(items)
 		data, err := json.Marshal(items)
@@ -264,6 +266,16 @@ func (e *Engine) next(ctx context.Context, p work.Plan, execution string) (Next,
 	}
 	e.emit(Event{Type: Planned, Job: p.ID, Groups: s.groups(p)})
 	return n, nil
+}
+
+// concurrency returns how many items of a Map run at once. More than the deployment has functions for would only be throttled.
+// Batch queues what it cannot start yet.
+func (e *Engine) concurrency(p work.Plan, items []Item) int {
+	onFunctions := slices.ContainsFunc(items, func(i Item) bool { return i.Route != work.RouteBatch })
+	if e.Concurrency > 0 && onFunctions {
+		return min(p.Concurrency, e.Concurrency)
+	}
+	return p.Concurrency
 }
 
 func (e *Engine) item(p work.Plan, u openUnit) Item {

@@ -42,7 +42,9 @@ type Engine struct {
 	Resolve  work.Resolver
 	Temp     string // folder for working files; each attempt makes its own below it and removes it
 
-	Queues *Queues // what the deployment can run units on; nil: every route
+	Queues      *Queues // what the deployment can run units on; nil: every route
+	Processors  int     // of the workers that encode; 0: not known in advance
+	Concurrency int     // functions that the deployment can run at once, at most; 0: as many as a request asks for
 
 	Worker  string       // identifies this worker in the ledger
 	Keep    bool         // keep the artifacts of a job that is done

@@ -3,10 +3,34 @@ package engine
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/work"
 )
+
+func TestNoMoreUnitsStartAtOnceThanFunctionsRun(t *testing.T) {
+	onBatch := []Item{{Route: work.RouteBatch}, {Route: work.RouteBatch}}
+	mixed := append([]Item{{Route: work.RouteLambdaBatch}}, onBatch...)
+	for _, c := range []struct {
+		limit, asked int
+		items        []Item
+		want         int
+	}{
+		{0, 1000, mixed, 1000}, {10, 1000, mixed, 10}, {10, 4, mixed, 4}, {10, 1000, onBatch, 1000}, {10, 1000, nil, 1000},
+	} {
+		e := &Engine{Concurrency: c.limit}
+		if got := e.concurrency(work.Plan{Concurrency: c.asked}, c.items); got != c.want {
+			t.Errorf("a limit of %d and a request for %d give %d for %v, want %d", c.limit, c.asked, got, c.items, c.want)
+		}
+	}
+	f := newFixture(t, &letters{second: []string{"b"}, wide: 50})
+	f.Concurrency = 3
+	next, err := f.Analyse(t.Context(), AnalyseInput{Request: json.RawMessage(`{"source": "in"}`), Execution: "e", Started: time.Now()})
+	if err != nil || next.Concurrency != 3 {
+		t.Errorf("the Map is told to run %d at once, %v; want 3", next.Concurrency, err)
+	}
+}
 
 func TestUnitsRunOnlyWhereThereAreQueues(t *testing.T) {
 	cpu, both := Queues{CPU: true}, Queues{CPU: true, GPU: true}

@@ -144,7 +144,7 @@ type Compute struct {
 	Mode        ComputeMode `json:"mode,omitempty" jsonschema:"enum=lambda,enum=batch,enum=lambda-batch,default=lambda-batch"`
 	GPU         bool        `json:"gpu,omitempty" jsonschema:"description=Encode with NVENC; always on Batch"`
 	Concurrency int         `json:"concurrency,omitempty" jsonschema:"minimum=1,maximum=10000,description=Number of segments encoded at once. Default 1000; on one machine the number of cores"`
-	Threads     int         `json:"threads,omitempty" jsonschema:"minimum=1,maximum=64,description=Threads per encoder. Different numbers give different bytes. Default 2"`
+	Threads     int         `json:"threads,omitempty" jsonschema:"minimum=1,maximum=64,description=Threads per encoder. Different numbers give different bytes. Default 2; on AWS the processors that the function memory of the deployment buys"`
 }
 
 // Retention describes how long the records and intermediate files of a job are kept.

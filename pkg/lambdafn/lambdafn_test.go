@@ -24,16 +24,23 @@ import (
 func TestSettingsAreReadFromTheEnvironment(t *testing.T) {
 	valid := map[string]string{
 		"MAPREEL_TABLE": "ledger", "MAPREEL_ITEMS": "scratch", "MAPREEL_SCRATCH": "/mnt/scratch", "MAPREEL_BATCH": "cpu",
+		"MAPREEL_PROCESSORS": "", "MAPREEL_CONCURRENCY": "",
 	}
 	for name, test := range map[string]struct {
 		change map[string]string
 		want   Settings
 		wrong  []string // variables that the error names
 	}{
-		"file system":   {nil, Settings{"ledger", "/mnt/scratch", "scratch", engine.Queues{CPU: true}}, nil},
-		"bucket":        {map[string]string{"MAPREEL_SCRATCH": "s3://scratch"}, Settings{"ledger", "", "scratch", engine.Queues{CPU: true}}, nil},
-		"both queues":   {map[string]string{"MAPREEL_BATCH": "cpu,gpu"}, Settings{"ledger", "/mnt/scratch", "scratch", engine.Queues{CPU: true, GPU: true}}, nil},
-		"no queue":      {map[string]string{"MAPREEL_BATCH": "none"}, Settings{"ledger", "/mnt/scratch", "scratch", engine.Queues{}}, nil},
+		"file system": {nil, Settings{Table: "ledger", Scratch: "/mnt/scratch", Bucket: "scratch", Queues: engine.Queues{CPU: true}}, nil},
+		"bucket":      {map[string]string{"MAPREEL_SCRATCH": "s3://scratch"}, Settings{Table: "ledger", Bucket: "scratch", Queues: engine.Queues{CPU: true}}, nil},
+		"both queues": {map[string]string{"MAPREEL_BATCH": "cpu,gpu"}, Settings{Table: "ledger", Scratch: "/mnt/scratch", Bucket: "scratch", Queues: engine.Queues{CPU: true, GPU: true}}, nil},
+		"no queue":    {map[string]string{"MAPREEL_BATCH": "none"}, Settings{Table: "ledger", Scratch: "/mnt/scratch", Bucket: "scratch"}, nil},
+		"size": {
+			map[string]string{"MAPREEL_PROCESSORS": "6", "MAPREEL_CONCURRENCY": "10"},
+			Settings{Table: "ledger", Scratch: "/mnt/scratch", Bucket: "scratch", Queues: engine.Queues{CPU: true}, Processors: 6, Concurrency: 10},
+			nil,
+		},
+		"no number":     {map[string]string{"MAPREEL_CONCURRENCY": "-1"}, Settings{}, []string{"MAPREEL_CONCURRENCY"}},
 		"other bucket":  {map[string]string{"MAPREEL_SCRATCH": "s3://other"}, Settings{}, []string{"MAPREEL_SCRATCH"}},
 		"relative":      {map[string]string{"MAPREEL_SCRATCH": "scratch"}, Settings{}, []string{"MAPREEL_SCRATCH"}},
 		"unknown queue": {map[string]string{"MAPREEL_BATCH": "gpu"}, Settings{}, []string{"MAPREEL_BATCH"}},

@@ -1,9 +1,11 @@
 package lambdafn
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/engine"
@@ -16,6 +18,9 @@ type Settings struct {
 	Scratch string        // MAPREEL_SCRATCH: the folder for artifacts; "" where they lie in Bucket
 	Bucket  string        // MAPREEL_ITEMS: the scratch bucket, where the Distributed Map reads its items
 	Queues  engine.Queues // MAPREEL_BATCH: "none", "cpu" or "cpu,gpu"
+
+	Processors  int // MAPREEL_PROCESSORS: of the encode function; 0: not known
+	Concurrency int // MAPREEL_CONCURRENCY: functions that may run at once; 0: not known
 }
 
 // ParseSettings reads the settings from environment variables, as os.Getenv gives them. Its error is of kind Internal,
@@ -50,6 +55,13 @@ func ParseSettings(getenv func(string) string) (Settings, error) {
 		s.Queues = engine.Queues{CPU: true, GPU: true}
 	default:
 		wrong("MAPREEL_BATCH", "none, cpu, or cpu,gpu")
+	}
+	for name, n := range map[string]*int{"MAPREEL_PROCESSORS": &s.Processors, "MAPREEL_CONCURRENCY": &s.Concurrency} {
+		value, err := strconv.ParseUint(cmp.Or(getenv(name), "0"), 10, 31)
+		if err != nil {
+			wrong(name, "a number")
+		}
+		*n = int(value)
 	}
 	return s, fault.Wrap(fault.Internal, errors.Join(problems...), "settings of the deployment")
 }

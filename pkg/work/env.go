@@ -42,7 +42,10 @@ type PlanEnv struct {
 	Resolve Resolver
 	Results Results // of the job that Extend completes
 	Dir     string  // a private folder for working files
-	Log     *slog.Logger
+	// Processors is how many processors the workers have that this deployment encodes on; 0 where they are not known in
+	// advance. A request that names a number of threads is not bound by it.
+	Processors int
+	Log        *slog.Logger
 }
 
 // Resolver finds the store and the key of a source, or of an output that will be there.

@@ -52,6 +52,8 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	if err != nil {
 		return work.Plan{}, err
 	}
+	// Threads are part of the job, because they change the bytes: its record says how many they were.
+	req.Compute.Threads = cmp.Or(req.Compute.Threads, env.Processors)
 	store, key, err := env.Resolve(ctx, req.Source)
 	if err != nil {
 		return work.Plan{}, err
