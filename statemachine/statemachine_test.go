@@ -163,7 +163,7 @@ func TestChildrenOfBothMapsAreIdentical(t *testing.T) {
 	if diff := cmp.Diff(phase, outputs); diff != "" {
 		t.Errorf("children (-phase +outputs):\n%s", diff)
 	}
-	if a, b := children(bytes.Replace(Definition(), []byte(`"MaxAttempts": 60`), []byte(`"MaxAttempts": 61`), 1)); a == b {
+	if a, b := children(bytes.Replace(Definition(), []byte(`"MaxAttempts": 1200`), []byte(`"MaxAttempts": 1201`), 1)); a == b {
 		t.Error("another number of attempts in one of the Maps goes unnoticed")
 	}
 }
