@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // compute is the part of the settings that says what units run on.
@@ -17,6 +18,7 @@ type compute struct {
 	functionConcurrency float64 // the account's quota of concurrent functions; 0: not known
 	maxVCPUs            float64 // of the CPU queue
 	gpuMaxVCPUs         float64 // of the GPU queue
+	redriveDays         float64 // how long after its end a failed execution can be redriven
 	onDemandShare       float64 // percent of the maximum that On-Demand instances may take where there is no Spot instance
 }
 
@@ -37,6 +39,7 @@ var (
 	mostMemory        = 10240. // Lambda's own limit
 	mostVCPUs         = 100000.
 	defaultOnDemand   = 25.
+	mostRedriveDays   = 14. // Step Functions' own limit (API Reference, RedriveExecution)
 	defaultMaxVCPUs   = 1024.
 	defaultGPUMaxCPUs = 256.
 )
@@ -50,6 +53,7 @@ func (p *parser) compute(arch string) compute {
 		gpuInstanceFamilies: p.list("gpuInstanceFamilies", defaultGPUFamily),
 		maxVCPUs:            p.number("maxVcpus", defaultMaxVCPUs, largestJob, mostVCPUs),
 		gpuMaxVCPUs:         p.number("gpuMaxVcpus", defaultGPUMaxCPUs, largestGPUJob, mostVCPUs),
+		redriveDays:         p.number("redriveDays", mostRedriveDays, 1, mostRedriveDays),
 		onDemandShare:       p.number("onDemandShare", defaultOnDemand, 0, 100),
 	}
 	for _, family := range c.instanceFamilies {
@@ -86,6 +90,9 @@ func (s settings) concurrency() float64 {
 	}
 	return min(s.functionConcurrency, s.encodeConcurrency)
 }
+
+// redrive returns how long after its end a failed execution can be redriven.
+func (s settings) redrive() time.Duration { return time.Duration(s.redriveDays) * 24 * time.Hour }
 
 // number reads a whole number from least to most.
 func (p *parser) number(name string, otherwise, least, most float64) float64 {

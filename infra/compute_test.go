@@ -18,18 +18,18 @@ func TestComputeSettingsHaveDefaultsThatEveryAccountAndRegionTakes(t *testing.T)
 	}{
 		{object{}, compute{
 			functionMemory: 3008, instanceFamilies: []string{"default_x86_64"}, gpuInstanceFamilies: []string{"g4dn"},
-			maxVCPUs: 1024, gpuMaxVCPUs: 256, onDemandShare: 25,
+			maxVCPUs: 1024, gpuMaxVCPUs: 256, redriveDays: 14, onDemandShare: 25,
 		}},
 		{object{"arch": "arm64"}, compute{
 			functionMemory: 3008, instanceFamilies: []string{"default_arm64"}, gpuInstanceFamilies: []string{"g4dn"},
-			maxVCPUs: 1024, gpuMaxVCPUs: 256, onDemandShare: 25,
+			maxVCPUs: 1024, gpuMaxVCPUs: 256, redriveDays: 14, onDemandShare: 25,
 		}},
 		{object{
 			"functionMemory": "10240", "functionConcurrency": "10", "instanceFamilies": "c7i, m6a.4xlarge,u7i-12tb",
-			"gpuInstanceFamilies": "g4dn,g6.2xlarge", "maxVcpus": "4", "gpuMaxVcpus": "64", "onDemandShare": "100",
+			"gpuInstanceFamilies": "g4dn,g6.2xlarge", "maxVcpus": "4", "gpuMaxVcpus": "64", "onDemandShare": "100", "redriveDays": "3",
 		}, compute{
 			functionMemory: 10240, functionConcurrency: 10, instanceFamilies: []string{"c7i", "m6a.4xlarge", "u7i-12tb"},
-			gpuInstanceFamilies: []string{"g4dn", "g6.2xlarge"}, maxVCPUs: 4, gpuMaxVCPUs: 64, onDemandShare: 100,
+			gpuInstanceFamilies: []string{"g4dn", "g6.2xlarge"}, maxVCPUs: 4, gpuMaxVCPUs: 64, redriveDays: 3, onDemandShare: 100,
 		}},
 	} {
 		got, err := parseSettings(c.context)
@@ -51,6 +51,7 @@ func TestBadComputeSettingsAreRefused(t *testing.T) {
 		{object{"functionMemory": "2.5GB"}, "functionMemory=2.5GB: give a whole number"},
 		{object{"maxVcpus": "2"}, "maxVcpus=2: give a whole number from 4 to"},
 		{object{"onDemandShare": "101"}, "onDemandShare=101: give a whole number from 0 to 100"},
+		{object{"redriveDays": "15"}, "redriveDays=15: give a whole number from 1 to 14"},
 		{object{"maxVcpus": "8"}, "onDemandShare=25 divides maxVcpus=8 into 2 On-Demand and 6 Spot, and a job takes 4"},
 		{object{"functionConcurrency": "none"}, "functionConcurrency=none: give a positive number"},
 		{object{"instanceFamilies": "C7I"}, `"C7I" is not an instance family, such as c7i`},

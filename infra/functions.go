@@ -14,6 +14,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/mapreel/mapreel/pkg/work"
+	"github.com/mapreel/mapreel/statemachine"
 )
 
 // functions are the Lambda functions by class.
@@ -79,9 +80,11 @@ func environment(chosen settings, store storage) *map[string]*string {
 	}
 	return &map[string]*string{
 		"MAPREEL_TABLE":       store.table.TableName(),
-		"MAPREEL_SCRATCH":     scratch,                                                      // where artifacts lie
-		"MAPREEL_ITEMS":       store.bucket.BucketName(),                                    // where the Distributed Map reads its items
-		"MAPREEL_BATCH":       jsii.String(queues),                                          // the queues of this deployment; Analyse refuses or changes other routes
+		"MAPREEL_SCRATCH":     scratch,                   // where artifacts lie
+		"MAPREEL_ITEMS":       store.bucket.BucketName(), // where the Distributed Map reads its items
+		"MAPREEL_BATCH":       jsii.String(queues),       // the queues of this deployment; Analyse refuses or changes other routes
+		"MAPREEL_RUN":         jsii.String(statemachine.TimeLimit().String()),
+		"MAPREEL_REDRIVE":     jsii.String(chosen.redrive().String()),
 		"MAPREEL_PROCESSORS":  jsii.String(strconv.Itoa(processors(chosen.functionMemory))), // an encoder's threads, where a request names none
 		"MAPREEL_CONCURRENCY": jsii.String(fmt.Sprint(chosen.concurrency())),
 	}

@@ -298,7 +298,7 @@ func checkExpiry(t *testing.T, s synthesised) {
 	})
 	s.assertions.HasResourceProperties(jsii.String("AWS::S3::Bucket"), object{
 		"LifecycleConfiguration": object{"Rules": []any{object{
-			"AbortIncompleteMultipartUpload": object{"DaysAfterInitiation": 1}, "ExpirationInDays": 3, "Status": "Enabled",
+			"AbortIncompleteMultipartUpload": object{"DaysAfterInitiation": 1}, "ExpirationInDays": 19, "Status": "Enabled",
 		}}},
 	})
 	for name, b := range s.of("AWS::S3::Bucket") {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
+	"github.com/mapreel/mapreel/statemachine"
 )
 
 // mountPoint is where functions and Batch jobs mount the shared file system. Lambda allows only
@@ -43,7 +45,7 @@ type place struct {
 func (p place) objects() *string { return p.bucket.ArnForObjects(jsii.String(p.prefix + "*")) }
 
 func newStorage(stack awscdk.Stack, chosen settings, net *network) storage {
-	s := storage{table: newTable(stack), bucket: newScratchBucket(stack)}
+	s := storage{table: newTable(stack), bucket: newScratchBucket(stack, chosen)}
 	if chosen.scratch == "efs" {
 		s.files, s.access = newFiles(stack, net)
 	}
@@ -75,11 +77,17 @@ func newTable(stack awscdk.Stack) awsdynamodb.Table {
 		TimeToLiveAttribute: jsii.String(dynamo.TTL),
 		RemovalPolicy:       awscdk.RemovalPolicy_DESTROY,
 	})
-	excuse(table, "DDB3", "Records live for hours. A job whose records are lost is planned again from the source.")
+	excuse(table, "DDB3", "Records live for weeks at most. A job whose records are lost is planned again from the source.")
 	return table
 }
 
-func newScratchBucket(stack awscdk.Stack) awss3.Bucket {
+// artifactDays is how long an artifact may be needed: by the execution that made it, and by one that is redriven as late as
+// possible. The function that collects garbage removes it much earlier.
+func artifactDays(chosen settings) float64 {
+	return math.Ceil((chosen.redrive()+2*statemachine.TimeLimit()).Hours()/24) + 1
+}
+
+func newScratchBucket(stack awscdk.Stack, chosen settings) awss3.Bucket {
 	bucket := awss3.NewBucket(stack, jsii.String("Scratch"), &awss3.BucketProps{
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
 		Encryption:        awss3.BucketEncryption_S3_MANAGED,
@@ -87,14 +95,14 @@ func newScratchBucket(stack awscdk.Stack) awss3.Bucket {
 		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
 		LifecycleRules: &[]*awss3.LifecycleRule{{
 			Id:                                  jsii.String("artifacts"),
-			Expiration:                          awscdk.Duration_Days(jsii.Number(3)), // longer than the machine's time limit
+			Expiration:                          awscdk.Duration_Days(jsii.Number(artifactDays(chosen))),
 			AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(1)),
 		}},
 		AutoDeleteObjects: jsii.Bool(true),
 		RemovalPolicy:     awscdk.RemovalPolicy_DESTROY,
 	})
 	excuse(bucket.Policy(), "IAM5", "The CDK's function that empties the bucket when the stack is deleted must list and delete whatever is there.")
-	excuse(bucket, "S1", "Artifacts live for hours and only mapreel's roles can read them; a log line for each costs more than the artifact.")
+	excuse(bucket, "S1", "Artifacts are short-lived and only mapreel's roles can read them; a log line for each costs more than the artifact.")
 	return bucket
 }
 
@@ -126,8 +134,10 @@ func newFiles(stack awscdk.Stack, net *network) (awsefs.FileSystem, awsefs.Acces
 	group.Connections().AllowFrom(net.workers, awsec2.Port_Tcp(jsii.Number(2049)), jsii.String("NFS")) // adds the rules of both groups
 	files := awsefs.NewFileSystem(stack, jsii.String("FileSystem"), &awsefs.FileSystemProps{
 		Vpc: net.vpc, VpcSubnets: net.isolated, SecurityGroup: group,
-		Encrypted:              jsii.Bool(true),
-		ThroughputMode:         awsefs.ThroughputMode_ELASTIC,
+		Encrypted:      jsii.Bool(true),
+		ThroughputMode: awsefs.ThroughputMode_ELASTIC,
+		// What a failed job has left may wait for its redrive for days, at a tenth of the price.
+		LifecyclePolicy:        awsefs.LifecyclePolicy_AFTER_1_DAY,
 		EnableAutomaticBackups: jsii.Bool(false), // artifacts can be made again
 		RemovalPolicy:          awscdk.RemovalPolicy_DESTROY,
 		// The policy allows nothing by itself, so only roles that may mount the file system can,

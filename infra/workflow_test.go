@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/jsii-runtime-go"
 	"github.com/google/go-cmp/cmp"
@@ -178,6 +179,9 @@ func checkEnvironment(t *testing.T, s synthesised) {
 		}
 		if got.Queues != queues {
 			t.Errorf("%s has the setting of queues %+v; the deployment has %+v", name, got.Queues, queues)
+		}
+		if want := (engine.Lifetime{Run: statemachine.TimeLimit(), Redrive: 14 * 24 * time.Hour}); got.Lifetime != want {
+			t.Errorf("%s keeps records for %+v, want %+v", name, got.Lifetime, want)
 		}
 		if files := len(s.of("AWS::EFS::FileSystem")) > 0; files != (got.Scratch != "") {
 			t.Errorf("%s has the scratch folder %q; the deployment has a file system: %v", name, got.Scratch, files)

@@ -10,11 +10,13 @@ package statemachine
 
 import (
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 //go:embed mapreel.asl.json
@@ -25,6 +27,13 @@ var placeholder = regexp.MustCompile(`\$\{([A-Za-z0-9]+)\}`)
 
 // Definition returns the definition with its placeholders. The caller owns the bytes.
 func Definition() []byte { return []byte(definition) }
+
+// TimeLimit returns how long an execution may run, from its start or its last redrive.
+func TimeLimit() time.Duration {
+	var machine struct{ TimeoutSeconds int }
+	_ = json.Unmarshal([]byte(definition), &machine) // a test loads the definition
+	return time.Duration(machine.TimeoutSeconds) * time.Second
+}
 
 // Resources are what the definition works with.
 type Resources struct {

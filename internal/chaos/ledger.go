@@ -152,6 +152,10 @@ func (l *faultyLedger) Reopen(ctx context.Context, job, id string, attempt int) 
 	})
 }
 
+func (l *faultyLedger) Renew(ctx context.Context, job string, expires time.Time) error {
+	return call(ctx, "Renew job", "", writeFaults, func() error { return l.inner.Renew(ctx, job, expires) })
+}
+
 func (l *faultyLedger) Delete(ctx context.Context, job string) error {
 	return call(ctx, "Delete job", "", writeFaults, func() error { return l.inner.Delete(ctx, job) })
 }

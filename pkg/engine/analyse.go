@@ -89,7 +89,7 @@ func (e *Engine) Analyse(ctx context.Context, in AnalyseInput) (Next, error) {
 	if err != nil {
 		return Next{}, err
 	}
-	if err := e.Ledger.Plan(ctx, p.ID, units(p), expiry(p)); err != nil {
+	if err := e.Ledger.Plan(ctx, p.ID, units(p), e.ahead(p)); err != nil {
 		return Next{}, err
 	}
 	for _, warning := range p.Warnings {
@@ -116,14 +116,10 @@ func (e *Engine) planEnv(job, dir string) *work.PlanEnv {
 
 // nextPhase returns what follows a phase whose Map has ended, and plans what could not be planned before.
 func (e *Engine) nextPhase(ctx context.Context, id string, by owner) (Next, error) {
-	record, err := e.Ledger.Job(ctx, id)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return Next{}, fault.New(fault.NotFound, "job %s is not in the ledger; it may have expired", id)
+	record, p, err := e.job(ctx, id)
+	if err == nil {
+		err = e.renew(ctx, record, p)
 	}
-	if err != nil {
-		return Next{}, err
-	}
-	p, err := DecodePlan(record)
 	if err != nil {
 		return Next{}, err
 	}
@@ -152,8 +148,11 @@ func (e *Engine) extend(ctx context.Context, p work.Plan, by owner) (work.Plan, 
 	if err != nil {
 		return p, err
 	}
-	// The units first: a plan that is no longer open has all its units in the ledger.
-	if err := e.Ledger.Plan(ctx, p.ID, units(p), expiry(p)); err != nil {
+	// The units first: a plan that is no longer open has all its units in the ledger. Those of earlier phases are to last as long.
+	if err := e.Ledger.Renew(ctx, p.ID, e.ahead(p)); err != nil {
+		return p, err
+	}
+	if err := e.Ledger.Plan(ctx, p.ID, units(p), e.ahead(p)); err != nil {
 		return p, err
 	}
 	err = e.record(ctx, p, by)

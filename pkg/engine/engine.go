@@ -46,6 +46,8 @@ type Engine struct {
 	Processors  int     // of the workers that encode; 0: not known in advance
 	Concurrency int     // functions that the deployment can run at once, at most; 0: as many as a request asks for
 
+	Lifetime Lifetime // of records, whatever the retention of a request
+
 	Worker  string       // identifies this worker in the ledger
 	Keep    bool         // keep the artifacts of a job that is done
 	Observe func(Event)  // may be nil
@@ -145,14 +147,21 @@ func (e *Engine) kind(unit string) (work.Kind, error) {
 
 // plan reads a job's plan from the ledger. Its phases have no Units.
 func (e *Engine) plan(ctx context.Context, id string) (work.Plan, error) {
+	_, p, err := e.job(ctx, id)
+	return p, err
+}
+
+// job reads a job's record, and its plan.
+func (e *Engine) job(ctx context.Context, id string) (ledger.Job, work.Plan, error) {
 	record, err := e.Ledger.Job(ctx, id)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return work.Plan{}, fault.New(fault.NotFound, "job %s is not in the ledger; it may have expired", id)
+		return record, work.Plan{}, fault.New(fault.NotFound, "job %s is not in the ledger; it may have expired", id)
 	}
 	if err != nil {
-		return work.Plan{}, err
+		return record, work.Plan{}, err
 	}
-	return DecodePlan(record)
+	p, err := DecodePlan(record)
+	return record, p, err
 }
 
 // DecodePlan decodes the plan in the record of a job.
@@ -161,8 +170,37 @@ func DecodePlan(record ledger.Job) (work.Plan, error) {
 	return p, fault.Wrap(fault.Corrupt, json.Unmarshal(record.Doc, &p), "record of job "+record.ID)
 }
 
-// expiry returns when the records of a job may vanish: its retention after the end of its work at the latest.
-func expiry(p work.Plan) time.Time { return time.Now().Add(p.Duration + p.Retention) }
+// Lifetime is how long executions may need a job's records. The zero value is for hosts that keep the records of what runs.
+type Lifetime struct {
+	Run     time.Duration // time limit of an execution, also of one that was redriven
+	Redrive time.Duration // how long after its end a failed execution can be redriven
+}
+
+// ahead returns when the records of a job may vanish whose execution begins, or goes on: it may run until its time limit, be
+// redriven as late as possible, and then run as long again.
+func (e *Engine) ahead(p work.Plan) time.Time {
+	return time.Now().Add(max(p.Duration, e.Lifetime.Run) + max(p.Retention, e.Lifetime.Redrive+e.Lifetime.Run))
+}
+
+// failedUntil returns when the records of a job may vanish whose execution has just failed: it may be redriven as late as
+// possible, and then runs until its time limit.
+func (e *Engine) failedUntil(p work.Plan) time.Time {
+	return time.Now().Add(max(p.Duration+p.Retention, e.Lifetime.Redrive+e.Lifetime.Run))
+}
+
+// doneUntil returns when the record of a job may vanish that is done. An earlier execution may still work along.
+func (e *Engine) doneUntil(p work.Plan) time.Time {
+	return time.Now().Add(max(p.Duration+p.Retention, e.Lifetime.Run))
+}
+
+// renew keeps the records of a job for as long as the execution that works on it may last. They last that long from the
+// beginning, and again from each failure that was reported; here that is made sure of.
+func (e *Engine) renew(ctx context.Context, record ledger.Job, p work.Plan) error {
+	if e.Lifetime.Run == 0 || record.Expires.IsZero() || time.Until(record.Expires) > e.Lifetime.Run {
+		return nil
+	}
+	return e.Ledger.Renew(ctx, record.ID, e.ahead(p))
+}
 
 // lease returns ctx's deadline, or 24 h from now if it has none: the attempt is over by then.
 func lease(ctx context.Context) time.Time {

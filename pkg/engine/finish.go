@@ -87,7 +87,7 @@ func (e *Engine) Finish(ctx context.Context, in FinishInput) (Outcome, error) {
 		out.Outputs = append(out.Outputs, result.Facts)
 	}
 	out.Warnings = out.Warnings[:min(len(out.Warnings), maxWarnings)]
-	err = e.Ledger.EndJob(ctx, p.ID, in.Execution, ledger.JobDone, nil, expiry(p))
+	err = e.Ledger.EndJob(ctx, p.ID, in.Execution, ledger.JobDone, nil, e.doneUntil(p))
 	if errors.Is(err, ledger.ErrConflict) {
 		return out, nil // a newer execution holds the job, still needs its lists, and clears everything when it ends
 	}
@@ -138,7 +138,10 @@ func (e *Engine) recordFailure(ctx context.Context, in FinishInput) (Outcome, er
 	}
 	expires := record.Expires // kept where another version of mapreel recorded the job
 	if p, err := DecodePlan(record); err == nil {
-		expires = expiry(p)
+		expires = e.failedUntil(p)
+	}
+	if err := e.Ledger.Renew(ctx, record.ID, expires); err != nil { // of its units, too
+		return Outcome{}, err
 	}
 	failure, err := e.reason(ctx, record, in)
 	if err != nil {

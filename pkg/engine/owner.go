@@ -32,7 +32,7 @@ func (e *Engine) record(ctx context.Context, p work.Plan, by owner) error {
 		return fault.Wrap(fault.Internal, err, "record of job "+p.ID)
 	}
 	err = e.Ledger.PutJob(ctx, ledger.Job{
-		ID: p.ID, State: ledger.JobRunning, Execution: by.execution, Started: by.started, Doc: doc, Expires: expiry(p),
+		ID: p.ID, State: ledger.JobRunning, Execution: by.execution, Started: by.started, Doc: doc, Expires: e.ahead(p),
 	})
 	if !errors.Is(err, ledger.ErrConflict) {
 		return err

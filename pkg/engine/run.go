@@ -38,7 +38,10 @@ func (e *Engine) Run(ctx context.Context, in RunInput) (None, error) {
 	if err != nil {
 		return None{}, err
 	}
-	p, err := e.plan(ctx, in.Job)
+	job, p, err := e.job(ctx, in.Job)
+	if err == nil {
+		err = e.renew(ctx, job, p)
+	}
 	if err != nil {
 		return None{}, err
 	}

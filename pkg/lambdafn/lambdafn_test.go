@@ -24,7 +24,7 @@ import (
 func TestSettingsAreReadFromTheEnvironment(t *testing.T) {
 	valid := map[string]string{
 		"MAPREEL_TABLE": "ledger", "MAPREEL_ITEMS": "scratch", "MAPREEL_SCRATCH": "/mnt/scratch", "MAPREEL_BATCH": "cpu",
-		"MAPREEL_PROCESSORS": "", "MAPREEL_CONCURRENCY": "",
+		"MAPREEL_PROCESSORS": "", "MAPREEL_CONCURRENCY": "", "MAPREEL_RUN": "", "MAPREEL_REDRIVE": "",
 	}
 	for name, test := range map[string]struct {
 		change map[string]string
@@ -40,6 +40,15 @@ func TestSettingsAreReadFromTheEnvironment(t *testing.T) {
 			Settings{Table: "ledger", Scratch: "/mnt/scratch", Bucket: "scratch", Queues: engine.Queues{CPU: true}, Processors: 6, Concurrency: 10},
 			nil,
 		},
+		"lifetime": {
+			map[string]string{"MAPREEL_RUN": "48h", "MAPREEL_REDRIVE": "336h0m0s"},
+			Settings{
+				Table: "ledger", Scratch: "/mnt/scratch", Bucket: "scratch", Queues: engine.Queues{CPU: true},
+				Lifetime: engine.Lifetime{Run: 48 * time.Hour, Redrive: 14 * 24 * time.Hour},
+			},
+			nil,
+		},
+		"no duration":   {map[string]string{"MAPREEL_REDRIVE": "14 days"}, Settings{}, []string{"MAPREEL_REDRIVE"}},
 		"no number":     {map[string]string{"MAPREEL_CONCURRENCY": "-1"}, Settings{}, []string{"MAPREEL_CONCURRENCY"}},
 		"other bucket":  {map[string]string{"MAPREEL_SCRATCH": "s3://other"}, Settings{}, []string{"MAPREEL_SCRATCH"}},
 		"relative":      {map[string]string{"MAPREEL_SCRATCH": "scratch"}, Settings{}, []string{"MAPREEL_SCRATCH"}},

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -18,6 +19,8 @@ type Settings struct {
 	Scratch string        // MAPREEL_SCRATCH: the folder for artifacts; "" where they lie in Bucket
 	Bucket  string        // MAPREEL_ITEMS: the scratch bucket, where the Distributed Map reads its items
 	Queues  engine.Queues // MAPREEL_BATCH: "none", "cpu" or "cpu,gpu"
+
+	Lifetime engine.Lifetime // MAPREEL_RUN and MAPREEL_REDRIVE, as time.ParseDuration reads them; "" is none
 
 	Processors  int // MAPREEL_PROCESSORS: of the encode function; 0: not known
 	Concurrency int // MAPREEL_CONCURRENCY: functions that may run at once; 0: not known
@@ -62,6 +65,13 @@ func ParseSettings(getenv func(string) string) (Settings, error) {
 			wrong(name, "a number")
 		}
 		*n = int(value)
+	}
+	for name, d := range map[string]*time.Duration{"MAPREEL_RUN": &s.Lifetime.Run, "MAPREEL_REDRIVE": &s.Lifetime.Redrive} {
+		value, err := time.ParseDuration(cmp.Or(getenv(name), "0"))
+		if err != nil || value < 0 {
+			wrong(name, "a duration, such as 48h")
+		}
+		*d = value
 	}
 	return s, fault.Wrap(fault.Internal, errors.Join(problems...), "settings of the deployment")
 }

@@ -151,6 +151,10 @@ type Ledger interface {
 	// attempt, otherwise Reopen returns ErrConflict. Facts is removed, Attempt stays.
 	Reopen(ctx context.Context, job, id string, attempt int) error
 
+	// Renew keeps the records of the job and of all its units at least until expires. It never shortens an expiry, and a job
+	// that does not exist is not an error. A Renew that fails may have renewed some units; the job itself comes last.
+	Renew(ctx context.Context, job string, expires time.Time) error
+
 	// Delete removes the job and its units. Deleting a job that does not exist is not an error.
 	Delete(ctx context.Context, job string) error
 }

@@ -21,6 +21,7 @@
 //
 //	Plan           one read and one write per unit; for an existing unit that is to be kept longer, two
 //	               reads and one write, and one more write if it was begun
+//	Renew          the size of the job's items, read, and one write per item that would expire earlier
 //	Begin          one read and one write
 //	other changes  one write
 //	Units          the size of what they read

@@ -360,6 +360,12 @@ func TestEveryItemHasTheExpiryOfItsJob(t *testing.T) {
 	must(t, l.Plan(t.Context(), "j", plan("u"), early)) // an expiry is never shortened
 	expire(late)
 
+	later := late.Add(time.Hour)
+	must(t, l.Renew(t.Context(), "j", later))
+	expire(later)
+	must(t, l.Renew(t.Context(), "j", late)) // nor by this
+	expire(later)
+
 	job.Expires, job.Started = time.Time{}, time.Now() // redriven
 	must(t, l.PutJob(t.Context(), job))
 	must(t, l.Plan(t.Context(), "j", plan("u"), time.Time{}))

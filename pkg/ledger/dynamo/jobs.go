@@ -159,6 +159,46 @@ func (l *Ledger) endJob(
 	return nil
 }
 
+// Renew keeps the items of the job and of all its units at least until expires. The job's own item comes last, so that a Renew
+// that was killed is repeated by whoever sees that the job expires too soon.
+func (l *Ledger) Renew(ctx context.Context, job string, expires time.Time) error {
+	return l.fail(ctx, "renew job "+job, l.renew(ctx, job, expiry(expires)))
+}
+
+func (l *Ledger) renew(ctx context.Context, id string, expires int64) error {
+	stored, err := l.get(ctx, jobKey(id))
+	if err != nil || stored == nil {
+		return err
+	}
+	for page, err := range l.pages(ctx, jobKey(id).pk, "", false, PartitionKey, SortKey, TTL) {
+		if err != nil {
+			return err
+		}
+		found := map[key]item{}
+		for _, i := range page {
+			if k := i.key(); k != jobKey(id) {
+				found[k] = i
+			}
+		}
+		if _, err := l.extendExpiry(ctx, found, expires); err != nil {
+			return err
+		}
+	}
+	pointers := []key{listKey(stored.number("created"), id)}
+	if execution := stored.text("execution"); execution != "" {
+		pointers = append(pointers, executionKey(execution))
+	}
+	found, err := l.getAll(ctx, pointers, TTL)
+	if err != nil {
+		return err
+	}
+	if _, err := l.extendExpiry(ctx, found, expires); err != nil {
+		return err
+	}
+	_, err = l.extendExpiry(ctx, map[key]item{jobKey(id): stored}, expires)
+	return err
+}
+
 // Jobs yields every job, newest first.
 func (l *Ledger) Jobs(ctx context.Context) iter.Seq2[ledger.Job, error] {
 	return func(yield func(ledger.Job, error) bool) {

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		"changes of absent records are ErrNotFound":             testAbsent,
 		"Units is ordered, by prefix, and may stop early":       testUnits,
 		"documents, names and times are stored exactly":         testFidelity,
+		"Renew keeps a job longer, and never shorter":           testRenew,
 		"Delete removes one job and its units":                  testDelete,
 		"one of many Completes wins":                            testRaceComplete,
 		"each of many Begins gets its own attempt":              testRaceBegin,
@@ -433,6 +434,32 @@ func testUnits(t *testing.T, l ledger.Ledger) {
 	for _, err := range l.Units(t.Context(), "j", "v") {
 		must(t, err)
 		break
+	}
+}
+
+func testRenew(t *testing.T, l ledger.Ledger) {
+	early, late := soon(), soon().Add(time.Hour)
+	must(t, l.PutJob(t.Context(), ledger.Job{ID: "a", State: ledger.JobRunning, Execution: "e1", Expires: early}))
+	must(t, l.PutJob(t.Context(), ledger.Job{ID: "b", State: ledger.JobRunning, Execution: "e2", Expires: early}))
+	must(t, l.Plan(t.Context(), "a", slices.Values([]ledger.Unit{{ID: "u"}, {ID: "v"}}), early))
+	begun, err := l.Begin(t.Context(), "a", "u", "worker", soon())
+	must(t, err)
+	for _, expires := range []time.Time{late, early} {
+		must(t, l.Renew(t.Context(), "a", expires))
+		for id, want := range map[string]time.Time{"a": late, "b": early} {
+			job, err := l.Job(t.Context(), id)
+			must(t, err)
+			if !job.Expires.Equal(want) {
+				t.Errorf("after Renew of a until %v, %s expires at %v, want %v", expires, id, job.Expires, want)
+			}
+		}
+	}
+	got, err := l.Unit(t.Context(), "a", "u")
+	must(t, err)
+	same(t, begun, got)
+	must(t, l.Renew(t.Context(), "absent", late))
+	if _, err := l.Job(t.Context(), "absent"); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("Renew of a job that does not exist made one: %v", err)
 	}
 }
 

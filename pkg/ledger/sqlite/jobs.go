@@ -98,6 +98,18 @@ func (l *Ledger) Jobs(ctx context.Context) iter.Seq2[ledger.Job, error] {
 	}
 }
 
+// Renew keeps the records of the job and of all its units at least until expires.
+func (l *Ledger) Renew(ctx context.Context, job string, expires time.Time) error {
+	err := l.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "UPDATE units SET expires = max(expires, ?) WHERE job = ?", expiry(expires), job); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE jobs SET expires = max(expires, ?) WHERE id = ?", expiry(expires), job)
+		return err
+	})
+	return l.fail(ctx, "renew job "+job, err)
+}
+
 // Delete removes the job and its units.
 func (l *Ledger) Delete(ctx context.Context, job string) error {
 	err := l.tx(ctx, func(tx *sql.Tx) error {
