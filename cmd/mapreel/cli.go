@@ -30,6 +30,7 @@ type cli struct {
 	Play      playCmd          `cmd:"" help:"Play an output in the browser."`
 	Jobs      jobsCmd          `cmd:"" help:"List the jobs of this machine and their progress."`
 	GC        gcCmd            `cmd:"" name:"gc" help:"Remove the files of old and abandoned jobs from the scratch folder."`
+	Doctor    doctorCmd        `cmd:"" help:"Examine whether mapreel can work on this machine, and say what is missing."`
 	Version   versionCmd       `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
 	Batch     batchCmd         `cmd:"" hidden:"" help:"Encode a segment for the mapreel process that starts this one."`
 	About     kong.VersionFlag `name:"version" short:"V" help:"Print the version of mapreel."`
@@ -204,6 +205,8 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		return g.Play, nil
 	case "gc":
 		return g.GC, nil
+	case "doctor":
+		return g.Doctor, nil
 	case "jobs":
 		return g.Jobs, nil
 	case "batch":

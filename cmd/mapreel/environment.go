@@ -36,6 +36,9 @@ func (env environment) main(ctx context.Context, args []string) int {
 	if errors.Is(err, errDiffers) { // the report has said so
 		return exitDiffers
 	}
+	if errors.Is(err, errUnfit) { // likewise
+		return exitFailed
+	}
 	var code batchExitCode
 	if errors.As(err, &code) { // reported to the parent process
 		return int(code)

@@ -101,6 +101,23 @@ func (t Tools) Require(ctx context.Context, encoders []string) error {
 	return nil
 }
 
+// HasFilter reports whether this build of ffmpeg has a filter ("zscale").
+func (t Tools) HasFilter(ctx context.Context, name string) (bool, error) {
+	out, err := query(ctx, t.FFmpeg, "-hide_banner", "-filters")
+	if err != nil {
+		if errors.Is(err, errNoAnswer) {
+			return false, err
+		}
+		return false, fault.Wrap(fault.Unsupported, err, "list the filters of "+t.FFmpeg)
+	}
+	for line := range bytes.Lines(out) { // " TSC zscale  V->V  Apply resizing, …", after a legend
+		if fields := strings.Fields(string(line)); len(fields) >= 3 && fields[1] == name && strings.Contains(fields[2], "->") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // locate finds one program and returns its absolute path and the output of -version.
 func locate(ctx context.Context, name string) (path, version string, err error) {
 	path, err = exec.LookPath(name)
