@@ -130,15 +130,12 @@ func TestLimitsOfAContainerCount(t *testing.T) {
 			{"memory", OK, "8.2 GB free, 2.0 GB for each of 4 encoders", ""},
 		}},
 		{"a quota of processor time", files("max", "5"), 16, 2, Report{
-			{"cores", Warning, "16, but this process may use 2 of them at once",
-				"a limit of the container or GOMAXPROCS; transcode --jobs 2 starts no more encoders than that"},
-			{"memory", Warning, "8.2 GB free, 0.5 GB for each of 16 encoders",
-				"an encoder of 1080p takes up to 0.6 GB, of 2160p 2.2 GB: use transcode --jobs 13, or free some memory"},
+			{"cores", Warning, "16, but this process may use 2 of them at once", "a limit of the container or GOMAXPROCS; transcode --jobs 2 starts no more encoders than that"},
+			{"memory", Warning, "8.2 GB free, 0.5 GB for each of 16 encoders", "an encoder of 1080p takes up to 0.6 GB, of 2160p 2.2 GB: use transcode --jobs 13, or free some memory"},
 		}},
 		{"a limit of memory above the process's own group", files("2000000000", "500000000"), 4, 4, Report{
 			{"cores", OK, "4: as many segments are encoded at once", ""},
-			{"memory", Warning, "1.5 GB free, 0.4 GB for each of 4 encoders",
-				"an encoder of 1080p takes up to 0.6 GB, of 2160p 2.2 GB: use transcode --jobs 2, or free some memory"},
+			{"memory", Warning, "1.5 GB free, 0.4 GB for each of 4 encoders", "an encoder of 1080p takes up to 0.6 GB, of 2160p 2.2 GB: use transcode --jobs 2, or free some memory"},
 		}},
 		{"no /proc", fstest.MapFS{}, 1, 1, Report{
 			{"cores", OK, "1: as many segments are encoded at once", ""},

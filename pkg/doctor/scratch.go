@@ -193,29 +193,36 @@ func tryLink(_ context.Context, folder string) error {
 	if err := os.Link(from, to); err != nil {
 		return err
 	}
-	if err := os.Link(from, to); !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("a link replaced a file (error %v)", err)
+	switch err := os.Link(from, to); {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case err != nil:
+		return err
 	}
-	return nil
+	return errors.New("a link replaced a file")
 }
 
 // tryLock locks a file and expects that a second lock is refused.
 func tryLock(_ context.Context, folder string) error {
 	name := filepath.Join(folder, "locked")
-	var files [2]*os.File
-	for i := range files {
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return err
-		}
-		defer f.Close() //nolint:errcheck // nothing was written
-		files[i] = f
+	first, err := os.Create(name)
+	if err != nil {
+		return err
 	}
-	if err := unix.Flock(int(files[0].Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	defer first.Close() //nolint:errcheck // nothing was written
+	second, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer second.Close() //nolint:errcheck // only read
+	if err := unix.Flock(int(first.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return fmt.Errorf("flock: %w", err)
 	}
-	if err := unix.Flock(int(files[1].Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
-		return fmt.Errorf("a locked file can be locked again (error %v)", err)
+	switch err := unix.Flock(int(second.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return nil
+	case err != nil:
+		return fmt.Errorf("flock of a locked file: %w", err)
 	}
-	return nil
+	return errors.New("a locked file can be locked again")
 }
