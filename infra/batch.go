@@ -159,10 +159,7 @@ func newDefinitions(stack awscdk.Stack, chosen settings, store storage, img imag
 		Description: jsii.String("mapreel: pulls the image of a Batch job and writes its log"),
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("ecs-tasks.amazonaws.com"), nil),
 	})
-	logs := awslogs.NewLogGroup(stack, jsii.String("BatchLog"), &awslogs.LogGroupProps{
-		Retention: awslogs.RetentionDays_ONE_MONTH, RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
-	})
-	return definitions{stack, chosen, store, img, agent, logs}
+	return definitions{stack, chosen, store, img, agent, chosen.logGroup(stack, "BatchLog", nil)}
 }
 
 // jobDefinitionName returns a fixed name, by which the machine's role may submit jobs of any revision.

@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/mapreel/mapreel/pkg/work"
@@ -25,9 +24,7 @@ func newFunctions(stack awscdk.Stack, chosen settings, net *network, store stora
 	made := functions{}
 	for _, name := range allClasses() {
 		c, id := classes[name], constructID(name)
-		logs := awslogs.NewLogGroup(stack, jsii.String(id+"Log"), &awslogs.LogGroupProps{
-			Retention: awslogs.RetentionDays_ONE_MONTH, RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
-		})
+		logs := chosen.logGroup(stack, id+"Log", nil)
 		role := awsiam.NewRole(stack, jsii.String(id+"Role"), &awsiam.RoleProps{
 			Description: jsii.String("mapreel: the function of the class " + string(name)),
 			AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/jsii-runtime-go"
@@ -9,7 +11,7 @@ import (
 // network is where functions with a file system and the instances of Batch run. It costs nothing at
 // rest except for the interface endpoints of batchNetwork=isolated.
 type network struct {
-	vpc     awsec2.Vpc
+	vpc     awsec2.IVpc
 	workers awsec2.SecurityGroup // of functions and instances: no inbound rule
 	// isolated has routes to the gateway endpoints of S3 and DynamoDB, and no others.
 	isolated *awsec2.SubnetSelection
@@ -22,21 +24,25 @@ func newNetwork(stack awscdk.Stack, chosen settings) *network {
 	if chosen.scratch != "efs" && !chosen.batch {
 		return nil
 	}
+	if chosen.vpc != "" {
+		return existingNetwork(stack, chosen)
+	}
+	isolatedMask, publicMask := chosen.masks()
 	isolated := &awsec2.SubnetSelection{SubnetGroupName: jsii.String("isolated")}
 	groups := []*awsec2.SubnetConfiguration{{
 		Name: jsii.String("isolated"), SubnetType: awsec2.SubnetType_PRIVATE_ISOLATED,
-		CidrMask: jsii.Number(18), // 16,000 addresses a zone: one for each instance, a few for all functions together
+		CidrMask: jsii.Number(isolatedMask),
 	}}
 	batch := isolated
 	if chosen.batch && chosen.batchNetwork == "public" {
 		batch = &awsec2.SubnetSelection{SubnetGroupName: jsii.String("public")}
 		groups = append(groups, &awsec2.SubnetConfiguration{
 			Name: jsii.String("public"), SubnetType: awsec2.SubnetType_PUBLIC,
-			CidrMask: jsii.Number(19), MapPublicIpOnLaunch: jsii.Bool(true),
+			CidrMask: jsii.Number(publicMask), MapPublicIpOnLaunch: jsii.Bool(true),
 		})
 	}
 	vpc := awsec2.NewVpc(stack, jsii.String("Network"), &awsec2.VpcProps{
-		IpAddresses:         awsec2.IpAddresses_Cidr(jsii.String("10.0.0.0/16")),
+		IpAddresses:         awsec2.IpAddresses_Cidr(jsii.String(chosen.cidr.String())),
 		MaxAzs:              jsii.Number(2),
 		NatGateways:         jsii.Number(0), // no worker needs the internet enough to pay by the hour
 		SubnetConfiguration: &groups,
@@ -47,18 +53,35 @@ func newNetwork(stack awscdk.Stack, chosen settings) *network {
 	})
 	excuse(vpc, "VPC7", "Workers have no inbound route and reach AWS services only; flow logs of thousands of short-lived "+
 		"functions cost more than they are worth. An account that must keep them can add them to the network.")
+	n := &network{vpc: vpc, isolated: isolated, batch: batch, workers: newWorkersGroup(stack, vpc)}
+	if chosen.batch && chosen.batchNetwork == "isolated" {
+		n.endpoints(stack)
+	}
+	return n
+}
+
+// existingNetwork takes the subnets that the deployment names. What they reach is theirs to say: S3 and DynamoDB, and for the
+// instances of Batch also ECS, ECR and CloudWatch Logs.
+func existingNetwork(stack awscdk.Stack, chosen settings) *network {
+	vpc := awsec2.Vpc_FromVpcAttributes(stack, jsii.String("Network"), &awsec2.VpcAttributes{
+		VpcId:             jsii.String(chosen.vpc),
+		AvailabilityZones: awscdk.Fn_GetAzs(nil), // required, and used by nothing: all resources name the subnets
+	})
+	var subnets []awsec2.ISubnet
+	for i, id := range chosen.subnets {
+		subnets = append(subnets, awsec2.Subnet_FromSubnetId(stack, jsii.String(fmt.Sprint("Subnet", i)), jsii.String(id)))
+	}
+	selected := &awsec2.SubnetSelection{Subnets: &subnets}
+	return &network{vpc: vpc, isolated: selected, batch: selected, workers: newWorkersGroup(stack, vpc)}
+}
+
+func newWorkersGroup(stack awscdk.Stack, vpc awsec2.IVpc) awsec2.SecurityGroup {
 	workers := awsec2.NewSecurityGroup(stack, jsii.String("Workers"), &awsec2.SecurityGroupProps{
 		Vpc: vpc, Description: jsii.String("mapreel workers: no inbound traffic; outbound HTTPS and NFS"),
 		AllowAllOutbound: jsii.Bool(false),
 	})
 	workers.AddEgressRule(awsec2.Peer_AnyIpv4(), awsec2.Port_HTTPS(), jsii.String("AWS services"), nil)
-	n := &network{
-		vpc: vpc, isolated: isolated, batch: batch, workers: workers,
-	}
-	if chosen.batch && chosen.batchNetwork == "isolated" {
-		n.endpoints(stack)
-	}
-	return n
+	return workers
 }
 
 // endpoints makes the interface endpoints through which an ECS instance without a route to the

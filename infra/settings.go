@@ -22,6 +22,7 @@ type settings struct {
 	destinationBuckets []string // existing buckets; none: the media bucket's out/
 	startOnUpload      bool     // an upload under in/ starts an execution
 	compute
+	placement // what the stack is called, and where in the account it lies
 
 	encodeConcurrency float64 // reserved concurrency of the encode function, which is also its limit; 0: none
 }
@@ -62,6 +63,7 @@ func parseSettings(context any) (settings, error) {
 	if s.batchNetwork == "isolated" && !s.batch {
 		p.bad("batchNetwork=isolated needs Batch; add batch=true")
 	}
+	s.placement = p.placement(s.scratch == "efs" || s.batch)
 	if s.imageURI != "" && !ecrImage.MatchString(s.imageURI) {
 		p.bad("imageUri=%s is not an image in ECR, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com/mapreel:v1",
 			s.imageURI)
@@ -139,19 +141,25 @@ func (p *parser) count(name string) float64 {
 
 func (p *parser) buckets(name string) []string {
 	v := p.text(name)
-	if v == "" {
-		return nil
-	}
-	var list []string
-	for name := range strings.SplitSeq(v, ",") {
-		list = append(list, strings.TrimSpace(name))
-	}
+	list := split(v)
 	for i, bucket := range list {
 		if !bucketName.MatchString(bucket) {
 			p.bad("%s: %q cannot be the name of a bucket", name, bucket)
 		} else if slices.Contains(list[:i], bucket) {
 			p.bad("%s: %s is listed twice", name, bucket)
 		}
+	}
+	return list
+}
+
+// split returns the elements of a list as the command line has it: separated by commas.
+func split(v string) []string {
+	if v == "" {
+		return nil
+	}
+	var list []string
+	for name := range strings.SplitSeq(v, ",") {
+		list = append(list, strings.TrimSpace(name))
 	}
 	return list
 }

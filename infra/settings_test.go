@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -13,7 +14,8 @@ func TestSettingsHaveDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := settings{scratch: "efs", batch: true, batchNetwork: "public", arch: "x86_64", compute: got.compute} // see compute_test.go
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, compute{})); diff != "" {
+	want.placement = placement{stackName: "mapreel", logDays: 30, cidr: netip.MustParsePrefix("10.0.0.0/16")}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, placement{}, compute{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
 }

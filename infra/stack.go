@@ -9,10 +9,14 @@ import (
 
 // newStack adds mapreel to app. root is the folder in which functions/Dockerfile is built.
 func newStack(app awscdk.App, chosen settings, root string) error {
-	stack := awscdk.NewStack(app, jsii.String("mapreel"), &awscdk.StackProps{
+	// The name is also the construct's: the CDK makes physical names of it, which must differ between two stacks of a region.
+	stack := awscdk.NewStack(app, jsii.String(chosen.stackName), &awscdk.StackProps{
 		Description: jsii.String("mapreel: transcodes a video by MapReduce. https://github.com/mapreel/mapreel"),
 	})
 	awscdk.Tags_Of(stack).Add(jsii.String("project"), jsii.String("mapreel"), nil)
+	for _, t := range chosen.tags {
+		awscdk.Tags_Of(stack).Add(jsii.String(t.key), jsii.String(t.value), nil)
+	}
 
 	net := newNetwork(stack, chosen)          // nil where nothing needs one
 	store := newStorage(stack, chosen, net)   // ledger, scratch, sources, destinations
@@ -20,9 +24,9 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 	if err != nil {
 		return err
 	}
-	fns := newFunctions(stack, chosen, net, store, img) // one for each class of work
-	jobs := newBatch(stack, chosen, net, store, img)    // for units that Lambda cannot finish
-	flow, err := newWorkflow(stack, store, fns, jobs)   // the definition and its role
+	fns := newFunctions(stack, chosen, net, store, img)       // one for each class of work
+	jobs := newBatch(stack, chosen, net, store, img)          // for units that Lambda cannot finish
+	flow, err := newWorkflow(stack, chosen, store, fns, jobs) // the definition and its role
 	if err != nil {
 		return err
 	}

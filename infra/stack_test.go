@@ -51,6 +51,12 @@ var variants = []struct {
 	{"existing buckets", object{"sourceBuckets": "films,more-films", "destinationBuckets": "finished"}, map[string]float64{
 		"AWS::S3::Bucket": 1,
 	}},
+	{"existing network", someNetwork, map[string]float64{
+		"AWS::EC2::VPC": 0, "AWS::EC2::VPCEndpoint": 0, "AWS::EFS::MountTarget": 2, "AWS::Batch::JobQueue": 1,
+	}},
+	{"stackName, cidr, logRetention, tags", object{
+		"stackName": "films", "cidr": "10.8.0.0/20", "logRetention": "14", "tags": "team=video",
+	}, map[string]float64{"AWS::EC2::VPC": 1}},
 	{"startOnUpload=true", object{"startOnUpload": "true", "encodeConcurrency": "500"}, map[string]float64{
 		"AWS::Events::Rule": 4,
 	}},

@@ -40,6 +40,7 @@ type synthesised struct {
 	resources  map[string]object
 	outputs    object
 	folder     string
+	name       string // of the stack
 }
 
 func synth(t *testing.T, context object) synthesised {
@@ -71,8 +72,8 @@ func synth(t *testing.T, context object) synthesised {
 		ReportFormats: &[]cdknag.NagReportFormat{cdknag.NagReportFormat_CSV},
 	}), nil)
 	app.Synth(nil)
-	s := synthesised{folder: out}
-	s.assertions = assertions.Template_FromStack(app.Node().FindChild(jsii.String("mapreel")).(awscdk.Stack), nil)
+	s := synthesised{folder: out, name: chosen.stackName}
+	s.assertions = assertions.Template_FromStack(app.Node().FindChild(jsii.String(chosen.stackName)).(awscdk.Stack), nil)
 	data, err := os.ReadFile(s.template())
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +90,7 @@ func synth(t *testing.T, context object) synthesised {
 	return s
 }
 
-func (s synthesised) template() string { return filepath.Join(s.folder, "mapreel.template.json") }
+func (s synthesised) template() string { return filepath.Join(s.folder, s.name+".template.json") }
 
 // of returns the resources of a type by their logical names.
 func (s synthesised) of(kind string) map[string]object {

@@ -28,7 +28,7 @@ func published(fn awslambda.Function) *string { return fn.CurrentVersion().Funct
 
 // newWorkflow deploys the definition that pkg/local interprets, byte for byte. CloudFormation fills
 // its placeholders.
-func newWorkflow(stack awscdk.Stack, store storage, fns functions, b batch) (workflow, error) {
+func newWorkflow(stack awscdk.Stack, chosen settings, store storage, fns functions, b batch) (workflow, error) {
 	resources := statemachine.Resources{
 		Partition:      *stack.Partition(),
 		Analyse:        *published(fns[work.ClassAnalyse]),
@@ -70,12 +70,9 @@ func newWorkflow(stack awscdk.Stack, store storage, fns functions, b batch) (wor
 		substitutions[name] = jsii.String(value)
 	}
 
-	logs := awslogs.NewLogGroup(stack, jsii.String("MachineLog"), &awslogs.LogGroupProps{
-		// The prefix keeps the account's resource policy for logs short, whose size is limited
-		// (Developer Guide, "Logging using CloudWatch Logs").
-		LogGroupName: jsii.String("/aws/vendedlogs/states/" + *stack.StackName()),
-		Retention:    awslogs.RetentionDays_ONE_MONTH, RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
-	})
+	// The prefix keeps the account's resource policy for logs short, whose size is limited
+	// (Developer Guide, "Logging using CloudWatch Logs").
+	logs := chosen.logGroup(stack, "MachineLog", jsii.String("/aws/vendedlogs/states/"+*stack.StackName()))
 	role := awsiam.NewRole(stack, jsii.String("MachineRole"), &awsiam.RoleProps{
 		Description: jsii.String("mapreel: the state machine"),
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), nil),
@@ -90,6 +87,10 @@ func newWorkflow(stack awscdk.Stack, store storage, fns functions, b batch) (wor
 	if len(submitted) > 0 {
 		allow([]string{"batch:SubmitJob"}, submitted...)
 		allow([]string{"batch:DescribeJobs", "batch:TerminateJob"}, jsii.String("*"))
+		// A job is submitted with the tag mapreel:job, for the allocation of cost.
+		allow([]string{"batch:TagResource"}, stack.FormatArn(&awscdk.ArnComponents{
+			Service: jsii.String("batch"), Resource: jsii.String("job"), ResourceName: jsii.String("*"),
+		}))
 		// A .sync task learns from an event that its job ended.
 		allow([]string{"events:PutTargets", "events:PutRule", "events:DescribeRule"}, stack.FormatArn(&awscdk.ArnComponents{
 			Service: jsii.String("events"), Resource: jsii.String("rule"),
@@ -125,7 +126,7 @@ func newWorkflow(stack awscdk.Stack, store storage, fns functions, b batch) (wor
 		},
 	})
 	excuse(runs, "IAM5", "The Map's children are executions of this machine, under names that Step Functions chooses.")
-	excuse(role, "IAM5", "batch:DescribeJobs and TerminateJob have no resource before a job exists, delivery of logs and "+
+	excuse(role, "IAM5", "batch:DescribeJobs, TerminateJob and TagResource have no resource before a job exists, delivery of logs and "+
 		"X-Ray have none at all; executions go on with the versions and revisions of earlier deploys; the lists of a job's units lie in a folder named after the job.")
 	return workflow{machine, logs}, nil
 }

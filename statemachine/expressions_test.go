@@ -112,6 +112,16 @@ func TestBatchAcceptsTheJobName(t *testing.T) {
 	}
 }
 
+// Batch allows 50 tags of keys that do not begin with aws: (API reference, SubmitJob, tags). infra allows the machine to set them.
+func TestBatchJobsAreTaggedWithTheirJob(t *testing.T) {
+	for _, state := range []string{"Run on Batch", "Merge on Batch"} {
+		tags, _ := find(t, state)["Arguments"].(object)["Tags"].(object)
+		if len(tags) != 1 || eval(t, tags["mapreel:job"], engine.Item{Job: "0a1b", Unit: "video/00012"}) != "0a1b" {
+			t.Errorf("%s submits jobs with the tags %v", state, tags)
+		}
+	}
+}
+
 // JSONata unwraps lists of one in some places. A Map would then fail on its Items.
 func TestListsOfOneAndOfNoneStayLists(t *testing.T) {
 	for _, outputs := range [][]engine.Item{{}, {{Job: "a", Unit: "output/film"}}, {{Unit: "output/a"}, {Unit: "output/b"}}} {
