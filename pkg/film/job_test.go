@@ -112,7 +112,7 @@ func id(t *testing.T, r film.Request, src film.Source, encoder string) string {
 func TestIDIsStable(t *testing.T) {
 	// A different ID means that jobs begun with an older mapreel are not continued. If that is
 	// intended, raise Format.
-	if got, want := id(t, full(t), sampleSource, "ffmpeg 5.1.6"), "726ad1534a582cf6f659"; got != want {
+	if got, want := id(t, full(t), sampleSource, "ffmpeg 5.1.6"), "fb8402636cc910594f9f"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

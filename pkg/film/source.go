@@ -36,7 +36,8 @@ type Source struct {
 
 // VideoTrack is a source's video stream.
 type VideoTrack struct {
-	Stream    int            `json:"stream"` // ffmpeg's stream index
+	Stream    int            `json:"stream"`          // ffmpeg's stream index
+	Codec     string         `json:"codec,omitempty"` // ffmpeg's name
 	Timebase  media.Rational `json:"timebase"`
 	Start     media.Ticks    `json:"start"`            // of the first frame shown
 	End       media.Ticks    `json:"end"`              // end of the last frame, according to the index
@@ -53,12 +54,16 @@ type VideoTrack struct {
 	Color        media.Color    `json:"color,omitzero"`
 	HDR          media.HDR      `json:"hdr,omitzero"`
 	DolbyVision  int            `json:"dolbyVision,omitempty"` // its profile; 0 for none
+	X264Build    int            `json:"x264Build,omitempty"`   // build of the encoder x264, where decoders must know it; else 0
 }
 
 // Subsampled reports whether chroma has half the resolution in both directions (4:2:0).
 func (v VideoTrack) Subsampled() bool {
 	return strings.Contains(v.PixelFormat, "420") || strings.HasPrefix(v.PixelFormat, "nv12") || strings.HasPrefix(v.PixelFormat, "p010")
 }
+
+// FullChroma reports whether chroma has the resolution of luma (4:4:4), or the samples are RGB.
+func (v VideoTrack) FullChroma() bool { return strings.Contains(v.PixelFormat, "444") || v.RGB() }
 
 // RGB reports whether samples are red, green and blue, not luma and chroma.
 func (v VideoTrack) RGB() bool {

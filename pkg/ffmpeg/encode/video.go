@@ -53,6 +53,9 @@ type Video struct {
 	// Rotation is by how many degrees clockwise interlaced frames are turned: 90, 180 or 270. 0 =
 	// as ffmpeg does by default.
 	Rotation int
+	// X264Build is the build of x264 that wrote the source's H.264, 0 = unknown. The decoder needs it
+	// for some old ones, and finds it in the source's first packet only.
+	X264Build int
 
 	Threads    int // of the decoder, the filters and each encoder; less than 1 counts as 1. The output depends on it
 	Renditions []Rendition
@@ -124,6 +127,9 @@ func VideoArgs(v Video) []string {
 		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", option.Seconds(at))
 	}
 	args = append(append(args, ffmpeg.AllocationLimits()...), "-threads", threads)
+	if v.X264Build > 0 {
+		args = append(args, "-x264_build", strconv.Itoa(v.X264Build))
+	}
 	if v.Rotation != 0 {
 		args = append(args, "-noautorotate")
 	}

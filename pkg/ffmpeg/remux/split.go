@@ -16,6 +16,9 @@ import (
 
 // Split is one sequential copy of a video stream into source chunks that begin at keyframes.
 //
+// The first source chunk also has the packets before the first keyframe, of a capture that begins
+// within a GOP: what can be seen of them is the decoder's decision, as in a single pass.
+//
 // A source chunk is a fragmented MP4 with the timescale Den and ffmpeg.Offset seconds added to the
 // source's timestamps. Read it as ffmpeg.Input{Demuxer: "mov", TimestampOffset: Offset, Next: the
 // following source chunk}. Its frames then have the source's ticks × Num in the timebase 1/Den, and
@@ -80,7 +83,7 @@ func SplitArgs(s Split) []string {
 		"output_ts_offset=" + offset,
 	}
 	args = append(args, "-i", s.Input.URL(), "-map", fmt.Sprintf("0:%d", s.Stream),
-		"-map_metadata", "-1", "-map_chapters", "-1", "-c:v", "copy", "-copytb", "1", "-fflags", "+bitexact",
+		"-map_metadata", "-1", "-map_chapters", "-1", "-c:v", "copy", "-copyinkf", "-copytb", "1", "-fflags", "+bitexact",
 		"-avoid_negative_ts", "disabled", "-output_ts_offset", start,
 		"-f", "segment", "-segment_format", "mp4", "-segment_format_options", strings.Join(chunk, ":"),
 		"-segment_time", strconv.Itoa(s.Seconds), "-segment_list_type", "csv", "-segment_list", "pipe:3", "%06d.mp4")

@@ -22,7 +22,7 @@ func TestSplitArgsAreExactlyThese(t *testing.T) {
 		Input: ffmpeg.Input{Location: "/in/a.avi", Demuxer: "avi"}, Stream: 1, Timebase: media.Rational{Num: 1001, Den: 30000}, Start: -1_500_000, Seconds: 10,
 	})
 	want := strings.Fields("-hide_banner -nostdin -loglevel warning -y -progress pipe:1 -nostats -copyts -fflags +genpts " + ffmpegtest.AllocationLimits +
-		" -protocol_whitelist file -f avi -i file:/in/a.avi -map 0:1 -map_metadata -1 -map_chapters -1 -c:v copy -copytb 1 " +
+		" -protocol_whitelist file -f avi -i file:/in/a.avi -map 0:1 -map_metadata -1 -map_chapters -1 -c:v copy -copyinkf -copytb 1 " +
 		"-fflags +bitexact -avoid_negative_ts disabled -output_ts_offset 2 -f segment -segment_format mp4 -segment_format_options " +
 		"movflags=empty_moov+default_base_moof+frag_discont+frag_keyframe:video_track_timescale=30000:use_editlist=0:" +
 		"fflags=bitexact:avoid_negative_ts=disabled:output_ts_offset=8 " +

@@ -29,7 +29,7 @@ func describe(src *film.Source, probed probe.Media) error {
 					s.Width, s.Height)
 			}
 			src.Video = &film.VideoTrack{
-				Stream: s.Index, Timebase: tb, Start: start, Width: s.Width, Height: s.Height,
+				Stream: s.Index, Codec: s.Codec, Timebase: tb, Start: start, Width: s.Width, Height: s.Height,
 				FrameRate: frameRate(s), SampleAspect: s.SAR, Rotation: s.Rotation, PixelFormat: s.PixelFormat,
 				Depth: s.BitDepth, Interlaced: fieldOrder(s.FieldOrder), Color: s.Color, DolbyVision: s.DolbyVision,
 				HDR: s.HDR,

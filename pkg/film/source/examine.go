@@ -26,7 +26,7 @@ const headBytes = 64 << 10
 // Found is the result of an examination.
 type Found struct {
 	Source     film.Source
-	Index      *plan.Index // of the video track; nil where the source has no usable one
+	Index      *plan.Index // of the video track; nil where the source has no usable one, or must be decoded from its first packet on
 	Splittable bool        // the video track can be cut without an index, by copying it once
 }
 
@@ -64,7 +64,8 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 	if err != nil {
 		return found, err
 	}
-	probed, err := probe.Inspect(ctx, tools, ffmpeg.Input{Location: location, Demuxer: src.Demuxer})
+	in := ffmpeg.Input{Location: location, Demuxer: src.Demuxer}
+	probed, err := probe.Inspect(ctx, tools, in)
 	if err != nil {
 		return found, err
 	}
@@ -90,6 +91,10 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 	}
 	if src.Video == nil {
 		return found, nil
+	}
+	whole, err := readEntries(ctx, tools, in, src.Video)
+	if err != nil || whole {
+		return found, err
 	}
 	for _, s := range probed.Streams {
 		if s.Index == src.Video.Stream {
