@@ -113,3 +113,20 @@ func TestReportOfAJobIsRead(t *testing.T) {
 		}
 	}
 }
+
+// A frame of noise in a quiet scene is hard to encode, and no fault of the output.
+func TestSuddenFramesMayBeWorse(t *testing.T) {
+	t.Parallel()
+	source := makeClip(t, t.TempDir(), "source.mp4", "2", "-map", "0:v", "-vf", "trim=end_frame=1,tpad=stop=49:stop_mode=clone,noise=alls=80:allf=t:all_seed=3:enable='between(n,20,21)'", "-crf", "10")
+	good := verifyFiles(t, source, encodeTo(t, source, "good.mp4", with("-crf", "24")...))
+	if good.Video.PSNR.Min.Value > good.Video.PSNR.Mean-maxDrop {
+		t.Fatalf("the lowest PSNR is %.1f dB, the mean %.1f: the clip is too easy", good.Video.PSNR.Min.Value, good.Video.PSNR.Mean)
+	}
+	if got := failedChecks(good); len(got) > 0 {
+		t.Errorf("a correct encode fails %q:\n%s", got, formatReport(good))
+	}
+	bad := verifyFiles(t, source, encodeTo(t, source, "bad.mp4", with("-crf", "24", "-vf", "noise=alls=80:allf=t:all_seed=5:enable='eq(n,30)'")...))
+	if got := failedChecks(bad); len(got) != 1 || got[0] != "PSNR" {
+		t.Errorf("noise that the source does not have fails %q:\n%s", got, formatReport(bad))
+	}
+}

@@ -52,6 +52,7 @@ type framePairs struct {
 	bias        []float32 // see picture.NeighbourBias
 	towardsNext []bool    // the bias is towards the next source frame, not the previous one
 	shift       []int32   // number of the source's frame minus that of the output's
+	motion      []float32 // of the source since its frame before, see picture.Motion
 }
 
 // walk goes through both streams in lockstep, pairs frames by their timestamps and, if
@@ -141,7 +142,11 @@ func addPair[S picture.Sample](pairs *framePairs, f picture.Format, source, outp
 	pairs.psnr = append(pairs.psnr, float32(similar.PSNR))
 	pairs.ssim = append(pairs.ssim, float32(similar.SSIM))
 
-	bias := 0.0
+	bias, motion := 0.0, 0.0
+	if source.previous.ok {
+		motion = picture.Motion(source.previous.small, source.current.small)
+	}
+	pairs.motion = append(pairs.motion, float32(motion))
 	if source.previous.ok && source.next.ok {
 		bias = picture.NeighbourBias(output.current.small, source.previous.small, source.current.small, source.next.small)
 	}

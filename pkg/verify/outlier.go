@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"sort"
+
+	"github.com/mapreel/mapreel/pkg/verify/picture"
 )
 
 // These constants decide which frames are damaged and which show the wrong source frame. An encoder
@@ -22,6 +24,9 @@ const (
 	// minPSNR is the PSNR in dB below which a frame has nothing in common with its source frame. A
 	// choice.
 	minPSNR = 13
+	// minHardPSNR is the PSNR in dB from which a low frame may be one that is hard to encode. It is
+	// above that of a frame that shows another scene, which changes as suddenly.
+	minHardPSNR = 25
 	// dropWindow is the number of frames before and after a frame that it is compared with.
 	dropWindow = 24
 
@@ -145,12 +150,38 @@ func medianBias(biases []float32) (median float64, known bool) {
 	return list.median(), true
 }
 
-// brokenFrames returns the indexes of frames that are far worse than those around them, or that
-// resemble nothing.
-func brokenFrames(series []float32, below []float64) []int {
+// novelties returns how much more than usual each frame of the source differs from the one before it,
+// in dB: than the median of the frames before and after it. An encoder's error grows with what is
+// new in a frame, as where a flash, an explosion or damage fills one frame of a quiet scene.
+func novelties(motion []float32) []float64 {
+	list := make([]float64, len(motion))
+	var around sortedValues
+	for i := 0; i <= dropWindow && i < len(motion); i++ {
+		around.add(motion[i])
+	}
+	for i, v := range motion {
+		usual := max(around.median(), picture.MinMotion)
+		list[i] = 10 * math.Log10(max(float64(v), usual)/usual)
+		if i >= dropWindow {
+			around.remove(motion[i-dropWindow])
+		}
+		if next := i + 1 + dropWindow; next < len(motion) {
+			around.add(motion[next])
+		}
+	}
+	return list
+}
+
+// brokenFrames returns the indexes of frames that are far worse than those around them although they
+// are not as much harder to encode, or that resemble nothing.
+func brokenFrames(series []float32, below, novelty []float64) []int {
 	var broken []int
 	for i, v := range series {
-		if below[i] >= maxDrop || v < minPSNR {
+		allowed := float64(maxDrop)
+		if v >= minHardPSNR {
+			allowed += novelty[i]
+		}
+		if below[i] >= allowed || v < minPSNR {
 			broken = append(broken, i)
 		}
 	}

@@ -218,7 +218,7 @@ func videoReport(c clock, t timing, pairs framePairs, source, output []int64, co
 		}
 		p.Wrong = append(p.Wrong, Wrong{frame, film.Seconds(at(frame)), shows, belongs})
 	}
-	for _, i := range brokenFrames(pairs.psnr, below) {
+	for _, i := range brokenFrames(pairs.psnr, below, novelties(pairs.motion)) {
 		frame := int(pairs.frames[i])
 		p.Broken = append(p.Broken, Broken{frame, film.Seconds(at(frame)), float64(pairs.psnr[i])})
 	}

@@ -13,7 +13,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -56,7 +55,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	properties := strings.FieldsFunc(*usual, func(r rune) bool { return r == ',' })
 	if *printed {
-		return printRecipes(out, *first, *count, properties)
+		return printRecipes(ctx, out, *first, *count, properties)
 	}
 	tools, err := ffmpeg.Find(ctx, ffmpeg.FindOptions{})
 	if err != nil {
@@ -82,18 +81,25 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	for i := range *count {
 		g.Go(func() error {
 			o, err := t.draw(ctx, *first+i, properties)
-			if err == nil && *simple && o.verdict.class.fault() {
-				o.shrunk, err = shrink(ctx, o, t.try)
+			if err != nil {
+				return err
 			}
+			mu.Lock()
+			total.add(o)
+			if *verbose || o.verdict.class.fault() {
+				print(out, o)
+			}
+			mu.Unlock()
+			if !*simple || !o.verdict.class.fault() {
+				return nil
+			}
+			s, err := shrink(ctx, o, t.try)
 			if err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			total.add(o)
-			if *verbose || o.verdict.class.fault() {
-				print(out, o)
-			}
+			printShrunk(out, o.seed, s)
 			return nil
 		})
 	}
@@ -107,13 +113,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // print prints what a seed gave.
 func print(out io.Writer, o outcome) {
-	fmt.Fprintf(out, "seed %d, %.1f s, %s\n", o.seed, o.took.Seconds(), oneLine(o.verdict.String()))
-	fmt.Fprintf(out, "  drawn:  %s\n", o.recipe)
-	if s := o.shrunk; s != nil && len(s.usual) > 0 {
-		fmt.Fprintf(out, "  enough: %s: %s\n", s.recipe, oneLine(s.verdict.String()))
-		fmt.Fprintf(out, "  again:  make exact-random N=1 SEED=%d FLAGS='-usual %s'\n", o.seed, strings.Join(s.usual, ","))
-	} else if o.verdict.class.fault() {
-		fmt.Fprintf(out, "  again:  make exact-random N=1 SEED=%d\n", o.seed)
+	fmt.Fprintf(out, "seed %d, %.1f s, %s\n  drawn: %s\n", o.seed, o.took.Seconds(), oneLine(o.verdict.String()), o.recipe)
+	if o.verdict.class.fault() {
+		fmt.Fprintf(out, "  again: make exact-random N=1 SEED=%d\n", o.seed)
+	}
+}
+
+// printShrunk prints the simplest recipe that fails as a seed does.
+func printShrunk(out io.Writer, seed uint64, s *shrunk) {
+	if len(s.usual) > 0 {
+		fmt.Fprintf(out, "seed %d, enough: %s: %s\n  again: make exact-random N=1 SEED=%d FLAGS='-usual %s'\n",
+			seed, s.recipe, oneLine(s.verdict.String()), seed, strings.Join(s.usual, ","))
 	}
 }
 
@@ -128,10 +138,11 @@ func oneLine(s string) string {
 	return s
 }
 
-// printRecipes prints recipes and what makes their sources.
-func printRecipes(out io.Writer, first, count uint64, usual []string) error {
+// printRecipes prints recipes and what makes their sources. Each is the first of its seed that
+// ffmpeg makes, as in a trial.
+func printRecipes(ctx context.Context, out io.Writer, first, count uint64, usual []string) error {
 	for seed := first; seed < first+count; seed++ {
-		r, err := recipe.Draw(seed, 0).Usual(usual)
+		r, err := made(ctx, seed, usual)
 		if err != nil {
 			return err
 		}
@@ -139,15 +150,30 @@ func printRecipes(out io.Writer, first, count uint64, usual []string) error {
 		if err != nil {
 			return err
 		}
-		if problem := r.Problem(); problem != "" {
-			return errors.New(problem)
-		}
 		fmt.Fprintf(out, "# seed %d: %s\n%s\n", seed, r, data)
 		for _, s := range r.Steps() {
 			fmt.Fprintln(out, s)
 		}
 	}
 	return nil
+}
+
+// made returns the recipe of a seed whose source ffmpeg makes.
+func made(ctx context.Context, seed uint64, usual []string) (recipe.Recipe, error) {
+	dir, err := os.MkdirTemp("", "mapreel-random-")
+	if err != nil {
+		return recipe.Recipe{}, err
+	}
+	defer os.RemoveAll(dir)
+	for attempt := uint64(0); ; attempt++ {
+		r, err := recipe.Draw(seed, attempt).Usual(usual)
+		if err != nil {
+			return r, err
+		}
+		if _, err := r.Make(ctx, dir); err == nil || attempt == maxAttempts {
+			return r, err
+		}
+	}
 }
 
 // summary counts the results.

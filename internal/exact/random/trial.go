@@ -30,7 +30,7 @@ const (
 func (c class) fault() bool { return c == wrong || c == refused || c == misjudged }
 
 // limit is how long a trial may take. Most take a few seconds.
-const limit = 4 * time.Minute
+const limit = 15 * time.Minute
 
 // verdict is what a trial found.
 type verdict struct {
@@ -94,7 +94,7 @@ func (t trials) judge(ctx context.Context, r recipe.Recipe, dir string) verdict 
 	got, problems := t.run(ctx, judge.Mapreel(t.tools), task)
 	switch {
 	case errors.Is(problems, errNoReference):
-		return verdict{noReference, got.Err.Error()}
+		return verdict{noReference, fmt.Sprintf("%v; mapreel: %v", problems, got.Err)}
 	case got.Refused:
 		return verdict{refused, got.Err.Error()}
 	case got.Err != nil:
@@ -140,7 +140,10 @@ func compare(source judge.Measurement, got judge.Finding, one func() judge.Findi
 		}
 	}
 	reference := one()
-	if got.Refused && (reference.Err != nil || !hasContent(reference.Out)) {
+	switch {
+	case got.Refused && reference.Err != nil:
+		return fmt.Errorf("%w: %w", errNoReference, reference.Err)
+	case got.Refused && !hasContent(reference.Out):
 		return errNoReference
 	}
 	if got.Err != nil {
@@ -178,7 +181,6 @@ type outcome struct {
 	recipe  recipe.Recipe
 	verdict verdict
 	took    time.Duration
-	shrunk  *shrunk
 }
 
 // maxAttempts is how often a seed is drawn again if ffmpeg cannot mux what it drew.

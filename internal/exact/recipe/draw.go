@@ -63,7 +63,7 @@ func (d drawing) recipe() Recipe {
 		r.Rate = one(d, strings.Fields(codec.rates)...)
 	}
 	r.Times = keys(d, 3, timings)
-	r.Size = one(d, "96x54", "64x36", "160x96", "160x90", "97x55")
+	r.Size = one(d, "96x54", "64x36", "160x96", "160x90", "128x72", "97x55")
 	rate := fraction(r.Rate)
 	r.Frames = int(math.Ceil(rate.num / rate.den * one(d, 2, 3, 4, 5.0)))
 	r.Frames = max(2, r.Frames/2) * 2 // parts are halves

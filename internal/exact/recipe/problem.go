@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // Problem says why ffmpeg cannot make the source, or "". It knows what would make no sense, and what
@@ -96,7 +98,7 @@ func (r Recipe) shapeProblem() string {
 	return first(
 		when(odd && codec.even && r.Format != "yuv444p", "odd size"),
 		when(odd && r.Codec == "hevc", "odd size"),
-		when(r.Codec == "av1" && w < 64, "small"),
+		when((r.Codec == "av1" || r.OutCodec == film.H265) && min(w, h) < 64, "too small for the encoder"),
 		when(r.Scan != "" && (!codec.fields || h%4 != 0 || odd || r.GOP == "refresh"), "no fields"),
 		when(r.Scan != "" && r.Picture == "still", "no fields"),
 		when(r.Rotation != "" && !has("mp4 first mov", r.Container), "no rotation"))
@@ -127,7 +129,9 @@ func (r Recipe) joinProblem() string {
 
 func (r Recipe) damageProblem() string {
 	d := damages[r.Damage]
-	return when(r.Damage != "" && d.only != "" && !has(d.only, r.Container), "not that damage")
+	return first(
+		when(r.Damage != "" && d.only != "" && !has(d.only, r.Container), "not that damage"),
+		when(r.Damage == "end" && has("mp4 mov ctts 3gp", r.Container), "the index is at the end"))
 }
 
 func (r Recipe) trackProblem(t Track) string {

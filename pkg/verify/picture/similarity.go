@@ -155,6 +155,16 @@ func BlockMeans[S Sample](f Format, frame []S, into []float32) []float32 {
 // encoder error (SVT-AV1 at CRF 50) caused a bias of 0.55 towards the next frame.
 const MinMotion = 1.5
 
+// Motion returns how much two frames differ, as the mean squared difference of their blocks.
+func Motion(a, b []float32) float64 {
+	sum := 0.0
+	for i, v := range a {
+		d := float64(v - b[i])
+		sum += d * d
+	}
+	return sum / float64(max(len(a), 1))
+}
+
 // damping keeps NeighbourBias from separating two neighbours where nothing does, as in steady
 // motion: there one neighbour lies as far ahead as the other behind, so a step towards one is a
 // step away from the other.
