@@ -67,8 +67,9 @@ type transcodeCmd struct {
 	Scratch     string       `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
 	KeepScratch bool         `group:"Work" help:"Keep the intermediate files after the job is done."`
 	IgnoreSpace bool         `group:"Work" help:"Start even if the disk probably has too little space."`
+	Strict      bool         `group:"Work" help:"Exit with 1 if anything of the source was damaged, lost or changed, although the output is made."`
 	Request     string       `group:"Work" placeholder:"FILE" help:"Read a request from a .json or .yaml file, or from standard input with -. SOURCE, -o and flags override it. Relative paths in it are relative to the current folder."`
-	Progress    progressMode `group:"Work" enum:"auto,bar,json,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal, else only warnings and errors. bar: bars, or a line every few seconds without a terminal. json: one event per line on standard output, then the report. none: only errors."`
+	Progress    progressMode `group:"Work" enum:"auto,bar,json,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal, else only warnings and errors. bar: bars, or a line every few seconds without a terminal. json: one event per line on standard output, then the report. none: only errors, and one line at the end if anything was damaged or lost."`
 }
 
 // Help is shown by mapreel transcode --help.
@@ -84,7 +85,8 @@ Examples:
     mapreel transcode film.mp4 -o site/film.m3u8 --ladder web --dash
     mapreel transcode --request film.yaml --progress json
 
-Exit codes: 0 done; 1 failed; 2 the request or the usage is wrong; 130 interrupted.`
+Exit codes: 0 done; 1 failed, or with --strict something was damaged or lost; 2 the request or the usage is wrong; 130
+interrupted.`
 }
 
 type verifyCmd struct {

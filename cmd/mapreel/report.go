@@ -47,6 +47,9 @@ func formatSummary(r local.Report, end snapshot) string {
 			}
 		}
 	}
+	for _, w := range r.Warnings {
+		line("warning", "%s", oneLine(w))
+	}
 	return b.String()
 }
 

@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
@@ -22,17 +24,58 @@ import (
 func (t transcodeCmd) run(ctx context.Context, env environment) error {
 	movable := canMoveCursor(env.Stderr, os.Getenv("TERM"))
 	var p sharedProgress
-	report, err := t.transcode(ctx, env, &p, movable)
-	if t.Progress == progressJSON {
-		_ = json.NewEncoder(env.Stdout).Encode(newReportLine(report, err, time.Now()))
+	shown := map[string]bool{}
+	report, err := t.transcode(ctx, env, &p, movable, shown)
+	var strict error
+	if err == nil && t.Strict && len(report.Warnings) > 0 {
+		strict = errStrict
 	}
-	if err == nil && (t.Progress == progressBar || t.Progress == progressAuto && movable) {
+	if t.Progress == progressJSON {
+		line := newReportLine(report, err, time.Now())
+		if strict != nil {
+			line.Exit = exitCode(strict)
+		}
+		_ = json.NewEncoder(env.Stdout).Encode(line)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(env.Stderr, formatLosses(report.Warnings, shown))
+	if t.Progress == progressBar || t.Progress == progressAuto && movable {
 		fmt.Fprint(env.Stdout, formatSummary(report, p.snapshot()))
 	}
-	return err
+	return strict
 }
 
-func (t transcodeCmd) transcode(ctx context.Context, env environment, p *sharedProgress, movable bool) (local.Report, error) {
+// errStrict ends a run with --strict whose output is complete but not all of the source.
+var errStrict = errors.New("the output is made, but the source was damaged, or something of it was lost or changed (--strict)")
+
+// maxLosses is how many warnings the line of formatLosses names: a capture may be damaged in every segment.
+const maxLosses = 5
+
+// formatLosses returns one line with the warnings of a run that the display has not shown; "" if
+// there are none. The display shows none with --progress none and json, and never those of an earlier
+// run that this one continues.
+func formatLosses(warnings []string, shown map[string]bool) string {
+	var list []string
+	for _, w := range warnings {
+		if !shown[w] {
+			list = append(list, oneLine(w))
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	if more := len(list) - maxLosses; more > 0 {
+		list = append(list[:maxLosses], fmt.Sprintf("and %d more", more))
+	}
+	return "mapreel: warning: " + strings.Join(list, "; ") + "\n"
+}
+
+// transcode runs the job. It adds the warnings that the display shows to shown.
+func (t transcodeCmd) transcode(
+	ctx context.Context, env environment, p *sharedProgress, movable bool, shown map[string]bool,
+) (local.Report, error) {
 	dir, err := workingDirectory()
 	if err != nil {
 		return local.Report{}, fault.Wrap(fault.NotFound, err, "")
@@ -70,7 +113,16 @@ func (t transcodeCmd) transcode(ctx context.Context, env environment, p *sharedP
 		Outputs:     outputFiles(req),
 		KeepOutputs: t.NoOverwrite,
 		IgnoreSpace: t.IgnoreSpace,
-		Observe:     func(e local.Event) { p.add(e); d.observe(e) },
+		Observe: func(e local.Event) {
+			p.add(e)
+			if e.Type == engine.Warning && t.Progress != progressNone && t.Progress != progressJSON {
+				if shown[e.Error] { // several units meet the same damage
+					return
+				}
+				shown[e.Error] = true
+			}
+			d.observe(e)
+		},
 	})
 	silence()
 	d.stop()

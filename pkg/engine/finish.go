@@ -78,7 +78,11 @@ func (e *Engine) Finish(ctx context.Context, in FinishInput) (Outcome, error) {
 		if record.Phase == p.OutputPhase.Name {
 			published = append(published, result)
 		}
-		out.Warnings = append(out.Warnings, result.Warnings...)
+		for _, w := range result.Warnings {
+			if len(out.Warnings) < maxWarnings && !slices.Contains(out.Warnings, w) { // several units may meet the same damage
+				out.Warnings = append(out.Warnings, w)
+			}
+		}
 	}
 	slices.SortStableFunc(published, func(a, b work.Result) int {
 		return cmp.Compare(slices.Index(p.Outputs, a.URL), slices.Index(p.Outputs, b.URL))

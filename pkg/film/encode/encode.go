@@ -50,7 +50,10 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 		r.Done.Bytes += c.Size
 	}
 	if facts.Damage != "" {
-		r.Warnings = []string{facts.Damage}
+		r.Warnings = append(r.Warnings, facts.Damage)
+	}
+	if text := a.damage.String(); text != "" {
+		r.Warnings = append(r.Warnings, "the video is damaged: "+text)
 	}
 	return r, r.SetFacts(facts)
 }
@@ -64,6 +67,7 @@ type attempt struct {
 	next    *media.Ticks // timestamp of the first frame after the segment; nil if none was decoded
 
 	artifacts []work.Artifact
+	damage    ffmpeg.DamageLog
 }
 
 // micros converts a duration of the video track to microseconds.
@@ -220,8 +224,9 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (times []media.Tic
 	var log ffmpeg.FrameLog
 	ctx, observe, stop := watchDeadline(ctx, a.reportedFrames())
 	defer stop()
+	a.damage = ffmpeg.DamageLog{} // of the last attempt at decoding
 	_, err = ffmpeg.Run(ctx, a.tools.FFmpeg, encode.VideoArgs(v), ffmpeg.RunOptions{
-		Dir: a.Dir, Pipe: &log,
+		Dir: a.Dir, Pipe: &log, Stderr: &a.damage,
 		Limits: input.WithDeadline(ctx, encode.VideoLimits(v, a.job.Source.Video.Width, a.job.Source.Video.Height, v.Frames)),
 		OnProgress: func(p ffmpeg.Progress) {
 			observe(p.Frame)

@@ -1,0 +1,48 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/process"
+)
+
+// DamageLog is an io.Writer that finds what decoders report of damaged packets. Pass it to
+// Run as Stderr. The zero value is ready to use.
+type DamageLog struct {
+	first   string
+	partial []byte // of a line that has not ended
+}
+
+// damage matches what libavcodec's decoders and ffmpeg's own loop write of a damaged packet, in 5.1
+// and in 7.1. Lines about missing references are left out: they also appear after a seek in an
+// undamaged source.
+var damage = regexp.MustCompile(`error while decoding MB|^Error while decoding stream|Error submitting packet to decoder|` +
+	`error decoding the audio block|corrupt decoded frame|(ac-tex|mb incr) damaged|Error at MB:|CABAC_MAX_BIN`)
+
+// contextName matches the prefix "[h264 @ 0x55d0]" of a line.
+var contextName = regexp.MustCompile(`^\[[^\]]* @ 0x[0-9a-f]+\] `)
+
+// maxDamageLine bounds the length of a line that is looked at, in bytes.
+const maxDamageLine = 4096
+
+// Write takes more of standard error.
+func (d *DamageLog) Write(data []byte) (int, error) {
+	for line := range bytes.Lines(data) {
+		d.partial = append(d.partial, line[:min(len(line), max(maxDamageLine-len(d.partial), 0))]...)
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			continue
+		}
+		if text := strings.TrimSpace(string(d.partial)); d.first == "" && damage.MatchString(text) {
+			d.first = process.Shorten(contextName.ReplaceAllString(text, ""))
+		}
+		d.partial = d.partial[:0]
+	}
+	return len(data), nil
+}
+
+// String returns the first message about damage; "" for none. All programs that open a file with
+// damage in its first frames report that, whatever part of it they decode, because they look for
+// the streams' parameters there.
+func (d *DamageLog) String() string { return d.first }

@@ -1,0 +1,40 @@
+package ffmpeg
+
+import (
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestDamageLogFindsWhatDecodersReport(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, text, want string }{
+		{"nothing", "", ""},
+		{"after a seek", "[h264 @ 0x5f] co located POCs unavailable\n[hevc @ 0x5f] Could not find ref with POC 8\n[h264 @ 0x5f] mmco: unref short failure\n", ""},
+		{"one", "[h264 @ 0x5f] error while decoding MB 3 1, bytestream -5\n", "error while decoding MB 3 1, bytestream -5"},
+		{
+			"more, in 5.1", "[h264 @ 0x5f] error while decoding MB 3 1, bytestream -5\nError while decoding stream #0:1: Invalid data found when processing input\n",
+			"error while decoding MB 3 1, bytestream -5",
+		},
+		{
+			"7.1", "[vist#0:0/h264 @ 0x5f] Error submitting packet to decoder: Invalid data found when processing input\n",
+			"Error submitting packet to decoder: Invalid data found when processing input",
+		},
+		{"a line that does not end", strings.Repeat("x", 1<<20), ""},
+	} {
+		var log DamageLog
+		for rest := c.text; rest != ""; { // in pieces, as a pipe delivers them
+			n := min(7, len(rest))
+			if _, err := io.WriteString(&log, rest[:n]); err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+		if got := log.String(); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+		if len(log.partial) > maxDamageLine {
+			t.Errorf("%s: it holds %d bytes", c.name, len(log.partial))
+		}
+	}
+}
