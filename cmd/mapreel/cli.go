@@ -42,6 +42,8 @@ type transcodeCmd struct {
 
 	NoOverwrite bool `short:"n" help:"Never replace an existing file: fail instead."`
 
+	Program *wholeNumber `placeholder:"N" help:"Transcode this program of a transport stream with several. Default: the one with the largest picture."`
+
 	Codec      string       `group:"Video" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
 	CRF        *wholeNumber `group:"Video" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
 	Preset     string       `group:"Video" placeholder:"NAME" help:"Speed against size. h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`
@@ -97,6 +99,7 @@ type verifyCmd struct {
 	Plot     string       `placeholder:"FILE.svg" help:"Plot PSNR over time, with the keyframes and seams of the output. An existing file of that name is replaced."`
 	Report   string       `placeholder:"FILE" help:"The report of the job that made the output, the last line of transcode --progress json: seams are then known, and what the job warned about is no fault."`
 	Against  string       `placeholder:"ONEPASS.mp4" help:"Another encode of the same source, such as one of a single pass, to compare the output's PSNR with."`
+	Program  int          `placeholder:"N" help:"The program of a transport stream with several that the output was made of. Default: the one with the largest picture."`
 	Progress progressMode `enum:"auto,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal. none: nothing."`
 }
 

@@ -94,6 +94,7 @@ func (t transcodeCmd) applyFlags(d *draft, dir string) error {
 			return err
 		}
 	}
+	d.setNumber("/program", t.Program, "--program")
 	outputs, _ := d.tree["outputs"].([]any)
 	for i := range outputs {
 		at := fmt.Sprintf("/outputs/%d", i)

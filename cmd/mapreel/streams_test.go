@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -47,6 +48,16 @@ type stream struct {
 	Packets string `json:"nb_read_packets"`
 }
 
+// begins returns when the stream begins, in milliseconds.
+func (s stream) begins(t *testing.T) int {
+	t.Helper()
+	seconds, err := strconv.ParseFloat(s.Start, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(seconds * 1000)
+}
+
 func streamsOf(t *testing.T, path string) []stream {
 	t.Helper()
 	out := mediatest.Run(t, "ffprobe", "-v", "error", "-count_packets", "-show_entries", "stream=codec_name,width,start_time,nb_read_packets", "-of", "json", path)
@@ -59,11 +70,158 @@ func streamsOf(t *testing.T, path string) []stream {
 	return answer.Streams
 }
 
+// expectGood checks that an output is what its source was, as far as verify sees.
+func expectGood(t *testing.T, source, output string, flags ...string) {
+	t.Helper()
+	if r := runMapreel(t, append([]string{"verify", source, output, "--progress", "none"}, flags...)...); r.code != exitDone {
+		t.Errorf("verify: exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// codecs lists the codecs of streams.
+func codecs(list []stream) string {
+	var names []string
+	for _, s := range list {
+		names = append(names, s.Codec)
+	}
+	return strings.Join(names, ",")
+}
+
 // expectWarning checks that a run made its output and said why that is not all of the source, in one line.
 func expectWarning(t *testing.T, r ran, text string) {
 	t.Helper()
 	if r.code != exitDone || strings.Count(r.stderr, "\n") != 1 || !strings.HasPrefix(r.stderr, "mapreel: warning: ") || !strings.Contains(r.stderr, text) {
 		t.Errorf("exit %d, standard error %q; want 0 and one line with %q", r.code, r.stderr, text)
+	}
+}
+
+func TestAudioThatBeginsAfterTheProbeIsFound(t *testing.T) {
+	t.Parallel()
+	source := filepath.Join(t.TempDir(), "late.ts")
+	mediatest.FFmpeg(t, "-f lavfi -i testsrc2=size=32x18:rate=1:duration=40 -itsoffset 35 -f lavfi -i sine=sample_rate=48000:duration=4 "+
+		"-map 0 -map 1 -c:v libx264 -preset ultrafast -c:a ac3", source)
+	output, r := transcode(t, source, ".mp4", "--strict", "--segment", "30s")
+	if r.code != exitDone || r.stderr != "" {
+		t.Fatalf("exit %d, standard error %q", r.code, r.stderr)
+	}
+	list := streamsOf(t, output)
+	if codecs(list) != "h264,ac3" || list[0].Packets != "40" {
+		t.Fatalf("got %+v, want 40 frames and AC-3", list)
+	}
+	if at := list[1].begins(t) - list[0].begins(t); at < 34_900 || at > 35_100 {
+		t.Errorf("the audio begins after %d ms, want 35,000", at)
+	}
+	expectGood(t, source, output)
+}
+
+func TestAStreamThatIsDeclaredAndEmptyIsNamed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	source := filepath.Join(dir, "empty.ts")
+	mediatest.FFmpeg(t, mediatest.Picture("1")+" "+mediatest.Tone("1")+" "+mediatest.Tone("1")+
+		" -map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -c:a ac3 -bsf:a:1 noise=drop=1", source)
+	output, r := transcode(t, source, ".mp4")
+	expectWarning(t, r, "left out: audio stream 2 (ac3), which is declared but of which no packet was found")
+	if got := codecs(streamsOf(t, output)); got != "h264,ac3" {
+		t.Errorf("got %s, want h264,ac3", got)
+	}
+}
+
+// twoPrograms makes a transport stream of two programmes whose clocks are 30,000 s apart. The first is the smaller one.
+func twoPrograms(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	small, large, both := filepath.Join(dir, "small.ts"), filepath.Join(dir, "large.ts"), filepath.Join(dir, "both.ts")
+	mediatest.FFmpeg(t, "-f lavfi -i testsrc2=size=48x28:rate=25:duration=1 "+mediatest.Tone("1")+
+		" -c:v libx264 -preset ultrafast -c:a mp2 -output_ts_offset 30000", small)
+	mediatest.FFmpeg(t, "-f lavfi -i testsrc2=size=96x54:rate=25:duration=1.2 "+mediatest.Tone("1.2")+" -c:v libx264 -preset ultrafast -c:a mp2", large)
+	mediatest.Run(t, "ffmpeg", "-v", "error", "-nostdin", "-copyts", "-i", small, "-i", large, "-map", "0", "-map", "1", "-c", "copy",
+		"-program", "title=A:st=0:st=1", "-program", "title=B:st=2:st=3", both)
+	return both
+}
+
+func TestOneOfSeveralProgramsIsTranscodedOnItsOwnClock(t *testing.T) {
+	t.Parallel()
+	source := twoPrograms(t)
+	for _, c := range []struct {
+		name   string
+		flags  []string
+		width  int
+		frames string
+		other  string
+	}{
+		{"the largest picture", nil, 96, "30", "left out: program 1 (A), 48 x 28"},
+		{"by number", []string{"--program", "1"}, 48, "25", "left out: program 2 (B), 96 x 54"},
+	} {
+		output, r := transcode(t, source, ".mp4", c.flags...)
+		expectWarning(t, r, c.other)
+		list := streamsOf(t, output)
+		if codecs(list) != "h264,aac" || list[0].Width != c.width || list[0].Packets != c.frames {
+			t.Fatalf("%s: got %+v, want %s frames of width %d, and one audio track", c.name, list, c.frames, c.width)
+		}
+		if list[0].begins(t) > 500 || list[1].begins(t) > 500 {
+			t.Errorf("%s: the streams begin at %s and %s s, want the start", c.name, list[0].Start, list[1].Start)
+		}
+		expectGood(t, source, output, c.flags...)
+	}
+	_, r := transcode(t, source, ".mp4", "--program", "7")
+	if want := "mapreel: --program: the source has no program 7; it has program 1 (A), 48 x 28 and program 2 (B), 96 x 54\n"; r.code != exitInvalid || r.stderr != want {
+		t.Errorf("exit %d, standard error %q; want %d and %q", r.code, r.stderr, exitInvalid, want)
+	}
+}
+
+func TestAnAudioTrackWithoutPacketsIsLeftOut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	source := filepath.Join(dir, "empty.mkv")
+	mediatest.FFmpeg(t, mediatest.Picture("1")+" "+mediatest.Tone("1")+" "+mediatest.Tone("1")+
+		" -map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -c:a ac3 -bsf:a:0 noise=drop=1", source)
+	for _, c := range []struct{ extension, audio, want string }{
+		{".mp4", "auto", "h264,ac3"},
+		{".mkv", "copy", "h264,ac3"},
+		{".m3u8", "auto", "aac,h264"},
+	} {
+		output, r := transcode(t, source, c.extension, "--audio", c.audio)
+		expectWarning(t, r, "left out: audio track 1, which has no packets")
+		list := streamsOf(t, output)
+		if c.extension == ".m3u8" { // ffprobe lists the streams of each rendition
+			slices.SortFunc(list, func(a, b stream) int { return strings.Compare(a.Codec, b.Codec) })
+			list = slices.CompactFunc(list, func(a, b stream) bool { return a.Codec == b.Codec })
+		}
+		if got := codecs(list); got != c.want {
+			t.Errorf("%s of %s: got %s, want %s", c.audio, c.extension, got, c.want)
+		}
+		if c.extension == ".mp4" {
+			expectGood(t, source, output)
+		}
+	}
+}
+
+func TestAudioThatCannotBeCopiedIsEncoded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	source := filepath.Join(dir, "damaged.mkv")
+	mediatest.FFmpeg(t, mediatest.Picture("1")+" "+mediatest.Tone("1")+" -c:v libx264 -preset ultrafast -c:a eac3", source)
+	data := mediatest.ReadFile(t, source)
+	at := 0
+	for range 15 { // a frame in the middle: its header declares another sample rate than the track
+		at += 2 + bytes.Index(data[at:], []byte("\x0b\x77"))
+	}
+	data[at+2] = 0x96
+	if err := os.WriteFile(source, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	output, r := transcode(t, source, ".mp4")
+	expectWarning(t, r, "audio track 1 (eac3) cannot be copied and is encoded to aac")
+	list := streamsOf(t, output)
+	if codecs(list) != "h264,aac" {
+		t.Fatalf("got %+v, want AAC", list)
+	}
+	if n, _ := strconv.Atoi(list[1].Packets); n < 44 {
+		t.Errorf("%d packets of AAC, want 44 or more for a second", n)
+	}
+	if _, r := transcode(t, source, ".mp4", "--audio", "copy"); r.code != exitFailed {
+		t.Errorf("--audio copy: exit %d, standard error %q; want a failure", r.code, r.stderr)
 	}
 }
 

@@ -80,7 +80,7 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 			return verify.Report{}, fault.New(fault.Invalid, "--plot: %s is one of the videos; choose another name", drawing)
 		}
 	}
-	options := verify.Options{}
+	options := verify.Options{Program: c.Program}
 	if c.Report != "" {
 		data, err := readReport(c.Report, dir)
 		if err != nil {

@@ -41,6 +41,9 @@ type Input struct {
 	// Rate is the number of frames a second of a raw stream, which has no timestamps: frame n is at
 	// n ticks of 1/Rate; zero = keep the source's timestamps. ffprobe does not know the option.
 	Rate media.Rational
+	// ProbeBytes is how far ffmpeg may read to find the streams' parameters, where its own default
+	// does not reach the first packets of a stream; 0 = the default.
+	ProbeBytes int64
 	// Jumps corrects a clock that jumps; nil = keep the source's timestamps.
 	Jumps *Jumps
 }
@@ -91,6 +94,10 @@ func (in Input) remote() bool {
 	return strings.HasPrefix(in.Location, "https://") || strings.HasPrefix(in.Location, "http://")
 }
 
+// probeMicros is how many microseconds of media ffmpeg may read with ProbeBytes: so many that the
+// bytes are the limit.
+const probeMicros = "3600000000"
+
 // Options returns the arguments before -i: allowed protocols and their settings, time shift,
 // demuxer.
 func (in Input) Options() []string {
@@ -110,6 +117,9 @@ func (in Input) Options() []string {
 		// for 30 s is given up.
 		args = append(args, "-reconnect", "1", "-reconnect_on_network_error", "1",
 			"-reconnect_on_http_error", "5xx", "-reconnect_delay_max", "4", "-rw_timeout", "30000000")
+	}
+	if in.ProbeBytes > 0 {
+		args = append(args, "-probesize", strconv.FormatInt(in.ProbeBytes, 10), "-analyzeduration", probeMicros)
 	}
 	switch {
 	case in.Origin != 0:

@@ -17,6 +17,7 @@ const (
 	maxOutputs  = 20               // each is an iteration of an inline Map, and a merge
 	maxThreads  = 64               // x264 refuses 128
 	maxParallel = 10_000           // Step Functions' limit for a Distributed Map
+	maxProgram  = 1<<16 - 1        // program_number has 16 bits, and 0 is the network's own (ISO/IEC 13818-1, 2.4.4.4)
 	maxHours    = 30 * 24          // older scratch files are a waste of money
 	maxName     = 200              // bytes: leaves room for an extension and a temporary suffix in a file name
 	minHeight   = 16               // the smallest picture that all encoders accept
@@ -55,6 +56,7 @@ func (r Request) Check() Problems {
 			add(a.pointer, "%q has bytes that are not text", a.text)
 		}
 	}
+	inRange("/program", r.Program, 1, maxProgram)
 	if len(r.Outputs) == 0 {
 		add("/outputs", "at least one is required")
 	}

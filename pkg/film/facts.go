@@ -70,7 +70,7 @@ type Keyframe struct {
 	Size   int64 `json:"size"`
 }
 
-// AudioFacts are the facts of an audio unit.
+// AudioFacts are the facts of an audio unit. Its key is empty if the source has no audio there.
 type AudioFacts struct {
 	StoredObject
 	Samples int            `json:"samples"`         // packets of the codec
@@ -80,6 +80,10 @@ type AudioFacts struct {
 	Skip    media.Ticks    `json:"skip"`   // of Scale: priming, before the first sample that is played
 	Delay   media.Ticks    `json:"delay"`  // of Scale: when that sample is played, on the output's timeline; if negative, what lies before 0 is cut off
 	Length  media.Ticks    `json:"length"` // of Scale: the duration that is played, from that sample to the end of the part
+
+	// Encoded reports that the track could not be copied, and was encoded as the rendition's Fallback
+	// says.
+	Encoded bool `json:"encoded,omitempty"`
 
 	Head *Overlap `json:"head,omitempty"` // packets around the part's start, and some before them
 	Tail *Overlap `json:"tail,omitempty"` // packets around its end

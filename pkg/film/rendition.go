@@ -86,11 +86,30 @@ type AudioRendition struct {
 	Layout   string `json:"layout,omitempty"`
 	Channels int    `json:"channels,omitempty"`
 
+	// Fallback is how the track is encoded if its packets turn out not to fit the container; zero
+	// unless Codec is copy, and where the request asks for a copy.
+	Fallback AudioFallback `json:"fallback,omitzero"`
+
 	// A long track is encoded in Parts of Step samples each, at Rate samples per second. The last
 	// part has no fixed end. All three are 0 for a track that is made in one pass.
 	Rate  int         `json:"rate,omitempty"`
 	Step  media.Ticks `json:"step,omitempty"`
 	Parts int         `json:"parts,omitempty"`
+}
+
+// AudioFallback holds the fields of an AudioRendition that take the place of those of a copy.
+type AudioFallback struct {
+	Codec    AudioCodec `json:"codec"`
+	Bitrate  Bitrate    `json:"bitrate"`
+	Layout   string     `json:"layout,omitempty"`
+	Channels int        `json:"channels,omitempty"`
+}
+
+// Encoded returns the rendition as it is made where its track cannot be copied.
+func (r AudioRendition) Encoded() AudioRendition {
+	f := r.Fallback
+	// Encoded audio is stitched from MP4, for every container.
+	return AudioRendition{Track: r.Track, Codec: f.Codec, Bitrate: f.Bitrate, Layout: f.Layout, Channels: f.Channels, Mux: MP4}
 }
 
 // SubtitleRendition is one form of a subtitle track.

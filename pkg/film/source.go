@@ -15,12 +15,17 @@ type Source struct {
 	Demuxer string `json:"demuxer"` // the ffmpeg demuxer for the format that the first bytes show
 	// Rate is the number of frames a second of a raw stream, which has no timestamps, as the request
 	// says; zero for any other source.
-	Rate     media.Rational `json:"rate,omitzero"`
-	Origin   media.Instant  `json:"origin"`   // the source's time that becomes 0 in every output: the earliest start of a stream
-	Duration media.Ticks    `json:"duration"` // microseconds; 0 where unknown
-	Video    *VideoTrack    `json:"video,omitempty"`
-	Audio    []AudioTrack   `json:"audio,omitempty"`
-	Jumps    bool           `json:"jumps,omitempty"` // its clock jumps, as Split found
+	Rate media.Rational `json:"rate,omitzero"`
+	// ProbeBytes is how far ffmpeg must read to see all streams; 0 for its default.
+	ProbeBytes int64         `json:"probeBytes,omitempty"`
+	Origin     media.Instant `json:"origin"`   // the source's time that becomes 0 in every output: the earliest start of a stream
+	Duration   media.Ticks   `json:"duration"` // microseconds; 0 where unknown
+	Video      *VideoTrack   `json:"video,omitempty"`
+	Audio      []AudioTrack  `json:"audio,omitempty"`
+	Jumps      bool          `json:"jumps,omitempty"` // its clock jumps, as Split found
+	// FileStart is the earliest time of any stream of the file, in microseconds, where streams of
+	// other programmes begin before Origin. nil: that is Origin.
+	FileStart *media.Ticks `json:"fileStart,omitempty"`
 
 	Subtitles   []SubtitleTrack `json:"subtitles,omitempty"`
 	Chapters    []media.Chapter `json:"chapters,omitempty"`

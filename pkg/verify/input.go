@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
@@ -25,8 +26,14 @@ type file struct {
 	decoderErrors decoderErrors
 }
 
-// open recognises and probes a file. playlists allows HLS playlists and DASH manifests.
-func (v *verification) open(ctx context.Context, path string, playlists bool) (*file, error) {
+// opening is how a file is opened.
+type opening struct {
+	playlists bool // it may be a playlist or a manifest, as an output may
+	program   int  // as Options.Program
+}
+
+// open recognises and probes a file.
+func (v *verification) open(ctx context.Context, path string, how opening) (*file, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fault.Wrap(fault.KindOf(err), err, "open")
@@ -41,13 +48,16 @@ func (v *verification) open(ctx context.Context, path string, playlists bool) (*
 		return nil, fault.Wrap(fault.KindOf(err), err, "read "+path)
 	}
 	container, ok := sniffPlaylist(head[:n])
-	if !ok || !playlists {
+	if !ok || !how.playlists {
 		if container, err = probe.Sniff(head[:n], filepath.Base(path)); err != nil {
 			return nil, err
 		}
 	}
 	opened := &file{in: ffmpeg.Input{Location: path, Demuxer: container.Demuxer}, container: container.Name}
-	if opened.media, err = probe.Inspect(ctx, v.tools, opened.in); err != nil {
+	if opened.media, opened.in, err = probe.InspectLate(ctx, v.tools, opened.in); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	if opened.media, err = chooseProgram(opened.media, container, how.program); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
 	opened.media.Format = formatOf(container, opened.media.Format)
@@ -59,10 +69,52 @@ func (v *verification) open(ctx context.Context, path string, playlists bool) (*
 		applyPlaylist(&opened.media, string(text))
 	}
 	opened.video, opened.audio = mainVideo(opened.media), streamsOf(opened.media, "audio")
+	if !isPlaylist(container.Demuxer) && len(opened.audio) > 1 {
+		if opened.audio, err = v.heard(ctx, opened.in, opened.audio); err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+		}
+		opened.media.Streams = slices.DeleteFunc(opened.media.Streams, func(s probe.Stream) bool {
+			return s.Type == "audio" && !slices.ContainsFunc(opened.audio, func(a probe.Stream) bool { return a.Index == s.Index })
+		})
+	}
 	if opened.video == nil && len(opened.audio) == 0 {
 		return nil, fault.New(fault.Invalid, "%s has neither video nor audio", filepath.Base(path))
 	}
 	return opened, nil
+}
+
+// chooseProgram returns what m holds of the program that is compared, where it is a transport stream
+// with several: the one of that number, or with 0 the one with the largest picture.
+func chooseProgram(m probe.Media, container probe.Container, number int) (probe.Media, error) {
+	if container.Demuxer != "mpegts" {
+		return m, nil
+	}
+	programs := probe.Playable(m)
+	chosen, ok := probe.Choose(m, programs, number)
+	switch {
+	case !ok:
+		return m, fault.New(fault.Invalid, "it has no program %d", number)
+	case len(programs) < 2:
+		return m, nil
+	}
+	return m.Only(chosen), nil
+}
+
+// heard returns the audio streams that have any packet: a container may declare others.
+func (v *verification) heard(ctx context.Context, in ffmpeg.Input, all []probe.Stream) (list []probe.Stream, err error) {
+	for _, s := range all {
+		has, err := s.Complete(), error(nil)
+		if has {
+			has, err = probe.HasPackets(ctx, v.tools, in, s.Index)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if has {
+			list = append(list, s)
+		}
+	}
+	return list, nil
 }
 
 // input describes how ffmpeg reads f for one of its streams. The clock of a broadcast may jump;

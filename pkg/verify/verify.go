@@ -36,6 +36,9 @@ type Options struct {
 	Job Job
 	// Against is the absolute path of another encode of the source, whose pictures are compared with the source too.
 	Against string
+	// Program is the number of the program that the output was made of, where the source is a transport
+	// stream with several; 0 means the one with the largest picture.
+	Program int
 }
 
 // Progress describes how far Files is. A total of 0 is unknown.
@@ -49,12 +52,12 @@ type Progress struct {
 // could not be compared. Its kind is NotFound, Invalid (no video or audio), Corrupt (nothing can be decoded), or the
 // kind of ffmpeg's failure.
 func Files(ctx context.Context, tools ffmpeg.Tools, source, output string, options Options) (Report, error) {
-	v := &verification{tools: tools, onProgress: options.OnProgress, job: options.Job}
+	v := &verification{tools: tools, onProgress: options.OnProgress, job: options.Job, program: options.Program}
 	var err error
-	if v.source, err = v.open(ctx, source, false); err != nil {
+	if v.source, err = v.open(ctx, source, opening{program: options.Program}); err != nil {
 		return Report{}, fmt.Errorf("source: %w", err)
 	}
-	if v.output, err = v.open(ctx, output, true); err != nil {
+	if v.output, err = v.open(ctx, output, opening{playlists: true}); err != nil {
 		return Report{}, fmt.Errorf("output: %w", err)
 	}
 	report := Report{Source: source, Output: output}
@@ -74,6 +77,7 @@ type verification struct {
 	tools          ffmpeg.Tools
 	source, output *file
 	job            Job
+	program        int // as Options.Program
 
 	mu         sync.Mutex
 	progress   Progress
@@ -162,10 +166,10 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 func (v *verification) compareAgainst(ctx context.Context, path string, r *Report) error {
 	other := &verification{tools: v.tools}
 	var err error
-	if other.source, err = other.open(ctx, v.source.in.Location, false); err != nil {
+	if other.source, err = other.open(ctx, v.source.in.Location, opening{program: v.program}); err != nil {
 		return err
 	}
-	if other.output, err = other.open(ctx, path, true); err != nil {
+	if other.output, err = other.open(ctx, path, opening{playlists: true}); err != nil {
 		return err
 	}
 	if other.output.video == nil {

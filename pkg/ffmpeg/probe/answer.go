@@ -19,6 +19,7 @@ import (
 // json.Number or string.
 type (
 	probeAnswer struct {
+		Programs []probeProgram `json:"programs"`
 		Streams  []probeStream  `json:"streams"`
 		Chapters []probeChapter `json:"chapters"`
 		Format   probeFormat    `json:"format"`
@@ -29,6 +30,13 @@ type (
 		Duration  string            `json:"duration"`
 		Size      string            `json:"size"`
 		Tags      map[string]string `json:"tags"`
+	}
+	probeProgram struct {
+		Number  int               `json:"program_num"`
+		Tags    map[string]string `json:"tags"`
+		Streams []struct {
+			Index int `json:"index"`
+		} `json:"streams"`
 	}
 	probeChapter struct {
 		StartTime string            `json:"start_time"`
@@ -103,6 +111,13 @@ func parseStreams(text []byte) (Media, error) {
 			return Media{}, err
 		}
 		probed.Streams = append(probed.Streams, stream)
+	}
+	for _, p := range answer.Programs {
+		program := Program{Number: p.Number, Name: lowerKeys(p.Tags)["service_name"]}
+		for _, s := range p.Streams {
+			program.Streams = append(program.Streams, s.Index)
+		}
+		probed.Programs = append(probed.Programs, program)
 	}
 	for _, c := range answer.Chapters {
 		start, ok := output.Micros(c.StartTime)

@@ -10,8 +10,16 @@ type Media struct {
 	Duration int64 // microseconds; -1 = unknown
 	Size     int64 // bytes; -1 = unknown
 	Streams  []Stream
+	Programs []Program // of a transport stream, in the order of its table
 	Chapters []media.Chapter
 	Tags     map[string]string // keys in lower case
+}
+
+// Program is one of the programmes that share a transport stream. Each has its own clock.
+type Program struct {
+	Number  int // program_number (ISO/IEC 13818-1, 2.4.4.4); DVB's service_id
+	Name    string
+	Streams []int // their indexes
 }
 
 // Stream describes one stream of a source. A field that does not apply to its type, or that ffprobe
@@ -56,4 +64,16 @@ type Stream struct {
 	// ffmpeg's order.
 	Flags []string
 	Tags  map[string]string // keys in lower case
+}
+
+// Complete reports whether the codec's parameters are known, so that the stream can be decoded. In
+// a transport stream they are unknown until ffprobe sees a packet.
+func (s Stream) Complete() bool {
+	switch s.Type {
+	case "video":
+		return s.Codec != "" && s.Width > 0 && s.Height > 0
+	case "audio":
+		return s.Codec != "" && s.Channels > 0 && s.SampleRate > 0
+	}
+	return true
 }

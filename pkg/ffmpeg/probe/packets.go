@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"regexp"
 	"strconv"
 	"strings"
@@ -22,6 +23,15 @@ func PacketArgs(in ffmpeg.Input, stream int) []string {
 	args := append([]string{"-hide_banner", "-loglevel", "error"}, in.Options()...)
 	return append(args, "-select_streams", strconv.Itoa(stream), "-show_entries", "packet=pts,pos,flags",
 		"-print_format", "compact=p=0", "-i", in.URL())
+}
+
+// HasPackets reports whether a stream has any packet. It reads the input up to the first.
+func HasPackets(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input, stream int) (bool, error) {
+	args := append([]string{"-hide_banner", "-loglevel", "error"}, in.Options()...)
+	args = append(args, "-select_streams", strconv.Itoa(stream), "-read_intervals", "%+#1", "-show_entries", "packet=size",
+		"-print_format", "csv=p=0", "-i", in.URL())
+	out, err := ffmpeg.Output(ctx, t.FFprobe, args, maxAnswer, limits)
+	return len(strings.TrimSpace(string(out))) > 0, err
 }
 
 // PacketLog is an io.Writer that parses the output of ffprobe with PacketArgs. It calls Each for

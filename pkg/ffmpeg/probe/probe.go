@@ -57,6 +57,38 @@ func Inspect(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input) (Media, error
 	return source, nil
 }
 
+// LateBytes is how far InspectLate reads: nearly a minute of a broadcast of 20 Mbit/s. ffmpeg holds
+// in memory what it reads before it knows all streams.
+const LateBytes = 128 << 20
+
+// InspectLate does what Inspect does, and looks for streams that begin late: where a transport or
+// program stream or an FLV file declares a stream of which Inspect sees no packet, it reads
+// LateBytes. It returns the input as it must be opened to see the same.
+func InspectLate(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input) (Media, ffmpeg.Input, error) {
+	near, err := Inspect(ctx, t, in)
+	incomplete := func(m Media) (n int) {
+		for _, s := range m.Streams {
+			if !s.Complete() {
+				n++
+			}
+		}
+		return n
+	}
+	if err != nil || incomplete(near) == 0 || !slices.Contains(headerless, in.Demuxer) {
+		return near, in, err
+	}
+	deep := in
+	deep.ProbeBytes = LateBytes
+	far, err := Inspect(ctx, t, deep)
+	if err != nil || incomplete(far) >= incomplete(near) {
+		return near, in, err
+	}
+	return far, deep, nil
+}
+
+// headerless are the demuxers of containers that have no header with the parameters of all streams.
+var headerless = []string{"mpegts", "mpeg", "flv"}
+
 func run[T any](ctx context.Context, t ffmpeg.Tools, args []string, parse func([]byte) (T, error)) (T, error) {
 	answer, err := ffmpeg.Output(ctx, t.FFprobe, args, maxAnswer, limits)
 	if err != nil {
@@ -66,10 +98,10 @@ func run[T any](ctx context.Context, t ffmpeg.Tools, args []string, parse func([
 	return parse(answer)
 }
 
-// streamArgs returns the arguments of ffprobe that describe an input's container, streams and
-// chapters.
+// streamArgs returns the arguments of ffprobe that describe an input's container, streams, programmes
+// and chapters.
 func streamArgs(in ffmpeg.Input) []string {
-	return append(inputArgs(in), "-print_format", "json=compact=1", "-show_format", "-show_streams", "-show_chapters", "-i", in.URL())
+	return append(inputArgs(in), "-print_format", "json=compact=1", "-show_format", "-show_streams", "-show_programs", "-show_chapters", "-i", in.URL())
 }
 
 func inputArgs(in ffmpeg.Input) []string {

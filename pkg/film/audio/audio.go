@@ -3,6 +3,7 @@
 package audio
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/input"
 	"github.com/mapreel/mapreel/pkg/isobmff"
@@ -41,7 +43,10 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 	if err != nil {
 		return work.Result{}, fmt.Errorf("audio track %d: %w", a.rendition.Track+1, err)
 	}
-	r := work.Result{Done: work.Amount{Media: a.covered(facts), Bytes: facts.Size}}
+	if text := a.damage.String(); text != "" && a.rendition.Codec != film.AudioCopy {
+		a.warn("audio track %d is damaged: %s", a.rendition.Track+1, text)
+	}
+	r := work.Result{Warnings: a.warnings, Done: work.Amount{Media: a.covered(facts), Bytes: facts.Size}}
 	if facts.Key != "" {
 		r.Artifacts = []work.Artifact{{Key: facts.Key, Size: facts.Size}}
 	}
@@ -58,6 +63,8 @@ type attempt struct {
 	part      film.AudioPart
 	key       string
 	path      string // of ffmpeg's output
+	warnings  []string
+	damage    ffmpeg.DamageLog
 }
 
 // find looks up the part that a unit encodes.
@@ -96,12 +103,84 @@ func (a *attempt) covered(facts film.AudioFacts) media.Ticks {
 // clock returns the timebase of a rendition that is encoded in parts: its sample rate.
 func (a *attempt) clock() media.Rational { return media.Rational{Num: 1, Den: int64(a.rendition.Rate)} }
 
+// run makes the part. It has no key if the source holds nothing of it.
 func (a *attempt) run(ctx context.Context) (film.AudioFacts, error) {
 	in, err := input.Source(ctx, a.Resolve, a.job.Source)
 	if err != nil {
 		return film.AudioFacts{}, err
 	}
 	in.Jumps = input.Jumps(a.job.Source, a.track.Stream)
+	facts, err := a.produce(ctx, in)
+	if a.mayBeEmpty(facts, err) {
+		has, problem := probe.HasPackets(ctx, a.tools, in, a.track.Stream)
+		if problem != nil {
+			return facts, cmp.Or(err, problem)
+		}
+		if !has {
+			a.warn("left out: audio track %d, which has no packets", a.rendition.Track+1)
+			return film.AudioFacts{}, nil
+		}
+	}
+	if a.rendition.Fallback.Codec != "" && (err == nil && facts.Key == "" || err != nil && isUnfit(err)) {
+		if err == nil {
+			err = fault.New(fault.Corrupt, "no packet is left")
+		}
+		a.warn("audio track %d (%s) cannot be copied and is encoded to %s: %v", a.rendition.Track+1, a.track.Codec, a.fallback(), err)
+		a.rendition = a.rendition.Encoded()
+		a.key = a.Key(0, extension(a.rendition.Mux))
+		facts, err = a.produce(ctx, in)
+		facts.Encoded = true
+	}
+	if err == nil && a.part.Whole && facts.Key == "" {
+		a.warn("left out: audio track %d, of which nothing can be decoded", a.rendition.Track+1)
+	}
+	return facts, err
+}
+
+// warn adds a warning of the unit.
+func (a *attempt) warn(format string, args ...any) {
+	a.warnings = append(a.warnings, fmt.Sprintf(format, args...))
+}
+
+// fallback describes how the track is encoded where it cannot be copied.
+func (a *attempt) fallback() string {
+	f := a.rendition.Fallback
+	if f.Channels != a.track.Channels {
+		return fmt.Sprintf("%s, mixed from %d channels to %d", f.Codec, a.track.Channels, f.Channels)
+	}
+	return string(f.Codec)
+}
+
+// emptyFile is the size in bytes below which a copied track may have no packets: some headers, and a
+// codec's private data.
+const emptyFile = 64 << 10
+
+// mayBeEmpty reports whether a result is what ffmpeg makes of a track without packets, which depends
+// on the codec and the muxer.
+func (a *attempt) mayBeEmpty(facts film.AudioFacts, err error) bool {
+	switch {
+	case err != nil:
+		return isUnfit(err)
+	case a.part.Whole && a.rendition.Mux != film.MP4:
+		return facts.Size < emptyFile
+	case a.part.Whole:
+		return facts.Key == ""
+	}
+	return a.part.Start == 0 && facts.Key == ""
+}
+
+// isUnfit reports whether an error may be due to the packets of a track, not to the machine or the
+// network.
+func isUnfit(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Corrupt, fault.Unsupported, fault.Internal, fault.Invalid:
+		return true
+	}
+	return false
+}
+
+// produce has ffmpeg copy or encode the part, and stores it.
+func (a *attempt) produce(ctx context.Context, in ffmpeg.Input) (film.AudioFacts, error) {
 	args := encode.Audio{
 		Input: in, Stream: a.track.Stream, Codec: string(a.rendition.Codec), SourceCodec: a.track.Codec,
 		Bitrate: int(a.rendition.Bitrate), Layout: a.rendition.Layout, Path: a.path, Muxer: "mp4",
@@ -127,8 +206,11 @@ func (a *attempt) run(ctx context.Context) (film.AudioFacts, error) {
 		info, err := a.Scratch.Put(ctx, a.key, f)
 		return film.AudioFacts{StoredObject: film.StoredObject{Key: a.key, Size: info.Size}}, err
 	}
+	if stat, err := f.Stat(); err != nil || stat.Size() == 0 {
+		return film.AudioFacts{}, err
+	}
 	chunk, extents, err := readFragments(f)
-	if err != nil {
+	if err != nil || len(chunk.Samples) == 0 {
 		return film.AudioFacts{}, err
 	}
 	facts, chunk := fromZero(chunk, a.job.Source, a.track)
@@ -137,8 +219,9 @@ func (a *attempt) run(ctx context.Context) (film.AudioFacts, error) {
 
 // encode runs ffmpeg. It writes the samples that args.PCM asks for to pcm.
 func (a *attempt) encode(ctx context.Context, args encode.Audio, pcm io.Writer) error {
+	a.damage = ffmpeg.DamageLog{} // of the last attempt at decoding
 	_, err := ffmpeg.Run(ctx, a.tools.FFmpeg, encode.AudioArgs(args), ffmpeg.RunOptions{
-		Dir: a.Dir, Pipe: pcm, Limits: input.WithDeadline(ctx, input.CopyLimits(a.job.Source.Size)),
+		Dir: a.Dir, Pipe: pcm, Stderr: &a.damage, Limits: input.WithDeadline(ctx, input.CopyLimits(a.job.Source.Size)),
 		OnProgress: func(p ffmpeg.Progress) {
 			a.Progress(work.Amount{Media: a.reached(p), Bytes: max(p.Bytes, 0)})
 		},

@@ -25,7 +25,7 @@ func locate(ctx context.Context, resolve work.Resolver, url string) (string, err
 // Source returns the ffmpeg input of a job's source.
 func Source(ctx context.Context, resolve work.Resolver, src film.Source) (ffmpeg.Input, error) {
 	location, err := locate(ctx, resolve, src.URL)
-	return ffmpeg.Input{Location: location, Demuxer: src.Demuxer, Rate: src.Rate}, err
+	return ffmpeg.Input{Location: location, Demuxer: src.Demuxer, Rate: src.Rate, ProbeBytes: src.ProbeBytes}, err
 }
 
 // NoStream is passed to Jumps to read what is neither video nor audio.
@@ -38,6 +38,9 @@ func Jumps(src film.Source, stream int) *ffmpeg.Jumps {
 		return nil
 	}
 	j := &ffmpeg.Jumps{Start: int64(src.Origin.In(media.Microseconds))}
+	if src.FileStart != nil {
+		j.Start = int64(*src.FileStart)
+	}
 	if src.Video != nil && src.Video.Stream != stream {
 		j.Also = append(j.Also, src.Video.Stream)
 	}

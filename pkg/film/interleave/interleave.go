@@ -74,7 +74,9 @@ func (w Writer) Interleave(ctx context.Context, rendition int, chunk isobmff.Chu
 		if err != nil || track == nil {
 			return chunk, err
 		}
-		tracks = append(tracks, track)
+		if len(track) > 0 {
+			tracks = append(tracks, track)
+		}
 	}
 	if len(tracks) == 0 {
 		return chunk, nil
@@ -116,7 +118,7 @@ func audioOf(j film.Job, rendition int) (list []int) {
 const margin = media.Ticks(5_000_000)
 
 // partsAround returns the parts of an audio rendition around the segment, cut as Merge will cut
-// them. It returns nil where some are not done yet.
+// them. It returns nil where some are not done yet, and an empty list where the source holds no audio.
 func (w Writer) partsAround(ctx context.Context, rendition int) ([]isobmff.InterleaveSource, error) {
 	r := w.Job.AudioRenditions[rendition]
 	track := w.Job.Source.Audio[r.Track]
@@ -147,6 +149,9 @@ func (w Writer) partsAround(ctx context.Context, rendition int) ([]isobmff.Inter
 	}
 	if len(parts) == 0 {
 		return nil, nil
+	}
+	if !slices.ContainsFunc(all, func(f film.AudioFacts) bool { return f.Key != "" }) {
+		return []isobmff.InterleaveSource{}, nil
 	}
 	ranges, err := audio.Join(r.Codec, parts, all)
 	if err != nil {

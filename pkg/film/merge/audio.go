@@ -2,6 +2,7 @@ package merge
 
 import (
 	"context"
+	"slices"
 
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/audio"
@@ -33,7 +34,17 @@ func firstPacket(src film.Source, track film.AudioTrack, codec film.AudioCodec) 
 	return new(int64(media.Rescale(track.Start, track.Timebase, media.Microseconds)-src.Origin.In(media.Microseconds)-before) + slack)
 }
 
-// joinAudio reads the facts of a rendition's parts, and joins the parts into a track.
+// made returns the rendition of a track as its worker made it.
+func (m *attempt) made(t audioTrack) film.AudioRendition {
+	r := m.job.AudioRenditions[t.rendition]
+	if t.Encoded {
+		r = r.Encoded()
+	}
+	return r
+}
+
+// joinAudio reads the facts of a rendition's parts, and joins the parts into a track. A track of which
+// the source holds nothing has no key and no parts.
 func (m *attempt) joinAudio(ctx context.Context, rendition int) (audioTrack, error) {
 	t := audioTrack{rendition: rendition}
 	var parts []film.AudioPart
@@ -49,6 +60,9 @@ func (m *attempt) joinAudio(ctx context.Context, rendition int) (audioTrack, err
 			return t, err
 		}
 	}
+	if !slices.ContainsFunc(all, func(f film.AudioFacts) bool { return f.Key != "" }) {
+		return t, nil
+	}
 	codec := m.job.AudioRenditions[rendition].Codec
 	uses, err := audio.Join(codec, parts, all)
 	if err != nil {
@@ -57,7 +71,7 @@ func (m *attempt) joinAudio(ctx context.Context, rendition int) (audioTrack, err
 	t.AudioFacts = all[0]
 	if !parts[0].Whole {
 		t.AudioFacts = audio.Combine(codec, all, len(uses))
-	} else if m.job.AudioRenditions[rendition].Mux != film.MP4 {
+	} else if m.made(t).Mux != film.MP4 {
 		return t, nil
 	}
 	for i, use := range uses {

@@ -327,6 +327,7 @@ func (f *fakeFilm) attempt(t *testing.T) (*attempt, audioTrack) {
 	for i, use := range uses {
 		a.parts = append(a.parts, part{name: film.AudioUnit(i), facts: f.audio[i].StoredObject, use: use})
 	}
+	m.audio = []audioTrack{a}
 	return m, a
 }
 

@@ -64,7 +64,7 @@ type attempt struct {
 	out   film.OutputPlan
 
 	video   []film.SegmentFacts
-	audio   []audioTrack // of out.Audio, in their order
+	audio   []audioTrack // of out.Audio, in their order, without those of which the source holds nothing
 	sidecar film.SidecarFacts
 
 	artifacts []work.Artifact
@@ -75,7 +75,7 @@ func (m *attempt) run(ctx context.Context) (film.OutputFacts, error) {
 	if err := m.gather(ctx); err != nil {
 		return facts, err
 	}
-	facts.Tracks = len(m.out.Audio) + len(m.subtitles())
+	facts.Tracks = len(m.audio) + len(m.subtitles())
 	if m.hasVideo() {
 		facts.Tracks++
 		facts.Frames = m.expectedVideo().Samples
@@ -171,7 +171,12 @@ func (m *attempt) gather(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m.audio = append(m.audio, track)
+		if track.Key != "" || len(track.parts) > 0 {
+			m.audio = append(m.audio, track)
+		}
+	}
+	if !m.hasVideo() && len(m.audio) == 0 {
+		return fault.New(fault.Corrupt, "no audio of the source could be decoded")
 	}
 	if m.job.HasSidecar() {
 		return work.Facts(ctx, m.Results, film.SidecarUnit, &m.sidecar)
@@ -194,12 +199,12 @@ const audioGroup = 1
 // enabled reports whether a player plays an audio rendition of the output by default: the source's
 // default tracks, or the first one where the source has none.
 func (m *attempt) enabled(rendition int) bool {
-	for _, r := range m.out.Audio {
-		if m.job.Source.Audio[m.job.AudioRenditions[r].Track].Default {
+	for _, a := range m.audio {
+		if m.job.Source.Audio[m.job.AudioRenditions[a.rendition].Track].Default {
 			return m.job.Source.Audio[m.job.AudioRenditions[rendition].Track].Default
 		}
 	}
-	return rendition == m.out.Audio[0]
+	return rendition == m.audio[0].rendition
 }
 
 // seams returns where the segments of the video meet, after its first frame.

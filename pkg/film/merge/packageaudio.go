@@ -29,7 +29,7 @@ func (m *attempt) audioRendition(ctx context.Context, i int, a audioTrack) (mani
 	source := m.job.Source.Audio[m.job.AudioRenditions[a.rendition].Track]
 	out := manifest.Audio{
 		Group: "sound", Language: source.Language, Title: source.Title, Default: m.enabled(a.rendition),
-		Channels: cmp.Or(m.job.AudioRenditions[a.rendition].Channels, source.Channels), SampleRate: source.SampleRate,
+		Channels: cmp.Or(m.made(a).Channels, source.Channels), SampleRate: source.SampleRate,
 		Commentary: slices.Contains(source.Flags, "comment"), Described: slices.Contains(source.Flags, "visual_impaired"),
 	}
 	out.Name = fmt.Sprintf("audio-%d", i+1)

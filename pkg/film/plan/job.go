@@ -153,19 +153,34 @@ func audioRendition(a film.Audio, index int, track film.AudioTrack, in film.Cont
 	case a.Codec == film.AudioAuto:
 		r.Codec = film.AAC
 	}
-	if r.Codec == film.AudioCopy {
-		if in == film.Matroska || in == film.WebM {
-			r.Mux = film.Matroska
-		}
+	if r.Codec != film.AudioCopy {
+		return encoded(r, a, track)
+	}
+	if in == film.Matroska || in == film.WebM {
+		r.Mux = film.Matroska
+	}
+	if a.Codec == film.AudioCopy {
 		return r, "", ""
 	}
+	instead := film.AudioRendition{Track: index, Codec: film.AAC}
+	if in == film.WebM {
+		instead.Codec = film.Opus
+	}
+	if instead, _, problem = encoded(instead, a, track); problem == "" {
+		r.Fallback = film.AudioFallback{Codec: instead.Codec, Bitrate: instead.Bitrate, Layout: instead.Layout, Channels: instead.Channels}
+	}
+	return r, "", ""
+}
+
+// encoded completes r, the rendition of a track that is encoded to r.Codec.
+func encoded(r film.AudioRendition, a film.Audio, track film.AudioTrack) (_ film.AudioRendition, warning, problem string) {
 	var mixed, ok bool
 	if r.Layout, r.Channels, mixed, ok = r.Codec.Layout(track.Layout, track.Channels); !ok {
 		return r, "", fmt.Sprintf("%s holds at most 8 channels, but a track has %d, and the source does not say where they are", r.Codec, track.Channels)
 	}
 	if mixed {
 		warning = fmt.Sprintf("audio track %d has %d channels (%s); %s gets them mixed to %d (%s)",
-			index+1, track.Channels, track.Layout, r.Codec, r.Channels, r.Layout)
+			r.Track+1, track.Channels, track.Layout, r.Codec, r.Channels, r.Layout)
 	}
 	r.Bitrate = cmp.Or(a.Bitrate, film.Bitrate(max(stereoBitrate, r.Channels*channelBitrate)))
 	if r.Codec == film.Opus {

@@ -68,11 +68,12 @@ func TestOutputsWithEqualSettingsShareRenditions(t *testing.T) {
 		{Codec: film.H264, CRF: 21, Preset: "medium", Width: 1920, Height: 1080, PixelFormat: "yuv420p"},
 		{Codec: film.H264, CRF: 21, Preset: "medium", Width: 1280, Height: 720, PixelFormat: "yuv420p"},
 	}
+	stereo := film.AudioFallback{Codec: film.AAC, Bitrate: 160_000, Layout: "stereo", Channels: 2}
 	audio := []film.AudioRendition{
-		{Track: 0, Codec: film.AudioCopy, Mux: film.MP4},
+		{Track: 0, Codec: film.AudioCopy, Mux: film.MP4, Fallback: stereo},
 		{Track: 1, Codec: film.AAC, Bitrate: 480_000, Mux: film.MP4, Layout: "5.1", Channels: 6},
-		{Track: 0, Codec: film.AudioCopy, Mux: film.Matroska},
-		{Track: 1, Codec: film.AudioCopy, Mux: film.Matroska},
+		{Track: 0, Codec: film.AudioCopy, Mux: film.Matroska, Fallback: stereo},
+		{Track: 1, Codec: film.AudioCopy, Mux: film.Matroska, Fallback: film.AudioFallback{Codec: film.AAC, Bitrate: 480_000, Layout: "5.1", Channels: 6}},
 		{Track: 0, Codec: film.AAC, Bitrate: 96_000, Mux: film.MP4, Layout: "stereo", Channels: 2},
 		{Track: 1, Codec: film.AAC, Bitrate: 96_000, Mux: film.MP4, Layout: "5.1", Channels: 6},
 	}
@@ -198,6 +199,12 @@ func TestAudioRenditions(t *testing.T) {
 		r.Layout, r.Channels = layout, channels
 		return r
 	}
+	copied := func(mux film.Container, codec film.AudioCodec, bitrate film.Bitrate, layout string, channels int) film.AudioRendition {
+		return film.AudioRendition{
+			Codec: film.AudioCopy, Mux: mux,
+			Fallback: film.AudioFallback{Codec: codec, Bitrate: bitrate, Layout: layout, Channels: channels},
+		}
+	}
 	for _, c := range []struct {
 		name      string
 		container film.Container
@@ -205,13 +212,13 @@ func TestAudioRenditions(t *testing.T) {
 		track     film.AudioTrack
 		want      film.AudioRendition
 	}{
-		{"auto copies if the container holds the codec", "mp4", `{}`, track("aac", 2), rendition(film.AudioCopy, 0, film.MP4)},
+		{"auto copies if the container holds the codec", "mp4", `{}`, track("aac", 2), copied(film.MP4, film.AAC, 160_000, "stereo", 2)},
 		{"auto encodes AAC if it does not", "mp4", `{}`, track("flac", 2), rendition(film.AAC, 160_000, film.MP4)},
-		{"auto in Matroska", "mkv", `{}`, track("flac", 2), rendition(film.AudioCopy, 0, film.Matroska)},
-		{"auto in WebM copies Opus", "webm", `{}`, track("opus", 2), rendition(film.AudioCopy, 0, film.Matroska)},
+		{"auto in Matroska", "mkv", `{}`, track("flac", 2), copied(film.Matroska, film.AAC, 160_000, "stereo", 2)},
+		{"auto in WebM copies Opus", "webm", `{}`, track("opus", 2), copied(film.Matroska, film.Opus, 160_000, "stereo", 2)},
 		{"auto in WebM encodes Opus", "webm", `{}`, track("aac", 2), rendition(film.Opus, 160_000, film.MP4)},
 		{"auto with a bit rate", "mp4", `{"bitrate": "96k"}`, track("flac", 2), rendition(film.AAC, 96_000, film.MP4)},
-		{"a bit rate does not prevent a copy", "mp4", `{"bitrate": "96k"}`, track("aac", 2), rendition(film.AudioCopy, 0, film.MP4)},
+		{"a bit rate does not prevent a copy", "mp4", `{"bitrate": "96k"}`, track("aac", 2), copied(film.MP4, film.AAC, 96_000, "stereo", 2)},
 		{"aac encodes aac", "mp4", `{"codec": "aac"}`, track("aac", 2), rendition(film.AAC, 160_000, film.MP4)},
 		{"opus in MP4", "mp4", `{"codec": "opus"}`, track("aac", 2), rendition(film.Opus, 160_000, film.MP4)},
 		{"aac in Matroska", "mkv", `{"codec": "aac"}`, track("aac", 2), rendition(film.AAC, 160_000, film.MP4)},

@@ -58,7 +58,7 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	if err != nil {
 		return work.Plan{}, err
 	}
-	found, err := source.Examine(ctx, p.Tools, store, key, req.Source, requestedRate(req))
+	found, err := source.Examine(ctx, p.Tools, store, key, req.Source, source.Options{Rate: requestedRate(req), Program: req.Program})
 	if err != nil {
 		return work.Plan{}, err
 	}

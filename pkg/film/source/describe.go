@@ -8,11 +8,12 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// describe fills in src from ffprobe's output: the first video track, all audio tracks, the origin
-// of their timestamps, and the sidecar.
+// describe fills in src from ffprobe's output: the first video track that can be decoded, all audio
+// tracks, the origin of their timestamps, and the sidecar.
 func describe(src *film.Source, probed probe.Media) error {
 	src.Duration = media.Ticks(max(probed.Duration, 0))
 	first := true
+	wanted := videoStream(probed)
 	for _, s := range probed.Streams {
 		tb := s.Timebase
 		start := media.Ticks(0)
@@ -20,7 +21,7 @@ func describe(src *film.Source, probed probe.Media) error {
 			start = media.Ticks(*s.StartPTS)
 		}
 		switch {
-		case s.Type == "video" && !s.AttachedPic && src.Video == nil:
+		case s.Type == "video" && s.Index == wanted:
 			if s.Width <= 0 || s.Height <= 0 || s.Codec == "" {
 				return fault.New(fault.Corrupt, "the video track of the source cannot be read: its size or codec is unknown")
 			}
@@ -37,7 +38,7 @@ func describe(src *film.Source, probed probe.Media) error {
 			if s.DurationTS > 0 {
 				src.Video.End = start + media.Ticks(s.DurationTS)
 			}
-		case s.Type == "audio" && s.Codec != "" && s.Channels > 0 && s.SampleRate > 0:
+		case s.Type == "audio" && s.Complete():
 			src.Audio = append(src.Audio, film.AudioTrack{
 				Stream: s.Index, Codec: s.Codec, SampleRate: s.SampleRate, Channels: s.Channels, Layout: clean(s.ChannelLayout, maxTitle), Timebase: tb,
 				Start: start, Duration: exactDuration(src.Demuxer, s), Language: clean(s.Language, maxTitle), Title: clean(s.Title, maxTitle),
@@ -54,6 +55,24 @@ func describe(src *film.Source, probed probe.Media) error {
 	}
 	describeSidecar(src, probed)
 	return nil
+}
+
+// videoStream returns the index of the first video stream that is no cover and whose size and codec
+// are known, else of the first that is no cover; -1 if there is none.
+func videoStream(probed probe.Media) int {
+	index := -1
+	for _, s := range probed.Streams {
+		if s.Type != "video" || s.AttachedPic {
+			continue
+		}
+		if s.Complete() {
+			return s.Index
+		}
+		if index < 0 {
+			index = s.Index
+		}
+	}
+	return index
 }
 
 // fieldOrder returns which field of an interlaced stream is shown first, tff or bff; "" where the

@@ -1,7 +1,7 @@
 // Package source examines the source of a job: its container, its index, its streams, and its
 // subtitles, chapters, metadata and attachments. It reads the index, not the media.
 //
-//	found, err := source.Examine(ctx, tools, store, "film.mkv", url, media.Rational{})
+//	found, err := source.Examine(ctx, tools, store, "film.mkv", url, source.Options{})
 package source
 
 import (
@@ -30,9 +30,15 @@ type Found struct {
 	Splittable bool        // the video track can be cut without an index, by copying it once
 }
 
+// Options are what a request says about its source. The zero value is for most.
+type Options struct {
+	Rate    media.Rational // frames a second of a raw stream, which has no timestamps
+	Program int            // of a transport stream with several; 0: the one with the largest picture
+}
+
 // Examine recognises the format of the object at key by its first bytes, reads its index, and has
 // ffprobe describe its streams. url is where the request names the source.
-func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url string, rate media.Rational) (Found, error) {
+func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url string, opts Options) (Found, error) {
 	found := Found{Source: film.Source{URL: url}}
 	src := &found.Source
 	info, err := store.Stat(ctx, key)
@@ -46,8 +52,8 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 	}
 	container, err := probe.Sniff(head, path.Base(key))
 	switch raw := container.Demuxer != ""; {
-	case err != nil && raw && rate.Known():
-		err, src.Rate = nil, rate
+	case err != nil && raw && opts.Rate.Known():
+		err, src.Rate = nil, opts.Rate
 	case err != nil && raw:
 		return found, fault.WithHint(err, fmt.Sprintf("say its frame rate: mapreel transcode %s -o out.mp4 --fps 25", path.Base(key)))
 	}
@@ -64,9 +70,12 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 	if err != nil {
 		return found, err
 	}
-	in := ffmpeg.Input{Location: location, Demuxer: src.Demuxer}
-	probed, err := probe.Inspect(ctx, tools, in)
+	probed, in, err := probe.InspectLate(ctx, tools, ffmpeg.Input{Location: location, Demuxer: src.Demuxer})
 	if err != nil {
+		return found, err
+	}
+	src.ProbeBytes = in.ProbeBytes
+	if probed, err = chooseProgram(src, probed, opts.Program); err != nil {
 		return found, err
 	}
 	if err := describe(src, probed); err != nil {

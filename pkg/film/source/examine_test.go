@@ -28,7 +28,7 @@ func examine(t *testing.T, path string) Found {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := Examine(t.Context(), tools, store, filepath.Base(path), path, media.Rational{})
+	found, err := Examine(t.Context(), tools, store, filepath.Base(path), path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,13 +95,13 @@ func TestARawStreamNeedsARate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Examine(t.Context(), tools, store, "a.h264", path, media.Rational{})
+	_, err = Examine(t.Context(), tools, store, "a.h264", path, Options{})
 	var f *fault.Error
 	if fault.KindOf(err) != fault.Unsupported || !errors.As(err, &f) || f.Hint != "say its frame rate: mapreel transcode a.h264 -o out.mp4 --fps 25" {
 		t.Errorf("without a rate: %v, hint %+v", err, f)
 	}
 	rate := media.Rational{Num: 30000, Den: 1001}
-	found, err := Examine(t.Context(), tools, store, "a.h264", path, rate)
+	found, err := Examine(t.Context(), tools, store, "a.h264", path, Options{Rate: rate})
 	if err != nil {
 		t.Fatal(err)
 	}

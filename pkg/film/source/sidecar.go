@@ -41,6 +41,8 @@ func describeSidecar(src *film.Source, probed probe.Media) {
 			if covers++; covers == 1 {
 				src.Cover = &film.Attachment{Stream: s.Index, Codec: s.Codec, Name: "cover" + coverExtension(s.Codec), MIME: coverType(s.Codec)}
 			}
+		case s.Type == "video" && !s.Complete(), s.Type == "audio" && !s.Complete():
+			src.Losses = append(src.Losses, "left out: "+emptyStream(s))
 		case s.Type == "video" && src.Video != nil && s.Index != src.Video.Stream:
 			src.Losses = append(src.Losses, fmt.Sprintf("left out: video stream %d (%s), as an output holds one video track", s.Index, clean(s.Codec, maxTitle)))
 		case s.Type == "subtitle":
@@ -94,6 +96,16 @@ func describeSidecar(src *film.Source, probed probe.Media) {
 	if t, err := time.Parse(time.RFC3339Nano, probed.Tags["creation_time"]); err == nil && t.Year() > 1904 && t.Year() < 2500 {
 		src.Created = t.UTC()
 	}
+}
+
+// emptyStream names a stream that the container declares and of which ffprobe found nothing that could
+// be decoded.
+func emptyStream(s probe.Stream) string {
+	name := fmt.Sprintf("%s stream %d", s.Type, s.Index)
+	if codec := clean(s.Codec, maxTitle); codec != "" {
+		return fmt.Sprintf("%s (%s), which is declared but of which no packet was found", name, codec)
+	}
+	return name + ", whose codec is unknown"
 }
 
 // subtitleTrack describes a stream of subtitles.

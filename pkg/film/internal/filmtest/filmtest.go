@@ -14,7 +14,6 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/source"
-	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -54,7 +53,7 @@ func Source(t *testing.T, name string, args ...string) (source.Found, blob.Store
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := source.Examine(t.Context(), Tools(t), files, name, name, media.Rational{})
+	found, err := source.Examine(t.Context(), Tools(t), files, name, name, source.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
