@@ -130,3 +130,19 @@ func TestSuddenFramesMayBeWorse(t *testing.T) {
 		t.Errorf("noise that the source does not have fails %q:\n%s", got, formatReport(bad))
 	}
 }
+
+// What a decoder shows for damage is hard to encode. Only what is much worse yet is a broken frame.
+func TestDamageInTheSourceMayLowerFrames(t *testing.T) {
+	t.Parallel()
+	video := Video{Compared: "yes", PSNR: Measure{Mean: 45}, Broken: []Broken{{Frame: 9, PSNR: 31}, {Frame: 10, PSNR: 26}}}
+	for _, c := range []struct {
+		damaged bool
+		worst   float64
+		want    Verdict
+	}{{true, 26, Note}, {true, 20, Bad}, {false, 26, Bad}} {
+		video.Broken[1].PSNR = c.worst
+		if got := videoChecks(video, c.damaged)[0]; got.Name != "PSNR" || got.Verdict != c.want {
+			t.Errorf("frames of 31 and %.0f dB, source damaged %t: %+v, want %s", c.worst, c.damaged, got, c.want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -38,8 +39,9 @@ func frameChecks(p Video, c clock, t timing) []Check {
 	return append(checks, times)
 }
 
-// videoChecks judges the content of the frames.
-func videoChecks(p Video) []Check {
+// videoChecks judges the content of the frames. damaged says that the source's decoder reported errors: what it shows for
+// damage is hard to encode, in one pass as in segments.
+func videoChecks(p Video, damaged bool) []Check {
 	if p.Compared != "yes" {
 		return []Check{{Name: "video", Verdict: Note, Figure: "not comparable: " + p.Compared}}
 	}
@@ -51,6 +53,11 @@ func videoChecks(p Video) []Check {
 		psnr.Verdict = Bad
 		psnr.Figure = fmt.Sprintf("mean %.2f dB, %s broken, the first is frame %d (%s) with %.2f dB", p.PSNR.Mean, Plural(n, "frame"),
 			p.Broken[0].Frame, ClockTime(time.Duration(p.Broken[0].At)), p.Broken[0].PSNR)
+		if damaged && !slices.ContainsFunc(p.Broken, func(b Broken) bool { return b.PSNR < minHardPSNR }) {
+			psnr.Verdict = Note
+			psnr.Figure = fmt.Sprintf("mean %.2f dB, %s far worse than those around, the first is frame %d (%s) with %.2f dB; the source is damaged",
+				p.PSNR.Mean, Plural(n, "frame"), p.Broken[0].Frame, ClockTime(time.Duration(p.Broken[0].At)), p.Broken[0].PSNR)
+		}
 	}
 	ssim := Check{
 		Name: "SSIM", Verdict: Note,

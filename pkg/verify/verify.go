@@ -136,7 +136,7 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 		r.Video = facts.video
 		r.Video.addSeams(v.job.Seams)
 		r.Checks = append(r.Checks, frameChecks(*facts.video, facts.clock, facts.timing)...)
-		r.Checks = append(r.Checks, videoChecks(*facts.video)...)
+		r.Checks = append(r.Checks, videoChecks(*facts.video, v.source.decoderErrors.count > 0)...)
 	}
 	for i, pair := range tracks {
 		a, err := v.compareAudio(ctx, i, pair, tracks[0], facts)

@@ -45,6 +45,9 @@ func keys[T any](d drawing, n int, m map[string]T) string {
 	return sometimes(d, n, slices.DeleteFunc(slices.Sorted(maps.Keys(m)), func(k string) bool { return k == "" })...)
 }
 
+// maxFrames bounds what a source costs: at 240 frames a second, it has two segments still.
+const maxFrames = 300
+
 func (d drawing) recipe() Recipe {
 	r := Recipe{Container: one(d, slices.Sorted(maps.Keys(containers))...), ByteOrder: d.Uint64()}
 	if d.rarely(3) { // these hold most, and are most common
@@ -66,7 +69,7 @@ func (d drawing) recipe() Recipe {
 	r.Size = one(d, "96x54", "64x36", "160x96", "160x90", "128x72", "97x55")
 	rate := fraction(r.Rate)
 	r.Frames = int(math.Ceil(rate.num / rate.den * one(d, 2, 3, 4, 5.0)))
-	r.Frames = max(2, r.Frames/2) * 2 // parts are halves
+	r.Frames = min(max(2, r.Frames/2)*2, maxFrames) // parts are halves
 	r.Picture = keys(d, 6, pictures)
 	r.Start = sometimes(d, 6, "0.7", "10", "1000", "40000")
 	r.VideoDelay = sometimes(d, 8, "0.3", "0.7", "1.7")

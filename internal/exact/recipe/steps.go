@@ -18,6 +18,14 @@ type Step struct {
 	Says   string // what Change does
 }
 
+// Output returns the name of the file that the step makes.
+func (s Step) Output() string {
+	if s.Args != nil {
+		return s.Args[len(s.Args)-1]
+	}
+	return s.To
+}
+
 // String returns the step as a command or, for a change of bytes, as a comment.
 func (s Step) String() string {
 	switch {
