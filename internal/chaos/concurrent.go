@@ -17,6 +17,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/process"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -51,7 +52,7 @@ func RunConcurrentJobs(ctx context.Context, program, dir string, tools ffmpeg.To
 		"-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=160x90:rate=12:duration=%d", segmentsPerJob),
 		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=400:sample_rate=48000:duration=%d", segmentsPerJob),
 		"-c:v", "libx264", "-preset", "ultrafast", "-g", "12", "-c:a", "aac", clip,
-	}, ffmpeg.RunOptions{}); err != nil {
+	}, ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 		return c, err
 	}
 	media, err := os.ReadFile(clip)

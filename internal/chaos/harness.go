@@ -14,6 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/kinds"
+	"github.com/mapreel/mapreel/pkg/process"
 	"github.com/mapreel/mapreel/pkg/work"
 	"github.com/mapreel/mapreel/statemachine"
 )
@@ -79,7 +80,7 @@ func NewHarness(ctx context.Context, o Options) (*Harness, error) {
 		{"-i", indexed, "-c", "copy", "-output_ts_offset", "200", later},
 		{"-f", "lavfi", "-i", "sine=frequency=400:sample_rate=8000:duration=5", sound},
 	} {
-		if _, err := ffmpeg.Run(ctx, o.Tools.FFmpeg, append([]string{"-v", "error", "-nostdin", "-y"}, args...), ffmpeg.RunOptions{}); err != nil {
+		if _, err := ffmpeg.Run(ctx, o.Tools.FFmpeg, append([]string{"-v", "error", "-nostdin", "-y"}, args...), ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 			return nil, err
 		}
 	}

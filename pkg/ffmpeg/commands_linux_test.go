@@ -12,6 +12,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/ffmpegtest"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 // A valid frame of 17,000 x 9,000 pixels is refused for its size alone: its 230 MB would fit the
@@ -33,7 +34,7 @@ func TestAFrameAboveMaxPixelsIsNotDecoded(t *testing.T) {
 		}),
 		"a decode": decode.VideoArgs(decode.Video{Input: in, Timebase: media.Rational{Num: 1, Den: 25}, Width: 64, Height: 36, PixelFormat: "yuv420p"}),
 	} {
-		usage, err := ffmpeg.Run(t.Context(), tools.FFmpeg, args, ffmpeg.RunOptions{Pipe: &ffmpeg.FrameLog{}, Stdout: io.Discard})
+		usage, err := ffmpeg.Run(t.Context(), tools.FFmpeg, args, ffmpeg.RunOptions{Pipe: &ffmpeg.FrameLog{}, Stdout: io.Discard, Limits: process.Unlimited()})
 		if kind := fault.KindOf(err); kind != fault.Unsupported && kind != fault.Corrupt {
 			t.Errorf("%s: error %v of kind %q, want Unsupported or Corrupt", name, err, kind)
 		}

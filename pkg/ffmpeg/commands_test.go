@@ -16,6 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/ffmpegtest"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 // Every kind of failure that can be provoked with the ffmpeg of this machine.
@@ -99,7 +100,7 @@ func TestFailuresHaveTheirKindAndOneLine(t *testing.T) {
 		{name: "untrusted certificate", v: from(secure.URL+"/film.mp4", "mov"), kind: fault.Invalid, text: ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := ffmpeg.Run(t.Context(), tools.FFmpeg, encode.VideoArgs(test.v), ffmpeg.RunOptions{})
+			_, err := ffmpeg.Run(t.Context(), tools.FFmpeg, encode.VideoArgs(test.v), ffmpeg.RunOptions{Limits: process.Unlimited()})
 			if fault.KindOf(err) != test.kind {
 				var exit *ffmpeg.ExitError
 				errors.As(err, &exit)

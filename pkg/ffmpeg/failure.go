@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 
@@ -20,8 +21,9 @@ type cause struct {
 // strerror, the demuxers and ffmpeg.c.
 var causes = []cause{
 	{regexp.MustCompile(`No space left on device|Disk quota exceeded`), fault.OutOfSpace, "free some disk space, or choose another scratch folder"},
-	{regexp.MustCompile(`File too large`), fault.OutOfSpace, process.TooLarge},
-	{regexp.MustCompile(`Cannot allocate memory|[Oo]ut of memory|malloc of size \d+ failed`), fault.OutOfSpace, "give the worker more memory, or less to do at once"},
+	{tooLarge, fault.OutOfSpace, "a file would be larger than the file system allows"},
+	{noMemory, fault.OutOfSpace, "give the worker more memory, or less to do at once"},
+	{tooManyFiles, fault.Transient, ""},
 	{regexp.MustCompile(`Unknown encoder|Unknown decoder|Decoder \(codec .+\) not found|Encoder not found|Unrecogni.ed option|` +
 		`Option .+ not found|No such filter|Unknown input format|Requested output format .* is not|Error parsing option`), fault.Unsupported, "install a full build of ffmpeg 5.1 or newer"},
 	{regexp.MustCompile(`Cannot load lib(cuda|nvidia-encode|nvcuvid)|No NVENC capable devices|No capable devices found|` +
@@ -48,6 +50,36 @@ var causes = []cause{
 	{regexp.MustCompile(`Invalid data found when processing input|EBML header parsing failed|Could not find codec parameters|` +
 		`Packet corrupt|partial file|Truncat|invalid NAL|Error splitting the input into NAL units`), fault.Corrupt, "the file is damaged, or is not what its first bytes say"},
 	{regexp.MustCompile(`Input/output error`), fault.Transient, ""},
+}
+
+// Messages that show that a limit was exceeded, where there is one.
+var (
+	tooLarge     = regexp.MustCompile(`File too large`)
+	noMemory     = regexp.MustCompile(`Cannot allocate memory|[Oo]ut of memory|malloc of size \d+ failed`)
+	tooManyFiles = regexp.MustCompile(`Too many open files`)
+)
+
+// excess returns err as the excess of a limit if the line that explains it shows one.
+func excess(program string, err error, l Limits) error {
+	var exit *ExitError
+	var already *process.Excess
+	if !errors.As(err, &exit) || errors.As(err, &already) {
+		return err
+	}
+	for _, sign := range []struct {
+		message  *regexp.Regexp
+		resource process.Resource
+		limit    int64
+	}{
+		{noMemory, process.Memory, l.Memory},
+		{tooLarge, process.FileSize, l.FileSize},
+		{tooManyFiles, process.OpenFiles, int64(l.OpenFiles)},
+	} {
+		if sign.limit > 0 && sign.message.MatchString(exit.Line) {
+			return l.Exceeded(program, sign.resource, exit)
+		}
+	}
+	return err
 }
 
 // noise matches lines that ffmpeg writes around the one that explains a failure.

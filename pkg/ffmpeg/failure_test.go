@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 // Failures that cannot be provoked on every machine, in ffmpeg's own words.
@@ -38,16 +39,16 @@ func TestExplainFindsTheLineAndKind(t *testing.T) {
 }
 
 func TestSignalsBecomeKinds(t *testing.T) {
-	_, err := Run(t.Context(), "/bin/sh", []string{"-c", "kill -KILL $$"}, RunOptions{})
+	_, err := Run(t.Context(), "/bin/sh", []string{"-c", "kill -KILL $$"}, RunOptions{Limits: process.Unlimited()})
 	var exit *ExitError
 	if fault.KindOf(err) != fault.OutOfSpace || !errors.As(err, &exit) || exit.Signal != syscall.SIGKILL || fault.HintOf(err) == "" {
 		t.Errorf("error %v of kind %q with hint %q, want OutOfSpace", err, fault.KindOf(err), fault.HintOf(err))
 	}
-	_, err = Run(t.Context(), "/bin/sh", []string{"-c", "kill -SEGV $$"}, RunOptions{})
+	_, err = Run(t.Context(), "/bin/sh", []string{"-c", "kill -SEGV $$"}, RunOptions{Limits: process.Unlimited()})
 	if fault.KindOf(err) != fault.Transient || !strings.Contains(err.Error(), "segmentation") {
 		t.Errorf("error %v of kind %q, want Transient and the signal", err, fault.KindOf(err))
 	}
-	_, err = Run(t.Context(), "/no/such/program", nil, RunOptions{})
+	_, err = Run(t.Context(), "/no/such/program", nil, RunOptions{Limits: process.Unlimited()})
 	if fault.KindOf(err) != fault.Unsupported {
 		t.Errorf("error %v of kind %q, want Unsupported", err, fault.KindOf(err))
 	}

@@ -141,11 +141,17 @@ func locate(ctx context.Context, name string) (path, version string, err error) 
 // about the program.
 var errNoAnswer = errors.New("no answer in time")
 
+// queryLimits bound a query that needs no input file. A script that wraps the program may start others
+// and write a small file. The wall limit is beyond toolTimeout, which says more.
+var queryLimits = Limits{
+	Memory: 4 << 30, CPU: time.Minute, Wall: time.Hour, FileSize: 64 << 20, Written: 64 << 20, OpenFiles: 1024, Processes: 64,
+}
+
 // query runs a program that reads no input and returns its standard output, which may have 1 MiB.
 func query(ctx context.Context, path string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, toolTimeout, errNoAnswer)
 	defer cancel()
-	out, err := Output(ctx, path, args, 1<<20, Limits{})
+	out, err := Output(ctx, path, args, 1<<20, queryLimits)
 	if err != nil && context.Cause(ctx) == errNoAnswer { //nolint:errorlint // our own, or the caller's cause
 		err = fault.WithHint(fault.Wrap(fault.Transient, errNoAnswer, path+" "+strings.Join(args, " ")), "the machine is very busy; try again")
 	}

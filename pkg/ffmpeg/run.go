@@ -20,8 +20,8 @@ type (
 	Usage = process.Usage
 )
 
-// RunOptions configures Run. The zero value runs the program in the current directory and discards
-// its output.
+// RunOptions configures Run. Limits is required. Without more, Run runs the program in the current
+// directory and discards its output.
 type RunOptions struct {
 	Dir string   // working directory
 	Env []string // "name=value", added to the variables that every program gets
@@ -32,8 +32,8 @@ type RunOptions struct {
 	// Pipe receives descriptor 3: the log of encode.VideoArgs, remux.SplitArgs or decode's
 	// commands. If its Write fails, the program is stopped and Run returns that error.
 	Pipe   io.Writer
-	Stderr io.Writer // receives descriptor 2, in addition to the tail that is kept for the error
-	Limits Limits
+	Stderr io.Writer     // receives descriptor 2, in addition to the tail that is kept for the error
+	Limits Limits        // required: see package budget
 	Grace  time.Duration // from interrupt to kill; 0 = 5 s
 }
 
@@ -53,10 +53,11 @@ func Run(ctx context.Context, program string, args []string, options RunOptions)
 		o.Stderr = io.MultiWriter(end, options.Stderr)
 	}
 	usage, err := process.Run(ctx, program, args, o)
+	name := filepath.Base(program)
 	if err == nil {
-		err = incompleteOutput(filepath.Base(program), end.String())
+		err = incompleteOutput(name, end.String())
 	}
-	return usage, err
+	return usage, excess(name, err, options.Limits)
 }
 
 // svtLog has SVT-AV1 write errors only: its banner would fill the tail of standard error.

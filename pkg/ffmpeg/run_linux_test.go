@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 // A program that ignores the interrupt is killed together with every process that it started.
@@ -26,6 +28,7 @@ func TestAGroupThatIgnoresInterruptsIsKilled(t *testing.T) {
 			cancel()
 			return len(data), nil
 		}),
+		Limits: process.Unlimited(),
 	})
 	var exit *exec.ExitError
 	if !errors.Is(err, context.Canceled) || !errors.As(err, &exit) {
@@ -42,7 +45,7 @@ const parentVariable = "MAPREEL_TEST_PARENT"
 func TestMain(m *testing.M) {
 	if program := os.Getenv(parentVariable); program != "" {
 		args := append([]string{"-c", `echo $$; exec "$0" "$@"`, program}, endless...)
-		_, err := Run(context.Background(), "/bin/sh", args, RunOptions{Stdout: os.Stdout})
+		_, err := Run(context.Background(), "/bin/sh", args, RunOptions{Stdout: os.Stdout, Limits: process.Unlimited()})
 		fmt.Println("ended:", err)
 		os.Exit(1)
 	}

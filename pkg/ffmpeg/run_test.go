@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 // find returns the tools of this machine. The test fails without them, because mapreel cannot work
@@ -36,7 +37,7 @@ func TestRunReportsProgressToItsEnd(t *testing.T) {
 	usage, err := Run(t.Context(), tools.FFmpeg, []string{
 		"-nostdin", "-loglevel", "warning", "-progress", "pipe:1", "-nostats",
 		"-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=2", "-f", "null", "-",
-	}, RunOptions{OnProgress: func(p Progress) { reports = append(reports, p) }})
+	}, RunOptions{OnProgress: func(p Progress) { reports = append(reports, p) }, Limits: process.Unlimited()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestCancelEndsTheProgramAndReportsTheCause(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	outOfTime := fault.New(fault.OutOfTime, "the deadline will not be met")
 	started := time.Now()
-	_, err := Run(ctx, tools.FFmpeg, endless, RunOptions{OnProgress: func(Progress) { cancel(outOfTime) }})
+	_, err := Run(ctx, tools.FFmpeg, endless, RunOptions{OnProgress: func(Progress) { cancel(outOfTime) }, Limits: process.Unlimited()})
 	if !errors.Is(err, outOfTime) || fault.KindOf(err) != fault.OutOfTime || !strings.Contains(err.Error(), "ffmpeg") {
 		t.Errorf("error %v of kind %q, want the cause and its kind", err, fault.KindOf(err))
 	}
@@ -72,7 +73,7 @@ func TestRunWithAnEndedContextStartsNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	out := filepath.Join(t.TempDir(), "out")
-	_, err := Run(ctx, "/bin/sh", []string{"-c", "echo > " + out}, RunOptions{})
+	_, err := Run(ctx, "/bin/sh", []string{"-c", "echo > " + out}, RunOptions{Limits: process.Unlimited()})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want the context's", err)
 	}
@@ -90,7 +91,7 @@ func TestEnvironmentOfTheProgramIsLimited(t *testing.T) {
 	t.Setenv("http_proxy", "http://nowhere")
 	t.Setenv("TMPDIR", t.TempDir())
 	var out bytes.Buffer
-	if _, err := Run(t.Context(), "/usr/bin/env", nil, RunOptions{Stdout: &out, Env: []string{"OPTION=a b"}}); err != nil {
+	if _, err := Run(t.Context(), "/usr/bin/env", nil, RunOptions{Stdout: &out, Env: []string{"OPTION=a b"}, Limits: process.Unlimited()}); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(out.String()) {
@@ -112,13 +113,13 @@ func TestTheProgramRunsInDirWithoutStandardInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, pipe bytes.Buffer
-	if _, err := Run(t.Context(), "/bin/sh", []string{"-c", "pwd; cat; echo three >&3"}, RunOptions{Dir: dir, Stdout: &out, Pipe: &pipe}); err != nil {
+	if _, err := Run(t.Context(), "/bin/sh", []string{"-c", "pwd; cat; echo three >&3"}, RunOptions{Dir: dir, Stdout: &out, Pipe: &pipe, Limits: process.Unlimited()}); err != nil {
 		t.Fatal(err)
 	}
 	if out.String() != dir+"\n" || pipe.String() != "three\n" {
 		t.Errorf("output %q and %q, want the folder and the text of descriptor 3", out.String(), pipe.String())
 	}
-	if _, err := Run(t.Context(), "/bin/sh", nil, RunOptions{Dir: dir + "/none"}); fault.KindOf(err) != fault.NotFound {
+	if _, err := Run(t.Context(), "/bin/sh", nil, RunOptions{Dir: dir + "/none", Limits: process.Unlimited()}); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("missing folder: error %v of kind %q, want NotFound", err, fault.KindOf(err))
 	}
 }
@@ -129,6 +130,7 @@ func TestAWritersErrorStopsTheProgram(t *testing.T) {
 	tools := find(t)
 	refuse := writerFunc(func([]byte) (int, error) { return 0, fault.New(fault.Corrupt, "not as planned") })
 	for name, options := range map[string]RunOptions{"stdout": {Stdout: refuse}, "pipe": {Pipe: refuse}} {
+		options.Limits = process.Unlimited()
 		args := append([]string{"-c", "echo x; echo x >&3; exec " + tools.FFmpeg + ` "$@"`, "sh"}, endless...)
 		if options.Pipe == nil {
 			args[1] = "echo x; exec " + tools.FFmpeg + ` "$@"`
@@ -145,14 +147,14 @@ func TestMemoryAboveTheLimitIsOutOfSpace(t *testing.T) {
 	_, err := Run(t.Context(), tools.FFmpeg, []string{
 		"-nostdin", "-loglevel", "warning", "-f", "lavfi", "-i", "testsrc2=size=3840x2160:rate=25:duration=2",
 		"-c:v", "libx264", "-f", "null", "-",
-	}, RunOptions{Limits: Limits{Memory: 150 << 20}})
-	if fault.KindOf(err) != fault.OutOfSpace {
+	}, RunOptions{Limits: process.Unlimited().Within(Limits{Memory: 150 << 20})})
+	if fault.KindOf(err) != fault.OutOfSpace || !strings.Contains(err.Error(), "ffmpeg needs more than 157 MB of memory") {
 		t.Errorf("error %v of kind %q, want OutOfSpace", err, fault.KindOf(err))
 	}
 }
 
 func TestTheEndOfStandardErrorIsKept(t *testing.T) {
-	_, err := Run(t.Context(), "/bin/sh", []string{"-c", "i=0; while [ $i -lt 5000 ]; do echo line $i >&2; i=$((i+1)); done; exit 4"}, RunOptions{})
+	_, err := Run(t.Context(), "/bin/sh", []string{"-c", "i=0; while [ $i -lt 5000 ]; do echo line $i >&2; i=$((i+1)); done; exit 4"}, RunOptions{Limits: process.Unlimited()})
 	var exit *ExitError
 	if !errors.As(err, &exit) {
 		t.Fatalf("error %v, want an ExitError", err)

@@ -77,7 +77,10 @@ func (r *runner) process(ctx context.Context, task engine.Task) (json.RawMessage
 		}
 		return nil
 	}}
-	_, err = process.Run(ctx, program, r.opts.Batch, process.Options{Env: env, Stdout: out, Grace: stopTime})
+	_, err = process.Run(ctx, program, r.opts.Batch, process.Options{
+		Env: env, Stdout: out, Grace: stopTime,
+		Limits: process.Unlimited(), //nolint:forbidigo // it is this program, and gives limits to those that it starts
+	})
 	switch {
 	case err == nil && last.Output != nil:
 		return last.Output, nil

@@ -64,15 +64,13 @@ func Redact(output string) string {
 	return urlQuery.ReplaceAllString(strings.ToValidUTF8(output, "�"), "$1")
 }
 
-// TooLarge is the hint of a program that exceeded the size of a file.
-const TooLarge = "a file would exceed the limit set for it, or the largest size that the file system allows"
-
 // failure returns the error of a program that has ended. waitErr is the result of exec's Wait; nil
 // is success.
-func failure(program string, waitErr error, stderr string, explain func(string) (string, fault.Kind, string)) error {
+func failure(program string, waitErr error, stderr string, options Options, usage Usage) error {
 	if waitErr == nil {
 		return nil
 	}
+	explain := options.Explain
 	if explain == nil {
 		explain = lastLine
 	}
@@ -90,12 +88,13 @@ func failure(program string, waitErr error, stderr string, explain func(string) 
 	if e.Crashed() && kind == fault.Internal {
 		kind = fault.Transient // faulty memory may be the cause; the caller judges repeated crashes
 	}
-	switch e.Signal {
-	case syscall.SIGXCPU:
-		kind, hint = fault.OutOfTime, "the work took more CPU time than its limit allows"
-	case syscall.SIGXFSZ:
-		kind, hint = fault.OutOfSpace, TooLarge
-	case syscall.SIGKILL:
+	limits := options.Limits
+	switch {
+	case e.Signal == syscall.SIGXCPU, e.Signal == syscall.SIGKILL && limits.CPU > 0 && usage.CPU >= limits.CPU:
+		return limits.Exceeded(program, CPU, e)
+	case e.Signal == syscall.SIGXFSZ:
+		return limits.Exceeded(program, FileSize, e)
+	case e.Signal == syscall.SIGKILL:
 		// Run kills only when a context ends, which it handles before. So the kernel did, because
 		// memory ran out.
 		kind, hint = fault.OutOfSpace, "the machine ran out of memory; give the worker more, or less to do at once"

@@ -14,6 +14,9 @@ func processAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setp
 // limit does nothing: only Linux can set the limits of another process.
 func limit(int, Limits) error { return nil }
 
+// exceeded sees nothing: only Linux shows the use of another process.
+func exceeded(int, Limits) (Resource, bool) { return 0, false }
+
 // closeInheritedOnExec hides the descriptors that this process inherited from the programs that it
 // starts.
 func closeInheritedOnExec() {

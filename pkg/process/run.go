@@ -32,8 +32,8 @@ const (
 	stderrTail = 16 << 10
 )
 
-// Options configures Run. The zero value runs the program in the current directory and discards
-// its output.
+// Options configures Run. Limits is required. Without more, Run runs the program in the current
+// directory and discards its output.
 type Options struct {
 	Dir string   // working directory
 	Env []string // "name=value", added to the variables that every program gets
@@ -42,7 +42,7 @@ type Options struct {
 	Stdout, Pipe io.Writer
 	// Stderr receives descriptor 2, in addition to the tail that Run keeps for its error.
 	Stderr io.Writer
-	Limits Limits
+	Limits Limits        // required: a zero field is refused
 	Grace  time.Duration // from interrupt to kill; 0 = 5 s
 	// Explain finds in the end of standard error why the program failed: the line that says it, and
 	// the kind and hint of the error. nil: the last line, of kind Internal.
@@ -69,6 +69,9 @@ func Run(ctx context.Context, program string, args []string, options Options) (U
 	name := filepath.Base(program)
 	if err := context.Cause(ctx); err != nil {
 		return Usage{}, fault.Wrap(fault.KindOf(err), err, "start "+name)
+	}
+	if err := options.Limits.check(name); err != nil {
+		return Usage{}, err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -116,6 +119,7 @@ func Run(ctx context.Context, program string, args []string, options Options) (U
 	done := make(chan struct{})
 	var watcher sync.WaitGroup
 	watcher.Go(func() { endWithContext(ctx, cmd.Process.Pid, options.Grace, done) })
+	watcher.Go(func() { enforce(name, cmd.Process.Pid, options.Limits, stop, done) })
 	waitErr := cmd.Wait()
 	close(done)
 	watcher.Wait()
@@ -123,18 +127,55 @@ func Run(ctx context.Context, program string, args []string, options Options) (U
 
 	usage := usageOf(cmd.ProcessState)
 	usage.Wall = time.Since(started)
-	if cause := context.Cause(ctx); cause != nil && (waitErr != nil || pipe.failed()) {
+	cause := context.Cause(ctx)
+	var excess *Excess
+	switch {
+	case errors.As(cause, &excess): // killing it leaves nothing else to say
+		return usage, cause
+	case cause != nil && (waitErr != nil || pipe.failed()):
 		return usage, stopped(name, cause, waitErr)
 	}
-	return usage, failure(name, waitErr, errs.String(), options.Explain)
+	return usage, failure(name, waitErr, errs.String(), options, usage)
 }
 
-// endWithContext interrupts the group when ctx ends, and kills it if it has not ended after grace.
+// enforce stops the program when it exceeds a limit that the kernel does not enforce.
+func enforce(name string, pid int, l Limits, stop context.CancelCauseFunc, done <-chan struct{}) {
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	end := make(<-chan time.Time) // never
+	if l.Wall > 0 {
+		timer := time.NewTimer(l.Wall)
+		defer timer.Stop()
+		end = timer.C
+	}
+	for {
+		select {
+		case <-done:
+			return
+		case <-end:
+			stop(l.Exceeded(name, Wall, nil))
+			return
+		case <-tick.C:
+			if r, ok := exceeded(pid, l); ok {
+				stop(l.Exceeded(name, r, nil))
+				return
+			}
+		}
+	}
+}
+
+// endWithContext interrupts the group when ctx ends, and kills it if it has not ended after grace. A
+// program that exceeds a limit is killed at once: what it would write in its grace adds to the excess.
 func endWithContext(ctx context.Context, group int, grace time.Duration, done <-chan struct{}) {
 	select {
 	case <-done:
 		return
 	case <-ctx.Done():
+	}
+	var excess *Excess
+	if errors.As(context.Cause(ctx), &excess) {
+		_ = syscall.Kill(-group, syscall.SIGKILL)
+		return
 	}
 	if grace <= 0 {
 		grace = defaultGrace

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/decode"
 	"github.com/mapreel/mapreel/pkg/verify/picture"
 	"github.com/mapreel/mapreel/pkg/verify/shift"
@@ -159,6 +160,7 @@ func addPair[S picture.Sample](pairs *framePairs, f picture.Format, source, outp
 // timestamps through a second one.
 type videoDecoder struct {
 	args   []string
+	limits ffmpeg.Limits
 	stderr io.Writer
 	bytes  int // of a frame
 
@@ -173,8 +175,8 @@ type videoDecoder struct {
 	read     int
 }
 
-func newVideoDecoder(p decode.Video, f picture.Format, stderr io.Writer) *videoDecoder {
-	d := &videoDecoder{args: decode.VideoArgs(p), stderr: stderr, bytes: f.Bytes(), raw: make([]byte, f.Bytes())}
+func newVideoDecoder(p decode.Video, limits ffmpeg.Limits, f picture.Format, stderr io.Writer) *videoDecoder {
+	d := &videoDecoder{args: decode.VideoArgs(p), limits: limits, stderr: stderr, bytes: f.Bytes(), raw: make([]byte, f.Bytes())}
 	d.r, d.w = io.Pipe()
 	d.logGrown = sync.NewCond(&d.mu)
 	return d
@@ -182,7 +184,8 @@ func newVideoDecoder(p decode.Video, f picture.Format, stderr io.Writer) *videoD
 
 // run decodes until the stream or ctx ends, or close is called.
 func (d *videoDecoder) run(ctx context.Context, program string) error {
-	_, err := ffmpeg.Run(ctx, program, d.args, ffmpeg.RunOptions{Stdout: d.w, Pipe: d, Stderr: d.stderr})
+	limits := budget.Worker{Memory: decoderMemory()}.Limit(ctx, d.limits)
+	_, err := ffmpeg.Run(ctx, program, d.args, ffmpeg.RunOptions{Stdout: d.w, Pipe: d, Stderr: d.stderr, Limits: limits})
 	d.mu.Lock()
 	d.ended = true
 	d.logGrown.Broadcast()

@@ -12,7 +12,9 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // file is the source or the output: what it is, which streams are compared, and what its decoders
@@ -23,7 +25,14 @@ type file struct {
 	media         probe.Media
 	video         *probe.Stream
 	audio         []probe.Stream
+	declared      budget.Source
 	decoderErrors decoderErrors
+}
+
+// silent returns a verification of the same files whose decoders' errors do not count again.
+func (v *verification) silent() *verification {
+	mute := func(f *file) *file { return &file{in: f.in, media: f.media, video: f.video, declared: f.declared} }
+	return &verification{tools: v.tools, source: mute(v.source), output: mute(v.output)}
 }
 
 // opening is how a file is opened.
@@ -60,6 +69,7 @@ func (v *verification) open(ctx context.Context, path string, how opening) (*fil
 	if opened.media, err = chooseProgram(opened.media, container, how.program); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
+	opened.declared = budget.Source{Size: sizeOf(path, container.Demuxer), Duration: media.Ticks(opened.media.Duration)}
 	opened.media.Format = formatOf(container, opened.media.Format)
 	if container.Demuxer == "hls" {
 		text, err := io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(head[:n]), f), maxPlaylist))

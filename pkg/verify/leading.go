@@ -24,7 +24,7 @@ func leadingFrames[S picture.Sample](ctx context.Context, v *verification, f pic
 		return 0, err
 	}
 	lead := 0
-	again := &verification{tools: v.tools, source: &file{}, output: &file{}}
+	again := v.silent()
 	_, _, err = decodeBoth(ctx, again, f, from, to, 0, convert, func(a, b *frameWindow[S]) error {
 		if !b.current.ok || !a.current.ok {
 			return errSeen
@@ -72,7 +72,7 @@ func (v *verification) firstKeyframe(ctx context.Context) (key, first int64, err
 		}
 		return n, err
 	})
-	if _, err := ffmpeg.Run(ctx, v.tools.FFprobe, probe.PacketArgs(v.source.in, a.Index), ffmpeg.RunOptions{Stdout: reader}); err != nil && !found {
+	if _, err := ffmpeg.Run(ctx, v.tools.FFprobe, probe.PacketArgs(v.source.in, a.Index), ffmpeg.RunOptions{Stdout: reader, Limits: v.source.listing(ctx)}); err != nil && !found {
 		return 0, 0, err
 	}
 	if !found {

@@ -36,18 +36,18 @@ type keyframe struct {
 // keyframes lists the keyframes of a stream in order of time, and which of them begin with an
 // encoder's signature. known reports whether the first one does; otherwise a missing signature
 // means nothing.
-func keyframes(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, stream int) (list []keyframe, known bool, err error) {
+func keyframes(ctx context.Context, tools ffmpeg.Tools, f *file, stream int) (list []keyframe, known bool, err error) {
 	var at []int64
 	log := &probe.PacketLog{Each: func(p probe.Packet) {
 		if p.Key {
 			list, at = append(list, keyframe{ticks: p.PTS}), append(at, p.Pos)
 		}
 	}}
-	if _, err := ffmpeg.Run(ctx, tools.FFprobe, probe.PacketArgs(in, stream), ffmpeg.RunOptions{Stdout: log}); err != nil {
+	if _, err := ffmpeg.Run(ctx, tools.FFprobe, probe.PacketArgs(f.in, stream), ffmpeg.RunOptions{Stdout: log, Limits: f.listing(ctx)}); err != nil {
 		return nil, false, err
 	}
-	if !isPlaylist(in.Demuxer) { // there, a position refers to one of many files
-		if err := findSignatures(in.Location, list, at); err != nil {
+	if !isPlaylist(f.in.Demuxer) { // there, a position refers to one of many files
+		if err := findSignatures(f.in.Location, list, at); err != nil {
 			return nil, false, err
 		}
 	}

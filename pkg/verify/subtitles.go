@@ -71,7 +71,7 @@ func (v *verification) dropEmptySubtitles(ctx context.Context, source probe.Medi
 		if s.Type == "subtitle" {
 			shown := false
 			log := &probe.PacketLog{Each: func(probe.Packet) { shown = true }}
-			if _, err := ffmpeg.Run(ctx, v.tools.FFprobe, probe.PacketArgs(v.source.in, s.Index), ffmpeg.RunOptions{Stdout: log}); err != nil {
+			if _, err := ffmpeg.Run(ctx, v.tools.FFprobe, probe.PacketArgs(v.source.in, s.Index), ffmpeg.RunOptions{Stdout: log, Limits: v.source.listing(ctx)}); err != nil {
 				return source, nil, err
 			}
 			if !shown {

@@ -34,6 +34,9 @@ func (v *verification) compareVideo(ctx context.Context) (videoFacts, error) {
 		return videoFacts{}, err
 	}
 	f, from, to := commonFormat(a, b)
+	if err := checkMemory(f); err != nil {
+		return videoFacts{}, err
+	}
 	from.Input, from.Stream, from.Timebase = v.source.input(a.Index), a.Index, a.Timebase
 	from.Threads = film.DefaultThreads // what ffmpeg shows for a damaged frame depends on its threads; a job uses as many
 	to.Input, to.Stream, to.Timebase = v.output.input(b.Index), b.Index, b.Timebase
@@ -94,7 +97,8 @@ func interlaced(s probe.Stream) bool {
 func decodeBoth[S picture.Sample](ctx context.Context, v *verification, f picture.Format, from, to decode.Video, lead int, convert func([]byte, []S),
 	use func(source, output *frameWindow[S]) error,
 ) (sourceTimes, outputTimes []int64, err error) {
-	source, output := newVideoDecoder(from, f, &v.source.decoderErrors), newVideoDecoder(to, f, &v.output.decoderErrors)
+	source := newVideoDecoder(from, v.source.decoding(from.Stream), f, &v.source.decoderErrors)
+	output := newVideoDecoder(to, v.output.decoding(to.Stream), f, &v.output.decoderErrors)
 	group, gctx := errgroup.WithContext(ctx)
 	for _, d := range []*videoDecoder{source, output} {
 		group.Go(func() error { return d.run(gctx, v.tools.FFmpeg) })
@@ -152,8 +156,7 @@ func compareFrames[S picture.Sample](ctx context.Context, v *verification, f pic
 	}
 	list := shift.Sections(search.Shows, len(source))
 	if shift.Any(list) { // then a picture is compared with the one that it shows, and not with another at its time
-		again := &verification{tools: v.tools, source: &file{}, output: &file{}} // whose decoders' errors do not count twice
-		_, _, err = decodeBoth(ctx, again, f, from, to, lead, convert, func(a, b *frameWindow[S]) (err error) {
+		_, _, err = decodeBoth(ctx, v.silent(), f, from, to, lead, convert, func(a, b *frameWindow[S]) (err error) {
 			pairs, err = walkShifted(f, a, b, shift.Targets(search.Shows, list))
 			return err
 		})
@@ -233,7 +236,7 @@ func videoReport(c clock, t timing, pairs framePairs, source, output []int64, co
 // frames.
 func (v *verification) keyframes(ctx context.Context) ([]keyframe, error) {
 	b := *v.output.video
-	list, known, err := keyframes(ctx, v.tools, v.output.in, b.Index)
+	list, known, err := keyframes(ctx, v.tools, v.output, b.Index)
 	zero := int64(0)
 	if v.output.input(b.Index).Jumps != nil { // then frames are timed from the file's start
 		zero = int64(media.Rescale(media.Ticks(v.output.media.Start), media.Microseconds, b.Timebase))

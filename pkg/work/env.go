@@ -17,6 +17,7 @@ type Env struct {
 	Unit    string          // the unit's name
 	Attempt int
 	Dir     string // a private folder for working files, removed after the attempt
+	Memory  int64  // bytes that the attempt, with the programs that it runs, may hold; 0: all that the machine has
 
 	Scratch blob.Store // artifacts of the job's units
 	Resolve Resolver

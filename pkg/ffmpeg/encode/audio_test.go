@@ -9,6 +9,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/ffmpegtest"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 func TestAudioArgsAreExactlyThese(t *testing.T) {
@@ -69,7 +70,7 @@ func TestEncodedAudioKeepsItsTimeAndPriming(t *testing.T) {
 			path := ffmpegtest.Tone(t, "a.mkv", "3", "-c:a", "pcm_s16le", "-output_ts_offset", source.offset)
 			in, stream := ffmpegtest.Stream(t, tools, path, "matroska", "audio")
 			a := Audio{Input: in, Stream: stream.Index, Codec: test.codec, Bitrate: 64000, Muxer: "mp4", Path: filepath.Join(t.TempDir(), "a.mp4")}
-			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, AudioArgs(a), ffmpeg.RunOptions{}); err != nil {
+			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, AudioArgs(a), ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 				t.Fatalf("%s, %s: %v", test.codec, source.name, err)
 			}
 			pts := ffmpegtest.PTS(ffmpegtest.Packets(t, a.Path, "a:0"))
@@ -111,7 +112,7 @@ func TestAudioPartsHaveExactlyTheirSamples(t *testing.T) {
 			// PCM shows the samples that the encoder gets.
 			whole := Audio{Input: in, Stream: stream.Index, Codec: "pcm_s16le", SampleRate: 48000, Muxer: "matroska", Path: filepath.Join(t.TempDir(), "w.mka")}
 			wave := func(a Audio) string {
-				if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, AudioArgs(a), ffmpeg.RunOptions{}); err != nil {
+				if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, AudioArgs(a), ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 					t.Fatal(err)
 				}
 				return ffmpegtest.Exec(t, "ffmpeg", "-v", "error", "-i", "file:"+a.Path, "-f", "s16le", "-")
@@ -160,7 +161,7 @@ func TestAGapInTheAudioBecomesSilence(t *testing.T) {
 	path := ffmpegtest.Tone(t, "a.mkv", "4", "-af", "aselect='not(between(t,1,2))'", "-c:a", "pcm_s16le")
 	in, stream := ffmpegtest.Stream(t, tools, path, "matroska", "audio")
 	a := Audio{Input: in, Stream: stream.Index, Codec: "aac", Bitrate: 64000, Muxer: "mp4", Path: filepath.Join(t.TempDir(), "a.mp4")}
-	if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, AudioArgs(a), ffmpeg.RunOptions{}); err != nil {
+	if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, AudioArgs(a), ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 		t.Fatal(err)
 	}
 	pts := ffmpegtest.PTS(ffmpegtest.Packets(t, a.Path, "a:0"))
@@ -181,7 +182,7 @@ func TestSurroundLayoutsBecomeThoseOfTheCodec(t *testing.T) {
 	}
 	for _, codec := range []string{"aac", "opus"} {
 		a := Audio{Input: in, Stream: stream.Index, Codec: codec, Muxer: "mp4", Path: filepath.Join(t.TempDir(), "a.mp4")}
-		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, AudioArgs(a), ffmpeg.RunOptions{}); err != nil {
+		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, AudioArgs(a), ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 			t.Fatalf("%s: %v", codec, err)
 		}
 		if _, made := ffmpegtest.Stream(t, tools, a.Path, "mov", "audio"); made.ChannelLayout != "5.1" {
@@ -204,7 +205,7 @@ func TestALayoutIsEncodedAsAsked(t *testing.T) {
 		path := ffmpegtest.Tone(t, "a.wav", "0.5", "-af", "aformat=channel_layouts="+source, "-c:a", "pcm_s16le")
 		in, stream := ffmpegtest.Stream(t, tools, path, "wav", "audio")
 		a := Audio{Input: in, Stream: stream.Index, Codec: c.codec, Layout: c.layout, Muxer: "mp4", Path: filepath.Join(t.TempDir(), "a.mp4")}
-		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, AudioArgs(a), ffmpeg.RunOptions{}); err != nil {
+		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, AudioArgs(a), ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 			t.Fatalf("%s %s: %v", c.codec, c.layout, err)
 		}
 		if _, made := ffmpegtest.Stream(t, tools, a.Path, "mov", "audio"); made.Channels != c.channels {

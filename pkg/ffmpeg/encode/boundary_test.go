@@ -12,6 +12,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/ffmpegtest"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 // The bytes that a single-pass encode spends on the first frame and on the end of a segment depend
@@ -44,7 +45,7 @@ func TestASegmentSpendsAsManyBytesAsASinglePass(t *testing.T) {
 				Input: ffmpeg.Input{Location: film, Demuxer: "mov"}, Timebase: tb, Start: &start, End: &end, Threads: 2, ContextFrames: contextFrames, Frames: 25,
 				Renditions: []Rendition{{Codec: c.codec, CRF: c.crf, Preset: c.preset, PixelFormat: "yuv420p", FrameRate: rate, Path: path}},
 			}
-			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &ffmpeg.FrameLog{}}); err != nil {
+			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &ffmpeg.FrameLog{}, Limits: process.Unlimited()}); err != nil {
 				t.Fatal(err)
 			}
 			return sizes(t, path, ffmpeg.Offset+1, ffmpeg.Offset+2)

@@ -13,6 +13,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/ffmpegtest"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 // joined makes a Matroska file of recordings that follow each other, each a second long, with its
@@ -89,7 +90,7 @@ func TestFramesOfAnotherSizeOrFormatAreConvertedAsInASinglePass(t *testing.T) {
 					v.End = &cuts[i]
 				}
 				var frames ffmpeg.FrameLog
-				if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames}); err != nil {
+				if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames, Limits: process.Unlimited()}); err != nil {
 					t.Fatal(err)
 				}
 				logged = append(logged, ffmpegtest.Before(frames.PTS(), v.End)...)
@@ -127,7 +128,7 @@ func TestARawStreamGetsTheTimesOfItsRate(t *testing.T) {
 			}},
 		}
 		var frames ffmpeg.FrameLog
-		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames}); err != nil {
+		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames, Limits: process.Unlimited()}); err != nil {
 			t.Fatalf("%s: %v", c.demuxer, err)
 		}
 		var want, chunk []int64

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/ffmpegtest"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 // sources are videos that cannot be cut correctly by seconds.
@@ -78,7 +79,7 @@ func TestSegmentsCoverTheFramesExactly(t *testing.T) {
 						v.End = &cut.at[i]
 					}
 					var frames ffmpeg.FrameLog
-					if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames}); err != nil {
+					if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames, Limits: process.Unlimited()}); err != nil {
 						t.Fatalf("%s, segment %d: %v", cut.where, i, err)
 					}
 					chunk := ffmpegtest.Packets(t, v.Renditions[0].Path, "v:0")

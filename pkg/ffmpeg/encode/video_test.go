@@ -15,6 +15,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/ffmpegtest"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 func TestVideoArgsAreExactlyThese(t *testing.T) {
@@ -219,7 +220,7 @@ func TestSeekInMatroskaReachesTheWantedKeyframe(t *testing.T) {
 				Renditions: []Rendition{{Codec: "h264", CRF: 30, Preset: "ultrafast", Path: filepath.Join(t.TempDir(), "a.mp4")}},
 			}
 			var frames ffmpeg.FrameLog
-			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames}); err != nil {
+			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames, Limits: process.Unlimited()}); err != nil {
 				t.Fatal(err)
 			}
 			if got := frames.PTS()[0]; got != keys[i] {
@@ -234,7 +235,7 @@ func encodeOne(ctx context.Context, t *testing.T, tools ffmpeg.Tools, v Video) [
 	t.Helper()
 	v.Renditions = slices.Clone(v.Renditions)
 	v.Renditions[0].Path = filepath.Join(t.TempDir(), "chunk.mp4")
-	if _, err := ffmpeg.Run(ctx, tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{}); err != nil {
+	if _, err := ffmpeg.Run(ctx, tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(v.Renditions[0].Path)
@@ -299,7 +300,7 @@ func TestRenditionsOfOneDecodeHaveTheSameFrames(t *testing.T) {
 		},
 	}
 	var frames ffmpeg.FrameLog
-	if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames}); err != nil {
+	if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames, Limits: process.Unlimited()}); err != nil {
 		t.Fatal(err)
 	}
 	sizes := [][2]int{{318, 178}, {160, 90}}
@@ -327,7 +328,7 @@ func TestDeinterlacingKeepsFramesAndTimes(t *testing.T) {
 		Renditions: []Rendition{{Deinterlace: true, Codec: "h264", CRF: 30, Preset: "ultrafast", Path: filepath.Join(t.TempDir(), "a.mp4")}},
 	}
 	var frames ffmpeg.FrameLog
-	if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames}); err != nil {
+	if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames, Limits: process.Unlimited()}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want[6:18], ffmpegtest.Before(frames.PTS(), v.End)); diff != "" {
@@ -358,7 +359,7 @@ func TestEncodersWriteHDR10Metadata(t *testing.T) {
 		r.PixelFormat, r.FrameRate, r.HDR, r.Color = "yuv420p10le", media.Rational{Num: 25, Den: 1}, hdr, color
 		r.Path = filepath.Join(t.TempDir(), "a.mp4")
 		v := Video{Input: in, Stream: stream.Index, Timebase: stream.Timebase, Threads: 2, Renditions: []Rendition{r}}
-		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{}); err != nil {
+		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 			t.Fatalf("%s: %v", r.Codec, err)
 		}
 		_, made := ffmpegtest.Stream(t, tools, r.Path, "mov", "video")
@@ -402,7 +403,7 @@ func TestThePixelAspectIsExact(t *testing.T) {
 				Path: filepath.Join(t.TempDir(), "a.mp4"),
 			}},
 		}
-		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: io.Discard}); err != nil {
+		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: io.Discard, Limits: process.Unlimited()}); err != nil {
 			t.Fatal(err)
 		}
 		if _, made := ffmpegtest.Stream(t, tools, v.Renditions[0].Path, "mov", "video"); made.SAR != c.sar {

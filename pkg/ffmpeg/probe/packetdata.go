@@ -8,6 +8,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
 )
@@ -32,7 +33,7 @@ func ReadPackets(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input, stream in
 	defer cancel()
 	var dump packetDump
 	lines := &output.Lines{Limit: output.MaxLine, Each: dump.line}
-	_, err := ffmpeg.Run(ctx, t.FFprobe, packetDataArgs(in, stream, times), ffmpeg.RunOptions{Stdout: lines, Limits: limits})
+	_, err := ffmpeg.Run(ctx, t.FFprobe, packetDataArgs(in, stream, times), ffmpeg.RunOptions{Stdout: lines, Limits: budget.Worker{}.Limit(ctx, budget.Probe())})
 	return dump.data, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
 )
 
@@ -30,7 +31,7 @@ func HasPackets(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input, stream int
 	args := append([]string{"-hide_banner", "-loglevel", "error"}, in.Options()...)
 	args = append(args, "-select_streams", strconv.Itoa(stream), "-read_intervals", "%+#1", "-show_entries", "packet=size",
 		"-print_format", "csv=p=0", "-i", in.URL())
-	out, err := ffmpeg.Output(ctx, t.FFprobe, args, maxAnswer, limits)
+	out, err := ffmpeg.Output(ctx, t.FFprobe, args, maxAnswer, budget.Worker{}.Limit(ctx, budget.Probe()))
 	return len(strings.TrimSpace(string(out))) > 0, err
 }
 

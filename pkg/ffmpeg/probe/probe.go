@@ -13,6 +13,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 )
 
 const (
@@ -26,13 +27,6 @@ const (
 	// maxAnswer bounds ffprobe's answer, in bytes. 10,000 chapters take 3 MB.
 	maxAnswer = 16 << 20
 )
-
-// limits bound ffprobe. The memory holds the sample tables of a film of days, and some of the
-// largest frames. ffprobe reads and decodes a few seconds at most, and writes no file; a script
-// that wraps it may write a small one. Computing for a minute cannot be the network's fault, so
-// that limit comes before maxTime, whose error would be retried: a demuxer could search gigabytes
-// of zeros after a valid header.
-var limits = ffmpeg.Limits{Memory: 4 << 30, CPU: maxTime / 2, FileSize: 64 << 20}
 
 // Inspect asks ffprobe what an input holds, and waits two minutes at most. Streams are in the order
 // of their index.
@@ -90,7 +84,9 @@ func InspectLate(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input) (Media, f
 var headerless = []string{"mpegts", "mpeg", "flv"}
 
 func run[T any](ctx context.Context, t ffmpeg.Tools, args []string, parse func([]byte) (T, error)) (T, error) {
-	answer, err := ffmpeg.Output(ctx, t.FFprobe, args, maxAnswer, limits)
+	// Its limit of CPU time ends before maxTime, whose error would be retried: computing for so long
+	// cannot be the network's fault, but a demuxer could search gigabytes of zeros after a valid header.
+	answer, err := ffmpeg.Output(ctx, t.FFprobe, args, maxAnswer, budget.Worker{}.Limit(ctx, budget.Probe()))
 	if err != nil {
 		var none T
 		return none, err

@@ -8,6 +8,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/ffmpegtest"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 // CopyableTo must not allow what the muxers refuse. Codecs that ffmpeg 5.1 cannot encode are not
@@ -43,7 +44,7 @@ func TestCopyableAudioIsAcceptedByTheMuxers(t *testing.T) {
 				continue
 			}
 			a := encode.Audio{Input: in, Stream: stream.Index, Codec: "copy", Muxer: muxer, Path: filepath.Join(t.TempDir(), "a."+container)}
-			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, encode.AudioArgs(a), ffmpeg.RunOptions{}); err != nil {
+			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, encode.AudioArgs(a), ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 				t.Errorf("%s to %s: %v", audio.codec, container, err)
 				continue
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/ffmpegtest"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 func TestArgsAreExactlyThese(t *testing.T) {
@@ -82,7 +83,7 @@ func remuxAndCheck(t *testing.T, tools ffmpeg.Tools, dir string, in ffmpeg.Input
 		}
 		a := encode.Audio{Input: in, Stream: 1, Codec: target.audio, Bitrate: 64000, Muxer: "mp4", Path: audio}
 		for _, args := range [][]string{encode.VideoArgs(v), encode.AudioArgs(a)} {
-			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, args, ffmpeg.RunOptions{}); err != nil {
+			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, args, ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -95,7 +96,7 @@ func remuxAndCheck(t *testing.T, tools ffmpeg.Tools, dir string, in ffmpeg.Input
 				},
 				Tags: []media.Tag{{Name: "title", Value: "Film"}}, Muxer: target.muxer, Path: filepath.Join(dir, name),
 			}
-			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, Args(r), ffmpeg.RunOptions{}); err != nil {
+			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, Args(r), ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 				t.Fatalf("%s: %v", target.muxer, err)
 			}
 			return r.Path

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/ffmpegtest"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 func TestTextArgsAreExactlyThese(t *testing.T) {
@@ -55,7 +56,7 @@ func TestSubtitlesAreExtractedWithTheirTimes(t *testing.T) {
 		},
 		Attachments: []CopiedStream{{2, path("font")}},
 	}
-	if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, SidecarArgs(texts), ffmpeg.RunOptions{}); err != nil {
+	if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, SidecarArgs(texts), ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range [][]SubtitleEvent{

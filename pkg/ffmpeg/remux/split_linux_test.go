@@ -10,6 +10,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/ffmpegtest"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 // The limit is below the source's size, and only Linux enforces it.
@@ -24,7 +25,8 @@ func TestSplitDoesNotHoldTheSourceInMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	limits := ffmpeg.Limits{Memory: 48 << 20}
+	limits := process.Unlimited()
+	limits.Memory = 48 << 20
 	if info.Size() < 2*limits.Memory {
 		t.Fatalf("a source of %d bytes is too small for the test", info.Size())
 	}

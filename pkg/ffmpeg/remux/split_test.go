@@ -15,6 +15,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 func TestSplitArgsAreExactlyThese(t *testing.T) {
@@ -84,7 +85,7 @@ func TestSourceChunksHaveEveryFrameAtItsTime(t *testing.T) {
 				chunks = append(chunks, p)
 				return nil
 			}}
-			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, SplitArgs(split), ffmpeg.RunOptions{Dir: dir, Pipe: log}); err != nil {
+			if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, SplitArgs(split), ffmpeg.RunOptions{Dir: dir, Pipe: log, Limits: process.Unlimited()}); err != nil {
 				t.Fatal(err)
 			}
 			if len(chunks) < 2 || len(chunks) > 3 {
@@ -118,7 +119,7 @@ func TestSourceChunksHaveEveryFrameAtItsTime(t *testing.T) {
 					v.End, v.Input.Next = bound(i+1), filepath.Join(dir, chunks[i+1].Name)
 				}
 				var frames ffmpeg.FrameLog
-				if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, encode.VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames}); err != nil {
+				if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, encode.VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames, Limits: process.Unlimited()}); err != nil {
 					t.Fatalf("source chunk %d: %v", i, err)
 				}
 				got = append(got, ffmpegtest.Before(frames.PTS(), v.End)...)
@@ -180,7 +181,7 @@ func TestUnsplittableSourcesCanBeEncodedWhole(t *testing.T) {
 			Renditions: []encode.Rendition{{Codec: "h264", CRF: 40, Preset: "ultrafast", Path: filepath.Join(t.TempDir(), "a.mp4")}},
 		}
 		var frames ffmpeg.FrameLog
-		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, encode.VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames}); err != nil {
+		if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, encode.VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames, Limits: process.Unlimited()}); err != nil {
 			t.Fatalf("%s: %v", source.name, err)
 		}
 		pts := frames.PTS()

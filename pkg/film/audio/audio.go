@@ -9,10 +9,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/film"
@@ -220,13 +222,27 @@ func (a *attempt) produce(ctx context.Context, in ffmpeg.Input) (film.AudioFacts
 // encode runs ffmpeg. It writes the samples that args.PCM asks for to pcm.
 func (a *attempt) encode(ctx context.Context, args encode.Audio, pcm io.Writer) error {
 	a.damage = ffmpeg.DamageLog{} // of the last attempt at decoding
+	declared, worker := input.Budget(a.Env, a.job.Source)
 	_, err := ffmpeg.Run(ctx, a.tools.FFmpeg, encode.AudioArgs(args), ffmpeg.RunOptions{
-		Dir: a.Dir, Pipe: pcm, Stderr: &a.damage, Limits: input.WithDeadline(ctx, input.CopyLimits(a.job.Source.Size)),
+		Dir: a.Dir, Pipe: pcm, Stderr: &a.damage, Limits: worker.Limit(ctx, a.budget(declared).Limits()),
 		OnProgress: func(p ffmpeg.Progress) {
 			a.Progress(work.Amount{Media: a.reached(p), Bytes: max(p.Bytes, 0)})
 		},
 	})
 	return err
+}
+
+// budget returns what the part's encode or copy may take.
+func (a *attempt) budget(declared budget.Source) budget.Audio {
+	b := budget.Audio{
+		Source: declared, Copied: a.rendition.Codec == film.AudioCopy, Bitrate: int64(a.rendition.Bitrate),
+		Channels: a.track.Channels, SampleRate: max(a.track.SampleRate, a.rendition.Rate),
+	}
+	if !a.part.Whole {
+		length := media.Rescale(a.rendition.Step, a.clock(), media.Microseconds)
+		b.PCM = time.Minute + 2*time.Duration(length)*time.Microsecond // with what overlaps its neighbours
+	}
+	return b
 }
 
 // reached returns how much of the part is encoded, in microseconds, from the encoder's position.

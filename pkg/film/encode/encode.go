@@ -16,6 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/input"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -226,8 +227,7 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (times []media.Tic
 	defer stop()
 	a.damage = ffmpeg.DamageLog{} // of the last attempt at decoding
 	_, err = ffmpeg.Run(ctx, a.tools.FFmpeg, encode.VideoArgs(v), ffmpeg.RunOptions{
-		Dir: a.Dir, Pipe: &log, Stderr: &a.damage,
-		Limits: input.WithDeadline(ctx, encode.VideoLimits(v, a.job.Source.Video.Width, a.job.Source.Video.Height, v.Frames)),
+		Dir: a.Dir, Pipe: &log, Stderr: &a.damage, Limits: a.limits(ctx, v.Frames),
 		OnProgress: func(p ffmpeg.Progress) {
 			observe(p.Frame)
 			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Count: a.inSegment(p.Frame), Bytes: max(p.Bytes, 0)})
@@ -248,6 +248,21 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (times []media.Tic
 	})
 	slices.Sort(times)
 	return times, len(log.PTS()) > 0, nil
+}
+
+// limits returns what an encode of frames frames may take; 0 = unknown.
+func (a *attempt) limits(ctx context.Context, frames int) ffmpeg.Limits {
+	_, worker := input.Budget(a.Env, a.job.Source)
+	b := input.Video(a.job)
+	if frames > 0 {
+		b.Frames = int64(frames)
+		for _, r := range a.job.Renditions {
+			if r.Rate.Known() {
+				b.Frames = max(b.Frames, plan.FrameGridOf(r.Rate, *a.job.Source.Video, a.segment).Frames())
+			}
+		}
+	}
+	return worker.Limit(ctx, b.Limits())
 }
 
 // inSegment returns about how many of the encoded frames lie in the segment. The encoder also gets

@@ -1,13 +1,11 @@
-// Package input opens a job's source for ffmpeg, and limits the memory, disk space and time that
-// ffmpeg may take to read it.
+// Package input opens a job's source for ffmpeg, and says what the limits of ffmpeg follow from.
 package input
 
 import (
 	"context"
-	"runtime"
-	"time"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -52,28 +50,24 @@ func Jumps(src film.Source, stream int) *ffmpeg.Jumps {
 	return j
 }
 
-// CopyMemory is how many bytes of memory an ffmpeg may hold that copies streams or encodes audio:
-// enough for the sample tables of a film of days and packets that wait for other streams. It holds
-// no decoded frames.
-const CopyMemory = 4 << 30
-
-// copySpare is how many bytes larger than twice its source a file may be: enough for hours of the
-// widest PCM from audio that compresses to nothing.
-const copySpare = 16 << 30
-
-// CopyLimits returns the limits of an ffmpeg that copies streams of a source of size bytes, or
-// encodes its audio.
-func CopyLimits(size int64) ffmpeg.Limits {
-	return ffmpeg.Limits{Memory: CopyMemory, FileSize: copySpare + 2*max(size, 0)}
+// Budget returns what the limits of ffmpeg follow from: what a source declares of itself, and what an
+// attempt has of the machine.
+func Budget(env *work.Env, src film.Source) (budget.Source, budget.Worker) {
+	return budget.Source{Size: src.Size, Duration: src.Duration}, budget.Worker{Memory: env.Memory, Dir: env.Dir}
 }
 
-// WithDeadline limits the CPU time to that of all cores until ctx's deadline, or for 24 h where it
-// has none. So ffmpeg ends even where this process is killed before it can stop it.
-func WithDeadline(ctx context.Context, l ffmpeg.Limits) ffmpeg.Limits {
-	left := 24 * time.Hour
-	if t, ok := ctx.Deadline(); ok {
-		left = time.Until(t)
+// Video returns what the limits of an encode of the job's segments follow from, but for the number of
+// frames.
+func Video(j film.Job) budget.Video {
+	v := budget.Video{
+		Source:  budget.Source{Size: j.Source.Size, Duration: j.Source.Duration},
+		Threads: j.Request.Compute.Threads, GPU: j.Request.Compute.GPU,
 	}
-	l.CPU = max(left, time.Second) * time.Duration(runtime.NumCPU())
-	return l
+	if p := j.Source.Video; p != nil {
+		v.Width, v.Height = p.Width, p.Height
+	}
+	for _, r := range j.Renditions {
+		v.Renditions = append(v.Renditions, budget.Picture{Width: r.Width, Height: r.Height})
+	}
+	return v
 }

@@ -1,10 +1,7 @@
 package input
 
 import (
-	"context"
-	"runtime"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -26,22 +23,6 @@ func TestJumpsListTheOtherStreamsOnlyWhereTheClockJumps(t *testing.T) {
 		want := &ffmpeg.Jumps{Start: 1_000_000, Also: others}
 		if diff := cmp.Diff(want, Jumps(src, stream)); diff != "" {
 			t.Errorf("stream %d (-want +got):\n%s", stream, diff)
-		}
-	}
-}
-
-func TestCPUTimeEndsWithTheDeadline(t *testing.T) {
-	onAllCores := func(d time.Duration) time.Duration { return d * time.Duration(runtime.NumCPU()) }
-	limits := CopyLimits(1000)
-	if got := WithDeadline(context.WithoutCancel(t.Context()), limits); got.CPU != onAllCores(24*time.Hour) || got.Memory != limits.Memory || got.FileSize != limits.FileSize {
-		t.Errorf("without a deadline: %+v", got)
-	}
-	for left, want := range map[time.Duration]time.Duration{time.Hour: onAllCores(time.Hour), -time.Hour: onAllCores(time.Second)} {
-		ctx, cancel := context.WithTimeout(t.Context(), left)
-		got := WithDeadline(ctx, ffmpeg.Limits{}).CPU
-		cancel()
-		if got > want || got < want-onAllCores(time.Minute) {
-			t.Errorf("%v before the deadline: %v of CPU time, want %v", left, got, want)
 		}
 	}
 }

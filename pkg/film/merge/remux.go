@@ -8,6 +8,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/input"
@@ -80,8 +81,9 @@ func (m *attempt) remux(ctx context.Context, store blob.Store, key string, frame
 		return none, err
 	}
 	var written int64
+	_, worker := input.Budget(m.Env, m.job.Source)
 	_, err := ffmpeg.Run(ctx, m.tools.FFmpeg, remux.Args(r), ffmpeg.RunOptions{
-		Dir: m.Dir, Limits: input.WithDeadline(ctx, ffmpeg.Limits{Memory: input.CopyMemory}),
+		Dir: m.Dir, Limits: worker.Limit(ctx, budget.Remux(m.inputBytes(), m.job.Source.Duration)),
 		OnProgress: func(p ffmpeg.Progress) { written = p.Frame },
 	})
 	if err != nil {
@@ -96,6 +98,33 @@ func (m *attempt) remux(ctx context.Context, store blob.Store, key string, frame
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	return store.Put(ctx, key, f)
+}
+
+// inputBytes returns the size of everything that the output is remuxed from.
+func (m *attempt) inputBytes() (size int64) {
+	for _, seg := range m.video {
+		for _, r := range m.out.Renditions {
+			if r < len(seg.Chunks) {
+				size += seg.Chunks[r].Size
+			}
+		}
+	}
+	for _, a := range m.audio {
+		size += a.Size
+		for _, p := range a.parts {
+			size += p.facts.Size
+		}
+	}
+	for _, t := range m.subtitles() {
+		size += m.sidecar.Subtitles[t].Size
+	}
+	for _, file := range m.sidecar.Attachments {
+		size += file.Size
+	}
+	if m.sidecar.Cover != nil {
+		size += m.sidecar.Cover.Size
+	}
+	return size
 }
 
 // remove deletes an object that only this attempt needed. If that fails, it is removed with the

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"math/big"
 
 	"github.com/mapreel/mapreel/pkg/film"
@@ -16,7 +17,11 @@ type FrameGrid struct {
 	Origin      media.Ticks
 	Base        int64
 	First, Next int64 // the segment has the frames First ≤ k < Next; Next is 0, for unknown, in the last segment
+	end         int64 // Next, or in the last segment the first frame at or after its end
 }
+
+// Frames returns how many frames the segment contributes, if it ends where the index says.
+func (g FrameGrid) Frames() int64 { return max(g.end-g.First, 0) }
 
 // FrameGridOf returns the frames that seg contributes to video track v at a constant rate of frames
 // per second.
@@ -25,8 +30,9 @@ func FrameGridOf(rate media.Rational, v film.VideoTrack, seg film.Segment) Frame
 	if seg.Index > 0 {
 		g.First = frameAt(rate, v, seg.Start)
 	}
+	g.end = frameAt(rate, v, seg.End)
 	if !seg.Last {
-		g.Next = frameAt(rate, v, seg.End)
+		g.Next = g.end
 	}
 	// The denominator of a frame's duration in ticks is the smallest number of frames that last a
 	// whole number of ticks.
@@ -52,5 +58,8 @@ func frameAt(rate media.Rational, v film.VideoTrack, at media.Ticks) int64 {
 		return 0
 	}
 	n.Add(n, d).Sub(n, big.NewInt(1))
-	return n.Quo(n, d).Int64()
+	if n.Quo(n, d); !n.IsInt64() {
+		return math.MaxInt64
+	}
+	return n.Int64()
 }

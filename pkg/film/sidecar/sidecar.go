@@ -14,6 +14,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/input"
@@ -74,8 +75,9 @@ func (a *attempt) run(ctx context.Context) (film.SidecarFacts, error) {
 		in.Origin = int64(source.Origin.In(media.Microseconds))
 	}
 	files := a.files(in)
+	declared, worker := input.Budget(a.Env, source)
 	_, err = ffmpeg.Run(ctx, a.tools.FFmpeg, remux.SidecarArgs(files), ffmpeg.RunOptions{
-		Dir: a.Dir, Limits: input.WithDeadline(ctx, input.CopyLimits(source.Size)),
+		Dir: a.Dir, Limits: worker.Limit(ctx, budget.Sidecar(declared)),
 		OnProgress: func(p ffmpeg.Progress) {
 			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Bytes: max(p.Bytes, 0)})
 		},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/input"
@@ -112,8 +113,9 @@ func (a *attempt) cut(ctx context.Context, s remux.Split) (index, error) {
 	log := &remux.SourceChunkLog{Split: s, Each: func(p remux.SourceChunk) error {
 		return a.add(ctx, filepath.Join(a.Dir, p.Name), &x, check)
 	}}
+	declared, worker := input.Budget(a.Env, a.job.Source)
 	_, err := ffmpeg.Run(ctx, a.tools.FFmpeg, remux.SplitArgs(s), ffmpeg.RunOptions{
-		Dir: a.Dir, Pipe: log, Limits: input.WithDeadline(ctx, input.CopyLimits(a.job.Source.Size)),
+		Dir: a.Dir, Pipe: log, Limits: worker.Limit(ctx, budget.Split(declared)),
 		OnProgress: func(p ffmpeg.Progress) {
 			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Bytes: max(p.Bytes, 0)})
 		},

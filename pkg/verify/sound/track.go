@@ -14,6 +14,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/decode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 )
@@ -27,8 +28,8 @@ type Track struct {
 	size int64 // samples at decode.AudioRate
 }
 
-// Decode decodes a track. The caller closes the result.
-func Decode(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, s probe.Stream, stderr io.Writer, progress func(samples int64)) (*Track, error) {
+// Decode decodes a track of a file that declares itself as declared. The caller closes the result.
+func Decode(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, declared budget.Source, s probe.Stream, stderr io.Writer, progress func(samples int64)) (*Track, error) {
 	if s.SampleRate <= 0 {
 		return nil, fault.New(fault.Unsupported, "stream %d declares no sample rate", s.Index)
 	}
@@ -38,8 +39,10 @@ func Decode(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, s probe.St
 	}
 	_ = os.Remove(file.Name()) // the space is freed when the file is closed, however this process ends
 	d := &Track{file: file, Rate: int64(s.SampleRate)}
-	out := &countingWriter{to: file, progress: progress}
-	if _, err := ffmpeg.Run(ctx, tools.FFmpeg, decode.AudioArgs(in, s.Index, s.SampleRate), ffmpeg.RunOptions{Stdout: out, Pipe: &d.Log, Stderr: stderr}); err != nil {
+	out := &countingWriter{to: file, progress: progress, limit: 2 * declared.Samples(decode.AudioRate)}
+	limits := budget.Worker{}.Limit(ctx, budget.DecodedAudio(declared, s.Channels))
+	if _, err := ffmpeg.Run(ctx, tools.FFmpeg, decode.AudioArgs(in, s.Index, s.SampleRate),
+		ffmpeg.RunOptions{Stdout: out, Pipe: &d.Log, Stderr: stderr, Limits: limits}); err != nil {
 		_ = file.Close()
 		return nil, err
 	}
@@ -49,14 +52,18 @@ func Decode(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, s probe.St
 
 func (d *Track) Close() { _ = d.file.Close() }
 
-// countingWriter passes bytes on and reports how many samples it has written.
+// countingWriter passes bytes on, up to a limit, and reports how many samples it has written.
 type countingWriter struct {
 	to       io.Writer
-	n        int64
+	n, limit int64 // bytes
 	progress func(samples int64)
 }
 
 func (c *countingWriter) Write(data []byte) (int, error) {
+	if c.n+int64(len(data)) > c.limit {
+		return 0, fault.New(fault.Unsupported, "the audio plays for more than %v, which is out of proportion to the length and size of its file",
+			time.Duration(c.limit/2)*time.Second/decode.AudioRate)
+	}
 	n, err := c.to.Write(data)
 	c.n += int64(n)
 	if c.progress != nil {

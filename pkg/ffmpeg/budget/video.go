@@ -1,0 +1,86 @@
+package budget
+
+import (
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/process"
+)
+
+// Video describes an encode of a segment.
+type Video struct {
+	Source
+	Width, Height int   // of the source's frames, as it declares them
+	Frames        int64 // that are decoded or written, the larger; 0 = unknown
+	Threads       int   // of the decoder and of each encoder
+	Renditions    []Picture
+	GPU           bool // whose driver maps all of its memory, so that a limit would stop it
+}
+
+// Picture is the size of a rendition.
+type Picture struct {
+	Width, Height int
+}
+
+const (
+	programMemory = 2 << 30 // programs, tables, and overhead of small frames
+	pixelBytes    = 6       // 4:4:4 of 16 bits
+	decodedFrames = 64      // 16 references, and those in flight between threads and filters
+	encodedFrames = 300     // a look-ahead of 250 (x264 placebo: 60; x265: 250; SVT-AV1: 120) with the data of each
+	// changedPixels is the size of frame that a source may change to in its middle. Its first size bounds
+	// nothing, because frames of another size are scaled after they are decoded.
+	changedPixels = 4096 * 2304
+)
+
+func pixels(width, height int) int64 { return int64(max(width, 16)) * int64(max(height, 16)) }
+
+// memory returns a generous bound on the private memory that the encode needs: the decoder's frames,
+// and for each rendition the frames that its encoder holds at the slowest preset.
+func (v Video) memory() int64 {
+	if v.GPU {
+		return process.None
+	}
+	threads := int64(max(v.Threads, 1))
+	decoded := max(pixels(v.Width, v.Height), changedPixels)
+	total := programMemory + decoded*pixelBytes*(decodedFrames+4*threads)
+	for _, r := range v.Renditions {
+		total += pixels(r.Width, r.Height) * pixelBytes * (encodedFrames + 8*threads)
+	}
+	return total
+}
+
+// encodeTime is how much CPU time an encoded pixel takes at most: 10 times that of the slowest presets
+// of SVT-AV1 and x265.
+const encodeTime = 100 * time.Microsecond
+
+// Limits returns the limits of the encode. No encoder's output exceeds its raw input by much, and a
+// segment may have some more frames than announced.
+func (v Video) Limits() process.Limits {
+	const spareFrames = 1000
+	written, seconds := int64(slackBytes), v.reading().Seconds()
+	for _, r := range v.Renditions {
+		frames := float64(v.Frames + spareFrames)
+		size := float64(pixels(r.Width, r.Height))
+		written += int64(min(2*3*size*frames, 1<<60)) // 2 bytes for each of 1.5 samples a pixel
+		seconds += frames * size * encodeTime.Seconds()
+	}
+	l := limits(v.memory(), written, time.Duration(min(seconds, maxWall.Seconds())*float64(time.Second)))
+	if v.Frames == 0 {
+		l.CPU, l.Wall, l.Written, l.FileSize = maxWall, maxWall, process.None, process.None // the worker's time and disk bound it
+	}
+	return l
+}
+
+// Need returns about how much memory an encode takes at an ordinary preset, by which a machine decides
+// how many run side by side: frames of the decoder, and the look-ahead of each encoder.
+func (v Video) Need() int64 {
+	const (
+		base    = 200 << 20
+		decoder = 16  // frames, of 8 bits in 4:2:0
+		encoder = 100 // the same: a look-ahead of 40 and the references, with the data of each
+	)
+	total := int64(base) + pixels(v.Width, v.Height)*3/2*decoder
+	for _, r := range v.Renditions {
+		total += pixels(r.Width, r.Height) * 3 / 2 * encoder
+	}
+	return total
+}
