@@ -50,6 +50,8 @@ var causes = []cause{
 	{regexp.MustCompile(`Invalid data found when processing input|EBML header parsing failed|Could not find codec parameters|` +
 		`Packet corrupt|partial file|Truncat|invalid NAL|Error splitting the input into NAL units`), fault.Corrupt, "the file is damaged, or is not what its first bytes say"},
 	{regexp.MustCompile(`Input/output error`), fault.Transient, ""},
+	// The muxer of MP4 says so of timestamps that are more than 2^31 ticks apart.
+	{regexp.MustCompile(`Not yet implemented in FFmpeg`), fault.Unsupported, "ffmpeg cannot do this; frames whose timestamps are days apart are one cause"},
 }
 
 // Messages that show that a limit was exceeded, where there is one.

@@ -102,7 +102,7 @@ type Overlap struct {
 type SidecarFacts struct {
 	Subtitles   []SubtitleFacts `json:"subtitles,omitempty"` // as in Job.SubtitleRenditions
 	Cover       *StoredObject   `json:"cover,omitempty"`
-	Attachments []StoredObject  `json:"attachments,omitempty"` // as in Source.Attachments
+	Attachments []StoredObject  `json:"attachments,omitempty"` // as in Source.Attachments; without a key where one is left out
 }
 
 // SubtitleFacts describe a subtitle rendition.

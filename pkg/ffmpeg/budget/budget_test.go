@@ -22,8 +22,8 @@ func all(s Source) map[string]process.Limits {
 		"remux":   Remux(s.Size, s.Duration),
 		"probe":   Probe(),
 		"packets": Packets(s),
-		"video":   Video{Source: s, Width: 1920, Height: 1080, Frames: 250, Threads: 2, Renditions: []Picture{{1920, 1080}}}.Limits(),
-		"gpu":     Video{Source: s, Width: 1920, Height: 1080, Threads: 2, Renditions: []Picture{{1920, 1080}}, GPU: true}.Limits(),
+		"video":   Video{Source: s, Width: 1920, Height: 1080, Frames: 250, Threads: 2, Renditions: []Picture{{1920, 1080, "h264"}}}.Limits(),
+		"gpu":     Video{Source: s, Width: 1920, Height: 1080, Threads: 2, Renditions: []Picture{{1920, 1080, "h264"}}, GPU: true}.Limits(),
 		"frames":  DecodedVideo(s, 1920, 1080, 25),
 		"samples": DecodedAudio(s, 2),
 	}
@@ -91,7 +91,7 @@ func TestOrdinaryWorkFitsItsBudget(t *testing.T) {
 		width, height int
 		need          int64
 	}{{7680, 4320, 4e9}, {1920, 1080, 400e6}} {
-		v := Video{Width: test.width, Height: test.height, Frames: 250, Threads: 2, Renditions: []Picture{{test.width, test.height}}}
+		v := Video{Width: test.width, Height: test.height, Frames: 250, Threads: 2, Renditions: []Picture{{test.width, test.height, "h264"}}}
 		if got := v.Need(); got < test.need || got > 2*test.need {
 			t.Errorf("%d x %d is expected to need %d bytes, want %d to twice that", test.width, test.height, got, test.need)
 		}
@@ -103,14 +103,14 @@ func TestOrdinaryWorkFitsItsBudget(t *testing.T) {
 
 // Frames of another size are scaled to the first, but they are decoded before.
 func TestASourceThatGrowsInItsMiddleHasMemoryForIt(t *testing.T) {
-	v := Video{Width: 320, Height: 240, Frames: 250, Threads: 2, Renditions: []Picture{{320, 240}}}
+	v := Video{Width: 320, Height: 240, Frames: 250, Threads: 2, Renditions: []Picture{{320, 240, "h264"}}}
 	if got, want := v.Limits().Memory, int64(4096*2304*6*decodedFrames); got < want {
 		t.Errorf("%d bytes, want at least %d for 64 frames of 4096 x 2304", got, want)
 	}
 }
 
 func TestAWorkerLowersABudgetToWhatItHas(t *testing.T) {
-	l := Video{Width: 16384, Height: 8704, Frames: 250, Threads: 2, Renditions: []Picture{{16384, 8704}}}.Limits()
+	l := Video{Width: 16384, Height: 8704, Frames: 250, Threads: 2, Renditions: []Picture{{16384, 8704, "h264"}}}.Limits()
 	free, err := process.FreeDisk(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -16,9 +16,10 @@ type Video struct {
 	GPU           bool // whose driver maps all of its memory, so that a limit would stop it
 }
 
-// Picture is the size of a rendition.
+// Picture is what an encode of a rendition depends on.
 type Picture struct {
 	Width, Height int
+	Codec         string // "h264", "h265", "vp9", "av1"
 }
 
 const (
@@ -48,9 +49,17 @@ func (v Video) memory() int64 {
 	return total
 }
 
-// encodeTime is how much CPU time an encoded pixel takes at most: 10 times that of the slowest presets
-// of SVT-AV1 and x265.
-const encodeTime = 100 * time.Microsecond
+// encodeTime returns how much CPU time an encoded pixel takes at most: ten times that of the codec's
+// slowest preset. x264's placebo takes half a microsecond on a slow core, SVT-AV1's 0 ten.
+func (p Picture) encodeTime() time.Duration {
+	switch p.Codec {
+	case "h264":
+		return 5 * time.Microsecond
+	case "h265", "vp9":
+		return 50 * time.Microsecond
+	}
+	return 100 * time.Microsecond
+}
 
 // Limits returns the limits of the encode. No encoder's output exceeds its raw input by much, and a
 // segment may have some more frames than announced.
@@ -61,7 +70,7 @@ func (v Video) Limits() process.Limits {
 		frames := float64(v.Frames + spareFrames)
 		size := float64(pixels(r.Width, r.Height))
 		written += int64(min(2*3*size*frames, 1<<60)) // 2 bytes for each of 1.5 samples a pixel
-		seconds += frames * size * encodeTime.Seconds()
+		seconds += frames * size * r.encodeTime().Seconds()
 	}
 	l := limits(v.memory(), written, time.Duration(min(seconds, maxWall.Seconds())*float64(time.Second)))
 	if v.Frames == 0 {

@@ -3,6 +3,7 @@ package probe
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
@@ -164,15 +165,27 @@ func sniffEBML(head []byte) (Container, bool) {
 		return Container{}, false
 	}
 	start := head[:min(len(head), 4096)]
-	if i := bytes.Index(start, []byte("\x42\x82")); i >= 0 && i+3 <= len(start) && start[i+2]&0x80 != 0 {
-		size := int(start[i+2] & 0x7f)
-		docType := start[i+3 : min(i+3+size, len(start))]
-		switch strings.TrimRight(string(docType), "\x00") {
-		case "webm":
-			return containerWebM, true
-		case "matroska":
-			return containerMatroska, true
-		}
+	i := bytes.Index(start, []byte("\x42\x82"))
+	if i < 0 || i+2 == len(start) {
+		return Container{}, false
+	}
+	// A size is coded in 1 to 8 bytes, as many as the first has leading zeros and one (RFC 8794, 4.4).
+	coded := start[i+2:]
+	length := bits.LeadingZeros8(coded[0]) + 1
+	if length > 8 || length > len(coded) {
+		return Container{}, false
+	}
+	size := uint64(coded[0]) & (1<<(8-length) - 1)
+	for _, b := range coded[1:length] {
+		size = size<<8 | uint64(b)
+	}
+	docType := coded[length:]
+	docType = docType[:min(size, uint64(len(docType)))]
+	switch strings.TrimRight(string(docType), "\x00") {
+	case "webm":
+		return containerWebM, true
+	case "matroska":
+		return containerMatroska, true
 	}
 	return Container{}, false
 }

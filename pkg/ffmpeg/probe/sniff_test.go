@@ -142,6 +142,24 @@ func TestSniffFindsATransportStreamThatBeginsWithinAPacket(t *testing.T) {
 	}
 }
 
+// EBML codes a size in as many bytes as the writer likes (RFC 8794, 4.4).
+func TestTheDocTypeMayHaveASizeOfAnyLength(t *testing.T) {
+	for length := 1; length <= 8; length++ {
+		size := make([]byte, length)
+		size[0] = 0x80 >> (length - 1)
+		size[length-1] |= byte(len("matroska"))
+		head := "\x1a\x45\xdf\xa3\x94\x42\x82" + string(size) + "matroska\x42\x87\x81\x04"
+		if c, err := probe.Sniff([]byte(head), "film.mkv"); err != nil || c.Name != "Matroska" {
+			t.Errorf("a size in %d bytes: %+v, %v", length, c, err)
+		}
+	}
+	for _, head := range []string{"\x1a\x45\xdf\xa3\x42\x82", "\x1a\x45\xdf\xa3\x42\x82\x00", "\x1a\x45\xdf\xa3\x42\x82\x01\xff\xff"} {
+		if c, err := probe.Sniff([]byte(head), "film.mkv"); err == nil {
+			t.Errorf("%q is %+v", head, c)
+		}
+	}
+}
+
 func FuzzSniff(f *testing.F) {
 	for _, seed := range []string{
 		"", "#EXTM3U\n", "\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x88matroska", "\x1a\x45\xdf\xa3\x42\x82\xff",

@@ -51,8 +51,7 @@ type CopiedStream struct {
 // dropEarly is the bitstream filter that drops events before the start of the output.
 const dropEarly = "noise=drop='lt(pts,0)'"
 
-// SidecarArgs returns the arguments of ffmpeg that extract t. It must have a track or a cover.
-// Standard output carries the progress.
+// SidecarArgs returns the arguments of ffmpeg that extract t, which must have something. Standard output carries the progress.
 func SidecarArgs(t Sidecar) []string {
 	args := append(option.Progress(), t.Input.TimestampOptions()...)
 	for _, a := range t.Attachments {
@@ -81,6 +80,9 @@ func SidecarArgs(t Sidecar) []string {
 	}
 	if t.Cover != nil {
 		args = append(args, "-map", fmt.Sprintf("0:%d", t.Cover.Stream), "-c", "copy", "-frames:v", "1", "-f", "data", option.FileURL(t.Cover.Path))
+	}
+	if len(t.Subtitles) == 0 && t.Cover == nil {
+		args = append(args, "-map", "0:v?", "-map", "0:a?", "-c", "copy", "-t", "0", "-f", "null", "-") // ffmpeg needs an output
 	}
 	return append(args, t.Input.ClockOutput()...)
 }

@@ -48,6 +48,9 @@ func (a *attempt) store(ctx context.Context, rendition int, times []media.Ticks)
 	if err != nil {
 		return facts, fmt.Errorf("what the encoder wrote: %w", err)
 	}
+	if err := expected.checkGaps(scale); err != nil {
+		return facts, err
+	}
 	if err := expected.check(chunk.Presentation()); err != nil {
 		return facts, err
 	}

@@ -226,10 +226,15 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (times []media.Tic
 	ctx, observe, stop := watchDeadline(ctx, a.reportedFrames())
 	defer stop()
 	a.damage = ffmpeg.DamageLog{} // of the last attempt at decoding
+	ctx, refuse := context.WithCancelCause(ctx)
+	defer refuse(nil)
 	_, err = ffmpeg.Run(ctx, a.tools.FFmpeg, encode.VideoArgs(v), ffmpeg.RunOptions{
 		Dir: a.Dir, Pipe: &log, Stderr: &a.damage, Limits: a.limits(ctx, v.Frames),
 		OnProgress: func(p ffmpeg.Progress) {
-			observe(p.Frame)
+			if observe(p.Frame); p.Frame > plan.MaxSegmentFrames {
+				refuse(fault.New(fault.Unsupported, "the segment has more than %d frames; the timestamps of the source are far apart there, or are not what its index declares",
+					plan.MaxSegmentFrames))
+			}
 			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Count: a.inSegment(p.Frame), Bytes: max(p.Bytes, 0)})
 		},
 	})

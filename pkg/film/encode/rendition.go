@@ -150,6 +150,7 @@ func (a *attempt) expected(r film.Rendition, times []media.Ticks) frameTimes {
 		}
 		next = g.First + 2 + int64(media.Rescale(end-a.segment.Start, p.Timebase, media.Rational{Num: r.Rate.Den, Den: r.Rate.Num}))
 	}
+	next = min(next, g.First+plan.MaxSegmentFrames) // decode stops where there are more
 	for k := g.First; k < next; k++ {
 		want.times = append(want.times, start+k*frame)
 	}
@@ -168,6 +169,21 @@ func presentation(times []media.Ticks, from, to media.Rational, origin media.Tic
 		}
 	}
 	return list
+}
+
+// maxFrameTicks is the longest that a frame can be shown, in ticks of its rendition's timebase: what
+// ffmpeg's muxer and players can hold of a sample's duration, which ISO BMFF stores in 32 bits.
+const maxFrameTicks = 1<<31 - 1
+
+// checkGaps refuses a frame that is shown for longer than a file can say.
+func (t frameTimes) checkGaps(scale media.Rational) error {
+	for i := 1; i < len(t.times); i++ {
+		if gap := t.times[i] - t.times[i-1]; gap > maxFrameTicks {
+			return fault.New(fault.Unsupported, "the frame at %v is shown for %v; MP4 holds at most %v at %v of a second",
+				scale.Duration(media.Ticks(t.times[i-1])), scale.Duration(media.Ticks(gap)), scale.Duration(maxFrameTicks), scale)
+		}
+	}
+	return nil
 }
 
 // check proves frames in = frames out: got, the times of the encoder's frames, must be t.times.

@@ -67,7 +67,7 @@ func Video(j film.Job) budget.Video {
 		v.Width, v.Height = p.Width, p.Height
 	}
 	for _, r := range j.Renditions {
-		v.Renditions = append(v.Renditions, budget.Picture{Width: r.Width, Height: r.Height})
+		v.Renditions = append(v.Renditions, budget.Picture{Width: r.Width, Height: r.Height, Codec: string(r.Codec)})
 	}
 	return v
 }

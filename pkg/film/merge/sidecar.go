@@ -114,6 +114,9 @@ func (m *attempt) remuxSidecar(ctx context.Context, r *remux.Output) error {
 	}
 	if m.out.Attachments {
 		for i, stored := range m.sidecar.Attachments {
+			if stored.Key == "" { // it could not be extracted
+				continue
+			}
 			if err := m.attach(ctx, r, stored, source.Attachments[i]); err != nil {
 				return err
 			}

@@ -3,7 +3,9 @@ package plan
 import (
 	"math"
 	"math/big"
+	"time"
 
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 )
@@ -47,6 +49,33 @@ func FrameGridOf(rate media.Rational, v film.VideoTrack, seg film.Segment) Frame
 		g.Origin += media.Ticks(span.Quo(span, r.Denom()).Int64())
 	}
 	return g
+}
+
+// MaxSegmentFrames is the largest number of frames of a segment: a day at 60 frames a second, for a
+// film that cannot be divided. A worker holds some 200 bytes of each.
+const MaxSegmentFrames = 24 * 3600 * 60
+
+// CheckFrames refuses renditions of a constant frame rate in which a segment has more than
+// MaxSegmentFrames: each gap in the source's timestamps is filled with frames, so a few frames that are
+// days apart would become millions.
+func CheckFrames(renditions []film.Rendition, v film.VideoTrack, segments []film.Segment) error {
+	for _, r := range renditions {
+		if !r.Rate.Known() {
+			continue
+		}
+		for _, seg := range segments {
+			if n := FrameGridOf(r.Rate, v, seg).Frames(); n > MaxSegmentFrames {
+				return tooManyFrames(n, r.Rate, v.Timebase.Duration(seg.Start), v.Timebase.Duration(seg.End))
+			}
+		}
+	}
+	return nil
+}
+
+func tooManyFrames(n int64, rate media.Rational, from, to time.Duration) error {
+	return fault.WithHint(fault.New(fault.Unsupported, "at %v frames a second, the segment from %v to %v has %d frames, more than %d",
+		rate, from, to, n, MaxSegmentFrames),
+		"the timestamps of the source are far apart there; leave the frame rate out to keep them")
 }
 
 // frameAt returns the number of the first frame at or after a tick.

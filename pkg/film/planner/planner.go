@@ -106,6 +106,9 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	default:
 		segments = divide(j, *found.Index)
 	}
+	if err := checkFrames(j, segments); err != nil {
+		return work.Plan{}, err
+	}
 	return newPlan(j, segments)
 }
 
@@ -147,12 +150,23 @@ func (p Planner) Extend(ctx context.Context, env *work.PlanEnv, open work.Plan) 
 	if start := (media.Instant{Ticks: v.Start, Timebase: v.Timebase}); start.In(media.Microseconds) < j.Source.Origin.In(media.Microseconds) {
 		j.Source.Origin = start
 	}
+	if err := checkFrames(j, segments); err != nil {
+		return open, err
+	}
 	extended, err := newPlan(j, segments)
 	if err != nil {
 		return open, err
 	}
 	extended.Phases[0].Units = nil // the ledger holds them already
 	return extended, nil
+}
+
+// checkFrames refuses segments with more frames than a worker can hold.
+func checkFrames(j film.Job, segments []film.Segment) error {
+	if j.Source.Video == nil {
+		return nil
+	}
+	return plan.CheckFrames(j.Renditions, *j.Source.Video, segments)
 }
 
 // divide returns the segments of a source with an index.

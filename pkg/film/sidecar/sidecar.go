@@ -14,7 +14,6 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/input"
@@ -75,17 +74,11 @@ func (a *attempt) run(ctx context.Context) (film.SidecarFacts, error) {
 		in.Origin = int64(source.Origin.In(media.Microseconds))
 	}
 	files := a.files(in)
-	declared, worker := input.Budget(a.Env, source)
-	_, err = ffmpeg.Run(ctx, a.tools.FFmpeg, remux.SidecarArgs(files), ffmpeg.RunOptions{
-		Dir: a.Dir, Limits: worker.Limit(ctx, budget.Sidecar(declared)),
-		OnProgress: func(p ffmpeg.Progress) {
-			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Bytes: max(p.Bytes, 0)})
-		},
-	})
+	failed, err := a.extract(ctx, files)
 	if err != nil {
 		return film.SidecarFacts{}, err
 	}
-	return a.store(ctx, files)
+	return a.store(ctx, files, failed)
 }
 
 // files returns what ffmpeg must extract for the job's outputs, and where it writes that.
@@ -119,37 +112,53 @@ func (a *attempt) files(in ffmpeg.Input) remux.Sidecar {
 	return files
 }
 
-// store puts what ffmpeg extracted in scratch. It warns of subtitles and covers that are left out.
-func (a *attempt) store(ctx context.Context, files remux.Sidecar) (facts film.SidecarFacts, err error) {
-	empty := map[int]bool{} // tracks that a warning names already
+// store puts what ffmpeg extracted in scratch. It warns of what is left out: what failed, as extract
+// returned it, and what is empty or malformed.
+func (a *attempt) store(ctx context.Context, files remux.Sidecar, failed map[int]error) (facts film.SidecarFacts, err error) {
+	missing := map[int]bool{} // tracks that a warning names already
 	for i, track := range files.Subtitles {
 		number := a.job.SubtitleRenditions[i].Track + 1
-		stored, err := a.putSubtitles(ctx, i, track)
-		if err != nil {
-			return facts, fmt.Errorf("track %d: %w", number, err)
+		var stored film.SubtitleFacts
+		err := failed[i]
+		if err == nil {
+			stored, err = a.putSubtitles(ctx, i, track)
 		}
-		if stored.Events == 0 && !empty[number] {
-			empty[number] = true
-			a.warnings = append(a.warnings, fmt.Sprintf("left out: subtitle track %d, which is empty", number))
+		name := fmt.Sprintf("subtitle track %d", number)
+		switch kind := fault.KindOf(err); {
+		case err == nil && stored.Events == 0 && !missing[number]:
+			missing[number] = true
+			a.warnings = append(a.warnings, "left out: "+name+", which is empty")
+		case err == nil:
+		case failed[i] == nil && kind != fault.Corrupt && kind != fault.Unsupported:
+			return facts, fmt.Errorf("track %d: %w", number, err)
+		default:
+			if stored = (film.SubtitleFacts{}); !missing[number] {
+				missing[number] = true
+				a.leaveOut(name, err)
+			}
 		}
 		facts.Subtitles = append(facts.Subtitles, stored)
 	}
-	if files.Cover != nil {
-		if facts.Cover, err = a.putCover(ctx, files.Cover.Path); err != nil {
-			return facts, err
-		}
-		if facts.Cover == nil {
-			a.warnings = append(a.warnings, "left out: the cover picture, which is empty or larger than 16 MiB")
-		}
-	}
 	for i, file := range files.Attachments {
-		stored, err := a.putFile(ctx, len(files.Subtitles)+1+i, file.Path)
-		if err != nil {
+		var stored film.StoredObject
+		if err := failed[len(files.Subtitles)+i]; err != nil {
+			a.leaveOut("the attached file "+a.job.Source.Attachments[i].Name, err)
+		} else if stored, err = a.putFile(ctx, len(files.Subtitles)+1+i, file.Path); err != nil {
 			return facts, err
 		}
 		facts.Attachments = append(facts.Attachments, stored)
 	}
-	return facts, nil
+	if files.Cover == nil {
+		return facts, nil
+	}
+	if err := failed[len(files.Subtitles)+len(files.Attachments)]; err != nil {
+		a.leaveOut("the cover picture", err)
+		return facts, nil
+	}
+	if facts.Cover, err = a.putCover(ctx, files.Cover.Path); err == nil && facts.Cover == nil {
+		a.warnings = append(a.warnings, "left out: the cover picture, which is empty or larger than 16 MiB")
+	}
+	return facts, err
 }
 
 // putSubtitles puts subtitle rendition i, which ffmpeg wrote to track, in scratch. It stores

@@ -1,17 +1,21 @@
 package sidecar
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/internal/filmtest"
 	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/process"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -102,6 +106,71 @@ func TestEverySidecarIsStoredAndListedAsAnArtifact(t *testing.T) {
 	}
 	if text := read(facts.Attachments[0]); text != "not really a font" {
 		t.Errorf("attachment: %q", text)
+	}
+}
+
+// A film goes on without a subtitle track that ffmpeg cannot decode, or takes too long for.
+func TestATrackThatCannotBeExtractedIsLeftOutAlone(t *testing.T) {
+	src, files := newSource(t)
+	tools := filmtest.Tools(t)
+	for name, test := range map[string]struct {
+		fail string // a command of the shell in place of ffmpeg, where it is to extract the track
+		want string
+	}{
+		"damaged":       {"echo 'Invalid data found when processing input' >&2; exit 1", "left out: subtitle track 1: Invalid data found"},
+		"unknown words": {"echo 'never heard before' >&2; exit 1", "left out: subtitle track 1: never heard before"},
+		"endless":       {"while :; do :; done", "left out: subtitle track 1: fake computed for more than"},
+		"huge":          {"head -c 300000000 /dev/zero >huge; exit 1", "left out: subtitle track 1: fake wrote more than 67 MB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if testing.Short() && name == "endless" {
+				t.Skip("takes 20 s of CPU time")
+			}
+			fake := filepath.Join(t.TempDir(), "fake")
+			script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *'-map 0:%d '*) %s;; esac\nexec %s \"$@\"\n", src.Subtitles[0].Stream, test.fail, tools.FFmpeg)
+			if err := os.WriteFile(fake, []byte(script), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			tools := tools
+			tools.FFmpeg = fake
+			job := film.Job{
+				ID: filmtest.Job, Source: src, Outputs: []film.OutputPlan{{Attachments: true}},
+				SubtitleRenditions: []film.SubtitleRendition{
+					{Track: 0, Codec: "copy", Mux: film.Matroska}, {Track: 1, Codec: "copy", Mux: film.Matroska},
+				},
+			}
+			scratch := filmtest.Store(t)
+			var facts film.SidecarFacts
+			r := filmtest.Run(t, Kind{Tools: tools}, job, film.SidecarUnit, files, scratch, &facts)
+			if len(r.Warnings) != 2 || !strings.HasPrefix(r.Warnings[0], test.want) || r.Warnings[1] != "left out: subtitle track 2, which is empty" {
+				t.Errorf("warnings %q, want %q and one of the empty track", r.Warnings, test.want)
+			}
+			if facts.Subtitles[0].Key != "" || facts.Attachments[0].Size != int64(len("not really a font")) {
+				t.Errorf("facts %+v, want no first subtitle and the whole attachment", facts)
+			}
+		})
+	}
+}
+
+// What is not a track's fault ends the unit.
+func TestASourceThatIsGoneIsNoReasonToLeaveTracksOut(t *testing.T) {
+	a := &attempt{Env: &work.Env{Attempt: 1}}
+	free := process.Unlimited()
+	for name, err := range map[string]error{
+		"the disk is full":   free.Within(process.Limits{Written: 1}).Exceeded("ffmpeg", process.Written, nil),
+		"the deadline comes": free.Within(process.Limits{CPU: 1}).Exceeded("ffmpeg", process.CPU, nil),
+		"the source is gone": fault.Wrap(fault.NotFound, &process.ExitError{Code: 1}, ""),
+		"a first crash":      fault.Wrap(fault.Transient, &process.ExitError{Signal: syscall.SIGSEGV}, ""),
+		"no exit":            fault.New(fault.Corrupt, "read"),
+	} {
+		if a.dispensable(err) {
+			t.Errorf("%s: the film would go on without its tracks", name)
+		}
+	}
+	a.Attempt = 2
+	if !a.dispensable(fault.Wrap(fault.Transient, &process.ExitError{Signal: syscall.SIGSEGV}, "")) {
+		t.Error("a second crash fails the film")
 	}
 }
 

@@ -38,6 +38,8 @@ func describe(src *film.Source, probed probe.Media) error {
 			if s.DurationTS > 0 {
 				src.Video.End = start + media.Ticks(s.DurationTS)
 			}
+		case s.Type == "audio" && len(src.Audio) == maxAudio:
+			continue // describeSidecar says so
 		case s.Type == "audio" && s.Complete():
 			src.Audio = append(src.Audio, film.AudioTrack{
 				Stream: s.Index, Codec: s.Codec, SampleRate: s.SampleRate, Channels: s.Channels, Layout: clean(s.ChannelLayout, maxTitle), Timebase: tb,

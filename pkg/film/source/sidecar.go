@@ -19,6 +19,7 @@ import (
 // Limits of what a job takes from its source in addition to video and audio. All of it is stored in
 // the ledger's record of the job, which DynamoDB limits to 400 KB.
 const (
+	maxAudio       = 64 // each takes an encode; broadcasts have 32 at most
 	maxChapters    = 1000
 	maxSubtitles   = 100
 	maxAttachments = 200
@@ -34,9 +35,11 @@ var keptTags = []string{"artist", "album_artist", "album", "composer", "genre", 
 // tags, and what is left out of them. The video track, the audio tracks and the origin are known
 // already.
 func describeSidecar(src *film.Source, probed probe.Media) {
-	var covers, subtitles, attachments int
+	var audio, covers, subtitles, attachments int
 	for _, s := range probed.Streams {
 		switch {
+		case s.Type == "audio":
+			audio++
 		case s.Type == "video" && s.AttachedPic:
 			if covers++; covers == 1 {
 				src.Cover = &film.Attachment{Stream: s.Index, Codec: s.Codec, Name: "cover" + coverExtension(s.Codec), MIME: coverType(s.Codec)}
@@ -69,6 +72,7 @@ func describeSidecar(src *film.Source, probed probe.Media) {
 		have, limit int
 		noun        string
 	}{
+		{audio, maxAudio, "audio tracks"},
 		{covers, 1, "cover pictures"},
 		{subtitles, maxSubtitles, "subtitle tracks"},
 		{attachments, maxAttachments, "attached files"},

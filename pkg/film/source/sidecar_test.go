@@ -61,6 +61,7 @@ func TestWhatExceedsTheLimitsIsLeftOutWithAWarning(t *testing.T) {
 			probed.Streams = append(probed.Streams, s)
 		}
 	}
+	add(maxAudio+336, probe.Stream{Type: "audio", Codec: "aac", Channels: 2, SampleRate: 48_000, Timebase: media.Rational{Num: 1, Den: 48_000}})
 	add(2, probe.Stream{Type: "video", AttachedPic: true, Codec: "mjpeg"})
 	add(maxSubtitles+3, probe.Stream{Type: "subtitle", Codec: "subrip"})
 	add(maxAttachments+1, probe.Stream{Type: "attachment", Tags: map[string]string{"filename": `..\fonts/a.ttf`}})
@@ -70,23 +71,25 @@ func TestWhatExceedsTheLimitsIsLeftOutWithAWarning(t *testing.T) {
 	for i := range maxChapters + 1 {
 		probed.Chapters = append(probed.Chapters, media.Chapter{Start: media.Ticks(i) * 1_000_000, End: media.Ticks(i+1) * 1_000_000})
 	}
-	src := film.Source{Origin: media.Instant{Timebase: media.Microseconds}}
-	describeSidecar(&src, probed)
+	src := film.Source{}
+	if err := describe(&src, probed); err != nil {
+		t.Fatal(err)
+	}
 	want := []string{
 		fmt.Sprintf("left out: data stream %d (klv)", len(probed.Streams)-2),
-		"left out: 1 of 2 cover pictures", "left out: 3 of 103 subtitle tracks", "left out: 2 of 202 attached files",
+		"left out: 336 of 400 audio tracks", "left out: 1 of 2 cover pictures", "left out: 3 of 103 subtitle tracks", "left out: 2 of 202 attached files",
 		"left out: 1 of 1001 chapters",
 	}
 	if diff := cmp.Diff(want, src.Losses); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if len(src.Subtitles) != maxSubtitles || len(src.Attachments) != maxAttachments || len(src.Chapters) != maxChapters {
-		t.Errorf("%d subtitles, %d attachments, %d chapters", len(src.Subtitles), len(src.Attachments), len(src.Chapters))
+	if len(src.Audio) != maxAudio || len(src.Subtitles) != maxSubtitles || len(src.Attachments) != maxAttachments || len(src.Chapters) != maxChapters {
+		t.Errorf("%d audio tracks, %d subtitles, %d attachments, %d chapters", len(src.Audio), len(src.Subtitles), len(src.Attachments), len(src.Chapters))
 	}
 	if got := src.Attachments[0].Name; got != "a.ttf" {
 		t.Errorf("the attachment is named %q", got)
 	}
-	if src.Cover == nil || src.Cover.Stream != 0 || src.Cover.Name != "cover.jpg" || src.Cover.MIME != "image/jpeg" {
+	if src.Cover == nil || src.Cover.Stream != maxAudio+336 || src.Cover.Name != "cover.jpg" || src.Cover.MIME != "image/jpeg" {
 		t.Errorf("the cover is %+v", src.Cover)
 	}
 }
