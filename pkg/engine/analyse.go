@@ -187,6 +187,13 @@ type unitRecord struct {
 	Spec  json.RawMessage `json:"spec,omitempty"`
 }
 
+// NeedsOf returns what the ledger holds of a unit's needs.
+func NeedsOf(u ledger.Unit) (work.Needs, error) {
+	var record unitRecord
+	err := json.Unmarshal(u.Spec, &record)
+	return record.Needs, fault.Wrap(fault.Corrupt, err, "record of "+u.ID)
+}
+
 // phases lists all phases in their order.
 func phases(p work.Plan) []work.Phase {
 	return append(p.Phases[:len(p.Phases):len(p.Phases)], p.OutputPhase)

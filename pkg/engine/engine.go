@@ -42,6 +42,10 @@ type Engine struct {
 	Resolve  work.Resolver
 	Temp     string // folder for working files; each attempt makes its own below it and removes it
 
+	// Memory returns how many bytes an attempt at a unit may hold, with the programs that it runs; nil:
+	// what the machine, or the container, has.
+	Memory func(work.Needs) int64
+
 	Queues      *Queues // what the deployment can run units on; nil: every route
 	Processors  int     // of the workers that encode; 0: not known in advance
 	Concurrency int     // functions that the deployment can run at once, at most; 0: as many as a request asks for

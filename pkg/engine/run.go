@@ -96,6 +96,9 @@ func (e *Engine) attempt(ctx context.Context, kind work.Kind, p work.Plan, u led
 		},
 		Log: e.logger().With("job", p.ID, "unit", u.ID, "attempt", u.Attempt),
 	}
+	if e.Memory != nil {
+		env.Memory = e.Memory(record.Needs)
+	}
 	return kind.Run(ctx, env, work.Unit{Name: u.ID, Spec: record.Spec, Needs: record.Needs})
 }
 

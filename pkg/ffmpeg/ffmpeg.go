@@ -22,7 +22,8 @@
 //		Renditions: []encode.Rendition{{Codec: "h264", CRF: 21, Preset: "medium", Path: "/scratch/0001.mp4"}},
 //	})
 //	var frames ffmpeg.FrameLog
-//	usage, err := ffmpeg.Run(ctx, tools.FFmpeg, args, ffmpeg.RunOptions{Pipe: &frames})
+//	limits := budget.Worker{}.Limit(ctx, budget.Video{Width: 1920, Height: 1080, Frames: 250}.Limits())
+//	usage, err := ffmpeg.Run(ctx, tools.FFmpeg, args, ffmpeg.RunOptions{Pipe: &frames, Limits: limits})
 //	fmt.Println(frames.PTS(), usage.CPU)
 //
 // Times are integers: ticks of a stream's timebase where a media.Rational states it, microseconds

@@ -97,6 +97,7 @@ func runTask(
 		Registry: known, Ledger: l, Scratch: pieces, Items: pieces, Bucket: bucket, Resolve: resolver(place.Kept), Temp: place.Temp,
 		Worker: fmt.Sprintf("%s/process/%d", place.Worker, os.Getpid()), Log: log,
 		Observe: func(e engine.Event) { w.write(message{Event: &e}) },
+		Memory:  func(work.Needs) int64 { return place.Memory },
 	}
 	handle, ok := e.Handlers()[task.Stage]
 	if !ok {

@@ -36,6 +36,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
+	"github.com/mapreel/mapreel/pkg/process"
 	"github.com/mapreel/mapreel/pkg/work"
 	"github.com/mapreel/mapreel/statemachine"
 )
@@ -195,7 +196,7 @@ func open(ctx context.Context, request json.RawMessage, opts Options) (_ *runner
 	}
 	r.engine = &engine.Engine{
 		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolver(opts.kept()),
-		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log,
+		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log, Memory: r.slots().memoryOf,
 		Observe: func(e engine.Event) { r.emit(Event{Event: e}) },
 	}
 	return r, nil
@@ -327,17 +328,45 @@ func (r *runner) function(class work.Class, handle engine.Handler) engine.Handle
 	return r.withSlot(handle)
 }
 
-// withSlot runs a stage when a slot of the machine is free: see slots.
+// slots returns the machine's slots.
+func (r *runner) slots() slots {
+	return slots{
+		folder: filepath.Join(r.opts.Scratch, "slots"), count: cmp.Or(r.opts.Jobs, runtime.NumCPU()), memory: process.MachineMemory(),
+	}
+}
+
+// withSlot runs a stage when the machine has room for its unit: see slots.
 func (r *runner) withSlot(handle engine.Handler) engine.Handler {
-	s := slots{folder: filepath.Join(r.opts.Scratch, "slots"), count: cmp.Or(r.opts.Jobs, runtime.NumCPU())}
+	s := r.slots()
 	return func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
-		release, err := s.take(ctx)
+		needs, err := r.needs(ctx, input)
+		if err != nil {
+			return nil, err
+		}
+		release, err := s.take(ctx, s.weight(needs))
 		if err != nil {
 			return nil, err
 		}
 		defer release()
 		return handle(ctx, input)
 	}
+}
+
+// needs returns the needs of the unit that is the input of a stage; none where there is no such unit, which the stage will
+// report.
+func (r *runner) needs(ctx context.Context, input json.RawMessage) (work.Needs, error) {
+	var in engine.RunInput
+	if err := json.Unmarshal(input, &in); err != nil || in.Unit == "" {
+		return work.Needs{}, nil //nolint:nilerr // the stage says what is wrong with its input
+	}
+	u, err := r.ledger.Unit(ctx, in.Job, in.Unit)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return work.Needs{}, nil
+	}
+	if err != nil {
+		return work.Needs{}, err
+	}
+	return engine.NeedsOf(u)
 }
 
 // items opens what a Distributed Map reads.

@@ -26,8 +26,9 @@ type workplace struct {
 	Worker   string          `json:"worker"`
 	Setup    json.RawMessage `json:"setup,omitempty"` // Options.Setup
 	Deadline time.Time       `json:"deadline,omitzero"`
-	Log      bool            `json:"log,omitempty"`  // whether its log is read
-	Kept     []string        `json:"kept,omitempty"` // outputs that are not to be replaced
+	Log      bool            `json:"log,omitempty"`    // whether its log is read
+	Kept     []string        `json:"kept,omitempty"`   // outputs that are not to be replaced
+	Memory   int64           `json:"memory,omitempty"` // bytes that the unit may hold; 0: unknown
 }
 
 // stopTime is how long a process may take to stop cleanly: five seconds for its tools to stop, five to be killed and
@@ -46,6 +47,11 @@ func (r *runner) process(ctx context.Context, task engine.Task) (json.RawMessage
 		Kept: r.opts.kept(),
 	}
 	place.Deadline, _ = ctx.Deadline()
+	needs, err := r.needs(ctx, task.Input)
+	if err != nil {
+		return nil, err
+	}
+	place.Memory = r.slots().memoryOf(needs)
 	var env []string
 	for name, value := range map[string]any{engine.TaskVariable: task, workerVariable: place} {
 		text, err := json.Marshal(value)

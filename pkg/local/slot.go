@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
 // slots let the jobs that use a scratch folder, in this process and in others, share the machine: a unit runs while it holds one.
@@ -18,30 +19,62 @@ import (
 //
 // There is no queue: a unit without a slot asks again after a random time. So every waiting unit is equally likely to be next,
 // and a job advances in proportion to the units it has waiting, at most its own number at once.
+//
+// Each slot stands for an equal share of the machine's memory. A unit that needs more takes several, at most all.
 type slots struct {
 	folder string
 	count  int
+	memory int64 // of the machine, in bytes; 0: unknown
 }
+
+// systemShare is the share of the memory, as a divisor, that is left to the system and to this process.
+const systemShare = 8
+
+// share returns how many bytes of memory each slot stands for; 0: unknown.
+func (s slots) share() int64 { return (s.memory - s.memory/systemShare) / int64(s.count) }
+
+// weight returns how many slots a unit takes.
+func (s slots) weight(n work.Needs) int {
+	share := s.share()
+	if share <= 0 || n.Memory <= share {
+		return 1
+	}
+	return int(min((n.Memory+share-1)/share, int64(s.count)))
+}
+
+// memoryOf returns how many bytes of memory a unit may hold; 0: unknown.
+func (s slots) memoryOf(n work.Needs) int64 { return s.share() * int64(s.weight(n)) }
 
 // maxRetryInterval is the longest time between two attempts to take a slot: little compared with the seconds that a unit takes.
 const maxRetryInterval = 100 * time.Millisecond
 
-// take waits for a slot, or for the end of ctx. The caller calls release once.
-func (s slots) take(ctx context.Context) (release func(), err error) {
+// take waits for n slots at a time, or for the end of ctx. The caller calls release once.
+func (s slots) take(ctx context.Context, n int) (release func(), err error) {
 	if err := os.MkdirAll(s.folder, 0o755); err != nil {
 		return nil, fault.Wrap(fault.KindOf(err), err, "slots in the scratch folder")
 	}
 	for {
+		var taken []*os.File
+		release = func() {
+			for _, f := range taken {
+				_ = f.Close() // which releases the lock
+			}
+		}
 		for _, i := range rand.Perm(s.count) {
 			f, err := os.OpenFile(filepath.Join(s.folder, fmt.Sprint(i)), os.O_RDWR|os.O_CREATE, 0o644)
 			if err != nil {
+				release()
 				return nil, fault.Wrap(fault.KindOf(err), err, "slots in the scratch folder")
 			}
-			if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-				return func() { _ = f.Close() }, nil // closing releases the lock
+			if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+				_ = f.Close()
+				continue
 			}
-			_ = f.Close()
+			if taken = append(taken, f); len(taken) >= n {
+				return release, nil
+			}
 		}
+		release() // a unit that kept some could wait for another that does the same
 		t := time.NewTimer(rand.N(maxRetryInterval))
 		select {
 		case <-t.C:

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
 // Fifty jobs of four segments each on a machine with two slots: never more than two segments run at once, all come to their
@@ -24,7 +26,7 @@ func TestFiftyJobsShareTheMachine(t *testing.T) {
 	for job := range jobs {
 		for range segments {
 			group.Go(func() error {
-				release, err := s.take(t.Context())
+				release, err := s.take(t.Context(), 1)
 				if err != nil {
 					return err
 				}
@@ -60,5 +62,47 @@ func TestFiftyJobsShareTheMachine(t *testing.T) {
 	}
 	if early < jobs*2/3 {
 		t.Errorf("when half of the work was done, only %d of %d jobs had begun", early, jobs)
+	}
+}
+
+// Large pictures take several slots, so that all units at once hold no more than the machine has.
+func TestUnitsThatNeedMuchMemoryTakeSeveralSlots(t *testing.T) {
+	t.Parallel()
+	s := slots{folder: filepath.Join(t.TempDir(), "slots"), count: 4, memory: 16 << 30}
+	const share = 14 << 30 / 4
+	for _, test := range []struct {
+		need   int64
+		weight int
+	}{{0, 1}, {share, 1}, {share + 1, 2}, {100 << 30, 4}} {
+		n := work.Needs{Memory: test.need}
+		if got := s.weight(n); got != test.weight || s.memoryOf(n) != share*int64(test.weight) {
+			t.Errorf("a unit of %d bytes takes %d slots and may hold %d bytes, want %d slots", test.need, got, s.memoryOf(n), test.weight)
+		}
+	}
+	if got := (slots{count: 4}).weight(work.Needs{Memory: 1 << 60}); got != 1 {
+		t.Errorf("%d slots where the memory is not known, want 1", got)
+	}
+	var held, most atomic.Int64
+	var group errgroup.Group
+	for i := range 40 {
+		n := 1 + i%4
+		group.Go(func() error {
+			release, err := s.take(t.Context(), n)
+			if err != nil {
+				return err
+			}
+			defer release()
+			for now := held.Add(int64(n)); ; {
+				if was := most.Load(); now <= was || most.CompareAndSwap(was, now) {
+					break
+				}
+			}
+			time.Sleep(time.Millisecond)
+			held.Add(-int64(n))
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil || most.Load() > 4 {
+		t.Errorf("%d of 4 slots were held at once; %v", most.Load(), err)
 	}
 }

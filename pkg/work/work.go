@@ -62,11 +62,14 @@ type Unit struct {
 	Needs Needs           `json:"needs"`
 }
 
-// Needs is where a unit may run.
+// Needs is where a unit may run, and what it takes there.
 type Needs struct {
 	Class Class `json:"class"`
 	Route Route `json:"route"`
 	GPU   bool  `json:"gpu,omitempty"` // on the queue of GPU instances; the route is then RouteBatch
+	// Memory is about how many bytes the unit will hold, so that a machine runs fewer of large ones at
+	// once; 0: little.
+	Memory int64 `json:"memory,omitempty"`
 }
 
 // Class selects the Lambda function, the Batch job definition, and with them memory, role, disk and image.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/input"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -54,6 +55,7 @@ func needs(j film.Job, class work.Class) work.Needs {
 	switch {
 	case class == work.ClassEncode:
 		n.GPU = j.Request.Compute.GPU
+		n.Memory = input.Video(j).Need()
 	case n.Route == work.RouteBatch:
 		n.Route = work.RouteLambdaBatch
 	}

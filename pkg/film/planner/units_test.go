@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/input"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -232,7 +233,7 @@ func TestNeedsFollowTheModeOfTheRequest(t *testing.T) {
 			film.SplitKind:   other(work.ClassSplit),
 			film.AudioKind:   other(work.ClassAudio),
 			film.SidecarKind: other(work.ClassAudio),
-			film.VideoKind:   {Class: work.ClassEncode, Route: c.encode, GPU: c.gpu},
+			film.VideoKind:   {Class: work.ClassEncode, Route: c.encode, GPU: c.gpu, Memory: input.Video(j).Need()},
 			film.OutputKind:  other(work.ClassMerge),
 		}
 		seen := map[string]bool{}
