@@ -71,14 +71,7 @@ func (v VideoTrack) Subsampled() bool {
 func (v VideoTrack) FullChroma() bool { return strings.Contains(v.PixelFormat, "444") || v.RGB() }
 
 // RGB reports whether samples are red, green and blue, not luma and chroma.
-func (v VideoTrack) RGB() bool {
-	for _, prefix := range []string{"gbr", "rgb", "bgr", "argb", "abgr", "0rgb", "0bgr", "pal8", "x2rgb", "x2bgr"} {
-		if strings.HasPrefix(v.PixelFormat, prefix) {
-			return true
-		}
-	}
-	return false
-}
+func (v VideoTrack) RGB() bool { return media.RGB(v.PixelFormat) }
 
 // AudioTrack is a source's audio stream.
 type AudioTrack struct {

@@ -3,6 +3,8 @@
 // imports only the standard library.
 package media
 
+import "strings"
+
 // Size is a width and a height in pixels.
 type Size struct {
 	Width  int `json:"width"`
@@ -60,4 +62,15 @@ type Chapter struct {
 type Tag struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
+}
+
+// RGB reports whether the samples of a pixel format, by ffmpeg's name, are red, green and blue, not
+// luma and chroma.
+func RGB(pixelFormat string) bool {
+	for _, prefix := range []string{"gbr", "rgb", "bgr", "argb", "abgr", "0rgb", "0bgr", "pal8", "x2rgb", "x2bgr"} {
+		if strings.HasPrefix(pixelFormat, prefix) {
+			return true
+		}
+	}
+	return false
 }

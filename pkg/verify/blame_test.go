@@ -146,3 +146,16 @@ func TestDamageInTheSourceMayLowerFrames(t *testing.T) {
 		}
 	}
 }
+
+// An output names the matrix that its RGB source was converted with, and is compared by that.
+func TestAnRGBSourceIsComparedByTheMatrixOfTheOutput(t *testing.T) {
+	t.Parallel()
+	source := makeClip(t, t.TempDir(), "source.mkv", "1", "-map", "0:v", "-c:v", "ffv1", "-pix_fmt", "gbrp")
+	for _, matrix := range []string{"bt709", "smpte170m"} {
+		r := verifyFiles(t, source, encodeTo(t, source, "out.mp4", "-vf", "scale=out_color_matrix="+matrix+":out_range=tv,format=yuv420p", "-colorspace", matrix,
+			"-c:v", "libx264", "-preset", "ultrafast", "-crf", "10", "-fps_mode", "passthrough"))
+		if r.Video.PSNR.Mean < 40 {
+			t.Errorf("%s: the mean PSNR is %.1f dB\n%s", matrix, r.Video.PSNR.Mean, formatReport(r))
+		}
+	}
+}

@@ -81,6 +81,9 @@ func commonFormat(a, b probe.Stream) (f picture.Format, source, output decode.Vi
 		p.Width, p.Height, p.PixelFormat = f.Width, f.Height, f.Name()
 	}
 	source.Deinterlace = interlaced(a) && !interlaced(b)
+	if media.RGB(a.PixelFormat) && !media.RGB(b.PixelFormat) {
+		source.Matrix = b.Color.Space
+	}
 	return f, source, output
 }
 

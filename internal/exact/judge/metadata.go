@@ -39,6 +39,10 @@ type Stream struct {
 	SideData    []sideData        `json:"side_data_list"`
 }
 
+func (s Stream) isRGB() bool {
+	return strings.Contains(s.PixelFormat, "rgb") || strings.Contains(s.PixelFormat, "bgr") || strings.HasPrefix(s.PixelFormat, "gbr") || s.PixelFormat == "pal8"
+}
+
 type sideData struct {
 	Type     string      `json:"side_data_type"`
 	Rotation json.Number `json:"rotation"`

@@ -37,6 +37,9 @@ func worstPSNR(ctx context.Context, source, output string, in, out Stream, deint
 	if in.Range == "pc" && out.Range == "pc" { // otherwise the format filter converts to limited range
 		chain = append(chain, "scale=out_range=pc")
 	}
+	if in.isRGB() && out.Space == "bt709" { // the scale filter's own choice is BT.601
+		chain = append(chain, "scale=out_color_matrix=bt709")
+	}
 	same := "format=" + out.PixelFormat + ",setsar=1,settb=1/1000,setpts=N"
 	chain = append(chain, same)
 	args := slices.Concat([]string{"-v", "error", "-nostdin"}, constant, decoderArgs, inputArgs(source), decoderArgs, inputArgs(output))

@@ -23,12 +23,12 @@ func TestArgsAreExactlyThese(t *testing.T) {
 		{
 			"video", VideoArgs(Video{
 				Input: ffmpeg.Input{Location: "/in/a.mp4", Demuxer: "mov"}, Stream: 1, Timebase: media.Rational{Num: 1, Den: 12800},
-				Threads: 2, Deinterlace: true, CropWidth: 62, CropHeight: 34, Width: 32, Height: 18, PixelFormat: "yuv420p",
+				Threads: 2, Deinterlace: true, CropWidth: 62, CropHeight: 34, Width: 32, Height: 18, PixelFormat: "yuv420p", Matrix: "bt470bg",
 			}),
 			head + "-copyts " + ffmpegtest.AllocationLimits + " -threads 2 -protocol_whitelist file -f mov -i file:/in/a.mp4 -filter_complex " +
 				"[0:1]bwdif=mode=send_frame:deint=interlaced,settb=1/12800,metadata=mode=add:key=mapreel:value=1," +
 				`metadata=mode=print:key=mapreel:file=pipe\\:3:direct=1,crop=62:34:0:0:exact=1,` +
-				"scale=32:18:flags=bicubic:out_range=tv,format=yuv420p[v] " +
+				"scale=32:18:flags=bicubic:out_range=tv:out_color_matrix=bt470,format=yuv420p[v] " +
 				"-map [v] -fps_mode passthrough -enc_time_base 1:12800 -f rawvideo pipe:1",
 		},
 		{

@@ -28,6 +28,9 @@ type Video struct {
 	// PixelFormat is planar ("yuv420p", "yuv422p10le"). The range of the samples is always limited
 	// ("tv").
 	PixelFormat string
+	// Matrix is how RGB frames are converted to PixelFormat, as ffprobe names it ("bt709"); "" = by
+	// BT.601, as ffmpeg does on its own.
+	Matrix string
 }
 
 // VideoArgs returns the arguments of ffmpeg that write the frames to standard output, one after the
@@ -42,7 +45,11 @@ func VideoArgs(v Video) []string {
 	if v.CropWidth > 0 && v.CropHeight > 0 {
 		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0:exact=1", v.CropWidth, v.CropHeight))
 	}
-	chain = append(chain, fmt.Sprintf("scale=%d:%d:flags=bicubic:out_range=tv", v.Width, v.Height))
+	scale := fmt.Sprintf("scale=%d:%d:flags=bicubic:out_range=tv", v.Width, v.Height)
+	if m := scaleMatrix[v.Matrix]; m != "" {
+		scale += ":out_color_matrix=" + m
+	}
+	chain = append(chain, scale)
 	if option.Declared(v.PixelFormat) {
 		chain = append(chain, "format="+v.PixelFormat)
 	}
@@ -50,6 +57,11 @@ func VideoArgs(v Video) []string {
 	args = append(args, "-map", "[v]", "-fps_mode", "passthrough",
 		"-enc_time_base", fmt.Sprintf("%d:%d", v.Timebase.Num, v.Timebase.Den), "-f", "rawvideo", "pipe:1")
 	return append(args, v.Input.ClockOutput()...)
+}
+
+// scaleMatrix has the filter scale's name of a matrix for each of ffprobe's.
+var scaleMatrix = map[string]string{
+	"bt709": "bt709", "fcc": "fcc", "bt470bg": "bt470", "smpte170m": "smpte170m", "smpte240m": "smpte240m", "bt2020nc": "bt2020",
 }
 
 // inputArgs returns the arguments that read an input. If its clock jumps, times count from
