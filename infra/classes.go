@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -74,6 +75,9 @@ var classes = map[work.Class]class{
 		r.write(outputs) // what ffmpeg muxes into containers that mapreel does not write itself
 		r.publish()
 	}},
+	work.ClassCollect: {memory: 1769, minutes: 15, disk: 512, allow: func(r rights) {
+		r.collect()
+	}},
 	work.ClassFinish: {memory: 1024, minutes: 10, disk: 512, allow: func(r rights) {
 		r.record()
 		r.clear()
@@ -83,5 +87,10 @@ var classes = map[work.Class]class{
 // allClasses lists the classes in the order in which a job meets them.
 func allClasses() []work.Class {
 	list := append([]work.Class{work.ClassAnalyse}, work.UnitClasses()...)
-	return append(list, work.ClassFinish)
+	return append(list, work.ClassFinish, work.ClassCollect)
+}
+
+// stageClasses lists the classes whose functions the machine calls: all but the one that a schedule calls.
+func stageClasses() []work.Class {
+	return slices.DeleteFunc(allClasses(), func(c work.Class) bool { return c == work.ClassCollect })
 }

@@ -37,6 +37,13 @@ func newEvents(stack awscdk.Stack, chosen settings, store storage, fns functions
 		EventPattern: status(flow, "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"),
 		Targets:      &[]awsevents.IRuleTarget{awseventstargets.NewEventBus(bus, nil)},
 	})
+	awsevents.NewRule(stack, jsii.String("Daily"), &awsevents.RuleProps{
+		Description: jsii.String("mapreel: removes what jobs have left behind, once a day"),
+		Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Days(jsii.Number(1))),
+		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(fns[work.ClassCollect], &awseventstargets.LambdaFunctionProps{
+			Event: awsevents.RuleTargetInput_FromObject(map[string]any{}), // engine.None
+		})},
+	})
 	if chosen.startOnUpload {
 		startOnUpload(stack, store, flow)
 	}

@@ -139,6 +139,20 @@ func (r rights) clear() {
 	r.allow([]string{"s3:DeleteObject"}, r.store.bucket.ArnForObjects(jsii.String(artifacts)))
 }
 
+// collect finds and removes what jobs have left behind: records that have expired, objects in scratch, and the parts of uploads
+// that were given up, there and at the destinations.
+func (r rights) collect() {
+	r.allow([]string{
+		"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem",
+	}, r.store.table.TableArn())
+	r.allow([]string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}, r.store.bucket.BucketArn())
+	r.allow([]string{"s3:DeleteObject", "s3:AbortMultipartUpload"}, r.store.bucket.ArnForObjects(jsii.String("*")))
+	for _, p := range r.store.destinations {
+		r.allow([]string{"s3:ListBucketMultipartUploads"}, p.bucket.BucketArn())
+		r.allow([]string{"s3:AbortMultipartUpload"}, p.objects())
+	}
+}
+
 // attachToNetwork lets Lambda attach a function to the network: the actions of
 // AWSLambdaENIManagementAccess.
 func (r rights) attachToNetwork() {

@@ -47,7 +47,7 @@ var variants = []struct {
 		"AWS::EC2::InternetGateway": 0, "AWS::EC2::VPCEndpoint": 8, "AWS::EC2::NatGateway": 0,
 	}},
 	{"arch=arm64", object{"arch": "arm64"}, map[string]float64{"AWS::Batch::JobQueue": 1}},
-	{"imageUri", object{"imageUri": someImage}, map[string]float64{"AWS::Lambda::Function": 7}},
+	{"imageUri", object{"imageUri": someImage}, map[string]float64{"AWS::Lambda::Function": 8}},
 	{"existing buckets", object{"sourceBuckets": "films,more-films", "destinationBuckets": "finished"}, map[string]float64{
 		"AWS::S3::Bucket": 1,
 	}},
@@ -58,7 +58,7 @@ var variants = []struct {
 		"stackName": "films", "cidr": "10.8.0.0/20", "logRetention": "14", "tags": "team=video",
 	}, map[string]float64{"AWS::EC2::VPC": 1}},
 	{"startOnUpload=true", object{"startOnUpload": "true", "encodeConcurrency": "500"}, map[string]float64{
-		"AWS::Events::Rule": 4,
+		"AWS::Events::Rule": 5,
 	}},
 }
 

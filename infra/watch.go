@@ -84,6 +84,8 @@ func newWatch(stack awscdk.Stack, store storage, fns functions, flow workflow) a
 		machine.MetricTimedOut(fiveMinutes("Sum")), 1, 1)
 	alarm(stack, "Throttled", "Lambda throttled the encode function for a quarter of an hour: raise the account's concurrency, or request less.",
 		encode.MetricThrottles(fiveMinutes("Sum")), 100, 3)
+	alarm(stack, "NotCollected", "What jobs have left behind was not removed: the log of the Collect function has the reason.",
+		fns[work.ClassCollect].MetricErrors(fiveMinutes("Sum")), 1, 1)
 	alarm(stack, "SlowMap", "One segment in ten takes more than 10 minutes: request shorter segments, or Batch.",
 		encode.MetricDuration(fiveMinutes("p90")), slowSegment, 2)
 	return dashboard

@@ -42,7 +42,7 @@ func newWorkflow(stack awscdk.Stack, chosen settings, store storage, fns functio
 		resources.Functions[string(c)] = *published(fns[c])
 	}
 	var invoked, submitted []*string
-	for _, c := range allClasses() {
+	for _, c := range stageClasses() {
 		invoked = append(invoked, jsii.String(*fns[c].FunctionArn()+":*")) // also the versions of earlier deploys
 	}
 	for _, key := range slices.Sorted(maps.Keys(b.definitions)) {

@@ -18,7 +18,7 @@ import (
 )
 
 func TestEveryClassHasAFunctionAndThoseOfUnitsAJob(t *testing.T) {
-	want := slices.Sorted(slices.Values(append(work.UnitClasses(), work.ClassAnalyse, work.ClassFinish)))
+	want := slices.Sorted(slices.Values(append(work.UnitClasses(), work.ClassAnalyse, work.ClassFinish, work.ClassCollect)))
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(classes))); diff != "" {
 		t.Errorf("classes (-package work +table):\n%s", diff)
 	}
@@ -220,6 +220,18 @@ func TestFinishUnderstandsTheEventOfAFailure(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("input (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatJobsLeaveIsCollectedEveryDay(t *testing.T) {
+	s := synth(t, object{"scratch": "s3"})
+	rule := props(s.named(t, "AWS::Events::Rule", "Daily"))
+	target := rule["Targets"].([]any)[0].(object)
+	if function := resolved(target["Arn"]); rule["ScheduleExpression"] != "rate(1 day)" || !isNamed(strings.TrimSuffix(function, ".Arn"), "Collect") {
+		t.Errorf("%v calls %s", rule["ScheduleExpression"], function)
+	}
+	if target["Input"] != "{}" {
+		t.Errorf("with the input %v", target["Input"])
 	}
 }
 

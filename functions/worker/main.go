@@ -1,6 +1,6 @@
 // Command worker is the program of every Lambda function and Batch job. Its argument is the class of the function:
 //
-//	worker analyse | split | encode | audio | merge | finish
+//	worker analyse | split | encode | audio | merge | finish | collect
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 
 func main() {
 	if len(os.Args) != 2 || !work.Class(os.Args[1]).Known() {
-		fmt.Fprintln(os.Stderr, "usage: worker analyse | split | encode | audio | merge | finish")
+		fmt.Fprintln(os.Stderr, "usage: worker analyse | split | encode | audio | merge | finish | collect")
 		os.Exit(2)
 	}
 	class := work.Class(os.Args[1])

@@ -99,6 +99,33 @@ func Cached(store Store, control string) Store {
 	return store
 }
 
+// DeleteAll removes the objects at keys. Objects that do not exist are not an error. Where the store can, one request removes
+// many.
+func DeleteAll(ctx context.Context, store Store, keys []string) error {
+	if s, ok := store.(interface {
+		DeleteAll(ctx context.Context, keys []string) error
+	}); ok {
+		return s.DeleteAll(ctx, keys)
+	}
+	for _, key := range keys {
+		if err := store.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Sweep removes what writers that are gone have left unfinished under keys that begin with prefix, and returns how much there
+// was. It does nothing in a store where nothing is left.
+func Sweep(ctx context.Context, store Store, prefix string) (int, error) {
+	if s, ok := store.(interface {
+		Sweep(ctx context.Context, prefix string) (int, error)
+	}); ok {
+		return s.Sweep(ctx, prefix)
+	}
+	return 0, nil
+}
+
 // CheckParts returns the size in bytes of the object that parts make. If a part is malformed, it
 // returns an error of kind fault.Internal that names the part. Compose of every store calls it
 // first.

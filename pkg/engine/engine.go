@@ -10,6 +10,8 @@
 //	run      does one unit
 //	finish   records the end of a job and clears its scratch
 //
+// A fourth one belongs to no job: collect removes, once a day, what jobs have left behind.
+//
 // A stage may be killed at any instruction and run again, and may run twice at once. Attempts write under names of their own,
 // and only the ledger's first Complete makes a result count. Errors that leave a stage carry a kind of package fault.
 package engine
@@ -63,6 +65,7 @@ const (
 	StageAnalyse = "analyse"
 	StageRun     = "run"
 	StageFinish  = "finish"
+	StageCollect = "collect"
 )
 
 // StageOf returns the stage that functions of a class run.
@@ -72,6 +75,8 @@ func StageOf(class work.Class) string {
 		return StageAnalyse
 	case work.ClassFinish:
 		return StageFinish
+	case work.ClassCollect:
+		return StageCollect
 	}
 	return StageRun
 }
@@ -85,6 +90,7 @@ func (e *Engine) Handlers() map[string]Handler {
 		StageAnalyse: handler(e, StageAnalyse, e.Analyse),
 		StageRun:     handler(e, StageRun, e.Run),
 		StageFinish:  handler(e, StageFinish, e.Finish),
+		StageCollect: handler(e, StageCollect, e.Collect),
 	}
 }
 

@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
+	"time"
 
+	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -98,7 +101,29 @@ func (e *Engine) Finish(ctx context.Context, in FinishInput) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	return out, e.clear(ctx, p.ID, phases)
+	if err := e.clearPatiently(ctx, p.ID, phases); err != nil {
+		// The outputs are published and the job is done. What stays is removed by Collect.
+		e.logger().WarnContext(ctx, "scratch not cleared", "job", p.ID, "error", err)
+	}
+	return out, nil
+}
+
+// clearRounds is how often Finish tries to clear the scratch of a job that is done.
+const clearRounds = 5
+
+// clearPatiently clears the scratch of a job, again where the store failed for a moment.
+func (e *Engine) clearPatiently(ctx context.Context, job string, phases []string) error {
+	for round := 0; ; round++ {
+		err := e.clear(ctx, job, phases)
+		if err == nil || fault.KindOf(err) != fault.Transient || round == clearRounds-1 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		case <-time.After(100 * time.Millisecond << round):
+		}
+	}
 }
 
 // clear removes a job's objects from scratch, and the lists of these phases, unless they are to be kept. It may be run again after it
@@ -124,12 +149,7 @@ func (e *Engine) deleteBelow(ctx context.Context, prefix string) error {
 	if err != nil {
 		return err
 	}
-	for key := range sizes {
-		if err := e.Scratch.Delete(ctx, key); err != nil {
-			return err
-		}
-	}
-	return nil
+	return blob.DeleteAll(ctx, e.Scratch, slices.Sorted(maps.Keys(sizes)))
 }
 
 func (e *Engine) recordFailure(ctx context.Context, in FinishInput) (Outcome, error) {

@@ -75,7 +75,7 @@ type Needs struct {
 // Class selects the Lambda function, the Batch job definition, and with them memory, role, disk and image.
 type Class string
 
-// The classes of mapreel's own functions. ClassAnalyse and ClassFinish run no units.
+// The classes of mapreel's own functions. ClassAnalyse, ClassFinish and ClassCollect run no units.
 const (
 	ClassAnalyse Class = "analyse"
 	ClassSplit   Class = "split"
@@ -83,6 +83,7 @@ const (
 	ClassAudio   Class = "audio"
 	ClassMerge   Class = "merge"
 	ClassFinish  Class = "finish"
+	ClassCollect Class = "collect" // once a day, for all jobs
 )
 
 // UnitClasses lists the classes that run units, in the order in which a job meets them.
@@ -90,7 +91,7 @@ func UnitClasses() []Class { return []Class{ClassSplit, ClassAudio, ClassEncode,
 
 // Known reports whether there is a function of the class.
 func (c Class) Known() bool {
-	return c == ClassAnalyse || c == ClassFinish || slices.Contains(UnitClasses(), c)
+	return c == ClassAnalyse || c == ClassFinish || c == ClassCollect || slices.Contains(UnitClasses(), c)
 }
 
 // Route is the service, or services in their order, that run a unit.

@@ -46,7 +46,7 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 		e.Kind, e.Hint = fault.Unsupported, "the object is archived: restore it first"
 	case code == "InvalidAccessKeyId", code == "SignatureDoesNotMatch", code == "InvalidToken":
 		e.Kind, e.Hint = fault.Invalid, "the credentials are not valid here"
-	case status == http.StatusForbidden:
+	case status == http.StatusForbidden, code == "AccessDenied":
 		e.Kind = fault.Invalid
 		e.Hint = "allow it in the role's or the bucket's policy; without permission to list, S3 answers the same for an object that does not exist"
 	case code == "InvalidRange":
