@@ -40,7 +40,6 @@ var smallJob = jobSize{cpus: 2, memory: 3500}
 var classes = map[work.Class]class{
 	work.ClassAnalyse: {memory: 1769, minutes: 5, disk: 512, allow: func(r rights) {
 		r.readSources()
-		r.listSources()
 		r.plan()
 		r.read(artifacts)      // looks for what an earlier run left, and reads the index that a split unit wrote
 		r.inspectDestination() // the same for published outputs
@@ -71,7 +70,7 @@ var classes = map[work.Class]class{
 	}},
 	work.ClassMerge: {memory: 1769, minutes: 15, disk: 10240, job: smallJob, allow: func(r rights) {
 		r.record()
-		r.read(video, audio, sidecars)
+		r.read(video, audio, sidecars, outputs)
 		r.write(outputs) // what ffmpeg muxes into containers that mapreel does not write itself
 		r.publish()
 	}},

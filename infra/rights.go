@@ -40,15 +40,10 @@ func (r rights) allow(actions []string, resources ...*string) {
 	}))
 }
 
+// readSources reads sources, and tells a missing one from a forbidden one: without the permission to list, S3 answers 403 to both.
 func (r rights) readSources() {
 	for _, p := range r.store.sources {
 		r.allow([]string{"s3:GetObject"}, p.objects())
-	}
-}
-
-// listSources lets a missing source be told from a forbidden one: without it, S3 answers 403 to both.
-func (r rights) listSources() {
-	for _, p := range r.store.sources {
 		r.allow([]string{"s3:ListBucket"}, p.bucket.BucketArn())
 	}
 }
@@ -81,7 +76,7 @@ func (r rights) record() {
 func (r rights) read(patterns ...string) { r.grantArtifacts([]string{"s3:GetObject"}, patterns) }
 
 func (r rights) write(patterns ...string) {
-	r.grantArtifacts([]string{"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}, patterns)
+	r.grantArtifacts([]string{"s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}, patterns)
 }
 
 func (r rights) grantArtifacts(actions, patterns []string) {

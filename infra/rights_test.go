@@ -48,9 +48,9 @@ func TestEachClassReachesTheObjectsItWorksOn(t *testing.T) {
 		{object{"scratch": "s3", "batch": "true", "gpu": "true"}, map[work.Class]string{
 			//                  list  split index video audio sidecar output source destination elsewhere
 			work.ClassAnalyse: "rwd   r-d   r-d   r-d   r-d   r-d     r-d    r--    r--         ---",
-			work.ClassSplit:   "---   rwd   rwd   ---   ---   ---     ---    r--    ---         ---",
-			work.ClassEncode:  "---   r--   r--   rwd   r--   ---     ---    r--    -w-         ---",
-			work.ClassAudio:   "---   ---   ---   ---   rwd   rwd     ---    r--    ---         ---",
+			work.ClassSplit:   "---   -wd   -wd   ---   ---   ---     ---    r--    ---         ---",
+			work.ClassEncode:  "---   r--   r--   -wd   r--   ---     ---    r--    -w-         ---",
+			work.ClassAudio:   "---   ---   ---   ---   -wd   -wd     ---    r--    ---         ---",
 			work.ClassMerge:   "---   ---   ---   r--   r--   r--     rwd    ---    rw-         ---",
 			work.ClassFinish:  "--d   --d   --d   --d   --d   --d     --d    ---    ---         ---",
 			work.ClassCollect: "--d   --d   --d   --d   --d   --d     --d    ---    ---         ---",
@@ -100,7 +100,9 @@ func TestEachClassListsOnlyTheBucketsItSearches(t *testing.T) {
 	const everywhere, below = "null", `{"StringLike":{"s3:prefix":"out/*"}}`
 	want := map[work.Class][]string{
 		work.ClassAnalyse: {"Media " + everywhere, "Scratch " + everywhere},
-		work.ClassSplit:   {`Scratch {"StringLike":{"s3:prefix":"*/split/*"}}`},
+		work.ClassSplit:   {"Media " + everywhere, `Scratch {"StringLike":{"s3:prefix":"*/split/*"}}`},
+		work.ClassEncode:  {"Media " + everywhere},
+		work.ClassAudio:   {"Media " + everywhere},
 		work.ClassMerge:   {"Media " + below},
 		work.ClassFinish:  {"Scratch " + everywhere},
 		work.ClassCollect: {"Scratch " + everywhere},

@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
+
+	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
 )
 
 type object = map[string]any
@@ -21,6 +23,7 @@ type object = map[string]any
 var folder string
 
 func TestMain(m *testing.M) {
+	s3test.ServeInChild()
 	var err error
 	if folder, err = os.MkdirTemp("", "mapreel-infra-"); err != nil {
 		panic(err)

@@ -1,20 +1,16 @@
 package lambdafn_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +20,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/lambdafn"
+	"github.com/mapreel/mapreel/pkg/lambdafn/lambdatest"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -102,7 +99,7 @@ func (c *cloud) with(env ...string) *cloud {
 
 // command returns the program as a function or a Batch job of a class, with a temporary folder of its own. It logs to the
 // returned buffer.
-func (c *cloud) command(t *testing.T, class work.Class, env ...string) (*exec.Cmd, *output) {
+func (c *cloud) command(t *testing.T, class work.Class, env ...string) (*exec.Cmd, *lambdatest.Output) {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(c.programs, "worker"), string(class)) //nolint:noctx // the test kills it, or waits for it
 	if c.programs == "" {
@@ -111,170 +108,39 @@ func (c *cloud) command(t *testing.T, class work.Class, env ...string) (*exec.Cm
 	}
 	cmd.Env = append(append(cmd.Env, c.env...), env...)
 	cmd.Env = append(cmd.Env, "TMPDIR="+t.TempDir())
-	log := &output{}
+	log := &lambdatest.Output{}
 	cmd.Stdout, cmd.Stderr = log, log
 	return cmd, log
-}
-
-// output collects what a process writes. It may be read meanwhile.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
-// function is a running function and Lambda's side of its runtime API.
-type function struct {
-	class   work.Class
-	cmd     *exec.Cmd
-	log     *output
-	pending chan *invocation
-	exited  chan struct{}
-	// delivered is called when the process has got an invocation; may be nil.
-	delivered func(f *function, payload []byte)
-
-	mu      sync.Mutex
-	answers map[string]chan answer
-	count   int
-}
-
-type invocation struct {
-	id      string
-	payload []byte
-	end     time.Time
-}
-
-type answer struct {
-	body   []byte
-	failed bool
 }
 
 // patience is how long an invocation may take: less than Lambda's 15 minutes, more than a busy machine needs.
 const patience = 2 * time.Minute
 
 // start starts a function of a class as Lambda does.
-func (c *cloud) start(t *testing.T, class work.Class) *function {
+func (c *cloud) start(t *testing.T, class work.Class) *lambdatest.Function {
 	t.Helper()
-	f := &function{class: class, pending: make(chan *invocation), exited: make(chan struct{}), answers: map[string]chan answer{}}
-	api := http.NewServeMux()
-	api.HandleFunc("GET /2018-06-01/runtime/invocation/next", f.next)
-	api.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", func(w http.ResponseWriter, r *http.Request) { f.answer(w, r, false) })
-	api.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/error", func(w http.ResponseWriter, r *http.Request) { f.answer(w, r, true) })
-	server := httptest.NewServer(api)
-	t.Cleanup(server.Close)
-	cmd, log := c.command(t, class, "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(server.URL, "http://"))
-	f.cmd, f.log = cmd, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		_ = cmd.Wait()
-		close(f.exited)
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // as Lambda ends a function that it no longer needs
-		<-f.exited
-		if t.Failed() {
-			t.Logf("%s wrote:\n%s", class, log)
-		}
-	})
-	return f
+	cmd, _ := c.command(t, class)
+	return lambdatest.Start(t, string(class), cmd)
 }
 
-func (f *function) next(w http.ResponseWriter, r *http.Request) {
-	select {
-	case <-r.Context().Done():
-	case i := <-f.pending:
-		w.Header().Set("Lambda-Runtime-Aws-Request-Id", i.id)
-		w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(i.end.UnixMilli()))
-		w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", arn(f.class))
-		_, _ = w.Write(i.payload)
-		if f.delivered != nil {
-			f.delivered(f, i.payload)
-		}
-	}
-}
-
-func (f *function) answer(w http.ResponseWriter, r *http.Request, failed bool) {
-	body, err := io.ReadAll(r.Body)
-	f.mu.Lock()
-	reply := f.answers[r.PathValue("id")]
-	delete(f.answers, r.PathValue("id"))
-	f.mu.Unlock()
-	if err != nil || reply == nil {
-		http.Error(w, "no such invocation", http.StatusBadRequest)
-		return
-	}
-	w.WriteHeader(http.StatusAccepted)
-	reply <- answer{body, failed}
-}
-
-// named is an error as Step Functions sees one.
-type named struct{ name, text string }
-
-func (e *named) Error() string     { return e.name + ": " + e.text }
-func (e *named) ErrorName() string { return e.name }
-
-// invoke passes one event to the function, after those before it, and returns its answer.
-func (f *function) invoke(ctx context.Context, payload []byte, limit time.Duration) (json.RawMessage, error) {
-	f.mu.Lock()
-	f.count++
-	id, reply := fmt.Sprintf("%s-request-%d", f.class, f.count), make(chan answer, 1)
-	f.answers[id] = reply
-	f.mu.Unlock()
-	select {
-	case f.pending <- &invocation{id: id, payload: payload, end: time.Now().Add(limit)}:
-	case <-f.exited:
-		return nil, &named{"Runtime.ExitError", string(f.class) + " exited"}
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	select {
-	case a := <-reply:
-		if !a.failed {
-			return a.body, nil
-		}
-		var e struct{ ErrorType, ErrorMessage string }
-		if err := json.Unmarshal(a.body, &e); err != nil {
-			return nil, fmt.Errorf("error of %s: %w: %s", f.class, err, a.body)
-		}
-		return nil, &named{e.ErrorType, e.ErrorMessage}
-	case <-f.exited:
-		return nil, &named{"Runtime.ExitError", string(f.class) + " exited"}
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-func arn(class work.Class) string {
-	return "arn:aws:lambda:us-east-1:123456789012:function:" + string(class)
-}
+func arn(class work.Class) string { return lambdatest.ARN(string(class)) }
 
 // deployment is the state machine with running functions as its tasks.
 type deployment struct {
 	*cloud
 	t         *testing.T
-	functions map[work.Class]*function
+	functions map[work.Class]*lambdatest.Function
 	before    func(state, unit string) // called before a task is run; may be nil
 }
 
 // classes lists the classes of functions.
-func classes() []work.Class { return append(work.UnitClasses(), work.ClassAnalyse, work.ClassFinish) }
+func classes() []work.Class {
+	return append(work.UnitClasses(), work.ClassAnalyse, work.ClassFinish, work.ClassCollect)
+}
 
 func (c *cloud) deploy(t *testing.T) *deployment {
 	t.Helper()
-	d := &deployment{cloud: c, t: t, functions: map[work.Class]*function{}}
+	d := &deployment{cloud: c, t: t, functions: map[work.Class]*lambdatest.Function{}}
 	for _, class := range classes() {
 		d.functions[class] = c.start(t, class)
 	}
@@ -298,7 +164,7 @@ func (d *deployment) execute(execution string, req any) (engine.Outcome, error) 
 	invoke := asl.LambdaInvoke(func(ctx context.Context, name string, payload json.RawMessage) (json.RawMessage, error) {
 		for class, f := range d.functions {
 			if arn(class) == name {
-				return f.invoke(ctx, payload, patience)
+				return f.Invoke(ctx, payload, patience)
 			}
 		}
 		return nil, fmt.Errorf("there is no function %q", name)
@@ -383,7 +249,7 @@ func (d *deployment) submit(_ context.Context, in asl.TaskInput) (json.RawMessag
 		cmd, log := d.command(d.t, class, env...)
 		var failed *exec.ExitError
 		if err := cmd.Run(); errors.As(err, &failed) {
-			return nil, &named{"States.TaskFailed", fmt.Sprintf("%v\n%s", err, log)}
+			return nil, &lambdatest.Error{Name: "States.TaskFailed", Text: fmt.Sprintf("%v\n%s", err, log)}
 		} else if err != nil {
 			return nil, err
 		}

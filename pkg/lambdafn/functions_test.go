@@ -23,6 +23,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/kinds"
+	"github.com/mapreel/mapreel/pkg/lambdafn/lambdatest"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -60,7 +61,7 @@ func TestFunctions(t *testing.T) {
 		if left := keys(t, c.scratch, ""); len(left) > 0 {
 			t.Errorf("a job that is done leaves %q in scratch", left)
 		}
-		if log := onS3.functions[work.ClassFinish].log.String(); !strings.Contains(log, `"request":"finish-request-1"`) {
+		if log := onS3.functions[work.ClassFinish].Log.String(); !strings.Contains(log, `"request":"finish-request-1"`) {
 			t.Errorf("the log does not name the request:\n%s", log)
 		}
 	})
@@ -166,7 +167,7 @@ func TestFunctions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := onS3.functions[work.ClassFinish].invoke(t.Context(), event, patience); err != nil {
+		if _, err := onS3.functions[work.ClassFinish].Invoke(t.Context(), event, patience); err != nil {
 			t.Fatal(err)
 		}
 		record, err := c.ledger.JobOf(t.Context(), execution)
@@ -198,9 +199,9 @@ func TestFunctions(t *testing.T) {
 		id := planned(t, onS3, slow(c, 20))
 		item := unitInput(t, id)
 		began := time.Now()
-		_, err := onS3.functions[work.ClassEncode].invoke(t.Context(), item, limit)
-		var e *named
-		if !errors.As(err, &e) || e.name != "OutOfTime" {
+		_, err := onS3.functions[work.ClassEncode].Invoke(t.Context(), item, limit)
+		var e *lambdatest.Error
+		if !errors.As(err, &e) || e.Name != "OutOfTime" {
 			t.Errorf("an invocation without enough time ends with %v, want OutOfTime", err)
 		}
 		if took := time.Since(began); took > limit {
@@ -257,9 +258,9 @@ func TestFunctions(t *testing.T) {
 
 	t.Run("report every setting that is wrong", func(t *testing.T) {
 		f := c.with("MAPREEL_TABLE=", "MAPREEL_BATCH=gpu").start(t, work.ClassFinish)
-		_, err := f.invoke(t.Context(), []byte(`{}`), patience)
-		var e *named
-		if !errors.As(err, &e) || e.name != "Internal" || !strings.Contains(e.text, "MAPREEL_TABLE") || !strings.Contains(e.text, "MAPREEL_BATCH") {
+		_, err := f.Invoke(t.Context(), []byte(`{}`), patience)
+		var e *lambdatest.Error
+		if !errors.As(err, &e) || e.Name != "Internal" || !strings.Contains(e.Text, "MAPREEL_TABLE") || !strings.Contains(e.Text, "MAPREEL_BATCH") {
 			t.Errorf("a function without settings reports %v", err)
 		}
 	})

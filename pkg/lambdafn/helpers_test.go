@@ -131,7 +131,7 @@ func planned(t *testing.T, d *deployment, req film.Request) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := d.functions[work.ClassAnalyse].invoke(t.Context(), input, patience)
+	out, err := d.functions[work.ClassAnalyse].Invoke(t.Context(), input, patience)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mapreel/mapreel/internal/toy"
 	"github.com/mapreel/mapreel/internal/toy/toytest"
+	"github.com/mapreel/mapreel/pkg/lambdafn/lambdatest"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -79,10 +80,10 @@ func TestAnotherKindOfWorkRunsAsFunctions(t *testing.T) {
 			req := toyRequest(c, out, work.RouteLambda)
 			first := c.deploy(t)
 			for _, f := range first.functions {
-				f.delivered = func(f *function, payload []byte) {
+				f.Delivered = func(f *lambdatest.Function, payload []byte) {
 					if bytes.Contains(payload, []byte(unit)) {
 						time.Sleep(rand.N(3 * time.Millisecond))
-						_ = f.cmd.Process.Kill()
+						_ = f.Cmd.Process.Kill()
 					}
 				}
 			}

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// policyVariants are the deployments whose policies are held against the calls of jobs.
+var policyVariants = []object{
+	{},
+	{"scratch": "s3"},
+	{"scratch": "s3", "batch": "true"},
+	{"gpu": "true"},
+	{"sourceBuckets": "films,more-films", "destinationBuckets": "finished"},
+}
+
+// reasons says why a role has a permission that the jobs of TestPoliciesAllowExactlyWhatJobsDo cannot use, by action or service,
+// and where it matters by role.
+var reasons = map[string]string{
+	"logs:":              "Lambda and the ECS agent write the log",
+	"ec2:":               "Lambda attaches the function to the network",
+	"elasticfilesystem:": "the file system is mounted before the program starts",
+	"xray:":              "Step Functions traces executions",
+	"ecr:":               "the ECS agent pulls the image",
+	"states:":            "Step Functions starts the children of a Map, describes, stops and redrives them",
+	"events:":            "Step Functions learns from an event that a Batch job has ended; a rule passes events on",
+	"batch:DescribeJobs": "Step Functions looks whether a Batch job has ended",
+	"batch:TerminateJob": "Step Functions ends the Batch jobs of an execution that is stopped",
+	"batch:SubmitJob":    "a unit that proves too large for Lambda, or needs a GPU",
+
+	"s3:AbortMultipartUpload": "a worker gives up an upload in parts that fails; Collect one that is a day old",
+	"dynamodb:Query":          "a unit renews the records of a job that would not last",
+	"dynamodb:BatchGetItem":   "an attempt that lost a race reads what became of the unit",
+	"split s3:ListBucket":     "an attempt that ends after its job looks for what it has written",
+	"split s3:DeleteObject":   "an attempt that ends after its job discards what it has written",
+	"encode s3:DeleteObject":  "an attempt that was not the first to complete discards its own",
+	"audio s3:DeleteObject":   "an attempt that was not the first to complete discards its own",
+	"merge s3:DeleteObject":   "an attempt that was not the first to complete discards its own",
+	"analyse s3:DeleteObject": "an execution that was superseded removes what it has just written",
+}
+
+// reason returns why a role has a permission that it does not use here.
+func reason(role, action string) string {
+	service, _, _ := strings.Cut(action, ":")
+	for _, key := range []string{role + " " + action, action, service + ":"} {
+		if text := reasons[key]; text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// Every job of runJobs runs on the processes of the functions, once with a file system and once with S3 as scratch. What they
+// called is held against the policies of each variant: nothing else is allowed, and everything that was called is.
+func TestPoliciesAllowExactlyWhatJobsDo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs whole jobs, for a minute")
+	}
+	program := filepath.Join(t.TempDir(), "worker")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../functions/worker").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	film, tape, song := sources(t)
+	made := map[bool][]call{} // by whether scratch is a file system
+	for files, folder := range map[bool]string{true: t.TempDir(), false: ""} {
+		w := newWorkers(t, program, folder)
+		w.runJobs(film, tape, song)
+		made[files] = slices.Collect(maps.Keys(w.calls))
+		if len(made[files]) < 100 {
+			t.Errorf("only %d calls were recorded", len(made[files]))
+		}
+	}
+	for _, v := range policyVariants {
+		t.Run(fmt.Sprint(v), func(t *testing.T) {
+			s := synth(t, v)
+			files := len(s.of("AWS::EFS::FileSystem")) > 0
+			p := policies{s, t, map[string][]statement{}}
+			report := p.check(made[files])
+			for _, line := range report {
+				t.Error(line)
+			}
+			// A statement that goes is missed.
+			if len(report) > 0 {
+				return
+			}
+			for role, list := range p.roles {
+				for i := range list {
+					p.roles[role] = slices.Delete(slices.Clone(list), i, i+1)
+					if len(p.check(made[files])) == 0 && !excused(role, list[i]) {
+						t.Errorf("%s: nothing fails without the statement %v", role, list[i])
+					}
+				}
+				p.roles[role] = list
+			}
+		})
+	}
+}
+
+// excused reports whether every action of a statement carries a reason.
+func excused(role string, s statement) bool {
+	return !slices.ContainsFunc(s.actions, func(a string) bool { return reason(className(role), a) == "" })
+}
+
+// policies are the policies of a deployment.
+type policies struct {
+	s     synthesised
+	t     *testing.T
+	roles map[string][]statement // by the role's construct ID; filled when first asked for
+}
+
+// className returns the class of a role's construct ID: "encode" of "EncodeRole", "EncodeJobRole" and "EncodeGpuJobRole".
+func className(role string) string {
+	name := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(role, "Role"), "Job"), "Gpu")
+	return strings.ToLower(name)
+}
+
+// of returns the construct IDs of the roles that make a call.
+func (p policies) of(role string) []string {
+	if role == "machine" {
+		return []string{"MachineRole"}
+	}
+	list := []string{constructID(work.Class(role)) + "Role"}
+	for logical := range p.s.of("AWS::IAM::Role") {
+		if name := logical[:max(len(logical)-8, 0)]; strings.HasSuffix(name, "JobRole") && className(name) == role {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// check returns a line for each call that is not allowed, and for each permission that nothing uses and that has no reason.
+func (p policies) check(calls []call) (lines []string) {
+	used := map[string]bool{} // "role, statement, action"
+	for _, policy := range p.s.of("AWS::IAM::Policy") {
+		for _, logical := range several(props(policy)["Roles"]) {
+			if name := logical[:len(logical)-8]; p.roles[name] == nil { // also roles that only AWS uses
+				p.roles[name] = p.s.statements(p.t, name)
+			}
+		}
+	}
+	for _, c := range calls {
+		for _, role := range p.of(c.role) {
+			for _, resource := range p.resources(c) {
+				allowed := false
+				for i, s := range p.roles[role] {
+					if s.allows(c, resource) {
+						allowed, used[fmt.Sprint(role, i, c.action)] = true, true
+					}
+				}
+				if !allowed {
+					lines = append(lines, fmt.Sprintf("%s may not %s on %s (%+v)", role, c.action, resource, c))
+				}
+			}
+		}
+	}
+	for _, role := range slices.Sorted(maps.Keys(p.roles)) {
+		for i, s := range p.roles[role] {
+			for _, a := range s.actions {
+				if !used[fmt.Sprint(role, i, a)] && reason(className(role), a) == "" {
+					lines = append(lines, fmt.Sprintf("%s may %s on %v, which nothing uses", role, a, s.resources))
+				}
+			}
+		}
+	}
+	slices.Sort(lines)
+	return slices.Compact(lines)
+}
+
+// resources returns the ARNs that a call is about in this deployment, as resolved writes them.
+func (p policies) resources(c call) (list []string) {
+	logical := func(kind, id string) string {
+		for name := range p.s.of(kind) {
+			if isNamed(name, id) {
+				return name + ".Arn"
+			}
+		}
+		return ""
+	}
+	object := func(bucket string) string {
+		if c.key == "" {
+			return bucket
+		}
+		return bucket + "/" + c.key
+	}
+	switch c.place {
+	case "table":
+		return []string{logical("AWS::DynamoDB::Table", "Ledger")}
+	case "scratch":
+		return []string{object(logical("AWS::S3::Bucket", "Scratch"))}
+	case "function":
+		return []string{logical("AWS::Lambda::Function", constructID(work.Class(c.key))) + ":1"}
+	case "queue":
+		for name := range p.s.of("AWS::Batch::JobQueue") {
+			if isNamed(name, "CpuQueue") {
+				list = append(list, name+".JobQueueArn")
+			}
+		}
+		return list
+	case "job":
+		return []string{"arn:AWS::Partition:batch:AWS::Region:AWS::AccountId:job/" + c.key}
+	case "definition":
+		for _, d := range p.s.of("AWS::Batch::JobDefinition") {
+			if name := props(d)["JobDefinitionName"].(string); strings.EqualFold(name, "mapreel-"+c.key) {
+				list = append(list, "arn:AWS::Partition:batch:AWS::Region:AWS::AccountId:job-definition/"+name+":1")
+			}
+		}
+		return list
+	}
+	// A call about a source or destination may be about any of those buckets.
+	prefix := map[string]string{"source": "in/", "destination": "out/"}[c.place]
+	for _, pattern := range p.places(c.place, prefix) {
+		list = append(list, object(pattern))
+	}
+	return list
+}
+
+// places returns the buckets of a purpose.
+func (p policies) places(place, prefix string) []string {
+	for name := range p.s.of("AWS::S3::Bucket") {
+		if isNamed(name, "Media") {
+			return []string{name + ".Arn"}
+		}
+	}
+	names := map[string][]string{"in/": {"films", "more-films"}, "out/": {"finished"}}[prefix]
+	var list []string
+	for _, name := range names {
+		list = append(list, "arn:AWS::Partition:s3:::"+name)
+	}
+	return list
+}
+
+// allows reports whether a statement allows a call on a resource.
+func (s statement) allows(c call, resource string) bool {
+	if !slices.Contains(s.actions, c.action) || !slices.ContainsFunc(s.resources, func(pattern string) bool { return like(pattern, resource) }) {
+		return false
+	}
+	if s.condition == "null" {
+		return true
+	}
+	var condition map[string]map[string]any
+	if json.Unmarshal([]byte(s.condition), &condition) != nil {
+		return false
+	}
+	pattern, only := condition["StringLike"]["s3:prefix"].(string)
+	return only && len(condition) == 1 && c.prefix != "-" && like(pattern, c.prefix)
+}
+
+// like matches text with a pattern of IAM, in which * stands for any text and ? for any character.
+func like(pattern, text string) bool {
+	expression := strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(pattern))
+	return regexp.MustCompile(`^(?s:` + expression + `)$`).MatchString(text)
+}
