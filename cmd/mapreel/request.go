@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 )
@@ -27,9 +28,9 @@ var containers = map[string]film.Container{".mp4": film.MP4, ".mkv": film.Matros
 type draft struct {
 	tree  map[string]any
 	flags map[string]string // JSON pointer → the flag or argument that set it
-	file  *requestFile      // of --request; nil if there is none
+	file  *requestfile.File // of --request; nil if there is none
 
-	ladder *requestFile // of --ladder; nil if there is none
+	ladder *requestfile.File // of --ladder; nil if there is none
 }
 
 // request returns the request that the arguments and the file of --request describe. Relative paths are relative to dir.
@@ -38,11 +39,11 @@ func (t transcodeCmd) request(dir string, stdin io.Reader) (film.Request, *draft
 	d := &draft{tree: map[string]any{}, flags: map[string]string{}}
 	switch {
 	case t.Request != "":
-		f, err := readRequestFile(t.Request, stdin)
+		f, err := requestfile.Read(t.Request, stdin)
 		if err != nil {
 			return film.Request{}, d, err
 		}
-		d.tree, d.file = f.tree, &f
+		d.tree, d.file = f.Tree, &f
 	case t.Source == "" || t.Output == "":
 		missing := "SOURCE, the video to transcode"
 		if t.Source != "" {
@@ -204,22 +205,22 @@ func (d *draft) addDASH(i int) error {
 	case c == film.HLS:
 		d.set(fmt.Sprintf("/outputs/%d/container", i), string(film.CMAF), "--dash")
 	case !c.Packaged():
-		return fault.New(fault.Invalid, "--dash: output %d of %s is one file, not a package for players; its container must be hls", i, d.file.name)
+		return fault.New(fault.Invalid, "--dash: output %d of %s is one file, not a package for players; its container must be hls", i, d.file.Name)
 	}
 	return nil
 }
 
 // readLadder reads a list of renditions from a file: an object with the single field video, as in an output of a request.
-func readLadder(name string) (*requestFile, []any, error) {
-	f, err := readRequestFile(name, strings.NewReader(""))
+func readLadder(name string) (*requestfile.File, []any, error) {
+	f, err := requestfile.Read(name, strings.NewReader(""))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fault.New(fault.Invalid, "%s is neither a ladder (the only one is web) nor a file", name)
 	}
-	if err != nil && !errors.Is(err, errNotObject) {
+	if err != nil && !errors.Is(err, requestfile.ErrNotObject) {
 		return nil, nil, fault.Wrap(fault.Invalid, err, "--ladder")
 	}
-	rungs, ok := f.tree["video"].([]any)
-	if !ok || len(rungs) == 0 || len(f.tree) != 1 {
+	rungs, ok := f.Tree["video"].([]any)
+	if !ok || len(rungs) == 0 || len(f.Tree) != 1 {
 		return nil, nil, fault.WithHint(fault.New(fault.Invalid, "--ladder: %s must have one field, video, with a list of renditions", name),
 			"for example: video: [{height: 1080, maxBitrate: 6M}, {height: 720}]")
 	}
@@ -230,7 +231,7 @@ func readLadder(name string) (*requestFile, []any, error) {
 func (t transcodeCmd) applyOutput(d *draft, dir string) error {
 	const flag = "--output"
 	if list, ok := d.tree["outputs"].([]any); ok && len(list) > 1 {
-		return fault.New(fault.Invalid, "%s: names one file, but %s has %d outputs", flag, d.file.name, len(list))
+		return fault.New(fault.Invalid, "%s: names one file, but %s has %d outputs", flag, d.file.Name, len(list))
 	}
 	path, err := localPath(t.Output, dir)
 	if err != nil {
@@ -333,8 +334,8 @@ func (d *draft) describe(p film.Problem) string {
 	if d.ladder != nil {
 		if _, rung, ok := strings.Cut(p.Pointer, "/video/"); ok && strings.HasPrefix(p.Pointer, "/outputs/") {
 			p.Pointer = "/video/" + rung
-			if line, column, ok := d.ladder.find(p.Pointer); ok {
-				return fmt.Sprintf("%s:%d:%d: %s", d.ladder.name, line, column, p)
+			if line, column, ok := d.ladder.Find(p.Pointer); ok {
+				return fmt.Sprintf("%s:%d:%d: %s", d.ladder.Name, line, column, p)
 			}
 		}
 	}
@@ -342,8 +343,8 @@ func (d *draft) describe(p film.Problem) string {
 		return flag + ": " + p.Message
 	}
 	if d.file != nil {
-		if line, column, ok := d.file.find(p.Pointer); ok {
-			return fmt.Sprintf("%s:%d:%d: %s", d.file.name, line, column, p)
+		if line, column, ok := d.file.Find(p.Pointer); ok {
+			return fmt.Sprintf("%s:%d:%d: %s", d.file.Name, line, column, p)
 		}
 	}
 	var beneath []string
@@ -357,7 +358,7 @@ func (d *draft) describe(p film.Problem) string {
 		return strings.Join(beneath, ", ") + ": " + p.Message
 	}
 	if d.file != nil {
-		return d.file.name + ": " + p.String()
+		return d.file.Name + ": " + p.String()
 	}
 	return p.String()
 }

@@ -3,15 +3,14 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 )
@@ -222,24 +221,24 @@ func FuzzRequestFile(f *testing.F) {
 		f.Add([]byte(seed), false)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, asJSON bool) {
-		decode := decodeYAML
+		ext := ".yaml"
 		if asJSON {
-			decode = decodeJSON
+			ext = ".json"
 		}
-		file, err := decode(data)
+		file, err := requestfile.Parse(ext, data)
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("error of several lines: %q", err)
 			}
 			return
 		}
-		text, err := json.Marshal(file.tree)
+		text, err := json.Marshal(file.Tree)
 		if err != nil {
 			return // numbers that JSON lacks
 		}
 		_, err = film.Parse(text)
 		var ps film.Problems
-		d := draft{tree: file.tree, flags: map[string]string{}, file: &file}
+		d := draft{tree: file.Tree, flags: map[string]string{}, file: &file}
 		if err != nil && !errors.As(err, &ps) {
 			t.Fatalf("an error without problems: %v", err)
 		}
@@ -275,69 +274,10 @@ func FuzzLadderFile(f *testing.F) {
 			}
 			return
 		}
-		if len(rungs) == 0 || len(file.tree) != 1 {
+		if len(rungs) == 0 || len(file.Tree) != 1 {
 			t.Errorf("%q is read as a ladder of %d renditions", data, len(rungs))
 		}
 	})
-}
-
-func TestExpensiveYAMLIsRefusedBeforeItIsParsed(t *testing.T) {
-	const size = 250_000
-	var staircase, keys strings.Builder
-	for depth := range 100 {
-		staircase.WriteString(strings.Repeat(" ", depth) + "a:\n")
-	}
-	for i := range 20_000 {
-		fmt.Fprintf(&keys, "k%d: 1\n", i)
-	}
-	for name, test := range map[string]struct{ text, want string }{
-		"flow lists":    {strings.Repeat("[", 10_000), "line 1, column 65: nested more than 64 deep"},
-		"flow mappings": {strings.Repeat("{a: ", 4_000), "line 1, column 257: nested more than 64 deep"},
-		"block lists":   {strings.Repeat("- ", 9_000), "line 1, column 129: nested more than 64 deep"},
-		"complex keys":  {strings.Repeat("? ", 9_000), "line 1, column 129: nested more than 64 deep"},
-		"staircase":     {staircase.String(), "line 65, column 66: nested more than 64 deep"},
-		"anchors":       {strings.Repeat("&a ", 9_000), "nested more than 64 deep"},
-		"tags":          {strings.Repeat("!!x ", 9_000), "nested more than 64 deep"},
-		"many brackets": {strings.Repeat("[", size), "the file has 250000 YAML tokens, more than 20000"},
-		"many dashes":   {strings.Repeat("- ", size/2), "the file has 125000 YAML tokens, more than 20000"},
-		"many keys":     {keys.String(), "the file has 60000 YAML tokens, more than 20000"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			started := time.Now()
-			_, err := decodeYAML([]byte(test.text))
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("error %v, want %s", err, test.want)
-			}
-			if took := time.Since(started); took > 2*time.Second { // the parser takes over 7 s for each of the large ones
-				t.Errorf("it took %v", took)
-			}
-		})
-	}
-}
-
-func TestTheLargestUsefulYAMLIsAccepted(t *testing.T) {
-	var b strings.Builder
-	b.WriteString("source: /s\ndestination: /o\noutputs:\n")
-	for i := range 20 {
-		fmt.Fprintf(&b, "- name: o%d\n  container: hls\n  video:\n", i)
-		for range 12 {
-			b.WriteString("  - codec: h264\n    height: 720\n    crf: 21\n    maxBitrate: 6M\n    upscale: true\n    interlaced: keep\n    frameRate: 25\n    preset: slow\n")
-		}
-	}
-	f, err := decodeYAML([]byte(b.String()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if line, column, ok := f.find("/outputs/19/video/11/preset"); line != 1983 || column != 5 || !ok {
-		t.Errorf("found at line %d, column %d, %v", line, column, ok)
-	}
-}
-
-func TestExpensiveJSONIsRefused(t *testing.T) {
-	_, err := decodeJSON([]byte(strings.Repeat("[", 250_000)))
-	if want := "line 1, column 65: nested more than 64 deep"; err == nil || err.Error() != want {
-		t.Errorf("error %v, want %s", err, want)
-	}
 }
 
 func TestOtherNamesOfCodecsAreAccepted(t *testing.T) {

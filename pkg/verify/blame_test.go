@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mapreel/mapreel/pkg/verify/outlier"
 )
 
 func TestErrorsThatTheSourceHasTooAreNotes(t *testing.T) {
@@ -119,7 +121,7 @@ func TestSuddenFramesMayBeWorse(t *testing.T) {
 	t.Parallel()
 	source := makeClip(t, t.TempDir(), "source.mp4", "2", "-map", "0:v", "-vf", "trim=end_frame=1,tpad=stop=49:stop_mode=clone,noise=alls=80:allf=t:all_seed=3:enable='between(n,20,21)'", "-crf", "10")
 	good := verifyFiles(t, source, encodeTo(t, source, "good.mp4", with("-crf", "24")...))
-	if good.Video.PSNR.Min.Value > good.Video.PSNR.Mean-maxDrop {
+	if good.Video.PSNR.Min.Value > good.Video.PSNR.Mean-outlier.MaxDrop {
 		t.Fatalf("the lowest PSNR is %.1f dB, the mean %.1f: the clip is too easy", good.Video.PSNR.Min.Value, good.Video.PSNR.Mean)
 	}
 	if got := failedChecks(good); len(got) > 0 {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/mapreel/mapreel/pkg/verify/outlier"
 )
 
 // frameChecks judges the number and the timestamps of the frames.
@@ -46,14 +48,14 @@ func videoChecks(p Video, damaged bool) []Check {
 		return []Check{{Name: "video", Verdict: Note, Figure: "not comparable: " + p.Compared}}
 	}
 	psnr := Check{
-		Name: "PSNR", Verdict: Good, Limit: fmt.Sprintf("no frame %d dB below those around it", maxDrop),
+		Name: "PSNR", Verdict: Good, Limit: fmt.Sprintf("no frame %d dB below those around it", outlier.MaxDrop),
 		Figure: fmt.Sprintf("mean %.2f dB, lowest %.2f at frame %d (%s)", p.PSNR.Mean, p.PSNR.Min.Value, p.PSNR.Min.Frame, ClockTime(time.Duration(p.PSNR.Min.At))),
 	}
 	if n := len(p.Broken); n > 0 {
 		psnr.Verdict = Bad
 		psnr.Figure = fmt.Sprintf("mean %.2f dB, %s broken, the first is frame %d (%s) with %.2f dB", p.PSNR.Mean, Plural(n, "frame"),
 			p.Broken[0].Frame, ClockTime(time.Duration(p.Broken[0].At)), p.Broken[0].PSNR)
-		if damaged && !slices.ContainsFunc(p.Broken, func(b Broken) bool { return b.PSNR < minHardPSNR }) {
+		if damaged && !slices.ContainsFunc(p.Broken, func(b Broken) bool { return b.PSNR < outlier.MinHardPSNR }) {
 			psnr.Verdict = Note
 			psnr.Figure = fmt.Sprintf("mean %.2f dB, %s far worse than those around, the first is frame %d (%s) with %.2f dB; the source is damaged",
 				p.PSNR.Mean, Plural(n, "frame"), p.Broken[0].Frame, ClockTime(time.Duration(p.Broken[0].At)), p.Broken[0].PSNR)

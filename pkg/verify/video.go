@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/verify/outlier"
 	"github.com/mapreel/mapreel/pkg/verify/picture"
 	"github.com/mapreel/mapreel/pkg/verify/shift"
 
@@ -209,13 +210,13 @@ func videoReport(c clock, t timing, pairs framePairs, source, output []int64, co
 		return Measure{sum / float64(len(series)), Worst{float64(series[low]), frame, film.Seconds(at(frame))}}
 	}
 	p.PSNR, p.SSIM = measure(pairs.psnr), measure(pairs.ssim)
-	below := drops(pairs.psnr)
-	for i, frame := range pairs.frames { // see minDip
-		if next := int(frame) + 1; next < len(output) && decodable[output[next]] && below[i] < minDip {
+	below := outlier.Drops(pairs.psnr)
+	for i, frame := range pairs.frames { // see outlier.MinDip
+		if next := int(frame) + 1; next < len(output) && decodable[output[next]] && below[i] < outlier.MinDip {
 			pairs.bias[i] = min(pairs.bias[i], 0)
 		}
 	}
-	for _, i := range wrongFrames(pairs.bias) {
+	for _, i := range outlier.Wrong(pairs.bias) {
 		frame := int(pairs.frames[i])
 		belongs := frame + int(pairs.shift[i])
 		shows := belongs - 1
@@ -224,7 +225,7 @@ func videoReport(c clock, t timing, pairs framePairs, source, output []int64, co
 		}
 		p.Wrong = append(p.Wrong, Wrong{frame, film.Seconds(at(frame)), shows, belongs})
 	}
-	for _, i := range brokenFrames(pairs.psnr, below, novelties(pairs.motion)) {
+	for _, i := range outlier.Broken(pairs.psnr, below, outlier.Novelties(pairs.motion)) {
 		frame := int(pairs.frames[i])
 		p.Broken = append(p.Broken, Broken{frame, film.Seconds(at(frame)), float64(pairs.psnr[i])})
 	}

@@ -1,4 +1,6 @@
-package main
+// Package requestfile reads files that hold a request or a part of one, in JSON or YAML, and finds
+// the line and column of each value.
+package requestfile
 
 import (
 	"bytes"
@@ -21,44 +23,50 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 )
 
-// requestFile is the content of a request file before validation, JSON or YAML, with the position of each value.
-type requestFile struct {
-	name string         // for messages
-	tree map[string]any // as encoding/json decodes it
+// File is the content of a request file before validation, JSON or YAML, with the position of each value.
+type File struct {
+	Name string         // for messages
+	Tree map[string]any // as encoding/json decodes it
 	// nodes returns the same as YAML nodes, for positions, or nil for the rare JSON that is not YAML.
 	nodes func() ast.Node
 }
 
-// readRequestFile reads the request in a file, or in standard input if name is "-". The extension .json, .yaml or .yml
+// Read reads the request in a file, or in standard input if name is "-". The extension .json, .yaml or .yml
 // selects the format; without one, text that begins with a brace is read as JSON. Errors are of kind fault.Invalid and
 // name line and column.
-func readRequestFile(name string, stdin io.Reader) (requestFile, error) {
+func Read(name string, stdin io.Reader) (File, error) {
 	data, shown, err := readAll(name, stdin)
 	if err != nil {
-		return requestFile{}, fault.Wrap(fault.Invalid, err, "read the request")
+		return File{}, fault.Wrap(fault.Invalid, err, "read the request")
 	}
 	if len(data) > film.MaxRequest {
-		return requestFile{}, fault.New(fault.Invalid, "%s: the request is larger than %d bytes", shown, film.MaxRequest)
+		return File{}, fault.New(fault.Invalid, "%s: the request is larger than %d bytes", shown, film.MaxRequest)
 	}
-	ext := strings.ToLower(filepath.Ext(name))
-	var f requestFile
-	switch brace := bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")); {
-	case ext == ".json":
-		f, err = decodeJSON(data)
-	case ext == ".yaml", ext == ".yml", !brace:
-		f, err = decodeYAML(data)
-	default:
-		if f, err = decodeJSON(data); err != nil {
-			if flow, yamlErr := decodeYAML(data); yamlErr == nil {
-				f, err = flow, nil
-			}
-		}
-	}
-	f.name = shown
+	f, err := Parse(strings.ToLower(filepath.Ext(name)), data)
+	f.Name = shown
 	if err != nil {
-		return requestFile{}, fault.Wrap(fault.Invalid, err, shown)
+		return File{}, fault.Wrap(fault.Invalid, err, shown)
 	}
 	return f, nil
+}
+
+// Parse reads data in the format of a file name's extension: ".json", ".yaml" or ".yml". With any
+// other, data that begins with a brace is read as JSON, and as YAML if it is not JSON.
+func Parse(ext string, data []byte) (File, error) {
+	switch brace := bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")); {
+	case ext == ".json":
+		return decodeJSON(data)
+	case ext == ".yaml", ext == ".yml", !brace:
+		return decodeYAML(data)
+	}
+	f, err := decodeJSON(data)
+	if err == nil {
+		return f, nil
+	}
+	if flow, yamlErr := decodeYAML(data); yamlErr == nil {
+		return flow, nil
+	}
+	return f, err
 }
 
 func readAll(name string, stdin io.Reader) (data []byte, shown string, err error) {
@@ -76,18 +84,19 @@ func readAll(name string, stdin io.Reader) (data []byte, shown string, err error
 	return data, name, err
 }
 
-var errNotObject = errors.New("the request must be an object with source, destination and outputs")
+// ErrNotObject reports a file whose value is not an object.
+var ErrNotObject = errors.New("the request must be an object with source, destination and outputs")
 
-func decodeJSON(data []byte) (requestFile, error) {
+func decodeJSON(data []byte) (File, error) {
 	tree, err := film.DecodeJSON(data)
 	if err != nil {
-		return requestFile{}, err
+		return File{}, err
 	}
 	object, ok := tree.(map[string]any)
 	if !ok {
-		return requestFile{}, errNotObject
+		return File{}, ErrNotObject
 	}
-	return requestFile{tree: object, nodes: sync.OnceValue(func() ast.Node {
+	return File{Tree: object, nodes: sync.OnceValue(func() ast.Node {
 		// JSON is nearly always YAML too, whose parser knows positions.
 		if checkYAMLCost(data) != nil {
 			return nil
@@ -143,19 +152,19 @@ func checkYAMLCost(data []byte) error {
 	return nil
 }
 
-func decodeYAML(data []byte) (requestFile, error) {
+func decodeYAML(data []byte) (File, error) {
 	if err := checkYAMLCost(data); err != nil {
-		return requestFile{}, err
+		return File{}, err
 	}
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
-		return requestFile{}, formatYAMLError(err)
+		return File{}, formatYAMLError(err)
 	}
 	if len(file.Docs) > 1 {
-		return requestFile{}, errors.New("the file has more than one YAML document")
+		return File{}, errors.New("the file has more than one YAML document")
 	}
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
-		return requestFile{}, errNotObject
+		return File{}, ErrNotObject
 	}
 	root := file.Docs[0].Body
 	// Aliases can expand a small file to gigabytes, and no request needs them.
@@ -163,17 +172,17 @@ func decodeYAML(data []byte) (requestFile, error) {
 	ast.Walk(&aliases, root)
 	if aliases.first != nil {
 		p := aliases.first.Position
-		return requestFile{}, fmt.Errorf("line %d, column %d: a request cannot use YAML aliases", p.Line, p.Column)
+		return File{}, fmt.Errorf("line %d, column %d: a request cannot use YAML aliases", p.Line, p.Column)
 	}
 	var tree any
 	if err := yaml.NodeToValue(root, &tree); err != nil {
-		return requestFile{}, formatYAMLError(err)
+		return File{}, formatYAMLError(err)
 	}
 	object, ok := tree.(map[string]any)
 	if !ok {
-		return requestFile{}, errNotObject
+		return File{}, ErrNotObject
 	}
-	return requestFile{tree: object, nodes: func() ast.Node { return root }}, nil
+	return File{Tree: object, nodes: func() ast.Node { return root }}, nil
 }
 
 type aliasFinder struct{ first *token.Token }
@@ -197,9 +206,9 @@ func formatYAMLError(err error) error {
 	return fmt.Errorf("line %d, column %d: %s", p.Line, p.Column, y.GetMessage())
 }
 
-// find returns the line and column of the key, or of the list element, at a JSON pointer. ok is false if the file does not
+// Find returns the line and column of the key, or of the list element, at a JSON pointer. ok is false if the file does not
 // contain it.
-func (f requestFile) find(pointer string) (line, column int, ok bool) {
+func (f File) Find(pointer string) (line, column int, ok bool) {
 	if f.nodes == nil {
 		return 0, 0, false
 	}

@@ -1,4 +1,6 @@
-package verify
+// Package outlier finds the frames of an output that are damaged or show the wrong source frame,
+// from what was measured of each.
+package outlier
 
 import (
 	"math"
@@ -13,20 +15,20 @@ import (
 // stays between the levels before and after, or falls little below both. A frame that is damaged,
 // or that shows the wrong frame, falls by far more.
 const (
-	// maxDrop is how far a frame may fall below the frames before it and below those after it, in
+	// MaxDrop is how far a frame may fall below the frames before it and below those after it, in
 	// dB. It is a choice, not a measurement: correct encodes of one real film (x264 at CRF 21 to
 	// 38; VP9 at 150 kbit/s) had no frame that low. How far a flash of one frame falls was not
 	// measured.
-	maxDrop = 10
+	MaxDrop = 10
 	// transparentPSNR is above what anyone can see, in dB. A drop counts from this level at most,
 	// so that a frame between black ones (60 dB and more) is not reported.
 	transparentPSNR = 45
 	// minPSNR is the PSNR in dB below which a frame has nothing in common with its source frame. A
 	// choice.
 	minPSNR = 13
-	// minHardPSNR is the PSNR in dB from which a low frame may be one that is hard to encode. It is
+	// MinHardPSNR is the PSNR in dB from which a low frame may be one that is hard to encode. It is
 	// above that of a frame that shows another scene, which changes as suddenly.
-	minHardPSNR = 25
+	MinHardPSNR = 25
 	// dropWindow is the number of frames before and after a frame that it is compared with.
 	dropWindow = 24
 
@@ -42,10 +44,10 @@ const (
 	minPreviousBias, minPreviousExcess = 0.65, 0.5
 	minNextBias, minNextExcess         = 0.5, 0.45
 	biasWindow                         = 12
-	// minDip is how far, in dB, the last frame before a keyframe must lie below those around it for
+	// MinDip is how far, in dB, the last frame before a keyframe must lie below those around it for
 	// its bias towards the previous frame to count. No other frame refers to it, so a starved
 	// encoder repeats the frame before it (x264 at CRF 35: bias 0.86, only 0.4 dB down).
-	minDip = 1
+	MinDip = 1
 	// Where the median bias of the surrounding frames reaches these values, all of them show a
 	// neighbour: a section that is late or early by a frame. Correct encodes had 0.31 at most,
 	// shifted ones 0.53 to 1.0.
@@ -53,10 +55,10 @@ const (
 	minMovingFrames                      = 5 // frames with motion that make a median meaningful
 )
 
-// drops returns how far each value of a series lies below the values around it, in dB: below the
+// Drops returns how far each value of a series lies below the values around it, in dB: below the
 // median of those before it or below that of those after it, whichever is lower. A negative value
 // lies above.
-func drops(series []float32) []float64 {
+func Drops(series []float32) []float64 {
 	below := make([]float64, len(series))
 	before, after := &sortedValues{}, &sortedValues{}
 	for i := 1; i <= dropWindow && i < len(series); i++ {
@@ -106,10 +108,10 @@ func (l *sortedValues) remove(v float32) {
 // median returns the lower one of two middle values.
 func (l *sortedValues) median() float64 { return float64(l.values[(len(l.values)-1)/2]) }
 
-// wrongFrames returns the indexes of frames that show a neighbour of their source frame: the
+// Wrong returns the indexes of frames that show a neighbour of their source frame: the
 // previous one where the bias is positive, else the next. A bias of 0 means a frame without motion,
 // about which nothing is known.
-func wrongFrames(biases []float32) []int {
+func Wrong(biases []float32) []int {
 	var wrong []int
 	for i, v := range biases {
 		if v == 0 {
@@ -150,10 +152,10 @@ func medianBias(biases []float32) (median float64, known bool) {
 	return list.median(), true
 }
 
-// novelties returns how much more than usual each frame of the source differs from the one before it,
+// Novelties returns how much more than usual each frame of the source differs from the one before it,
 // in dB: than the median of the frames before and after it. An encoder's error grows with what is
 // new in a frame, as where a flash, an explosion or damage fills one frame of a quiet scene.
-func novelties(motion []float32) []float64 {
+func Novelties(motion []float32) []float64 {
 	list := make([]float64, len(motion))
 	var around sortedValues
 	for i := 0; i <= dropWindow && i < len(motion); i++ {
@@ -172,13 +174,13 @@ func novelties(motion []float32) []float64 {
 	return list
 }
 
-// brokenFrames returns the indexes of frames that are far worse than those around them although they
+// Broken returns the indexes of frames that are far worse than those around them although they
 // are not as much harder to encode, or that resemble nothing.
-func brokenFrames(series []float32, below, novelty []float64) []int {
+func Broken(series []float32, below, novelty []float64) []int {
 	var broken []int
 	for i, v := range series {
-		allowed := float64(maxDrop)
-		if v >= minHardPSNR {
+		allowed := float64(MaxDrop)
+		if v >= MinHardPSNR {
 			allowed += novelty[i]
 		}
 		if below[i] >= allowed || v < minPSNR {
