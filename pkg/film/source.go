@@ -59,6 +59,7 @@ type VideoTrack struct {
 	Color        media.Color    `json:"color,omitzero"`
 	HDR          media.HDR      `json:"hdr,omitzero"`
 	DolbyVision  int            `json:"dolbyVision,omitempty"` // its profile; 0 for none
+	Unordered    bool           `json:"unordered,omitempty"`   // only a decoder can tell when its frames are shown
 	X264Build    int            `json:"x264Build,omitempty"`   // build of the encoder x264, where decoders must know it; else 0
 }
 

@@ -26,6 +26,9 @@ func (v Video) filters() string {
 	allDeinterlaced := deinterlaced == len(v.Renditions)
 	separate = separate || deinterlaced > 0 && !allDeinterlaced
 	shared := v.unify()
+	if v.Unordered {
+		shared = append(shared, `setpts=max(PREV_OUTPTS+1\,PTS)`) // the first has no PREV_OUTPTS: max then takes the second
+	}
 	if v.Rotation != 0 {
 		// Fields are rows of a frame, so frames are deinterlaced before they are turned.
 		shared = append(shared, v.deinterlacer())

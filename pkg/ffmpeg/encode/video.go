@@ -56,6 +56,9 @@ type Video struct {
 	// X264Build is the build of x264 that wrote the source's H.264, 0 = unknown. The decoder needs it
 	// for some old ones, and finds it in the source's first packet only.
 	X264Build int
+	// Unordered declares that the decoder has to guess timestamps. Where it guesses one that is not after
+	// the frame before, that frame is shown a tick after it.
+	Unordered bool
 
 	Threads    int // of the decoder, the filters and each encoder; less than 1 counts as 1. The output depends on it
 	Renditions []Rendition

@@ -46,6 +46,7 @@ type (
 	probeStream struct {
 		Index            int               `json:"index"`
 		ID               string            `json:"id"`
+		Reordered        int               `json:"has_b_frames"`
 		CodecName        string            `json:"codec_name"`
 		CodecType        string            `json:"codec_type"`
 		CodecTag         string            `json:"codec_tag_string"`
@@ -183,7 +184,7 @@ func (s probeStream) stream() (Stream, error) {
 	}
 	stream := Stream{
 		Index: s.Index, Type: s.CodecType, Codec: known(s.CodecName), Tag: s.CodecTag,
-		Timebase: output.Rational(s.TimeBase, "/"), StartPTS: s.StartPTS, DurationTS: -1,
+		Reordered: s.Reordered, Timebase: output.Rational(s.TimeBase, "/"), StartPTS: s.StartPTS, DurationTS: -1,
 		Frames: output.Count(s.Frames, -1), BitRate: output.Count(s.BitRate, -1), Width: max(s.Width, 0), Height: max(s.Height, 0),
 		SAR: output.Rational(s.SAR, ":"), PixelFormat: known(s.PixelFormat), FieldOrder: known(s.FieldOrder),
 		Color: media.Color{

@@ -41,9 +41,11 @@ type Stream struct {
 	SAR           media.Rational // sample aspect ratio
 	PixelFormat   string
 	BitDepth      int
-	FieldOrder    string // "progressive", "tt", "bb", "tb", "bt"; "" = unknown
-	Color         media.Color
-	HDR           media.HDR
+	// Reordered is how many frames a decoder holds back to show them in order; 0 = it has no B-frames.
+	Reordered  int
+	FieldOrder string // "progressive", "tt", "bb", "tb", "bt"; "" = unknown
+	Color      media.Color
+	HDR        media.HDR
 	// DolbyVision is the profile of Dolby Vision; 0 = not Dolby Vision.
 	DolbyVision int
 	Rotation    int            // degrees clockwise to turn the frames: 0, 90, 180 or 270; ffmpeg does so by default

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -72,12 +71,3 @@ func (l *PacketLog) line(line []byte) error {
 	}
 	return nil
 }
-
-// packedBFrames matches the text that encoders write into a stream with packed B-frames, as
-// ffmpeg's decoder recognises it (libavcodec/mpeg4videodec.c): "DivX503b1393p".
-var packedBFrames = regexp.MustCompile(`DivX[0-9]+(?:Build|b)[0-9]+p`)
-
-// HasPackedBFrames reports whether the first bytes of a file announce packed B-frames: MPEG-4 in
-// AVI with two frames in one packet, and an empty packet later. Only a decoder can separate them,
-// so such a source cannot be split.
-func HasPackedBFrames(head []byte) bool { return packedBFrames.Match(head) }

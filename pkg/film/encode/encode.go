@@ -165,6 +165,7 @@ func (a *attempt) transcode(ctx context.Context, in ffmpeg.Input, seek *media.Ti
 	v := encode.Video{
 		Input: in, Stream: p.Stream, Timebase: p.Timebase, Threads: a.job.Request.Compute.Threads,
 		ContextFrames: true, MidScene: a.segment.MidScene, Frames: a.expectedFrames(), X264Build: p.X264Build,
+		Unordered: p.Unordered,
 	}
 	if p.Rotation == 0 || deinterlaces(a.job) { // otherwise ffmpeg turns the frames first
 		v.Size, v.PixelFormat = media.Size{Width: p.Width, Height: p.Height}, p.PixelFormat

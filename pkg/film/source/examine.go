@@ -106,9 +106,13 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 		return found, err
 	}
 	for _, s := range probed.Streams {
-		if s.Index == src.Video.Stream {
-			found.Splittable = remux.Splittable(src.Demuxer, s) && !probe.HasPackedBFrames(head)
+		if s.Index != src.Video.Stream {
+			continue
 		}
+		if src.Video.Unordered, err = probe.NeedsDecoder(ctx, tools, in, s, head); src.Video.Unordered || err != nil {
+			return found, err // it can be neither indexed nor split
+		}
+		found.Splittable = remux.Splittable(src.Demuxer, s)
 	}
 	found.Index = file.video(src, probed)
 	return found, nil
