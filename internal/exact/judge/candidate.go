@@ -26,6 +26,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/verify"
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
 // crf is low enough that the worst frame of every source scores clearly above a frame with the
@@ -78,7 +79,8 @@ func UsualRecipe() Candidate { return Candidate{"usual recipe", usualRecipe} }
 
 // Mapreel runs a job in this process.
 func Mapreel(tools ffmpeg.Tools) Candidate {
-	return Candidate{"mapreel", func(ctx context.Context, t Task) ([]string, error) { return mapreel(ctx, t, tools) }}
+	registry := kinds.All(tools, kinds.Options{})
+	return Candidate{"mapreel", func(ctx context.Context, t Task) ([]string, error) { return mapreel(ctx, t, registry) }}
 }
 
 // Judge encodes a source with a candidate and compares the output.
@@ -126,7 +128,7 @@ func Verify(ctx context.Context, tools ffmpeg.Tools, t Task, warnings []string) 
 	return cmp.Or(strings.Join(bad, "; "), string(report.Verdict))
 }
 
-func mapreel(ctx context.Context, t Task, tools ffmpeg.Tools) (warnings []string, err error) {
+func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []string, err error) {
 	output := film.Output{Name: "out", Container: t.Container}
 	if t.Measured.Metadata.Video() != nil {
 		output.Video = []film.Video{{Codec: t.codec(), CRF: new(crf), Preset: t.preset()}}
@@ -139,7 +141,7 @@ func mapreel(ctx context.Context, t Task, tools ffmpeg.Tools) (warnings []string
 	}
 	scratch := filepath.Join(t.Dir, "scratch")
 	defer os.RemoveAll(scratch)
-	report, err := local.Run(ctx, body, local.Options{Scratch: scratch, Registry: kinds.All(tools, kinds.Options{}), Jobs: 2})
+	report, err := local.Run(ctx, body, local.Options{Scratch: scratch, Registry: registry, Jobs: 2})
 	return report.Warnings, err
 }
 

@@ -55,6 +55,15 @@ func TestEvaluateFindsEachProblem(t *testing.T) {
 	}
 }
 
+func TestRotationTurnsPixels(t *testing.T) {
+	t.Parallel()
+	turned := Metadata{Streams: []Stream{{Type: "video", Codec: "h264", Width: 160, Height: 90, SAR: "4:3", SideData: []sideData{{Rotation: "-90"}}}}}
+	upright := Metadata{Streams: []Stream{{Type: "video", Codec: "h264", Width: 90, Height: 160, SAR: "3:4"}}}
+	if f := Compare(Measurement{Metadata: turned}, Measurement{Metadata: upright}, ""); len(f.Lost) > 0 {
+		t.Errorf("lost: %q", f.Lost)
+	}
+}
+
 func TestFindingsOfVerifyCount(t *testing.T) {
 	t.Parallel()
 	for findings, want := range map[string]bool{"": true, "good": true, "frames: 3 of 4": false} {

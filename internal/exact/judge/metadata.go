@@ -114,13 +114,22 @@ func (s Stream) decodedSize() (width, height int) {
 	return s.Width, s.Height
 }
 
+// decodedAspect returns the pixel aspect ratio of a stream as ffmpeg decodes it, after rotation.
+func (s Stream) decodedAspect() string {
+	x, y, found := strings.Cut(s.SAR, ":")
+	if w, _ := s.decodedSize(); w == s.Width && s.Width != s.Height || !found {
+		return s.SAR
+	}
+	return y + ":" + x
+}
+
 // features lists what a file holds besides frames and samples, in a form that can be compared: an
 // output should have every feature of its source. With the conversion toneMapped, colour and
 // HDR metadata are left out.
 func (s Metadata) features(conversion string) (list []string) {
 	if p := s.Video(); p != nil {
 		list = append(list, "video")
-		if sar := p.SAR; sar != "" && sar != "1:1" && sar != "0:1" {
+		if sar := p.decodedAspect(); sar != "" && sar != "1:1" && sar != "0:1" {
 			list = append(list, "pixels "+sar)
 		}
 		if conversion != toneMapped {

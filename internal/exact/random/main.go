@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mapreel/mapreel/internal/exact/judge"
 	"github.com/mapreel/mapreel/internal/exact/recipe"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 )
@@ -45,12 +47,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	first := flags.Uint64("seed", 1, "the first seed")
 	count := flags.Uint64("n", 1, "number of seeds")
 	usual := flags.String("usual", "", "unusual properties of the recipe that become usual, separated by commas")
+	only := flags.String("only", "", "regular expression: run seeds whose recipe matches, as 'Clock|Damage flips'")
 	printed := flags.Bool("recipe", false, "print the recipe and the commands that make the source, and run nothing")
 	simple := flags.Bool("shrink", true, "look for the simplest recipe that still fails")
 	keep := flags.String("keep", "", "folder in which to keep sources and outputs")
 	jobs := flags.Int("jobs", runtime.NumCPU(), "number of seeds at once")
 	verbose := flags.Bool("v", false, "print each seed as it is done, not the faults alone")
 	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	include, err := regexp.Compile(*only)
+	if err != nil {
 		return err
 	}
 	properties := strings.FieldsFunc(*usual, func(r rune) bool { return r == ',' })
@@ -61,7 +68,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	t := trials{tools: tools, work: *keep, keep: *keep != ""}
+	t := trials{tools: tools, jobs: judge.Mapreel(tools), work: *keep, keep: *keep != ""}
 	if t.work == "" {
 		if t.work, err = os.MkdirTemp("", "mapreel-random-"); err != nil {
 			return err
@@ -79,6 +86,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(*jobs)
 	for i := range *count {
+		if !include.MatchString(recipe.Draw(*first+i, 0).String()) {
+			continue
+		}
 		g.Go(func() error {
 			o, err := t.draw(ctx, *first+i, properties)
 			if err != nil {
@@ -106,7 +116,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	err = g.Wait()
 	fmt.Fprintf(out, "%s in %s\n", total, time.Since(began).Round(time.Second))
 	if n := total.faults(); err == nil && n > 0 {
-		err = fmt.Errorf("%d of %d seeds fail", n, *count)
+		err = fmt.Errorf("%d of %d seeds fail", n, total.seeds)
 	}
 	return err
 }

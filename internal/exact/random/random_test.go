@@ -93,7 +93,7 @@ func newTrials(t *testing.T) trials {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return trials{tools: tools, work: t.TempDir()}
+	return trials{tools: tools, jobs: judge.Mapreel(tools), work: t.TempDir()}
 }
 
 // judgeOutput encodes a source with options of ffmpeg, and returns what the judge and verify say.

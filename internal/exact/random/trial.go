@@ -48,7 +48,8 @@ func (v verdict) String() string {
 // trials make sources, run jobs on them and judge the outputs.
 type trials struct {
 	tools ffmpeg.Tools
-	work  string // folder for the files
+	jobs  judge.Candidate // mapreel
+	work  string          // folder for the files
 	keep  bool
 }
 
@@ -91,7 +92,7 @@ func (t trials) judge(ctx context.Context, r recipe.Recipe, dir string) verdict 
 			Codec: r.OutCodec, Segment: r.Segment, Interlaced: r.Interlaced(),
 		}
 	}
-	got, problems := t.run(ctx, judge.Mapreel(t.tools), task)
+	got, problems := t.run(ctx, t.jobs, task)
 	switch {
 	case errors.Is(problems, errNoReference):
 		return verdict{noReference, fmt.Sprintf("%v; mapreel: %v", problems, got.Err)}

@@ -101,6 +101,7 @@ func (r Recipe) shapeProblem() string {
 		when((r.Codec == "av1" || r.OutCodec == film.H265) && min(w, h) < 64, "too small for the encoder"),
 		when(r.Scan != "" && (!codec.fields || h%4 != 0 || odd || r.GOP == "refresh"), "no fields"),
 		when(r.Scan != "" && r.Picture == "still", "no fields"),
+		when(r.Scan != "" && r.Rotation != "", "one pass turns frames before it joins their fields"),
 		when(r.Rotation != "" && !has("mp4 first mov", r.Container), "no rotation"))
 }
 
