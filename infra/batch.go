@@ -79,6 +79,9 @@ func newHost(stack awscdk.Stack) awsiam.Role {
 // hostDisk is the size in GiB of an instance's disk, which all jobs on the instance share.
 const hostDisk = 100
 
+// hostDiskForJobs is what the system, the image and the jobs beside it leave to a job of that.
+const hostDiskForJobs = 70
+
 // How long a job at the head of a queue may wait before Batch cancels it, which fails its task. Batch can tell these reasons
 // (User Guide, "Jobs stuck in a RUNNABLE status"). Spot capacity may come back within hours; a job that fits no instance
 // never starts.

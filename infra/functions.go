@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/work"
 	"github.com/mapreel/mapreel/statemachine"
 )
@@ -82,7 +84,20 @@ func environment(chosen settings, store storage) *map[string]*string {
 		"MAPREEL_BATCH":       jsii.String(queues),       // the queues of this deployment; Analyse refuses or changes other routes
 		"MAPREEL_RUN":         jsii.String(statemachine.TimeLimit().String()),
 		"MAPREEL_REDRIVE":     jsii.String(chosen.redrive().String()),
+		"MAPREEL_LIMITS":      jsii.String(workerLimits()),
 		"MAPREEL_PROCESSORS":  jsii.String(strconv.Itoa(processors(chosen.functionMemory))), // an encoder's threads, where a request names none
 		"MAPREEL_CONCURRENCY": jsii.String(fmt.Sprint(chosen.concurrency())),
 	}
+}
+
+// workerLimits returns what an attempt at a unit has, as lambdafn reads it. The classes whose units are large have the same.
+func workerLimits() string {
+	const mebibyte = 1 << 20
+	merge := classes[work.ClassMerge]
+	limits := engine.Limits{
+		Lambda: engine.WorkerLimits{Disk: int64(merge.disk * mebibyte), Seconds: int64(merge.minutes * 60)},
+		Batch:  engine.WorkerLimits{Disk: hostDiskForJobs << 30, Seconds: attemptHours * 3600},
+	}
+	text, _ := json.Marshal(limits) //nolint:errchkjson // numbers
+	return string(text)
 }

@@ -28,6 +28,9 @@ func synthesise() error {
 	if err != nil {
 		return err
 	}
+	if err := chosen.checkRegion(os.Getenv("CDK_DEFAULT_REGION")); err != nil { // set by the CDK's command line
+		return err
+	}
 	if err := newStack(app, chosen, "."); err != nil {
 		return err
 	}

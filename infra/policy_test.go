@@ -21,7 +21,11 @@ var policyVariants = []object{
 	{"scratch": "s3", "batch": "true"},
 	{"gpu": "true"},
 	{"sourceBuckets": "films,more-films", "destinationBuckets": "finished"},
+	{"scratch": "s3", "kmsKey": someKey + "0"},
+	{"sourceBuckets": "films,more-films", "destinationBuckets": "finished", "kmsKey": someKey + "0", "sourceKeys": someKey + "1", "destinationKeys": someKey + "2"},
 }
+
+const someKey = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890a"
 
 // reasons says why a role has a permission that the jobs of TestPoliciesAllowExactlyWhatJobsDo cannot use, by action or service,
 // and where it matters by role.
@@ -37,6 +41,7 @@ var reasons = map[string]string{
 	"batch:TerminateJob": "Step Functions ends the Batch jobs of an execution that is stopped",
 	"batch:SubmitJob":    "a unit that proves too large for Lambda, or needs a GPU",
 
+	"kms:Decrypt":             "an upload in parts, which these small jobs do not need everywhere",
 	"s3:AbortMultipartUpload": "a worker gives up an upload in parts that fails; Collect one that is a day old",
 	"dynamodb:Query":          "a unit renews the records of a job that would not last",
 	"dynamodb:BatchGetItem":   "an attempt that lost a race reads what became of the unit",
@@ -83,7 +88,7 @@ func TestPoliciesAllowExactlyWhatJobsDo(t *testing.T) {
 		t.Run(fmt.Sprint(v), func(t *testing.T) {
 			s := synth(t, v)
 			files := len(s.of("AWS::EFS::FileSystem")) > 0
-			p := policies{s, t, map[string][]statement{}}
+			p := policies{s, t, v, map[string][]statement{}}
 			report := p.check(made[files])
 			for _, line := range report {
 				t.Error(line)
@@ -114,6 +119,7 @@ func excused(role string, s statement) bool {
 type policies struct {
 	s     synthesised
 	t     *testing.T
+	given object                 // the settings
 	roles map[string][]statement // by the role's construct ID; filled when first asked for
 }
 
@@ -191,6 +197,16 @@ func (p policies) resources(c call) (list []string) {
 		}
 		return bucket + "/" + c.key
 	}
+	if strings.HasPrefix(c.action, "kms:") {
+		setting := "kmsKey"
+		if p.given[c.place+"Buckets"] != nil {
+			setting = c.place + "Keys"
+		}
+		if key, ok := p.given[setting].(string); ok {
+			list = append(list, key)
+		}
+		return list
+	}
 	switch c.place {
 	case "table":
 		return []string{logical("AWS::DynamoDB::Table", "Ledger")}
@@ -206,6 +222,9 @@ func (p policies) resources(c call) (list []string) {
 		}
 		return list
 	case "job":
+		if len(p.s.of("AWS::Batch::JobQueue")) == 0 {
+			return nil
+		}
 		return []string{"arn:AWS::Partition:batch:AWS::Region:AWS::AccountId:job/" + c.key}
 	case "definition":
 		for _, d := range p.s.of("AWS::Batch::JobDefinition") {
@@ -249,6 +268,9 @@ func (s statement) allows(c call, resource string) bool {
 	var condition map[string]map[string]any
 	if json.Unmarshal([]byte(s.condition), &condition) != nil {
 		return false
+	}
+	if via := condition["StringLike"]["kms:ViaService"]; via != nil { // all keys are used by S3 on behalf of the role
+		return via == "s3.*" && len(condition) == 1 && strings.HasPrefix(c.action, "kms:")
 	}
 	pattern, only := condition["StringLike"]["s3:prefix"].(string)
 	return only && len(condition) == 1 && c.prefix != "-" && like(pattern, c.prefix)

@@ -109,7 +109,12 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (r *recorder) s3(role string, in *http.Request, body []byte, status int) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(in.URL.Path, "/"), "/")
 	q := in.URL.Query()
-	object := func(action, bucket, key string) { r.note(call{role, "s3:" + action, r.place(bucket, key), key, ""}) }
+	object := func(action, bucket, key string) {
+		r.note(call{role, "s3:" + action, r.place(bucket, key), key, ""})
+		for _, inKMS := range map[string][]string{"GetObject": {"Decrypt"}, "PutObject": {"GenerateDataKey"}}[action] {
+			r.note(call{role, "kms:" + inKMS, r.place(bucket, key), "", ""})
+		}
+	}
 	list := func(action, prefix string) {
 		r.note(call{role, "s3:" + action, r.place(bucket, key+prefix), "", prefix})
 	}
@@ -139,6 +144,9 @@ func (r *recorder) s3(role string, in *http.Request, body []byte, status int) {
 		object("DeleteObject", bucket, key)
 	case in.Method == http.MethodPut || in.Method == http.MethodPost:
 		object("PutObject", bucket, key)
+		if q.Has("uploadId") {
+			r.note(call{role, "kms:Decrypt", r.place(bucket, key), "", ""})
+		}
 		if from := in.Header.Get("X-Amz-Copy-Source"); from != "" {
 			from, err := url.PathUnescape(strings.TrimPrefix(from, "/"))
 			if err != nil {
@@ -291,6 +299,7 @@ func (w *workers) submit(_ context.Context, in asl.TaskInput) (json.RawMessage, 
 
 func (w *workers) list(ctx context.Context, source asl.ItemSource) (io.ReadCloser, error) {
 	w.note(call{"machine", "s3:GetObject", "scratch", source.Key, ""})
+	w.note(call{"machine", "kms:Decrypt", "scratch", "", ""})
 	return w.scratch.Open(ctx, source.Key, 0, -1)
 }
 

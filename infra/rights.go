@@ -45,6 +45,7 @@ func (r rights) readSources() {
 	for _, p := range r.store.sources {
 		r.allow([]string{"s3:GetObject"}, p.objects())
 		r.allow([]string{"s3:ListBucket"}, p.bucket.BucketArn())
+		useKeys(r.role, decrypting, p.keys)
 	}
 }
 
@@ -55,6 +56,7 @@ func (r rights) plan() {
 		"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem",
 	}, r.store.table.TableArn())
 	r.allow([]string{"s3:PutObject"}, r.store.bucket.ArnForObjects(jsii.String(engine.ListPattern)))
+	useKeys(r.role, encrypting, r.store.keys)
 }
 
 // inspectDestination finds out whether published files are still there and the same.
@@ -62,6 +64,7 @@ func (r rights) inspectDestination() {
 	for _, p := range r.store.destinations {
 		r.allow([]string{"s3:GetObject"}, p.objects())
 		r.allow([]string{"s3:ListBucket"}, p.bucket.BucketArn()) // to tell missing from forbidden, as with sources
+		useKeys(r.role, decrypting, p.keys)
 	}
 }
 
@@ -73,16 +76,19 @@ func (r rights) record() {
 // read and write grant access to artifacts in the scratch bucket. With a file system there are none
 // in it. A role that writes artifacts also deletes them: an attempt that was not the first to
 // complete discards its own.
-func (r rights) read(patterns ...string) { r.grantArtifacts([]string{"s3:GetObject"}, patterns) }
-
-func (r rights) write(patterns ...string) {
-	r.grantArtifacts([]string{"s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}, patterns)
+func (r rights) read(patterns ...string) {
+	r.grantArtifacts([]string{"s3:GetObject"}, decrypting, patterns)
 }
 
-func (r rights) grantArtifacts(actions, patterns []string) {
+func (r rights) write(patterns ...string) {
+	r.grantArtifacts([]string{"s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}, encrypting, patterns)
+}
+
+func (r rights) grantArtifacts(actions, inKMS, patterns []string) {
 	if r.store.access != nil {
 		return
 	}
+	useKeys(r.role, inKMS, r.store.keys)
 	for _, pattern := range patterns {
 		r.allow(actions, r.store.bucket.ArnForObjects(jsii.String(pattern)))
 	}
@@ -92,6 +98,7 @@ func (r rights) grantArtifacts(actions, patterns []string) {
 func (r rights) writeSegments() {
 	for _, p := range r.store.destinations {
 		r.allow([]string{"s3:PutObject", "s3:AbortMultipartUpload"}, p.objects())
+		useKeys(r.role, encrypting, p.keys)
 	}
 }
 
@@ -101,6 +108,7 @@ func (r rights) publish() {
 	for _, p := range r.store.destinations {
 		r.allow([]string{"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"}, p.objects())
 		r.list(p)
+		useKeys(r.role, encrypting, p.keys)
 	}
 }
 

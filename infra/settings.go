@@ -22,6 +22,7 @@ type settings struct {
 	destinationBuckets []string // existing buckets; none: the media bucket's out/
 	startOnUpload      bool     // an upload under in/ starts an execution
 	compute
+	keys
 	placement // what the stack is called, and where in the account it lies
 
 	encodeConcurrency float64 // reserved concurrency of the encode function, which is also its limit; 0: none
@@ -50,7 +51,7 @@ func parseSettings(context any) (settings, error) {
 		startOnUpload:      p.flag("startOnUpload", false),
 		encodeConcurrency:  p.count("encodeConcurrency"),
 	}
-	s.compute = p.compute(s.arch)
+	s.compute, s.keys = p.compute(s.arch), p.keys(s)
 	// Batch needs a network. With scratch in S3 and without a GPU nothing else does, so Batch is
 	// then off unless it is asked for.
 	s.batch = p.flag("batch", s.scratch == "efs" || s.gpu)
@@ -70,6 +71,17 @@ func parseSettings(context any) (settings, error) {
 	}
 	p.unknown()
 	return s, errors.Join(p.problems...)
+}
+
+// checkRegion refuses an image of another region than that of the deployment, which Lambda does not take. region is "" where it is
+// not known.
+func (s settings) checkRegion(region string) error {
+	m := ecrImage.FindStringSubmatch(s.imageURI)
+	if m == nil || region == "" || m[2] == region {
+		return nil
+	}
+	return fmt.Errorf("mapreel: imageUri=%s is in %s and the deployment in %s, and Lambda takes images of its own region only: "+
+		"push the image to %s, or set AWS_REGION", s.imageURI, m[2], region, region)
 }
 
 // parser collects problems, so that all are shown at once.

@@ -15,7 +15,7 @@ func TestSettingsHaveDefaults(t *testing.T) {
 	}
 	want := settings{scratch: "efs", batch: true, batchNetwork: "public", arch: "x86_64", compute: got.compute} // see compute_test.go
 	want.placement = placement{stackName: "mapreel", logDays: 30, cidr: netip.MustParsePrefix("10.0.0.0/16")}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, placement{}, compute{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, placement{}, compute{}, keys{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
 }
@@ -85,6 +85,18 @@ func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 	} {
 		if s, err := parseSettings(context); err == nil {
 			t.Errorf("%v is accepted as %+v", context, s)
+		}
+	}
+}
+
+func TestAnImageOfAnotherRegionIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		image, region string
+		refused       bool
+	}{{someImage, "eu-west-1", false}, {someImage, "us-east-1", true}, {someImage, "", false}, {"", "us-east-1", false}} {
+		err := settings{imageURI: c.image}.checkRegion(c.region)
+		if (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "is in eu-west-1 and the deployment in us-east-1") {
+			t.Errorf("the image %q in %q: error %v, want one: %v", c.image, c.region, err, c.refused)
 		}
 	}
 }

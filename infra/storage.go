@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsefs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/jsii-runtime-go"
 
@@ -32,6 +33,7 @@ type storage struct {
 	access       awsefs.AccessPoint // nil with scratch=s3
 	sources      []place
 	destinations []place
+	keys         []string     // of the scratch bucket
 	media        awss3.Bucket // nil where existing buckets hold sources and outputs
 }
 
@@ -39,34 +41,48 @@ type storage struct {
 type place struct {
 	bucket awss3.IBucket
 	prefix string
+	keys   []string // in KMS
 }
 
 // objects returns the ARN of all objects in a place.
 func (p place) objects() *string { return p.bucket.ArnForObjects(jsii.String(p.prefix + "*")) }
 
 func newStorage(stack awscdk.Stack, chosen settings, net *network) storage {
-	s := storage{table: newTable(stack), bucket: newScratchBucket(stack, chosen)}
+	key := ownKey(stack, chosen)
+	s := storage{table: newTable(stack), bucket: newScratchBucket(stack, chosen, key)}
+	if key != nil {
+		s.keys = []string{chosen.own}
+	}
 	if chosen.scratch == "efs" {
-		s.files, s.access = newFiles(stack, net)
+		s.files, s.access = newFiles(stack, net, key)
 	}
 	if len(chosen.sourceBuckets) == 0 || len(chosen.destinationBuckets) == 0 {
-		s.media = newMediaBucket(stack, chosen)
+		s.media = newMediaBucket(stack, chosen, key)
 	}
-	s.sources = places(stack, "Source", chosen.sourceBuckets, s.media, "in/")
-	s.destinations = places(stack, "Destination", chosen.destinationBuckets, s.media, "out/")
+	s.sources = s.places(stack, "Source", chosen.sourceBuckets, chosen.keys.sources, "in/")
+	s.destinations = s.places(stack, "Destination", chosen.destinationBuckets, chosen.keys.destinations, "out/")
 	return s
 }
 
-func places(stack awscdk.Stack, id string, names []string, media awss3.Bucket, prefix string) []place {
+// places returns the existing buckets of a purpose, or the media bucket's prefix for it.
+func (s storage) places(stack awscdk.Stack, id string, names, keys []string, prefix string) []place {
 	if len(names) == 0 {
-		return []place{{media, prefix}}
+		return []place{{s.media, prefix, s.keys}}
 	}
 	var list []place
 	for i, name := range names {
 		bucket := awss3.Bucket_FromBucketName(stack, jsii.String(fmt.Sprint(id, i)), jsii.String(name))
-		list = append(list, place{bucket, ""})
+		list = append(list, place{bucket, "", keys})
 	}
 	return list
+}
+
+// encryption returns how a bucket is encrypted with a key, which may be nil. A bucket key makes one call of KMS serve many objects.
+func encryption(key awskms.IKey) (awss3.BucketEncryption, *bool) {
+	if key == nil {
+		return awss3.BucketEncryption_S3_MANAGED, nil
+	}
+	return awss3.BucketEncryption_KMS, jsii.Bool(true)
 }
 
 func newTable(stack awscdk.Stack) awsdynamodb.Table {
@@ -87,10 +103,13 @@ func artifactDays(chosen settings) float64 {
 	return math.Ceil((chosen.redrive()+2*statemachine.TimeLimit()).Hours()/24) + 1
 }
 
-func newScratchBucket(stack awscdk.Stack, chosen settings) awss3.Bucket {
+func newScratchBucket(stack awscdk.Stack, chosen settings, key awskms.IKey) awss3.Bucket {
+	encrypted, bucketKey := encryption(key)
 	bucket := awss3.NewBucket(stack, jsii.String("Scratch"), &awss3.BucketProps{
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
-		Encryption:        awss3.BucketEncryption_S3_MANAGED,
+		Encryption:        encrypted,
+		EncryptionKey:     key,
+		BucketKeyEnabled:  bucketKey,
 		EnforceSSL:        jsii.Bool(true),
 		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
 		LifecycleRules: &[]*awss3.LifecycleRule{{
@@ -106,10 +125,13 @@ func newScratchBucket(stack awscdk.Stack, chosen settings) awss3.Bucket {
 	return bucket
 }
 
-func newMediaBucket(stack awscdk.Stack, chosen settings) awss3.Bucket {
+func newMediaBucket(stack awscdk.Stack, chosen settings, key awskms.IKey) awss3.Bucket {
+	encrypted, bucketKey := encryption(key)
 	bucket := awss3.NewBucket(stack, jsii.String("Media"), &awss3.BucketProps{
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
-		Encryption:        awss3.BucketEncryption_S3_MANAGED,
+		Encryption:        encrypted,
+		EncryptionKey:     key,
+		BucketKeyEnabled:  bucketKey,
 		EnforceSSL:        jsii.Bool(true),
 		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
 		LifecycleRules: &[]*awss3.LifecycleRule{{
@@ -127,7 +149,7 @@ func newMediaBucket(stack awscdk.Stack, chosen settings) awss3.Bucket {
 	return bucket
 }
 
-func newFiles(stack awscdk.Stack, net *network) (awsefs.FileSystem, awsefs.AccessPoint) {
+func newFiles(stack awscdk.Stack, net *network, key awskms.IKey) (awsefs.FileSystem, awsefs.AccessPoint) {
 	group := awsec2.NewSecurityGroup(stack, jsii.String("Files"), &awsec2.SecurityGroupProps{
 		Vpc: net.vpc, Description: jsii.String("mapreel file system: NFS from workers"), AllowAllOutbound: jsii.Bool(false),
 	})
@@ -135,6 +157,7 @@ func newFiles(stack awscdk.Stack, net *network) (awsefs.FileSystem, awsefs.Acces
 	files := awsefs.NewFileSystem(stack, jsii.String("FileSystem"), &awsefs.FileSystemProps{
 		Vpc: net.vpc, VpcSubnets: net.isolated, SecurityGroup: group,
 		Encrypted:      jsii.Bool(true),
+		KmsKey:         key,
 		ThroughputMode: awsefs.ThroughputMode_ELASTIC,
 		// What a failed job has left may wait for its redrive for days, at a tenth of the price.
 		LifecyclePolicy:        awsefs.LifecyclePolicy_AFTER_1_DAY,

@@ -206,6 +206,12 @@ func TestFinishUnderstandsTheEventOfAFailure(t *testing.T) {
 	failed := props(synth(t, object{"scratch": "s3"}).named(t, "AWS::Events::Rule", "Failed"))
 	transformer := failed["Targets"].([]any)[0].(object)["InputTransformer"].(object)
 	template := resolved(transformer["InputTemplate"])
+	// Of an execution that was stopped or timed out, error and cause are null, and EventBridge writes that for them.
+	stopped := strings.NewReplacer("<detail-executionArn>", `"e"`, "<detail-status>", `"ABORTED"`, "<detail-error>", "null", "<detail-cause>", "null").Replace(template)
+	var input engine.FinishInput
+	if err := json.Unmarshal([]byte(stopped), &input); err != nil || input != (engine.FinishInput{Execution: "e", Status: "ABORTED"}) {
+		t.Errorf("an execution that was stopped is reported as %s: %+v, %v", stopped, input, err)
+	}
 	for name, path := range transformer["InputPathsMap"].(object) {
 		template = strings.ReplaceAll(template, "<"+name+">", `"`+path.(string)+`"`) // EventBridge quotes text
 	}

@@ -71,6 +71,9 @@ func (e *Engine) Analyse(ctx context.Context, in AnalyseInput) (Next, error) {
 	if err != nil {
 		return Next{}, err
 	}
+	if err := e.admit(p); err != nil {
+		return Next{}, err
+	}
 	if p.Open {
 		// An earlier run may have planned the rest. Its phases are in the ledger.
 		earlier, err := e.plan(ctx, p.ID)
@@ -285,7 +288,7 @@ func (e *Engine) concurrency(p work.Plan, items []Item) int {
 }
 
 func (e *Engine) item(p work.Plan, u openUnit) Item {
-	return Item{Job: p.ID, Unit: u.name, Class: u.needs.Class, Route: e.Queues.reroute(u.needs), GPU: u.needs.GPU}
+	return Item{Job: p.ID, Unit: u.name, Class: u.needs.Class, Route: e.route(u.needs), GPU: u.needs.GPU}
 }
 
 // listKey is the key of the JSON array that the Distributed Map reads for a phase.

@@ -48,6 +48,7 @@ type Engine struct {
 	// what the machine, or the container, has.
 	Memory func(work.Needs) int64
 
+	Limits      Limits  // of workers; zero fields are none
 	Queues      *Queues // what the deployment can run units on; nil: every route
 	Processors  int     // of the workers that encode; 0: not known in advance
 	Concurrency int     // functions that the deployment can run at once, at most; 0: as many as a request asks for

@@ -52,7 +52,7 @@ func newEngine(ctx context.Context, s Settings, registry work.Registry) (*engine
 			store, err := s3blob.New(client, bucket, "", s3blob.Options{})
 			return store, key, err
 		},
-		Temp: os.TempDir(), Queues: &s.Queues, Lifetime: s.Lifetime, Processors: s.Processors, Concurrency: s.Concurrency,
+		Temp: os.TempDir(), Queues: &s.Queues, Limits: s.Limits, Lifetime: s.Lifetime, Processors: s.Processors, Concurrency: s.Concurrency,
 	}, nil
 }
 

@@ -24,30 +24,40 @@ import (
 func TestSettingsAreReadFromTheEnvironment(t *testing.T) {
 	valid := map[string]string{
 		"MAPREEL_TABLE": "ledger", "MAPREEL_ITEMS": "scratch", "MAPREEL_SCRATCH": "/mnt/scratch", "MAPREEL_BATCH": "cpu",
-		"MAPREEL_PROCESSORS": "", "MAPREEL_CONCURRENCY": "", "MAPREEL_RUN": "", "MAPREEL_REDRIVE": "",
+		"MAPREEL_PROCESSORS": "", "MAPREEL_CONCURRENCY": "", "MAPREEL_RUN": "", "MAPREEL_REDRIVE": "", "MAPREEL_LIMITS": "",
 	}
+	onFiles := engine.Limits{Through: true}
 	for name, test := range map[string]struct {
 		change map[string]string
 		want   Settings
 		wrong  []string // variables that the error names
 	}{
-		"file system": {nil, Settings{Table: "ledger", Scratch: "/mnt/scratch", Bucket: "scratch", Queues: engine.Queues{CPU: true}}, nil},
+		"file system": {nil, Settings{Table: "ledger", Scratch: "/mnt/scratch", Limits: onFiles, Bucket: "scratch", Queues: engine.Queues{CPU: true}}, nil},
 		"bucket":      {map[string]string{"MAPREEL_SCRATCH": "s3://scratch"}, Settings{Table: "ledger", Bucket: "scratch", Queues: engine.Queues{CPU: true}}, nil},
-		"both queues": {map[string]string{"MAPREEL_BATCH": "cpu,gpu"}, Settings{Table: "ledger", Scratch: "/mnt/scratch", Bucket: "scratch", Queues: engine.Queues{CPU: true, GPU: true}}, nil},
-		"no queue":    {map[string]string{"MAPREEL_BATCH": "none"}, Settings{Table: "ledger", Scratch: "/mnt/scratch", Bucket: "scratch"}, nil},
+		"both queues": {map[string]string{"MAPREEL_BATCH": "cpu,gpu"}, Settings{Table: "ledger", Scratch: "/mnt/scratch", Limits: onFiles, Bucket: "scratch", Queues: engine.Queues{CPU: true, GPU: true}}, nil},
+		"no queue":    {map[string]string{"MAPREEL_BATCH": "none"}, Settings{Table: "ledger", Scratch: "/mnt/scratch", Limits: onFiles, Bucket: "scratch"}, nil},
 		"size": {
 			map[string]string{"MAPREEL_PROCESSORS": "6", "MAPREEL_CONCURRENCY": "10"},
-			Settings{Table: "ledger", Scratch: "/mnt/scratch", Bucket: "scratch", Queues: engine.Queues{CPU: true}, Processors: 6, Concurrency: 10},
+			Settings{Table: "ledger", Scratch: "/mnt/scratch", Limits: onFiles, Bucket: "scratch", Queues: engine.Queues{CPU: true}, Processors: 6, Concurrency: 10},
 			nil,
 		},
 		"lifetime": {
 			map[string]string{"MAPREEL_RUN": "48h", "MAPREEL_REDRIVE": "336h0m0s"},
 			Settings{
-				Table: "ledger", Scratch: "/mnt/scratch", Bucket: "scratch", Queues: engine.Queues{CPU: true},
+				Table: "ledger", Scratch: "/mnt/scratch", Bucket: "scratch", Queues: engine.Queues{CPU: true}, Limits: onFiles,
 				Lifetime: engine.Lifetime{Run: 48 * time.Hour, Redrive: 14 * 24 * time.Hour},
 			},
 			nil,
 		},
+		"limits": {
+			map[string]string{"MAPREEL_SCRATCH": "s3://scratch", "MAPREEL_LIMITS": `{"lambda":{"disk":10,"seconds":900},"batch":{"disk":70,"seconds":21600}}`},
+			Settings{
+				Table: "ledger", Bucket: "scratch", Queues: engine.Queues{CPU: true},
+				Limits: engine.Limits{Lambda: engine.WorkerLimits{Disk: 10, Seconds: 900}, Batch: engine.WorkerLimits{Disk: 70, Seconds: 21600}},
+			},
+			nil,
+		},
+		"no limits":     {map[string]string{"MAPREEL_LIMITS": "10 GB"}, Settings{}, []string{"MAPREEL_LIMITS"}},
 		"no duration":   {map[string]string{"MAPREEL_REDRIVE": "14 days"}, Settings{}, []string{"MAPREEL_REDRIVE"}},
 		"no number":     {map[string]string{"MAPREEL_CONCURRENCY": "-1"}, Settings{}, []string{"MAPREEL_CONCURRENCY"}},
 		"other bucket":  {map[string]string{"MAPREEL_SCRATCH": "s3://other"}, Settings{}, []string{"MAPREEL_SCRATCH"}},

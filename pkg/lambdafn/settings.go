@@ -2,6 +2,7 @@ package lambdafn
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -20,6 +21,7 @@ type Settings struct {
 	Bucket  string        // MAPREEL_ITEMS: the scratch bucket, where the Distributed Map reads its items
 	Queues  engine.Queues // MAPREEL_BATCH: "none", "cpu" or "cpu,gpu"
 
+	Limits   engine.Limits   // MAPREEL_LIMITS, as JSON; "" is none
 	Lifetime engine.Lifetime // MAPREEL_RUN and MAPREEL_REDRIVE, as time.ParseDuration reads them; "" is none
 
 	Processors  int // MAPREEL_PROCESSORS: of the encode function; 0: not known
@@ -66,6 +68,10 @@ func ParseSettings(getenv func(string) string) (Settings, error) {
 		}
 		*n = int(value)
 	}
+	if text := getenv("MAPREEL_LIMITS"); text != "" && json.Unmarshal([]byte(text), &s.Limits) != nil {
+		wrong("MAPREEL_LIMITS", "the limits of workers, as JSON")
+	}
+	s.Limits.Through = s.Scratch != ""
 	for name, d := range map[string]*time.Duration{"MAPREEL_RUN": &s.Lifetime.Run, "MAPREEL_REDRIVE": &s.Lifetime.Redrive} {
 		value, err := time.ParseDuration(cmp.Or(getenv(name), "0"))
 		if err != nil || value < 0 {

@@ -70,6 +70,16 @@ type Needs struct {
 	// Memory is about how many bytes the unit will hold, so that a machine runs fewer of large ones at
 	// once; 0: little.
 	Memory int64 `json:"memory,omitempty"`
+	Load   Load  `json:"load,omitzero"`
+}
+
+// Load is what a unit will probably need of its worker, in bytes. A unit is sent where there is that much, and refused where there
+// is no such place.
+type Load struct {
+	Disk   int64  `json:"disk,omitempty"`   // of working files at once
+	Read   int64  `json:"read,omitempty"`   // through the worker, in one attempt
+	Joined int64  `json:"joined,omitempty"` // likewise, unless the store copies what is joined
+	Hint   string `json:"hint,omitempty"`   // what the author of the request can do about it
 }
 
 // Class selects the Lambda function, the Batch job definition, and with them memory, role, disk and image.

@@ -39,6 +39,7 @@ func newPlan(j film.Job, segments []film.Segment) (work.Plan, error) {
 	}
 	if j.Split {
 		split := work.Unit{Name: film.SplitUnit, Needs: needs(j, work.ClassSplit)}
+		split.Needs.Load = wholeSource(j)
 		p.Phases = append(p.Phases, work.Phase{Name: phaseSplit, Intermediate: true, Units: slices.Values([]work.Unit{split})})
 	}
 	if !p.Open {
@@ -62,21 +63,53 @@ func needs(j film.Job, class work.Class) work.Needs {
 	return n
 }
 
+// wholeSource is the load of a unit that reads a source without an index from its beginning to its end.
+func wholeSource(j film.Job) work.Load {
+	return work.Load{
+		Read: j.Source.Size,
+		Hint: "remux the source into a container with an index, such as .mp4 or .mkv (ffmpeg -i SOURCE -map 0 -c copy NEW.mkv)",
+	}
+}
+
+// likely divides the estimate of space, which is an upper bound for films, to get what an output usually has: refusing one that
+// would have fitted is worse than one that fails late.
+const likely = 3
+
+// outputLoad returns the load of merging an output. ffmpeg writes Matroska and WebM to the worker's disk; everything else is
+// joined from chunks by the store, where it can.
+func outputLoad(out film.OutputPlan, space work.Space) work.Load {
+	bytes := space.Destination / likely
+	load := work.Load{Joined: bytes, Hint: "request a lower bit rate (maxBitrate, a higher crf) or a smaller size"}
+	if out.Container == film.Matroska || out.Container == film.WebM {
+		load.Disk, load.Read = bytes, 2*bytes
+		load.Hint = "request .mp4 or a package, which need no disk, a lower bit rate (maxBitrate, a higher crf), or a smaller size"
+	}
+	return load
+}
+
 // encodeUnits yields the audio parts, the sidecar and the segments, in this order: audio has to be
 // ready when it is interleaved with chunks.
 func encodeUnits(j film.Job, segments []film.Segment) iter.Seq[work.Unit] {
 	return func(yield func(work.Unit) bool) {
+		of := needs(j, work.ClassAudio)
+		if j.Split { // the source has no index by which to find a part
+			of.Load = wholeSource(j)
+		}
 		for i := range j.AudioParts() {
-			if !yield(work.Unit{Name: film.AudioUnit(i), Needs: needs(j, work.ClassAudio)}) {
+			if !yield(work.Unit{Name: film.AudioUnit(i), Needs: of}) {
 				return
 			}
 		}
 		if j.HasSidecar() && !yield(work.Unit{Name: film.SidecarUnit, Needs: needs(j, work.ClassAudio)}) {
 			return
 		}
+		of = needs(j, work.ClassEncode)
+		if len(segments) == 1 && !j.Split {
+			of.Load = wholeSource(j)
+		}
 		for _, seg := range segments {
 			spec, _ := json.Marshal(seg) //nolint:errchkjson // integers only
-			if !yield(work.Unit{Name: film.VideoUnit(seg.Index), Spec: spec, Needs: needs(j, work.ClassEncode)}) {
+			if !yield(work.Unit{Name: film.VideoUnit(seg.Index), Spec: spec, Needs: of}) {
 				return
 			}
 		}
@@ -86,8 +119,11 @@ func encodeUnits(j film.Job, segments []film.Segment) iter.Seq[work.Unit] {
 // outputUnits yields the units of the last phase.
 func outputUnits(j film.Job) iter.Seq[work.Unit] {
 	return func(yield func(work.Unit) bool) {
-		for _, out := range j.Outputs {
-			if !yield(work.Unit{Name: film.OutputUnit(out.Name), Needs: needs(j, work.ClassMerge)}) {
+		space := estimateSpace(j)
+		for i, out := range j.Outputs {
+			of := needs(j, work.ClassMerge)
+			of.Load = outputLoad(out, space.outputs[i])
+			if !yield(work.Unit{Name: film.OutputUnit(out.Name), Needs: of}) {
 				return
 			}
 		}
