@@ -13,7 +13,7 @@ import (
 
 // newEvents makes the rules that connect the machine with its surroundings. It returns the bus that
 // announces jobs that ended.
-func newEvents(stack awscdk.Stack, chosen settings, store storage, fns functions, flow workflow) awsevents.EventBus {
+func newEvents(stack awscdk.Stack, fns functions, flow workflow) awsevents.EventBus {
 	// Failures are recorded from outside: a state that caught them would leave a redrive nothing to
 	// run again.
 	awsevents.NewRule(stack, jsii.String("Failed"), &awsevents.RuleProps{
@@ -44,9 +44,6 @@ func newEvents(stack awscdk.Stack, chosen settings, store storage, fns functions
 			Event: awsevents.RuleTargetInput_FromObject(map[string]any{}), // engine.None
 		})},
 	})
-	if chosen.startOnUpload {
-		startOnUpload(stack, store, flow)
-	}
 	return bus
 }
 
@@ -78,36 +75,4 @@ func uploads(prefix string) []any {
 		}
 	}
 	return patterns
-}
-
-// startOnUpload starts an execution with a default request for every object that is created under
-// in/. An existing bucket must be set to send its events to EventBridge.
-func startOnUpload(stack awscdk.Stack, store storage, flow workflow) {
-	var buckets []*string
-	for _, p := range store.sources {
-		buckets = append(buckets, p.bucket.BucketName())
-	}
-	bucket := awsevents.EventField_FromPath(jsii.String("$.detail.bucket.name"))
-	key := awsevents.EventField_FromPath(jsii.String("$.detail.object.key"))
-	destination := "s3://" + *store.destinations[0].bucket.BucketName() + "/out/" + *key + "/"
-	awsevents.NewRule(stack, jsii.String("Uploaded"), &awsevents.RuleProps{
-		Description: jsii.String("mapreel: transcodes every upload under in/ with the defaults"),
-		EventPattern: &awsevents.EventPattern{
-			Source: jsii.Strings("aws.s3"), DetailType: jsii.Strings("Object Created"),
-			Detail: &map[string]any{
-				"bucket": map[string]any{"name": buckets},
-				"object": map[string]any{
-					"key":  uploads("in/"),
-					"size": []any{map[string]any{"numeric": []any{">", 0}}}, // a folder's marker is empty
-				},
-			},
-		},
-		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewSfnStateMachine(flow.machine, &awseventstargets.SfnStateMachineProps{
-			Input: awsevents.RuleTargetInput_FromObject(map[string]any{ // a request, see statemachine/request.schema.json
-				"source":      "s3://" + *bucket + "/" + *key,
-				"destination": destination,
-				"outputs":     []any{map[string]any{"name": "video"}},
-			}),
-		})},
-	})
 }

@@ -62,9 +62,12 @@ func newImage(stack awscdk.Stack, chosen settings, root string) (image, error) {
 }
 
 // function returns the image as the code of the function of a class.
-func (i image) function(c work.Class) awslambda.DockerImageCode {
+func (i image) function(c work.Class) awslambda.DockerImageCode { return i.run(string(c)) }
+
+// run returns the image as the code of a function that runs the program with an argument.
+func (i image) run(argument string) awslambda.DockerImageCode {
 	return awslambda.DockerImageCode_FromEcr(i.repository, &awslambda.EcrImageCodeProps{
-		TagOrDigest: jsii.String(i.tag), Entrypoint: jsii.Strings(program), Cmd: jsii.Strings(string(c)),
+		TagOrDigest: jsii.String(i.tag), Entrypoint: jsii.Strings(program), Cmd: jsii.Strings(argument),
 	})
 }
 

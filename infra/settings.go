@@ -24,6 +24,7 @@ type settings struct {
 	compute
 	keys
 	placement // what the stack is called, and where in the account it lies
+	outside   // how it takes requests and says what became of them
 
 	encodeConcurrency float64 // reserved concurrency of the encode function, which is also its limit; 0: none
 }
@@ -64,6 +65,7 @@ func parseSettings(context any) (settings, error) {
 	if s.batchNetwork == "isolated" && !s.batch {
 		p.bad("batchNetwork=isolated needs Batch; add batch=true")
 	}
+	s.outside = p.outside(s.destinationBuckets)
 	s.placement = p.placement(s.scratch == "efs" || s.batch)
 	if s.imageURI != "" && !ecrImage.MatchString(s.imageURI) {
 		p.bad("imageUri=%s is not an image in ECR, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com/mapreel:v1",

@@ -15,7 +15,8 @@ func TestSettingsHaveDefaults(t *testing.T) {
 	}
 	want := settings{scratch: "efs", batch: true, batchNetwork: "public", arch: "x86_64", compute: got.compute} // see compute_test.go
 	want.placement = placement{stackName: "mapreel", logDays: 30, cidr: netip.MustParsePrefix("10.0.0.0/16")}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, placement{}, compute{}, keys{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	want.outside = outside{apiRate: 10, delivery: "none"}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, placement{}, outside{}, compute{}, keys{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
 }

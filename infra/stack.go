@@ -30,11 +30,11 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 	if err != nil {
 		return err
 	}
-	bus := newEvents(stack, chosen, store, fns, flow) // outside of executions
-	watch := newWatch(stack, store, fns, flow)        // dashboard and alarms
-	newBlockedAlarm(stack, jobs, bus)                 // a queue that starts nothing
+	bus := newEvents(stack, fns, flow)         // outside of executions
+	watch := newWatch(stack, store, fns, flow) // dashboard and alarms
+	newBlockedAlarm(stack, jobs, bus)          // a queue that starts nothing
 
-	for name, value := range map[string]*string{
+	outputs := map[string]*string{
 		"StateMachineArn":   flow.machine.StateMachineArn(),
 		"SourceBucket":      store.sources[0].bucket.BucketName(),
 		"DestinationBucket": store.destinations[0].bucket.BucketName(),
@@ -42,7 +42,14 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 		"LedgerTable":       store.table.TableName(),
 		"FinishedJobsBus":   bus.EventBusName(),
 		"DashboardName":     watch.DashboardName(),
-	} {
+	}
+	if url := newIntake(stack, chosen, store, img, flow); url != nil { // requests in, messages out
+		outputs["ApiUrl"] = url
+	}
+	if d := newDelivery(stack, chosen, store); d != nil { // outputs to players
+		outputs["DeliveryDomain"] = d.DistributionDomainName()
+	}
+	for name, value := range outputs {
 		awscdk.NewCfnOutput(stack, jsii.String(name), &awscdk.CfnOutputProps{Value: value})
 	}
 	return nil

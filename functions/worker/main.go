@@ -1,23 +1,32 @@
-// Command worker is the program of every Lambda function and Batch job. Its argument is the class of the function:
+// Command worker is the program of every Lambda function and Batch job. Its argument is the class of the function, or what the
+// function takes in:
 //
 //	worker analyse | split | encode | audio | merge | finish | collect
+//	worker api | upload | notify
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"runtime/debug"
 
 	"github.com/mapreel/mapreel/pkg/film/merge"
+	"github.com/mapreel/mapreel/pkg/intake"
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/lambdafn"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
 func main() {
+	if len(os.Args) == 2 {
+		if handle, ok := intakes[os.Args[1]]; ok {
+			os.Exit(lambdafn.Serve(context.Background(), open(handle)))
+		}
+	}
 	if len(os.Args) != 2 || !work.Class(os.Args[1]).Known() {
-		fmt.Fprintln(os.Stderr, "usage: worker analyse | split | encode | audio | merge | finish | collect")
+		fmt.Fprintln(os.Stderr, "usage: worker analyse | split | encode | audio | merge | finish | collect | api | upload | notify")
 		os.Exit(2)
 	}
 	class := work.Class(os.Args[1])
@@ -25,4 +34,25 @@ func main() {
 		debug.SetGCPercent(merge.GCPercent)
 	}
 	os.Exit(lambdafn.Main(context.Background(), class, kinds.Find))
+}
+
+// intakes are the functions that stand before and after the state machine.
+var intakes = map[string]func(*intake.Service, context.Context, json.RawMessage) (any, error){
+	"api":    (*intake.Service).API,
+	"upload": (*intake.Service).Upload,
+	"notify": (*intake.Service).Notify,
+}
+
+// open returns a handler that opens the service at its first event.
+func open(handle func(*intake.Service, context.Context, json.RawMessage) (any, error)) lambdafn.Handler {
+	var service *intake.Service
+	return func(ctx context.Context, event json.RawMessage) (any, error) {
+		if service == nil { // Lambda passes one event at a time to a process
+			var err error
+			if service, err = intake.Open(ctx, os.Getenv); err != nil {
+				return nil, err
+			}
+		}
+		return handle(service, ctx, event)
+	}
 }

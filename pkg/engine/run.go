@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger"
@@ -23,7 +24,8 @@ type RunInput struct {
 // outcome is what the ledger holds of a finished unit.
 type outcome struct {
 	work.Result
-	Reason string `json:"reason,omitempty"` // why it ran where it ran, if not at the first place
+	Reason  string `json:"reason,omitempty"`  // why it ran where it ran, if not at the first place
+	Elapsed int64  `json:"elapsed,omitempty"` // milliseconds that the attempt took; what it cost follows from it
 }
 
 func decodeResult(u ledger.Unit) (work.Result, error) {
@@ -64,11 +66,12 @@ func (e *Engine) Run(ctx context.Context, in RunInput) (None, error) {
 		return None{}, nil
 	}
 	e.emit(Event{Type: Started, Job: p.ID, Unit: u.ID, Attempt: u.Attempt})
+	began := time.Now()
 	result, err := e.attempt(ctx, kind, p, u)
 	if err != nil {
 		return None{}, e.failed(ctx, u, result.Artifacts, err)
 	}
-	return None{}, e.completed(ctx, u, outcome{result, in.Reason})
+	return None{}, e.completed(ctx, u, outcome{result, in.Reason, time.Since(began).Milliseconds()})
 }
 
 // attempt has the unit's kind do it, in a working folder of its own.

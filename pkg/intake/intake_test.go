@@ -1,0 +1,453 @@
+package intake_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/blob/s3blob"
+	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/intake"
+	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
+	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+func TestMain(m *testing.M) {
+	s3test.ServeInChild()
+	m.Run()
+}
+
+// deployment is a service with a bucket, a table and a state machine behind servers that speak their protocols.
+type deployment struct {
+	*intake.Service
+	states   *states
+	media    *s3blob.Store
+	bucket   string
+	messages []string // sent by Publish: subject, then text
+}
+
+func deploy(t *testing.T) *deployment {
+	t.Helper()
+	s3, dynamodb, states := s3test.Start(t), dynamotest.Start(t), newStates(t)
+	bucket := s3.NewBucket(t)
+	store := func(bucket string) *s3blob.Store {
+		s, err := s3blob.New(s3.Client(nil), bucket, "", s3blob.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	executions, err := intake.NewExecutions(states.client, machineARN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &deployment{states: states, media: store(bucket), bucket: bucket}
+	d.Service = &intake.Service{
+		Executions: executions, Ledger: dynamo.New(dynamodb.Client(nil), dynamodb.NewTable(t)), Region: "eu-west-1",
+		Resolve: func(_ context.Context, url string) (blob.Store, string, error) {
+			bucket, key, _ := strings.Cut(strings.TrimPrefix(url, "s3://"), "/")
+			return store(bucket), key, nil
+		},
+		Sources: []intake.Place{{Bucket: bucket, Prefix: "in/"}}, Destinations: []intake.Place{{Bucket: bucket, Prefix: "out/"}},
+		Rates: intake.Rates{"lambda/encode": 0.01, "batch/merge": 0.1},
+		Publish: func(_ context.Context, subject, text string) error {
+			d.messages = append(d.messages, subject, text)
+			return nil
+		},
+	}
+	return d
+}
+
+// upload puts an object in the bucket and returns its URL.
+func (d *deployment) upload(t *testing.T, key, text string) string {
+	t.Helper()
+	if _, err := d.media.Put(t.Context(), key, strings.NewReader(text)); err != nil {
+		t.Fatal(err)
+	}
+	return "s3://" + d.bucket + "/" + key
+}
+
+// call calls the API and returns the code and the body of its answer.
+func (d *deployment) call(t *testing.T, route, id, key, body string) (int, map[string]any) {
+	t.Helper()
+	headers := map[string]string{}
+	if key != "" {
+		headers["idempotency-key"] = key
+	}
+	event, err := json.Marshal(map[string]any{"routeKey": route, "headers": headers, "pathParameters": map[string]string{"id": id}, "body": body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := d.API(t.Context(), event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var response struct {
+		StatusCode int
+		Body       string
+	}
+	if err := json.Unmarshal(data, &response); err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(response.Body), &fields); err != nil {
+		t.Fatalf("%v: %s", err, response.Body)
+	}
+	return response.StatusCode, fields
+}
+
+func (d *deployment) request(source string) string {
+	return fmt.Sprintf(`{"source":%q,"destination":"s3://%s/out/film/","outputs":[{"name":"film"}]}`, source, d.bucket)
+}
+
+func TestARequestIsStartedUnderItsKeyOnce(t *testing.T) {
+	d := deploy(t)
+	request := d.request(d.upload(t, "in/film.mkv", "film"))
+	for _, same := range []string{request, strings.ReplaceAll(request, ",", " ,\n"), request} {
+		code, body := d.call(t, intake.RouteSubmit, "", "film-42", same)
+		if code != 202 || body["id"] != "film-42" || body["status"] != "RUNNING" || body["execution"] != executionARN("film-42") {
+			t.Errorf("answer %d %v", code, body)
+		}
+	}
+	if code, body := d.call(t, intake.RouteSubmit, "", "film-42", strings.Replace(request, `"film"}`, `"other"}`, 1)); code != 409 {
+		t.Errorf("another request under the same key: %d %v", code, body)
+	}
+	d.states.end("film-42", "SUCCEEDED", map[string]any{"output": `{"job":"0a1b","outputs":[{"url":"s3://x/film.mp4"}]}`})
+	if code, body := d.call(t, intake.RouteSubmit, "", "film-42", request); code != 202 || body["status"] != "SUCCEEDED" {
+		t.Errorf("the same request after its end: %d %v", code, body)
+	}
+	if got := d.states.started(); len(got) != 1 || !json.Valid([]byte(got["film-42"])) {
+		t.Errorf("started %v", got)
+	}
+	for range 2 { // without a key each call is its own
+		if code, body := d.call(t, intake.RouteSubmit, "", "", request); code != 202 {
+			t.Errorf("answer %d %v", code, body)
+		}
+	}
+	if got := d.states.started(); len(got) != 3 {
+		t.Errorf("started %v", got)
+	}
+}
+
+func TestAllProblemsOfARequestAreInOneAnswerAndNothingIsStarted(t *testing.T) {
+	d := deploy(t)
+	d.upload(t, "in/film.mkv", "film")
+	at := "s3://" + d.bucket
+	for _, c := range []struct {
+		name, body string
+		pointers   []string
+	}{
+		{"types and ranges", `{"source":"` + at + `/in/film.mkv","destination":"` + at + `/out/a/","outputs":[{"name":"a","video":[{"height":"big"}]},{"name":"b","video":[{"crf":99}]}],"retention":{"hours":100000}}`,
+			[]string{"/outputs/0/video/0/height", "/outputs/1/video/0/crf", "/retention/hours"}},
+		{"places", `{"source":"s3://other/film.mkv","destination":"` + at + `/elsewhere/","outputs":[{"name":"a"}]}`, []string{"/destination", "/source"}},
+		{"a place with ..", `{"source":"` + at + `/in/film.mkv","destination":"` + at + `/out/../in/","outputs":[{"name":"a"}]}`, []string{"/destination"}},
+		{"no source", `{"source":"` + at + `/in/none.mkv","destination":"` + at + `/out/a/","outputs":[{"name":"a"}]}`, []string{"/source"}},
+		{"a place, a range and no source", `{"source":"` + at + `/in/none.mkv","destination":"` + at + `/a/","outputs":[{"name":"a","video":[{"crf":99}]}]}`,
+			[]string{"/destination", "/outputs/0/video/0/crf", "/source"}},
+		{"no field", `{}`, []string{"/destination", "/outputs", "/source"}},
+		{"no JSON", `{"source":`, []string{""}},
+		{"a list", `[]`, []string{""}},
+		{"nothing", ``, []string{""}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, body := d.call(t, intake.RouteSubmit, "", "key", c.body)
+			if code != 400 {
+				t.Fatalf("answer %d %v", code, body)
+			}
+			var pointers []string
+			list, _ := body["error"].(map[string]any)["problems"].([]any)
+			for _, p := range list {
+				pointers = append(pointers, p.(map[string]any)["pointer"].(string))
+				if p.(map[string]any)["message"] == "" {
+					t.Errorf("%v says nothing", p)
+				}
+			}
+			slices.Sort(pointers)
+			if diff := cmp.Diff(c.pointers, pointers); diff != "" {
+				t.Errorf("problems (-want +got):\n%s\n%v", diff, body)
+			}
+		})
+	}
+	if got := d.states.started(); len(got) != 0 {
+		t.Errorf("started %v", got)
+	}
+	if code, body := d.call(t, intake.RouteSubmit, "", "a key/with spaces", d.request(at+"/in/film.mkv")); code != 400 || !strings.Contains(fmt.Sprint(body), "Idempotency-Key") {
+		t.Errorf("a bad key: %d %v", code, body)
+	}
+}
+
+func TestAServiceThatIsBusyIsToBeAskedAgain(t *testing.T) {
+	d := deploy(t)
+	request := d.request(d.upload(t, "in/film.mkv", "film"))
+	for code, want := range map[string]int{"ThrottlingException": 503, "ExecutionLimitExceeded": 503, "AccessDeniedException": 500} {
+		d.states.fail = code
+		if got, body := d.call(t, intake.RouteSubmit, "", "key", request); got != want {
+			t.Errorf("%s: answer %d %v, want %d", code, got, body, want)
+		}
+	}
+}
+
+// plan records a job of an execution: two segments and an output.
+func (d *deployment) plan(t *testing.T, name string) ledger.Ledger {
+	t.Helper()
+	p := work.Plan{ID: "0a1b", Groups: []work.Group{{Name: "video", Units: 2}}}
+	doc, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	if err := d.Ledger.PutJob(t.Context(), ledger.Job{ID: "0a1b", State: ledger.JobRunning, Execution: executionARN(name), Started: now, Doc: doc}); err != nil {
+		t.Fatal(err)
+	}
+	units := []ledger.Unit{
+		{ID: "output/film", Spec: json.RawMessage(`{"phase":"outputs","needs":{"class":"merge","route":"batch"}}`)},
+		{ID: "video/00000", Spec: json.RawMessage(`{"phase":"encode","needs":{"class":"encode","route":"lambda"}}`)},
+		{ID: "video/00001", Spec: json.RawMessage(`{"phase":"encode","needs":{"class":"encode","route":"lambda"}}`)},
+	}
+	if err := d.Ledger.Plan(t.Context(), "0a1b", slices.Values(units), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	return d.Ledger
+}
+
+func do(t *testing.T, l ledger.Ledger, unit, owner, facts string, failure *ledger.Failure) {
+	t.Helper()
+	u, err := l.Begin(t.Context(), "0a1b", unit, owner, time.Now().Add(time.Hour))
+	if err == nil && facts != "" {
+		err = l.Complete(t.Context(), "0a1b", unit, u.Attempt, json.RawMessage(facts))
+	}
+	if err == nil && failure != nil {
+		err = l.Fail(t.Context(), "0a1b", unit, u.Attempt, *failure)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAJobTellsItsProgressCostAndOutputs(t *testing.T) {
+	d := deploy(t)
+	d.call(t, intake.RouteSubmit, "", "film", d.request(d.upload(t, "in/film.mkv", "film")))
+	if code, body := d.call(t, intake.RouteStatus, "film", "", ""); code != 200 || body["status"] != "RUNNING" || body["progress"] != nil {
+		t.Errorf("before it is planned: %d %v", code, body)
+	}
+	l := d.plan(t, "film")
+	do(t, l, "video/00000", "lambda/1", `{"elapsed":30000}`, nil)
+	do(t, l, "video/00001", "lambda/2", "", nil)
+	code, body := d.call(t, intake.RouteStatus, "film", "", "")
+	want := []any{map[string]any{"name": "video", "units": 2.0, "done": 1.0, "running": 1.0}}
+	if diff := cmp.Diff(want, body["progress"]); code != 200 || diff != "" {
+		t.Errorf("answer %d, progress (-want +got):\n%s", code, diff)
+	}
+	do(t, l, "video/00001", "lambda/2", `{"elapsed":20000}`, nil)
+	do(t, l, "output/film", "batch/3/1", `{"elapsed":5000}`, nil)
+	if err := l.EndJob(t.Context(), "0a1b", executionARN("film"), ledger.JobDone, nil, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.Marshal(engine.Outcome{Job: "0a1b", Outputs: []json.RawMessage{[]byte(`{"url":"s3://b/out/film.mp4"}`)}, Warnings: []string{"no chapters"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.states.end("film", "SUCCEEDED", map[string]any{"output": string(out)})
+	_, body = d.call(t, intake.RouteStatus, "film", "", "")
+	cost := body["cost"].(map[string]any)
+	if cost["usd"] != 1.0 { // 50 s at 0.01, 5 s at 0.1
+		t.Errorf("cost %v", cost)
+	}
+	if diff := cmp.Diff([]any{map[string]any{"url": "s3://b/out/film.mp4"}}, body["outputs"]); diff != "" || body["error"] != nil || body["redrive"] != nil {
+		t.Errorf("body %v, outputs (-want +got):\n%s", body, diff)
+	}
+	for _, id := range []string{"nothing", "a/b", strings.Repeat("x", 81)} {
+		if code, body := d.call(t, intake.RouteStatus, id, "", ""); code != 404 {
+			t.Errorf("%s: answer %d %v", id, code, body)
+		}
+	}
+}
+
+func TestAFailedJobTellsItsReasonAndHowToGoOn(t *testing.T) {
+	for _, c := range []struct {
+		kind    string
+		redrive bool
+	}{{"OutOfSpace", true}, {"Invalid", false}} {
+		d := deploy(t)
+		d.call(t, intake.RouteSubmit, "", "film", d.request(d.upload(t, "in/film.mkv", "film")))
+		l := d.plan(t, "film")
+		do(t, l, "video/00001", "lambda/2", "", &ledger.Failure{Kind: c.kind, Message: "what happened"})
+		d.states.end("film", "FAILED", map[string]any{"error": "States.ExceedToleratedFailureThreshold", "cause": "a Map failed"})
+		_, body := d.call(t, intake.RouteStatus, "film", "", "")
+		if diff := cmp.Diff(map[string]any{"kind": c.kind, "message": "what happened"}, body["error"]); diff != "" {
+			t.Errorf("error (-want +got):\n%s", diff)
+		}
+		want := "aws stepfunctions redrive-execution --region eu-west-1 --execution-arn " + executionARN("film")
+		if got, _ := body["redrive"].(string); (got == want) != c.redrive {
+			t.Errorf("%s: redrive %q", c.kind, got)
+		}
+		event := `{"detail":{"name":"film","status":"FAILED"}}`
+		if _, err := d.Notify(t.Context(), json.RawMessage(event)); err != nil {
+			t.Fatal(err)
+		}
+		if len(d.messages) != 2 || d.messages[0] != "mapreel: failed film.mkv" || !strings.Contains(d.messages[1], c.kind+": what happened") ||
+			strings.Contains(d.messages[1], want) != c.redrive || !strings.Contains(d.messages[1], "0 of 2 video") {
+			t.Errorf("message %q", d.messages)
+		}
+	}
+}
+
+func TestAJobIsStoppedOnce(t *testing.T) {
+	d := deploy(t)
+	d.call(t, intake.RouteSubmit, "", "film", d.request(d.upload(t, "in/film.mkv", "film")))
+	for range 2 {
+		code, body := d.call(t, intake.RouteStop, "film", "", "")
+		if code != 200 || body["status"] != "ABORTED" || !strings.Contains(fmt.Sprint(body["error"]), "stopped by DELETE /jobs/film") {
+			t.Errorf("answer %d %v", code, body)
+		}
+	}
+	if n := slices.Index(slices.Compact(slices.DeleteFunc(d.states.calls, func(c string) bool { return c != "StopExecution" })), "StopExecution"); n != 0 {
+		t.Error("nothing was stopped")
+	}
+	if code, _ := d.call(t, intake.RouteStop, "other", "", ""); code != 404 {
+		t.Errorf("answer %d", code)
+	}
+}
+
+func TestAFinishedJobIsAnnounced(t *testing.T) {
+	d := deploy(t)
+	d.call(t, intake.RouteSubmit, "", "film", d.request(d.upload(t, "in/a \"film\"\n映.mkv", "film")))
+	d.states.end("film", "SUCCEEDED", map[string]any{"output": `{"job":"0a1b","outputs":[{"url":"s3://b/out/film.mp4"}],"warnings":["no chapters"]}`})
+	if _, err := d.Notify(t.Context(), json.RawMessage(`{"detail":{"name":"film"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if subject := d.messages[0]; subject != `mapreel: finished a "film"____.mkv` {
+		t.Errorf("subject %q", subject)
+	}
+	for _, part := range []string{"s3://b/out/film.mp4", "no chapters", "elapsed      1m30s", executionARN("film")} {
+		if !strings.Contains(d.messages[1], part) {
+			t.Errorf("the message has no %q:\n%s", part, d.messages[1])
+		}
+	}
+}
+
+func (d *deployment) created(t *testing.T, key string) json.RawMessage {
+	t.Helper()
+	event, err := json.Marshal(map[string]any{"detail": map[string]any{
+		"bucket": map[string]any{"name": d.bucket}, "object": map[string]any{"key": key, "etag": "e1", "sequencer": "1"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return event
+}
+
+func TestAnUploadIsStartedWithItsSidecar(t *testing.T) {
+	d := deploy(t)
+	for _, c := range []struct{ key, sidecar, want string }{
+		{"in/a.mkv", "", `{"destination":"s3://BUCKET/out/a.mkv/","outputs":[{"name":"video"}],"source":"s3://BUCKET/in/a.mkv"}`},
+		{`in/x/b "c"\ ü.mkv`, "", `{"destination":"s3://BUCKET/out/x/b \"c\"\\ ü.mkv/","outputs":[{"name":"video"}],"source":"s3://BUCKET/in/x/b \"c\"\\ ü.mkv"}`},
+		{"in/d.mkv", `{"outputs":[{"name":"small","video":[{"height":720}]}]}`, `{"destination":"s3://BUCKET/out/d.mkv/","outputs":[{"name":"small","video":[{"height":720}]}],"source":"s3://BUCKET/in/d.mkv"}`},
+		{"in/e.mkv", `{"destination":"s3://BUCKET/out/there/","outputs":[{"name":"e"}]}`, `{"destination":"s3://BUCKET/out/there/","outputs":[{"name":"e"}],"source":"s3://BUCKET/in/e.mkv"}`},
+	} {
+		d.upload(t, c.key, "film")
+		if c.sidecar != "" {
+			d.upload(t, c.key+intake.Sidecar, strings.ReplaceAll(c.sidecar, "BUCKET", d.bucket))
+			if _, err := d.Upload(t.Context(), d.created(t, c.key+intake.Sidecar)); err != nil {
+				t.Error(err)
+			}
+		}
+		before := d.states.started()
+		for range 2 { // events come at least once
+			if _, err := d.Upload(t.Context(), d.created(t, c.key)); err != nil {
+				t.Fatalf("%s: %v", c.key, err)
+			}
+		}
+		after := d.states.started()
+		maps.DeleteFunc(after, func(name, _ string) bool { return before[name] != "" })
+		if len(after) != 1 {
+			t.Fatalf("%s started %v", c.key, after)
+		}
+		for name, input := range after {
+			if want := strings.ReplaceAll(c.want, "BUCKET", d.bucket); input != want {
+				t.Errorf("%s started with\n%s, want\n%s", name, input, want)
+			}
+		}
+	}
+}
+
+func TestABadSidecarStartsNothingAndIsReported(t *testing.T) {
+	d := deploy(t)
+	for sidecar, want := range map[string]string{
+		`{"outputs":`: "ends too early",
+		`[]`:          "must be a JSON object",
+		`{"outputs":[{"name":"a","video":[{"crf":99}]}]}`:           "99 is outside 0 to 51",
+		`{"source":"s3://other/film.mkv","outputs":[{"name":"a"}]}`: "another source",
+		`{"destination":"s3://other/","outputs":[{"name":"a"}]}`:    "in no place of this deployment",
+	} {
+		d.messages = nil
+		d.upload(t, "in/film.mkv", "film")
+		d.upload(t, "in/film.mkv"+intake.Sidecar, sidecar)
+		_, err := d.Upload(t.Context(), d.created(t, "in/film.mkv"))
+		if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", sidecar, err, want)
+		}
+		if len(d.messages) != 2 || !strings.Contains(d.messages[1], want) || !strings.Contains(d.messages[1], "in/film.mkv") {
+			t.Errorf("%s: message %q", sidecar, d.messages)
+		}
+	}
+	if got := d.states.started(); len(got) != 0 {
+		t.Errorf("started %v", got)
+	}
+}
+
+func TestAnOutputStartsNoJob(t *testing.T) {
+	d := deploy(t)
+	d.Sources[0].Prefix, d.Destinations[0].Prefix = "", "" // one existing bucket for both
+	d.upload(t, "in/film.mkv", "film")
+	if _, err := d.Upload(t.Context(), d.created(t, "in/film.mkv")); err != nil {
+		t.Fatal(err)
+	}
+	for _, input := range d.states.started() {
+		if !strings.Contains(input, `"destination":"s3://`+d.bucket+`/out/film.mkv/"`) {
+			t.Errorf("started with %s", input)
+		}
+	}
+	d.upload(t, "in/film.mkv"+intake.Sidecar, `{"destination":"s3://`+d.bucket+`/in/film/","outputs":[{"name":"a"}]}`)
+	if _, err := d.Upload(t.Context(), d.created(t, "in/film.mkv")); err == nil || !strings.Contains(err.Error(), "would start another") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestPlacesAndRatesAreRead(t *testing.T) {
+	places, err := intake.ParsePlaces("s3://films/ s3://media/in/")
+	if diff := cmp.Diff([]intake.Place{{Bucket: "films"}, {Bucket: "media", Prefix: "in/"}}, places); err != nil || diff != "" {
+		t.Errorf("error %v, places (-want +got):\n%s", err, diff)
+	}
+	for _, text := range []string{"", "films", "s3://films", "s3:///in/"} {
+		if list, err := intake.ParsePlaces(text); err == nil {
+			t.Errorf("%q is read as %v", text, list)
+		}
+	}
+	if _, err := intake.ParseRates("{"); err == nil {
+		t.Error("rates that are not JSON are read")
+	}
+	if _, err := intake.NewExecutions(nil, "arn:aws:lambda:eu-west-1:1:function:f"); err == nil {
+		t.Error("the ARN of a function is taken for a state machine's")
+	}
+	if _, err := intake.Open(t.Context(), func(string) string { return "" }); fault.KindOf(err) != fault.Internal || errors.Unwrap(err) == nil {
+		t.Errorf("error %v", err)
+	}
+}
