@@ -95,8 +95,7 @@ func placeList(list []place) *string {
 // start lets a role start executions of requests whose sources it can look at.
 func (d doors) start(r rights) {
 	r.allow([]string{"states:StartExecution"}, d.flow.machine.StateMachineArn())
-	r.readSources() // a HEAD needs no other right; the preset of an upload is read
-	r.listSources()
+	r.readSources() // looks for the source, and reads the preset of an upload
 }
 
 // uploads starts an execution for every upload under in/. An existing bucket must be set to send its events to EventBridge.

@@ -154,13 +154,17 @@ func TestAllProblemsOfARequestAreInOneAnswerAndNothingIsStarted(t *testing.T) {
 		name, body string
 		pointers   []string
 	}{
-		{"types and ranges", `{"source":"` + at + `/in/film.mkv","destination":"` + at + `/out/a/","outputs":[{"name":"a","video":[{"height":"big"}]},{"name":"b","video":[{"crf":99}]}],"retention":{"hours":100000}}`,
-			[]string{"/outputs/0/video/0/height", "/outputs/1/video/0/crf", "/retention/hours"}},
+		{
+			"types and ranges", `{"source":"` + at + `/in/film.mkv","destination":"` + at + `/out/a/","outputs":[{"name":"a","video":[{"height":"big"}]},{"name":"b","video":[{"crf":99}]}],"retention":{"hours":100000}}`,
+			[]string{"/outputs/0/video/0/height", "/outputs/1/video/0/crf", "/retention/hours"},
+		},
 		{"places", `{"source":"s3://other/film.mkv","destination":"` + at + `/elsewhere/","outputs":[{"name":"a"}]}`, []string{"/destination", "/source"}},
 		{"a place with ..", `{"source":"` + at + `/in/film.mkv","destination":"` + at + `/out/../in/","outputs":[{"name":"a"}]}`, []string{"/destination"}},
 		{"no source", `{"source":"` + at + `/in/none.mkv","destination":"` + at + `/out/a/","outputs":[{"name":"a"}]}`, []string{"/source"}},
-		{"a place, a range and no source", `{"source":"` + at + `/in/none.mkv","destination":"` + at + `/a/","outputs":[{"name":"a","video":[{"crf":99}]}]}`,
-			[]string{"/destination", "/outputs/0/video/0/crf", "/source"}},
+		{
+			"a place, a range and no source", `{"source":"` + at + `/in/none.mkv","destination":"` + at + `/a/","outputs":[{"name":"a","video":[{"crf":99}]}]}`,
+			[]string{"/destination", "/outputs/0/video/0/crf", "/source"},
+		},
 		{"no field", `{}`, []string{"/destination", "/outputs", "/source"}},
 		{"no JSON", `{"source":`, []string{""}},
 		{"a list", `[]`, []string{""}},
