@@ -33,7 +33,7 @@ func TestTheProgramServesTheAPI(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := f.invoke(t.Context(), event, patience)
+		out, err := f.Invoke(t.Context(), event, patience)
 		var answer struct {
 			StatusCode int
 			Body       string
