@@ -53,7 +53,7 @@ type transcodeCmd struct {
 	Interlaced string       `group:"Video" placeholder:"HOW" help:"deinterlace or keep. Default: deinterlace, one frame for each source frame. keep encodes fields, with h264 only."`
 
 	MaxBitrate    string    `group:"Video" placeholder:"RATE" help:"Limit of the bit rate, averaged over two seconds, in bits per second: 6M, 800k. Default: no limit."`
-	Ladder        string    `group:"Package" placeholder:"NAME|FILE" help:"Renditions of .m3u8 and .mpd: web, selected by the size of the source and never larger; or a .yaml or .json file that lists them. Default: web."`
+	Ladder        string    `group:"Package" placeholder:"NAME|FILE" help:"Renditions of .m3u8 and .mpd: web, selected by the size of the source and never larger; or a .yaml or .json file that lists them, where flags such as --codec apply to those that do not say. Default: web."`
 	DASH          bool      `group:"Package" name:"dash" help:"Also write a DASH manifest for the same media."`
 	SegmentLength *duration `group:"Package" name:"media-segment" placeholder:"LENGTH" help:"Duration of the media segments that players load. Default: 6s."`
 	SingleFile    bool      `group:"Package" help:"One file for each rendition, read by byte ranges, instead of one for each media segment."`

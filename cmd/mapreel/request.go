@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,16 +100,9 @@ func (t transcodeCmd) applyFlags(d *draft, dir string) error {
 	outputs, _ := d.tree["outputs"].([]any)
 	for i := range outputs {
 		at := fmt.Sprintf("/outputs/%d", i)
-		d.setText(at+"/video/0/codec", string(film.CodecNamed(t.Codec)), "--codec")
-		d.setNumber(at+"/video/0/crf", t.CRF, "--crf")
-		d.setText(at+"/video/0/maxBitrate", t.MaxBitrate, "--max-bitrate")
-		d.setText(at+"/video/0/preset", t.Preset, "--preset")
-		d.setNumber(at+"/video/0/height", t.Height, "--height")
-		if t.Upscale {
-			d.set(at+"/video/0/upscale", true, "--upscale")
+		for _, v := range t.videoFlags() {
+			d.set(at+"/video/0/"+v.field, v.value, v.flag)
 		}
-		d.setText(at+"/video/0/frameRate", t.FPS, "--fps")
-		d.setText(at+"/video/0/interlaced", t.Interlaced, "--interlaced")
 		d.setText(at+"/audio/codec", t.Audio, "--audio")
 		d.setText(at+"/audio/bitrate", t.AudioBitrate, "--audio-bitrate")
 		d.setText(at+"/subtitles", t.Subtitles, "--subtitles")
@@ -125,6 +119,32 @@ func (t transcodeCmd) applyFlags(d *draft, dir string) error {
 		d.set("/retention/hours", localRetentionHours, "")
 	}
 	return nil
+}
+
+// videoFlag is a flag that sets a field of a rendition.
+type videoFlag struct {
+	field, flag string
+	value       any
+}
+
+// videoFlags returns the flags about renditions that were given.
+func (t transcodeCmd) videoFlags() (list []videoFlag) {
+	add := func(given bool, field, flag string, value any) {
+		if given {
+			list = append(list, videoFlag{field, flag, value})
+		}
+	}
+	text := func(value, field, flag string) { add(value != "", field, flag, value) }
+	number := func(value *wholeNumber, field, flag string) { add(value != nil, field, flag, value) }
+	text(string(film.CodecNamed(t.Codec)), "codec", "--codec")
+	number(t.CRF, "crf", "--crf")
+	text(t.Preset, "preset", "--preset")
+	number(t.Height, "height", "--height")
+	add(t.Upscale, "upscale", "--upscale", true)
+	text(t.MaxBitrate, "maxBitrate", "--max-bitrate")
+	text(t.FPS, "frameRate", "--fps")
+	text(t.Interlaced, "interlaced", "--interlaced")
+	return list
 }
 
 // container returns the container that the extension of -o selects, or "" if it selects none.
@@ -146,10 +166,10 @@ func (t transcodeCmd) applyPackageFlags(d *draft, outputs int) error {
 		at := fmt.Sprintf("/outputs/%d", i)
 		switch {
 		case rungs != nil:
-			if t.Codec != "" || t.CRF != nil || t.Preset != "" || t.Height != nil || t.MaxBitrate != "" {
-				return fault.New(fault.Invalid, "--ladder: %s sets how each rendition is encoded; leave out --codec, --crf, --preset, --height and --max-bitrate", t.Ladder)
+			if t.Height != nil || t.MaxBitrate != "" {
+				return fault.New(fault.Invalid, "--ladder: %s sets the size and the bit rate of each rendition; leave out --height and --max-bitrate", t.Ladder)
 			}
-			d.set(at+"/video", rungs, "--ladder")
+			d.set(at+"/video", t.withDefaults(d, at, rungs), "--ladder")
 		case t.Ladder != "":
 			d.set(at+"/ladder", t.Ladder, "--ladder")
 		case t.Output != "" && t.container().Packaged() && t.Request == "" && t.Height == nil && t.MaxBitrate == "":
@@ -168,6 +188,27 @@ func (t transcodeCmd) applyPackageFlags(d *draft, outputs int) error {
 		}
 	}
 	return nil
+}
+
+// withDefaults returns the rungs of a ladder's file, with the flags about renditions in the fields that a rung does not
+// set. at is the pointer of their output.
+func (t transcodeCmd) withDefaults(d *draft, at string, rungs []any) []any {
+	list := slices.Clone(rungs)
+	for i, rung := range rungs {
+		fields, ok := rung.(map[string]any)
+		if !ok {
+			continue // the validation of the request reports it
+		}
+		fields = maps.Clone(fields)
+		for _, v := range t.videoFlags() {
+			if fields[v.field] == nil {
+				fields[v.field] = v.value
+				d.flags[fmt.Sprintf("%s/video/%d/%s", at, i, v.field)] = v.flag
+			}
+		}
+		list[i] = fields
+	}
+	return list
 }
 
 // checkPackageFlags returns an error if flags of packages are used with an output that is one file.
@@ -333,7 +374,11 @@ func (d *draft) invalidRequest(ps film.Problems) error {
 func (d *draft) describe(p film.Problem) string {
 	if d.ladder != nil {
 		if _, rung, ok := strings.Cut(p.Pointer, "/video/"); ok && strings.HasPrefix(p.Pointer, "/outputs/") {
+			flag := d.flags[p.Pointer]
 			p.Pointer = "/video/" + rung
+			if flag != "" { // the default of a rung that does not set the field
+				return fmt.Sprintf("%s: %s (for %s of %s)", flag, p.Message, p.Pointer, d.ladder.Name)
+			}
 			if line, column, ok := d.ladder.Find(p.Pointer); ok {
 				return fmt.Sprintf("%s:%d:%d: %s", d.ladder.Name, line, column, p)
 			}

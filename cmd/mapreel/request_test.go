@@ -39,6 +39,9 @@ func TestArgumentsBecomeARequest(t *testing.T) {
 	if err := os.WriteFile("one.json", []byte(`{"source": "file:///in/a%20b.mkv", "destination": "out", "outputs": [{"name": "x", "container": "mkv"}]}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile("rungs.yaml", []byte("video:\n- {height: 720, preset: slow, codec: h264}\n- {height: 360, frameRate: 24}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct{ line, stdin, want string }{
 		{
 			"film.mov|-o|film.mp4", "",
@@ -70,6 +73,12 @@ func TestArgumentsBecomeARequest(t *testing.T) {
 			"--request|film.yaml|other.mkv|--crf|30|--audio|none", "",
 			`{"source":"DIR/other.mkv","destination":"/out","outputs":[{"name":"film","video":[{"crf":30}],"audio":{"codec":"none","bitrate":"96k"}},` +
 				`{"name":"small","video":[{"height":360,"crf":30}],"audio":{"codec":"none"}}],"segment":{"seconds":7.5},"retention":{"hours":3}}`,
+		},
+		{
+			"/s.mkv|-o|/o/x.mpd|--ladder|rungs.yaml|--codec|hevc|--preset|fast|--crf|30|--fps|24|--upscale|--interlaced|deinterlace", "",
+			`{"source":"/s.mkv","destination":"/o","outputs":[{"name":"x","container":"dash","video":[` +
+				`{"codec":"h264","height":720,"crf":30,"upscale":true,"interlaced":"deinterlace","frameRate":"24","preset":"slow"},` +
+				`{"codec":"h265","height":360,"crf":30,"upscale":true,"interlaced":"deinterlace","frameRate":"24","preset":"fast"}]}],"retention":{"hours":168}}`,
 		},
 		{
 			"--request|one.json|-o|/o/b.webm", "",
