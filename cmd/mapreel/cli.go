@@ -56,6 +56,7 @@ type transcodeCmd struct {
 	Ladder        string    `group:"Package" placeholder:"NAME|FILE" help:"Renditions of .m3u8 and .mpd: web, selected by the size of the source and never larger; or a .yaml or .json file that lists them, where flags such as --codec apply to those that do not say. Default: web."`
 	DASH          bool      `group:"Package" name:"dash" help:"Also write a DASH manifest for the same media."`
 	SegmentLength *duration `group:"Package" name:"media-segment" placeholder:"LENGTH" help:"Duration of the media segments that players load. Default: 6s."`
+	Keyframes     *duration `group:"Package" name:"keyframes" placeholder:"LENGTH" help:"Longest distance of keyframes: what players show while scrubbing. Default: 2s."`
 	SingleFile    bool      `group:"Package" help:"One file for each rendition, read by byte ranges, instead of one for each media segment."`
 
 	Audio        string `group:"Audio" placeholder:"CODEC" help:"auto, aac, opus, copy or none. Default: auto, which copies what the container can hold unchanged and encodes the rest as aac, in .webm as opus. All tracks are kept."`

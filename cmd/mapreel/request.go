@@ -183,6 +183,9 @@ func (t transcodeCmd) applyPackageFlags(d *draft, outputs int) error {
 		if t.SegmentLength != nil {
 			d.set(at+"/package/seconds", film.Seconds(*t.SegmentLength), "--media-segment")
 		}
+		if t.Keyframes != nil {
+			d.set(at+"/package/keyframes", film.Seconds(*t.Keyframes), "--keyframes")
+		}
 		if t.SingleFile {
 			d.set(at+"/package/singleFile", true, "--single-file")
 		}
@@ -224,6 +227,7 @@ func (t transcodeCmd) checkPackageFlags() error {
 		{"--ladder", t.Ladder != ""},
 		{"--dash", t.DASH},
 		{"--media-segment", t.SegmentLength != nil},
+		{"--keyframes", t.Keyframes != nil},
 		{"--single-file", t.SingleFile},
 	} {
 		if f.set {

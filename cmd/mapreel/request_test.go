@@ -75,10 +75,10 @@ func TestArgumentsBecomeARequest(t *testing.T) {
 				`{"name":"small","video":[{"height":360,"crf":30}],"audio":{"codec":"none"}}],"segment":{"seconds":7.5},"retention":{"hours":3}}`,
 		},
 		{
-			"/s.mkv|-o|/o/x.mpd|--ladder|rungs.yaml|--codec|hevc|--preset|fast|--crf|30|--fps|24|--upscale|--interlaced|deinterlace", "",
+			"/s.mkv|-o|/o/x.mpd|--ladder|rungs.yaml|--codec|hevc|--preset|fast|--crf|30|--fps|24|--upscale|--interlaced|deinterlace|--media-segment|4s|--keyframes|1s", "",
 			`{"source":"/s.mkv","destination":"/o","outputs":[{"name":"x","container":"dash","video":[` +
 				`{"codec":"h264","height":720,"crf":30,"upscale":true,"interlaced":"deinterlace","frameRate":"24","preset":"slow"},` +
-				`{"codec":"h265","height":360,"crf":30,"upscale":true,"interlaced":"deinterlace","frameRate":"24","preset":"fast"}]}],"retention":{"hours":168}}`,
+				`{"codec":"h265","height":360,"crf":30,"upscale":true,"interlaced":"deinterlace","frameRate":"24","preset":"fast"}],"package":{"seconds":4,"keyframes":1}}],"retention":{"hours":168}}`,
 		},
 		{
 			"--request|one.json|-o|/o/b.webm", "",

@@ -225,6 +225,9 @@ func (o Output) checkPackage(at string) (ps Problems) {
 		if s := time.Duration(o.Package.Seconds); s != 0 && (s < minMedia || s > maxMedia) {
 			add("/package/seconds", "%v is outside %v to %v", s, minMedia, maxMedia)
 		}
+		if s := time.Duration(o.Package.Keyframes); s != 0 && (s < minMedia || s > maxMedia) {
+			add("/package/keyframes", "%v is outside %v to %v", s, minMedia, maxMedia)
+		}
 	}
 	return ps
 }

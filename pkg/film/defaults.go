@@ -15,6 +15,10 @@ const DefaultThreads = 2
 // defaultMedia is the default duration of media segments, as recommended by Apple's "HLS Authoring Specification".
 const defaultMedia = 6 * time.Second
 
+// defaultKeyframes is the default of the longest distance of keyframes in packages, as the same specification recommends.
+// A player that scrubs shows keyframes only.
+const defaultKeyframes = 2 * time.Second
+
 // Normalise returns a copy of r, which must pass Check, with all defaults filled in. hasVideo reports whether the source
 // has a video track; without one, settings for video are Problems.
 func (r Request) Normalise(hasVideo bool) (Request, error) {
@@ -55,6 +59,7 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 				p = *o.Package
 			}
 			p.Seconds = cmp.Or(p.Seconds, Seconds(defaultMedia))
+			p.Keyframes = min(cmp.Or(p.Keyframes, Seconds(defaultKeyframes)), p.Seconds)
 			o.Package = &p
 		}
 		if o.Audio == nil {

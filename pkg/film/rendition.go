@@ -28,6 +28,8 @@ type Rendition struct {
 	// first frame at or after each multiple of it, counted from the start of the video track,
 	// begins a media segment. 0 for a rendition for files.
 	SegmentDuration media.Ticks `json:"segmentDuration,omitempty"`
+	// Keyframes is how many keyframes each media segment has, at even distances.
+	Keyframes int `json:"keyframes,omitempty"`
 }
 
 // NeedsNeighbours reports whether an output frame depends on neighbours of its input frame. If so,

@@ -75,6 +75,7 @@ const Web Ladder = "web"
 // Package describes how the media of a package are divided.
 type Package struct {
 	Seconds    Seconds `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=30,default=6,description=Duration of a media segment"`
+	Keyframes  Seconds `json:"keyframes,omitempty" jsonschema:"minimum=1,maximum=30,default=2,description=Longest distance of keyframes. Each media segment starts with one; scrubbing shows no other frames"`
 	SingleFile bool    `json:"singleFile,omitempty" jsonschema:"description=One file for each rendition with segments as byte ranges instead of one file for each segment"`
 }
 

@@ -13,7 +13,7 @@
 //
 //	runs, err := chunk.Cut(starts, end)
 //	for _, run := range runs {
-//		segment, err := run.Segment(0)
+//		segment, err := isobmff.NewSegment([]isobmff.SampleRun{run}, 0)
 //		err = segment.Write(file, payload) // payload holds the chunk's samples, which are read once from front to back
 //	}
 //

@@ -13,10 +13,13 @@ import (
 	"github.com/mapreel/mapreel/pkg/isobmff/internal/box"
 )
 
-// SampleRun is a run of consecutive samples of a chunk: those of one media segment of a package.
+// SampleRun is a run of consecutive samples of a chunk: those of one fragment of a package.
 type SampleRun struct {
 	Chunk       // the samples; video is normalised
 	End   int64 // presentation time at which the run ends and the next one starts, ticks
+	// Sequence is the number of the fragment that the run becomes (mfhd). The fragments of a track
+	// count up from 1; Cut leaves it 0.
+	Sequence uint32
 }
 
 // Cut divides a chunk into runs at the given presentation times, which must rise. Together the runs
@@ -92,8 +95,7 @@ func (c Chunk) cut(at []int64, end int64) ([]SampleRun, error) {
 	return out, nil
 }
 
-// Segment is a media segment of a package: consecutive fragments. In a video track every sync
-// sample starts a fragment.
+// Segment is a media segment of a package: consecutive fragments.
 type Segment struct {
 	Start, Duration int64 // presentation, ticks
 	Bytes           int64 // of the file
@@ -110,58 +112,61 @@ type Fragment struct {
 	Start    int64 // presentation time of the first sample, ticks
 }
 
-// Segment lays out the run as a media segment whose composition times are delay ticks later than its
-// presentation times; for audio, delay is 0. Sample n is decoded at the n-th smallest presentation time, so each sample's duration is that
-// of a frame, and segments that follow each other in presentation also do in decoding: the segment's
-// tfdt is its earliest presentation time, and its durations add up to the tfdt of the next one.
-// Composition offsets include the delay, which the edit list of Track.DelayedInit takes back: none is
-// negative, because libavformat before 6.0 takes that for a delay of the whole file. A frame that is
-// shown earlier than the delay allows is decoded earlier.
-//
-// Fragments are numbered by their time in milliseconds, so that workers need not know how many
-// fragments the others wrote.
-func (s SampleRun) Segment(delay int64) (Segment, error) {
+// NewSegment lays out runs that follow each other as a media segment, each run as a fragment. Composition times are
+// delay ticks later than presentation times; for audio, delay is 0. Sample n of a run is decoded at the n-th smallest
+// presentation time, so each sample's duration is that of a frame, and fragments that follow each other in presentation
+// also do in decoding: a fragment's tfdt is its earliest presentation time, and its durations add up to the tfdt of the
+// next one. Composition offsets include the delay, which the edit list of Track.DelayedInit takes back: none is
+// negative, because libavformat before 6.0 takes that for a delay of the whole file. A frame that is shown earlier than
+// the delay allows is decoded earlier.
+func NewSegment(runs []SampleRun, delay int64) (Segment, error) {
+	var out Segment
+	for i, run := range runs {
+		f, err := run.layOut(delay)
+		if err != nil {
+			return Segment{}, err
+		}
+		if i == 0 {
+			out.Start = run.Start
+		} else if end := runs[i-1].End; run.Start != end {
+			return Segment{}, fault.New(fault.Internal, "the fragment at %d follows one that ends at %d", run.Start, end)
+		}
+		f.Keyframe.Offset = out.Bytes
+		out.Fragments = append(out.Fragments, f)
+		out.Bytes += int64(len(f.Header)) + f.Bytes
+		out.Duration = run.End - out.Start
+	}
+	return out, nil
+}
+
+// layOut lays out the run as a fragment at the start of its segment.
+func (s SampleRun) layOut(delay int64) (Fragment, error) {
 	c := s.Chunk
 	if c.Start < 0 {
-		return Segment{}, fault.New(fault.Internal, "a segment cannot start at tick %d", c.Start)
+		return Fragment{}, fault.New(fault.Internal, "a segment cannot start at tick %d", c.Start)
 	}
 	if c.Track.Codec() == "" {
-		return Segment{}, fault.New(fault.Internal, "the track has no sample entry")
+		return Fragment{}, fault.New(fault.Internal, "the track has no sample entry")
 	}
 	if c.Track.Handler == "vide" {
 		var err error
 		if c, err = s.delayed(delay); err != nil {
-			return Segment{}, err
+			return Fragment{}, err
 		}
 	}
 	if got := c.End(); got != s.End {
-		return Segment{}, fault.New(fault.Internal, "the samples of the segment at %d end at %d, not at %d", s.Start, got, s.End)
+		return Fragment{}, fault.New(fault.Internal, "the samples of the segment at %d end at %d, not at %d", s.Start, got, s.End)
 	}
-	out := Segment{Start: s.Start, Duration: s.End - s.Start}
-	for from, now := 0, c.Start; from < len(c.Samples); {
-		run := Chunk{Track: c.Track, Start: now}
-		to := from
-		for to < len(c.Samples) && (to == from || c.Track.Handler != "vide" || !c.Samples[to].Sync) {
-			run.Bytes += int64(c.Samples[to].Size)
-			now += int64(c.Samples[to].Duration)
-			to++
-		}
-		run.Samples = c.Samples[from:to]
-		sequence := 1 + uint64(run.Start)*1000/uint64(c.Track.Timescale)
-		groups := box.PreRoll(c.Track.Entry, c.Track.Timescale, int64(run.Samples[0].Duration), int64(len(run.Samples)), box.FragmentGroup)
-		header, err := run.fragment(uint32(min(sequence, math.MaxUint32)), groups)
-		if err != nil {
-			return Segment{}, err
-		}
-		first := run.Samples[0]
-		out.Fragments = append(out.Fragments, Fragment{
-			Header: header, Bytes: run.Bytes, Start: run.Start + int64(first.Offset) - delay,
-			Keyframe: Extent{Offset: out.Bytes, Length: int64(len(header)) + int64(first.Size)},
-		})
-		out.Bytes += int64(len(header)) + run.Bytes
-		from = to
+	first := c.Samples[0]
+	groups := box.PreRoll(c.Track.Entry, c.Track.Timescale, int64(first.Duration), int64(len(c.Samples)), box.FragmentGroup)
+	header, err := c.fragment(s.Sequence, groups)
+	if err != nil {
+		return Fragment{}, err
 	}
-	return out, nil
+	return Fragment{
+		Header: header, Bytes: c.Bytes, Start: c.Start + int64(first.Offset) - delay,
+		Keyframe: Extent{Length: int64(len(header)) + int64(first.Size)},
+	}, nil
 }
 
 // Write writes the segment's file. It reads exactly the segment's samples from payload, so one

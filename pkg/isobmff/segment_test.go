@@ -20,8 +20,20 @@ import (
 	"github.com/mapreel/mapreel/pkg/isobmff/internal/chunktest"
 )
 
-// pack cuts a worker's file into segments and writes them into one file after their initialisation
-// segment.
+// syncTimes returns when the sync samples of a chunk are shown.
+func syncTimes(chunk isobmff.Chunk) (times []int64) {
+	now := chunk.Start
+	for _, s := range chunk.Samples {
+		if s.Sync {
+			times = append(times, now+int64(s.Offset))
+		}
+		now += int64(s.Duration)
+	}
+	return times
+}
+
+// pack cuts a worker's file into segments at the given times, and into fragments of video at all sync
+// samples. It writes them into one file after their initialisation segment.
 func pack(t testing.TB, path string, at []int64, end int64) (out string, segments []isobmff.Segment) {
 	t.Helper()
 	f, size := mediatest.Open(t, path)
@@ -34,21 +46,30 @@ func pack(t testing.TB, path string, at []int64, end int64) (out string, segment
 		payload = append(payload, io.NewSectionReader(f, e.Offset, e.Length))
 	}
 	samples := io.MultiReader(payload...)
-	runs, err := chunk.Cut(at, end)
+	cuts, delay := at, int64(0)
+	if chunk.Track.Handler == "vide" {
+		cuts = syncTimes(chunk)[1:]
+		delay = 2 * 512 // of a clip with 25 frames a second: as many as are reordered
+	}
+	runs, err := chunk.Cut(cuts, end)
 	if err != nil {
 		t.Fatalf("cut %s: %v", path, err)
 	}
-	delay := int64(0)
-	if chunk.Track.Handler == "vide" {
-		delay = 2 * 512 // of a clip with 25 frames a second: as many as are reordered
+	var groups [][]isobmff.SampleRun
+	for i, run := range runs {
+		if i == 0 || delay == 0 || slices.Contains(at, run.Start) {
+			groups = append(groups, nil)
+		}
+		run.Sequence = uint32(i + 1)
+		groups[len(groups)-1] = append(groups[len(groups)-1], run)
 	}
 	init, err := chunk.Track.DelayedInit(delay)
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := bytes.NewBuffer(init)
-	for _, run := range runs {
-		segment, err := run.Segment(delay)
+	for _, group := range groups {
+		segment, err := isobmff.NewSegment(group, delay)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,17 +111,10 @@ func TestSegmentsHaveTheChunksTimesAndFrames(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := chunk.Presentation()
+			sync := syncTimes(chunk)
 			var at []int64
-			var sync []int64
-			now := chunk.Start
-			for i, s := range chunk.Samples {
-				if s.Sync {
-					sync = append(sync, now+int64(s.Offset))
-					if i > 0 && len(sync)%2 == 1 {
-						at = append(at, now+int64(s.Offset))
-					}
-				}
-				now += int64(s.Duration)
+			for i := 2; i < len(sync); i += 2 {
+				at = append(at, sync[i])
 			}
 			end := want[len(want)-1] + 512
 			out, segments := pack(t, path, at, end)
@@ -231,7 +245,7 @@ func TestSegmentRefusesAPayloadThatEndsEarly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	segment, err := runs[0].Segment(0)
+	segment, err := isobmff.NewSegment(runs[:1], 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,11 @@ func (r Rendition) encoderOptions(threads int, p padding) []string {
 		args = append(args, p.evenKeyframes(r.Before, libvpxInterval)...)
 	case "libsvtav1":
 		args = append(args, "-preset", r.Preset, "-crf", crf)
-		args = append(args, p.evenKeyframes(r.Before, svtInterval(r.FrameRate))...)
+		if r.KeyframeDistance > 0 {
+			args = append(args, "-g", strconv.Itoa(r.KeyframeDistance))
+		} else {
+			args = append(args, p.evenKeyframes(r.Before, svtInterval(r.FrameRate))...)
+		}
 		fps := ""
 		if r.FrameRate.Known() {
 			fps = fmt.Sprintf("fps-num=%d:fps-denom=%d", r.FrameRate.Num, r.FrameRate.Den)

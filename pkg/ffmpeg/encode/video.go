@@ -84,6 +84,9 @@ type Rendition struct {
 	// Keyframes are times of the source in microseconds, ascending. The first frame at or after
 	// each becomes a keyframe of a closed GOP.
 	Keyframes []int64
+	// KeyframeDistance is the number of frames from one keyframe to the next for SVT-AV1, which
+	// cannot be told where to put them. 0 = as many keyframes as a single-pass encode has.
+	KeyframeDistance int
 
 	// Deinterlace converts fields to frames, only in frames that are marked as interlaced. The
 	// frame rate stays.

@@ -190,7 +190,11 @@ func (a *attempt) transcode(ctx context.Context, in ffmpeg.Input, seek *media.Ti
 	}
 	for i, r := range a.job.Renditions {
 		v.Renditions = append(v.Renditions, renditionIn(r, *p, a.segment, a.job.Request.Compute.GPU, a.file(i)))
-		v.Renditions[i].Keyframes = a.forcedKeyframes(r)
+		if plan.ChoosesKeyframes(r, a.job.Request.Compute.GPU) {
+			v.Renditions[i].KeyframeDistance = a.keyframeDistance(r)
+		} else {
+			v.Renditions[i].Keyframes = a.forcedKeyframes(r)
+		}
 		if r.Deinterlace {
 			v.Rotation = p.Rotation
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -129,7 +130,12 @@ func (w *audioWriter) write(ctx context.Context, g *errgroup.Group, runs []isobm
 	if len(runs) == 0 {
 		return nil
 	}
-	facts, segments, err := packaging.Segments(runs, 0)
+	groups := make([][]isobmff.SampleRun, len(runs))
+	for i, run := range runs {
+		run.Sequence = uint32(min(len(w.media)+i+1, math.MaxUint32))
+		groups[i] = []isobmff.SampleRun{run}
+	}
+	facts, segments, err := packaging.Segments(groups, 0)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 			r, warnings := rendition(v, *src.Video, req.Compute.GPU)
 			if out.Container.Packaged() {
 				r.SegmentDuration = media.Ticks(time.Duration(out.Package.Seconds).Microseconds())
+				r.Keyframes = int((out.Package.Seconds + out.Package.Keyframes - 1) / out.Package.Keyframes)
 			}
 			if n := indexOrAppend(&j.Renditions, r); !slices.Contains(planned.Renditions, n) {
 				planned.Renditions = append(planned.Renditions, n)

@@ -37,9 +37,13 @@ func TestMediaSegmentsDoNotDependOnTheSegmentsOfTheJob(t *testing.T) {
 			t.Skip("no times, or more keyframes than an encoder is given")
 		}
 		x := c.index
-		whole := film.Segment{Start: x.Start, End: x.End, Last: true}
-		want := append([]media.Ticks{x.Times[0]}, plan.CutPoints(x.Times, plan.SegmentStarts(whole, x.Start, c.tb, every, plan.MaxForcedKeyframes))...)
-		var got []media.Ticks
+		grid := plan.Grid{Segment: every, Keyframes: rapid.IntRange(1, 3).Draw(t, "keyframes")}
+		starts := func(seg film.Segment, times []media.Ticks) []plan.GridPoint {
+			first, points := grid.Points(seg, x.Start, c.tb, plan.MaxForcedKeyframes)
+			return append([]plan.GridPoint{{N: first, At: times[0], Segment: true}}, plan.CutPoints(times, points)...)
+		}
+		want := starts(film.Segment{Start: x.Start, End: x.End, Last: true}, x.Times)
+		var got []plan.GridPoint
 		for _, seg := range plan.AlignedSegments(x, c.tb, c.want, every) {
 			var times []media.Ticks
 			for _, at := range x.Times {
@@ -50,11 +54,50 @@ func TestMediaSegmentsDoNotDependOnTheSegmentsOfTheJob(t *testing.T) {
 			if len(times) == 0 {
 				continue
 			}
-			got = append(got, times[0])
-			got = append(got, plan.CutPoints(times, plan.SegmentStarts(seg, x.Start, c.tb, every, plan.MaxForcedKeyframes))...)
+			got = append(got, starts(seg, times)...)
 		}
 		if !slices.Equal(got, want) {
-			t.Fatalf("media segments start at\n     %v\nwant %v", got, want)
+			t.Fatalf("keyframes are at\n     %v\nwant %v", got, want)
+		}
+	})
+}
+
+// Fragments are numbered as the grid's points, and every fragment of a track has the next number.
+func TestPointsCountUpByOneWhereverSegmentsBegin(t *testing.T) {
+	tb := media.Rational{Num: 1, Den: 1000}
+	rapid.Check(t, func(t *rapid.T) {
+		grid := plan.Grid{Segment: time.Duration(rapid.IntRange(1, 7).Draw(t, "seconds")) * time.Second, Keyframes: rapid.IntRange(1, 4).Draw(t, "keyframes")}
+		start := rapid.Custom(func(t *rapid.T) media.Ticks { return media.Ticks(rapid.IntRange(0, 100_000).Draw(t, "start")) }).Draw(t, "start")
+		var times []media.Ticks
+		for i := range 1000 {
+			times = append(times, start+media.Ticks(i*40))
+		}
+		x := plan.Index{Start: start, End: start + 40_000, Times: times, Sync: []media.Ticks{start}}
+		for last := 0; ; { // source chunks at keyframes anywhere, at least an interval apart
+			if last += (int(grid.Interval().Milliseconds())+39)/40 + rapid.IntRange(0, 60).Draw(t, "frames"); last >= len(times) {
+				break
+			}
+			x.Sync = append(x.Sync, times[last])
+		}
+		for name, segments := range map[string][]film.Segment{
+			"source chunks": plan.SourceChunks(x), "aligned": plan.AlignedSegments(x, tb, 10*time.Second, grid.Segment),
+		} {
+			points := grid.Points
+			if name == "source chunks" {
+				points = grid.PointsBetween
+			}
+			next := int64(0)
+			for _, seg := range segments {
+				from, _ := slices.BinarySearch(times, seg.Start)
+				until, _ := slices.BinarySearch(times, seg.End)
+				first, inside := points(seg, start, tb, plan.MaxForcedKeyframes)
+				for _, cut := range append([]plan.GridPoint{{N: first, At: seg.Start}}, plan.CutPoints(times[from:until], inside)...) {
+					if cut.N != next {
+						t.Fatalf("%s: the keyframe at %v has the number %d, want %d", name, cut.At, cut.N, next)
+					}
+					next++
+				}
+			}
 		}
 	})
 }

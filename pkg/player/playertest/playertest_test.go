@@ -88,7 +88,7 @@ func track(t testing.TB, folder, name string, single bool, pieces []string, cuts
 		}
 		samples := io.MultiReader(payload...)
 		for _, stretch := range stretches {
-			segment, err := stretch.Segment(delay)
+			segment, err := isobmff.NewSegment([]isobmff.SampleRun{stretch}, delay)
 			if err != nil {
 				t.Fatal(err)
 			}
