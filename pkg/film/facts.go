@@ -9,6 +9,8 @@ type SplitFacts struct {
 	// Jumps reports that the source's clock jumps. A worker that reads another of its streams must
 	// handle the same jumps.
 	Jumps bool `json:"jumps,omitempty"`
+	// ConstantRate reports that the frames are at VideoTrack.ConstantRate.
+	ConstantRate bool `json:"constantRate,omitempty"`
 }
 
 // SegmentFacts are the facts of a video unit.

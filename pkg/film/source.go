@@ -49,7 +49,9 @@ type VideoTrack struct {
 	Frames    int            `json:"frames,omitempty"` // 0 where the index does not hold it
 	Width     int            `json:"width"`            // as coded
 	Height    int            `json:"height"`
-	FrameRate media.Rational `json:"frameRate"` // frames per second as Num/Den; Num 0 where unknown
+	FrameRate media.Rational `json:"frameRate"` // frames per second as Num/Den, on average; Num 0 where unknown
+	// ConstantRate is the frame rate if it is constant, apart from rounded timestamps; else zero.
+	ConstantRate media.Rational `json:"constantRate,omitzero"`
 
 	SampleAspect media.Rational `json:"sampleAspect,omitzero"` // width of a pixel to its height, as coded; zero where unknown
 	Rotation     int            `json:"rotation,omitempty"`    // clockwise degrees by which players rotate it: 0, 90, 180 or 270

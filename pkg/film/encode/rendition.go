@@ -51,6 +51,14 @@ func renditionIn(r film.Rendition, p film.VideoTrack, seg film.Segment, gpu bool
 	return out
 }
 
+// constantRate returns the constant frame rate of a rendition; zero if its rate is variable.
+func constantRate(r film.Rendition, p film.VideoTrack) media.Rational {
+	if r.Rate.Known() {
+		return r.Rate
+	}
+	return p.ConstantRate
+}
+
 // The peak luminance that is assumed where the source declares none, or one above PQ's 10,000, and
 // the bounds of a declared one, all in cd/m². Most films are graded for 1000.
 const (
@@ -87,9 +95,10 @@ func displayPeak(h media.HDR) int64 {
 	return h.Mastering.Max / 10_000
 }
 
-// withLight adds HDR10 metadata to a sample description. Encoders write it into the stream at best,
-// but players look here.
-func withLight(entry []byte, r film.Rendition, p film.VideoTrack) []byte {
+// declare adds what encoders do not write as players expect it to a sample description: HDR10
+// metadata, which they write into the stream at best, and the frame rate. AV1 and VP9 declare none.
+func declare(entry []byte, r film.Rendition, p film.VideoTrack) []byte {
+	entry = isobmff.WithFrameRate(entry, constantRate(r, p))
 	if r.ToneMap {
 		return entry
 	}

@@ -145,6 +145,9 @@ func (p Planner) Extend(ctx context.Context, env *work.PlanEnv, open work.Plan) 
 	}
 	v := *j.Source.Video
 	v.Start, v.End = index.Start, index.End
+	if !facts.ConstantRate {
+		v.ConstantRate = media.Rational{}
+	}
 	j.Source.Video, j.Source.Jumps = &v, facts.Jumps
 	// Of a source that begins within a GOP, the first packet is not the one that is shown first.
 	if start := (media.Instant{Ticks: v.Start, Timebase: v.Timebase}); start.In(media.Microseconds) < j.Source.Origin.In(media.Microseconds) {

@@ -91,7 +91,7 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 	}
 	file.setClocks(src, probed)
 	if v := src.Video; v != nil && src.Rate.Known() {
-		v.FrameRate, v.Timebase = src.Rate, media.Rational{Num: src.Rate.Den, Den: src.Rate.Num}
+		v.FrameRate, v.ConstantRate, v.Timebase = src.Rate, src.Rate, media.Rational{Num: src.Rate.Den, Den: src.Rate.Num}
 		v.Start, v.End, src.Duration, src.Origin = 0, 0, 0, media.Instant{Timebase: v.Timebase}
 		return found, nil // only the decoder knows the order of its frames, so it can be neither indexed nor split
 	}
@@ -115,5 +115,10 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 		found.Splittable = remux.Splittable(src.Demuxer, s)
 	}
 	found.Index = file.video(src, probed)
+	for _, s := range probed.Streams {
+		if s.Index == src.Video.Stream {
+			src.Video.ConstantRate = constantRate(s, found.Index)
+		}
+	}
 	return found, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -21,11 +22,22 @@ type index struct {
 	Sync  []media.Ticks `json:"sync"`  // the keyframe that each source chunk begins with
 
 	latest media.Ticks // when the last frame of all begins
+	frames media.Ticks // how many there are
+	uneven bool        // the frames of a source chunk are not at the constant rate
 }
 
-// add adds a source chunk, which holds at least one frame.
-func (x *index) add(chunk isobmff.Chunk) {
+// hasRate reports whether all frames are at a constant rate, which add was given.
+func (x *index) hasRate(rate, tb media.Rational) bool {
+	whole := plan.Index{Start: x.Start, Sync: append(slices.Clone(x.Sync), x.latest)}
+	return !x.uneven && whole.HasRate(rate, tb) && x.frames == 1+media.Rescale(x.latest-x.Start, tb, media.Rational{Num: rate.Den, Den: rate.Num})
+}
+
+// add adds a source chunk, which holds at least one frame. rate is the constant frame rate that the
+// source seems to have.
+func (x *index) add(chunk isobmff.Chunk, rate media.Rational) {
 	times := media.TicksOf(chunk.Presentation())
+	x.frames += media.Ticks(len(times))
+	x.uneven = x.uneven || !plan.Index{Times: times}.HasRate(rate, media.Rational{Num: 1, Den: int64(chunk.Track.Timescale)})
 	first, last := times[0], times[len(times)-1]
 	if len(x.Sync) == 0 {
 		x.Start, x.latest = first, last

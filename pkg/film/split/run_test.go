@@ -147,9 +147,9 @@ func TestTheIndexHoldsTheEarliestAndTheLatestFrame(t *testing.T) {
 	c := clockChunk(1000, 10, 10, 0)
 	c.Samples[0].Offset, c.Samples[1].Offset = 5, -15
 	var x index
-	x.add(c)
-	x.add(clockChunk(1020, 0))
-	if want := (index{Start: 995, End: 1020, Sync: []media.Ticks{1005, 1020}, latest: 1020}); !cmp.Equal(want, x, cmp.AllowUnexported(index{})) {
+	x.add(c, media.Rational{})
+	x.add(clockChunk(1020, 0), media.Rational{})
+	if want := (index{Start: 995, End: 1020, Sync: []media.Ticks{1005, 1020}, latest: 1020, frames: 4, uneven: true}); !cmp.Equal(want, x, cmp.AllowUnexported(index{})) {
 		t.Errorf("got %+v, want %+v", x, want)
 	}
 }

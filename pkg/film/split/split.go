@@ -98,7 +98,9 @@ func (a *attempt) run(ctx context.Context) (work.Result, error) {
 	r := written
 	r.Artifacts[0].Size = a.size
 	r.Done = work.Amount{Media: a.job.Source.Duration, Count: int64(len(x.Sync)), Bytes: a.size}
-	return r, r.SetFacts(film.SplitFacts{Chunks: len(x.Sync), Index: film.SourceIndexKey(a.Job), Jumps: a.jumps})
+	return r, r.SetFacts(film.SplitFacts{
+		Chunks: len(x.Sync), Index: film.SourceIndexKey(a.Job), Jumps: a.jumps, ConstantRate: x.hasRate(v.ConstantRate, v.Timebase),
+	})
 }
 
 // errJump says that the clock of a source jumps.
@@ -198,7 +200,7 @@ func (a *attempt) add(ctx context.Context, path string, x *index, check bool) er
 	if check && jumped(chunk, end) {
 		return errJump
 	}
-	x.add(chunk)
+	x.add(chunk, a.job.Source.Video.ConstantRate)
 	info, err := a.Scratch.Put(ctx, film.SourceChunkKey(a.Job, a.jumps, len(x.Sync)-1), f)
 	if err != nil {
 		return err
