@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,9 +29,9 @@ type Input struct {
 	// keyframe in the file and precede it in time. Neither name may contain "|"; names relative to
 	// RunOptions.Dir avoid it in any folder.
 	Next string
-	// Previous is the source chunk before Location, for filters that look at the frame before the
-	// first; "" = none.
-	Previous string
+	// Previous are the source chunks before Location, the oldest first: for filters that look at the
+	// frame before the first, and for decoders that need a run-up.
+	Previous []string
 	// TimestampOffset is by how many seconds the input's timestamps exceed the source's: Offset for
 	// files that remux.SplitArgs or encode.AudioArgs wrote, 0 for a source. It is subtracted as the
 	// input is read.
@@ -107,7 +108,7 @@ func (in Input) Options() []string {
 		args = append(args, "-protocol_whitelist", "https,tls,tcp", "-tls_verify", "1")
 	case in.remote():
 		args = append(args, "-protocol_whitelist", "http,tcp")
-	case in.Next != "" || in.Previous != "":
+	case in.Next != "" || len(in.Previous) > 0:
 		args = append(args, "-protocol_whitelist", "file,concat")
 	default:
 		args = append(args, "-protocol_whitelist", "file")
@@ -144,9 +145,9 @@ func (in Input) URL() string {
 	if in.remote() {
 		return in.Location
 	}
-	if in.Next != "" || in.Previous != "" {
+	if in.Next != "" || len(in.Previous) > 0 {
 		var urls []string
-		for _, path := range []string{in.Previous, in.Location, in.Next} {
+		for _, path := range append(slices.Clone(in.Previous), in.Location, in.Next) {
 			if path != "" {
 				urls = append(urls, option.FileURL(path))
 			}

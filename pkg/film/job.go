@@ -72,6 +72,9 @@ type Segment struct {
 	End    media.Ticks `json:"end"`
 	Seek   media.Ticks `json:"seek"`             // the sync frame from which decoding gives every frame of the segment
 	Frames int         `json:"frames,omitempty"` // number of frames according to the index; 0 where the index does not hold it
+	// RunUp is how many source chunks before the segment's own its decoder reads, because that one does
+	// not begin with a keyframe.
+	RunUp int `json:"runUp,omitempty"`
 
 	// LeadSync is the sync frame from which decoding also gives the frame before the segment, for
 	// filters that need it.

@@ -109,6 +109,17 @@ func TestCapturesThatBeginWithinAGOPKeepWhatOnePassShows(t *testing.T) {
 	}
 }
 
+func TestIntraRefreshIsDecodedWhereItIsWhole(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"in.mkv", "in.mp4", "in.ts", "in.flv"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assertAsOnePass(t, clip(t, name, "-f", "lavfi", "-i", "testsrc2=size=96x54:rate=12:duration=16",
+				"-c:v", "libx264", "-x264-params", "intra-refresh=1:keyint=24"))
+		})
+	}
+}
+
 func TestStreamsOfOldX264AreDecodedAsTheirFirstPacketAsks(t *testing.T) {
 	t.Parallel()
 	for name, codec := range map[string]string{

@@ -59,6 +59,9 @@ type Video struct {
 	// Unordered declares that the decoder has to guess timestamps. Where it guesses one that is not after
 	// the frame before, that frame is shown a tick after it.
 	Unordered bool
+	// Packets is the path of a list of the source's packets from Seek to End, a PacketLog, "" = none:
+	// a count of frames that does not depend on the decoder.
+	Packets string
 
 	Threads    int // of the decoder, the filters and each encoder; less than 1 counts as 1. The output depends on it
 	Renditions []Rendition
@@ -126,24 +129,7 @@ type ToneMap struct {
 // (ffmpeg.FrameLog), standard output the progress (RunOptions.OnProgress). The same arguments give
 // the same bytes on any number of cores.
 func VideoArgs(v Video) []string {
-	threads := strconv.Itoa(max(v.Threads, 1))
-	args := append(option.Progress(), "-copyts", "-filter_complex_threads", threads)
-	if at, ok := v.seek(); ok {
-		// Accurate seeking would drop frames by seconds; trim must select them by ticks.
-		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", option.Seconds(at))
-	}
-	args = append(append(args, ffmpeg.AllocationLimits()...), "-threads", threads)
-	if v.X264Build > 0 {
-		args = append(args, "-x264_build", strconv.Itoa(v.X264Build))
-	}
-	if v.Rotation != 0 {
-		args = append(args, "-noautorotate")
-	}
-	if v.Size != (media.Size{}) {
-		args = append(args, "-reinit_filter", "0")
-	}
-	args = append(args, v.Input.Options()...)
-	args = append(args, "-i", v.Input.URL(), "-filter_complex", v.filters())
+	args := append(v.inputArgs(), "-filter_complex", v.filters())
 	for i, r := range v.Renditions {
 		timebase, scale, flags := v.Timebase, v.Timebase.Den, "+bitexact"
 		if r.Grid != nil {
@@ -161,7 +147,29 @@ func VideoArgs(v Video) []string {
 			"-output_ts_offset", strconv.Itoa(ffmpeg.Offset), "-use_editlist", "0",
 			"-movflags", "empty_moov+default_base_moof+frag_discont+frag_keyframe", "-f", "mp4", option.FileURL(r.Path))
 	}
-	return args
+	return append(args, v.packetOutput()...)
+}
+
+// inputArgs returns the arguments that open v's input and decode it from Seek.
+func (v Video) inputArgs() []string {
+	threads := strconv.Itoa(max(v.Threads, 1))
+	args := append(option.Progress(), "-copyts", "-filter_complex_threads", threads)
+	if at, ok := v.seek(); ok {
+		// Accurate seeking would drop frames by seconds; trim must select them by ticks.
+		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", option.Seconds(at))
+	}
+	args = append(append(args, ffmpeg.AllocationLimits()...), "-threads", threads)
+	if v.X264Build > 0 {
+		args = append(args, "-x264_build", strconv.Itoa(v.X264Build))
+	}
+	if v.Rotation != 0 {
+		args = append(args, "-noautorotate")
+	}
+	if v.Size != (media.Size{}) {
+		args = append(args, "-reinit_filter", "0")
+	}
+	args = append(args, v.Input.Options()...)
+	return append(args, "-i", v.Input.URL())
 }
 
 // seek returns the argument of -ss in microseconds. It reaches the keyframe at v.Seek or one before

@@ -107,7 +107,7 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 		{
 			name: "interlaced, and a constant rate with tone mapping, from three source chunks",
 			v: Video{
-				Input:    ffmpeg.Input{Location: "b.mp4", Previous: "a.mp4", Next: "c.mp4", Demuxer: "mov", TimestampOffset: ffmpeg.Offset},
+				Input:    ffmpeg.Input{Location: "b.mp4", Previous: []string{"a.mp4"}, Next: "c.mp4", Demuxer: "mov", TimestampOffset: ffmpeg.Offset},
 				Timebase: media.Rational{Num: 1, Den: 12800}, Start: &start, End: &end, Threads: 2,
 				Renditions: []Rendition{
 					{

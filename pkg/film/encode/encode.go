@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -77,32 +76,16 @@ func (a *attempt) micros(t media.Ticks) media.Ticks {
 }
 
 func (a *attempt) run(ctx context.Context) (film.SegmentFacts, error) {
-	in, err := a.input(ctx)
+	d, err := a.transcode(ctx, a.entry())
 	if err != nil {
 		return film.SegmentFacts{}, err
 	}
-	seek := a.segment.Seek
-	if a.needsNeighbours() {
-		seek = min(seek, a.segment.LeadSync)
-	}
-	times, decoded, err := a.transcode(ctx, in, &seek)
+	d, loss, err := a.complete(ctx, d)
 	if err != nil {
 		return film.SegmentFacts{}, err
 	}
-	var damage string
-	if a.segment.Frames > 0 && len(times) != a.segment.Frames {
-		// Either the seek in the container was imprecise, or the source does not hold the frames
-		// that its index declares. Decoding from the very beginning decides: one long encode would
-		// see the same.
-		a.Log.WarnContext(ctx, "frames differ from the index, decoding from the start", "want", a.segment.Frames, "got", len(times))
-		if times, decoded, err = a.transcode(ctx, in, nil); err != nil {
-			return film.SegmentFacts{}, err
-		}
-		if len(times) != a.segment.Frames {
-			damage = fmt.Sprintf("segment %d: the index declares %d frames, the source decodes to %d", a.segment.Index, a.segment.Frames, len(times))
-		}
-	}
-	facts := film.SegmentFacts{Frames: len(times), Damage: damage}
+	times, decoded := d.times, d.any
+	facts := film.SegmentFacts{Frames: len(times), Damage: loss}
 	if !decoded || len(times) == 0 && !a.needsNeighbours() {
 		return facts, nil
 	}
@@ -119,37 +102,9 @@ func (a *attempt) run(ctx context.Context) (film.SegmentFacts, error) {
 	return facts, nil
 }
 
-// input returns what ffmpeg reads: the source itself, or the segment's source chunk and the next
-// one, in which an open GOP has frames that are shown before its keyframe.
-func (a *attempt) input(ctx context.Context) (ffmpeg.Input, error) {
-	if !a.job.Split {
-		return input.Source(ctx, a.Resolve, a.job.Source)
-	}
-	in := ffmpeg.Input{Demuxer: "mov", TimestampOffset: ffmpeg.Offset}
-	var err error
-	if in.Location, err = a.sourceChunk(ctx, a.segment.Index, "this.mp4"); err == nil && !a.segment.Last {
-		in.Next, err = a.sourceChunk(ctx, a.segment.Index+1, "next.mp4")
-	}
-	if err == nil && a.segment.Index > 0 && a.needsNeighbours() {
-		in.Previous, err = a.sourceChunk(ctx, a.segment.Index-1, "previous.mp4")
-	}
-	return in, err
-}
-
 // needsNeighbours reports whether frames before or after the segment contribute to it.
 func (a *attempt) needsNeighbours() bool {
 	return slices.ContainsFunc(a.job.Renditions, film.Rendition.NeedsNeighbours)
-}
-
-// sourceChunk returns where ffmpeg reads source chunk i. Two files read as one must not have "|" in
-// their names, whatever the scratch folder is called, so the working folder gets a link with a
-// plain name.
-func (a *attempt) sourceChunk(ctx context.Context, i int, name string) (string, error) {
-	location, err := a.Scratch.Locate(ctx, film.SourceChunkKey(a.job.ID, a.job.Source.Jumps, i))
-	if err != nil || !filepath.IsAbs(location) {
-		return location, err
-	}
-	return name, os.Symlink(location, filepath.Join(a.Dir, name))
 }
 
 // file returns the path of what the encoder writes for a rendition.
@@ -157,10 +112,39 @@ func (a *attempt) file(rendition int) string {
 	return filepath.Join(a.Dir, fmt.Sprintf("%d.mp4", rendition))
 }
 
-// transcode runs ffmpeg over the segment and returns the timestamps of the frames that lie in it,
-// ascending, and whether any frame was decoded, in the segment or near it. seek nil decodes from
-// the beginning.
-func (a *attempt) transcode(ctx context.Context, in ffmpeg.Input, seek *media.Ticks) (times []media.Ticks, decoded bool, err error) {
+// decoding is what an attempt to decode a segment gave.
+type decoding struct {
+	from    entry
+	times   []media.Ticks // of the frames that lie in the segment, ascending
+	any     bool          // whether any frame was decoded, in the segment or near it
+	packets packets       // of the segment, as the demuxer finds them; nil = unknown
+}
+
+// transcode runs ffmpeg over the segment, beginning at e.
+func (a *attempt) transcode(ctx context.Context, e entry) (decoding, error) {
+	v, err := a.video(ctx, e)
+	if err != nil {
+		return decoding{}, err
+	}
+	if a.mustList() {
+		v.Packets = packetFile
+	}
+	for {
+		d, err := a.decode(ctx, v)
+		d.from = e
+		if err != nil || v.Frames == 0 || len(d.times) <= v.Frames {
+			return d, err
+		}
+		v.Frames = len(d.times) // more than expected; now the number is known
+	}
+}
+
+// video returns how ffmpeg decodes the segment from e, and encodes it.
+func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
+	in, err := a.input(ctx, e)
+	if err != nil {
+		return encode.Video{}, err
+	}
 	p := a.job.Source.Video
 	v := encode.Video{
 		Input: in, Stream: p.Stream, Timebase: p.Timebase, Threads: a.job.Request.Compute.Threads,
@@ -177,10 +161,12 @@ func (a *attempt) transcode(ctx context.Context, in ffmpeg.Input, seek *media.Ti
 	// lost.
 	if a.segment.Index > 0 {
 		v.Start = new(int64(a.segment.Start))
-		if seek != nil && !a.job.Split { // a source chunk begins at its keyframe
-			v.Seek = new(int64(*seek))
-			v.NextKeyframe = (*int64)(a.segment.NextKeyframe)
-			if *seek < a.segment.Seek {
+		if e.seek != nil && !a.job.Split { // a source chunk begins at its keyframe
+			v.Seek = (*int64)(e.seek)
+			switch *e.seek {
+			case a.segment.Seek:
+				v.NextKeyframe = (*int64)(a.segment.NextKeyframe)
+			case a.segment.LeadSync:
 				v.NextKeyframe = new(int64(a.segment.Seek))
 			}
 		}
@@ -199,13 +185,7 @@ func (a *attempt) transcode(ctx context.Context, in ffmpeg.Input, seek *media.Ti
 			v.Rotation = p.Rotation
 		}
 	}
-	for {
-		times, decoded, err := a.decode(ctx, v)
-		if err != nil || v.Frames == 0 || len(times) <= v.Frames {
-			return times, decoded, err
-		}
-		v.Frames = len(times) // more than expected; now the number is known
-	}
+	return v, nil
 }
 
 // deinterlaces reports whether any rendition of the job is deinterlaced.
@@ -224,9 +204,8 @@ func (a *attempt) expectedFrames() int {
 	return int(media.Rescale(a.segment.End-a.segment.Start, p.Timebase, media.Rational{Num: p.FrameRate.Den, Den: p.FrameRate.Num})) + spare
 }
 
-// decode runs ffmpeg once. It returns the timestamps of the frames that lie in the segment, and
-// whether any were decoded at all.
-func (a *attempt) decode(ctx context.Context, v encode.Video) (times []media.Ticks, decoded bool, err error) {
+// decode runs ffmpeg once.
+func (a *attempt) decode(ctx context.Context, v encode.Video) (d decoding, err error) {
 	var log ffmpeg.FrameLog
 	ctx, observe, stop := watchDeadline(ctx, a.reportedFrames())
 	defer stop()
@@ -243,8 +222,11 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (times []media.Tic
 			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Count: a.inSegment(p.Frame), Bytes: max(p.Bytes, 0)})
 		},
 	})
+	if err == nil && v.Packets != "" {
+		d.packets, err = a.readPackets()
+	}
 	if err != nil {
-		return nil, false, err
+		return d, err
 	}
 	a.next = nil
 	for _, t := range media.TicksOf(log.PTS()) {
@@ -253,11 +235,12 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (times []media.Tic
 		}
 	}
 	// The encoder also gets frames after the segment, and the filters get frames before it.
-	times = slices.DeleteFunc(media.TicksOf(log.PTS()), func(t media.Ticks) bool {
+	d.times = slices.DeleteFunc(media.TicksOf(log.PTS()), func(t media.Ticks) bool {
 		return a.segment.Index > 0 && t < a.segment.Start || !a.segment.Last && t >= a.segment.End
 	})
-	slices.Sort(times)
-	return times, len(log.PTS()) > 0, nil
+	slices.Sort(d.times)
+	d.any = len(log.PTS()) > 0
+	return d, nil
 }
 
 // limits returns what an encode of frames frames may take; 0 = unknown.

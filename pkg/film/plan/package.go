@@ -41,7 +41,7 @@ func AlignedSegments(index Index, tb media.Rational, want, every time.Duration) 
 	starts := []media.Ticks{x.Start}
 	at := x.Start
 	for n := int64(0); ; {
-		n += int64(max((max(length, distance(x.lastSync(at), at)/runUpShare)+step/2)/step, 1))
+		n += int64(max((max(length, distance(x.entry(at), at)/runUpShare)+step/2)/step, 1))
 		next := segmentStart(x.Start, tb, every, n)
 		if next <= at || next >= x.End || distance(next, x.End) < min(length, step)/lastShare {
 			break

@@ -24,6 +24,18 @@ type Index struct {
 	// Cut reports that the source ends within its media, so that the number of frames in the last
 	// segment is not known: the decoder may show the frame that is cut, or not.
 	Cut bool
+	// Recovery is how long the decoder shows nothing, or no whole frames, after it begins at a sync
+	// frame: longer than 0 where sync frames are the recovery points of intra refresh.
+	Recovery media.Ticks
+	// Chunks describe the source chunks that begin at Sync, of a source that was split and has
+	// intra refresh; else nil.
+	Chunks []ChunkEntry
+}
+
+// ChunkEntry describes how a decoder can begin at a source chunk.
+type ChunkEntry struct {
+	Gradual bool `json:"gradual,omitempty"` // it begins with a recovery point
+	Syncs   int  `json:"syncs"`             // the number of its sync frames, with the first
 }
 
 // MaxSegments is the largest number of segments of a job: as many children as a Distributed Map
@@ -177,7 +189,7 @@ func (x Index) intervalKeyframesAfter(start media.Ticks, sceneCuts, intervals []
 // nextBoundary returns the end of the segment that begins at start: well before the end of the
 // video track, or that end.
 func (x Index) nextBoundary(start media.Ticks, length uint64, sceneCuts, intervals []media.Ticks) media.Ticks {
-	length = max(length, distance(x.lastSync(start), start)/runUpShare)
+	length = max(length, distance(x.entry(start), start)/runUpShare)
 	if distance(start, x.End) < length+length/reachShare {
 		return x.End
 	}
@@ -222,9 +234,9 @@ func (x Index) segmentsAt(starts []media.Ticks) []film.Segment {
 	segments := make([]film.Segment, len(starts))
 	assigned := 0 // frames that belong to previous segments
 	for i, start := range starts {
-		seg := film.Segment{Index: i, Start: start, End: x.End, Seek: x.lastSync(start), Last: i == len(starts)-1}
+		seg := film.Segment{Index: i, Start: start, End: x.End, Seek: x.entry(start), Last: i == len(starts)-1}
 		if seg.LeadSync = seg.Seek; i > 0 {
-			seg.LeadSync = x.lastSync(start - 1)
+			seg.LeadSync = x.entry(start - 1)
 		}
 		if n, _ := slices.BinarySearch(x.Sync, seg.Seek+1); n < inside {
 			seg.NextKeyframe = new(x.Sync[n])
@@ -259,13 +271,53 @@ func (x Index) lastSync(t media.Ticks) media.Ticks {
 	return x.Sync[i-1]
 }
 
+// Intra refresh needs a run-up. A refresh is complete before the next begins, but frames that the
+// decoder counts as whole are not always: those that were missing at the entry point may have upset
+// the order of reference frames, and what refers to the wrong ones stays wrong until it is refreshed
+// once more. (x264 build 164, keyint 36: at one of twelve recovery points, 28 wrong frames. From the
+// recovery point before, all were right.)
+const (
+	gradualSyncs    = 2 // decoding begins this many sync frames before the last one that precedes the segment
+	gradualRecovery = 3 // and at least this many times Index.Recovery before the segment
+)
+
+// entry returns the sync frame from which decoding gives whole frames from t on.
+func (x Index) entry(t media.Ticks) media.Ticks {
+	sync := x.lastSync(t)
+	if x.Recovery <= 0 {
+		return sync
+	}
+	for n := 0; sync > x.Start && (n < gradualSyncs || distance(sync, t) < gradualRecovery*uint64(x.Recovery)); n++ {
+		sync = x.lastSync(sync - 1)
+	}
+	return sync
+}
+
+// runUp returns how many source chunks before chunk i a decoder must read to give whole frames from
+// that chunk on.
+func (x Index) runUp(i int) int {
+	if len(x.Chunks) != len(x.Sync) || !x.Chunks[i].Gradual {
+		return 0
+	}
+	n, syncs := 0, 0
+	for n < i && (syncs < gradualSyncs || distance(x.Sync[i-n], x.Sync[i]) < gradualRecovery*uint64(max(x.Recovery, 0))) {
+		n++
+		syncs += x.Chunks[i-n].Syncs
+		if !x.Chunks[i-n].Gradual {
+			break
+		}
+	}
+	return n
+}
+
 // SourceChunks covers the video track with one segment per source chunk: they begin exactly at
-// index.Sync. A segment's worker reads its own source chunk and the next. The number of frames
-// stays unknown: a source without an index may hold frames that cannot be decoded.
+// index.Sync. A segment's worker reads its own source chunk and the next, and those of its run-up.
+// The number of frames stays unknown: a source without an index may hold frames that cannot be
+// decoded.
 func SourceChunks(index Index) []film.Segment {
 	segments := make([]film.Segment, len(index.Sync))
 	for i, start := range index.Sync {
-		segments[i] = film.Segment{Index: i, Start: start, End: index.End, Seek: start, LeadSync: start}
+		segments[i] = film.Segment{Index: i, Start: start, End: index.End, Seek: start, LeadSync: start, RunUp: index.runUp(i)}
 		if i > 0 {
 			segments[i-1].End, segments[i-1].NextKeyframe = start, new(start)
 			segments[i].LeadSync = segments[i-1].Start

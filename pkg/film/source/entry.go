@@ -2,20 +2,42 @@ package source
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/bitstream"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/input"
+	"github.com/mapreel/mapreel/pkg/film/plan"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// readEntries reads the first packet of a video track for what a decoder must know before it begins
-// in the middle of the track. whole reports that no decoder can: the track is one segment.
-func readEntries(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, v *film.VideoTrack) (whole bool, err error) {
-	if v.Codec != "h264" {
+// entriesRead is how many sync frames after the first are looked at. Encoders set one kind
+// throughout, so these show a film that was joined of several parts too. A worker that loses frames
+// at any other looks for an earlier one itself.
+const entriesRead = 16
+
+// readEntries reads the first packet of a video track, and some of the sync frames that its index
+// lists, for what a decoder must know before it begins in the middle of the track. It corrects the
+// index where decoding does not give whole frames at once. whole reports that no decoder can begin
+// there: the track is one segment.
+func readEntries(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, src *film.Source, x *plan.Index) (whole bool, err error) {
+	v := src.Video
+	if v.Codec != "h264" && v.Codec != "hevc" {
 		return false, nil
 	}
-	data, err := probe.ReadPackets(ctx, tools, in, v.Stream, nil)
+	sync := sample(x, entriesRead)
+	var times []int64
+	for _, t := range sync {
+		if us, ok := v.Timebase.CeilMicroseconds(t); ok && us > 0 {
+			times = append(times, us)
+		}
+	}
+	data, err := probe.ReadPackets(ctx, tools, in, v.Stream, times)
 	if err != nil || len(data.Packets) == 0 {
 		return false, err
 	}
@@ -28,5 +50,79 @@ func readEntries(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, v *fi
 		// not write it, ffmpeg conceals errors with frames that it showed before.
 		return true, nil
 	}
-	return false, nil
+	if x == nil {
+		return false, nil
+	}
+	gradual := 0 // the largest number of frames after which the picture is whole
+	for _, packet := range data.Packets[1:] {
+		switch kind, frames := bitstream.EntryOf(v.Codec, bitstream.Packet{Data: packet, Extra: data.Extra}); kind {
+		case bitstream.Gradual:
+			gradual = max(gradual, frames)
+		case bitstream.None: // the index calls frames sync frames that are none
+			x.Sync = slices.Clone(x.Sync[:1])
+			return false, nil
+		case bitstream.Whole:
+		}
+	}
+	if gradual == 0 {
+		return false, nil
+	}
+	return false, measureRecovery(ctx, tools, in, *src, x, sync, gradual)
+}
+
+// sample returns at most n of an index's sync frames after the first: the first ones and the last
+// ones, and others evenly between them.
+func sample(x *plan.Index, n int) []media.Ticks {
+	if x == nil || len(x.Sync) < 2 {
+		return nil
+	}
+	list := x.Sync[1:]
+	if len(list) <= n {
+		return list
+	}
+	var chosen []media.Ticks
+	for i := range n {
+		chosen = append(chosen, list[i*(len(list)-1)/(n-1)])
+	}
+	return chosen
+}
+
+// Measuring: how many sync frames are tried, and how long after each decoding is given up. A refresh
+// takes seconds.
+const (
+	recoveriesMeasured = 3
+	maxRecovery        = 30 * time.Second
+)
+
+// measureRecovery sets x.Recovery: how long after one of the sync frames at sync the decoder shows
+// its first frame, or the recovery points' own number of frames, whichever is longer. Recovery
+// points of H.264 count reference frames, so their number does not give the time.
+func measureRecovery(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, src film.Source, x *plan.Index, sync []media.Ticks, frames int) error {
+	v := *src.Video
+	limits := budget.Worker{}.Limit(ctx, budget.Video{
+		Source: budget.Source{Size: src.Size, Duration: src.Duration}, Width: v.Width, Height: v.Height,
+	}.Limits())
+	if v.FrameRate.Known() {
+		x.Recovery = media.Rescale(media.Ticks(frames), media.Rational{Num: v.FrameRate.Den, Den: v.FrameRate.Num}, v.Timebase)
+	}
+	x.Recovery = max(x.Recovery, 1)
+	for i := range min(recoveriesMeasured, len(sync)) {
+		at := sync[i*len(sync)/recoveriesMeasured%len(sync)]
+		end := at + v.Timebase.Ticks(maxRecovery)
+		first, err := input.FirstFrame(ctx, tools, "", encode.Video{
+			Input: in, Stream: v.Stream, Timebase: v.Timebase, Seek: (*int64)(&at), End: (*int64)(&end), X264Build: v.X264Build,
+		}, limits)
+		if err != nil {
+			return err
+		}
+		if first == nil {
+			if at < x.End-v.Timebase.Ticks(maxRecovery) { // none within that time, and not only none to the end
+				x.Sync = slices.Clone(x.Sync[:1])
+				return nil
+			}
+			continue
+		}
+		x.Recovery = max(x.Recovery, *first-at)
+	}
+	return nil
 }

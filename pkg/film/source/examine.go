@@ -101,10 +101,6 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 	if src.Video == nil {
 		return found, nil
 	}
-	whole, err := readEntries(ctx, tools, in, src.Video)
-	if err != nil || whole {
-		return found, err
-	}
 	for _, s := range probed.Streams {
 		if s.Index != src.Video.Stream {
 			continue
@@ -114,11 +110,20 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 		}
 		found.Splittable = remux.Splittable(src.Demuxer, s)
 	}
-	found.Index = file.video(src, probed)
+	index := file.video(src, probed)
 	for _, s := range probed.Streams {
 		if s.Index == src.Video.Stream {
-			src.Video.ConstantRate = constantRate(s, found.Index)
+			src.Video.ConstantRate = constantRate(s, index)
 		}
 	}
+	whole, err := readEntries(ctx, tools, in, src, index)
+	if err != nil {
+		return found, err
+	}
+	if whole {
+		found.Splittable = false
+		return found, nil
+	}
+	found.Index = index
 	return found, nil
 }

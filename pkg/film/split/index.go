@@ -21,9 +21,14 @@ type index struct {
 	End   media.Ticks   `json:"end"`   // of the last frame
 	Sync  []media.Ticks `json:"sync"`  // the keyframe that each source chunk begins with
 
-	latest media.Ticks // when the last frame of all begins
-	frames media.Ticks // how many there are
-	uneven bool        // the frames of a source chunk are not at the constant rate
+	// Recovery and Chunks are those of plan.Index, of a source with intra refresh.
+	Recovery media.Ticks       `json:"recovery,omitempty"`
+	Chunks   []plan.ChunkEntry `json:"chunks,omitempty"`
+
+	measured int         // number of source chunks that gave Recovery
+	latest   media.Ticks // when the last frame of all begins
+	frames   media.Ticks // how many there are
+	uneven   bool        // the frames of a source chunk are not at the constant rate
 }
 
 // hasRate reports whether all frames are at a constant rate, which add was given.
@@ -44,12 +49,22 @@ func (x *index) add(chunk isobmff.Chunk, rate media.Rational) {
 	}
 	x.Start, x.latest = min(x.Start, first), max(x.latest, last)
 	x.Sync = append(x.Sync, media.Ticks(chunk.Start+int64(chunk.Samples[0].Offset)))
+	entry := plan.ChunkEntry{}
+	for _, s := range chunk.Samples {
+		if s.Sync {
+			entry.Syncs++
+		}
+	}
+	x.Chunks = append(x.Chunks, entry)
 	x.End = max(x.End, last+media.Ticks(chunk.Samples[len(chunk.Samples)-1].Duration))
 }
 
 // putIndex stores the index of the source chunks.
 func (a *attempt) putIndex(ctx context.Context, x index) error {
 	x.End = max(x.End, x.latest+1) // the last sample may have no duration
+	if !slices.ContainsFunc(x.Chunks, func(c plan.ChunkEntry) bool { return c.Gradual }) {
+		x.Chunks = nil
+	}
 	data, err := json.Marshal(x)
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "index of the source chunks")
@@ -69,5 +84,5 @@ func ReadIndex(ctx context.Context, scratch blob.Store, key string) (plan.Index,
 	}
 	var x index
 	err = json.Unmarshal(data, &x)
-	return plan.Index{Start: x.Start, End: x.End, Sync: x.Sync}, fault.Wrap(fault.Corrupt, err, "index of the source chunks")
+	return plan.Index{Start: x.Start, End: x.End, Sync: x.Sync, Recovery: x.Recovery, Chunks: x.Chunks}, fault.Wrap(fault.Corrupt, err, "index of the source chunks")
 }

@@ -185,7 +185,7 @@ func (a *attempt) add(ctx context.Context, path string, x *index, check bool) er
 	if err != nil {
 		return err
 	}
-	chunk, _, err := isobmff.ReadFragments(f, stat.Size())
+	chunk, extents, err := isobmff.ReadFragments(f, stat.Size())
 	if err != nil {
 		return err
 	}
@@ -201,6 +201,9 @@ func (a *attempt) add(ctx context.Context, path string, x *index, check bool) er
 		return errJump
 	}
 	x.add(chunk, a.job.Source.Video.ConstantRate)
+	if err := a.readEntry(ctx, filepath.Base(path), isobmff.Payload(f, extents), chunk, x); err != nil {
+		return err
+	}
 	info, err := a.Scratch.Put(ctx, film.SourceChunkKey(a.Job, a.jumps, len(x.Sync)-1), f)
 	if err != nil {
 		return err

@@ -1,0 +1,77 @@
+package encode
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// packetMargin is how many microseconds after the segment the list of packets ends. ffmpeg stops at
+// a packet by its decode time, which it only estimates in a container that has none. Decoding goes
+// on for as long anyway (boundary.go).
+const packetMargin = 500_000
+
+// packetOutput returns the arguments of an output that lists packets as they are read.
+func (v Video) packetOutput() []string {
+	if v.Packets == "" {
+		return nil
+	}
+	args := []string{"-map", fmt.Sprintf("0:%d", v.Stream), "-c", "copy", "-copyinkf", "-avoid_negative_ts", "disabled"}
+	if v.End != nil {
+		if end, ok := v.Timebase.CeilMicroseconds(media.Ticks(*v.End)); ok && end > 0 {
+			args = append(args, "-to", option.Seconds(end+packetMargin))
+		}
+	}
+	return append(args, "-f", "framecrc", option.FileURL(v.Packets))
+}
+
+// PacketLog is an io.Writer that collects the presentation times from a list of packets. It holds 8
+// bytes a packet. The zero value is ready to use.
+type PacketLog struct {
+	pts   []int64
+	lines output.Lines
+}
+
+// PTS returns the times so far, in ticks of the stream's timebase, in the order of decoding.
+func (l *PacketLog) PTS() []int64 { return l.pts }
+
+// Write takes more of the list's text.
+func (l *PacketLog) Write(data []byte) (int, error) {
+	if l.lines.Each == nil {
+		l.lines = output.Lines{Limit: output.MaxLine, Each: l.line}
+	}
+	return l.lines.Write(data)
+}
+
+// line parses "0,      -1024,          0,      512,     1781, 0x4f2e0a5b", after headings that
+// begin with "#".
+func (l *PacketLog) line(line []byte) error {
+	fields := strings.Split(string(line), ",")
+	if strings.HasPrefix(fields[0], "#") {
+		return nil
+	}
+	if len(fields) < 3 {
+		return fmt.Errorf("list of packets: unexpected line %q", line)
+	}
+	pts, err := strconv.ParseInt(strings.TrimSpace(fields[2]), 10, 64)
+	if err != nil {
+		return fmt.Errorf("list of packets: packet %d has no timestamp: %q", len(l.pts), line)
+	}
+	l.pts = append(l.pts, pts)
+	return nil
+}
+
+// FirstFrameArgs returns the arguments of ffmpeg that decode v from Seek to the first frame at or
+// after Start that the decoder shows, and encode nothing. Descriptor 3 carries the time of that
+// frame (ffmpeg.FrameLog), and of some after it.
+func FirstFrameArgs(v Video) []string {
+	graph := fmt.Sprintf("[0:%d]%s[v]", v.Stream, strings.Join(append(trim(v.Start, v.End), ffmpeg.FrameLogFilters()), ","))
+	args := append(v.inputArgs(), "-filter_complex", graph, "-map", "[v]", "-frames:v", "1",
+		"-fps_mode", "passthrough", "-enc_time_base", fmt.Sprintf("%d:%d", v.Timebase.Num, v.Timebase.Den))
+	return append(args, "-f", "null", "-")
+}

@@ -1,0 +1,61 @@
+package encode
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// packets are the times of a segment's packets, as the demuxer finds them without decoding:
+// ascending, each once. They are a count of the frames that does not depend on the decoder.
+type packets []media.Ticks
+
+// packetFile is the name of the list of packets in the working folder.
+const packetFile = "packets.txt"
+
+// countable are the codecs of which a packet is shown as a frame, or as one of its two fields, and
+// whose decoders may show nothing at first. Others have hidden packets (VP8, VP9, AV1), or decode
+// each packet for itself.
+var countable = []string{"h264", "hevc", "mpeg2video", "mpeg1video"}
+
+// mustList reports whether the packets of the segment have to be listed: where the plan does not
+// know how many frames it has. The first segment is decoded from the start of the source, as one
+// pass would.
+func (a *attempt) mustList() bool {
+	return a.segment.Index > 0 && a.segment.Frames == 0 && slices.Contains(countable, a.job.Source.Video.Codec)
+}
+
+// readPackets reads the list of packets, and returns those of the segment.
+func (a *attempt) readPackets() (_ packets, err error) {
+	f, err := os.Open(filepath.Join(a.Dir, packetFile))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	var log encode.PacketLog
+	if _, err := io.Copy(&log, f); err != nil {
+		return nil, err
+	}
+	list := slices.DeleteFunc(media.TicksOf(log.PTS()), func(t media.Ticks) bool {
+		return t < a.segment.Start || !a.segment.Last && t >= a.segment.End
+	})
+	slices.Sort(list)
+	return slices.Compact(list), nil
+}
+
+// missing returns of how many packets there is no frame. Two packets may be the fields of one frame.
+func (p packets) missing(times []media.Ticks) int {
+	if len(times) == 0 {
+		return len(p)
+	}
+	atStart, _ := slices.BinarySearch(p, times[0])
+	if atStart == 0 && len(p) >= 2*len(times)-1 {
+		return 0
+	}
+	return max(0, len(p)-len(times))
+}

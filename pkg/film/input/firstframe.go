@@ -1,0 +1,20 @@
+package input
+
+import (
+	"context"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// FirstFrame decodes v from its Seek to the first frame that the decoder shows, and returns when
+// that is shown; nil if there is none before v's End. dir is ffmpeg's working folder.
+func FirstFrame(ctx context.Context, tools ffmpeg.Tools, dir string, v encode.Video, limits ffmpeg.Limits) (*media.Ticks, error) {
+	var log ffmpeg.FrameLog
+	_, err := ffmpeg.Run(ctx, tools.FFmpeg, encode.FirstFrameArgs(v), ffmpeg.RunOptions{Dir: dir, Pipe: &log, Limits: limits})
+	if times := log.PTS(); err == nil && len(times) > 0 {
+		return (*media.Ticks)(&times[0]), nil
+	}
+	return nil, err
+}
