@@ -258,9 +258,9 @@ func TestProgressFlagSelectsTheDisplay(t *testing.T) {
 		out, err string // golden file for out, text for err
 	}{
 		{"auto", "", warning},
-		{"none", "", ""},
+		{"none", "", warning},
 		{"bar", "report.txt", warning},
-		{"json", "progress.jsonl", ""},
+		{"json", "progress.jsonl", warning},
 	} {
 		t.Run(test.how, func(t *testing.T) {
 			b := newCLITest(t, fakeRun)

@@ -161,6 +161,11 @@ func (p *plan) descriptions() []string {
 	return slices.Clone(p.recorded)
 }
 
+// faultsIn reports whether a fault was injected in a stage.
+func (p *plan) faultsIn(stage string) bool {
+	return slices.ContainsFunc(p.descriptions(), func(d string) bool { return strings.Contains(d, ", "+stage+", ") })
+}
+
 // Violation reports a broken promise, and how to reproduce it.
 type Violation struct {
 	Seed     uint64

@@ -208,6 +208,11 @@ func (t *trial) run(ctx context.Context, o *Outcome) error {
 		return nil
 	}
 	t.checkOutput("at the end", true)
+	if t.plan.faultsIn(engine.StageFinish) { // Finish leaves to Collect what it cannot remove
+		if _, err := t.engine.Collect(ctx, engine.None{}); err != nil {
+			t.violate("collecting what was left failed: %v", err)
+		}
+	}
 	if t.plan.script != nil || t.plan.injectedCount() == before { // an attempt that was killed meanwhile cannot have cleaned up
 		t.checkEmpty("at the end", "scratch/artifacts", "temp")
 	}

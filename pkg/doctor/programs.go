@@ -9,6 +9,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/film"
 )
@@ -85,7 +86,7 @@ func try(ctx context.Context, tools ffmpeg.Tools, c codec) error {
 	} else {
 		args = append(args, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "320x192", "-r", "25", "-t", "0.1", "-i", "/dev/zero", "-c:v", c.encoder)
 	}
-	_, err := ffmpeg.Output(ctx, tools.FFmpeg, append(args, "-f", "null", "-"), 1<<10, ffmpeg.Limits{})
+	_, err := ffmpeg.Output(ctx, tools.FFmpeg, append(args, "-f", "null", "-"), 1<<10, budget.Probe())
 	return fault.Wrap(fault.Unsupported, err, "encode with "+c.encoder)
 }
 

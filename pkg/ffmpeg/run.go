@@ -40,6 +40,7 @@ type RunOptions struct {
 // Run runs ffmpeg or ffprobe as process.Run does. It gives failures their kind by what ffmpeg says, and fails also where ffmpeg
 // exits with 0 although its output is incomplete.
 func Run(ctx context.Context, program string, args []string, options RunOptions) (Usage, error) {
+	options.Limits = options.Limits.WithInherited()
 	o := process.Options{
 		Dir: options.Dir, Env: append([]string{svtLog}, options.Env...), Stdout: options.Stdout, Pipe: options.Pipe,
 		Limits: options.Limits, Grace: options.Grace, Explain: explain,

@@ -90,6 +90,10 @@ func (l Limits) Within(machine Limits) Limits {
 	return l
 }
 
+// WithInherited returns l lowered to the limits that this process has and passes on: a user's ulimit,
+// or a batch system's. An error must name the limit that a program met.
+func (l Limits) WithInherited() Limits { return l.Within(inherited()) }
+
 // check returns an error if a limit is not set.
 func (l Limits) check(program string) error {
 	for r, value := range l.values() {

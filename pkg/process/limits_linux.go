@@ -46,6 +46,18 @@ func limit(pid int, l Limits) error {
 	return lower(pid, unix.RLIMIT_CORE, 0, 0) // a core dump could hold gigabytes of a user's film
 }
 
+// inherited returns the limits of this process that its children have, too.
+func inherited() Limits {
+	soft := func(resource int) int64 {
+		var r unix.Rlimit
+		if err := unix.Getrlimit(resource, &r); err != nil || r.Cur > math.MaxInt64/uint64(time.Second) { // RLIM_INFINITY is the largest number
+			return 0
+		}
+		return int64(r.Cur)
+	}
+	return Limits{FileSize: soft(unix.RLIMIT_FSIZE), CPU: time.Duration(soft(unix.RLIMIT_CPU)) * time.Second}
+}
+
 // childOOMScore is by how much a program's oom_score_adj exceeds this process's: enough that the
 // kernel ends a program that takes a third of the memory before the process that can report it.
 const childOOMScore = 300

@@ -14,6 +14,9 @@ func processAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setp
 // limit does nothing: only Linux can set the limits of another process.
 func limit(int, Limits) error { return nil }
 
+// inherited is unknown: the kernel enforces it nevertheless.
+func inherited() Limits { return Limits{} }
+
 // exceeded sees nothing: only Linux shows the use of another process.
 func exceeded(int, Limits) (Resource, bool) { return 0, false }
 

@@ -73,6 +73,7 @@ func Run(ctx context.Context, program string, args []string, options Options) (U
 	if err := options.Limits.check(name); err != nil {
 		return Usage{}, err
 	}
+	options.Limits = options.Limits.WithInherited()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 

@@ -37,9 +37,10 @@ var keptTags = []string{"artist", "album_artist", "album", "composer", "genre", 
 func describeSidecar(src *film.Source, probed probe.Media) {
 	var audio, covers, subtitles, attachments int
 	for _, s := range probed.Streams {
-		switch {
-		case s.Type == "audio":
+		if s.Type == "audio" {
 			audio++
+		}
+		switch {
 		case s.Type == "video" && s.AttachedPic:
 			if covers++; covers == 1 {
 				src.Cover = &film.Attachment{Stream: s.Index, Codec: s.Codec, Name: "cover" + coverExtension(s.Codec), MIME: coverType(s.Codec)}
