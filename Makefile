@@ -63,7 +63,7 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	done
 
 # WITH="-c scratch=s3 -c gpu=true" passes the choices of infra/settings.go.
-cdk := node_modules/.bin/cdk
+cdk := tools/cdk.sh
 
 synth: setup ## write the CloudFormation template to cdk.out; WITH="-c name=value …" passes choices
 	$(cdk) synth --quiet $(WITH)
@@ -80,8 +80,8 @@ destroy: setup ## remove mapreel from AWS; the media bucket stays
 merge-sizes: ## merge outputs of 20 MB to 200 GB, on a real S3 server and by counting requests, and print what it takes
 	go test -count=1 -timeout 60m -run TestMergeAtAllSizes -v ./pkg/film/merge -args -all
 
-players: setup ## play every kind of package in every player, in headless Chromium
-	go test -count=1 ./pkg/player/playertest -args -all
+players: setup ## play every kind of package in every player, in headless Chromium; ask mpv and GStreamer for rate and length
+	go test -count=1 -v ./pkg/player/playertest -args -all # -v says what is skipped
 
 refresh-hls: setup ## copy hls.js of package-lock.json into the player's page
 	@tools/refresh-hls.sh
