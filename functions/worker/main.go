@@ -16,6 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/intake"
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/lambdafn"
+	"github.com/mapreel/mapreel/pkg/process"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -28,6 +29,11 @@ func main() {
 	if len(os.Args) != 2 || !work.Class(os.Args[1]).Known() {
 		fmt.Fprintln(os.Stderr, "usage: worker analyse | split | encode | audio | merge | finish | collect | api | upload | notify")
 		os.Exit(2)
+	}
+	// Its credentials are in its environment or its memory, and it runs ffmpeg on files of strangers.
+	if err := process.DenyInspection(); err != nil {
+		fmt.Fprintln(os.Stderr, "worker: keep other processes from reading this one's memory:", err)
+		os.Exit(1)
 	}
 	class := work.Class(os.Args[1])
 	if class == work.ClassMerge {

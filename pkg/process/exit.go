@@ -55,13 +55,20 @@ func (e *ExitError) LastLines(n int) []string {
 	return lines
 }
 
-// urlQuery matches a URL with a query. A presigned URL's query has a signature, which must reach
-// neither a log nor the ledger.
-var urlQuery = regexp.MustCompile(`(https?://[^\s?'"]*)\?[^\s'"]*`)
+var (
+	// urlQuery matches a URL with a query. A presigned URL's query has a signature, which must reach
+	// neither a log nor the ledger.
+	urlQuery = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*://[^\s?'"]*)\?[^\s'"]*`)
+	// signature matches a parameter of a presigned URL (AWS General Reference, "Signature Version 4"; the other names
+	// are those of version 2), for a URL that has lost its beginning.
+	signature = regexp.MustCompile(`(?i)\b(X-Amz-[a-z-]+|AWSAccessKeyId|[a-z-]*(?:Credential|Token|Signature))=[^\s'"]*`)
+)
 
-// Redact removes the queries of URLs from the output of a program.
+// Redact removes the queries of URLs, and what is recognised as a part of one, from the output of a
+// program.
 func Redact(output string) string {
-	return urlQuery.ReplaceAllString(strings.ToValidUTF8(output, "�"), "$1")
+	output = urlQuery.ReplaceAllString(strings.ToValidUTF8(output, "�"), "$1")
+	return signature.ReplaceAllString(output, "$1=…")
 }
 
 // failure returns the error of a program that has ended. waitErr is the result of exec's Wait; nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -83,16 +84,30 @@ func (s stopOnError) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// Tail is an io.Writer that keeps the last 16 KiB.
-type Tail struct{ data []byte }
+// Tail is an io.Writer that keeps the last 16 KiB, in whole lines.
+type Tail struct {
+	data []byte
+	cut  bool // the first line of data has lost its beginning
+}
 
 func (t *Tail) Write(data []byte) (int, error) {
 	t.data = append(t.data, data...)
 	if excess := len(t.data) - stderrTail; excess > 0 {
+		t.cut = t.data[excess-1] != '\n' && t.data[excess-1] != '\r'
 		t.data = append(t.data[:0], t.data[excess:]...)
 	}
 	return len(data), nil
 }
 
-// String returns what was kept.
-func (t *Tail) String() string { return string(t.data) }
+// String returns the lines that were kept. A line that lost its beginning is left out: that may have been the beginning of a
+// URL, without which Redact does not recognise the signature in its query.
+func (t *Tail) String() string {
+	text := string(t.data)
+	if !t.cut {
+		return text
+	}
+	if _, rest, ok := strings.Cut(strings.ReplaceAll(text, "\r", "\n"), "\n"); ok {
+		return text[len(text)-len(rest):]
+	}
+	return ""
+}
