@@ -146,8 +146,9 @@ func (s *Store) copyRange(ctx context.Context, name string, upload *string, numb
 	from := p.From.(*Store)
 	out, err := s.client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
 		Bucket: &s.bucket, Key: &name, UploadId: upload, PartNumber: &number,
-		CopySource:      aws.String(escape(from.bucket + "/" + from.prefix + p.Key)),
-		CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", p.Offset, p.Offset+p.Length-1)),
+		CopySource:                aws.String(escape(from.bucket + "/" + from.prefix + p.Key)),
+		ExpectedSourceBucketOwner: from.owner(),
+		CopySourceRange:           aws.String(fmt.Sprintf("bytes=%d-%d", p.Offset, p.Offset+p.Length-1)),
 	})
 	if err != nil {
 		return nil, from.copyFailed(ctx, p, err)

@@ -25,6 +25,7 @@ import (
 	tmtypes "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -47,9 +48,13 @@ const (
 	// defaultGathers connections saturate the network of a Lambda function, about 75 MB/s.
 	defaultGathers = 8
 
-	// defaultLinkLife is longer than any worker runs: 15 minutes on Lambda, a few hours on Batch. A
+	// defaultLinkLife is how long an attempt at a Batch job may take, whose context has no deadline. A
 	// link also expires with the credentials that signed it.
-	defaultLinkLife = 12 * time.Hour
+	defaultLinkLife = 6 * time.Hour
+
+	// linkSlack is by how much a link outlives the work that it is made for: two clocks differ, and a
+	// program that is told to stop at its deadline takes a moment.
+	linkSlack = time.Minute
 
 	// abortTimeout bounds the removal of a failed upload's parts, also after the call's context ended.
 	abortTimeout = 30 * time.Second
@@ -68,8 +73,11 @@ type Options struct {
 	Gathers int
 	// Copies is the number of parts that Compose has S3 copy concurrently; 0 means 16.
 	Copies int
-	// LinkLife is how long a URL from Locate is valid; 0 means 12 hours. S3 allows 7 days.
+	// LinkLife is how long a URL from Locate is valid at most; 0 means 6 hours. S3 allows 7 days.
 	LinkLife time.Duration
+	// Owner is the ID of the AWS account that the bucket must belong to; "" means any. S3 refuses
+	// every request to a bucket of that name in another account.
+	Owner string
 }
 
 // Store is a bucket, or the part of it whose keys begin with a prefix.
@@ -110,8 +118,10 @@ func New(client *s3.Client, bucket, prefix string, options Options) (*Store, err
 	if options.PartSize < minPart {
 		return nil, fault.New(fault.Internal, "parts of %d bytes are smaller than S3's minimum of %d", options.PartSize, minPart)
 	}
-	s := &Store{base: client, client: s3.New(client.Options(), setRetries), bucket: bucket, prefix: prefix, options: options}
-	s.presign = s3.NewPresignClient(s.client)
+	s := &Store{base: client, bucket: bucket, prefix: prefix, options: options}
+	s.client = s3.New(client.Options(), setRetries, expectOwner(options.Owner))
+	// A link has no header for the owner. Locate finds the object with one first.
+	s.presign = s3.NewPresignClient(s3.New(client.Options(), setRetries))
 	s.uploads = transfermanager.New(s.client, func(o *transfermanager.Options) {
 		o.PartSizeBytes, o.MultipartUploadThreshold = options.PartSize, options.PartSize
 		o.Concurrency = options.Transfers
@@ -227,18 +237,28 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// Locate returns a signed URL from which the object can be read for Options.LinkLife.
+// Locate returns a signed URL from which the object can be read until shortly after ctx's deadline,
+// and not longer than Options.LinkLife.
 func (s *Store) Locate(ctx context.Context, key string) (string, error) {
 	if _, err := s.Stat(ctx, key); err != nil {
 		return "", err
 	}
 	request, err := s.presign.PresignGetObject(ctx, &s3.GetObjectInput{
 		Bucket: &s.bucket, Key: aws.String(s.prefix + key),
-	}, s3.WithPresignExpires(s.options.LinkLife))
+	}, s3.WithPresignExpires(s.linkLife(ctx)))
 	if err != nil {
 		return "", s.fail(ctx, "sign a link to", key, err)
 	}
 	return request.URL, nil
+}
+
+// linkLife returns how long a link that is made now is valid.
+func (s *Store) linkLife(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return s.options.LinkLife
+	}
+	return min(s.options.LinkLife, max(time.Until(end), 0)+linkSlack)
 }
 
 // begin checks key and ctx, and returns the object's name in the bucket. Every call with a key runs it
@@ -275,6 +295,24 @@ func setRetries(o *s3.Options) {
 	o.RetryMaxAttempts = attempts
 	// Parts that S3 copied have no checksum to send; the SDK would log that for each.
 	o.DisableLogOutputChecksumValidationSkipped = true
+}
+
+// owner returns the account that the bucket must belong to; nil is any.
+func (s *Store) owner() *string {
+	if s.options.Owner == "" {
+		return nil
+	}
+	return &s.options.Owner
+}
+
+// expectOwner returns the option of a client that sends the account that a bucket must belong to, in
+// every request.
+func expectOwner(account string) func(*s3.Options) {
+	return func(o *s3.Options) {
+		if account != "" {
+			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("x-amz-expected-bucket-owner", account))
+		}
+	}
 }
 
 // contentType returns the media type of an output, for browsers and players. Of other objects it
