@@ -3,12 +3,14 @@
 //
 //	p, err := player.Open("out/film.m3u8")
 //	defer p.Close()
-//	http.Serve(listener, p) // a listener on 127.0.0.1
+//	handler, path := player.Private(p)
+//	http.Serve(listener, handler) // a listener on 127.0.0.1; the page is at path
 //
 // The page loads nothing from other servers: hls.js is embedded, and the Content-Security-Policy forbids
-// requests elsewhere. Only media files are served, and none outside the folder. Requests with a Host
-// other than this machine are refused, so that a web page cannot read the files through a DNS name that
-// it controls (DNS rebinding).
+// requests elsewhere. Only media files are served, of what is played only, and none outside the folder.
+// Requests with a Host other than this machine are refused, so that a web page cannot read the files
+// through a DNS name that it controls (DNS rebinding). Private keeps out other users of this machine,
+// who can connect to 127.0.0.1 as well.
 package player
 
 import (
@@ -26,6 +28,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -57,8 +60,8 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 // Player serves a folder and the page that plays it.
 type Player struct {
 	root    *os.Root
-	only    string // the name of the only file that is served; empty: all files
 	entries []Entry
+	named   map[string]bool // files that the entries are or name, below the folder
 	mux     *http.ServeMux
 }
 
@@ -92,12 +95,8 @@ func Open(location string) (*Player, error) {
 	}
 	p := &Player{root: root, mux: http.NewServeMux()}
 	if name != "" {
-		entry := Entry{Name: name, Kind: kind(name)}
-		p.entries = []Entry{entry}
-		if entry.Kind == "file" {
-			p.only = name
-		}
-	} else if p.entries, err = entries(root.FS()); err != nil {
+		p.entries = []Entry{{Name: name, Kind: kind(name)}}
+	} else if p.entries, err = entries(root); err != nil {
 		_ = root.Close()
 		return nil, err
 	}
@@ -105,6 +104,7 @@ func Open(location string) (*Player, error) {
 		_ = root.Close()
 		return nil, fault.WithHint(fault.New(fault.Invalid, "no file in %s can be played", location), "give the folder that holds the .m3u8, .mp4 or .webm file")
 	}
+	p.named = named(root, p.entries)
 	p.mux.HandleFunc("GET /{$}", asset("page.html"))
 	for _, name := range []string{"page.js", "page.css", "hls.min.js"} {
 		p.mux.HandleFunc("GET /"+name, asset(name))
@@ -136,8 +136,8 @@ func kind(name string) string {
 
 // entries lists the entries directly in a folder. Media playlists and the segments of a package are not
 // entries. If the folder holds a package, its single files are not either.
-func entries(folder fs.FS) ([]Entry, error) {
-	files, err := fs.ReadDir(folder, ".")
+func entries(root *os.Root) ([]Entry, error) {
+	files, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "list the folder")
 	}
@@ -150,7 +150,7 @@ func entries(folder fs.FS) ([]Entry, error) {
 		}
 		e := Entry{Name: f.Name(), Kind: kind(f.Name())}
 		if e.Kind == "hls" {
-			text, err := head(folder, f.Name())
+			text, err := head(root, f.Name(), recognisable)
 			if err != nil || !bytes.Contains(text, []byte("#EXT-X-STREAM-INF")) {
 				continue
 			}
@@ -166,14 +166,34 @@ func entries(folder fs.FS) ([]Entry, error) {
 	return out, nil
 }
 
-// head returns the first 64 KiB of a file, enough to recognise a multivariant playlist.
-func head(folder fs.FS, name string) ([]byte, error) {
-	f, err := folder.Open(name)
+// recognisable is the number of bytes at the start of a file that are enough to recognise a multivariant playlist.
+const recognisable = 64 << 10
+
+// head returns the first limit bytes of a file.
+func head(root *os.Root, name string, limit int64) ([]byte, error) {
+	f, _, err := openRegular(root, name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, 64<<10))
+	defer f.Close() //nolint:errcheck // only read
+	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// openRegular opens a file, which must be a regular one. It does not wait for the writer of a FIFO.
+func openRegular(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
+	f, err := root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|syscall.O_NONBLOCK, 0) // os.Root refuses paths and links that lead out
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fault.New(fault.Invalid, "%s is not a regular file", name)
+	}
+	if err != nil {
+		_ = f.Close() // nothing was read
+		return nil, nil, err
+	}
+	return f, info, nil
 }
 
 // ServeHTTP serves the page and the media.
@@ -235,21 +255,16 @@ func (p *Player) cacheControl(name string) string {
 func (p *Player) media(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("path")
 	kind := types[strings.ToLower(path.Ext(name))]
-	if kind == "" || !fs.ValidPath(name) || p.only != "" && name != p.only {
+	if kind == "" || !fs.ValidPath(name) || !p.belongs(name) {
 		http.NotFound(w, r)
 		return
 	}
-	f, err := p.root.Open(filepath.FromSlash(name)) // os.Root refuses paths and links that lead out
+	f, info, err := openRegular(p.root, name)
 	if err != nil {
 		http.NotFound(w, r)
 		return
 	}
 	defer f.Close() //nolint:errcheck // only read
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		http.NotFound(w, r)
-		return
-	}
 	w.Header().Set("Content-Type", kind)
 	if control := p.cacheControl(name); control != "" {
 		w.Header().Set("Cache-Control", control)

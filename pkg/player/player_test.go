@@ -120,6 +120,73 @@ func TestOnlyMediaFilesOfTheFolderAreServed(t *testing.T) {
 	}
 }
 
+// What is played is served, and not its neighbours.
+func TestNeighboursOfAPackageAreNotServed(t *testing.T) {
+	dir := folder(t, map[string]string{
+		"film.m3u8": multivariant, "film.mpd": "<MPD/>", "film/video.m3u8": "#EXTM3U\n", "film/1.m4s": "x", "film2/1.m4s": "secret",
+		"private.mp4": "secret", "other.m3u8": multivariant, "other/1.m4s": "secret",
+		// Of another program, which keeps its segments beside the playlists.
+		"live/index.m3u8": "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,URI=\"sound.m3u8\"\n#EXT-X-STREAM-INF:BANDWIDTH=1\n./low/list%201.m3u8?x=1\n",
+		"live/sound.m3u8": "#EXTM3U\n#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:1,\na.m4s\n", "live/init.mp4": "x", "live/a.m4s": "x",
+		"live/low/list 1.m3u8": "#EXTM3U\r\n#EXTINF:1,\r\n../seg/1.m4s\r\n#EXTINF:1,\r\n../../private.mp4\r\nhttp://host/2.m4s\r\n",
+		"live/seg/1.m4s":       "x", "live/seg/2.m4s": "secret", "live/2.m4s": "secret",
+	})
+	for location, c := range map[string]struct{ served, hidden []string }{
+		"film.m3u8": {
+			[]string{"film.m3u8", "film/video.m3u8", "film/1.m4s"},
+			[]string{"private.mp4", "film2/1.m4s", "other.m3u8", "other/1.m4s", "live/a.m4s"},
+		},
+		"live": {
+			[]string{"index.m3u8", "sound.m3u8", "init.mp4", "a.m4s", "low/list%201.m3u8", "seg/1.m4s"},
+			[]string{"seg/2.m4s", "2.m4s", "%2e%2e/private.mp4"},
+		},
+		"private.mp4": {[]string{"private.mp4"}, []string{"film.m3u8", "film/1.m4s"}},
+		"":            {[]string{"film.m3u8", "film.mpd", "other.m3u8", "film/1.m4s", "other/1.m4s"}, []string{"private.mp4", "film2/1.m4s", "live/a.m4s"}},
+	} {
+		_, server := serve(t, filepath.Join(dir, location))
+		for _, name := range c.served {
+			if answer, _ := get(t, server.URL+"/media/"+name, nil); answer.StatusCode != http.StatusOK {
+				t.Errorf("%s: %s is not served: %s", location, name, answer.Status)
+			}
+		}
+		for _, name := range c.hidden {
+			if answer, body := get(t, server.URL+"/media/"+name, nil); answer.StatusCode == http.StatusOK {
+				t.Errorf("%s: %s is served: %q", location, name, body)
+			}
+		}
+	}
+}
+
+// Other users of the machine can connect, but do not know the path.
+func TestPrivateServesOnlyBelowItsPath(t *testing.T) {
+	p, err := Open(folder(t, map[string]string{"film.mp4": "film"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	handler, path := Private(p)
+	_, other := Private(p)
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	for _, at := range []string{"", "page.js", "entries.json", "media/film.mp4"} {
+		if answer, _ := get(t, server.URL+path+at, nil); answer.StatusCode != http.StatusOK {
+			t.Errorf("%q: %s", at, answer.Status)
+		}
+		for _, wrong := range []string{"/", other, path[:len(path)-2] + "/", "/x" + path, "//", strings.ToLower(path), "/./"} {
+			answer, body := get(t, server.URL+wrong+at, map[string]string{"Cookie": "token=" + path, "Referer": server.URL + path})
+			if answer.StatusCode != http.StatusForbidden || strings.Contains(body, path) {
+				t.Errorf("%q: %s, %q", wrong+at, answer.Status, body)
+			}
+		}
+	}
+	if answer, _ := get(t, server.URL+path, map[string]string{"Host": "evil.example"}); answer.StatusCode != http.StatusForbidden {
+		t.Errorf("with a foreign Host: %s", answer.Status)
+	}
+	if len(path) < 26 || path == other {
+		t.Errorf("paths %s and %s", path, other)
+	}
+}
+
 func TestPageLoadsNothingFromOtherServers(t *testing.T) {
 	dir := folder(t, map[string]string{"film.mp4": "film"})
 	_, server := serve(t, dir)

@@ -5,8 +5,14 @@ const element = (id) => document.getElementById(id);
 const video = element('video');
 let hls = null;
 
+// Names come from files: control characters and those that reorder text are shown as their numbers, as in mapreel's own messages.
+function printable(text) {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (c) => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
+}
+
 function showProblem(text) {
-  element('problem').textContent = text;
+  element('problem').textContent = printable(text);
   element('problem').hidden = !text;
 }
 
@@ -21,7 +27,7 @@ function formatTime(seconds) {
 function fillSelect(id, options, chosen, onChoose) {
   const select = element(id);
   select.parentElement.hidden = options.length < 2;
-  select.replaceChildren(...options.map(([value, text]) => new Option(text, value, false, value === chosen)));
+  select.replaceChildren(...options.map(([value, text]) => new Option(printable(text), value, false, value === chosen)));
   select.onchange = () => onChoose(Number(select.value));
 }
 
@@ -100,7 +106,7 @@ function play(entry) {
   hls = null;
   for (const id of ['levels', 'audio', 'subtitles']) element(id).parentElement.hidden = true;
   video.removeAttribute('src');
-  element('title').textContent = document.title = entry.name;
+  element('title').textContent = document.title = printable(entry.name);
   const address = 'media/' + entry.name.split('/').map(encodeURIComponent).join('/');
   if (entry.kind === 'hls') {
     playPackage(address);
