@@ -9,15 +9,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"syscall"
 
-	"github.com/mapreel/mapreel/pkg/blob/dir"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -80,11 +77,15 @@ func runTask(
 			err = fault.New(fault.Internal, "stage %s: panic: %v", task.Stage, p)
 		}
 	}()
-	pieces, err := dir.New(filepath.Join(place.Scratch, "pieces"))
+	home, err := makeScratch(place.Scratch)
 	if err != nil {
 		return nil, err
 	}
-	l, err := sqlite.Open(ctx, ledgerPath(place.Scratch))
+	pieces, err := home.store()
+	if err != nil {
+		return nil, err
+	}
+	l, err := home.ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +95,7 @@ func runTask(
 		return nil, err
 	}
 	e := &engine.Engine{
-		Registry: known, Ledger: l, Scratch: pieces, Items: pieces, Bucket: bucket, Resolve: resolver(place.Kept), Temp: place.Temp,
+		Registry: known, Ledger: l, Scratch: pieces, Items: pieces, Bucket: bucket, Resolve: resolver(place.Source, place.Kept), Temp: place.Temp,
 		Worker: fmt.Sprintf("%s/process/%d", place.Worker, os.Getpid()), Log: log,
 		Observe: func(e engine.Event) { w.write(message{Event: &e}) },
 		Memory:  func(work.Needs) int64 { return place.Memory },

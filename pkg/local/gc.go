@@ -17,6 +17,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
+	"github.com/mapreel/mapreel/pkg/private"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -32,18 +33,19 @@ type Leftover struct {
 // record, and the working files of processes that are gone, and returns what it removed. With dryRun it removes nothing. What a
 // live process works on stays, however old it is; other processes may use the folder meanwhile.
 func Collect(ctx context.Context, scratch string, dryRun bool) ([]Leftover, error) {
-	if _, err := os.Stat(ledgerPath(scratch)); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // no job was ever run here, so the files here are not ours
+	home, found, err := findScratch(scratch)
+	if err != nil || !found {
+		return nil, err // where no job was ever run, the files are not ours
 	}
-	pieces, err := dir.New(filepath.Join(scratch, "pieces"))
+	pieces, err := home.store()
 	if err != nil {
 		return nil, err
 	}
-	l, err := sqlite.Open(ctx, ledgerPath(scratch))
+	l, err := home.ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
-	g := garbage{scratch, l, pieces, time.Now()}
+	g := garbage{home, l, pieces, time.Now()}
 	var list []Leftover
 	if dryRun {
 		list, err = g.find(ctx)
@@ -55,10 +57,10 @@ func Collect(ctx context.Context, scratch string, dryRun bool) ([]Leftover, erro
 
 // garbage finds and removes what is left over in a scratch folder at one point in time.
 type garbage struct {
-	scratch string
-	ledger  *sqlite.Ledger
-	pieces  *dir.Store
-	now     time.Time
+	home   scratch
+	ledger *sqlite.Ledger
+	pieces *dir.Store
+	now    time.Time
 }
 
 // minimumAge is how long artifacts without a record must have been untouched: a job that is planned again under the same ID may
@@ -82,7 +84,7 @@ func (g garbage) find(ctx context.Context) ([]Leftover, error) {
 	unknown := maps.Clone(sizes)
 	var list []Leftover
 	add := func(id, why string) {
-		path := filepath.Join(g.scratch, "pieces", id)
+		path := filepath.Join(g.home.pieces, id)
 		list = append(list, Leftover{Job: id, Path: path, Bytes: sizes[id], Why: why})
 	}
 	for record, err := range g.ledger.Jobs(ctx) {
@@ -104,9 +106,9 @@ func (g garbage) find(ctx context.Context) ([]Leftover, error) {
 		}
 	}
 	slices.SortFunc(list, func(a, b Leftover) int { return strings.Compare(a.Job, b.Job) })
-	folders, err := filepath.Glob(filepath.Join(g.scratch, "locks", "*.tmp"))
+	folders, err := leftFolders(g.home.locks)
 	for _, folder := range folders {
-		if lock, free := seize(strings.TrimSuffix(folder, ".tmp")); free {
+		if lock, free := g.seize(folder); free {
 			list = append(list, Leftover{Path: folder, Bytes: sizeOf(folder), Why: "its process is gone"})
 			_ = lock.Close()
 		}
@@ -120,7 +122,7 @@ func (g garbage) touched(ctx context.Context, id string) (newest time.Time, err 
 		if err != nil {
 			return newest, err
 		}
-		path := filepath.Join(g.scratch, "pieces", filepath.FromSlash(info.Key))
+		path := filepath.Join(g.home.pieces, filepath.FromSlash(info.Key))
 		if stat, err := os.Lstat(path); err == nil && stat.ModTime().After(newest) {
 			newest = stat.ModTime()
 		}
@@ -142,7 +144,7 @@ func (g garbage) remove(ctx context.Context) ([]Leftover, error) {
 	for _, left := range list {
 		switch left.Job {
 		case "":
-			lock, free := seize(strings.TrimSuffix(left.Path, ".tmp"))
+			lock, free := g.seize(left.Path)
 			if !free {
 				continue
 			}
@@ -188,9 +190,20 @@ func (g garbage) clear(ctx context.Context, id string) error {
 	return nil
 }
 
-// seize takes a request's lock if no process holds it. The caller closes the file.
-func seize(path string) (*os.File, bool) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+// leftFolders lists the working folders of requests. Their paths are taken literally, whatever characters they contain.
+func leftFolders(locks *private.Folder) (list []string, err error) {
+	entries, err := os.ReadDir(locks.Path())
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), ".tmp") {
+			list = append(list, filepath.Join(locks.Path(), entry.Name()))
+		}
+	}
+	return list, fault.Wrap(fault.KindOf(err), err, "list working folders")
+}
+
+// seize takes the lock of the request that a working folder belongs to, if no process holds it. The caller closes the file.
+func (g garbage) seize(folder string) (*os.File, bool) {
+	f, err := g.home.locks.File(strings.TrimSuffix(filepath.Base(folder), ".tmp"))
 	if err != nil {
 		return nil, false
 	}
@@ -199,7 +212,7 @@ func seize(path string) (*os.File, bool) {
 		return nil, false
 	}
 	mine, err := f.Stat()
-	found, ferr := os.Stat(path)
+	found, ferr := os.Lstat(f.Name())
 	if err != nil || ferr != nil || !os.SameFile(mine, found) { // another process was faster
 		_ = f.Close()
 		return nil, false

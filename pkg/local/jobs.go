@@ -5,22 +5,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/ledger"
-	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 )
 
 // Jobs lists the jobs in the ledger of a scratch folder, newest first, also while other processes run some.
 func Jobs(ctx context.Context, scratch string) ([]Status, error) {
-	if _, err := os.Stat(ledgerPath(scratch)); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	home, found, err := findScratch(scratch)
+	if err != nil || !found {
+		return nil, err
 	}
-	l, err := sqlite.Open(ctx, ledgerPath(scratch))
+	l, err := home.ledger(ctx)
 	if err != nil {
 		return nil, err
 	}

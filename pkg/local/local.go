@@ -23,7 +23,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -112,12 +111,17 @@ func Run(ctx context.Context, request json.RawMessage, opts Options) (Report, er
 		return Report{}, err
 	}
 	began, cpu := time.Now(), cpuTime()
-	unlock, err := lockOutputs(opts)
+	home, err := makeScratch(opts.Scratch)
+	if err != nil {
+		return Report{}, err
+	}
+	opts.Scratch = home.Path()
+	unlock, err := lockOutputs(opts, home)
 	if err != nil {
 		return Report{}, err
 	}
 	defer unlock()
-	r, err := open(ctx, request, opts)
+	r, err := open(ctx, request, opts, home, envelope.Source)
 	if err != nil {
 		return Report{}, err
 	}
@@ -145,12 +149,13 @@ func sourceError(err error, path string) error {
 type runner struct {
 	opts   Options
 	name   string // of the execution
+	home   scratch
 	ledger *sqlite.Ledger
 	lock   *os.File
 	engine *engine.Engine
 	pieces *dir.Store
 
-	destination string
+	source, destination string
 
 	mu  sync.Mutex     // guards calls of opts.Observe, and what is counted from them
 	ran map[string]int // units done, by kind
@@ -158,18 +163,11 @@ type runner struct {
 
 // open opens the scratch folder: the ledger, the store of artifacts, and the lock that keeps a second run of the same request
 // out.
-func open(ctx context.Context, request json.RawMessage, opts Options) (_ *runner, err error) {
+func open(ctx context.Context, request json.RawMessage, opts Options, home scratch, source string) (_ *runner, err error) {
 	r := &runner{
-		opts: opts, name: fmt.Sprintf("local-%d-%d", os.Getpid(), time.Now().UnixNano()), ran: map[string]int{},
+		opts: opts, home: home, source: source, name: fmt.Sprintf("local-%d-%d", os.Getpid(), time.Now().UnixNano()), ran: map[string]int{},
 	}
-	if opts.Scratch, err = filepath.Abs(opts.Scratch); err == nil {
-		err = os.MkdirAll(opts.Scratch, 0o755)
-	}
-	if err != nil {
-		return nil, fault.WithHint(fault.Wrap(fault.KindOf(err), err, "scratch folder"), "choose another with --scratch")
-	}
-	r.opts.Scratch = opts.Scratch
-	if r.lock, err = lock(opts.Scratch, request); err != nil {
+	if r.lock, err = lock(home.locks, request); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -180,22 +178,22 @@ func open(ctx context.Context, request json.RawMessage, opts Options) (_ *runner
 	// Working files of a killed run of this request are of no use: only what the ledger holds counts.
 	temp := r.lock.Name() + ".tmp"
 	if err = os.RemoveAll(temp); err == nil {
-		err = os.Mkdir(temp, 0o755)
+		err = os.Mkdir(temp, 0o700)
 	}
 	if err != nil {
 		return nil, fault.Wrap(fault.KindOf(err), err, "working folder")
 	}
-	if r.pieces, err = dir.New(filepath.Join(opts.Scratch, "pieces")); err != nil {
+	if r.pieces, err = home.store(); err != nil {
 		return nil, err
 	}
-	if r.ledger, err = sqlite.Open(ctx, ledgerPath(opts.Scratch)); err != nil {
+	if r.ledger, err = home.ledger(ctx); err != nil {
 		return nil, err
 	}
-	if _, err = (garbage{opts.Scratch, r.ledger, r.pieces, time.Now()}).remove(ctx); err != nil {
+	if _, err = (garbage{home, r.ledger, r.pieces, time.Now()}).remove(ctx); err != nil {
 		return nil, err
 	}
 	r.engine = &engine.Engine{
-		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolver(opts.kept()),
+		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolver(source, opts.kept()),
 		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log, Memory: r.slots().memoryOf,
 		Observe: func(e engine.Event) { r.emit(Event{Event: e}) },
 	}
@@ -215,8 +213,6 @@ func (r *runner) close() error {
 
 // bucket is the name under which the Map's ItemReader finds the store of artifacts here.
 const bucket = "scratch"
-
-func ledgerPath(scratch string) string { return filepath.Join(scratch, "ledger.db") }
 
 func (r *runner) run(ctx context.Context, request json.RawMessage, envelope work.Envelope) (Report, error) {
 	input, err := edit(request, func(_, compute map[string]json.RawMessage) {
@@ -331,7 +327,7 @@ func (r *runner) function(class work.Class, handle engine.Handler) engine.Handle
 // slots returns the machine's slots.
 func (r *runner) slots() slots {
 	return slots{
-		folder: filepath.Join(r.opts.Scratch, "slots"), count: cmp.Or(r.opts.Jobs, runtime.NumCPU()), memory: process.MachineMemory(),
+		folder: r.home.slots, count: cmp.Or(r.opts.Jobs, runtime.NumCPU()), memory: process.MachineMemory(),
 	}
 }
 

@@ -7,16 +7,16 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/private"
 )
 
 // lock keeps two processes from working on the same request at once: both would be right, but each would do all the
 // work. The kernel releases it however this process ends.
-func lock(scratch string, request json.RawMessage) (*os.File, error) {
+func lock(locks *private.Folder, request json.RawMessage) (*os.File, error) {
 	// How wide it runs and how long its records are kept does not change what is asked for.
 	data, err := edit(request, func(fields, compute map[string]json.RawMessage) {
 		delete(fields, "retention")
@@ -28,12 +28,8 @@ func lock(scratch string, request json.RawMessage) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	locks := filepath.Join(scratch, "locks")
-	if err := os.MkdirAll(locks, 0o755); err != nil {
-		return nil, fault.Wrap(fault.KindOf(err), err, "scratch folder")
-	}
 	sum := sha256.Sum256(data)
-	f, err := flock(filepath.Join(locks, hex.EncodeToString(sum[:10])))
+	f, err := flock(locks, hex.EncodeToString(sum[:10]))
 	if errors.Is(err, errLocked) {
 		return nil, fault.WithHint(fault.New(fault.Transient, "another process is working on the same request"),
 			"wait for it, or watch it with: mapreel jobs")
@@ -44,11 +40,11 @@ func lock(scratch string, request json.RawMessage) (*os.File, error) {
 // errLocked reports that another process holds a lock.
 var errLocked = errors.New("locked by another process")
 
-// flock creates the file at path and locks it. The kernel releases the lock however this process ends. The holder removes the
-// file before it closes it.
-func flock(path string) (*os.File, error) {
+// flock creates the file of that name in folder and locks it. The kernel releases the lock however this process ends. The holder
+// removes the file before it closes it.
+func flock(folder *private.Folder, name string) (*os.File, error) {
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		f, err := folder.File(name)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +54,7 @@ func flock(path string) (*os.File, error) {
 		}
 		// The last holder removed the file when it ended. What was locked must be the file that others will find.
 		mine, err := f.Stat()
-		found, ferr := os.Stat(path)
+		found, ferr := os.Lstat(f.Name())
 		if err == nil && ferr == nil && os.SameFile(mine, found) {
 			return f, nil
 		}

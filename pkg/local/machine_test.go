@@ -31,7 +31,11 @@ func TestTenThousandUnitsTakeFewTransitionsAndFewEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := open(t.Context(), request, Options{Scratch: t.TempDir(), Registry: toy.Add(work.Registry{}), Jobs: 8})
+	home, err := makeScratch(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := open(t.Context(), request, Options{Scratch: home.Path(), Registry: toy.Add(work.Registry{}), Jobs: 8}, home, source)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ type workplace struct {
 	Worker   string          `json:"worker"`
 	Setup    json.RawMessage `json:"setup,omitempty"` // Options.Setup
 	Deadline time.Time       `json:"deadline,omitzero"`
+	Source   string          `json:"source"`
 	Log      bool            `json:"log,omitempty"`    // whether its log is read
 	Kept     []string        `json:"kept,omitempty"`   // outputs that are not to be replaced
 	Memory   int64           `json:"memory,omitempty"` // bytes that the unit may hold; 0: unknown
@@ -44,7 +45,7 @@ func (r *runner) process(ctx context.Context, task engine.Task) (json.RawMessage
 	defer func() { _ = os.RemoveAll(temp) }() // what stays is removed with the folder above it
 	place := workplace{
 		Scratch: r.opts.Scratch, Temp: temp, Worker: r.engine.Worker, Setup: r.opts.Setup, Log: r.opts.Log != nil,
-		Kept: r.opts.kept(),
+		Source: r.source, Kept: r.opts.kept(),
 	}
 	place.Deadline, _ = ctx.Deadline()
 	needs, err := r.needs(ctx, task.Input)

@@ -2,15 +2,15 @@ package local
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/private"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -22,7 +22,7 @@ import (
 //
 // Each slot stands for an equal share of the machine's memory. A unit that needs more takes several, at most all.
 type slots struct {
-	folder string
+	folder *private.Folder
 	count  int
 	memory int64 // of the machine, in bytes; 0: unknown
 }
@@ -50,9 +50,6 @@ const maxRetryInterval = 100 * time.Millisecond
 
 // take waits for n slots at a time, or for the end of ctx. The caller calls release once.
 func (s slots) take(ctx context.Context, n int) (release func(), err error) {
-	if err := os.MkdirAll(s.folder, 0o755); err != nil {
-		return nil, fault.Wrap(fault.KindOf(err), err, "slots in the scratch folder")
-	}
 	for {
 		var taken []*os.File
 		release = func() {
@@ -61,7 +58,7 @@ func (s slots) take(ctx context.Context, n int) (release func(), err error) {
 			}
 		}
 		for _, i := range rand.Perm(s.count) {
-			f, err := os.OpenFile(filepath.Join(s.folder, fmt.Sprint(i)), os.O_RDWR|os.O_CREATE, 0o644)
+			f, err := s.folder.File(strconv.Itoa(i))
 			if err != nil {
 				release()
 				return nil, fault.Wrap(fault.KindOf(err), err, "slots in the scratch folder")

@@ -9,15 +9,25 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mapreel/mapreel/pkg/private"
 	"github.com/mapreel/mapreel/pkg/work"
 )
+
+func slotsFolder(t *testing.T) *private.Folder {
+	t.Helper()
+	folder, err := private.Make(filepath.Join(t.TempDir(), "slots"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
 
 // Fifty jobs of four segments each on a machine with two slots: never more than two segments run at once, all come to their
 // end, and no job waits for all the others.
 func TestFiftyJobsShareTheMachine(t *testing.T) {
 	t.Parallel()
 	const jobs, segments, count = 50, 4, 2
-	s := slots{folder: filepath.Join(t.TempDir(), "slots"), count: count}
+	s := slots{folder: slotsFolder(t), count: count}
 	var busy, most atomic.Int64
 	var mu sync.Mutex
 	firsts := map[int]int{} // by job: how many segments were done when its first one was
@@ -68,7 +78,7 @@ func TestFiftyJobsShareTheMachine(t *testing.T) {
 // Large pictures take several slots, so that all units at once hold no more than the machine has.
 func TestUnitsThatNeedMuchMemoryTakeSeveralSlots(t *testing.T) {
 	t.Parallel()
-	s := slots{folder: filepath.Join(t.TempDir(), "slots"), count: 4, memory: 16 << 30}
+	s := slots{folder: slotsFolder(t), count: 4, memory: 16 << 30}
 	const share = 14 << 30 / 4
 	for _, test := range []struct {
 		need   int64

@@ -29,6 +29,7 @@ import (
 type Store struct {
 	root string // absolute
 	keep bool   // replace no object
+	bare bool   // a symbolic link is no object
 }
 
 var _ blob.Store = (*Store)(nil)
@@ -56,7 +57,11 @@ func New(root string) (*Store, error) {
 
 // KeepExisting returns a store of the same folder whose Put and Compose fail with kind fault.Invalid where something is
 // already.
-func (s *Store) KeepExisting() *Store { return &Store{root: s.root, keep: true} }
+func (s *Store) KeepExisting() *Store { return &Store{root: s.root, keep: true, bare: s.bare} }
+
+// IgnoreLinks returns a store of the same folder to which a symbolic link is no object: it is not read, and what is written to
+// its key replaces the link, not what it leads to.
+func (s *Store) IgnoreLinks() *Store { return &Store{root: s.root, keep: s.keep, bare: true} }
 
 // Root returns the folder's absolute path.
 func (s *Store) Root() string { return s.root }
@@ -71,7 +76,7 @@ func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
 		return blob.Info{}, s.fail("stat", key, err)
 	}
 	defer root.Close()
-	info, err := statRegular(root, key)
+	info, err := s.statRegular(root, key)
 	if err != nil {
 		return blob.Info{}, s.fail("stat", key, err)
 	}
@@ -118,7 +123,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[blob.Info, er
 			if t := entry.Type(); !t.IsRegular() && t != fs.ModeSymlink {
 				return true, nil
 			}
-			info, err := statRegular(root, key)
+			info, err := s.statRegular(root, key)
 			if err != nil { // deleted meanwhile, or a link that is broken or leads outside: not an object
 				return true, nil //nolint:nilerr // see above
 			}
@@ -190,14 +195,21 @@ func (s *Store) openRegular(key string) (*os.File, int64, error) {
 		return nil, 0, err
 	}
 	defer root.Close()
-	if _, err := statRegular(root, key); err != nil { // before the open, which blocks on a FIFO without a writer
+	if _, err := s.statRegular(root, key); err != nil { // before the open, which alters some devices
 		return nil, 0, err
 	}
-	f, err := root.Open(key)
+	flags := os.O_RDONLY | syscall.O_NONBLOCK // a FIFO that has just been placed there would block
+	if s.bare {
+		flags |= syscall.O_NOFOLLOW
+	}
+	f, err := root.OpenFile(key, flags, 0)
 	if err != nil {
 		return nil, 0, err
 	}
 	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fault.New(fault.Invalid, "%s is not a regular file", key)
+	}
 	if err != nil {
 		_ = f.Close()
 		return nil, 0, err
@@ -206,9 +218,15 @@ func (s *Store) openRegular(key string) (*os.File, int64, error) {
 }
 
 // statRegular describes the file at key. A folder is not an object, so it counts as absent.
-func statRegular(root *os.Root, key string) (fs.FileInfo, error) {
-	info, err := root.Stat(key)
+func (s *Store) statRegular(root *os.Root, key string) (fs.FileInfo, error) {
+	stat := root.Stat
+	if s.bare {
+		stat = root.Lstat
+	}
+	info, err := stat(key)
 	switch {
+	case err == nil && info.Mode()&fs.ModeSymlink != 0:
+		return nil, &fs.PathError{Op: "stat", Path: key, Err: fs.ErrNotExist}
 	case errors.Is(err, syscall.ENOTDIR): // one of its parents is a file
 		return nil, &fs.PathError{Op: "stat", Path: key, Err: fs.ErrNotExist}
 	case err != nil:

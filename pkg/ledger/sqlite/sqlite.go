@@ -63,7 +63,7 @@ func open(ctx context.Context, path string, timeout time.Duration) (*Ledger, err
 		return nil, fault.Wrap(fault.Internal, err, "find ledger "+path)
 	}
 	l := &Ledger{path: abs, timeout: timeout}
-	if err := os.MkdirAll(filepath.Dir(abs), 0o777); err != nil {
+	if err := os.MkdirAll(filepath.Dir(abs), 0o700); err != nil {
 		return nil, l.fail(ctx, "create the folder", err)
 	}
 	if l.write, err = sql.Open("sqlite", dsn(abs, timeout, false)); err != nil {
