@@ -2,9 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -63,14 +61,14 @@ type warningDisplay struct{ w io.Writer }
 
 func (d warningDisplay) observe(e local.Event) {
 	if e.Type == engine.Warning {
-		fmt.Fprint(d.w, formatWarning(e))
+		_, _ = io.WriteString(d.w, formatWarning(e)) // the work goes on if the reader is gone
 	}
 }
 
 func (warningDisplay) stop() {}
 
 func formatWarning(e local.Event) string {
-	return "mapreel: warning: " + strings.ReplaceAll(strings.TrimSpace(e.Error), "\n", "; ") + "\n"
+	return "mapreel: warning: " + oneLine(e.Error) + "\n"
 }
 
 // jsonDisplay writes every event as a line of JSON.

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"io"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
 
 	"github.com/mapreel/mapreel/pkg/doctor"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/printable"
 )
 
 type doctorCmd struct {
@@ -45,7 +46,10 @@ func (d doctorCmd) run(ctx context.Context, env environment) error {
 			return fault.Wrap(fault.Internal, err, "print the report")
 		}
 	} else {
-		fmt.Fprint(env.Stdout, formatChecks(report))
+		_, err := io.WriteString(env.Stdout, formatChecks(report))
+		if err != nil {
+			return fault.Wrap(fault.KindOf(err), err, "print the checks")
+		}
 	}
 	if report.Failed() {
 		return errUnfit
@@ -61,9 +65,9 @@ func formatChecks(report doctor.Report) string {
 	}
 	var b strings.Builder
 	for _, c := range report {
-		fmt.Fprintf(&b, "%s  %s  %s\n", runewidth.FillRight(string(c.Level), widths[0]), runewidth.FillRight(c.Name, widths[1]), c.Text)
+		printable.Fprintf(&b, "%s  %s  %s\n", runewidth.FillRight(string(c.Level), widths[0]), runewidth.FillRight(c.Name, widths[1]), c.Text)
 		if c.Hint != "" {
-			fmt.Fprintf(&b, "%s  hint: %s\n", strings.Repeat(" ", widths[0]+2+widths[1]), c.Hint)
+			printable.Fprintf(&b, "%s  hint: %s\n", strings.Repeat(" ", widths[0]+2+widths[1]), c.Hint)
 		}
 	}
 	return b.String()

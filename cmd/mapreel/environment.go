@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/printable"
 )
 
 // environment holds everything that a command uses besides its arguments, so that a test can replace each.
@@ -24,8 +24,14 @@ type environment struct {
 	Jobs   func(ctx context.Context, scratch string) ([]local.Status, error)
 }
 
-// main runs the command that args name and returns the process's exit code.
+// main runs the command that args name and returns the process's exit code. Whatever a command writes passes a filter on its
+// way: no control character of a name, a title or a message reaches a terminal.
 func (env environment) main(ctx context.Context, args []string) int {
+	return env.filtered().dispatch(ctx, args)
+}
+
+// dispatch runs a command for main.
+func (env environment) dispatch(ctx context.Context, args []string) int {
 	cmd, err := parse(args, env.Stdout, env.Stderr)
 	if err == nil && cmd != nil {
 		err = cmd.run(ctx, env)
@@ -44,14 +50,29 @@ func (env environment) main(ctx context.Context, args []string) int {
 		return int(code)
 	}
 	for _, line := range formatError(err) {
-		fmt.Fprintln(env.Stderr, line)
+		printable.Fprintf(env.Stderr, "%s\n", line)
 	}
 	return exitCode(err)
 }
 
+// filtered returns env with a filter before each of its writers.
+func (env environment) filtered() environment {
+	with := env
+	with.Stdout, with.Stderr = printable.NewWriter(env.Stdout), printable.NewWriter(env.Stderr)
+	return with
+}
+
+// unfiltered returns the writer below the filter of main. Who uses it filters texts itself.
+func unfiltered(w io.Writer) io.Writer {
+	if filter, ok := w.(*printable.Writer); ok {
+		return filter.Unwrap()
+	}
+	return w
+}
+
 // terminalWidth returns the number of columns of w, or 0 if w is not a terminal.
 func terminalWidth(w io.Writer) int {
-	f, ok := w.(*os.File)
+	f, ok := unfiltered(w).(*os.File)
 	if !ok || !cwriter.IsTerminal(int(f.Fd())) {
 		return 0
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/printable"
 )
 
 // Exit codes of the process.
@@ -119,7 +120,6 @@ func plainMessage(err error) string {
 }
 
 // plainCause returns the text of the error of a system call, reworded where the system's own words mislead.
-// plainCause returns the text of the error of a system call, reworded where the system's own words mislead.
 func plainCause(err error) string {
 	var errno syscall.Errno
 	switch {
@@ -146,7 +146,7 @@ func tidyMessage(text string) string {
 	return strings.Join(slices.Compact(parts), ": ")
 }
 
-// oneLine joins the lines of text with semicolons, without blank ones.
+// oneLine joins the lines of text with semicolons, without blank ones, in printable characters.
 func oneLine(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {
@@ -154,5 +154,5 @@ func oneLine(text string) string {
 			lines = append(lines, line)
 		}
 	}
-	return strings.Join(lines, "; ")
+	return printable.Line(strings.Join(lines, "; "))
 }

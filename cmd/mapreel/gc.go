@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/printable"
 )
 
 type gcCmd struct {
@@ -43,10 +43,10 @@ func (c gcCmd) run(ctx context.Context, env environment) error {
 		verb = "would remove"
 	}
 	if len(list) == 0 {
-		fmt.Fprintf(env.Stdout, "nothing to remove in %s\n", scratch)
+		printable.Fprintf(env.Stdout, "nothing to remove in %s\n", scratch)
 	}
 	for _, leftover := range list {
-		fmt.Fprintf(env.Stdout, "%s %s, %s: %s\n", verb, leftover.Path, formatBytes(leftover.Bytes), leftover.Why)
+		printable.Fprintf(env.Stdout, "%s %s, %s: %s\n", verb, leftover.Path, formatBytes(leftover.Bytes), leftover.Why)
 	}
 	return nil
 }

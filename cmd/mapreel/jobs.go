@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/printable"
 )
 
 // run lists the jobs.
@@ -35,9 +37,10 @@ func (j jobsCmd) run(ctx context.Context, env environment) error {
 		enc.SetIndent("", "  ")
 		return fault.Wrap(fault.Internal, enc.Encode(list), "print the jobs")
 	case len(list) == 0:
-		fmt.Fprintf(env.Stdout, "no jobs in %s\n", scratch)
+		printable.Fprintf(env.Stdout, "no jobs in %s\n", scratch)
 	default:
-		fmt.Fprint(env.Stdout, formatJobs(list, time.Now(), terminalWidth(env.Stdout)))
+		_, err := io.WriteString(env.Stdout, formatJobs(list, time.Now(), terminalWidth(env.Stdout)))
+		return fault.Wrap(fault.Internal, err, "print the jobs")
 	}
 	return nil
 }
@@ -67,6 +70,8 @@ func formatJobs(list []local.Status, now time.Time, width int) string {
 	widths := make([]int, len(table[0]))
 	for _, row := range table {
 		for i, cell := range row {
+			cell = printable.Line(cell) // a line break in a name would begin a row
+			row[i] = cell
 			widths[i] = max(widths[i], runewidth.StringWidth(cell))
 		}
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/mapreel/mapreel/pkg/printable"
 )
 
 // liveLines redraws lines at the bottom of a terminal until stop removes them. mpb moves the cursor, measures the
@@ -24,10 +26,14 @@ type liveLines struct {
 
 // newLiveLines shows the lines that format returns for a terminal of width columns; it must return at least one.
 func newLiveLines(out io.Writer, format func(width int) []string) *liveLines {
+	out = unfiltered(out) // mpb moves the cursor
 	l := &liveLines{out: out, canvas: mpb.New(mpb.WithOutput(out)), wraps: wrapsAgain(os.Getenv)}
 	first := mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
 		erase := l.erase(stat.AvailableWidth)
 		l.drawn = format(stat.AvailableWidth)
+		for i, line := range l.drawn {
+			l.drawn[i] = printable.Line(line)
+		}
 		_, err := io.WriteString(w, erase+l.drawn[0])
 		return err
 	})
@@ -46,6 +52,7 @@ func newLiveLines(out io.Writer, format func(width int) []string) *liveLines {
 
 // print writes text above the lines.
 func (l *liveLines) print(text string) {
+	text = printable.Text(text)
 	if _, err := io.WriteString(l.canvas, "\r"+text); err != nil { // stopped
 		_, _ = io.WriteString(l.out, text)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/player"
+	"github.com/mapreel/mapreel/pkg/printable"
 )
 
 type playCmd struct {
@@ -26,8 +26,8 @@ type playCmd struct {
 
 // Help is shown by mapreel play --help.
 func (playCmd) Help() string {
-	return `Serves the output on 127.0.0.1, for this machine only, with a page that plays it. Nothing is loaded from the network. Ctrl-C
-stops the server.`
+	return `Serves the output on 127.0.0.1, for this machine only, with a page that plays it. Nothing is loaded from the network. The
+address has a secret part, without which other users of this machine get nothing. Ctrl-C stops the server.`
 }
 
 // shutdownTimeout limits how long requests in progress may take after an interrupt.
@@ -54,15 +54,16 @@ func (c playCmd) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return fault.WithHint(fault.Wrap(fault.Invalid, err, "serve on port "+strconv.Itoa(int(c.Port))), "leave out --port, or choose a free port")
 	}
-	address := "http://" + listener.Addr().String() + "/"
-	fmt.Fprintf(env.Stdout, "%s plays %s; Ctrl-C stops it\n", address, p.Entries()[0].Name)
+	handler, path := player.Private(p)
+	address := "http://" + listener.Addr().String() + path
+	printable.Fprintf(env.Stdout, "%s plays %s; Ctrl-C stops it\n", address, p.Entries()[0].Name)
 	if c.Open {
 		if err := openBrowser(ctx, address); err != nil {
-			fmt.Fprintf(env.Stderr, "mapreel: could not open a browser (%v); open %s yourself\n", err, address)
+			printable.Fprintf(env.Stderr, "mapreel: could not open a browser (%v); open %s yourself\n", err, address)
 		}
 	}
 	server := &http.Server{
-		Handler: p, ReadHeaderTimeout: 10 * time.Second,
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // browsers close connections at any time
 	}
 	stop := context.AfterFunc(ctx, func() {

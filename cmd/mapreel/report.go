@@ -11,13 +11,14 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/printable"
 )
 
 // formatSummary returns the summary of a finished run; end is the last snapshot of its progress.
 func formatSummary(r local.Report, end snapshot) string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-9s %s\n", name, fmt.Sprintf(format, args...))
+		printable.Fprintf(&b, "%-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	speed := ""
 	if end.Worked > 0 && r.Elapsed > 0 {

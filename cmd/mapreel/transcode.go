@@ -40,9 +40,9 @@ func (t transcodeCmd) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(env.Stderr, formatLosses(report.Warnings, shown))
+	_, _ = io.WriteString(env.Stderr, formatLosses(report.Warnings, shown)) // the work is done, also where nobody reads
 	if t.Progress == progressBar || t.Progress == progressAuto && movable {
-		fmt.Fprint(env.Stdout, formatSummary(report, p.snapshot()))
+		_, _ = io.WriteString(env.Stdout, formatSummary(report, p.snapshot()))
 	}
 	return strict
 }
@@ -157,7 +157,7 @@ func sayStopping(ctx context.Context, d display, w io.Writer) (silence func()) {
 		defer close(said)
 		if errors.Is(context.Cause(ctx), errSignalled) {
 			d.stop()
-			fmt.Fprint(w, stopping)
+			_, _ = io.WriteString(w, stopping) // the signal counts, whoever reads
 		}
 	})
 	return func() {

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +17,8 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/printable"
+	"github.com/mapreel/mapreel/pkg/private"
 	"github.com/mapreel/mapreel/pkg/verify"
 	"github.com/mapreel/mapreel/pkg/verify/plot"
 )
@@ -128,26 +130,29 @@ func readReport(name, dir string) ([]byte, error) {
 	return data, fault.Wrap(fault.KindOf(err), err, "--report")
 }
 
-// replaceFile writes data to path atomically: on an error, an existing file stays unchanged.
+// replaceFile writes data to path atomically, with the permissions that the umask gives: on an error, an existing file stays
+// unchanged. A link in its place is replaced; links of other users in its folder's path are an error.
 func replaceFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".mapreel-*")
+	folder, err := private.Resolve(filepath.Dir(path))
+	if err != nil {
+		return fault.Wrap(fault.KindOf(err), err, "--plot")
+	}
+	temp := filepath.Join(folder, ".mapreel-"+rand.Text())
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return fault.Wrap(fault.KindOf(err), err, "--plot")
 	}
 	defer func() {
 		if err != nil {
-			_ = os.Remove(f.Name())
+			_ = os.Remove(temp)
 			err = fault.Wrap(fault.KindOf(err), err, "--plot")
 		}
 	}()
-	_, err = io.Copy(f, bytes.NewReader(data))
-	if err == nil {
-		err = f.Chmod(0o644) // the usual mode; CreateTemp makes a private file
-	}
+	_, err = f.Write(data)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return os.Rename(temp, filepath.Join(folder, filepath.Base(path)))
 }
 
 // formatReport returns a line for each check of a report: the verdict, the measured figure and its limit. If width is not
@@ -155,7 +160,7 @@ func replaceFile(path string, data []byte) (err error) {
 func formatReport(r verify.Report, width int) string {
 	nameWidth, verdicts := 0, map[verify.Verdict]string{verify.Good: "good", verify.Bad: "BAD", verify.Note: "-"}
 	for _, c := range r.Checks {
-		nameWidth = max(nameWidth, runewidth.StringWidth(c.Name))
+		nameWidth = max(nameWidth, runewidth.StringWidth(printable.Line(c.Name)))
 	}
 	var b strings.Builder
 	bad := 0
@@ -163,14 +168,14 @@ func formatReport(r verify.Report, width int) string {
 		if c.Verdict == verify.Bad {
 			bad++
 		}
-		text := oneLine(printable(c.Figure))
+		text := oneLine(c.Figure)
 		if c.Limit != "" {
-			text += "  [" + c.Limit + "]"
+			text += "  [" + oneLine(c.Limit) + "]"
 		}
 		indent := 6 + nameWidth + 2
 		for i, line := range wrap(text, width-indent) {
 			if i == 0 {
-				fmt.Fprintf(&b, "%-4s  %s  %s\n", verdicts[c.Verdict], runewidth.FillRight(c.Name, nameWidth), line)
+				fmt.Fprintf(&b, "%-4s  %s  %s\n", verdicts[c.Verdict], runewidth.FillRight(printable.Line(c.Name), nameWidth), line)
 			} else {
 				b.WriteString(strings.Repeat(" ", indent) + line + "\n")
 			}
@@ -182,16 +187,6 @@ func formatReport(r verify.Report, width int) string {
 		fmt.Fprintf(&b, "\nBAD: %d of %d checks failed\n", bad, len(r.Checks))
 	}
 	return b.String()
-}
-
-// printable replaces control characters, because titles from the files could hold terminal escapes.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, s)
 }
 
 // wrap breaks text between words into lines of at most width columns. It does not wrap at a width below 20.

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"runtime/debug"
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/printable"
 )
 
 // version is the version of a release, set by go build -ldflags "-X main.version=v1.2.3". If it is empty, the build
@@ -16,16 +16,16 @@ var version string
 
 // run prints the versions. A missing or too old ffmpeg is part of the output, not a failure.
 func (versionCmd) run(ctx context.Context, env environment) error {
-	fmt.Fprintln(env.Stdout, versionString())
+	printable.Fprintf(env.Stdout, "%s\n", versionString())
 	tools, err := env.Find(ctx, ffmpeg.FindOptions{})
 	if err != nil {
-		fmt.Fprintln(env.Stdout, "ffmpeg: "+strings.Join(errorMessages(err), "; "))
+		printable.Fprintf(env.Stdout, "ffmpeg: %s\n", strings.Join(errorMessages(err), "; "))
 		if hint := fault.HintOf(err); hint != "" {
-			fmt.Fprintln(env.Stdout, "        "+oneLine(hint))
+			printable.Fprintf(env.Stdout, "        %s\n", oneLine(hint))
 		}
 		return nil
 	}
-	fmt.Fprintf(env.Stdout, "ffmpeg %s (%s)\n", tools.Version, tools.FFmpeg)
+	printable.Fprintf(env.Stdout, "ffmpeg %s (%s)\n", tools.Version, tools.FFmpeg)
 	return nil
 }
 

@@ -24,6 +24,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/printable"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -33,7 +34,7 @@ type MakeRegistry func(ctx context.Context) (work.Registry, error)
 // Main runs the stage of a class, as this process's environment says, and returns the exit code of a Batch job. As a function
 // it does not return.
 func Main(ctx context.Context, class work.Class, registry MakeRegistry) int {
-	p := &program{stage: engine.StageOf(class), registry: registry, log: slog.New(slog.NewJSONHandler(os.Stdout, nil))}
+	p := &program{stage: engine.StageOf(class), registry: registry, log: slog.New(slog.NewJSONHandler(printable.NewWriter(os.Stdout), nil))}
 	if task, ok := os.LookupEnv(engine.TaskVariable); ok {
 		return p.batch(ctx, task)
 	}
