@@ -245,9 +245,16 @@ func TestWhoseLinksAreFollowed(t *testing.T) {
 		me, link, folder uint32
 		want             bool
 	}{
-		{me, me, me, true}, {me, me, root, true}, {me, root, other, true}, {me, other, other, true},
-		{me, other, root, false}, {me, other, me, false}, {me, third, other, false},
-		{root, root, root, true}, {root, other, other, false}, {root, other, root, false},
+		{me, me, me, true},
+		{me, me, root, true},
+		{me, root, other, true},
+		{me, other, other, true},
+		{me, other, root, false},
+		{me, other, me, false},
+		{me, third, other, false},
+		{root, root, root, true},
+		{root, other, other, false},
+		{root, other, root, false},
 	} {
 		if got := trusted(c.me, c.link, c.folder); got != c.want {
 			t.Errorf("user %d follows a link of %d in a folder of %d: %v, want %v", c.me, c.link, c.folder, got, c.want)
