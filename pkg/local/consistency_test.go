@@ -17,7 +17,7 @@ func TestTheDefinitionRunsTheStagesOfTheEngine(t *testing.T) {
 	t.Parallel()
 	stages := slices.Sorted(maps.Keys((&engine.Engine{}).Handlers()))
 	var functions []string
-	for _, class := range append(work.UnitClasses(), work.ClassAnalyse, work.ClassFinish) {
+	for _, class := range append(work.UnitClasses(), work.ClassAnalyse, work.ClassFinish, work.ClassCollect) {
 		functions = append(functions, engine.StageOf(class))
 	}
 	slices.Sort(functions)
