@@ -12,10 +12,12 @@ SEEDS    ?= 1000
 REAL     ?= 20
 FIRST    ?= 1
 JOBS     ?= 50
+N        ?= 100
+SEED     ?= 1
 N        ?= 200
 SEED     ?= 1
 
-.PHONY: help setup build test lint demo bench exact exact-random disorder soak fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
+.PHONY: help setup build test lint demo bench exact exact-random disorder soak bombs fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +57,9 @@ disorder: ## exchange, double and drop frames of FILM=file before several encode
 
 soak: setup ## run whole jobs under SEEDS=1000 plans of faults, REAL=20 of them with a real encoder, from seed FIRST=1; then the load figures, and JOBS=50 jobs at once
 	go run ./internal/soak -first $(FIRST) -seeds $(SEEDS) -real $(REAL) -jobs $(JOBS)
+
+bombs: setup ## run mapreel on N=100 hostile files that follow from SEED=1, and print what each takes
+	go run ./internal/bombs -n $(N) -seed $(SEED)
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, f[i]; n = 0}' | \

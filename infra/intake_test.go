@@ -33,6 +33,7 @@ func TestABadSettingOfTheOutsideIsOneClearError(t *testing.T) {
 		{object{"notify": "a@example.com,a@example.com"}, "a@example.com is listed twice"},
 		{object{"delivery": "s3"}, "delivery=s3: choose none or cloudfront"},
 		{object{"delivery": "cloudfront", "destinationBuckets": "finished"}, "delivery=cloudfront needs the media bucket"},
+		{object{"delivery": "cloudfront", "kmsKey": "arn:aws:kms:eu-west-1:123456789012:key/0a1b"}, "cannot read what kmsKey encrypts"},
 		{object{"corsOrigins": "https://example.com"}, "has no effect without delivery=cloudfront"},
 		{object{"delivery": "cloudfront", "corsOrigins": "example.com"}, `corsOrigins: "example.com" is not an origin`},
 		{object{"delivery": "cloudfront", "corsOrigins": "https://example.com/"}, "is not an origin"},

@@ -54,6 +54,9 @@ func (p *parser) outside(destinationBuckets []string) outside {
 	if s.delivery == "cloudfront" && len(destinationBuckets) > 0 {
 		p.bad("delivery=cloudfront needs the media bucket, because a deployment cannot change the policy of destinationBuckets; leave out one of the two")
 	}
+	if s.delivery == "cloudfront" && p.text("kmsKey") != "" {
+		p.bad("delivery=cloudfront cannot read what kmsKey encrypts: the key's policy would have to allow it; leave out one of the two")
+	}
 	if len(s.corsOrigins) > 0 && s.delivery != "cloudfront" {
 		p.bad("corsOrigins=%s has no effect without delivery=cloudfront", strings.Join(s.corsOrigins, ","))
 	}

@@ -59,7 +59,7 @@ var variants = []struct {
 		"stackName": "films", "cidr": "10.8.0.0/20", "logRetention": "14", "tags": "team=video",
 	}, map[string]float64{"AWS::EC2::VPC": 1}},
 	{"api=true", object{"api": "true"}, map[string]float64{"AWS::ApiGatewayV2::Route": 3, "AWS::ApiGatewayV2::Authorizer": 0}},
-	{"api with tokens, uploads", someTokens, map[string]float64{"AWS::ApiGatewayV2::Authorizer": 1, "AWS::Events::Rule": 4}},
+	{"api with tokens, uploads", someTokens, map[string]float64{"AWS::ApiGatewayV2::Authorizer": 1, "AWS::Events::Rule": 5}},
 	{"notify", somePeople, map[string]float64{"AWS::SNS::Topic": 1, "AWS::SNS::Subscription": 2}},
 	{"delivery=cloudfront", object{"delivery": "cloudfront"}, map[string]float64{"AWS::CloudFront::Distribution": 1}},
 	{"startOnUpload=true", object{"startOnUpload": "true", "encodeConcurrency": "500"}, map[string]float64{

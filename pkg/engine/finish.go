@@ -7,7 +7,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -101,29 +100,14 @@ func (e *Engine) Finish(ctx context.Context, in FinishInput) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := e.clearPatiently(ctx, p.ID, phases); err != nil {
+	err = e.clear(ctx, p.ID, phases)
+	switch fault.KindOf(err) {
+	case fault.OutOfTime, fault.Invalid: // too many objects, or no permission: another attempt would not help
 		// The outputs are published and the job is done. What stays is removed by Collect.
 		e.logger().WarnContext(ctx, "scratch not cleared", "job", p.ID, "error", err)
+		return out, nil
 	}
-	return out, nil
-}
-
-// clearRounds is how often Finish tries to clear the scratch of a job that is done.
-const clearRounds = 5
-
-// clearPatiently clears the scratch of a job, again where the store failed for a moment.
-func (e *Engine) clearPatiently(ctx context.Context, job string, phases []string) error {
-	for round := 0; ; round++ {
-		err := e.clear(ctx, job, phases)
-		if err == nil || fault.KindOf(err) != fault.Transient || round == clearRounds-1 {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), err)
-		case <-time.After(100 * time.Millisecond << round):
-		}
-	}
+	return out, err
 }
 
 // clear removes a job's objects from scratch, and the lists of these phases, unless they are to be kept. It may be run again after it

@@ -43,6 +43,9 @@ type opening struct {
 
 // open recognises and probes a file.
 func (v *verification) open(ctx context.Context, path string, how opening) (*file, error) {
+	if err := checkRegular(path); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fault.Wrap(fault.KindOf(err), err, "open")

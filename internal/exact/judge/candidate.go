@@ -147,14 +147,18 @@ func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []st
 
 // onePass encodes a source in one pass of ffmpeg, the reference for mapreel.
 func onePass(ctx context.Context, t Task) ([]string, error) {
-	args := slices.Concat([]string{"-v", "error", "-nostdin"}, decoderArgs, inputArgs(t.Path), []string{"-map", "0:V:0?", "-map", "0:a?"})
+	source, err := probe(ctx, t.Path)
+	if err != nil {
+		return nil, err
+	}
+	args := slices.Concat([]string{"-v", "error", "-nostdin"}, decoderArgs, inputArgs(t.Path), source.maps())
 	args = append(args, t.videoOptions()...)
 	args = append(args, "-fps_mode", "passthrough", "-enc_time_base", "-1")
 	args = append(args, t.audioOptions()...)
 	if subtitle, ok := map[film.Container]string{film.MP4: "mov_text", film.Matroska: "srt", film.WebM: "webvtt"}[t.Container]; ok {
 		args = append(args, "-map", "0:s?", "-c:s", subtitle)
 	}
-	_, err := output(ctx, "ffmpeg", append(args, "file:"+t.Output())...)
+	_, err = output(ctx, "ffmpeg", append(args, "file:"+t.Output())...)
 	return nil, err
 }
 
@@ -164,6 +168,10 @@ const maxSegments = 1000
 // usualRecipe encodes segments by -ss and -t and joins them by the concat demuxer, as most guides
 // on the web suggest.
 func usualRecipe(ctx context.Context, t Task) ([]string, error) {
+	source, err := probe(ctx, t.Path)
+	if err != nil {
+		return nil, err
+	}
 	out, err := output(ctx, "ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "default=nk=1:nw=1", "file:"+t.Path)
 	if err != nil {
 		return nil, err
@@ -180,7 +188,7 @@ func usualRecipe(ctx context.Context, t Task) ([]string, error) {
 	for i := 0; i == 0 || float64(i)*length < seconds-0.001; i++ {
 		name := fmt.Sprintf("%05d.%s", i, t.Container)
 		args := slices.Concat([]string{"-v", "error", "-nostdin", "-ss", fmt.Sprint(float64(i) * length), "-t", fmt.Sprint(length)},
-			inputArgs(t.Path), []string{"-map", "0:V:0?", "-map", "0:a?"})
+			inputArgs(t.Path), source.maps())
 		args = append(args, t.videoOptions()...)
 		args = append(args, t.audioOptions()...)
 		if _, err := output(ctx, "ffmpeg", append(args, filepath.Join(t.Dir, name))...); err != nil {

@@ -36,7 +36,7 @@ type AudioTrack struct {
 // cut within a packet for a raw stream, so the format is given.
 func inputArgs(path string) []string {
 	if filepath.Ext(path) == ".ts" {
-		return []string{"-f", "mpegts", "-i", "file:" + path}
+		return []string{"-f", "mpegts", "-probesize", "1G", "-analyzeduration", "1G", "-i", "file:" + path}
 	}
 	return []string{"-i", "file:" + path}
 }
@@ -83,11 +83,11 @@ func Measure(ctx context.Context, path string) (a Measurement, err error) {
 	video := filepath.Join(dir, "video")
 	args := slices.Concat([]string{"-v", "error", "-nostdin"}, decoderArgs, inputArgs(path))
 	if a.Metadata.Video() != nil {
-		args = append(args, "-map", "0:V:0", "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "framecrc", "file:"+video)
+		args = append(args, "-map", a.Metadata.Video().specifier(), "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "framecrc", "file:"+video)
 	}
-	tracks := len(a.Metadata.ByType("audio"))
-	for i := range tracks {
-		from := fmt.Sprintf("0:a:%d", i)
+	tracks := a.Metadata.ByType("audio")
+	for i, s := range tracks {
+		from := s.specifier()
 		file := filepath.Join(dir, fmt.Sprintf("audio%d", i))
 		args = append(args, "-map", from, "-ac", "1", "-c:a", "pcm_s16le", "-f", "framecrc", "file:"+file,
 			"-map", from, "-ac", "1", "-c:a", "pcm_s16le", "-f", "s16le", "file:"+file+".pcm")

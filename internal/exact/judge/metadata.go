@@ -13,6 +13,7 @@ import (
 // Metadata is what ffprobe reports about a file.
 type Metadata struct {
 	Streams  []Stream  `json:"streams"`
+	Programs []program `json:"programs"`
 	Chapters []chapter `json:"chapters"`
 	Format   struct {
 		Tags map[string]string `json:"tags"`
@@ -34,6 +35,7 @@ type Stream struct {
 	Range       string            `json:"color_range"`
 	Rate        string            `json:"sample_rate"`
 	Channels    int               `json:"channels"`
+	Packets     string            `json:"nb_read_packets"`
 	Disposition map[string]int    `json:"disposition"`
 	Tags        map[string]string `json:"tags"`
 	SideData    []sideData        `json:"side_data_list"`
@@ -41,6 +43,14 @@ type Stream struct {
 
 func (s Stream) isRGB() bool {
 	return strings.Contains(s.PixelFormat, "rgb") || strings.Contains(s.PixelFormat, "bgr") || strings.HasPrefix(s.PixelFormat, "gbr") || s.PixelFormat == "pal8"
+}
+
+// specifier names the stream to ffmpeg, as one of the first input.
+func (s Stream) specifier() string { return fmt.Sprintf("0:%d", s.Index) }
+
+// program is one of the programs of a transport stream.
+type program struct {
+	Streams []Stream `json:"streams"`
 }
 
 type sideData struct {
@@ -76,13 +86,41 @@ func (s Metadata) ByType(kind string) (list []Stream) {
 	return list
 }
 
+// maps returns the options that select the video and the audio of a source.
+func (s Metadata) maps() (args []string) {
+	if v := s.Video(); v != nil {
+		args = append(args, "-map", v.specifier())
+	}
+	for _, a := range s.ByType("audio") {
+		args = append(args, "-map", a.specifier())
+	}
+	return args
+}
+
+// probe describes a file, without audio that has no packets. Of a transport stream with several
+// programs it describes the one with the largest picture.
 func probe(ctx context.Context, path string) (s Metadata, err error) {
-	args := append([]string{"-v", "error", "-show_streams", "-show_chapters", "-show_format", "-of", "json"}, inputArgs(path)...)
+	args := append([]string{"-v", "error", "-count_packets", "-show_streams", "-show_programs", "-show_chapters", "-show_format", "-of", "json"}, inputArgs(path)...)
 	out, err := output(ctx, "ffprobe", args...)
 	if err == nil {
 		err = json.Unmarshal(out, &s)
 	}
+	s.Streams = slices.DeleteFunc(s.Streams, func(v Stream) bool { return v.Type == "audio" && (v.Packets == "" || v.Packets == "0") })
+	if len(s.Programs) > 1 {
+		largest := slices.MaxFunc(s.Programs, func(a, b program) int { return cmp.Compare(a.pixels(), b.pixels()) })
+		s.Streams = slices.DeleteFunc(s.Streams, func(v Stream) bool {
+			return !slices.ContainsFunc(largest.Streams, func(in Stream) bool { return in.Index == v.Index })
+		})
+	}
 	return s, err
+}
+
+// pixels returns the size of the program's largest picture.
+func (p program) pixels() (n int) {
+	for _, s := range p.Streams {
+		n = max(n, s.Width*s.Height)
+	}
+	return n
 }
 
 // firstFrameSideData returns the side data of the first frame: the place of the HDR10 metadata in

@@ -71,9 +71,9 @@ func (s Source) declared() time.Duration {
 	return time.Duration(min(max(s.Duration, 0), media.Ticks(most/time.Microsecond))) * time.Microsecond
 }
 
-// length returns how long the source may play: twice what it declares, or what its size holds at a
+// Length returns how long the source may play: twice what it declares, or what its size holds at a
 // low bit rate.
-func (s Source) length() time.Duration {
+func (s Source) Length() time.Duration {
 	rate := float64(leastDeclaredRate)
 	if s.Duration <= 0 {
 		rate = leastRate
@@ -101,7 +101,7 @@ func limits(memory, written int64, cpu time.Duration) process.Limits {
 
 // Split returns the limits of a copy of the video track into source chunks.
 func Split(s Source) process.Limits {
-	return limits(CopyMemory, s.copying(), s.reading()+s.length()/packetShare)
+	return limits(CopyMemory, s.copying(), s.reading()+s.Length()/packetShare)
 }
 
 // Sidecar returns the limits of one pass that extracts subtitles, cover and attachments. A day of
@@ -128,9 +128,9 @@ const channelTime = 50 * time.Millisecond
 // Limits returns the limits of the encode or copy.
 func (a Audio) Limits() process.Limits {
 	if a.Copied {
-		return limits(CopyMemory, a.copying(), a.reading()+a.length()/packetShare)
+		return limits(CopyMemory, a.copying(), a.reading()+a.Length()/packetShare)
 	}
-	seconds := a.length().Seconds()
+	seconds := a.Length().Seconds()
 	// A variable bit rate may exceed its target, and short packets have large tables.
 	written := slackBytes + int64(seconds*2*float64(a.Bitrate)/8) + int64(a.PCM.Seconds()*float64(a.Channels)*float64(a.SampleRate)*4)
 	cpu := a.reading() + time.Duration(seconds*float64(max(a.Channels, 1))*float64(channelTime))
@@ -141,7 +141,7 @@ func (a Audio) Limits() process.Limits {
 // duration. Cues at the front of a file make ffmpeg write it twice.
 func Remux(size int64, duration media.Ticks) process.Limits {
 	s := Source{Size: size, Duration: duration}
-	return limits(CopyMemory, slackBytes+3*s.size(), s.reading()+s.length()/packetShare)
+	return limits(CopyMemory, slackBytes+3*s.size(), s.reading()+s.Length()/packetShare)
 }
 
 // Probe returns the limits of ffprobe. It reads and decodes a few seconds at most, and its memory
@@ -155,7 +155,7 @@ func Probe() process.Limits {
 
 // Packets returns the limits of ffprobe when it lists the packets of a stream on standard output.
 func Packets(s Source) process.Limits {
-	l := limits(CopyMemory, slackBytes, s.reading()+s.length()/packetShare)
+	l := limits(CopyMemory, slackBytes, s.reading()+s.Length()/packetShare)
 	l.Written = process.None // to a pipe, whose reader bounds what it keeps
 	return l
 }
@@ -171,7 +171,7 @@ func DecodedVideo(s Source, width, height int, rate float64) process.Limits {
 		rate = 120 // more than any film that does not declare its rate
 	}
 	frame := pixels(max(width, 64), max(height, 64))
-	cpu := min(s.length().Seconds()*rate*float64(frame)*decodeTime.Seconds(), maxWall.Seconds())
+	cpu := min(s.Length().Seconds()*rate*float64(frame)*decodeTime.Seconds(), maxWall.Seconds())
 	l := limits(programMemory+max(frame, changedPixels)*pixelBytes*decodedFrames, slackBytes, s.reading()+time.Duration(cpu*float64(time.Second)))
 	l.Written = process.None // to a pipe, which its reader empties frame by frame
 	return l
@@ -179,13 +179,13 @@ func DecodedVideo(s Source, width, height int, rate float64) process.Limits {
 
 // DecodedAudio returns the limits of ffmpeg when it decodes an audio track to a pipe.
 func DecodedAudio(s Source, channels int) process.Limits {
-	l := limits(CopyMemory, slackBytes, s.reading()+time.Duration(s.length().Seconds()*float64(max(channels, 1))*float64(channelTime)))
+	l := limits(CopyMemory, slackBytes, s.reading()+time.Duration(s.Length().Seconds()*float64(max(channels, 1))*float64(channelTime)))
 	l.Written = process.None // to a pipe, whose reader bounds what it keeps: see Samples
 	return l
 }
 
 // Samples returns how many samples at rate a decoded track may have.
-func (s Source) Samples(rate int) int64 { return int64(s.length().Seconds() * float64(rate)) }
+func (s Source) Samples(rate int) int64 { return int64(s.Length().Seconds() * float64(rate)) }
 
 // Worker is what one run may use of the machine.
 type Worker struct {

@@ -223,9 +223,18 @@ func (a *attempt) produce(ctx context.Context, in ffmpeg.Input) (film.AudioFacts
 func (a *attempt) encode(ctx context.Context, args encode.Audio, pcm io.Writer) error {
 	a.damage = ffmpeg.DamageLog{} // of the last attempt at decoding
 	declared, worker := input.Budget(a.Env, a.job.Source)
+	ctx, refuse := context.WithCancelCause(ctx)
+	defer refuse(nil)
+	began := int64(-1) // OutTime of the first report: some sources begin hours after 0
 	_, err := ffmpeg.Run(ctx, a.tools.FFmpeg, encode.AudioArgs(args), ffmpeg.RunOptions{
 		Dir: a.Dir, Pipe: pcm, Stderr: &a.damage, Limits: worker.Limit(ctx, a.budget(declared).Limits()),
 		OnProgress: func(p ffmpeg.Progress) {
+			if began < 0 {
+				began = p.OutTime
+			}
+			if most := declared.Length(); time.Duration(p.OutTime-began)*time.Microsecond > most {
+				refuse(fault.New(fault.Unsupported, "the audio plays for more than %v, which is out of proportion to the length and size of the source", most.Round(time.Second)))
+			}
 			a.Progress(work.Amount{Media: a.reached(p), Bytes: max(p.Bytes, 0)})
 		},
 	})
