@@ -30,7 +30,7 @@ type cli struct {
 	Play      playCmd          `cmd:"" help:"Play an output in the browser."`
 	Jobs      jobsCmd          `cmd:"" help:"List the jobs of this machine and their progress."`
 	GC        gcCmd            `cmd:"" name:"gc" help:"Remove the files of old and abandoned jobs from the scratch folder."`
-	Doctor    doctorCmd        `cmd:"" help:"Examine whether mapreel can work on this machine, and say what is missing."`
+	Doctor    doctorCmd        `cmd:"" help:"Examine whether mapreel can work on this machine or in an AWS account, and say what is missing."`
 	Version   versionCmd       `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
 	Batch     batchCmd         `cmd:"" hidden:"" help:"Encode a segment for the mapreel process that starts this one."`
 	About     kong.VersionFlag `name:"version" short:"V" help:"Print the version of mapreel."`
@@ -175,6 +175,7 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 			{Key: "Audio", Title: "Audio:"},
 			{Key: "Subtitles", Title: "Subtitles:"},
 			{Key: "Work", Title: "Work:"},
+			{Key: "AWS", Title: "AWS:"},
 		}),
 		kong.WithHyphenPrefixedParameters(true), // so that --crf -1 gets a useful error, and a file name may begin with -
 		kong.ValueFormatter(formatHelp),

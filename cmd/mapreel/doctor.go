@@ -4,24 +4,36 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"os/exec"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
 
 	"github.com/mapreel/mapreel/pkg/doctor"
+	"github.com/mapreel/mapreel/pkg/doctor/cloud"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/printable"
+	"github.com/mapreel/mapreel/statemachine"
 )
 
 type doctorCmd struct {
 	Scratch string `env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files to examine. Default: ${scratch}."`
 	JSON    bool   `name:"json" help:"Print a JSON array instead of lines."`
+
+	AWS      bool         `group:"AWS" name:"aws" help:"Examine an AWS account and region instead of this machine: before a deploy, whether it would succeed and what it could run; after one, whether its parts belong together. Region and credentials are those of the AWS command line."`
+	Policy   bool         `group:"AWS" help:"Print the least IAM policy with which a user can deploy and examine, and nothing else. Implies --aws."`
+	Stack    string       `group:"AWS" placeholder:"NAME" default:"mapreel" help:"Name of the stack. Default: mapreel."`
+	GPU      bool         `group:"AWS" name:"gpu" help:"Also examine what gpu=true needs."`
+	Memory   *wholeNumber `group:"AWS" name:"function-memory" placeholder:"MIB" help:"The setting functionMemory. Default: 3008."`
+	ImageURI string       `group:"AWS" name:"image-uri" placeholder:"URI" help:"The setting imageUri. Default: Docker builds the image."`
 }
 
 // Help is shown by mapreel doctor --help.
 func (doctorCmd) Help() string {
-	return `It tries each encoder on a few frames and, in the scratch folder, what a job does there. Nothing is left behind.
+	return `It tries each encoder on a few frames and, in the scratch folder, what a job does there. Nothing is left behind. With
+--aws it only reads, and assumes the roles of the CDK's bootstrap stack to see that it may.
 
 Exit codes: 0 mapreel can work here, if not with everything; 1 something is missing that it needs; 2 the usage is wrong.`
 }
@@ -29,13 +41,12 @@ Exit codes: 0 mapreel can work here, if not with everything; 1 something is miss
 // errUnfit ends the process with exit code 1. The report has said why.
 var errUnfit = errors.New("something is missing")
 
-// run examines this machine.
+// run examines this machine, or an account.
 func (d doctorCmd) run(ctx context.Context, env environment) error {
-	scratch, err := resolveScratch(d.Scratch)
-	if err != nil {
+	report, err := d.examine(ctx, env)
+	if err != nil || d.Policy {
 		return err
 	}
-	report := doctor.Machine(ctx, doctor.MachineOptions{Find: env.Find, Scratch: scratch})
 	if ctx.Err() != nil { // its checks were cut short
 		return interruptedOr(ctx, fault.ContextError(ctx), snapshot{})
 	}
@@ -53,6 +64,46 @@ func (d doctorCmd) run(ctx context.Context, env environment) error {
 	}
 	if report.Failed() {
 		return errUnfit
+	}
+	return nil
+}
+
+// examine returns the report on this machine, or on an account. With --policy it prints that and examines nothing.
+func (d doctorCmd) examine(ctx context.Context, env environment) (doctor.Report, error) {
+	if !d.AWS && !d.Policy {
+		scratch, err := resolveScratch(d.Scratch)
+		if err != nil {
+			return nil, err
+		}
+		return doctor.Machine(ctx, doctor.MachineOptions{Find: env.Find, Scratch: scratch}), nil
+	}
+	region, err := cloud.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if d.Policy {
+		policy, err := region.Policy(ctx)
+		fmt.Fprint(env.Stdout, policy)
+		return nil, err
+	}
+	o := cloud.Options{
+		Stack: d.Stack, Definition: statemachine.Definition(), Docker: findDocker, ImageURI: d.ImageURI,
+		GPU: d.GPU,
+	}
+	if d.Memory != nil {
+		o.Memory = int32(*d.Memory)
+	}
+	return region.Examine(ctx, o), nil
+}
+
+// findDocker returns an error if there is no Docker here that runs.
+func findDocker(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "docker", "version", "--format", "{{.Server.Version}}").CombinedOutput()
+	if errors.Is(err, exec.ErrNotFound) {
+		return errors.New("docker is not installed, or not in PATH")
+	}
+	if err != nil {
+		return fmt.Errorf("docker version: %s: %w", oneLine(string(out)), err)
 	}
 	return nil
 }

@@ -1,0 +1,68 @@
+package cloud
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
+)
+
+// vcpuQuota is a quota of running instances, in vCPUs.
+type vcpuQuota struct {
+	name, id string // Service Quotas, ec2
+	gpu      bool
+	job      float64 // vCPUs of the largest job, below which none starts
+}
+
+var vcpuQuotas = []vcpuQuota{
+	{"On-Demand vCPUs", "L-1216C47A", false, 4},
+	{"Spot vCPUs", "L-34B43A08", false, 4},
+	{"On-Demand GPU vCPUs", "L-DB2E81BA", true, 4},
+	{"Spot GPU vCPUs", "L-3819A6DF", true, 4},
+}
+
+// quotas compares the quotas of instances with the size of a job. A queue whose quota is too small does not fail: its jobs
+// wait until the machine gives up.
+func (e *examiner) quotas(ctx context.Context) {
+	values := map[string]float64{}
+	for _, q := range vcpuQuotas {
+		if q.gpu && !e.GPU {
+			continue
+		}
+		out, err := e.servicequotas().GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{
+			ServiceCode: aws.String("ec2"), QuotaCode: aws.String(q.id),
+		})
+		if err != nil {
+			e.unread(q.name, "servicequotas:GetServiceQuota", err)
+			return
+		}
+		values[q.id] = aws.ToFloat64(out.Quota.Value)
+	}
+	for _, q := range vcpuQuotas {
+		value, asked := values[q.id]
+		if !asked {
+			continue
+		}
+		text := fmt.Sprintf("%.0f", value)
+		more := fmt.Sprintf("aws service-quotas request-service-quota-increase --service-code ec2 --quota-code %s --desired-value 256", q.id)
+		switch {
+		case value >= q.job:
+			e.ok(q.name, "%s: %.0f jobs of the largest size at once", text, float64(int(value/q.job)))
+		case otherQuota(values, q):
+			e.warn(q.name, text+", too few for a job of 4 vCPUs", "jobs wait for the other kind of instances; ask for more: "+more)
+		default:
+			e.fail(q.name, text+", too few for a job of 4 vCPUs", "no Batch job can ever start: ask for more: "+more)
+		}
+	}
+}
+
+// otherQuota reports whether the other kind of instances, Spot or On-Demand, can run the jobs of q's queue.
+func otherQuota(values map[string]float64, q vcpuQuota) bool {
+	for _, other := range vcpuQuotas {
+		if other.gpu == q.gpu && other.id != q.id && values[other.id] >= other.job {
+			return true
+		}
+	}
+	return false
+}
