@@ -167,7 +167,7 @@ func (e *examiner) memory() {
 // isDenied reports whether a call failed for lack of permission.
 func isDenied(err error) bool {
 	api, ok := errors.AsType[smithy.APIError](err)
-	return ok && (strings.Contains(api.ErrorCode(), "AccessDenied") || strings.Contains(api.ErrorCode(), "Unauthorized") ||
+	return ok && (strings.Contains(api.ErrorCode(), "AccessDenied") || strings.Contains(api.ErrorCode(), "Unauthorized") || //nolint:misspell // AWS's own word
 		strings.Contains(api.ErrorCode(), "NotAuthorized"))
 }
 
