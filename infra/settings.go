@@ -184,7 +184,8 @@ func (p *parser) unknown() {
 	for _, name := range slices.Sorted(maps.Keys(p.values)) {
 		if !strings.Contains(name, ":") && !slices.Contains(p.known, name) {
 			slices.Sort(p.known)
-			p.bad("-c %s: no such choice; the choices are: %s", name, strings.Join(p.known, ", "))
+			choices := slices.Compact(p.known) // a setting may be read more than once
+			p.bad("-c %s: no such choice; the choices are: %s", name, strings.Join(choices, ", "))
 		}
 	}
 }

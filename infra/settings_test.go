@@ -66,7 +66,7 @@ func TestABadSettingIsOneClearError(t *testing.T) {
 		{"sourceBuckets", "s3://films", "cannot be the name of a bucket"},
 		{"destinationBuckets", "films,films", "is listed twice"},
 		{"encodeConcurrency", "0", "give a positive number"},
-		{"sratch", "s3", "-c sratch: no such choice; the choices are: arch, batch"},
+		{"sratch", "s3", "-c sratch: no such choice; the choices are: api, apiAudience, apiIssuer, apiRate, arch, batch, "},
 	} {
 		t.Run(c.name+"="+c.value, func(t *testing.T) {
 			_, err := parseSettings(map[string]any{c.name: c.value})

@@ -430,7 +430,7 @@ func TestCommandLineSynthesisesOrSaysWhatIsWrong(t *testing.T) {
 		args = append([]string{"synth", "--quiet", "--no-notices", "--output", t.TempDir()}, args...)
 		cmd := exec.CommandContext(t.Context(), cdk, args...)
 		cmd.Dir = ".."
-		cmd.Env = append(os.Environ(), "AWS_EC2_METADATA_DISABLED=true", "CDK_DISABLE_CLI_TELEMETRY=true")
+		cmd.Env = append(os.Environ(), "AWS_EC2_METADATA_DISABLED=true", "CDK_DISABLE_CLI_TELEMETRY=true", "AWS_REGION=eu-west-1")
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}

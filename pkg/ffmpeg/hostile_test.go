@@ -63,7 +63,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 	tb := media.Rational{Num: 1, Den: 25}
 	in := func() ffmpeg.Input { return ffmpeg.Input{Location: "/in", Demuxer: "mov"} }
 	video := func() *encode.Video {
-		v := &encode.Video{Input: in(), Timebase: tb, Threads: 2, Start: new(int64(50)), End: new(int64(100)), Seek: new(int64(50)), ContextFrames: true, Rotation: 90}
+		v := &encode.Video{Packets: "/packets", Input: in(), Timebase: tb, Threads: 2, Start: new(int64(50)), End: new(int64(100)), Seek: new(int64(50)), ContextFrames: true, Rotation: 90}
 		for _, codec := range []string{"h264", "h265", "vp9", "av1"} {
 			v.Renditions = append(v.Renditions, encode.Rendition{
 				Codec: codec, Preset: "medium", Width: 64, PixelFormat: "yuv420p", Interlaced: "tff", FrameRate: media.Rational{Num: 25, Den: 1},
@@ -82,7 +82,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 	}{
 		"video": {
 			func() any { return video() }, func(v any) []string { return encode.VideoArgs(*v.(*encode.Video)) },
-			[]string{".Input.Location", ".Input.Demuxer", ".Renditions.Preset", ".Renditions.Path"},
+			[]string{".Input.Location", ".Input.Demuxer", ".Packets", ".Renditions.Preset", ".Renditions.Path"},
 		},
 		"audio": {
 			func() any {

@@ -61,7 +61,7 @@ func TestInspectDescribesASource(t *testing.T) {
 	video.StartPTS, video.Tags = nil, nil // they depend on the encoder
 	want := probe.Stream{
 		Type: "video", Codec: "hevc", Tag: "[0][0][0][0]", Timebase: media.Rational{Num: 1, Den: 1000}, DurationTS: -1,
-		Frames: -1, BitRate: -1, Width: 320, Height: 240, SAR: media.Rational{Num: 16, Den: 15}, PixelFormat: "yuv420p10le", BitDepth: 10,
+		Frames: -1, BitRate: -1, Width: 320, Height: 240, SAR: media.Rational{Num: 16, Den: 15}, PixelFormat: "yuv420p10le", BitDepth: 10, Reordered: 2,
 		FieldOrder: "progressive", Color: media.Color{Range: "tv", Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020", ChromaLocation: "left"},
 		HDR: media.HDR{
 			Mastering: &media.Mastering{
