@@ -12,10 +12,9 @@ SEEDS    ?= 1000
 REAL     ?= 20
 FIRST    ?= 1
 JOBS     ?= 50
-N        ?= 100
 SEED     ?= 1
-N        ?= 200
-SEED     ?= 1
+exact-random: N ?= 200
+bombs: N ?= 100
 
 .PHONY: help setup build test lint demo bench exact exact-random disorder soak bombs fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
 
