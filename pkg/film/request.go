@@ -66,6 +66,10 @@ const (
 // Packaged reports whether c is a package of renditions for players, not a file.
 func (c Container) Packaged() bool { return c == HLS || c == DASH || c == CMAF }
 
+// Remuxed reports whether ffmpeg writes c on the worker's disk, from the movie that Merge has joined.
+// Other files are joined by the store.
+func (c Container) Remuxed() bool { return c == Matroska || c == WebM }
+
 // Ladder names a set of renditions.
 type Ladder string
 

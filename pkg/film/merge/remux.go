@@ -2,6 +2,7 @@ package merge
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -22,14 +23,18 @@ import (
 // TestAudioStaysInSyncWithTheVideo of package local fails with a release that behaves differently.
 const opusDelay = 6_500
 
+// muxers holds ffmpeg's muxer for each container that is not joined by the store.
+var muxers = map[film.Container]string{film.Matroska: "matroska", film.WebM: "webm"}
+
 // remux has ffmpeg write a container other than MP4, from the merged movie and the audio tracks
 // that are in no MP4.
 func (m *attempt) remux(ctx context.Context, store blob.Store, key string, frames int) (blob.Info, error) {
 	var none blob.Info
-	r := remux.Output{Muxer: "matroska", Path: filepath.Join(m.Dir, "output")}
-	if m.out.Container == film.WebM {
-		r.Muxer = "webm"
+	muxer, ok := muxers[m.out.Container]
+	if !ok {
+		return none, fmt.Errorf("there is no muxer for the container %s", m.out.Container)
 	}
+	r := remux.Output{Muxer: muxer, Path: filepath.Join(m.Dir, "output")}
 	movieInput := ffmpeg.Input{Demuxer: "mov"}
 	var encoded []audioTrack
 	for _, a := range m.audio {

@@ -157,7 +157,7 @@ func audioRendition(a film.Audio, index int, track film.AudioTrack, in film.Cont
 	if r.Codec != film.AudioCopy {
 		return encoded(r, a, track)
 	}
-	if in == film.Matroska || in == film.WebM {
+	if in.Remuxed() {
 		r.Mux = film.Matroska
 	}
 	if a.Codec == film.AudioCopy {

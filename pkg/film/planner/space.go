@@ -67,7 +67,7 @@ func estimateSpace(j film.Job) spaceEstimate {
 			}
 		}
 		space := work.Space{Destination: bytes(total)}
-		if out.Container == film.Matroska || out.Container == film.WebM {
+		if out.Container.Remuxed() {
 			space.Scratch = bytes(2 * total) // outputs are merged side by side
 		}
 		e.outputs = append(e.outputs, space)

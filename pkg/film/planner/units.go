@@ -75,12 +75,12 @@ func wholeSource(j film.Job) work.Load {
 // would have fitted is worse than one that fails late.
 const likely = 3
 
-// outputLoad returns the load of merging an output. ffmpeg writes Matroska and WebM to the worker's disk; everything else is
+// outputLoad returns the load of merging an output. ffmpeg writes some containers to the worker's disk; the others are
 // joined from chunks by the store, where it can.
 func outputLoad(out film.OutputPlan, space work.Space) work.Load {
 	bytes := space.Destination / likely
 	load := work.Load{Joined: bytes, Hint: "request a lower bit rate (maxBitrate, a higher crf) or a smaller size"}
-	if out.Container == film.Matroska || out.Container == film.WebM {
+	if out.Container.Remuxed() {
 		load.Disk, load.Read = bytes, 2*bytes
 		load.Hint = "request .mp4 or a package, which need no disk, a lower bit rate (maxBitrate, a higher crf), or a smaller size"
 	}
