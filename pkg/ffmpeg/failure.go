@@ -56,7 +56,7 @@ var causes = []cause{
 
 // Messages that show that a limit was exceeded, where there is one.
 var (
-	tooLarge     = regexp.MustCompile(`File too large`)
+	tooLarge     = regexp.MustCompile(`File too large|File size limit exceeded`) // ffmpeg's words, and a shell's around ffmpeg
 	noMemory     = regexp.MustCompile(`Cannot allocate memory|[Oo]ut of memory|malloc of size \d+ failed`)
 	tooManyFiles = regexp.MustCompile(`Too many open files`)
 )
