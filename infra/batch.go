@@ -94,6 +94,8 @@ const (
 func newQueue(stack awscdk.Stack, chosen settings, net *network, host awsiam.Role, f fleet) awsbatch.JobQueue {
 	template := awsec2.NewLaunchTemplate(stack, jsii.String(f.name+"Host"), &awsec2.LaunchTemplateProps{
 		RequireImdsv2: jsii.Bool(true),
+		// Tokens of the metadata service reach nothing behind another hop, such as a container with a network of its own.
+		HttpPutResponseHopLimit: jsii.Number(1),
 		BlockDevices: &[]*awsec2.BlockDevice{{
 			DeviceName: jsii.String("/dev/xvda"), // the root disk of the ECS AMIs
 			Volume: awsec2.BlockDeviceVolume_Ebs(jsii.Number(hostDisk), &awsec2.EbsDeviceOptions{
@@ -200,17 +202,23 @@ func (d definitions) add(c work.Class, id string, size jobSize) awsbatch.EcsJobD
 		Logging: awsecs.LogDrivers_AwsLogs(&awsecs.AwsLogDriverProps{
 			StreamPrefix: jsii.String(string(c)), LogGroup: d.logs,
 		}),
+		// Workers write below /tmp and on the shared file system only. Docker gives the volume the owner and the mode that the
+		// folder has in the image, keeps it on the instance's disk, and the ECS agent removes it with the container.
+		ReadonlyRootFilesystem: jsii.Bool(true),
+		Volumes: &[]awsbatch.EcsVolume{awsbatch.EcsVolume_Host(&awsbatch.HostVolumeOptions{
+			Name: jsii.String("tmp"), ContainerPath: jsii.String("/tmp"),
+		})},
 	}
 	if size.gpus > 0 {
 		container.Gpu = jsii.Number(size.gpus)
 	}
 	if d.store.access != nil {
 		r.mountFiles()
-		container.Volumes = &[]awsbatch.EcsVolume{awsbatch.EcsVolume_Efs(&awsbatch.EfsVolumeOptions{
+		*container.Volumes = append(*container.Volumes, awsbatch.EcsVolume_Efs(&awsbatch.EfsVolumeOptions{
 			Name: jsii.String("scratch"), ContainerPath: jsii.String(mountPoint),
 			FileSystem: d.store.files, AccessPointId: d.store.access.AccessPointId(),
 			EnableTransitEncryption: jsii.Bool(true), UseJobRole: jsii.Bool(true),
-		})}
+		}))
 	}
 	excuse(role, "IAM5", reasonForWildcards)
 	return awsbatch.NewEcsJobDefinition(d.stack, jsii.String(id+"Job"), &awsbatch.EcsJobDefinitionProps{

@@ -77,7 +77,7 @@ func environment(chosen settings, store storage) *map[string]*string {
 	case chosen.batch:
 		queues = "cpu"
 	}
-	return &map[string]*string{
+	values := map[string]*string{
 		"MAPREEL_TABLE":       store.table.TableName(),
 		"MAPREEL_SCRATCH":     scratch,                   // where artifacts lie
 		"MAPREEL_ITEMS":       store.bucket.BucketName(), // where the Distributed Map reads its items
@@ -88,6 +88,8 @@ func environment(chosen settings, store storage) *map[string]*string {
 		"MAPREEL_PROCESSORS":  jsii.String(strconv.Itoa(processors(chosen.functionMemory))), // an encoder's threads, where a request names none
 		"MAPREEL_CONCURRENCY": jsii.String(fmt.Sprint(chosen.concurrency())),
 	}
+	nameOwners(values, chosen, store)
+	return &values
 }
 
 // workerLimits returns what an attempt at a unit has, as lambdafn reads it. The classes whose units are large have the same.

@@ -53,12 +53,21 @@ func newImage(stack awscdk.Stack, chosen settings, root string) (image, error) {
 		Directory: jsii.String(root),
 		File:      jsii.String(recipe),
 		Platform:  target,
+		BuildArgs: buildArguments(chosen),
 		// Only what the program is built from, so that a change of the README does not make a new image.
 		IgnoreMode: awscdk.IgnoreMode_DOCKER,
 		Exclude:    jsii.Strings("*", "!go.mod", "!go.sum", "!functions", "!pkg", "**/testdata", "**/*_test.go"),
 	})
 	img.repository, img.tag = asset.Repository(), *asset.ImageTag()
 	return img, nil
+}
+
+// buildArguments returns the arguments of functions/Dockerfile. They are a part of the image's tag, so a new value makes a new image.
+func buildArguments(chosen settings) *map[string]*string {
+	if chosen.packages == "" {
+		return nil
+	}
+	return &map[string]*string{"PACKAGES": jsii.String(chosen.packages)}
 }
 
 // function returns the image as the code of the function of a class.

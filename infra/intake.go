@@ -66,6 +66,7 @@ func (d doors) function(id, name string, seconds float64, allow func(r rights)) 
 		intake.SourcesVariable: placeList(d.store.sources), intake.DestinationsVariable: placeList(d.store.destinations),
 		intake.RatesVariable: jsii.String(rates(d.chosen)),
 	}
+	nameOwners(environment, d.chosen, d.store)
 	if d.topic != nil {
 		environment[intake.TopicVariable] = d.topic.TopicArn()
 	}

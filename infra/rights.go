@@ -40,11 +40,27 @@ func (r rights) allow(actions []string, resources ...*string) {
 	}))
 }
 
+// allowIn allows actions on a bucket, as long as it belongs to an account: a name that its owner has given up may be taken by anybody.
+func (r rights) allowIn(account *string, actions []string, resources ...*string) {
+	r.role.AddToPolicy(inAccount(account, nil, actions, resources...))
+}
+
+// inAccount returns the statement that allows actions on a bucket of an account, under further conditions.
+func inAccount(account *string, like map[string]any, actions []string, resources ...*string) awsiam.PolicyStatement {
+	conditions := map[string]any{"StringEquals": map[string]any{"aws:ResourceAccount": account}}
+	if like != nil {
+		conditions["StringLike"] = like
+	}
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings(actions...), Resources: &resources, Conditions: &conditions,
+	})
+}
+
 // readSources reads sources, and tells a missing one from a forbidden one: without the permission to list, S3 answers 403 to both.
 func (r rights) readSources() {
 	for _, p := range r.store.sources {
-		r.allow([]string{"s3:GetObject"}, p.objects())
-		r.allow([]string{"s3:ListBucket"}, p.bucket.BucketArn())
+		r.allowIn(p.account, []string{"s3:GetObject"}, p.objects())
+		r.allowIn(p.account, []string{"s3:ListBucket"}, p.bucket.BucketArn())
 		useKeys(r.role, decrypting, p.keys)
 	}
 }
@@ -55,15 +71,15 @@ func (r rights) plan() {
 		"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query",
 		"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem",
 	}, r.store.table.TableArn())
-	r.allow([]string{"s3:PutObject"}, r.store.bucket.ArnForObjects(jsii.String(engine.ListPattern)))
+	r.allowIn(r.store.account, []string{"s3:PutObject"}, r.store.bucket.ArnForObjects(jsii.String(engine.ListPattern)))
 	useKeys(r.role, encrypting, r.store.keys)
 }
 
 // inspectDestination finds out whether published files are still there and the same.
 func (r rights) inspectDestination() {
 	for _, p := range r.store.destinations {
-		r.allow([]string{"s3:GetObject"}, p.objects())
-		r.allow([]string{"s3:ListBucket"}, p.bucket.BucketArn()) // to tell missing from forbidden, as with sources
+		r.allowIn(p.account, []string{"s3:GetObject"}, p.objects())
+		r.allowIn(p.account, []string{"s3:ListBucket"}, p.bucket.BucketArn()) // to tell missing from forbidden, as with sources
 		useKeys(r.role, decrypting, p.keys)
 	}
 }
@@ -90,14 +106,14 @@ func (r rights) grantArtifacts(actions, inKMS, patterns []string) {
 	}
 	useKeys(r.role, inKMS, r.store.keys)
 	for _, pattern := range patterns {
-		r.allow(actions, r.store.bucket.ArnForObjects(jsii.String(pattern)))
+		r.allowIn(r.store.account, actions, r.store.bucket.ArnForObjects(jsii.String(pattern)))
 	}
 }
 
 // writeSegments writes the media segments of packages to the destination.
 func (r rights) writeSegments() {
 	for _, p := range r.store.destinations {
-		r.allow([]string{"s3:PutObject", "s3:AbortMultipartUpload"}, p.objects())
+		r.allowIn(p.account, []string{"s3:PutObject", "s3:AbortMultipartUpload"}, p.objects())
 		useKeys(r.role, encrypting, p.keys)
 	}
 }
@@ -106,7 +122,7 @@ func (r rights) writeSegments() {
 // segments of packages.
 func (r rights) publish() {
 	for _, p := range r.store.destinations {
-		r.allow([]string{"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"}, p.objects())
+		r.allowIn(p.account, []string{"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"}, p.objects())
 		r.list(p)
 		useKeys(r.role, encrypting, p.keys)
 	}
@@ -114,10 +130,7 @@ func (r rights) publish() {
 
 // list lists a place, and nothing else in its bucket.
 func (r rights) list(p place) {
-	r.role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Actions: jsii.Strings("s3:ListBucket"), Resources: &[]*string{p.bucket.BucketArn()},
-		Conditions: &map[string]any{"StringLike": map[string]any{"s3:prefix": p.prefix + "*"}},
-	}))
+	r.role.AddToPolicy(inAccount(p.account, map[string]any{"s3:prefix": p.prefix + "*"}, []string{"s3:ListBucket"}, p.bucket.BucketArn()))
 }
 
 // listArtifacts lists the artifacts in the scratch bucket whose keys match a pattern.
@@ -125,21 +138,18 @@ func (r rights) listArtifacts(pattern string) {
 	if r.store.access != nil {
 		return
 	}
-	r.role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Actions: jsii.Strings("s3:ListBucket"), Resources: &[]*string{r.store.bucket.BucketArn()},
-		Conditions: &map[string]any{"StringLike": map[string]any{"s3:prefix": pattern}},
-	}))
+	r.role.AddToPolicy(inAccount(r.store.account, map[string]any{"s3:prefix": pattern}, []string{"s3:ListBucket"}, r.store.bucket.BucketArn()))
 }
 
 // clear finds and removes everything that a job has in the scratch bucket: its lists, and with
 // scratch=s3 its artifacts.
 func (r rights) clear() {
 	if r.store.access != nil {
-		r.allow([]string{"s3:DeleteObject"}, r.store.bucket.ArnForObjects(jsii.String(engine.ListPattern)))
+		r.allowIn(r.store.account, []string{"s3:DeleteObject"}, r.store.bucket.ArnForObjects(jsii.String(engine.ListPattern)))
 		return
 	}
-	r.allow([]string{"s3:ListBucket"}, r.store.bucket.BucketArn())
-	r.allow([]string{"s3:DeleteObject"}, r.store.bucket.ArnForObjects(jsii.String(artifacts)))
+	r.allowIn(r.store.account, []string{"s3:ListBucket"}, r.store.bucket.BucketArn())
+	r.allowIn(r.store.account, []string{"s3:DeleteObject"}, r.store.bucket.ArnForObjects(jsii.String(artifacts)))
 }
 
 // collect finds and removes what jobs have left behind: records that have expired, objects in scratch, and the parts of uploads
@@ -148,11 +158,11 @@ func (r rights) collect() {
 	r.allow([]string{
 		"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem",
 	}, r.store.table.TableArn())
-	r.allow([]string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}, r.store.bucket.BucketArn())
-	r.allow([]string{"s3:DeleteObject", "s3:AbortMultipartUpload"}, r.store.bucket.ArnForObjects(jsii.String("*")))
+	r.allowIn(r.store.account, []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}, r.store.bucket.BucketArn())
+	r.allowIn(r.store.account, []string{"s3:DeleteObject", "s3:AbortMultipartUpload"}, r.store.bucket.ArnForObjects(jsii.String("*")))
 	for _, p := range r.store.destinations {
-		r.allow([]string{"s3:ListBucketMultipartUploads"}, p.bucket.BucketArn())
-		r.allow([]string{"s3:AbortMultipartUpload"}, p.objects())
+		r.allowIn(p.account, []string{"s3:ListBucketMultipartUploads"}, p.bucket.BucketArn())
+		r.allowIn(p.account, []string{"s3:AbortMultipartUpload"}, p.objects())
 	}
 }
 

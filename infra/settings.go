@@ -18,13 +18,15 @@ type settings struct {
 	batchNetwork       string   // public (default): no inbound rule, no cost by the hour; isolated: no route out, endpoints
 	arch               string   // x86_64 (default) or arm64
 	imageURI           string   // an image in ECR that was built elsewhere; "" builds functions/Dockerfile when deploying
+	packages           string   // any new value installs the image's packages again; "" keeps those of Docker's cache
 	sourceBuckets      []string // existing buckets; none: the media bucket's in/
 	destinationBuckets []string // existing buckets; none: the media bucket's out/
 	startOnUpload      bool     // an upload under in/ starts an execution
 	compute
 	keys
-	placement // what the stack is called, and where in the account it lies
-	outside   // how it takes requests and says what became of them
+	accounts  map[string]string // of existing buckets that belong to another account than the deployment's
+	placement                   // what the stack is called, and where in the account it lies
+	outside                     // how it takes requests and says what became of them
 
 	encodeConcurrency float64 // reserved concurrency of the encode function, which is also its limit; 0: none
 }
@@ -32,6 +34,8 @@ type settings struct {
 // ecrImage is the form of an image in ECR. Lambda takes images from nowhere else.
 var ecrImage = regexp.MustCompile(
 	`^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9][a-z0-9._/-]*)(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})|@(sha256:[0-9a-f]{64}))$`)
+
+var packagesValue = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$`)
 
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
@@ -47,6 +51,7 @@ func parseSettings(context any) (settings, error) {
 		batchNetwork:       p.choice("batchNetwork", "public", "isolated"),
 		arch:               p.choice("arch", "x86_64", "arm64"),
 		imageURI:           p.text("imageUri"),
+		packages:           p.text("packages"),
 		sourceBuckets:      p.buckets("sourceBuckets"),
 		destinationBuckets: p.buckets("destinationBuckets"),
 		startOnUpload:      p.flag("startOnUpload", false),
@@ -71,8 +76,23 @@ func parseSettings(context any) (settings, error) {
 		p.bad("imageUri=%s is not an image in ECR, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com/mapreel:v1",
 			s.imageURI)
 	}
+	s.checkPackages(&p)
+	s.accounts = p.accounts(s)
 	p.unknown()
 	return s, errors.Join(p.problems...)
+}
+
+// checkPackages refuses a value of packages that Docker's command line or an image could not take.
+func (s settings) checkPackages(p *parser) {
+	if s.packages == "" {
+		return
+	}
+	if s.imageURI != "" {
+		p.bad("packages=%s has no effect with imageUri, whose image is built elsewhere", s.packages)
+	}
+	if !packagesValue.MatchString(s.packages) {
+		p.bad("packages=%s: give a date or another word of letters, digits, dots and hyphens", s.packages)
+	}
 }
 
 // checkRegion refuses an image of another region than that of the deployment, which Lambda does not take. region is "" where it is

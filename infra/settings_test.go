@@ -65,6 +65,9 @@ func TestABadSettingIsOneClearError(t *testing.T) {
 		{"imageUri", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mapreel", "is not an image in ECR"},
 		{"sourceBuckets", "s3://films", "cannot be the name of a bucket"},
 		{"destinationBuckets", "films,films", "is listed twice"},
+		{"packages", "2026 11", "give a date or another word"},
+		{"bucketAccounts", "films", "is not a bucket and the ID of its AWS account"},
+		{"bucketAccounts", "films:210987654321", "films is in neither sourceBuckets nor destinationBuckets"},
 		{"encodeConcurrency", "0", "give a positive number"},
 		{"sratch", "s3", "-c sratch: no such choice; the choices are: api, apiAudience, apiIssuer, apiRate, arch, batch, "},
 	} {
@@ -83,6 +86,7 @@ func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 		{"gpu": "true", "arch": "arm64"},
 		{"batchNetwork": "isolated", "batch": "false"},
 		{"batchNetwork": "isolated", "scratch": "s3"},
+		{"imageUri": someImage, "packages": "2026-11-28"},
 	} {
 		if s, err := parseSettings(context); err == nil {
 			t.Errorf("%v is accepted as %+v", context, s)

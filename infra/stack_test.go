@@ -55,6 +55,7 @@ var variants = []struct {
 	{"existing network", someNetwork, map[string]float64{
 		"AWS::EC2::VPC": 0, "AWS::EC2::VPCEndpoint": 0, "AWS::EFS::MountTarget": 2, "AWS::Batch::JobQueue": 1,
 	}},
+	{"buckets of another account", object{"sourceBuckets": "films,more-films", "bucketAccounts": "films:210987654321"}, nil},
 	{"stackName, cidr, logRetention, tags", object{
 		"stackName": "films", "cidr": "10.8.0.0/20", "logRetention": "14", "tags": "team=video",
 	}, map[string]float64{"AWS::EC2::VPC": 1}},
@@ -84,6 +85,8 @@ func TestEveryVariant(t *testing.T) {
 			checkEnvironment(t, s)
 			checkTimeLimits(t, s)
 			checkWildcards(t, s)
+			checkOwners(t, s)
+			checkHosts(t, s)
 			checkNothingIsPublic(t, s)
 			checkExpiry(t, s)
 			checkDeletion(t, s)

@@ -34,14 +34,16 @@ type storage struct {
 	sources      []place
 	destinations []place
 	keys         []string     // of the scratch bucket
+	account      *string      // of the deployment, to which the table and the buckets that the stack makes belong
 	media        awss3.Bucket // nil where existing buckets hold sources and outputs
 }
 
 // place is a prefix of a bucket.
 type place struct {
-	bucket awss3.IBucket
-	prefix string
-	keys   []string // in KMS
+	bucket  awss3.IBucket
+	prefix  string
+	keys    []string // in KMS
+	account *string  // that the bucket must belong to
 }
 
 // objects returns the ARN of all objects in a place.
@@ -49,7 +51,7 @@ func (p place) objects() *string { return p.bucket.ArnForObjects(jsii.String(p.p
 
 func newStorage(stack awscdk.Stack, chosen settings, net *network) storage {
 	key := ownKey(stack, chosen)
-	s := storage{table: newTable(stack), bucket: newScratchBucket(stack, chosen, key)}
+	s := storage{table: newTable(stack), bucket: newScratchBucket(stack, chosen, key), account: stack.Account()}
 	if key != nil {
 		s.keys = []string{chosen.own}
 	}
@@ -59,20 +61,24 @@ func newStorage(stack awscdk.Stack, chosen settings, net *network) storage {
 	if len(chosen.sourceBuckets) == 0 || len(chosen.destinationBuckets) == 0 {
 		s.media = newMediaBucket(stack, chosen, key)
 	}
-	s.sources = s.places(stack, "Source", chosen.sourceBuckets, chosen.keys.sources, "in/")
-	s.destinations = s.places(stack, "Destination", chosen.destinationBuckets, chosen.keys.destinations, "out/")
+	s.sources = s.places(stack, "Source", chosen, chosen.sourceBuckets, chosen.keys.sources, "in/")
+	s.destinations = s.places(stack, "Destination", chosen, chosen.destinationBuckets, chosen.keys.destinations, "out/")
 	return s
 }
 
 // places returns the existing buckets of a purpose, or the media bucket's prefix for it.
-func (s storage) places(stack awscdk.Stack, id string, names, keys []string, prefix string) []place {
+func (s storage) places(stack awscdk.Stack, id string, chosen settings, names, keys []string, prefix string) []place {
 	if len(names) == 0 {
-		return []place{{s.media, prefix, s.keys}}
+		return []place{{s.media, prefix, s.keys, s.account}}
 	}
 	var list []place
 	for i, name := range names {
 		bucket := awss3.Bucket_FromBucketName(stack, jsii.String(fmt.Sprint(id, i)), jsii.String(name))
-		list = append(list, place{bucket, "", keys})
+		account := s.account
+		if other, ok := chosen.accounts[name]; ok {
+			account = jsii.String(other)
+		}
+		list = append(list, place{bucket, "", keys, account})
 	}
 	return list
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -150,7 +151,8 @@ func resolved(v any) string {
 // statement is an Allow of an IAM policy.
 type statement struct {
 	actions, resources []string
-	condition          string // as JSON
+	account            string // that the resource must belong to; "" is any
+	condition          string // what else, as JSON
 }
 
 // statements returns what the roles whose logical name begins with role and a hash may do.
@@ -170,11 +172,20 @@ func (s synthesised) statements(t *testing.T, role string) []statement {
 			if e["Effect"] != "Allow" {
 				t.Errorf("%s has a statement that is no Allow", role)
 			}
-			condition, err := json.Marshal(e["Condition"])
+			account := ""
+			conditions, _ := e["Condition"].(object)
+			if equal, ok := conditions["StringEquals"].(object); ok && equal["aws:ResourceAccount"] != nil {
+				account = resolved(equal["aws:ResourceAccount"])
+				conditions = maps.Clone(conditions)
+				if delete(conditions, "StringEquals"); len(conditions) == 0 || len(equal) > 1 {
+					conditions = nil
+				}
+			}
+			condition, err := json.Marshal(conditions)
 			if err != nil {
 				t.Fatal(err)
 			}
-			list = append(list, statement{several(e["Action"]), several(e["Resource"]), string(condition)})
+			list = append(list, statement{several(e["Action"]), several(e["Resource"]), account, string(condition)})
 		}
 	}
 	if len(list) == 0 {

@@ -83,7 +83,8 @@ func newWorkflow(stack awscdk.Stack, chosen settings, store storage, fns functio
 		}))
 	}
 	allow([]string{"lambda:InvokeFunction"}, invoked...)
-	allow([]string{"s3:GetObject"}, store.bucket.ArnForObjects(jsii.String(engine.ListPattern))) // read by the Map's ItemReader
+	role.AddToPolicy(inAccount(store.account, nil, []string{"s3:GetObject"},
+		store.bucket.ArnForObjects(jsii.String(engine.ListPattern)))) // read by the Map's ItemReader
 	useKeys(role, decrypting, store.keys)
 	if len(submitted) > 0 {
 		allow([]string{"batch:SubmitJob"}, submitted...)

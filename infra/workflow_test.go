@@ -151,6 +151,13 @@ func wantKeys[K ~string](t *testing.T, what string, got map[string]string, want 
 	}
 }
 
+// someAccount stands for the account of the deployment.
+const someAccount = "123456789012"
+
+func withAccount(value string) string {
+	return strings.ReplaceAll(value, "AWS::AccountId", someAccount)
+}
+
 // checkEnvironment passes the variables of functions and jobs to the code that reads them there.
 func checkEnvironment(t *testing.T, s synthesised) {
 	t.Helper()
@@ -159,14 +166,14 @@ func checkEnvironment(t *testing.T, s synthesised) {
 		if variables, ok := props(f)["Environment"].(object); ok && variables["Variables"].(object)[intake.MachineVariable] == nil { // see intake_test.go
 			given[name] = map[string]string{}
 			for k, v := range variables["Variables"].(object) {
-				given[name][k] = resolved(v)
+				given[name][k] = withAccount(resolved(v))
 			}
 		}
 	}
 	for name, d := range s.of("AWS::Batch::JobDefinition") {
 		given[name] = map[string]string{}
 		for _, v := range props(d)["ContainerProperties"].(object)["Environment"].([]any) {
-			given[name][v.(object)["Name"].(string)] = resolved(v.(object)["Value"])
+			given[name][v.(object)["Name"].(string)] = withAccount(resolved(v.(object)["Value"]))
 		}
 	}
 	if want := len(classes) + len(s.of("AWS::Batch::JobDefinition")); len(given) != want {
@@ -177,6 +184,9 @@ func checkEnvironment(t *testing.T, s synthesised) {
 		got, err := lambdafn.ParseSettings(func(key string) string { return variables[key] })
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+		if got.Owners.Of("any") != someAccount {
+			t.Errorf("%s takes buckets of the account %q, want that of the deployment", name, got.Owners.Of("any"))
 		}
 		if got.Queues != queues {
 			t.Errorf("%s has the setting of queues %+v; the deployment has %+v", name, got.Queues, queues)

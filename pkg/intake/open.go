@@ -57,13 +57,17 @@ func open(ctx context.Context, getenv func(string) string) (*Service, error) {
 		return nil, fmt.Errorf("%s is not set", TableVariable)
 	}
 	s.Ledger = dynamo.New(dynamodb.NewFromConfig(conf), table)
+	owners, err := s3blob.ParseOwners(getenv(s3blob.AccountVariable), getenv(s3blob.OwnersVariable))
+	if err != nil {
+		return nil, fmt.Errorf("%s, %s: %w", s3blob.AccountVariable, s3blob.OwnersVariable, err)
+	}
 	client := s3.NewFromConfig(conf)
 	s.Resolve = func(_ context.Context, url string) (blob.Store, string, error) {
 		bucket, key, _ := strings.Cut(strings.TrimPrefix(url, "s3://"), "/")
 		if bucket == "" || key == "" {
 			return nil, "", fault.New(fault.Invalid, "%q is not of the form s3://bucket/key", url)
 		}
-		store, err := s3blob.New(client, bucket, "", s3blob.Options{})
+		store, err := s3blob.New(client, bucket, "", s3blob.Options{Owner: owners.Of(bucket)})
 		return store, key, err
 	}
 	if topic := getenv(TopicVariable); topic != "" {

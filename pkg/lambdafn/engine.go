@@ -29,7 +29,7 @@ func newEngine(ctx context.Context, s Settings, registry work.Registry) (*engine
 	}
 	// One client for all: stores that share it have S3 copy between them.
 	client := s3.NewFromConfig(aws)
-	items, err := s3blob.New(client, s.Bucket, "", s3blob.Options{})
+	items, err := s3blob.New(client, s.Bucket, "", s3blob.Options{Owner: s.Owners.Of(s.Bucket)})
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func newEngine(ctx context.Context, s Settings, registry work.Registry) (*engine
 			if err != nil {
 				return nil, "", err
 			}
-			store, err := s3blob.New(client, bucket, "", s3blob.Options{})
+			store, err := s3blob.New(client, bucket, "", s3blob.Options{Owner: s.Owners.Of(bucket)})
 			return store, key, err
 		},
 		Temp: os.TempDir(), Queues: &s.Queues, Limits: s.Limits, Lifetime: s.Lifetime, Processors: s.Processors, Concurrency: s.Concurrency,

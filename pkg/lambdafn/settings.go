@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/blob/s3blob"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 )
@@ -20,6 +21,7 @@ type Settings struct {
 	Scratch string        // MAPREEL_SCRATCH: the folder for artifacts; "" where they lie in Bucket
 	Bucket  string        // MAPREEL_ITEMS: the scratch bucket, where the Distributed Map reads its items
 	Queues  engine.Queues // MAPREEL_BATCH: "none", "cpu" or "cpu,gpu"
+	Owners  s3blob.Owners // MAPREEL_ACCOUNT and MAPREEL_BUCKET_ACCOUNTS: whose the buckets must be; "" is anybody's
 
 	Limits   engine.Limits   // MAPREEL_LIMITS, as JSON; "" is none
 	Lifetime engine.Lifetime // MAPREEL_RUN and MAPREEL_REDRIVE, as time.ParseDuration reads them; "" is none
@@ -60,6 +62,10 @@ func ParseSettings(getenv func(string) string) (Settings, error) {
 		s.Queues = engine.Queues{CPU: true, GPU: true}
 	default:
 		wrong("MAPREEL_BATCH", "none, cpu, or cpu,gpu")
+	}
+	var err error
+	if s.Owners, err = s3blob.ParseOwners(getenv(s3blob.AccountVariable), getenv(s3blob.OwnersVariable)); err != nil {
+		problems = append(problems, fmt.Errorf("%s, %s: %w", s3blob.AccountVariable, s3blob.OwnersVariable, err))
 	}
 	for name, n := range map[string]*int{"MAPREEL_PROCESSORS": &s.Processors, "MAPREEL_CONCURRENCY": &s.Concurrency} {
 		value, err := strconv.ParseUint(cmp.Or(getenv(name), "0"), 10, 31)
