@@ -20,7 +20,11 @@ func FuzzPlaylist(f *testing.F) {
 			t.Fatal(err)
 		}
 		_ = checkRegular(path) // a refusal is as good as none
-		for _, name := range namesIn(path) {
+		list, err := namesIn(path)
+		if err != nil {
+			list = nil
+		}
+		for _, name := range list {
 			if name == "" || len(name) > len(text) {
 				t.Errorf("the name %q", name)
 			}
