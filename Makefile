@@ -16,7 +16,7 @@ SEED     ?= 1
 exact-random: N ?= 200
 bombs: N ?= 100
 
-.PHONY: help setup build test lint demo bench exact exact-random disorder soak bombs fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
+.PHONY: help setup build test lint vulncheck demo bench exact exact-random disorder soak bombs fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ linter := bin/tools/golangci-lint-$(GOLANGCI)
 $(linter):
 	GOBIN=$(CURDIR)/bin/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
 	mv bin/tools/golangci-lint $@
+
+vulncheck: ## look for known vulnerabilities that the programs call; VULNDB=latest takes the newest database
+	@tools/vulncheck.sh
 
 lint: $(linter) ## check style, mistakes and the direction of imports
 	$(linter) run
