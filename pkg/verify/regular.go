@@ -132,12 +132,12 @@ func (s *scan) folder(at string) {
 func (s *scan) search(file string) (err error) {
 	entries := 0
 	for folder := range s.folders {
-		_ = filepath.WalkDir(folder, func(at string, entry fs.DirEntry, werr error) error { // what cannot be read cannot be opened
+		_ = filepath.WalkDir(folder, func(at string, entry fs.DirEntry, werr error) error {
 			if entries++; err != nil || entries > maxEntries {
 				return fs.SkipAll
 			}
 			if werr != nil || entry.IsDir() || entry.Type().IsRegular() || !s.named(entry.Name()) {
-				return nil
+				return nil //nolint:nilerr // what cannot be read cannot be opened
 			}
 			if info, serr := os.Stat(at); serr == nil && isPipe(info) { // also through a link
 				err = notRegular(at, file)

@@ -24,8 +24,12 @@ func TestABucketsOwnerIsTheDeploymentUnlessAnotherIsNamed(t *testing.T) {
 		}
 	}
 	for _, bad := range []struct{ account, others, want string }{
-		{"1234", "", "12 digits"}, {own, "films", "such as films:123456789012"}, {own, "films:me", "such as"}, {own, ":" + other, "such as"},
-		{own, "films:" + other + ",", "such as"}, {own, "films:" + own + ",films:" + other, "twice"},
+		{"1234", "", "12 digits"},
+		{own, "films", "such as films:123456789012"},
+		{own, "films:me", "such as"},
+		{own, ":" + other, "such as"},
+		{own, "films:" + other + ",", "such as"},
+		{own, "films:" + own + ",films:" + other, "twice"},
 	} {
 		if _, err := s3blob.ParseOwners(bad.account, bad.others); err == nil || !strings.Contains(err.Error(), bad.want) {
 			t.Errorf("%+v: error %v", bad, err)
