@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Looks for known vulnerabilities that mapreel's programs call. The database comes from the module golang.org/x/vulndb, so it needs
-# the module proxy only, and a pinned one gives the same answer every day. VULNDB=latest asks for the newest.
+# the module proxy only, and a pinned one gives the same answer every day. VULNDB=latest asks for the newest. It fails for what a
+# change of go.mod mends. Those of Go's standard library depend on the Go that this machine has, and are said loudly.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tool=v1.9.0
@@ -21,4 +22,13 @@ folder=$(cd / && GOFLAGS=-mod=mod go mod download -json "golang.org/x/vulndb@$da
 echo "vulncheck: golang.org/x/vulndb@${folder##*@}, $(find "$folder/data/osv" -name '*.json' | wc -l) reports"
 # The programs that read what strangers sent, or run on AWS. The CDK app runs on the machine that deploys, reads its own settings
 # only, and takes minutes to analyse.
-exec "$program" -db "file://$folder/data/osv" ./cmd/... ./functions/...
+report=$(mktemp)
+trap 'rm -f "$report"' EXIT
+rc=0
+"$program" -db "file://$folder/data/osv" ./cmd/... ./functions/... >"$report" || rc=$?
+grep -vE '^ +#[0-9]+: |Example traces found|^$' "$report" || true # an example is thousands of lines
+if [ "$rc" = 3 ] && grep -qE '^Your code is affected by [0-9]+ vulnerabilit(y|ies) from the Go standard library' "$report"; then
+  printf '\n!!! vulncheck: %s has known vulnerabilities. What is built with it has them too: build releases with the version\n!!! of Go that mends them, as functions/Dockerfile does.\n\n' "$(go version)" >&2
+  rc=0
+fi
+exit "$rc"
