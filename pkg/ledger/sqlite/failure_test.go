@@ -43,7 +43,7 @@ func TestFullDiskIsOutOfSpaceAndLosesNothing(t *testing.T) {
 		}
 	}
 	err := l.Plan(t.Context(), "j", plan, time.Time{})
-	if fault.KindOf(err) != fault.OutOfSpace || !strings.Contains(fault.HintOf(err), filepath.Dir(l.path)) {
+	if fault.KindOf(err) != fault.OutOfSpace || !strings.Contains(fault.HintOf(err), filepath.Dir(l.Path)) {
 		t.Errorf("got %v of kind %s with hint %q, want OutOfSpace with the folder's name", err, fault.KindOf(err), fault.HintOf(err))
 	}
 	if job, err := l.Job(t.Context(), "before"); err != nil || job.State != ledger.JobDone {
@@ -85,7 +85,7 @@ func TestWaitForTheLockEndsWithTheContext(t *testing.T) {
 // hold takes the file's write lock until the test ends, as another process does during a change.
 func hold(t *testing.T, l *Ledger) {
 	t.Helper()
-	other, err := open(t.Context(), l.path, l.timeout)
+	other, err := open(t.Context(), l.Path, busyTimeout)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/database"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger"
 )
@@ -22,14 +23,14 @@ func (l *Ledger) PutJob(ctx context.Context, job ledger.Job) error {
 	if err != nil {
 		return err
 	}
-	now := millis(time.Now())
+	now := database.Millis(time.Now())
 	put, err := l.write.ExecContext(ctx, `
 		INSERT INTO jobs (`+jobColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET state = excluded.state, execution = excluded.execution, started = excluded.started,
 			doc = excluded.doc, failure = excluded.failure, updated = excluded.updated, expires = excluded.expires
 			WHERE started <= excluded.started AND NOT (execution = excluded.execution AND
 				(state = 'done' OR state = 'failed' AND started = excluded.started))`,
-		job.ID, job.State, job.Execution, millis(job.Started), text(job.Doc), failure, now, now, expiry(job.Expires))
+		job.ID, job.State, job.Execution, database.Millis(job.Started), text(job.Doc), failure, now, now, expiry(job.Expires))
 	if err == nil {
 		var n int64
 		if n, err = put.RowsAffected(); err == nil && n == 0 {
@@ -60,11 +61,11 @@ func (l *Ledger) EndJob(
 	if err != nil {
 		return err
 	}
-	err = l.tx(ctx, func(tx *sql.Tx) error {
+	err = l.Tx(ctx, func(tx *sql.Tx) error {
 		changed, err := tx.ExecContext(ctx, `
 			UPDATE jobs SET state = ?, failure = ?, expires = ?, updated = ?
 			WHERE id = ? AND execution = ? AND (state <> 'done' OR ? = 'done')`,
-			state, document, expiry(expires), millis(time.Now()), id, execution, state)
+			state, document, expiry(expires), database.Millis(time.Now()), id, execution, state)
 		if err != nil {
 			return err
 		}
@@ -89,7 +90,7 @@ func (l *Ledger) Jobs(ctx context.Context) iter.Seq2[ledger.Job, error] {
 				if !yield(job, nil) {
 					return
 				}
-				created, id = millis(job.Created), job.ID
+				created, id = database.Millis(job.Created), job.ID
 			}
 			if len(jobs) < page {
 				return
@@ -100,7 +101,7 @@ func (l *Ledger) Jobs(ctx context.Context) iter.Seq2[ledger.Job, error] {
 
 // Renew keeps the records of the job and of all its units at least until expires.
 func (l *Ledger) Renew(ctx context.Context, job string, expires time.Time) error {
-	err := l.tx(ctx, func(tx *sql.Tx) error {
+	err := l.Tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "UPDATE units SET expires = max(expires, ?) WHERE job = ?", expiry(expires), job); err != nil {
 			return err
 		}
@@ -112,7 +113,7 @@ func (l *Ledger) Renew(ctx context.Context, job string, expires time.Time) error
 
 // Delete removes the job and its units.
 func (l *Ledger) Delete(ctx context.Context, job string) error {
-	err := l.tx(ctx, func(tx *sql.Tx) error {
+	err := l.Tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM units WHERE job = ?", job); err != nil {
 			return err
 		}
@@ -127,7 +128,7 @@ func (l *Ledger) Delete(ctx context.Context, job string) error {
 // Units without a job are removed after their own expiry.
 func (l *Ledger) Expire(ctx context.Context, now time.Time, keep func(ledger.Job) bool) ([]string, error) {
 	var ids []string
-	err := l.tx(ctx, func(tx *sql.Tx) error {
+	err := l.Tx(ctx, func(tx *sql.Tx) error {
 		seconds := now.Unix()
 		expired, err := collect(ctx, tx, scanJob, "SELECT "+jobColumns+" FROM jobs WHERE expires < ?", seconds)
 		if err != nil {
@@ -171,8 +172,8 @@ func scanJob(row scanner) (ledger.Job, error) {
 	if err != nil {
 		return ledger.Job{}, err
 	}
-	job.Doc, job.Started = fromText(doc), fromMillis(started)
-	job.Created, job.Updated, job.Expires = fromMillis(created), fromMillis(updated), fromExpiry(expires)
+	job.Doc, job.Started = fromText(doc), database.FromMillis(started)
+	job.Created, job.Updated, job.Expires = database.FromMillis(created), database.FromMillis(updated), fromExpiry(expires)
 	job.Failure, err = parseFailure(failure)
 	return job, err
 }

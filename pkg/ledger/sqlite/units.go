@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/ledger"
+
+	"github.com/mapreel/mapreel/pkg/database"
 )
 
 const unitColumns = "job, id, state, attempt, owner, lease, spec, facts, failure, updated"
@@ -32,7 +34,7 @@ func (l *Ledger) Plan(ctx context.Context, job string, units iter.Seq[ledger.Uni
 }
 
 func (l *Ledger) planPage(ctx context.Context, job string, units []ledger.Unit, expires time.Time) error {
-	err := l.tx(ctx, func(tx *sql.Tx) error {
+	err := l.Tx(ctx, func(tx *sql.Tx) error {
 		insert, err := tx.PrepareContext(ctx, `
 			INSERT INTO units (job, id, state, attempt, begun, owner, lease, spec, updated, expires)
 			VALUES (?, ?, 'planned', 0, 0, '', 0, ?, ?, ?)
@@ -41,7 +43,7 @@ func (l *Ledger) planPage(ctx context.Context, job string, units []ledger.Unit, 
 			return err
 		}
 		defer insert.Close()
-		now := millis(time.Now())
+		now := database.Millis(time.Now())
 		for _, unit := range units {
 			if _, err := insert.ExecContext(ctx, job, unit.ID, text(unit.Spec), now, expiry(expires)); err != nil {
 				return err
@@ -86,10 +88,10 @@ func (l *Ledger) Units(ctx context.Context, job, prefix string) iter.Seq2[ledger
 // Begin starts an attempt.
 func (l *Ledger) Begin(ctx context.Context, job, id, owner string, lease time.Time) (ledger.Unit, error) {
 	var unit ledger.Unit
-	err := l.tx(ctx, func(tx *sql.Tx) error {
+	err := l.Tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `
 			UPDATE units SET state = 'running', attempt = begun + 1, begun = begun + 1, owner = ?, lease = ?, updated = ?
-			WHERE job = ? AND id = ? AND state <> 'done'`, owner, millis(lease), millis(time.Now()), job, id); err != nil {
+			WHERE job = ? AND id = ? AND state <> 'done'`, owner, database.Millis(lease), database.Millis(time.Now()), job, id); err != nil {
 			return err
 		}
 		var err error
@@ -131,8 +133,8 @@ func (l *Ledger) Reopen(ctx context.Context, job, id string, attempt int) error 
 func (l *Ledger) change(
 	ctx context.Context, attempted, job, id, set string, values []any, condition string, conditions []any,
 ) error {
-	err := l.tx(ctx, func(tx *sql.Tx) error {
-		args := append(values, millis(time.Now()), job, id)
+	err := l.Tx(ctx, func(tx *sql.Tx) error {
+		args := append(values, database.Millis(time.Now()), job, id)
 		changed, err := tx.ExecContext(ctx,
 			"UPDATE units SET "+set+", updated = ? WHERE job = ? AND id = ? AND "+condition, append(args, conditions...)...)
 		if err != nil {
@@ -165,7 +167,7 @@ func scanUnit(row scanner) (ledger.Unit, error) {
 		return ledger.Unit{}, err
 	}
 	unit.Spec, unit.Facts = fromText(spec), fromText(facts)
-	unit.Lease, unit.Updated = fromMillis(lease), fromMillis(updated)
+	unit.Lease, unit.Updated = database.FromMillis(lease), database.FromMillis(updated)
 	unit.Failure, err = parseFailure(failure)
 	return unit, err
 }
