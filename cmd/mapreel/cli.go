@@ -28,6 +28,7 @@ type cli struct {
 	Transcode transcodeCmd     `cmd:"" help:"Transcode a video on this machine."`
 	Verify    verifyCmd        `cmd:"" help:"Compare an output with its source, every frame and the audio."`
 	Play      playCmd          `cmd:"" help:"Play an output in the browser."`
+	Serve     serveCmd         `cmd:"" help:"Run jobs for others: the Step Functions API on this machine."`
 	Jobs      jobsCmd          `cmd:"" help:"List the jobs of this machine and their progress."`
 	GC        gcCmd            `cmd:"" name:"gc" help:"Remove the files of old and abandoned jobs from the scratch folder."`
 	Doctor    doctorCmd        `cmd:"" help:"Examine whether mapreel can work on this machine or in an AWS account, and say what is missing."`
@@ -210,6 +211,8 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		return g.Verify, nil
 	case "play":
 		return g.Play, nil
+	case "serve":
+		return g.Serve, nil
 	case "gc":
 		return g.GC, nil
 	case "doctor":

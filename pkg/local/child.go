@@ -95,7 +95,7 @@ func runTask(
 		return nil, err
 	}
 	e := &engine.Engine{
-		Registry: known, Ledger: l, Scratch: pieces, Items: pieces, Bucket: bucket, Resolve: resolver(place.Source, place.Kept), Temp: place.Temp,
+		Registry: known, Ledger: l, Scratch: pieces, Items: pieces, Bucket: bucket, Resolve: resolver(place.Source, place.Kept, place.Roots), Temp: place.Temp,
 		Worker: fmt.Sprintf("%s/process/%d", place.Worker, os.Getpid()), Log: log,
 		Observe: func(e engine.Event) { w.write(message{Event: &e}) },
 		Memory:  func(work.Needs) int64 { return place.Memory },

@@ -68,7 +68,9 @@ type garbage struct {
 const minimumAge = time.Hour
 
 // inUse reports whether a live process works on a job.
-func inUse(j ledger.Job) bool { return j.State == ledger.JobRunning && alive(j.Execution) }
+func (g garbage) inUse(j ledger.Job) bool {
+	return j.State == ledger.JobRunning && g.home.alive(j.Execution)
+}
 
 // find lists what is left over.
 func (g garbage) find(ctx context.Context) ([]Leftover, error) {
@@ -91,7 +93,7 @@ func (g garbage) find(ctx context.Context) ([]Leftover, error) {
 		if err != nil {
 			return nil, err
 		}
-		if record.Expires.Before(g.now) && !inUse(record) {
+		if record.Expires.Before(g.now) && !g.inUse(record) {
 			add(record.ID, "its retention is over")
 		}
 		delete(unknown, record.ID)
@@ -136,7 +138,7 @@ func (g garbage) remove(ctx context.Context) ([]Leftover, error) {
 	if err != nil {
 		return nil, err
 	}
-	expired, err := g.ledger.Expire(ctx, g.now, inUse)
+	expired, err := g.ledger.Expire(ctx, g.now, g.inUse)
 	if err != nil {
 		return nil, err
 	}

@@ -3,10 +3,6 @@ package local
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/ledger"
@@ -28,7 +24,7 @@ func Jobs(ctx context.Context, scratch string) ([]Status, error) {
 		if err != nil {
 			return nil, err
 		}
-		s, err := status(ctx, l, record)
+		s, err := status(ctx, home, l, record)
 		if err != nil {
 			return nil, err
 		}
@@ -44,19 +40,9 @@ const interrupted = "interrupted"
 // aborted is the status, and the kind of failure in the ledger, of a job that was told to stop.
 const aborted = "ABORTED"
 
-// alive reports whether the process of an execution still exists.
-func alive(execution string) bool {
-	var pid int
-	var began int64
-	if _, err := fmt.Sscanf(execution, "local-%d-%d", &pid, &began); err != nil {
-		return true // not ours to judge
-	}
-	return !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
-}
-
-func status(ctx context.Context, l ledger.Ledger, record ledger.Job) (Status, error) {
+func status(ctx context.Context, home scratch, l ledger.Ledger, record ledger.Job) (Status, error) {
 	s := Status{Job: record.ID, State: string(record.State), Updated: record.Updated}
-	if record.State == ledger.JobRunning && !alive(record.Execution) {
+	if record.State == ledger.JobRunning && !home.alive(record.Execution) {
 		s.State = interrupted
 	}
 	switch {

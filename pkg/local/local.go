@@ -18,10 +18,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"runtime"
 	"strconv"
@@ -37,35 +35,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 	"github.com/mapreel/mapreel/pkg/process"
 	"github.com/mapreel/mapreel/pkg/work"
-	"github.com/mapreel/mapreel/statemachine"
 )
-
-// Options say where and how a job runs here. Scratch and Registry are required.
-type Options struct {
-	Scratch  string        // folder for artifacts and the ledger; made where it is missing
-	Registry work.Registry // what can be run; it must be the same when a job is continued
-	Jobs     int           // units at once; 0: one per core
-	Keep     bool          // keep the artifacts after the job is done
-	// Limit is how long a unit may take where this process stands for a Lambda function, as that function's timeout; 0: what
-	// the state machine allows. Waiting for a core does not count.
-	Limit time.Duration
-	// Batch are the arguments with which this program calls the function Batch. With them, each attempt at a unit on the
-	// Batch route is a process of its own, as it is a container of its own on AWS: a crash there, or the kernel's
-	// out-of-memory killer, ends that attempt alone. Without, it runs in this process: for programs that have no such command.
-	Batch []string
-	// Setup is passed to the function that makes the Registry of such a process.
-	Setup json.RawMessage
-	// Outputs are the files that the request publishes. No two runs on this machine write one of them at the same time.
-	Outputs []string
-	// KeepOutputs refuses to replace one of Outputs: before any work, and again when it is published.
-	KeepOutputs bool
-	// IgnoreSpace starts a job also where it will probably run out of disk space.
-	IgnoreSpace bool
-	Disk        func(folder string) (Disk, error) // what is free; nil: as the system says
-
-	Log     *slog.Logger // may be nil
-	Observe func(Event)  // called from one goroutine at a time; may be nil
-}
 
 // Event is progress of a run: what a stage reports, and what the machine does with it.
 type Event struct {
@@ -103,6 +73,9 @@ func Run(ctx context.Context, request json.RawMessage, opts Options) (Report, er
 	var envelope work.Envelope
 	if err := json.Unmarshal(request, &envelope); err != nil {
 		return Report{}, fault.Wrap(fault.Invalid, err, "request")
+	}
+	if err := checkEnvelope(envelope, opts.Roots); err != nil {
+		return Report{}, err
 	}
 	if _, err := os.Stat(envelope.Source); err != nil {
 		return Report{}, sourceError(err, envelope.Source)
@@ -149,6 +122,7 @@ func sourceError(err error, path string) error {
 type runner struct {
 	opts   Options
 	name   string // of the execution
+	id     string // likewise: what the ledger knows it by
 	home   scratch
 	ledger *sqlite.Ledger
 	lock   *os.File
@@ -165,8 +139,9 @@ type runner struct {
 // out.
 func open(ctx context.Context, request json.RawMessage, opts Options, home scratch, source string) (_ *runner, err error) {
 	r := &runner{
-		opts: opts, home: home, source: source, name: fmt.Sprintf("local-%d-%d", os.Getpid(), time.Now().UnixNano()), ran: map[string]int{},
+		opts: opts, home: home, source: source, name: cmp.Or(opts.Execution.Name, NewName()), ran: map[string]int{},
 	}
+	r.id = cmp.Or(opts.Execution.ID, r.name)
 	if r.lock, err = lock(home.locks, request); err != nil {
 		return nil, err
 	}
@@ -193,7 +168,7 @@ func open(ctx context.Context, request json.RawMessage, opts Options, home scrat
 		return nil, err
 	}
 	r.engine = &engine.Engine{
-		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolver(source, opts.kept()),
+		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolver(source, opts.kept(), opts.Roots),
 		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log, Memory: r.slots().memoryOf,
 		Observe: func(e engine.Event) { r.emit(Event{Event: e}) },
 	}
@@ -229,9 +204,14 @@ func (r *runner) run(ctx context.Context, request json.RawMessage, envelope work
 	if err != nil {
 		return Report{}, err
 	}
-	out, err := machine.Run(ctx, asl.Execution{
-		ID: r.name, Name: r.name, Input: input, Tasks: tasks, Items: r.items, Observe: r.history, Now: now,
-	})
+	x := asl.Execution{
+		ID: r.id, Name: r.name, Input: input, Tasks: tasks, Items: r.items, Observe: r.history, Now: now,
+		ObserveMapRun: r.opts.Execution.ObserveMapRun, Redrives: r.opts.Execution.Redrives,
+	}
+	if x.Redrives > 0 {
+		x.Redriven = now()
+	}
+	out, err := machine.Run(ctx, x)
 	if err != nil {
 		return Report{}, r.fail(ctx, err)
 	}
@@ -266,28 +246,12 @@ func clock(ctx context.Context, l ledger.Ledger) (func() time.Time, error) {
 	}, nil
 }
 
-// classes are the functions that stand for Lambda's here.
-var classes = append(work.UnitClasses(), work.ClassAnalyse, work.ClassFinish)
-
-// functionARN names the function of a class here.
-func functionARN(class work.Class) string { return "arn:local:lambda:::function:" + string(class) }
-
-// machine loads the definition with this process's tasks in its placeholders.
+// machine loads the definition, and returns the tasks that it calls.
 func (r *runner) machine() (*asl.Machine, map[string]asl.Task, error) {
-	res := statemachine.Resources{
-		Partition: "local", Analyse: functionARN(work.ClassAnalyse), Finish: functionARN(work.ClassFinish),
-		BatchQueue: "local", GpuQueue: "local", Functions: map[string]string{}, JobDefinitions: map[string]string{},
-	}
 	handlers := r.engine.Handlers()
 	functions := map[string]engine.Handler{}
 	for _, class := range classes {
 		functions[functionARN(class)] = r.function(class, handlers[engine.StageOf(class)])
-	}
-	for _, class := range work.UnitClasses() {
-		res.Functions[string(class)] = functionARN(class)
-		for _, gpu := range []bool{false, true} {
-			res.JobDefinitions[statemachine.JobDefinitionKey(string(class), gpu)] = string(class)
-		}
 	}
 	tasks := map[string]asl.Task{
 		"arn:local:states:::lambda:invoke": asl.LambdaInvoke(func(ctx context.Context, name string, payload json.RawMessage) (json.RawMessage, error) {
@@ -299,9 +263,9 @@ func (r *runner) machine() (*asl.Machine, map[string]asl.Task, error) {
 		}),
 		"arn:local:states:::batch:submitJob.sync": r.batch(r.attempts(handlers)),
 	}
-	definition, err := statemachine.Substitute(res)
+	definition, err := Definition()
 	if err != nil {
-		return nil, nil, fault.Wrap(fault.Internal, err, "state machine")
+		return nil, nil, err
 	}
 	machine, err := asl.Load(definition)
 	return machine, tasks, fault.Wrap(fault.Internal, err, "state machine")
@@ -375,6 +339,9 @@ func (r *runner) items(ctx context.Context, source asl.ItemSource) (io.ReadClose
 
 // history passes on what the machine itself reports: which state it will try again.
 func (r *runner) history(e asl.Event) {
+	if r.opts.Execution.Observe != nil {
+		r.opts.Execution.Observe(e)
+	}
 	if e.Type != asl.TaskScheduled || e.Attempt == 0 {
 		return
 	}
@@ -383,7 +350,7 @@ func (r *runner) history(e asl.Event) {
 
 // fail calls Finish as EventBridge would on AWS, and returns the error to report.
 func (r *runner) fail(ctx context.Context, err error) error {
-	in := engine.FinishInput{Execution: r.name, Status: "FAILED", Error: string(fault.KindOf(err)), Cause: err.Error()}
+	in := engine.FinishInput{Execution: r.id, Status: "FAILED", Error: string(fault.KindOf(err)), Cause: err.Error()}
 	if ctx.Err() != nil { // what broke off then is no reason
 		in.Status, in.Error = aborted, ""
 	}

@@ -31,10 +31,22 @@ func lock(locks *private.Folder, request json.RawMessage) (*os.File, error) {
 	sum := sha256.Sum256(data)
 	f, err := flock(locks, hex.EncodeToString(sum[:10]))
 	if errors.Is(err, errLocked) {
-		return nil, fault.WithHint(fault.New(fault.Transient, "another process is working on the same request"),
-			"wait for it, or watch it with: mapreel jobs")
+		return nil, busy("another process is working on the same request", "wait for it, or watch it with: mapreel jobs")
 	}
 	return f, fault.Wrap(fault.KindOf(err), err, "lock in the scratch folder")
+}
+
+// ErrBusy means that another run works on the same request or writes the same output. The run may succeed when that one has ended.
+var ErrBusy = errors.New("another run is at work")
+
+// busyError says in its own words what ErrBusy means.
+type busyError string
+
+func (e busyError) Error() string   { return string(e) }
+func (busyError) Is(err error) bool { return err == ErrBusy } //nolint:errorlint // what Is is called for
+
+func busy(what, hint string) error {
+	return &fault.Error{Kind: fault.Transient, Hint: hint, Err: busyError(what)}
 }
 
 // errLocked reports that another process holds a lock.

@@ -34,8 +34,7 @@ func lockOutputs(opts Options, home scratch) (_ func(), err error) {
 	for _, path := range opts.Outputs {
 		f, err := lockOutput(path, home)
 		if errors.Is(err, errLocked) {
-			return nil, fault.WithHint(fault.New(fault.Transient, "another job is writing %s", path),
-				"wait for it, or choose another name; mapreel jobs shows how far it is")
+			return nil, busy("another job is writing "+path, "wait for it, or choose another name; mapreel jobs shows how far it is")
 		}
 		if err != nil {
 			return nil, fault.Wrap(fault.KindOf(err), err, "lock the output "+path)
@@ -80,9 +79,13 @@ func (o Options) kept() []string {
 	return o.Outputs
 }
 
-// resolver returns the function that finds the folder and the name of a file. What exists at the paths of kept is not replaced.
-func resolver(source string, kept []string) func(context.Context, string) (blob.Store, string, error) {
+// resolver returns the function that finds the folder and the name of a file. What exists at the paths of kept is not replaced,
+// and what lies outside of all roots is refused.
+func resolver(source string, kept, roots []string) func(context.Context, string) (blob.Store, string, error) {
 	return func(_ context.Context, url string) (blob.Store, string, error) {
+		if err := checkRoots(url, roots); err != nil {
+			return nil, "", err
+		}
 		if url == source {
 			return resolveSource(url)
 		}

@@ -29,6 +29,7 @@ type workplace struct {
 	Source   string          `json:"source"`
 	Log      bool            `json:"log,omitempty"`    // whether its log is read
 	Kept     []string        `json:"kept,omitempty"`   // outputs that are not to be replaced
+	Roots    []string        `json:"roots,omitempty"`  // Options.Roots
 	Memory   int64           `json:"memory,omitempty"` // bytes that the unit may hold; 0: unknown
 }
 
@@ -45,7 +46,7 @@ func (r *runner) process(ctx context.Context, task engine.Task) (json.RawMessage
 	defer func() { _ = os.RemoveAll(temp) }() // what stays is removed with the folder above it
 	place := workplace{
 		Scratch: r.opts.Scratch, Temp: temp, Worker: r.engine.Worker, Setup: r.opts.Setup, Log: r.opts.Log != nil,
-		Source: r.source, Kept: r.opts.kept(),
+		Source: r.source, Kept: r.opts.kept(), Roots: r.opts.Roots,
 	}
 	place.Deadline, _ = ctx.Deadline()
 	needs, err := r.needs(ctx, task.Input)

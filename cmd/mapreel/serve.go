@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mapreel/mapreel/pkg/api"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/guard"
+	"github.com/mapreel/mapreel/pkg/history"
+	"github.com/mapreel/mapreel/pkg/kinds"
+	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/printable"
+	"github.com/mapreel/mapreel/pkg/private"
+	"github.com/mapreel/mapreel/pkg/queue"
+)
+
+type serveCmd struct {
+	Listen    string       `placeholder:"ADDRESS" default:"127.0.0.1:8083" help:"Address and port to listen on. One that other machines can reach needs a token. Default: 127.0.0.1:8083."`
+	Root      []string     `placeholder:"DIR" help:"Folder that sources and outputs must lie in; may be given several times. Default: the current folder."`
+	Scratch   string       `env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
+	Jobs      *wholeNumber `placeholder:"N" help:"Number of segments encoded at once, for all jobs together. Default: one per core."`
+	TokenFile string       `placeholder:"FILE" help:"File that holds the token which requests must prove to know: 16 characters or more. Also $$MAPREEL_TOKEN itself."`
+	Host      []string     `placeholder:"NAME" help:"A name under which the server may be asked, besides localhost and addresses; may be given several times."`
+}
+
+// Help is shown by mapreel serve --help.
+func (serveCmd) Help() string {
+	return `Answers the Step Functions API, so that the AWS command line and SDKs start and watch jobs here as they do on AWS:
+
+    mapreel serve --root ~/films
+    aws stepfunctions start-execution --endpoint-url http://127.0.0.1:8083 \
+        --state-machine-arn arn:aws:states:local:000000000000:stateMachine:mapreel --name film-1 --input file://request.json
+
+Jobs wait in a queue, and share the machine. When the server is stopped or killed, the next one with the same --scratch continues
+them. On 127.0.0.1 other users of this machine can use it too, unless a token is set. Ctrl-C stops the server.`
+}
+
+const (
+	maxConnections = 500              // a client uses a few
+	maxHeader      = 64 << 10         // bytes
+	headerTimeout  = 10 * time.Second // to read the headers of a request
+	apiTimeout     = 30 * time.Second // to read a request of the API, and again to answer it
+	idleTimeout    = 2 * time.Minute  // between requests on a connection
+	minToken       = 16               // characters
+)
+
+func (c serveCmd) run(ctx context.Context, env environment) error {
+	token, err := c.token()
+	if err != nil {
+		return err
+	}
+	roots, err := c.roots()
+	if err != nil {
+		return err
+	}
+	loopback, err := c.checkAddress(token)
+	if err != nil {
+		return err
+	}
+	scratch, err := resolveScratch(c.Scratch)
+	if err != nil {
+		return err
+	}
+	tools, err := env.Find(ctx, ffmpeg.FindOptions{})
+	if err != nil {
+		return interruptedOr(ctx, err, snapshot{})
+	}
+	unlock, err := local.LockServer(scratch)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	store, err := openHistory(ctx, scratch)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }() // everything that counts was flushed
+	log := slog.New(slog.NewTextHandler(env.Stderr, nil))
+	opts, err := c.jobOptions(tools, scratch, roots)
+	if err != nil {
+		return err
+	}
+	q := queue.New(store, queue.Options{Local: opts, Outputs: requestOutputs, Log: log})
+	handler, err := newServeMux(store, q, log)
+	if err != nil {
+		return err
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return fault.WithHint(fault.Wrap(fault.Invalid, err, "listen on "+c.Listen), "choose another address with --listen")
+	}
+	printable.Fprintf(env.Stdout, "http://%s answers the Step Functions API; Ctrl-C stops it\n", listener.Addr())
+	guarded := guard.New(handler, guard.Options{Loopback: loopback, Hosts: c.hosts(), Token: token})
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return q.Run(ctx) })
+	group.Go(func() error { return serveHTTP(ctx, netutil.LimitListener(listener, maxConnections), guarded) })
+	return group.Wait()
+}
+
+// openHistory opens the history in a scratch folder.
+func openHistory(ctx context.Context, scratch string) (*history.Store, error) {
+	folder, err := private.Make(scratch)
+	if err == nil {
+		err = folder.Reserve(history.File)
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.KindOf(err), err, "history")
+	}
+	return history.Open(ctx, filepath.Join(scratch, history.File))
+}
+
+// newServeMux returns everything that the server answers.
+func newServeMux(store *history.Store, q *queue.Queue, log *slog.Logger) (*http.ServeMux, error) {
+	definition, err := local.Definition()
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /{$}", withDeadline(&api.Server{Store: store, Executions: q, Definition: definition, Log: log}))
+	return mux, nil
+}
+
+// withDeadline bounds how long a request may take to be read and answered.
+func withDeadline(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control, now := http.NewResponseController(w), time.Now()
+		_ = control.SetReadDeadline(now.Add(apiTimeout)) // every server that this runs in supports it
+		_ = control.SetWriteDeadline(now.Add(2 * apiTimeout))
+		next.ServeHTTP(w, r)
+	})
+}
+
+// serveHTTP serves until ctx ends, and then lets requests in progress end.
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // clients close connections at any time
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		if server.Shutdown(grace) != nil {
+			_ = server.Close()
+		}
+	})
+	err := server.Serve(listener)
+	if !stop() {
+		<-stopped
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fault.Wrap(fault.Internal, err, "serve "+listener.Addr().String())
+}
+
+// jobOptions returns how the jobs of the server run.
+func (c serveCmd) jobOptions(tools ffmpeg.Tools, scratch string, roots []string) (local.Options, error) {
+	setup, err := json.Marshal(tools)
+	if err != nil {
+		return local.Options{}, fault.Wrap(fault.Internal, err, "setup of a batch process")
+	}
+	jobs := runtime.NumCPU()
+	if c.Jobs != nil {
+		jobs = int(*c.Jobs)
+	}
+	if jobs < 1 {
+		return local.Options{}, fault.New(fault.Invalid, "--jobs: must be at least 1")
+	}
+	return local.Options{
+		Scratch: scratch, Registry: kinds.All(tools, kinds.Options{}), Setup: setup, Batch: batchArgs, Jobs: jobs, Roots: roots,
+	}, nil
+}
+
+// requestOutputs returns the files that a request publishes; none for one that is wrong, which fails.
+func requestOutputs(request json.RawMessage) []string {
+	req, err := film.Parse(request)
+	if err != nil {
+		return nil
+	}
+	return outputFiles(req)
+}
+
+// token returns the token, or "" where none is set.
+func (c serveCmd) token() (string, error) {
+	const variable = "MAPREEL_TOKEN"
+	token, from := os.Getenv(variable), variable
+	if c.TokenFile != "" {
+		f, err := os.Open(c.TokenFile)
+		if err != nil {
+			return "", fault.Wrap(fault.Invalid, err, "--token-file")
+		}
+		defer f.Close()                                   //nolint:errcheck // only read
+		text, err := io.ReadAll(io.LimitReader(f, 4<<10)) // longer ones are no tokens
+		if err != nil {
+			return "", fault.Wrap(fault.Invalid, err, "--token-file")
+		}
+		token, from = strings.TrimSpace(string(text)), c.TokenFile
+	}
+	if (token != "" || c.TokenFile != "") && len(token) < minToken {
+		return "", fault.WithHint(fault.New(fault.Invalid, "the token in %s has fewer than %d characters", from, minToken),
+			"make one with: openssl rand -hex 32")
+	}
+	return token, nil
+}
+
+// roots returns the absolute paths of --root.
+func (c serveCmd) roots() ([]string, error) {
+	list := c.Root
+	if len(list) == 0 {
+		list = []string{"."}
+	}
+	roots := make([]string, len(list))
+	for i, root := range list {
+		path, err := filepath.Abs(root)
+		if err != nil {
+			return nil, fault.Wrap(fault.Invalid, err, "--root")
+		}
+		info, err := os.Stat(path)
+		if err == nil && !info.IsDir() {
+			err = fmt.Errorf("%s is not a folder", path)
+		}
+		if err != nil {
+			return nil, fault.Wrap(fault.Invalid, err, "--root")
+		}
+		roots[i] = path
+	}
+	return roots, nil
+}
+
+// checkAddress reports whether --listen names an address of this machine alone. Another one needs a token.
+func (c serveCmd) checkAddress(token string) (loopback bool, err error) {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return false, fault.WithHint(fault.New(fault.Invalid, "--listen: %q is not an address with a port", c.Listen), "for example: --listen 127.0.0.1:8083")
+	}
+	address := net.ParseIP(host)
+	loopback = host == "localhost" || address != nil && address.IsLoopback()
+	if !loopback && token == "" {
+		return false, fault.WithHint(fault.New(fault.Invalid, "--listen: other machines can reach %s, so a token is needed", c.Listen),
+			"put one into a file for --token-file, or into MAPREEL_TOKEN: openssl rand -hex 32")
+	}
+	return loopback, nil
+}
+
+// hosts returns the names under which the server may be asked.
+func (c serveCmd) hosts() []string {
+	list := c.Host
+	if name, err := os.Hostname(); err == nil {
+		list = append(list, name)
+	}
+	return list
+}
