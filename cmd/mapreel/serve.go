@@ -33,11 +33,11 @@ import (
 
 type serveCmd struct {
 	Listen    string       `placeholder:"ADDRESS" default:"127.0.0.1:8083" help:"Address and port to listen on. One that other machines can reach needs a token. Default: 127.0.0.1:8083."`
-	Root      []string     `placeholder:"DIR" help:"Folder that sources and outputs must lie in; may be given several times. Default: the current folder."`
+	Root      []string     `sep:"none" placeholder:"DIR" help:"Folder that sources and outputs must lie in; may be given several times. Default: the current folder."`
 	Scratch   string       `env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
 	Jobs      *wholeNumber `placeholder:"N" help:"Number of segments encoded at once, for all jobs together. Default: one per core."`
 	TokenFile string       `placeholder:"FILE" help:"File that holds the token which requests must prove to know: 16 characters or more. Also $$MAPREEL_TOKEN itself."`
-	Host      []string     `placeholder:"NAME" help:"A name under which the server may be asked, besides localhost and addresses; may be given several times."`
+	Host      []string     `sep:"none" placeholder:"NAME" help:"A name under which the server may be asked, besides localhost and addresses; may be given several times."`
 }
 
 // Help is shown by mapreel serve --help.
