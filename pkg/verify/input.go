@@ -15,6 +15,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/verify/playlist"
 )
 
 // file is the source or the output: what it is, which streams are compared, and what its decoders
@@ -43,7 +44,7 @@ type opening struct {
 
 // open recognises and probes a file.
 func (v *verification) open(ctx context.Context, path string, how opening) (*file, error) {
-	if err := checkRegular(path); err != nil {
+	if err := playlist.CheckFiles(path); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(path)
@@ -59,7 +60,7 @@ func (v *verification) open(ctx context.Context, path string, how opening) (*fil
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fault.Wrap(fault.KindOf(err), err, "read "+path)
 	}
-	container, ok := sniffPlaylist(head[:n])
+	container, ok := playlist.Sniff(head[:n])
 	if !ok || !how.playlists {
 		if container, err = probe.Sniff(head[:n], filepath.Base(path)); err != nil {
 			return nil, err
@@ -157,17 +158,4 @@ func formatOf(c probe.Container, probed string) string {
 		return c.Demuxer
 	}
 	return probed
-}
-
-// sniffPlaylist recognises HLS playlists and DASH manifests by their first bytes. Their demuxers
-// may open local files only.
-func sniffPlaylist(head []byte) (probe.Container, bool) {
-	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
-	switch {
-	case bytes.HasPrefix(text, []byte("#EXTM3U")):
-		return probe.Container{Name: "HLS", Demuxer: "hls"}, true
-	case bytes.HasPrefix(text, []byte("<")) && bytes.Contains(text[:min(len(text), 4096)], []byte("<MPD")):
-		return probe.Container{Name: "DASH", Demuxer: "dash"}, true
-	}
-	return probe.Container{}, false
 }

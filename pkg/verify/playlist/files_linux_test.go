@@ -1,4 +1,4 @@
-package verify
+package playlist
 
 import (
 	"errors"
@@ -58,7 +58,7 @@ func TestAPackageThatNamesAPipeIsRefused(t *testing.T) {
 		"joined.mpd":    `<MPD><BaseURL>sub/</BaseURL><SegmentTemplate initialization="pipe2.ts"/></MPD>`,
 		"joinedup.mpd":  `<MPD><BaseURL>` + filepath.Dir(dir) + `/</BaseURL><BaseURL>` + filepath.Base(dir) + `/</BaseURL><SegmentTemplate media="p$Number%02d$.ts"/></MPD>`,
 	} {
-		if err := checkRegular(write(name, text)); fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "not a regular file") {
+		if err := CheckFiles(write(name, text)); fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "not a regular file") {
 			t.Errorf("%s: error %v, want a refusal", name, err)
 		}
 	}
@@ -68,7 +68,7 @@ func TestAPackageThatNamesAPipeIsRefused(t *testing.T) {
 		"beside.m3u8": "#EXTM3U\n#EXTINF:6,\ngood.ts?pipe1.ts\n",
 		"good.mpd":    `<MPD><Period><SegmentTemplate media="good$Number$.ts"/></Period></MPD>`,
 	} {
-		if err := checkRegular(write(name, text)); err != nil {
+		if err := CheckFiles(write(name, text)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -78,11 +78,11 @@ func TestAPackageThatNamesAPipeIsRefused(t *testing.T) {
 		"encoding.mpd": `<?xml version="1.0" encoding="UTF-7"?><MPD><BaseURL>+AHA-ipe1.ts</BaseURL></MPD>`,
 		"deep.mpd":     `<MPD>` + strings.Repeat("<Period>", 1000),
 	} {
-		if err := checkRegular(write(name, text)); fault.KindOf(err) != fault.Invalid {
+		if err := CheckFiles(write(name, text)); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%s: error %v, want a refusal", name, err)
 		}
 	}
-	if err := checkRegular(filepath.Join(dir, "pipe1.ts")); fault.KindOf(err) != fault.Invalid {
+	if err := CheckFiles(filepath.Join(dir, "pipe1.ts")); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("the pipe itself: %v", err)
 	}
 }

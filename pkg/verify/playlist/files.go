@@ -1,4 +1,6 @@
-package verify
+// Package playlist looks at a playlist or manifest that anybody may have made before a demuxer opens it: which files it names, and
+// whether any of them is a pipe or a device.
+package playlist
 
 import (
 	"bytes"
@@ -14,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 )
 
 // Bounds of what is looked at before a demuxer opens it.
@@ -36,12 +39,12 @@ var (
 	templates = regexp.MustCompile(`\$[^$/]*\$`)
 )
 
-// checkRegular refuses a file that is not regular, and a playlist or manifest that names a pipe or a device: a pipe would block
+// CheckFiles refuses a file that is not regular, and a playlist or manifest that names a pipe or a device: a pipe would block
 // its reader for ever, and a device has no end. Names that nothing has are left to the demuxer.
 //
 // It does not understand a playlist as a demuxer does. Whatever could be a name is taken for one, and a pipe in a folder that a
 // playlist lies in or names is refused where its own name occurs, because addresses are joined from several parts.
-func checkRegular(file string) error {
+func CheckFiles(file string) error {
 	info, err := os.Stat(file)
 	if err != nil || info.IsDir() {
 		return nil //nolint:nilerr // whoever opens it says what is wrong
@@ -112,7 +115,7 @@ func (s *scan) name(file, name string) error {
 	info, err := os.Stat(at)
 	switch {
 	case err != nil:
-		return nil //nolint:nilerr // see checkRegular
+		return nil //nolint:nilerr // see CheckFiles
 	case isPipe(info):
 		return notRegular(at, file)
 	case info.IsDir():
@@ -165,12 +168,12 @@ func (s *scan) named(name string) bool {
 func namesIn(file string) ([]string, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, nil //nolint:nilerr // see checkRegular
+		return nil, nil //nolint:nilerr // see CheckFiles
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	head := make([]byte, 4096)
 	n, _ := io.ReadFull(f, head)
-	container, ok := sniffPlaylist(head[:n])
+	container, ok := Sniff(head[:n])
 	if !ok {
 		return nil, nil
 	}
@@ -260,4 +263,17 @@ func addName(list []string, name string) []string {
 		}
 	}
 	return list
+}
+
+// Sniff recognises HLS playlists and DASH manifests by their first bytes. Their demuxers
+// may open local files only.
+func Sniff(head []byte) (probe.Container, bool) {
+	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	switch {
+	case bytes.HasPrefix(text, []byte("#EXTM3U")):
+		return probe.Container{Name: "HLS", Demuxer: "hls"}, true
+	case bytes.HasPrefix(text, []byte("<")) && bytes.Contains(text[:min(len(text), 4096)], []byte("<MPD")):
+		return probe.Container{Name: "DASH", Demuxer: "dash"}, true
+	}
+	return probe.Container{}, false
 }
