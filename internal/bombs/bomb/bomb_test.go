@@ -19,6 +19,7 @@ func TestSmallHostileFilesTakeLittle(t *testing.T) {
 	cheap := []string{
 		"compressed subtitles to mkv", "gaps of 30 days at 60 fps", "claimed samples in MP4", "nested boxes", "claimed dimensions in Matroska",
 		"playlist of a FIFO", "request nested deeply", "request of many keys", "request with aliases",
+		"names that control a terminal", "hidden pipe in a package", "damaged ledger", "claims in FLAC", "laced blocks",
 	}
 	ran := 0
 	for _, b := range List(len(families()), 1, "") {
@@ -60,5 +61,23 @@ func TestBombsFollowFromTheirSeed(t *testing.T) {
 	}
 	if a, b := size(1), size(2); slices.Equal(a, b) {
 		t.Errorf("%v from two seeds", a)
+	}
+}
+
+// A make bombs of the usual size runs each family.
+func TestEveryFamilyIsRun(t *testing.T) {
+	if n := len(families()); n > 100 {
+		t.Errorf("%d families, and make bombs runs 100 files", n)
+	}
+}
+
+func TestOutputThatControlsATerminalIsAFault(t *testing.T) {
+	for output, want := range map[string]bool{
+		"mapreel: in.mkv: bad\n\thint\n": false, "caf\u00e9 \ufffd\n": false, "a\x1b[2J": true, "a\r": true, "\xff": true, "\u202e": true, "\u009b": true,
+		"error: x\nmapreel: done\n": true,
+	} {
+		if got := len((Usage{Output: output}).Faults()) > 0; got != want {
+			t.Errorf("%q is a fault: %v, want %v", output, got, want)
+		}
 	}
 }

@@ -70,9 +70,28 @@ func families() []family {
 		{"request of many keys", requestOfKeys},
 		{"request of many outputs", requestOfOutputs},
 		{"request with aliases", requestOfAliases},
+		{"compressed video", compressedVideo},
+		{"claimed audio in Matroska", claimedAudio},
+		{"claimed sizes in H.264", claimedSequence},
+		{"programs of a transport stream", programFlood},
+		{"jumps of a transport stream's clock", clockJumps},
+		{"tags, chapters and pictures in MP3", tagFlood},
+		{"covers in MP4", covers},
+		{"claims in FLAC", flacClaims},
+		{"claims in APNG", claimedAPNG},
+		{"many subtitles to mp4", manySubtitles("mp4")},
+		{"many subtitles to HLS", manySubtitles("m3u8")},
+		{"drawings as subtitles", drawings},
+		{"laced blocks", lacedBlocks},
+		{"names that control a terminal", hostileNames},
+		{"keys that control a terminal", hostileKeys},
+		{"damaged ledger", hostileLedger},
+		{"hidden pipe in a package", hiddenPipe},
+		{"package of fragments", packageOfFragments},
+		{"report of a job", hostileReport},
 	}
-	for _, name := range containers {
-		list = append(list, family{"damaged " + name, damaged(name)})
+	for _, c := range containers {
+		list = append(list, family{"damaged " + c.name, damaged(c.extensions)})
 	}
 	return list
 }

@@ -114,34 +114,86 @@ func zeros(r *rand.Rand, folder string) ([]string, error) {
 	return args, os.Truncate(filepath.Join(folder, name), int64(between(r, 1, 8))<<30)
 }
 
-// containers are those of which damaged makes files: extension, and arguments of ffmpeg.
-var containers = []string{"mp4", "mkv", "webm", "ts", "mpg", "avi", "flv", "ogv", "wmv", "mxf", "nut", "wav", "flac", "mp3", "aac", "aiff", "caf", "w64", "gif", "dv", "wtv", "m2ts", "mov"}
+// containers are those of which damaged makes files, by extension; in one of several, it takes any.
+var containers = []struct {
+	name       string
+	extensions []string
+}{
+	{"MP4", []string{"mp4", "3gp"}},
+	{"QuickTime", []string{"mov"}},
+	{"Matroska", []string{"mkv"}},
+	{"WebM", []string{"webm"}},
+	{"transport stream", []string{"ts", "m2ts"}},
+	{"program stream", []string{"mpg"}},
+	{"AVI", []string{"avi"}},
+	{"FLV", []string{"flv"}},
+	{"Ogg", []string{"ogv", "ogg"}},
+	{"ASF", []string{"wmv"}},
+	{"MXF", []string{"mxf"}},
+	{"NUT", []string{"nut"}},
+	{"GIF", []string{"gif"}},
+	{"APNG", []string{"apng"}},
+	{"DV", []string{"dv"}},
+	{"WTV", []string{"wtv"}},
+	{"RealMedia", []string{"rm"}},
+	{"IVF or YUV4MPEG2", []string{"ivf", "y4m"}},
+	{"raw H.264 or H.265", []string{"h264", "h265"}},
+	{"raw MPEG video", []string{"m1v", "m4v"}},
+	{"sound with tables", []string{"wav", "aiff", "caf", "w64", "m4a"}},
+	{"sound of frames", []string{"flac", "mp3", "aac", "ac3", "eac3"}},
+}
+
+// clip returns a good file of a second in a container.
+func clip(folder, extension string) ([]byte, error) {
+	name := filepath.Join(folder, "in."+extension)
+	args := []string{
+		"-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=1",
+		"-f", "lavfi", "-i", "sine=frequency=400:sample_rate=48000:duration=1",
+	}
+	switch extension {
+	case "flv":
+		args = append(args, "-ar", "44100")
+	case "dv":
+		args = append(args, "-s", "720x576", "-pix_fmt", "yuv420p", "-ar", "48000", "-ac", "2")
+	case "webm":
+		args = append(args, "-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus")
+	case "mxf", "wtv":
+		args = append(args, "-c:v", "mpeg2video")
+	case "rm":
+		args = append(args, "-s", "176x144", "-c:v", "rv10", "-c:a", "ac3")
+	case "ivf":
+		args = append(args, "-an", "-c:v", "libvpx", "-deadline", "realtime")
+	case "y4m":
+		args = append(args, "-an", "-pix_fmt", "yuv420p")
+	case "h264", "h265", "m1v", "m4v", "apng":
+		args = append(args, "-an")
+	case "wav", "flac", "mp3", "aac", "aiff", "caf", "w64", "ac3", "eac3", "m4a":
+		args = append(args, "-vn")
+	case "ogg":
+		args = append(args, "-vn", "-c:a", "libopus")
+	}
+	switch extension {
+	case "h264":
+		args = append(args, "-c:v", "libx264", "-preset", "ultrafast")
+	case "h265":
+		args = append(args, "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-f", "hevc")
+	case "m4v":
+		args = append(args, "-c:v", "mpeg4", "-f", "m4v")
+	case "3gp":
+		args = append(args, "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac")
+	}
+	run := exec.Command("ffmpeg", append(args, name)...) //nolint:noctx // a clip of a second
+	if out, err := run.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	return os.ReadFile(name)
+}
 
 // damaged writes a good file of a container with some of its bytes changed, cut out or repeated.
-func damaged(extension string) func(*rand.Rand, string) ([]string, error) {
+func damaged(extensions []string) func(*rand.Rand, string) ([]string, error) {
 	return func(r *rand.Rand, folder string) ([]string, error) {
-		name := filepath.Join(folder, "in."+extension)
-		args := []string{
-			"-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=1",
-			"-f", "lavfi", "-i", "sine=frequency=400:sample_rate=48000:duration=1",
-		}
-		switch extension {
-		case "flv":
-			args = append(args, "-ar", "44100")
-		case "dv":
-			args = append(args, "-s", "720x576", "-pix_fmt", "yuv420p", "-ar", "48000", "-ac", "2")
-		case "webm":
-			args = append(args, "-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus")
-		case "mxf", "wtv":
-			args = append(args, "-c:v", "mpeg2video")
-		case "wav", "flac", "mp3", "aac", "aiff", "caf", "w64":
-			args = append(args, "-vn")
-		}
-		clip := exec.Command("ffmpeg", append(args, name)...) //nolint:noctx // a clip of a second
-		if out, err := clip.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("%w: %s", err, out)
-		}
-		data, err := os.ReadFile(name)
+		extension := extensions[r.IntN(len(extensions))]
+		data, err := clip(folder, extension)
 		if err != nil {
 			return nil, err
 		}

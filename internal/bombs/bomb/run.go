@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -151,10 +152,21 @@ func (u Usage) Faults() []string {
 		most = 3
 	}
 	add(u.Exit < 0 || u.Exit > most, "exit code %d", u.Exit)
+	add(controls(u.Output), "it writes control characters: %q", u.Output)
 	for _, words := range []string{"panic", "goroutine ", "fatal error", "please report"} {
 		add(strings.Contains(u.Output, words), "it says %q: %s", words, u.Output)
 	}
 	return list
+}
+
+// controls reports whether an output holds characters that a terminal obeys, or a line that only a name has.
+func controls(output string) bool {
+	for _, r := range output {
+		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r <= 0x9f || r >= '\u202a' && r <= '\u202e' {
+			return true
+		}
+	}
+	return !utf8.ValidString(output) || strings.Contains(output, "\nmapreel: done\n")
 }
 
 // LastLine returns the line of the output that says how the run ended.
