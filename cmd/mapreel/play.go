@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -58,8 +56,11 @@ func (c playCmd) run(ctx context.Context, env environment) error {
 	address := "http://" + listener.Addr().String() + path
 	printable.Fprintf(env.Stdout, "%s plays %s; Ctrl-C stops it\n", address, p.Entries()[0].Name)
 	if c.Open {
-		if err := openBrowser(ctx, address); err != nil {
+		remove, err := openBrowser(ctx, address)
+		if err != nil {
 			printable.Fprintf(env.Stderr, "mapreel: could not open a browser (%v); open %s yourself\n", err, address)
+		} else {
+			defer remove()
 		}
 	}
 	server := &http.Server{
@@ -77,22 +78,5 @@ func (c playCmd) run(ctx context.Context, env environment) error {
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fault.Wrap(fault.Internal, err, "serve "+address)
 	}
-	return nil
-}
-
-// openBrowser opens address in the default browser of the desktop.
-func openBrowser(ctx context.Context, address string) error {
-	name, args := "xdg-open", []string{address}
-	switch runtime.GOOS {
-	case "darwin":
-		name = "open"
-	case "windows":
-		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", address}
-	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), name, args...)
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	go func() { _ = cmd.Wait() }() // it may run as long as the browser; only its exit status is collected
 	return nil
 }
