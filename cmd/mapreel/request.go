@@ -186,6 +186,9 @@ func (t transcodeCmd) applyPackageFlags(d *draft, outputs int) error {
 		if t.Keyframes != nil {
 			d.set(at+"/package/keyframes", film.Seconds(*t.Keyframes), "--keyframes")
 		}
+		if t.Thumbnails != "" {
+			d.set(at+"/package/thumbnails", t.Thumbnails, "--thumbnails")
+		}
 		if t.SingleFile {
 			d.set(at+"/package/singleFile", true, "--single-file")
 		}
@@ -228,6 +231,7 @@ func (t transcodeCmd) checkPackageFlags() error {
 		{"--dash", t.DASH},
 		{"--media-segment", t.SegmentLength != nil},
 		{"--keyframes", t.Keyframes != nil},
+		{"--thumbnails", t.Thumbnails != ""},
 		{"--single-file", t.SingleFile},
 	} {
 		if f.set {

@@ -228,6 +228,11 @@ func (o Output) checkPackage(at string) (ps Problems) {
 		if s := time.Duration(o.Package.Keyframes); s != 0 && (s < minMedia || s > maxMedia) {
 			add("/package/keyframes", "%v is outside %v to %v", s, minMedia, maxMedia)
 		}
+		switch o.Package.Thumbnails {
+		case "", ThumbnailsAuto, ThumbnailsNone:
+		default:
+			add("/package/thumbnails", "%q is not one of auto, none", o.Package.Thumbnails)
+		}
 	}
 	return ps
 }

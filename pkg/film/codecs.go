@@ -43,6 +43,9 @@ func upTo(limit int) func(string) bool {
 // DefaultCRF returns the CRF of c in a request that sets none.
 func (c VideoCodec) DefaultCRF() int { return encoders[c].crf }
 
+// MaxCRF returns the highest CRF of c.
+func (c VideoCodec) MaxCRF() int { return encoders[c].maxCRF }
+
 // otherNames are names that other programs give to the codecs, and the encoders that ffmpeg has for them.
 var otherNames = map[string]VideoCodec{
 	"avc": H264, "avc1": H264, "h.264": H264, "x264": H264, "libx264": H264, "h264_nvenc": H264,

@@ -60,6 +60,7 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 			}
 			p.Seconds = cmp.Or(p.Seconds, Seconds(defaultMedia))
 			p.Keyframes = min(cmp.Or(p.Keyframes, Seconds(defaultKeyframes)), p.Seconds)
+			p.Thumbnails = cmp.Or(p.Thumbnails, ThumbnailsAuto)
 			o.Package = &p
 		}
 		if o.Audio == nil {

@@ -36,6 +36,7 @@ type OutputPlan struct {
 	File        string    `json:"file"` // of a package: the playlist or manifest that players open
 	Container   Container `json:"container"`
 	Renditions  []int     `json:"renditions,omitempty"`  // indexes into Job.Renditions, largest first; none: no video
+	TrickPlay   []int     `json:"trickPlay,omitempty"`   // the same, of the renditions that have keyframes only; one for each codec
 	Audio       []int     `json:"audio,omitempty"`       // indexes into Job.AudioRenditions
 	Subtitles   []int     `json:"subtitles,omitempty"`   // indexes into Job.SubtitleRenditions
 	Cover       bool      `json:"cover,omitempty"`       // the source's
@@ -55,7 +56,7 @@ func (j Job) HasSidecar() bool {
 func (j Job) Packages(r int) []OutputPlan {
 	var list []OutputPlan
 	for _, out := range j.Outputs {
-		if out.Container.Packaged() && slices.Contains(out.Renditions, r) {
+		if out.Container.Packaged() && (slices.Contains(out.Renditions, r) || slices.Contains(out.TrickPlay, r)) {
 			list = append(list, out)
 		}
 	}

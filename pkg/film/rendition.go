@@ -1,6 +1,10 @@
 package film
 
-import "github.com/mapreel/mapreel/pkg/media"
+import (
+	"math/big"
+
+	"github.com/mapreel/mapreel/pkg/media"
+)
 
 // Rendition is one encoded form of the video track.
 type Rendition struct {
@@ -30,6 +34,9 @@ type Rendition struct {
 	SegmentDuration media.Ticks `json:"segmentDuration,omitempty"`
 	// Keyframes is how many keyframes each media segment has, at even distances.
 	Keyframes int `json:"keyframes,omitempty"`
+	// TrickPlay reports that the rendition has no other frames than these keyframes: players show it
+	// while they play fast, in either direction. Its frames keep the source's times.
+	TrickPlay bool `json:"trickPlay,omitempty"`
 }
 
 // NeedsNeighbours reports whether an output frame depends on neighbours of its input frame. If so,
@@ -58,9 +65,10 @@ const reordered = 2
 // Delay returns by how much the composition of the rendition's media segments is later than their
 // presentation, in ticks of its OutputTimebase: as long as reordered frames last, so that a frame's
 // decode time can be the presentation time of the frame at its place. It is never less than two frames
-// at 30 a second, because the rate of a source with a variable one may be its highest.
+// at 30 a second, because the rate of a source with a variable one may be its highest. Keyframes alone
+// are not reordered.
 func (r Rendition) Delay(v VideoTrack) int64 {
-	if r.Codec != H264 && r.Codec != H265 {
+	if r.Codec != H264 && r.Codec != H265 || r.TrickPlay {
 		return 0
 	}
 	rate, scale := v.FrameRate, r.OutputTimebase(v).Den
@@ -75,6 +83,12 @@ func (r Rendition) Delay(v VideoTrack) int64 {
 	}
 	frames := media.Rational{Num: rate.Den, Den: rate.Num}
 	return int64(media.Rescale(reordered, frames, media.Rational{Num: 1, Den: scale})) + reordered // each may be rounded
+}
+
+// KeyframeRate returns how many keyframes a rendition of packages has per second: with TrickPlay, frames.
+func (r Rendition) KeyframeRate() media.Rational {
+	rate := big.NewRat(int64(r.Keyframes)*media.Microseconds.Den, max(int64(r.SegmentDuration), 1))
+	return media.Rational{Num: rate.Num().Int64(), Den: rate.Denom().Int64()}
 }
 
 // AudioRendition is one encoded or copied form of an audio track.

@@ -78,10 +78,19 @@ const Web Ladder = "web"
 
 // Package describes how the media of a package are divided.
 type Package struct {
-	Seconds    Seconds `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=30,default=6,description=Duration of a media segment"`
-	Keyframes  Seconds `json:"keyframes,omitempty" jsonschema:"minimum=1,maximum=30,default=2,description=Longest distance of keyframes. Each media segment starts with one; scrubbing shows no other frames"`
-	SingleFile bool    `json:"singleFile,omitempty" jsonschema:"description=One file for each rendition with segments as byte ranges instead of one file for each segment"`
+	Seconds    Seconds    `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=30,default=6,description=Duration of a media segment"`
+	Keyframes  Seconds    `json:"keyframes,omitempty" jsonschema:"minimum=1,maximum=30,default=2,description=Longest distance of keyframes. Each media segment starts with one; scrubbing shows no other frames"`
+	SingleFile bool       `json:"singleFile,omitempty" jsonschema:"description=One file for each rendition with segments as byte ranges instead of one file for each segment"`
+	Thumbnails Thumbnails `json:"thumbnails,omitempty" jsonschema:"enum=auto,enum=none,default=auto,description=auto adds what players show while the viewer scrubs or plays fast: a small rendition of one keyframe a second"`
 }
+
+// Thumbnails selects what a package has for scrubbing, in addition to the keyframes of its renditions.
+type Thumbnails string
+
+const (
+	ThumbnailsAuto Thumbnails = "auto"
+	ThumbnailsNone Thumbnails = "none"
+)
 
 // VideoCodec names a video format that mapreel encodes.
 type VideoCodec string

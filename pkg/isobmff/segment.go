@@ -29,7 +29,14 @@ type SampleRun struct {
 // A video chunk is normalised first. Each time must be that of a closed sync sample: no frame that
 // is decoded before it is shown after it, and vice versa. Any other time is fault.Corrupt. In other
 // tracks a cut falls on the first sample at or after its time, and empty runs are left out.
-func (c Chunk) Cut(at []int64, end int64) ([]SampleRun, error) {
+func (c Chunk) Cut(at []int64, end int64) ([]SampleRun, error) { return c.cutAt(at, end, true) }
+
+// CutInOrder does what Cut does, but a run of video may also begin with a frame that is not a sync
+// sample, if no frame is decoded before it and shown after it. A media segment must not begin with such
+// a run.
+func (c Chunk) CutInOrder(at []int64, end int64) ([]SampleRun, error) { return c.cutAt(at, end, false) }
+
+func (c Chunk) cutAt(at []int64, end int64, sync bool) ([]SampleRun, error) {
 	if len(c.Samples) == 0 {
 		return nil, fault.New(fault.Corrupt, "a chunk without samples cannot be cut")
 	}
@@ -38,12 +45,12 @@ func (c Chunk) Cut(at []int64, end int64) ([]SampleRun, error) {
 		if err != nil {
 			return nil, err
 		}
-		return normal.cut(at, end)
+		return normal.cut(at, end, sync)
 	}
-	return c.cut(at, end)
+	return c.cut(at, end, sync)
 }
 
-func (c Chunk) cut(at []int64, end int64) ([]SampleRun, error) {
+func (c Chunk) cut(at []int64, end int64, sync bool) ([]SampleRun, error) {
 	video := c.Track.Handler == "vide"
 	decode := make([]int64, len(c.Samples)+1)
 	decode[0] = c.Start
@@ -86,7 +93,7 @@ func (c Chunk) cut(at []int64, end int64) ([]SampleRun, error) {
 		switch {
 		case n == 0 || n == len(c.Samples) || decode[n] != t:
 			return nil, fault.New(fault.Corrupt, "no frame is shown at %d, where a segment should start", t)
-		case !c.Samples[n].Sync || c.Samples[n].Offset != 0 || reach[n] >= t:
+		case sync && !c.Samples[n].Sync || c.Samples[n].Offset != 0 || reach[n] >= t:
 			return nil, fault.New(fault.Corrupt, "the frame at %d, where a segment should start, depends on earlier frames", t)
 		}
 		add(n, t)

@@ -23,6 +23,7 @@ const (
 	channelsScheme = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
 	anyChannels    = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 	accessibility  = "urn:tva:metadata:cs:AudioPurposeCS:2007"
+	trickMode      = "http://dashif.org/guidelines/trickmode"
 )
 
 // DASH returns a static MPD of the package, for the given path. A rendition that is one file gets a
@@ -37,7 +38,7 @@ func DASH(p Package, path string) (string, error) {
 	}
 	m := mpd.NewMPD(mpd.STATIC_TYPE)
 	m.Profiles = mpd.PROFILE_LIVE
-	for r := range p.renditions {
+	for r := range p.all {
 		_, _, named := template(path, r)
 		switch {
 		case r.Index.Part:
@@ -64,7 +65,8 @@ func DASH(p Package, path string) (string, error) {
 		id++
 		period.AppendAdaptationSet(set)
 	}
-	for _, rungs := range p.videoSets() {
+	main := videoSets(p.Video)
+	for _, rungs := range main {
 		add(p.videoSet(rungs, path))
 	}
 	for _, renditions := range p.audioSets() {
@@ -73,19 +75,20 @@ func DASH(p Package, path string) (string, error) {
 	for _, s := range p.Subtitles {
 		add(subtitleSet(s, p, path))
 	}
+	for _, rungs := range videoSets(p.TrickPlay) { // last: players without trick play may take the first set of each kind
+		if set := p.trickPlaySet(rungs, main, path); set != nil {
+			add(set)
+		}
+	}
 	return m.WriteToString("  ", true)
 }
 
 // videoSets divides the ladder into adaptation sets. A player may switch freely between the members
 // of a set, so they share codec, dynamic range and colour.
-func (p Package) videoSets() [][]Video {
+func videoSets(renditions []Video) [][]Video {
 	var out [][]Video
-	for _, v := range p.Video {
-		codec, _, _ := strings.Cut(v.Codecs, ".")
-		i := slices.IndexFunc(out, func(set []Video) bool {
-			other, _, _ := strings.Cut(set[0].Codecs, ".")
-			return other == codec && set[0].dynamicRange() == v.dynamicRange() && set[0].Colour == v.Colour
-		})
+	for _, v := range renditions {
+		i := slices.IndexFunc(out, func(set []Video) bool { return set[0].switchable(v) })
 		if i < 0 {
 			out = append(out, []Video{v})
 			continue
@@ -93,6 +96,14 @@ func (p Package) videoSets() [][]Video {
 		out[i] = append(out[i], v)
 	}
 	return out
+}
+
+// switchable reports whether a player may switch between two renditions: whether they share codec,
+// dynamic range and colour.
+func (v Video) switchable(o Video) bool {
+	codec, _, _ := strings.Cut(v.Codecs, ".")
+	other, _, _ := strings.Cut(o.Codecs, ".")
+	return other == codec && v.dynamicRange() == o.dynamicRange() && v.Colour == o.Colour
 }
 
 // audioSets divides the audio renditions into adaptation sets. The members of a set share language,
@@ -149,6 +160,39 @@ func (p Package) videoSet(rungs []Video, path string) *mpd.AdaptationSetType {
 			}
 		}
 		set.AppendRepresentation(r)
+	}
+	return set
+}
+
+// maxPlayout is how much faster than normally a rendition for trick play may be played: one frame a
+// second is then shown as often as the frames of a film.
+const maxPlayout = 24
+
+// trickPlaySet returns the adaptation set with which players replace those sets of main that they can
+// switch to it from (DASH-IF IOP 4.3, 3.2.9); nil if there is none.
+func (p Package) trickPlaySet(rungs []Video, main [][]Video, path string) *mpd.AdaptationSetType {
+	var of []string
+	for id, set := range main { // sets are numbered in this order
+		if set[0].switchable(rungs[0]) {
+			of = append(of, strconv.Itoa(id))
+		}
+	}
+	if len(of) == 0 {
+		return nil
+	}
+	set := p.videoSet(rungs, path)
+	set.Roles = nil
+	set.EssentialProperties = append(set.EssentialProperties, &mpd.DescriptorType{SchemeIdUri: trickMode, Value: strings.Join(of, " ")})
+	for i, r := range set.Representations {
+		r.MaxPlayoutRate = maxPlayout
+		frames := 0
+		for _, s := range rungs[i].Segments {
+			frames += s.Frames
+		}
+		if len(rungs[i].Keyframes) == frames {
+			independent := false
+			r.CodingDependency = &independent
+		}
 	}
 	return set
 }

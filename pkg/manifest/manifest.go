@@ -38,8 +38,11 @@ type Package struct {
 	Title           string // may be empty
 	MediaTimeOffset int64  // seconds by which media timestamps are later than presentation times
 	Video           []Video
-	Audio           []Audio
-	Subtitles       []Subtitle
+	// TrickPlay holds renditions with few frames, of which all or most are keyframes, for players that
+	// play fast or scrub. HLS lists their keyframes only.
+	TrickPlay []Video
+	Audio     []Audio
+	Subtitles []Subtitle
 }
 
 // Resource is a file, or a byte range of one.
@@ -184,6 +187,20 @@ func (p Package) renditions(yield func(Rendition) bool) {
 	}
 }
 
+// all yields renditions, then those for trick play.
+func (p Package) all(yield func(Rendition) bool) {
+	for r := range p.renditions {
+		if !yield(r) {
+			return
+		}
+	}
+	for _, v := range p.TrickPlay {
+		if !yield(v.Rendition) {
+			return
+		}
+	}
+}
+
 // check returns an error if manifests cannot describe the package.
 func (p Package) check() error {
 	bad := func(format string, args ...any) error { return fault.New(fault.Internal, "package: "+format, args...) }
@@ -201,7 +218,7 @@ func (p Package) check() error {
 		names[name] = true
 		return checkPath(playlist)
 	}
-	for r := range p.renditions {
+	for r := range p.all {
 		if err := checkName(r.Name, r.Playlist); err != nil {
 			return err
 		}
@@ -233,7 +250,7 @@ func (p Package) check() error {
 			return bad("%s has an index in %s and segments in other files", r.Name, r.Index.Path)
 		}
 	}
-	for _, v := range p.Video {
+	for _, v := range slices.Concat(p.Video, p.TrickPlay) {
 		if v.Width <= 0 || v.Height <= 0 {
 			return bad("%s has %d × %d pixels", v.Name, v.Width, v.Height)
 		}

@@ -83,7 +83,7 @@ func folder(p Package, playlists []File) fstest.MapFS {
 		}
 		copy(f.Data[r.Offset:], head)
 	}
-	for r := range p.renditions {
+	for r := range p.all {
 		put(r.Init, "\x00\x00\x00\x18ftyp")
 		if r.Index.Part {
 			put(r.Index, "\x00\x00\x00\x18sidx")
@@ -92,7 +92,7 @@ func folder(p Package, playlists []File) fstest.MapFS {
 			put(s.Resource, "\x00\x00\x00\x18moof")
 		}
 	}
-	for _, v := range p.Video {
+	for _, v := range slices.Concat(p.Video, p.TrickPlay) {
 		for _, k := range v.Keyframes {
 			put(k.Resource, "\x00\x00\x00\x18moof")
 		}

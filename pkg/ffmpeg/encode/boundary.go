@@ -39,13 +39,14 @@ type padding struct {
 	midScene   bool
 }
 
-// padding returns how rendition r pads v. The first segment has no past and the last one no future.
+// padding returns how rendition r pads v. The first segment has no past and the last one no future, and
+// a rendition of keyframes alone needs neither.
 func (v Video) padding(r Rendition) padding {
 	on := v.onClockOf(r)
 	p := padding{frames: on.Frames, midScene: v.MidScene}
 	supported := !r.GPU && (r.Codec == "h264" || r.Codec == "h265")
 	// The filter interleave orders the copies by microseconds, so ticks must not be finer.
-	if !v.ContextFrames || !supported || on.frameTicks(r) == 0 || on.Timebase.Num > math.MaxInt64/1_000_000 || on.Timebase.Num*1_000_000 < on.Timebase.Den {
+	if !v.ContextFrames || !supported || r.Only != nil || on.frameTicks(r) == 0 || on.Timebase.Num > math.MaxInt64/1_000_000 || on.Timebase.Num*1_000_000 < on.Timebase.Den {
 		return p
 	}
 	if us, ok := on.floorMicros(on.Start); ok {

@@ -36,7 +36,7 @@ func (r Rendition) encoderOptions(threads int, p padding) []string {
 		if r.Codec == "h265" {
 			args = append(args, "-tag:v", "hvc1")
 		}
-		return args
+		return append(args, r.keyframesOnly()...)
 	}
 	crf := strconv.Itoa(r.CRF)
 	if encoder != "libvpx-vp9" {
@@ -58,12 +58,16 @@ func (r Rendition) encoderOptions(threads int, p padding) []string {
 		// libvpx calls a rate together with CRF constrained quality: CRF within that rate.
 		args = append(args, "-crf", crf, "-b:v", strconv.Itoa(r.MaxBitrate), "-deadline", "good", "-cpu-used", r.Preset,
 			"-row-mt", "1", "-threads", n)
-		args = append(args, p.evenKeyframes(r.Before, libvpxInterval)...)
+		if r.Only == nil {
+			args = append(args, p.evenKeyframes(r.Before, libvpxInterval)...)
+		}
 	case "libsvtav1":
 		args = append(args, "-preset", r.Preset, "-crf", crf)
-		if r.KeyframeDistance > 0 {
+		switch {
+		case r.Only != nil:
+		case r.KeyframeDistance > 0:
 			args = append(args, "-g", strconv.Itoa(r.KeyframeDistance))
-		} else {
+		default:
 			args = append(args, p.evenKeyframes(r.Before, svtInterval(r.FrameRate))...)
 		}
 		fps := ""
@@ -73,7 +77,24 @@ func (r Rendition) encoderOptions(threads int, p padding) []string {
 		// irefresh-type=2 closes each GOP.
 		args = append(args, params("-svtav1-params", "irefresh-type=2", "lp="+n, fps, svtHDR(r.HDR))...)
 	}
-	return args
+	return append(args, r.keyframesOnly()...)
+}
+
+// keyframesOnly returns the option that makes an encoder write keyframes only, if the rendition wants
+// that. SVT-AV1, as ffmpeg 5.1 runs it, then marks its frames as intra frames, which are no keyframes; at
+// best every second frame is one.
+func (r Rendition) keyframesOnly() []string {
+	if r.Only == nil {
+		return nil
+	}
+	encoder, _ := Encoder(r.Codec, r.GPU)
+	switch encoder {
+	case "libx264", "libx265":
+		return []string{"-g", "1"}
+	case "libsvtav1":
+		return []string{"-g", "2"}
+	}
+	return []string{"-g", "0"} // libvpx and NVENC
 }
 
 // x265Threads returns the parameters that fix how x265 divides its work, which otherwise follows

@@ -57,6 +57,9 @@ func (v Video) filters() string {
 		case v.End != nil && *v.encodeEnd(r) < *v.decodeEnd(): // another rendition's encoder looks further ahead
 			chain = append(chain, trim(nil, v.encodeEnd(r))...)
 		}
+		if r.Only != nil {
+			chain = append(chain, r.Only.filter())
+		}
 		chain = append(chain, r.filters())
 		if v.Size != (media.Size{}) && !r.SAR.Known() {
 			chain = append(chain, "setsar=0") // scaling by unify may have set one

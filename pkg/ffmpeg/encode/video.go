@@ -90,6 +90,9 @@ type Rendition struct {
 	// KeyframeDistance is the number of frames from one keyframe to the next for SVT-AV1, which
 	// cannot be told where to put them. 0 = as many keyframes as a single-pass encode has.
 	KeyframeDistance int
+	// Only thins the video out to the segment's first frame and those of these points, and makes all of
+	// them keyframes (with SVT-AV1 every second one); nil = all frames.
+	Only *Points
 
 	// Deinterlace converts fields to frames, only in frames that are marked as interlaced. The
 	// frame rate stays.
@@ -117,6 +120,27 @@ type Grid struct {
 	First  int64
 	End    *int64 // nil = all
 	Scale  int64  // the chunk's timescale, a multiple of Rate.Num
+}
+
+// Points are times at equal distances. Point n lies Start + n × Step ticks of the source into it, rounded
+// to the nearest tick, and stands for the first frame at or after it.
+type Points struct {
+	Start       int64
+	Step        media.Rational // ticks
+	First, Last int64          // the numbers of the points that count; none if Last < First
+}
+
+// filter returns the filter that keeps the first frame, and each frame that is the first at or after one
+// of the points. Its numbers are exact in ffmpeg's floating point as long as ticks × Step.Den is less
+// than 2^53.
+func (p Points) filter() string {
+	reached := func(pts string) string { // the number of the last point at or before a frame
+		return fmt.Sprintf("clip(ceil((max(%s-(%d),0)+0.5)*%d/%d)-1,%d,%d)", pts, p.Start, p.Step.Den, p.Step.Num, p.First-1, p.Last)
+	}
+	if p.Last < p.First {
+		return "select='isnan(prev_selected_pts)'"
+	}
+	return fmt.Sprintf("select='isnan(prev_selected_pts)+gt(%s,%s)'", reached("pts"), reached("prev_selected_pts"))
 }
 
 // ToneMap describes the light of an HDR source.

@@ -176,9 +176,12 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 	}
 	for i, r := range a.job.Renditions {
 		v.Renditions = append(v.Renditions, renditionIn(r, *p, a.segment, a.job.Request.Compute.GPU, a.file(i)))
-		if plan.ChoosesKeyframes(r, a.job.Request.Compute.GPU) {
+		switch {
+		case r.TrickPlay:
+			v.Renditions[i].Only = a.trickPlayPoints(r)
+		case plan.ChoosesKeyframes(r, a.job.Request.Compute.GPU):
 			v.Renditions[i].KeyframeDistance = a.keyframeDistance(r)
-		} else {
+		default:
 			v.Renditions[i].Keyframes = a.forcedKeyframes(r)
 		}
 		if r.Deinterlace {

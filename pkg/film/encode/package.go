@@ -16,20 +16,30 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
+// gridPoints returns what keyframes does, in ticks of the source.
+func (a *attempt) gridPoints(r film.Rendition) (first int64, points []plan.GridPoint) {
+	p := *a.job.Source.Video
+	grid, limit := plan.GridOf(r), plan.MaxForcedKeyframes
+	if r.TrickPlay {
+		limit = plan.MaxTrickPlayFrames
+	}
+	if a.job.Split {
+		first, points = grid.PointsBetween(a.segment, p.Start, p.Timebase, limit)
+	} else {
+		first, points = grid.Points(a.segment, p.Start, p.Timebase, limit)
+	}
+	if plan.ChoosesKeyframes(r, a.job.Request.Compute.GPU) { // keyframeDistance counts them, so they must not go on after the end
+		points = slices.DeleteFunc(points, func(g plan.GridPoint) bool { return g.At >= a.segment.End })
+	}
+	return first, points
+}
+
 // keyframes returns the points of a rendition's grid within this segment, in ticks of the rendition's
 // timebase on the output's timeline, and the number of the point that the segment's own start stands
 // for. Where an encoder cannot be told where to put keyframes, the segment is one media segment.
 func (a *attempt) keyframes(r film.Rendition) (first int64, points []plan.GridPoint) {
 	p := *a.job.Source.Video
-	grid := plan.GridOf(r)
-	if a.job.Split {
-		first, points = grid.PointsBetween(a.segment, p.Start, p.Timebase, plan.MaxForcedKeyframes)
-	} else {
-		first, points = grid.Points(a.segment, p.Start, p.Timebase, plan.MaxForcedKeyframes)
-	}
-	if plan.ChoosesKeyframes(r, a.job.Request.Compute.GPU) { // keyframeDistance counts them, so they must not go on after the end
-		points = slices.DeleteFunc(points, func(g plan.GridPoint) bool { return g.At >= a.segment.End })
-	}
+	first, points = a.gridPoints(r)
 	scale := r.OutputTimebase(p)
 	origin := media.Rescale(p.Start, p.Timebase, scale) - a.job.Source.Origin.In(scale)
 	whole := plan.KeyframesUnforced(a.job)
@@ -85,7 +95,7 @@ func (a *attempt) keyframeDistance(r film.Rendition) int {
 // encoder that chooses its keyframes itself was asked for as many as there are points.
 func (a *attempt) cuts(r film.Rendition, chunk isobmff.Chunk) (first int64, cuts []plan.GridPoint) {
 	first, points := a.keyframes(r)
-	if !plan.ChoosesKeyframes(r, a.job.Request.Compute.GPU) {
+	if !plan.ChoosesKeyframes(r, a.job.Request.Compute.GPU) || r.TrickPlay {
 		return first, plan.CutPoints(media.TicksOf(chunk.Presentation()), points)
 	}
 	now := chunk.Start
@@ -150,7 +160,11 @@ func (a *attempt) fragments(r film.Rendition, chunk isobmff.Chunk, offset media.
 	if a.segment.Last {
 		starts = plan.WithoutShortTail(starts, end, media.Rational{Num: 1, Den: int64(chunk.Track.Timescale)})
 	}
-	runs, err := chunk.Cut(at, end)
+	cut := chunk.Cut
+	if r.TrickPlay { // not every encoder can make all of its frames keyframes
+		cut = chunk.CutInOrder
+	}
+	runs, err := cut(at, end)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,9 @@ func renditionIn(r film.Rendition, p film.VideoTrack, seg film.Segment, gpu bool
 	default:
 		out.HDR = p.HDR
 	}
+	if r.TrickPlay {
+		out.FrameRate = r.KeyframeRate()
+	}
 	if p.FrameRate.Num > 0 {
 		out.Before = plan.FrameGridOf(p.FrameRate, p, seg).First
 	}
@@ -53,8 +56,11 @@ func renditionIn(r film.Rendition, p film.VideoTrack, seg film.Segment, gpu bool
 
 // constantRate returns the constant frame rate of a rendition; zero if its rate is variable.
 func constantRate(r film.Rendition, p film.VideoTrack) media.Rational {
-	if r.Rate.Known() {
+	switch {
+	case r.Rate.Known():
 		return r.Rate
+	case r.TrickPlay:
+		return media.Rational{} // players show its frames at any rate
 	}
 	return p.ConstantRate
 }
@@ -122,6 +128,9 @@ func (a *attempt) expected(r film.Rendition, times []media.Ticks) frameTimes {
 	p := *a.job.Source.Video
 	scale := r.OutputTimebase(p)
 	origin := a.job.Source.Origin.In(scale)
+	if r.TrickPlay {
+		times = a.trickPlayFrames(r, times)
+	}
 	if r.Rate.Num == 0 {
 		want := frameTimes{shift: -int64(origin), times: presentation(times, p.Timebase, scale, origin)}
 		if a.segment.Index > 0 {

@@ -35,6 +35,13 @@ func (m *attempt) publish(ctx context.Context) (info blob.Info, media int64, err
 	if err := checkAligned(p.Video); err != nil {
 		return info, 0, err
 	}
+	for _, r := range m.out.TrickPlay {
+		v, err := m.videoRendition(ctx, r)
+		if err != nil {
+			return info, 0, fmt.Errorf("rendition %s: %w", m.job.Renditions[r].Name, err)
+		}
+		p.TrickPlay = append(p.TrickPlay, v)
+	}
 	for i, a := range m.audio {
 		r, err := m.audioRendition(ctx, i, a)
 		if err != nil {
@@ -158,7 +165,7 @@ func (m *attempt) checkFiles(ctx context.Context, p manifest.Package) (int64, er
 			want[path] = max(want[path], s.Offset+s.Size)
 		}
 	}
-	for _, v := range p.Video {
+	for _, v := range slices.Concat(p.Video, p.TrickPlay) {
 		add(v.Rendition)
 	}
 	for _, a := range p.Audio {

@@ -54,7 +54,7 @@ func (m *attempt) videoRendition(ctx context.Context, r int) (manifest.Video, er
 			payload = append(payload, blob.Part{From: m.Scratch, Key: chunk.Key, Length: chunk.Size})
 		}
 	}
-	if want := m.expectedVideo().Samples; frames != want {
+	if want := m.expectedVideo().Samples; frames != want && !rendition.TrickPlay {
 		return v, fault.New(fault.Corrupt, "it has %d frames, the first rendition has %d", frames, want)
 	}
 	if err := checkContiguous(segments); err != nil {
@@ -75,6 +75,9 @@ func (m *attempt) videoRendition(ctx context.Context, r int) (manifest.Video, er
 	v.FrameRate = manifest.Ratio(m.job.Source.Video.FrameRate)
 	if rendition.Rate.Num > 0 {
 		v.FrameRate = manifest.Ratio(rendition.Rate)
+	}
+	if rendition.TrickPlay {
+		v.FrameRate = manifest.Ratio(rendition.KeyframeRate())
 	}
 	v.PixelAspect = manifest.Ratio(rendition.SampleAspect)
 	v.Range = track.VideoRange()

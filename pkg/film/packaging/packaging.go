@@ -12,7 +12,7 @@ import (
 const maxRate = 240
 
 // Segments makes a media segment of each group of runs of samples, and describes them all. The runs
-// are of one track; there is at least one. delay is that of isobmff.NewSegment.
+// are of one track; there is at least one. Keyframes are those with which runs begin. delay is that of isobmff.NewSegment.
 func Segments(groups [][]isobmff.SampleRun, delay int64) (*film.MediaFacts, []isobmff.Segment, error) {
 	t := groups[0][0].Track
 	facts := &film.MediaFacts{Entry: t.Entry, Timescale: t.Timescale, Width: t.Width, Height: t.Height, Delay: delay}
@@ -28,7 +28,10 @@ func Segments(groups [][]isobmff.SampleRun, delay int64) (*film.MediaFacts, []is
 				m.Frames += len(run.Samples)
 				facts.ShortestFrame = shortest(facts.ShortestFrame, run.Chunk)
 			}
-			for _, f := range s.Fragments {
+			for i, f := range s.Fragments {
+				if !runs[i].Samples[0].Sync {
+					continue
+				}
 				m.Keyframes = append(m.Keyframes, film.Keyframe{Start: f.Start, Offset: f.Keyframe.Offset, Size: f.Keyframe.Length})
 			}
 		}

@@ -22,6 +22,9 @@ type FrameGrid struct {
 	end         int64 // Next, or in the last segment the first frame at or after its end
 }
 
+// product returns a × b without overflow.
+func product(a, b int64) *big.Int { return new(big.Int).Mul(big.NewInt(a), big.NewInt(b)) }
+
 // Frames returns how many frames the segment contributes, if it ends where the index says.
 func (g FrameGrid) Frames() int64 { return max(g.end-g.First, 0) }
 
@@ -38,7 +41,6 @@ func FrameGridOf(rate media.Rational, v film.VideoTrack, seg film.Segment) Frame
 	}
 	// The denominator of a frame's duration in ticks is the smallest number of frames that last a
 	// whole number of ticks.
-	product := func(a, b int64) *big.Int { return new(big.Int).Mul(big.NewInt(a), big.NewInt(b)) }
 	r := new(big.Rat).SetFrac(product(rate.Den, v.Timebase.Den), product(rate.Num, v.Timebase.Num)) // ticks per frame
 	if r.Denom().IsInt64() {
 		period := r.Denom().Int64()

@@ -49,6 +49,9 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 				}
 			}
 		}
+		if out.Container.Packaged() && out.Package.Thumbnails != film.ThumbnailsNone {
+			planTrickPlay(&j, out, &planned)
+		}
 		var messages []string
 		if out.Audio.Codec != film.AudioNone {
 			for t, track := range src.Audio {
@@ -88,6 +91,9 @@ func nameRenditions(j *film.Job) {
 			continue
 		}
 		r.Name = fmt.Sprintf("%dp", min(r.Width, r.Height))
+		if r.TrickPlay {
+			r.Name = "trickplay"
+		}
 		if used[r.Name] {
 			r.Name += "-" + string(r.Codec)
 		}

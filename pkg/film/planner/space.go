@@ -2,6 +2,7 @@ package planner
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/film"
@@ -16,6 +17,8 @@ const (
 	bitsPerPixel = 0.25
 	// growth is how much larger than its source an encode at a codec's default quality may be.
 	growth = 2
+	// keyframeGrowth is how much larger a keyframe is than the mean of all frames.
+	keyframeGrowth = 4
 	// copiedAudio is the bit rate of a track that is copied: the highest that Dolby Digital Plus
 	// and DTS have in films.
 	copiedAudio = 1_536_000
@@ -52,7 +55,7 @@ func estimateSpace(j film.Job) spaceEstimate {
 	for _, out := range j.Outputs {
 		direct := out.Container.Packaged() && !out.SingleFile
 		var total float64
-		for _, i := range out.Renditions {
+		for _, i := range slices.Concat(out.Renditions, out.TrickPlay) {
 			if direct { // media segments are written to the destination
 				videoDestination += video[i]
 				continue
@@ -95,6 +98,8 @@ func videoBytes(src film.Source, r film.Rendition, seconds float64) float64 {
 	}
 	rate := float64(unknownRate)
 	switch {
+	case r.TrickPlay:
+		rate = keyframeGrowth * float64(r.KeyframeRate().Num) / float64(r.KeyframeRate().Den)
 	case r.Rate.Num > 0:
 		rate = float64(r.Rate.Num) / float64(r.Rate.Den)
 	case src.Video != nil && src.Video.Frames > 0:

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +51,35 @@ func TestSeeksShowTheFrameOfTheirTime(t *testing.T) {
 		}
 		want = append(want, n)
 		times = append(times, at(n)+(0.1+0.8*random.Float64())*(at(n+1)-at(n)))
+	}
+	// Each second of trick play shows the first frame of that second. What is loaded at normal speed, the
+	// first media segment, is shown as it is.
+	fast := []float64{5.3, 9.7, 6.6, 8.2, 10.4}
+	for _, c := range []struct {
+		player, playlist string
+		positions        int
+		early            int // by how many seconds the player may show a frame before its time
+	}{
+		{"shaka", "film.mpd", 5, 0},
+		{"hls", "film.m3u8", 2, 1}, // of any I-frame playlist, which may have one in two seconds
+	} {
+		t.Run("fast, "+c.player+", "+c.playlist, func(t *testing.T) {
+			t.Parallel()
+			numbers, files := playertest.TrickPlay(t, folder, c.playlist, c.player, fast[:c.positions], bits)
+			if c.player == "shaka" && !slices.ContainsFunc(files, func(f string) bool { return strings.Contains(f, "/trickplay/") }) {
+				t.Errorf("the rendition for trick play was not loaded, only %q", files)
+			}
+			for i, n := range numbers {
+				second := math.Floor(fast[i])
+				ok := false
+				for s := second - float64(c.early); s <= second+float64(c.early); s++ {
+					ok = ok || n == int(math.Ceil(s*24/1.001))
+				}
+				if !ok {
+					t.Errorf("at %.1f s frame %d is shown, want the first of that second", fast[i], n)
+				}
+			}
+		})
 	}
 	for player, playlist := range map[string]string{"hls": "film.m3u8", "dash": "film.mpd", "shaka": "film.mpd"} {
 		t.Run(player, func(t *testing.T) {

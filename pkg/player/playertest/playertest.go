@@ -90,6 +90,8 @@ var (
 	playScript []byte
 	//go:embed frames.mjs
 	framesScript []byte
+	//go:embed trick.mjs
+	trickScript []byte
 )
 
 // libraries are the players' files in their npm packages.
@@ -136,6 +138,22 @@ func Frames(t testing.TB, folder, playlist, player string, times []float64, bits
 		t.Fatalf("seek in %s: %v in %q", playlist, err, out)
 	}
 	return numbers
+}
+
+// TrickPlay seeks to each of times, in seconds, as players do while they play fast: with "shaka" in the
+// package's renditions for trick play, with "hls" in an I-frame playlist. It returns the numbers of the
+// frames that it shows, which are those of Frames, and the addresses that were requested.
+func TrickPlay(t testing.TB, folder, playlist, player string, times []float64, bits int) (numbers []int, files []string) {
+	t.Helper()
+	out := browse(t, trickScript, folder, playlist, player, map[string]any{"times": times, "bits": bits})
+	var r struct {
+		Shown []int    `json:"shown"`
+		Files []string `json:"files"`
+	}
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatalf("play %s fast: %v in %q", playlist, err, out)
+	}
+	return r.Shown, r.Files
 }
 
 // browse runs a program that drives Chromium with a page that has a player, and returns its output.
