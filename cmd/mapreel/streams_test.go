@@ -286,6 +286,16 @@ func TestLossesAreToldWithoutADisplayAndCountWithStrict(t *testing.T) {
 	}
 }
 
+func TestNoticesDoNotCountWithStrict(t *testing.T) {
+	t.Parallel()
+	source := filepath.Join(t.TempDir(), "small.mkv")
+	mediatest.FFmpeg(t, mediatest.Picture("1")+" -c:v libx264 -preset ultrafast", source)
+	const notice = "height 1080 does nothing"
+	if _, r := transcode(t, source, ".mp4", "--strict", "--height", "1080"); r.code != exitDone || !strings.Contains(r.stderr, notice) {
+		t.Errorf("exit %d, standard error %q; want %d and %q", r.code, r.stderr, exitDone, notice)
+	}
+}
+
 func TestDamageThatTheDecoderMeetsIsTold(t *testing.T) {
 	t.Parallel()
 	source := filepath.Join(t.TempDir(), "damaged.mp4")

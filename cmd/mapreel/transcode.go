@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ func (t transcodeCmd) run(ctx context.Context, env environment) error {
 	shown := map[string]bool{}
 	report, err := t.transcode(ctx, env, &p, movable, shown)
 	var strict error
-	if err == nil && t.Strict && len(report.Warnings) > 0 {
+	if err == nil && t.Strict && slices.ContainsFunc(report.Warnings, func(w string) bool { return !film.IsNotice(w) }) {
 		strict = errStrict
 	}
 	if t.Progress == progressJSON {

@@ -56,6 +56,10 @@ type Input struct {
 type Jumps struct {
 	Start int64 // probe.Media.Start, in microseconds: times before the first jump are kept
 	Also  []int // the streams to read besides the one that is used
+	// Decoded are the audio streams, with the one that is used. ffmpeg expects what follows a jump
+	// where the last samples before it end: those that it has decoded. Of packets that are copied it
+	// may not know how long they are.
+	Decoded []int
 }
 
 // TimestampOptions returns the option that keeps the source's timestamps, or nil if its clock
@@ -80,14 +84,14 @@ func (in Input) OutputOffset() string {
 // ClockOutput returns the arguments of a null output for the streams that are read only for their
 // timestamps. They must come last.
 func (in Input) ClockOutput() []string {
-	if in.Jumps == nil || len(in.Jumps.Also) == 0 {
+	if in.Jumps == nil || len(in.Jumps.Also)+len(in.Jumps.Decoded) == 0 {
 		return nil
 	}
 	var args []string
-	for _, s := range in.Jumps.Also {
+	for _, s := range slices.Concat(in.Jumps.Also, in.Jumps.Decoded) {
 		args = append(args, "-map", fmt.Sprintf("0:%d", s))
 	}
-	return append(args, "-c", "copy", "-f", "null", "-")
+	return append(args, "-c", "copy", "-c:a", "pcm_s16le", "-f", "null", "-")
 }
 
 // remote reports whether the location is a URL; otherwise it is a path.

@@ -65,6 +65,13 @@ type VideoTrack struct {
 	X264Build    int            `json:"x264Build,omitempty"`   // build of the encoder x264, where decoders must know it; else 0
 }
 
+// StartAt makes the source's timeline begin at t, unless it begins earlier.
+func (s *Source) StartAt(t media.Instant) {
+	if t.In(media.Microseconds) < s.Origin.In(media.Microseconds) {
+		s.Origin = t
+	}
+}
+
 // Subsampled reports whether chroma has half the resolution in both directions (4:2:0).
 func (v VideoTrack) Subsampled() bool {
 	return strings.Contains(v.PixelFormat, "420") || strings.HasPrefix(v.PixelFormat, "nv12") || strings.HasPrefix(v.PixelFormat, "p010")

@@ -70,7 +70,19 @@ func videoChecks(p Video, damaged bool) []Check {
 		order.Verdict = Bad
 		order.Figure = fmt.Sprintf("%s wrong: %s", Plural(n, "frame"), describeEdits(orderEdits(p.Wrong)))
 	}
-	return []Check{psnr, ssim, order}
+	checks := []Check{psnr, ssim, order}
+	if l := p.Colourless; l != nil {
+		c := Check{
+			Name: "colour", Verdict: Bad, Limit: "that of the source, to half",
+			Figure: fmt.Sprintf("lost or wrong in %s of %d, the first is frame %d (%s)", Plural(l.Count, "frame"), len(p.Series), l.Frame, ClockTime(time.Duration(l.At))),
+		}
+		if damaged && 4*l.Count < len(p.Series) {
+			c.Verdict = Note
+			c.Figure += "; the source is damaged"
+		}
+		checks = append(checks, c)
+	}
+	return checks
 }
 
 // maxAudioOffset is how far audio may be offset from its video.

@@ -128,6 +128,8 @@ func TestEachFaultIsFoundAndNothingElse(t *testing.T) {
 		{"a frame is doubled and the count is right", with("-vf", "select=not(eq(n\\,41)),fps=25"), []string{"PSNR", "order"}, ""},
 		{"times are a tick late", with("-vf", "settb=1/12800,setpts=PTS+gte(N\\,40)", "-enc_time_base", "1:12800"), []string{"timestamps"}, "10 off, the first is frame 40 (0:01.60), by 0.078 ms at most"},
 		{"a frame is covered", with("-vf", "drawbox=t=fill:c=gray:enable=eq(n\\,40)"), []string{"PSNR"}, "1 frame broken, the first is frame 40 (0:01.60)"},
+		{"the colours are lost", with("-vf", "hue=s=0"), []string{"colour"}, "lost or wrong in 50 frames of 50, the first is frame 0 (0:00.00)"},
+		{"the colours are exchanged", with("-vf", "shuffleplanes=0:2:1:3"), []string{"PSNR", "colour"}, ""},
 		{"audio is late", with("-af", "adelay=20:all=1,atrim=end=2"), []string{"audio 1 offset", "audio 2 offset"}, "+20.0 ms at the start, +20.0 at the end"},
 		{"one track is late", with("-filter_complex", "[0:2]adelay=20:all=1,atrim=end=2[l]", "-map", "-0:2", "-map", "[l]", "-metadata:s:a:1", "language=deu", "-disposition:a:1", "0"), []string{"audio 2 offset"}, "+20"},
 		{"samples are missing", with("-af", "aselect=not(between(n\\,40\\,41)),asetpts=N/SR/TB"), []string{"audio 1 offset", "audio 1 length", "audio 2 offset", "audio 2 length"}, "2048 samples are missing at 0:00.85"},

@@ -54,6 +54,7 @@ type framePairs struct {
 	towardsNext []bool    // the bias is towards the next source frame, not the previous one
 	shift       []int32   // number of the source's frame minus that of the output's
 	motion      []float32 // of the source since its frame before, see picture.Motion
+	colourless  []int32   // numbers of the output's frames that lack their colours, see picture.ColourLost
 }
 
 // walk goes through both streams in lockstep, pairs frames by their timestamps and, if
@@ -86,6 +87,9 @@ func walk[S picture.Sample](f picture.Format, c clock, source, output *frameWind
 		switch {
 		case takeSource && takeOutput:
 			err := c.outputTime(output.current.ticks) - at
+			if own := c.sourceTime(source.current.ticks); own < at && own-c.output <= at+err && err < 0 {
+				err = 0 // a damaged source shows it together with the frame before, and the output does too
+			}
 			t.add(c, err, framePosition{output.current.number, c.duration(c.outputTime(output.current.ticks))})
 			if compareContent {
 				addPair(&pairs, f, source, output)
@@ -142,6 +146,9 @@ func addPair[S picture.Sample](pairs *framePairs, f picture.Format, source, outp
 	pairs.frames = append(pairs.frames, int32(output.current.number))
 	pairs.psnr = append(pairs.psnr, float32(similar.PSNR))
 	pairs.ssim = append(pairs.ssim, float32(similar.SSIM))
+	if picture.ColourLost(f, output.current.data, source.current.data) {
+		pairs.colourless = append(pairs.colourless, int32(output.current.number))
+	}
 
 	bias, motion := 0.0, 0.0
 	if source.previous.ok {

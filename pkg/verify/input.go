@@ -83,7 +83,7 @@ func (v *verification) open(ctx context.Context, path string, how opening) (*fil
 		applyPlaylist(&opened.media, string(text))
 	}
 	opened.video, opened.audio = mainVideo(opened.media), streamsOf(opened.media, "audio")
-	if !isPlaylist(container.Demuxer) && len(opened.audio) > 1 {
+	if !isPlaylist(container.Demuxer) && (len(opened.audio) > 1 || opened.video != nil) {
 		if opened.audio, err = v.heard(ctx, opened.in, opened.audio); err != nil {
 			return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 		}
@@ -144,9 +144,7 @@ func (f *file) input(stream int) ffmpeg.Input {
 		in.Jumps.Also = append(in.Jumps.Also, f.video.Index)
 	}
 	for _, a := range f.audio {
-		if a.Index != stream {
-			in.Jumps.Also = append(in.Jumps.Also, a.Index)
-		}
+		in.Jumps.Decoded = append(in.Jumps.Decoded, a.Index)
 	}
 	return in
 }

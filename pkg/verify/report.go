@@ -57,7 +57,9 @@ type Video struct {
 	SSIM     Measure  `json:"ssim"`     // 1 = equal
 	Wrong    []Wrong  `json:"wrong,omitempty"`
 	Broken   []Broken `json:"broken,omitempty"`
-	Seams    []Seam   `json:"seams,omitempty"`
+	// Colourless is about frames that lack their source frame's colours, or have others; nil = none.
+	Colourless *Colourless `json:"colourless,omitempty"`
+	Seams      []Seam      `json:"seams,omitempty"`
 
 	Series []Point `json:"-"` // PSNR over time, for a plot
 }
@@ -88,6 +90,13 @@ type Broken struct {
 	Frame int          `json:"frame"`
 	At    film.Seconds `json:"at"`
 	PSNR  float64      `json:"psnr"`
+}
+
+// Colourless counts frames without their colours. Frame is the first, which is shown at At.
+type Colourless struct {
+	Count int          `json:"count"`
+	Frame int          `json:"frame"`
+	At    film.Seconds `json:"at"`
 }
 
 // Seam is a place in the output where decoding can start, and so a possible seam between two

@@ -229,6 +229,10 @@ func videoReport(c clock, t timing, pairs framePairs, source, output []int64, co
 		frame := int(pairs.frames[i])
 		p.Broken = append(p.Broken, Broken{frame, film.Seconds(at(frame)), float64(pairs.psnr[i])})
 	}
+	if n := len(pairs.colourless); n > 0 {
+		first := int(pairs.colourless[0])
+		p.Colourless = &Colourless{n, first, film.Seconds(at(first))}
+	}
 	p.Series = make([]Point, len(pairs.frames))
 	for i, frame := range pairs.frames {
 		p.Series[i] = Point{at(int(frame)), pairs.psnr[i]}

@@ -13,6 +13,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -51,6 +53,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	printed := flags.Bool("recipe", false, "print the recipe and the commands that make the source, and run nothing")
 	simple := flags.Bool("shrink", true, "look for the simplest recipe that still fails")
 	keep := flags.String("keep", "", "folder in which to keep sources and outputs")
+	sources := flags.Bool("sources", false, "with -keep, make the sources and run nothing")
 	jobs := flags.Int("jobs", runtime.NumCPU(), "number of seeds at once")
 	verbose := flags.Bool("v", false, "print each seed as it is done, not the faults alone")
 	if err := flags.Parse(args); err != nil {
@@ -63,6 +66,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	properties := strings.FieldsFunc(*usual, func(r rune) bool { return r == ',' })
 	if *printed {
 		return printRecipes(ctx, out, *first, *count, properties)
+	}
+	if *sources {
+		return makeSources(ctx, out, *keep, *first, *count, properties)
 	}
 	tools, err := ffmpeg.Find(ctx, ffmpeg.FindOptions{})
 	if err != nil {
@@ -168,6 +174,25 @@ func printRecipes(ctx context.Context, out io.Writer, first, count uint64, usual
 	return nil
 }
 
+// makeSources makes the source of each seed in a folder, and prints where.
+func makeSources(ctx context.Context, out io.Writer, folder string, first, count uint64, usual []string) error {
+	if folder == "" {
+		return errors.New("-sources takes a folder: -keep FOLDER")
+	}
+	for seed := first; seed < first+count; seed++ {
+		dir := filepath.Join(folder, strconv.FormatUint(seed, 10))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		r, err := madeIn(ctx, dir, seed, usual)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s: %s\n", filepath.Join(dir, r.File()), r)
+	}
+	return nil
+}
+
 // made returns the recipe of a seed whose source ffmpeg makes.
 func made(ctx context.Context, seed uint64, usual []string) (recipe.Recipe, error) {
 	dir, err := os.MkdirTemp("", "mapreel-random-")
@@ -175,6 +200,11 @@ func made(ctx context.Context, seed uint64, usual []string) (recipe.Recipe, erro
 		return recipe.Recipe{}, err
 	}
 	defer os.RemoveAll(dir)
+	return madeIn(ctx, dir, seed, usual)
+}
+
+// madeIn makes the source of a seed in a folder.
+func madeIn(ctx context.Context, dir string, seed uint64, usual []string) (recipe.Recipe, error) {
 	for attempt := uint64(0); ; attempt++ {
 		r, err := recipe.Draw(seed, attempt).Usual(usual)
 		if err != nil {

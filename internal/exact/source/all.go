@@ -103,6 +103,9 @@ func broadcastSources() []Source {
 		{Name: "MPEG-TS, cut off within a packet", File: "in.ts", make: damage(func(ts []byte) []byte { return ts[5*188+100 : len(ts)*5/6+77] })},
 		{Name: "MPEG-TS, clock jumps ahead", File: "in.ts", make: splice("10", "45")},
 		{Name: "MPEG-TS, clock jumps back", File: "in.ts", Quick: true, make: splice("45", "10")},
+		{Name: "MPEG-TS, recordings joined, audio overlaps", File: "in.ts", make: joined("0", "3.03", videoInput("160x90", "24", "3"), audioInput(48000, 2, "3.4"), x264(""), split("-c:a mp2"))},
+		{Name: "MPEG-TS, clock jumps back at the audio", File: "in.ts", make: joined("45", "10", videoInput("160x90", "24", "3"), audioInput(48000, 2, "3"), x264(""), split("-c:a ac3"))},
+		{Name: "MPEG-TS, a frame in 5 s, intra refresh", File: "in.ts", make: encode(videoInput("64x36", "1/5", "20"), audioInput(48000, 2, "20"), x264("-bf 0 -x264-params intra-refresh=1"), aac())},
 		{Name: "MPEG-TS, clock jumps, audio encoded", File: "in.ts", make: func(b *builder) error {
 			for i, offset := range []string{"1000", "100"} {
 				name := []string{"a.ts", "b.ts"}[i]
@@ -127,6 +130,18 @@ func damage(change func([]byte) []byte) func(*builder) error {
 			return err
 		}
 		return b.edit("whole.ts", b.out, change)
+	}
+}
+
+// joined makes a file of two encodes of the same arguments, whose clocks begin at the given seconds.
+func joined(first, second string, args ...[]string) func(*builder) error {
+	return func(b *builder) error {
+		for i, offset := range []string{first, second} {
+			if err := b.ffmpeg(slices.Concat(args, [][]string{split("-output_ts_offset " + offset), {[]string{"a.ts", "b.ts"}[i]}})...); err != nil {
+				return err
+			}
+		}
+		return b.join(b.out, "a.ts", "b.ts")
 	}
 }
 
@@ -174,6 +189,12 @@ func containerSources() []Source {
 		{Name: "MP4, moov first", File: "in.mp4", make: remux("", "-movflags +faststart")},
 		{Name: "edit list: cut by copying", File: "in.mp4", Quick: true, make: remux("-ss 2.3", "")},
 		{Name: "edit list: empty edit", File: "in.mp4", make: shift("0.7", "0")},
+		{Name: "edit list: Motion JPEG, cut within a frame", File: "in.mov", make: func(b *builder) error {
+			if err := b.ffmpeg(usualVideo(), usualAudio(), split("-c:v mjpeg -q:v 3 -pix_fmt yuvj420p"), aac(), split("whole.mov")); err != nil {
+				return err
+			}
+			return b.ffmpeg(split("-ss 1.33 -i whole.mov -map 0 -c copy"), []string{b.out})
+		}},
 		{Name: "edit list: several edits", File: "in.mp4", make: remux("-ss 2.3", "-output_ts_offset 0.5 -avoid_negative_ts disabled")},
 		{Name: "fragmented MP4, mfra", File: "in.mp4", make: remux("", "-movflags frag_keyframe+empty_moov+default_base_moof")},
 		{Name: "fragmented MP4, sidx", File: "in.mp4", make: remux("", "-movflags dash+global_sidx+frag_keyframe")},

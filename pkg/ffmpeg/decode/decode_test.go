@@ -13,7 +13,7 @@ import (
 )
 
 func TestArgsAreExactlyThese(t *testing.T) {
-	in := ffmpeg.Input{Location: "/in/a.ts", Demuxer: "mpegts", Jumps: &ffmpeg.Jumps{Start: 1_400_000, Also: []int{1}}}
+	in := ffmpeg.Input{Location: "/in/a.ts", Demuxer: "mpegts", Jumps: &ffmpeg.Jumps{Start: 1_400_000, Also: []int{1}, Decoded: []int{2}}}
 	head := "-hide_banner -nostdin -loglevel error -nostats "
 	for _, test := range []struct {
 		name string
@@ -37,7 +37,7 @@ func TestArgsAreExactlyThese(t *testing.T) {
 				"[0:2]aresample=44100,asettb=1/sr,astats=metadata=1:measure_overall=Number_of_samples:measure_perchannel=none," +
 				`ametadata=mode=print:key=lavfi.astats.Overall.Number_of_samples:file=pipe\\:3:direct=1,` +
 				"aformat=sample_fmts=s16:channel_layouts=mono,aresample=8000[a] -map [a] -f s16le pipe:1 " +
-				"-map 0:1 -c copy -f null -",
+				"-map 0:1 -map 0:2 -c copy -c:a pcm_s16le -f null -",
 		},
 	} {
 		if diff := cmp.Diff(strings.Fields(test.want), test.got); diff != "" {

@@ -56,8 +56,8 @@ type Video struct {
 	// X264Build is the build of x264 that wrote the source's H.264, 0 = unknown. The decoder needs it
 	// for some old ones, and finds it in the source's first packet only.
 	X264Build int
-	// Unordered declares that the decoder has to guess timestamps. Where it guesses one that is not after
-	// the frame before, that frame is shown a tick after it.
+	// Unordered declares that the decoder may give a frame a time that is not after the frame before, as
+	// where it has to guess times. Such a frame is shown a tick after the one before.
 	Unordered bool
 	// Packets is the path of a list of the source's packets from Seek to End, a PacketLog, "" = none:
 	// a count of frames that does not depend on the decoder.

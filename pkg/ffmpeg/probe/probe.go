@@ -22,7 +22,7 @@ const (
 	// probeBytes and probeMicros are how far ffprobe reads to find the streams. They are larger
 	// than ffmpeg's defaults (5 MB, 5 s), for streams that begin late in a transport stream, and
 	// still small compared with any film.
-	probeBytes  = "20000000"
+	probeBytes  = 20_000_000
 	probeMicros = "10000000"
 	// maxAnswer bounds ffprobe's answer, in bytes. 10,000 chapters take 3 MB.
 	maxAnswer = 16 << 20
@@ -57,7 +57,8 @@ const LateBytes = 128 << 20
 
 // InspectLate does what Inspect does, and looks for streams that begin late: where a transport or
 // program stream or an FLV file declares a stream of which Inspect sees no packet, it reads
-// LateBytes. It returns the input as it must be opened to see the same.
+// LateBytes. It returns the input as it must be opened to see the same: ffmpeg's own default is less,
+// and a copy fails where it shows no size of the pictures.
 func InspectLate(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input) (Media, ffmpeg.Input, error) {
 	near, err := Inspect(ctx, t, in)
 	incomplete := func(m Media) (n int) {
@@ -68,8 +69,11 @@ func InspectLate(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input) (Media, f
 		}
 		return n
 	}
-	if err != nil || incomplete(near) == 0 || !slices.Contains(headerless, in.Demuxer) {
+	if err != nil || !slices.Contains(headerless, in.Demuxer) {
 		return near, in, err
+	}
+	if in.ProbeBytes = probeBytes; incomplete(near) == 0 {
+		return near, in, nil
 	}
 	deep := in
 	deep.ProbeBytes = LateBytes
@@ -101,7 +105,7 @@ func streamArgs(in ffmpeg.Input) []string {
 }
 
 func inputArgs(in ffmpeg.Input) []string {
-	args := []string{"-hide_banner", "-loglevel", "warning", "-probesize", probeBytes, "-analyzeduration", probeMicros}
+	args := []string{"-hide_banner", "-loglevel", "warning", "-probesize", strconv.Itoa(probeBytes), "-analyzeduration", probeMicros}
 	return append(append(args, ffmpeg.AllocationLimits()...), in.Options()...)
 }
 

@@ -1,6 +1,7 @@
 package remux
 
 import (
+	"bytes"
 	"encoding/csv"
 	"fmt"
 	"slices"
@@ -31,6 +32,10 @@ type Split struct {
 	// seconds.
 	Start   int64 // microseconds
 	Seconds int   // the minimum length of a source chunk
+	// Steps is the path of a list of the places where the clock steps back, for SteppedBack; "" =
+	// none. They are looked for in this stream and in the audio streams Audio.
+	Steps string
+	Audio []int
 }
 
 // SourceChunk is a finished source chunk.
@@ -87,7 +92,38 @@ func SplitArgs(s Split) []string {
 		"-avoid_negative_ts", "disabled", "-output_ts_offset", start,
 		"-f", "segment", "-segment_format", "mp4", "-segment_format_options", strings.Join(chunk, ":"),
 		"-segment_time", strconv.Itoa(s.Seconds), "-segment_list_type", "csv", "-segment_list", "pipe:3", "%06d.mp4")
+	if s.Steps != "" {
+		args = append(args, s.stepsOutput()...)
+	}
 	return append(args, s.Input.ClockOutput()...)
+}
+
+// stepBack is by how many seconds a packet's decode time must be earlier than that of the packet
+// before to be listed. ffmpeg takes a step of 0.1 s for a jump of the clock, and counts from the end
+// of the packet before, which is at most 0.048 s long (AAC of 22.05 kHz).
+const stepBack = 0.05
+
+// stepsOutput returns the arguments of an output that lists the packets with which the clock steps
+// back. A packet gets its number as its time, or listed if it steps back; then only those are kept.
+func (s Split) stepsOutput() []string {
+	const listed = 1 << 40
+	filter := fmt.Sprintf(`setts=ts=if(lt(DTS+%g/TB\,PREV_INDTS)\,%d+N\,N),noise=drop=lt(dts\,%[2]d)`, stepBack, int64(listed))
+	var args []string
+	for _, stream := range append([]int{s.Stream}, s.Audio...) {
+		args = append(args, "-map", fmt.Sprintf("0:%d", stream))
+	}
+	return append(args, "-c", "copy", "-copyinkf", "-bsf:v", filter, "-bsf:a", filter, "-avoid_negative_ts", "disabled",
+		"-f", "framecrc", option.FileURL(s.Steps))
+}
+
+// SteppedBack reports whether a list of SplitArgs (Split.Steps) has any packet.
+func SteppedBack(list []byte) bool {
+	for line := range bytes.Lines(list) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
+			return true
+		}
+	}
+	return false
 }
 
 // startSeconds returns Start rounded down to whole seconds, which are exact in any timescale.

@@ -233,12 +233,12 @@ func FuzzSplitLog(f *testing.F) {
 
 func TestASourceWhoseClockJumpsIsReadWithAllStreams(t *testing.T) {
 	t.Parallel()
-	in := ffmpeg.Input{Location: "/in.ts", Demuxer: "mpegts", Jumps: &ffmpeg.Jumps{Start: 11_376_778, Also: []int{1, 2}}}
+	in := ffmpeg.Input{Location: "/in.ts", Demuxer: "mpegts", Jumps: &ffmpeg.Jumps{Start: 11_376_778, Also: []int{1}, Decoded: []int{2}}}
 	split := strings.Join(SplitArgs(Split{Input: in, Timebase: media.Rational{Num: 1, Den: 90000}, Start: 11_376_778, Seconds: 2}), " ")
 	audio := strings.Join(encode.AudioArgs(encode.Audio{Input: in, Stream: 1, Codec: "copy", Muxer: "mp4", Path: "/out"}), " ")
 	for name, args := range map[string]string{"split": split, "audio": audio} {
 		if strings.Contains(args, "-copyts") || !strings.Contains(args, "21376778us") ||
-			!strings.HasSuffix(args, " -map 0:1 -map 0:2 -c copy -f null -") {
+			!strings.HasSuffix(args, " -map 0:1 -map 0:2 -c copy -c:a pcm_s16le -f null -") {
 			t.Errorf("%s: %s", name, args)
 		}
 	}

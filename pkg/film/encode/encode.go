@@ -68,6 +68,7 @@ type attempt struct {
 
 	artifacts []work.Artifact
 	damage    ffmpeg.DamageLog
+	ascending bool // each frame is shown after the one before, whatever the decoder says
 }
 
 // micros converts a duration of the video track to microseconds.
@@ -75,19 +76,39 @@ func (a *attempt) micros(t media.Ticks) media.Ticks {
 	return media.Rescale(t, a.job.Source.Video.Timebase, media.Microseconds)
 }
 
+// run encodes the segment. The times of a damaged source may go back, which some encoders refuse and
+// others answer with times of their own. Then it is encoded again with ascending times.
 func (a *attempt) run(ctx context.Context) (film.SegmentFacts, error) {
+	facts, d, err := a.encode(ctx)
+	if err == nil || !d.disordered || ctx.Err() != nil {
+		return facts, err
+	}
+	a.Log.WarnContext(ctx, "times of frames go back, encoding the segment with ascending times", "error", err)
+	written := a.artifacts
+	a.artifacts, a.ascending = nil, true
+	facts, _, err = a.encode(ctx)
+	for _, w := range written { // most are written again, under the same key
+		if !slices.ContainsFunc(a.artifacts, func(again work.Artifact) bool { return again.Key == w.Key }) {
+			a.artifacts = append(a.artifacts, w)
+		}
+	}
+	return facts, err
+}
+
+// encode encodes the segment once.
+func (a *attempt) encode(ctx context.Context) (film.SegmentFacts, decoding, error) {
 	d, err := a.transcode(ctx, a.entry())
 	if err != nil {
-		return film.SegmentFacts{}, err
+		return film.SegmentFacts{}, d, err
 	}
 	d, loss, err := a.complete(ctx, d)
 	if err != nil {
-		return film.SegmentFacts{}, err
+		return film.SegmentFacts{}, d, err
 	}
 	times, decoded := d.times, d.any
 	facts := film.SegmentFacts{Frames: len(times), Damage: loss}
 	if !decoded || len(times) == 0 && !a.needsNeighbours() {
-		return facts, nil
+		return facts, d, nil
 	}
 	if len(times) > 0 {
 		facts.First, facts.Last = times[0], times[len(times)-1]
@@ -95,11 +116,11 @@ func (a *attempt) run(ctx context.Context) (film.SegmentFacts, error) {
 	for r := range a.job.Renditions {
 		chunk, err := a.store(ctx, r, times)
 		if err != nil {
-			return facts, err
+			return facts, d, err
 		}
 		facts.Chunks = append(facts.Chunks, chunk)
 	}
-	return facts, nil
+	return facts, d, nil
 }
 
 // needsNeighbours reports whether frames before or after the segment contribute to it.
@@ -114,10 +135,12 @@ func (a *attempt) file(rendition int) string {
 
 // decoding is what an attempt to decode a segment gave.
 type decoding struct {
-	from    entry
-	times   []media.Ticks // of the frames that lie in the segment, ascending
-	any     bool          // whether any frame was decoded, in the segment or near it
-	packets packets       // of the segment, as the demuxer finds them; nil = unknown
+	from  entry
+	times []media.Ticks // of the frames that lie in the segment, ascending
+	any   bool          // whether any frame was decoded, in the segment or near it
+	// disordered reports that a frame was not shown after the one before.
+	disordered bool
+	packets    packets // of the segment, as the demuxer finds them; nil = unknown
 }
 
 // transcode runs ffmpeg over the segment, beginning at e.
@@ -149,7 +172,7 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 	v := encode.Video{
 		Input: in, Stream: p.Stream, Timebase: p.Timebase, Threads: a.job.Request.Compute.Threads,
 		ContextFrames: true, MidScene: a.segment.MidScene, Frames: a.expectedFrames(), X264Build: p.X264Build,
-		Unordered: p.Unordered,
+		Unordered: p.Unordered || a.ascending,
 	}
 	if p.Rotation == 0 || deinterlaces(a.job) { // otherwise ffmpeg turns the frames first
 		v.Size, v.PixelFormat = media.Size{Width: p.Width, Height: p.Height}, p.PixelFormat
@@ -225,6 +248,7 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (d decoding, err e
 			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Count: a.inSegment(p.Frame), Bytes: max(p.Bytes, 0)})
 		},
 	})
+	d.disordered = !isAscending(log.PTS())
 	if err == nil && v.Packets != "" {
 		d.packets, err = a.readPackets()
 	}
@@ -244,6 +268,16 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (d decoding, err e
 	slices.Sort(d.times)
 	d.any = len(log.PTS()) > 0
 	return d, nil
+}
+
+// isAscending reports whether each time is after the one before.
+func isAscending(times []int64) bool {
+	for i := 1; i < len(times); i++ {
+		if times[i] <= times[i-1] {
+			return false
+		}
+	}
+	return true
 }
 
 // limits returns what an encode of frames frames may take; 0 = unknown.

@@ -43,9 +43,7 @@ func Jumps(src film.Source, stream int) *ffmpeg.Jumps {
 		j.Also = append(j.Also, src.Video.Stream)
 	}
 	for _, t := range src.Audio {
-		if t.Stream != stream {
-			j.Also = append(j.Also, t.Stream)
-		}
+		j.Decoded = append(j.Decoded, t.Stream)
 	}
 	return j
 }

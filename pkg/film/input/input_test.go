@@ -19,8 +19,8 @@ func TestJumpsListTheOtherStreamsOnlyWhereTheClockJumps(t *testing.T) {
 		t.Errorf("got %+v for a clock that does not jump", got)
 	}
 	src.Jumps = true
-	for stream, others := range map[int][]int{0: {1, 3}, 1: {0, 3}, NoStream: {0, 1, 3}} {
-		want := &ffmpeg.Jumps{Start: 1_000_000, Also: others}
+	for stream, also := range map[int][]int{0: nil, 1: {0}, NoStream: {0}} {
+		want := &ffmpeg.Jumps{Start: 1_000_000, Also: also, Decoded: []int{1, 3}}
 		if diff := cmp.Diff(want, Jumps(src, stream)); diff != "" {
 			t.Errorf("stream %d (-want +got):\n%s", stream, diff)
 		}

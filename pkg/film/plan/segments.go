@@ -24,6 +24,8 @@ type Index struct {
 	// Cut reports that the source ends within its media, so that the number of frames in the last
 	// segment is not known: the decoder may show the frame that is cut, or not.
 	Cut bool
+	// Hidden reports that a decoder gets frames before the first that is to be shown.
+	Hidden bool
 	// Recovery is how long the decoder shows nothing, or no whole frames, after it begins at a sync
 	// frame: longer than 0 where sync frames are the recovery points of intra refresh.
 	Recovery media.Ticks

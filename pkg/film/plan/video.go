@@ -107,7 +107,7 @@ func (r *builder) setSize(v film.Video, track film.VideoTrack, rows int, warn fu
 			r.Crop = inner
 		}
 		if v.Height > source.Height {
-			warn("height %d does nothing: the source has %d lines, which upscale would enlarge", v.Height, source.Height)
+			warn(film.NoticeMark+"height %d does nothing: the source has %d lines, which upscale would enlarge", v.Height, source.Height)
 		}
 	} else {
 		// The width is the even number nearest to the one that keeps the aspect ratio.
@@ -118,7 +118,7 @@ func (r *builder) setSize(v film.Video, track film.VideoTrack, rows int, warn fu
 	r.Width, r.Height = max(inner.Width+inner.Width%2, limit.Width), max(inner.Height+(rows-inner.Height%rows)%rows, limit.Height)
 	if r.Width != inner.Width || r.Height != inner.Height {
 		r.Inner = inner
-		warn("video of %dx%d is too small for %s; it is padded with black to %dx%d",
+		warn(film.NoticeMark+"video of %dx%d is too small for %s; it is padded with black to %dx%d",
 			inner.Width, inner.Height, r.Codec, r.Width, r.Height)
 	}
 }

@@ -150,9 +150,7 @@ func (p Planner) Extend(ctx context.Context, env *work.PlanEnv, open work.Plan) 
 	}
 	j.Source.Video, j.Source.Jumps = &v, facts.Jumps
 	// Of a source that begins within a GOP, the first packet is not the one that is shown first.
-	if start := (media.Instant{Ticks: v.Start, Timebase: v.Timebase}); start.In(media.Microseconds) < j.Source.Origin.In(media.Microseconds) {
-		j.Source.Origin = start
-	}
+	j.Source.StartAt(media.Instant{Ticks: v.Start, Timebase: v.Timebase})
 	if err := checkFrames(j, segments); err != nil {
 		return open, err
 	}

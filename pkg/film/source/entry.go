@@ -70,6 +70,30 @@ func readEntries(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, src *
 	return false, measureRecovery(ctx, tools, in, *src, x, sync, gradual)
 }
 
+// readHidden corrects the index, and with it the source, where the decoder shows a frame that the edit
+// list hides, as ffmpeg's decoder of Motion JPEG does: it is shown in a single pass too.
+func readHidden(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, src *film.Source, x *plan.Index) error {
+	if x == nil || !x.Hidden || len(x.Times) == 0 {
+		return nil
+	}
+	v := src.Video
+	first, err := input.FirstFrame(ctx, tools, "", encode.Video{Input: in, Stream: v.Stream, Timebase: v.Timebase}, firstFrameLimits(ctx, *src))
+	if err != nil || first == nil || *first >= x.Start {
+		return err
+	}
+	x.Times = slices.Insert(slices.Clone(x.Times), 0, *first)
+	x.Start, v.Start, v.Frames = *first, *first, len(x.Times)
+	src.StartAt(media.Instant{Ticks: *first, Timebase: v.Timebase})
+	return nil
+}
+
+// firstFrameLimits returns what decoding a source to its first frame may take.
+func firstFrameLimits(ctx context.Context, src film.Source) ffmpeg.Limits {
+	return budget.Worker{}.Limit(ctx, budget.Video{
+		Source: budget.Source{Size: src.Size, Duration: src.Duration}, Width: src.Video.Width, Height: src.Video.Height,
+	}.Limits())
+}
+
 // sample returns at most n of an index's sync frames after the first: the first ones and the last
 // ones, and others evenly between them.
 func sample(x *plan.Index, n int) []media.Ticks {
@@ -99,9 +123,7 @@ const (
 // points of H.264 count reference frames, so their number does not give the time.
 func measureRecovery(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, src film.Source, x *plan.Index, sync []media.Ticks, frames int) error {
 	v := *src.Video
-	limits := budget.Worker{}.Limit(ctx, budget.Video{
-		Source: budget.Source{Size: src.Size, Duration: src.Duration}, Width: v.Width, Height: v.Height,
-	}.Limits())
+	limits := firstFrameLimits(ctx, src)
 	if v.FrameRate.Known() {
 		x.Recovery = media.Rescale(media.Ticks(frames), media.Rational{Num: v.FrameRate.Den, Den: v.FrameRate.Num}, v.Timebase)
 	}

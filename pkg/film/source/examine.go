@@ -116,6 +116,9 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 			src.Video.ConstantRate = constantRate(s, index)
 		}
 	}
+	if err := readHidden(ctx, tools, in, src, index); err != nil {
+		return found, err
+	}
 	whole, err := readEntries(ctx, tools, in, src, index)
 	if err != nil {
 		return found, err

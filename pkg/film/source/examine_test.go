@@ -110,3 +110,19 @@ func TestARawStreamNeedsARate(t *testing.T) {
 		t.Errorf("got %+v and %+v", found, v)
 	}
 }
+
+// A decoder may show a frame that the edit list hides: then the timeline begins with it.
+func TestTheOriginIsThatOfAFrameThatIsShownAlthoughItIsHidden(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	whole, cut := filepath.Join(dir, "whole.mov"), filepath.Join(dir, "cut.mov")
+	for codec, early := range map[string]bool{"mjpeg -pix_fmt yuvj420p": true, "libx264 -preset ultrafast -g 12": false} {
+		mediatest.FFmpeg(t, mediatest.Picture("2")+" -y -c:v "+codec, whole)
+		mediatest.FFmpeg(t, "-y -ss 0.73 -i "+whole+" -c copy", cut)
+		found := examine(t, cut)
+		v := found.Source.Video
+		if got := v.Start < 0; got != early || found.Source.Origin.Ticks != v.Start || found.Index.Start != v.Start || found.Index.Times[0] != v.Start {
+			t.Errorf("%s: the video begins at %d, the index at %d, the source at %v; want before 0: %t", codec, v.Start, found.Index.Start, found.Source.Origin, early)
+		}
+	}
+}

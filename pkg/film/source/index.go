@@ -64,9 +64,7 @@ func (x index) video(src *film.Source, probed probe.Media) *plan.Index {
 		v.Start, v.End, v.Frames = found.Start, found.End, len(found.Times)
 		// ffprobe does not count frames before time 0, which an edit list may show nevertheless: one
 		// that begins before the first sync sample, with negative composition offsets.
-		if media.Rescale(v.Start, v.Timebase, media.Microseconds) < src.Origin.In(media.Microseconds) {
-			src.Origin = media.Instant{Ticks: v.Start, Timebase: v.Timebase}
-		}
+		src.StartAt(media.Instant{Ticks: v.Start, Timebase: v.Timebase})
 	}
 	return found
 }
@@ -84,7 +82,7 @@ func fromMP4(file *movieindex.Index, nth int) *plan.Index {
 		if len(t.Presentation) == 0 {
 			return nil
 		}
-		x := &plan.Index{Start: media.Ticks(t.Presentation[0]), End: media.Ticks(t.End), Sync: media.TicksOf(t.Sync), Times: media.TicksOf(t.Presentation), Cut: t.Missing > 0}
+		x := &plan.Index{Start: media.Ticks(t.Presentation[0]), End: media.Ticks(t.End), Sync: media.TicksOf(t.Sync), Times: media.TicksOf(t.Presentation), Cut: t.Missing > 0, Hidden: t.Hidden > 0}
 		if t.Irregular {
 			x.Times = nil // which frames ffmpeg shows cannot be predicted
 		}

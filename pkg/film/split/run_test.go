@@ -80,6 +80,24 @@ func TestTheIndexInScratchCoversTheVideo(t *testing.T) {
 	}
 }
 
+// ffmpeg takes a step back of the audio's clock for a jump, which moves the video too.
+func TestAStepBackOfTheAudioAloneIsAJump(t *testing.T) {
+	part := func(offset, audio string) []string {
+		return []string{
+			"-f", "lavfi", "-i", "testsrc2=size=64x36:rate=25:duration=2", "-f", "lavfi", "-i", "sine=duration=" + audio, "-c:v", "libx264", "-preset", "ultrafast",
+			"-c:a", "aac", "-output_ts_offset", offset,
+		}
+	}
+	for audio, want := range map[string]bool{"2": false, "2.4": true} {
+		found, files := filmtest.Joined(t, "in.ts", part("0", audio), part("2.03", audio))
+		s := &splitter{kind: Kind{Tools: filmtest.Tools(t)}, job: film.Job{ID: filmtest.Job, Source: found.Source}, files: files}
+		s.job.Request.Segment.Seconds = film.Seconds(2 * time.Second)
+		if _, facts := s.run(t, filmtest.Store(t)); facts.Jumps != want {
+			t.Errorf("audio of %s s in two recordings of 2 s: jumps %t, want %t", audio, facts.Jumps, want)
+		}
+	}
+}
+
 // A lost source chunk must make the artifact incomplete, so that resume splits again.
 func TestTheArtifactIsAllThatSplitWrote(t *testing.T) {
 	s, scratch := newSplitter(t), filmtest.Store(t)

@@ -112,6 +112,12 @@ func (a *attempt) cut(ctx context.Context, s remux.Split) (index, error) {
 	a.size = 0
 	var x index
 	check := s.Input.Jumps == nil && mayJump(a.job.Source.Demuxer)
+	if check {
+		s.Steps = filepath.Join(a.Dir, "steps.txt")
+		for _, t := range a.job.Source.Audio {
+			s.Audio = append(s.Audio, t.Stream)
+		}
+	}
 	log := &remux.SourceChunkLog{Split: s, Each: func(p remux.SourceChunk) error {
 		return a.add(ctx, filepath.Join(a.Dir, p.Name), &x, check)
 	}}
@@ -122,6 +128,13 @@ func (a *attempt) cut(ctx context.Context, s remux.Split) (index, error) {
 			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Bytes: max(p.Bytes, 0)})
 		},
 	})
+	if err != nil || !check {
+		return x, err
+	}
+	steps, err := os.ReadFile(s.Steps) // a line for each packet that steps back
+	if err == nil && remux.SteppedBack(steps) {
+		err = errJump
+	}
 	return x, err
 }
 

@@ -14,6 +14,7 @@ type shown struct {
 	presentation, sync []int64
 	end                int64
 	irregular          bool
+	hidden             int
 }
 
 // applyEdits computes when each sample is shown, as libavformat's mov demuxer does (mov_fix_index).
@@ -78,6 +79,8 @@ func applyEdits(samples []sample, shift int64, edits []box.Edit, slack int64) (s
 			}
 			if started {
 				now += step
+			} else if first < 0 {
+				out.hidden++
 			}
 			// After the edit's end the demuxer continues to the next sync sample. If frames are
 			// reordered, it continues to the sync sample after that, because frames of the edit may

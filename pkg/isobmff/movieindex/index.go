@@ -62,6 +62,9 @@ type Track struct {
 	Sync []int64
 	// End is when the last shown frame ends.
 	End int64
+	// Hidden is how many samples the demuxer gives to a decoder before the first that is shown, to be
+	// decoded and not shown. Not all decoders heed that.
+	Hidden int
 	// Irregular reports whether the edit list has more than an initial gap and one edit, or the
 	// tables do not cover all samples. The times are then a best effort to predict what ffmpeg
 	// does.
@@ -325,7 +328,7 @@ func readTrak(r *box.Reader, trak box.Box, movieScale uint32, fragmented, cut bo
 	if err != nil {
 		return track, fmt.Errorf("track %d: %w", track.ID, err)
 	}
-	track.Presentation, track.Sync, track.End = shown.presentation, shown.sync, shown.end
+	track.Presentation, track.Sync, track.End, track.Hidden = shown.presentation, shown.sync, shown.end, shown.hidden
 	track.Irregular = track.Irregular || shown.irregular
 	return track, nil
 }

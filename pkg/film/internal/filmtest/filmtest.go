@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -44,12 +45,42 @@ func Store(t *testing.T) *dir.Store {
 // holds it.
 func Source(t *testing.T, name string, args ...string) (source.Found, blob.Store) {
 	t.Helper()
-	folder := t.TempDir()
-	args = append([]string{"-v", "error", "-nostdin"}, append(args, "file:"+filepath.Join(folder, name))...)
+	return examine(t, generate(t, name, args...))
+}
+
+// Joined is Source for a file whose bytes are those of several, one for each list of arguments.
+func Joined(t *testing.T, name string, parts ...[]string) (source.Found, blob.Store) {
+	t.Helper()
+	var all []byte
+	path := filepath.Join(t.TempDir(), name)
+	for _, args := range parts {
+		data, err := os.ReadFile(generate(t, name, args...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, data...)
+	}
+	if err := os.WriteFile(path, all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return examine(t, path)
+}
+
+// generate has ffmpeg generate the file name with args, and returns its path.
+func generate(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	args = append([]string{"-v", "error", "-nostdin"}, append(args, "file:"+path)...)
 	if out, err := exec.CommandContext(t.Context(), "ffmpeg", args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	files, err := dir.New(folder)
+	return path
+}
+
+func examine(t *testing.T, path string) (source.Found, blob.Store) {
+	t.Helper()
+	name := filepath.Base(path)
+	files, err := dir.New(filepath.Dir(path))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,12 @@
+package film
+
+import "strings"
+
+// NoticeMark begins a warning of which nothing is damaged, lost or changed: a user should know it,
+// and --strict does not count it.
+const NoticeMark = "note: "
+
+// IsNotice reports whether a warning, which may begin with the name of an output, is a notice.
+func IsNotice(warning string) bool {
+	return strings.HasPrefix(warning, NoticeMark) || strings.Contains(warning, ": "+NoticeMark)
+}
