@@ -28,6 +28,13 @@ type doctorCmd struct {
 	GPU      bool         `group:"AWS" name:"gpu" help:"Also examine what gpu=true needs."`
 	Memory   *wholeNumber `group:"AWS" name:"function-memory" placeholder:"MIB" help:"The setting functionMemory. Default: 3008."`
 	ImageURI string       `group:"AWS" name:"image-uri" placeholder:"URI" help:"The setting imageUri. Default: Docker builds the image."`
+	Batch    bool         `group:"AWS" default:"true" negatable:"" help:"The setting batch. Default: true."`
+	Files    bool         `group:"AWS" name:"efs" default:"true" negatable:"" help:"Whether scratch=efs. Default: true."`
+	VPC      string       `group:"AWS" name:"vpc" placeholder:"ID" help:"The setting vpc; needs --subnets."`
+	Subnets  []string     `group:"AWS" placeholder:"ID" help:"The setting subnets: examined for zones and routes."`
+
+	Families    []string `group:"AWS" name:"instance-families" placeholder:"NAME" help:"The setting instanceFamilies. Default: Batch's own list."`
+	GPUFamilies []string `group:"AWS" name:"gpu-instance-families" placeholder:"NAME" default:"g4dn" help:"The setting gpuInstanceFamilies. Default: g4dn."`
 }
 
 // Help is shown by mapreel doctor --help.
@@ -86,9 +93,16 @@ func (d doctorCmd) examine(ctx context.Context, env environment) (doctor.Report,
 		fmt.Fprint(env.Stdout, policy)
 		return nil, err
 	}
+	if (d.VPC == "") != (len(d.Subnets) == 0) {
+		return nil, fault.New(fault.Invalid, "--vpc and --subnets belong together: give both, or neither")
+	}
 	o := cloud.Options{
 		Stack: d.Stack, Definition: statemachine.Definition(), Docker: findDocker, ImageURI: d.ImageURI,
-		GPU: d.GPU,
+		Files: d.Files, Batch: d.Batch || d.GPU, GPU: d.GPU, Families: d.Families, GPUFamilies: d.GPUFamilies,
+		VPC: d.VPC, Subnets: d.Subnets,
+	}
+	if len(o.Families) == 0 {
+		o.Families = []string{"default_x86_64"}
 	}
 	if d.Memory != nil {
 		o.Memory = int32(*d.Memory)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/batch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -22,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/mapreel/mapreel/pkg/doctor"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -29,12 +31,17 @@ import (
 
 // Options are what is, or will be, deployed: the settings of the same names. Stack, Definition and Docker are required.
 type Options struct {
-	Stack      string
-	Definition []byte                          // the state machine's, with its placeholders
-	Docker     func(ctx context.Context) error // says why Docker cannot build here
-	ImageURI   string                          // an image in ECR; "": Docker builds one
-	GPU        bool
-	Memory     int32 // functionMemory, MiB; 0: the default
+	Stack       string
+	Definition  []byte                          // the state machine's, with its placeholders
+	Docker      func(ctx context.Context) error // says why Docker cannot build here
+	ImageURI    string                          // an image in ECR; "": Docker builds one
+	Files       bool                            // scratch is a file system, so that functions are in the network
+	Batch, GPU  bool                            // there is a queue, and one of GPU instances
+	Memory      int32                           // functionMemory, MiB; 0: the default
+	Families    []string                        // of the CPU queue
+	GPUFamilies []string
+	VPC         string   // an existing network; "": one is made
+	Subnets     []string // of VPC
 }
 
 // Region is an account and a region that credentials of this machine lead to.
@@ -83,7 +90,9 @@ func (r Region) Examine(ctx context.Context, o Options) doctor.Report {
 	}
 	e.concurrency(ctx)
 	e.memory()
+	e.families(ctx)
 	e.quotas(ctx)
+	e.network(ctx)
 	e.bootstrap(ctx)
 	e.roles(ctx)
 	e.image(ctx)
@@ -114,7 +123,11 @@ func (e *examiner) unread(name, action string, err error) {
 func (e *examiner) identity(ctx context.Context) bool {
 	who, err := e.sts().GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		e.fail("credentials", brief(err), credentialsHint)
+		hint := credentialsHint
+		if _, unsent := errors.AsType[*smithyhttp.RequestSendError](err); unsent {
+			hint = "AWS was not reached: see whether this machine has a way to it"
+		}
+		e.fail("credentials", brief(err), hint)
 		return false
 	}
 	e.account = aws.ToString(who.Account)
@@ -190,6 +203,7 @@ func brief(err error) string {
 }
 
 // The clients of one configuration, made where they are used.
+func (e *examiner) batch() *batch.Client                 { return batch.NewFromConfig(e.conf) }
 func (e *examiner) ecr() *ecr.Client                     { return ecr.NewFromConfig(e.conf) }
 func (e *examiner) lambda() *lambda.Client               { return lambda.NewFromConfig(e.conf) }
 func (e *examiner) servicequotas() *servicequotas.Client { return servicequotas.NewFromConfig(e.conf) }

@@ -23,6 +23,7 @@ import (
 
 const (
 	someMachine = "arn:aws:states:eu-west-1:123456789012:stateMachine:mapreel"
+	someName    = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mapreel:v1"
 	someImage   = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mapreel@sha256:0a"
 )
 
@@ -37,7 +38,8 @@ func good(t *testing.T) answers {
 	definition, err := statemachine.Substitute(statemachine.Resources{
 		Partition: "aws", Analyse: arn("analyse"), Finish: arn("finish"),
 		Functions:  map[string]string{"split": arn("split"), "encode": arn("encode"), "audio": arn("audio"), "merge": arn("merge")},
-		BatchQueue: statemachine.Absent, GpuQueue: statemachine.Absent, JobDefinitions: map[string]string{},
+		BatchQueue: "arn:aws:batch:eu-west-1:123456789012:job-queue/cpu", GpuQueue: statemachine.Absent,
+		JobDefinitions: map[string]string{"encode": jobDefinitionARN("encode:3"), "merge": jobDefinitionARN("merge:1")},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -51,14 +53,53 @@ func good(t *testing.T) answers {
 		"GetCallerIdentity":                `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/ops</Arn><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`,
 		"AssumeRole":                       `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>B</SecretAccessKey><SessionToken>C</SessionToken><Expiration>2030-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`,
 		"GET /2016-08-19/account-settings": `{"AccountLimit":{"ConcurrentExecutions":1000,"UnreservedConcurrentExecutions":900}}`,
+		"DescribeInstanceTypeOfferings":    offerings("c7i.large", "c7a.large", "g4dn.xlarge"),
+		"DescribeJobDefinitions":           jobDefinitions(someName, "encode:3", "merge:1"),
+		"DescribeVpcAttribute":             `<DescribeVpcAttributeResponse><enableDnsSupport><value>true</value></enableDnsSupport></DescribeVpcAttributeResponse>`,
+		"DescribeSubnets":                  subnets("subnet-0a", "eu-west-1a", "subnet-0b", "eu-west-1b"),
+		"DescribeRouteTables":              routes("0.0.0.0/0", "<natGatewayId>nat-0a</natGatewayId>"),
+		"DescribeVpcEndpoints":             `<DescribeVpcEndpointsResponse><vpcEndpointSet/></DescribeVpcEndpointsResponse>`,
 		"GetServiceQuota L-1216C47A":       quota("640"), "GetServiceQuota L-34B43A08": quota("256"),
 		"GetServiceQuota L-DB2E81BA": quota("64"), "GetServiceQuota L-3819A6DF": quota("64"),
 		"DescribeStacks CDKToolkit": stackXML("CREATE_COMPLETE", "BootstrapVersion", "25"),
 		"DescribeStacks mapreel":    stackXML("UPDATE_COMPLETE", "StateMachineArn", someMachine),
 		"DescribeStateMachine":      string(machine),
-		"GetFunction":               `{"Code":{"ResolvedImageUri":"` + someImage + `"},"Configuration":{}}`,
+		"GetFunction":               `{"Code":{"ImageUri":"` + someName + `","ResolvedImageUri":"` + someImage + `"},"Configuration":{}}`,
 		"BatchGetImage":             `{"images":[{"imageManifestMediaType":"application/vnd.oci.image.manifest.v1+json"}]}`,
 	}
+}
+
+func jobDefinitionARN(name string) string {
+	return "arn:aws:batch:eu-west-1:123456789012:job-definition/" + name
+}
+
+func jobDefinitions(image string, names ...string) string {
+	var list []string
+	for _, name := range names {
+		list = append(list, fmt.Sprintf(`{"jobDefinitionArn":%q,"status":"ACTIVE","containerProperties":{"image":%q}}`, jobDefinitionARN(name), image))
+	}
+	return `{"jobDefinitions":[` + strings.Join(list, ",") + `]}`
+}
+
+func offerings(types ...string) string {
+	return "<DescribeInstanceTypeOfferingsResponse><instanceTypeOfferingSet><item><instanceType>" +
+		strings.Join(types, "</instanceType></item><item><instanceType>") + "</instanceType></item></instanceTypeOfferingSet></DescribeInstanceTypeOfferingsResponse>"
+}
+
+// subnets are pairs of ID and zone, in vpc-0a.
+func subnets(pairs ...string) string {
+	text := "<DescribeSubnetsResponse><subnetSet>"
+	for i := 0; i < len(pairs); i += 2 {
+		text += "<item><subnetId>" + pairs[i] + "</subnetId><vpcId>vpc-0a</vpcId><availabilityZone>" + pairs[i+1] +
+			"</availabilityZone><mapPublicIpOnLaunch>true</mapPublicIpOnLaunch></item>"
+	}
+	return text + "</subnetSet></DescribeSubnetsResponse>"
+}
+
+// routes is the main route table, with one route.
+func routes(to, by string) string {
+	return "<DescribeRouteTablesResponse><routeTableSet><item><routeTableId>rtb-0a</routeTableId><associationSet><item><main>true</main></item></associationSet>" +
+		"<routeSet><item><destinationCidrBlock>" + to + "</destinationCidrBlock>" + by + "<state>active</state></item></routeSet></item></routeTableSet></DescribeRouteTablesResponse>"
 }
 
 func stackXML(status, output, value string) string {
@@ -87,6 +128,9 @@ func (a answers) region(t *testing.T) Region {
 		}
 		if operation == "" && strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/") {
 			operation, parameter = "GetFunction", r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+		}
+		if strings.HasSuffix(r.URL.Path, "/describejobdefinitions") {
+			operation, parameter = "DescribeJobDefinitions", ""
 		}
 		if operation == "" {
 			operation = r.Method + " " + strings.TrimSuffix(r.URL.Path, "/")
@@ -117,7 +161,10 @@ func (a answers) region(t *testing.T) Region {
 }
 
 func options() Options {
-	return Options{Stack: "mapreel", Definition: statemachine.Definition(), Docker: func(context.Context) error { return nil }, GPU: true}
+	return Options{
+		Stack: "mapreel", Definition: statemachine.Definition(), Docker: func(context.Context) error { return nil },
+		Files: true, Batch: true, GPU: true, Families: []string{"default_x86_64"}, GPUFamilies: []string{"g4dn"},
+	}
 }
 
 func check(t *testing.T, r doctor.Report, name string) doctor.Check {
@@ -139,10 +186,20 @@ func TestAGoodAccountHasNothingMissing(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"credentials", "function concurrency", "function memory", "On-Demand vCPUs", "Spot vCPUs",
-		"On-Demand GPU vCPUs", "Spot GPU vCPUs", "bootstrap", "permissions", "image", "stack", "state machine", "functions",
+		"credentials", "function concurrency", "function memory", "instance families", "GPU families", "On-Demand vCPUs", "Spot vCPUs",
+		"On-Demand GPU vCPUs", "Spot GPU vCPUs", "bootstrap", "permissions", "image", "stack", "state machine", "functions", "job definitions",
 	} {
 		check(t, r, name)
+	}
+	if c := check(t, r, "job definitions"); c.Text != "2, with the image of the functions" {
+		t.Errorf("%+v", c)
+	}
+	o := options()
+	o.VPC, o.Subnets, o.Families = "vpc-0a", []string{"subnet-0a", "subnet-0b"}, []string{"c7i", "c7a.large"}
+	for _, c := range good(t).region(t).Examine(t.Context(), o) {
+		if c.Level != doctor.OK {
+			t.Errorf("with a network: %+v", c)
+		}
 	}
 	if c := check(t, r, "functions"); c.Text != "6, all with "+someImage {
 		t.Errorf("%+v", c)
@@ -173,6 +230,51 @@ func TestWhatIsMissingInAnAccountIsNamedWithTheWayToGetIt(t *testing.T) {
 			"function concurrency", doctor.Failure, "of which 0", "throttled",
 		},
 		{"much memory", nil, func(o *Options) { o.Memory = 10240 }, "function memory", doctor.Warning, "10240", "functionMemory=3008"},
+		{
+			"a family", nil, func(o *Options) { o.Families = []string{"optimal", "c7i", "m7a", "c7a.metal"} },
+			"instance families", doctor.Failure, "eu-west-1 does not offer m7a, c7a.metal", "leave them out of instanceFamilies, or set it to default_x86_64",
+		},
+		{"a GPU family", nil, func(o *Options) { o.GPUFamilies = []string{"g4dn", "g6"} }, "GPU families", doctor.Failure, "does not offer g6", "gpuInstanceFamilies"},
+		{
+			"the right to see families",
+			answers{"DescribeInstanceTypeOfferings": `403 <Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no</Message></Error></Errors></Response>`},
+			nil,
+			"GPU families", doctor.Warning, "unknown: UnauthorizedOperation", "allow ec2:DescribeInstanceTypeOfferings",
+		},
+		{
+			"a subnet", answers{"DescribeSubnets": `400 <Response><Errors><Error><Code>InvalidSubnetID.NotFound</Code><Message>none</Message></Error></Errors></Response>`},
+			withNetwork, "subnets", doctor.Failure, "InvalidSubnetID.NotFound", "this account and region",
+		},
+		{
+			"a zone", answers{"DescribeSubnets": subnets("subnet-0a", "eu-west-1a", "subnet-0b", "eu-west-1a")},
+			withNetwork, "subnets", doctor.Failure, "subnet-0a and subnet-0b are both in the zone eu-west-1a", "leave one of them out",
+		},
+		{
+			"the network", nil, func(o *Options) { withNetwork(o); o.VPC = "vpc-0b" },
+			"subnets", doctor.Failure, "subnet-0a is in vpc-0a, not in vpc-0b", "one network",
+		},
+		{
+			"a way out for functions, which have no public address", answers{"DescribeRouteTables": routes("0.0.0.0/0", "<gatewayId>igw-0a</gatewayId>")},
+			withNetwork, "subnets", doctor.Failure, "functions in subnet-0a cannot reach s3, dynamodb", "NAT gateway, or endpoints",
+		},
+		{
+			"a way out for instances", answers{"DescribeRouteTables": routes("10.0.0.0/16", "<gatewayId>local</gatewayId>")},
+			func(o *Options) { withNetwork(o); o.Files = false }, "subnets", doctor.Failure, "instances of Batch in subnet-0a cannot reach s3, dynamodb, ecs,", "NAT gateway",
+		},
+		{
+			"names", answers{"DescribeVpcAttribute": `<DescribeVpcAttributeResponse><enableDnsSupport><value>false</value></enableDnsSupport></DescribeVpcAttributeResponse>`},
+			withNetwork, "network", doctor.Failure, "enableDnsSupport switched off", "modify-vpc-attribute --vpc-id vpc-0a --enable-dns-support",
+		},
+		{
+			"the image of Batch", answers{"DescribeJobDefinitions": jobDefinitions("other:v0", "encode:3", "merge:1")},
+			nil,
+			"job definitions", doctor.Failure, "different images: 2 with other:v0, 6 with", "deploy again",
+		},
+		{
+			"a revision", answers{"DescribeJobDefinitions": jobDefinitions(someName, "encode:3")},
+			nil,
+			"job definitions", doctor.Failure, "names 2, of which 1 can be submitted", "deploy again",
+		},
 		{"a Spot quota", answers{"GetServiceQuota L-34B43A08": `{"Quota":{"Value":0}}`}, nil, "Spot vCPUs", doctor.Warning, "0, too few", "L-34B43A08"},
 		{
 			"both GPU quotas",
@@ -200,23 +302,23 @@ func TestWhatIsMissingInAnAccountIsNamedWithTheWayToGetIt(t *testing.T) {
 			},
 			"image", doctor.Failure, "docker is not installed", "--image-uri",
 		},
-		{"an image elsewhere", nil, func(o *Options) { o.ImageURI = strings.Replace(someURI, "eu-west-1", "us-east-1", 1) }, "image", doctor.Failure, "is in us-east-1", "eu-west-1"},
+		{"an image elsewhere", nil, func(o *Options) { o.ImageURI = strings.Replace(someName, "eu-west-1", "us-east-1", 1) }, "image", doctor.Failure, "is in us-east-1", "eu-west-1"},
 		{
 			"an image",
 			answers{"BatchGetImage": `{"images":[],"failures":[{"failureCode":"ImageNotFound"}]}`},
-			func(o *Options) { o.ImageURI = someURI },
+			func(o *Options) { o.ImageURI = someName },
 			"image", doctor.Failure, "does not exist", "push it",
 		},
 		{
 			"a repository",
 			answers{"BatchGetImage": `400 {"__type":"RepositoryNotFoundException","message":"no"}`},
-			func(o *Options) { o.ImageURI = someURI },
+			func(o *Options) { o.ImageURI = someName },
 			"image", doctor.Failure, "does not exist", "push it",
 		},
 		{
 			"an image with attestations",
 			answers{"BatchGetImage": `{"images":[{"imageManifestMediaType":"application/vnd.oci.image.index.v1+json"}]}`},
-			func(o *Options) { o.ImageURI = someURI }, "image", doctor.Failure, "index of images", "--provenance=false",
+			func(o *Options) { o.ImageURI = someName }, "image", doctor.Failure, "index of images", "--provenance=false",
 		},
 		{
 			"a failed deploy",
@@ -259,7 +361,7 @@ func TestWhatIsMissingInAnAccountIsNamedWithTheWayToGetIt(t *testing.T) {
 	}
 }
 
-const someURI = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mapreel:v1"
+func withNetwork(o *Options) { o.VPC, o.Subnets = "vpc-0a", []string{"subnet-0a", "subnet-0b"} }
 
 func TestBeforeADeployThereIsNoStack(t *testing.T) {
 	a := good(t)
@@ -306,7 +408,8 @@ func TestThePolicyNamesTheRolesOfTheBootstrapStackAndEveryCall(t *testing.T) {
 		t.Errorf("resources %v", p.Statement[0].Resource)
 	}
 	for _, action := range []string{
-		"cloudformation:DescribeStacks", "ecr:BatchGetImage", "lambda:GetAccountSettings",
+		"batch:DescribeJobDefinitions", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeRouteTables", "ec2:DescribeSubnets",
+		"ec2:DescribeVpcAttribute", "ec2:DescribeVpcEndpoints", "cloudformation:DescribeStacks", "ecr:BatchGetImage", "lambda:GetAccountSettings",
 		"lambda:GetFunction", "servicequotas:GetServiceQuota", "states:DescribeStateMachine",
 	} {
 		if !strings.Contains(text, `"`+action+`"`) {

@@ -110,8 +110,9 @@ func policy(account, region string) string {
 	}{"2012-10-17", []statement{
 		{"Deploy", "Allow", []string{"sts:AssumeRole"}, roles},
 		{"Doctor", "Allow", []string{
-			"cloudformation:DescribeStacks", "ecr:BatchGetImage", "lambda:GetAccountSettings",
-			"lambda:GetFunction", "servicequotas:GetServiceQuota", "states:DescribeStateMachine",
+			"batch:DescribeJobDefinitions", "cloudformation:DescribeStacks", "ec2:DescribeInstanceTypeOfferings",
+			"ec2:DescribeRouteTables", "ec2:DescribeSubnets", "ec2:DescribeVpcAttribute", "ec2:DescribeVpcEndpoints",
+			"ecr:BatchGetImage", "lambda:GetAccountSettings", "lambda:GetFunction", "servicequotas:GetServiceQuota", "states:DescribeStateMachine",
 		}, []string{"*"}},
 	}}
 	data, err := json.MarshalIndent(document, "", "  ")

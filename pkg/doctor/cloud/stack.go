@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/batch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -68,17 +69,21 @@ func (e *examiner) machine(ctx context.Context, arn string) {
 	} else {
 		e.ok("state machine", "its definition is this program's")
 	}
-	names := slices.Compact(slices.Sorted(slices.Values(functionARNs.FindAllString(definition, -1))))
-	e.images(ctx, names)
+	e.images(ctx, found(functionARNs, definition), found(definitionARNs, definition))
 }
 
-// images compares the images of functions. All functions of a deployment have one.
-func (e *examiner) images(ctx context.Context, functions []string) {
+// found returns what an expression finds in a text, each once.
+func found(expression *regexp.Regexp, text string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(expression.FindAllString(text, -1))))
+}
+
+// images compares the images of functions and of Batch job definitions. All of a deployment have one.
+func (e *examiner) images(ctx context.Context, functions, definitions []string) {
 	if len(functions) == 0 {
 		e.fail("functions", "the state machine names no function", "deploy again")
 		return
 	}
-	images := map[string][]string{}
+	resolved, named := map[string][]string{}, map[string][]string{} // users of an image, by its digest and by the name that it was given
 	for _, arn := range functions {
 		out, err := e.lambda().GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &arn})
 		if isCode(err, "ResourceNotFoundException") {
@@ -92,20 +97,64 @@ func (e *examiner) images(ctx context.Context, functions []string) {
 		if out.Code == nil {
 			continue
 		}
-		image := aws.ToString(out.Code.ResolvedImageUri)
-		images[image] = append(images[image], arn)
+		image, name := aws.ToString(out.Code.ResolvedImageUri), aws.ToString(out.Code.ImageUri)
+		resolved[image], named[name] = append(resolved[image], arn), append(named[name], arn)
 	}
-	if len(images) > 1 {
-		var list []string
-		for image, users := range images {
-			list = append(list, fmt.Sprintf("%d with %s", len(users), image))
-		}
-		slices.Sort(list)
-		e.fail("functions", "they have different images: "+strings.Join(list, ", "), "a function was changed outside of CloudFormation: deploy again")
+	if !e.alike("functions", resolved) {
 		return
 	}
-	for image := range images {
+	for image := range resolved {
 		e.ok("functions", "%d, all with %s", len(functions), image)
+	}
+	e.jobs(ctx, definitions, named)
+}
+
+// alike reports whether all users have one image, and a failure where they do not.
+func (e *examiner) alike(name string, images map[string][]string) bool {
+	if len(images) < 2 {
+		return true
+	}
+	var list []string
+	for image, users := range images {
+		list = append(list, fmt.Sprintf("%d with %s", len(users), image))
+	}
+	slices.Sort(list)
+	e.fail(name, "they have different images: "+strings.Join(list, ", "), "one was changed outside of CloudFormation: deploy again")
+	return false
+}
+
+// definitionARNs finds the Batch job definitions that a definition names, with their revisions.
+var definitionARNs = regexp.MustCompile(`arn:[a-z-]+:batch:[a-z0-9-]+:\d{12}:job-definition/[A-Za-z0-9_-]+:\d+`)
+
+// jobs looks at the job definitions that the machine submits. images are those of the functions, by the names that they were
+// given, and their users.
+func (e *examiner) jobs(ctx context.Context, definitions []string, images map[string][]string) {
+	const name = "job definitions"
+	if len(definitions) == 0 {
+		return // a deployment without Batch
+	}
+	out, err := e.batch().DescribeJobDefinitions(ctx, &batch.DescribeJobDefinitionsInput{JobDefinitions: definitions})
+	if err != nil {
+		e.unread(name, "batch:DescribeJobDefinitions", err)
+		return
+	}
+	active := 0
+	for _, d := range out.JobDefinitions {
+		arn := aws.ToString(d.JobDefinitionArn)
+		if aws.ToString(d.Status) != "ACTIVE" || d.ContainerProperties == nil {
+			continue
+		}
+		active++
+		image := aws.ToString(d.ContainerProperties.Image)
+		images[image] = append(images[image], arn)
+	}
+	if active < len(definitions) {
+		e.fail(name, fmt.Sprintf("the state machine names %d, of which %d can be submitted", len(definitions), active),
+			"one was deregistered outside of CloudFormation: deploy again")
+		return
+	}
+	if e.alike(name, images) {
+		e.ok(name, "%d, with the image of the functions", len(definitions))
 	}
 }
 
