@@ -21,8 +21,8 @@ var policyVariants = []object{
 	{"scratch": "s3", "batch": "true"},
 	{"gpu": "true"},
 	{"sourceBuckets": "films,more-films", "destinationBuckets": "finished"},
-	{"scratch": "s3", "kmsKey": someKey + "0"},
-	{"sourceBuckets": "films,more-films", "destinationBuckets": "finished", "kmsKey": someKey + "0", "sourceKeys": someKey + "1", "destinationKeys": someKey + "2"},
+	{"scratch": "s3", "kmsKey": someKey + "0", "api": "true", "startOnUpload": "true", "notify": "ops@example.com"},
+	{"sourceBuckets": "films,more-films", "destinationBuckets": "finished", "kmsKey": someKey + "0", "sourceKeys": someKey + "1", "destinationKeys": someKey + "2", "api": "true", "startOnUpload": "true"},
 }
 
 const someKey = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890a"
@@ -35,7 +35,7 @@ var reasons = map[string]string{
 	"elasticfilesystem:": "the file system is mounted before the program starts",
 	"xray:":              "Step Functions traces executions",
 	"ecr:":               "the ECS agent pulls the image",
-	"states:":            "Step Functions starts the children of a Map, describes, stops and redrives them",
+	"machine states:":    "Step Functions starts the children of a Map, describes, stops and redrives them",
 	"events:":            "Step Functions learns from an event that a Batch job has ended; a rule passes events on",
 	"batch:DescribeJobs": "Step Functions looks whether a Batch job has ended",
 	"batch:TerminateJob": "Step Functions ends the Batch jobs of an execution that is stopped",
@@ -56,7 +56,7 @@ var reasons = map[string]string{
 // reason returns why a role has a permission that it does not use here.
 func reason(role, action string) string {
 	service, _, _ := strings.Cut(action, ":")
-	for _, key := range []string{role + " " + action, action, service + ":"} {
+	for _, key := range []string{role + " " + action, role + " " + service + ":", action, service + ":"} {
 		if text := reasons[key]; text != "" {
 			return text
 		}
@@ -78,6 +78,7 @@ func TestPoliciesAllowExactlyWhatJobsDo(t *testing.T) {
 	made := map[bool][]call{} // by whether scratch is a file system
 	for files, folder := range map[bool]string{true: t.TempDir(), false: ""} {
 		w := newWorkers(t, program, folder)
+		w.takeRequests()
 		w.runJobs(film, tape, song)
 		made[files] = slices.Collect(maps.Keys(w.calls))
 		if len(made[files]) < 100 {
@@ -133,6 +134,10 @@ func className(role string) string {
 func (p policies) of(role string) []string {
 	if role == "machine" {
 		return []string{"MachineRole"}
+	}
+	if slices.Contains(intakeRoles, role) {
+		name := constructID(work.Class(role)) + "Role"
+		return slices.DeleteFunc([]string{name}, func(name string) bool { return p.roles[name] == nil }) // of a deployment that has it
 	}
 	list := []string{constructID(work.Class(role)) + "Role"}
 	for logical := range p.s.of("AWS::IAM::Role") {
@@ -214,6 +219,16 @@ func (p policies) resources(c call) (list []string) {
 		return []string{object(logical("AWS::S3::Bucket", "Scratch"))}
 	case "function":
 		return []string{logical("AWS::Lambda::Function", constructID(work.Class(c.key))) + ":1"}
+	case "machine":
+		return []string{strings.TrimSuffix(logical("AWS::StepFunctions::StateMachine", "Machine"), ".Arn")}
+	case "execution":
+		name := strings.TrimSuffix(logical("AWS::StepFunctions::StateMachine", "Machine"), ".Arn")
+		return []string{"arn:AWS::Partition:states:AWS::Region:AWS::AccountId:execution:" + name + ".Name:" + c.key}
+	case "topic":
+		if topic := logical("AWS::SNS::Topic", "Messages"); topic != "" {
+			list = append(list, strings.TrimSuffix(topic, ".Arn"))
+		}
+		return list
 	case "queue":
 		for name := range p.s.of("AWS::Batch::JobQueue") {
 			if isNamed(name, "CpuQueue") {

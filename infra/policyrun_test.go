@@ -177,6 +177,7 @@ type workers struct {
 	env       map[work.Class][]string
 	functions map[work.Class]*lambdatest.Function
 	before    func(state string) // called before a task; may be nil
+	connect   func(role string) []string
 }
 
 // newWorkers starts a function of each class. files is the folder that stands for the file system; "" is scratch in S3.
@@ -199,16 +200,20 @@ func newWorkers(t *testing.T, program, files string) *workers {
 	if files != "" {
 		scratch = files
 	}
-	for _, class := range allClasses() {
-		role := string(class)
-		w.env[class] = []string{
+	// connect returns the environment of a role's process, whose calls are recorded.
+	w.connect = func(role string) []string {
+		return []string{
 			"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true",
 			"AWS_REGION=" + s3test.Region, "AWS_ACCESS_KEY_ID=" + s3test.AccessKey, "AWS_SECRET_ACCESS_KEY=" + s3test.SecretKey,
 			"AWS_ENDPOINT_URL_S3=" + w.between(t, role, s3.Endpoint, w.s3),
 			"AWS_ENDPOINT_URL_DYNAMODB=" + w.between(t, role, dynamodb.Endpoint, w.dynamo),
-			"MAPREEL_TABLE=" + table, "MAPREEL_ITEMS=" + items, "MAPREEL_SCRATCH=" + scratch, "MAPREEL_BATCH=cpu",
-			"MAPREEL_RUN=48h", "MAPREEL_REDRIVE=336h",
+			"MAPREEL_TABLE=" + table,
 		}
+	}
+	for _, class := range allClasses() {
+		role := string(class)
+		w.env[class] = append(w.connect(role), "MAPREEL_ITEMS="+items, "MAPREEL_SCRATCH="+scratch, "MAPREEL_BATCH=cpu",
+			"MAPREEL_RUN=48h", "MAPREEL_REDRIVE=336h")
 		w.functions[class] = lambdatest.Start(t, role, w.command(class))
 	}
 	return w

@@ -18,6 +18,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/intake"
+	"github.com/mapreel/mapreel/pkg/intake/intaketest"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 // deployment is a service with a bucket, a table and a state machine behind servers that speak their protocols.
 type deployment struct {
 	*intake.Service
-	states   *states
+	states   *intaketest.States
 	media    *s3blob.Store
 	bucket   string
 	messages []string // sent by Publish: subject, then text
@@ -40,7 +41,7 @@ type deployment struct {
 
 func deploy(t *testing.T) *deployment {
 	t.Helper()
-	s3, dynamodb, states := s3test.Start(t), dynamotest.Start(t), newStates(t)
+	s3, dynamodb, states := s3test.Start(t), dynamotest.Start(t), intaketest.Start(t)
 	bucket := s3.NewBucket(t)
 	store := func(bucket string) *s3blob.Store {
 		s, err := s3blob.New(s3.Client(nil), bucket, "", s3blob.Options{})
@@ -49,7 +50,7 @@ func deploy(t *testing.T) *deployment {
 		}
 		return s
 	}
-	executions, err := intake.NewExecutions(states.client, machineARN)
+	executions, err := intake.NewExecutions(states.Client, intaketest.MachineARN)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,18 +122,18 @@ func TestARequestIsStartedUnderItsKeyOnce(t *testing.T) {
 	request := d.request(d.upload(t, "in/film.mkv", "film"))
 	for _, same := range []string{request, strings.ReplaceAll(request, ",", " ,\n"), request} {
 		code, body := d.call(t, intake.RouteSubmit, "", "film-42", same)
-		if code != 202 || body["id"] != "film-42" || body["status"] != "RUNNING" || body["execution"] != executionARN("film-42") {
+		if code != 202 || body["id"] != "film-42" || body["status"] != "RUNNING" || body["execution"] != intaketest.ExecutionARN("film-42") {
 			t.Errorf("answer %d %v", code, body)
 		}
 	}
 	if code, body := d.call(t, intake.RouteSubmit, "", "film-42", strings.Replace(request, `"film"}`, `"other"}`, 1)); code != 409 {
 		t.Errorf("another request under the same key: %d %v", code, body)
 	}
-	d.states.end("film-42", "SUCCEEDED", map[string]any{"output": `{"job":"0a1b","outputs":[{"url":"s3://x/film.mp4"}]}`})
+	d.states.End("film-42", "SUCCEEDED", map[string]any{"output": `{"job":"0a1b","outputs":[{"url":"s3://x/film.mp4"}]}`})
 	if code, body := d.call(t, intake.RouteSubmit, "", "film-42", request); code != 202 || body["status"] != "SUCCEEDED" {
 		t.Errorf("the same request after its end: %d %v", code, body)
 	}
-	if got := d.states.started(); len(got) != 1 || !json.Valid([]byte(got["film-42"])) {
+	if got := d.states.Started(); len(got) != 1 || !json.Valid([]byte(got["film-42"])) {
 		t.Errorf("started %v", got)
 	}
 	for range 2 { // without a key each call is its own
@@ -140,7 +141,7 @@ func TestARequestIsStartedUnderItsKeyOnce(t *testing.T) {
 			t.Errorf("answer %d %v", code, body)
 		}
 	}
-	if got := d.states.started(); len(got) != 3 {
+	if got := d.states.Started(); len(got) != 3 {
 		t.Errorf("started %v", got)
 	}
 }
@@ -188,7 +189,7 @@ func TestAllProblemsOfARequestAreInOneAnswerAndNothingIsStarted(t *testing.T) {
 			}
 		})
 	}
-	if got := d.states.started(); len(got) != 0 {
+	if got := d.states.Started(); len(got) != 0 {
 		t.Errorf("started %v", got)
 	}
 	if code, body := d.call(t, intake.RouteSubmit, "", "a key/with spaces", d.request(at+"/in/film.mkv")); code != 400 || !strings.Contains(fmt.Sprint(body), "Idempotency-Key") {
@@ -200,7 +201,7 @@ func TestAServiceThatIsBusyIsToBeAskedAgain(t *testing.T) {
 	d := deploy(t)
 	request := d.request(d.upload(t, "in/film.mkv", "film"))
 	for code, want := range map[string]int{"ThrottlingException": 503, "ExecutionLimitExceeded": 503, "AccessDeniedException": 500} {
-		d.states.fail = code
+		d.states.Fail(code)
 		if got, body := d.call(t, intake.RouteSubmit, "", "key", request); got != want {
 			t.Errorf("%s: answer %d %v, want %d", code, got, body, want)
 		}
@@ -216,7 +217,7 @@ func (d *deployment) plan(t *testing.T, name string) ledger.Ledger {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	if err := d.Ledger.PutJob(t.Context(), ledger.Job{ID: "0a1b", State: ledger.JobRunning, Execution: executionARN(name), Started: now, Doc: doc}); err != nil {
+	if err := d.Ledger.PutJob(t.Context(), ledger.Job{ID: "0a1b", State: ledger.JobRunning, Execution: intaketest.ExecutionARN(name), Started: now, Doc: doc}); err != nil {
 		t.Fatal(err)
 	}
 	units := []ledger.Unit{
@@ -260,14 +261,14 @@ func TestAJobTellsItsProgressCostAndOutputs(t *testing.T) {
 	}
 	do(t, l, "video/00001", "lambda/2", `{"elapsed":20000}`, nil)
 	do(t, l, "output/film", "batch/3/1", `{"elapsed":5000}`, nil)
-	if err := l.EndJob(t.Context(), "0a1b", executionARN("film"), ledger.JobDone, nil, time.Time{}); err != nil {
+	if err := l.EndJob(t.Context(), "0a1b", intaketest.ExecutionARN("film"), ledger.JobDone, nil, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	out, err := json.Marshal(engine.Outcome{Job: "0a1b", Outputs: []json.RawMessage{[]byte(`{"url":"s3://b/out/film.mp4"}`)}, Warnings: []string{"no chapters"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.states.end("film", "SUCCEEDED", map[string]any{"output": string(out)})
+	d.states.End("film", "SUCCEEDED", map[string]any{"output": string(out)})
 	_, body = d.call(t, intake.RouteStatus, "film", "", "")
 	cost := body["cost"].(map[string]any)
 	if cost["usd"] != 1.0 { // 50 s at 0.01, 5 s at 0.1
@@ -292,12 +293,12 @@ func TestAFailedJobTellsItsReasonAndHowToGoOn(t *testing.T) {
 		d.call(t, intake.RouteSubmit, "", "film", d.request(d.upload(t, "in/film.mkv", "film")))
 		l := d.plan(t, "film")
 		do(t, l, "video/00001", "lambda/2", "", &ledger.Failure{Kind: c.kind, Message: "what happened"})
-		d.states.end("film", "FAILED", map[string]any{"error": "States.ExceedToleratedFailureThreshold", "cause": "a Map failed"})
+		d.states.End("film", "FAILED", map[string]any{"error": "States.ExceedToleratedFailureThreshold", "cause": "a Map failed"})
 		_, body := d.call(t, intake.RouteStatus, "film", "", "")
 		if diff := cmp.Diff(map[string]any{"kind": c.kind, "message": "what happened"}, body["error"]); diff != "" {
 			t.Errorf("error (-want +got):\n%s", diff)
 		}
-		want := "aws stepfunctions redrive-execution --region eu-west-1 --execution-arn " + executionARN("film")
+		want := "aws stepfunctions redrive-execution --region eu-west-1 --execution-arn " + intaketest.ExecutionARN("film")
 		if got, _ := body["redrive"].(string); (got == want) != c.redrive {
 			t.Errorf("%s: redrive %q", c.kind, got)
 		}
@@ -321,7 +322,7 @@ func TestAJobIsStoppedOnce(t *testing.T) {
 			t.Errorf("answer %d %v", code, body)
 		}
 	}
-	if n := slices.Index(slices.Compact(slices.DeleteFunc(d.states.calls, func(c string) bool { return c != "StopExecution" })), "StopExecution"); n != 0 {
+	if n := slices.Index(slices.Compact(slices.DeleteFunc(d.states.Calls(), func(c string) bool { return c != "StopExecution" })), "StopExecution"); n != 0 {
 		t.Error("nothing was stopped")
 	}
 	if code, _ := d.call(t, intake.RouteStop, "other", "", ""); code != 404 {
@@ -332,14 +333,14 @@ func TestAJobIsStoppedOnce(t *testing.T) {
 func TestAFinishedJobIsAnnounced(t *testing.T) {
 	d := deploy(t)
 	d.call(t, intake.RouteSubmit, "", "film", d.request(d.upload(t, "in/a \"film\"\n映.mkv", "film")))
-	d.states.end("film", "SUCCEEDED", map[string]any{"output": `{"job":"0a1b","outputs":[{"url":"s3://b/out/film.mp4"}],"warnings":["no chapters"]}`})
+	d.states.End("film", "SUCCEEDED", map[string]any{"output": `{"job":"0a1b","outputs":[{"url":"s3://b/out/film.mp4"}],"warnings":["no chapters"]}`})
 	if _, err := d.Notify(t.Context(), json.RawMessage(`{"detail":{"name":"film"}}`)); err != nil {
 		t.Fatal(err)
 	}
 	if subject := d.messages[0]; subject != `mapreel: finished a "film"____.mkv` {
 		t.Errorf("subject %q", subject)
 	}
-	for _, part := range []string{"s3://b/out/film.mp4", "no chapters", "elapsed      1m30s", executionARN("film")} {
+	for _, part := range []string{"s3://b/out/film.mp4", "no chapters", "elapsed      1m30s", intaketest.ExecutionARN("film")} {
 		if !strings.Contains(d.messages[1], part) {
 			t.Errorf("the message has no %q:\n%s", part, d.messages[1])
 		}

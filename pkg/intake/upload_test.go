@@ -36,13 +36,13 @@ func TestAnUploadIsStartedWithItsSidecar(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		before := d.states.started()
+		before := d.states.Started()
 		for range 2 { // events come at least once
 			if _, err := d.Upload(t.Context(), d.created(t, c.key)); err != nil {
 				t.Fatalf("%s: %v", c.key, err)
 			}
 		}
-		after := d.states.started()
+		after := d.states.Started()
 		maps.DeleteFunc(after, func(name, _ string) bool { return before[name] != "" })
 		if len(after) != 1 {
 			t.Fatalf("%s started %v", c.key, after)
@@ -75,7 +75,7 @@ func TestABadSidecarStartsNothingAndIsReported(t *testing.T) {
 			t.Errorf("%s: message %q", sidecar, d.messages)
 		}
 	}
-	if got := d.states.started(); len(got) != 0 {
+	if got := d.states.Started(); len(got) != 0 {
 		t.Errorf("started %v", got)
 	}
 }
@@ -87,7 +87,7 @@ func TestAnOutputStartsNoJob(t *testing.T) {
 	if _, err := d.Upload(t.Context(), d.created(t, "in/film.mkv")); err != nil {
 		t.Fatal(err)
 	}
-	for _, input := range d.states.started() {
+	for _, input := range d.states.Started() {
 		if !strings.Contains(input, `"destination":"s3://`+d.bucket+`/out/film.mkv/"`) {
 			t.Errorf("started with %s", input)
 		}

@@ -1,4 +1,6 @@
-package intake_test
+// Package intaketest is Step Functions' side of package intake, for tests: a server that starts, describes and stops executions,
+// which end when a test says so.
+package intaketest
 
 import (
 	"encoding/json"
@@ -6,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,32 +19,36 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 )
 
-const machineARN = "arn:aws:states:eu-west-1:123456789012:stateMachine:mapreel"
+// MachineARN is the state machine of every execution.
+const MachineARN = "arn:aws:states:eu-west-1:123456789012:stateMachine:mapreel"
 
-// states is a server that speaks Step Functions' protocol, with executions that end when a test says so.
-type states struct {
+// States is a server that speaks Step Functions' protocol.
+type States struct {
+	Client *sfn.Client
+	URL    string
+
 	mu         sync.Mutex
 	executions map[string]map[string]any // by ARN, as DescribeExecution returns them
 	fail       string                    // error code of every answer; "" for none
 	calls      []string
-	client     *sfn.Client
-	url        string
 }
 
-func newStates(t *testing.T) *states {
+// Start starts a server without executions, until the test ends.
+func Start(t *testing.T) *States {
 	t.Helper()
-	s := &states{executions: map[string]map[string]any{}}
+	s := &States{executions: map[string]map[string]any{}}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	s.url = server.URL
-	s.client = sfn.New(sfn.Options{
+	s.URL = server.URL
+	s.Client = sfn.New(sfn.Options{
 		Region: "eu-west-1", BaseEndpoint: aws.String(server.URL), Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
 		RetryMaxAttempts: 1,
 	})
 	return s
 }
 
-func (s *states) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers a call.
+func (s *States) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var in struct{ StateMachineArn, ExecutionArn, Name, Input, Error, Cause string }
@@ -95,19 +102,33 @@ func (s *states) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// end ends an execution.
-func (s *states) end(name, status string, fields map[string]any) {
+// Fail makes every call fail with an error code.
+func (s *States) Fail(code string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known := s.executions[executionARN(name)]
+	s.fail = code
+}
+
+// Calls returns the operations that were called, in order.
+func (s *States) Calls() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.calls)
+}
+
+// End ends an execution with a status. fields are others of DescribeExecution, such as its output.
+func (s *States) End(name, status string, fields map[string]any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.executions[ExecutionARN(name)]
 	known["status"], known["stopDate"] = status, known["startDate"].(float64)+90
 	for field, v := range fields {
 		known[field] = v
 	}
 }
 
-// started returns the inputs of the executions, by name.
-func (s *states) started() map[string]string {
+// Started returns the inputs of the executions, by name.
+func (s *States) Started() map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := map[string]string{}
@@ -117,6 +138,7 @@ func (s *states) started() map[string]string {
 	return list
 }
 
-func executionARN(name string) string {
-	return strings.Replace(machineARN, ":stateMachine:", ":execution:", 1) + ":" + name
+// ExecutionARN returns the ARN of an execution.
+func ExecutionARN(name string) string {
+	return strings.Replace(MachineARN, ":stateMachine:", ":execution:", 1) + ":" + name
 }
