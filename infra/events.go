@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
@@ -19,14 +17,8 @@ func newEvents(stack awscdk.Stack, fns functions, flow workflow) awsevents.Event
 	awsevents.NewRule(stack, jsii.String("Failed"), &awsevents.RuleProps{
 		Description:  jsii.String("mapreel: records executions that failed, timed out or were stopped"),
 		EventPattern: status(flow, "FAILED", "TIMED_OUT", "ABORTED"),
-		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(fns[work.ClassFinish], &awseventstargets.LambdaFunctionProps{
-			Event: awsevents.RuleTargetInput_FromObject(map[string]any{ // engine.FinishInput
-				"execution": awsevents.EventField_FromPath(jsii.String("$.detail.executionArn")),
-				"status":    awsevents.EventField_FromPath(jsii.String("$.detail.status")),
-				"error":     awsevents.EventField_FromPath(jsii.String("$.detail.error")),
-				"cause":     awsevents.EventField_FromPath(jsii.String("$.detail.cause")),
-			}),
-		})},
+		// The event as it is, which lambdafn reads: causes have quotes, with which an input template is no longer JSON.
+		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(fns[work.ClassFinish], nil)},
 	})
 	// The event's detail contains the execution's input and output: the request and the published files.
 	bus := awsevents.NewEventBus(stack, jsii.String("Jobs"), &awsevents.EventBusProps{
@@ -65,14 +57,12 @@ var sourceExtensions = []string{
 	"mp3", "m4a", "aac", "flac", "wav", "ogg", "opus",
 }
 
-// uploads returns a pattern for keys below prefix that end with one of sourceExtensions, in lower or upper case. Only a wildcard
-// can ask for both ends of one field.
-func uploads(prefix string) []any {
+// uploads returns a pattern for keys that end with one of sourceExtensions, in any case. The function looks at the prefix: a
+// pattern for both ends would need wildcards, and EventBridge refuses a rule with many different texts after a wildcard.
+func uploads() []any {
 	var patterns []any
 	for _, extension := range sourceExtensions {
-		for _, e := range []string{extension, strings.ToUpper(extension)} {
-			patterns = append(patterns, map[string]any{"wildcard": prefix + "*." + e})
-		}
+		patterns = append(patterns, map[string]any{"suffix": map[string]any{"equals-ignore-case": "." + extension}})
 	}
 	return patterns
 }

@@ -395,7 +395,9 @@ func (w *workers) runJobs(film, tape, song string) {
 		t.Fatalf("a job without its source ends with %v", err)
 	}
 	w.before = nil
-	event, err := json.Marshal(engine.FinishInput{Execution: "arn:execution:lost", Status: "FAILED", Error: failed.Name, Cause: failed.Cause})
+	event, err := json.Marshal(object{"source": "aws.states", "detail": object{
+		"executionArn": "arn:execution:lost", "status": "FAILED", "error": failed.Name, "cause": failed.Cause,
+	}})
 	must(err)
 	_, err = w.functions[work.ClassFinish].Invoke(t.Context(), event, time.Minute)
 	must(err)

@@ -43,7 +43,7 @@ func (s *Service) Upload(ctx context.Context, event json.RawMessage) (any, error
 		return nil, fault.New(fault.Internal, "event of the bucket: it names no object")
 	}
 	source := "s3://" + bucket + "/" + key
-	if strings.HasSuffix(key, Sidecar) { // the request for an upload is none itself
+	if !strings.HasPrefix(key, Watched) || strings.HasSuffix(key, Sidecar) { // an output, or the request for an upload
 		return Status{}, nil
 	}
 	request, err := s.preset(ctx, source)
@@ -112,7 +112,8 @@ func (s *Service) watches(url string) bool {
 	return slices.ContainsFunc(s.Sources, func(p Place) bool { return strings.HasPrefix(url, Place{p.Bucket, Watched}.String()) })
 }
 
-// Watched is the prefix of the keys whose uploads start jobs.
+// Watched is the prefix of the keys whose uploads start jobs. Events of others come too, since a rule cannot ask for both ends of a
+// key.
 const Watched = "in/"
 
 // destination returns the folder for the outputs of a source: its key, in the first destination. In a bucket that is a

@@ -87,6 +87,15 @@ func TestAnOutputStartsNoJob(t *testing.T) {
 	if _, err := d.Upload(t.Context(), d.created(t, "in/film.mkv")); err != nil {
 		t.Fatal(err)
 	}
+	for _, key := range []string{"out/film.mkv/video.mp4", "film.mkv"} { // the rule of a bucket sees them too
+		d.upload(t, key, "film")
+		if _, err := d.Upload(t.Context(), d.created(t, key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := d.states.Started(); len(got) != 1 {
+		t.Errorf("started %v", got)
+	}
 	for _, input := range d.states.Started() {
 		if !strings.Contains(input, `"destination":"s3://`+d.bucket+`/out/film.mkv/"`) {
 			t.Errorf("started with %s", input)

@@ -29,6 +29,10 @@ func (p *program) invoke(ctx context.Context, input json.RawMessage) (json.RawMe
 	}
 	ctx, cancel := withMargin(ctx, time.Now())
 	defer cancel()
+	input, err := stageInput(p.stage, input)
+	if err != nil {
+		return nil, reply(err)
+	}
 	out, err := p.run(ctx, log, p.stage, worker, input)
 	if err != nil {
 		return nil, reply(err)

@@ -163,7 +163,9 @@ func TestFunctions(t *testing.T) {
 		if !errors.As(err, &failed) || !strings.Contains(failed.Cause, "NotFound") {
 			t.Fatalf("the machine ends with %v, want an error caused by NotFound", err)
 		}
-		event, err := json.Marshal(engine.FinishInput{Execution: execution, Status: "FAILED", Error: failed.Name, Cause: failed.Cause})
+		event, err := json.Marshal(map[string]any{"source": "aws.states", "detail": map[string]any{
+			"executionArn": execution, "status": "FAILED", "error": failed.Name, "cause": failed.Cause,
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}
