@@ -34,10 +34,9 @@ type doors struct {
 
 // newIntake makes what the deployment asks for: the API, the start of uploads, and notifications. It returns the URL of the API,
 // or nil.
-func newIntake(stack awscdk.Stack, chosen settings, store storage, img image, flow workflow) (url *string) {
-	d := doors{stack, chosen, store, img, flow, nil}
-	if len(chosen.notify) > 0 {
-		d.topic = newTopic(stack, chosen)
+func newIntake(stack awscdk.Stack, chosen settings, store storage, img image, flow workflow, topic awssns.Topic) (url *string) {
+	d := doors{stack, chosen, store, img, flow, topic}
+	if topic != nil {
 		d.notify()
 	}
 	if chosen.startOnUpload {
@@ -116,7 +115,7 @@ func (d doors) uploads() {
 			Detail: &map[string]any{
 				"bucket": map[string]any{"name": buckets},
 				"object": map[string]any{
-					"key":  uploads(intake.Watched),
+					"key":  uploads(),
 					"size": []any{map[string]any{"numeric": []any{">", 0}}}, // a folder's marker is empty
 				},
 			},
@@ -144,10 +143,20 @@ func (d doors) notify() {
 	})
 }
 
+// newTopic makes the topic of all messages. It returns nil where nobody is notified.
 func newTopic(stack awscdk.Stack, chosen settings) awssns.Topic {
+	if len(chosen.notify) == 0 {
+		return nil
+	}
 	topic := awssns.NewTopic(stack, jsii.String("Messages"), &awssns.TopicProps{
 		DisplayName: jsii.String("mapreel"), EnforceSSL: jsii.Bool(true),
 	})
+	// Alarms are sent by CloudWatch itself, which has no role.
+	topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("cloudwatch.amazonaws.com"), nil)},
+		Actions:    jsii.Strings("sns:Publish"), Resources: &[]*string{topic.TopicArn()},
+		Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": stack.Account()}},
+	}))
 	for _, to := range chosen.notify {
 		if strings.HasPrefix(to, "https://") {
 			topic.AddSubscription(awssnssubscriptions.NewUrlSubscription(jsii.String(to), nil))

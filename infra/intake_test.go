@@ -161,6 +161,27 @@ func TestPeopleAreNotified(t *testing.T) {
 			t.Errorf("nobody is told of %s: %s", status, data)
 		}
 	}
+	var alarms []string
+	for name, a := range s.of("AWS::CloudWatch::Alarm") {
+		if actions, _ := props(a)["AlarmActions"].([]any); len(actions) == 1 && strings.HasPrefix(resolved(actions[0]), "Messages") {
+			alarms = append(alarms, name[:len(name)-8])
+		}
+	}
+	slices.Sort(alarms)
+	if diff := cmp.Diff([]string{"NotCollected", "QueueBlocked", "Throttled"}, alarms); diff != "" {
+		t.Errorf("alarms that are sent (-want +got):\n%s", diff)
+	}
+	var allowed []string
+	for _, p := range s.of("AWS::SNS::TopicPolicy") {
+		for _, e := range props(p)["PolicyDocument"].(object)["Statement"].([]any) {
+			if e := e.(object); e["Effect"] == "Allow" {
+				allowed = append(allowed, fmt.Sprint(e["Principal"], e["Action"], e["Condition"]))
+			}
+		}
+	}
+	if want := "[map[Service:cloudwatch.amazonaws.com]sns:Publishmap[StringEquals:map[aws:SourceAccount:map[Ref:AWS::AccountId]]]]"; fmt.Sprint(allowed) != want {
+		t.Errorf("the topic's policy allows %v, want %s", allowed, want)
+	}
 	if n := len(synth(t, object{}).of("AWS::SNS::Topic")); n != 0 {
 		t.Errorf("%d topics where nobody is notified", n)
 	}

@@ -30,9 +30,10 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 	if err != nil {
 		return err
 	}
-	bus := newEvents(stack, fns, flow)         // outside of executions
-	watch := newWatch(stack, store, fns, flow) // dashboard and alarms
-	newBlockedAlarm(stack, jobs, bus)          // a queue that starts nothing
+	bus := newEvents(stack, fns, flow)                // outside of executions
+	topic := newTopic(stack, chosen)                  // nil where nobody is notified
+	watch := newWatch(stack, store, fns, flow, topic) // dashboard and alarms
+	newBlockedAlarm(stack, jobs, bus, topic)          // a queue that starts nothing
 
 	outputs := map[string]*string{
 		"StateMachineArn":   flow.machine.StateMachineArn(),
@@ -43,7 +44,7 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 		"FinishedJobsBus":   bus.EventBusName(),
 		"DashboardName":     watch.DashboardName(),
 	}
-	if url := newIntake(stack, chosen, store, img, flow); url != nil { // requests in, messages out
+	if url := newIntake(stack, chosen, store, img, flow, topic); url != nil { // requests in, messages out
 		outputs["ApiUrl"] = url
 	}
 	if d := newDelivery(stack, chosen, store); d != nil { // outputs to players

@@ -195,6 +195,9 @@ func checkTimeLimits(t *testing.T, s synthesised) {
 		if _, ours := props(f)["ImageConfig"].(object); !ours {
 			continue // the CDK's own, which empties the scratch bucket when the stack is deleted
 		}
+		if memory := props(f)["MemorySize"].(float64); memory > 3008 {
+			t.Errorf("%s asks for %v MiB, and new accounts allow 3008", name, memory)
+		}
 		limit := tasks["arn:${Partition}:states:::lambda:invoke"]
 		if timeout := props(f)["Timeout"].(float64); timeout >= limit {
 			t.Errorf("%s may take %v s, its task %v s", name, timeout, limit)
@@ -312,7 +315,7 @@ func checkExpiry(t *testing.T, s synthesised) {
 	})
 	s.assertions.HasResourceProperties(jsii.String("AWS::S3::Bucket"), object{
 		"LifecycleConfiguration": object{"Rules": []any{object{
-			"AbortIncompleteMultipartUpload": object{"DaysAfterInitiation": 1}, "ExpirationInDays": 19, "Status": "Enabled",
+			"AbortIncompleteMultipartUpload": object{"DaysAfterInitiation": 1}, "ExpirationInDays": 51, "Status": "Enabled",
 		}}},
 	})
 	for name, b := range s.of("AWS::S3::Bucket") {

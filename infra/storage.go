@@ -103,10 +103,14 @@ func newTable(stack awscdk.Stack) awsdynamodb.Table {
 	return table
 }
 
+// lateRedrives is how often an execution may be redriven at the last moment and still find what it made at first.
+const lateRedrives = 3
+
 // artifactDays is how long an artifact may be needed: by the execution that made it, and by one that is redriven as late as
-// possible. The function that collects garbage removes it much earlier.
+// possible, several times. The function that collects garbage removes it much earlier: this is for what that cannot remove.
 func artifactDays(chosen settings) float64 {
-	return math.Ceil((chosen.redrive()+2*statemachine.TimeLimit()).Hours()/24) + 1
+	run := statemachine.TimeLimit()
+	return math.Ceil((run+lateRedrives*(chosen.redrive()+run)).Hours()/24) + 1
 }
 
 func newScratchBucket(stack awscdk.Stack, chosen settings, key awskms.IKey) awss3.Bucket {

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/mapreel/mapreel/pkg/work"
@@ -21,7 +22,7 @@ const slowSegment = 10 * 60 * 1000 // milliseconds
 
 // newWatch makes the dashboard and the alarms. CloudWatch charges for dashboards beyond three and
 // alarms beyond ten, by the month.
-func newWatch(stack awscdk.Stack, store storage, fns functions, flow workflow) awscloudwatch.Dashboard {
+func newWatch(stack awscdk.Stack, store storage, fns functions, flow workflow, topic awssns.Topic) awscloudwatch.Dashboard {
 	machine, encode := flow.machine, fns[work.ClassEncode]
 	sum := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: awscdk.Duration_Minutes(jsii.Number(1))}
 	segment := func(statistic string) awscloudwatch.IMetric {
@@ -82,10 +83,10 @@ func newWatch(stack awscdk.Stack, store storage, fns functions, flow workflow) a
 		machine.MetricFailed(fiveMinutes("Sum")), 1, 1)
 	alarm(stack, "ExecutionsTimedOut", "A job did not end within the machine's time limit.",
 		machine.MetricTimedOut(fiveMinutes("Sum")), 1, 1)
-	alarm(stack, "Throttled", "Lambda throttled the encode function for a quarter of an hour: raise the account's concurrency, or request less.",
-		encode.MetricThrottles(fiveMinutes("Sum")), 100, 3)
-	alarm(stack, "NotCollected", "What jobs have left behind was not removed: the log of the Collect function has the reason.",
-		fns[work.ClassCollect].MetricErrors(fiveMinutes("Sum")), 1, 1)
+	tell(topic, alarm(stack, "Throttled", "Lambda throttled the encode function for a quarter of an hour: raise the account's concurrency, or request less.",
+		encode.MetricThrottles(fiveMinutes("Sum")), 100, 3))
+	tell(topic, alarm(stack, "NotCollected", "What jobs have left behind was not removed: the log of the Collect function has the reason.",
+		fns[work.ClassCollect].MetricErrors(fiveMinutes("Sum")), 1, 1))
 	alarm(stack, "SlowMap", "One segment in ten takes more than 10 minutes: request shorter segments, or Batch.",
 		encode.MetricDuration(fiveMinutes("p90")), slowSegment, 2)
 	return dashboard
@@ -93,7 +94,7 @@ func newWatch(stack awscdk.Stack, store storage, fns functions, flow workflow) a
 
 // newBlockedAlarm makes an alarm for job queues whose first job cannot start, as in an account without a quota for its
 // instances. Batch has no metric for that but sends an event, which the bus of finished jobs gets too: it has the reason.
-func newBlockedAlarm(stack awscdk.Stack, b batch, bus awsevents.EventBus) {
+func newBlockedAlarm(stack awscdk.Stack, b batch, bus awsevents.EventBus, topic awssns.Topic) {
 	if b.cpu == nil {
 		return
 	}
@@ -109,13 +110,13 @@ func newBlockedAlarm(stack awscdk.Stack, b batch, bus awsevents.EventBus) {
 		},
 		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewEventBus(bus, nil)},
 	})
-	alarm(stack, "QueueBlocked", "A Batch queue starts nothing: there is no capacity, or the account's quota of vCPUs "+
+	tell(topic, alarm(stack, "QueueBlocked", "A Batch queue starts nothing: there is no capacity, or the account's quota of vCPUs "+
 		"(standard, or G for a GPU) is too low. The event on the bus FinishedJobsBus has the reason.",
 		awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
 			Namespace: jsii.String("AWS/Events"), MetricName: jsii.String("MatchedEvents"),
 			DimensionsMap: &map[string]*string{"RuleName": rule.RuleName()},
 			Statistic:     jsii.String("Sum"), Period: awscdk.Duration_Minutes(jsii.Number(5)),
-		}), 1, 1)
+		}), 1, 1))
 }
 
 func fiveMinutes(statistic string) *awscloudwatch.MetricOptions {
@@ -131,8 +132,8 @@ func graph(title string, metrics ...awscloudwatch.IMetric) awscloudwatch.IWidget
 // alarm raises an alarm when metric reaches threshold in so many periods in a row. The change of
 // its state is an event on the account's default bus; a rule there can send a mail or page an
 // engineer.
-func alarm(stack awscdk.Stack, id, text string, metric awscloudwatch.IMetric, threshold, periods float64) {
-	awscloudwatch.NewAlarm(stack, jsii.String(id), &awscloudwatch.AlarmProps{
+func alarm(stack awscdk.Stack, id, text string, metric awscloudwatch.IMetric, threshold, periods float64) awscloudwatch.Alarm {
+	return awscloudwatch.NewAlarm(stack, jsii.String(id), &awscloudwatch.AlarmProps{
 		AlarmDescription:   jsii.String("mapreel: " + text),
 		Metric:             metric,
 		Threshold:          jsii.Number(threshold),
@@ -140,4 +141,12 @@ func alarm(stack awscdk.Stack, id, text string, metric awscloudwatch.IMetric, th
 		ComparisonOperator: awscloudwatch.ComparisonOperator_GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
 		TreatMissingData:   awscloudwatch.TreatMissingData_NOT_BREACHING,
 	})
+}
+
+// tell sends an alarm to those who are notified of jobs, if anybody is. The alarms of jobs that failed are not sent: each such job
+// has a message of its own.
+func tell(topic awssns.Topic, a awscloudwatch.Alarm) {
+	if topic != nil {
+		a.Node().DefaultChild().(awscloudwatch.CfnAlarm).SetAlarmActions(&[]*string{topic.TopicArn()})
+	}
 }
