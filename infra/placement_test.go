@@ -241,6 +241,11 @@ func TestEverySettingIsInTheDocumentation(t *testing.T) {
 			rows = append(rows, name[1])
 		}
 	}
+	for _, extension := range sourceExtensions {
+		if !regexp.MustCompile(`\.` + extension + `\b`).Match(page) {
+			t.Errorf("docs/aws.md does not say that .%s starts a job", extension)
+		}
+	}
 	for _, name := range names {
 		if !slices.Contains(rows, name) {
 			t.Errorf("docs/aws.md has no row for -c %s", name)
