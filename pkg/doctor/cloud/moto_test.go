@@ -20,6 +20,9 @@ import (
 // moto starts moto_server, an independent stand-in for AWS, and returns a region of it.
 func moto(t *testing.T) Region {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a server, which takes seconds")
+	}
 	program, err := exec.LookPath("moto_server")
 	if err != nil {
 		t.Skip("SKIPPED: moto_server is not installed (pip install 'moto[server]'), so doctor --aws is tested on recorded answers only")
