@@ -22,8 +22,8 @@ type statusChange struct {
 // rule would put a cause with quotes, or null, between its own characters. Everything else is the input of its stage already.
 func stageInput(stage string, event json.RawMessage) (json.RawMessage, error) {
 	var e statusChange
-	if stage != engine.StageFinish || json.Unmarshal(event, &e) != nil || e.Source != "aws.states" {
-		return event, nil
+	if err := json.Unmarshal(event, &e); err != nil || stage != engine.StageFinish || e.Source != "aws.states" {
+		return event, nil //nolint:nilerr // the stage itself says what is wrong with its input
 	}
 	input, err := json.Marshal(engine.FinishInput{
 		Execution: e.Detail.Execution, Status: e.Detail.Status, Error: e.Detail.Error, Cause: e.Detail.Cause,

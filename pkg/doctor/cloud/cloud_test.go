@@ -242,11 +242,13 @@ func TestWhatIsMissingInAnAccountIsNamedWithTheWayToGetIt(t *testing.T) {
 			"GPU families", doctor.Warning, "unknown: UnauthorizedOperation", "allow ec2:DescribeInstanceTypeOfferings",
 		},
 		{
-			"a subnet", answers{"DescribeSubnets": `400 <Response><Errors><Error><Code>InvalidSubnetID.NotFound</Code><Message>none</Message></Error></Errors></Response>`},
+			"a subnet",
+			answers{"DescribeSubnets": `400 <Response><Errors><Error><Code>InvalidSubnetID.NotFound</Code><Message>none</Message></Error></Errors></Response>`},
 			withNetwork, "subnets", doctor.Failure, "InvalidSubnetID.NotFound", "this account and region",
 		},
 		{
-			"a zone", answers{"DescribeSubnets": subnets("subnet-0a", "eu-west-1a", "subnet-0b", "eu-west-1a")},
+			"a zone",
+			answers{"DescribeSubnets": subnets("subnet-0a", "eu-west-1a", "subnet-0b", "eu-west-1a")},
 			withNetwork, "subnets", doctor.Failure, "subnet-0a and subnet-0b are both in the zone eu-west-1a", "leave one of them out",
 		},
 		{
@@ -254,24 +256,29 @@ func TestWhatIsMissingInAnAccountIsNamedWithTheWayToGetIt(t *testing.T) {
 			"subnets", doctor.Failure, "subnet-0a is in vpc-0a, not in vpc-0b", "one network",
 		},
 		{
-			"a way out for functions, which have no public address", answers{"DescribeRouteTables": routes("0.0.0.0/0", "<gatewayId>igw-0a</gatewayId>")},
+			"a way out for functions, which have no public address",
+			answers{"DescribeRouteTables": routes("0.0.0.0/0", "<gatewayId>igw-0a</gatewayId>")},
 			withNetwork, "subnets", doctor.Failure, "functions in subnet-0a cannot reach s3, dynamodb", "NAT gateway, or endpoints",
 		},
 		{
-			"a way out for instances", answers{"DescribeRouteTables": routes("10.0.0.0/16", "<gatewayId>local</gatewayId>")},
+			"a way out for instances",
+			answers{"DescribeRouteTables": routes("10.0.0.0/16", "<gatewayId>local</gatewayId>")},
 			func(o *Options) { withNetwork(o); o.Files = false }, "subnets", doctor.Failure, "instances of Batch in subnet-0a cannot reach s3, dynamodb, ecs,", "NAT gateway",
 		},
 		{
-			"names", answers{"DescribeVpcAttribute": `<DescribeVpcAttributeResponse><enableDnsSupport><value>false</value></enableDnsSupport></DescribeVpcAttributeResponse>`},
+			"names",
+			answers{"DescribeVpcAttribute": `<DescribeVpcAttributeResponse><enableDnsSupport><value>false</value></enableDnsSupport></DescribeVpcAttributeResponse>`},
 			withNetwork, "network", doctor.Failure, "enableDnsSupport switched off", "modify-vpc-attribute --vpc-id vpc-0a --enable-dns-support",
 		},
 		{
-			"the image of Batch", answers{"DescribeJobDefinitions": jobDefinitions("other:v0", "encode:3", "merge:1")},
+			"the image of Batch",
+			answers{"DescribeJobDefinitions": jobDefinitions("other:v0", "encode:3", "merge:1")},
 			nil,
 			"job definitions", doctor.Failure, "different images: 2 with other:v0, 6 with", "deploy again",
 		},
 		{
-			"a revision", answers{"DescribeJobDefinitions": jobDefinitions(someName, "encode:3")},
+			"a revision",
+			answers{"DescribeJobDefinitions": jobDefinitions(someName, "encode:3")},
 			nil,
 			"job definitions", doctor.Failure, "names 2, of which 1 can be submitted", "deploy again",
 		},
