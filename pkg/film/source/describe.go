@@ -13,7 +13,7 @@ import (
 func describe(src *film.Source, probed probe.Media) error {
 	src.Duration = media.Ticks(max(probed.Duration, 0))
 	first := true
-	wanted := videoStream(probed)
+	wanted := videoStream(src.Demuxer, probed)
 	for _, s := range probed.Streams {
 		tb := s.Timebase
 		start := media.Ticks(0)
@@ -59,22 +59,31 @@ func describe(src *film.Source, probed probe.Media) error {
 	return nil
 }
 
-// videoStream returns the index of the first video stream that is no cover and whose size and codec
-// are known, else of the first that is no cover; -1 if there is none.
-func videoStream(probed probe.Media) int {
-	index := -1
+// videoStream returns the index of the first video stream that is no cover, whose size and codec are
+// known, and which has frames; -1 if there is none beside audio. Without audio it is the first that is
+// no cover.
+func videoStream(demuxer string, probed probe.Media) int {
+	index, audible := -1, false
 	for _, s := range probed.Streams {
-		if s.Type != "video" || s.AttachedPic {
-			continue
-		}
-		if s.Complete() {
+		switch {
+		case s.Type == "audio":
+			audible = audible || s.Complete() && !isEmpty(demuxer, s)
+		case s.Type != "video" || s.AttachedPic:
+		case s.Complete() && !isEmpty(demuxer, s):
 			return s.Index
-		}
-		if index < 0 {
+		case index < 0:
 			index = s.Index
 		}
 	}
+	if audible {
+		return -1
+	}
 	return index
+}
+
+// isEmpty reports whether a track of an MP4 or MOV declares that it has no samples.
+func isEmpty(demuxer string, s probe.Stream) bool {
+	return demuxer == "mov" && s.StartPTS == nil && s.Frames <= 0 && s.DurationTS <= 0
 }
 
 // fieldOrder returns which field of an interlaced stream is shown first, tff or bff; "" where the

@@ -45,7 +45,7 @@ func describeSidecar(src *film.Source, probed probe.Media) {
 			if covers++; covers == 1 {
 				src.Cover = &film.Attachment{Stream: s.Index, Codec: s.Codec, Name: "cover" + coverExtension(s.Codec), MIME: coverType(s.Codec)}
 			}
-		case s.Type == "video" && !s.Complete(), s.Type == "audio" && !s.Complete():
+		case s.Type == "video" && (!s.Complete() || src.Video == nil), s.Type == "audio" && !s.Complete():
 			src.Losses = append(src.Losses, "left out: "+emptyStream(s))
 		case s.Type == "video" && src.Video != nil && s.Index != src.Video.Stream:
 			src.Losses = append(src.Losses, fmt.Sprintf("left out: video stream %d (%s), as an output holds one video track", s.Index, clean(s.Codec, maxTitle)))

@@ -35,3 +35,26 @@ func TestStreamsOfWhichNothingIsKnownAreNamed(t *testing.T) {
 		t.Errorf("video %+v, audio %+v, origin %v; want streams 1 and 4 from tick 90,000 on", src.Video, src.Audio, src.Origin)
 	}
 }
+
+func TestAudioBesideAnEmptyVideoTrackIsASource(t *testing.T) {
+	t.Parallel()
+	tb := media.Rational{Num: 1, Den: 90_000}
+	audio := probe.Stream{Index: 1, Type: "audio", Codec: "aac", Channels: 2, SampleRate: 48_000, Timebase: tb, StartPTS: new(int64(90_000)), Frames: 50}
+	unknown := probe.Stream{Type: "video", Codec: "h264", Timebase: tb, Frames: -1, DurationTS: -1}
+	empty := unknown
+	empty.Width, empty.Height = 64, 36
+	for demuxer, video := range map[string]probe.Stream{"mpegts": unknown, "mov": empty} {
+		src := film.Source{Demuxer: demuxer}
+		if err := describe(&src, probe.Media{Streams: []probe.Stream{video, audio}}); err != nil {
+			t.Fatalf("%s: %v", demuxer, err)
+		}
+		want := []string{"left out: video stream 0 (h264), which is declared but of which no packet was found"}
+		if src.Video != nil || len(src.Audio) != 1 || !slices.Equal(src.Losses, want) {
+			t.Errorf("%s: video %v, %d audio tracks, losses %q; want none, 1 and %q", demuxer, src.Video, len(src.Audio), src.Losses, want)
+		}
+	}
+	src := film.Source{Demuxer: "mpegts"}
+	if err := describe(&src, probe.Media{Streams: []probe.Stream{unknown}}); err == nil {
+		t.Error("a source with nothing but an empty video track is accepted")
+	}
+}
