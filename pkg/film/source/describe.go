@@ -1,6 +1,8 @@
 package source
 
 import (
+	"strings"
+
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
@@ -22,6 +24,10 @@ func describe(src *film.Source, probed probe.Media) error {
 		}
 		switch {
 		case s.Type == "video" && s.Index == wanted:
+			if tag := clean(s.Tag, maxTitle); s.Codec == "" && tag != "" && !strings.HasPrefix(tag, "[") {
+				return fault.WithHint(fault.New(fault.Unsupported, "the video track of the source is coded as %s, which this ffmpeg does not know", tag),
+					"install a full or newer build of ffmpeg")
+			}
 			if s.Width <= 0 || s.Height <= 0 || s.Codec == "" {
 				return fault.New(fault.Corrupt, "the video track of the source cannot be read: its size or codec is unknown")
 			}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -38,5 +39,14 @@ func TestVideoWithoutASizeOrWithTooManyPixelsIsRefused(t *testing.T) {
 		if (err == nil) != (src.Video != nil) {
 			t.Errorf("%d x %d of %q: error %v, but video track %v", c.width, c.height, c.codec, err, src.Video)
 		}
+	}
+}
+
+func TestAnUnknownCodecIsNamed(t *testing.T) {
+	t.Parallel()
+	var src film.Source
+	err := describe(&src, probe.Media{Streams: []probe.Stream{{Type: "video", Tag: "vvc9", Width: 64, Height: 36, Timebase: media.Rational{Num: 1, Den: 25}}}})
+	if fault.KindOf(err) != fault.Unsupported || !strings.Contains(err.Error(), "coded as vvc9, which this ffmpeg does not know") {
+		t.Errorf("%v of kind %q, want the codec named", err, fault.KindOf(err))
 	}
 }

@@ -79,7 +79,7 @@ type Track struct {
 // of the moov and the sample tables of video tracks, wherever the moov lies, and never reads mdat.
 func Read(ctx context.Context, file io.ReaderAt, size int64) (*Index, error) {
 	r := &box.Reader{File: file, Size: size}
-	moov, cut, err := findMoov(ctx, r)
+	moov, hasMedia, cut, err := findMoov(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +109,9 @@ func Read(ctx context.Context, file io.ReaderAt, size int64) (*Index, error) {
 	if movieScale == 0 {
 		return nil, fault.New(fault.Corrupt, "the movie has no timescale")
 	}
+	if index.Fragmented && !hasMedia {
+		return nil, fault.WithHint(fault.New(fault.Unsupported, "the file is an initialisation segment: it describes tracks and holds no media"), joinHint)
+	}
 	total := 0 // samples so far: a thousand tracks of MaxSamples would take minutes to look for
 	for _, b := range traks {
 		if err := ctx.Err(); err != nil {
@@ -126,14 +129,18 @@ func Read(ctx context.Context, file io.ReaderAt, size int64) (*Index, error) {
 	return index, nil
 }
 
+// joinHint is what to do with a segment of a package.
+const joinHint = "join the initialisation segment and the media segments, in this order, to one file: cat init.mp4 *.m4s > film.mp4"
+
 // findMoov walks the top level of the file. It continues after the moov, because cut media must be
 // reported now rather than by a worker: cut is the error of a file that may end within its media.
-func findMoov(ctx context.Context, r *box.Reader) (moov box.Box, cut, err error) {
+// hasMedia reports whether it has any.
+func findMoov(ctx context.Context, r *box.Reader) (moov box.Box, hasMedia bool, cut, err error) {
 	const hint = "the file is truncated or is not an MP4"
-	var sawMedia bool
+	var sawMedia, sawFragment bool
 	for at, n := int64(0), 0; at < r.Size; n++ {
 		if err := ctx.Err(); err != nil {
-			return moov, nil, err
+			return moov, false, nil, err
 		}
 		if n == maxTopLevel {
 			break
@@ -141,12 +148,12 @@ func findMoov(ctx context.Context, r *box.Reader) (moov box.Box, cut, err error)
 		b, err := r.Header(at, r.Size)
 		switch {
 		case err != nil && fault.KindOf(err) != fault.Corrupt:
-			return moov, nil, err
+			return moov, false, nil, err
 		case err != nil && b.Type == "mdat" && b.End > 0 && moov.Type != "":
 			// The index is there, so what is left of the media can be decoded.
-			return moov, err, nil
+			return moov, true, err, nil
 		case err != nil && b.Type == "mdat" && b.End > 0, err != nil && !sawMedia:
-			return moov, nil, fault.WithHint(err, hint)
+			return moov, false, nil, fault.WithHint(err, hint)
 		case err != nil: // garbage after the last box does no harm
 			at = r.Size
 			continue
@@ -162,14 +169,17 @@ func findMoov(ctx context.Context, r *box.Reader) (moov box.Box, cut, err error)
 				cut = fault.New(fault.Corrupt, "the file ends within box %v, at byte %d", b, r.Size)
 			}
 		case "moof": // the moov of a fragmented file precedes the first fragment, so there is no need to walk over all of them
-			n = maxTopLevel - 1
+			n, sawFragment = maxTopLevel-1, true
 		}
 		at = b.End
 	}
-	if moov.Type == "" {
-		return moov, nil, fault.WithHint(fault.New(fault.Corrupt, "the file has no moov"), hint)
+	switch {
+	case moov.Type == "" && sawFragment:
+		return moov, true, nil, fault.WithHint(fault.New(fault.Unsupported, "the file is a media segment, whose initialisation segment is missing"), joinHint)
+	case moov.Type == "":
+		return moov, false, nil, fault.WithHint(fault.New(fault.Corrupt, "the file has no moov"), hint)
 	}
-	return moov, cut, nil
+	return moov, sawMedia || sawFragment, cut, nil
 }
 
 // tables holds the boxes of a track's sample tables.

@@ -348,3 +348,21 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// Half of a package is no damaged file: the error says what it is.
+func TestSegmentsOfAPackageAreNamed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "in.mp4")
+	mediatest.FFmpeg(t, mediatest.Picture("1")+" -c:v libx264 -preset ultrafast -movflags frag_keyframe+empty_moov+default_base_moof", path)
+	data := mediatest.ReadFile(t, path)
+	at := bytes.Index(data, []byte("moof")) - 4
+	for want, half := range map[string][]byte{
+		"the file is an initialisation segment: it describes tracks and holds no media": data[:at],
+		"the file is a media segment, whose initialisation segment is missing":          data[at:],
+	} {
+		_, err := Read(t.Context(), bytes.NewReader(half), int64(len(half)))
+		if err == nil || err.Error() != want || fault.KindOf(err) != fault.Unsupported || fault.HintOf(err) == "" {
+			t.Errorf("got %v of kind %q with hint %q, want %q", err, fault.KindOf(err), fault.HintOf(err), want)
+		}
+	}
+}
