@@ -36,6 +36,8 @@ type serveCmd struct {
 	Root      []string     `sep:"none" placeholder:"DIR" help:"Folder that sources and outputs must lie in; may be given several times. Default: the current folder."`
 	Scratch   string       `env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
 	Jobs      *wholeNumber `placeholder:"N" help:"Number of segments encoded at once, for all jobs together. Default: one per core."`
+	Watch     string       `placeholder:"DIR" help:"Start a job for each film that is uploaded into this folder. Needs --preset."`
+	Preset    string       `placeholder:"FILE" help:"The request for those films, as a .json or .yaml file without a source; {name} stands for a film's name."`
 	TokenFile string       `placeholder:"FILE" help:"File that holds the token which requests must prove to know: 16 characters or more. Also $$MAPREEL_TOKEN itself."`
 	Host      []string     `sep:"none" placeholder:"NAME" help:"A name under which the server may be asked, besides localhost and addresses; may be given several times."`
 }
@@ -71,6 +73,10 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 		return err
 	}
 	loopback, err := c.checkAddress(token)
+	if err != nil {
+		return err
+	}
+	preset, err := c.readPreset(roots)
 	if err != nil {
 		return err
 	}
@@ -112,6 +118,9 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return q.Run(ctx) })
 	group.Go(func() error { return serveHTTP(ctx, netutil.LimitListener(listener, maxConnections), guarded) })
+	if preset != nil {
+		group.Go(func() error { return preset.watch(ctx, store, q, log) })
+	}
 	return group.Wait()
 }
 

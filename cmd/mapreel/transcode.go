@@ -103,6 +103,7 @@ func (t transcodeCmd) transcode(
 	}
 	d := newDisplay(t.Progress, p, env.Stdout, env.Stderr, movable)
 	silence := sayStopping(ctx, d, env.Stderr)
+	record := newRunRecord(ctx, scratch, request)
 	report, err := env.Run(ctx, request, local.Options{
 		Scratch:  scratch,
 		Registry: kinds.All(tools, kinds.Options{}),
@@ -111,6 +112,7 @@ func (t transcodeCmd) transcode(
 		Keep:     t.KeepScratch,
 		Batch:    batchArgs,
 
+		Execution:   record.execution(),
 		Outputs:     outputFiles(req),
 		KeepOutputs: t.NoOverwrite,
 		IgnoreSpace: t.IgnoreSpace,
@@ -125,6 +127,7 @@ func (t transcodeCmd) transcode(
 			d.observe(e)
 		},
 	})
+	record.close(err)
 	silence()
 	d.stop()
 	if err == nil {

@@ -69,7 +69,7 @@ func (k gated) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result
 // service is a server under test with a client.
 type service struct {
 	*sfn.Client
-	t       *testing.T
+	t       testing.TB
 	gate    *gate
 	scratch string
 	root    string
@@ -78,7 +78,7 @@ type service struct {
 }
 
 // start starts a server over a scratch folder. root holds sources and outputs.
-func start(t *testing.T, scratch, root string) *service {
+func start(t testing.TB, scratch, root string) *service {
 	t.Helper()
 	s := &service{t: t, gate: &gate{}, scratch: scratch, root: root}
 	registry := toy.Add(work.Registry{})
@@ -118,7 +118,7 @@ func start(t *testing.T, scratch, root string) *service {
 const seconds = 3
 
 // newService starts a server in new folders, with a source in its root.
-func newService(t *testing.T) *service {
+func newService(t testing.TB) *service {
 	t.Helper()
 	root := t.TempDir()
 	data, err := os.ReadFile(toytest.NoisyWAV(t, 8000, seconds))

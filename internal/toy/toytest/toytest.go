@@ -14,7 +14,7 @@ import (
 )
 
 // NoisyWAV makes a WAV file of some seconds of noise, at a rate in bytes a second.
-func NoisyWAV(t *testing.T, rate, seconds int) string {
+func NoisyWAV(t testing.TB, rate, seconds int) string {
 	t.Helper()
 	le := binary.LittleEndian
 	data := append([]byte("RIFF"), 0, 0, 0, 0)
