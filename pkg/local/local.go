@@ -276,8 +276,10 @@ func (r *runner) function(class work.Class, handle engine.Handler) engine.Handle
 	switch {
 	case class == work.ClassAnalyse && !r.opts.IgnoreSpace:
 		return r.checked(handle)
-	case class == work.ClassAnalyse, class == work.ClassFinish, class == work.ClassMerge:
+	case class == work.ClassAnalyse, class == work.ClassFinish:
 		return handle // they need the disk, hardly a core
+	case class == work.ClassMerge: // hardly a core either, but a request may have twenty outputs, each with a muxer
+		return r.withSlot(handle)
 	case r.opts.Limit > 0:
 		return r.withSlot(func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
 			ctx, cancel := context.WithTimeoutCause(ctx, r.opts.Limit, fault.New(fault.OutOfTime, "the worker's time is over"))
