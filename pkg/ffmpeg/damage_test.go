@@ -20,6 +20,7 @@ func TestDamageLogFindsWhatDecodersReport(t *testing.T) {
 			"7.1", "[vist#0:0/h264 @ 0x5f] Error submitting packet to decoder: Invalid data found when processing input\n",
 			"Error submitting packet to decoder: Invalid data found when processing input",
 		},
+		{"Motion JPEG", "[mjpeg @ 0x5f] error count: 66\n[mjpeg @ 0x5f] error y=1 x=15\n", "error count: 66"},
 		{"a line that does not end", strings.Repeat("x", 1<<20), ""},
 	} {
 		var log DamageLog

@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -140,4 +141,21 @@ func TestStreamsOfOldX264AreDecodedAsTheirFirstPacketAsks(t *testing.T) {
 			assertAsOnePass(t, source)
 		})
 	}
+}
+
+// What a decoder shows where a frame of Motion JPEG ends early is in its memory from frames before.
+func TestDamageOfMotionJPEGShowsWhatOnePassShows(t *testing.T) {
+	t.Parallel()
+	source := clip(t, "in.mp4", args([]string{"-f", "lavfi", "-i", "testsrc2=size=160x90:rate=24:duration=8", "-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuvj420p"})...)
+	source = edited(t, source, func(data []byte) []byte {
+		start := []byte("\xff\xd8\xff")
+		at := bytes.Index(data, start)
+		for range 2 * 24 { // to the first frame of the second segment
+			at += 1 + bytes.Index(data[at+1:], start)
+		}
+		scan := at + bytes.Index(data[at:], []byte("\xff\xda"))
+		copy(data[scan+400:], bytes.Repeat([]byte{0xf7}, 100)) // no code of the scan
+		return data
+	})
+	assertAsOnePass(t, source)
 }

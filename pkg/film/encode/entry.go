@@ -3,6 +3,7 @@ package encode
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/film/input"
@@ -63,6 +64,14 @@ func (a *attempt) earlierEntries(e entry) []entry {
 // complete compares the frames of d with what the source holds of the segment. If some are missing,
 // it decodes from earlier on. loss describes what is lost for good.
 func (a *attempt) complete(ctx context.Context, d decoding) (_ decoding, loss string, err error) {
+	if a.conceals(d) {
+		// Where a frame ends early, the picture goes on as the one before in the decoder's memory.
+		if entries := a.earlierEntries(d.from); len(entries) > 0 {
+			if d, err = a.transcode(ctx, entries[0]); err != nil {
+				return d, "", err
+			}
+		}
+	}
 	if a.segment.Index == 0 || a.missing(d) == 0 {
 		return d, a.loss(d), nil // the first segment is decoded as one pass would
 	}
@@ -73,6 +82,15 @@ func (a *attempt) complete(ctx context.Context, d decoding) (_ decoding, loss st
 	}
 	again, err := a.transcode(ctx, *earlier)
 	return again, a.loss(again), err
+}
+
+// intraOnly are the codecs that decode each frame for itself, and whose decoders show what is left of
+// a damaged frame in a buffer that held an earlier one.
+var intraOnly = []string{"mjpeg", "ffv1", "prores", "dvvideo"}
+
+// conceals reports whether frames before the segment are needed for what is shown of a damaged one.
+func (a *attempt) conceals(d decoding) bool {
+	return a.segment.Index > 0 && a.damage.String() != "" && slices.Contains(intraOnly, a.job.Source.Video.Codec) && d.any
 }
 
 // earlierEntry returns an entry before that of d at which decoding gives more of the segment; nil if
