@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -121,6 +122,9 @@ func List(n int, seed uint64, only string) []Bomb {
 // between returns a number from low to high.
 func between(r *rand.Rand, low, high int) int { return low + r.IntN(high-low+1) }
 
+// soundOnly are the extensions of sources without video.
+var soundOnly = []string{".wav", ".aiff", ".caf", ".w64", ".m4a", ".flac", ".mp3", ".aac", ".ac3", ".eac3", ".ogg"}
+
 // transcode writes a source, and returns the arguments that transcode it to a container.
 func transcode(folder, name string, data []byte, extension string, more ...string) ([]string, error) {
 	path := filepath.Join(folder, name)
@@ -128,10 +132,12 @@ func transcode(folder, name string, data []byte, extension string, more ...strin
 		return nil, err
 	}
 	args := []string{"transcode", path, "-o", "out." + extension, "--progress", "none"}
-	if extension != "webm" {
-		args = append(args, "--preset", "ultrafast")
-	} else {
+	switch {
+	case slices.Contains(soundOnly, filepath.Ext(name)): // a preset would be refused
+	case extension == "webm":
 		args = append(args, "--preset", "8")
+	default:
+		args = append(args, "--preset", "ultrafast")
 	}
 	return append(args, more...), nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -219,6 +220,9 @@ func damaged(extensions []string) func(*rand.Rand, string) ([]string, error) {
 			if len(data) < 100 {
 				break
 			}
+		}
+		if slices.Contains(soundOnly, "."+extension) {
+			return transcode(folder, "in."+extension, data, "mp4")
 		}
 		return transcode(folder, "in."+extension, data, "mp4", "--fps", "25")
 	}
