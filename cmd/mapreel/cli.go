@@ -26,6 +26,7 @@ type command interface {
 // contain it.
 type cli struct {
 	Transcode transcodeCmd     `cmd:"" help:"Transcode a video on this machine."`
+	Preview   previewCmd       `cmd:"" help:"Make animations, stills, thumbnails and a poster of a video."`
 	Verify    verifyCmd        `cmd:"" help:"Compare an output with its source, every frame and the audio."`
 	Play      playCmd          `cmd:"" help:"Play an output in the browser."`
 	Serve     serveCmd         `cmd:"" help:"Run jobs for others: the Step Functions API on this machine."`
@@ -176,6 +177,7 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 			{Key: "Package", Title: "Package for players:"},
 			{Key: "Audio", Title: "Audio:"},
 			{Key: "Subtitles", Title: "Subtitles:"},
+			{Key: "Previews", Title: "Previews:"},
 			{Key: "Work", Title: "Work:"},
 			{Key: "AWS", Title: "AWS:"},
 		}),
@@ -208,6 +210,8 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 	switch name, _, _ := strings.Cut(selected.Command(), " "); name {
 	case "transcode":
 		return g.Transcode, nil
+	case "preview":
+		return g.Preview, nil
 	case "verify":
 		return g.Verify, nil
 	case "play":

@@ -42,6 +42,9 @@ func formatSummary(r local.Report, end snapshot) string {
 		for _, v := range o.Video {
 			line("", "%s", formatVideo(v))
 		}
+		for _, v := range o.Previews {
+			line("", "%s", formatPreview(v))
+		}
 		for _, url := range []string{o.URL, o.Manifest, o.Folder} {
 			if url != "" {
 				line("", "%s", filepath.FromSlash(strings.TrimPrefix(url, "file://")))
@@ -65,6 +68,18 @@ func formatVideo(v film.VideoFacts) string {
 		text += fmt.Sprintf(", %s fps", strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", float64(v.FrameRate.Num)/float64(v.FrameRate.Den)), "0"), "."))
 	}
 	return text
+}
+
+// formatPreview returns what a preview is, such as "stills: 30 files of 854x480, jpg, 412.3 kB".
+func formatPreview(p film.PreviewFacts) string {
+	files, format := "files", ""
+	if p.Files == 1 {
+		files = "file"
+	}
+	if p.Format != "" {
+		format = string(p.Format) + ", "
+	}
+	return fmt.Sprintf("%s: %d %s of %dx%d, %s%s", p.Form, p.Files, files, p.Width, p.Height, format, formatBytes(p.Size))
 }
 
 // outputs returns the outputs of a run.

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/engine"
@@ -23,10 +24,18 @@ import (
 
 // run transcodes. Its error has a fault kind or is an interruptedError.
 func (t transcodeCmd) run(ctx context.Context, env environment) error {
+	return t.do(ctx, env, t.request)
+}
+
+// requester returns a request whose relative paths are relative to dir.
+type requester func(dir string, stdin io.Reader) (film.Request, *draft, error)
+
+// do runs the job of a request, as the flags of t say.
+func (t transcodeCmd) do(ctx context.Context, env environment, request requester) error {
 	movable := canMoveCursor(env.Stderr, os.Getenv("TERM"))
 	var p sharedProgress
 	shown := map[string]bool{}
-	report, err := t.transcode(ctx, env, &p, movable, shown)
+	report, err := t.transcode(ctx, env, request, &p, movable, shown)
 	var strict error
 	if err == nil && t.Strict && slices.ContainsFunc(report.Warnings, func(w string) bool { return !film.IsNotice(w) }) {
 		strict = errStrict
@@ -75,13 +84,13 @@ func formatLosses(warnings []string, shown map[string]bool) string {
 
 // transcode runs the job. It adds the warnings that the display shows to shown.
 func (t transcodeCmd) transcode(
-	ctx context.Context, env environment, p *sharedProgress, movable bool, shown map[string]bool,
+	ctx context.Context, env environment, asked requester, p *sharedProgress, movable bool, shown map[string]bool,
 ) (local.Report, error) {
 	dir, err := workingDirectory()
 	if err != nil {
 		return local.Report{}, fault.Wrap(fault.NotFound, err, "")
 	}
-	req, draft, err := t.request(dir, env.Stdin)
+	req, draft, err := asked(dir, env.Stdin)
 	if err != nil {
 		return local.Report{}, err
 	}
@@ -104,6 +113,7 @@ func (t transcodeCmd) transcode(
 	d := newDisplay(t.Progress, p, env.Stdout, env.Stderr, movable)
 	silence := sayStopping(ctx, d, env.Stderr)
 	record := newRunRecord(ctx, scratch, request)
+	var announced sync.Once
 	report, err := env.Run(ctx, request, local.Options{
 		Scratch:  scratch,
 		Registry: kinds.All(tools, kinds.Options{}),
@@ -123,6 +133,9 @@ func (t transcodeCmd) transcode(
 					return
 				}
 				shown[e.Error] = true
+			}
+			if e.Type == engine.Planned {
+				announced.Do(func() { _, _ = io.WriteString(env.Stderr, formatObjects(e.Groups, t.Progress)) })
 			}
 			d.observe(e)
 		},
@@ -144,7 +157,10 @@ func (t transcodeCmd) transcode(
 func outputFiles(req film.Request) (list []string) {
 	for _, o := range req.Outputs {
 		for _, name := range o.Names() {
-			list = append(list, filepath.Join(req.Destination, name))
+			// Previews of one name have one list.
+			if path := filepath.Join(req.Destination, name); !slices.Contains(list, path) {
+				list = append(list, path)
+			}
 		}
 	}
 	return list

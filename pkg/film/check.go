@@ -63,7 +63,7 @@ func (r Request) Check() Problems {
 	if len(r.Outputs) > maxOutputs {
 		add("/outputs", "%d outputs; at most %d", len(r.Outputs), maxOutputs)
 	}
-	seen := map[string]bool{}
+	seen, sets := map[string]bool{}, map[string]bool{}
 	var mediaSegment Seconds // of the packages so far
 	for i, out := range r.Outputs[:min(len(r.Outputs), maxOutputs)] {
 		at := fmt.Sprintf("/outputs/%d", i)
@@ -75,6 +75,17 @@ func (r Request) Check() Problems {
 		case !fileName.MatchString(out.Name) || !utf8.ValidString(out.Name):
 			add(at+"/name", "%q is not a valid file name", out.Name)
 		default:
+			if c := out.Container; c.Preview() {
+				series := strings.ToLower(out.series())
+				if seen[series] {
+					add(at+"/name", "an earlier output has pictures of that name and format; choose another name")
+				}
+				seen[series] = true
+				if sets[strings.ToLower(out.Name)] { // previews of one name are listed in one file
+					break
+				}
+				sets[strings.ToLower(out.Name)] = true
+			}
 			for _, name := range out.Names() {
 				key := strings.ToLower(name) // on a case-insensitive file system, one would replace the other
 				if seen[key] {
@@ -132,9 +143,14 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 		}
 	case HLS, DASH, CMAF:
 		ps = append(ps, o.checkPackage(at)...)
+	case Stills, Poster, Sprites, GIF, AnimatedWebP, AnimatedAVIF, Clip:
+		return append(ps, o.checkPreview(at)...)
 	default:
-		add("/container", "%q is not one of mp4, mkv, webm, hls, dash, cmaf", c)
+		add("/container", "%q is not one of mp4, mkv, webm, hls, dash, cmaf, or of the previews stills, poster, sprites, gif, webp, avif, clip", c)
 		return ps // the other fields depend on the container
+	}
+	if o.Preview != nil {
+		add("/preview", "%s is no preview; choose stills, poster, sprites, gif, webp, avif or clip", c)
 	}
 	for i, v := range o.Video[:min(len(o.Video), maxRungs)] {
 		p := fmt.Sprintf("/video/%d", i)

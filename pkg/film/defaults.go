@@ -27,6 +27,18 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 	for i := range r.Outputs {
 		o := &r.Outputs[i]
 		o.Container = cmp.Or(o.Container, MP4)
+		if o.Container.Preview() {
+			if !hasVideo {
+				ps = append(ps, Problem{fmt.Sprintf("/outputs/%d/container", i), "the source has no video to show pictures of"})
+			}
+			p := Preview{}
+			if o.Preview != nil {
+				p = *o.Preview
+			}
+			p = p.normalise(o.Container)
+			o.Preview = &p
+			continue
+		}
 		switch {
 		case !hasVideo && len(o.Video) > 0:
 			ps = append(ps, Problem{fmt.Sprintf("/outputs/%d/video", i), "the source has no video; leave this out to keep its audio"})

@@ -19,7 +19,9 @@ type SegmentFacts struct {
 	Frames int         `json:"frames"`
 	First  media.Ticks `json:"first"` // timestamps of the first and the last frame
 	Last   media.Ticks `json:"last"`
-	Damage string      `json:"damage,omitempty"` // what the index declares and the source does not hold
+	// Pictures are those of each of Job.Pictures, in their order; none where no frame was decoded.
+	Pictures []PictureChunk `json:"pictures,omitempty"`
+	Damage   string         `json:"damage,omitempty"` // what the index declares and the source does not hold
 }
 
 // Chunk describes the encoded video of a segment in one rendition. Its key is empty if the

@@ -21,6 +21,9 @@ const (
 // MediaFolder returns the folder of a package's media, relative to the destination: NAME/3f2a90c1.
 func MediaFolder(output, id string) string { return output + "/" + id[:folderDigits] }
 
+// PreviewFolder returns the folder, relative to the destination, that has the folders with the previews of a name.
+func PreviewFolder(output string) string { return output + ".preview" }
+
 // IsMediaFolder reports whether a folder below a package's name is named as the folder of a job is.
 func IsMediaFolder(name string) bool {
 	return len(name) == folderDigits && strings.Trim(name, "0123456789abcdef") == ""

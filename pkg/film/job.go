@@ -23,6 +23,7 @@ type Job struct {
 	Split              bool                `json:"split,omitempty"`
 	Segments           int                 `json:"segments"`
 	Renditions         []Rendition         `json:"renditions,omitempty"`         // each segment is encoded to all of them, in one decode
+	Pictures           []Pictures          `json:"pictures,omitempty"`           // that each segment gives in the same decode
 	AudioRenditions    []AudioRendition    `json:"audioRenditions,omitempty"`    // made by audio units
 	SubtitleRenditions []SubtitleRendition `json:"subtitleRenditions,omitempty"` // made by the sidecar unit, in one pass
 	Outputs            []OutputPlan        `json:"outputs"`
@@ -44,6 +45,8 @@ type OutputPlan struct {
 	Folder      string    `json:"folder,omitempty"`      // of a package's media in the destination; each job has its own
 	SingleFile  bool      `json:"singleFile,omitempty"`
 	Manifest    string    `json:"manifest,omitempty"` // the DASH manifest that a package has in addition to File
+
+	Previews []PreviewPlan `json:"previews,omitempty"` // of an output of pictures; it has nothing else
 }
 
 // HasSidecar reports whether the job has a sidecar unit: whether it takes subtitles, a cover or
@@ -116,13 +119,24 @@ type OutputFacts struct {
 	// Seams are the times after the first frame at which a segment begins that was encoded for itself, at most MaxSeams.
 	Seams []Seconds `json:"seams,omitempty"`
 
-	Video []VideoFacts `json:"video,omitempty"` // one for each rendition, in their order
+	Video    []VideoFacts   `json:"video,omitempty"` // one for each rendition, in their order
+	Previews []PreviewFacts `json:"previews,omitempty"`
 
 	// Of a package: the folder of its media, their size in bytes, and its DASH manifest, if it has
 	// one in addition to URL.
 	Folder   string `json:"folder,omitempty"`
 	Media    int64  `json:"media,omitempty"`
 	Manifest string `json:"manifest,omitempty"`
+}
+
+// PreviewFacts describe a preview.
+type PreviewFacts struct {
+	Form   Container     `json:"form"`
+	Format PictureFormat `json:"format,omitempty"`
+	Width  int           `json:"width"`
+	Height int           `json:"height"`
+	Files  int64         `json:"files"`
+	Size   int64         `json:"size"` // bytes, of all files
 }
 
 // VideoFacts describe the video of an output.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mapreel/mapreel/pkg/film"
@@ -94,6 +95,9 @@ func full(t *testing.T) film.Request {
 	if r, err = r.Normalise(true); err != nil {
 		t.Fatal(err)
 	}
+	r.Outputs[0].Preview = &film.Preview{ // for other containers
+		Every: film.Seconds(time.Second), Length: film.Seconds(time.Second), FPS: film.FrameRate{Num: 12, Den: 5}, Columns: 4, Rows: 3, Format: film.JPEG, Width: 320, Aspect: film.Aspect{Num: 4, Den: 3}, Fit: film.FitCrop, Archive: true,
+	}
 	r.Outputs[0].Ladder = film.Web // Parse refuses it together with a list of renditions
 	return r
 }
@@ -113,7 +117,7 @@ func TestIDIsStable(t *testing.T) {
 	// A different ID means that jobs begun with an older mapreel are not continued. If that is
 	// intended, raise Format.
 	r := full(t)
-	r.Program = 0 // a field that older requests do not have
+	r.Program, r.Outputs[0].Preview = 0, nil // fields that older requests do not have
 	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "f9f2fbb8ad4db0de852e"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

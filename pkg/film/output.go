@@ -4,6 +4,9 @@ import "cmp"
 
 // File returns the name of the output's file in the destination; for a package, the file that players open.
 func (o Output) File() string {
+	if o.Container.Preview() {
+		return o.Name + PreviewFile
+	}
 	switch c := cmp.Or(o.Container, MP4); c {
 	case HLS, CMAF:
 		return o.Name + ".m3u8"
@@ -25,6 +28,9 @@ func (o Output) Manifest() string {
 // Names returns all names in the destination that the output uses: its files, and the folder of a package.
 func (o Output) Names() []string {
 	names := []string{o.File()}
+	if o.Container.Preview() {
+		names = append(names, PreviewFolder(o.Name))
+	}
 	if o.Container.Packaged() {
 		names = append(names, o.Name)
 	}

@@ -34,11 +34,12 @@ type Request struct {
 // Output is one file, or a package of renditions for adaptive streaming.
 type Output struct {
 	Name      string    `json:"name" jsonschema:"required,minLength=1,description=File name without its extension"`
-	Container Container `json:"container,omitempty" jsonschema:"enum=mp4,enum=mkv,enum=webm,enum=hls,enum=dash,enum=cmaf,default=mp4,description=mp4 and mkv and webm are files; hls and dash are packages for players; cmaf is a package with both manifests"`
+	Container Container `json:"container,omitempty" jsonschema:"enum=mp4,enum=mkv,enum=webm,enum=hls,enum=dash,enum=cmaf,enum=stills,enum=poster,enum=sprites,enum=gif,enum=webp,enum=avif,enum=clip,default=mp4,description=mp4 and mkv and webm are files; hls and dash are packages for players; cmaf is a package with both manifests; the others are previews: pictures at regular moments; the best picture of the first minute; sheets of thumbnails; animations of a part of the video; clip is a silent mp4"`
 	Video     []Video   `json:"video,omitempty" jsonschema:"maxItems=12,description=Video renditions: one in a file and up to 12 in a package"`
 	Ladder    Ladder    `json:"ladder,omitempty" jsonschema:"enum=web,description=Renditions of a package selected by the size of the source. Codec and preset and crf come from the only entry of video. Default without video: web"`
 	Package   *Package  `json:"package,omitempty" jsonschema:"description=How the media of a package are divided"`
 	Audio     *Audio    `json:"audio,omitempty" jsonschema:"description=How all audio tracks are encoded"`
+	Preview   *Preview  `json:"preview,omitempty" jsonschema:"description=Which pictures a preview shows"`
 	Subtitles Subtitles `json:"subtitles,omitempty" jsonschema:"enum=auto,enum=none,default=auto,description=auto keeps all tracks that the container can hold; none drops them"`
 }
 
@@ -61,6 +62,14 @@ const (
 	HLS  Container = "hls"
 	DASH Container = "dash"
 	CMAF Container = "cmaf" // HLS and DASH with the same media
+
+	Stills       Container = "stills"  // a picture at regular moments
+	Poster       Container = "poster"  // one of the first minute, neither black nor blurred
+	Sprites      Container = "sprites" // sheets of thumbnails
+	GIF          Container = "gif"     // animations of parts of the film
+	AnimatedWebP Container = "webp"
+	AnimatedAVIF Container = "avif"
+	Clip         Container = "clip" // silent MP4
 )
 
 // Packaged reports whether c is a package of renditions for players, not a file.

@@ -40,6 +40,7 @@ var formats = []*jsonschema.Format{
 	{Name: "seconds", Validate: unmarshals[Seconds]},
 	{Name: "bitrate", Validate: unmarshals[Bitrate]},
 	{Name: "frameRate", Validate: unmarshals[FrameRate]},
+	{Name: "aspect", Validate: unmarshals[Aspect]},
 }
 
 // unmarshals returns the error of T's own UnmarshalJSON for v.

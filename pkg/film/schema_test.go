@@ -56,6 +56,8 @@ func reflectSchema(t *testing.T) []byte {
 					Type: "number", Format: "frameRate", ExclusiveMinimum: "0", Maximum: "1000",
 					Pattern: `^[0-9]{1,9}(/[0-9]{1,9}|\.[0-9]{1,6})?$`, Examples: []any{"30000/1001"},
 				}
+			case reflect.TypeFor[film.Aspect]():
+				return &jsonschema.Schema{Type: "string", Format: "aspect", Pattern: `^[0-9]{1,4}:[0-9]{1,4}$`, Examples: []any{"16:9"}}
 			case reflect.TypeFor[film.Bitrate]():
 				return &jsonschema.Schema{
 					Type: "number", Format: "bitrate", Pattern: `^[0-9]+(\.[0-9]+)?[kM]?$`, Examples: []any{"160k"},
@@ -176,6 +178,15 @@ func withValue(t *testing.T, pointer string, value any) []byte {
 	if strings.Contains(pointer, "/package/") || strings.HasSuffix(pointer, "/ladder") {
 		output["container"] = "hls"
 		output["package"] = map[string]any{}
+	}
+	if name, ok := value.(string); strings.Contains(pointer, "/preview/") || ok && film.Container(strings.TrimSuffix(name, "x")).Preview() {
+		output = map[string]any{"name": "a", "container": "stills", "preview": map[string]any{"aspect": "4:3"}}
+		switch pointer[strings.LastIndex(pointer, "/")+1:] {
+		case "length", "fps":
+			output["container"] = "gif"
+		case "columns", "rows":
+			output["container"] = "sprites"
+		}
 	}
 	tree := map[string]any{
 		"source": "/in", "destination": "/out", "outputs": []any{output},

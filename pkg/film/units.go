@@ -12,7 +12,9 @@ import (
 const (
 	AudioKind   = "audio"
 	OutputKind  = "output"
+	PreviewKind = "preview"
 	SidecarKind = "sidecar"
+	SliceKind   = "slice"
 	SplitKind   = "split"
 	VideoKind   = "video"
 )
@@ -22,6 +24,15 @@ func VideoUnit(i int) string { return fmt.Sprintf("%s/%05d", VideoKind, i) }
 
 // AudioUnit returns the name of the unit that makes audio part i.
 func AudioUnit(i int) string { return fmt.Sprintf("%s/%05d", AudioKind, i) }
+
+// SliceUnit returns the name of the unit that makes slice i of the previews.
+func SliceUnit(i int) string { return fmt.Sprintf("%s/%06d", SliceKind, i) }
+
+// PreviewUnit returns the name of the unit that lists the previews of a name.
+func PreviewUnit(name string) string { return PreviewKind + "/" + name }
+
+// PreviewName returns the name of the output that such a unit lists.
+func PreviewName(unit string) string { return strings.TrimPrefix(unit, PreviewKind+"/") }
 
 // SidecarUnit is the name of the unit that reads subtitles, the cover and attachments.
 const SidecarUnit = SidecarKind + "/00000"

@@ -12,6 +12,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film/planner"
 	"github.com/mapreel/mapreel/pkg/film/sidecar"
 	"github.com/mapreel/mapreel/pkg/film/split"
+	"github.com/mapreel/mapreel/pkg/preview"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -30,6 +31,8 @@ func All(tools ffmpeg.Tools, o Options) work.Registry {
 			sidecar.Kind{Tools: tools},
 			encode.Kind{Tools: tools},
 			merge.Kind{Tools: tools},
+			preview.Slices{Tools: tools},
+			preview.Documents{},
 		},
 	}
 }

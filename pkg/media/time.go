@@ -69,6 +69,25 @@ func Rescale(t Ticks, from, to Rational) Ticks {
 	return Ticks(min(q, math.MaxInt64))
 }
 
+// RescaleUp converts t from timebase from to timebase to, rounding up. It is exact for every t and timebase; a result beyond 63
+// bits saturates.
+func RescaleUp(t Ticks, from, to Rational) Ticks {
+	product := func(x, y int64) *big.Int { return new(big.Int).Mul(big.NewInt(x), big.NewInt(y)) }
+	n := product(from.Num, to.Den)
+	n.Mul(n, big.NewInt(int64(t)))
+	q, r := n.DivMod(n, product(from.Den, to.Num), new(big.Int)) // rounded down, because the divisor is positive
+	if r.Sign() > 0 {
+		q.Add(q, big.NewInt(1))
+	}
+	switch {
+	case q.IsInt64():
+		return Ticks(q.Int64())
+	case q.Sign() < 0:
+		return math.MinInt64
+	}
+	return math.MaxInt64
+}
+
 // rescaleBig is Rescale for timebases whose product does not fit in 64 bits. No real container has
 // such, but a hostile one may. A result beyond 64 bits gives the largest number.
 func rescaleBig(u uint64, from, to Rational) uint64 {

@@ -45,6 +45,8 @@ type Group struct {
 	Units int    `json:"units"`          // how many
 	Total Amount `json:"total,omitzero"` // what they will have done together; zero fields are unknown
 	Space Space  `json:"space,omitzero"` // what they may write
+	// Objects is how many files they will write to the destination, where that is worth knowing before the work.
+	Objects int64 `json:"objects,omitempty"`
 }
 
 // Space is an estimate of bytes that units write.

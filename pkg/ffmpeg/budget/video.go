@@ -13,7 +13,8 @@ type Video struct {
 	Frames        int64 // that are decoded or written, the larger; 0 = unknown
 	Threads       int   // of the decoder and of each encoder
 	Renditions    []Picture
-	GPU           bool // whose driver maps all of its memory, so that a limit would stop it
+	Pictures      []Picture // that are taken of the frames, each a file of its own
+	GPU           bool      // whose driver maps all of its memory, so that a limit would stop it
 }
 
 // Picture is what an encode of a rendition depends on.
@@ -26,6 +27,8 @@ const (
 	programMemory = 2 << 30 // programs, tables, and overhead of small frames
 	pixelBytes    = 6       // 4:4:4 of 16 bits
 	decodedFrames = 64      // 16 references, and those in flight between threads and filters
+	floatPixel    = 12      // of three colours while HDR is tone-mapped
+	pictureFrames = 16      // of a picture, in flight between the filters and the encoder
 	encodedFrames = 300     // a look-ahead of 250 (x264 placebo: 60; x265: 250; SVT-AV1: 120) with the data of each
 	// changedPixels is the size of frame that a source may change to in its middle. Its first size bounds
 	// nothing, because frames of another size are scaled after they are decoded.
@@ -46,6 +49,9 @@ func (v Video) memory() int64 {
 	for _, r := range v.Renditions {
 		total += pixels(r.Width, r.Height) * pixelBytes * (encodedFrames + 8*threads)
 	}
+	for _, p := range v.Pictures {
+		total += pixels(p.Width, p.Height) * floatPixel * pictureFrames
+	}
 	return total
 }
 
@@ -61,6 +67,9 @@ func (p Picture) encodeTime() time.Duration {
 	return 100 * time.Microsecond
 }
 
+// pictureTime is how much CPU time a pixel of a picture takes at most: ten times that of WebP, the slowest.
+const pictureTime = 5 * time.Microsecond
+
 // Limits returns the limits of the encode. No encoder's output exceeds its raw input by much, and a
 // segment may have some more frames than announced.
 func (v Video) Limits() process.Limits {
@@ -71,6 +80,11 @@ func (v Video) Limits() process.Limits {
 		size := float64(pixels(r.Width, r.Height))
 		written += int64(min(2*3*size*frames, 1<<60)) // 2 bytes for each of 1.5 samples a pixel
 		seconds += frames * size * r.encodeTime().Seconds()
+	}
+	for _, p := range v.Pictures { // no format is larger than its pixels by much
+		size := float64(v.Frames+spareFrames) * float64(pixels(p.Width, p.Height))
+		written += int64(min(pixelBytes*size, 1<<60))
+		seconds += size * pictureTime.Seconds()
 	}
 	l := limits(v.memory(), written, time.Duration(min(seconds, maxWall.Seconds())*float64(time.Second)))
 	if v.Frames == 0 {
@@ -85,11 +99,27 @@ func (v Video) Need() int64 {
 	const (
 		base    = 200 << 20
 		decoder = 16  // frames, of 8 bits in 4:2:0
+		picture = 4   // frames of a picture, in 4:4:4
 		encoder = 100 // the same: a look-ahead of 40 and the references, with the data of each
 	)
 	total := int64(base) + pixels(v.Width, v.Height)*3/2*decoder
 	for _, r := range v.Renditions {
 		total += pixels(r.Width, r.Height) * 3 / 2 * encoder
 	}
+	for _, p := range v.Pictures {
+		total += pixels(p.Width, p.Height) * 3 * picture
+	}
 	return total
 }
+
+// Assembly returns the limits of an animation, or a sheet, that is made of pictures. A palette is chosen from all of them, which
+// are in memory meanwhile.
+func Assembly(pictures, width, height int) process.Limits {
+	size := float64(pictures) * float64(pixels(width, height))
+	memory := programMemory + int64(min(size*floatPixel, 1<<50))
+	cpu := time.Duration(min(size*assemblyTime.Seconds(), maxWall.Seconds())*float64(time.Second)) + slack
+	return limits(memory, slackBytes+int64(min(size*pixelBytes, 1<<60)), cpu)
+}
+
+// assemblyTime is how much CPU time a pixel of an animation takes at most: ten times that of AV1, the slowest.
+const assemblyTime = 20 * time.Microsecond

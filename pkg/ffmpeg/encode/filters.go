@@ -23,8 +23,13 @@ func (v Video) filters() string {
 		}
 		separate = separate || r.Grid != nil
 	}
-	allDeinterlaced := deinterlaced == len(v.Renditions)
-	separate = separate || deinterlaced > 0 && !allDeinterlaced
+	for _, p := range v.Pictures {
+		if p.Deinterlace {
+			deinterlaced++
+		}
+	}
+	allDeinterlaced := deinterlaced == len(v.Renditions)+len(v.Pictures)
+	separate = separate || len(v.Pictures) > 0 || deinterlaced > 0 && !allDeinterlaced
 	shared := v.unify()
 	if v.Unordered {
 		shared = append(shared, `setpts=max(PREV_OUTPTS+1\,PTS)`) // the first has no PREV_OUTPTS: max then takes the second
@@ -67,16 +72,27 @@ func (v Video) filters() string {
 		return strings.Join(chain, ",")
 	}
 	graph := fmt.Sprintf("[0:%d]%s", v.Stream, strings.Join(shared, ","))
-	if len(v.Renditions) == 1 {
-		return graph + "," + branch(v.Renditions[0]) + v.leadFilters(0) + "[v0]"
-	}
-	graph += ",split=" + strconv.Itoa(len(v.Renditions))
-	var branches strings.Builder
+	var branches []string
 	for i, r := range v.Renditions {
-		graph += fmt.Sprintf("[s%d]", i)
-		fmt.Fprintf(&branches, ";[s%d]%s%s[v%d]", i, branch(r), v.leadFilters(i), i)
+		branches = append(branches, fmt.Sprintf("%s%s[v%d]", branch(r), v.leadFilters(i), i))
 	}
-	return graph + branches.String()
+	for i, p := range v.Pictures {
+		chain := p.filters(v.Start)
+		if p.Deinterlace && !allDeinterlaced && v.Rotation == 0 {
+			chain = v.deinterlacer() + "," + chain
+		}
+		branches = append(branches, chain+"["+pictureLabel(i)+"]")
+	}
+	if len(branches) == 1 {
+		return graph + "," + branches[0]
+	}
+	graph += ",split=" + strconv.Itoa(len(branches))
+	var rest strings.Builder
+	for i, b := range branches {
+		graph += fmt.Sprintf("[s%d]", i)
+		fmt.Fprintf(&rest, ";[s%d]%s", i, b)
+	}
+	return graph + rest.String()
 }
 
 // writable matches the pixel formats to which unify converts: the usual ones, all of which ffmpeg's

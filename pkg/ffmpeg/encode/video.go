@@ -65,6 +65,9 @@ type Video struct {
 
 	Threads    int // of the decoder, the filters and each encoder; less than 1 counts as 1. The output depends on it
 	Renditions []Rendition
+	Pictures   []Pictures
+	// KeyframesOnly decodes no other frames.
+	KeyframesOnly bool
 }
 
 // Rendition is one encoded form of the video.
@@ -171,6 +174,9 @@ func VideoArgs(v Video) []string {
 			"-output_ts_offset", strconv.Itoa(ffmpeg.Offset), "-use_editlist", "0",
 			"-movflags", "empty_moov+default_base_moof+frag_discont+frag_keyframe", "-f", "mp4", option.FileURL(r.Path))
 	}
+	for i, p := range v.Pictures {
+		args = append(args, p.options(pictureLabel(i))...)
+	}
 	return append(args, v.packetOutput()...)
 }
 
@@ -183,6 +189,9 @@ func (v Video) inputArgs() []string {
 		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", option.Seconds(at))
 	}
 	args = append(append(args, ffmpeg.AllocationLimits()...), "-threads", threads)
+	if v.KeyframesOnly {
+		args = append(args, "-skip_frame", "nokey")
+	}
 	if v.X264Build > 0 {
 		args = append(args, "-x264_build", strconv.Itoa(v.X264Build))
 	}

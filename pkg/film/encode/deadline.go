@@ -89,7 +89,10 @@ func watchDeadline(ctx context.Context, frames int64) (_ context.Context, observ
 // that is unknown.
 func (a *attempt) reportedFrames() int64 {
 	n := int64(a.expectedFrames())
-	if n == 0 || len(a.job.Renditions) == 0 {
+	if len(a.job.Renditions) == 0 {
+		return 0 // pictures of a segment are few, and come in bursts
+	}
+	if n == 0 {
 		return n
 	}
 	r := a.job.Renditions[0] // ffmpeg reports the frames of its first output

@@ -49,6 +49,9 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 	for _, c := range facts.Chunks {
 		r.Done.Bytes += c.Size
 	}
+	for _, c := range facts.Pictures {
+		r.Done.Bytes += c.Size
+	}
 	if facts.Damage != "" {
 		r.Warnings = append(r.Warnings, facts.Damage)
 	}
@@ -120,12 +123,20 @@ func (a *attempt) encode(ctx context.Context) (film.SegmentFacts, decoding, erro
 		}
 		facts.Chunks = append(facts.Chunks, chunk)
 	}
+	for i := range a.job.Pictures {
+		chunk, err := a.storePictures(ctx, i, times)
+		if err != nil {
+			return facts, d, err
+		}
+		facts.Pictures = append(facts.Pictures, chunk)
+	}
 	return facts, d, nil
 }
 
 // needsNeighbours reports whether frames before or after the segment contribute to it.
 func (a *attempt) needsNeighbours() bool {
-	return slices.ContainsFunc(a.job.Renditions, film.Rendition.NeedsNeighbours)
+	return slices.ContainsFunc(a.job.Renditions, film.Rendition.NeedsNeighbours) ||
+		slices.ContainsFunc(a.job.Pictures, func(p film.Pictures) bool { return p.Deinterlace })
 }
 
 // file returns the path of what the encoder writes for a rendition.
@@ -207,16 +218,20 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 		default:
 			v.Renditions[i].Keyframes = a.forcedKeyframes(r)
 		}
-		if r.Deinterlace {
-			v.Rotation = p.Rotation
-		}
+	}
+	for i, pictures := range a.job.Pictures {
+		v.Pictures = append(v.Pictures, picturesIn(pictures, *p, a.segment, i))
+	}
+	if deinterlaces(a.job) {
+		v.Rotation = p.Rotation
 	}
 	return v, nil
 }
 
 // deinterlaces reports whether any rendition of the job is deinterlaced.
 func deinterlaces(j film.Job) bool {
-	return slices.ContainsFunc(j.Renditions, func(r film.Rendition) bool { return r.Deinterlace })
+	return slices.ContainsFunc(j.Renditions, func(r film.Rendition) bool { return r.Deinterlace }) ||
+		slices.ContainsFunc(j.Pictures, func(p film.Pictures) bool { return p.Deinterlace })
 }
 
 // expectedFrames returns how many frames the segment holds, according to the index or else to the
@@ -235,7 +250,10 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (d decoding, err e
 	var log ffmpeg.FrameLog
 	ctx, observe, stop := watchDeadline(ctx, a.reportedFrames())
 	defer stop()
-	a.damage = ffmpeg.DamageLog{} // of the last attempt at decoding
+	a.damage = ffmpeg.DamageLog{}              // of the last attempt at decoding
+	if err := a.removePictures(); err != nil { // of an attempt at decoding before this one
+		return d, err
+	}
 	ctx, refuse := context.WithCancelCause(ctx)
 	defer refuse(nil)
 	_, err = ffmpeg.Run(ctx, a.tools.FFmpeg, encode.VideoArgs(v), ffmpeg.RunOptions{

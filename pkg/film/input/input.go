@@ -64,6 +64,9 @@ func Video(j film.Job) budget.Video {
 	if p := j.Source.Video; p != nil {
 		v.Width, v.Height = p.Width, p.Height
 	}
+	for _, p := range j.Pictures {
+		v.Pictures = append(v.Pictures, budget.Picture{Width: p.Scaled.Width, Height: p.Scaled.Height})
+	}
 	for _, r := range j.Renditions {
 		v.Renditions = append(v.Renditions, budget.Picture{Width: r.Width, Height: r.Height, Codec: string(r.Codec)})
 	}

@@ -29,6 +29,10 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 	j := film.Job{ID: id, Request: req, Source: src, Encoder: encoder, Warnings: slices.Clone(src.Losses)}
 	var problems film.Problems
 	for i, out := range req.Outputs {
+		if out.Container.Preview() {
+			addPreview(&j, out)
+			continue
+		}
 		planned := film.OutputPlan{Name: out.Name, File: out.File(), Container: out.Container}
 		if out.Container.Packaged() {
 			planned.Folder, planned.SingleFile = film.MediaFolder(out.Name, id), out.Package.SingleFile

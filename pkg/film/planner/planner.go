@@ -43,6 +43,7 @@ func (Planner) Accepts(json.RawMessage) bool { return true }
 const (
 	phaseSplit  = "split"
 	phaseEncode = "encode"
+	phaseSlices = "slices"
 	phaseMerge  = "merge"
 )
 
@@ -91,7 +92,7 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	}
 	var segments []film.Segment
 	switch {
-	case len(j.Renditions) == 0: // audio only
+	case len(j.Renditions)+len(j.Pictures) == 0: // audio only
 	case found.Index == nil && !found.Splittable:
 		// There is no index to divide it by, and Split cannot cut it into source chunks: one worker
 		// encodes all of it.
@@ -166,6 +167,11 @@ func (p Planner) Extend(ctx context.Context, env *work.PlanEnv, open work.Plan) 
 func checkFrames(j film.Job, segments []film.Segment) error {
 	if j.Source.Video == nil {
 		return nil
+	}
+	if len(segments) > 0 { // of a source that has to be split, the end is not known before
+		if err := plan.CheckPictures(j); err != nil {
+			return err
+		}
 	}
 	return plan.CheckFrames(j.Renditions, *j.Source.Video, segments)
 }

@@ -28,8 +28,8 @@ const (
 
 // spaceEstimate holds how many bytes the groups of a job may write.
 type spaceEstimate struct {
-	video, audio, split work.Space
-	outputs             []work.Space // as Job.Outputs
+	video, audio, split, slices work.Space
+	outputs                     []work.Space // as Job.Outputs
 }
 
 // estimateSpace estimates how many bytes of a job exist at the same time. Artifacts are kept until
@@ -80,9 +80,31 @@ func estimateSpace(j film.Job) spaceEstimate {
 			videoScratch += video[i]
 		}
 	}
+	for _, out := range j.Outputs {
+		for _, p := range out.Previews {
+			size := pictureBytes(j, p.Pictures)
+			e.slices.Destination += bytes(size)
+		}
+	}
+	for i := range j.Pictures {
+		videoScratch += pictureBytes(j, i)
+	}
 	e.video = work.Space{Scratch: bytes(videoScratch), Destination: bytes(videoDestination)}
 	e.audio = work.Space{Scratch: bytes(audioScratch)}
 	return e
+}
+
+// bytesPerPixel is the size of a pixel of a picture: at the upper end for films.
+var bytesPerPixel = map[film.PictureFormat]float64{film.JPEG: 0.25, film.WebP: 0.2, film.PNG: 2.2, film.QOI: 2.5}
+
+// pictureBytes estimates the size of a sequence of pictures.
+func pictureBytes(j film.Job, i int) float64 {
+	p := j.Pictures[i]
+	count := float64(p.Count(*j.Source.Video))
+	if j.Source.Video.End <= j.Source.Video.Start {
+		count = float64(j.Source.Duration) / 1e6 * float64(p.Rate.Num) / float64(p.Rate.Den)
+	}
+	return count * (float64(p.Size.Width)*float64(p.Size.Height)*bytesPerPixel[p.Format] + 1000)
 }
 
 // bytes rounds an estimate, and limits it so that the sum of several cannot overflow.

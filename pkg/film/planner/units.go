@@ -9,6 +9,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/input"
+	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -44,6 +45,9 @@ func newPlan(j film.Job, segments []film.Segment) (work.Plan, error) {
 	}
 	if !p.Open {
 		p.Phases = append(p.Phases, work.Phase{Name: phaseEncode, Units: encodeUnits(j, segments)})
+		if len(j.Pictures) > 0 {
+			p.Phases = append(p.Phases, work.Phase{Name: phaseSlices, Units: sliceUnits(j, plan.Slices(j, segments))})
+		}
 	}
 	return p, nil
 }
@@ -116,6 +120,18 @@ func encodeUnits(j film.Job, segments []film.Segment) iter.Seq[work.Unit] {
 	}
 }
 
+// sliceUnits yields the units that make the files of previews.
+func sliceUnits(j film.Job, slices []film.Slice) iter.Seq[work.Unit] {
+	return func(yield func(work.Unit) bool) {
+		for i, s := range slices {
+			spec, _ := json.Marshal(s) //nolint:errchkjson // integers only
+			if !yield(work.Unit{Name: film.SliceUnit(i), Spec: spec, Needs: needs(j, work.ClassMerge)}) {
+				return
+			}
+		}
+	}
+}
+
 // outputUnits yields the units of the last phase.
 func outputUnits(j film.Job) iter.Seq[work.Unit] {
 	return func(yield func(work.Unit) bool) {
@@ -123,7 +139,11 @@ func outputUnits(j film.Job) iter.Seq[work.Unit] {
 		for i, out := range j.Outputs {
 			of := needs(j, work.ClassMerge)
 			of.Load = outputLoad(out, space.outputs[i])
-			if !yield(work.Unit{Name: film.OutputUnit(out.Name), Needs: of}) {
+			name := film.OutputUnit(out.Name)
+			if out.Container == film.PreviewSet {
+				name = film.PreviewUnit(out.Name)
+			}
+			if !yield(work.Unit{Name: name, Needs: of}) {
 				return
 			}
 		}
@@ -134,7 +154,7 @@ func outputUnits(j film.Job) iter.Seq[work.Unit] {
 func groups(j film.Job) []work.Group {
 	space := estimateSpace(j)
 	var list []work.Group
-	if len(j.Renditions) > 0 {
+	if len(j.Renditions)+len(j.Pictures) > 0 {
 		video := work.Group{
 			Name: film.VideoKind, Noun: "segments", Units: j.Segments, Total: work.Amount{Media: j.Source.Duration}, Space: space.video,
 		}
@@ -157,8 +177,35 @@ func groups(j film.Job) []work.Group {
 			Name: film.SplitKind, Noun: "splits", Units: 1, Total: work.Amount{Media: j.Source.Duration}, Space: space.split,
 		})
 	}
+	if n := countSlices(j); n > 0 {
+		list = append(list, work.Group{Name: film.SliceKind, Noun: "slices", Units: n, Space: space.slices, Objects: countObjects(j)})
+	}
 	for i, out := range j.Outputs {
+		if out.Container == film.PreviewSet {
+			list = append(list, work.Group{Name: film.PreviewUnit(out.Name), Noun: "outputs", Units: 1, Space: space.outputs[i]})
+			continue
+		}
 		list = append(list, work.Group{Name: film.OutputUnit(out.Name), Noun: "outputs", Units: 1, Space: space.outputs[i]})
 	}
 	return list
+}
+
+// countSlices returns how many slices the job's previews have.
+func countSlices(j film.Job) (n int) {
+	for _, out := range j.Outputs {
+		for _, p := range out.Previews {
+			n += plan.CountSlices(j, p)
+		}
+	}
+	return n
+}
+
+// countObjects returns how many files the job's previews have.
+func countObjects(j film.Job) (n int64) {
+	for _, out := range j.Outputs {
+		for _, p := range out.Previews {
+			n += plan.Objects(j, p)
+		}
+	}
+	return n
 }

@@ -1,0 +1,120 @@
+package encode
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// Pictures is a sequence of pictures of the video: those that ffmpeg's filter fps selects of the whole source. A segment gives the
+// pictures that show its own frames, whose numbers continue those of the segment before. Each is a file of its own.
+type Pictures struct {
+	Rate   media.Rational // pictures a second
+	Shown  bool           // picture k shows the last frame at or before k/Rate (fps with round=up), not the nearest
+	Origin int64          // tick of the source from which pictures are counted: its first frame
+	// End is the number after the last picture that the segment gives.
+	End int64
+	// Ahead is the tick after the segment from which the filter needs no frame; nil = there is none.
+	Ahead *int64
+
+	Scaled      media.Size // of the video, in square pixels
+	Size        media.Size // of the picture: less than Scaled is cropped, more is black
+	Deinterlace bool
+	FromRGB     bool        // the source's samples are RGB
+	Color       media.Color // of the source
+	HD          bool        // whether undeclared colours are those of HD (BT.709), not of SD (BT.601)
+	ToneMap     *ToneMap
+	Format      string // "jpg", "png", "webp" or "qoi"
+	Path        string // relative to the working folder, with %d for the picture's number
+}
+
+// filters returns the filters that select the pictures and shape them. start is the segment's.
+func (p Pictures) filters(start *int64) string {
+	var chain []string
+	chain = append(chain, trim(start, p.Ahead)...)
+	rounding := "near"
+	if p.Shown {
+		rounding = "up"
+	}
+	// With eof_action=pass the last frame of the source gets its picture even if it lasts for less than half of one.
+	chain = append(chain, fmt.Sprintf("setpts=PTS-(%d),fps=fps=%s:round=%s:eof_action=pass,trim=start_pts=0:end_pts=%d", p.Origin, p.Rate, rounding, p.End),
+		p.shape())
+	return strings.Join(chain, ",")
+}
+
+// Options of the scaler: pictures are small and few, so they get its best quality. bitexact makes it independent of the processor.
+const pictureScaler = "flags=lanczos+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+
+// shape returns the filters that make a picture of a frame: square pixels of its size, in the colours of its format.
+func (p Pictures) shape() string {
+	matrix, colors := scalerMatrix(p.Color.Space, p.HD), ""
+	if !p.FromRGB {
+		colors = ":in_color_matrix=" + matrix
+		if option.Declared(p.Color.Range) {
+			colors += ":in_range=" + p.Color.Range
+		}
+	}
+	var chain []string
+	if p.ToneMap != nil { // of the small picture, because it takes long
+		chain = append(chain, fmt.Sprintf("scale=%d:%d:%s,%s,format=yuv444p", p.Scaled.Width, p.Scaled.Height, pictureScaler, p.ToneMap.filters()))
+		colors = ":in_color_matrix=bt709:in_range=tv"
+	}
+	scale := fmt.Sprintf("scale=%d:%d:%s%s", p.Scaled.Width, p.Scaled.Height, pictureScaler, colors)
+	switch p.Format {
+	case "jpg": // JFIF: BT.601 of full range
+		chain = append(chain, scale+":out_color_matrix=bt601:out_range=pc", "format=yuvj420p")
+	case "webp": // RFC 9649: BT.601 of limited range
+		chain = append(chain, scale+":out_color_matrix=bt601:out_range=tv", "format=yuv420p")
+	default:
+		chain = append(chain, scale, "format=rgb24")
+	}
+	switch {
+	case p.Scaled.Width > p.Size.Width || p.Scaled.Height > p.Size.Height:
+		chain = append(chain, fmt.Sprintf("crop=%d:%d:exact=1", p.Size.Width, p.Size.Height))
+	case p.Scaled != p.Size:
+		chain = append(chain, fmt.Sprintf("pad=%d:%d:-1:-1", p.Size.Width, p.Size.Height))
+	}
+	return strings.Join(append(chain, "setsar=1"), ",")
+}
+
+// scalerMatrix returns the scaler's name of a matrix by ffprobe's. One that the source does not declare is guessed as players do.
+func scalerMatrix(space string, hd bool) string {
+	switch space {
+	case "bt709", "fcc", "smpte240m":
+		return space
+	case "bt470bg", "smpte170m":
+		return "bt601"
+	case "bt2020nc", "bt2020c":
+		return "bt2020"
+	}
+	if hd {
+		return "bt709"
+	}
+	return "bt601"
+}
+
+// options returns the arguments of the output that writes the pictures of a label of the graph.
+func (p Pictures) options(label string) []string {
+	args := []string{
+		"-map", "[" + label + "]", "-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough",
+		"-enc_time_base", fmt.Sprintf("%d:%d", p.Rate.Den, p.Rate.Num),
+	}
+	switch p.Format {
+	case "jpg":
+		args = append(args, "-c:v", "mjpeg", "-q:v", "3", "-huffman", "optimal")
+	case "png":
+		args = append(args, "-c:v", "png", "-pred", "mixed", "-compression_level", "6")
+	case "webp":
+		args = append(args, "-c:v", "libwebp", "-quality", "80", "-compression_level", "4")
+	default:
+		args = append(args, "-c:v", "qoi")
+	}
+	return append(args, "-threads", "1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-avoid_negative_ts", "disabled",
+		"-f", "image2", "-frame_pts", "1", p.Path)
+}
+
+// pictureLabel is the label of a sequence of pictures in the graph.
+func pictureLabel(i int) string { return "p" + strconv.Itoa(i) }

@@ -1,0 +1,204 @@
+package plan
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// addPreview plans an output of pictures: the pictures that every segment gives, and the files that are made of them. Outputs of
+// one name are listed in one file, so they are one output of the job.
+func addPreview(j *film.Job, out film.Output) {
+	p, v := *out.Preview, *j.Source.Video
+	pictures := film.Pictures{Rate: rateOf(p.Every), Shown: true, Format: p.Format}
+	planned := film.PreviewPlan{
+		Form: out.Container, Format: p.Format, Archive: p.Archive, Columns: p.Columns, Rows: p.Rows, Unit: film.MaxStillsUnit,
+		Milliseconds: time.Duration(p.Every)%time.Second != 0,
+	}
+	switch {
+	case out.Container.Animated():
+		pictures.Rate, pictures.Shown, pictures.Format = reduced(media.Rational(p.FPS)), false, film.QOI
+		planned.Unit, planned.Every, planned.Length = 0, micros(p.Every), micros(p.Length)
+	case out.Container == film.Sprites:
+		pictures.Format, planned.Unit = film.QOI, int64(p.Columns)*int64(p.Rows)
+	case out.Container == film.Poster:
+		pictures.Limit = posterCandidates
+	}
+	pictures.Size, pictures.Scaled = pictureSize(v, p)
+	pictures.ToneMap, pictures.Deinterlace = v.Color.HDR(), v.Interlaced != ""
+	planned.Pictures = indexOrAppend(&j.Pictures, pictures)
+	i := slices.IndexFunc(j.Outputs, func(o film.OutputPlan) bool { return o.Container == film.PreviewSet && o.Name == out.Name })
+	if i < 0 {
+		i = len(j.Outputs)
+		j.Outputs = append(j.Outputs, film.OutputPlan{
+			Name: out.Name, File: out.File(), Container: film.PreviewSet, Folder: film.MediaFolder(film.PreviewFolder(out.Name), j.ID),
+		})
+	}
+	j.Outputs[i].Previews = append(j.Outputs[i].Previews, planned)
+}
+
+// posterCandidates is how many pictures a poster is chosen from: one of every two seconds of the first minute.
+const posterCandidates = 30
+
+func micros(s film.Seconds) media.Ticks { return media.Ticks(time.Duration(s).Microseconds()) }
+
+// rateOf returns how many pictures a second are an interval apart.
+func rateOf(every film.Seconds) media.Rational {
+	return reduced(media.Rational{Num: 1_000_000, Den: int64(every) / 1000})
+}
+
+func reduced(r media.Rational) media.Rational {
+	a, b := r.Num, r.Den
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return media.Rational{Num: r.Num / a, Den: r.Den / a}
+}
+
+// pictureSize returns the size of a preview's pictures in square pixels, and that of the video before it is cropped or padded.
+// The number of lines of the video stays, its columns follow from the shape of its pixels.
+func pictureSize(v film.VideoTrack, p film.Preview) (size, scaled media.Size) {
+	source := displaySize(v)
+	width, height := int64(max(source.Width, 1)), int64(max(source.Height, 1))
+	if sar := v.SampleAspect; sar.Known() {
+		if v.Rotation%180 != 0 {
+			sar = media.Rational{Num: sar.Den, Den: sar.Num}
+		}
+		width = max(divide(width*min(sar.Num, maxShape), min(sar.Den, maxShape)), 1)
+	}
+	want := media.Rational(p.Aspect)
+	if !want.Known() {
+		want = media.Rational{Num: width, Den: height}
+	}
+	size.Width = int(min(width, maxPicture))
+	if p.Fit == film.FitPad {
+		size.Width = int(min(max(width, divide(height*want.Num, want.Den)), maxPicture))
+	} else if p.Fit == film.FitCrop {
+		size.Width = int(min(width, max(divide(height*want.Num, want.Den), 1), maxPicture))
+	}
+	if p.Width > 0 {
+		size.Width = min(p.Width, size.Width)
+	}
+	size.Height = int(min(max(divide(int64(size.Width)*want.Den, want.Num), 1), maxPicture))
+	scaled = size
+	wider := width*want.Den > height*want.Num // than the picture
+	switch {
+	case p.Fit == film.FitPad && wider, p.Fit == film.FitCrop && !wider:
+		scaled.Height = int(max(divide(int64(size.Width)*height, width), 1))
+	case p.Fit != "":
+		scaled.Width = int(max(divide(int64(size.Height)*width, height), 1))
+	}
+	if p.Fit == film.FitPad {
+		scaled = media.Size{Width: min(scaled.Width, size.Width), Height: min(scaled.Height, size.Height)}
+	} else {
+		scaled = media.Size{Width: max(scaled.Width, size.Width), Height: max(scaled.Height, size.Height)}
+	}
+	return size, scaled
+}
+
+// Bounds of the arithmetic above: maxPicture is half of what JPEG can hold, maxShape is for pixels of hostile files.
+const (
+	maxPicture = 16_384
+	maxShape   = 1 << 20
+)
+
+// divide returns a/b to the nearest whole number, for positive numbers.
+func divide(a, b int64) int64 { return (a + b/2) / b }
+
+// CheckPictures refuses previews of a source that does not say how long it is, and those with too many pictures.
+func CheckPictures(j film.Job) error {
+	for _, p := range j.Pictures {
+		v := *j.Source.Video
+		if v.End <= v.Start {
+			return fault.WithHint(fault.New(fault.Unsupported, "the source does not say how long it is, so its previews cannot be planned"),
+				"remux it into a container with an index, such as .mp4 or .mkv (ffmpeg -i SOURCE -map 0 -c copy NEW.mkv)")
+		}
+		if n := p.Count(v); n > film.MaxPictures {
+			return fault.New(fault.Invalid, "a preview of %d pictures; at most %d: choose a longer distance (every)", n, film.MaxPictures)
+		}
+	}
+	return nil
+}
+
+// Slices returns the slices of all previews of a job with these segments, in the order of the film.
+func Slices(j film.Job, segments []film.Segment) (list []film.Slice) {
+	for o, out := range j.Outputs {
+		for n, p := range out.Previews {
+			pictures, v := j.Pictures[p.Pictures], *j.Source.Video
+			for s := range sliceTimes(p, pictures, v) {
+				s.Output, s.Preview = o, n
+				s.FirstSegment = segmentAt(segments, pictures.Tick(s.From, v))
+				s.LastSegment = segmentAt(segments, pictures.Tick(s.To-1, v))
+				list = append(list, s)
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b film.Slice) int {
+		return cmp.Compare(a.Start, b.Start)
+	})
+	return list
+}
+
+// sliceTimes yields the slices of a preview, with the pictures and times of each.
+func sliceTimes(p film.PreviewPlan, pictures film.Pictures, v film.VideoTrack) iter.Seq[film.Slice] {
+	count, length := pictures.Count(v), pictures.Length(v)
+	at := func(t media.Ticks) int64 { // the first picture at or after t
+		return min(int64(media.RescaleUp(t, media.Microseconds, media.Rational{Num: pictures.Rate.Den, Den: pictures.Rate.Num})), count)
+	}
+	return func(yield func(film.Slice) bool) {
+		if p.Unit > 0 {
+			for from := int64(0); from < count; from += p.Unit {
+				to := min(from+p.Unit, count)
+				end := pictures.Time(to)
+				if to == count && pictures.Limit == 0 {
+					end = length
+				}
+				if !yield(film.Slice{From: from, To: to, Start: pictures.Time(from), End: end}) {
+					return
+				}
+			}
+			return
+		}
+		for start := media.Ticks(0); at(start) < count; start += p.Every {
+			end := start + p.Length
+			s := film.Slice{From: at(start), To: at(end), Start: start, End: end}
+			if end >= length {
+				s.To, s.End = count, length
+			}
+			if s.From < s.To && !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// segmentAt returns the index of the segment that has t, or of the one that is nearest to it.
+func segmentAt(segments []film.Segment, t media.Ticks) int {
+	i, found := slices.BinarySearchFunc(segments, t, func(s film.Segment, t media.Ticks) int { return cmp.Compare(s.Start, t) })
+	if !found {
+		i--
+	}
+	return segments[max(i, 0)].Index
+}
+
+// Objects returns how many files a preview has.
+func Objects(j film.Job, p film.PreviewPlan) (n int64) {
+	pictures := j.Pictures[p.Pictures]
+	if p.Form == film.Stills && !p.Archive {
+		return pictures.Count(*j.Source.Video)
+	}
+	return int64(CountSlices(j, p))
+}
+
+// CountSlices returns how many slices a preview has.
+func CountSlices(j film.Job, p film.PreviewPlan) (n int) {
+	for range sliceTimes(p, j.Pictures[p.Pictures], *j.Source.Video) {
+		n++
+	}
+	return n
+}

@@ -1,0 +1,312 @@
+package film
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// Preview says which pictures an output of pictures shows, and how.
+type Preview struct {
+	Every   Seconds       `json:"every,omitempty" jsonschema:"maximum=3600,description=Distance of pictures or of animations. Default: 1 (stills) 5 (sprites) 30 (animations)"`
+	Length  Seconds       `json:"length,omitempty" jsonschema:"maximum=600,description=Duration of an animation. Default: that of every"`
+	FPS     FrameRate     `json:"fps,omitzero" jsonschema:"description=Frames a second of an animation. Default: 10"`
+	Format  PictureFormat `json:"format,omitempty" jsonschema:"enum=jpg,enum=png,enum=webp,description=Format of stills and posters and sheets. Default: jpg"`
+	Width   int           `json:"width,omitempty" jsonschema:"minimum=16,maximum=8192,description=Columns of a picture; the height follows. Never larger than the source. Default: that of the source; 240 (animations) 160 (sprites)"`
+	Aspect  Aspect        `json:"aspect,omitzero" jsonschema:"description=Ratio of width to height of the pictures: 16:9. Default: that of the source"`
+	Fit     Fit           `json:"fit,omitempty" jsonschema:"enum=crop,enum=pad,description=How pictures get an aspect that is not their own: crop what is too much (the default) or pad with black"`
+	Columns int           `json:"columns,omitempty" jsonschema:"minimum=1,maximum=50,description=Thumbnails in a row of a sheet. Default: 10"`
+	Rows    int           `json:"rows,omitempty" jsonschema:"minimum=1,maximum=50,description=Rows of a sheet. Default: 10"`
+	Archive bool          `json:"archive,omitempty" jsonschema:"description=Stills only: a zip file without compression for every 300 pictures instead of one file for each"`
+}
+
+// PictureFormat is the format of a picture.
+type PictureFormat string
+
+const (
+	JPEG PictureFormat = "jpg"
+	PNG  PictureFormat = "png"
+	WebP PictureFormat = "webp"
+	QOI  PictureFormat = "qoi" // lossless and fast: what segments pass on to the units that make animations and sheets
+)
+
+// Fit selects how a picture gets another aspect ratio than its own.
+type Fit string
+
+const (
+	FitCrop Fit = "crop"
+	FitPad  Fit = "pad"
+)
+
+// Limits and defaults of previews.
+const (
+	minEvery      = 40 * time.Millisecond // a picture for each frame of a film at 25 frames a second
+	maxEvery      = time.Hour
+	minLength     = 100 * time.Millisecond
+	maxLength     = 10 * time.Minute // all pictures of an animation are in memory at once
+	maxAnimated   = 60               // frames a second: GIF has no more than 50
+	minPreview    = 16               // pixels: the smallest that all encoders accept
+	maxPreview    = 8192             // pixels: half of what a JPEG or a WebP can be
+	maxTiles      = 50               // of a row and of a column
+	maxSheet      = 16_383           // pixels of a side: WebP has no more
+	defaultSheet  = 10               // tiles of a row and of a column
+	defaultTile   = 160              // columns: what players show above their seek bars
+	defaultWidth  = 240              // columns of an animation
+	MaxStillsUnit = 300              // how many stills one unit publishes
+	MaxPictures   = 1 << 20          // of one preview: twelve days of a picture a second
+)
+
+// defaultEvery is the distance of pictures in a request that sets none.
+var defaultEvery = map[Container]time.Duration{
+	Stills: time.Second, Sprites: 5 * time.Second, Poster: 2 * time.Second,
+	GIF: 30 * time.Second, AnimatedWebP: 30 * time.Second, AnimatedAVIF: 30 * time.Second, Clip: 30 * time.Second,
+}
+
+// PreviewSet is the container of a job's output that has all previews of a name. A request cannot ask for it.
+const PreviewSet Container = "preview"
+
+// PreviewFile is the suffix of the name of the file that lists the previews of a name.
+const PreviewFile = ".preview.json"
+
+// Preview reports whether c is a preview: pictures of the video, not the video itself.
+func (c Container) Preview() bool { return c == Stills || c == Poster || c == Sprites || c.Animated() }
+
+// Animated reports whether c is a preview of animations.
+func (c Container) Animated() bool {
+	return c == GIF || c == AnimatedWebP || c == AnimatedAVIF || c == Clip
+}
+
+// checkPreview returns the problems of an output of pictures.
+func (o Output) checkPreview(at string) (ps Problems) {
+	add := func(pointer, format string, args ...any) {
+		ps = append(ps, Problem{at + pointer, fmt.Sprintf(format, args...)})
+	}
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"video", len(o.Video) > 0},
+		{"ladder", o.Ladder != ""},
+		{"package", o.Package != nil},
+		{"audio", o.Audio != nil},
+		{"subtitles", o.Subtitles != ""},
+	} {
+		if f.set {
+			add("/"+f.name, "%s is a preview; leave this out, or choose another container", o.Container)
+		}
+	}
+	if o.Preview == nil {
+		return ps
+	}
+	p := *o.Preview
+	for _, f := range []struct {
+		name    string
+		set, in bool
+		where   string
+	}{
+		{"every", p.Every != 0, o.Container != Poster, "a poster is one picture"},
+		{"length", p.Length != 0, o.Container.Animated(), "is for gif, webp, avif and clip"},
+		{"fps", p.FPS != (FrameRate{}), o.Container.Animated(), "is for gif, webp, avif and clip"},
+		{"format", p.Format != "", !o.Container.Animated(), "is for stills, posters and sprites"},
+		{"columns", p.Columns != 0, o.Container == Sprites, "is for sprites"},
+		{"rows", p.Rows != 0, o.Container == Sprites, "is for sprites"},
+		{"archive", p.Archive, o.Container == Stills, "is for stills"},
+	} {
+		if f.set && !f.in {
+			add("/preview/"+f.name, "%s", f.where)
+		}
+	}
+	for _, d := range []struct {
+		name       string
+		value      Seconds
+		least, max time.Duration
+	}{{"every", p.Every, minEvery, maxEvery}, {"length", p.Length, minLength, maxLength}} {
+		switch v := time.Duration(d.value); {
+		case v == 0:
+		case v < d.least || v > d.max:
+			add("/preview/"+d.name, "%v is outside %v to %v", v, d.least, d.max)
+		case v%time.Microsecond != 0:
+			add("/preview/"+d.name, "%v is not a whole number of microseconds", v)
+		}
+	}
+	if p.FPS.Num > maxAnimated*p.FPS.Den {
+		add("/preview/fps", "%v is more than %d frames a second", p.FPS, maxAnimated)
+	}
+	formats := []PictureFormat{JPEG, PNG, WebP}
+	if o.Container == Poster {
+		formats = formats[:2]
+	}
+	if p.Format != "" && !slices.Contains(formats, p.Format) {
+		add("/preview/format", "%q is not one of %s", p.Format, strings.Trim(fmt.Sprint(formats), "[]"))
+	}
+	for _, n := range []struct {
+		name              string
+		value, least, max int
+	}{{"width", p.Width, minPreview, maxPreview}, {"columns", p.Columns, 1, maxTiles}, {"rows", p.Rows, 1, maxTiles}} {
+		if n.value != 0 && (n.value < n.least || n.value > n.max) {
+			add("/preview/"+n.name, "%d is outside %d to %d", n.value, n.least, n.max)
+		}
+	}
+	if side := cmp.Or(p.Width, defaultTile) * cmp.Or(p.Columns, defaultSheet); o.Container == Sprites && p.Columns <= maxTiles && side > maxSheet {
+		add("/preview/columns", "a sheet would be %d pixels wide; at most %d", side, maxSheet)
+	}
+	switch p.Fit {
+	case "", FitCrop, FitPad:
+	default:
+		add("/preview/fit", "%q is not one of crop, pad", p.Fit)
+	}
+	if p.Fit != "" && p.Aspect == (Aspect{}) {
+		add("/preview/fit", "has no effect without aspect")
+	}
+	return ps
+}
+
+// normalise returns p with its defaults for an output in c.
+func (p Preview) normalise(c Container) Preview {
+	p.Every = cmp.Or(p.Every, Seconds(defaultEvery[c]))
+	if p.Aspect != (Aspect{}) {
+		p.Fit = cmp.Or(p.Fit, FitCrop)
+	}
+	if c.Animated() {
+		p.Length = cmp.Or(p.Length, min(p.Every, Seconds(maxLength)))
+		p.FPS = cmp.Or(p.FPS, FrameRate{10, 1})
+		p.Width = cmp.Or(p.Width, defaultWidth)
+		return p
+	}
+	p.Format = cmp.Or(p.Format, JPEG)
+	if c == Sprites {
+		p.Width = cmp.Or(p.Width, defaultTile)
+		p.Columns, p.Rows = cmp.Or(p.Columns, defaultSheet), cmp.Or(p.Rows, defaultSheet)
+	}
+	return p
+}
+
+// Pictures is a sequence of pictures that every segment's worker takes of the frames that it decodes. They are numbered from 0
+// over the whole film. Picture k shows the film at a moment that Slot defines.
+type Pictures struct {
+	// Rate is how many pictures there are a second.
+	Rate media.Rational `json:"rate"`
+	// Shown selects the frame that is on screen at the moment k/Rate, counted from the first frame: the last one at or before it,
+	// as ffmpeg's filter fps does with round=up. Otherwise it is the nearest, as that filter does by default.
+	Shown bool `json:"shown,omitempty"`
+
+	Format  PictureFormat `json:"format"`
+	Size    media.Size    `json:"size"`              // of the picture, in square pixels
+	Scaled  media.Size    `json:"scaled"`            // of the video before it is cropped or padded to Size
+	ToneMap bool          `json:"toneMap,omitempty"` // from HDR to BT.709
+	Limit   int64         `json:"limit,omitempty"`   // how many pictures there are at most; 0 = as many as the film has
+	// Deinterlace makes frames of fields.
+	Deinterlace bool `json:"deinterlace,omitempty"`
+}
+
+// Slot returns the number of the first picture that can show a frame with timestamp t: picture k shows the last frame whose slot
+// is at most k. It is negative before the first frame of the track.
+func (p Pictures) Slot(t media.Ticks, v VideoTrack) int64 {
+	if p.Shown {
+		return int64(media.RescaleUp(t-v.Start, v.Timebase, p.interval()))
+	}
+	return int64(media.Rescale(t-v.Start, v.Timebase, p.interval()))
+}
+
+// interval is the timebase in which the pictures are a tick apart.
+func (p Pictures) interval() media.Rational { return media.Rational{Num: p.Rate.Den, Den: p.Rate.Num} }
+
+// Count returns how many pictures the film has: as many as such a filter gives from its first frame to the end of its last one,
+// but at least one.
+func (p Pictures) Count(v VideoTrack) int64 {
+	n := max(p.Slot(v.End, v), 1)
+	if p.Limit > 0 {
+		n = min(n, p.Limit)
+	}
+	return n
+}
+
+// Length returns how long a video track is, in microseconds.
+func (Pictures) Length(v VideoTrack) media.Ticks {
+	return media.Rescale(v.End-v.Start, v.Timebase, media.Microseconds)
+}
+
+// Time returns the moment of picture k, in microseconds from the film's first frame, rounded to the nearest.
+func (p Pictures) Time(k int64) media.Ticks {
+	return media.Rescale(media.Ticks(k), p.interval(), media.Microseconds)
+}
+
+// Tick returns the first tick of the video track at or after the moment of picture k.
+func (p Pictures) Tick(k int64, v VideoTrack) media.Ticks {
+	return v.Start + media.RescaleUp(media.Ticks(k), p.interval(), v.Timebase)
+}
+
+// PictureChunk describes the pictures of a segment: one object in scratch that has one after the other.
+type PictureChunk struct {
+	StoredObject
+	First int64   `json:"first"` // number of the first picture; the others follow it
+	Sizes []int64 `json:"sizes,omitempty"`
+}
+
+// PreviewPlan is a preview as planned: how the pictures of a sequence become files.
+type PreviewPlan struct {
+	Form     Container     `json:"form"`
+	Pictures int           `json:"pictures"`         // index into Job.Pictures
+	Format   PictureFormat `json:"format,omitempty"` // of stills, posters and sheets
+	Unit     int64         `json:"unit,omitempty"`   // how many of the pictures one unit makes into files; 0 for animations
+	Every    media.Ticks   `json:"every,omitempty"`  // microseconds from an animation to the next
+	Length   media.Ticks   `json:"length,omitempty"` // microseconds of an animation
+	Columns  int           `json:"columns,omitempty"`
+	Rows     int           `json:"rows,omitempty"`
+	Archive  bool          `json:"archive,omitempty"`
+	// Milliseconds reports that file names have the time in milliseconds, not in seconds.
+	Milliseconds bool `json:"milliseconds,omitempty"`
+}
+
+// Slice is a part of a preview that one unit makes: its specification.
+type Slice struct {
+	Output  int         `json:"output"`  // index into Job.Outputs
+	Preview int         `json:"preview"` // index into OutputPlan.Previews
+	From    int64       `json:"from"`    // the pictures From ≤ k < To
+	To      int64       `json:"to"`
+	Start   media.Ticks `json:"start"` // microseconds from the film's first frame
+	End     media.Ticks `json:"end"`
+	// The segments that hold those pictures, if all frames could be decoded.
+	FirstSegment int `json:"firstSegment"`
+	LastSegment  int `json:"lastSegment"`
+}
+
+// SliceFacts are the facts of a slice unit.
+type SliceFacts struct {
+	Output  int            `json:"output"` // as in its Slice
+	Preview int            `json:"preview"`
+	Files   []PreviewEntry `json:"files"`
+}
+
+// PreviewEntry describes a file of a preview, or a picture in an archive.
+type PreviewEntry struct {
+	Path   string      `json:"path"`  // in the folder of the previews
+	Start  media.Ticks `json:"start"` // microseconds from the film's first frame
+	End    media.Ticks `json:"end"`
+	Size   int64       `json:"size"`
+	Offset int64       `json:"offset,omitempty"` // of a picture in an archive
+	Digest string      `json:"digest"`           // SHA-256, in hexadecimal digits
+}
+
+// series returns the pattern of the names of the files that an output of pictures has.
+func (o Output) series() string {
+	format := JPEG
+	if o.Preview != nil && o.Preview.Format != "" {
+		format = o.Preview.Format
+	}
+	switch o.Container {
+	case Poster:
+		return o.Name + "-poster." + string(format)
+	case Sprites:
+		return o.Name + "-sprites-*"
+	case Stills:
+		return o.Name + "-*." + string(format)
+	case Clip:
+		return o.Name + "-*.mp4"
+	}
+	return o.Name + "-*." + string(o.Container)
+}

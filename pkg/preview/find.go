@@ -1,0 +1,146 @@
+package preview
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
+)
+
+// picture locates a picture in scratch.
+type picture struct {
+	number       int64
+	key          string
+	offset, size int64
+}
+
+// find returns the slice's pictures in their order.
+func (a *attempt) find(ctx context.Context) ([]picture, error) {
+	chunks, err := a.chunks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return choose(chunks, a.slice.From, a.slice.To), nil
+}
+
+// chunks returns the chunks from which the slice's pictures are chosen, in their order: those of its own segments, and a neighbour's
+// where these do not show the film from the slice's first picture on.
+func (a *attempt) chunks(ctx context.Context) ([]film.PictureChunk, error) {
+	var list []film.PictureChunk
+	for i := a.slice.FirstSegment; i <= a.slice.LastSegment; i++ {
+		c, err := a.chunk(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		if len(c.Sizes) > 0 {
+			list = append(list, c)
+		}
+	}
+	for i := a.slice.FirstSegment - 1; i >= 0 && (len(list) == 0 || list[0].First > a.slice.From); i-- {
+		c, err := a.chunk(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		if len(c.Sizes) > 0 {
+			list = append([]film.PictureChunk{c}, list...)
+		}
+	}
+	for i := a.slice.LastSegment + 1; len(list) == 0 && i < a.job.Segments; i++ {
+		c, err := a.chunk(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		if len(c.Sizes) > 0 {
+			list = append(list, c)
+		}
+	}
+	if len(list) == 0 {
+		return nil, fault.New(fault.Corrupt, "no frame of the source could be decoded")
+	}
+	return list, nil
+}
+
+// chunk returns the pictures of a segment. It has none where the job does not have the segment done.
+func (a *attempt) chunk(ctx context.Context, segment int) (film.PictureChunk, error) {
+	r, done, err := a.Results.Result(ctx, film.VideoUnit(segment))
+	if err != nil {
+		return film.PictureChunk{}, err
+	}
+	if !done {
+		return film.PictureChunk{}, fault.New(fault.Corrupt, "%s is not done", film.VideoUnit(segment))
+	}
+	var facts film.SegmentFacts
+	if err := json.Unmarshal(r.Facts, &facts); err != nil {
+		return film.PictureChunk{}, fault.Wrap(fault.Corrupt, err, "facts of "+film.VideoUnit(segment))
+	}
+	if len(facts.Pictures) == 0 {
+		return film.PictureChunk{}, nil // no frame of it could be decoded
+	}
+	return facts.Pictures[a.plan.Pictures], nil
+}
+
+// choose returns the pictures from ≤ k < to of chunks, which are in their order and not empty. Picture k is the last one whose number
+// is at most k: a frame stays on screen until the next one. Before the first there is only that.
+func choose(chunks []film.PictureChunk, from, to int64) []picture {
+	var list []picture
+	c, n, offset := 0, 0, int64(0) // chunk, picture in it, and where that begins
+	for k := from; k < to; k++ {
+		for {
+			switch {
+			case n+1 < len(chunks[c].Sizes) && chunks[c].First+int64(n) < k && !begins(chunks, c+1, k):
+				offset += chunks[c].Sizes[n]
+				n++
+				continue
+			case begins(chunks, c+1, k):
+				c, n, offset = c+1, 0, 0
+				continue
+			}
+			break
+		}
+		list = append(list, picture{k, chunks[c].Key, offset, chunks[c].Sizes[n]})
+	}
+	return list
+}
+
+// begins reports whether chunk c has begun at picture k.
+func begins(chunks []film.PictureChunk, c int, k int64) bool {
+	return c < len(chunks) && chunks[c].First <= k
+}
+
+// read calls yield with the bytes of each picture, in their order. It opens an object once for pictures that follow each other in it,
+// and holds one picture.
+func (a *attempt) read(ctx context.Context, list []picture, yield func(p picture, data []byte) error) (err error) {
+	var from io.ReadCloser
+	var last picture
+	var data []byte
+	defer func() {
+		if from != nil {
+			_ = from.Close() // it was only read
+		}
+	}()
+	for _, p := range list {
+		switch {
+		case from != nil && p.key == last.key && p.offset == last.offset: // the frame stays on screen
+		default:
+			if from == nil || p.key != last.key || p.offset != last.offset+last.size {
+				if from != nil {
+					_ = from.Close() // it was only read
+				}
+				if from, err = a.Scratch.Open(ctx, p.key, p.offset, -1); err != nil {
+					return err
+				}
+			}
+			data = make([]byte, p.size)
+			if _, err := io.ReadFull(from, data); err != nil {
+				return fault.Wrap(fault.Corrupt, err, "read picture of "+p.key)
+			}
+			last = p
+		}
+		if err := yield(p, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
