@@ -17,7 +17,7 @@ import (
 )
 
 type playCmd struct {
-	Output string `arg:"" name:"OUT" help:"The folder of a package, or one file: .m3u8, .mp4 or .webm. For an .mpd, the playlist beside it is played."`
+	Output string `arg:"" name:"OUT" help:"The folder of a package, or one file: .m3u8, .mp4 or .webm; or a folder of previews, or their .preview.json. For an .mpd, the playlist beside it is played."`
 	Port   uint16 `placeholder:"N" help:"Port to serve on. Default: any free port."`
 	Open   bool   `help:"Open the page in the browser."`
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"encoding/json"
+
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -16,6 +18,7 @@ const (
 	Failed    EventType = "failed"    // the attempt at Unit failed: Error
 	Published EventType = "published" // an output is at URL: Amount
 	Warning   EventType = "warning"   // something was left out or repaired: Error says what
+	// The type of an announcement (work.Announcement) is its own: Detail.
 )
 
 // Event is progress of a job. Bars, JSON lines and pages draw it. Fields that an EventType does not name are zero.
@@ -28,6 +31,7 @@ type Event struct {
 	Groups []GroupProgress `json:"groups,omitempty"`
 	URL    string          `json:"url,omitempty"`
 	Error  string          `json:"error,omitempty"`
+	Detail json.RawMessage `json:"detail,omitempty"`
 }
 
 // GroupProgress is a group of units and how much of it is done.

@@ -150,6 +150,9 @@ func (e *Engine) completed(ctx context.Context, u ledger.Unit, o outcome) error 
 		e.emit(Event{Type: Warning, Job: u.Job, Unit: u.ID, Attempt: u.Attempt, Error: w})
 	}
 	e.emit(Event{Type: Done, Job: u.Job, Unit: u.ID, Attempt: u.Attempt, Amount: o.Done})
+	for _, a := range o.Announcements {
+		e.emit(Event{Type: EventType(a.Type), Job: u.Job, Unit: u.ID, Attempt: u.Attempt, Detail: a.Detail})
+	}
 	if o.URL != "" {
 		e.emit(Event{Type: Published, Job: u.Job, Unit: u.ID, Attempt: u.Attempt, Amount: o.Done, URL: o.URL})
 	}

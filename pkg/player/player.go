@@ -68,11 +68,11 @@ type Player struct {
 // Entry is a file that the page offers to play.
 type Entry struct {
 	Name string `json:"name"` // path below the folder
-	Kind string `json:"kind"` // "hls", "dash" or "file"
+	Kind string `json:"kind"` // "hls", "dash", "file" or "preview"
 }
 
 // Open returns a player of the file or folder at location. In a folder it offers multivariant playlists
-// first, then MPDs, then single files. A location that does not exist gives fault.NotFound, one without
+// first, then MPDs, then single files; where there is none, previews. A location that does not exist gives fault.NotFound, one without
 // a playable file fault.Invalid.
 func Open(location string) (*Player, error) {
 	info, err := os.Stat(location)
@@ -85,7 +85,7 @@ func Open(location string) (*Player, error) {
 	folder, name := location, ""
 	if !info.IsDir() {
 		folder, name = filepath.Dir(location), filepath.Base(location)
-		if types[strings.ToLower(path.Ext(name))] == "" {
+		if types[strings.ToLower(path.Ext(name))] == "" && !isPreviews(name) {
 			return nil, fault.WithHint(fault.New(fault.Invalid, "a browser cannot play %s", location), "give a .m3u8, .mp4 or .webm file, or its folder")
 		}
 	}
@@ -100,13 +100,23 @@ func Open(location string) (*Player, error) {
 		_ = root.Close()
 		return nil, err
 	}
+	if name == "" && len(p.entries) == 0 {
+		if p.entries, err = previews(root); err != nil {
+			_ = root.Close()
+			return nil, err
+		}
+	}
 	if len(p.entries) == 0 {
 		_ = root.Close()
 		return nil, fault.WithHint(fault.New(fault.Invalid, "no file in %s can be played", location), "give the folder that holds the .m3u8, .mp4 or .webm file")
 	}
 	p.named = named(root, p.entries)
-	p.mux.HandleFunc("GET /{$}", asset("page.html"))
-	for _, name := range []string{"page.js", "page.css", "hls.min.js"} {
+	main := "page.html"
+	if p.entries[0].Kind == previewKind {
+		main = "previews.html"
+	}
+	p.mux.HandleFunc("GET /{$}", asset(main))
+	for _, name := range []string{"page.js", "page.css", "hls.min.js", "previews.js", "previews.css"} {
 		p.mux.HandleFunc("GET /"+name, asset(name))
 	}
 	p.mux.HandleFunc("GET /entries.json", func(w http.ResponseWriter, _ *http.Request) {
@@ -125,6 +135,9 @@ func (p *Player) Close() error { return p.root.Close() }
 
 // kind returns the Kind of an entry.
 func kind(name string) string {
+	if isPreviews(name) {
+		return previewKind
+	}
 	switch strings.ToLower(path.Ext(name)) {
 	case ".m3u8":
 		return "hls"
@@ -255,6 +268,9 @@ func (p *Player) cacheControl(name string) string {
 func (p *Player) media(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("path")
 	kind := types[strings.ToLower(path.Ext(name))]
+	if kind == "" {
+		kind = p.pictureType(name)
+	}
 	if kind == "" || !fs.ValidPath(name) || !p.belongs(name) {
 		http.NotFound(w, r)
 		return

@@ -199,9 +199,15 @@ func TestAnAnimationHasTheFramesOfOnePassWhateverTheSegments(t *testing.T) {
 		every := film.Preview{Every: film.Seconds(2 * time.Second), Width: 48}
 		return []film.Output{{Container: film.GIF, Preview: &every}, {Container: film.Clip, Preview: &every}}
 	}
-	digests := map[string]bool{}
+	digests, news := map[string]bool{}, 0
+	count := func(e local.Event) {
+		var s preview.SliceNews
+		if e.Type == preview.NewSlice && json.Unmarshal(e.Detail, &s) == nil && s.End-s.Start == s.Length && strings.HasPrefix(s.Key, "out.preview/") {
+			news++
+		}
+	}
 	for _, segment := range []time.Duration{time.Second, 3 * time.Second} {
-		dir, d, err := run(t.Context(), t, path, t.TempDir(), segment, nil, outputs()...)
+		dir, d, err := run(t.Context(), t, path, t.TempDir(), segment, count, outputs()...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,6 +227,9 @@ func TestAnAnimationHasTheFramesOfOnePassWhateverTheSegments(t *testing.T) {
 				}
 			}
 		}
+	}
+	if news != 2*6 {
+		t.Errorf("%d announcements of 6 slices in 2 runs", news)
 	}
 	if len(digests) != 6 { // three files of each
 		t.Errorf("the bytes depend on the segments: %d different files instead of 6", len(digests))

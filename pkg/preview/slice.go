@@ -51,6 +51,9 @@ func (k Slices) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Resul
 	for _, art := range a.artifacts {
 		r.Done.Bytes += art.Size
 	}
+	if r.Announcements, err = a.announce(facts.Files); err != nil {
+		return r, err
+	}
 	return r, r.SetFacts(facts)
 }
 

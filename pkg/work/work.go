@@ -119,8 +119,16 @@ type Result struct {
 	Artifacts []Artifact      `json:"artifacts,omitempty"` // every object that the unit wrote and that later work may read
 	Done      Amount          `json:"done,omitzero"`
 	Warnings  []string        `json:"warnings,omitempty"` // what was left out or repaired, one sentence each
+	// Announcements are told to whoever follows the job, once the result counts.
+	Announcements []Announcement `json:"announcements,omitempty"`
 	// URL is where the unit published an output; "" for units that publish none.
 	URL string `json:"url,omitempty"`
+}
+
+// Announcement is news of a job for other programs: what has become available.
+type Announcement struct {
+	Type   string          `json:"type"`
+	Detail json.RawMessage `json:"detail"`
 }
 
 // SetFacts encodes facts. Facts hold numbers, text and lists of them, so that encoding cannot fail.
