@@ -242,7 +242,8 @@ func TestPreviewsOfAnInterruptedJobHaveTheSameBytes(t *testing.T) {
 	outputs := func() []film.Output {
 		return []film.Output{
 			{Container: film.Sprites, Preview: &film.Preview{Every: film.Seconds(time.Second), Width: 32, Columns: 2, Rows: 1}},
-			{Container: film.Stills, Preview: &film.Preview{Archive: true}}, {Container: film.Poster},
+			{Container: film.Stills, Preview: &film.Preview{Archive: true}},
+			{Container: film.Poster},
 		}
 	}
 	_, want, err := run(t.Context(), t, path, t.TempDir(), time.Second, nil, outputs()...)

@@ -77,7 +77,7 @@ func (a *attempt) archive(ctx context.Context, list []picture) ([]film.PreviewEn
 			file := a.name(a.pictures.Time(p.number), string(a.plan.Format))
 			header := &zip.FileHeader{
 				Name: file, Method: zip.Store, CRC32: crc32.ChecksumIEEE(data), CompressedSize64: uint64(len(data)), UncompressedSize64: uint64(len(data)),
-				ModifiedDate: 1<<5 | 1, // 1 January 1980: the same bytes whenever it is made
+				ModifiedDate: 1<<5 | 1, //nolint:staticcheck // 1 January 1980, always; CreateRaw writes this field, and not Modified
 			}
 			to, err := z.CreateRaw(header)
 			if err == nil {

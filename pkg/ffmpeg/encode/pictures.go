@@ -50,19 +50,19 @@ const pictureScaler = "flags=lanczos+accurate_rnd+full_chroma_int+full_chroma_in
 
 // shape returns the filters that make a picture of a frame: square pixels of its size, in the colours of its format.
 func (p Pictures) shape() string {
-	matrix, colors := scalerMatrix(p.Color.Space, p.HD), ""
+	matrix, colours := scalerMatrix(p.Color.Space, p.HD), ""
 	if !p.FromRGB {
-		colors = ":in_color_matrix=" + matrix
+		colours = ":in_color_matrix=" + matrix
 		if option.Declared(p.Color.Range) {
-			colors += ":in_range=" + p.Color.Range
+			colours += ":in_range=" + p.Color.Range
 		}
 	}
 	var chain []string
 	if p.ToneMap != nil { // of the small picture, because it takes long
 		chain = append(chain, fmt.Sprintf("scale=%d:%d:%s,%s,format=yuv444p", p.Scaled.Width, p.Scaled.Height, pictureScaler, p.ToneMap.filters()))
-		colors = ":in_color_matrix=bt709:in_range=tv"
+		colours = ":in_color_matrix=bt709:in_range=tv"
 	}
-	scale := fmt.Sprintf("scale=%d:%d:%s%s", p.Scaled.Width, p.Scaled.Height, pictureScaler, colors)
+	scale := fmt.Sprintf("scale=%d:%d:%s%s", p.Scaled.Width, p.Scaled.Height, pictureScaler, colours)
 	switch p.Format {
 	case "jpg": // JFIF: BT.601 of full range
 		chain = append(chain, scale+":out_color_matrix=bt601:out_range=pc", "format=yuvj420p")

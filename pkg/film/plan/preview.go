@@ -76,9 +76,10 @@ func pictureSize(v film.VideoTrack, p film.Preview) (size, scaled media.Size) {
 		want = media.Rational{Num: width, Den: height}
 	}
 	size.Width = int(min(width, maxPicture))
-	if p.Fit == film.FitPad {
+	switch p.Fit {
+	case film.FitPad:
 		size.Width = int(min(max(width, divide(height*want.Num, want.Den)), maxPicture))
-	} else if p.Fit == film.FitCrop {
+	case film.FitCrop:
 		size.Width = int(min(width, max(divide(height*want.Num, want.Den), 1), maxPicture))
 	}
 	if p.Width > 0 {
