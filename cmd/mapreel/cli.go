@@ -59,7 +59,7 @@ type transcodeCmd struct {
 	DASH          bool      `group:"Package" name:"dash" help:"Also write a DASH manifest for the same media."`
 	SegmentLength *duration `group:"Package" name:"media-segment" placeholder:"LENGTH" help:"Duration of the media segments that players load. Default: 6s."`
 	Keyframes     *duration `group:"Package" name:"keyframes" placeholder:"LENGTH" help:"Longest distance of keyframes: what players show while scrubbing. Default: 2s."`
-	Thumbnails    string    `group:"Package" placeholder:"WHICH" help:"auto or none. auto adds what players show while the viewer scrubs or plays fast: a small rendition of one keyframe a second. Default: auto."`
+	Thumbnails    string    `group:"Package" placeholder:"WHICH" help:"auto or none. auto adds what players show while the viewer scrubs or plays fast: sheets of thumbnails and a small rendition of one keyframe a second. Default: auto."`
 	SingleFile    bool      `group:"Package" help:"One file for each rendition, read by byte ranges, instead of one for each media segment."`
 
 	Audio        string `group:"Audio" placeholder:"CODEC" help:"auto, aac, opus, copy or none. Default: auto, which copies what the container can hold unchanged and encodes the rest as aac, in .webm as opus. All tracks are kept."`

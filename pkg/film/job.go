@@ -46,7 +46,7 @@ type OutputPlan struct {
 	SingleFile  bool      `json:"singleFile,omitempty"`
 	Manifest    string    `json:"manifest,omitempty"` // the DASH manifest that a package has in addition to File
 
-	Previews []PreviewPlan `json:"previews,omitempty"` // of an output of pictures; it has nothing else
+	Previews []PreviewPlan `json:"previews,omitempty"` // of an output of pictures, which has nothing else; or the thumbnails of a package
 }
 
 // HasSidecar reports whether the job has a sidecar unit: whether it takes subtitles, a cover or

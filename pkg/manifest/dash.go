@@ -80,6 +80,13 @@ func DASH(p Package, path string) (string, error) {
 			add(set)
 		}
 	}
+	for _, t := range p.Thumbnails {
+		set, err := thumbnailSet(t, path)
+		if err != nil {
+			return "", err
+		}
+		add(set)
+	}
 	return m.WriteToString("  ", true)
 }
 

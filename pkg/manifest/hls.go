@@ -31,6 +31,9 @@ func HLS(p Package, path string) ([]File, error) {
 			files = append(files, File{v.IFrames, iFramePlaylist(v)})
 		}
 	}
+	for _, t := range p.Thumbnails {
+		files = append(files, File{t.Playlist, imagePlaylist(t)})
+	}
 	for _, s := range p.Subtitles {
 		files = append(files, File{s.Playlist, subtitlePlaylist(s, p.length())})
 	}
@@ -195,6 +198,9 @@ func (p Package) multivariant(path string, target int64) string {
 		}
 		attributes(&b, "#EXT-X-I-FRAME-STREAM-INF", number("BANDWIDTH", peak(spans, longest)), number("AVERAGE-BANDWIDTH", average(spans)),
 			quoted("CODECS", v.Codecs), fmt.Sprintf("RESOLUTION=%dx%d", v.shownWidth(), v.Height), "VIDEO-RANGE="+v.dynamicRange(), quoted("URI", uri(path, v.IFrames)))
+	}
+	for _, t := range p.Thumbnails {
+		imageStream(&b, t, path)
 	}
 	return b.String()
 }

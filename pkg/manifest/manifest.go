@@ -40,9 +40,10 @@ type Package struct {
 	Video           []Video
 	// TrickPlay holds renditions with few frames, of which all or most are keyframes, for players that
 	// play fast or scrub. HLS lists their keyframes only.
-	TrickPlay []Video
-	Audio     []Audio
-	Subtitles []Subtitle
+	TrickPlay  []Video
+	Thumbnails []Thumbnails
+	Audio      []Audio
+	Subtitles  []Subtitle
 }
 
 // Resource is a file, or a byte range of one.
@@ -264,6 +265,14 @@ func (p Package) check() error {
 			if err := checkPath(v.IFrames); err != nil {
 				return err
 			}
+		}
+	}
+	for _, t := range p.Thumbnails {
+		if err := checkName(t.Name, t.Playlist); err != nil {
+			return err
+		}
+		if err := t.check(); err != nil {
+			return err
 		}
 	}
 	for _, s := range p.Subtitles {

@@ -36,10 +36,15 @@ func previews(root *os.Root) ([]Entry, error) {
 	return out, nil
 }
 
-// pictureType returns the media type of a file of the player's previews; "" for any other.
+// pictureType returns the media type of a file of the player's previews, or of a sheet of thumbnails in
+// a package; "" for any other.
 func (p *Player) pictureType(name string) string {
 	for _, e := range p.entries {
-		if e.Kind == previewKind && (name == e.Name || strings.HasPrefix(name, strings.TrimSuffix(e.Name, path.Ext(e.Name))+"/")) {
+		inside := strings.HasPrefix(name, strings.TrimSuffix(e.Name, path.Ext(e.Name))+"/")
+		if ext := strings.ToLower(path.Ext(name)); (e.Kind == "hls" || e.Kind == "dash") && inside && ext == ".jpg" {
+			return pictureTypes[ext]
+		}
+		if e.Kind == previewKind && (name == e.Name || inside) {
 			return pictureTypes[strings.ToLower(path.Ext(name))]
 		}
 	}

@@ -56,6 +56,9 @@ func (m *attempt) publish(ctx context.Context) (info blob.Info, media int64, err
 		}
 		p.Subtitles = append(p.Subtitles, s)
 	}
+	if p.Thumbnails, err = m.thumbnails(ctx); err != nil {
+		return info, 0, fmt.Errorf("thumbnails: %w", err)
+	}
 	p.Title = m.job.Source.Title
 	if media, err = m.checkFiles(ctx, p); err != nil {
 		return info, 0, err
@@ -170,6 +173,11 @@ func (m *attempt) checkFiles(ctx context.Context, p manifest.Package) (int64, er
 	}
 	for _, a := range p.Audio {
 		add(a.Rendition)
+	}
+	for _, t := range p.Thumbnails {
+		for _, s := range t.Sheets {
+			want[strings.TrimPrefix(s.Path, m.out.Folder+"/")] = s.Size
+		}
 	}
 	var sum int64
 	for path, size := range want {

@@ -107,6 +107,7 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	default:
 		segments = divide(j, *found.Index)
 	}
+	plan.AddThumbnails(&j)
 	if err := checkFrames(j, segments); err != nil {
 		return work.Plan{}, err
 	}

@@ -200,9 +200,13 @@ func countSlices(j film.Job) (n int) {
 	return n
 }
 
-// countObjects returns how many files the job's previews have.
+// countObjects returns how many files the job's previews have. Sheets of thumbnails are few beside the
+// media segments of their package.
 func countObjects(j film.Job) (n int64) {
 	for _, out := range j.Outputs {
+		if out.Container != film.PreviewSet {
+			continue
+		}
 		for _, p := range out.Previews {
 			n += plan.Objects(j, p)
 		}

@@ -1,11 +1,14 @@
 package playertest_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +55,21 @@ func TestSeeksShowTheFrameOfTheirTime(t *testing.T) {
 		want = append(want, n)
 		times = append(times, at(n)+(0.1+0.8*random.Float64())*(at(n+1)-at(n)))
 	}
+	checkThumbnails(t, folder)
+	for _, c := range []struct{ player, playlist string }{{"shaka", "film.mpd"}, {"shaka", "film.m3u8"}, {"dash", "film.mpd"}} {
+		t.Run("thumbnails, "+c.player+", "+c.playlist, func(t *testing.T) {
+			var positions []float64
+			for range 5 {
+				positions = append(positions, 11.8*random.Float64())
+			}
+			t.Parallel()
+			for i, n := range playertest.Thumbnails(t, folder, c.playlist, c.player, positions, bits) {
+				if want := int(math.Floor(math.Floor(positions[i]) * 24 / 1.001)); n != want {
+					t.Errorf("at %.3f s the thumbnail is of frame %d, want %d, which is on screen at that second", positions[i], n, want)
+				}
+			}
+		})
+	}
 	// Each second of trick play shows the first frame of that second. What is loaded at normal speed, the
 	// first media segment, is shown as it is.
 	fast := []float64{5.3, 9.7, 6.6, 8.2, 10.4}
@@ -96,5 +114,64 @@ func TestSeeksShowTheFrameOfTheirTime(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The cues of thumbnails cover the film without gap or overlap, and sheets, storyboard, cues and playlist
+// agree.
+func checkThumbnails(t *testing.T, folder string) {
+	t.Helper()
+	read := func(pattern string) string {
+		paths, err := filepath.Glob(filepath.Join(folder, "film", "*", pattern))
+		if err != nil || len(paths) != 1 {
+			t.Fatalf("%s: %q, %v", pattern, paths, err)
+		}
+		text, err := os.ReadFile(paths[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	var board struct {
+		Duration      float64
+		TileWidth     int `json:"tile_width"`
+		TileHeight    int `json:"tile_height"`
+		Columns, Rows int
+		Tiles         []struct {
+			Sheet      string
+			X, Y       int
+			Start, End float64
+		}
+	}
+	if err := json.Unmarshal([]byte(read("thumbnails.json")), &board); err != nil {
+		t.Fatal(err)
+	}
+	cues := regexp.MustCompile(`(?m)^00:00:(\S+) --> 00:00:(\S+)\n(\S+)#xywh=(\d+),(\d+),(\d+),(\d+)$`).FindAllStringSubmatch(read("thumbnails.vtt"), -1)
+	if len(cues) != 12 || len(board.Tiles) != 12 {
+		t.Fatalf("%d cues and %d tiles, want 12", len(cues), len(board.Tiles))
+	}
+	end := "00.000"
+	for i, c := range cues {
+		tile := board.Tiles[i]
+		if want := []string{end, c[2], tile.Sheet, fmt.Sprint(tile.X), fmt.Sprint(tile.Y), fmt.Sprint(board.TileWidth), fmt.Sprint(board.TileHeight)}; !slices.Equal(c[1:], want) {
+			t.Errorf("cue %d is %q, want %q", i, c[1:], want)
+		}
+		if want := fmt.Sprintf("%06.3f", tile.Start); c[1] != want {
+			t.Errorf("cue %d begins at %s, the storyboard has %s", i, c[1], want)
+		}
+		end = c[2]
+	}
+	if want := fmt.Sprintf("%06.3f", board.Duration); end != want {
+		t.Errorf("the cues end at %s, the film at %s", end, want)
+	}
+	read("film-sprites-0000.jpg")
+	playlist := read("thumbnails.m3u8")
+	for _, want := range []string{
+		fmt.Sprintf("#EXTINF:%.6f,", board.Duration), "\nfilm-sprites-0000.jpg\n",
+		fmt.Sprintf("#EXT-X-TILES:RESOLUTION=%dx%d,LAYOUT=%dx%d,DURATION=1.000000", board.TileWidth, board.TileHeight, board.Columns, board.Rows),
+	} {
+		if !strings.Contains(playlist, want) {
+			t.Errorf("the image playlist lacks %q:\n%s", want, playlist)
+		}
 	}
 }

@@ -92,6 +92,8 @@ var (
 	framesScript []byte
 	//go:embed trick.mjs
 	trickScript []byte
+	//go:embed thumbnails.mjs
+	thumbnailsScript []byte
 )
 
 // libraries are the players' files in their npm packages.
@@ -154,6 +156,17 @@ func TrickPlay(t testing.TB, folder, playlist, player string, times []float64, b
 		t.Fatalf("play %s fast: %v in %q", playlist, err, out)
 	}
 	return r.Shown, r.Files
+}
+
+// Thumbnails asks the player "dash" or "shaka" for the thumbnails of a package at each of times, in
+// seconds, and returns the numbers of the frames that they show, which are those of Frames.
+func Thumbnails(t testing.TB, folder, playlist, player string, times []float64, bits int) (numbers []int) {
+	t.Helper()
+	out := browse(t, thumbnailsScript, folder, playlist, player, map[string]any{"times": times, "bits": bits})
+	if err := json.Unmarshal(out, &numbers); err != nil {
+		t.Fatalf("thumbnails of %s: %v in %q", playlist, err, out)
+	}
+	return numbers
 }
 
 // browse runs a program that drives Chromium with a page that has a player, and returns its output.

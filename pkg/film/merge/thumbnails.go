@@ -1,0 +1,61 @@
+package merge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"slices"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/manifest"
+	"github.com/mapreel/mapreel/pkg/preview"
+)
+
+// thumbnails describes the sheets of thumbnails that units before this one have written into the package,
+// and writes the WebVTT cues and the storyboard that list them.
+func (m *attempt) thumbnails(ctx context.Context) ([]manifest.Thumbnails, error) {
+	if len(m.out.Previews) == 0 {
+		return nil, nil
+	}
+	p, v := m.out.Previews[0], *m.job.Source.Video
+	pictures := m.job.Pictures[p.Pictures]
+	t := manifest.Thumbnails{
+		Name: "thumbnails", Playlist: m.out.Folder + "/thumbnails.m3u8", Width: pictures.Size.Width, Height: pictures.Size.Height,
+		Columns: p.Columns, Rows: p.Rows, Interval: int64(pictures.Time(1)), Length: int64(pictures.Length(v)),
+	}
+	sheets := preview.Sheets{
+		Tile: pictures.Size, Columns: p.Columns, Rows: p.Rows, Count: pictures.Count(v), Length: pictures.Length(v), Time: pictures.Time,
+		Name: func(n int64) string { return preview.SheetName(m.out.Name, n, p.Format) },
+	}
+	output := slices.IndexFunc(m.job.Outputs, func(o film.OutputPlan) bool { return o.Folder == m.out.Folder })
+	for f, err := range m.Results.All(ctx, film.SliceKind+"/") {
+		if err != nil {
+			return nil, err
+		}
+		var facts film.SliceFacts
+		if err := json.Unmarshal(f.Result.Facts, &facts); err != nil {
+			return nil, fault.Wrap(fault.Corrupt, err, "facts of "+f.Unit)
+		}
+		if facts.Output != output {
+			continue
+		}
+		for _, e := range facts.Files {
+			if want := sheets.Name(int64(len(t.Sheets))); e.Path != want {
+				return nil, fault.New(fault.Corrupt, "%s wrote %s instead of %s", f.Unit, e.Path, want)
+			}
+			t.Sheets = append(t.Sheets, manifest.Resource{Path: m.out.Folder + "/" + e.Path, Size: e.Size})
+		}
+	}
+	for name, write := range map[string]func(io.Writer) error{"thumbnails.vtt": sheets.WriteVTT, "thumbnails.json": sheets.WriteStoryboard} {
+		var text bytes.Buffer // some 100 bytes a thumbnail
+		if err := write(&text); err != nil {
+			return nil, err
+		}
+		if _, err := m.put(ctx, m.out.Folder+"/"+name, text.Bytes()); err != nil {
+			return nil, err
+		}
+	}
+	return []manifest.Thumbnails{t}, nil
+}
