@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/progress"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/local"
 )
@@ -17,22 +18,25 @@ type display interface {
 	stop()
 }
 
-// sharedProgress is a progress that one goroutine updates while another reads it.
+// snapshot is the progress of a run at a point in time.
+type snapshot = progress.Snapshot
+
+// sharedProgress is the progress of a run that one goroutine updates while another reads it.
 type sharedProgress struct {
-	mu       sync.Mutex
-	progress progress
+	mu      sync.Mutex
+	tracker progress.Tracker
 }
 
 func (p *sharedProgress) add(e local.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.progress.add(e)
+	p.tracker.Add(e)
 }
 
 func (p *sharedProgress) snapshot() snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.progress.snapshot(time.Now())
+	return p.tracker.Snapshot(time.Now())
 }
 
 // newDisplay returns the display that mode selects. Bars need a terminal whose cursor can be moved.

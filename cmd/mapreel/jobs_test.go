@@ -17,6 +17,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
 func testJobs() []local.Status {
 	return []local.Status{
 		{

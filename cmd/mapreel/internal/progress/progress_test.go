@@ -1,4 +1,4 @@
-package main
+package progress
 
 import (
 	"fmt"
@@ -17,15 +17,29 @@ import (
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// newProgress returns a progress with events, whose keys are seconds after noon.
-func newProgress(events map[float64][]engine.Event) *progress {
-	m := &progress{}
+// newTracker returns a tracker with events, whose keys are seconds after noon.
+func newTracker(events map[float64][]engine.Event) *Tracker {
+	m := &Tracker{}
 	for s := 0.0; s <= 1000; s += 0.5 {
 		for _, e := range events[s] {
-			m.add(local.Event{Event: e, Time: atSecond(s)})
+			m.Add(local.Event{Event: e, Time: atSecond(s)})
 		}
 	}
 	return m
+}
+
+// planned returns the event of a job with some segments, of which some are done, and some audio parts. duration is in
+// microseconds.
+func planned(segments, done, parts int, duration media.Ticks, frames int64) engine.Event {
+	total := work.Amount{Media: duration, Count: frames}
+	var groups []engine.GroupProgress
+	if segments > 0 {
+		groups = append(groups, engine.GroupProgress{Group: work.Group{Name: "video", Units: segments, Total: total}, Done: done})
+	}
+	if parts > 0 {
+		groups = append(groups, engine.GroupProgress{Group: work.Group{Name: "audio", Units: parts, Total: work.Amount{Media: duration}}})
+	}
+	return engine.Event{Type: engine.Planned, Job: "j", Groups: groups}
 }
 
 func atSecond(seconds float64) time.Time {
@@ -35,13 +49,13 @@ func atSecond(seconds float64) time.Time {
 func approxEqual(a, b float64) bool { return math.Abs(a-b) < 1e-6 }
 
 func TestRatesAndTimeLeftFollowTheWork(t *testing.T) {
-	m := newProgress(map[float64][]engine.Event{
+	m := newTracker(map[float64][]engine.Event{
 		0: {planned(10, 0, 0, 100e6, 0)},
 		1: {{Type: engine.Started, Unit: "video/00000"}},
 		2: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 1, Media: 4e4}}},
 		5: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 200, Media: 8e6, Bytes: 4000}}},
 	})
-	r := m.snapshot(atSecond(5))
+	r := m.Snapshot(atSecond(5))
 	if !approxEqual(r.FPS, 50) || !approxEqual(r.Speed, 2) {
 		t.Errorf("%v fps at %vx, want 50 fps at 2x: 200 frames and 8 s of film in 4 s", r.FPS, r.Speed)
 	}
@@ -51,68 +65,68 @@ func TestRatesAndTimeLeftFollowTheWork(t *testing.T) {
 	if !approxEqual(r.VideoFraction, 0.08) || r.Bytes != 4000 || r.Done != 0 || r.Elapsed != 5*time.Second {
 		t.Errorf("%+v, want 8 %%, 4000 bytes, none done, after 5 s", r)
 	}
-	if r = m.snapshot(atSecond(9)); !approxEqual(r.Speed, 1) {
+	if r = m.Snapshot(atSecond(9)); !approxEqual(r.Speed, 1) {
 		t.Errorf("%vx after 4 s of silence, want 1x", r.Speed)
 	}
 }
 
 func TestFramesSpeedAndTimeLeftAgree(t *testing.T) {
 	// The encoder looks ahead, so that its timestamps run ahead of its frames.
-	m := newProgress(map[float64][]engine.Event{
+	m := newTracker(map[float64][]engine.Event{
 		0: {planned(10, 0, 0, 100e6, 2500), {Type: engine.Started, Unit: "video/00000"}},
 		1: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 10, Media: 3e6}}},
 		4: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 100, Media: 9e6}}},
 	})
-	r := m.snapshot(atSecond(4))
+	r := m.Snapshot(atSecond(4))
 	if !approxEqual(r.FPS, 25) || !approxEqual(r.Speed, 1) || (r.Remaining-96*time.Second).Abs() > time.Millisecond {
 		t.Errorf("%v fps, %vx, %v left; want 25 fps, 1x, 96 s, which all say 100 frames of 2500 in 4 s", r.FPS, r.Speed, r.Remaining)
 	}
 }
 
 func TestThereIsNoEstimateWhileTheEncodersStart(t *testing.T) {
-	m := newProgress(map[float64][]engine.Event{
+	m := newTracker(map[float64][]engine.Event{
 		0: {planned(10, 0, 0, 100e6, 2500), {Type: engine.Started, Unit: "video/00000"}},
 		4: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 1}}},
 		6: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 200}}},
 	})
 	for _, second := range []float64{2, 4.5, 6.5} {
-		if r := m.snapshot(atSecond(second)); r.FPS != 0 || r.Speed != 0 || r.Remaining >= 0 {
+		if r := m.Snapshot(atSecond(second)); r.FPS != 0 || r.Speed != 0 || r.Remaining >= 0 {
 			t.Errorf("after %v s: %v fps, %vx, %v left; want none of them", second, r.FPS, r.Speed, r.Remaining)
 		}
 	}
-	if r := m.snapshot(atSecond(8)); !approxEqual(r.FPS, 25) || r.Remaining < 0 {
+	if r := m.Snapshot(atSecond(8)); !approxEqual(r.FPS, 25) || r.Remaining < 0 {
 		t.Errorf("after 8 s: %v fps and %v left, want 25 fps and an estimate", r.FPS, r.Remaining)
 	}
 }
 
 func TestRatesIgnoreOldWork(t *testing.T) {
-	m := newProgress(map[float64][]engine.Event{
+	m := newTracker(map[float64][]engine.Event{
 		0:   {planned(2, 0, 0, 1000e6, 0), {Type: engine.Started, Unit: "video/00000"}},
 		10:  {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 9000, Media: 300e6}}},
 		90:  {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 9000, Media: 300e6}}},
 		100: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 9100, Media: 310e6}}},
 	})
-	if r := m.snapshot(atSecond(100)); r.FPS > 10 || r.FPS < 1 {
+	if r := m.Snapshot(atSecond(100)); r.FPS > 10 || r.FPS < 1 {
 		t.Errorf("%v fps, want the rate of the last seconds, between 1 and 10", r.FPS)
 	}
-	if r := m.snapshot(atSecond(200)); r.FPS != 0 || r.Remaining >= 0 {
+	if r := m.Snapshot(atSecond(200)); r.FPS != 0 || r.Remaining >= 0 {
 		t.Errorf("%v fps and %v left after a long silence, want 0 and no estimate", r.FPS, r.Remaining)
 	}
 }
 
 func TestSegmentsOfAnEarlierRunCountAsDoneButNotForSpeed(t *testing.T) {
 	plan := planned(4, 2, 0, 40e6, 0)
-	if r := newProgress(map[float64][]engine.Event{0: {plan}}).snapshot(atSecond(0)); r.Done != 2 || !approxEqual(r.VideoFraction, 0.5) {
+	if r := newTracker(map[float64][]engine.Event{0: {plan}}).Snapshot(atSecond(0)); r.Done != 2 || !approxEqual(r.VideoFraction, 0.5) {
 		t.Errorf("%d done, %v, at the start; want the 2 of the plan, half", r.Done, r.VideoFraction)
 	}
-	m := newProgress(map[float64][]engine.Event{
+	m := newTracker(map[float64][]engine.Event{
 		0: {plan},
 		1: {{Type: engine.Skipped, Unit: "video/00000", Amount: work.Amount{Count: 250, Media: 10e6, Bytes: 5}}, {Type: engine.Started, Unit: "video/00002"}},
 		3: {{Type: engine.Progress, Unit: "video/00002", Amount: work.Amount{Count: 1, Media: 4e4}}},
 		2: {{Type: engine.Skipped, Unit: "video/00001", Amount: work.Amount{Count: 250, Media: 10e6, Bytes: 5}}},
 		6: {{Type: engine.Done, Unit: "video/00002", Amount: work.Amount{Count: 250, Media: 10e6, Bytes: 5}}},
 	})
-	r := m.snapshot(atSecond(6))
+	r := m.Snapshot(atSecond(6))
 	if r.Done != 3 || !approxEqual(r.VideoFraction, 0.75) || r.Bytes != 15 {
 		t.Errorf("%d done, %v, %d bytes; want 3, 0.75, 15", r.Done, r.VideoFraction, r.Bytes)
 	}
@@ -122,57 +136,57 @@ func TestSegmentsOfAnEarlierRunCountAsDoneButNotForSpeed(t *testing.T) {
 }
 
 func TestWorkAddsToSegmentsKnownOnlyByNumber(t *testing.T) {
-	m := newProgress(map[float64][]engine.Event{
+	m := newTracker(map[float64][]engine.Event{
 		0: {planned(4, 2, 0, 40e6, 1000)},
 		1: {{Type: engine.Started, Unit: "video/00002"}},
 		2: {{Type: engine.Progress, Unit: "video/00002", Amount: work.Amount{Count: 10}}},
 		5: {{Type: engine.Progress, Unit: "video/00002", Amount: work.Amount{Count: 200}}},
 	})
-	r := m.snapshot(atSecond(5))
+	r := m.Snapshot(atSecond(5))
 	if !approxEqual(r.VideoFraction, 0.7) || !approxEqual(r.Speed, 2) || (r.Remaining-6*time.Second).Abs() > time.Millisecond {
 		t.Errorf("%+v, want 0.7 at 2x, 6 s left: 20 s were done before, and 200 frames are 8 s", r)
 	}
 }
 
 func TestAFailedAttemptIsWorkButNotProgress(t *testing.T) {
-	m := newProgress(map[float64][]engine.Event{
+	m := newTracker(map[float64][]engine.Event{
 		0: {planned(1, 0, 0, 10e6, 0), {Type: engine.Started, Unit: "video/00000"}},
 		1: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 100, Media: 4e6, Bytes: 9}}},
 		4: {{Type: engine.Failed, Unit: "video/00000", Error: "x"}},
 	})
-	if r := m.snapshot(atSecond(4)); r.VideoFraction != 0 || r.Bytes != 0 || !approxEqual(r.FPS, 25) {
+	if r := m.Snapshot(atSecond(4)); r.VideoFraction != 0 || r.Bytes != 0 || !approxEqual(r.FPS, 25) {
 		t.Errorf("%+v, want nothing done and no bytes, at 25 fps", r)
 	}
 }
 
 func TestLengthIsEstimatedIfThePlanHasNone(t *testing.T) {
-	m := newProgress(map[float64][]engine.Event{
+	m := newTracker(map[float64][]engine.Event{
 		0:  {planned(4, 0, 0, 0, 0), {Type: engine.Started, Unit: "video/00000"}},
 		1:  {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 1, Media: 4e4}}},
 		10: {{Type: engine.Done, Unit: "video/00000", Amount: work.Amount{Count: 100, Media: 10e6}}},
 	})
-	if r := m.snapshot(atSecond(10)); !approxEqual(r.VideoFraction, 0.25) || (r.Remaining-30*time.Second).Abs() > time.Millisecond {
+	if r := m.Snapshot(atSecond(10)); !approxEqual(r.VideoFraction, 0.25) || (r.Remaining-30*time.Second).Abs() > time.Millisecond {
 		t.Errorf("%v done and %v left, want a quarter and 30 s", r.VideoFraction, r.Remaining)
 	}
 }
 
 func TestAudioOnlyHasSpeedAndTimeLeft(t *testing.T) {
-	m := newProgress(map[float64][]engine.Event{
+	m := newTracker(map[float64][]engine.Event{
 		0: {planned(0, 0, 1, 100e6, 0), {Type: engine.Started, Unit: "audio/00000"}},
 		1: {{Type: engine.Progress, Unit: "audio/00000", Amount: work.Amount{Media: 1e6}}},
 		4: {{Type: engine.Progress, Unit: "audio/00000", Amount: work.Amount{Media: 80e6}}},
 	})
-	if r := m.snapshot(atSecond(4)); !approxEqual(r.Speed, 20) || !approxEqual(r.AudioFraction, 0.8) || (r.Remaining-time.Second).Abs() > time.Millisecond {
+	if r := m.Snapshot(atSecond(4)); !approxEqual(r.Speed, 20) || !approxEqual(r.AudioFraction, 0.8) || (r.Remaining-time.Second).Abs() > time.Millisecond {
 		t.Errorf("%+v, want 20x, 80 %%, 1 s left", r)
 	}
 }
 
 func TestSegmentsOfASplitSourceArePlannedLater(t *testing.T) {
-	m := newProgress(map[float64][]engine.Event{
+	m := newTracker(map[float64][]engine.Event{
 		0: {planned(0, 0, 1, 0, 0)},
 		5: {planned(3, 0, 1, 30e6, 0)},
 	})
-	if r := m.snapshot(atSecond(6)); r.Segments != 3 || r.AudioParts != 1 || r.Merging() {
+	if r := m.Snapshot(atSecond(6)); r.Segments != 3 || r.AudioParts != 1 || r.Merging() {
 		t.Errorf("%+v, want 3 segments to do", r)
 	}
 }
@@ -180,10 +194,10 @@ func TestSegmentsOfASplitSourceArePlannedLater(t *testing.T) {
 func TestSnapshotsAreAlwaysConsistent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		segments, audioParts := rapid.IntRange(0, 5).Draw(t, "segments"), rapid.IntRange(0, 3).Draw(t, "audio parts")
-		m, now := &progress{}, noon
+		m, now := &Tracker{}, noon
 		send := func(e engine.Event) {
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(40*time.Second)).Draw(t, "pause")))
-			m.add(local.Event{Event: e, Time: now})
+			m.Add(local.Event{Event: e, Time: now})
 		}
 		send(planned(
 			segments, rapid.IntRange(0, segments).Draw(t, "before"), audioParts,
@@ -197,9 +211,9 @@ func TestSnapshotsAreAlwaysConsistent(t *testing.T) {
 			units = append(units, film.AudioUnit(i))
 		}
 		kinds := []engine.EventType{engine.Started, engine.Progress, engine.Failed, engine.Done, engine.Skipped, engine.Warning, local.Retried}
-		var last snapshot
+		var last Snapshot
 		check := func() {
-			r := m.snapshot(now.Add(time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "later"))))
+			r := m.Snapshot(now.Add(time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "later"))))
 			bad := ""
 			switch {
 			case r.Done < last.Done || r.AudioDone < last.AudioDone || r.Worked < last.Worked:
@@ -247,12 +261,12 @@ func TestSnapshotsAreAlwaysConsistent(t *testing.T) {
 }
 
 func TestProgressOfTenThousandSegmentsIsFast(t *testing.T) {
-	m := &progress{}
-	m.add(local.Event{Event: planned(10_000, 0, 0, 1e11, 0), Time: noon})
+	m := &Tracker{}
+	m.Add(local.Event{Event: planned(10_000, 0, 0, 1e11, 0), Time: noon})
 	began := time.Now()
 	for i := range 10_000 {
-		m.add(local.Event{Event: engine.Event{Type: engine.Done, Unit: fmt.Sprintf("video/%05d", i), Amount: work.Amount{Media: 1e7}}, Time: noon.Add(time.Duration(i) * time.Millisecond)})
-		m.snapshot(noon.Add(time.Duration(i) * time.Millisecond))
+		m.Add(local.Event{Event: engine.Event{Type: engine.Done, Unit: fmt.Sprintf("video/%05d", i), Amount: work.Amount{Media: 1e7}}, Time: noon.Add(time.Duration(i) * time.Millisecond)})
+		m.Snapshot(noon.Add(time.Duration(i) * time.Millisecond))
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("10,000 events took %v", took)

@@ -1,4 +1,5 @@
-package main
+// Package progress computes how far a run is, how fast it goes and how long the rest takes from the events of the run.
+package progress
 
 import (
 	"strings"
@@ -63,9 +64,9 @@ type sample struct {
 	video, audio amount
 }
 
-// progress accumulates the events of a run. It reads no clock: a snapshot depends only on the events and the time that is
+// Tracker accumulates the events of a run. It reads no clock: a snapshot depends only on the events and the time that is
 // passed in. The zero value is ready to use. It is not safe for concurrent use.
-type progress struct {
+type Tracker struct {
 	plan         plan // of the last Planned event
 	planned      bool
 	started      time.Time // of the first event
@@ -93,8 +94,8 @@ func newPlan(groups []engine.GroupProgress) (p plan) {
 	return p
 }
 
-// snapshot is the progress of a run at a point in time.
-type snapshot struct {
+// Snapshot is the progress of a run at a point in time.
+type Snapshot struct {
 	Planned       bool
 	Elapsed       time.Duration
 	Segments      int // all video segments
@@ -112,12 +113,12 @@ type snapshot struct {
 }
 
 // Merging reports whether everything is encoded, so that only merging is left.
-func (s snapshot) Merging() bool {
+func (s Snapshot) Merging() bool {
 	return s.Planned && s.Segments+s.AudioParts > 0 && s.Done == s.Segments && s.AudioDone == s.AudioParts
 }
 
-// add records an event. Events must come in the order of their times.
-func (p *progress) add(e local.Event) {
+// Add records an event. Events must come in the order of their times.
+func (p *Tracker) Add(e local.Event) {
 	if p.started.IsZero() {
 		p.started = e.Time
 		p.units = map[string]unitState{}
@@ -175,7 +176,7 @@ func (p *progress) add(e local.Event) {
 	p.recordSample(e.Time)
 }
 
-func (p *progress) totalsFor(unit string) *unitTotals {
+func (p *Tracker) totalsFor(unit string) *unitTotals {
 	switch kind, _, _ := strings.Cut(unit, "/"); kind {
 	case film.VideoKind:
 		return &p.video
@@ -186,7 +187,7 @@ func (p *progress) totalsFor(unit string) *unitTotals {
 }
 
 // recordSample adds a sample, and drops those before the window except the last, where the window begins.
-func (p *progress) recordSample(at time.Time) {
+func (p *Tracker) recordSample(at time.Time) {
 	if p.firstAttempt.IsZero() {
 		return
 	}
@@ -203,9 +204,9 @@ func (p *progress) recordSample(at time.Time) {
 	p.samples = p.samples[drop:]
 }
 
-// snapshot returns the progress at now, which must not be before the last event.
-func (p *progress) snapshot(now time.Time) snapshot {
-	s := snapshot{
+// Snapshot returns the progress at now, which must not be before the last event.
+func (p *Tracker) Snapshot(now time.Time) Snapshot {
+	s := Snapshot{
 		Planned:    p.planned,
 		Segments:   p.plan.video.Units,
 		AudioParts: p.plan.audio.Units,
@@ -247,7 +248,7 @@ func (p *progress) snapshot(now time.Time) snapshot {
 }
 
 // rates returns the work done in the window that ends at now, and the length of that window.
-func (p *progress) rates(now time.Time) (video, audio amount, seconds float64) {
+func (p *Tracker) rates(now time.Time) (video, audio amount, seconds float64) {
 	if len(p.samples) == 0 || p.firstWork.IsZero() || now.Sub(p.firstWork) < leastWindow {
 		return amount{}, amount{}, 1
 	}
@@ -263,7 +264,7 @@ func (p *progress) rates(now time.Time) (video, audio amount, seconds float64) {
 
 // frames returns the frames of an amount of video. Where the plan knows how many there are, they follow from the media, as speed
 // and time left do.
-func (p *progress) frames(a amount) float64 {
+func (p *Tracker) frames(a amount) float64 {
 	if total := p.plan.video.Total; total.Count > 0 && total.Media > 0 {
 		return float64(a.media) * float64(total.Count) / float64(total.Media)
 	}
