@@ -110,7 +110,7 @@ func (d *logDisplay) run(every time.Duration) {
 	for {
 		select {
 		case <-ticker.C:
-			d.write(formatLogLine(d.progress.snapshot()) + "\n")
+			d.write(progress.LogLine(d.progress.snapshot()) + "\n")
 		case <-d.stopping:
 			return
 		}
@@ -138,7 +138,7 @@ func (d *logDisplay) stop() {
 type barDisplay struct{ *liveLines }
 
 func newBarDisplay(p *sharedProgress, out io.Writer) barDisplay {
-	return barDisplay{newLiveLines(out, func(width int) []string { return formatBars(p.snapshot(), width) })}
+	return barDisplay{newLiveLines(out, func(width int) []string { return progress.Bars(p.snapshot(), width) })}
 }
 
 func (d barDisplay) observe(e local.Event) {

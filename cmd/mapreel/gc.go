@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/printable"
@@ -46,7 +47,7 @@ func (c gcCmd) run(ctx context.Context, env environment) error {
 		printable.Fprintf(env.Stdout, "nothing to remove in %s\n", scratch)
 	}
 	for _, leftover := range list {
-		printable.Fprintf(env.Stdout, "%s %s, %s: %s\n", verb, leftover.Path, formatBytes(leftover.Bytes), leftover.Why)
+		printable.Fprintf(env.Stdout, "%s %s, %s: %s\n", verb, leftover.Path, format.Bytes(leftover.Bytes), leftover.Why)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
@@ -76,8 +78,8 @@ func (p previewCmd) run(ctx context.Context, env environment) error {
 }
 
 // request returns the request that the arguments describe. Relative paths are relative to dir.
-func (p previewCmd) request(dir string, _ io.Reader) (film.Request, *draft, error) {
-	d := &draft{tree: map[string]any{}, flags: map[string]string{}}
+func (p previewCmd) request(dir string, _ io.Reader) (film.Request, *requestfile.Draft, error) {
+	d := requestfile.NewDraft()
 	source, err := localPath(p.Source, dir)
 	if err != nil {
 		return film.Request{}, d, fault.Wrap(fault.Invalid, err, "SOURCE")
@@ -86,8 +88,8 @@ func (p previewCmd) request(dir string, _ io.Reader) (film.Request, *draft, erro
 	if err != nil {
 		return film.Request{}, d, fault.Wrap(fault.Invalid, err, "--output")
 	}
-	d.set("/source", source, "SOURCE")
-	d.set("/destination", destination, "--output")
+	d.Set("/source", source, "SOURCE")
+	d.Set("/destination", destination, "--output")
 	name := p.Name
 	if name == "" {
 		name = strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
@@ -96,36 +98,36 @@ func (p previewCmd) request(dir string, _ io.Reader) (film.Request, *draft, erro
 		return film.Request{}, d, err
 	}
 	if p.Segment != nil {
-		d.set("/segment/seconds", film.Seconds(*p.Segment), "--segment")
+		d.Set("/segment/seconds", film.Seconds(*p.Segment), "--segment")
 	}
-	d.set("/retention/hours", localRetentionHours, "")
-	data, err := json.Marshal(d.tree)
+	d.Set("/retention/hours", localRetentionHours, "")
+	data, err := json.Marshal(d.Tree)
 	if err != nil {
 		return film.Request{}, d, fault.Wrap(fault.Invalid, err, "the request")
 	}
 	req, err := film.Parse(data)
 	var ps film.Problems
 	if errors.As(err, &ps) {
-		return req, d, d.invalidRequest(ps)
+		return req, d, d.Invalid(ps)
 	}
 	if err != nil {
 		return req, d, err
 	}
 	if ps = checkPaths(req); len(ps) > 0 {
-		return req, d, d.invalidRequest(ps)
+		return req, d, d.Invalid(ps)
 	}
 	return req, d, nil
 }
 
 // addOutputs writes an output for each preview that the flags name.
-func (p previewCmd) addOutputs(d *draft, name string) error {
+func (p previewCmd) addOutputs(d *requestfile.Draft, name string) error {
 	var outputs []any
 	add := func(c film.Container, set func(field func(name string, given bool, value any, flag string))) {
 		preview, at := map[string]any{}, fmt.Sprintf("/outputs/%d", len(outputs))
 		set(func(name string, given bool, value any, flag string) {
 			if given {
 				preview[name] = value
-				d.flags[at+"/preview/"+name] = flag
+				d.Flags[at+"/preview/"+name] = flag
 			}
 		})
 		output := map[string]any{"name": name, "container": string(c)}
@@ -133,7 +135,7 @@ func (p previewCmd) addOutputs(d *draft, name string) error {
 			output["preview"] = preview
 		}
 		outputs = append(outputs, output)
-		d.flags[at+"/name"] = "--name"
+		d.Flags[at+"/name"] = "--name"
 	}
 	type setter = func(string, bool, any, string)
 	shape := func(set setter) {
@@ -184,7 +186,7 @@ func (p previewCmd) addOutputs(d *draft, name string) error {
 		return fault.WithHint(fault.New(fault.Invalid, "no preview is asked for: add --gif, --webp, --avif, --clip, --stills, --sprites or --poster"),
 			"for example: mapreel preview film.mp4 -o previews --gif --stills 1s")
 	}
-	d.tree["outputs"] = outputs
+	d.Tree["outputs"] = outputs
 	return nil
 }
 
@@ -205,7 +207,7 @@ func formatObjects(groups []engine.GroupProgress, mode progressMode) string {
 	for _, g := range groups {
 		if g.Name == film.SliceKind && g.Objects > 0 && mode != progressNone && mode != progressJSON {
 			return fmt.Sprintf("mapreel: previews: %d files, up to %s (on S3, writing them costs %.4f USD)\n",
-				g.Objects, formatBytes(g.Space.Destination), float64(g.Objects)/1000*pricePut)
+				g.Objects, format.Bytes(g.Space.Destination), float64(g.Objects)/1000*pricePut)
 		}
 	}
 	return ""

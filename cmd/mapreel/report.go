@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
@@ -22,13 +23,13 @@ func formatSummary(r local.Report, end snapshot) string {
 	}
 	speed := ""
 	if end.Worked > 0 && r.Elapsed > 0 {
-		speed = fmt.Sprintf(" (%sx real time)", formatRate(media.Microseconds.Duration(end.Worked).Seconds()/r.Elapsed.Seconds()))
+		speed = fmt.Sprintf(" (%sx real time)", format.Rate(media.Microseconds.Duration(end.Worked).Seconds()/r.Elapsed.Seconds()))
 	}
-	line("done", "in %s%s, %s CPU seconds", formatDuration(r.Elapsed), speed, formatRate(r.CPU.Seconds()))
+	line("done", "in %s%s, %s CPU seconds", format.Duration(r.Elapsed), speed, format.Rate(r.CPU.Seconds()))
 	if n, now := r.Units[film.VideoKind], r.Ran[film.VideoKind]; n > 0 {
 		line("segments", "%d: %d encoded now, %d already done", n, now, n-now)
 	}
-	line("source", "%s", formatBytes(r.Source))
+	line("source", "%s", format.Bytes(r.Source))
 	for _, o := range outputs(r) {
 		ratio := ""
 		if r.Source > 0 {
@@ -38,7 +39,7 @@ func formatSummary(r local.Report, end snapshot) string {
 		if o.Frames > 0 {
 			frames = fmt.Sprintf(", %d frames", o.Frames)
 		}
-		line("output", "%s%s%s", formatBytes(o.Bytes()), ratio, frames)
+		line("output", "%s%s%s", format.Bytes(o.Bytes()), ratio, frames)
 		for _, v := range o.Video {
 			line("", "%s", formatVideo(v))
 		}
@@ -72,14 +73,14 @@ func formatVideo(v film.VideoFacts) string {
 
 // formatPreview returns what a preview is, such as "stills: 30 files of 854x480, jpg, 412.3 kB".
 func formatPreview(p film.PreviewFacts) string {
-	files, format := "files", ""
+	files, encoding := "files", ""
 	if p.Files == 1 {
 		files = "file"
 	}
 	if p.Format != "" {
-		format = string(p.Format) + ", "
+		encoding = string(p.Format) + ", "
 	}
-	return fmt.Sprintf("%s: %d %s of %dx%d, %s%s", p.Form, p.Files, files, p.Width, p.Height, format, formatBytes(p.Size))
+	return fmt.Sprintf("%s: %d %s of %dx%d, %s%s", p.Form, p.Files, files, p.Width, p.Height, encoding, format.Bytes(p.Size))
 }
 
 // outputs returns the outputs of a run.

@@ -24,27 +24,17 @@ const localRetentionHours = 168
 // containers maps the extension of an output to its container.
 var containers = map[string]film.Container{".mp4": film.MP4, ".mkv": film.Matroska, ".webm": film.WebM, ".m3u8": film.HLS, ".mpd": film.DASH}
 
-// draft is a request under construction: its JSON tree and the origin of each value, so that a problem can name the flag
-// or the line that caused it.
-type draft struct {
-	tree  map[string]any
-	flags map[string]string // JSON pointer → the flag or argument that set it
-	file  *requestfile.File // of --request; nil if there is none
-
-	ladder *requestfile.File // of --ladder; nil if there is none
-}
-
 // request returns the request that the arguments and the file of --request describe. Relative paths are relative to dir.
 // The error is of kind fault.Invalid.
-func (t transcodeCmd) request(dir string, stdin io.Reader) (film.Request, *draft, error) {
-	d := &draft{tree: map[string]any{}, flags: map[string]string{}}
+func (t transcodeCmd) request(dir string, stdin io.Reader) (film.Request, *requestfile.Draft, error) {
+	d := requestfile.NewDraft()
 	switch {
 	case t.Request != "":
 		f, err := requestfile.Read(t.Request, stdin)
 		if err != nil {
 			return film.Request{}, d, err
 		}
-		d.tree, d.file = f.Tree, &f
+		d.Tree, d.File = f.Tree, &f
 	case t.Source == "" || t.Output == "":
 		missing := "SOURCE, the video to transcode"
 		if t.Source != "" {
@@ -56,14 +46,14 @@ func (t transcodeCmd) request(dir string, stdin io.Reader) (film.Request, *draft
 	if err := t.applyFlags(d, dir); err != nil {
 		return film.Request{}, d, err
 	}
-	data, err := json.Marshal(d.tree)
+	data, err := json.Marshal(d.Tree)
 	if err != nil {
 		return film.Request{}, d, fault.Wrap(fault.Invalid, err, "the request")
 	}
 	req, err := film.Parse(data)
 	var ps film.Problems
 	if errors.As(err, &ps) {
-		return req, d, d.invalidRequest(ps)
+		return req, d, d.Invalid(ps)
 	}
 	if err != nil {
 		return req, d, err
@@ -78,45 +68,45 @@ func (t transcodeCmd) request(dir string, stdin io.Reader) (film.Request, *draft
 		ps = checkPaths(req)
 	}
 	if len(ps) > 0 {
-		return req, d, d.invalidRequest(ps)
+		return req, d, d.Invalid(ps)
 	}
 	return req, d, nil
 }
 
 // applyFlags writes the arguments and flags into the tree.
-func (t transcodeCmd) applyFlags(d *draft, dir string) error {
+func (t transcodeCmd) applyFlags(d *requestfile.Draft, dir string) error {
 	if t.Source == "-" {
 		return fault.New(fault.Invalid, "the video cannot come from standard input, because segments are read in parallel; name a file")
 	}
 	if t.Source != "" {
-		d.set("/source", t.Source, "SOURCE")
+		d.Set("/source", t.Source, "SOURCE")
 	}
 	if t.Output != "" {
 		if err := t.applyOutput(d, dir); err != nil {
 			return err
 		}
 	}
-	d.setNumber("/program", t.Program, "--program")
-	outputs, _ := d.tree["outputs"].([]any)
+	d.SetNumber("/program", (*int)(t.Program), "--program")
+	outputs, _ := d.Tree["outputs"].([]any)
 	for i := range outputs {
 		at := fmt.Sprintf("/outputs/%d", i)
 		for _, v := range t.videoFlags() {
-			d.set(at+"/video/0/"+v.field, v.value, v.flag)
+			d.Set(at+"/video/0/"+v.field, v.value, v.flag)
 		}
-		d.setText(at+"/audio/codec", t.Audio, "--audio")
-		d.setText(at+"/audio/bitrate", t.AudioBitrate, "--audio-bitrate")
-		d.setText(at+"/subtitles", t.Subtitles, "--subtitles")
+		d.SetText(at+"/audio/codec", t.Audio, "--audio")
+		d.SetText(at+"/audio/bitrate", t.AudioBitrate, "--audio-bitrate")
+		d.SetText(at+"/subtitles", t.Subtitles, "--subtitles")
 	}
 	if err := t.applyPackageFlags(d, len(outputs)); err != nil {
 		return err
 	}
 	if t.Segment != nil {
-		d.set("/segment/seconds", film.Seconds(*t.Segment), "--segment")
+		d.Set("/segment/seconds", film.Seconds(*t.Segment), "--segment")
 	}
-	d.setNumber("/compute/concurrency", t.Jobs, "--jobs")
-	d.setNumber("/compute/threads", t.Threads, "--threads")
-	if retention, ok := d.tree["retention"].(map[string]any); d.tree["retention"] == nil || ok && retention["hours"] == nil {
-		d.set("/retention/hours", localRetentionHours, "")
+	d.SetNumber("/compute/concurrency", (*int)(t.Jobs), "--jobs")
+	d.SetNumber("/compute/threads", (*int)(t.Threads), "--threads")
+	if retention, ok := d.Tree["retention"].(map[string]any); d.Tree["retention"] == nil || ok && retention["hours"] == nil {
+		d.Set("/retention/hours", localRetentionHours, "")
 	}
 	return nil
 }
@@ -151,14 +141,14 @@ func (t transcodeCmd) videoFlags() (list []videoFlag) {
 func (t transcodeCmd) container() film.Container { return containers[filepath.Ext(t.Output)] }
 
 // applyPackageFlags writes the flags of packages into the outputs.
-func (t transcodeCmd) applyPackageFlags(d *draft, outputs int) error {
+func (t transcodeCmd) applyPackageFlags(d *requestfile.Draft, outputs int) error {
 	if err := t.checkPackageFlags(); err != nil {
 		return err
 	}
 	var rungs []any
 	if t.Ladder != "" && t.Ladder != string(film.Web) {
 		var err error
-		if d.ladder, rungs, err = readLadder(t.Ladder); err != nil {
+		if d.Ladder, rungs, err = readLadder(t.Ladder); err != nil {
 			return err
 		}
 	}
@@ -169,28 +159,28 @@ func (t transcodeCmd) applyPackageFlags(d *draft, outputs int) error {
 			if t.Height != nil || t.MaxBitrate != "" {
 				return fault.New(fault.Invalid, "--ladder: %s sets the size and the bit rate of each rendition; leave out --height and --max-bitrate", t.Ladder)
 			}
-			d.set(at+"/video", t.withDefaults(d, at, rungs), "--ladder")
+			d.Set(at+"/video", t.withDefaults(d, at, rungs), "--ladder")
 		case t.Ladder != "":
-			d.set(at+"/ladder", t.Ladder, "--ladder")
+			d.Set(at+"/ladder", t.Ladder, "--ladder")
 		case t.Output != "" && t.container().Packaged() && t.Request == "" && t.Height == nil && t.MaxBitrate == "":
-			d.set(at+"/ladder", string(film.Web), "--output")
+			d.Set(at+"/ladder", string(film.Web), "--output")
 		}
 		if t.DASH {
-			if err := d.addDASH(i); err != nil {
+			if err := addDASH(d, i); err != nil {
 				return err
 			}
 		}
 		if t.SegmentLength != nil {
-			d.set(at+"/package/seconds", film.Seconds(*t.SegmentLength), "--media-segment")
+			d.Set(at+"/package/seconds", film.Seconds(*t.SegmentLength), "--media-segment")
 		}
 		if t.Keyframes != nil {
-			d.set(at+"/package/keyframes", film.Seconds(*t.Keyframes), "--keyframes")
+			d.Set(at+"/package/keyframes", film.Seconds(*t.Keyframes), "--keyframes")
 		}
 		if t.Thumbnails != "" {
-			d.set(at+"/package/thumbnails", t.Thumbnails, "--thumbnails")
+			d.Set(at+"/package/thumbnails", t.Thumbnails, "--thumbnails")
 		}
 		if t.SingleFile {
-			d.set(at+"/package/singleFile", true, "--single-file")
+			d.Set(at+"/package/singleFile", true, "--single-file")
 		}
 	}
 	return nil
@@ -198,7 +188,7 @@ func (t transcodeCmd) applyPackageFlags(d *draft, outputs int) error {
 
 // withDefaults returns the rungs of a ladder's file, with the flags about renditions in the fields that a rung does not
 // set. at is the pointer of their output.
-func (t transcodeCmd) withDefaults(d *draft, at string, rungs []any) []any {
+func (t transcodeCmd) withDefaults(d *requestfile.Draft, at string, rungs []any) []any {
 	list := slices.Clone(rungs)
 	for i, rung := range rungs {
 		fields, ok := rung.(map[string]any)
@@ -209,7 +199,7 @@ func (t transcodeCmd) withDefaults(d *draft, at string, rungs []any) []any {
 		for _, v := range t.videoFlags() {
 			if fields[v.field] == nil {
 				fields[v.field] = v.value
-				d.flags[fmt.Sprintf("%s/video/%d/%s", at, i, v.field)] = v.flag
+				d.Flags[fmt.Sprintf("%s/video/%d/%s", at, i, v.field)] = v.flag
 			}
 		}
 		list[i] = fields
@@ -246,15 +236,15 @@ func (t transcodeCmd) checkPackageFlags() error {
 }
 
 // addDASH adds a DASH manifest to the i-th output.
-func (d *draft) addDASH(i int) error {
-	outputs, _ := d.tree["outputs"].([]any)
+func addDASH(d *requestfile.Draft, i int) error {
+	outputs, _ := d.Tree["outputs"].([]any)
 	output, _ := outputs[i].(map[string]any)
 	container, _ := output["container"].(string)
 	switch c := film.Container(container); {
 	case c == film.HLS:
-		d.set(fmt.Sprintf("/outputs/%d/container", i), string(film.CMAF), "--dash")
+		d.Set(fmt.Sprintf("/outputs/%d/container", i), string(film.CMAF), "--dash")
 	case !c.Packaged():
-		return fault.New(fault.Invalid, "--dash: output %d of %s is one file, not a package for players; its container must be hls", i, d.file.Name)
+		return fault.New(fault.Invalid, "--dash: output %d of %s is one file, not a package for players; its container must be hls", i, d.File.Name)
 	}
 	return nil
 }
@@ -277,10 +267,10 @@ func readLadder(name string) (*requestfile.File, []any, error) {
 }
 
 // applyOutput splits the path of -o into destination, name and container.
-func (t transcodeCmd) applyOutput(d *draft, dir string) error {
+func (t transcodeCmd) applyOutput(d *requestfile.Draft, dir string) error {
 	const flag = "--output"
-	if list, ok := d.tree["outputs"].([]any); ok && len(list) > 1 {
-		return fault.New(fault.Invalid, "%s: names one file, but %s has %d outputs", flag, d.file.Name, len(list))
+	if list, ok := d.Tree["outputs"].([]any); ok && len(list) > 1 {
+		return fault.New(fault.Invalid, "%s: names one file, but %s has %d outputs", flag, d.File.Name, len(list))
 	}
 	path, err := localPath(t.Output, dir)
 	if err != nil {
@@ -306,114 +296,13 @@ func (t transcodeCmd) applyOutput(d *draft, dir string) error {
 	default:
 		return fault.New(fault.Invalid, "%s: mapreel cannot write %s; use .mp4, .mkv, .webm, .m3u8 or .mpd", flag, ext)
 	}
-	if d.tree["outputs"] == nil || isEmptyList(d.tree["outputs"]) {
-		d.tree["outputs"] = []any{map[string]any{}}
+	if d.Tree["outputs"] == nil || requestfile.IsEmptyList(d.Tree["outputs"]) {
+		d.Tree["outputs"] = []any{map[string]any{}}
 	}
-	d.set("/destination", filepath.Dir(path), flag)
-	d.set("/outputs/0/name", strings.TrimSuffix(base, ext), flag)
-	d.set("/outputs/0/container", string(container), flag)
+	d.Set("/destination", filepath.Dir(path), flag)
+	d.Set("/outputs/0/name", strings.TrimSuffix(base, ext), flag)
+	d.Set("/outputs/0/container", string(container), flag)
 	return nil
-}
-
-func isEmptyList(v any) bool {
-	list, ok := v.([]any)
-	return ok && len(list) == 0
-}
-
-func (d *draft) setText(pointer, value, flag string) {
-	if value != "" {
-		d.set(pointer, value, flag)
-	}
-}
-
-func (d *draft) setNumber(pointer string, value *wholeNumber, flag string) {
-	if value != nil {
-		d.set(pointer, int(*value), flag)
-	}
-}
-
-// set sets the value at pointer and creates the objects and lists on the way. If a value on the way has the wrong type it
-// does nothing: the validation of the request reports that.
-func (d *draft) set(pointer string, value any, flag string) {
-	if flag != "" {
-		d.flags[pointer] = flag
-	}
-	var node any = d.tree
-	steps := strings.Split(pointer, "/")[1:]
-	for i, step := range steps {
-		last := i == len(steps)-1
-		switch parent := node.(type) {
-		case map[string]any:
-			if last {
-				parent[step] = value
-				return
-			}
-			if parent[step] == nil || isEmptyList(parent[step]) {
-				parent[step] = map[string]any{}
-				if steps[i+1] == "0" {
-					parent[step] = []any{map[string]any{}}
-				}
-			}
-			node = parent[step]
-		case []any:
-			var index int
-			if _, err := fmt.Sscan(step, &index); err != nil || index >= len(parent) {
-				return
-			}
-			node = parent[index]
-		default:
-			return
-		}
-	}
-}
-
-// invalidRequest returns an error that reports each problem once, with the flag or the line that caused it.
-func (d *draft) invalidRequest(ps film.Problems) error {
-	var described film.Problems
-	for _, p := range ps {
-		if q := (film.Problem{Message: d.describe(p)}); !slices.Contains(described, q) {
-			described = append(described, q)
-		}
-	}
-	return &fault.Error{Kind: fault.Invalid, Err: described}
-}
-
-// describe returns the text of p with the flag that caused it, or with its position in the file.
-func (d *draft) describe(p film.Problem) string {
-	if d.ladder != nil {
-		if _, rung, ok := strings.Cut(p.Pointer, "/video/"); ok && strings.HasPrefix(p.Pointer, "/outputs/") {
-			flag := d.flags[p.Pointer]
-			p.Pointer = "/video/" + rung
-			if flag != "" { // the default of a rung that does not set the field
-				return fmt.Sprintf("%s: %s (for %s of %s)", flag, p.Message, p.Pointer, d.ladder.Name)
-			}
-			if line, column, ok := d.ladder.Find(p.Pointer); ok {
-				return fmt.Sprintf("%s:%d:%d: %s", d.ladder.Name, line, column, p)
-			}
-		}
-	}
-	if flag := d.flags[p.Pointer]; flag != "" {
-		return flag + ": " + p.Message
-	}
-	if d.file != nil {
-		if line, column, ok := d.file.Find(p.Pointer); ok {
-			return fmt.Sprintf("%s:%d:%d: %s", d.file.Name, line, column, p)
-		}
-	}
-	var beneath []string
-	for pointer, flag := range d.flags {
-		if strings.HasPrefix(pointer, p.Pointer+"/") && !slices.Contains(beneath, flag) {
-			beneath = append(beneath, flag)
-		}
-	}
-	if len(beneath) > 0 && p.Pointer != "" {
-		slices.Sort(beneath)
-		return strings.Join(beneath, ", ") + ": " + p.Message
-	}
-	if d.file != nil {
-		return d.file.Name + ": " + p.String()
-	}
-	return p.String()
 }
 
 // checkPaths returns the problems of the request's paths: a source that is a folder, and outputs that would replace the

@@ -247,12 +247,12 @@ func FuzzRequestFile(f *testing.F) {
 		}
 		_, err = film.Parse(text)
 		var ps film.Problems
-		d := draft{tree: file.Tree, flags: map[string]string{}, file: &file}
+		d := requestfile.Draft{Tree: file.Tree, Flags: map[string]string{}, File: &file}
 		if err != nil && !errors.As(err, &ps) {
 			t.Fatalf("an error without problems: %v", err)
 		}
 		for _, p := range ps {
-			if d.describe(p) == "" {
+			if d.Describe(p) == "" {
 				t.Errorf("problem %v has no text", p)
 			}
 		}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/preset"
 	"github.com/mapreel/mapreel/pkg/api"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
@@ -76,7 +77,7 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	preset, err := c.readPreset(roots)
+	wanted, err := preset.Read(c.Watch, c.Preset, roots)
 	if err != nil {
 		return err
 	}
@@ -118,8 +119,8 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return q.Run(ctx) })
 	group.Go(func() error { return serveHTTP(ctx, netutil.LimitListener(listener, maxConnections), guarded) })
-	if preset != nil {
-		group.Go(func() error { return preset.watch(ctx, store, q, log) })
+	if wanted != nil {
+		group.Go(func() error { return wanted.Watch(ctx, store, q, log) })
 	}
 	return group.Wait()
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
@@ -28,7 +29,7 @@ func (t transcodeCmd) run(ctx context.Context, env environment) error {
 }
 
 // requester returns a request whose relative paths are relative to dir.
-type requester func(dir string, stdin io.Reader) (film.Request, *draft, error)
+type requester func(dir string, stdin io.Reader) (film.Request, *requestfile.Draft, error)
 
 // do runs the job of a request, as the flags of t say.
 func (t transcodeCmd) do(ctx context.Context, env environment, request requester) error {
@@ -148,7 +149,7 @@ func (t transcodeCmd) transcode(
 	}
 	var ps film.Problems
 	if fault.KindOf(err) == fault.Invalid && errors.As(err, &ps) {
-		return local.Report{}, draft.invalidRequest(ps)
+		return local.Report{}, draft.Invalid(ps)
 	}
 	return local.Report{}, interruptedOr(ctx, addHint(err, p.snapshot()), p.snapshot())
 }

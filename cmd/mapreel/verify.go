@@ -15,6 +15,8 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/progress"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/printable"
@@ -239,22 +241,22 @@ func (d *compareDisplay) stop() { d.lines.stop() }
 func formatCompareBars(p verify.Progress, elapsed time.Duration, width int) []string {
 	var lines []string
 	add := func(label string, fraction float64, fields ...string) {
-		status := fitFields(fields, statusWidth(width))
-		lines = append(lines, formatBar(label, min(fraction, 1), barLength(status, width))+status)
+		status := progress.FitFields(fields, progress.StatusWidth(width))
+		lines = append(lines, progress.Bar(label, min(fraction, 1), progress.BarLength(status, width))+status)
 	}
 	if p.TotalFrames > 0 {
 		fraction := float64(p.Frames) / float64(p.TotalFrames)
 		fields := []string{fmt.Sprintf("%d/%d frames", p.Frames, p.TotalFrames)}
 		if fraction > 0.01 && fraction < 1 {
-			fields = append(fields, formatClock(time.Duration(float64(elapsed)*(1-fraction)/fraction))+" left")
+			fields = append(fields, format.Clock(time.Duration(float64(elapsed)*(1-fraction)/fraction))+" left")
 		}
-		add("video", fraction, append(fields, formatRate(float64(p.Frames)/max(elapsed.Seconds(), 0.1))+" fps")...)
+		add("video", fraction, append(fields, format.Rate(float64(p.Frames)/max(elapsed.Seconds(), 0.1))+" fps")...)
 	}
 	if p.TotalAudio > 0 {
 		add("audio", float64(p.Audio)/float64(p.TotalAudio))
 	}
 	if len(lines) == 0 {
-		lines = []string{"comparing  " + formatClock(elapsed)}
+		lines = []string{"comparing  " + format.Clock(elapsed)}
 	}
-	return clipLines(lines, width)
+	return progress.Clip(lines, width)
 }

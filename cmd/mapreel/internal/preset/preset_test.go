@@ -1,4 +1,4 @@
-package main
+package preset
 
 import (
 	"encoding/json"
@@ -17,14 +17,14 @@ func TestAPresetMakesARequestForEachFilm(t *testing.T) {
 		{`{"outputs":[{"name":"film","container":"mp4"}]}`, dir + "/out/a b", "film", ""},
 		{`{"destination":"films","outputs":[{"name":"film","container":"mp4"}]}`, "", "", "not an absolute path"},
 		{`{"destination":"` + dir + `","outputs":[{"name":"{name}","container":"mp4"}]}`, "", "", "would be taken for films"},
-		{`{"outputs":[{"name":"film","container":"gif"}]}`, "", "", "/outputs/0"},
+		{`{"outputs":[{"name":"film","container":"avi"}]}`, "", "", "/outputs/0"},
 		{`{"outputs":`, "", "", "--preset"},
 	} {
 		file := filepath.Join(t.TempDir(), "preset.json")
 		if err := os.WriteFile(file, []byte(c.preset), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p, err := serveCmd{Watch: dir, Preset: file}.readPreset(nil)
+		p, err := Read(dir, file, nil)
 		if c.fault != "" {
 			if err == nil || !strings.Contains(err.Error(), c.fault) {
 				t.Errorf("%s: %v, want %q", c.preset, err, c.fault)
@@ -47,7 +47,7 @@ func TestAPresetMakesARequestForEachFilm(t *testing.T) {
 			t.Errorf("%s: %s, %v", c.preset, text, err)
 		}
 	}
-	if _, err := (serveCmd{Watch: dir}).readPreset(nil); err == nil {
+	if _, err := Read(dir, "", nil); err == nil {
 		t.Error("--watch without --preset is accepted")
 	}
 }

@@ -1,4 +1,5 @@
-package main
+// Package preset makes a request for each film of a watched folder.
+package preset
 
 import (
 	"context"
@@ -19,8 +20,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/watch"
 )
 
-// preset is what is asked for each film of a watched folder: a request without a source.
-type preset struct {
+// Preset is what is asked for each film of a watched folder: a request without a source.
+type Preset struct {
 	folder string // that is watched
 	tree   map[string]any
 }
@@ -28,24 +29,25 @@ type preset struct {
 // nameField stands for a film's name, without its extension, in the destination of a preset and in the names of its outputs.
 const nameField = "{name}"
 
-// readPreset reads the file of --preset, and checks that it makes valid requests within the roots.
-func (c serveCmd) readPreset(roots []string) (*preset, error) {
-	if (c.Watch == "") != (c.Preset == "") {
+// Read reads the file of --preset for the folder of --watch, and checks that it makes valid requests within the roots. It returns
+// nil if neither is given.
+func Read(watched, file string, roots []string) (*Preset, error) {
+	if (watched == "") != (file == "") {
 		return nil, fault.WithHint(fault.New(fault.Invalid, "--watch and --preset need each other"),
 			"for example: mapreel serve --watch in --preset web.yaml")
 	}
-	if c.Watch == "" {
+	if watched == "" {
 		return nil, nil
 	}
-	folder, err := filepath.Abs(c.Watch)
+	folder, err := filepath.Abs(watched)
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "--watch")
 	}
-	f, err := requestfile.Read(c.Preset, strings.NewReader(""))
+	f, err := requestfile.Read(file, strings.NewReader(""))
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "--preset")
 	}
-	p := &preset{folder, f.Tree}
+	p := &Preset{folder, f.Tree}
 	text, err := p.request(filepath.Join(folder, "film.mp4"))
 	if err == nil {
 		err = local.CheckRoots(text, roots)
@@ -62,7 +64,7 @@ func (c serveCmd) readPreset(roots []string) (*preset, error) {
 
 // request returns the request for a film. Without a destination the outputs go to the subfolder "out"; without {name}, to a
 // folder of the film's name.
-func (p *preset) request(path string) (json.RawMessage, error) {
+func (p *Preset) request(path string) (json.RawMessage, error) {
 	tree := maps.Clone(p.tree)
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	destination, _ := tree["destination"].(string)
@@ -91,8 +93,8 @@ func (p *preset) request(path string) (json.RawMessage, error) {
 	return json.Marshal(tree)
 }
 
-// watch starts a job for each film of the folder, until ctx ends.
-func (p *preset) watch(ctx context.Context, store *history.Store, q *queue.Queue, log *slog.Logger) error {
+// Watch starts a job for each film of the folder, until ctx ends.
+func (p *Preset) Watch(ctx context.Context, store *history.Store, q *queue.Queue, log *slog.Logger) error {
 	return watch.Run(ctx, watch.Folder{
 		Path: p.folder, Log: log,
 		Start: func(ctx context.Context, name, file string) error {
