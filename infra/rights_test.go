@@ -35,7 +35,7 @@ func TestEachClassReachesTheObjectsItWorksOn(t *testing.T) {
 		{"video", "Scratch", work.ArtifactKey("0a1b", film.VideoUnit(12), 1, 0, "mp4")},
 		{"audio", "Scratch", work.ArtifactKey("0a1b", film.AudioUnit(3), 2, 0, "mkv")},
 		{"sidecar", "Scratch", work.ArtifactKey("0a1b", film.SidecarUnit, 1, 4, "vtt")},
-		{"output", "Scratch", work.ArtifactKey("0a1b", film.OutputUnit("film"), 1, 0, "mp4")},
+		{"output", "Scratch", work.ArtifactKey("0a1b", film.OutputKind+"/film", 1, 0, "mp4")},
 		{"source", "Media", "in/season one/film.mkv"},
 		{"destination", "Media", "out/season one/film.mp4"},
 		{"elsewhere", "Media", "private/film.mp4"},

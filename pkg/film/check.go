@@ -86,6 +86,13 @@ func (r Request) Check() Problems {
 				}
 				sets[strings.ToLower(out.Name)] = true
 			}
+			if folder := "folder of " + strings.ToLower(out.Name); out.Container.Packaged() {
+				if seen[folder] {
+					add(at+"/name", "an earlier package has that name; choose another name, or cmaf for a package with both manifests")
+					break
+				}
+				seen[folder] = true
+			}
 			for _, name := range out.Names() {
 				key := strings.ToLower(name) // on a case-insensitive file system, one would replace the other
 				if seen[key] {

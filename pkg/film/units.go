@@ -31,20 +31,30 @@ func SliceUnit(i int) string { return fmt.Sprintf("%s/%06d", SliceKind, i) }
 // PreviewUnit returns the name of the unit that lists the previews of a name.
 func PreviewUnit(name string) string { return PreviewKind + "/" + name }
 
-// PreviewName returns the name of the output that such a unit lists.
-func PreviewName(unit string) string { return strings.TrimPrefix(unit, PreviewKind+"/") }
-
 // SidecarUnit is the name of the unit that reads subtitles, the cover and attachments.
 const SidecarUnit = SidecarKind + "/00000"
 
 // SplitUnit is the name of the unit that cuts a source without an index.
 const SplitUnit = SplitKind + "/source"
 
-// OutputUnit returns the name of the unit that merges and publishes an output.
-func OutputUnit(name string) string { return OutputKind + "/" + name }
-
-// OutputName returns the name of the output that a unit publishes.
-func OutputName(unit string) string { return strings.TrimPrefix(unit, OutputKind+"/") }
+// OutputUnit returns the name of the unit that merges and publishes output i of j: the output's name, or its file's where two
+// outputs have one name.
+func (j Job) OutputUnit(i int) string {
+	if j.Outputs[i].Container == PreviewSet {
+		return PreviewUnit(j.Outputs[i].Name)
+	}
+	names := map[string]bool{}
+	for _, out := range j.Outputs {
+		if out.Container == PreviewSet { // of another kind
+			continue
+		}
+		if names[out.Name] {
+			return OutputKind + "/" + j.Outputs[i].File
+		}
+		names[out.Name] = true
+	}
+	return OutputKind + "/" + j.Outputs[i].Name
+}
 
 // SourceChunkPrefix returns the prefix of the keys in scratch of everything that Split writes. All
 // attempts write the same bytes there.

@@ -43,7 +43,7 @@ func TestKeysStayBelowThePrefixOfTheirJob(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		i := rapid.IntRange(0, 100_000).Draw(t, "index")
 		unit := rapid.OneOf(
-			rapid.Just(film.VideoUnit(i)), rapid.Just(film.AudioUnit(i)), rapid.Just(film.SidecarUnit), rapid.Map(anyName(), film.OutputUnit),
+			rapid.Just(film.VideoUnit(i)), rapid.Just(film.AudioUnit(i)), rapid.Just(film.SidecarUnit), rapid.Map(anyName(), func(name string) string { return film.OutputKind + "/" + name }),
 		).Draw(t, "unit")
 		attempt, rendition := rapid.IntRange(1, 1e6).Draw(t, "attempt"), rapid.IntRange(0, 99).Draw(t, "rendition")
 		check(t, work.ArtifactKey(jobID, unit, attempt, rendition, "webm"))
@@ -60,13 +60,26 @@ func TestSourceChunksLieBelowTheirPrefix(t *testing.T) {
 	}
 }
 
-func TestOutputNameIsTheInverseOfOutputUnit(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		name := anyName().Draw(t, "name")
-		if got := film.OutputName(film.OutputUnit(name)); got != name {
-			t.Fatalf("got %q, want %q", got, name)
+// A request may ask for film.mp4 and film.mkv: two outputs of one name.
+func TestOutputsOfOneNameHaveUnitsOfTheirOwn(t *testing.T) {
+	out := func(name, file string, c film.Container) film.OutputPlan {
+		return film.OutputPlan{Name: name, File: file, Container: c}
+	}
+	for _, test := range []struct {
+		outputs []film.OutputPlan
+		want    []string
+	}{
+		{[]film.OutputPlan{out("a", "a.mp4", film.MP4), out("b", "b.mp4", film.MP4)}, []string{"output/a", "output/b"}},
+		{[]film.OutputPlan{out("a", "a.mp4", film.MP4), out("b", "b.mp4", film.MP4), out("a", "a.mkv", film.Matroska)}, []string{"output/a.mp4", "output/b.mp4", "output/a.mkv"}},
+		{[]film.OutputPlan{out("a", "a.mp4", film.MP4), out("a", "a.mkv", film.Matroska), out("a.mkv", "a.mkv.mp4", film.MP4)}, []string{"output/a.mp4", "output/a.mkv", "output/a.mkv.mp4"}},
+		{[]film.OutputPlan{out("a", "a.mp4", film.MP4), out("a", "a.preview.json", film.PreviewSet)}, []string{"output/a", "preview/a"}},
+	} {
+		for i, want := range test.want {
+			if got := (film.Job{Outputs: test.outputs}).OutputUnit(i); got != want {
+				t.Errorf("output %d of %v: unit %q, want %q", i, test.outputs, got, want)
+			}
 		}
-	})
+	}
 }
 
 // A package's media paths contain the name of a rendition. Whatever Check accepts must not lead out
@@ -99,7 +112,7 @@ func TestKeysOfArtifactsAreUnique(t *testing.T) {
 		draw := rapid.Custom(func(t *rapid.T) artifact {
 			names := rapid.SampledFrom([]string{"a", "a.1", "a.1.1", "a.1.1.mp4", "1"})
 			return artifact{
-				film.OutputUnit(names.Draw(t, "name")), rapid.IntRange(1, 11).Draw(t, "attempt"),
+				film.OutputKind + "/" + names.Draw(t, "name"), rapid.IntRange(1, 11).Draw(t, "attempt"),
 				rapid.IntRange(0, 11).Draw(t, "rendition"), rapid.SampledFrom([]string{"mp4", "mkv"}).Draw(t, "ext"),
 			}
 		})

@@ -28,9 +28,8 @@ func (Documents) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Resu
 	if err := env.Decode(&d.job); err != nil {
 		return work.Result{}, err
 	}
-	name := film.PreviewName(u.Name)
 	for i, out := range d.job.Outputs {
-		if out.Container != film.PreviewSet || out.Name != name {
+		if d.job.OutputUnit(i) != u.Name {
 			continue
 		}
 		d.out, d.index = out, i
@@ -41,7 +40,7 @@ func (Documents) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Resu
 		r := work.Result{URL: facts.URL, Artifacts: artifacts, Done: work.Amount{Bytes: facts.Bytes()}}
 		return r, r.SetFacts(facts)
 	}
-	return work.Result{}, fault.New(fault.Internal, "job %s has no previews %q", env.Job, name)
+	return work.Result{}, fault.New(fault.Internal, "job %s has no previews for the unit %q", env.Job, u.Name)
 }
 
 // document is one attempt at a document.

@@ -38,9 +38,8 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 	if err := env.Decode(&m.job); err != nil {
 		return work.Result{}, err
 	}
-	name := film.OutputName(u.Name)
-	for _, out := range m.job.Outputs {
-		if out.Name != name {
+	for i, out := range m.job.Outputs {
+		if m.job.OutputUnit(i) != u.Name {
 			continue
 		}
 		m.out = out
@@ -53,7 +52,7 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 		}
 		return r, r.SetFacts(facts)
 	}
-	return work.Result{}, fault.New(fault.Internal, "job %s has no output %q", env.Job, name)
+	return work.Result{}, fault.New(fault.Internal, "job %s has no output for the unit %q", env.Job, u.Name)
 }
 
 // attempt is one attempt at an output.

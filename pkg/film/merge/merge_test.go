@@ -39,7 +39,7 @@ func (f *fakeFilm) plan(t *testing.T, store blob.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	output := []ledger.Unit{{Job: "film", ID: film.OutputUnit("out"), Spec: json.RawMessage(unitSpec)}}
+	output := []ledger.Unit{{Job: "film", ID: film.OutputKind + "/out", Spec: json.RawMessage(unitSpec)}}
 	err = errors.Join(
 		f.Ledger.PutJob(t.Context(), ledger.Job{ID: "film", State: ledger.JobRunning, Doc: record, Expires: time.Now().Add(time.Hour)}),
 		f.Ledger.Plan(t.Context(), "film", slices.Values(output), time.Time{}))
@@ -53,14 +53,14 @@ func (f *fakeFilm) plan(t *testing.T, store blob.Store) {
 
 // publish runs the unit of the output.
 func (f *fakeFilm) publish(ctx context.Context) error {
-	_, err := f.Run(ctx, engine.RunInput{Job: "film", Unit: film.OutputUnit("out")})
+	_, err := f.Run(ctx, engine.RunInput{Job: "film", Unit: film.OutputKind + "/out"})
 	return err
 }
 
 // reopen has the next publish write the output again.
 func (f *fakeFilm) reopen(t *testing.T) {
 	t.Helper()
-	u, err := f.Ledger.Unit(t.Context(), "film", film.OutputUnit("out"))
+	u, err := f.Ledger.Unit(t.Context(), "film", film.OutputKind+"/out")
 	if err == nil && u.State == ledger.Done {
 		err = f.Ledger.Reopen(t.Context(), "film", u.ID, u.Attempt)
 	}
@@ -205,7 +205,7 @@ func TestTwoMergesAtOncePublishTheSameOutput(t *testing.T) {
 	if sumOf(t, store, "out.mp4", info.Size) != want {
 		t.Error("the output has other bytes")
 	}
-	if u, err := f.Ledger.Unit(t.Context(), "film", film.OutputUnit("out")); err != nil || u.State != ledger.Done {
+	if u, err := f.Ledger.Unit(t.Context(), "film", film.OutputKind+"/out"); err != nil || u.State != ledger.Done {
 		t.Errorf("the output is %s, %v", u.State, err)
 	}
 }

@@ -71,7 +71,7 @@ func TestTheFileThatPlayersOpenIsPublishedLast(t *testing.T) {
 		t.Errorf("the manifests are written in the order %v", rest)
 	}
 
-	u, err := f.Ledger.Unit(t.Context(), "film", film.OutputUnit("out"))
+	u, err := f.Ledger.Unit(t.Context(), "film", film.OutputKind+"/out")
 	var r work.Result
 	var facts film.OutputFacts
 	if err == nil {

@@ -35,7 +35,7 @@ func TestUnitsTellWhatTheyNeedOfAWorker(t *testing.T) {
 			j.Outputs = []film.OutputPlan{{Name: "out", Container: c, Renditions: []int{0}}}
 		})
 	}
-	out := film.OutputUnit("out")
+	out := film.OutputKind + "/out"
 	two := make([]film.Segment, 2)
 	two[1].Index = 1
 	for name, c := range map[string]struct {

@@ -139,11 +139,7 @@ func outputUnits(j film.Job) iter.Seq[work.Unit] {
 		for i, out := range j.Outputs {
 			of := needs(j, work.ClassMerge)
 			of.Load = outputLoad(out, space.outputs[i])
-			name := film.OutputUnit(out.Name)
-			if out.Container == film.PreviewSet {
-				name = film.PreviewUnit(out.Name)
-			}
-			if !yield(work.Unit{Name: name, Needs: of}) {
+			if !yield(work.Unit{Name: j.OutputUnit(i), Needs: of}) {
 				return
 			}
 		}
@@ -180,12 +176,8 @@ func groups(j film.Job) []work.Group {
 	if n := countSlices(j); n > 0 {
 		list = append(list, work.Group{Name: film.SliceKind, Noun: "slices", Units: n, Space: space.slices, Objects: countObjects(j)})
 	}
-	for i, out := range j.Outputs {
-		if out.Container == film.PreviewSet {
-			list = append(list, work.Group{Name: film.PreviewUnit(out.Name), Noun: "outputs", Units: 1, Space: space.outputs[i]})
-			continue
-		}
-		list = append(list, work.Group{Name: film.OutputUnit(out.Name), Noun: "outputs", Units: 1, Space: space.outputs[i]})
+	for i := range j.Outputs {
+		list = append(list, work.Group{Name: j.OutputUnit(i), Noun: "outputs", Units: 1, Space: space.outputs[i]})
 	}
 	return list
 }
