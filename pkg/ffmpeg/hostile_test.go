@@ -101,7 +101,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 		"split": {
 			func() any { return &remux.Split{Input: in(), Timebase: tb, Seconds: 2} },
 			func(v any) []string { return remux.SplitArgs(*v.(*remux.Split)) },
-			[]string{".Input.Location", ".Input.Demuxer"},
+			[]string{".Input.Location", ".Input.Demuxer", ".Steps"},
 		},
 		"text": {
 			func() any {
