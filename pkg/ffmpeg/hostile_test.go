@@ -99,7 +99,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 			[]string{".Input.Location", ".Input.Demuxer"},
 		},
 		"split": {
-			func() any { return &remux.Split{Input: in(), Timebase: tb, Seconds: 2} },
+			func() any { return &remux.Split{Input: in(), Timebase: tb, Seconds: 2, Steps: "/steps"} },
 			func(v any) []string { return remux.SplitArgs(*v.(*remux.Split)) },
 			[]string{".Input.Location", ".Input.Demuxer", ".Steps"},
 		},
