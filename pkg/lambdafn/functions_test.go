@@ -92,6 +92,12 @@ func TestFunctions(t *testing.T) {
 				wantKind = "application/dash+xml"
 			case ".mp4":
 				wantKind = "video/mp4"
+			case ".jpg": // thumbnails
+				wantKind = "image/jpeg"
+			case ".vtt":
+				wantKind = "text/vtt"
+			case ".json":
+				wantKind = "application/json"
 			}
 			if key == "out/show.m3u8" || key == "out/show.mpd" {
 				wantControl = film.CacheBriefly
