@@ -29,7 +29,7 @@ type doors struct {
 	store  storage
 	image  image
 	flow   workflow
-	topic  awssns.Topic // nil where nobody is notified
+	topic  awssns.Topic // nil without the setting notify
 }
 
 // newIntake makes what the deployment asks for: the API, the start of uploads, and notifications. It returns the URL of the API,
@@ -143,7 +143,7 @@ func (d doors) notify() {
 	})
 }
 
-// newTopic makes the topic of all messages. It returns nil where nobody is notified.
+// newTopic makes the topic of all messages. It returns nil without the setting notify.
 func newTopic(stack awscdk.Stack, chosen settings) awssns.Topic {
 	if len(chosen.notify) == 0 {
 		return nil

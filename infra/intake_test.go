@@ -183,7 +183,7 @@ func TestPeopleAreNotified(t *testing.T) {
 		t.Errorf("the topic's policy allows %v, want %s", allowed, want)
 	}
 	if n := len(synth(t, object{}).of("AWS::SNS::Topic")); n != 0 {
-		t.Errorf("%d topics where nobody is notified", n)
+		t.Errorf("%d topics without the setting notify", n)
 	}
 }
 

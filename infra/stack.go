@@ -31,7 +31,7 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 		return err
 	}
 	bus := newEvents(stack, fns, flow)                // outside of executions
-	topic := newTopic(stack, chosen)                  // nil where nobody is notified
+	topic := newTopic(stack, chosen)                  // nil without the setting notify
 	watch := newWatch(stack, store, fns, flow, topic) // dashboard and alarms
 	newBlockedAlarm(stack, jobs, bus, topic)          // a queue that starts nothing
 

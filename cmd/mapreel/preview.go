@@ -201,8 +201,8 @@ func secondsOf(d *duration) film.Seconds {
 // pricePut is what S3 takes for a thousand requests that write an object (Standard, us-east-1), in USD.
 const pricePut = 0.005
 
-// formatObjects returns a line with the number of files that previews will be, and what writing them costs on S3; "" if there are
-// none, or nobody is to read it.
+// formatObjects returns a line with the number of files that previews will be, and what writing them costs on S3. It returns ""
+// if there are none, and with --progress none and json.
 func formatObjects(groups []engine.GroupProgress, mode progressMode) string {
 	for _, g := range groups {
 		if g.Name == film.SliceKind && g.Objects > 0 && mode != progressNone && mode != progressJSON {

@@ -51,7 +51,7 @@ func (t transcodeCmd) do(ctx context.Context, env environment, request requester
 	if err != nil {
 		return err
 	}
-	_, _ = io.WriteString(env.Stderr, formatLosses(report.Warnings, shown)) // the work is done, also where nobody reads
+	_, _ = io.WriteString(env.Stderr, formatLosses(report.Warnings, shown)) // the work is done even if the message cannot be written
 	if t.Progress == progressBar || t.Progress == progressAuto && movable {
 		_, _ = io.WriteString(env.Stdout, formatSummary(report, p.snapshot()))
 	}
@@ -178,7 +178,7 @@ func sayStopping(ctx context.Context, d display, w io.Writer) (silence func()) {
 		defer close(said)
 		if errors.Is(context.Cause(ctx), errSignalled) {
 			d.stop()
-			_, _ = io.WriteString(w, stopping) // the signal counts, whoever reads
+			_, _ = io.WriteString(w, stopping) // the run stops even if the message cannot be written
 		}
 	})
 	return func() {

@@ -86,15 +86,18 @@ func TestALostArtifactIsMadeAgainWhereItIsStillNeeded(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		needsFirst bool
+		readBy     string
 		lose       string // prefix of the lost artifacts
 		want       []string
 	}{
-		{"of the second phase", false, "b/1", []string{"a/1", "a/2", "b/1", "out/file"}},
-		{"intermediate, and no later unit is open", false, "a/1", []string{"out/file"}},
-		{"needed by the outputs", true, "a/1", []string{"a/1", "out/file"}},
+		{"of the second phase", false, "", "b/1", []string{"a/1", "a/2", "b/1", "out/file"}},
+		{"intermediate, and no later unit is open", false, "", "a/1", []string{"out/file"}},
+		{"needed by the outputs", true, "", "a/1", []string{"a/1", "out/file"}},
+		{"read by a phase that is done", true, "second", "a/1", []string{"out/file"}},
+		{"read by a phase that is open again", true, "second", "b/1", []string{"a/1", "a/2", "b/1", "out/file"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := newFixture(t, &letters{names: []string{"1", "2"}, second: []string{"1"}, needsFirst: c.needsFirst})
+			f := newFixture(t, &letters{names: []string{"1", "2"}, second: []string{"1"}, needsFirst: c.needsFirst, readBy: c.readBy})
 			f.Keep = true
 			f.drive(t, "one")
 			if err := os.Remove(filepath.Join(f.folder, "out", "out.txt")); err != nil {

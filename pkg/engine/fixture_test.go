@@ -26,6 +26,7 @@ type letters struct {
 	open       bool          // the second phase is planned after the first
 	second     []string      // units of the second phase
 	needsFirst bool          // outputs read the first phase's artifacts
+	readBy     string        // the phase that alone reads them
 	retention  time.Duration // of the plan
 	wide       int           // units at once, at least 2
 	outputs    []string      // more outputs than "file"
@@ -83,8 +84,9 @@ func (p *letters) Extend(ctx context.Context, env *work.PlanEnv, plan work.Plan)
 
 // writer is a kind that writes its unit's name as an artifact.
 type writer struct {
-	name string
-	hook func(env *work.Env) error // runs before the artifact is written; may be nil
+	name   string
+	readBy string                    // of its artifacts, the phase that alone reads them
+	hook   func(env *work.Env) error // runs before the artifact is written; may be nil
 }
 
 func (w writer) Name() string { return w.name }
@@ -97,7 +99,7 @@ func (w writer) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Resul
 	}
 	key := env.Key(0, "txt")
 	info, err := env.Scratch.Put(ctx, key, strings.NewReader(u.Name))
-	r := work.Result{Artifacts: []work.Artifact{{Key: key, Size: info.Size}}, Warnings: []string{"of " + u.Name}}
+	r := work.Result{Artifacts: []work.Artifact{{Key: key, Size: info.Size, For: w.readBy}}, Warnings: []string{"of " + u.Name}}
 	return r, errors.Join(err, r.SetFacts(key))
 }
 
@@ -165,7 +167,7 @@ func newFixture(t *testing.T, p *letters) *fixture {
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	f.Engine = &Engine{
-		Registry: work.Registry{Planners: []work.Planner{p}, Kinds: []work.Kind{writer{name: "a"}, writer{name: "b"}, publisher{}}},
+		Registry: work.Registry{Planners: []work.Planner{p}, Kinds: []work.Kind{writer{name: "a", readBy: p.readBy}, writer{name: "b"}, publisher{}}},
 		Ledger:   l, Scratch: scratch, Items: scratch, Bucket: "scratch", Temp: t.TempDir(), Worker: "test",
 		Resolve: func(_ context.Context, url string) (blob.Store, string, error) { return out, url, nil },
 		Observe: func(e Event) { f.events = append(f.events, e) },

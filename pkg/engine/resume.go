@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 
@@ -93,12 +94,24 @@ func (e *Engine) takeStock(ctx context.Context, p work.Plan, execution string) (
 	return s, nil
 }
 
+// needed yields the artifacts that the outputs, or units that are not done, may read. The phases after that of the artifacts
+// must have been looked at.
+func (s stock) needed(artifacts []work.Artifact) iter.Seq[work.Artifact] {
+	return func(yield func(work.Artifact) bool) {
+		for _, a := range artifacts {
+			if (a.For == "" || len(s.open[a.For]) > 0) && !yield(a) {
+				return
+			}
+		}
+	}
+}
+
 // reopenLost makes the units of a phase open again whose artifacts are gone, unless the job has meanwhile come to its end,
 // which clears them.
 func (e *Engine) reopenLost(ctx context.Context, p work.Plan, execution string, s *stock, look *inventory, phase string) error {
 	var kept, lost []doneUnit
 	for _, u := range s.done[phase] {
-		gone, err := look.lacksAny(ctx, u.artifacts)
+		gone, err := look.lacksAny(ctx, s.needed(u.artifacts))
 		if err != nil {
 			return err
 		}
@@ -138,8 +151,8 @@ type inventory struct {
 }
 
 // lacksAny reports whether any of the artifacts is gone.
-func (v *inventory) lacksAny(ctx context.Context, artifacts []work.Artifact) (bool, error) {
-	for _, a := range artifacts {
+func (v *inventory) lacksAny(ctx context.Context, artifacts iter.Seq[work.Artifact]) (bool, error) {
+	for a := range artifacts {
 		if gone, err := v.lacks(ctx, a); gone || err != nil {
 			return gone, err
 		}

@@ -25,6 +25,9 @@ func VideoUnit(i int) string { return fmt.Sprintf("%s/%05d", VideoKind, i) }
 // AudioUnit returns the name of the unit that makes audio part i.
 func AudioUnit(i int) string { return fmt.Sprintf("%s/%05d", AudioKind, i) }
 
+// SlicesPhase is the name of the phase that makes the files of previews from the pictures of the segments.
+const SlicesPhase = "slices"
+
 // SliceUnit returns the name of the unit that makes slice i of the previews.
 func SliceUnit(i int) string { return fmt.Sprintf("%s/%06d", SliceKind, i) }
 

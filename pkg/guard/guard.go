@@ -65,8 +65,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// knows reports whether a Host header names this server. A name that somebody else controls is not known; an address is
-// nobody's name.
+// knows reports whether a Host header names this server. A name may belong to an attacker, whose DNS can make it lead
+// here (DNS rebinding); an address cannot.
 func (g *guard) knows(host string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {

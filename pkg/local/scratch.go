@@ -21,7 +21,7 @@ type scratch struct {
 	pieces       string // folder of artifacts
 }
 
-// ledgerFile is the name of the ledger in a scratch folder, and of what SQLite keeps beside it.
+// ledgerFile is the name of the ledger in a scratch folder. The names of SQLite's own files, such as its journal, begin with it.
 const ledgerFile = "ledger.db"
 
 // makeScratch makes or opens the scratch folder at path.

@@ -21,6 +21,10 @@ type Artifact struct {
 	Size    int64  `json:"size"`
 	Version string `json:"version,omitempty"` // of a published file: ETag, or modification time
 	Digest  string `json:"digest,omitempty"`  // of a published file: see blob.Digest
+
+	// For is the name of the later phase whose units alone read the artifact: once they are done, it may be lost. "" = any unit
+	// may read it.
+	For string `json:"for,omitempty"`
 }
 
 // OfAttempt reports whether the artifact is an object in scratch that belongs to one attempt. All other forms are written alike

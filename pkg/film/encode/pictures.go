@@ -112,7 +112,7 @@ func (a *attempt) storePictures(ctx context.Context, i int, times []media.Ticks)
 		return nil
 	})
 	if err == nil {
-		a.artifacts = append(a.artifacts, work.Artifact{Key: chunk.Key, Size: chunk.Size})
+		a.artifacts = append(a.artifacts, work.Artifact{Key: chunk.Key, Size: chunk.Size, For: film.SlicesPhase})
 	}
 	return chunk, err
 }

@@ -43,7 +43,6 @@ func (Planner) Accepts(json.RawMessage) bool { return true }
 const (
 	phaseSplit  = "split"
 	phaseEncode = "encode"
-	phaseSlices = "slices"
 	phaseMerge  = "merge"
 )
 

@@ -46,7 +46,7 @@ func newPlan(j film.Job, segments []film.Segment) (work.Plan, error) {
 	if !p.Open {
 		p.Phases = append(p.Phases, work.Phase{Name: phaseEncode, Units: encodeUnits(j, segments)})
 		if len(j.Pictures) > 0 {
-			p.Phases = append(p.Phases, work.Phase{Name: phaseSlices, Units: sliceUnits(j, plan.Slices(j, segments))})
+			p.Phases = append(p.Phases, work.Phase{Name: film.SlicesPhase, Units: sliceUnits(j, plan.Slices(j, segments))})
 		}
 	}
 	return p, nil
@@ -192,8 +192,8 @@ func countSlices(j film.Job) (n int) {
 	return n
 }
 
-// countObjects returns how many files the job's previews have. Sheets of thumbnails are few beside the
-// media segments of their package.
+// countObjects returns how many files the job's previews have. It leaves out the thumbnails of packages: a package has far more
+// media segments than sheets.
 func countObjects(j film.Job) (n int64) {
 	for _, out := range j.Outputs {
 		if out.Container != film.PreviewSet {
