@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +25,7 @@ var uriAttribute = regexp.MustCompile(`[:,]URI="([^"]*)"`)
 // belongs reports whether a file is a part of what is played: an entry, a file in the media folder of a package, which is
 // named after the package, or one that a playlist names. The folder may hold other films, which were not meant to be served.
 func (p *Player) belongs(name string) bool {
-	if p.named[name] {
+	if p.named.files[name] || slices.ContainsFunc(p.named.patterns, func(r *regexp.Regexp) bool { return r.MatchString(name) }) {
 		return true
 	}
 	for _, e := range p.entries {
@@ -35,11 +36,18 @@ func (p *Player) belongs(name string) bool {
 	return false
 }
 
+// parts is what the entries of a player consist of.
+type parts struct {
+	files    map[string]bool  // paths below the folder
+	patterns []*regexp.Regexp // of paths: what the templates of an MPD stand for
+}
+
 // named returns the entries and the files that they name, directly or through playlists. Packages of other programs keep
 // their segments where they like.
-func named(root *os.Root, entries []Entry) map[string]bool {
+func named(root *os.Root, entries []Entry) parts {
 	found := map[string]bool{}
 	var playlists []string
+	var patterns []*regexp.Regexp
 	add := func(name string) {
 		if found[name] || !fs.ValidPath(name) {
 			return
@@ -51,6 +59,18 @@ func named(root *os.Root, entries []Entry) map[string]bool {
 	}
 	for _, e := range entries {
 		add(e.Name)
+		if e.Kind != "dash" {
+			continue
+		}
+		text, err := head(root, e.Name, maxPlaylist)
+		if err != nil {
+			continue // it is missing, and the page will say so
+		}
+		addresses := readMPD(e.Name, text)
+		for _, name := range addresses.files {
+			add(name)
+		}
+		patterns = append(patterns, addresses.patterns()...)
 	}
 	for read := 0; read < len(playlists) && read < maxPlaylists; read++ {
 		text, err := head(root, playlists[read], maxPlaylist)
@@ -63,7 +83,7 @@ func named(root *os.Root, entries []Entry) map[string]bool {
 			}
 		}
 	}
-	return found
+	return parts{found, patterns}
 }
 
 // uris returns the URIs in a playlist (RFC 8216, 4): the lines that are neither tags nor comments, and those in attributes.

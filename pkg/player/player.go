@@ -61,7 +61,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 type Player struct {
 	root    *os.Root
 	entries []Entry
-	named   map[string]bool // files that the entries are or name, below the folder
+	named   parts
 	mux     *http.ServeMux
 }
 

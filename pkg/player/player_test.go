@@ -130,6 +130,13 @@ func TestNeighboursOfAPackageAreNotServed(t *testing.T) {
 		"live/sound.m3u8": "#EXTM3U\n#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:1,\na.m4s\n", "live/init.mp4": "x", "live/a.m4s": "x",
 		"live/low/list 1.m3u8": "#EXTM3U\r\n#EXTINF:1,\r\n../seg/1.m4s\r\n#EXTINF:1,\r\n../../private.mp4\r\nhttp://host/2.m4s\r\n",
 		"live/seg/1.m4s":       "x", "live/seg/2.m4s": "secret", "live/2.m4s": "secret",
+		// The same by MPD: whole files, lists and templates.
+		"dash/film.mpd": `<MPD><Period><BaseURL>m/</BaseURL><AdaptationSet><Representation id="a.b"><BaseURL>whole.mp4</BaseURL></Representation>
+			<Representation id="low"><SegmentTemplate initialization="$RepresentationID$/init.mp4" media="$RepresentationID$/$Number%05d$.m4s"/></Representation>
+			<Representation id="c"><SegmentList><Initialization sourceURL="list.mp4"/><SegmentURL media="../one%201.m4s"/><SegmentURL media="http://host/m/2.m4s"/></SegmentList></Representation>
+			</AdaptationSet></Period></MPD>`,
+		"dash/m/whole.mp4": "x", "dash/m/low/init.mp4": "x", "dash/m/low/00012.m4s": "x", "dash/m/list.mp4": "x", "dash/one 1.m4s": "x",
+		"dash/m/low/film.m4s": "secret", "dash/m/high/00012.m4s": "secret", "dash/m/aab/init.mp4": "secret", "dash/m/2.m4s": "secret", "dash/whole.mp4": "secret",
 	})
 	for location, c := range map[string]struct{ served, hidden []string }{
 		"film.m3u8": {
@@ -139,6 +146,10 @@ func TestNeighboursOfAPackageAreNotServed(t *testing.T) {
 		"live": {
 			[]string{"index.m3u8", "sound.m3u8", "init.mp4", "a.m4s", "low/list%201.m3u8", "seg/1.m4s"},
 			[]string{"seg/2.m4s", "2.m4s", "%2e%2e/private.mp4"},
+		},
+		"dash/film.mpd": {
+			[]string{"film.mpd", "m/whole.mp4", "m/low/init.mp4", "m/low/00012.m4s", "m/list.mp4", "one%201.m4s"},
+			[]string{"m/low/film.m4s", "m/high/00012.m4s", "m/aab/init.mp4", "m/2.m4s", "whole.mp4"},
 		},
 		"private.mp4": {[]string{"private.mp4"}, []string{"film.m3u8", "film/1.m4s"}},
 		"":            {[]string{"film.m3u8", "film.mpd", "other.m3u8", "film/1.m4s", "other/1.m4s"}, []string{"private.mp4", "film2/1.m4s", "live/a.m4s"}},
