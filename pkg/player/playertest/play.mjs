@@ -20,9 +20,11 @@ async function observe({ player, media, seeks, rate }) {
   const open = async (n = 0) => {
     if (player === 'hls') {
       const hls = new Hls({ enableWorker: false, maxBufferLength: 30, startLevel: n, capLevelToPlayerSize: false });
-      // Two errors are harmless: a request that hls.js aborted itself to seek or switch, and a non-fatal stall with
-      // media in the buffer, where the decoder waits for the processor.
-      const harmless = (d) => d.details === 'aborted' || (d.details === 'bufferStalledError' && !d.fatal && d.buffer > enough);
+      // Three errors are harmless: a request that hls.js aborted itself to seek or switch; a non-fatal stall with media in
+      // the buffer, where the decoder waits for the processor; and one append without effect, because hls.js emptied the
+      // buffer for a switch at the same moment. It loads that segment again, and a second failure counts.
+      const harmless = (d) => d.details === 'aborted' || (d.details === 'bufferStalledError' && !d.fatal && d.buffer > enough) ||
+        (d.details === 'bufferAppendNoProgress' && !d.fatal && d.appendsWithoutProgress === 1);
       hls.on(Hls.Events.ERROR, (_, d) => harmless(d) || recordProblem('hls.js: ' + d.type + ' ' + d.details + ' ' + (d.reason || d.error?.message || '') + ' ' + (d.frag?.relurl || '')));
       hls.loadSource(media);
       hls.attachMedia(video);
