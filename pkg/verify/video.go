@@ -225,13 +225,21 @@ func videoReport(c clock, t timing, pairs framePairs, source, output []int64, co
 		}
 		p.Wrong = append(p.Wrong, Wrong{frame, film.Seconds(at(frame)), shows, belongs})
 	}
+	broken := map[int32]bool{}
 	for _, i := range outlier.Broken(pairs.psnr, below, outlier.Novelties(pairs.motion)) {
 		frame := int(pairs.frames[i])
+		broken[pairs.frames[i]] = true
 		p.Broken = append(p.Broken, Broken{frame, film.Seconds(at(frame)), float64(pairs.psnr[i])})
 	}
-	if n := len(pairs.colourless); n > 0 {
-		first := int(pairs.colourless[0])
-		p.Colourless = &Colourless{n, first, film.Seconds(at(first))}
+	whole := 2*len(pairs.colourless) > len(pairs.frames) // then the film has lost its colours, whatever else is wrong
+	for _, frame := range pairs.colourless {
+		switch {
+		case broken[frame] && !whole: // it counts once
+		case p.Colourless == nil:
+			p.Colourless = &Colourless{1, int(frame), film.Seconds(at(int(frame)))}
+		default:
+			p.Colourless.Count++
+		}
 	}
 	p.Series = make([]Point, len(pairs.frames))
 	for i, frame := range pairs.frames {
