@@ -129,7 +129,7 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 func openHistory(ctx context.Context, scratch string) (*history.Store, error) {
 	folder, err := private.Make(scratch)
 	if err == nil {
-		err = folder.Reserve(history.File)
+		err = folder.ReserveDatabase(history.File)
 	}
 	if err != nil {
 		return nil, fault.Wrap(fault.KindOf(err), err, "history")

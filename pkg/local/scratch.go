@@ -70,15 +70,9 @@ func (s scratch) open(err error) (scratch, error) {
 // store returns the store of artifacts.
 func (s scratch) store() (*dir.Store, error) { return dir.New(s.pieces) }
 
-// ledger opens the ledger. SQLite gives the files beside it the permissions of the ledger's own.
+// ledger opens the ledger.
 func (s scratch) ledger(ctx context.Context) (*sqlite.Ledger, error) {
-	err := s.Reserve(ledgerFile)
-	for _, beside := range []string{ledgerFile + "-wal", ledgerFile + "-shm"} {
-		if _, serr := os.Lstat(filepath.Join(s.Path(), beside)); err == nil && serr == nil {
-			err = s.Reserve(beside)
-		}
-	}
-	if err != nil {
+	if err := s.ReserveDatabase(ledgerFile); err != nil {
 		return nil, fault.Wrap(fault.KindOf(err), err, "ledger")
 	}
 	return sqlite.Open(ctx, filepath.Join(s.Path(), ledgerFile))

@@ -141,6 +141,18 @@ func (f *Folder) Reserve(name string) error {
 	return f.seizePath(path, info, fileMode)
 }
 
+// ReserveDatabase reserves the SQLite database called name, and the files beside it that SQLite already made. To those that it
+// makes later it gives the permissions of the database itself.
+func (f *Folder) ReserveDatabase(name string) error {
+	err := f.Reserve(name)
+	for _, beside := range []string{name + "-wal", name + "-shm"} {
+		if _, missing := os.Lstat(filepath.Join(f.path, beside)); err == nil && missing == nil {
+			err = f.Reserve(beside)
+		}
+	}
+	return err
+}
+
 // reserve makes an empty file at path, which appears under that name when it is closed.
 func (f *Folder) reserve(path string) error {
 	made, err := os.CreateTemp(f.path, ".mapreel-*") // 0600

@@ -102,7 +102,8 @@ func TestPermissionsForOthersAreRemoved(t *testing.T) {
 	}
 	pieces := mkdir(t, filepath.Join(f.Path(), "pieces"), 0o775)
 	ledger, lock := filepath.Join(f.Path(), "ledger.db"), filepath.Join(pieces, "lock")
-	for _, path := range []string{ledger, lock} {
+	journal := ledger + "-wal"
+	for _, path := range []string{ledger, journal, lock} {
 		if err := os.WriteFile(path, []byte("x"), 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -119,10 +120,10 @@ func TestPermissionsForOthersAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	file.Close()
-	if err := f.Reserve("ledger.db"); err != nil {
+	if err := f.ReserveDatabase("ledger.db"); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]fs.FileMode{f.Path(): 0o755, pieces: 0o700, lock: 0o600, ledger: 0o600} {
+	for path, want := range map[string]fs.FileMode{f.Path(): 0o755, pieces: 0o700, lock: 0o600, ledger: 0o600, journal: 0o600} {
 		if got := mode(t, path); got != want {
 			t.Errorf("the mode of %s is %04o, want %04o", path, got, want)
 		}
