@@ -26,7 +26,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
-// Options say how executions run. Local is required; its Execution, Observe and Outputs are the queue's.
+// Options say how executions run. Local is required; its Execution and Outputs are the queue's.
 type Options struct {
 	Local local.Options
 	// Active is how many executions run at once; 0: twice the number of slots, but at least four. More would not make the
@@ -34,8 +34,6 @@ type Options struct {
 	Active int
 	// Outputs returns the files that a request publishes; may be nil.
 	Outputs func(request json.RawMessage) []string
-	// Observe receives the progress of executions, by ARN; may be nil. Calls for different executions may overlap.
-	Observe func(arn string, e local.Event)
 	Log     *slog.Logger // may be nil
 }
 
@@ -60,11 +58,7 @@ type entry struct {
 // New returns a queue of the executions in a store.
 func New(store *history.Store, opts Options) *Queue {
 	if opts.Active == 0 {
-		slots := opts.Local.Jobs
-		if slots == 0 {
-			slots = runtime.NumCPU()
-		}
-		opts.Active = max(2*slots, 4)
+		opts.Active = max(2*cmp.Or(opts.Local.Jobs, runtime.NumCPU()), 4)
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
@@ -132,6 +126,7 @@ const stopPatience = 15 * time.Second
 // Stop ends an execution, and returns when it ended. name and cause become those of its last event. One that has ended stays as
 // it is.
 func (q *Queue) Stop(ctx context.Context, arn, name, cause string) (time.Time, error) {
+	over := false
 	q.mu.Lock()
 	e := q.running[arn]
 	if e == nil {
@@ -151,12 +146,16 @@ func (q *Queue) Stop(ctx context.Context, arn, name, cause string) (time.Time, e
 		defer patience.Stop()
 		select {
 		case <-e.done:
+			over = true
 		case <-patience.C:
 		case <-ctx.Done():
 			return time.Time{}, context.Cause(ctx)
 		}
 	}
 	x, err := q.store.Execution(ctx, arn)
+	if err == nil && over && !x.Ended() { // it went back into the queue at the same moment
+		return q.Stop(ctx, arn, name, cause)
+	}
 	if err == nil && x.Stopped.IsZero() { // it is still ending
 		x.Stopped = time.Now()
 	}

@@ -132,11 +132,6 @@ func (q *Queue) execute(ctx context.Context, arn string) (again bool, err error)
 	opts.Execution = local.Execution{
 		Name: x.Name, ID: x.ARN, Redrives: x.Redrives, Observe: recorder.Event, ObserveMapRun: recorder.MapRun,
 	}
-	opts.Observe = func(e local.Event) {
-		if q.opts.Observe != nil {
-			q.opts.Observe(arn, e)
-		}
-	}
 	if q.opts.Outputs != nil {
 		opts.Outputs = q.opts.Outputs(x.Input)
 	}
@@ -144,8 +139,10 @@ func (q *Queue) execute(ctx context.Context, arn string) (again bool, err error)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
 	defer cancel()
 	switch {
-	case recorder.Ended(), closing():
+	case closing():
 		return false, q.store.Flush(last)
+	case recorder.Ended():
+		return false, q.confirmEnd(last, arn)
 	case errors.Is(err, local.ErrBusy) && ctx.Err() == nil:
 		pause := time.NewTimer(busyInterval)
 		defer pause.Stop()
@@ -159,6 +156,16 @@ func (q *Queue) execute(ctx context.Context, arn string) (again bool, err error)
 		}
 	}
 	return false, q.end(ctx, last, arn, err)
+}
+
+// confirmEnd ends an execution whose end did not reach the store, so that it can be redriven.
+func (q *Queue) confirmEnd(ctx context.Context, arn string) error {
+	flushed := q.store.Flush(ctx)
+	err := q.store.End(ctx, arn, history.Failed, string(fault.Internal), "the end of the execution was not recorded", time.Now())
+	if errors.Is(err, history.ErrConflict) { // it was recorded
+		err = nil
+	}
+	return errors.Join(flushed, err)
 }
 
 // end ends an execution whose machine did not begin.
