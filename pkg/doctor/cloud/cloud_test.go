@@ -389,6 +389,17 @@ func TestBeforeADeployThereIsNoStack(t *testing.T) {
 	}
 }
 
+// Quotas of instances say nothing about a deployment of functions alone.
+func TestQuotasOfInstancesAreAskedForBatchAlone(t *testing.T) {
+	o := options()
+	o.Batch, o.GPU = false, false
+	for _, c := range good(t).region(t).Examine(t.Context(), o) {
+		if strings.Contains(c.Name, "vCPUs") {
+			t.Errorf("without Batch: %+v", c)
+		}
+	}
+}
+
 func TestWithoutARegionNothingIsAsked(t *testing.T) {
 	r := Region{}.Examine(t.Context(), options())
 	if len(r) != 1 || r[0].Level != doctor.Failure || r[0].Hint == "" {
