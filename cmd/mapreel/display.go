@@ -15,6 +15,7 @@ import (
 // nothing more will be written.
 type display interface {
 	observe(local.Event)
+	print(text string) // shows a line that is no event
 	stop()
 }
 
@@ -58,6 +59,7 @@ func newDisplay(mode progressMode, p *sharedProgress, stdout, stderr io.Writer, 
 type noDisplay struct{}
 
 func (noDisplay) observe(local.Event) {}
+func (noDisplay) print(string)        {}
 func (noDisplay) stop()               {}
 
 // warningDisplay shows only warnings.
@@ -65,8 +67,12 @@ type warningDisplay struct{ w io.Writer }
 
 func (d warningDisplay) observe(e local.Event) {
 	if e.Type == engine.Warning {
-		_, _ = io.WriteString(d.w, formatWarning(e)) // the work goes on if the reader is gone
+		d.print(formatWarning(e))
 	}
+}
+
+func (d warningDisplay) print(text string) {
+	_, _ = io.WriteString(d.w, text) // the work goes on if the reader is gone
 }
 
 func (warningDisplay) stop() {}
@@ -82,7 +88,8 @@ func (d jsonDisplay) observe(e local.Event) {
 	_ = d.enc.Encode(e) // the work goes on if the reader is gone
 }
 
-func (jsonDisplay) stop() {}
+func (jsonDisplay) print(string) {}
+func (jsonDisplay) stop()        {}
 
 // logInterval is the time between two lines of a logDisplay: long, because a log keeps every line.
 const logInterval = 5 * time.Second
@@ -110,14 +117,14 @@ func (d *logDisplay) run(every time.Duration) {
 	for {
 		select {
 		case <-ticker.C:
-			d.write(progress.LogLine(d.progress.snapshot()) + "\n")
+			d.print(progress.LogLine(d.progress.snapshot()) + "\n")
 		case <-d.stopping:
 			return
 		}
 	}
 }
 
-func (d *logDisplay) write(s string) {
+func (d *logDisplay) print(s string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	_, _ = io.WriteString(d.w, s)
@@ -125,7 +132,7 @@ func (d *logDisplay) write(s string) {
 
 func (d *logDisplay) observe(e local.Event) {
 	if e.Type == engine.Warning {
-		d.write(formatWarning(e))
+		d.print(formatWarning(e))
 	}
 }
 

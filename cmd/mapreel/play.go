@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -63,20 +60,5 @@ func (c playCmd) run(ctx context.Context, env environment) error {
 			defer remove()
 		}
 	}
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // browsers close connections at any time
-	}
-	stop := context.AfterFunc(ctx, func() {
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-		defer cancel()
-		if server.Shutdown(grace) != nil {
-			_ = server.Close()
-		}
-	})
-	defer stop()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fault.Wrap(fault.Internal, err, "serve "+address)
-	}
-	return nil
+	return serveHTTP(ctx, listener, handler)
 }

@@ -202,10 +202,10 @@ func secondsOf(d *duration) film.Seconds {
 const pricePut = 0.005
 
 // formatObjects returns a line with the number of files that previews will be, and what writing them costs on S3. It returns ""
-// if there are none, and with --progress none and json.
-func formatObjects(groups []engine.GroupProgress, mode progressMode) string {
+// if there are none.
+func formatObjects(groups []engine.GroupProgress) string {
 	for _, g := range groups {
-		if g.Name == film.SliceKind && g.Objects > 0 && mode != progressNone && mode != progressJSON {
+		if g.Name == film.SliceKind && g.Objects > 0 {
 			return fmt.Sprintf("mapreel: previews: %d files, up to %s (on S3, writing them costs %.4f USD)\n",
 				g.Objects, format.Bytes(g.Space.Destination), float64(g.Objects)/1000*pricePut)
 		}

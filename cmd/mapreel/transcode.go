@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
@@ -114,7 +113,7 @@ func (t transcodeCmd) transcode(
 	d := newDisplay(t.Progress, p, env.Stdout, env.Stderr, movable)
 	silence := sayStopping(ctx, d, env.Stderr)
 	record := newRunRecord(ctx, scratch, request)
-	var announced sync.Once
+	announced := false // of files of previews
 	report, err := env.Run(ctx, request, local.Options{
 		Scratch:  scratch,
 		Registry: kinds.All(tools, kinds.Options{}),
@@ -136,7 +135,10 @@ func (t transcodeCmd) transcode(
 				shown[e.Error] = true
 			}
 			if e.Type == engine.Planned {
-				announced.Do(func() { _, _ = io.WriteString(env.Stderr, formatObjects(e.Groups, t.Progress)) })
+				if text := formatObjects(e.Groups); text != "" && !announced {
+					announced = true
+					d.print(text)
+				}
 			}
 			d.observe(e)
 		},
