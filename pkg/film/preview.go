@@ -207,13 +207,13 @@ type Pictures struct {
 // is at most k. It is negative before the first frame of the track.
 func (p Pictures) Slot(t media.Ticks, v VideoTrack) int64 {
 	if p.Shown {
-		return int64(media.RescaleUp(t-v.Start, v.Timebase, p.interval()))
+		return int64(media.RescaleUp(t-v.Start, v.Timebase, p.Interval()))
 	}
-	return int64(media.Rescale(t-v.Start, v.Timebase, p.interval()))
+	return int64(media.Rescale(t-v.Start, v.Timebase, p.Interval()))
 }
 
-// interval is the timebase in which the pictures are a tick apart.
-func (p Pictures) interval() media.Rational { return media.Rational{Num: p.Rate.Den, Den: p.Rate.Num} }
+// Interval is the timebase in which the pictures are a tick apart.
+func (p Pictures) Interval() media.Rational { return media.Rational{Num: p.Rate.Den, Den: p.Rate.Num} }
 
 // Count returns how many pictures the film has: as many as such a filter gives from its first frame to the end of its last one,
 // but at least one.
@@ -225,19 +225,19 @@ func (p Pictures) Count(v VideoTrack) int64 {
 	return n
 }
 
-// Length returns how long a video track is, in microseconds.
-func (Pictures) Length(v VideoTrack) media.Ticks {
+// Length returns how long the track is, in microseconds.
+func (v VideoTrack) Length() media.Ticks {
 	return media.Rescale(v.End-v.Start, v.Timebase, media.Microseconds)
 }
 
 // Time returns the moment of picture k, in microseconds from the film's first frame, rounded to the nearest.
 func (p Pictures) Time(k int64) media.Ticks {
-	return media.Rescale(media.Ticks(k), p.interval(), media.Microseconds)
+	return media.Rescale(media.Ticks(k), p.Interval(), media.Microseconds)
 }
 
 // Tick returns the first tick of the video track at or after the moment of picture k.
 func (p Pictures) Tick(k int64, v VideoTrack) media.Ticks {
-	return v.Start + media.RescaleUp(media.Ticks(k), p.interval(), v.Timebase)
+	return v.Start + media.RescaleUp(media.Ticks(k), p.Interval(), v.Timebase)
 }
 
 // PictureChunk describes the pictures of a segment: one object in scratch that has one after the other.

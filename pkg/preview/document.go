@@ -183,7 +183,7 @@ func (d *document) writeTiles(ctx context.Context, n int) (size int64, err error
 	p, v := d.out.Previews[n], *d.job.Source.Video
 	pictures := d.job.Pictures[p.Pictures]
 	s := Sheets{
-		Tile: pictures.Size, Columns: p.Columns, Rows: p.Rows, Count: pictures.Count(v), Length: pictures.Length(v), Time: pictures.Time,
+		Tile: pictures.Size, Columns: p.Columns, Rows: p.Rows, Count: pictures.Count(v), Length: v.Length(), Time: pictures.Time,
 		Name: func(n int64) string { return SheetName(d.out.Name, n, p.Format) },
 	}
 	cues, storyboard := d.tileFiles()
@@ -206,7 +206,7 @@ func (d *document) writeTiles(ctx context.Context, n int) (size int64, err error
 
 // write writes the document. It holds the facts of one slice.
 func (d *document) write(ctx context.Context, w io.Writer) error {
-	duration, err := json.Marshal(seconds(film.Pictures{}.Length(*d.job.Source.Video)))
+	duration, err := json.Marshal(seconds(d.job.Source.Video.Length()))
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (d *document) writeSeries(ctx context.Context, w io.Writer, n int) error {
 	pictures := d.job.Pictures[p.Pictures]
 	series := Series{
 		Form: p.Form, Format: p.Format, Width: pictures.Size.Width, Height: pictures.Size.Height,
-		Interval: film.Seconds(media.Rational{Num: pictures.Rate.Den, Den: pictures.Rate.Num}.Duration(1)), Archive: p.Archive, Files: []File{},
+		Interval: film.Seconds(pictures.Interval().Duration(1)), Archive: p.Archive, Files: []File{},
 	}
 	switch p.Form {
 	case film.Sprites:

@@ -87,26 +87,16 @@ func choose(chunks []film.PictureChunk, from, to int64) []picture {
 	var list []picture
 	c, n, offset := 0, 0, int64(0) // chunk, picture in it, and where that begins
 	for k := from; k < to; k++ {
-		for {
-			switch {
-			case n+1 < len(chunks[c].Sizes) && chunks[c].First+int64(n) < k && !begins(chunks, c+1, k):
-				offset += chunks[c].Sizes[n]
-				n++
-				continue
-			case begins(chunks, c+1, k):
-				c, n, offset = c+1, 0, 0
-				continue
-			}
-			break
+		for c+1 < len(chunks) && chunks[c+1].First <= k {
+			c, n, offset = c+1, 0, 0
+		}
+		for n+1 < len(chunks[c].Sizes) && chunks[c].First+int64(n) < k {
+			offset += chunks[c].Sizes[n]
+			n++
 		}
 		list = append(list, picture{k, chunks[c].Key, offset, chunks[c].Sizes[n]})
 	}
 	return list
-}
-
-// begins reports whether chunk c has begun at picture k.
-func begins(chunks []film.PictureChunk, c int, k int64) bool {
-	return c < len(chunks) && chunks[c].First <= k
 }
 
 // read calls yield with the bytes of each picture, in their order. It opens an object once for pictures that follow each other in it,

@@ -101,7 +101,7 @@ func (a *attempt) store(ctx context.Context, name string) (blob.Store, string, e
 // entry describes a still that shows picture from until picture to.
 func (a *attempt) entry(name string, from, to int64, data []byte) film.PreviewEntry {
 	return film.PreviewEntry{
-		Path: name, Start: a.pictures.Time(from), End: min(a.pictures.Time(to), a.pictures.Length(*a.job.Source.Video)),
+		Path: name, Start: a.pictures.Time(from), End: min(a.pictures.Time(to), a.job.Source.Video.Length()),
 		Size: int64(len(data)), Digest: digest(data),
 	}
 }

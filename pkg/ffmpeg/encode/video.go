@@ -66,8 +66,6 @@ type Video struct {
 	Threads    int // of the decoder, the filters and each encoder; less than 1 counts as 1. The output depends on it
 	Renditions []Rendition
 	Pictures   []Pictures
-	// KeyframesOnly decodes no other frames.
-	KeyframesOnly bool
 }
 
 // Rendition is one encoded form of the video.
@@ -189,9 +187,6 @@ func (v Video) inputArgs() []string {
 		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", option.Seconds(at))
 	}
 	args = append(append(args, ffmpeg.AllocationLimits()...), "-threads", threads)
-	if v.KeyframesOnly {
-		args = append(args, "-skip_frame", "nokey")
-	}
 	if v.X264Build > 0 {
 		args = append(args, "-x264_build", strconv.Itoa(v.X264Build))
 	}

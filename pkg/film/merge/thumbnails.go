@@ -23,10 +23,10 @@ func (m *attempt) thumbnails(ctx context.Context) ([]manifest.Thumbnails, error)
 	pictures := m.job.Pictures[p.Pictures]
 	t := manifest.Thumbnails{
 		Name: "thumbnails", Playlist: m.out.Folder + "/thumbnails.m3u8", Width: pictures.Size.Width, Height: pictures.Size.Height,
-		Columns: p.Columns, Rows: p.Rows, Interval: int64(pictures.Time(1)), Length: int64(pictures.Length(v)),
+		Columns: p.Columns, Rows: p.Rows, Interval: int64(pictures.Time(1)), Length: int64(v.Length()),
 	}
 	sheets := preview.Sheets{
-		Tile: pictures.Size, Columns: p.Columns, Rows: p.Rows, Count: pictures.Count(v), Length: pictures.Length(v), Time: pictures.Time,
+		Tile: pictures.Size, Columns: p.Columns, Rows: p.Rows, Count: pictures.Count(v), Length: v.Length(), Time: pictures.Time,
 		Name: func(n int64) string { return preview.SheetName(m.out.Name, n, p.Format) },
 	}
 	output := slices.IndexFunc(m.job.Outputs, func(o film.OutputPlan) bool { return o.Folder == m.out.Folder })

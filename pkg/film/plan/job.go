@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
@@ -41,7 +40,7 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 		for _, v := range rungs(out, src.Video) {
 			r, warnings := rendition(v, *src.Video, req.Compute.GPU)
 			if out.Container.Packaged() {
-				r.SegmentDuration = media.Ticks(time.Duration(out.Package.Seconds).Microseconds())
+				r.SegmentDuration = micros(out.Package.Seconds)
 				r.Keyframes = int((out.Package.Seconds + out.Package.Keyframes - 1) / out.Package.Keyframes)
 			}
 			if n := indexOrAppend(&j.Renditions, r); !slices.Contains(planned.Renditions, n) {

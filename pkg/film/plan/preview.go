@@ -53,11 +53,8 @@ func rateOf(every film.Seconds) media.Rational {
 }
 
 func reduced(r media.Rational) media.Rational {
-	a, b := r.Num, r.Den
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return media.Rational{Num: r.Num / a, Den: r.Den / a}
+	n := gcd(r.Num, r.Den)
+	return media.Rational{Num: r.Num / n, Den: r.Den / n}
 }
 
 // pictureSize returns the size of a preview's pictures in square pixels, and that of the video before it is cropped or padded.
@@ -147,19 +144,15 @@ func Slices(j film.Job, segments []film.Segment) (list []film.Slice) {
 
 // sliceTimes yields the slices of a preview, with the pictures and times of each.
 func sliceTimes(p film.PreviewPlan, pictures film.Pictures, v film.VideoTrack) iter.Seq[film.Slice] {
-	count, length := pictures.Count(v), pictures.Length(v)
+	count, length := pictures.Count(v), v.Length()
 	at := func(t media.Ticks) int64 { // the first picture at or after t
-		return min(int64(media.RescaleUp(t, media.Microseconds, media.Rational{Num: pictures.Rate.Den, Den: pictures.Rate.Num})), count)
+		return min(int64(media.RescaleUp(t, media.Microseconds, pictures.Interval())), count)
 	}
 	return func(yield func(film.Slice) bool) {
 		if p.Unit > 0 {
 			for from := int64(0); from < count; from += p.Unit {
 				to := min(from+p.Unit, count)
-				end := pictures.Time(to)
-				if to == count && pictures.Limit == 0 {
-					end = length
-				}
-				if !yield(film.Slice{From: from, To: to, Start: pictures.Time(from), End: end}) {
+				if !yield(film.Slice{From: from, To: to, Start: pictures.Time(from), End: min(pictures.Time(to), length)}) {
 					return
 				}
 			}

@@ -42,7 +42,7 @@ func planTrickPlay(j *film.Job, out film.Output, planned *film.OutputPlan) {
 		}
 		of := slices.IndexFunc(settings, func(v film.Video) bool { return v.Codec == codec })
 		r := trickPlay(settings[of], smallest, *j.Source.Video, j.Request.Compute.GPU)
-		r.SegmentDuration = media.Ticks(time.Duration(out.Package.Seconds).Microseconds())
+		r.SegmentDuration = micros(out.Package.Seconds)
 		r.Keyframes = int((time.Duration(out.Package.Seconds) + trickPlayInterval - 1) / trickPlayInterval)
 		planned.TrickPlay = append(planned.TrickPlay, indexOrAppend(&j.Renditions, r))
 	}

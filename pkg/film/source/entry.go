@@ -128,8 +128,9 @@ func measureRecovery(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, s
 		x.Recovery = media.Rescale(media.Ticks(frames), media.Rational{Num: v.FrameRate.Den, Den: v.FrameRate.Num}, v.Timebase)
 	}
 	x.Recovery = max(x.Recovery, 1)
-	for i := range min(recoveriesMeasured, len(sync)) {
-		at := sync[i*len(sync)/recoveriesMeasured%len(sync)]
+	n := min(recoveriesMeasured, len(sync))
+	for i := range n {
+		at := sync[i*len(sync)/n]
 		end := at + v.Timebase.Ticks(maxRecovery)
 		first, err := input.FirstFrame(ctx, tools, "", encode.Video{
 			Input: in, Stream: v.Stream, Timebase: v.Timebase, Seek: (*int64)(&at), End: (*int64)(&end), X264Build: v.X264Build,
