@@ -50,12 +50,12 @@ func limit(pid int, l Limits) error {
 func inherited() Limits {
 	soft := func(resource int) int64 {
 		var r unix.Rlimit
-		if err := unix.Getrlimit(resource, &r); err != nil || r.Cur > math.MaxInt64/uint64(time.Second) { // RLIM_INFINITY is the largest number
+		if err := unix.Getrlimit(resource, &r); err != nil || r.Cur > math.MaxInt64 { // RLIM_INFINITY is the largest number
 			return 0
 		}
 		return int64(r.Cur)
 	}
-	return Limits{FileSize: soft(unix.RLIMIT_FSIZE), CPU: time.Duration(soft(unix.RLIMIT_CPU)) * time.Second}
+	return Limits{FileSize: soft(unix.RLIMIT_FSIZE), CPU: time.Duration(min(soft(unix.RLIMIT_CPU), math.MaxInt64/int64(time.Second))) * time.Second}
 }
 
 // childOOMScore is by how much a program's oom_score_adj exceeds this process's: enough that the
