@@ -176,8 +176,12 @@ func (s synthesised) statements(t *testing.T, role string) []statement {
 			conditions, _ := e["Condition"].(object)
 			if equal, ok := conditions["StringEquals"].(object); ok && equal["aws:ResourceAccount"] != nil {
 				account = resolved(equal["aws:ResourceAccount"])
-				conditions = maps.Clone(conditions)
-				if delete(conditions, "StringEquals"); len(conditions) == 0 || len(equal) > 1 {
+				conditions, equal = maps.Clone(conditions), maps.Clone(equal)
+				delete(equal, "aws:ResourceAccount")
+				if conditions["StringEquals"] = equal; len(equal) == 0 {
+					delete(conditions, "StringEquals")
+				}
+				if len(conditions) == 0 {
 					conditions = nil
 				}
 			}

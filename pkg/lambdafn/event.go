@@ -18,11 +18,14 @@ type statusChange struct {
 	} `json:"detail"`
 }
 
-// stageInput returns the input of a stage that an event holds. The event of a failed execution comes as it is: a template in the
-// rule would put a cause with quotes, or null, between its own characters. Everything else is the input of its stage already.
+// stageInput returns the input of a stage that an event holds. The event of a failed execution comes whole: an input template would
+// paste the cause unescaped, and a cause with quotes would break the JSON. Everything else is the input of its stage already.
 func stageInput(stage string, event json.RawMessage) (json.RawMessage, error) {
+	if stage != engine.StageFinish {
+		return event, nil
+	}
 	var e statusChange
-	if err := json.Unmarshal(event, &e); err != nil || stage != engine.StageFinish || e.Source != "aws.states" {
+	if err := json.Unmarshal(event, &e); err != nil || e.Source != "aws.states" {
 		return event, nil //nolint:nilerr // the stage itself says what is wrong with its input
 	}
 	input, err := json.Marshal(engine.FinishInput{

@@ -66,7 +66,7 @@ func Compare(source, out Measurement, conversion string) Finding {
 			if want <= last {
 				// Damage. A file that cannot show two frames at one time shows the second a tick later;
 				// where ticks are milliseconds, two may have one.
-				if want-out.Tick <= got && got <= last+out.Tick {
+				if (got-want).Abs() <= out.Tick || (got-last).Abs() <= out.Tick {
 					want = got
 				} else {
 					want = last + out.Tick
