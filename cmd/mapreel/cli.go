@@ -3,17 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
@@ -136,31 +134,11 @@ const (
 	progressNone progressMode = "none"
 )
 
-// wholeNumber is the value of an integer flag, with an error message in plain words.
-type wholeNumber int
-
-func (w *wholeNumber) UnmarshalText(text []byte) error {
-	n, err := strconv.Atoi(string(text))
-	if err != nil {
-		return fmt.Errorf("%q is not a whole number", text)
-	}
-	*w = wholeNumber(n)
-	return nil
-}
-
-// duration is the value of a flag such as "10s" or "1m30s", or a number of seconds.
-type duration time.Duration
-
-func (l *duration) UnmarshalText(text []byte) error {
-	d, err := time.ParseDuration(string(text))
-	if err != nil {
-		if d, err = time.ParseDuration(string(text) + "s"); err != nil {
-			return fmt.Errorf("%q is not a duration such as 10s or 1m30s", text)
-		}
-	}
-	*l = duration(d)
-	return nil
-}
+// Values of flags.
+type (
+	wholeNumber = flagvalue.WholeNumber
+	duration    = flagvalue.Duration
+)
 
 // parse parses the command line. After --help or --version, which it answers itself, it returns neither a command nor an
 // error. An error is of kind fault.Invalid.

@@ -46,6 +46,11 @@ func (t transcodeCmd) request(dir string, stdin io.Reader) (film.Request, *reque
 	if err := t.applyFlags(d, dir); err != nil {
 		return film.Request{}, d, err
 	}
+	return parseDraft(d, dir)
+}
+
+// parseDraft returns the request of a draft. Relative paths are relative to dir.
+func parseDraft(d *requestfile.Draft, dir string) (film.Request, *requestfile.Draft, error) {
 	data, err := json.Marshal(d.Tree)
 	if err != nil {
 		return film.Request{}, d, fault.Wrap(fault.Invalid, err, "the request")

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/previewflags"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -135,7 +136,7 @@ func (t transcodeCmd) transcode(
 				shown[e.Error] = true
 			}
 			if e.Type == engine.Planned {
-				if text := formatObjects(e.Groups); text != "" && !announced {
+				if text := previewflags.FormatObjects(e.Groups); text != "" && !announced {
 					announced = true
 					d.print(text)
 				}

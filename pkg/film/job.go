@@ -24,6 +24,7 @@ type Job struct {
 	Segments           int                 `json:"segments"`
 	Renditions         []Rendition         `json:"renditions,omitempty"`         // each segment is encoded to all of them, in one decode
 	Pictures           []Pictures          `json:"pictures,omitempty"`           // that each segment gives in the same decode
+	Keyframes          bool                `json:"keyframes,omitempty"`          // nothing but keyframes is decoded; Renditions is empty
 	AudioRenditions    []AudioRendition    `json:"audioRenditions,omitempty"`    // made by audio units
 	SubtitleRenditions []SubtitleRendition `json:"subtitleRenditions,omitempty"` // made by the sidecar unit, in one pass
 	Outputs            []OutputPlan        `json:"outputs"`

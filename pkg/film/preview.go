@@ -15,13 +15,16 @@ type Preview struct {
 	Every   Seconds       `json:"every,omitempty" jsonschema:"maximum=3600,description=Distance of pictures or of animations. Default: 1 (stills) 5 (sprites) 30 (animations)"`
 	Length  Seconds       `json:"length,omitempty" jsonschema:"maximum=600,description=Duration of an animation. Default: that of every"`
 	FPS     FrameRate     `json:"fps,omitzero" jsonschema:"description=Frames a second of an animation. Default: 10"`
-	Format  PictureFormat `json:"format,omitempty" jsonschema:"enum=jpg,enum=png,enum=webp,description=Format of stills and posters and sheets. Default: jpg"`
+	Format  PictureFormat `json:"format,omitempty" jsonschema:"enum=jpg,enum=png,enum=webp,enum=avif,description=Format of stills and posters and sheets; webp is not for posters and avif is for stills only. Default: jpg"`
 	Width   int           `json:"width,omitempty" jsonschema:"minimum=16,maximum=8192,description=Columns of a picture; the height follows. Never larger than the source. Default: that of the source; 240 (animations) 160 (sprites)"`
 	Aspect  Aspect        `json:"aspect,omitzero" jsonschema:"description=Ratio of width to height of the pictures: 16:9. Default: that of the source"`
 	Fit     Fit           `json:"fit,omitempty" jsonschema:"enum=crop,enum=pad,description=How pictures get an aspect that is not their own: crop what is too much (the default) or pad with black"`
 	Columns int           `json:"columns,omitempty" jsonschema:"minimum=1,maximum=50,description=Thumbnails in a row of a sheet. Default: 10"`
 	Rows    int           `json:"rows,omitempty" jsonschema:"minimum=1,maximum=50,description=Rows of a sheet. Default: 10"`
-	Archive bool          `json:"archive,omitempty" jsonschema:"description=Stills only: a zip file without compression for every 300 pictures instead of one file for each"`
+	Times   []Seconds     `json:"times,omitempty" jsonschema:"maxItems=100,description=Stills only: the moments of the pictures instead of their distance; in milliseconds at the finest"`
+	// Keyframes allows pictures to show an earlier frame than the one of their moment, where all else can then be left undecoded.
+	Keyframes bool `json:"keyframes,omitempty" jsonschema:"description=Stills and sprites and posters: show the last keyframe before each moment so that nothing else has to be decoded. Has no effect on a request that decodes every frame for other outputs"`
+	Archive   bool `json:"archive,omitempty" jsonschema:"description=Stills only: a zip file without compression for every 300 pictures instead of one file for each"`
 }
 
 // PictureFormat is the format of a picture.
@@ -31,6 +34,7 @@ const (
 	JPEG PictureFormat = "jpg"
 	PNG  PictureFormat = "png"
 	WebP PictureFormat = "webp"
+	AVIF PictureFormat = "avif"
 	QOI  PictureFormat = "qoi" // lossless and fast: what segments pass on to the units that make animations and sheets
 )
 
@@ -56,6 +60,7 @@ const (
 	defaultSheet  = 10               // tiles of a row and of a column
 	defaultTile   = 160              // columns: what players show above their seek bars
 	defaultWidth  = 240              // columns of an animation
+	maxTimes      = 100              // of stills: as many elements as a list of a request may have
 	MaxStillsUnit = 300              // how many stills one unit publishes
 	MaxPictures   = 1 << 20          // of one preview: twelve days of a picture a second
 )
@@ -115,6 +120,8 @@ func (o Output) checkPreview(at string) (ps Problems) {
 		{"columns", p.Columns != 0, o.Container == Sprites, "is for sprites"},
 		{"rows", p.Rows != 0, o.Container == Sprites, "is for sprites"},
 		{"archive", p.Archive, o.Container == Stills, "is for stills"},
+		{"times", len(p.Times) > 0, o.Container == Stills, "is for stills"},
+		{"keyframes", p.Keyframes, !o.Container.Animated(), "is for stills, posters and sprites: an animation shows every frame"},
 	} {
 		if f.set && !f.in {
 			add("/preview/"+f.name, "%s", f.where)
@@ -133,12 +140,26 @@ func (o Output) checkPreview(at string) (ps Problems) {
 			add("/preview/"+d.name, "%v is not a whole number of microseconds", v)
 		}
 	}
+	if p.Every != 0 && len(p.Times) > 0 {
+		add("/preview/every", "times says when the pictures are; leave out one of the two")
+	}
+	for i, t := range p.Times[:min(len(p.Times), maxTimes)] {
+		if time.Duration(t)%time.Millisecond != 0 {
+			add(fmt.Sprintf("/preview/times/%d", i), "%v is not a whole number of milliseconds", time.Duration(t))
+		}
+	}
+	if len(p.Times) > maxTimes {
+		add("/preview/times", "%d times; at most %d", len(p.Times), maxTimes)
+	}
 	if p.FPS.Num > maxAnimated*p.FPS.Den {
 		add("/preview/fps", "%v is more than %d frames a second", p.FPS, maxAnimated)
 	}
-	formats := []PictureFormat{JPEG, PNG, WebP}
-	if o.Container == Poster {
-		formats = formats[:2]
+	formats := []PictureFormat{JPEG, PNG}
+	switch o.Container {
+	case Stills:
+		formats = append(formats, WebP, AVIF)
+	case Sprites:
+		formats = append(formats, WebP)
 	}
 	if p.Format != "" && !slices.Contains(formats, p.Format) {
 		add("/preview/format", "%q is not one of %s", p.Format, strings.Trim(fmt.Sprint(formats), "[]"))
@@ -167,7 +188,9 @@ func (o Output) checkPreview(at string) (ps Problems) {
 
 // normalise returns p with its defaults for an output in c.
 func (p Preview) normalise(c Container) Preview {
-	p.Every = cmp.Or(p.Every, Seconds(defaultEvery[c]))
+	if p.Times = slices.Compact(slices.Sorted(slices.Values(p.Times))); len(p.Times) == 0 {
+		p.Every = cmp.Or(p.Every, Seconds(defaultEvery[c]))
+	}
 	if p.Aspect != (Aspect{}) {
 		p.Fit = cmp.Or(p.Fit, FitCrop)
 	}
@@ -185,59 +208,9 @@ func (p Preview) normalise(c Container) Preview {
 	return p
 }
 
-// Pictures is a sequence of pictures that every segment's worker takes of the frames that it decodes. They are numbered from 0
-// over the whole film. Picture k shows the film at a moment that Slot defines.
-type Pictures struct {
-	// Rate is how many pictures there are a second.
-	Rate media.Rational `json:"rate"`
-	// Shown selects the frame that is on screen at the moment k/Rate, counted from the first frame: the last one at or before it,
-	// as ffmpeg's filter fps does with round=up. Otherwise it is the nearest, as that filter does by default.
-	Shown bool `json:"shown,omitempty"`
-
-	Format  PictureFormat `json:"format"`
-	Size    media.Size    `json:"size"`              // of the picture, in square pixels
-	Scaled  media.Size    `json:"scaled"`            // of the video before it is cropped or padded to Size
-	ToneMap bool          `json:"toneMap,omitempty"` // from HDR to BT.709
-	Limit   int64         `json:"limit,omitempty"`   // how many pictures there are at most; 0 = as many as the film has
-	// Deinterlace makes frames of fields.
-	Deinterlace bool `json:"deinterlace,omitempty"`
-}
-
-// Slot returns the number of the first picture that can show a frame with timestamp t: picture k shows the last frame whose slot
-// is at most k. It is negative before the first frame of the track.
-func (p Pictures) Slot(t media.Ticks, v VideoTrack) int64 {
-	if p.Shown {
-		return int64(media.RescaleUp(t-v.Start, v.Timebase, p.Interval()))
-	}
-	return int64(media.Rescale(t-v.Start, v.Timebase, p.Interval()))
-}
-
-// Interval is the timebase in which the pictures are a tick apart.
-func (p Pictures) Interval() media.Rational { return media.Rational{Num: p.Rate.Den, Den: p.Rate.Num} }
-
-// Count returns how many pictures the film has: as many as such a filter gives from its first frame to the end of its last one,
-// but at least one.
-func (p Pictures) Count(v VideoTrack) int64 {
-	n := max(p.Slot(v.End, v), 1)
-	if p.Limit > 0 {
-		n = min(n, p.Limit)
-	}
-	return n
-}
-
 // Length returns how long the track is, in microseconds.
 func (v VideoTrack) Length() media.Ticks {
 	return media.Rescale(v.End-v.Start, v.Timebase, media.Microseconds)
-}
-
-// Time returns the moment of picture k, in microseconds from the film's first frame, rounded to the nearest.
-func (p Pictures) Time(k int64) media.Ticks {
-	return media.Rescale(media.Ticks(k), p.Interval(), media.Microseconds)
-}
-
-// Tick returns the first tick of the video track at or after the moment of picture k.
-func (p Pictures) Tick(k int64, v VideoTrack) media.Ticks {
-	return v.Start + media.RescaleUp(media.Ticks(k), p.Interval(), v.Timebase)
 }
 
 // PictureChunk describes the pictures of a segment: one object in scratch that has one after the other.
@@ -260,6 +233,17 @@ type PreviewPlan struct {
 	Archive  bool          `json:"archive,omitempty"`
 	// Milliseconds reports that file names have the time in milliseconds, not in seconds.
 	Milliseconds bool `json:"milliseconds,omitempty"`
+}
+
+// Extension returns the extension of the files of a preview.
+func (p PreviewPlan) Extension() string {
+	switch {
+	case p.Form == Clip:
+		return "mp4"
+	case p.Form.Animated():
+		return string(p.Form)
+	}
+	return string(p.Format)
 }
 
 // Slice is a part of a preview that one unit makes: its specification.

@@ -17,20 +17,9 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// Extension returns the extension of the files of a preview that are made of many pictures.
-func Extension(p film.PreviewPlan) string {
-	switch p.Form {
-	case film.Clip:
-		return "mp4"
-	case film.Sprites:
-		return string(p.Format)
-	}
-	return string(p.Form)
-}
-
 // assemble publishes an animation, or a sheet of thumbnails.
 func (a *attempt) assemble(ctx context.Context, list []picture) ([]film.PreviewEntry, error) {
-	f := assemble.File{Format: Extension(a.plan), Rate: a.pictures.Rate, Path: filepath.Join(a.Dir, "assembled")}
+	f := assemble.File{Format: a.plan.Extension(), Rate: a.pictures.Rate, Path: filepath.Join(a.Dir, "assembled")}
 	name := a.name(a.slice.Start, f.Format)
 	if a.plan.Form == film.Sprites {
 		f.Format, f.Picture, f.Columns, f.Rows = "sheet", string(a.plan.Format), a.plan.Columns, a.plan.Rows

@@ -240,6 +240,9 @@ func (d *document) writeSeries(ctx context.Context, w io.Writer, n int) error {
 	case film.Poster:
 		series.Interval = 0
 	}
+	if len(pictures.Times) > 0 {
+		series.Interval = 0
+	}
 	head, err := json.Marshal(series)
 	if err != nil {
 		return err

@@ -30,7 +30,11 @@ func (a *attempt) find(ctx context.Context) ([]picture, error) {
 func (a *attempt) chunks(ctx context.Context) ([]film.PictureChunk, error) {
 	var list []film.PictureChunk
 	for i := a.slice.FirstSegment; i <= a.slice.LastSegment; i++ {
-		c, err := a.chunk(ctx, i)
+		read := a.chunk
+		if len(a.pictures.Times) > 0 { // not every segment has one
+			read = a.neighbour
+		}
+		c, err := read(ctx, i)
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +43,7 @@ func (a *attempt) chunks(ctx context.Context) ([]film.PictureChunk, error) {
 		}
 	}
 	for i := a.slice.FirstSegment - 1; i >= 0 && (len(list) == 0 || list[0].First > a.slice.From); i-- {
-		c, err := a.chunk(ctx, i)
+		c, err := a.neighbour(ctx, i)
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +52,7 @@ func (a *attempt) chunks(ctx context.Context) ([]film.PictureChunk, error) {
 		}
 	}
 	for i := a.slice.LastSegment + 1; len(list) == 0 && i < a.job.Segments; i++ {
-		c, err := a.chunk(ctx, i)
+		c, err := a.neighbour(ctx, i)
 		if err != nil {
 			return nil, err
 		}
@@ -60,6 +64,15 @@ func (a *attempt) chunks(ctx context.Context) ([]film.PictureChunk, error) {
 		return nil, fault.New(fault.Corrupt, "no frame of the source could be decoded")
 	}
 	return list, nil
+}
+
+// neighbour returns the pictures of a segment that is not one of the slice's. A job that makes nothing but previews may not have it.
+func (a *attempt) neighbour(ctx context.Context, segment int) (film.PictureChunk, error) {
+	c, err := a.chunk(ctx, segment)
+	if fault.KindOf(err) == fault.NotFound {
+		return film.PictureChunk{}, nil
+	}
+	return c, err
 }
 
 // chunk returns the pictures of a segment. It has none where the job does not have the segment done.

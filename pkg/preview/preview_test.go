@@ -56,12 +56,13 @@ var x264 = []string{"-c:v", "libx264", "-preset", "ultrafast", "-crf", "10", "-g
 type frame struct {
 	at   float64
 	luma byte
+	key  bool
 }
 
 // framesOf returns the frames of a film, as ffprobe and ffmpeg report them.
 func framesOf(t *testing.T, path string) []frame {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "frame=best_effort_timestamp_time",
+	out, err := exec.CommandContext(t.Context(), "ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "frame=key_frame,best_effort_timestamp_time",
 		"-of", "csv=p=0", "file:"+path).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -69,11 +70,12 @@ func framesOf(t *testing.T, path string) []frame {
 	bright := lumaOf(t, path)
 	var frames []frame
 	for i, line := range strings.Fields(string(out)) {
-		at, err := strconv.ParseFloat(strings.Trim(line, ","), 64)
+		fields := strings.Split(line, ",") // and, of some frames, side data
+		at, err := strconv.ParseFloat(fields[1], 64)
 		if err != nil {
 			t.Fatal(err)
 		}
-		frames = append(frames, frame{at, bright[i]})
+		frames = append(frames, frame{at, bright[i], fields[0] == "1"})
 	}
 	first := frames[0].at
 	for i := range frames {
@@ -188,6 +190,97 @@ func TestAStillShowsTheFrameThatIsOnScreen(t *testing.T) {
 				t.Errorf("the last still is of a time until %v, the film ends at %v", files[len(files)-1].End, d.Duration)
 			}
 		})
+	}
+}
+
+func TestPreviewsOfKeyframesDecodeNothingElse(t *testing.T) {
+	t.Parallel()
+	for name, path := range map[string]string{
+		"closed GOPs": source(t, "a.mp4", "", x264...),
+		"open GOPs":   source(t, "a.mkv", "", slices.Concat(x264, []string{"-x264opts", "open-gop=1:b-pyramid=none"})...),
+		"stream":      source(t, "a.ts", "", x264...),
+		"h265":        source(t, "b.mkv", "", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "keyint=30:min-keyint=30:scenecut=0:log-level=error"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			keys := slices.DeleteFunc(framesOf(t, path), func(f frame) bool { return !f.key })
+			if len(keys) != 4 { // at most 30 of 120 frames from one to the next
+				t.Fatalf("the source has %d keyframes", len(keys))
+			}
+			for _, every := range []time.Duration{time.Second, 400 * time.Millisecond} {
+				decoded, damage := int64(0), ""
+				observe := func(e local.Event) {
+					switch {
+					case e.Type == engine.Done && strings.HasPrefix(e.Unit, film.VideoKind+"/"):
+						decoded += e.Count
+					case e.Type == engine.Warning:
+						damage += e.Error
+					}
+				}
+				dir, d, err := run(t.Context(), t, path, t.TempDir(), time.Second, observe,
+					film.Output{Container: film.Stills, Preview: &film.Preview{Every: film.Seconds(every), Keyframes: true}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if int(decoded) != len(keys) || damage != "" {
+					t.Errorf("%d frames were decoded for %d keyframes: %s", decoded, len(keys), damage)
+				}
+				if want := int(math.Ceil(float64(d.Duration) / float64(every))); len(d.Previews[0].Files) != want {
+					t.Errorf("%d stills, want %d", len(d.Previews[0].Files), want)
+				}
+				for _, f := range d.Previews[0].Files {
+					shown := keys[0]
+					for _, key := range keys {
+						if key.at <= time.Duration(f.Start).Seconds()+1e-4 {
+							shown = key
+						}
+					}
+					if got := brightness(decode(t, filepath.Join(dir, f.Path))); got < int(shown.luma)-6 || got > int(shown.luma)+6 {
+						t.Errorf("%v: brightness %d; the keyframe at %.3f s has %d", time.Duration(f.Start), got, shown.at, shown.luma)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestStillsAtGivenTimesDecodeTheirSegmentsAlone(t *testing.T) {
+	t.Parallel()
+	path := source(t, "a.mp4", "", x264...)
+	frames := framesOf(t, path)
+	times := []film.Seconds{film.Seconds(4900 * time.Millisecond), film.Seconds(40 * time.Millisecond), film.Seconds(1249 * time.Millisecond), film.Seconds(40 * time.Millisecond)}
+	units := 0
+	dir, d, err := run(t.Context(), t, path, t.TempDir(), time.Second, func(e local.Event) {
+		if e.Type == engine.Done && strings.HasPrefix(e.Unit, film.VideoKind+"/") {
+			units++
+		}
+	}, film.Output{Container: film.Stills, Preview: &film.Preview{Times: times}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if units != 2 {
+		t.Errorf("%d segments were decoded, want the first and the last of 4", units)
+	}
+	var names []string
+	for _, f := range d.Previews[0].Files {
+		names = append(names, filepath.Base(f.Path))
+		shown := frames[0]
+		for _, frame := range frames {
+			if frame.at <= time.Duration(f.Start).Seconds()+1e-4 {
+				shown = frame
+			}
+		}
+		if got := brightness(decode(t, filepath.Join(dir, f.Path))); got < int(shown.luma)-6 || got > int(shown.luma)+6 {
+			t.Errorf("%v: brightness %d; the frame at %.3f s has %d", time.Duration(f.Start), got, shown.at, shown.luma)
+		}
+	}
+	if diff := cmp.Diff([]string{"out-000000040.jpg", "out-000001249.jpg", "out-000004900.jpg"}, names); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	_, _, err = run(t.Context(), t, path, t.TempDir(), time.Second, nil,
+		film.Output{Container: film.Stills, Preview: &film.Preview{Times: []film.Seconds{film.Seconds(5 * time.Second)}}})
+	if err == nil || !strings.Contains(err.Error(), "no still at 5s: the film is 5s long") {
+		t.Errorf("a still after the film's end: %v", err)
 	}
 }
 

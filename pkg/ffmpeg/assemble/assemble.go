@@ -22,6 +22,11 @@ type File struct {
 	Path    string
 }
 
+// Encoder returns the name of ffmpeg's encoder for animations of a format.
+func Encoder(format string) string {
+	return map[string]string{"gif": "gif", "webp": "libwebp_anim", "avif": "libsvtav1", "mp4": "libx264"}[format]
+}
+
 // Source returns the name of picture k in the working folder.
 func Source(k int) string { return fmt.Sprintf("source-%d.qoi", k) }
 

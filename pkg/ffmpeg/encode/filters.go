@@ -30,7 +30,11 @@ func (v Video) filters() string {
 	}
 	allDeinterlaced := deinterlaced == len(v.Renditions)+len(v.Pictures)
 	separate = separate || len(v.Pictures) > 0 || deinterlaced > 0 && !allDeinterlaced
-	shared := v.unify()
+	var shared []string
+	if v.Keyframes {
+		shared = append(shared, "select=key")
+	}
+	shared = append(shared, v.unify()...)
 	if v.Unordered {
 		shared = append(shared, `setpts=max(PREV_OUTPTS+1\,PTS)`) // the first has no PREV_OUTPTS: max then takes the second
 	}

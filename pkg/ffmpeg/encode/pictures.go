@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 type Pictures struct {
 	Rate   media.Rational // pictures a second
 	Shown  bool           // picture k shows the last frame at or before k/Rate (fps with round=up), not the nearest
+	Only   []int64        // the numbers of the pictures that are wanted, ascending; none = all
 	Origin int64          // tick of the source from which pictures are counted: its first frame
 	// End is the number after the last picture that the segment gives.
 	End int64
@@ -27,7 +29,7 @@ type Pictures struct {
 	Color       media.Color // of the source
 	HD          bool        // whether undeclared colours are those of HD (BT.709), not of SD (BT.601)
 	ToneMap     *ToneMap
-	Format      string // "jpg", "png", "webp" or "qoi"
+	Format      string // "jpg", "png", "webp", "avif" or "qoi"
 	Path        string // relative to the working folder, with %d for the picture's number
 }
 
@@ -39,10 +41,28 @@ func (p Pictures) filters(start *int64) string {
 	if p.Shown {
 		rounding = "up"
 	}
-	// With eof_action=pass the last frame of the source gets its picture even if it lasts for less than half of one.
-	chain = append(chain, fmt.Sprintf("setpts=PTS-(%d),fps=fps=%s:round=%s:eof_action=pass,trim=start_pts=0:end_pts=%d", p.Origin, p.Rate, rounding, p.End),
-		p.shape())
+	// The filter takes the last frame to be on screen for as long as one before it, and may give no picture of it. Clones keep it there.
+	// With eof_action=pass it gets its picture even if it lasts for less than half of one.
+	chain = append(chain, fmt.Sprintf("setpts=PTS-(%d),tpad=stop=%d:stop_mode=clone,fps=fps=%s:round=%s:eof_action=pass,trim=start_pts=0:end_pts=%d", p.Origin, maxClones, p.Rate, rounding, p.End),
+		p.wanted()+p.shape())
 	return strings.Join(chain, ",")
+}
+
+// maxClones bounds the clones of the last frame, where a source declares a frame rate of its clock.
+const maxClones = 1 << 16
+
+// wanted returns the filter that leaves out pictures that are not wanted.
+func (p Pictures) wanted() string {
+	if len(p.Only) == 0 {
+		return ""
+	}
+	var terms []string
+	for _, n := range p.Only {
+		if n < p.End {
+			terms = append(terms, fmt.Sprintf("eq(pts,%d)", n))
+		}
+	}
+	return "select='" + cmp.Or(strings.Join(terms, "+"), "0") + "',"
 }
 
 // Options of the scaler: pictures are small and few, so they get its best quality. bitexact makes it independent of the processor.
@@ -68,6 +88,9 @@ func (p Pictures) shape() string {
 		chain = append(chain, scale+":out_color_matrix=bt601:out_range=pc", "format=yuvj420p")
 	case "webp": // RFC 9649: BT.601 of limited range
 		chain = append(chain, scale+":out_color_matrix=bt601:out_range=tv", "format=yuv420p")
+	case "avif":
+		chain = append(chain, scale+":out_color_matrix=bt709:out_range=tv", "format=yuv420p",
+			"setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709")
 	default:
 		chain = append(chain, scale, "format=rgb24")
 	}
@@ -102,19 +125,26 @@ func (p Pictures) options(label string) []string {
 		"-map", "[" + label + "]", "-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough",
 		"-enc_time_base", fmt.Sprintf("%d:%d", p.Rate.Den, p.Rate.Num),
 	}
-	switch p.Format {
-	case "jpg":
-		args = append(args, "-c:v", "mjpeg", "-q:v", "3", "-huffman", "optimal")
-	case "png":
-		args = append(args, "-c:v", "png", "-pred", "mixed", "-compression_level", "6")
-	case "webp":
-		args = append(args, "-c:v", "libwebp", "-quality", "80", "-compression_level", "4")
-	default:
-		args = append(args, "-c:v", "qoi")
-	}
+	e := pictureEncoders[p.Format]
+	args = append(append(args, "-c:v", e.name), e.options...)
 	return append(args, "-threads", "1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-avoid_negative_ts", "disabled",
 		"-f", "image2", "-frame_pts", "1", p.Path)
 }
+
+// pictureEncoders are the encoders of the formats of pictures.
+var pictureEncoders = map[string]struct {
+	name    string
+	options []string
+}{
+	"jpg":  {"mjpeg", []string{"-q:v", "3", "-huffman", "optimal"}},
+	"png":  {"png", []string{"-pred", "mixed", "-compression_level", "6"}},
+	"webp": {"libwebp", []string{"-quality", "80", "-compression_level", "4"}},
+	"avif": {"libaom-av1", []string{"-usage", "allintra", "-cpu-used", "8", "-crf", "28", "-g", "1", "-row-mt", "0", "-tiles", "1x1"}},
+	"qoi":  {"qoi", nil},
+}
+
+// PictureEncoder returns the name of ffmpeg's encoder for pictures of a format.
+func PictureEncoder(format string) string { return pictureEncoders[format].name }
 
 // pictureLabel is the label of a sequence of pictures in the graph.
 func pictureLabel(i int) string { return "p" + strconv.Itoa(i) }

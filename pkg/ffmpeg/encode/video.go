@@ -59,6 +59,8 @@ type Video struct {
 	// Unordered declares that the decoder may give a frame a time that is not after the frame before, as
 	// where it has to guess times. Such a frame is shown a tick after the one before.
 	Unordered bool
+	// Keyframes decodes keyframes alone, and has the frame log list no others. Skip has the decoder skip the others, too.
+	Keyframes, Skip bool
 	// Packets is the path of a list of the source's packets from Seek to End, a PacketLog, "" = none:
 	// a count of frames that does not depend on the decoder.
 	Packets string
@@ -195,6 +197,13 @@ func (v Video) inputArgs() []string {
 	}
 	if v.Size != (media.Size{}) {
 		args = append(args, "-reinit_filter", "0")
+	}
+	if v.Keyframes {
+		// The demuxer of MP4 gives no other packets to the decoder. A filter leaves out what other demuxers give.
+		args = append(args, "-discard:v", "nokey")
+	}
+	if v.Skip {
+		args = append(args, "-skip_frame:v", "nokey")
 	}
 	args = append(args, v.Input.Options()...)
 	return append(args, "-i", v.Input.URL())

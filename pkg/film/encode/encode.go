@@ -183,7 +183,8 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 	v := encode.Video{
 		Input: in, Stream: p.Stream, Timebase: p.Timebase, Threads: a.job.Request.Compute.Threads,
 		ContextFrames: true, MidScene: a.segment.MidScene, Frames: a.expectedFrames(), X264Build: p.X264Build,
-		Unordered: p.Unordered || a.ascending,
+		Unordered: p.Unordered || a.ascending, Keyframes: a.job.Keyframes,
+		Skip: a.job.Keyframes && slices.Contains(skippable, p.Codec),
 	}
 	if p.Rotation == 0 || deinterlaces(a.job) { // otherwise ffmpeg turns the frames first
 		v.Size, v.PixelFormat = media.Size{Width: p.Width, Height: p.Height}, p.PixelFormat
@@ -227,6 +228,10 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 	}
 	return v, nil
 }
+
+// skippable are the codecs whose decoders give every keyframe when they are told to skip all other frames. That of H.264 loses those of
+// open GOPs, and shows others in the wrong order (ffmpeg 5.1).
+var skippable = []string{"hevc"}
 
 // deinterlaces reports whether any rendition of the job is deinterlaced.
 func deinterlaces(j film.Job) bool {

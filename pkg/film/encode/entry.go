@@ -143,6 +143,8 @@ func (a *attempt) firstShown(d decoding) media.Ticks {
 // missing returns by how many frames d differs from what the source declares.
 func (a *attempt) missing(d decoding) int {
 	switch {
+	case a.job.Keyframes:
+		return 0 // how many keyframes there are is not declared
 	case a.segment.Frames > 0 && d.packets == nil:
 		n := a.segment.Frames - len(d.times)
 		return max(n, -n)

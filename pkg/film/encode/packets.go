@@ -27,7 +27,7 @@ var countable = []string{"h264", "hevc", "mpeg2video", "mpeg1video"}
 // know how many frames it has. The first segment is decoded from the start of the source, as one
 // pass would.
 func (a *attempt) mustList() bool {
-	return a.segment.Index > 0 && a.segment.Frames == 0 && slices.Contains(countable, a.job.Source.Video.Codec)
+	return a.segment.Index > 0 && a.segment.Frames == 0 && !a.job.Keyframes && slices.Contains(countable, a.job.Source.Video.Codec)
 }
 
 // readPackets reads the list of packets, and returns those of the segment.

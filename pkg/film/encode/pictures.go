@@ -24,7 +24,7 @@ const hdLines = 720
 // picturesIn returns how ffmpeg takes pictures of a video track in one segment. i numbers the sequence.
 func picturesIn(p film.Pictures, v film.VideoTrack, seg film.Segment, i int) encode.Pictures {
 	out := encode.Pictures{
-		Rate: p.Rate, Shown: p.Shown, Origin: int64(v.Start), End: p.Count(v), Scaled: p.Scaled, Size: p.Size,
+		Rate: p.Rate, Shown: p.Shown, Only: p.Times, Origin: int64(v.Start), End: p.Number(p.Count(v)-1) + 1, Scaled: p.Scaled, Size: p.Size,
 		Deinterlace: p.Deinterlace, FromRGB: v.RGB(), Color: v.Color, HD: min(v.Width, v.Height) >= hdLines,
 		Format: string(p.Format), Path: pictureName(i, "%d", p.Format),
 	}
@@ -36,7 +36,7 @@ func picturesIn(p film.Pictures, v film.VideoTrack, seg film.Segment, i int) enc
 	}
 	// The filter gives a picture when it sees the frame after the one that the picture shows. Where the index has the times of the
 	// frames, the segment's end is one. Elsewhere the next frame may come later, and until then the last one is shown.
-	end, ahead := p.Slot(seg.End, v), seg.End+1
+	end, ahead := p.Moment(seg.End, v), seg.End+1
 	if seg.Frames == 0 {
 		end, ahead = end+1, p.Tick(end+1, v)+1
 	}
@@ -79,12 +79,15 @@ func (a *attempt) storePictures(ctx context.Context, i int, times []media.Ticks)
 	}
 	chunk.First = max(p.Slot(times[0], v), 0)
 	next := p.Count(v)
+	if a.segment.Frames > 0 && !a.segment.Last { // its end is the time of a frame
+		next = min(next, max(p.Slot(a.segment.End, v), 0))
+	}
 	if a.next != nil {
 		next = min(next, p.Slot(*a.next, v))
 	}
 	var names []string
 	for k := chunk.First; k < next; k++ {
-		name := filepath.Join(a.Dir, pictureName(i, fmt.Sprint(k), p.Format))
+		name := filepath.Join(a.Dir, pictureName(i, fmt.Sprint(p.Number(k)), p.Format))
 		info, err := os.Stat(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			break

@@ -82,6 +82,7 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 		return film.Job{}, problems.Err()
 	}
 	nameRenditions(&j)
+	j.Keyframes = keyframesSuffice(req, src)
 	return j, nil
 }
 

@@ -43,8 +43,31 @@ func SegmentLength(j film.Job) time.Duration {
 		return PackageSegmentLength(j)
 	}
 	length := time.Duration(j.Request.Segment.Seconds)
+	if j.Keyframes {
+		return max(length, keyframesLength(j))
+	}
 	for _, r := range j.Renditions {
 		length = max(length, GridOf(r).Interval())
 	}
 	return length
 }
+
+const (
+	// maxKeyframesLength is the length of the segments of a job that decodes keyframes alone. In ten seconds there are few, and
+	// starting ffmpeg would take most of the time.
+	maxKeyframesLength = 5 * time.Minute
+	// keyframesPixels bounds the pictures of such a segment, which lie on the worker's disk: some 600 MB of PNG.
+	keyframesPixels = 1 << 28
+)
+
+// keyframesLength returns the wanted length of segments of which keyframes alone are decoded.
+func keyframesLength(j film.Job) time.Duration {
+	var pixels float64 // a second
+	for _, p := range j.Pictures {
+		pixels += float64(p.Size.Width) * float64(p.Size.Height) * min(float64(p.Rate.Num)/float64(p.Rate.Den), keyframesRate)
+	}
+	return time.Duration(min(keyframesPixels/pixels, maxKeyframesLength.Seconds()) * float64(time.Second))
+}
+
+// keyframesRate bounds the rate of pictures at given times: their grid is finer than they are apart.
+const keyframesRate = 25

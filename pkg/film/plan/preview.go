@@ -15,10 +15,18 @@ import (
 // one name are listed in one file, so they are one output of the job.
 func addPreview(j *film.Job, out film.Output) {
 	p, v := *out.Preview, *j.Source.Video
-	pictures := film.Pictures{Rate: rateOf(p.Every), Shown: true, Format: p.Format}
+	pictures := film.Pictures{Shown: true, Format: p.Format}
+	if len(p.Times) > 0 {
+		pictures.Rate = media.Rational{Num: 1000, Den: 1}
+		for _, t := range p.Times {
+			pictures.Times = append(pictures.Times, time.Duration(t).Milliseconds())
+		}
+	} else {
+		pictures.Rate = rateOf(p.Every)
+	}
 	planned := film.PreviewPlan{
 		Form: out.Container, Format: p.Format, Archive: p.Archive, Columns: p.Columns, Rows: p.Rows, Unit: film.MaxStillsUnit,
-		Milliseconds: time.Duration(p.Every)%time.Second != 0,
+		Milliseconds: slices.ContainsFunc(slices.Concat(p.Times, []film.Seconds{p.Every}), func(t film.Seconds) bool { return time.Duration(t)%time.Second != 0 }),
 	}
 	switch {
 	case out.Container.Animated():
@@ -31,7 +39,7 @@ func addPreview(j *film.Job, out film.Output) {
 	}
 	pictures.Size, pictures.Scaled = pictureSize(v, p)
 	pictures.ToneMap, pictures.Deinterlace = v.Color.HDR(), v.Interlaced != ""
-	planned.Pictures = indexOrAppend(&j.Pictures, pictures)
+	planned.Pictures = indexOfPictures(j, pictures)
 	i := slices.IndexFunc(j.Outputs, func(o film.OutputPlan) bool { return o.Container == film.PreviewSet && o.Name == out.Name })
 	if i < 0 {
 		i = len(j.Outputs)
@@ -40,6 +48,24 @@ func addPreview(j *film.Job, out film.Output) {
 		})
 	}
 	j.Outputs[i].Previews = append(j.Outputs[i].Previews, planned)
+}
+
+// indexOfPictures returns the index of a sequence of pictures in the job, which gets it if it has none such.
+func indexOfPictures(j *film.Job, p film.Pictures) int {
+	if i := slices.IndexFunc(j.Pictures, p.Equal); i >= 0 {
+		return i
+	}
+	j.Pictures = append(j.Pictures, p)
+	return len(j.Pictures) - 1
+}
+
+// keyframesSuffice reports whether a request needs nothing but keyframes: all of its outputs are previews that allow it. A keyframe of
+// fields may have only one of them, and deinterlacing needs the frames next to it.
+func keyframesSuffice(req film.Request, src film.Source) bool {
+	if src.Video == nil || src.Video.Interlaced != "" {
+		return false
+	}
+	return len(req.Outputs) > 0 && !slices.ContainsFunc(req.Outputs, func(o film.Output) bool { return o.Preview == nil || !o.Preview.Keyframes })
 }
 
 // posterCandidates is how many pictures a poster is chosen from: one of every two seconds of the first minute.
@@ -116,6 +142,10 @@ func CheckPictures(j film.Job) error {
 			return fault.WithHint(fault.New(fault.Unsupported, "the source does not say how long it is, so its previews cannot be planned"),
 				"remux it into a container with an index, such as .mp4 or .mkv (ffmpeg -i SOURCE -map 0 -c copy NEW.mkv)")
 		}
+		if n := len(p.Times); n > 0 && media.Ticks(p.Times[n-1])*1000 >= v.Length() {
+			return fault.New(fault.Invalid, "no still at %v: the film is %v long", time.Duration(p.Times[n-1])*time.Millisecond,
+				media.Microseconds.Duration(v.Length()))
+		}
 		if n := p.Count(v); n > film.MaxPictures {
 			return fault.New(fault.Invalid, "a preview of %d pictures; at most %d: choose a longer distance (every)", n, film.MaxPictures)
 		}
@@ -130,8 +160,8 @@ func Slices(j film.Job, segments []film.Segment) (list []film.Slice) {
 			pictures, v := j.Pictures[p.Pictures], *j.Source.Video
 			for s := range sliceTimes(p, pictures, v) {
 				s.Output, s.Preview = o, n
-				s.FirstSegment = segmentAt(segments, pictures.Tick(s.From, v))
-				s.LastSegment = segmentAt(segments, pictures.Tick(s.To-1, v))
+				s.FirstSegment = segmentAt(segments, pictures.LastTick(s.From, v))
+				s.LastSegment = segmentAt(segments, pictures.LastTick(s.To-1, v))
 				list = append(list, s)
 			}
 		}
@@ -169,6 +199,35 @@ func sliceTimes(p film.PreviewPlan, pictures film.Pictures, v film.VideoTrack) i
 			}
 		}
 	}
+}
+
+// Needed returns the segments that have frames of slices: all that a job needs that makes nothing but previews. With keyframes alone
+// these are also the segments that have the keyframe before.
+func Needed(j film.Job, segments []film.Segment, list []film.Slice) []film.Segment {
+	needed := make([]bool, len(segments))
+	for _, s := range list {
+		first := s.FirstSegment
+		if j.Keyframes {
+			first = min(first, segmentAt(segments, segments[first].Seek))
+		}
+		pictures := j.Pictures[j.Outputs[s.Output].Previews[s.Preview].Pictures]
+		if len(pictures.Times) > 0 && !j.Keyframes { // some of the segments between may have none
+			for k := s.From; k < s.To; k++ {
+				needed[segmentAt(segments, pictures.LastTick(k, *j.Source.Video))] = true
+			}
+			continue
+		}
+		for i := first; i <= s.LastSegment; i++ {
+			needed[i] = true
+		}
+	}
+	var out []film.Segment
+	for i, s := range segments {
+		if needed[i] {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // segmentAt returns the index of the segment that has t, or of the one that is nearest to it.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -67,6 +68,69 @@ func TestSlicesCoverTheFilmAndTheLastOneIsShorter(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, Slices(j, segments)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestASliceReachesTheSegmentOfItsLastFrame(t *testing.T) {
+	// Picture 9 of an animation shows the frame nearest to 0.9 s: that at 0.94 s, with which the next segment begins. A still does not.
+	v := film.VideoTrack{Timebase: media.Rational{Num: 1, Den: 100}, Start: 500, End: 500 + 300}
+	segments := []film.Segment{{Index: 0, Start: 500, End: 594, Seek: 500}, {Index: 1, Start: 594, End: v.End, Seek: 500, Last: true}}
+	every := media.Rational{Num: 10, Den: 1}
+	j := film.Job{
+		Source: film.Source{Video: &v}, Pictures: []film.Pictures{{Rate: every}, {Rate: every, Shown: true}, {Rate: media.Rational{Num: 1000, Den: 1}, Times: []int64{935, 940}, Shown: true}},
+		Outputs: []film.OutputPlan{{Previews: []film.PreviewPlan{
+			{Form: film.GIF, Every: 1e6, Length: 1e6}, {Form: film.Stills, Pictures: 1, Unit: 10}, {Form: film.Stills, Pictures: 2, Unit: 1},
+		}}},
+	}
+	var got []string
+	list := Slices(j, segments)
+	for _, s := range list {
+		got = append(got, fmt.Sprintf("%d: %d to %d in %d to %d", s.Preview, s.From, s.To, s.FirstSegment, s.LastSegment))
+	}
+	want := []string{
+		"0: 0 to 10 in 0 to 1", "1: 0 to 10 in 0 to 0", "2: 0 to 1 in 0 to 0", "2: 1 to 2 in 1 to 1",
+		"0: 10 to 20 in 1 to 1", "1: 10 to 20 in 1 to 1", "0: 20 to 30 in 1 to 1", "1: 20 to 30 in 1 to 1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	needed := func(keyframes bool, s film.Slice) (list []int) {
+		j.Keyframes = keyframes
+		for _, seg := range Needed(j, segments, []film.Slice{s}) {
+			list = append(list, seg.Index)
+		}
+		return list
+	}
+	if diff := cmp.Diff([][]int{{1}, {0, 1}}, [][]int{needed(false, list[3]), needed(true, list[3])}); diff != "" {
+		t.Errorf("segments of the last still, with all frames and with keyframes alone (-want +got):\n%s", diff)
+	}
+}
+
+func TestKeyframesAreDecodedAloneWhereEveryOutputAllowsIt(t *testing.T) {
+	few, all := film.Output{Container: film.Sprites, Preview: &film.Preview{Keyframes: true}}, film.Output{Container: film.GIF, Preview: &film.Preview{}}
+	for name, c := range map[string]struct {
+		want       bool
+		interlaced string
+		outputs    []film.Output
+	}{
+		"keyframes":           {true, "", []film.Output{few, few}},
+		"beside an animation": {false, "", []film.Output{few, all}},
+		"beside a film":       {false, "", []film.Output{few, {Container: film.MP4}}},
+		"of fields":           {false, "tff", []film.Output{few}},
+		"without being asked": {false, "", []film.Output{all}},
+	} {
+		if got := keyframesSuffice(film.Request{Outputs: c.outputs}, film.Source{Video: &film.VideoTrack{Interlaced: c.interlaced}}); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	j := film.Job{Keyframes: true, Pictures: []film.Pictures{{Rate: media.Rational{Num: 1, Den: 5}, Size: media.Size{Width: 160, Height: 90}}}}
+	j.Request.Segment.Seconds = film.Seconds(10 * time.Second)
+	if got := SegmentLength(j); got != 5*time.Minute {
+		t.Errorf("segments of %v for thumbnails of keyframes", got)
+	}
+	j.Pictures[0].Rate, j.Pictures[0].Size = media.Rational{Num: 1, Den: 1}, media.Size{Width: 3840, Height: 2160}
+	if got := SegmentLength(j).Round(time.Second); got != 32*time.Second {
+		t.Errorf("segments of %v for large stills of keyframes: their pictures would fill a disk", got)
 	}
 }
 

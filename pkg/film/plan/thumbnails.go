@@ -47,7 +47,7 @@ func AddThumbnails(j *film.Job) {
 			continue
 		}
 		out.Previews = append(out.Previews, film.PreviewPlan{
-			Form: film.Sprites, Pictures: indexOrAppend(&j.Pictures, pictures), Format: film.JPEG,
+			Form: film.Sprites, Pictures: indexOfPictures(j, pictures), Format: film.JPEG,
 			Columns: sheetSide, Rows: sheetSide, Unit: sheetSide * sheetSide,
 		})
 	}

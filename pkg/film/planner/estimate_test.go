@@ -131,7 +131,7 @@ func TestEstimatesOfHostileSourcesDoNotOverflow(t *testing.T) {
 		j.Source.Audio[1] = film.AudioTrack{Codec: "pcm_f64le", SampleRate: math.MaxInt32, Channels: math.MaxInt32}
 		j.Renditions[0].Width, j.Renditions[0].Height = math.MaxInt32, math.MaxInt32
 	})
-	for _, g := range groups(j) {
+	for _, g := range groups(j, nil) {
 		if g.Space.Scratch < 0 || g.Space.Destination < 0 {
 			t.Errorf("%s: got %+v", g.Name, g.Space)
 		}

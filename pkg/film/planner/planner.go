@@ -12,6 +12,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/assemble"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
@@ -231,6 +232,18 @@ func requiredEncoders(j film.Job) ([]string, error) {
 	for _, r := range j.AudioRenditions {
 		if name, ok := encode.AudioEncoder(string(r.Codec)); ok {
 			names = append(names, name)
+		}
+	}
+	for _, p := range j.Pictures {
+		names = append(names, encode.PictureEncoder(string(p.Format)))
+	}
+	for _, out := range j.Outputs {
+		for _, p := range out.Previews {
+			if p.Form.Animated() {
+				names = append(names, assemble.Encoder(p.Extension()))
+			} else {
+				names = append(names, encode.PictureEncoder(string(p.Format)))
+			}
 		}
 	}
 	slices.Sort(names)

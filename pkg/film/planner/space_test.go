@@ -62,7 +62,8 @@ func TestSpaceIsEstimatedFromSourceBoundsAndPixels(t *testing.T) {
 	} {
 		// As a host adds up the groups of a plan.
 		var scratch, destination float64
-		for _, g := range groups(job(c.change)) {
+		j := job(c.change)
+		for _, g := range groups(j, make([]film.Segment, j.Segments)) {
 			left := engine.GroupProgress{Group: g, Done: c.done[g.Name]}.Left()
 			scratch += float64(g.Space.Scratch) * left
 			destination += float64(g.Space.Destination) * left

@@ -31,7 +31,7 @@ func newPlan(j film.Job, segments []film.Segment) (work.Plan, error) {
 		Concurrency: j.Request.Compute.Concurrency, Retention: time.Duration(j.Request.Retention.Hours) * time.Hour,
 		Open:        j.Split && len(segments) == 0,
 		OutputPhase: work.Phase{Name: phaseMerge, Units: outputUnits(j)},
-		Groups:      groups(j),
+		Groups:      groups(j, segments),
 	}
 	workers := max(1, min(j.Request.Compute.Concurrency, j.Segments))
 	p.Duration = time.Duration(j.Source.Duration) * time.Microsecond * slowestPace / time.Duration(workers)
@@ -44,9 +44,18 @@ func newPlan(j film.Job, segments []film.Segment) (work.Plan, error) {
 		p.Phases = append(p.Phases, work.Phase{Name: phaseSplit, Intermediate: true, Units: slices.Values([]work.Unit{split})})
 	}
 	if !p.Open {
-		p.Phases = append(p.Phases, work.Phase{Name: phaseEncode, Units: encodeUnits(j, segments)})
+		var list []film.Slice
+		decoded := segments
 		if len(j.Pictures) > 0 {
-			p.Phases = append(p.Phases, work.Phase{Name: film.SlicesPhase, Units: sliceUnits(j, plan.Slices(j, segments))})
+			list = plan.Slices(j, segments)
+		}
+		if len(j.Renditions) == 0 && len(segments) > 0 {
+			decoded = plan.Needed(j, segments, list)
+		}
+		p.Groups = groups(j, decoded)
+		p.Phases = append(p.Phases, work.Phase{Name: phaseEncode, Units: encodeUnits(j, decoded)})
+		if len(list) > 0 {
+			p.Phases = append(p.Phases, work.Phase{Name: film.SlicesPhase, Units: sliceUnits(j, list)})
 		}
 	}
 	return p, nil
@@ -108,7 +117,7 @@ func encodeUnits(j film.Job, segments []film.Segment) iter.Seq[work.Unit] {
 			return
 		}
 		of = needs(j, work.ClassEncode)
-		if len(segments) == 1 && !j.Split {
+		if j.Segments == 1 && !j.Split {
 			of.Load = wholeSource(j)
 		}
 		for _, seg := range segments {
@@ -146,16 +155,23 @@ func outputUnits(j film.Job) iter.Seq[work.Unit] {
 	}
 }
 
-// groups returns the job's units in the groups by which progress and space are estimated.
-func groups(j film.Job) []work.Group {
+// groups returns the job's units, of which the segments are those that are decoded, in the groups by which progress and space are estimated.
+func groups(j film.Job, segments []film.Segment) []work.Group {
 	space := estimateSpace(j)
 	var list []work.Group
 	if len(j.Renditions)+len(j.Pictures) > 0 {
 		video := work.Group{
-			Name: film.VideoKind, Noun: "segments", Units: j.Segments, Total: work.Amount{Media: j.Source.Duration}, Space: space.video,
+			Name: film.VideoKind, Noun: "segments", Units: len(segments), Total: work.Amount{Media: j.Source.Duration}, Space: space.video,
 		}
 		if v := j.Source.Video; v != nil {
 			video.Total.Count = int64(v.Frames)
+			if n := len(segments); 0 < n && n < j.Segments { // the others are not decoded
+				video.Total = work.Amount{}
+				for _, s := range segments {
+					video.Total.Media += media.Rescale(s.End-s.Start, v.Timebase, media.Microseconds)
+					video.Total.Count += int64(s.Frames)
+				}
+			}
 		}
 		list = append(list, video)
 	}

@@ -1,0 +1,85 @@
+// Package flagvalue parses the values of flags, with error messages in plain words.
+package flagvalue
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/film"
+)
+
+// WholeNumber is the value of an integer flag.
+type WholeNumber int
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (w *WholeNumber) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a whole number", text)
+	}
+	*w = WholeNumber(n)
+	return nil
+}
+
+// Duration is the value of a flag such as "10s" or "1m30s", or a number of seconds.
+type Duration time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *Duration) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil {
+		if d, err = time.ParseDuration(string(text) + "s"); err != nil {
+			return fmt.Errorf("%q is not a duration such as 10s or 1m30s", text)
+		}
+	}
+	*l = Duration(d)
+	return nil
+}
+
+// Seconds returns the value as a request has it, 0 without the flag.
+func (l *Duration) Seconds() film.Seconds {
+	if l == nil {
+		return 0
+	}
+	return film.Seconds(*l)
+}
+
+// Moments is the value of a flag that lists moments of a film: "12,1:30,1:02:03.5", or durations since its beginning.
+type Moments []film.Seconds
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *Moments) UnmarshalText(text []byte) error {
+	*m = nil
+	for item := range strings.SplitSeq(string(text), ",") {
+		at, err := parseMoment(strings.TrimSpace(item))
+		if err != nil {
+			return err
+		}
+		*m = append(*m, at)
+	}
+	return nil
+}
+
+// parseMoment parses "1:02:03.5", "1:30", "12" or "1m30s".
+func parseMoment(text string) (film.Seconds, error) {
+	bad := fmt.Errorf("%.40q is not a moment such as 12, 1:30 or 1:02:03.5", text)
+	parts := strings.Split(text, ":")
+	var minutes time.Duration
+	for _, p := range parts[:len(parts)-1] {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil {
+			return 0, bad
+		}
+		minutes = minutes*60 + time.Duration(n)*time.Minute
+	}
+	var last Duration
+	if err := last.UnmarshalText([]byte(parts[len(parts)-1])); err != nil || last < 0 || len(parts) > 3 {
+		return 0, bad
+	}
+	if len(parts) > 1 && time.Duration(last) >= time.Minute {
+		return 0, bad
+	}
+	return film.Seconds(minutes) + film.Seconds(last), nil
+}
