@@ -6,9 +6,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mapreel/mapreel/cmd/mapreel/internal/progress"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/bars"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/progress"
 )
 
 // display shows the progress of a run. local.Run calls observe for each event. stop ends the display and returns when
@@ -117,7 +118,7 @@ func (d *logDisplay) run(every time.Duration) {
 	for {
 		select {
 		case <-ticker.C:
-			d.print(progress.LogLine(d.progress.snapshot()) + "\n")
+			d.print(bars.LogLine(d.progress.snapshot()) + "\n")
 		case <-d.stopping:
 			return
 		}
@@ -145,7 +146,7 @@ func (d *logDisplay) stop() {
 type barDisplay struct{ *liveLines }
 
 func newBarDisplay(p *sharedProgress, out io.Writer) barDisplay {
-	return barDisplay{newLiveLines(out, func(width int) []string { return progress.Bars(p.snapshot(), width) })}
+	return barDisplay{newLiveLines(out, func(width int) []string { return bars.Lines(p.snapshot(), width) })}
 }
 
 func (d barDisplay) observe(e local.Event) {

@@ -15,8 +15,8 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/bars"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
-	"github.com/mapreel/mapreel/cmd/mapreel/internal/progress"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/printable"
@@ -241,8 +241,8 @@ func (d *compareDisplay) stop() { d.lines.stop() }
 func formatCompareBars(p verify.Progress, elapsed time.Duration, width int) []string {
 	var lines []string
 	add := func(label string, fraction float64, fields ...string) {
-		status := progress.FitFields(fields, progress.StatusWidth(width))
-		lines = append(lines, progress.Bar(label, min(fraction, 1), progress.BarLength(status, width))+status)
+		status := bars.FitFields(fields, bars.StatusWidth(width))
+		lines = append(lines, bars.Bar(label, min(fraction, 1), bars.BarLength(status, width))+status)
 	}
 	if p.TotalFrames > 0 {
 		fraction := float64(p.Frames) / float64(p.TotalFrames)
@@ -258,5 +258,5 @@ func formatCompareBars(p verify.Progress, elapsed time.Duration, width int) []st
 	if len(lines) == 0 {
 		lines = []string{"comparing  " + format.Clock(elapsed)}
 	}
-	return progress.Clip(lines, width)
+	return bars.Clip(lines, width)
 }

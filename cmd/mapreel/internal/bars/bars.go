@@ -1,15 +1,17 @@
-package progress
+// Package bars draws progress in lines of a terminal.
+package bars
 
 import (
 	"fmt"
 	"strings"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
+	"github.com/mapreel/mapreel/pkg/progress"
 )
 
-// Bars returns the lines that show s on a terminal of width columns: at least one, none longer than width. They
+// Lines returns the lines that show s on a terminal of width columns: at least one, none longer than width. They
 // are ASCII, which terminals of every locale can show.
-func Bars(s Snapshot, width int) []string {
+func Lines(s progress.Snapshot, width int) []string {
 	switch {
 	case !s.Planned || s.Segments+s.AudioParts == 0:
 		return Clip([]string{"reading the source  " + format.Clock(s.Elapsed)}, width)
@@ -30,7 +32,7 @@ func Bars(s Snapshot, width int) []string {
 }
 
 // statusFields returns the figures of s in order of importance: those of the video, or of the audio if there is no video.
-func statusFields(s Snapshot) []string {
+func statusFields(s progress.Snapshot) []string {
 	fields := []string{fmt.Sprintf("%d/%d segments", s.Done, s.Segments)}
 	if s.Segments == 0 {
 		fields = []string{audioParts(s)}
@@ -47,7 +49,9 @@ func statusFields(s Snapshot) []string {
 	return append(fields, format.Bytes(s.Bytes))
 }
 
-func audioParts(s Snapshot) string { return fmt.Sprintf("%d/%d parts", s.AudioDone, s.AudioParts) }
+func audioParts(s progress.Snapshot) string {
+	return fmt.Sprintf("%d/%d parts", s.AudioDone, s.AudioParts)
+}
 
 // The columns that a bar has between its brackets.
 const minBar, maxBar = 10, 40
@@ -90,7 +94,7 @@ func Clip(lines []string, width int) []string {
 }
 
 // LogLine returns s as one line of a log.
-func LogLine(s Snapshot) string {
+func LogLine(s progress.Snapshot) string {
 	switch {
 	case !s.Planned || s.Segments+s.AudioParts == 0:
 		return "reading the source, " + format.Duration(s.Elapsed)
