@@ -80,24 +80,18 @@ type mapRunInput struct {
 	MapRunARN *string `json:"mapRunArn"`
 }
 
-// counts are the counts of items or of executions of a map run.
+// counts are the counts of items or of executions of a map run: history.Counts as the API names them.
 type counts struct {
+	Total                 int `json:"total"`
 	Pending               int `json:"pending"`
 	Running               int `json:"running"`
 	Succeeded             int `json:"succeeded"`
 	Failed                int `json:"failed"`
 	TimedOut              int `json:"timedOut"`
 	Aborted               int `json:"aborted"`
-	Total                 int `json:"total"`
 	ResultsWritten        int `json:"resultsWritten"`
 	FailuresNotRedrivable int `json:"failuresNotRedrivable"`
 	PendingRedrive        int `json:"pendingRedrive"`
-}
-
-func countsOf(c history.Counts) counts {
-	return counts{
-		c.Pending, c.Running, c.Succeeded, c.Failed, c.TimedOut, c.Aborted, c.Total, c.ResultsWritten, c.FailuresNotRedrivable, c.PendingRedrive,
-	}
 }
 
 type mapRunOutput struct {
@@ -134,7 +128,7 @@ func (s *Server) describeMapRun(ctx context.Context, in mapRunInput) (mapRunOutp
 	return mapRunOutput{
 		MapRunARN: m.ARN, ExecutionARN: m.Execution, Status: m.Status, StartDate: timestamp(m.Started), StopDate: optional(m.Stopped),
 		MaxConcurrency: m.MaxConcurrency, ToleratedFailurePercentage: m.ToleratedFailurePercentage,
-		ToleratedFailureCount: m.ToleratedFailureCount, ItemCounts: countsOf(m.Items), ExecutionCounts: countsOf(m.Executions),
+		ToleratedFailureCount: m.ToleratedFailureCount, ItemCounts: counts(m.Items), ExecutionCounts: counts(m.Executions),
 	}, err
 }
 

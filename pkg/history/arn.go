@@ -3,9 +3,9 @@ package history
 // The parts of the ARNs of one machine. Region and account are placeholders: clients compare ARNs and take them apart, and
 // never look the parts up.
 const (
-	Region  = "local"
+	region  = "local"
 	account = "000000000000"
-	prefix  = "arn:aws:states:" + Region + ":" + account + ":"
+	prefix  = "arn:aws:states:" + region + ":" + account + ":"
 
 	// MachineName is the name of the only state machine.
 	MachineName = "mapreel"

@@ -98,7 +98,7 @@ func taskField(e asl.Event) (string, object) {
 	o := object{"resourceType": kind, "resource": action}
 	switch e.Type {
 	case asl.TaskScheduled:
-		o["region"], o["parameters"] = Region, string(e.Input)
+		o["region"], o["parameters"] = region, string(e.Input)
 		for name, seconds := range map[string]int{"timeoutInSeconds": e.Timeout, "heartbeatInSeconds": e.Heartbeat} {
 			if seconds > 0 {
 				o[name] = seconds

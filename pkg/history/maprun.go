@@ -17,7 +17,6 @@ type MapRun struct {
 	Execution string `json:"execution"` // ARN
 	Machine   string `json:"machine"`   // ARN of the children's state machine
 	State     string `json:"state"`
-	Label     string `json:"label"`
 	Status    string `json:"status"`
 
 	Started time.Time `json:"started"`
@@ -41,7 +40,7 @@ const (
 
 func mapRunOf(m asl.MapRun) MapRun {
 	return MapRun{
-		ARN: m.ID, Execution: m.Execution, Machine: m.StateMachine, State: m.State, Label: m.Label, Status: string(m.Status),
+		ARN: m.ID, Execution: m.Execution, Machine: m.StateMachine, State: m.State, Status: string(m.Status),
 		Started: m.Started, Stopped: m.Stopped, MaxConcurrency: m.MaxConcurrency,
 		ToleratedFailureCount: m.ToleratedFailureCount, ToleratedFailurePercentage: m.ToleratedFailurePercentage,
 		Items: m.Items, Executions: m.Executions,

@@ -147,7 +147,7 @@ func observe(before sight, info fs.FileInfo, now time.Time) sight {
 // take starts the job of a file, once, and then follows it.
 func (w *watcher) take(ctx context.Context, info fs.FileInfo, s sight) (started bool, err error) {
 	path := filepath.Join(w.Path, info.Name())
-	name := JobName(path, info)
+	name := jobName(path, info)
 	if !s.started {
 		if err := w.Start(ctx, name, path); err != nil {
 			return false, err
@@ -166,16 +166,20 @@ func (w *watcher) take(ctx context.Context, info fs.FileInfo, s sight) (started 
 	return true, w.moveDone(path, name)
 }
 
-// note writes why a job failed beside its file, if that is not there already.
+// note writes why a job failed beside its file, in the place of what an earlier run left there. It follows no link.
 func (w *watcher) note(path, text string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, fs.ErrExist) {
+	text += "\n"
+	if there, err := os.ReadFile(path); err == nil && string(there) == text {
 		return nil
 	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(text + "\n")
+	_, err = f.WriteString(text)
 	return errors.Join(err, f.Close())
 }
 
@@ -196,8 +200,8 @@ func (w *watcher) moveDone(path, name string) error {
 // unsafe matches what the name of an execution does not have.
 var unsafe = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
-// JobName returns the name of a file's job: the file's own, as far as that can be one, and a digest of path, size and time.
-func JobName(path string, info fs.FileInfo) string {
+// jobName returns the name of a file's job: the file's own, as far as that can be one, and a digest of path, size and time.
+func jobName(path string, info fs.FileInfo) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%d", path, info.Size(), info.ModTime().UnixNano()))
 	base := strings.Trim(unsafe.ReplaceAllString(strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)), "-"), "-")
 	return base[:min(len(base), 60)] + "-" + hex.EncodeToString(sum[:6])

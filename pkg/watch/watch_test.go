@@ -100,6 +100,11 @@ func TestWhatIsDoneIsMovedAndWhatFailedIsMarked(t *testing.T) {
 	if f.has("good.mp4") || !f.has("done/good.mp4") || !f.has("bad.mp4") || string(text) != "Corrupt: torn\n" || err != nil {
 		t.Errorf("good is done: %t; bad is there: %t, with %q, %v", f.has("done/good.mp4"), f.has("bad.mp4"), text, err)
 	}
+	f.outcomes["bad.mp4"] = Outcome{Ended: true, Failure: "OutOfSpace: full"} // it was redriven, and failed again
+	f.after(5)
+	if text, err := os.ReadFile(filepath.Join(f.Path, "bad.mp4.error.txt")); string(text) != "OutOfSpace: full\n" || err != nil {
+		t.Errorf("after another failure it is marked with %q, %v", text, err)
+	}
 	f.outcomes["bad.mp4"] = Outcome{Ended: true} // it was redriven
 	f.after(5)
 	if f.has("bad.mp4") || f.has("bad.mp4.error.txt") || !f.has("done/bad.mp4") {
@@ -126,8 +131,8 @@ func TestTheNameOfAJobFollowsFromItsFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := JobName(path, info)
-	if len(name) > 80 || unsafe.MatchString(name) || name != JobName(path, info) {
+	name := jobName(path, info)
+	if len(name) > 80 || unsafe.MatchString(name) || name != jobName(path, info) {
 		t.Errorf("the name is %q", name)
 	}
 }
