@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/check"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
@@ -70,7 +71,7 @@ func parseDraft(d *requestfile.Draft, dir string) (film.Request, *requestfile.Dr
 		ps = append(ps, film.Problem{Pointer: "/destination", Message: err.Error()})
 	}
 	if len(ps) == 0 {
-		ps = checkPaths(req)
+		ps = check.Paths(req)
 	}
 	if len(ps) > 0 {
 		return req, d, d.Invalid(ps)
@@ -308,27 +309,6 @@ func (t transcodeCmd) applyOutput(d *requestfile.Draft, dir string) error {
 	d.Set("/outputs/0/name", strings.TrimSuffix(base, ext), flag)
 	d.Set("/outputs/0/container", string(container), flag)
 	return nil
-}
-
-// checkPaths returns the problems of the request's paths: a source that is a folder, and outputs that would replace the
-// source or a folder.
-func checkPaths(req film.Request) (ps film.Problems) {
-	source, sourceErr := os.Stat(req.Source)
-	if sourceErr == nil && source.IsDir() {
-		ps = append(ps, film.Problem{Pointer: "/source", Message: req.Source + " is a folder; name a video in it"})
-	}
-	for i, o := range req.Outputs {
-		path := filepath.Join(req.Destination, o.File())
-		at := fmt.Sprintf("/outputs/%d/name", i)
-		info, err := os.Stat(path)
-		switch {
-		case path == req.Source, err == nil && sourceErr == nil && os.SameFile(info, source):
-			ps = append(ps, film.Problem{Pointer: at, Message: path + " is the source; choose another name"})
-		case err == nil && info.IsDir():
-			ps = append(ps, film.Problem{Pointer: at, Message: path + " is a folder; choose another name"})
-		}
-	}
-	return ps
 }
 
 // parallelism returns how many segments are encoded at once on this machine: the value of --jobs, else that of the

@@ -18,8 +18,10 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/check"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/preset"
 	"github.com/mapreel/mapreel/pkg/api"
+	"github.com/mapreel/mapreel/pkg/console"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
@@ -35,6 +37,7 @@ import (
 type serveCmd struct {
 	Listen    string       `placeholder:"ADDRESS" default:"127.0.0.1:8083" help:"Address and port to listen on. One that other machines can reach needs a token. Default: 127.0.0.1:8083."`
 	Root      []string     `sep:"none" placeholder:"DIR" help:"Folder that sources and outputs must lie in; may be given several times. Default: the current folder."`
+	Uploads   string       `placeholder:"DIR" help:"Folder below --root for films that are uploaded in the browser. Default: the first --root."`
 	Scratch   string       `env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
 	Jobs      *wholeNumber `placeholder:"N" help:"Number of segments encoded at once, for all jobs together. Default: one per core."`
 	Watch     string       `placeholder:"DIR" help:"Start a job for each film that is uploaded into this folder. Needs --preset."`
@@ -45,7 +48,8 @@ type serveCmd struct {
 
 // Help is shown by mapreel serve --help.
 func (serveCmd) Help() string {
-	return `Answers the Step Functions API, so that the AWS command line and SDKs start and watch jobs here as they do on AWS:
+	return `Shows jobs in a browser, and answers the Step Functions API, so that the AWS command line and SDKs start and watch jobs here as
+they do on AWS:
 
     mapreel serve --root ~/films
     aws stepfunctions start-execution --endpoint-url http://127.0.0.1:8083 \
@@ -70,6 +74,10 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 		return err
 	}
 	roots, err := c.roots()
+	if err != nil {
+		return err
+	}
+	uploads, err := c.uploads(roots)
 	if err != nil {
 		return err
 	}
@@ -104,20 +112,39 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	q := queue.New(store, queue.Options{Local: opts, Outputs: requestOutputs, Log: log})
-	handler, err := newServeMux(store, q, log)
+	records, err := local.OpenLedger(ctx, scratch)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = records.Close() }() // it is only read
+	var page *console.Server
+	q := queue.New(store, queue.Options{
+		Local: opts, Outputs: requestOutputs, Log: log,
+		Observe: func(x history.Execution) func(local.Event) { return page.Observe(x) },
+	})
+	definition, err := local.Definition()
+	if err != nil {
+		return err
+	}
+	page, err = console.New(console.Options{
+		Store: store, Executions: q, Ledger: records, Definition: definition, Check: check.Text(roots), Roots: roots, Uploads: uploads, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /{$}", withDeadline(&api.Server{Store: store, Executions: q, Definition: definition, Log: log}))
+	mux.Handle("/", page)
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return fault.WithHint(fault.Wrap(fault.Invalid, err, "listen on "+c.Listen), "choose another address with --listen")
 	}
-	printable.Fprintf(env.Stdout, "http://%s answers the Step Functions API; Ctrl-C stops it\n", listener.Addr())
-	guarded := guard.New(handler, guard.Options{Loopback: loopback, Hosts: c.hosts(), Token: token})
+	printable.Fprintf(env.Stdout, "http://%s shows the jobs and answers the Step Functions API; Ctrl-C stops it\n", listener.Addr())
+	guarded := guard.New(mux, guard.Options{Loopback: loopback, Hosts: c.hosts(), Token: token})
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return q.Run(ctx) })
+	group.Go(func() error { return page.Run(ctx) })
 	group.Go(func() error { return serveHTTP(ctx, netutil.LimitListener(listener, maxConnections), guarded) })
 	if wanted != nil {
 		group.Go(func() error { return wanted.Watch(ctx, store, q, log) })
@@ -135,17 +162,6 @@ func openHistory(ctx context.Context, scratch string) (*history.Store, error) {
 		return nil, fault.Wrap(fault.KindOf(err), err, "history")
 	}
 	return history.Open(ctx, filepath.Join(scratch, history.File))
-}
-
-// newServeMux returns everything that the server answers.
-func newServeMux(store *history.Store, q *queue.Queue, log *slog.Logger) (*http.ServeMux, error) {
-	definition, err := local.Definition()
-	if err != nil {
-		return nil, err
-	}
-	mux := http.NewServeMux()
-	mux.Handle("POST /{$}", withDeadline(&api.Server{Store: store, Executions: q, Definition: definition, Log: log}))
-	return mux, nil
 }
 
 // withDeadline bounds how long a request may take to be read and answered.
@@ -255,6 +271,21 @@ func (c serveCmd) roots() ([]string, error) {
 		roots[i] = path
 	}
 	return roots, nil
+}
+
+// uploads returns the absolute path of --uploads, which lies below a root.
+func (c serveCmd) uploads(roots []string) (string, error) {
+	if c.Uploads == "" {
+		return roots[0], nil
+	}
+	path, err := filepath.Abs(c.Uploads)
+	if err == nil {
+		err = local.CheckPath(path, roots)
+	}
+	if info, serr := os.Stat(path); err == nil && (serr != nil || !info.IsDir()) {
+		err = fmt.Errorf("%s is not a folder", path)
+	}
+	return path, fault.Wrap(fault.Invalid, err, "--uploads")
 }
 
 // checkAddress reports whether --listen names an address of this machine alone. Another one needs a token.

@@ -305,18 +305,25 @@ func removeExecution(ctx context.Context, tx *sql.Tx, arn string) error {
 	return nil
 }
 
-// Expire removes the executions that ended before a time, one by one, and returns how many.
-func (s *Store) Expire(ctx context.Context, before time.Time) (removed int, err error) {
+// Expire removes the executions that ended before a time, one by one.
+func (s *Store) Expire(ctx context.Context, before time.Time) error {
 	list, err := collect(ctx, s.file.Read, func(row scanner) (arn string, err error) { return arn, row.Scan(&arn) },
 		"SELECT arn FROM executions WHERE map_run = '' AND stopped > 0 AND stopped < ?", database.Millis(before))
 	if err != nil {
-		return 0, s.fail(ctx, "list executions", err)
+		return s.fail(ctx, "list executions", err)
 	}
 	for _, arn := range list {
 		if err := s.Remove(ctx, arn); err != nil && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
-			return removed, err
+			return err
 		}
-		removed++
 	}
-	return removed, nil
+	return nil
+}
+
+// ChildrenOfUnit returns the children of an execution's map runs whose input has a field unit of a value, the newest first.
+func (s *Store) ChildrenOfUnit(ctx context.Context, execution, unit string, limit int) ([]Execution, error) {
+	list, err := collect(ctx, s.file.Read, scanExecution, "SELECT "+executionColumns+` FROM executions
+		WHERE map_run IN (SELECT arn FROM map_runs WHERE execution = ?) AND json_extract(input, '$.unit') = ? ORDER BY seq DESC LIMIT ?`,
+		execution, unit, limit)
+	return list, s.fail(ctx, "list the children of "+execution, err)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
 )
 
 // Jobs lists the jobs in the ledger of a scratch folder, newest first, also while other processes run some.
@@ -64,4 +65,13 @@ func status(ctx context.Context, home scratch, l ledger.Ledger, record ledger.Jo
 	}
 	s.Groups = groups
 	return s, err
+}
+
+// OpenLedger opens the ledger of a scratch folder, which it makes where it is missing. The caller closes it.
+func OpenLedger(ctx context.Context, scratch string) (*sqlite.Ledger, error) {
+	home, err := makeScratch(scratch)
+	if err != nil {
+		return nil, err
+	}
+	return home.ledger(ctx)
 }

@@ -83,7 +83,7 @@ func (o Options) kept() []string {
 // and what lies outside of all roots is refused.
 func resolver(source string, kept, roots []string) func(context.Context, string) (blob.Store, string, error) {
 	return func(_ context.Context, url string) (blob.Store, string, error) {
-		if err := checkRoots(url, roots); err != nil {
+		if err := CheckPath(url, roots); err != nil {
 			return nil, "", err
 		}
 		if url == source {

@@ -24,15 +24,15 @@ func CheckRoots(request json.RawMessage, roots []string) error {
 
 // checkEnvelope is CheckRoots for a request that has been read.
 func checkEnvelope(envelope work.Envelope, roots []string) error {
-	if err := checkRoots(envelope.Source, roots); err != nil {
+	if err := CheckPath(envelope.Source, roots); err != nil {
 		return fault.Wrap(fault.Invalid, err, "/source")
 	}
-	return fault.Wrap(fault.Invalid, checkRoots(envelope.Destination, roots), "/destination")
+	return fault.Wrap(fault.Invalid, CheckPath(envelope.Destination, roots), "/destination")
 }
 
-// checkRoots returns an error where a path, or what its links lead to, lies outside of all roots. It is asked again for each
-// file that is opened, because a link may have changed since.
-func checkRoots(path string, roots []string) error {
+// CheckPath returns an error of kind Invalid where a path, or what its links lead to, lies outside of all roots. It is asked
+// again for each file that is opened, because a link may have changed since.
+func CheckPath(path string, roots []string) error {
 	if len(roots) == 0 {
 		return nil
 	}

@@ -209,19 +209,29 @@ func openRegular(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// ServeHTTP serves the page and the media.
+// ServeHTTP serves the page and the media, under the names of this machine only.
 func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store")
+	protect(w.Header())
 	if !local(r.Host) {
 		http.Error(w, "this player answers on 127.0.0.1 and localhost only", http.StatusForbidden)
 		return
 	}
 	p.mux.ServeHTTP(w, r)
+}
+
+// ServeGuarded serves the page and the media to whoever asks, under any name: for a server that has a guard of its own.
+func (p *Player) ServeGuarded(w http.ResponseWriter, r *http.Request) {
+	protect(w.Header())
+	p.mux.ServeHTTP(w, r)
+}
+
+// protect tells browsers what the page and the media must not be used for.
+func protect(h http.Header) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
 }
 
 // local reports whether a Host header names this machine.

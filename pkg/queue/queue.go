@@ -34,6 +34,8 @@ type Options struct {
 	Active int
 	// Outputs returns the files that a request publishes; may be nil.
 	Outputs func(request json.RawMessage) []string
+	// Observe returns what gets the events of a run that begins; may be nil.
+	Observe func(x history.Execution) func(local.Event)
 	Log     *slog.Logger // may be nil
 }
 
@@ -66,11 +68,11 @@ func New(store *history.Store, opts Options) *Queue {
 	return &Queue{store: store, opts: opts, running: map[string]*entry{}, wake: make(chan struct{}, 1)}
 }
 
-// Waiting returns how many executions wait for their turn.
-func (q *Queue) Waiting() int {
+// Runs reports whether an execution runs here now, rather than waiting for its turn.
+func (q *Queue) Runs(arn string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.waiting)
+	return q.running[arn] != nil
 }
 
 // Start records an execution and puts it into the queue. An execution of the same name with the same input that has not ended is

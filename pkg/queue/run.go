@@ -135,6 +135,9 @@ func (q *Queue) execute(ctx context.Context, arn string) (again bool, err error)
 	if q.opts.Outputs != nil {
 		opts.Outputs = q.opts.Outputs(x.Input)
 	}
+	if q.opts.Observe != nil {
+		opts.Observe = q.opts.Observe(x)
+	}
 	_, err = local.Run(ctx, x.Input, opts)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
 	defer cancel()
@@ -203,7 +206,7 @@ func (q *Queue) logEnd(ctx context.Context, arn string, began time.Time) {
 func (q *Queue) tidy(ctx context.Context) {
 	err := q.endLost(ctx)
 	if err == nil {
-		_, err = q.store.Expire(ctx, time.Now().Add(-retention))
+		err = q.store.Expire(ctx, time.Now().Add(-retention))
 	}
 	if err != nil && ctx.Err() == nil {
 		q.opts.Log.WarnContext(ctx, "histories not tidied", "error", err)

@@ -1,0 +1,111 @@
+// Package check says what is wrong with a request on this machine, and where in its text.
+package check
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
+	"github.com/mapreel/mapreel/pkg/console"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/local"
+)
+
+// Text returns a function that reads a request in YAML or JSON and checks it: its form, and that its source exists and lies below
+// the roots, as its destination does.
+func Text(roots []string) func(text []byte) console.Checked {
+	return func(text []byte) console.Checked {
+		if len(text) > film.MaxRequest {
+			return console.Checked{Problems: []console.Problem{{Message: fmt.Sprintf("the request is larger than %d bytes", film.MaxRequest)}}}
+		}
+		f, err := requestfile.Parse("", text)
+		if err != nil {
+			return console.Checked{Problems: []console.Problem{unreadable(err)}}
+		}
+		c := console.Checked{Tree: f.Tree}
+		request, ps := tree(f.Tree, roots)
+		for _, p := range ps {
+			at := console.Problem{Pointer: p.Pointer, Message: p.Message}
+			at.Line, at.Column, _ = f.Find(p.Pointer)
+			c.Problems = append(c.Problems, at)
+		}
+		if len(ps) == 0 {
+			c.Request = request
+		}
+		return c
+	}
+}
+
+// tree returns the request of a tree, and its problems.
+func tree(tree map[string]any, roots []string) (json.RawMessage, film.Problems) {
+	request, err := json.Marshal(tree)
+	if err != nil {
+		return nil, film.Problems{{Message: err.Error()}}
+	}
+	req, err := film.Parse(request)
+	var ps film.Problems
+	switch {
+	case errors.As(err, &ps):
+		return nil, ps
+	case err != nil:
+		return nil, film.Problems{{Message: err.Error()}}
+	}
+	for pointer, path := range map[string]string{"/source": req.Source, "/destination": req.Destination} {
+		if err := local.CheckPath(path, roots); err != nil {
+			ps = append(ps, film.Problem{Pointer: pointer, Message: err.Error()})
+		}
+	}
+	if len(ps) > 0 { // whether there is something outside is not told
+		return nil, ps
+	}
+	if _, err := os.Stat(req.Source); err != nil {
+		var why *fs.PathError
+		if errors.As(err, &why) {
+			err = why.Err
+		}
+		return nil, film.Problems{{Pointer: "/source", Message: fmt.Sprintf("cannot read %s: %v", req.Source, err)}}
+	}
+	return request, Paths(req)
+}
+
+// position matches the beginning of an error of package requestfile that names one.
+var position = regexp.MustCompile(`^line (\d+), column (\d+): `)
+
+// unreadable returns the problem of a text that is no YAML or JSON.
+func unreadable(err error) console.Problem {
+	message := err.Error()
+	m := position.FindStringSubmatch(message)
+	if m == nil {
+		return console.Problem{Message: message}
+	}
+	line, _ := strconv.Atoi(m[1]) // digits
+	column, _ := strconv.Atoi(m[2])
+	return console.Problem{Line: line, Column: column, Message: message[len(m[0]):]}
+}
+
+// Paths returns the problems of a request's paths: a source that is a folder, and outputs that would replace the source or a
+// folder.
+func Paths(req film.Request) (ps film.Problems) {
+	source, sourceErr := os.Stat(req.Source)
+	if sourceErr == nil && source.IsDir() {
+		ps = append(ps, film.Problem{Pointer: "/source", Message: req.Source + " is a folder; name a video in it"})
+	}
+	for i, o := range req.Outputs {
+		path := filepath.Join(req.Destination, o.File())
+		at := fmt.Sprintf("/outputs/%d/name", i)
+		info, err := os.Stat(path)
+		switch {
+		case path == req.Source, err == nil && sourceErr == nil && os.SameFile(info, source):
+			ps = append(ps, film.Problem{Pointer: at, Message: path + " is the source; choose another name"})
+		case err == nil && info.IsDir():
+			ps = append(ps, film.Problem{Pointer: at, Message: path + " is a folder; choose another name"})
+		}
+	}
+	return ps
+}

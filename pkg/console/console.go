@@ -1,0 +1,223 @@
+// Package console is the page of a server that runs executions: it shows jobs and what became of them, and starts, stops and
+// redrives them.
+//
+//	c, err := console.New(console.Options{Store: store, Executions: queue, Ledger: ledger, Definition: definition, Check: check})
+//	go c.Run(ctx)
+//	mux.Handle("/", c)
+//
+// The page loads nothing from other servers, and its Content-Security-Policy forbids it to. Its scripts insert texts, never
+// markup. What the page may be asked is the business of a guard before it; see package guard.
+//
+// Changes reach browsers as server-sent events, at GET /events. A stream begins with all jobs, or after an interruption with what
+// has changed since its Last-Event-ID.
+package console
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"mime"
+	"net/http"
+	"path"
+	"sync/atomic"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/history"
+	"github.com/mapreel/mapreel/pkg/ledger"
+)
+
+//go:embed page
+var page embed.FS
+
+// policy restricts the page to its own server. There are no inline scripts, handlers or styles.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; media-src 'self' blob:; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Executions starts, stops and redrives executions; package queue does.
+type Executions interface {
+	Start(ctx context.Context, name string, input json.RawMessage) (history.Execution, error)
+	Stop(ctx context.Context, arn, name, cause string) (time.Time, error)
+	Redrive(ctx context.Context, arn string) (history.Execution, error)
+	// Runs reports whether an execution runs here now, rather than waiting for its turn.
+	Runs(arn string) bool
+}
+
+// Problem is an error in a request, and where it is.
+type Problem struct {
+	Pointer string `json:"pointer"`          // JSON pointer to the value; "" is the whole request
+	Line    int    `json:"line,omitempty"`   // in the text, from 1; 0: not known
+	Column  int    `json:"column,omitempty"` // likewise
+	Message string `json:"message"`
+}
+
+// Checked is what a text that should be a request is.
+type Checked struct {
+	Tree     map[string]any  // the text as a tree; nil if it is none
+	Request  json.RawMessage // nil if there are problems
+	Problems []Problem
+}
+
+// Options say what a page shows. All but Uploads and Log are required.
+type Options struct {
+	Store      *history.Store
+	Executions Executions
+	Ledger     ledger.Ledger
+	Definition []byte                    // of the state machine
+	Check      func(text []byte) Checked // reads a request in YAML or JSON
+	Roots      []string                  // folders that sources and outputs lie in
+	Uploads    string                    // folder for uploads; "": the first of Roots
+	Log        *slog.Logger              // may be nil
+}
+
+// Server answers the requests of the page.
+type Server struct {
+	opts  Options
+	mux   *http.ServeMux
+	board *board
+	runs  *runs
+	plays players
+	slots chan struct{} // one for each upload at once
+
+	readers atomic.Int64 // streams that are open
+}
+
+// New returns a server. Streams of events end when Run does.
+func New(opts Options) (*Server, error) {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Uploads == "" && len(opts.Roots) > 0 {
+		opts.Uploads = opts.Roots[0]
+	}
+	s := &Server{opts: opts, mux: http.NewServeMux(), runs: newRuns(), slots: make(chan struct{}, maxUploads)}
+	s.board = newBoard()
+	files, err := fs.ReadDir(page, "page")
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "files of the page")
+	}
+	for _, f := range files {
+		at := "GET /page/" + f.Name()
+		if f.Name() == "index.html" {
+			at = "GET /{$}"
+		}
+		s.mux.HandleFunc(at, asset(f.Name()))
+	}
+	s.mux.HandleFunc("GET /events", s.events)
+	for pattern, handle := range map[string]func(http.ResponseWriter, *http.Request) error{
+		"GET /console/settings":   s.settings,
+		"GET /console/definition": s.definition,
+		"GET /console/older":      s.older,
+		"GET /console/job":        s.job,
+		"GET /console/history":    s.history,
+		"GET /console/units":      s.units,
+		"GET /console/unit":       s.unit,
+		"POST /console/check":     s.check,
+		"POST /console/start":     s.start,
+		"POST /console/stop":      s.stop,
+		"POST /console/redrive":   s.redrive,
+		"POST /console/remove":    s.remove,
+		"POST /console/upload":    s.upload,
+	} {
+		s.mux.HandleFunc(pattern, s.handle(handle))
+	}
+	s.mux.HandleFunc("GET /play/{name}/{output}/{path...}", s.handle(s.play))
+	return s, nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	s.mux.ServeHTTP(w, r)
+}
+
+// asset serves a file of the page.
+func asset(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
+		http.ServeFileFS(w, r, page, "page/"+name)
+	}
+}
+
+const (
+	// maxBody bounds the requests of the page in bytes, apart from uploads: a request of film.MaxRequest, escaped.
+	maxBody = 2 << 20
+	// requestTimeout is how long a request may take to be read, and again to be answered, apart from uploads and streams.
+	requestTimeout = 30 * time.Second
+)
+
+// refusal is an error that is the caller's.
+type refusal struct {
+	status  int
+	message string
+}
+
+func (e *refusal) Error() string { return e.message }
+
+// handle makes a handler of a function whose error is told to the page.
+func (s *Server) handle(do func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		control, now := http.NewResponseController(w), time.Now()
+		_ = control.SetReadDeadline(now.Add(requestTimeout)) // every server that this runs in supports it
+		_ = control.SetWriteDeadline(now.Add(2 * requestTimeout))
+		err := do(w, r)
+		var refused *refusal
+		switch {
+		case err == nil:
+			return
+		case errors.As(err, &refused):
+		case errors.Is(err, history.ErrNotFound), errors.Is(err, ledger.ErrNotFound):
+			refused = &refusal{http.StatusNotFound, "there is no such job; it may have been removed"}
+		case errors.Is(err, history.ErrConflict):
+			refused = &refusal{http.StatusConflict, "the job's status does not allow that; it may have changed just now"}
+		default:
+			if r.Context().Err() == nil {
+				s.opts.Log.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "error", err)
+			}
+			refused = &refusal{http.StatusInternalServerError, err.Error()}
+		}
+		reply(w, refused.status, map[string]string{"error": refused.message})
+	}
+}
+
+// reply answers with JSON.
+func reply(w http.ResponseWriter, status int, value any) {
+	body, err := json.Marshal(value)
+	if err != nil { // a raw message that is no JSON
+		status, body = http.StatusInternalServerError, []byte(`{"error":"the answer could not be encoded"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the browser may be gone
+}
+
+// body decodes the JSON object that a request brings. The content type is one that a form of another site cannot send.
+func body(w http.ResponseWriter, r *http.Request, into any) error {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		return &refusal{http.StatusUnsupportedMediaType, "the Content-Type must be application/json"}
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(into); err != nil {
+		return &refusal{http.StatusBadRequest, "the request could not be read: " + err.Error()}
+	}
+	return nil
+}
+
+// execution returns the execution that a query names.
+func (s *Server) execution(r *http.Request) (history.Execution, error) {
+	return s.named(r.Context(), r.URL.Query().Get("name"))
+}
+
+// named returns the execution of a name.
+func (s *Server) named(ctx context.Context, name string) (history.Execution, error) {
+	if err := s.opts.Store.Flush(ctx); err != nil {
+		return history.Execution{}, err
+	}
+	return s.opts.Store.Execution(ctx, history.ExecutionARN(name))
+}

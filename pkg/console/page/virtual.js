@@ -1,0 +1,50 @@
+// A list of any length, of which only the rows that can be seen are in the document.
+import { el, everyFrame } from './dom.js';
+
+// VirtualList draws rows of a fixed height. make(index) returns the element of a row.
+export class VirtualList {
+  constructor({ label, height, make, near }) {
+    this.height = height;
+    this.make = make;
+    this.near = near; // called when the end is near; may be missing
+    this.count = 0;
+    this.space = el('div', { class: 'virtual-space' });
+    this.element = el('div', { class: 'virtual', role: 'list', 'aria-label': label, tabindex: '0' }, this.space);
+    this.changed = everyFrame(() => this.draw());
+    this.element.addEventListener('scroll', this.changed, { passive: true });
+  }
+
+  // setCount says how many rows there are, and draws those that can be seen again.
+  setCount(count) {
+    this.count = count;
+    this.changed();
+  }
+
+  // show scrolls a row into view.
+  show(index) {
+    const top = index * this.height;
+    const box = this.element;
+    if (top < box.scrollTop || top + this.height > box.scrollTop + box.clientHeight) box.scrollTop = top - box.clientHeight / 2;
+    this.changed();
+  }
+
+  draw() {
+    this.space.style.height = this.count * this.height + 'px';
+    const spare = 5;
+    const first = Math.max(0, Math.floor(this.element.scrollTop / this.height) - spare);
+    const last = Math.min(this.count, Math.ceil((this.element.scrollTop + (this.element.clientHeight || 400)) / this.height) + spare);
+    const rows = [];
+    for (let i = first; i < last; i++) {
+      const row = this.make(i);
+      row.style.top = i * this.height + 'px';
+      row.setAttribute('role', 'listitem');
+      row.setAttribute('aria-posinset', i + 1);
+      row.setAttribute('aria-setsize', this.count);
+      rows.push(row);
+    }
+    const focused = rows.length && this.space.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    this.space.replaceChildren(...rows);
+    if (focused) [...this.space.querySelectorAll('[data-key]')].find((e) => e.dataset.key === focused)?.focus({ preventScroll: true });
+    if (last > this.count - 50) this.near?.();
+  }
+}

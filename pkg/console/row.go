@@ -1,0 +1,140 @@
+package console
+
+import (
+	"encoding/json"
+	"math"
+	"path/filepath"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/history"
+	"github.com/mapreel/mapreel/pkg/progress"
+)
+
+// Row is a job in the list of jobs.
+type Row struct {
+	Name        string   `json:"name"`
+	Sequence    int64    `json:"seq"`
+	Status      string   `json:"status"`
+	Phase       string   `json:"phase,omitempty"` // of one that runs: waiting, reading, working, merging or elsewhere
+	Source      string   `json:"source"`
+	Destination string   `json:"destination"`
+	Outputs     []string `json:"outputs"` // names and containers
+	Started     int64    `json:"started"` // milliseconds since 1970
+	Stopped     int64    `json:"stopped,omitempty"`
+	Redrives    int      `json:"redrives,omitempty"`
+	Error       string   `json:"error,omitempty"`
+	Cause       string   `json:"cause,omitempty"` // its first line
+
+	Fraction float64 `json:"fraction"` // 0 to 1
+	Done     int     `json:"done"`
+	Units    int     `json:"units,omitempty"`
+	FPS      float64 `json:"fps,omitempty"`
+	Speed    float64 `json:"speed,omitempty"` // relative to real time
+	Left     int64   `json:"left,omitempty"`  // seconds; 0: not known
+	Warnings int     `json:"warnings,omitempty"`
+}
+
+// The phases of a job that has not ended.
+const (
+	waiting   = "waiting"
+	reading   = "reading"
+	working   = "working"
+	merging   = "merging"
+	elsewhere = "elsewhere" // in another process
+)
+
+// rowOf returns the row of an execution, without its progress.
+func rowOf(x history.Execution) Row {
+	var request struct {
+		Source      string `json:"source"`
+		Destination string `json:"destination"`
+		Outputs     []struct {
+			Name      string `json:"name"`
+			Container string `json:"container"`
+		} `json:"outputs"`
+	}
+	_ = json.Unmarshal(x.Input, &request) // the API takes any JSON; what is not a request fails, and its row says so
+	row := Row{
+		Name: x.Name, Sequence: x.Sequence, Status: string(x.Status), Source: request.Source, Destination: request.Destination, Outputs: []string{},
+		Started: x.Started.UnixMilli(), Redrives: x.Redrives, Error: x.Error, Cause: firstLine(x.Cause),
+	}
+	for _, o := range request.Outputs {
+		name := o.Name
+		if o.Container != "" {
+			name += "." + o.Container
+		}
+		row.Outputs = append(row.Outputs, name)
+	}
+	if !x.Stopped.IsZero() {
+		row.Stopped = x.Stopped.UnixMilli()
+	}
+	if x.Status == history.Succeeded {
+		row.Fraction = 1
+		row.Warnings = len(outcomeOf(x).Warnings)
+	}
+	return row
+}
+
+// withProgress adds how far a run in this process is. Numbers are rounded to what a person sees, so that a row changes only
+// when its looks do.
+func (r Row) withProgress(s progress.Snapshot, warnings int) Row {
+	switch {
+	case !s.Planned:
+		r.Phase = reading
+	case s.Merging():
+		r.Phase = merging
+	default:
+		r.Phase = working
+	}
+	r.Done, r.Units = s.Done+s.AudioDone, s.Segments+s.AudioParts
+	r.Fraction = s.VideoFraction
+	if s.Segments == 0 {
+		r.Fraction = s.AudioFraction
+	}
+	r.Fraction = math.Round(r.Fraction*1000) / 1000
+	r.FPS, r.Speed = math.Round(s.FPS*10)/10, math.Round(s.Speed*100)/100
+	r.Warnings = warnings
+	if s.Remaining > 0 && r.Phase == working {
+		r.Left = int64(s.Remaining.Round(time.Second) / time.Second)
+	}
+	return r
+}
+
+// withCounts adds how far a run in another process is, from its newest map run.
+func (r Row) withCounts(list []history.MapRun) Row {
+	r.Phase = elsewhere
+	if len(list) == 0 || list[0].Items.Total == 0 {
+		return r
+	}
+	r.Done, r.Units = list[0].Items.Succeeded, list[0].Items.Total
+	r.Fraction = math.Floor(1000*float64(r.Done)/float64(r.Units)) / 1000
+	return r
+}
+
+// outcome is what the page needs of an execution's output: see engine.Outcome and film.OutputFacts.
+type outcome struct {
+	Outputs []struct {
+		URL      string `json:"url"`
+		Size     int64  `json:"size"`
+		Media    int64  `json:"media"`
+		Frames   int    `json:"frames"`
+		Manifest string `json:"manifest"`
+	} `json:"outputs"`
+	Warnings []string `json:"warnings"`
+}
+
+// outcomeOf returns what an execution made; nothing where it has not succeeded.
+func outcomeOf(x history.Execution) (o outcome) {
+	if x.Status == history.Succeeded {
+		_ = json.Unmarshal(x.Output, &o) // the API runs this machine only, whose output this is
+	}
+	return o
+}
+
+// extension returns the extension of a file without its dot.
+func extension(path string) string {
+	if ext := filepath.Ext(path); ext != "" {
+		return ext[1:]
+	}
+	return ""
+}
