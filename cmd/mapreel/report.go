@@ -13,6 +13,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/printable"
+	"github.com/mapreel/mapreel/pkg/verify"
 )
 
 // formatSummary returns the summary of a finished run; end is the last snapshot of its progress.
@@ -73,14 +74,11 @@ func formatVideo(v film.VideoFacts) string {
 
 // formatPreview returns what a preview is, such as "stills: 30 files of 854x480, jpg, 412.3 kB".
 func formatPreview(p film.PreviewFacts) string {
-	files, encoding := "files", ""
-	if p.Files == 1 {
-		files = "file"
-	}
+	encoding := ""
 	if p.Format != "" {
 		encoding = string(p.Format) + ", "
 	}
-	return fmt.Sprintf("%s: %d %s of %dx%d, %s%s", p.Form, p.Files, files, p.Width, p.Height, encoding, format.Bytes(p.Size))
+	return fmt.Sprintf("%s: %s of %dx%d, %s%s", p.Form, verify.Plural(int(p.Files), "file"), p.Width, p.Height, encoding, format.Bytes(p.Size))
 }
 
 // outputs returns the outputs of a run.

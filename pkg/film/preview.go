@@ -56,7 +56,7 @@ const (
 	minPreview    = 16               // pixels: the smallest that all encoders accept
 	maxPreview    = 8192             // pixels: half of what a JPEG or a WebP can be
 	maxTiles      = 50               // of a row and of a column
-	maxSheet      = 16_383           // pixels of a side: WebP has no more
+	MaxSheet      = 16_383           // pixels of a side of a sheet: WebP has no more
 	defaultSheet  = 10               // tiles of a row and of a column
 	defaultTile   = 160              // columns: what players show above their seek bars
 	defaultWidth  = 240              // columns of an animation
@@ -172,8 +172,8 @@ func (o Output) checkPreview(at string) (ps Problems) {
 			add("/preview/"+n.name, "%d is outside %d to %d", n.value, n.least, n.max)
 		}
 	}
-	if side := cmp.Or(p.Width, defaultTile) * cmp.Or(p.Columns, defaultSheet); o.Container == Sprites && p.Columns <= maxTiles && side > maxSheet {
-		add("/preview/columns", "a sheet would be %d pixels wide; at most %d", side, maxSheet)
+	if side := cmp.Or(p.Width, defaultTile) * cmp.Or(p.Columns, defaultSheet); o.Container == Sprites && p.Columns <= maxTiles && side > MaxSheet {
+		add("/preview/columns", "a sheet would be %d pixels wide; at most %d", side, MaxSheet)
 	}
 	switch p.Fit {
 	case "", FitCrop, FitPad:

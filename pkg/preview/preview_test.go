@@ -254,9 +254,14 @@ func TestStillsAtGivenTimesDecodeTheirSegmentsAlone(t *testing.T) {
 		if e.Type == engine.Done && strings.HasPrefix(e.Unit, film.VideoKind+"/") {
 			units++
 		}
-	}, film.Output{Container: film.Stills, Preview: &film.Preview{Times: times}})
+	}, film.Output{Container: film.Stills, Preview: &film.Preview{Times: times}},
+		film.Output{Container: film.Stills, Preview: &film.Preview{Times: times[:1], Format: film.AVIF}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	still := filepath.Join(dir, d.Previews[1].Files[0].Path)
+	if got, want := lumaOf(t, still)[0], brightness(decode(t, filepath.Join(dir, d.Previews[0].Files[2].Path))); int(got) < want-6 || int(got) > want+6 {
+		t.Errorf("the AVIF still has brightness %d, the JPEG of the same frame %d", got, want)
 	}
 	if units != 2 {
 		t.Errorf("%d segments were decoded, want the first and the last of 4", units)

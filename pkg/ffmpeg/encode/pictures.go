@@ -139,7 +139,7 @@ var pictureEncoders = map[string]struct {
 	"jpg":  {"mjpeg", []string{"-q:v", "3", "-huffman", "optimal"}},
 	"png":  {"png", []string{"-pred", "mixed", "-compression_level", "6"}},
 	"webp": {"libwebp", []string{"-quality", "80", "-compression_level", "4"}},
-	"avif": {"libaom-av1", []string{"-usage", "allintra", "-cpu-used", "8", "-crf", "28", "-g", "1", "-row-mt", "0", "-tiles", "1x1"}},
+	"avif": {"libaom-av1", []string{"-usage", "allintra", "-cpu-used", "8", "-crf", "28", "-g", "0", "-row-mt", "0", "-tiles", "1x1"}},
 	"qoi":  {"qoi", nil},
 }
 

@@ -29,7 +29,9 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 	var problems film.Problems
 	for i, out := range req.Outputs {
 		if out.Container.Preview() {
-			addPreview(&j, out)
+			if problem := addPreview(&j, out); problem != "" {
+				problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/preview/rows", i), Message: problem})
+			}
 			continue
 		}
 		planned := film.OutputPlan{Name: out.Name, File: out.File(), Container: out.Container}

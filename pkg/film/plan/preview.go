@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -12,8 +13,9 @@ import (
 )
 
 // addPreview plans an output of pictures: the pictures that every segment gives, and the files that are made of them. Outputs of
-// one name are listed in one file, so they are one output of the job.
-func addPreview(j *film.Job, out film.Output) {
+// one name are listed in one file, so they are one output of the job. problem says what is wrong with the size of its sheets, "" if
+// nothing is.
+func addPreview(j *film.Job, out film.Output) (problem string) {
 	p, v := *out.Preview, *j.Source.Video
 	pictures := film.Pictures{Shown: true, Format: p.Format}
 	if len(p.Times) > 0 {
@@ -48,6 +50,10 @@ func addPreview(j *film.Job, out film.Output) {
 		})
 	}
 	j.Outputs[i].Previews = append(j.Outputs[i].Previews, planned)
+	if lines := p.Rows * pictures.Size.Height; lines > film.MaxSheet {
+		return fmt.Sprintf("%d rows of %d pixels make a sheet of %d; at most %d", p.Rows, pictures.Size.Height, lines, film.MaxSheet)
+	}
+	return ""
 }
 
 // indexOfPictures returns the index of a sequence of pictures in the job, which gets it if it has none such.

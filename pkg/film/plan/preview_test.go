@@ -134,6 +134,18 @@ func TestKeyframesAreDecodedAloneWhereEveryOutputAllowsIt(t *testing.T) {
 	}
 }
 
+func TestASheetIsNoLargerThanItsFormatHolds(t *testing.T) {
+	v := film.VideoTrack{Width: 1080, Height: 1920, Timebase: media.Rational{Num: 1, Den: 25}, End: 2500}
+	for rows, want := range map[int]string{46: "", 47: "47 rows of 356 pixels make a sheet of 16732; at most 16383"} {
+		j := film.Job{ID: "0123456789", Source: film.Source{Video: &v}}
+		if got := addPreview(&j, film.Output{
+			Name: "film", Container: film.Sprites, Preview: &film.Preview{Every: film.Seconds(time.Second), Width: 200, Columns: 1, Rows: rows, Format: film.WebP},
+		}); got != want {
+			t.Errorf("%d rows: %q, want %q", rows, got, want)
+		}
+	}
+}
+
 func TestADayOfStillsIsShownBeforeTheRun(t *testing.T) {
 	v := film.VideoTrack{Timebase: media.Rational{Num: 1, Den: 25}, End: 25 * 24 * 3600}
 	j := film.Job{Source: film.Source{Video: &v}, Pictures: []film.Pictures{{Rate: media.Rational{Num: 1, Den: 1}, Shown: true}}}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -82,29 +83,50 @@ func estimateSpace(j film.Job) spaceEstimate {
 	}
 	for _, out := range j.Outputs {
 		for _, p := range out.Previews {
-			size := pictureBytes(j, p.Pictures)
-			e.slices.Destination += bytes(size)
+			e.slices.Destination += bytes(previewBytes(j, p))
 		}
 	}
 	for i := range j.Pictures {
-		videoScratch += pictureBytes(j, i)
+		videoScratch += pictureCount(j, i) * pictureBytes(j.Pictures[i].Size, bytesPerPixel[string(j.Pictures[i].Format)])
 	}
 	e.video = work.Space{Scratch: bytes(videoScratch), Destination: bytes(videoDestination)}
 	e.audio = work.Space{Scratch: bytes(audioScratch)}
 	return e
 }
 
-// bytesPerPixel is the size of a pixel of a picture: at the upper end for films.
-var bytesPerPixel = map[film.PictureFormat]float64{film.JPEG: 0.25, film.WebP: 0.2, film.PNG: 2.2, film.QOI: 2.5}
+// bytesPerPixel is the size of a pixel of a picture, by its format: at the upper end for films.
+var bytesPerPixel = map[string]float64{
+	string(film.JPEG): 0.25, string(film.WebP): 0.2, string(film.PNG): 2.2, string(film.QOI): 2.5, string(film.AVIF): 0.15,
+}
 
-// pictureBytes estimates the size of a sequence of pictures.
-func pictureBytes(j film.Job, i int) float64 {
-	p := j.Pictures[i]
-	count := float64(p.Count(*j.Source.Video))
-	if j.Source.Video.End <= j.Source.Video.Start {
-		count = float64(j.Source.Duration) / 1e6 * float64(p.Rate.Num) / float64(p.Rate.Den)
+// animatedPixel is the same of a frame of an animation.
+var animatedPixel = map[film.Container]float64{film.GIF: 0.7, film.AnimatedWebP: 0.2, film.AnimatedAVIF: 0.05, film.Clip: 0.05}
+
+// pictureCount estimates how many pictures a sequence has.
+func pictureCount(j film.Job, i int) float64 {
+	p, v := j.Pictures[i], *j.Source.Video
+	if v.End > v.Start || len(p.Times) > 0 {
+		return float64(p.Count(v))
 	}
-	return count * (float64(p.Size.Width)*float64(p.Size.Height)*bytesPerPixel[p.Format] + 1000)
+	return float64(j.Source.Duration) / 1e6 * float64(p.Rate.Num) / float64(p.Rate.Den)
+}
+
+// pictureBytes estimates the size of a picture.
+func pictureBytes(size media.Size, perPixel float64) float64 {
+	const header = 1000
+	return float64(size.Width)*float64(size.Height)*perPixel + header
+}
+
+// previewBytes estimates the size of the files of a preview.
+func previewBytes(j film.Job, p film.PreviewPlan) float64 {
+	size, count := j.Pictures[p.Pictures].Size, pictureCount(j, p.Pictures)
+	switch {
+	case p.Form == film.Poster:
+		return pictureBytes(size, bytesPerPixel[string(p.Format)])
+	case p.Form.Animated():
+		return count * float64(p.Length) / float64(p.Every) * pictureBytes(size, animatedPixel[p.Form])
+	}
+	return count * pictureBytes(size, bytesPerPixel[string(p.Format)])
 }
 
 // bytes rounds an estimate, and limits it so that the sum of several cannot overflow.

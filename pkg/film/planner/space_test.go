@@ -74,3 +74,27 @@ func TestSpaceIsEstimatedFromSourceBoundsAndPixels(t *testing.T) {
 		}
 	}
 }
+
+func TestPreviewsTakeTheSpaceOfTheirFiles(t *testing.T) {
+	v := film.VideoTrack{Width: 854, Height: 480, Timebase: media.Rational{Num: 1, Den: 24}, End: 24 * 10_800}
+	j := film.Job{Source: film.Source{Video: &v, Duration: 10_800 * 1e6, Size: 1e9}, Pictures: []film.Pictures{
+		{Rate: media.Rational{Num: 1, Den: 5}, Format: film.QOI, Size: media.Size{Width: 160, Height: 90}},
+		{Rate: media.Rational{Num: 10, Den: 1}, Format: film.QOI, Size: media.Size{Width: 240, Height: 135}},
+		{Rate: media.Rational{Num: 1, Den: 2}, Format: film.JPEG, Size: media.Size{Width: 854, Height: 480}, Limit: 30},
+	}}
+	for name, c := range map[string]struct {
+		plan        film.PreviewPlan
+		least, most float64 // MB
+	}{
+		"sheets": {film.PreviewPlan{Form: film.Sprites, Format: film.JPEG, Columns: 10, Rows: 10, Unit: 100}, 5, 12}, // measured: 64 KB for 30 tiles
+		// Measured: 1.42 MB for 10 s, so 42.6 MB for 300 s of each 30 minutes.
+		"gif":    {film.PreviewPlan{Form: film.GIF, Pictures: 1, Every: 1800e6, Length: 300e6}, 255, 500},
+		"avif":   {film.PreviewPlan{Form: film.AnimatedAVIF, Pictures: 1, Every: 30e6, Length: 30e6}, 39, 300},
+		"poster": {film.PreviewPlan{Form: film.Poster, Pictures: 2, Format: film.JPEG, Unit: 300}, 0.05, 0.2},
+	} {
+		j.Outputs = []film.OutputPlan{{Container: film.PreviewSet, Previews: []film.PreviewPlan{c.plan}}}
+		if got := float64(estimateSpace(j).slices.Destination) / 1e6; got < c.least || got > c.most {
+			t.Errorf("%s: %.2f MB, want %.2f to %.2f", name, got, c.least, c.most)
+		}
+	}
+}
