@@ -69,6 +69,22 @@ func TestClocksAreInterpretedAsByOnePass(t *testing.T) {
 	}
 }
 
+// Where recordings were joined, times may step back and then go on before the latest of them: what
+// follows is expected after that, and not before what has been shown.
+func TestFramesWhoseTimesStepBackAreExpectedInOrder(t *testing.T) {
+	t.Parallel()
+	c := clock{source: 1, output: 90, sourceFirst: 1000, perSecond: 90_000} // an output that counts in milliseconds
+	var got []int64
+	at := int64(0)
+	for _, ticks := range []int64{4600, 8200, 4600, 8200, 8200, 8245, 11_800} {
+		at = c.after(at, ticks)
+		got = append(got, at)
+	}
+	if want := []int64{3600, 7200, 7290, 7380, 7470, 7560, 10_800}; !slices.Equal(got, want) {
+		t.Errorf("frames are expected at %v, want %v", got, want)
+	}
+}
+
 // An output that is a transport stream with a clock jump is interpreted as ffmpeg does, too.
 func TestOutputsClockMayJump(t *testing.T) {
 	t.Parallel()

@@ -67,7 +67,7 @@ func walk[S picture.Sample](f picture.Format, c clock, source, output *frameWind
 	at := int64(0) // time at which the source's current frame should be shown
 	for source.current.ok || output.current.ok {
 		takeSource, takeOutput := source.current.ok, output.current.ok
-		next := c.after(at, source.current.ticks, source.next.ticks)
+		next := c.after(at, source.next.ticks)
 		if takeSource && takeOutput {
 			takeSource, takeOutput = pairFrames(at, next, source.next.ok,
 				c.outputTime(output.current.ticks), c.outputTime(output.next.ticks), output.next.ok)

@@ -46,13 +46,14 @@ func (c clock) sourceTime(ticks int64) int64 { return (ticks - c.sourceFirst) * 
 func (c clock) outputTime(ticks int64) int64 { return (ticks - c.outputFirst) * c.output }
 
 // after returns the time at which the source frame should be shown that follows one shown at a
-// time. A damaged source may decode to two frames with one timestamp. No file can show both, so the
-// second is expected one output tick later.
-func (c clock) after(at, ticks, next int64) int64 {
-	if next > ticks {
-		return c.sourceTime(next)
+// time. A damaged source, or one that was joined of several, may decode to frames with one timestamp,
+// or whose timestamps step back. No file can show these, so each is expected one output tick later,
+// until the source's own times are past that.
+func (c clock) after(at, next int64) int64 {
+	if own := c.sourceTime(next); own > at {
+		return own
 	}
-	return max(c.sourceTime(next), at+c.output)
+	return at + c.output
 }
 
 // duration converts parts to a length of time.
