@@ -28,7 +28,7 @@ build: ## build bin/mapreel
 	go build -ldflags '-X main.version=$(VERSION)' -o bin/mapreel ./cmd/mapreel
 
 test: setup ## run every test
-	go test -timeout 25m ./... # the default of ten minutes a package is short for two slow cores
+	go test -timeout 25m -vet=off ./... # ten minutes a package, the default, are short for two slow cores; lint has vet
 
 # Built once into bin/tools, so that a run costs only the check.
 linter := bin/tools/golangci-lint-$(GOLANGCI)
