@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -64,9 +66,14 @@ func encodeTo(t *testing.T, source, name string, args ...string) string {
 	return path
 }
 
+// findTools looks once for all tests: most of what a test of a short clip takes is the start of ffmpeg.
+var findTools = sync.OnceValues(func() (ffmpeg.Tools, error) {
+	return ffmpeg.Find(context.Background(), ffmpeg.FindOptions{}) //nolint:forbidigo // shared by all tests, so no test owns the context
+})
+
 func verifyFiles(t *testing.T, source, output string) Report {
 	t.Helper()
-	tools, err := ffmpeg.Find(t.Context(), ffmpeg.FindOptions{})
+	tools, err := findTools()
 	if err != nil {
 		t.Fatal(err)
 	}
