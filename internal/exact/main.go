@@ -13,6 +13,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -178,7 +179,7 @@ func (m matrix) run(ctx context.Context, s source.Source) (result, error) {
 	}
 	for _, c := range m.candidates {
 		t := judge.Task{
-			Path: path, Measured: r.measured, Container: m.container, Dir: filepath.Join(dir, c.Name),
+			Path: path, Measured: r.measured, Container: cmp.Or(s.Output, m.container), Dir: filepath.Join(dir, c.Name),
 			Codec: s.Codec, Segment: s.Segment, Interlaced: s.Interlaced, ToneMapped: s.ToneMapped,
 		}
 		if err := os.Mkdir(t.Dir, 0o755); err != nil {

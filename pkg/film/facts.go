@@ -85,6 +85,9 @@ type AudioFacts struct {
 	Delay   media.Ticks    `json:"delay"`  // of Scale: when that sample is played, on the output's timeline; if negative, what lies before 0 is cut off
 	Length  media.Ticks    `json:"length"` // of Scale: the duration that is played, from that sample to the end of the part
 
+	// CodecDelay is by how much reading a track in Matroska makes it earlier, in microseconds.
+	CodecDelay media.Ticks `json:"codecDelay,omitempty"`
+
 	// Encoded reports that the track could not be copied, and was encoded as the rendition's Fallback
 	// says.
 	Encoded bool `json:"encoded,omitempty"`

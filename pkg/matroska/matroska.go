@@ -20,6 +20,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/remko/go-mkvparse"
 
@@ -51,6 +52,10 @@ type Track struct {
 	ownScale   bool   // the track has its own TrackTimestampScale
 	encrypted  bool   // a ContentEncoding encrypts its frames
 }
+
+// CodecDelay returns by how much ffmpeg subtracts from the track's timestamps as it reads them: the
+// priming of its codec.
+func (t Track) CodecDelay() time.Duration { return time.Duration(t.codecDelay) }
 
 // Type is a track's type, as the specification numbers it (RFC 9559, 5.1.4.1.3).
 type Type uint64

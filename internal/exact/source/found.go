@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/internal/exact/recipe"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // foundSources are the faults that make exact-random found, as the simplest recipes that had them.
@@ -16,6 +17,16 @@ func foundSources() []Source {
 			r.Tracks[0].Codec, r.Tracks[0].Channels, r.Tracks[0].Gap = "mp3", 1, "1.1"
 			r.Segment = 10 * time.Second
 		}),
+		// After the join, times of frames step back and go on before the latest. verify called some
+		// missing and added.
+		found("recordings joined, times step back, WebM", func(r *recipe.Recipe) {
+			r.Container, r.Codec, r.Rate, r.Size, r.Frames = "ts", "hevc", "25", "64x36", 74
+			r.Output, r.Segment, r.Tracks[0].Change = film.WebM, 3*time.Second, "rate"
+		}),
+		// A transport stream does not say how much of Opus is priming: none of it may be subtracted.
+		found("Opus, MPEG-TS to Matroska", func(r *recipe.Recipe) {
+			r.Container, r.Output, r.Frames, r.Tracks[0].Codec = "ts", film.Matroska, 48, "opus"
+		}),
 	}
 }
 
@@ -26,8 +37,12 @@ func found(name string, change func(*recipe.Recipe)) Source {
 	if problem := r.Problem(); problem != "" {
 		panic(name + ": " + problem) // a constant of this package
 	}
+	container := r.Output
+	if container == film.MP4 {
+		container = ""
+	}
 	return Source{
-		Name: name, File: r.File(), Segment: r.Segment, Codec: r.OutCodec, Interlaced: r.Interlaced(),
+		Name: name, File: r.File(), Segment: r.Segment, Codec: r.OutCodec, Output: container, Interlaced: r.Interlaced(),
 		make: func(b *builder) error {
 			_, err := r.Make(b.ctx, b.dir)
 			for _, s := range r.Steps() {

@@ -20,6 +20,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/input"
 	"github.com/mapreel/mapreel/pkg/isobmff"
+	"github.com/mapreel/mapreel/pkg/matroska"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -205,8 +206,7 @@ func (a *attempt) produce(ctx context.Context, in ffmpeg.Input) (film.AudioFacts
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	if a.rendition.Mux != film.MP4 {
-		info, err := a.Scratch.Put(ctx, a.key, f)
-		return film.AudioFacts{StoredObject: film.StoredObject{Key: a.key, Size: info.Size}}, err
+		return a.putMatroska(ctx, f)
 	}
 	if stat, err := f.Stat(); err != nil || stat.Size() == 0 {
 		return film.AudioFacts{}, err
@@ -217,6 +217,24 @@ func (a *attempt) produce(ctx context.Context, in ffmpeg.Input) (film.AudioFacts
 	}
 	facts, chunk := fromZero(chunk, a.job.Source, a.track)
 	return a.put(ctx, facts, chunk, f, extents)
+}
+
+// putMatroska stores a copied track as ffmpeg wrote it.
+func (a *attempt) putMatroska(ctx context.Context, f *os.File) (facts film.AudioFacts, err error) {
+	stat, err := f.Stat()
+	if err != nil {
+		return facts, err
+	}
+	if stat.Size() > 0 {
+		index, err := matroska.ReadIndex(ctx, f, stat.Size())
+		if err != nil {
+			return facts, fmt.Errorf("output of ffmpeg: %w", err)
+		}
+		facts.CodecDelay = media.Ticks(index.Tracks[0].CodecDelay().Microseconds())
+	}
+	info, err := a.Scratch.Put(ctx, a.key, f)
+	facts.StoredObject = film.StoredObject{Key: a.key, Size: info.Size}
+	return facts, err
 }
 
 // encode runs ffmpeg. It writes the samples that args.PCM asks for to pcm.

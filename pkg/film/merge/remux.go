@@ -16,11 +16,13 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// opusDelay is the priming of Opus in microseconds: 312 samples at 48 kHz, libopus's look-ahead.
-// ffmpeg's Matroska demuxer subtracts it from every timestamp and its muxer does not add it, so
-// audio becomes early by as much each time it passes through Matroska: once in the output, and once
-// more as an audio part where it was copied. That is how ffmpeg 5.1 behaves;
-// TestAudioStaysInSyncWithTheVideo of package local fails with a release that behaves differently.
+// opusDelay is the priming in microseconds of Opus that was encoded here: 312 samples at 48 kHz,
+// libopus's look-ahead. Copied Opus has that of its own encoder, or none where its container does not
+// say, as a transport stream: AudioFacts.CodecDelay. ffmpeg's Matroska demuxer subtracts it from every
+// timestamp and its muxer does not add it, so audio becomes early by as much each time it passes
+// through Matroska: once in the output, and once more as an audio part where it was copied. That is how
+// ffmpeg 5.1 behaves; TestAudioStaysInSyncWithTheVideo of package local fails with a release that
+// behaves differently.
 const opusDelay = 6_500
 
 // muxers holds ffmpeg's muxer for each container that is not joined by the store.
@@ -73,11 +75,9 @@ func (m *attempt) remux(ctx context.Context, store blob.Store, key string, frame
 			if in.Location, err = m.Scratch.Locate(ctx, a.Key); err != nil {
 				return none, err
 			}
-			if source.Codec == "opus" {
-				in.Origin -= opusDelay
-			}
+			in.Origin -= 2 * int64(a.CodecDelay)
 		}
-		if rendition.Codec == film.Opus || (rendition.Codec == film.AudioCopy && source.Codec == "opus") {
+		if rendition.Codec == film.Opus {
 			in.Origin -= opusDelay
 		}
 		r.Inputs = append(r.Inputs, remux.Input{Input: in, Streams: []remux.Stream{stream}})
