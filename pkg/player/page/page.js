@@ -1,28 +1,8 @@
 'use strict';
 // Plays the entries of entries.json: HLS with hls.js, single files with <video> alone.
 
-const element = (id) => document.getElementById(id);
 const video = element('video');
 let hls = null;
-
-// Names come from files: control characters and those that reorder text are shown as their numbers, as in mapreel's own messages.
-function printable(text) {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
-    (c) => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
-}
-
-function showProblem(text) {
-  element('problem').textContent = printable(text);
-  element('problem').hidden = !text;
-}
-
-function formatTime(seconds) {
-  if (!Number.isFinite(seconds)) return '–';
-  const s = Math.floor(seconds + 0.001); // players stop a microsecond before the end
-  const two = (n) => String(n).padStart(2, '0');
-  const hours = Math.floor(s / 3600);
-  return (hours ? hours + ':' : '') + two(Math.floor(s / 60) % 60) + ':' + two(s % 60);
-}
 
 function fillSelect(id, options, chosen, onChoose) {
   const select = element(id);
@@ -107,7 +87,7 @@ function play(entry) {
   for (const id of ['levels', 'audio', 'subtitles']) element(id).parentElement.hidden = true;
   video.removeAttribute('src');
   element('title').textContent = document.title = printable(entry.name);
-  const address = 'media/' + entry.name.split('/').map(encodeURIComponent).join('/');
+  const address = mediaAddress(entry.name);
   if (entry.kind === 'hls') {
     playPackage(address);
   } else if (entry.kind === 'dash') {

@@ -17,7 +17,7 @@ import (
 
 // The page lists the choices, marks the chosen one, and names a missing decoder.
 func TestPageShowsChoicesAndProblems(t *testing.T) {
-	modules, chromium := needs(t)
+	modules, chromium := Browser(t)
 	full := makePackage(t, false)
 	text, err := os.ReadFile(filepath.Join(full, "film.m3u8"))
 	if err != nil {

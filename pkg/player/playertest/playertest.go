@@ -172,7 +172,7 @@ func Thumbnails(t testing.TB, folder, playlist, player string, times []float64, 
 // browse runs a program that drives Chromium with a page that has a player, and returns its output.
 func browse(t testing.TB, script []byte, folder, playlist, kind string, more map[string]any) []byte {
 	t.Helper()
-	modules, chromium := needs(t)
+	modules, chromium := Browser(t)
 	p, err := player.Open(filepath.Join(folder, playlist))
 	if err != nil {
 		t.Fatal(err)
@@ -257,8 +257,8 @@ func check(r Report, o Options) []string {
 	return out
 }
 
-// needs returns the folder of the npm packages and the path of Chromium, or skips the test.
-func needs(t testing.TB) (modules, chromium string) {
+// Browser returns the folder of the npm packages and the path of Chromium, or skips the test.
+func Browser(t testing.TB) (modules, chromium string) {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("Node is not installed: no browser test (run make setup)")
