@@ -19,6 +19,7 @@ export class JobView {
     this.events = [];
     this.states = new StateTracker();
     this.maps = [];
+    this.lastEvent = 0; // that the server has told of
     this.said = new Set();
     this.units = new UnitsView(name);
     this.heading = el('h1', {});
@@ -111,7 +112,7 @@ export class JobView {
     const ended = news.ended && this.running;
     this.running = !news.ended;
     try {
-      if (news.head.lastEvent > (this.events.at(-1)?.id || 0)) await this.readEvents();
+      await this.readEvents();
       if (ended || news.begun) { // what the ledger holds now is all that there is
         this.units.live.clear();
         await this.units.load(ended);
@@ -126,24 +127,25 @@ export class JobView {
 
   setHead(head) {
     this.maps = head.maps;
+    this.lastEvent = Math.max(this.lastEvent, head.lastEvent);
     this.colour();
   }
 
-  // readEvents reads the events that are new, a page at a time.
+  // readEvents reads the events that are new, a page at a time. Those that are told of meanwhile are read as well.
   async readEvents() {
     if (this.reading) return this.reading;
     this.reading = (async () => {
-      for (;;) {
+      while (!this.closed && this.lastEvent > (this.events.at(-1)?.id || 0)) {
         const list = await ask('/console/history?name=' + encodeURIComponent(this.name) + '&after=' + (this.events.at(-1)?.id || 0));
         for (const e of list) {
           this.events.push(e);
           this.states.add(e);
         }
-        const atEnd = this.list.element.scrollTop + this.list.element.clientHeight >= (this.events.length - list.length - 2) * this.list.height;
+        const follow = this.list.atEnd;
         this.list.setCount(this.events.length);
-        if (atEnd && this.events.length > list.length) this.list.show(this.events.length - 1);
+        if (follow) this.list.show(this.events.length - 1);
         this.colour();
-        if (list.length < 500 || this.closed) return;
+        if (list.length === 0) return;
       }
     })();
     try {

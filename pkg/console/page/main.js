@@ -94,7 +94,7 @@ addEventListener('dragover', (e) => {
 addEventListener('drop', (e) => {
   if (!e.dataTransfer?.files.length) return;
   e.preventDefault();
-  openStart(e.dataTransfer.files);
+  openStart([...e.dataTransfer.files]); // the list is empty after the event
 });
 addEventListener('pagehide', () => source?.close());
 

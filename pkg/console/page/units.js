@@ -3,6 +3,9 @@ import { ask, complain, el, everyFrame, formatBytes, formatDuration, formatTime,
 import { VirtualList } from './virtual.js';
 
 const stateWords = { planned: 'planned', running: 'running', failed: 'failed', done: 'done' };
+// updateInterval and timelineInterval are how often news are drawn, in milliseconds. The timeline moves as a whole, so it costs most.
+const updateInterval = 400;
+const timelineInterval = 2000;
 const kindOf = (id) => id.slice(0, id.indexOf('/'));
 
 // took returns the seconds that the newest attempt at a unit took, or has taken so far; null if that is not known.
@@ -62,7 +65,7 @@ export class UnitsView {
       el('div', { class: 'card-head' }, el('h2', { id: 'units-heading' }, 'Units'), this.summary, el('label', { class: 'inline' }, 'Show ', this.choice)),
       el('div', { class: 'canvas' }, this.grid), el('h3', {}, 'Timeline'), el('div', { class: 'canvas' }, this.timeline), this.tip,
       el('div', { class: 'split' }, this.table.element, this.detail));
-    this.changed = everyFrame(() => this.draw());
+    this.soon = everyFrame(() => this.draw());
     for (const canvas of [this.grid, this.timeline]) {
       canvas.addEventListener('pointermove', (e) => this.hover(canvas, e));
       canvas.addEventListener('pointerleave', () => { this.tip.hidden = true; });
@@ -71,15 +74,35 @@ export class UnitsView {
         if (found) this.select(found.id, true);
       });
     }
-    this.watcher = new ResizeObserver(this.changed);
+    this.watcher = new ResizeObserver(() => this.changed());
     this.watcher.observe(this.element);
     this.dark = matchMedia('(prefers-color-scheme: dark)');
-    this.dark.addEventListener('change', this.changed);
+    this.repaint = () => {
+      this.painted = null;
+      this.changed();
+    };
+    this.dark.addEventListener('change', this.repaint);
   }
 
   close() {
     this.watcher.disconnect();
-    this.dark.removeEventListener('change', this.changed);
+    clearTimeout(this.later);
+    this.dark.removeEventListener('change', this.repaint);
+  }
+
+  // changed has everything drawn before the next frame.
+  changed() {
+    this.timelineAt = 0;
+    this.soon();
+  }
+
+  // updated has what the stream tells drawn, not more often than a person can follow.
+  updated() {
+    if (this.later) return;
+    this.later = setTimeout(() => {
+      this.later = 0;
+      this.soon();
+    }, updateInterval);
   }
 
   // load reads all units from the server.
@@ -89,6 +112,7 @@ export class UnitsView {
     for (const u of list) {
       if (!this.live.has(u.id)) this.units.set(u.id, u);
     }
+    this.names = null;
     this.changed();
   }
 
@@ -98,24 +122,30 @@ export class UnitsView {
       const before = this.units.get(u.id);
       this.units.set(u.id, before && before.x && !u.x ? { ...u, x: before.x } : u);
       this.live.add(u.id);
+      if (!before) this.names = null;
       if (this.selected === u.id && before?.s !== u.s) this.showDetail();
     }
-    this.changed();
+    this.updated();
   }
 
   draw() {
     if (!this.element.isConnected) return;
-    const all = [...this.units.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    this.names ||= [...this.units.keys()].sort();
+    const all = this.names.map((id) => this.units.get(id));
     this.list = all.filter((u) => !this.filter || (this.filter === 'retried' ? u.n > 1 : u.s === this.filter));
     const counts = { planned: 0, running: 0, failed: 0, done: 0 };
     for (const u of all) counts[u.s]++;
     setText(this.summary, all.length === 0 ? 'none yet' : all.length + ': ' + Object.entries(counts).filter(([, n]) => n).map(([s, n]) => n + ' ' + stateWords[s]).join(', '));
+    this.element.toggleAttribute('data-empty', all.length === 0);
     this.table.setCount(this.list.length);
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue('--' + name).trim();
     const colours = { planned: colour('idle'), running: colour('running'), failed: colour('failed'), done: colour('done'), text: colour('quiet'), line: colour('line'), ink: colour('ink') };
     this.drawGrid(all, colours);
-    this.drawTimeline(all, colours);
+    if (performance.now() - (this.timelineAt || -Infinity) > timelineInterval) {
+      this.timelineAt = performance.now();
+      this.drawTimeline(all, colours);
+    }
   }
 
   // paper clears a canvas for a height in CSS pixels, and returns what draws on it.
@@ -149,15 +179,24 @@ export class UnitsView {
     }
     let height = 0;
     for (const list of groups.values()) height += Math.max(18, Math.ceil(list.length / columns) * (size + gap)) + 6;
-    const [c] = this.paper(this.grid, Math.max(height, 1));
+    // Where nothing has moved, only cells that have changed are drawn.
+    const arrangement = [width, size, ...[...groups].map(([kind, list]) => kind + list.length)].join();
+    const fresh = this.painted?.arrangement !== arrangement;
+    const c = fresh ? this.paper(this.grid, Math.max(height, 1))[0] : this.grid.getContext('2d');
+    const painted = fresh ? { arrangement, states: new Map() } : this.painted;
+    this.painted = painted;
     this.cells = [];
     let y = 0;
     for (const [kind, list] of groups) {
       c.fillStyle = colours.text;
-      c.fillText(line(kind), 0, y + 8);
+      if (fresh) c.fillText(line(kind), 0, y + 8);
       list.forEach((u, i) => {
+        const looks = u.s + (u.id === this.selected ? '!' : '');
+        if (painted.states.get(u.id) === looks) return;
+        painted.states.set(u.id, looks);
         const x = label + (i % columns) * (size + gap);
         const top = y + Math.floor(i / columns) * (size + gap);
+        if (!fresh) c.clearRect(x - 1, top - 1, size + 2, size + 2);
         c.fillStyle = colours[u.s];
         c.fillRect(x, top, size, size);
         if (u.id === this.selected) {
@@ -182,9 +221,13 @@ export class UnitsView {
     const begin = bars[0].begin;
     const end = Math.max(bars.reduce((latest, b) => Math.max(latest, b.end), begin), begin + 1000);
     this.scale = { begin, perPixel: (end - begin) / Math.max(1, width), high };
+    const drawnTo = []; // the pixel and the state at the end of each lane: what lies within one pixel is drawn once
     for (const b of bars) {
       if (b.lane >= most) continue;
       const x = (b.begin - begin) / this.scale.perPixel;
+      const end = Math.round((b.end - begin) / this.scale.perPixel) + b.unit.s;
+      if (drawnTo[b.lane] === end && b.unit.id !== this.selected) continue;
+      drawnTo[b.lane] = end;
       c.fillStyle = colours[b.unit.s];
       c.fillRect(x, b.lane * high, Math.max(1, (b.end - b.begin) / this.scale.perPixel - 0.5), high - 1);
       if (b.unit.id === this.selected) {
@@ -237,7 +280,7 @@ export class UnitsView {
     const seconds = took(u);
     return el('button', { type: 'button', class: 'unit', 'data-key': u.id, 'aria-current': u.id === this.selected ? 'true' : null, onclick: () => this.select(u.id) },
       el('span', { class: 'dot', 'data-colour': u.s }), el('span', { class: 'name' }, u.id), el('span', { class: 'word' }, stateWords[u.s]),
-      el('span', { class: 'number' }, u.n ? 'attempt ' + u.n : ''), el('span', { class: 'number' }, seconds === null ? '' : formatDuration(seconds)),
+      el('span', { class: 'number attempt' }, u.n ? 'attempt ' + u.n : ''), el('span', { class: 'number' }, seconds === null ? '' : formatDuration(seconds)),
       el('span', { class: 'number wide' }, u.f && seconds > 0 ? Math.round(u.f / seconds) + ' fps' : ''), el('span', { class: 'number wide' }, u.z ? formatBytes(u.z) : ''),
       el('span', { class: 'why' }, u.x || ''));
   }

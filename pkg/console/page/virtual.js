@@ -24,9 +24,13 @@ export class VirtualList {
   show(index) {
     const top = index * this.height;
     const box = this.element;
+    this.space.style.height = this.count * this.height + 'px'; // it cannot be scrolled further than it is high
     if (top < box.scrollTop || top + this.height > box.scrollTop + box.clientHeight) box.scrollTop = top - box.clientHeight / 2;
     this.changed();
   }
+
+  // atEnd reports whether the last row can be seen.
+  get atEnd() { return this.element.scrollTop + this.element.clientHeight >= (this.count - 1) * this.height; }
 
   draw() {
     this.space.style.height = this.count * this.height + 'px';

@@ -1,0 +1,100 @@
+// Uses the page of mapreel serve in headless Chromium as a person does.
+//   node page.mjs '{"chromium": …, "modules": …, "profile": …, "address": …, "token": …, "film": path}'
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+
+const options = JSON.parse(process.argv[2]);
+const { chromium } = createRequire(options.modules + '/')('playwright-core');
+const name = '<img src=x onerror=alert(1)>.mp4';
+const problems = [];
+
+function check(ok, what) {
+  if (!ok) problems.push(what);
+}
+
+const context = await chromium.launchPersistentContext(options.profile, {
+  executablePath: options.chromium,
+  headless: true,
+  viewport: { width: 1200, height: 900 },
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--mute-audio', '--disable-dev-shm-usage'],
+});
+context.setDefaultTimeout(60000);
+try {
+  const page = await context.newPage();
+  page.on('pageerror', (e) => problems.push('error: ' + e.message));
+  page.on('console', (m) => { if (m.type() === 'error' && !m.text().includes('401') && !m.text().includes('422')) problems.push('console: ' + m.text()); });
+  page.on('dialog', (d) => { problems.push('a dialog: ' + d.message()); d.dismiss(); });
+  page.on('request', (r) => { if (!r.url().startsWith(options.address) && !r.url().startsWith('blob:') && !r.url().startsWith('data:')) problems.push('asked ' + r.url()); });
+
+  const refused = await page.goto(options.address + '/');
+  check(refused.status() === 401, 'without a token the page answers ' + refused.status());
+  await page.goto(options.address + '/?token=' + options.token);
+  check(page.url() === options.address + '/', 'the token stays in the address ' + page.url());
+  await page.getByText('No jobs yet').waitFor();
+
+  // A film is dropped on the page.
+  await page.evaluate(([data, file]) => {
+    const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([bytes], file, { type: 'video/mp4' }));
+    for (const type of ['dragover', 'drop']) document.body.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  }, [readFileSync(options.film).toString('base64'), name]);
+  await page.getByText('uploaded').waitFor();
+
+  // The form and the YAML are the same request; problems are shown at their place.
+  const yaml = page.locator('#yaml');
+  check((await yaml.inputValue()).includes(name), 'the YAML does not have the source');
+  await page.getByLabel('Quality (CRF)').fill('99');
+  await page.locator('#problems button', { hasText: 'Line' }).waitFor();
+  check(await page.getByLabel('Quality (CRF)').getAttribute('aria-invalid') === 'true', 'the field is not marked');
+  await page.getByRole('button', { name: 'Start' }).click();
+  await page.locator('#start-problem').waitFor();
+  await page.getByLabel('Quality (CRF)').fill('30');
+  await page.locator('#problems li').waitFor({ state: 'detached' });
+  await yaml.fill((await yaml.inputValue()).replace('crf: 30', 'crf: 28\n        preset: ultrafast'));
+  await page.waitForFunction(() => document.getElementById('field-outputs-0-video-0-preset').value === 'ultrafast');
+  await page.getByRole('button', { name: 'Start' }).click();
+
+  // Its job is watched to the end.
+  await page.locator('.job-head .status[data-colour="done"]').waitFor();
+  check(await page.locator('h1', { hasText: name }).count() > 0, 'the name is not shown as it is');
+  await page.locator('.node[data-colour="done"] > text', { hasText: /^Finish$/ }).waitFor();
+  await page.locator('.node .counts', { hasText: / of / }).first().waitFor();
+  await page.locator('.event', { hasText: 'ExecutionSucceeded' }).waitFor();
+  await page.locator('.unit', { hasText: 'video/00000' }).click();
+  await page.locator('.unit-detail', { hasText: 'SUCCEEDED' }).waitFor();
+
+  // Its output is played.
+  await page.locator('a.play').click();
+  await page.waitForFunction(() => document.querySelector('video')?.readyState >= 2);
+  check(await page.evaluate(() => document.querySelector('video').videoWidth) === 160, 'the player shows another film');
+  await page.goBack();
+
+  // Another job is stopped and redriven.
+  const second = await page.evaluate(async () => {
+    const { rows } = await (await fetch('/console/older?before=99')).json();
+    const text = JSON.stringify({ source: rows[0].source, destination: rows[0].destination + '/second', segment: { seconds: 1 },
+      outputs: [{ name: 'slow', container: 'mkv', video: [{ codec: 'h265', preset: 'veryslow' }] }] });
+    return (await (await fetch('/console/start', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ text }) })).json()).name;
+  });
+  await page.getByRole('link', { name: '← Jobs' }).click();
+  const row = page.locator('#rows .job', { hasText: second });
+  await row.getByRole('button', { name: /^Stop/ }).click();
+  await row.locator('.status[data-colour="stopped"]').waitFor();
+  await row.getByRole('button', { name: /^Redrive/ }).click();
+  await row.locator('.status', { hasText: 'again' }).waitFor();
+  await row.getByRole('button', { name: /^Stop/ }).click();
+  await row.locator('.status[data-colour="stopped"]').waitFor();
+  await page.getByRole('button', { name: /^Stopped/ }).click();
+  check(await page.locator('#rows .job').count() === 1, 'the filter does not filter');
+  await page.getByRole('button', { name: /^All/ }).click();
+  await page.getByRole('searchbox').fill('onerror mp4 film');
+  check(await page.locator('#rows img').count() === 0, 'a name became markup');
+} catch (error) {
+  problems.push(String(error));
+} finally {
+  await context.close();
+}
+for (const p of problems) console.error(p);
+process.exitCode = problems.length > 0 ? 1 : 0;
