@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
@@ -40,39 +41,14 @@ type transcodeCmd struct {
 	Source string `arg:"" optional:"" name:"SOURCE" help:"The video: a path or a file:// URL."`
 	Output string `short:"o" placeholder:"FILE" help:"The file to make. Its extension selects the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH), with the media in a folder of the same name beside it. An existing file of that name is replaced when the new one is complete."`
 
-	NoOverwrite bool `short:"n" help:"Never replace an existing file: fail instead."`
+	requestflags.Flags
 
-	Program *wholeNumber `placeholder:"N" help:"Transcode this program of a transport stream with several. Default: the one with the largest picture."`
-
-	Codec      string       `group:"Video" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
-	CRF        *wholeNumber `group:"Video" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
-	Preset     string       `group:"Video" placeholder:"NAME" help:"Speed against size. h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`
-	Height     *wholeNumber `group:"Video" placeholder:"LINES" help:"Scale to this many lines; the width follows. Does not enlarge without --upscale. Default: the source's size."`
-	Upscale    bool         `group:"Video" help:"Allow --height to enlarge the video."`
-	FPS        string       `group:"Video" name:"fps" placeholder:"RATE" help:"Make the frame rate constant: 25, 30000/1001. Default: every frame keeps its timestamp."`
-	Interlaced string       `group:"Video" placeholder:"HOW" help:"deinterlace or keep. Default: deinterlace, one frame for each source frame. keep encodes fields, with h264 only."`
-
-	MaxBitrate    string    `group:"Video" placeholder:"RATE" help:"Limit of the bit rate, averaged over two seconds, in bits per second: 6M, 800k. Default: no limit."`
-	Ladder        string    `group:"Package" placeholder:"NAME|FILE" help:"Renditions of .m3u8 and .mpd: web, selected by the size of the source and never larger; or a .yaml or .json file that lists them, where flags such as --codec apply to those that do not say. Default: web."`
-	DASH          bool      `group:"Package" name:"dash" help:"Also write a DASH manifest for the same media."`
-	SegmentLength *duration `group:"Package" name:"media-segment" placeholder:"LENGTH" help:"Duration of the media segments that players load. Default: 6s."`
-	Keyframes     *duration `group:"Package" name:"keyframes" placeholder:"LENGTH" help:"Longest distance of keyframes: what players show while scrubbing. Default: 2s."`
-	Thumbnails    string    `group:"Package" placeholder:"WHICH" help:"auto or none. auto adds what players show while the viewer scrubs or plays fast: sheets of thumbnails and a small rendition of one keyframe a second. Default: auto."`
-	SingleFile    bool      `group:"Package" help:"One file for each rendition, read by byte ranges, instead of one for each media segment."`
-
-	Audio        string `group:"Audio" placeholder:"CODEC" help:"auto, aac, opus, copy or none. Default: auto, which copies what the container can hold unchanged and encodes the rest as aac, in .webm as opus. All tracks are kept."`
-	AudioBitrate string `group:"Audio" placeholder:"RATE" help:"Bit rate of a track that is encoded, in bits per second: 160k, 96000. Default: 160k; 80k per channel above stereo."`
-
-	Subtitles string `group:"Subtitles" placeholder:"WHICH" help:"auto or none. Default: auto, which keeps all tracks that the container can hold: text in every container, bitmaps in .mkv."`
-
-	Segment     *duration    `group:"Work" placeholder:"LENGTH" help:"Target duration of a segment: 10s, 1m30s. Default: 10s. Shorter segments use the cores more evenly and lose less work when the process is killed; longer ones compress slightly better."`
+	NoOverwrite bool         `short:"n" help:"Never replace an existing file: fail instead."`
 	Jobs        *wholeNumber `group:"Work" placeholder:"N" help:"Number of segments encoded at once. Default: one per core."`
-	Threads     *wholeNumber `group:"Work" placeholder:"N" help:"Threads per encoder. The number affects the result: different numbers give different bytes. Default: 2."`
 	Scratch     string       `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
 	KeepScratch bool         `group:"Work" help:"Keep the intermediate files after the job is done."`
 	IgnoreSpace bool         `group:"Work" help:"Start even if the disk probably has too little space."`
 	Strict      bool         `group:"Work" help:"Exit with 1 if anything of the source was damaged, lost or changed, although the output is made."`
-	Request     string       `group:"Work" placeholder:"FILE" help:"Read a request from a .json or .yaml file, or from standard input with -. SOURCE, -o and flags override it. Relative paths in it are relative to the current folder."`
 	Progress    progressMode `group:"Work" enum:"auto,bar,json,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal, else only warnings and errors. bar: bars, or a line every few seconds without a terminal. json: one event per line on standard output, then the report. none: only errors, and one line at the end if anything was damaged or lost."`
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/bars"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/terminal"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/progress"
@@ -143,10 +144,10 @@ func (d *logDisplay) stop() {
 }
 
 // barDisplay shows progress bars, and warnings above them.
-type barDisplay struct{ *liveLines }
+type barDisplay struct{ lines *terminal.Lines }
 
 func newBarDisplay(p *sharedProgress, out io.Writer) barDisplay {
-	return barDisplay{newLiveLines(out, func(width int) []string { return bars.Lines(p.snapshot(), width) })}
+	return barDisplay{terminal.NewLines(out, func(width int) []string { return bars.Lines(p.snapshot(), width) })}
 }
 
 func (d barDisplay) observe(e local.Event) {
@@ -154,3 +155,6 @@ func (d barDisplay) observe(e local.Event) {
 		d.print(formatWarning(e))
 	}
 }
+
+func (d barDisplay) print(text string) { d.lines.Print(text) }
+func (d barDisplay) stop()             { d.lines.Stop() }

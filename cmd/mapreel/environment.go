@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 
-	"github.com/vbauerster/mpb/v8/cwriter"
-
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/printable"
@@ -61,30 +59,6 @@ func (env environment) filtered() environment {
 	with.Stdout, with.Stderr = printable.NewWriter(env.Stdout), printable.NewWriter(env.Stderr)
 	return with
 }
-
-// unfiltered returns the writer below the filter of main. Who uses it filters texts itself.
-func unfiltered(w io.Writer) io.Writer {
-	if filter, ok := w.(*printable.Writer); ok {
-		return filter.Unwrap()
-	}
-	return w
-}
-
-// terminalWidth returns the number of columns of w, or 0 if w is not a terminal.
-func terminalWidth(w io.Writer) int {
-	f, ok := unfiltered(w).(*os.File)
-	if !ok || !cwriter.IsTerminal(int(f.Fd())) {
-		return 0
-	}
-	width, _, err := cwriter.GetSize(int(f.Fd()))
-	if err != nil || width <= 0 {
-		return 80
-	}
-	return width
-}
-
-// canMoveCursor reports whether lines that were written to w can be overwritten.
-func canMoveCursor(w io.Writer, term string) bool { return terminalWidth(w) > 0 && term != "dumb" }
 
 // workingDirectory returns the folder that relative paths on the command line start from.
 func workingDirectory() (string, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/terminal"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/printable"
@@ -39,7 +40,7 @@ func (j jobsCmd) run(ctx context.Context, env environment) error {
 	case len(list) == 0:
 		printable.Fprintf(env.Stdout, "no jobs in %s\n", scratch)
 	default:
-		_, err := io.WriteString(env.Stdout, formatJobs(list, time.Now(), terminalWidth(env.Stdout)))
+		_, err := io.WriteString(env.Stdout, formatJobs(list, time.Now(), terminal.Width(env.Stdout)))
 		return fault.Wrap(fault.Internal, err, "print the jobs")
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/previewflags"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 )
@@ -55,11 +56,11 @@ func (p previewCmd) run(ctx context.Context, env environment) error {
 // request returns the request that the arguments describe. Relative paths are relative to dir.
 func (p previewCmd) request(dir string, _ io.Reader) (film.Request, *requestfile.Draft, error) {
 	d := requestfile.NewDraft()
-	source, err := localPath(p.Source, dir)
+	source, err := requestflags.LocalPath(p.Source, dir)
 	if err != nil {
 		return film.Request{}, d, fault.Wrap(fault.Invalid, err, "SOURCE")
 	}
-	destination, err := localPath(p.Output, dir)
+	destination, err := requestflags.LocalPath(p.Output, dir)
 	if err != nil {
 		return film.Request{}, d, fault.Wrap(fault.Invalid, err, "--output")
 	}
@@ -75,6 +76,6 @@ func (p previewCmd) request(dir string, _ io.Reader) (film.Request, *requestfile
 	if p.Segment != nil {
 		d.Set("/segment/seconds", film.Seconds(*p.Segment), "--segment")
 	}
-	d.Set("/retention/hours", localRetentionHours, "")
-	return parseDraft(d, dir)
+	d.Set("/retention/hours", requestflags.LocalRetentionHours, "")
+	return requestflags.Parse(d, requestflags.On(dir))
 }

@@ -259,36 +259,6 @@ func FuzzRequestFile(f *testing.F) {
 	})
 }
 
-func FuzzLadderFile(f *testing.F) {
-	for _, seed := range []string{
-		"video: [{height: 1080, maxBitrate: 6M}, {height: 720}]\n", `{"video": [{"height": 360}]}`, "video: []", "video: x", "video: [1]",
-		"video: [{}]\nother: 1", "&a [*a]", "video: &v [*v]", "- video", "", "\x00", "video: [{height: 1e400}]", "{\"video\": [",
-	} {
-		f.Add([]byte(seed), true)
-		f.Add([]byte(seed), false)
-	}
-	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, data []byte, asJSON bool) {
-		name := filepath.Join(dir, "ladder.yaml")
-		if asJSON {
-			name = filepath.Join(dir, "ladder.json")
-		}
-		if err := os.WriteFile(name, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		file, rungs, err := readLadder(name)
-		if err != nil {
-			if strings.Contains(err.Error(), "\n") || fault.KindOf(err) != fault.Invalid {
-				t.Errorf("kind %s: %q", fault.KindOf(err), err)
-			}
-			return
-		}
-		if len(rungs) == 0 || len(file.Tree) != 1 {
-			t.Errorf("%q is read as a ladder of %d renditions", data, len(rungs))
-		}
-	})
-}
-
 func TestOtherNamesOfCodecsAreAccepted(t *testing.T) {
 	for name, want := range map[string]film.VideoCodec{
 		"hevc": film.H265, "HEVC": film.H265, "libx265": film.H265, "avc": film.H264, "libx264": film.H264, "H264": film.H264,

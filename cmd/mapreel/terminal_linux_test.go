@@ -17,8 +17,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
-// terminal opens a pseudo-terminal of 80 columns. It returns the side that a program writes to, and what a user would see.
-func terminal(t *testing.T) (tty *os.File, shown *syncBuffer) {
+// pseudoTerminal opens a pseudo-terminal of 80 columns. It returns the side that a program writes to, and what a user would see.
+func pseudoTerminal(t *testing.T) (tty *os.File, shown *syncBuffer) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -51,7 +51,7 @@ func terminal(t *testing.T) (tty *os.File, shown *syncBuffer) {
 
 func TestATerminalGetsBarsThenTheReport(t *testing.T) {
 	dir := chdirTemp(t)
-	tty, shown := terminal(t)
+	tty, shown := pseudoTerminal(t)
 	b := newCLITest(t, func(ctx context.Context, req film.Request, opts local.Options) (local.Report, error) {
 		report, err := fakeRun(ctx, req, opts)
 		waitForOutput(t, shown, "merging  2.5 kB")
@@ -72,7 +72,7 @@ func TestATerminalGetsBarsThenTheReport(t *testing.T) {
 
 func TestBarsShowTheProgressOfTheEncoding(t *testing.T) {
 	dir := chdirTemp(t)
-	tty, shown := terminal(t)
+	tty, shown := pseudoTerminal(t)
 	b := newCLITest(t, func(_ context.Context, _ film.Request, opts local.Options) (local.Report, error) {
 		waitForOutput(t, shown, "reading the source  0:00")
 		for _, e := range encodingEvents() {
@@ -96,7 +96,7 @@ func TestBarsShowTheProgressOfTheEncoding(t *testing.T) {
 
 func TestADumbTerminalGetsNoBars(t *testing.T) {
 	dir := chdirTemp(t)
-	tty, shown := terminal(t)
+	tty, shown := pseudoTerminal(t)
 	b := newCLITest(t, fakeRun)
 	t.Setenv("TERM", "dumb")
 	b.Stderr = tty
@@ -111,7 +111,7 @@ func TestADumbTerminalGetsNoBars(t *testing.T) {
 
 func TestASignalIsAnsweredBeforeTheWorkHasStopped(t *testing.T) {
 	dir := chdirTemp(t)
-	tty, shown := terminal(t)
+	tty, shown := pseudoTerminal(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	b := newCLITest(t, func(_ context.Context, _ film.Request, opts local.Options) (local.Report, error) {
 		opts.Observe(local.Event{Event: planned(4, 1, 0, 4e6, 0), Time: time.Now()})

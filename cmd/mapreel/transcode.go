@@ -15,6 +15,8 @@ import (
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/previewflags"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/terminal"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
@@ -33,7 +35,7 @@ type requester func(dir string, stdin io.Reader) (film.Request, *requestfile.Dra
 
 // do runs the job of a request, as the flags of t say.
 func (t transcodeCmd) do(ctx context.Context, env environment, request requester) error {
-	movable := canMoveCursor(env.Stderr, os.Getenv("TERM"))
+	movable := terminal.Movable(env.Stderr, os.Getenv("TERM"))
 	var p sharedProgress
 	shown := map[string]bool{}
 	report, err := t.transcode(ctx, env, request, &p, movable, shown)
@@ -229,4 +231,20 @@ func addHint(err error, s snapshot) error {
 		return fault.WithHint(err, "this looks like a bug in mapreel; please report it with the command and its output")
 	}
 	return err
+}
+
+// request returns the request that the arguments and the file of --request describe. Relative paths are relative to dir.
+func (t transcodeCmd) request(dir string, stdin io.Reader) (film.Request, *requestfile.Draft, error) {
+	flags := t.Flags
+	flags.Source, flags.Output, flags.Concurrency = t.Source, t.Output, t.Jobs
+	return flags.Read(stdin, requestflags.On(dir))
+}
+
+// parallelism returns how many segments are encoded at once on this machine: the value of --jobs, else that of the
+// request, but at most the number of cores, because requests written for AWS ask for a thousand. 0 means one per core.
+func (t transcodeCmd) parallelism(req film.Request, cores int) int {
+	if t.Jobs != nil {
+		return int(*t.Jobs)
+	}
+	return min(req.Compute.Concurrency, cores)
 }

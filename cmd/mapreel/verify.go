@@ -17,6 +17,8 @@ import (
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/bars"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/terminal"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/printable"
@@ -53,7 +55,7 @@ func (c verifyCmd) run(ctx context.Context, env environment) error {
 		enc.SetIndent("", "  ")
 		err = enc.Encode(report)
 	} else {
-		_, err = io.WriteString(env.Stdout, formatReport(report, terminalWidth(env.Stdout)))
+		_, err = io.WriteString(env.Stdout, formatReport(report, terminal.Width(env.Stdout)))
 	}
 	if err != nil {
 		return notComparedError{fault.Wrap(fault.KindOf(err), err, "print the report")}
@@ -71,13 +73,13 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 	}
 	var paths [2]string
 	for i, name := range []string{c.Source, c.Output} {
-		if paths[i], err = localPath(name, dir); err != nil {
+		if paths[i], err = requestflags.LocalPath(name, dir); err != nil {
 			return verify.Report{}, fault.Wrap(fault.Invalid, err, "")
 		}
 	}
 	drawing := c.Plot
 	if drawing != "" {
-		if drawing, err = localPath(drawing, dir); err != nil {
+		if drawing, err = requestflags.LocalPath(drawing, dir); err != nil {
 			return verify.Report{}, fault.Wrap(fault.Invalid, err, "--plot")
 		}
 		if drawing == paths[0] || drawing == paths[1] {
@@ -95,7 +97,7 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 		}
 	}
 	if c.Against != "" {
-		if options.Against, err = localPath(c.Against, dir); err != nil {
+		if options.Against, err = requestflags.LocalPath(c.Against, dir); err != nil {
 			return verify.Report{}, fault.Wrap(fault.Invalid, err, "--against")
 		}
 	}
@@ -103,7 +105,7 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 	if err != nil {
 		return verify.Report{}, err
 	}
-	if c.Progress != progressNone && canMoveCursor(env.Stderr, os.Getenv("TERM")) {
+	if c.Progress != progressNone && terminal.Movable(env.Stderr, os.Getenv("TERM")) {
 		d := newCompareDisplay(env.Stderr)
 		defer d.stop()
 		options.OnProgress = d.observe
@@ -119,7 +121,7 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 const maxReportSize = 256 << 20
 
 func readReport(name, dir string) ([]byte, error) {
-	path, err := localPath(name, dir)
+	path, err := requestflags.LocalPath(name, dir)
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "--report")
 	}
@@ -213,7 +215,7 @@ func wrap(text string, width int) []string {
 
 // compareDisplay shows the progress of a comparison.
 type compareDisplay struct {
-	lines   *liveLines
+	lines   *terminal.Lines
 	started time.Time
 	mu      sync.Mutex // guards last
 	last    verify.Progress
@@ -221,7 +223,7 @@ type compareDisplay struct {
 
 func newCompareDisplay(out io.Writer) *compareDisplay {
 	d := &compareDisplay{started: time.Now()}
-	d.lines = newLiveLines(out, func(width int) []string {
+	d.lines = terminal.NewLines(out, func(width int) []string {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		return formatCompareBars(d.last, time.Since(d.started), width)
@@ -235,7 +237,7 @@ func (d *compareDisplay) observe(p verify.Progress) {
 	d.last = p
 }
 
-func (d *compareDisplay) stop() { d.lines.stop() }
+func (d *compareDisplay) stop() { d.lines.Stop() }
 
 // formatCompareBars returns the lines that show p on a terminal of width columns: at least one, none longer than width.
 func formatCompareBars(p verify.Progress, elapsed time.Duration, width int) []string {

@@ -1,4 +1,4 @@
-package main
+package requestflags
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 // urlScheme matches the beginning of a URL; a single letter is a Windows drive.
 var urlScheme = regexp.MustCompile(`^([a-zA-Z][a-zA-Z0-9+.-]+)://`)
 
-// localPath returns the absolute path that s names: a path relative to dir, taken literally, or a file:// URL, whose
+// LocalPath returns the absolute path that s names: a path relative to dir, taken literally, or a file:// URL, whose
 // escapes are decoded. A URL of another machine is an error.
-func localPath(s, dir string) (string, error) {
+func LocalPath(s, dir string) (string, error) {
 	m := urlScheme.FindStringSubmatch(s)
 	switch {
 	case m == nil && filepath.IsAbs(s):

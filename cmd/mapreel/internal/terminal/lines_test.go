@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"strings"
@@ -22,7 +22,7 @@ func TestRowsThatATerminalWrappedAreErased(t *testing.T) {
 		{"a terminal that cuts its lines", false, 20, "\r\x1b[J"},
 		{"an unknown width", false, 0, "\r\x1b[J"},
 	} {
-		if got := (&liveLines{wraps: c.wraps, drawn: lines}).erase(c.width); got != c.want {
+		if got := (&Lines{wraps: c.wraps, drawn: lines}).erase(c.width); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}

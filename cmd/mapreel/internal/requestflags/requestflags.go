@@ -1,4 +1,7 @@
-package main
+// Package requestflags makes a request of the arguments and flags of a command, and of a file.
+//
+//	req, draft, err := flags.Read(os.Stdin, requestflags.On(dir)) // draft names the flag that caused a problem
+package requestflags
 
 import (
 	"encoding/json"
@@ -13,21 +16,44 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/check"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 )
 
-// localRetentionHours is how long an unfinished job of one machine can be continued: a week, because a local disk has no
+// LocalRetentionHours is how long an unfinished job of one machine can be continued: a week, because a local disk has no
 // hourly price, and users return after a weekend.
-const localRetentionHours = 168
+const LocalRetentionHours = 168
 
 // containers maps the extension of an output to its container.
 var containers = map[string]film.Container{".mp4": film.MP4, ".mkv": film.Matroska, ".webm": film.WebM, ".m3u8": film.HLS, ".mpd": film.DASH}
 
-// request returns the request that the arguments and the file of --request describe. Relative paths are relative to dir.
-// The error is of kind fault.Invalid.
-func (t transcodeCmd) request(dir string, stdin io.Reader) (film.Request, *requestfile.Draft, error) {
+// Place says where the source and the outputs of a request are.
+type Place struct {
+	// Source and Destination return the location that a text of the user names: an absolute path or a URL.
+	Source, Destination func(string) (string, error)
+	// Here says that paths are those of this machine, whose files can be looked at.
+	Here bool
+	// RetentionHours is set where the request does not say how long the job can be continued; 0: it is left to the engine.
+	RetentionHours int
+	// ConcurrencyFlag is the name of the command's flag for Flags.Concurrency.
+	ConcurrencyFlag string
+	// Command is an example of a complete command line, for a hint.
+	Command string
+}
+
+// On returns the place of requests for this machine, where relative paths are relative to dir.
+func On(dir string) Place {
+	locate := func(s string) (string, error) { return LocalPath(s, dir) }
+	return Place{
+		Source: locate, Destination: locate, Here: true, RetentionHours: LocalRetentionHours, ConcurrencyFlag: "--jobs",
+		Command: "mapreel transcode film.mov -o film.mp4",
+	}
+}
+
+// Read returns the request that the arguments and the file of --request describe. The error is of kind fault.Invalid.
+func (t Flags) Read(stdin io.Reader, at Place) (film.Request, *requestfile.Draft, error) {
 	d := requestfile.NewDraft()
 	switch {
 	case t.Request != "":
@@ -41,17 +67,16 @@ func (t transcodeCmd) request(dir string, stdin io.Reader) (film.Request, *reque
 		if t.Source != "" {
 			missing = "-o OUTPUT, the file to make"
 		}
-		return film.Request{}, d, fault.WithHint(fault.New(fault.Invalid, "missing %s", missing),
-			"for example: mapreel transcode film.mov -o film.mp4")
+		return film.Request{}, d, fault.WithHint(fault.New(fault.Invalid, "missing %s", missing), "for example: "+at.Command)
 	}
-	if err := t.applyFlags(d, dir); err != nil {
+	if err := t.applyFlags(d, at); err != nil {
 		return film.Request{}, d, err
 	}
-	return parseDraft(d, dir)
+	return Parse(d, at)
 }
 
-// parseDraft returns the request of a draft. Relative paths are relative to dir.
-func parseDraft(d *requestfile.Draft, dir string) (film.Request, *requestfile.Draft, error) {
+// Parse returns the request of a draft. The error is of kind fault.Invalid.
+func Parse(d *requestfile.Draft, at Place) (film.Request, *requestfile.Draft, error) {
 	data, err := json.Marshal(d.Tree)
 	if err != nil {
 		return film.Request{}, d, fault.Wrap(fault.Invalid, err, "the request")
@@ -64,13 +89,13 @@ func parseDraft(d *requestfile.Draft, dir string) (film.Request, *requestfile.Dr
 	if err != nil {
 		return req, d, err
 	}
-	if req.Source, err = localPath(req.Source, dir); err != nil {
+	if req.Source, err = at.Source(req.Source); err != nil {
 		ps = append(ps, film.Problem{Pointer: "/source", Message: err.Error()})
 	}
-	if req.Destination, err = localPath(req.Destination, dir); err != nil {
+	if req.Destination, err = at.Destination(req.Destination); err != nil {
 		ps = append(ps, film.Problem{Pointer: "/destination", Message: err.Error()})
 	}
-	if len(ps) == 0 {
+	if len(ps) == 0 && at.Here {
 		ps = check.Paths(req)
 	}
 	if len(ps) > 0 {
@@ -80,7 +105,7 @@ func parseDraft(d *requestfile.Draft, dir string) (film.Request, *requestfile.Dr
 }
 
 // applyFlags writes the arguments and flags into the tree.
-func (t transcodeCmd) applyFlags(d *requestfile.Draft, dir string) error {
+func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 	if t.Source == "-" {
 		return fault.New(fault.Invalid, "the video cannot come from standard input, because segments are read in parallel; name a file")
 	}
@@ -88,20 +113,20 @@ func (t transcodeCmd) applyFlags(d *requestfile.Draft, dir string) error {
 		d.Set("/source", t.Source, "SOURCE")
 	}
 	if t.Output != "" {
-		if err := t.applyOutput(d, dir); err != nil {
+		if err := t.applyOutput(d, at); err != nil {
 			return err
 		}
 	}
 	d.SetNumber("/program", (*int)(t.Program), "--program")
 	outputs, _ := d.Tree["outputs"].([]any)
 	for i := range outputs {
-		at := fmt.Sprintf("/outputs/%d", i)
+		output := fmt.Sprintf("/outputs/%d", i)
 		for _, v := range t.videoFlags() {
-			d.Set(at+"/video/0/"+v.field, v.value, v.flag)
+			d.Set(output+"/video/0/"+v.field, v.value, v.flag)
 		}
-		d.SetText(at+"/audio/codec", t.Audio, "--audio")
-		d.SetText(at+"/audio/bitrate", t.AudioBitrate, "--audio-bitrate")
-		d.SetText(at+"/subtitles", t.Subtitles, "--subtitles")
+		d.SetText(output+"/audio/codec", t.Audio, "--audio")
+		d.SetText(output+"/audio/bitrate", t.AudioBitrate, "--audio-bitrate")
+		d.SetText(output+"/subtitles", t.Subtitles, "--subtitles")
 	}
 	if err := t.applyPackageFlags(d, len(outputs)); err != nil {
 		return err
@@ -109,10 +134,11 @@ func (t transcodeCmd) applyFlags(d *requestfile.Draft, dir string) error {
 	if t.Segment != nil {
 		d.Set("/segment/seconds", film.Seconds(*t.Segment), "--segment")
 	}
-	d.SetNumber("/compute/concurrency", (*int)(t.Jobs), "--jobs")
+	d.SetNumber("/compute/concurrency", (*int)(t.Concurrency), at.ConcurrencyFlag)
 	d.SetNumber("/compute/threads", (*int)(t.Threads), "--threads")
-	if retention, ok := d.Tree["retention"].(map[string]any); d.Tree["retention"] == nil || ok && retention["hours"] == nil {
-		d.Set("/retention/hours", localRetentionHours, "")
+	retention, ok := d.Tree["retention"].(map[string]any)
+	if at.RetentionHours > 0 && (d.Tree["retention"] == nil || ok && retention["hours"] == nil) {
+		d.Set("/retention/hours", at.RetentionHours, "")
 	}
 	return nil
 }
@@ -124,14 +150,14 @@ type videoFlag struct {
 }
 
 // videoFlags returns the flags about renditions that were given.
-func (t transcodeCmd) videoFlags() (list []videoFlag) {
+func (t Flags) videoFlags() (list []videoFlag) {
 	add := func(given bool, field, flag string, value any) {
 		if given {
 			list = append(list, videoFlag{field, flag, value})
 		}
 	}
 	text := func(value, field, flag string) { add(value != "", field, flag, value) }
-	number := func(value *wholeNumber, field, flag string) { add(value != nil, field, flag, value) }
+	number := func(value *flagvalue.WholeNumber, field, flag string) { add(value != nil, field, flag, value) }
 	text(string(film.CodecNamed(t.Codec)), "codec", "--codec")
 	number(t.CRF, "crf", "--crf")
 	text(t.Preset, "preset", "--preset")
@@ -144,10 +170,10 @@ func (t transcodeCmd) videoFlags() (list []videoFlag) {
 }
 
 // container returns the container that the extension of -o selects, or "" if it selects none.
-func (t transcodeCmd) container() film.Container { return containers[filepath.Ext(t.Output)] }
+func (t Flags) container() film.Container { return containers[filepath.Ext(t.Output)] }
 
 // applyPackageFlags writes the flags of packages into the outputs.
-func (t transcodeCmd) applyPackageFlags(d *requestfile.Draft, outputs int) error {
+func (t Flags) applyPackageFlags(d *requestfile.Draft, outputs int) error {
 	if err := t.checkPackageFlags(); err != nil {
 		return err
 	}
@@ -194,7 +220,7 @@ func (t transcodeCmd) applyPackageFlags(d *requestfile.Draft, outputs int) error
 
 // withDefaults returns the rungs of a ladder's file, with the flags about renditions in the fields that a rung does not
 // set. at is the pointer of their output.
-func (t transcodeCmd) withDefaults(d *requestfile.Draft, at string, rungs []any) []any {
+func (t Flags) withDefaults(d *requestfile.Draft, at string, rungs []any) []any {
 	list := slices.Clone(rungs)
 	for i, rung := range rungs {
 		fields, ok := rung.(map[string]any)
@@ -214,7 +240,7 @@ func (t transcodeCmd) withDefaults(d *requestfile.Draft, at string, rungs []any)
 }
 
 // checkPackageFlags returns an error if flags of packages are used with an output that is one file.
-func (t transcodeCmd) checkPackageFlags() error {
+func (t Flags) checkPackageFlags() error {
 	if t.Output == "" || t.container().Packaged() {
 		return nil
 	}
@@ -273,20 +299,20 @@ func readLadder(name string) (*requestfile.File, []any, error) {
 }
 
 // applyOutput splits the path of -o into destination, name and container.
-func (t transcodeCmd) applyOutput(d *requestfile.Draft, dir string) error {
+func (t Flags) applyOutput(d *requestfile.Draft, at Place) error {
 	const flag = "--output"
 	if list, ok := d.Tree["outputs"].([]any); ok && len(list) > 1 {
 		return fault.New(fault.Invalid, "%s: names one file, but %s has %d outputs", flag, d.File.Name, len(list))
 	}
-	path, err := localPath(t.Output, dir)
+	path, err := at.Destination(t.Output)
 	if err != nil {
 		return fault.Wrap(fault.Invalid, err, flag)
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() || strings.HasSuffix(t.Output, string(filepath.Separator)) {
+	folder, base := splitLocation(path)
+	if at.Here && isFolder(path) || strings.HasSuffix(t.Output, string(filepath.Separator)) {
 		return fault.New(fault.Invalid, "%s: %s is a folder; name a file, such as %s",
 			flag, t.Output, filepath.Join(t.Output, "film.mp4"))
 	}
-	base := filepath.Base(path)
 	ext := filepath.Ext(base)
 	container, known := containers[ext]
 	switch _, lower := containers[strings.ToLower(ext)]; {
@@ -305,17 +331,22 @@ func (t transcodeCmd) applyOutput(d *requestfile.Draft, dir string) error {
 	if d.Tree["outputs"] == nil || requestfile.IsEmptyList(d.Tree["outputs"]) {
 		d.Tree["outputs"] = []any{map[string]any{}}
 	}
-	d.Set("/destination", filepath.Dir(path), flag)
+	d.Set("/destination", folder, flag)
 	d.Set("/outputs/0/name", strings.TrimSuffix(base, ext), flag)
 	d.Set("/outputs/0/container", string(container), flag)
 	return nil
 }
 
-// parallelism returns how many segments are encoded at once on this machine: the value of --jobs, else that of the
-// request, but at most the number of cores, because requests written for AWS ask for a thousand. 0 means one per core.
-func (t transcodeCmd) parallelism(req film.Request, cores int) int {
-	if t.Jobs != nil {
-		return int(*t.Jobs)
+// splitLocation splits an absolute path or a URL into its folder and its last element. The folder of a URL ends with a slash.
+func splitLocation(location string) (folder, base string) {
+	if urlScheme.MatchString(location) {
+		i := strings.LastIndexByte(location, '/') + 1
+		return location[:i], location[i:]
 	}
-	return min(req.Compute.Concurrency, cores)
+	return filepath.Dir(location), filepath.Base(location)
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -12,9 +12,9 @@ import (
 	"github.com/mapreel/mapreel/pkg/printable"
 )
 
-// liveLines redraws lines at the bottom of a terminal until stop removes them. mpb moves the cursor, measures the
+// Lines redraws lines at the bottom of a terminal until Stop removes them. mpb moves the cursor, measures the
 // terminal and sets the pace.
-type liveLines struct {
+type Lines struct {
 	out    io.Writer
 	canvas *mpb.Progress
 	bar    *mpb.Bar
@@ -24,10 +24,10 @@ type liveLines struct {
 	drawn []string // the lines of the last frame; written by mpb's goroutine
 }
 
-// newLiveLines shows the lines that format returns for a terminal of width columns; it must return at least one.
-func newLiveLines(out io.Writer, format func(width int) []string) *liveLines {
-	out = unfiltered(out) // mpb moves the cursor
-	l := &liveLines{out: out, canvas: mpb.New(mpb.WithOutput(out)), wraps: wrapsAgain(os.Getenv)}
+// NewLines shows the lines that format returns for a terminal of width columns; it must return at least one.
+func NewLines(out io.Writer, format func(width int) []string) *Lines {
+	out = Unfiltered(out) // mpb moves the cursor
+	l := &Lines{out: out, canvas: mpb.New(mpb.WithOutput(out)), wraps: wrapsAgain(os.Getenv)}
 	first := mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
 		erase := l.erase(stat.AvailableWidth)
 		l.drawn = format(stat.AvailableWidth)
@@ -45,31 +45,32 @@ func newLiveLines(out io.Writer, format func(width int) []string) *liveLines {
 		}
 		return nil
 	})
-	// A bar with a total of 0 never completes by itself, so that stop removes it from the screen.
+	// A bar with a total of 0 never completes by itself, so that Stop removes it from the screen.
 	l.bar = l.canvas.MustAdd(0, first, mpb.BarFillerTrim(), mpb.BarExtender(others, false))
 	return l
 }
 
-// print writes text above the lines.
-func (l *liveLines) print(text string) {
+// Print writes text above the lines.
+func (l *Lines) Print(text string) {
 	text = printable.Text(text)
 	if _, err := io.WriteString(l.canvas, "\r"+text); err != nil { // stopped
 		_, _ = io.WriteString(l.out, text)
 	}
 }
 
-func (l *liveLines) stop() {
+// Stop removes the lines.
+func (l *Lines) Stop() {
 	l.once.Do(func() {
 		l.bar.Abort(true)
 		l.canvas.Wait()
-		_, _ = io.WriteString(l.out, l.erase(terminalWidth(l.out)))
+		_, _ = io.WriteString(l.out, l.erase(Width(l.out)))
 	})
 }
 
 // erase returns the codes that erase what mpb leaves of the last frame on a terminal of width columns. mpb moves the cursor up by
 // a row for each line and erases from there on. That leaves the beginning of the first line where a key was echoed, such as ^C,
 // and the first rows where the terminal has become narrower and has wrapped the lines.
-func (l *liveLines) erase(width int) string {
+func (l *Lines) erase(width int) string {
 	extra := 0
 	for _, line := range l.drawn {
 		extra += max(len(line)-1, 0) / max(width, 1)
