@@ -31,11 +31,16 @@ func (p *parser) accounts(s settings) map[string]string {
 // of that name in another account, and so does its role.
 func nameOwners(environment map[string]*string, chosen settings, store storage) {
 	environment[s3blob.AccountVariable] = store.account
+	if others := otherAccounts(chosen); others != "" {
+		environment[s3blob.OwnersVariable] = jsii.String(others)
+	}
+}
+
+// otherAccounts returns the accounts of buckets that do not belong to that of the deployment, as s3blob.ParseOwners reads them.
+func otherAccounts(chosen settings) string {
 	var others []string
 	for _, bucket := range slices.Sorted(maps.Keys(chosen.accounts)) {
 		others = append(others, fmt.Sprint(bucket, ":", chosen.accounts[bucket]))
 	}
-	if len(others) > 0 {
-		environment[s3blob.OwnersVariable] = jsii.String(strings.Join(others, ","))
-	}
+	return strings.Join(others, ",")
 }

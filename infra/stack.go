@@ -5,6 +5,8 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
+
+	"github.com/mapreel/mapreel/pkg/client"
 )
 
 // newStack adds mapreel to app. root is the folder in which functions/Dockerfile is built.
@@ -36,13 +38,19 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 	newBlockedAlarm(stack, jobs, bus, topic)          // a queue that starts nothing
 
 	outputs := map[string]*string{
-		"StateMachineArn":   flow.machine.StateMachineArn(),
-		"SourceBucket":      store.sources[0].bucket.BucketName(),
-		"DestinationBucket": store.destinations[0].bucket.BucketName(),
-		"ScratchBucket":     store.bucket.BucketName(),
-		"LedgerTable":       store.table.TableName(),
-		"FinishedJobsBus":   bus.EventBusName(),
-		"DashboardName":     watch.DashboardName(),
+		client.OutputMachine:      flow.machine.StateMachineArn(),
+		client.OutputSources:      placeList(store.sources),
+		client.OutputDestinations: placeList(store.destinations),
+		client.OutputRates:        jsii.String(rates(chosen)),
+		"SourceBucket":            store.sources[0].bucket.BucketName(),
+		"DestinationBucket":       store.destinations[0].bucket.BucketName(),
+		"ScratchBucket":           store.bucket.BucketName(),
+		client.OutputTable:        store.table.TableName(),
+		"FinishedJobsBus":         bus.EventBusName(),
+		"DashboardName":           watch.DashboardName(),
+	}
+	if accounts := otherAccounts(chosen); accounts != "" {
+		outputs[client.OutputOwners] = jsii.String(accounts)
 	}
 	if url := newIntake(stack, chosen, store, img, flow, topic); url != nil { // requests in, messages out
 		outputs["ApiUrl"] = url

@@ -406,7 +406,8 @@ func TestWorkersWithAFileSystemHaveNoRouteToTheInternet(t *testing.T) {
 
 func TestOutputsNameWhatAUserNeeds(t *testing.T) {
 	want := []string{
-		"DashboardName", "DestinationBucket", "FinishedJobsBus", "LedgerTable", "ScratchBucket", "SourceBucket", "StateMachineArn",
+		"DashboardName", "DestinationBucket", "Destinations", "FinishedJobsBus", "LedgerTable", "Rates", "ScratchBucket", "SourceBucket", "Sources",
+		"StateMachineArn",
 	}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(synth(t, object{"scratch": "s3"}).outputs))); diff != "" {
 		t.Errorf("outputs (-want +got):\n%s", diff)

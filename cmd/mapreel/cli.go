@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/remote"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
 	"github.com/mapreel/mapreel/pkg/fault"
 )
@@ -24,17 +25,18 @@ type command interface {
 // cli is the grammar of the command line. A flag that the user does not give stays empty, so that the request does not
 // contain it.
 type cli struct {
-	Transcode transcodeCmd     `cmd:"" help:"Transcode a video on this machine."`
-	Preview   previewCmd       `cmd:"" help:"Make animations, stills, thumbnails and a poster of a video."`
-	Verify    verifyCmd        `cmd:"" help:"Compare an output with its source, every frame and the audio."`
-	Play      playCmd          `cmd:"" help:"Play an output in the browser."`
-	Serve     serveCmd         `cmd:"" help:"Run jobs for others: the Step Functions API on this machine."`
-	Jobs      jobsCmd          `cmd:"" help:"List the jobs of this machine and their progress."`
-	GC        gcCmd            `cmd:"" name:"gc" help:"Remove the files of old and abandoned jobs from the scratch folder."`
-	Doctor    doctorCmd        `cmd:"" help:"Examine whether mapreel can work on this machine or in an AWS account, and say what is missing."`
-	Version   versionCmd       `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
-	Batch     batchCmd         `cmd:"" hidden:"" help:"Encode a segment for the mapreel process that starts this one."`
-	About     kong.VersionFlag `name:"version" short:"V" help:"Print the version of mapreel."`
+	Transcode transcodeCmd `cmd:"" help:"Transcode a video on this machine."`
+	Preview   previewCmd   `cmd:"" help:"Make animations, stills, thumbnails and a poster of a video."`
+	Verify    verifyCmd    `cmd:"" help:"Compare an output with its source, every frame and the audio."`
+	Play      playCmd      `cmd:"" help:"Play an output in the browser."`
+	Serve     serveCmd     `cmd:"" help:"Run jobs for others: the Step Functions API on this machine."`
+	remote.Commands
+	Jobs    jobsCmd          `cmd:"" help:"List the jobs of this machine and their progress."`
+	GC      gcCmd            `cmd:"" name:"gc" help:"Remove the files of old and abandoned jobs from the scratch folder."`
+	Doctor  doctorCmd        `cmd:"" help:"Examine whether mapreel can work on this machine or in an AWS account, and say what is missing."`
+	Version versionCmd       `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
+	Batch   batchCmd         `cmd:"" hidden:"" help:"Encode a segment for the mapreel process that starts this one."`
+	About   kong.VersionFlag `name:"version" short:"V" help:"Print the version of mapreel."`
 }
 
 type transcodeCmd struct {
@@ -134,6 +136,7 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 			{Key: "Previews", Title: "Previews:"},
 			{Key: "Work", Title: "Work:"},
 			{Key: "AWS", Title: "AWS:"},
+			{Key: "Where", Title: "Where jobs run:"},
 		}),
 		kong.WithHyphenPrefixedParameters(true), // so that --crf -1 gets a useful error, and a file name may begin with -
 		kong.ValueFormatter(formatHelp),
@@ -160,6 +163,9 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 			help = "mapreel " + parseErr.Context.Selected().Name + " --help"
 		}
 		return nil, &fault.Error{Kind: fault.Invalid, Hint: "see " + help, Err: err}
+	}
+	if c, ok := selected.Selected().Target.Addr().Interface().(remote.Command); ok {
+		return remoteCmd{c}, nil
 	}
 	switch name, _, _ := strings.Cut(selected.Command(), " "); name {
 	case "transcode":

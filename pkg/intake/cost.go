@@ -63,5 +63,13 @@ func (r Rates) cost(usage []engine.Usage) *Cost {
 	return c
 }
 
+// USD returns what finished work cost in Lambda and Batch, from list prices.
+func (r Rates) USD(usage []engine.Usage) float64 {
+	if c := r.cost(usage); c != nil {
+		return c.USD
+	}
+	return 0
+}
+
 // round rounds to hundredths of a cent.
 func round(usd float64) float64 { return float64(int64(usd*1e4+0.5)) / 1e4 }

@@ -43,7 +43,8 @@ func (s *Service) Upload(ctx context.Context, event json.RawMessage) (any, error
 		return nil, fault.New(fault.Internal, "event of the bucket: it names no object")
 	}
 	source := "s3://" + bucket + "/" + key
-	if !strings.HasPrefix(key, Watched) || strings.HasSuffix(key, Sidecar) { // an output, or the request for an upload
+	if !strings.HasPrefix(key, Watched) || strings.HasPrefix(key, Submitted) || strings.HasSuffix(key, Sidecar) {
+		// An output, the source of a job that its client starts, or the request for an upload.
 		return Status{}, nil
 	}
 	request, err := s.preset(ctx, source)
@@ -115,6 +116,9 @@ func (s *Service) watches(url string) bool {
 // Watched is the prefix of the keys whose uploads start jobs. Events of others come too, since a rule cannot ask for both ends of a
 // key.
 const Watched = "in/"
+
+// Submitted is the prefix of the keys below Watched whose uploads start no jobs: mapreel submit starts them itself.
+const Submitted = Watched + "submitted/"
 
 // destination returns the folder for the outputs of a source: its key, in the first destination. In a bucket that is a
 // destination as a whole, they are kept apart from uploads.

@@ -87,7 +87,7 @@ func TestAnOutputStartsNoJob(t *testing.T) {
 	if _, err := d.Upload(t.Context(), d.created(t, "in/film.mkv")); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"out/film.mkv/video.mp4", "film.mkv"} { // the rule of a bucket sees them too
+	for _, key := range []string{"out/film.mkv/video.mp4", "film.mkv", intake.Submitted + "0a/film.mkv"} { // the rule of a bucket sees them too
 		d.upload(t, key, "film")
 		if _, err := d.Upload(t.Context(), d.created(t, key)); err != nil {
 			t.Fatal(err)

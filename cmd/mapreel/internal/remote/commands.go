@@ -1,0 +1,222 @@
+package remote
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/client"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/printable"
+)
+
+// Status shows a job, or the jobs that run.
+type Status struct {
+	Target
+
+	Job  string `arg:"" optional:"" name:"JOB" help:"The job, by its name or the ARN of its execution. Without: all that run."`
+	JSON bool   `name:"json" help:"Print JSON."`
+}
+
+// Help is shown by mapreel status --help.
+func (Status) Help() string {
+	return "Exit codes: 0 the job runs or is done; 1 it failed or was stopped, or it could not be asked for; 2 the usage is wrong."
+}
+
+// maxRunning is how many jobs that run are shown with their progress.
+const maxRunning = 50
+
+// Run shows it.
+func (c Status) Run(ctx context.Context, env Env) error {
+	remote, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Job == "" {
+		return c.all(ctx, env, remote)
+	}
+	job, err := remote.Status(ctx, c.Job)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		if err := printJSON(env.Stdout, job); err != nil {
+			return err
+		}
+	} else {
+		printable.Fprintf(env.Stdout, "%s", formatJob(job, time.Now()))
+	}
+	return outcome(job)
+}
+
+// all shows the jobs that run.
+func (c Status) all(ctx context.Context, env Env, remote *client.Client) error {
+	list, err := remote.List(ctx, client.Running, maxRunning)
+	if err != nil {
+		return err
+	}
+	for i, job := range list {
+		if list[i], err = remote.Status(ctx, job.ARN); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		return printJSON(env.Stdout, list)
+	}
+	if len(list) == 0 {
+		printable.Fprintf(env.Stdout, "no job runs; mapreel list shows those that have ended\n")
+		return nil
+	}
+	printable.Fprintf(env.Stdout, "%s", formatList(list, time.Now()))
+	return nil
+}
+
+// List lists jobs.
+type List struct {
+	Target
+
+	Status string `enum:",running,succeeded,failed,timed-out,aborted" default:"" placeholder:"STATUS" help:"Only jobs of this status: running, succeeded, failed, timed-out or aborted."`
+	Limit  int    `default:"20" placeholder:"N" help:"List at most this many, the newest first. Default: 20."`
+	JSON   bool   `name:"json" help:"Print a JSON array."`
+}
+
+// Help is shown by mapreel list --help.
+func (List) Help() string { return exits }
+
+// Run lists them.
+func (c List) Run(ctx context.Context, env Env) error {
+	if c.Limit < 1 {
+		return fault.New(fault.Invalid, "--limit: must be at least 1")
+	}
+	remote, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := remote.List(ctx, strings.ReplaceAll(strings.ToUpper(c.Status), "-", "_"), c.Limit)
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return printJSON(env.Stdout, list)
+	case len(list) == 0:
+		printable.Fprintf(env.Stdout, "no jobs\n")
+	default:
+		printable.Fprintf(env.Stdout, "%s", formatList(list, time.Now()))
+	}
+	return nil
+}
+
+// Stop stops a job.
+type Stop struct {
+	Target
+
+	Job   string `arg:"" name:"JOB" help:"The job, by its name or the ARN of its execution."`
+	Cause string `placeholder:"TEXT" help:"Why; the job's history keeps it."`
+	JSON  bool   `name:"json" help:"Print JSON."`
+}
+
+// Help is shown by mapreel stop --help.
+func (Stop) Help() string {
+	return "What is done is kept, and mapreel redrive does the rest. A job that has ended stays as it is.\n\n" + exits
+}
+
+// Run stops it.
+func (c Stop) Run(ctx context.Context, env Env) error {
+	remote, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	job, err := remote.Stop(ctx, c.Job, cmp.Or(c.Cause, "stopped by mapreel stop"))
+	return show(env, job, err, c.JSON)
+}
+
+// Redrive redrives a job.
+type Redrive struct {
+	Target
+
+	Job  string `arg:"" name:"JOB" help:"The job, by its name or the ARN of its execution."`
+	JSON bool   `name:"json" help:"Print JSON: a line for each change with --wait."`
+	Wait bool   `help:"Show the progress until the job ends."`
+}
+
+// Help is shown by mapreel redrive --help.
+func (Redrive) Help() string { return "What is done is not done again.\n\n" + exits }
+
+// Run redrives it.
+func (c Redrive) Run(ctx context.Context, env Env) error {
+	remote, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	job, err := remote.Redrive(ctx, c.Job)
+	if err != nil || !c.Wait {
+		return show(env, job, err, c.JSON)
+	}
+	return follow(ctx, env, remote, job.ARN, c.JSON, progressAuto)
+}
+
+// show prints a job in one line, or as JSON.
+func show(env Env, job client.Job, err error, asJSON bool) error {
+	switch {
+	case err != nil:
+		return err
+	case asJSON:
+		return printJSON(env.Stdout, job)
+	}
+	printable.Fprintf(env.Stdout, "%s %s\n", job.Name, job.Status)
+	return nil
+}
+
+// Logs prints the history of a job.
+type Logs struct {
+	Target
+
+	Job  string `arg:"" name:"JOB" help:"The job, by its name or the ARN of its execution."`
+	JSON bool   `name:"json" help:"Print a line of JSON for each event, and then for each unit that failed."`
+}
+
+// Help is shown by mapreel logs --help.
+func (Logs) Help() string { return exits }
+
+// maxFailures is how many units that failed are shown. The first has the reason; the others often failed for the same one.
+const maxFailures = 20
+
+// Run prints it.
+func (c Logs) Run(ctx context.Context, env Env) error {
+	remote, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	for e, err := range remote.Events(ctx, c.Job) {
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			if err := printLine(env.Stdout, e); err != nil {
+				return err
+			}
+			continue
+		}
+		printable.Fprintf(env.Stdout, "%s  %s\n", e.Time.Local().Format(logTime), strings.TrimSpace(fmt.Sprintf("%-24s %s", e.Type, e.Text)))
+	}
+	failures, err := remote.Failures(ctx, c.Job, maxFailures)
+	if err != nil {
+		return err
+	}
+	for _, f := range failures {
+		if c.JSON {
+			err = printLine(env.Stdout, f)
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		printable.Fprintf(env.Stdout, "%s  failed: %s: %s\n", f.Time.Local().Format(logTime), f.Unit, f.Text)
+	}
+	return nil
+}
+
+// logTime is how the time of an event is written.
+const logTime = "2006-01-02 15:04:05.000"

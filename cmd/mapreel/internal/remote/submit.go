@@ -1,0 +1,158 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
+	"github.com/mapreel/mapreel/pkg/client"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/printable"
+)
+
+// Submit starts a job.
+type Submit struct {
+	Source string `arg:"" optional:"" name:"SOURCE" help:"The video. For a server a path that lies below its --root; for a stack an s3:// URL, or a file of this machine, which is uploaded."`
+	Output string `short:"o" placeholder:"FILE" help:"The file to make. Its extension selects the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH). For a server a path below its --root; for a stack an s3:// URL, or a path below the folder of its outputs."`
+
+	requestflags.Flags
+
+	Target
+
+	Name        string                 `placeholder:"NAME" help:"Name of the job. Default: one that follows from the request and the content of SOURCE, so that the same command twice starts one job."`
+	Wait        bool                   `help:"Show the progress until the job ends."`
+	JSON        bool                   `name:"json" help:"Print the job as JSON: a line for each change with --wait."`
+	Concurrency *flagvalue.WholeNumber `group:"Work" placeholder:"N" help:"Units at once, at most."`
+	Progress    progressMode           `enum:"auto,bar,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal. bar: bars, or a line every few seconds without a terminal. none: nothing."`
+}
+
+// Help is shown by mapreel submit --help.
+func (Submit) Help() string {
+	return `Prints the name of the job. The same command again starts nothing while its job runs or after it is done, and continues an
+upload that was interrupted.
+
+Examples:
+
+    mapreel submit film.mov -o film.mp4 --wait
+    mapreel submit film.mov -o site/film.m3u8 --stack mapreel
+    mapreel submit --request film.yaml --endpoint http://render:8083 --name film-1
+
+` + exits
+}
+
+// Run starts it.
+func (c Submit) Run(ctx context.Context, env Env) error {
+	remote, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	flags := c.Flags
+	flags.Source, flags.Output, flags.Concurrency = c.Source, c.Output, c.Concurrency
+	req, _, err := flags.Read(env.Stdin, c.place(remote, env))
+	if err != nil {
+		return err
+	}
+	job, started, err := c.submit(ctx, env, remote, req)
+	switch {
+	case err != nil:
+		return err
+	case c.Wait:
+		return follow(ctx, env, remote, job.ARN, c.JSON, c.Progress)
+	case !started && job.Ended():
+		if err := outcome(job); err != nil {
+			return err
+		}
+		printable.Fprintf(env.Stderr, "mapreel: this job was done before; with another --name it is done again\n")
+	}
+	if c.JSON {
+		return printJSON(env.Stdout, job)
+	}
+	printable.Fprintf(env.Stdout, "%s\n", job.Name)
+	return nil
+}
+
+// place returns where the files of the request are.
+func (c Submit) place(remote *client.Client, env Env) requestflags.Place {
+	server, here := remote.OnServer()
+	at := requestflags.On(env.Dir)
+	at.Here, at.ConcurrencyFlag, at.Command = here, "--concurrency", "mapreel submit film.mov -o film.mp4"
+	switch {
+	case !server:
+		at.RetentionHours = 0 // the deployment's default
+		at.Source = func(s string) (string, error) {
+			if strings.HasPrefix(s, "s3://") {
+				return remote.Locate(s, false)
+			}
+			return requestflags.LocalPath(s, env.Dir)
+		}
+		at.Destination = func(s string) (string, error) { return remote.Locate(s, true) }
+	case !here:
+		at.Source, at.Destination = pathThere, pathThere
+	}
+	return at
+}
+
+// pathThere returns a path of another machine.
+func pathThere(s string) (string, error) {
+	if path, err := requestflags.LocalPath(s, "/"); err != nil || filepath.IsAbs(s) || strings.Contains(s, "://") {
+		return path, err
+	}
+	return "", fmt.Errorf("%s is not absolute, and the server is another machine: give the path there", s)
+}
+
+// submit starts the job of a request. A source of this machine is uploaded first.
+func (c Submit) submit(ctx context.Context, env Env, remote *client.Client, req film.Request) (client.Job, bool, error) {
+	var identity []string
+	source := req.Source
+	server, here := remote.OnServer()
+	switch {
+	case here:
+		if info, err := os.Stat(source); err == nil { // the job reports one that is not there
+			identity = []string{fmt.Sprint(info.Size()), info.ModTime().UTC().String()}
+		}
+	case server:
+	case strings.HasPrefix(source, "s3://"):
+		id, err := remote.Identity(ctx, source)
+		if err != nil {
+			return client.Job{}, false, err
+		}
+		identity = []string{id}
+	default: // its URL has a checksum of its content
+		var err error
+		if req.Source, err = c.upload(ctx, env, remote, source); err != nil {
+			return client.Job{}, false, err
+		}
+	}
+	request, err := json.Marshal(req)
+	if err != nil {
+		return client.Job{}, false, fault.Wrap(fault.Internal, err, "request")
+	}
+	name := c.Name
+	if name == "" {
+		name = client.JobName(source, request, identity...)
+	}
+	job, started, err := remote.Submit(ctx, name, request)
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("interrupted: it is not known whether job " + name + " was started; the same command goes on")
+	}
+	return job, started, err
+}
+
+// upload uploads a source.
+func (c Submit) upload(ctx context.Context, env Env, remote *client.Client, path string) (string, error) {
+	view := &transferView{}
+	stop := view.show(env, c.JSON, c.Progress)
+	url, err := remote.Upload(ctx, path, view.set)
+	stop()
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("interrupted: nothing was started; the same command continues the upload")
+	}
+	return url, err
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/remote"
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// remoteCmd is a command that works with jobs elsewhere.
+type remoteCmd struct{ remote.Command }
+
+// run runs it. After a signal its error says what goes on.
+func (c remoteCmd) run(ctx context.Context, env environment) error {
+	dir, err := workingDirectory()
+	if err != nil {
+		return fault.Wrap(fault.NotFound, err, "")
+	}
+	err = c.Run(ctx, remote.Env{Stdin: env.Stdin, Stdout: env.Stdout, Stderr: env.Stderr, Dir: dir})
+	if err != nil && errors.Is(context.Cause(ctx), errSignalled) {
+		return signalledError{err}
+	}
+	return err
+}
+
+// signalledError is an error whose text says what a signal ended, and what goes on.
+type signalledError struct{ error }
+
+func (signalledError) Unwrap() error { return interruptedError{} }

@@ -1,0 +1,84 @@
+package client
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/intake"
+	"github.com/mapreel/mapreel/pkg/intake/intaketest"
+	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+func TestProgressOfAStackIsThatOfItsLedger(t *testing.T) {
+	ctx := t.Context()
+	states := intaketest.Start(t)
+	l, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // of the test
+	c := &Client{sfn: states.Client, machine: intaketest.MachineARN, cloud: &cloud{ledger: l, rates: intake.Rates{"lambda/encode": 0.01}}}
+	job, started, err := c.Submit(ctx, "film-1", json.RawMessage(`{"source":"s3://b/in/film.mov","destination":"s3://b/out/"}`))
+	if err != nil || !started || job.Source != "s3://b/in/film.mov" || job.Progress != nil {
+		t.Fatal(job, started, err)
+	}
+	if job, err = c.Status(ctx, "film-1"); err != nil || job.Progress != nil {
+		t.Errorf("before the plan: %+v, %v", job, err)
+	}
+	doc, err := json.Marshal(work.Plan{ID: "0a1b", Groups: []work.Group{
+		{Name: "video", Noun: "segments", Units: 3, Total: work.Amount{Media: 30e6}}, {Name: "output/film", Noun: "outputs", Units: 1},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	if err := l.PutJob(ctx, ledger.Job{ID: "0a1b", State: ledger.JobRunning, Execution: job.ARN, Started: now, Doc: doc}); err != nil {
+		t.Fatal(err)
+	}
+	spec := json.RawMessage(`{"phase":"encode","needs":{"class":"encode"}}`)
+	var units []ledger.Unit
+	for _, id := range []string{"video/00000", "video/00001", "video/00002", "output/film"} {
+		units = append(units, ledger.Unit{ID: id, Spec: spec})
+	}
+	if err := l.Plan(ctx, "0a1b", slices.Values(units), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	begin := func(id string) int {
+		t.Helper()
+		u, err := l.Begin(ctx, "0a1b", id, "lambda", now.Add(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Attempt
+	}
+	if err := l.Complete(ctx, "0a1b", "video/00000", begin("video/00000"), json.RawMessage(`{"done":{"media":10000000,"count":250,"bytes":99},"elapsed":20000}`)); err != nil {
+		t.Fatal(err)
+	}
+	begin("video/00001")
+	begin("video/00001") // a retry
+	if err := l.Fail(ctx, "0a1b", "video/00002", begin("video/00002"), ledger.Failure{Kind: "Corrupt", Message: "video/00002: it broke"}); err != nil {
+		t.Fatal(err)
+	}
+	job, err = c.Status(ctx, "film-1")
+	if err != nil || job.Progress == nil {
+		t.Fatal(job, err)
+	}
+	p := *job.Progress
+	if g := p.Groups[0]; g.Name != "video" || g.Units != 3 || g.Done != 1 || g.Running != 1 || g.Amount.Media != 10e6 || g.Total.Media != 30e6 {
+		t.Errorf("video %+v", g)
+	}
+	if p.Retries != 1 || p.Failures != 1 || p.Cost == nil || *p.Cost != 0.2 {
+		t.Errorf("progress %+v, cost %v; want one retry, one failure and 0.2 USD", p, p.Cost)
+	}
+	// Of a Map the service says only that units failed; the ledger says why.
+	states.End("film-1", "FAILED", map[string]any{"error": "States.ExceedToleratedFailureThreshold", "cause": "too many"})
+	job, err = c.Follow(ctx, "film-1", func(Job) {})
+	if err != nil || job.Error == nil || job.Error.Kind != "Corrupt" || job.Error.Message != "video/00002: it broke" {
+		t.Errorf("failed: %+v, %v", job.Error, err)
+	}
+}
