@@ -30,14 +30,7 @@ func (v Video) filters() string {
 	}
 	allDeinterlaced := deinterlaced == len(v.Renditions)+len(v.Pictures)
 	separate = separate || len(v.Pictures) > 0 || deinterlaced > 0 && !allDeinterlaced
-	var shared []string
-	if v.Keyframes {
-		shared = append(shared, "select=key")
-	}
-	shared = append(shared, v.unify()...)
-	if v.Unordered {
-		shared = append(shared, `setpts=max(PREV_OUTPTS+1\,PTS)`) // the first has no PREV_OUTPTS: max then takes the second
-	}
+	shared := v.ordered()
 	if v.Rotation != 0 {
 		// Fields are rows of a frame, so frames are deinterlaced before they are turned.
 		shared = append(shared, v.deinterlacer())
@@ -97,6 +90,24 @@ func (v Video) filters() string {
 		fmt.Fprintf(&rest, ";[s%d]%s", i, b)
 	}
 	return graph + rest.String()
+}
+
+// ordered returns the filters that give all frames one form and ascending times.
+func (v Video) ordered() []string {
+	chain := v.unify()
+	if v.Unordered {
+		chain = append(chain, `setpts=max(PREV_OUTPTS+1\,PTS)`) // the first has no PREV_OUTPTS: max then takes the second
+	}
+	return chain
+}
+
+// keyframeFilters returns the filters of one sequence of pictures of keyframes. Those of the first log the frames.
+func (v Video) keyframeFilters(i int) string {
+	chain := append([]string{"select=key"}, v.ordered()...)
+	if i == 0 {
+		chain = append(chain, ffmpeg.FrameLogFilters())
+	}
+	return strings.Join(append(chain, v.Pictures[i].filters(v.Start)), ",")
 }
 
 // writable matches the pixel formats to which unify converts: the usual ones, all of which ffmpeg's

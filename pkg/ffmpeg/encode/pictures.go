@@ -119,10 +119,10 @@ func scalerMatrix(space string, hd bool) string {
 	return "bt601"
 }
 
-// options returns the arguments of the output that writes the pictures of a label of the graph.
-func (p Pictures) options(label string) []string {
+// options returns the arguments of the output that writes the pictures.
+func (p Pictures) options() []string {
 	args := []string{
-		"-map", "[" + label + "]", "-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough",
+		"-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough",
 		"-enc_time_base", fmt.Sprintf("%d:%d", p.Rate.Den, p.Rate.Num),
 	}
 	e := pictureEncoders[p.Format]

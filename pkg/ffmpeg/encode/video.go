@@ -59,7 +59,7 @@ type Video struct {
 	// Unordered declares that the decoder may give a frame a time that is not after the frame before, as
 	// where it has to guess times. Such a frame is shown a tick after the one before.
 	Unordered bool
-	// Keyframes decodes keyframes alone, and has the frame log list no others. Skip has the decoder skip the others, too.
+	// Keyframes decodes keyframes alone, of which there are only pictures, without deinterlacing, and has the frame log list no others. Skip has the decoder skip the others, too.
 	Keyframes, Skip bool
 	// Packets is the path of a list of the source's packets from Seek to End, a PacketLog, "" = none:
 	// a count of frames that does not depend on the decoder.
@@ -156,7 +156,10 @@ type ToneMap struct {
 // (ffmpeg.FrameLog), standard output the progress (RunOptions.OnProgress). The same arguments give
 // the same bytes on any number of cores.
 func VideoArgs(v Video) []string {
-	args := append(v.inputArgs(), "-filter_complex", v.filters())
+	args := v.inputArgs()
+	if !v.Keyframes {
+		args = append(args, "-filter_complex", v.filters())
+	}
 	for i, r := range v.Renditions {
 		timebase, scale, flags := v.Timebase, v.Timebase.Den, "+bitexact"
 		if r.Grid != nil {
@@ -175,7 +178,12 @@ func VideoArgs(v Video) []string {
 			"-movflags", "empty_moov+default_base_moof+frag_discont+frag_keyframe", "-f", "mp4", option.FileURL(r.Path))
 	}
 	for i, p := range v.Pictures {
-		args = append(args, p.options(pictureLabel(i))...)
+		if v.Keyframes { // the input of a complex graph would give all packets, whatever -discard says
+			args = append(args, "-map", fmt.Sprintf("0:%d", v.Stream), "-vf", v.keyframeFilters(i))
+		} else {
+			args = append(args, "-map", "["+pictureLabel(i)+"]")
+		}
+		args = append(args, p.options()...)
 	}
 	return append(args, v.packetOutput()...)
 }
