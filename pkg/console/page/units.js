@@ -25,6 +25,9 @@ function facts(u) {
   return parts;
 }
 
+// mostLanes bounds the lanes of the timeline; more are too thin to see, and what would need them is left out.
+const mostLanes = 60;
+
 // lanes places attempts in rows, so that none covers another.
 export function lanes(units, now) {
   const free = []; // when each lane is free
@@ -32,6 +35,7 @@ export function lanes(units, now) {
   for (const u of units.filter((unit) => unit.b).sort((a, b) => a.b - b.b)) {
     const end = u.e || (u.s === 'running' ? now : u.b);
     let lane = free.findIndex((at) => at <= u.b);
+    if (lane < 0 && free.length === mostLanes) continue;
     if (lane < 0) lane = free.length;
     free[lane] = Math.max(end, u.b + 1);
     bars.push({ unit: u, lane, begin: u.b, end });
@@ -214,16 +218,14 @@ export class UnitsView {
     const now = Date.now();
     const { bars, count } = lanes(all, now);
     this.bars = bars;
-    const most = 60; // lanes that are drawn; more are too thin to see
     const high = count > 24 ? 6 : 14;
-    const [c, width] = this.paper(this.timeline, bars.length ? Math.min(count, most) * high + 22 : 1);
+    const [c, width] = this.paper(this.timeline, bars.length ? count * high + 22 : 1);
     if (bars.length === 0) return;
     const begin = bars[0].begin;
     const end = Math.max(bars.reduce((latest, b) => Math.max(latest, b.end), begin), begin + 1000);
     this.scale = { begin, perPixel: (end - begin) / Math.max(1, width), high };
     const drawnTo = []; // the pixel and the state at the end of each lane: what lies within one pixel is drawn once
     for (const b of bars) {
-      if (b.lane >= most) continue;
       const x = (b.begin - begin) / this.scale.perPixel;
       const end = Math.round((b.end - begin) / this.scale.perPixel) + b.unit.s;
       if (drawnTo[b.lane] === end && b.unit.id !== this.selected) continue;
@@ -236,7 +238,7 @@ export class UnitsView {
         c.strokeRect(x, b.lane * high, Math.max(2, (b.end - b.begin) / this.scale.perPixel - 0.5), high - 1);
       }
     }
-    const bottom = Math.min(count, most) * high + 12;
+    const bottom = count * high + 12;
     c.fillStyle = colours.text;
     const steps = Math.max(2, Math.floor(width / 150));
     for (let i = 0; i <= steps; i++) {

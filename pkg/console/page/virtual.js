@@ -10,8 +10,13 @@ export class VirtualList {
     this.count = 0;
     this.space = el('div', { class: 'virtual-space' });
     this.element = el('div', { class: 'virtual', role: 'list', 'aria-label': label, tabindex: '0' }, this.space);
-    this.changed = everyFrame(() => this.draw());
-    this.element.addEventListener('scroll', this.changed, { passive: true });
+    this.rows = new Map(); // the rows in the document, by index
+    const draw = everyFrame(() => this.draw());
+    this.changed = () => {
+      this.stale = true;
+      draw();
+    };
+    this.element.addEventListener('scroll', draw, { passive: true });
   }
 
   // setCount says how many rows there are, and draws those that can be seen again.
@@ -37,18 +42,24 @@ export class VirtualList {
     const spare = 5;
     const first = Math.max(0, Math.floor(this.element.scrollTop / this.height) - spare);
     const last = Math.min(this.count, Math.ceil((this.element.scrollTop + (this.element.clientHeight || 400)) / this.height) + spare);
-    const rows = [];
-    for (let i = first; i < last; i++) {
+    const focused = this.stale && this.space.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    for (const [i, row] of this.rows) {
+      if (!this.stale && i >= first && i < last) continue; // scrolling makes the rows that come into view, and no other
+      row.remove();
+      this.rows.delete(i);
+    }
+    this.stale = false;
+    for (let i = last - 1; i >= first; i--) { // each before the one that follows it, so that the keyboard meets them in order
+      if (this.rows.has(i)) continue;
       const row = this.make(i);
       row.style.top = i * this.height + 'px';
       row.setAttribute('role', 'listitem');
       row.setAttribute('aria-posinset', i + 1);
       row.setAttribute('aria-setsize', this.count);
-      rows.push(row);
+      this.rows.set(i, row);
+      this.space.insertBefore(row, this.rows.get(i + 1) || null);
+      if (focused && row.dataset.key === focused) row.focus({ preventScroll: true });
     }
-    const focused = rows.length && this.space.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    this.space.replaceChildren(...rows);
-    if (focused) [...this.space.querySelectorAll('[data-key]')].find((e) => e.dataset.key === focused)?.focus({ preventScroll: true });
     if (last > this.count - 50) this.near?.();
   }
 }
