@@ -47,7 +47,11 @@ type remoteFile struct {
 // names the outputs have. observe is called often, from several goroutines.
 func (c *Client) Fetch(ctx context.Context, job Job, folder string, observe func(Transfer)) (Fetched, error) {
 	if job.Status != Succeeded {
-		return Fetched{}, fault.WithHint(fault.New(fault.NotFound, "job %s has no outputs: it is %s", job.Name, job.Status), "mapreel watch "+job.Name+" waits for its end")
+		hint := "mapreel watch " + job.Name + " waits for its end"
+		if job.Ended() {
+			hint = "mapreel status " + job.Name + " says why"
+		}
+		return Fetched{}, fault.WithHint(fault.New(fault.NotFound, "job %s has no outputs: it is %s", job.Name, job.Status), hint)
 	}
 	files, err := c.published(ctx, job)
 	if err != nil {

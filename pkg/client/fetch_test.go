@@ -342,7 +342,9 @@ func TestNoOutputLeavesTheFolder(t *testing.T) {
 	if _, err := (&Client{endpoint: "http://10.0.0.1:8083"}).Fetch(t.Context(), job, folder, func(Transfer) {}); fault.KindOf(err) != fault.Unsupported {
 		t.Errorf("of a server elsewhere: %v", err)
 	}
-	if _, err := c.Fetch(t.Context(), Job{Name: "x", Status: Running}, folder, func(Transfer) {}); fault.HintOf(err) == "" {
-		t.Errorf("of a job that runs: %v", err)
+	for status, want := range map[string]string{Running: "mapreel watch x waits for its end", "FAILED": "mapreel status x says why"} {
+		if _, err := c.Fetch(t.Context(), Job{Name: "x", Status: status}, folder, func(Transfer) {}); fault.HintOf(err) != want {
+			t.Errorf("of a job that is %s: %v, hint %q", status, err, fault.HintOf(err))
+		}
 	}
 }
