@@ -80,9 +80,10 @@ func TestAMissingEncoderFailsOnlyWhereDefaultsNeedIt(t *testing.T) {
 		{"zscale", "none", "filter zscale", Warning, "HDR sources cannot be tone-mapped"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			find := tools(t, c.without, c.broken) // before others start programs: one that is being written cannot be started
 			t.Parallel()
 			var r Report
-			r.examineFFmpeg(t.Context(), tools(t, c.without, c.broken))
+			r.examineFFmpeg(t.Context(), find)
 			got := check(t, r, c.name)
 			if got.Level != c.want || !strings.Contains(got.Text, c.text) {
 				t.Errorf("%+v; want %s and %q", got, c.want, c.text)

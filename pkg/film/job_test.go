@@ -97,6 +97,7 @@ func full(t *testing.T) film.Request {
 	}
 	r.Outputs[0].Preview = &film.Preview{ // for other containers
 		Every: film.Seconds(time.Second), Length: film.Seconds(time.Second), FPS: film.FrameRate{Num: 12, Den: 5}, Columns: 4, Rows: 3, Format: film.JPEG, Width: 320, Aspect: film.Aspect{Num: 4, Den: 3}, Fit: film.FitCrop, Archive: true,
+		Times: []film.Seconds{film.Seconds(time.Second)}, Keyframes: true,
 	}
 	r.Outputs[0].Ladder = film.Web // Parse refuses it together with a list of renditions
 	return r
@@ -183,6 +184,9 @@ func leavesOf(t *testing.T, r *film.Request) (list []leaf) {
 		case reflect.Pointer:
 			visit(at, v.Elem())
 		case reflect.Slice:
+			if v.Len() == 0 {
+				t.Fatalf("%s is empty; set it in full", at)
+			}
 			for i := range v.Len() {
 				visit(fmt.Sprintf("%s/%d", at, i), v.Index(i))
 			}
