@@ -51,7 +51,7 @@ func TestPromisesHoldUnderFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	soak(t, harness, 60)
+	soak(t, harness, 30)
 }
 
 func TestPromisesHoldUnderFaultsWithARealEncoder(t *testing.T) {
