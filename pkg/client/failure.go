@@ -59,8 +59,7 @@ func (c *Client) fail(err error, what string) error {
 			}
 		}
 	}
-	wrapped := &fault.Error{Kind: kind, What: what, Hint: hint, Err: &serviceError{text, err}}
-	return wrapped
+	return &fault.Error{Kind: kind, What: what, Hint: hint, Err: &serviceError{text, err}}
 }
 
 // serviceError is an error of the SDK with a shorter text.

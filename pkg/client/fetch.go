@@ -43,8 +43,8 @@ type remoteFile struct {
 }
 
 // Fetch copies the outputs of a job that is done into a folder. A file appears there when it is complete and its checksum is right;
-// until then its beginning lies beside it under a hidden name, and another call continues it. No file leaves the folder, whatever
-// names the outputs have. observe is called often, from several goroutines.
+// until then it has a hidden name in the same folder, and another call continues it. Every file is placed inside the folder, whatever
+// its output is called. observe is called often, from several goroutines.
 func (c *Client) Fetch(ctx context.Context, job Job, folder string, observe func(Transfer)) (Fetched, error) {
 	if job.Status != Succeeded {
 		hint := "mapreel watch " + job.Name + " waits for its end"

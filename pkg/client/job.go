@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -135,14 +136,7 @@ func (c *Client) describe(ctx context.Context, arn string) (Job, error) {
 }
 
 // nameOf returns the last part of an ARN.
-func nameOf(arn string) string {
-	for i := len(arn) - 1; i >= 0; i-- {
-		if arn[i] == ':' {
-			return arn[i+1:]
-		}
-	}
-	return arn
-}
+func nameOf(arn string) string { return arn[strings.LastIndexByte(arn, ':')+1:] }
 
 // List returns jobs, the newest first: at most limit. status selects those of one status; "" selects all.
 func (c *Client) List(ctx context.Context, status string, limit int) ([]Job, error) {

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// lookInterval is how often the page learns what has changed, while somebody looks.
+	// lookInterval is how often the jobs are read while a browser is connected.
 	lookInterval = 500 * time.Millisecond
-	// idleLooks is how many intervals pass between two looks when nobody does.
+	// idleLooks is how many intervals pass between two reads while no browser is connected.
 	idleLooks = 20
 	// recent is how many of the newest jobs the page has from the beginning. Older ones that have ended come on request.
 	recent = 200
@@ -103,7 +103,7 @@ func (s *Server) row(ctx context.Context, x history.Execution) (Row, error) {
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	s.readers.Add(1)
 	defer s.readers.Add(-1)
-	if err := s.look(r.Context()); err != nil { // nobody may have looked for a while
+	if err := s.look(r.Context()); err != nil { // without a browser, the jobs may not have been read for a while
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

@@ -27,8 +27,8 @@ const (
 	uploadStall = time.Minute
 	// maxFileName is the longest name in bytes: file systems have 255, and a temporary name is longer.
 	maxFileName = 200
-	// partPrefix and partSuffix are around the name of a file that is not complete. It is hidden, so that whoever watches the
-	// folder leaves it alone.
+	// partPrefix and partSuffix enclose the temporary name of an incomplete file. The dot hides it from programs that watch the
+	// folder, such as mapreel serve --watch.
 	partPrefix, partSuffix = ".", ".upload.part"
 	// maxPartAge is how old a file may be that an interrupted server has left.
 	maxPartAge = 24 * time.Hour

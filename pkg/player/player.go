@@ -219,7 +219,8 @@ func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mux.ServeHTTP(w, r)
 }
 
-// ServeGuarded serves the page and the media to whoever asks, under any name: for a server that has a guard of its own.
+// ServeGuarded serves the page and the media without checking the token or the Host header. The caller must have checked the
+// request.
 func (p *Player) ServeGuarded(w http.ResponseWriter, r *http.Request) {
 	protect(w.Header())
 	p.mux.ServeHTTP(w, r)

@@ -141,8 +141,8 @@ func (f *Folder) Reserve(name string) error {
 	return f.seizePath(path, info, fileMode)
 }
 
-// ReserveDatabase reserves the SQLite database called name, and the files beside it that SQLite already made. To those that it
-// makes later it gives the permissions of the database itself.
+// ReserveDatabase reserves the SQLite database called name, and its journal files where they exist. SQLite gives
+// journal files that it makes later the permissions of the database.
 func (f *Folder) ReserveDatabase(name string) error {
 	err := f.Reserve(name)
 	for _, beside := range []string{name + "-wal", name + "-shm"} {

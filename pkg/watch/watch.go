@@ -166,7 +166,7 @@ func (w *watcher) take(ctx context.Context, info fs.FileInfo, s sight) (started 
 	return true, w.moveDone(path, name)
 }
 
-// note writes why a job failed beside its file, in the place of what an earlier run left there. It follows no link.
+// note writes why a job failed to a file beside its source, and replaces the note of an earlier run. It follows no symbolic link.
 func (w *watcher) note(path, text string) error {
 	text += "\n"
 	if there, err := os.ReadFile(path); err == nil && string(there) == text {
