@@ -30,7 +30,7 @@ func TestLintFindsEachMistake(t *testing.T) {
 		{"state that nothing leads to", `"Default": "Run on Lambda"`, `"Default": "Run on Batch"`, "cannot be reached"},
 		{"Next to nowhere", `"Next": "Was it the last phase?"`, `"Next": "Cut"`, `leads to "Cut"`},
 		{"default repeated", `"MaxAttempts": 6`, `"MaxAttempts": 3`, "MaxAttempts: repeats the default"},
-		{"tolerance repeated", `"Label": "units"`, `"Label": "units", "ToleratedFailurePercentage": 0`, "repeats the default"},
+		{"tolerance repeated", `"{% $states.input.phase.tolerated %}"`, `0`, "repeats the default"},
 		{"mode repeated", `"MaxConcurrency": 40,
       "ItemProcessor": {`, `"MaxConcurrency": 40,
       "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"},`, "repeats the default"},

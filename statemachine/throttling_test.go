@@ -71,7 +71,7 @@ func TestALongJobFinishesInAnAccountThatRunsTenFunctions(t *testing.T) {
 		}
 		items = append(items, fmt.Sprintf(`{"job":"j","unit":%q,"class":%q,"route":"lambda-batch","gpu":false}`, unit, class))
 	}
-	const next = `{"job":"j","concurrency":1000,"phase":{"name":"encode","bucket":"b","key":"k","count":744,"last":true},
+	const next = `{"job":"j","concurrency":1000,"phase":{"name":"encode","bucket":"b","key":"k","count":744,"last":true,"tolerated":0},
 		"outputs":[{"job":"j","unit":"output/film","class":"merge","route":"lambda-batch","gpu":false}]}`
 	body, err := Substitute(resources())
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/toolrun"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -37,7 +37,7 @@ func batchRegistry(setup json.RawMessage) (work.Registry, error) {
 	if err := json.Unmarshal(setup, &tools); err != nil {
 		return work.Registry{}, fault.Wrap(fault.Internal, err, "setup of a batch process")
 	}
-	return kinds.All(tools, kinds.Options{}), nil
+	return toolrun.Registry(tools), nil
 }
 
 // batchExitCode is the exit code of a batch process that failed. The process that started it has the reason already.

@@ -27,6 +27,7 @@ type command interface {
 type cli struct {
 	Transcode transcodeCmd `cmd:"" help:"Transcode a video on this machine."`
 	Preview   previewCmd   `cmd:"" help:"Make animations, stills, thumbnails and a poster of a video."`
+	Run       runCmd       `cmd:"" help:"Run your own commands on the segments, the sound or the frames of a video."`
 	Verify    verifyCmd    `cmd:"" help:"Compare an output with its source, every frame and the audio."`
 	Play      playCmd      `cmd:"" help:"Play an output in the browser."`
 	Serve     serveCmd     `cmd:"" help:"Run jobs for others: the Step Functions API on this machine."`
@@ -134,6 +135,7 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 			{Key: "Audio", Title: "Audio:"},
 			{Key: "Subtitles", Title: "Subtitles:"},
 			{Key: "Previews", Title: "Previews:"},
+			{Key: "Tools", Title: "Tools:"},
 			{Key: "Work", Title: "Work:"},
 			{Key: "AWS", Title: "AWS:"},
 			{Key: "Where", Title: "Where jobs run:"},
@@ -172,6 +174,8 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		return g.Transcode, nil
 	case "preview":
 		return g.Preview, nil
+	case "run":
+		return g.Run, nil
 	case "verify":
 		return g.Verify, nil
 	case "play":

@@ -52,16 +52,17 @@ func TestExitCodeFollowsTheKindOfTheError(t *testing.T) {
 			t.Errorf("%s exits with %d, want %d", kind, got, want)
 		}
 	}
-	if got := exitCode(interruptedError{1, 2}); got != exitInterrupted {
+	if got := exitCode(interruptedError{1, 2, "segment"}); got != exitInterrupted {
 		t.Errorf("an interruption exits with %d, want %d", got, exitInterrupted)
 	}
 }
 
 func TestInterruptedErrorNamesTheFinishedSegments(t *testing.T) {
 	for e, want := range map[interruptedError]string{
-		{0, 0}: "interrupted: nothing is finished yet; run the same command again to continue",
-		{0, 1}: "interrupted: 0 of 1 segment is finished; run the same command again to continue",
-		{3, 9}: "interrupted: 3 of 9 segments are finished; run the same command again to continue",
+		{0, 0, "segment"}: "interrupted: nothing is finished yet; run the same command again to continue",
+		{0, 1, "segment"}: "interrupted: 0 of 1 segment is finished; run the same command again to continue",
+		{3, 9, "segment"}: "interrupted: 3 of 9 segments are finished; run the same command again to continue",
+		{3, 9, "piece"}:   "interrupted: 3 of 9 pieces are finished; run the same command again to continue",
 	} {
 		if got := e.Error(); got != want {
 			t.Errorf("%q, want %q", got, want)

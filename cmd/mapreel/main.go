@@ -12,11 +12,15 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/toolrun"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
 func main() {
+	if code, ok := toolrun.Confined(os.Args); ok { // once for each piece of a film, so before anything that takes time
+		os.Exit(code)
+	}
 	// A write beyond the user's file size limit fails with an error instead of killing the process. Child processes inherit
 	// this.
 	signal.Ignore(syscall.SIGXFSZ)

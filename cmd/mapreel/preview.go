@@ -50,7 +50,7 @@ func (p previewCmd) run(ctx context.Context, env environment) error {
 	t := transcodeCmd{
 		NoOverwrite: p.NoOverwrite, Jobs: p.Jobs, Scratch: p.Scratch, KeepScratch: p.KeepScratch, IgnoreSpace: p.IgnoreSpace, Progress: p.Progress,
 	}
-	return t.do(ctx, env, p.request)
+	return t.do(ctx, env, t.film(p.request))
 }
 
 // request returns the request that the arguments describe. Relative paths are relative to dir.

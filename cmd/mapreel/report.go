@@ -13,6 +13,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/printable"
+	"github.com/mapreel/mapreel/pkg/tool/job"
 	"github.com/mapreel/mapreel/pkg/verify"
 )
 
@@ -30,10 +31,19 @@ func formatSummary(r local.Report, end snapshot) string {
 	if n, now := r.Units[film.VideoKind], r.Ran[film.VideoKind]; n > 0 {
 		line("segments", "%d: %d encoded now, %d already done", n, now, n-now)
 	}
+	pieces := 0
+	for name, n := range r.Units {
+		if strings.HasPrefix(name, job.ToolKind+"/") {
+			pieces += n
+		}
+	}
+	if now := r.Ran[job.ToolKind]; pieces > 0 {
+		line("pieces", "%d: %d done now, %d already done", pieces, now, pieces-now)
+	}
 	line("source", "%s", format.Bytes(r.Source))
 	for _, o := range outputs(r) {
 		ratio := ""
-		if r.Source > 0 {
+		if r.Source > 0 && pieces == 0 {
 			ratio = fmt.Sprintf(" (%.0f %% of the source)", 100*float64(o.Bytes())/float64(r.Source))
 		}
 		frames := ""

@@ -93,6 +93,10 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
+	tools, err := env.Find(ctx, ffmpeg.FindOptions{})
+	if err != nil {
+		return interruptedOr(ctx, err, snapshot{})
+	}
 	unlock, err := local.LockServer(scratch)
 	if err != nil {
 		return err
@@ -104,7 +108,7 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	}
 	defer func() { _ = store.Close() }() // everything that counts was flushed
 	log := slog.New(slog.NewTextHandler(env.Stderr, nil))
-	jobs, err := c.jobs()
+	opts, err := c.jobOptions(tools, scratch, roots)
 	if err != nil {
 		return err
 	}
@@ -115,7 +119,7 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	defer func() { _ = records.Close() }() // it is only read
 	var page *console.Server
 	q := queue.New(store, queue.Options{
-		Local: local.Options{Scratch: scratch, Batch: batchArgs, Jobs: jobs, Roots: roots}, Prepare: prepare(env), Outputs: requestOutputs, Log: log,
+		Local: opts, Outputs: requestOutputs, Log: log,
 		Observe: func(x history.Execution) func(local.Event) { return page.Observe(x) },
 	})
 	definition, err := local.Definition()
@@ -143,7 +147,7 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	group.Go(func() error { return page.Run(ctx) })
 	group.Go(func() error { return serveHTTP(ctx, netutil.LimitListener(listener, maxConnections), guarded) })
 	if wanted != nil {
-		group.Go(func() error { return wanted.Watch(ctx, store, q, requestOutputs, log) })
+		group.Go(func() error { return wanted.Watch(ctx, store, q, log) })
 	}
 	return group.Wait()
 }
@@ -195,28 +199,22 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler)
 	return fault.Wrap(fault.Internal, err, "serve "+listener.Addr().String())
 }
 
-// prepare returns what looks for ffmpeg while the server listens already: that takes seconds on a busy machine.
-func prepare(env environment) func(context.Context, *local.Options) error {
-	return func(ctx context.Context, o *local.Options) error {
-		tools, err := env.Find(ctx, ffmpeg.FindOptions{})
-		if err != nil {
-			return err
-		}
-		o.Registry = kinds.All(tools, kinds.Options{})
-		o.Setup, err = json.Marshal(tools)
-		return fault.Wrap(fault.Internal, err, "setup of a batch process")
+// jobOptions returns how the jobs of the server run.
+func (c serveCmd) jobOptions(tools ffmpeg.Tools, scratch string, roots []string) (local.Options, error) {
+	setup, err := json.Marshal(tools)
+	if err != nil {
+		return local.Options{}, fault.Wrap(fault.Internal, err, "setup of a batch process")
 	}
-}
-
-// jobs returns how many units run at once.
-func (c serveCmd) jobs() (int, error) {
-	if c.Jobs == nil {
-		return runtime.NumCPU(), nil
+	jobs := runtime.NumCPU()
+	if c.Jobs != nil {
+		jobs = int(*c.Jobs)
 	}
-	if *c.Jobs < 1 {
-		return 0, fault.New(fault.Invalid, "--jobs: must be at least 1")
+	if jobs < 1 {
+		return local.Options{}, fault.New(fault.Invalid, "--jobs: must be at least 1")
 	}
-	return int(*c.Jobs), nil
+	return local.Options{
+		Scratch: scratch, Registry: kinds.All(tools, kinds.Options{}), Setup: setup, Batch: batchArgs, Jobs: jobs, Roots: roots,
+	}, nil
 }
 
 // requestOutputs returns the files that a request publishes; none for one that is wrong, which fails.

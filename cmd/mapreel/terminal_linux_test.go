@@ -117,7 +117,7 @@ func TestASignalIsAnsweredBeforeTheWorkHasStopped(t *testing.T) {
 		opts.Observe(local.Event{Event: planned(4, 1, 0, 4e6, 0), Time: time.Now()})
 		waitForOutput(t, shown, "video [")
 		cancel(errSignalled)
-		waitForOutput(t, shown, "\r\x1b[Jmapreel: stopping; finished segments are kept\r\n")
+		waitForOutput(t, shown, "\r\x1b[Jmapreel: stopping; finished work is kept\r\n")
 		opts.Observe(local.Event{Event: engine.Event{Type: engine.Warning, Error: "late"}, Time: time.Now()})
 		return local.Report{}, fault.New(fault.Transient, "stopped")
 	})

@@ -17,22 +17,34 @@ import (
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/terminal"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/toolrun"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
-	"github.com/mapreel/mapreel/pkg/history"
-	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
 // run transcodes. Its error has a fault kind or is an interruptedError.
 func (t transcodeCmd) run(ctx context.Context, env environment) error {
-	return t.do(ctx, env, t.request)
+	return t.do(ctx, env, t.film(t.request))
 }
 
-// requester returns a request whose relative paths are relative to dir.
-type requester func(dir string, stdin io.Reader) (film.Request, *requestfile.Draft, error)
+// requester returns the job that a command asks for. Relative paths are relative to dir.
+type requester func(dir string, stdin io.Reader) (toolrun.Job, error)
+
+// film returns the requester of a request for films.
+func (t transcodeCmd) film(request func(string, io.Reader) (film.Request, *requestfile.Draft, error)) requester {
+	return func(dir string, stdin io.Reader) (toolrun.Job, error) {
+		req, draft, err := request(dir, stdin)
+		if err != nil {
+			return toolrun.Job{}, err
+		}
+		data, err := json.Marshal(req)
+		job := toolrun.Job{Request: data, Draft: draft, Outputs: outputFiles(req), Jobs: t.parallelism(req, runtime.NumCPU())}
+		return job, fault.Wrap(fault.Internal, err, "request")
+	}
+}
 
 // do runs the job of a request, as the flags of t say.
 func (t transcodeCmd) do(ctx context.Context, env environment, request requester) error {
@@ -94,7 +106,7 @@ func (t transcodeCmd) transcode(
 	if err != nil {
 		return local.Report{}, fault.Wrap(fault.NotFound, err, "")
 	}
-	req, draft, err := asked(dir, env.Stdin)
+	job, err := asked(dir, env.Stdin)
 	if err != nil {
 		return local.Report{}, err
 	}
@@ -106,28 +118,24 @@ func (t transcodeCmd) transcode(
 	if err != nil {
 		return local.Report{}, interruptedOr(ctx, err, snapshot{})
 	}
-	request, err := json.Marshal(req)
-	if err != nil {
-		return local.Report{}, fault.Wrap(fault.Internal, err, "request")
-	}
 	setup, err := json.Marshal(tools)
 	if err != nil {
 		return local.Report{}, fault.Wrap(fault.Internal, err, "setup of a batch process")
 	}
 	d := newDisplay(t.Progress, p, env.Stdout, env.Stderr, movable)
 	silence := sayStopping(ctx, d, env.Stderr)
-	record := newRunRecord(ctx, scratch, request, history.Options{KeepScratch: t.KeepScratch, KeepOutputs: t.NoOverwrite, IgnoreSpace: t.IgnoreSpace})
+	record := newRunRecord(ctx, scratch, job.Request)
 	announced := false // of files of previews
-	report, err := env.Run(ctx, request, local.Options{
+	report, err := env.Run(ctx, job.Request, local.Options{
 		Scratch:  scratch,
-		Registry: kinds.All(tools, kinds.Options{}),
+		Registry: toolrun.Registry(tools),
 		Setup:    setup,
-		Jobs:     t.parallelism(req, runtime.NumCPU()),
+		Jobs:     job.Jobs,
 		Keep:     t.KeepScratch,
 		Batch:    batchArgs,
 
 		Execution:   record.execution(),
-		Outputs:     outputFiles(req),
+		Outputs:     job.Outputs,
 		KeepOutputs: t.NoOverwrite,
 		IgnoreSpace: t.IgnoreSpace,
 		Observe: func(e local.Event) {
@@ -155,7 +163,7 @@ func (t transcodeCmd) transcode(
 	}
 	var ps film.Problems
 	if fault.KindOf(err) == fault.Invalid && errors.As(err, &ps) {
-		return local.Report{}, draft.Invalid(ps)
+		return local.Report{}, job.Draft.Invalid(ps)
 	}
 	return local.Report{}, interruptedOr(ctx, addHint(err, p.snapshot()), p.snapshot())
 }
@@ -173,8 +181,8 @@ func outputFiles(req film.Request) (list []string) {
 	return list
 }
 
-// stopping answers a signal. Processes that are encoding take a moment to end.
-const stopping = "mapreel: stopping; finished segments are kept\n"
+// stopping answers a signal. Processes that are at work take a moment to end.
+const stopping = "mapreel: stopping; finished work is kept\n"
 
 // sayStopping ends the display and answers on w as soon as a signal ends ctx. The function that it returns waits for an answer
 // that has begun.
@@ -194,24 +202,28 @@ func sayStopping(ctx context.Context, d display, w io.Writer) (silence func()) {
 	}
 }
 
-// interruptedError reports that a signal ended the work, and how many segments were finished.
-type interruptedError struct{ done, segments int }
+// interruptedError reports that a signal ended the work, and how many segments or other units were finished.
+type interruptedError struct {
+	done, all int
+	noun      string // of one unit
+}
 
 func (e interruptedError) Error() string {
 	const hint = "run the same command again to continue"
-	switch e.segments {
+	switch e.all {
 	case 0:
 		return "interrupted: nothing is finished yet; " + hint
 	case 1:
-		return fmt.Sprintf("interrupted: %d of 1 segment is finished; %s", e.done, hint)
+		return fmt.Sprintf("interrupted: %d of 1 %s is finished; %s", e.done, e.noun, hint)
 	}
-	return fmt.Sprintf("interrupted: %d of %d segments are finished; %s", e.done, e.segments, hint)
+	return fmt.Sprintf("interrupted: %d of %d %ss are finished; %s", e.done, e.all, e.noun, hint)
 }
 
 // interruptedOr returns an interruptedError if a signal ended ctx, else err.
 func interruptedOr(ctx context.Context, err error, s snapshot) error {
 	if errors.Is(context.Cause(ctx), errSignalled) {
-		return interruptedError{s.Done, s.Segments}
+		done, all, noun := s.Finished()
+		return interruptedError{done, all, noun}
 	}
 	return err
 }
@@ -225,7 +237,8 @@ func addHint(err error, s snapshot) error {
 	case fault.OutOfSpace:
 		return fault.WithHint(err, "free some space, or choose another folder with --scratch; finished work is kept, and the same command continues")
 	case fault.Transient, fault.OutOfTime:
-		return fault.WithHint(err, fmt.Sprintf("%d of %d segments are finished; the same command continues", s.Done, s.Segments))
+		done, all, noun := s.Finished()
+		return fault.WithHint(err, fmt.Sprintf("%d of %d %ss are finished; the same command continues", done, all, noun))
 	case fault.Corrupt:
 		return fault.WithHint(err, "the source or an intermediate file is damaged; check that the source plays to its end, and run the same command again")
 	case fault.Internal:

@@ -18,8 +18,9 @@ import (
 type AnalyseInput struct {
 	Request   json.RawMessage `json:"request,omitempty"`
 	Job       string          `json:"job,omitempty"`
-	Execution string          `json:"execution"` // ARN, or the name of a local run
-	Started   time.Time       `json:"started"`   // when it was started, or last redriven
+	Phase     string          `json:"phase,omitempty"` // of Job: the one whose Map has ended
+	Execution string          `json:"execution"`       // ARN, or the name of a local run
+	Started   time.Time       `json:"started"`         // when it was started, or last redriven
 }
 
 // Next tells the state machine what to do next. It stays far below the 256 KiB of a payload whatever the job's size.
@@ -37,6 +38,8 @@ type PhaseList struct {
 	Key    string `json:"key"`
 	Count  int    `json:"count"` // 0: nothing is left to do before the outputs
 	Last   bool   `json:"last"`  // no phase follows but the outputs'
+	// Tolerated is how many of a hundred units may fail before the Map gives up the others.
+	Tolerated int `json:"tolerated"`
 }
 
 // Item is one unit as the Maps of the state machine see it.
@@ -53,7 +56,7 @@ type Item struct {
 func (e *Engine) Analyse(ctx context.Context, in AnalyseInput) (Next, error) {
 	by := owner{in.Execution, in.Started}
 	if in.Job != "" {
-		return e.nextPhase(ctx, in.Job, by)
+		return e.nextPhase(ctx, in.Job, in.Phase, by)
 	}
 	planner, err := e.planner(in.Request)
 	if err != nil {
@@ -117,8 +120,8 @@ func (e *Engine) planEnv(job, dir string) *work.PlanEnv {
 	}
 }
 
-// nextPhase returns what follows a phase whose Map has ended, and plans what could not be planned before.
-func (e *Engine) nextPhase(ctx context.Context, id string, by owner) (Next, error) {
+// nextPhase returns what follows the phase done, whose Map has ended, and plans what could not be planned before.
+func (e *Engine) nextPhase(ctx context.Context, id, done string, by owner) (Next, error) {
 	record, p, err := e.job(ctx, id)
 	if err == nil {
 		err = e.renew(ctx, record, p)
@@ -128,6 +131,11 @@ func (e *Engine) nextPhase(ctx context.Context, id string, by owner) (Next, erro
 	}
 	if record.Started.After(by.started) {
 		by = owner{record.Execution, record.Started} // a newer execution of the same request holds the job
+	}
+	if slices.ContainsFunc(p.Phases, func(phase work.Phase) bool { return phase.Independent && phase.Name == done }) {
+		if err := e.failures(ctx, p, done, by.started); err != nil {
+			return Next{}, err
+		}
 	}
 	return e.advance(ctx, p, by)
 }
@@ -252,8 +260,14 @@ func (e *Engine) next(ctx context.Context, p work.Plan, execution string) (Next,
 				for _, u := range open {
 					items = append(items, e.item(p, u))
 				}
+				if phase.Independent {
+					n.Phase.Tolerated = 100
+				}
 			}
 		}
+	}
+	if n.Phase.Tolerated > 0 {
+		n.Phase.Last = false // its failures are found when the next phase is planned
 	}
 	n.Concurrency = e.concurrency(p, items)
 	if len(items) > 0 {

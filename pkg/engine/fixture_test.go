@@ -25,6 +25,7 @@ type letters struct {
 	names      []string      // of the units of the first phase
 	open       bool          // the second phase is planned after the first
 	second     []string      // units of the second phase
+	apart      bool          // the first phase's units are independent
 	needsFirst bool          // outputs read the first phase's artifacts
 	readBy     string        // the phase that alone reads them
 	retention  time.Duration // of the plan
@@ -54,7 +55,7 @@ func (p *letters) Plan(_ context.Context, _ *work.PlanEnv, request json.RawMessa
 	plan := work.Plan{
 		ID: "0123456789abcdef0123", Planner: "letters", Doc: json.RawMessage(`{}`), Source: e.Source, Concurrency: max(p.wide, 2),
 		Duration: time.Hour, Retention: p.retention, Open: p.open, Warnings: []string{"the plan's"},
-		Phases:      []work.Phase{{Name: "first", Intermediate: !p.needsFirst, Units: unitsOf("a", p.names)}},
+		Phases:      []work.Phase{{Name: "first", Intermediate: !p.needsFirst, Independent: p.apart, Units: unitsOf("a", p.names)}},
 		OutputPhase: work.Phase{Name: "last", Units: unitsOf("out", append([]string{"file"}, p.outputs...))},
 		Groups:      []work.Group{{Name: "a", Noun: "letters", Units: len(p.names)}},
 	}

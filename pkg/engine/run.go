@@ -219,7 +219,9 @@ func message(err error) string {
 	if !errors.As(err, &exit) {
 		return err.Error()
 	}
-	return strings.Join(append([]string{err.Error()}, exit.LastLines(lastLines)...), "\n")
+	text := err.Error()
+	repeated := func(line string) bool { return strings.Contains(text, line+" (") } // it explains the exit: see process.ExitError
+	return strings.Join(append([]string{text}, slices.DeleteFunc(exit.LastLines(lastLines), repeated)...), "\n")
 }
 
 // results reads results from the ledger.

@@ -26,7 +26,7 @@ func Parse(data []byte) (Request, error) {
 	if err != nil {
 		return invalid(err.Error())
 	}
-	shape, bounds, valid := validateSchema(tree)
+	shape, bounds, valid := requestSchema.validate(tree)
 	// Decode the tree, not data: if a name occurs twice, encoding/json would mix both values.
 	text, err := json.Marshal(valid)
 	if err != nil {

@@ -61,29 +61,71 @@ type compiledSchema struct {
 	parts map[string]*jsonschema.Schema
 }
 
-// requestSchema returns the compiled schema. It is compiled at the first use, because most commands parse no request.
-var requestSchema = sync.OnceValue(func() compiledSchema {
-	const url = "https://github.com/mapreel/mapreel/request.schema.json" // never fetched
-	c := jsonschema.NewCompiler()
-	for _, f := range formats {
-		c.RegisterFormat(f)
+// requestSchema is the schema of a request.
+var requestSchema = NewSchema("request", schemaJSON, nil)
+
+// Schema is a JSON Schema whose violations are described as problems. The request of another kind of work has one of its own.
+type Schema struct{ compile func() compiledSchema }
+
+// NewSchema returns the schema in text, which the program embeds: one that is not valid panics at its first use. It is compiled
+// then, because most commands parse nothing. Its strings may have the formats of a request's, and those of formats, by their
+// names: each returns an error for a value that the field cannot hold.
+func NewSchema(name string, text []byte, more map[string]func(any) error) Schema {
+	return Schema{sync.OnceValue(func() compiledSchema {
+		url := "https://github.com/mapreel/mapreel/" + name + ".schema.json" // never fetched
+		c := jsonschema.NewCompiler()
+		for _, f := range formats {
+			c.RegisterFormat(f)
+		}
+		for name, validate := range more {
+			c.RegisterFormat(&jsonschema.Format{Name: name, Validate: validate})
+		}
+		c.AssertFormat()
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err == nil {
+			err = c.AddResource(url, doc)
+		}
+		if err != nil {
+			panic("film: an embedded schema: " + err.Error())
+		}
+		s := compiledSchema{c.MustCompile(url), map[string]*jsonschema.Schema{}}
+		s.index(s.root)
+		return s
+	})}
+}
+
+// Decode decodes a JSON document that must follow the schema into value. The error is of kind fault.Invalid and holds Problems.
+func (schema Schema) Decode(data []byte, value any) error {
+	tree, err := DecodeJSON(data)
+	if err != nil {
+		return Problems{{"", err.Error()}}.Err()
 	}
-	c.AssertFormat()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemaJSON))
+	shape, bounds, valid := schema.validate(tree)
+	if problems := append(shape, bounds...); len(problems) > 0 {
+		slices.SortFunc(problems, violation.compare)
+		var ps Problems
+		for _, v := range problems {
+			ps = append(ps, v.problem())
+		}
+		return ps.bounded().Err()
+	}
+	// Decode the tree, not data: if a name occurs twice, encoding/json would mix both values.
+	text, err := json.Marshal(valid)
 	if err == nil {
-		err = c.AddResource(url, doc)
+		err = json.Unmarshal(text, value)
 	}
 	if err != nil {
-		panic("film: the embedded schema: " + err.Error())
+		return Problems{{"", err.Error()}}.Err()
 	}
-	s := compiledSchema{c.MustCompile(url), map[string]*jsonschema.Schema{}}
-	s.index(s.root)
-	return s
-})
+	return nil
+}
 
 func (s compiledSchema) index(part *jsonschema.Schema) {
 	s.parts[part.Location] = part
 	for _, p := range part.Properties {
+		s.index(p)
+	}
+	if p, ok := part.AdditionalProperties.(*jsonschema.Schema); ok {
 		s.index(p)
 	}
 	if part.Items2020 != nil {
@@ -146,13 +188,13 @@ func longLists(list []violation, path []string, v any) []violation {
 	return list
 }
 
-// validateSchema validates a decoded JSON document. shape are the values that a Request cannot hold: of the wrong type,
+// validate validates a decoded JSON document. shape are the values that a Request cannot hold: of the wrong type,
 // unknown fields, lists that are far too long, and explicit zeros that it could not tell from absent ones. bounds are values out of bounds and missing
 // fields, which Check explains better in most cases.
 //
 // It also returns the document without the values of shape. Elements of lists become null, so that others keep their index.
-func validateSchema(tree any) (shape, bounds []violation, valid any) {
-	s := requestSchema()
+func (schema Schema) validate(tree any) (shape, bounds []violation, valid any) {
+	s := schema.compile()
 	shape = longLists(nil, nil, tree)
 	long := map[string]bool{}
 	for _, v := range shape {

@@ -13,6 +13,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film/sidecar"
 	"github.com/mapreel/mapreel/pkg/film/split"
 	"github.com/mapreel/mapreel/pkg/preview"
+	"github.com/mapreel/mapreel/pkg/tool/job"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -34,6 +35,15 @@ func All(tools ffmpeg.Tools, o Options) work.Registry {
 			preview.Slices{Tools: tools},
 			preview.Documents{},
 		},
+	}
+}
+
+// Tools adds the planner and kinds of tools. They run whatever commands a request names, so only a program that takes requests from
+// its own user has them. self is the program and arguments that call confine.Main.
+func Tools(r work.Registry, tools ffmpeg.Tools, self []string) work.Registry {
+	return work.Registry{
+		Planners: append([]work.Planner{job.Planner{Tools: tools}}, r.Planners...),
+		Kinds:    append(r.Kinds, job.Kind{Tools: tools, Self: self}, job.Joins{}),
 	}
 }
 

@@ -5,6 +5,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,8 +36,9 @@ const (
 // Options configures Run. Limits is required. Without more, Run runs the program in the current
 // directory and discards its output.
 type Options struct {
-	Dir string   // working directory
-	Env []string // "name=value", added to the variables that every program gets
+	Name string   // in errors; "": that of the program's file
+	Dir  string   // working directory
+	Env  []string // "name=value", added to the variables that every program gets
 	// Stdout receives descriptor 1, and Pipe descriptor 3, on other goroutines than Run's caller. If a
 	// Write fails, the program is stopped and Run returns that error.
 	Stdout, Pipe io.Writer
@@ -44,6 +46,8 @@ type Options struct {
 	Stderr io.Writer
 	Limits Limits        // required: a zero field is refused
 	Grace  time.Duration // from interrupt to kill; 0 = 5 s
+	// Namespaces has the kernel hide other processes from the program, and with NoNetwork the network.
+	Namespaces Namespaces
 	// Explain finds in the end of standard error why the program failed: the line that says it, and
 	// the kind and hint of the error. nil: the last line, of kind Internal.
 	Explain func(stderr string) (line string, kind fault.Kind, hint string)
@@ -66,7 +70,7 @@ type Usage struct {
 // the error then has context.Cause(ctx) in its chain, and that error's kind. Usage is filled in
 // either case, once the program has started.
 func Run(ctx context.Context, program string, args []string, options Options) (Usage, error) {
-	name := filepath.Base(program)
+	name := cmp.Or(options.Name, filepath.Base(program))
 	if err := context.Cause(ctx); err != nil {
 		return Usage{}, fault.Wrap(fault.KindOf(err), err, "start "+name)
 	}
@@ -81,6 +85,7 @@ func Run(ctx context.Context, program string, args []string, options Options) (U
 	cmd.Dir = options.Dir
 	cmd.Env = append(environment(), options.Env...)
 	cmd.SysProcAttr = processAttributes()
+	options.Namespaces.set(cmd.SysProcAttr)
 	cmd.WaitDelay = drainTime
 	errs := &Tail{}
 	cmd.Stderr = errs

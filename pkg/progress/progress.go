@@ -75,6 +75,7 @@ type Tracker struct {
 	units        map[string]unitState
 	video, audio unitTotals
 	published    int
+	groups       groups // of a run that makes no film
 	samples      []sample
 }
 
@@ -110,11 +111,17 @@ type Snapshot struct {
 	Worked        media.Ticks   // microseconds of video, or of audio if there is no video, encoded by this run
 	Bytes         int64         // of all chunks and audio parts
 	Published     int           // outputs
+	Groups        []Group       // of a run that makes no film, in the order of its plan
 }
 
-// Merging reports whether everything is encoded, so that only merging is left.
+// Merging reports whether every segment, audio part and piece is done, so that only merging is left.
 func (s Snapshot) Merging() bool {
-	return s.Planned && s.Segments+s.AudioParts > 0 && s.Done == s.Segments && s.AudioDone == s.AudioParts
+	for _, g := range s.Groups {
+		if !g.Outputs() && g.Done < g.Units {
+			return false
+		}
+	}
+	return s.Planned && s.Segments+s.AudioParts+len(s.Groups) > 0 && s.Done == s.Segments && s.AudioDone == s.AudioParts
 }
 
 // Add records an event. Events must come in the order of their times.
@@ -125,12 +132,18 @@ func (p *Tracker) Add(e local.Event) {
 	}
 	if e.Type == engine.Planned {
 		p.plan, p.planned = newPlan(e.Groups), true
+		if p.plan.video.Units+p.plan.audio.Units == 0 {
+			p.groups.plan(e.Groups)
+		} else {
+			p.groups = nil
+		}
 		return
 	}
 	if e.Type == engine.Published {
 		p.published++
 		return
 	}
+	p.groups.add(e)
 	t := p.totalsFor(e.Unit)
 	if t == nil {
 		return
@@ -212,6 +225,7 @@ func (p *Tracker) Snapshot(now time.Time) Snapshot {
 		AudioParts: p.plan.audio.Units,
 		Bytes:      p.video.current.bytes + p.audio.current.bytes,
 		Published:  p.published,
+		Groups:     p.groups.snapshot(now),
 		Remaining:  -1,
 	}
 	if !p.started.IsZero() {

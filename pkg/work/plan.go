@@ -34,6 +34,8 @@ type Phase struct {
 	// Intermediate says that only later phases read the artifacts, never the outputs: once those phases are done, the
 	// artifacts may be lost.
 	Intermediate bool `json:"intermediate,omitempty"`
+	// Independent says that each unit is worth having where others fail: all of them are tried before the job fails.
+	Independent bool `json:"independent,omitempty"`
 	// Units yields the phase's units. It is nil in a plan that was read from the ledger, which holds them already.
 	Units iter.Seq[Unit] `json:"-"`
 }

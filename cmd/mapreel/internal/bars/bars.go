@@ -3,6 +3,7 @@ package bars
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
@@ -13,8 +14,12 @@ import (
 // are ASCII, which terminals of every locale can show.
 func Lines(s progress.Snapshot, width int) []string {
 	switch {
-	case !s.Planned || s.Segments+s.AudioParts == 0:
+	case !s.Planned || s.Segments+s.AudioParts+len(s.Groups) == 0:
 		return Clip([]string{"reading the source  " + format.Clock(s.Elapsed)}, width)
+	case s.Merging() && len(s.Groups) > 0:
+		return Clip([]string{"publishing  " + format.Clock(s.Elapsed)}, width)
+	case len(s.Groups) > 0:
+		return Clip(groupLines(s.Groups, width), width)
 	case s.Merging():
 		return Clip([]string{fmt.Sprintf("merging  %s  %s", format.Bytes(s.Bytes), format.Clock(s.Elapsed))}, width)
 	}
@@ -29,6 +34,45 @@ func Lines(s progress.Snapshot, width int) []string {
 		lines = append(lines, Bar("audio", s.AudioFraction, length)+status)
 	}
 	return Clip(lines, width)
+}
+
+// longestLabel is how many columns the name of a group has at most.
+const longestLabel = 16
+
+// Label returns the last part of a group's name: of tool/captions, captions.
+func Label(name string) string {
+	label := path.Base(name)
+	return label[:min(len(label), longestLabel)]
+}
+
+// groupLines returns a bar for each group but those of outputs.
+func groupLines(groups []progress.Group, width int) (lines []string) {
+	longest := 0
+	for _, g := range groups {
+		if !g.Outputs() {
+			longest = max(longest, len(Label(g.Name)))
+		}
+	}
+	room := StatusWidth(width) + len("video") - longest
+	for _, g := range groups {
+		if g.Outputs() {
+			continue
+		}
+		noun, _, _ := strings.Cut(g.Noun, " of ") // the label says of which
+		status := FitFields(groupFields(g, noun), room)
+		length := min(max(room-len(status), 0)+minBar, maxBar)
+		lines = append(lines, Bar(fmt.Sprintf("%-*s", longest, Label(g.Name)), 1-g.Left(), length)+status)
+	}
+	return lines
+}
+
+// groupFields returns the figures of a group in order of importance.
+func groupFields(g progress.Group, noun string) []string {
+	list := []string{fmt.Sprintf("%d/%d %s", g.Done, g.Units, noun)}
+	if g.Remaining >= 0 && g.Done < g.Units {
+		list = append(list, format.Clock(g.Remaining)+" left")
+	}
+	return list
 }
 
 // statusFields returns the figures of s in order of importance: those of the video, or of the audio if there is no video.
@@ -96,8 +140,18 @@ func Clip(lines []string, width int) []string {
 // LogLine returns s as one line of a log.
 func LogLine(s progress.Snapshot) string {
 	switch {
-	case !s.Planned || s.Segments+s.AudioParts == 0:
+	case !s.Planned || s.Segments+s.AudioParts+len(s.Groups) == 0:
 		return "reading the source, " + format.Duration(s.Elapsed)
+	case s.Merging() && len(s.Groups) > 0:
+		return "publishing, " + format.Duration(s.Elapsed)
+	case len(s.Groups) > 0:
+		var parts []string
+		for _, g := range s.Groups {
+			if !g.Outputs() {
+				parts = append(parts, strings.Join(groupFields(g, g.Noun), ", "))
+			}
+		}
+		return strings.Join(parts, "; ")
 	case s.Merging():
 		return "merging, " + format.Bytes(s.Bytes) + ", " + format.Duration(s.Elapsed)
 	}

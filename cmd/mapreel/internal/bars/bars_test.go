@@ -8,7 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/progress"
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
 var midRun = progress.Snapshot{
@@ -22,6 +24,12 @@ func TestBarsShowTheFieldsThatFitTheTerminal(t *testing.T) {
 	all.Done, all.AudioDone = 30, 2
 	start := midRun
 	start.Remaining, start.Speed, start.FPS = -1, 0, 0
+	tools := progress.Snapshot{Planned: true, Elapsed: 61 * time.Second, Groups: []progress.Group{
+		toolGroup("tool/captions", "pieces of captions", 4, 10, 75*time.Second), toolGroup("tool/a", "pieces of a", 0, 10, -1),
+		toolGroup("tooljoin/a", "outputs", 0, 1, -1),
+	}}
+	published := tools
+	published.Groups = []progress.Group{toolGroup("tool/a", "pieces of a", 10, 10, 0), toolGroup("tooljoin/a", "outputs", 0, 1, -1)}
 	for _, test := range []struct {
 		name  string
 		r     progress.Snapshot
@@ -44,6 +52,13 @@ audio [==================================>     ]  87%  1/2 parts`},
 audio [===============>               ]  50%  0/1 parts  0:03 left  40.0x  999 B`},
 		{"before the plan", progress.Snapshot{Elapsed: 61 * time.Second}, 80, "\nreading the source  1:01"},
 		{"at the end", all, 80, "\nmerging  14.2 MB  1:15"},
+		{"tools", tools, 80, `
+captions [================>                       ]  40%  4/10 pieces  1:15 left
+a        [>                                       ]   0%  0/10 pieces`},
+		{"tools, narrow", tools, 50, `
+captions [====>     ]  40%  4/10 pieces  1:15 left
+a        [>                    ]   0%  0/10 pieces`},
+		{"results of tools", published, 80, "\npublishing  1:01"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if diff := cmp.Diff(strings.TrimPrefix(test.want, "\n"), strings.Join(Lines(test.r, test.width), "\n")); diff != "" {
@@ -53,8 +68,19 @@ audio [===============>               ]  50%  0/1 parts  0:03 left  40.0x  999 B
 	}
 }
 
+// toolGroup returns the progress of a group of units.
+func toolGroup(name, noun string, done, units int, remaining time.Duration) progress.Group {
+	return progress.Group{GroupProgress: engine.GroupProgress{Group: work.Group{Name: name, Noun: noun, Units: units}, Done: done}, Remaining: remaining}
+}
+
 func TestLogLineHasTheSameFields(t *testing.T) {
 	if got, want := LogLine(midRun), "41 %, 12/30 segments, 1:38 left, 112 fps, 4.68x, 14.2 MB"; got != want {
+		t.Errorf("line %q, want %q", got, want)
+	}
+	tools := progress.Snapshot{Planned: true, Groups: []progress.Group{
+		toolGroup("tool/a", "pieces of a", 4, 10, 75*time.Second), toolGroup("tool/b", "pieces of b", 0, 10, -1), toolGroup("tooljoin/a", "outputs", 0, 1, -1),
+	}}
+	if got, want := LogLine(tools), "4/10 pieces of a, 1:15 left; 0/10 pieces of b"; got != want {
 		t.Errorf("line %q, want %q", got, want)
 	}
 }

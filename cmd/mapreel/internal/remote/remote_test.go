@@ -14,6 +14,12 @@ func group(name string, units, done, running int) client.Group {
 	return client.Group{Name: name, Noun: "segments", Units: units, Done: done, Running: running}
 }
 
+func outputGroup(running int) client.Group {
+	g := group("output/film", 1, 0, running)
+	g.Noun = "outputs"
+	return g
+}
+
 func TestBarsOfAJobElsewhereShowItsGroups(t *testing.T) {
 	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	v := &view{}
@@ -28,11 +34,11 @@ func TestBarsOfAJobElsewhereShowItsGroups(t *testing.T) {
 	cost := 0.25
 	video := group("video", 40, 10, 4)
 	video.Total, video.Amount = work.Amount{Media: 400e6}, work.Amount{Media: 100e6}
-	job.Progress = &client.Progress{Groups: []client.Group{video, group("output/film", 1, 0, 0)}, Cost: &cost}
+	job.Progress = &client.Progress{Groups: []client.Group{video, outputGroup(0)}, Cost: &cost}
 	v.set(job, began.Add(10*time.Second))
 	later := video
 	later.Done, later.Amount.Media = 20, 200e6
-	job.Progress = &client.Progress{Groups: []client.Group{later, group("output/film", 1, 0, 0)}, Cost: &cost, Retries: 2, Failures: 1}
+	job.Progress = &client.Progress{Groups: []client.Group{later, outputGroup(0)}, Cost: &cost, Retries: 2, Failures: 1}
 	now := began.Add(20 * time.Second)
 	v.set(job, now)
 	got := v.lines(now, 120)
@@ -47,7 +53,7 @@ func TestBarsOfAJobElsewhereShowItsGroups(t *testing.T) {
 		}
 	}
 	later.Done, later.Running = 40, 0
-	job.Progress = &client.Progress{Groups: []client.Group{later, group("output/film", 1, 0, 1)}}
+	job.Progress = &client.Progress{Groups: []client.Group{later, outputGroup(1)}}
 	v.set(job, now)
 	if got := v.lines(now, 80); got[0] != "merging  0:20" {
 		t.Errorf("at the end: %q", got)

@@ -164,7 +164,7 @@ func (v *view) lines(now time.Time, width int) []string {
 	var lines []string
 	left := 0
 	for i, g := range v.job.Progress.Groups {
-		if g.Units == 0 || strings.Contains(g.Name, "/") { // an output: it is merged at the end
+		if g.Units == 0 || g.Noun == "outputs" { // they are merged at the end
 			continue
 		}
 		left += g.Units - g.Done
@@ -176,7 +176,7 @@ func (v *view) lines(now time.Time, width int) []string {
 			}
 		}
 		status := bars.FitFields(fields, bars.StatusWidth(width))
-		lines = append(lines, bars.Bar(fmt.Sprintf("%-5.5s", g.Name), fraction(g), bars.BarLength(status, width))+status)
+		lines = append(lines, bars.Bar(fmt.Sprintf("%-5.5s", bars.Label(g.Name)), fraction(g), bars.BarLength(status, width))+status)
 	}
 	if left == 0 {
 		lines = []string{"merging  " + elapsed}

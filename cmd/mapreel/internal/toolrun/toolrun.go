@@ -1,0 +1,198 @@
+// Package toolrun is the command that runs tools: its flags, and the request that follows from them and from a tools file.
+package toolrun
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/kinds"
+	"github.com/mapreel/mapreel/pkg/tool"
+	"github.com/mapreel/mapreel/pkg/tool/confine"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Job is a job that a command asks for.
+type Job struct {
+	Request json.RawMessage
+	Draft   *requestfile.Draft // where the values of the request come from
+	Outputs []string           // paths of what it publishes, which no other job may write meanwhile
+	Jobs    int                // units at once; 0: one per core
+}
+
+// Registry returns what this program can run for its own user: films, and tools.
+func Registry(tools ffmpeg.Tools) work.Registry {
+	program, err := os.Executable()
+	if err != nil {
+		program = os.Args[0]
+	}
+	return kinds.Tools(kinds.All(tools, kinds.Options{}), tools, []string{program, confined})
+}
+
+// confined is the first argument of the process that runs a tool within limits, for the one that starts it.
+const confined = "confined-tool"
+
+// Confined does the work of such a process, and returns its exit code. ok is false where args are those of another.
+func Confined(args []string) (code int, ok bool) {
+	if len(args) != 3 || args[1] != confined {
+		return 0, false
+	}
+	return confine.Main(args[2]), true
+}
+
+// Run is the command line of mapreel run.
+type Run struct {
+	Tools  string `arg:"" name:"TOOLS" help:"The tools file, in YAML or JSON."`
+	Source string `arg:"" name:"SOURCE" help:"The video, or any file for tools that get it whole: a path or a file:// URL."`
+	Output string `short:"o" required:"" placeholder:"DIR" help:"Folder for the outputs. The paths in the tools file are relative to it."`
+
+	Segment     time.Duration `group:"Work" placeholder:"LENGTH" help:"Target duration of a segment, or of a piece of sound: 10s, 1m30s. Default: that of the tools file, else 10s, or 60s where all tools get sound."`
+	Jobs        int           `group:"Work" placeholder:"N" help:"Number of pieces worked on at once. Default: one per core."`
+	Scratch     string        `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
+	KeepScratch bool          `group:"Work" help:"Keep the intermediate files after the job is done."`
+	IgnoreSpace bool          `group:"Work" help:"Start even if the disk probably has too little space."`
+	Progress    string        `group:"Work" enum:"auto,bar,json,none" default:"auto" placeholder:"HOW" help:"As for transcode."`
+}
+
+// Help is shown by mapreel run --help.
+func (Run) Help() string {
+	return `Each tool of the file is a command of yours. It is run for every segment, piece of sound or set of frames, side by side,
+finds its input at INPUT_FILE_PATH, and leaves its results in TMP_OUTPUT_DIR. They are published one by one, or joined into one
+file whose times are those of the video. A tool has no network and writes to its own folders alone. If one fails, the other pieces
+are done nevertheless, and the same command again does only what is missing. See docs/tools.md.
+
+    tools:
+      - name: loudness
+        each: sound
+        script: loudness.sh
+        outputs: [{suffix: [.jsonl], join: lines}]
+
+Example:
+
+    mapreel run tools.yaml film.mp4 -o out
+
+Exit codes: 0 done; 1 failed; 2 the tools file or the usage is wrong; 130 interrupted.`
+}
+
+// Job returns the job that the arguments and the tools file describe. Relative paths are relative to dir.
+func (r Run) Job(dir string, stdin io.Reader) (Job, error) {
+	f, err := requestfile.Read(r.Tools, stdin)
+	if errors.Is(err, requestfile.ErrNotObject) {
+		return Job{}, fault.New(fault.Invalid, "%s: a tools file must be an object with a list of tools", r.Tools)
+	}
+	if err != nil {
+		return Job{}, err
+	}
+	d := requestfile.NewDraft()
+	d.Tree, d.File = f.Tree, &f
+	source, err := requestflags.LocalPath(r.Source, dir)
+	if err != nil {
+		return Job{}, fault.Wrap(fault.Invalid, err, "SOURCE")
+	}
+	destination, err := requestflags.LocalPath(r.Output, dir)
+	if err != nil {
+		return Job{}, fault.Wrap(fault.Invalid, err, "--output")
+	}
+	folder := dir
+	if r.Tools != "-" {
+		if folder, err = filepath.Abs(filepath.Dir(r.Tools)); err != nil {
+			return Job{}, fault.Wrap(fault.Invalid, err, "TOOLS")
+		}
+	}
+	d.Set("/source", source, "SOURCE")
+	d.Set("/destination", destination, "--output")
+	d.Set("/folder", folder, "TOOLS")
+	if r.Segment != 0 {
+		d.Set("/segment/seconds", film.Seconds(r.Segment), "--segment")
+	}
+	const retentionHours = 168 // as for transcode
+	if _, ok := d.Tree["retention"]; !ok {
+		d.Set("/retention/hours", retentionHours, "")
+	}
+	programs := readPrograms(d.Tree, folder)
+	data, err := json.Marshal(d.Tree)
+	if err != nil {
+		return Job{}, fault.Wrap(fault.Invalid, err, "the request")
+	}
+	req, err := tool.Parse(data)
+	var ps film.Problems
+	if errors.As(err, &ps) || len(programs) > 0 {
+		return Job{}, d.Invalid(append(ps, programs...))
+	}
+	if err != nil {
+		return Job{}, err
+	}
+	if r.Jobs < 0 {
+		return Job{}, fault.New(fault.Invalid, "--jobs: must be at least 1")
+	}
+	job := Job{Request: data, Draft: d, Jobs: r.Jobs}
+	for _, t := range req.Tools {
+		for i, o := range t.Outputs {
+			job.Outputs = append(job.Outputs, filepath.Join(destination, o.Path, fmt.Sprintf("%s.%d", t.Name, i)))
+		}
+	}
+	return job, nil
+}
+
+// maxScript is the size of the largest script, in bytes: with all others it must fit into a request.
+const maxScript = 128 << 10
+
+// readPrograms replaces the name of each script by its text, and makes the paths of programs absolute. Values of other types are
+// left to the schema.
+func readPrograms(tree map[string]any, folder string) (ps film.Problems) {
+	tools, _ := tree["tools"].([]any)
+	for i, v := range tools {
+		t, _ := v.(map[string]any)
+		if command, _ := t["command"].([]any); len(command) > 0 {
+			if name, ok := command[0].(string); ok && strings.Contains(name, "/") && !filepath.IsAbs(name) {
+				command[0] = filepath.Join(folder, name)
+			}
+		}
+		name, ok := t["script"].(string)
+		if !ok || name == "" || strings.HasPrefix(name, "#!") || strings.Contains(name, "\n") {
+			continue
+		}
+		text, err := readScript(folder, name)
+		if err != nil {
+			ps = append(ps, film.Problem{Pointer: fmt.Sprintf("/tools/%d/script", i), Message: err.Error()})
+			continue
+		}
+		t["script"] = text
+	}
+	return ps
+}
+
+func readScript(folder, name string) (string, error) {
+	if !filepath.IsLocal(name) {
+		return "", fmt.Errorf("%s does not lie beside the tools file", name)
+	}
+	f, err := os.Open(filepath.Join(folder, name))
+	if err != nil {
+		return "", fmt.Errorf("cannot read the script %s, which must lie beside the tools file; a script in the file itself begins with #! or has several lines", name)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	data, err := io.ReadAll(io.LimitReader(f, maxScript+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("cannot read the script: %w", err)
+	case len(data) > maxScript:
+		return "", fmt.Errorf("%s is larger than %d bytes; name a program with command", name, maxScript)
+	case len(bytes.TrimSpace(data)) == 0:
+		return "", fmt.Errorf("%s is empty", name)
+	case !utf8.Valid(data) || bytes.ContainsRune(data, 0):
+		return "", fmt.Errorf("%s is no text; name a program with command", name)
+	}
+	return string(data), nil
+}

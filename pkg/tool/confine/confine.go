@@ -1,0 +1,392 @@
+// Package confine runs a command that others wrote. It writes to its own folders alone, has no network unless it asks for it,
+// keeps to limits, and leaves no process behind.
+//
+//	err := confine.Run(ctx, confine.Options{Self: []string{"/usr/bin/mapreel", "confine"}, Name: "captions", Spec: spec})
+//
+// Run starts this program again, which calls Main. That process takes the command's place in namespaces of its own, gives up its
+// rights to write, starts the command, and waits until the last of its processes has ended. Where bubblewrap is installed, it
+// makes the namespaces; else this program does.
+package confine
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/process"
+)
+
+// Spec is a command, and what it may use.
+type Spec struct {
+	Command   []string      `json:"command"` // program and arguments
+	Dir       string        `json:"dir"`     // working folder
+	Writable  []string      `json:"writable"`
+	Memory    int64         `json:"memory"`    // bytes, of each process
+	Disk      int64         `json:"disk"`      // bytes, of all files in Writable
+	Processes int           `json:"processes"` // at once
+	Timeout   time.Duration `json:"timeout"`
+	// Shared says that the process has no namespace of its own, so that others of the machine are within reach.
+	Shared bool `json:"shared,omitempty"`
+	// ReadOnly says that the file system outside of Writable is mounted without the right to write.
+	ReadOnly bool `json:"readOnly,omitempty"`
+}
+
+// Options are what Run needs. Env has secrets, and is part of no Spec: a Spec is visible in the list of processes.
+type Options struct {
+	Spec
+	Self    []string // program and arguments that call Main, with the Spec as one more argument
+	Name    string   // of the tool, in errors
+	Env     []string // "name=value", in addition to PATH
+	Network bool
+	Secrets []string // values that must not appear in an error
+}
+
+// maxPrinted is how many bytes a command may print. Nothing reads them but for the last lines.
+const maxPrinted = 64 << 20
+
+// maxFiles is how many files a process may have open.
+const maxFiles = 1024
+
+// TryAgain is the exit code of a command that may succeed another time: EX_TEMPFAIL of sysexits.h.
+const TryAgain = 75
+
+// status is what Main reports.
+type status struct {
+	Error    string `json:"error,omitempty"` // why the command was not started
+	Code     int    `json:"code"`
+	Signal   int    `json:"signal,omitempty"`
+	TimedOut bool   `json:"timedOut,omitempty"`
+	Stopped  bool   `json:"stopped,omitempty"` // because this process was told to stop
+	Left     int    `json:"left,omitempty"`    // processes that ran on after the command had ended
+}
+
+// Run runs a command to its end. What ends it is an error of a fault kind: Unsupported where the command failed, left processes
+// behind or printed too much, Transient where it exits with TryAgain, OutOfTime and OutOfSpace where it exceeded a limit.
+func Run(ctx context.Context, o Options) error {
+	place, err := places.find(ctx, o.Self, o.Network)
+	if err != nil {
+		return err
+	}
+	return o.runIn(ctx, place)
+}
+
+// runIn runs a command in a place.
+func (o Options) runIn(ctx context.Context, where place) error {
+	spec := o.Spec
+	spec.Shared, spec.ReadOnly = where.shared, where.bubblewrap != ""
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "what a tool may use")
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		watchDisk(ctx, o, stop)
+	}()
+	defer func() { stop(nil); <-watched }()
+
+	printed := &output{name: o.Name}
+	reported := &report{}
+	argv := append(where.wrap(o), append(o.Self, string(text))...)
+	_, err = process.Run(ctx, argv[0], argv[1:], process.Options{
+		Name: o.Name, Dir: o.Dir, Env: o.Env, Stdout: printed, Stderr: printed, Pipe: reported, Namespaces: where.namespaces,
+		Limits: o.limits(), Grace: stopTime + 2*time.Second,
+	})
+	return o.explain(ctx, err, reported.status(), printed.String())
+}
+
+// limits are those of the process that starts the command. It gives the command its own, and ends in time.
+func (o Options) limits() process.Limits {
+	return process.Limits{
+		Memory: process.None, CPU: process.None, Wall: o.Timeout + stopTime + 15*time.Second, FileSize: process.None, Written: process.None,
+		OpenFiles: process.None, Processes: o.Processes + 2, // that process, and bubblewrap
+	}
+}
+
+// stopTime is how long a command may take to end after it was asked to.
+const stopTime = 3 * time.Second
+
+// explain returns the error of a run.
+func (o Options) explain(ctx context.Context, err error, s *status, printed string) error {
+	var excess *process.Excess
+	switch {
+	case context.Cause(ctx) != nil:
+		return fault.Wrap(fault.KindOf(context.Cause(ctx)), context.Cause(ctx), o.Name+" was stopped")
+	case errors.As(err, &excess) && excess.Resource == process.Processes:
+		return &fault.Error{
+			Kind: fault.Unsupported, What: fmt.Sprintf("%s was stopped: it started more than %d processes", o.Name, o.Processes),
+			Hint: "a tool that needs more says so: processes in its description",
+		}
+	case errors.As(err, &excess), s != nil && s.TimedOut:
+		return &fault.Error{
+			Kind: fault.OutOfTime, Err: o.failed(fmt.Sprintf("%s was stopped: it ran for more than %v", o.Name, o.Timeout), printed, -1, 0),
+			Hint: "raise the tool's timeout, or give it shorter pieces",
+		}
+	case errors.Is(err, errPrinted):
+		return fault.New(fault.Unsupported, "%s was stopped: it printed more than %d MB", o.Name, maxPrinted>>20)
+	case s == nil && err == nil:
+		return fault.New(fault.Internal, "%s ended without saying how", o.Name)
+	case s == nil:
+		return &fault.Error{Kind: fault.KindOf(err), Err: errors.New(o.redact(err.Error()))}
+	case s.Error != "":
+		return fault.New(fault.Unsupported, "%s was not started: %s", o.Name, o.redact(s.Error))
+	case s.Left > 0:
+		return &fault.Error{
+			Kind: fault.Unsupported, What: fmt.Sprintf("%s left %s running, which %s ended", o.Name, plural(s.Left, "process", "processes"), plural(s.Left, "was", "were")),
+			Hint: "a tool must wait for the processes that it starts",
+		}
+	case s.Code == 0 && s.Signal == 0:
+		return nil
+	}
+	failure := o.failed("", printed, s.Code, syscall.Signal(s.Signal))
+	switch {
+	case s.Signal == int(syscall.SIGXFSZ):
+		return o.diskFull()
+	case s.Signal == int(syscall.SIGKILL):
+		return &fault.Error{Kind: fault.OutOfSpace, Err: failure, Hint: "probably the memory ran out; run fewer units at once, or raise the tool's memory"}
+	case s.Code == TryAgain:
+		return fault.Wrap(fault.Transient, failure, "")
+	}
+	e := &fault.Error{Kind: fault.Unsupported, Err: failure}
+	if strings.Contains(printed, "ermission denied") || strings.Contains(printed, "ead-only file system") {
+		e.Hint = "a tool may write to TMP_OUTPUT_DIR and to its working folder, and nowhere else"
+	} else if !o.Network && (strings.Contains(printed, "resolve") || strings.Contains(printed, "etwork is unreachable") || strings.Contains(printed, "in name resolution")) {
+		e.Hint = "a tool has no network unless its description says: network: true"
+	}
+	return e
+}
+
+func plural(n int, one, many string) string {
+	switch {
+	case one == "was" && n == 1:
+		return one
+	case one == "was":
+		return many
+	case n == 1:
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// failure is how a command ended. Its text has none of what the command printed: the engine appends the last lines.
+type failure struct {
+	*process.ExitError
+	text string
+}
+
+func (f failure) Error() string { return f.text }
+func (f failure) Unwrap() error { return f.ExitError }
+
+// failed returns how the command ended. Without a text, the exit says it.
+func (o Options) failed(text, printed string, code int, signal syscall.Signal) error {
+	e := &process.ExitError{Program: o.Name, Code: code, Signal: signal, Tail: process.Redact(o.redact(printed))}
+	return failure{e, cmp.Or(text, e.Error())}
+}
+
+// redact removes the secrets from a text.
+func (o Options) redact(text string) string {
+	for _, secret := range o.Secrets {
+		if len(secret) > 0 {
+			text = strings.ReplaceAll(text, secret, "…")
+		}
+	}
+	return text
+}
+
+func (o Options) diskFull() error {
+	return &fault.Error{
+		Kind: fault.OutOfSpace, What: fmt.Sprintf("%s was stopped: it wrote more than %d MB", o.Name, o.Disk>>20),
+		Hint: "raise the tool's disk, or give it shorter pieces",
+	}
+}
+
+// watchDisk stops the command when its folders hold more than they may.
+func watchDisk(ctx context.Context, o Options, stop context.CancelCauseFunc) {
+	const interval = 200 * time.Millisecond
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if used(o.Writable) > o.Disk {
+				stop(o.diskFull())
+				return
+			}
+		}
+	}
+}
+
+// used returns how many bytes of disk the files in folders take. Files may come and go meanwhile.
+func used(folders []string) (sum int64) {
+	for _, folder := range folders {
+		_ = filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return nil //nolint:nilerr // it is gone
+			}
+			if info, err := d.Info(); err == nil {
+				if s, ok := info.Sys().(*syscall.Stat_t); ok {
+					sum += s.Blocks * 512
+				}
+			}
+			return nil
+		})
+	}
+	return sum
+}
+
+// output keeps the end of what a command prints, on both of its descriptors.
+type output struct {
+	name  string
+	mu    sync.Mutex
+	tail  process.Tail
+	total int64
+}
+
+var errPrinted = errors.New("a tool printed too much")
+
+func (w *output) Write(data []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.total += int64(len(data)); w.total > maxPrinted {
+		return 0, errPrinted
+	}
+	return w.tail.Write(data)
+}
+
+func (w *output) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.tail.String()
+}
+
+// report keeps what Main writes.
+type report struct{ data []byte }
+
+func (r *report) Write(data []byte) (int, error) {
+	const limit = 64 << 10
+	if len(r.data)+len(data) > limit {
+		return 0, fault.New(fault.Internal, "a report of more than %d bytes", limit)
+	}
+	r.data = append(r.data, data...)
+	return len(data), nil
+}
+
+// status returns what Main reported; nil if it ended before.
+func (r *report) status() *status {
+	var s status
+	if json.Unmarshal(r.data, &s) != nil {
+		return nil
+	}
+	return &s
+}
+
+// place is how a command is kept apart on this machine.
+type place struct {
+	bubblewrap string // its path; "": not used
+	namespaces process.Namespaces
+	shared     bool
+}
+
+// wrap returns the program and arguments that come before those of Main.
+func (p place) wrap(o Options) []string {
+	if p.bubblewrap == "" {
+		return nil
+	}
+	args := []string{p.bubblewrap, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"}
+	if o.Network {
+		args = append(args, "--share-net")
+	}
+	for _, folder := range o.Writable {
+		args = append(args, "--bind", folder, folder)
+	}
+	return append(args, "--chdir", o.Dir, "--")
+}
+
+// finder finds out once what works here, with and without network.
+type finder struct {
+	mu    sync.Mutex
+	found map[bool]place
+}
+
+var places finder //nolint:gochecknoglobals // what a machine can do does not change
+
+func (f *finder) find(ctx context.Context, self []string, network bool) (place, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p, ok := f.found[network]; ok {
+		return p, nil
+	}
+	p, err := choose(ctx, self, candidates(network), network)
+	if err != nil {
+		return place{}, err
+	}
+	if f.found == nil {
+		f.found = map[bool]place{}
+	}
+	f.found[network] = p
+	return p, nil
+}
+
+// candidates returns how a command may be kept apart, the best first.
+func candidates(network bool) []place {
+	list := []place{{namespaces: process.NoNetwork}}
+	if network {
+		list = []place{{namespaces: process.PrivateNamespaces}, {shared: true}}
+	}
+	if path, err := exec.LookPath("bwrap"); err == nil {
+		list = append([]place{{bubblewrap: path}}, list...)
+	}
+	return list
+}
+
+// choose returns the first of candidates in which a command runs. Where none does, no tool is run: never without limits.
+func choose(ctx context.Context, self []string, candidates []place, network bool) (place, error) {
+	var why error
+	for _, p := range candidates {
+		if why = try(ctx, self, p, network); why == nil {
+			return p, nil
+		}
+		if ctx.Err() != nil {
+			return place{}, fault.Wrap(fault.Transient, context.Cause(ctx), "find out how tools can be kept apart")
+		}
+	}
+	e := &fault.Error{
+		Kind: fault.Unsupported, What: "this machine cannot confine a tool", Err: why,
+		Hint: "install bubblewrap, or let users make namespaces (sysctl kernel.unprivileged_userns_clone=1) on a kernel with Landlock",
+	}
+	if !network {
+		e.Hint += "; a tool that says network: true needs no namespaces"
+	}
+	return place{}, e
+}
+
+// try runs a command that does nothing.
+func try(ctx context.Context, self []string, p place, network bool) error {
+	dir, err := os.MkdirTemp("", "mapreel-confine-")
+	if err != nil {
+		return fault.Wrap(fault.KindOf(err), err, "working folder")
+	}
+	defer os.RemoveAll(dir)
+	o := Options{
+		Spec: Spec{
+			Command: []string{"true"}, Dir: dir, Writable: []string{dir}, Memory: 1 << 30, Disk: 1 << 20, Processes: 16, Timeout: 20 * time.Second,
+		},
+		Self: self, Name: "a tool", Network: network,
+	}
+	return o.runIn(ctx, p)
+}

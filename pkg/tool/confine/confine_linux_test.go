@@ -1,0 +1,259 @@
+package confine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/process"
+)
+
+// TestMain lets the test binary stand for mapreel, and for mapreel on a kernel without Landlock.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 {
+		switch os.Args[1] {
+		case "confined":
+			os.Exit(Main(os.Args[2]))
+		case "confined-without-landlock":
+			runtime.LockOSThread()
+			if err := hideLandlock(); err != nil {
+				panic(err)
+			}
+			os.Exit(Main(os.Args[2]))
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// hideLandlock has the kernel answer this thread as one that does not know Landlock.
+func hideLandlock() error {
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the number of the system call
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_LANDLOCK_CREATE_RULESET, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
+}
+
+// A tool is never run unconfined: what cannot be taken from it refuses it.
+func TestAToolIsRefusedWhereNothingConfinesIt(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := []string{self, "confined-without-landlock"}
+	for name, list := range map[string][]place{
+		"with namespaces": {{namespaces: process.NoNetwork}},
+		"with neither":    {{shared: true}},
+	} {
+		_, err := choose(t.Context(), without, list, false)
+		for _, want := range []string{"this machine cannot confine a tool", "this kernel has no Landlock"} {
+			if fault.KindOf(err) != fault.Unsupported || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %s: %v, want %q", name, fault.KindOf(err), err, want)
+			}
+		}
+		if hint := fault.HintOf(err); !strings.Contains(hint, "install bubblewrap") {
+			t.Errorf("%s: hint %q", name, hint)
+		}
+	}
+	if _, err := choose(t.Context(), []string{self, "confined"}, []place{{bubblewrap: "/no/bwrap"}, {shared: true}}, true); err != nil {
+		t.Errorf("the second place is not tried: %v", err)
+	}
+}
+
+// Bubblewrap mounts the file system without the right to write, which does on a kernel without Landlock.
+func TestBubblewrapConfinesWithoutLandlock(t *testing.T) {
+	t.Parallel()
+	path, err := exec.LookPath("bwrap")
+	if err != nil {
+		t.Skip("bubblewrap is not installed")
+	}
+	o := script(t, "echo x > out; echo x > /mapreel-test")
+	o.Self[1] = "confined-without-landlock"
+	where := place{bubblewrap: path}
+	if err := try(t.Context(), o.Self, where, false); err != nil {
+		t.Skipf("bubblewrap does not work here: %v", err)
+	}
+	if err := o.runIn(t.Context(), where); !strings.Contains(said(err), "Read-only file system") {
+		t.Errorf("got %v", said(err))
+	}
+	if _, err := os.Stat(filepath.Join(o.Dir, "out")); err != nil {
+		t.Error(err)
+	}
+}
+
+// said returns an error with the last lines of the tool, as the engine records it.
+func said(err error) string {
+	text := fmt.Sprint(err)
+	var exit interface {
+		error
+		LastLines(n int) []string
+	}
+	if errors.As(err, &exit) {
+		text += "; " + strings.Join(exit.LastLines(5), "; ")
+	}
+	return text
+}
+
+// script returns the options of a shell script.
+func script(t *testing.T, text string) Options {
+	t.Helper()
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Options{
+		Spec: Spec{
+			Command: []string{"/bin/bash", "-c", text}, Dir: dir, Writable: []string{dir}, Memory: 512 << 20, Disk: 64 << 20, Processes: 20,
+			Timeout: 20 * time.Second,
+		},
+		Self: []string{self, "confined"}, Name: "shaky", Env: []string{"TOKEN=hunter2"}, Secrets: []string{"hunter2"},
+	}
+}
+
+func TestAToolThatKeepsToItsLimitsSucceeds(t *testing.T) {
+	t.Parallel()
+	o := script(t, `echo "$TOKEN" > out && cat /proc/self/status > status && (sleep 0.05 &) && seq 1000 > /dev/null`)
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(o.Dir, "out")); string(got) != "hunter2\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// What a tool prints that has no right to write, or no network: by Landlock and an empty network, or by bubblewrap, whose network
+// has a loopback device of its own.
+const (
+	notWritable  = "Permission denied|Read-only file system"
+	notConnected = "nreachable|Connection refused"
+)
+
+func TestAToolIsStoppedAndNamed(t *testing.T) {
+	t.Parallel()
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.WriteFile(outside+".kept", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mark := fmt.Sprintf("9%d", os.Getpid()) // an unlikely number of seconds
+	t.Cleanup(func() {                      // after all of them
+		if _, err := os.Stat(outside); err == nil {
+			t.Error("a tool wrote outside of its folder")
+		}
+		if out, err := exec.Command("pgrep", "-f", "sleep "+mark).Output(); err == nil {
+			t.Errorf("processes are left: %s", out)
+		}
+	})
+	for name, c := range map[string]struct {
+		script string
+		change func(*Options)
+		kind   fault.Kind
+		want   string
+	}{
+		"fails":               {"echo one; echo my last words >&2; exit 3", nil, fault.Unsupported, `shaky exited with code 3; one; my last words`},
+		"asks for a retry":    {"exit 75", nil, fault.Transient, "code 75"},
+		"is killed":           {"kill -SEGV $$", nil, fault.Unsupported, "shaky was killed by segmentation fault"},
+		"writes elsewhere":    {"echo x > " + outside, nil, fault.Unsupported, notWritable},
+		"removes elsewhere":   {"rm -f " + outside + ".kept", nil, fault.Unsupported, notWritable},
+		"forks without end":   {"f() { f | f & f; }; f; wait", nil, fault.Unsupported, "it started more than 20 processes"},
+		"fills the disk":      {"dd if=/dev/zero of=big bs=1M count=1000", nil, fault.OutOfSpace, "it wrote more than 64 MB"},
+		"fills it in parts":   {"for i in $(seq 100); do head -c 5M /dev/zero > $i; sleep 0.02; done; sleep 5", nil, fault.OutOfSpace, "it wrote more than 64 MB"},
+		"prints a gigabyte":   {"head -c 1G /dev/zero", nil, fault.Unsupported, "it printed more than 64 MB"},
+		"takes too long":      {"echo waiting; sleep 60", func(o *Options) { o.Timeout = time.Second }, fault.OutOfTime, "it ran for more than 1s; waiting"},
+		"ignores SIGTERM":     {"trap '' TERM INT; while :; do sleep 0.2; done", func(o *Options) { o.Timeout = time.Second }, fault.OutOfTime, "it ran for more than 1s"},
+		"leaves children":     {"setsid nohup sleep " + mark + " >/dev/null 2>&1 & exit 0", nil, fault.Unsupported, "shaky left 1 process running"},
+		"takes memory":        {"dd if=/dev/zero of=/dev/null bs=300M count=1", func(o *Options) { o.Memory = 128 << 20 }, fault.Unsupported, "memory exhausted"},
+		"does not exist":      {"", func(o *Options) { o.Command = []string{"no-such-program"} }, fault.Unsupported, "no-such-program is not installed"},
+		"prints its password": {`echo "the token is $TOKEN"; exit 1`, nil, fault.Unsupported, "the token is …"},
+		"uses the network":    {"exec 3<>/dev/tcp/127.0.0.1/PORT", nil, fault.Unsupported, notConnected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // local
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			_, port, _ := net.SplitHostPort(l.Addr().String())
+			o := script(t, strings.ReplaceAll(c.script, "PORT", port))
+			if c.change != nil {
+				c.change(&o)
+			}
+			began := time.Now()
+			err = Run(t.Context(), o)
+			if fault.KindOf(err) != c.kind || !regexp.MustCompile(c.want).MatchString(said(err)) || !strings.Contains(said(err), "shaky") {
+				t.Errorf("got %s: %s, want %s: %q", fault.KindOf(err), said(err), c.kind, c.want)
+			}
+			var exit *process.ExitError
+			if strings.Contains(said(err), "hunter2") || errors.As(err, &exit) && strings.Contains(exit.Tail, "hunter2") {
+				t.Errorf("the error has a secret: %s", said(err))
+			}
+			if took := time.Since(began); took > 30*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+func TestAToolWithNetworkHasIt(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // local
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	o := script(t, "exec 3<>/dev/tcp/127.0.0.1/"+port)
+	o.Network = true
+	if err := Run(t.Context(), o); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAToolEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(time.Second, func() { cancel(fault.New(fault.Transient, "enough")) })
+	began := time.Now()
+	err := Run(ctx, script(t, "trap '' TERM INT; while :; do sleep 0.2; done"))
+	if fault.KindOf(err) != fault.Transient || !strings.Contains(err.Error(), "shaky was stopped: enough") || time.Since(began) > 15*time.Second {
+		t.Errorf("got %v after %v", err, time.Since(began))
+	}
+}
+
+// Where a machine has no namespaces, a tool that may use the network runs without, and its processes are found otherwise.
+func TestProcessesAreEndedWithoutNamespaces(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ script, want string }{
+		"leaves children": {"setsid nohup sleep 77 >/dev/null 2>&1 & exit 0", "shaky left 1 process running"},
+		"ignores SIGTERM": {"trap '' TERM; (trap '' TERM; setsid sleep 60) & while :; do sleep 0.1; done", "more than 1s"},
+		"writes":          {"echo x > /etc/mapreel-test", "Permission denied"},
+	} {
+		o := script(t, c.script)
+		o.Timeout = time.Second
+		err := o.runIn(t.Context(), place{shared: true})
+		if !strings.Contains(said(err), c.want) {
+			t.Errorf("%s: got %s, want %q", name, said(err), c.want)
+		}
+	}
+}

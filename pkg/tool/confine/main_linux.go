@@ -1,0 +1,242 @@
+package confine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// statusFile is the descriptor to which Main reports.
+const statusFile = 3
+
+// Main runs the command of a Spec in this process's place, and reports how it ended. It returns the process's exit code: 0 also
+// where the command failed.
+func Main(text string) int {
+	// The thread gives up its rights, and the command inherits its restrictions. It is never unlocked.
+	runtime.LockOSThread()
+	unix.CloseOnExec(statusFile)
+	var spec Spec
+	var s status
+	if err := json.Unmarshal([]byte(text), &spec); err != nil || len(spec.Command) == 0 {
+		s.Error = "mapreel starts this command itself, for a tool"
+	} else {
+		s = spec.run()
+	}
+	data, err := json.Marshal(s)
+	if err == nil {
+		_, err = os.NewFile(statusFile, "status").Write(data)
+	}
+	if err != nil {
+		return 1
+	}
+	return 0
+}
+
+// run runs the command.
+func (spec Spec) run() (s status) {
+	failed := func(what string, err error) status { return status{Error: what + ": " + err.Error()} }
+	// Processes whose parents end become children of this one.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return failed("adopt processes", err)
+	}
+	if os.Getpid() == 1 { // in namespaces that process.Run made
+		if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+			return failed("mount /proc", err)
+		}
+	}
+	program, err := exec.LookPath(spec.Command[0])
+	if err != nil {
+		return status{Error: describeStart(spec.Command[0], err)}
+	}
+	switch err := restrict(spec.Writable); {
+	case errors.Is(err, errNoLandlock) && spec.ReadOnly: // it has no rights to give up
+	case err != nil:
+		return failed("give up rights to write", err)
+	}
+	if err := spec.setLimits(); err != nil {
+		return failed("set limits", err)
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return failed("open "+os.DevNull, err)
+	}
+	pid, err := spec.start(program, null)
+	if err != nil {
+		return status{Error: err.Error()}
+	}
+	ended := make(chan syscall.WaitStatus, 1)
+	go func() { // reaps the command, and whatever else ends meanwhile
+		for {
+			var ws syscall.WaitStatus
+			p, err := syscall.Wait4(-1, &ws, 0, nil)
+			switch {
+			case p == pid:
+				ended <- ws
+				return
+			case err != nil && !errors.Is(err, syscall.EINTR):
+				return
+			}
+		}
+	}()
+	var stopped, timedOut atomic.Bool
+	timeout := time.NewTimer(spec.Timeout)
+	var kill <-chan time.Time
+	for {
+		select {
+		case ws := <-ended:
+			s = statusOf(ws)
+			s.Stopped, s.TimedOut = stopped.Load(), timedOut.Load()
+			s.Left = spec.killRest()
+			return s
+		case <-timeout.C:
+			timedOut.Store(true)
+		case <-signals:
+			stopped.Store(true)
+		case <-kill:
+			spec.killAll()
+			continue
+		}
+		if kill == nil {
+			_ = syscall.Kill(-pid, syscall.SIGTERM) // fails only if the group has ended already
+			kill = time.After(stopTime)
+		}
+	}
+}
+
+// start starts the command. A limit of memory binds it from its first instruction, so this process has the same for that moment. It
+// may hold more than that already, and allocates nothing large meanwhile.
+func (spec Spec) start(program string, stdin *os.File) (pid int, err error) {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_DATA, &before); err != nil {
+		return 0, fmt.Errorf("limit the memory: %w", err)
+	}
+	memory := min(uint64(spec.Memory), before.Max)
+	attributes := &syscall.ProcAttr{
+		Dir: spec.Dir, Env: os.Environ(), Files: []uintptr{stdin.Fd(), 1, 1},
+		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: memory, Max: before.Max}); err != nil {
+		return 0, fmt.Errorf("limit the memory: %w", err)
+	}
+	pid, err = syscall.ForkExec(program, spec.Command, attributes)
+	restored := unix.Setrlimit(unix.RLIMIT_DATA, &before)
+	switch {
+	case err != nil:
+		return 0, errors.New(describeStart(spec.Command[0], err))
+	case restored == nil:
+		// The command may have no more than that even if it asks for it.
+		restored = unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: memory, Max: memory}, nil)
+	}
+	if restored != nil && !errors.Is(restored, unix.ESRCH) {
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
+		return 0, fmt.Errorf("limit the memory: %w", restored)
+	}
+	return pid, nil
+}
+
+func statusOf(ws syscall.WaitStatus) (s status) {
+	if ws.Signaled() { //nolint:misspell // the name is syscall's
+		s.Signal, s.Code = int(ws.Signal()), -1
+		return s
+	}
+	s.Code = ws.ExitStatus()
+	return s
+}
+
+// describeStart says why a program was not started.
+func describeStart(program string, err error) string {
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return program + " is not installed, or not in PATH"
+	case errors.Is(err, syscall.ENOENT):
+		return program + ": the program, or the interpreter that its first line names, does not exist"
+	case errors.Is(err, syscall.EACCES):
+		return program + ": it is not executable, or lies on a disk that allows no programs"
+	}
+	return program + ": " + err.Error()
+}
+
+// killRest ends the processes that are left after the command has ended, and returns how many there were. Those that end by
+// themselves within a moment do not count.
+func (spec Spec) killRest() (left int) {
+	const patience = 300 * time.Millisecond
+	deadline := time.Now().Add(patience)
+	for {
+		switch p, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); {
+		case err != nil && !errors.Is(err, syscall.EINTR):
+			return left // there are none
+		case p > 0 && time.Now().After(deadline):
+			left++
+		case p > 0:
+		case time.Now().After(deadline):
+			spec.killAll()
+			time.Sleep(time.Millisecond)
+		default:
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+}
+
+// killAll ends every process of the command.
+func (spec Spec) killAll() {
+	if !spec.Shared {
+		_ = syscall.Kill(-1, syscall.SIGKILL) // all in the namespace but this one and its first
+		return
+	}
+	for _, pid := range children(os.Getpid()) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// children lists the descendants of a process. Those of a process that has ended become children of this one.
+func children(pid int) (list []int) {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return nil
+	}
+	for _, thread := range threads {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, thread.Name()))
+		if err != nil {
+			continue
+		}
+		for field := range strings.FieldsSeq(string(data)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				list = append(append(list, child), children(child)...)
+			}
+		}
+	}
+	return list
+}
+
+// setLimits sets the limits that the kernel enforces, but for memory. This process keeps to them, too.
+func (spec Spec) setLimits() error {
+	for _, l := range []struct {
+		resource int
+		value    int64
+	}{
+		{unix.RLIMIT_FSIZE, spec.Disk}, {unix.RLIMIT_NOFILE, maxFiles}, {unix.RLIMIT_CORE, 0},
+	} {
+		var old unix.Rlimit
+		if err := unix.Getrlimit(l.resource, &old); err != nil {
+			return err
+		}
+		value := uint64(l.value)
+		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: min(value, old.Cur), Max: min(value, old.Max)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package job
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
+	"github.com/mapreel/mapreel/pkg/film/input"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/tool"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// threads is how many threads of ffmpeg make the input of a tool. The number is part of the result.
+const threads = 2
+
+// prepare makes the input of the tool in the attempt's folder, and returns its path; "" if there is nothing to run the tool for.
+func (a *attempt) prepare(ctx context.Context) (string, error) {
+	t := a.tool
+	switch {
+	case t.Each.Tool != "":
+		return a.fetch(ctx)
+	case t.Each.Part == tool.File:
+		store, key, err := a.Resolve(ctx, a.doc.Source.URL)
+		if err != nil {
+			return "", err
+		}
+		return store.Locate(ctx, key)
+	case t.Each.Part == tool.Sound:
+		path := filepath.Join(a.input, "sound."+t.As.Format)
+		return path, a.extractSound(ctx, path)
+	case t.Each.Part == tool.Frames:
+		return a.input, a.extractVideo(ctx, a.input)
+	}
+	path := filepath.Join(a.input, "segment."+t.As.Format)
+	return path, a.extractVideo(ctx, path)
+}
+
+// fetch copies the files of the unit that the tool needs. It returns the path of the only one, or of their folder.
+func (a *attempt) fetch(ctx context.Context) (string, error) {
+	unit := ToolKind + "/" + a.tool.Each.Tool + "/" + filepath.Base(a.Unit)
+	r, done, err := a.Results.Result(ctx, unit)
+	if err != nil {
+		return "", err
+	}
+	if !done {
+		return "", fault.New(fault.Corrupt, "%s is not done", unit)
+	}
+	var f facts
+	if err := decode(r.Facts, &f, unit); err != nil {
+		return "", err
+	}
+	if len(f.Files) != len(r.Artifacts) {
+		return "", fault.New(fault.Corrupt, "%s has %d files and %d artifacts", unit, len(f.Files), len(r.Artifacts))
+	}
+	for i, from := range f.Files {
+		path := filepath.Join(a.input, filepath.FromSlash(from.Name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return "", fault.Wrap(fault.KindOf(err), err, "input of a tool")
+		}
+		if err := copyTo(ctx, path, a.Scratch, r.Artifacts[i]); err != nil {
+			return "", err
+		}
+	}
+	switch len(f.Files) {
+	case 0:
+		return "", nil
+	case 1:
+		return filepath.Join(a.input, filepath.FromSlash(f.Files[0].Name)), nil
+	}
+	return a.input, nil
+}
+
+// copyTo copies an artifact to a file.
+func copyTo(ctx context.Context, path string, store blob.Store, from work.Artifact) (err error) {
+	body, err := store.Open(ctx, from.Key, 0, -1)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	to, err := os.Create(path)
+	if err != nil {
+		return fault.Wrap(fault.KindOf(err), err, "input of a tool")
+	}
+	n, err := io.Copy(to, body)
+	if cerr := to.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil && n != from.Size {
+		err = fault.New(fault.Transient, "%d bytes were read of %d", n, from.Size)
+	}
+	return fault.Wrap(fault.KindOf(err), err, "input of a tool")
+}
+
+func (a *attempt) extractVideo(ctx context.Context, path string) error {
+	in, err := input.Source(ctx, a.Resolve, a.doc.Source)
+	if err != nil {
+		return err
+	}
+	p, s := a.doc.Source.Video, a.piece.Segment
+	v := encode.Video{
+		Input: in, Stream: p.Stream, Timebase: p.Timebase, Threads: threads, X264Build: p.X264Build, Start: (*int64)(&s.Start),
+	}
+	if p.Rotation == 0 { // otherwise ffmpeg turns the frames first
+		v.Size = media.Size{Width: p.Width, Height: p.Height}
+	}
+	if s.Index > 0 {
+		v.Seek, v.NextKeyframe = (*int64)(&s.Seek), (*int64)(s.NextKeyframe)
+	}
+	if !s.Last {
+		v.End = (*int64)(&s.End)
+	}
+	x := encode.Extract{
+		Format: a.tool.As.Format, Width: a.tool.As.Width, Every: int64(a.tool.As.Every / 1000), Origin: int64(a.piece.Start), Zero: int64(s.Start), Path: path,
+	}
+	limits := input.Video(a.job())
+	limits.Threads, limits.Frames = threads, int64(s.Frames)
+	frame := budget.Picture{Width: p.Width, Height: p.Height, Codec: "h264"}
+	if a.tool.Each.Part == tool.Frames {
+		limits.Pictures = []budget.Picture{frame}
+	} else {
+		limits.Renditions = []budget.Picture{frame}
+	}
+	return a.ffmpeg(ctx, encode.ExtractArgs(v, x), limits.Limits())
+}
+
+func (a *attempt) extractSound(ctx context.Context, path string) error {
+	in, err := input.Source(ctx, a.Resolve, a.doc.Source)
+	if err != nil {
+		return err
+	}
+	track := a.doc.Source.Audio[a.tool.As.Track-1]
+	origin := int64(a.doc.Source.Origin.In(media.Microseconds))
+	x := encode.SoundExtract{
+		Input: in, Stream: track.Stream, Start: origin + int64(a.piece.Start), Rate: a.tool.As.Rate, Channels: a.tool.As.Channels,
+		Format: a.tool.As.Format, Path: path,
+	}
+	if !a.piece.Last {
+		x.End = new(origin + int64(a.piece.End))
+	}
+	src, _ := input.Budget(a.Env, a.doc.Source)
+	bits := int64(a.tool.As.Rate * a.tool.As.Channels * 16)
+	return a.ffmpeg(ctx, encode.SoundExtractArgs(x), budget.Audio{Source: src, Bitrate: bits, Channels: track.Channels, SampleRate: track.SampleRate}.Limits())
+}
+
+// ffmpeg runs ffmpeg within limits.
+func (a *attempt) ffmpeg(ctx context.Context, args []string, limits ffmpeg.Limits) error {
+	_, worker := input.Budget(a.Env, a.doc.Source)
+	_, err := ffmpeg.Run(ctx, a.tools.FFmpeg, args, ffmpeg.RunOptions{Dir: a.Dir, Limits: worker.Limit(ctx, limits)})
+	return fault.Wrap(fault.KindOf(err), err, "input of a tool")
+}

@@ -1,0 +1,86 @@
+// Package job makes units of work of the tools that a request describes: the planner, the kind that runs a tool for a piece of the
+// source, and the kind that joins and publishes what came of it.
+//
+//	tool/captions/00012 ─▶ artifacts ─▶ tooljoin/captions/0 ─▶ captions.srt
+package job
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/tool"
+)
+
+// Names of the kinds of units.
+const (
+	ToolKind = "tool"
+	JoinKind = "tooljoin"
+)
+
+// format numbers what plans and artifacts of tools look like: another version of mapreel does not continue them.
+const format = 1
+
+// document is the plan's Doc.
+type document struct {
+	Request tool.Request   `json:"request"`
+	Source  film.Source    `json:"source"`
+	Counts  map[string]int `json:"counts"` // units, by the tool's name
+}
+
+// piece is the Spec of a unit: what the tool gets. Times are microseconds of the film; a file of unknown length has none.
+type piece struct {
+	Tool    int           `json:"tool"` // index in the request
+	Index   int           `json:"index"`
+	Start   media.Ticks   `json:"start"`
+	End     media.Ticks   `json:"end"`
+	Last    bool          `json:"last,omitempty"`
+	Segment *film.Segment `json:"segment,omitempty"` // of the video
+}
+
+// joined is the Spec of a unit that joins: an output of a tool.
+type joined struct {
+	Tool   int `json:"tool"`
+	Output int `json:"output"`
+}
+
+// facts are those of a unit of a tool.
+type facts struct {
+	Start media.Ticks `json:"start"`
+	End   media.Ticks `json:"end"`
+	Files []file      `json:"files,omitempty"` // one for each artifact
+}
+
+// file is a file that a tool has left.
+type file struct {
+	Name    string `json:"name"` // its path below TMP_OUTPUT_DIR
+	Size    int64  `json:"size"`
+	Outputs []int  `json:"outputs,omitempty"` // that take it
+}
+
+// published are the facts of a unit that joins.
+type published struct {
+	URL   string `json:"url"` // of the file, or the folder of several
+	Size  int64  `json:"size"`
+	Files int    `json:"files"`
+}
+
+func unitName(t tool.Tool, index int) string {
+	return fmt.Sprintf("%s/%s/%05d", ToolKind, t.Name, index)
+}
+
+func joinName(t tool.Tool, output int) string {
+	return fmt.Sprintf("%s/%s/%02d", JoinKind, t.Name, output)
+}
+
+// folder returns the URL of the folder of an output.
+func folder(r tool.Request, o tool.Output) string {
+	return strings.TrimSuffix(strings.TrimSuffix(r.Destination, "/")+"/"+o.Path, "/")
+}
+
+func decode(data json.RawMessage, v any, unit string) error {
+	return fault.Wrap(fault.Corrupt, json.Unmarshal(data, v), "record of "+unit)
+}

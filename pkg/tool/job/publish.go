@@ -1,0 +1,217 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/tool"
+	"github.com/mapreel/mapreel/pkg/tool/join"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Joins joins and publishes what a tool made of all pieces.
+type Joins struct{}
+
+var _ work.Kind = Joins{}
+
+// Name implements work.Kind.
+func (Joins) Name() string { return JoinKind }
+
+// Run implements work.Kind. It publishes an output of a tool.
+func (Joins) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
+	var doc document
+	var spec joined
+	if err := env.Decode(&doc); err != nil {
+		return work.Result{}, err
+	}
+	if err := decode(u.Spec, &spec, u.Name); err != nil {
+		return work.Result{}, err
+	}
+	if spec.Tool < 0 || spec.Tool >= len(doc.Request.Tools) || spec.Output < 0 || spec.Output >= len(doc.Request.Tools[spec.Tool].Outputs) {
+		return work.Result{}, fault.New(fault.Corrupt, "%s is of no output of its job", u.Name)
+	}
+	p := &publisher{Env: env, doc: doc, tool: doc.Request.Tools[spec.Tool], number: spec.Output}
+	p.output = p.tool.Outputs[spec.Output]
+	if err := p.collect(ctx); err != nil {
+		return work.Result{}, err
+	}
+	var err error
+	if p.output.Join == tool.JoinNone {
+		err = p.publishAll(ctx)
+	} else {
+		err = p.publishJoined(ctx)
+	}
+	if err != nil {
+		return work.Result{Artifacts: p.result.Artifacts}, err
+	}
+	facts := published{URL: folder(doc.Request, p.output) + "/", Files: len(p.result.Artifacts)}
+	for _, a := range p.result.Artifacts {
+		facts.Size += a.Size
+	}
+	if facts.Files == 1 {
+		facts.URL = p.result.Artifacts[0].URL
+	}
+	if facts.Files == 0 {
+		p.result.Warnings = append(p.result.Warnings, fmt.Sprintf("%s: no file of any piece was for its output %d", p.tool.Name, p.number+1))
+	}
+	p.result.URL = facts.URL
+	p.result.Done = work.Amount{Count: int64(facts.Files), Bytes: facts.Size}
+	return p.result, p.result.SetFacts(facts)
+}
+
+// publisher publishes one output.
+type publisher struct {
+	*work.Env
+	doc    document
+	tool   tool.Tool
+	output tool.Output
+	number int // of the output
+
+	units  []result
+	result work.Result
+}
+
+// result is what came of a piece, with the files that the output takes.
+type result struct {
+	unit  string
+	facts facts
+	files []taken
+}
+
+type taken struct {
+	name     string
+	artifact work.Artifact
+}
+
+// collect reads the results of all pieces.
+func (p *publisher) collect(ctx context.Context) error {
+	for f, err := range p.Results.All(ctx, ToolKind+"/"+p.tool.Name+"/") {
+		if err != nil {
+			return err
+		}
+		r := result{unit: f.Unit}
+		if err := decode(f.Result.Facts, &r.facts, f.Unit); err != nil {
+			return err
+		}
+		if len(r.facts.Files) != len(f.Result.Artifacts) {
+			return fault.New(fault.Corrupt, "%s has %d files and %d artifacts", f.Unit, len(r.facts.Files), len(f.Result.Artifacts))
+		}
+		for i, file := range r.facts.Files {
+			if slices.Contains(file.Outputs, p.number) {
+				r.files = append(r.files, taken{file.Name, f.Result.Artifacts[i]})
+			}
+		}
+		p.units = append(p.units, r)
+	}
+	if want := p.doc.Counts[p.tool.Name]; len(p.units) != want {
+		return fault.New(fault.Corrupt, "the ledger holds %d pieces of %s, the plan has %d", len(p.units), p.tool.Name, want)
+	}
+	return nil
+}
+
+// publishAll publishes every file. Where there are several pieces, its name begins with the number of its own.
+func (p *publisher) publishAll(ctx context.Context) error {
+	for i, r := range p.units {
+		for _, f := range r.files {
+			name := f.name
+			if len(p.units) > 1 {
+				name = path.Join(path.Dir(name), fmt.Sprintf("%05d-%s", i, path.Base(name)))
+			}
+			part := blob.Part{From: p.Scratch, Key: f.artifact.Key, Length: f.artifact.Size}
+			err := p.publish(ctx, name, func(store blob.Store, key string) (blob.Info, error) {
+				return store.Compose(ctx, key, []blob.Part{part})
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// publishJoined publishes one file for each extension: all that the tool made of that kind.
+func (p *publisher) publishJoined(ctx context.Context) error {
+	var extensions []string
+	for _, r := range p.units {
+		for _, f := range r.files {
+			ext := strings.ToLower(path.Ext(f.name))
+			if p.output.Join == tool.JoinCues && ext != ".srt" && ext != ".vtt" {
+				return fault.WithHint(fault.New(fault.Unsupported, "%s left %q, which is neither .srt nor .vtt", p.tool.Name, f.name),
+					"an output with join: cues selects these: suffix: [.srt, .vtt]")
+			}
+			extensions = append(extensions, ext)
+		}
+	}
+	slices.Sort(extensions)
+	for _, ext := range slices.Compact(extensions) {
+		write := func(w io.Writer) error { return join.Lines(w, ext, p.output.Times, p.pieces(ctx, ext)) }
+		if p.output.Join == tool.JoinCues {
+			write = func(w io.Writer) error { return join.Cues(w, ext, p.pieces(ctx, ext)) }
+		}
+		err := p.publish(ctx, p.tool.Name+ext, func(store blob.Store, key string) (blob.Info, error) {
+			r, w := io.Pipe()
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				w.CloseWithError(write(w))
+			}()
+			info, err := store.Put(ctx, key, r)
+			r.CloseWithError(cmp.Or(err, io.ErrClosedPipe)) // which ends the writer, if the store did not read to the end
+			<-done
+			return info, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pieces yields the files of an extension.
+func (p *publisher) pieces(ctx context.Context, ext string) join.Pieces {
+	return func(yield func(join.Piece, error) bool) {
+		for _, r := range p.units {
+			for _, f := range r.files {
+				if strings.ToLower(path.Ext(f.name)) != ext {
+					continue
+				}
+				piece := join.Piece{
+					Name: r.unit + ": " + f.name, Start: r.facts.Start, End: r.facts.End,
+					Open: func() (io.ReadCloser, error) { return p.Scratch.Open(ctx, f.artifact.Key, 0, -1) },
+				}
+				if !yield(piece, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// publish writes a file of the destination.
+func (p *publisher) publish(ctx context.Context, name string, write func(blob.Store, string) (blob.Info, error)) error {
+	url := folder(p.doc.Request, p.output) + "/" + name
+	if path.Clean(url) == path.Clean(p.doc.Source.URL) {
+		return fault.New(fault.Invalid, "the output %s would replace the source", url)
+	}
+	store, key, err := p.Resolve(ctx, url)
+	if err != nil {
+		return err
+	}
+	info, err := write(store, key)
+	if err != nil {
+		return err
+	}
+	digest, err := blob.Digest(ctx, store, key, info.Size)
+	if err != nil {
+		return err
+	}
+	p.result.Artifacts = append(p.result.Artifacts, work.Artifact{URL: url, Size: info.Size, Version: info.Version, Digest: digest})
+	return nil
+}

@@ -1,0 +1,230 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/process"
+	"github.com/mapreel/mapreel/pkg/tool"
+	"github.com/mapreel/mapreel/pkg/tool/confine"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Kind runs a tool for a piece.
+type Kind struct {
+	Tools ffmpeg.Tools
+	Self  []string // program and arguments that call confine.Main
+}
+
+var _ work.Kind = Kind{}
+
+// Name implements work.Kind.
+func (Kind) Name() string { return ToolKind }
+
+// Run implements work.Kind. Nothing of a tool that fails is kept.
+func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
+	a := &attempt{Env: env, tools: k.Tools, self: k.Self}
+	if err := env.Decode(&a.doc); err != nil {
+		return work.Result{}, err
+	}
+	if err := decode(u.Spec, &a.piece, u.Name); err != nil {
+		return work.Result{}, err
+	}
+	if a.piece.Tool < 0 || a.piece.Tool >= len(a.doc.Request.Tools) {
+		return work.Result{}, fault.New(fault.Corrupt, "%s is of no tool of its job", u.Name)
+	}
+	a.tool = a.doc.Request.Tools[a.piece.Tool]
+	result := work.Result{Done: work.Amount{Media: a.piece.End - a.piece.Start, Count: 1}}
+	f := facts{Start: a.piece.Start, End: a.piece.End}
+	err := a.run(ctx, &f, &result)
+	for _, artifact := range result.Artifacts {
+		result.Done.Bytes += artifact.Size
+	}
+	if err != nil {
+		return work.Result{Artifacts: result.Artifacts}, err
+	}
+	return result, result.SetFacts(f)
+}
+
+// attempt is one attempt at a piece.
+type attempt struct {
+	*work.Env
+	tools ffmpeg.Tools
+	self  []string
+	doc   document
+	piece piece
+	tool  tool.Tool
+
+	input, work, output string // folders
+}
+
+// job returns what the limits of ffmpeg follow from.
+func (a *attempt) job() film.Job { return film.Job{Source: a.doc.Source} }
+
+func (a *attempt) run(ctx context.Context, f *facts, result *work.Result) error {
+	for name, to := range map[string]*string{"input": &a.input, "work": &a.work, "output": &a.output} {
+		*to = filepath.Join(a.Dir, name)
+		if err := os.Mkdir(*to, 0o700); err != nil {
+			return fault.Wrap(fault.KindOf(err), err, "folder of a tool")
+		}
+	}
+	in, err := a.prepare(ctx)
+	if err != nil || in == "" {
+		return err
+	}
+	command, err := a.command()
+	if err != nil {
+		return err
+	}
+	disk := int64(a.tool.Disk) << 20
+	if free, err := process.FreeDisk(a.Dir); err == nil {
+		const reserve = 16 // the share of the disk, as a divisor, that is left to others
+		disk = min(disk, free-free/reserve)
+	}
+	env, secrets := a.environment(in)
+	err = confine.Run(ctx, confine.Options{
+		Spec: confine.Spec{
+			Command: command, Dir: a.work, Writable: []string{a.work, a.output}, Memory: int64(a.tool.Memory) << 20, Disk: max(disk, 1<<20),
+			Processes: a.tool.Processes, Timeout: a.tool.TimeoutOf(),
+		},
+		Self: a.self, Name: a.tool.Name, Env: env, Network: a.tool.Network, Secrets: secrets,
+	})
+	if err != nil {
+		return err
+	}
+	return a.keep(ctx, f, result)
+}
+
+// command returns the program and its arguments.
+func (a *attempt) command() ([]string, error) {
+	if a.tool.Script == "" {
+		return a.tool.Command, nil
+	}
+	text := a.tool.Script
+	if !strings.HasPrefix(text, "#!") {
+		text = "#!/bin/sh\n" + text
+	}
+	file := filepath.Join(a.Dir, "script")
+	if err := os.WriteFile(file, []byte(text), 0o700); err != nil { //nolint:gosec // it is run
+		return nil, fault.Wrap(fault.KindOf(err), err, "script of a tool")
+	}
+	return []string{file}, nil
+}
+
+// environment returns the tool's environment variables, and the values of the secrets among them. The names of the first lines are
+// those of SCAR.
+func (a *attempt) environment(in string) (env, secrets []string) {
+	for name, value := range a.tool.Environment {
+		env = append(env, name+"="+value)
+	}
+	for _, name := range a.tool.Secrets {
+		env, secrets = append(env, name+"="+os.Getenv(name)), append(secrets, os.Getenv(name))
+	}
+	slices.Sort(env)
+	inputs := a.input
+	if a.tool.Each.Part == tool.File {
+		inputs = filepath.Dir(in)
+	}
+	return append(
+		env,
+		"INPUT_FILE_PATH="+in,
+		"TMP_INPUT_DIR="+inputs,
+		"TMP_OUTPUT_DIR="+a.output,
+		"STORAGE_OBJECT_KEY="+path.Base(a.doc.Source.URL),
+		"MAPREEL_TOOL="+a.tool.Name,
+		"MAPREEL_TOOLS_DIR="+a.doc.Request.Folder,
+		"MAPREEL_INDEX="+strconv.Itoa(a.piece.Index),
+		"MAPREEL_COUNT="+strconv.Itoa(a.doc.Counts[a.tool.Name]),
+		"MAPREEL_START="+strconv.FormatInt(int64(a.piece.Start), 10),
+		"MAPREEL_END="+strconv.FormatInt(int64(a.piece.End), 10),
+		"MAPREEL_TIMESCALE=1000000",
+		"HOME="+a.work,
+		"TMPDIR="+a.work,
+	), secrets
+}
+
+// Bounds of what a tool may leave for a piece. The ledger holds the names.
+const (
+	maxFiles = 1000
+	maxNames = 64 << 10 // bytes, of all names together
+)
+
+// keep stores the files that the tool has left, where an output or another tool takes them.
+func (a *attempt) keep(ctx context.Context, f *facts, result *work.Result) error {
+	needed := slices.ContainsFunc(a.doc.Request.Tools, func(t tool.Tool) bool { return t.Each.Tool == a.tool.Name })
+	var unused []string
+	names := 0
+	err := filepath.WalkDir(a.output, func(at string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(a.output, at)
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(rel)
+		if !d.Type().IsRegular() {
+			return fault.New(fault.Unsupported, "%s left %q, which is no file", a.tool.Name, name)
+		}
+		if err := blob.CheckKey(name); err != nil {
+			return fault.Wrap(fault.Unsupported, err, a.tool.Name+" left a file that cannot be published")
+		}
+		kept := file{Name: name}
+		for i, o := range a.tool.Outputs {
+			if o.Matches(name) {
+				kept.Outputs = append(kept.Outputs, i)
+			}
+		}
+		if len(kept.Outputs) == 0 && !needed {
+			unused = append(unused, name)
+			return nil
+		}
+		if names += len(name); len(f.Files) >= maxFiles || names > maxNames {
+			return fault.WithHint(fault.New(fault.Unsupported, "%s left more than %d files, or %d bytes of their names", a.tool.Name, maxFiles, maxNames),
+				"put them into an archive, or give the tool shorter pieces")
+		}
+		artifact, err := a.store(ctx, at, len(f.Files))
+		if err != nil {
+			return err
+		}
+		kept.Size = artifact.Size
+		f.Files, result.Artifacts = append(f.Files, kept), append(result.Artifacts, artifact)
+		return nil
+	})
+	if err != nil {
+		return fault.Wrap(fault.KindOf(err), err, "")
+	}
+	if len(unused) > 0 {
+		const shown = 3
+		more := ""
+		if len(unused) > shown {
+			more = fmt.Sprintf(" and %d more", len(unused)-shown)
+			unused = unused[:shown]
+		}
+		result.Warnings = append(result.Warnings, fmt.Sprintf("%s: no output takes the files %s%s", a.tool.Name, strings.Join(unused, ", "), more))
+	}
+	return nil
+}
+
+// store stores a file as an artifact of the attempt.
+func (a *attempt) store(ctx context.Context, path string, n int) (work.Artifact, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return work.Artifact{}, fault.Wrap(fault.KindOf(err), err, "open what "+a.tool.Name+" left")
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	key := a.Key(n, "bin")
+	info, err := a.Scratch.Put(ctx, key, f)
+	return work.Artifact{Key: key, Size: info.Size}, err
+}

@@ -1,0 +1,158 @@
+// Package tool describes commands that users have run over a film: over its segments, its frames, its sound, the whole file, or
+// what another tool made of them; and how the results are joined. It does no I/O.
+//
+//	req, err := tool.Parse(request) // err holds every film.Problem with its JSON pointer
+//	levels, _ := tool.Levels(req.Tools)
+//
+// Package confine runs such a command, package join joins what it made, and package job makes units of work of it.
+package tool
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Request asks for tools to be run over a source.
+type Request struct {
+	Source      string          `json:"source" jsonschema:"required,minLength=1,description=The file: an absolute path"`
+	Destination string          `json:"destination" jsonschema:"required,minLength=1,description=The folder for the outputs: an absolute path"`
+	Tools       []Tool          `json:"tools" jsonschema:"required,minItems=1,maxItems=20,description=The commands to run"`
+	Folder      string          `json:"folder,omitempty" jsonschema:"description=The folder of the tools file: commands find it as MAPREEL_TOOLS_DIR"`
+	Segment     film.Segmenting `json:"segment,omitzero" jsonschema:"description=How the video and the sound are divided"`
+	Compute     film.Compute    `json:"compute,omitzero" jsonschema:"description=How many units run at once"`
+	Retention   film.Retention  `json:"retention,omitzero" jsonschema:"description=How long an unfinished job can be continued"`
+}
+
+// Tool is a command that is run once for each piece.
+type Tool struct {
+	Name    string   `json:"name" jsonschema:"required,pattern=^[a-z0-9][a-z0-9_-]{0\\,39}$,description=Lower-case letters and digits and - and _: names the units and the joined files"`
+	Command []string `json:"command,omitempty" jsonschema:"minItems=1,maxItems=100,description=Program and arguments. A program with a slash in its name is relative to the folder of the tools file"`
+	Script  string   `json:"script,omitempty" jsonschema:"description=Instead of command: a file beside the tools file or the text of a script that begins with #!. Without such a line /bin/sh runs it"`
+	Image   string   `json:"image,omitempty" jsonschema:"maxLength=500,description=The container image to run it in: not on this machine yet"`
+	Each    Each     `json:"each,omitzero" jsonschema:"description=What the command is run for: file or segment or sound or frames or {tool: NAME} for each result of another tool. Default: file"`
+	As      As       `json:"as,omitzero" jsonschema:"description=What its input looks like"`
+
+	Mode      work.Route `json:"mode,omitempty" jsonschema:"enum=lambda,enum=batch,enum=lambda-batch,description=For AWS. On one machine every tool runs on that machine"`
+	Memory    int        `json:"memory,omitempty" jsonschema:"minimum=128,maximum=1048576,default=2048,description=MB of memory that each of its processes may use"`
+	Disk      int        `json:"disk,omitempty" jsonschema:"minimum=1,maximum=10485760,default=4096,description=MB that its files may take"`
+	Processes int        `json:"processes,omitempty" jsonschema:"minimum=1,maximum=200,default=64,description=Processes at once"`
+	Timeout   int        `json:"timeout,omitempty" jsonschema:"minimum=1,maximum=86400,default=900,description=Seconds that it may take for a piece"`
+	Network   bool       `json:"network,omitempty" jsonschema:"description=Let it use the network. Default: it has none"`
+
+	Environment map[string]string `json:"environment,omitempty" jsonschema:"description=Environment variables. They are recorded with the job and are no place for passwords"`
+	Secrets     []string          `json:"secrets,omitempty" jsonschema:"maxItems=20,description=Names of environment variables that it gets from the environment of mapreel. Their values are never recorded"`
+
+	Outputs []Output `json:"outputs,omitempty" jsonschema:"maxItems=20,description=What becomes of the files that it leaves in TMP_OUTPUT_DIR. Default: all are published and numbered"`
+}
+
+// Each names what a tool is run for: a part of the source, or the results of another tool.
+type Each struct {
+	Part Part
+	Tool string
+}
+
+// Part is a form of the source.
+type Part string
+
+const (
+	File    Part = "file"
+	Segment Part = "segment" // a part of the video, as a movie
+	Frames  Part = "frames"  // the frames of a segment, as pictures
+	Sound   Part = "sound"   // a part of an audio track
+)
+
+// UnmarshalJSON reads "segment" or {"tool": "other"}.
+func (e *Each) UnmarshalJSON(data []byte) error {
+	const form = "must be file, segment, sound, frames, or {tool: NAME}"
+	if bytes.HasPrefix(data, []byte("{")) {
+		var of map[string]string
+		if err := json.Unmarshal(data, &of); err != nil || len(of) != 1 || of["tool"] == "" {
+			return errors.New(form)
+		}
+		*e = Each{Tool: of["tool"]}
+		return nil
+	}
+	var part Part
+	if err := json.Unmarshal(data, &part); err != nil {
+		return errors.New(form)
+	}
+	switch part {
+	case File, Segment, Frames, Sound:
+		*e = Each{Part: part}
+		return nil
+	}
+	return errors.New(form)
+}
+
+// MarshalJSON returns the form that UnmarshalJSON reads.
+func (e Each) MarshalJSON() ([]byte, error) {
+	if e.Tool != "" {
+		return json.Marshal(map[string]string{"tool": e.Tool})
+	}
+	return json.Marshal(e.Part)
+}
+
+// As describes the input of a tool.
+type As struct {
+	Format   string       `json:"format,omitempty" jsonschema:"enum=mp4,enum=mkv,enum=wav,enum=flac,enum=jpg,enum=png,description=Segments: mp4 (H.264 of high quality: the default) or mkv (FFV1: lossless). Sound: wav (default) or flac. Frames: jpg (default) or png"`
+	Width    int          `json:"width,omitempty" jsonschema:"minimum=16,maximum=16384,description=Columns of segments and frames; the rows follow. Default: those of the source"`
+	Every    film.Seconds `json:"every,omitempty" jsonschema:"minimum=0.001,maximum=600,description=Frames: only the first at or after each multiple of this time. Default: all"`
+	Rate     int          `json:"rate,omitempty" jsonschema:"minimum=8000,maximum=192000,default=16000,description=Sound: samples a second"`
+	Channels int          `json:"channels,omitempty" jsonschema:"minimum=1,maximum=8,default=1,description=Sound: channels"`
+	Track    int          `json:"track,omitempty" jsonschema:"minimum=1,maximum=100,default=1,description=Sound: which audio track of the source"`
+}
+
+// Output is a selection of the files that a tool leaves, and what becomes of them.
+type Output struct {
+	Prefix []string `json:"prefix,omitempty" jsonschema:"maxItems=20,description=Files whose names begin with one of these. Default: all"`
+	Suffix []string `json:"suffix,omitempty" jsonschema:"maxItems=20,description=Files whose names end with one of these. Default: all"`
+	Path   string   `json:"path,omitempty" jsonschema:"description=A folder below the destination. Default: the destination itself"`
+	Join   Join     `json:"join,omitempty" jsonschema:"enum=none,enum=lines,enum=cues,default=none,description=none numbers the files. lines joins JSON lines or CSV. cues joins SRT or WebVTT. Times are shifted to those of the film"`
+	Times  []string `json:"times,omitempty" jsonschema:"minItems=1,maxItems=20,description=lines: the fields or columns that are times in seconds. Default: time and start and end"`
+}
+
+// Join selects how files of all pieces become one.
+type Join string
+
+const (
+	JoinNone  Join = "none"
+	JoinLines Join = "lines"
+	JoinCues  Join = "cues"
+)
+
+// DefaultTimes are the fields of lines that are times.
+var DefaultTimes = []string{"time", "start", "end"}
+
+// CheckLocal returns what of a request this machine cannot do. A tool never runs without the image that it asks for: the programs of
+// this machine may be others, or of other versions.
+func (r Request) CheckLocal() (ps film.Problems) {
+	for i, t := range r.Tools {
+		if t.Image != "" {
+			ps = append(ps, film.Problem{
+				Pointer: fmt.Sprintf("/tools/%d/image", i),
+				Message: "tools with an image are not run on this machine yet, whether or not podman or docker is installed; without the field, the machine's own programs are used",
+			})
+		}
+	}
+	return ps
+}
+
+// shortTimeout is the longest timeout of a tool that runs where a Lambda function would: the limit of those.
+const shortTimeout = 900
+
+// TimeoutOf returns how long the tool may take for a piece.
+func (t Tool) TimeoutOf() time.Duration { return time.Duration(t.Timeout) * time.Second }
+
+// Route returns the service that runs the tool on this machine: one without the time limit of a function where it needs longer.
+func (t Tool) Route() work.Route {
+	if t.Timeout > shortTimeout {
+		return work.RouteBatch
+	}
+	return work.RouteLambda
+}
