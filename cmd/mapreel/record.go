@@ -18,14 +18,15 @@ type runRecord struct {
 	scratch string
 	request json.RawMessage
 	name    string
+	options history.Options
 
 	tried    bool
 	store    *history.Store
 	recorder *history.Recorder // nil: nothing is recorded
 }
 
-func newRunRecord(ctx context.Context, scratch string, request json.RawMessage) *runRecord {
-	return &runRecord{ctx: context.WithoutCancel(ctx), scratch: scratch, request: request, name: local.NewName()}
+func newRunRecord(ctx context.Context, scratch string, request json.RawMessage, options history.Options) *runRecord {
+	return &runRecord{ctx: context.WithoutCancel(ctx), scratch: scratch, request: request, name: local.NewName(), options: options}
 }
 
 // execution returns how the run is named and observed.
@@ -55,7 +56,8 @@ func (r *runRecord) open() {
 		return
 	}
 	x, err := store.Create(r.ctx, history.Execution{
-		ARN: history.ExecutionARN(r.name), Name: r.name, Machine: history.MachineARN, Owner: r.name, Input: r.request, Started: time.Now(),
+		ARN: history.ExecutionARN(r.name), Name: r.name, Machine: history.MachineARN, Owner: r.name, Input: r.request,
+		Started: time.Now(), Options: r.options,
 	})
 	if err != nil {
 		_ = store.Close() // nothing was written

@@ -93,10 +93,6 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	tools, err := env.Find(ctx, ffmpeg.FindOptions{})
-	if err != nil {
-		return interruptedOr(ctx, err, snapshot{})
-	}
 	unlock, err := local.LockServer(scratch)
 	if err != nil {
 		return err
@@ -108,7 +104,7 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	}
 	defer func() { _ = store.Close() }() // everything that counts was flushed
 	log := slog.New(slog.NewTextHandler(env.Stderr, nil))
-	opts, err := c.jobOptions(tools, scratch, roots)
+	jobs, err := c.jobs()
 	if err != nil {
 		return err
 	}
@@ -119,7 +115,7 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	defer func() { _ = records.Close() }() // it is only read
 	var page *console.Server
 	q := queue.New(store, queue.Options{
-		Local: opts, Outputs: requestOutputs, Log: log,
+		Local: local.Options{Scratch: scratch, Batch: batchArgs, Jobs: jobs, Roots: roots}, Prepare: prepare(env), Outputs: requestOutputs, Log: log,
 		Observe: func(x history.Execution) func(local.Event) { return page.Observe(x) },
 	})
 	definition, err := local.Definition()
@@ -147,7 +143,7 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	group.Go(func() error { return page.Run(ctx) })
 	group.Go(func() error { return serveHTTP(ctx, netutil.LimitListener(listener, maxConnections), guarded) })
 	if wanted != nil {
-		group.Go(func() error { return wanted.Watch(ctx, store, q, log) })
+		group.Go(func() error { return wanted.Watch(ctx, store, q, requestOutputs, log) })
 	}
 	return group.Wait()
 }
@@ -199,22 +195,28 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler)
 	return fault.Wrap(fault.Internal, err, "serve "+listener.Addr().String())
 }
 
-// jobOptions returns how the jobs of the server run.
-func (c serveCmd) jobOptions(tools ffmpeg.Tools, scratch string, roots []string) (local.Options, error) {
-	setup, err := json.Marshal(tools)
-	if err != nil {
-		return local.Options{}, fault.Wrap(fault.Internal, err, "setup of a batch process")
+// prepare returns what looks for ffmpeg while the server listens already: that takes seconds on a busy machine.
+func prepare(env environment) func(context.Context, *local.Options) error {
+	return func(ctx context.Context, o *local.Options) error {
+		tools, err := env.Find(ctx, ffmpeg.FindOptions{})
+		if err != nil {
+			return err
+		}
+		o.Registry = kinds.All(tools, kinds.Options{})
+		o.Setup, err = json.Marshal(tools)
+		return fault.Wrap(fault.Internal, err, "setup of a batch process")
 	}
-	jobs := runtime.NumCPU()
-	if c.Jobs != nil {
-		jobs = int(*c.Jobs)
+}
+
+// jobs returns how many units run at once.
+func (c serveCmd) jobs() (int, error) {
+	if c.Jobs == nil {
+		return runtime.NumCPU(), nil
 	}
-	if jobs < 1 {
-		return local.Options{}, fault.New(fault.Invalid, "--jobs: must be at least 1")
+	if *c.Jobs < 1 {
+		return 0, fault.New(fault.Invalid, "--jobs: must be at least 1")
 	}
-	return local.Options{
-		Scratch: scratch, Registry: kinds.All(tools, kinds.Options{}), Setup: setup, Batch: batchArgs, Jobs: jobs, Roots: roots,
-	}, nil
+	return int(*c.Jobs), nil
 }
 
 // requestOutputs returns the files that a request publishes; none for one that is wrong, which fails.

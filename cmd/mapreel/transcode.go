@@ -22,6 +22,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/history"
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
@@ -124,7 +125,7 @@ func (t transcodeCmd) transcode(
 	}
 	d := newDisplay(t.Progress, p, env.Stdout, env.Stderr, movable)
 	silence := sayStopping(ctx, d, env.Stderr)
-	record := newRunRecord(ctx, scratch, job.Request)
+	record := newRunRecord(ctx, scratch, job.Request, history.Options{KeepScratch: t.KeepScratch, KeepOutputs: t.NoOverwrite, IgnoreSpace: t.IgnoreSpace})
 	announced := false // of files of previews
 	report, err := env.Run(ctx, job.Request, local.Options{
 		Scratch:  scratch,

@@ -118,6 +118,27 @@ func (r *run) since(change int) (list []Unit, now int) {
 	return list, r.changes
 }
 
+// now returns the number of changes so far.
+func (r *run) now() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changes
+}
+
+// unit returns a unit that has changed in this run. A nil run has none.
+func (r *run) unit(id string) (Unit, bool) {
+	if r == nil {
+		return Unit{}, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	u := r.units[id]
+	if u == nil {
+		return Unit{}, false
+	}
+	return *u, true
+}
+
 // warned returns the warnings so far.
 func (r *run) warned() []string {
 	r.mu.Lock()

@@ -194,7 +194,7 @@ type follower struct {
 	server *Server
 	name   string
 	run    *run // that the units are of
-	units  int  // changes of its units that were sent
+	units  int  // changes of its units that were sent, or that the browser reads after the first news
 	sent   []byte
 }
 
@@ -208,7 +208,7 @@ func (s *Server) follow(name string) *follower {
 // news is what changed in a job.
 type news struct {
 	Name  string   `json:"name"`
-	Begun bool     `json:"begun,omitempty"` // Units are of a run that has just begun, or of one whose units were not sent before
+	Begun bool     `json:"begun,omitempty"` // all units must be read: changes come from now on, and those before did not
 	Ended bool     `json:"ended,omitempty"` // nothing is in progress here
 	Head  jobHead  `json:"head"`
 	Units []Unit   `json:"units,omitempty"`
@@ -247,11 +247,11 @@ func (f *follower) news(ctx context.Context) (*news, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &news{Name: f.name, Head: head, Ended: x.Ended()}
+	n := &news{Name: f.name, Head: head, Ended: x.Ended(), Begun: f.sent == nil}
 	r := f.server.runs.of(x.ARN)
 	if r != nil {
-		if r != f.run {
-			f.run, f.units, n.Begun = r, 0, true
+		if r != f.run { // its changes so far are thousands, in one message
+			f.run, f.units, n.Begun = r, r.now(), true
 		}
 		n.Units, f.units = r.since(f.units)
 		n.Said = r.warned()

@@ -12,16 +12,19 @@ import (
 )
 
 const executionColumns = "seq, arn, name, machine, map_run, status, owner, input, output, error, cause, " +
-	"started, stopped, redrives, redriven, last_event"
+	"started, stopped, redrives, redriven, last_event, options"
 
 type scanner interface{ Scan(into ...any) error }
 
 func scanExecution(row scanner) (x Execution, err error) {
-	var input string
+	var input, options string
 	var output sql.NullString
 	var started, stopped, redriven int64
 	err = row.Scan(&x.Sequence, &x.ARN, &x.Name, &x.Machine, &x.MapRun, &x.Status, &x.Owner, &input, &output, &x.Error, &x.Cause,
-		&started, &stopped, &x.Redrives, &redriven, &x.LastEvent)
+		&started, &stopped, &x.Redrives, &redriven, &x.LastEvent, &options)
+	if err == nil {
+		err = json.Unmarshal([]byte(options), &x.Options)
+	}
 	x.Input = json.RawMessage(input)
 	if output.Valid {
 		x.Output = json.RawMessage(output.String)
@@ -54,10 +57,14 @@ func (s *Store) Create(ctx context.Context, x Execution) (Execution, error) {
 
 // insertExecution inserts an execution unless its ARN is taken, and returns how many rows that made.
 func insertExecution(ctx context.Context, tx *sql.Tx, x *Execution) (int64, error) {
+	options, err := json.Marshal(x.Options)
+	if err != nil {
+		return 0, err
+	}
 	done, err := tx.ExecContext(ctx, `INSERT INTO executions
-		(arn, name, machine, map_run, status, owner, input, error, cause, started, stopped, redrives, redriven, last_event)
-		VALUES (?, ?, ?, ?, ?, ?, ?, '', '', ?, 0, 0, 0, ?) ON CONFLICT (arn) DO NOTHING`,
-		x.ARN, x.Name, x.Machine, x.MapRun, x.Status, x.Owner, string(x.Input), database.Millis(x.Started), x.LastEvent)
+		(arn, name, machine, map_run, status, owner, input, error, cause, started, stopped, redrives, redriven, last_event, options)
+		VALUES (?, ?, ?, ?, ?, ?, ?, '', '', ?, 0, 0, 0, ?, ?) ON CONFLICT (arn) DO NOTHING`,
+		x.ARN, x.Name, x.Machine, x.MapRun, x.Status, x.Owner, string(x.Input), database.Millis(x.Started), x.LastEvent, string(options))
 	if err != nil {
 		return 0, err
 	}

@@ -48,6 +48,8 @@ type Execution struct {
 	Status  Status
 	Owner   string // the process that runs it, as ledger.Job.Execution names it; "" for the server of the scratch folder
 
+	Options Options
+
 	Input  json.RawMessage
 	Output json.RawMessage // of one that succeeded
 	Error  string          // of one that did not
@@ -60,6 +62,13 @@ type Execution struct {
 
 	Sequence  int64 // order of creation
 	LastEvent int64 // ID of the newest event
+}
+
+// Options are how an execution is run, besides its input. They hold when it is redriven.
+type Options struct {
+	KeepScratch bool `json:"keepScratch,omitempty"` // artifacts stay after the job is done
+	KeepOutputs bool `json:"keepOutputs,omitempty"` // no output replaces a file
+	IgnoreSpace bool `json:"ignoreSpace,omitempty"` // it starts also where the disk will probably be too small
 }
 
 // Ended reports whether the execution has ended.

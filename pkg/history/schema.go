@@ -2,9 +2,9 @@ package history
 
 import "github.com/mapreel/mapreel/pkg/database"
 
-// schema is version 1. Times are milliseconds since 1970 (0: none); input, output and details are JSON.
+// schema is version 2. Times are milliseconds since 1970 (0: none); input, output and details are JSON.
 var schema = database.Schema{
-	Noun: "history", Version: 1,
+	Noun: "history", Version: 2,
 	Create: `
 CREATE TABLE machine (created INTEGER NOT NULL);
 INSERT INTO machine VALUES (CAST(unixepoch('subsec') * 1000 AS INTEGER));
@@ -24,7 +24,8 @@ CREATE TABLE executions (
 	stopped    INTEGER NOT NULL,
 	redrives   INTEGER NOT NULL,
 	redriven   INTEGER NOT NULL,
-	last_event INTEGER NOT NULL
+	last_event INTEGER NOT NULL,
+	options    TEXT NOT NULL DEFAULT '{}'
 );
 CREATE INDEX executions_by_map_run ON executions (map_run, seq);
 CREATE INDEX executions_by_status ON executions (map_run, status, seq);
@@ -45,6 +46,7 @@ CREATE TABLE map_runs (
 	doc       TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX map_runs_by_execution ON map_runs (execution, started, arn);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 `,
+	Migrations: []string{"ALTER TABLE executions ADD COLUMN options TEXT NOT NULL DEFAULT '{}'; PRAGMA user_version = 2;"},
 }

@@ -29,6 +29,8 @@ import (
 // Options say how executions run. Local is required; its Execution and Outputs are the queue's.
 type Options struct {
 	Local local.Options
+	// Prepare completes Local when Run begins, before the first execution; may be nil. Executions are taken meanwhile.
+	Prepare func(ctx context.Context, o *local.Options) error
 	// Active is how many executions run at once; 0: twice the number of slots, but at least four. More would not make the
 	// machine faster.
 	Active int
@@ -48,7 +50,8 @@ type Queue struct {
 	waiting []string          // ARNs, in the order in which they begin
 	running map[string]*entry // by ARN
 
-	wake chan struct{}
+	local local.Options // of Run
+	wake  chan struct{}
 }
 
 // entry is an execution that runs, or that is about to.

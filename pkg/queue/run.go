@@ -30,6 +30,12 @@ func (q *Queue) Run(ctx context.Context) error {
 	if err := q.recover(ctx); err != nil {
 		return err
 	}
+	q.local = q.opts.Local
+	if q.opts.Prepare != nil {
+		if err := q.opts.Prepare(ctx, &q.local); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
 	var active sync.WaitGroup // at most Options.Active goroutines
 	defer active.Wait()
 	base, stop := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -128,10 +134,13 @@ func (q *Queue) execute(ctx context.Context, arn string) (again bool, err error)
 			q.logEnd(ctx, arn, began)
 		}
 	}()
-	opts := q.opts.Local
+	opts := q.local
 	opts.Execution = local.Execution{
 		Name: x.Name, ID: x.ARN, Redrives: x.Redrives, Observe: recorder.Event, ObserveMapRun: recorder.MapRun,
 	}
+	opts.Keep = opts.Keep || x.Options.KeepScratch
+	opts.KeepOutputs = opts.KeepOutputs || x.Options.KeepOutputs
+	opts.IgnoreSpace = opts.IgnoreSpace || x.Options.IgnoreSpace
 	if q.opts.Outputs != nil {
 		opts.Outputs = q.opts.Outputs(x.Input)
 	}

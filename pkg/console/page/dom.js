@@ -114,3 +114,49 @@ export function everyFrame(draw) {
     });
   };
 }
+
+// sliceTime is how long work in slices may take of a frame, in milliseconds.
+const sliceTime = 6;
+
+// inSlices returns a function that runs a generator a few milliseconds a frame, to its end. Called meanwhile, it has a new one run
+// after that.
+export function inSlices(make) {
+  let work = null;
+  let again = false;
+  const step = () => {
+    const until = performance.now() + sliceTime;
+    while (work && performance.now() < until) {
+      if (!work.next().done) continue;
+      work = again ? make() : null;
+      again = false;
+    }
+    if (work) requestAnimationFrame(step);
+  };
+  return () => {
+    if (work) {
+      again = true;
+      return;
+    }
+    work = make();
+    requestAnimationFrame(step);
+  };
+}
+
+// askLines requests lines of JSON, and yields the value of each when it comes.
+export async function* askLines(path) {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error || 'HTTP ' + answer.status);
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    const lines = (rest + value).split('\n');
+    rest = lines.pop();
+    for (const text of lines) {
+      const data = JSON.parse(text);
+      if (data.error) throw new Error(data.error);
+      yield data;
+    }
+  }
+}

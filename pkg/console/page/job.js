@@ -7,6 +7,9 @@ import { VirtualList } from './virtual.js';
 
 let definition = null;
 
+// elsewhereInterval is how often the units of a job that runs in another process are read again, in milliseconds.
+const elsewhereInterval = 3000;
+
 const stepOf = (e) => (e.details.stateEnteredEventDetails || e.details.stateExitedEventDetails || e.details.mapIterationStartedEventDetails ||
   e.details.mapIterationSucceededEventDetails || e.details.mapIterationFailedEventDetails || e.details.evaluationFailedEventDetails || {}).name || '';
 
@@ -60,9 +63,7 @@ export class JobView {
   }
 
   async load() {
-    const [job, machine] = await Promise.all([
-      ask('/console/job?name=' + encodeURIComponent(this.name)), definition || ask('/console/definition'), this.units.load(false),
-    ]);
+    const [job, machine] = await Promise.all([ask('/console/job?name=' + encodeURIComponent(this.name)), definition || ask('/console/definition')]);
     definition = machine;
     if (this.closed) return;
     if (!this.graph) {
@@ -105,21 +106,15 @@ export class JobView {
 
   // receive takes news from the stream.
   async receive(news) {
-    if (news.begun) this.units.live.clear();
     if (news.units) this.units.merge(news.units);
     this.addWarnings(news.warnings || []);
     this.setHead(news.head);
     const ended = news.ended && this.running;
     this.running = !news.ended;
     try {
-      await this.readEvents();
-      if (ended || news.begun) { // what the ledger holds now is all that there is
-        this.units.live.clear();
-        await this.units.load(ended);
-        this.show(await ask('/console/job?name=' + encodeURIComponent(this.name)));
-      } else if (!news.ended && !news.units && this.rows.get(this.name)?.phase === 'elsewhere') {
-        await this.units.load(true);
-      }
+      const elsewhere = !news.ended && !news.units && this.rows.get(this.name)?.phase === 'elsewhere' && this.units.olderThan(elsewhereInterval);
+      await Promise.all([this.readEvents(), (ended || news.begun || elsewhere) && this.units.load(true)]);
+      if (ended || news.begun && this.job) this.show(await ask('/console/job?name=' + encodeURIComponent(this.name)));
     } catch (error) {
       if (!this.closed) complain(error);
     }
@@ -127,6 +122,7 @@ export class JobView {
 
   setHead(head) {
     this.maps = head.maps;
+    this.units.expected = Math.max(0, ...head.maps.map((m) => m.total));
     this.lastEvent = Math.max(this.lastEvent, head.lastEvent);
     this.colour();
   }

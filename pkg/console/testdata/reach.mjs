@@ -40,17 +40,37 @@ const frames = (page, seconds, scroll) => page.evaluate(([s, selector]) => new P
   requestAnimationFrame(frame);
 }), [seconds, scroll]);
 
+// tasks returns a function that returns the processor time of the page's longest task since then, in milliseconds. Other than the
+// times between frames it does not depend on what else the machine does.
+async function tasks(page) {
+  const session = await context.newCDPSession(page);
+  const events = [];
+  session.on('Tracing.dataCollected', (e) => events.push(...e.value));
+  await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: ['toplevel'] } });
+  return async () => {
+    const ended = new Promise((resolve) => session.once('Tracing.tracingComplete', resolve));
+    await session.send('Tracing.end');
+    await ended;
+    const main = new Set(events.filter((e) => e.name === 'thread_name' && e.args.name === 'CrRendererMain').map((e) => e.tid + '/' + e.pid));
+    return Math.max(0, ...events.filter((e) => e.tdur && main.has(e.tid + '/' + e.pid)).map((e) => e.tdur / 1000));
+  };
+}
+
 try {
   const list = [];
-  for (const [view, path, condition, value, scroll] of [
-    ['jobs', '/', (n) => document.querySelectorAll('#rows .job').length === n, options.jobs, null],
+  await (await context.newPage()).goto(options.address + '/page/icon.svg'); // a browser that runs already
+  for (const [view, path, condition, value, complete, scroll] of [
+    ['jobs', '/', (n) => document.querySelectorAll('#rows .job').length === n, options.jobs, () => true, null],
     ['job', '/#/job/' + options.job, 
-      (n) => document.querySelector('.units .summary')?.textContent.startsWith(n + ':') && document.querySelector('.graph') !== null, options.units, '.units .virtual'],
+      (n) => document.querySelector('.units .summary')?.textContent.startsWith(n + ':') && document.querySelector('.graph') !== null, options.units,
+      () => /: .*[^…]$/.test(document.querySelector('.units .summary').textContent), '.units .virtual'],
   ]) {
     const page = await context.newPage();
+    const busy = await tasks(page);
     await page.goto(options.address + path, { waitUntil: 'commit' });
     const first = await drawn(page, condition, value);
-    list.push({ view, first, ...await frames(page, 8, scroll) });
+    const [measured, all] = await Promise.all([frames(page, 8, scroll), drawn(page, complete)]);
+    list.push({ view, first, all, ...measured, busy: await busy() });
     await page.close();
   }
   console.log(JSON.stringify(list));

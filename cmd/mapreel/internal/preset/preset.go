@@ -6,9 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
@@ -24,6 +28,7 @@ import (
 type Preset struct {
 	folder string // that is watched
 	tree   map[string]any
+	taken  map[string]string // the job that has not ended of each output, by path
 }
 
 // nameField stands for a film's name, without its extension, in the destination of a preset and in the names of its outputs.
@@ -47,8 +52,8 @@ func Read(watched, file string, roots []string) (*Preset, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "--preset")
 	}
-	p := &Preset{folder, f.Tree}
-	text, err := p.request(filepath.Join(folder, "film.mp4"))
+	p := &Preset{folder, f.Tree, map[string]string{}}
+	text, err := p.request(filepath.Join(folder, "film.mp4"), "film")
 	if err == nil {
 		err = local.CheckRoots(text, roots)
 	}
@@ -62,11 +67,10 @@ func Read(watched, file string, roots []string) (*Preset, error) {
 	return p, fault.Wrap(fault.Invalid, err, "--preset")
 }
 
-// request returns the request for a film. Without a destination the outputs go to the subfolder "out"; without {name}, to a
+// request returns the request for a film that goes by a name. Without a destination the outputs go to the subfolder "out"; without {name}, to a
 // folder of the film's name.
-func (p *Preset) request(path string) (json.RawMessage, error) {
+func (p *Preset) request(path, name string) (json.RawMessage, error) {
 	tree := maps.Clone(p.tree)
-	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	destination, _ := tree["destination"].(string)
 	if destination == "" {
 		destination = filepath.Join(p.folder, "out")
@@ -93,18 +97,76 @@ func (p *Preset) request(path string) (json.RawMessage, error) {
 	return json.Marshal(tree)
 }
 
-// Watch starts a job for each film of the folder, until ctx ends.
-func (p *Preset) Watch(ctx context.Context, store *history.Store, q *queue.Queue, log *slog.Logger) error {
+// maxNames bounds the names that are tried for a film.
+const maxNames = 10_000
+
+// claim returns the request of a job for a film. The film goes by the name of its file, or by that with a number where an output
+// would replace one of another film: one that is there, or that a job has yet to make.
+func (p *Preset) claim(job, path string, outputs func(json.RawMessage) []string) (json.RawMessage, error) {
+	base := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	for n := 1; n <= maxNames; n++ {
+		name := base
+		if n > 1 {
+			name += "-" + strconv.Itoa(n)
+		}
+		request, err := p.request(path, name)
+		if err != nil {
+			return nil, err
+		}
+		files := outputs(request)
+		if slices.ContainsFunc(files, p.inUse) {
+			continue
+		}
+		for _, file := range files {
+			p.taken[file] = job
+		}
+		return request, nil
+	}
+	return nil, fmt.Errorf("%s: the outputs of %d films have its name", path, maxNames)
+}
+
+// inUse reports whether a file is there, or will be.
+func (p *Preset) inUse(file string) bool {
+	_, err := os.Lstat(file)
+	return p.taken[file] != "" || !errors.Is(err, fs.ErrNotExist)
+}
+
+// release gives back the outputs of a job that has ended.
+func (p *Preset) release(job string) {
+	maps.DeleteFunc(p.taken, func(_, by string) bool { return by == job })
+}
+
+// recall learns the outputs of the jobs that have not ended.
+func (p *Preset) recall(ctx context.Context, store *history.Store, outputs func(json.RawMessage) []string) error {
+	list, err := store.Unfinished(ctx, "")
+	for _, arn := range list {
+		x, err := store.Execution(ctx, arn)
+		if err != nil {
+			return err
+		}
+		for _, file := range outputs(x.Input) {
+			p.taken[file] = x.Name
+		}
+	}
+	return err
+}
+
+// Watch starts a job for each film of the folder, until ctx ends. outputs returns the files that a request publishes.
+func (p *Preset) Watch(
+	ctx context.Context, store *history.Store, q *queue.Queue, outputs func(json.RawMessage) []string, log *slog.Logger,
+) error {
+	if err := p.recall(ctx, store, outputs); err != nil {
+		return err
+	}
 	return watch.Run(ctx, watch.Folder{
 		Path: p.folder, Log: log,
 		Start: func(ctx context.Context, name, file string) error {
-			request, err := p.request(file)
-			if err != nil {
-				return err
+			if _, err := store.Execution(ctx, history.ExecutionARN(name)); !errors.Is(err, history.ErrNotFound) {
+				return err // without one, the file was taken before a restart
 			}
-			_, err = q.Start(ctx, name, request)
-			if errors.Is(err, history.ErrExists) { // another server had the file before
-				return nil
+			request, err := p.claim(name, file, outputs)
+			if err == nil {
+				_, err = q.Start(ctx, name, request)
 			}
 			return err
 		},
@@ -113,6 +175,7 @@ func (p *Preset) Watch(ctx context.Context, store *history.Store, q *queue.Queue
 			if err != nil || !x.Ended() {
 				return watch.Outcome{}, err
 			}
+			p.release(name)
 			out := watch.Outcome{Ended: true}
 			if x.Status != history.Succeeded {
 				out.Failure = fmt.Sprintf("%s %s: %s\nRedrive the execution %s when the reason is gone.", x.Status, x.Error, x.Cause, x.ARN)

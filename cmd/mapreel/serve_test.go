@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/local"
+)
+
+// On a busy machine ffmpeg takes seconds to say its version. The server takes jobs meanwhile, and ends where there is no ffmpeg.
+func TestAServerListensBeforeItHasFoundFFmpeg(t *testing.T) {
+	t.Parallel()
+	answer := make(chan error)
+	var stdout, stderr syncBuffer
+	env := environment{
+		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Run: local.Run, Jobs: local.Jobs,
+		Find: func(ctx context.Context, _ ffmpeg.FindOptions) (ffmpeg.Tools, error) {
+			select {
+			case err := <-answer:
+				return ffmpeg.Tools{}, err
+			case <-ctx.Done():
+				return ffmpeg.Tools{}, ctx.Err()
+			}
+		},
+	}
+	ended := make(chan int, 1)
+	go func() {
+		ended <- env.main(t.Context(), []string{"serve", "--listen", "127.0.0.1:0", "--root", t.TempDir(), "--scratch", filepath.Join(t.TempDir(), "scratch")})
+	}()
+	address := ""
+	for deadline := time.Now().Add(time.Minute); address == ""; time.Sleep(10 * time.Millisecond) {
+		address = regexp.MustCompile(`http://[0-9.:]+`).FindString(stdout.String())
+		if time.Now().After(deadline) {
+			t.Fatalf("the server does not listen\n%s", stderr.String())
+		}
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"/", strings.NewReader(
+		`{"stateMachineArn":"arn:aws:states:local:000000000000:stateMachine:mapreel","name":"film","input":"{}"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	request.Header.Set("X-Amz-Target", "AWSStepFunctions.StartExecution")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(response.Body)
+	response.Body.Close()
+	if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(text), "execution:mapreel:film") {
+		t.Errorf("a job was answered with %d %s, %v", response.StatusCode, text, err)
+	}
+	answer <- fault.New(fault.Unsupported, "there is no ffmpeg")
+	if code := <-ended; code == exitDone || !strings.Contains(stderr.String(), "there is no ffmpeg") {
+		t.Errorf("the server ended with %d\n%s", code, stderr.String())
+	}
+}

@@ -1,0 +1,123 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/local"
+)
+
+func each(units []Unit, end error) iter.Seq2[Unit, error] {
+	return func(yield func(Unit, error) bool) {
+		for _, u := range units {
+			if !yield(u, nil) {
+				return
+			}
+		}
+		if end != nil {
+			yield(Unit{}, end)
+		}
+	}
+}
+
+func TestBlocksHaveEveryUnitOnce(t *testing.T) {
+	t.Parallel()
+	var units []Unit
+	for i := range 2*blockUnits + 7 {
+		units = append(units, Unit{ID: fmt.Sprintf("video/%05d", i), State: ledger.Done, Attempt: 1, Began: 1000 + int64(i), Ended: 2000 + int64(i)})
+	}
+	units = append(units, Unit{ID: "output/film", State: ledger.Failed, Failure: "torn", Warnings: 2, Batch: true, Ended: 500})
+	torn := errors.New("torn")
+	var names []string
+	for b, err := range blocksOf(each(units, torn)) {
+		if err != nil {
+			if !errors.Is(err, torn) || len(names) != len(units) {
+				t.Errorf("%v after %d units", err, len(names))
+			}
+			continue
+		}
+		n := len(b.Names)
+		if n == 0 || n > blockUnits || len(b.States) != n || len(b.Attempts) != n || len(b.Began) != n || len(b.Ended) != n || len(b.Frames) != n || len(b.Bytes) != n {
+			t.Fatalf("columns of different lengths: %+v", b)
+		}
+		for i, name := range b.Names {
+			want := units[len(names)]
+			names = append(names, b.Kind+"/"+name)
+			time := func(at int64) int64 {
+				if at < 0 {
+					return 0
+				}
+				return b.Base + at
+			}
+			got := Unit{
+				ID: b.Kind + "/" + name, State: want.State, Attempt: b.Attempts[i], Began: time(b.Began[i]), Ended: time(b.Ended[i]),
+				Failure: b.Failures[i], Warnings: b.Warnings[i], Batch: slices.Contains(b.Batch, i),
+			}
+			if got != want || b.States[i] != want.State[0] {
+				t.Fatalf("got %+v in state %c, want %+v", got, b.States[i], want)
+			}
+		}
+	}
+	if len(names) != len(units) {
+		t.Errorf("%d of %d units", len(names), len(units))
+	}
+}
+
+// What a run knows is ahead of the ledger, which knows of units that did not run yet.
+func TestUnitsAreAsTheRunKnowsThem(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	x, err := s.fake.Start(t.Context(), "film", json.RawMessage(`{"source":"/films/film.mp4"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.opts.Ledger.PutJob(t.Context(), ledger.Job{ID: "job", State: ledger.JobRunning, Execution: x.ARN, Started: time.Now(), Doc: json.RawMessage("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	spec := json.RawMessage(`{"phase":"encode","needs":{"class":"encode","route":"batch"}}`)
+	planned := slices.Values([]ledger.Unit{{ID: "video/00000", Spec: spec}, {ID: "video/00001", Spec: spec}})
+	if err := s.opts.Ledger.Plan(t.Context(), "job", planned, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	s.fake.mu.Lock()
+	s.fake.runs[x.ARN] = true
+	s.fake.mu.Unlock()
+	tell := s.Observe(x)
+	for _, e := range []engine.Event{{Type: engine.Started, Attempt: 1}, {Type: engine.Failed, Attempt: 1, Error: "torn\nlast words"}, {Type: engine.Started, Attempt: 2}} {
+		e.Unit = "video/00001"
+		tell(local.Event{Event: e, Time: time.UnixMilli(5000)})
+	}
+	status, text, _ := s.get("/console/units?name=film")
+	want := `{"kind":"video","id":["00000","00001"],"s":"pr","n":[0,2],"t":5000,"b":[-1,0],"e":[-1,-1],"f":[0,0],"z":[0,0],"x":{"1":"torn"},"p":[0,1]}`
+	want += "\n{\"count\":2}\n"
+	if status != 200 || text != want {
+		t.Errorf("%d\n%s\nwant\n%s", status, text, want)
+	}
+}
+
+// Modules that are found one by one cost a round trip for each level of imports.
+func TestEveryModuleIsPreloaded(t *testing.T) {
+	t.Parallel()
+	index, err := os.ReadFile("page/index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir("page")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if strings.HasSuffix(f.Name(), ".js") && f.Name() != "main.js" && !strings.Contains(string(index), `<link rel="modulepreload" href="/page/`+f.Name()+`">`) {
+			t.Errorf("index.html does not preload %s", f.Name())
+		}
+	}
+}
