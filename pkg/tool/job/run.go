@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -176,6 +177,9 @@ func (a *attempt) keep(ctx context.Context, f *facts, result *work.Result) error
 		name := filepath.ToSlash(rel)
 		if !d.Type().IsRegular() {
 			return fault.New(fault.Unsupported, "%s left %q, which is no file", a.tool.Name, name)
+		}
+		if strings.ContainsFunc(name, unicode.IsControl) {
+			return fault.New(fault.Unsupported, "%s left %q: such a name cannot be published", a.tool.Name, name)
 		}
 		if err := blob.CheckKey(name); err != nil {
 			return fault.Wrap(fault.Unsupported, err, a.tool.Name+" left a file that cannot be published")

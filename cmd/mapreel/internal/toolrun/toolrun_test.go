@@ -1,0 +1,77 @@
+package toolrun_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/toolrun"
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// bomb is YAML whose aliases would expand to 10^9 strings.
+func bomb() string {
+	var b strings.Builder
+	b.WriteString("a: &a [x, x, x, x, x, x, x, x, x, x]\n")
+	for c := 'b'; c <= 'i'; c++ {
+		fmt.Fprintf(&b, "%c: &%c [%s*%c]\n", c, c, strings.Repeat(fmt.Sprintf("*%c, ", c-1), 9), c-1)
+	}
+	return b.String() + "tools: *i\n"
+}
+
+func TestHostileToolsFilesAreRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	outside := filepath.Join(filepath.Dir(dir), "outside.sh")
+	if err := os.WriteFile(outside, []byte("#!/bin/sh\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	large := "tools:\n  - {name: a, script: large.sh}\n"
+	if err := os.WriteFile(filepath.Join(dir, "large.sh"), make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	one := func(field string) string { return "tools:\n  - name: a\n    command: [x]\n    " + field + "\n" }
+	for name, c := range map[string]struct{ text, want string }{
+		"ten megabytes":           {"tools:\n" + strings.Repeat("  - {name: a, command: [x]}\n", 10<<20/28), "larger than"},
+		"one long line":           {"tools: [" + strings.Repeat("x,", 100_000) + "x]", "YAML tokens, more than"},
+		"deep nesting":            {"tools: " + strings.Repeat("[", 10_000), "nest"},
+		"an alias bomb":           {bomb(), "aliases"},
+		"a script outside":        {"tools:\n  - {name: a, script: ../outside.sh}\n", "../outside.sh does not lie beside the tools file"},
+		"an absolute script":      {"tools:\n  - {name: a, script: /etc/passwd}\n", "/etc/passwd does not lie beside the tools file"},
+		"a large script":          {large, "is larger than"},
+		"a name that leads out":   {"tools:\n  - {name: ../a, command: [x]}\n", "/tools/0/name"},
+		"an output that does":     {one("outputs: [{path: ../../etc}]"), "must be a folder below the destination"},
+		"an absolute output":      {one("outputs: [{path: /etc}]"), "must be a folder below the destination"},
+		"a suffix that does":      {one(`outputs: [{suffix: ["/../../x"]}]`), "/tools/0/outputs/0/suffix/0"},
+		"a variable of mapreel's": {one("environment: {TMP_OUTPUT_DIR: /etc}"), "mapreel sets TMP_OUTPUT_DIR itself"},
+		"a zero byte":             {one(`environment: {A: "a\0b"}`), "zero byte"},
+		"another destination":     {"destination: /etc\ntools:\n  - {name: a, command: [x]}\nfolder: 3\n", ""},
+		"a tag":                   {one("timeout: !!python/object/apply:os.system [x]"), "/tools/0/timeout"},
+		"two documents":           {one("timeout: 3") + "---\n" + one("timeout: 3"), "document"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".yaml")
+			if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			job, err := toolrun.Run{Tools: file, Source: "film.mp4", Output: "out"}.Job(dir, nil)
+			if c.want == "" { // what the arguments say holds
+				if err != nil || strings.Contains(string(job.Request), "/etc") {
+					t.Errorf("got %s, %v", job.Request, err)
+				}
+				return
+			}
+			if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %s: %.500v, want %q", fault.KindOf(err), err, c.want)
+			}
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}

@@ -1,0 +1,143 @@
+package job_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mapreel/mapreel/internal/toy/toytest"
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/kinds"
+	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/tool/confine"
+)
+
+// TestMain lets the test binary stand for mapreel where it confines a tool.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "confined" {
+		os.Exit(confine.Main(os.Args[2]))
+	}
+	os.Exit(m.Run())
+}
+
+var find = sync.OnceValues(func() (ffmpeg.Tools, error) { return ffmpeg.Find(context.Background(), ffmpeg.FindOptions{}) })
+
+// bench runs tools over a source, again and again with the same scratch folder.
+type bench struct {
+	source, out, scratch string
+
+	mu   sync.Mutex
+	done []string // units that the last run finished
+}
+
+func newBench(t *testing.T, source string) *bench {
+	t.Helper()
+	return &bench{source: source, out: t.TempDir(), scratch: t.TempDir()}
+}
+
+// run runs tools, which are JSON, over pieces of one second.
+func (b *bench) run(t *testing.T, tools string) (local.Report, error) {
+	t.Helper()
+	found, err := find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := fmt.Sprintf(`{"source": %q, "destination": %q, "segment": {"seconds": 1}, "folder": %q, "tools": [%s]}`, b.source, b.out, b.out, tools)
+	b.done = nil
+	return local.Run(t.Context(), json.RawMessage(request), local.Options{
+		Scratch: b.scratch, Jobs: 2, Registry: kinds.Tools(kinds.All(found, kinds.Options{}), found, []string{self, "confined"}),
+		Observe: func(e local.Event) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if e.Type == engine.Done {
+				b.done = append(b.done, e.Unit)
+			}
+		},
+	})
+}
+
+func TestAToolThatFailsForOnePieceCostsNoOther(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, toytest.NoisyWAV(t, 16_000, 10))
+	const tools = `{"name": "shaky", "each": "sound", "outputs": [{"path": "texts"}], "command": ["bash", "-c",
+		"echo piece $MAPREEL_INDEX; [ $MAPREEL_INDEX != 2 ] || [ -e $MAPREEL_TOOLS_DIR/well ] || { echo I am unwell >&2; exit 3; }; echo $MAPREEL_INDEX > $TMP_OUTPUT_DIR/a.txt"]}`
+	_, err := b.run(t, tools)
+	if want := "tool/shaky/00002: shaky exited with code 3\npiece 2\nI am unwell"; err == nil || err.Error() != want || fault.KindOf(err) != fault.Unsupported {
+		t.Fatalf("got %s: %v, want %q", fault.KindOf(err), err, want)
+	}
+	if hint := fault.HintOf(err); !strings.Contains(hint, "the same request does the rest") {
+		t.Errorf("hint %q", hint)
+	}
+	if len(b.done) != 9 || slices.Contains(b.done, "tool/shaky/00002") {
+		t.Errorf("finished units %v, want all of ten but the third", b.done)
+	}
+	if left, _ := os.ReadDir(b.out); len(left) > 0 {
+		t.Errorf("a job that failed has published %v", left)
+	}
+	if err := os.WriteFile(filepath.Join(b.out, "well"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := b.run(t, tools)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"tool/shaky/00002", "tooljoin/shaky/00"}, b.done); diff != "" {
+		t.Errorf("the same request does (-want +got):\n%s", diff)
+	}
+	if n := report.Ran["tool"]; n != 1 {
+		t.Errorf("%d units were run again, want 1", n)
+	}
+	for i := range 10 {
+		if text, err := os.ReadFile(filepath.Join(b.out, "texts", fmt.Sprintf("%05d-a.txt", i))); string(text) != fmt.Sprintln(i) {
+			t.Errorf("piece %d is %q, %v", i, text, err)
+		}
+	}
+}
+
+// A tool cannot publish what is no file of its folder.
+func TestWhatAToolLeavesIsChecked(t *testing.T) {
+	t.Parallel()
+	source := toytest.NoisyWAV(t, 16_000, 1)
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ script, want string }{
+		"a link":           {"ln -s " + secret + " $TMP_OUTPUT_DIR/a", `shaky left "a", which is no file`},
+		"a linked folder":  {"ln -s " + filepath.Dir(secret) + " $TMP_OUTPUT_DIR/a", `shaky left "a", which is no file`},
+		"a pipe":           {"mkfifo $TMP_OUTPUT_DIR/a", `shaky left "a", which is no file`},
+		"a hostile name":   {`touch $TMP_OUTPUT_DIR/$'a\nb'`, `shaky left "a\nb": such a name cannot be published`},
+		"too many files":   {`cd $TMP_OUTPUT_DIR && seq 1001 | xargs touch`, "shaky left more than 1000 files"},
+		"another's folder": {`rmdir $TMP_OUTPUT_DIR && ln -s ` + filepath.Dir(secret) + ` $TMP_OUTPUT_DIR`, "shaky"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, source)
+			script, err := json.Marshal(c.script)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = b.run(t, fmt.Sprintf(`{"name": "shaky", "command": ["bash", "-c", %s]}`, script))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if left, _ := os.ReadDir(b.out); len(left) > 0 {
+				t.Errorf("it has published %v", left)
+			}
+		})
+	}
+}
