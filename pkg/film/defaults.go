@@ -81,7 +81,11 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 		o.Subtitles = cmp.Or(o.Subtitles, SubtitlesAuto)
 		o.Audio = &Audio{Codec: cmp.Or(o.Audio.Codec, AudioAuto), Bitrate: o.Audio.Bitrate}
 	}
-	r.Segment.Seconds = cmp.Or(r.Segment.Seconds, Seconds(10*time.Second))
+	length := defaultSegment
+	if !slices.ContainsFunc(r.Outputs, func(o Output) bool { return !o.Container.Preview() }) {
+		length = previewSegment
+	}
+	r.Segment.Seconds = cmp.Or(r.Segment.Seconds, Seconds(length))
 	r.Compute.Mode = cmp.Or(r.Compute.Mode, LambdaBatch)
 	if r.Compute.GPU {
 		r.Compute.Mode = Batch
@@ -91,6 +95,13 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 	r.Retention.Hours = cmp.Or(r.Retention.Hours, 2)
 	return r, ps.Err()
 }
+
+// Lengths of segments in requests that set none. Pictures are taken many times faster than video is encoded, so longer segments take
+// about as long, and ffmpeg is started less often.
+const (
+	defaultSegment = 10 * time.Second
+	previewSegment = 30 * time.Second
+)
 
 // defaultCodec returns the codec of an output in c that sets none.
 func defaultCodec(c Container) VideoCodec {

@@ -19,6 +19,9 @@ import (
 
 // assemble publishes an animation, or a sheet of thumbnails.
 func (a *attempt) assemble(ctx context.Context, list []picture) ([]film.PreviewEntry, error) {
+	if a.plan.Form == film.GIF {
+		return a.animatedGIF(ctx, list)
+	}
 	f := assemble.File{Format: a.plan.Extension(), Rate: a.pictures.Rate, Path: filepath.Join(a.Dir, "assembled")}
 	name := a.name(a.slice.Start, f.Format)
 	if a.plan.Form == film.Sprites {

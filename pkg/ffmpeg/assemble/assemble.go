@@ -1,4 +1,4 @@
-// Package assemble builds the arguments of ffmpeg that make one file of many pictures: an animation, or a sheet of thumbnails.
+// Package assemble builds the arguments of ffmpeg that make one file of many pictures: an animation, or a sheet of thumbnails. Package gif makes GIFs.
 //
 // Args is pure: the same description gives the same arguments and, with fixed threads, the same bytes.
 package assemble
@@ -14,7 +14,7 @@ import (
 
 // File is a file that is made of the pictures 0 ≤ k < Count in the working folder.
 type File struct {
-	Format  string // "gif", "webp", "avif", "mp4": animations; "sheet"
+	Format  string // "webp", "avif", "mp4": animations; "sheet"
 	Picture string // the format of a sheet: "jpg", "png", "webp"
 	Rate    media.Rational
 	Columns int // of a sheet; a tile that has no picture is black
@@ -22,9 +22,9 @@ type File struct {
 	Path    string
 }
 
-// Encoder returns the name of ffmpeg's encoder for animations of a format.
+// Encoder returns the name of ffmpeg's encoder for animations of a format, "" for GIF, which package gif writes.
 func Encoder(format string) string {
-	return map[string]string{"gif": "gif", "webp": "libwebp_anim", "avif": "libsvtav1", "mp4": "libx264"}[format]
+	return map[string]string{"webp": "libwebp_anim", "avif": "libsvtav1", "mp4": "libx264"}[format]
 }
 
 // Source returns the name of picture k in the working folder.
@@ -46,11 +46,6 @@ func Args(f File) []string {
 	args = append(args, "-threads", "1", "-protocol_whitelist", "file", "-f", "image2", "-framerate", f.Rate.String(), "-start_number", "0",
 		"-c:v", "qoi", "-i", "source-%d.qoi", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-an")
 	switch f.Format {
-	case "gif":
-		// One palette for the whole animation, chosen from what moves, and an ordered pattern: a still background stays as it is, so that
-		// only the rectangle that changes is stored.
-		args = append(args, "-filter_complex",
-			"[0:v]split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=diff_mode=rectangle:dither=bayer:bayer_scale=5", "-loop", "0", "-f", "gif")
 	case "webp":
 		args = append(args, "-vf", to601, "-c:v", "libwebp_anim", "-quality", "60", "-compression_level", "4", "-loop", "0", "-f", "webp")
 	case "avif":

@@ -191,7 +191,11 @@ func VideoArgs(v Video) []string {
 // inputArgs returns the arguments that open v's input and decode it from Seek.
 func (v Video) inputArgs() []string {
 	threads := strconv.Itoa(max(v.Threads, 1))
-	args := append(option.Progress(), "-copyts", "-filter_complex_threads", threads)
+	filterThreads := threads
+	if len(v.Renditions) == 0 { // pictures are few, and dividing them costs more than it saves
+		filterThreads = "1"
+	}
+	args := append(option.Progress(), "-copyts", "-filter_complex_threads", filterThreads)
 	if at, ok := v.seek(); ok {
 		// Accurate seeking would drop frames by seconds; trim must select them by ticks.
 		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", option.Seconds(at))

@@ -25,7 +25,7 @@ const hdLines = 720
 func picturesIn(p film.Pictures, v film.VideoTrack, seg film.Segment, i int) encode.Pictures {
 	out := encode.Pictures{
 		Rate: p.Rate, Shown: p.Shown, Only: p.Times, Origin: int64(v.Start), End: p.Number(p.Count(v)-1) + 1, Scaled: p.Scaled, Size: p.Size,
-		Deinterlace: p.Deinterlace, FromRGB: v.RGB(), Color: v.Color, HD: min(v.Width, v.Height) >= hdLines,
+		Deinterlace: p.Deinterlace, FromRGB: v.RGB(), PixelFormat: v.PixelFormat, Color: v.Color, HD: min(v.Width, v.Height) >= hdLines,
 		Format: string(p.Format), Path: pictureName(i, "%d", p.Format),
 	}
 	if p.ToneMap {

@@ -239,9 +239,11 @@ func requiredEncoders(j film.Job) ([]string, error) {
 	}
 	for _, out := range j.Outputs {
 		for _, p := range out.Previews {
-			if p.Form.Animated() {
+			switch {
+			case p.Form == film.GIF: // needs none
+			case p.Form.Animated():
 				names = append(names, assemble.Encoder(p.Extension()))
-			} else {
+			default:
 				names = append(names, encode.PictureEncoder(string(p.Format)))
 			}
 		}

@@ -1,0 +1,65 @@
+package gif
+
+// bayer is an ordered pattern of 8 x 8 thresholds. It does not move, so a still background stays as it is.
+var bayer = [8][8]int32{
+	{0, 48, 12, 60, 3, 51, 15, 63},
+	{32, 16, 44, 28, 35, 19, 47, 31},
+	{8, 56, 4, 52, 11, 59, 7, 55},
+	{40, 24, 36, 20, 43, 27, 39, 23},
+	{2, 50, 14, 62, 1, 49, 13, 61},
+	{34, 18, 46, 30, 33, 17, 45, 29},
+	{10, 58, 6, 54, 9, 57, 5, 53},
+	{42, 26, 38, 22, 41, 25, 37, 21},
+}
+
+const (
+	// strength is the difference between the darkest and the lightest that the pattern makes of a colour: enough to hide the bands of a
+	// sky, and too little to be seen as a pattern at the size of a preview.
+	strength = 4
+	// closeEnough is how far a colour may be from that of a pixel to be taken as it is, without the pattern.
+	closeEnough = 24
+	// tolerance is how much farther than the best colour the one on screen may be and stay there, so that noise is not stored.
+	tolerance = 48
+)
+
+// quantise sets w.next to the indexes of a frame, transparent where the pixel on screen stays, and w.shown to what is then on screen. It
+// returns the rectangle that changes, of at least one pixel.
+func (w *Writer) quantise(frame []byte) (left, top, right, bottom int) {
+	left, top, right, bottom = w.width, w.height, 0, 0
+	for y := range w.height {
+		row, pattern := y*w.width, &bayer[y%8]
+		for x := range w.width {
+			at := row + x
+			c := [3]int32{int32(frame[3*at]), int32(frame[3*at+1]), int32(frame[3*at+2])}
+			i := w.find(byte(c[0]), byte(c[1]), byte(c[2]))
+			if distance(c, w.palette[i]) > closeEnough {
+				move := (2*pattern[x%8] - 63) * strength / 128
+				i = w.find(clamp(c[0]+move), clamp(c[1]+move), clamp(c[2]+move))
+			}
+			if old := w.shown[at]; w.began && (old == i || distance(c, w.palette[old]) <= distance(c, w.palette[i])+tolerance) {
+				w.next[at] = transparent
+				continue
+			}
+			w.next[at], w.shown[at] = i, i
+			left, right = min(left, x), max(right, x+1)
+			top, bottom = min(top, y), max(bottom, y+1)
+		}
+	}
+	if right == 0 {
+		return 0, 0, 1, 1
+	}
+	return left, top, right, bottom
+}
+
+func clamp(v int32) byte { return byte(min(max(v, 0), 255)) }
+
+// find returns the index of the colour of the palette that is nearest to the middle of a colour's bin.
+func (w *Writer) find(r, g, b byte) uint8 {
+	n := binOf(r, g, b)
+	if !w.known[n] {
+		const half = 1 << (8 - binBits - 1)
+		middle := func(v byte) int32 { return int32(v)&^(2*half-1) + half }
+		w.index[n], w.known[n] = uint8(w.palette.nearest([3]int32{middle(r), middle(g), middle(b)})), true
+	}
+	return w.index[n]
+}

@@ -1,0 +1,212 @@
+package gif
+
+import "slices"
+
+// Colours of a palette, and the index that stands for a pixel that stays as it is.
+const (
+	colours     = 255
+	transparent = 255
+)
+
+// Colours are counted by their upper bits. Each bin also has the sums of its samples, so that averages are exact.
+const (
+	binBits = 6
+	bins    = 1 << (3 * binBits)
+	levels  = 1 << binBits
+)
+
+// binOf returns the bin of a colour.
+func binOf(r, g, b byte) int {
+	const drop = 8 - binBits
+	return int(r>>drop)<<(2*binBits) | int(g>>drop)<<binBits | int(b>>drop)
+}
+
+// bin counts pixels of about the same colour.
+type bin struct {
+	n   int64
+	sum [3]int64
+	at  [3]byte // the upper bits of its samples
+}
+
+// mean returns the average colour of a bin.
+func (b bin) mean() (m [3]int32) {
+	for i := range m {
+		m[i] = int32((b.sum[i] + b.n/2) / b.n)
+	}
+	return m
+}
+
+// histogram counts the colours of an animation.
+type histogram []bin
+
+// moving is how much more a pixel counts that differs from the frame before. What moves is what one looks at; what stays is stored once,
+// but needs its colours too, or a sky has bands.
+const moving = 2
+
+// add counts the pixels of a frame. Both frames are samples of three bytes a pixel; before is nil for the first one.
+func (h histogram) add(frame, before []byte) {
+	for i := 0; i+2 < len(frame); i += 3 {
+		r, g, b := frame[i], frame[i+1], frame[i+2]
+		weight := int64(moving)
+		if before != nil && before[i] == r && before[i+1] == g && before[i+2] == b {
+			weight = 1
+		}
+		c := &h[binOf(r, g, b)]
+		c.n += weight
+		c.sum[0] += weight * int64(r)
+		c.sum[1] += weight * int64(g)
+		c.sum[2] += weight * int64(b)
+	}
+}
+
+// palette is a list of colours.
+type palette [][3]int32
+
+// rounds is how often the colours are moved to the middle of what they stand for. More change little.
+const rounds = 3
+
+// palette returns the colours that stand for those of the histogram with little error.
+func (h histogram) palette() palette {
+	var used []bin
+	for i, b := range h {
+		if b.n > 0 {
+			b.at = [3]byte{byte(i >> (2 * binBits)), byte(i >> binBits & (levels - 1)), byte(i & (levels - 1))}
+			used = append(used, b)
+		}
+	}
+	boxes := []box{newBox(used)}
+	for len(boxes) < colours {
+		worst := -1
+		for i, b := range boxes {
+			if len(b.bins) > 1 && (worst < 0 || b.error > boxes[worst].error) {
+				worst = i
+			}
+		}
+		if worst < 0 || len(used) == 0 {
+			break
+		}
+		left, right := boxes[worst].split()
+		boxes[worst] = left
+		boxes = append(boxes, right)
+	}
+	var p palette
+	for _, b := range boxes {
+		if b.total.n > 0 {
+			p = append(p, b.total.mean())
+		}
+	}
+	for range rounds {
+		p.improve(used)
+	}
+	slices.SortFunc(p, func(a, b [3]int32) int { return slices.Compare(a[:], b[:]) })
+	return p
+}
+
+// improve moves each colour to the average of the bins that are nearest to it (Lloyd's algorithm).
+func (p palette) improve(used []bin) {
+	sums := make([]bin, len(p))
+	for _, b := range used {
+		s := &sums[p.nearest(b.mean())]
+		s.n += b.n
+		for i := range s.sum {
+			s.sum[i] += b.sum[i]
+		}
+	}
+	for i, s := range sums {
+		if s.n > 0 {
+			p[i] = s.mean()
+		}
+	}
+}
+
+// nearest returns the index of the colour that is nearest to c.
+func (p palette) nearest(c [3]int32) int {
+	best, least := 0, int32(1<<30)
+	for i, q := range p {
+		if d := distance(c, q); d < least {
+			best, least = i, d
+		}
+	}
+	return best
+}
+
+// distance returns how far apart two colours are: the eye sees green best, and blue least.
+func distance(a, b [3]int32) int32 {
+	r, g, bl := a[0]-b[0], a[1]-b[1], a[2]-b[2]
+	return 3*r*r + 4*g*g + 3*bl*bl
+}
+
+// box is a set of bins that one colour stands for.
+type box struct {
+	bins  []bin
+	total bin
+	error float64 // sum of the squares of the distances from the average
+}
+
+func newBox(list []bin) box {
+	x := box{bins: list}
+	var squares float64
+	for _, b := range list {
+		x.total.n += b.n
+		for i := range b.sum {
+			x.total.sum[i] += b.sum[i]
+			squares += float64(float64(b.sum[i]) * float64(b.sum[i]) / float64(b.n))
+		}
+	}
+	if x.total.n > 0 {
+		x.error = squares - about(x.total)
+	}
+	return x
+}
+
+// about returns the part of the sum of squares that an average explains. Its conversions keep the processors that can from fusing
+// operations, which would make other palettes there.
+func about(b bin) (sum float64) {
+	if b.n == 0 {
+		return 0
+	}
+	for _, s := range b.sum {
+		sum += float64(float64(s) * float64(s) / float64(b.n))
+	}
+	return sum
+}
+
+// split divides a box of two bins or more by the plane that leaves the least error.
+func (x box) split() (left, right box) {
+	axis, cut, best := 0, 0, -1.0
+	for i := range 3 {
+		var level [levels]bin
+		for _, b := range x.bins {
+			l := &level[b.at[i]]
+			l.n += b.n
+			for s := range l.sum {
+				l.sum[s] += b.sum[s]
+			}
+		}
+		var below bin
+		for at := range levels - 1 {
+			below.n += level[at].n
+			above := x.total
+			for s := range below.sum {
+				below.sum[s] += level[at].sum[s]
+				above.sum[s] -= below.sum[s]
+			}
+			above.n -= below.n
+			if below.n == 0 || above.n == 0 {
+				continue
+			}
+			if e := about(below) + about(above); e > best {
+				axis, cut, best = i, at, e
+			}
+		}
+	}
+	var low, high []bin
+	for _, b := range x.bins {
+		if int(b.at[axis]) <= cut {
+			low = append(low, b)
+		} else {
+			high = append(high, b)
+		}
+	}
+	return newBox(low), newBox(high)
+}
