@@ -27,6 +27,7 @@ type index struct {
 
 	measured int         // number of source chunks that gave Recovery
 	latest   media.Ticks // when the last frame of all begins
+	last     media.Ticks // when the last frame of the latest source chunk begins
 	frames   media.Ticks // how many there are
 	uneven   bool        // the frames of a source chunk are not at the constant rate
 }
@@ -47,7 +48,7 @@ func (x *index) add(chunk isobmff.Chunk, rate media.Rational) {
 	if len(x.Sync) == 0 {
 		x.Start, x.latest = first, last
 	}
-	x.Start, x.latest = min(x.Start, first), max(x.latest, last)
+	x.Start, x.latest, x.last = min(x.Start, first), max(x.latest, last), last
 	x.Sync = append(x.Sync, media.Ticks(chunk.Start+int64(chunk.Samples[0].Offset)))
 	entry := plan.ChunkEntry{}
 	for _, s := range chunk.Samples {

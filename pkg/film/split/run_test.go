@@ -167,7 +167,7 @@ func TestTheIndexHoldsTheEarliestAndTheLatestFrame(t *testing.T) {
 	var x index
 	x.add(c, media.Rational{})
 	x.add(clockChunk(1020, 0), media.Rational{})
-	if want := (index{Start: 995, End: 1020, Sync: []media.Ticks{1005, 1020}, latest: 1020, frames: 4, uneven: true, Chunks: []plan.ChunkEntry{{}, {}}}); !cmp.Equal(want, x, cmp.AllowUnexported(index{})) {
+	if want := (index{Start: 995, End: 1020, Sync: []media.Ticks{1005, 1020}, latest: 1020, last: 1020, frames: 4, uneven: true, Chunks: []plan.ChunkEntry{{}, {}}}); !cmp.Equal(want, x, cmp.AllowUnexported(index{})) {
 		t.Errorf("got %+v, want %+v", x, want)
 	}
 }

@@ -9,11 +9,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
@@ -213,11 +215,22 @@ func (a *attempt) add(ctx context.Context, path string, x *index, check bool) er
 	if check && jumped(chunk, end) {
 		return errJump
 	}
+	overlaps := false
+	if len(x.Sync) > 0 {
+		chunk, overlaps = afterFrame(chunk, x.last)
+	}
 	x.add(chunk, a.job.Source.Video.ConstantRate)
 	if err := a.readEntry(ctx, filepath.Base(path), isobmff.Payload(f, extents), chunk, x); err != nil {
 		return err
 	}
-	info, err := a.Scratch.Put(ctx, film.SourceChunkKey(a.Job, a.jumps, len(x.Sync)-1), f)
+	var info blob.Info
+	key := film.SourceChunkKey(a.Job, a.jumps, len(x.Sync)-1)
+	if overlaps {
+		chunk = chunk.Shift(ffmpeg.Offset * int64(chunk.Track.Timescale))
+		info, err = blob.Write(ctx, a.Scratch, key, func(w io.Writer) error { return chunk.Write(w, isobmff.Payload(f, extents)) })
+	} else {
+		info, err = a.Scratch.Put(ctx, key, f)
+	}
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package split
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/isobmff"
@@ -43,5 +44,35 @@ func TestJumpsOfTheClockAreDetected(t *testing.T) {
 	}
 	if jumped(clockChunk(100*second, frame), nil) {
 		t.Error("a source that begins at 100 s is said to jump")
+	}
+}
+
+func TestFramesOfAJoinedRecordingFollowThoseBefore(t *testing.T) {
+	t.Parallel()
+	// Decoded I P B B: 0, 300, 100, 200.
+	second := isobmff.Chunk{Track: isobmff.Track{Timescale: clock}, Start: 1000, Samples: []isobmff.Sample{
+		{Duration: 100, Offset: 0, Sync: true}, {Duration: 100, Offset: 200}, {Duration: 100, Offset: -100}, {Duration: 100, Offset: -100},
+	}}
+	for _, c := range []struct {
+		name    string
+		last    media.Ticks
+		want    []int64
+		changed bool
+	}{
+		{"no overlap", 999, []int64{1000, 1100, 1200, 1300}, false},
+		{"the first frame at the last one's time", 1000, []int64{1001, 1100, 1200, 1300}, true},
+		{"the first frame", 1050, []int64{1051, 1100, 1200, 1300}, true},
+		{"two frames", 1150, []int64{1151, 1152, 1200, 1300}, true},
+		{"all but the last", 1299, []int64{1300, 1301, 1302, 1303}, true},
+		{"all frames", 1300, []int64{1000, 1100, 1200, 1300}, false},
+	} {
+		before := slices.Clone(second.Samples)
+		got, changed := afterFrame(second, c.last)
+		if !slices.Equal(got.Presentation(), c.want) || changed != c.changed {
+			t.Errorf("%s: %v, changed %t, want %v, %t", c.name, got.Presentation(), changed, c.want, c.changed)
+		}
+		if !slices.Equal(second.Samples, before) {
+			t.Fatalf("%s: the chunk itself was changed", c.name)
+		}
 	}
 }
