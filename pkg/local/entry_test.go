@@ -35,7 +35,7 @@ func capture(t *testing.T, codec ...string) string {
 }
 
 // onePass decodes a file in one pass, and returns it losslessly encoded. How errors are concealed
-// depends on the number of threads, so there is one, as in assertAsOnePass.
+// depends on the number of threads and on which is ahead, so there is one.
 func onePass(t *testing.T, path string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "onepass.mkv")
@@ -78,7 +78,7 @@ func assertAsOnePass(t *testing.T, source string) {
 	t.Helper()
 	req := request(source, t.TempDir(), "mp4")
 	req.Outputs[0].Video[0].CRF = new(4)
-	req.Compute.Threads = 1
+	req.Compute.Threads = 4 // but one where there is damage
 	if _, err := run(t.Context(), req, t.TempDir(), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -158,4 +158,17 @@ func TestDamageOfMotionJPEGShowsWhatOnePassShows(t *testing.T) {
 		return data
 	})
 	assertAsOnePass(t, source)
+}
+
+// Of several threads, those that are ahead decide what is shown for a damaged frame.
+func TestDamageIsDecodedByOneThread(t *testing.T) {
+	t.Parallel()
+	source := clip(t, "in.mp4", args([]string{"-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=3", "-c:v", "libx264", "-preset", "veryfast", "-g", "72", "-bf", "2"})...)
+	assertAsOnePass(t, edited(t, source, func(data []byte) []byte {
+		at := bytes.Index(data, []byte("mdat"))
+		for part := range 5 {
+			copy(data[at+(len(data)-at)*(20+3*part)/64:], make([]byte, 13))
+		}
+		return data
+	}))
 }

@@ -39,7 +39,7 @@ func (v *verification) compareVideo(ctx context.Context) (videoFacts, error) {
 		return videoFacts{}, err
 	}
 	from.Input, from.Stream, from.Timebase = v.source.input(a.Index), a.Index, a.Timebase
-	from.Threads = film.DefaultThreads // what ffmpeg shows for a damaged frame depends on its threads; a job uses as many
+	from.Threads = film.DefaultThreads
 	to.Input, to.Stream, to.Timebase = v.output.input(b.Index), b.Index, b.Timebase
 	compared := "yes"
 	if toneMapped(a, b) {
@@ -49,10 +49,19 @@ func (v *verification) compareVideo(ctx context.Context) (videoFacts, error) {
 	if err != nil {
 		return videoFacts{}, err
 	}
-	if f.HighBitDepth {
-		return compareFrames(ctx, v, f, c, from, to, compared, keys, picture.Samples16)
+	compare := func() (videoFacts, error) {
+		if f.HighBitDepth {
+			return compareFrames(ctx, v, f, c, from, to, compared, keys, picture.Samples16)
+		}
+		return compareFrames(ctx, v, f, c, from, to, compared, keys, picture.Samples8)
 	}
-	return compareFrames(ctx, v, f, c, from, to, compared, keys, picture.Samples8)
+	facts, err := compare()
+	if err == nil && v.source.decoderErrors.any() {
+		// What several threads show of a damaged frame depends on which is ahead, so a job decodes it with one.
+		from.Threads = 1
+		return compare()
+	}
+	return facts, err
 }
 
 // commonFormat returns the format in which two streams are compared, and how each is converted to

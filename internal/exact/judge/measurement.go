@@ -41,9 +41,9 @@ func inputArgs(path string) []string {
 	return []string{"-i", "file:" + path}
 }
 
-// decoderArgs precede an input that is decoded. What ffmpeg shows for a damaged frame depends on
-// its number of threads; this is that of a job (DefaultThreads).
-var decoderArgs = []string{"-threads", "2"}
+// decoderArgs precede an input that is decoded. What several threads show for a damaged frame depends
+// on which is ahead, so a job decodes that with one, too.
+var decoderArgs = []string{"-threads", "1"}
 
 // output runs a tool and returns what it prints.
 func output(ctx context.Context, tool string, args ...string) ([]byte, error) {

@@ -65,6 +65,8 @@ type Video struct {
 	// a count of frames that does not depend on the decoder.
 	Packets string
 
+	// OneDecoder decodes with one thread. What several show of a damaged frame depends on which is ahead.
+	OneDecoder bool
 	Threads    int // of the decoder, the filters and each encoder; less than 1 counts as 1. The output depends on it
 	Renditions []Rendition
 	Pictures   []Pictures
@@ -200,7 +202,11 @@ func (v Video) inputArgs() []string {
 		// Accurate seeking would drop frames by seconds; trim must select them by ticks.
 		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", option.Seconds(at))
 	}
-	args = append(append(args, ffmpeg.AllocationLimits()...), "-threads", threads)
+	args = append(args, ffmpeg.AllocationLimits()...)
+	if v.OneDecoder {
+		threads = "1"
+	}
+	args = append(args, "-threads", threads)
 	if v.X264Build > 0 {
 		args = append(args, "-x264_build", strconv.Itoa(v.X264Build))
 	}

@@ -6,6 +6,7 @@ package encode
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -165,6 +166,10 @@ func (a *attempt) transcode(ctx context.Context, e entry) (decoding, error) {
 	}
 	for {
 		d, err := a.decode(ctx, v)
+		if errors.Is(err, errDamaged) {
+			v.OneDecoder = true // or the same segment would not always give the same bytes
+			continue
+		}
 		d.from = e
 		if err != nil || v.Frames == 0 || len(d.times) <= v.Frames {
 			return d, err
@@ -250,7 +255,25 @@ func (a *attempt) expectedFrames() int {
 	return int(media.Rescale(a.segment.End-a.segment.Start, p.Timebase, media.Rational{Num: p.FrameRate.Den, Den: p.FrameRate.Num})) + spare
 }
 
-// decode runs ffmpeg once.
+// errDamaged reports that the decoder found damage, and has several threads.
+var errDamaged = errors.New("the video is damaged")
+
+// damageWriter keeps what a decoder reports, and calls found at damage.
+type damageWriter struct {
+	log   *ffmpeg.DamageLog
+	found func()
+}
+
+func (w damageWriter) Write(data []byte) (int, error) {
+	n, err := w.log.Write(data)
+	if w.log.String() != "" {
+		w.found()
+	}
+	return n, err
+}
+
+// decode runs ffmpeg once. It stops with errDamaged where the decoder finds damage and has several
+// threads.
 func (a *attempt) decode(ctx context.Context, v encode.Video) (d decoding, err error) {
 	var log ffmpeg.FrameLog
 	ctx, observe, stop := watchDeadline(ctx, a.reportedFrames())
@@ -261,8 +284,13 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (d decoding, err e
 	}
 	ctx, refuse := context.WithCancelCause(ctx)
 	defer refuse(nil)
+	again := v.Threads > 1 && !v.OneDecoder
 	_, err = ffmpeg.Run(ctx, a.tools.FFmpeg, encode.VideoArgs(v), ffmpeg.RunOptions{
-		Dir: a.Dir, Pipe: &log, Stderr: &a.damage, Limits: a.limits(ctx, v.Frames),
+		Dir: a.Dir, Pipe: &log, Stderr: damageWriter{&a.damage, func() {
+			if again {
+				refuse(errDamaged)
+			}
+		}}, Limits: a.limits(ctx, v.Frames),
 		OnProgress: func(p ffmpeg.Progress) {
 			if observe(p.Frame); p.Frame > plan.MaxSegmentFrames {
 				refuse(fault.New(fault.Unsupported, "the segment has more than %d frames; the timestamps of the source are far apart there, or are not what its index declares",
@@ -271,6 +299,9 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (d decoding, err e
 			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Count: a.inSegment(p.Frame), Bytes: max(p.Bytes, 0)})
 		},
 	})
+	if again && a.damage.String() != "" && (err == nil || context.Cause(ctx) == errDamaged) { //nolint:errorlint // our own, or the caller's cause
+		return d, errDamaged
+	}
 	d.disordered = !isAscending(log.PTS())
 	if err == nil && v.Packets != "" {
 		d.packets, err = a.readPackets()
