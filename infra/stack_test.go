@@ -126,7 +126,7 @@ func checkNag(t *testing.T, s synthesised) {
 // checkLint runs cfn-lint where it is installed.
 func checkLint(t *testing.T, s synthesised) {
 	t.Helper()
-	if testing.Short() { // ten seconds a template
+	if testing.Short() || !hasNewShape(s) { // ten seconds a template
 		return
 	}
 	tool, err := exec.LookPath("cfn-lint")
@@ -158,6 +158,39 @@ func checkLint(t *testing.T, s synthesised) {
 		default:
 			t.Errorf("cfn-lint: %s at %s: %s", f.Rule.ID, at, f.Message)
 		}
+	}
+}
+
+// linted holds the shapes of the resources that cfn-lint has seen: their types, with the paths and the
+// types of their values.
+var linted = map[string]bool{}
+
+// hasNewShape reports whether a template has a resource of a shape that no template before it had.
+func hasNewShape(s synthesised) bool {
+	found := false
+	for _, r := range s.resources {
+		paths := map[string]bool{}
+		addPaths(paths, "", r)
+		shape := fmt.Sprint(r["Type"], slices.Sorted(maps.Keys(paths)))
+		found = found || !linted[shape]
+		linted[shape] = true
+	}
+	return found
+}
+
+// addPaths adds the path of each value within v, without the indexes of lists.
+func addPaths(paths map[string]bool, path string, v any) {
+	switch v := v.(type) {
+	case object:
+		for key, e := range v {
+			addPaths(paths, path+"/"+key, e)
+		}
+	case []any:
+		for _, e := range v {
+			addPaths(paths, path+"[]", e)
+		}
+	default:
+		paths[fmt.Sprintf("%s %T", path, v)] = true
 	}
 }
 
