@@ -28,6 +28,7 @@ type cli struct {
 	Transcode transcodeCmd `cmd:"" help:"Transcode a video on this machine."`
 	Preview   previewCmd   `cmd:"" help:"Make animations, stills, thumbnails and a poster of a video."`
 	Run       runCmd       `cmd:"" help:"Run your own commands on the segments, the sound or the frames of a video."`
+	FDL       fdlCmd       `cmd:"" name:"fdl" help:"Translate functions of SCAR or OSCAR into tools for run."`
 	Verify    verifyCmd    `cmd:"" help:"Compare an output with its source, every frame and the audio."`
 	Play      playCmd      `cmd:"" help:"Play an output in the browser."`
 	Serve     serveCmd     `cmd:"" help:"Run jobs for others: the Step Functions API on this machine."`
@@ -176,6 +177,8 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		return g.Preview, nil
 	case "run":
 		return g.Run, nil
+	case "fdl":
+		return g.FDL, nil
 	case "verify":
 		return g.Verify, nil
 	case "play":

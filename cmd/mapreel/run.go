@@ -16,3 +16,12 @@ func (r runCmd) run(ctx context.Context, env environment) error {
 	t := transcodeCmd{Scratch: r.Scratch, KeepScratch: r.KeepScratch, IgnoreSpace: r.IgnoreSpace, Progress: progressMode(r.Progress)}
 	return t.do(ctx, env, func(dir string, stdin io.Reader) (toolrun.Job, error) { return r.Job(dir, stdin) })
 }
+
+// fdlCmd is the command that translates functions into tools.
+type fdlCmd struct {
+	toolrun.FDL `embed:""`
+}
+
+func (f fdlCmd) run(_ context.Context, env environment) error {
+	return f.Translate(env.Stdin, env.Stdout, env.Stderr)
+}

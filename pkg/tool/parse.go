@@ -71,7 +71,7 @@ func defaultSegment(tools []Tool) film.Seconds {
 }
 
 func (t *Tool) setDefaults() {
-	if t.Each == (Each{}) {
+	if t.Each.IsZero() {
 		t.Each.Part = File
 	}
 	t.Memory = cmp.Or(t.Memory, 2048)
@@ -231,9 +231,12 @@ func (o Output) check(at string, add func(string, string, ...any)) {
 }
 
 // Matches reports whether the output takes the file of that name: its path below TMP_OUTPUT_DIR.
-func (o Output) Matches(name string) bool {
-	begins := len(o.Prefix) == 0 || slices.ContainsFunc(o.Prefix, func(p string) bool { return strings.HasPrefix(name, p) })
-	ends := len(o.Suffix) == 0 || slices.ContainsFunc(o.Suffix, func(s string) bool { return strings.HasSuffix(name, s) })
+func (o Output) Matches(name string) bool { return matches(name, o.Prefix, o.Suffix) }
+
+// matches reports whether a name begins with one of prefixes and ends with one of suffixes. An empty list matches all.
+func matches(name string, prefixes, suffixes []string) bool {
+	begins := len(prefixes) == 0 || slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+	ends := len(suffixes) == 0 || slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(name, s) })
 	return begins && ends
 }
 

@@ -97,13 +97,13 @@ func TestLevelsFollowTheNeedsOfTools(t *testing.T) {
 
 func TestEachSurvivesJSON(t *testing.T) {
 	t.Parallel()
-	for _, want := range []tool.Each{{Part: tool.Frames}, {Tool: "x"}} {
+	for _, want := range []tool.Each{{Part: tool.Frames}, {Tool: "x"}, {Tool: "x", Prefix: []string{"a"}, Suffix: []string{".srt", ".vtt"}}} {
 		data, err := json.Marshal(want)
 		var got tool.Each
 		if err == nil {
 			err = json.Unmarshal(data, &got)
 		}
-		if err != nil || got != want {
+		if err != nil || !cmp.Equal(want, got) {
 			t.Errorf("%s: got %+v, %v", data, got, err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/film"
@@ -35,10 +36,12 @@ type Tool struct {
 	Command []string `json:"command,omitempty" jsonschema:"minItems=1,maxItems=100,description=Program and arguments. A program with a slash in its name is relative to the folder of the tools file"`
 	Script  string   `json:"script,omitempty" jsonschema:"description=Instead of command: a file beside the tools file or the text of a script that begins with #!. Without such a line /bin/sh runs it"`
 	Image   string   `json:"image,omitempty" jsonschema:"maxLength=500,description=The container image to run it in: not on this machine yet"`
-	Each    Each     `json:"each,omitzero" jsonschema:"description=What the command is run for: file or segment or sound or frames or {tool: NAME} for each result of another tool. Default: file"`
+	Each    Each     `json:"each,omitzero" jsonschema:"description=What the command is run for: file or segment or sound or frames or {tool: NAME} for each result of another tool: all its files or those with a prefix and a suffix. Default: file"`
 	As      As       `json:"as,omitzero" jsonschema:"description=What its input looks like"`
 
 	Mode      work.Route `json:"mode,omitempty" jsonschema:"enum=lambda,enum=batch,enum=lambda-batch,description=For AWS. On one machine every tool runs on that machine"`
+	VCPUs     int        `json:"vcpus,omitempty" jsonschema:"minimum=1,maximum=192,description=For AWS: processors on Batch"`
+	GPU       bool       `json:"gpu,omitempty" jsonschema:"description=It needs a GPU: not on this machine yet"`
 	Memory    int        `json:"memory,omitempty" jsonschema:"minimum=128,maximum=1048576,default=2048,description=MB of memory that each of its processes may use"`
 	Disk      int        `json:"disk,omitempty" jsonschema:"minimum=1,maximum=10485760,default=4096,description=MB that its files may take"`
 	Processes int        `json:"processes,omitempty" jsonschema:"minimum=1,maximum=200,default=64,description=Processes at once"`
@@ -55,6 +58,8 @@ type Tool struct {
 type Each struct {
 	Part Part
 	Tool string
+	// Of Tool, only the files whose names begin and end so. Empty: all.
+	Prefix, Suffix []string
 }
 
 // Part is a form of the source.
@@ -67,15 +72,24 @@ const (
 	Sound   Part = "sound"   // a part of an audio track
 )
 
-// UnmarshalJSON reads "segment" or {"tool": "other"}.
+// otherTool is the form of an Each that names another tool.
+type otherTool struct {
+	Tool   string   `json:"tool"`
+	Prefix []string `json:"prefix,omitempty"`
+	Suffix []string `json:"suffix,omitempty"`
+}
+
+// UnmarshalJSON reads "segment" or {"tool": "other", "suffix": [".wav"]}.
 func (e *Each) UnmarshalJSON(data []byte) error {
-	const form = "must be file, segment, sound, frames, or {tool: NAME}"
+	const form = "must be file, segment, sound, frames, or {tool: NAME}, to which prefix and suffix can be added"
 	if bytes.HasPrefix(data, []byte("{")) {
-		var of map[string]string
-		if err := json.Unmarshal(data, &of); err != nil || len(of) != 1 || of["tool"] == "" {
+		var of otherTool
+		decoder := json.NewDecoder(bytes.NewReader(data))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&of); err != nil || of.Tool == "" || slices.Contains(of.Prefix, "") || slices.Contains(of.Suffix, "") {
 			return errors.New(form)
 		}
-		*e = Each{Tool: of["tool"]}
+		*e = Each{Tool: of.Tool, Prefix: of.Prefix, Suffix: of.Suffix}
 		return nil
 	}
 	var part Part
@@ -93,10 +107,16 @@ func (e *Each) UnmarshalJSON(data []byte) error {
 // MarshalJSON returns the form that UnmarshalJSON reads.
 func (e Each) MarshalJSON() ([]byte, error) {
 	if e.Tool != "" {
-		return json.Marshal(map[string]string{"tool": e.Tool})
+		return json.Marshal(otherTool{e.Tool, e.Prefix, e.Suffix})
 	}
 	return json.Marshal(e.Part)
 }
+
+// IsZero reports whether nothing is named.
+func (e Each) IsZero() bool { return e.Part == "" && e.Tool == "" }
+
+// Matches reports whether the tool gets the file of that name: its path below TMP_OUTPUT_DIR of the other tool.
+func (e Each) Matches(name string) bool { return matches(name, e.Prefix, e.Suffix) }
 
 // As describes the input of a tool.
 type As struct {
@@ -133,6 +153,9 @@ var DefaultTimes = []string{"time", "start", "end"}
 // this machine may be others, or of other versions.
 func (r Request) CheckLocal() (ps film.Problems) {
 	for i, t := range r.Tools {
+		if t.GPU {
+			ps = append(ps, film.Problem{Pointer: fmt.Sprintf("/tools/%d/gpu", i), Message: "tools that need a GPU are not run on this machine yet"})
+		}
 		if t.Image != "" {
 			ps = append(ps, film.Problem{
 				Pointer: fmt.Sprintf("/tools/%d/image", i),

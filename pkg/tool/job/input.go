@@ -59,7 +59,12 @@ func (a *attempt) fetch(ctx context.Context) (string, error) {
 	if len(f.Files) != len(r.Artifacts) {
 		return "", fault.New(fault.Corrupt, "%s has %d files and %d artifacts", unit, len(f.Files), len(r.Artifacts))
 	}
+	var last string
+	count := 0
 	for i, from := range f.Files {
+		if !a.tool.Each.Matches(from.Name) {
+			continue
+		}
 		path := filepath.Join(a.input, filepath.FromSlash(from.Name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return "", fault.Wrap(fault.KindOf(err), err, "input of a tool")
@@ -67,14 +72,13 @@ func (a *attempt) fetch(ctx context.Context) (string, error) {
 		if err := copyTo(ctx, path, a.Scratch, r.Artifacts[i]); err != nil {
 			return "", err
 		}
+		last = path
+		count++
 	}
-	switch len(f.Files) {
-	case 0:
-		return "", nil
-	case 1:
-		return filepath.Join(a.input, filepath.FromSlash(f.Files[0].Name)), nil
+	if count > 1 {
+		return a.input, nil
 	}
-	return a.input, nil
+	return last, nil
 }
 
 // copyTo copies an artifact to a file.

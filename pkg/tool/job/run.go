@@ -163,7 +163,9 @@ const (
 
 // keep stores the files that the tool has left, where an output or another tool takes them.
 func (a *attempt) keep(ctx context.Context, f *facts, result *work.Result) error {
-	needed := slices.ContainsFunc(a.doc.Request.Tools, func(t tool.Tool) bool { return t.Each.Tool == a.tool.Name })
+	needed := func(name string) bool {
+		return slices.ContainsFunc(a.doc.Request.Tools, func(t tool.Tool) bool { return t.Each.Tool == a.tool.Name && t.Each.Matches(name) })
+	}
 	var unused []string
 	names := 0
 	err := filepath.WalkDir(a.output, func(at string, d fs.DirEntry, err error) error {
@@ -190,7 +192,7 @@ func (a *attempt) keep(ctx context.Context, f *facts, result *work.Result) error
 				kept.Outputs = append(kept.Outputs, i)
 			}
 		}
-		if len(kept.Outputs) == 0 && !needed {
+		if len(kept.Outputs) == 0 && !needed(name) {
 			unused = append(unused, name)
 			return nil
 		}
