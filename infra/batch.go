@@ -186,7 +186,7 @@ func (d definitions) add(c work.Class, id string, size jobSize) awsbatch.EcsJobD
 		Description: jsii.String("mapreel: Batch jobs of the class " + string(c)),
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("ecs-tasks.amazonaws.com"), nil),
 	})
-	r := rights{role, d.store}
+	r := rights{role, d.store, d.chosen.sliceEvents}
 	classes[c].allow(r)
 	// A container on EC2 does not know its region. Lambda sets the variable itself and forbids to set it.
 	variables := environment(d.chosen, d.store)

@@ -73,6 +73,7 @@ var classes = map[work.Class]class{
 		r.read(video, audio, sidecars, outputs)
 		r.write(outputs) // what ffmpeg muxes into containers that mapreel does not write itself
 		r.publish()
+		r.announce()
 	}},
 	work.ClassCollect: {memory: 1769, minutes: 15, disk: 512, allow: func(r rights) {
 		r.collect()

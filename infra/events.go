@@ -9,9 +9,15 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// newEvents makes the rules that connect the machine with its surroundings. It returns the bus that
-// announces jobs that ended.
-func newEvents(stack awscdk.Stack, fns functions, flow workflow) awsevents.EventBus {
+// newBus makes the bus that announces jobs that ended, and what their workers make available meanwhile.
+func newBus(stack awscdk.Stack) awsevents.EventBus {
+	return awsevents.NewEventBus(stack, jsii.String("Jobs"), &awsevents.EventBusProps{
+		Description: jsii.String("mapreel: an event for each job that ended, and for each finished slice of a preview"),
+	})
+}
+
+// newEvents makes the rules that connect the machine with its surroundings.
+func newEvents(stack awscdk.Stack, fns functions, flow workflow, bus awsevents.EventBus) {
 	// Failures are recorded from outside: a state that caught them would leave a redrive nothing to
 	// run again.
 	awsevents.NewRule(stack, jsii.String("Failed"), &awsevents.RuleProps{
@@ -21,9 +27,6 @@ func newEvents(stack awscdk.Stack, fns functions, flow workflow) awsevents.Event
 		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(fns[work.ClassFinish], nil)},
 	})
 	// The event's detail contains the execution's input and output: the request and the published files.
-	bus := awsevents.NewEventBus(stack, jsii.String("Jobs"), &awsevents.EventBusProps{
-		Description: jsii.String("mapreel: an event for each job that ended"),
-	})
 	awsevents.NewRule(stack, jsii.String("Ended"), &awsevents.RuleProps{
 		Description:  jsii.String("mapreel: forwards the events of jobs that ended"),
 		EventPattern: status(flow, "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"),
@@ -36,7 +39,6 @@ func newEvents(stack awscdk.Stack, fns functions, flow workflow) awsevents.Event
 			Event: awsevents.RuleTargetInput_FromObject(map[string]any{}), // engine.None
 		})},
 	})
-	return bus
 }
 
 func status(flow workflow, statuses ...string) *awsevents.EventPattern {

@@ -32,7 +32,7 @@ func newFunctions(stack awscdk.Stack, chosen settings, net *network, store stora
 			AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 		})
 		logs.GrantWrite(role)
-		r := rights{role, store}
+		r := rights{role, store, chosen.sliceEvents}
 		c.allow(r)
 		props := &awslambda.DockerImageFunctionProps{
 			Description:          jsii.String("mapreel: work of the class " + string(name)),
@@ -87,6 +87,9 @@ func environment(chosen settings, store storage) *map[string]*string {
 		"MAPREEL_LIMITS":      jsii.String(workerLimits()),
 		"MAPREEL_PROCESSORS":  jsii.String(strconv.Itoa(processors(chosen.functionMemory))), // an encoder's threads, where a request names none
 		"MAPREEL_CONCURRENCY": jsii.String(fmt.Sprint(chosen.concurrency())),
+	}
+	if chosen.sliceEvents {
+		values["MAPREEL_BUS"] = store.bus.EventBusName() // told of finished slices
 	}
 	nameOwners(values, chosen, store)
 	return &values

@@ -54,10 +54,30 @@ func newNetwork(stack awscdk.Stack, chosen settings) *network {
 	excuse(vpc, "VPC7", "Workers have no inbound route and reach AWS services only; flow logs of thousands of short-lived "+
 		"functions cost more than they are worth. An account that must keep them can add them to the network.")
 	n := &network{vpc: vpc, isolated: isolated, batch: batch, workers: newWorkersGroup(stack, vpc)}
+	var services []service
 	if chosen.batch && chosen.batchNetwork == "isolated" {
-		n.endpoints(stack)
+		services = append(services,
+			service{"Ecs", awsec2.InterfaceVpcEndpointAwsService_ECS()},
+			service{"EcsAgent", awsec2.InterfaceVpcEndpointAwsService_ECS_AGENT()},
+			service{"EcsTelemetry", awsec2.InterfaceVpcEndpointAwsService_ECS_TELEMETRY()},
+			service{"EcrApi", awsec2.InterfaceVpcEndpointAwsService_ECR()},
+			service{"EcrDocker", awsec2.InterfaceVpcEndpointAwsService_ECR_DOCKER()},
+			service{"Logs", awsec2.InterfaceVpcEndpointAwsService_CLOUDWATCH_LOGS()},
+		)
+	}
+	if chosen.sliceEvents && (chosen.scratch == "efs" || chosen.batchNetwork == "isolated") {
+		services = append(services, service{"Events", awsec2.InterfaceVpcEndpointAwsService_EVENTBRIDGE()})
+	}
+	if len(services) > 0 {
+		n.endpoints(stack, services)
 	}
 	return n
+}
+
+// service is one of AWS that workers without a route out reach through an endpoint, which is charged by the hour.
+type service struct {
+	name     string
+	endpoint awsec2.InterfaceVpcEndpointAwsService
 }
 
 // existingNetwork takes the subnets that the deployment names. What they reach is theirs to say: S3 and DynamoDB, and for the
@@ -86,24 +106,14 @@ func newWorkersGroup(stack awscdk.Stack, vpc awsec2.IVpc) awsec2.SecurityGroup {
 
 // endpoints makes the interface endpoints through which an ECS instance without a route to the
 // internet joins its cluster, pulls the image and writes logs. Each costs by the hour and zone.
-func (n *network) endpoints(stack awscdk.Stack) {
+func (n *network) endpoints(stack awscdk.Stack, services []service) {
 	group := awsec2.NewSecurityGroup(stack, jsii.String("Endpoints"), &awsec2.SecurityGroupProps{
 		Vpc: n.vpc, Description: jsii.String("mapreel interface endpoints: HTTPS from workers"), AllowAllOutbound: jsii.Bool(false),
 	})
 	group.AddIngressRule(n.workers, awsec2.Port_HTTPS(), jsii.String("workers"), nil)
-	for _, e := range []struct {
-		name    string
-		service awsec2.InterfaceVpcEndpointAwsService
-	}{
-		{"Ecs", awsec2.InterfaceVpcEndpointAwsService_ECS()},
-		{"EcsAgent", awsec2.InterfaceVpcEndpointAwsService_ECS_AGENT()},
-		{"EcsTelemetry", awsec2.InterfaceVpcEndpointAwsService_ECS_TELEMETRY()},
-		{"EcrApi", awsec2.InterfaceVpcEndpointAwsService_ECR()},
-		{"EcrDocker", awsec2.InterfaceVpcEndpointAwsService_ECR_DOCKER()},
-		{"Logs", awsec2.InterfaceVpcEndpointAwsService_CLOUDWATCH_LOGS()},
-	} {
+	for _, e := range services {
 		n.vpc.AddInterfaceEndpoint(jsii.String(e.name), &awsec2.InterfaceVpcEndpointOptions{
-			Service: e.service, Subnets: n.isolated, Open: jsii.Bool(false), SecurityGroups: &[]awsec2.ISecurityGroup{group},
+			Service: e.endpoint, Subnets: n.isolated, Open: jsii.Bool(false), SecurityGroups: &[]awsec2.ISecurityGroup{group},
 		})
 	}
 }

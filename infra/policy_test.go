@@ -37,6 +37,7 @@ var reasons = map[string]string{
 	"ecr:":               "the ECS agent pulls the image",
 	"machine states:":    "Step Functions starts the children of a Map, describes, stops and redrives them",
 	"events:":            "Step Functions learns from an event that a Batch job has ended; a rule passes events on",
+	"merge events:":      "a worker announces a finished slice of a preview",
 	"batch:DescribeJobs": "Step Functions looks whether a Batch job has ended",
 	"batch:TerminateJob": "Step Functions ends the Batch jobs of an execution that is stopped",
 	"batch:SubmitJob":    "a unit that proves too large for Lambda, or needs a GPU",

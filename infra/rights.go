@@ -29,6 +29,8 @@ func artifactsOf(kind string) string {
 type rights struct {
 	role  awsiam.Role
 	store storage
+	// announces is the setting sliceEvents.
+	announces bool
 }
 
 const reasonForWildcards = "Wildcards stand at the end of a prefix that the role works on, for keys that are not known before a job; " +
@@ -126,6 +128,14 @@ func (r rights) publish() {
 		r.list(p)
 		useKeys(r.role, encrypting, p.keys)
 	}
+}
+
+// announce tells the bus what has been published, where workers have a route to it.
+func (r rights) announce() {
+	if !r.announces {
+		return
+	}
+	r.allow([]string{"events:PutEvents"}, r.store.bus.EventBusArn())
 }
 
 // list lists a place, and nothing else in its bucket.

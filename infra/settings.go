@@ -15,6 +15,7 @@ type settings struct {
 	scratch            string   // efs (default) or s3: where artifacts lie between phases
 	batch              bool     // a queue for units that Lambda cannot finish; see parseSettings for the default
 	gpu                bool     // a queue of GPU instances
+	sliceEvents        bool     // workers put an event for each finished slice of a preview on the bus; needs a route to EventBridge
 	batchNetwork       string   // public (default): no inbound rule, no cost by the hour; isolated: no route out, endpoints
 	arch               string   // x86_64 (default) or arm64
 	imageURI           string   // an image in ECR that was built elsewhere; "" builds functions/Dockerfile when deploying
@@ -67,6 +68,7 @@ func parseSettings(context any) (settings, error) {
 	if s.gpu && s.arch == "arm64" {
 		p.bad("gpu=true needs arch=x86_64: the GPU instances are g4dn, g5 and g6")
 	}
+	s.sliceEvents = p.flag("sliceEvents", s.scratch == "s3" && s.batchNetwork == "public")
 	if s.batchNetwork == "isolated" && !s.batch {
 		p.bad("batchNetwork=isolated needs Batch; add batch=true")
 	}

@@ -20,8 +20,9 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 		awscdk.Tags_Of(stack).Add(jsii.String(t.key), jsii.String(t.value), nil)
 	}
 
-	net := newNetwork(stack, chosen)          // nil where nothing needs one
-	store := newStorage(stack, chosen, net)   // ledger, scratch, sources, destinations
+	net := newNetwork(stack, chosen)        // nil where nothing needs one
+	store := newStorage(stack, chosen, net) // ledger, scratch, sources, destinations
+	store.bus = newBus(stack)
 	img, err := newImage(stack, chosen, root) // of all functions and Batch jobs
 	if err != nil {
 		return err
@@ -32,10 +33,10 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 	if err != nil {
 		return err
 	}
-	bus := newEvents(stack, fns, flow)                // outside of executions
+	newEvents(stack, fns, flow, store.bus)            // outside of executions
 	topic := newTopic(stack, chosen)                  // nil without the setting notify
 	watch := newWatch(stack, store, fns, flow, topic) // dashboard and alarms
-	newBlockedAlarm(stack, jobs, bus, topic)          // a queue that starts nothing
+	newBlockedAlarm(stack, jobs, store.bus, topic)    // a queue that starts nothing
 
 	outputs := map[string]*string{
 		client.OutputMachine:      flow.machine.StateMachineArn(),
@@ -46,7 +47,7 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 		"DestinationBucket":       store.destinations[0].bucket.BucketName(),
 		"ScratchBucket":           store.bucket.BucketName(),
 		client.OutputTable:        store.table.TableName(),
-		"FinishedJobsBus":         bus.EventBusName(),
+		"FinishedJobsBus":         store.bus.EventBusName(),
 		"DashboardName":           watch.DashboardName(),
 	}
 	if accounts := otherAccounts(chosen); accounts != "" {

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsefs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
@@ -33,8 +34,9 @@ type storage struct {
 	access       awsefs.AccessPoint // nil with scratch=s3
 	sources      []place
 	destinations []place
-	keys         []string     // of the scratch bucket
-	account      *string      // of the deployment, to which the table and the buckets that the stack makes belong
+	keys         []string // of the scratch bucket
+	account      *string  // of the deployment, to which the table and the buckets that the stack makes belong
+	bus          awsevents.EventBus
 	media        awss3.Bucket // nil where existing buckets hold sources and outputs
 }
 

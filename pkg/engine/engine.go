@@ -55,10 +55,13 @@ type Engine struct {
 
 	Lifetime Lifetime // of records, whatever the retention of a request
 
-	Worker  string       // identifies this worker in the ledger
-	Keep    bool         // keep the artifacts of a job that is done
-	Observe func(Event)  // may be nil
-	Log     *slog.Logger // may be nil
+	Worker  string      // identifies this worker in the ledger
+	Keep    bool        // keep the artifacts of a job that is done
+	Observe func(Event) // may be nil
+	// Announce tells other programs what an attempt at a unit of a job has made available, before its result is recorded: a worker that
+	// is killed in between announces it again, so an announcement may come twice. What it cannot tell is lost; nil: nobody is told.
+	Announce func(ctx context.Context, job string, list []work.Announcement) error
+	Log      *slog.Logger // may be nil
 }
 
 // Names of the stages.

@@ -88,6 +88,7 @@ type writer struct {
 	name   string
 	readBy string                    // of its artifacts, the phase that alone reads them
 	hook   func(env *work.Env) error // runs before the artifact is written; may be nil
+	news   []work.Announcement
 }
 
 func (w writer) Name() string { return w.name }
@@ -100,7 +101,7 @@ func (w writer) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Resul
 	}
 	key := env.Key(0, "txt")
 	info, err := env.Scratch.Put(ctx, key, strings.NewReader(u.Name))
-	r := work.Result{Artifacts: []work.Artifact{{Key: key, Size: info.Size, For: w.readBy}}, Warnings: []string{"of " + u.Name}}
+	r := work.Result{Artifacts: []work.Artifact{{Key: key, Size: info.Size, For: w.readBy}}, Warnings: []string{"of " + u.Name}, Announcements: w.news}
 	return r, errors.Join(err, r.SetFacts(key))
 }
 

@@ -128,6 +128,7 @@ func (e *Engine) completed(ctx context.Context, u ledger.Unit, o outcome) error 
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "result of "+u.ID)
 	}
+	e.announce(ctx, u, o.Announcements)
 	last, cancel := extendForRecording(ctx)
 	defer cancel()
 	err = e.Ledger.Complete(last, u.Job, u.ID, u.Attempt, data)
@@ -157,6 +158,21 @@ func (e *Engine) completed(ctx context.Context, u ledger.Unit, o outcome) error 
 		e.emit(Event{Type: Published, Job: u.Job, Unit: u.ID, Attempt: u.Attempt, Amount: o.Done, URL: o.URL})
 	}
 	return nil
+}
+
+// announceTime is how long a worker tries to tell what it has made. Its result matters more.
+const announceTime = 10 * time.Second
+
+// announce tells other programs what an attempt has made available. A failure costs nothing but the news.
+func (e *Engine) announce(ctx context.Context, u ledger.Unit, list []work.Announcement) {
+	if e.Announce == nil || len(list) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, announceTime)
+	defer cancel()
+	if err := e.Announce(ctx, u.Job, list); err != nil {
+		e.logger().WarnContext(ctx, "finished work not announced", "job", u.Job, "unit", u.ID, "error", err)
+	}
 }
 
 // discard removes the artifacts of an attempt whose result does not count. Those that attempts share stay as long as the job is

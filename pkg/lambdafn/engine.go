@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/mapreel/mapreel/pkg/blob"
@@ -39,6 +40,10 @@ func newEngine(ctx context.Context, s Settings, registry work.Registry) (*engine
 			return nil, err
 		}
 	}
+	var announce func(context.Context, string, []work.Announcement) error
+	if s.Bus != "" {
+		announce = announcer{eventbridge.NewFromConfig(aws), s.Bus}.announce
+	}
 	return &engine.Engine{
 		Registry: registry,
 		Ledger:   dynamo.New(dynamodb.NewFromConfig(aws), s.Table),
@@ -52,7 +57,8 @@ func newEngine(ctx context.Context, s Settings, registry work.Registry) (*engine
 			store, err := s3blob.New(client, bucket, "", s3blob.Options{Owner: s.Owners.Of(bucket)})
 			return store, key, err
 		},
-		Temp: os.TempDir(), Queues: &s.Queues, Limits: s.Limits, Lifetime: s.Lifetime, Processors: s.Processors, Concurrency: s.Concurrency,
+		Announce: announce,
+		Temp:     os.TempDir(), Queues: &s.Queues, Limits: s.Limits, Lifetime: s.Lifetime, Processors: s.Processors, Concurrency: s.Concurrency,
 	}, nil
 }
 

@@ -24,7 +24,7 @@ import (
 func TestSettingsAreReadFromTheEnvironment(t *testing.T) {
 	valid := map[string]string{
 		"MAPREEL_TABLE": "ledger", "MAPREEL_ITEMS": "scratch", "MAPREEL_SCRATCH": "/mnt/scratch", "MAPREEL_BATCH": "cpu",
-		"MAPREEL_PROCESSORS": "", "MAPREEL_CONCURRENCY": "", "MAPREEL_RUN": "", "MAPREEL_REDRIVE": "", "MAPREEL_LIMITS": "",
+		"MAPREEL_PROCESSORS": "", "MAPREEL_CONCURRENCY": "", "MAPREEL_BUS": "", "MAPREEL_RUN": "", "MAPREEL_REDRIVE": "", "MAPREEL_LIMITS": "",
 	}
 	onFiles := engine.Limits{Through: true}
 	for name, test := range map[string]struct {

@@ -21,6 +21,7 @@ type Settings struct {
 	Scratch string        // MAPREEL_SCRATCH: the folder for artifacts; "" where they lie in Bucket
 	Bucket  string        // MAPREEL_ITEMS: the scratch bucket, where the Distributed Map reads its items
 	Queues  engine.Queues // MAPREEL_BATCH: "none", "cpu" or "cpu,gpu"
+	Bus     string        // MAPREEL_BUS: the event bus that is told what workers make available; "" is none
 	Owners  s3blob.Owners // MAPREEL_ACCOUNT and MAPREEL_BUCKET_ACCOUNTS: whose the buckets must be; "" is anybody's
 
 	Limits   engine.Limits   // MAPREEL_LIMITS, as JSON; "" is none
@@ -63,6 +64,7 @@ func ParseSettings(getenv func(string) string) (Settings, error) {
 	default:
 		wrong("MAPREEL_BATCH", "none, cpu, or cpu,gpu")
 	}
+	s.Bus = getenv("MAPREEL_BUS")
 	var err error
 	if s.Owners, err = s3blob.ParseOwners(getenv(s3blob.AccountVariable), getenv(s3blob.OwnersVariable)); err != nil {
 		problems = append(problems, fmt.Errorf("%s, %s: %w", s3blob.AccountVariable, s3blob.OwnersVariable, err))
