@@ -116,7 +116,7 @@ func Open(location string) (*Player, error) {
 		main = "previews.html"
 	}
 	p.mux.HandleFunc("GET /{$}", asset(main))
-	for _, name := range []string{"shared.js", "page.js", "page.css", "hls.min.js", "previews.js", "previews.css"} {
+	for _, name := range []string{"shared.js", "page.js", "page.css", "hls.min.js", "previews.js", "previews.css", "thumbnails.js"} {
 		p.mux.HandleFunc("GET /"+name, asset(name))
 	}
 	p.mux.HandleFunc("GET /entries.json", func(w http.ResponseWriter, _ *http.Request) {

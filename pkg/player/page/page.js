@@ -82,6 +82,7 @@ function playPackage(address) {
 
 function play(entry) {
   showProblem('');
+  loadThumbnails(entry).catch(() => { element('bar').hidden = true; }); // the film plays without
   hls?.destroy();
   hls = null;
   for (const id of ['levels', 'audio', 'subtitles']) element(id).parentElement.hidden = true;
@@ -112,6 +113,8 @@ function showPosition() {
   element('details').textContent = parts.join(' · ');
 }
 for (const event of ['timeupdate', 'durationchange', 'seeking', 'resize', 'ended']) video.addEventListener(event, showPosition);
+
+startThumbnails();
 
 fetch('entries.json')
   .then((answer) => {

@@ -48,14 +48,11 @@ function hover(t) {
   const perSheet = sprites.columns * sprites.rows;
   const n = tile % perSheet;
   const box = element('thumbnail');
-  box.style.width = sprites.width + 'px';
-  box.style.height = sprites.height + 'px';
-  box.style.backgroundImage = 'url("' + mediaAddress(sprites.files[Math.floor(tile / perSheet)].path) + '")';
-  box.style.backgroundPosition = -(n % sprites.columns) * sprites.width + 'px ' + -Math.floor(n / sprites.columns) * sprites.height + 'px';
-  const left = (t / previews.duration) * element('bar').clientWidth - sprites.width / 2;
-  box.style.left = Math.max(0, Math.min(left, element('bar').clientWidth - sprites.width)) + 'px';
+  showTile(box, element('bar'), t, previews.duration, {
+    sheet: mediaAddress(sprites.files[Math.floor(tile / perSheet)].path), width: sprites.width, height: sprites.height,
+    x: (n % sprites.columns) * sprites.width, y: Math.floor(n / sprites.columns) * sprites.height,
+  });
   box.dataset.tile = tile;
-  box.hidden = false;
 }
 
 async function load(entry) {
@@ -90,11 +87,7 @@ async function start() {
     show(Number(element('seek').value));
     hover(Number(element('seek').value));
   });
-  element('bar').addEventListener('pointermove', (e) => {
-    const box = element('bar').getBoundingClientRect();
-    hover(Math.max(0, Math.min((e.clientX - box.left) / box.width, 1)) * previews.duration);
-  });
-  element('bar').addEventListener('pointerleave', () => { element('thumbnail').hidden = true; });
+  onHover(element('bar'), element('thumbnail'), () => previews.duration, hover);
   await load(entries[0]);
 }
 

@@ -22,5 +22,25 @@ function formatTime(seconds) {
   return (hours ? hours + ':' : '') + two(Math.floor(s / 60) % 60) + ':' + two(s % 60);
 }
 
+// showTile shows a thumbnail above the place of time t on a bar: a part of a sheet at x and y.
+function showTile(box, bar, t, duration, { sheet, x, y, width, height }) {
+  box.style.width = width + 'px';
+  box.style.height = height + 'px';
+  box.style.backgroundImage = 'url("' + sheet + '")';
+  box.style.backgroundPosition = -x + 'px ' + -y + 'px';
+  const left = (t / duration) * bar.clientWidth - width / 2;
+  box.style.left = Math.max(0, Math.min(left, bar.clientWidth - width)) + 'px';
+  box.hidden = false;
+}
+
+// onHover calls show with the time under the pointer on a bar, and hides the thumbnail when it leaves.
+function onHover(bar, box, duration, show) {
+  bar.addEventListener('pointermove', (e) => {
+    const area = bar.getBoundingClientRect();
+    show(Math.max(0, Math.min((e.clientX - area.left) / area.width, 1)) * duration());
+  });
+  bar.addEventListener('pointerleave', () => { box.hidden = true; });
+}
+
 // mediaAddress returns where a file is served. Names may hold any character.
 const mediaAddress = (path) => 'media/' + path.split('/').map(encodeURIComponent).join('/');

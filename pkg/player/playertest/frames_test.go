@@ -56,7 +56,7 @@ func TestSeeksShowTheFrameOfTheirTime(t *testing.T) {
 		times = append(times, at(n)+(0.1+0.8*random.Float64())*(at(n+1)-at(n)))
 	}
 	checkThumbnails(t, folder)
-	for _, c := range []struct{ player, playlist string }{{"shaka", "film.mpd"}, {"shaka", "film.m3u8"}, {"dash", "film.mpd"}} {
+	for _, c := range []struct{ player, playlist string }{{"shaka", "film.mpd"}, {"shaka", "film.m3u8"}, {"dash", "film.mpd"}, {"mapreel", "film.m3u8"}} {
 		t.Run("thumbnails, "+c.player+", "+c.playlist, func(t *testing.T) {
 			var positions []float64
 			for range 5 {

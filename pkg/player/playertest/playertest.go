@@ -158,7 +158,7 @@ func TrickPlay(t testing.TB, folder, playlist, player string, times []float64, b
 	return r.Shown, r.Files
 }
 
-// Thumbnails asks the player "dash" or "shaka" for the thumbnails of a package at each of times, in
+// Thumbnails asks the player "dash", "shaka" or "mapreel", which is the page of mapreel play, for the thumbnails of a package at each of times, in
 // seconds, and returns the numbers of the frames that they show, which are those of Frames.
 func Thumbnails(t testing.TB, folder, playlist, player string, times []float64, bits int) (numbers []int) {
 	t.Helper()
@@ -184,6 +184,7 @@ func browse(t testing.TB, script []byte, folder, playlist, kind string, more map
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/media/", p)
+	mux.Handle("/own/", http.StripPrefix("/own", p))
 	mux.HandleFunc("/library.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, library) })
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

@@ -1,5 +1,5 @@
 // Asks a player in headless Chromium for the thumbnails of a package, and prints the numbers of the frames that they show as JSON.
-//   node thumbnails.mjs '{"chromium": …, "profile": …, "page": …, "player": "dash" | "shaka", "media": …, "times": [seconds, …], "bits": n, "modules": …}'
+//   node thumbnails.mjs '{"chromium": …, "profile": …, "page": …, "player": "dash" | "shaka" | "mapreel", "media": …, "times": [seconds, …], "bits": n, "modules": …}'
 import { createRequire } from 'node:module';
 
 const options = JSON.parse(process.argv[2]);
@@ -17,6 +17,17 @@ async function read({ player, media, times, bits }) {
     thumbnailAt = async (time) => {
       const t = await shakaPlayer.getThumbnails(track.id, time);
       return { url: t.uris[0], x: t.positionX, y: t.positionY, width: t.width, height: t.height };
+    };
+  } else if (player === 'mapreel') { // the page of mapreel play, with a pointer above its bar
+    const bar = document.getElementById('bar');
+    const box = document.getElementById('thumbnail');
+    const area = bar.getBoundingClientRect();
+    thumbnailAt = async (time) => {
+      const clientX = area.left + (time / video.duration) * area.width;
+      bar.dispatchEvent(new PointerEvent('pointermove', { clientX, clientY: area.top + 1, bubbles: true }));
+      if (box.hidden) throw new Error('no thumbnail is shown at ' + time);
+      const [x, y] = box.style.backgroundPosition.split(' ').map((p) => -Number.parseFloat(p));
+      return { url: JSON.parse(box.style.backgroundImage.slice(4, -1)), x, y, width: Number.parseFloat(box.style.width), height: Number.parseFloat(box.style.height) };
     };
   } else {
     const dash = dashjs.MediaPlayer().create();
@@ -57,7 +68,10 @@ const context = await chromium.launchPersistentContext(options.profile, {
 });
 try {
   const page = await context.newPage();
-  await page.goto(options.page);
+  await page.goto(options.player === 'mapreel' ? options.page + '/own/' : options.page);
+  if (options.player === 'mapreel') {
+    await page.waitForFunction(() => !document.getElementById('bar').hidden && document.querySelector('video').duration > 0, null, { timeout: 60000 });
+  }
   console.log(JSON.stringify(await page.evaluate(read, options)));
 } finally {
   await context.close();
