@@ -22,7 +22,7 @@ type previewCmd struct {
 	previewflags.Flags `embed:""`
 
 	NoOverwrite bool         `short:"n" group:"Work" help:"Never replace existing previews of that name: fail instead."`
-	Segment     *duration    `group:"Work" placeholder:"LENGTH" help:"Target duration of a segment, the part that one worker decodes. It does not change the previews. Default: 30s."`
+	Segment     *duration    `group:"Work" placeholder:"LENGTH" help:"Target duration of a segment, the part that one worker decodes. It does not change the previews. Default: 30s, or 10m with --keyframes."`
 	Jobs        *wholeNumber `group:"Work" placeholder:"N" help:"Number of segments decoded at once. Default: one per core."`
 	Scratch     string       `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
 	KeepScratch bool         `group:"Work" help:"Keep the intermediate files after the job is done."`

@@ -81,11 +81,7 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 		o.Subtitles = cmp.Or(o.Subtitles, SubtitlesAuto)
 		o.Audio = &Audio{Codec: cmp.Or(o.Audio.Codec, AudioAuto), Bitrate: o.Audio.Bitrate}
 	}
-	length := defaultSegment
-	if !slices.ContainsFunc(r.Outputs, func(o Output) bool { return !o.Container.Preview() }) {
-		length = previewSegment
-	}
-	r.Segment.Seconds = cmp.Or(r.Segment.Seconds, Seconds(length))
+	r.Segment.Seconds = cmp.Or(r.Segment.Seconds, Seconds(r.segmentLength()))
 	r.Compute.Mode = cmp.Or(r.Compute.Mode, LambdaBatch)
 	if r.Compute.GPU {
 		r.Compute.Mode = Batch
@@ -96,12 +92,27 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 	return r, ps.Err()
 }
 
-// Lengths of segments in requests that set none. Pictures are taken many times faster than video is encoded, so longer segments take
-// about as long, and ffmpeg is started less often.
+// Lengths of segments in requests that set none. Pictures are taken many times faster than video is encoded, and those of keyframes
+// faster still, so longer segments take about as long, and ffmpeg is started less often.
 const (
-	defaultSegment = 10 * time.Second
-	previewSegment = 30 * time.Second
+	defaultSegment  = 10 * time.Second
+	previewSegment  = 30 * time.Second
+	keyframeSegment = maxSegment
 )
+
+// segmentLength returns the length of segments in a request that sets none.
+func (r Request) segmentLength() time.Duration {
+	length := keyframeSegment
+	for _, o := range r.Outputs {
+		switch {
+		case !o.Container.Preview():
+			return defaultSegment
+		case o.Preview == nil || !o.Preview.Keyframes:
+			length = previewSegment
+		}
+	}
+	return length
+}
 
 // defaultCodec returns the codec of an output in c that sets none.
 func defaultCodec(c Container) VideoCodec {

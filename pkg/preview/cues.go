@@ -20,6 +20,15 @@ type Sheets struct {
 	Name    func(n int64) string      // of sheet n
 }
 
+// SheetsOf returns the sheets of a preview of an output.
+func SheetsOf(j film.Job, out film.OutputPlan, p film.PreviewPlan) Sheets {
+	pictures, v := j.Pictures[p.Pictures], *j.Source.Video
+	return Sheets{
+		Tile: pictures.Size, Columns: p.Columns, Rows: p.Rows, Count: pictures.Count(v), Length: v.Length(), Time: pictures.Time,
+		Name: func(n int64) string { return SheetName(out.Name, n, p.Format) },
+	}
+}
+
 // tile is a thumbnail: a part of a sheet that stands for a part of the film.
 type tile struct {
 	Sheet      string       `json:"sheet"`

@@ -131,22 +131,7 @@ func (d *document) publish(ctx context.Context) (film.OutputFacts, []work.Artifa
 
 // each calls yield with the facts of the slices of preview n, in the order of the film.
 func (d *document) each(ctx context.Context, n int, yield func(film.SliceFacts) error) error {
-	for f, err := range d.Results.All(ctx, film.SliceKind+"/") {
-		if err != nil {
-			return err
-		}
-		var facts film.SliceFacts
-		if err := json.Unmarshal(f.Result.Facts, &facts); err != nil {
-			return fault.Wrap(fault.Corrupt, err, "facts of "+f.Unit)
-		}
-		if facts.Output != d.index || facts.Preview != n {
-			continue
-		}
-		if err := yield(facts); err != nil {
-			return err
-		}
-	}
-	return nil
+	return EachSlice(ctx, d.Results, d.index, n, yield)
 }
 
 // check compares what the slices of preview n reported with what lies in the folder, and with the film: there is no gap.
@@ -180,12 +165,7 @@ func (d *document) tileFiles() (cues, storyboard string) {
 
 // writeTiles writes the files that list the tiles of preview n, and returns their size.
 func (d *document) writeTiles(ctx context.Context, n int) (size int64, err error) {
-	p, v := d.out.Previews[n], *d.job.Source.Video
-	pictures := d.job.Pictures[p.Pictures]
-	s := Sheets{
-		Tile: pictures.Size, Columns: p.Columns, Rows: p.Rows, Count: pictures.Count(v), Length: v.Length(), Time: pictures.Time,
-		Name: func(n int64) string { return SheetName(d.out.Name, n, p.Format) },
-	}
+	s := SheetsOf(d.job, d.out, d.out.Previews[n])
 	cues, storyboard := d.tileFiles()
 	for _, f := range []struct {
 		name  string

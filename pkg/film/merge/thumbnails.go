@@ -3,7 +3,6 @@ package merge
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"slices"
 
@@ -25,28 +24,19 @@ func (m *attempt) thumbnails(ctx context.Context) ([]manifest.Thumbnails, error)
 		Name: "thumbnails", Playlist: m.out.Folder + "/thumbnails.m3u8", Width: pictures.Size.Width, Height: pictures.Size.Height,
 		Columns: p.Columns, Rows: p.Rows, Interval: int64(pictures.Time(1)), Length: int64(v.Length()),
 	}
-	sheets := preview.Sheets{
-		Tile: pictures.Size, Columns: p.Columns, Rows: p.Rows, Count: pictures.Count(v), Length: v.Length(), Time: pictures.Time,
-		Name: func(n int64) string { return preview.SheetName(m.out.Name, n, p.Format) },
-	}
+	sheets := preview.SheetsOf(m.job, m.out, p)
 	output := slices.IndexFunc(m.job.Outputs, func(o film.OutputPlan) bool { return o.Folder == m.out.Folder })
-	for f, err := range m.Results.All(ctx, film.SliceKind+"/") {
-		if err != nil {
-			return nil, err
-		}
-		var facts film.SliceFacts
-		if err := json.Unmarshal(f.Result.Facts, &facts); err != nil {
-			return nil, fault.Wrap(fault.Corrupt, err, "facts of "+f.Unit)
-		}
-		if facts.Output != output {
-			continue
-		}
+	err := preview.EachSlice(ctx, m.Results, output, 0, func(facts film.SliceFacts) error {
 		for _, e := range facts.Files {
 			if want := sheets.Name(int64(len(t.Sheets))); e.Path != want {
-				return nil, fault.New(fault.Corrupt, "%s wrote %s instead of %s", f.Unit, e.Path, want)
+				return fault.New(fault.Corrupt, "the thumbnails have %s instead of %s", e.Path, want)
 			}
 			t.Sheets = append(t.Sheets, manifest.Resource{Path: m.out.Folder + "/" + e.Path, Size: e.Size})
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	for name, write := range map[string]func(io.Writer) error{"thumbnails.vtt": sheets.WriteVTT, "thumbnails.json": sheets.WriteStoryboard} {
 		var text bytes.Buffer // some 100 bytes a thumbnail
