@@ -123,7 +123,8 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 		return err
 	}
 	page, err = console.New(console.Options{
-		Store: store, Executions: q, Ledger: records, Definition: definition, Check: check.Text(roots), Roots: roots, Uploads: uploads, Log: log,
+		Store: store, Executions: q, Ledger: records, Definition: definition, Check: check.Text(roots), Roots: roots, Uploads: uploads,
+		Verify: compareWithSource(env), Log: log,
 	})
 	if err != nil {
 		return err

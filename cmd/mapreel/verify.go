@@ -19,6 +19,7 @@ import (
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/terminal"
+	"github.com/mapreel/mapreel/pkg/console"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/printable"
@@ -115,6 +116,28 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 		err = replaceFile(drawing, plot.Draw(report))
 	}
 	return report, err
+}
+
+// compareWithSource returns what compares an output with its source for the page of a server.
+func compareWithSource(env environment) func(context.Context, string, string, json.RawMessage, func(console.Fraction)) (console.Comparison, error) {
+	return func(ctx context.Context, source, output string, report json.RawMessage, progress func(console.Fraction)) (console.Comparison, error) {
+		tools, err := env.Find(ctx, ffmpeg.FindOptions{})
+		if err != nil {
+			return console.Comparison{}, err
+		}
+		job, err := verify.ReadJob(report, output)
+		if err != nil {
+			return console.Comparison{}, err
+		}
+		r, err := verify.Files(ctx, tools, source, output, verify.Options{Job: job, OnProgress: func(p verify.Progress) {
+			progress(console.Fraction(min(float64(p.Frames)/float64(max(p.TotalFrames, 1)), 1)))
+		}})
+		if err != nil {
+			return console.Comparison{}, err
+		}
+		text, err := json.Marshal(r)
+		return console.Comparison{Report: text, Plot: plot.Draw(r)}, fault.Wrap(fault.Internal, err, "report")
+	}
 }
 
 // maxReportSize bounds the size of a job's report, with the lines of progress before it.

@@ -61,7 +61,7 @@ type Checked struct {
 	Problems []Problem
 }
 
-// Options say what a page shows. All but Uploads and Log are required.
+// Options say what a page shows. All but Uploads, Verify and Log are required.
 type Options struct {
 	Store      *history.Store
 	Executions Executions
@@ -70,7 +70,9 @@ type Options struct {
 	Check      func(text []byte) Checked // reads a request in YAML or JSON
 	Roots      []string                  // folders that sources and outputs lie in
 	Uploads    string                    // folder for uploads; "": the first of Roots
-	Log        *slog.Logger              // may be nil
+	// Verify compares an output with its source, given what its job says of it as a line of a report; nil: the page does not offer it.
+	Verify func(ctx context.Context, source, output string, report json.RawMessage, progress func(Fraction)) (Comparison, error)
+	Log    *slog.Logger // may be nil
 }
 
 // Server answers the requests of the page.
@@ -80,6 +82,7 @@ type Server struct {
 	board *board
 	runs  *runs
 	plays players
+	tests comparisons
 	slots chan struct{} // one for each upload at once
 
 	readers atomic.Int64 // streams that are open
@@ -125,6 +128,10 @@ func New(opts Options) (*Server, error) {
 		s.mux.HandleFunc(pattern, s.handle(handle))
 	}
 	s.mux.HandleFunc("GET /play/{name}/{output}/{path...}", s.handle(s.play))
+	s.mux.HandleFunc("GET /play/{name}/{output}/verify", s.handle(s.comparison))
+	s.mux.HandleFunc("POST /play/{name}/{output}/verify", s.handle(s.compare))
+	s.mux.HandleFunc("DELETE /play/{name}/{output}/verify", s.handle(s.cancelComparison))
+	s.mux.HandleFunc("GET /play/{name}/{output}/plot.svg", s.handle(s.plot))
 	return s, nil
 }
 

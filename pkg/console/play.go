@@ -28,24 +28,70 @@ func outputOf(x history.Execution, i int, path string, size int64, frames int) o
 	return o
 }
 
+// made is an output of a job that has succeeded.
+type made struct {
+	job    history.Execution
+	path   string
+	source string // "" where it is no file of this machine
+	facts  outputFacts
+	stated outcome
+}
+
+// output returns the output that a request names.
+func (s *Server) output(r *http.Request) (made, error) {
+	x, err := s.named(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return made{}, err
+	}
+	stated := outcomeOf(x)
+	i, err := strconv.Atoi(r.PathValue("output"))
+	if err != nil || i < 0 || i >= len(stated.Outputs) {
+		return made{}, &refusal{http.StatusNotFound, "the job has no such output"}
+	}
+	m := made{job: x, path: stated.Outputs[i].URL, source: rowOf(x).Source, facts: stated.Outputs[i], stated: stated}
+	if !filepath.IsAbs(m.source) {
+		m.source = ""
+	}
+	if err := local.CheckPath(m.path, s.opts.Roots); err != nil {
+		return made{}, &refusal{http.StatusForbidden, err.Error()}
+	}
+	return m, nil
+}
+
 // play serves the player's page and the media of an output of a job that has succeeded.
 func (s *Server) play(w http.ResponseWriter, r *http.Request) error {
-	x, err := s.named(r.Context(), r.PathValue("name"))
+	m, err := s.output(r)
 	if err != nil {
 		return err
 	}
-	made := outcomeOf(x).Outputs
-	i, err := strconv.Atoi(r.PathValue("output"))
-	if err != nil || i < 0 || i >= len(made) {
-		return &refusal{http.StatusNotFound, "the job has no such output"}
+	path := r.PathValue("path")
+	switch path {
+	case "source":
+		if m.source == "" {
+			return &refusal{http.StatusNotFound, "the source is no file of this machine"}
+		}
+		return s.serveMedia(w, r, m.job, m.source, "media/"+filepath.Base(m.source))
+	case "facts.json":
+		return s.facts(w, r, m)
 	}
-	if err := local.CheckPath(made[i].URL, s.opts.Roots); err != nil {
-		return &refusal{http.StatusForbidden, err.Error()}
+	return s.serveMedia(w, r, m.job, m.path, path)
+}
+
+// open opens a file that a job used or made.
+func (s *Server) open(x history.Execution, file string) (*sharedPlayer, error) {
+	if err := local.CheckPath(file, s.opts.Roots); err != nil {
+		return nil, &refusal{http.StatusForbidden, err.Error()}
 	}
-	p, err := s.plays.open(made[i].URL+" "+strconv.FormatInt(x.Stopped.UnixMilli(), 10), made[i].URL)
+	p, err := s.plays.open(file+" "+strconv.FormatInt(x.Stopped.UnixMilli(), 10), file)
 	if kind := fault.KindOf(err); err != nil && (kind == fault.NotFound || kind == fault.Invalid) {
-		return &refusal{http.StatusNotFound, err.Error()}
+		err = &refusal{http.StatusNotFound, err.Error()}
 	}
+	return p, err
+}
+
+// serveMedia serves what belongs to a file, at a path of its player.
+func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, x history.Execution, file, path string) error {
+	p, err := s.open(x, file)
 	if err != nil {
 		return err
 	}
@@ -53,8 +99,33 @@ func (s *Server) play(w http.ResponseWriter, r *http.Request) error {
 	// A film may take hours to download; a browser that reads nothing for a while asks again.
 	_ = http.NewResponseController(w).SetWriteDeadline(noDeadline)
 	below := r.Clone(r.Context())
-	below.URL.Path, below.URL.RawPath = "/"+r.PathValue("path"), ""
+	below.URL.Path, below.URL.RawPath = "/"+path, ""
 	p.ServeGuarded(w, below)
+	return nil
+}
+
+// facts answers with what the bytes of an output say, and what its job knows of it.
+func (s *Server) facts(w http.ResponseWriter, r *http.Request, m made) error {
+	p, err := s.open(m.job, m.path)
+	if err != nil {
+		return err
+	}
+	defer p.release()
+	f := p.Facts(r)
+	f.Seams, f.Job = m.facts.Seams, "/#/job/"+url.PathEscape(m.job.Name)
+	for _, v := range m.facts.Video {
+		f.Video = append(f.Video, fmt.Sprintf("%d×%d %s, CRF %d, preset %s", v.Width, v.Height, v.Codec, v.CRF, v.Preset))
+		if v.FrameRate.Num > 0 && f.Frame == 0 {
+			f.Frame = player.Seconds(time.Duration(v.FrameRate.Den) * time.Second / time.Duration(v.FrameRate.Num))
+		}
+	}
+	if m.source != "" && player.CanPlay(m.source) {
+		f.Source = "source"
+	}
+	if m.source != "" && s.opts.Verify != nil && len(m.facts.Video) > 0 {
+		f.Verify = "verify"
+	}
+	player.WriteFacts(w, f)
 	return nil
 }
 

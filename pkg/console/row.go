@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/history"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/player"
 	"github.com/mapreel/mapreel/pkg/progress"
 )
 
@@ -113,14 +115,24 @@ func (r Row) withCounts(list []history.MapRun) Row {
 
 // outcome is what the page needs of an execution's output: see engine.Outcome and film.OutputFacts.
 type outcome struct {
-	Outputs []struct {
-		URL      string `json:"url"`
-		Size     int64  `json:"size"`
-		Media    int64  `json:"media"`
-		Frames   int    `json:"frames"`
-		Manifest string `json:"manifest"`
-	} `json:"outputs"`
-	Warnings []string `json:"warnings"`
+	Outputs  []outputFacts `json:"outputs"`
+	Warnings []string      `json:"warnings"`
+}
+
+type outputFacts struct {
+	URL    string           `json:"url"`
+	Size   int64            `json:"size"`
+	Media  int64            `json:"media"`
+	Frames int              `json:"frames"`
+	Seams  []player.Seconds `json:"seams"`
+	Video  []struct {
+		Codec     string         `json:"codec"`
+		Width     int            `json:"width"`
+		Height    int            `json:"height"`
+		CRF       int            `json:"crf"`
+		Preset    string         `json:"preset"`
+		FrameRate media.Rational `json:"frameRate"`
+	} `json:"video"`
 }
 
 // outcomeOf returns what an execution made; nothing where it has not succeeded.

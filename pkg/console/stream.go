@@ -34,6 +34,7 @@ const (
 func (s *Server) Run(ctx context.Context) error {
 	defer s.plays.close()
 	defer s.board.close()
+	defer s.tests.run(ctx)()
 	s.removeOldParts(ctx)
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()

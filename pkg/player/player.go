@@ -116,15 +116,22 @@ func Open(location string) (*Player, error) {
 		main = "previews.html"
 	}
 	p.mux.HandleFunc("GET /{$}", asset(main))
-	for _, name := range []string{"shared.js", "page.js", "page.css", "hls.min.js", "previews.js", "previews.css", "thumbnails.js"} {
+	for _, name := range []string{"shared.js", "page.js", "film.js", "film.css", "page.css", "hls.min.js", "previews.js", "previews.css", "thumbnails.js"} {
 		p.mux.HandleFunc("GET /"+name, asset(name))
 	}
 	p.mux.HandleFunc("GET /entries.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(p.entries) // fails only if the browser closed the connection
 	})
+	p.mux.HandleFunc("GET /facts.json", p.facts)
 	p.mux.HandleFunc("GET /media/{path...}", p.media)
 	return p, nil
+}
+
+// CanPlay reports whether a file is of a kind that browsers may play.
+func CanPlay(name string) bool {
+	kind := types[strings.ToLower(path.Ext(name))]
+	return strings.HasPrefix(kind, "video/") || strings.HasPrefix(kind, "audio/")
 }
 
 // Entries returns the files that the page offers, the preferred one first.

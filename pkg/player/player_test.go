@@ -201,7 +201,7 @@ func TestPrivateServesOnlyBelowItsPath(t *testing.T) {
 func TestPageLoadsNothingFromOtherServers(t *testing.T) {
 	dir := folder(t, map[string]string{"film.mp4": "film"})
 	_, server := serve(t, dir)
-	for _, path := range []string{"/", "/shared.js", "/page.js", "/page.css", "/hls.min.js", "/entries.json"} {
+	for _, path := range []string{"/", "/shared.js", "/page.js", "/film.js", "/film.css", "/page.css", "/hls.min.js", "/entries.json"} {
 		answer, body := get(t, server.URL+path, nil)
 		if answer.StatusCode != http.StatusOK || body == "" {
 			t.Errorf("%s: %s", path, answer.Status)

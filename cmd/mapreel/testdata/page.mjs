@@ -52,7 +52,7 @@ try {
   await page.locator('#start-problem').waitFor();
   await page.getByLabel('Quality (CRF)').fill('30');
   await page.locator('#problems li').waitFor({ state: 'detached' });
-  await yaml.fill((await yaml.inputValue()).replace('crf: 30', 'crf: 28\n        preset: ultrafast'));
+  await yaml.fill((await yaml.inputValue()).replace('crf: 30', 'crf: 28\n        preset: ultrafast') + 'segment: {seconds: 2}\n');
   await page.waitForFunction(() => document.getElementById('field-outputs-0-video-0-preset').value === 'ultrafast');
   await page.getByRole('button', { name: 'Start' }).click();
 
@@ -69,7 +69,38 @@ try {
   await page.locator('a.play').click();
   await page.waitForFunction(() => document.querySelector('video')?.readyState >= 2);
   check(await page.evaluate(() => document.querySelector('video').videoWidth) === 160, 'the player shows another film');
-  await page.goBack();
+
+  // Its keyframes and seams are marked; keys show single frames, and go to keyframes.
+  await page.locator('#marked .seam').waitFor();
+  const marks = await page.locator('#marked').textContent();
+  check(/^[2-9] keyframes[1-9] seams?$/.test(marks), 'marked are ' + marks);
+  const shown = (at) => page.waitForFunction((t) => settled && Math.abs(shownAt - t) < 0.001, at, { timeout: 15000 }).catch(() => problems.push('the frame at ' + at + ' is not shown'));
+  await page.keyboard.press('Shift+ArrowRight');
+  const keyframe = await page.evaluate(() => keyframes[1]);
+  await shown(keyframe);
+  for (const [key, frames] of [['.', 1], ['.', 2], [',', 1], [',', 0], [',', -1]]) {
+    await page.keyboard.press(key);
+    await shown(keyframe + frames * 0.04);
+  }
+  for (const [key, ok, what] of [[' ', () => !video.paused, 'Space'], ['k', () => video.paused, 'K'], ['l', () => !video.paused && video.playbackRate === 1, 'L'],
+    ['l', () => video.playbackRate === 2, 'L twice'], ['j', () => video.paused && rewinding === 1, 'J'], ['k', () => !rewinding, 'K after J'], [' ', () => video.paused, 'Space']]) {
+    await page.keyboard.press(key);
+    await page.waitForFunction(ok, null, { timeout: 10000 }).catch(() => problems.push(what + ' does nothing'));
+  }
+
+  // It is compared with its source, by eye and by every frame.
+  await page.getByRole('button', { name: 'Compare with the source' }).click();
+  await page.waitForFunction(() => source.videoWidth === 160 && Math.abs(source.currentTime - video.currentTime) < 0.02).catch(() => problems.push('the source does not follow'));
+  await page.getByRole('slider', { name: /the source/ }).fill('25');
+  check(await page.evaluate(() => getComputedStyle(source).clipPath) === 'inset(0px 75% 0px 0px)', 'the slider does not cut the source');
+  await page.getByRole('button', { name: 'Verify' }).click();
+  await page.getByText('The output matches its source.').waitFor();
+  await page.locator('#checks tr', { hasText: /^goodPSNR/ }).waitFor();
+  await page.waitForFunction(() => document.getElementById('plot').naturalWidth > 0);
+  const download = await page.evaluate(async () => (await (await fetch(document.getElementById('download').href)).arrayBuffer()).byteLength);
+  check(download > 1000, 'the download has ' + download + ' bytes');
+  await page.getByRole('link', { name: '← Job' }).click();
+  await page.locator('.job-head .status[data-colour="done"]').waitFor();
 
   // Another job is stopped and redriven.
   const second = await page.evaluate(async () => {

@@ -82,12 +82,13 @@ function playPackage(address) {
 
 function play(entry) {
   showProblem('');
-  loadThumbnails(entry).catch(() => { element('bar').hidden = true; }); // the film plays without
+  loadThumbnails(entry).catch(() => {}); // the film plays without
   hls?.destroy();
   hls = null;
   for (const id of ['levels', 'audio', 'subtitles']) element(id).parentElement.hidden = true;
   video.removeAttribute('src');
   element('title').textContent = document.title = printable(entry.name);
+  showFilm(entry);
   const address = mediaAddress(entry.name);
   if (entry.kind === 'hls') {
     playPackage(address);

@@ -18,10 +18,10 @@ async function textOf(address) {
   return answer.ok ? answer.text() : '';
 }
 
-// loadThumbnails looks for the thumbnails of a package beside the playlist of its sheets, and shows the bar if there are any.
+// loadThumbnails looks for the thumbnails of a package beside the playlist of its sheets.
 async function loadThumbnails(entry) {
   thumbnails = [];
-  element('bar').hidden = element('thumbnail').hidden = true;
+  element('thumbnail').hidden = true;
   if (entry.kind !== 'hls') return;
   const playlist = new URL(mediaAddress(entry.name), location);
   const found = /^#EXT-X-IMAGE-STREAM-INF:(?:.*,)?URI="([^"]+)\.m3u8"/m.exec(await textOf(playlist));
@@ -29,7 +29,6 @@ async function loadThumbnails(entry) {
   const list = new URL(found[1] + '.vtt', playlist);
   if (list.origin !== location.origin) return;
   thumbnails = cuesOf(await textOf(list), list);
-  element('bar').hidden = thumbnails.length === 0;
 }
 
 // hoverThumbnail shows the thumbnail of a time of the film.
@@ -43,11 +42,6 @@ function hoverThumbnail(t) {
 function startThumbnails() {
   const seek = element('seek');
   onHover(element('bar'), element('thumbnail'), () => video.duration || 0, hoverThumbnail);
-  video.addEventListener('durationchange', () => { seek.max = video.duration || 0; });
-  video.addEventListener('timeupdate', () => { if (!seek.matches(':active')) seek.value = video.currentTime; });
-  seek.addEventListener('input', () => {
-    video.currentTime = Number(seek.value);
-    hoverThumbnail(Number(seek.value));
-  });
+  seek.addEventListener('input', () => hoverThumbnail(Number(seek.value)));
   seek.addEventListener('change', () => { element('thumbnail').hidden = true; });
 }
