@@ -39,6 +39,7 @@ type Client struct {
 	sfn      *sfn.Client
 	machine  string // ARN of the state machine
 	endpoint string // of a server; "" for a stack
+	secret   string // of a server: its token, or any text
 	cloud    *cloud // nil for a server
 }
 
@@ -63,6 +64,7 @@ func openServer(ctx context.Context, t Target) (*Client, error) {
 	if secret == "" {
 		secret = "none" // a server without a token checks no signature
 	}
+	c.secret = secret
 	c.sfn = sfn.New(sfn.Options{
 		BaseEndpoint: &c.endpoint, Region: "local", Credentials: credentials.NewStaticCredentialsProvider(machineName, secret, ""),
 	})

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -104,6 +103,9 @@ func (t *tally) add(n int64) { t.observe(Transfer{"fetching", t.done.Add(n), t.t
 
 // published returns the files of a job's outputs, each once.
 func (c *Client) published(ctx context.Context, job Job) ([]remoteFile, error) {
+	if _, here := c.OnServer(); c.cloud == nil && !here {
+		return c.serverFiles(ctx, job)
+	}
 	var files []remoteFile
 	for _, data := range job.Outputs {
 		var facts film.OutputFacts
@@ -115,18 +117,28 @@ func (c *Client) published(ctx context.Context, job Job) ([]remoteFile, error) {
 		if c.cloud != nil {
 			list, err = c.objects(ctx, facts)
 		} else {
-			list, err = c.localFiles(ctx, facts)
+			list, err = localFiles(ctx, facts)
+			if errors.Is(err, fs.ErrNotExist) { // the address is that of a tunnel to another machine, or the file is gone there too
+				return c.serverFiles(ctx, job)
+			}
 		}
 		if err != nil {
 			return nil, err
 		}
-		for _, f := range list {
-			if f.name, err = nameBelow(f.name, job.Destination); err != nil {
-				return nil, err
-			}
-			if !slices.ContainsFunc(files, func(other remoteFile) bool { return other.name == f.name }) { // previews of one name share a list
-				files = append(files, f)
-			}
+		files = append(files, list...)
+	}
+	return named(files, job)
+}
+
+// named returns files, each once, with their names below the destination of their job.
+func named(list []remoteFile, job Job) (files []remoteFile, err error) {
+	seen := map[string]bool{}
+	for _, f := range list {
+		if f.name, err = nameBelow(f.name, job.Destination); err != nil {
+			return nil, err
+		}
+		if !seen[f.name] { // previews of one name share a list
+			seen[f.name], files = true, append(files, f)
 		}
 	}
 	if len(files) == 0 {
@@ -149,11 +161,7 @@ func nameBelow(location, destination string) (string, error) {
 }
 
 // localFiles returns the files of an output of a server on this machine.
-func (c *Client) localFiles(ctx context.Context, facts film.OutputFacts) (files []remoteFile, err error) {
-	if _, here := c.OnServer(); !here {
-		return nil, fault.WithHint(fault.New(fault.Unsupported, "output %s lies on the machine of the server", facts.URL),
-			"the Step Functions API moves no files: copy it from there")
-	}
+func localFiles(ctx context.Context, facts film.OutputFacts) (files []remoteFile, err error) {
 	add := func(path string) error {
 		info, err := os.Lstat(path)
 		if err != nil || !info.Mode().IsRegular() { // a link may lead anywhere

@@ -339,9 +339,6 @@ func TestNoOutputLeavesTheFolder(t *testing.T) {
 	if err != nil || !slices.Equal(done.Files, []string{"film.m3u8", "film/3f2a/init.mp4"}) || done.Unchecked != 0 {
 		t.Errorf("%+v, %v; want two files, without the link", done, err)
 	}
-	if _, err := (&Client{endpoint: "http://10.0.0.1:8083"}).Fetch(t.Context(), job, folder, func(Transfer) {}); fault.KindOf(err) != fault.Unsupported {
-		t.Errorf("of a server elsewhere: %v", err)
-	}
 	for status, want := range map[string]string{Running: "mapreel watch x waits for its end", "FAILED": "mapreel status x says why"} {
 		if _, err := c.Fetch(t.Context(), Job{Name: "x", Status: status}, folder, func(Transfer) {}); fault.HintOf(err) != want {
 			t.Errorf("of a job that is %s: %v, hint %q", status, err, fault.HintOf(err))

@@ -118,6 +118,8 @@ func New(opts Options) (*Server, error) {
 		"GET /console/history":    s.history,
 		"GET /console/units":      s.units,
 		"GET /console/unit":       s.unit,
+		"GET /console/files":      s.files,
+		"GET /console/file":       s.file,
 		"POST /console/check":     s.check,
 		"POST /console/start":     s.start,
 		"POST /console/stop":      s.stop,

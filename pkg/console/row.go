@@ -120,12 +120,16 @@ type outcome struct {
 }
 
 type outputFacts struct {
-	URL    string           `json:"url"`
-	Size   int64            `json:"size"`
-	Media  int64            `json:"media"`
-	Frames int              `json:"frames"`
-	Seams  []player.Seconds `json:"seams"`
-	Video  []struct {
+	URL    string `json:"url"`
+	Size   int64  `json:"size"`
+	Media  int64  `json:"media"`
+	Frames int    `json:"frames"`
+	// Of a package: its DASH manifest, if it has one besides URL, and the folder of its media.
+	Manifest string `json:"manifest,omitempty"`
+	Folder   string `json:"folder,omitempty"`
+
+	Seams []player.Seconds `json:"seams"`
+	Video []struct {
 		Codec     string         `json:"codec"`
 		Width     int            `json:"width"`
 		Height    int            `json:"height"`

@@ -21,7 +21,7 @@ type Fetch struct {
 
 // Help is shown by mapreel fetch --help.
 func (Fetch) Help() string {
-	return `Fetches the outputs of a job of AWS, or of a server on this machine, and compares each with its checksum. The same command again
+	return `Fetches the outputs of a job of AWS or of a server, and compares each with its checksum. The same command again
 continues what was interrupted, and keeps what is there already.
 
 ` + exits
