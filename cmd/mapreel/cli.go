@@ -33,12 +33,15 @@ type cli struct {
 	Play      playCmd      `cmd:"" help:"Play an output in the browser."`
 	Serve     serveCmd     `cmd:"" help:"Run jobs for others: the Step Functions API on this machine."`
 	remote.Commands
-	Jobs    jobsCmd          `cmd:"" help:"List the jobs of this machine and their progress."`
-	GC      gcCmd            `cmd:"" name:"gc" help:"Remove the files of old and abandoned jobs from the scratch folder."`
-	Doctor  doctorCmd        `cmd:"" help:"Examine whether mapreel can work on this machine or in an AWS account, and say what is missing."`
-	Version versionCmd       `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
-	Batch   batchCmd         `cmd:"" hidden:"" help:"Encode a segment for the mapreel process that starts this one."`
-	About   kong.VersionFlag `name:"version" short:"V" help:"Print the version of mapreel."`
+	Jobs       jobsCmd          `cmd:"" help:"List the jobs of this machine and their progress."`
+	GC         gcCmd            `cmd:"" name:"gc" help:"Remove the files of old and abandoned jobs from the scratch folder."`
+	Doctor     doctorCmd        `cmd:"" help:"Examine whether mapreel can work on this machine or in an AWS account, and say what is missing."`
+	Version    versionCmd       `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
+	Completion completionCmd    `cmd:"" help:"Print what completes command lines in bash, zsh or fish."`
+	Man        manCmd           `cmd:"" help:"Print the manual page."`
+	Complete   completeCmd      `cmd:"" hidden:"" help:"Print what may stand in the place of the last word."`
+	Batch      batchCmd         `cmd:"" hidden:"" help:"Encode a segment for the mapreel process that starts this one."`
+	About      kong.VersionFlag `name:"version" short:"V" help:"Print the version of mapreel."`
 }
 
 type transcodeCmd struct {
@@ -95,12 +98,19 @@ made; 130 interrupted.`
 }
 
 type jobsCmd struct {
+	Job     string `arg:"" optional:"" name:"JOB" help:"Show one job, by its ID or the beginning of it, with its groups of units and its whole error."`
+	Failed  bool   `help:"Only jobs that failed or were interrupted."`
+	Watch   bool   `help:"Show changes: of one job until it ends, of all until Ctrl-C."`
 	Scratch string `env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder that the jobs were started with. Default: ${scratch}."`
-	JSON    bool   `name:"json" help:"Print a JSON array instead of a table."`
+	JSON    bool   `name:"json" help:"Print JSON instead: an array, or one object for JOB; with --watch a line for each change."`
 }
 
 // Help is shown by mapreel jobs --help.
-func (jobsCmd) Help() string { return `It also shows jobs that another process is running.` }
+func (jobsCmd) Help() string {
+	return `It also shows jobs that another process is running.
+
+Exit codes: 0 done; 1 there is no such job, or with JOB and --watch it failed or was interrupted; 2 the usage is wrong.`
+}
 
 type versionCmd struct{}
 
@@ -171,6 +181,14 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		return remoteCmd{c}, nil
 	}
 	switch name, _, _ := strings.Cut(selected.Command(), " "); name {
+	case "completion":
+		return g.Completion, nil
+	case "complete":
+		g.Complete.app = parser.Model
+		return g.Complete, nil
+	case "man":
+		g.Man.app = parser.Model
+		return g.Man, nil
 	case "transcode":
 		return g.Transcode, nil
 	case "preview":

@@ -69,6 +69,7 @@ func Open(ctx context.Context, path string, schema Schema, timeout time.Duration
 		return nil, err
 	}
 	f.Read.SetMaxOpenConns(readers)
+	f.Read.SetMaxIdleConns(readers) // of more than two at once, database/sql would close and open the others for each read
 	if err := f.prepare(ctx, schema); err != nil {
 		_ = f.Close() // nothing was written
 		return nil, err

@@ -77,7 +77,7 @@ func insertExecution(ctx context.Context, tx *sql.Tx, x *Execution) (int64, erro
 
 // Execution returns an execution, or ErrNotFound.
 func (s *Store) Execution(ctx context.Context, arn string) (Execution, error) {
-	x, err := scanExecution(s.file.Read.QueryRowContext(ctx, "SELECT "+executionColumns+" FROM executions WHERE arn = ?", arn))
+	x, err := scanExecution(s.byARN.QueryRowContext(ctx, arn))
 	return x, s.fail(ctx, "read execution "+arn, err)
 }
 
