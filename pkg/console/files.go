@@ -143,7 +143,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return &refusal{http.StatusNotFound, err.Error()}
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return &refusal{http.StatusNotFound, path + " is not a regular file"}
