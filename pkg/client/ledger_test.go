@@ -56,7 +56,7 @@ func TestProgressOfAStackIsThatOfItsLedger(t *testing.T) {
 		}
 		return u.Attempt
 	}
-	if err := l.Complete(ctx, "0a1b", "video/00000", begin("video/00000"), json.RawMessage(`{"done":{"media":10000000,"count":250,"bytes":99},"elapsed":20000}`)); err != nil {
+	if err := l.Complete(ctx, "0a1b", "video/00000", begin("video/00000"), json.RawMessage(`{"done":{"media":10000000,"count":250,"bytes":99},"elapsed":20000,"reason":"OutOfTime"}`)); err != nil {
 		t.Fatal(err)
 	}
 	begin("video/00001")
@@ -72,7 +72,7 @@ func TestProgressOfAStackIsThatOfItsLedger(t *testing.T) {
 	if g := p.Groups[0]; g.Name != "video" || g.Units != 3 || g.Done != 1 || g.Running != 1 || g.Amount.Media != 10e6 || g.Total.Media != 30e6 {
 		t.Errorf("video %+v", g)
 	}
-	if p.Retries != 1 || p.Failures != 1 || p.Cost == nil || *p.Cost != 0.2 {
+	if p.Moved["OutOfTime"] != 1 || p.Retries != 1 || p.Failures != 1 || p.Cost == nil || *p.Cost != 0.2 {
 		t.Errorf("progress %+v, cost %v; want one retry, one failure and 0.2 USD", p, p.Cost)
 	}
 	// Of a Map the service says only that units failed; the ledger says why.

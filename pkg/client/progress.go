@@ -18,10 +18,13 @@ import (
 // Progress is how far a job is.
 type Progress struct {
 	// Groups are the groups of units of a deployment; a server has one, the units of its newest map run.
-	Groups   []Group  `json:"groups"`
-	Retries  int      `json:"retries,omitempty"`  // attempts at units after the first
-	Failures int      `json:"failures,omitempty"` // units whose last attempt failed
-	Cost     *float64 `json:"cost,omitempty"`     // USD, an estimate from list prices; nil: unknown
+	Groups   []Group `json:"groups"`
+	Retries  int     `json:"retries,omitempty"`  // attempts at units after the first
+	Failures int     `json:"failures,omitempty"` // units whose last attempt failed
+	// Moved counts the units that were not done at the first place of their route, by the error that they met there: OutOfTime, or
+	// Lambda.TooManyRequestsException where they were throttled.
+	Moved map[string]int `json:"moved,omitempty"`
+	Cost  *float64       `json:"cost,omitempty"` // USD, an estimate from list prices; nil: unknown
 }
 
 // Group is units of one kind.
@@ -126,9 +129,18 @@ func readProgress(ctx context.Context, l ledger.Ledger, plan work.Plan) (Progres
 				group.Running++
 			case ledger.Done:
 				group.Done++
-				var result work.Result
+				var result struct {
+					work.Result
+					Reason string `json:"reason"`
+				}
 				if err := json.Unmarshal(u.Facts, &result); err != nil {
 					return p, fault.Wrap(fault.Corrupt, err, "result of "+u.ID)
+				}
+				if result.Reason != "" {
+					if p.Moved == nil {
+						p.Moved = map[string]int{}
+					}
+					p.Moved[result.Reason]++
 				}
 				group.Amount.Media += result.Done.Media
 				group.Amount.Count += result.Done.Count

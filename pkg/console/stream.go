@@ -34,7 +34,8 @@ const (
 func (s *Server) Run(ctx context.Context) error {
 	defer s.plays.close()
 	defer s.board.close()
-	defer s.tests.run(ctx)()
+	stopComparisons := s.tests.run(ctx)
+	defer stopComparisons()
 	s.removeOldParts(ctx)
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()

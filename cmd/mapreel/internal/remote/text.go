@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,6 +110,13 @@ func troubles(p *client.Progress) (list []string) {
 	}
 	if p.Failures > 0 {
 		list = append(list, fmt.Sprintf("%d failed", p.Failures))
+	}
+	for _, reason := range slices.Sorted(maps.Keys(p.Moved)) {
+		words := reason
+		if strings.Contains(reason, "TooManyRequests") {
+			words = "throttled"
+		}
+		list = append(list, fmt.Sprintf("%d on Batch: %s", p.Moved[reason], words))
 	}
 	return list
 }
