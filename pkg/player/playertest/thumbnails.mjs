@@ -70,7 +70,7 @@ try {
   const page = await context.newPage();
   await page.goto(options.player === 'mapreel' ? options.page + '/own/' : options.page);
   if (options.player === 'mapreel') {
-    await page.waitForFunction(() => !document.getElementById('bar').hidden && document.querySelector('video').duration > 0, null, { timeout: 60000 });
+    await page.waitForFunction(() => thumbnails.length > 0 && document.querySelector('video').duration > 0, null, { timeout: 60000 });
   }
   console.log(JSON.stringify(await page.evaluate(read, options)));
 } finally {
