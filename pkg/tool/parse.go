@@ -85,6 +85,7 @@ func (t *Tool) setDefaults() {
 		t.As.Format = cmp.Or(t.As.Format, "jpg")
 	case Sound:
 		t.As.Format = cmp.Or(t.As.Format, "wav")
+		t.As.Cut = cmp.Or(t.As.Cut, Exactly)
 		t.As.Rate, t.As.Channels, t.As.Track = cmp.Or(t.As.Rate, 16000), cmp.Or(t.As.Channels, 1), cmp.Or(t.As.Track, 1)
 	}
 	if len(t.Outputs) == 0 {
@@ -167,6 +168,7 @@ func (t Tool) checkAs(at string, add func(string, string, ...any)) {
 		{"rate", t.As.Rate > 0, []Part{Sound}},
 		{"channels", t.As.Channels > 0, []Part{Sound}},
 		{"track", t.As.Track > 0, []Part{Sound}},
+		{"cut", t.As.Cut != "", []Part{Sound}},
 	} {
 		if field.given && !slices.Contains(field.parts, t.Each.Part) {
 			add(at+"/"+field.name, "has no meaning for this tool's input")

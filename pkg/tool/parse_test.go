@@ -28,7 +28,7 @@ func TestDefaultsFollowFromWhatAToolGets(t *testing.T) {
 	}
 	want := []tool.Tool{
 		{
-			Name: "a", Command: []string{"a"}, Each: tool.Each{Part: tool.Sound}, As: tool.As{Format: "wav", Rate: 16000, Channels: 1, Track: 1},
+			Name: "a", Command: []string{"a"}, Each: tool.Each{Part: tool.Sound}, As: tool.As{Format: "wav", Rate: 16000, Channels: 1, Track: 1, Cut: tool.Exactly},
 			Memory: 2048, Disk: 4096, Processes: 64, Timeout: 900, Outputs: []tool.Output{{Join: tool.JoinNone}},
 		},
 		{

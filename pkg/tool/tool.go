@@ -126,7 +126,16 @@ type As struct {
 	Rate     int          `json:"rate,omitempty" jsonschema:"minimum=8000,maximum=192000,default=16000,description=Sound: samples a second"`
 	Channels int          `json:"channels,omitempty" jsonschema:"minimum=1,maximum=8,default=1,description=Sound: channels"`
 	Track    int          `json:"track,omitempty" jsonschema:"minimum=1,maximum=100,default=1,description=Sound: which audio track of the source"`
+	Cut      Cut          `json:"cut,omitempty" jsonschema:"enum=exact,enum=silence,default=exact,description=Sound: where a piece ends. exact: at its length. silence: at the quietest place within 3 seconds of that"`
 }
+
+// Cut selects where pieces of sound meet.
+type Cut string
+
+const (
+	Exactly   Cut = "exact"
+	AtSilence Cut = "silence"
+)
 
 // Output is a selection of the files that a tool leaves, and what becomes of them.
 type Output struct {

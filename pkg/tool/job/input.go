@@ -33,6 +33,11 @@ func (a *attempt) prepare(ctx context.Context) (string, error) {
 		}
 		return store.Locate(ctx, key)
 	case t.Each.Part == tool.Sound:
+		if t.As.Cut == tool.AtSilence {
+			if err := a.cut(ctx); err != nil {
+				return "", err
+			}
+		}
 		path := filepath.Join(a.input, "sound."+t.As.Format)
 		return path, a.extractSound(ctx, path)
 	case t.Each.Part == tool.Frames:
@@ -59,6 +64,7 @@ func (a *attempt) fetch(ctx context.Context) (string, error) {
 	if len(f.Files) != len(r.Artifacts) {
 		return "", fault.New(fault.Corrupt, "%s has %d files and %d artifacts", unit, len(f.Files), len(r.Artifacts))
 	}
+	a.piece.Start, a.piece.End = f.Start, f.End
 	var last string
 	count := 0
 	for i, from := range f.Files {
@@ -135,22 +141,32 @@ func (a *attempt) extractVideo(ctx context.Context, path string) error {
 }
 
 func (a *attempt) extractSound(ctx context.Context, path string) error {
-	in, err := input.Source(ctx, a.Resolve, a.doc.Source)
+	x, err := a.soundPart(ctx)
 	if err != nil {
 		return err
 	}
-	track := a.doc.Source.Audio[a.tool.As.Track-1]
-	origin := int64(a.doc.Source.Origin.In(media.Microseconds))
-	x := encode.SoundExtract{
-		Input: in, Stream: track.Stream, Start: origin + int64(a.piece.Start), Rate: a.tool.As.Rate, Channels: a.tool.As.Channels,
-		Format: a.tool.As.Format, Path: path,
-	}
+	x.Start, x.Path = a.origin()+int64(a.piece.Start), path
 	if !a.piece.Last {
-		x.End = new(origin + int64(a.piece.End))
+		x.End = new(a.origin() + int64(a.piece.End))
 	}
+	return a.ffmpeg(ctx, encode.SoundExtractArgs(x), a.soundLimits(x))
+}
+
+// origin returns the time of the source, in microseconds, at which the film begins.
+func (a *attempt) origin() int64 { return int64(a.doc.Source.Origin.In(media.Microseconds)) }
+
+// soundPart returns the tool's audio track, in the form that the tool gets.
+func (a *attempt) soundPart(ctx context.Context) (encode.SoundExtract, error) {
+	in, err := input.Source(ctx, a.Resolve, a.doc.Source)
+	as := a.tool.As
+	return encode.SoundExtract{Input: in, Stream: a.doc.Source.Audio[as.Track-1].Stream, Rate: as.Rate, Channels: as.Channels, Format: as.Format}, err
+}
+
+// soundLimits returns the limits of the ffmpeg that writes x.
+func (a *attempt) soundLimits(x encode.SoundExtract) ffmpeg.Limits {
 	src, _ := input.Budget(a.Env, a.doc.Source)
-	bits := int64(a.tool.As.Rate * a.tool.As.Channels * 16)
-	return a.ffmpeg(ctx, encode.SoundExtractArgs(x), budget.Audio{Source: src, Bitrate: bits, Channels: track.Channels, SampleRate: track.SampleRate}.Limits())
+	track := a.doc.Source.Audio[a.tool.As.Track-1]
+	return budget.Audio{Source: src, Bitrate: int64(x.Rate * x.Channels * 16), Channels: track.Channels, SampleRate: track.SampleRate}.Limits()
 }
 
 // ffmpeg runs ffmpeg within limits.

@@ -1,9 +1,12 @@
 package job_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -139,5 +142,60 @@ func TestWhatAToolLeavesIsChecked(t *testing.T) {
 				t.Errorf("it has published %v", left)
 			}
 		})
+	}
+}
+
+// Pieces that are cut at silences follow each other without gap or overlap.
+func TestPiecesCutAtSilencesAreTheWholeSound(t *testing.T) {
+	t.Parallel()
+	const rate, seconds = 16_000, 5
+	pauses := []int64{1_080_000, 1_930_000, 3_070_000} // middles, in microseconds; the boundaries are at 1, 2, 3 and 4 s
+	whole := make([]byte, 2*rate*seconds)
+	for i := range rate * seconds {
+		level := 9000.0
+		for _, p := range pauses {
+			if us := int64(i) * 1_000_000 / rate; us > p-170_000 && us < p+170_000 {
+				level = 9
+			}
+		}
+		binary.LittleEndian.PutUint16(whole[2*i:], uint16(int16(level*math.Sin(float64(i)/5)))) //nolint:gosec // two's complement
+	}
+	source := filepath.Join(t.TempDir(), "speech.wav")
+	le := binary.LittleEndian
+	header := append([]byte("RIFF"), 0, 0, 0, 0)
+	header = append(append(header, "WAVEfmt "...), 16, 0, 0, 0, 1, 0, 1, 0)
+	header = le.AppendUint32(le.AppendUint32(header, rate), 2*rate)
+	header = le.AppendUint32(append(append(header, 2, 0, 16, 0), "data"...), uint32(len(whole)))
+	if err := os.WriteFile(source, append(header, whole...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, source)
+	if _, err := b.run(t, `{"name": "copy", "each": "sound", "as": {"cut": "silence"},
+		"command": ["sh", "-c", "tail -c +45 $INPUT_FILE_PATH > $TMP_OUTPUT_DIR/a; echo $MAPREEL_START $MAPREEL_END > $TMP_OUTPUT_DIR/t"]}`); err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	var before int64
+	for i := range 5 {
+		data, err := os.ReadFile(filepath.Join(b.out, fmt.Sprintf("%05d-a", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, data...)
+		times, err := os.ReadFile(filepath.Join(b.out, fmt.Sprintf("%05d-t", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var start, end int64
+		if _, err := fmt.Sscan(string(times), &start, &end); err != nil || start != before {
+			t.Errorf("piece %d is from %d to %d, and the one before ends at %d", i, start, end, before)
+		}
+		if i < len(pauses) && (end < pauses[i]-50_000 || end > pauses[i]+50_000) {
+			t.Errorf("piece %d ends at %d, want the pause at %d", i, end, pauses[i])
+		}
+		before = end
+	}
+	if !bytes.Equal(got, whole) {
+		t.Errorf("the pieces have %d bytes, which are not the %d of the source", len(got), len(whole))
 	}
 }

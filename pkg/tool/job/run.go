@@ -46,9 +46,11 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 		return work.Result{}, fault.New(fault.Corrupt, "%s is of no tool of its job", u.Name)
 	}
 	a.tool = a.doc.Request.Tools[a.piece.Tool]
-	result := work.Result{Done: work.Amount{Media: a.piece.End - a.piece.Start, Count: 1}}
-	f := facts{Start: a.piece.Start, End: a.piece.End}
+	var result work.Result
+	var f facts
 	err := a.run(ctx, &f, &result)
+	f.Start, f.End = a.piece.Start, a.piece.End // as they were cut
+	result.Done.Media, result.Done.Count = f.End-f.Start, 1
 	for _, artifact := range result.Artifacts {
 		result.Done.Bytes += artifact.Size
 	}
