@@ -5,6 +5,7 @@ package audio
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -172,9 +173,25 @@ func (a *attempt) mayBeEmpty(facts film.AudioFacts, err error) bool {
 	return a.part.Start == 0 && facts.Key == ""
 }
 
+// storeError is an error of storing a part, whatever its kind. It says nothing about the track.
+type storeError struct{ error }
+
+func (e storeError) Unwrap() error { return e.error }
+
+// stored marks an error of storing.
+func stored(err error) error {
+	if err == nil {
+		return nil
+	}
+	return storeError{err}
+}
+
 // isUnfit reports whether an error may be due to the packets of a track, not to the machine or the
 // network.
 func isUnfit(err error) bool {
+	if errors.As(err, new(storeError)) {
+		return false
+	}
 	switch fault.KindOf(err) {
 	case fault.Corrupt, fault.Unsupported, fault.Internal, fault.Invalid:
 		return true
@@ -234,7 +251,7 @@ func (a *attempt) putMatroska(ctx context.Context, f *os.File) (facts film.Audio
 	}
 	info, err := a.Scratch.Put(ctx, a.key, f)
 	facts.StoredObject = film.StoredObject{Key: a.key, Size: info.Size}
-	return facts, err
+	return facts, stored(err)
 }
 
 // encode runs ffmpeg. It writes the samples that args.PCM asks for to pcm.
@@ -302,7 +319,7 @@ func readFragments(f *os.File) (isobmff.Chunk, []isobmff.Extent, error) {
 func (a *attempt) put(ctx context.Context, facts film.AudioFacts, chunk isobmff.Chunk, f *os.File, extents []isobmff.Extent) (film.AudioFacts, error) {
 	info, err := blob.Write(ctx, a.Scratch, a.key, func(w io.Writer) error { return chunk.Write(w, isobmff.Payload(f, extents)) })
 	facts.Key, facts.Size, facts.Header = a.key, info.Size, info.Size-chunk.Bytes
-	return facts, err
+	return facts, stored(err)
 }
 
 // fromZero describes the chunk of a whole track, and shifts its decode times so that they start at
