@@ -54,7 +54,7 @@ func All() []Source {
 // codingSources differ in how the video is coded and timed.
 func codingSources() []Source {
 	return []Source{
-		{Name: "H.264, open GOP, pyramid B", File: "in.mp4", Quick: true, make: encode(usualVideo(), usualAudio(),
+		{Name: "H.264, open GOP, pyramid B", File: "in.mp4", make: encode(usualVideo(), usualAudio(),
 			x264("-bf 5 -x264-params open-gop=1:b-pyramid=normal:b-adapt=0"), aac())},
 		{Name: "H.264, open GOP, Matroska", File: "in.mkv", make: encode(usualVideo(), usualAudio(),
 			x264("-bf 5 -x264-params open-gop=1:b-pyramid=normal:b-adapt=0"), aac())},
@@ -69,7 +69,7 @@ func codingSources() []Source {
 		{Name: "one keyframe in a minute, MPEG-TS", File: "in.ts", Segment: 10 * time.Second, make: encode(videoInput("160x90", "12", "60"), audioInput(48000, 2, "60"),
 			x264("-g 9999 -sc_threshold 0"), aac())},
 		{Name: "all-intra ProRes in MOV", File: "in.mov", make: encode(usualVideo(), usualAudio(), split("-c:v prores_ks -profile:v 0 -c:a pcm_s16le"))},
-		{Name: "variable frame rate with gaps, MP4", File: "in.mp4", Quick: true, make: encode(usualVideo(), usualAudio(), []string{"-vf", dropFrames}, split("-fps_mode vfr"), x264(""), aac())},
+		{Name: "variable frame rate with gaps, MP4", File: "in.mp4", make: encode(usualVideo(), usualAudio(), []string{"-vf", dropFrames}, split("-fps_mode vfr"), x264(""), aac())},
 		{Name: "variable frame rate with gaps, Matroska", File: "in.mkv", make: encode(usualVideo(), usualAudio(), []string{"-vf", dropFrames}, split("-fps_mode vfr"), x264(""), aac())},
 		{Name: "30000/1001", File: "in.mp4", make: encode(videoInput("160x90", "30000/1001", "6"), usualAudio(), x264(""), aac())},
 		{Name: "24000/1001 in Matroska", File: "in.mkv", make: encode(videoInput("160x90", "24000/1001", "6"), usualAudio(), x264(""), aac())},
@@ -166,7 +166,7 @@ func legacySources() []Source {
 	mpeg4 := "-c:v mpeg4 -q:v 3 -g 36 "
 	return []Source{
 		{Name: "AVI, MPEG-4 with B-frames", File: "in.avi", make: encode(usualVideo(), usualAudio(), split(mpeg4+"-bf 2 -c:a libmp3lame -b:a 128k"))},
-		{Name: "AVI, packed B-frames", File: "in.avi", Quick: true, make: encode(usualVideo(), usualAudio(), split("-c:v libxvid -q:v 3 -g 36 -bf 2 -c:a libmp3lame -b:a 128k"))},
+		{Name: "AVI, packed B-frames", File: "in.avi", make: encode(usualVideo(), usualAudio(), split("-c:v libxvid -q:v 3 -g 36 -bf 2 -c:a libmp3lame -b:a 128k"))},
 		{Name: "AVI, MP3 of variable rate", File: "in.avi", make: encode(usualVideo(), usualAudio(), split(mpeg4+"-c:a libmp3lame -q:a 4"))},
 		{Name: "AVI, Motion JPEG, PCM", File: "in.avi", make: encode(usualVideo(), usualAudio(), split("-c:v mjpeg -q:v 3 -c:a pcm_s16le"))},
 		{Name: "AVI, H.264", File: "in.avi", make: encode(usualVideo(), usualAudio(), x264(""), split("-c:a libmp3lame"))},
@@ -198,7 +198,7 @@ func containerSources() []Source {
 		{Name: "edit list: several edits", File: "in.mp4", make: remux("-ss 2.3", "-output_ts_offset 0.5 -avoid_negative_ts disabled")},
 		{Name: "fragmented MP4, mfra", File: "in.mp4", make: remux("", "-movflags frag_keyframe+empty_moov+default_base_moof")},
 		{Name: "fragmented MP4, sidx", File: "in.mp4", make: remux("", "-movflags dash+global_sidx+frag_keyframe")},
-		{Name: "fragmented MP4, no index", File: "in.mp4", Quick: true, make: remux("", "-movflags frag_keyframe+empty_moov+skip_trailer")},
+		{Name: "fragmented MP4, no index", File: "in.mp4", make: remux("", "-movflags frag_keyframe+empty_moov+skip_trailer")},
 		{Name: "Matroska", File: "in.mkv", make: remux("", "")},
 		{Name: "Matroska, no Cues, no duration", File: "in.mkv", Quick: true, make: func(b *builder) error {
 			if err := b.plain(); err != nil {
@@ -228,7 +228,7 @@ func audioSources() []Source {
 	return []Source{
 		{Name: "no audio", File: "in.mp4", make: encode(usualVideo(), x264(""))},
 		{Name: "no audio, MPEG-TS", File: "in.ts", make: encode(usualVideo(), x264(""))},
-		{Name: "audio only, M4A", File: "in.m4a", Quick: true, make: encode(usualAudio(), aac())},
+		{Name: "audio only, M4A", File: "in.m4a", make: encode(usualAudio(), aac())},
 		{Name: "audio only, MP3", File: "in.mp3", make: encode(usualAudio(), split("-c:a libmp3lame -q:a 4"))},
 		{Name: "audio only, FLAC", File: "in.flac", make: encode(usualAudio(), split("-c:a flac"))},
 		{Name: "audio longer", File: "in.mp4", make: encode(usualVideo(), audioInput(48000, 2, "9"), x264(""), aac())},
@@ -285,7 +285,7 @@ func metadataSources() []Source {
 	return []Source{
 		{Name: "subtitles, chapters, title, Matroska", File: "in.mkv", make: texts("srt")},
 		{Name: "subtitles, chapters, title, MP4", File: "in.mp4", make: texts("mov_text")},
-		{Name: "cover art, MP4", File: "in.mp4", Quick: true, make: cover},
+		{Name: "cover art, MP4", File: "in.mp4", make: cover},
 		{Name: "rotated", File: "in.mp4", make: remux("", "-metadata:s:v:0 rotate=90")},
 		{Name: "anamorphic", File: "in.mp4", make: encode(usualVideo(), usualAudio(), split("-vf setsar=64/45"), x264(""), aac())},
 		{Name: "pixel aspect 853:720", File: "in.mkv", make: encode(usualVideo(), usualAudio(), split("-vf setsar=853/720:max=1000"), x264(""), aac())},

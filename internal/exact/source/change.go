@@ -11,7 +11,7 @@ func changeSources() []Source {
 	const vp8 = "-c:v libvpx -deadline realtime -cpu-used 8 -b:v 2M -g 36 -c:a libopus"
 	const hevc = "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=36:repeat-headers=1 -c:a mp2"
 	return []Source{
-		{Name: "size changes, VP8", File: "in.webm", Quick: true, make: recordings(".webm", vp8, "-vf null", "-vf scale=240:136", "-vf null")},
+		{Name: "size changes, VP8", File: "in.webm", make: recordings(".webm", vp8, "-vf null", "-vf scale=240:136", "-vf null")},
 		{Name: "aspect changes, MPEG-2", File: "in.ts", make: recordings(".ts", "-c:v mpeg2video -q:v 3 -g 15 -c:a mp2", "-vf setsar=1", "-vf setsar=4/3")},
 		{Name: "8 to 10 bits, HEVC", File: "in.ts", make: recordings(".ts", hevc, "-pix_fmt yuv420p", "-pix_fmt yuv420p10le")},
 		{Name: "index first, end missing", File: "in.mp4", Quick: true, make: func(b *builder) error {
@@ -20,7 +20,7 @@ func changeSources() []Source {
 			}
 			return b.edit("whole.mp4", b.out, func(mp4 []byte) []byte { return mp4[:len(mp4)*7/10] })
 		}},
-		{Name: "edit list before the first sync sample", File: "in.mp4", Quick: true, make: func(b *builder) error {
+		{Name: "edit list before the first sync sample", File: "in.mp4", make: func(b *builder) error {
 			if err := b.ffmpeg(usualVideo(), x264("-movflags negative_cts_offsets whole.mp4")); err != nil {
 				return err
 			}
