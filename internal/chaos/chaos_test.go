@@ -60,7 +60,7 @@ func TestPromisesHoldUnderFaultsWithARealEncoder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	soak(t, harness, 5)
+	soak(t, harness, 3)
 }
 
 func soak(t *testing.T, harness *Harness, seeds int) {
