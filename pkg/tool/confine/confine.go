@@ -52,6 +52,10 @@ type Options struct {
 	Secrets []string // values that must not appear in an error
 }
 
+// passedOn begins the names of the command's variables on their way to Main. The loaders of bubblewrap and of this program, which
+// run outside of the confinement, must not obey them: LD_PRELOAD.
+const passedOn = "MAPREEL_PASSED_"
+
 // maxPrinted is how many bytes a command may print. Nothing reads them but for the last lines.
 const maxPrinted = 64 << 20
 
@@ -67,8 +71,7 @@ type status struct {
 	Code     int    `json:"code"`
 	Signal   int    `json:"signal,omitempty"`
 	TimedOut bool   `json:"timedOut,omitempty"`
-	Stopped  bool   `json:"stopped,omitempty"` // because this process was told to stop
-	Left     int    `json:"left,omitempty"`    // processes that ran on after the command had ended
+	Left     int    `json:"left,omitempty"` // processes that ran on after the command had ended
 }
 
 // Run runs a command to its end. What ends it is an error of a fault kind: Unsupported where the command failed, left processes
@@ -98,11 +101,15 @@ func (o Options) runIn(ctx context.Context, where place) error {
 	}()
 	defer func() { stop(nil); <-watched }()
 
+	env := make([]string, len(o.Env))
+	for i, v := range o.Env {
+		env[i] = passedOn + v
+	}
 	printed := &output{name: o.Name}
 	reported := &report{}
 	argv := append(where.wrap(o), append(o.Self, string(text))...)
 	_, err = process.Run(ctx, argv[0], argv[1:], process.Options{
-		Name: o.Name, Dir: o.Dir, Env: o.Env, Stdout: printed, Stderr: printed, Pipe: reported, Namespaces: where.namespaces,
+		Name: o.Name, Dir: o.Dir, Env: env, Stdout: printed, Stderr: printed, Pipe: reported, Namespaces: where.namespaces,
 		Limits: o.limits(), Grace: stopTime + 2*time.Second,
 	})
 	return o.explain(ctx, err, reported.status(), printed.String())
@@ -144,10 +151,11 @@ func (o Options) explain(ctx context.Context, err error, s *status, printed stri
 	case s.Error != "":
 		return fault.New(fault.Unsupported, "%s was not started: %s", o.Name, o.redact(s.Error))
 	case s.Left > 0:
-		return &fault.Error{
-			Kind: fault.Unsupported, What: fmt.Sprintf("%s left %s running, which %s ended", o.Name, plural(s.Left, "process", "processes"), plural(s.Left, "was", "were")),
-			Hint: "a tool must wait for the processes that it starts",
+		left := "1 process running, which was ended"
+		if s.Left > 1 {
+			left = fmt.Sprintf("%d processes running, which were ended", s.Left)
 		}
+		return &fault.Error{Kind: fault.Unsupported, What: o.Name + " left " + left, Hint: "a tool must wait for the processes that it starts"}
 	case s.Code == 0 && s.Signal == 0:
 		return nil
 	}
@@ -167,18 +175,6 @@ func (o Options) explain(ctx context.Context, err error, s *status, printed stri
 		e.Hint = "a tool has no network unless its description says: network: true"
 	}
 	return e
-}
-
-func plural(n int, one, many string) string {
-	switch {
-	case one == "was" && n == 1:
-		return one
-	case one == "was":
-		return many
-	case n == 1:
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // failure is how a command ended. Its text has none of what the command printed: the engine appends the last lines.

@@ -160,6 +160,9 @@ func TestAToolIsStoppedAndNamed(t *testing.T) {
 		if _, err := os.Stat(outside); err == nil {
 			t.Error("a tool wrote outside of its folder")
 		}
+		if _, err := os.Stat(outside + ".kept"); err != nil {
+			t.Errorf("a tool removed a file outside of its folder: %v", err)
+		}
 		if out, err := exec.Command("pgrep", "-f", "sleep "+mark).Output(); err == nil {
 			t.Errorf("processes are left: %s", out)
 		}
@@ -244,16 +247,38 @@ func TestAToolEndsWithItsContext(t *testing.T) {
 // Where a machine has no namespaces, a tool that may use the network runs without, and its processes are found otherwise.
 func TestProcessesAreEndedWithoutNamespaces(t *testing.T) {
 	t.Parallel()
+	outside := filepath.Join(t.TempDir(), "outside")
 	for name, c := range map[string]struct{ script, want string }{
 		"leaves children": {"setsid nohup sleep 77 >/dev/null 2>&1 & exit 0", "shaky left 1 process running"},
 		"ignores SIGTERM": {"trap '' TERM; (trap '' TERM; setsid sleep 60) & while :; do sleep 0.1; done", "more than 1s"},
-		"writes":          {"echo x > /etc/mapreel-test", "Permission denied"},
+		"writes":          {"echo x > " + outside, "Permission denied"},
 	} {
 		o := script(t, c.script)
 		o.Timeout = time.Second
 		err := o.runIn(t.Context(), place{shared: true})
 		if !strings.Contains(said(err), c.want) {
 			t.Errorf("%s: got %s, want %q", name, said(err), c.want)
+		}
+	}
+	if _, err := os.Stat(outside); err == nil {
+		t.Error("a tool wrote outside of its folder")
+	}
+}
+
+// A variable that the loader of programs obeys must not reach the programs that confine the command.
+func TestTheEnvironmentReachesTheCommandAlone(t *testing.T) {
+	t.Parallel()
+	o := script(t, "env > own")
+	o.Env = append(o.Env, "GREETING=a=b")
+	outer := filepath.Join(t.TempDir(), "outer")
+	o.Self = append([]string{"/bin/sh", "-c", `env > "$0"; exec "$@"`, outer}, o.Self...)
+	if err := o.runIn(t.Context(), place{shared: true}); err != nil {
+		t.Fatal(said(err))
+	}
+	for file, want := range map[string]bool{filepath.Join(o.Dir, "own"): true, outer: false} {
+		data, err := os.ReadFile(file)
+		if err != nil || strings.Contains("\n"+string(data), "\nGREETING=a=b\n") != want || strings.Contains(string(data), passedOn) == want {
+			t.Errorf("%s: the variables are %q, %v", filepath.Base(file), data, err)
 		}
 	}
 }

@@ -9,34 +9,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Rights that landlock(7) takes away, by the version of the kernel's interface that first knows them.
-const (
-	writing = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
-		unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
-		unix.LANDLOCK_ACCESS_FS_MAKE_SOCK | unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK | unix.LANDLOCK_ACCESS_FS_MAKE_SYM
-	moving     = unix.LANDLOCK_ACCESS_FS_REFER    // version 2
-	truncating = unix.LANDLOCK_ACCESS_FS_TRUNCATE // version 3
-)
+// rights are what landlock(7) takes away.
+const rights = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
+	unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
+	unix.LANDLOCK_ACCESS_FS_MAKE_SOCK | unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK | unix.LANDLOCK_ACCESS_FS_MAKE_SYM |
+	unix.LANDLOCK_ACCESS_FS_REFER | unix.LANDLOCK_ACCESS_FS_TRUNCATE
 
-// errNoLandlock is the error of a kernel before 5.13, or of one whose configuration leaves Landlock out.
+// minVersion is the first version of the kernel's interface that knows all of rights: without the last, any file could be truncated.
+const minVersion = 3
+
+// errNoLandlock is the error of a kernel before 6.2, or of one whose configuration leaves Landlock out.
 var errNoLandlock = errors.New("this kernel has no Landlock")
 
 // restrict takes the rights to write away from this thread, and from all programs that it starts, except below some folders
 // and on the devices that discard what they get.
 func restrict(writable []string) error {
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno == unix.ENOSYS || errno == unix.EOPNOTSUPP {
+	if errno == unix.ENOSYS || errno == unix.EOPNOTSUPP || errno == 0 && version < minVersion {
 		return errNoLandlock
 	}
 	if errno != 0 {
 		return errno
-	}
-	rights := uint64(writing)
-	if version >= 2 {
-		rights |= moving
-	}
-	if version >= 3 {
-		rights |= truncating
 	}
 	attr := unix.LandlockRulesetAttr{Handled_access_fs: rights}
 	set, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr.Handled_access_fs)), unsafe.Sizeof(attr.Handled_access_fs), 0)
@@ -50,7 +43,7 @@ func restrict(writable []string) error {
 		}
 	}
 	for _, device := range []string{"/dev/null", "/dev/zero", "/dev/full"} {
-		err := allow(int(set), device, rights&(unix.LANDLOCK_ACCESS_FS_WRITE_FILE|truncating))
+		err := allow(int(set), device, unix.LANDLOCK_ACCESS_FS_WRITE_FILE|unix.LANDLOCK_ACCESS_FS_TRUNCATE)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}

@@ -10,11 +10,12 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
 // statusFile is the descriptor to which Main reports.
@@ -54,6 +55,12 @@ func (spec Spec) run() (s status) {
 		if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 			return failed("mount /proc", err)
 		}
+		if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil { // the command needs none
+			return failed("give up capabilities", err)
+		}
+	}
+	if err := takeEnvironment(); err != nil {
+		return failed("set the environment", err)
 	}
 	program, err := exec.LookPath(spec.Command[0])
 	if err != nil {
@@ -73,6 +80,10 @@ func (spec Spec) run() (s status) {
 	if err != nil {
 		return failed("open "+os.DevNull, err)
 	}
+	// The command could otherwise write to the memory that this thread shares with others, which have all rights.
+	if err := process.DenyInspection(); err != nil {
+		return failed("deny inspection", err)
+	}
 	pid, err := spec.start(program, null)
 	if err != nil {
 		return status{Error: err.Error()}
@@ -91,20 +102,18 @@ func (spec Spec) run() (s status) {
 			}
 		}
 	}()
-	var stopped, timedOut atomic.Bool
+	timedOut := false
 	timeout := time.NewTimer(spec.Timeout)
 	var kill <-chan time.Time
 	for {
 		select {
 		case ws := <-ended:
 			s = statusOf(ws)
-			s.Stopped, s.TimedOut = stopped.Load(), timedOut.Load()
-			s.Left = spec.killRest()
+			s.TimedOut, s.Left = timedOut, spec.killRest()
 			return s
 		case <-timeout.C:
-			timedOut.Store(true)
+			timedOut = true
 		case <-signals:
-			stopped.Store(true)
 		case <-kill:
 			spec.killAll()
 			continue
@@ -114,6 +123,21 @@ func (spec Spec) run() (s status) {
 			kill = time.After(stopTime)
 		}
 	}
+}
+
+// takeEnvironment gives this process, and so the command, the variables that Run passed on.
+func takeEnvironment() error {
+	for _, v := range os.Environ() {
+		passed, ok := strings.CutPrefix(v, passedOn)
+		if !ok {
+			continue
+		}
+		name, value, _ := strings.Cut(passed, "=")
+		if err := errors.Join(os.Unsetenv(passedOn+name), os.Setenv(name, value)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // start starts the command. A limit of memory binds it from its first instruction, so this process has the same for that moment. It
@@ -126,7 +150,7 @@ func (spec Spec) start(program string, stdin *os.File) (pid int, err error) {
 	memory := min(uint64(spec.Memory), before.Max)
 	attributes := &syscall.ProcAttr{
 		Dir: spec.Dir, Env: os.Environ(), Files: []uintptr{stdin.Fd(), 1, 1},
-		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}, // a session of its own has no terminal to type into
 	}
 	if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: memory, Max: before.Max}); err != nil {
 		return 0, fmt.Errorf("limit the memory: %w", err)

@@ -206,7 +206,7 @@ func TestWhatCannotBeTranslatedIsRefusedByName(t *testing.T) {
 		{"functions: {oscar: [{c: {name: a, script: x, mount: {path: x}}}]}", "/functions/oscar/0/c/mount: a tool has no mounts"},
 		{"functions: {oscar: [{c: {name: a, script: x, environment: {secrets: {T: x}}}}]}", "/functions/oscar/0/c/environment/secrets/T: values of secrets"},
 		{"functions: {oscar: [{c: {name: a, script: x, memory: lots}}]}", "/functions/oscar/0/c/memory: must be an amount of memory"},
-		{lambda("memory: 512") + "storage_providers: {s3: {default: {access_key: x, secret_key: y}}}", "/storage_providers/s3/default/access_key: credentials do not belong into a file"},
+		{lambda("memory: 512") + "storage_providers: {s3: {default: {access_key: x, secret_key: y}}}", "/storage_providers/s3/default/access_key: credentials do not belong in a file"},
 		{"functions: {}", "/functions: there is no function"},
 		{"functions: [a]", "/functions/0: is no field of FDL"},
 		{"functions: {aws: [x]}", "/functions/aws/0: must be an object or a list"},

@@ -22,7 +22,7 @@ const (
 	ofAWS    = "a setting of the function on AWS, which has no effect on one machine"
 	ofOSCAR  = "a setting of OSCAR's cluster"
 	position = "its bucket and folder become a folder below the destination of mapreel run"
-	secret   = "credentials do not belong into a file: remove it; mapreel takes those of AWS from the environment"
+	secret   = "credentials do not belong in a file: remove it; mapreel takes those of AWS from the environment"
 	service  = "a service that listens is no tool, which ends with its piece"
 )
 
@@ -86,7 +86,7 @@ var fields = []field{ //nolint:gochecknoglobals // a table
 	{"functions.oscar[].*.enable_gpu", read, "gpu"},
 	{"functions.oscar[].*.environment.variables.*", read, "environment"},
 	{"functions.oscar[].*.environment.Variables.*", read, "environment"},
-	{"functions.oscar[].*.environment.secrets.*", refused, "values of secrets do not belong into a file: remove them, and list their names in secrets of the tool"},
+	{"functions.oscar[].*.environment.secrets.*", refused, "values of secrets do not belong in a file: remove them, and list their names in secrets of the tool"},
 	{"functions.oscar[].*.input[].storage_provider", read, "with path, it finds the function whose output this is"},
 	{"functions.oscar[].*.input[].path", read, "each: {tool: …} where it is the output of another function, and else each: file"},
 	{"functions.oscar[].*.output[].storage_provider", ignored, "results are published below the destination of mapreel run"},

@@ -145,6 +145,30 @@ func TestWhatAToolLeavesIsChecked(t *testing.T) {
 	}
 }
 
+// Two joined outputs of one folder may not replace each other: their files are named after the tool.
+func TestJoinedOutputsOfOneNameAreRefused(t *testing.T) {
+	t.Parallel()
+	source := filepath.Join(t.TempDir(), "in.txt")
+	if err := os.WriteFile(source, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const text = `{"name": "words", "script": "#!/bin/sh\necho '{\"time\": 1}' > $TMP_OUTPUT_DIR/a.en.jsonl; echo '{\"time\": 2}' > $TMP_OUTPUT_DIR/a.de.jsonl",
+		"outputs": [{"suffix": [".en.jsonl"], "join": "lines"}, {"suffix": [".de.jsonl"], "join": "lines"%s}]}`
+	_, err := newBench(t, source).run(t, fmt.Sprintf(text, ""))
+	if fault.KindOf(err) != fault.Unsupported || !strings.Contains(err.Error(), "two outputs of words would both be words.jsonl") {
+		t.Errorf("got %v", err)
+	}
+	b := newBench(t, source)
+	if _, err := b.run(t, fmt.Sprintf(text, `, "path": "de/"`)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"words.jsonl", "de/words.jsonl"} {
+		if _, err := os.Stat(filepath.Join(b.out, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Pieces that are cut at silences follow each other without gap or overlap.
 func TestPiecesCutAtSilencesAreTheWholeSound(t *testing.T) {
 	t.Parallel()

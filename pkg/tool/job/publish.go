@@ -1,7 +1,6 @@
 package job
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -37,7 +36,7 @@ func (Joins) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, 
 	if spec.Tool < 0 || spec.Tool >= len(doc.Request.Tools) || spec.Output < 0 || spec.Output >= len(doc.Request.Tools[spec.Tool].Outputs) {
 		return work.Result{}, fault.New(fault.Corrupt, "%s is of no output of its job", u.Name)
 	}
-	p := &publisher{Env: env, doc: doc, tool: doc.Request.Tools[spec.Tool], number: spec.Output}
+	p := &publisher{Env: env, doc: doc, tool: doc.Request.Tools[spec.Tool], number: spec.Output, others: map[string]bool{}}
 	p.output = p.tool.Outputs[spec.Output]
 	if err := p.collect(ctx); err != nil {
 		return work.Result{}, err
@@ -74,6 +73,7 @@ type publisher struct {
 	output tool.Output
 	number int // of the output
 
+	others map[string]bool // extensions that another joined output of the same folder takes
 	units  []result
 	result work.Result
 }
@@ -107,6 +107,11 @@ func (p *publisher) collect(ctx context.Context) error {
 			if slices.Contains(file.Outputs, p.number) {
 				r.files = append(r.files, taken{file.Name, f.Result.Artifacts[i]})
 			}
+			for n, o := range p.tool.Outputs {
+				if n != p.number && o.Join != tool.JoinNone && path.Clean(o.Path) == path.Clean(p.output.Path) && slices.Contains(file.Outputs, n) {
+					p.others[extension(file.Name)] = true
+				}
+			}
 		}
 		p.units = append(p.units, r)
 	}
@@ -115,6 +120,9 @@ func (p *publisher) collect(ctx context.Context) error {
 	}
 	return nil
 }
+
+// extension returns the extension of a file's name, by which joined files are told apart.
+func extension(name string) string { return strings.ToLower(path.Ext(name)) }
 
 // publishAll publishes every file. Where there are several pieces, its name begins with the number of its own.
 func (p *publisher) publishAll(ctx context.Context) error {
@@ -141,7 +149,7 @@ func (p *publisher) publishJoined(ctx context.Context) error {
 	var extensions []string
 	for _, r := range p.units {
 		for _, f := range r.files {
-			ext := strings.ToLower(path.Ext(f.name))
+			ext := extension(f.name)
 			if p.output.Join == tool.JoinCues && ext != ".srt" && ext != ".vtt" {
 				return fault.WithHint(fault.New(fault.Unsupported, "%s left %q, which is neither .srt nor .vtt", p.tool.Name, f.name),
 					"an output with join: cues selects these: suffix: [.srt, .vtt]")
@@ -155,17 +163,11 @@ func (p *publisher) publishJoined(ctx context.Context) error {
 		if p.output.Join == tool.JoinCues {
 			write = func(w io.Writer) error { return join.Cues(w, ext, p.pieces(ctx, ext)) }
 		}
+		if p.others[ext] {
+			return fault.WithHint(fault.New(fault.Unsupported, "two outputs of %s would both be %s%s", p.tool.Name, p.tool.Name, ext), "give one of them another path")
+		}
 		err := p.publish(ctx, p.tool.Name+ext, func(store blob.Store, key string) (blob.Info, error) {
-			r, w := io.Pipe()
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				w.CloseWithError(write(w))
-			}()
-			info, err := store.Put(ctx, key, r)
-			r.CloseWithError(cmp.Or(err, io.ErrClosedPipe)) // which ends the writer, if the store did not read to the end
-			<-done
-			return info, err
+			return blob.Write(ctx, store, key, write)
 		})
 		if err != nil {
 			return err
@@ -179,7 +181,7 @@ func (p *publisher) pieces(ctx context.Context, ext string) join.Pieces {
 	return func(yield func(join.Piece, error) bool) {
 		for _, r := range p.units {
 			for _, f := range r.files {
-				if strings.ToLower(path.Ext(f.name)) != ext {
+				if extension(f.name) != ext {
 					continue
 				}
 				piece := join.Piece{
