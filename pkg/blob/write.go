@@ -20,7 +20,11 @@ func Write(ctx context.Context, store Store, key string, write func(io.Writer) e
 	}()
 	info, err := store.Put(ctx, key, r)
 	r.CloseWithError(err)
-	if werr := <-written; err == nil || (werr != nil && !errors.Is(werr, io.ErrClosedPipe)) {
+	switch werr := <-written; {
+	case werr == nil, errors.Is(werr, io.ErrClosedPipe) && err != nil:
+	case err == nil, errors.Is(werr, err):
+		err = werr
+	case !errors.Is(err, werr): // neither reports the other
 		err = errors.Join(werr, err)
 	}
 	return info, err

@@ -58,8 +58,8 @@ type Engine struct {
 	Worker  string      // identifies this worker in the ledger
 	Keep    bool        // keep the artifacts of a job that is done
 	Observe func(Event) // may be nil
-	// Announce tells other programs what an attempt at a unit of a job has made available, before its result is recorded: a worker that
-	// is killed in between announces it again, so an announcement may come twice. What it cannot tell is lost; nil: nobody is told.
+	// Announce tells other programs what an attempt at a unit of a job has made available, before the result is recorded. A worker that
+	// is killed in between does so again, so an announcement may come twice. One that fails is not repeated. May be nil.
 	Announce func(ctx context.Context, job string, list []work.Announcement) error
 	Log      *slog.Logger // may be nil
 }

@@ -54,13 +54,6 @@ func (d *decoderErrors) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// any reports whether there is any message.
-func (d *decoderErrors) any() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.count > 0
-}
-
 func (d *decoderErrors) add(message string) {
 	d.count++
 	if d.first == "" {

@@ -28,6 +28,7 @@ type file struct {
 	audio         []probe.Stream
 	declared      budget.Source
 	decoderErrors decoderErrors
+	damage        ffmpeg.DamageLog // of the video
 }
 
 // silent returns a verification of the same files whose decoders' errors do not count again.

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -49,17 +50,17 @@ func (v *verification) compareVideo(ctx context.Context) (videoFacts, error) {
 	if err != nil {
 		return videoFacts{}, err
 	}
-	compare := func() (videoFacts, error) {
+	compare := func(v *verification) (videoFacts, error) {
 		if f.HighBitDepth {
 			return compareFrames(ctx, v, f, c, from, to, compared, keys, picture.Samples16)
 		}
 		return compareFrames(ctx, v, f, c, from, to, compared, keys, picture.Samples8)
 	}
-	facts, err := compare()
-	if err == nil && v.source.decoderErrors.any() {
+	facts, err := compare(v)
+	if err == nil && v.source.damage.String() != "" {
 		// What several threads show of a damaged frame depends on which is ahead, so a job decodes it with one.
 		from.Threads = 1
-		return compare()
+		return compare(v.silent())
 	}
 	return facts, err
 }
@@ -110,7 +111,7 @@ func interlaced(s probe.Stream) bool {
 func decodeBoth[S picture.Sample](ctx context.Context, v *verification, f picture.Format, from, to decode.Video, lead int, convert func([]byte, []S),
 	use func(source, output *frameWindow[S]) error,
 ) (sourceTimes, outputTimes []int64, err error) {
-	source := newVideoDecoder(from, v.source.decoding(from.Stream), f, &v.source.decoderErrors)
+	source := newVideoDecoder(from, v.source.decoding(from.Stream), f, io.MultiWriter(&v.source.decoderErrors, &v.source.damage))
 	output := newVideoDecoder(to, v.output.decoding(to.Stream), f, &v.output.decoderErrors)
 	group, gctx := errgroup.WithContext(ctx)
 	for _, d := range []*videoDecoder{source, output} {
