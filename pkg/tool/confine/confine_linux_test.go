@@ -282,3 +282,39 @@ func TestTheEnvironmentReachesTheCommandAlone(t *testing.T) {
 		}
 	}
 }
+
+// The machine's own limit stays, also where this is root.
+func TestTheKernelBoundsTheTasksOfACommand(t *testing.T) {
+	t.Parallel()
+	if !newer(kernelRelease(), 6, 14) {
+		t.Skip("pid_max is the machine's before Linux 6.14")
+	}
+	const file = "/proc/sys/kernel/pid_max"
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := script(t, "cat "+file+" > own; ulimit -u >> own")
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(said(err))
+	}
+	got, err := os.ReadFile(filepath.Join(o.Dir, "own"))
+	if err != nil || string(got) != "512\n512\n" {
+		t.Errorf("the command's limits are %q, %v", got, err)
+	}
+	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
+		t.Errorf("the machine's limit was %q and is %q, %v", before, after, err)
+	}
+}
+
+func TestReleasesOfTheKernelAreOrdered(t *testing.T) {
+	t.Parallel()
+	for release, want := range map[string]bool{
+		"6.18.44-fc-v782": true, "6.14": true, "6.14-rc1": true, "7.0.1": true, "10.1": true, "6.8.0-52-generic": false, "6.2": false, "5.15.0": false,
+		"": false, "6": false, "six.14": false,
+	} {
+		if got := newer(release, 6, 14); got != want {
+			t.Errorf("%q: %v", release, got)
+		}
+	}
+}

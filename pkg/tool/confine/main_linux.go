@@ -59,6 +59,11 @@ func (spec Spec) run() (s status) {
 			return failed("give up capabilities", err)
 		}
 	}
+	if !spec.Shared {
+		if err := spec.boundTasks(); err != nil {
+			return failed("limit processes", err)
+		}
+	}
 	if err := takeEnvironment(); err != nil {
 		return failed("set the environment", err)
 	}
