@@ -145,10 +145,13 @@ func (v violation) problem() Problem { return Problem{pointerTo(v.path), v.messa
 func pointerTo(path []string) string {
 	pointer := ""
 	for _, step := range path {
-		pointer += "/" + pointerEscapes.Replace(step)
+		pointer += "/" + PointerStep(step)
 	}
 	return pointer
 }
+
+// PointerStep returns a name as a step of a JSON pointer (RFC 6901).
+func PointerStep(name string) string { return pointerEscapes.Replace(name) }
 
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
 

@@ -200,7 +200,7 @@ func (t Tool) checkEnvironment(at string, add func(string, string, ...any)) {
 		}
 	}
 	for name, value := range t.Environment {
-		pointer := at + "/environment/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+		pointer := at + "/environment/" + film.PointerStep(name)
 		check(pointer, name)
 		if strings.ContainsRune(value, 0) {
 			add(pointer, "contains a zero byte")

@@ -26,14 +26,19 @@ type Request struct {
 	Tools       []Tool          `json:"tools" jsonschema:"required,minItems=1,maxItems=20,description=The commands to run"`
 	Folder      string          `json:"folder,omitempty" jsonschema:"description=The folder of the tools file: commands find it as MAPREEL_TOOLS_DIR"`
 	Segment     film.Segmenting `json:"segment,omitzero" jsonschema:"description=How the video and the sound are divided"`
-	Compute     film.Compute    `json:"compute,omitzero" jsonschema:"description=How many units run at once"`
+	Compute     Compute         `json:"compute,omitzero" jsonschema:"description=How many units run at once"`
 	Retention   film.Retention  `json:"retention,omitzero" jsonschema:"description=How long an unfinished job can be continued"`
+}
+
+// Compute says how the units of a request run.
+type Compute struct {
+	Concurrency int `json:"concurrency,omitempty" jsonschema:"minimum=1,maximum=10000,description=Number of pieces worked on at once. Default: one per core of this machine"`
 }
 
 // Tool is a command that is run once for each piece.
 type Tool struct {
 	Name    string   `json:"name" jsonschema:"required,pattern=^[a-z0-9][a-z0-9_-]{0\\,39}$,description=Lower-case letters and digits and - and _: names the units and the joined files"`
-	Command []string `json:"command,omitempty" jsonschema:"minItems=1,maxItems=100,description=Program and arguments. A program with a slash in its name is relative to the folder of the tools file"`
+	Command []string `json:"command,omitempty" jsonschema:"minItems=1,maxItems=100,description=Program and arguments. A name with a slash is a path, relative to the folder of the tools file"`
 	Script  string   `json:"script,omitempty" jsonschema:"description=Instead of command: a file beside the tools file or the text of a script that begins with #!. Without such a line /bin/sh runs it"`
 	Image   string   `json:"image,omitempty" jsonschema:"maxLength=500,description=The container image to run it in: not on this machine yet"`
 	Each    Each     `json:"each,omitzero" jsonschema:"description=What the command is run for: file or segment or sound or frames or {tool: NAME} for each result of another tool: all its files or those with a prefix and a suffix. Default: file"`
@@ -126,7 +131,7 @@ type As struct {
 	Rate     int          `json:"rate,omitempty" jsonschema:"minimum=8000,maximum=192000,default=16000,description=Sound: samples a second"`
 	Channels int          `json:"channels,omitempty" jsonschema:"minimum=1,maximum=8,default=1,description=Sound: channels"`
 	Track    int          `json:"track,omitempty" jsonschema:"minimum=1,maximum=100,default=1,description=Sound: which audio track of the source"`
-	Cut      Cut          `json:"cut,omitempty" jsonschema:"enum=exact,enum=silence,default=exact,description=Sound: where a piece ends. exact: at its length. silence: at the quietest place within 3 seconds of that"`
+	Cut      Cut          `json:"cut,omitempty" jsonschema:"enum=exact,enum=silence,default=exact,description=For sound: where a piece ends. exact: at its full length. silence: at the quietest point within 3 seconds of that"`
 }
 
 // Cut selects where pieces of sound meet.

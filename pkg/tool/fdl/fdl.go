@@ -45,7 +45,7 @@ func Translate(tree map[string]any) (Result, error) {
 	for i, v := range array(functions["oscar"]) {
 		clusters := object(v)
 		for _, cluster := range slices.Sorted(maps.Keys(clusters)) {
-			list = append(list, t.service(fmt.Sprintf("/functions/oscar/%d/%s", i, escape(cluster)), object(clusters[cluster])))
+			list = append(list, t.service(fmt.Sprintf("/functions/oscar/%d/%s", i, film.PointerStep(cluster)), object(clusters[cluster])))
 		}
 	}
 	if len(list) == 0 && len(t.problems) == 0 {
@@ -217,7 +217,7 @@ var secretName = regexp.MustCompile(`(?i)(^|_)(key|token|secret|password|passwd|
 
 func (t *translator) variables(to map[string]string, pointer string, from map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(from)) {
-		at := pointer + "/" + escape(name)
+		at := pointer + "/" + film.PointerStep(name)
 		switch v := from[name].(type) {
 		case string:
 			to[name] = v

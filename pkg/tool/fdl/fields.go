@@ -107,7 +107,7 @@ var fields = []field{ //nolint:gochecknoglobals // a table
 	{"functions.oscar[].*.vo", ignored, ofOSCAR},
 	{"functions.oscar[].*.allowed_users", ignored, ofOSCAR},
 	{"functions.oscar[].*.alpine", ignored, ofOSCAR},
-	{"functions.oscar[].*.file_stage_in", refused, "a tool gets its input as a file always: remove it"},
+	{"functions.oscar[].*.file_stage_in", refused, "a tool always gets its input as a file: remove it"},
 	{"functions.oscar[].*.token", refused, secret},
 	{"functions.oscar[].*.expose", refused, service},
 	{"functions.oscar[].*.kserve", refused, service},

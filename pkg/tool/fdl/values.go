@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // walk names every field that is not read. at are the steps to v, with [] for an element of a list.
@@ -31,7 +33,7 @@ func (t *translator) walk(pointer string, at []string, v any) {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			t.walk(pointer+"/"+escape(name), append(slices.Clone(at), name), v[name])
+			t.walk(pointer+"/"+film.PointerStep(name), append(slices.Clone(at), name), v[name])
 		}
 	case []any:
 		for i, e := range v {
@@ -105,9 +107,6 @@ func array(v any) []any {
 	list, _ := v.([]any)
 	return list
 }
-
-// escape writes a name as a step of a JSON pointer.
-func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
 
 // plain returns the text of a number or a truth value.
 func plain(v any) string {

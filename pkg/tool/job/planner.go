@@ -176,7 +176,7 @@ func joins(req tool.Request) iter.Seq[work.Unit] {
 // identify names the work of a request: the same request, source and programs give the same ID.
 func identify(doc document, build string) (string, error) {
 	req := doc.Request
-	req.Compute, req.Retention = film.Compute{}, film.Retention{}
+	req.Compute, req.Retention = tool.Compute{}, film.Retention{}
 	data, err := json.Marshal(struct {
 		Format  int
 		Request tool.Request

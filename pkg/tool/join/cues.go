@@ -20,10 +20,10 @@ type cue struct {
 	text       string
 }
 
-// seamReach is how far from a seam the halves of a cue may end and begin for being one, in microseconds.
+// seamReach is how far from a seam, in microseconds, the two parts of a cue that it cut may end and begin.
 const seamReach = 250_000
 
-// Cues joins the cues of pieces. format is ".srt" or ".vtt". A cue that the seam between two pieces cut, and which both tell, is one
+// Cues joins the cues of pieces. format is ".srt" or ".vtt". A cue that the seam between two pieces cut, and that both pieces have, is one
 // again; one that reaches beyond the end of its piece ends where the next one begins.
 func Cues(w io.Writer, format string, pieces Pieces) error {
 	out := &cueWriter{w: bufio.NewWriter(w), vtt: format == ".vtt"}

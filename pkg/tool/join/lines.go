@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,14 +133,10 @@ func shift(text string, by media.Ticks) (string, error) {
 	if by == 0 {
 		return text, nil
 	}
-	half := 0.5
-	if v < 0 {
-		half = -0.5
-	}
-	return Seconds(media.Ticks(v*1e6+half) + by), nil
+	return seconds(media.Ticks(math.Round(v*1e6)) + by), nil
 }
 
-// Seconds formats microseconds as seconds: "12.5".
-func Seconds(t media.Ticks) string {
+// seconds formats microseconds as seconds: "12.5".
+func seconds(t media.Ticks) string {
 	return strconv.FormatFloat(float64(t)/1e6, 'f', -1, 64)
 }

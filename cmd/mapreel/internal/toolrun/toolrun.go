@@ -3,12 +3,14 @@ package toolrun
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -137,7 +139,7 @@ func (r Run) Job(dir string, stdin io.Reader) (Job, error) {
 	if r.Jobs < 0 {
 		return Job{}, fault.New(fault.Invalid, "--jobs: must be at least 1")
 	}
-	job := Job{Request: data, Draft: d, Jobs: r.Jobs}
+	job := Job{Request: data, Draft: d, Jobs: cmp.Or(r.Jobs, min(req.Compute.Concurrency, runtime.NumCPU()))}
 	for _, t := range req.Tools {
 		for i, o := range t.Outputs {
 			job.Outputs = append(job.Outputs, filepath.Join(destination, o.Path, fmt.Sprintf("%s.%d", t.Name, i)))

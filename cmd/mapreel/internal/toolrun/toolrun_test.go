@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -73,5 +74,38 @@ func TestHostileToolsFilesAreRefusedAtOnce(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 		})
+	}
+}
+
+func TestTheToolsFileSaysHowManyPiecesRunAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "tools.yaml")
+	for _, c := range []struct {
+		compute string
+		flag    int
+		want    int
+		refused string
+	}{
+		{"{}", 0, 0, ""},
+		{"{concurrency: 1}", 0, 1, ""},
+		{"{concurrency: 10000}", 0, runtime.NumCPU(), ""},
+		{"{concurrency: 1}", 7, 7, ""},
+		{"{gpu: true}", 0, 0, "gpu"},
+		{"{mode: batch}", 0, 0, "mode"},
+	} {
+		if err := os.WriteFile(file, []byte("tools:\n  - {name: a, command: [x]}\ncompute: "+c.compute+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		job, err := toolrun.Run{Tools: file, Source: "film.mp4", Output: "out", Jobs: c.flag}.Job(dir, nil)
+		if c.refused != "" {
+			if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), c.refused) {
+				t.Errorf("%s: %v", c.compute, err)
+			}
+			continue
+		}
+		if err != nil || job.Jobs != c.want {
+			t.Errorf("%s: %d at once, %v, want %d", c.compute, job.Jobs, err, c.want)
+		}
 	}
 }
