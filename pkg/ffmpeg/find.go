@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"os/exec"
@@ -52,13 +53,15 @@ func Find(ctx context.Context, options FindOptions) (Tools, error) {
 			ffprobeName = filepath.Join(filepath.Dir(ffmpegName), "ffprobe")
 		}
 	}
+	// Each takes 0.2 s to load its libraries: both at once.
 	var tools Tools
-	var err error
-	if tools.FFmpeg, tools.Build, err = locate(ctx, ffmpegName); err != nil {
-		return Tools{}, err
-	}
 	var probeBuild string
-	if tools.FFprobe, probeBuild, err = locate(ctx, ffprobeName); err != nil {
+	var err, probeErr error
+	var both sync.WaitGroup
+	both.Go(func() { tools.FFmpeg, tools.Build, err = locate(ctx, ffmpegName) })
+	both.Go(func() { tools.FFprobe, probeBuild, probeErr = locate(ctx, ffprobeName) })
+	both.Wait()
+	if err = cmp.Or(err, probeErr); err != nil {
 		return Tools{}, err
 	}
 	for _, program := range []struct{ name, build string }{{"ffmpeg", tools.Build}, {"ffprobe", probeBuild}} {

@@ -352,16 +352,17 @@ func TestAnAudiobookKeepsItsChaptersAndCover(t *testing.T) {
 		"book.flac": {"-map", "2", "-disposition:v", "attached_pic", "-c:v", "copy"},
 		"book.ogg":  {"-c:a", "libopus"},
 	} {
-		source := clip(t, name, args(base, extra)...)
-		for _, container := range []string{"mp4", "mkv", "webm"} {
-			out := t.TempDir()
-			req := request(source, out, container)
-			req.Outputs[0].Video = nil
-			report, err := run(t.Context(), req, t.TempDir(), nil)
-			if err != nil {
-				t.Fatalf("%s to %s: %v", name, container, err)
-			}
-			all := describe(t, outputs(t, report)[0].URL)
+		source, containers := clip(t, name, args(base, extra)...), []string{"mp4", "mkv", "webm"}
+		req := film.Request{Source: source, Destination: t.TempDir()}
+		for _, container := range containers {
+			req.Outputs = append(req.Outputs, film.Output{Name: "out", Container: film.Container(container)})
+		}
+		report, err := run(t.Context(), req, t.TempDir(), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for i, container := range containers {
+			all := describe(t, outputs(t, report)[i].URL)
 			kinds := map[string]int{}
 			for _, s := range all.Streams {
 				if s.Type == "video" && s.Disposition["attached_pic"] != 0 {
