@@ -56,8 +56,9 @@ var causes = []cause{
 
 // Messages that show that a limit was exceeded, where there is one.
 var (
-	tooLarge     = regexp.MustCompile(`File too large|File size limit exceeded`) // ffmpeg's words, and a shell's around ffmpeg
-	noMemory     = regexp.MustCompile(`Cannot allocate memory|[Oo]ut of memory|malloc of size \d+ failed`)
+	tooLarge = regexp.MustCompile(`File too large|File size limit exceeded`) // ffmpeg's words, and a shell's around ffmpeg
+	noMemory = regexp.MustCompile(`Cannot allocate memory|[Oo]ut of memory|malloc of size \d+ failed|Memory allocation error|memory allocation failure|` +
+		`std::bad_alloc|allocate memory failed|insufficient resources`)
 	tooManyFiles = regexp.MustCompile(`Too many open files`)
 )
 

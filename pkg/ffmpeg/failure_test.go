@@ -27,6 +27,19 @@ func TestExplainFindsTheLineAndKind(t *testing.T) {
 		{"[tls @ 0x1] The certificate's issuer is unknown\nhttps://b/k: Input/output error", "The certificate's issuer is unknown", fault.Invalid},
 		{"[h264_nvenc @ 0x2] Cannot load libcuda.so.1\nConversion failed!\n", "Cannot load libcuda.so.1", fault.Unsupported},
 		{"x264 [error]: malloc of size 4096 failed\nConversion failed!\n", "x264 [error]: malloc of size 4096 failed", fault.OutOfSpace},
+		{
+			"[libvpx-vp9 @ 0x7f] Failed to initialize encoder: Memory allocation error\nError initializing output stream 0:0 -- Error while opening encoder\n",
+			"Failed to initialize encoder: Memory allocation error", fault.OutOfSpace,
+		},
+		{
+			"x265 [error]: memory allocation failure, aborting encode\nError submitting video frame to the encoder\n",
+			"x265 [error]: memory allocation failure, aborting encode", fault.OutOfSpace,
+		},
+		{"terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n", "what():  std::bad_alloc", fault.OutOfSpace},
+		{
+			"SvtMalloc[fatal]: allocate memory failed, at ./Source/Lib/Encoder/Codec/EbEncodeContext.c:152\n",
+			"SvtMalloc[fatal]: allocate memory failed, at ./Source/Lib/Encoder/Codec/EbEncodeContext.c:152", fault.OutOfSpace,
+		},
 		{"something new\nError while filtering: x\nConversion failed!\n", "something new", fault.Internal},
 		{"Conversion failed!\n\n", "", fault.Internal},
 		{"", "", fault.Internal},
