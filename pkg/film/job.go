@@ -172,7 +172,7 @@ func ID(req Request, src Source, encoder string) (string, error) {
 		Size    int64
 		Version string
 		Encoder string
-	}{8, req, src.URL, src.Size, src.Version, encoder})
+	}{9, req, src.URL, src.Size, src.Version, encoder})
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "naming the job")
 	}

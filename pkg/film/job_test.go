@@ -119,7 +119,7 @@ func TestIDIsStable(t *testing.T) {
 	// intended, raise Format.
 	r := full(t)
 	r.Program, r.Outputs[0].Preview = 0, nil // fields that older requests do not have
-	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "f9f2fbb8ad4db0de852e"; got != want {
+	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "d440c080d945cac0dab0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

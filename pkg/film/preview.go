@@ -231,6 +231,8 @@ type PreviewPlan struct {
 	Columns  int           `json:"columns,omitempty"`
 	Rows     int           `json:"rows,omitempty"`
 	Archive  bool          `json:"archive,omitempty"`
+	// Frames reports that each thumbnail is also a frame of a video by itself, for HLS's I-frame playlists of images ("mjpg").
+	Frames bool `json:"frames,omitempty"`
 	// Milliseconds reports that file names have the time in milliseconds, not in seconds.
 	Milliseconds bool `json:"milliseconds,omitempty"`
 }
@@ -264,6 +266,21 @@ type SliceFacts struct {
 	Output  int            `json:"output"` // as in its Slice
 	Preview int            `json:"preview"`
 	Files   []PreviewEntry `json:"files"`
+	Frames  *FrameFile     `json:"frames,omitempty"` // of a plan with Frames
+}
+
+// FrameFile describes a file that has the thumbnails of a slice as fragments of a video, one after the other.
+type FrameFile struct {
+	Path  string  `json:"path"`  // in the folder of the previews
+	Sizes []int64 `json:"sizes"` // bytes of the fragments
+}
+
+// Size returns the size of the file.
+func (f FrameFile) Size() (sum int64) {
+	for _, n := range f.Sizes {
+		sum += n
+	}
+	return sum
 }
 
 // PreviewEntry describes a file of a preview, or a picture in an archive.

@@ -58,7 +58,7 @@ func (t Track) Codecs() (string, error) {
 		return mpegAudio(c[4:])
 	case "Opus":
 		return "opus", nil // the spelling of "Encapsulation of Opus in ISOBMFF", 4.3.1, and the only one that browsers know
-	case "ac-3", "ec-3", "ac-4", "fLaC", "alac", "wvtt", "stpp":
+	case "ac-3", "ec-3", "ac-4", "fLaC", "alac", "wvtt", "stpp", "mjpg":
 		return kind, nil
 	}
 	return "", fault.New(fault.Unsupported, "codec %q has no name for playlists", kind)

@@ -26,7 +26,7 @@ func HLS(p Package, path string) ([]File, error) {
 	for r := range p.renditions {
 		files = append(files, File{r.Playlist, mediaPlaylist(r, target)})
 	}
-	for _, v := range slices.Concat(p.Video, p.TrickPlay) {
+	for _, v := range p.iFrames() {
 		if len(v.Keyframes) > 0 {
 			files = append(files, File{v.IFrames, iFramePlaylist(v)})
 		}
@@ -186,7 +186,7 @@ func (p Package) multivariant(path string, target int64) string {
 			fmt.Fprintf(&b, "%s\n", uri(path, g.members[g.defaultMember].Playlist))
 		}
 	}
-	for _, v := range slices.Concat(p.Video, p.TrickPlay) {
+	for _, v := range p.iFrames() {
 		if len(v.Keyframes) == 0 {
 			continue
 		}

@@ -92,7 +92,10 @@ func folder(p Package, playlists []File) fstest.MapFS {
 			put(s.Resource, "\x00\x00\x00\x18moof")
 		}
 	}
-	for _, v := range slices.Concat(p.Video, p.TrickPlay) {
+	for _, v := range p.iFrames() {
+		if len(v.Keyframes) > 0 {
+			put(v.Init, "\x00\x00\x00\x18ftyp")
+		}
 		for _, k := range v.Keyframes {
 			put(k.Resource, "\x00\x00\x00\x18moof")
 		}

@@ -3,6 +3,7 @@ package manifest
 import (
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/Eyevinn/dash-mpd/mpd"
@@ -21,6 +22,32 @@ type Thumbnails struct {
 	Interval      int64  // microseconds from a thumbnail to the next
 	Length        int64  // microseconds of the film, all of which they cover
 	Sheets        []Resource
+	// Frames are the thumbnails one by one, each a fragment of a video of JPEGs: moof and mdat. Without any, there are only sheets.
+	Frames  []Resource
+	Init    Resource // their initialisation segment
+	IFrames string   // path of their I-frame playlist
+}
+
+// video returns the thumbnails as a video of which all frames are keyframes.
+func (t Thumbnails) video() Video {
+	v := Video{
+		Rendition: Rendition{Name: t.Name, Codecs: "mjpg", Timescale: 1_000_000, Init: t.Init, Segments: []Segment{{Duration: t.Length}}},
+		Width:     t.Width, Height: t.Height, IFrames: t.IFrames,
+	}
+	for k, f := range t.Frames {
+		v.Keyframes = append(v.Keyframes, Keyframe{Start: int64(k) * t.Interval, Resource: f})
+	}
+	return v
+}
+
+// iFrames returns what the I-frame playlists of a package list. The thumbnails come last: players should prefer video (Apple's HLS
+// Authoring Specification, "I-frame image sequences").
+func (p Package) iFrames() []Video {
+	list := slices.Concat(p.Video, p.TrickPlay)
+	for _, t := range p.Thumbnails {
+		list = append(list, t.video())
+	}
+	return list
 }
 
 // thumbnailTile is DASH-IF's scheme for sheets of thumbnails (IOP 4.3, 6.2.6).
@@ -39,6 +66,14 @@ func (t Thumbnails) check() error {
 	}
 	if want := (t.Length + t.perSheet() - 1) / t.perSheet(); int64(len(t.Sheets)) != want {
 		return bad("%d sheets instead of %d", len(t.Sheets), want)
+	}
+	if want := (t.Length + t.Interval - 1) / t.Interval; len(t.Frames) > 0 && int64(len(t.Frames)) != want {
+		return bad("%d frames instead of %d", len(t.Frames), want)
+	}
+	for _, f := range t.Frames {
+		if err := checkPath(f.Path); err != nil || f.Size <= 0 || !f.Part {
+			return bad("%d bytes of %s are not a frame", f.Size, f.Path)
+		}
 	}
 	for _, s := range t.Sheets {
 		if s.Size <= 0 || s.Part {

@@ -178,6 +178,10 @@ func (m *attempt) checkFiles(ctx context.Context, p manifest.Package) (int64, er
 		for _, s := range t.Sheets {
 			want[strings.TrimPrefix(s.Path, m.out.Folder+"/")] = s.Size
 		}
+		for _, f := range t.Frames {
+			path := strings.TrimPrefix(f.Path, m.out.Folder+"/")
+			want[path] = max(want[path], f.Offset+f.Size)
+		}
 	}
 	var sum int64
 	for path, size := range want {

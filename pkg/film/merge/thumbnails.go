@@ -33,8 +33,19 @@ func (m *attempt) thumbnails(ctx context.Context) ([]manifest.Thumbnails, error)
 			}
 			t.Sheets = append(t.Sheets, manifest.Resource{Path: m.out.Folder + "/" + e.Path, Size: e.Size})
 		}
+		if facts.Frames != nil {
+			at := int64(0)
+			for _, size := range facts.Frames.Sizes {
+				t.Frames = append(t.Frames, manifest.Resource{Path: m.out.Folder + "/" + facts.Frames.Path, Offset: at, Size: size, Part: true})
+				at += size
+			}
+		}
 		return nil
 	})
+	if err == nil && p.Frames {
+		t.IFrames = m.out.Folder + "/thumbnails-iframes.m3u8"
+		t.Init, err = m.thumbnailsInit(ctx, pictures)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -48,4 +59,15 @@ func (m *attempt) thumbnails(ctx context.Context) ([]manifest.Thumbnails, error)
 		}
 	}
 	return []manifest.Thumbnails{t}, nil
+}
+
+// thumbnailsInit writes the initialisation segment of the thumbnails as frames of a video.
+func (m *attempt) thumbnailsInit(ctx context.Context, p film.Pictures) (manifest.Resource, error) {
+	data, err := preview.FramesTrack(p).Init()
+	if err != nil {
+		return manifest.Resource{}, err
+	}
+	r := manifest.Resource{Path: m.out.Folder + "/" + preview.FramesInit, Size: int64(len(data))}
+	_, err = m.put(ctx, r.Path, data)
+	return r, err
 }

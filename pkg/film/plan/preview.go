@@ -251,7 +251,11 @@ func Objects(j film.Job, p film.PreviewPlan) (n int64) {
 	if p.Form == film.Stills && !p.Archive {
 		return pictures.Count(*j.Source.Video)
 	}
-	return int64(CountSlices(j, p))
+	n = int64(CountSlices(j, p))
+	if p.Frames { // a file of frames for each sheet, and an initialisation segment
+		n = 2*n + 1
+	}
+	return n
 }
 
 // CountSlices returns how many slices a preview has.

@@ -49,6 +49,7 @@ func AddThumbnails(j *film.Job) {
 		out.Previews = append(out.Previews, film.PreviewPlan{
 			Form: film.Sprites, Pictures: indexOfPictures(j, pictures), Format: film.JPEG,
 			Columns: sheetSide, Rows: sheetSide, Unit: sheetSide * sheetSide,
+			Frames: out.Container != film.DASH,
 		})
 	}
 }

@@ -126,7 +126,11 @@ func previewBytes(j film.Job, p film.PreviewPlan) float64 {
 	case p.Form.Animated():
 		return count * float64(p.Length) / float64(p.Every) * pictureBytes(size, animatedPixel[p.Form])
 	}
-	return count * pictureBytes(size, bytesPerPixel[string(p.Format)])
+	all := count * pictureBytes(size, bytesPerPixel[string(p.Format)])
+	if p.Frames {
+		all *= 2
+	}
+	return all
 }
 
 // bytes rounds an estimate, and limits it so that the sum of several cannot overflow.

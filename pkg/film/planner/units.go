@@ -208,13 +208,9 @@ func countSlices(j film.Job) (n int) {
 	return n
 }
 
-// countObjects returns how many files the job's previews have. It leaves out the thumbnails of packages: a package has far more
-// media segments than sheets.
+// countObjects returns how many files the job's previews have, with the thumbnails of packages.
 func countObjects(j film.Job) (n int64) {
 	for _, out := range j.Outputs {
-		if out.Container != film.PreviewSet {
-			continue
-		}
 		for _, p := range out.Previews {
 			n += plan.Objects(j, p)
 		}

@@ -1,8 +1,10 @@
 package playertest_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"image/jpeg"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -10,12 +12,15 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/manifest"
 	"github.com/mapreel/mapreel/pkg/player/playertest"
 )
 
@@ -56,7 +61,10 @@ func TestSeeksShowTheFrameOfTheirTime(t *testing.T) {
 		times = append(times, at(n)+(0.1+0.8*random.Float64())*(at(n+1)-at(n)))
 	}
 	checkThumbnails(t, folder)
-	for _, c := range []struct{ player, playlist string }{{"shaka", "film.mpd"}, {"shaka", "film.m3u8"}, {"dash", "film.mpd"}, {"mapreel", "film.m3u8"}} {
+	checkThumbnailFrames(t, folder, bits)
+	for _, c := range []struct{ player, playlist string }{
+		{"shaka", "film.mpd"}, {"shaka", "film.m3u8"}, {"dash", "film.mpd"}, {"mapreel", "film.m3u8"}, {"hls", "film.m3u8"},
+	} {
 		t.Run("thumbnails, "+c.player+", "+c.playlist, func(t *testing.T) {
 			var positions []float64
 			for range 5 {
@@ -172,6 +180,66 @@ func checkThumbnails(t *testing.T, folder string) {
 	} {
 		if !strings.Contains(playlist, want) {
 			t.Errorf("the image playlist lacks %q:\n%s", want, playlist)
+		}
+	}
+}
+
+// Each range of the I-frame playlist of images is a fragment at its time whose only sample is a JPEG of the frame that is on screen then.
+func checkThumbnailFrames(t *testing.T, folder string, bits int) {
+	t.Helper()
+	lists, err := filepath.Glob(filepath.Join(folder, "film", "*", "thumbnails-iframes.m3u8"))
+	if err != nil || len(lists) != 1 {
+		t.Fatalf("%q, %v", lists, err)
+	}
+	text, err := os.ReadFile(lists[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := manifest.Check(os.DirFS(folder), "film.m3u8"); err != nil {
+		t.Errorf("Check reports:\n%v", err)
+	}
+	init, err := os.ReadFile(filepath.Join(filepath.Dir(lists[0]), "thumbnails", "init.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := regexp.MustCompile(`(?m)^#EXTINF:(\S+),\n#EXT-X-BYTERANGE:(\d+)@(\d+)\n(\S+)$`).FindAllStringSubmatch(string(text), -1)
+	if len(entries) != 12 {
+		t.Fatalf("%d ranges, want 12:\n%s", len(entries), text)
+	}
+	for k, e := range entries {
+		file, err := os.ReadFile(filepath.Join(filepath.Dir(lists[0]), e[4]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		size, _ := strconv.Atoi(e[2])
+		offset, _ := strconv.Atoi(e[3])
+		if k == 11 && offset+size != len(file) {
+			t.Errorf("the last range ends at %d of %d bytes", offset+size, len(file))
+		}
+		whole := append(slices.Clone(init), file[offset:offset+size]...)
+		chunk, extents, err := isobmff.ReadFragments(bytes.NewReader(whole), int64(len(whole)))
+		if err != nil || len(chunk.Samples) != 1 || len(extents) != 1 {
+			t.Fatalf("range %d has %d samples: %v", k, len(chunk.Samples), err)
+		}
+		if codecs, err := chunk.Track.Codecs(); err != nil || codecs != "mjpg" {
+			t.Errorf("the codec is %q: %v", codecs, err)
+		}
+		const lead = 10 // seconds by which media time is later
+		if want := int64(lead+k) * int64(chunk.Track.Timescale); chunk.Start != want || !chunk.Samples[0].Sync {
+			t.Errorf("range %d is shown at %d, want %d", k, chunk.Start, want)
+		}
+		img, err := jpeg.Decode(isobmff.Payload(bytes.NewReader(whole), extents))
+		if err != nil {
+			t.Fatalf("range %d: %v", k, err)
+		}
+		n := 0
+		for i := range bits {
+			if r, _, _, _ := img.At((2*i+1)*img.Bounds().Dx()/bits/2, img.Bounds().Dy()/2).RGBA(); r > 0x7fff {
+				n |= 1 << i
+			}
+		}
+		if want := int(math.Floor(float64(k) * 24 / 1.001)); n != want {
+			t.Errorf("range %d shows frame %d, want %d", k, n, want)
 		}
 	}
 }

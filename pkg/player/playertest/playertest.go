@@ -159,7 +159,7 @@ func TrickPlay(t testing.TB, folder, playlist, player string, times []float64, b
 }
 
 // Thumbnails asks the player "dash", "shaka" or "mapreel", which is the page of mapreel play, for the thumbnails of a package at each of times, in
-// seconds, and returns the numbers of the frames that they show, which are those of Frames.
+// seconds, or "hls" for those of its I-frame playlist of images; Shaka is asked for both. It returns the numbers of the frames that they show, which are those of Frames.
 func Thumbnails(t testing.TB, folder, playlist, player string, times []float64, bits int) (numbers []int) {
 	t.Helper()
 	out := browse(t, thumbnailsScript, folder, playlist, player, map[string]any{"times": times, "bits": bits})

@@ -127,12 +127,12 @@ func (p Flags) AddOutputs(d *requestfile.Draft, name string) error {
 // pricePut is what S3 takes for a thousand requests that write an object (Standard, us-east-1), in USD.
 const pricePut = 0.005
 
-// FormatObjects returns a line with the number of files that previews will be, and what writing them costs on S3. It returns ""
+// FormatObjects returns a line with the number of files that previews, and thumbnails of packages, will be, and what writing them costs on S3. It returns ""
 // if there are none.
 func FormatObjects(groups []engine.GroupProgress) string {
 	for _, g := range groups {
 		if g.Name == film.SliceKind && g.Objects > 0 {
-			return fmt.Sprintf("mapreel: previews: %d files, up to %s (on S3, writing them costs %.4f USD)\n",
+			return fmt.Sprintf("mapreel: previews and thumbnails: %d files, up to %s (on S3, writing them costs %.4f USD)\n",
 				g.Objects, format.Bytes(g.Space.Destination), float64(g.Objects)/1000*pricePut)
 		}
 	}
