@@ -19,8 +19,8 @@ type Preview struct {
 	Width   int           `json:"width,omitempty" jsonschema:"minimum=16,maximum=8192,description=Columns of a picture; the height follows. Never larger than the source. Default: that of the source; 240 (animations) 160 (sprites)"`
 	Aspect  Aspect        `json:"aspect,omitzero" jsonschema:"description=Ratio of width to height of the pictures: 16:9. Default: that of the source"`
 	Fit     Fit           `json:"fit,omitempty" jsonschema:"enum=crop,enum=pad,description=How pictures get an aspect that is not their own: crop what is too much (the default) or pad with black"`
-	Columns int           `json:"columns,omitempty" jsonschema:"minimum=1,maximum=50,description=Thumbnails in a row of a sheet. Default: 10"`
-	Rows    int           `json:"rows,omitempty" jsonschema:"minimum=1,maximum=50,description=Rows of a sheet. Default: 10"`
+	Columns int           `json:"columns,omitempty" jsonschema:"minimum=1,maximum=50,description=Thumbnails in a row of a sheet at most. Default: 10"`
+	Rows    int           `json:"rows,omitempty" jsonschema:"minimum=1,maximum=50,description=Rows of a sheet at most. Default: 10"`
 	Times   []Seconds     `json:"times,omitempty" jsonschema:"maxItems=100,description=Stills only: the moments of the pictures instead of their distance; in milliseconds at the finest"`
 	// Keyframes allows pictures to show an earlier frame than the one of their moment, where all else can then be left undecoded.
 	Keyframes bool `json:"keyframes,omitempty" jsonschema:"description=Stills and sprites and posters: show the last keyframe before each moment so that nothing else has to be decoded. Has no effect on a request that decodes every frame for other outputs"`

@@ -10,7 +10,7 @@ const (
 	// thumbnailSide is the size of a thumbnail's longer side, in pixels: what players show above their
 	// seek bars, on a screen of twice as many pixels.
 	thumbnailSide = 240
-	// sheetSide is the number of thumbnails in a row and in a column of a sheet. A player loads a whole
+	// sheetSide is the largest number of thumbnails in a row and in a column of a sheet. A player loads a whole
 	// sheet, some 100 kB, to show one.
 	sheetSide = 5
 )

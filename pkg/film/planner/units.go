@@ -22,6 +22,9 @@ const slowestPace = 20
 // no segments yet.
 func newPlan(j film.Job, segments []film.Segment) (work.Plan, error) {
 	j.Segments = len(segments)
+	if j.Segments > 0 {
+		plan.FitSheets(&j)
+	}
 	doc, err := json.Marshal(j)
 	if err != nil {
 		return work.Plan{}, fault.Wrap(fault.Internal, err, "record of job "+j.ID)

@@ -38,8 +38,8 @@ type Flags struct {
 
 	TileEvery *flagvalue.Duration    `group:"Previews" placeholder:"LENGTH" help:"Distance of the thumbnails of --sprites. Default: 5s."`
 	TileWidth *flagvalue.WholeNumber `group:"Previews" placeholder:"COLUMNS" help:"Columns of a thumbnail. Default: 160."`
-	Columns   *flagvalue.WholeNumber `group:"Previews" placeholder:"N" help:"Thumbnails in a row of a sheet. Default: 10."`
-	Rows      *flagvalue.WholeNumber `group:"Previews" placeholder:"N" help:"Rows of a sheet. Default: 10."`
+	Columns   *flagvalue.WholeNumber `group:"Previews" placeholder:"N" help:"Thumbnails in a row of a sheet, at most. Default: 10."`
+	Rows      *flagvalue.WholeNumber `group:"Previews" placeholder:"N" help:"Rows of a sheet, at most. Default: 10."`
 }
 
 // AddOutputs writes an output for each preview that the flags name.
