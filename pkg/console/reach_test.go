@@ -29,6 +29,7 @@ const (
 	reachRunning = 10
 	maxFrame     = 100 // milliseconds, while updates arrive
 	maxFirstView = 1000
+	maxTask      = 50 // of processor time: a page that keeps this keeps maxFrame with another process at work
 )
 
 // TestReach measures how the page of a busy server feels. It takes half a minute and needs a machine that does nothing else:
@@ -71,6 +72,9 @@ func TestReach(t *testing.T) {
 			v.View, v.First, v.All, v.Frames, v.Median, v.Worst, v.Longest, v.Busy)
 		if v.First > maxFirstView || v.Worst > maxFrame {
 			t.Errorf("%s: over %d ms for the first view, or %d ms for a frame", v.View, maxFirstView, maxFrame)
+		}
+		if v.Busy > maxTask {
+			t.Errorf("%s: a task takes over %d ms of processor time", v.View, maxTask)
 		}
 	}
 }

@@ -1,34 +1,25 @@
 // The grid and the timeline of units, drawn some milliseconds a frame: thousands of them must not hold up the page.
-import { formatDuration, inSlices, line } from './dom.js';
+import { formatDuration, line } from './dom.js';
+import { inSlices } from './frames.js';
+import { Raster, pixelOf } from './raster.js';
 import { kindOf } from './unitstore.js';
 
-// colours returns the page's colours. Asking for them costs a computation of styles.
+// colours returns the page's colours: of texts, and as pixels. Asking for them costs a computation of styles.
 export function colours() {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue('--' + name).trim();
-  return { planned: colour('idle'), running: colour('running'), failed: colour('failed'), done: colour('done'), text: colour('quiet'), ink: colour('ink') };
+  const pixel = (name) => pixelOf(colour(name));
+  return { text: colour('quiet'), planned: pixel('idle'), running: pixel('running'), failed: pixel('failed'), done: pixel('done'), ink: pixel('ink') };
 }
 
 // sliceUnits is how many units are looked at between two looks at the clock.
-const sliceUnits = 250;
-
-// resize makes a canvas as large as it is shown, in CSS pixels, and returns what draws on it.
-function resize(canvas, width, height) {
-  const scale = devicePixelRatio || 1;
-  canvas.width = Math.max(1, Math.round(width * scale));
-  canvas.height = Math.max(1, Math.round(height * scale));
-  const c = canvas.getContext('2d');
-  c.setTransform(scale, 0, 0, scale, 0, 0);
-  c.font = '12px system-ui, sans-serif';
-  c.textBaseline = 'middle';
-  return c;
-}
+const sliceUnits = 100;
 
 // Grid draws a cell for each unit.
 export class Grid {
   constructor(canvas, store) {
-    this.canvas = canvas;
     this.store = store;
+    this.raster = new Raster(canvas);
     this.cells = [];
     this.label = 70;
     this.draw = inSlices(() => this.paint());
@@ -67,15 +58,16 @@ export class Grid {
   // paint draws the cells that look different from what is drawn.
   *paint() {
     const { colours: colour, width, selected } = this.looks;
+    const { raster } = this;
     if (this.fresh) {
-      this.canvas.style.height = this.height + 'px';
-      this.context = resize(this.canvas, width, this.height);
+      raster.resize(width, this.height);
       this.painted = [];
-      this.context.fillStyle = colour.text;
-      for (const g of this.cells) this.context.fillText(line(g.kind), 0, g.y + 8);
+      const c = raster.show();
+      c.fillStyle = colour.text;
+      for (const g of this.cells) c.fillText(line(g.kind), 0, g.y + 8);
       this.fresh = false;
     }
-    const [c, list, painted, side] = [this.context, this.store.list, this.painted, this.side];
+    const [list, painted, side] = [this.store.list, this.painted, this.side];
     for (const g of this.cells) {
       for (let i = g.begin; i < g.end; i++) {
         if (i % sliceUnits === 0) yield;
@@ -85,17 +77,13 @@ export class Grid {
         if (painted[i] === looks) continue;
         const x = this.label + ((i - g.begin) % this.columns) * this.size;
         const y = g.y + Math.floor((i - g.begin) / this.columns) * this.size;
-        if (painted[i]) c.clearRect(x - 1, y - 1, side + 2, side + 2);
+        if (painted[i]?.endsWith('!')) raster.fill(x - 1, y - 1, side + 2, side + 2, 0);
         painted[i] = looks;
-        c.fillStyle = colour[u.s];
-        c.fillRect(x, y, side, side);
-        if (u.id === selected) {
-          c.strokeStyle = colour.ink;
-          c.lineWidth = 2;
-          c.strokeRect(x, y, side, side);
-        }
+        raster.fill(x, y, side, side, colour[u.s]);
+        if (u.id === selected) raster.frame(x, y, side, side, colour.ink);
       }
     }
+    raster.show(this.label - 2);
   }
 
   // find returns the unit at a place of the canvas.
@@ -114,7 +102,7 @@ const mostLanes = 60;
 // Timeline draws a bar for each unit that has begun, in lanes, so that none covers another.
 export class Timeline {
   constructor(canvas, store) {
-    this.canvas = canvas;
+    this.raster = new Raster(canvas);
     this.store = store;
     this.bars = [];
     this.draw = inSlices(() => this.paint());
@@ -144,37 +132,32 @@ export class Timeline {
     return [bars, free.length];
   }
 
-  // paint draws on a canvas of its own, which then replaces what is shown at once.
+  // paint draws the bars, and then shows them all at once.
   *paint() {
     const { colours: colour, width, selected } = this.looks;
     const [bars, count] = yield* this.place(Date.now());
     const high = count > 24 ? 6 : 14;
-    const height = bars.length ? count * high + 22 : 1;
-    const draft = document.createElement('canvas');
-    const c = resize(draft, width, height);
+    const { raster } = this;
+    raster.resize(width, bars.length ? count * high + 22 : 1);
     let scale = null;
     if (bars.length > 0) {
       const begin = bars[0].begin;
       const end = Math.max(bars.reduce((latest, b) => Math.max(latest, b.end), begin), begin + 1000);
-      scale = { begin, perPixel: (end - begin) / Math.max(1, width), high };
-      yield* this.paintBars(c, bars, scale, colour, selected);
-      c.fillStyle = colour.text;
-      const steps = Math.max(2, Math.floor(width / 150));
-      for (let i = 0; i <= steps; i++) {
-        c.textAlign = i === 0 ? 'left' : i === steps ? 'right' : 'center';
-        c.fillText(formatDuration((end - begin) * i / steps / 1000), width * i / steps, count * high + 12);
-      }
+      scale = { begin, end, perPixel: (end - begin) / Math.max(1, width), high };
+      yield* this.paintBars(raster, bars, scale, colour, selected);
     }
     yield;
     [this.bars, this.scale] = [bars, scale];
-    this.canvas.style.height = height + 'px';
-    if (this.canvas.width !== draft.width || this.canvas.height !== draft.height) [this.canvas.width, this.canvas.height] = [draft.width, draft.height];
-    const shown = this.canvas.getContext('2d');
-    shown.clearRect(0, 0, draft.width, draft.height);
-    shown.drawImage(draft, 0, 0);
+    const c = raster.show();
+    c.fillStyle = colour.text;
+    const steps = scale ? Math.max(2, Math.floor(width / 150)) : -1;
+    for (let i = 0; i <= steps; i++) {
+      c.textAlign = i === 0 ? 'left' : i === steps ? 'right' : 'center';
+      c.fillText(formatDuration((scale.end - scale.begin) * i / steps / 1000), width * i / steps, count * high + 12);
+    }
   }
 
-  *paintBars(c, bars, scale, colour, selected) {
+  *paintBars(raster, bars, scale, colour, selected) {
     const drawnTo = []; // the pixel and the state at the end of each lane: what lies within one pixel is drawn once
     for (const [i, b] of bars.entries()) {
       if (i % sliceUnits === 0) yield;
@@ -182,13 +165,9 @@ export class Timeline {
       const until = Math.round((b.end - scale.begin) / scale.perPixel) + b.unit.s;
       if (drawnTo[b.lane] === until && b.unit.id !== selected) continue;
       drawnTo[b.lane] = until;
-      c.fillStyle = colour[b.unit.s];
-      c.fillRect(x, b.lane * scale.high, Math.max(1, (b.end - b.begin) / scale.perPixel - 0.5), scale.high - 1);
-      if (b.unit.id === selected) {
-        c.strokeStyle = colour.ink;
-        c.lineWidth = 2;
-        c.strokeRect(x, b.lane * scale.high, Math.max(2, (b.end - b.begin) / scale.perPixel - 0.5), scale.high - 1);
-      }
+      const wide = (b.end - b.begin) / scale.perPixel - 0.5;
+      raster.fill(x, b.lane * scale.high, Math.max(1, wide), scale.high - 1, colour[b.unit.s]);
+      if (b.unit.id === selected) raster.frame(x, b.lane * scale.high, Math.max(2, wide), scale.high - 1, colour.ink);
     }
   }
 

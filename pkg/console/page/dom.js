@@ -72,12 +72,15 @@ export function formatBytes(n) {
   return (i === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)) + ' ' + units[i];
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-// formatTime formats a time of today with seconds, and another with its date.
+// formatTime formats a time of today with seconds, and another with its date. Intl would do it for every language, but the page has
+// one, and the first use of Intl holds a page up for 50 ms.
 export function formatTime(ms) {
-  return (new Date(ms).toDateString() === new Date().toDateString() ? clock : day).format(ms);
+  const at = new Date(ms);
+  const two = (n) => String(n).padStart(2, '0');
+  const time = two(at.getHours()) + ':' + two(at.getMinutes());
+  return at.toDateString() === new Date().toDateString() ? time + ':' + two(at.getSeconds()) : at.getDate() + ' ' + months[at.getMonth()] + ' ' + time;
 }
 
 // ask requests JSON of the server, and throws what it answers in words where it refuses.
@@ -101,46 +104,6 @@ export function complain(error) {
 
 // announce tells screen readers.
 export function announce(text) { setText($('live'), text); }
-
-// everyFrame returns a function that has draw called once before the next frame, however often it is called.
-export function everyFrame(draw) {
-  let waiting = false;
-  return () => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      draw();
-    });
-  };
-}
-
-// sliceTime is how long work in slices may take of a frame, in milliseconds.
-const sliceTime = 6;
-
-// inSlices returns a function that runs a generator a few milliseconds a frame, to its end. Called meanwhile, it has a new one run
-// after that.
-export function inSlices(make) {
-  let work = null;
-  let again = false;
-  const step = () => {
-    const until = performance.now() + sliceTime;
-    while (work && performance.now() < until) {
-      if (!work.next().done) continue;
-      work = again ? make() : null;
-      again = false;
-    }
-    if (work) requestAnimationFrame(step);
-  };
-  return () => {
-    if (work) {
-      again = true;
-      return;
-    }
-    work = make();
-    requestAnimationFrame(step);
-  };
-}
 
 // askLines requests lines of JSON, and yields the value of each when it comes.
 export async function* askLines(path) {

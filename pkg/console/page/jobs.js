@@ -1,5 +1,6 @@
 // The list of jobs.
-import { $, ask, base, complain, el, everyFrame, formatDuration, formatTime, line, setAttribute, setText } from './dom.js';
+import { $, ask, base, complain, el, formatDuration, formatTime, line, setAttribute, setText } from './dom.js';
+import { inSlices } from './frames.js';
 
 const filters = [
   ['all', 'All', () => true],
@@ -30,7 +31,7 @@ export class JobsView {
     this.limit = step;
     this.drawn = new Map(); // name → the elements of its row
     this.order = [];
-    this.changed = everyFrame(() => this.draw());
+    this.changed = inSlices(() => this.draw());
     this.buttons = filters.map(([key, label]) => {
       const count = el('span', { class: 'count' });
       const button = el('button', { type: 'button', 'aria-pressed': String(key === 'all'), onclick: () => this.choose(key) }, label, ' ', count);
@@ -84,7 +85,8 @@ export class JobsView {
     }).sort((a, b) => b.seq - a.seq);
   }
 
-  draw() {
+  // draw brings the list up to date, some rows at a time.
+  *draw() {
     if ($('jobs-view').hidden) return;
     const all = [...this.rows.values()];
     filters.forEach(([, , passes], i) => setText(this.buttons[i].count, all.filter(passes).length));
@@ -96,6 +98,10 @@ export class JobsView {
       drawn.element.remove();
       this.drawn.delete(name);
     }
+    $('empty').hidden = shown.length > 0;
+    setText($('empty'), all.length === 0 ? 'No jobs yet. Drop a film here, or press New job.' : 'No job matches.');
+    $('jobs').hidden = shown.length === 0;
+    $('more').hidden = list.length <= this.limit && (this.complete || all.length < step);
     let previous = null;
     for (const row of shown) {
       let drawn = this.drawn.get(row.name);
@@ -106,12 +112,11 @@ export class JobsView {
       const place = previous ? previous.nextSibling : $('rows').firstChild;
       if (place !== drawn.element) $('rows').insertBefore(drawn.element, place);
       previous = drawn.element;
-      if (drawn.row !== row || row.status === 'RUNNING') updateRow(drawn, row);
+      if (drawn.row !== row || row.status === 'RUNNING') {
+        updateRow(drawn, row);
+        yield;
+      }
     }
-    $('empty').hidden = shown.length > 0;
-    setText($('empty'), all.length === 0 ? 'No jobs yet. Drop a film here, or press New job.' : 'No job matches.');
-    $('jobs').hidden = shown.length === 0;
-    $('more').hidden = list.length <= this.limit && (this.complete || all.length < step);
   }
 }
 

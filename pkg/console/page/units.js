@@ -1,6 +1,7 @@
 // The units of a job: a grid, a timeline and a list, and what is known of the one that is selected.
-import { ask, askLines, complain, el, everyFrame, formatBytes, formatDuration, formatTime, printable, setText } from './dom.js';
+import { ask, askLines, complain, el, formatBytes, formatDuration, formatTime, printable, setText } from './dom.js';
 import { Grid, Timeline, colours } from './canvas.js';
+import { everyFrame } from './frames.js';
 import { UnitStore, facts, records, took } from './unitstore.js';
 import { VirtualList } from './virtual.js';
 
@@ -21,8 +22,9 @@ export class UnitsView {
     this.loadedAt = -Infinity;
     this.timelineAt = -Infinity;
     this.summary = el('p', { class: 'summary' });
-    this.grid = new Grid(el('canvas', { class: 'grid', 'aria-hidden': 'true' }), this.store);
-    this.timeline = new Timeline(el('canvas', { class: 'timeline', 'aria-hidden': 'true' }), this.store);
+    const [gridCanvas, timelineCanvas] = ['grid', 'timeline'].map((name) => el('canvas', { class: name, 'aria-hidden': 'true' }));
+    this.grid = new Grid(gridCanvas, this.store);
+    this.timeline = new Timeline(timelineCanvas, this.store);
     this.tip = el('div', { class: 'tip', hidden: true });
     this.table = new VirtualList({ label: 'Units', height: 30, make: (i) => this.row(this.list[i]) });
     this.choice = el('select', { 'aria-label': 'Show units that are', onchange: () => {
@@ -33,13 +35,13 @@ export class UnitsView {
     this.detail = el('div', { class: 'unit-detail', 'aria-live': 'polite' });
     this.element = el('section', { class: 'units card', 'aria-labelledby': 'units-heading' },
       el('div', { class: 'card-head' }, el('h2', { id: 'units-heading' }, 'Units'), this.summary, el('label', { class: 'inline' }, 'Show ', this.choice)),
-      el('div', { class: 'canvas' }, this.grid.canvas), el('h3', {}, 'Timeline'), el('div', { class: 'canvas' }, this.timeline.canvas), this.tip,
+      el('div', { class: 'canvas' }, gridCanvas), el('h3', {}, 'Timeline'), el('div', { class: 'canvas' }, timelineCanvas), this.tip,
       el('div', { class: 'split' }, this.table.element, this.detail));
     this.soon = everyFrame(() => this.draw());
-    for (const drawing of [this.grid, this.timeline]) {
-      drawing.canvas.addEventListener('pointermove', (e) => this.hover(e, drawing.find(e.offsetX, e.offsetY)));
-      drawing.canvas.addEventListener('pointerleave', () => { this.tip.hidden = true; });
-      drawing.canvas.addEventListener('click', (e) => {
+    for (const [canvas, drawing] of [[gridCanvas, this.grid], [timelineCanvas, this.timeline]]) {
+      canvas.addEventListener('pointermove', (e) => this.hover(e, drawing.find(e.offsetX, e.offsetY)));
+      canvas.addEventListener('pointerleave', () => { this.tip.hidden = true; });
+      canvas.addEventListener('click', (e) => {
         const found = drawing.find(e.offsetX, e.offsetY);
         if (found) this.select(found.id, true);
       });

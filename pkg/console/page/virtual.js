@@ -1,5 +1,6 @@
 // A list of any length, of which only the rows that can be seen are in the document.
-import { el, everyFrame } from './dom.js';
+import { el } from './dom.js';
+import { everyFrame } from './frames.js';
 
 // VirtualList draws rows of a fixed height. make(index) returns the element of a row.
 export class VirtualList {
