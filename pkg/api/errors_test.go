@@ -139,6 +139,10 @@ func TestTheStateMachineIsDescribed(t *testing.T) {
 		v.Diagnostics[0].Severity != types.ValidateStateMachineDefinitionSeverityError || !strings.Contains(aws.ToString(v.Diagnostics[0].Location), "/States/A") {
 		t.Errorf("a broken one: %+v, %v", v, err)
 	}
+	v, err = s.ValidateStateMachineDefinition(ctx, &sfn.ValidateStateMachineDefinitionInput{Definition: aws.String(`{"StartAt":`)})
+	if err != nil || len(v.Diagnostics) != 1 || aws.ToString(v.Diagnostics[0].Code) != "INVALID_JSON_DESCRIPTION" {
+		t.Errorf("one that is no JSON: %+v, %v", v, err)
+	}
 	tags, err := s.ListTagsForResource(ctx, &sfn.ListTagsForResourceInput{ResourceArn: m.StateMachineArn})
 	if err != nil || len(tags.Tags) != 0 {
 		t.Errorf("tags: %+v, %v", tags, err)

@@ -48,11 +48,10 @@ func (s *Server) startExecution(ctx context.Context, in startInput) (startOutput
 	if len(text) > maxInput {
 		return out, constraint("input", "(the input)", fmt.Sprintf("Member must have length less than or equal to %d", maxInput))
 	}
-	input, err := jsonata.Compact(json.RawMessage(text))
-	if err != nil {
+	if _, err := jsonata.Compact(json.RawMessage(text)); err != nil {
 		return out, &Error{"InvalidExecutionInput", fmt.Sprintf("Invalid State Machine Execution Input: '%v'", err)}
 	}
-	x, err := s.Executions.Start(ctx, name, input)
+	x, err := s.Executions.Start(ctx, name, json.RawMessage(text))
 	switch {
 	case errors.Is(err, history.ErrExists):
 		return out, &Error{"ExecutionAlreadyExists", fmt.Sprintf("Execution Already Exists: '%s'", history.ExecutionARN(name))}

@@ -238,3 +238,43 @@ func TestAQueuedExecutionIsStopped(t *testing.T) {
 		t.Errorf("the history is\n%swant\n%s", got, want)
 	}
 }
+
+// What the server ended itself, without the interpreter, counts in the history as well.
+func TestAHistoryGoesOnAfterAnEndWithoutABeginning(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	missing := strings.ReplaceAll(*s.request("out"), "in.wav", "missing.wav")
+	arn := s.begin("film", &missing)
+	s.await(arn, types.ExecutionStatusFailed)
+	if _, err := s.RedriveExecution(t.Context(), &sfn.RedriveExecutionInput{ExecutionArn: arn}); err != nil {
+		t.Fatal(err)
+	}
+	s.await(arn, types.ExecutionStatusFailed)
+	const want = "1 0 ExecutionStarted\n2 1 ExecutionFailed\n3 2 ExecutionRedriven\n4 3 ExecutionFailed\n"
+	if got := outline(s.events(&sfn.GetExecutionHistoryInput{ExecutionArn: arn})); got != want {
+		t.Errorf("the history is\n%swant\n%s", got, want)
+	}
+}
+
+// An input comes back as it was given; white space makes no other input of it.
+func TestAnInputIsReturnedAsItWasGiven(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	waits := hold(s.gate, "")
+	spaced := strings.ReplaceAll(*s.request("out"), ",", ",\n  ")
+	arn := s.begin("film", &spaced)
+	<-waits
+	if again := s.begin("film", s.request("out")); *again != *arn {
+		t.Errorf("the same input without white space is %s, want %s", *again, *arn)
+	}
+	x, err := s.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: arn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := s.events(&sfn.GetExecutionHistoryInput{ExecutionArn: arn})[0]
+	for _, got := range []string{aws.ToString(x.Input), aws.ToString(first.ExecutionStartedEventDetails.Input)} {
+		if got != spaced {
+			t.Errorf("the input is %q, want %q", got, spaced)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -135,14 +136,16 @@ func (s *Server) validateStateMachineDefinition(_ context.Context, in validateIn
 	machine, err := asl.Load([]byte(*in.Definition))
 	var problems *asl.LoadError
 	switch {
+	case err != nil && !json.Valid([]byte(*in.Definition)):
+		out.Result = "FAIL"
+		out.Diagnostics = append(out.Diagnostics, diagnostic{"ERROR", "INVALID_JSON_DESCRIPTION", err.Error(), ""})
 	case err == nil && in.Severity == "WARNING":
 		add("WARNING", "POSSIBLE_MISTAKE", machine.Warnings())
 	case errors.As(err, &problems):
 		out.Result = "FAIL"
 		add("ERROR", "SCHEMA_VALIDATION_FAILED", problems.Problems)
 	case err != nil:
-		out.Result = "FAIL"
-		out.Diagnostics = append(out.Diagnostics, diagnostic{"ERROR", "INVALID_JSON_DESCRIPTION", err.Error(), ""})
+		return out, err
 	}
 	limit := in.MaxResults
 	if limit == 0 {

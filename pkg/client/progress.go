@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/mapreel/mapreel/pkg/engine"
-	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -111,7 +110,7 @@ func readProgress(ctx context.Context, l ledger.Ledger, plan work.Plan) (Progres
 	for i, g := range plan.Groups {
 		p.Groups[i] = Group{Name: g.Name, Noun: g.Noun, Units: g.Units, Total: g.Total}
 	}
-	for u, err := range l.Units(ctx, plan.ID, "") {
+	for u, err := range engine.ReadUnits(ctx, l, plan.ID) {
 		if err != nil {
 			return p, err
 		}
@@ -119,36 +118,32 @@ func readProgress(ctx context.Context, l ledger.Ledger, plan work.Plan) (Progres
 		if u.State == ledger.Failed {
 			p.Failures++
 		}
-		for i, g := range plan.Groups {
-			if !g.Contains(u.ID) {
-				continue
+		if u.Reason != "" {
+			if p.Moved == nil {
+				p.Moved = map[string]int{}
 			}
-			group := &p.Groups[i]
-			switch u.State {
-			case ledger.Running:
-				group.Running++
-			case ledger.Done:
-				group.Done++
-				var result struct {
-					work.Result
-					Reason string `json:"reason"`
-				}
-				if err := json.Unmarshal(u.Facts, &result); err != nil {
-					return p, fault.Wrap(fault.Corrupt, err, "result of "+u.ID)
-				}
-				if result.Reason != "" {
-					if p.Moved == nil {
-						p.Moved = map[string]int{}
-					}
-					p.Moved[result.Reason]++
-				}
-				group.Amount.Media += result.Done.Media
-				group.Amount.Count += result.Done.Count
-				group.Amount.Bytes += result.Done.Bytes
+			p.Moved[u.Reason]++
+		}
+		for i, g := range plan.Groups {
+			if g.Contains(u.ID) {
+				p.Groups[i].add(u)
 			}
 		}
 	}
 	return p, nil
+}
+
+// add counts a unit of the group.
+func (g *Group) add(u engine.UnitReport) {
+	switch u.State {
+	case ledger.Running:
+		g.Running++
+	case ledger.Done:
+		g.Done++
+		g.Amount.Media += u.Done.Media
+		g.Amount.Count += u.Done.Count
+		g.Amount.Bytes += u.Done.Bytes
+	}
 }
 
 // Failure is a unit of a job that failed.

@@ -263,7 +263,13 @@ func (s *Store) End(ctx context.Context, arn string, status Status, name, cause 
 		if status == Aborted {
 			e.Previous, e.Type, e.Details = 0, "ExecutionAborted", abortedDetails(name, cause)
 		}
-		return errors.Join(insertEvent(ctx, tx, arn, e), endExecution(ctx, tx, ending{arn, status, nil, name, cause, at}))
+		if err := insertEvent(ctx, tx, arn, e); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE executions SET last_event = ? WHERE seq = ?", e.ID, x.Sequence); err != nil {
+			return err
+		}
+		return endExecution(ctx, tx, ending{arn, status, nil, name, cause, at})
 	})
 	return s.fail(ctx, "end execution "+arn, err)
 }

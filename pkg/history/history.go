@@ -16,7 +16,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -126,21 +125,9 @@ func (s *Store) fail(ctx context.Context, attempted string, err error) error {
 
 // wrap adds what was attempted to err, and a kind unless it has one or is an error of this package.
 func wrap(ctx context.Context, attempted, path string, err error) error {
-	if err == nil {
-		return nil
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
 	}
-	var kinded *fault.Error
-	what := fmt.Sprintf("%s (history %s)", attempted, path)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return fmt.Errorf("%s: %w", attempted, ErrNotFound)
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrExists), errors.Is(err, ErrConflict):
-		return fmt.Errorf("%s: %w", attempted, err)
-	case errors.As(err, &kinded):
-		return fmt.Errorf("%s: %w", what, err)
-	case ctx.Err() != nil:
-		return fmt.Errorf("%s: %w", what, fault.ContextError(ctx))
-	}
-	kind, hint := database.Classify(path, schema.Noun)(err)
-	return &fault.Error{Kind: kind, What: what, Hint: hint, Err: err}
+	own := []error{ErrNotFound, ErrExists, ErrConflict}
+	return fault.InStore(ctx, attempted, "history "+path, err, own, database.Classify(path, schema.Noun))
 }

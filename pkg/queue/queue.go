@@ -10,6 +10,7 @@
 package queue
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/asl"
+	"github.com/mapreel/mapreel/pkg/asl/jsonata"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/history"
 	"github.com/mapreel/mapreel/pkg/local"
@@ -78,14 +80,14 @@ func (q *Queue) Runs(arn string) bool {
 	return q.running[arn] != nil
 }
 
-// Start records an execution and puts it into the queue. An execution of the same name with the same input that has not ended is
-// returned as it is; otherwise a name that is taken gives history.ErrExists. A request that must not be done here is recorded as
+// Start records an execution and puts it into the queue. An execution of the same name with the same input, apart from white space,
+// that has not ended is returned as it is; otherwise a name that is taken gives history.ErrExists. A request that must not be done here is recorded as
 // failed at once.
 func (q *Queue) Start(ctx context.Context, name string, input json.RawMessage) (history.Execution, error) {
 	x, err := q.store.Create(ctx, history.Execution{
 		ARN: history.ExecutionARN(name), Name: name, Machine: history.MachineARN, Input: input, Started: time.Now(),
 	})
-	if errors.Is(err, history.ErrExists) && !x.Ended() && string(x.Input) == string(input) {
+	if errors.Is(err, history.ErrExists) && !x.Ended() && equalText(x.Input, input) {
 		return x, nil
 	}
 	if err != nil {
@@ -97,6 +99,13 @@ func (q *Queue) Start(ctx context.Context, name string, input json.RawMessage) (
 	}
 	q.add(x.ARN)
 	return x, nil
+}
+
+// equalText reports whether two JSON texts differ in white space only.
+func equalText(a, b json.RawMessage) bool {
+	x, err := jsonata.Compact(a)
+	y, yerr := jsonata.Compact(b)
+	return err == nil && yerr == nil && bytes.Equal(x, y)
 }
 
 // add puts an execution at the end of the queue.
