@@ -15,6 +15,7 @@ import (
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/remote"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/price"
 )
 
 // command is a command of the program with its arguments.
@@ -36,6 +37,7 @@ type cli struct {
 	Jobs       jobsCmd          `cmd:"" help:"List the jobs of this machine and their progress."`
 	GC         gcCmd            `cmd:"" name:"gc" help:"Remove the files of old and abandoned jobs from the scratch folder."`
 	Doctor     doctorCmd        `cmd:"" help:"Examine whether mapreel can work on this machine or in an AWS account, and say what is missing."`
+	Prices     pricesCmd        `cmd:"" help:"Print the list prices that costs are computed from, or renew them."`
 	Version    versionCmd       `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
 	Completion completionCmd    `cmd:"" help:"Print what completes command lines in bash, zsh or fish."`
 	Man        manCmd           `cmd:"" help:"Print the manual page."`
@@ -138,7 +140,7 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 	parser, err := kong.New(&g,
 		kong.Name("mapreel"),
 		kong.Description("Transcode a large video in parallel segments into one file without a seam."),
-		kong.Vars{"scratch": defaultScratchDir(), "version": versionString()},
+		kong.Vars{"scratch": defaultScratchDir(), "version": versionString(), "offers": price.Source},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "Video", Title: "Video:"},
@@ -207,6 +209,8 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		return g.GC, nil
 	case "doctor":
 		return g.Doctor, nil
+	case "prices":
+		return g.Prices, nil
 	case "jobs":
 		return g.Jobs, nil
 	case "batch":

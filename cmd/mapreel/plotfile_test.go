@@ -18,7 +18,7 @@ func TestADrawingRespectsTheUmaskAndReplacesALink(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer syscall.Umask(syscall.Umask(0o077))
-	if err := replaceFile(drawing, []byte("<svg/>")); err != nil {
+	if err := replaceFile(drawing, "--plot", []byte("<svg/>")); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Lstat(drawing); err != nil || info.Mode() != 0o600 {

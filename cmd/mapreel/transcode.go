@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/previewflags"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/prices"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/terminal"
@@ -148,7 +149,7 @@ func (t transcodeCmd) transcode(
 				shown[e.Error] = true
 			}
 			if e.Type == engine.Planned {
-				if text := previewflags.FormatObjects(e.Groups); text != "" && !announced {
+				if text := previewflags.FormatObjects(e.Groups, prices.Table(io.Discard)); text != "" && !announced {
 					announced = true
 					d.print(text)
 				}

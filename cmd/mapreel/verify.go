@@ -113,7 +113,7 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 	}
 	report, err := verify.Files(ctx, tools, paths[0], paths[1], options)
 	if err == nil && drawing != "" {
-		err = replaceFile(drawing, plot.Draw(report))
+		err = replaceFile(drawing, "--plot", plot.Draw(report))
 	}
 	return report, err
 }
@@ -158,21 +158,21 @@ func readReport(name, dir string) ([]byte, error) {
 }
 
 // replaceFile writes data to path atomically, with the permissions that the umask gives: on an error, an existing file stays
-// unchanged. A link in its place is replaced; links of other users in its folder's path are an error.
-func replaceFile(path string, data []byte) (err error) {
+// unchanged, and the error begins with purpose. A link in its place is replaced; links of other users in its folder's path are an error.
+func replaceFile(path, purpose string, data []byte) (err error) {
 	folder, err := private.Resolve(filepath.Dir(path))
 	if err != nil {
-		return fault.Wrap(fault.KindOf(err), err, "--plot")
+		return fault.Wrap(fault.KindOf(err), err, purpose)
 	}
 	temp := filepath.Join(folder, ".mapreel-"+rand.Text())
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		return fault.Wrap(fault.KindOf(err), err, "--plot")
+		return fault.Wrap(fault.KindOf(err), err, purpose)
 	}
 	defer func() {
 		if err != nil {
 			_ = os.Remove(temp)
-			err = fault.Wrap(fault.KindOf(err), err, "--plot")
+			err = fault.Wrap(fault.KindOf(err), err, purpose)
 		}
 	}()
 	_, err = f.Write(data)

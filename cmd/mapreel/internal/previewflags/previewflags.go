@@ -10,6 +10,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/price"
 )
 
 // Flags say which previews there are to be.
@@ -124,16 +125,13 @@ func (p Flags) AddOutputs(d *requestfile.Draft, name string) error {
 	return nil
 }
 
-// pricePut is what S3 takes for a thousand requests that write an object (Standard, us-east-1), in USD.
-const pricePut = 0.005
-
-// FormatObjects returns a line with the number of files that previews, and thumbnails of packages, will be, and what writing them costs on S3. It returns ""
-// if there are none.
-func FormatObjects(groups []engine.GroupProgress) string {
+// FormatObjects returns a line with the number of files that previews, and thumbnails of packages, will be, and what writing them
+// costs on S3 by a table. It returns "" if there are none.
+func FormatObjects(groups []engine.GroupProgress, table price.Table) string {
 	for _, g := range groups {
 		if g.Name == film.SliceKind && g.Objects > 0 {
-			return fmt.Sprintf("mapreel: previews and thumbnails: %d files, up to %s (on S3, writing them costs %.4f USD)\n",
-				g.Objects, format.Bytes(g.Space.Destination), float64(g.Objects)/1000*pricePut)
+			return fmt.Sprintf("mapreel: previews and thumbnails: %d files, up to %s (on S3, writing them costs %s)\n",
+				g.Objects, format.Bytes(g.Space.Destination), table.Of(price.S3Puts, g.Objects))
 		}
 	}
 	return ""
