@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -191,6 +192,7 @@ func (d definitions) add(c work.Class, id string, size jobSize) awsbatch.EcsJobD
 	// A container on EC2 does not know its region. Lambda sets the variable itself and forbids to set it.
 	variables := environment(d.chosen, d.store)
 	(*variables)["AWS_REGION"] = d.stack.Region()
+	(*variables)["MAPREEL_VCPUS"], (*variables)["MAPREEL_GPUS"] = jsii.String(fmt.Sprint(size.cpus)), jsii.String(fmt.Sprint(size.gpus))
 	container := &awsbatch.EcsEc2ContainerDefinitionProps{
 		Image:         d.image.container(),
 		Command:       jsii.Strings(program, string(c)),

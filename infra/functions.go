@@ -34,6 +34,8 @@ func newFunctions(stack awscdk.Stack, chosen settings, net *network, store stora
 		logs.GrantWrite(role)
 		r := rights{role, store, chosen.sliceEvents}
 		c.allow(r)
+		variables := environment(chosen, store)
+		(*variables)["MAPREEL_TMP"] = jsii.String(fmt.Sprint(c.disk))
 		props := &awslambda.DockerImageFunctionProps{
 			Description:          jsii.String("mapreel: work of the class " + string(name)),
 			Code:                 img.function(name),
@@ -41,7 +43,7 @@ func newFunctions(stack awscdk.Stack, chosen settings, net *network, store stora
 			MemorySize:           jsii.Number(cmp.Or(c.memory, chosen.functionMemory)),
 			Timeout:              awscdk.Duration_Minutes(jsii.Number(c.minutes)),
 			EphemeralStorageSize: awscdk.Size_Mebibytes(jsii.Number(c.disk)),
-			Environment:          environment(chosen, store),
+			Environment:          variables,
 			Role:                 role,
 			LogGroup:             logs,
 			// Versions of earlier deploys stay, for executions that began with them, until the function is deleted.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -17,9 +15,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/intake"
-	"github.com/mapreel/mapreel/pkg/work"
 )
 
 // doors makes the functions that stand before and after the state machine.
@@ -63,7 +59,6 @@ func (d doors) function(id, name string, seconds float64, allow func(r rights)) 
 	environment := map[string]*string{
 		intake.MachineVariable: d.flow.machine.StateMachineArn(), intake.TableVariable: d.store.table.TableName(),
 		intake.SourcesVariable: placeList(d.store.sources), intake.DestinationsVariable: placeList(d.store.destinations),
-		intake.RatesVariable: jsii.String(rates(d.chosen)),
 	}
 	nameOwners(environment, d.chosen, d.store)
 	if d.topic != nil {
@@ -202,40 +197,4 @@ func (d doors) api() *string {
 			`"status":"$context.status","caller":"$context.identity.userArn","error":"$context.error.message"}`),
 	})
 	return stage.Url()
-}
-
-// List prices in us-east-1, in USD: Lambda for a GB-second (aws.amazon.com/lambda/pricing), EC2 On-Demand for a vCPU-hour of
-// c7i and c7g, and for an hour of g4dn.xlarge (aws.amazon.com/ec2/pricing/on-demand). Spot instances cost less.
-const (
-	gbSecondX86 = 0.0000166667
-	gbSecondArm = 0.0000133334
-	vcpuHourX86 = 0.0446
-	vcpuHourArm = 0.0363
-	gpuHour     = 0.526
-)
-
-// rates returns the prices of a second of each class of workers, as intake.ParseRates reads them.
-func rates(chosen settings) string {
-	gbSecond, vcpuHour := gbSecondX86, vcpuHourX86
-	if chosen.arch == "arm64" {
-		gbSecond, vcpuHour = gbSecondArm, vcpuHourArm
-	}
-	list := intake.Rates{}
-	for _, name := range work.UnitClasses() {
-		c := classes[name]
-		memory := c.memory
-		if memory == 0 {
-			memory = chosen.functionMemory
-		}
-		list[intake.RateKey(engine.Usage{Class: name, Service: work.RouteLambda})] = memory / 1024 * gbSecond
-		list[intake.RateKey(engine.Usage{Class: name, Service: work.RouteBatch})] = c.job.cpus * vcpuHour / 3600
-		if c.gpuJob.gpus > 0 {
-			list[intake.RateKey(engine.Usage{Class: name, Service: work.RouteBatch, GPU: true})] = c.gpuJob.gpus * gpuHour / 3600
-		}
-	}
-	data, err := json.Marshal(list)
-	if err != nil {
-		panic(fmt.Sprint("numbers are not JSON: ", err))
-	}
-	return string(data)
 }

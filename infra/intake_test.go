@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapreel/mapreel/pkg/intake"
-	"github.com/mapreel/mapreel/pkg/work"
 )
 
 func TestABadSettingOfTheOutsideIsOneClearError(t *testing.T) {
@@ -134,10 +133,6 @@ func TestTheFunctionsOfTheOutsideMayDoWhatTheyDo(t *testing.T) {
 			if list, err := intake.ParsePlaces(resolved(values[name])); err != nil || len(list) != 1 || list[0].Prefix == "" {
 				t.Errorf("%s: %s is %v (%v)", id, name, list, err)
 			}
-		}
-		r, err := intake.ParseRates(resolved(values[intake.RatesVariable]))
-		if err != nil || r["lambda/"+string(work.ClassEncode)] <= 0 || r["batch/"+string(work.ClassEncode)] <= 0 {
-			t.Errorf("%s: rates %v (%v)", id, r, err)
 		}
 	}
 }

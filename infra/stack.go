@@ -42,7 +42,6 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 		client.OutputMachine:      flow.machine.StateMachineArn(),
 		client.OutputSources:      placeList(store.sources),
 		client.OutputDestinations: placeList(store.destinations),
-		client.OutputRates:        jsii.String(rates(chosen)),
 		"SourceBucket":            store.sources[0].bucket.BucketName(),
 		"DestinationBucket":       store.destinations[0].bucket.BucketName(),
 		"ScratchBucket":           store.bucket.BucketName(),

@@ -439,7 +439,7 @@ func TestWorkersWithAFileSystemHaveNoRouteToTheInternet(t *testing.T) {
 
 func TestOutputsNameWhatAUserNeeds(t *testing.T) {
 	want := []string{
-		"DashboardName", "DestinationBucket", "Destinations", "FinishedJobsBus", "LedgerTable", "Rates", "ScratchBucket", "SourceBucket", "Sources",
+		"DashboardName", "DestinationBucket", "Destinations", "FinishedJobsBus", "LedgerTable", "ScratchBucket", "SourceBucket", "Sources",
 		"StateMachineArn",
 	}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(synth(t, object{"scratch": "s3"}).outputs))); diff != "" {

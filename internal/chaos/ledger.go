@@ -139,6 +139,10 @@ func (l *faultyLedger) Fail(ctx context.Context, job, id string, attempt int, fa
 	return call(ctx, "Fail", id, writeFaults, func() error { return l.inner.Fail(ctx, job, id, attempt, failure) })
 }
 
+func (l *faultyLedger) AddUse(ctx context.Context, job, id string, attempt int, use json.RawMessage) error {
+	return call(ctx, "AddUse", id, writeFaults, func() error { return l.inner.AddUse(ctx, job, id, attempt, use) })
+}
+
 func (l *faultyLedger) Reopen(ctx context.Context, job, id string, attempt int) error {
 	return call(ctx, "Reopen", id, writeFaults, func() error {
 		l.mu.Lock()

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/price"
 )
 
 // DefaultEndpoint is where mapreel serve listens unless it is told otherwise.
@@ -29,9 +30,10 @@ const machineName = "mapreel"
 
 // Target says where jobs run: on a server, or on a stack if that has a name.
 type Target struct {
-	Endpoint string // URL of a server; "": DefaultEndpoint
-	Token    string // that the server asks for; may be empty
-	Stack    string // name of a CloudFormation stack, found with the SDK's own credentials and region
+	Endpoint string      // URL of a server; "": DefaultEndpoint
+	Token    string      // that the server asks for; may be empty
+	Prices   price.Table // of what jobs on a stack cost
+	Stack    string      // name of a CloudFormation stack, found with the SDK's own credentials and region
 }
 
 // Client talks to one server or one stack.
@@ -46,7 +48,7 @@ type Client struct {
 // Open finds the state machine of a target.
 func Open(ctx context.Context, t Target) (*Client, error) {
 	if t.Stack != "" {
-		return openStack(ctx, t.Stack)
+		return openStack(ctx, t.Stack, t.Prices)
 	}
 	return openServer(ctx, t)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/intake"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
+	"github.com/mapreel/mapreel/pkg/price"
 )
 
 // Names of a stack's outputs, which infra makes.
@@ -25,7 +26,6 @@ const (
 	OutputSources      = "Sources"      // places, as intake.ParsePlaces reads them
 	OutputDestinations = "Destinations" // likewise
 	OutputOwners       = "BucketAccounts"
-	OutputRates        = "Rates" // as intake.ParseRates reads them
 )
 
 // cloud is what a stack has besides its state machine.
@@ -35,11 +35,11 @@ type cloud struct {
 	sources      []intake.Place
 	destinations []intake.Place
 	owners       s3blob.Owners
-	rates        intake.Rates
+	prices       price.Table
 }
 
-func openStack(ctx context.Context, name string) (*Client, error) {
-	c := &Client{cloud: &cloud{}}
+func openStack(ctx context.Context, name string, prices price.Table) (*Client, error) {
+	c := &Client{cloud: &cloud{prices: prices}}
 	conf, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "settings of AWS")
@@ -86,9 +86,6 @@ func (c *Client) read(outputs map[string]string, account string) (err error) {
 	if c.cloud.destinations, err = intake.ParsePlaces(outputs[OutputDestinations]); err != nil {
 		return err
 	}
-	if c.cloud.owners, err = s3blob.ParseOwners(account, outputs[OutputOwners]); err != nil {
-		return err
-	}
-	c.cloud.rates, err = intake.ParseRates(outputs[OutputRates])
+	c.cloud.owners, err = s3blob.ParseOwners(account, outputs[OutputOwners])
 	return err
 }

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/intake"
 	"github.com/mapreel/mapreel/pkg/intake/intaketest"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
+	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -22,7 +22,7 @@ func TestProgressOfAStackIsThatOfItsLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close() //nolint:errcheck // of the test
-	c := &Client{sfn: states.Client, machine: intaketest.MachineARN, cloud: &cloud{ledger: l, rates: intake.Rates{"lambda/encode": 0.01}}}
+	c := &Client{sfn: states.Client, machine: intaketest.MachineARN, cloud: &cloud{ledger: l, prices: price.Default()}}
 	job, started, err := c.Submit(ctx, "film-1", json.RawMessage(`{"source":"s3://b/in/film.mov","destination":"s3://b/out/"}`))
 	if err != nil || !started || job.Source != "s3://b/in/film.mov" || job.Progress != nil {
 		t.Fatal(job, started, err)
@@ -59,6 +59,10 @@ func TestProgressOfAStackIsThatOfItsLedger(t *testing.T) {
 	if err := l.Complete(ctx, "0a1b", "video/00000", begin("video/00000"), json.RawMessage(`{"done":{"media":10000000,"count":250,"bytes":99},"elapsed":20000,"reason":"OutOfTime"}`)); err != nil {
 		t.Fatal(err)
 	}
+	// 12,000 GB-s × 0.0000166667 = 0.2000004
+	if err := l.AddUse(ctx, "0a1b", "video/00000", 1, json.RawMessage(`{"on":"lambda","ms":12000000,"mb":1024}`)); err != nil {
+		t.Fatal(err)
+	}
 	begin("video/00001")
 	begin("video/00001") // a retry
 	if err := l.Fail(ctx, "0a1b", "video/00002", begin("video/00002"), ledger.Failure{Kind: "Corrupt", Message: "video/00002: it broke"}); err != nil {
@@ -72,7 +76,7 @@ func TestProgressOfAStackIsThatOfItsLedger(t *testing.T) {
 	if g := p.Groups[0]; g.Name != "video" || g.Units != 3 || g.Done != 1 || g.Running != 1 || g.Amount.Media != 10e6 || g.Total.Media != 30e6 {
 		t.Errorf("video %+v", g)
 	}
-	if p.Moved["OutOfTime"] != 1 || p.Retries != 1 || p.Failures != 1 || p.Cost == nil || *p.Cost != 0.2 {
+	if p.Moved["OutOfTime"] != 1 || p.Retries != 1 || p.Failures != 1 || p.Cost == nil || p.Cost.Total != 200_000_400 || p.Cost.Unrecorded != 3 {
 		t.Errorf("progress %+v, cost %v; want one retry, one failure and 0.2 USD", p, p.Cost)
 	}
 	// Of a Map the service says only that units failed; the ledger says why.

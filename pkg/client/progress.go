@@ -11,6 +11,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -23,7 +24,7 @@ type Progress struct {
 	// Moved counts the units that were not done at the first place of their route, by the error that they met there: OutOfTime, or
 	// Lambda.TooManyRequestsException where they were throttled.
 	Moved map[string]int `json:"moved,omitempty"`
-	Cost  *float64       `json:"cost,omitempty"` // USD, an estimate from list prices; nil: unknown
+	Cost  *price.Cost    `json:"cost,omitempty"` // so far, by list prices; nil: unknown
 }
 
 // Group is units of one kind.
@@ -82,7 +83,7 @@ func (c *Client) addFromLedger(ctx context.Context, j *Job) error {
 	if err != nil {
 		return nil //nolint:nilerr // another version of mapreel planned the job; what Step Functions knows is shown
 	}
-	p, err := readProgress(ctx, c.cloud.ledger, plan)
+	p, err := readProgress(ctx, c.cloud.ledger, plan, c.cloud.prices)
 	if err != nil {
 		return err
 	}
@@ -95,23 +96,21 @@ func (c *Client) addFromLedger(ctx context.Context, j *Job) error {
 		}
 		j.Error = &reason
 	}
-	usage, err := engine.ReadUsage(ctx, c.cloud.ledger, record.ID)
-	if err != nil || len(c.cloud.rates) == 0 || len(usage) == 0 {
-		return err
-	}
-	cost := c.cloud.rates.USD(usage)
-	p.Cost = &cost
 	return nil
 }
 
 // readProgress reads the units of a job.
-func readProgress(ctx context.Context, l ledger.Ledger, plan work.Plan) (Progress, error) {
+func readProgress(ctx context.Context, l ledger.Ledger, plan work.Plan, prices price.Table) (Progress, error) {
+	var spent engine.Spent
 	p := Progress{Groups: make([]Group, len(plan.Groups))}
 	for i, g := range plan.Groups {
 		p.Groups[i] = Group{Name: g.Name, Noun: g.Noun, Units: g.Units, Total: g.Total}
 	}
 	for u, err := range engine.ReadUnits(ctx, l, plan.ID) {
 		if err != nil {
+			return p, err
+		}
+		if err := spent.Add(u); err != nil {
 			return p, err
 		}
 		p.Retries += max(u.Attempt-1, 0)
@@ -130,6 +129,7 @@ func readProgress(ctx context.Context, l ledger.Ledger, plan work.Plan) (Progres
 			}
 		}
 	}
+	p.Cost = spent.Cost(prices)
 	return p, nil
 }
 

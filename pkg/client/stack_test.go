@@ -42,7 +42,7 @@ func formation(t *testing.T, outputs map[string]string) {
 func TestAStackIsFoundThroughItsOutputs(t *testing.T) {
 	outputs := map[string]string{
 		OutputMachine: "arn:aws:states:eu-west-1:123456789012:stateMachine:Machine-1", OutputTable: "ledger", OutputSources: "s3://media/in/ s3://films/",
-		OutputDestinations: "s3://media/out/", OutputOwners: "films:210987654321", OutputRates: `{"lambda/encode":0.5}`,
+		OutputDestinations: "s3://media/out/", OutputOwners: "films:210987654321",
 	}
 	formation(t, outputs)
 	c, err := Open(t.Context(), Target{Stack: "mapreel"})

@@ -30,6 +30,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -54,6 +55,10 @@ type Engine struct {
 	Concurrency int     // functions that the deployment can run at once, at most; 0: as many as a request asks for
 
 	Lifetime Lifetime // of records, whatever the retention of a request
+
+	// Meter starts to measure an attempt at a unit. It returns the context to work under, and a function that returns what has been
+	// used since, given what the attempt left behind. nil: nothing is recorded.
+	Meter func(ctx context.Context, attempt int, needs work.Needs) (context.Context, func(work.Result) price.Use)
 
 	Worker  string      // identifies this worker in the ledger
 	Keep    bool        // keep the artifacts of a job that is done

@@ -191,3 +191,8 @@ func (e *Engine) reason(ctx context.Context, record ledger.Job, in FinishInput) 
 	}
 	return given, nil
 }
+
+// Reason returns why an execution that holds the job of record failed, as Finish records it.
+func Reason(ctx context.Context, l ledger.Ledger, record ledger.Job, in FinishInput) (ledger.Failure, error) {
+	return (&Engine{Ledger: l}).reason(ctx, record, in)
+}

@@ -67,11 +67,15 @@ func (e *Engine) Run(ctx context.Context, in RunInput) (None, error) {
 	}
 	e.emit(Event{Type: Started, Job: p.ID, Unit: u.ID, Attempt: u.Attempt})
 	began := time.Now()
-	result, err := e.attempt(ctx, kind, p, u)
+	metered, used := e.measure(ctx, u)
+	result, err := e.attempt(metered, kind, p, u)
 	if err != nil {
-		return None{}, e.failed(ctx, u, result.Artifacts, err)
+		err = e.failed(ctx, u, result.Artifacts, err)
+	} else {
+		err = e.completed(ctx, u, outcome{result, in.Reason, time.Since(began).Milliseconds()})
 	}
-	return None{}, e.completed(ctx, u, outcome{result, in.Reason, time.Since(began).Milliseconds()})
+	e.recordUse(ctx, u, used(result))
+	return None{}, err
 }
 
 // attempt has the unit's kind do it, in a working folder of its own.

@@ -24,7 +24,8 @@ type UnitReport struct {
 	Done     work.Amount
 	Reason   string // why it did not run at the first place of its route
 	Warnings []string
-	Failure  *ledger.Failure // of the newest attempt that failed
+	Used     map[int]json.RawMessage // what attempts used, by their numbers
+	Failure  *ledger.Failure         // of the newest attempt that failed
 }
 
 // ReadUnits yields the units of a job, in the order of their names.
@@ -60,7 +61,7 @@ func reportOf(u ledger.Unit) (UnitReport, error) {
 		return UnitReport{}, fault.Wrap(fault.Corrupt, err, "record of "+u.ID)
 	}
 	r := UnitReport{
-		ID: u.ID, Phase: record.Phase, Needs: record.Needs, State: u.State, Attempt: u.Attempt, Owner: u.Owner, Failure: u.Failure,
+		ID: u.ID, Phase: record.Phase, Needs: record.Needs, State: u.State, Attempt: u.Attempt, Owner: u.Owner, Used: u.Used, Failure: u.Failure,
 	}
 	switch u.State {
 	case ledger.Running:

@@ -20,6 +20,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -30,7 +31,6 @@ type Service struct {
 	Resolve      work.Resolver
 	Sources      []Place
 	Destinations []Place
-	Rates        Rates
 	Region       string
 	// Publish sends a message to the subscribers of the deployment's topic; nil where it has none.
 	Publish func(ctx context.Context, subject, text string) error
@@ -103,7 +103,7 @@ type Status struct {
 	Warnings  []string          `json:"warnings,omitempty"`
 	Error     *ledger.Failure   `json:"error,omitempty"`
 	Redrive   string            `json:"redrive,omitempty"` // the command that does the rest of a failed job
-	Cost      *Cost             `json:"cost,omitempty"`
+	Cost      *price.Cost       `json:"cost,omitempty"`
 }
 
 // Progress is a group of a job's units, such as its segments.
@@ -173,12 +173,9 @@ func (s *Service) addJob(ctx context.Context, st *Status, x Execution, record le
 		}
 		st.Error = &reason
 	}
-	usage, err := engine.ReadUsage(ctx, s.Ledger, record.ID)
-	if err != nil {
-		return err
-	}
-	st.Cost = s.Rates.cost(usage)
-	return nil
+	spent, err := engine.ReadSpent(ctx, s.Ledger, record.ID)
+	st.Cost = spent.Cost(price.Default())
+	return err
 }
 
 // redrivable reports whether doing the rest of a job may help: not where the request itself is wrong.

@@ -62,7 +62,6 @@ func deploy(t *testing.T) *deployment {
 			return store(bucket), key, nil
 		},
 		Sources: []intake.Place{{Bucket: bucket, Prefix: "in/"}}, Destinations: []intake.Place{{Bucket: bucket, Prefix: "out/"}},
-		Rates: intake.Rates{"lambda/encode": 0.01, "batch/merge": 0.1},
 		Publish: func(_ context.Context, subject, text string) error {
 			d.messages = append(d.messages, subject, text)
 			return nil
@@ -261,6 +260,14 @@ func TestAJobTellsItsProgressCostAndOutputs(t *testing.T) {
 	}
 	do(t, l, "video/00001", "lambda/2", `{"elapsed":20000}`, nil)
 	do(t, l, "output/film", "batch/3/1", `{"elapsed":5000}`, nil)
+	for unit, use := range map[string]string{
+		"video/00000": `{"on":"lambda","ms":30000,"mb":2048,"req":1}`, // 60 GB-s × 0.0000166667 + 0.0000002
+		"output/film": `{"on":"batch","ms":900000,"cpus":4}`,          // 1 vCPU-hour × 0.0446
+	} {
+		if err := l.AddUse(t.Context(), "0a1b", unit, 1, json.RawMessage(use)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := l.EndJob(t.Context(), "0a1b", intaketest.ExecutionARN("film"), ledger.JobDone, nil, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +278,7 @@ func TestAJobTellsItsProgressCostAndOutputs(t *testing.T) {
 	d.states.End("film", "SUCCEEDED", map[string]any{"output": string(out)})
 	_, body = d.call(t, intake.RouteStatus, "film", "", "")
 	cost := body["cost"].(map[string]any)
-	if cost["usd"] != 1.0 { // 50 s at 0.01, 5 s at 0.1
+	if cost["usd"] != 0.045600202 || cost["unrecorded"] != 2.0 {
 		t.Errorf("cost %v", cost)
 	}
 	if diff := cmp.Diff([]any{map[string]any{"url": "s3://b/out/film.mp4"}}, body["outputs"]); diff != "" || body["error"] != nil || body["redrive"] != nil {
@@ -347,7 +354,7 @@ func TestAFinishedJobIsAnnounced(t *testing.T) {
 	}
 }
 
-func TestPlacesAndRatesAreRead(t *testing.T) {
+func TestPlacesAreRead(t *testing.T) {
 	places, err := intake.ParsePlaces("s3://films/ s3://media/in/")
 	if diff := cmp.Diff([]intake.Place{{Bucket: "films"}, {Bucket: "media", Prefix: "in/"}}, places); err != nil || diff != "" {
 		t.Errorf("error %v, places (-want +got):\n%s", err, diff)
@@ -356,9 +363,6 @@ func TestPlacesAndRatesAreRead(t *testing.T) {
 		if list, err := intake.ParsePlaces(text); err == nil {
 			t.Errorf("%q is read as %v", text, list)
 		}
-	}
-	if _, err := intake.ParseRates("{"); err == nil {
-		t.Error("rates that are not JSON are read")
 	}
 	if _, err := intake.NewExecutions(nil, "arn:aws:lambda:eu-west-1:1:function:f"); err == nil {
 		t.Error("the ARN of a function is taken for a state machine's")

@@ -104,7 +104,10 @@ func message(st Status, x Execution) string {
 		line("warning", "%s", w)
 	}
 	if st.Cost != nil {
-		line("cost", "about %.2f USD in Lambda and Batch, by list prices", st.Cost.USD)
+		line("cost", "about %s, by list prices of %s in %s", st.Cost.Total, st.Cost.Prices, st.Cost.Region)
+		for _, s := range st.Cost.Services() {
+			line("", "%s for %s", s.Cost, s.Name)
+		}
 	}
 	line("execution", "%s", st.Execution)
 	if st.Redrive != "" {

@@ -24,7 +24,6 @@ const (
 	TableVariable        = "MAPREEL_TABLE"        // name of the ledger's table
 	SourcesVariable      = "MAPREEL_SOURCES"      // places, as ParsePlaces reads them
 	DestinationsVariable = "MAPREEL_DESTINATIONS" // likewise
-	RatesVariable        = "MAPREEL_RATES"        // prices, as ParseRates reads them; may be empty
 	TopicVariable        = "MAPREEL_TOPIC"        // ARN of the topic for messages; may be empty
 )
 
@@ -48,9 +47,6 @@ func open(ctx context.Context, getenv func(string) string) (*Service, error) {
 	}
 	if s.Destinations, err = ParsePlaces(getenv(DestinationsVariable)); err != nil {
 		return nil, fmt.Errorf("%s: %w", DestinationsVariable, err)
-	}
-	if s.Rates, err = ParseRates(getenv(RatesVariable)); err != nil {
-		return nil, fmt.Errorf("%s: %w", RatesVariable, err)
 	}
 	table := getenv(TableVariable)
 	if table == "" {

@@ -40,7 +40,7 @@ func TestAnnouncementsAreEventsOnTheBus(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	e, err := newEngine(t.Context(), Settings{Table: "ledger", Bucket: "scratch", Bus: "jobs"}, work.Registry{})
+	e, err := newEngine(t.Context(), Settings{Table: "ledger", Bucket: "scratch", Bus: "jobs"}, work.Registry{}, &traffic{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestAnnouncementsAreEventsOnTheBus(t *testing.T) {
 	if err := e.Announce(t.Context(), "3f2a", news); err == nil || !strings.Contains(err.Error(), "ThrottlingException: slow down") {
 		t.Errorf("a refused event: %v", err)
 	}
-	if e, err = newEngine(t.Context(), Settings{Table: "ledger", Bucket: "scratch"}, work.Registry{}); err != nil || e.Announce != nil {
+	if e, err = newEngine(t.Context(), Settings{Table: "ledger", Bucket: "scratch"}, work.Registry{}, &traffic{}); err != nil || e.Announce != nil {
 		t.Errorf("without a bus, workers announce: %v", err)
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/price"
 )
 
 // batch runs a Batch job's task and returns the process's exit code. SIGTERM, which is the only notice of the end of a Spot
@@ -17,14 +19,14 @@ func (p *program) batch(ctx context.Context, text string) int {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	log := p.log
-	worker := fmt.Sprintf("process/%d", os.Getpid())
+	by := worker{name: fmt.Sprintf("process/%d", os.Getpid()), place: price.OnBatch, began: time.Now(), host: findHost(ctx)}
 	if id := os.Getenv("AWS_BATCH_JOB_ID"); id != "" {
-		worker = "batch/" + id + "/" + os.Getenv("AWS_BATCH_JOB_ATTEMPT")
+		by.name = "batch/" + id + "/" + os.Getenv("AWS_BATCH_JOB_ATTEMPT")
 		log = log.With("request", id)
 	}
 	t, err := engine.ParseTask(text)
 	if err == nil {
-		_, err = p.run(ctx, log, t.Stage, worker, t.Input)
+		_, err = p.run(ctx, log, by, t.Stage, t.Input)
 	}
 	if err == nil {
 		return 0

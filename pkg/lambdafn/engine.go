@@ -20,7 +20,7 @@ import (
 )
 
 // newEngine connects the engine with AWS. Region, credentials and endpoints are the SDK's own settings.
-func newEngine(ctx context.Context, s Settings, registry work.Registry) (*engine.Engine, error) {
+func newEngine(ctx context.Context, s Settings, registry work.Registry, t *traffic) (*engine.Engine, error) {
 	aws, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "settings of AWS")
@@ -28,6 +28,7 @@ func newEngine(ctx context.Context, s Settings, registry work.Registry) (*engine
 	if aws.Region == "" { // on EC2, beneath Batch, older ECS agents do not set it (amazon-ecs-agent #3106)
 		return nil, fault.New(fault.Internal, "settings of the deployment: AWS_REGION is not set")
 	}
+	countTraffic(&aws, t)
 	// One client for all: stores that share it have S3 copy between them.
 	client := s3.NewFromConfig(aws)
 	items, err := s3blob.New(client, s.Bucket, "", s3blob.Options{Owner: s.Owners.Of(s.Bucket)})

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/price"
 )
 
 // margin is how much of a function's time a stage must leave: five seconds each for a tool to stop by itself, to stop after it
@@ -23,9 +24,9 @@ const maxMessage = 16 << 10
 
 // invoke is the function's handler.
 func (p *program) invoke(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
-	log, worker := p.log, "lambda"
+	log, by := p.log, worker{name: "lambda", place: price.OnLambda, began: time.Now()}
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		log, worker = log.With("request", lc.AwsRequestID), "lambda/"+lc.AwsRequestID
+		log, by.name = log.With("request", lc.AwsRequestID), "lambda/"+lc.AwsRequestID
 	}
 	ctx, cancel := withMargin(ctx, time.Now())
 	defer cancel()
@@ -33,7 +34,7 @@ func (p *program) invoke(ctx context.Context, input json.RawMessage) (json.RawMe
 	if err != nil {
 		return nil, reply(err)
 	}
-	out, err := p.run(ctx, log, p.stage, worker, input)
+	out, err := p.run(ctx, log, by, p.stage, input)
 	if err != nil {
 		return nil, reply(err)
 	}

@@ -19,11 +19,13 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/printable"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -38,12 +40,14 @@ func Main(ctx context.Context, class work.Class, registry MakeRegistry) int {
 	if task, ok := os.LookupEnv(engine.TaskVariable); ok {
 		return p.batch(ctx, task)
 	}
+	began := time.Now()
 	p.sweep(ctx)
 	// Before the first invocation: this part of a function's life has a processor of its own. What fails is tried again and
 	// reported by the invocation itself, because of a function that exits Lambda reports Runtime.ExitError and no more.
 	if _, err := p.prepare(ctx); err != nil {
 		p.log.WarnContext(ctx, "not ready yet", "error", err)
 	}
+	p.setup = time.Since(began)
 	lambda.StartWithOptions(p.invoke, lambda.WithContext(ctx))
 	return engine.ExitCode(fault.Internal)
 }
@@ -54,8 +58,12 @@ type program struct {
 	registry MakeRegistry
 	log      *slog.Logger
 
-	mu    sync.Mutex // guards what follows
-	ready *engine.Engine
+	traffic traffic
+
+	mu       sync.Mutex // guards what follows
+	ready    *engine.Engine
+	settings Settings
+	setup    time.Duration // that the first invocation is billed for
 }
 
 // prepare makes the engine, its clients and its registry, the first time it succeeds.
@@ -73,12 +81,21 @@ func (p *program) prepare(ctx context.Context) (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.ready, err = newEngine(ctx, s, registry)
+	p.settings = s
+	p.ready, err = newEngine(ctx, s, registry, &p.traffic)
 	return p.ready, err
 }
 
-// run runs a stage once, as worker. A panic is an error like any other, of kind Internal.
-func (p *program) run(ctx context.Context, log *slog.Logger, stage, worker string, input json.RawMessage) (out json.RawMessage, err error) {
+// worker is who runs a stage.
+type worker struct {
+	name  string // in the ledger
+	place price.Place
+	began time.Time
+	host  func() (instance string, spot bool)
+}
+
+// run runs a stage once. A panic is an error like any other, of kind Internal.
+func (p *program) run(ctx context.Context, log *slog.Logger, by worker, stage string, input json.RawMessage) (out json.RawMessage, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			log.ErrorContext(ctx, "panic", "stage", stage, "stack", string(debug.Stack()))
@@ -90,7 +107,8 @@ func (p *program) run(ctx context.Context, log *slog.Logger, stage, worker strin
 		return nil, err
 	}
 	e := *ready
-	e.Worker, e.Log = worker, log
+	e.Worker, e.Log = by.name, log
+	e.Meter = p.meterFor(by.place, by.began, by.host).start
 	handle, ok := e.Handlers()[stage]
 	if !ok {
 		return nil, fault.New(fault.Internal, "there is no stage %q", stage)

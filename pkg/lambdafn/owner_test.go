@@ -36,7 +36,7 @@ func TestWorkersNameTheOwnerOfEachBucket(t *testing.T) {
 		"MAPREEL_TABLE": "ledger", "MAPREEL_ITEMS": "scratch", "MAPREEL_SCRATCH": "s3://scratch", "MAPREEL_BATCH": "none",
 		s3blob.AccountVariable: "123456789012", s3blob.OwnersVariable: "films:210987654321",
 		intake.MachineVariable: "arn:aws:states:eu-west-1:123456789012:stateMachine:mapreel", intake.SourcesVariable: "s3://films/",
-		intake.DestinationsVariable: "s3://finished/", intake.RatesVariable: "{}",
+		intake.DestinationsVariable: "s3://finished/",
 	}
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL_S3": server.URL, "AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
@@ -48,7 +48,7 @@ func TestWorkersNameTheOwnerOfEachBucket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ready, err := newEngine(t.Context(), settings, work.Registry{})
+	ready, err := newEngine(t.Context(), settings, work.Registry{}, &traffic{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,8 @@ type Settings struct {
 	Limits   engine.Limits   // MAPREEL_LIMITS, as JSON; "" is none
 	Lifetime engine.Lifetime // MAPREEL_RUN and MAPREEL_REDRIVE, as time.ParseDuration reads them; "" is none
 
+	Worker Worker
+
 	Processors  int // MAPREEL_PROCESSORS: of the encode function; 0: not known
 	Concurrency int // MAPREEL_CONCURRENCY: functions that may run at once; 0: not known
 }
@@ -75,6 +77,11 @@ func ParseSettings(getenv func(string) string) (Settings, error) {
 			wrong(name, "a number")
 		}
 		*n = int(value)
+	}
+	for name, n := range map[string]*int64{"MAPREEL_VCPUS": &s.Worker.VCPUs, "MAPREEL_GPUS": &s.Worker.GPUs, "MAPREEL_TMP": &s.Worker.Disk} {
+		if *n, err = settingOf(getenv, name); err != nil || *n < 0 {
+			wrong(name, "a number")
+		}
 	}
 	if text := getenv("MAPREEL_LIMITS"); text != "" && json.Unmarshal([]byte(text), &s.Limits) != nil {
 		wrong("MAPREEL_LIMITS", "the limits of workers, as JSON")

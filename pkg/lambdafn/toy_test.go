@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"math"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -16,16 +21,21 @@ import (
 
 	"github.com/mapreel/mapreel/internal/toy"
 	"github.com/mapreel/mapreel/internal/toy/toytest"
+	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/lambdafn/lambdatest"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
 // Another kind of work needs no other function program, machine or ledger.
 func TestAnotherKindOfWorkRunsAsFunctions(t *testing.T) {
 	const rate, seconds = 4 << 20, 12 // bytes a second; units large enough that a process is killed within one
-	c := newServers(t)
+	c := newServers(t).with("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=3008", "MAPREEL_TMP=10240", "MAPREEL_VCPUS=2",
+		"AWS_EC2_METADATA_DISABLED=false", "AWS_EC2_METADATA_SERVICE_ENDPOINT="+instance(t, map[string]string{
+			"instance-type": "c7g.2xlarge", "instance-life-cycle": "spot",
+		}))
 	file := toytest.NoisyWAV(t, rate, seconds)
 	put(t, c, "in/noise.wav", file)
 	want := map[string][]byte{}
@@ -43,6 +53,7 @@ func TestAnotherKindOfWorkRunsAsFunctions(t *testing.T) {
 			}
 			state := map[work.Route]string{work.RouteLambda: "Run on Lambda", work.RouteBatch: "Run on Batch"}[mode]
 			r.check(t, map[string]string{"checksum/00000": state, "checksum/00012": state})
+			checkCost(t, c, "arn:execution:"+string(mode), mode)
 			got := read(t, c.media, out+"/noise.wav.sha256")
 			if diff := cmp.Diff(toytest.Checksums(t, file, rate), string(got)); diff != "" {
 				t.Errorf("the output (-want +got):\n%s", diff)
@@ -119,6 +130,68 @@ func TestAnotherKindOfWorkRunsAsFunctions(t *testing.T) {
 				t.Errorf("a job that is done leaves %q in scratch", left)
 			}
 		})
+	}
+}
+
+// instance stands for the metadata service of an EC2 instance, and returns its address.
+func instance(t *testing.T, values map[string]string) string {
+	t.Helper()
+	api := http.NewServeMux()
+	api.HandleFunc("PUT /latest/api/token", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "600")
+		_, _ = io.WriteString(w, "token")
+	})
+	api.HandleFunc("GET /latest/meta-data/{name}", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, values[r.PathValue("name")])
+	})
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// checkCost compares what a job cost with what is recorded, priced here by other means: dollars for each record, added up.
+func checkCost(t *testing.T, c *cloud, execution string, mode work.Route) {
+	t.Helper()
+	record, err := c.ledger.JobOf(t.Context(), execution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const million = 1e6
+	dollars := 0.0
+	for u, err := range c.ledger.Units(t.Context(), record.ID, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var use map[string]any
+		if err := json.Unmarshal(u.Used[1], &use); err != nil || len(u.Used) != 1 {
+			t.Fatalf("%s has the records %v: %v", u.ID, u.Used, err)
+		}
+		of := func(name string) float64 { n, _ := use[name].(float64); return n }
+		if of("ms") < 1 || of("ms") > patience.Seconds()*1000 || of("steps") != 3 || of("w") < 3 || of("r") < 2 || of("put") < 1 {
+			t.Errorf("%s used %v", u.ID, use)
+		}
+		seconds := of("ms") / 1000
+		switch service, _ := use["on"].(string); {
+		case service != string(mode) || runtime.GOARCH == "arm64" && service == "lambda" && use["arch"] != "arm64":
+			t.Errorf("%s ran on %v", u.ID, use)
+		case service == "lambda":
+			rate := map[string]float64{"amd64": 0.0000166667, "arm64": 0.0000133334}[runtime.GOARCH]
+			dollars += seconds*(3008.0/1024*rate+(10240.0-512)/1024*0.0000000309) + of("req")*0.20/million
+		default:
+			if use["type"] != "c7g.2xlarge" || use["spot"] != true || of("cpus") != 2 {
+				t.Errorf("%s used %v, want a Spot instance", u.ID, use)
+			}
+			dollars += 2 * seconds / 3600 * 0.03625 * 0.5
+		}
+		dollars += of("steps")*0.025/1000 + of("w")*0.625/million + of("r")*0.125/million + of("put")*0.005/1000 + of("get")*0.0004/1000
+	}
+	spent, err := engine.ReadSpent(t.Context(), c.ledger, record.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cost := spent.Cost(price.Default())
+	if cost == nil || spent.Unrecorded != 0 || math.Abs(float64(cost.Total)/float64(price.Dollar)-dollars) > 1e-7 {
+		t.Errorf("it cost %+v; its records are worth %.9f USD", cost, dollars)
 	}
 }
 

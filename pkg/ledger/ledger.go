@@ -83,6 +83,8 @@ type Unit struct {
 	Facts   json.RawMessage // set if State is Done
 	Failure *Failure        // of the newest attempt that failed
 	Updated time.Time
+	// Used is what attempts have used, in JSON that the ledger does not read, by their numbers. One that was killed left nothing.
+	Used map[int]json.RawMessage
 }
 
 // ErrNotFound means that the ledger does not hold the job or unit, or no longer holds it.
@@ -146,6 +148,10 @@ type Ledger interface {
 	// Fail records that an attempt failed. Only a unit that is running this attempt becomes failed.
 	// Otherwise Fail returns ErrConflict and changes nothing.
 	Fail(ctx context.Context, job, id string, attempt int, failure Failure) error
+
+	// AddUse records what an attempt used, whatever became of it and of the unit, which changes in nothing else. A second record
+	// of an attempt replaces the first. An attempt that was not begun gives ErrConflict.
+	AddUse(ctx context.Context, job, id string, attempt int, use json.RawMessage) error
 
 	// Reopen makes a unit planned again because its result was lost. The unit must be done by the given
 	// attempt, otherwise Reopen returns ErrConflict. Facts is removed, Attempt stays.

@@ -98,6 +98,7 @@ func runTask(
 		Registry: known, Ledger: l, Scratch: pieces, Items: pieces, Bucket: bucket, Resolve: resolver(place.Source, place.Kept, place.Roots), Temp: place.Temp,
 		Worker: fmt.Sprintf("%s/process/%d", place.Worker, os.Getpid()), Log: log,
 		Observe: func(e engine.Event) { w.write(message{Event: &e}) },
+		Meter:   meter,
 		Memory:  func(work.Needs) int64 { return place.Memory },
 	}
 	handle, ok := e.Handlers()[task.Stage]

@@ -169,7 +169,7 @@ func open(ctx context.Context, request json.RawMessage, opts Options, home scrat
 	}
 	r.engine = &engine.Engine{
 		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolver(source, opts.kept(), opts.Roots),
-		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log, Memory: r.slots().memoryOf,
+		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log, Memory: r.slots().memoryOf, Meter: meter,
 		Observe: func(e engine.Event) { r.emit(Event{Event: e}) },
 	}
 	return r, nil

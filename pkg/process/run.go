@@ -133,6 +133,7 @@ func Run(ctx context.Context, program string, args []string, options Options) (U
 
 	usage := usageOf(cmd.ProcessState)
 	usage.Wall = time.Since(started)
+	count(ctx, usage)
 	cause := context.Cause(ctx)
 	var excess *Excess
 	switch {

@@ -76,6 +76,25 @@ func (i item) failure() (*ledger.Failure, error) {
 	return &f, nil
 }
 
+// usePrefix begins the names of attributes that hold what an attempt used. The number of the attempt follows.
+const usePrefix = "use"
+
+func (i item) used() map[int]json.RawMessage {
+	var used map[int]json.RawMessage
+	for name := range i {
+		digits, ok := strings.CutPrefix(name, usePrefix)
+		attempt, err := strconv.Atoi(digits)
+		if !ok || err != nil {
+			continue
+		}
+		if used == nil {
+			used = map[int]json.RawMessage{}
+		}
+		used[attempt] = i.document(name)
+	}
+	return used
+}
+
 func (i item) expires() time.Time {
 	if n := i.number(TTL); n != 0 {
 		return time.Unix(n, 0).UTC()

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -148,6 +150,7 @@ func unitFrom(job, id string, plan, state item) (ledger.Unit, error) {
 	var err error
 	unit.State, unit.Attempt, unit.Owner = ledger.UnitState(state.text("state")), int(state.number("attempt")), state.text("owner")
 	unit.Lease, unit.Facts, unit.Updated = state.millis("lease"), state.document("facts"), state.millis("updated")
+	unit.Used = state.used()
 	unit.Failure, err = state.failure()
 	return unit, err
 }
@@ -279,6 +282,26 @@ func (l *Ledger) Fail(ctx context.Context, job, id string, attempt int, failure 
 		err = broken
 	}
 	return l.fail(ctx, "record the failure of "+unitName(job, id), err)
+}
+
+// AddUse records what an attempt used: an attribute for each attempt, so that neither a repetition nor another attempt at the same
+// time loses anything.
+func (l *Ledger) AddUse(ctx context.Context, job, id string, attempt int, use json.RawMessage) error {
+	c := newChange()
+	c.set(usePrefix+strconv.Itoa(attempt), text(string(use)))
+	least := attempt
+	if attempt < 1 {
+		least = math.MaxInt // no attempt has such a number
+	}
+	c.condition = c.name("begun") + " >= " + c.value(number(least))
+	_, err := l.update(ctx, stateKey(job, id), c)
+	if conditionFailed(err) {
+		err = ledger.ErrConflict
+		if _, _, uerr := l.unit(ctx, job, id); uerr != nil {
+			err = uerr
+		}
+	}
+	return l.fail(ctx, "record the use of "+unitName(job, id), err)
 }
 
 // Reopen makes a unit that is done by the given attempt planned again.

@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		"an attempt begins, fails, begins again and completes":  testAttempts,
 		"a late worker undoes nothing":                          testLateWorker,
 		"a lost result is redone under a new attempt":           testReopen,
+		"what each attempt used is kept":                        testUse,
 		"changes of absent records are ErrNotFound":             testAbsent,
 		"Units is ordered, by prefix, and may stop early":       testUnits,
 		"documents, names and times are stored exactly":         testFidelity,
@@ -154,6 +155,37 @@ func testLateWorker(t *testing.T, l ledger.Ledger) {
 	state(t, l, "j", "x", ledger.Done, 3)
 	must(t, l.Reopen(t.Context(), "j", "x", 3))
 	begin(t, l, "j", "x", 4)
+}
+
+func testUse(t *testing.T, l ledger.Ledger) {
+	must(t, l.Plan(t.Context(), "j", named("u", "w"), soon()))
+	is(t, l.AddUse(t.Context(), "j", "u", 1, json.RawMessage(`{}`)), ledger.ErrConflict) // not begun
+	begin(t, l, "j", "u", 1)
+	must(t, l.Fail(t.Context(), "j", "u", 1, ledger.Failure{Kind: "OutOfTime"}))
+	before := state(t, l, "j", "u", ledger.Failed, 1)
+	must(t, l.AddUse(t.Context(), "j", "u", 1, json.RawMessage(`{"ms":1}`)))
+	begin(t, l, "j", "u", 2)
+	begin(t, l, "j", "u", 3)
+	must(t, l.Complete(t.Context(), "j", "u", 3, json.RawMessage(`"facts"`)))
+	must(t, l.AddUse(t.Context(), "j", "u", 3, json.RawMessage(`{"ms":3}`)))
+	must(t, l.AddUse(t.Context(), "j", "u", 2, json.RawMessage(`{"ms":20}`)))
+	must(t, l.AddUse(t.Context(), "j", "u", 2, json.RawMessage(`{"ms":2}`)))             // again
+	is(t, l.AddUse(t.Context(), "j", "u", 4, json.RawMessage(`{}`)), ledger.ErrConflict) // not begun
+	is(t, l.AddUse(t.Context(), "j", "u", 0, json.RawMessage(`{}`)), ledger.ErrConflict)
+	want := map[int]json.RawMessage{1: json.RawMessage(`{"ms":1}`), 2: json.RawMessage(`{"ms":2}`), 3: json.RawMessage(`{"ms":3}`)}
+	after := state(t, l, "j", "u", ledger.Done, 3)
+	same(t, want, after.Used)
+	if string(after.Facts) != `"facts"` || after.Failure == nil || *after.Failure != *before.Failure {
+		t.Errorf("besides its use the unit is %+v", after)
+	}
+	must(t, l.Reopen(t.Context(), "j", "u", 3))
+	same(t, want, state(t, l, "j", "u", ledger.Planned, 3).Used) // it was paid for
+	all := units(t, l, "j", "")
+	same(t, want, all[0].Used)
+	if all[1].Used != nil {
+		t.Errorf("a unit that was never begun used %v", all[1].Used)
+	}
+	is(t, l.AddUse(t.Context(), "j", "absent", 1, json.RawMessage(`{}`)), ledger.ErrNotFound)
 }
 
 func testReopen(t *testing.T, l ledger.Ledger) {

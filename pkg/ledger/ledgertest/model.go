@@ -152,6 +152,23 @@ func testModel(t *testing.T, l ledger.Ledger) {
 					u.State, u.Failure = ledger.Failed, &failure
 				}
 			},
+			"AddUse": func(rt *rapid.T) {
+				j, id := unit(rt)
+				n, use := attempt(rt), doc(rt)
+				u := m.units[j][id]
+				want := missing(u)
+				if u != nil && n > u.begun {
+					want = ledger.ErrConflict
+				}
+				check(rt, l.AddUse(ctx, j, id, n, use), want)
+				if want == nil {
+					used := maps.Clone(u.Used)
+					if used == nil {
+						used = map[int]json.RawMessage{}
+					}
+					used[n], u.Used = use, used
+				}
+			},
 			"Reopen": func(rt *rapid.T) {
 				j, id := unit(rt)
 				n := attempt(rt)

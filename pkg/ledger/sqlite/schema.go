@@ -2,10 +2,10 @@ package sqlite
 
 import "github.com/mapreel/mapreel/pkg/database"
 
-// schema is version 2. Times are milliseconds since 1970 (0: none), expires is in seconds, documents
+// schema is version 3. Times are milliseconds since 1970 (0: none), expires is in seconds, documents
 // are JSON.
 var schema = database.Schema{
-	Noun: "ledger", Version: 2,
+	Noun: "ledger", Version: 3,
 	Create: `
 CREATE TABLE jobs (
 	id        TEXT PRIMARY KEY,
@@ -33,12 +33,14 @@ CREATE TABLE units (
 	failure TEXT,
 	updated INTEGER NOT NULL,
 	expires INTEGER NOT NULL,
+	used    TEXT, -- an object: what each attempt used, by its number
 	PRIMARY KEY (job, id)
 ) WITHOUT ROWID;
 CREATE INDEX units_by_state ON units (job, id, state);
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 `,
 	Migrations: []string{
 		"ALTER TABLE jobs ADD COLUMN started INTEGER NOT NULL DEFAULT 0; PRAGMA user_version = 2;",
+		"ALTER TABLE units ADD COLUMN used TEXT; PRAGMA user_version = 3;",
 	},
 }

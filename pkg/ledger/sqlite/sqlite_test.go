@@ -299,6 +299,7 @@ func TestOlderSchemaIsMigrated(t *testing.T) {
 			updated INTEGER NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (job, id)
 		) WITHOUT ROWID;
 		INSERT INTO jobs VALUES ('j', 'failed', 'e', '{"a":1}', NULL, 1000, 2000, 4000000000);
+		INSERT INTO units VALUES ('j', 'u', 'failed', 1, 1, 'w', 0, NULL, NULL, NULL, 2000, 4000000000);
 		PRAGMA user_version = 1;`); err != nil {
 		t.Fatal(err)
 	}
@@ -317,6 +318,12 @@ func TestOlderSchemaIsMigrated(t *testing.T) {
 		}
 	}
 	l := open(t, path)
+	if err := l.AddUse(t.Context(), "j", "u", 1, json.RawMessage(`{"ms":7}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := l.Unit(t.Context(), "j", "u"); err != nil || string(got.Used[1]) != `{"ms":7}` {
+		t.Errorf("got %+v, %v, want what its attempt used", got, err)
+	}
 	now := time.Now().Truncate(time.Millisecond).UTC()
 	if err := l.PutJob(t.Context(), ledger.Job{ID: "j", State: ledger.JobRunning, Execution: "e2", Started: now}); err != nil {
 		t.Fatal(err)

@@ -6,15 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/ledger"
-
 	"github.com/mapreel/mapreel/pkg/database"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ledger"
 )
 
-const unitColumns = "job, id, state, attempt, owner, lease, spec, facts, failure, updated"
+const unitColumns = "job, id, state, attempt, owner, lease, spec, facts, failure, updated, used"
 
 // Plan records units, a page per transaction.
 func (l *Ledger) Plan(ctx context.Context, job string, units iter.Seq[ledger.Unit], expires time.Time) error {
@@ -122,6 +123,20 @@ func (l *Ledger) Fail(ctx context.Context, job, id string, attempt int, failure 
 		"state = 'running' AND attempt = ?", []any{attempt})
 }
 
+// AddUse records what an attempt used.
+func (l *Ledger) AddUse(ctx context.Context, job, id string, attempt int, use json.RawMessage) error {
+	err := l.Tx(ctx, func(tx *sql.Tx) error {
+		changed, err := tx.ExecContext(ctx, `
+			UPDATE units SET used = json_set(coalesce(used, '{}'), '$."' || ? || '"', json(?))
+			WHERE job = ? AND id = ? AND ? BETWEEN 1 AND begun`, strconv.Itoa(attempt), text(use), job, id, attempt)
+		if err != nil {
+			return err
+		}
+		return requireOneRow(ctx, tx, changed, "SELECT count(*) FROM units WHERE job = ? AND id = ?", job, id)
+	})
+	return l.fail(ctx, "record the use of "+unitName(job, id), err)
+}
+
 // Reopen makes a unit that is done by the given attempt planned again.
 func (l *Ledger) Reopen(ctx context.Context, job, id string, attempt int) error {
 	return l.change(ctx, "reopen", job, id,
@@ -155,11 +170,11 @@ func readUnit(ctx context.Context, q interface {
 // scanUnit reads a row of unitColumns.
 func scanUnit(row scanner) (ledger.Unit, error) {
 	var (
-		unit                 ledger.Unit
-		spec, facts, failure sql.NullString
-		lease, updated       int64
+		unit                       ledger.Unit
+		spec, facts, failure, used sql.NullString
+		lease, updated             int64
 	)
-	err := row.Scan(&unit.Job, &unit.ID, &unit.State, &unit.Attempt, &unit.Owner, &lease, &spec, &facts, &failure, &updated)
+	err := row.Scan(&unit.Job, &unit.ID, &unit.State, &unit.Attempt, &unit.Owner, &lease, &spec, &facts, &failure, &updated, &used)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ledger.Unit{}, ledger.ErrNotFound
 	}
@@ -168,6 +183,8 @@ func scanUnit(row scanner) (ledger.Unit, error) {
 	}
 	unit.Spec, unit.Facts = fromText(spec), fromText(facts)
 	unit.Lease, unit.Updated = database.FromMillis(lease), database.FromMillis(updated)
-	unit.Failure, err = parseFailure(failure)
+	if unit.Failure, err = parseFailure(failure); err == nil && used.Valid {
+		err = fault.Wrap(fault.Corrupt, json.Unmarshal([]byte(used.String), &unit.Used), "read what attempts used")
+	}
 	return unit, err
 }

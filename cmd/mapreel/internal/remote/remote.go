@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/prices"
 	"github.com/mapreel/mapreel/pkg/client"
 	"github.com/mapreel/mapreel/pkg/fault"
 )
@@ -51,7 +52,7 @@ const maxToken = 4 << 10
 
 // open connects with the target. A flag wins over the environment.
 func (t Target) open(ctx context.Context) (*client.Client, error) {
-	to := client.Target{Endpoint: t.Endpoint, Stack: t.Stack, Token: os.Getenv("MAPREEL_TOKEN")}
+	to := client.Target{Endpoint: t.Endpoint, Stack: t.Stack, Token: os.Getenv("MAPREEL_TOKEN"), Prices: prices.Table(os.Stderr)}
 	if to.Endpoint != "" && to.Stack != "" {
 		return nil, fault.New(fault.Invalid, "--endpoint and --stack exclude each other")
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/client"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -31,7 +32,7 @@ func TestBarsOfAJobElsewhereShowItsGroups(t *testing.T) {
 	if got := v.lines(began.Add(12*time.Second), 80); got[0] != "waiting, or reading the source  0:12" {
 		t.Errorf("before the plan: %q", got)
 	}
-	cost := 0.25
+	cost := price.Cost{Total: price.Dollar / 4}
 	video := group("video", 40, 10, 4)
 	video.Total, video.Amount = work.Amount{Media: 400e6}, work.Amount{Media: 100e6}
 	job.Progress = &client.Progress{Groups: []client.Group{video, outputGroup(0)}, Cost: &cost}

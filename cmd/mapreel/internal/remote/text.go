@@ -17,6 +17,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/client"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/printable"
 )
 
@@ -56,10 +57,28 @@ func formatJob(j client.Job, now time.Time) (lines formatted) {
 		line("warning", "%s", w)
 	}
 	if j.Progress != nil && j.Progress.Cost != nil {
-		line("cost", "about %.4f USD in Lambda and Batch, by list prices", *j.Progress.Cost)
+		for i, text := range costLines(*j.Progress.Cost, j.Ended()) {
+			line([]string{"cost", ""}[min(i, 1)], "%s", text)
+		}
 	}
 	if j.Error != nil {
 		line("error", "%s", errorWords(j))
+	}
+	return lines
+}
+
+// costLines returns what a job costs: the total, and the part of each service.
+func costLines(c price.Cost, ended bool) []string {
+	words := "so far"
+	if ended {
+		words = "altogether"
+	}
+	lines := []string{fmt.Sprintf("%s %s, by list prices of %s in %s", c.Total, words, c.Prices, c.Region)}
+	for _, s := range c.Services() {
+		lines = append(lines, fmt.Sprintf("%s for %s", s.Cost, s.Name))
+	}
+	if c.Unrecorded > 0 && ended {
+		lines = append(lines, fmt.Sprintf("without %d attempts that left no record, such as those that were killed", c.Unrecorded))
 	}
 	return lines
 }

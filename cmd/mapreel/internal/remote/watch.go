@@ -172,7 +172,7 @@ func (v *view) lines(now time.Time, width int) []string {
 		if i == 0 {
 			fields = append(fields, troubles(v.job.Progress)...)
 			if v.job.Progress.Cost != nil {
-				fields = append(fields, fmt.Sprintf("%.2f USD", *v.job.Progress.Cost))
+				fields = append(fields, v.job.Progress.Cost.Total.String())
 			}
 		}
 		status := bars.FitFields(fields, bars.StatusWidth(width))
