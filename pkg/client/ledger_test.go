@@ -86,3 +86,16 @@ func TestProgressOfAStackIsThatOfItsLedger(t *testing.T) {
 		t.Errorf("failed: %+v, %v", job.Error, err)
 	}
 }
+
+func TestMediaConvertWouldChargeForWhatWasPublished(t *testing.T) {
+	facts := json.RawMessage(`{"frames": 90000, "video": [
+		{"codec": "h264", "width": 1920, "height": 1080, "frameRate": {"num": 25, "den": 1}},
+		{"codec": "h264", "width": 640, "height": 360, "frameRate": {"num": 25, "den": 1}}]}`)
+	// An hour of HD counts 120 minutes and one of SD 60: 180 × 0.0075
+	if e := elsewhere([]json.RawMessage{facts, []byte(`"no film"`)}, price.Default()); e == nil || e.Cost != 1_350_000_000 || e.AtLeast {
+		t.Errorf("%+v, want 1.35 USD", e)
+	}
+	if e := elsewhere([]json.RawMessage{[]byte(`{"frames": 0}`)}, price.Default()); e != nil {
+		t.Errorf("sound alone: %+v", e)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -25,6 +26,8 @@ type Progress struct {
 	// Lambda.TooManyRequestsException where they were throttled.
 	Moved map[string]int `json:"moved,omitempty"`
 	Cost  *price.Cost    `json:"cost,omitempty"` // so far, by list prices; nil: unknown
+	// Elsewhere is what MediaConvert would have charged for the videos that were published; nil where there are none.
+	Elsewhere *price.Elsewhere `json:"mediaConvert,omitempty"`
 }
 
 // Group is units of one kind.
@@ -87,6 +90,7 @@ func (c *Client) addFromLedger(ctx context.Context, j *Job) error {
 	if err != nil {
 		return err
 	}
+	p.Elsewhere = elsewhere(j.Outputs, c.cloud.prices)
 	j.Progress = &p
 	if j.Error != nil {
 		given := engine.FinishInput{Execution: j.ARN, Status: j.Status, Error: j.Error.Kind, Cause: j.Error.Message}
@@ -97,6 +101,29 @@ func (c *Client) addFromLedger(ctx context.Context, j *Job) error {
 		j.Error = &reason
 	}
 	return nil
+}
+
+// elsewhere prices the videos of outputs as MediaConvert would.
+func elsewhere(outputs []json.RawMessage, prices price.Table) *price.Elsewhere {
+	var videos []price.Video
+	for _, data := range outputs {
+		var o film.OutputFacts
+		if json.Unmarshal(data, &o) != nil { // of a kind of output that is no film
+			continue
+		}
+		for _, v := range o.Video {
+			if r := v.FrameRate; r.Known() {
+				videos = append(videos, price.Video{
+					Codec: string(v.Codec), Width: v.Width, Height: v.Height, Fast: r.Num > 30*r.Den, Millis: int64(o.Frames) * 1000 * r.Den / r.Num,
+				})
+			}
+		}
+	}
+	if len(videos) == 0 {
+		return nil
+	}
+	e := prices.MediaConvert(videos)
+	return &e
 }
 
 // readProgress reads the units of a job.

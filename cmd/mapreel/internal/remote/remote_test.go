@@ -97,3 +97,23 @@ func TestTheOutcomeOfAJobIsAnErrorUnlessItIsDone(t *testing.T) {
 		}
 	}
 }
+
+func TestTheEndOfAJobShowsItsCostByService(t *testing.T) {
+	var s price.Sum
+	s.Add(price.Use{Place: price.OnLambda, Millis: 600_000, Memory: 3008, Requests: 1, Transitions: 3, Writes: 6})
+	cost := price.Default().Bill(s)
+	cost.Unrecorded = 2
+	e := price.Default().MediaConvert([]price.Video{{Codec: "h265", Width: 1920, Height: 1080, Millis: 3_600_000}})
+	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	job := client.Job{Name: "film", Status: client.Succeeded, Started: began, Stopped: began.Add(time.Minute), Progress: &client.Progress{Cost: &cost, Elsewhere: &e}}
+	got := strings.Join(formatJob(job, began), "\n")
+	// 3008/1024 × 600 × 0.0000166667 = 0.029375 and a request; 3 × 0.000025; 6 × 0.000000625
+	for _, want := range []string{
+		"cost        0.029 USD altogether, by list prices of 2026-09-20 in us-east-1", "0.029 USD for Lambda", "0.000075 USD for Step Functions", "0.000004 USD for DynamoDB",
+		"without 2 attempts that left no record", "(MediaConvert, On-Demand, Basic tier, list prices of 2026-09-20: at least 0.90 USD for the same 120.0 normalised minutes)",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}

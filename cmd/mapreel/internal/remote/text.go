@@ -57,7 +57,11 @@ func formatJob(j client.Job, now time.Time) (lines formatted) {
 		line("warning", "%s", w)
 	}
 	if j.Progress != nil && j.Progress.Cost != nil {
-		for i, text := range costLines(*j.Progress.Cost, j.Ended()) {
+		lines := costLines(*j.Progress.Cost, j.Ended())
+		if e := j.Progress.Elsewhere; e != nil {
+			lines = append(lines, elsewhereLine(*e))
+		}
+		for i, text := range lines {
 			line([]string{"cost", ""}[min(i, 1)], "%s", text)
 		}
 	}
@@ -81,6 +85,15 @@ func costLines(c price.Cost, ended bool) []string {
 		lines = append(lines, fmt.Sprintf("without %d attempts that left no record, such as those that were killed", c.Unrecorded))
 	}
 	return lines
+}
+
+// elsewhereLine returns what MediaConvert would have charged.
+func elsewhereLine(e price.Elsewhere) string {
+	least := ""
+	if e.AtLeast {
+		least = "at least "
+	}
+	return fmt.Sprintf("(MediaConvert, On-Demand, %s tier, list prices of %s: %s%s for the same %s normalised minutes)", e.Tier, e.Prices, least, e.Cost, e.Minutes)
 }
 
 // statusWords returns the status of a job, and since when, in words.
