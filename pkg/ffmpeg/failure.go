@@ -32,7 +32,7 @@ var causes = []cause{
 	{regexp.MustCompile(`HTTP error 404|HTTP error 410|Server returned 404`), fault.NotFound, ""},
 	// An expired presigned URL answers 403; the next attempt makes a new one.
 	{regexp.MustCompile(`HTTP error 40[13]|Server returned 40[13]`), fault.Transient, "the address may have expired, or its permissions do not allow reading"},
-	{regexp.MustCompile(`^file:.*: End of file`), fault.Corrupt, "the file is cut short, or is not what its first bytes say"},
+	{regexp.MustCompile(`^file:.*: (End of file|Operation not permitted)`), fault.Corrupt, "the file is cut short, or is not what its first bytes say"},
 	{regexp.MustCompile(`Connection (reset|refused|timed out)|Broken pipe|Network is unreachable|No route to host|` +
 		`Failed to resolve hostname|Temporary failure in name resolution|End of file|Operation timed out|` +
 		`Stream ends prematurely|The TLS connection was non-properly terminated`), fault.Transient, ""},

@@ -22,6 +22,7 @@ func TestExplainFindsTheLineAndKind(t *testing.T) {
 		},
 		{"[tcp @ 0x1] Connection to tcp://1.2.3.4:443 failed: Connection timed out\nhttps://b/k: Connection timed out\n", "https://b/k: Connection timed out", fault.Transient},
 		{"file:/a/film.mkv: End of file\n", "file:/a/film.mkv: End of file", fault.Corrupt},
+		{"file:/a/film.rm: Operation not permitted\n", "file:/a/film.rm: Operation not permitted", fault.Corrupt}, // of a demuxer that returns -1
 		{"https://b/k: End of file\n", "https://b/k: End of file", fault.Transient},
 		{"https://b/k: Connection reset by peer\n", "https://b/k: Connection reset by peer", fault.Transient},
 		{"[tls @ 0x1] The certificate's issuer is unknown\nhttps://b/k: Input/output error", "The certificate's issuer is unknown", fault.Invalid},

@@ -197,3 +197,23 @@ func TestEveryInputHasAllocationLimits(t *testing.T) {
 		}
 	}
 }
+
+func TestAFrameMayBecomeLargerWithinLimits(t *testing.T) {
+	for _, c := range []struct {
+		first media.Size
+		want  string
+	}{
+		{media.Size{}, "142606336"},
+		{media.Size{Width: 128, Height: 512}, "9437184"},
+		{media.Size{Width: 3840, Height: 2160}, "16588800"},
+		{media.Size{Width: 16384, Height: 8704}, "142606336"},
+	} {
+		if args := ffmpeg.DecodingLimits(c.first); !slices.Contains(args, c.want) {
+			t.Errorf("%v: %q, want %s", c.first, args, c.want)
+		}
+	}
+	v := encode.Video{Input: ffmpeg.Input{Location: "/in", Demuxer: "h264"}, Timebase: media.Rational{Num: 1, Den: 25}, Size: media.Size{Width: 128, Height: 512}}
+	if args := encode.VideoArgs(v); !slices.Contains(args, "9437184") {
+		t.Errorf("an encode of 128 x 512 runs with %q", args)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/process"
 )
 
@@ -172,7 +173,7 @@ func DecodedVideo(s Source, width, height int, rate float64) process.Limits {
 	}
 	frame := pixels(max(width, 64), max(height, 64))
 	cpu := min(s.Length().Seconds()*rate*float64(frame)*decodeTime.Seconds(), maxWall.Seconds())
-	l := limits(programMemory+max(frame, changedPixels)*pixelBytes*decodedFrames, slackBytes, s.reading()+time.Duration(cpu*float64(time.Second)))
+	l := limits(programMemory+max(frame, ffmpeg.ChangedPixels)*pixelBytes*decodedFrames, slackBytes, s.reading()+time.Duration(cpu*float64(time.Second)))
 	l.Written = process.None // to a pipe, which its reader empties frame by frame
 	return l
 }

@@ -3,6 +3,7 @@ package budget
 import (
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/process"
 )
 
@@ -30,9 +31,6 @@ const (
 	floatPixel    = 12      // of three colours while HDR is tone-mapped
 	pictureFrames = 16      // of a picture, in flight between the filters and the encoder
 	encodedFrames = 300     // a look-ahead of 250 (x264 placebo: 60; x265: 250; SVT-AV1: 120) with the data of each
-	// changedPixels is the size of frame that a source may change to in its middle. Its first size bounds
-	// nothing, because frames of another size are scaled after they are decoded.
-	changedPixels = 4096 * 2304
 )
 
 func pixels(width, height int) int64 { return int64(max(width, 16)) * int64(max(height, 16)) }
@@ -44,7 +42,7 @@ func (v Video) memory() int64 {
 		return process.None
 	}
 	threads := int64(max(v.Threads, 1))
-	decoded := max(pixels(v.Width, v.Height), changedPixels)
+	decoded := max(pixels(v.Width, v.Height), ffmpeg.ChangedPixels)
 	total := programMemory + decoded*pixelBytes*(decodedFrames+4*threads)
 	for _, r := range v.Renditions {
 		total += pixels(r.Width, r.Height) * pixelBytes * (encodedFrames + 8*threads)

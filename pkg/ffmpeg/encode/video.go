@@ -202,7 +202,7 @@ func (v Video) inputArgs() []string {
 		// Accurate seeking would drop frames by seconds; trim must select them by ticks.
 		args = append(args, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", option.Seconds(at))
 	}
-	args = append(args, ffmpeg.AllocationLimits()...)
+	args = append(args, ffmpeg.DecodingLimits(v.Size)...)
 	if v.OneDecoder {
 		threads = "1"
 	}

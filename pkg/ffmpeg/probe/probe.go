@@ -38,10 +38,12 @@ func Inspect(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input) (Media, error
 	if err != nil {
 		return Media{}, err
 	}
+	decoded := 0
 	for i, s := range source.Streams {
-		if !s.needsFrame() {
+		if !s.needsFrame() || decoded == maxDecoded {
 			continue
 		}
+		decoded++
 		frame, err := run(ctx, t, frameArgs(in, s.Index), parseFrame)
 		if err != nil {
 			return Media{}, err
@@ -50,6 +52,9 @@ func Inspect(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input) (Media, error
 	}
 	return source, nil
 }
+
+// maxDecoded is of how many streams Inspect decodes a frame. Real files have two or three video streams.
+const maxDecoded = 8
 
 // LateBytes is how far InspectLate reads: nearly a minute of a broadcast of 20 Mbit/s. ffmpeg holds
 // in memory what it reads before it knows all streams.

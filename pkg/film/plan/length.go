@@ -42,7 +42,7 @@ func SegmentLength(j film.Job) time.Duration {
 	if KeyframesUnforced(j) {
 		return PackageSegmentLength(j)
 	}
-	length := time.Duration(j.Request.Segment.Seconds)
+	length := max(time.Duration(j.Request.Segment.Seconds), sparseLength(j.Source))
 	if j.Keyframes {
 		return max(length, keyframesLength(j))
 	}
@@ -50,6 +50,16 @@ func SegmentLength(j film.Job) time.Duration {
 		length = max(length, GridOf(r).Interval())
 	}
 	return length
+}
+
+// sparseLength returns the shortest segments of a source that has little data for its duration, as a slide show or a file that only
+// claims to be long. Starting ffmpeg takes longer than encoding what is in shorter ones.
+func sparseLength(s film.Source) time.Duration {
+	const (
+		few   = 100      // segments of any source
+		bytes = 64 << 10 // of a segment beyond these: ten seconds of 50 kbit/s
+	)
+	return time.Duration(s.Duration) * time.Microsecond / time.Duration(max(few, s.Size/bytes))
 }
 
 const (

@@ -395,3 +395,24 @@ func TestSegmentsOfASplitSourceBeginAtItsSourceChunks(t *testing.T) {
 		}
 	})
 }
+
+func TestASourceWithLittleDataHasFewSegments(t *testing.T) {
+	for _, c := range []struct {
+		duration time.Duration
+		size     int64
+		want     time.Duration
+	}{
+		{2 * time.Hour, 1 << 30, 10 * time.Second},
+		{time.Hour, 25 << 20, 10 * time.Second},
+		{10 * time.Minute, 10, 10 * time.Second},           // few anyway
+		{10_000 * time.Minute, 3 << 20, 100 * time.Minute}, // claimed by three megabytes
+		{100 * time.Hour, 400 * 64 << 10, 15 * time.Minute},
+		{0, 3 << 20, 10 * time.Second},
+	} {
+		j := film.Job{Source: film.Source{Duration: media.Ticks(c.duration / time.Microsecond), Size: c.size}}
+		j.Request.Segment.Seconds = film.Seconds(10 * time.Second)
+		if got := plan.SegmentLength(j); got != c.want {
+			t.Errorf("%v in %d bytes: segments of %v, want %v", c.duration, c.size, got, c.want)
+		}
+	}
+}
