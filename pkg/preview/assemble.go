@@ -22,10 +22,13 @@ func (a *attempt) assemble(ctx context.Context, list []picture) ([]film.PreviewE
 	if a.plan.Form == film.GIF {
 		return a.animatedGIF(ctx, list)
 	}
+	if a.joinsSheet() {
+		return a.sheet(ctx, list)
+	}
 	f := assemble.File{Format: a.plan.Extension(), Rate: a.pictures.Rate, Path: filepath.Join(a.Dir, "assembled")}
 	name := a.name(a.slice.Start, f.Format)
 	if a.plan.Form == film.Sprites {
-		f.Format, f.Picture, f.Columns, f.Rows, f.Tiles = "sheet", string(a.plan.Format), a.plan.Columns, a.plan.Rows, a.plan.Frames
+		f.Format, f.Picture, f.Columns, f.Rows = "sheet", string(a.plan.Format), a.plan.Columns, a.plan.Rows
 		name = SheetName(a.out.Name, a.slice.From/a.plan.Unit, a.plan.Format)
 	}
 	if err := a.unpack(ctx, list); err != nil {

@@ -44,12 +44,10 @@ func (k Slices) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Resul
 	a.pictures = a.job.Pictures[a.plan.Pictures]
 	facts := film.SliceFacts{Output: a.slice.Output, Preview: a.slice.Preview}
 	var err error
-	if facts.Files, err = a.run(ctx); err == nil && a.plan.Frames {
-		facts.Frames, err = a.frames(ctx)
-	}
-	if err != nil {
+	if facts.Files, err = a.run(ctx); err != nil {
 		return work.Result{Artifacts: a.artifacts}, fmt.Errorf("previews from %v: %w", media.Microseconds.Duration(a.pictures.Time(a.slice.From)), err)
 	}
+	facts.Frames = a.frames
 	r := work.Result{Artifacts: a.artifacts, Done: work.Amount{Count: a.slice.To - a.slice.From}}
 	for _, art := range a.artifacts {
 		r.Done.Bytes += art.Size
@@ -71,6 +69,7 @@ type attempt struct {
 	pictures film.Pictures
 
 	artifacts []work.Artifact
+	frames    *film.FrameFile // of a sheet's thumbnails
 }
 
 func (a *attempt) run(ctx context.Context) ([]film.PreviewEntry, error) {

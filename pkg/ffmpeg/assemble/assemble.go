@@ -20,8 +20,6 @@ type File struct {
 	Columns int // of a sheet; a tile that has no picture is black
 	Rows    int
 	Path    string
-	// Tiles, of a sheet: whether each picture is also written as a JPEG of its own, Tile(k) in the working folder.
-	Tiles bool
 }
 
 // Encoder returns the name of ffmpeg's encoder for animations of a format, "" for GIF, which package gif writes.
@@ -31,9 +29,6 @@ func Encoder(format string) string {
 
 // Source returns the name of picture k in the working folder.
 func Source(k int) string { return fmt.Sprintf("source-%d.qoi", k) }
-
-// Tile returns the name of the JPEG of picture k in the working folder.
-func Tile(k int) string { return fmt.Sprintf("tile-%d.jpg", k) }
 
 // Conversions of RGB. WebP and JPEG have BT.601 (RFC 9649, JFIF), the others BT.709.
 const (
@@ -49,9 +44,7 @@ const (
 func Args(f File) []string {
 	args := append([]string{"-hide_banner", "-nostdin", "-y", "-loglevel", "error", "-nostats"}, ffmpeg.AllocationLimits()...)
 	args = append(args, "-threads", "1", "-protocol_whitelist", "file", "-f", "image2", "-framerate", f.Rate.String(), "-start_number", "0",
-		"-c:v", "qoi", "-i", "source-%d.qoi")
-	reproducible := []string{"-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-an"}
-	args = append(args, reproducible...)
+		"-c:v", "qoi", "-i", "source-%d.qoi", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-an")
 	switch f.Format {
 	case "webp":
 		args = append(args, "-vf", to601, "-c:v", "libwebp_anim", "-quality", "60", "-compression_level", "4", "-loop", "0", "-f", "webp")
@@ -63,16 +56,8 @@ func Args(f File) []string {
 	default:
 		args = append(args, f.sheet()...)
 	}
-	args = append(args, option.FileURL(f.Path))
-	if f.Tiles {
-		args = append(append(args, reproducible...), "-vf", toJFIF, "-fps_mode", "passthrough")
-		args = append(append(args, jpeg...), "-threads", "1", "-f", "image2", "-start_number", "0", "tile-%d.jpg")
-	}
-	return args
+	return append(args, option.FileURL(f.Path))
 }
-
-// jpeg are the options of the encoder of sheets and of their tiles.
-var jpeg = []string{"-c:v", "mjpeg", "-q:v", "5", "-huffman", "optimal"}
 
 // sheet returns the options of a sheet of thumbnails.
 func (f File) sheet() []string {
@@ -84,5 +69,5 @@ func (f File) sheet() []string {
 	case "webp":
 		return append(args, "-vf", tile+to601, "-c:v", "libwebp", "-quality", strconv.Itoa(75), "-compression_level", "4")
 	}
-	return append(append(args, "-vf", tile+toJFIF), jpeg...)
+	return append(args, "-vf", tile+toJFIF, "-c:v", "mjpeg", "-q:v", "5", "-huffman", "optimal")
 }

@@ -65,7 +65,7 @@ func sparseLength(s film.Source) time.Duration {
 const (
 	// maxKeyframesLength is the length of the segments of a job that decodes keyframes alone. In ten seconds there are few, and
 	// starting ffmpeg would take most of the time.
-	maxKeyframesLength = 5 * time.Minute
+	maxKeyframesLength = 15 * time.Minute
 	// keyframesPixels bounds the pictures of such a segment, which lie on the worker's disk: some 600 MB of PNG.
 	keyframesPixels = 1 << 28
 )

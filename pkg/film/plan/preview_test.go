@@ -125,7 +125,7 @@ func TestKeyframesAreDecodedAloneWhereEveryOutputAllowsIt(t *testing.T) {
 	}
 	j := film.Job{Keyframes: true, Pictures: []film.Pictures{{Rate: media.Rational{Num: 1, Den: 5}, Size: media.Size{Width: 160, Height: 90}}}}
 	j.Request.Segment.Seconds = film.Seconds(10 * time.Second)
-	if got := SegmentLength(j); got != 5*time.Minute {
+	if got := SegmentLength(j); got != 15*time.Minute {
 		t.Errorf("segments of %v for thumbnails of keyframes", got)
 	}
 	j.Pictures[0].Rate, j.Pictures[0].Size = media.Rational{Num: 1, Den: 1}, media.Size{Width: 3840, Height: 2160}

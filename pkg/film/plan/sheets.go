@@ -18,8 +18,8 @@ func FitSheets(j *film.Job) {
 
 // fitSheet returns the layout of sheets for so many thumbnails, of at most so many columns and rows. All sheets of a film have one
 // layout, because DASH and some pages find thumbnails by arithmetic, so tiles of the last one may stay black. Where all thumbnails
-// fit into one sheet, that has as many rows and columns as they need. Otherwise a sheet has fewer rows if more than a tenth of all tiles
-// would be black: as few as leave less of that, but no less than half, because each sheet is an object.
+// fit into one sheet, that has as many rows and columns as they need. Otherwise, if more than a tenth of all tiles would be black, sheets
+// have fewer rows: the most with which the last one is half full. They have no less than half, because each sheet is an object.
 func fitSheet(count int64, columns, rows int) (fittedColumns, fittedRows int) {
 	if most := int64(columns) * int64(rows); count <= most {
 		rows = int((count + int64(columns) - 1) / int64(columns))
@@ -30,7 +30,7 @@ func fitSheet(count int64, columns, rows int) (fittedColumns, fittedRows int) {
 		return (count+sheet-1)/sheet*sheet - count
 	}
 	best := rows
-	for r := rows; 2*r >= rows && 10*black(best) > count; r-- {
+	for r := rows; 2*r >= rows && 10*black(best) > count && 2*black(best) > int64(columns*best); r-- {
 		if black(r) < black(best) {
 			best = r
 		}

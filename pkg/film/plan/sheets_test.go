@@ -19,9 +19,10 @@ func TestSheetsHaveTheLayoutThatTheirThumbnailsNeed(t *testing.T) {
 		{100, 10, 10, [2]int{10, 10}},
 		{101, 10, 10, [2]int{10, 6}}, // not a second sheet with one thumbnail
 		{26, 5, 5, [2]int{5, 3}},
-		{2160, 5, 5, [2]int{5, 5}}, // three hours
+		{241, 10, 10, [2]int{10, 9}}, // not five sheets of 10 × 5
+		{2160, 5, 5, [2]int{5, 5}},   // three hours
 		{2160, 10, 10, [2]int{10, 10}},
-		{3, 1, 2, [2]int{1, 1}},
+		{3, 1, 2, [2]int{1, 2}},
 	} {
 		columns, rows := fitSheet(c.count, c.columns, c.rows)
 		if got := [2]int{columns, rows}; got != c.want {
