@@ -20,6 +20,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/progress/progresstest"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -93,7 +94,7 @@ func golden(t *testing.T, name, got string) {
 func fakeRun(ctx context.Context, _ film.Request, opts local.Options) (local.Report, error) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for i, e := range []engine.Event{
-		planned(2, 0, 1, 4e6, 0),
+		progresstest.Planned(2, 0, 1, 4e6, 0),
 		{Type: engine.Started, Unit: "video/00000", Attempt: 1},
 		{Type: engine.Warning, Error: "a subtitle track of pictures was left out"},
 		{Type: engine.Done, Unit: "video/00000", Amount: work.Amount{Count: 50, Media: 2e6, Bytes: 1000}},
@@ -115,24 +116,10 @@ func fakeRun(ctx context.Context, _ film.Request, opts local.Options) (local.Rep
 	}, err
 }
 
-// planned returns the event of a job with some segments, of which some are done, and some audio parts. duration is in
-// microseconds.
-func planned(segments, done, parts int, duration media.Ticks, frames int64) engine.Event {
-	total := work.Amount{Media: duration, Count: frames}
-	var groups []engine.GroupProgress
-	if segments > 0 {
-		groups = append(groups, engine.GroupProgress{Group: work.Group{Name: "video", Units: segments, Total: total}, Done: done})
-	}
-	if parts > 0 {
-		groups = append(groups, engine.GroupProgress{Group: work.Group{Name: "audio", Units: parts, Total: work.Amount{Media: duration}}})
-	}
-	return engine.Event{Type: engine.Planned, Job: "j", Groups: groups}
-}
-
 // encodingEvents returns the events of a run that is encoding.
 func encodingEvents() []engine.Event {
 	return []engine.Event{
-		planned(4, 0, 1, 4e6, 0),
+		progresstest.Planned(4, 0, 1, 4e6, 0),
 		{Type: engine.Done, Unit: "video/00000", Amount: work.Amount{Count: 25, Media: 1e6, Bytes: 1000}},
 		{Type: engine.Started, Unit: "audio/00000"},
 	}
@@ -224,7 +211,7 @@ func TestAnInterruptedRunReportsItsProgressAndExitsWith130(t *testing.T) {
 	dir := chdirTemp(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	b := newCLITest(t, func(ctx context.Context, req film.Request, opts local.Options) (local.Report, error) {
-		opts.Observe(local.Event{Event: planned(7, 2, 0, 7e6, 0), Time: time.Now()})
+		opts.Observe(local.Event{Event: progresstest.Planned(7, 2, 0, 7e6, 0), Time: time.Now()})
 		opts.Observe(local.Event{Event: engine.Event{Type: engine.Done, Unit: "video/00003"}, Time: time.Now()})
 		cancel(errSignalled)
 		return local.Report{}, fault.Wrap(fault.Transient, context.Cause(ctx), "encode")
@@ -305,7 +292,7 @@ func TestBarModeWritesLinesWithoutATerminal(t *testing.T) {
 	var w sharedProgress
 	out := &syncBuffer{}
 	d := newLogDisplay(&w, out, time.Millisecond)
-	w.add(local.Event{Event: planned(3, 0, 0, 3e6, 0), Time: time.Now()})
+	w.add(local.Event{Event: progresstest.Planned(3, 0, 0, 3e6, 0), Time: time.Now()})
 	deadline := time.Now().Add(5 * time.Second)
 	for !strings.Contains(out.String(), "0/3 segments") && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)

@@ -115,7 +115,7 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	defer func() { _ = records.Close() }() // it is only read
 	var page *console.Server
 	q := queue.New(store, queue.Options{
-		Local: local.Options{Scratch: scratch, Batch: batchArgs, Jobs: jobs, Roots: roots}, Prepare: prepare(env), Outputs: requestOutputs, Log: log,
+		Local: local.Options{Scratch: scratch, Batch: batchArgs, Jobs: jobs, Roots: roots}, Prepare: prepare(env), Refuse: refuseTools, Outputs: requestOutputs, Log: log,
 		Observe: func(x history.Execution) func(local.Event) { return page.Observe(x) },
 	})
 	definition, err := local.Definition()
@@ -124,7 +124,7 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	}
 	page, err = console.New(console.Options{
 		Store: store, Executions: q, Ledger: records, Definition: definition, Check: check.Text(roots), Roots: roots, Uploads: uploads,
-		Verify: compareWithSource(env), Log: log,
+		Verify: compareWithSource(env), Slot: func(ctx context.Context) (func(), error) { return local.TakeSlot(ctx, scratch, jobs) }, Log: log,
 	})
 	if err != nil {
 		return err
@@ -218,6 +218,14 @@ func (c serveCmd) jobs() (int, error) {
 		return 0, fault.New(fault.Invalid, "--jobs: must be at least 1")
 	}
 	return int(*c.Jobs), nil
+}
+
+// refuseTools refuses requests whose commands a server would run for whoever can reach it.
+func refuseTools(request json.RawMessage) error {
+	if !kinds.NeedTools(request) {
+		return nil
+	}
+	return fault.WithHint(fault.New(fault.Unsupported, "a server runs no tools"), "give the mapreel run command again: it does what is left")
 }
 
 // requestOutputs returns the files that a request publishes; none for one that is wrong, which fails.

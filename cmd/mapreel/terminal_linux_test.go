@@ -15,6 +15,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/progress/progresstest"
 )
 
 // pseudoTerminal opens a pseudo-terminal of 80 columns. It returns the side that a program writes to, and what a user would see.
@@ -114,7 +115,7 @@ func TestASignalIsAnsweredBeforeTheWorkHasStopped(t *testing.T) {
 	tty, shown := pseudoTerminal(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	b := newCLITest(t, func(_ context.Context, _ film.Request, opts local.Options) (local.Report, error) {
-		opts.Observe(local.Event{Event: planned(4, 1, 0, 4e6, 0), Time: time.Now()})
+		opts.Observe(local.Event{Event: progresstest.Planned(4, 1, 0, 4e6, 0), Time: time.Now()})
 		waitForOutput(t, shown, "video [")
 		cancel(errSignalled)
 		waitForOutput(t, shown, "\r\x1b[Jmapreel: stopping; finished work is kept\r\n")

@@ -29,6 +29,8 @@ type Executions interface {
 	Start(ctx context.Context, name string, input json.RawMessage) (history.Execution, error)
 	Stop(ctx context.Context, arn, name, cause string) (time.Time, error)
 	Redrive(ctx context.Context, arn string) (history.Execution, error)
+	// Refuses returns why a request must not be done here; nil if it may be.
+	Refuses(request json.RawMessage) error
 }
 
 // Server answers the API's requests.

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mapreel/mapreel/pkg/asl/jsonata"
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/history"
 	"github.com/mapreel/mapreel/pkg/queue"
 )
@@ -127,7 +128,7 @@ func (s *Server) describeExecution(ctx context.Context, in describeInput) (descr
 		ExecutionARN: x.ARN, StateMachineARN: x.Machine, Name: x.Name, Status: string(x.Status), StartDate: timestamp(x.Started),
 		StopDate: optional(x.Stopped), Error: x.Error, MapRunARN: x.MapRun, RedriveCount: x.Redrives, RedriveDate: optional(x.Redriven),
 	}
-	out.RedriveStatus, out.RedriveStatusReason = redriveStatus(x, time.Now())
+	out.RedriveStatus, out.RedriveStatusReason = s.redriveStatus(x, time.Now())
 	if x.Error != "" || x.Cause != "" {
 		out.Cause = &x.Cause
 	}
@@ -148,7 +149,7 @@ const (
 )
 
 // redriveStatus returns whether an execution can be redriven, and why not.
-func redriveStatus(x history.Execution, now time.Time) (status, reason string) {
+func (s *Server) redriveStatus(x history.Execution, now time.Time) (status, reason string) {
 	switch {
 	case x.Status == history.Running, x.Status == history.Succeeded:
 		return "NOT_REDRIVABLE", fmt.Sprintf("Execution is %s and cannot be redriven", x.Status)
@@ -158,6 +159,13 @@ func redriveStatus(x history.Execution, now time.Time) (status, reason string) {
 		return "NOT_REDRIVABLE", "Execution redrive period exceeded"
 	case x.Redrives >= maxRedrives:
 		return "NOT_REDRIVABLE", "Execution redrive limit exceeded"
+	}
+	if err := s.Executions.Refuses(x.Input); err != nil { // another process ran it
+		reason = err.Error()
+		if hint := fault.HintOf(err); hint != "" {
+			reason += "; " + hint
+		}
+		return "NOT_REDRIVABLE", reason
 	}
 	return "REDRIVABLE", ""
 }
@@ -212,7 +220,7 @@ func (s *Server) redriveExecution(ctx context.Context, in executionInput) (redri
 	if err != nil {
 		return redriveOutput{}, err
 	}
-	status, reason := redriveStatus(x, time.Now())
+	status, reason := s.redriveStatus(x, time.Now())
 	switch {
 	case x.MapRun != "":
 		reason = "a child of a map run is redriven with its parent"

@@ -256,6 +256,22 @@ func TestAHistoryGoesOnAfterAnEndWithoutABeginning(t *testing.T) {
 	}
 }
 
+// What a server refuses cannot be redriven in it, and keeps the error that it has.
+func TestWhatAServerRefusesIsNotRedriven(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	outside := strings.ReplaceAll(*s.request("out"), s.root+"/in.wav", "/etc/passwd")
+	arn := s.begin("film", &outside)
+	x := s.await(arn, types.ExecutionStatusFailed)
+	if x.RedriveStatus != types.ExecutionRedriveStatusNotRedrivable || !strings.Contains(aws.ToString(x.RedriveStatusReason), "--root adds one") {
+		t.Errorf("its redrive status is %s, %s", x.RedriveStatus, aws.ToString(x.RedriveStatusReason))
+	}
+	_, err := s.RedriveExecution(t.Context(), &sfn.RedriveExecutionInput{ExecutionArn: arn})
+	if code(err) != "ExecutionNotRedrivable" || !strings.Contains(err.Error(), "outside of the folders") {
+		t.Errorf("redriven: %v", err)
+	}
+}
+
 // An input comes back as it was given; white space makes no other input of it.
 func TestAnInputIsReturnedAsItWasGiven(t *testing.T) {
 	t.Parallel()

@@ -78,8 +78,10 @@ func (c *comparisons) of(key string) *comparison {
 	return &now
 }
 
-// start begins a comparison, unless one of the same output waits or runs.
-func (c *comparisons) start(key string, compare func(context.Context, func(Fraction)) (Comparison, error)) error {
+// start begins a comparison, unless one of the same output waits or runs. It waits for the others, and then for a slot.
+func (c *comparisons) start(
+	key string, slot func(context.Context) (func(), error), compare func(context.Context, func(Fraction)) (Comparison, error),
+) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.base == nil {
@@ -106,10 +108,11 @@ func (c *comparisons) start(key string, compare func(context.Context, func(Fract
 		defer cancel()
 		c.turn.Lock()
 		defer c.turn.Unlock()
-		c.change(func() { x.state = compareRuns })
+		release, err := slot(ctx)
 		var result Comparison
-		err := ctx.Err()
 		if err == nil {
+			defer release()
+			c.change(func() { x.state = compareRuns })
 			result, err = compare(ctx, func(done Fraction) { c.change(func() { x.done = done }) })
 		}
 		c.change(func() {
@@ -161,13 +164,21 @@ func (s *Server) compare(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "report of the job")
 	}
-	err = s.tests.start(m.key(), func(ctx context.Context, progress func(Fraction)) (Comparison, error) {
+	err = s.tests.start(m.key(), s.slot, func(ctx context.Context, progress func(Fraction)) (Comparison, error) {
 		return s.opts.Verify(ctx, m.source, m.path, report, progress)
 	})
 	if err != nil {
 		return err
 	}
 	return s.comparison(w, r)
+}
+
+// slot waits until the machine has room for a comparison.
+func (s *Server) slot(ctx context.Context) (release func(), err error) {
+	if s.opts.Slot == nil {
+		return func() {}, ctx.Err()
+	}
+	return s.opts.Slot(ctx)
 }
 
 // comparison answers with the comparison of an output as it stands.

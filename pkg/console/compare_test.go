@@ -80,6 +80,15 @@ func TestComparisonsRunOneAtATime(t *testing.T) {
 			return Comparison{}, ctx.Err()
 		}
 	}
+	slot := make(chan struct{})
+	s.opts.Slot = func(ctx context.Context) (func(), error) {
+		select {
+		case <-slot:
+			return func() {}, nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 	s.done("film", source, 3)
 	status, text, _ := s.get("/play/film/0/facts.json")
 	if want := `{"size":6,"seams":[1.5,3],"video":["64×36 h264, CRF 23, preset fast"],"source":"source","job":"/#/job/film","verify":"verify"}`; status != 200 || text != want+"\n" {
@@ -93,6 +102,10 @@ func TestComparisonsRunOneAtATime(t *testing.T) {
 			t.Fatalf("%d %s", status, text)
 		}
 	}
+	if s.await("/play/film/0", "waiting"); running.Load() > 0 {
+		t.Error("it runs without a slot")
+	}
+	close(slot)
 	first := s.await("/play/film/0", "running")
 	for !strings.Contains(first, `"done":0.5`) {
 		first = s.await("/play/film/0", "running")

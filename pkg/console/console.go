@@ -42,6 +42,8 @@ type Executions interface {
 	Start(ctx context.Context, name string, input json.RawMessage) (history.Execution, error)
 	Stop(ctx context.Context, arn, name, cause string) (time.Time, error)
 	Redrive(ctx context.Context, arn string) (history.Execution, error)
+	// Refuses returns why a request must not be done here; nil if it may be.
+	Refuses(request json.RawMessage) error
 	// Runs reports whether an execution runs here now, rather than waiting for its turn.
 	Runs(arn string) bool
 }
@@ -61,7 +63,7 @@ type Checked struct {
 	Problems []Problem
 }
 
-// Options say what a page shows. All but Uploads, Verify and Log are required.
+// Options say what a page shows. All but Uploads, Verify, Slot and Log are required.
 type Options struct {
 	Store      *history.Store
 	Executions Executions
@@ -72,18 +74,21 @@ type Options struct {
 	Uploads    string                    // folder for uploads; "": the first of Roots
 	// Verify compares an output with its source, given what its job says of it as a line of a report; nil: the page does not offer it.
 	Verify func(ctx context.Context, source, output string, report json.RawMessage, progress func(Fraction)) (Comparison, error)
-	Log    *slog.Logger // may be nil
+	// Slot waits for room on the machine, as units do, and returns what gives it back; nil: Verify does not wait.
+	Slot func(ctx context.Context) (release func(), err error)
+	Log  *slog.Logger // may be nil
 }
 
 // Server answers the requests of the page.
 type Server struct {
-	opts  Options
-	mux   *http.ServeMux
-	board *board
-	runs  *runs
-	plays players
-	tests comparisons
-	slots chan struct{} // one for each upload at once
+	opts     Options
+	mux      *http.ServeMux
+	board    *board
+	runs     *runs
+	plays    players
+	tests    comparisons
+	slots    chan struct{} // one for each upload at once
+	arriving arriving
 
 	readers atomic.Int64 // streams that are open
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -58,6 +59,13 @@ type site struct {
 	root  string
 	store *history.Store
 	fake  *executions
+}
+
+func (e *executions) Refuses(request json.RawMessage) error {
+	if strings.Contains(string(request), "tools") {
+		return errors.New("a server runs no tools")
+	}
+	return nil
 }
 
 func newSite(t *testing.T) *site {
@@ -161,6 +169,16 @@ func TestAJobIsStartedStoppedRedrivenAndRemoved(t *testing.T) {
 		if status != step.status || x.Status != step.job {
 			t.Errorf("%s: %d %s; the job is %q, %v; want %d, %q", step.path, status, text, x.Status, err, step.status, step.job)
 		}
+	}
+	other, err := s.fake.Start(t.Context(), "local-1", json.RawMessage(`{"tools":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.store.End(t.Context(), other.ARN, history.Failed, "Unsupported", "exited with code 3", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if status, text := s.post("/console/redrive", `{"name":"local-1"}`); status != 409 || !strings.Contains(text, "a server runs no tools") {
+		t.Errorf("a job that this server would refuse is redriven: %d %s", status, text)
 	}
 	if status, text := s.post("/console/start", `{"text":"{"}`); status != 422 || !strings.Contains(text, `"line":1,"column":2,"message":"no JSON"`) {
 		t.Errorf("a request with a problem: %d %s", status, text)
@@ -323,86 +341,6 @@ func TestAStreamTellsOfTheUnitsOfAJob(t *testing.T) {
 }
 
 // An upload has its name when it is complete, not before, and replaces nothing.
-func TestAnUploadIsCompleteOrNotThere(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	send := func(file string, body io.Reader, length int64) (int, string) {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/console/upload?file="+file, body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.ContentLength = length
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return 0, err.Error()
-		}
-		defer answer.Body.Close()
-		text, _ := io.ReadAll(answer.Body)
-		return answer.StatusCode, string(text)
-	}
-	for range 2 {
-		if status, text := send("film.mp4", strings.NewReader("film"), 4); status != 200 {
-			t.Fatalf("%d %s", status, text)
-		}
-	}
-	if status, text := send("torn.mp4", io.MultiReader(strings.NewReader("to")), 1000); status == 200 {
-		t.Errorf("half a film is accepted: %s", text)
-	}
-	if status, text := send("large.mp4", strings.NewReader("x"), 1<<60); status != http.StatusInsufficientStorage && status != 0 {
-		t.Errorf("more than the disk has: %d %s", status, text)
-	}
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		var found []string
-		files, err := os.ReadDir(s.root)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range files {
-			found = append(found, f.Name())
-		}
-		if slices.Equal(found, []string{"film-2.mp4", "film.mp4"}) {
-			break
-		}
-		if time.Now().After(deadline) { // the server notices the end of the connection a moment later
-			t.Fatalf("the folder has %q", found)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	if text, err := os.ReadFile(filepath.Join(s.root, "film.mp4")); string(text) != "film" || err != nil {
-		t.Errorf("film.mp4 has %q, %v", text, err)
-	}
-	for _, bad := range []string{"", "..%2Ffilm.mp4", "%2Fetc%2Ffilm", "a%5Cb", ".hidden", "a%00b", "a%0Ab", "%E2%80%AEfilm.mp4", "%FF", "%20film", strings.Repeat("x", 201)} {
-		if status, text := send(bad, strings.NewReader("film"), 4); status != http.StatusUnprocessableEntity {
-			t.Errorf("the name %q: %d %s", bad, status, text)
-		}
-	}
-}
-
-func TestOldPartsOfUploadsAreRemoved(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	old := time.Now().Add(-2 * maxPartAge)
-	for _, name := range []string{".old.upload.part", ".new.upload.part", "film.mp4", ".hidden"} {
-		path := filepath.Join(s.root, name)
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasPrefix(name, ".new") {
-			if err := os.Chtimes(path, old, old); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	s.removeOldParts(t.Context())
-	if files, err := os.ReadDir(s.root); err != nil || len(files) != 3 {
-		t.Errorf("left are %v, %v", files, err)
-	}
-	if _, err := os.Stat(filepath.Join(s.root, ".old.upload.part")); err == nil {
-		t.Error("an old part is still there")
-	}
-}
-
 // A served output never leads out of the folders of the server, not by a link that came later either.
 func TestAnOutputOutsideIsNotServed(t *testing.T) {
 	t.Parallel()

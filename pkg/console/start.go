@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
 )
 
 // settings are what the form for a new job needs.
@@ -106,10 +108,13 @@ func (s *Server) redrive(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	x, err := s.named(r.Context(), in.Name)
-	if err == nil {
-		_, err = s.opts.Executions.Redrive(r.Context(), x.ARN)
-	}
 	if err != nil {
+		return err
+	}
+	if err := s.opts.Executions.Refuses(x.Input); err != nil { // another process ran it
+		return &refusal{http.StatusConflict, strings.TrimSuffix(err.Error()+": "+fault.HintOf(err), ": ")}
+	}
+	if _, err := s.opts.Executions.Redrive(r.Context(), x.ARN); err != nil {
 		return err
 	}
 	reply(w, http.StatusOK, in)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -49,9 +50,11 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return &refusal{http.StatusTooManyRequests, fmt.Sprintf("%d uploads are running; wait for one to end", maxUploads)}
 	}
-	if err := checkFree(s.opts.Uploads, r.ContentLength); err != nil {
+	body, err := s.arriving.admit(s.opts.Uploads, r.ContentLength, r.Body)
+	if err != nil {
 		return err
 	}
+	defer body.close()
 	root, err := os.OpenRoot(s.opts.Uploads)
 	if err != nil {
 		return fmt.Errorf("open the folder for uploads: %w", err)
@@ -63,7 +66,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("make a file in the folder for uploads: %w", err)
 	}
 	defer func() { _ = root.Remove(part) }() // it is there only if something failed
-	err = errors.Join(receive(f, http.NewResponseController(w), r.Body, r.ContentLength), f.Close())
+	err = errors.Join(receive(f, http.NewResponseController(w), body, r.ContentLength), f.Close())
 	if err != nil {
 		return &refusal{http.StatusInsufficientStorage, "the upload was not completed: " + err.Error()}
 	}
@@ -137,19 +140,50 @@ func checkFileName(name string) error {
 	return nil
 }
 
-// checkFree refuses a file that would fill the disk.
-func checkFree(folder string, size int64) error {
+// arriving is how many bytes the uploads that are running have still to bring.
+type arriving struct {
+	mu    sync.Mutex
+	bytes int64
+}
+
+func (a *arriving) add(n int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.bytes += n
+}
+
+// arrival is the body of an upload, for which there is room.
+type arrival struct {
+	from io.Reader
+	of   *arriving
+	left int64
+}
+
+func (a *arrival) Read(p []byte) (int, error) {
+	n, err := a.from.Read(p)
+	a.of.add(-int64(n))
+	a.left -= int64(n)
+	return n, err
+}
+
+// close gives back the room for what did not come.
+func (a *arrival) close() { a.of.add(-a.left) }
+
+// admit takes an upload of a size, and refuses one that would fill the disk together with the others that are arriving.
+func (a *arriving) admit(folder string, size int64, from io.Reader) (*arrival, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	free, err := process.FreeDisk(folder)
 	if err != nil {
-		return fmt.Errorf("free space of the folder for uploads: %w", err)
+		return nil, fmt.Errorf("free space of the folder for uploads: %w", err)
 	}
-	if size > free-uploadReserve {
-		return &refusal{
-			http.StatusInsufficientStorage,
-			fmt.Sprintf("the file has %d MB, and only %d MB are free for uploads", size/1e6, max(free-uploadReserve, 0)/1e6),
+	if left := max(free-uploadReserve-a.bytes, 0); size > left {
+		return nil, &refusal{
+			http.StatusInsufficientStorage, fmt.Sprintf("the file has %d MB, and only %d MB are free for uploads", size/1e6, left/1e6),
 		}
 	}
-	return nil
+	a.bytes += size
+	return &arrival{from, a, size}, nil
 }
 
 // removeOldParts removes the incomplete files that an earlier server has left in the folder for uploads.

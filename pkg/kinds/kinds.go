@@ -3,6 +3,7 @@ package kinds
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
@@ -37,6 +38,9 @@ func All(tools ffmpeg.Tools, o Options) work.Registry {
 		},
 	}
 }
+
+// NeedTools reports whether a request needs the planner and kinds of tools.
+func NeedTools(request json.RawMessage) bool { return job.Planner{}.Accepts(request) }
 
 // Tools adds the planner and kinds of tools. They run whatever commands a request names, so only a program that takes requests from
 // its own user has them. self is the program and arguments that call confine.Main.

@@ -1,9 +1,11 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -44,6 +46,16 @@ func (s slots) weight(n work.Needs) int {
 
 // memoryOf returns how many bytes of memory a unit may hold; 0: unknown.
 func (s slots) memoryOf(n work.Needs) int64 { return s.share() * int64(s.weight(n)) }
+
+// TakeSlot waits for a slot of a scratch folder, as the units of its jobs do, for work that is no unit. count is how many slots there
+// are; 0: one per core. The caller calls release once.
+func TakeSlot(ctx context.Context, path string, count int) (release func(), err error) {
+	home, err := makeScratch(path)
+	if err != nil {
+		return nil, err
+	}
+	return slots{folder: home.slots, count: cmp.Or(count, runtime.NumCPU())}.take(ctx, 1)
+}
 
 // maxRetryInterval is the longest time between two attempts to take a slot: little compared with the seconds that a unit takes.
 const maxRetryInterval = 100 * time.Millisecond

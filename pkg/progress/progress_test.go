@@ -12,6 +12,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/progress/progresstest"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -28,20 +29,6 @@ func newTracker(events map[float64][]engine.Event) *Tracker {
 	return m
 }
 
-// planned returns the event of a job with some segments, of which some are done, and some audio parts. duration is in
-// microseconds.
-func planned(segments, done, parts int, duration media.Ticks, frames int64) engine.Event {
-	total := work.Amount{Media: duration, Count: frames}
-	var groups []engine.GroupProgress
-	if segments > 0 {
-		groups = append(groups, engine.GroupProgress{Group: work.Group{Name: "video", Units: segments, Total: total}, Done: done})
-	}
-	if parts > 0 {
-		groups = append(groups, engine.GroupProgress{Group: work.Group{Name: "audio", Units: parts, Total: work.Amount{Media: duration}}})
-	}
-	return engine.Event{Type: engine.Planned, Job: "j", Groups: groups}
-}
-
 func atSecond(seconds float64) time.Time {
 	return noon.Add(time.Duration(seconds * float64(time.Second)))
 }
@@ -50,7 +37,7 @@ func approxEqual(a, b float64) bool { return math.Abs(a-b) < 1e-6 }
 
 func TestRatesAndTimeLeftFollowTheWork(t *testing.T) {
 	m := newTracker(map[float64][]engine.Event{
-		0: {planned(10, 0, 0, 100e6, 0)},
+		0: {progresstest.Planned(10, 0, 0, 100e6, 0)},
 		1: {{Type: engine.Started, Unit: "video/00000"}},
 		2: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 1, Media: 4e4}}},
 		5: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 200, Media: 8e6, Bytes: 4000}}},
@@ -73,7 +60,7 @@ func TestRatesAndTimeLeftFollowTheWork(t *testing.T) {
 func TestFramesSpeedAndTimeLeftAgree(t *testing.T) {
 	// The encoder looks ahead, so that its timestamps run ahead of its frames.
 	m := newTracker(map[float64][]engine.Event{
-		0: {planned(10, 0, 0, 100e6, 2500), {Type: engine.Started, Unit: "video/00000"}},
+		0: {progresstest.Planned(10, 0, 0, 100e6, 2500), {Type: engine.Started, Unit: "video/00000"}},
 		1: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 10, Media: 3e6}}},
 		4: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 100, Media: 9e6}}},
 	})
@@ -85,7 +72,7 @@ func TestFramesSpeedAndTimeLeftAgree(t *testing.T) {
 
 func TestThereIsNoEstimateWhileTheEncodersStart(t *testing.T) {
 	m := newTracker(map[float64][]engine.Event{
-		0: {planned(10, 0, 0, 100e6, 2500), {Type: engine.Started, Unit: "video/00000"}},
+		0: {progresstest.Planned(10, 0, 0, 100e6, 2500), {Type: engine.Started, Unit: "video/00000"}},
 		4: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 1}}},
 		6: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 200}}},
 	})
@@ -101,7 +88,7 @@ func TestThereIsNoEstimateWhileTheEncodersStart(t *testing.T) {
 
 func TestRatesIgnoreOldWork(t *testing.T) {
 	m := newTracker(map[float64][]engine.Event{
-		0:   {planned(2, 0, 0, 1000e6, 0), {Type: engine.Started, Unit: "video/00000"}},
+		0:   {progresstest.Planned(2, 0, 0, 1000e6, 0), {Type: engine.Started, Unit: "video/00000"}},
 		10:  {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 9000, Media: 300e6}}},
 		90:  {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 9000, Media: 300e6}}},
 		100: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 9100, Media: 310e6}}},
@@ -115,7 +102,7 @@ func TestRatesIgnoreOldWork(t *testing.T) {
 }
 
 func TestSegmentsOfAnEarlierRunCountAsDoneButNotForSpeed(t *testing.T) {
-	plan := planned(4, 2, 0, 40e6, 0)
+	plan := progresstest.Planned(4, 2, 0, 40e6, 0)
 	if r := newTracker(map[float64][]engine.Event{0: {plan}}).Snapshot(atSecond(0)); r.Done != 2 || !approxEqual(r.VideoFraction, 0.5) {
 		t.Errorf("%d done, %v, at the start; want the 2 of the plan, half", r.Done, r.VideoFraction)
 	}
@@ -137,7 +124,7 @@ func TestSegmentsOfAnEarlierRunCountAsDoneButNotForSpeed(t *testing.T) {
 
 func TestWorkAddsToSegmentsKnownOnlyByNumber(t *testing.T) {
 	m := newTracker(map[float64][]engine.Event{
-		0: {planned(4, 2, 0, 40e6, 1000)},
+		0: {progresstest.Planned(4, 2, 0, 40e6, 1000)},
 		1: {{Type: engine.Started, Unit: "video/00002"}},
 		2: {{Type: engine.Progress, Unit: "video/00002", Amount: work.Amount{Count: 10}}},
 		5: {{Type: engine.Progress, Unit: "video/00002", Amount: work.Amount{Count: 200}}},
@@ -150,7 +137,7 @@ func TestWorkAddsToSegmentsKnownOnlyByNumber(t *testing.T) {
 
 func TestAFailedAttemptIsWorkButNotProgress(t *testing.T) {
 	m := newTracker(map[float64][]engine.Event{
-		0: {planned(1, 0, 0, 10e6, 0), {Type: engine.Started, Unit: "video/00000"}},
+		0: {progresstest.Planned(1, 0, 0, 10e6, 0), {Type: engine.Started, Unit: "video/00000"}},
 		1: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 100, Media: 4e6, Bytes: 9}}},
 		4: {{Type: engine.Failed, Unit: "video/00000", Error: "x"}},
 	})
@@ -161,7 +148,7 @@ func TestAFailedAttemptIsWorkButNotProgress(t *testing.T) {
 
 func TestLengthIsEstimatedIfThePlanHasNone(t *testing.T) {
 	m := newTracker(map[float64][]engine.Event{
-		0:  {planned(4, 0, 0, 0, 0), {Type: engine.Started, Unit: "video/00000"}},
+		0:  {progresstest.Planned(4, 0, 0, 0, 0), {Type: engine.Started, Unit: "video/00000"}},
 		1:  {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 1, Media: 4e4}}},
 		10: {{Type: engine.Done, Unit: "video/00000", Amount: work.Amount{Count: 100, Media: 10e6}}},
 	})
@@ -172,7 +159,7 @@ func TestLengthIsEstimatedIfThePlanHasNone(t *testing.T) {
 
 func TestAudioOnlyHasSpeedAndTimeLeft(t *testing.T) {
 	m := newTracker(map[float64][]engine.Event{
-		0: {planned(0, 0, 1, 100e6, 0), {Type: engine.Started, Unit: "audio/00000"}},
+		0: {progresstest.Planned(0, 0, 1, 100e6, 0), {Type: engine.Started, Unit: "audio/00000"}},
 		1: {{Type: engine.Progress, Unit: "audio/00000", Amount: work.Amount{Media: 1e6}}},
 		4: {{Type: engine.Progress, Unit: "audio/00000", Amount: work.Amount{Media: 80e6}}},
 	})
@@ -183,8 +170,8 @@ func TestAudioOnlyHasSpeedAndTimeLeft(t *testing.T) {
 
 func TestSegmentsOfASplitSourceArePlannedLater(t *testing.T) {
 	m := newTracker(map[float64][]engine.Event{
-		0: {planned(0, 0, 1, 0, 0)},
-		5: {planned(3, 0, 1, 30e6, 0)},
+		0: {progresstest.Planned(0, 0, 1, 0, 0)},
+		5: {progresstest.Planned(3, 0, 1, 30e6, 0)},
 	})
 	if r := m.Snapshot(atSecond(6)); r.Segments != 3 || r.AudioParts != 1 || r.Merging() {
 		t.Errorf("%+v, want 3 segments to do", r)
@@ -199,7 +186,7 @@ func TestSnapshotsAreAlwaysConsistent(t *testing.T) {
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(40*time.Second)).Draw(t, "pause")))
 			m.Add(local.Event{Event: e, Time: now})
 		}
-		send(planned(
+		send(progresstest.Planned(
 			segments, rapid.IntRange(0, segments).Draw(t, "before"), audioParts,
 			media.Ticks(rapid.Int64Range(0, 1e12).Draw(t, "duration")), rapid.Int64Range(0, 1e6).Draw(t, "planned"),
 		))
@@ -262,7 +249,7 @@ func TestSnapshotsAreAlwaysConsistent(t *testing.T) {
 
 func TestProgressOfTenThousandSegmentsIsFast(t *testing.T) {
 	m := &Tracker{}
-	m.Add(local.Event{Event: planned(10_000, 0, 0, 1e11, 0), Time: noon})
+	m.Add(local.Event{Event: progresstest.Planned(10_000, 0, 0, 1e11, 0), Time: noon})
 	began := time.Now()
 	for i := range 10_000 {
 		m.Add(local.Event{Event: engine.Event{Type: engine.Done, Unit: fmt.Sprintf("video/%05d", i), Amount: work.Amount{Media: 1e7}}, Time: noon.Add(time.Duration(i) * time.Millisecond)})

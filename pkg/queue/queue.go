@@ -36,6 +36,8 @@ type Options struct {
 	// Active is how many executions run at once; 0: twice the number of slots, but at least four. More would not make the
 	// machine faster.
 	Active int
+	// Refuse returns why a request must not be done here, or nil; may be nil itself. Roots are checked in any case.
+	Refuse func(request json.RawMessage) error
 	// Outputs returns the files that a request publishes; may be nil.
 	Outputs func(request json.RawMessage) []string
 	// Observe returns what gets the events of a run that begins; may be nil.
@@ -93,12 +95,21 @@ func (q *Queue) Start(ctx context.Context, name string, input json.RawMessage) (
 	if err != nil {
 		return x, err
 	}
-	if refusal := local.CheckRoots(input, q.opts.Local.Roots); refusal != nil {
+	if refusal := q.Refuses(input); refusal != nil {
 		err := q.store.End(ctx, x.ARN, history.Failed, string(fault.KindOf(refusal)), refusal.Error(), time.Now())
 		return x, err
 	}
 	q.add(x.ARN)
 	return x, nil
+}
+
+// Refuses returns why a request must not be done here; nil if it may be.
+func (q *Queue) Refuses(request json.RawMessage) error {
+	err := local.CheckRoots(request, q.opts.Local.Roots)
+	if err == nil && q.opts.Refuse != nil {
+		err = q.opts.Refuse(request)
+	}
+	return err
 }
 
 // equalText reports whether two JSON texts differ in white space only.
