@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,9 +66,12 @@ func (c Submit) Run(ctx context.Context, env Env) error {
 		return err
 	case c.Wait:
 		return follow(ctx, env, remote, job.ARN, c.JSON, c.Progress)
-	case !started && job.Ended():
-		if err := outcome(job); err != nil {
+	case job.Ended():
+		if err := outcome(job); err != nil { // also of one that was refused at once
 			return err
+		}
+		if started {
+			break
 		}
 		printable.Fprintf(env.Stderr, "mapreel: this job was done before; with another --name it is done again\n")
 	}
@@ -114,7 +118,11 @@ func (c Submit) submit(ctx context.Context, env Env, remote *client.Client, req 
 	server, here := remote.OnServer()
 	switch {
 	case here:
-		if info, err := os.Stat(source); err == nil { // the job reports one that is not there
+		info, err := os.Stat(source)
+		if errors.Is(err, fs.ErrNotExist) {
+			return client.Job{}, false, fault.WithHint(fault.New(fault.Invalid, "cannot read %s: no such file", source), "check the path of the source")
+		}
+		if err == nil { // the job reports one that cannot be read
 			identity = []string{fmt.Sprint(info.Size()), info.ModTime().UTC().String()}
 		}
 	case server:
