@@ -25,7 +25,9 @@ type Progress struct {
 	// Moved counts the units that were not done at the first place of their route, by the error that they met there: OutOfTime, or
 	// Lambda.TooManyRequestsException where they were throttled.
 	Moved map[string]int `json:"moved,omitempty"`
-	Cost  *price.Cost    `json:"cost,omitempty"` // so far, by list prices; nil: unknown
+	// Throttled is how many of a few units that were looked at wait because Lambda refused them, as too many run. They are tried again.
+	Throttled int         `json:"throttled,omitempty"`
+	Cost      *price.Cost `json:"cost,omitempty"` // so far, by list prices; nil: unknown
 	// Elsewhere is what MediaConvert would have charged for the videos that were published; nil where there are none.
 	Elsewhere *price.Elsewhere `json:"mediaConvert,omitempty"`
 }
@@ -92,6 +94,11 @@ func (c *Client) addFromLedger(ctx context.Context, j *Job) error {
 	}
 	p.Elsewhere = elsewhere(j.Outputs, c.cloud.prices)
 	j.Progress = &p
+	if !j.Ended() {
+		if p.Throttled, err = c.throttled(ctx, j.ARN); err != nil {
+			return err
+		}
+	}
 	if j.Error != nil {
 		given := engine.FinishInput{Execution: j.ARN, Status: j.Status, Error: j.Error.Kind, Cause: j.Error.Message}
 		reason, err := engine.Reason(ctx, c.cloud.ledger, record, given)

@@ -97,6 +97,8 @@ func (s *States) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		known["status"], known["stopDate"], known["error"], known["cause"] = "ABORTED", now, in.Error, in.Cause
 		reply(map[string]any{"stopDate": now})
+	case "ListMapRuns":
+		reply(map[string]any{"mapRuns": []any{}})
 	default:
 		refuse("UnknownOperationException")
 	}

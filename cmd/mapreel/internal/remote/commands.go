@@ -199,7 +199,7 @@ func (c Logs) Run(ctx context.Context, env Env) error {
 			}
 			continue
 		}
-		printable.Fprintf(env.Stdout, "%s  %s\n", e.Time.Local().Format(logTime), strings.TrimSpace(fmt.Sprintf("%-24s %s", e.Type, e.Text)))
+		printable.Fprintf(env.Stdout, "%s  %s\n", e.Time.Local().Format(logTime), strings.TrimSpace(fmt.Sprintf("%-24s %s", e.Type, strings.ReplaceAll(e.Text, "\n", "; "))))
 	}
 	failures, err := remote.Failures(ctx, c.Job, maxFailures)
 	if err != nil {
@@ -213,7 +213,7 @@ func (c Logs) Run(ctx context.Context, env Env) error {
 			}
 			continue
 		}
-		printable.Fprintf(env.Stdout, "%s  failed: %s: %s\n", f.Time.Local().Format(logTime), f.Unit, f.Text)
+		printable.Fprintf(env.Stdout, "%s  failed: %s: %s\n", f.Time.Local().Format(logTime), f.Unit, strings.ReplaceAll(f.Text, "\n", "; "))
 	}
 	return nil
 }

@@ -39,11 +39,11 @@ func TestBarsOfAJobElsewhereShowItsGroups(t *testing.T) {
 	v.set(job, began.Add(10*time.Second))
 	later := video
 	later.Done, later.Amount.Media = 20, 200e6
-	job.Progress = &client.Progress{Groups: []client.Group{later, outputGroup(0)}, Cost: &cost, Retries: 2, Failures: 1}
+	job.Progress = &client.Progress{Groups: []client.Group{later, outputGroup(0)}, Cost: &cost, Retries: 2, Failures: 1, Throttled: 1}
 	now := began.Add(20 * time.Second)
 	v.set(job, now)
 	got := v.lines(now, 120)
-	if len(got) != 1 || !strings.HasPrefix(got[0], "video [") || !strings.HasSuffix(got[0], "]  50%  20/40 segments  0:20 left  10.0x  4 at work  2 retried  1 failed  0.25 USD") {
+	if len(got) != 1 || !strings.HasPrefix(got[0], "video [") || !strings.HasSuffix(got[0], "]  50%  20/40 segments  0:20 left  10.0x  4 at work  2 retried  1 failed  throttled by Lambda  0.25 USD") {
 		t.Errorf("at half: %q", got)
 	}
 	for _, width := range []int{0, 1, 20, 40, 80} {
@@ -58,6 +58,14 @@ func TestBarsOfAJobElsewhereShowItsGroups(t *testing.T) {
 	v.set(job, now)
 	if got := v.lines(now, 80); got[0] != "merging  0:20" {
 		t.Errorf("at the end: %q", got)
+	}
+}
+
+func TestEveryLineOfAnErrorIsShown(t *testing.T) {
+	j := client.Job{Name: "x", Status: "FAILED", Error: &ledger.Failure{Kind: "Invalid", Message: "/a: is wrong\n/b: is missing"}}
+	lines := formatJob(j, time.Now())
+	if got := strings.Join(lines[len(lines)-2:], "\n"); got != "error       Invalid: /a: is wrong\n            /b: is missing" {
+		t.Errorf("shown:\n%s", got)
 	}
 }
 

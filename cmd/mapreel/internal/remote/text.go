@@ -66,7 +66,11 @@ func formatJob(j client.Job, now time.Time) (lines formatted) {
 		}
 	}
 	if j.Error != nil {
-		line("error", "%s", errorWords(j))
+		name := "error"
+		for text := range strings.SplitSeq(errorWords(j), "\n") {
+			line(name, "%s", text)
+			name = ""
+		}
 	}
 	return lines
 }
@@ -142,6 +146,9 @@ func troubles(p *client.Progress) (list []string) {
 	}
 	if p.Failures > 0 {
 		list = append(list, fmt.Sprintf("%d failed", p.Failures))
+	}
+	if p.Throttled > 0 {
+		list = append(list, "throttled by Lambda")
 	}
 	for _, reason := range slices.Sorted(maps.Keys(p.Moved)) {
 		words := reason
