@@ -62,7 +62,9 @@ try {
   await page.locator('.node[data-colour="done"] > text', { hasText: /^Finish$/ }).waitFor();
   await page.locator('.node .counts', { hasText: / of / }).first().waitFor();
   await page.locator('.event', { hasText: 'ExecutionSucceeded' }).waitFor();
-  await page.locator('.unit', { hasText: 'video/00000' }).click();
+  await page.getByRole('list', { name: 'Units' }).getByRole('button', { name: 'video/00000' }).click();
+  await page.keyboard.press('ArrowDown');
+  check(await page.evaluate(() => document.activeElement.dataset.key) === 'video/00001', 'the arrow keys do not go from unit to unit');
   await page.locator('.unit-detail', { hasText: 'SUCCEEDED' }).waitFor();
 
   // Its output is played.

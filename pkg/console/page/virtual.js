@@ -2,7 +2,8 @@
 import { el } from './dom.js';
 import { everyFrame } from './frames.js';
 
-// VirtualList draws rows of a fixed height. make(index) returns the element of a row.
+// VirtualList draws rows of a fixed height. make(index) returns the button that is in a row. The arrow keys, Page Up, Page Down, Home
+// and End move the focus from row to row: Tab reaches only those that are in the document.
 export class VirtualList {
   constructor({ label, height, make, near }) {
     this.height = height;
@@ -18,6 +19,28 @@ export class VirtualList {
       draw();
     };
     this.element.addEventListener('scroll', draw, { passive: true });
+    this.element.addEventListener('keydown', (e) => this.move(e));
+  }
+
+  // move moves the focus as a key says.
+  move(e) {
+    const index = this.indexOf(document.activeElement);
+    const page = Math.max(1, Math.floor(this.element.clientHeight / this.height) - 1);
+    const by = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -index, End: this.count - 1 - index }[e.key];
+    if (index < 0 || by === undefined || e.ctrlKey || e.metaKey || e.altKey) return;
+    e.preventDefault();
+    this.wanted = Math.min(Math.max(index + by, 0), this.count - 1);
+    const top = this.wanted * this.height;
+    const box = this.element;
+    if (top < box.scrollTop) box.scrollTop = top;
+    else if (top + this.height > box.scrollTop + box.clientHeight) box.scrollTop = top + this.height - box.clientHeight;
+    this.draw();
+  }
+
+  // indexOf returns the index of the row that an element is in; -1 if it is in none.
+  indexOf(element) {
+    const row = this.space.contains(element) && element.closest('[role="listitem"]');
+    return row ? Number(row.getAttribute('aria-posinset')) - 1 : -1;
   }
 
   // setCount says how many rows there are, and draws those that can be seen again.
@@ -52,15 +75,15 @@ export class VirtualList {
     this.stale = false;
     for (let i = last - 1; i >= first; i--) { // each before the one that follows it, so that the keyboard meets them in order
       if (this.rows.has(i)) continue;
-      const row = this.make(i);
+      const button = this.make(i);
+      const row = el('div', { class: 'virtual-row', role: 'listitem', 'aria-posinset': i + 1, 'aria-setsize': this.count }, button);
       row.style.top = i * this.height + 'px';
-      row.setAttribute('role', 'listitem');
-      row.setAttribute('aria-posinset', i + 1);
-      row.setAttribute('aria-setsize', this.count);
       this.rows.set(i, row);
       this.space.insertBefore(row, this.rows.get(i + 1) || null);
-      if (focused && row.dataset.key === focused) row.focus({ preventScroll: true });
+      if (focused && button.dataset.key === focused) button.focus({ preventScroll: true });
     }
+    this.rows.get(this.wanted)?.firstChild.focus({ preventScroll: true });
+    this.wanted = null;
     if (last > this.count - 50) this.near?.();
   }
 }
