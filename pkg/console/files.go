@@ -35,7 +35,7 @@ func (s *Server) destination(x history.Execution) (*os.Root, string, error) {
 	if err := local.CheckPath(folder, s.opts.Roots); err != nil {
 		return nil, "", &refusal{http.StatusForbidden, err.Error()}
 	}
-	root, err := os.OpenRoot(folder)
+	root, err := local.OpenFolder(folder, s.opts.Roots)
 	if err != nil {
 		return nil, "", &refusal{http.StatusNotFound, err.Error()}
 	}

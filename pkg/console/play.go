@@ -82,7 +82,13 @@ func (s *Server) open(x history.Execution, file string) (*sharedPlayer, error) {
 	if err := local.CheckPath(file, s.opts.Roots); err != nil {
 		return nil, &refusal{http.StatusForbidden, err.Error()}
 	}
-	p, err := s.plays.open(file+" "+strconv.FormatInt(x.Stopped.UnixMilli(), 10), file)
+	p, err := s.plays.open(file+" "+strconv.FormatInt(x.Stopped.UnixMilli(), 10), func() (*player.Player, error) {
+		folder, err := local.OpenFolder(filepath.Dir(file), s.opts.Roots)
+		if err != nil {
+			return nil, fault.Wrap(fault.KindOf(err), err, "open the folder of "+file)
+		}
+		return player.OpenIn(folder, filepath.Base(file))
+	})
 	if kind := fault.KindOf(err); err != nil && (kind == fault.NotFound || kind == fault.Invalid) {
 		err = &refusal{http.StatusNotFound, err.Error()}
 	}
@@ -150,8 +156,8 @@ type sharedPlayer struct {
 	old   bool // no longer in the list
 }
 
-// open returns the player of the file at path. key distinguishes it from others that were there.
-func (l *players) open(key, path string) (*sharedPlayer, error) {
+// open returns the player of a file. key distinguishes it from others that were at its path.
+func (l *players) open(key string, open func() (*player.Player, error)) (*sharedPlayer, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if i := slices.IndexFunc(l.list, func(p *sharedPlayer) bool { return p.key == key }); i >= 0 {
@@ -160,7 +166,7 @@ func (l *players) open(key, path string) (*sharedPlayer, error) {
 		p.users++
 		return p, nil
 	}
-	opened, err := player.Open(path)
+	opened, err := open()
 	if err != nil {
 		return nil, err
 	}

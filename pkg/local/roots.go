@@ -36,19 +36,44 @@ func CheckPath(path string, roots []string) error {
 	if len(roots) == 0 {
 		return nil
 	}
+	_, _, err := within(path, roots)
+	return err
+}
+
+// within returns the root that a path lies below, after links are followed, and the path from there.
+func within(path string, roots []string) (root, rest string, err error) {
 	if err := checkAbsolute(path); err != nil {
-		return err
+		return "", "", err
 	}
 	real, err := realPath(filepath.Clean(path))
 	if err == nil {
 		for _, root := range roots {
 			if root, err := filepath.EvalSymlinks(root); err == nil && below(real, root) {
-				return nil
+				rest, err := filepath.Rel(root, real)
+				return root, rest, err
 			}
 		}
 	}
-	return fault.WithHint(fault.New(fault.Invalid, "%s lies outside of the folders that this server may use", path),
+	return "", "", fault.WithHint(fault.New(fault.Invalid, "%s lies outside of the folders that this server may use", path),
 		"they are "+strings.Join(roots, ", ")+"; --root adds one")
+}
+
+// OpenFolder opens a folder that lies below one of the roots: also a link that changes at that moment leads nowhere else. An error of
+// kind Invalid says that it lies outside.
+func OpenFolder(path string, roots []string) (*os.Root, error) {
+	if len(roots) == 0 {
+		return os.OpenRoot(path)
+	}
+	root, rest, err := within(path, roots)
+	if err != nil {
+		return nil, err
+	}
+	base, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, err
+	}
+	defer base.Close()
+	return base.OpenRoot(rest)
 }
 
 // realPath resolves the links of a path, as far as the path exists. A link that leads nowhere is an error: it may lead somewhere

@@ -85,15 +85,34 @@ func Open(location string) (*Player, error) {
 	folder, name := location, ""
 	if !info.IsDir() {
 		folder, name = filepath.Dir(location), filepath.Base(location)
-		if types[strings.ToLower(path.Ext(name))] == "" && !isPreviews(name) {
-			return nil, fault.WithHint(fault.New(fault.Invalid, "a browser cannot play %s", location), "give a .m3u8, .mp4 or .webm file, or its folder")
-		}
 	}
 	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "open "+folder)
 	}
-	p := &Player{root: root, mux: http.NewServeMux()}
+	return open(root, name, location)
+}
+
+// OpenIn returns a player of a file in an open folder, which the player closes.
+func OpenIn(root *os.Root, name string) (*Player, error) {
+	info, err := root.Stat(name)
+	if err == nil && info.IsDir() {
+		err = fault.New(fault.Invalid, "%s is a folder", name)
+	}
+	if err != nil {
+		_ = root.Close()
+		return nil, fault.Wrap(fault.KindOf(err), err, "open "+name)
+	}
+	return open(root, name, name)
+}
+
+// open returns a player of a file, or with an empty name of a folder. location is what messages call it.
+func open(root *os.Root, name, location string) (p *Player, err error) {
+	if name != "" && types[strings.ToLower(path.Ext(name))] == "" && !isPreviews(name) {
+		_ = root.Close()
+		return nil, fault.WithHint(fault.New(fault.Invalid, "a browser cannot play %s", location), "give a .m3u8, .mp4 or .webm file, or its folder")
+	}
+	p = &Player{root: root, mux: http.NewServeMux()}
 	if name != "" {
 		p.entries = []Entry{{Name: name, Kind: kind(name)}}
 	} else if p.entries, err = entries(root); err != nil {
