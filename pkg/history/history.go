@@ -90,12 +90,17 @@ type Store struct {
 
 // Open opens the store in the file at path, and makes it where it does not exist.
 func Open(ctx context.Context, path string) (*Store, error) {
+	return open(ctx, path, database.BusyTimeout)
+}
+
+// open is Open with the time that a change waits for another process.
+func open(ctx context.Context, path string, busy time.Duration) (*Store, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "find the history "+path)
 	}
 	s := &Store{}
-	if s.file, err = database.Open(ctx, abs, schema, database.BusyTimeout); err != nil {
+	if s.file, err = database.Open(ctx, abs, schema, busy); err != nil {
 		return nil, wrap(ctx, "open", abs, err)
 	}
 	var created int64

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
 )
 
 const (
@@ -35,7 +37,9 @@ type writer struct {
 	pending []change
 	added   int // changes, since the beginning
 	written int
-	err     error // of the last batch that could not be written, until a flush reports it
+	err     error // of batches that are lost, until a flush reports it
+	failed  int   // attempts to write a batch that is tried again
+	failure error // of the last of them
 
 	wake chan struct{} // there is something to write at once
 	stop chan struct{}
@@ -71,11 +75,22 @@ func (w *writer) hurry() {
 	}
 }
 
-// flush waits until what was added is written.
+// flush waits until what was added is written, or until an attempt at that has failed.
 func (w *writer) flush(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for target := w.added; w.written < target; {
+	defer context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.changed.Broadcast()
+	})()
+	for target, failed := w.added, w.failed; w.written < target; {
+		if err := ctx.Err(); err != nil {
+			return w.store.fail(ctx, "record events", err)
+		}
+		if w.failed != failed {
+			return w.store.fail(ctx, "record events", w.failure)
+		}
 		w.hurry()
 		w.changed.Wait() // a batch takes milliseconds
 	}
@@ -111,15 +126,28 @@ func (w *writer) run() {
 		if len(batch) > 0 {
 			err = w.store.file.Tx(w.write, func(tx *sql.Tx) error { return apply(w.write, tx, batch) })
 		}
-		w.mu.Lock()
-		w.written += len(batch)
-		w.err = errors.Join(w.err, err)
-		w.changed.Broadcast()
-		w.mu.Unlock()
+		w.settle(batch, err, stopping)
 		if stopping {
 			return
 		}
 	}
+}
+
+// settle notes what became of a batch. One that the state of the machine kept from being written is tried again, as long as there is
+// room for it.
+func (w *writer) settle(batch []change, err error, stopping bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer w.changed.Broadcast()
+	kind := fault.KindOf(w.store.fail(w.write, "record events", err))
+	if err != nil && !stopping && (kind == fault.Transient || kind == fault.OutOfSpace) && len(batch)+len(w.pending) <= maxPending {
+		w.pending = append(batch, w.pending...)
+		w.failed++
+		w.failure = err
+		return
+	}
+	w.written += len(batch)
+	w.err = errors.Join(w.err, err)
 }
 
 // apply writes a batch. Of several reports of a map run only the last one counts, and of events of an execution the ID of the
