@@ -30,6 +30,7 @@ type cli struct {
 	Preview   previewCmd   `cmd:"" help:"Make animations, stills, thumbnails and a poster of a video."`
 	Run       runCmd       `cmd:"" help:"Run your own commands on the segments, the sound or the frames of a video."`
 	FDL       fdlCmd       `cmd:"" name:"fdl" help:"Translate functions of SCAR or OSCAR into tools for run."`
+	Estimate  estimateCmd  `cmd:"" help:"Say what a job will take: units, bytes, time and cost, here and on AWS."`
 	Verify    verifyCmd    `cmd:"" help:"Compare an output with its source, every frame and the audio."`
 	Play      playCmd      `cmd:"" help:"Play an output in the browser."`
 	Serve     serveCmd     `cmd:"" help:"Run jobs for others: the Step Functions API on this machine."`
@@ -53,6 +54,7 @@ type transcodeCmd struct {
 	requestflags.Flags
 
 	NoOverwrite bool         `short:"n" help:"Never replace an existing file: fail instead."`
+	DryRun      bool         `help:"Do nothing, and say what the job would take, as mapreel estimate does. With --progress json, as JSON."`
 	Jobs        *wholeNumber `group:"Work" placeholder:"N" help:"Number of segments encoded at once. Default: one per core."`
 	Scratch     string       `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
 	KeepScratch bool         `group:"Work" help:"Keep the intermediate files after the job is done."`
@@ -199,6 +201,8 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		return g.Run, nil
 	case "fdl":
 		return g.FDL, nil
+	case "estimate":
+		return g.Estimate, nil
 	case "verify":
 		return g.Verify, nil
 	case "play":

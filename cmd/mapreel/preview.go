@@ -21,6 +21,7 @@ type previewCmd struct {
 
 	previewflags.Flags `embed:""`
 
+	DryRun      bool         `group:"Work" help:"Do nothing, and say what the job would take, as mapreel estimate does."`
 	NoOverwrite bool         `short:"n" group:"Work" help:"Never replace existing previews of that name: fail instead."`
 	Segment     *duration    `group:"Work" placeholder:"LENGTH" help:"Target duration of a segment, the part that one worker decodes. It does not change the previews. Default: 30s, or 10m with --keyframes."`
 	Jobs        *wholeNumber `group:"Work" placeholder:"N" help:"Number of segments decoded at once. Default: one per core."`
@@ -48,7 +49,7 @@ Exit codes: 0 done; 1 failed; 2 the usage is wrong; 130 interrupted.`
 // run makes the previews.
 func (p previewCmd) run(ctx context.Context, env environment) error {
 	t := transcodeCmd{
-		NoOverwrite: p.NoOverwrite, Jobs: p.Jobs, Scratch: p.Scratch, KeepScratch: p.KeepScratch, IgnoreSpace: p.IgnoreSpace, Progress: p.Progress,
+		NoOverwrite: p.NoOverwrite, Jobs: p.Jobs, Scratch: p.Scratch, KeepScratch: p.KeepScratch, IgnoreSpace: p.IgnoreSpace, Progress: p.Progress, DryRun: p.DryRun,
 	}
 	return t.do(ctx, env, t.film(p.request))
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"os"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/remote"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -17,7 +20,12 @@ func (c remoteCmd) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return fault.Wrap(fault.NotFound, err, "")
 	}
-	err = c.Run(ctx, remote.Env{Stdin: env.Stdin, Stdout: env.Stdout, Stderr: env.Stderr, Dir: dir})
+	err = c.Run(ctx, remote.Env{
+		Stdin: env.Stdin, Stdout: env.Stdout, Stderr: env.Stderr, Dir: dir,
+		Estimate: func(ctx context.Context, request json.RawMessage, asJSON bool) error {
+			return dryRun{json: asJSON, scratch: cmp.Or(os.Getenv("MAPREEL_SCRATCH"), defaultScratchDir())}.estimate(ctx, env, request)
+		},
+	})
 	if err != nil && errors.Is(context.Cause(ctx), errSignalled) {
 		return signalledError{err}
 	}

@@ -50,6 +50,9 @@ func (t transcodeCmd) film(request func(string, io.Reader) (film.Request, *reque
 
 // do runs the job of a request, as the flags of t say.
 func (t transcodeCmd) do(ctx context.Context, env environment, request requester) error {
+	if t.DryRun {
+		return dryRun{json: t.Progress == progressJSON, scratch: t.Scratch}.of(ctx, env, request)
+	}
 	movable := terminal.Movable(env.Stderr, os.Getenv("TERM"))
 	var p sharedProgress
 	shown := map[string]bool{}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -22,9 +23,10 @@ type UnitReport struct {
 	Began    time.Time // of that attempt, where it is known: it runs, or it is done
 	Ended    time.Time // of an attempt that has ended
 	Done     work.Amount
-	Reason   string // why it did not run at the first place of its route
+	Used     price.Use // by that attempt; zero where it left no record
+	Reason   string    // why it did not run at the first place of its route
 	Warnings []string
-	Used     map[int]json.RawMessage // what attempts used, by their numbers
+	Uses     map[int]json.RawMessage // of all attempts that left a record, by their numbers
 	Failure  *ledger.Failure         // of the newest attempt that failed
 }
 
@@ -61,7 +63,7 @@ func reportOf(u ledger.Unit) (UnitReport, error) {
 		return UnitReport{}, fault.Wrap(fault.Corrupt, err, "record of "+u.ID)
 	}
 	r := UnitReport{
-		ID: u.ID, Phase: record.Phase, Needs: record.Needs, State: u.State, Attempt: u.Attempt, Owner: u.Owner, Used: u.Used, Failure: u.Failure,
+		ID: u.ID, Phase: record.Phase, Needs: record.Needs, State: u.State, Attempt: u.Attempt, Owner: u.Owner, Uses: u.Used, Failure: u.Failure,
 	}
 	switch u.State {
 	case ledger.Running:
@@ -75,6 +77,11 @@ func reportOf(u ledger.Unit) (UnitReport, error) {
 		}
 		r.Ended, r.Began = u.Updated, u.Updated.Add(-time.Duration(o.Elapsed)*time.Millisecond)
 		r.Done, r.Reason, r.Warnings = o.Done, o.Reason, o.Warnings
+		if data, ok := u.Used[u.Attempt]; ok {
+			if err := json.Unmarshal(data, &r.Used); err != nil {
+				return r, fault.Wrap(fault.Corrupt, err, "record of what "+u.ID+" used")
+			}
+		}
 	}
 	return r, nil
 }

@@ -50,14 +50,14 @@ type Spent struct {
 
 // Add adds the attempts at a unit.
 func (s *Spent) Add(u UnitReport) error {
-	for _, data := range u.Used {
+	for _, data := range u.Uses {
 		var use price.Use
 		if err := json.Unmarshal(data, &use); err != nil {
 			return fault.Wrap(fault.Corrupt, err, "record of what "+u.ID+" used")
 		}
 		s.Sum.Add(use)
 	}
-	s.Unrecorded += max(u.Attempt-len(u.Used), 0)
+	s.Unrecorded += max(u.Attempt-len(u.Uses), 0)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/sqlite"
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
 // Jobs lists the jobs in the ledger of a scratch folder, newest first, also while other processes run some.
@@ -74,4 +75,30 @@ func OpenLedger(ctx context.Context, scratch string) (*sqlite.Ledger, error) {
 		return nil, err
 	}
 	return home.ledger(ctx)
+}
+
+// Past passes the jobs of a scratch folder that are done to visit, the newest first.
+func Past(ctx context.Context, scratch string, visit func(l ledger.Ledger, plan work.Plan) error) error {
+	home, found, err := findScratch(scratch)
+	if err != nil || !found {
+		return err
+	}
+	l, err := home.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }() // nothing was written
+	for record, err := range l.Jobs(ctx) {
+		if err != nil {
+			return err
+		}
+		plan, err := engine.DecodePlan(record)
+		if err != nil || record.State != ledger.JobDone { // of another version
+			continue
+		}
+		if err := visit(l, plan); err != nil {
+			return err
+		}
+	}
+	return nil
 }

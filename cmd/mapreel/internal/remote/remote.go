@@ -18,6 +18,8 @@ type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Dir            string // that relative paths start from
+	// Estimate prints what a request will take that this machine can read the source of.
+	Estimate func(ctx context.Context, request json.RawMessage, asJSON bool) error
 }
 
 // Command is one of Commands.

@@ -29,6 +29,7 @@ type Submit struct {
 
 	Name        string                 `placeholder:"NAME" help:"Name of the job. Default: one that follows from the request and the content of SOURCE, so that the same command twice starts one job."`
 	Wait        bool                   `help:"Show the progress until the job ends."`
+	DryRun      bool                   `help:"Start and upload nothing, and say what the job would take, as mapreel estimate does. SOURCE is then a file of this machine."`
 	JSON        bool                   `name:"json" help:"Print the job as JSON: a line for each change with --wait."`
 	Concurrency *flagvalue.WholeNumber `group:"Work" placeholder:"N" help:"Units at once, at most."`
 	Progress    progressMode           `enum:"auto,bar,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal. bar: bars, or a line every few seconds without a terminal. none: nothing."`
@@ -60,6 +61,9 @@ func (c Submit) Run(ctx context.Context, env Env) error {
 	if err != nil {
 		return err
 	}
+	if c.DryRun {
+		return dryRun(ctx, env, req, c.JSON)
+	}
 	job, started, err := c.submit(ctx, env, remote, req)
 	switch {
 	case err != nil:
@@ -80,6 +84,22 @@ func (c Submit) Run(ctx context.Context, env Env) error {
 	}
 	printable.Fprintf(env.Stdout, "%s\n", job.Name)
 	return nil
+}
+
+// dryRun estimates a request whose source this machine can read.
+func dryRun(ctx context.Context, env Env, req film.Request, asJSON bool) error {
+	if !filepath.IsAbs(req.Source) {
+		return fault.WithHint(fault.New(fault.Unsupported, "--dry-run reads the source, and %s is not on this machine", req.Source), "name a copy that is")
+	}
+	// Where the outputs will be makes no difference. A name of this machine stands for it, in which nothing is.
+	if _, key, remote := strings.Cut(req.Destination, "://"); remote {
+		req.Destination = filepath.Join(os.TempDir(), "mapreel-dry-run", key)
+	}
+	request, err := json.Marshal(req)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "request")
+	}
+	return env.Estimate(ctx, request, asJSON)
 }
 
 // place returns where the files of the request are.

@@ -64,6 +64,7 @@ type Run struct {
 	Jobs        int           `group:"Work" placeholder:"N" help:"Number of pieces worked on at once. Default: one per core."`
 	Scratch     string        `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
 	KeepScratch bool          `group:"Work" help:"Keep the intermediate files after the job is done."`
+	DryRun      bool          `group:"Work" help:"Do nothing, and say what units the job has."`
 	IgnoreSpace bool          `group:"Work" help:"Start even if the disk probably has too little space."`
 	Progress    string        `group:"Work" enum:"auto,bar,json,none" default:"auto" placeholder:"HOW" help:"As for transcode."`
 }

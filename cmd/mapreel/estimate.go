@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/estimating"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/prices"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/toolrun"
+	"github.com/mapreel/mapreel/pkg/estimate"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+)
+
+type estimateCmd struct {
+	Source string `arg:"" optional:"" name:"SOURCE" help:"The video: a path or a file:// URL."`
+	Output string `short:"o" placeholder:"FILE" help:"The file that transcode would make; its extension selects the container. Default: an .mp4 beside SOURCE. Nothing is written."`
+
+	requestflags.Flags
+
+	Calibrate   bool         `help:"Encode two short samples of the source, a second or two of work, also where earlier jobs of the same kind are known."`
+	JSON        bool         `name:"json" help:"Print JSON."`
+	Jobs        *wholeNumber `group:"Work" placeholder:"N" help:"Number of segments that this machine encodes at once. Default: one per core."`
+	Scratch     string       `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder with the record of earlier jobs. Default: ${scratch}."`
+	Concurrency *wholeNumber `group:"AWS" placeholder:"N" help:"Units at once on AWS. Default: 1000."`
+	Memory      *wholeNumber `group:"AWS" name:"function-memory" placeholder:"MIB" help:"The setting functionMemory. Default: 3008."`
+	Arch        string       `group:"AWS" enum:"x86_64,arm64" default:"x86_64" placeholder:"NAME" help:"The setting arch: x86_64 or arm64. Default: x86_64."`
+	Files       bool         `group:"AWS" name:"efs" default:"true" negatable:"" help:"Whether scratch=efs. Default: true."`
+}
+
+// Help is shown by mapreel estimate --help.
+func (estimateCmd) Help() string {
+	return `Says what a job will take before it runs: its units, bytes, time and cost on this machine, on Lambda, on Lambda and Batch, and
+on Batch with Spot instances, each as a range with what it assumes. The speed is that of earlier jobs of the same kind on this
+machine; without any, or with --calibrate, of samples; else of common sources.
+
+Examples:
+
+    mapreel estimate film.mov --calibrate
+    mapreel estimate film.mkv -o film.webm --codec av1 --height 720
+    mapreel transcode film.mov -o film.mp4 --dry-run
+
+Exit codes: 0 done; 1 failed; 2 the request or the usage is wrong; 130 interrupted.`
+}
+
+// run estimates the job of a request.
+func (c estimateCmd) run(ctx context.Context, env environment) error {
+	o := dryRun{
+		calibrate: c.Calibrate, json: c.JSON, scratch: c.Scratch,
+		deployment: estimate.Deployment{ScratchS3: !c.Files, Arm: c.Arch == "arm64"},
+	}
+	for _, set := range []struct {
+		flag *wholeNumber
+		to   func(int)
+	}{
+		{c.Concurrency, func(n int) { o.deployment.Concurrency = n }}, {c.Memory, func(n int) { o.deployment.Memory = int64(n) }},
+	} {
+		if set.flag != nil {
+			set.to(int(*set.flag))
+		}
+	}
+	t := transcodeCmd{Jobs: c.Jobs}
+	return o.of(ctx, env, t.film(c.request))
+}
+
+// request returns the request to estimate. Relative paths are relative to dir.
+func (c estimateCmd) request(dir string, stdin io.Reader) (film.Request, *requestfile.Draft, error) {
+	flags := c.Flags
+	flags.Source, flags.Output = c.Source, c.Output
+	if flags.Output == "" && flags.Request == "" && flags.Source != "" {
+		flags.Output = strings.TrimSuffix(flags.Source, filepath.Ext(flags.Source)) + ".estimate.mp4"
+	}
+	at := requestflags.On(dir)
+	at.Command = "mapreel estimate film.mov"
+	return flags.Read(stdin, at)
+}
+
+// dryRun estimates a job in the place of doing it.
+type dryRun struct {
+	calibrate, json bool
+	scratch         string // flag
+	deployment      estimate.Deployment
+}
+
+// of estimates the job that a command asks for.
+func (o dryRun) of(ctx context.Context, env environment, asked requester) error {
+	dir, err := workingDirectory()
+	if err != nil {
+		return fault.Wrap(fault.NotFound, err, "")
+	}
+	job, err := asked(dir, env.Stdin)
+	if err != nil {
+		return err
+	}
+	o.deployment.Jobs = job.Jobs
+	return o.estimate(ctx, env, job.Request)
+}
+
+func (o dryRun) estimate(ctx context.Context, env environment, request json.RawMessage) error {
+	scratch, err := resolveScratch(o.scratch)
+	if err != nil {
+		return err
+	}
+	tools, err := env.Find(ctx, ffmpeg.FindOptions{})
+	if err != nil {
+		return interruptedOr(ctx, err, snapshot{})
+	}
+	o.deployment.Cores = runtime.NumCPU()
+	e, err := estimating.Of(ctx, request, estimating.Options{
+		Registry: toolrun.Registry(tools), Scratch: scratch, Calibrate: o.calibrate, Deployment: o.deployment, Prices: prices.Table(env.Stderr),
+	})
+	if err != nil {
+		return interruptedOr(ctx, err, snapshot{})
+	}
+	if o.json {
+		enc := json.NewEncoder(env.Stdout)
+		enc.SetIndent("", "  ")
+		return fault.Wrap(fault.Internal, enc.Encode(e), "print the estimate")
+	}
+	estimating.Write(env.Stdout, e)
+	return nil
+}

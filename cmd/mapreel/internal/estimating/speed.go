@@ -1,0 +1,231 @@
+package estimating
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/estimate"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// speed is what a frame of the source takes: to decode it, and to encode it to every rendition.
+type speed struct {
+	cpu   estimate.Range // microseconds of processors
+	bytes estimate.Range // thousandths of a byte, of all that a unit writes; zero: not known
+	start int64          // milliseconds of processors that a unit takes to start; 0: in the frames' part
+	basis string
+}
+
+// known reports whether there is a speed.
+func (s speed) known() bool { return s.cpu.High > 0 }
+
+// encoding is what the speed of a job depends on. Two jobs with the same one are as fast.
+type encoding struct {
+	Codec         string // of the source
+	Width, Height int
+	Renditions    []film.Rendition
+	Pictures      int
+	Keyframes     bool
+}
+
+func encodingOf(j film.Job) string {
+	if j.Source.Video == nil {
+		return ""
+	}
+	e := encoding{
+		Codec: j.Source.Video.Codec, Width: j.Source.Video.Width, Height: j.Source.Video.Height,
+		Renditions: slices.Clone(j.Renditions), Pictures: len(j.Pictures), Keyframes: j.Keyframes,
+	}
+	for i := range e.Renditions { // names, and where boundaries are, cost nothing
+		e.Renditions[i].Name, e.Renditions[i].SegmentDuration, e.Renditions[i].SampleAspect = "", 0, media.Rational{}
+	}
+	data, _ := json.Marshal(e) //nolint:errchkjson // numbers and texts
+	return string(data)
+}
+
+// How far a speed may be from that of the jobs or samples that it was taken from, in percent: other scenes take more or less.
+const (
+	historyLow, historyHigh = 88, 115
+	sampleLow, sampleHigh   = 85, 118
+)
+
+// fromHistory takes the speed from the jobs of a scratch folder that did the same with other sources, or with this one.
+func fromHistory(ctx context.Context, scratch string, j film.Job) (speed, error) {
+	var frames, cpu, written int64
+	jobs, wanted := 0, encodingOf(j)
+	err := local.Past(ctx, scratch, func(l ledger.Ledger, plan work.Plan) error {
+		var past film.Job
+		if plan.Planner != filmPlanner || json.Unmarshal(plan.Doc, &past) != nil || encodingOf(past) != wanted {
+			return nil //nolint:nilerr // a job of another version has nothing to say
+		}
+		before := frames
+		for u, err := range engine.ReadUnits(ctx, l, plan.ID) {
+			if err != nil {
+				return err
+			}
+			if u.Used.CPU > 0 && (work.Group{Name: film.VideoKind}).Contains(u.ID) && u.Done.Count > 0 {
+				frames, cpu, written = frames+u.Done.Count, cpu+u.Used.CPU, written+u.Done.Bytes
+			}
+		}
+		if frames > before {
+			jobs++
+		}
+		return nil
+	})
+	if err != nil || frames == 0 {
+		return speed{}, err
+	}
+	return speed{
+		cpu:   estimate.Range{Low: cpu * 1000 / frames * historyLow / 100, High: cpu * 1000 / frames * historyHigh / 100},
+		bytes: estimate.Range{Low: written * 1000 / frames * historyLow / 100, High: written * 1000 / frames * historyHigh / 100},
+		basis: fmt.Sprintf("%s of the same kind on this machine, %d frames", plural(jobs, "earlier job"), frames),
+	}, nil
+}
+
+// How much of the source samples have, in microseconds. The difference of the first two, which begin at the same frame, is what
+// frames take; what is left is what the start of a unit's programs takes.
+const (
+	shortSample = 400_000
+	longSample  = 2_000_000
+)
+
+// fromSamples encodes two short samples of the source, as the job will.
+func fromSamples(ctx context.Context, request json.RawMessage, registry work.Registry) (speed, error) {
+	folder, err := os.MkdirTemp("", "mapreel-samples-")
+	if err != nil {
+		return speed{}, fault.Wrap(fault.KindOf(err), err, "folder for samples")
+	}
+	defer os.RemoveAll(folder) //nolint:errcheck // the system removes what is left of its temporary files
+	var tree map[string]any
+	if err := json.Unmarshal(request, &tree); err != nil {
+		return speed{}, fault.Wrap(fault.Invalid, err, "request")
+	}
+	tree["destination"] = folder // packages write there while they are encoded
+	if request, err = json.Marshal(tree); err != nil {
+		return speed{}, fault.Wrap(fault.Internal, err, "request")
+	}
+	plan, err := local.Plan(ctx, request, local.Options{Registry: registry})
+	if err != nil {
+		return speed{}, err
+	}
+	var j film.Job
+	if err := json.Unmarshal(plan.Doc, &j); err != nil {
+		return speed{}, fault.Wrap(fault.Corrupt, err, "plan")
+	}
+	kind := registry.Kinds[slices.IndexFunc(registry.Kinds, func(k work.Kind) bool { return k.Name() == film.VideoKind })]
+	var tried []local.Trial
+	for _, unit := range samples(plan, j) {
+		t, err := local.Try(ctx, plan, j.Source.URL, kind, unit)
+		if ctx.Err() != nil {
+			return speed{}, fault.ContextError(ctx)
+		}
+		if err != nil || t.Result.Done.Count == 0 || t.CPU == 0 {
+			return speed{}, nil //nolint:nilerr // the job itself will say what is wrong
+		}
+		tried = append(tried, t)
+	}
+	return ofTrials(tried), nil
+}
+
+// ofTrials returns the speed that trials of samples show.
+func ofTrials(tried []local.Trial) speed {
+	if len(tried) < 2 {
+		return speed{}
+	}
+	cpu := func(i int) int64 { return tried[i].CPU.Microseconds() }
+	frames := func(i int) int64 { return tried[i].Result.Done.Count }
+	var start, each int64
+	if more := frames(1) - frames(0); more > 0 && cpu(1) > cpu(0) {
+		each = (cpu(1) - cpu(0)) / more
+		start = max(cpu(0)-each*frames(0), 0)
+	}
+	var total, work, written int64
+	for i := range tried[1:] {
+		total, work, written = total+frames(i+1), work+max(cpu(i+1)-start, cpu(i+1)/10), written+tried[i+1].Result.Done.Bytes
+	}
+	return speed{
+		cpu:   estimate.Range{Low: work / total * sampleLow / 100, High: work / total * sampleHigh / 100},
+		bytes: estimate.Range{Low: written * 1000 / total * sampleLow / 100, High: written * 1000 / total * sampleHigh / 100},
+		start: start / 1000,
+		basis: fmt.Sprintf("%s of this source, %d frames", plural(len(tried), "sample"), total+frames(0)),
+	}
+}
+
+// samples returns units that encode the beginning of a segment in the first half of the film, a little and more of it, and that of
+// one in the second half.
+func samples(plan work.Plan, j film.Job) []work.Unit {
+	var units []work.Unit
+	for _, phase := range plan.Phases {
+		if phase.Units == nil {
+			continue
+		}
+		for u := range phase.Units {
+			if (work.Group{Name: film.VideoKind}).Contains(u.Name) {
+				units = append(units, u)
+			}
+		}
+	}
+	if len(units) == 0 || j.Source.Video == nil {
+		return nil
+	}
+	early, late := units[len(units)/4], units[len(units)*3/4]
+	list := []work.Unit{shortened(early, j, shortSample), shortened(early, j, longSample)}
+	if late.Name != early.Name {
+		list = append(list, shortened(late, j, longSample))
+	}
+	return list
+}
+
+// shortened returns a unit that encodes the beginning of its segment.
+func shortened(unit work.Unit, j film.Job, micros media.Ticks) work.Unit {
+	var s film.Segment
+	if json.Unmarshal(unit.Spec, &s) != nil {
+		return unit
+	}
+	if end := s.Start + media.Rescale(micros, media.Microseconds, j.Source.Video.Timebase); end < s.End {
+		s.End, s.Frames, s.Last = end, 0, false
+	}
+	unit.Spec, _ = json.Marshal(s) //nolint:errchkjson // integers
+	return unit
+}
+
+// Encoders' work for a megapixel of each frame at the default preset, in microseconds of a core, measured on the machine that
+// mapreel was developed on; decoding takes decodeCost of the source's.
+var (
+	encodeCost = map[film.VideoCodec]int64{film.H264: 42000, film.H265: 130000, film.VP9: 140000, film.AV1: 60000}
+	decodeCost = int64(5000)
+	// presetCost is in percent of the default preset, of x264 and x265.
+	presetCost = map[string]int64{
+		"ultrafast": 18, "superfast": 25, "veryfast": 40, "faster": 60, "fast": 80, "medium": 100, "slow": 160, "slower": 300, "veryslow": 520, "placebo": 1200,
+	}
+)
+
+// assumed is the speed where nothing is measured: what common sources take, within a factor of two.
+func assumed(j film.Job) speed {
+	v := j.Source.Video
+	micros := int64(v.Width) * int64(v.Height) * decodeCost / 1e6
+	for _, r := range j.Renditions {
+		percent := presetCost[r.Preset]
+		if percent == 0 {
+			percent = 100
+		}
+		micros += int64(r.Width) * int64(r.Height) * encodeCost[r.Codec] / 1e6 * percent / 100
+	}
+	return speed{cpu: estimate.Range{Low: micros / 2, High: micros * 2}, basis: "common sources; --calibrate measures this one"}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

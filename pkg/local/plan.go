@@ -1,0 +1,97 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/blob/dir"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/process"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Plan plans a request as Run does, and does nothing of it: it reads the source's index, and leaves nothing behind. Of Options it
+// uses Registry and Roots.
+func Plan(ctx context.Context, request json.RawMessage, opts Options) (work.Plan, error) {
+	var envelope work.Envelope
+	if err := json.Unmarshal(request, &envelope); err != nil {
+		return work.Plan{}, fault.Wrap(fault.Invalid, err, "request")
+	}
+	if err := checkEnvelope(envelope, opts.Roots); err != nil {
+		return work.Plan{}, err
+	}
+	if _, err := os.Stat(envelope.Source); err != nil {
+		return work.Plan{}, sourceError(err, envelope.Source)
+	}
+	for _, p := range opts.Registry.Planners {
+		if !p.Accepts(request) {
+			continue
+		}
+		var plan work.Plan
+		err := inFolder(func(folder string, scratch *dir.Store) (err error) {
+			plan, err = p.Plan(ctx, &work.PlanEnv{
+				Scratch: scratch, Resolve: resolver(envelope.Source, nil, opts.Roots), Results: nothing{}, Dir: folder, Log: slog.New(slog.DiscardHandler),
+			}, request)
+			return err
+		})
+		return plan, err
+	}
+	return work.Plan{}, fault.New(fault.Invalid, "no planner accepts the request")
+}
+
+// Trial is what a unit took that was tried.
+type Trial struct {
+	Result work.Result
+	Wall   time.Duration
+	CPU    time.Duration // of the programs that it ran
+}
+
+// Try does a unit of a plan and throws away its artifacts. What the unit writes to the destination stays: the plan's must be a
+// folder of the caller's own. Units that need the results of others fail.
+func Try(ctx context.Context, plan work.Plan, source string, kind work.Kind, unit work.Unit) (Trial, error) {
+	var t Trial
+	err := inFolder(func(folder string, scratch *dir.Store) (err error) {
+		var programs process.Counter
+		began := time.Now()
+		t.Result, err = kind.Run(process.WithCounter(ctx, &programs), &work.Env{
+			Job: plan.ID, Doc: plan.Doc, Unit: unit.Name, Attempt: 1, Dir: folder, Scratch: scratch, Resolve: resolver(source, nil, nil),
+			Results: nothing{}, Progress: func(work.Amount) {}, Log: slog.New(slog.DiscardHandler),
+		}, unit)
+		t.Wall, t.CPU = time.Since(began), programs.CPU()
+		return err
+	})
+	return t, err
+}
+
+// inFolder calls run with a working folder and a store of artifacts, and removes both.
+func inFolder(run func(folder string, scratch *dir.Store) error) error {
+	var folders [2]string
+	for i := range folders {
+		folder, err := os.MkdirTemp("", "mapreel-estimate-")
+		if err != nil {
+			return fault.Wrap(fault.KindOf(err), err, "working folder")
+		}
+		defer os.RemoveAll(folder) //nolint:errcheck // the system removes what is left of its temporary files
+		folders[i] = folder
+	}
+	store, err := dir.New(folders[1])
+	if err != nil {
+		return err
+	}
+	return run(folders[0], store)
+}
+
+// nothing is the results of a job of which nothing is done.
+type nothing struct{}
+
+func (nothing) Result(context.Context, string) (work.Result, bool, error) {
+	return work.Result{}, false, nil
+}
+
+func (nothing) All(context.Context, string) iter.Seq2[work.Finished, error] {
+	return func(func(work.Finished, error) bool) {}
+}
