@@ -99,11 +99,11 @@ func (o dryRun) of(ctx context.Context, env environment, asked requester) error 
 	if err != nil {
 		return err
 	}
-	o.deployment.Jobs = job.Jobs
-	return o.estimate(ctx, env, job.Request)
+	return o.estimate(ctx, env, job.Request, job.Jobs)
 }
 
-func (o dryRun) estimate(ctx context.Context, env environment, request json.RawMessage) error {
+// estimate estimates a request; jobs is how many units this machine would do at once, 0: one for each core.
+func (o dryRun) estimate(ctx context.Context, env environment, request json.RawMessage, jobs int) error {
 	scratch, err := resolveScratch(o.scratch)
 	if err != nil {
 		return err
@@ -112,9 +112,10 @@ func (o dryRun) estimate(ctx context.Context, env environment, request json.RawM
 	if err != nil {
 		return interruptedOr(ctx, err, snapshot{})
 	}
-	o.deployment.Cores = runtime.NumCPU()
+	deployment := o.deployment
+	deployment.Cores, deployment.Jobs = runtime.NumCPU(), jobs
 	e, err := estimating.Of(ctx, request, estimating.Options{
-		Registry: toolrun.Registry(tools), Scratch: scratch, Calibrate: o.calibrate, Deployment: o.deployment, Prices: prices.Table(env.Stderr),
+		Registry: toolrun.Registry(tools), Scratch: scratch, Calibrate: o.calibrate, Deployment: deployment, Prices: prices.Table(env.Stderr),
 	})
 	if err != nil {
 		return interruptedOr(ctx, err, snapshot{})

@@ -23,7 +23,7 @@ func (c remoteCmd) run(ctx context.Context, env environment) error {
 	err = c.Run(ctx, remote.Env{
 		Stdin: env.Stdin, Stdout: env.Stdout, Stderr: env.Stderr, Dir: dir,
 		Estimate: func(ctx context.Context, request json.RawMessage, asJSON bool) error {
-			return dryRun{json: asJSON, scratch: cmp.Or(os.Getenv("MAPREEL_SCRATCH"), defaultScratchDir())}.estimate(ctx, env, request)
+			return dryRun{json: asJSON, scratch: cmp.Or(os.Getenv("MAPREEL_SCRATCH"), defaultScratchDir())}.estimate(ctx, env, request, 0)
 		},
 	})
 	if err != nil && errors.Is(context.Cause(ctx), errSignalled) {

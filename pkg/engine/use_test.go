@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -97,6 +96,6 @@ func TestARecordOfUseIsShort(t *testing.T) {
 		t.Errorf("it has %d bytes, %v: %s", len(data), err, data)
 	}
 	if least, _ := json.Marshal(price.Use{Place: price.Here, Millis: 1234, CPU: 2345, Arch: "amd64"}); len(least) > 60 {
-		t.Error(fmt.Sprintf("here it has %d bytes: %s", len(least), least))
+		t.Errorf("here it has %d bytes: %s", len(least), least)
 	}
 }

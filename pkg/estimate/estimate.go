@@ -7,6 +7,7 @@
 package estimate
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -113,17 +114,12 @@ const (
 )
 
 func (d Deployment) withDefaults() Deployment {
-	if d.Memory == 0 {
-		d.Memory = defaultMemory
-	}
-	if d.Concurrency == 0 {
-		d.Concurrency = defaultConcurrency
-	}
-	d.Cores = max(d.Cores, 1)
-	if d.Jobs == 0 {
-		d.Jobs = d.Cores
-	}
-	return d
+	full := d
+	full.Memory = cmp.Or(d.Memory, defaultMemory)
+	full.Concurrency = cmp.Or(d.Concurrency, defaultConcurrency)
+	full.Cores = max(d.Cores, 1)
+	full.Jobs = cmp.Or(d.Jobs, full.Cores)
+	return full
 }
 
 // Places returns what a job takes on this machine, on Lambda, on Lambda and Batch, and on Batch with Spot instances.

@@ -27,12 +27,11 @@ func exact(dollars *big.Rat) Money {
 
 // Decimal returns the amount in dollars, exactly, without zeros at the end: "0.0029".
 func (m Money) Decimal() string {
-	sign := ""
 	if m < 0 {
-		sign, m = "-", -m
+		return "-" + (-m).Decimal()
 	}
 	whole, rest := m/Dollar, m%Dollar
-	text := sign + strconv.FormatInt(int64(whole), 10)
+	text := strconv.FormatInt(int64(whole), 10)
 	if rest == 0 {
 		return text
 	}

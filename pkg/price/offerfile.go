@@ -68,10 +68,12 @@ func (f *offerFile) readTerms(dec *json.Decoder) error {
 
 // eachField calls read for each field of the object that comes next. read must consume the field's value.
 func eachField(dec *json.Decoder, read func(name string) error) error {
-	if token, err := dec.Token(); err != nil {
+	opening, err := dec.Token()
+	if err != nil {
 		return err
-	} else if token != json.Delim('{') {
-		return fmt.Errorf("%v where an object should begin, at byte %d", token, dec.InputOffset())
+	}
+	if opening != json.Delim('{') {
+		return fmt.Errorf("%v where an object should begin, at byte %d", opening, dec.InputOffset())
 	}
 	for dec.More() {
 		token, err := dec.Token()
@@ -83,7 +85,7 @@ func eachField(dec *json.Decoder, read func(name string) error) error {
 			return err
 		}
 	}
-	_, err := dec.Token()
+	_, err = dec.Token()
 	return err
 }
 

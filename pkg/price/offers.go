@@ -165,10 +165,11 @@ func (t Table) Update(o Offer, file io.Reader, today Date) (_ Table, kept []ID, 
 	if f.code != o.Code || f.published.IsZero() {
 		return fail(fmt.Errorf("the file is of %q, and was published at %q", f.code, f.published.Format(time.DateOnly)))
 	}
-	t.Prices = slices.Clone(t.Prices)
+	newer := t
+	newer.Prices, newer.Date = slices.Clone(t.Prices), today
 	source := fmt.Sprintf("AWS's price file %s, published on %s", o.Code, f.published.Format(time.DateOnly))
 	for _, w := range list {
-		i := slices.IndexFunc(t.Prices, func(p Price) bool { return p.ID == w.id })
+		i := slices.IndexFunc(newer.Prices, func(p Price) bool { return p.ID == w.id })
 		usd, err := f.price(w, t.Region)
 		switch {
 		case err == nil && usd == nil && w.optional:
@@ -177,14 +178,13 @@ func (t Table) Update(o Offer, file io.Reader, today Date) (_ Table, kept []ID, 
 		case err == nil && usd == nil:
 			err = fmt.Errorf("the file has no price for it in %s", t.Region)
 		case err == nil:
-			err = t.Prices[i].set(usd, source, today)
+			err = newer.Prices[i].set(usd, source, today)
 		}
 		if err != nil {
 			return fail(fmt.Errorf("%s: %w", w.id, err))
 		}
 	}
-	t.Date = today
-	return t, kept, t.check()
+	return newer, kept, newer.check()
 }
 
 // maxChange is by how much a price may change at once. One that changes by more is probably the price of another unit.

@@ -56,15 +56,13 @@ type Sum struct {
 	Attempts int
 	CPU      int64 // milliseconds
 
-	lambda   map[string]int64 // MiB-milliseconds, by architecture
-	disk     int64            // MiB-milliseconds
-	vcpus    map[worker]int64 // vCPU-milliseconds
-	gpus     map[worker]int64 // GPU-milliseconds
-	counts   map[ID]int64
-	in, out  int64
-	fin      int64
-	fout     int64
-	onDevice bool // some attempt ran at AWS
+	lambda map[string]int64 // MiB-milliseconds, by architecture
+	disk   int64            // MiB-milliseconds
+	vcpus  map[worker]int64 // vCPU-milliseconds
+	gpus   map[worker]int64 // GPU-milliseconds
+	counts map[ID]int64
+	fin    int64
+	fout   int64
 }
 
 // Add adds what an attempt used.
@@ -77,7 +75,6 @@ func (s *Sum) Add(u Use) {
 	if s.counts == nil {
 		s.lambda, s.vcpus, s.gpus, s.counts = map[string]int64{}, map[worker]int64{}, map[worker]int64{}, map[ID]int64{}
 	}
-	s.onDevice = true
 	arch := archOf(u.Arch)
 	switch w := (worker{u.Place, arch, u.Instance, u.Spot}); {
 	case u.Place == OnLambda:
@@ -94,7 +91,6 @@ func (s *Sum) Add(u Use) {
 	s.counts[S3Gets] += u.Gets
 	s.counts[DynamoWrites] += u.Writes
 	s.counts[DynamoReads] += u.Reads
-	s.in, s.out = s.in+u.In, s.out+u.Out
 	s.fin, s.fout = s.fin+u.FilesIn, s.fout+u.FilesOut
 }
 

@@ -164,7 +164,7 @@ func download(ctx context.Context, base string, offer price.Offer, region string
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "--from")
 	}
-	response, err := (&http.Client{Transport: transport}).Do(request)
+	response, err := (&http.Client{Transport: transport}).Do(request) //nolint:bodyclose // the caller closes what is returned
 	if err != nil {
 		return nil, fault.WithHint(fault.Wrap(fault.Transient, err, "prices of "+offer.Code), "without a network, download the files elsewhere and name their folder with --from")
 	}
