@@ -120,6 +120,7 @@ func New(opts Options) (*Server, error) {
 		"GET /console/definition": s.definition,
 		"GET /console/older":      s.older,
 		"GET /console/job":        s.job,
+		"GET /console/used":       s.used,
 		"GET /console/history":    s.history,
 		"GET /console/units":      s.units,
 		"GET /console/unit":       s.unit,

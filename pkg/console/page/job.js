@@ -10,6 +10,9 @@ let definition = null;
 // elsewhereInterval is how often the units of a job that runs in another process are read again, in milliseconds.
 const elsewhereInterval = 3000;
 
+// usedInterval is how often it is asked what a job that runs has used, in milliseconds: all of its units are read for that.
+const usedInterval = 10000;
+
 const stepOf = (e) => (e.details.stateEnteredEventDetails || e.details.stateExitedEventDetails || e.details.mapIterationStartedEventDetails ||
   e.details.mapIterationSucceededEventDetails || e.details.mapIterationFailedEventDetails || e.details.evaluationFailedEventDetails || {}).name || '';
 
@@ -50,11 +53,15 @@ export class JobView {
       if (!this.closed) this.missing(error);
     });
     this.timer = setInterval(() => this.rowChanged(), 1000);
+    this.usedTimer = setInterval(() => {
+      if ((this.rows.get(this.name) || {}).status === 'RUNNING') this.readUsed();
+    }, usedInterval);
   }
 
   close() {
     this.closed = true;
     clearInterval(this.timer);
+    clearInterval(this.usedTimer);
     this.units.close();
   }
 
@@ -93,6 +100,15 @@ export class JobView {
     this.addWarnings(job.warnings);
     this.setHead(job.head);
     this.rowChanged();
+    this.readUsed();
+  }
+
+  // readUsed asks what the job has used so far, for the line of numbers. The page does without it where it cannot be had.
+  readUsed() {
+    ask('/console/used?name=' + encodeURIComponent(this.name)).then((used) => {
+      this.used = used.cpu && 'used ' + formatDuration(used.cpu / 1000) + ' of processors, nothing at AWS';
+      if (!this.closed) this.rowChanged();
+    }, () => {});
   }
 
   addWarnings(list) {
@@ -180,6 +196,7 @@ export class JobView {
       this.name, runs && Math.floor(row.fraction * 100) + ' %', row.units && row.done + ' of ' + row.units + ' units', runs && row.speed && row.speed.toFixed(1) + '× real time',
       runs && row.fps && Math.round(row.fps) + ' frames/s', runs && row.left && formatDuration(row.left) + ' left',
       'started ' + formatTime(row.started), row.stopped && 'took ' + formatDuration((row.stopped - row.started) / 1000), row.redrives && 'redriven ' + row.redrives + '×',
+      this.used,
     ].filter(Boolean).join(' · '));
     const key = row.status + row.phase;
     if (this.drawn !== key) {
