@@ -93,14 +93,6 @@ func TestExamplesAreValidRequests(t *testing.T) {
 }
 
 func TestTheExampleOfEveryFieldHasEveryField(t *testing.T) {
-	data, err := os.ReadFile("examples/every-field.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var example any
-	if err := json.Unmarshal(data, &example); err != nil {
-		t.Fatal(err)
-	}
 	has := map[string]bool{}
 	var walk func(path string, v any)
 	walk = func(path string, v any) {
@@ -116,7 +108,17 @@ func TestTheExampleOfEveryFieldHasEveryField(t *testing.T) {
 			}
 		}
 	}
-	walk("", example)
+	for _, name := range []string{"every-field", "part", "chapters"} { // some fields are other ways to say the same, and exclude each other
+		data, err := os.ReadFile("examples/" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var example any
+		if err := json.Unmarshal(data, &example); err != nil {
+			t.Fatal(err)
+		}
+		walk("", example)
+	}
 	var check func(path string, typ reflect.Type)
 	check = func(path string, typ reflect.Type) {
 		if !has[path] {

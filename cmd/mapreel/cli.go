@@ -74,6 +74,7 @@ Examples:
     mapreel transcode film.mkv -o small.mp4 --codec h265 --height 720 --crf 26
     mapreel transcode film.mp4 -o film.webm --codec av1 --audio-bitrate 96k
     mapreel transcode film.mp4 -o site/film.m3u8 --ladder web --dash
+    mapreel transcode film.mkv -o scene.mp4 --start 1:23.4 --duration 30s --audio aac
     mapreel transcode --request film.yaml --progress json
 
 Exit codes: 0 done; 1 failed, or with --strict something was damaged or lost; 2 the request or the usage is wrong; 130
@@ -83,6 +84,8 @@ interrupted.`
 type verifyCmd struct {
 	Source string `arg:"" name:"SOURCE" help:"The video that the output was made from: a path or a file:// URL."`
 	Output string `arg:"" name:"OUTPUT" help:"The output to check: a file, or an HLS playlist or DASH manifest with its files beside it."`
+
+	requestflags.PartFlags
 
 	JSON     bool         `name:"json" help:"Print the report as JSON instead of a table."`
 	Plot     string       `placeholder:"FILE.svg" help:"Plot PSNR over time, with the keyframes and seams of the output. An existing file of that name is replaced."`
@@ -95,7 +98,10 @@ type verifyCmd struct {
 // Help is shown by mapreel verify --help.
 func (verifyCmd) Help() string {
 	return `Both files are decoded completely and compared: frames, timestamps, video, audio, streams. No record of a job is
-needed, so the output can come from any program.
+needed, so the output can come from any program. With --start, --end, --duration or --chapters, or a --report that says so, the
+output is compared with that part of the source:
+
+    mapreel verify film.mkv scene.mp4 --start 1:23.4 --duration 30s
 
 Exit codes: 0 good; 1 something differs; 2 the usage is wrong, or a file is not a video; 3 the comparison could not be
 made; 130 interrupted.`
@@ -145,6 +151,7 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		kong.Vars{"scratch": defaultScratchDir(), "version": versionString(), "offers": price.Source},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.ExplicitGroups([]kong.Group{
+			{Key: "Part", Title: "Part of the source:"},
 			{Key: "Video", Title: "Video:"},
 			{Key: "Package", Title: "Package for players:"},
 			{Key: "Audio", Title: "Audio:"},

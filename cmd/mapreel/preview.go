@@ -19,7 +19,8 @@ type previewCmd struct {
 
 	Name string `placeholder:"NAME" help:"Name of the previews. Default: that of SOURCE without its extension."`
 
-	previewflags.Flags `embed:""`
+	previewflags.Flags     `embed:""`
+	requestflags.PartFlags `embed:""`
 
 	DryRun      bool         `group:"Work" help:"Do nothing, and say what the job would take, as mapreel estimate does."`
 	NoOverwrite bool         `short:"n" group:"Work" help:"Never replace existing previews of that name: fail instead."`
@@ -42,6 +43,7 @@ Examples:
     mapreel preview film.mp4 -o previews --clip --every 60s --length 5s --width 480
     mapreel preview film.mp4 -o previews --stills 1s --archive
     mapreel preview film.mp4 -o previews --stills-at 12,1:30 --sprites --keyframes
+    mapreel preview film.mp4 -o previews --gif --start 10:00 --duration 1m
 
 Exit codes: 0 done; 1 failed; 2 the usage is wrong; 130 interrupted.`
 }
@@ -67,6 +69,7 @@ func (p previewCmd) request(dir string, _ io.Reader) (film.Request, *requestfile
 	}
 	d.Set("/source", source, "SOURCE")
 	d.Set("/destination", destination, "--output")
+	p.PartFlags.Apply(d)
 	name := p.Name
 	if name == "" {
 		name = strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))

@@ -87,7 +87,10 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 			return verify.Report{}, fault.New(fault.Invalid, "--plot: %s is one of the videos; choose another name", drawing)
 		}
 	}
-	options := verify.Options{Program: c.Program}
+	options := verify.Options{Program: c.Program, Part: c.PartFlags.Part()}
+	if ps := options.Part.Check(); len(ps) > 0 {
+		return verify.Report{}, fault.New(fault.Invalid, "--%s: %s", strings.TrimPrefix(ps[0].Pointer, "/part/"), ps[0].Message)
+	}
 	if c.Report != "" {
 		data, err := readReport(c.Report, dir)
 		if err != nil {

@@ -18,7 +18,7 @@ type AudioPart struct {
 func (j Job) AudioParts() []AudioPart {
 	var parts []AudioPart
 	for i, r := range j.AudioRenditions {
-		if r.Parts < 2 {
+		if r.Parts < 1 {
 			parts = append(parts, AudioPart{Rendition: i, Whole: true, Last: true})
 			continue
 		}

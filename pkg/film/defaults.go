@@ -81,6 +81,7 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 		o.Subtitles = cmp.Or(o.Subtitles, SubtitlesAuto)
 		o.Audio = &Audio{Codec: cmp.Or(o.Audio.Codec, AudioAuto), Bitrate: o.Audio.Bitrate}
 	}
+	r.Part = r.Part.normalise()
 	r.Segment.Seconds = cmp.Or(r.Segment.Seconds, Seconds(r.segmentLength()))
 	r.Compute.Mode = cmp.Or(r.Compute.Mode, LambdaBatch)
 	if r.Compute.GPU {

@@ -81,6 +81,13 @@ type Segment struct {
 	// not begin with a keyframe.
 	RunUp int `json:"runUp,omitempty"`
 
+	// CutStart and CutEnd report that the job's part of the source begins or ends with the segment: the frames before Start, or from
+	// End on, belong to no segment.
+	CutStart bool `json:"cutStart,omitempty"`
+	CutEnd   bool `json:"cutEnd,omitempty"`
+	// Skipped is how many source chunks come before that of the first segment.
+	Skipped int `json:"skipped,omitempty"`
+
 	// LeadSync is the sync frame from which decoding also gives the frame before the segment, for
 	// filters that need it.
 	LeadSync media.Ticks `json:"leadSync"`
@@ -91,6 +98,15 @@ type Segment struct {
 	// as far as the index shows.
 	MidScene bool `json:"midScene,omitempty"`
 }
+
+// OpenStart reports whether the segment also has the frames before Start: it is the first of the source.
+func (s Segment) OpenStart() bool { return s.Index == 0 && !s.CutStart }
+
+// OpenEnd reports whether the segment also has the frames from End on: it is the last of the source.
+func (s Segment) OpenEnd() bool { return s.Last && !s.CutEnd }
+
+// SourceChunk returns the number of the source chunk that holds the segment, where the source was split.
+func (s Segment) SourceChunk() int { return s.Index + s.Skipped }
 
 // MediaTimeOffset is how many seconds the media time of a package runs ahead of the output's. An
 // encoder's priming lies before time 0; the offset leaves room for it without negative times.
@@ -120,6 +136,7 @@ type OutputFacts struct {
 	// Seams are the times after the first frame at which a segment begins that was encoded for itself, at most MaxSeams.
 	Seams []Seconds `json:"seams,omitempty"`
 
+	Part     *Part          `json:"part,omitempty"`  // of the source that the output shows; nil: all of it
 	Video    []VideoFacts   `json:"video,omitempty"` // one for each rendition, in their order
 	Previews []PreviewFacts `json:"previews,omitempty"`
 

@@ -99,7 +99,8 @@ func full(t *testing.T) film.Request {
 		Every: film.Seconds(time.Second), Length: film.Seconds(time.Second), FPS: film.FrameRate{Num: 12, Den: 5}, Columns: 4, Rows: 3, Format: film.JPEG, Width: 320, Aspect: film.Aspect{Num: 4, Den: 3}, Fit: film.FitCrop, Archive: true,
 		Times: []film.Seconds{film.Seconds(time.Second)}, Keyframes: true,
 	}
-	r.Outputs[0].Ladder = film.Web // Parse refuses it together with a list of renditions
+	r.Part = film.Part{Start: 1, End: 2, Duration: 3, Chapters: "4"} // they exclude each other
+	r.Outputs[0].Ladder = film.Web                                   // Parse refuses it together with a list of renditions
 	return r
 }
 
@@ -118,7 +119,7 @@ func TestIDIsStable(t *testing.T) {
 	// A different ID means that jobs begun with an older mapreel are not continued. If that is
 	// intended, raise Format.
 	r := full(t)
-	r.Program, r.Outputs[0].Preview = 0, nil // fields that older requests do not have
+	r.Program, r.Part, r.Outputs[0].Preview = 0, film.Part{}, nil // fields that older requests do not have
 	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "d440c080d945cac0dab0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

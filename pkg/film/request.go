@@ -25,6 +25,7 @@ type Request struct {
 	Source      string     `json:"source" jsonschema:"required,minLength=1,description=The video: s3://bucket/key on AWS or an absolute path on one machine"`
 	Destination string     `json:"destination" jsonschema:"required,minLength=1,description=The folder for the outputs: s3://bucket/prefix/ or an absolute path"`
 	Program     int        `json:"program,omitempty" jsonschema:"minimum=1,maximum=65535,description=The program of a transport stream with several. Default: the one with the largest picture"`
+	Part        Part       `json:"part,omitzero" jsonschema:"description=The part of the source that the outputs show. Default: all of it"`
 	Outputs     []Output   `json:"outputs" jsonschema:"required,minItems=1,maxItems=20,description=The files to make"`
 	Segment     Segmenting `json:"segment,omitzero" jsonschema:"description=How the video is divided into segments"`
 	Compute     Compute    `json:"compute,omitzero" jsonschema:"description=Where the work runs; on one machine only concurrency and threads apply"`

@@ -190,7 +190,7 @@ func withValue(t *testing.T, pointer string, value any) []byte {
 	}
 	tree := map[string]any{
 		"source": "/in", "destination": "/out", "outputs": []any{output},
-		"segment": map[string]any{}, "compute": map[string]any{}, "retention": map[string]any{},
+		"part": map[string]any{}, "segment": map[string]any{}, "compute": map[string]any{}, "retention": map[string]any{},
 	}
 	steps := strings.Split(pointer, "/")[1:]
 	var node any = tree

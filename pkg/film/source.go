@@ -26,6 +26,8 @@ type Source struct {
 	// FileStart is the earliest time of any stream of the file, in microseconds, where streams of
 	// other programmes begin before Origin. nil: that is Origin.
 	FileStart *media.Ticks `json:"fileStart,omitempty"`
+	// Cut is the part of the source that the job takes; nil: all of it.
+	Cut *Cut `json:"cut,omitempty"`
 
 	Subtitles   []SubtitleTrack `json:"subtitles,omitempty"`
 	Chapters    []media.Chapter `json:"chapters,omitempty"`

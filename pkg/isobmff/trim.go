@@ -57,6 +57,21 @@ func (c Chunk) Trim(extents []Extent, from, to *int64) (Chunk, []Extent, error) 
 	return out, slice(extents, before, size), nil
 }
 
+// Range returns the samples with the numbers from first to before end, and where their bytes lie.
+func (c Chunk) Range(extents []Extent, first, end int) (Chunk, []Extent) {
+	out := c
+	var before int64
+	for _, s := range c.Samples[:first] {
+		out.Start += int64(s.Duration)
+		before += int64(s.Size)
+	}
+	out.Samples, out.Bytes, out.Header = c.Samples[first:end], 0, 0
+	for _, s := range out.Samples {
+		out.Bytes += int64(s.Size)
+	}
+	return out, slice(extents, before, out.Bytes)
+}
+
 // slice returns the extents that cover the length bytes after the first skip bytes of the
 // concatenated extents.
 func slice(extents []Extent, skip, length int64) []Extent {

@@ -47,7 +47,7 @@ func (v *verification) decodeTracks(ctx context.Context, track int, into *[2]*so
 	for i, f := range []*file{v.source, v.output} {
 		group.Go(func() error {
 			reported := int64(0)
-			decoded, err := sound.Decode(ctx, v.tools, f.input(f.audio[track].Index), f.declared, f.audio[track], &f.decoderErrors, func(samples int64) {
+			decoded, err := sound.Decode(ctx, v.tools, f.input(f.audio[track].Index), f.declared, f.audio[track], f.part, &f.decoderErrors, func(samples int64) {
 				if more := samples - reported; more >= 10*decode.AudioRate {
 					reported = samples
 					v.reportProgress(func(p *Progress) { p.Audio += time.Duration(more) * time.Second / decode.AudioRate })
@@ -88,7 +88,7 @@ func (v *verification) compareAudio(ctx context.Context, track int, pair, first 
 		End:    ((output.End() - to) - (source.End() - from)).Seconds(),
 		Longer: (output.Length() - source.Length()).Seconds(),
 		Lost:   (source.AudibleLength() - output.AudibleLength()).Seconds(),
-		Frame:  frame.Seconds(),
+		Frame:  frame.Seconds(), edges: v.edges(v.output.audio[track], frame).Seconds(),
 	}
 	if a.Edits, err = soundEdits(source, output, from, to, places); err != nil {
 		return Audio{}, err

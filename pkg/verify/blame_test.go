@@ -105,7 +105,7 @@ func TestReportOfAJobIsRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(Job{[]time.Duration{1500 * time.Millisecond, 3 * time.Second}, []string{"left out: x"}}, got); diff != "" {
+		if diff := cmp.Diff(Job{Seams: []time.Duration{1500 * time.Millisecond, 3 * time.Second}, Warnings: []string{"left out: x"}}, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}

@@ -188,11 +188,14 @@ func lengthCheck(name string, a Audio) Check {
 		Name: name + " length", Verdict: Good, Limit: fmt.Sprintf("one codec frame, %.1f ms", 1000*a.Frame),
 		Figure: fmt.Sprintf("%d samples, the source has %d: %s ms", a.OutputSamples, a.SourceSamples, signed(a.Longer)),
 	}
+	if a.edges > 0 {
+		c.Limit = fmt.Sprintf("%.1f ms, whole packets at the ends of the part", 1000*(a.Frame+a.edges))
+	}
 	if a.SourceRate != a.OutputRate {
 		c.Figure = fmt.Sprintf("%d samples of %d Hz, the source has %d of %d Hz: %s ms", a.OutputSamples, a.OutputRate, a.SourceSamples, a.SourceRate, signed(a.Longer))
 	}
 	// Rounding between sample rates may add a sample.
-	slack := a.Frame + 1/float64(max(a.OutputRate, 1)) + 1/float64(max(a.SourceRate, 1))
+	slack := a.Frame + a.edges + 1/float64(max(a.OutputRate, 1)) + 1/float64(max(a.SourceRate, 1))
 	switch {
 	case math.Abs(a.Longer) <= slack:
 	case math.Abs(a.Start) <= slack && math.Abs(a.End) <= slack && a.Lost <= slack:

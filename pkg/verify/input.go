@@ -13,6 +13,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/decode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/verify/playlist"
@@ -29,12 +30,15 @@ type file struct {
 	declared      budget.Source
 	decoderErrors decoderErrors
 	damage        ffmpeg.DamageLog // of the video
+	part          decode.Part      // what is compared of it
 }
 
 // silent returns a verification of the same files whose decoders' errors do not count again.
 func (v *verification) silent() *verification {
-	mute := func(f *file) *file { return &file{in: f.in, media: f.media, video: f.video, declared: f.declared} }
-	return &verification{tools: v.tools, source: mute(v.source), output: mute(v.output)}
+	mute := func(f *file) *file {
+		return &file{in: f.in, media: f.media, video: f.video, declared: f.declared, part: f.part}
+	}
+	return &verification{tools: v.tools, cut: v.cut, source: mute(v.source), output: mute(v.output)}
 }
 
 // opening is how a file is opened.
@@ -137,7 +141,7 @@ func (v *verification) heard(ctx context.Context, in ffmpeg.Input, all []probe.S
 // such a pass only shifts the zero point of every stream equally.
 func (f *file) input(stream int) ffmpeg.Input {
 	in := f.in
-	if in.Demuxer != "mpegts" && in.Demuxer != "mpeg" {
+	if !f.jumping() {
 		return in
 	}
 	in.Jumps = &ffmpeg.Jumps{Start: f.media.Start}
@@ -149,6 +153,9 @@ func (f *file) input(stream int) ffmpeg.Input {
 	}
 	return in
 }
+
+// jumping reports whether f is read as a broadcast whose clock may jump.
+func (f *file) jumping() bool { return f.in.Demuxer == "mpegts" || f.in.Demuxer == "mpeg" }
 
 // formatOf returns the format name of a file: the demuxer of a playlist, else what ffprobe
 // reported.

@@ -17,6 +17,7 @@ import (
 type Job struct {
 	Seams    []time.Duration // where segments meet, after the first frame
 	Warnings []string
+	Part     film.Part // of the source that the output shows
 }
 
 // ReadJob reads the report of a job on an output, given by its path: the last line of what --progress json prints. data
@@ -46,6 +47,9 @@ func ReadJob(data []byte, output string) (Job, error) {
 		return Job{}, fault.New(fault.Invalid, "the report is of a job that did not make %s", filepath.Base(output))
 	}
 	job := Job{Warnings: report.Warnings}
+	if part := report.Outputs[at].Part; part != nil {
+		job.Part = *part
+	}
 	for _, s := range report.Outputs[at].Seams {
 		job.Seams = append(job.Seams, time.Duration(s))
 	}

@@ -19,6 +19,9 @@ var errSeen = errors.New("seen enough")
 // whole: those before the first keyframe, where a capture begins within a group of pictures. It is 0 where the output
 // has these frames. They show what ffmpeg makes of references that it does not have, so either is right.
 func leadingFrames[S picture.Sample](ctx context.Context, v *verification, f picture.Format, from, to decode.Video, convert func([]byte, []S)) (int, error) {
+	if v.source.part.Start != nil {
+		return 0, nil // a part begins where it is told to
+	}
 	key, first, err := v.firstKeyframe(ctx)
 	if err != nil || key <= first {
 		return 0, err

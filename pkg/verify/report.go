@@ -126,6 +126,7 @@ type Audio struct {
 	Lost          float64 `json:"lost"`   // seconds of audio missing from the output; gaps in the source do not count
 	Frame         float64 `json:"frame"`  // seconds; the longer codec frame of the two
 	Places        []Place `json:"places"`
+	edges         float64 // seconds by which more may be missing or added at the ends of a part
 	// Edits are the places where samples are missing or added.
 	Edits  []SoundEdit `json:"edits,omitempty"`
 	Silent int         `json:"silent"` // places skipped because the source is silent there

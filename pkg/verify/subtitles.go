@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 )
@@ -69,9 +68,8 @@ func (v *verification) dropEmptySubtitles(ctx context.Context, source probe.Medi
 	left.Streams = nil
 	for _, s := range source.Streams {
 		if s.Type == "subtitle" {
-			shown := false
-			log := &probe.PacketLog{Each: func(probe.Packet) { shown = true }}
-			if _, err := ffmpeg.Run(ctx, v.tools.FFprobe, probe.PacketArgs(v.source.in, s.Index), ffmpeg.RunOptions{Stdout: log, Limits: v.source.listing(ctx)}); err != nil {
+			shown, err := v.anyShown(ctx, s)
+			if err != nil {
 				return source, nil, err
 			}
 			if !shown {

@@ -25,6 +25,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/verify/sound"
 )
 
@@ -39,6 +40,8 @@ type Options struct {
 	// Program is the number of the program that the output was made of, where the source is a transport
 	// stream with several; 0 means the one with the largest picture.
 	Program int
+	// Part is the part of the source that the output shows; the zero value is what Job says.
+	Part film.Part
 }
 
 // Progress describes how far Files is. A total of 0 is unknown.
@@ -60,7 +63,17 @@ func Files(ctx context.Context, tools ffmpeg.Tools, source, output string, optio
 	if v.output, err = v.open(ctx, output, opening{playlists: true}); err != nil {
 		return Report{}, fmt.Errorf("output: %w", err)
 	}
+	part := options.Part
+	if part == (film.Part{}) {
+		part = options.Job.Part
+	}
+	if err := v.take(part); err != nil {
+		return Report{}, err
+	}
 	report := Report{Source: source, Output: output}
+	if v.cut != nil {
+		report.Checks = append(report.Checks, v.cut.check())
+	}
 	if err := v.run(ctx, &report); err != nil {
 		return Report{}, err
 	}
@@ -77,7 +90,8 @@ type verification struct {
 	tools          ffmpeg.Tools
 	source, output *file
 	job            Job
-	program        int // as Options.Program
+	cut            *cut // nil: the output shows all of the source
+	program        int  // as Options.Program
 
 	mu         sync.Mutex
 	progress   Progress
@@ -94,7 +108,7 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 		}
 		r.Checks = append(r.Checks, lost)
 	case v.source.video != nil:
-		v.progress.TotalFrames = estimateFrames(*v.source.video, v.source.media)
+		v.progress.TotalFrames = v.partFrames(estimateFrames(*v.source.video, v.source.media))
 	}
 	pairs := min(len(v.source.audio), len(v.output.audio))
 	v.progress.TotalAudio = time.Duration(int64(2*pairs)*max(v.source.media.Duration, 0)) * time.Microsecond
@@ -169,6 +183,7 @@ func (v *verification) compareAgainst(ctx context.Context, path string, r *Repor
 	if other.source, err = other.open(ctx, v.source.in.Location, opening{program: v.program}); err != nil {
 		return err
 	}
+	other.cut, other.source.part = v.cut, v.source.part
 	if other.output, err = other.open(ctx, path, opening{playlists: true}); err != nil {
 		return err
 	}

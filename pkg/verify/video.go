@@ -40,7 +40,7 @@ func (v *verification) compareVideo(ctx context.Context) (videoFacts, error) {
 		return videoFacts{}, err
 	}
 	from.Input, from.Stream, from.Timebase = v.source.input(a.Index), a.Index, a.Timebase
-	from.Threads = film.DefaultThreads
+	from.Threads, from.Part = film.DefaultThreads, v.source.part
 	to.Input, to.Stream, to.Timebase = v.output.input(b.Index), b.Index, b.Timebase
 	compared := "yes"
 	if toneMapped(a, b) {

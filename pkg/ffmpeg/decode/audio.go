@@ -8,21 +8,22 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // AudioRate is the rate in Hz to which AudioArgs resamples: enough to locate speech and music to a
 // tenth of a millisecond, in 16 kB a second.
 const AudioRate = 8000
 
-// AudioArgs returns the arguments of ffmpeg that write a whole audio stream to standard output, as
+// AudioArgs returns the arguments of ffmpeg that write a part of an audio stream to standard output, as
 // one channel of 16-bit samples at AudioRate, and the times and counts of its samples at a rate in
 // Hz to descriptor 3, for an AudioLog. The rate is the stream's own; where that changes on the way,
 // the samples are converted to it, as an encoder's are in one pass.
-func AudioArgs(in ffmpeg.Input, stream, rate int) []string {
-	graph := fmt.Sprintf("[0:%d]aresample=%d,asettb=1/sr,astats=metadata=1:measure_overall=Number_of_samples:measure_perchannel=none,"+
+func AudioArgs(in ffmpeg.Input, stream, rate int, part Part) []string {
+	graph := fmt.Sprintf("[0:%d]aresample=%d,%sasettb=1/sr,astats=metadata=1:measure_overall=Number_of_samples:measure_perchannel=none,"+
 		"ametadata=mode=print:key="+sampleCount+`:file=pipe\\:3:direct=1,`+
-		"aformat=sample_fmts=s16:channel_layouts=mono,aresample=%d[a]", stream, rate, AudioRate)
-	args := append(inputArgs(in, 0), "-filter_complex", graph, "-map", "[a]", "-f", "s16le", "pipe:1")
+		"aformat=sample_fmts=s16:channel_layouts=mono,aresample=%d[a]", stream, rate, part.filter("atrim", media.Rational{Num: 1, Den: int64(rate)}), AudioRate)
+	args := append(inputArgs(in, 0, part), "-filter_complex", graph, "-map", "[a]", "-f", "s16le", "pipe:1")
 	return append(args, in.ClockOutput()...)
 }
 

@@ -32,7 +32,7 @@ func TestArgsAreExactlyThese(t *testing.T) {
 				"-map [v] -fps_mode passthrough -enc_time_base 1:12800 -f rawvideo pipe:1",
 		},
 		{
-			"audio whose clock jumps", AudioArgs(in, 2, 44100),
+			"audio whose clock jumps", AudioArgs(in, 2, 44100, Part{}),
 			head + ffmpegtest.AllocationLimits + " -protocol_whitelist file -f mpegts -i file:/in/a.ts -filter_complex " +
 				"[0:2]aresample=44100,asettb=1/sr,astats=metadata=1:measure_overall=Number_of_samples:measure_perchannel=none," +
 				`ametadata=mode=print:key=lavfi.astats.Overall.Number_of_samples:file=pipe\\:3:direct=1,` +

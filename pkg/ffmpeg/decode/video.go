@@ -17,6 +17,7 @@ type Video struct {
 	Input    ffmpeg.Input
 	Stream   int            // index of the stream in the input
 	Timebase media.Rational // of the stream, and of the frame log
+	Part     Part
 	// Threads of the decoder; 0 = as many as there are cores. The result of decoding a damaged
 	// frame depends on it.
 	Threads int
@@ -41,7 +42,7 @@ func VideoArgs(v Video) []string {
 	if v.Deinterlace {
 		chain = append(chain, "bwdif=mode=send_frame:deint=interlaced")
 	}
-	chain = append(chain, fmt.Sprintf("settb=%s", v.Timebase), ffmpeg.FrameLogFilters()+":direct=1")
+	chain = append(chain, fmt.Sprintf("settb=%s", v.Timebase), v.Part.filter("trim", v.Timebase)+ffmpeg.FrameLogFilters()+":direct=1")
 	if v.CropWidth > 0 && v.CropHeight > 0 {
 		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0:exact=1", v.CropWidth, v.CropHeight))
 	}
@@ -53,7 +54,7 @@ func VideoArgs(v Video) []string {
 	if option.Declared(v.PixelFormat) {
 		chain = append(chain, "format="+v.PixelFormat)
 	}
-	args := append(inputArgs(v.Input, v.Threads), "-filter_complex", fmt.Sprintf("[0:%d]%s[v]", v.Stream, strings.Join(chain, ",")))
+	args := append(inputArgs(v.Input, v.Threads, v.Part), "-filter_complex", fmt.Sprintf("[0:%d]%s[v]", v.Stream, strings.Join(chain, ",")))
 	args = append(args, "-map", "[v]", "-fps_mode", "passthrough",
 		"-enc_time_base", fmt.Sprintf("%d:%d", v.Timebase.Num, v.Timebase.Den), "-f", "rawvideo", "pipe:1")
 	return append(args, v.Input.ClockOutput()...)
@@ -66,11 +67,12 @@ var scaleMatrix = map[string]string{
 
 // inputArgs returns the arguments that read an input. If its clock jumps, times count from
 // Jumps.Start.
-func inputArgs(in ffmpeg.Input, threads int) []string {
+func inputArgs(in ffmpeg.Input, threads int, part Part) []string {
 	args := append([]string{"-hide_banner", "-nostdin", "-loglevel", "error", "-nostats"}, in.TimestampOptions()...)
 	args = append(args, ffmpeg.AllocationLimits()...)
 	if threads > 0 {
 		args = append(args, "-threads", strconv.Itoa(threads))
 	}
+	args = append(args, part.inputOptions()...)
 	return append(append(args, in.Options()...), "-i", in.URL())
 }

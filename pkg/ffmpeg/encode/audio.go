@@ -47,6 +47,10 @@ type Audio struct {
 	// PCM asks for the samples themselves, in addition to the encoded form.
 	PCM *PCMRange
 
+	// From and To select the packets of a copy to Matroska that begin in From ≤ t < To, in milliseconds, its ticks; nil = open. Until is
+	// where reading ends, in microseconds.
+	From, To, Until *int64
+
 	Threads int    // less than 1 counts as 1
 	Muxer   string // "mp4" (fragmented, ffmpeg.Offset seconds late) or "matroska"
 	Path    string // of the audio part
@@ -121,8 +125,11 @@ func (a Audio) codecOptions() []string {
 	if a.Codec == "copy" {
 		// FLAC in MP4 is a standard by now; ffmpeg before 6.0 still calls it experimental.
 		args := []string{"-c:a", "copy", "-copytb", "1", "-strict", "experimental"}
-		if a.SourceCodec == "aac" {
-			args = append(args, "-bsf:a", "aac_adtstoasc")
+		if a.Until != nil {
+			args = append(args, "-to", option.Seconds(*a.Until))
+		}
+		if list := a.packetFilters(); len(list) > 0 {
+			args = append(args, "-bsf:a", strings.Join(list, ","))
 		}
 		return args
 	}
@@ -138,6 +145,24 @@ func (a Audio) codecOptions() []string {
 		args = append(args, "-ac", strconv.Itoa(a.Channels))
 	}
 	return args
+}
+
+// packetFilters returns the bitstream filters of a copy.
+func (a Audio) packetFilters() (list []string) {
+	var outside []string
+	if a.From != nil { // the filter's own timebase is not that of the packets, which the muxer has set
+		outside = append(outside, fmt.Sprintf("lt(pts,%d)", *a.From))
+	}
+	if a.To != nil {
+		outside = append(outside, fmt.Sprintf("gte(pts,%d)", *a.To))
+	}
+	if len(outside) > 0 {
+		list = append(list, "noise=drop='"+strings.Join(outside, "+")+"'")
+	}
+	if a.SourceCodec == "aac" {
+		list = append(list, "aac_adtstoasc")
+	}
+	return list
 }
 
 // encoderLayouts are the channel layouts of each codec's own configurations (ISO/IEC 14496-3, table

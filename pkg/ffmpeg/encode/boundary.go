@@ -49,13 +49,13 @@ func (v Video) padding(r Rendition) padding {
 	if !v.ContextFrames || !supported || r.Only != nil || on.frameTicks(r) == 0 || on.Timebase.Num > math.MaxInt64/1_000_000 || on.Timebase.Num*1_000_000 < on.Timebase.Den {
 		return p
 	}
-	if us, ok := on.floorMicros(on.Start); ok {
+	if us, ok := on.floorMicros(on.Start); ok && !v.Begins {
 		length, _ := on.Timebase.CeilMicroseconds(media.Ticks(leadFrames * on.frameTicks(r)))
 		if us-length > -ffmpeg.Offset*1_000_000 { // earlier times would be negative in the chunk
 			p.lead = leadFrames
 		}
 	}
-	if _, ok := on.floorMicros(on.End); ok {
+	if _, ok := on.floorMicros(on.End); ok && !v.Ends {
 		p.tail = r.lookAhead()
 	}
 	return p

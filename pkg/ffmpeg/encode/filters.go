@@ -53,6 +53,7 @@ func (v Video) filters() string {
 		}
 		switch {
 		case r.Grid != nil:
+			chain = append(chain, v.partOnly()...)
 			chain = append(chain, r.Grid.filters(v.encodeEnd(r)))
 		case separate:
 			chain = append(chain, trim(v.Start, v.encodeEnd(r))...)
@@ -90,6 +91,19 @@ func (v Video) filters() string {
 		fmt.Fprintf(&rest, ";[s%d]%s", i, b)
 	}
 	return graph + rest.String()
+}
+
+// partOnly returns the filter that leaves out the frames before and after the part of the source that is encoded, so that none of them
+// is shown at a time of a constant frame rate within it.
+func (v Video) partOnly() []string {
+	var start, end *int64
+	if v.Begins {
+		start = v.Start
+	}
+	if v.Ends {
+		end = v.End
+	}
+	return trim(start, end)
 }
 
 // ordered returns the filters that give all frames one form and ascending times.

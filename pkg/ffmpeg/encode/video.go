@@ -40,6 +40,8 @@ type Video struct {
 	// of a Matroska file with B-frames starts at Seek; without it, up to one keyframe earlier.
 	NextKeyframe *int64
 	Start, End   *int64 // the frames to encode: Start ≤ pts < End; nil = open
+	// Begins and Ends declare that a single-pass encode begins with the frame at Start and ends before End.
+	Begins, Ends bool
 	// ContextFrames lets x264 and x265 spend on the ends of the segment what a single-pass encode
 	// would. The chunk and the frame log then contain frames outside the segment (boundary.go),
 	// which their readers must skip.

@@ -12,16 +12,17 @@ import (
 
 // Packet is the position of one compressed frame.
 type Packet struct {
-	PTS int64 // ticks of the stream's timebase
-	Pos int64 // byte offset in the file; -1 = unknown
-	Key bool  // decoding can start here
+	PTS      int64 // ticks of the stream's timebase
+	Duration int64 // ticks; 0 = unknown
+	Pos      int64 // byte offset in the file; -1 = unknown
+	Key      bool  // decoding can start here
 }
 
 // PacketArgs returns the arguments of ffprobe that list a stream's packets, without decoding them,
 // for a PacketLog.
 func PacketArgs(in ffmpeg.Input, stream int) []string {
 	args := append([]string{"-hide_banner", "-loglevel", "error"}, in.Options()...)
-	return append(args, "-select_streams", strconv.Itoa(stream), "-show_entries", "packet=pts,pos,flags",
+	return append(args, "-select_streams", strconv.Itoa(stream), "-show_entries", "packet=pts,duration,pos,flags",
 		"-print_format", "compact=p=0", "-i", in.URL())
 }
 
@@ -60,6 +61,8 @@ func (l *PacketLog) line(line []byte) error {
 			if pts, err := strconv.ParseInt(value, 10, 64); err == nil {
 				p.PTS, timed = pts, true
 			}
+		case "duration":
+			p.Duration = output.Count(value, 0)
 		case "pos":
 			p.Pos = output.Count(value, -1)
 		case "flags":

@@ -32,7 +32,7 @@ func TestPacketLogParsesFfprobesList(t *testing.T) {
 		t.Errorf("packets %v, want %v", got, want)
 	}
 	args := strings.Join(probe.PacketArgs(ffmpeg.Input{Location: "/a.mp4", Demuxer: "mov"}, 1), " ")
-	if want := "-hide_banner -loglevel error -protocol_whitelist file -f mov -select_streams 1 -show_entries packet=pts,pos,flags " +
+	if want := "-hide_banner -loglevel error -protocol_whitelist file -f mov -select_streams 1 -show_entries packet=pts,duration,pos,flags " +
 		"-print_format compact=p=0 -i file:/a.mp4"; args != want {
 		t.Errorf("arguments\n%s\nwant\n%s", args, want)
 	}

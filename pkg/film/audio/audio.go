@@ -97,7 +97,7 @@ func extension(c film.Container) string {
 func (a *attempt) covered(facts film.AudioFacts) media.Ticks {
 	switch {
 	case a.part.Whole:
-		return media.Rescale(a.track.Duration, a.track.Timebase, media.Microseconds)
+		return a.job.Source.AudioLength(a.track, media.Microseconds)
 	case a.part.Last:
 		return media.Rescale(max(facts.Length-a.part.Start, 0), facts.Scale, media.Microseconds)
 	}
@@ -214,6 +214,9 @@ func (a *attempt) produce(ctx context.Context, in ffmpeg.Input) (film.AudioFacts
 	if !a.part.Whole {
 		return a.runPart(ctx, args)
 	}
+	if err := a.limit(&args); err != nil {
+		return film.AudioFacts{}, err
+	}
 	if err := a.encode(ctx, args, nil); err != nil {
 		return film.AudioFacts{}, err
 	}
@@ -225,10 +228,7 @@ func (a *attempt) produce(ctx context.Context, in ffmpeg.Input) (film.AudioFacts
 	if a.rendition.Mux != film.MP4 {
 		return a.putMatroska(ctx, f)
 	}
-	if stat, err := f.Stat(); err != nil || stat.Size() == 0 {
-		return film.AudioFacts{}, err
-	}
-	chunk, extents, err := readFragments(f)
+	chunk, extents, err := a.wholeChunk(f)
 	if err != nil || len(chunk.Samples) == 0 {
 		return film.AudioFacts{}, err
 	}
@@ -293,7 +293,7 @@ func (a *attempt) budget(declared budget.Source) budget.Audio {
 func (a *attempt) reached(p ffmpeg.Progress) media.Ticks {
 	at := media.Ticks(p.OutTime)
 	if !a.part.Whole {
-		at -= media.Rescale(a.track.Start, a.track.Timebase, media.Microseconds) + media.Rescale(a.part.Start, a.clock(), media.Microseconds)
+		at -= a.job.Source.AudioStart(a.track, media.Microseconds) + media.Rescale(a.part.Start, a.clock(), media.Microseconds)
 		if !a.part.Last {
 			at = min(at, media.Rescale(a.rendition.Step, a.clock(), media.Microseconds))
 		}
@@ -326,7 +326,7 @@ func (a *attempt) put(ctx context.Context, facts film.AudioFacts, chunk isobmff.
 // 0. ffmpeg gives priming samples timestamps before the first sample that is heard.
 func fromZero(chunk isobmff.Chunk, src film.Source, track film.AudioTrack) (film.AudioFacts, isobmff.Chunk) {
 	scale := media.Rational{Num: 1, Den: int64(chunk.Track.Timescale)}
-	first := max(media.Rescale(track.Start, track.Timebase, scale), media.Ticks(chunk.Start))
+	first := max(src.AudioStart(track, scale), media.Ticks(chunk.Start))
 	facts := timeline(chunk, media.Ticks(chunk.Start), first, src, track)
 	return facts, chunk.Shift(-chunk.Start)
 }
@@ -344,7 +344,7 @@ func timeline(chunk isobmff.Chunk, begin, first media.Ticks, src film.Source, tr
 	if n := len(chunk.Samples); n > 0 {
 		facts.Last = end - begin - media.Ticks(chunk.Samples[n-1].Duration)
 	}
-	if d := media.Rescale(track.Duration, track.Timebase, scale); d > 0 {
+	if d := src.AudioLength(track, scale); d > 0 {
 		facts.Length = min(facts.Length, d)
 	}
 	return facts

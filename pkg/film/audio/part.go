@@ -23,7 +23,7 @@ import (
 // runPart encodes a part of a track. Its packets are those that a single encode of the whole track
 // would have there, except that this encoder has no state from before its pre-roll.
 func (a *attempt) runPart(ctx context.Context, args encode.Audio) (film.AudioFacts, error) {
-	r := plan.ReadAudio(a.rendition, a.track, a.part)
+	r := plan.ReadAudio(a.rendition, a.job.Source, a.track, a.part)
 	codec := a.rendition.Codec
 	args.SampleRate = a.rendition.Rate
 	args.Start, args.End, args.First, args.Grid = (*int64)(r.Start), (*int64)(r.End), (*int64)(r.First), (*int64)(r.Grid)

@@ -188,6 +188,7 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 	v := encode.Video{
 		Input: in, Stream: p.Stream, Timebase: p.Timebase, Threads: a.job.Request.Compute.Threads,
 		ContextFrames: true, MidScene: a.segment.MidScene, Frames: a.expectedFrames(), X264Build: p.X264Build,
+		Begins: a.segment.CutStart, Ends: a.segment.CutEnd,
 		Unordered: p.Unordered || a.ascending, Keyframes: a.job.Keyframes,
 		Skip: a.job.Keyframes && slices.Contains(skippable, p.Codec),
 	}
@@ -199,7 +200,7 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 	}
 	// The first and the last segment are open, so that frames beyond the ends of the index are not
 	// lost.
-	if a.segment.Index > 0 {
+	if !a.segment.OpenStart() {
 		v.Start = new(int64(a.segment.Start))
 		if e.seek != nil && !a.job.Split { // a source chunk begins at its keyframe
 			v.Seek = (*int64)(e.seek)
@@ -211,7 +212,7 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 			}
 		}
 	}
-	if !a.segment.Last {
+	if !a.segment.OpenEnd() {
 		v.End = new(int64(a.segment.End))
 	}
 	for i, r := range a.job.Renditions {
@@ -248,7 +249,7 @@ func deinterlaces(j film.Job) bool {
 // mean frame rate, then with a few to spare. It is 0 where neither is known.
 func (a *attempt) expectedFrames() int {
 	p := a.job.Source.Video
-	if a.segment.Frames > 0 || p.FrameRate.Num == 0 || a.segment.Last {
+	if a.segment.Frames > 0 || p.FrameRate.Num == 0 || a.segment.OpenEnd() {
 		return a.segment.Frames
 	}
 	const spare = 2
@@ -311,13 +312,13 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (d decoding, err e
 	}
 	a.next = nil
 	for _, t := range media.TicksOf(log.PTS()) {
-		if !a.segment.Last && t >= a.segment.End && (a.next == nil || t < *a.next) {
+		if !a.segment.OpenEnd() && t >= a.segment.End && (a.next == nil || t < *a.next) {
 			a.next = new(t)
 		}
 	}
 	// The encoder also gets frames after the segment, and the filters get frames before it.
 	d.times = slices.DeleteFunc(media.TicksOf(log.PTS()), func(t media.Ticks) bool {
-		return a.segment.Index > 0 && t < a.segment.Start || !a.segment.Last && t >= a.segment.End
+		return !a.segment.OpenStart() && t < a.segment.Start || !a.segment.OpenEnd() && t >= a.segment.End
 	})
 	slices.Sort(d.times)
 	d.any = len(log.PTS()) > 0

@@ -23,7 +23,10 @@ func (a *attempt) entry() entry {
 		e.seek = new(min(a.segment.Seek, a.segment.LeadSync))
 		e.runUp++
 	}
-	e.runUp = min(e.runUp, a.segment.Index)
+	e.runUp = min(e.runUp, a.segment.SourceChunk())
+	if a.segment.CutStart && *e.seek <= a.job.Source.FirstFrame() {
+		e.seek = nil // the source may have no index to seek by
+	}
 	return e
 }
 
@@ -38,8 +41,8 @@ const maxRunUp = 8
 func (a *attempt) earlierEntries(e entry) []entry {
 	var list []entry
 	if a.job.Split {
-		for n := 1; n < 2*maxRunUp && e.runUp < min(a.segment.Index, maxRunUp); n *= 2 {
-			last := min(e.runUp+n, a.segment.Index, maxRunUp)
+		for n := 1; n < 2*maxRunUp && e.runUp < min(a.segment.SourceChunk(), maxRunUp); n *= 2 {
+			last := min(e.runUp+n, a.segment.SourceChunk(), maxRunUp)
 			if k := len(list); k > 0 && list[k-1].runUp == last {
 				break
 			}
@@ -53,7 +56,7 @@ func (a *attempt) earlierEntries(e entry) []entry {
 	v := a.job.Source.Video
 	for _, d := range runUps {
 		at := *e.seek - v.Timebase.Ticks(d)
-		if at <= v.Start {
+		if at <= a.job.Source.FirstFrame() {
 			return append(list, entry{})
 		}
 		list = append(list, entry{seek: &at})
@@ -72,7 +75,7 @@ func (a *attempt) complete(ctx context.Context, d decoding) (_ decoding, loss st
 			}
 		}
 	}
-	if a.segment.Index == 0 || a.missing(d) == 0 {
+	if a.segment.OpenStart() || a.missing(d) == 0 {
 		return d, a.loss(d), nil // the first segment is decoded as one pass would
 	}
 	a.Log.WarnContext(ctx, "frames of a segment are missing, decoding from earlier on", "missing", a.missing(d), "got", len(d.times))
@@ -90,7 +93,7 @@ var intraOnly = []string{"mjpeg", "ffv1", "prores", "dvvideo"}
 
 // conceals reports whether frames before the segment are needed for what is shown of a damaged one.
 func (a *attempt) conceals(d decoding) bool {
-	return a.segment.Index > 0 && a.damage.String() != "" && slices.Contains(intraOnly, a.job.Source.Video.Codec) && d.any
+	return !a.segment.OpenStart() && a.damage.String() != "" && slices.Contains(intraOnly, a.job.Source.Video.Codec) && d.any
 }
 
 // earlierEntry returns an entry before that of d at which decoding gives more of the segment; nil if

@@ -22,15 +22,20 @@ func (a *attempt) input(ctx context.Context, e entry) (ffmpeg.Input, error) {
 	}
 	in := ffmpeg.Input{Demuxer: "mov", TimestampOffset: ffmpeg.Offset}
 	var err error
-	if in.Location, err = a.sourceChunk(ctx, a.segment.Index); err == nil && !a.segment.Last {
-		in.Next, err = a.sourceChunk(ctx, a.segment.Index+1)
+	if in.Location, err = a.sourceChunk(ctx, a.segment.SourceChunk()); err == nil && a.chunkFollows() {
+		in.Next, err = a.sourceChunk(ctx, a.segment.SourceChunk()+1)
 	}
 	for n := e.runUp; err == nil && n > 0; n-- {
 		var name string
-		name, err = a.sourceChunk(ctx, a.segment.Index-n)
+		name, err = a.sourceChunk(ctx, a.segment.SourceChunk()-n)
 		in.Previous = append(in.Previous, name)
 	}
 	return in, err
+}
+
+// chunkFollows reports whether there is a source chunk after the segment's.
+func (a *attempt) chunkFollows() bool {
+	return !a.segment.Last || a.segment.CutEnd && a.segment.NextKeyframe != nil
 }
 
 // sourceChunk returns the name of source chunk i in the working folder, or where ffmpeg reads it if
@@ -50,7 +55,7 @@ func (a *attempt) sourceChunk(ctx context.Context, i int) (string, error) {
 		return "", err
 	case filepath.IsAbs(location):
 		return name, os.Symlink(location, path)
-	case a.segment.Index == 0 && a.segment.Last:
+	case a.segment.SourceChunk() == 0 && !a.chunkFollows():
 		return location, nil
 	}
 	from, err := a.Scratch.Open(ctx, key, 0, -1)

@@ -27,7 +27,7 @@ var countable = []string{"h264", "hevc", "mpeg2video", "mpeg1video"}
 // know how many frames it has. The first segment is decoded from the start of the source, as one
 // pass would.
 func (a *attempt) mustList() bool {
-	return a.segment.Index > 0 && a.segment.Frames == 0 && !a.job.Keyframes && slices.Contains(countable, a.job.Source.Video.Codec)
+	return !a.segment.OpenStart() && a.segment.Frames == 0 && !a.job.Keyframes && slices.Contains(countable, a.job.Source.Video.Codec)
 }
 
 // readPackets reads the list of packets, and returns those of the segment.
@@ -42,7 +42,7 @@ func (a *attempt) readPackets() (_ packets, err error) {
 		return nil, err
 	}
 	list := slices.DeleteFunc(media.TicksOf(log.PTS()), func(t media.Ticks) bool {
-		return t < a.segment.Start || !a.segment.Last && t >= a.segment.End
+		return t < a.segment.Start || !a.segment.OpenEnd() && t >= a.segment.End
 	})
 	slices.Sort(list)
 	return slices.Compact(list), nil

@@ -31,13 +31,13 @@ func picturesIn(p film.Pictures, v film.VideoTrack, seg film.Segment, i int) enc
 	if p.ToneMap {
 		out.ToneMap = &encode.ToneMap{From: v.Color, Peak: peak(v.HDR)}
 	}
-	if seg.Last {
+	if seg.OpenEnd() {
 		return out
 	}
 	// The filter gives a picture when it sees the frame after the one that the picture shows. Where the index has the times of the
 	// frames, the segment's end is one. Elsewhere the next frame may come later, and until then the last one is shown.
 	end, ahead := p.Moment(seg.End, v), seg.End+1
-	if seg.Frames == 0 {
+	if seg.Frames == 0 || seg.CutEnd {
 		end, ahead = end+1, p.Tick(end+1, v)+1
 	}
 	out.End, out.Ahead = min(out.End, max(end, 0)), new(int64(ahead))

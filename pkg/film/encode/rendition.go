@@ -47,7 +47,7 @@ func renditionIn(r film.Rendition, p film.VideoTrack, seg film.Segment, gpu bool
 		out.Grid = &encode.Grid{
 			Rate: out.FrameRate, Origin: int64(g.Origin), First: g.First - g.Base, Scale: r.OutputTimebase(p).Den,
 		}
-		if !seg.Last {
+		if !seg.OpenEnd() {
 			out.Grid.End = new(g.Next - g.Base)
 		}
 	}
@@ -133,14 +133,14 @@ func (a *attempt) expected(r film.Rendition, times []media.Ticks) frameTimes {
 	}
 	if r.Rate.Num == 0 {
 		want := frameTimes{shift: -int64(origin), times: presentation(times, p.Timebase, scale, origin)}
-		if a.segment.Index > 0 {
+		if !a.segment.OpenStart() {
 			want.from = new(int64(media.Rescale(a.segment.Start, p.Timebase, scale)) + ffmpeg.Offset*scale.Den)
 		}
-		if !a.segment.Last {
+		if !a.segment.OpenEnd() {
 			want.to = new(int64(media.Rescale(a.segment.End, p.Timebase, scale)) + ffmpeg.Offset*scale.Den)
 		}
 		end := a.segment.End
-		if a.next != nil {
+		if a.next != nil && !a.segment.CutEnd {
 			end = *a.next
 		}
 		if len(times) > 0 && end > times[len(times)-1] {
@@ -151,14 +151,14 @@ func (a *attempt) expected(r film.Rendition, times []media.Ticks) frameTimes {
 	g := plan.FrameGridOf(r.Rate, p, a.segment)
 	frame := scale.Den / r.Rate.Num * r.Rate.Den // duration of one
 	start := int64(media.Rescale(p.Start, p.Timebase, scale) - origin)
-	want := frameTimes{shift: start + g.Base*frame, open: a.segment.Last}
+	want := frameTimes{shift: start + g.Base*frame, open: a.segment.OpenEnd()}
 	want.from = new((g.First-g.Base)*frame + ffmpeg.Offset*scale.Den)
-	if !a.segment.Last {
+	if !a.segment.OpenEnd() {
 		want.to = new((g.Next-g.Base)*frame + ffmpeg.Offset*scale.Den)
 	}
 	next := g.Next
 	want.end = start + next*frame
-	if a.segment.Last {
+	if a.segment.OpenEnd() {
 		want.end = 0
 		// As many as the source could fill. The index may be wrong about its end, the frames are
 		// not.

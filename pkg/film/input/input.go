@@ -35,7 +35,7 @@ func Jumps(src film.Source, stream int) *ffmpeg.Jumps {
 	if !src.Jumps {
 		return nil
 	}
-	j := &ffmpeg.Jumps{Start: int64(src.Origin.In(media.Microseconds))}
+	j := &ffmpeg.Jumps{Start: int64(src.WholeOrigin().In(media.Microseconds))}
 	if src.FileStart != nil {
 		j.Start = int64(*src.FileStart)
 	}

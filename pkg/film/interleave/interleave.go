@@ -122,7 +122,7 @@ const margin = media.Ticks(5_000_000)
 func (w Writer) partsAround(ctx context.Context, rendition int) ([]isobmff.InterleaveSource, error) {
 	r := w.Job.AudioRenditions[rendition]
 	track := w.Job.Source.Audio[r.Track]
-	begins := media.Rescale(track.Start, track.Timebase, media.Microseconds)
+	begins := w.Job.Source.AudioStart(track, media.Microseconds)
 	from, to := w.micros(w.Segment.Start)-margin, w.micros(w.Segment.End)+margin
 	var parts []film.AudioPart
 	var all []film.AudioFacts

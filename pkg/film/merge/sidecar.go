@@ -13,6 +13,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/sidecar"
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/isobmff/progressive"
 	"github.com/mapreel/mapreel/pkg/media"
@@ -82,12 +83,8 @@ func (m *attempt) remuxSidecar(ctx context.Context, r *remux.Output) error {
 		}
 		rendition := m.job.SubtitleRenditions[t]
 		track := source.Subtitles[rendition.Track]
-		demuxer := "matroska"
-		if rendition.Codec == "webvtt" {
-			demuxer = "webvtt"
-		}
 		r.Inputs = append(r.Inputs, remux.Input{
-			Input: ffmpeg.Input{Location: location, Demuxer: demuxer}, Sparse: true,
+			Input: ffmpeg.Input{Location: location, Demuxer: sidecar.Demuxer(m.job, rendition)}, Sparse: true,
 			Streams: []remux.Stream{{
 				Language: track.Language, Title: track.Title, Default: track.Default,
 				Forced: slices.Contains(track.Flags, "forced"), Flags: track.Flags,

@@ -55,7 +55,7 @@ func DivideAudio(j film.Job, length time.Duration) []film.AudioRendition {
 		r := &renditions[i]
 		t := j.Source.Audio[r.Track]
 		rate := partRate(r.Codec, t)
-		duration := media.Rescale(t.Duration, t.Timebase, media.Microseconds)
+		duration := j.Source.AudioLength(t, media.Microseconds)
 		if duration <= 0 {
 			duration = j.Source.Duration
 		}
@@ -69,9 +69,12 @@ func DivideAudio(j film.Job, length time.Duration) []film.AudioRendition {
 		// Rounding to the nearest number of parts makes none shorter than two thirds of the length.
 		// None is shorter than its overlaps either.
 		n := min((frames+perPart/2)/perPart, frames/(2*JoinReach), int64(max(maxAudioParts/len(renditions), 1)))
-		if n < 2 {
+		switch {
+		case n < 2 && j.Source.Cut == nil:
 			r.Rate = 0
 			continue
+		case n < 2: // one part, which is read from where it begins
+			n = 1
 		}
 		// A part's length is rounded up to whole frames, so many short parts may be one too many:
 		// the last would begin after the end. Hence their number is computed again.
@@ -98,7 +101,7 @@ func partRate(codec film.AudioCodec, t film.AudioTrack) int {
 // counted from the source's time 0: those of the output at the rendition's rate, those of the
 // source at the track's.
 type AudioRead struct {
-	Zero media.Ticks // of the output: the first sample of the track that is played; parts are counted from it
+	Zero media.Ticks // of the output: the first sample that is taken of the track; parts are counted from it
 	// Start and End limit what is encoded: the part, its overlaps, pre-roll and post-roll. Nil is
 	// open.
 	Start, End *media.Ticks
@@ -112,20 +115,25 @@ type AudioRead struct {
 	Seeks []media.Ticks
 }
 
-// ReadAudio returns how a worker reads part p of rendition r, which is divided, from track t.
-func ReadAudio(r film.AudioRendition, t film.AudioTrack, p film.AudioPart) AudioRead {
+// ReadAudio returns how a worker reads part p of rendition r, which is divided, from track t of src.
+func ReadAudio(r film.AudioRendition, src film.Source, t film.AudioTrack, p film.AudioPart) AudioRead {
 	from, to := media.Rational{Num: 1, Den: int64(t.SampleRate)}, media.Rational{Num: 1, Den: int64(r.Rate)}
 	frame := r.Codec.Frame()
 	begin := media.Rescale(t.Start, t.Timebase, from)
-	read := AudioRead{Zero: media.Rescale(begin, from, to)}
-	if !p.Last {
-		read.End = new(read.Zero + p.End + (JoinReach+postRoll)*frame)
+	whole := media.Rescale(begin, from, to) // the first sample of the whole track
+	read := AudioRead{Zero: whole, End: src.AudioEnd(to)}
+	if src.Cut != nil {
+		read.Zero = max(read.Zero, src.AudioStart(t, to))
 	}
-	start := p.Start - (JoinReach+preRoll)*frame
-	if start <= 0 {
+	if end := read.Zero + p.End + (JoinReach+postRoll)*frame; !p.Last && (read.End == nil || end < *read.End) {
+		read.End = &end
+	}
+	start := read.Zero + max(p.Start-(JoinReach+preRoll)*frame, 0)
+	if start <= whole {
 		return read
 	}
-	read.Start = new(read.Zero + start)
+	read.Start = new(start)
+	start -= whole
 	// After each period a sample of the output coincides with one of the source, and the resampler
 	// has the same phase again.
 	common := gcd(int64(t.SampleRate), int64(r.Rate))

@@ -81,7 +81,7 @@ func TestAnAudioPartIsReadEarlyEnoughAndInTheResamplerPhaseOfASinglePass(t *test
 			}
 			rendition := j.AudioRenditions[p.Rendition]
 			track := j.Source.Audio[rendition.Track]
-			r := plan.ReadAudio(rendition, track, p)
+			r := plan.ReadAudio(rendition, film.Source{}, track, p)
 			frame := rendition.Codec.Frame()
 			if (r.Start == nil) != (p.Start <= (plan.JoinReach+512)*frame) || r.Start != nil && (*r.Start-r.Zero)%frame != 0 {
 				t.Fatalf("%+v is encoded from %v, with the track's first sample at %d", p, r.Start, r.Zero)

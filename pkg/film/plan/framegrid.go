@@ -36,7 +36,7 @@ func FrameGridOf(rate media.Rational, v film.VideoTrack, seg film.Segment) Frame
 		g.First = frameAt(rate, v, seg.Start)
 	}
 	g.end = frameAt(rate, v, seg.End)
-	if !seg.Last {
+	if !seg.OpenEnd() {
 		g.Next = g.end
 	}
 	// The denominator of a frame's duration in ticks is the smallest number of frames that last a

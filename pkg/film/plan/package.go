@@ -121,13 +121,13 @@ func (g Grid) Points(seg film.Segment, start media.Ticks, tb media.Rational, lim
 		return 0, nil
 	}
 	end := seg.End
-	if seg.Last {
+	if seg.OpenEnd() {
 		end += tb.Ticks(openEnd)
 	}
 	n := g.nearest(seg.Start, start, tb)
 	for ; len(points) < limit*max(g.Keyframes, 1); n++ {
 		at := g.at(n, start, tb)
-		if at >= end && (!seg.Last || seg.End > seg.Start+1) { // an end one tick after the start is not known
+		if at >= end && (!seg.OpenEnd() || seg.End > seg.Start+1) { // an end one tick after the start is not known
 			break
 		}
 		if at > seg.Start {

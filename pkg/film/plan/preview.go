@@ -68,7 +68,7 @@ func indexOfPictures(j *film.Job, p film.Pictures) int {
 // keyframesSuffice reports whether a request needs nothing but keyframes: all of its outputs are previews that allow it. A keyframe of
 // fields may have only one of them, and deinterlacing needs the frames next to it.
 func keyframesSuffice(req film.Request, src film.Source) bool {
-	if src.Video == nil || src.Video.Interlaced != "" {
+	if src.Video == nil || src.Video.Interlaced != "" || src.Cut != nil { // a part may begin between two keyframes
 		return false
 	}
 	return len(req.Outputs) > 0 && !slices.ContainsFunc(req.Outputs, func(o film.Output) bool { return o.Preview == nil || !o.Preview.Keyframes })

@@ -17,13 +17,17 @@ import (
 
 // Index is what a source's own index declares of its video track, in ticks.
 type Index struct {
-	Start media.Ticks   // of the first frame shown
+	Start media.Ticks   // of the first frame shown, of the part that the job takes
 	End   media.Ticks   // end of the last frame
 	Sync  []media.Ticks // timestamps of frames from which decoding can begin, ascending
 	Times []media.Ticks // timestamps of all frames shown, ascending; empty where the index does not hold them
 	// Cut reports that the source ends within its media, so that the number of frames in the last
 	// segment is not known: the decoder may show the frame that is cut, or not.
 	Cut bool
+	// First is when the first frame of the whole track is shown, where Start and End are those of a part of it; nil: at Start.
+	First *media.Ticks
+	// CutEnd reports that frames from End on are left out.
+	CutEnd bool
 	// Hidden reports that a decoder gets frames before the first that is to be shown.
 	Hidden bool
 	// Recovery is how long the decoder shows nothing, or no whole frames, after it begins at a sync
@@ -38,6 +42,14 @@ type Index struct {
 type ChunkEntry struct {
 	Gradual bool `json:"gradual,omitempty"` // it begins with a recovery point
 	Syncs   int  `json:"syncs"`             // the number of its sync frames, with the first
+}
+
+// first returns when the first frame of the whole track is shown.
+func (x Index) first() media.Ticks {
+	if x.First != nil {
+		return *x.First
+	}
+	return x.Start
 }
 
 // MaxSegments is the largest number of segments of a job: as many children as a Distributed Map
@@ -237,7 +249,8 @@ func (x Index) segmentsAt(starts []media.Ticks) []film.Segment {
 	assigned := 0 // frames that belong to previous segments
 	for i, start := range starts {
 		seg := film.Segment{Index: i, Start: start, End: x.End, Seek: x.entry(start), Last: i == len(starts)-1}
-		if seg.LeadSync = seg.Seek; i > 0 {
+		seg.CutStart, seg.CutEnd = i == 0 && start > x.first(), seg.Last && x.CutEnd
+		if seg.LeadSync = seg.Seek; !seg.OpenStart() {
 			seg.LeadSync = x.entry(start - 1)
 		}
 		if n, _ := slices.BinarySearch(x.Sync, seg.Seek+1); n < inside {
@@ -268,7 +281,7 @@ func (x Index) lastSync(t media.Ticks) media.Ticks {
 	case found:
 		return t
 	case i == 0:
-		return min(x.Start, t)
+		return min(x.first(), t)
 	}
 	return x.Sync[i-1]
 }
@@ -289,7 +302,7 @@ func (x Index) entry(t media.Ticks) media.Ticks {
 	if x.Recovery <= 0 {
 		return sync
 	}
-	for n := 0; sync > x.Start && (n < gradualSyncs || distance(sync, t) < gradualRecovery*uint64(x.Recovery)); n++ {
+	for n := 0; sync > x.first() && (n < gradualSyncs || distance(sync, t) < gradualRecovery*uint64(x.Recovery)); n++ {
 		sync = x.lastSync(sync - 1)
 	}
 	return sync

@@ -63,6 +63,9 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	if err != nil {
 		return work.Plan{}, err
 	}
+	if found.Index, err = plan.Take(&found.Source, found.Index, req.Part); err != nil {
+		return work.Plan{}, err
+	}
 	j, err := plan.Job(req, found.Source, p.Tools.Build, copyable)
 	if err != nil {
 		return work.Plan{}, err
@@ -97,7 +100,8 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 		// There is no index to divide it by, and Split cannot cut it into source chunks: one worker
 		// encodes all of it.
 		v := j.Source.Video
-		segments = plan.SourceChunks(plan.Index{Start: v.Start, End: v.End, Sync: []media.Ticks{v.Start}})
+		first := j.Source.FirstFrame()
+		segments = plan.TakeChunks(plan.SourceChunks(plan.Index{Start: first, End: v.End, Sync: []media.Ticks{first}}), j.Source)
 	case found.Index == nil:
 		j.Split = true
 		// From here on, the video track is described as it is in the source chunks.
@@ -146,13 +150,15 @@ func (p Planner) Extend(ctx context.Context, env *work.PlanEnv, open work.Plan) 
 		return open, fault.New(fault.Corrupt, "the index of the source chunks is empty")
 	}
 	v := *j.Source.Video
-	v.Start, v.End = index.Start, index.End
 	if !facts.ConstantRate {
 		v.ConstantRate = media.Rational{}
 	}
 	j.Source.Video, j.Source.Jumps = &v, facts.Jumps
 	// Of a source that begins within a GOP, the first packet is not the one that is shown first.
-	j.Source.StartAt(media.Instant{Ticks: v.Start, Timebase: v.Timebase})
+	plan.Recut(&j.Source, index.Start, index.End)
+	if segments = plan.TakeChunks(segments, j.Source); v.Start >= v.End {
+		return open, film.Problems{{Pointer: "/part", Message: "the source's video has no frame in it"}}.Err()
+	}
 	if err := checkFrames(j, segments); err != nil {
 		return open, err
 	}

@@ -88,7 +88,7 @@ func (p *passes) try(ctx context.Context, items []int) error {
 
 // pick returns the files at some places.
 func (p *passes) pick(items []int) remux.Sidecar {
-	picked := remux.Sidecar{Input: p.files.Input}
+	picked := remux.Sidecar{Input: p.files.Input, Seek: p.files.Seek, Part: p.files.Part}
 	for _, i := range items {
 		switch subtitles := len(p.files.Subtitles); {
 		case i < subtitles:

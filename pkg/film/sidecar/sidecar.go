@@ -74,6 +74,7 @@ func (a *attempt) run(ctx context.Context) (film.SidecarFacts, error) {
 		in.Origin = int64(source.Origin.In(media.Microseconds))
 	}
 	files := a.files(in)
+	a.limit(&files)
 	failed, err := a.extract(ctx, files)
 	if err != nil {
 		return film.SidecarFacts{}, err
@@ -121,7 +122,7 @@ func (a *attempt) store(ctx context.Context, files remux.Sidecar, failed map[int
 		var stored film.SubtitleFacts
 		err := failed[i]
 		if err == nil {
-			stored, err = a.putSubtitles(ctx, i, track)
+			stored, err = a.putSubtitles(ctx, i, track, files.Part)
 		}
 		name := fmt.Sprintf("subtitle track %d", number)
 		switch kind := fault.KindOf(err); {
@@ -163,7 +164,7 @@ func (a *attempt) store(ctx context.Context, files remux.Sidecar, failed map[int
 
 // putSubtitles puts subtitle rendition i, which ffmpeg wrote to track, in scratch. It stores
 // nothing where the track is empty.
-func (a *attempt) putSubtitles(ctx context.Context, i int, track remux.SubtitleOutput) (facts film.SubtitleFacts, err error) {
+func (a *attempt) putSubtitles(ctx context.Context, i int, track remux.SubtitleOutput, part *remux.SidecarPart) (facts film.SubtitleFacts, err error) {
 	log, err := os.Open(track.Log())
 	if err != nil {
 		return facts, err
@@ -174,17 +175,19 @@ func (a *attempt) putSubtitles(ctx context.Context, i int, track remux.SubtitleO
 		return facts, err
 	}
 	if a.job.SubtitleRenditions[i].Mux != film.MP4 {
-		if facts.Events = len(events); facts.Events > 0 {
-			if track.Codec == webVTT {
-				if err := escapeFile(track.Path, events); err != nil {
-					return facts, err
-				}
-			}
+		switch facts.Events = len(events); {
+		case facts.Events == 0:
+		case part != nil && track.Codec != "copy":
+			facts.Events, err = writeCues(track, *part, tb, events)
+		case track.Codec == webVTT:
+			err = escapeFile(track.Path, events)
+		}
+		if err == nil && facts.Events > 0 {
 			facts.StoredObject, err = a.putFile(ctx, i, track.Path)
 		}
 		return facts, err
 	}
-	timed, payload, err := timedText(track, tb, events)
+	timed, payload, err := timedText(track, part, tb, events)
 	if err != nil || len(timed.Samples) == 0 {
 		return facts, err
 	}
@@ -204,7 +207,7 @@ func (a *attempt) putSubtitles(ctx context.Context, i int, track remux.SubtitleO
 
 // timedText makes a chunk of timed text (3GPP TS 26.245) of the events in ffmpeg's output. Without
 // events it has no samples.
-func timedText(track remux.SubtitleOutput, tb media.Rational, events []remux.SubtitleEvent) (isobmff.Chunk, []byte, error) {
+func timedText(track remux.SubtitleOutput, part *remux.SidecarPart, tb media.Rational, events []remux.SubtitleEvent) (isobmff.Chunk, []byte, error) {
 	var none isobmff.Chunk
 	if len(events) == 0 {
 		return none, nil, nil
@@ -229,13 +232,18 @@ func timedText(track remux.SubtitleOutput, tb media.Rational, events []remux.Sub
 	if err != nil {
 		return none, nil, err
 	}
-	list := make([]timedtext.Event, len(events))
+	list := make([]timedtext.Event, 0, len(events))
 	for i, e := range events {
 		if e.Size > int64(len(data)) {
 			return none, nil, fault.New(fault.Corrupt, "the text of subtitle %d is missing", i+1)
 		}
-		list[i] = timedtext.Event{Start: e.Start, Duration: e.Duration, Data: data[:e.Size:e.Size]}
-		data = data[e.Size:]
+		own, shown := data[:e.Size:e.Size], true
+		if data = data[e.Size:]; part != nil {
+			e, shown = part.Cut(e, tb)
+		}
+		if shown {
+			list = append(list, timedtext.Event{Start: e.Start, Duration: e.Duration, Data: own})
+		}
 	}
 	described.Track.Timescale = uint32(tb.Den)
 	return timedtext.Encode(described.Track, list)

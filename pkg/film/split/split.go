@@ -71,7 +71,7 @@ func (a *attempt) run(ctx context.Context) (work.Result, error) {
 	shortest := time.Duration(a.job.Source.Duration) * time.Microsecond / plan.MaxSegments
 	length := max(plan.SegmentLength(a.job), shortest+time.Second)
 	s := remux.Split{
-		Input: in, Stream: v.Stream, Timebase: v.Timebase, Start: int64(a.job.Source.Origin.In(media.Microseconds)),
+		Input: in, Stream: v.Stream, Timebase: v.Timebase, Start: int64(a.job.Source.WholeOrigin().In(media.Microseconds)),
 		Seconds: int((length + time.Second - 1) / time.Second),
 	}
 	x, err := a.cut(ctx, s)

@@ -28,8 +28,8 @@ type Track struct {
 	size int64 // samples at decode.AudioRate
 }
 
-// Decode decodes a track of a file that declares itself as declared. The caller closes the result.
-func Decode(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, declared budget.Source, s probe.Stream, stderr io.Writer, progress func(samples int64)) (*Track, error) {
+// Decode decodes a part of a track of a file that declares itself as declared. The caller closes the result.
+func Decode(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, declared budget.Source, s probe.Stream, part decode.Part, stderr io.Writer, progress func(samples int64)) (*Track, error) {
 	if s.SampleRate <= 0 {
 		return nil, fault.New(fault.Unsupported, "stream %d declares no sample rate", s.Index)
 	}
@@ -41,7 +41,7 @@ func Decode(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, declared b
 	d := &Track{file: file, Rate: int64(s.SampleRate)}
 	out := &countingWriter{to: file, progress: progress, limit: 2 * declared.Samples(decode.AudioRate)}
 	limits := budget.Worker{}.Limit(ctx, budget.DecodedAudio(declared, s.Channels))
-	if _, err := ffmpeg.Run(ctx, tools.FFmpeg, decode.AudioArgs(in, s.Index, s.SampleRate),
+	if _, err := ffmpeg.Run(ctx, tools.FFmpeg, decode.AudioArgs(in, s.Index, s.SampleRate, part),
 		ffmpeg.RunOptions{Stdout: out, Pipe: &d.Log, Stderr: stderr, Limits: limits}); err != nil {
 		_ = file.Close()
 		return nil, err

@@ -62,6 +62,16 @@ func (m *Moments) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Moment is the value of a flag that names a moment of a film: "12", "1:30", "1:02:03.5" or "1m30s".
+type Moment film.Seconds
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *Moment) UnmarshalText(text []byte) error {
+	at, err := parseMoment(strings.TrimSpace(string(text)))
+	*m = Moment(at)
+	return err
+}
+
 // parseMoment parses "1:02:03.5", "1:30", "12" or "1m30s".
 func parseMoment(text string) (film.Seconds, error) {
 	bad := fmt.Errorf("%.40q is not a moment such as 12, 1:30 or 1:02:03.5", text)

@@ -7,6 +7,8 @@ import "github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
 type Flags struct {
 	Program *flagvalue.WholeNumber `placeholder:"N" help:"Transcode this program of a transport stream with several. Default: the one with the largest picture."`
 
+	PartFlags
+
 	Codec      string                 `group:"Video" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
 	CRF        *flagvalue.WholeNumber `group:"Video" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
 	Preset     string                 `group:"Video" placeholder:"NAME" help:"Speed against size. h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`

@@ -118,6 +118,7 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 		}
 	}
 	d.SetNumber("/program", (*int)(t.Program), "--program")
+	t.PartFlags.Apply(d)
 	outputs, _ := d.Tree["outputs"].([]any)
 	for i := range outputs {
 		output := fmt.Sprintf("/outputs/%d", i)
