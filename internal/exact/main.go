@@ -177,10 +177,11 @@ func (m matrix) run(ctx context.Context, s source.Source) (result, error) {
 	if r.measured, err = judge.Measure(ctx, path); err != nil {
 		return r, err
 	}
+	r.measured = r.measured.Take(s.Part)
 	for _, c := range m.candidates {
 		t := judge.Task{
 			Path: path, Measured: r.measured, Container: cmp.Or(s.Output, m.container), Dir: filepath.Join(dir, c.Name),
-			Codec: s.Codec, Segment: s.Segment, Interlaced: s.Interlaced, ToneMapped: s.ToneMapped,
+			Codec: s.Codec, Part: s.Part, Segment: s.Segment, Interlaced: s.Interlaced, ToneMapped: s.ToneMapped,
 		}
 		if err := os.Mkdir(t.Dir, 0o755); err != nil {
 			return r, err

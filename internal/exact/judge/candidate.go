@@ -42,6 +42,7 @@ type Task struct {
 
 	Codec      film.VideoCodec // of the output; "" = the default of its container
 	Segment    time.Duration   // target length of a segment; 0 = 2 s
+	Part       film.Part       // what is encoded of the source; zero = all. Measured is that of the part
 	Interlaced bool            // should be deinterlaced
 	ToneMapped bool            // HDR to SDR: the colours of the output differ on purpose
 }
@@ -105,7 +106,7 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 	f.NoEditLists = t.Container != film.MP4
 	from, to := t.Measured.Metadata.Video(), out.Metadata.Video()
 	if from != nil && to != nil && !t.ToneMapped {
-		if f.PSNR, err = worstPSNR(ctx, t.Path, t.Output(), *from, *to, t.Interlaced); err != nil {
+		if f.PSNR, err = worstPSNR(ctx, t.Path, t.Output(), *from, *to, t.Interlaced, t.Measured.Skipped); err != nil {
 			return Finding{Err: err}
 		}
 	}
@@ -115,7 +116,7 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 // Verify returns the findings of mapreel verify on the output of a task, or "good". It is told what
 // the job warned about.
 func Verify(ctx context.Context, tools ffmpeg.Tools, t Task, warnings []string) string {
-	report, err := verify.Files(ctx, tools, t.Path, t.Output(), verify.Options{Job: verify.Job{Warnings: warnings}})
+	report, err := verify.Files(ctx, tools, t.Path, t.Output(), verify.Options{Job: verify.Job{Warnings: warnings}, Part: t.Part})
 	if err != nil {
 		return err.Error()
 	}
@@ -134,7 +135,7 @@ func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []st
 		output.Video = []film.Video{{Codec: t.codec(), CRF: new(crf), Preset: t.preset()}}
 	}
 	body, err := json.Marshal(film.Request{
-		Source: t.Path, Destination: t.Dir, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
+		Source: t.Path, Destination: t.Dir, Part: t.Part, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
 	})
 	if err != nil {
 		return nil, err
@@ -151,7 +152,7 @@ func onePass(ctx context.Context, t Task) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := slices.Concat([]string{"-v", "error", "-nostdin"}, decoderArgs, inputArgs(t.Path), source.maps())
+	args := slices.Concat([]string{"-v", "error", "-nostdin"}, t.partArgs(), decoderArgs, inputArgs(t.Path), source.maps())
 	args = append(args, t.videoOptions()...)
 	args = append(args, "-fps_mode", "passthrough", "-enc_time_base", "-1")
 	args = append(args, t.audioOptions()...)
@@ -160,6 +161,17 @@ func onePass(ctx context.Context, t Task) ([]string, error) {
 	}
 	_, err = output(ctx, "ffmpeg", append(args, "file:"+t.Output())...)
 	return nil, err
+}
+
+// partArgs returns the options before the input that select the part of the source.
+func (t Task) partArgs() (args []string) {
+	if t.Part.Start > 0 {
+		args = append(args, "-ss", fmt.Sprint(time.Duration(t.Part.Start).Seconds()))
+	}
+	if t.Part.End > 0 {
+		args = append(args, "-to", fmt.Sprint(time.Duration(t.Part.End).Seconds()))
+	}
+	return args
 }
 
 // maxSegments is far above what the sources of the matrix need.
@@ -181,13 +193,18 @@ func usualRecipe(ctx context.Context, t Task) ([]string, error) {
 		return nil, fmt.Errorf("the source declares no duration: %w", err)
 	}
 	length := t.segment().Seconds()
+	start := time.Duration(t.Part.Start).Seconds()
+	if t.Part.End > 0 {
+		seconds = time.Duration(t.Part.End).Seconds()
+	}
+	seconds -= start
 	if n := seconds / length; n > maxSegments { // a clock jump counts as duration
 		return nil, fmt.Errorf("the source declares a duration of %.0f segments", n)
 	}
 	var list strings.Builder
 	for i := 0; i == 0 || float64(i)*length < seconds-0.001; i++ {
 		name := fmt.Sprintf("%05d.%s", i, t.Container)
-		args := slices.Concat([]string{"-v", "error", "-nostdin", "-ss", fmt.Sprint(float64(i) * length), "-t", fmt.Sprint(length)},
+		args := slices.Concat([]string{"-v", "error", "-nostdin", "-ss", fmt.Sprint(start + float64(i)*length), "-t", fmt.Sprint(min(length, seconds-float64(i)*length))},
 			inputArgs(t.Path), source.maps())
 		args = append(args, t.videoOptions()...)
 		args = append(args, t.audioOptions()...)

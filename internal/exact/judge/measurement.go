@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // Measurement is what one pass of ffmpeg decodes from a file. Times are on the clock of that pass,
@@ -21,6 +23,7 @@ import (
 type Measurement struct {
 	Metadata Metadata
 	Frames   []time.Duration // presentation time of each frame, in the order in which the decoder outputs them
+	Skipped  int             // frames of the source before those of Frames, where that is a part of it
 	Tick     time.Duration   // of the video's timebase, rounded up
 	Audio    []AudioTrack
 }
@@ -113,6 +116,37 @@ func Measure(ctx context.Context, path string) (a Measurement, err error) {
 		a.Audio = append(a.Audio, s)
 	}
 	return a, nil
+}
+
+// Take returns what a has of a part, on the clock of the part.
+func (a Measurement) Take(part film.Part) Measurement {
+	if part == (film.Part{}) {
+		return a
+	}
+	start, end := time.Duration(part.Start), time.Duration(part.End)
+	within := func(list []time.Duration) (taken []time.Duration, before int) {
+		for _, at := range list {
+			switch {
+			case at < start-time.Microsecond:
+				before++
+			case end == 0 || at < end-time.Microsecond:
+				taken = append(taken, at-start)
+			}
+		}
+		return taken, before
+	}
+	a.Frames, a.Skipped = within(a.Frames)
+	a.Audio = slices.Clone(a.Audio)
+	for i := range a.Audio {
+		track := &a.Audio[i]
+		track.Beeps, _ = within(track.Beeps)
+		length := time.Duration(track.Samples) * time.Second / time.Duration(max(track.Rate, 1))
+		if end > 0 {
+			length = min(length, end)
+		}
+		track.Samples = int((length - start) * time.Duration(track.Rate) / time.Second)
+	}
+	return a
 }
 
 // frameLog is the output of the muxer framecrc: a line per frame.

@@ -13,9 +13,9 @@ import (
 	"strings"
 )
 
-// worstPSNR compares the n-th frame of output with the n-th of source, whatever their timestamps, and
+// worstPSNR compares the n-th frame of output with the n-th of source after those that are skipped, whatever their timestamps, and
 // returns the worst PSNR in dB. The filters before it do to the source what the job was to do.
-func worstPSNR(ctx context.Context, source, output string, in, out Stream, deinterlace bool) (float64, error) {
+func worstPSNR(ctx context.Context, source, output string, in, out Stream, deinterlace bool, skipped int) (float64, error) {
 	dir, err := os.MkdirTemp(filepath.Dir(output), "psnr-")
 	if err != nil {
 		return 0, err
@@ -28,6 +28,9 @@ func worstPSNR(ctx context.Context, source, output string, in, out Stream, deint
 	}
 	if deinterlace {
 		chain = append(chain, "bwdif=mode=send_frame:deint=interlaced")
+	}
+	if skipped > 0 {
+		chain = append(chain, fmt.Sprintf("trim=start_frame=%d", skipped))
 	}
 	if w, h := in.decodedSize(); w-out.Width|h-out.Height == 1 || w-out.Width == 1 && h-out.Height == 1 {
 		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0", out.Width, out.Height))

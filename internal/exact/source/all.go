@@ -48,7 +48,7 @@ const hdr10 = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params 
 
 // All returns the sources of the matrix, in the order of its table.
 func All() []Source {
-	return slices.Concat(codingSources(), broadcastSources(), streamSources(), legacySources(), containerSources(), audioSources(), metadataSources(), sizeSources(), changeSources(), foundSources())
+	return slices.Concat(codingSources(), broadcastSources(), streamSources(), partSources(), legacySources(), containerSources(), audioSources(), metadataSources(), sizeSources(), changeSources(), foundSources())
 }
 
 // codingSources differ in how the video is coded and timed.
@@ -74,6 +74,26 @@ func codingSources() []Source {
 		{Name: "30000/1001", File: "in.mp4", make: encode(videoInput("160x90", "30000/1001", "6"), usualAudio(), x264(""), aac())},
 		{Name: "24000/1001 in Matroska", File: "in.mkv", make: encode(videoInput("160x90", "24000/1001", "6"), usualAudio(), x264(""), aac())},
 	}
+}
+
+// partSources are encoded in part, from between two frames on and in the middle of groups of pictures, with seams inside.
+func partSources() []Source {
+	part := film.Part{Start: film.Seconds(1610 * time.Millisecond), End: film.Seconds(4900 * time.Millisecond)}
+	openGOP := x264("-bf 5 -x264-params open-gop=1:b-pyramid=normal:b-adapt=0")
+	list := []Source{
+		{Name: "part of MP4, open GOP", File: "in.mp4", make: encode(usualVideo(), usualAudio(), openGOP, aac())},
+		{Name: "part of Matroska, open GOP", File: "in.mkv", make: encode(usualVideo(), usualAudio(), openGOP, split("-c:a ac3"))},
+		{Name: "part of MPEG-TS, open GOP", File: "in.ts", make: encode(usualVideo(), usualAudio(), openGOP, aac())},
+		{Name: "part of MP4, one keyframe", File: "in.mp4", make: encode(usualVideo(), usualAudio(), x264("-g 9999 -sc_threshold 0"), aac())},
+		{Name: "part of Matroska, variable frame rate", File: "in.mkv", make: encode(usualVideo(), usualAudio(), []string{"-vf", dropFrames}, split("-fps_mode vfr"), x264(""), split("-c:a flac"))},
+		{Name: "part of MP4, interlaced", File: "in.mp4", Interlaced: true, make: encode(videoInput("160x96", "48", "6"), usualAudio(),
+			[]string{"-vf", "tinterlace=mode=interleave_top,fieldorder=tff"}, x264("-flags +ildct+ilme"), aac())},
+		{Name: "part of MOV, PCM", File: "in.mov", make: encode(usualVideo(), usualAudio(), x264(""), split("-c:a pcm_s16le"))},
+	}
+	for i := range list {
+		list[i].Part, list[i].Segment = part, time.Second
+	}
+	return list
 }
 
 // broadcastSources are streams without an index that were broadcast, or look like it.

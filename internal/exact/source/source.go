@@ -27,6 +27,7 @@ type Source struct {
 	File    string          // file name, which may be unusual on purpose
 	Segment time.Duration   // target length of a segment; 0 = 2 s
 	Codec   film.VideoCodec // codec of the output; "" = H.264
+	Part    film.Part       // what is encoded of it; zero = all
 	Output  film.Container  // of the output, whichever the others have; "" = as they
 
 	Quick      bool // part of the short form: cheap and likely to fail
