@@ -259,3 +259,31 @@ func chapterList(t *testing.T, path string) string {
 	}
 	return strings.Join(list, ", ")
 }
+
+// Packages and previews show the part, too.
+func TestPackagesAndPreviewsOfAPart(t *testing.T) {
+	t.Parallel()
+	source := clip(t, "in.mp4", args(numbered(5), tone(5), strings.Fields("-c:v libx264 -preset ultrafast -g 30 -c:a aac"))...)
+	out := t.TempDir()
+	req := packageRequest(t, source, out, `{"name": "film", "container": "hls", "video": [{"preset": "ultrafast", "maxBitrate": "1M"}], "package": {"seconds": 1, "thumbnails": "none"}},
+		{"name": "stills", "container": "stills", "preview": {"every": 1, "width": 160}}`)
+	req.Part = film.Part{Start: film.Seconds(1020 * time.Millisecond), End: film.Seconds(4 * time.Second)}
+	req.Segment.Seconds = film.Seconds(time.Second)
+	if _, err := run(context.Background(), req, t.TempDir(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := numbers(t, filepath.Join(out, "film.m3u8")); len(got) != 74 || got[0] != 26 || got[73] != 99 {
+		t.Errorf("the package has %d frames: %v", len(got), got)
+	}
+	stills, err := filepath.Glob(filepath.Join(out, "stills.preview", "*", "*.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown []int
+	for _, path := range stills {
+		shown = append(shown, numbers(t, path)...)
+	}
+	if diff := cmp.Diff([]int{26, 51, 76}, shown); diff != "" {
+		t.Errorf("stills (-want +got):\n%s", diff)
+	}
+}

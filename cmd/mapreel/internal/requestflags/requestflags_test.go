@@ -5,9 +5,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 func FuzzLadderFile(f *testing.F) {
@@ -52,6 +54,40 @@ func TestARequestForABucketNamesTheFolderOfItsOutput(t *testing.T) {
 		req, _, err := Flags{Source: "s3://media/in/film.mov", Output: output, Concurrency: &eight}.Read(strings.NewReader(""), at)
 		if err != nil || req.Destination != want || req.Source != "s3://media/in/film.mov" || req.Compute.Concurrency != 8 || req.Retention.Hours != 0 {
 			t.Errorf("%s: %+v, %v; want the destination %s", output, req, err, want)
+		}
+	}
+}
+
+func TestFlagsSelectAPart(t *testing.T) {
+	at := func(text string) *flagvalue.Moment {
+		m := new(flagvalue.Moment)
+		if err := m.UnmarshalText([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	second := film.Seconds(time.Second)
+	for _, c := range []struct {
+		flags PartFlags
+		want  film.Part
+		err   string
+	}{
+		{PartFlags{Start: at("1:02:03.5"), End: at("1h3m")}, film.Part{Start: 3723*second + second/2, End: 3780 * second}, ""},
+		{PartFlags{Start: at("0"), Duration: at("90")}, film.Part{Duration: 90 * second}, ""},
+		{PartFlags{Chapters: "3-5"}, film.Part{Chapters: "3-5"}, ""},
+		{PartFlags{Start: at("20"), End: at("10")}, film.Part{}, "--end: 10s is not after the start, 20s"},
+		{PartFlags{End: at("20"), Duration: at("10")}, film.Part{}, "--duration: end says where the outputs end; leave out one of the two"},
+		{PartFlags{Start: at("1"), Chapters: "3"}, film.Part{}, "--chapters: chapters say where the outputs begin and end; leave out start, end and duration"},
+		{PartFlags{Chapters: "5-3"}, film.Part{}, `--chapters: "5-3" is not a range of chapters such as 3 or 3-5`},
+	} {
+		req, _, err := Flags{Source: "/in.mp4", Output: "/out.mp4", PartFlags: c.flags}.Read(strings.NewReader(""), Place{
+			Source: func(s string) (string, error) { return s, nil }, Destination: func(s string) (string, error) { return s, nil },
+		})
+		switch {
+		case c.err == "" && (err != nil || req.Part != c.want):
+			t.Errorf("got %+v, %v; want %+v", req.Part, err, c.want)
+		case c.err != "" && (err == nil || err.Error() != c.err):
+			t.Errorf("got %v, want %s", err, c.err)
 		}
 	}
 }
