@@ -42,7 +42,9 @@ vulncheck: ## look for known vulnerabilities that the programs call; VULNDB=late
 lint: $(linter) ## check style, mistakes and the direction of imports
 	$(linter) run
 
-demo: setup build ## transcode SOURCE=file, or a clip made here, into .demo/
+demo: ## transcode SOURCE=file, or a clip made here, into .demo/; needs Go and ffmpeg alone
+	@tools/setup.sh programs
+	@$(MAKE) build
 	@tools/demo.sh
 
 bench: setup build ## compare with plain ffmpeg; BENCH="-rounds 5 -figures" passes flags, SOURCE=file another source

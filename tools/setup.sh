@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need and this machine lacks. Quick where nothing is missing.
+# With the argument "programs": only what mapreel itself needs, Go and ffmpeg. Tests and deployment need the rest.
 # What it may not install itself it names, with the command to run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,6 +37,8 @@ fi
 found=$(ffmpeg -version | sed -nE '1s/^ffmpeg version n?([0-9]+(\.[0-9]+)*).*/\1/p')
 # A build from git has no number; it is newer than any that is too old.
 [ -z "$found" ] || at_least "$ffmpeg_wanted" "$found" || fail "ffmpeg $found is too old; $ffmpeg_wanted or newer is needed"
+
+[ "${1:-}" != programs ] || exit 0
 
 # Chromium, for the tests that play packages. They are skipped without it, so that it cannot be installed stops nobody.
 if ! have chromium && ! have chromium-browser && ! have google-chrome; then
