@@ -1,12 +1,15 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mapreel/mapreel/internal/toy"
@@ -40,7 +43,32 @@ type variant struct {
 	name    string
 	request func(destination string) any // is encoded as JSON
 	file    string                       // name of the output
-	want    []byte                       // content of the output without faults
+	folder  bool                         // the output lists files in a folder of the job, file without its extensions
+	want    []byte                       // what content returns without faults
+}
+
+// content returns what a variant has published in a folder: the bytes of its output, and for one with a folder the digests of the files in
+// it. The name of the job's folder is left out, because it depends on the destination.
+func (v variant) content(destination string) ([]byte, error) {
+	output, err := os.ReadFile(filepath.Join(destination, v.file))
+	if err != nil || !v.folder {
+		return output, err
+	}
+	above := filepath.Join(destination, strings.TrimSuffix(v.file, ".json"))
+	jobs, err := os.ReadDir(above)
+	if err != nil || len(jobs) != 1 {
+		return nil, fmt.Errorf("%d folders of jobs in %s: %w", len(jobs), above, err)
+	}
+	output = bytes.ReplaceAll(output, []byte(jobs[0].Name()), []byte("JOB"))
+	files, err := os.ReadDir(filepath.Join(above, jobs[0].Name()))
+	for _, f := range files {
+		data, err := os.ReadFile(filepath.Join(above, jobs[0].Name(), f.Name()))
+		if err != nil {
+			return nil, err
+		}
+		output = fmt.Appendf(output, "%s %x\n", f.Name(), sha256.Sum256(data))
+	}
+	return output, err
 }
 
 // The resources of the definition's Task states.
@@ -128,6 +156,23 @@ func NewHarness(ctx context.Context, o Options) (*Harness, error) {
 			}
 		},
 	})
+	// None of these is made by ffmpeg of pictures that another segment may have, which cannot be replayed.
+	previews := film.Request{Source: indexed, Segment: film.Segmenting{Seconds: film.Seconds(time.Second)}, Compute: film.Compute{Mode: film.LambdaBatch, Concurrency: 3}}
+	for _, c := range []film.Container{film.Stills, film.Sprites, film.GIF, film.Poster} {
+		out := film.Output{Name: "out", Container: c}
+		if c == film.GIF {
+			out.Preview = &film.Preview{Every: film.Seconds(2 * time.Second)}
+		}
+		previews.Outputs = append(previews.Outputs, out)
+	}
+	variants = append(variants, variant{
+		name: "previews of in.mp4, " + string(film.LambdaBatch), file: "out.preview.json", folder: true,
+		request: func(destination string) any {
+			r := previews
+			r.Destination = destination
+			return r
+		},
+	})
 	for _, v := range variants {
 		if v.want, err = h.baseline(ctx, v); err != nil {
 			return nil, fmt.Errorf("%s, without faults: %w", v.name, err)
@@ -155,7 +200,7 @@ func (h *Harness) baseline(ctx context.Context, v variant) ([]byte, error) {
 	if t.running.Wait(); len(t.broken) > 0 {
 		return nil, errors.New(t.broken[0])
 	}
-	return os.ReadFile(filepath.Join(t.out(), v.file))
+	return v.content(t.out())
 }
 
 // concatenate writes the files from, one after the other, to a new file.

@@ -10,7 +10,7 @@ import (
 type script = map[string]Kind
 
 // Indexes of variants.
-const mp4, mkv, ts, jumps, checksums = 0, 3, 4, 6, 7
+const mp4, mkv, ts, jumps, checksums, previews = 0, 3, 4, 6, 7, 8
 
 // failing makes the first execution fail: every delivery of the task after the first fails at the
 // given call.
@@ -42,6 +42,15 @@ var scripts = []scripted{
 	{"a checksum survives a repeated Complete", checksums, atEnd, false, script{
 		"round 1, run checksum/00002, delivery 0, Complete checksum/00002 #0":     Repeated,
 		"round 1, run checksumlist/all, delivery 0, Complete checksumlist/all #0": Repeated,
+	}},
+	{"previews are the same after the death of a slice and of their list", previews, atEnd, false, script{
+		"round 1, run slice/000000, delivery 0, Put files out-000003.jpg #0":          KillAfter,
+		"round 1, run slice/000001, delivery 0, Open scratch video/00000.pictures #0": KillBefore,
+		"round 1, run preview/out, delivery 0, Put files out.preview.json #0":         KillAfter,
+	}},
+	{"nor does a late slice change them", previews, atEnd, false, script{
+		"round 1, run slice/000000, delivery 0, Put files out-000002.jpg #0": Zombie,
+		"round 1, run preview/out, delivery 0, Complete preview/out #0":      Repeated,
 	}},
 	{"a late Merge of the same bytes does not undo the job", mp4, atEnd, false, script{
 		"round 1, run output/out, delivery 0, Compose files out.mp4 #0": Zombie,

@@ -244,7 +244,7 @@ func (t *trial) rerun(ctx context.Context) {
 // checkOutput compares the published output with the fault-free result. must requires that it
 // exists.
 func (t *trial) checkOutput(when string, must bool) {
-	got, err := os.ReadFile(filepath.Join(t.out(), t.variant.file))
+	got, err := t.variant.content(t.out())
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !must:
 	case err != nil:
