@@ -194,9 +194,25 @@ func (m matrix) run(ctx context.Context, s source.Source) (result, error) {
 			f.Verify = judge.Verify(ctx, m.tools, t, nil)
 		}
 		f.Evaluate(r.measured, r.findings["one pass"])
+		if s.Previews && c.Name == "mapreel" {
+			problems, err := m.previews(ctx, path, dir, s)
+			if err != nil {
+				return r, err
+			}
+			f.Problems = append(f.Problems, problems...)
+		}
 		r.findings[c.Name] = &f
 	}
 	return r, nil
+}
+
+// previews makes previews of a source, and returns what is wrong with them.
+func (m matrix) previews(ctx context.Context, path, dir string, s source.Source) ([]string, error) {
+	t := judge.Task{Path: path, Dir: filepath.Join(dir, "previews"), Segment: s.Segment}
+	if err := os.Mkdir(t.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	return judge.Previews(ctx, m.tools, t)
 }
 
 // verdict returns "good", the problems of a candidate, or "" if it did not run.

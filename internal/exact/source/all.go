@@ -69,9 +69,9 @@ func codingSources() []Source {
 		{Name: "one keyframe in a minute, MPEG-TS", File: "in.ts", Segment: 10 * time.Second, make: encode(videoInput("160x90", "12", "60"), audioInput(48000, 2, "60"),
 			x264("-g 9999 -sc_threshold 0"), aac())},
 		{Name: "all-intra ProRes in MOV", File: "in.mov", make: encode(usualVideo(), usualAudio(), split("-c:v prores_ks -profile:v 0 -c:a pcm_s16le"))},
-		{Name: "variable frame rate with gaps, MP4", File: "in.mp4", make: encode(usualVideo(), usualAudio(), []string{"-vf", dropFrames}, split("-fps_mode vfr"), x264(""), aac())},
+		{Name: "variable frame rate with gaps, MP4", File: "in.mp4", Previews: true, make: encode(usualVideo(), usualAudio(), []string{"-vf", dropFrames}, split("-fps_mode vfr"), x264(""), aac())},
 		{Name: "variable frame rate with gaps, Matroska", File: "in.mkv", make: encode(usualVideo(), usualAudio(), []string{"-vf", dropFrames}, split("-fps_mode vfr"), x264(""), aac())},
-		{Name: "30000/1001", File: "in.mp4", make: encode(videoInput("160x90", "30000/1001", "6"), usualAudio(), x264(""), aac())},
+		{Name: "30000/1001", File: "in.mp4", Previews: true, make: encode(videoInput("160x90", "30000/1001", "6"), usualAudio(), x264(""), aac())},
 		{Name: "24000/1001 in Matroska", File: "in.mkv", make: encode(videoInput("160x90", "24000/1001", "6"), usualAudio(), x264(""), aac())},
 	}
 }
@@ -99,7 +99,7 @@ func partSources() []Source {
 // broadcastSources are streams without an index that were broadcast, or look like it.
 func broadcastSources() []Source {
 	return []Source{
-		{Name: "MPEG-TS, start offset", File: "in.ts", make: remux("", "-output_ts_offset 1000")},
+		{Name: "MPEG-TS, start offset", File: "in.ts", Previews: true, make: remux("", "-output_ts_offset 1000")},
 		{Name: "MPEG-TS, clock wraps", File: "in.ts", Quick: true, make: remux("", "-output_ts_offset 95440")},
 		{Name: "MPEG-TS, clock wraps late", File: "in.ts", Segment: 20 * time.Second, make: func(b *builder) error {
 			if err := b.ffmpeg(videoInput("160x90", "12", "100"), audioInput(48000, 2, "100"), x264(""), aac(), split("plain.mp4")); err != nil {

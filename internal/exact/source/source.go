@@ -33,6 +33,7 @@ type Source struct {
 	Quick      bool // part of the short form: cheap and likely to fail
 	Interlaced bool // should be deinterlaced
 	ToneMapped bool // HDR to SDR: the colours of the output differ on purpose
+	Previews   bool // previews are made of it, too
 	make       func(*builder) error
 }
 
