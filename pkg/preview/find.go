@@ -3,6 +3,8 @@ package preview
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -136,8 +138,11 @@ func (a *attempt) read(ctx context.Context, list []picture, yield func(p picture
 				}
 			}
 			data = make([]byte, p.size)
-			if _, err := io.ReadFull(from, data); err != nil {
+			switch _, err := io.ReadFull(from, data); {
+			case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 				return fault.Wrap(fault.Corrupt, err, "read picture of "+p.key)
+			case err != nil: // of the store, which may be worth another attempt
+				return fmt.Errorf("read picture of %s: %w", p.key, err)
 			}
 			last = p
 		}
