@@ -1,6 +1,6 @@
 // The grid and the timeline of units, drawn some milliseconds a frame: thousands of them must not hold up the page.
 import { formatDuration, line } from './dom.js';
-import { inSlices } from './frames.js';
+import { inSlices, nextFrame } from './frames.js';
 import { Raster, pixelOf } from './raster.js';
 import { kindOf } from './unitstore.js';
 
@@ -62,9 +62,7 @@ export class Grid {
     if (this.fresh) {
       raster.resize(width, this.height);
       this.painted = [];
-      const c = raster.show();
-      c.fillStyle = colour.text;
-      for (const g of this.cells) c.fillText(line(g.kind), 0, g.y + 8);
+      this.labelled = false;
       this.fresh = false;
     }
     const [list, painted, side] = [this.store.list, this.painted, this.side];
@@ -83,7 +81,13 @@ export class Grid {
         if (u.id === selected) raster.frame(x, y, side, side, colour.ink);
       }
     }
-    raster.show(this.label - 2);
+    yield nextFrame;
+    if (this.fresh) return;
+    const c = raster.show(this.labelled ? this.label - 2 : 0);
+    if (this.labelled) return;
+    this.labelled = true;
+    c.fillStyle = colour.text;
+    for (const g of this.cells) c.fillText(line(g.kind), 0, g.y + 8);
   }
 
   // find returns the unit at a place of the canvas.
@@ -146,7 +150,7 @@ export class Timeline {
       scale = { begin, end, perPixel: (end - begin) / Math.max(1, width), high };
       yield* this.paintBars(raster, bars, scale, colour, selected);
     }
-    yield;
+    yield nextFrame;
     [this.bars, this.scale] = [bars, scale];
     const c = raster.show();
     c.fillStyle = colour.text;

@@ -44,6 +44,9 @@ export function everyFrame(draw) {
   };
 }
 
+// nextFrame is what a generator yields before something that costs a frame.
+export const nextFrame = Symbol('next frame');
+
 // inSlices returns a function that runs a generator a few milliseconds a frame, to its end. Called meanwhile, it has a new one run
 // after that.
 export function inSlices(make) {
@@ -51,7 +54,9 @@ export function inSlices(make) {
   let again = false;
   const slice = (until) => {
     do {
-      if (!work.next().done) continue;
+      const step = work.next();
+      if (step.value === nextFrame) break;
+      if (!step.done) continue;
       work = again ? make() : null;
       again = false;
     } while (work && performance.now() < until);

@@ -129,9 +129,12 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawMarks)
 
 let shownAt = 0; // time of the frame on the screen
 let settled = true; // it is known
+let soughtAt = 0; // when the last step began, as performance.now()
 function seen(_, frame) {
-  shownAt = frame.mediaTime;
-  settled = true;
+  if (frame.presentationTime >= soughtAt) { // a busy browser may tell of the frame before a step after it
+    shownAt = frame.mediaTime;
+    settled = true;
+  }
   video.requestVideoFrameCallback(seen);
 }
 video.requestVideoFrameCallback?.(seen);
@@ -155,6 +158,7 @@ function step(direction) {
   video.pause();
   if (!settled) return;
   const at = shownAt + (direction > 0 ? 1.5 : -0.5) * frameLength();
+  soughtAt = performance.now();
   video.currentTime = Math.max(0, Math.min(at, video.duration || 0));
 }
 
@@ -195,7 +199,9 @@ function toKeyframe(direction) {
   const now = settled ? shownAt : video.currentTime;
   const half = frameLength() / 2;
   const at = direction > 0 ? keyframes.find((k) => k > now + half) : keyframes.findLast((k) => k < now - half);
-  if (at !== undefined) video.currentTime = at + half; // inside of the frame, whatever is rounded
+  if (at === undefined) return;
+  soughtAt = performance.now();
+  video.currentTime = at + half; // inside of the frame, whatever is rounded
 }
 
 const keys = {
