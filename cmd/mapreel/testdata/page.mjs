@@ -84,6 +84,11 @@ try {
     await page.keyboard.press(key);
     await shown(keyframe + frames * 0.04);
   }
+  check(await page.evaluate(() => {
+    const at = shownAt;
+    seen(0, { mediaTime: at + 1, presentationTime: soughtAt - 1 });
+    return shownAt === at;
+  }), 'a frame from before a step counts after it');
   for (const [key, ok, what] of [[' ', () => !video.paused, 'Space'], ['k', () => video.paused, 'K'], ['l', () => !video.paused && video.playbackRate === 1, 'L'],
     ['l', () => video.playbackRate === 2, 'L twice'], ['j', () => video.paused && rewinding === 1, 'J'], ['k', () => !rewinding, 'K after J'], [' ', () => video.paused, 'Space']]) {
     await page.keyboard.press(key);
