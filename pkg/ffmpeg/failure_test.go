@@ -29,8 +29,8 @@ func TestExplainFindsTheLineAndKind(t *testing.T) {
 		{"[h264_nvenc @ 0x2] Cannot load libcuda.so.1\nConversion failed!\n", "Cannot load libcuda.so.1", fault.Unsupported},
 		{"x264 [error]: malloc of size 4096 failed\nConversion failed!\n", "x264 [error]: malloc of size 4096 failed", fault.OutOfSpace},
 		{
-			"[libvpx-vp9 @ 0x7f] Failed to initialize encoder: Memory allocation error\nError initializing output stream 0:0 -- Error while opening encoder\n",
-			"Failed to initialize encoder: Memory allocation error", fault.OutOfSpace,
+			"[libvpx-vp9 @ 0x7f] Failed to initialize encoder: Memory allocation error\nError initializing output stream 0:0\n", //nolint:misspell // its words
+			"Failed to initialize encoder: Memory allocation error", fault.OutOfSpace,                                           //nolint:misspell // its words
 		},
 		{
 			"x265 [error]: memory allocation failure, aborting encode\nError submitting video frame to the encoder\n",

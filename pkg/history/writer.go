@@ -79,11 +79,12 @@ func (w *writer) hurry() {
 func (w *writer) flush(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	defer context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.changed.Broadcast()
-	})()
+	})
+	defer stop()
 	for target, failed := w.added, w.failed; w.written < target; {
 		if err := ctx.Err(); err != nil {
 			return w.store.fail(ctx, "record events", err)

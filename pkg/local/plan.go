@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob/dir"
@@ -69,20 +70,22 @@ func Try(ctx context.Context, plan work.Plan, source string, kind work.Kind, uni
 
 // inFolder calls run with a working folder and a store of artifacts, and removes both.
 func inFolder(run func(folder string, scratch *dir.Store) error) error {
-	var folders [2]string
-	for i := range folders {
-		folder, err := os.MkdirTemp("", "mapreel-estimate-")
-		if err != nil {
+	root, err := os.MkdirTemp("", "mapreel-estimate-")
+	if err != nil {
+		return fault.Wrap(fault.KindOf(err), err, "working folder")
+	}
+	defer os.RemoveAll(root) //nolint:errcheck // the system removes what is left of its temporary files
+	folder, artifacts := filepath.Join(root, "work"), filepath.Join(root, "artifacts")
+	for _, name := range []string{folder, artifacts} {
+		if err := os.Mkdir(name, 0o700); err != nil {
 			return fault.Wrap(fault.KindOf(err), err, "working folder")
 		}
-		defer os.RemoveAll(folder) //nolint:errcheck // the system removes what is left of its temporary files
-		folders[i] = folder
 	}
-	store, err := dir.New(folders[1])
+	store, err := dir.New(artifacts)
 	if err != nil {
 		return err
 	}
-	return run(folders[0], store)
+	return run(folder, store)
 }
 
 // nothing is the results of a job of which nothing is done.

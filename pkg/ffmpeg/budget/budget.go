@@ -15,8 +15,8 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/process"
 )
 

@@ -144,8 +144,8 @@ func measure(w *estimate.Work, plan work.Plan, j film.Job, s speed) {
 	for i, g := range plan.Groups {
 		to := &w.Groups[i]
 		scratch, destination = scratch+g.Space.Scratch, destination+g.Space.Destination
-		switch {
-		case g.Name == film.VideoKind:
+		switch g.Name {
+		case film.VideoKind:
 			frames = framesOf(g, j)
 			if to.Units == 0 { // planned after the source was split
 				to.Units = int(max(seconds/usualSegment, 1))
@@ -153,7 +153,7 @@ func measure(w *estimate.Work, plan work.Plan, j film.Job, s speed) {
 			start := int64(to.Units) * s.start
 			to.CPU = estimate.Range{Low: frames*s.cpu.Low/1000 + start, High: frames*s.cpu.High/1000 + start}
 			to.Longest = longest(to.CPU, to.Units)
-		case g.Name == film.AudioKind:
+		case film.AudioKind:
 			var each int64
 			for _, r := range j.AudioRenditions {
 				if r.Codec == film.AudioCopy {
@@ -164,10 +164,10 @@ func measure(w *estimate.Work, plan work.Plan, j film.Job, s speed) {
 			}
 			to.CPU = estimate.Range{Low: seconds*each/2 + int64(g.Units)*unitStart/2, High: seconds*each*2 + int64(g.Units)*unitStart*2}
 			to.Longest = longest(to.CPU, to.Units)
-		case g.Name == film.SplitKind:
+		case film.SplitKind:
 			to.CPU = estimate.Range{Low: seconds * splitSecond / 2, High: seconds * splitSecond * 2}
 			to.Longest = to.CPU
-		case g.Name == film.SliceKind:
+		case film.SliceKind:
 			to.CPU = estimate.Range{Low: int64(g.Units) * sliceLow, High: int64(g.Units) * sliceHigh}
 			to.Longest = longest(to.CPU, to.Units)
 		default:
