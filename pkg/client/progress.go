@@ -144,7 +144,7 @@ func readProgress(ctx context.Context, l ledger.Ledger, plan work.Plan, prices p
 		if err != nil {
 			return p, err
 		}
-		if err := spent.Add(u); err != nil {
+		if err := spent.Add(u.ID, u.Attempt, u.Uses); err != nil {
 			return p, err
 		}
 		p.Retries += max(u.Attempt-1, 0)

@@ -48,16 +48,16 @@ type Spent struct {
 	Unrecorded int
 }
 
-// Add adds the attempts at a unit.
-func (s *Spent) Add(u UnitReport) error {
-	for _, data := range u.Uses {
+// Add adds the attempts at a unit, with the records that they left.
+func (s *Spent) Add(unit string, attempts int, uses map[int]json.RawMessage) error {
+	for _, data := range uses {
 		var use price.Use
 		if err := json.Unmarshal(data, &use); err != nil {
-			return fault.Wrap(fault.Corrupt, err, "record of what "+u.ID+" used")
+			return fault.Wrap(fault.Corrupt, err, "record of what "+unit+" used")
 		}
 		s.Sum.Add(use)
 	}
-	s.Unrecorded += max(u.Attempt-len(u.Uses), 0)
+	s.Unrecorded += max(attempts-len(uses), 0)
 	return nil
 }
 
@@ -74,9 +74,9 @@ func (s *Spent) Cost(table price.Table) *price.Cost {
 // ReadSpent returns what the units of a job have used so far.
 func ReadSpent(ctx context.Context, l ledger.Ledger, job string) (Spent, error) {
 	var s Spent
-	for u, err := range ReadUnits(ctx, l, job) {
+	for u, err := range l.Units(ctx, job, "") {
 		if err == nil {
-			err = s.Add(u)
+			err = s.Add(u.ID, u.Attempt, u.Used)
 		}
 		if err != nil {
 			return s, err
