@@ -42,7 +42,7 @@ func SegmentLength(j film.Job) time.Duration {
 	if KeyframesUnforced(j) {
 		return PackageSegmentLength(j)
 	}
-	length := max(time.Duration(j.Request.Segment.Seconds), sparseLength(j.Source))
+	length := time.Duration(j.Request.Segment.Seconds)
 	if j.Keyframes {
 		return max(length, keyframesLength(j))
 	}
@@ -52,8 +52,16 @@ func SegmentLength(j film.Job) time.Duration {
 	return length
 }
 
-// sparseLength returns the shortest segments of a source that has little data for its duration, as a slide show or a file that only
-// claims to be long. Starting ffmpeg takes longer than encoding what is in shorter ones.
+// IndexedSegmentLength returns the wanted length of the segments of a job whose source has an index. They are longer where the source
+// has little data for its duration, as a slide show or a file that only claims to be long: starting ffmpeg takes longer than encoding
+// what is in short ones. A source that has to be split shows how long it is.
+func IndexedSegmentLength(j film.Job) time.Duration {
+	if KeyframesUnforced(j) {
+		return SegmentLength(j)
+	}
+	return max(SegmentLength(j), sparseLength(j.Source))
+}
+
 func sparseLength(s film.Source) time.Duration {
 	const (
 		few   = 100      // segments of any source

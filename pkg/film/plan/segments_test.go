@@ -411,7 +411,7 @@ func TestASourceWithLittleDataHasFewSegments(t *testing.T) {
 	} {
 		j := film.Job{Source: film.Source{Duration: media.Ticks(c.duration / time.Microsecond), Size: c.size}}
 		j.Request.Segment.Seconds = film.Seconds(10 * time.Second)
-		if got := plan.SegmentLength(j); got != c.want {
+		if got := plan.IndexedSegmentLength(j); got != c.want {
 			t.Errorf("%v in %d bytes: segments of %v, want %v", c.duration, c.size, got, c.want)
 		}
 	}
