@@ -82,7 +82,7 @@ func TestPackagesHaveEvenKeyframesAndCountFragments(t *testing.T) {
 					}
 				}
 			}
-			if want := 3 + 2*strings.Count(c.video, "}, {"); tracks != want { // audio; each codec has a rendition for trick play
+			if want := 4 + 2*strings.Count(c.video, "}, {"); tracks != want { // audio, and thumbnails; each codec has a rendition for trick play
 				t.Errorf("%d tracks in %q, want %d", tracks, folders, want)
 			}
 			playlists, _ := filepath.Glob(filepath.Join(out, "film", "*", "*-iframes.m3u8"))
@@ -109,7 +109,7 @@ func TestPackagesHaveEvenKeyframesAndCountFragments(t *testing.T) {
 					t.Errorf("%s has %d keyframes", filepath.Base(path), frames)
 				}
 			}
-			if want := 2 + 2*strings.Count(c.video, "}, {"); len(playlists) != want {
+			if want := 3 + 2*strings.Count(c.video, "}, {"); len(playlists) != want { // that of thumbnails, too
 				t.Errorf("there are %d I-frame playlists, want %d", len(playlists), want)
 			}
 		})
