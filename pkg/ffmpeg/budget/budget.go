@@ -149,7 +149,7 @@ func Remux(size int64, duration media.Ticks) process.Limits {
 // holds the sample tables of a film of days and some of the largest frames. A script that wraps it may
 // write a small file.
 func Probe() process.Limits {
-	l := limits(CopyMemory, slackBytes, 30*time.Second)
+	l := limits(CopyMemory, slackBytes, 20*time.Second)
 	l.Written = process.None // to a pipe, whose reader bounds what it keeps
 	return l
 }

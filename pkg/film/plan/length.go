@@ -1,10 +1,12 @@
 package plan
 
 import (
+	"math"
 	"slices"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // RenditionSegmentLength returns how long the media segments of a rendition for packages are; 0 for
@@ -53,21 +55,19 @@ func SegmentLength(j film.Job) time.Duration {
 }
 
 // IndexedSegmentLength returns the wanted length of the segments of a job whose source has an index. They are longer where the source
-// has little data for its duration, as a slide show or a file that only claims to be long: starting ffmpeg takes longer than encoding
+// has little data for what the index covers, as a slide show or a file that only claims to be long: starting ffmpeg takes longer than encoding
 // what is in short ones. A source that has to be split shows how long it is.
-func IndexedSegmentLength(j film.Job) time.Duration {
+func IndexedSegmentLength(j film.Job, index Index) time.Duration {
 	if KeyframesUnforced(j) {
 		return SegmentLength(j)
 	}
-	return max(SegmentLength(j), sparseLength(j.Source))
-}
-
-func sparseLength(s film.Source) time.Duration {
 	const (
-		few   = 100      // segments of any source
+		few   = 32       // segments of any source
 		bytes = 64 << 10 // of a segment beyond these: ten seconds of 50 kbit/s
 	)
-	return time.Duration(s.Duration) * time.Microsecond / time.Duration(max(few, s.Size/bytes))
+	x := index.bounded()
+	covered := j.Source.Video.Timebase.Duration(media.Ticks(min(distance(x.Start, x.End), math.MaxInt64)))
+	return max(SegmentLength(j), covered/time.Duration(max(few, j.Source.Size/bytes)))
 }
 
 const (

@@ -404,14 +404,16 @@ func TestASourceWithLittleDataHasFewSegments(t *testing.T) {
 	}{
 		{2 * time.Hour, 1 << 30, 10 * time.Second},
 		{time.Hour, 25 << 20, 10 * time.Second},
-		{10 * time.Minute, 10, 10 * time.Second},           // few anyway
-		{10_000 * time.Minute, 3 << 20, 100 * time.Minute}, // claimed by three megabytes
+		{5 * time.Minute, 10, 10 * time.Second},          // few anyway
+		{9600 * time.Minute, 1 << 20, 300 * time.Minute}, // claimed by three megabytes
 		{100 * time.Hour, 400 * 64 << 10, 15 * time.Minute},
 		{0, 3 << 20, 10 * time.Second},
 	} {
-		j := film.Job{Source: film.Source{Duration: media.Ticks(c.duration / time.Microsecond), Size: c.size}}
+		tb := media.Rational{Num: 1, Den: 1000}
+		j := film.Job{Source: film.Source{Duration: 1, Size: c.size, Video: &film.VideoTrack{Timebase: tb}}} // a duration is claimed, too
+		index := plan.Index{Start: -500, End: tb.Ticks(c.duration) - 500}
 		j.Request.Segment.Seconds = film.Seconds(10 * time.Second)
-		if got := plan.IndexedSegmentLength(j); got != c.want {
+		if got := plan.IndexedSegmentLength(j, index); got != c.want {
 			t.Errorf("%v in %d bytes: segments of %v, want %v", c.duration, c.size, got, c.want)
 		}
 	}

@@ -186,9 +186,9 @@ func checkFrames(j film.Job, segments []film.Segment) error {
 // divide returns the segments of a source with an index.
 func divide(j film.Job, index plan.Index) []film.Segment {
 	if length := plan.PackageSegmentLength(j); length > 0 {
-		return plan.AlignedSegments(index, j.Source.Video.Timebase, plan.IndexedSegmentLength(j), length)
+		return plan.AlignedSegments(index, j.Source.Video.Timebase, plan.IndexedSegmentLength(j, index), length)
 	}
-	return plan.Segments(index, j.Source.Video.Timebase, plan.IndexedSegmentLength(j))
+	return plan.Segments(index, j.Source.Video.Timebase, plan.IndexedSegmentLength(j, index))
 }
 
 // refuseToReplaceSource refuses an output that would replace the job's own source.
