@@ -30,14 +30,18 @@ const watch = (page, conditions) => page.addInitScript(`{
   requestAnimationFrame(look);
 }`);
 
-// frames measures the times between frames for some seconds.
+// frames measures the times between frames for some seconds from the first view on. How long that takes is measured by itself.
 const frames = (page, seconds, scroll) => page.evaluate(([s, selector]) => new Promise((resolve) => {
   const times = [];
   let longest = 0;
   new PerformanceObserver((list) => { for (const e of list.getEntries()) longest = Math.max(longest, e.duration); }).observe({ type: 'longtask' });
-  const end = performance.now() + s * 1000;
-  let last = 0;
+  let last = 0, end = 0;
   const frame = (now) => {
+    if (!window.noted.first) {
+      requestAnimationFrame(frame);
+      return;
+    }
+    end ||= now + s * 1000;
     if (last) times.push(now - last);
     last = now;
     const box = selector && document.querySelector(selector);
