@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -58,10 +57,8 @@ func (d doctorCmd) run(ctx context.Context, env environment) error {
 		return interruptedOr(ctx, fault.ContextError(ctx), snapshot{})
 	}
 	if d.JSON {
-		enc := json.NewEncoder(env.Stdout)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(report); err != nil {
-			return fault.Wrap(fault.Internal, err, "print the report")
+		if err := printJSON(env.Stdout, report, "the report"); err != nil {
+			return err
 		}
 	} else {
 		_, err := io.WriteString(env.Stdout, formatChecks(report))

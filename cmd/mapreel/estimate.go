@@ -121,9 +121,7 @@ func (o dryRun) estimate(ctx context.Context, env environment, request json.RawM
 		return interruptedOr(ctx, err, snapshot{})
 	}
 	if o.json {
-		enc := json.NewEncoder(env.Stdout)
-		enc.SetIndent("", "  ")
-		return fault.Wrap(fault.Internal, enc.Encode(e), "print the estimate")
+		return printJSON(env.Stdout, e, "the estimate")
 	}
 	estimating.Write(env.Stdout, e)
 	return nil

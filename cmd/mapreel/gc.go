@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
-	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/printable"
 )
@@ -35,9 +33,7 @@ func (c gcCmd) run(ctx context.Context, env environment) error {
 		if list == nil {
 			list = []local.Leftover{}
 		}
-		enc := json.NewEncoder(env.Stdout)
-		enc.SetIndent("", "  ")
-		return fault.Wrap(fault.Internal, enc.Encode(list), "print what was removed")
+		return printJSON(env.Stdout, list, "what was removed")
 	}
 	verb := "removed"
 	if c.DryRun {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -50,9 +51,7 @@ func (c pricesCmd) run(ctx context.Context, env environment) error {
 		return fault.New(fault.Invalid, "--from and --ec2 belong to --refresh")
 	}
 	if c.JSON {
-		enc := json.NewEncoder(env.Stdout)
-		enc.SetIndent("", "  ")
-		return fault.Wrap(fault.Internal, enc.Encode(table), "print the prices")
+		return printJSON(env.Stdout, table, "the prices")
 	}
 	prices.Write(env.Stdout, table)
 	return nil
@@ -75,4 +74,11 @@ func storePrices(table price.Table, env environment) error {
 	}
 	printable.Fprintf(env.Stderr, "wrote %s\n", path)
 	return nil
+}
+
+// printJSON writes a value with indents. what names it in an error.
+func printJSON(w io.Writer, v any, what string) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return fault.Wrap(fault.Internal, enc.Encode(v), "print "+what)
 }

@@ -220,7 +220,7 @@ func (c serveCmd) jobs() (int, error) {
 	return int(*c.Jobs), nil
 }
 
-// refuseTools refuses requests whose commands a server would run for whoever can reach it.
+// refuseTools refuses requests that run commands: everyone who can reach the server could run programs on its machine.
 func refuseTools(request json.RawMessage) error {
 	if !kinds.NeedTools(request) {
 		return nil

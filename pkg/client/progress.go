@@ -144,9 +144,7 @@ func readProgress(ctx context.Context, l ledger.Ledger, plan work.Plan, prices p
 		if err != nil {
 			return p, err
 		}
-		if err := spent.Add(u.ID, u.Attempt, u.Uses); err != nil {
-			return p, err
-		}
+		spent.Add(u.Attempt, u.Uses)
 		p.Retries += max(u.Attempt-1, 0)
 		if u.State == ledger.Failed {
 			p.Failures++

@@ -29,7 +29,7 @@ const (
 	reachRunning = 10
 	maxFrame     = 100 // milliseconds, while updates arrive
 	maxFirstView = 1000
-	maxTask      = 60 // of processor time: a page that keeps this keeps maxFrame with another process at work
+	maxTask      = 50 // of processor time: a page that keeps this keeps maxFrame with another process at work
 )
 
 // TestReach measures how the page of a busy server feels. It takes half a minute and needs a machine that does nothing else:

@@ -23,11 +23,10 @@ type UnitReport struct {
 	Began    time.Time // of that attempt, where it is known: it runs, or it is done
 	Ended    time.Time // of an attempt that has ended
 	Done     work.Amount
-	Used     price.Use // by that attempt; zero where it left no record
-	Reason   string    // why it did not run at the first place of its route
+	Reason   string // why it did not run at the first place of its route
 	Warnings []string
-	Uses     map[int]json.RawMessage // of all attempts that left a record, by their numbers
-	Failure  *ledger.Failure         // of the newest attempt that failed
+	Uses     map[int]price.Use // by the numbers of the attempts that left a record
+	Failure  *ledger.Failure   // of the newest attempt that failed
 }
 
 // ReadUnits yields the units of a job, in the order of their names.
@@ -62,8 +61,12 @@ func reportOf(u ledger.Unit) (UnitReport, error) {
 	if err := json.Unmarshal(u.Spec, &record); err != nil {
 		return UnitReport{}, fault.Wrap(fault.Corrupt, err, "record of "+u.ID)
 	}
+	uses, err := usesOf(u)
+	if err != nil {
+		return UnitReport{}, err
+	}
 	r := UnitReport{
-		ID: u.ID, Phase: record.Phase, Needs: record.Needs, State: u.State, Attempt: u.Attempt, Owner: u.Owner, Uses: u.Used, Failure: u.Failure,
+		ID: u.ID, Phase: record.Phase, Needs: record.Needs, State: u.State, Attempt: u.Attempt, Owner: u.Owner, Uses: uses, Failure: u.Failure,
 	}
 	switch u.State {
 	case ledger.Running:
@@ -77,11 +80,6 @@ func reportOf(u ledger.Unit) (UnitReport, error) {
 		}
 		r.Ended, r.Began = u.Updated, u.Updated.Add(-time.Duration(o.Elapsed)*time.Millisecond)
 		r.Done, r.Reason, r.Warnings = o.Done, o.Reason, o.Warnings
-		if data, ok := u.Used[u.Attempt]; ok {
-			if err := json.Unmarshal(data, &r.Used); err != nil {
-				return r, fault.Wrap(fault.Corrupt, err, "record of what "+u.ID+" used")
-			}
-		}
 	}
 	return r, nil
 }

@@ -49,16 +49,24 @@ type Spent struct {
 }
 
 // Add adds the attempts at a unit, with the records that they left.
-func (s *Spent) Add(unit string, attempts int, uses map[int]json.RawMessage) error {
-	for _, data := range uses {
-		var use price.Use
-		if err := json.Unmarshal(data, &use); err != nil {
-			return fault.Wrap(fault.Corrupt, err, "record of what "+unit+" used")
-		}
+func (s *Spent) Add(attempts int, uses map[int]price.Use) {
+	for _, use := range uses {
 		s.Sum.Add(use)
 	}
 	s.Unrecorded += max(attempts-len(uses), 0)
-	return nil
+}
+
+// usesOf returns what the attempts at a unit used, by their numbers.
+func usesOf(u ledger.Unit) (map[int]price.Use, error) {
+	uses := make(map[int]price.Use, len(u.Used))
+	for attempt, data := range u.Used {
+		var use price.Use
+		if err := json.Unmarshal(data, &use); err != nil {
+			return nil, fault.Wrap(fault.Corrupt, err, "record of what "+u.ID+" used")
+		}
+		uses[attempt] = use
+	}
+	return uses, nil
 }
 
 // Cost returns what it costs by a table; nil where nothing was recorded that costs anything.
@@ -75,12 +83,14 @@ func (s *Spent) Cost(table price.Table) *price.Cost {
 func ReadSpent(ctx context.Context, l ledger.Ledger, job string) (Spent, error) {
 	var s Spent
 	for u, err := range l.Units(ctx, job, "") {
-		if err == nil {
-			err = s.Add(u.ID, u.Attempt, u.Used)
-		}
 		if err != nil {
 			return s, err
 		}
+		uses, err := usesOf(u)
+		if err != nil {
+			return s, err
+		}
+		s.Add(u.Attempt, uses)
 	}
 	return s, nil
 }

@@ -169,7 +169,7 @@ type worker struct {
 	use           price.Use // of a unit, without its time
 	processors    int64     // thousandths
 	slow, fast    int64     // percent of this machine's cores
-	started       Range     // milliseconds until a unit begins, which nobody pays on Batch
+	started       Range     // milliseconds until a unit begins; Batch does not bill them
 	startIsBilled bool
 }
 

@@ -48,7 +48,9 @@ func TestFiltersDoNotSeeSegmentBoundaries(t *testing.T) {
 		filter       string
 	}{
 		{"fields in MPEG-TS", clip(t, "i.ts", args(fields, []string{"-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-g", "12", "-bf", "2", "-q:v", "3"})...), film.Video{}, deinterlace},
+		{"fields in Matroska", clip(t, "i.mkv", args(fields, x264, []string{"-flags", "+ildct+ilme"})...), film.Video{}, deinterlace},
 		{"fields that are kept", clip(t, "k.mp4", args(fields, x264, []string{"-flags", "+ildct+ilme"})...), film.Video{Interlaced: film.KeepInterlaced}, "null"},
+		{"24 to 30", whole, film.Video{FrameRate: film.FrameRate{Num: 30, Den: 1}}, still("30")},
 		{"24 to 30000/1001 in MPEG-TS", clip(t, "24.ts", "-i", whole, "-c", "copy"), film.Video{FrameRate: film.FrameRate{Num: 30000, Den: 1001}}, still("30000/1001")},
 		{"60 to 25", clip(t, "60.mkv", args(moving("60", "4"), x264)...), film.Video{FrameRate: film.FrameRate{Num: 25, Den: 1}}, still("25")},
 		{"variable with a hole to 24", clip(t, "vfr.mkv", args(moving("24", "6"), []string{

@@ -3,7 +3,7 @@
 //	table := price.Default()
 //	cost, err := table.Bill(uses)   // cost.Total, cost.Lines
 //
-// It is pure: it reads no files and asks nobody. Amounts of money are whole nano-dollars (Money), and rates are exact decimal
+// It does no I/O. Amounts of money are whole nano-dollars (Money), and rates are exact decimal
 // numbers, so that no sum depends on its order. An amount is rounded once, when all of one kind of use has been added up.
 package price
 

@@ -29,11 +29,15 @@ var sources = []struct {
 		"-vf", "select='not(eq(mod(n,7),3))*not(between(n,30,41))'", "-fps_mode", "vfr",
 		"-c:v", "libx264", "-preset", "veryfast", "-g", "20", "-bf", "2",
 	}},
+	{"B-frames.mkv", "matroska", []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "25", "-bf", "3"}},
 	{"open-GOP.mkv", "matroska", []string{
 		"-c:v", "libx264", "-preset", "veryfast", "-x264-params", "open-gop=1:keyint=25:min-keyint=25:bframes=3:b-adapt=0",
 	}},
 	{"late-start.mkv", "matroska", []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "25", "-output_ts_offset", "3.5"}},
-	{"edit-list.mp4", "mov", []string{"-vf", "fps=30000/1001", "-c:v", "libx264", "-preset", "veryfast", "-g", "25", "-output_ts_offset", "0.72"}},
+	{"edit-list.mp4", "mov", []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "25", "-output_ts_offset", "0.72"}},
+	{"odd-rate.mp4", "mov", []string{
+		"-vf", "fps=30000/1001", "-c:v", "libx264", "-preset", "veryfast", "-g", "25",
+	}},
 }
 
 // Encoding the segments with a lossless codec must give the frames of the whole source, one for

@@ -114,7 +114,7 @@ func TakeChunks(segments []film.Segment, src film.Source) []film.Segment {
 		list = append(list, s)
 	}
 	if len(list) == 0 { // its frames are before those that the index declares
-		list = segments[:1]
+		list = slices.Clone(segments[:1])
 	}
 	skipped, last := list[0].Index, len(list)-1
 	for i := range list {

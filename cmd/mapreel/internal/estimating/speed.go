@@ -72,8 +72,9 @@ func fromHistory(ctx context.Context, scratch string, j film.Job) (speed, error)
 			if err != nil {
 				return err
 			}
-			if u.Used.CPU > 0 && (work.Group{Name: film.VideoKind}).Contains(u.ID) && u.Done.Count > 0 {
-				frames, cpu, written = frames+u.Done.Count, cpu+u.Used.CPU, written+u.Done.Bytes
+			used := u.Uses[u.Attempt].CPU
+			if used > 0 && (work.Group{Name: film.VideoKind}).Contains(u.ID) && u.Done.Count > 0 {
+				frames, cpu, written = frames+u.Done.Count, cpu+used, written+u.Done.Bytes
 			}
 		}
 		if frames > before {
