@@ -47,12 +47,13 @@ func TestAGoodMachineHasNothingMissingAndKeepsNothing(t *testing.T) {
 	}
 }
 
-// tools returns a finder of a program that says that it is an ffmpeg without one encoder or filter, and whose encoder broken
+// tools returns a finder of a program that says that it is an ffprobe, and an ffmpeg without one encoder or filter, and whose encoder broken
 // fails.
 func tools(t *testing.T, without, broken string) func(context.Context, ffmpeg.FindOptions) (ffmpeg.Tools, error) {
 	t.Helper()
 	script := fmt.Sprintf(`#!/bin/sh
 case "$*" in
+-version) echo "ffprobe version 5.1" ;;
 *-encoders*) for e in libx264 libx265 libvpx-vp9 libsvtav1 aac libopus; do echo " V....D $e  encoder $e"; done | grep -v ' %[1]s ' ;;
 *-filters*) for f in zscale bwdif; do echo " TSC $f  V->V  filter $f"; done | grep -v ' %[1]s ' ;;
 *"-c:v %[2]s "*|*"-c:a %[2]s "*) echo "cannot load the library" >&2; exit 1 ;;
@@ -63,7 +64,7 @@ esac
 		t.Fatal(err)
 	}
 	return func(context.Context, ffmpeg.FindOptions) (ffmpeg.Tools, error) {
-		return ffmpeg.Tools{FFmpeg: name, Version: "5.1"}, nil
+		return ffmpeg.Tools{FFmpeg: name, FFprobe: name, Version: "5.1"}, nil
 	}
 }
 

@@ -47,6 +47,9 @@ var filters = []struct{ name, use string }{
 // examineFFmpeg finds ffmpeg, and encodes a few frames with each encoder: a build may list an encoder whose library is broken.
 func (r *Report) examineFFmpeg(ctx context.Context, find func(context.Context, ffmpeg.FindOptions) (ffmpeg.Tools, error)) {
 	tools, err := find(ctx, ffmpeg.FindOptions{})
+	if err == nil {
+		err = tools.RequireFFprobe(ctx)
+	}
 	if err != nil {
 		r.add("ffmpeg", Failure, text(err), fault.HintOf(err))
 		return

@@ -2,7 +2,6 @@ package ffmpeg
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"os/exec"
@@ -39,9 +38,10 @@ type FindOptions struct {
 	FFprobe string // name or path; "" = "ffprobe", in FFmpeg's folder if FFmpeg is a path
 }
 
-// Find locates ffmpeg and ffprobe and reads their versions. It returns an error of kind
-// Unsupported, with the command that installs ffmpeg as its hint, if a program is missing, fails to
-// run or is older than 5.1. A program that does not answer in time is an error of kind Transient.
+// Find locates ffmpeg and ffprobe and reads ffmpeg's version; probe.Inspect checks that of ffprobe. It
+// returns an error of kind Unsupported, with the command that installs ffmpeg as its hint, if a program
+// is missing, or if ffmpeg fails to run or is older than 5.1. If ffmpeg does not answer in time, the
+// error is of kind Transient.
 func Find(ctx context.Context, options FindOptions) (Tools, error) {
 	ffmpegName, ffprobeName := options.FFmpeg, options.FFprobe
 	if ffmpegName == "" {
@@ -53,38 +53,78 @@ func Find(ctx context.Context, options FindOptions) (Tools, error) {
 			ffprobeName = filepath.Join(filepath.Dir(ffmpegName), "ffprobe")
 		}
 	}
-	// Each takes 0.2 s to load its libraries: both at once.
 	var tools Tools
-	var probeBuild string
-	var err, probeErr error
-	var both sync.WaitGroup
-	both.Go(func() { tools.FFmpeg, tools.Build, err = locate(ctx, ffmpegName) })
-	both.Go(func() { tools.FFprobe, probeBuild, probeErr = locate(ctx, ffprobeName) })
-	both.Wait()
-	if err = cmp.Or(err, probeErr); err != nil {
+	var err error
+	if tools.FFmpeg, err = locate(ffmpegName); err != nil {
 		return Tools{}, err
 	}
-	for _, program := range []struct{ name, build string }{{"ffmpeg", tools.Build}, {"ffprobe", probeBuild}} {
-		version, ok := parseVersion(program.name, program.build)
-		if !ok {
-			return Tools{}, fault.WithHint(
-				fault.New(fault.Unsupported, "%s does not report its version", program.name), installHint())
-		}
-		if !recentEnough(version) {
-			return Tools{}, fault.WithHint(fault.New(fault.Unsupported, "%s %s is too old: mapreel needs %d.%d or newer",
-				program.name, version, minMajor, minMinor), installHint())
-		}
-		if program.name == "ffmpeg" {
-			tools.Version = version
-		}
+	if tools.FFprobe, err = locate(ffprobeName); err != nil {
+		return Tools{}, err
+	}
+	encoders, err := tools.readBuild(ctx)
+	if err != nil {
+		return Tools{}, err
+	}
+	tools.Version, _ = parseVersion("ffmpeg", tools.Build)
+	if err := CheckVersion("ffmpeg", tools.Version); err != nil {
+		return Tools{}, err
+	}
+	if encoders != nil {
+		tools.keep(encodersOption, encoders)
 	}
 	return tools, nil
+}
+
+// CheckVersion returns an error of kind Unsupported, with the command that installs ffmpeg as its
+// hint, if a program ("ffprobe") has no version or is older than 5.1.
+func CheckVersion(program, version string) error {
+	if version == "" {
+		return fault.WithHint(fault.New(fault.Unsupported, "%s does not report its version", program), installHint())
+	}
+	if !recentEnough(version) {
+		return fault.WithHint(fault.New(fault.Unsupported, "%s %s is too old: mapreel needs %d.%d or newer",
+			program, version, minMajor, minMinor), installHint())
+	}
+	return nil
+}
+
+// readBuild sets Build. The banner that precedes the list of encoders has the same text as the answer
+// to -version, indented. One start gives both: each takes 0.2 s of CPU time to load the libraries.
+// encoders is nil where the program prints no banner, as a script that wraps ffmpeg may not.
+func (t *Tools) readBuild(ctx context.Context) (encoders []byte, err error) {
+	encoders, banner, err := query(ctx, t.FFmpeg, encodersOption)
+	if err == nil && bytes.HasPrefix(banner, []byte("ffmpeg version ")) {
+		t.Build = strings.ReplaceAll(string(banner), "\n  ", "\n")
+		return encoders, nil
+	}
+	if err == nil {
+		var out []byte
+		out, _, err = query(ctx, t.FFmpeg, "-version")
+		t.Build = string(out)
+	}
+	if err != nil && !errors.Is(err, errNoAnswer) {
+		err = fault.WithHint(fault.Wrap(fault.Unsupported, err, "run "+t.FFmpeg), installHint())
+	}
+	return nil, err
+}
+
+// RequireFFprobe checks that ffprobe runs and is recent enough, for who asks before there is a source.
+func (t Tools) RequireFFprobe(ctx context.Context) error {
+	out, _, err := query(ctx, t.FFprobe, "-version")
+	if err != nil {
+		if errors.Is(err, errNoAnswer) {
+			return err
+		}
+		return fault.WithHint(fault.Wrap(fault.Unsupported, err, "run "+t.FFprobe), installHint())
+	}
+	version, _ := parseVersion("ffprobe", string(out))
+	return CheckVersion("ffprobe", version)
 }
 
 // Require checks that this build of ffmpeg has all of the encoders ("libx264"). If not, it returns
 // an error of kind Unsupported that names the missing ones.
 func (t Tools) Require(ctx context.Context, encoders []string) error {
-	out, err := t.list(ctx, "-encoders")
+	out, err := t.list(ctx, encodersOption)
 	if err != nil {
 		if errors.Is(err, errNoAnswer) {
 			return err
@@ -122,40 +162,43 @@ func (t Tools) HasFilter(ctx context.Context, name string) (bool, error) {
 	return false, nil
 }
 
+const encodersOption = "-encoders"
+
 // lists holds what list returned, by the program, its build and the option. A server asks for each job.
 var lists sync.Map
 
 // list returns what this build of ffmpeg lists for an option. Loading its libraries takes 0.2 s of CPU
 // time.
 func (t Tools) list(ctx context.Context, option string) ([]byte, error) {
-	key := [...]string{t.FFmpeg, t.Build, option}
-	if out, ok := lists.Load(key); ok {
+	if out, ok := lists.Load(t.listKey(option)); ok {
 		return out.([]byte), nil
 	}
-	out, err := query(ctx, t.FFmpeg, "-hide_banner", option)
-	if err == nil && t.Build != "" {
-		lists.Store(key, out)
+	out, _, err := query(ctx, t.FFmpeg, "-hide_banner", option)
+	if err == nil {
+		t.keep(option, out)
 	}
 	return out, err
 }
 
-// locate finds one program and returns its absolute path and the output of -version.
-func locate(ctx context.Context, name string) (path, version string, err error) {
-	path, err = exec.LookPath(name)
+// keep has list return out for an option. Without the build, another program may have the same path.
+func (t Tools) keep(option string, out []byte) {
+	if t.Build != "" {
+		lists.Store(t.listKey(option), out)
+	}
+}
+
+func (t Tools) listKey(option string) [3]string { return [...]string{t.FFmpeg, t.Build, option} }
+
+// locate finds one program and returns its absolute path.
+func locate(name string) (string, error) {
+	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", "", fault.WithHint(fault.Wrap(fault.Unsupported, err, "find "+filepath.Base(name)), installHint())
+		return "", fault.WithHint(fault.Wrap(fault.Unsupported, err, "find "+filepath.Base(name)), installHint())
 	}
 	if path, err = filepath.Abs(path); err != nil {
-		return "", "", fault.Wrap(fault.Internal, err, "find "+name)
+		return "", fault.Wrap(fault.Internal, err, "find "+name)
 	}
-	out, err := query(ctx, path, "-version")
-	if errors.Is(err, errNoAnswer) {
-		return "", "", err
-	}
-	if err != nil {
-		return "", "", fault.WithHint(fault.Wrap(fault.Unsupported, err, "run "+path), installHint())
-	}
-	return path, string(out), nil
+	return path, nil
 }
 
 // errNoAnswer is the cause with which query stops a program at toolTimeout. It reveals nothing
@@ -168,15 +211,17 @@ var queryLimits = Limits{
 	Memory: 4 << 30, CPU: time.Minute, Wall: time.Hour, FileSize: 64 << 20, Written: 64 << 20, OpenFiles: 1024, Processes: 64,
 }
 
-// query runs a program that reads no input and returns its standard output, which may have 1 MiB.
-func query(ctx context.Context, path string, args ...string) ([]byte, error) {
+// query runs a program that reads no input and returns its standard output and standard error, which
+// may have 1 MiB each.
+func query(ctx context.Context, path string, args ...string) (out, messages []byte, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, toolTimeout, errNoAnswer)
 	defer cancel()
-	out, err := Output(ctx, path, args, 1<<20, queryLimits)
+	stdout, stderr := &limitedBuffer{limit: 1 << 20}, &limitedBuffer{limit: 1 << 20}
+	_, err = Run(ctx, path, args, RunOptions{Stdout: stdout, Stderr: stderr, Limits: queryLimits})
 	if err != nil && context.Cause(ctx) == errNoAnswer { //nolint:errorlint // our own, or the caller's cause
 		err = fault.WithHint(fault.Wrap(fault.Transient, errNoAnswer, path+" "+strings.Join(args, " ")), "the machine is very busy; try again")
 	}
-	return out, err
+	return stdout.data, stderr.data, err
 }
 
 // parseVersion returns the version in the first line of -version: "ffmpeg version 5.1.9-0+deb12u1

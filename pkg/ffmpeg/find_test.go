@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +19,10 @@ func TestFindReportsPathsAndVersion(t *testing.T) {
 	}
 	if tools.Version == "" || !strings.Contains(tools.Build, "ffmpeg version "+tools.Version) || !strings.Contains(tools.Build, "libavcodec") {
 		t.Errorf("version %q of build %q", tools.Version, tools.Build)
+	}
+	// The build is part of the identity of jobs that earlier versions began.
+	if answer, err := exec.CommandContext(t.Context(), tools.FFmpeg, "-version").Output(); err != nil || string(answer) != tools.Build {
+		t.Errorf("build %q, but -version says %q (%v)", tools.Build, answer, err)
 	}
 }
 
@@ -69,6 +74,19 @@ func TestMissingOrBrokenToolsAreUnsupported(t *testing.T) {
 	}
 }
 
+func TestFFprobeIsCheckedWithoutASource(t *testing.T) {
+	if err := find(t).RequireFFprobe(t.Context()); err != nil {
+		t.Error(err)
+	}
+	old, err := Find(t.Context(), FindOptions{FFprobe: fakeTools(t, "4.4").FFmpeg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := old.RequireFFprobe(t.Context()); fault.KindOf(err) != fault.Unsupported || !strings.Contains(fault.HintOf(err), "install") {
+		t.Errorf("error %v with hint %q", err, fault.HintOf(err))
+	}
+}
+
 // Tools may fail to answer in time because the machine is busy. Installing ffmpeg would not help.
 func TestToolsThatDoNotAnswerAreTransient(t *testing.T) {
 	before := toolTimeout
@@ -79,7 +97,7 @@ func TestToolsThatDoNotAnswerAreTransient(t *testing.T) {
 	if err := os.WriteFile(silent, []byte("#!/bin/sh\nexec sleep 60\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Find(t.Context(), FindOptions{FFmpeg: silent})
+	_, err := Find(t.Context(), FindOptions{FFmpeg: silent, FFprobe: silent})
 	if fault.KindOf(err) != fault.Transient || strings.Contains(fault.HintOf(err), "install") {
 		t.Errorf("a silent ffmpeg: %v of kind %s, hint %q", err, fault.KindOf(err), fault.HintOf(err))
 	}

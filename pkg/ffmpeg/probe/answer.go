@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
 	"github.com/mapreel/mapreel/pkg/media"
@@ -19,10 +20,14 @@ import (
 // json.Number or string.
 type (
 	probeAnswer struct {
+		Program  probeVersion   `json:"program_version"`
 		Programs []probeProgram `json:"programs"`
 		Streams  []probeStream  `json:"streams"`
 		Chapters []probeChapter `json:"chapters"`
 		Format   probeFormat    `json:"format"`
+	}
+	probeVersion struct {
+		Version string `json:"version"`
 	}
 	probeFormat struct {
 		Name      string            `json:"format_name"`
@@ -95,11 +100,15 @@ type (
 	}
 )
 
-// parseStreams parses the answer to streamArgs. A malformed answer is an error of kind Corrupt.
+// parseStreams parses the answer to streamArgs. A malformed answer is an error of kind Corrupt, one of
+// an ffprobe that is too old an error of kind Unsupported.
 func parseStreams(text []byte) (Media, error) {
 	var answer probeAnswer
 	if err := json.Unmarshal(text, &answer); err != nil {
 		return Media{}, fault.Wrap(fault.Corrupt, err, "parse the answer of ffprobe")
+	}
+	if err := ffmpeg.CheckVersion("ffprobe", answer.Program.Version); err != nil {
+		return Media{}, err
 	}
 	probed := Media{
 		Format: answer.Format.Name, Tags: lowerKeys(answer.Format.Tags),

@@ -1,23 +1,33 @@
 package probe
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
+func TestAnOldFFprobeIsRefused(t *testing.T) {
+	for version, accepted := range map[string]bool{"5.1.9-0+deb12u1": true, "7.1": true, "4.4.2": false, "": false} {
+		_, err := parseStreams([]byte(`{"program_version":{"version":"` + version + `"}}`))
+		if accepted != (err == nil) || err != nil && (fault.KindOf(err) != fault.Unsupported || !strings.Contains(fault.HintOf(err), "install")) {
+			t.Errorf("%q: error %v of kind %q with hint %q", version, err, fault.KindOf(err), fault.HintOf(err))
+		}
+	}
+}
+
 func FuzzProbe(f *testing.F) {
-	f.Add([]byte(`{"streams":[{"index":0,"codec_type":"video","time_base":"1/12800","start_pts":-512,"side_data_list":[{"side_data_type":"Display Matrix","rotation":-90},` +
+	f.Add([]byte(`{"program_version":{"version":"5.1.9"},"streams":[{"index":0,"codec_type":"video","time_base":"1/12800","start_pts":-512,"side_data_list":[{"side_data_type":"Display Matrix","rotation":-90},` +
 		`{"side_data_type":"Mastering display metadata","red_x":"35400/50000","red_y":"1/0"}],"tags":{"LANGUAGE":"und"}}],"chapters":[{"start_time":"1","end_time":"0"}],"format":{"duration":"N/A"}}`))
-	f.Add([]byte(`{"streams":[{"index":0,"codec_type":"audio","sample_rate":"99999999999"}]}`))
-	f.Add([]byte(`{"streams":[{"side_data_list":[{"side_data_type":"Display Matrix","rotation":"1e400"}]}]}`))
+	f.Add([]byte(`{"program_version":{"version":"5.1.9"},"streams":[{"index":0,"codec_type":"audio","sample_rate":"99999999999"}]}`))
+	f.Add([]byte(`{"program_version":{"version":"5.1.9"},"streams":[{"side_data_list":[{"side_data_type":"Display Matrix","rotation":"1e400"}]}]}`))
 	f.Add([]byte(`{}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		probed, err := parseStreams(text)
 		if err != nil {
-			if fault.KindOf(err) != fault.Corrupt {
-				t.Errorf("error %v of kind %q", err, fault.KindOf(err))
+			if kind := fault.KindOf(err); kind != fault.Corrupt && kind != fault.Unsupported {
+				t.Errorf("error %v of kind %q", err, kind)
 			}
 			return
 		}

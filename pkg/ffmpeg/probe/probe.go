@@ -104,9 +104,10 @@ func run[T any](ctx context.Context, t ffmpeg.Tools, args []string, parse func([
 }
 
 // streamArgs returns the arguments of ffprobe that describe an input's container, streams, programmes
-// and chapters.
+// and chapters, and ffprobe's version.
 func streamArgs(in ffmpeg.Input) []string {
-	return append(inputArgs(in), "-print_format", "json=compact=1", "-show_format", "-show_streams", "-show_programs", "-show_chapters", "-i", in.URL())
+	return append(inputArgs(in), "-print_format", "json=compact=1", "-show_program_version", "-show_format", "-show_streams", "-show_programs",
+		"-show_chapters", "-i", in.URL())
 }
 
 func inputArgs(in ffmpeg.Input) []string {
