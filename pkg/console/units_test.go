@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -101,6 +103,38 @@ func TestUnitsAreAsTheRunKnowsThem(t *testing.T) {
 	want += "\n{\"count\":2}\n"
 	if status != 200 || text != want {
 		t.Errorf("%d\n%s\nwant\n%s", status, text, want)
+	}
+}
+
+// The timeline's bars are computed by the page's own script.
+func TestWhatFailedHasABarInTheTimeline(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("node is not installed")
+	}
+	const program = `
+		import { Timeline } from './page/canvas.js';
+		const busy = Array.from({ length: 60 }, (_, i) => ({ id: 'video/' + i, s: 'done', b: 1000, e: 9000 }));
+		const list = [...busy, { id: 'video/failed', s: 'failed', b: 2000, e: 3000 }, { id: 'video/killed', s: 'failed', b: 0, e: 9500 },
+			{ id: 'video/more', s: 'done', b: 2000, e: 3000 }, { id: 'video/planned', s: 'planned', b: 0, e: 0 }];
+		const work = new Timeline(null, { list }).place(10000);
+		let step;
+		do step = work.next(); while (!step.done);
+		const [bars, lanes] = step.value;
+		console.log(JSON.stringify({ lanes, bars: bars.filter((b) => !busy.includes(b.unit)).map((b) => [b.unit.id, b.begin, b.end]) }));`
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, page); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"type": "module"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", "--input-type=module", "-e", program)
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	const want = `{"lanes":60,"bars":[["video/failed",2000,3000],["video/killed",9500,9500]]}`
+	if err != nil || strings.TrimSpace(string(out)) != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, out, want)
 	}
 }
 

@@ -20,7 +20,7 @@ type UnitReport struct {
 	State    ledger.UnitState
 	Attempt  int // the newest one; of a unit that is done, the one that counted
 	Owner    string
-	Began    time.Time // of that attempt, where it is known: it runs, or it is done
+	Began    time.Time // of that attempt, where it is known: it runs, it is done, or it left a record of what it used
 	Ended    time.Time // of an attempt that has ended
 	Done     work.Amount
 	Reason   string // why it did not run at the first place of its route
@@ -73,6 +73,9 @@ func reportOf(u ledger.Unit) (UnitReport, error) {
 		r.Began = u.Updated
 	case ledger.Failed:
 		r.Ended = u.Updated
+		if use, ok := uses[u.Attempt]; ok {
+			r.Began = u.Updated.Add(-time.Duration(use.Millis) * time.Millisecond)
+		}
 	case ledger.Done:
 		var o outcome
 		if err := json.Unmarshal(u.Facts, &o); err != nil {

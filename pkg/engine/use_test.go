@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger"
@@ -97,5 +98,24 @@ func TestARecordOfUseIsShort(t *testing.T) {
 	}
 	if least, _ := json.Marshal(price.Use{Place: price.Here, Millis: 1234, CPU: 2345, Arch: "amd64"}); len(least) > 60 {
 		t.Errorf("here it has %d bytes: %s", len(least), least)
+	}
+}
+
+// The time of an attempt that failed is that of its record; without one it is not known.
+func TestAFailedUnitBeganWhenItsRecordSays(t *testing.T) {
+	t.Parallel()
+	ended := time.UnixMilli(9_000)
+	u := ledger.Unit{ID: "video/00000", State: ledger.Failed, Attempt: 2, Updated: ended, Spec: json.RawMessage(`{}`)}
+	for _, want := range []struct {
+		used  map[int]json.RawMessage
+		began time.Time
+	}{
+		{map[int]json.RawMessage{1: json.RawMessage(`{"ms":7000}`), 2: json.RawMessage(`{"ms":3000}`)}, ended.Add(-3 * time.Second)},
+		{map[int]json.RawMessage{1: json.RawMessage(`{"ms":7000}`)}, time.Time{}},
+	} {
+		u.Used = want.used
+		if r, err := reportOf(u); err != nil || !r.Began.Equal(want.began) || !r.Ended.Equal(ended) {
+			t.Errorf("from %v to %v, want from %v; %v", r.Began, r.Ended, want.began, err)
+		}
 	}
 }

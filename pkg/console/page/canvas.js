@@ -103,7 +103,10 @@ export class Grid {
 // mostLanes bounds the lanes of the timeline; more are too thin to see, and what would need them is left out.
 const mostLanes = 60;
 
-// Timeline draws a bar for each unit that has begun, in lanes, so that none covers another.
+// failedWidth is how wide the bar of a failed unit is at least, in pixels.
+const failedWidth = 3;
+
+// Timeline draws a bar for each unit that has begun or failed, in lanes, so that none covers another.
 export class Timeline {
   constructor(canvas, store) {
     this.raster = new Raster(canvas);
@@ -121,17 +124,22 @@ export class Timeline {
   *place(now) {
     const free = []; // when each lane is free
     const bars = [];
-    const begun = this.store.list.filter((u) => u.b);
+    const beginOf = (u) => u.b || u.e; // an attempt that was killed has left only its end
+    const begun = this.store.list.filter(beginOf);
     yield;
-    begun.sort((a, b) => a.b - b.b);
+    begun.sort((a, b) => beginOf(a) - beginOf(b));
     for (const [i, u] of begun.entries()) {
       if (i % sliceUnits === 0) yield;
-      const end = u.e || (u.s === 'running' ? now : u.b);
-      let lane = free.findIndex((at) => at <= u.b);
-      if (lane < 0 && free.length === mostLanes) continue;
+      const begin = beginOf(u);
+      const end = u.e || (u.s === 'running' ? now : begin);
+      let lane = free.findIndex((at) => at <= begin);
+      if (lane < 0 && free.length === mostLanes) {
+        if (u.s !== 'failed') continue;
+        lane = free.indexOf(Math.min(...free)); // what failed is shown, over another where there is no room
+      }
       if (lane < 0) lane = free.length;
-      free[lane] = Math.max(end, u.b + 1);
-      bars.push({ unit: u, lane, begin: u.b, end });
+      free[lane] = Math.max(end, begin + 1);
+      bars.push({ unit: u, lane, begin, end });
     }
     return [bars, free.length];
   }
@@ -170,7 +178,8 @@ export class Timeline {
       if (drawnTo[b.lane] === until && b.unit.id !== selected) continue;
       drawnTo[b.lane] = until;
       const wide = (b.end - b.begin) / scale.perPixel - 0.5;
-      raster.fill(x, b.lane * scale.high, Math.max(1, wide), scale.high - 1, colour[b.unit.s]);
+      const least = b.unit.s === 'failed' ? failedWidth : 1;
+      raster.fill(Math.min(x, raster.width - least), b.lane * scale.high, Math.max(least, wide), scale.high - 1, colour[b.unit.s]);
       if (b.unit.id === selected) raster.frame(x, b.lane * scale.high, Math.max(2, wide), scale.high - 1, colour.ink);
     }
   }
