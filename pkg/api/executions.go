@@ -143,22 +143,14 @@ func (s *Server) describeExecution(ctx context.Context, in describeInput) (descr
 	return out, nil
 }
 
-const (
-	redrivePeriod = 14 * 24 * time.Hour // after the end of an execution
-	maxRedrives   = 1000
-)
-
 // redriveStatus returns whether an execution can be redriven, and why not.
 func (s *Server) redriveStatus(x history.Execution, now time.Time) (status, reason string) {
+	reason = x.NotRedrivable(now)
 	switch {
-	case x.Status == history.Running, x.Status == history.Succeeded:
-		return "NOT_REDRIVABLE", fmt.Sprintf("Execution is %s and cannot be redriven", x.Status)
-	case x.MapRun != "":
+	case x.MapRun != "" && x.Ended() && x.Status != history.Succeeded:
 		return "REDRIVABLE_BY_MAP_RUN", ""
-	case now.Sub(x.Stopped) > redrivePeriod:
-		return "NOT_REDRIVABLE", "Execution redrive period exceeded"
-	case x.Redrives >= maxRedrives:
-		return "NOT_REDRIVABLE", "Execution redrive limit exceeded"
+	case reason != "":
+		return "NOT_REDRIVABLE", reason
 	}
 	if err := s.Executions.Refuses(x.Input); err != nil { // another process ran it
 		reason = err.Error()

@@ -90,6 +90,8 @@ type Server struct {
 	slots    chan struct{} // one for each upload at once
 	arriving arriving
 
+	redrivable redrivable
+
 	readers atomic.Int64 // streams that are open
 }
 

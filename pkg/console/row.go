@@ -26,6 +26,7 @@ type Row struct {
 	Redrives    int      `json:"redrives,omitempty"`
 	Error       string   `json:"error,omitempty"`
 	Cause       string   `json:"cause,omitempty"` // its first line
+	Final       string   `json:"final,omitempty"` // why one that failed cannot be redriven
 
 	Fraction float64 `json:"fraction"` // 0 to 1
 	Done     int     `json:"done"`

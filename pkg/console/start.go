@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/mapreel/mapreel/pkg/fault"
 )
 
 // settings are what the form for a new job needs.
@@ -111,8 +109,8 @@ func (s *Server) redrive(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.opts.Executions.Refuses(x.Input); err != nil { // another process ran it
-		return &refusal{http.StatusConflict, strings.TrimSuffix(err.Error()+": "+fault.HintOf(err), ": ")}
+	if reason := s.notRedrivable(x, time.Now()); reason != "" {
+		return &refusal{http.StatusConflict, reason}
 	}
 	if _, err := s.opts.Executions.Redrive(r.Context(), x.ARN); err != nil {
 		return err

@@ -83,8 +83,10 @@ func (s *Server) look(ctx context.Context) error {
 func (s *Server) row(ctx context.Context, x history.Execution) (Row, error) {
 	row := rowOf(x)
 	switch r := s.runs.of(x.ARN); {
+	case x.Status == history.Succeeded:
 	case x.Ended():
 	case r != nil:
+		row.Final = s.redrivable.of(x, time.Now(), s.notRedrivable)
 		progress, warnings := r.snapshot(time.Now())
 		row = row.withProgress(progress, warnings)
 	case x.Owner != "":

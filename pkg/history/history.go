@@ -16,6 +16,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -68,6 +69,25 @@ type Options struct {
 	KeepScratch bool `json:"keepScratch,omitempty"` // artifacts stay after the job is done
 	KeepOutputs bool `json:"keepOutputs,omitempty"` // no output replaces a file
 	IgnoreSpace bool `json:"ignoreSpace,omitempty"` // it starts also where the disk will probably be too small
+}
+
+const (
+	redrivePeriod = 14 * 24 * time.Hour // after the end of an execution, as in Step Functions
+	maxRedrives   = 1000                // likewise
+)
+
+// NotRedrivable returns why the execution cannot be redriven at a time, in the words of Step Functions; "" if it can be, as far as its
+// record tells.
+func (x Execution) NotRedrivable(now time.Time) string {
+	switch {
+	case x.Status == Running, x.Status == Succeeded:
+		return fmt.Sprintf("Execution is %s and cannot be redriven", x.Status)
+	case now.Sub(x.Stopped) > redrivePeriod:
+		return "Execution redrive period exceeded"
+	case x.Redrives >= maxRedrives:
+		return "Execution redrive limit exceeded"
+	}
+	return ""
 }
 
 // Ended reports whether the execution has ended.

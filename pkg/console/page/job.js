@@ -33,6 +33,7 @@ export class JobView {
     this.actions = el('span', { class: 'actions' });
     this.bar = el('progress', { max: 1, value: 0, 'aria-label': 'Progress' });
     this.numbers = el('p', { class: 'numbers' });
+    this.final = el('p', { class: 'numbers', hidden: true });
     this.problem = el('div', { class: 'failure card', hidden: true });
     this.warnings = el('ul', { class: 'warnings' });
     this.warningBox = el('section', { class: 'card', hidden: true, 'aria-label': 'Warnings' }, el('h2', {}, 'Warnings'), this.warnings);
@@ -43,7 +44,7 @@ export class JobView {
     this.graphBox = el('div', { class: 'graph-box' });
     parent.replaceChildren(
       el('p', { class: 'back' }, el('a', { href: '#/' }, '← Jobs')),
-      el('div', { class: 'job-head' }, this.heading, this.status, this.actions), this.bar, this.numbers, this.problem, this.outputs, this.warningBox,
+      el('div', { class: 'job-head' }, this.heading, this.status, this.actions), this.bar, this.numbers, this.final, this.problem, this.outputs, this.warningBox,
       el('div', { class: 'columns' },
         el('section', { class: 'card', 'aria-label': 'Graph' }, el('h2', {}, 'State machine'), this.graphBox),
         el('section', { class: 'card events', 'aria-label': 'Events' }, el('h2', {}, 'Events'), this.list.element, this.eventDetail,
@@ -198,9 +199,10 @@ export class JobView {
       'started ' + formatTime(row.started), row.stopped && 'took ' + formatDuration((row.stopped - row.started) / 1000), row.redrives && 'redriven ' + row.redrives + '×',
       this.used,
     ].filter(Boolean).join(' · '));
-    const key = row.status + row.phase;
+    const key = [row.status, row.phase, row.final].join();
     if (this.drawn !== key) {
-      if (this.drawn) announce(base(row.source) + ': ' + words);
+      if (this.drawn && this.announced !== words) announce(base(row.source) + ': ' + words);
+      this.announced = words;
       this.drawn = key;
       this.actions.replaceChildren(...actionButtons(row));
       // A job that ends without the stream's news of it: the stream began after its end.
@@ -219,6 +221,8 @@ export class JobView {
 
 // readable returns the details of an event with the JSON in its inputs and outputs as JSON.
 function readable(details) {
+      this.final.hidden = !row.final;
+      setText(this.final, row.final ? 'Redrive is not possible: ' + row.final : '');
   return Object.fromEntries(Object.entries(details).map(([key, value]) => [key, Object.fromEntries(Object.entries(value).filter(([k]) => !k.endsWith('Details')).map(([k, v]) => {
     if (!['input', 'output', 'parameters', 'cause'].includes(k) || typeof v !== 'string') return [k, v];
     try {

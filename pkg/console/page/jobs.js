@@ -164,7 +164,7 @@ function updateRow(d, row) {
   setText(d.left, runs && row.left ? formatDuration(row.left) : '');
   setText(d.started, formatTime(row.started));
   setText(d.took, row.phase === 'waiting' ? '' : formatDuration(((row.stopped || Date.now()) - row.started) / 1000));
-  const wanted = actionsOf(row).join();
+  const wanted = actionsOf(row).join() + (row.final || '');
   if (d.wanted !== wanted) {
     d.wanted = wanted;
     d.actions.replaceChildren(...actionButtons(row));
@@ -187,11 +187,20 @@ export function actionButtons(row) {
     return button;
   });
 }
+    if (action !== 'redrive' || !row.final) return button;
+    // It can be reached and pressed, so that everybody learns the reason: a button that is disabled is passed over by keys and readers.
+    setAttribute(button, 'aria-disabled', 'true');
+    setAttribute(button, 'aria-description', 'Not possible: ' + line(row.final));
+    setAttribute(button, 'title', line(row.final));
 
 async function act(button, action, row) {
   if (action === 'remove' && !button.dataset.sure) { // the second press counts
     button.dataset.sure = 'yes';
     button.textContent = 'Remove the record?';
+  if (button.getAttribute('aria-disabled')) {
+    complain('This job cannot be redriven here: ' + row.final);
+    return;
+  }
     setTimeout(() => {
       delete button.dataset.sure;
       button.textContent = labels.remove;
