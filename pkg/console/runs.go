@@ -31,6 +31,7 @@ type Unit struct {
 
 // run is an execution that runs in this process.
 type run struct {
+	number   int64 // from 1, in the order in which runs begin
 	mu       sync.Mutex
 	tracker  progress.Tracker
 	units    map[string]*Unit
@@ -118,11 +119,20 @@ func (r *run) since(change int) (list []Unit, now int) {
 	return list, r.changes
 }
 
-// now returns the number of changes so far.
-func (r *run) now() int {
+// position is how far the changes of the units of an execution are. The zero value is that of one that does not run here.
+type position struct {
+	Run     int64 `json:"run"`     // its number
+	Changes int   `json:"changes"` // so far
+}
+
+// now returns the position of a run, which may be nil.
+func (r *run) now() position {
+	if r == nil {
+		return position{}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.changes
+	return position{r.number, r.changes}
 }
 
 // unit returns a unit that has changed in this run. A nil run has none.
@@ -148,8 +158,9 @@ func (r *run) warned() []string {
 
 // runs are the executions that run in this process, by ARN.
 type runs struct {
-	mu   sync.Mutex
-	list map[string]*run
+	mu    sync.Mutex
+	list  map[string]*run
+	count int64 // of runs that have begun
 }
 
 func newRuns() *runs { return &runs{list: map[string]*run{}} }
@@ -160,7 +171,8 @@ func (s *Server) Observe(x history.Execution) func(local.Event) { return s.runs.
 func (l *runs) begin(arn string) *run {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := &run{units: map[string]*Unit{}}
+	l.count++
+	r := &run{number: l.count, units: map[string]*Unit{}}
 	l.list[arn] = r
 	return r
 }

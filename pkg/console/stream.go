@@ -85,8 +85,8 @@ func (s *Server) row(ctx context.Context, x history.Execution) (Row, error) {
 	switch r := s.runs.of(x.ARN); {
 	case x.Status == history.Succeeded:
 	case x.Ended():
-	case r != nil:
 		row.Final = s.redrivable.of(x, time.Now(), s.notRedrivable)
+	case r != nil:
 		progress, warnings := r.snapshot(time.Now())
 		row = row.withProgress(progress, warnings)
 	case x.Owner != "":
@@ -107,7 +107,8 @@ func (s *Server) row(ctx context.Context, x history.Execution) (Row, error) {
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	s.readers.Add(1)
 	defer s.readers.Add(-1)
-	if err := s.look(r.Context()); err != nil { // without a browser, the jobs may not have been read for a while
+	follower := s.follow(r.URL.Query().Get("job")) // before anything that takes time: the page reads the units meanwhile
+	if err := s.look(r.Context()); err != nil {    // without a browser, the jobs may not have been read for a while
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -115,7 +116,6 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // a proxy must not collect it
 	out := &stream{w: w, control: http.NewResponseController(w)}
-	follower := s.follow(r.URL.Query().Get("job"))
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	tick := time.NewTicker(lookInterval)
@@ -197,8 +197,8 @@ func (s *stream) write(text string) {
 type follower struct {
 	server *Server
 	name   string
-	run    *run // that the units are of
-	units  int  // changes of its units that were sent, or that the browser reads after the first news
+	run    *run     // that the units are of
+	units  position // of the changes of its units that were sent, or that the browser reads by itself
 	sent   []byte
 }
 
@@ -206,17 +206,18 @@ func (s *Server) follow(name string) *follower {
 	if name == "" {
 		return nil
 	}
-	return &follower{server: s, name: name}
+	r := s.runs.of(history.ExecutionARN(name))
+	return &follower{server: s, name: name, run: r, units: r.now()}
 }
 
 // news is what changed in a job.
 type news struct {
-	Name  string   `json:"name"`
-	Begun bool     `json:"begun,omitempty"` // all units must be read: changes come from now on, and those before did not
-	Ended bool     `json:"ended,omitempty"` // nothing is in progress here
-	Head  jobHead  `json:"head"`
-	Units []Unit   `json:"units,omitempty"`
-	Said  []string `json:"warnings,omitempty"`
+	Name  string    `json:"name"`
+	Begun *position `json:"begun,omitempty"` // changes come from here on, and those before did not: all units must have been read since
+	Ended bool      `json:"ended,omitempty"` // nothing is in progress here
+	Head  jobHead   `json:"head"`
+	Units []Unit    `json:"units,omitempty"`
+	Said  []string  `json:"warnings,omitempty"`
 }
 
 // jobHead is what the page shows of a job besides its row and its units.
@@ -251,13 +252,17 @@ func (f *follower) news(ctx context.Context) (*news, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &news{Name: f.name, Head: head, Ended: x.Ended(), Begun: f.sent == nil}
+	n := &news{Name: f.name, Head: head, Ended: x.Ended()}
 	r := f.server.runs.of(x.ARN)
+	another := r != nil && r != f.run
+	if another { // its changes so far are thousands, in one message
+		f.run, f.units = r, r.now()
+	}
+	if from := f.units; another || f.sent == nil {
+		n.Begun = &from
+	}
 	if r != nil {
-		if r != f.run { // its changes so far are thousands, in one message
-			f.run, f.units, n.Begun = r, r.now(), true
-		}
-		n.Units, f.units = r.since(f.units)
+		n.Units, f.units.Changes = r.since(f.units.Changes)
 		n.Said = r.warned()
 	}
 	text, err := json.Marshal(n)

@@ -104,8 +104,8 @@ func blocksOf(units iter.Seq2[Unit, error]) iter.Seq2[unitBlock, error] {
 	}
 }
 
-// units answers with the units of a job, as lines of JSON: blocks, and a last line that has an error or the number of units. The
-// first block can be drawn while the others are read.
+// units answers with the units of a job, as lines of JSON: the position in the changes of its run that they are at least from, blocks,
+// and a last line that has an error or the number of units. The first block can be drawn while the others are read.
 func (s *Server) units(w http.ResponseWriter, r *http.Request) error {
 	x, err := s.execution(r)
 	if err != nil {
@@ -113,6 +113,7 @@ func (s *Server) units(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	out, control, count := json.NewEncoder(w), http.NewResponseController(w), 0
+	from := s.runs.of(x.ARN).now()
 	for b, err := range blocksOf(s.unitsOf(r.Context(), x)) {
 		if err != nil && count == 0 {
 			return err
@@ -120,11 +121,17 @@ func (s *Server) units(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return out.Encode(map[string]string{"error": err.Error()})
 		}
+		if count == 0 {
+			_ = out.Encode(map[string]position{"from": from}) // as below
+		}
 		if err := out.Encode(b); err != nil {
 			return nil //nolint:nilerr // the browser is gone
 		}
 		_ = control.Flush() // every server that this runs in supports it
 		count += len(b.Names)
+	}
+	if count == 0 {
+		_ = out.Encode(map[string]position{"from": from})
 	}
 	_ = out.Encode(map[string]int{"count": count}) // the browser may be gone
 	return nil

@@ -99,10 +99,56 @@ func TestUnitsAreAsTheRunKnowsThem(t *testing.T) {
 		tell(local.Event{Event: e, Time: time.UnixMilli(5000)})
 	}
 	status, text, _ := s.get("/console/units?name=film")
-	want := `{"kind":"video","id":["00000","00001"],"s":"pr","n":[0,2],"t":5000,"b":[-1,0],"e":[-1,-1],"f":[0,0],"z":[0,0],"x":{"1":"torn"},"p":[0,1]}`
+	want := `{"from":{"run":1,"changes":3}}` + "\n" + `{"kind":"video","id":["00000","00001"],"s":"pr","n":[0,2],"t":5000,"b":[-1,0],"e":[-1,-1],"f":[0,0],"z":[0,0],"x":{"1":"torn"},"p":[0,1]}`
 	want += "\n{\"count\":2}\n"
 	if status != 200 || text != want {
 		t.Errorf("%d\n%s\nwant\n%s", status, text, want)
+	}
+}
+
+// The page reads the units while the stream begins: each says from which change on it knows everything.
+func TestUnitsAndTheStreamSayFromWhichChangeTheyAre(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	x, err := s.fake.Start(t.Context(), "film", json.RawMessage(`{"source":"/films/film.mp4"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := func(f *follower) *position {
+		t.Helper()
+		n, err := f.news(t.Context())
+		if err != nil || n == nil {
+			t.Fatalf("news %v, %v", n, err)
+		}
+		return n.Begun
+	}
+	f := s.follow("film")
+	if from := begun(f); from == nil || *from != (position{}) {
+		t.Errorf("before the run, changes come from %v", from)
+	}
+	s.fake.mu.Lock()
+	s.fake.runs[x.ARN] = true
+	s.fake.mu.Unlock()
+	started := local.Event{Event: engine.Event{Type: engine.Started, Unit: "video/00000", Attempt: 1}, Time: time.Now()}
+	s.Observe(x)(started)
+	if from := begun(f); from == nil || *from != (position{1, 1}) {
+		t.Errorf("after its beginning, changes come from %v", from)
+	}
+	early := s.follow("film") // the run changes between the request for the stream and its first message
+	tell := s.Observe(x)      // it runs again
+	tell(started)
+	late := s.follow("film")
+	tell(started)
+	for name, f := range map[string]*follower{"early": early, "late": late} {
+		want := map[string]position{"early": {2, 2}, "late": {2, 1}}[name]
+		if from := begun(f); from == nil || *from != want {
+			t.Errorf("%s: changes come from %v, want %v", name, from, want)
+		}
+	}
+	started.Unit = "video/00001"
+	tell(started)
+	if n, err := late.news(t.Context()); err != nil || n.Begun != nil || len(n.Units) != 1 {
+		t.Errorf("later: %+v, %v", n, err)
 	}
 }
 
@@ -138,7 +184,7 @@ func TestWhatFailedHasABarInTheTimeline(t *testing.T) {
 	}
 }
 
-// Modules that are found one by one cost a round trip for each level of imports.
+// Modules that are found one by one cost a round trip for each level of imports. The dialog is not part of the first view.
 func TestEveryModuleIsPreloaded(t *testing.T) {
 	t.Parallel()
 	index, err := os.ReadFile("page/index.html")
@@ -150,7 +196,7 @@ func TestEveryModuleIsPreloaded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if strings.HasSuffix(f.Name(), ".js") && f.Name() != "main.js" && !strings.Contains(string(index), `<link rel="modulepreload" href="/page/`+f.Name()+`">`) {
+		if strings.HasSuffix(f.Name(), ".js") && !slices.Contains([]string{"main.js", "start.js", "yaml.js"}, f.Name()) && !strings.Contains(string(index), `<link rel="modulepreload" href="/page/`+f.Name()+`">`) {
 			t.Errorf("index.html does not preload %s", f.Name())
 		}
 	}

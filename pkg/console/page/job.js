@@ -50,13 +50,20 @@ export class JobView {
         el('section', { class: 'card events', 'aria-label': 'Events' }, el('h2', {}, 'Events'), this.list.element, this.eventDetail,
           el('details', {}, el('summary', {}, 'Request'), this.request))),
       this.units.element);
-    this.load().catch((error) => {
-      if (!this.closed) this.missing(error);
-    });
     this.timer = setInterval(() => this.rowChanged(), 1000);
     this.usedTimer = setInterval(() => {
       if ((this.rows.get(this.name) || {}).status === 'RUNNING') this.readUsed();
     }, usedInterval);
+  }
+
+  // open asks for everything at once. The stream of changes must have been asked for before.
+  open() {
+    this.load().catch((error) => {
+      if (!this.closed) this.missing(error);
+    });
+    this.units.load().then(() => this.readUsed(), (error) => {
+      if (!this.closed && this.job) complain(error);
+    });
   }
 
   close() {
@@ -71,6 +78,8 @@ export class JobView {
   }
 
   async load() {
+    const events = this.readEvents(true);
+    events.catch(() => {}); // what fails now fails below as well
     const [job, machine] = await Promise.all([ask('/console/job?name=' + encodeURIComponent(this.name)), definition || ask('/console/definition')]);
     definition = machine;
     if (this.closed) return;
@@ -79,6 +88,7 @@ export class JobView {
       this.graphBox.append(this.graph.element, this.graph.summary);
     }
     this.show(job);
+    await events;
     await this.readEvents();
   }
 
@@ -101,7 +111,6 @@ export class JobView {
     this.addWarnings(job.warnings);
     this.setHead(job.head);
     this.rowChanged();
-    this.readUsed();
   }
 
   // readUsed asks what the job has used so far, for the line of numbers. The page does without it where it cannot be had.
@@ -128,10 +137,15 @@ export class JobView {
     this.setHead(news.head);
     const ended = news.ended && this.running;
     this.running = !news.ended;
+    const again = news.begun && this.begun; // the stream was interrupted, or the job runs anew
+    this.begun ||= news.begun;
     try {
       const elsewhere = !news.ended && !news.units && this.rows.get(this.name)?.phase === 'elsewhere' && this.units.olderThan(elsewhereInterval);
-      await Promise.all([this.readEvents(), (ended || news.begun || elsewhere) && this.units.load(true)]);
-      if (ended || news.begun && this.job) this.show(await ask('/console/job?name=' + encodeURIComponent(this.name)));
+      const missed = news.begun && !await this.units.covers(news.begun);
+      await Promise.all([this.readEvents(), (ended || missed || elsewhere) && this.units.load(true)]);
+      if (!ended && !again) return;
+      this.show(await ask('/console/job?name=' + encodeURIComponent(this.name)));
+      this.readUsed();
     } catch (error) {
       if (!this.closed) complain(error);
     }
@@ -144,11 +158,13 @@ export class JobView {
     this.colour();
   }
 
-  // readEvents reads the events that are new, a page at a time. Those that are told of meanwhile are read as well.
-  async readEvents() {
+  // readEvents reads the events that are new, a page at a time. Those that are told of meanwhile are read as well. first: the server
+  // has not told yet whether there are any.
+  async readEvents(first) {
     if (this.reading) return this.reading;
     this.reading = (async () => {
-      while (!this.closed && this.lastEvent > (this.events.at(-1)?.id || 0)) {
+      while (!this.closed && (first || this.lastEvent > (this.events.at(-1)?.id || 0))) {
+        first = false;
         const list = await ask('/console/history?name=' + encodeURIComponent(this.name) + '&after=' + (this.events.at(-1)?.id || 0));
         for (const e of list) {
           this.events.push(e);
@@ -205,6 +221,8 @@ export class JobView {
       this.announced = words;
       this.drawn = key;
       this.actions.replaceChildren(...actionButtons(row));
+      this.final.hidden = !row.final;
+      setText(this.final, row.final ? 'Redrive is not possible: ' + row.final : '');
       // A job that ends without the stream's news of it: the stream began after its end.
       if (!runs && this.job && this.job.row.status !== row.status) ask('/console/job?name=' + encodeURIComponent(this.name)).then((j) => this.show(j), complain);
     }
@@ -221,8 +239,6 @@ export class JobView {
 
 // readable returns the details of an event with the JSON in its inputs and outputs as JSON.
 function readable(details) {
-      this.final.hidden = !row.final;
-      setText(this.final, row.final ? 'Redrive is not possible: ' + row.final : '');
   return Object.fromEntries(Object.entries(details).map(([key, value]) => [key, Object.fromEntries(Object.entries(value).filter(([k]) => !k.endsWith('Details')).map(([k, v]) => {
     if (!['input', 'output', 'parameters', 'cause'].includes(k) || typeof v !== 'string') return [k, v];
     try {

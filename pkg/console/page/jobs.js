@@ -1,6 +1,6 @@
 // The list of jobs.
 import { $, ask, base, complain, el, formatDuration, formatTime, line, setAttribute, setText } from './dom.js';
-import { inSlices } from './frames.js';
+import { inSlices, nextFrame } from './frames.js';
 
 const filters = [
   ['all', 'All', () => true],
@@ -22,6 +22,7 @@ export function statusOf(row) {
 }
 
 const step = 200; // rows that are shown at first, and more with each press of the button
+const sliceRows = 16; // new rows that are made for a frame: what fills a screen, so that the first view takes few frames
 
 // JobsView draws the rows that pass the filter and the search.
 export class JobsView {
@@ -103,9 +104,11 @@ export class JobsView {
     $('jobs').hidden = shown.length === 0;
     $('more').hidden = list.length <= this.limit && (this.complete || all.length < step);
     let previous = null;
+    let made = 0;
     for (const row of shown) {
       let drawn = this.drawn.get(row.name);
-      if (!drawn) {
+      const fresh = !drawn;
+      if (fresh) {
         drawn = makeRow(row.name);
         this.drawn.set(row.name, drawn);
       }
@@ -114,7 +117,8 @@ export class JobsView {
       previous = drawn.element;
       if (drawn.row !== row || row.status === 'RUNNING') {
         updateRow(drawn, row);
-        yield;
+        if (!fresh) yield;
+        else if (++made % sliceRows === 0) yield nextFrame;
       }
     }
   }
@@ -184,23 +188,23 @@ const labels = { stop: 'Stop', redrive: 'Redrive', remove: 'Remove' };
 export function actionButtons(row) {
   return actionsOf(row).map((action) => {
     const button = el('button', { type: 'button', 'aria-label': labels[action] + ' ' + line(base(row.source)), onclick: () => act(button, action, row) }, labels[action]);
-    return button;
-  });
-}
     if (action !== 'redrive' || !row.final) return button;
     // It can be reached and pressed, so that everybody learns the reason: a button that is disabled is passed over by keys and readers.
     setAttribute(button, 'aria-disabled', 'true');
     setAttribute(button, 'aria-description', 'Not possible: ' + line(row.final));
     setAttribute(button, 'title', line(row.final));
+    return button;
+  });
+}
 
 async function act(button, action, row) {
-  if (action === 'remove' && !button.dataset.sure) { // the second press counts
-    button.dataset.sure = 'yes';
-    button.textContent = 'Remove the record?';
   if (button.getAttribute('aria-disabled')) {
     complain('This job cannot be redriven here: ' + row.final);
     return;
   }
+  if (action === 'remove' && !button.dataset.sure) { // the second press counts
+    button.dataset.sure = 'yes';
+    button.textContent = 'Remove the record?';
     setTimeout(() => {
       delete button.dataset.sure;
       button.textContent = labels.remove;

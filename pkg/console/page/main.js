@@ -1,13 +1,15 @@
 // The page: which view it shows, and the stream of changes that the views draw.
-import { $, announce, base, line, setText } from './dom.js';
+import { $, announce, base, complain, line, setText } from './dom.js';
 import { JobsView } from './jobs.js';
 import { JobView } from './job.js';
-import { openStart } from './start.js';
 
 const rows = new Map(); // by name
 const jobsView = new JobsView(rows);
 let jobView = null;
 let source = null;
+
+// openStart opens the dialog for a new job. Its script is not needed for the first view, and read when it is.
+const openStart = (files) => import('./start.js').then((start) => start.openStart(files), complain);
 
 const words = { RUNNING: 'runs', SUCCEEDED: 'is done', FAILED: 'has failed', ABORTED: 'was stopped', TIMED_OUT: 'took too long' };
 
@@ -58,9 +60,10 @@ function route() {
   $('jobs-view').hidden = name !== null;
   $('job-view').hidden = name === null;
   document.title = (name === null ? 'Jobs' : line(name)) + ' · mapreel';
-  if (name === null) jobsView.changed();
+  if (name === null && document.documentElement.dataset.ready) jobsView.changed();
   window.scrollTo(0, 0);
   connect();
+  jobView?.open(); // after the stream has begun, so that it tells of what changes meanwhile
 }
 
 addEventListener('hashchange', () => {

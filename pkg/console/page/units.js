@@ -83,6 +83,12 @@ export class UnitsView {
     }, updateInterval);
   }
 
+  // covers reports whether the units that were read last, or are being read, are at least as new as a position in the changes of a run.
+  async covers({ run, changes }) {
+    const from = await this.position;
+    return from?.run === run && from.changes >= changes;
+  }
+
   // load reads all units from the server. fresh: what the stream has told of before is no longer true.
   async load(fresh) {
     if (fresh) this.store.live.clear();
@@ -91,11 +97,14 @@ export class UnitsView {
       return;
     }
     this.loading = true;
+    let begun;
+    this.position = new Promise((resolve) => { begun = resolve; });
     try {
       do {
         this.again = false;
         for await (const block of askLines('/console/units?name=' + encodeURIComponent(this.job))) {
-          if (!block.id) continue; // the last line
+          if (block.from) begun(block.from);
+          if (!block.id) continue; // the first and the last line
           const first = this.store.sorted.length === 0;
           this.store.read(records(block));
           if (first) this.changed();
@@ -104,6 +113,7 @@ export class UnitsView {
       } while (this.again);
       this.loadedAt = performance.now();
     } finally {
+      begun(null); // where it has failed
       this.loading = false;
       this.updated();
     }
