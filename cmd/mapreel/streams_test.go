@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,6 +113,41 @@ func TestAudioThatBeginsAfterTheProbeIsFound(t *testing.T) {
 		t.Errorf("the audio begins after %d ms, want 35,000", at)
 	}
 	expectGood(t, source, output)
+}
+
+// Subtitles that begin long after the probe are kept, at their time.
+func TestSubtitlesThatBeginLateAreFound(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	srt, source := filepath.Join(dir, "late.srt"), filepath.Join(dir, "late.mkv")
+	writeFile(t, srt, []byte("1\n00:00:36,000 --> 00:00:37,500\nThe first words\n\n"))
+	mediatest.FFmpeg(t, "-f lavfi -i testsrc2=size=32x18:rate=1:duration=40 -i "+srt+" -c:v libx264 -preset ultrafast -c:s srt", source)
+	output, r := transcode(t, source, ".mp4", "--segment", "60s")
+	text := string(mediatest.Run(t, "ffmpeg", "-v", "error", "-nostdin", "-i", output, "-f", "srt", "-"))
+	if r.code != exitDone || r.stderr != "" || !strings.Contains(text, "00:00:36,000 --> 00:00:37,500\nThe first words") {
+		t.Errorf("exit %d, standard error %q, subtitles %q; want those of the source at their time", r.code, r.stderr, text)
+	}
+}
+
+// A broadcast's table of streams may change in its middle and again before its end, where ffprobe also looks.
+func TestStreamsThatAppearUndeclaredInTheMiddleAreFound(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	alone, both, source := filepath.Join(dir, "alone%d.ts"), filepath.Join(dir, "both.ts"), filepath.Join(dir, "joined.ts")
+	mediatest.FFmpeg(t, "-f lavfi -i testsrc2=size=32x18:rate=2:duration=28 -c:v libx264 -preset ultrafast -g 8 -f segment -segment_times 20,24", alone)
+	mediatest.FFmpeg(t, "-f lavfi -i testsrc2=size=32x18:rate=2:duration=4 -f lavfi -i testsrc2=size=48x28:rate=2:duration=4 "+mediatest.Tone("4")+
+		" -map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -g 8 -c:a mp2 -output_ts_offset 20", both)
+	null := bytes.Repeat(append([]byte("\x47\x1f\xff\x10"), bytes.Repeat([]byte{0xff}, 184)...), 10_000) // more than ffprobe reads of the end
+	writeFile(t, source, slices.Concat(mediatest.ReadFile(t, fmt.Sprintf(alone, 0)), mediatest.ReadFile(t, both), null, mediatest.ReadFile(t, fmt.Sprintf(alone, 2))))
+	output, r := transcode(t, source, ".mp4")
+	expectWarning(t, r, "left out: video stream 1 (h264), as an output holds one video track")
+	list := streamsOf(t, output)
+	if codecs(list) != "h264,aac" || list[0].Width != 32 || list[0].Packets != "56" {
+		t.Fatalf("got %+v, want 56 frames of the first video, and AAC", list)
+	}
+	if at := list[1].begins(t) - list[0].begins(t); at < 19_900 || at > 20_100 {
+		t.Errorf("the audio begins after %d ms, want 20,000", at)
+	}
 }
 
 func TestAStreamThatIsDeclaredAndEmptyIsNamed(t *testing.T) {

@@ -1,9 +1,7 @@
 package ffmpeg
 
 import (
-	"bytes"
 	"regexp"
-	"strings"
 
 	"github.com/mapreel/mapreel/pkg/process"
 )
@@ -11,8 +9,8 @@ import (
 // DamageLog is an io.Writer that finds what decoders report of damaged packets. Pass it to
 // Run as Stderr. The zero value is ready to use.
 type DamageLog struct {
-	first   string
-	partial []byte // of a line that has not ended
+	first string
+	lines logLines
 }
 
 // damage matches what libavcodec's decoders and ffmpeg's own loop write of a damaged packet, in 5.1
@@ -24,20 +22,12 @@ var damage = regexp.MustCompile(`error while decoding MB|^Error while decoding s
 // contextName matches the prefix "[h264 @ 0x55d0]" of a line.
 var contextName = regexp.MustCompile(`^\[[^\]]* @ 0x[0-9a-f]+\] `)
 
-// maxDamageLine bounds the length of a line that is looked at, in bytes.
-const maxDamageLine = 4096
-
 // Write takes more of standard error.
 func (d *DamageLog) Write(data []byte) (int, error) {
-	for line := range bytes.Lines(data) {
-		d.partial = append(d.partial, line[:min(len(line), max(maxDamageLine-len(d.partial), 0))]...)
-		if !bytes.HasSuffix(line, []byte("\n")) {
-			continue
-		}
-		if text := strings.TrimSpace(string(d.partial)); d.first == "" && damage.MatchString(text) {
+	for text := range d.lines.add(data) {
+		if d.first == "" && damage.MatchString(text) {
 			d.first = process.Shorten(contextName.ReplaceAllString(text, ""))
 		}
-		d.partial = d.partial[:0]
 	}
 	return len(data), nil
 }

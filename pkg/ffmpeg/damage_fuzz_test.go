@@ -17,8 +17,8 @@ func FuzzDamageLog(f *testing.F) {
 		if whole.String() != parts.String() {
 			t.Errorf("%q in one write, %q in two", whole, parts)
 		}
-		if len(whole.partial) > maxDamageLine || len(whole.String()) > maxDamageLine || !utf8.ValidString(whole.String()) && utf8.Valid(data) {
-			t.Errorf("it keeps %d bytes and says %q", len(whole.partial), whole)
+		if len(whole.lines.partial) > maxLogLine || len(whole.String()) > maxLogLine || !utf8.ValidString(whole.String()) && utf8.Valid(data) {
+			t.Errorf("it keeps %d bytes and says %q", len(whole.lines.partial), whole)
 		}
 	})
 }

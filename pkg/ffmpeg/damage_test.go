@@ -34,8 +34,8 @@ func TestDamageLogFindsWhatDecodersReport(t *testing.T) {
 		if got := log.String(); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
-		if len(log.partial) > maxDamageLine {
-			t.Errorf("%s: it holds %d bytes", c.name, len(log.partial))
+		if len(log.lines.partial) > maxLogLine {
+			t.Errorf("%s: it holds %d bytes", c.name, len(log.lines.partial))
 		}
 	}
 }

@@ -40,7 +40,7 @@ type Input struct {
 	// begins.
 	Origin int64
 	// Rate is the number of frames a second of a raw stream, which has no timestamps: frame n is at
-	// n ticks of 1/Rate; zero = keep the source's timestamps. ffprobe does not know the option.
+	// n ticks of 1/Rate; zero = keep the source's timestamps.
 	Rate media.Rational
 	// ProbeBytes is how far ffmpeg may read to find the streams' parameters, where its own default
 	// does not reach the first packets of a stream; 0 = the default.
@@ -103,9 +103,15 @@ func (in Input) remote() bool {
 // bytes are the limit.
 const probeMicros = "3600000000"
 
-// Options returns the arguments before -i: allowed protocols and their settings, time shift,
-// demuxer.
-func (in Input) Options() []string {
+// Options returns ffmpeg's arguments before -i: allowed protocols and their settings, time shift,
+// rate, demuxer.
+func (in Input) Options() []string { return in.options("-r") }
+
+// ProbeOptions returns the same for ffprobe, which does not know -r: the demuxers of raw streams take
+// a frame rate themselves.
+func (in Input) ProbeOptions() []string { return in.options("-framerate") }
+
+func (in Input) options(rate string) []string {
 	var args []string
 	switch {
 	case strings.HasPrefix(in.Location, "https://"):
@@ -133,7 +139,7 @@ func (in Input) Options() []string {
 		args = append(args, "-itsoffset", strconv.Itoa(-in.TimestampOffset))
 	}
 	if in.Rate.Known() {
-		args = append(args, "-r", in.Rate.String())
+		args = append(args, rate, in.Rate.String())
 	}
 	if in.Demuxer != "" {
 		args = append(args, "-f", in.Demuxer)

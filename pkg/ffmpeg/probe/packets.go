@@ -21,14 +21,14 @@ type Packet struct {
 // PacketArgs returns the arguments of ffprobe that list a stream's packets, without decoding them,
 // for a PacketLog.
 func PacketArgs(in ffmpeg.Input, stream int) []string {
-	args := append([]string{"-hide_banner", "-loglevel", "error"}, in.Options()...)
+	args := append([]string{"-hide_banner", "-loglevel", "error"}, in.ProbeOptions()...)
 	return append(args, "-select_streams", strconv.Itoa(stream), "-show_entries", "packet=pts,duration,pos,flags",
 		"-print_format", "compact=p=0", "-i", in.URL())
 }
 
 // HasPackets reports whether a stream has any packet. It reads the input up to the first.
 func HasPackets(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input, stream int) (bool, error) {
-	args := append([]string{"-hide_banner", "-loglevel", "error"}, in.Options()...)
+	args := append([]string{"-hide_banner", "-loglevel", "error"}, in.ProbeOptions()...)
 	args = append(args, "-select_streams", strconv.Itoa(stream), "-read_intervals", "%+#1", "-show_entries", "packet=size",
 		"-print_format", "csv=p=0", "-i", in.URL())
 	out, err := ffmpeg.Output(ctx, t.FFprobe, args, maxAnswer, budget.Worker{}.Limit(ctx, budget.Probe()))

@@ -63,8 +63,14 @@ const LateBytes = 128 << 20
 // InspectLate does what Inspect does, and looks for streams that begin late: where a transport or
 // program stream or an FLV file declares a stream of which Inspect sees no packet, it reads
 // LateBytes. It returns the input as it must be opened to see the same: ffmpeg's own default is less,
-// and a copy fails where it shows no size of the pictures.
+// and a copy fails where it shows no size of the pictures. Whoever opens it so gets to know of each
+// stream that begins after that (ffmpeg.NewStreamLog).
 func InspectLate(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input) (Media, ffmpeg.Input, error) {
+	if !slices.Contains(headerless, in.Demuxer) {
+		m, err := Inspect(ctx, t, in)
+		return m, in, err
+	}
+	in.ProbeBytes = probeBytes
 	near, err := Inspect(ctx, t, in)
 	incomplete := func(m Media) (n int) {
 		for _, s := range m.Streams {
@@ -74,11 +80,8 @@ func InspectLate(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input) (Media, f
 		}
 		return n
 	}
-	if err != nil || !slices.Contains(headerless, in.Demuxer) {
+	if err != nil || incomplete(near) == 0 {
 		return near, in, err
-	}
-	if in.ProbeBytes = probeBytes; incomplete(near) == 0 {
-		return near, in, nil
 	}
 	deep := in
 	deep.ProbeBytes = LateBytes
@@ -112,7 +115,7 @@ func streamArgs(in ffmpeg.Input) []string {
 
 func inputArgs(in ffmpeg.Input) []string {
 	args := []string{"-hide_banner", "-loglevel", "warning", "-probesize", strconv.Itoa(probeBytes), "-analyzeduration", probeMicros}
-	return append(append(args, ffmpeg.AllocationLimits()...), in.Options()...)
+	return append(append(args, ffmpeg.AllocationLimits()...), in.ProbeOptions()...)
 }
 
 // needsFrame reports whether facts about a stream require decoding: HDR10 metadata is often only in

@@ -57,6 +57,8 @@ type attempt struct {
 	job   film.Job
 	size  int64 // bytes written to scratch
 	jumps bool  // the source is read across jumps of its clock
+
+	appeared ffmpeg.NewStreamLog
 }
 
 func (a *attempt) run(ctx context.Context) (work.Result, error) {
@@ -100,6 +102,9 @@ func (a *attempt) run(ctx context.Context) (work.Result, error) {
 	r := written
 	r.Artifacts[0].Size = a.size
 	r.Done = work.Amount{Media: a.job.Source.Duration, Count: int64(len(x.Sync)), Bytes: a.size}
+	if text := a.appeared.String(); text != "" {
+		r.Warnings = append(r.Warnings, "left out: streams that begin within the source and that its first tables do not declare: "+text+" (by the source's clock)")
+	}
 	return r, r.SetFacts(film.SplitFacts{
 		Chunks: len(x.Sync), Index: film.SourceIndexKey(a.Job), Jumps: a.jumps, ConstantRate: x.hasRate(v.ConstantRate, v.Timebase),
 	})
@@ -124,8 +129,9 @@ func (a *attempt) cut(ctx context.Context, s remux.Split) (index, error) {
 		return a.add(ctx, filepath.Join(a.Dir, p.Name), &x, check)
 	}}
 	declared, worker := input.Budget(a.Env, a.job.Source)
+	a.appeared = ffmpeg.NewStreamLog{}
 	_, err := ffmpeg.Run(ctx, a.tools.FFmpeg, remux.SplitArgs(s), ffmpeg.RunOptions{
-		Dir: a.Dir, Pipe: log, Limits: worker.Limit(ctx, budget.Split(declared)),
+		Dir: a.Dir, Pipe: log, Stderr: &a.appeared, Limits: worker.Limit(ctx, budget.Split(declared)),
 		OnProgress: func(p ffmpeg.Progress) {
 			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Bytes: max(p.Bytes, 0)})
 		},
