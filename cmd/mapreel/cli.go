@@ -92,6 +92,7 @@ type verifyCmd struct {
 	Report   string       `placeholder:"FILE" help:"The report of the job that made the output, the last line of transcode --progress json: seams are then known, and what the job warned about is no fault."`
 	Against  string       `placeholder:"ONEPASS.mp4" help:"Another encode of the same source, such as one of a single pass, to compare the output's PSNR with."`
 	Program  int          `placeholder:"N" help:"The program of a transport stream with several that the output was made of. Default: the one with the largest picture."`
+	FPS      string       `name:"fps" placeholder:"RATE" help:"The frame rate that the job was given for a raw H.264 or H.265 source, which has no timestamps: 25 or 30000/1001."`
 	Progress progressMode `enum:"auto,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal. none: nothing."`
 }
 

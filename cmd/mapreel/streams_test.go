@@ -150,6 +150,33 @@ func TestStreamsThatAppearUndeclaredInTheMiddleAreFound(t *testing.T) {
 	}
 }
 
+func TestARawStreamIsTranscodedAndVerifiedAtTheRateThatIsGiven(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	source, report := filepath.Join(dir, "film.h264"), filepath.Join(dir, "report.json")
+	mediatest.FFmpeg(t, mediatest.Picture("2")+" -c:v libx264 -preset ultrafast -bf 2 -f h264", source)
+	output, r := transcode(t, source, ".mp4", "--fps", "30000/1001", "--progress", "json")
+	if r.code != exitDone {
+		t.Fatalf("exit %d, standard error %q", r.code, r.stderr)
+	}
+	writeFile(t, report, []byte(r.stdout))
+	for _, c := range []struct {
+		flags []string
+		code  int
+		says  string
+	}{
+		{[]string{"--report", report}, exitDone, "good: "},
+		{[]string{"--fps", "25"}, exitFailed, "timestamps"},
+		{nil, exitNotCompared, "--fps 25, or --report"},
+		{[]string{"--fps", "fast"}, exitInvalid, "--fps"},
+	} {
+		r := runMapreel(t, append([]string{"verify", source, output, "--progress", "none"}, c.flags...)...)
+		if r.code != c.code || !strings.Contains(r.stdout+r.stderr, c.says) {
+			t.Errorf("with %v: exit %d\n%s%s\nwant %d and %q", c.flags, r.code, r.stdout, r.stderr, c.code, c.says)
+		}
+	}
+}
+
 func TestAStreamThatIsDeclaredAndEmptyIsNamed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

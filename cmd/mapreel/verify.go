@@ -22,6 +22,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/console"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/printable"
 	"github.com/mapreel/mapreel/pkg/private"
 	"github.com/mapreel/mapreel/pkg/verify"
@@ -90,6 +92,13 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 	options := verify.Options{Program: c.Program, Part: c.PartFlags.Part()}
 	if ps := options.Part.Check(); len(ps) > 0 {
 		return verify.Report{}, fault.New(fault.Invalid, "--%s: %s", strings.TrimPrefix(ps[0].Pointer, "/part/"), ps[0].Message)
+	}
+	if c.FPS != "" {
+		rate, err := film.ParseFrameRate(c.FPS)
+		if err != nil {
+			return verify.Report{}, fault.Wrap(fault.Invalid, err, "--fps")
+		}
+		options.Rate = media.Rational{Num: rate.Num, Den: rate.Den}
 	}
 	if c.Report != "" {
 		data, err := readReport(c.Report, dir)

@@ -136,8 +136,9 @@ type OutputFacts struct {
 	// Seams are the times after the first frame at which a segment begins that was encoded for itself, at most MaxSeams.
 	Seams []Seconds `json:"seams,omitempty"`
 
-	Part     *Part          `json:"part,omitempty"`  // of the source that the output shows; nil: all of it
-	Video    []VideoFacts   `json:"video,omitempty"` // one for each rendition, in their order
+	Part     *Part          `json:"part,omitempty"`      // of the source that the output shows; nil: all of it
+	Rate     media.Rational `json:"sourceRate,omitzero"` // frames a second that the request gave a raw source, which has no timestamps
+	Video    []VideoFacts   `json:"video,omitempty"`     // one for each rendition, in their order
 	Previews []PreviewFacts `json:"previews,omitempty"`
 
 	// Of a package: the folder of its media, their size in bytes, and its DASH manifest, if it has

@@ -43,8 +43,9 @@ func (v *verification) silent() *verification {
 
 // opening is how a file is opened.
 type opening struct {
-	playlists bool // it may be a playlist or a manifest, as an output may
-	program   int  // as Options.Program
+	playlists bool           // it may be a playlist or a manifest, as an output may
+	program   int            // as Options.Program
+	rate      media.Rational // as Options.Rate
 }
 
 // open recognises and probes a file.
@@ -65,11 +66,17 @@ func (v *verification) open(ctx context.Context, path string, how opening) (*fil
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fault.Wrap(fault.KindOf(err), err, "read "+path)
 	}
+	isRaw := false
 	container, ok := playlist.Sniff(head[:n])
 	if !ok || !how.playlists {
-		if container, err = probe.Sniff(head[:n], filepath.Base(path)); err != nil {
+		container, err = probe.Sniff(head[:n], filepath.Base(path))
+		switch raw := container.Demuxer != ""; {
+		case err != nil && raw && !how.rate.Known():
+			return nil, fault.WithHint(err, "say the frame rate that the job was given: --fps 25, or --report with the report of the job")
+		case err != nil && !raw:
 			return nil, err
 		}
+		isRaw = err != nil
 	}
 	opened := &file{in: ffmpeg.Input{Location: path, Demuxer: container.Demuxer}, container: container.Name}
 	if opened.media, opened.in, err = probe.InspectLate(ctx, v.tools, opened.in); err != nil {
@@ -77,6 +84,9 @@ func (v *verification) open(ctx context.Context, path string, how opening) (*fil
 	}
 	if opened.media, err = chooseProgram(opened.media, container, how.program); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	if isRaw {
+		opened.setRate(how.rate)
 	}
 	opened.declared = budget.Source{Size: sizeOf(path, container.Demuxer), Duration: media.Ticks(opened.media.Duration)}
 	opened.media.Format = formatOf(container, opened.media.Format)
@@ -100,6 +110,15 @@ func (v *verification) open(ctx context.Context, path string, how opening) (*fil
 		return nil, fault.New(fault.Invalid, "%s has neither video nor audio", filepath.Base(path))
 	}
 	return opened, nil
+}
+
+// setRate gives the frames of a raw stream times: frame n is at n ticks of 1/rate.
+func (f *file) setRate(rate media.Rational) {
+	f.in.Rate = rate
+	for i := range f.media.Streams {
+		s := &f.media.Streams[i]
+		s.Timebase, s.AverageRate, s.BaseRate = media.Rational{Num: rate.Den, Den: rate.Num}, rate, rate
+	}
 }
 
 // chooseProgram returns what m holds of the program that is compared, where it is a transport stream

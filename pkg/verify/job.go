@@ -10,6 +10,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Job is what the job that made an output says of it. It excuses what the job warned about, and shows where encoders met;
@@ -17,7 +18,8 @@ import (
 type Job struct {
 	Seams    []time.Duration // where segments meet, after the first frame
 	Warnings []string
-	Part     film.Part // of the source that the output shows
+	Part     film.Part      // of the source that the output shows
+	Rate     media.Rational // frames a second of a raw source, as the request gave them
 }
 
 // ReadJob reads the report of a job on an output, given by its path: the last line of what --progress json prints. data
@@ -46,7 +48,7 @@ func ReadJob(data []byte, output string) (Job, error) {
 	if at < 0 {
 		return Job{}, fault.New(fault.Invalid, "the report is of a job that did not make %s", filepath.Base(output))
 	}
-	job := Job{Warnings: report.Warnings}
+	job := Job{Warnings: report.Warnings, Rate: report.Outputs[at].Rate}
 	if part := report.Outputs[at].Part; part != nil {
 		job.Part = *part
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/verify/sound"
 )
 
@@ -42,6 +43,9 @@ type Options struct {
 	Program int
 	// Part is the part of the source that the output shows; the zero value is what Job says.
 	Part film.Part
+	// Rate is the frames a second of a raw source, which has no timestamps: as they were given to the job.
+	// The zero value is what Job says.
+	Rate media.Rational
 }
 
 // Progress describes how far Files is. A total of 0 is unknown.
@@ -55,9 +59,12 @@ type Progress struct {
 // could not be compared. Its kind is NotFound, Invalid (no video or audio), Corrupt (nothing can be decoded), or the
 // kind of ffmpeg's failure.
 func Files(ctx context.Context, tools ffmpeg.Tools, source, output string, options Options) (Report, error) {
-	v := &verification{tools: tools, onProgress: options.OnProgress, job: options.Job, program: options.Program}
+	v := &verification{tools: tools, onProgress: options.OnProgress, job: options.Job, as: opening{program: options.Program, rate: options.Rate}}
+	if !v.as.rate.Known() {
+		v.as.rate = options.Job.Rate
+	}
 	var err error
-	if v.source, err = v.open(ctx, source, opening{program: options.Program}); err != nil {
+	if v.source, err = v.open(ctx, source, v.as); err != nil {
 		return Report{}, fmt.Errorf("source: %w", err)
 	}
 	if v.output, err = v.open(ctx, output, opening{playlists: true}); err != nil {
@@ -90,8 +97,8 @@ type verification struct {
 	tools          ffmpeg.Tools
 	source, output *file
 	job            Job
-	cut            *cut // nil: the output shows all of the source
-	program        int  // as Options.Program
+	cut            *cut    // nil: the output shows all of the source
+	as             opening // of the source
 
 	mu         sync.Mutex
 	progress   Progress
@@ -180,7 +187,7 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 func (v *verification) compareAgainst(ctx context.Context, path string, r *Report) error {
 	other := &verification{tools: v.tools}
 	var err error
-	if other.source, err = other.open(ctx, v.source.in.Location, opening{program: v.program}); err != nil {
+	if other.source, err = other.open(ctx, v.source.in.Location, v.as); err != nil {
 		return err
 	}
 	other.cut, other.source.part = v.cut, v.source.part

@@ -25,6 +25,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/verify"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -36,6 +37,7 @@ const crf = 14
 // Task is one source that a candidate should encode.
 type Task struct {
 	Path      string
+	Rate      string      // frames a second of a raw source; "" for others
 	Measured  Measurement // of the source
 	Container film.Container
 	Dir       string // empty folder for the output and intermediate files
@@ -48,7 +50,11 @@ type Task struct {
 }
 
 // Output returns the path of the file that a candidate writes.
-func (t Task) Output() string { return filepath.Join(t.Dir, "out."+string(t.Container)) }
+func (t Task) Output() string {
+	return filepath.Join(t.Dir, film.Output{Name: "out", Container: t.Container}.File())
+}
+
+func (t Task) input() input { return input{path: t.Path, rate: t.Rate} }
 
 func (t Task) segment() time.Duration { return cmp.Or(t.Segment, 2*time.Second) }
 
@@ -106,7 +112,7 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 	f.NoEditLists = t.Container != film.MP4
 	from, to := t.Measured.Metadata.Video(), out.Metadata.Video()
 	if from != nil && to != nil && !t.ToneMapped {
-		if f.PSNR, err = worstPSNR(ctx, t.Path, t.Output(), *from, *to, t.Interlaced, t.Measured.Skipped); err != nil {
+		if f.PSNR, err = worstPSNR(ctx, t.input(), t.Output(), *from, *to, t.Interlaced, t.Measured.Skipped); err != nil {
 			return Finding{Err: err}
 		}
 	}
@@ -116,7 +122,15 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 // Verify returns the findings of mapreel verify on the output of a task, or "good". It is told what
 // the job warned about.
 func Verify(ctx context.Context, tools ffmpeg.Tools, t Task, warnings []string) string {
-	report, err := verify.Files(ctx, tools, t.Path, t.Output(), verify.Options{Job: verify.Job{Warnings: warnings}, Part: t.Part})
+	options := verify.Options{Job: verify.Job{Warnings: warnings}, Part: t.Part}
+	if t.Rate != "" {
+		rate, err := film.ParseFrameRate(t.Rate)
+		if err != nil {
+			return err.Error()
+		}
+		options.Rate = media.Rational{Num: rate.Num, Den: rate.Den}
+	}
+	report, err := verify.Files(ctx, tools, t.Path, t.Output(), options)
 	if err != nil {
 		return err.Error()
 	}
@@ -132,7 +146,13 @@ func Verify(ctx context.Context, tools ffmpeg.Tools, t Task, warnings []string) 
 func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []string, err error) {
 	output := film.Output{Name: "out", Container: t.Container}
 	if t.Measured.Metadata.Video() != nil {
-		output.Video = []film.Video{{Codec: t.codec(), CRF: new(crf), Preset: t.preset()}}
+		video := film.Video{Codec: t.codec(), CRF: new(crf), Preset: t.preset()}
+		if t.Rate != "" {
+			if video.FrameRate, err = film.ParseFrameRate(t.Rate); err != nil {
+				return nil, err
+			}
+		}
+		output.Video = []film.Video{video}
 	}
 	body, err := json.Marshal(film.Request{
 		Source: t.Path, Destination: t.Dir, Part: t.Part, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
@@ -152,7 +172,7 @@ func onePass(ctx context.Context, t Task) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := slices.Concat([]string{"-v", "error", "-nostdin"}, t.partArgs(), decoderArgs, inputArgs(t.Path), source.maps())
+	args := slices.Concat([]string{"-v", "error", "-nostdin"}, t.partArgs(), decoderArgs, t.input().args(), source.maps())
 	args = append(args, t.videoOptions()...)
 	args = append(args, "-fps_mode", "passthrough", "-enc_time_base", "-1")
 	args = append(args, t.audioOptions()...)
@@ -205,7 +225,7 @@ func usualRecipe(ctx context.Context, t Task) ([]string, error) {
 	for i := 0; i == 0 || float64(i)*length < seconds-0.001; i++ {
 		name := fmt.Sprintf("%05d.%s", i, t.Container)
 		args := slices.Concat([]string{"-v", "error", "-nostdin", "-ss", fmt.Sprint(start + float64(i)*length), "-t", fmt.Sprint(min(length, seconds-float64(i)*length))},
-			inputArgs(t.Path), source.maps())
+			t.input().args(), source.maps())
 		args = append(args, t.videoOptions()...)
 		args = append(args, t.audioOptions()...)
 		if _, err := output(ctx, "ffmpeg", append(args, filepath.Join(t.Dir, name))...); err != nil {

@@ -35,13 +35,22 @@ type AudioTrack struct {
 	Beeps   []time.Duration
 }
 
-// inputArgs returns ffmpeg's arguments for an input. ffmpeg mistakes a transport stream that was
-// cut within a packet for a raw stream, so the format is given.
-func inputArgs(path string) []string {
-	if filepath.Ext(path) == ".ts" {
-		return []string{"-f", "mpegts", "-probesize", "1G", "-analyzeduration", "1G", "-i", "file:" + path}
+// input is a file that ffmpeg reads.
+type input struct {
+	path string
+	rate string // frames a second of a raw stream, which has no timestamps; "" for others
+}
+
+// args returns ffmpeg's arguments for an input. ffmpeg mistakes a transport stream that was cut within
+// a packet for a raw stream, so the format is given.
+func (in input) args() []string {
+	switch ext := filepath.Ext(in.path); {
+	case in.rate != "":
+		return []string{"-r", in.rate, "-f", strings.TrimPrefix(ext, "."), "-i", "file:" + in.path}
+	case ext == ".ts":
+		return []string{"-f", "mpegts", "-probesize", "1G", "-analyzeduration", "1G", "-i", "file:" + in.path}
 	}
-	return []string{"-i", "file:" + path}
+	return []string{"-i", "file:" + in.path}
 }
 
 // decoderArgs precede an input that is decoded. What several threads show for a damaged frame depends
@@ -67,7 +76,17 @@ func lastLine(s string) string {
 
 // Measure decodes a file once, from end to end, with all its streams at the same time, so that
 // ffmpeg sees one clock.
-func Measure(ctx context.Context, path string) (a Measurement, err error) {
+func Measure(ctx context.Context, path string) (Measurement, error) {
+	return measure(ctx, input{path: path})
+}
+
+// MeasureRaw measures a raw stream of so many frames a second.
+func MeasureRaw(ctx context.Context, path, rate string) (Measurement, error) {
+	return measure(ctx, input{path: path, rate: rate})
+}
+
+func measure(ctx context.Context, in input) (a Measurement, err error) {
+	path := in.path
 	if a.Metadata, err = probe(ctx, path); err != nil {
 		return a, err
 	}
@@ -84,7 +103,7 @@ func Measure(ctx context.Context, path string) (a Measurement, err error) {
 	}
 	defer os.RemoveAll(dir)
 	video := filepath.Join(dir, "video")
-	args := slices.Concat([]string{"-v", "error", "-nostdin"}, decoderArgs, inputArgs(path))
+	args := slices.Concat([]string{"-v", "error", "-nostdin"}, decoderArgs, in.args())
 	if a.Metadata.Video() != nil {
 		args = append(args, "-map", a.Metadata.Video().specifier(), "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "framecrc", "file:"+video)
 	}

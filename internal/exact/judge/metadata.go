@@ -100,7 +100,7 @@ func (s Metadata) maps() (args []string) {
 // probe describes a file, without audio that has no packets. Of a transport stream with several
 // programs it describes the one with the largest picture.
 func probe(ctx context.Context, path string) (s Metadata, err error) {
-	args := append([]string{"-v", "error", "-count_packets", "-show_streams", "-show_programs", "-show_chapters", "-show_format", "-of", "json"}, inputArgs(path)...)
+	args := append([]string{"-v", "error", "-count_packets", "-show_streams", "-show_programs", "-show_chapters", "-show_format", "-of", "json"}, input{path: path}.args()...)
 	out, err := output(ctx, "ffprobe", args...)
 	if err == nil {
 		err = json.Unmarshal(out, &s)

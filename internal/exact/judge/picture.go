@@ -15,7 +15,7 @@ import (
 
 // worstPSNR compares the n-th frame of output with the n-th of source after those that are skipped, whatever their timestamps, and
 // returns the worst PSNR in dB. The filters before it do to the source what the job was to do.
-func worstPSNR(ctx context.Context, source, output string, in, out Stream, deinterlace bool, skipped int) (float64, error) {
+func worstPSNR(ctx context.Context, source input, output string, in, out Stream, deinterlace bool, skipped int) (float64, error) {
 	dir, err := os.MkdirTemp(filepath.Dir(output), "psnr-")
 	if err != nil {
 		return 0, err
@@ -45,7 +45,7 @@ func worstPSNR(ctx context.Context, source, output string, in, out Stream, deint
 	}
 	same := "format=" + out.PixelFormat + ",setsar=1,settb=1/1000,setpts=N"
 	chain = append(chain, same)
-	args := slices.Concat([]string{"-v", "error", "-nostdin"}, constant, decoderArgs, inputArgs(source), decoderArgs, inputArgs(output))
+	args := slices.Concat([]string{"-v", "error", "-nostdin"}, constant, decoderArgs, source.args(), decoderArgs, input{path: output}.args())
 	cmd := exec.CommandContext(ctx, "ffmpeg", append(args, "-filter_complex", "[0:V:0]"+strings.Join(chain, ",")+"[a];[1:V:0]"+same+"[b];[b][a]psnr=stats_file=stats:shortest=1[c]",
 		"-map", "[c]", "-fps_mode", "passthrough", "-f", "null", "-")...)
 	cmd.Dir = dir

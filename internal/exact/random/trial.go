@@ -12,6 +12,7 @@ import (
 	"github.com/mapreel/mapreel/internal/exact/judge"
 	"github.com/mapreel/mapreel/internal/exact/recipe"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // class is the result of a trial.
@@ -79,7 +80,11 @@ func (t trials) judge(ctx context.Context, r recipe.Recipe, dir string) verdict 
 	if err != nil {
 		return verdict{notMade, err.Error()}
 	}
-	source, err := judge.Measure(ctx, path)
+	rate := ""
+	if r.Raw() {
+		rate = r.Rate
+	}
+	source, err := judge.MeasureRaw(ctx, path, rate)
 	if err != nil {
 		return verdict{noReference, err.Error()}
 	}
@@ -89,7 +94,7 @@ func (t trials) judge(ctx context.Context, r recipe.Recipe, dir string) verdict 
 	task := func(name string) judge.Task {
 		return judge.Task{
 			Path: path, Measured: source, Container: r.Output, Dir: filepath.Join(dir, name),
-			Codec: r.OutCodec, Segment: r.Segment, Interlaced: r.Interlaced(),
+			Codec: r.OutCodec, Segment: r.Segment, Interlaced: r.Interlaced(), Rate: rate, ToneMapped: r.ToneMapped(),
 		}
 	}
 	got, problems := t.run(ctx, t.jobs, task)
@@ -120,6 +125,9 @@ func (t trials) run(ctx context.Context, c judge.Candidate, task func(string) ju
 		to := task(strings.ReplaceAll(c.Name, " ", "-"))
 		if err := os.Mkdir(to.Dir, 0o755); err != nil {
 			return judge.Finding{Err: err}
+		}
+		if c.Name == judge.OnePass().Name && to.Container.Packaged() {
+			to.Container = film.MP4 // one pass makes no packages
 		}
 		return c.Judge(ctx, to)
 	}

@@ -18,7 +18,7 @@ func Draw(seed, attempt uint64) Recipe {
 	for {
 		r := d.recipe()
 		if r.Problem() == "" {
-			return r
+			return drawing{rand.New(rand.NewPCG(seed, attempt+laterNumbers))}.later(r)
 		}
 	}
 }
@@ -49,7 +49,7 @@ func keys[T any](d drawing, n int, m map[string]T) string {
 const maxFrames = 300
 
 func (d drawing) recipe() Recipe {
-	r := Recipe{Container: one(d, slices.Sorted(maps.Keys(containers))...), ByteOrder: d.Uint64()}
+	r := Recipe{Container: one(d, firstContainers()...), ByteOrder: d.Uint64()}
 	if d.rarely(3) { // these hold most, and are most common
 		r.Container = one(d, "mp4", "mkv", "ts")
 	}
@@ -79,7 +79,7 @@ func (d drawing) recipe() Recipe {
 	r.Change = keys(d, 6, changes)
 	r.Aspect = sometimes(d, 8, "64/45", "4/3", "853/720", "110/109", "1/2")
 	r.Rotation = sometimes(d, 10, "90", "180", "270")
-	r.Colour = keys(d, 6, colours)
+	r.Colour = sometimes(d, 6, "bt2020", "bt601", "bt709", "full")
 	r.Subtitles = d.rarely(8)
 	for range one(d, 1, 1, 1, 1, 2, 2, 3, 0) {
 		r.Tracks = append(r.Tracks, d.track(c))

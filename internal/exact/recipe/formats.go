@@ -11,29 +11,32 @@ type container struct {
 	subtitles string // codec of subtitles; "" if it holds none that ffmpeg writes
 	ticks     bool   // its times are free, not multiples of a frame's length
 	joins     bool   // bytes of two files after each other are a file
+	raw       bool   // it has no timestamps
 }
 
 var containers = map[string]container{
-	"mp4":   {".mp4", "", "h264 hevc av1 vp9 mpeg4 mpeg2 mjpeg", "aac ac3 eac3 mp3 opus flac alac", "mov_text", true, false},
-	"first": {".mp4", "-movflags faststart", "h264 hevc av1 vp9 mpeg4", "aac ac3 mp3", "mov_text", true, false},
-	"ctts":  {".mp4", "-movflags negative_cts_offsets", "h264 hevc", "aac", "", true, false},
-	"frag":  {".mp4", "-movflags frag_keyframe+empty_moov+default_base_moof", "h264 hevc av1", "aac ac3 opus", "", true, false},
-	"sidx":  {".mp4", "-movflags dash+global_sidx+frag_keyframe", "h264 hevc", "aac", "", true, false},
-	"noidx": {".mp4", "-movflags frag_keyframe+empty_moov+skip_trailer", "h264 hevc", "aac", "", true, false},
-	"mov":   {".mov", "", "h264 hevc prores mjpeg mpeg4 mpeg2", "aac pcm_s16le pcm_s24le alac", "mov_text", true, false},
-	"mkv":   {".mkv", "", "h264 hevc av1 vp8 vp9 mpeg4 mpeg2 mjpeg prores ffv1 theora", "aac ac3 eac3 mp3 mp2 opus vorbis flac pcm_s16le dts", "srt", true, false},
-	"webm":  {".webm", "", "vp8 vp9 av1", "opus vorbis", "webvtt", true, false},
-	"ts":    {".ts", "", "h264 hevc mpeg2 mpeg4", "aac ac3 eac3 mp2 mp3 opus", "", true, true},
-	"m2ts":  {".m2ts", "-mpegts_m2ts_mode 1", "h264 hevc mpeg2", "ac3 pcm_bluray", "", true, true},
-	"mpg":   {".mpg", "", "mpeg2 mpeg1", "mp2 ac3", "", true, true},
-	"avi":   {".avi", "", "mpeg4 xvid mjpeg h264 ffv1", "mp3 pcm_s16le ac3 mp2", "", false, false},
-	"flv":   {".flv", "", "h264 flv1", "aac mp3", "", true, false},
-	"nut":   {".nut", "", "h264 hevc mpeg4 mpeg2 ffv1 vp9", "aac mp3 pcm_s16le flac ac3", "", true, false},
-	"mxf":   {".mxf", "", "mpeg2", "pcm_s16le", "", false, false},
-	"wmv":   {".wmv", "", "wmv2", "wmav2", "", true, false},
-	"ogv":   {".ogv", "", "theora vp8", "vorbis opus flac", "", false, false},
-	"wtv":   {".wtv", "", "mpeg2", "mp2", "", true, false},
-	"3gp":   {".3gp", "", "h264 mpeg4", "aac", "", true, false},
+	"mp4":   {".mp4", "", "h264 hevc av1 vp9 mpeg4 mpeg2 mjpeg", "aac ac3 eac3 mp3 opus flac alac", "mov_text", true, false, false},
+	"first": {".mp4", "-movflags faststart", "h264 hevc av1 vp9 mpeg4", "aac ac3 mp3", "mov_text", true, false, false},
+	"ctts":  {".mp4", "-movflags negative_cts_offsets", "h264 hevc", "aac", "", true, false, false},
+	"frag":  {".mp4", "-movflags frag_keyframe+empty_moov+default_base_moof", "h264 hevc av1", "aac ac3 opus", "", true, false, false},
+	"sidx":  {".mp4", "-movflags dash+global_sidx+frag_keyframe", "h264 hevc", "aac", "", true, false, false},
+	"noidx": {".mp4", "-movflags frag_keyframe+empty_moov+skip_trailer", "h264 hevc", "aac", "", true, false, false},
+	"mov":   {".mov", "", "h264 hevc prores mjpeg mpeg4 mpeg2", "aac pcm_s16le pcm_s24le alac", "mov_text", true, false, false},
+	"mkv":   {".mkv", "", "h264 hevc av1 vp8 vp9 mpeg4 mpeg2 mjpeg prores ffv1 theora", "aac ac3 eac3 mp3 mp2 opus vorbis flac pcm_s16le dts", "srt", true, false, false},
+	"webm":  {".webm", "", "vp8 vp9 av1", "opus vorbis", "webvtt", true, false, false},
+	"ts":    {".ts", "", "h264 hevc mpeg2 mpeg4", "aac ac3 eac3 mp2 mp3 opus", "", true, true, false},
+	"m2ts":  {".m2ts", "-mpegts_m2ts_mode 1", "h264 hevc mpeg2", "ac3 pcm_bluray", "", true, true, false},
+	"mpg":   {".mpg", "", "mpeg2 mpeg1", "mp2 ac3", "", true, true, false},
+	"avi":   {".avi", "", "mpeg4 xvid mjpeg h264 ffv1", "mp3 pcm_s16le ac3 mp2", "", false, false, false},
+	"flv":   {".flv", "", "h264 flv1", "aac mp3", "", true, false, false},
+	"nut":   {".nut", "", "h264 hevc mpeg4 mpeg2 ffv1 vp9", "aac mp3 pcm_s16le flac ac3", "", true, false, false},
+	"mxf":   {".mxf", "", "mpeg2", "pcm_s16le", "", false, false, false},
+	"wmv":   {".wmv", "", "wmv2", "wmav2", "", true, false, false},
+	"ogv":   {".ogv", "", "theora vp8", "vorbis opus flac", "", false, false, false},
+	"wtv":   {".wtv", "", "mpeg2", "mp2", "", true, false, false},
+	"3gp":   {".3gp", "", "h264 mpeg4", "aac", "", true, false, false},
+	"h264":  {extension: ".h264", args: "-f h264", video: "h264", raw: true},
+	"hevc":  {extension: ".hevc", args: "-f hevc", video: "hevc", raw: true},
 }
 
 // videoCodec is how ffmpeg encodes a codec.
@@ -71,7 +74,7 @@ var videoCodecs = map[string]videoCodec{
 var usualFormats = map[string]string{"mjpeg": "yuvj420p", "prores": "yuv422p10le"}
 
 // gopArgs returns the options of a structure of GOPs. keyint is the usual distance of keyframes.
-func gopArgs(codec, gop string) string {
+func gopArgs(codec, gop, colour string) string {
 	interval, params := "36", ""
 	switch gop {
 	case "one": // one keyframe alone
@@ -109,6 +112,9 @@ func gopArgs(codec, gop string) string {
 			params += ":scenecut=0"
 		case "nob":
 			params += ":bframes=0"
+		}
+		if colour == hdr10 {
+			params += hdr10Params
 		}
 		return "-x265-params " + params
 	case "mpeg2", "mpeg1":
@@ -159,4 +165,10 @@ var colours = map[string]string{
 	"bt601":  "-color_primaries smpte170m -color_trc smpte170m -colorspace smpte170m",
 	"bt2020": "-color_primaries bt2020 -color_trc bt2020-10 -colorspace bt2020nc",
 	"full":   "-color_range pc",
+	hdr10:    "-color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc",
 }
+
+// hdr10 are the colours of HDR10, with the metadata that package judge expects.
+const hdr10 = "hdr10"
+
+const hdr10Params = ":hdr10=1:repeat-headers=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"

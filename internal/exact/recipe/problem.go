@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 // Problem says why ffmpeg cannot make the source, or "". It knows what would make no sense, and what
 // ffmpeg's muxers and encoders document.
 func (r Recipe) Problem() string {
-	for _, find := range []func() string{r.formatProblem, r.timeProblem, r.shapeProblem, r.joinProblem, r.damageProblem} {
+	for _, find := range []func() string{r.formatProblem, r.timeProblem, r.shapeProblem, r.joinProblem, r.damageProblem, r.laterProblem} {
 		if problem := find(); problem != "" {
 			return problem
 		}
@@ -78,7 +79,7 @@ func (r Recipe) timeProblem() string {
 		when(r.Times == "doubled" && r.Frames < 8, "few frames"),
 		when(r.Times != "" && (r.Scan != "" || r.parts() > 1), "times of parts"),
 		when(r.Times == "hourly" && r.Picture == "still", "few frames"),
-		when(r.Start != "" && (r.Clock != "" || has("avi mxf ogv wtv wmv", r.Container)), "no start"),
+		when(r.Start != "" && (r.Clock != "" || has("avi mxf ogv wtv wmv h264 hevc", r.Container)), "no start"),
 		when(r.VideoDelay != "" && (!c.ticks || r.parts() > 1 || r.Container == "wtv"), "no delay"),
 		when(r.Clock != "" && !has("ts m2ts", r.Container), "no clock"),
 		when(r.Edit != "" && !has("mp4 first mov ctts", r.Container), "no edit list"),
@@ -135,6 +136,20 @@ func (r Recipe) damageProblem() string {
 		when(r.Damage == "end" && has("mp4 mov ctts 3gp", r.Container), "the index is at the end"))
 }
 
+// laterProblem looks at the properties of later.
+func (r Recipe) laterProblem() string {
+	late := slices.ContainsFunc(r.Tracks, Track.late)
+	return first(
+		when((r.Cover || r.Chapters) && (r.Edit != "" || r.Start != "" || r.Rotation != "" || r.parts() > 1), "a copy would change more"),
+		when(r.Cover && !has("mp4 first mov mkv", r.Container), "no cover"),
+		when(r.Chapters && !has("mp4 first mov mkv webm nut", r.Container), "no chapters"),
+		when(r.Chapters && r.Output.Packaged(), "packages have no chapters"),
+		when(r.Program != "" && (r.Container != "ts" || r.parts() > 1 || r.Start != "" || r.VideoDelay != "" || r.Times != ""), "not one clock"),
+		when(r.Colour == hdr10 && (r.Codec != "hevc" || r.Format != "yuv420p10le" || r.Output == film.WebM), "no HDR10"),
+		when(late && (fraction(r.Rate).num/fraction(r.Rate).den > 12 || r.Frames < 180 || r.Times != "" || r.Output.Packaged()), "the video ends earlier"),
+		when(r.Output.Packaged() && (r.Subtitles || len(r.Tracks) == 0 && r.Codec == "none"), "packages differ there"))
+}
+
 func (r Recipe) trackProblem(t Track) string {
 	c, codec := containers[r.Container], audioCodecs[t.Codec]
 	rate := strconv.Itoa(t.Rate)
@@ -146,6 +161,7 @@ func (r Recipe) trackProblem(t Track) string {
 		when(r.Container == "flv" && t.Codec == "mp3" && !has("44100 22050", rate), "FLV has other rates"),
 		when(r.Container == "flv" && len(r.Tracks) > 1, "FLV has one track"),
 		when((t.Delay != "" || t.Gap != "") && (!c.ticks || r.parts() > 1 || r.Container == "wtv"), "no delay"),
+		when(t.Change == "appears" && r.Container != "ts" && r.Container != "m2ts", "no table that changes"),
 		when(t.Change != "" && (!c.joins || !has("mp2 ac3 eac3 aac mp3", t.Codec) || t.Channels > 2), "no change"),
 		when(t.Change == "rate" && !has("48000 44100", rate), "no change of that rate"),
 		when(t.Length != "" && r.parts() > 1, "parts have one length"))

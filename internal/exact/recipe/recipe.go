@@ -41,6 +41,9 @@ type Recipe struct {
 	Rotation   string // degrees
 	Colour     string // see colours
 	Subtitles  bool
+	Cover      bool
+	Chapters   bool
+	Program    string // see programs
 
 	Tracks []Track // of audio
 
@@ -62,7 +65,7 @@ type Track struct {
 	Delay    string // seconds by which it begins later than the file
 	Gap      string // seconds at which 0.4 s are missing; "" is no gap
 	Length   string // "" is that of the video; short and long differ
-	Change   string // "" is none; channels and rate change in the middle
+	Change   string // "" is none; channels and rate change in the middle, appears begins there undeclared
 	Language string
 }
 
@@ -185,6 +188,12 @@ func (r Recipe) String() string {
 	}
 	return strings.Join(words, ", ")
 }
+
+// Raw reports whether the source has no timestamps, so that the job must be told its frame rate.
+func (r Recipe) Raw() bool { return containers[r.Container].raw }
+
+// ToneMapped reports whether the job turns HDR into SDR, so that the colours of its output differ.
+func (r Recipe) ToneMapped() bool { return r.Colour == hdr10 && r.OutCodec != film.H265 }
 
 // Interlaced reports whether the video has fields.
 func (r Recipe) Interlaced() bool { return r.Scan != "" }

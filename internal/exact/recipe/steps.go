@@ -48,6 +48,8 @@ var quiet = []string{"-v", "error", "-nostdin", "-y"}
 
 const subtitleText = "1\n00:00:00,500 --> 00:00:01,000\nFirst line\n\n2\n00:00:01,500 --> 00:00:02,500\nSecond – ü\n\n"
 
+const chapterText = ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=700\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=700\nEND=1500\ntitle=Two\n"
+
 // Steps returns what makes the source. The last step makes the file that File names.
 func (r Recipe) Steps() []Step {
 	c := containers[r.Container]
@@ -88,6 +90,14 @@ func (r Recipe) Steps() []Step {
 	} else if r.Edit != "" {
 		copied("cut", e.before, e.after)
 	}
+	if r.Cover || r.Chapters {
+		steps = append(steps, r.annotate(whole)...)
+		whole = steps[len(steps)-1].Output()
+	}
+	if r.Program != "" {
+		steps = append(steps, r.addProgram(whole)...)
+		whole = steps[len(steps)-1].Output()
+	}
 	if r.Damage != "" {
 		d := damages[r.Damage]
 		steps = append(steps, Step{
@@ -103,6 +113,41 @@ func (r Recipe) Steps() []Step {
 		last.To = r.File()
 	}
 	return steps
+}
+
+// annotate returns what copies a file and adds cover and chapters.
+func (r Recipe) annotate(whole string) (steps []Step) {
+	c := containers[r.Container]
+	before, after, inputs := "", "-map 0", 1
+	switch {
+	case r.Cover && has("mkv", r.Container):
+		after += " -attach cover.jpg -metadata:s:t:0 mimetype=image/jpeg"
+	case r.Cover:
+		before, after, inputs = "-i cover.jpg", "-map 0 -map 1 -disposition:v:1 attached_pic", 2
+	}
+	if r.Cover {
+		steps = append(steps, Step{Args: words("-f lavfi -i color=red:size=64x64 -frames:v 1 cover.jpg")})
+	}
+	if r.Chapters {
+		steps = append(steps, Step{To: "chapters.txt", Text: chapterText})
+		before, after = before+" -i chapters.txt", after+fmt.Sprintf(" -map_chapters %d", inputs)
+	}
+	return append(steps, Step{Args: words("-i", whole, before, "-c copy", after, c.args, "more"+c.extension)})
+}
+
+// addProgram returns what adds a second program to a transport stream.
+func (r Recipe) addProgram(whole string) []Step {
+	streams := "0"
+	for i := range r.Tracks {
+		streams += fmt.Sprintf(":st=%d", i+1)
+	}
+	first := len(r.Tracks) + 1
+	return []Step{
+		{Args: words("-f lavfi -i testsrc2=size=48x28:rate=25:duration=2 -f lavfi -i sine=sample_rate=48000:duration=2",
+			"-c:v libx264 -preset ultrafast -c:a mp2 -output_ts_offset", programs[r.Program], "small.ts")},
+		{Args: words("-copyts -i", whole, "-i small.ts -map 0 -map 1 -c copy", "-program title=Large:st="+streams,
+			fmt.Sprintf("-program title=Small:st=%d:st=%d both.ts", first, first+1))},
+	}
 }
 
 // parts returns how many recordings follow each other in the source.
@@ -135,6 +180,9 @@ func (r Recipe) encode(i int) []string {
 		options = append(options, r.videoOptions(i)...)
 	}
 	for n, t := range r.Tracks {
+		if t.Change == "appears" && i == 0 { // the last track alone
+			continue
+		}
 		if t.Delay != "" {
 			inputs = append(inputs, "-itsoffset", t.Delay)
 		}

@@ -55,6 +55,9 @@ var changes = map[string][2]string{
 	"format": {"", "yuv444p"},
 }
 
+// programs are the clocks of a second program of a transport stream, in seconds.
+var programs = map[string]string{"": "", "same clock": "0", "own clock": "30000"}
+
 // videoSource returns the input of so many frames, beginning with the given one.
 func (r Recipe) videoSource(first, frames int) string {
 	rate := fraction(r.Rate)
@@ -102,7 +105,7 @@ func (r Recipe) videoOptions(i int) []string {
 	if len(filters) > 0 {
 		args = append(args, "-vf", strings.Join(filters, ","))
 	}
-	args = append(args, words("-fps_mode:v passthrough -threads:v 1", codec.args, gopArgs(r.Codec, r.GOP))...)
+	args = append(args, words("-fps_mode:v passthrough -threads:v 1", codec.args, gopArgs(r.Codec, r.GOP, r.Colour))...)
 	args = append(args, "-pix_fmt", r.pixelFormat(change[1]))
 	if r.Interlaced() {
 		args = append(args, r.fieldOptions()...)
@@ -153,6 +156,9 @@ func (r Recipe) fieldOptions() []string {
 
 // length returns how long the track is in a video of so many seconds.
 func (t Track) length(seconds float64) float64 {
+	if t.late() {
+		return seconds - fraction(t.Delay).num
+	}
 	switch t.Length {
 	case "short":
 		return seconds * 0.6
@@ -161,6 +167,9 @@ func (t Track) length(seconds float64) float64 {
 	}
 	return seconds
 }
+
+// late reports whether the track begins after ffmpeg has looked for streams: after 5 s.
+func (t Track) late() bool { return t.Delay != "" && fraction(t.Delay).num > 5 }
 
 // source returns the input of the n-th track's i-th part: beeps whose pitch differs from channel to
 // channel and from track to track.

@@ -70,7 +70,7 @@ type attempt struct {
 }
 
 func (m *attempt) run(ctx context.Context) (film.OutputFacts, error) {
-	facts := film.OutputFacts{URL: m.job.Request.URL(m.out.File), Part: m.job.Source.Taken()}
+	facts := film.OutputFacts{URL: m.job.Request.URL(m.out.File), Part: m.job.Source.Taken(), Rate: m.job.Source.Rate}
 	if err := m.gather(ctx); err != nil {
 		return facts, err
 	}
