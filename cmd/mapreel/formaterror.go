@@ -23,6 +23,7 @@ const (
 	exitInvalid     = 2   // the request or the usage is wrong
 	exitDiffers     = 1   // of verify
 	exitNotCompared = 3   // of verify: the comparison could not be made
+	exitOverBudget  = 4   // a job was stopped at its budget; what is finished is kept
 	exitInterrupted = 130 // 128 + SIGINT, the convention of shells
 )
 
@@ -36,6 +37,8 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case fault.KindOf(err) == fault.Invalid:
 		return exitInvalid
+	case fault.KindOf(err) == fault.OverBudget:
+		return exitOverBudget
 	case errors.As(err, new(notComparedError)):
 		return exitNotCompared
 	}

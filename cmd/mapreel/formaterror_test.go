@@ -48,6 +48,9 @@ func TestExitCodeFollowsTheKindOfTheError(t *testing.T) {
 		if kind == fault.Invalid {
 			want = exitInvalid
 		}
+		if kind == fault.OverBudget {
+			want = exitOverBudget
+		}
 		if got := exitCode(fault.New(kind, "x")); got != want {
 			t.Errorf("%s exits with %d, want %d", kind, got, want)
 		}

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -186,6 +188,62 @@ func (c *Client) Redrive(ctx context.Context, job string) (Job, error) {
 		return Job{}, c.fail(err, "redrive job "+nameOf(arn))
 	}
 	return c.describe(ctx, arn)
+}
+
+// Raise continues a job that has ended without success under another budget, and returns the job that does: the request has the budget,
+// so it is started again. What is done is not done again.
+func (c *Client) Raise(ctx context.Context, job string, budget price.Money) (Job, error) {
+	arn, err := c.arn(job)
+	if err != nil {
+		return Job{}, err
+	}
+	j, err := c.describe(ctx, arn)
+	switch {
+	case err != nil:
+		return Job{}, err
+	case !j.Ended():
+		return Job{}, fault.WithHint(fault.New(fault.Invalid, "job %s runs, with the budget that it was started with", j.Name), "stop it first: what is done is kept")
+	case j.Status == Succeeded:
+		return Job{}, fault.New(fault.Invalid, "job %s is done", j.Name)
+	}
+	request, err := withBudget(j.input, budget)
+	if err != nil {
+		return Job{}, err
+	}
+	stem, _, _ := strings.Cut(j.Name, budgetMark)
+	raised, _, err := c.Submit(ctx, stem[:min(len(stem), maxRaised)]+budgetMark+budget.Decimal(), request)
+	return raised, err
+}
+
+const (
+	// budgetMark is what follows the name of a job in that of one that continues it, before the budget.
+	budgetMark = "-budget-"
+	// maxRaised leaves room for mark and amount in the 80 characters of a name.
+	maxRaised = 60
+)
+
+// withBudget returns a request with another budget.
+func withBudget(request string, budget price.Money) (json.RawMessage, error) {
+	var fields, compute map[string]json.RawMessage
+	err := json.Unmarshal([]byte(request), &fields)
+	if data, ok := fields["compute"]; ok && err == nil {
+		err = json.Unmarshal(data, &compute)
+	}
+	if err == nil && fields == nil {
+		err = errors.New("it is null")
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Corrupt, err, "request of the job")
+	}
+	if compute == nil {
+		compute = map[string]json.RawMessage{}
+	}
+	compute["budget"] = json.RawMessage(budget.Decimal())
+	if fields["compute"], err = json.Marshal(compute); err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "request")
+	}
+	data, err := json.Marshal(fields)
+	return data, fault.Wrap(fault.Internal, err, "request")
 }
 
 // Event is an event of a job's history. Details is the whole event as the service returned it.

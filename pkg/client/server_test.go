@@ -22,6 +22,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/guard"
 	"github.com/mapreel/mapreel/pkg/history"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/queue"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -120,6 +121,35 @@ func (s service) request(t *testing.T, out string) json.RawMessage {
 		t.Fatal(err)
 	}
 	return text
+}
+
+func TestAJobThatEndedContinuesUnderAnotherBudget(t *testing.T) {
+	s := serve(t)
+	c := s.client(t)
+	ctx := t.Context()
+	if _, _, err := c.Submit(ctx, "film-1", s.request(t, "out")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Raise(ctx, "film-1", 2*price.Dollar); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("while it runs: %v", err)
+	}
+	if _, err := c.Stop(ctx, "film-1", "enough"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Follow(ctx, "film-1", func(client.Job) {}); err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	job, err := c.Raise(ctx, "film-1", 5*price.Dollar/2)
+	if err != nil || job.Name != "film-1-budget-2.5" {
+		t.Fatalf("%+v, %v", job, err)
+	}
+	if job, err = c.Follow(ctx, job.ARN, func(client.Job) {}); err != nil || job.Status != client.Succeeded {
+		t.Errorf("%+v, %v", job, err)
+	}
+	if _, err := c.Raise(ctx, job.Name, 3*price.Dollar); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("when it is done: %v", err)
+	}
 }
 
 func TestAJobOfAServerIsSubmittedOnceWatchedStoppedAndRedriven(t *testing.T) {

@@ -77,6 +77,9 @@ func (e *Engine) Analyse(ctx context.Context, in AnalyseInput) (Next, error) {
 	if err := e.admit(p); err != nil {
 		return Next{}, err
 	}
+	if p.Budget, err = budgetOf(in.Request); err != nil {
+		return Next{}, err
+	}
 	if p.Open {
 		// An earlier run may have planned the rest. Its phases are in the ledger.
 		earlier, err := e.plan(ctx, p.ID)
@@ -84,7 +87,7 @@ func (e *Engine) Analyse(ctx context.Context, in AnalyseInput) (Next, error) {
 			return Next{}, err
 		}
 		if err == nil && !earlier.Open {
-			earlier.Concurrency, earlier.Retention = p.Concurrency, p.Retention // as this request asks for
+			earlier.Concurrency, earlier.Retention, earlier.Budget = p.Concurrency, p.Retention, p.Budget // as this request asks for
 			p = earlier
 		}
 	}
@@ -270,6 +273,16 @@ func (e *Engine) next(ctx context.Context, p work.Plan, execution string) (Next,
 		n.Phase.Last = false // its failures are found when the next phase is planned
 	}
 	n.Concurrency = e.concurrency(p, items)
+	if p.Budget > 0 {
+		n.Phase.Last = false // what follows is decided when the cost of these is known
+		affordable, err := e.withinBudget(p, s, items, n.Concurrency)
+		if err != nil {
+			return n, err
+		}
+		if n.Phase.Tolerated == 0 { // a phase whose failures count at its end is run as a whole
+			items = affordable
+		}
+	}
 	if len(items) > 0 {
 		n.Phase.Bucket, n.Phase.Key, n.Phase.Count = e.Bucket, listKey(p.ID, n.Phase.Name), len(items)
 		data, err := json.Marshal(items)

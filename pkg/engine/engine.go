@@ -60,6 +60,9 @@ type Engine struct {
 	// used since, given what the attempt left behind. nil: nothing is recorded.
 	Meter func(ctx context.Context, attempt int, needs work.Needs) (context.Context, func(work.Result) price.Use)
 
+	// Prices is the table that budgets are compared by; nil: the one of the program.
+	Prices *price.Table
+
 	Worker  string      // identifies this worker in the ledger
 	Keep    bool        // keep the artifacts of a job that is done
 	Observe func(Event) // may be nil

@@ -31,6 +31,7 @@ type doneUnit struct {
 type stock struct {
 	open map[string][]openUnit
 	done map[string][]doneUnit
+	used tallies // of a job with a budget
 }
 
 // groups returns the plan's groups with the number of units that are done.
@@ -52,7 +53,7 @@ func (s stock) groups(p work.Plan) []GroupProgress {
 // takeStock sorts the job's units into open and done. A finished unit whose artifacts are gone, and still needed, is open
 // again. Nothing but the outputs matters once all of those are published and in their places.
 func (e *Engine) takeStock(ctx context.Context, p work.Plan, execution string) (stock, error) {
-	s := stock{map[string][]openUnit{}, map[string][]doneUnit{}}
+	s := stock{map[string][]openUnit{}, map[string][]doneUnit{}, tallies{}}
 	for u, err := range e.Ledger.Units(ctx, p.ID, "") {
 		if err != nil {
 			return s, err
@@ -60,6 +61,11 @@ func (e *Engine) takeStock(ctx context.Context, p work.Plan, execution string) (
 		var record unitRecord
 		if err := json.Unmarshal(u.Spec, &record); err != nil {
 			return s, fault.Wrap(fault.Corrupt, err, "record of "+u.ID)
+		}
+		if p.Budget > 0 {
+			if err := s.used.add(u); err != nil {
+				return s, err
+			}
 		}
 		open := openUnit{u.ID, record.Needs}
 		if u.State != ledger.Done {

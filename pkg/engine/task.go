@@ -42,6 +42,7 @@ var exitCodes = map[fault.Kind]int{
 	fault.OutOfSpace:  74, // EX_IOERR
 	fault.Transient:   TryAgain,
 	fault.OutOfTime:   79,
+	fault.OverBudget:  80,
 }
 
 // ExitCode is what the process of a Batch job ends with after an error of kind k.

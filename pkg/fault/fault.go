@@ -30,12 +30,13 @@ const (
 	OutOfTime   Kind = "OutOfTime"   // the worker cannot meet its deadline; a larger worker may
 	OutOfSpace  Kind = "OutOfSpace"  // disk or memory is full; a larger worker may succeed, or the same one later
 	Transient   Kind = "Transient"   // the same call may succeed on a retry
+	OverBudget  Kind = "OverBudget"  // the job would cost more than its author allows; raising the budget continues it
 	Internal    Kind = "Internal"    // a defect of mapreel
 )
 
 // Kinds returns every kind, in the order of declaration.
 func Kinds() []Kind {
-	return []Kind{Invalid, NotFound, Unsupported, Corrupt, OutOfTime, OutOfSpace, Transient, Internal}
+	return []Kind{Invalid, NotFound, Unsupported, Corrupt, OutOfTime, OutOfSpace, Transient, OverBudget, Internal}
 }
 
 // Error is an error with a kind and, if one is known, a hint for the user.

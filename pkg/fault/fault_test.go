@@ -24,7 +24,7 @@ func TestKindsAreTheNamesThatTheStateMachineMatches(t *testing.T) {
 		e := &fault.Error{Kind: k}
 		got = append(got, e.ErrorName())
 	}
-	want := strings.Fields("Invalid NotFound Unsupported Corrupt OutOfTime OutOfSpace Transient Internal")
+	want := strings.Fields("Invalid NotFound Unsupported Corrupt OutOfTime OutOfSpace Transient OverBudget Internal")
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

@@ -179,10 +179,10 @@ func (f OutputFacts) Bytes() int64 {
 }
 
 // ID names the work that a normalised request asks for: the same source, request and encoder give
-// the same ID, so that running again continues. Route and concurrency do not change the result and
-// are not part of the ID.
+// the same ID, so that running again continues. Route, concurrency and budget do not change the result
+// and are not part of the ID.
 func ID(req Request, src Source, encoder string) (string, error) {
-	req.Compute.Mode, req.Compute.Concurrency, req.Retention = "", 0, Retention{}
+	req.Compute.Mode, req.Compute.Concurrency, req.Compute.Budget, req.Retention = "", 0, 0, Retention{}
 	data, err := json.Marshal(struct {
 		Format  int // of plans and stored objects: raise it when a change makes those of older versions unusable
 		Request Request

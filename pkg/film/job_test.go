@@ -87,7 +87,7 @@ func full(t *testing.T) film.Request {
 			"package": {"seconds": 6, "singleFile": true},
 			"audio": {"codec": "aac", "bitrate": "160k"}}],
 		"segment": {"seconds": 10},
-		"compute": {"mode": "batch", "gpu": true, "concurrency": 500, "threads": 4},
+		"compute": {"mode": "batch", "gpu": true, "concurrency": 500, "budget": 2.5, "threads": 4},
 		"retention": {"hours": 5}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func TestIDIsStable(t *testing.T) {
 }
 
 func TestIDDependsOnlyOnWhatChangesTheOutputs(t *testing.T) {
-	free := []string{"/compute/mode", "/compute/concurrency", "/retention/hours"}
+	free := []string{"/compute/mode", "/compute/concurrency", "/compute/budget", "/retention/hours"}
 	base := id(t, full(t), sampleSource, "5.1")
 	seen := map[string]string{base: "nothing"}
 	expect := func(what, got string) {

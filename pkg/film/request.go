@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -169,6 +170,7 @@ type Compute struct {
 	Mode        ComputeMode `json:"mode,omitempty" jsonschema:"enum=lambda,enum=batch,enum=lambda-batch,default=lambda-batch"`
 	GPU         bool        `json:"gpu,omitempty" jsonschema:"description=Encode with NVENC; always on Batch"`
 	Concurrency int         `json:"concurrency,omitempty" jsonschema:"minimum=1,maximum=10000,description=Number of segments encoded at once. Default 1000; on one machine the number of cores"`
+	Budget      price.Money `json:"budget,omitempty" jsonschema:"description=US dollars that the job may cost on AWS by list prices. It stops before it is expected to exceed them and keeps what is finished: the same request with a higher budget continues. Without effect on one machine where a job costs nothing"`
 	Threads     int         `json:"threads,omitempty" jsonschema:"minimum=1,maximum=64,description=Threads per encoder. Different numbers give different bytes. Default 2; on AWS the processors that the function memory of the deployment buys"`
 }
 

@@ -17,6 +17,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+
+	"github.com/mapreel/mapreel/pkg/price"
 )
 
 // schemaJSON is generated from the Go types by TestSchemaMatchesTheGoTypes.
@@ -41,6 +43,7 @@ var formats = []*jsonschema.Format{
 	{Name: "bitrate", Validate: unmarshals[Bitrate]},
 	{Name: "frameRate", Validate: unmarshals[FrameRate]},
 	{Name: "aspect", Validate: unmarshals[Aspect]},
+	{Name: "money", Validate: unmarshals[price.Money]},
 }
 
 // unmarshals returns the error of T's own UnmarshalJSON for v.

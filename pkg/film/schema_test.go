@@ -16,6 +16,7 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/price"
 )
 
 const schemaFile = "request.schema.json"
@@ -58,6 +59,8 @@ func reflectSchema(t *testing.T) []byte {
 				}
 			case reflect.TypeFor[film.Aspect]():
 				return &jsonschema.Schema{Type: "string", Format: "aspect", Pattern: `^[0-9]{1,4}:[0-9]{1,4}$`, Examples: []any{"16:9"}}
+			case reflect.TypeFor[price.Money]():
+				return &jsonschema.Schema{Type: "number", Format: "money", ExclusiveMinimum: "0", Maximum: "1000000", Examples: []any{2.5}}
 			case reflect.TypeFor[film.Bitrate]():
 				return &jsonschema.Schema{
 					Type: "number", Format: "bitrate", Pattern: `^[0-9]+(\.[0-9]+)?[kM]?$`, Examples: []any{"160k"},

@@ -65,6 +65,25 @@ func TestAnotherKindOfWorkRunsAsFunctions(t *testing.T) {
 		})
 	}
 
+	t.Run("and stops at a budget, and continues with a higher one", func(t *testing.T) {
+		d := c.deploy(t)
+		r := d.record()
+		request, _ := toyRequest(c, "out/budget", work.RouteLambda).(map[string]any)
+		request["compute"] = map[string]any{"mode": work.RouteLambda, "budget": 0.0005} // a unit has three transitions, which alone cost 0.000075
+		_, err := r.execute("arn:execution:budget-1", request)
+		if err == nil || !strings.Contains(err.Error(), "OverBudget") && !strings.Contains(err.Error(), "stopped at the budget of 0.000500 USD") {
+			t.Fatalf("it ended with %v", err)
+		}
+		first := len(r.states)
+		request["compute"] = map[string]any{"mode": work.RouteLambda, "budget": 1}
+		if _, err := r.execute("arn:execution:budget-2", request); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, c.media, "out/budget/noise.wav.sha256"); !bytes.Equal(got, want["out/"+string(work.RouteLambda)]) || first == 0 || first >= seconds {
+			t.Errorf("it stopped after %d of %d units, and then wrote %q", first, seconds+1, got)
+		}
+	})
+
 	t.Run("as on one machine", func(t *testing.T) {
 		destination := t.TempDir()
 		request, err := json.Marshal(map[string]any{"source": file, "destination": destination, "checksums": map[string]any{"seconds": 1}})

@@ -190,7 +190,11 @@ func (r *runner) close() error {
 const bucket = "scratch"
 
 func (r *runner) run(ctx context.Context, request json.RawMessage, envelope work.Envelope) (Report, error) {
+	if envelope.Compute.Budget > 0 {
+		r.emit(Event{Event: engine.Event{Type: engine.Warning, Error: "compute.budget has no effect on this machine, where a job costs nothing at AWS"}})
+	}
 	input, err := edit(request, func(_, compute map[string]json.RawMessage) {
+		delete(compute, "budget") // it would only divide the work into rounds
 		compute["concurrency"] = json.RawMessage(strconv.Itoa(cmp.Or(r.opts.Jobs, runtime.NumCPU())))
 	})
 	if err != nil {

@@ -17,10 +17,11 @@ import (
 // lock keeps two processes from working on the same request at once: both would be right, but each would do all the
 // work. The kernel releases it however this process ends.
 func lock(locks *private.Folder, request json.RawMessage) (*os.File, error) {
-	// How wide it runs and how long its records are kept does not change what is asked for.
+	// How wide it runs, how long its records are kept and what it may cost does not change what is asked for.
 	data, err := edit(request, func(fields, compute map[string]json.RawMessage) {
 		delete(fields, "retention")
 		delete(compute, "concurrency")
+		delete(compute, "budget")
 	})
 	if err == nil {
 		data, err = canonical(data)

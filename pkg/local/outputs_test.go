@@ -1,7 +1,9 @@
 package local_test
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,6 +57,25 @@ func TestTwoRunsNeverWriteOneOutput(t *testing.T) {
 	})
 	if err != nil {
 		t.Errorf("a run after the first: %v", err)
+	}
+}
+
+func TestABudgetHasNoEffectHere(t *testing.T) {
+	t.Parallel()
+	s, source, out := withToy(t), toytest.NoisyWAV(t, 1000, 20), t.TempDir()
+	request := json.RawMessage(fmt.Sprintf(`{"source": %q, "destination": %q, "checksums": {"seconds": 1}, "compute": {"budget": 0.000001}}`, source, out))
+	var warnings []string
+	rounds := 0
+	_, err := s.run(t.Context(), request, local.Options{Scratch: t.TempDir(), Observe: func(e local.Event) {
+		switch e.Type {
+		case engine.Warning:
+			warnings = append(warnings, e.Error)
+		case engine.Planned:
+			rounds++
+		}
+	}})
+	if err != nil || rounds != 1 || len(warnings) != 1 || !strings.Contains(warnings[0], "budget") {
+		t.Errorf("%d rounds, the warnings %q, %v", rounds, warnings, err)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"iter"
 	"time"
+
+	"github.com/mapreel/mapreel/pkg/price"
 )
 
 // Plan is a job as planned. All of it but the units lies in the ledger's record of the job.
@@ -14,9 +16,11 @@ type Plan struct {
 	Source  string          `json:"source"`  // for people
 	Outputs []string        `json:"outputs"` // where the outputs will be; for people
 
-	Concurrency int           `json:"concurrency"` // units at once, at most
-	Duration    time.Duration `json:"duration"`    // the longest that the work should take
-	Retention   time.Duration `json:"retention"`   // how long records outlive the work
+	Concurrency int `json:"concurrency"` // units at once, at most
+	// Budget is what the job may cost at AWS, by list prices; 0: whatever it takes. The engine sets it, from the request.
+	Budget    price.Money   `json:"budget,omitempty"`
+	Duration  time.Duration `json:"duration"`  // the longest that the work should take
+	Retention time.Duration `json:"retention"` // how long records outlive the work
 
 	// Open says that the phases which follow cannot be planned before the units planned so far are done.
 	Open   bool    `json:"open,omitempty"`
@@ -70,8 +74,9 @@ type Envelope struct {
 	Source      string `json:"source"`
 	Destination string `json:"destination"`
 	Compute     struct {
-		Mode        Route `json:"mode"`
-		GPU         bool  `json:"gpu"`
-		Concurrency int   `json:"concurrency"`
+		Mode        Route       `json:"mode"`
+		GPU         bool        `json:"gpu"`
+		Concurrency int         `json:"concurrency"`
+		Budget      price.Money `json:"budget"`
 	} `json:"compute"`
 }

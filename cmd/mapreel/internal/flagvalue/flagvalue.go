@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/price"
 )
 
 // WholeNumber is the value of an integer flag.
@@ -21,6 +22,19 @@ func (w *WholeNumber) UnmarshalText(text []byte) error {
 	}
 	*w = WholeNumber(n)
 	return nil
+}
+
+// Money is the value of a flag in US dollars, such as 2.50.
+type Money price.Money
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *Money) UnmarshalText(text []byte) error {
+	v, err := price.ParseMoney(string(text))
+	if err == nil && v == 0 {
+		err = fmt.Errorf("%q is no amount that a job could do with", text)
+	}
+	*m = Money(v)
+	return err
 }
 
 // Duration is the value of a flag such as "10s" or "1m30s", or a number of seconds.

@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
 	"github.com/mapreel/mapreel/pkg/client"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/printable"
 )
 
@@ -136,13 +138,19 @@ func (c Stop) Run(ctx context.Context, env Env) error {
 type Redrive struct {
 	Target
 
-	Job  string `arg:"" name:"JOB" help:"The job, by its name or the ARN of its execution."`
-	JSON bool   `name:"json" help:"Print JSON: a line for each change with --wait."`
-	Wait bool   `help:"Show the progress until the job ends."`
+	Job    string           `arg:"" name:"JOB" help:"The job, by its name or the ARN of its execution."`
+	Budget *flagvalue.Money `placeholder:"USD" help:"Continue with this budget, in US dollars: a new job, of which the finished units are not done again."`
+	JSON   bool             `name:"json" help:"Print JSON: a line for each change with --wait."`
+	Wait   bool             `help:"Show the progress until the job ends."`
 }
 
 // Help is shown by mapreel redrive --help.
-func (Redrive) Help() string { return "What is done is not done again.\n\n" + exits }
+func (Redrive) Help() string {
+	return `What is done is not done again. A budget is part of the request that a job was started with, so that with --budget the same request
+is started again under another name, which is printed.
+
+` + exits
+}
 
 // Run redrives it.
 func (c Redrive) Run(ctx context.Context, env Env) error {
@@ -150,7 +158,12 @@ func (c Redrive) Run(ctx context.Context, env Env) error {
 	if err != nil {
 		return err
 	}
-	job, err := remote.Redrive(ctx, c.Job)
+	var job client.Job
+	if c.Budget != nil {
+		job, err = remote.Raise(ctx, c.Job, price.Money(*c.Budget))
+	} else {
+		job, err = remote.Redrive(ctx, c.Job)
+	}
 	if err != nil || !c.Wait {
 		return show(env, job, err, c.JSON)
 	}

@@ -47,7 +47,7 @@ type Target struct {
 }
 
 // exits is the last paragraph of each command's help.
-const exits = "Exit codes: 0 done; 1 failed; 2 the request or the usage is wrong; 130 interrupted."
+const exits = "Exit codes: 0 done; 1 failed; 2 the request or the usage is wrong; 4 stopped at its budget; 130 interrupted."
 
 // maxToken is the length in bytes from which on a file is no token.
 const maxToken = 4 << 10

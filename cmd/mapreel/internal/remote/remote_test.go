@@ -93,6 +93,7 @@ func TestTheOutcomeOfAJobIsAnErrorUnlessItIsDone(t *testing.T) {
 		{client.Job{Status: client.Running}, ""},
 		{client.Job{Status: client.Succeeded}, ""},
 		{client.Job{Name: "x", Status: "FAILED", Error: &ledger.Failure{Kind: "Corrupt", Message: "it broke"}}, "job x failed: Corrupt: it broke"},
+		{client.Job{Name: "x", Status: "FAILED", Error: &ledger.Failure{Kind: "OverBudget", Message: "stopped at the budget"}}, "job x: stopped at the budget"},
 		{client.Job{Name: "x", Status: "ABORTED", Error: &ledger.Failure{}}, "job x was stopped: no reason is given"},
 		{client.Job{Name: "x", Status: "TIMED_OUT", Error: &ledger.Failure{Kind: "States.Timeout"}}, "job x took too long: States.Timeout"},
 	} {

@@ -32,6 +32,7 @@ type Submit struct {
 	DryRun      bool                   `help:"Start and upload nothing, and say what the job would take, as mapreel estimate does. SOURCE is then a file of this machine."`
 	JSON        bool                   `name:"json" help:"Print the job as JSON: a line for each change with --wait."`
 	Concurrency *flagvalue.WholeNumber `group:"Work" placeholder:"N" help:"Units at once, at most."`
+	Budget      *flagvalue.Money       `group:"Work" placeholder:"USD" help:"US dollars that the job may cost on AWS, by list prices. It stops before it is expected to exceed them, and continues with a higher budget."`
 	Progress    progressMode           `enum:"auto,bar,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal. bar: bars, or a line every few seconds without a terminal. none: nothing."`
 }
 
@@ -57,6 +58,7 @@ func (c Submit) Run(ctx context.Context, env Env) error {
 	}
 	flags := c.Flags
 	flags.Source, flags.Output, flags.Concurrency = c.Source, c.Output, c.Concurrency
+	flags.Budget = c.Budget
 	req, _, err := flags.Read(env.Stdin, c.place(remote, env))
 	if err != nil {
 		return err

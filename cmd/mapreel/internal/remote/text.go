@@ -178,6 +178,10 @@ func outcome(j client.Job) error {
 	if verb == "" {
 		verb = "failed"
 	}
+	if j.Error.Kind == string(fault.OverBudget) {
+		return fault.WithHint(fault.New(fault.OverBudget, "job %s: %s", j.Name, j.Error.Message),
+			"finished units are kept; with a higher budget mapreel redrive "+j.Name+" --budget USD does the rest")
+	}
 	err := errors.New("job " + j.Name + " " + verb + ": " + errorWords(j))
 	wrong := j.Error.Kind == string(fault.Invalid) || j.Error.Kind == string(fault.Unsupported) // it would end the same way
 	if j.Redrivable && !wrong {

@@ -38,4 +38,6 @@ type Flags struct {
 	Source      string                 `kong:"-"`
 	Output      string                 `kong:"-"`
 	Concurrency *flagvalue.WholeNumber `kong:"-"`
+	// Budget is likewise a flag of some commands.
+	Budget *flagvalue.Money `kong:"-"`
 }

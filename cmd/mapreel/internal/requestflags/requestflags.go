@@ -20,6 +20,7 @@ import (
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/price"
 )
 
 // LocalRetentionHours is how long an unfinished job of one machine can be continued: a week, because a local disk has no
@@ -136,6 +137,9 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 		d.Set("/segment/seconds", film.Seconds(*t.Segment), "--segment")
 	}
 	d.SetNumber("/compute/concurrency", (*int)(t.Concurrency), at.ConcurrencyFlag)
+	if t.Budget != nil {
+		d.Set("/compute/budget", price.Money(*t.Budget), "--budget")
+	}
 	d.SetNumber("/compute/threads", (*int)(t.Threads), "--threads")
 	retention, ok := d.Tree["retention"].(map[string]any)
 	if at.RetentionHours > 0 && (d.Tree["retention"] == nil || ok && retention["hours"] == nil) {
