@@ -4,6 +4,7 @@
 //	make bench BENCH=-figures           # also Analyse of 1 GB files, and Merge of a 1 GB result
 //	make bench BENCH='-rounds 0 -seams h264,h265,vp9,av1 -segment 5s'   # the quality at the seams against one pass
 //	make bench BENCH='-rounds 3 -previews all'   # instead: previews, against what people do without mapreel
+//	go run ./internal/bench -published   # instead: forecasts of jobs on AWS beside published figures
 //	make bench SOURCE=film.mkv BENCH='-rounds 5'
 //
 // A candidate is a way to encode the source with the same settings (H.264, preset medium, CRF 21,
@@ -47,8 +48,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	figures := flags.Bool("figures", false, "also measure Analyse and Merge on files of 1 GB; needs 5 GB in the work folder")
 	seams := flags.String("seams", "", "also measure what cutting costs in quality, for these codecs: h264,h265,vp9,av1")
 	previews := flags.String("previews", "", "instead of encodes, compare previews: all, or the number of a pair")
+	published := flags.Bool("published", false, "instead of encodes, compare forecasts of jobs on AWS with published figures")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *published {
+		return comparePublished(ctx, out)
 	}
 	b := bench{out: out, work: *work, mapreel: *mapreel, segment: *segment}
 	fmt.Fprintf(out, "%s/%s, %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
