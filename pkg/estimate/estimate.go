@@ -1,13 +1,15 @@
 // Package estimate says how long a job will take and what it will cost, in each place where it can run, from its units and from
 // what they take of processors.
 //
-//	places := estimate.Places(work, estimate.Deployment{}, price.Default())
+//	places, err := estimate.Places(ctx, work, estimate.Deployment{}, price.Default())
 //
-// It is pure. An estimate is made of the same records of use as those of a job that has run, and priced by the same code.
+// It does no I/O. The time on AWS is that of a simulation: see package forecast. A cost is made of the same records of use as that of
+// a job that has run, and priced by the same code.
 package estimate
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"time"
 
@@ -105,7 +107,6 @@ const (
 	coldLow, coldHigh      = 1000, 6000
 	examineLow             = 2000 // Analyse and Finish together
 	examineHigh            = 15000
-	startsPerSecond        = 100    // new environments of a function: 1,000 in 10 s
 	instanceLow            = 296000 // launch (167 s) and boot (129 s) of a Batch instance
 	instanceHigh           = 450000
 	localSlow              = 112 // what processes start, wait and check besides their work, in percent
@@ -122,10 +123,28 @@ func (d Deployment) withDefaults() Deployment {
 	return full
 }
 
-// Places returns what a job takes on this machine, on Lambda, on Lambda and Batch, and on Batch with Spot instances.
-func Places(w Work, d Deployment, table price.Table) []Place {
+// Places returns what a job takes on this machine, on Lambda, on Lambda and Batch, and on Batch with Spot instances. Only the end of ctx
+// is an error.
+func Places(ctx context.Context, w Work, d Deployment, table price.Table) ([]Place, error) {
 	d = d.withDefaults()
-	return []Place{here(w, d), onLambda(w, d, table), onLambdaAndBatch(w, d, table), onBatch(w, d, table)}
+	list := []Place{here(w, d), onLambda(w, d, table), onLambdaAndBatch(w, d, table), onBatch(w, d, table)}
+	for i, by := range []struct {
+		route string
+		spot  bool
+	}{{}, {"lambda", false}, {"lambda-batch", false}, {"batch", true}} {
+		if by.route == "" || list[i].Refused != "" {
+			continue
+		}
+		if _, _, found := tooLong(w, d); by.route == "lambda-batch" && !found {
+			list[i].Wall = list[i-1].Wall // no unit needs Batch
+			continue
+		}
+		var err error
+		if list[i].Wall, err = wall(ctx, w, d, by.route, by.spot); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // here returns what the job takes on this machine.
@@ -169,8 +188,7 @@ type worker struct {
 	use           price.Use // of a unit, without its time
 	processors    int64     // thousandths
 	slow, fast    int64     // percent of this machine's cores
-	started       Range     // milliseconds until a unit begins; Batch does not bill them
-	startIsBilled bool
+	startIsBilled bool      // as functions' starts are, and not those of instances
 }
 
 func (d Deployment) arch() string {
@@ -188,7 +206,7 @@ func (d Deployment) function(g Group, threads int) worker {
 	return worker{
 		use:        price.Use{Place: price.OnLambda, Arch: d.arch(), Memory: memory, Disk: disk, Requests: 1},
 		processors: min(memory*1000/mibPerProcessor, int64(threads+1)*1000),
-		slow:       lambdaSlow, fast: lambdaFast, started: Range{coldLow, coldHigh}, startIsBilled: true,
+		slow:       lambdaSlow, fast: lambdaFast, startIsBilled: true,
 	}
 }
 
@@ -196,7 +214,7 @@ func (d Deployment) job(threads int, spot bool) worker {
 	return worker{
 		use:        price.Use{Place: price.OnBatch, Arch: d.arch(), CPUs: jobVCPUs, Spot: spot},
 		processors: min(jobVCPUs, int64(threads+1)) * 1000,
-		slow:       batchSlow, fast: batchFast, started: Range{instanceLow, instanceHigh},
+		slow:       batchSlow, fast: batchFast,
 	}
 }
 
@@ -205,19 +223,18 @@ func (w worker) time(cpu Range) Range {
 	return Range{cpu.Low * 1000 / w.processors * 100 / w.fast, cpu.High * 1000 / w.processors * 100 / w.slow}
 }
 
-// cloud adds up a job on AWS.
+// cloud adds up what a job uses on AWS.
 type cloud struct {
 	d         Deployment
 	low, high price.Sum
-	wall      Range
 }
 
-// add adds the units of a group, done by workers, and returns how long the group takes.
-func (c *cloud) add(w Work, g Group, by worker) Range {
+// add adds the units of a group, done by workers.
+func (c *cloud) add(g Group, by worker) {
 	if g.Units == 0 {
-		return Range{}
+		return
 	}
-	total, longest := by.time(g.CPU), by.time(g.Longest)
+	total := by.time(g.CPU)
 	use := by.use
 	use.Transitions, use.Writes, use.Reads = 3, unitWrites, unitReads
 	use.Gets, use.Puts = unitGets+int64(2*g.Joins), unitPuts+int64(g.Joins)
@@ -234,28 +251,16 @@ func (c *cloud) add(w Work, g Group, by worker) Range {
 			end.sum.Add(one)
 		}
 	}
-	n := int64(min(g.Units, c.d.Concurrency))
-	started := int64(g.Units) * 1000 / startsPerSecond // the last one waits so long for its environment
-	return Range{
-		max(total.Low/n, longest.Low) + by.started.Low,
-		max(total.High/n, longest.High) + by.started.High + started,
-	}
 }
 
-// run goes through the phases. encoder is the worker of units that encode.
+// run goes through the groups. encoder is the worker of units that encode.
 func (c *cloud) run(w Work, encoder func(Group) worker) {
-	c.wall = Range{examineLow, examineHigh}
-	for phase := range phases(w) {
-		var longest Range
-		for _, g := range phase {
-			by := c.d.function(g, w.Threads)
-			if g.Encodes {
-				by = encoder(g)
-			}
-			r := c.add(w, g, by)
-			longest = Range{max(longest.Low, r.Low), max(longest.High, r.High)}
+	for _, g := range w.Groups {
+		by := c.d.function(g, w.Threads)
+		if g.Encodes {
+			by = encoder(g)
 		}
-		c.wall = c.wall.Plus(longest)
+		c.add(g, by)
 	}
 	for _, sum := range []*price.Sum{&c.low, &c.high} { // Analyse and Finish, and the states around the units
 		sum.Add(price.Use{Place: price.OnLambda, Arch: c.d.arch(), Millis: examineLow, Memory: smallMemory, Disk: 512, Requests: 2, Transitions: 10, Writes: 20, Reads: 20, Puts: 2, Gets: 20})
@@ -270,7 +275,7 @@ func (c *cloud) run(w Work, encoder func(Group) worker) {
 func (c *cloud) place(name string, table price.Table, assumed ...string) Place {
 	cheap := table
 	cheap.Spot.High = table.Spot.Low
-	p := Place{Name: name, Wall: c.wall, Low: cheap.Bill(c.low), High: table.Bill(c.high), Assumed: assumed}
+	p := Place{Name: name, Low: cheap.Bill(c.low), High: table.Bill(c.high), Assumed: assumed}
 	low := map[string]price.Money{}
 	for _, s := range p.Low.Services() {
 		low[s.Name] = s.Cost
@@ -313,7 +318,14 @@ func onLambda(w Work, d Deployment, table price.Table) Place {
 
 func onLambdaAndBatch(w Work, d Deployment, table price.Table) Place {
 	c := cloud{d: d}
-	_, _, found := tooLong(w, d)
+	long, _, found := tooLong(w, d)
+	if found { // they are tried on Lambda first, until their time is over
+		f := d.function(long, w.Threads)
+		f.use.Millis, f.use.Transitions = functionLimit, 2
+		for range long.Units {
+			c.high.Add(f.use)
+		}
+	}
 	c.run(w, func(g Group) worker {
 		if f := d.function(g, w.Threads); f.time(g.Longest).High <= functionLimit {
 			return f
@@ -322,7 +334,7 @@ func onLambdaAndBatch(w Work, d Deployment, table price.Table) Place {
 	})
 	words := "no unit needs Batch"
 	if found {
-		words = fmt.Sprintf("units that take more than 15 minutes go to Batch, On-Demand, %d vCPUs each; an instance starts within %d to %d s", jobVCPUs, instanceLow/1000, instanceHigh/1000)
+		words = fmt.Sprintf("units that take more than 15 minutes go to Batch after those, On-Demand, %d vCPUs each; an instance starts within %d to %d s", jobVCPUs, instanceLow/1000, instanceHigh/1000)
 	}
 	return c.place("Lambda and Batch", table, d.lambdaAssumed(), words)
 }
@@ -332,6 +344,6 @@ func onBatch(w Work, d Deployment, table price.Table) Place {
 	c.run(w, func(Group) worker { return d.job(w.Threads, true) })
 	return c.place("Batch on Spot", table,
 		fmt.Sprintf("segments on Batch, %d vCPUs each, %d to %d %% as fast as cores here; all else on Lambda", jobVCPUs, batchSlow, batchFast),
-		fmt.Sprintf("Spot at %d to %d %% of On-Demand, without the time in which instances start, end or wait; none is taken back", table.Spot.Low, table.Spot.High),
+		fmt.Sprintf("Spot at %d to %d %% of On-Demand, without the time in which instances start, end or wait; at most 2 of 100 are taken back in an hour", table.Spot.Low, table.Spot.High),
 		fmt.Sprintf("an instance starts within %d to %d s", instanceLow/1000, instanceHigh/1000))
 }

@@ -84,7 +84,7 @@ func (c Conditions) withDefaults() Conditions {
 		c.Start = [2]time.Duration{500 * time.Millisecond, 2 * time.Second}
 	}
 	c.Image, c.Account = cmp.Or(c.Image, 400), cmp.Or(c.Account, 1000)
-	c.VCPUs, c.MaxVCPUs, c.PerHost = cmp.Or(c.VCPUs, 4), cmp.Or(c.MaxVCPUs, 256), cmp.Or(c.PerHost, 16)
+	c.VCPUs, c.MaxVCPUs, c.PerHost = cmp.Or(c.VCPUs, 4), cmp.Or(c.MaxVCPUs, 1024), cmp.Or(c.PerHost, 16)
 	return c
 }
 

@@ -69,7 +69,9 @@ func Of(ctx context.Context, request json.RawMessage, o Options) (Estimate, erro
 	if plan.Open {
 		e.Notes = append(e.Notes, "the source has no index: its segments are known only after it was split, and are taken to be of the usual length")
 	}
-	e.Places = estimate.Places(e.Work, o.Deployment, o.Prices)
+	if e.Places, err = estimate.Places(ctx, e.Work, o.Deployment, o.Prices); err != nil {
+		return Estimate{}, err
+	}
 	e.Notes = append(e.Notes, "storage of source and outputs, delivery, discounts and the free tier are not in it",
 		"cheaper: a faster --preset, fewer renditions, arm64; faster: shorter --segment, more units at once")
 	return e, nil
