@@ -48,12 +48,13 @@ type cli struct {
 }
 
 type transcodeCmd struct {
-	Source string `arg:"" optional:"" name:"SOURCE" help:"The video: a path or a file:// URL."`
-	Output string `short:"o" placeholder:"FILE" help:"The file to make. Its extension selects the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH), with the media in a folder of the same name beside it. An existing file of that name is replaced when the new one is complete."`
+	Sources   []string `arg:"" optional:"" name:"SOURCE" help:"The video: a path or a file:// URL. Several, or folders, or patterns such as 'films/*.mkv', are transcoded with the same settings."`
+	Output    string   `short:"o" placeholder:"FILE" help:"The file to make. Its extension selects the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH), with the media in a folder of the same name beside it. An existing file of that name is replaced when the new one is complete. For several sources, {name} is the name of each without its extension, {ext} its extension, {folder} where it is below the folder that was named."`
+	Recursive bool     `help:"Also take the videos in the folders of a SOURCE that is a folder."`
 
 	requestflags.Flags
 
-	NoOverwrite bool         `short:"n" help:"Never replace an existing file: fail instead."`
+	NoOverwrite bool         `short:"n" help:"Never replace an existing file: fail instead, or with several sources pass over those whose outputs exist."`
 	DryRun      bool         `help:"Do nothing, and say what the job would take, as mapreel estimate does. With --progress json, as JSON."`
 	Jobs        *wholeNumber `group:"Work" placeholder:"N" help:"Number of segments encoded at once. Default: one per core."`
 	Scratch     string       `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
@@ -76,8 +77,12 @@ Examples:
     mapreel transcode film.mp4 -o site/film.m3u8 --ladder web --dash
     mapreel transcode film.mkv -o scene.mp4 --start 1:23.4 --duration 30s --audio aac
     mapreel transcode --request film.yaml --progress json
+    mapreel transcode films --recursive -o 'out/{folder}/{name}.mp4'
 
-Exit codes: 0 done; 1 failed, or with --strict something was damaged or lost; 2 the request or the usage is wrong; 130
+Several sources are done side by side, with as many segments at once as for one. A source that fails does not stop the others;
+a summary ends the run. Names that collide are refused before any work.
+
+Exit codes: 0 done; 1 failed, if only for one of several sources, or with --strict something was damaged or lost; 2 the request or the usage is wrong; 130
 interrupted.`
 }
 

@@ -42,8 +42,20 @@ func (p *sharedProgress) snapshot() snapshot {
 	return p.tracker.Snapshot(time.Now())
 }
 
+// Lines returns the lines that show the progress on a terminal of width columns.
+func (p *sharedProgress) Lines(width int) []string { return bars.Lines(p.snapshot(), width) }
+
+// LogLine returns the progress as one line of a log.
+func (p *sharedProgress) LogLine() string { return bars.LogLine(p.snapshot()) }
+
+// shown is progress that a display shows.
+type shown interface {
+	Lines(width int) []string
+	LogLine() string
+}
+
 // newDisplay returns the display that mode selects. Bars need a terminal whose cursor can be moved.
-func newDisplay(mode progressMode, p *sharedProgress, stdout, stderr io.Writer, movable bool) display {
+func newDisplay(mode progressMode, p shown, stdout, stderr io.Writer, movable bool) display {
 	switch {
 	case mode == progressJSON:
 		return jsonDisplay{json.NewEncoder(stdout)}
@@ -98,7 +110,7 @@ const logInterval = 5 * time.Second
 
 // logDisplay writes a line at a regular interval, for logs.
 type logDisplay struct {
-	progress *sharedProgress
+	progress shown
 	mu       sync.Mutex // guards w
 	w        io.Writer
 	once     sync.Once
@@ -106,7 +118,7 @@ type logDisplay struct {
 	stopped  chan struct{}
 }
 
-func newLogDisplay(p *sharedProgress, out io.Writer, every time.Duration) *logDisplay {
+func newLogDisplay(p shown, out io.Writer, every time.Duration) *logDisplay {
 	d := &logDisplay{progress: p, w: out, stopping: make(chan struct{}), stopped: make(chan struct{})}
 	go d.run(every)
 	return d
@@ -119,7 +131,7 @@ func (d *logDisplay) run(every time.Duration) {
 	for {
 		select {
 		case <-ticker.C:
-			d.print(bars.LogLine(d.progress.snapshot()) + "\n")
+			d.print(d.progress.LogLine() + "\n")
 		case <-d.stopping:
 			return
 		}
@@ -146,8 +158,8 @@ func (d *logDisplay) stop() {
 // barDisplay shows progress bars, and warnings above them.
 type barDisplay struct{ lines *terminal.Lines }
 
-func newBarDisplay(p *sharedProgress, out io.Writer) barDisplay {
-	return barDisplay{terminal.NewLines(out, func(width int) []string { return bars.Lines(p.snapshot(), width) })}
+func newBarDisplay(p shown, out io.Writer) barDisplay {
+	return barDisplay{terminal.NewLines(out, p.Lines)}
 }
 
 func (d barDisplay) observe(e local.Event) {

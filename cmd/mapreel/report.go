@@ -1,104 +1,14 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/summary"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
-	"github.com/mapreel/mapreel/pkg/media"
-	"github.com/mapreel/mapreel/pkg/printable"
-	"github.com/mapreel/mapreel/pkg/tool/job"
-	"github.com/mapreel/mapreel/pkg/verify"
 )
-
-// formatSummary returns the summary of a finished run; end is the last snapshot of its progress.
-func formatSummary(r local.Report, end snapshot) string {
-	var b strings.Builder
-	line := func(name, format string, args ...any) {
-		printable.Fprintf(&b, "%-9s %s\n", name, fmt.Sprintf(format, args...))
-	}
-	speed := ""
-	if end.Worked > 0 && r.Elapsed > 0 {
-		speed = fmt.Sprintf(" (%sx real time)", format.Rate(media.Microseconds.Duration(end.Worked).Seconds()/r.Elapsed.Seconds()))
-	}
-	line("done", "in %s%s, %s CPU seconds", format.Duration(r.Elapsed), speed, format.Rate(r.CPU.Seconds()))
-	if n, now := r.Units[film.VideoKind], r.Ran[film.VideoKind]; n > 0 {
-		line("segments", "%d: %d encoded now, %d already done", n, now, n-now)
-	}
-	pieces := 0
-	for name, n := range r.Units {
-		if strings.HasPrefix(name, job.ToolKind+"/") {
-			pieces += n
-		}
-	}
-	if now := r.Ran[job.ToolKind]; pieces > 0 {
-		line("pieces", "%d: %d done now, %d already done", pieces, now, pieces-now)
-	}
-	line("source", "%s", format.Bytes(r.Source))
-	for _, o := range outputs(r) {
-		ratio := ""
-		if r.Source > 0 && pieces == 0 {
-			ratio = fmt.Sprintf(" (%.0f %% of the source)", 100*float64(o.Bytes())/float64(r.Source))
-		}
-		frames := ""
-		if o.Frames > 0 {
-			frames = fmt.Sprintf(", %d frames", o.Frames)
-		}
-		line("output", "%s%s%s", format.Bytes(o.Bytes()), ratio, frames)
-		for _, v := range o.Video {
-			line("", "%s", formatVideo(v))
-		}
-		for _, v := range o.Previews {
-			line("", "%s", formatPreview(v))
-		}
-		for _, url := range []string{o.URL, o.Manifest, o.Folder} {
-			if url != "" {
-				line("", "%s", filepath.FromSlash(strings.TrimPrefix(url, "file://")))
-			}
-		}
-	}
-	for _, w := range r.Warnings {
-		line("warning", "%s", oneLine(w))
-	}
-	return b.String()
-}
-
-// formatVideo returns what the video of an output is, such as "1920x1080 h264, CRF 21, preset medium, 25 fps".
-func formatVideo(v film.VideoFacts) string {
-	text := fmt.Sprintf("%dx%d %s, CRF %d", v.Width, v.Height, v.Codec, v.CRF)
-	if v.MaxBitrate > 0 {
-		text += fmt.Sprintf(", at most %v", v.MaxBitrate)
-	}
-	text += ", preset " + v.Preset
-	if v.FrameRate.Den > 0 {
-		text += fmt.Sprintf(", %s fps", strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", float64(v.FrameRate.Num)/float64(v.FrameRate.Den)), "0"), "."))
-	}
-	return text
-}
-
-// formatPreview returns what a preview is, such as "stills: 30 files of 854x480, jpg, 412.3 kB".
-func formatPreview(p film.PreviewFacts) string {
-	encoding := ""
-	if p.Format != "" {
-		encoding = string(p.Format) + ", "
-	}
-	return fmt.Sprintf("%s: %s of %dx%d, %s%s", p.Form, verify.Plural(int(p.Files), "file"), p.Width, p.Height, encoding, format.Bytes(p.Size))
-}
-
-// outputs returns the outputs of a run.
-func outputs(r local.Report) []film.OutputFacts {
-	list := make([]film.OutputFacts, len(r.Outputs))
-	for i, data := range r.Outputs {
-		_ = json.Unmarshal(data, &list[i]) // the program wrote it
-	}
-	return list
-}
 
 // reportLine is the last line of the output of --progress json.
 type reportLine struct {
@@ -132,6 +42,6 @@ func newReportLine(r local.Report, err error, now time.Time) reportLine {
 	}
 	return reportLine{
 		Type: "report", Time: now, Job: r.Job, Elapsed: film.Seconds(r.Elapsed.Round(time.Millisecond)), CPU: film.Seconds(r.CPU.Round(time.Millisecond)),
-		Segments: r.Units[film.VideoKind], Encoded: r.Ran[film.VideoKind], Source: r.Source, Outputs: outputs(r), Warnings: r.Warnings,
+		Segments: r.Units[film.VideoKind], Encoded: r.Ran[film.VideoKind], Source: r.Source, Outputs: summary.Outputs(r), Warnings: r.Warnings,
 	}
 }

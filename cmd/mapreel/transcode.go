@@ -13,10 +13,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/many"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/previewflags"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/prices"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/summary"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/terminal"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/toolrun"
 	"github.com/mapreel/mapreel/pkg/engine"
@@ -29,6 +31,13 @@ import (
 
 // run transcodes. Its error has a fault kind or is an interruptedError.
 func (t transcodeCmd) run(ctx context.Context, env environment) error {
+	dir, err := workingDirectory()
+	if err != nil {
+		return fault.Wrap(fault.NotFound, err, "")
+	}
+	if many.Asked(t.Sources, t.Output, t.Recursive, dir) {
+		return t.many(ctx, env, dir)
+	}
 	return t.do(ctx, env, t.film(t.request))
 }
 
@@ -42,10 +51,15 @@ func (t transcodeCmd) film(request func(string, io.Reader) (film.Request, *reque
 		if err != nil {
 			return toolrun.Job{}, err
 		}
-		data, err := json.Marshal(req)
-		job := toolrun.Job{Request: data, Draft: draft, Outputs: outputFiles(req), Jobs: t.parallelism(req, runtime.NumCPU())}
-		return job, fault.Wrap(fault.Internal, err, "request")
+		return t.filmJob(req, draft)
 	}
+}
+
+// filmJob returns the job of a request for films.
+func (t transcodeCmd) filmJob(req film.Request, draft *requestfile.Draft) (toolrun.Job, error) {
+	data, err := json.Marshal(req)
+	job := toolrun.Job{Request: data, Draft: draft, Outputs: outputFiles(req), Jobs: t.parallelism(req, runtime.NumCPU())}
+	return job, fault.Wrap(fault.Internal, err, "request")
 }
 
 // do runs the job of a request, as the flags of t say.
@@ -58,7 +72,7 @@ func (t transcodeCmd) do(ctx context.Context, env environment, request requester
 	shown := map[string]bool{}
 	report, err := t.transcode(ctx, env, request, &p, movable, shown)
 	var strict error
-	if err == nil && t.Strict && slices.ContainsFunc(report.Warnings, func(w string) bool { return !film.IsNotice(w) }) {
+	if err == nil && t.Strict && lossy(report) {
 		strict = errStrict
 	}
 	if t.Progress == progressJSON {
@@ -71,9 +85,9 @@ func (t transcodeCmd) do(ctx context.Context, env environment, request requester
 	if err != nil {
 		return err
 	}
-	_, _ = io.WriteString(env.Stderr, formatLosses(report.Warnings, shown)) // the work is done even if the message cannot be written
+	_, _ = io.WriteString(env.Stderr, formatLosses("", report.Warnings, shown)) // the work is done even if the message cannot be written
 	if t.Progress == progressBar || t.Progress == progressAuto && movable {
-		_, _ = io.WriteString(env.Stdout, formatSummary(report, p.snapshot()))
+		_, _ = io.WriteString(env.Stdout, summary.Of(report, p.snapshot()))
 	}
 	return strict
 }
@@ -81,13 +95,18 @@ func (t transcodeCmd) do(ctx context.Context, env environment, request requester
 // errStrict ends a run with --strict whose output is complete but not all of the source.
 var errStrict = errors.New("the output is made, but the source was damaged, or something of it was lost or changed (--strict)")
 
+// lossy reports whether a run warned of more than what it says of every such source.
+func lossy(r local.Report) bool {
+	return slices.ContainsFunc(r.Warnings, func(w string) bool { return !film.IsNotice(w) })
+}
+
 // maxLosses is how many warnings the line of formatLosses names: a capture may be damaged in every segment.
 const maxLosses = 5
 
 // formatLosses returns one line with the warnings of a run that the display has not shown; "" if
-// there are none. The display shows none with --progress none and json, and never those of an earlier
+// there are none. subject is what they are about, with a colon, or "". The display shows none with --progress none and json, and never those of an earlier
 // run that this one continues.
-func formatLosses(warnings []string, shown map[string]bool) string {
+func formatLosses(subject string, warnings []string, shown map[string]bool) string {
 	var list []string
 	for _, w := range warnings {
 		if !shown[w] {
@@ -100,7 +119,7 @@ func formatLosses(warnings []string, shown map[string]bool) string {
 	if more := len(list) - maxLosses; more > 0 {
 		list = append(list[:maxLosses], fmt.Sprintf("and %d more", more))
 	}
-	return "mapreel: warning: " + strings.Join(list, "; ") + "\n"
+	return "mapreel: warning: " + subject + strings.Join(list, "; ") + "\n"
 }
 
 // transcode runs the job. It adds the warnings that the display shows to shown.
@@ -115,62 +134,96 @@ func (t transcodeCmd) transcode(
 	if err != nil {
 		return local.Report{}, err
 	}
-	scratch, err := resolveScratch(t.Scratch)
+	run, err := t.session(ctx, env)
 	if err != nil {
 		return local.Report{}, err
 	}
-	tools, err := env.Find(ctx, ffmpeg.FindOptions{})
-	if err != nil {
-		return local.Report{}, interruptedOr(ctx, err, snapshot{})
-	}
-	setup, err := json.Marshal(tools)
-	if err != nil {
-		return local.Report{}, fault.Wrap(fault.Internal, err, "setup of a batch process")
-	}
 	d := newDisplay(t.Progress, p, env.Stdout, env.Stderr, movable)
 	silence := sayStopping(ctx, d, env.Stderr)
-	record := newRunRecord(ctx, scratch, job.Request, history.Options{KeepScratch: t.KeepScratch, KeepOutputs: t.NoOverwrite, IgnoreSpace: t.IgnoreSpace})
+	show := t.observer(d, shown)
+	report, err := run.job(ctx, job, func(e local.Event) {
+		p.add(e)
+		show(e)
+	})
+	silence()
+	d.stop()
+	if err != nil {
+		return local.Report{}, run.explain(ctx, job, err, p.snapshot())
+	}
+	return report, nil
+}
+
+// observer returns a function that shows events, but no warning twice. It adds the warnings to shown.
+func (t transcodeCmd) observer(d display, shown map[string]bool) func(local.Event) {
 	announced := false // of files of previews
-	report, err := env.Run(ctx, job.Request, local.Options{
-		Scratch:  scratch,
-		Registry: toolrun.Registry(tools),
-		Setup:    setup,
+	return func(e local.Event) {
+		if e.Type == engine.Warning && t.Progress != progressNone && t.Progress != progressJSON {
+			if shown[e.Error] { // several units meet the same damage
+				return
+			}
+			shown[e.Error] = true
+		}
+		if e.Type == engine.Planned {
+			if text := previewflags.FormatObjects(e.Groups, prices.Table(io.Discard)); text != "" && !announced {
+				announced = true
+				d.print(text)
+			}
+		}
+		d.observe(e)
+	}
+}
+
+// session is what the jobs of a command share.
+type session struct {
+	transcodeCmd
+	env     environment
+	scratch string
+	tools   ffmpeg.Tools
+	setup   json.RawMessage
+}
+
+// session finds what every job needs.
+func (t transcodeCmd) session(ctx context.Context, env environment) (session, error) {
+	scratch, err := resolveScratch(t.Scratch)
+	if err != nil {
+		return session{}, err
+	}
+	tools, err := env.Find(ctx, ffmpeg.FindOptions{})
+	if err != nil {
+		return session{}, interruptedOr(ctx, err, snapshot{})
+	}
+	setup, err := json.Marshal(tools)
+	return session{t, env, scratch, tools, setup}, fault.Wrap(fault.Internal, err, "setup of a batch process")
+}
+
+// job runs a job.
+func (s session) job(ctx context.Context, job toolrun.Job, observe func(local.Event)) (local.Report, error) {
+	record := newRunRecord(ctx, s.scratch, job.Request, history.Options{KeepScratch: s.KeepScratch, KeepOutputs: s.NoOverwrite, IgnoreSpace: s.IgnoreSpace})
+	report, err := s.env.Run(ctx, job.Request, local.Options{
+		Scratch:  s.scratch,
+		Registry: toolrun.Registry(s.tools),
+		Setup:    s.setup,
 		Jobs:     job.Jobs,
-		Keep:     t.KeepScratch,
+		Keep:     s.KeepScratch,
 		Batch:    batchArgs,
 
 		Execution:   record.execution(),
 		Outputs:     job.Outputs,
-		KeepOutputs: t.NoOverwrite,
-		IgnoreSpace: t.IgnoreSpace,
-		Observe: func(e local.Event) {
-			p.add(e)
-			if e.Type == engine.Warning && t.Progress != progressNone && t.Progress != progressJSON {
-				if shown[e.Error] { // several units meet the same damage
-					return
-				}
-				shown[e.Error] = true
-			}
-			if e.Type == engine.Planned {
-				if text := previewflags.FormatObjects(e.Groups, prices.Table(io.Discard)); text != "" && !announced {
-					announced = true
-					d.print(text)
-				}
-			}
-			d.observe(e)
-		},
+		KeepOutputs: s.NoOverwrite,
+		IgnoreSpace: s.IgnoreSpace,
+		Observe:     observe,
 	})
 	record.close(err)
-	silence()
-	d.stop()
-	if err == nil {
-		return report, nil
-	}
+	return report, err
+}
+
+// explain returns the error of a job that ended with err, for people; end is the last snapshot of its progress.
+func (session) explain(ctx context.Context, job toolrun.Job, err error, end snapshot) error {
 	var ps film.Problems
 	if fault.KindOf(err) == fault.Invalid && errors.As(err, &ps) {
-		return local.Report{}, job.Draft.Invalid(ps)
+		return job.Draft.Invalid(ps)
 	}
-	return local.Report{}, interruptedOr(ctx, addHint(err, p.snapshot()), p.snapshot())
+	return interruptedOr(ctx, addHint(err, end), end)
 }
 
 // outputFiles returns the paths of everything that req publishes.
@@ -255,7 +308,10 @@ func addHint(err error, s snapshot) error {
 // request returns the request that the arguments and the file of --request describe. Relative paths are relative to dir.
 func (t transcodeCmd) request(dir string, stdin io.Reader) (film.Request, *requestfile.Draft, error) {
 	flags := t.Flags
-	flags.Source, flags.Output, flags.Concurrency = t.Source, t.Output, t.Jobs
+	flags.Output, flags.Concurrency = t.Output, t.Jobs
+	if len(t.Sources) > 0 {
+		flags.Source = t.Sources[0]
+	}
 	return flags.Read(stdin, requestflags.On(dir))
 }
 
