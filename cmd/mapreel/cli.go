@@ -56,6 +56,7 @@ type transcodeCmd struct {
 
 	NoOverwrite bool         `short:"n" help:"Never replace an existing file: fail instead, or with several sources pass over those whose outputs exist."`
 	DryRun      bool         `help:"Do nothing, and say what the job would take, as mapreel estimate does. With --progress json, as JSON."`
+	Plan        bool         `help:"Do nothing, and show everything that the job would do: segments and why each begins where it does, renditions, command lines of ffmpeg, what will be lost, bytes and time. With --progress json, as JSON."`
 	Jobs        *wholeNumber `group:"Work" placeholder:"N" help:"Number of segments encoded at once. Default: one per core."`
 	Scratch     string       `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
 	KeepScratch bool         `group:"Work" help:"Keep the intermediate files after the job is done."`
@@ -78,6 +79,7 @@ Examples:
     mapreel transcode film.mkv -o scene.mp4 --start 1:23.4 --duration 30s --audio aac
     mapreel transcode --request film.yaml --progress json
     mapreel transcode films --recursive -o 'out/{folder}/{name}.mp4'
+    mapreel transcode film.mkv -o film.mp4 --plan
 
 Several sources are done side by side, with as many segments at once as for one. A source that fails does not stop the others;
 a summary ends the run. Names that collide are refused before any work.

@@ -12,6 +12,7 @@ import (
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/prices"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/showplan"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/toolrun"
 	"github.com/mapreel/mapreel/pkg/estimate"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -25,6 +26,7 @@ type estimateCmd struct {
 
 	requestflags.Flags
 
+	Plan        bool         `help:"Also show the plan, as transcode --plan does."`
 	Calibrate   bool         `help:"Encode two short samples of the source, a second or two of work, also where earlier jobs of the same kind are known."`
 	JSON        bool         `name:"json" help:"Print JSON."`
 	Jobs        *wholeNumber `group:"Work" placeholder:"N" help:"Number of segments that this machine encodes at once. Default: one per core."`
@@ -53,7 +55,7 @@ Exit codes: 0 done; 1 failed; 2 the request or the usage is wrong; 130 interrupt
 // run estimates the job of a request.
 func (c estimateCmd) run(ctx context.Context, env environment) error {
 	o := dryRun{
-		calibrate: c.Calibrate, json: c.JSON, scratch: c.Scratch,
+		plan: c.Plan, calibrate: c.Calibrate, json: c.JSON, scratch: c.Scratch,
 		deployment: estimate.Deployment{ScratchS3: !c.Files, Arm: c.Arch == "arm64"},
 	}
 	for _, set := range []struct {
@@ -84,6 +86,7 @@ func (c estimateCmd) request(dir string, stdin io.Reader) (film.Request, *reques
 
 // dryRun estimates a job in the place of doing it.
 type dryRun struct {
+	plan            bool // show what the job would do, too
 	calibrate, json bool
 	scratch         string // flag
 	deployment      estimate.Deployment
@@ -114,9 +117,21 @@ func (o dryRun) estimate(ctx context.Context, env environment, request json.RawM
 	}
 	deployment := o.deployment
 	deployment.Cores, deployment.Jobs = runtime.NumCPU(), jobs
-	e, err := estimating.Of(ctx, request, estimating.Options{
+	options := estimating.Options{
 		Registry: toolrun.Registry(tools), Scratch: scratch, Calibrate: o.calibrate, Deployment: deployment, Prices: prices.Table(env.Stderr),
-	})
+	}
+	if o.plan {
+		p, err := showplan.Of(ctx, request, options)
+		switch {
+		case err != nil:
+			return interruptedOr(ctx, err, snapshot{})
+		case o.json:
+			return printJSON(env.Stdout, p, "the plan")
+		}
+		showplan.Write(env.Stdout, p)
+		return nil
+	}
+	e, err := estimating.Of(ctx, request, options)
 	if err != nil {
 		return interruptedOr(ctx, err, snapshot{})
 	}

@@ -33,7 +33,7 @@ func (t transcodeCmd) many(ctx context.Context, env environment, dir string) err
 	if err != nil {
 		return err
 	}
-	if t.DryRun {
+	if t.DryRun || t.Plan {
 		return t.estimates(ctx, env, films, jobs)
 	}
 	run, err := t.session(ctx, env)
@@ -103,7 +103,7 @@ func (t transcodeCmd) films(env environment, dir string) ([]many.Film, []toolrun
 
 // estimates says what the jobs would take, one after the other.
 func (t transcodeCmd) estimates(ctx context.Context, env environment, films []many.Film, jobs []toolrun.Job) error {
-	o := dryRun{json: t.Progress == progressJSON, scratch: t.Scratch}
+	o := dryRun{plan: t.Plan, json: t.Progress == progressJSON, scratch: t.Scratch}
 	for i, job := range jobs {
 		if !o.json {
 			fmt.Fprintf(env.Stdout, "%s\n\n", films[i].Path)

@@ -64,8 +64,8 @@ func (t transcodeCmd) filmJob(req film.Request, draft *requestfile.Draft) (toolr
 
 // do runs the job of a request, as the flags of t say.
 func (t transcodeCmd) do(ctx context.Context, env environment, request requester) error {
-	if t.DryRun {
-		return dryRun{json: t.Progress == progressJSON, scratch: t.Scratch}.of(ctx, env, request)
+	if t.DryRun || t.Plan {
+		return dryRun{plan: t.Plan, json: t.Progress == progressJSON, scratch: t.Scratch}.of(ctx, env, request)
 	}
 	movable := terminal.Movable(env.Stderr, os.Getenv("TERM"))
 	var p sharedProgress

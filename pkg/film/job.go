@@ -97,7 +97,21 @@ type Segment struct {
 	// MidScene reports that the segment begins where a single-pass encode would have no keyframe,
 	// as far as the index shows.
 	MidScene bool `json:"midScene,omitempty"`
+	// Boundary says why the segment begins where it does; "" for the first one.
+	Boundary Boundary `json:"boundary,omitempty"`
 }
+
+// Boundary is a reason why a segment begins where it does.
+type Boundary string
+
+const (
+	AtSceneCut     Boundary = "scene cut"         // a keyframe that the source's encoder chose: a new segment costs nothing there
+	AtInterval     Boundary = "keyframe interval" // where a single-pass encode would force a keyframe
+	AtKeyframe     Boundary = "keyframe"          // of the source: a decoder can begin there
+	AtLength       Boundary = "length"            // the wanted length is reached, and no keyframe is near
+	AtMediaSegment Boundary = "media segment"     // a multiple of the length of a package's media segments
+	AtSourceChunk  Boundary = "source chunk"      // where Split has cut the source
+)
 
 // OpenStart reports whether the segment also has the frames before Start: it is the first of the source.
 func (s Segment) OpenStart() bool { return s.Index == 0 && !s.CutStart }

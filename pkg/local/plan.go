@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob/dir"
@@ -66,6 +67,22 @@ func Try(ctx context.Context, plan work.Plan, source string, kind work.Kind, uni
 		return err
 	})
 	return t, err
+}
+
+// Rehearse returns the command line of the first program that a unit of a plan would run, beginning with the program's path; nil
+// where it runs none before it needs the results of others. Names in the unit's working folder are relative to it.
+func Rehearse(ctx context.Context, plan work.Plan, source string, kind work.Kind, unit work.Unit) []string {
+	var line []string
+	ctx = process.WithRehearsal(ctx, func(program string, args []string, dir string) {
+		if line == nil {
+			line = append(line, program)
+			for _, arg := range args {
+				line = append(line, strings.ReplaceAll(arg, dir+string(filepath.Separator), ""))
+			}
+		}
+	})
+	_, _ = Try(ctx, plan, source, kind, unit) // it fails, having run nothing
+	return line
 }
 
 // inFolder calls run with a working folder and a store of artifacts, and removes both.

@@ -77,6 +77,9 @@ func Run(ctx context.Context, program string, args []string, options Options) (U
 	if err := options.Limits.check(name); err != nil {
 		return Usage{}, err
 	}
+	if rehearsed(ctx, program, args, options.Dir) {
+		return Usage{}, ErrRehearsed
+	}
 	options.Limits = options.Limits.WithInherited()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

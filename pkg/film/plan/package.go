@@ -59,7 +59,11 @@ func AlignedSegments(index Index, tb media.Rational, want, every time.Duration) 
 			starts = append(starts, boundary)
 		}
 	}
-	return x.segmentsAt(starts)
+	segments := x.segmentsAt(starts)
+	for i := 1; i < len(segments); i++ {
+		segments[i].Boundary = film.AtMediaSegment
+	}
+	return segments
 }
 
 // Grid is a sequence of times at which keyframes of a package's video should be: those that divide

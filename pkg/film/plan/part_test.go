@@ -147,8 +147,8 @@ func TestChunksOutsideAPartAreLeftOut(t *testing.T) {
 	plan.Recut(&src, 2000, 102_000)
 	got := plan.TakeChunks(plan.SourceChunks(plan.Index{Start: 2000, End: 102_000, Sync: sync}), src)
 	want := []film.Segment{
-		{Index: 0, Skipped: 2, Start: 27_000, End: 32_000, Seek: 22_000, LeadSync: 12_000, NextKeyframe: new(media.Ticks(32_000)), CutStart: true},
-		{Index: 1, Skipped: 2, Start: 32_000, End: 42_000, Seek: 32_000, LeadSync: 22_000, NextKeyframe: new(media.Ticks(42_000)), CutEnd: true, Last: true},
+		{Index: 0, Skipped: 2, Start: 27_000, End: 32_000, Seek: 22_000, LeadSync: 12_000, NextKeyframe: new(media.Ticks(32_000)), CutStart: true, Boundary: film.AtSourceChunk},
+		{Index: 1, Skipped: 2, Start: 32_000, End: 42_000, Seek: 32_000, LeadSync: 22_000, NextKeyframe: new(media.Ticks(42_000)), CutEnd: true, Last: true, Boundary: film.AtSourceChunk},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

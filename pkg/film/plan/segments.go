@@ -102,6 +102,7 @@ func Segments(index Index, tb media.Rational, want time.Duration) []film.Segment
 		}
 	}
 	segments := x.segmentsAt(starts)
+	x.explain(segments, cuts, intervals)
 	if len(cuts) > 0 && len(x.Times) > 0 { // otherwise the keyframes of a single-pass encode are not known
 		for i := range segments[1:] {
 			start := segments[i+1].Start
@@ -111,6 +112,22 @@ func Segments(index Index, tb media.Rational, want time.Duration) []film.Segment
 		}
 	}
 	return segments
+}
+
+// explain sets the boundaries of segments.
+func (x Index) explain(segments []film.Segment, cuts, intervals []media.Ticks) {
+	for i := 1; i < len(segments); i++ {
+		s := &segments[i]
+		s.Boundary = film.AtLength
+		for _, c := range []struct {
+			times []media.Ticks
+			is    film.Boundary
+		}{{x.Sync, film.AtKeyframe}, {cuts, film.AtSceneCut}, {intervals, film.AtInterval}} {
+			if _, found := slices.BinarySearch(c.times, s.Start); found {
+				s.Boundary = c.is
+			}
+		}
+	}
 }
 
 // bounded returns the index with an End after Start.
@@ -335,7 +352,7 @@ func SourceChunks(index Index) []film.Segment {
 		segments[i] = film.Segment{Index: i, Start: start, End: index.End, Seek: start, LeadSync: start, RunUp: index.runUp(i)}
 		if i > 0 {
 			segments[i-1].End, segments[i-1].NextKeyframe = start, new(start)
-			segments[i].LeadSync = segments[i-1].Start
+			segments[i].LeadSync, segments[i].Boundary = segments[i-1].Start, film.AtSourceChunk
 		}
 	}
 	if n := len(segments); n > 0 {

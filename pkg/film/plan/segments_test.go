@@ -288,22 +288,22 @@ func TestSegmentsOfRealFootage(t *testing.T) {
 	}{
 		{"10 s", 10 * time.Second, true, []film.Segment{
 			{Index: 0, Start: 0, End: 145920, Seek: 0, LeadSync: 0, NextKeyframe: at(128000), Frames: 285},
-			{Index: 1, Start: 145920, End: 283136, Seek: 145920, LeadSync: 128000, NextKeyframe: at(193536), Frames: 268},
-			{Index: 2, Start: 283136, End: 368640, Seek: 283136, LeadSync: 193536, Frames: 167, Last: true},
+			{Index: 1, Start: 145920, End: 283136, Seek: 145920, LeadSync: 128000, NextKeyframe: at(193536), Frames: 268, Boundary: film.AtSceneCut},
+			{Index: 2, Start: 283136, End: 368640, Seek: 283136, LeadSync: 193536, Frames: 167, Last: true, Boundary: film.AtSceneCut},
 		}},
 		{"5 s", 5 * time.Second, true, []film.Segment{
 			{Index: 0, Start: 0, End: 61440, Seek: 0, LeadSync: 0, NextKeyframe: at(128000), Frames: 120},
-			{Index: 1, Start: 61440, End: 128000, Seek: 0, LeadSync: 0, NextKeyframe: at(128000), Frames: 130, MidScene: true},
-			{Index: 2, Start: 128000, End: 193536, Seek: 128000, LeadSync: 0, NextKeyframe: at(145920), Frames: 128},
-			{Index: 3, Start: 193536, End: 283136, Seek: 193536, LeadSync: 145920, NextKeyframe: at(283136), Frames: 175},
-			{Index: 4, Start: 283136, End: 368640, Seek: 283136, LeadSync: 193536, Frames: 167, Last: true},
+			{Index: 1, Start: 61440, End: 128000, Seek: 0, LeadSync: 0, NextKeyframe: at(128000), Frames: 130, MidScene: true, Boundary: film.AtLength},
+			{Index: 2, Start: 128000, End: 193536, Seek: 128000, LeadSync: 0, NextKeyframe: at(145920), Frames: 128, Boundary: film.AtInterval},
+			{Index: 3, Start: 193536, End: 283136, Seek: 193536, LeadSync: 145920, NextKeyframe: at(283136), Frames: 175, Boundary: film.AtSceneCut},
+			{Index: 4, Start: 283136, End: 368640, Seek: 283136, LeadSync: 193536, Frames: 167, Last: true, Boundary: film.AtSceneCut},
 		}},
 		{"5 s, frames unknown", 5 * time.Second, false, []film.Segment{
 			{Index: 0, Start: 0, End: 61440, Seek: 0, LeadSync: 0, NextKeyframe: at(128000)},
-			{Index: 1, Start: 61440, End: 145920, Seek: 0, LeadSync: 0, NextKeyframe: at(128000)},
-			{Index: 2, Start: 145920, End: 193536, Seek: 145920, LeadSync: 128000, NextKeyframe: at(193536)},
-			{Index: 3, Start: 193536, End: 283136, Seek: 193536, LeadSync: 145920, NextKeyframe: at(283136)},
-			{Index: 4, Start: 283136, End: 368640, Seek: 283136, LeadSync: 193536, Last: true},
+			{Index: 1, Start: 61440, End: 145920, Seek: 0, LeadSync: 0, NextKeyframe: at(128000), Boundary: film.AtLength},
+			{Index: 2, Start: 145920, End: 193536, Seek: 145920, LeadSync: 128000, NextKeyframe: at(193536), Boundary: film.AtSceneCut},
+			{Index: 3, Start: 193536, End: 283136, Seek: 193536, LeadSync: 145920, NextKeyframe: at(283136), Boundary: film.AtSceneCut},
+			{Index: 4, Start: 283136, End: 368640, Seek: 283136, LeadSync: 193536, Last: true, Boundary: film.AtSceneCut},
 		}},
 		{"a minute", time.Minute, true, []film.Segment{{Index: 0, Start: 0, End: 368640, Seek: 0, LeadSync: 0, NextKeyframe: at(128000), Frames: 720, Last: true}}},
 	} {

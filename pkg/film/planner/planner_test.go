@@ -84,8 +84,8 @@ func TestExtendPlansTheSegmentsOfASplitSource(t *testing.T) {
 	}
 	want := []film.Segment{
 		{Index: 0, Start: -5, End: 260, Seek: -5, LeadSync: -5, NextKeyframe: new(media.Ticks(260))},
-		{Index: 1, Start: 260, End: 500, Seek: 260, LeadSync: 0, NextKeyframe: new(media.Ticks(500))},
-		{Index: 2, Start: 500, End: 700, Seek: 500, LeadSync: 260, Last: true},
+		{Index: 1, Start: 260, End: 500, Seek: 260, LeadSync: 0, NextKeyframe: new(media.Ticks(500)), Boundary: film.AtSourceChunk},
+		{Index: 2, Start: 500, End: 700, Seek: 500, LeadSync: 260, Last: true, Boundary: film.AtSourceChunk},
 	}
 	if diff := cmp.Diff(want, segments); diff != "" {
 		t.Errorf("segments (-want +got):\n%s", diff)

@@ -15,8 +15,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// filmPlanner is the name of the planner of films.
-const filmPlanner = "film"
+// FilmPlanner is the name of the planner of films.
+const FilmPlanner = "film"
 
 // Options say how a job is estimated. Registry is required.
 type Options struct {
@@ -45,12 +45,17 @@ func Of(ctx context.Context, request json.RawMessage, o Options) (Estimate, erro
 	if err != nil {
 		return Estimate{}, err
 	}
+	return OfPlan(ctx, plan, request, o)
+}
+
+// OfPlan estimates a request that is planned.
+func OfPlan(ctx context.Context, plan work.Plan, request json.RawMessage, o Options) (Estimate, error) {
 	e := Estimate{Source: plan.Source, Outputs: plan.Outputs, Prices: o.Prices.Date, Region: o.Prices.Region}
 	var envelope work.Envelope
 	if json.Unmarshal(request, &envelope) == nil && o.Deployment.Concurrency == 0 {
 		o.Deployment.Concurrency = envelope.Compute.Concurrency
 	}
-	if plan.Planner != filmPlanner {
+	if plan.Planner != FilmPlanner {
 		e.Work = units(plan)
 		e.Notes = append(e.Notes, "how long your own commands take is not known, so there is no time and no cost")
 		return e, nil

@@ -64,7 +64,7 @@ func fromHistory(ctx context.Context, scratch string, j film.Job) (speed, error)
 	jobs, wanted := 0, encodingOf(j)
 	err := local.Past(ctx, scratch, func(l ledger.Ledger, plan work.Plan) error {
 		var past film.Job
-		if plan.Planner != filmPlanner || json.Unmarshal(plan.Doc, &past) != nil || encodingOf(past) != wanted {
+		if plan.Planner != FilmPlanner || json.Unmarshal(plan.Doc, &past) != nil || encodingOf(past) != wanted {
 			return nil //nolint:nilerr // a job of another version has nothing to say
 		}
 		before := frames
