@@ -32,6 +32,7 @@ func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
 
 // Push and Pop are for container/heap.
 func (e *events) Push(x any) { *e = append(*e, x.(event)) } //nolint:forcetypeassert,errcheck // heap.Push below passes events
+
 func (e *events) Pop() any {
 	last := len(*e) - 1
 	x := (*e)[last]

@@ -64,9 +64,17 @@ func (c Conditions) withDefaults() Conditions {
 		to    *float64
 		value float64
 	}{
-		{&c.Speed, 0.8}, {&c.BatchSpeed, 1}, {&c.Spread, 0.1}, {&c.StragglerFactor, 2},
-		{&c.Burst, 1000}, {&c.NewRate, 100}, {&c.Network, 75e6}, {&c.ChildStarts, 300}, {&c.ChildBurst, 1000},
-		{&c.LedgerWrites, 1000}, {&c.PutRate, 3500},
+		{&c.Speed, 0.8},
+		{&c.BatchSpeed, 1},
+		{&c.Spread, 0.1},
+		{&c.StragglerFactor, 2},
+		{&c.Burst, 1000},
+		{&c.NewRate, 100},
+		{&c.Network, 75e6},
+		{&c.ChildStarts, 300},
+		{&c.ChildBurst, 1000},
+		{&c.LedgerWrites, 1000},
+		{&c.PutRate, 3500},
 	} {
 		*of.to = cmp.Or(*of.to, of.value)
 	}
@@ -74,9 +82,14 @@ func (c Conditions) withDefaults() Conditions {
 		to    *time.Duration
 		value time.Duration
 	}{
-		{&c.StartBy, 300 * time.Millisecond}, {&c.TimeOut, 15*time.Minute - 15*time.Second}, {&c.Dispatch, 60 * time.Millisecond},
-		{&c.Examine, 2 * time.Second}, {&c.Finish, time.Second},
-		{&c.Launch, 167 * time.Second}, {&c.Boot, 129 * time.Second}, {&c.Container, 5 * time.Second},
+		{&c.StartBy, 300 * time.Millisecond},
+		{&c.TimeOut, 15*time.Minute - 15*time.Second},
+		{&c.Dispatch, 60 * time.Millisecond},
+		{&c.Examine, 2 * time.Second},
+		{&c.Finish, time.Second},
+		{&c.Launch, 167 * time.Second},
+		{&c.Boot, 129 * time.Second},
+		{&c.Container, 5 * time.Second},
 	} {
 		*of.to = cmp.Or(*of.to, of.value)
 	}

@@ -65,7 +65,7 @@ type Result struct {
 
 // simulation is one run.
 type simulation struct {
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // of Simulate: a simulation lives within one call, and each event needs it
 	clock
 	c      Conditions
 	rand   *rand.Rand

@@ -202,7 +202,9 @@ func (t *trial) leave() {
 // plan is what the function Analyse returns: the next phase that has units, and the outputs.
 func (s *simulation) plan() map[string]any {
 	last := len(s.job.Phases) - 1
-	for s.phase++; s.phase < last && len(s.job.Phases[s.phase].Units) == 0; s.phase++ {
+	s.phase++
+	for s.phase < last && len(s.job.Phases[s.phase].Units) == 0 {
+		s.phase++
 	}
 	phase := map[string]any{"name": "", "bucket": "b", "key": "k", "count": 0.0, "last": true, "tolerated": 0.0}
 	if s.phase < last {

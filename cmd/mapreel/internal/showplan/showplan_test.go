@@ -30,7 +30,9 @@ func TestAPlanIsWrittenForPeople(t *testing.T) {
 		},
 		Commands: []Command{
 			{"audio/00000", []string{"/usr/bin/ffmpeg", "-i", "file:/in/it's.mkv"}},
-			{"video/00000", []string{"ffmpeg", "1"}}, {"video/00001", []string{"ffmpeg", "2"}}, {"video/00002", []string{"ffmpeg", "3"}},
+			{"video/00000", []string{"ffmpeg", "1"}},
+			{"video/00001", []string{"ffmpeg", "2"}},
+			{"video/00002", []string{"ffmpeg", "3"}},
 		},
 	}
 	const want = `job         j1

@@ -90,8 +90,12 @@ func rendition(r film.Rendition) string {
 		set  bool
 		text string
 	}{
-		{r.Deinterlace, "deinterlaced"}, {r.Interlaced != "", "fields kept"}, {r.ToneMap, "tone-mapped"},
-		{r.Rate.Known(), "at " + rate(r.Rate)}, {r.Inner != (media.Size{}), "padded"}, {r.Crop != (media.Size{}), "cropped"},
+		{r.Deinterlace, "deinterlaced"},
+		{r.Interlaced != "", "fields kept"},
+		{r.ToneMap, "tone-mapped"},
+		{r.Rate.Known(), "at " + rate(r.Rate)},
+		{r.Inner != (media.Size{}), "padded"},
+		{r.Crop != (media.Size{}), "cropped"},
 	} {
 		if f.set {
 			text += ", " + f.text
