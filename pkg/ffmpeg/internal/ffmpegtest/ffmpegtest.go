@@ -5,11 +5,13 @@ package ffmpegtest
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
@@ -20,11 +22,16 @@ import (
 // them.
 const AllocationLimits = "-max_alloc 1073741824 -max_pixels 142606336 -max_streams 1000"
 
+// find looks for the tools once for all tests of a package: it starts ffmpeg.
+var find = sync.OnceValues(func() (ffmpeg.Tools, error) {
+	return ffmpeg.Find(context.Background(), ffmpeg.FindOptions{})
+})
+
 // Find returns the tools of this machine. The test fails without them, because mapreel cannot work
 // without ffmpeg.
 func Find(t *testing.T) ffmpeg.Tools {
 	t.Helper()
-	tools, err := ffmpeg.Find(t.Context(), ffmpeg.FindOptions{})
+	tools, err := find()
 	if err != nil {
 		t.Fatalf("Find: %v", err)
 	}

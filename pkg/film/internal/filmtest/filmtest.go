@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/blob"
@@ -21,10 +22,15 @@ import (
 // Job is the ID of the jobs.
 const Job = "film"
 
+// find looks for the tools once for all tests of a package: it starts ffmpeg.
+var find = sync.OnceValues(func() (ffmpeg.Tools, error) {
+	return ffmpeg.Find(context.Background(), ffmpeg.FindOptions{})
+})
+
 // Tools returns the ffmpeg of this machine. Without it the test fails.
 func Tools(t *testing.T) ffmpeg.Tools {
 	t.Helper()
-	tools, err := ffmpeg.Find(t.Context(), ffmpeg.FindOptions{})
+	tools, err := find()
 	if err != nil {
 		t.Fatal(err)
 	}
