@@ -23,13 +23,18 @@ const (
 )
 
 // quantise sets w.next to the indexes of a frame, transparent where the pixel on screen stays, and w.shown to what is then on screen. It
-// returns the rectangle that changes, of at least one pixel.
+// returns the rectangle that changes, of at least one pixel. A pixel of the same colour as in the frame before stays: the pattern does not
+// move, so what was chosen for it then would be chosen again.
 func (w *Writer) quantise(frame []byte) (left, top, right, bottom int) {
 	left, top, right, bottom = w.width, w.height, 0, 0
 	for y := range w.height {
 		row, pattern := y*w.width, &bayer[y%8]
 		for x := range w.width {
 			at := row + x
+			if w.began && frame[3*at] == w.before[3*at] && frame[3*at+1] == w.before[3*at+1] && frame[3*at+2] == w.before[3*at+2] {
+				w.next[at] = transparent
+				continue
+			}
 			c := [3]int32{int32(frame[3*at]), int32(frame[3*at+1]), int32(frame[3*at+2])}
 			i := w.find(byte(c[0]), byte(c[1]), byte(c[2]))
 			if distance(c, w.palette[i]) > closeEnough {
@@ -45,6 +50,7 @@ func (w *Writer) quantise(frame []byte) (left, top, right, bottom int) {
 			top, bottom = min(top, y), max(bottom, y+1)
 		}
 	}
+	w.before = append(w.before[:0], frame...)
 	if right == 0 {
 		return 0, 0, 1, 1
 	}
@@ -59,7 +65,7 @@ func (w *Writer) find(r, g, b byte) uint8 {
 	if !w.known[n] {
 		const half = 1 << (8 - binBits - 1)
 		middle := func(v byte) int32 { return int32(v)&^(2*half-1) + half }
-		w.index[n], w.known[n] = uint8(w.palette.nearest([3]int32{middle(r), middle(g), middle(b)})), true
+		w.index[n], w.known[n] = uint8(w.nearest.find([3]int32{middle(r), middle(g), middle(b)})), true
 	}
 	return w.index[n]
 }

@@ -49,15 +49,17 @@ func (c *Colours) Palette() Palette {
 	return Palette{c.histogram.palette()}
 }
 
-// Writer writes an animation. It holds the indexes of two frames.
+// Writer writes an animation. It holds a frame, and the indexes of two.
 type Writer struct {
 	out           *bufio.Writer
 	width, height int
 	palette       palette
+	nearest       *search
 	index         []uint8 // of the colour that is nearest to those of a bin, where known
 	known         []bool
 	shown         []uint8 // the pixels on screen, as indexes
 	next          []uint8 // those of the next frame
+	before        []byte  // the last frame
 	began         bool
 	err           error
 }
@@ -70,7 +72,7 @@ func NewWriter(out io.Writer, width, height int, p Palette) (*Writer, error) {
 		return nil, fmt.Errorf("gif: %d x %d pixels", width, height)
 	}
 	w := &Writer{
-		out: bufio.NewWriter(out), width: width, height: height, palette: p.list,
+		out: bufio.NewWriter(out), width: width, height: height, palette: p.list, nearest: newSearch(p.list),
 		index: make([]uint8, bins), known: make([]bool, bins), shown: make([]uint8, width*height), next: make([]uint8, width*height),
 	}
 	w.write([]byte("GIF89a"))

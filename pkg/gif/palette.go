@@ -1,6 +1,9 @@
 package gif
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Colours of a palette, and the index that stands for a pixel that stays as it is.
 const (
@@ -105,8 +108,9 @@ func (h histogram) palette() palette {
 // improve moves each colour to the average of the bins that are nearest to it (Lloyd's algorithm).
 func (p palette) improve(used []bin) {
 	sums := make([]bin, len(p))
+	nearest := newSearch(p)
 	for _, b := range used {
-		s := &sums[p.nearest(b.mean())]
+		s := &sums[nearest.find(b.mean())]
 		s.n += b.n
 		for i := range s.sum {
 			s.sum[i] += b.sum[i]
@@ -119,21 +123,68 @@ func (p palette) improve(used []bin) {
 	}
 }
 
-// nearest returns the index of the colour that is nearest to c.
-func (p palette) nearest(c [3]int32) int {
+// search finds the nearest colours of a palette. It has them in the order of their green, which tells most of two colours apart: those
+// on both sides of a colour are looked at until green alone is farther away than the best so far.
+type search struct {
+	colours []searched
+	from    [256]int // of the first colour that has as much green
+}
+
+type searched struct {
+	colour [3]int32
+	index  int // in the palette
+}
+
+func newSearch(p palette) *search {
+	s := &search{colours: make([]searched, len(p))}
+	for i, c := range p {
+		s.colours[i] = searched{c, i}
+	}
+	slices.SortFunc(s.colours, func(a, b searched) int {
+		return cmp.Or(cmp.Compare(a.colour[1], b.colour[1]), cmp.Compare(a.index, b.index))
+	})
+	at := 0
+	for green := range s.from {
+		for at < len(s.colours) && int(s.colours[at].colour[1]) < green {
+			at++
+		}
+		s.from[green] = at
+	}
+	return s
+}
+
+// find returns the index in the palette of the colour that is nearest to c: the first of those that are equally near.
+func (s *search) find(c [3]int32) int {
 	best, least := 0, int32(1<<30)
-	for i, q := range p {
-		if d := distance(c, q); d < least {
-			best, least = i, d
+	look := func(q searched) (more bool) {
+		if g := c[1] - q.colour[1]; greenWeight*g*g > least {
+			return false
+		}
+		if d := distance(c, q.colour); d < least || d == least && q.index < best {
+			best, least = q.index, d
+		}
+		return true
+	}
+	above := s.from[c[1]]
+	below := above - 1
+	for up, down := true, true; up || down; {
+		if up = up && above < len(s.colours) && look(s.colours[above]); up {
+			above++
+		}
+		if down = down && below >= 0 && look(s.colours[below]); down {
+			below--
 		}
 	}
 	return best
 }
 
+// greenWeight is how much a difference of green counts for distance.
+const greenWeight = 4
+
 // distance returns how far apart two colours are: the eye sees green best, and blue least.
 func distance(a, b [3]int32) int32 {
 	r, g, bl := a[0]-b[0], a[1]-b[1], a[2]-b[2]
-	return 3*r*r + 4*g*g + 3*bl*bl
+	return 3*r*r + greenWeight*g*g + 3*bl*bl
 }
 
 // box is a set of bins that one colour stands for.
@@ -171,7 +222,7 @@ func about(b bin) (sum float64) {
 	return sum
 }
 
-// split divides a box of two bins or more by the plane that leaves the least error.
+// split divides a box of two bins or more by the plane that leaves the least error. The two have its list between them.
 func (x box) split() (left, right box) {
 	axis, cut, best := 0, 0, -1.0
 	for i := range 3 {
@@ -200,7 +251,7 @@ func (x box) split() (left, right box) {
 			}
 		}
 	}
-	var low, high []bin
+	low, high := x.bins[:0], make([]bin, 0, len(x.bins)) // in their order, on which the sums of newBox depend
 	for _, b := range x.bins {
 		if int(b.at[axis]) <= cut {
 			low = append(low, b)
@@ -208,5 +259,6 @@ func (x box) split() (left, right box) {
 			high = append(high, b)
 		}
 	}
-	return newBox(low), newBox(high)
+	copy(x.bins[len(low):], high)
+	return newBox(low), newBox(x.bins[len(low):])
 }

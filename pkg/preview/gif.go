@@ -13,23 +13,60 @@ import (
 	"github.com/mapreel/mapreel/pkg/qoi"
 )
 
-// animatedGIF publishes a GIF. It reads the pictures twice, for the palette and for the frames, and holds one.
-func (a *attempt) animatedGIF(ctx context.Context, list []picture) ([]film.PreviewEntry, error) {
-	size := a.pictures.Size
-	frame := make([]byte, 3*size.Width*size.Height)
-	each := func(yield func(k int64) error) error {
-		return a.read(ctx, list, func(p picture, data []byte) error {
+// maxKept is how many bytes of frames a GIF keeps between the palette and the frames: twice those of a usual slice. A longer or larger
+// one is read and decoded for both.
+const maxKept = 64 << 20
+
+// frames are the frames of an animation.
+type frames struct {
+	attempt *attempt
+	list    []picture
+	kept    [][]byte // nil: they are too many
+}
+
+// each calls yield with each frame and its number. yield must not keep it.
+func (f *frames) each(ctx context.Context, yield func(k int64, frame []byte) error) error {
+	size := f.attempt.pictures.Size
+	length := 3 * size.Width * size.Height
+	if len(f.kept) == len(f.list) {
+		for k, frame := range f.kept {
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
+			}
+			if err := yield(int64(k), frame); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	keep := int64(length)*int64(len(f.list)) <= maxKept
+	frame := make([]byte, length)
+	var last picture
+	return f.attempt.read(ctx, f.list, func(p picture, data []byte) error {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		if last.size == 0 || p.key != last.key || p.offset != last.offset {
+			if keep {
+				frame = make([]byte, length)
 			}
 			if err := qoi.Decode(frame, data); err != nil {
 				return fault.Wrap(fault.Corrupt, err, "picture of "+p.key)
 			}
-			return yield(p.number - list[0].number)
-		})
-	}
+		}
+		last = p
+		if keep {
+			f.kept = append(f.kept, frame)
+		}
+		return yield(p.number-f.list[0].number, frame)
+	})
+}
+
+// animatedGIF publishes a GIF.
+func (a *attempt) animatedGIF(ctx context.Context, list []picture) ([]film.PreviewEntry, error) {
+	all := &frames{attempt: a, list: list}
 	var colours gif.Colours
-	err := each(func(int64) error {
+	err := all.each(ctx, func(_ int64, frame []byte) error {
 		colours.Count(frame)
 		return nil
 	})
@@ -41,7 +78,7 @@ func (a *attempt) animatedGIF(ctx context.Context, list []picture) ([]film.Previ
 	if err != nil {
 		return nil, err
 	}
-	err = a.writeGIF(f, colours.Palette(), frame, each)
+	err = a.writeGIF(ctx, f, colours.Palette(), all)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -52,13 +89,13 @@ func (a *attempt) animatedGIF(ctx context.Context, list []picture) ([]film.Previ
 	return []film.PreviewEntry{e}, err
 }
 
-// writeGIF writes the frames that each puts into frame.
-func (a *attempt) writeGIF(to io.Writer, p gif.Palette, frame []byte, each func(yield func(k int64) error) error) error {
+// writeGIF writes a GIF of all frames.
+func (a *attempt) writeGIF(ctx context.Context, to io.Writer, p gif.Palette, all *frames) error {
 	w, err := gif.NewWriter(to, a.pictures.Size.Width, a.pictures.Size.Height, p)
 	if err != nil {
 		return err
 	}
-	err = each(func(k int64) error {
+	err = all.each(ctx, func(k int64, frame []byte) error {
 		return w.Frame(frame, hundredths(k+1, a.pictures.Rate)-hundredths(k, a.pictures.Rate))
 	})
 	if err != nil {
