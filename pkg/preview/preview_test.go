@@ -197,6 +197,7 @@ func TestPreviewsOfKeyframesDecodeNothingElse(t *testing.T) {
 	t.Parallel()
 	for name, path := range map[string]string{
 		"closed GOPs": source(t, "a.mp4", "", x264...),
+		"Matroska":    source(t, "c.mkv", "", x264...),
 		"open GOPs":   source(t, "a.mkv", "", slices.Concat(x264, []string{"-x264opts", "open-gop=1:b-pyramid=none"})...),
 		"stream":      source(t, "a.ts", "", x264...),
 		"h265":        source(t, "b.mkv", "", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "keyint=30:min-keyint=30:scenecut=0:log-level=error"),

@@ -117,7 +117,11 @@ func (v Video) ordered() []string {
 
 // keyframeFilters returns the filters of one sequence of pictures of keyframes. Those of the first log the frames.
 func (v Video) keyframeFilters(i int) string {
-	chain := append([]string{"select=key"}, v.ordered()...)
+	key := "select=key"
+	if v.Skip { // a keyframe that is repaired by the frames after it needs those before it
+		key = "select='key*eq(pict_type,PICT_TYPE_I)'"
+	}
+	chain := append([]string{key}, v.ordered()...)
 	if i == 0 {
 		chain = append(chain, ffmpeg.FrameLogFilters())
 	}

@@ -23,3 +23,30 @@ func TestKeyframesReachTheDecoderAlone(t *testing.T) {
 		t.Errorf("got %q", args)
 	}
 }
+
+func TestAListOfPacketsTellsKeyframes(t *testing.T) {
+	var log PacketLog
+	const list = "#tb 0: 1/1000\n0,        -80,          0,       40,     4211, 0x7adec373\n" +
+		"0,        -40,        160,       40,     1210, 0x7adec373, F=0x0\n0,       1000,       1080,       40,     4211, 0x7adec373, S=1,        1\n" +
+		"0,       1040,       1120,       40,     1210, 0x7adec373, F=0x10, S=1,        1\n"
+	if _, err := log.Write([]byte(list)); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(log.PTS(), []int64{0, 160, 1080, 1120}) || !slices.Equal(log.Keyframes(), []int64{0, 1080}) {
+		t.Errorf("packets at %v, keyframes at %v", log.PTS(), log.Keyframes())
+	}
+}
+
+// A picture that the frames after it repair is a keyframe for the decoder, and cannot be decoded by itself.
+func TestADecoderThatSkipsGivesIntraPicturesAlone(t *testing.T) {
+	p := Pictures{Rate: media.Rational{Num: 1, Den: 5}, End: 10, Size: media.Size{Width: 16, Height: 16}, Scaled: media.Size{Width: 16, Height: 16}, Format: "jpg", Path: "p-%d.jpg"}
+	args := strings.Join(VideoArgs(Video{
+		Input: ffmpeg.Input{Demuxer: "matroska", Location: "film.mkv"}, Timebase: media.Rational{Num: 1, Den: 1000}, Keyframes: true, Skip: true,
+		Packets: "packets.txt", Pictures: []Pictures{p},
+	}), " ")
+	for _, want := range []string{"-skip_frame:v nokey", "select='key*eq(pict_type,PICT_TYPE_I)',", "-f framecrc file:packets.txt"} {
+		if !strings.Contains(args, want) {
+			t.Errorf("%q is not in %q", want, args)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package encode
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,14 +32,18 @@ func (v Video) packetOutput() []string {
 }
 
 // PacketLog is an io.Writer that collects the presentation times from a list of packets. It holds 8
-// bytes a packet. The zero value is ready to use.
+// bytes a packet, and as many a keyframe. The zero value is ready to use.
 type PacketLog struct {
 	pts   []int64
+	keys  []int64
 	lines output.Lines
 }
 
 // PTS returns the times so far, in ticks of the stream's timebase, in the order of decoding.
 func (l *PacketLog) PTS() []int64 { return l.pts }
+
+// Keyframes returns those of them that are keyframes.
+func (l *PacketLog) Keyframes() []int64 { return l.keys }
 
 // Write takes more of the list's text.
 func (l *PacketLog) Write(data []byte) (int, error) {
@@ -49,7 +54,7 @@ func (l *PacketLog) Write(data []byte) (int, error) {
 }
 
 // line parses "0,      -1024,          0,      512,     1781, 0x4f2e0a5b", after headings that
-// begin with "#".
+// begin with "#". Packets with other flags than that of keyframes have ", F=0x0" at the end, or before their side data.
 func (l *PacketLog) line(line []byte) error {
 	fields := strings.Split(string(line), ",")
 	if strings.HasPrefix(fields[0], "#") {
@@ -63,6 +68,9 @@ func (l *PacketLog) line(line []byte) error {
 		return fmt.Errorf("list of packets: packet %d has no timestamp: %q", len(l.pts), line)
 	}
 	l.pts = append(l.pts, pts)
+	if !slices.ContainsFunc(fields[3:], func(f string) bool { return strings.HasPrefix(strings.TrimSpace(f), "F=") }) {
+		l.keys = append(l.keys, pts)
+	}
 	return nil
 }
 

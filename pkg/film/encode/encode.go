@@ -153,6 +153,7 @@ type decoding struct {
 	// disordered reports that a frame was not shown after the one before.
 	disordered bool
 	packets    packets // of the segment, as the demuxer finds them; nil = unknown
+	keyframes  packets // those of them that are keyframes
 }
 
 // transcode runs ffmpeg over the segment, beginning at e.
@@ -161,11 +162,19 @@ func (a *attempt) transcode(ctx context.Context, e entry) (decoding, error) {
 	if err != nil {
 		return decoding{}, err
 	}
-	if a.mustList() {
+	checked := v.Skip && a.mayMiss(v.Input)
+	if a.mustList() || checked {
 		v.Packets = packetFile
 	}
 	for {
 		d, err := a.decode(ctx, v)
+		if checked && ctx.Err() == nil && !a.hasKeyframes(d, err) {
+			checked, v.Skip, v.Packets = false, false, ""
+			continue
+		}
+		if checked {
+			d.packets = nil // of which most were skipped
+		}
 		if errors.Is(err, errDamaged) {
 			v.OneDecoder = true // or the same segment would not always give the same bytes
 			continue
@@ -190,7 +199,7 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 		ContextFrames: true, MidScene: a.segment.MidScene, Frames: a.expectedFrames(), X264Build: p.X264Build,
 		Begins: a.segment.CutStart, Ends: a.segment.CutEnd,
 		Unordered: p.Unordered || a.ascending, Keyframes: a.job.Keyframes,
-		Skip: a.job.Keyframes && slices.Contains(skippable, p.Codec),
+		Skip: a.job.Keyframes && (p.Codec == "hevc" || a.mayMiss(in)),
 	}
 	if p.Rotation == 0 || deinterlaces(a.job) { // otherwise ffmpeg turns the frames first
 		v.Size, v.PixelFormat = media.Size{Width: p.Width, Height: p.Height}, p.PixelFormat
@@ -235,9 +244,18 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 	return v, nil
 }
 
-// skippable are the codecs whose decoders give every keyframe when they are told to skip all other frames. That of H.264 loses those of
-// open GOPs, and shows others in the wrong order (ffmpeg 5.1).
-var skippable = []string{"hevc"}
+// mayMiss reports whether the decoder may lose keyframes when it is told to skip all other frames. That of H.264 loses those of open
+// GOPs, shows others in the wrong order, and takes pictures that are repaired row by row for keyframes (ffmpeg 5.1). The demuxer of MP4
+// gives it no others in the first place.
+func (a *attempt) mayMiss(in ffmpeg.Input) bool {
+	return a.job.Source.Video.Codec == "h264" && in.Demuxer != "mov"
+}
+
+// hasKeyframes reports whether a decoder that was told to skip other frames has given all keyframes that the demuxer found, and no
+// complaint.
+func (a *attempt) hasKeyframes(d decoding, err error) bool {
+	return err == nil && !d.disordered && a.damage.String() == "" && slices.Equal(d.keyframes, d.times)
+}
 
 // deinterlaces reports whether any rendition of the job is deinterlaced.
 func deinterlaces(j film.Job) bool {
@@ -305,7 +323,7 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (d decoding, err e
 	}
 	d.disordered = !isAscending(log.PTS())
 	if err == nil && v.Packets != "" {
-		d.packets, err = a.readPackets()
+		d.packets, d.keyframes, err = a.readPackets()
 	}
 	if err != nil {
 		return d, err

@@ -30,22 +30,27 @@ func (a *attempt) mustList() bool {
 	return !a.segment.OpenStart() && a.segment.Frames == 0 && !a.job.Keyframes && slices.Contains(countable, a.job.Source.Video.Codec)
 }
 
-// readPackets reads the list of packets, and returns those of the segment.
-func (a *attempt) readPackets() (_ packets, err error) {
+// readPackets reads the list of packets, and returns those of the segment, and the keyframes among them.
+func (a *attempt) readPackets() (_, keyframes packets, err error) {
 	f, err := os.Open(filepath.Join(a.Dir, packetFile))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	var log encode.PacketLog
 	if _, err := io.Copy(&log, f); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	list := slices.DeleteFunc(media.TicksOf(log.PTS()), func(t media.Ticks) bool {
-		return t < a.segment.Start || !a.segment.OpenEnd() && t >= a.segment.End
+	return a.inOrder(log.PTS()), a.inOrder(log.Keyframes()), nil
+}
+
+// inOrder returns the times that lie in the segment, ascending, each once.
+func (a *attempt) inOrder(times []int64) packets {
+	list := slices.DeleteFunc(media.TicksOf(times), func(t media.Ticks) bool {
+		return !a.segment.OpenStart() && t < a.segment.Start || !a.segment.OpenEnd() && t >= a.segment.End
 	})
 	slices.Sort(list)
-	return slices.Compact(list), nil
+	return slices.Compact(list)
 }
 
 // missing returns of how many packets there is no frame. Two packets may be the fields of one frame.
