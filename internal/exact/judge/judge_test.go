@@ -124,3 +124,17 @@ func TestFramesWithWrongContentAreFound(t *testing.T) {
 		t.Errorf("PSNR %.1f dB, %v; the limit is %.1f", worst, err, goodPSNR)
 	}
 }
+
+// ffprobe's own limit of 5 s ends before the first picture that tells the pixel format.
+func TestTheFormatOfVideoThatBeginsAfterTheAudioIsFound(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "late.mp4")
+	if _, err := output(t.Context(), "ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=32x18:rate=5:duration=0.4",
+		"-f", "lavfi", "-i", "sine=duration=11", "-vf", "setpts=PTS+10/TB", "-fps_mode", "passthrough", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := probe(t.Context(), path)
+	if err != nil || got.Video() == nil || got.Video().PixelFormat != "yuv420p" {
+		t.Errorf("got %+v, %v; want yuv420p", got.Video(), err)
+	}
+}

@@ -39,6 +39,7 @@ type AudioTrack struct {
 type input struct {
 	path string
 	rate string // frames a second of a raw stream, which has no timestamps; "" for others
+	deep bool   // its streams are looked for as far as in a transport stream
 }
 
 // args returns ffmpeg's arguments for an input. ffmpeg mistakes a transport stream that was cut within
@@ -48,10 +49,15 @@ func (in input) args() []string {
 	case in.rate != "":
 		return []string{"-r", in.rate, "-f", strings.TrimPrefix(ext, "."), "-i", "file:" + in.path}
 	case ext == ".ts":
-		return []string{"-f", "mpegts", "-probesize", "1G", "-analyzeduration", "1G", "-i", "file:" + in.path}
+		return slices.Concat([]string{"-f", "mpegts"}, deepProbe, []string{"-i", "file:" + in.path})
+	case in.deep:
+		return append(slices.Clone(deepProbe), "-i", "file:"+in.path)
 	}
 	return []string{"-i", "file:" + in.path}
 }
+
+// deepProbe lets ffmpeg and ffprobe look for streams and their parameters until they have found all.
+var deepProbe = []string{"-probesize", "1G", "-analyzeduration", "1G"}
 
 // decoderArgs precede an input that is decoded. What several threads show for a damaged frame depends
 // on which is ahead, so a job decodes that with one, too.

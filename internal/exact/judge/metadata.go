@@ -99,8 +99,16 @@ func (s Metadata) maps() (args []string) {
 
 // probe describes a file, without audio that has no packets. Of a transport stream with several
 // programs it describes the one with the largest picture.
-func probe(ctx context.Context, path string) (s Metadata, err error) {
-	args := append([]string{"-v", "error", "-count_packets", "-show_streams", "-show_programs", "-show_chapters", "-show_format", "-of", "json"}, input{path: path}.args()...)
+func probe(ctx context.Context, path string) (Metadata, error) {
+	s, err := probeInput(ctx, input{path: path})
+	if v := s.Video(); err == nil && v != nil && v.PixelFormat == "" { // video that begins 5 s after the audio
+		return probeInput(ctx, input{path: path, deep: true})
+	}
+	return s, err
+}
+
+func probeInput(ctx context.Context, in input) (s Metadata, err error) {
+	args := append([]string{"-v", "error", "-count_packets", "-show_streams", "-show_programs", "-show_chapters", "-show_format", "-of", "json"}, in.args()...)
 	out, err := output(ctx, "ffprobe", args...)
 	if err == nil {
 		err = json.Unmarshal(out, &s)
