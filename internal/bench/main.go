@@ -4,6 +4,7 @@
 //	make bench BENCH=-figures           # also Analyse of 1 GB files, and Merge of a 1 GB result
 //	make bench BENCH='-rounds 0 -seams h264,h265,vp9,av1 -segment 5s'   # the quality at the seams against one pass
 //	make bench BENCH='-rounds 3 -previews all'   # instead: previews, against what people do without mapreel
+//	go run ./internal/bench -estimates   # instead: estimates of ten jobs on this machine beside what they take
 //	go run ./internal/bench -published   # instead: forecasts of jobs on AWS beside published figures
 //	make bench SOURCE=film.mkv BENCH='-rounds 5'
 //
@@ -48,6 +49,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	figures := flags.Bool("figures", false, "also measure Analyse and Merge on files of 1 GB; needs 5 GB in the work folder")
 	seams := flags.String("seams", "", "also measure what cutting costs in quality, for these codecs: h264,h265,vp9,av1")
 	previews := flags.String("previews", "", "instead of encodes, compare previews: all, or the number of a pair")
+	estimates := flags.Bool("estimates", false, "instead of encodes, compare estimates of jobs with what they take")
 	published := flags.Bool("published", false, "instead of encodes, compare forecasts of jobs on AWS with published figures")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -57,6 +59,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	b := bench{out: out, work: *work, mapreel: *mapreel, segment: *segment}
 	fmt.Fprintf(out, "%s/%s, %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	if *estimates {
+		return b.estimates(ctx, *source)
+	}
 	if *previews != "" {
 		return b.previews(ctx, *source, *rounds, *previews)
 	}

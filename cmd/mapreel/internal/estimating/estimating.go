@@ -188,11 +188,22 @@ func measure(w *estimate.Work, plan work.Plan, j film.Job, s speed) {
 	w.Output = estimate.Range{Low: destination * spaceLow / 100, High: destination * spaceHigh / 100}
 	w.Scratch = estimate.Range{Low: scratch * spaceLow / 100, High: scratch * spaceHigh / 100}
 	if s.bytes.High > 0 && len(j.Pictures) == 0 {
-		video := estimate.Range{Low: frames * s.bytes.Low / 1000, High: frames * s.bytes.High / 1000}
+		heads := int64(videoUnits(*w)) * s.head
+		video := estimate.Range{Low: frames*s.bytes.Low/1000 + heads, High: frames*s.bytes.High/1000 + heads}
 		audio := audioBytes(j)
 		w.Output = estimate.Range{Low: video.Low + audio*80/100, High: video.High + audio}
 		w.Scratch = w.Output
 	}
+}
+
+// videoUnits returns how many segments there are.
+func videoUnits(w estimate.Work) int {
+	for _, g := range w.Groups {
+		if g.Encodes {
+			return g.Units
+		}
+	}
+	return 0
 }
 
 // usualSegment is the length of a segment in seconds where it is not known.

@@ -22,6 +22,7 @@ type speed struct {
 	cpu   estimate.Range // microseconds of processors
 	bytes estimate.Range // thousandths of a byte, of all that a unit writes; zero: not known
 	start int64          // milliseconds of processors that a unit takes to start; 0: in the frames' part
+	head  int64          // bytes that a unit writes besides those of frames, such as what its first keyframe has more; 0: likewise
 	basis string
 }
 
@@ -93,10 +94,11 @@ func fromHistory(ctx context.Context, scratch string, j film.Job) (speed, error)
 }
 
 // How much of the source samples have, in microseconds. The difference of the first two, which begin at the same frame, is what
-// frames take; what is left is what the start of a unit's programs takes.
+// frames take; what is left is what the start of a unit's programs takes. The first frames of an encoder take more than those that
+// follow, x265's by a third in the first two seconds, and a keyframe has more bytes, so that the long one must not be much shorter.
 const (
 	shortSample = 400_000
-	longSample  = 2_000_000
+	longSample  = 3_000_000
 )
 
 // fromSamples encodes two short samples of the source, as the job will.
@@ -137,28 +139,42 @@ func fromSamples(ctx context.Context, request json.RawMessage, registry work.Reg
 	return ofTrials(tried), nil
 }
 
-// ofTrials returns the speed that trials of samples show.
+// ofTrials returns the speed that trials of samples show: the shortest first, then longer ones, of which the first begins where the
+// shortest does.
 func ofTrials(tried []local.Trial) speed {
 	if len(tried) < 2 {
 		return speed{}
 	}
-	cpu := func(i int) int64 { return tried[i].CPU.Microseconds() }
-	frames := func(i int) int64 { return tried[i].Result.Done.Count }
-	var start, each int64
-	if more := frames(1) - frames(0); more > 0 && cpu(1) > cpu(0) {
-		each = (cpu(1) - cpu(0)) / more
-		start = max(cpu(0)-each*frames(0), 0)
+	var frames, cpu, written []int64
+	for _, t := range tried {
+		frames, cpu, written = append(frames, t.Result.Done.Count), append(cpu, t.CPU.Microseconds()), append(written, t.Result.Done.Bytes*1000)
 	}
-	var total, work, written int64
-	for i := range tried[1:] {
-		total, work, written = total+frames(i+1), work+max(cpu(i+1)-start, cpu(i+1)/10), written+tried[i+1].Result.Done.Bytes
+	start, each := split(frames, cpu)
+	head, bytes := split(frames, written)
+	var total int64
+	for _, n := range frames {
+		total += n
+	}
+	around := func(n int64) estimate.Range {
+		return estimate.Range{Low: n * sampleLow / 100, High: n * sampleHigh / 100}
 	}
 	return speed{
-		cpu:   estimate.Range{Low: work / total * sampleLow / 100, High: work / total * sampleHigh / 100},
-		bytes: estimate.Range{Low: written * 1000 / total * sampleLow / 100, High: written * 1000 / total * sampleHigh / 100},
-		start: start / 1000,
-		basis: fmt.Sprintf("%s of this source, %d frames", plural(len(tried), "sample"), total+frames(0)),
+		cpu: around(each), bytes: around(bytes), start: start / 1000, head: head / 1000,
+		basis: fmt.Sprintf("%s of this source, %d frames", plural(len(tried), "sample"), total),
 	}
+}
+
+// split divides what samples with so many frames have taken: into what each sample takes besides its frames, and what a frame takes, as
+// the mean of the long samples.
+func split(frames, took []int64) (once, each int64) {
+	if more := frames[1] - frames[0]; more > 0 && took[1] > took[0] {
+		once = max(took[0]-(took[1]-took[0])*frames[0]/more, 0)
+	}
+	var work, count int64
+	for i := 1; i < len(frames); i++ {
+		work, count = work+max(took[i]-once, took[i]/10), count+frames[i]
+	}
+	return once, work / count
 }
 
 // samples returns units that encode the beginning of a segment in the first half of the film, a little and more of it, and that of
