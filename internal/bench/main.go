@@ -5,6 +5,7 @@
 //	make bench BENCH='-rounds 0 -seams h264,h265,vp9,av1 -segment 5s'   # the quality at the seams against one pass
 //	make bench BENCH='-rounds 3 -previews all'   # instead: previews, against what people do without mapreel
 //	go run ./internal/bench -estimates   # instead: estimates of ten jobs on this machine beside what they take
+//	go run ./internal/bench -plots docs/plots   # instead: time and cost on AWS against concurrency and segment length
 //	go run ./internal/bench -published   # instead: forecasts of jobs on AWS beside published figures
 //	make bench SOURCE=film.mkv BENCH='-rounds 5'
 //
@@ -50,9 +51,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	seams := flags.String("seams", "", "also measure what cutting costs in quality, for these codecs: h264,h265,vp9,av1")
 	previews := flags.String("previews", "", "instead of encodes, compare previews: all, or the number of a pair")
 	estimates := flags.Bool("estimates", false, "instead of encodes, compare estimates of jobs with what they take")
+	plotted := flags.String("plots", "", "instead of encodes, write plots of forecasts into this folder, and print their figures")
 	published := flags.Bool("published", false, "instead of encodes, compare forecasts of jobs on AWS with published figures")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *plotted != "" {
+		return plots(ctx, *plotted, out)
 	}
 	if *published {
 		return comparePublished(ctx, out)
