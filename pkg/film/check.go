@@ -119,6 +119,11 @@ func (r Request) Check() Problems {
 	if s := time.Duration(r.Segment.Seconds); s != 0 && (s < minSegment || s > maxSegment) {
 		add("/segment/seconds", "%v is outside %v to %v", s, minSegment, maxSegment)
 	}
+	switch r.Segment.Goal {
+	case "", GoalTime, GoalCost, GoalBalanced:
+	default:
+		add("/segment/goal", "%q is not one of time, cost, balanced", r.Segment.Goal)
+	}
 	switch r.Compute.Mode {
 	case "", Lambda, Batch, LambdaBatch:
 	default:

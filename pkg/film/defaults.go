@@ -93,6 +93,13 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 	return r, ps.Err()
 }
 
+// Lengths of segments for the goals of a request: see the plots of docs/speed.md. Below four seconds the starts of workers take longer than
+// shorter segments save, and above thirty little is left to save.
+const (
+	FastSegment  = 4 * time.Second
+	cheapSegment = 30 * time.Second
+)
+
 // Lengths of segments in requests that set none. Pictures are taken many times faster than video is encoded, and those of keyframes
 // faster still, so longer segments take about as long, and ffmpeg is started less often.
 const (
@@ -107,12 +114,23 @@ func (r Request) segmentLength() time.Duration {
 	for _, o := range r.Outputs {
 		switch {
 		case !o.Container.Preview():
-			return defaultSegment
+			return r.Segment.Goal.length()
 		case o.Preview == nil || !o.Preview.Keyframes:
 			length = previewSegment
 		}
 	}
 	return length
+}
+
+// length returns how long the segments of video are for a goal.
+func (g Goal) length() time.Duration {
+	switch g {
+	case GoalTime:
+		return FastSegment
+	case GoalCost:
+		return cheapSegment
+	}
+	return defaultSegment
 }
 
 // defaultCodec returns the codec of an output in c that sets none.

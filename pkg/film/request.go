@@ -154,7 +154,18 @@ type Audio struct {
 // Segmenting describes how the video is divided into segments.
 type Segmenting struct {
 	Seconds Seconds `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=600,default=10,description=Target duration of a segment"`
+	Goal    Goal    `json:"goal,omitempty" jsonschema:"enum=time,enum=cost,enum=balanced,description=Selects the duration where seconds is not set: time is short segments that are done soonest on AWS and cost is long ones that waste least on starting. Default: balanced"`
 }
+
+// Goal is what the length of segments is chosen for.
+type Goal string
+
+// Goals.
+const (
+	GoalTime     Goal = "time"
+	GoalCost     Goal = "cost"
+	GoalBalanced Goal = "balanced"
+)
 
 // ComputeMode selects where segments are encoded on AWS.
 type ComputeMode = work.Route

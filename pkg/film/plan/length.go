@@ -45,6 +45,9 @@ func SegmentLength(j film.Job) time.Duration {
 		return PackageSegmentLength(j)
 	}
 	length := time.Duration(j.Request.Segment.Seconds)
+	if j.Request.Segment.Goal == film.GoalTime && length == film.FastSegment { // no length is asked for
+		length = max(length, min(time.Duration(j.Source.Duration/atOnce)*time.Microsecond, maxGoalLength))
+	}
 	if j.Keyframes {
 		return max(length, keyframesLength(j))
 	}
@@ -69,6 +72,14 @@ func IndexedSegmentLength(j film.Job, index Index) time.Duration {
 	covered := j.Source.Video.Timebase.Duration(media.Ticks(min(distance(x.Start, x.End), math.MaxInt64)))
 	return max(SegmentLength(j), covered/time.Duration(max(few, j.Source.Size/bytes)))
 }
+
+// atOnce is how many segments run at once in an account that nobody has enlarged. More segments than that would have to wait for
+// others, so that those of a long film that is to be done soon are longer. It is no setting of a deployment, because the same request has
+// the same segments everywhere.
+const atOnce = 1000
+
+// maxGoalLength bounds segments of sources that claim to be endless.
+const maxGoalLength = time.Minute
 
 const (
 	// maxKeyframesLength is the length of the segments of a job that decodes keyframes alone. In ten seconds there are few, and

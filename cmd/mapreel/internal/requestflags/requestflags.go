@@ -133,6 +133,7 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 	if err := t.applyPackageFlags(d, len(outputs)); err != nil {
 		return err
 	}
+	d.SetText("/segment/goal", t.Goal, "--goal")
 	if t.Segment != nil {
 		d.Set("/segment/seconds", film.Seconds(*t.Segment), "--segment")
 	}
