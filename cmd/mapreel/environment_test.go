@@ -143,7 +143,7 @@ func TestHelpIsUnchanged(t *testing.T) {
 
 func TestWrongUsageExitsWith2AndPointsToTheHelp(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
-		{"transcode a.mp4 --crff 3", "mapreel: unknown flag --crff, did you mean \"--crf\"?\n  hint: see mapreel transcode --help\n"},
+		{"transcode a.mp4 --crff 3", "mapreel: unknown flag --crff, did you mean one of \"--crf\", \"--crop\"?\n  hint: see mapreel transcode --help\n"},
 		{"transcode a.mp4 --crf x", "mapreel: --crf: \"x\" is not a whole number\n  hint: see mapreel transcode --help\n"},
 		{"transcode a.mp4 --segment soon", "mapreel: --segment: \"soon\" is not a duration such as 10s or 1m30s\n  hint: see mapreel transcode --help\n"},
 		{"transcode a.mp4 --progress loud", "mapreel: --progress must be one of \"auto\",\"bar\",\"json\",\"none\" but got \"loud\"\n  hint: see mapreel transcode --help\n"},

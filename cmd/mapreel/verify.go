@@ -100,6 +100,11 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 		}
 		options.Rate = media.Rational{Num: rate.Num, Den: rate.Den}
 	}
+	if c.Crop != "" {
+		if options.Crop, err = film.ParseRegion(c.Crop); err != nil {
+			return verify.Report{}, fault.Wrap(fault.Invalid, err, "--crop")
+		}
+	}
 	if c.Report != "" {
 		data, err := readReport(c.Report, dir)
 		if err != nil {

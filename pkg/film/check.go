@@ -197,9 +197,10 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 		default:
 			add(p+"/interlaced", "%q is not one of deinterlace, keep", v.Interlaced)
 		}
-		if v.Upscale && v.Height == 0 {
-			add(p+"/upscale", "has no effect without height")
+		if v.Upscale && v.Height == 0 && v.Pad == "" {
+			add(p+"/upscale", "has no effect without height or pad")
 		}
+		ps = append(ps, v.checkPicture(at+p)...)
 		if v.MaxBitrate != 0 && v.MaxBitrate < minVideo {
 			add(p+"/maxBitrate", "%v is less than %v", v.MaxBitrate, Bitrate(minVideo))
 		}
@@ -239,12 +240,15 @@ func (o Output) checkPackage(at string) (ps Problems) {
 	if o.Ladder != "" && len(o.Video) > 1 {
 		add("/ladder", "the ladder selects the renditions, but video lists %d; leave out one of the two", len(o.Video))
 	}
-	if o.Ladder != "" && len(o.Video) == 1 && (o.Video[0].Height != 0 || o.Video[0].MaxBitrate != 0) {
-		add("/video/0", "the ladder sets heights and bit rates; leave them out")
+	if o.Ladder != "" && len(o.Video) == 1 && (o.Video[0].Height != 0 || o.Video[0].MaxBitrate != 0 || o.Video[0].Pad != "") {
+		add("/video/0", "the ladder sets sizes and bit rates; leave them out")
 	}
 	for i, v := range o.Video[:min(len(o.Video), maxRungs)] {
 		if v.FrameRate != o.Video[0].FrameRate {
 			add(fmt.Sprintf("/video/%d/frameRate", i), "all renditions of a package must have the same frame rate, so that players can switch between them")
+		}
+		if v.Crop != o.Video[0].Crop {
+			add(fmt.Sprintf("/video/%d/crop", i), "all renditions of a package must show the same part of the picture, so that players can switch between them")
 		}
 	}
 	if len(o.Video) > maxRungs {

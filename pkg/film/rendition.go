@@ -17,7 +17,9 @@ type Rendition struct {
 	Width  int        `json:"width"` // of the encoded frame, in pixels as stored
 	Height int        `json:"height"`
 
-	Crop  media.Size `json:"crop,omitzero"`  // the part of the source's frame that is kept, from its upper left; zero: all
+	Region Region `json:"region,omitzero"` // the part of the source's frame that is shown; zero: all
+
+	Crop  media.Size `json:"crop,omitzero"`  // the part of the source's frame, or of Region, that is kept, from its upper left; zero: all
 	Inner media.Size `json:"inner,omitzero"` // the video inside a frame that is padded with black; zero: no padding
 
 	PixelFormat  string         `json:"pixelFormat"`           // ffmpeg's name
@@ -37,6 +39,15 @@ type Rendition struct {
 	// TrickPlay reports that the rendition has no other frames than these keyframes: players show it
 	// while they play fast, in either direction. Its frames keep the source's times.
 	TrickPlay bool `json:"trickPlay,omitempty"`
+}
+
+// Picture returns the part of the frame that is not padding, zero where that is all.
+func (r Rendition) Picture() Region {
+	if r.Inner == (media.Size{}) {
+		return Region{}
+	}
+	// The filter pad moves the picture to an even place.
+	return Region{Width: r.Inner.Width, Height: r.Inner.Height, X: (r.Width - r.Inner.Width) / 2 &^ 1, Y: (r.Height - r.Inner.Height) / 2 &^ 1}
 }
 
 // NeedsNeighbours reports whether an output frame depends on neighbours of its input frame. If so,

@@ -20,6 +20,8 @@ type Job struct {
 	Warnings []string
 	Part     film.Part      // of the source that the output shows
 	Rate     media.Rational // frames a second of a raw source, as the request gave them
+	Crop     film.Region    // of the source's frame that the output shows
+	Picture  film.Region    // of the output's frame that is not padding
 }
 
 // ReadJob reads the report of a job on an output, given by its path: the last line of what --progress json prints. data
@@ -51,6 +53,12 @@ func ReadJob(data []byte, output string) (Job, error) {
 	job := Job{Warnings: report.Warnings, Rate: report.Outputs[at].Rate}
 	if part := report.Outputs[at].Part; part != nil {
 		job.Part = *part
+	}
+	for _, video := range report.Outputs[at].Video {
+		job.Crop = video.Crop
+		if len(report.Outputs[at].Video) == 1 {
+			job.Picture = video.Picture
+		}
 	}
 	for _, s := range report.Outputs[at].Seams {
 		job.Seams = append(job.Seams, time.Duration(s))

@@ -9,17 +9,18 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // compareMetadata compares what the two files declare about their streams, with a check for each
 // thing that a viewer would miss. What the output's container cannot hold is a note. bitmaps
-// reports whether that container can hold bitmap subtitles.
-func compareMetadata(source, output probe.Media, bitmaps bool) []Check {
+// reports whether that container can hold bitmap subtitles, region what of the source's frame the output shows, and picture where.
+func compareMetadata(source, output probe.Media, bitmaps bool, region, picture film.Region) []Check {
 	var checks []Check
 	a, b := mainVideo(source), mainVideo(output)
 	if a != nil && b != nil {
-		checks = append(checks, aspectCheck(*a, *b), colourCheck(*a, *b))
+		checks = append(checks, aspectCheck(cropped(*a, region), cropped(*b, picture)), colourCheck(*a, *b))
 		if c, ok := hdr10Check(*a, *b); ok {
 			checks = append(checks, c)
 		}

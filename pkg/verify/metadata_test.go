@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -63,7 +64,7 @@ func TestLostMetadataIsReported(t *testing.T) {
 	} {
 		output := rich()
 		c.change(&output)
-		for _, got := range compareMetadata(rich(), output, c.bitmaps) {
+		for _, got := range compareMetadata(rich(), output, c.bitmaps, film.Region{}, film.Region{}) {
 			want, contains := Good, ""
 			if got.Name == c.check {
 				want, contains = c.want, c.contains
@@ -97,7 +98,7 @@ func TestWhatTheSourceDoesNotSayIsNotMissed(t *testing.T) {
 	} {
 		source, output := rich(), rich()
 		c.change(&source, &output)
-		for _, got := range compareMetadata(source, output, false) {
+		for _, got := range compareMetadata(source, output, false, film.Region{}, film.Region{}) {
 			if got.Verdict == Bad {
 				t.Errorf("%s: %s is bad: %q", c.name, got.Name, got.Figure)
 			}
@@ -141,7 +142,7 @@ func TestMetadataOfAPlaylistCounts(t *testing.T) {
 			source.Streams = source.Streams[1:]
 		}
 		applyPlaylist(&output, c.playlist)
-		for _, got := range compareMetadata(source, output, false) {
+		for _, got := range compareMetadata(source, output, false, film.Region{}, film.Region{}) {
 			want, contains := Good, ""
 			if got.Name == c.check {
 				want, contains = c.want, c.contains

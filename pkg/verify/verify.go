@@ -14,6 +14,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -46,6 +47,8 @@ type Options struct {
 	// Rate is the frames a second of a raw source, which has no timestamps: as they were given to the job.
 	// The zero value is what Job says.
 	Rate media.Rational
+	// Crop is the part of the source's frame that the output shows; the zero value is what Job says.
+	Crop film.Region
 }
 
 // Progress describes how far Files is. A total of 0 is unknown.
@@ -77,6 +80,9 @@ func Files(ctx context.Context, tools ffmpeg.Tools, source, output string, optio
 	if err := v.take(part); err != nil {
 		return Report{}, err
 	}
+	if err := v.crop(cmp.Or(options.Crop, options.Job.Crop), options.Job.Picture); err != nil {
+		return Report{}, err
+	}
 	report := Report{Source: source, Output: output}
 	if v.cut != nil {
 		report.Checks = append(report.Checks, v.cut.check())
@@ -97,8 +103,10 @@ type verification struct {
 	tools          ffmpeg.Tools
 	source, output *file
 	job            Job
-	cut            *cut    // nil: the output shows all of the source
-	as             opening // of the source
+	cut            *cut        // nil: the output shows all of the source
+	as             opening     // of the source
+	region         film.Region // of the source's frame that the output shows; zero: all
+	picture        film.Region // of the output's frame that is not padding; zero: all
 
 	mu         sync.Mutex
 	progress   Progress
@@ -172,7 +180,7 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 	if err != nil {
 		return err
 	}
-	declared := compareMetadata(source, v.output.media, v.output.container == "Matroska")
+	declared := compareMetadata(source, v.output.media, v.output.container == "Matroska", v.region, v.picture)
 	excuse(declared, v.job.Warnings)
 	r.Checks = append(append(r.Checks, declared...), empty...)
 	if r.Video != nil {

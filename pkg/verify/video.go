@@ -35,7 +35,9 @@ func (v *verification) compareVideo(ctx context.Context) (videoFacts, error) {
 	if err != nil {
 		return videoFacts{}, err
 	}
-	f, from, to := commonFormat(a, b)
+	f, from, to := commonFormat(cropped(a, v.region), cropped(b, v.picture))
+	from.Crop, to.Crop = decode.Region(v.region), decode.Region(v.picture)
+	from.Deinterlace = interlaced(a) && !interlaced(b)
 	if err := checkMemory(f); err != nil {
 		return videoFacts{}, err
 	}

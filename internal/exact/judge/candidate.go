@@ -44,6 +44,11 @@ type Task struct {
 
 	Codec      film.VideoCodec // of the output; "" = the default of its container
 	Segment    time.Duration   // target length of a segment; 0 = 2 s
+	Video      film.Video      // settings of the output's video beside codec, crf and preset
+	Filter     string          // of ffmpeg, which does to the source's picture what Video says
+	Options    string          // of ffmpeg's encoder, likewise
+	Crop       film.Region     // what Filter keeps of the source's frame; zero = all
+	Picture    film.Region     // what of the output's frame is not padding; zero = all
 	Part       film.Part       // what is encoded of the source; zero = all. Measured is that of the part
 	Interlaced bool            // should be deinterlaced
 	ToneMapped bool            // HDR to SDR: the colours of the output differ on purpose
@@ -112,7 +117,7 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 	f.NoEditLists = t.Container != film.MP4
 	from, to := t.Measured.Metadata.Video(), out.Metadata.Video()
 	if from != nil && to != nil && !t.ToneMapped {
-		if f.PSNR, err = worstPSNR(ctx, t.input(), t.Output(), *from, *to, t.Interlaced, t.Measured.Skipped); err != nil {
+		if f.PSNR, err = worstPSNR(ctx, t.input(), t.Output(), *from, *to, t.Interlaced, t.Measured.Skipped, t.Filter); err != nil {
 			return Finding{Err: err}
 		}
 	}
@@ -122,7 +127,7 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 // Verify returns the findings of mapreel verify on the output of a task, or "good". It is told what
 // the job warned about.
 func Verify(ctx context.Context, tools ffmpeg.Tools, t Task, warnings []string) string {
-	options := verify.Options{Job: verify.Job{Warnings: warnings}, Part: t.Part}
+	options := verify.Options{Job: verify.Job{Warnings: warnings, Crop: t.Crop, Picture: t.Picture}, Part: t.Part}
 	if t.Rate != "" {
 		rate, err := film.ParseFrameRate(t.Rate)
 		if err != nil {
@@ -146,7 +151,8 @@ func Verify(ctx context.Context, tools ffmpeg.Tools, t Task, warnings []string) 
 func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []string, err error) {
 	output := film.Output{Name: "out", Container: t.Container}
 	if t.Measured.Metadata.Video() != nil {
-		video := film.Video{Codec: t.codec(), CRF: new(crf), Preset: t.preset()}
+		video := t.Video
+		video.Codec, video.CRF, video.Preset = t.codec(), new(crf), t.preset()
 		if t.Rate != "" {
 			if video.FrameRate, err = film.ParseFrameRate(t.Rate); err != nil {
 				return nil, err
@@ -251,13 +257,16 @@ func (t Task) videoOptions() []string {
 	if t.Interlaced {
 		filters = append(filters, "bwdif=mode=send_frame:deint=interlaced")
 	}
-	if p.Width%2 != 0 || p.Height%2 != 0 {
+	if t.Filter != "" {
+		filters = append(filters, t.Filter)
+	} else if p.Width%2 != 0 || p.Height%2 != 0 {
 		filters = append(filters, "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0")
 	}
 	var args []string
 	if len(filters) > 0 {
 		args = append(args, "-vf", strings.Join(filters, ","))
 	}
+	args = append(args, strings.Fields(t.Options)...)
 	encoder, _ := encode.Encoder(string(t.codec()), false)
 	args = append(args, "-c:v", encoder, "-crf", strconv.Itoa(crf))
 	switch t.codec() {

@@ -119,7 +119,7 @@ func TestFramesWithWrongContentAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := *a.Metadata.Video()
-	worst, err := worstPSNR(t.Context(), input{path: path}, wrong, p, p, false, 0)
+	worst, err := worstPSNR(t.Context(), input{path: path}, wrong, p, p, false, 0, "")
 	if err != nil || worst > goodPSNR-3 {
 		t.Errorf("PSNR %.1f dB, %v; the limit is %.1f", worst, err, goodPSNR)
 	}

@@ -14,15 +14,15 @@ import (
 )
 
 // worstPSNR compares the n-th frame of output with the n-th of source after those that are skipped, whatever their timestamps, and
-// returns the worst PSNR in dB. The filters before it do to the source what the job was to do.
-func worstPSNR(ctx context.Context, source input, output string, in, out Stream, deinterlace bool, skipped int) (float64, error) {
+// returns the worst PSNR in dB. filter and those before it do to the source what the job was to do.
+func worstPSNR(ctx context.Context, source input, output string, in, out Stream, deinterlace bool, skipped int, filter string) (float64, error) {
 	dir, err := os.MkdirTemp(filepath.Dir(output), "psnr-")
 	if err != nil {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
 	var chain, constant []string
-	if in.Width == out.Width && in.Height == out.Height {
+	if filter != "" || in.Width == out.Width && in.Height == out.Height {
 		constant = []string{"-reinit_filter", "0"} // only the filter scale accepts frames whose size changes
 		chain = append(chain, fmt.Sprintf("scale=%d:%d:flags=bicubic:interl=-1,format=%s", in.Width, in.Height, in.PixelFormat))
 	}
@@ -32,7 +32,9 @@ func worstPSNR(ctx context.Context, source input, output string, in, out Stream,
 	if skipped > 0 {
 		chain = append(chain, fmt.Sprintf("trim=start_frame=%d", skipped))
 	}
-	if w, h := in.decodedSize(); w-out.Width|h-out.Height == 1 || w-out.Width == 1 && h-out.Height == 1 {
+	if filter != "" {
+		chain = append(chain, filter, fmt.Sprintf("scale=%d:%d:flags=bicubic", out.Width, out.Height))
+	} else if w, h := in.decodedSize(); w-out.Width|h-out.Height == 1 || w-out.Width == 1 && h-out.Height == 1 {
 		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0", out.Width, out.Height))
 	} else if w != out.Width || h != out.Height {
 		chain = append(chain, fmt.Sprintf("scale=%d:%d:flags=bicubic", out.Width, out.Height))

@@ -27,6 +27,11 @@ type Source struct {
 	File    string          // file name, which may be unusual on purpose
 	Segment time.Duration   // target length of a segment; 0 = 2 s
 	Codec   film.VideoCodec // codec of the output; "" = H.264
+	Video   film.Video      // settings of the output's video beside codec, crf and preset
+	Filter  string          // of ffmpeg, which does to the source's picture what Video says
+	Options string          // of ffmpeg's encoder, likewise
+	Crop    film.Region     // what Filter keeps of the source's frame; zero = all
+	Picture film.Region     // what of the output's frame is not padding; zero = all
 	Part    film.Part       // what is encoded of it; zero = all
 	Output  film.Container  // of the output, whichever the others have; "" = as they
 

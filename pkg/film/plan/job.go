@@ -39,8 +39,14 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 			planned.Folder, planned.SingleFile = film.MediaFolder(out.Name, id), out.Package.SingleFile
 			planned.Manifest = out.Manifest()
 		}
-		for _, v := range rungs(out, src.Video) {
-			r, warnings := rendition(v, *src.Video, req.Compute.GPU)
+		for _, v := range rungs(out, src) {
+			region, track, err := crop(v, src)
+			if err != nil {
+				problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/video/0/crop", i), Message: err.Error()})
+				continue
+			}
+			r, warnings := rendition(v, track, req.Compute.GPU)
+			r.Region = region
 			if out.Container.Packaged() {
 				r.SegmentDuration = micros(out.Package.Seconds)
 				r.Keyframes = int((out.Package.Seconds + out.Package.Keyframes - 1) / out.Package.Keyframes)
@@ -54,7 +60,7 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 				}
 			}
 		}
-		if out.Container.Packaged() && out.Package.Thumbnails != film.ThumbnailsNone {
+		if out.Container.Packaged() && len(planned.Renditions) > 0 && out.Package.Thumbnails != film.ThumbnailsNone {
 			planTrickPlay(&j, out, &planned)
 		}
 		var messages []string

@@ -33,12 +33,13 @@ const nearRung = 90
 // rungs returns the settings of an output's renditions: those that the request lists, or those of
 // its ladder that are no larger than the source, largest first. A source whose size is well between
 // two rungs gets a rendition of its own size.
-func rungs(out film.Output, track *film.VideoTrack) []film.Video {
-	if track == nil || out.Ladder == "" {
+func rungs(out film.Output, src film.Source) []film.Video {
+	if src.Video == nil || out.Ladder == "" {
 		return out.Video
 	}
 	template := out.Video[0]
-	size := displaySize(*track)
+	_, track, _ := crop(template, src) // Job reports what is wrong with it
+	size := displaySize(track)
 	add := func(list []film.Video, height int, maxBitrate film.Bitrate) []film.Video {
 		v := template
 		v.Height, v.MaxBitrate = height, maxBitrate*relativeBitrate[v.Codec]/100

@@ -31,27 +31,32 @@ func AddThumbnails(j *film.Job) {
 	if v == nil || !j.Split && v.End <= v.Start {
 		return
 	}
-	size := displaySize(*v)
-	p := film.Preview{Width: thumbnailSide}
-	if size.Width < size.Height {
-		p.Width = max(thumbnailSide*size.Width/max(size.Height, 1), 1)
-	}
 	pictures := film.Pictures{
 		Rate: rateOf(film.Seconds(thumbnailInterval(time.Duration(j.Source.Duration) * time.Microsecond))), Shown: true, Format: film.QOI,
 		ToneMap: v.Color.HDR(), Deinterlace: v.Interlaced != "",
 	}
-	pictures.Size, pictures.Scaled = pictureSize(*v, p)
 	for i := range j.Outputs {
 		out := &j.Outputs[i]
 		if !out.Container.Packaged() || len(out.TrickPlay) == 0 {
 			continue
 		}
+		pictures.Region = j.Renditions[out.Renditions[0]].Region
+		pictures.Size, pictures.Scaled = pictureSize(regionTrack(*v, pictures.Region), thumbnailOf(*v, pictures.Region))
 		out.Previews = append(out.Previews, film.PreviewPlan{
 			Form: film.Sprites, Pictures: indexOfPictures(j, pictures), Format: film.JPEG,
 			Columns: sheetSide, Rows: sheetSide, Unit: sheetSide * sheetSide,
 			Frames: out.Container != film.DASH,
 		})
 	}
+}
+
+// thumbnailOf returns the settings of thumbnails of a region of a video track.
+func thumbnailOf(v film.VideoTrack, r film.Region) film.Preview {
+	size := displaySize(regionTrack(v, r))
+	if size.Width < size.Height {
+		return film.Preview{Width: max(thumbnailSide*size.Width/max(size.Height, 1), 1)}
+	}
+	return film.Preview{Width: thumbnailSide}
 }
 
 // thumbnailInterval returns the distance of thumbnails of a film.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"math/big"
 	"slices"
 	"time"
@@ -25,10 +26,13 @@ const (
 // segment that is longer has one at the start of each media segment.
 const MaxTrickPlayFrames = 1 << 17
 
+// minPadded is the smallest side of a padded frame: what every encoder accepts.
+const minPadded = 64
+
 // planTrickPlay adds to a package a rendition of keyframes alone for each codec that it has: players
 // that play fast stay with the codec of what they play.
 func planTrickPlay(j *film.Job, out film.Output, planned *film.OutputPlan) {
-	settings := rungs(out, j.Source.Video)
+	settings := rungs(out, j.Source)
 	for _, n := range planned.Renditions {
 		codec := j.Renditions[n].Codec
 		if slices.ContainsFunc(planned.TrickPlay, func(t int) bool { return j.Renditions[t].Codec == codec }) {
@@ -41,7 +45,9 @@ func planTrickPlay(j *film.Job, out film.Output, planned *film.OutputPlan) {
 			}
 		}
 		of := slices.IndexFunc(settings, func(v film.Video) bool { return v.Codec == codec })
-		r := trickPlay(settings[of], smallest, *j.Source.Video, j.Request.Compute.GPU)
+		region, track, _ := crop(settings[of], j.Source) // Job reports what is wrong with it
+		r := trickPlay(settings[of], smallest, track, j.Request.Compute.GPU)
+		r.Region = region
 		r.SegmentDuration = micros(out.Package.Seconds)
 		r.Keyframes = int((time.Duration(out.Package.Seconds) + trickPlayInterval - 1) / trickPlayInterval)
 		planned.TrickPlay = append(planned.TrickPlay, indexOrAppend(&j.Renditions, r))
@@ -62,6 +68,10 @@ func trickPlay(v film.Video, smallest film.Rendition, track film.VideoTrack, gpu
 	v.Height = min(lines, smallest.Height)
 	if v.Height >= size.Height {
 		v.Height = 0
+	}
+	if width, height, err := film.ParseFrame(v.Pad); err == nil { // the same frame, smaller
+		lines := max(min(lines, height)&^1, minPadded)
+		v.Height, v.Pad = 0, fmt.Sprintf("%d:%d", max(width*lines/height&^1, minPadded), lines)
 	}
 	r, _ := rendition(v, track, gpu) // its warnings are those of the others
 	r.TrickPlay = true

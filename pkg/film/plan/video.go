@@ -37,7 +37,9 @@ func rendition(v film.Video, track film.VideoTrack, gpu bool) (_ film.Rendition,
 	if track.Rotation%180 != 0 && track.SampleAspect.Num > 0 {
 		r.SampleAspect = media.Rational{Num: track.SampleAspect.Den, Den: track.SampleAspect.Num}
 	}
-	r.setSize(v, track, rows, warn)
+	if r.setSize(v, track, rows, warn); v.Pad != "" {
+		r.pad(v, track, rows)
+	}
 	return r.Rendition, warnings
 }
 

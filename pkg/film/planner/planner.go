@@ -66,6 +66,11 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	if found.Index, err = plan.Take(&found.Source, found.Index, req.Part); err != nil {
 		return work.Plan{}, err
 	}
+	if req.WantsAutoCrop() {
+		if err := p.findPicture(ctx, env, &found.Source); err != nil {
+			return work.Plan{}, err
+		}
+	}
 	j, err := plan.Job(req, found.Source, p.Tools.Build, copyable)
 	if err != nil {
 		return work.Plan{}, err

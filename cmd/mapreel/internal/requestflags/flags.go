@@ -17,6 +17,9 @@ type Flags struct {
 	FPS        string                 `group:"Video" name:"fps" placeholder:"RATE" help:"Make the frame rate constant: 25, 30000/1001. Default: every frame keeps its timestamp."`
 	Interlaced string                 `group:"Video" placeholder:"HOW" help:"deinterlace or keep. Default: deinterlace, one frame for each source frame. keep encodes fields, with h264 only."`
 
+	Crop string `group:"Video" placeholder:"W:H:X:Y|auto" help:"Keep this part of the picture, in pixels of the source as it is shown, or with auto what is not black in 16 frames of the film. Before --height."`
+	Pad  string `group:"Video" placeholder:"W:H" help:"Put the picture in the middle of a black frame of this size, in square pixels. It is made smaller to fit, and larger only with --upscale."`
+
 	MaxBitrate    string              `group:"Video" placeholder:"RATE" help:"Limit of the bit rate, averaged over two seconds, in bits per second: 6M, 800k. Default: no limit."`
 	Ladder        string              `group:"Package" placeholder:"NAME|FILE" help:"Renditions of .m3u8 and .mpd: web, selected by the size of the source and never larger; or a .yaml or .json file that lists them, where flags such as --codec apply to those that do not say. Default: web."`
 	DASH          bool                `group:"Package" name:"dash" help:"Also write a DASH manifest for the same media."`

@@ -169,6 +169,8 @@ func (t Flags) videoFlags() (list []videoFlag) {
 	text(t.Preset, "preset", "--preset")
 	number(t.Height, "height", "--height")
 	add(t.Upscale, "upscale", "--upscale", true)
+	text(t.Crop, "crop", "--crop")
+	text(t.Pad, "pad", "--pad")
 	text(t.MaxBitrate, "maxBitrate", "--max-bitrate")
 	text(t.FPS, "frameRate", "--fps")
 	text(t.Interlaced, "interlaced", "--interlaced")

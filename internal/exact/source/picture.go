@@ -1,0 +1,17 @@
+package source
+
+import "github.com/mapreel/mapreel/pkg/film"
+
+// bars draws black bars over the upper and the lower edge of a picture of 160x96.
+const bars = "drawbox=y=0:h=14:color=black:t=fill,drawbox=y=82:h=14:color=black:t=fill"
+
+// pictureSources are encoded with settings of the picture.
+func pictureSources() []Source {
+	plain := encode(videoInput("160x96", "24", "6"), usualAudio(), x264(""), aac())
+	return []Source{
+		{Name: "cropped", File: "in.mp4", make: plain, Video: film.Video{Crop: "120:64:26:14"}, Filter: "crop=120:64:26:14", Crop: film.Region{Width: 120, Height: 64, X: 26, Y: 14}},
+		{Name: "cropped to what is not black", File: "in.mkv", make: encode(videoInput("160x96", "24", "6"), usualAudio(), []string{"-vf", bars}, x264(""), aac()),
+			Video: film.Video{Crop: film.AutoCrop}, Filter: "crop=160:68:0:14", Crop: film.Region{Width: 160, Height: 68, Y: 14}},
+		{Name: "padded", File: "in.mp4", make: plain, Video: film.Video{Pad: "192:160"}, Filter: "pad=192:160:16:32", Picture: film.Region{Width: 160, Height: 96, X: 16, Y: 32}},
+	}
+}
