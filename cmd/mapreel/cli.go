@@ -77,6 +77,7 @@ Examples:
     mapreel transcode film.mp4 -o film.webm --codec av1 --audio-bitrate 96k
     mapreel transcode film.mp4 -o site/film.m3u8 --ladder web --dash
     mapreel transcode film.mkv -o film.mp4 --crop auto --height 720
+    mapreel transcode cartoon.mkv -o cartoon.mp4 --tune animation
     mapreel transcode film.mkv -o scene.mp4 --start 1:23.4 --duration 30s --audio aac
     mapreel transcode --request film.yaml --progress json
     mapreel transcode films --recursive -o 'out/{folder}/{name}.mp4'

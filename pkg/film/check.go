@@ -201,6 +201,9 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 			add(p+"/upscale", "has no effect without height or pad")
 		}
 		ps = append(ps, v.checkPicture(at+p)...)
+		if problem := checkTune(v.Tune, codec, gpu); problem != "" {
+			add(p+"/tune", "%s", problem)
+		}
 		if v.MaxBitrate != 0 && v.MaxBitrate < minVideo {
 			add(p+"/maxBitrate", "%v is less than %v", v.MaxBitrate, Bitrate(minVideo))
 		}

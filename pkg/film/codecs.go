@@ -29,6 +29,27 @@ var encoders = map[VideoCodec]encoder{
 // x264Presets are the presets of x264 and x265, fastest first.
 var x264Presets = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"}
 
+// tunings are what x264 and x265 can be told to favour. Both also have zerolatency, which takes the look-ahead away on which the ends of
+// segments depend.
+var tunings = map[VideoCodec][]string{
+	H264: {"film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode"},
+	H265: {"animation", "grain", "psnr", "ssim", "fastdecode"},
+}
+
+// checkTune returns what is wrong with the tuning of a codec, or "".
+func checkTune(tune string, codec VideoCodec, gpu bool) string {
+	list := tunings[codec]
+	switch {
+	case tune == "" || !gpu && slices.Contains(list, tune):
+		return ""
+	case gpu || len(list) == 0:
+		return "there is none for " + map[bool]string{true: "encoders on a GPU", false: string(codec)}[gpu] + "; leave it out"
+	case tune == "zerolatency":
+		return "zerolatency takes away the look-ahead, without which segments would meet at visible seams"
+	}
+	return strconv.Quote(tune) + " is not a tuning of " + string(codec) + "; there are: " + strings.Join(list, ", ")
+}
+
 func oneOf(list []string) func(string) bool {
 	return func(s string) bool { return slices.Contains(list, s) }
 }

@@ -43,3 +43,17 @@ func TestCropAndPadAreChecked(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+func TestATuningMustBeTheEncoders(t *testing.T) {
+	for video, want := range map[string]string{
+		`"tune": "film"`:                   "",
+		`"codec": "h265", "tune": "grain"`: "",
+		`"tune": "zerolatency"`:            "/outputs/0/video/0/tune: zerolatency takes away the look-ahead, without which segments would meet at visible seams",
+		`"codec": "h265", "tune": "film"`:  `/outputs/0/video/0/tune: "film" is not a tuning of h265; there are: animation, grain, psnr, ssim, fastdecode`,
+		`"codec": "av1", "tune": "film"`:   "/outputs/0/video/0/tune: there is none for av1; leave it out",
+	} {
+		if got := refusalOf(t, "mp4", video); got != want {
+			t.Errorf("%s: %q, want %q", video, got, want)
+		}
+	}
+}

@@ -14,7 +14,8 @@ type Rendition struct {
 	Codec  VideoCodec `json:"codec"`
 	CRF    int        `json:"crf"`
 	Preset string     `json:"preset"`
-	Width  int        `json:"width"` // of the encoded frame, in pixels as stored
+	Tune   string     `json:"tune,omitempty"` // of x264 and x265
+	Width  int        `json:"width"`          // of the encoded frame, in pixels as stored
 	Height int        `json:"height"`
 
 	Region Region `json:"region,omitzero"` // the part of the source's frame that is shown; zero: all

@@ -125,6 +125,7 @@ type Video struct {
 	FrameRate  FrameRate  `json:"frameRate,omitzero" jsonschema:"description=Make the frame rate constant: 30 or 30000/1001. Default: every frame keeps its timestamp"`
 	Crop       string     `json:"crop,omitempty" jsonschema:"pattern=^(auto|[0-9]+:[0-9]+:[0-9]+:[0-9]+)$,description=The part of the picture to keep: W:H:X:Y in pixels of the source as it is shown; or auto: what is not black in frames sampled over the film"`
 	Pad        string     `json:"pad,omitempty" jsonschema:"pattern=^[0-9]+:[0-9]+$,description=The frame W:H in whose middle the picture is put with black around it. It is made smaller to fit; larger only with upscale"`
+	Tune       string     `json:"tune,omitempty" jsonschema:"minLength=1,description=What the encoder is to favour. h264: film animation grain stillimage psnr ssim fastdecode; h265: animation grain psnr ssim fastdecode"`
 	Preset     string     `json:"preset,omitempty" jsonschema:"minLength=1,description=Speed against size. h264 and h265: ultrafast to placebo; vp9: 0 to 8; av1: 0 to 13"`
 }
 

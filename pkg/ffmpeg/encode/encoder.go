@@ -42,6 +42,9 @@ func (r Rendition) encoderOptions(threads int, p padding) []string {
 	if encoder != "libvpx-vp9" {
 		args = append(args, r.rateLimit()...)
 	}
+	if r.Tune != "" {
+		args = append(args, "-tune", r.Tune)
+	}
 	switch encoder {
 	case "libx264":
 		args = append(args, "-preset", r.Preset, "-crf", crf, "-threads", n)

@@ -79,6 +79,7 @@ type Rendition struct {
 	Codec  string // "h264", "h265", "vp9" or "av1"
 	GPU    bool   // encode with NVENC; not VP9
 	CRF    int    // constant quality on the encoder's own scale (NVENC: -cq)
+	Tune   string // of x264 and x265: what to favour; "" = nothing
 	Preset string // the encoder's own name: "medium" (x264, x265), "p5" (NVENC), "8" (SVT-AV1), "2" (VP9's cpu-used)
 
 	// Width and Height of the result. Both 0 = the source's, made even if the pixel format needs

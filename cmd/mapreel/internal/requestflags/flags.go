@@ -12,6 +12,7 @@ type Flags struct {
 	Codec      string                 `group:"Video" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
 	CRF        *flagvalue.WholeNumber `group:"Video" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
 	Preset     string                 `group:"Video" placeholder:"NAME" help:"Speed against size. h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`
+	Tune       string                 `group:"Video" placeholder:"NAME" help:"What the encoder is to favour. h264: film, animation, grain, stillimage, psnr, ssim or fastdecode; h265: animation, grain, psnr, ssim or fastdecode."`
 	Height     *flagvalue.WholeNumber `group:"Video" placeholder:"LINES" help:"Scale to this many lines; the width follows. Does not enlarge without --upscale. Default: the source's size."`
 	Upscale    bool                   `group:"Video" help:"Allow --height to enlarge the video."`
 	FPS        string                 `group:"Video" name:"fps" placeholder:"RATE" help:"Make the frame rate constant: 25, 30000/1001. Default: every frame keeps its timestamp."`

@@ -169,6 +169,7 @@ func (t Flags) videoFlags() (list []videoFlag) {
 	text(t.Preset, "preset", "--preset")
 	number(t.Height, "height", "--height")
 	add(t.Upscale, "upscale", "--upscale", true)
+	text(t.Tune, "tune", "--tune")
 	text(t.Crop, "crop", "--crop")
 	text(t.Pad, "pad", "--pad")
 	text(t.MaxBitrate, "maxBitrate", "--max-bitrate")
