@@ -95,6 +95,7 @@ type verifyCmd struct {
 	Output string `arg:"" name:"OUTPUT" help:"The output to check: a file, or an HLS playlist or DASH manifest with its files beside it."`
 
 	requestflags.PartFlags
+	requestflags.SequenceFlags
 
 	JSON     bool         `name:"json" help:"Print the report as JSON instead of a table."`
 	Plot     string       `placeholder:"FILE.svg" help:"Plot PSNR over time, with the keyframes and seams of the output. An existing file of that name is replaced."`

@@ -19,8 +19,9 @@ type previewCmd struct {
 
 	Name string `placeholder:"NAME" help:"Name of the previews. Default: that of SOURCE without its extension."`
 
-	previewflags.Flags     `embed:""`
-	requestflags.PartFlags `embed:""`
+	previewflags.Flags         `embed:""`
+	requestflags.PartFlags     `embed:""`
+	requestflags.SequenceFlags `embed:""`
 
 	DryRun      bool         `group:"Work" help:"Do nothing, and say what the job would take, as mapreel estimate does."`
 	NoOverwrite bool         `short:"n" group:"Work" help:"Never replace existing previews of that name: fail instead."`
@@ -70,6 +71,7 @@ func (p previewCmd) request(dir string, _ io.Reader) (film.Request, *requestfile
 	d.Set("/source", source, "SOURCE")
 	d.Set("/destination", destination, "--output")
 	p.PartFlags.Apply(d)
+	p.SequenceFlags.Apply(d)
 	name := p.Name
 	if name == "" {
 		name = strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))

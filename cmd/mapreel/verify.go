@@ -90,6 +90,9 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 		}
 	}
 	options := verify.Options{Program: c.Program, Part: c.PartFlags.Part()}
+	if options.Sequence, err = c.Sequence(); err != nil {
+		return verify.Report{}, err
+	}
 	if ps := options.Part.Check(); len(ps) > 0 {
 		return verify.Report{}, fault.New(fault.Invalid, "--%s: %s", strings.TrimPrefix(ps[0].Pointer, "/part/"), ps[0].Message)
 	}

@@ -47,6 +47,18 @@ type Input struct {
 	ProbeBytes int64
 	// Jumps corrects a clock that jumps; nil = keep the source's timestamps.
 	Jumps *Jumps
+	// Sequence declares that Location is the folder of an image sequence, whose first file is frame
+	// FirstFrame; nil = it is a file. Demuxer is "image2".
+	Sequence   *Sequence
+	FirstFrame int64
+}
+
+// Filters returns the filters that every decode of the input's video puts first.
+func (in Input) Filters() []string {
+	if in.Sequence == nil {
+		return nil
+	}
+	return in.Sequence.Filters()
 }
 
 // Jumps describes how to read a source whose clock jumps, as where two recordings were joined.
@@ -138,6 +150,9 @@ func (in Input) options(rate string) []string {
 	case in.TimestampOffset != 0:
 		args = append(args, "-itsoffset", strconv.Itoa(-in.TimestampOffset))
 	}
+	if in.Sequence != nil {
+		args = append(args, in.Sequence.options(in.FirstFrame)...)
+	}
 	if in.Rate.Known() {
 		args = append(args, rate, in.Rate.String())
 	}
@@ -163,6 +178,9 @@ func (in Input) URL() string {
 			}
 		}
 		return "concat:" + strings.Join(urls, "|")
+	}
+	if in.Sequence != nil {
+		return option.FileURL(in.Sequence.url(in.Location))
 	}
 	return option.FileURL(in.Location)
 }

@@ -16,6 +16,8 @@ type Source struct {
 	// Rate is the number of frames a second of a raw stream, which has no timestamps, as the request
 	// says; zero for any other source.
 	Rate media.Rational `json:"rate,omitzero"`
+	// Sequence describes the files of an image sequence, whose pattern URL is; nil for any other source.
+	Sequence *FrameSequence `json:"sequence,omitempty"`
 	// ProbeBytes is how far ffmpeg must read to see all streams; 0 for its default.
 	ProbeBytes int64         `json:"probeBytes,omitempty"`
 	Origin     media.Instant `json:"origin"`   // the source's time that becomes 0 in every output: the earliest start of a stream

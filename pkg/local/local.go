@@ -19,7 +19,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"runtime"
 	"strconv"
@@ -77,8 +76,8 @@ func Run(ctx context.Context, request json.RawMessage, opts Options) (Report, er
 	if err := checkEnvelope(envelope, opts.Roots); err != nil {
 		return Report{}, err
 	}
-	if _, err := os.Stat(envelope.Source); err != nil {
-		return Report{}, sourceError(err, envelope.Source)
+	if err := checkSource(envelope.Source); err != nil {
+		return Report{}, err
 	}
 	if err := prepare(envelope.Destination); err != nil {
 		return Report{}, err
@@ -103,19 +102,6 @@ func Run(ctx context.Context, request json.RawMessage, opts Options) (Report, er
 	err = errors.Join(err, r.close())
 	report.Elapsed, report.CPU = time.Since(began), cpuTime()-cpu
 	return report, err
-}
-
-// sourceError says why a source cannot be opened.
-func sourceError(err error, path string) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		err = pe.Err
-	}
-	kind := fault.KindOf(err)
-	if kind == fault.NotFound { // the request names it
-		kind = fault.Invalid
-	}
-	return fault.WithHint(fault.Wrap(kind, err, "cannot read "+path), "check the path of the source")
 }
 
 // runner is one run of one request.
@@ -223,9 +209,7 @@ func (r *runner) run(ctx context.Context, request json.RawMessage, envelope work
 	if err := json.Unmarshal(out, &report.Outcome); err != nil {
 		return report, fault.Wrap(fault.Internal, err, "output of the state machine")
 	}
-	if info, err := os.Stat(envelope.Source); err == nil {
-		report.Source = info.Size()
-	}
+	report.Source = sourceSize(ctx, envelope.Source)
 	return report, nil
 }
 

@@ -26,8 +26,8 @@ func Plan(ctx context.Context, request json.RawMessage, opts Options) (work.Plan
 	if err := checkEnvelope(envelope, opts.Roots); err != nil {
 		return work.Plan{}, err
 	}
-	if _, err := os.Stat(envelope.Source); err != nil {
-		return work.Plan{}, sourceError(err, envelope.Source)
+	if err := checkSource(envelope.Source); err != nil {
+		return work.Plan{}, err
 	}
 	for _, p := range opts.Registry.Planners {
 		if !p.Accepts(request) {

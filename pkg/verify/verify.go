@@ -49,6 +49,8 @@ type Options struct {
 	Rate media.Rational
 	// Crop is the part of the source's frame that the output shows; the zero value is what Job says.
 	Crop film.Region
+	// Sequence says how the source is read, if it is an image sequence.
+	Sequence film.Sequence
 }
 
 // Progress describes how far Files is. A total of 0 is unknown.
@@ -67,7 +69,10 @@ func Files(ctx context.Context, tools ffmpeg.Tools, source, output string, optio
 		v.as.rate = options.Job.Rate
 	}
 	var err error
-	if v.source, err = v.open(ctx, source, v.as); err != nil {
+	var done func()
+	v.source, done, err = v.openSource(ctx, source, options)
+	defer done()
+	if err != nil {
 		return Report{}, fmt.Errorf("source: %w", err)
 	}
 	if v.output, err = v.open(ctx, output, opening{playlists: true}); err != nil {
@@ -195,7 +200,9 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 func (v *verification) compareAgainst(ctx context.Context, path string, r *Report) error {
 	other := &verification{tools: v.tools}
 	var err error
-	if other.source, err = other.open(ctx, v.source.in.Location, v.as); err != nil {
+	if v.source.in.Sequence != nil {
+		other.source = v.silent().source
+	} else if other.source, err = other.open(ctx, v.source.in.Location, v.as); err != nil {
 		return err
 	}
 	other.cut, other.source.part = v.cut, v.source.part

@@ -115,8 +115,18 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader) (blob.Info, er
 // List yields the objects whose key begins with prefix, in ascending order of key. Symbolic links to
 // files inside the folder count as objects. Links to folders are not followed.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[blob.Info, error] {
+	return s.list(ctx, prefix, true)
+}
+
+// ListFolder does what blob.ListFolder does, and looks into no other folder.
+func (s *Store) ListFolder(ctx context.Context, prefix string) iter.Seq2[blob.Info, error] {
+	return s.list(ctx, prefix, false)
+}
+
+// list lists the objects below a prefix. deep includes those of folders below.
+func (s *Store) list(ctx context.Context, prefix string, deep bool) iter.Seq2[blob.Info, error] {
 	return func(yield func(blob.Info, error) bool) {
-		err := s.walk(ctx, prefix, func(root *os.Root, key string, entry fs.DirEntry) (bool, error) {
+		err := s.walk(ctx, prefix, deep, func(root *os.Root, key string, entry fs.DirEntry) (bool, error) {
 			if strings.HasPrefix(path.Base(key), blob.Reserved) || !strings.HasPrefix(key, prefix) {
 				return true, nil
 			}

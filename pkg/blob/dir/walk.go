@@ -26,7 +26,7 @@ const abandonedAfter = 24 * time.Hour
 // killed, and returns their number. Files that any process is still writing stay.
 func (s *Store) Sweep(ctx context.Context, prefix string) (int, error) {
 	removed := 0
-	err := s.walk(ctx, prefix, func(root *os.Root, key string, entry fs.DirEntry) (bool, error) {
+	err := s.walk(ctx, prefix, true, func(root *os.Root, key string, entry fs.DirEntry) (bool, error) {
 		if !strings.HasPrefix(path.Base(key), blob.Reserved) || !entry.Type().IsRegular() {
 			return true, nil
 		}
@@ -75,8 +75,9 @@ func ignoreAbsent(err error) error {
 // visit is called for each entry that is not a folder. It reports whether to continue.
 type visit func(root *os.Root, key string, entry fs.DirEntry) (bool, error)
 
-// walk visits the files of every folder that can hold a key with the prefix, in byte order of key.
-func (s *Store) walk(ctx context.Context, prefix string, visit visit) error {
+// walk visits the files of every folder that can hold a key with the prefix, in byte order of key; of that folder alone if
+// not deep.
+func (s *Store) walk(ctx context.Context, prefix string, deep bool, visit visit) error {
 	folder := "."
 	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
 		folder = prefix[:i]
@@ -92,13 +93,13 @@ func (s *Store) walk(ctx context.Context, prefix string, visit visit) error {
 		return err
 	}
 	defer root.Close()
-	_, err = s.walkFolder(ctx, root, folder, prefix, visit)
+	_, err = s.walkFolder(ctx, root, folder, prefix, deep, visit)
 	return err
 }
 
 // walkFolder visits the files in folder and below. It reports whether to continue.
 func (s *Store) walkFolder(
-	ctx context.Context, root *os.Root, folder, prefix string, visit visit,
+	ctx context.Context, root *os.Root, folder, prefix string, deep bool, visit visit,
 ) (bool, error) {
 	entries, err := readFolder(root, folder)
 	if isAbsent(err) || errors.Is(err, syscall.ENOTDIR) {
@@ -116,8 +117,8 @@ func (s *Store) walkFolder(
 		switch {
 		case !entry.IsDir():
 			proceed, err = visit(root, key, entry)
-		case strings.HasPrefix(key+"/", prefix):
-			proceed, err = s.walkFolder(ctx, root, key, prefix, visit)
+		case deep && strings.HasPrefix(key+"/", prefix):
+			proceed, err = s.walkFolder(ctx, root, key, prefix, deep, visit)
 		}
 		if err != nil || !proceed {
 			return false, err

@@ -42,7 +42,7 @@ type Region struct{ Width, Height, X, Y int }
 // other, and their timestamps to descriptor 3, for an ffmpeg.FrameLog. A timestamp is written
 // before its frame, unbuffered, so a reader may wait for either.
 func VideoArgs(v Video) []string {
-	var chain []string
+	chain := v.Input.Filters()
 	if v.Deinterlace {
 		chain = append(chain, "bwdif=mode=send_frame:deint=interlaced")
 	}
@@ -79,6 +79,9 @@ func inputArgs(in ffmpeg.Input, threads int, part Part) []string {
 	args = append(args, ffmpeg.AllocationLimits()...)
 	if threads > 0 {
 		args = append(args, "-threads", strconv.Itoa(threads))
+	}
+	if in.Sequence != nil { // its filters accept frames that change
+		args = append(args, "-reinit_filter", "0")
 	}
 	args = append(args, part.inputOptions()...)
 	return append(append(args, in.Options()...), "-i", in.URL())

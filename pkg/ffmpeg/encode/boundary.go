@@ -100,6 +100,32 @@ func (v Video) decodeEnd() *int64 {
 	return &end
 }
 
+// ReadEnd returns the tick from which on no frame of an image sequence is needed, whose clock counts frames; nil = all are.
+func (v Video) ReadEnd() *int64 {
+	if v.End == nil {
+		return nil
+	}
+	end := *v.decodeEnd() + 1 // the frame that ends decoding
+	for _, r := range v.Renditions {
+		if r.Grid == nil {
+			continue
+		}
+		last := v.encodeEnd(r)
+		if last == nil {
+			return nil
+		}
+		on := media.Rational{Num: r.Grid.Rate.Den, Den: r.Grid.Rate.Num}
+		end = max(end, r.Grid.Origin+int64(media.Rescale(media.Ticks(*last), on, v.Timebase))+2)
+	}
+	for _, p := range v.Pictures {
+		if p.Ahead == nil {
+			return nil
+		}
+		end = max(end, *p.Ahead+1)
+	}
+	return &end
+}
+
 // lookAhead returns how many frames x264 looks ahead by default (x264_param_default_preset), and 0
 // for encoders that do not look past a keyframe.
 func (r Rendition) lookAhead() int {

@@ -108,7 +108,7 @@ func (v Video) partOnly() []string {
 
 // ordered returns the filters that give all frames one form and ascending times.
 func (v Video) ordered() []string {
-	chain := v.unify()
+	chain := append(v.Input.Filters(), v.unify()...)
 	if v.Unordered {
 		chain = append(chain, `setpts=max(PREV_OUTPTS+1\,PTS)`) // the first has no PREV_OUTPTS: max then takes the second
 	}

@@ -128,7 +128,7 @@ func (s Stream) needsFrame() bool {
 }
 
 // progressiveOnly are codecs without fields, and "", the unknown codec, which cannot be decoded.
-var progressiveOnly = []string{"", "vp8", "vp9", "av1", "theora", "png", "gif", "webp"}
+var progressiveOnly = []string{"", "vp8", "vp9", "av1", "theora", "png", "gif", "webp", "tiff", "dpx", "exr"}
 
 // frameArgs returns the arguments of ffprobe that decode the first frame of one stream and print
 // its metadata.

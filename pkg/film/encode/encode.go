@@ -72,7 +72,8 @@ type attempt struct {
 
 	artifacts []work.Artifact
 	damage    ffmpeg.DamageLog
-	ascending bool // each frame is shown after the one before, whatever the decoder says
+	frames    []string // names of the frames of an image sequence that are read
+	ascending bool     // each frame is shown after the one before, whatever the decoder says
 }
 
 // micros converts a duration of the video track to microseconds.
@@ -152,6 +153,7 @@ type decoding struct {
 	any   bool          // whether any frame was decoded, in the segment or near it
 	// disordered reports that a frame was not shown after the one before.
 	disordered bool
+	input      int64   // the first frame of an image sequence that was read
 	packets    packets // of the segment, as the demuxer finds them; nil = unknown
 	keyframes  packets // those of them that are keyframes
 }
@@ -179,7 +181,7 @@ func (a *attempt) transcode(ctx context.Context, e entry) (decoding, error) {
 			v.OneDecoder = true // or the same segment would not always give the same bytes
 			continue
 		}
-		d.from = e
+		d.from, d.input = e, v.Input.FirstFrame
 		if err != nil || v.Frames == 0 || len(d.times) <= v.Frames {
 			return d, err
 		}
@@ -211,7 +213,7 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 	// lost.
 	if !a.segment.OpenStart() {
 		v.Start = new(int64(a.segment.Start))
-		if e.seek != nil && !a.job.Split { // a source chunk begins at its keyframe
+		if e.seek != nil && !a.job.Split && a.job.Source.Sequence == nil { // these begin with what is wanted
 			v.Seek = (*int64)(e.seek)
 			switch *e.seek {
 			case a.segment.Seek:
@@ -241,7 +243,10 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 	if deinterlaces(a.job) {
 		v.Rotation = p.Rotation
 	}
-	return v, nil
+	if a.job.Source.Sequence != nil {
+		err = a.stageFrames(ctx, &v, e)
+	}
+	return v, err
 }
 
 // mayMiss reports whether the decoder may lose keyframes when it is told to skip all other frames. That of H.264 loses those of open

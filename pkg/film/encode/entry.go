@@ -67,6 +67,9 @@ func (a *attempt) earlierEntries(e entry) []entry {
 // complete compares the frames of d with what the source holds of the segment. If some are missing,
 // it decodes from earlier on. loss describes what is lost for good.
 func (a *attempt) complete(ctx context.Context, d decoding) (_ decoding, loss string, err error) {
+	if a.job.Source.Sequence != nil {
+		return d, "", a.refuseUnreadable(d)
+	}
 	if a.conceals(d) {
 		// Where a frame ends early, the picture goes on as the one before in the decoder's memory.
 		if entries := a.earlierEntries(d.from); len(entries) > 0 {

@@ -17,6 +17,9 @@ import (
 // run-up before it, and the next one, in which an open GOP has frames that are shown before its
 // keyframe.
 func (a *attempt) input(ctx context.Context, e entry) (ffmpeg.Input, error) {
+	if a.job.Source.Sequence != nil {
+		return ffmpeg.Input{}, nil // stageFrames completes it
+	}
 	if !a.job.Split {
 		return input.Source(ctx, a.Resolve, a.job.Source)
 	}

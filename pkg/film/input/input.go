@@ -4,6 +4,7 @@ package input
 import (
 	"context"
 
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/film"
@@ -22,6 +23,9 @@ func locate(ctx context.Context, resolve work.Resolver, url string) (string, err
 
 // Source returns the ffmpeg input of a job's source.
 func Source(ctx context.Context, resolve work.Resolver, src film.Source) (ffmpeg.Input, error) {
+	if src.Sequence != nil {
+		return ffmpeg.Input{}, fault.New(fault.Unsupported, "an image sequence has no streams but its video")
+	}
 	location, err := locate(ctx, resolve, src.URL)
 	return ffmpeg.Input{Location: location, Demuxer: src.Demuxer, Rate: src.Rate, ProbeBytes: src.ProbeBytes}, err
 }

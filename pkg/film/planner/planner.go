@@ -55,11 +55,7 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	}
 	// Threads are part of the job, because they change the bytes: its record says how many they were.
 	req.Compute.Threads = cmp.Or(req.Compute.Threads, env.Processors)
-	store, key, err := env.Resolve(ctx, req.Source)
-	if err != nil {
-		return work.Plan{}, err
-	}
-	found, err := source.Examine(ctx, p.Tools, store, key, req.Source, source.Options{Rate: requestedRate(req), Program: req.Program})
+	found, err := p.examine(ctx, env, req)
 	if err != nil {
 		return work.Plan{}, err
 	}
@@ -121,6 +117,24 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 		return work.Plan{}, err
 	}
 	return newPlan(j, segments)
+}
+
+// examine examines the source of a request.
+func (p Planner) examine(ctx context.Context, env *work.PlanEnv, req film.Request) (source.Found, error) {
+	store, key, err := env.Resolve(ctx, req.Source)
+	if err != nil {
+		return source.Found{}, err
+	}
+	is, err := source.IsSequence(ctx, store, key)
+	switch {
+	case err != nil:
+		return source.Found{}, err
+	case is:
+		return source.ExamineSequence(ctx, p.Tools, store, key, req.Source, env.Dir, req.Sequence)
+	case req.Sequence != film.Sequence{}:
+		return source.Found{}, film.Problems{{Pointer: "/sequence", Message: "the source is a file, not an image sequence"}}.Err()
+	}
+	return source.Examine(ctx, p.Tools, store, key, req.Source, source.Options{Rate: requestedRate(req), Program: req.Program})
 }
 
 // requestedRate returns the constant frame rate that a request asks for, the first of several; zero
@@ -213,6 +227,9 @@ func refuseToReplaceSource(ctx context.Context, resolve work.Resolver, req film.
 		return err
 	}
 	a, err := from.Locate(ctx, key)
+	if _, ok := media.ParsePattern(key); ok && fault.KindOf(err) == fault.NotFound {
+		return nil // no frame of a sequence has the name of an output
+	}
 	if err != nil {
 		return err
 	}

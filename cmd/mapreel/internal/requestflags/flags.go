@@ -8,6 +8,7 @@ type Flags struct {
 	Program *flagvalue.WholeNumber `placeholder:"N" help:"Transcode this program of a transport stream with several. Default: the one with the largest picture."`
 
 	PartFlags
+	SequenceFlags
 
 	Codec      string                 `group:"Video" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
 	CRF        *flagvalue.WholeNumber `group:"Video" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
@@ -15,7 +16,7 @@ type Flags struct {
 	Tune       string                 `group:"Video" placeholder:"NAME" help:"What the encoder is to favour. h264: film, animation, grain, stillimage, psnr, ssim or fastdecode; h265: animation, grain, psnr, ssim or fastdecode."`
 	Height     *flagvalue.WholeNumber `group:"Video" placeholder:"LINES" help:"Scale to this many lines; the width follows. Does not enlarge without --upscale. Default: the source's size."`
 	Upscale    bool                   `group:"Video" help:"Allow --height to enlarge the video."`
-	FPS        string                 `group:"Video" name:"fps" placeholder:"RATE" help:"Make the frame rate constant: 25, 30000/1001. Default: every frame keeps its timestamp."`
+	FPS        string                 `group:"Video" name:"fps" placeholder:"RATE" help:"Make the frame rate constant: 25, 30000/1001. Default: every frame keeps its timestamp. Of an image sequence, it is the rate at which the frames are read, unless --source-fps says that."`
 	Interlaced string                 `group:"Video" placeholder:"HOW" help:"deinterlace or keep. Default: deinterlace, one frame for each source frame. keep encodes fields, with h264 only."`
 
 	Crop string `group:"Video" placeholder:"W:H:X:Y|auto" help:"Keep this part of the picture, in pixels of the source as it is shown, or with auto what is not black in 16 frames of the film. Before --height."`

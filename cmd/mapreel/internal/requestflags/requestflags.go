@@ -120,6 +120,11 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 	}
 	d.SetNumber("/program", (*int)(t.Program), "--program")
 	t.PartFlags.Apply(d)
+	if t.FPS != "" && t.SourceFPS == "" && isSequence(d, at) {
+		d.SetText("/sequence/frameRate", t.FPS, "--fps")
+		t.FPS = ""
+	}
+	t.SequenceFlags.Apply(d)
 	outputs, _ := d.Tree["outputs"].([]any)
 	for i := range outputs {
 		output := fmt.Sprintf("/outputs/%d", i)

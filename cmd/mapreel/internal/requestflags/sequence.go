@@ -1,0 +1,50 @@
+package requestflags
+
+import (
+	"os"
+	"strings"
+
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// SequenceFlags say how the files of an image sequence are read.
+type SequenceFlags struct {
+	SourceFPS  string `group:"Image sequence" name:"source-fps" placeholder:"RATE" help:"Frames per second at which an image sequence such as 'frames/%05d.png' is read: 24, 24000/1001."`
+	Background string `group:"Image sequence" placeholder:"#RRGGBB" help:"The colour behind transparent frames. Default: #000000, black."`
+}
+
+// Apply writes the flags into a request.
+func (s SequenceFlags) Apply(d *requestfile.Draft) {
+	d.SetText("/sequence/frameRate", s.SourceFPS, "--source-fps")
+	d.SetText("/sequence/background", s.Background, "--background")
+}
+
+// isSequence reports whether the source of a draft is an image sequence: a pattern, and not the name of a file that is there.
+func isSequence(d *requestfile.Draft, at Place) bool {
+	source, _ := d.Tree["source"].(string)
+	if _, ok := media.ParsePattern(source); !ok {
+		return false
+	}
+	if path, err := at.Source(source); err == nil && at.Here && !strings.Contains(path, "://") {
+		_, err := os.Stat(path)
+		return err != nil
+	}
+	return true
+}
+
+// Sequence returns how the flags say that a sequence is read. The error is of kind fault.Invalid.
+func (s SequenceFlags) Sequence() (how film.Sequence, err error) {
+	if s.SourceFPS != "" {
+		if how.FrameRate, err = film.ParseFrameRate(s.SourceFPS); err != nil {
+			return how, fault.Wrap(fault.Invalid, err, "--source-fps")
+		}
+	}
+	how.Background = s.Background
+	if ps := how.Check(); len(ps) > 0 {
+		return how, fault.New(fault.Invalid, "--background: %s", ps[0].Message)
+	}
+	return how, nil
+}

@@ -1,0 +1,90 @@
+package source
+
+import (
+	"context"
+	"path"
+	"path/filepath"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/sequence"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/input"
+	"github.com/mapreel/mapreel/pkg/film/plan"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// IsSequence reports whether the object at key is an image sequence: key ends in a pattern, and no object has that name.
+func IsSequence(ctx context.Context, store blob.Store, key string) (bool, error) {
+	if _, ok := media.ParsePattern(key); !ok {
+		return false, nil
+	}
+	_, err := store.Stat(ctx, key)
+	if kind := fault.KindOf(err); kind == fault.NotFound || kind == fault.Invalid { // some stores accept no key with an asterisk
+		return true, nil
+	}
+	return false, err
+}
+
+// ExamineSequence reads the headers of all frames of the image sequence whose pattern is the last element of key. ffprobe
+// describes the first. url is where the request names the source, dir a private folder for working files.
+func ExamineSequence(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url, dir string, how film.Sequence) (Found, error) {
+	found := Found{Source: film.Source{URL: url, Demuxer: "image2"}}
+	src := &found.Source
+	rate := media.Rational(how.FrameRate)
+	if !rate.Known() {
+		return found, film.Problems{{Pointer: "/sequence/frameRate", Message: "is required for an image sequence, which has no times of its own (on the command line: --fps 24)"}}.Err()
+	}
+	list, err := input.ListFrames(ctx, store, key)
+	if err != nil {
+		return found, err
+	}
+	is, err := sequence.Examine(ctx, path.Base(key), list.Files, list.Open)
+	if err != nil {
+		return found, err
+	}
+	frames := len(list.Files)
+	src.Version, src.Size = sequence.Version(list.Files)
+	src.Sequence = &film.FrameSequence{
+		Extension: sequence.Extensions[is.First.Format], Rate: rate, Alpha: is.Alpha, Deep: is.Deep, Mixed: is.Mixed, Background: how.RGB(),
+	}
+	first := filepath.Join(dir, "first-frame")
+	if err := list.Stage(ctx, first, src.Sequence.Extension, 0, 1); err != nil {
+		return found, err
+	}
+	in := input.SequenceInput(*src.Sequence, first, 0)
+	probed, err := probe.Inspect(ctx, tools, in)
+	if err != nil {
+		return found, err
+	}
+	for i := range probed.Streams {
+		in.Sequence.Describe(&probed.Streams[i].PixelFormat, &probed.Streams[i].BitDepth, &probed.Streams[i].Color)
+	}
+	if err := describe(src, probed); err != nil {
+		return found, err
+	}
+	v := src.Video
+	if v == nil {
+		return found, fault.New(fault.Corrupt, "the first frame, %s, has no picture", list.Files[0].Name)
+	}
+	v.Timebase = media.Rational{Num: rate.Den, Den: rate.Num}
+	v.Start, v.End, v.Frames, v.FrameRate, v.ConstantRate = 0, media.Ticks(frames), frames, rate, rate
+	src.Origin = media.Instant{Timebase: v.Timebase}
+	src.Duration = media.Rescale(v.End, v.Timebase, media.Microseconds)
+	index := &plan.Index{End: v.End, Times: make([]media.Ticks, frames)}
+	for i := range index.Times {
+		index.Times[i] = media.Ticks(i)
+	}
+	index.Sync = index.Times // each frame is decoded by itself
+	found.Index = index
+	switch {
+	case src.Sequence.Background == [3]uint8{}:
+	case !is.Alpha:
+		src.Losses = append(src.Losses, film.NoticeMark+"the background has no effect: no frame is transparent")
+	case src.Sequence.Extension == "exr":
+		src.Losses = append(src.Losses, "the background is black, as always with EXR")
+	}
+	return found, nil
+}

@@ -1,0 +1,61 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// checkSource returns an error if the source cannot be opened. Of an image sequence, the folder is looked at.
+func checkSource(path string) error {
+	_, err := os.Stat(path)
+	if _, ok := media.ParsePattern(path); ok && errors.Is(err, fs.ErrNotExist) {
+		path = filepath.Dir(path)
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		return sourceError(err, path)
+	}
+	return nil
+}
+
+// sourceError says why a source cannot be opened.
+func sourceError(err error, path string) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	kind := fault.KindOf(err)
+	if kind == fault.NotFound { // the request names it
+		kind = fault.Invalid
+	}
+	return fault.WithHint(fault.Wrap(kind, err, "cannot read "+path), "check the path of the source")
+}
+
+// sourceSize returns the size of a source in bytes: of an image sequence, that of all its frames.
+func sourceSize(ctx context.Context, source string) (size int64) {
+	if info, err := os.Stat(source); err == nil {
+		return info.Size()
+	}
+	pattern, ok := media.ParsePattern(source)
+	if !ok {
+		return 0
+	}
+	folder, _, err := resolveSource(source)
+	if err != nil {
+		return 0
+	}
+	for info, err := range blob.ListFolder(ctx, folder, pattern.Prefix()) {
+		if err == nil && pattern.Match(path.Base(info.Key)) {
+			size += info.Size
+		}
+	}
+	return size
+}
