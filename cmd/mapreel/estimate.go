@@ -77,7 +77,7 @@ func (c estimateCmd) request(dir string, stdin io.Reader) (film.Request, *reques
 	flags := c.Flags
 	flags.Source, flags.Output = c.Source, c.Output
 	if flags.Output == "" && flags.Request == "" && flags.Source != "" {
-		flags.Output = strings.TrimSuffix(flags.Source, filepath.Ext(flags.Source)) + ".estimate.mp4"
+		flags.Output = strings.TrimSuffix(flags.Source, filepath.Base(flags.Source)) + requestflags.Stem(flags.Source) + ".estimate.mp4"
 	}
 	at := requestflags.On(dir)
 	at.Command = "mapreel estimate film.mov"

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"path/filepath"
-	"strings"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/previewflags"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
@@ -74,7 +72,7 @@ func (p previewCmd) request(dir string, _ io.Reader) (film.Request, *requestfile
 	p.SequenceFlags.Apply(d)
 	name := p.Name
 	if name == "" {
-		name = strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
+		name = requestflags.Stem(source)
 	}
 	if err := p.AddOutputs(d, name); err != nil {
 		return film.Request{}, d, err

@@ -181,7 +181,8 @@ func (m matrix) run(ctx context.Context, s source.Source) (result, error) {
 	for _, c := range m.candidates {
 		t := judge.Task{
 			Path: path, Measured: r.measured, Container: cmp.Or(s.Output, m.container), Dir: filepath.Join(dir, c.Name),
-			Codec: s.Codec, Video: s.Video, Filter: s.Filter, Options: s.Options, Crop: s.Crop, Picture: s.Picture, Part: s.Part, Segment: s.Segment, Interlaced: s.Interlaced, ToneMapped: s.ToneMapped,
+			Codec: s.Codec, Video: s.Video, Filter: s.Filter, Options: s.Options, Crop: s.Crop, Picture: s.Picture, Part: s.Part, Sequence: s.Sequence,
+			Segment: s.Segment, Interlaced: s.Interlaced, ToneMapped: s.ToneMapped,
 		}
 		if err := os.Mkdir(t.Dir, 0o755); err != nil {
 			return r, err
@@ -208,7 +209,7 @@ func (m matrix) run(ctx context.Context, s source.Source) (result, error) {
 
 // previews makes previews of a source, and returns what is wrong with them.
 func (m matrix) previews(ctx context.Context, path, dir string, s source.Source) ([]string, error) {
-	t := judge.Task{Path: path, Dir: filepath.Join(dir, "previews"), Segment: s.Segment}
+	t := judge.Task{Path: path, Dir: filepath.Join(dir, "previews"), Sequence: s.Sequence, Segment: s.Segment}
 	if err := os.Mkdir(t.Dir, 0o755); err != nil {
 		return nil, err
 	}

@@ -50,6 +50,7 @@ type Task struct {
 	Crop       film.Region     // what Filter keeps of the source's frame; zero = all
 	Picture    film.Region     // what of the output's frame is not padding; zero = all
 	Part       film.Part       // what is encoded of the source; zero = all. Measured is that of the part
+	Sequence   film.Sequence   // how the source is read, if it is an image sequence
 	Interlaced bool            // should be deinterlaced
 	ToneMapped bool            // HDR to SDR: the colours of the output differ on purpose
 }
@@ -127,7 +128,7 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 // Verify returns the findings of mapreel verify on the output of a task, or "good". It is told what
 // the job warned about.
 func Verify(ctx context.Context, tools ffmpeg.Tools, t Task, warnings []string) string {
-	options := verify.Options{Job: verify.Job{Warnings: warnings, Crop: t.Crop, Picture: t.Picture}, Part: t.Part}
+	options := verify.Options{Job: verify.Job{Warnings: warnings, Crop: t.Crop, Picture: t.Picture}, Part: t.Part, Sequence: t.Sequence}
 	if t.Rate != "" {
 		rate, err := film.ParseFrameRate(t.Rate)
 		if err != nil {
@@ -161,7 +162,7 @@ func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []st
 		output.Video = []film.Video{video}
 	}
 	body, err := json.Marshal(film.Request{
-		Source: t.Path, Destination: t.Dir, Part: t.Part, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
+		Source: t.Path, Destination: t.Dir, Part: t.Part, Sequence: t.Sequence, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
 	})
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ const pictureScaler = "flags=lanczos+accurate_rnd+full_chroma_int+full_chroma_in
 // of each second and sheets of thumbnails, to the bit, and an animation, by its number of frames. The source has the colours of SD video.
 func Previews(ctx context.Context, tools ffmpeg.Tools, t Task) (problems []string, err error) {
 	req, err := json.Marshal(film.Request{
-		Source: t.Path, Destination: t.Dir, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
+		Source: t.Path, Destination: t.Dir, Sequence: t.Sequence, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
 		Outputs: []film.Output{
 			{Name: "out", Container: film.Stills, Preview: &film.Preview{Format: film.PNG}},
 			{Name: "out", Container: film.Sprites, Preview: &film.Preview{Format: film.PNG, Every: film.Seconds(time.Second), Columns: 2, Rows: 2, Width: 64}},

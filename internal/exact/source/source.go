@@ -33,7 +33,9 @@ type Source struct {
 	Crop    film.Region     // what Filter keeps of the source's frame; zero = all
 	Picture film.Region     // what of the output's frame is not padding; zero = all
 	Part    film.Part       // what is encoded of it; zero = all
-	Output  film.Container  // of the output, whichever the others have; "" = as they
+	// Sequence says how an image sequence is read, of which File is the pattern. Other programs read one at 25 frames a second.
+	Sequence film.Sequence
+	Output   film.Container // of the output, whichever the others have; "" = as they
 
 	Quick      bool // part of the short form: cheap and likely to fail
 	Interlaced bool // should be deinterlaced

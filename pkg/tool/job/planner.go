@@ -54,6 +54,12 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, data json.RawMessa
 	}
 	doc := document{Request: req, Source: film.Source{URL: req.Source}, Counts: map[string]int{}}
 	var index *plan.Index
+	if is, err := source.IsSequence(ctx, store, key); err != nil || is {
+		if err == nil {
+			err = fault.WithHint(fault.New(fault.Unsupported, "tools do not read image sequences yet"), "make a film of it first: mapreel transcode")
+		}
+		return work.Plan{}, err
+	}
 	if readsMedia(req.Tools) {
 		found, err := source.Examine(ctx, p.Tools, store, key, req.Source, source.Options{})
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/client"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/printable"
 )
 
@@ -138,7 +140,17 @@ func (c Submit) submit(ctx context.Context, env Env, remote *client.Client, req 
 	var identity []string
 	source := req.Source
 	server, here := remote.OnServer()
+	_, sequence := media.ParsePattern(source)
 	switch {
+	case here && sequence && missing(source):
+		frames, err := framesIdentity(source)
+		if err != nil {
+			return client.Job{}, false, err
+		}
+		identity = []string{frames}
+	case !server && sequence: // its name in a bucket says nothing of its frames
+		return client.Job{}, false, fault.WithHint(fault.New(fault.Unsupported, "submit does not send an image sequence to AWS"),
+			"put the frames into a bucket, and start the execution with source s3://BUCKET/FOLDER/"+path.Base(source))
 	case here:
 		info, err := os.Stat(source)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -1,7 +1,9 @@
 package requestflags
 
 import (
+	"cmp"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
@@ -20,6 +22,16 @@ type SequenceFlags struct {
 func (s SequenceFlags) Apply(d *requestfile.Draft) {
 	d.SetText("/sequence/frameRate", s.SourceFPS, "--source-fps")
 	d.SetText("/sequence/background", s.Background, "--background")
+}
+
+// Stem returns the name of a source without its extension. Of an image sequence, it is what the names of the frames begin with,
+// or else the name of their folder.
+func Stem(source string) string {
+	pattern, ok := media.ParsePattern(source)
+	if !ok {
+		return strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
+	}
+	return cmp.Or(strings.Trim(pattern.Prefix(), " ._-"), strings.Trim(filepath.Base(filepath.Dir(source)), "./"), "sequence")
 }
 
 // isSequence reports whether the source of a draft is an image sequence: a pattern, and not the name of a file that is there.
