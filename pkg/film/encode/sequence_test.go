@@ -17,7 +17,7 @@ func TestFramesThatCannotBeDecodedAreNamed(t *testing.T) {
 		{[]media.Ticks{10, 11, 12, 13, 14, 15, 16}, "", ""},
 		{[]media.Ticks{10, 11, 13, 14, 15, 16}, "", "frames cannot be decoded: e.png"},
 		{[]media.Ticks{11}, "", "6 frames cannot be decoded: c.png, e.png, f.png, g.png, h.png and others"},
-		{[]media.Ticks{10, 11, 12, 13, 14, 15, 16}, "[png @ 0x1] inflate returned error -3\n", "one of the frames a.png to j.png is damaged: "},
+		{[]media.Ticks{10, 11, 12, 13, 14, 15, 16}, "Error while decoding stream #0:0: Invalid data\n", "one of the frames a.png to j.png is damaged: "},
 	} {
 		a := &attempt{segment: film.Segment{Start: 10, End: 17}, frames: []string{"a.png", "b.png", "c.png", "d.png", "e.png", "f.png", "g.png", "h.png", "i.png", "j.png"}}
 		if _, err := a.damage.Write([]byte(c.damage)); err != nil {
