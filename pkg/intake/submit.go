@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 
+	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Submit checks a request and starts an execution of the name for it. If one of the name was started for the same request
@@ -89,6 +92,9 @@ func (s *Service) checkSource(ctx context.Context, url string) (film.Problems, e
 	if err == nil {
 		_, err = store.Stat(ctx, key)
 	}
+	if pattern, ok := media.ParsePattern(key); ok && fault.KindOf(err) == fault.NotFound {
+		err = findFrame(ctx, store, key, pattern)
+	}
 	switch fault.KindOf(err) {
 	case fault.NotFound:
 		return film.Problems{{Pointer: "/source", Message: fmt.Sprintf("%q does not exist", url)}}, nil
@@ -96,6 +102,16 @@ func (s *Service) checkSource(ctx context.Context, url string) (film.Problems, e
 		return film.Problems{{Pointer: "/source", Message: err.Error()}}, nil
 	}
 	return nil, err
+}
+
+// findFrame returns an error of kind NotFound if there is no frame of the image sequence whose pattern is the last element of key.
+func findFrame(ctx context.Context, store blob.Store, key string, pattern media.Pattern) error {
+	for info, err := range blob.ListFolder(ctx, store, strings.TrimSuffix(key, path.Base(key))+pattern.Prefix()) {
+		if err != nil || pattern.Match(path.Base(info.Key)) {
+			return err
+		}
+	}
+	return fault.New(fault.NotFound, "no object matches %s", path.Base(key))
 }
 
 // sameJSON reports whether two documents have the same value.
