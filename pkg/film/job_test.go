@@ -101,6 +101,7 @@ func full(t *testing.T) film.Request {
 	}
 	r.Part = film.Part{Start: 1, End: 2, Duration: 3, Chapters: "4"} // they exclude each other
 	r.Outputs[0].Video[0].Crop, r.Outputs[0].Video[0].Pad, r.Outputs[0].Video[0].Tune = film.AutoCrop, "1920:1080", "film"
+	r.Sequence = film.Sequence{FrameRate: film.FrameRate{Num: 24, Den: 1}, Background: "#204060"}
 	r.Outputs[0].Ladder = film.Web // Parse refuses it together with a list of renditions
 	return r
 }
@@ -121,7 +122,7 @@ func TestIDIsStable(t *testing.T) {
 	// intended, raise Format.
 	r := full(t)
 	// Fields that older requests do not have.
-	r.Program, r.Part, r.Segment.Goal, r.Compute.Budget, r.Outputs[0].Preview = 0, film.Part{}, "", 0, nil
+	r.Program, r.Sequence, r.Part, r.Segment.Goal, r.Compute.Budget, r.Outputs[0].Preview = 0, film.Sequence{}, film.Part{}, "", 0, nil
 	r.Outputs[0].Video[0].Crop, r.Outputs[0].Video[0].Pad, r.Outputs[0].Video[0].Tune = "", "", ""
 	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "d440c080d945cac0dab0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
