@@ -24,7 +24,7 @@ var trials = []struct{ source, flags string }{
 	{"", "--codec vp9 --preset 5 --height 240"},
 	{"testsrc2=size=1280x720:rate=30:duration=20", "--preset superfast"},
 	{"mandelbrot=size=640x360:rate=25:end_pts=400", "--preset faster"},
-	{"life=size=640x480:rate=25:ratio=0.3:mold=10,format=yuv420p", "--codec h265 --preset superfast --height 240"},
+	{"life=size=640x480:rate=25:ratio=0.3:mold=10,format=yuv420p", "--codec h265 --preset superfast --height 240"}, //nolint:misspell // ffmpeg's word
 }
 
 // sourceSeconds is how long a made source is.

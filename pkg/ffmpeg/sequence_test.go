@@ -29,8 +29,10 @@ func TestFiltersOfASequence(t *testing.T) {
 		{Sequence{Extension: "jpg", Background: [3]uint8{1, 2, 3}}, ""},
 		{Sequence{Extension: "png", Mixed: true}, scale + "format=gbrp"},
 		{Sequence{Extension: "png", Alpha: true}, scale + "format=gbrap,premultiply=inplace=1,format=gbrp"},
-		{Sequence{Extension: "tiff", Alpha: true, Deep: true, Background: [3]uint8{255, 0, 51}},
-			scale + "format=gbrap16le,premultiply=inplace=1,lutrgb=a=maxval-val,colorchannelmixer=ra=1.000000:ga=0.000000:ba=0.200000,format=gbrp16le"},
+		{
+			Sequence{Extension: "tiff", Alpha: true, Deep: true, Background: [3]uint8{255, 0, 51}},
+			scale + "format=gbrap16le,premultiply=inplace=1,lutrgb=a=maxval-val,colorchannelmixer=ra=1.000000:ga=0.000000:ba=0.200000,format=gbrp16le",
+		},
 		{Sequence{Extension: "exr", Alpha: true, Background: [3]uint8{255, 0, 51}}, scale + "format=gbrp16le"},
 	} {
 		if got := strings.Join(c.s.Filters(), ","); got != c.want {

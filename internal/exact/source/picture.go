@@ -10,8 +10,10 @@ func pictureSources() []Source {
 	plain := encode(videoInput("160x96", "24", "6"), usualAudio(), x264(""), aac())
 	return []Source{
 		{Name: "cropped", File: "in.mp4", make: plain, Video: film.Video{Crop: "120:64:26:14"}, Filter: "crop=120:64:26:14", Crop: film.Region{Width: 120, Height: 64, X: 26, Y: 14}},
-		{Name: "cropped to what is not black", File: "in.mkv", make: encode(videoInput("160x96", "24", "6"), usualAudio(), []string{"-vf", bars}, x264(""), aac()),
-			Video: film.Video{Crop: film.AutoCrop}, Filter: "crop=160:68:0:14", Crop: film.Region{Width: 160, Height: 68, Y: 14}},
+		{
+			Name: "cropped to what is not black", File: "in.mkv", make: encode(videoInput("160x96", "24", "6"), usualAudio(), []string{"-vf", bars}, x264(""), aac()),
+			Video: film.Video{Crop: film.AutoCrop}, Filter: "crop=160:68:0:14", Crop: film.Region{Width: 160, Height: 68, Y: 14},
+		},
 		{Name: "tuned for animation", File: "in.mp4", make: plain, Video: film.Video{Tune: "animation"}, Options: "-tune animation"},
 		{Name: "padded", File: "in.mp4", make: plain, Video: film.Video{Pad: "192:160"}, Filter: "pad=192:160:16:32", Picture: film.Region{Width: 160, Height: 96, X: 16, Y: 32}},
 	}

@@ -3,7 +3,6 @@ package sequence
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -38,10 +37,7 @@ func Open(ctx context.Context, path, dir string, how ffmpeg.Sequence) (in ffmpeg
 		}
 	}
 	frames := Frames(pattern, files)
-	found, err := Examine(ctx, filepath.Base(path), frames, func(_ context.Context, f File) (interface {
-		io.ReaderAt
-		io.Closer
-	}, error) {
+	found, err := Examine(ctx, filepath.Base(path), frames, func(_ context.Context, f File) (Reader, error) {
 		return os.Open(filepath.Join(folder, f.Name))
 	})
 	if err != nil {

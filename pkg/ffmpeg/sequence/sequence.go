@@ -138,11 +138,14 @@ type Found struct {
 	Mixed bool // samples are not stored alike in all frames
 }
 
-// Opener opens the file of a frame. Close is called when its header has been read.
-type Opener func(ctx context.Context, f File) (interface {
+// Reader is an open file.
+type Reader interface {
 	io.ReaderAt
 	io.Closer
-}, error)
+}
+
+// Opener opens the file of a frame. Close is called when its header has been read.
+type Opener func(ctx context.Context, f File) (Reader, error)
 
 // parallel is how many headers are read at once: a bucket answers each after some 30 ms.
 const parallel = 32

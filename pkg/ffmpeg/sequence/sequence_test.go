@@ -8,7 +8,6 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
-	"io"
 	"strings"
 	"testing"
 
@@ -207,10 +206,7 @@ func TestOneErrorNamesAllThatIsWrong(t *testing.T) {
 		all = append(all, File{Name: name, Size: int64(len(data))})
 	}
 	p, _ := media.ParsePattern("%d.png")
-	open := func(_ context.Context, f File) (interface {
-		io.ReaderAt
-		io.Closer
-	}, error) {
+	open := func(_ context.Context, f File) (Reader, error) {
 		return opened{bytes.NewReader(content[f.Name])}, nil
 	}
 	_, err := Examine(t.Context(), "%d.png", Frames(p, all), open)

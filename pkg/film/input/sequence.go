@@ -55,10 +55,7 @@ func ListFrames(ctx context.Context, store blob.Store, key string) (Frames, erro
 }
 
 // Open implements sequence.Opener.
-func (f Frames) Open(ctx context.Context, file sequence.File) (interface {
-	io.ReaderAt
-	io.Closer
-}, error) {
+func (f Frames) Open(ctx context.Context, file sequence.File) (sequence.Reader, error) {
 	return struct {
 		io.ReaderAt
 		io.Closer

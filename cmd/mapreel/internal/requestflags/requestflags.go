@@ -120,15 +120,16 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 	}
 	d.SetNumber("/program", (*int)(t.Program), "--program")
 	t.PartFlags.Apply(d)
+	video := t.videoFlags()
 	if t.FPS != "" && t.SourceFPS == "" && isSequence(d, at) {
 		d.SetText("/sequence/frameRate", t.FPS, "--fps")
-		t.FPS = ""
+		video = slices.DeleteFunc(video, func(f videoFlag) bool { return f.flag == "--fps" })
 	}
 	t.SequenceFlags.Apply(d)
 	outputs, _ := d.Tree["outputs"].([]any)
 	for i := range outputs {
 		output := fmt.Sprintf("/outputs/%d", i)
-		for _, v := range t.videoFlags() {
+		for _, v := range video {
 			d.Set(output+"/video/0/"+v.field, v.value, v.flag)
 		}
 		d.SetText(output+"/audio/codec", t.Audio, "--audio")
