@@ -95,7 +95,7 @@ func fromHistory(ctx context.Context, scratch string, j film.Job) (speed, error)
 
 // How much of the source samples have, in microseconds. The difference of the first two, which begin at the same frame, is what
 // frames take; what is left is what the start of a unit's programs takes. The first frames of an encoder take more than those that
-// follow, x265's by a third in the first two seconds, and a keyframe has more bytes, so that the long one must not be much shorter.
+// follow, x265's by a sixth in the first two seconds of one clip, and a keyframe has more bytes, so that the long one must not be much shorter.
 const (
 	shortSample = 400_000
 	longSample  = 3_000_000
