@@ -156,7 +156,7 @@ func TestProblemsNameTheFlagOrThePlaceInTheFile(t *testing.T) {
 		{"in.mp4|-o|o.mp4|--jobs|-1|--threads|65", "--jobs: -1 is outside 1 to 10000\n--threads: 65 is outside 1 to 64"},
 		{"in.mp4|-o|o.mp4|--height|8", "--height: 8 is outside 16 to 8640"},
 		{"in.mp4|-o|o.mp4|--fps|30/0", `--fps: "30/0" is not a frame rate such as 25 or 30000/1001`},
-		{"in.mp4|-o|o.mp4|--interlaced|drop|--upscale", "--interlaced: \"drop\" is not one of deinterlace, keep\n--upscale: has no effect without height"},
+		{"in.mp4|-o|o.mp4|--interlaced|drop|--upscale", "--interlaced: \"drop\" is not one of deinterlace, keep\n--upscale: has no effect without height or pad"},
 		{"in.mp4|-o|o.mp4|--preset|warp|--codec|av1", `--preset: "warp" is not a preset of av1; the presets are: 0 (slow) to 13 (fast)`},
 		{"in.mp4|-o|o.mov", "--output: mapreel cannot write .mov; use .mp4, .mkv, .webm, .m3u8 or .mpd"},
 		{"in.mp4|-o|o", "--output: o has no extension; .mp4, .mkv, .webm, .m3u8 or .mpd selects the container"},
