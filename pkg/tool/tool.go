@@ -21,13 +21,18 @@ import (
 
 // Request asks for tools to be run over a source.
 type Request struct {
-	Source      string          `json:"source" jsonschema:"required,minLength=1,description=The file: an absolute path"`
-	Destination string          `json:"destination" jsonschema:"required,minLength=1,description=The folder for the outputs: an absolute path"`
-	Tools       []Tool          `json:"tools" jsonschema:"required,minItems=1,maxItems=20,description=The commands to run"`
-	Folder      string          `json:"folder,omitempty" jsonschema:"description=The folder of the tools file: commands find it as MAPREEL_TOOLS_DIR"`
-	Segment     film.Segmenting `json:"segment,omitzero" jsonschema:"description=How the video and the sound are divided"`
-	Compute     Compute         `json:"compute,omitzero" jsonschema:"description=How many units run at once"`
-	Retention   film.Retention  `json:"retention,omitzero" jsonschema:"description=How long an unfinished job can be continued"`
+	Source      string         `json:"source" jsonschema:"required,minLength=1,description=The file: an absolute path"`
+	Destination string         `json:"destination" jsonschema:"required,minLength=1,description=The folder for the outputs: an absolute path"`
+	Tools       []Tool         `json:"tools" jsonschema:"required,minItems=1,maxItems=20,description=The commands to run"`
+	Folder      string         `json:"folder,omitempty" jsonschema:"description=The folder of the tools file: commands find it as MAPREEL_TOOLS_DIR"`
+	Segment     Segmenting     `json:"segment,omitzero" jsonschema:"description=How the video and the sound are divided"`
+	Compute     Compute        `json:"compute,omitzero" jsonschema:"description=How many units run at once"`
+	Retention   film.Retention `json:"retention,omitzero" jsonschema:"description=How long an unfinished job can be continued"`
+}
+
+// Segmenting describes how the video and the sound are divided.
+type Segmenting struct {
+	Seconds film.Seconds `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=600,default=10,description=Target duration of a segment"`
 }
 
 // Compute says how the units of a request run.
