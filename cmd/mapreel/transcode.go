@@ -104,8 +104,8 @@ func lossy(r local.Report) bool {
 const maxLosses = 5
 
 // formatLosses returns one line with the warnings of a run that the display has not shown; "" if
-// there are none. subject is what they are about, with a colon, or "". The display shows none with --progress none and json, and never those of an earlier
-// run that this one continues.
+// there are none. subject is what they are about, with a colon, or "". The display shows none with
+// --progress none and json, and never those of an earlier run that this one continues.
 func formatLosses(subject string, warnings []string, shown map[string]bool) string {
 	var list []string
 	for _, w := range warnings {

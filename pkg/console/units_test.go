@@ -155,9 +155,6 @@ func TestUnitsAndTheStreamSayFromWhichChangeTheyAre(t *testing.T) {
 // The timeline's bars are computed by the page's own script.
 func TestWhatFailedHasABarInTheTimeline(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("node is not installed")
-	}
 	const program = `
 		import { Timeline } from './page/canvas.js';
 		const busy = Array.from({ length: 60 }, (_, i) => ({ id: 'video/' + i, s: 'done', b: 1000, e: 9000 }));

@@ -24,7 +24,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob"
@@ -158,7 +157,7 @@ func (e *Engine) emit(ev Event) {
 
 // kind returns the kind that runs a unit.
 func (e *Engine) kind(unit string) (work.Kind, error) {
-	name, _, _ := strings.Cut(unit, "/")
+	name := kindOf(unit)
 	for _, k := range e.Registry.Kinds {
 		if k.Name() == name {
 			return k, nil

@@ -40,10 +40,14 @@ var tunings = map[VideoCodec][]string{
 func checkTune(tune string, codec VideoCodec, gpu bool) string {
 	list := tunings[codec]
 	switch {
-	case tune == "" || !gpu && slices.Contains(list, tune):
+	case tune == "":
 		return ""
-	case gpu || len(list) == 0:
-		return "there is none for " + map[bool]string{true: "encoders on a GPU", false: string(codec)}[gpu] + "; leave it out"
+	case gpu:
+		return "there is none for encoders on a GPU; leave it out"
+	case slices.Contains(list, tune):
+		return ""
+	case len(list) == 0:
+		return "there is none for " + string(codec) + "; leave it out"
 	case tune == "zerolatency":
 		return "zerolatency takes away the look-ahead, without which segments would meet at visible seams"
 	}

@@ -31,7 +31,7 @@ type Source struct {
 	// Cut is the part of the source that the job takes; nil: all of it.
 	Cut *Cut `json:"cut,omitempty"`
 
-	// Picture is what of the frame is not black in any of the frames that were sampled; nil: all of it, or no output asks for it.
+	// Picture is the part of the frame outside of which every sampled frame is black; nil: the whole frame, or no output asks for it.
 	Picture *Region `json:"picture,omitempty"`
 
 	Subtitles   []SubtitleTrack `json:"subtitles,omitempty"`

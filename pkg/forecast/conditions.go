@@ -51,7 +51,7 @@ type Conditions struct {
 	Container time.Duration // until a job's program runs there
 }
 
-// What is assumed. Limits are those of an account that nobody has raised; see docs/cost.md for the sources.
+// Defaults of functions. The other defaults are AWS's default quotas and what docs/cost.md has sources for.
 const (
 	defaultMemory = 1769
 	defaultDisk   = 10240

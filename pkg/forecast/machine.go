@@ -111,17 +111,16 @@ type trial struct {
 
 // begin calls the service that the Task names.
 func (t *trial) begin() {
-	ended := func(failed string) { t.ended(failed) }
 	switch {
 	case strings.HasSuffix(t.state.Resource, ":batch:submitJob.sync"):
-		t.s.batch.submit(t.unit, ended)
+		t.s.batch.submit(t.unit, t.ended)
 	case strings.HasSuffix(t.state.Resource, ":lambda:invoke"):
 		name, err := t.functionName()
 		if err != nil {
 			t.end("", err)
 			return
 		}
-		t.s.invoke(name, t.unit, ended)
+		t.s.invoke(name, t.unit, t.ended)
 	default:
 		t.end("", fmt.Errorf("a forecast cannot call %s", t.state.Resource))
 	}
@@ -143,7 +142,9 @@ func (t *trial) functionName() (string, error) {
 	if err == nil {
 		err = json.Unmarshal(data, &arguments)
 	}
-	t.s.names[key] = arguments.FunctionName
+	if err == nil {
+		t.s.names[key] = arguments.FunctionName
+	}
 	return arguments.FunctionName, err
 }
 

@@ -13,17 +13,27 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// checkSource returns an error if the source cannot be opened. Of an image sequence, the folder is looked at.
-func checkSource(path string) error {
+// StatSource returns an error of package os if the source is not there. Of an image sequence, it looks at the folder: Analyse names
+// the frames that are missing.
+func StatSource(path string) error {
 	_, err := os.Stat(path)
 	if _, ok := media.ParsePattern(path); ok && errors.Is(err, fs.ErrNotExist) {
-		path = filepath.Dir(path)
-		_, err = os.Stat(path)
+		_, err = os.Stat(filepath.Dir(path))
 	}
-	if err != nil {
-		return sourceError(err, path)
+	return err
+}
+
+// checkSource returns an error for people if the source cannot be opened.
+func checkSource(path string) error {
+	err := StatSource(path)
+	if err == nil {
+		return nil
 	}
-	return nil
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		path = pe.Path
+	}
+	return sourceError(err, path)
 }
 
 // sourceError says why a source cannot be opened.

@@ -15,7 +15,8 @@ import (
 
 // compareMetadata compares what the two files declare about their streams, with a check for each
 // thing that a viewer would miss. What the output's container cannot hold is a note. bitmaps
-// reports whether that container can hold bitmap subtitles, region what of the source's frame the output shows, and picture where.
+// reports whether that container can hold bitmap subtitles. region is the part of the source's frame that the output shows, and
+// picture the part of the output's frame that shows it.
 func compareMetadata(source, output probe.Media, bitmaps bool, region, picture film.Region) []Check {
 	var checks []Check
 	a, b := mainVideo(source), mainVideo(output)

@@ -14,6 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/verify/picture"
 	"github.com/mapreel/mapreel/pkg/verify/shift"
 
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/decode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/film"
@@ -36,7 +37,7 @@ func (v *verification) compareVideo(ctx context.Context) (videoFacts, error) {
 		return videoFacts{}, err
 	}
 	f, from, to := commonFormat(cropped(a, v.region), cropped(b, v.picture))
-	from.Crop, to.Crop = decode.Region(v.region), decode.Region(v.picture)
+	from.Crop, to.Crop = ffmpeg.Region(v.region), ffmpeg.Region(v.picture)
 	from.Deinterlace = interlaced(a) && !interlaced(b)
 	if err := checkMemory(f); err != nil {
 		return videoFacts{}, err

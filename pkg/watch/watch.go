@@ -166,8 +166,8 @@ func (w *watcher) take(ctx context.Context, info fs.FileInfo, s sight) (started 
 	return true, w.moveDone(path, name)
 }
 
-// note writes why a job failed to a file beside the job's source. The file replaces that of an earlier run; a symbolic link in its
-// place is not followed.
+// note writes the reason for a job's failure to a file beside its source, and replaces the file of an earlier run. It does not follow
+// a symbolic link there.
 func (w *watcher) note(path, text string) error {
 	text += "\n"
 	if there, err := os.ReadFile(path); err == nil && string(there) == text {

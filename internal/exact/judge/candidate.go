@@ -48,7 +48,7 @@ type Task struct {
 	Filter     string          // of ffmpeg, which does to the source's picture what Video says
 	Options    string          // of ffmpeg's encoder, likewise
 	Crop       film.Region     // what Filter keeps of the source's frame; zero = all
-	Picture    film.Region     // what of the output's frame is not padding; zero = all
+	Picture    film.Region     // the part of the output's frame that is not padding; zero = all
 	Part       film.Part       // what is encoded of the source; zero = all. Measured is that of the part
 	Sequence   film.Sequence   // how the source is read, if it is an image sequence
 	Interlaced bool            // should be deinterlaced

@@ -31,7 +31,7 @@ type Source struct {
 	Filter  string          // of ffmpeg, which does to the source's picture what Video says
 	Options string          // of ffmpeg's encoder, likewise
 	Crop    film.Region     // what Filter keeps of the source's frame; zero = all
-	Picture film.Region     // what of the output's frame is not padding; zero = all
+	Picture film.Region     // the part of the output's frame that is not padding; zero = all
 	Part    film.Part       // what is encoded of it; zero = all
 	// Sequence says how an image sequence is read, of which File is the pattern. Other programs read one at 25 frames a second.
 	Sequence film.Sequence

@@ -10,7 +10,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
 )
 
-// Bars is a look at single frames of a video stream, for what of them is not black.
+// Bars looks for black bars in single frames of a video stream.
 type Bars struct {
 	Input  ffmpeg.Input
 	Stream int
@@ -20,8 +20,8 @@ type Bars struct {
 // blackLimit is how bright, of 255, a row or column may be on average and be black: what analogue tapes have in their bars.
 const blackLimit = 24
 
-// BarsArgs returns the arguments of ffmpeg that decode one frame at each time, and write to descriptor 3 what of it is not black, for a
-// BarsLog.
+// BarsArgs returns the arguments of ffmpeg that decode one frame at each time, and write the rectangle of it that is not black to
+// descriptor 3, for a BarsLog.
 func BarsArgs(b Bars) []string {
 	args := append([]string{"-hide_banner", "-nostdin", "-loglevel", "error", "-nostats"}, ffmpeg.AllocationLimits()...)
 	var graph []string
@@ -31,7 +31,8 @@ func BarsArgs(b Bars) []string {
 			args = append(args, "-ss", option.Seconds(at))
 		}
 		args = append(append(args, b.Input.Options()...), "-i", b.Input.URL())
-		graph = append(graph, fmt.Sprintf(`[%d:%d]cropdetect=limit=%d/255:round=2:skip=0:reset=1,metadata=mode=print:file=pipe\\:3[v%d]`, i, b.Stream, blackLimit, i))
+		chain := append(b.Input.Filters(), fmt.Sprintf(`cropdetect=limit=%d/255:round=2:skip=0:reset=1`, blackLimit), `metadata=mode=print:file=pipe\\:3`)
+		graph = append(graph, fmt.Sprintf("[%d:%d]%s[v%d]", i, b.Stream, strings.Join(chain, ","), i))
 	}
 	args = append(args, "-filter_complex", strings.Join(graph, ";"))
 	for i := range b.At {
@@ -40,7 +41,7 @@ func BarsArgs(b Bars) []string {
 	return args
 }
 
-// Rectangle is what of a frame is not black: the first and the last column and row.
+// Rectangle is the part of a frame that is not black, by its first and last column and row.
 type Rectangle struct{ X1, X2, Y1, Y2 int }
 
 // BarsLog is an io.Writer that collects what BarsArgs writes to descriptor 3. A frame that is black as a whole is left out. The zero

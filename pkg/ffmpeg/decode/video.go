@@ -22,8 +22,8 @@ type Video struct {
 	// frame depends on it.
 	Threads int
 
-	Deinterlace bool   // converts fields to frames, as encode.VideoArgs does
-	Crop        Region // of the frame, before anything else but Deinterlace; zero = all
+	Deinterlace bool          // converts fields to frames, as encode.VideoArgs does
+	Crop        ffmpeg.Region // of the frame, before anything else but Deinterlace; zero = all
 	// CropWidth and CropHeight keep the upper left part of that size, before scaling; 0 = all.
 	CropWidth, CropHeight int
 	Width, Height         int
@@ -35,9 +35,6 @@ type Video struct {
 	Matrix string
 }
 
-// Region is a rectangle of a frame, in pixels.
-type Region struct{ Width, Height, X, Y int }
-
 // VideoArgs returns the arguments of ffmpeg that write the frames to standard output, one after the
 // other, and their timestamps to descriptor 3, for an ffmpeg.FrameLog. A timestamp is written
 // before its frame, unbuffered, so a reader may wait for either.
@@ -47,9 +44,7 @@ func VideoArgs(v Video) []string {
 		chain = append(chain, "bwdif=mode=send_frame:deint=interlaced")
 	}
 	chain = append(chain, fmt.Sprintf("settb=%s", v.Timebase), v.Part.filter("trim", v.Timebase)+ffmpeg.FrameLogFilters()+":direct=1")
-	if v.Crop != (Region{}) {
-		chain = append(chain, fmt.Sprintf("crop=%d:%d:%d:%d", v.Crop.Width, v.Crop.Height, v.Crop.X, v.Crop.Y))
-	}
+	chain = append(chain, v.Crop.Filters()...)
 	if v.CropWidth > 0 && v.CropHeight > 0 {
 		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0:exact=1", v.CropWidth, v.CropHeight))
 	}

@@ -187,9 +187,7 @@ func (g Grid) filters(end *int64) string {
 // rendition.
 func (r Rendition) filters() string {
 	var chain []string
-	if region := r.Region.filter(); region != "" {
-		chain = append(chain, strings.TrimSuffix(region, ","))
-	}
+	chain = append(chain, r.Region.Filters()...)
 	if r.Crop != (media.Size{}) {
 		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0", r.Crop.Width, r.Crop.Height))
 	} else if r.Width == 0 && r.Height == 0 {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
 	"github.com/mapreel/mapreel/pkg/media"
 )
@@ -22,9 +23,9 @@ type Pictures struct {
 	// Ahead is the tick after the segment from which the filter needs no frame; nil = there is none.
 	Ahead *int64
 
-	Region      Region     // of the source's frame to show; zero = all
-	Scaled      media.Size // of the video, in square pixels
-	Size        media.Size // of the picture: less than Scaled is cropped, more is black
+	Region      ffmpeg.Region // of the source's frame to show; zero = all
+	Scaled      media.Size    // of the video, in square pixels
+	Size        media.Size    // of the picture: less than Scaled is cropped, more is black
 	Deinterlace bool
 	FromRGB     bool        // the source's samples are RGB
 	PixelFormat string      // of the source
@@ -46,7 +47,7 @@ func (p Pictures) filters(start *int64) string {
 	// The filter takes the last frame to be on screen for as long as one before it, and may give no picture of it. Clones keep it there.
 	// With eof_action=pass it gets its picture even if it lasts for less than half of one.
 	chain = append(chain, fmt.Sprintf("setpts=PTS-(%d),tpad=stop=%d:stop_mode=clone,fps=fps=%s:round=%s:eof_action=pass,trim=start_pts=0:end_pts=%d", p.Origin, maxClones, p.Rate, rounding, p.End),
-		p.wanted()+p.Region.filter()+p.shape())
+		p.wanted()+strings.Join(append(p.Region.Filters(), p.shape()), ","))
 	return strings.Join(chain, ",")
 }
 

@@ -85,10 +85,10 @@ type Rendition struct {
 	// Width and Height of the result. Both 0 = the source's, made even if the pixel format needs
 	// it. One 0 = the even size that keeps the aspect ratio.
 	Width, Height int
-	Region        Region     // the part of the source's frame to keep, before anything else; zero = all
-	Crop          media.Size // the upper left part of that to keep, before scaling; zero = all
-	Frame         media.Size // of the encoded frame, with black bars around the picture; zero = the picture's
-	PixelFormat   string     // "yuv420p"; "" = the source's, if the encoder accepts it
+	Region        ffmpeg.Region // the part of the source's frame to keep, before anything else; zero = all
+	Crop          media.Size    // the upper left part of that to keep, before scaling; zero = all
+	Frame         media.Size    // of the encoded frame, with black bars around the picture; zero = the picture's
+	PixelFormat   string        // "yuv420p"; "" = the source's, if the encoder accepts it
 
 	// MaxBitrate limits the rate of CRF: bits a second, over the decoder's buffer of two seconds; 0
 	// = no limit.
@@ -117,17 +117,6 @@ type Rendition struct {
 	HDR         media.HDR
 
 	Path string // of the chunk: a fragmented MP4
-}
-
-// Region is a rectangle of a frame, in pixels. All numbers are even.
-type Region struct{ Width, Height, X, Y int }
-
-// filter returns the filter that keeps the region, with a comma after it; "" where that is all.
-func (r Region) filter() string {
-	if r == (Region{}) {
-		return ""
-	}
-	return fmt.Sprintf("crop=%d:%d:%d:%d,", r.Width, r.Height, r.X, r.Y)
 }
 
 // Grid is a constant frame rate. Its frame k is due k frame durations after the source tick Origin,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
@@ -28,7 +29,7 @@ func picturesIn(p film.Pictures, v film.VideoTrack, seg film.Segment, i int) enc
 		Deinterlace: p.Deinterlace, FromRGB: v.RGB(), PixelFormat: v.PixelFormat, Color: v.Color, HD: min(v.Width, v.Height) >= hdLines,
 		Format: string(p.Format), Path: pictureName(i, "%d", p.Format),
 	}
-	out.Region = encode.Region(p.Region)
+	out.Region = ffmpeg.Region(p.Region)
 	if p.ToneMap {
 		out.ToneMap = &encode.ToneMap{From: v.Color, Peak: peak(v.HDR)}
 	}

@@ -18,7 +18,7 @@ func renditionIn(r film.Rendition, p film.VideoTrack, seg film.Segment, gpu bool
 		FrameRate: p.FrameRate, Color: p.Color, FromRGB: p.RGB(),
 		Deinterlace: r.Deinterlace, Interlaced: r.Interlaced, MaxBitrate: int(r.MaxBitrate), Path: path,
 	}
-	out.Region = encode.Region(r.Region)
+	out.Region = ffmpeg.Region(r.Region)
 	if r.Inner != (media.Size{}) {
 		out.Width, out.Height = r.Inner.Width, r.Inner.Height
 		out.Frame = media.Size{Width: r.Width, Height: r.Height}

@@ -11,8 +11,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/film/input"
 )
 
-// stageFrames completes v, which decodes the segment of an image sequence from e: its input is a folder with the segment's
-// frames, and those next to them that filters and encoders look at.
+// stageFrames sets the input of v, which decodes the segment of an image sequence from e: a folder with the frames of the segment, and
+// with the neighbours that filters and encoders look at.
 func (a *attempt) stageFrames(ctx context.Context, v *encode.Video, e entry) (err error) {
 	from, to := int64(a.job.Source.FirstFrame()), int64(math.MaxInt64)
 	if e.seek != nil {

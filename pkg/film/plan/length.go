@@ -73,9 +73,9 @@ func IndexedSegmentLength(j film.Job, index Index) time.Duration {
 	return max(SegmentLength(j), covered/time.Duration(max(few, j.Source.Size/bytes)))
 }
 
-// atOnce is how many segments run at once in an account that nobody has enlarged. More segments than that would have to wait for
-// others, so that those of a long film that is to be done soon are longer. It is no setting of a deployment, because the same request has
-// the same segments everywhere.
+// atOnce is AWS's default quota of functions that run at once. A film with more segments has to wait for some of them, so a request
+// for the shortest time gets longer segments there. It does not follow the deployment, because the same request must have the same
+// segments everywhere.
 const atOnce = 1000
 
 // maxGoalLength bounds segments of sources that claim to be endless.

@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
@@ -19,18 +20,16 @@ const (
 	atOnce      = 4  // inputs of one ffmpeg: each has a decoder with frames of its own
 )
 
-// findPicture finds out what of the source's frame is not black, from single frames at even distances over the part that the job
-// takes.
+// findPicture looks for black bars in single frames at even distances over the part of the source that the job takes.
 func (p Planner) findPicture(ctx context.Context, env *work.PlanEnv, src *film.Source) error {
 	if src.Video == nil {
 		return nil
 	}
-	in, err := input.Source(ctx, env.Resolve, *src)
+	in, times, err := samples(ctx, env, *src)
 	if err != nil {
 		return err
 	}
 	var seen []film.Region
-	times := sampleTimes(*src)
 	for len(times) > 0 {
 		n := min(atOnce, len(times))
 		var log decode.BarsLog
@@ -47,6 +46,34 @@ func (p Planner) findPicture(ctx context.Context, env *work.PlanEnv, src *film.S
 	}
 	src.Picture = plan.Bars(seen, *src.Video)
 	return nil
+}
+
+// samples returns an input, and times at which its frames are looked at. Of an image sequence, the input has these frames alone.
+func samples(ctx context.Context, env *work.PlanEnv, src film.Source) (in ffmpeg.Input, times []int64, err error) {
+	if src.Sequence == nil {
+		in, err = input.Source(ctx, env.Resolve, src)
+		return in, sampleTimes(src), err
+	}
+	store, key, err := env.Resolve(ctx, src.URL)
+	if err != nil {
+		return in, nil, err
+	}
+	list, err := input.ListFrames(ctx, store, key)
+	if err != nil {
+		return in, nil, err
+	}
+	v := src.Video
+	n := min(cropSamples, v.End-v.Start)
+	chosen := list.Files[:0:0]
+	for i := range n {
+		chosen = append(chosen, list.Files[v.Start+(v.End-v.Start)*(2*i+1)/(2*n)])
+		us, _ := v.Timebase.CeilMicroseconds(i)
+		times = append(times, us)
+	}
+	list.Files = chosen
+	dir := filepath.Join(env.Dir, "samples")
+	err = list.Stage(ctx, dir, src.Sequence.Extension, 0, len(chosen))
+	return input.SequenceInput(*src.Sequence, dir, 0), times, err
 }
 
 // sampleTimes returns when frames are sampled, in microseconds from the beginning of the source. Of a source that does not say how long

@@ -14,6 +14,12 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
+// resolvePath finds a source by its path.
+func resolvePath(_ context.Context, path string) (blob.Store, string, error) {
+	store, err := dir.New(filepath.Dir(path))
+	return store, filepath.Base(path), err
+}
+
 func TestEncodersGetTheProcessorsOfTheWorkersUnlessThreadsAreAskedFor(t *testing.T) {
 	t.Parallel()
 	tools, err := ffmpeg.Find(t.Context(), ffmpeg.FindOptions{})
@@ -27,10 +33,6 @@ func TestEncodersGetTheProcessorsOfTheWorkersUnlessThreadsAreAskedFor(t *testing
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	resolve := func(_ context.Context, path string) (blob.Store, string, error) {
-		store, err := dir.New(filepath.Dir(path))
-		return store, filepath.Base(path), err
-	}
 	ids := map[string]bool{}
 	for _, c := range []struct{ asked, processors, want int }{{0, 0, film.DefaultThreads}, {0, 4, 4}, {1, 4, 1}} {
 		request := map[string]any{"source": source, "destination": folder, "outputs": []any{map[string]any{"name": "out"}}}
@@ -41,7 +43,7 @@ func TestEncodersGetTheProcessorsOfTheWorkersUnlessThreadsAreAskedFor(t *testing
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := Planner{Tools: tools}.Plan(t.Context(), &work.PlanEnv{Resolve: resolve, Dir: t.TempDir(), Processors: c.processors}, data)
+		p, err := Planner{Tools: tools}.Plan(t.Context(), &work.PlanEnv{Resolve: resolvePath, Dir: t.TempDir(), Processors: c.processors}, data)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,6 @@ import (
 	"github.com/mapreel/mapreel/pkg/console"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
-	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Text returns a function that reads a request in YAML or JSON and checks it: its form, and that its source exists and lies below
@@ -65,11 +64,7 @@ func tree(tree map[string]any, roots []string) (json.RawMessage, film.Problems) 
 	if len(ps) > 0 { // whether there is something outside is not told
 		return nil, ps
 	}
-	_, err = os.Stat(req.Source)
-	if _, ok := media.ParsePattern(req.Source); ok && errors.Is(err, fs.ErrNotExist) { // Analyse says which frames are missing
-		_, err = os.Stat(filepath.Dir(req.Source))
-	}
-	if err != nil {
+	if err := local.StatSource(req.Source); err != nil {
 		var why *fs.PathError
 		if errors.As(err, &why) {
 			err = why.Err

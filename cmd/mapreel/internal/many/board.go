@@ -1,7 +1,6 @@
 package many
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/bars"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/summary"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/printable"
@@ -120,9 +120,7 @@ func (b *Board) End(i int, state State, r local.Report, message string) {
 		return
 	}
 	f.Elapsed, f.source, f.before = film.Seconds(r.Elapsed.Round(time.Millisecond)), r.Source, len(r.Ran) == 0
-	for _, data := range r.Outputs {
-		var o film.OutputFacts
-		_ = json.Unmarshal(data, &o) // the program wrote it
+	for _, o := range summary.Outputs(r) {
 		f.Bytes += o.Bytes()
 		for _, url := range []string{o.URL, o.Manifest} {
 			if url != "" {

@@ -176,7 +176,8 @@ func (f *Found) search(folder string, recursive bool, add func(Source)) error {
 	return err
 }
 
-// finds reports whether the place would find path if it were a file.
+// finds reports whether the place would find path if it were a file. Below a folder that is searched with those in it, any output is
+// one: beside a playlist are folders of media files with the extensions of videos.
 func (p place) finds(path string) bool {
 	if p.pattern != "" {
 		ok, err := filepath.Match(p.pattern, path)
