@@ -15,12 +15,15 @@ import (
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/local"
 )
 
 // Source is a file that a job is to be about.
 type Source struct {
 	Path   string // absolute
 	Folder string // where it is below the folder that was named, "" for that folder itself and for a file that was named
+
+	sequence bool // Path is the pattern of an image sequence
 }
 
 // Found are the files that the SOURCEs of a command name.
@@ -99,8 +102,9 @@ func Find(sources []string, recursive bool, dir string) (Found, error) {
 		case isPattern(path):
 			err = f.match(path, add)
 		default:
-			_, err = os.Stat(path)
-			add(Source{Path: path})
+			_, none := os.Stat(path)
+			err = local.StatSource(path)
+			add(Source{Path: path, sequence: none != nil})
 		}
 		if err != nil {
 			var why *fs.PathError

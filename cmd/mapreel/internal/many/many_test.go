@@ -217,3 +217,16 @@ func TestTheBoardShowsEachFilm(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestAnImageSequenceIsOneOfSeveralSources(t *testing.T) {
+	dir := tree(t, "shot_0001.png", "shot_0002.png", "film.mp4")
+	found, err := Find([]string{"shot_%04d.png", "film.mp4"}, false, dir)
+	if err != nil || len(found.List) != 2 {
+		t.Fatalf("found %v, %v", found.List, err)
+	}
+	for i, want := range []string{"out/shot.mp4", "out/film.mp4"} {
+		if got := Fill("out/{name}.mp4", found.List[i]); got != want {
+			t.Errorf("the output of %s is %s, want %s", found.List[i].Path, got, want)
+		}
+	}
+}

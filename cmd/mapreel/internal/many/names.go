@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 )
@@ -29,6 +30,9 @@ func Fill(text string, s Source) string {
 	return field.ReplaceAllStringFunc(text, func(f string) string {
 		switch f {
 		case "{name}":
+			if s.sequence {
+				return requestflags.Stem(s.Path)
+			}
 			return strings.TrimSuffix(base, ext)
 		case "{ext}":
 			return strings.TrimPrefix(ext, ".")
