@@ -33,7 +33,14 @@ try {
   check(page.url() === options.address + '/', 'the token stays in the address ' + page.url());
   await page.getByText('No jobs yet').waitFor();
 
-  // A film is dropped on the page.
+  // A film is dropped on the page. Dragging and dropping open the dialog; the answer to what the first one asks comes late.
+  let late = true;
+  await page.route('**/console/settings', async (route) => {
+    const wait = late;
+    late = false;
+    if (wait) await new Promise((resolve) => setTimeout(resolve, 400));
+    await route.continue();
+  });
   await page.evaluate(([data, file]) => {
     const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
     const transfer = new DataTransfer();
@@ -41,6 +48,7 @@ try {
     for (const type of ['dragover', 'drop']) document.body.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
   }, [readFileSync(options.film).toString('base64'), name]);
   await page.getByText('uploaded').waitFor();
+  await page.waitForTimeout(600);
 
   // The form and the YAML are the same request; problems are shown at their place.
   const yaml = page.locator('#yaml');

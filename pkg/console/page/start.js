@@ -242,23 +242,28 @@ function adopt(path) {
   fromForm();
 }
 
+let preparing = null;
+
+// prepare asks for the server's settings and makes the form. Dragging a film and dropping it each open the dialog: a second answer
+// would take away what the first one was filled with meanwhile.
+async function prepare() {
+  try {
+    settings = await ask('/console/settings');
+  } catch (error) {
+    showStartProblem(error.message);
+  }
+  tree = { source: '', destination: (settings?.uploads || '') + '/out', outputs: [{ name: 'film', container: 'mp4' }] };
+  drawForm();
+  $('yaml').value = toYAML(tree);
+}
+
 // openStart opens the dialog, and uploads what was dropped.
 export async function openStart(files) {
   if (!$('start').open) {
     $('start').showModal();
     $('start-problem').hidden = true;
   }
-  if (!settings) {
-    try {
-      settings = await ask('/console/settings');
-    } catch (error) {
-      showStartProblem(error.message);
-      settings = null;
-    }
-    tree = { source: '', destination: (settings?.uploads || '') + '/out', outputs: [{ name: 'film', container: 'mp4' }] };
-    drawForm();
-    $('yaml').value = toYAML(tree);
-  }
+  if (!settings) await (preparing ||= prepare().finally(() => { preparing = null; }));
   if (files?.length) take(files);
   else if (!upload) fields.get('/source')?.input.focus();
 }
