@@ -49,12 +49,14 @@ func Tone(seconds string) string {
 type Packet struct {
 	PTS, DTS, Duration int64 // ticks of the stream's time base
 	Sync, Discarded    bool
+	MD5                string // of the data, in hexadecimal digits
 }
 
 // Packets returns the packets of a stream in the file's order.
 func Packets(t testing.TB, path, stream string) []Packet {
 	t.Helper()
-	out := Run(t, "ffprobe", "-v", "error", "-select_streams", stream, "-show_entries", "packet=pts,dts,duration,flags", "-of", "csv=p=0", path)
+	out := Run(t, "ffprobe", "-v", "error", "-select_streams", stream, "-show_data_hash", "md5",
+		"-show_entries", "packet=pts,dts,duration,flags,data_hash", "-of", "csv=p=0", path)
 	r := csv.NewReader(bytes.NewReader(out))
 	r.FieldsPerRecord = -1
 	rows, err := r.ReadAll()
@@ -73,7 +75,7 @@ func Packets(t testing.TB, path, stream string) []Packet {
 			}
 			return v
 		}
-		all = append(all, Packet{number(row[0]), number(row[1]), number(row[2]), strings.Contains(row[3], "K"), strings.Contains(row[3], "D")})
+		all = append(all, Packet{number(row[0]), number(row[1]), number(row[2]), strings.Contains(row[3], "K"), strings.Contains(row[3], "D"), strings.TrimPrefix(row[4], "MD5:")})
 	}
 	return all
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
 )
 
-// maxPacketData bounds what is kept of a packet, in bytes. The parameters and messages that precede
+// MaxPacketData bounds what is kept of a packet, in bytes. The parameters and messages that precede
 // the picture are far smaller.
-const maxPacketData = 64 << 10
+const MaxPacketData = 64 << 10
 
 // PacketData holds the beginnings of some packets of a stream, and its extradata: the parameters of
 // the codec that a container stores outside of packets. Both are the source's, with any content.
@@ -67,7 +67,7 @@ func (d *packetDump) line(line []byte) error {
 		return nil
 	}
 	_, dump, found := strings.Cut(text, ": ")
-	if !found || d.into == nil || len(*d.into) >= maxPacketData {
+	if !found || d.into == nil || len(*d.into) >= MaxPacketData {
 		return nil
 	}
 	digits, _, _ := strings.Cut(dump, "  ")

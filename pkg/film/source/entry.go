@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/bitstream"
+	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
@@ -13,6 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/input"
 	"github.com/mapreel/mapreel/pkg/film/plan"
+	"github.com/mapreel/mapreel/pkg/isobmff/movieindex"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -25,19 +27,13 @@ const entriesRead = 16
 // lists, for what a decoder must know before it begins in the middle of the track. It corrects the
 // index where decoding does not give whole frames at once. whole reports that no decoder can begin
 // there: the track is one segment.
-func readEntries(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, src *film.Source, x *plan.Index) (whole bool, err error) {
+func readEntries(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, src *film.Source, x *plan.Index, read packetReader) (whole bool, err error) {
 	v := src.Video
 	if v.Codec != "h264" && v.Codec != "hevc" {
 		return false, nil
 	}
 	sync := sample(x, entriesRead)
-	var times []int64
-	for _, t := range sync {
-		if us, ok := v.Timebase.CeilMicroseconds(t); ok && us > 0 {
-			times = append(times, us)
-		}
-	}
-	data, err := probe.ReadPackets(ctx, tools, in, v.Stream, times)
+	data, err := read(ctx, sync)
 	if err != nil || len(data.Packets) == 0 {
 		return false, err
 	}
@@ -68,6 +64,30 @@ func readEntries(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, src *
 		return false, nil
 	}
 	return false, measureRecovery(ctx, tools, in, *src, x, sync, gradual)
+}
+
+// packetReader reads a track's first packet, and those of the sync frames at some times of its index.
+type packetReader func(ctx context.Context, sync []media.Ticks) (probe.PacketData, error)
+
+// newPacketReader returns what reads packets of the source's video track: from the places that the index
+// of an MP4 file lists, and by ffprobe where that does not suffice, which takes a start of a program
+// and reads the index again.
+func newPacketReader(tools ffmpeg.Tools, in ffmpeg.Input, file *blob.Reader, src *film.Source, track *movieindex.Track) packetReader {
+	return func(ctx context.Context, sync []media.Ticks) (probe.PacketData, error) {
+		var times, microseconds []int64
+		for _, t := range sync {
+			if us, ok := src.Video.Timebase.CeilMicroseconds(t); ok && us > 0 {
+				times, microseconds = append(times, int64(t)), append(microseconds, us)
+			}
+		}
+		if track != nil {
+			packets, ok, err := track.ReadPackets(ctx, file, file.Size(), times, probe.MaxPacketData)
+			if ok || err != nil {
+				return probe.PacketData{Packets: packets.Data, Extra: packets.Extra}, err
+			}
+		}
+		return probe.ReadPackets(ctx, tools, in, src.Video.Stream, microseconds)
+	}
 }
 
 // readHidden corrects the index, and with it the source, where the decoder shows a frame that the edit

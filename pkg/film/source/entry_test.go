@@ -6,7 +6,13 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mapreel/mapreel/internal/mediatest"
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/blob/dir"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 )
 
 func TestIntraRefreshIsFoundInTheIndex(t *testing.T) {
@@ -30,6 +36,39 @@ func TestIntraRefreshIsFoundInTheIndex(t *testing.T) {
 		if got := found.Index.Recovery; got > 0 != c.gradual || got > 2*refresh {
 			t.Errorf("%s: decoding is whole after %d ticks, want gradual %t, and at most two refreshes of %d", c.name, got, c.gradual, refresh)
 		}
+	}
+}
+
+func TestPacketsOfMP4AreReadAsFfprobeReadsThem(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "in.mp4")
+	mediatest.FFmpeg(t, mediatest.Picture("3")+" -c:v libx264 -preset ultrafast -bf 2 -g 20", path)
+	found := examine(t, path)
+	tools, err := findTools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := dir.New(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := blob.ReaderAt(t.Context(), store, filepath.Base(path), found.Source.Size)
+	file, err := readIndex(t.Context(), reader, probe.Container{Demuxer: "mov", Indexed: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := ffmpeg.Input{Location: path, Demuxer: "mov"}
+	sync := found.Index.Sync[1:]
+	got, err := newPacketReader(ffmpeg.Tools{FFprobe: filepath.Join(t.TempDir(), "none")}, in, reader, &found.Source, file.mp4Track(0))(t.Context(), sync)
+	if err != nil || len(got.Packets) != 1+len(sync) || len(sync) < 2 {
+		t.Fatalf("%d packets of %d sync frames, %v", len(got.Packets), len(sync), err)
+	}
+	want, err := newPacketReader(tools, in, reader, &found.Source, nil)(t.Context(), sync)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("ffprobe's packets (-) and those read (+):\n%s", diff)
 	}
 }
 

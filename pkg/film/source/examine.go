@@ -62,7 +62,8 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 	}
 	src.Demuxer = container.Demuxer
 	// The index first: it takes few reads, and its errors describe truncation and damage best.
-	file, err := readIndex(ctx, blob.ReaderAt(ctx, store, key, info.Size), container)
+	reader := blob.ReaderAt(ctx, store, key, info.Size)
+	file, err := readIndex(ctx, reader, container)
 	if err != nil {
 		return found, fmt.Errorf("index of %s: %w", path.Base(key), err)
 	}
@@ -119,7 +120,8 @@ func Examine(ctx context.Context, tools ffmpeg.Tools, store blob.Store, key, url
 	if err := readHidden(ctx, tools, in, src, index); err != nil {
 		return found, err
 	}
-	whole, err := readEntries(ctx, tools, in, src, index)
+	read := newPacketReader(tools, in, reader, src, file.mp4Track(videoNumber(src, probed)))
+	whole, err := readEntries(ctx, tools, in, src, index, read)
 	if err != nil {
 		return found, err
 	}

@@ -2,12 +2,14 @@ package source
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/mapreel/mapreel/internal/mediatest"
@@ -18,9 +20,12 @@ import (
 )
 
 // examine examines a file.
+// findTools looks for the tools once for all tests: it starts ffmpeg.
+var findTools = sync.OnceValues(func() (ffmpeg.Tools, error) { return ffmpeg.Find(context.Background(), ffmpeg.FindOptions{}) }) //nolint:forbidigo // shared by all tests, so no test owns the context
+
 func examine(t *testing.T, path string) Found {
 	t.Helper()
-	tools, err := ffmpeg.Find(t.Context(), ffmpeg.FindOptions{})
+	tools, err := findTools()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +92,7 @@ func TestARawStreamNeedsARate(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.h264")
 	mediatest.FFmpeg(t, mediatest.Picture("1")+" -c:v libx264 -preset veryfast -bf 2", path)
-	tools, err := ffmpeg.Find(t.Context(), ffmpeg.FindOptions{})
+	tools, err := findTools()
 	if err != nil {
 		t.Fatal(err)
 	}

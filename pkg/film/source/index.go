@@ -43,20 +43,43 @@ func (x index) damage() error {
 	return nil
 }
 
+// videoNumber returns the number of the source's video track among the video tracks, which ffprobe
+// and the index list in the same order.
+func videoNumber(src *film.Source, probed probe.Media) int {
+	nth := 0
+	for _, s := range probed.Streams {
+		if s.Type == "video" && s.Index < src.Video.Stream && !s.AttachedPic {
+			nth++
+		}
+	}
+	return nth
+}
+
+// mp4Track returns the nth video track of an MP4 file's index, nil where there is none.
+func (x index) mp4Track(nth int) *movieindex.Track {
+	if x.mp4 == nil || x.mp4.Fragmented {
+		return nil
+	}
+	for i := range x.mp4.Tracks {
+		if t := &x.mp4.Tracks[i]; t.Handler != "vide" {
+			continue
+		} else if nth == 0 {
+			return t
+		}
+		nth--
+	}
+	return nil
+}
+
 // video returns the index of the source's video track, and completes the track's Start, End and
 // Frames. It is nil where the container has none.
 func (x index) video(src *film.Source, probed probe.Media) *plan.Index {
 	v := src.Video
-	nth := 0 // the track's number among the video tracks: ffprobe and the index list them in the same order
-	for _, s := range probed.Streams {
-		if s.Type == "video" && s.Index < v.Stream && !s.AttachedPic {
-			nth++
-		}
-	}
+	nth := videoNumber(src, probed)
 	var found *plan.Index
-	switch {
-	case x.mp4 != nil && !x.mp4.Fragmented:
-		found = fromMP4(x.mp4, nth)
+	switch t := x.mp4Track(nth); {
+	case t != nil:
+		found = fromMP4(t)
 	case x.mkv != nil:
 		found = fromMatroska(x.mkv, nth, *src)
 	}
@@ -69,26 +92,16 @@ func (x index) video(src *film.Source, probed probe.Media) *plan.Index {
 	return found
 }
 
-// fromMP4 makes an index of the nth video track from its sample table; nil where it has no samples.
-func fromMP4(file *movieindex.Index, nth int) *plan.Index {
-	for _, t := range file.Tracks {
-		if t.Handler != "vide" {
-			continue
-		}
-		if nth > 0 {
-			nth--
-			continue
-		}
-		if len(t.Presentation) == 0 {
-			return nil
-		}
-		x := &plan.Index{Start: media.Ticks(t.Presentation[0]), End: media.Ticks(t.End), Sync: media.TicksOf(t.Sync), Times: media.TicksOf(t.Presentation), Cut: t.Missing > 0, Hidden: t.Hidden > 0}
-		if t.Irregular {
-			x.Times = nil // which frames ffmpeg shows cannot be predicted
-		}
-		return x
+// fromMP4 makes an index of a video track from its sample table; nil where it has no samples.
+func fromMP4(t *movieindex.Track) *plan.Index {
+	if len(t.Presentation) == 0 {
+		return nil
 	}
-	return nil
+	x := &plan.Index{Start: media.Ticks(t.Presentation[0]), End: media.Ticks(t.End), Sync: media.TicksOf(t.Sync), Times: media.TicksOf(t.Presentation), Cut: t.Missing > 0, Hidden: t.Hidden > 0}
+	if t.Irregular {
+		x.Times = nil // which frames ffmpeg shows cannot be predicted
+	}
+	return x
 }
 
 // setClocks sets how exactly a worker knows its place in each audio track when it starts reading in

@@ -12,9 +12,11 @@ import (
 // fields.
 type shown struct {
 	presentation, sync []int64
+	numbers            []int // of the samples of sync in decode order, from 0; nil of irregular ones
 	end                int64
 	irregular          bool
 	hidden             int
+	first              int // the number of the first sample that the demuxer gives
 }
 
 // applyEdits computes when each sample is shown, as libavformat's mov demuxer does (mov_fix_index).
@@ -29,7 +31,7 @@ func applyEdits(samples []sample, shift int64, edits []box.Edit, slack int64) (s
 		var out shown
 		for i, s := range frames {
 			if !s.gone {
-				out.show(s.decode+int64(s.offset), samples[i+1].decode-s.decode, s.sync)
+				out.show(s.decode+int64(s.offset), samples[i+1].decode-s.decode, i, s.sync)
 			}
 		}
 		out.sort()
@@ -53,7 +55,11 @@ func applyEdits(samples []sample, shift int64, edits []box.Edit, slack int64) (s
 			return out, fault.New(fault.Unsupported, "the edit list shows more than %d samples", maxSamples)
 		}
 		started, lastChance := false, false
-		for i := startOf(frames, e.Time, shift, hasOffsets); i < len(frames); i++ {
+		from := startOf(frames, e.Time, shift, hasOffsets)
+		if len(out.presentation) == 0 {
+			out.first = from
+		}
+		for i := from; i < len(frames); i++ {
 			s := frames[i]
 			length := samples[i+1].decode - s.decode
 			step := length
@@ -74,7 +80,7 @@ func applyEdits(samples []sample, shift int64, edits []box.Edit, slack int64) (s
 					length -= over
 				}
 				if !s.gone {
-					out.show(now+int64(s.offset), length, s.sync)
+					out.show(now+int64(s.offset), length, i, s.sync)
 				}
 			}
 			if started {
@@ -106,11 +112,14 @@ func applyEdits(samples []sample, shift int64, edits []box.Edit, slack int64) (s
 	return out, nil
 }
 
-// show adds a sample that is shown from at for length ticks.
-func (o *shown) show(at, length int64, sync bool) {
+// show adds the sample of a number in decode order, which is shown from at for length ticks.
+func (o *shown) show(at, length int64, number int, sync bool) {
 	o.presentation = append(o.presentation, at)
 	if sync {
 		o.sync = append(o.sync, at)
+		if !o.irregular {
+			o.numbers = append(o.numbers, number)
+		}
 	}
 	if len(o.presentation) == 1 || at+max(length, 1) > o.end {
 		o.end = at + max(length, 1)
@@ -119,7 +128,12 @@ func (o *shown) show(at, length int64, sync bool) {
 
 func (o *shown) sort() {
 	slices.Sort(o.presentation)
-	slices.Sort(o.sync)
+	if o.irregular {
+		o.numbers = nil
+		slices.Sort(o.sync)
+	} else if !slices.IsSorted(o.sync) {
+		sort.Sort(byTime{o.sync, o.numbers})
+	}
 }
 
 // startOf returns the index of the sample at which the demuxer starts for media time at: the last

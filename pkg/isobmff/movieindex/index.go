@@ -73,6 +73,10 @@ type Track struct {
 	// duration and the edit list shows one continuous range of them. Timestamps then identify the
 	// PCM samples that a packet holds.
 	Even bool
+
+	tables      tables
+	first       int   // the number in decode order of the first sample that the demuxer gives
+	syncSamples []int // the numbers of the samples of Sync
 }
 
 // Read reads the index of an MP4 or MOV file of size bytes. It reads box headers, the small boxes
@@ -184,7 +188,7 @@ func findMoov(ctx context.Context, r *box.Reader) (moov box.Box, hasMedia bool, 
 
 // tables holds the boxes of a track's sample tables.
 type tables struct {
-	stts, ctts, stss, stsz, stps, sbgp, stsc, stco, co64 box.Box
+	stsd, stts, ctts, stss, stsz, stps, sbgp, stsc, stco, co64 box.Box
 }
 
 // readTrak reads a track. cut reports that samples may lie beyond the end of the file.
@@ -236,6 +240,7 @@ func readTrak(r *box.Reader, trak box.Box, movieScale uint32, fragmented, cut bo
 			edits, err = box.ParseEdits(content)
 			return err
 		case "stsd":
+			t.stsd = b
 			var err error
 			scheme, err = encryption(r, b)
 			return err
@@ -339,6 +344,7 @@ func readTrak(r *box.Reader, trak box.Box, movieScale uint32, fragmented, cut bo
 		return track, fmt.Errorf("track %d: %w", track.ID, err)
 	}
 	track.Presentation, track.Sync, track.End, track.Hidden = shown.presentation, shown.sync, shown.end, shown.hidden
+	track.tables, track.first, track.syncSamples = t, shown.first, shown.numbers
 	track.Irregular = track.Irregular || shown.irregular
 	return track, nil
 }
