@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,15 +22,46 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 )
 
-// clip makes a source for one test. args follow ffmpeg's common arguments.
+// clips holds the sources that were generated, by their format and the arguments that made them.
+var clips sync.Map
+
+// clip makes a source for one test. args follow ffmpeg's common arguments. What does not depend on
+// files is made once.
 func clip(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	out, err := exec.Command("ffmpeg", append(append([]string{"-v", "error", "-nostdin", "-y"}, args...), "file:"+path)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("making %s: %v\n%s", name, err, out)
+	inputs := func(text string) int {
+		return strings.Count("\x00"+strings.Join(args, "\x00")+"\x00", "\x00"+text+"\x00")
+	}
+	if generated := inputs("-i") == inputs("lavfi\x00-i"); generated {
+		key := filepath.Ext(name) + strings.Join(args, "\x00")
+		once, _ := clips.LoadOrStore(key, sync.OnceValues(func() ([]byte, error) {
+			if err := makeClip(path, args...); err != nil {
+				return nil, err
+			}
+			return os.ReadFile(path)
+		}))
+		data, err := once.(func() ([]byte, error))()
+		if err == nil {
+			err = os.WriteFile(path, data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	if err := makeClip(path, args...); err != nil {
+		t.Fatal(err)
 	}
 	return path
+}
+
+func makeClip(path string, args ...string) error {
+	out, err := exec.Command("ffmpeg", append(append([]string{"-v", "error", "-nostdin", "-y"}, args...), "file:"+path)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("making %s: %w\n%s", filepath.Base(path), err, out)
+	}
+	return nil
 }
 
 // picture returns the ffmpeg input of some seconds of moving video.
@@ -125,31 +157,36 @@ func assertEmpty(t *testing.T, dir string) {
 func TestOtherContainersHoldTheSameFrames(t *testing.T) {
 	t.Parallel()
 	for _, source := range []string{makeFilm(t, "in.mp4"), clip(t, "in.ts", "-i", makeFilm(t, "again.mp4"), "-c", "copy")} {
-		for _, container := range []string{"mkv", "webm"} {
-			t.Run(filepath.Ext(source)+" to "+container, func(t *testing.T) {
-				out, scratch := t.TempDir(), t.TempDir()
-				report, err := run(t.Context(), request(source, out, container), scratch, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				assertEmpty(t, filepath.Join(scratch, "pieces"))
-				assertEmpty(t, filepath.Join(scratch, "locks")) // working folders, too
-				result := filepath.Join(out, "out."+container)
-				want, _ := pts(t, source)
-				got, _ := pts(t, result)
+		t.Run(filepath.Ext(source), func(t *testing.T) {
+			out, scratch := t.TempDir(), t.TempDir()
+			req := request(source, out, "mkv")
+			req.Outputs = append(req.Outputs, request(source, out, "webm").Outputs...)
+			report, err := run(t.Context(), req, scratch, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			assertEmpty(t, filepath.Join(scratch, "pieces"))
+			assertEmpty(t, filepath.Join(scratch, "locks")) // working folders, too
+			want, _ := pts(t, source)
+			for n, made := range outputs(t, report) {
+				container := req.Outputs[n].Container
+				got, _ := pts(t, filepath.Join(out, "out."+string(container)))
 				if len(got) != len(want) {
-					t.Fatalf("%d frames, the source has %d", len(got), len(want))
+					t.Fatalf("%s: %d frames, the source has %d", container, len(got), len(want))
 				}
 				for i := range want {
 					if d := got[i] - want[i]; d > 0.00101 || d < -0.00101 { // a tick is a millisecond there
-						t.Fatalf("frame %d at %.4f s, in the source at %.4f s", i, got[i], want[i])
+						t.Fatalf("%s: frame %d at %.4f s, in the source at %.4f s", container, i, got[i], want[i])
 					}
 				}
-				if outputs(t, report)[0].Frames != len(want) {
-					t.Errorf("the report declares %d frames, want %d", outputs(t, report)[0].Frames, len(want))
+				if made.Frames != len(want) {
+					t.Errorf("%s: the report declares %d frames, want %d", container, made.Frames, len(want))
 				}
-			})
-		}
+			}
+			if n := len(outputs(t, report)); n != len(req.Outputs) {
+				t.Errorf("%d outputs", n)
+			}
+		})
 	}
 }
 
@@ -186,31 +223,38 @@ func beeps(t *testing.T, path string) (at []float64) {
 
 func TestAudioStaysInSyncWithTheVideo(t *testing.T) {
 	t.Parallel()
+	source, out := clip(t, "in.mp4", args(picture(6), []string{
+		"-f", "lavfi", "-i", "aevalsrc='0.5*sin(2*PI*1000*t)*lt(mod(t,1),0.05)':s=48000:d=6",
+		"-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-c:a", "aac",
+	})...), t.TempDir()
+	req := request(source, out, "mp4")
+	req.Outputs = nil
 	for _, c := range []struct {
 		container string
 		codec     film.AudioCodec
 	}{{"mp4", film.AudioCopy}, {"mp4", film.AAC}, {"mp4", film.Opus}, {"mkv", film.AudioCopy}, {"mkv", film.AAC}, {"mkv", film.Opus}, {"webm", film.AudioAuto}} {
-		t.Run(c.container+" "+string(c.codec), func(t *testing.T) {
-			source := clip(t, "in.mp4", args(picture(6), []string{
-				"-f", "lavfi", "-i", "aevalsrc='0.5*sin(2*PI*1000*t)*lt(mod(t,1),0.05)':s=48000:d=6",
-				"-c:v", "libx264", "-preset", "veryfast", "-g", "36", "-c:a", "aac",
-			})...)
-			out := t.TempDir()
-			req := request(source, out, c.container)
-			req.Outputs[0].Audio = &film.Audio{Codec: c.codec}
-			if _, err := run(t.Context(), req, t.TempDir(), nil); err != nil {
-				t.Fatal(err)
+		one := request(source, out, c.container).Outputs[0]
+		one.Name, one.Audio = string(c.codec), &film.Audio{Codec: c.codec}
+		req.Outputs = append(req.Outputs, one)
+	}
+	report, err := run(t.Context(), req, t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(outputs(t, report)); n != len(req.Outputs) {
+		t.Fatalf("%d outputs", n)
+	}
+	for _, made := range outputs(t, report) {
+		name := filepath.Base(made.URL)
+		got := beeps(t, filepath.Join(out, name))
+		if len(got) != 6 {
+			t.Fatalf("%s: beeps at %.4f", name, got)
+		}
+		for i, at := range got {
+			if d := at - float64(i); d > 0.003 || d < -0.003 {
+				t.Errorf("%s: beep %d begins at %.4f s, want %d", name, i, at, i)
 			}
-			got := beeps(t, filepath.Join(out, "out."+c.container))
-			if len(got) != 6 {
-				t.Fatalf("beeps at %.4f", got)
-			}
-			for i, at := range got {
-				if d := at - float64(i); d > 0.003 || d < -0.003 {
-					t.Errorf("beep %d begins at %.4f s, want %d", i, at, i)
-				}
-			}
-		})
+		}
 	}
 }
 

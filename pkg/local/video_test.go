@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -133,13 +134,15 @@ func TestVideoKeepsItsDimensionsAndColour(t *testing.T) {
 		looks["color_transfer"] = reported["color_transfer"]
 	}
 	turned := clip(t, "turned.mp4", "-i", tagged, "-c", "copy", "-metadata:s:v", "rotate=90")
-	for _, c := range []struct {
+	type output struct {
 		name, source, file string
 		video              film.Video
 		want               map[string]string
 		side               []string
 		warns              bool
-	}{
+	}
+	outputsOf := map[string][]output{}
+	for _, c := range []output{
 		{"HDR10 in HEVC in MP4", hdr, "mp4", film.Video{Codec: film.H265, Preset: "ultrafast"}, pq, light, false},
 		{"HDR10 in AV1 in MP4", hdr, "mp4", film.Video{Codec: film.AV1, Preset: "12"}, pq, light, false},
 		{"HDR10 in VP9 in WebM", hdr, "webm", film.Video{Codec: film.VP9, Preset: "8"}, pq, []string{"177/250", "1000", "400"}, false},
@@ -158,34 +161,41 @@ func TestVideoKeepsItsDimensionsAndColour(t *testing.T) {
 		}, nil, true},
 		{"a row in VP9", lossless("row4.mkv", "-vf", "format=yuv444p,crop=63:1"), "webm", film.Video{Codec: film.VP9, Preset: "8"}, map[string]string{"width": "62", "height": "2"}, nil, true},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			out := t.TempDir()
-			req := request(c.source, out, c.file)
-			req.Outputs[0].Video = []film.Video{c.video}
-			report, err := run(t.Context(), req, t.TempDir(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			reported := appearance(t, filepath.Join(out, "out."+c.file))
+		outputsOf[c.source] = append(outputsOf[c.source], c)
+	}
+	for source, list := range outputsOf {
+		out := t.TempDir()
+		req := request(source, out, "mp4")
+		req.Outputs = nil
+		for i, c := range list {
+			req.Outputs = append(req.Outputs, film.Output{Name: fmt.Sprintf("out%d", i), Container: film.Container(c.file), Video: []film.Video{c.video}})
+		}
+		report, err := run(t.Context(), req, t.TempDir(), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", source, err)
+		}
+		for i, c := range list {
+			name := fmt.Sprintf("out%d.%s", i, c.file)
+			reported := appearance(t, filepath.Join(out, name))
 			side := reported["side_data_list"]
 			got := map[string]string{}
 			for key := range c.want {
 				got[key] = reported[key]
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
+				t.Errorf("%s (-want +got):\n%s", c.name, diff)
 			}
 			for _, part := range c.side {
 				if !strings.Contains(side, part) {
-					t.Errorf("%s is missing in %s", part, side)
+					t.Errorf("%s: %s is missing in %s", c.name, part, side)
 				}
 			}
 			if c.side == nil && side != "" {
-				t.Errorf("side data %s", side)
+				t.Errorf("%s: side data %s", c.name, side)
 			}
-			if (len(report.Warnings) > 0) != c.warns {
-				t.Errorf("warnings %q", report.Warnings)
+			if warned := slices.ContainsFunc(report.Warnings, func(w string) bool { return strings.HasPrefix(w, name+":") }); warned != c.warns {
+				t.Errorf("%s: warnings %q", c.name, report.Warnings)
 			}
-		})
+		}
 	}
 }
