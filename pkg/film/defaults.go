@@ -94,7 +94,7 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 }
 
 // Lengths of segments for the goals of a request: see the plots of docs/speed.md. Below four seconds the starts of workers take longer than
-// shorter segments save, and above thirty little is left to save.
+// shorter segments save, and above thirty little is left to save. FastSegment is the shortest for GoalTime.
 const (
 	FastSegment  = 4 * time.Second
 	cheapSegment = 30 * time.Second
@@ -122,11 +122,12 @@ func (r Request) segmentLength() time.Duration {
 	return length
 }
 
-// length returns how long the segments of video are for a goal.
+// length returns how long the segments of video are for a goal; 0 where that follows from the source, for which the planner sees that
+// no length was asked for.
 func (g Goal) length() time.Duration {
 	switch g {
 	case GoalTime:
-		return FastSegment
+		return 0
 	case GoalCost:
 		return cheapSegment
 	}

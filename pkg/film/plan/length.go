@@ -45,8 +45,8 @@ func SegmentLength(j film.Job) time.Duration {
 		return PackageSegmentLength(j)
 	}
 	length := time.Duration(j.Request.Segment.Seconds)
-	if j.Request.Segment.Goal == film.GoalTime && length == film.FastSegment { // no length is asked for
-		length = max(length, min(time.Duration(j.Source.Duration/atOnce)*time.Microsecond, maxGoalLength))
+	if length == 0 { // no length is asked for, and the goal is time
+		length = max(film.FastSegment, min(time.Duration(j.Source.Duration/atOnce)*time.Microsecond, maxGoalLength))
 	}
 	if j.Keyframes {
 		return max(length, keyframesLength(j))

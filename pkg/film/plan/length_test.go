@@ -23,6 +23,7 @@ func TestTheLengthOfSegmentsFollowsFromTheGoalAndTheSource(t *testing.T) {
 		{"soon", film.GoalTime, 0, time.Hour, 4 * time.Second},
 		{"soon, and more than run at once", film.GoalTime, 0, 2 * time.Hour, 7200 * time.Millisecond},
 		{"soon, of a source that claims to be endless", film.GoalTime, 0, 100_000 * time.Hour, time.Minute},
+		{"the length that is usual for the goal is asked for", film.GoalTime, 4 * time.Second, 2 * time.Hour, 4 * time.Second},
 		{"a length is asked for", film.GoalTime, 20 * time.Second, 10 * time.Hour, 20 * time.Second},
 	} {
 		r := film.Request{Source: "s3://b/in/a.mp4", Destination: "s3://b/out/", Outputs: []film.Output{{Name: "a"}}}
