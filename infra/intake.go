@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/mapreel/mapreel/pkg/estimate"
 	"github.com/mapreel/mapreel/pkg/intake"
 )
 
@@ -64,11 +66,16 @@ func (d doors) function(id, name string, seconds float64, allow func(r rights)) 
 	if d.topic != nil {
 		environment[intake.TopicVariable] = d.topic.TopicArn()
 	}
+	memory := 512.0 // JSON only; with less, the program takes seconds to start
+	if name == "api" {
+		memory = mibPerCPU // a dry run probes the source and simulates the job
+		environment[intake.DeploymentVariable] = d.workers()
+	}
 	fn := awslambda.NewDockerImageFunction(d.stack, jsii.String(id), &awslambda.DockerImageFunctionProps{
 		Description:  jsii.String("mapreel: " + name),
 		Code:         d.image.run(name),
 		Architecture: d.image.platform,
-		MemorySize:   jsii.Number(512), // JSON only; with less, the program takes seconds to start
+		MemorySize:   jsii.Number(memory),
 		Timeout:      awscdk.Duration_Seconds(jsii.Number(seconds)),
 		Environment:  &environment,
 		Role:         role,
@@ -76,6 +83,17 @@ func (d doors) function(id, name string, seconds float64, allow func(r rights)) 
 	})
 	excuse(role, "IAM5", "Executions have names that are not known before; "+reasonForWildcards)
 	return fn
+}
+
+// workers describes the workers of the deployment, as filmjob.ParseDeployment reads it.
+func (d doors) workers() *string {
+	text, err := json.Marshal(estimate.Deployment{
+		Memory: int64(d.chosen.functionMemory), Concurrency: int(d.chosen.concurrency()), ScratchS3: d.chosen.scratch == "s3", Arm: d.chosen.arch == "arm64",
+	})
+	if err != nil {
+		panic(err) // numbers and truths
+	}
+	return jsii.String(string(text))
 }
 
 // placeList returns places as intake.ParsePlaces reads them.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/debug"
 
+	"github.com/mapreel/mapreel/pkg/estimate/filmjob"
 	"github.com/mapreel/mapreel/pkg/film/merge"
 	"github.com/mapreel/mapreel/pkg/intake"
 	"github.com/mapreel/mapreel/pkg/kinds"
@@ -21,6 +22,11 @@ import (
 )
 
 func main() {
+	// Its credentials are in its environment or its memory, and it runs ffmpeg on files of strangers.
+	if err := process.DenyInspection(); err != nil {
+		fmt.Fprintln(os.Stderr, "worker: keep other processes from reading this one's memory:", err)
+		os.Exit(1)
+	}
 	if len(os.Args) == 2 {
 		if handle, ok := intakes[os.Args[1]]; ok {
 			os.Exit(lambdafn.Serve(context.Background(), open(handle)))
@@ -29,11 +35,6 @@ func main() {
 	if len(os.Args) != 2 || !work.Class(os.Args[1]).Known() {
 		fmt.Fprintln(os.Stderr, "usage: worker analyse | split | encode | audio | merge | finish | collect | api | upload | notify")
 		os.Exit(2)
-	}
-	// Its credentials are in its environment or its memory, and it runs ffmpeg on files of strangers.
-	if err := process.DenyInspection(); err != nil {
-		fmt.Fprintln(os.Stderr, "worker: keep other processes from reading this one's memory:", err)
-		os.Exit(1)
 	}
 	class := work.Class(os.Args[1])
 	if class == work.ClassMerge {
@@ -55,10 +56,24 @@ func open(handle func(*intake.Service, context.Context, json.RawMessage) (any, e
 	return func(ctx context.Context, event json.RawMessage) (any, error) {
 		if service == nil { // Lambda passes one event at a time to a process
 			var err error
-			if service, err = intake.Open(ctx, os.Getenv); err != nil {
+			if service, err = openService(ctx); err != nil {
 				return nil, err
 			}
 		}
 		return handle(service, ctx, event)
 	}
+}
+
+// openService opens the service with AWS, and gives it what estimates requests.
+func openService(ctx context.Context) (*intake.Service, error) {
+	service, err := intake.Open(ctx, os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	deployment, err := filmjob.ParseDeployment(os.Getenv(intake.DeploymentVariable))
+	if err != nil {
+		return nil, err
+	}
+	service.Estimate = (&filmjob.Estimator{Registry: kinds.Find, Resolve: service.Resolve, Deployment: deployment}).Estimate
+	return service, nil
 }

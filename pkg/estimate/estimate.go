@@ -114,6 +114,12 @@ const (
 	unitGets, unitPuts     = 10, 3
 )
 
+// Processors returns how many processors a function that encodes sees, which is how many threads an encoder has where a request
+// names none. It has at least two, of which it gets a share.
+func (d Deployment) Processors() int {
+	return int(max(2, (d.withDefaults().Memory+mibPerProcessor-1)/mibPerProcessor))
+}
+
 func (d Deployment) withDefaults() Deployment {
 	full := d
 	full.Memory = cmp.Or(d.Memory, defaultMemory)
@@ -122,6 +128,9 @@ func (d Deployment) withDefaults() Deployment {
 	full.Jobs = cmp.Or(d.Jobs, full.Cores)
 	return full
 }
+
+// Here is the name of the place that is this machine.
+const Here = "this machine"
 
 // Places returns what a job takes on this machine, on Lambda, on Lambda and Batch, and on Batch with Spot instances. Only the end of ctx
 // is an error.
@@ -160,7 +169,7 @@ func here(w Work, d Deployment) Place {
 		alone := int64(min(d.Cores, max(w.Threads, 1)))
 		wall = wall.Plus(Range{max(cpu.Low/busy, longest.Low/alone), max(cpu.High/busy, longest.High/alone)}.times(100, localSlow))
 	}
-	return Place{Name: "this machine", Wall: wall, Assumed: []string{
+	return Place{Name: Here, Wall: wall, Assumed: []string{
 		fmt.Sprintf("%d cores, %d units at once, nothing else at work", d.Cores, d.Jobs), "costs nothing at AWS",
 	}}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
@@ -18,6 +19,7 @@ type apiRequest struct {
 	RouteKey       string            `json:"routeKey"` // "POST /jobs"
 	Headers        map[string]string `json:"headers"`
 	PathParameters map[string]string `json:"pathParameters"`
+	Query          map[string]string `json:"queryStringParameters"`
 	Body           string            `json:"body"`
 	Base64         bool              `json:"isBase64Encoded"`
 }
@@ -63,11 +65,18 @@ func (s *Service) API(ctx context.Context, event json.RawMessage) (any, error) {
 
 func (s *Service) post(ctx context.Context, r apiRequest) apiResponse {
 	body := []byte(r.Body)
+	var err error
 	if r.Base64 {
-		var err error
 		if body, err = base64.StdEncoding.DecodeString(r.Body); err != nil {
 			return failed(fault.Wrap(fault.Invalid, err, "the body"))
 		}
+	}
+	dry, err := dryRun(r.Query)
+	if err != nil {
+		return failed(err)
+	}
+	if dry {
+		return s.estimate(ctx, body)
 	}
 	name, given := r.Headers[keyHeader]
 	switch {
@@ -81,6 +90,52 @@ func (s *Service) post(ctx context.Context, r apiRequest) apiResponse {
 		response.Headers["location"] = "/jobs/" + name
 	}
 	return response
+}
+
+// dryRunParameter asks POST /jobs for an estimate in the place of a job.
+const dryRunParameter = "dryRun"
+
+// dryRun reports whether a query asks for a dry run. A parameter that is misspelt must not start a job.
+func dryRun(query map[string]string) (bool, error) {
+	for name, value := range query {
+		switch {
+		case name != dryRunParameter:
+			return false, fault.New(fault.Invalid, "the parameter %q is not known; there is %s=true", name, dryRunParameter)
+		case value == "true":
+			return true, nil
+		case value != "false":
+			return false, fault.New(fault.Invalid, "%s is %q; choose true or false", dryRunParameter, value)
+		}
+	}
+	return false, nil
+}
+
+// estimateMargin is what is left of a call's time to answer that the rest was not enough.
+const estimateMargin = 2 * time.Second
+
+// estimate answers what a request would take. Nothing is started.
+func (s *Service) estimate(ctx context.Context, request []byte) apiResponse {
+	input, err := s.check(ctx, request)
+	if err != nil {
+		return failed(err)
+	}
+	if s.Estimate == nil {
+		return failed(fault.New(fault.Unsupported, "there are no dry runs here"))
+	}
+	if end, ok := ctx.Deadline(); ok {
+		slow := fault.WithHint(fault.New(fault.OutOfTime, "planning the job takes longer than a call may"), "mapreel estimate has the time")
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, end.Add(-estimateMargin), slow)
+		defer cancel()
+	}
+	found, err := s.Estimate(ctx, input)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause // what broke off then is no reason
+	}
+	if err != nil {
+		return failed(err)
+	}
+	return respond(http.StatusOK, found)
 }
 
 // answer returns a function that makes a response of a status, with this code, or of an error.
@@ -125,6 +180,10 @@ func failed(err error) apiResponse {
 		code = http.StatusBadRequest
 	case body.Kind == string(fault.NotFound):
 		code = http.StatusNotFound
+	case body.Kind == string(fault.Unsupported), body.Kind == string(fault.Corrupt): // of a source that was looked into
+		code = http.StatusUnprocessableEntity
+	case body.Kind == string(fault.OutOfTime):
+		code = http.StatusGatewayTimeout
 	case body.Kind == string(fault.Transient):
 		code = http.StatusServiceUnavailable
 	}

@@ -34,6 +34,9 @@ type Service struct {
 	Region       string
 	// Publish sends a message to the subscribers of the deployment's topic; nil where it has none.
 	Publish func(ctx context.Context, subject, text string) error
+	// Estimate says what a request that was checked would take, as a value that has a form in JSON. It is for API alone; nil where
+	// there are no dry runs.
+	Estimate func(ctx context.Context, request json.RawMessage) (any, error)
 }
 
 // Place is a prefix of a bucket. The objects that requests name lie in one.

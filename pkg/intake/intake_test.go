@@ -86,11 +86,19 @@ func (d *deployment) call(t *testing.T, route, id, key, body string) (int, map[s
 	if key != "" {
 		headers["idempotency-key"] = key
 	}
-	event, err := json.Marshal(map[string]any{"routeKey": route, "headers": headers, "pathParameters": map[string]string{"id": id}, "body": body})
+	return d.callWithin(t, time.Minute, map[string]any{"routeKey": route, "headers": headers, "pathParameters": map[string]string{"id": id}, "body": body})
+}
+
+// callWithin passes an event of the API to the function, which has so much time.
+func (d *deployment) callWithin(t *testing.T, within time.Duration, fields map[string]any) (int, map[string]any) {
+	t.Helper()
+	event, err := json.Marshal(fields)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := d.API(t.Context(), event)
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	out, err := d.API(ctx, event)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,11 +113,11 @@ func (d *deployment) call(t *testing.T, route, id, key, body string) (int, map[s
 	if err := json.Unmarshal(data, &response); err != nil {
 		t.Fatal(err)
 	}
-	var fields map[string]any
-	if err := json.Unmarshal([]byte(response.Body), &fields); err != nil {
+	var answer map[string]any
+	if err := json.Unmarshal([]byte(response.Body), &answer); err != nil {
 		t.Fatalf("%v: %s", err, response.Body)
 	}
-	return response.StatusCode, fields
+	return response.StatusCode, answer
 }
 
 func (d *deployment) request(source string) string {

@@ -25,6 +25,8 @@ const (
 	SourcesVariable      = "MAPREEL_SOURCES"      // places, as ParsePlaces reads them
 	DestinationsVariable = "MAPREEL_DESTINATIONS" // likewise
 	TopicVariable        = "MAPREEL_TOPIC"        // ARN of the topic for messages; may be empty
+	// DeploymentVariable describes the workers to whoever estimates; see filmjob.ParseDeployment. Open does not read it.
+	DeploymentVariable = "MAPREEL_DEPLOYMENT"
 )
 
 // Open connects a service with AWS, as the environment says. Its error is of kind Internal.

@@ -5,18 +5,14 @@ package estimating
 import (
 	"context"
 	"encoding/json"
-	"strings"
 
 	"github.com/mapreel/mapreel/pkg/estimate"
-	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/estimate/filmjob"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/work"
 )
-
-// FilmPlanner is the name of the planner of films.
-const FilmPlanner = "film"
 
 // Options say how a job is estimated. Registry is required.
 type Options struct {
@@ -27,219 +23,33 @@ type Options struct {
 	Prices     price.Table
 }
 
-// Estimate is what a job will take.
-type Estimate struct {
-	Source  string           `json:"source"`
-	Outputs []string         `json:"outputs"`
-	Work    estimate.Work    `json:"work"`
-	CPU     estimate.Range   `json:"cpu"`              // milliseconds of processors of this machine
-	Places  []estimate.Place `json:"places,omitempty"` // none where the time is not known
-	Prices  price.Date       `json:"prices"`
-	Region  string           `json:"region"`
-	Notes   []string         `json:"notes,omitempty"` // what the estimate leaves out, and what would change it
-}
-
 // Of estimates a request.
-func Of(ctx context.Context, request json.RawMessage, o Options) (Estimate, error) {
+func Of(ctx context.Context, request json.RawMessage, o Options) (filmjob.Estimate, error) {
 	plan, err := local.Plan(ctx, request, local.Options{Registry: o.Registry})
 	if err != nil {
-		return Estimate{}, err
+		return filmjob.Estimate{}, err
 	}
 	return OfPlan(ctx, plan, request, o)
 }
 
 // OfPlan estimates a request that is planned.
-func OfPlan(ctx context.Context, plan work.Plan, request json.RawMessage, o Options) (Estimate, error) {
-	e := Estimate{Source: plan.Source, Outputs: plan.Outputs, Prices: o.Prices.Date, Region: o.Prices.Region}
-	var envelope work.Envelope
-	if json.Unmarshal(request, &envelope) == nil && o.Deployment.Concurrency == 0 {
-		o.Deployment.Concurrency = envelope.Compute.Concurrency
-	}
-	if plan.Planner != FilmPlanner {
-		e.Work = units(plan)
-		e.Notes = append(e.Notes, "how long your own commands take is not known, so there is no time and no cost")
-		return e, nil
-	}
-	var j film.Job
-	if err := json.Unmarshal(plan.Doc, &j); err != nil {
-		return Estimate{}, fault.Wrap(fault.Corrupt, err, "plan")
-	}
-	s, err := speedOf(ctx, request, j, o)
-	if err != nil {
-		return Estimate{}, err
-	}
-	e.Work = units(plan)
-	measure(&e.Work, plan, j, s)
-	e.CPU = e.Work.CPU()
-	if plan.Open {
-		e.Notes = append(e.Notes, "the source has no index: its segments are known only after it was split, and are taken to be of the usual length")
-	}
-	if e.Places, err = estimate.Places(ctx, e.Work, o.Deployment, o.Prices); err != nil {
-		return Estimate{}, err
-	}
-	e.Notes = append(e.Notes, "storage of source and outputs, delivery, discounts and the free tier are not in it",
-		"cheaper: a faster --preset, fewer renditions, arm64; faster: shorter --segment, more units at once")
-	return e, nil
+func OfPlan(ctx context.Context, plan work.Plan, request json.RawMessage, o Options) (filmjob.Estimate, error) {
+	speed := func(j film.Job) (filmjob.Speed, error) { return speedOf(ctx, request, j, o) }
+	return filmjob.Of(ctx, plan, speed, filmjob.Options{Deployment: o.Deployment, Prices: o.Prices})
 }
 
 // speedOf returns how fast the job's segments are encoded.
-func speedOf(ctx context.Context, request json.RawMessage, j film.Job, o Options) (s speed, err error) {
-	if j.Source.Video == nil || len(j.Renditions)+len(j.Pictures) == 0 {
-		return speed{basis: "sound alone"}, nil
-	}
+func speedOf(ctx context.Context, request json.RawMessage, j film.Job, o Options) (s filmjob.Speed, err error) {
 	if !o.Calibrate {
-		if s, err = fromHistory(ctx, o.Scratch, j); err != nil || s.known() {
+		if s, err = fromHistory(ctx, o.Scratch, j); err != nil || s.Known() {
 			return s, err
 		}
-		return assumed(j), nil
+		return filmjob.Assumed(j), nil
 	}
-	if s, err = fromSamples(ctx, request, o.Registry); err != nil || s.known() {
+	if s, err = fromSamples(ctx, request, o.Registry); err != nil || s.Known() {
 		return s, err
 	}
-	s = assumed(j)
-	s.basis = "common sources: no sample of this one could be encoded"
+	s = filmjob.Assumed(j)
+	s.Basis = "common sources: no sample of this one could be encoded"
 	return s, nil
-}
-
-// units returns the groups of a plan and their phases.
-func units(plan work.Plan) estimate.Work {
-	var w estimate.Work
-	phaseOf := map[string]int{}
-	last := len(plan.Phases)
-	for n, phase := range append(append([]work.Phase{}, plan.Phases...), plan.OutputPhase) {
-		if phase.Units == nil {
-			continue
-		}
-		for u := range phase.Units {
-			for _, g := range plan.Groups {
-				if g.Contains(u.Name) {
-					phaseOf[g.Name] = n
-				}
-			}
-		}
-	}
-	for _, g := range plan.Groups {
-		n, ok := phaseOf[g.Name]
-		if !ok { // planned later
-			n = last
-		}
-		w.Groups = append(w.Groups, estimate.Group{Name: g.Name, Noun: g.Noun, Phase: n, Units: g.Units, Encodes: g.Name == film.VideoKind})
-	}
-	return w
-}
-
-// What units other than segments take, in milliseconds of a core.
-const (
-	unitStart   = 100 // to start ffmpeg and ffprobe
-	encodeAudio = 18  // for a second of a track
-	copyAudio   = 1
-	splitSecond = 20 // for a second of film
-	sliceLow    = 100
-	sliceHigh   = 2500
-	mergeLow    = 50
-	mergeHigh   = 400
-	// The planner's estimate of space is an upper bound. These are shares of it that films have, in percent.
-	spaceLow, spaceHigh = 8, 60
-)
-
-// measure fills in what the groups take.
-func measure(w *estimate.Work, plan work.Plan, j film.Job, s speed) {
-	w.Basis, w.Source, w.Threads = s.basis, j.Source.Size, max(j.Request.Compute.Threads, 1)
-	seconds := int64(j.Source.Duration / 1e6)
-	var scratch, destination int64
-	frames := int64(0)
-	for i, g := range plan.Groups {
-		to := &w.Groups[i]
-		scratch, destination = scratch+g.Space.Scratch, destination+g.Space.Destination
-		switch g.Name {
-		case film.VideoKind:
-			frames = framesOf(g, j)
-			if to.Units == 0 { // planned after the source was split
-				to.Units = int(max(seconds/usualSegment, 1))
-			}
-			start := int64(to.Units) * s.start
-			to.CPU = estimate.Range{Low: frames*s.cpu.Low/1000 + start, High: frames*s.cpu.High/1000 + start}
-			to.Longest = longest(to.CPU, to.Units)
-		case film.AudioKind:
-			var each int64
-			for _, r := range j.AudioRenditions {
-				if r.Codec == film.AudioCopy {
-					each += copyAudio
-				} else {
-					each += encodeAudio
-				}
-			}
-			to.CPU = estimate.Range{Low: seconds*each/2 + int64(g.Units)*unitStart/2, High: seconds*each*2 + int64(g.Units)*unitStart*2}
-			to.Longest = longest(to.CPU, to.Units)
-		case film.SplitKind:
-			to.CPU = estimate.Range{Low: seconds * splitSecond / 2, High: seconds * splitSecond * 2}
-			to.Longest = to.CPU
-		case film.SliceKind:
-			to.CPU = estimate.Range{Low: int64(g.Units) * sliceLow, High: int64(g.Units) * sliceHigh}
-			to.Longest = longest(to.CPU, to.Units)
-		default:
-			to.CPU = estimate.Range{Low: int64(g.Units) * mergeLow, High: int64(g.Units) * mergeHigh}
-			to.Longest = longest(to.CPU, to.Units)
-			if strings.HasPrefix(g.Name, film.OutputKind) {
-				to.Joins = j.Segments
-			}
-		}
-	}
-	w.Output = estimate.Range{Low: destination * spaceLow / 100, High: destination * spaceHigh / 100}
-	w.Scratch = estimate.Range{Low: scratch * spaceLow / 100, High: scratch * spaceHigh / 100}
-	if s.bytes.High > 0 && len(j.Pictures) == 0 {
-		heads := int64(videoUnits(*w)) * s.head
-		video := estimate.Range{Low: frames*s.bytes.Low/1000 + heads, High: frames*s.bytes.High/1000 + heads}
-		audio := audioBytes(j)
-		w.Output = estimate.Range{Low: video.Low + audio*80/100, High: video.High + audio}
-		w.Scratch = w.Output
-	}
-}
-
-// videoUnits returns how many segments there are.
-func videoUnits(w estimate.Work) int {
-	for _, g := range w.Groups {
-		if g.Encodes {
-			return g.Units
-		}
-	}
-	return 0
-}
-
-// usualSegment is the length of a segment in seconds where it is not known.
-const usualSegment = 10
-
-// longest returns what the longest of some units takes: half as much again as the mean.
-func longest(total estimate.Range, units int) estimate.Range {
-	n := int64(max(units, 1))
-	if n == 1 {
-		return total
-	}
-	return estimate.Range{Low: total.Low / n, High: total.High / n * 3 / 2}
-}
-
-// framesOf returns how many frames of the source are decoded.
-func framesOf(g work.Group, j film.Job) int64 {
-	if g.Total.Count > 0 {
-		return g.Total.Count
-	}
-	const usual = 25
-	rate := j.Source.Video.ConstantRate
-	if !rate.Known() {
-		return int64(j.Source.Duration) * usual / 1e6
-	}
-	return int64(j.Source.Duration) / 1000 * rate.Num / rate.Den / 1000
-}
-
-// audioBytes returns about how many bytes the audio of the outputs has.
-func audioBytes(j film.Job) (n int64) {
-	const copied = 128_000 // bits a second, of a copied track whose bit rate is not known
-	for _, r := range j.AudioRenditions {
-		bits := int64(r.Bitrate)
-		if bits == 0 {
-			bits = copied
-		}
-		n += int64(j.Source.Duration) / 1000 * bits / 8 / 1000
-	}
-	return n
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/estimate"
+	"github.com/mapreel/mapreel/pkg/estimate/filmjob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
@@ -16,18 +17,6 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
-
-// speed is what a frame of the source takes: to decode it, and to encode it to every rendition.
-type speed struct {
-	cpu   estimate.Range // microseconds of processors
-	bytes estimate.Range // thousandths of a byte, of all that a unit writes; zero: not known
-	start int64          // milliseconds of processors that a unit takes to start; 0: in the frames' part
-	head  int64          // bytes that a unit writes besides those of frames, such as what its first keyframe has more; 0: likewise
-	basis string
-}
-
-// known reports whether there is a speed.
-func (s speed) known() bool { return s.cpu.High > 0 }
 
 // encoding is what the speed of a job depends on. Two jobs with the same one are as fast.
 type encoding struct {
@@ -60,12 +49,12 @@ const (
 )
 
 // fromHistory takes the speed from the jobs of a scratch folder that did the same with other sources, or with this one.
-func fromHistory(ctx context.Context, scratch string, j film.Job) (speed, error) {
+func fromHistory(ctx context.Context, scratch string, j film.Job) (filmjob.Speed, error) {
 	var frames, cpu, written int64
 	jobs, wanted := 0, encodingOf(j)
 	err := local.Past(ctx, scratch, func(l ledger.Ledger, plan work.Plan) error {
 		var past film.Job
-		if plan.Planner != FilmPlanner || json.Unmarshal(plan.Doc, &past) != nil || encodingOf(past) != wanted {
+		if plan.Planner != filmjob.Planner || json.Unmarshal(plan.Doc, &past) != nil || encodingOf(past) != wanted {
 			return nil //nolint:nilerr // a job of another version has nothing to say
 		}
 		before := frames
@@ -84,12 +73,12 @@ func fromHistory(ctx context.Context, scratch string, j film.Job) (speed, error)
 		return nil
 	})
 	if err != nil || frames == 0 {
-		return speed{}, err
+		return filmjob.Speed{}, err
 	}
-	return speed{
-		cpu:   estimate.Range{Low: cpu * 1000 / frames * historyLow / 100, High: cpu * 1000 / frames * historyHigh / 100},
-		bytes: estimate.Range{Low: written * 1000 / frames * historyLow / 100, High: written * 1000 / frames * historyHigh / 100},
-		basis: fmt.Sprintf("%s of the same kind on this machine, %d frames", plural(jobs, "earlier job"), frames),
+	return filmjob.Speed{
+		CPU:   estimate.Range{Low: cpu * 1000 / frames * historyLow / 100, High: cpu * 1000 / frames * historyHigh / 100},
+		Bytes: estimate.Range{Low: written * 1000 / frames * historyLow / 100, High: written * 1000 / frames * historyHigh / 100},
+		Basis: fmt.Sprintf("%s of the same kind on this machine, %d frames", plural(jobs, "earlier job"), frames),
 	}, nil
 }
 
@@ -102,37 +91,37 @@ const (
 )
 
 // fromSamples encodes two short samples of the source, as the job will.
-func fromSamples(ctx context.Context, request json.RawMessage, registry work.Registry) (speed, error) {
+func fromSamples(ctx context.Context, request json.RawMessage, registry work.Registry) (filmjob.Speed, error) {
 	folder, err := os.MkdirTemp("", "mapreel-samples-")
 	if err != nil {
-		return speed{}, fault.Wrap(fault.KindOf(err), err, "folder for samples")
+		return filmjob.Speed{}, fault.Wrap(fault.KindOf(err), err, "folder for samples")
 	}
 	defer os.RemoveAll(folder) //nolint:errcheck // the system removes what is left of its temporary files
 	var tree map[string]any
 	if err := json.Unmarshal(request, &tree); err != nil {
-		return speed{}, fault.Wrap(fault.Invalid, err, "request")
+		return filmjob.Speed{}, fault.Wrap(fault.Invalid, err, "request")
 	}
 	tree["destination"] = folder // packages write there while they are encoded
 	if request, err = json.Marshal(tree); err != nil {
-		return speed{}, fault.Wrap(fault.Internal, err, "request")
+		return filmjob.Speed{}, fault.Wrap(fault.Internal, err, "request")
 	}
 	plan, err := local.Plan(ctx, request, local.Options{Registry: registry})
 	if err != nil {
-		return speed{}, err
+		return filmjob.Speed{}, err
 	}
 	var j film.Job
 	if err := json.Unmarshal(plan.Doc, &j); err != nil {
-		return speed{}, fault.Wrap(fault.Corrupt, err, "plan")
+		return filmjob.Speed{}, fault.Wrap(fault.Corrupt, err, "plan")
 	}
 	kind := registry.Kinds[slices.IndexFunc(registry.Kinds, func(k work.Kind) bool { return k.Name() == film.VideoKind })]
 	var tried []local.Trial
 	for _, unit := range samples(plan, j) {
 		t, err := local.Try(ctx, plan, j.Source.URL, kind, unit)
 		if ctx.Err() != nil {
-			return speed{}, fault.ContextError(ctx)
+			return filmjob.Speed{}, fault.ContextError(ctx)
 		}
 		if err != nil || t.Result.Done.Count == 0 || t.CPU == 0 {
-			return speed{}, nil //nolint:nilerr // the job itself will say what is wrong
+			return filmjob.Speed{}, nil //nolint:nilerr // the job itself will say what is wrong
 		}
 		tried = append(tried, t)
 	}
@@ -141,9 +130,9 @@ func fromSamples(ctx context.Context, request json.RawMessage, registry work.Reg
 
 // ofTrials returns the speed that trials of samples show: the shortest first, then longer ones, of which the first begins where the
 // shortest does.
-func ofTrials(tried []local.Trial) speed {
+func ofTrials(tried []local.Trial) filmjob.Speed {
 	if len(tried) < 2 {
-		return speed{}
+		return filmjob.Speed{}
 	}
 	var frames, cpu, written []int64
 	for _, t := range tried {
@@ -158,9 +147,9 @@ func ofTrials(tried []local.Trial) speed {
 	around := func(n int64) estimate.Range {
 		return estimate.Range{Low: n * sampleLow / 100, High: n * sampleHigh / 100}
 	}
-	return speed{
-		cpu: around(each), bytes: around(bytes), start: start / 1000, head: head / 1000,
-		basis: fmt.Sprintf("%s of this source, %d frames", plural(len(tried), "sample"), total),
+	return filmjob.Speed{
+		CPU: around(each), Bytes: around(bytes), Start: start / 1000, Head: head / 1000,
+		Basis: fmt.Sprintf("%s of this source, %d frames", plural(len(tried), "sample"), total),
 	}
 }
 
@@ -213,31 +202,6 @@ func shortened(unit work.Unit, j film.Job, micros media.Ticks) work.Unit {
 	}
 	unit.Spec, _ = json.Marshal(s) //nolint:errchkjson // integers
 	return unit
-}
-
-// Encoders' work for a megapixel of each frame at the default preset, in microseconds of a core, measured on the machine that
-// mapreel was developed on; decoding takes decodeCost of the source's.
-var (
-	encodeCost = map[film.VideoCodec]int64{film.H264: 42000, film.H265: 130000, film.VP9: 140000, film.AV1: 60000}
-	decodeCost = int64(5000)
-	// presetCost is in percent of the default preset, of x264 and x265.
-	presetCost = map[string]int64{
-		"ultrafast": 18, "superfast": 25, "veryfast": 40, "faster": 60, "fast": 80, "medium": 100, "slow": 160, "slower": 300, "veryslow": 520, "placebo": 1200,
-	}
-)
-
-// assumed is the speed where nothing is measured: what common sources take, within a factor of two.
-func assumed(j film.Job) speed {
-	v := j.Source.Video
-	micros := int64(v.Width) * int64(v.Height) * decodeCost / 1e6
-	for _, r := range j.Renditions {
-		percent := presetCost[r.Preset]
-		if percent == 0 {
-			percent = 100
-		}
-		micros += int64(r.Width) * int64(r.Height) * encodeCost[r.Codec] / 1e6 * percent / 100
-	}
-	return speed{cpu: estimate.Range{Low: micros / 2, High: micros * 2}, basis: "common sources; --calibrate measures this one"}
 }
 
 func plural(n int, noun string) string {

@@ -9,12 +9,13 @@ import (
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
 	"github.com/mapreel/mapreel/pkg/estimate"
+	"github.com/mapreel/mapreel/pkg/estimate/filmjob"
 	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/printable"
 )
 
 // Write writes an estimate for people.
-func Write(w io.Writer, e Estimate) {
+func Write(w io.Writer, e filmjob.Estimate) {
 	line := func(name, text string, args ...any) {
 		printable.Fprintf(w, "%-11s %s\n", name, fmt.Sprintf(text, args...))
 	}

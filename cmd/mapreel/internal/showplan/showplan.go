@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/estimating"
+	"github.com/mapreel/mapreel/pkg/estimate/filmjob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
@@ -31,10 +32,10 @@ type Plan struct {
 	AudioRenditions    []film.AudioRendition    `json:"audioRenditions,omitempty"`
 	SubtitleRenditions []film.SubtitleRendition `json:"subtitleRenditions,omitempty"`
 
-	Losses   []string             `json:"losses,omitempty"` // what the outputs will lack of the source, or change in it
-	Notes    []string             `json:"notes,omitempty"`
-	Commands []Command            `json:"commands,omitempty"`
-	Estimate *estimating.Estimate `json:"estimate,omitempty"`
+	Losses   []string          `json:"losses,omitempty"` // what the outputs will lack of the source, or change in it
+	Notes    []string          `json:"notes,omitempty"`
+	Commands []Command         `json:"commands,omitempty"`
+	Estimate *filmjob.Estimate `json:"estimate,omitempty"`
 }
 
 // Piece is a segment. Times count from the beginning of the source.
@@ -76,7 +77,7 @@ func Of(ctx context.Context, request json.RawMessage, o estimating.Options) (Pla
 		}
 	}
 	var j film.Job
-	if plan.Planner == estimating.FilmPlanner {
+	if plan.Planner == filmjob.Planner {
 		if err := json.Unmarshal(plan.Doc, &j); err != nil {
 			return p, fault.Wrap(fault.Corrupt, err, "plan")
 		}
