@@ -22,7 +22,8 @@ type reportLine struct {
 	Source   int64              `json:"source,omitempty"`  // bytes
 	Outputs  []film.OutputFacts `json:"outputs,omitempty"`
 	Warnings []string           `json:"warnings,omitempty"`
-	Kind     string             `json:"kind,omitempty"` // of the error, or "Interrupted"
+	Twins    *summary.Twins     `json:"twins,omitempty"` // second tries of units that took far longer than their peers
+	Kind     string             `json:"kind,omitempty"`  // of the error, or "Interrupted"
 	Error    string             `json:"error,omitempty"`
 	Hint     string             `json:"hint,omitempty"`
 	Exit     int                `json:"exit"`
@@ -43,5 +44,6 @@ func newReportLine(r local.Report, err error, now time.Time) reportLine {
 	return reportLine{
 		Type: "report", Time: now, Job: r.Job, Elapsed: film.Seconds(r.Elapsed.Round(time.Millisecond)), CPU: film.Seconds(r.CPU.Round(time.Millisecond)),
 		Segments: r.Units[film.VideoKind], Encoded: r.Ran[film.VideoKind], Source: r.Source, Outputs: summary.Outputs(r), Warnings: r.Warnings,
+		Twins: summary.TwinsOf(r),
 	}
 }

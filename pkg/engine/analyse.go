@@ -91,6 +91,7 @@ func (e *Engine) Analyse(ctx context.Context, in AnalyseInput) (Next, error) {
 			p = earlier
 		}
 	}
+	p.Phases = withFinal(p.Phases)
 	err = e.record(ctx, p, by)
 	if errors.Is(err, errNewerOwner) {
 		err = nil // two executions of one request: this one works along, and leaves the record to the other
@@ -169,6 +170,7 @@ func (e *Engine) extend(ctx context.Context, p work.Plan, by owner) (work.Plan, 
 	if err := e.Ledger.Plan(ctx, p.ID, units(p), e.ahead(p)); err != nil {
 		return p, err
 	}
+	p.Phases = withFinal(p.Phases)
 	err = e.record(ctx, p, by)
 	if errors.Is(err, errNewerOwner) {
 		err = nil
@@ -220,6 +222,20 @@ func phaseNames(p work.Plan) []string {
 		names = append(names, phase.Name)
 	}
 	return names
+}
+
+// withFinal notes the last unit of each phase.
+func withFinal(list []work.Phase) []work.Phase {
+	list = slices.Clone(list)
+	for i := range list {
+		if list[i].Units == nil {
+			continue
+		}
+		for u := range list[i].Units {
+			list[i].Final = max(list[i].Final, u.Name)
+		}
+	}
+	return list
 }
 
 // units yields what the ledger records of a plan's units ahead of their work. Phases without Units are in the ledger already.

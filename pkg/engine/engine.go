@@ -59,6 +59,9 @@ type Engine struct {
 	// used since, given what the attempt left behind. nil: nothing is recorded.
 	Meter func(ctx context.Context, attempt int, needs work.Needs) (context.Context, func(work.Result) price.Use)
 
+	// Twins say which units get a second try side by side; nil: none.
+	Twins *Twins
+
 	// Prices is the table that budgets are compared by; nil: the one of the program.
 	Prices *price.Table
 

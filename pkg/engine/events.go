@@ -15,6 +15,7 @@ const (
 	Progress  EventType = "progress"  // Amount done so far in this attempt
 	Done      EventType = "finished"  // Unit is done: Amount
 	Skipped   EventType = "skipped"   // Unit was done already, by another attempt at the same time
+	Twinned   EventType = "twinned"   // a second attempt at Unit began, beside one that takes far longer than its peers took
 	Failed    EventType = "failed"    // the attempt at Unit failed: Error
 	Published EventType = "published" // an output is at URL: Amount
 	Warning   EventType = "warning"   // something was left out or repaired: Error says what

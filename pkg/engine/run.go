@@ -68,18 +68,36 @@ func (e *Engine) Run(ctx context.Context, in RunInput) (None, error) {
 	e.emit(Event{Type: Started, Job: p.ID, Unit: u.ID, Attempt: u.Attempt})
 	began := time.Now()
 	metered, used := e.measure(ctx, u)
-	result, err := e.attempt(metered, kind, p, u)
-	if err != nil {
+	working, stop := e.watchSuperseded(metered, u)
+	var latest progress
+	result, err := e.attempt(working, kind, p, u, latest.note)
+	stop()
+	took := time.Since(began).Milliseconds()
+	var helped, saved time.Duration
+	switch {
+	case err != nil && errors.Is(context.Cause(working), errSuperseded):
+		saved = e.superseded(ctx, u, result.Artifacts, &latest, time.Since(began))
+		err = nil
+	case err != nil:
 		err = e.failed(ctx, u, result.Artifacts, err)
-	} else {
-		err = e.completed(ctx, u, outcome{result, in.Reason, time.Since(began).Milliseconds()})
+	default:
+		err = e.completed(ctx, u, outcome{result, in.Reason, took})
 	}
-	e.recordUse(ctx, u, used(result))
+	if err == nil && e.Twins != nil && e.Twins.InRun {
+		before := time.Now()
+		e.Twin(metered, in)
+		helped = time.Since(before)
+	}
+	use := used(result)
+	if use != nil {
+		use.Helped, use.Saved = helped.Milliseconds(), saved.Milliseconds()
+	}
+	e.recordUse(ctx, u, use)
 	return None{}, err
 }
 
-// attempt has the unit's kind do it, in a working folder of its own.
-func (e *Engine) attempt(ctx context.Context, kind work.Kind, p work.Plan, u ledger.Unit) (work.Result, error) {
+// attempt has the unit's kind do it, in a working folder of its own. note is called with how much is done, as progress.
+func (e *Engine) attempt(ctx context.Context, kind work.Kind, p work.Plan, u ledger.Unit, note func(work.Amount)) (work.Result, error) {
 	var record unitRecord
 	if err := json.Unmarshal(u.Spec, &record); err != nil {
 		return work.Result{}, fault.Wrap(fault.Corrupt, err, "record of "+u.ID)
@@ -99,6 +117,7 @@ func (e *Engine) attempt(ctx context.Context, kind work.Kind, p work.Plan, u led
 		Job: p.ID, Doc: p.Doc, Unit: u.ID, Attempt: u.Attempt, Dir: dir,
 		Scratch: e.Scratch, Resolve: e.Resolve, Results: results{e.Ledger, p.ID},
 		Progress: func(a work.Amount) {
+			note(a)
 			e.emit(Event{Type: Progress, Job: p.ID, Unit: u.ID, Attempt: u.Attempt, Amount: a})
 		},
 		Log: e.logger().With("job", p.ID, "unit", u.ID, "attempt", u.Attempt),

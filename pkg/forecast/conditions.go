@@ -19,6 +19,9 @@ type Conditions struct {
 	// Spread is how much the time of equal units varies: the standard deviation of its logarithm. Stragglers is the share of
 	// attempts that take StragglerFactor times as long.
 	Spread, Stragglers, StragglerFactor float64
+	// Twins says that units which run far longer than their peers get a second try. What workers take that wait for such units is not
+	// simulated.
+	Twins bool
 
 	// Image is the size of the functions' image in MB; Start is how long an environment takes to start, at least and at most, besides
 	// what each 100 MB of the image add.

@@ -56,6 +56,7 @@ type Result struct {
 	Cold      int             // environments that were started
 	Retries   int             // by the state machine
 	Throttled int             // of these, because a function was throttled
+	Twins     int             // units that got a second try
 	OnBatch   int             // units that ended there
 	Instances int             // that Batch started
 	Reclaimed int             // attempts that lost their Spot instance

@@ -69,10 +69,36 @@ func (s *simulation) functionTime(name string, unit *Unit) (time.Duration, strin
 	}
 	cpus := min(float64(of(s.c.Memory, unit.Class, defaultMemory))/mibPerCPU, max(unit.Threads, 1))
 	took := s.workTime(*unit, cpus*s.c.Speed)
+	if s.c.Twins && unit.Class != "merge" {
+		took = s.withTwin(unit, took, cpus*s.c.Speed)
+	}
 	if took > s.c.TimeOut {
 		return s.c.TimeOut, outOfTime
 	}
 	return took, ""
+}
+
+// When a unit gets a second try (pkg/engine/twin.go, pkg/lambdafn/engine.go).
+const (
+	farBeyond = 2.5 // times the median
+	twinLeast = 10 * time.Second
+	twinEvery = time.Second // until its end is noticed, in the mean
+)
+
+// withTwin returns how long a unit takes that may get a second try, and records what that uses. The median is taken to be what a unit
+// takes that chance neither speeds up nor slows down.
+func (s *simulation) withTwin(unit *Unit, took time.Duration, cpus float64) time.Duration {
+	begins := max(time.Duration(farBeyond*float64(unit.Work)/cpus), twinLeast)
+	if took <= begins {
+		return took
+	}
+	second := s.workTime(*unit, cpus)
+	s.result.Twins++
+	s.result.Sum.Add(price.Use{
+		Place: price.OnLambda, Arch: s.c.Arch, Millis: min(second, took-begins).Milliseconds(),
+		Memory: of(s.c.Memory, unit.Class, defaultMemory), Disk: of(s.c.Disk, unit.Class, defaultDisk), Writes: unitWrites, Reads: unitReads,
+	})
+	return min(took, begins+second+twinEvery)
 }
 
 // workTime returns how long a worker with so much of the reference machine's processors takes for a unit.

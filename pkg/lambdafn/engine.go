@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -17,6 +18,14 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// When units get a second try. A function that waits is billed, and reads all units of the job each time: so one in fifty does, and not
+// for units that are short anyway.
+const (
+	twinLeast = 10 * time.Second
+	twinEvery = 5 * time.Second
+	twinShare = 50
 )
 
 // newEngine connects the engine with AWS. Region, credentials and endpoints are the SDK's own settings.
@@ -58,8 +67,8 @@ func newEngine(ctx context.Context, s Settings, registry work.Registry, t *traff
 			store, err := s3blob.New(client, bucket, "", s3blob.Options{Owner: s.Owners.Of(bucket)})
 			return store, key, err
 		},
-		Announce: announce,
-		Temp:     os.TempDir(), Queues: &s.Queues, Limits: s.Limits, Lifetime: s.Lifetime, Processors: s.Processors, Concurrency: s.Concurrency,
+		Announce: announce, Twins: &engine.Twins{Least: twinLeast, Every: twinEvery, Share: twinShare, InRun: true},
+		Temp: os.TempDir(), Queues: &s.Queues, Limits: s.Limits, Lifetime: s.Lifetime, Processors: s.Processors, Concurrency: s.Concurrency,
 	}, nil
 }
 

@@ -108,6 +108,9 @@ func (p *program) run(ctx context.Context, log *slog.Logger, by worker, stage st
 	}
 	e := *ready
 	e.Worker, e.Log = by.name, log
+	if by.place != price.OnLambda { // an instance is there for one unit, and what it costs while it waits is more
+		e.Twins = nil
+	}
 	e.Meter = p.meterFor(by.place, by.began, by.host).start
 	handle, ok := e.Handlers()[stage]
 	if !ok {

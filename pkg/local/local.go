@@ -53,6 +53,15 @@ type Report struct {
 	CPU     time.Duration  // of this process and its children
 	Ran     map[string]int // units that this run did, by kind; earlier runs did the others
 	Source  int64          // bytes
+	Twins   Twins
+}
+
+// Twins are the second tries of units that took far longer than their peers.
+type Twins struct {
+	Tried int
+	First int           // of them, those that were done first
+	Spent time.Duration // that they took
+	Saved time.Duration // that the first tries would have taken longer, by what they had done, where that is known
 }
 
 // Status is a job as the ledger shows it.
@@ -117,15 +126,19 @@ type runner struct {
 
 	source, destination string
 
-	mu  sync.Mutex     // guards calls of opts.Observe, and what is counted from them
-	ran map[string]int // units done, by kind
+	mu    sync.Mutex     // guards calls of opts.Observe, and what is counted from them
+	ran   map[string]int // units done, by kind
+	twins Twins
+	twin  map[string]twin // by unit: the second try that is under way
+
+	look func(engine.RunInput) // begins to look for slow units: see watch
 }
 
 // open opens the scratch folder: the ledger, the store of artifacts, and the lock that keeps a second run of the same request
 // out.
 func open(ctx context.Context, request json.RawMessage, opts Options, home scratch, source string) (_ *runner, err error) {
 	r := &runner{
-		opts: opts, home: home, source: source, name: cmp.Or(opts.Execution.Name, NewName()), ran: map[string]int{},
+		opts: opts, home: home, source: source, name: cmp.Or(opts.Execution.Name, NewName()), ran: map[string]int{}, twin: map[string]twin{},
 	}
 	r.id = cmp.Or(opts.Execution.ID, r.name)
 	if r.lock, err = lock(home.locks, request); err != nil {
@@ -153,9 +166,13 @@ func open(ctx context.Context, request json.RawMessage, opts Options, home scrat
 	if _, err = (garbage{home, r.ledger, r.pieces, time.Now()}).remove(ctx); err != nil {
 		return nil, err
 	}
+	s := r.slots()
+	twins := &engine.Twins{Least: cmp.Or(opts.TwinAfter, twinLeast)}
+	twins.Every = min(twins.Least, twinEvery)
+	twins.Take = func(ctx context.Context, needs work.Needs) (func(), error) { return s.take(ctx, s.weight(needs)) }
 	r.engine = &engine.Engine{
 		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolver(source, opts.kept(), opts.Roots),
-		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log, Memory: r.slots().memoryOf, Meter: meter,
+		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log, Memory: s.memoryOf, Meter: meter, Twins: twins,
 		Observe: func(e engine.Event) { r.emit(Event{Event: e}) },
 	}
 	return r, nil
@@ -201,7 +218,9 @@ func (r *runner) run(ctx context.Context, request json.RawMessage, envelope work
 	if x.Redrives > 0 {
 		x.Redriven = now()
 	}
+	stop := r.watch(ctx) // before any unit
 	out, err := machine.Run(ctx, x)
+	stop()
 	if err != nil {
 		return Report{}, r.fail(ctx, err)
 	}
@@ -210,6 +229,14 @@ func (r *runner) run(ctx context.Context, request json.RawMessage, envelope work
 		return report, fault.Wrap(fault.Internal, err, "output of the state machine")
 	}
 	report.Source = sourceSize(ctx, envelope.Source)
+	report.Twins = r.twins
+	if r.twins.First > 0 {
+		spent, err := engine.ReadSpent(ctx, r.ledger, report.Job)
+		if err != nil {
+			return report, err
+		}
+		report.Twins.Saved = time.Duration(spent.Saved) * time.Millisecond
+	}
 	return report, nil
 }
 
@@ -275,7 +302,7 @@ func (r *runner) function(class work.Class, handle engine.Handler) engine.Handle
 			return handle(ctx, input)
 		})
 	}
-	return r.withSlot(handle)
+	return r.withTwins(r.withSlot(handle))
 }
 
 // slots returns the machine's slots.
@@ -364,6 +391,7 @@ func (r *runner) fail(ctx context.Context, err error) error {
 func (r *runner) emit(e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.countTwin(e.Event)
 	if e.Type == engine.Done {
 		kind, _, _ := strings.Cut(e.Unit, "/")
 		r.ran[kind]++

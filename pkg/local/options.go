@@ -18,6 +18,9 @@ type Options struct {
 	// Limit is how long a unit may take where this process stands for a Lambda function, as that function's timeout; 0: what
 	// the state machine allows. Waiting for a core does not count.
 	Limit time.Duration
+	// TwinAfter is how long a unit has run at least when it gets a second try side by side, because it takes far longer than its peers
+	// took; 0: twinLeast.
+	TwinAfter time.Duration
 	// Batch are the arguments with which this program calls the function Batch. With them, each attempt at a unit on the
 	// Batch route is a process of its own, as it is a container of its own on AWS: a crash there, or the kernel's
 	// out-of-memory killer, ends that attempt alone. Without, it runs in this process: for programs that have no such command.

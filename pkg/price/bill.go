@@ -16,6 +16,10 @@ type Cost struct {
 	Prices Date   `json:"prices"` // of the table
 	// Unrecorded is how many attempts left no record of what they used: those that run, and those that were killed.
 	Unrecorded int `json:"unrecorded,omitempty"`
+	// Twins is the part of the total that functions took to wait for slow units and to try them a second time, and Saved how many
+	// milliseconds longer those would have taken.
+	Twins Money `json:"twins,omitempty"`
+	Saved int64 `json:"saved,omitempty"`
 }
 
 // Line is a part of a cost.
@@ -41,11 +45,14 @@ const hourMillis = 3600 * 1000
 // the sum of the lines.
 func (t Table) Bill(s Sum) Cost {
 	b := bill{t, Cost{Region: t.Region, Prices: t.Date, Lines: []Line{}}}
+	b.Saved = s.Saved
+	twins := bill{t, Cost{}}
 	for _, arch := range slices.Sorted(maps.Keys(s.lambda)) {
 		id := LambdaX86
 		if arch == "arm64" {
 			id = LambdaArm
 		}
+		twins.add(id, "second tries", big.NewRat(s.helped[arch], mibMillis), "")
 		b.add(id, "memory of functions, "+arch, big.NewRat(s.lambda[arch], mibMillis), "")
 	}
 	b.add(LambdaDisk, "/tmp of functions", big.NewRat(s.disk, mibMillis), "")
@@ -65,6 +72,7 @@ func (t Table) Bill(s Sum) Cost {
 	b.add(S3Gets, "requests that read", count(s.counts[S3Gets]), "")
 	b.add(EFSRead, "read", big.NewRat(s.fin, gib), "")
 	b.add(EFSWritten, "written", big.NewRat(s.fout, gib), "")
+	b.Twins = twins.Total
 	return b.Cost
 }
 

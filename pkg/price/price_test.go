@@ -22,6 +22,18 @@ func TestTheTableOfTheProgramIsComplete(t *testing.T) {
 	}
 }
 
+// A function with 2,048 MiB worked for 100 s, 30 of them on other units: 2 GB × 100 s × 0.0000166667 = 0.00333334, of which
+// 2 GB × 30 s × 0.0000166667 = 0.001000002.
+func TestSecondTriesAreAPartOfTheBill(t *testing.T) {
+	var s Sum
+	s.Add(Use{Place: OnLambda, Millis: 100_000, Memory: 2048, Helped: 30_000})
+	s.Add(Use{Place: OnLambda}) // the second try itself, which is in the first record
+	s.Add(Use{Place: Here, Millis: 50_000, Saved: 70_000})
+	if bill := Default().Bill(s); bill.Total != 3_333_340 || bill.Twins != 1_000_002 || bill.Saved != 70_000 || len(bill.Lines) != 1 {
+		t.Errorf("%+v", bill)
+	}
+}
+
 // The figures are worked out by hand:
 //
 //	Lambda   3008 MiB × 90,000 ms × 2 attempts = 528.75 GB-s × 0.0000166667      = 0.008812517625

@@ -26,6 +26,13 @@ type Use struct {
 	Writes int64 `json:"w,omitempty"`   // DynamoDB's request units
 	Reads  int64 `json:"r,omitempty"`
 
+	// Helped is how many of the milliseconds the attempt's worker spent on other units after its own: waiting whether one takes far
+	// longer than its peers, and trying that a second time.
+	Helped int64 `json:"helped,omitempty"`
+	// Saved is how many milliseconds longer the attempt would have taken, by what it had done, when it was stopped because a second
+	// try was first.
+	Saved int64 `json:"saved,omitempty"`
+
 	FilesIn  int64 `json:"fin,omitempty"`  // bytes from EFS, or from a disk
 	FilesOut int64 `json:"fout,omitempty"` // bytes to it
 }
@@ -55,9 +62,11 @@ type worker struct {
 type Sum struct {
 	Attempts int
 	CPU      int64 // milliseconds
+	Saved    int64 // milliseconds of attempts that second tries made superfluous
 
 	lambda map[string]int64 // MiB-milliseconds, by architecture
 	disk   int64            // MiB-milliseconds
+	helped map[string]int64 // those of lambda that went to second tries
 	vcpus  map[worker]int64 // vCPU-milliseconds
 	gpus   map[worker]int64 // GPU-milliseconds
 	counts map[ID]int64
@@ -69,16 +78,18 @@ type Sum struct {
 func (s *Sum) Add(u Use) {
 	s.Attempts++
 	s.CPU += u.CPU
+	s.Saved += u.Saved
 	if u.Place == Here {
 		return
 	}
 	if s.counts == nil {
-		s.lambda, s.vcpus, s.gpus, s.counts = map[string]int64{}, map[worker]int64{}, map[worker]int64{}, map[ID]int64{}
+		s.lambda, s.helped, s.vcpus, s.gpus, s.counts = map[string]int64{}, map[string]int64{}, map[worker]int64{}, map[worker]int64{}, map[ID]int64{}
 	}
 	arch := archOf(u.Arch)
 	switch w := (worker{u.Place, arch, u.Instance, u.Spot}); {
 	case u.Place == OnLambda:
 		s.lambda[arch] += u.Memory * u.Millis
+		s.helped[arch] += u.Memory * u.Helped
 		s.disk += max(u.Disk-includedDisk, 0) * u.Millis
 	case u.GPUs > 0:
 		s.gpus[w] += u.GPUs * u.Millis

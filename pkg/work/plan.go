@@ -40,6 +40,8 @@ type Phase struct {
 	Intermediate bool `json:"intermediate,omitempty"`
 	// Independent says that each unit is worth having where others fail: all of them are tried before the job fails.
 	Independent bool `json:"independent,omitempty"`
+	// Final is the name of the phase's unit that begins last: the last one in the order of names. The engine sets it.
+	Final string `json:"final,omitempty"`
 	// Units yields the phase's units. It is nil in a plan that was read from the ledger, which holds them already.
 	Units iter.Seq[Unit] `json:"-"`
 }

@@ -85,6 +85,9 @@ func costLines(c price.Cost, ended bool) []string {
 	for _, s := range c.Services() {
 		lines = append(lines, fmt.Sprintf("%s for %s", s.Cost, s.Name))
 	}
+	if c.Twins > 0 && ended {
+		lines = append(lines, fmt.Sprintf("of it %s for second attempts at slow units and waiting for those, which saved %s of others' time", c.Twins, format.Duration(time.Duration(c.Saved)*time.Millisecond)))
+	}
 	if c.Unrecorded > 0 && ended {
 		lines = append(lines, fmt.Sprintf("without %d attempts that left no record, such as those that were killed", c.Unrecorded))
 	}

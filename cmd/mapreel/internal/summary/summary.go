@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
 	"github.com/mapreel/mapreel/pkg/film"
@@ -63,6 +64,13 @@ func Of(r local.Report, end progress.Snapshot) string {
 			}
 		}
 	}
+	if t := r.Twins; t.Tried > 0 {
+		saved := ""
+		if t.Saved > 0 {
+			saved = ", saved " + format.Duration(t.Saved)
+		}
+		line("twins", "%s of units that took far longer than others, %d of them first, in %s%s", verify.Plural(t.Tried, "second attempt"), t.First, format.Duration(t.Spent), saved)
+	}
 	for _, w := range r.Warnings {
 		line("warning", "%s", w)
 	}
@@ -89,6 +97,23 @@ func formatPreview(p film.PreviewFacts) string {
 		encoding = string(p.Format) + ", "
 	}
 	return fmt.Sprintf("%s: %s of %dx%d, %s%s", p.Form, verify.Plural(int(p.Files), "file"), p.Width, p.Height, encoding, format.Bytes(p.Size))
+}
+
+// Twins are second tries of units as the report has them.
+type Twins struct {
+	Tried int          `json:"tried"`
+	First int          `json:"first"` // of them, those that were done first
+	Spent film.Seconds `json:"spent"` // that they took
+	Saved film.Seconds `json:"saved"` // that the first tries would have taken longer, by what they had done; 0: not known
+}
+
+// TwinsOf returns the second tries of a run; nil for a run without any.
+func TwinsOf(r local.Report) *Twins {
+	if r.Twins.Tried == 0 {
+		return nil
+	}
+	whole := func(d time.Duration) film.Seconds { return film.Seconds(d.Round(time.Millisecond)) }
+	return &Twins{r.Twins.Tried, r.Twins.First, whole(r.Twins.Spent), whole(r.Twins.Saved)}
 }
 
 // Outputs returns the outputs of a run.

@@ -1,0 +1,68 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// When units get a second try. It takes cores, and the first try slows down with it: so not for units that are long because of what is
+// in them, as far as that can be told apart.
+const (
+	twinLeast = 20 * time.Second
+	twinEvery = time.Second
+)
+
+// withTwins looks for units that run far longer than their peers, once a unit is done and its slot is free for others. The state
+// machine does not wait for it.
+func (r *runner) withTwins(handle engine.Handler) engine.Handler {
+	return func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
+		out, err := handle(ctx, input)
+		var in engine.RunInput
+		if err == nil && json.Unmarshal(input, &in) == nil && in.Unit != "" {
+			r.look(in)
+		}
+		return out, err
+	}
+}
+
+// watch begins what withTwins needs, until ctx or the run ends. The caller calls stop, which waits for second tries to end.
+func (r *runner) watch(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watchers sync.WaitGroup // each ends soon, unless all other units have begun
+	r.look = func(in engine.RunInput) { watchers.Go(func() { r.engine.Twin(ctx, in) }) }
+	return func() {
+		cancel(errRunEnded)
+		watchers.Wait()
+	}
+}
+
+// errRunEnded is why second tries stop that were not needed.
+var errRunEnded = fault.New(fault.Transient, "the run has ended")
+
+// twin is a second try that is under way.
+type twin struct {
+	attempt int
+	began   time.Time
+}
+
+// countTwin counts the second tries of a run from its events.
+func (r *runner) countTwin(e engine.Event) {
+	under := r.twin[e.Unit]
+	switch {
+	case e.Type == engine.Twinned:
+		r.twins.Tried++
+		r.twin[e.Unit] = twin{e.Attempt, time.Now()}
+	case under.attempt == 0 || under.attempt != e.Attempt:
+	case e.Type == engine.Done:
+		r.twins.First++
+		fallthrough
+	case e.Type == engine.Skipped:
+		r.twins.Spent += time.Since(under.began)
+		delete(r.twin, e.Unit)
+	}
+}
