@@ -28,27 +28,12 @@ const (
 func (w *Writer) quantise(frame []byte) (left, top, right, bottom int) {
 	left, top, right, bottom = w.width, w.height, 0, 0
 	for y := range w.height {
-		row, pattern := y*w.width, &bayer[y%8]
-		for x := range w.width {
-			at := row + x
-			if w.began && frame[3*at] == w.before[3*at] && frame[3*at+1] == w.before[3*at+1] && frame[3*at+2] == w.before[3*at+2] {
-				w.next[at] = transparent
-				continue
-			}
-			c := [3]int32{int32(frame[3*at]), int32(frame[3*at+1]), int32(frame[3*at+2])}
-			i := w.find(byte(c[0]), byte(c[1]), byte(c[2]))
-			if distance(c, w.palette[i]) > closeEnough {
-				move := (2*pattern[x%8] - 63) * strength / 128
-				i = w.find(clamp(c[0]+move), clamp(c[1]+move), clamp(c[2]+move))
-			}
-			if old := w.shown[at]; w.began && (old == i || distance(c, w.palette[old]) <= distance(c, w.palette[i])+tolerance) {
-				w.next[at] = transparent
-				continue
-			}
-			w.next[at], w.shown[at] = i, i
-			left, right = min(left, x), max(right, x+1)
-			top, bottom = min(top, y), max(bottom, y+1)
+		first, last := w.quantiseRow(frame, y)
+		if first < 0 {
+			continue
 		}
+		left, right = min(left, first), max(right, last+1)
+		top, bottom = min(top, y), y+1
 	}
 	w.before = append(w.before[:0], frame...)
 	if right == 0 {
@@ -57,15 +42,62 @@ func (w *Writer) quantise(frame []byte) (left, top, right, bottom int) {
 	return left, top, right, bottom
 }
 
+// quantiseRow quantises a row, and returns the columns of the first and the last pixel that change; -1 = none does.
+func (w *Writer) quantiseRow(frame []byte, y int) (first, last int) {
+	at, pattern, first := y*w.width, &bayer[y%8], -1
+	next, shown := w.next[at:at+w.width], w.shown[at:at+w.width]
+	row, before := frame[3*at:3*(at+w.width)], []byte(nil)
+	if w.began {
+		before = w.before[3*at : 3*(at+w.width)]
+	}
+	for x := range next {
+		r, g, b := row[3*x], row[3*x+1], row[3*x+2]
+		if w.began && r == before[3*x] && g == before[3*x+1] && b == before[3*x+2] {
+			next[x] = transparent
+			continue
+		}
+		c := [3]int32{int32(r), int32(g), int32(b)}
+		off := distance(c, w.palette[shown[x]])
+		if w.began && off <= tolerance { // whatever is nearest
+			next[x] = transparent
+			continue
+		}
+		i := w.find(r, g, b)
+		d := distance(c, w.palette[i])
+		if d > closeEnough {
+			move := (2*pattern[x%8] - 63) * strength / 128
+			i = w.find(clamp(c[0]+move), clamp(c[1]+move), clamp(c[2]+move))
+			d = distance(c, w.palette[i])
+		}
+		if w.began && off <= d+tolerance { // also where it has the same colour
+			next[x] = transparent
+			continue
+		}
+		next[x], shown[x] = i, i
+		if first < 0 {
+			first = x
+		}
+		last = x
+	}
+	return first, last
+}
+
 func clamp(v int32) byte { return byte(min(max(v, 0), 255)) }
 
 // find returns the index of the colour of the palette that is nearest to the middle of a colour's bin.
 func (w *Writer) find(r, g, b byte) uint8 {
 	n := binOf(r, g, b)
-	if !w.known[n] {
-		const half = 1 << (8 - binBits - 1)
-		middle := func(v byte) int32 { return int32(v)&^(2*half-1) + half }
-		w.index[n], w.known[n] = uint8(w.nearest.find([3]int32{middle(r), middle(g), middle(b)})), true
+	i := w.index[n]
+	if i == 0 {
+		i = w.search(r, g, b)
+		w.index[n] = i
 	}
-	return w.index[n]
+	return uint8(i - 1)
+}
+
+// search returns one more than the index of the colour that is nearest to the middle of a colour's bin.
+func (w *Writer) search(r, g, b byte) uint16 {
+	const half = 1 << (8 - binBits - 1)
+	middle := func(v byte) int32 { return int32(v)&^(2*half-1) + half }
+	return uint16(w.nearest.find([3]int32{middle(r), middle(g), middle(b)}) + 1)
 }

@@ -23,7 +23,7 @@ import (
 	"io"
 )
 
-// Colours counts the colours of an animation. The zero value is ready to use. It holds some 10 MB and a frame.
+// Colours counts the colours of an animation. The zero value is ready to use. It holds some 2 MB and a frame.
 type Colours struct {
 	histogram histogram
 	before    []byte
@@ -31,8 +31,8 @@ type Colours struct {
 
 // Count counts the colours of the next frame: three bytes a pixel, row by row.
 func (c *Colours) Count(frame []byte) {
-	if c.histogram == nil {
-		c.histogram = make(histogram, bins)
+	if c.histogram.packed == nil {
+		c.histogram.packed = make([]uint64, bins)
 	}
 	c.histogram.add(frame, c.before)
 	c.before = append(c.before[:0], frame...)
@@ -43,7 +43,7 @@ type Palette struct{ list palette }
 
 // Palette returns the colours that show the counted frames with little error.
 func (c *Colours) Palette() Palette {
-	if c.histogram == nil {
+	if c.histogram.packed == nil {
 		return Palette{palette{{}}}
 	}
 	return Palette{c.histogram.palette()}
@@ -53,18 +53,22 @@ func (c *Colours) Palette() Palette {
 type Writer struct {
 	out           *bufio.Writer
 	width, height int
-	palette       palette
+	palette       [256][3]int32
 	nearest       *search
-	index         []uint8 // of the colour that is nearest to those of a bin, where known
-	known         []bool
-	shown         []uint8 // the pixels on screen, as indexes
-	next          []uint8 // those of the next frame
-	before        []byte  // the last frame
+	index         []uint16 // one more than that of the colour that is nearest to those of a bin; 0 = not known
+	shown         []uint8  // the pixels on screen, as indexes
+	next          []uint8  // those of the next frame
+	before        []byte   // the last frame
 	began         bool
+	blocks        blockWriter
+	compressor    *lzw.Writer
 	err           error
 }
 
-const maxSide = 1<<16 - 1
+const (
+	maxSide = 1<<16 - 1
+	depth   = 8 // bits of a pixel
+)
 
 // NewWriter returns a writer of an animation that repeats for ever.
 func NewWriter(out io.Writer, width, height int, p Palette) (*Writer, error) {
@@ -72,15 +76,18 @@ func NewWriter(out io.Writer, width, height int, p Palette) (*Writer, error) {
 		return nil, fmt.Errorf("gif: %d x %d pixels", width, height)
 	}
 	w := &Writer{
-		out: bufio.NewWriter(out), width: width, height: height, palette: p.list, nearest: newSearch(p.list),
-		index: make([]uint8, bins), known: make([]bool, bins), shown: make([]uint8, width*height), next: make([]uint8, width*height),
+		out: bufio.NewWriter(out), width: width, height: height, nearest: newSearch(p.list),
+		index: make([]uint16, bins), shown: make([]uint8, width*height), next: make([]uint8, width*height),
 	}
+	copy(w.palette[:], p.list)
+	w.blocks.w = w
+	w.compressor, _ = lzw.NewWriter(&w.blocks, lzw.LSB, depth).(*lzw.Writer)
 	w.write([]byte("GIF89a"))
 	w.number(width)
 	w.number(height)
 	w.write([]byte{0xF7, 0, 0}) // a table of 256 colours
 	var table [3 * 256]byte
-	for i, c := range w.palette {
+	for i, c := range p.list {
 		table[3*i], table[3*i+1], table[3*i+2] = byte(c[0]), byte(c[1]), byte(c[2])
 	}
 	w.write(table[:])
@@ -115,10 +122,9 @@ func (w *Writer) Frame(frame []byte, delay int) error {
 
 // pixels writes the pixels of a rectangle.
 func (w *Writer) pixels(left, top, right, bottom int) error {
-	const depth = 8
 	w.write([]byte{depth})
-	blocks := &blockWriter{w: w}
-	z := lzw.NewWriter(blocks, lzw.LSB, depth)
+	z := w.compressor // used again, because its table is larger than most frames
+	z.Reset(&w.blocks, lzw.LSB, depth)
 	for y := top; y < bottom; y++ {
 		if _, err := z.Write(w.next[y*w.width+left : y*w.width+right]); err != nil {
 			return err
@@ -127,7 +133,7 @@ func (w *Writer) pixels(left, top, right, bottom int) error {
 	if err := z.Close(); err != nil {
 		return err
 	}
-	blocks.end()
+	w.blocks.end()
 	return w.err
 }
 

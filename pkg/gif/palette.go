@@ -39,28 +39,89 @@ func (b bin) mean() (m [3]int32) {
 	return m
 }
 
-// histogram counts the colours of an animation.
-type histogram []bin
+// histogram counts the colours of an animation. Loading a page of memory for the first time takes longer than all that is done with it, so
+// the counts of a bin are packed into one number, and added to full ones before they overflow.
+type histogram struct {
+	packed []uint64    // of each bin
+	full   map[int]bin // of those that were emptied
+}
+
+// A packed bin has four fields: the weight of its pixels, and the sums of the lower bits of their samples. The upper bits are those of the
+// bin.
+const (
+	packedBits = 14
+	lowBits    = 8 - binBits
+	lowMask    = 1<<lowBits - 1
+	// maxPacked is the weight from which a bin is emptied: the sums are at most lowMask times as large, and have lowBits more.
+	maxPacked = 1<<packedBits - 1 - moving
+	redAt     = packedBits
+	greenAt   = redAt + packedBits + lowBits
+	blueAt    = greenAt + packedBits + lowBits
+	lowField  = 1<<(packedBits+lowBits) - 1
+)
 
 // moving is how much more a pixel counts that differs from the frame before. What moves is what one looks at; what stays is stored once,
 // but needs its colours too, or a sky has bands.
 const moving = 2
 
 // add counts the pixels of a frame. Both frames are samples of three bytes a pixel; before is nil for the first one.
-func (h histogram) add(frame, before []byte) {
+func (h *histogram) add(frame, before []byte) {
 	for i := 0; i+2 < len(frame); i += 3 {
 		r, g, b := frame[i], frame[i+1], frame[i+2]
-		weight := int64(moving)
-		if before != nil && before[i] == r && before[i+1] == g && before[i+2] == b {
+		weight := uint64(moving)
+		if i+2 < len(before) && before[i] == r && before[i+1] == g && before[i+2] == b {
 			weight = 1
 		}
-		c := &h[binOf(r, g, b)]
-		c.n += weight
-		c.sum[0] += weight * int64(r)
-		c.sum[1] += weight * int64(g)
-		c.sum[2] += weight * int64(b)
+		n := binOf(r, g, b)
+		c := h.packed[n] + weight*(1|uint64(r&lowMask)<<redAt|uint64(g&lowMask)<<greenAt|uint64(b&lowMask)<<blueAt)
+		if c&(1<<packedBits-1) > maxPacked {
+			h.empty(n, c)
+			c = 0
+		}
+		h.packed[n] = c
 	}
 }
+
+// empty adds a packed count of bin n to its full one.
+func (h *histogram) empty(n int, packed uint64) {
+	if h.full == nil {
+		h.full = map[int]bin{}
+	}
+	h.full[n] = h.full[n].plus(n, packed)
+}
+
+// plus returns the sum of a bin and of a packed count of bin n.
+func (b bin) plus(n int, packed uint64) bin {
+	weight := int64(packed & (1<<packedBits - 1))
+	b.n += weight
+	for i, at := range []int{redAt, greenAt, blueAt} {
+		upper := int64(n >> (binBits * (2 - i)) & (levels - 1) << lowBits)
+		b.sum[i] += weight*upper + int64(packed>>at&lowField)
+	}
+	return b
+}
+
+// used returns the bins that have pixels, in their order.
+func (h *histogram) used() []bin {
+	count := 0
+	for n := range h.packed {
+		if h.has(n) {
+			count++
+		}
+	}
+	list := make([]bin, 0, count)
+	for n, packed := range h.packed {
+		if h.has(n) {
+			b := h.full[n].plus(n, packed)
+			b.at = [3]byte{byte(n >> (2 * binBits)), byte(n >> binBits & (levels - 1)), byte(n & (levels - 1))}
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// has reports whether bin n has pixels.
+func (h *histogram) has(n int) bool { return h.packed[n] != 0 || len(h.full) > 0 && h.full[n].n > 0 }
 
 // palette is a list of colours.
 type palette [][3]int32
@@ -69,14 +130,9 @@ type palette [][3]int32
 const rounds = 3
 
 // palette returns the colours that stand for those of the histogram with little error.
-func (h histogram) palette() palette {
-	var used []bin
-	for i, b := range h {
-		if b.n > 0 {
-			b.at = [3]byte{byte(i >> (2 * binBits)), byte(i >> binBits & (levels - 1)), byte(i & (levels - 1))}
-			used = append(used, b)
-		}
-	}
+func (h *histogram) palette() palette {
+	used := h.used()
+	spare := make([]bin, len(used))
 	boxes := []box{newBox(used)}
 	for len(boxes) < colours {
 		worst := -1
@@ -88,7 +144,7 @@ func (h histogram) palette() palette {
 		if worst < 0 || len(used) == 0 {
 			break
 		}
-		left, right := boxes[worst].split()
+		left, right := boxes[worst].split(spare)
 		boxes[worst] = left
 		boxes = append(boxes, right)
 	}
@@ -222,8 +278,9 @@ func about(b bin) (sum float64) {
 	return sum
 }
 
-// split divides a box of two bins or more by the plane that leaves the least error. The two have its list between them.
-func (x box) split() (left, right box) {
+// split divides a box of two bins or more by the plane that leaves the least error. The two have its list between them. spare has room for
+// as many bins.
+func (x box) split(spare []bin) (left, right box) {
 	axis, cut, best := 0, 0, -1.0
 	for i := range 3 {
 		var level [levels]bin
@@ -251,7 +308,7 @@ func (x box) split() (left, right box) {
 			}
 		}
 	}
-	low, high := x.bins[:0], make([]bin, 0, len(x.bins)) // in their order, on which the sums of newBox depend
+	low, high := x.bins[:0], spare[:0] // in their order, on which the sums of newBox depend
 	for _, b := range x.bins {
 		if int(b.at[axis]) <= cut {
 			low = append(low, b)

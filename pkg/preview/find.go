@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
@@ -114,8 +115,8 @@ func choose(chunks []film.PictureChunk, from, to int64) []picture {
 	return list
 }
 
-// read calls yield with the bytes of each picture, in their order. It opens an object once for pictures that follow each other in it,
-// and holds one picture.
+// read calls yield with the bytes of each picture, in their order. They are valid until yield returns. It opens an object once for pictures
+// that follow each other in it, and holds one picture.
 func (a *attempt) read(ctx context.Context, list []picture, yield func(p picture, data []byte) error) (err error) {
 	var from io.ReadCloser
 	var last picture
@@ -137,7 +138,7 @@ func (a *attempt) read(ctx context.Context, list []picture, yield func(p picture
 					return err
 				}
 			}
-			data = make([]byte, p.size)
+			data = slices.Grow(data[:0], int(p.size))[:p.size] // fresh memory takes longer than to read what comes into it
 			switch _, err := io.ReadFull(from, data); {
 			case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 				return fault.Wrap(fault.Corrupt, err, "read picture of "+p.key)

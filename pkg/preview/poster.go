@@ -24,7 +24,7 @@ func (a *attempt) poster(ctx context.Context, list []picture) ([]film.PreviewEnt
 			return fault.Wrap(fault.Corrupt, err, "a picture of the film")
 		}
 		if s := rate(img); s > score {
-			best, chosen, score = p, data, s
+			best, chosen, score = p, bytes.Clone(data), s
 		}
 		return ctx.Err()
 	})

@@ -38,6 +38,7 @@ func (a *attempt) stills(ctx context.Context, list []picture) ([]film.PreviewEnt
 	g.SetLimit(maxWrites)
 	var mu sync.Mutex
 	err := a.read(ctx, list, func(p picture, data []byte) error {
+		data = bytes.Clone(data)
 		g.Go(func() error {
 			name := a.name(a.pictures.Time(p.number), string(a.plan.Format))
 			store, key, err := a.store(ctx, name)
