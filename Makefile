@@ -16,13 +16,16 @@ SEED     ?= 1
 exact-random: N ?= 200
 bombs: N ?= 100
 
-.PHONY: help setup build test lint vulncheck demo bench exact exact-random disorder soak bombs fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
+.PHONY: help setup setup-render build test lint vulncheck demo bench exact exact-random disorder soak bombs fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: Go modules, ffmpeg, npm development tools
 	@tools/setup.sh
+
+setup-render: setup ## install Blender too, for scenes and their tests: 116 MB to fetch
+	@tools/setup-render.sh
 
 build: ## build bin/mapreel
 	go build -ldflags '-X main.version=$(VERSION)' -o bin/mapreel ./cmd/mapreel

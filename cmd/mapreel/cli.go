@@ -28,6 +28,7 @@ type command interface {
 type cli struct {
 	Transcode transcodeCmd `cmd:"" help:"Transcode a video on this machine."`
 	Preview   previewCmd   `cmd:"" help:"Make animations, stills, thumbnails and a poster of a video."`
+	Render    renderCmd    `cmd:"" help:"Render a Blender scene to a film."`
 	Run       runCmd       `cmd:"" help:"Run your own commands on the segments, the sound or the frames of a video."`
 	FDL       fdlCmd       `cmd:"" name:"fdl" help:"Translate functions of SCAR or OSCAR into tools for run."`
 	Estimate  estimateCmd  `cmd:"" help:"Say what a job will take: units, bytes, time and cost, here and on AWS."`
@@ -163,6 +164,7 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		kong.Vars{"scratch": defaultScratchDir(), "version": versionString(), "offers": price.Source},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.ExplicitGroups([]kong.Group{
+			{Key: "Scene", Title: "Scene:"},
 			{Key: "Part", Title: "Part of the source:"},
 			{Key: "Video", Title: "Video:"},
 			{Key: "Package", Title: "Package for players:"},
@@ -216,6 +218,8 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		return g.Transcode, nil
 	case "preview":
 		return g.Preview, nil
+	case "render":
+		return g.Render, nil
 	case "run":
 		return g.Run, nil
 	case "fdl":

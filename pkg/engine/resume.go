@@ -198,6 +198,9 @@ func (v *inventory) lacks(ctx context.Context, a work.Artifact) (bool, error) {
 		}
 		v.scratch = sizes
 	}
+	if size, ok := v.scratch[a.Prefix]; ok && size >= a.Size {
+		return false, nil // it is a single object
+	}
 	if a.Prefix != "" {
 		var sum int64
 		for key, size := range v.scratch {

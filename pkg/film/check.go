@@ -58,6 +58,7 @@ func (r Request) Check() Problems {
 	}
 	inRange("/program", r.Program, 1, maxProgram)
 	ps = append(ps, r.checkSequence()...)
+	ps = append(ps, r.checkRender()...)
 	ps = append(ps, r.Part.Check()...)
 	if len(r.Outputs) == 0 {
 		add("/outputs", "at least one is required")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/render"
 )
 
 // Job is an accepted request with everything that its units need to know. The planner writes it to
@@ -21,6 +22,7 @@ type Job struct {
 	Source             Source              `json:"source"`
 	Encoder            string              `json:"encoder"` // version of ffmpeg that the plan was made for
 	Split              bool                `json:"split,omitempty"`
+	Render             *render.Job         `json:"render,omitempty"` // of a scene: how its frames are made
 	Segments           int                 `json:"segments"`
 	Renditions         []Rendition         `json:"renditions,omitempty"`         // each segment is encoded to all of them, in one decode
 	Pictures           []Pictures          `json:"pictures,omitempty"`           // that each segment gives in the same decode

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/render"
 	"pgregory.net/rapid"
 )
 
@@ -102,6 +103,10 @@ func full(t *testing.T) film.Request {
 	r.Part = film.Part{Start: 1, End: 2, Duration: 3, Chapters: "4"} // they exclude each other
 	r.Outputs[0].Video[0].Crop, r.Outputs[0].Video[0].Pad, r.Outputs[0].Video[0].Tune = film.AutoCrop, "1920:1080", "film"
 	r.Sequence = film.Sequence{FrameRate: film.FrameRate{Num: 24, Den: 1}, Background: "#204060"}
+	r.Render = render.Settings{
+		Frames: "1-9", Step: 2, Engine: render.Cycles, Samples: 4, Width: 64, Height: 36, Percentage: 50, Scene: "a", Camera: "b", ViewLayer: "c",
+		Files: []string{"d"}, Format: render.PNG16, Device: render.CPU, Unit: 3,
+	}
 	r.Outputs[0].Ladder = film.Web // Parse refuses it together with a list of renditions
 	return r
 }
@@ -122,6 +127,7 @@ func TestIDIsStable(t *testing.T) {
 	// intended, raise Format.
 	r := full(t)
 	// Fields that older requests do not have.
+	r.Render = render.Settings{}
 	r.Program, r.Sequence, r.Part, r.Segment.Goal, r.Compute.Budget, r.Outputs[0].Preview = 0, film.Sequence{}, film.Part{}, "", 0, nil
 	r.Outputs[0].Video[0].Crop, r.Outputs[0].Video[0].Pad, r.Outputs[0].Video[0].Tune = "", "", ""
 	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "d440c080d945cac0dab0"; got != want {

@@ -18,20 +18,22 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/price"
+	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
 // Request is the input of StartExecution. Only Source, Destination and one named output are required.
 type Request struct {
-	Source      string     `json:"source" jsonschema:"required,minLength=1,description=The video: s3://bucket/key on AWS or an absolute path on one machine. A pattern such as frames/%05d.png or frames/*.exr names an image sequence"`
-	Destination string     `json:"destination" jsonschema:"required,minLength=1,description=The folder for the outputs: s3://bucket/prefix/ or an absolute path"`
-	Program     int        `json:"program,omitempty" jsonschema:"minimum=1,maximum=65535,description=The program of a transport stream with several. Default: the one with the largest picture"`
-	Sequence    Sequence   `json:"sequence,omitzero" jsonschema:"description=How the files of an image sequence are read as video"`
-	Part        Part       `json:"part,omitzero" jsonschema:"description=The part of the source that the outputs show. Default: all of it"`
-	Outputs     []Output   `json:"outputs" jsonschema:"required,minItems=1,maxItems=20,description=The files to make"`
-	Segment     Segmenting `json:"segment,omitzero" jsonschema:"description=How the video is divided into segments"`
-	Compute     Compute    `json:"compute,omitzero" jsonschema:"description=Where the work runs; on one machine only concurrency and threads apply"`
-	Retention   Retention  `json:"retention,omitzero" jsonschema:"description=How long an unfinished job can be continued"`
+	Source      string          `json:"source" jsonschema:"required,minLength=1,description=The video: s3://bucket/key on AWS or an absolute path on one machine. A pattern such as frames/%05d.png or frames/*.exr names an image sequence and a name that ends in .blend a Blender scene"`
+	Destination string          `json:"destination" jsonschema:"required,minLength=1,description=The folder for the outputs: s3://bucket/prefix/ or an absolute path"`
+	Program     int             `json:"program,omitempty" jsonschema:"minimum=1,maximum=65535,description=The program of a transport stream with several. Default: the one with the largest picture"`
+	Sequence    Sequence        `json:"sequence,omitzero" jsonschema:"description=How the files of an image sequence are read as video"`
+	Render      render.Settings `json:"render,omitzero" jsonschema:"description=How the frames of a Blender scene are rendered"`
+	Part        Part            `json:"part,omitzero" jsonschema:"description=The part of the source that the outputs show. Default: all of it"`
+	Outputs     []Output        `json:"outputs" jsonschema:"required,minItems=1,maxItems=20,description=The files to make"`
+	Segment     Segmenting      `json:"segment,omitzero" jsonschema:"description=How the video is divided into segments"`
+	Compute     Compute         `json:"compute,omitzero" jsonschema:"description=Where the work runs; on one machine only concurrency and threads apply"`
+	Retention   Retention       `json:"retention,omitzero" jsonschema:"description=How long an unfinished job can be continued"`
 }
 
 // Output is one file, or a package of renditions for adaptive streaming.

@@ -195,6 +195,9 @@ func withValue(t *testing.T, pointer string, value any) []byte {
 		"source": "/in", "destination": "/out", "outputs": []any{output},
 		"part": map[string]any{}, "segment": map[string]any{}, "compute": map[string]any{}, "retention": map[string]any{},
 	}
+	if strings.HasPrefix(pointer, "/render/") {
+		tree["source"], tree["render"] = "/in.blend", map[string]any{}
+	}
 	steps := strings.Split(pointer, "/")[1:]
 	var node any = tree
 	for _, step := range steps[:len(steps)-1] {

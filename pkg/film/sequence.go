@@ -29,6 +29,9 @@ func (r Request) checkSequence() Problems {
 	if r.Sequence == (Sequence{}) {
 		return nil
 	}
+	if IsScene(r.Source) {
+		return r.Sequence.Check()
+	}
 	if _, ok := media.ParsePattern(r.Source); !ok {
 		return Problems{{"/sequence", "the source is not an image sequence, which is named by a pattern such as frames/%05d.png"}}
 	}
@@ -51,4 +54,6 @@ type FrameSequence struct {
 	Deep       bool           `json:"deep,omitempty"`  // any frame has more than 8 bits a sample
 	Mixed      bool           `json:"mixed,omitempty"` // samples are not stored alike in all frames
 	Background [3]uint8       `json:"background,omitzero"`
+	// Numbers are those of the frames of a scene, which the job renders itself, as render.FormatFrames writes them.
+	Numbers string `json:"numbers,omitempty"`
 }

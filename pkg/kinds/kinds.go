@@ -14,6 +14,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/film/sidecar"
 	"github.com/mapreel/mapreel/pkg/film/split"
 	"github.com/mapreel/mapreel/pkg/preview"
+	"github.com/mapreel/mapreel/pkg/render/blender"
+	render "github.com/mapreel/mapreel/pkg/render/job"
 	"github.com/mapreel/mapreel/pkg/tool/job"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -21,12 +23,14 @@ import (
 // Options change what is planned. They must be the same when a job is continued.
 type Options struct {
 	AudioPartLength time.Duration `json:"audioPartLength,omitempty"` // 0: plan.AudioPartLength
+	// Self is the program and arguments that call confine.Main, in which Blender runs. It may change.
+	Self []string `json:"-"`
 }
 
 // All returns every planner and kind, with the programs that they run.
 func All(tools ffmpeg.Tools, o Options) work.Registry {
 	return work.Registry{
-		Planners: []work.Planner{planner.Planner{Tools: tools, AudioPartLength: o.AudioPartLength}},
+		Planners: []work.Planner{planner.Planner{Tools: tools, AudioPartLength: o.AudioPartLength, Blender: blender.Program{Self: o.Self}}},
 		Kinds: []work.Kind{
 			split.Kind{Tools: tools},
 			audio.Kind{Tools: tools},
@@ -35,6 +39,7 @@ func All(tools ffmpeg.Tools, o Options) work.Registry {
 			merge.Kind{Tools: tools},
 			preview.Slices{Tools: tools},
 			preview.Documents{},
+			render.Kind{Blender: blender.Program{Self: o.Self}},
 		},
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // classes are the functions that stand for Lambda's here.
-var classes = append(work.UnitClasses(), work.ClassAnalyse, work.ClassFinish)
+var classes = append(work.UnitClasses(), work.ClassRender, work.ClassAnalyse, work.ClassFinish)
 
 // functionARN names the function of a class here.
 func functionARN(class work.Class) string { return "arn:local:lambda:::function:" + string(class) }
@@ -18,7 +18,7 @@ func Definition() ([]byte, error) {
 		Partition: "local", Analyse: functionARN(work.ClassAnalyse), Finish: functionARN(work.ClassFinish),
 		BatchQueue: "local", GpuQueue: "local", Functions: map[string]string{}, JobDefinitions: map[string]string{},
 	}
-	for _, class := range work.UnitClasses() {
+	for _, class := range append(work.UnitClasses(), work.ClassRender) {
 		res.Functions[string(class)] = functionARN(class)
 		for _, gpu := range []bool{false, true} {
 			res.JobDefinitions[statemachine.JobDefinitionKey(string(class), gpu)] = string(class)

@@ -91,17 +91,19 @@ const (
 	ClassSplit   Class = "split"
 	ClassEncode  Class = "encode"
 	ClassAudio   Class = "audio"
+	ClassRender  Class = "render"
 	ClassMerge   Class = "merge"
 	ClassFinish  Class = "finish"
 	ClassCollect Class = "collect" // once a day, for all jobs
 )
 
-// UnitClasses lists the classes that run units, in the order in which a job meets them.
+// UnitClasses lists the classes that run units in every deployment, in the order in which a job meets them. ClassRender is for those
+// that have Blender.
 func UnitClasses() []Class { return []Class{ClassSplit, ClassAudio, ClassEncode, ClassMerge} }
 
 // Known reports whether there is a function of the class.
 func (c Class) Known() bool {
-	return c == ClassAnalyse || c == ClassFinish || c == ClassCollect || slices.Contains(UnitClasses(), c)
+	return c == ClassAnalyse || c == ClassFinish || c == ClassCollect || c == ClassRender || slices.Contains(UnitClasses(), c)
 }
 
 // Route is the service, or services in their order, that run a unit.

@@ -17,13 +17,15 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/sequence"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
 // Frames are the frames of an image sequence in a store.
 type Frames struct {
 	store  blob.Store
-	folder string // of their keys
+	folder string            // of their keys
+	keys   map[string]string // by their names, where that is not their key in the folder
 	Files  []sequence.File
 }
 
@@ -62,7 +64,12 @@ func (f Frames) Open(ctx context.Context, file sequence.File) (sequence.Reader, 
 	}{blob.ReaderAt(ctx, f.store, f.key(file), file.Size), io.NopCloser(nil)}, nil
 }
 
-func (f Frames) key(file sequence.File) string { return path.Join(f.folder, file.Name) }
+func (f Frames) key(file sequence.File) string {
+	if key, ok := f.keys[file.Name]; ok {
+		return key
+	}
+	return path.Join(f.folder, file.Name)
+}
 
 // copies is how many frames are copied from a bucket at once.
 const copies = 8
@@ -124,20 +131,46 @@ func SequenceInput(s film.FrameSequence, dir string, first int64) ffmpeg.Input {
 	}}
 }
 
-// Sequence stages the frames from ≤ n < to of a job's source in the working folder, and returns how ffmpeg reads them, and
-// their names.
-func Sequence(ctx context.Context, env *work.Env, src film.Source, from, to int64) (in ffmpeg.Input, names []string, err error) {
+// framesOf returns the frames of a job's source: those that it has rendered, or those that were there when it began.
+func framesOf(ctx context.Context, env *work.Env, src film.Source) (Frames, error) {
+	if src.Sequence.Numbers != "" {
+		return rendered(env, src)
+	}
 	store, key, err := env.Resolve(ctx, src.URL)
 	if err != nil {
-		return in, nil, err
+		return Frames{}, err
 	}
 	f, err := ListFrames(ctx, store, key)
 	if err != nil {
-		return in, nil, err
+		return f, err
 	}
 	if version, _ := sequence.Version(f.Files); version != src.Version {
-		return in, nil, fault.WithHint(fault.New(fault.Invalid, "the frames of %s have changed since the job began", path.Base(key)),
+		return f, fault.WithHint(fault.New(fault.Invalid, "the frames of %s have changed since the job began", path.Base(key)),
 			"run the same command again: it begins a new job")
+	}
+	return f, nil
+}
+
+// rendered returns the frames that the job's units have rendered.
+func rendered(env *work.Env, src film.Source) (Frames, error) {
+	numbers, err := render.ParseFrames(src.Sequence.Numbers, 1)
+	if err != nil {
+		return Frames{}, fault.Wrap(fault.Corrupt, err, "record of job "+env.Job)
+	}
+	f := Frames{store: env.Scratch, keys: map[string]string{}}
+	for i, n := range numbers {
+		name := render.FileName(n)
+		f.Files, f.keys[name] = append(f.Files, sequence.File{Name: name}), render.Key(env.Job, i)
+	}
+	return f, nil
+}
+
+// Sequence stages the frames from ≤ n < to of a job's source in the working folder, and returns how ffmpeg reads them, and
+// their names.
+func Sequence(ctx context.Context, env *work.Env, src film.Source, from, to int64) (in ffmpeg.Input, names []string, err error) {
+	f, err := framesOf(ctx, env, src)
+	if err != nil {
+		return in, nil, err
 	}
 	last := int64(len(f.Files))
 	from, to = max(min(from, last-1), 0), max(min(to, last), min(from+1, last))

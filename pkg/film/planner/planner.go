@@ -20,6 +20,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/film/source"
 	"github.com/mapreel/mapreel/pkg/film/split"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/render"
+	"github.com/mapreel/mapreel/pkg/render/blender"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -29,6 +31,7 @@ type Planner struct {
 	// AudioPartLength is about how long the parts of a long audio track are; 0 means
 	// plan.AudioPartLength. It must be the same when a job is continued.
 	AudioPartLength time.Duration
+	Blender         blender.Program // for scenes
 }
 
 var _ work.Planner = Planner{}
@@ -43,6 +46,8 @@ func (Planner) Accepts(json.RawMessage) bool { return true }
 // Names of the phases.
 const (
 	phaseSplit  = "split"
+	phaseFirst  = "render-first"
+	phaseRender = "render"
 	phaseEncode = "encode"
 	phaseMerge  = "merge"
 )
@@ -55,7 +60,7 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	}
 	// Threads are part of the job, because they change the bytes: its record says how many they were.
 	req.Compute.Threads = cmp.Or(req.Compute.Threads, env.Processors)
-	found, err := p.examine(ctx, env, req)
+	found, scene, err := p.find(ctx, env, req)
 	if err != nil {
 		return work.Plan{}, err
 	}
@@ -71,6 +76,7 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	if err != nil {
 		return work.Plan{}, err
 	}
+	j.Render = scene
 	for i := range j.Renditions {
 		switch r := &j.Renditions[i]; {
 		case !j.Source.Rate.Known() || !r.Rate.Known():
@@ -116,7 +122,19 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	if err := checkFrames(j, segments); err != nil {
 		return work.Plan{}, err
 	}
-	return newPlan(j, segments)
+	if scene != nil {
+		return planScene(j, segments)
+	}
+	return newPlan(j, segments, nil)
+}
+
+// find examines the source of a request. Of a scene, it also returns how its frames are rendered.
+func (p Planner) find(ctx context.Context, env *work.PlanEnv, req film.Request) (source.Found, *render.Job, error) {
+	if film.IsScene(req.Source) {
+		return p.examineScene(ctx, env, req)
+	}
+	found, err := p.examine(ctx, env, req)
+	return found, nil, err
 }
 
 // examine examines the source of a request.
@@ -150,11 +168,14 @@ func requestedRate(req film.Request) media.Rational {
 	return media.Rational{}
 }
 
-// Extend implements work.Planner: it plans the segments of a source that was split.
+// Extend implements work.Planner: it plans the segments of a source that was split, and the units that render most of a scene.
 func (p Planner) Extend(ctx context.Context, env *work.PlanEnv, open work.Plan) (work.Plan, error) {
 	var j film.Job
 	if err := json.Unmarshal(open.Doc, &j); err != nil {
 		return open, fault.Wrap(fault.Corrupt, err, "record of job "+open.ID)
+	}
+	if j.Render != nil {
+		return extendScene(ctx, env, open, j)
 	}
 	var facts film.SplitFacts
 	if err := work.Facts(ctx, env.Results, film.SplitUnit, &facts); err != nil {
@@ -181,7 +202,7 @@ func (p Planner) Extend(ctx context.Context, env *work.PlanEnv, open work.Plan) 
 	if err := checkFrames(j, segments); err != nil {
 		return open, err
 	}
-	extended, err := newPlan(j, segments)
+	extended, err := newPlan(j, segments, nil)
 	if err != nil {
 		return open, err
 	}

@@ -19,8 +19,8 @@ import (
 const slowestPace = 20
 
 // newPlan divides a job into units. The plan of a source that has to be split is open if there are
-// no segments yet.
-func newPlan(j film.Job, segments []film.Segment) (work.Plan, error) {
+// no segments yet. r is how the frames of a scene are rendered.
+func newPlan(j film.Job, segments []film.Segment, r *rendering) (work.Plan, error) {
 	j.Segments = len(segments)
 	if j.Segments > 0 {
 		plan.FitSheets(&j)
@@ -32,12 +32,16 @@ func newPlan(j film.Job, segments []film.Segment) (work.Plan, error) {
 	p := work.Plan{
 		ID: j.ID, Planner: Planner{}.Name(), Doc: doc, Source: j.Source.URL, Warnings: j.Warnings,
 		Concurrency: j.Request.Compute.Concurrency, Retention: time.Duration(j.Request.Retention.Hours) * time.Hour,
-		Open:        j.Split && len(segments) == 0,
+		Open:        j.Split && len(segments) == 0 || r.isOpen(),
 		OutputPhase: work.Phase{Name: phaseMerge, Units: outputUnits(j)},
-		Groups:      groups(j, segments),
+		Groups:      append(groups(j, segments), r.groups(j)...),
 	}
 	workers := max(1, min(j.Request.Compute.Concurrency, j.Segments))
 	p.Duration = time.Duration(j.Source.Duration) * time.Microsecond * slowestPace / time.Duration(workers)
+	if r != nil {
+		p.Duration += longestRender
+		p.Phases = slices.Clone(r.phases)
+	}
 	for _, out := range j.Outputs {
 		p.Outputs = append(p.Outputs, j.Request.URL(out.File))
 	}
@@ -55,7 +59,7 @@ func newPlan(j film.Job, segments []film.Segment) (work.Plan, error) {
 		if len(j.Renditions) == 0 && len(segments) > 0 {
 			decoded = plan.Needed(j, segments, list)
 		}
-		p.Groups = groups(j, decoded)
+		p.Groups = append(groups(j, decoded), r.groups(j)...)
 		p.Phases = append(p.Phases, work.Phase{Name: phaseEncode, Units: encodeUnits(j, decoded)})
 		if len(list) > 0 {
 			p.Phases = append(p.Phases, work.Phase{Name: film.SlicesPhase, Units: sliceUnits(j, list)})

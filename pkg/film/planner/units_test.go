@@ -69,7 +69,7 @@ func segmentsOf(n int) []film.Segment {
 
 func planOf(t *testing.T, j film.Job, segments []film.Segment) work.Plan {
 	t.Helper()
-	p, err := newPlan(j, segments)
+	p, err := newPlan(j, segments, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

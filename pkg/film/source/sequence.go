@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"path/filepath"
 
@@ -54,31 +55,9 @@ func ExamineSequence(ctx context.Context, tools ffmpeg.Tools, store blob.Store, 
 	if err := list.Stage(ctx, first, src.Sequence.Extension, 0, 1); err != nil {
 		return found, err
 	}
-	in := input.SequenceInput(*src.Sequence, first, 0)
-	probed, err := probe.Inspect(ctx, tools, in)
-	if err != nil {
-		return found, err
+	if err := describeFrames(ctx, tools, &found, first, frames); err != nil {
+		return found, fmt.Errorf("first frame, %s: %w", list.Files[0].Name, err)
 	}
-	for i := range probed.Streams {
-		in.Sequence.Describe(&probed.Streams[i].PixelFormat, &probed.Streams[i].BitDepth, &probed.Streams[i].Color)
-	}
-	if err := describe(src, probed); err != nil {
-		return found, err
-	}
-	v := src.Video
-	if v == nil {
-		return found, fault.New(fault.Corrupt, "the first frame, %s, has no picture", list.Files[0].Name)
-	}
-	v.Timebase = media.Rational{Num: rate.Den, Den: rate.Num}
-	v.Start, v.End, v.Frames, v.FrameRate, v.ConstantRate = 0, media.Ticks(frames), frames, rate, rate
-	src.Origin = media.Instant{Timebase: v.Timebase}
-	src.Duration = media.Rescale(v.End, v.Timebase, media.Microseconds)
-	index := &plan.Index{End: v.End, Times: make([]media.Ticks, frames)}
-	for i := range index.Times {
-		index.Times[i] = media.Ticks(i)
-	}
-	index.Sync = index.Times // each frame is decoded by itself
-	found.Index = index
 	switch {
 	case src.Sequence.Background == [3]uint8{}:
 	case !is.Alpha:
@@ -87,4 +66,40 @@ func ExamineSequence(ctx context.Context, tools ffmpeg.Tools, store blob.Store, 
 		src.Losses = append(src.Losses, "the background is black, as always with EXR")
 	}
 	return found, nil
+}
+
+// describeFrames describes the video of a source that is a number of image files, the first of which lies in a folder of its own.
+func describeFrames(ctx context.Context, tools ffmpeg.Tools, found *Found, folder string, frames int) error {
+	src := &found.Source
+	in := input.SequenceInput(*src.Sequence, folder, 0)
+	probed, err := probe.Inspect(ctx, tools, in)
+	if err != nil {
+		return err
+	}
+	for i := range probed.Streams {
+		in.Sequence.Describe(&probed.Streams[i].PixelFormat, &probed.Streams[i].BitDepth, &probed.Streams[i].Color)
+	}
+	if err := describe(src, probed); err != nil {
+		return err
+	}
+	v, rate := src.Video, src.Sequence.Rate
+	if v == nil {
+		return fault.New(fault.Corrupt, "it has no picture")
+	}
+	v.Timebase = media.Rational{Num: rate.Den, Den: rate.Num}
+	v.Start, v.End, v.Frames, v.FrameRate, v.ConstantRate = 0, media.Ticks(frames), frames, rate, rate
+	src.Origin = media.Instant{Timebase: v.Timebase}
+	src.Duration = media.Rescale(v.End, v.Timebase, media.Microseconds)
+	found.Index = FramesIndex(frames)
+	return nil
+}
+
+// FramesIndex returns the index of a number of frames that are image files: each is decoded by itself.
+func FramesIndex(frames int) *plan.Index {
+	index := &plan.Index{End: media.Ticks(frames), Times: make([]media.Ticks, frames)}
+	for i := range index.Times {
+		index.Times[i] = media.Ticks(i)
+	}
+	index.Sync = index.Times
+	return index
 }

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -40,6 +41,8 @@ type Spec struct {
 	Shared bool `json:"shared,omitempty"`
 	// ReadOnly says that the file system outside of Writable is mounted without the right to write.
 	ReadOnly bool `json:"readOnly,omitempty"`
+	// Readable is what the command may read in addition to Writable and to the programs and libraries of the system. nil: everything.
+	Readable []string `json:"readable,omitempty"`
 }
 
 // Options are what Run needs. Env has secrets, and is part of no Spec: a Spec is visible in the list of processes.
@@ -87,7 +90,7 @@ func Run(ctx context.Context, o Options) error {
 // runIn runs a command in a place.
 func (o Options) runIn(ctx context.Context, where place) error {
 	spec := o.Spec
-	spec.Shared, spec.ReadOnly = where.shared, where.bubblewrap != ""
+	spec.Shared, spec.ReadOnly, spec.Readable = where.shared, where.bubblewrap != "", o.readable()
 	text, err := json.Marshal(spec)
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "what a tool may use")
@@ -303,14 +306,42 @@ func (p place) wrap(o Options) []string {
 	if p.bubblewrap == "" {
 		return nil
 	}
-	args := []string{p.bubblewrap, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"}
+	args := []string{p.bubblewrap, "--unshare-all", "--die-with-parent"}
+	if o.Readable == nil {
+		args = append(args, "--ro-bind", "/", "/")
+	}
+	for _, folder := range o.readable() {
+		args = append(args, "--ro-bind-try", folder, folder)
+	}
+	args = append(args, "--dev", "/dev", "--proc", "/proc")
 	if o.Network {
 		args = append(args, "--share-net")
 	}
 	for _, folder := range o.Writable {
 		args = append(args, "--bind", folder, folder)
 	}
+	if o.Readable != nil {
+		args = append(args, "--remount-ro", "/")
+	}
 	return append(args, "--chdir", o.Dir, "--")
+}
+
+// system is where programs, libraries and what they need to start lie. /etc holds secrets, so only parts of it are listed.
+var system = []string{ //nolint:gochecknoglobals // a constant list
+	"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d",
+	"/etc/localtime",
+}
+
+// readable lists what a command that may not read everything may read; nil for one that may.
+func (o Options) readable() []string {
+	if o.Readable == nil {
+		return nil
+	}
+	list := slices.Concat(system, o.Readable)
+	if len(o.Self) > 0 {
+		list = append(list, o.Self[0]) // which bubblewrap starts
+	}
+	return list
 }
 
 // finder finds out once what works here, with and without network.

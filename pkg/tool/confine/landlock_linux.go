@@ -21,9 +21,13 @@ const minVersion = 3
 // errNoLandlock is the error of a kernel before 6.2, or of one whose configuration leaves Landlock out.
 var errNoLandlock = errors.New("this kernel has no Landlock")
 
+// reading is what landlock(7) takes away from a command that may not read everything.
+const reading = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
+
 // restrict takes the rights to write away from this thread, and from all programs that it starts, except below some folders
-// and on the devices that discard what they get.
-func restrict(writable []string) error {
+// and on the devices that discard what they get. Unless readable is nil, it takes away the rights to read, too, except below those
+// and the writable folders.
+func restrict(writable, readable []string) error {
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno == unix.ENOSYS || errno == unix.EOPNOTSUPP || errno == 0 && version < minVersion {
 		return errNoLandlock
@@ -31,14 +35,24 @@ func restrict(writable []string) error {
 	if errno != 0 {
 		return errno
 	}
-	attr := unix.LandlockRulesetAttr{Handled_access_fs: rights}
+	handled, writing := uint64(rights), uint64(rights)
+	if readable != nil {
+		handled |= reading
+		writing |= reading
+	}
+	attr := unix.LandlockRulesetAttr{Handled_access_fs: handled}
 	set, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr.Handled_access_fs)), unsafe.Sizeof(attr.Handled_access_fs), 0)
 	if errno != 0 {
 		return errno
 	}
 	defer syscall.Close(int(set)) //nolint:errcheck // it has been applied
 	for _, folder := range writable {
-		if err := allow(int(set), folder, rights); err != nil {
+		if err := allow(int(set), folder, writing); err != nil {
+			return err
+		}
+	}
+	if readable != nil {
+		if err := allowReading(int(set), append([]string{"/proc", "/dev", "/sys"}, readable...)); err != nil {
 			return err
 		}
 	}
@@ -53,6 +67,26 @@ func restrict(writable []string) error {
 	}
 	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, set, 0, 0); errno != 0 {
 		return errno
+	}
+	return nil
+}
+
+// allowReading gives the right to read back below paths, as far as they exist.
+func allowReading(set int, paths []string) error {
+	for _, path := range paths {
+		of := uint64(reading)
+		info, err := os.Stat(path)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			continue
+		case err != nil:
+			return err
+		case !info.IsDir():
+			of = unix.LANDLOCK_ACCESS_FS_READ_FILE
+		}
+		if err := allow(set, path, of); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func (spec Spec) run() (s status) {
 	if err != nil {
 		return status{Error: describeStart(spec.Command[0], err)}
 	}
-	switch err := restrict(spec.Writable); {
+	switch err := restrict(spec.Writable, spec.Readable); {
 	case errors.Is(err, errNoLandlock) && spec.ReadOnly: // it has no rights to give up
 	case err != nil:
 		return failed("give up rights to write", err)

@@ -1,6 +1,9 @@
 package requestflags
 
-import "github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
+import (
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
+)
 
 // Flags are the arguments and flags that describe a request. A flag that the user does not give stays empty, so that the request
 // does not contain it.
@@ -41,9 +44,11 @@ type Flags struct {
 	Request string                 `group:"Work" placeholder:"FILE" help:"Read a request from a .json or .yaml file, or from standard input with -. SOURCE, -o and flags override it. Relative paths in it are relative to the current folder."`
 
 	// Source, Output and Concurrency are the values of the command's own arguments and flags for them.
-	Source      string                 `kong:"-"`
-	Output      string                 `kong:"-"`
-	Concurrency *flagvalue.WholeNumber `kong:"-"`
+	Source string `kong:"-"`
+	// More writes flags of the command's own into the request.
+	More        func(*requestfile.Draft) error `kong:"-"`
+	Output      string                         `kong:"-"`
+	Concurrency *flagvalue.WholeNumber         `kong:"-"`
 	// Budget is likewise a flag of some commands.
 	Budget *flagvalue.Money `kong:"-"`
 }

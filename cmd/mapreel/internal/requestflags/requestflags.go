@@ -118,10 +118,15 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 			return err
 		}
 	}
+	if t.More != nil {
+		if err := t.More(d); err != nil {
+			return err
+		}
+	}
 	d.SetNumber("/program", (*int)(t.Program), "--program")
 	t.PartFlags.Apply(d)
 	video := t.videoFlags()
-	if t.FPS != "" && t.SourceFPS == "" && isSequence(d, at) {
+	if t.FPS != "" && t.SourceFPS == "" && readsFrames(d, at) {
 		d.SetText("/sequence/frameRate", t.FPS, "--fps")
 		video = slices.DeleteFunc(video, func(f videoFlag) bool { return f.flag == "--fps" })
 	}

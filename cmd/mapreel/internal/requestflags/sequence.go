@@ -34,6 +34,12 @@ func Stem(source string) string {
 	return cmp.Or(strings.Trim(pattern.Prefix(), " ._-"), strings.Trim(filepath.Base(filepath.Dir(source)), "./"), "sequence")
 }
 
+// readsFrames reports whether the source of a draft is frames without times of their own: an image sequence, or a Blender scene.
+func readsFrames(d *requestfile.Draft, at Place) bool {
+	source, _ := d.Tree["source"].(string)
+	return film.IsScene(source) || isSequence(d, at)
+}
+
 // isSequence reports whether the source of a draft is an image sequence: a pattern, and not the name of a file that is there.
 func isSequence(d *requestfile.Draft, at Place) bool {
 	source, _ := d.Tree["source"].(string)

@@ -40,7 +40,8 @@ func Registry(tools ffmpeg.Tools) work.Registry {
 	if err != nil {
 		program = os.Args[0]
 	}
-	return kinds.Tools(kinds.All(tools, kinds.Options{}), tools, []string{program, confined})
+	self := []string{program, confined}
+	return kinds.Tools(kinds.All(tools, kinds.Options{Self: self}), tools, self)
 }
 
 // confined is the first argument of the process that runs a tool within limits, for the one that starts it.

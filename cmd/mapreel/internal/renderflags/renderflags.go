@@ -1,0 +1,65 @@
+// Package renderflags turns the flags of mapreel render into the field render of a request.
+package renderflags
+
+import (
+	"regexp"
+	"strconv"
+
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
+	"github.com/mapreel/mapreel/pkg/fault"
+)
+
+// Flags say how a scene is rendered.
+type Flags struct {
+	Frames    string                 `group:"Scene" placeholder:"LIST" help:"The frames to render: 1-48, or 3,5-10. Default: the range of the scene."`
+	Step      *flagvalue.WholeNumber `group:"Scene" placeholder:"N" help:"Render every Nth frame of each range."`
+	Engine    string                 `group:"Scene" placeholder:"NAME" help:"cycles, eevee or workbench. Default: that of the scene."`
+	Samples   *flagvalue.WholeNumber `group:"Scene" placeholder:"N" help:"Samples for each pixel, with cycles and eevee. Default: those of the scene."`
+	Size      string                 `group:"Scene" placeholder:"WxH|N%" help:"Size of the frames: 1920x1080, or a share of that of the scene, 50%. Default: that of the scene."`
+	SceneName string                 `group:"Scene" name:"scene" placeholder:"NAME" help:"The scene of the file. Default: the one that was active when it was saved."`
+	Camera    string                 `group:"Scene" placeholder:"NAME" help:"The camera for all frames. Default: that of the scene."`
+	ViewLayer string                 `group:"Scene" placeholder:"NAME" help:"The only view layer to render. Default: all that are enabled."`
+	Files     []string               `group:"Scene" name:"file" placeholder:"PATH" help:"A file or folder that the scene reads and that does not lie in its folder. May be given several times."`
+	Depth     string                 `group:"Scene" name:"depth" enum:",8,16" default:"" placeholder:"BITS" help:"Bits of each sample of a frame: 8 or 16. Default: 8."`
+	Device    string                 `group:"Scene" placeholder:"NAME" help:"cpu or gpu. Default: cpu."`
+	Unit      *flagvalue.WholeNumber `group:"Work" placeholder:"N" help:"Frames that one unit renders. Default: so many that starting Blender takes less than a tenth of the time."`
+}
+
+var (
+	pixels = regexp.MustCompile(`^([0-9]{1,6})[xX×]([0-9]{1,6})$`)
+	share  = regexp.MustCompile(`^([0-9]{1,4})%$`)
+)
+
+// Apply writes the flags into a request.
+func (f Flags) Apply(d *requestfile.Draft) error {
+	d.SetText("/render/frames", f.Frames, "--frames")
+	d.SetNumber("/render/step", (*int)(f.Step), "--step")
+	d.SetText("/render/engine", f.Engine, "--engine")
+	d.SetNumber("/render/samples", (*int)(f.Samples), "--samples")
+	d.SetText("/render/scene", f.SceneName, "--scene")
+	d.SetText("/render/camera", f.Camera, "--camera")
+	d.SetText("/render/viewLayer", f.ViewLayer, "--view-layer")
+	d.SetText("/render/device", f.Device, "--device")
+	d.SetNumber("/render/unit", (*int)(f.Unit), "--unit")
+	if len(f.Files) > 0 {
+		d.Set("/render/files", f.Files, "--file")
+	}
+	if f.Depth != "" {
+		d.Set("/render/format", map[string]string{"8": "png", "16": "png16"}[f.Depth], "--depth")
+	}
+	number := func(pointer, text string) {
+		n, _ := strconv.Atoi(text) // digits, as the expression says
+		d.Set(pointer, n, "--size")
+	}
+	switch m, p := pixels.FindStringSubmatch(f.Size), share.FindStringSubmatch(f.Size); {
+	case m != nil:
+		number("/render/width", m[1])
+		number("/render/height", m[2])
+	case p != nil:
+		number("/render/percentage", p[1])
+	case f.Size != "":
+		return fault.New(fault.Invalid, "--size: %.40q is neither a size such as 1920x1080 nor a share such as 50%%", f.Size)
+	}
+	return nil
+}

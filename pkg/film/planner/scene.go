@@ -1,0 +1,122 @@
+package planner
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"iter"
+	"runtime"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/source"
+	"github.com/mapreel/mapreel/pkg/render"
+	"github.com/mapreel/mapreel/pkg/render/job"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// longestRender is how long rendering a scene should take at most.
+const longestRender = 24 * time.Hour
+
+// examineScene examines a Blender scene. One error names everything that is wrong with it.
+func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.Request) (source.Found, *render.Job, error) {
+	scene, problems, err := job.Examine(ctx, p.Blender, env.Resolve, req.Source, req.Render, env.Dir)
+	if err != nil {
+		return source.Found{}, nil, err
+	}
+	var ps film.Problems
+	for _, problem := range problems {
+		ps = append(ps, film.Problem(problem))
+	}
+	if len(ps) > 0 {
+		return source.Found{}, nil, ps.Err()
+	}
+	if env.Processors == 0 { // the units share this machine
+		scene.Threads = threadsOf(len(scene.Numbers), runtime.NumCPU(), req.Compute.Concurrency)
+	}
+	found, err := source.OfScene(ctx, p.Tools, scene, req.Sequence, env.Dir)
+	return found, &scene.Job, err
+}
+
+// threadsOf returns how many threads of a machine each unit has where as many run at once as a request asks for.
+func threadsOf(frames, cores, concurrency int) int {
+	return max(cores/max(min(cmp.Or(concurrency, cores), frames), 1), 1)
+}
+
+// rendering is how the frames of a scene are rendered. nil: the source is no scene.
+type rendering struct {
+	phases []work.Phase
+	units  int  // of all phases
+	open   bool // most units follow from what the first frames take
+}
+
+func (r *rendering) isOpen() bool { return r != nil && r.open }
+
+// groups returns the group of the units that render.
+func (r *rendering) groups(j film.Job) []work.Group {
+	if r == nil {
+		return nil
+	}
+	return []work.Group{{
+		Name: render.Kind, Noun: "ranges of frames", Units: r.units,
+		Total: work.Amount{Count: int64(j.Source.Video.Frames)}, Space: work.Space{Scratch: j.Source.Size},
+	}}
+}
+
+// planScene plans the units of a scene. Where they depend on how long frames take, the first frames are a phase of their own.
+func planScene(j film.Job, segments []film.Segment) (work.Plan, error) {
+	n := j.Source.Video.Frames
+	switch unit, first := j.Render.Settings.Unit, render.First(n); {
+	case unit > 0:
+		units := render.Split(0, n, (n+unit-1)/unit)
+		return newPlan(j, segments, &rendering{phases: []work.Phase{renderPhase(j, phaseRender, units)}, units: len(units)})
+	case first > 0:
+		units := []render.Unit{{To: first}}
+		return newPlan(j, nil, &rendering{phases: []work.Phase{renderPhase(j, phaseFirst, units)}, units: 1, open: true})
+	}
+	units := render.Split(0, n, min(n, workersOf(j)))
+	return newPlan(j, segments, &rendering{phases: []work.Phase{renderPhase(j, phaseRender, units)}, units: len(units)})
+}
+
+// extendScene plans the units of all frames but the first, by what those have taken.
+func extendScene(ctx context.Context, env *work.PlanEnv, open work.Plan, j film.Job) (work.Plan, error) {
+	n := j.Source.Video.Frames
+	first := render.Unit{To: render.First(n)}
+	var facts job.Facts
+	if err := work.Facts(ctx, env.Results, first.Name(), &facts); err != nil {
+		return open, err
+	}
+	if facts.Pace == (render.Pace{}) { // they were there already
+		facts.Pace = render.Pace{Start: 1, Frame: 1}
+	}
+	units := render.Divide(first.To, n, facts.Pace, workersOf(j))
+	segments := divide(j, *source.FramesIndex(n))
+	if len(j.Renditions)+len(j.Pictures) == 0 {
+		segments = nil
+	}
+	before := work.Phase{Name: phaseFirst, Independent: true} // whose units the ledger holds already
+	return newPlan(j, segments, &rendering{phases: []work.Phase{before, renderPhase(j, phaseRender, units)}, units: 1 + len(units)})
+}
+
+// workersOf returns how many units run at once.
+func workersOf(j film.Job) int { return max(j.Request.Compute.Concurrency, 1) }
+
+// renderPhase returns the phase of units that render. A frame is worth having where others fail.
+func renderPhase(j film.Job, name string, units []render.Unit) work.Phase {
+	return work.Phase{Name: name, Independent: true, Units: renderUnits(j, units)}
+}
+
+func renderUnits(j film.Job, units []render.Unit) iter.Seq[work.Unit] {
+	needs := work.Needs{Class: work.ClassRender, Route: j.Request.Compute.Mode}
+	if j.Render.Settings.Device == render.GPU {
+		needs.Route, needs.GPU = work.RouteBatch, true
+	}
+	return func(yield func(work.Unit) bool) {
+		for _, u := range units {
+			spec, _ := json.Marshal(u) //nolint:errchkjson // integers only
+			if !yield(work.Unit{Name: u.Name(), Spec: spec, Needs: needs}) {
+				return
+			}
+		}
+	}
+}

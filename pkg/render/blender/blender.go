@@ -1,0 +1,333 @@
+// Package blender runs Blender: it asks what a scene has, and renders frames of it. Blender runs without the scripts of the scene,
+// without network, and sees nothing but the scene, what that reads, and a folder of its own.
+//
+//	about, err := program.Describe(ctx, place, settings, dir)
+//	err = program.Render(ctx, place, task, func(f blender.Frame) error { … })
+package blender
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/process"
+	"github.com/mapreel/mapreel/pkg/render"
+	"github.com/mapreel/mapreel/pkg/tool/confine"
+)
+
+//go:embed scene.py
+var script []byte
+
+// Program is how Blender is run. Self is the program and arguments that call confine.Main.
+type Program struct {
+	Self []string
+	// Path is Blender's; "": the variable MAPREEL_BLENDER, or what PATH has.
+	Path string
+}
+
+// Variable is the environment variable that names the Blender to run.
+const Variable = "MAPREEL_BLENDER"
+
+// Find returns the path of Blender.
+func (p Program) Find() (string, error) {
+	path := p.Path
+	if path == "" {
+		path = os.Getenv(Variable)
+	}
+	if path == "" {
+		path = "blender"
+	}
+	found, err := exec.LookPath(path)
+	if err == nil {
+		found, err = filepath.Abs(found)
+	}
+	if err == nil {
+		found, err = filepath.EvalSymlinks(found)
+	}
+	if err != nil {
+		return "", fault.WithHint(fault.New(fault.Unsupported, "there is no Blender here: %v", err),
+			"install it (apt-get install blender; in a checkout: make setup-render), or name its program in "+Variable)
+	}
+	return found, nil
+}
+
+// description is how long Blender may take to open a scene and describe it, and rendering how long a unit may take.
+const (
+	description = 15 * time.Minute
+	rendering   = 47 * time.Hour // less than the state machine's limit
+)
+
+const (
+	maxProcesses = 512     // Blender has several pools of threads, each with one for each core
+	maxDisk      = 8 << 30 // bytes of frames that wait to be stored
+	maxReport    = 16 << 20
+)
+
+// task is what the script reads.
+type task struct {
+	Settings render.Settings `json:"settings"`
+	Report   string          `json:"report"`
+	Output   string          `json:"output,omitempty"`
+	Frames   [][2]any        `json:"frames,omitempty"` // number, name
+}
+
+// About is what Blender says of a scene, with the settings applied.
+type About struct {
+	Blender     string    `json:"blender"`
+	Scene       string    `json:"scene"`
+	First       int       `json:"first"`
+	Last        int       `json:"last"`
+	Step        int       `json:"step"`
+	FPS         int       `json:"fps"`
+	FPSBase     float64   `json:"fpsBase"`
+	Width       int       `json:"width"`
+	Height      int       `json:"height"`
+	AspectX     float64   `json:"aspectX"`
+	AspectY     float64   `json:"aspectY"`
+	Engine      string    `json:"engine"`
+	Camera      string    `json:"camera"`
+	Alpha       bool      `json:"alpha"`
+	Strips      int       `json:"strips"` // of the sequencer
+	Sounds      bool      `json:"sounds"`
+	Files       []Used    `json:"files"`
+	FileOutputs []string  `json:"fileOutputs"`
+	Simulations []string  `json:"simulations"`
+	Scripts     []string  `json:"scripts"`
+	NoDenoiser  bool      `json:"noDenoiser"`
+	Denoises    bool      `json:"denoises"`
+	Composites  bool      `json:"composites"`
+	Problems    []Problem `json:"problems"`
+}
+
+// Used is a file that a scene reads.
+type Used struct {
+	Path string `json:"path"`
+	What string `json:"what"`
+}
+
+// Problem is what is wrong with a field of the request.
+type Problem struct {
+	Pointer string `json:"pointer"`
+	Message string `json:"message"`
+}
+
+// Describe asks Blender what a scene has. dir is a private folder.
+func (p Program) Describe(ctx context.Context, at Place, s render.Settings, dir string, memory int64) (about About, err error) {
+	work := filepath.Join(dir, "describe")
+	t := task{Settings: s, Report: filepath.Join(work, "about.json")}
+	if err := p.run(ctx, at, t, work, description, memory, 0); err != nil {
+		return about, unreadable(err)
+	}
+	data, err := readBounded(t.Report)
+	if err == nil {
+		err = json.Unmarshal(data, &about)
+	}
+	return about, fault.Wrap(fault.Unsupported, err, "Blender did not say what the scene has")
+}
+
+// unreadable adds what the failure of a description probably means.
+func unreadable(err error) error {
+	if fault.KindOf(err) != fault.Unsupported || fault.HintOf(err) != "" {
+		return err
+	}
+	return fault.WithHint(err, "check that this Blender opens the scene: one of an older version does not read all files of a newer one")
+}
+
+func readBounded(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.Size() > maxReport:
+		return nil, fmt.Errorf("a report of %d bytes", info.Size())
+	}
+	return os.ReadFile(name)
+}
+
+// Range is what Render does: frames by their names, with the settings.
+type Range struct {
+	Settings render.Settings
+	Numbers  []int
+	Threads  int // 0: all of the machine's
+	Memory   int64
+}
+
+// Frame is a frame that was rendered.
+type Frame struct {
+	Number  int
+	Path    string // of the file
+	Seconds float64
+}
+
+// Pace is what a run of Blender took.
+type Pace struct {
+	Start  float64 // seconds until the first frame began
+	Frames []float64
+}
+
+// Failure is a frame that could not be rendered.
+type Failure struct {
+	Number int
+	Error  string
+}
+
+// line is a line of the report.
+type line struct {
+	Frame   int     `json:"frame"`
+	Error   string  `json:"error"`
+	Seconds float64 `json:"seconds"`
+}
+
+// watching is how often the folder is looked at for new frames.
+const watching = 200 * time.Millisecond
+
+// Render renders frames, and calls done for each as soon as its file is whole. done may remove the file. An error of done ends the
+// run. Frames that fail do not stop the others; they are returned with the error.
+func (p Program) Render(ctx context.Context, at Place, r Range, dir string, done func(Frame) error) (pace Pace, failed []Failure, err error) {
+	work := filepath.Join(dir, "render")
+	t := task{Settings: r.Settings, Report: filepath.Join(work, "frames.jsonl"), Output: filepath.Join(work, "frames")}
+	for _, n := range r.Numbers {
+		t.Frames = append(t.Frames, [2]any{n, frameName(n)})
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ended := make(chan error, 1)
+	began := time.Now()
+	go func() { ended <- p.run(ctx, at, t, work, rendering, r.Memory, r.Threads) }()
+	w := watcher{report: t.Report, output: t.Output, done: done, began: began}
+	tick := time.NewTicker(watching)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := w.look(); err != nil {
+				stop(err)
+				<-ended
+				return w.pace, w.failed, err
+			}
+		case err := <-ended:
+			lost := w.look() // also after a failure: each frame counts
+			return w.pace, w.failed, errors.Join(err, lost)
+		}
+	}
+}
+
+func frameName(number int) string { return strconv.Itoa(number) + "." + render.Extension }
+
+// watcher reads the report of a run as it grows.
+type watcher struct {
+	report, output string
+	done           func(Frame) error
+	began          time.Time
+
+	read   int64 // bytes of the report
+	pace   Pace
+	failed []Failure
+}
+
+// look passes on what has been reported since it was called last.
+func (w *watcher) look() error {
+	f, err := os.Open(w.report)
+	if err != nil {
+		return nil //nolint:nilerr // Blender has not come so far yet
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	if _, err := f.Seek(w.read, 0); err != nil {
+		return err
+	}
+	in := bufio.NewReader(f)
+	for {
+		text, err := in.ReadBytes('\n')
+		if err != nil {
+			return nil //nolint:nilerr // the rest of the line is still to come
+		}
+		w.read += int64(len(text))
+		var l line
+		if err := json.Unmarshal(bytes.TrimSpace(text), &l); err != nil {
+			return fault.Wrap(fault.Unsupported, err, "report of Blender")
+		}
+		if w.pace.Start == 0 {
+			w.pace.Start = max(time.Since(w.began).Seconds()-l.Seconds, 0)
+		}
+		if l.Error != "" {
+			w.failed = append(w.failed, Failure{l.Frame, l.Error})
+			continue
+		}
+		w.pace.Frames = append(w.pace.Frames, l.Seconds)
+		if err := w.done(Frame{l.Frame, filepath.Join(w.output, frameName(l.Frame)), l.Seconds}); err != nil {
+			return err
+		}
+	}
+}
+
+// run runs the script in Blender. work is made, and its output is all that Blender may write.
+func (p Program) run(ctx context.Context, at Place, t task, work string, timeout time.Duration, memory int64, threads int) error {
+	program, err := p.Find()
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(t)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "task for Blender")
+	}
+	file, tasks := filepath.Join(work, "scene.py"), filepath.Join(work, "task.json")
+	err = errors.Join(os.RemoveAll(work), os.MkdirAll(filepath.Join(work, "frames"), 0o700), os.WriteFile(file, script, 0o600), os.WriteFile(tasks, data, 0o600))
+	if err != nil {
+		return fault.Wrap(fault.KindOf(err), err, "working folder of Blender")
+	}
+	if memory <= 0 {
+		memory = process.MachineMemory()
+	}
+	const leastMemory = 1 << 30 // what Blender needs for an empty scene
+	disk := int64(maxDisk)
+	if free, err := process.FreeDisk(work); err == nil {
+		disk = min(disk, free-free/16)
+	}
+	readable := append([]string{filepath.Dir(program)}, at.Readable...)
+	return confine.Run(ctx, confine.Options{
+		Spec: confine.Spec{
+			Command: args(program, at.Scene, file, tasks, threads), Dir: work, Writable: []string{work}, Readable: readable,
+			Memory: max(memory, leastMemory), Disk: max(disk, 1<<20), Processes: maxProcesses, Timeout: timeout,
+		},
+		Self: p.Self, Name: "Blender", Env: environment(work),
+	})
+}
+
+// args are the command line of Blender. The order matters to it.
+func args(program, scene, script, task string, threads int) []string {
+	list := []string{program, "--background", "--factory-startup", "--disable-autoexec", "-noaudio"}
+	if threads > 0 {
+		list = append(list, "--threads", strconv.Itoa(threads))
+	}
+	return append(list, scene, "--python-exit-code", "3", "--python", script, "--", task)
+}
+
+// environment has everything that Blender keeps in the working folder.
+func environment(work string) []string {
+	return []string{"HOME=" + work, "TMPDIR=" + work, "TMP=" + work, "TEMP=" + work, "XDG_CONFIG_HOME=" + work, "XDG_CACHE_HOME=" + work}
+}
+
+// FormatFailures says which frames failed, and why the first of them.
+func FormatFailures(failed []Failure) string {
+	var numbers []int
+	for _, f := range failed {
+		numbers = append(numbers, f.Number)
+	}
+	noun := "frame "
+	if len(numbers) > 1 {
+		noun = "frames "
+	}
+	why, _, _ := strings.Cut(failed[0].Error, "\n")
+	return noun + render.FormatFrames(numbers) + " could not be rendered: " + why
+}

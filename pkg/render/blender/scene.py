@@ -1,0 +1,293 @@
+# Runs inside Blender, for package blender of mapreel. The last argument names a JSON file that says what to do:
+# describe the scene, or render frames of it. What it finds is written to a JSON file, because Blender prints to
+# standard output whatever it likes.
+import json
+import os
+import sys
+import time
+
+import bpy
+
+ENGINES = {"cycles": ["CYCLES"], "eevee": ["BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"], "workbench": ["BLENDER_WORKBENCH"]}
+# Modifiers whose result depends on the frames before, unless it is baked.
+SIMULATIONS = {"CLOTH", "SOFT_BODY", "DYNAMIC_PAINT", "FLUID"}
+
+
+def engines():
+    kind = bpy.types.RenderSettings.bl_rna.properties["engine"]
+    return {item.identifier for item in kind.enum_items} | {"CYCLES"}
+
+
+def choose(scene, s, problems):
+    """Sets what the request asks for. What the scene does not have is a problem with its JSON pointer."""
+    r = scene.render
+
+    def named(field, items, apply):
+        name = s.get(field, "")
+        if not name:
+            return
+        names = [i.name for i in items]
+        if name in names:
+            apply(items[names.index(name)])
+        else:
+            problems.append({"pointer": "/render/" + field, "message": "the scene has no %r; it has %s" % (name, ", ".join(map(repr, names)) or "none")})
+
+    engine = s.get("engine", "")
+    if engine:
+        usable = [e for e in ENGINES[engine] if e in engines()]
+        if usable:
+            r.engine = usable[0]
+        else:
+            problems.append({"pointer": "/render/engine", "message": "this Blender has no engine %s" % engine})
+    named("camera", [o for o in scene.objects if o.type == "CAMERA"], lambda o: setattr(scene, "camera", o))
+    if s.get("camera"):
+        for m in scene.timeline_markers:
+            m.camera = None
+
+    def one_layer(layer):
+        for other in scene.view_layers:
+            other.use = other == layer
+
+    named("viewLayer", list(scene.view_layers), one_layer)
+    width, height = s.get("width"), s.get("height")
+    if width or height:
+        x, y = r.resolution_x, r.resolution_y
+        r.resolution_x = width or max(round(x * height / y), 4)
+        r.resolution_y = height or max(round(y * width / x), 4)
+        r.resolution_percentage = 100
+    if s.get("percentage"):
+        r.resolution_percentage = s["percentage"]
+    if s.get("samples"):
+        if r.engine == "CYCLES":
+            scene.cycles.samples = s["samples"]
+            scene.cycles.use_adaptive_sampling = scene.cycles.use_adaptive_sampling and not s.get("firstLook")
+        elif hasattr(scene, "eevee"):
+            scene.eevee.taa_render_samples = s["samples"]
+    r.use_border = r.use_crop_to_border = False
+    r.use_multiview = False
+    r.use_single_layer = False
+    r.use_file_extension = True
+    r.use_overwrite, r.use_placeholder = True, False
+    r.use_stamp = r.use_stamp and any(getattr(r, n) for n in dir(r) if n.startswith("use_stamp_"))
+    f = r.image_settings
+    f.file_format = "PNG"
+    f.color_mode = "RGBA" if r.film_transparent else "RGB"
+    f.color_depth = "16" if s.get("format") == "png16" else "8"
+    f.compression = 15
+
+
+def denoiser(scene, repair):
+    """Reports whether Cycles is to denoise and this Blender cannot; repair turns it off."""
+    if scene.render.engine != "CYCLES" or not scene.cycles.use_denoising:
+        return False
+    if scene.cycles.denoiser != "OPENIMAGEDENOISE" or getattr(bpy.app.build_options, "openimagedenoise", True):
+        return False
+    try:
+        import _cycles
+        if getattr(_cycles, "with_openimagedenoise", True):
+            return False
+    except ImportError:
+        return False
+    if repair:
+        scene.cycles.use_denoising = False
+    return True
+
+
+def file_outputs(scene, mute):
+    """Returns the names of the compositor's nodes that write files; mute turns them off."""
+    found, seen = [], set()
+
+    def search(tree):
+        if tree is None or tree in seen:
+            return
+        seen.add(tree)
+        for node in tree.nodes:
+            if node.type == "OUTPUT_FILE" and not node.mute:
+                found.append(node.name)
+                node.mute = mute
+            search(getattr(node, "node_tree", None))
+
+    if scene.use_nodes and scene.render.use_compositing:
+        search(scene.node_tree)
+    return found
+
+
+def simulations(scene):
+    """Returns what depends on the frames before it and is not baked."""
+    found = []
+
+    def baked(cache):
+        return cache is None or cache.is_baked or cache.use_external
+
+    for o in scene.objects:
+        if o.hide_render:
+            continue
+        for m in o.modifiers:
+            if not m.show_render:
+                continue
+            if m.type in {"CLOTH", "SOFT_BODY"} and not baked(m.point_cache):
+                found.append("%s: %s" % (o.name, m.name))
+            if m.type == "DYNAMIC_PAINT" and m.canvas_settings:
+                for surface in m.canvas_settings.canvas_surfaces:
+                    if surface.surface_format != "IMAGE" and not baked(surface.point_cache):
+                        found.append("%s: %s" % (o.name, m.name))
+            if m.type == "FLUID" and m.fluid_type == "DOMAIN":
+                d = m.domain_settings
+                if not (d.has_cache_baked_data or d.cache_type == "ALL" and d.has_cache_baked_any):
+                    found.append("%s: %s" % (o.name, m.name))
+        for p in o.particle_systems:
+            if p.settings.type == "EMITTER" and not baked(p.point_cache):
+                found.append("%s: %s" % (o.name, p.name))
+    world = scene.rigidbody_world
+    if world and world.enabled and world.collection and len(world.collection.objects) and not baked(world.point_cache):
+        found.append("rigid bodies")
+    return sorted(set(found))
+
+
+def scripts():
+    """Returns what would run Python when the file is opened or rendered."""
+    found = ["text %s" % t.name for t in bpy.data.texts if t.use_module]
+    for name in dir(bpy.data):
+        group = getattr(bpy.data, name, None)
+        if not isinstance(group, bpy.types.bpy_prop_collection):
+            continue
+        for block in group:
+            animation = getattr(block, "animation_data", None)
+            for curve in animation.drivers if animation else []:
+                if curve.driver.type == "SCRIPTED" and not curve.driver.is_simple_expression:
+                    found.append("driver of %s: %s" % (block.name, curve.data_path))
+    return sorted(set(found))
+
+
+def files():
+    """Returns the files that the scene reads and that are not packed into it."""
+    found = {}
+
+    def add(path, what, library=None):
+        if path and not path.startswith("<"):
+            found.setdefault(os.path.normpath(bpy.path.abspath(path, library=library)), what)
+
+    for image in bpy.data.images:
+        if image.source in {"FILE", "SEQUENCE", "MOVIE", "TILED"} and not image.packed_file and image.users:
+            add(image.filepath, "image " + image.name, image.library)
+    for sound in bpy.data.sounds:
+        if not sound.packed_file:
+            add(sound.filepath, "sound " + sound.name, sound.library)
+    for font in bpy.data.fonts:
+        if not font.packed_file and font.users:
+            add(font.filepath, "font " + font.name, font.library)
+    for library in bpy.data.libraries:
+        if not library.packed_file:
+            add(library.filepath, "library " + library.name)
+    for group, what in ((bpy.data.movieclips, "clip "), (bpy.data.cache_files, "cache "), (bpy.data.volumes, "volume ")):
+        for block in group:
+            if not getattr(block, "packed_file", None):
+                add(block.filepath, what + block.name, block.library)
+    for path in bpy.utils.blend_paths(absolute=True, packed=False, local=False):
+        if not any(same(path, known) for known in found):
+            add(path, "file")
+    return [{"path": p, "what": w} for p, w in sorted(found.items())]
+
+
+def same(path, known):
+    return os.path.normpath(path) == known
+
+
+def describe(scene, problems):
+    r = scene.render
+    return {
+        "blender": bpy.app.version_string + " " + bpy.app.build_hash.decode(errors="replace"),
+        "scene": scene.name, "scenes": [s.name for s in bpy.data.scenes],
+        "first": scene.frame_start, "last": scene.frame_end, "step": scene.frame_step,
+        "fps": r.fps, "fpsBase": r.fps_base,
+        "width": int(r.resolution_x * r.resolution_percentage / 100), "height": int(r.resolution_y * r.resolution_percentage / 100),
+        "aspectX": r.pixel_aspect_x, "aspectY": r.pixel_aspect_y,
+        "engine": r.engine, "camera": scene.camera.name if scene.camera else "",
+        "alpha": r.film_transparent,
+        "strips": len(scene.sequence_editor.sequences_all) if scene.sequence_editor and r.use_sequencer else 0,
+        "sounds": bool(scene.sequence_editor and any(s.type == "SOUND" and not s.mute for s in scene.sequence_editor.sequences_all)),
+        "files": files(), "fileOutputs": file_outputs(scene, False), "simulations": simulations(scene), "scripts": scripts(),
+        "noDenoiser": denoiser(scene, False),
+        "denoises": r.engine == "CYCLES" and scene.cycles.use_denoising,
+        "composites": bool(scene.use_nodes and r.use_compositing),
+        "problems": problems,
+    }
+
+
+def use_gpu(scene):
+    preferences = bpy.context.preferences.addons["cycles"].preferences
+    for kind in ("OPTIX", "CUDA", "HIP", "ONEAPI", "METAL"):
+        try:
+            preferences.compute_device_type = kind
+        except TypeError:
+            continue
+        preferences.get_devices()
+        usable = [d for d in preferences.devices if d.type == kind]
+        if usable:
+            for d in preferences.devices:
+                d.use = d.type == kind
+            scene.cycles.device = "GPU"
+            return
+    sys.exit("this Blender finds no GPU")
+
+
+def tile(scene, t):
+    r = scene.render
+    r.use_border = r.use_crop_to_border = True
+    r.border_min_x, r.border_max_x = t["left"] / t["width"], t["right"] / t["width"]
+    r.border_min_y, r.border_max_y = 1 - t["bottom"] / t["height"], 1 - t["top"] / t["height"]
+
+
+def render(scene, task, report):
+    """Renders frames. Each file gets its name when it is whole. One that fails does not stop the others."""
+    r = scene.render
+    denoiser(scene, True)
+    file_outputs(scene, True)
+    if task["settings"].get("device") == "gpu" and r.engine == "CYCLES":
+        use_gpu(scene)
+    if task.get("tile"):
+        tile(scene, task["tile"])
+    if task["settings"].get("tiles"):
+        r.dither_intensity = 0
+    failed = False
+    for frame, name in task["frames"]:
+        began = time.monotonic()
+        partial = os.path.join(task["output"], "partial.png")
+        line = {"frame": frame}
+        try:
+            scene.frame_set(frame)
+            r.filepath = partial
+            done = bpy.ops.render.render(write_still=True, scene=scene.name)
+            if "FINISHED" not in done:
+                raise RuntimeError("Blender says " + ", ".join(done))
+            os.rename(partial, os.path.join(task["output"], name))
+        except Exception as e:  # whatever Blender raises is the frame's failure
+            line["error"], failed = str(e).strip(), True
+        line["seconds"] = time.monotonic() - began
+        report.write(json.dumps(line) + "\n")
+        report.flush()
+    return 1 if failed else 0
+
+
+def main():
+    with open(sys.argv[-1]) as f:
+        task = json.load(f)
+    problems = []
+    wanted = task["settings"].get("scene", "")
+    scene = bpy.data.scenes.get(wanted) if wanted else bpy.context.scene
+    if scene is None:
+        problems.append({"pointer": "/render/scene", "message": "the file has no scene %r; it has %s" % (wanted, ", ".join(repr(s.name) for s in bpy.data.scenes))})
+        scene = bpy.context.scene
+    if bpy.context.window:
+        bpy.context.window.scene = scene
+    choose(scene, task["settings"], problems)
+    code = 0
+    with open(task["report"], "w") as report:
+        if task.get("frames"):
+            code = render(scene, task, report)
+        else:
+            json.dump(describe(scene, problems), report)
+    sys.exit(code)
+
+
+main()

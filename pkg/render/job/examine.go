@@ -1,0 +1,306 @@
+// Package job makes units of work of a Blender scene: it examines the scene, and has the kind that renders frames of it.
+//
+//	frames/000012 ─▶ JOB/frames/000012.png, JOB/frames/000013.png, …
+package job
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/render"
+	"github.com/mapreel/mapreel/pkg/render/blender"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Scene is an examined scene.
+type Scene struct {
+	render.Job
+	Numbers  []int          // of its frames
+	Rate     media.Rational // frames a second
+	Aspect   media.Rational // width of a pixel to its height
+	Warnings []string
+}
+
+// format numbers what is rendered from the same scene: raise it when the script renders something else.
+const format = 1
+
+// Examine asks Blender what the scene at url has. What is wrong with it is in problems, all of it.
+func Examine(
+	ctx context.Context, program blender.Program, resolve work.Resolver, url string, s render.Settings, dir string,
+) (scene Scene, problems []render.Problem, err error) {
+	at, err := blender.Stage(ctx, blender.Resolver(resolve), url, s.Files, dir)
+	if err != nil {
+		return scene, nil, err
+	}
+	about, err := program.Describe(ctx, at, s, dir, 0)
+	if err != nil {
+		return scene, nil, err
+	}
+	scene = Scene{
+		Job:  render.Job{Settings: s, Scene: url, Width: about.Width, Height: about.Height, Alpha: about.Alpha, Blender: about.Blender},
+		Rate: rateOf(about), Aspect: aspectOf(about), Warnings: warnings(about),
+	}
+	for _, p := range about.Problems {
+		problems = append(problems, render.Problem(p))
+	}
+	if about.Camera == "" && about.Strips == 0 && s.Camera == "" {
+		problems = append(problems, render.Problem{Pointer: "/source", Message: fmt.Sprintf("the scene %q has no camera", about.Scene)})
+	}
+	if len(about.Simulations) > 0 {
+		problems = append(problems, render.Problem{
+			Pointer: "/source",
+			Message: "each frame of a simulation follows from those before it, so bake it in Blender first: " + strings.Join(about.Simulations, ", "),
+		})
+	}
+	if scene.Numbers, err = numbers(s, about); err != nil {
+		problems = append(problems, render.Problem{Pointer: "/render/frames", Message: err.Error()})
+	}
+	scene.Frames = render.FormatFrames(scene.Numbers)
+	used, wrong := find(about.Files, at)
+	problems = append(problems, wrong...)
+	if len(problems) > 0 {
+		return scene, problems, nil
+	}
+	scene.Files, err = digests(at, append(used, listed(at, s.Files)...))
+	if err != nil {
+		return scene, nil, err
+	}
+	scene.Version, err = version(at.Scene, scene.Job)
+	return scene, nil, err
+}
+
+// numbers returns the frames that a request asks for.
+func numbers(s render.Settings, about blender.About) ([]int, error) {
+	if s.Frames != "" {
+		return render.ParseFrames(s.Frames, max(s.Step, 1))
+	}
+	return render.ParseFrames(fmt.Sprintf("%d-%d", about.First, about.Last), max(cmp.Or(s.Step, about.Step), 1))
+}
+
+// rateOf returns the frames a second of a scene: 24 with the base 1.001 are 24000/1001.
+func rateOf(about blender.About) media.Rational {
+	const parts = 1_000_000
+	return fraction(int64(about.FPS)*parts, int64(math.Round(about.FPSBase*parts)))
+}
+
+// aspectOf returns the width of a pixel to its height.
+func aspectOf(about blender.About) media.Rational {
+	const parts = 10_000
+	return fraction(int64(math.Round(about.AspectX*parts)), int64(math.Round(about.AspectY*parts)))
+}
+
+func fraction(num, den int64) media.Rational {
+	if num <= 0 || den <= 0 {
+		return media.Rational{}
+	}
+	a, b := num, den
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return media.Rational{Num: num / a, Den: den / a}
+}
+
+// warnings says what of a scene is not rendered.
+func warnings(about blender.About) (list []string) {
+	if about.NoDenoiser {
+		list = append(list, "the scene is rendered without denoising, because this Blender has no OpenImageDenoise")
+	}
+	if len(about.FileOutputs) > 0 {
+		list = append(list, "the compositor's file outputs are turned off: "+strings.Join(about.FileOutputs, ", "))
+	}
+	if len(about.Scripts) > 0 {
+		list = append(list, "the scene's Python is not run: "+strings.Join(about.Scripts, ", "))
+	}
+	if about.Sounds {
+		list = append(list, "the sound of the scene's sequencer is not in the film")
+	}
+	return list
+}
+
+// tokens are the parts of a path that stand for a number: of a tile of a texture, or of the frame of a sequence.
+var tokens = regexp.MustCompile(`<UDIM>|<UVTILE>|#+`)
+
+// find returns the files that a scene reads, and what is wrong with them: those that do not exist, and those that it may not read.
+func find(used []blender.Used, at blender.Place) (found []string, problems []render.Problem) {
+	var missing, outside []string
+	for _, u := range used {
+		matches := []string{u.Path}
+		if tokens.MatchString(u.Path) {
+			matches, _ = filepath.Glob(tokens.ReplaceAllString(escape(u.Path), "*")) // the pattern is well-formed
+		}
+		exists := false
+		for _, name := range matches {
+			real, err := filepath.EvalSymlinks(name)
+			if err != nil {
+				continue
+			}
+			exists = true
+			if within(name, at.Readable) && within(real, at.Readable) {
+				found = append(found, real)
+			} else {
+				outside = append(outside, fmt.Sprintf("%s (%s)", u.What, name))
+				break
+			}
+		}
+		if !exists {
+			missing = append(missing, fmt.Sprintf("%s (%s)", u.What, u.Path))
+		}
+	}
+	if len(missing) > 0 {
+		problems = append(problems, render.Problem{Pointer: "/source", Message: "the scene reads files that do not exist: " + strings.Join(missing, ", ")})
+	}
+	if len(outside) > 0 {
+		problems = append(problems, render.Problem{
+			Pointer: "/render/files",
+			Message: "the scene reads files that lie outside of its folder; allow each by its path, or pack them into the scene: " + strings.Join(outside, ", "),
+		})
+	}
+	return found, problems
+}
+
+// escape makes a path match nothing but itself.
+func escape(name string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name)
+}
+
+// within reports whether a path lies in one of several files and folders.
+func within(name string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(folder string) bool {
+		rel, err := filepath.Rel(folder, name)
+		return err == nil && filepath.IsLocal(rel)
+	})
+}
+
+// listed returns the paths of the files and folders that a request lists.
+func listed(at blender.Place, files []string) (list []string) {
+	for _, name := range files {
+		name = filepath.FromSlash(name)
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(at.Folder(), name)
+		}
+		list = append(list, filepath.Clean(name))
+	}
+	return list
+}
+
+// digests describes files, and those in folders, each once.
+func digests(at blender.Place, names []string) (list []render.File, err error) {
+	seen := map[string]bool{}
+	for _, name := range names {
+		err := filepath.WalkDir(name, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || seen[name] {
+				return err
+			}
+			seen[name] = true
+			f := render.File{Path: name}
+			if rel, err := filepath.Rel(at.Folder(), name); err == nil && filepath.IsLocal(rel) {
+				f.Path = rel
+			}
+			if f.Size, f.Digest, err = digest(name); err != nil {
+				return err
+			}
+			list = append(list, f)
+			return nil
+		})
+		if err != nil {
+			return nil, fault.Wrap(fault.KindOf(err), err, "read what the scene needs")
+		}
+	}
+	slices.SortFunc(list, func(a, b render.File) int { return strings.Compare(a.Path, b.Path) })
+	return list, nil
+}
+
+func digest(name string) (size int64, sum string, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0, "", err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	h := sha256.New()
+	size, err = io.Copy(h, f)
+	return size, hex.EncodeToString(h.Sum(nil)[:16]), err
+}
+
+// version returns a digest of everything that decides what the frames show: the scene's bytes, those of the files that it reads, and
+// Blender.
+func version(scene string, j render.Job) (string, error) {
+	size, sum, err := digest(scene)
+	if err != nil {
+		return "", fault.Wrap(fault.KindOf(err), err, "read the scene")
+	}
+	data, err := json.Marshal(struct {
+		Format  int
+		Size    int64
+		Digest  string
+		Files   []render.File
+		Blender string
+		Frames  string
+	}{format, size, sum, j.Files, j.Blender, j.Frames})
+	h := sha256.Sum256(data)
+	return hex.EncodeToString(h[:16]), fault.Wrap(fault.Internal, err, "version of the scene")
+}
+
+// guard notices when a scene, or a file that it reads, changes while it is rendered.
+type guard struct {
+	names []string
+	stats []os.FileInfo
+}
+
+// watch returns a guard of the scene of a job at a place. A scene that is not the one which was examined is an error.
+func watch(at blender.Place, j render.Job) (*guard, error) {
+	g := &guard{names: []string{at.Scene}}
+	var paths []string
+	for _, f := range j.Files {
+		name := f.Path
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(at.Folder(), name)
+		}
+		paths, g.names = append(paths, name), append(g.names, name)
+	}
+	for _, name := range g.names {
+		info, err := os.Stat(name)
+		if err != nil {
+			return nil, errors.Join(errChanged, err)
+		}
+		g.stats = append(g.stats, info)
+	}
+	now := j
+	var err error
+	if now.Files, err = digests(at, paths); err != nil {
+		return nil, err
+	}
+	v, err := version(at.Scene, now)
+	if err == nil && v != j.Version {
+		err = errChanged
+	}
+	return g, err
+}
+
+// check returns an error where anything has changed.
+func (g *guard) check() error {
+	for i, name := range g.names {
+		info, err := os.Stat(name)
+		if err != nil || info.Size() != g.stats[i].Size() || !info.ModTime().Equal(g.stats[i].ModTime()) {
+			return errChanged
+		}
+	}
+	return nil
+}
+
+var errChanged = fault.WithHint(fault.New(fault.Invalid, "the scene, or a file that it reads, has changed since the job began"),
+	"run the same command again: it begins a new job")

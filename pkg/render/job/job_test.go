@@ -1,0 +1,355 @@
+package job_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/blob/dir"
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/render"
+	"github.com/mapreel/mapreel/pkg/render/blender"
+	"github.com/mapreel/mapreel/pkg/render/job"
+	"github.com/mapreel/mapreel/pkg/tool/confine"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// confined is the first argument of this binary where it stands for mapreel's process that confines Blender.
+const confined = "confined"
+
+// TestMain lets the test binary stand for that process, and for Blender.
+func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) == 3 && os.Args[1] == confined:
+		os.Exit(confine.Main(os.Args[2]))
+	case slices.Contains(os.Args, "--background"):
+		os.Exit(actAsBlender())
+	}
+	os.Exit(m.Run())
+}
+
+// script is the content of a scene that the test binary renders.
+type script struct {
+	About blender.About `json:"about"`
+	Fail  []int         `json:"fail"`  // frames that cannot be rendered
+	Crash []int         `json:"crash"` // frames at which Blender crashes
+	Wrong []int         `json:"wrong"` // frames of another size
+}
+
+func actAsBlender() int {
+	var scene script
+	var task struct {
+		Report string   `json:"report"`
+		Output string   `json:"output"`
+		Frames [][2]any `json:"frames"`
+	}
+	for name, v := range map[string]any{os.Args[5]: &scene, os.Args[len(os.Args)-1]: &task} {
+		data, err := os.ReadFile(name)
+		if err != nil || json.Unmarshal(data, v) != nil {
+			return 9
+		}
+	}
+	report, err := os.Create(task.Report)
+	if err != nil {
+		return 9
+	}
+	if len(task.Frames) == 0 {
+		if json.NewEncoder(report).Encode(scene.About) != nil {
+			return 9
+		}
+		return 0
+	}
+	code := 0
+	for _, f := range task.Frames {
+		n := int(f[0].(float64))
+		line := map[string]any{"frame": n, "seconds": 0.25}
+		switch {
+		case slices.Contains(scene.Crash, n):
+			_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV)
+			select {}
+		case slices.Contains(scene.Fail, n):
+			line["error"], code = "no memory for frame", 1
+		default:
+			width := scene.About.Width
+			if slices.Contains(scene.Wrong, n) {
+				width++
+			}
+			if writeFrame(filepath.Join(task.Output, f[1].(string)), width, scene.About.Height, n) != nil {
+				return 9
+			}
+		}
+		if json.NewEncoder(report).Encode(line) != nil {
+			return 9
+		}
+	}
+	return code
+}
+
+func writeFrame(name string, width, height, n int) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	p := image.NewRGBA(image.Rect(0, 0, width, height))
+	for i := range p.Pix {
+		p.Pix[i] = 255
+	}
+	p.Set(0, 0, color.RGBA{uint8(n), 0, 0, 255}) //nolint:gosec // small
+	return errors.Join(png.Encode(f, p), f.Close())
+}
+
+func about() blender.About {
+	return blender.About{
+		Blender: "1.0", Scene: "Scene", First: 1, Last: 6, Step: 1, FPS: 24, FPSBase: 1.001, Width: 8, Height: 4, AspectX: 1, AspectY: 1, Camera: "Camera",
+	}
+}
+
+// scene writes a scene for the test binary into a new folder, and returns its path.
+func scene(t *testing.T, s script) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "shot.blend")
+	save(t, name, s)
+	return name
+}
+
+func save(t *testing.T, name string, s script) {
+	t.Helper()
+	data, err := json.Marshal(s)
+	if err == nil {
+		err = os.WriteFile(name, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// program is the test binary as Blender.
+func program(t *testing.T) blender.Program {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blender.Program{Self: []string{self, confined}, Path: self}
+}
+
+func resolve(_ context.Context, url string) (blob.Store, string, error) {
+	store, err := dir.New(filepath.Dir(url))
+	return store, filepath.Base(url), err
+}
+
+func examine(t *testing.T, p blender.Program, url string, s render.Settings) (job.Scene, []render.Problem) {
+	t.Helper()
+	found, problems, err := job.Examine(t.Context(), p, resolve, url, s, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found, problems
+}
+
+// attempt is an attempt at all frames of a scene as one unit.
+func attempt(t *testing.T, p blender.Program, found job.Scene, scratch *dir.Store) (work.Result, error) {
+	t.Helper()
+	doc, err := json.Marshal(map[string]any{"render": found.Job})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := json.Marshal(render.Unit{To: len(found.Numbers)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := &work.Env{
+		Job: "j", Doc: doc, Unit: "frames/000000", Attempt: 1, Dir: t.TempDir(), Scratch: scratch, Resolve: resolve,
+		Progress: func(work.Amount) {}, Log: slog.New(slog.DiscardHandler),
+	}
+	return job.Kind{Blender: p}.Run(t.Context(), env, work.Unit{Name: env.Unit, Spec: spec})
+}
+
+func store(t *testing.T) *dir.Store {
+	t.Helper()
+	s, err := dir.New(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// stored lists the keys of a store.
+func stored(t *testing.T, s *dir.Store) (keys []string) {
+	t.Helper()
+	for info, err := range s.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, strings.TrimPrefix(info.Key, "j/frames/"))
+	}
+	return keys
+}
+
+func TestFailedFramesAreNamedAndRenderedAlone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		script
+		want string
+		kept []string
+	}{
+		"an error":                {script{Fail: []int{2, 5}}, "frames 2,5 could not be rendered: no memory", []string{"000000.png", "000002.png", "000003.png", "000005.png"}},
+		"a crash":                 {script{Crash: []int{3}}, "frame 3 could not be rendered: Blender", []string{"000000.png", "000001.png", "000003.png", "000004.png", "000005.png"}},
+		"a frame of another size": {script{Wrong: []int{6}}, "frame 6 could not be rendered: it is 9 x 4", []string{"000000.png", "000001.png", "000002.png", "000003.png", "000004.png"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.About = about()
+			url, p, scratch := scene(t, c.script), program(t), store(t)
+			found, _ := examine(t, p, url, render.Settings{})
+			result, err := attempt(t, p, found, scratch)
+			if err == nil || !strings.Contains(err.Error(), c.want) || fault.KindOf(err) != fault.Unsupported {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if got := stored(t, scratch); !slices.Equal(got, c.kept) || len(result.Artifacts) != len(c.kept) {
+				t.Errorf("kept %v, want %v", got, c.kept)
+			}
+		})
+	}
+}
+
+func TestAStoredFrameIsNotRenderedAgain(t *testing.T) {
+	t.Parallel()
+	p, scratch := program(t), store(t)
+	url := scene(t, script{About: about()})
+	found, problems := examine(t, p, url, render.Settings{Frames: "1-3,6"})
+	if len(problems) > 0 || found.Frames != "1-3,6" || found.Rate.Num != 24000 || found.Rate.Den != 1001 {
+		t.Fatalf("%+v, %v", found, problems)
+	}
+	for i := range 3 { // as an attempt that was killed has left them
+		if _, err := scratch.Put(t.Context(), render.Key("j", i), strings.NewReader("kept")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	result, err := attempt(t, p, found, scratch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var facts job.Facts
+	if err := json.Unmarshal(result.Facts, &facts); err != nil || facts.Rendered != 1 || result.Done.Count != 4 {
+		t.Errorf("rendered %d of %d frames, want one: %v", facts.Rendered, result.Done.Count, err)
+	}
+	// With all of them there, Blender is not even started.
+	if _, err := attempt(t, blender.Program{Path: "/does/not/exist"}, found, scratch); err != nil {
+		t.Errorf("all frames are there: %v", err)
+	}
+}
+
+func TestAChangedSceneOrSupportFileIsAnotherJob(t *testing.T) {
+	t.Parallel()
+	p := program(t)
+	s := script{About: about()}
+	url := scene(t, s)
+	texture := filepath.Join(filepath.Dir(url), "wood.png")
+	s.About.Files = []blender.Used{{Path: texture, What: "image wood"}}
+	save(t, url, s)
+	write := func(text string) {
+		if err := os.WriteFile(texture, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	versions := map[string]string{}
+	seen := func(what string, settings render.Settings) job.Scene {
+		found, problems := examine(t, p, url, settings)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		if other, ok := versions[found.Version]; ok {
+			t.Errorf("%s: the same version as %s", what, other)
+		}
+		versions[found.Version] = what
+		return found
+	}
+	write("oak")
+	first := seen("the scene", render.Settings{})
+	write("ash")
+	changed := "has changed since the job began"
+	if _, err := attempt(t, p, first, store(t)); err == nil || !strings.Contains(err.Error(), changed) {
+		t.Errorf("the texture changed: %v", err)
+	}
+	seen("another texture", render.Settings{})
+	s.About.Blender = "2.0"
+	save(t, url, s)
+	seen("another Blender", render.Settings{})
+	save(t, url, script{About: s.About, Fail: []int{99}})
+	seen("another scene", render.Settings{})
+	seen("other frames", render.Settings{Frames: "2"})
+}
+
+func TestOneErrorNamesAllThatASceneLacks(t *testing.T) {
+	t.Parallel()
+	outside := filepath.Join(t.TempDir(), "secret.png")
+	if err := os.WriteFile(outside, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := script{About: about()}
+	url := scene(t, s)
+	beside := filepath.Dir(url)
+	link := filepath.Join(beside, "link.png")
+	if err := os.Symlink(outside, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tile.1001.png", "tile.1002.png"} {
+		if err := os.WriteFile(filepath.Join(beside, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.About.Camera, s.About.Simulations = "", []string{"Flag: Cloth"}
+	s.About.Files = []blender.Used{
+		{Path: filepath.Join(beside, "gone.png"), What: "image a"}, {Path: filepath.Join(beside, "gone.blend"), What: "library b"},
+		{Path: outside, What: "image c"}, {Path: link, What: "image d"}, {Path: filepath.Join(beside, "tile.<UDIM>.png"), What: "image e"},
+	}
+	save(t, url, s)
+	_, problems := examine(t, program(t), url, render.Settings{})
+	var text []string
+	for _, p := range problems {
+		text = append(text, p.Pointer+": "+strings.NewReplacer(beside, "SCENE", outside, "OUTSIDE").Replace(p.Message))
+	}
+	want := []string{
+		`/source: the scene "Scene" has no camera`,
+		"/source: each frame of a simulation follows from those before it, so bake it in Blender first: Flag: Cloth",
+		"/source: the scene reads files that do not exist: image a (SCENE/gone.png), library b (SCENE/gone.blend)",
+		"/render/files: the scene reads files that lie outside of its folder; allow each by its path, or pack them into the scene: image c (OUTSIDE), image d (SCENE/link.png)",
+	}
+	if !slices.Equal(text, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(text, "\n"), strings.Join(want, "\n"))
+	}
+	s.About.Camera, s.About.Simulations, s.About.Files = "Camera", nil, s.About.Files[2:]
+	save(t, url, s)
+	found, problems := examine(t, program(t), url, render.Settings{Files: []string{outside}})
+	if len(problems) > 0 || len(found.Files) != 3 {
+		t.Errorf("what is allowed by name: %v, files %v", problems, found.Files)
+	}
+	if _, _, err := job.Examine(t.Context(), program(t), resolve, url, render.Settings{Files: []string{"none/"}}, t.TempDir()); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("a support file that does not exist: %v", err)
+	}
+}
+
+func TestWithoutBlenderTheErrorSaysHowToGetIt(t *testing.T) {
+	t.Parallel()
+	url := scene(t, script{About: about()})
+	_, _, err := job.Examine(t.Context(), blender.Program{Path: "no-such-blender"}, resolve, url, render.Settings{}, t.TempDir())
+	if fault.KindOf(err) != fault.Unsupported || !strings.Contains(fault.HintOf(err), "make setup-render") {
+		t.Errorf("got %v, hint %q", err, fault.HintOf(err))
+	}
+	if _, err := os.Stat(url + "1"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("something was written beside the scene")
+	}
+}

@@ -1,0 +1,204 @@
+package job
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"slices"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/render"
+	"github.com/mapreel/mapreel/pkg/render/blender"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// Kind renders a range of frames. A frame is stored as soon as it is whole, and a frame that is stored is not rendered again.
+type Kind struct{ Blender blender.Program }
+
+var _ work.Kind = Kind{}
+
+// Name implements work.Kind.
+func (Kind) Name() string { return render.Kind }
+
+// Facts are those of a unit.
+type Facts struct {
+	Pace     render.Pace `json:"pace"`
+	Rendered int         `json:"rendered"` // by the attempt that completed the unit
+}
+
+// Run implements work.Kind.
+func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
+	var doc struct {
+		Render *render.Job `json:"render"`
+	}
+	if err := env.Decode(&doc); err != nil {
+		return work.Result{}, err
+	}
+	a := &attempt{Env: env, blender: k.Blender, sizes: map[int]int64{}}
+	if err := json.Unmarshal(u.Spec, &a.unit); err != nil || doc.Render == nil {
+		return work.Result{}, fault.Wrap(fault.Corrupt, errors.Join(err, errors.New("it is of no scene")), "record of "+u.Name)
+	}
+	a.job = *doc.Render
+	all, err := render.ParseFrames(a.job.Frames, 1)
+	if err != nil || a.unit.From < 0 || a.unit.To > len(all) || a.unit.From >= a.unit.To {
+		return work.Result{}, fault.New(fault.Corrupt, "%s is not a range of the frames of its job", u.Name)
+	}
+	a.numbers = all[a.unit.From:a.unit.To]
+	facts, err := a.run(ctx)
+	result := a.result()
+	if err != nil {
+		return result, err
+	}
+	return result, result.SetFacts(facts)
+}
+
+// attempt is one attempt at a unit.
+type attempt struct {
+	*work.Env
+	blender blender.Program
+	job     render.Job
+	unit    render.Unit
+	numbers []int         // of the unit's frames
+	sizes   map[int]int64 // of the frames that are stored, by their numbers
+	damaged []blender.Failure
+}
+
+func (a *attempt) key(number int) string {
+	i, _ := slices.BinarySearch(a.numbers, number)
+	return render.Key(a.Job, a.unit.From+i)
+}
+
+// missing lists the frames that are not stored.
+func (a *attempt) missing() (list []int) {
+	for _, n := range a.numbers {
+		if _, ok := a.sizes[n]; !ok {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// result lists the frames that are stored.
+func (a *attempt) result() (r work.Result) {
+	for _, n := range a.numbers {
+		if size, ok := a.sizes[n]; ok {
+			r.Artifacts = append(r.Artifacts, work.Artifact{Prefix: a.key(n), Size: size})
+			r.Done.Bytes += size
+			r.Done.Count++
+		}
+	}
+	return r
+}
+
+func (a *attempt) run(ctx context.Context) (f Facts, err error) {
+	for _, n := range a.numbers {
+		info, err := a.Scratch.Stat(ctx, a.key(n))
+		switch {
+		case err == nil:
+			a.sizes[n] = info.Size
+		case fault.KindOf(err) != fault.NotFound:
+			return f, err
+		}
+	}
+	todo := a.missing()
+	if len(todo) == 0 {
+		return f, nil
+	}
+	at, err := blender.Stage(ctx, blender.Resolver(a.Resolve), a.job.Scene, a.job.Settings.Files, a.Dir)
+	if err != nil {
+		return f, err
+	}
+	scene, err := watch(at, a.job)
+	if err != nil {
+		return f, err
+	}
+	store := func(frame blender.Frame) error {
+		if err := scene.check(); err != nil {
+			return err
+		}
+		f.Rendered++
+		return a.store(ctx, frame)
+	}
+	var failed []blender.Failure
+	for idle := 0; len(todo) > 0; {
+		pace, bad, err := a.blender.Render(ctx, at, blender.Range{
+			Settings: a.job.Settings, Numbers: todo, Threads: a.job.Threads, Memory: a.Memory,
+		}, a.Dir, store)
+		if f.Pace == (render.Pace{}) {
+			f.Pace = paceOf(pace)
+		}
+		failed = slices.Concat(failed, bad, a.damaged)
+		a.damaged = nil
+		before := len(todo)
+		todo = remaining(a.missing(), failed)
+		switch {
+		case len(todo) == 0:
+		case err == nil:
+			return f, fault.New(fault.Unsupported, "Blender ended without rendering frame %d", todo[0])
+		case ctx.Err() != nil || fault.KindOf(err) != fault.Unsupported:
+			return f, err
+		case len(todo) < before: // Blender broke off at a frame: once more, from there
+			idle = 0
+		case idle > 0:
+			return f, err
+		default: // twice at the same frame: the others first
+			idle++
+			failed = append(failed, blender.Failure{Number: todo[0], Error: err.Error()})
+			todo = todo[1:]
+		}
+	}
+	if len(failed) > 0 {
+		return f, fault.WithHint(fault.New(fault.Unsupported, "%s", blender.FormatFailures(failed)),
+			"all others of the unit are kept; the same command renders these again")
+	}
+	return f, nil
+}
+
+// remaining returns the frames of list that have not failed.
+func remaining(list []int, failed []blender.Failure) (rest []int) {
+	for _, n := range list {
+		if !slices.ContainsFunc(failed, func(f blender.Failure) bool { return f.Number == n }) {
+			rest = append(rest, n)
+		}
+	}
+	return rest
+}
+
+// paceOf returns the pace of a run. The first frame has what Blender does once, such as compiling shaders, so that counts for its start.
+func paceOf(p blender.Pace) render.Pace {
+	if len(p.Frames) == 0 {
+		return render.Pace{}
+	}
+	pace := render.Pace{Start: p.Start, Frame: slices.Min(p.Frames)}
+	if len(p.Frames) > 1 {
+		pace.Frame = 0
+		for _, s := range p.Frames[1:] {
+			pace.Frame += s / float64(len(p.Frames)-1)
+		}
+		pace.Start += max(p.Frames[0]-pace.Frame, 0)
+	}
+	return pace
+}
+
+// store checks a frame and stores it.
+func (a *attempt) store(ctx context.Context, frame blender.Frame) error {
+	data, err := os.ReadFile(frame.Path)
+	if err != nil {
+		return fault.Wrap(fault.KindOf(err), err, "read a frame")
+	}
+	want := render.Picture{Width: a.job.Width, Height: a.job.Height, Alpha: a.job.Alpha, Deep: a.job.Settings.Format.Deep()}
+	if data, err = render.Clean(data, want); err != nil {
+		a.damaged = append(a.damaged, blender.Failure{Number: frame.Number, Error: err.Error()}) // the others may be good
+		return nil
+	}
+	info, err := a.Scratch.Put(ctx, a.key(frame.Number), bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	a.sizes[frame.Number] = info.Size
+	a.Progress(a.result().Done)
+	err = os.Remove(frame.Path)
+	return fault.Wrap(fault.KindOf(err), err, "remove a frame that is stored")
+}

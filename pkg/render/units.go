@@ -1,0 +1,97 @@
+package render
+
+import (
+	"fmt"
+	"math"
+)
+
+// Kind is the prefix of the names of units that render.
+const Kind = "frames"
+
+// Unit is a range of a job's frames, by their places in its list.
+type Unit struct {
+	From int `json:"from"`
+	To   int `json:"to"` // exclusive
+}
+
+// Name returns the name of the unit. It sorts in the order of the film.
+func (u Unit) Name() string { return fmt.Sprintf("%s/%06d", Kind, u.From) }
+
+// Key returns the key in scratch of the frame at place i of the job's list. All attempts write the same bytes there.
+func Key(job string, i int) string { return fmt.Sprintf("%s/%s/%06d.%s", job, Kind, i, Extension) }
+
+// Pace is what the first frames took, in seconds.
+type Pace struct {
+	Start float64 `json:"start"` // Blender's start until the first frame begins
+	Frame float64 `json:"frame"` // a frame
+}
+
+const (
+	// startShare is how many times as long as its start a unit works at least, so that starting takes less than a tenth.
+	startShare = 9
+	// longest is how long a unit should work, in seconds: a third of what a Lambda function may.
+	longest = 300
+	// fewRounds is up to how many units a worker would wait for another one at the end, if their number were not a multiple of the workers'.
+	fewRounds = 4
+)
+
+// First returns how many of n frames are rendered first, to measure what the others will take. 0: none, for so few frames that it would
+// not pay.
+func First(n int) int {
+	const measured, few = 2, 8
+	if n < few {
+		return 0
+	}
+	return measured
+}
+
+// Divide divides the frames from ≤ i < to into units, for a number of workers. Starting Blender takes less than a tenth of each unit
+// of more than one frame, unless a unit would then be longer than five minutes.
+func Divide(from, to int, pace Pace, workers int) []Unit {
+	n := to - from
+	if n <= 0 {
+		return nil
+	}
+	frame := max(pace.Frame, 1e-3)
+	size := math.Ceil(startShare * max(pace.Start, 0) / frame)
+	count := max(int(float64(n)/max(size, 1)), 1)
+	count = max(count, int(math.Ceil(float64(n)*frame/longest)))
+	if count > workers && count < fewRounds*workers && workers > 0 {
+		count -= count % workers
+	}
+	return Split(from, to, min(count, n))
+}
+
+// Split divides the frames from ≤ i < to into count units whose sizes differ by one frame at most.
+func Split(from, to, count int) []Unit {
+	n := to - from
+	var units []Unit
+	for i := range count {
+		if u := (Unit{from + i*n/count, from + (i+1)*n/count}); u.From < u.To {
+			units = append(units, u)
+		}
+	}
+	return units
+}
+
+// Job is what the units of a job need to know in order to render.
+type Job struct {
+	Settings Settings `json:"settings"`
+	Frames   string   `json:"frames"` // as FormatFrames writes it
+	Scene    string   `json:"scene"`  // its URL
+	Version  string   `json:"version"`
+	Files    []File   `json:"files,omitempty"` // what the scene reads
+	Width    int      `json:"width"`
+	Height   int      `json:"height"`
+	Alpha    bool     `json:"alpha,omitempty"`
+	// Threads is how many threads a unit has; 0: all of its worker's.
+	Threads int    `json:"threads,omitempty"`
+	Blender string `json:"blender"` // version
+}
+
+// File is a file that a scene reads.
+type File struct {
+	Path   string `json:"path"` // absolute, or relative to the scene's folder
+	Size   int64  `json:"size"`
+	Digest string `json:"digest"`
+}
