@@ -79,6 +79,7 @@ Examples:
     mapreel transcode film.mp4 -o site/film.m3u8 --ladder web --dash
     mapreel transcode film.mkv -o film.mp4 --crop auto --height 720
     mapreel transcode cartoon.mkv -o cartoon.mp4 --tune animation
+    mapreel transcode film.mkv -o film.mkv --codec h265 --bit-depth 10 --encoder-options aq-mode=3:psy-rd=1.5
     mapreel transcode film.mkv -o scene.mp4 --start 1:23.4 --duration 30s --audio aac
     mapreel transcode --request film.yaml --progress json
     mapreel transcode films --recursive -o 'out/{folder}/{name}.mp4'

@@ -206,6 +206,7 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 		if problem := checkTune(v.Tune, codec, gpu); problem != "" {
 			add(p+"/tune", "%s", problem)
 		}
+		ps = append(ps, v.checkEncoding(at+p, codec, gpu)...)
 		if v.MaxBitrate != 0 && v.MaxBitrate < minVideo {
 			add(p+"/maxBitrate", "%v is less than %v", v.MaxBitrate, Bitrate(minVideo))
 		}

@@ -106,6 +106,12 @@ func anyVideo(t *rapid.T, in film.Container) film.Video {
 	if v.Codec == film.H264 && rapid.Bool().Draw(t, "has preset") {
 		v.Preset = rapid.SampledFrom([]string{"ultrafast", "medium", "placebo"}).Draw(t, "preset")
 	}
+	if v.Codec == film.AV1 && rapid.Bool().Draw(t, "has grain") {
+		v.Grain = rapid.IntRange(1, 50).Draw(t, "grain")
+	}
+	if v.Codec == film.H265 && rapid.Bool().Draw(t, "has options") {
+		v.EncoderOptions, v.BitDepth = "sao=0:ref=2", rapid.SampledFrom([]int{0, 8, 10}).Draw(t, "depth")
+	}
 	return v
 }
 

@@ -102,6 +102,8 @@ func full(t *testing.T) film.Request {
 	}
 	r.Part = film.Part{Start: 1, End: 2, Duration: 3, Chapters: "4"} // they exclude each other
 	r.Outputs[0].Video[0].Crop, r.Outputs[0].Video[0].Pad, r.Outputs[0].Video[0].Tune = film.AutoCrop, "1920:1080", "film"
+	v := &r.Outputs[0].Video[0]
+	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain = "aq-mode=3", "high", "4.1", 8, 4
 	r.Sequence = film.Sequence{FrameRate: film.FrameRate{Num: 24, Den: 1}, Background: "#204060"}
 	r.Render = render.Settings{
 		Frames: "1-9", Step: 2, Engine: render.Cycles, Samples: 4, Width: 64, Height: 36, Percentage: 50, Scene: "a", Camera: "b", ViewLayer: "c",
@@ -130,6 +132,8 @@ func TestIDIsStable(t *testing.T) {
 	r.Render = render.Settings{}
 	r.Program, r.Sequence, r.Part, r.Segment.Goal, r.Compute.Budget, r.Outputs[0].Preview = 0, film.Sequence{}, film.Part{}, "", 0, nil
 	r.Outputs[0].Video[0].Crop, r.Outputs[0].Video[0].Pad, r.Outputs[0].Video[0].Tune = "", "", ""
+	v := &r.Outputs[0].Video[0]
+	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain = "", "", "", 0, 0
 	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "d440c080d945cac0dab0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -15,8 +15,13 @@ type Rendition struct {
 	CRF    int        `json:"crf"`
 	Preset string     `json:"preset"`
 	Tune   string     `json:"tune,omitempty"` // of x264 and x265
-	Width  int        `json:"width"`          // of the encoded frame, in pixels as stored
-	Height int        `json:"height"`
+	// EncoderOptions are "key=value:key=value" under the encoder's own names.
+	EncoderOptions string `json:"encoderOptions,omitempty"`
+	Profile        string `json:"profile,omitempty"` // of h264 and h265; "" = what the encoder uses
+	Level          string `json:"level,omitempty"`   // of h264; "" = the lowest that holds the video
+	Grain          int    `json:"grain,omitempty"`   // of AV1
+	Width          int    `json:"width"`             // of the encoded frame, in pixels as stored
+	Height         int    `json:"height"`
 
 	Region Region `json:"region,omitzero"` // the part of the source's frame that is shown; zero: all
 

@@ -129,7 +129,13 @@ type Video struct {
 	Crop       string     `json:"crop,omitempty" jsonschema:"pattern=^(auto|[0-9]+:[0-9]+:[0-9]+:[0-9]+)$,description=The part of the picture to keep: W:H:X:Y in pixels of the source as it is shown; or auto: what is not black in frames sampled over the film"`
 	Pad        string     `json:"pad,omitempty" jsonschema:"pattern=^[0-9]+:[0-9]+$,description=The frame W:H in whose middle the picture is put with black around it. It is made smaller to fit; larger only with upscale"`
 	Tune       string     `json:"tune,omitempty" jsonschema:"minLength=1,description=What the encoder is to favour. h264: film animation grain stillimage psnr ssim fastdecode; h265: animation grain psnr ssim fastdecode"`
-	Preset     string     `json:"preset,omitempty" jsonschema:"minLength=1,description=Speed against size. h264 and h265: ultrafast to placebo; vp9: 0 to 8; av1: 0 to 13"`
+	// EncoderOptions are the encoder's own, of those that package encoderoption allows.
+	EncoderOptions string `json:"encoderOptions,omitempty" jsonschema:"minLength=1,maxLength=1000,description=Options of the encoder under its own names: aq-mode=3:qcomp=0.7. What would make a seam or what mapreel sets itself is refused by name"`
+	Profile        string `json:"profile,omitempty" jsonschema:"minLength=1,description=What the stream may use of its format. h264: baseline main high high10; h265: main main10"`
+	Level          string `json:"level,omitempty" jsonschema:"minLength=1,description=The level that h264 declares and keeps to in frame size and rate: 4.1. Default: the lowest that holds the video"`
+	BitDepth       int    `json:"bitDepth,omitempty" jsonschema:"minimum=8,maximum=10,description=Bits per sample: 8 or 10. Default: 8 in h264; as the source has but at most 10 in the others"`
+	Grain          int    `json:"grain,omitempty" jsonschema:"minimum=1,maximum=50,description=Film grain that AV1 players add in place of the source's: 8 is usual and 50 the strongest"`
+	Preset         string `json:"preset,omitempty" jsonschema:"minLength=1,description=Speed against size. h264 and h265: ultrafast to placebo; vp9: 0 to 8; av1: 0 to 13"`
 }
 
 // Interlaced selects the treatment of interlaced frames.

@@ -72,8 +72,11 @@ func (t Task) codec() film.VideoCodec {
 }
 
 func (t Task) preset() string {
-	if t.codec() == film.VP9 {
+	switch t.codec() {
+	case film.VP9:
 		return "8"
+	case film.AV1:
+		return "10"
 	}
 	return "ultrafast"
 }

@@ -15,6 +15,14 @@ func pictureSources() []Source {
 			Video: film.Video{Crop: film.AutoCrop}, Filter: "crop=160:68:0:14", Crop: film.Region{Width: 160, Height: 68, Y: 14},
 		},
 		{Name: "tuned for animation", File: "in.mp4", make: plain, Video: film.Video{Tune: "animation"}, Options: "-tune animation"},
+		{
+			Name: "options of x264, a profile and a level", File: "in.mp4", make: plain, Options: "-x264-params aq-mode=3:qcomp=0.7:rc-lookahead=20:bframes=4 -profile:v main -level 3.1",
+			Video: film.Video{EncoderOptions: "aq-mode=3:qcomp=0.7:rc-lookahead=20:bframes=4", Profile: "main", Level: "3.1"},
+		},
+		{Name: "10 bits of H.264", File: "in.mp4", make: plain, Video: film.Video{BitDepth: 10}, Options: "-pix_fmt yuv420p10le"},
+		{Name: "options of x265 in 10 bits", File: "in.mp4", make: plain, Codec: film.H265, Video: film.Video{Profile: "main10", EncoderOptions: "sao=0:psy-rd=1"}, Options: "-pix_fmt yuv420p10le"},
+		{Name: "film grain of AV1", File: "in.mp4", make: plain, Codec: film.AV1, Video: film.Video{Grain: 8, EncoderOptions: "film-grain-denoise=0"}, Options: "-svtav1-params film-grain=8:film-grain-denoise=0"},
+		{Name: "options of VP9", File: "in.mp4", make: plain, Codec: film.VP9, Output: film.Matroska, Video: film.Video{EncoderOptions: "tune-content=1:aq-mode=0"}, Options: "-tune-content 1 -aq-mode 0"},
 		{Name: "padded", File: "in.mp4", make: plain, Video: film.Video{Pad: "192:160"}, Filter: "pad=192:160:16:32", Picture: film.Region{Width: 160, Height: 96, X: 16, Y: 32}},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/encoderoption"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
 	"github.com/mapreel/mapreel/pkg/media"
 )
@@ -126,11 +127,14 @@ func (v Video) ReadEnd() *int64 {
 	return &end
 }
 
-// lookAhead returns how many frames x264 looks ahead by default (x264_param_default_preset), and 0
+// lookAhead returns how many frames x264 looks ahead (by default those of x264_param_default_preset), and 0
 // for encoders that do not look past a keyframe.
 func (r Rendition) lookAhead() int {
 	if r.Codec != "h264" {
 		return 0
+	}
+	if n, err := strconv.Atoi(encoderoption.Value(r.options(), "rc-lookahead")); err == nil {
+		return n
 	}
 	return map[string]int{
 		"veryfast": 10, "faster": 20, "fast": 30, "medium": 40, "slow": 50, "slower": 60, "veryslow": 60, "placebo": 60,

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mapreel/mapreel/pkg/ffmpeg/encoderoption"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
 )
 
@@ -32,7 +33,8 @@ func (r Rendition) encoderOptions(threads int, p padding) []string {
 	}
 	if r.GPU {
 		args = append(args, "-preset", r.Preset, "-rc", "vbr", "-cq", strconv.Itoa(r.CRF), "-b:v", "0")
-		args = append(args, r.rateLimit()...)
+		args = append(append(args, r.rateLimit()...), r.profile()...)
+		args = append(args, r.ownOptions()...)
 		if r.Codec == "h265" {
 			args = append(args, "-tag:v", "hvc1")
 		}
@@ -45,22 +47,24 @@ func (r Rendition) encoderOptions(threads int, p padding) []string {
 	if r.Tune != "" {
 		args = append(args, "-tune", r.Tune)
 	}
+	args = append(args, r.profile()...)
 	switch encoder {
 	case "libx264":
 		args = append(args, "-preset", r.Preset, "-crf", crf, "-threads", n)
 		// On a thread of its own, the look-ahead sees more or fewer of the last frames, depending
 		// on scheduling: 2 runs of 60 gave different bytes (x264 164, medium, 2 threads). Without
 		// it, 80 runs of the worst case were equal.
-		args = append(args, params("-x264-params", "sync-lookahead=0", r.frameRate("fps"), x264HDR(r.HDR),
+		args = append(args, params("-x264-params", "sync-lookahead=0", r.privateOptions(), r.frameRate("fps"), x264HDR(r.HDR),
 			p.zones())...)
 	case "libx265":
 		args = append(args, "-preset", r.Preset, "-crf", crf, "-tag:v", "hvc1")
-		args = append(args, params("-x265-params", append([]string{"log-level=warning", "open-gop=0"},
+		args = append(args, params("-x265-params", append([]string{"log-level=warning", "open-gop=0", r.privateOptions()},
 			append(x265Threads(threads), r.frameRate("fps"), x265HDR(r.HDR))...)...)...)
 	case "libvpx-vp9":
 		// libvpx calls a rate together with CRF constrained quality: CRF within that rate.
 		args = append(args, "-crf", crf, "-b:v", strconv.Itoa(r.MaxBitrate), "-deadline", "good", "-cpu-used", r.Preset,
 			"-row-mt", "1", "-threads", n)
+		args = append(args, r.ownOptions()...)
 		if r.Only == nil {
 			args = append(args, p.evenKeyframes(r.Before, libvpxInterval)...)
 		}
@@ -77,10 +81,56 @@ func (r Rendition) encoderOptions(threads int, p padding) []string {
 		if r.FrameRate.Known() {
 			fps = fmt.Sprintf("fps-num=%d:fps-denom=%d", r.FrameRate.Num, r.FrameRate.Den)
 		}
+		grain := ""
+		if r.Grain > 0 {
+			grain = "film-grain=" + strconv.Itoa(r.Grain)
+		}
 		// irefresh-type=2 closes each GOP.
-		args = append(args, params("-svtav1-params", "irefresh-type=2", "lp="+n, fps, svtHDR(r.HDR))...)
+		args = append(args, params("-svtav1-params", "irefresh-type=2", "lp="+n, fps, svtHDR(r.HDR), grain, r.privateOptions())...)
 	}
 	return append(args, r.keyframesOnly()...)
+}
+
+// options returns the encoder's own options; none if any of them is not allowed, because a text must not gain a meaning in a
+// command line.
+func (r Rendition) options() []encoderoption.Option {
+	encoder, _ := Encoder(r.Codec, r.GPU)
+	if r.GPU {
+		encoder = encoderoption.NVENC
+	}
+	list, err := encoderoption.Parse(encoder, r.Options)
+	if err != nil {
+		return nil
+	}
+	return list
+}
+
+// privateOptions returns the encoder's own options as its private parameters take them.
+func (r Rendition) privateOptions() string {
+	var set []string
+	for _, o := range r.options() {
+		set = append(set, o.Key+"="+o.Value)
+	}
+	return strings.Join(set, ":")
+}
+
+// ownOptions returns the encoder's own options as options of ffmpeg.
+func (r Rendition) ownOptions() (args []string) {
+	for _, o := range r.options() {
+		args = append(args, "-"+o.Key, o.Value)
+	}
+	return args
+}
+
+// profile returns the options that limit what the stream uses of its format.
+func (r Rendition) profile() (args []string) {
+	if r.Profile != "" {
+		args = append(args, "-profile:v", r.Profile)
+	}
+	if r.Level != "" {
+		args = append(args, "-level:v", r.Level)
+	}
+	return args
 }
 
 // keyframesOnly returns the option that makes an encoder write keyframes only, if the rendition wants

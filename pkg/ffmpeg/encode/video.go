@@ -76,11 +76,16 @@ type Video struct {
 
 // Rendition is one encoded form of the video.
 type Rendition struct {
-	Codec  string // "h264", "h265", "vp9" or "av1"
-	GPU    bool   // encode with NVENC; not VP9
-	CRF    int    // constant quality on the encoder's own scale (NVENC: -cq)
-	Tune   string // of x264 and x265: what to favour; "" = nothing
-	Preset string // the encoder's own name: "medium" (x264, x265), "p5" (NVENC), "8" (SVT-AV1), "2" (VP9's cpu-used)
+	Codec string // "h264", "h265", "vp9" or "av1"
+	GPU   bool   // encode with NVENC; not VP9
+	CRF   int    // constant quality on the encoder's own scale (NVENC: -cq)
+	Tune  string // of x264 and x265: what to favour; "" = nothing
+	// Options are "key=value:key=value", of which nothing is used if package encoderoption does not allow all of them.
+	Options string
+	Profile string // "high": x264's and x265's own name, and NVENC's; "" = what the encoder uses
+	Level   string // of H.264: "4.1"; "" = the lowest that holds the video
+	Grain   int    // film grain of AV1, up to 50; 0 = none
+	Preset  string // the encoder's own name: "medium" (x264, x265), "p5" (NVENC), "8" (SVT-AV1), "2" (VP9's cpu-used)
 
 	// Width and Height of the result. Both 0 = the source's, made even if the pixel format needs
 	// it. One 0 = the even size that keeps the aspect ratio.

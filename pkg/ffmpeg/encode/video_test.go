@@ -65,6 +65,28 @@ func TestVideoArgsAreExactlyThese(t *testing.T) {
 			replace: map[string]string{"FILM": "file:/in/a film: 100%.mp4"},
 		},
 		{
+			name: "H.264 and AV1 with options of their own, and H.265 on a GPU",
+			v: Video{
+				Input: ffmpeg.Input{Location: "/in/a.avi", Demuxer: "avi"}, Timebase: media.Rational{Num: 1001, Den: 30000}, Threads: 4,
+				Renditions: []Rendition{
+					{Codec: "h264", CRF: 24, Preset: "slow", Options: "rc-lookahead=20:me=umh", Profile: "high", Level: "4.1", Width: 64, Path: "a.mp4"},
+					{Codec: "av1", CRF: 30, Preset: "6", Options: "tune=0", Grain: 8, Width: 64, Path: "b.mp4"},
+					{Codec: "h265", GPU: true, CRF: 30, Preset: "p5", Options: "spatial-aq=1:bf=2", Profile: "main10", PixelFormat: "p010le", Width: 64, Path: "c.mp4"},
+					{Codec: "h264", CRF: 30, Preset: "fast", Options: "me=umh:keyint=48", Width: 64, Path: "d.mp4"},
+				},
+			},
+			want: []string{
+				common, "-filter_complex_threads 4 " + ffmpegtest.AllocationLimits + " -threads 4 -protocol_whitelist file -f avi -i file:/in/a.avi -filter_complex",
+				"[0:0]" + mark + ",split=4[s0][s1][s2][s3];[s0]scale=64:-2:flags=bicubic[v0];[s1]scale=64:-2:flags=bicubic[v1];" +
+					"[s2]scale=64:-2:flags=bicubic,format=p010le[v2];[s3]scale=64:-2:flags=bicubic[v3]",
+				"-map [v0]", oddBefore, "-c:v libx264 -profile:v high -level:v 4.1 -preset slow -crf 24 -threads 4",
+				"-x264-params sync-lookahead=0:rc-lookahead=20:me=umh", oddAfter, "file:a.mp4",
+				"-map [v1]", oddBefore, "-c:v libsvtav1 -preset 6 -crf 30 -svtav1-params irefresh-type=2:lp=4:film-grain=8:tune=0", oddAfter, "file:b.mp4",
+				"-map [v2]", oddBefore, "-c:v hevc_nvenc -preset p5 -rc vbr -cq 30 -b:v 0 -profile:v main10 -spatial-aq 1 -bf 2 -tag:v hvc1", oddAfter, "file:c.mp4",
+				"-map [v3]", oddBefore, "-c:v libx264 -preset fast -crf 30 -threads 4 -x264-params sync-lookahead=0", oddAfter, "file:d.mp4",
+			},
+		},
+		{
 			name: "H.265 and AV1 with HDR10 from one decode, the whole of an AVI",
 			v: Video{
 				Input: ffmpeg.Input{Location: "/in/a.avi", Demuxer: "avi"}, Timebase: media.Rational{Num: 1001, Den: 30000}, Threads: 4,

@@ -47,6 +47,10 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 			}
 			r, warnings := rendition(v, track, req.Compute.GPU)
 			r.Region = region
+			if err := fitLevel(&r, track, req.Compute.GPU); err != nil {
+				problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/video/0/level", i), Message: err.Error()})
+				continue
+			}
 			if out.Container.Packaged() {
 				r.SegmentDuration = micros(out.Package.Seconds)
 				r.Keyframes = int((out.Package.Seconds + out.Package.Keyframes - 1) / out.Package.Keyframes)

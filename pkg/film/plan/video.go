@@ -11,7 +11,7 @@ import (
 // rendition returns the rendition of a video track for the settings v, with warnings of what is lost.
 func rendition(v film.Video, track film.VideoTrack, gpu bool) (_ film.Rendition, warnings []string) {
 	r := builder{film.Rendition{
-		Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset, Tune: v.Tune, MaxBitrate: v.MaxBitrate, Rate: media.Rational(v.FrameRate),
+		Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset, Tune: v.Tune, EncoderOptions: v.EncoderOptions, Profile: v.Profile, Level: v.Level, Grain: v.Grain, MaxBitrate: v.MaxBitrate, Rate: media.Rational(v.FrameRate),
 	}}
 	if gpu {
 		r.Preset = nvencPreset(v)
@@ -32,7 +32,7 @@ func rendition(v film.Video, track film.VideoTrack, gpu bool) (_ film.Rendition,
 		r.Interlaced = track.Interlaced
 		rows = 4 // each field has pairs of its own
 	}
-	r.setFormat(track, gpu, warn)
+	r.setFormat(v.Depth(), track, gpu, warn)
 	r.SampleAspect = track.SampleAspect
 	if track.Rotation%180 != 0 && track.SampleAspect.Num > 0 {
 		r.SampleAspect = media.Rational{Num: track.SampleAspect.Den, Den: track.SampleAspect.Num}
@@ -55,10 +55,10 @@ func describeEncoder(codec film.VideoCodec, gpu bool) string {
 type builder struct{ film.Rendition }
 
 // setFormat decides how samples are stored. All players support 4:2:0, and few anything else. For
-// the same reason H.264 gets 8 bits; the other codecs keep 10. HDR is tone-mapped for H.264: PQ in
-// 8 bits has visible banding, and a player that does not know PQ shows washed-out grey.
-func (r *builder) setFormat(track film.VideoTrack, gpu bool, warn func(string, ...any)) {
-	deep := track.Depth > 8 && r.Codec != film.H264
+// the same reason H.264 gets 8 bits; the other codecs keep 10. depth is what the request says of that; 0 = nothing.
+// HDR is tone-mapped for 8 bits, where PQ has visible banding, and for H.264, whose players show PQ as washed-out grey.
+func (r *builder) setFormat(depth int, track film.VideoTrack, gpu bool, warn func(string, ...any)) {
+	deep := depth == 10 || depth == 0 && track.Depth > 8 && r.Codec != film.H264
 	switch {
 	case deep && gpu:
 		r.PixelFormat = "p010le"
@@ -70,7 +70,12 @@ func (r *builder) setFormat(track film.VideoTrack, gpu bool, warn func(string, .
 	switch {
 	case r.Codec == film.H264 && track.Color.HDR():
 		r.ToneMap = true
-		warn("the source is HDR; h264 gets it tone-mapped to BT.709 in 8 bits. h265, vp9 and av1 keep it")
+		warn("the source is HDR; h264 gets it tone-mapped to BT.709 in %d bits. h265, vp9 and av1 keep it", map[bool]int{false: 8, true: 10}[deep])
+	case !deep && track.Color.HDR():
+		r.ToneMap = true
+		warn("the source is HDR; 8 bits get it tone-mapped to BT.709. 10 bits keep it")
+	case track.Depth > 8 && depth == 8:
+		warn(film.NoticeMark+"the source has %d bits per sample, the output 8", track.Depth)
 	case track.Depth > 8 && !deep:
 		warn("the source has %d bits per sample; h264 gets 8, which every player supports. h265, vp9 and av1 keep 10", track.Depth)
 	case track.Depth > 10:

@@ -13,10 +13,17 @@ type Flags struct {
 	PartFlags
 	SequenceFlags
 
-	Codec      string                 `group:"Video" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
-	CRF        *flagvalue.WholeNumber `group:"Video" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
-	Preset     string                 `group:"Video" placeholder:"NAME" help:"Speed against size. h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`
-	Tune       string                 `group:"Video" placeholder:"NAME" help:"What the encoder is to favour. h264: film, animation, grain, stillimage, psnr, ssim or fastdecode; h265: animation, grain, psnr, ssim or fastdecode."`
+	Codec  string                 `group:"Video" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
+	CRF    *flagvalue.WholeNumber `group:"Video" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
+	Preset string                 `group:"Video" placeholder:"NAME" help:"Speed against size. h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`
+	Tune   string                 `group:"Video" placeholder:"NAME" help:"What the encoder is to favour. h264: film, animation, grain, stillimage, psnr, ssim or fastdecode; h265: animation, grain, psnr, ssim or fastdecode."`
+
+	EncoderOptions string                 `group:"Video" placeholder:"KEY=VALUE:…" help:"Options of the encoder under its own names: aq-mode=3:psy-rd=1.0,0.15. Those that would make a seam, or that mapreel sets itself, are refused by name."`
+	Profile        string                 `group:"Video" placeholder:"NAME" help:"What the stream may use of its format. h264: baseline, main, high or high10; h265: main or main10."`
+	Level          string                 `group:"Video" placeholder:"LEVEL" help:"The level of h264, such as 4.1, in which frame size and rate must fit. Default: the lowest that they fit in."`
+	BitDepth       *flagvalue.WholeNumber `group:"Video" placeholder:"BITS" help:"8 or 10 bits per sample. Default: 8 in h264; in the others as the source has, but at most 10."`
+	Grain          *flagvalue.WholeNumber `group:"Video" placeholder:"N" help:"Film grain that AV1 players add in place of the source's, 1 to 50. Default: none."`
+
 	Height     *flagvalue.WholeNumber `group:"Video" placeholder:"LINES" help:"Scale to this many lines; the width follows. Does not enlarge without --upscale. Default: the source's size."`
 	Upscale    bool                   `group:"Video" help:"Allow --height to enlarge the video."`
 	FPS        string                 `group:"Video" name:"fps" placeholder:"RATE" help:"Make the frame rate constant: 25, 30000/1001. Default: every frame keeps its timestamp. Of an image sequence, it is the rate at which the frames are read, unless --source-fps says that."`
