@@ -120,7 +120,11 @@ func (s *Server) facts(w http.ResponseWriter, r *http.Request, m made) error {
 	f := p.Facts(r)
 	f.Seams, f.Job = m.facts.Seams, "/#/job/"+url.PathEscape(m.job.Name)
 	for _, v := range m.facts.Video {
-		f.Video = append(f.Video, fmt.Sprintf("%d×%d %s, CRF %d, preset %s", v.Width, v.Height, v.Codec, v.CRF, v.Preset))
+		quality := fmt.Sprintf("CRF %d", v.CRF)
+		if q := v.Quality; q != nil {
+			quality = fmt.Sprintf("%s %.4g (CRF %v to %v)", q.Metric, q.Mean, q.MinCRF, q.MaxCRF)
+		}
+		f.Video = append(f.Video, fmt.Sprintf("%d×%d %s, %s, preset %s", v.Width, v.Height, v.Codec, quality, v.Preset))
 		if v.FrameRate.Num > 0 && f.Frame == 0 {
 			f.Frame = player.Seconds(time.Duration(v.FrameRate.Den) * time.Second / time.Duration(v.FrameRate.Num))
 		}

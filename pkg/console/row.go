@@ -131,10 +131,16 @@ type outputFacts struct {
 
 	Seams []player.Seconds `json:"seams"`
 	Video []struct {
-		Codec     string         `json:"codec"`
-		Width     int            `json:"width"`
-		Height    int            `json:"height"`
-		CRF       int            `json:"crf"`
+		Codec   string    `json:"codec"`
+		Width   int       `json:"width"`
+		Height  int       `json:"height"`
+		CRF     int       `json:"crf"`
+		Quality *struct { // with a target, instead of CRF
+			Metric string  `json:"metric"`
+			Mean   float64 `json:"mean"`
+			MinCRF float64 `json:"minCRF"`
+			MaxCRF float64 `json:"maxCRF"`
+		} `json:"quality"`
 		Preset    string         `json:"preset"`
 		FrameRate media.Rational `json:"frameRate"`
 	} `json:"video"`

@@ -203,6 +203,7 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 			add(p+"/upscale", "has no effect without height or pad")
 		}
 		ps = append(ps, v.checkPicture(at+p)...)
+		ps = append(ps, v.checkQuality(at+p, codec, gpu)...)
 		if problem := checkTune(v.Tune, codec, gpu); problem != "" {
 			add(p+"/tune", "%s", problem)
 		}

@@ -62,6 +62,9 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 			if v.CRF == nil {
 				v.CRF = &e.crf
 			}
+			if v.Quality != nil {
+				v.Quality = new(v.Quality.Normalise(v.Codec.QualityRange()))
+			}
 			v.Preset = cmp.Or(v.Preset, e.preset)
 			v.Interlaced = cmp.Or(v.Interlaced, Deinterlace)
 		}

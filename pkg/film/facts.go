@@ -33,6 +33,8 @@ type Chunk struct {
 	Last   media.Ticks `json:"last"`
 
 	Media *MediaFacts `json:"media,omitempty"` // of a rendition for packages
+
+	Quality *QualityFacts `json:"quality,omitempty"` // of a rendition with a target
 }
 
 // StoredObject locates an object in scratch, with what Merge needs to check it.

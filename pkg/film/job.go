@@ -179,7 +179,8 @@ type VideoFacts struct {
 	Codec      VideoCodec     `json:"codec"`
 	Width      int            `json:"width"`
 	Height     int            `json:"height"`
-	CRF        int            `json:"crf"`
+	CRF        int            `json:"crf"` // does not apply where Quality is set
+	Quality    *QualityReport `json:"quality,omitempty"`
 	MaxBitrate Bitrate        `json:"maxBitrate,omitzero"`
 	Preset     string         `json:"preset"`
 	Crop       Region         `json:"crop,omitzero"`      // the part of the source's frame that is shown; zero: all

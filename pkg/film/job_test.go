@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/render"
 	"pgregory.net/rapid"
@@ -104,6 +105,7 @@ func full(t *testing.T) film.Request {
 	r.Outputs[0].Video[0].Crop, r.Outputs[0].Video[0].Pad, r.Outputs[0].Video[0].Tune = film.AutoCrop, "1920:1080", "film"
 	v := &r.Outputs[0].Video[0]
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain = "aq-mode=3", "high", "4.1", 8, 4
+	r.Outputs[0].Video[0].Quality = &target.Quality{Metric: target.XPSNR, Target: 42, Min: 18, Max: 36}
 	r.Sequence = film.Sequence{FrameRate: film.FrameRate{Num: 24, Den: 1}, Background: "#204060"}
 	r.Render = render.Settings{
 		Frames: "1-9", Step: 2, Engine: render.Cycles, Samples: 4, Width: 64, Height: 36, Percentage: 50, Scene: "a", Camera: "b", ViewLayer: "c",
@@ -134,6 +136,7 @@ func TestIDIsStable(t *testing.T) {
 	r.Outputs[0].Video[0].Crop, r.Outputs[0].Video[0].Pad, r.Outputs[0].Video[0].Tune = "", "", ""
 	v := &r.Outputs[0].Video[0]
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain = "", "", "", 0, 0
+	r.Outputs[0].Video[0].Quality = nil
 	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "d440c080d945cac0dab0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -231,6 +234,8 @@ func change(t *testing.T, v reflect.Value) {
 		v.SetBool(!v.Bool())
 	case reflect.Int, reflect.Int64:
 		v.SetInt(v.Int() + 1)
+	case reflect.Float64:
+		v.SetFloat(v.Float() + 1)
 	default:
 		t.Fatalf("cannot change a %v", v.Type())
 	}

@@ -3,6 +3,7 @@ package film
 import (
 	"math/big"
 
+	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -14,7 +15,9 @@ type Rendition struct {
 	Codec  VideoCodec `json:"codec"`
 	CRF    int        `json:"crf"`
 	Preset string     `json:"preset"`
-	Tune   string     `json:"tune,omitempty"` // of x264 and x265
+	// Quality is what each segment finds its own CRF for; zero: CRF applies.
+	Quality target.Quality `json:"quality,omitzero"`
+	Tune    string         `json:"tune,omitempty"` // of x264 and x265
 	// EncoderOptions are "key=value:key=value" under the encoder's own names.
 	EncoderOptions string `json:"encoderOptions,omitempty"`
 	Profile        string `json:"profile,omitempty"` // of h264 and h265; "" = what the encoder uses

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -121,6 +122,8 @@ type Video struct {
 	Codec  VideoCodec `json:"codec,omitempty" jsonschema:"enum=h264,enum=h265,enum=vp9,enum=av1,description=Default h264; vp9 in webm"`
 	Height int        `json:"height,omitempty" jsonschema:"minimum=16,maximum=8640,description=Lines; the width follows. Default: that of the source. Does not enlarge without upscale"`
 	CRF    *int       `json:"crf,omitempty" jsonschema:"minimum=0,maximum=63,description=Constant quality: lower is better. Default 21 (h264) 24 (h265) 31 (vp9) 32 (av1)"`
+	// Quality replaces CRF: each segment finds its own.
+	Quality *target.Quality `json:"quality,omitempty" jsonschema:"description=How good each segment is to look; it finds its own CRF. Instead of crf"`
 	// MaxBitrate limits the bit rate, averaged over any two seconds.
 	MaxBitrate Bitrate    `json:"maxBitrate,omitempty" jsonschema:"minimum=50000,maximum=1000000000,description=Limit of the bit rate averaged over two seconds. Default: no limit; in a ladder by size"`
 	Upscale    bool       `json:"upscale,omitempty" jsonschema:"description=Allow height to enlarge the video"`

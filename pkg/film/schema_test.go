@@ -177,6 +177,9 @@ func fields(t reflect.Type, at string) (list []field) {
 func withValue(t *testing.T, pointer string, value any) []byte {
 	t.Helper()
 	video := map[string]any{"codec": "av1"} // fits every container, and has the widest range of CRF
+	if strings.Contains(pointer, "/quality/") {
+		video["quality"] = map[string]any{"target": map[bool]any{true: 0.98, false: 42}[value == "ssim"]}
+	}
 	output := map[string]any{"name": "a", "container": "mkv", "video": []any{video}, "audio": map[string]any{}}
 	if strings.Contains(pointer, "/package/") || strings.HasSuffix(pointer, "/ladder") {
 		output["container"] = "hls"
@@ -267,7 +270,7 @@ func TestTagsOfTheSchemaAgreeWithNormalise(t *testing.T) {
 		}
 		return tree
 	}
-	tree := normalised(t, `{"source":"/in","destination":"/out","outputs":[{"name":"a"}]}`, true)
+	tree := normalised(t, `{"source":"/in","destination":"/out","outputs":[{"name":"a","video":[{"quality":{"target":42}}]}]}`, true)
 	var found int
 	inText := regexp.MustCompile(`Default (\d+)$`)
 	for _, f := range fields(reflect.TypeFor[film.Request](), "") {

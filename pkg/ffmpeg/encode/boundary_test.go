@@ -29,7 +29,7 @@ func TestASegmentSpendsAsManyBytesAsASinglePass(t *testing.T) {
 	start, end := second, 2*second
 	for _, c := range []struct {
 		codec, encoder, preset string
-		crf                    int
+		crf                    float64
 		end                    bool // the encoder looks past the end, too
 	}{{"h264", "libx264", "medium", 21, true}, {"h265", "libx265", "ultrafast", 24, false}} {
 		onePass := filepath.Join(t.TempDir(), "one.mp4")

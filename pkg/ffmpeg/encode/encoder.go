@@ -32,7 +32,7 @@ func (r Rendition) encoderOptions(threads int, p padding) []string {
 		args = append(args, "-chroma_sample_location", r.Color.ChromaLocation)
 	}
 	if r.GPU {
-		args = append(args, "-preset", r.Preset, "-rc", "vbr", "-cq", strconv.Itoa(r.CRF), "-b:v", "0")
+		args = append(args, "-preset", r.Preset, "-rc", "vbr", "-cq", r.crf(), "-b:v", "0")
 		args = append(append(args, r.rateLimit()...), r.profile()...)
 		args = append(args, r.ownOptions()...)
 		if r.Codec == "h265" {
@@ -40,7 +40,7 @@ func (r Rendition) encoderOptions(threads int, p padding) []string {
 		}
 		return append(args, r.keyframesOnly()...)
 	}
-	crf := strconv.Itoa(r.CRF)
+	crf := r.crf()
 	if encoder != "libvpx-vp9" {
 		args = append(args, r.rateLimit()...)
 	}
@@ -132,6 +132,9 @@ func (r Rendition) profile() (args []string) {
 	}
 	return args
 }
+
+// crf returns CRF as an argument: "21", or "21.25".
+func (r Rendition) crf() string { return strconv.FormatFloat(r.CRF, 'f', -1, 64) }
 
 // keyframesOnly returns the option that makes an encoder write keyframes only, if the rendition wants
 // that. SVT-AV1, as ffmpeg 5.1 runs it, then marks its frames as intra frames, which are no keyframes; at

@@ -76,10 +76,10 @@ type Video struct {
 
 // Rendition is one encoded form of the video.
 type Rendition struct {
-	Codec string // "h264", "h265", "vp9" or "av1"
-	GPU   bool   // encode with NVENC; not VP9
-	CRF   int    // constant quality on the encoder's own scale (NVENC: -cq)
-	Tune  string // of x264 and x265: what to favour; "" = nothing
+	Codec string  // "h264", "h265", "vp9" or "av1"
+	GPU   bool    // encode with NVENC; not VP9
+	CRF   float64 // constant quality on the encoder's own scale (NVENC: -cq); only x264 and x265 take fractions
+	Tune  string  // of x264 and x265: what to favour; "" = nothing
 	// Options are "key=value:key=value", of which nothing is used if package encoderoption does not allow all of them.
 	Options string
 	Profile string // "high": x264's and x265's own name, and NVENC's; "" = what the encoder uses

@@ -95,7 +95,7 @@ func (a *attempt) reportedFrames() int64 {
 	if n == 0 {
 		return n
 	}
-	r := a.job.Renditions[0] // ffmpeg reports the frames of its first output
+	r := a.job.Renditions[a.encodings()[0].rendition] // ffmpeg reports the frames of its first output
 	if r.Rate.Num == 0 {
 		return n
 	}

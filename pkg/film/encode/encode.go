@@ -73,6 +73,8 @@ type attempt struct {
 	artifacts []work.Artifact
 	damage    ffmpeg.DamageLog
 	frames    []string // names of the frames of an image sequence that are read
+	searches  []search // of renditions with a target quality
+	round     int      // how often the segment was encoded before, while searching
 	ascending bool     // each frame is shown after the one before, whatever the decoder says
 }
 
@@ -102,6 +104,7 @@ func (a *attempt) run(ctx context.Context) (film.SegmentFacts, error) {
 
 // encode encodes the segment once.
 func (a *attempt) encode(ctx context.Context) (film.SegmentFacts, decoding, error) {
+	a.beginSearches()
 	d, err := a.transcode(ctx, a.entry())
 	if err != nil {
 		return film.SegmentFacts{}, d, err
@@ -118,11 +121,15 @@ func (a *attempt) encode(ctx context.Context) (film.SegmentFacts, decoding, erro
 	if len(times) > 0 {
 		facts.First, facts.Last = times[0], times[len(times)-1]
 	}
+	if err := a.search(ctx, d); err != nil {
+		return facts, d, err
+	}
 	for r := range a.job.Renditions {
 		chunk, err := a.store(ctx, r, times)
 		if err != nil {
 			return facts, d, err
 		}
+		chunk.Quality = a.found(r)
 		facts.Chunks = append(facts.Chunks, chunk)
 	}
 	for i := range a.job.Pictures {
@@ -189,8 +196,20 @@ func (a *attempt) transcode(ctx context.Context, e entry) (decoding, error) {
 	}
 }
 
-// video returns how ffmpeg decodes the segment from e, and encodes it.
+// encoding is a rendition that is encoded, how well, and to which file.
+type encoding struct {
+	rendition int
+	crf       float64
+	file      string
+}
+
+// video returns how ffmpeg decodes the segment from e, and encodes all that is to be encoded.
 func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
+	return a.videoOf(ctx, e, a.encodings(), a.job.Pictures)
+}
+
+// videoOf returns how ffmpeg decodes the segment from e, and encodes these renditions and pictures.
+func (a *attempt) videoOf(ctx context.Context, e entry, encodings []encoding, pictures []film.Pictures) (encode.Video, error) {
 	in, err := a.input(ctx, e)
 	if err != nil {
 		return encode.Video{}, err
@@ -226,8 +245,10 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 	if !a.segment.OpenEnd() {
 		v.End = new(int64(a.segment.End))
 	}
-	for i, r := range a.job.Renditions {
-		v.Renditions = append(v.Renditions, renditionIn(r, *p, a.segment, a.job.Request.Compute.GPU, a.file(i)))
+	for i, one := range encodings {
+		r := a.job.Renditions[one.rendition]
+		v.Renditions = append(v.Renditions, renditionIn(r, *p, a.segment, a.job.Request.Compute.GPU, one.file))
+		v.Renditions[i].CRF = one.crf
 		switch {
 		case r.TrickPlay:
 			v.Renditions[i].Only = a.trickPlayPoints(r)
@@ -237,8 +258,8 @@ func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
 			v.Renditions[i].Keyframes = a.forcedKeyframes(r)
 		}
 	}
-	for i, pictures := range a.job.Pictures {
-		v.Pictures = append(v.Pictures, picturesIn(pictures, *p, a.segment, i))
+	for i, some := range pictures {
+		v.Pictures = append(v.Pictures, picturesIn(some, *p, a.segment, i))
 	}
 	if deinterlaces(a.job) {
 		v.Rotation = p.Rotation
@@ -302,9 +323,11 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (d decoding, err e
 	var log ffmpeg.FrameLog
 	ctx, observe, stop := watchDeadline(ctx, a.reportedFrames())
 	defer stop()
-	a.damage = ffmpeg.DamageLog{}              // of the last attempt at decoding
-	if err := a.removePictures(); err != nil { // of an attempt at decoding before this one
-		return d, err
+	a.damage = ffmpeg.DamageLog{} // of the last attempt at decoding
+	if a.round == 0 {
+		if err := a.removePictures(); err != nil { // of an attempt at decoding before this one
+			return d, err
+		}
 	}
 	ctx, refuse := context.WithCancelCause(ctx)
 	defer refuse(nil)
@@ -320,7 +343,7 @@ func (a *attempt) decode(ctx context.Context, v encode.Video) (d decoding, err e
 				refuse(fault.New(fault.Unsupported, "the segment has more than %d frames; the timestamps of the source are far apart there, or are not what its index declares",
 					plan.MaxSegmentFrames))
 			}
-			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Count: a.inSegment(p.Frame), Bytes: max(p.Bytes, 0)})
+			a.report(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Count: a.inSegment(p.Frame), Bytes: max(p.Bytes, 0)})
 		},
 	})
 	if again && a.damage.String() != "" && (err == nil || context.Cause(ctx) == errDamaged) { //nolint:errorlint // our own, or the caller's cause

@@ -13,7 +13,7 @@ import (
 // renditionIn returns how ffmpeg makes a rendition of a video track in one segment.
 func renditionIn(r film.Rendition, p film.VideoTrack, seg film.Segment, gpu bool, path string) encode.Rendition {
 	out := encode.Rendition{
-		Codec: string(r.Codec), GPU: gpu, CRF: r.CRF, Preset: r.Preset, Tune: r.Tune, Crop: r.Crop,
+		Codec: string(r.Codec), GPU: gpu, Preset: r.Preset, Tune: r.Tune, Crop: r.Crop,
 		Options: r.EncoderOptions, Profile: r.Profile, Level: r.Level, Grain: r.Grain,
 		Width: r.Width, Height: r.Height, PixelFormat: r.PixelFormat, SAR: r.SampleAspect,
 		FrameRate: p.FrameRate, Color: p.Color, FromRGB: p.RGB(),

@@ -135,7 +135,8 @@ func (m *attempt) describeVideo() (list []film.VideoFacts) {
 		r := m.job.Renditions[n]
 		v := film.VideoFacts{
 			Codec: r.Codec, Width: r.Width, Height: r.Height, CRF: r.CRF, MaxBitrate: r.MaxBitrate, Preset: r.Preset,
-			Crop: r.Region, Picture: r.Picture(), FrameRate: r.Rate, Constant: r.Rate.Num > 0,
+			Quality: m.job.QualityOf(n, m.video, len(m.out.Renditions)),
+			Crop:    r.Region, Picture: r.Picture(), FrameRate: r.Rate, Constant: r.Rate.Num > 0,
 		}
 		if base := r.OutputTimebase(*m.job.Source.Video); !v.Constant && e.Samples > 1 && e.Last > e.First {
 			v.FrameRate = media.Rational{Num: int64(e.Samples-1) * base.Den, Den: (e.Last - e.First) * base.Num}

@@ -13,6 +13,9 @@ func rendition(v film.Video, track film.VideoTrack, gpu bool) (_ film.Rendition,
 	r := builder{film.Rendition{
 		Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset, Tune: v.Tune, EncoderOptions: v.EncoderOptions, Profile: v.Profile, Level: v.Level, Grain: v.Grain, MaxBitrate: v.MaxBitrate, Rate: media.Rational(v.FrameRate),
 	}}
+	if v.Quality != nil {
+		r.Quality = *v.Quality
+	}
 	if gpu {
 		r.Preset = nvencPreset(v)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/film/source"
 	"github.com/mapreel/mapreel/pkg/film/split"
+	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/render/blender"
@@ -96,6 +97,9 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	encoders, err := requiredEncoders(j)
 	if err == nil {
 		err = p.Tools.Require(ctx, encoders)
+	}
+	if err == nil && j.WantsMetric(target.VMAF) {
+		err = p.requireVMAF(ctx)
 	}
 	if err != nil {
 		return work.Plan{}, err
@@ -267,6 +271,16 @@ func refuseToReplaceSource(ctx context.Context, resolve work.Resolver, req film.
 
 // copyable adapts ffmpeg's table of containers to plan.Job.
 func copyable(codec string, in film.Container) bool { return remux.CopyableTo(codec, string(in)) }
+
+// requireVMAF refuses to measure by VMAF with an ffmpeg that has no libvmaf.
+func (p Planner) requireVMAF(ctx context.Context) error {
+	has, err := p.Tools.HasFilter(ctx, "libvmaf")
+	if err != nil || has {
+		return err
+	}
+	return fault.WithHint(fault.New(fault.Unsupported, "ffmpeg %s was built without libvmaf, which measures vmaf", p.Tools.Version),
+		"choose the metric xpsnr or ssim, or put an ffmpeg that was configured with --enable-libvmaf first in PATH")
+}
 
 // requiredEncoders lists the ffmpeg encoders that a job needs.
 func requiredEncoders(j film.Job) ([]string, error) {

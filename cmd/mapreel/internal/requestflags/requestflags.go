@@ -136,6 +136,11 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 		output := fmt.Sprintf("/outputs/%d", i)
 		for _, v := range video {
 			d.Set(output+"/video/0/"+v.field, v.value, v.flag)
+			if fields, ok := v.value.(map[string]any); ok {
+				for name := range fields {
+					d.Flags[output+"/video/0/"+v.field+"/"+name] = v.flag
+				}
+			}
 		}
 		d.SetText(output+"/audio/codec", t.Audio, "--audio")
 		d.SetText(output+"/audio/bitrate", t.AudioBitrate, "--audio-bitrate")
@@ -177,6 +182,9 @@ func (t Flags) videoFlags() (list []videoFlag) {
 	number := func(value *flagvalue.WholeNumber, field, flag string) { add(value != nil, field, flag, value) }
 	text(string(film.CodecNamed(t.Codec)), "codec", "--codec")
 	number(t.CRF, "crf", "--crf")
+	if t.Target != nil {
+		add(true, "quality", "--target", t.Target.Fields())
+	}
 	text(t.Preset, "preset", "--preset")
 	number(t.Height, "height", "--height")
 	add(t.Upscale, "upscale", "--upscale", true)

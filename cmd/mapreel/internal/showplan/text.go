@@ -82,7 +82,7 @@ func (p Plan) writeOutput(line func(string, string, ...any), o film.OutputPlan) 
 
 // rendition returns what a video rendition is, such as "h264 1280x720, CRF 21, preset medium, yuv420p".
 func rendition(r film.Rendition) string {
-	text := fmt.Sprintf("%s %dx%d, CRF %d, preset %s, %s", r.Codec, r.Width, r.Height, r.CRF, r.Preset, r.PixelFormat)
+	text := fmt.Sprintf("%s %dx%d, %s, preset %s, %s", r.Codec, r.Width, r.Height, quality(r), r.Preset, r.PixelFormat)
 	if r.MaxBitrate > 0 {
 		text += fmt.Sprintf(", at most %v", r.MaxBitrate)
 	}
@@ -102,6 +102,14 @@ func rendition(r film.Rendition) string {
 		}
 	}
 	return text
+}
+
+// quality returns how well a rendition will be encoded.
+func quality(r film.Rendition) string {
+	if q := r.Quality; q.Target != 0 {
+		return fmt.Sprintf("%s %s by a CRF of %d to %d in each segment", q.Metric, q.Metric.Format(q.Target), q.Min, q.Max)
+	}
+	return fmt.Sprintf("CRF %d", r.CRF)
 }
 
 func sourceVideo(v film.VideoTrack) string {

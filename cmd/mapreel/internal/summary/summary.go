@@ -79,7 +79,7 @@ func Of(r local.Report, end progress.Snapshot) string {
 
 // formatVideo returns what the video of an output is, such as "1920x1080 h264, CRF 21, preset medium, 25 fps".
 func formatVideo(v film.VideoFacts) string {
-	text := fmt.Sprintf("%dx%d %s, CRF %d", v.Width, v.Height, v.Codec, v.CRF)
+	text := fmt.Sprintf("%dx%d %s, %s", v.Width, v.Height, v.Codec, quality(v))
 	if v.MaxBitrate > 0 {
 		text += fmt.Sprintf(", at most %v", v.MaxBitrate)
 	}
@@ -88,6 +88,18 @@ func formatVideo(v film.VideoFacts) string {
 		text += fmt.Sprintf(", %s fps", strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", float64(v.FrameRate.Num)/float64(v.FrameRate.Den)), "0"), "."))
 	}
 	return text
+}
+
+// quality returns how well the video of an output is encoded, such as "CRF 21", or with a target
+// "xpsnr 42.03 dB (target 42.00 dB; worst segment 41.80 dB at 1m20s; CRF 19.5 to 31.25)".
+func quality(v film.VideoFacts) string {
+	q := v.Quality
+	if q == nil {
+		return fmt.Sprintf("CRF %d", v.CRF)
+	}
+	show := q.Metric.Format
+	return fmt.Sprintf("%s %s (target %s; worst segment %s at %v; CRF %v to %v)", q.Metric, show(q.Mean), show(q.Target), show(q.Worst),
+		time.Duration(q.At).Round(time.Second), q.MinCRF, q.MaxCRF)
 }
 
 // formatPreview returns what a preview is, such as "stills: 30 files of 854x480, jpg, 412.3 kB".

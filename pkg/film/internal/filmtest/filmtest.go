@@ -100,6 +100,16 @@ func examine(t *testing.T, path string) (source.Found, blob.Store) {
 // Run does a unit of a job whose source lies in files, and decodes its facts.
 func Run(t *testing.T, kind work.Kind, job film.Job, unit string, files, scratch blob.Store, facts any) work.Result {
 	t.Helper()
+	return RunSpec(t, kind, job, unit, nil, files, scratch, facts)
+}
+
+// RunSpec is Run for a unit with a specification.
+func RunSpec(t *testing.T, kind work.Kind, job film.Job, unit string, spec any, files, scratch blob.Store, facts any) work.Result {
+	t.Helper()
+	about, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
 	doc, err := json.Marshal(job)
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +119,7 @@ func Run(t *testing.T, kind work.Kind, job film.Job, unit string, files, scratch
 		Resolve:  func(_ context.Context, url string) (blob.Store, string, error) { return files, url, nil },
 		Progress: func(work.Amount) {}, Log: slog.New(slog.DiscardHandler),
 	}
-	r, err := kind.Run(t.Context(), env, work.Unit{Name: unit})
+	r, err := kind.Run(t.Context(), env, work.Unit{Name: unit, Spec: about})
 	if err == nil {
 		err = json.Unmarshal(r.Facts, facts)
 	}

@@ -1,0 +1,53 @@
+package encode
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
+	"github.com/mapreel/mapreel/pkg/media"
+)
+
+// Comparison is a rendition that was encoded, beside what its encoder got.
+type Comparison struct {
+	// From and To bound the frames of the chunk that count, From ≤ pts < To in ticks of Timebase; nil = open. The encoder also wrote
+	// frames before and after them.
+	From, To *int64
+	Timebase media.Rational
+	// Filter measures: "ssim", or "libvmaf" with its log in the file Log. "" = CompareArgs gives raw frames.
+	Filter, Log string
+}
+
+// CompareArgs returns the arguments of ffmpeg that decode v's source anew, shape its frames for v's only rendition as they were for its
+// encoder, and compare them one by one with those in the rendition's file. Frames of both are counted, so their times do not matter.
+//
+// Without Filter, standard output gets raw frames in the rendition's PixelFormat, twice as high: the original above what was encoded.
+// With ssim it gets a line "lavfi.ssim.All=0.99" for each frame.
+func CompareArgs(v Video, c Comparison) []string {
+	v.ContextFrames, v.Pictures, v.Packets = false, nil, ""
+	r := v.Renditions[0]
+	const count = "settb=1/25,setpts=N"
+	encoded := append([]string{fmt.Sprintf("settb=%s", c.Timebase)}, trim(c.From, c.To)...)
+	if option.Declared(r.PixelFormat) {
+		encoded = append(encoded, "format="+r.PixelFormat)
+	}
+	graph := fmt.Sprintf("%s;[v0]%s,setsar=1[original];[1:v:0]%s,%s,setsar=1[encoded]", v.filters(), count, strings.Join(encoded, ","), count)
+	output := []string{"-f", "null", "-"}
+	switch c.Filter {
+	case "":
+		graph += ";[original][encoded]vstack=shortest=1[compared]"
+		output = []string{"-f", "rawvideo", "pipe:1"}
+	case "ssim":
+		graph += `;[encoded][original]ssim=shortest=1,metadata=mode=print:key=lavfi.ssim.All:file=pipe\\:1[compared]`
+	default:
+		graph += fmt.Sprintf(";[encoded][original]%s=shortest=1:log_fmt=json:log_path=%s[compared]", c.Filter, c.Log)
+	}
+	args := []string{"-hide_banner", "-nostdin", "-loglevel", "warning", "-nostats"}
+	args = append(args, v.inputArgs()[len(option.Progress()):]...) // what is compared goes to standard output
+	args = append(args, "-threads", strconv.Itoa(max(v.Threads, 1)))
+	args = append(args, ffmpeg.DecodingLimits(media.Size{Width: r.Width, Height: r.Height})...)
+	args = append(args, "-f", "mov", "-i", option.FileURL(r.Path), "-filter_complex", graph, "-map", "[compared]", "-fps_mode", "passthrough")
+	return append(args, output...)
+}

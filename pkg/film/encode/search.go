@@ -1,0 +1,149 @@
+package encode
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/target"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// search is how a rendition finds its CRF in this segment. What it tries follows from the request and the frames alone, so that
+// every attempt ends with the same bytes.
+type search struct {
+	rendition int
+	target    target.Search
+	probes    []target.Probe
+	kept      int     // index of the probe whose file is kept
+	next      float64 // CRF that is to be tried
+	over      bool
+}
+
+// beginSearches begins a search for each rendition with a target quality.
+func (a *attempt) beginSearches() {
+	a.searches, a.round = nil, 0
+	for i, r := range a.job.Renditions {
+		if r.Quality == (target.Quality{}) {
+			continue
+		}
+		s := search{rendition: i, target: r.Quality.Search(r.Codec.QualityRange())}
+		s.next, _ = s.target.Next(nil)
+		a.searches = append(a.searches, s)
+	}
+}
+
+// encodings returns what is to be encoded: all renditions at first, then those that are still searching.
+func (a *attempt) encodings() (list []encoding) {
+	crf := map[int]float64{}
+	for _, s := range a.searches {
+		if !s.over {
+			crf[s.rendition] = s.next
+		}
+	}
+	for i, r := range a.job.Renditions {
+		switch next, searching := crf[i]; {
+		case a.round > 0 && searching:
+			list = append(list, encoding{i, next, a.probeFile(i)})
+		case a.round > 0:
+		case searching:
+			list = append(list, encoding{i, next, a.file(i)})
+		default:
+			list = append(list, encoding{i, float64(r.CRF), a.file(i)})
+		}
+	}
+	return list
+}
+
+// probeFile returns the path of what the encoder writes for a rendition that has been encoded before.
+func (a *attempt) probeFile(rendition int) string {
+	return filepath.Join(a.Dir, fmt.Sprintf("%d-probe.mp4", rendition))
+}
+
+// search measures the renditions with a target, which were encoded as d was decoded, and encodes them again until each is as good as
+// is wanted. Of each rendition it keeps the file that comes nearest.
+func (a *attempt) search(ctx context.Context, d decoding) error {
+	for {
+		searching := false
+		for i := range a.searches {
+			if err := a.judge(ctx, d, &a.searches[i]); err != nil {
+				return err
+			}
+			searching = searching || !a.searches[i].over
+		}
+		if !searching {
+			return nil
+		}
+		next, damage := a.next, a.damage
+		a.round++
+		again, err := a.transcode(ctx, d.from)
+		if err != nil {
+			return err
+		}
+		// Another rendition's encoder may have looked further ahead.
+		if a.next, a.damage = next, damage; len(again.times) != len(d.times) {
+			return fault.New(fault.Corrupt, "the segment decodes to %d frames, then to %d", len(d.times), len(again.times))
+		}
+	}
+}
+
+// judge measures what a search has encoded last, keeps it if it is the best so far, and decides what to try next.
+func (a *attempt) judge(ctx context.Context, d decoding, s *search) error {
+	if s.over {
+		return nil
+	}
+	file := a.file(s.rendition)
+	if a.round > 0 {
+		file = a.probeFile(s.rendition)
+	}
+	q, err := a.measure(ctx, d, encoding{s.rendition, s.next, file})
+	if err != nil {
+		return fmt.Errorf("measure %s: %w", a.job.Renditions[s.rendition].Quality.Metric, err)
+	}
+	if q.frames == 0 {
+		s.over = true
+		return nil
+	}
+	s.probes = append(s.probes, target.Probe{CRF: s.next, Mean: q.mean, Worst: q.worst})
+	if s.kept = s.target.Best(s.probes); s.kept == len(s.probes)-1 && a.round > 0 {
+		if err := os.Rename(file, a.file(s.rendition)); err != nil {
+			return err
+		}
+	}
+	var more bool
+	s.next, more = s.target.Next(s.probes)
+	s.over = !more
+	return nil
+}
+
+// found returns how a rendition found its CRF; nil for one without a target, or without frames.
+func (a *attempt) found(rendition int) *film.QualityFacts {
+	for _, s := range a.searches {
+		if s.rendition == rendition && len(s.probes) > 0 {
+			return &film.QualityFacts{Probe: s.probes[s.kept], Probes: s.probes}
+		}
+	}
+	return nil
+}
+
+// report passes progress on. How often a segment will be encoded is not known while it searches, so each time counts as half of what is
+// left.
+func (a *attempt) report(done work.Amount) {
+	if len(a.searches) > 0 {
+		v := a.job.Source.Video
+		before := 1 - 1/float64(int(1)<<a.round)
+		share := 1 / float64(int(2)<<a.round)
+		all := work.Amount{Media: a.micros(a.segment.End - a.segment.Start), Count: int64(a.expectedFrames())}
+		if v.FrameRate.Known() {
+			done.Media = min(done.Media, all.Media)
+		}
+		done.Media = scaled(all.Media, before) + scaled(done.Media, share)
+		done.Count = scaled(all.Count, before) + scaled(done.Count, share)
+	}
+	a.Progress(done)
+}
+
+func scaled[T ~int64](n T, by float64) T { return T(float64(n) * by) }

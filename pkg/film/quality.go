@@ -1,0 +1,126 @@
+package film
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/mapreel/mapreel/pkg/film/target"
+)
+
+// QualityFacts say how a segment found its CRF.
+type QualityFacts struct {
+	target.Probe                // the one that was kept
+	Probes       []target.Probe `json:"probes"` // all, in their order
+}
+
+// QualityRange returns the CRF of a codec for a search. The encoders of H.264 and H.265 take fractions; those of VP9 and AV1 take whole
+// numbers, in ffmpeg 5.1.
+func (c VideoCodec) QualityRange() target.Range {
+	r := target.Range{Low: 10, High: 60, Top: c.MaxCRF(), Step: 1}
+	if c == H264 || c == H265 {
+		r.Low, r.High, r.Step = 8, 44, 0.25
+	}
+	return r
+}
+
+// checkQuality returns the problems of a rendition's target. at is its pointer.
+func (v Video) checkQuality(at string, codec VideoCodec, gpu bool) (ps Problems) {
+	if v.Quality == nil {
+		return nil
+	}
+	for _, p := range v.Quality.Check(codec.QualityRange()) {
+		ps = append(ps, Problem{at + "/quality" + p.Field, p.Message})
+	}
+	if v.CRF != nil {
+		ps = append(ps, Problem{at + "/quality", "each segment finds its own CRF; leave out crf, or say what it may be with quality's min and max"})
+	}
+	if v.Interlaced == KeepInterlaced {
+		ps = append(ps, Problem{at + "/quality", "the quality of interlaced frames is not measured; leave out interlaced: keep"})
+	}
+	if gpu {
+		ps = append(ps, Problem{at + "/quality", "encoders on a GPU have no CRF; leave out gpu"})
+	}
+	return ps
+}
+
+// WantsMetric reports whether a rendition of the job is measured by m.
+func (j Job) WantsMetric(m target.Metric) bool {
+	for _, r := range j.Renditions {
+		if r.Quality.Metric == m {
+			return true
+		}
+	}
+	return false
+}
+
+// QualityReport says how good a rendition with a target became.
+type QualityReport struct {
+	Metric target.Metric `json:"metric"`
+	Target float64       `json:"target"`
+	Mean   float64       `json:"mean"`   // of all frames
+	Worst  float64       `json:"worst"`  // the mean of the worst segment
+	At     Seconds       `json:"at"`     // where that begins
+	MinCRF float64       `json:"minCRF"` // of the segments
+	MaxCRF float64       `json:"maxCRF"`
+	Probes int           `json:"probes"` // how often segments were encoded
+	Missed int           `json:"missed"` // segments that no CRF brought near enough to the target
+	Frames int           `json:"frames"`
+	// Segments are those of the rendition in their order; the worst of them where there are more than MaxQualitySegments.
+	Segments []SegmentQuality `json:"segments"`
+}
+
+// SegmentQuality says how good a segment became.
+type SegmentQuality struct {
+	Start Seconds `json:"start"` // on the output's timeline
+	CRF   float64 `json:"crf"`
+	Mean  float64 `json:"mean"`
+	Worst float64 `json:"worst"` // of a frame
+}
+
+// MaxQualitySegments bounds QualityReport.Segments over the renditions of an output: the outcome of a job must fit into a payload of
+// Step Functions.
+const MaxQualitySegments = 600
+
+// QualityOf returns how good rendition r became; nil where it has no target. renditions is how many an output has.
+func (j Job) QualityOf(r int, segments []SegmentFacts, renditions int) *QualityReport {
+	wanted := j.Renditions[r].Quality
+	if wanted == (target.Quality{}) || j.Source.Video == nil {
+		return nil
+	}
+	q := QualityReport{Metric: wanted.Metric, Target: wanted.Target}
+	search := wanted.Search(j.Renditions[r].Codec.QualityRange())
+	base := j.Renditions[r].OutputTimebase(*j.Source.Video)
+	sum := 0.0
+	for _, s := range segments {
+		if r >= len(s.Chunks) || s.Chunks[r].Quality == nil {
+			continue
+		}
+		c := s.Chunks[r]
+		found := c.Quality.Probe
+		one := SegmentQuality{Start: Seconds(base.Duration(c.First)), CRF: found.CRF, Mean: found.Mean, Worst: found.Worst}
+		if len(q.Segments) == 0 || one.Mean < q.Worst {
+			q.Worst, q.At = one.Mean, one.Start
+		}
+		if len(q.Segments) == 0 || one.CRF < q.MinCRF {
+			q.MinCRF = one.CRF
+		}
+		q.MaxCRF = max(q.MaxCRF, one.CRF)
+		q.Probes += len(c.Quality.Probes)
+		if !search.Hit(found.Mean) {
+			q.Missed++
+		}
+		sum += found.Mean * float64(c.Frames)
+		q.Frames += c.Frames
+		q.Segments = append(q.Segments, one)
+	}
+	if q.Frames == 0 {
+		return nil
+	}
+	q.Mean = sum / float64(q.Frames)
+	if limit := MaxQualitySegments / max(renditions, 1); len(q.Segments) > limit {
+		slices.SortStableFunc(q.Segments, func(a, b SegmentQuality) int { return cmp.Compare(a.Mean, b.Mean) })
+		q.Segments = q.Segments[:limit]
+		slices.SortFunc(q.Segments, func(a, b SegmentQuality) int { return cmp.Compare(a.Start, b.Start) })
+	}
+	return &q
+}

@@ -1,0 +1,129 @@
+package target
+
+import (
+	"math"
+	"slices"
+)
+
+// MaxProbes is how many values of CRF are tried for a segment.
+const MaxProbes = 4
+
+// Probe is a CRF that was tried, and what it gave.
+type Probe struct {
+	CRF   float64 `json:"crf"`
+	Mean  float64 `json:"mean"`  // of the segment
+	Worst float64 `json:"worst"` // of a frame
+}
+
+// Search looks for the CRF that gives a quality. All of its results follow from its fields and the probes alone.
+type Search struct {
+	Quality Quality // normalised
+	Step    float64 // between two values that the encoder tells apart
+	Slope   float64 // what a step of 1 changes of the metric's linear value, usually; negative
+}
+
+// Search returns the search of q, which is normalised, with an encoder.
+func (q Quality) Search(r Range) Search {
+	return Search{Quality: q, Step: r.Step, Slope: scales[q.Metric].slope * 51 / float64(r.Top)}
+}
+
+// Hit reports whether a mean quality is as near to the target as is wanted.
+func (s Search) Hit(mean float64) bool {
+	return math.Abs(s.distance(mean)) <= scales[s.Quality.Metric].tolerance
+}
+
+// distance returns by how much a quality is above the target, as the metric's linear value.
+func (s Search) distance(mean float64) float64 {
+	linear := scales[s.Quality.Metric].linear
+	d := linear(mean) - linear(s.Quality.Target)
+	return min(max(d, -1000), 1000) // an identical picture has an infinite PSNR
+}
+
+// Best returns which of the probes is nearest to the target, and of two equally near the one with the higher CRF; -1 for none.
+func (s Search) Best(probes []Probe) int {
+	best := -1
+	for i, p := range probes {
+		if best < 0 {
+			best = i
+			continue
+		}
+		d, least := math.Abs(s.distance(p.Mean)), math.Abs(s.distance(probes[best].Mean))
+		if d < least || d == least && p.CRF > probes[best].CRF {
+			best = i
+		}
+	}
+	return best
+}
+
+// Next returns the CRF to try after the probes; more is false where the search is over: a probe hit, the best value is at an end of
+// the range or between two neighbours that were tried, or MaxProbes were.
+//
+// The first probe is in the middle of the range. The second goes as far from it as the encoder's usual slope says. Where the target then lies
+// between two probes, the next is where the line through them meets it; where it does not, the line goes on beyond them.
+func (s Search) Next(probes []Probe) (crf float64, more bool) {
+	if len(probes) == 0 {
+		return s.round(float64(s.Quality.Min+s.Quality.Max) / 2), true
+	}
+	best := probes[s.Best(probes)]
+	if len(probes) >= MaxProbes || s.Hit(best.Mean) {
+		return 0, false
+	}
+	low, high := s.bracket(probes)
+	if low > high {
+		return 0, false
+	}
+	crf = min(max(s.round(s.estimate(probes)), low), high)
+	if slices.ContainsFunc(probes, func(p Probe) bool { return p.CRF == crf }) {
+		return 0, false
+	}
+	return crf, true
+}
+
+// bracket returns the lowest and the highest CRF that are still worth trying: what lies between the highest that was too good and the
+// lowest that was too bad.
+func (s Search) bracket(probes []Probe) (low, high float64) {
+	low, high = float64(s.Quality.Min), float64(s.Quality.Max)
+	for _, p := range probes {
+		if s.distance(p.Mean) > 0 {
+			low = max(low, p.CRF+s.Step)
+		} else {
+			high = min(high, p.CRF-s.Step)
+		}
+	}
+	return low, high
+}
+
+// estimate returns the CRF at which the target is expected.
+func (s Search) estimate(probes []Probe) float64 {
+	near := slices.Clone(probes)
+	slices.SortStableFunc(near, func(a, b Probe) int {
+		return compare(math.Abs(s.distance(a.Mean)), math.Abs(s.distance(b.Mean)))
+	})
+	a := near[0]
+	slope := s.Slope
+	for _, b := range near[1:] {
+		if between := s.distance(a.Mean) > 0 != (s.distance(b.Mean) > 0); between || len(near) == 2 {
+			if measured := (s.distance(b.Mean) - s.distance(a.Mean)) / (b.CRF - a.CRF); measured < s.Slope/steepest && measured > s.Slope*steepest {
+				slope = measured
+			}
+			break
+		}
+	}
+	return a.CRF - s.distance(a.Mean)/slope
+}
+
+// steepest is by how much a slope may differ from the usual one; beyond that, what was measured is noise.
+const steepest = 8
+
+func compare(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// round returns the nearest value that the encoder tells from others.
+func (s Search) round(crf float64) float64 { return math.Round(crf/s.Step) * s.Step }

@@ -1,0 +1,132 @@
+package target
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+var (
+	x264 = Range{Low: 8, High: 44, Top: 51, Step: 0.25}
+	av1  = Range{Low: 10, High: 60, Top: 63, Step: 1}
+)
+
+// try runs a search against a curve, and returns all probes and the best of them.
+func try(s Search, curve func(crf float64) float64) (probes []Probe, best Probe) {
+	for crf, more := s.Next(nil); more; crf, more = s.Next(probes) {
+		probes = append(probes, Probe{CRF: crf, Mean: curve(crf)})
+	}
+	return probes, probes[s.Best(probes)]
+}
+
+func TestTheSearchEndsNearTheTarget(t *testing.T) {
+	t.Parallel()
+	line := func(at28, slope float64) func(float64) float64 {
+		return func(crf float64) float64 { return at28 + (28-crf)*slope }
+	}
+	for name, c := range map[string]struct {
+		quality Quality
+		of      Range
+		curve   func(float64) float64
+		most    int     // probes
+		within  float64 // of the target
+	}{
+		"as usual":              {Quality{Target: 42}, x264, line(40, 0.6), 2, 0.25},
+		"in the middle at once": {Quality{Target: 40}, x264, line(38.8, 0.6), 1, 0.25},
+		"steep":                 {Quality{Target: 42}, x264, line(36, 1.1), 3, 0.25},
+		"flat":                  {Quality{Target: 42}, x264, line(40, 0.4), 3, 0.25},
+		"curved":                {Quality{Target: 45}, x264, func(crf float64) float64 { return 60 - 0.3*crf - 0.01*crf*crf }, 4, 0.25},
+		"whole steps":           {Quality{Target: 42}, av1, line(40, 0.5), 3, 0.3},
+		"ssim":                  {Quality{Metric: SSIM, Target: 0.98}, x264, func(crf float64) float64 { return 1 - math.Pow(10, -(25-crf*0.4)/10) }, 3, 0.001},
+		"vmaf":                  {Quality{Metric: VMAF, Target: 94}, x264, line(88, 2), 3, 0.5},
+	} {
+		probes, best := try(c.quality.Normalise(c.of).Search(c.of), c.curve)
+		if len(probes) > c.most || math.Abs(best.Mean-c.quality.Target) > c.within {
+			t.Errorf("%s: %+v after %d probes %+v; want %v within %v after %d", name, best, len(probes), probes, c.quality.Target, c.within, c.most)
+		}
+	}
+}
+
+func TestATargetBeyondTheRangeGivesItsEnd(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		target, at, crf float64
+	}{
+		"black frames are perfect at any CRF": {42, 100, 36},
+		"grain never gets so good":            {42, 20, 18},
+	} {
+		q := Quality{Target: c.target, Min: 18, Max: 36}.Normalise(x264)
+		probes, best := try(q.Search(x264), func(crf float64) float64 { return c.at - crf/1000 })
+		if best.CRF != c.crf || len(probes) > 3 {
+			t.Errorf("%s: CRF %v after %+v, want %v", name, best.CRF, probes, c.crf)
+		}
+	}
+}
+
+// Whatever the curve, as long as it falls: no CRF is tried twice, all are steps within the range, there are at most four, and the
+// one that is kept is the nearest.
+func TestSearchProperties(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		r := rapid.SampledFrom([]Range{x264, av1}).Draw(t, "codec")
+		q := Quality{Target: rapid.Float64Range(20, 70).Draw(t, "target")}
+		q.Min = rapid.IntRange(1, r.Top).Draw(t, "min")
+		q.Max = rapid.IntRange(q.Min, r.Top).Draw(t, "max")
+		s := q.Normalise(r).Search(r)
+		top, slope, bend := rapid.Float64Range(0, 100).Draw(t, "top"), rapid.Float64Range(0, 3).Draw(t, "slope"), rapid.Float64Range(0, 0.1).Draw(t, "bend")
+		probes, best := try(s, func(crf float64) float64 { return top - slope*crf - bend*crf*crf })
+		if len(probes) > MaxProbes {
+			t.Fatalf("%d probes: %+v", len(probes), probes)
+		}
+		seen := map[float64]bool{}
+		for _, p := range probes {
+			if seen[p.CRF] || p.CRF < float64(q.Min) || p.CRF > float64(q.Max) || math.Mod(p.CRF, r.Step) != 0 {
+				t.Fatalf("CRF %v of %d to %d in %+v", p.CRF, q.Min, q.Max, probes)
+			}
+			seen[p.CRF] = true
+			if math.Abs(p.Mean-q.Target) < math.Abs(best.Mean-q.Target) {
+				t.Fatalf("%+v is kept, %+v is nearer to %v", best, p, q.Target)
+			}
+		}
+	})
+}
+
+func TestCheckNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for want, q := range map[string]Quality{
+		`/metric "psnr" is not one of xpsnr, ssim, vmaf`:            {Metric: "psnr", Target: 40},
+		"/target 98 is outside 0.5 to 0.9999 for ssim":              {Metric: SSIM, Target: 98},
+		"/target 0 is outside 20 to 70 for xpsnr":                   {},
+		"/max 60 is outside 1 to 51, which is the CRF of the codec": {Target: 40, Max: 60},
+		"/min 40 is above max, 30":                                  {Target: 40, Min: 40, Max: 30},
+		"/target NaN is outside 20 to 99 for vmaf":                  {Metric: VMAF, Target: math.NaN()},
+		"/min -1 is outside 1 to 51, which is the CRF of the codec": {Target: 40, Min: -1},
+		"/target +Inf is outside 20 to 70 for xpsnr":                {Target: math.Inf(1)},
+	} {
+		ps := q.Check(x264)
+		if len(ps) != 1 || ps[0].Field+" "+ps[0].Message != want {
+			t.Errorf("%+v: %v, want %s", q, ps, want)
+		}
+	}
+	if ps := (Quality{Metric: VMAF, Target: 94, Min: 18, Max: 36}).Check(x264); len(ps) > 0 {
+		t.Error(ps)
+	}
+}
+
+func TestAWishIsAQualityInOneText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Wish{
+		"xpsnr=42":        {Metric: XPSNR, Target: 42},
+		"ssim=0.98,18-36": {Metric: SSIM, Target: 0.98, Min: 18, Max: 36},
+		"42":              {}, "xpsnr": {}, "xpsnr=": {}, "xpsnr=42,0-10": {}, "xpsnr=42,18": {}, "xpsnr=-1": {}, "": {},
+		strings.Repeat("9", 500) + "=1": {},
+	} {
+		var w Wish
+		err := w.UnmarshalText([]byte(text))
+		if (err == nil) != (want != Wish{}) || err == nil && w != want || err != nil && len(err.Error()) > 200 {
+			t.Errorf("%q: %+v, %v; want %+v", text, w, err, want)
+		}
+	}
+}
