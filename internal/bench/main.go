@@ -6,6 +6,7 @@
 //	make bench BENCH='-rounds 3 -previews all'   # instead: previews, against what people do without mapreel
 //	go run ./internal/bench -estimates   # instead: estimates of ten jobs on this machine beside what they take
 //	go run ./internal/bench -plots docs/plots   # instead: time and cost on AWS against concurrency and segment length
+//	go run ./internal/bench -target h264,h265,av1 -quality 40 -segment 5s   # instead: a target quality against one CRF for the film
 //	go run ./internal/bench -published   # instead: forecasts of jobs on AWS beside published figures
 //	make bench SOURCE=film.mkv BENCH='-rounds 5'
 //
@@ -52,6 +53,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	previews := flags.String("previews", "", "instead of encodes, compare previews: all, or the number of a pair")
 	estimates := flags.Bool("estimates", false, "instead of encodes, compare estimates of jobs with what they take")
 	plotted := flags.String("plots", "", "instead of encodes, write plots of forecasts into this folder, and print their figures")
+	target := flags.String("target", "", "instead of encodes, compare a target quality with one CRF for the whole film, for these codecs: h264,h265,av1")
+	quality := flags.Float64("quality", 40, "the target, in dB of XPSNR")
+	targetFlags := flags.String("target-flags", "--height 240", "flags of mapreel transcode for that comparison")
 	published := flags.Bool("published", false, "instead of encodes, compare forecasts of jobs on AWS with published figures")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -66,6 +70,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fmt.Fprintf(out, "%s/%s, %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	if *estimates {
 		return b.estimates(ctx, *source)
+	}
+	if *target != "" {
+		return b.targets(ctx, *source, strings.Split(*target, ","), *quality, *targetFlags)
 	}
 	if *previews != "" {
 		return b.previews(ctx, *source, *rounds, *previews)

@@ -84,6 +84,13 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 			func() any { return video() }, func(v any) []string { return encode.VideoArgs(*v.(*encode.Video)) },
 			[]string{".Input.Location", ".Input.Demuxer", ".Packets", ".Renditions.Preset", ".Renditions.Tune", ".Renditions.Profile", ".Renditions.Level", ".Renditions.Path"},
 		},
+		"comparison": {
+			func() any { v := video(); v.Renditions = v.Renditions[:1]; return v },
+			func(v any) []string {
+				return encode.CompareArgs(*v.(*encode.Video), encode.Comparison{From: new(int64(50)), To: new(int64(100)), Timebase: tb})
+			},
+			[]string{".Input.Location", ".Input.Demuxer", ".Renditions.Path"},
+		},
 		"audio": {
 			func() any {
 				return &encode.Audio{Input: in(), Codec: "aac", SourceCodec: "aac", Muxer: "mp4", Path: "/out", PCM: &encode.PCMRange{Channels: 2}, Grid: new(int64(0)), First: new(int64(0)), Start: new(int64(0))}

@@ -2,7 +2,9 @@ package film
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/film/target"
 )
@@ -63,10 +65,23 @@ type QualityReport struct {
 	MinCRF float64       `json:"minCRF"` // of the segments
 	MaxCRF float64       `json:"maxCRF"`
 	Probes int           `json:"probes"` // how often segments were encoded
-	Missed int           `json:"missed"` // segments that no CRF brought near enough to the target
+	Missed int           `json:"missed"` // segments that stayed below the target, because the lowest CRF or the limit of the bit rate is too high
 	Frames int           `json:"frames"`
 	// Segments are those of the rendition in their order; the worst of them where there are more than MaxQualitySegments.
 	Segments []SegmentQuality `json:"segments"`
+}
+
+// Warning says which segments missed the target of a rendition; "" where none did.
+func (q *QualityReport) Warning(name string) string {
+	if q == nil || q.Missed == 0 {
+		return ""
+	}
+	some, stay := "1 segment", "stays"
+	if q.Missed > 1 {
+		some, stay = fmt.Sprintf("%d segments", q.Missed), "stay"
+	}
+	return fmt.Sprintf("%s of %s %s below the target of %s %s, the worst with %s at %v: allow a lower CRF, or a higher bit rate", some, name, stay, q.Metric,
+		q.Metric.Format(q.Target), q.Metric.Format(q.Worst), time.Duration(q.At).Round(time.Second))
 }
 
 // SegmentQuality says how good a segment became.
@@ -106,7 +121,7 @@ func (j Job) QualityOf(r int, segments []SegmentFacts, renditions int) *QualityR
 		}
 		q.MaxCRF = max(q.MaxCRF, one.CRF)
 		q.Probes += len(c.Quality.Probes)
-		if !search.Hit(found.Mean) {
+		if search.Short(found.Mean) {
 			q.Missed++
 		}
 		sum += found.Mean * float64(c.Frames)

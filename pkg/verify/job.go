@@ -18,10 +18,11 @@ import (
 type Job struct {
 	Seams    []time.Duration // where segments meet, after the first frame
 	Warnings []string
-	Part     film.Part      // of the source that the output shows
-	Rate     media.Rational // frames a second of a raw source, as the request gave them
-	Crop     film.Region    // of the source's frame that the output shows
-	Picture  film.Region    // of the output's frame that is not padding
+	Part     film.Part           // of the source that the output shows
+	Rate     media.Rational      // frames a second of a raw source, as the request gave them
+	Crop     film.Region         // of the source's frame that the output shows
+	Picture  film.Region         // of the output's frame that is not padding
+	Quality  *film.QualityReport // of its only rendition, where that had a target
 }
 
 // ReadJob reads the report of a job on an output, given by its path: the last line of what --progress json prints. data
@@ -57,7 +58,7 @@ func ReadJob(data []byte, output string) (Job, error) {
 	for _, video := range report.Outputs[at].Video {
 		job.Crop = video.Crop
 		if len(report.Outputs[at].Video) == 1 {
-			job.Picture = video.Picture
+			job.Picture, job.Quality = video.Picture, video.Quality
 		}
 	}
 	for _, s := range report.Outputs[at].Seams {

@@ -60,6 +60,8 @@ type Video struct {
 	// Colourless is about frames that lack their source frame's colours, or have others; nil = none.
 	Colourless *Colourless `json:"colourless,omitempty"`
 	Seams      []Seam      `json:"seams,omitempty"`
+	// Quality is what the job's report says of a target quality; nil = the job had none, or its report is not known.
+	Quality *film.QualityReport `json:"quality,omitempty"`
 
 	Series []Point `json:"-"` // PSNR over time, for a plot
 }

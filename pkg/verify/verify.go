@@ -169,6 +169,7 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 	if facts.video != nil {
 		r.Video = facts.video
 		r.Video.addSeams(v.job.Seams)
+		r.Video.Quality = v.job.Quality
 		r.Checks = append(r.Checks, frameChecks(*facts.video, facts.clock, facts.timing)...)
 		r.Checks = append(r.Checks, videoChecks(*facts.video, v.source.decoderErrors.count > 0)...)
 	}

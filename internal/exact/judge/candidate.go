@@ -156,7 +156,9 @@ func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []st
 	output := film.Output{Name: "out", Container: t.Container}
 	if t.Measured.Metadata.Video() != nil {
 		video := t.Video
-		video.Codec, video.CRF, video.Preset = t.codec(), new(crf), t.preset()
+		if video.Codec, video.Preset = t.codec(), t.preset(); video.Quality == nil {
+			video.CRF = new(crf)
+		}
 		if t.Rate != "" {
 			if video.FrameRate, err = film.ParseFrameRate(t.Rate); err != nil {
 				return nil, err

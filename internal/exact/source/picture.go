@@ -1,6 +1,9 @@
 package source
 
-import "github.com/mapreel/mapreel/pkg/film"
+import (
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/target"
+)
 
 // bars draws black bars over the upper and the lower edge of a picture of 160x96.
 const bars = "drawbox=y=0:h=14:color=black:t=fill,drawbox=y=82:h=14:color=black:t=fill"
@@ -23,6 +26,7 @@ func pictureSources() []Source {
 		{Name: "options of x265 in 10 bits", File: "in.mp4", make: plain, Codec: film.H265, Video: film.Video{Profile: "main10", EncoderOptions: "sao=0:psy-rd=1"}, Options: "-pix_fmt yuv420p10le"},
 		{Name: "film grain of AV1", File: "in.mp4", make: plain, Codec: film.AV1, Video: film.Video{Grain: 8, EncoderOptions: "film-grain-denoise=0"}, Options: "-svtav1-params film-grain=8:film-grain-denoise=0"},
 		{Name: "options of VP9", File: "in.mp4", make: plain, Codec: film.VP9, Output: film.Matroska, Video: film.Video{EncoderOptions: "tune-content=1:aq-mode=0"}, Options: "-tune-content 1 -aq-mode 0"},
+		{Name: "a target quality", File: "in.mp4", make: plain, Video: film.Video{Quality: &target.Quality{Target: 40}}},
 		{Name: "padded", File: "in.mp4", make: plain, Video: film.Video{Pad: "192:160"}, Filter: "pad=192:160:16:32", Picture: film.Region{Width: 160, Height: 96, X: 16, Y: 32}},
 	}
 }

@@ -16,15 +16,24 @@ type Comparison struct {
 	// frames before and after them.
 	From, To *int64
 	Timebase media.Rational
-	// Filter measures: "ssim", or "libvmaf" with its log in the file Log. "" = CompareArgs gives raw frames.
-	Filter, Log string
+	Measure  Measure
 }
+
+// Measure is how ffmpeg compares frames.
+type Measure int
+
+const (
+	RawFrames   Measure = iota // not at all: standard output gets them, each original above what was encoded
+	MeasureSSIM                // standard output gets a line "lavfi.ssim.All=0.99" for each
+	MeasureVMAF                // the file VMAFLog gets them as JSON
+)
+
+// VMAFLog is the name, in the working folder, of what libvmaf writes.
+const VMAFLog = "vmaf.json"
 
 // CompareArgs returns the arguments of ffmpeg that decode v's source anew, shape its frames for v's only rendition as they were for its
 // encoder, and compare them one by one with those in the rendition's file. Frames of both are counted, so their times do not matter.
-//
-// Without Filter, standard output gets raw frames in the rendition's PixelFormat, twice as high: the original above what was encoded.
-// With ssim it gets a line "lavfi.ssim.All=0.99" for each frame.
+// Raw frames have the rendition's PixelFormat and are twice as high.
 func CompareArgs(v Video, c Comparison) []string {
 	v.ContextFrames, v.Pictures, v.Packets = false, nil, ""
 	r := v.Renditions[0]
@@ -35,14 +44,14 @@ func CompareArgs(v Video, c Comparison) []string {
 	}
 	graph := fmt.Sprintf("%s;[v0]%s,setsar=1[original];[1:v:0]%s,%s,setsar=1[encoded]", v.filters(), count, strings.Join(encoded, ","), count)
 	output := []string{"-f", "null", "-"}
-	switch c.Filter {
-	case "":
+	switch c.Measure {
+	case RawFrames:
 		graph += ";[original][encoded]vstack=shortest=1[compared]"
 		output = []string{"-f", "rawvideo", "pipe:1"}
-	case "ssim":
+	case MeasureSSIM:
 		graph += `;[encoded][original]ssim=shortest=1,metadata=mode=print:key=lavfi.ssim.All:file=pipe\\:1[compared]`
-	default:
-		graph += fmt.Sprintf(";[encoded][original]%s=shortest=1:log_fmt=json:log_path=%s[compared]", c.Filter, c.Log)
+	case MeasureVMAF:
+		graph += ";[encoded][original]libvmaf=shortest=1:log_fmt=json:log_path=" + VMAFLog + "[compared]"
 	}
 	args := []string{"-hide_banner", "-nostdin", "-loglevel", "warning", "-nostats"}
 	args = append(args, v.inputArgs()[len(option.Progress()):]...) // what is compared goes to standard output

@@ -29,16 +29,16 @@ func TestCompareArgs(t *testing.T) {
 	graph := `[0:0]trim=start_pts=12800,metadata=mode=add:key=mapreel:value=1,metadata=mode=print:key=mapreel:file=pipe\\:3,trim=end_pts=25600,` +
 		"scale=320:180:flags=bicubic,format=yuv420p[v0];[v0]settb=1/25,setpts=N,setsar=1[original];" +
 		"[1:v:0]settb=1/12800,trim=start_pts=140800:end_pts=153600,format=yuv420p,settb=1/25,setpts=N,setsar=1[encoded];"
-	for filter, want := range map[string]string{
-		"": head + graph + "[original][encoded]vstack=shortest=1[compared] -map [compared] -fps_mode passthrough -f rawvideo pipe:1",
-		"ssim": head + graph + `[encoded][original]ssim=shortest=1,metadata=mode=print:key=lavfi.ssim.All:file=pipe\\:1[compared] ` +
+	for measure, want := range map[Measure]string{
+		RawFrames: head + graph + "[original][encoded]vstack=shortest=1[compared] -map [compared] -fps_mode passthrough -f rawvideo pipe:1",
+		MeasureSSIM: head + graph + `[encoded][original]ssim=shortest=1,metadata=mode=print:key=lavfi.ssim.All:file=pipe\\:1[compared] ` +
 			"-map [compared] -fps_mode passthrough -f null -",
-		"libvmaf": head + graph + "[encoded][original]libvmaf=shortest=1:log_fmt=json:log_path=vmaf.json[compared] " +
+		MeasureVMAF: head + graph + "[encoded][original]libvmaf=shortest=1:log_fmt=json:log_path=vmaf.json[compared] " +
 			"-map [compared] -fps_mode passthrough -f null -",
 	} {
-		c.Filter, c.Log = filter, "vmaf.json"
+		c.Measure = measure
 		if diff := cmp.Diff(strings.Fields(want), CompareArgs(v, c)); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", filter, diff)
+			t.Errorf("measure %d (-want +got):\n%s", measure, diff)
 		}
 	}
 }

@@ -51,10 +51,9 @@ func (a *attempt) measure(ctx context.Context, d decoding, e encoding) (quality,
 	var g gauge
 	switch r.Quality.Metric {
 	case target.SSIM:
-		g, c.Filter = &ssimGauge{}, "ssim"
+		g, c.Measure = &ssimGauge{}, encode.MeasureSSIM
 	case target.VMAF:
-		c.Filter, c.Log = "libvmaf", "vmaf.json"
-		g = &vmafGauge{path: filepath.Join(a.Dir, c.Log)}
+		g, c.Measure = &vmafGauge{path: filepath.Join(a.Dir, encode.VMAFLog)}, encode.MeasureVMAF
 	default:
 		if g, err = newXPSNRGauge(r, v.Renditions[0].FrameRate); err != nil {
 			return quality{}, err

@@ -50,6 +50,15 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 		r := work.Result{
 			URL: facts.URL, Artifacts: m.artifacts, Done: work.Amount{Count: int64(facts.Frames), Bytes: facts.Bytes()},
 		}
+		for i, v := range facts.Video {
+			name := out.File
+			if r := m.job.Renditions[out.Renditions[i]]; r.Name != "" {
+				name += " in " + r.Name
+			}
+			if w := v.Quality.Warning(name); w != "" {
+				r.Warnings = append(r.Warnings, w)
+			}
+		}
 		return r, r.SetFacts(facts)
 	}
 	return work.Result{}, fault.New(fault.Internal, "job %s has no output for the unit %q", env.Job, u.Name)

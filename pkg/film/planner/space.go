@@ -139,7 +139,11 @@ func bytes(estimate float64) int64 { return int64(min(estimate, math.MaxInt64/10
 // videoBytes estimates the size of a rendition: the smallest of the sizes that its bit rate limit,
 // its pixels and its source allow.
 func videoBytes(src film.Source, r film.Rendition, seconds float64) float64 {
-	finer := math.Pow(2, max(0, float64(r.Codec.DefaultCRF()-r.CRF))/stepsToDouble(r.Codec))
+	crf := r.CRF
+	if r.Quality.Target != 0 { // which most segments find near the default; this is twice as many bytes
+		crf = max(r.Quality.Min, crf-int(stepsToDouble(r.Codec)))
+	}
+	finer := math.Pow(2, max(0, float64(r.Codec.DefaultCRF()-crf))/stepsToDouble(r.Codec))
 	size := float64(src.Size) * growth * finer
 	if seconds <= 0 {
 		return size

@@ -20,16 +20,25 @@ type Search struct {
 	Quality Quality // normalised
 	Step    float64 // between two values that the encoder tells apart
 	Slope   float64 // what a step of 1 changes of the metric's linear value, usually; negative
+	First   float64 // CRF that gives about the target on common footage
 }
 
 // Search returns the search of q, which is normalised, with an encoder.
 func (q Quality) Search(r Range) Search {
-	return Search{Quality: q, Step: r.Step, Slope: scales[q.Metric].slope * 51 / float64(r.Top)}
+	s := Search{Quality: q, Step: r.Step, Slope: scales[q.Metric].slope * 51 / float64(r.Top)}
+	middle := 26 * float64(r.Top) / 51
+	s.First = middle + s.distance(scales[q.Metric].middle)/-s.Slope
+	return s
 }
 
 // Hit reports whether a mean quality is as near to the target as is wanted.
 func (s Search) Hit(mean float64) bool {
 	return math.Abs(s.distance(mean)) <= scales[s.Quality.Metric].tolerance
+}
+
+// Short reports whether a mean quality is below the target by more than what the steps of CRF make inevitable.
+func (s Search) Short(mean float64) bool {
+	return s.distance(mean) < -2*scales[s.Quality.Metric].tolerance
 }
 
 // distance returns by how much a quality is above the target, as the metric's linear value.
@@ -58,11 +67,11 @@ func (s Search) Best(probes []Probe) int {
 // Next returns the CRF to try after the probes; more is false where the search is over: a probe hit, the best value is at an end of
 // the range or between two neighbours that were tried, or MaxProbes were.
 //
-// The first probe is in the middle of the range. The second goes as far from it as the encoder's usual slope says. Where the target then lies
+// The first probe is where common footage meets the target. The second goes as far from it as the encoder's usual slope says. Where the target then lies
 // between two probes, the next is where the line through them meets it; where it does not, the line goes on beyond them.
 func (s Search) Next(probes []Probe) (crf float64, more bool) {
 	if len(probes) == 0 {
-		return s.round(float64(s.Quality.Min+s.Quality.Max) / 2), true
+		return s.round(min(max(s.First, float64(s.Quality.Min)), float64(s.Quality.Max))), true
 	}
 	best := probes[s.Best(probes)]
 	if len(probes) >= MaxProbes || s.Hit(best.Mean) {

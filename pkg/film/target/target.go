@@ -39,14 +39,15 @@ type scale struct {
 	linear    func(float64) float64 // converts a value to one that changes by about the same for each step of CRF
 	tolerance float64               // how far from the target is near enough, of the linear value
 	slope     float64               // what a step of x264's CRF changes, of the linear value; of the others about as much, scaled to their range
+	middle    float64               // what x264 gives at CRF 26, the middle of its range, of common footage at common sizes
 	format    string
 }
 
 // The slopes are the means of real footage: see docs/decisions. The tolerance is about half of what a viewer notices side by side.
 var scales = map[Metric]scale{
-	XPSNR: {20, 70, " dB", same, 0.25, -0.6, "%.2f"},
-	SSIM:  {0.5, 0.9999, "", decibels, 0.2, -0.45, "%.4f"},
-	VMAF:  {20, 99, "", same, 0.5, -1.6, "%.2f"},
+	XPSNR: {20, 70, " dB", same, 0.25, -0.6, 35, "%.2f"},
+	SSIM:  {0.5, 0.9999, "", decibels, 0.2, -0.45, 0.955, "%.4f"},
+	VMAF:  {20, 99, "", same, 0.5, -1.6, 88, "%.2f"},
 }
 
 func same(v float64) float64 { return v }

@@ -33,14 +33,14 @@ func TestTheSearchEndsNearTheTarget(t *testing.T) {
 		most    int     // probes
 		within  float64 // of the target
 	}{
-		"as usual":              {Quality{Target: 42}, x264, line(40, 0.6), 2, 0.25},
-		"in the middle at once": {Quality{Target: 40}, x264, line(38.8, 0.6), 1, 0.25},
-		"steep":                 {Quality{Target: 42}, x264, line(36, 1.1), 3, 0.25},
-		"flat":                  {Quality{Target: 42}, x264, line(40, 0.4), 3, 0.25},
-		"curved":                {Quality{Target: 45}, x264, func(crf float64) float64 { return 60 - 0.3*crf - 0.01*crf*crf }, 4, 0.25},
-		"whole steps":           {Quality{Target: 42}, av1, line(40, 0.5), 3, 0.3},
-		"ssim":                  {Quality{Metric: SSIM, Target: 0.98}, x264, func(crf float64) float64 { return 1 - math.Pow(10, -(25-crf*0.4)/10) }, 3, 0.001},
-		"vmaf":                  {Quality{Metric: VMAF, Target: 94}, x264, line(88, 2), 3, 0.5},
+		"as usual":       {Quality{Target: 42}, x264, line(40, 0.6), 2, 0.25},
+		"common footage": {Quality{Target: 40}, x264, line(33.8, 0.6), 1, 0.25},
+		"steep":          {Quality{Target: 42}, x264, line(36, 1.1), 3, 0.25},
+		"flat":           {Quality{Target: 42}, x264, line(40, 0.4), 3, 0.25},
+		"curved":         {Quality{Target: 45}, x264, func(crf float64) float64 { return 60 - 0.3*crf - 0.01*crf*crf }, 4, 0.25},
+		"whole steps":    {Quality{Target: 42}, av1, line(40, 0.5), 3, 0.3},
+		"ssim":           {Quality{Metric: SSIM, Target: 0.98}, x264, func(crf float64) float64 { return 1 - math.Pow(10, -(25-crf*0.4)/10) }, 3, 0.001},
+		"vmaf":           {Quality{Metric: VMAF, Target: 94}, x264, line(88, 2), 3, 0.5},
 	} {
 		probes, best := try(c.quality.Normalise(c.of).Search(c.of), c.curve)
 		if len(probes) > c.most || math.Abs(best.Mean-c.quality.Target) > c.within {
@@ -127,6 +127,16 @@ func TestAWishIsAQualityInOneText(t *testing.T) {
 		err := w.UnmarshalText([]byte(text))
 		if (err == nil) != (want != Wish{}) || err == nil && w != want || err != nil && len(err.Error()) > 200 {
 			t.Errorf("%q: %+v, %v; want %+v", text, w, err, want)
+		}
+	}
+}
+
+func TestASegmentIsShortOnlyBelowTheTarget(t *testing.T) {
+	t.Parallel()
+	s := Quality{Target: 42}.Normalise(x264).Search(x264)
+	for mean, want := range map[float64]bool{100: false, 42.4: false, 41.6: false, 41.4: true, 20: true} {
+		if got := s.Short(mean); got != want {
+			t.Errorf("%v dB: %t, want %t", mean, got, want)
 		}
 	}
 }

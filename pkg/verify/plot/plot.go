@@ -38,9 +38,9 @@ func Draw(r verify.Report) []byte {
 .band{fill:#0969da;opacity:.25}.line{fill:none;stroke:#0969da;stroke-width:1.4;stroke-linejoin:round}
 .key{stroke:#8c959f;opacity:.45;stroke-dasharray:2 4}.seam{stroke:#bc6c00;opacity:.85;stroke-dasharray:6 3}
 .low{fill:none;stroke:#cf222e;stroke-width:2}.bad{fill:#cf222e;opacity:.3}.edit{fill:#8250df;opacity:.45}.lowtext{fill:#cf222e}
-.other{fill:none;stroke:#1a7f37;stroke-width:1.2;stroke-dasharray:5 2}
+.other{fill:none;stroke:#1a7f37;stroke-width:1.2;stroke-dasharray:5 2}.aim{stroke:#8250df;stroke-width:2}
 @media (prefers-color-scheme:dark){.paper{fill:#0d1117}.ink{fill:#e6edf3}.soft{fill:#9198a1}.grid{stroke:#2a313c}.axis{stroke:#9198a1}
-.band{fill:#4493f8}.line{stroke:#4493f8}.key{stroke:#6e7681}.seam{stroke:#e3a03c}.low{stroke:#f85149}.bad,.lowtext{fill:#f85149}.edit{fill:#ab7df8}.other{stroke:#3fb950}}
+.band{fill:#4493f8}.line{stroke:#4493f8}.key{stroke:#6e7681}.seam{stroke:#e3a03c}.low{stroke:#f85149}.bad,.lowtext{fill:#f85149}.edit{fill:#ab7df8}.other{stroke:#3fb950}.aim{stroke:#ab7df8}}
 </style>
 `)
 	fmt.Fprintf(&b, `<rect class="paper" width="%d" height="%d"/>`+"\n", plotWidth, plotHeight)
@@ -62,13 +62,14 @@ func Draw(r verify.Report) []byte {
 		other = columnsOf(r.Against.Series)
 		all = append(append([]column{}, columns...), other...)
 	}
-	a := axesOf(p.Series, all)
+	a := axesOf(p.Series, append(slices.Clone(all), steps(p.Quality)...))
 	a.draw(&b)
 	var legend legend
 	drawRanges(&b, a, p, &legend)
 	drawSeams(&b, a, p.Seams, &legend)
 	drawSeries(&b, a, columns, &legend)
 	drawOther(&b, a, other, r, &legend)
+	drawTarget(&b, a, p.Quality, &legend)
 	drawLowest(&b, a, p)
 	drawLegend(&b, p, legend)
 	b.WriteString("</svg>\n")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/verify"
 )
 
@@ -47,6 +48,9 @@ func TestRangesAreDrawnAndTheLegendNamesWhatIsDrawn(t *testing.T) {
 		{"edits", func(r *verify.Report) {
 			r.Video.Edits = []verify.Edit{{Kind: verify.Missing, First: 100, Last: 140, At: at(100), Until: at(140)}}
 		}, "edit", 1, "missing or added frames"},
+		{"a target quality", func(r *verify.Report) {
+			r.Video.Quality = &film.QualityReport{Metric: target.XPSNR, Target: 42, Segments: []film.SegmentQuality{{CRF: 21.25, Mean: 42.1}, {Start: at(100), CRF: 30, Mean: 41.9}}}
+		}, "aim", 2, "xpsnr of each segment, target 42.00 dB"},
 		{"another encode", func(r *verify.Report) { r.Against = report().Video }, "other", 1, "other encode, mean 40.00 dB"},
 	} {
 		r := report()
