@@ -39,6 +39,9 @@ func (v Video) checkQuality(at string, codec VideoCodec, gpu bool) (ps Problems)
 	if v.Interlaced == KeepInterlaced {
 		ps = append(ps, Problem{at + "/quality", "the quality of interlaced frames is not measured; leave out interlaced: keep"})
 	}
+	if v.Grain != 0 {
+		ps = append(ps, Problem{at + "/quality", "the grain that players add would count as an error; leave out grain"})
+	}
 	if gpu {
 		ps = append(ps, Problem{at + "/quality", "encoders on a GPU have no CRF; leave out gpu"})
 	}
