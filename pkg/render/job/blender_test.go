@@ -1,0 +1,207 @@
+package job_test
+
+import (
+	"encoding/json"
+	"errors"
+	"image"
+	"image/png"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mapreel/mapreel/pkg/render"
+	"github.com/mapreel/mapreel/pkg/render/blender"
+	"github.com/mapreel/mapreel/pkg/render/job"
+)
+
+// scenes makes three scenes beside each other: plain.blend moves a cube over four frames, hostile.blend tries to write to what the
+// variable MARK names in several ways, and poor.blend lacks a camera and a texture, and has a simulation that is not baked.
+const scenes = `
+import bpy, os
+folder, mark = os.environ["FOLDER"], os.environ["MARK"]
+s = bpy.context.scene
+r = s.render
+r.engine, s.cycles.samples, s.cycles.use_denoising = "CYCLES", 1, False
+r.resolution_x, r.resolution_y, r.fps, s.frame_start, s.frame_end = 64, 36, 25, 1, 4
+cube = bpy.data.objects["Cube"]
+for frame, angle in ((1, 0.0), (4, 1.5)):
+    cube.rotation_euler = (angle, angle, 0)
+    cube.keyframe_insert("rotation_euler", frame=frame)
+bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "plain.blend"))
+
+text = bpy.data.texts.new("startup.py")
+text.write("open(%r, 'w').write('text')" % (mark + "-text"))
+text.use_module = True
+driver = cube.driver_add("location", 0).driver
+driver.type, driver.expression = "SCRIPTED", "open(%r, 'w') and 1.0" % (mark + "-driver")
+s.use_nodes = True
+layers, composite = s.node_tree.nodes["Render Layers"], s.node_tree.nodes["Composite"]
+output = s.node_tree.nodes.new("CompositorNodeOutputFile")
+output.base_path = os.path.dirname(mark)
+s.node_tree.links.new(layers.outputs["Image"], output.inputs[0])
+bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "hostile.blend"))
+
+s.use_nodes = False
+cube.animation_data_clear()
+bpy.data.texts.remove(text)
+bpy.data.objects.remove(bpy.data.objects["Camera"])
+texture = os.path.join(folder, "wood.png")
+picture = bpy.data.images.new("wood", 4, 4)
+picture.filepath_raw, picture.file_format = texture, "PNG"
+picture.save()
+node = cube.data.materials[0].node_tree.nodes.new("ShaderNodeTexImage")
+node.image = bpy.data.images.load(texture)
+cube.modifiers.new("Flag", "CLOTH")
+bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "poor.blend"))
+os.remove(texture)
+`
+
+// realBlender returns the installed Blender and a folder of scenes. Without Blender, the test is skipped.
+func realBlender(t *testing.T) (p blender.Program, folder, mark string) {
+	t.Helper()
+	p.Self = program(t).Self
+	path, err := p.Find()
+	if err != nil {
+		t.Skipf("SKIPPED: 1 test of 3 scenes needs Blender, which make setup-render installs: %v", err)
+	}
+	folder, mark = t.TempDir(), filepath.Join(t.TempDir(), "mark")
+	cmd := exec.CommandContext(t.Context(), path, "--background", "--factory-startup", "-noaudio", "--python-exit-code", "1", "--python-expr", scenes)
+	cmd.Env = append(os.Environ(), "FOLDER="+folder, "MARK="+mark)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return p, folder, mark
+}
+
+// rendered has a scene rendered as one unit, and returns its frames.
+func rendered(t *testing.T, p blender.Program, found job.Scene) []image.Image {
+	t.Helper()
+	scratch := store(t)
+	if _, err := attempt(t, p, found, scratch); err != nil {
+		t.Fatal(err)
+	}
+	var frames []image.Image
+	for _, key := range stored(t, scratch) {
+		r, err := scratch.Open(t.Context(), "j/frames/"+key, 0, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		frame, err := png.Decode(r)
+		if err = errors.Join(err, r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		frames = append(frames, frame)
+	}
+	return frames
+}
+
+// TestScenes has everything that needs Blender in one test, which makes all scenes in one start of it: six starts in all.
+func TestScenes(t *testing.T) {
+	t.Parallel()
+	p, folder, mark := realBlender(t)
+	plain := filepath.Join(folder, "plain.blend")
+
+	found, problems := examine(t, p, plain, render.Settings{Frames: "2,4"})
+	if len(problems) > 0 || len(found.Warnings) > 0 || found.Width != 64 || found.Height != 36 || found.Rate.Num != 25 || found.Alpha {
+		t.Fatalf("%+v, %v", found, problems)
+	}
+	got := rendered(t, p, found)
+	whole := filepath.Join(t.TempDir(), "####")
+	path, err := p.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), path, "-b", plain, "-o", whole, "-F", "PNG", "-a").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for i, number := range []string{"0002", "0004"} {
+		f, err := os.Open(filepath.Join(filepath.Dir(whole), number+".png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := png.Decode(f)
+		if err = errors.Join(err, f.Close()); err != nil || len(got) != 2 || !samePixels(got[i], want) {
+			t.Errorf("frame %s differs from that of a run of all frames: %v", number, err)
+		}
+	}
+
+	found, problems = examine(t, p, filepath.Join(folder, "hostile.blend"), render.Settings{Frames: "1"})
+	if text := strings.Join(found.Warnings, "\n"); len(problems) > 0 || !strings.Contains(text, "Python is not run: ") ||
+		!strings.Contains(text, "text startup.py") || !strings.Contains(text, "driver of Cube: location") || !strings.Contains(text, "file outputs are turned off: File Output") {
+		t.Errorf("warnings %q, problems %v", text, problems)
+	}
+	rendered(t, p, found)
+	if left, err := os.ReadDir(filepath.Dir(mark)); err != nil || len(left) > 0 {
+		t.Errorf("the scene has written %v, %v", left, err)
+	}
+
+	_, problems = examine(t, p, filepath.Join(folder, "poor.blend"), render.Settings{Camera: "Other", Scene: "Missing"})
+	var text string
+	for _, problem := range problems {
+		text += problem.Pointer + ": " + problem.Message + "\n"
+	}
+	for _, want := range []string{"has no scene 'Missing'; it has 'Scene'", "has no 'Other'", "Cube: Flag", "do not exist: image wood.png"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the problems do not name %q:\n%s", want, text)
+		}
+	}
+	if names, _ := filepath.Glob(filepath.Join(folder, "*")); len(names) != 3 && !slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".blend1") }) {
+		t.Errorf("beside the scenes there are %v", names)
+	}
+}
+
+func samePixels(a, b image.Image) bool {
+	if a.Bounds() != b.Bounds() {
+		return false
+	}
+	for y := range a.Bounds().Dy() {
+		for x := range a.Bounds().Dx() {
+			if a.At(x, y) != b.At(x, y) {
+				r, g, b1, _ := a.At(x, y).RGBA()
+				r2, g2, b2, _ := b.At(x, y).RGBA()
+				if r != r2 || g != g2 || b1 != b2 {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// TestBlenderSeesNothingButTheScene has a program of the system in the place of Blender, which tries to read and write.
+func TestBlenderSeesNothingButTheScene(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip(err)
+	}
+	secret, folder := filepath.Join(t.TempDir(), "secret"), t.TempDir()
+	url, fake := filepath.Join(folder, "shot.blend"), filepath.Join(t.TempDir(), "blender")
+	about, err := json.Marshal(about())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The description goes where the task, the last argument, says: beside it.
+	script := `#!/bin/sh
+for last; do :; done
+cat ` + secret + ` && exit 8
+touch ` + folder + `/written && exit 8
+cat /etc/passwd && exit 8
+cat ` + url + ` > "$(dirname "$last")/about.json"
+`
+	for name, text := range map[string]string{secret: "x", url: string(about), fake: script} {
+		if err := os.WriteFile(name, []byte(text), 0o700); err != nil { //nolint:gosec // one is a program
+			t.Fatal(err)
+		}
+	}
+	p := blender.Program{Self: program(t).Self, Path: fake}
+	if _, problems := examine(t, p, url, render.Settings{}); len(problems) > 0 {
+		t.Error(problems)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "written")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the folder of the scene was written to")
+	}
+}
