@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"os"
+	"strings"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/renderflags"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
@@ -11,7 +13,7 @@ import (
 
 type renderCmd struct {
 	Source string `arg:"" optional:"" name:"SCENE" help:"The Blender file: a path or a file:// URL."`
-	Output string `short:"o" placeholder:"FILE" help:"The film to make, as for transcode: its extension selects the container."`
+	Output string `short:"o" placeholder:"FILE" help:"The film to make, as for transcode: its extension selects the container. Or a folder, frames/, which keeps the frames."`
 
 	How renderflags.Flags `embed:""`
 	requestflags.Flags
@@ -36,6 +38,7 @@ the scene and what --file names. It must be installed, or named in MAPREEL_BLEND
 Examples:
 
     mapreel render shot.blend -o shot.mp4
+    mapreel render shot.blend -o frames/
     mapreel render shot.blend -o look.mp4 --frames 1-48 --step 4 --samples 8 --size 50%
     mapreel render shot.blend -o shot.m3u8 --engine cycles --samples 128 --file /assets/textures
 
@@ -45,6 +48,9 @@ Exit codes: 0 done; 1 failed; 2 the request or the usage is wrong, or the scene 
 // run renders the scene.
 func (r renderCmd) run(ctx context.Context, env environment) error {
 	flags := r.Flags
+	if info, err := os.Stat(r.Output); strings.HasSuffix(r.Output, "/") || err == nil && info.IsDir() {
+		flags.Frames, r.Output = r.Output, ""
+	}
 	flags.More = r.How.Apply
 	t := transcodeCmd{
 		Output: r.Output, Flags: flags, NoOverwrite: r.NoOverwrite, DryRun: r.DryRun, Jobs: r.Jobs, Scratch: r.Scratch,

@@ -160,8 +160,13 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 		ps = append(ps, o.checkPackage(at)...)
 	case Stills, Poster, Sprites, GIF, AnimatedWebP, AnimatedAVIF, Clip:
 		return append(ps, o.checkPreview(at)...)
+	case Frames:
+		if o.Preview != nil || len(o.Video) > 0 || o.Audio != nil || o.Ladder != "" || o.Package != nil || o.Subtitles != "" {
+			add("", "frames are kept as they are rendered; leave out everything but the name")
+		}
+		return ps
 	default:
-		add("/container", "%q is not one of mp4, mkv, webm, hls, dash, cmaf, or of the previews stills, poster, sprites, gif, webp, avif, clip", c)
+		add("/container", "%q is not one of mp4, mkv, webm, hls, dash, cmaf, or of the previews stills, poster, sprites, gif, webp, avif, clip, or frames", c)
 		return ps // the other fields depend on the container
 	}
 	if o.Preview != nil {

@@ -39,6 +39,9 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 			o.Preview = &p
 			continue
 		}
+		if o.Container == Frames {
+			continue
+		}
 		switch {
 		case !hasVideo && len(o.Video) > 0:
 			ps = append(ps, Problem{fmt.Sprintf("/outputs/%d/video", i), "the source has no video; leave this out to keep its audio"})

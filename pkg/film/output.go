@@ -12,6 +12,8 @@ func (o Output) File() string {
 		return o.Name + ".m3u8"
 	case DASH:
 		return o.Name + ".mpd"
+	case Frames:
+		return o.Name + "/" + FramesFile
 	default:
 		return o.Name + "." + string(c)
 	}
@@ -27,6 +29,9 @@ func (o Output) Manifest() string {
 
 // Names returns all names in the destination that the output uses: its files, and the folder of a package.
 func (o Output) Names() []string {
+	if o.Container == Frames {
+		return []string{o.Name} // the folder
+	}
 	names := []string{o.File()}
 	if o.Container.Preview() {
 		names = append(names, PreviewFolder(o.Name))

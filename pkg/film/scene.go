@@ -5,19 +5,36 @@ import (
 	"strings"
 )
 
+// FramesFile is the name of the file that lists the frames in their folder. It is written last.
+const FramesFile = "frames.json"
+
+// KeptKind is the kind of the units that publish frames.
+const KeptKind = "kept"
+
 // IsScene reports whether a source is a Blender scene, by its name.
 func IsScene(source string) bool { return strings.HasSuffix(strings.ToLower(source), ".blend") }
 
 // checkRender returns the problems of what the request says of rendering.
 func (r Request) checkRender() (ps Problems) {
 	if !IsScene(r.Source) {
+		const other = "the source is not a Blender scene, whose name ends in .blend"
 		if !r.Render.IsZero() {
-			ps = Problems{{"/render", "the source is not a Blender scene, whose name ends in .blend"}}
+			ps = Problems{{"/render", other}}
+		}
+		for i, o := range r.Outputs {
+			if o.Container == Frames {
+				ps = append(ps, Problem{fmt.Sprintf("/outputs/%d/container", i), other})
+			}
 		}
 		return ps
 	}
 	for _, p := range r.Render.Check() {
 		ps = append(ps, Problem(p))
+	}
+	for i, o := range r.Outputs {
+		if r.Render.Redo != "" && o.Container != Frames {
+			ps = append(ps, Problem{fmt.Sprintf("/outputs/%d/container", i), "render.redo replaces frames that are kept; make the film of all of them afterwards"})
+		}
 	}
 	if r.Part != (Part{}) {
 		ps = append(ps, Problem{"/part", "of a scene, name the frames instead: render.frames"})

@@ -198,6 +198,9 @@ func withValue(t *testing.T, pointer string, value any) []byte {
 		"source": "/in", "destination": "/out", "outputs": []any{output},
 		"part": map[string]any{}, "segment": map[string]any{}, "compute": map[string]any{}, "retention": map[string]any{},
 	}
+	if name, ok := value.(string); ok && strings.TrimSuffix(name, "x") == string(film.Frames) {
+		tree["source"], tree["outputs"] = "/in.blend", []any{map[string]any{"name": "a"}}
+	}
 	if strings.HasPrefix(pointer, "/render/") {
 		tree["source"], tree["render"] = "/in.blend", map[string]any{}
 	}

@@ -43,12 +43,15 @@ const SplitUnit = SplitKind + "/source"
 // OutputUnit returns the name of the unit that merges and publishes output i of j: the output's name, or its file's where two
 // outputs have one name.
 func (j Job) OutputUnit(i int) string {
-	if j.Outputs[i].Container == PreviewSet {
+	switch j.Outputs[i].Container {
+	case PreviewSet:
 		return PreviewUnit(j.Outputs[i].Name)
+	case Frames:
+		return KeptKind + "/" + j.Outputs[i].Name
 	}
 	names := map[string]bool{}
 	for _, out := range j.Outputs {
-		if out.Container == PreviewSet { // of another kind
+		if out.Container == PreviewSet || out.Container == Frames { // of another kind
 			continue
 		}
 		if names[out.Name] {

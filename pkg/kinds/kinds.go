@@ -39,6 +39,7 @@ func All(tools ffmpeg.Tools, o Options) work.Registry {
 			merge.Kind{Tools: tools},
 			preview.Slices{Tools: tools},
 			preview.Documents{},
+			render.Kept{},
 			render.Kind{Blender: blender.Program{Self: o.Self}},
 		},
 	}

@@ -6,6 +6,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -28,8 +29,33 @@ type Settings struct {
 	Files      []string `json:"files,omitempty" jsonschema:"maxItems=1000,description=Files and folders that the scene reads: relative to the folder of the scene or on one machine absolute paths. On one machine everything in the folder of the scene may be read in any case"`
 	Format     Format   `json:"format,omitempty" jsonschema:"enum=png,enum=png16,description=Format of the frames: png has 8 bits a sample and png16 has 16. Default: png"`
 	Device     Device   `json:"device,omitempty" jsonschema:"enum=cpu,enum=gpu,description=gpu renders with cycles on CUDA or OptiX and always on Batch. Default: cpu"`
+	FirstLook  bool     `json:"firstLook,omitempty" jsonschema:"description=Every tenth frame (or step) at 8 samples (or samples) and as slow as the whole film"`
+	Redo       string   `json:"redo,omitempty" jsonschema:"pattern=^[-0-9][^a-zA-Z]*$,description=Render these frames alone and replace them among those that an output of the container frames has kept"`
 	// Unit is a number of frames, for measurements and for scenes whose frames differ much.
 	Unit int `json:"unit,omitempty" jsonschema:"minimum=1,maximum=10000,description=Frames that one unit renders. Default: so many that starting Blender takes less than a tenth of the time as measured with the first frames"`
+}
+
+// A first look has every tenth frame, at few samples.
+const (
+	lookStep    = 10
+	lookSamples = 8
+)
+
+// Effective returns the settings with those of a first look, where it is one.
+func (s Settings) Effective() Settings {
+	if s.FirstLook {
+		s.Step = cmp.Or(s.Step, lookStep)
+		if s.Engine != Workbench {
+			s.Samples = cmp.Or(s.Samples, lookSamples)
+		}
+	}
+	return s
+}
+
+// Look returns the settings that decide what a frame shows.
+func (s Settings) Look() Settings {
+	s.Frames, s.Step, s.Unit, s.Device, s.Redo, s.FirstLook = "", 0, 0, "", "", false
+	return s
 }
 
 // IsZero reports whether the request says nothing about rendering.
@@ -43,7 +69,8 @@ func (s Settings) IsZero() bool {
 func (s Settings) Equal(o Settings) bool {
 	return s.Frames == o.Frames && s.Step == o.Step && s.Engine == o.Engine && s.Samples == o.Samples && s.Width == o.Width &&
 		s.Height == o.Height && s.Percentage == o.Percentage && s.Scene == o.Scene && s.Camera == o.Camera && s.ViewLayer == o.ViewLayer &&
-		slices.Equal(s.Files, o.Files) && s.Format == o.Format && s.Device == o.Device && s.Unit == o.Unit
+		slices.Equal(s.Files, o.Files) && s.Format == o.Format && s.Device == o.Device && s.Unit == o.Unit &&
+		s.FirstLook == o.FirstLook && s.Redo == o.Redo
 }
 
 // Engine is what computes the pixels.
@@ -118,6 +145,14 @@ func (s Settings) Check() (ps []Problem) {
 	if s.Frames != "" {
 		if _, err := ParseFrames(s.Frames, max(s.Step, 1)); err != nil {
 			add("frames", "%v", err)
+		}
+	}
+	if s.Redo != "" {
+		if _, err := ParseFrames(s.Redo, 1); err != nil {
+			add("redo", "%v", err)
+		}
+		if s.FirstLook {
+			add("redo", "a first look has no frames that are kept")
 		}
 	}
 	for _, n := range []struct {

@@ -80,6 +80,7 @@ type Job struct {
 	Frames   string   `json:"frames"` // as FormatFrames writes it
 	Scene    string   `json:"scene"`  // its URL
 	Version  string   `json:"version"`
+	Look     string   `json:"look"`            // as Version, whichever frames are rendered
 	Files    []File   `json:"files,omitempty"` // what the scene reads
 	Width    int      `json:"width"`
 	Height   int      `json:"height"`

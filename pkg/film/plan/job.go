@@ -35,6 +35,10 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 			continue
 		}
 		planned := film.OutputPlan{Name: out.Name, File: out.File(), Container: out.Container}
+		if out.Container == film.Frames {
+			j.Outputs = append(j.Outputs, planned)
+			continue
+		}
 		if out.Container.Packaged() {
 			planned.Folder, planned.SingleFile = film.MediaFolder(out.Name, id), out.Package.SingleFile
 			planned.Manifest = out.Manifest()

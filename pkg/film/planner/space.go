@@ -71,6 +71,9 @@ func estimateSpace(j film.Job) spaceEstimate {
 			}
 		}
 		space := work.Space{Destination: bytes(total)}
+		if out.Container == film.Frames {
+			space.Destination = j.Source.Size
+		}
 		if out.Container.Remuxed() {
 			space.Scratch = bytes(2 * total) // outputs are merged side by side
 		}

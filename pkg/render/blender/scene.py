@@ -60,7 +60,6 @@ def choose(scene, s, problems):
     if s.get("samples"):
         if r.engine == "CYCLES":
             scene.cycles.samples = s["samples"]
-            scene.cycles.use_adaptive_sampling = scene.cycles.use_adaptive_sampling and not s.get("firstLook")
         elif hasattr(scene, "eevee"):
             scene.eevee.taa_render_samples = s["samples"]
     r.use_border = r.use_crop_to_border = False

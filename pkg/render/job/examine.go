@@ -43,6 +43,7 @@ const format = 1
 func Examine(
 	ctx context.Context, program blender.Program, resolve work.Resolver, url string, s render.Settings, dir string,
 ) (scene Scene, problems []render.Problem, err error) {
+	s = s.Effective()
 	at, err := blender.Stage(ctx, blender.Resolver(resolve), url, s.Files, dir)
 	if err != nil {
 		return scene, nil, err
@@ -71,6 +72,9 @@ func Examine(
 		problems = append(problems, render.Problem{Pointer: "/render/frames", Message: err.Error()})
 	}
 	scene.Frames = render.FormatFrames(scene.Numbers)
+	if s.FirstLook { // each frame stands for those that are left out
+		scene.Rate = fraction(scene.Rate.Num, scene.Rate.Den*int64(s.Step))
+	}
 	used, wrong := find(about.Files, at)
 	problems = append(problems, wrong...)
 	if len(problems) > 0 {
@@ -80,12 +84,18 @@ func Examine(
 	if err != nil {
 		return scene, nil, err
 	}
-	scene.Version, err = version(at.Scene, scene.Job)
-	return scene, nil, err
+	if scene.Look, err = version(at.Scene, s.Look(), scene.Job); err != nil {
+		return scene, nil, err
+	}
+	scene.Version = versionOf(scene.Job)
+	return scene, nil, nil
 }
 
 // numbers returns the frames that a request asks for.
 func numbers(s render.Settings, about blender.About) ([]int, error) {
+	if s.Redo != "" {
+		return render.ParseFrames(s.Redo, 1)
+	}
 	if s.Frames != "" {
 		return render.ParseFrames(s.Frames, max(s.Step, 1))
 	}
@@ -236,9 +246,15 @@ func digest(name string) (size int64, sum string, err error) {
 	return size, hex.EncodeToString(h.Sum(nil)[:16]), err
 }
 
-// version returns a digest of everything that decides what the frames show: the scene's bytes, those of the files that it reads, and
-// Blender.
-func version(scene string, j render.Job) (string, error) {
+// versionOf returns a digest of what the frames show, and which they are.
+func versionOf(j render.Job) string {
+	h := sha256.Sum256([]byte(j.Look + " " + j.Frames))
+	return hex.EncodeToString(h[:16])
+}
+
+// version returns a digest of everything that decides what a frame shows: the scene's bytes, those of the files that it reads, the
+// settings, and Blender.
+func version(scene string, look render.Settings, j render.Job) (string, error) {
 	size, sum, err := digest(scene)
 	if err != nil {
 		return "", fault.Wrap(fault.KindOf(err), err, "read the scene")
@@ -249,8 +265,8 @@ func version(scene string, j render.Job) (string, error) {
 		Digest  string
 		Files   []render.File
 		Blender string
-		Frames  string
-	}{format, size, sum, j.Files, j.Blender, j.Frames})
+		Look    render.Settings
+	}{format, size, sum, j.Files, j.Blender, look})
 	h := sha256.Sum256(data)
 	return hex.EncodeToString(h[:16]), fault.Wrap(fault.Internal, err, "version of the scene")
 }
@@ -284,8 +300,8 @@ func watch(at blender.Place, j render.Job) (*guard, error) {
 	if now.Files, err = digests(at, paths); err != nil {
 		return nil, err
 	}
-	v, err := version(at.Scene, now)
-	if err == nil && v != j.Version {
+	v, err := version(at.Scene, j.Settings.Look(), now)
+	if err == nil && v != j.Look {
 		err = errChanged
 	}
 	return g, err

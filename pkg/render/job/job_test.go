@@ -353,3 +353,13 @@ func TestWithoutBlenderTheErrorSaysHowToGetIt(t *testing.T) {
 		t.Error("something was written beside the scene")
 	}
 }
+
+func TestAFirstLookIsAsSlowAsTheFilm(t *testing.T) {
+	t.Parallel()
+	s := script{About: about()}
+	s.About.Last = 45
+	found, _ := examine(t, program(t), scene(t, s), render.Settings{FirstLook: true})
+	if found.Frames != "1,11,21,31,41" || found.Settings.Samples != 8 || found.Rate.Num != 2400 || found.Rate.Den != 1001 {
+		t.Errorf("frames %s, %d samples, %v frames a second", found.Frames, found.Settings.Samples, found.Rate)
+	}
+}

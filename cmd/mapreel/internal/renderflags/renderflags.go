@@ -23,6 +23,8 @@ type Flags struct {
 	Files     []string               `group:"Scene" name:"file" placeholder:"PATH" help:"A file or folder that the scene reads and that does not lie in its folder. May be given several times."`
 	Depth     string                 `group:"Scene" name:"depth" enum:",8,16" default:"" placeholder:"BITS" help:"Bits of each sample of a frame: 8 or 16. Default: 8."`
 	Device    string                 `group:"Scene" placeholder:"NAME" help:"cpu or gpu. Default: cpu."`
+	FirstLook bool                   `group:"Scene" help:"Only every tenth frame (or --step), at 8 samples (or --samples), in a film that is as slow as the whole one."`
+	Redo      string                 `group:"Scene" placeholder:"LIST" help:"Render these frames again, 17,40-44, and replace them in the folder of -o."`
 	Unit      *flagvalue.WholeNumber `group:"Work" placeholder:"N" help:"Frames that one unit renders. Default: so many that starting Blender takes less than a tenth of the time."`
 }
 
@@ -42,6 +44,10 @@ func (f Flags) Apply(d *requestfile.Draft) error {
 	d.SetText("/render/viewLayer", f.ViewLayer, "--view-layer")
 	d.SetText("/render/device", f.Device, "--device")
 	d.SetNumber("/render/unit", (*int)(f.Unit), "--unit")
+	d.SetText("/render/redo", f.Redo, "--redo")
+	if f.FirstLook {
+		d.Set("/render/firstLook", true, "--first-look")
+	}
 	if len(f.Files) > 0 {
 		d.Set("/render/files", f.Files, "--file")
 	}

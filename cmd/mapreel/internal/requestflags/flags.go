@@ -54,6 +54,8 @@ type Flags struct {
 
 	// Source, Output and Concurrency are the values of the command's own arguments and flags for them.
 	Source string `kong:"-"`
+	// Frames is a folder that keeps the frames of a scene, in the place of Output.
+	Frames string `kong:"-"`
 	// More writes flags of the command's own into the request.
 	More        func(*requestfile.Draft) error `kong:"-"`
 	Output      string                         `kong:"-"`

@@ -63,7 +63,7 @@ func (t Flags) Read(stdin io.Reader, at Place) (film.Request, *requestfile.Draft
 			return film.Request{}, d, err
 		}
 		d.Tree, d.File = f.Tree, &f
-	case t.Source == "" || t.Output == "":
+	case t.Source == "" || t.Output == "" && t.Frames == "":
 		missing := "SOURCE, the video to transcode"
 		if t.Source != "" {
 			missing = "-o OUTPUT, the file to make"
@@ -115,6 +115,11 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 	}
 	if t.Output != "" {
 		if err := t.applyOutput(d, at); err != nil {
+			return err
+		}
+	}
+	if t.Frames != "" {
+		if err := t.applyFrames(d, at); err != nil {
 			return err
 		}
 	}

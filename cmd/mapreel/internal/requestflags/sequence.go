@@ -24,6 +24,19 @@ func (s SequenceFlags) Apply(d *requestfile.Draft) {
 	d.SetText("/sequence/background", s.Background, "--background")
 }
 
+// applyFrames writes an output that keeps frames into a request.
+func (t Flags) applyFrames(d *requestfile.Draft, at Place) error {
+	const flag = "--output"
+	path, err := at.Destination(t.Frames)
+	if err != nil {
+		return fault.Wrap(fault.Invalid, err, flag)
+	}
+	folder, base := splitLocation(strings.TrimSuffix(path, "/"))
+	d.Set("/destination", folder, flag)
+	d.Set("/outputs", []any{map[string]any{"name": base, "container": string(film.Frames)}}, flag)
+	return nil
+}
+
 // Stem returns the name of a source without its extension. Of an image sequence, it is what the names of the frames begin with,
 // or else the name of their folder.
 func Stem(source string) string {

@@ -1,0 +1,45 @@
+package renderflags_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/renderflags"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
+)
+
+func TestFlagsBecomeFieldsOfTheRequest(t *testing.T) {
+	t.Parallel()
+	four := flagvalue.WholeNumber(4)
+	for name, c := range map[string]struct {
+		flags renderflags.Flags
+		want  string
+	}{
+		"none": {renderflags.Flags{}, `{}`},
+		"size": {renderflags.Flags{Size: "1920x1080", Depth: "16"}, `{"render":{"format":"png16","height":1080,"width":1920}}`},
+		"all others": {
+			renderflags.Flags{
+				Frames: "1-9", Step: &four, Engine: "cycles", Samples: &four, Size: "50%", SceneName: "a", Camera: "b", ViewLayer: "c",
+				Files: []string{"d"}, Depth: "8", Device: "gpu", FirstLook: true, Redo: "7", Unit: &four,
+			},
+			`{"render":{"camera":"b","device":"gpu","engine":"cycles","files":["d"],"firstLook":true,"format":"png","frames":"1-9","percentage":50,"redo":"7","samples":4,"scene":"a","step":4,"unit":4,"viewLayer":"c"}}`,
+		},
+	} {
+		d := requestfile.NewDraft()
+		if err := c.flags.Apply(d); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		got, err := json.Marshal(d.Tree)
+		if diff := cmp.Diff(c.want, string(got)); diff != "" || err != nil {
+			t.Errorf("%s: %v\n%s", name, err, diff)
+		}
+	}
+	for _, size := range []string{"big", "10", "10x", "%", "1920x1080%"} {
+		if err := (renderflags.Flags{Size: size}).Apply(requestfile.NewDraft()); err == nil {
+			t.Errorf("--size %s is accepted", size)
+		}
+	}
+}
