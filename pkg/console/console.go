@@ -83,6 +83,7 @@ type Options struct {
 type Server struct {
 	opts     Options
 	mux      *http.ServeMux
+	assets   map[string][]byte // of the page, by name
 	board    *board
 	runs     *runs
 	plays    players
@@ -105,16 +106,8 @@ func New(opts Options) (*Server, error) {
 	}
 	s := &Server{opts: opts, mux: http.NewServeMux(), runs: newRuns(), slots: make(chan struct{}, maxUploads)}
 	s.board = newBoard()
-	files, err := fs.ReadDir(page, "page")
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "files of the page")
-	}
-	for _, f := range files {
-		at := "GET /page/" + f.Name()
-		if f.Name() == "index.html" {
-			at = "GET /{$}"
-		}
-		s.mux.HandleFunc(at, asset(f.Name()))
+	if err := s.readPage(); err != nil {
+		return nil, err
 	}
 	s.mux.HandleFunc("GET /events", s.events)
 	for pattern, handle := range map[string]func(http.ResponseWriter, *http.Request) error{
@@ -155,11 +148,42 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
+// readPage reads the files of the page, and has the server answer with them.
+func (s *Server) readPage() error {
+	files, err := fs.Sub(page, "page")
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "files of the page")
+	}
+	list, err := fs.ReadDir(files, ".")
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "files of the page")
+	}
+	s.assets = map[string][]byte{}
+	for _, f := range list {
+		switch name := f.Name(); name {
+		case "main.js":
+			s.assets[name], err = bundle(files, "main")
+		case "console.css":
+			s.assets[name], err = joined(files, name, "job.css")
+		default:
+			s.assets[name], err = joined(files, name)
+		}
+		if err != nil {
+			return err
+		}
+		if f.Name() != "index.html" {
+			s.mux.HandleFunc("GET /page/"+f.Name(), s.asset(f.Name()))
+		}
+	}
+	s.mux.HandleFunc("GET /{$}", s.index)
+	return nil
+}
+
 // asset serves a file of the page.
-func asset(name string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+func (s *Server) asset(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
-		http.ServeFileFS(w, r, page, "page/"+name)
+		_, _ = w.Write(s.assets[name]) // the browser may be gone
 	}
 }
 

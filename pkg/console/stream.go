@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -120,14 +121,14 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	defer beat.Stop()
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
-	version := s.board.resume(r.Header.Get("Last-Event-ID"))
+	version := s.board.resume(cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("after"))) // the page itself has a first message
 	for first := true; ; first = false {
 		u, now, next, ok := s.board.since(version)
 		if !ok {
 			return
 		}
 		if first || now != version {
-			out.send("jobs", fmt.Sprintf("%s-%d", s.board.epoch, now), u)
+			out.send("jobs", s.board.id(now), u)
 			version = now
 		}
 		if news, err := follower.news(r.Context()); err == nil && news != nil {
@@ -150,6 +151,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 }
+
+// id returns the ID of a message that ends with a version.
+func (b *board) id(version int64) string { return fmt.Sprintf("%s-%d", b.epoch, version) }
 
 // resume returns the version that a Last-Event-ID names; 0 where it is of another process.
 func (b *board) resume(id string) int64 {

@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/engine"
@@ -181,20 +183,90 @@ func TestWhatFailedHasABarInTheTimeline(t *testing.T) {
 	}
 }
 
-// Modules that are found one by one cost a round trip for each level of imports. The dialog is not part of the first view.
-func TestEveryModuleIsPreloaded(t *testing.T) {
+// Each file costs the first view a round trip.
+func TestThePageNeedsOneScriptAndOneStyleSheet(t *testing.T) {
 	t.Parallel()
-	index, err := os.ReadFile("page/index.html")
-	if err != nil {
-		t.Fatal(err)
+	s := newSite(t)
+	_, index, _ := s.get("/")
+	var names []string
+	for _, m := range regexp.MustCompile(`(?:src|href)="(/page/[^"]*)"`).FindAllStringSubmatch(index, -1) {
+		names = append(names, m[1])
 	}
-	files, err := os.ReadDir("page")
-	if err != nil {
-		t.Fatal(err)
+	if want := []string{"/page/icon.svg", "/page/console.css", "/page/main.js"}; !slices.Equal(names, want) {
+		t.Errorf("the page needs %q, not %q", names, want)
 	}
-	for _, f := range files {
-		if strings.HasSuffix(f.Name(), ".js") && !slices.Contains([]string{"main.js", "start.js", "yaml.js"}, f.Name()) && !strings.Contains(string(index), `<link rel="modulepreload" href="/page/`+f.Name()+`">`) {
-			t.Errorf("index.html does not preload %s", f.Name())
+	_, script, _ := s.get("/page/main.js")
+	if m := regexp.MustCompile(`(?m)^(import|export) .*`).FindString(script); m != "" {
+		t.Errorf("the script has %q", m)
+	}
+	for _, name := range []string{"class JobView", "class UnitsView", "function* askLines", "import('./start.js')"} {
+		if !strings.Contains(script, name) {
+			t.Errorf("the script lacks %q", name)
 		}
+	}
+	if _, styles, _ := s.get("/page/console.css"); !strings.Contains(styles, ".graph-box") {
+		t.Error("the style sheet lacks that of jobs")
+	}
+}
+
+func TestModulesThatCannotBeJoinedAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"another name":  "import { a as b } from './other.js';",
+		"a namespace":   "import * as other from './other.js';",
+		"a default":     "export default 1;",
+		"a list":        "const b = 1;\nexport { b };",
+		"itself":        "import { a } from './main.js';\nexport const a = 1;",
+		"what changes":  "export let a = 1;",
+		"a missing one": "import { a } from './none.js';",
+	} {
+		files := fstest.MapFS{"main.js": {Data: []byte(text + "\n")}, "other.js": {Data: []byte("export const a = 1;\n")}}
+		if out, err := bundle(files, "main"); err == nil {
+			t.Errorf("%s: joined as %q", name, out)
+		}
+	}
+	files := fstest.MapFS{
+		"main.js": {Data: []byte("import { a } from './a.js';\nimport { b } from './b.js';\na(b);\n")},
+		"a.js":    {Data: []byte("import { b } from './b.js';\nexport async function a() { return b; }\n")},
+		"b.js":    {Data: []byte("export const b = 1;\n")},
+	}
+	out, err := bundle(files, "main")
+	if want := "const module_b = (() => {\nconst b = 1;\nreturn { b };\n})();\n" +
+		"const module_a = (() => {\nconst { b } = module_b;\nasync function a() { return b; }\nreturn { a };\n})();\n" +
+		"const module_main = (() => {\nconst { a } = module_a;\nconst { b } = module_b;\na(b);\nreturn {  };\n})();\n"; err != nil || string(out) != want {
+		t.Errorf("%v, %q", err, out)
+	}
+}
+
+func TestThePageComesWithItsFirstMessage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const hostile = "</script><img src=x onerror=alert(1)>"
+	if _, err := s.fake.Start(t.Context(), "first", json.RawMessage(`{"source":"/films/`+hostile+`.mkv"}`)); err != nil {
+		t.Fatal(err)
+	}
+	_, index, _ := s.get("/")
+	if strings.Contains(index, hostile) {
+		t.Error("the name of a source can end the block of data")
+	}
+	_, rest, _ := strings.Cut(index, `<script id="first" type="application/json">`)
+	text, _, _ := strings.Cut(rest, "</script>")
+	var got struct {
+		ID   string
+		Jobs struct {
+			Full bool
+			Rows []Row
+		}
+		Definition map[string]any
+	}
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatalf("%v in %q", err, text)
+	}
+	if len(got.Jobs.Rows) != 1 || !got.Jobs.Full || !strings.Contains(got.Jobs.Rows[0].Source, hostile) || got.Definition == nil {
+		t.Errorf("%+v", got)
+	}
+	next := messages(t, s.url+"/events?after="+got.ID, "")
+	if kind, id, data := next(); kind != "jobs" || id != got.ID || data != `{"rows":[]}` {
+		t.Errorf("the stream goes on with %s %s %s, not with what is new since %s", kind, id, data, got.ID)
 	}
 }

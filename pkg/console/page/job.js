@@ -7,6 +7,9 @@ import { VirtualList } from './virtual.js';
 
 let definition = null;
 
+// setDefinition spares asking for the definition of the state machine.
+export function setDefinition(known) { definition = known; }
+
 // elsewhereInterval is how often the units of a job that runs in another process are read again, in milliseconds.
 const elsewhereInterval = 3000;
 

@@ -1,12 +1,13 @@
 // The page: which view it shows, and the stream of changes that the views draw.
 import { $, announce, base, complain, line, setText } from './dom.js';
 import { JobsView } from './jobs.js';
-import { JobView } from './job.js';
+import { JobView, setDefinition } from './job.js';
 
 const rows = new Map(); // by name
 const jobsView = new JobsView(rows);
 let jobView = null;
 let source = null;
+let seen = ''; // the last message about the list of jobs
 
 // openStart opens the dialog for a new job. Its script is not needed for the first view, and read when it is.
 const openStart = (files) => import('./start.js').then((start) => start.openStart(files), complain);
@@ -38,10 +39,13 @@ function receive(update) {
 // connect opens the stream, of the job that is shown as well. The browser opens it again after an interruption.
 function connect() {
   source?.close();
-  source = new EventSource('/events' + (jobView ? '?job=' + encodeURIComponent(jobView.name) : ''));
+  source = new EventSource('/events?' + new URLSearchParams({ ...seen && { after: seen }, ...jobView && { job: jobView.name } }));
   source.addEventListener('open', () => { setText($('connection'), ''); });
   source.addEventListener('error', () => { setText($('connection'), 'The server does not answer; trying again …'); });
-  source.addEventListener('jobs', (e) => receive(JSON.parse(e.data)));
+  source.addEventListener('jobs', (e) => {
+    seen = e.lastEventId;
+    receive(JSON.parse(e.data));
+  });
   source.addEventListener('job', (e) => {
     const news = JSON.parse(e.data);
     if (jobView?.name === news.name) jobView.receive(news);
@@ -101,4 +105,11 @@ addEventListener('drop', (e) => {
 });
 addEventListener('pagehide', () => source?.close());
 
+// The page came with the first message, and with the definition that graphs are drawn from.
+const first = JSON.parse($('first').textContent || 'null');
+if (first) {
+  seen = first.id;
+  setDefinition(first.definition);
+}
 route();
+if (first) receive(first.jobs);
