@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"math"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -20,7 +21,7 @@ type Row struct {
 	Phase       string   `json:"phase,omitempty"` // of one that runs: waiting, reading, working, merging or elsewhere
 	Source      string   `json:"source"`
 	Destination string   `json:"destination"`
-	Outputs     []string `json:"outputs"` // names and containers
+	Outputs     []string `json:"outputs"` // names and containers; of what is done, files
 	Started     int64    `json:"started"` // milliseconds since 1970
 	Stopped     int64    `json:"stopped,omitempty"`
 	Redrives    int      `json:"redrives,omitempty"`
@@ -73,7 +74,14 @@ func rowOf(x history.Execution) Row {
 	}
 	if x.Status == history.Succeeded {
 		row.Fraction = 1
-		row.Warnings = len(outcomeOf(x).Warnings)
+		made := outcomeOf(x)
+		row.Warnings = len(made.Warnings)
+		for i, o := range made.Outputs {
+			if i == 0 {
+				row.Outputs = []string{} // the files that there are, not what was asked for
+			}
+			row.Outputs = append(row.Outputs, path.Base(o.URL))
+		}
 	}
 	return row
 }
