@@ -80,6 +80,7 @@ Examples:
     mapreel transcode film.mkv -o film.mp4 --crop auto --height 720
     mapreel transcode cartoon.mkv -o cartoon.mp4 --tune animation
     mapreel transcode film.mkv -o film.mkv --codec h265 --bit-depth 10 --encoder-options aq-mode=3:psy-rd=1.5
+    mapreel transcode film.mkv -o film.mp4 --filter nlmeans=s=3,unsharp=la=0.6
     mapreel transcode film.mkv -o scene.mp4 --start 1:23.4 --duration 30s --audio aac
     mapreel transcode --request film.yaml --progress json
     mapreel transcode films --recursive -o 'out/{folder}/{name}.mp4'
@@ -102,6 +103,7 @@ type verifyCmd struct {
 	JSON     bool         `name:"json" help:"Print the report as JSON instead of a table."`
 	Plot     string       `placeholder:"FILE.svg" help:"Plot PSNR over time, with the keyframes and seams of the output. An existing file of that name is replaced."`
 	Crop     string       `placeholder:"W:H:X:Y" help:"The part of the source's picture that the output shows. Default: what --report says, else all."`
+	Filter   string       `placeholder:"FILTERS" help:"The filters that the output's frames went through. Default: what --report says, else none."`
 	Report   string       `placeholder:"FILE" help:"The report of the job that made the output, the last line of transcode --progress json: seams are then known, and what the job warned about is no fault."`
 	Against  string       `placeholder:"ONEPASS.mp4" help:"Another encode of the same source, such as one of a single pass, to compare the output's PSNR with."`
 	Program  int          `placeholder:"N" help:"The program of a transport stream with several that the output was made of. Default: the one with the largest picture."`

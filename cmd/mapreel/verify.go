@@ -22,6 +22,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/console"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/filter"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/printable"
@@ -108,6 +109,10 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 			return verify.Report{}, fault.Wrap(fault.Invalid, err, "--crop")
 		}
 	}
+	if _, err := filter.Parse(c.Filter); err != nil {
+		return verify.Report{}, fault.Wrap(fault.Invalid, err, "--filter")
+	}
+	options.Filter = c.Filter
 	if c.Report != "" {
 		data, err := readReport(c.Report, dir)
 		if err != nil {

@@ -66,7 +66,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 		v := &encode.Video{Packets: "/packets", Input: in(), Timebase: tb, Threads: 2, Start: new(int64(50)), End: new(int64(100)), Seek: new(int64(50)), ContextFrames: true, Rotation: 90}
 		for _, codec := range []string{"h264", "h265", "vp9", "av1"} {
 			v.Renditions = append(v.Renditions, encode.Rendition{
-				Codec: codec, Preset: "medium", Tune: "grain", Options: "aq-mode=1", Profile: "high", Level: "4.1", Width: 64, PixelFormat: "yuv420p", Interlaced: "tff", FrameRate: media.Rational{Num: 25, Den: 1},
+				Codec: codec, Preset: "medium", Tune: "grain", Filter: "hflip", Options: "aq-mode=1", Profile: "high", Level: "4.1", Width: 64, PixelFormat: "yuv420p", Interlaced: "tff", FrameRate: media.Rational{Num: 25, Den: 1},
 				Color:   media.Color{Range: "tv", Space: "bt709", Transfer: "bt709", Primaries: "bt709", ChromaLocation: "left"},
 				ToneMap: &encode.ToneMap{From: media.Color{Range: "tv", Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020"}, Peak: 1000},
 				Path:    "/out",

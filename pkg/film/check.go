@@ -262,6 +262,9 @@ func (o Output) checkPackage(at string) (ps Problems) {
 		if v.Crop != o.Video[0].Crop {
 			add(fmt.Sprintf("/video/%d/crop", i), "all renditions of a package must show the same part of the picture, so that players can switch between them")
 		}
+		if v.Filter != o.Video[0].Filter {
+			add(fmt.Sprintf("/video/%d/filter", i), "all renditions of a package must have the same filters, so that players can switch between them")
+		}
 	}
 	if len(o.Video) > maxRungs {
 		add("/video", "%d renditions; at most %d", len(o.Video), maxRungs)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encoderoption"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/filter"
 )
 
 // profile is what a stream may use of its format, with the bits that its samples have.
@@ -50,6 +51,9 @@ func (v Video) checkEncoding(at string, codec VideoCodec, gpu bool) (ps Problems
 	}
 	if _, err := encoderoption.Parse(name, v.EncoderOptions); err != nil {
 		add("/encoderOptions", "%v", err)
+	}
+	if _, err := filter.Parse(v.Filter); err != nil {
+		add("/filter", "%v", err)
 	}
 	ps = append(ps, v.checkProfile(at, codec, gpu)...)
 	switch {

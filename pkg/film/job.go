@@ -184,6 +184,7 @@ type VideoFacts struct {
 	MaxBitrate Bitrate        `json:"maxBitrate,omitzero"`
 	Preset     string         `json:"preset"`
 	Crop       Region         `json:"crop,omitzero"`      // the part of the source's frame that is shown; zero: all
+	Filter     string         `json:"filter,omitempty"`   // of ffmpeg, which the frames went through
 	Picture    Region         `json:"picture,omitzero"`   // the part of the output's frame that is not padding; zero: all
 	FrameRate  media.Rational `json:"frameRate,omitzero"` // on average, unless Constant; zero for a single frame
 	Constant   bool           `json:"constant,omitempty"` // whether the request made the frame rate constant

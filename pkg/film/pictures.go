@@ -21,6 +21,7 @@ type Pictures struct {
 
 	Format  PictureFormat `json:"format"`
 	Region  Region        `json:"region,omitzero"`   // the part of the source's frame that is shown; zero: all
+	Filter  string        `json:"filter,omitempty"`  // of ffmpeg, for each frame by itself
 	Size    media.Size    `json:"size"`              // of the picture, in square pixels
 	Scaled  media.Size    `json:"scaled"`            // of the video before it is cropped or padded to Size
 	ToneMap bool          `json:"toneMap,omitempty"` // from HDR to BT.709
@@ -32,7 +33,7 @@ type Pictures struct {
 // Equal reports whether p and q are the same pictures.
 func (p Pictures) Equal(q Pictures) bool {
 	return p.Rate == q.Rate && slices.Equal(p.Times, q.Times) && p.Shown == q.Shown && p.Format == q.Format && p.Size == q.Size &&
-		p.Scaled == q.Scaled && p.ToneMap == q.ToneMap && p.Limit == q.Limit && p.Region == q.Region && p.Deinterlace == q.Deinterlace
+		p.Scaled == q.Scaled && p.ToneMap == q.ToneMap && p.Limit == q.Limit && p.Region == q.Region && p.Filter == q.Filter && p.Deinterlace == q.Deinterlace
 }
 
 // Slot returns the number of the first picture that can show a frame with timestamp t: picture k shows the last frame whose slot

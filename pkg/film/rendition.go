@@ -17,7 +17,8 @@ type Rendition struct {
 	Preset string     `json:"preset"`
 	// Quality is what each segment finds its own CRF for; zero: CRF applies.
 	Quality target.Quality `json:"quality,omitzero"`
-	Tune    string         `json:"tune,omitempty"` // of x264 and x265
+	Tune    string         `json:"tune,omitempty"`   // of x264 and x265
+	Filter  string         `json:"filter,omitempty"` // of ffmpeg, for each frame by itself, before it is scaled
 	// EncoderOptions are "key=value:key=value" under the encoder's own names.
 	EncoderOptions string `json:"encoderOptions,omitempty"`
 	Profile        string `json:"profile,omitempty"` // of h264 and h265; "" = what the encoder uses

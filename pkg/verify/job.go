@@ -21,6 +21,7 @@ type Job struct {
 	Part     film.Part           // of the source that the output shows
 	Rate     media.Rational      // frames a second of a raw source, as the request gave them
 	Crop     film.Region         // of the source's frame that the output shows
+	Filter   string              // of ffmpeg, which the frames went through
 	Picture  film.Region         // of the output's frame that is not padding
 	Quality  *film.QualityReport // of its only rendition, where that had a target
 }
@@ -56,7 +57,7 @@ func ReadJob(data []byte, output string) (Job, error) {
 		job.Part = *part
 	}
 	for _, video := range report.Outputs[at].Video {
-		job.Crop = video.Crop
+		job.Crop, job.Filter = video.Crop, video.Filter
 		if len(report.Outputs[at].Video) == 1 {
 			job.Picture, job.Quality = video.Picture, video.Quality
 		}

@@ -49,6 +49,8 @@ type Options struct {
 	Rate media.Rational
 	// Crop is the part of the source's frame that the output shows; the zero value is what Job says.
 	Crop film.Region
+	// Filter is what the output's frames went through; "" is what Job says.
+	Filter string
 	// Sequence says how the source is read, if it is an image sequence.
 	Sequence film.Sequence
 }
@@ -88,6 +90,7 @@ func Files(ctx context.Context, tools ffmpeg.Tools, source, output string, optio
 	if err := v.crop(cmp.Or(options.Crop, options.Job.Crop), options.Job.Picture); err != nil {
 		return Report{}, err
 	}
+	v.filter = cmp.Or(options.Filter, options.Job.Filter)
 	report := Report{Source: source, Output: output}
 	if v.cut != nil {
 		report.Checks = append(report.Checks, v.cut.check())
@@ -112,6 +115,7 @@ type verification struct {
 	as             opening     // of the source
 	region         film.Region // of the source's frame that the output shows; zero: all
 	picture        film.Region // of the output's frame that is not padding; zero: all
+	filter         string      // that the output's frames went through
 
 	mu         sync.Mutex
 	progress   Progress

@@ -16,10 +16,14 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/decode"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/filter"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 )
+
+// hdLines is the number of lines from which on undeclared colours are those of HD.
+const hdLines = 720
 
 // videoFacts is the result of comparing both video streams.
 type videoFacts struct {
@@ -39,6 +43,7 @@ func (v *verification) compareVideo(ctx context.Context) (videoFacts, error) {
 	f, from, to := commonFormat(cropped(a, v.region), cropped(b, v.picture))
 	from.Crop, to.Crop = ffmpeg.Region(v.region), ffmpeg.Region(v.picture)
 	from.Deinterlace = interlaced(a) && !interlaced(b)
+	from.Filter, from.Colours = v.filter, filter.ColoursOf(a.Color.Space, a.Color.Range, f.Name(), min(a.Width, a.Height) >= hdLines)
 	if err := checkMemory(f); err != nil {
 		return videoFacts{}, err
 	}

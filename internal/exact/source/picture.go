@@ -27,6 +27,11 @@ func pictureSources() []Source {
 		{Name: "film grain of AV1", File: "in.mp4", make: plain, Codec: film.AV1, Video: film.Video{Grain: 8, EncoderOptions: "film-grain-denoise=0"}, Options: "-svtav1-params film-grain=8:film-grain-denoise=0"},
 		{Name: "options of VP9", File: "in.mp4", make: plain, Codec: film.VP9, Output: film.Matroska, Video: film.Video{EncoderOptions: "tune-content=1:aq-mode=0"}, Options: "-tune-content 1 -aq-mode 0"},
 		{Name: "a target quality", File: "in.mp4", make: plain, Video: film.Video{Quality: &target.Quality{Target: 40}}},
+		{
+			Name: "filtered", File: "in.mp4", make: plain, Video: film.Video{Filter: "vaguedenoiser=threshold=3,eq=contrast=1.1:saturation=0.8,hflip"},
+			Filter: "vaguedenoiser=threshold=3,eq=contrast=1.1:saturation=0.8,hflip",
+		},
+		{Name: "filtered in RGB", File: "in.mp4", make: plain, Video: film.Video{Filter: "colorbalance=rs=0.3:bh=-0.2,curves=all=0/0 0.5/0.6 1/1"}, Filter: "scale=in_color_matrix=bt601:in_range=tv,format=gbrp,colorbalance=rs=0.3:bh=-0.2,curves=all='0/0 0.5/0.6 1/1',scale=out_color_matrix=bt601:out_range=tv,format=yuv420p"},
 		{Name: "padded", File: "in.mp4", make: plain, Video: film.Video{Pad: "192:160"}, Filter: "pad=192:160:16:32", Picture: film.Region{Width: 160, Height: 96, X: 16, Y: 32}},
 	}
 }

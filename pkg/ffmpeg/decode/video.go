@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/filter"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
 	"github.com/mapreel/mapreel/pkg/media"
 )
@@ -24,6 +25,9 @@ type Video struct {
 
 	Deinterlace bool          // converts fields to frames, as encode.VideoArgs does
 	Crop        ffmpeg.Region // of the frame, before anything else but Deinterlace; zero = all
+	// Filter is applied after Crop to each frame by itself, if package filter allows it. Matrix and range of its conversions are Colours'.
+	Filter  string
+	Colours filter.Colours
 	// CropWidth and CropHeight keep the upper left part of that size, before scaling; 0 = all.
 	CropWidth, CropHeight int
 	Width, Height         int
@@ -45,6 +49,9 @@ func VideoArgs(v Video) []string {
 	}
 	chain = append(chain, fmt.Sprintf("settb=%s", v.Timebase), v.Part.filter("trim", v.Timebase)+ffmpeg.FrameLogFilters()+":direct=1")
 	chain = append(chain, v.Crop.Filters()...)
+	if c, err := filter.Parse(v.Filter); err == nil {
+		chain = append(chain, c.Graph(v.Colours)...)
+	}
 	if v.CropWidth > 0 && v.CropHeight > 0 {
 		chain = append(chain, fmt.Sprintf("crop=%d:%d:0:0:exact=1", v.CropWidth, v.CropHeight))
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/filter"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
 	"github.com/mapreel/mapreel/pkg/media"
 )
@@ -200,6 +201,7 @@ func (r Rendition) filters() string {
 	if r.ToneMap != nil {
 		chain = append(chain, r.ToneMap.filters())
 	}
+	chain = append(chain, r.chosen()...)
 	if r.Width != 0 || r.Height != 0 {
 		scale := fmt.Sprintf("scale=%s:%s:flags=bicubic", sizeOption(r.Width), sizeOption(r.Height))
 		switch {
@@ -244,6 +246,23 @@ func (r Rendition) filters() string {
 		return "null"
 	}
 	return strings.Join(chain, ",")
+}
+
+// chosen returns the filters that the request has chosen.
+func (r Rendition) chosen() []string {
+	return chosen(r.Filter, r.Color, r.HD, r.PixelFormat)
+}
+
+// chosen returns the filters of a request for frames of a colour, and none if any of them is not allowed. The samples get pixelFormat.
+func chosen(text string, color media.Color, hd bool, pixelFormat string) []string {
+	chain, err := filter.Parse(text)
+	if err != nil {
+		return nil
+	}
+	if !option.Declared(pixelFormat) {
+		pixelFormat = "yuv420p"
+	}
+	return chain.Graph(filter.ColoursOf(color.Space, color.Range, pixelFormat, hd))
 }
 
 // referenceWhite is the luminance of HDR's reference white, in cd/m² (ITU-R BT.2408). It becomes

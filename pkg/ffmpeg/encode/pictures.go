@@ -24,6 +24,7 @@ type Pictures struct {
 	Ahead *int64
 
 	Region      ffmpeg.Region // of the source's frame to show; zero = all
+	Filter      string        // for each frame by itself, as of a Rendition
 	Scaled      media.Size    // of the video, in square pixels
 	Size        media.Size    // of the picture: less than Scaled is cropped, more is black
 	Deinterlace bool
@@ -47,7 +48,7 @@ func (p Pictures) filters(start *int64) string {
 	// The filter takes the last frame to be on screen for as long as one before it, and may give no picture of it. Clones keep it there.
 	// With eof_action=pass it gets its picture even if it lasts for less than half of one.
 	chain = append(chain, fmt.Sprintf("setpts=PTS-(%d),tpad=stop=%d:stop_mode=clone,fps=fps=%s:round=%s:eof_action=pass,trim=start_pts=0:end_pts=%d", p.Origin, maxClones, p.Rate, rounding, p.End),
-		p.wanted()+strings.Join(append(p.Region.Filters(), p.shape()), ","))
+		p.wanted()+strings.Join(append(append(p.Region.Filters(), chosen(p.Filter, p.Color, p.HD, "")...), p.shape()), ","))
 	return strings.Join(chain, ",")
 }
 

@@ -80,6 +80,10 @@ type Rendition struct {
 	GPU   bool    // encode with NVENC; not VP9
 	CRF   float64 // constant quality on the encoder's own scale (NVENC: -cq); only x264 and x265 take fractions
 	Tune  string  // of x264 and x265: what to favour; "" = nothing
+	// Filter is applied to each frame by itself, after it is cropped and before it is scaled. Nothing is if package filter does not allow
+	// all of it.
+	Filter string
+	HD     bool // whether undeclared colours are those of HD, for Filter
 	// Options are "key=value:key=value", of which nothing is used if package encoderoption does not allow all of them.
 	Options string
 	Profile string // "high": x264's and x265's own name, and NVENC's; "" = what the encoder uses

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -97,60 +96,4 @@ func Value(list []Option, key string) string {
 		}
 	}
 	return ""
-}
-
-// rule returns what a value must be if it is not allowed, else "".
-type rule func(value string) string
-
-// whole allows the whole numbers from low to high.
-func whole(low, high int) rule {
-	return func(value string) string {
-		if n, err := strconv.Atoi(value); err != nil || n < low || n > high || len(value) > 6 {
-			return fmt.Sprintf("a whole number from %d to %d", low, high)
-		}
-		return ""
-	}
-}
-
-// decimal allows the numbers from low to high, with at most three decimals.
-func decimal(low, high float64) rule {
-	return func(value string) string {
-		if n, err := strconv.ParseFloat(value, 64); err != nil || n < low || n > high || len(value) > 8 || strings.Trim(value, "-.0123456789") != "" {
-			return fmt.Sprintf("a number from %g to %g", low, high)
-		}
-		return ""
-	}
-}
-
-// words allows the words of a list.
-func words(list ...string) rule {
-	return func(value string) string {
-		if !slices.Contains(list, value) {
-			return "one of " + strings.Join(list, ", ")
-		}
-		return ""
-	}
-}
-
-// onOff allows 0 and 1.
-func onOff(value string) string { return words("0", "1")(value) }
-
-// upTo allows one to most values of a rule, with commas between them.
-func upTo(most int, each rule) rule {
-	return func(value string) string {
-		parts := strings.Split(value, ",")
-		for _, part := range parts {
-			if problem := each(part); problem != "" || len(parts) > most {
-				return fmt.Sprintf("one to %d values with commas between them, each %s", most, orElse(problem, "allowed"))
-			}
-		}
-		return ""
-	}
-}
-
-func orElse(s, fallback string) string {
-	if s == "" {
-		return fallback
-	}
-	return s
 }

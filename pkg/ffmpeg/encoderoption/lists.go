@@ -1,5 +1,7 @@
 package encoderoption
 
+import "github.com/mapreel/mapreel/pkg/ffmpeg/internal/rule"
+
 // Bounds of what makes an encoder hold more frames than its slowest preset does, by which memory is planned.
 const (
 	maxReferences = 16
@@ -7,51 +9,51 @@ const (
 )
 
 // motion are the searches that x264 and x265 share.
-var motion = words("dia", "hex", "umh", "esa", "tesa")
+var motion = rule.Words("dia", "hex", "umh", "esa", "tesa")
 
 // allowed are the options that can be set, with their values, from the encoders' own documentation (x264 164, x265 3.5,
 // libvpx 1.12, SVT-AV1 1.4 and ffmpeg 5.1 for NVENC).
-var allowed = map[string]map[string]rule{
+var allowed = map[string]map[string]rule.Rule{
 	"libx264": {
-		"ref": whole(1, maxReferences), "bframes": whole(0, 16), "b-adapt": whole(0, 2), "b-bias": whole(-100, 100),
-		"b-pyramid": words("none", "strict", "normal"), "weightb": onOff, "weightp": whole(0, 2), "deblock": upTo(2, whole(-6, 6)),
-		"cabac": onOff, "qpmin": whole(0, 51), "qpmax": whole(0, 51), "qpstep": whole(1, 51), "qcomp": decimal(0, 1),
-		"crf-max": decimal(0, 51), "ipratio": decimal(1, 2), "pbratio": decimal(1, 2), "chroma-qp-offset": whole(-12, 12),
-		"aq-mode": whole(0, 3), "aq-strength": decimal(0, 3), "mbtree": onOff, "partitions": upTo(5, words("p8x8", "p4x4", "b8x8", "i8x8", "i4x4", "none", "all")),
-		"direct": words("none", "spatial", "temporal", "auto"), "me": motion, "merange": whole(4, 64), "subme": whole(0, 11),
-		"psy": onOff, "psy-rd": upTo(2, decimal(0, 10)), "mixed-refs": onOff, "chroma-me": onOff, "8x8dct": onOff, "trellis": whole(0, 2),
-		"fast-pskip": onOff, "dct-decimate": onOff, "deadzone-inter": whole(0, 32), "deadzone-intra": whole(0, 32),
-		"rc-lookahead": whole(0, maxLookAhead),
+		"ref": rule.Whole(1, maxReferences), "bframes": rule.Whole(0, 16), "b-adapt": rule.Whole(0, 2), "b-bias": rule.Whole(-100, 100),
+		"b-pyramid": rule.Words("none", "strict", "normal"), "weightb": rule.OnOff, "weightp": rule.Whole(0, 2), "deblock": rule.UpTo(2, rule.Whole(-6, 6)),
+		"cabac": rule.OnOff, "qpmin": rule.Whole(0, 51), "qpmax": rule.Whole(0, 51), "qpstep": rule.Whole(1, 51), "qcomp": rule.Decimal(0, 1),
+		"crf-max": rule.Decimal(0, 51), "ipratio": rule.Decimal(1, 2), "pbratio": rule.Decimal(1, 2), "chroma-qp-offset": rule.Whole(-12, 12),
+		"aq-mode": rule.Whole(0, 3), "aq-strength": rule.Decimal(0, 3), "mbtree": rule.OnOff, "partitions": rule.UpTo(5, rule.Words("p8x8", "p4x4", "b8x8", "i8x8", "i4x4", "none", "all")),
+		"direct": rule.Words("none", "spatial", "temporal", "auto"), "me": motion, "merange": rule.Whole(4, 64), "subme": rule.Whole(0, 11),
+		"psy": rule.OnOff, "psy-rd": rule.UpTo(2, rule.Decimal(0, 10)), "mixed-refs": rule.OnOff, "chroma-me": rule.OnOff, "8x8dct": rule.OnOff, "trellis": rule.Whole(0, 2),
+		"fast-pskip": rule.OnOff, "dct-decimate": rule.OnOff, "deadzone-inter": rule.Whole(0, 32), "deadzone-intra": rule.Whole(0, 32),
+		"rc-lookahead": rule.Whole(0, maxLookAhead),
 	},
 	"libx265": {
-		"ref": whole(1, maxReferences), "bframes": whole(0, 16), "b-adapt": whole(0, 2), "bframe-bias": whole(-90, 100), "b-pyramid": onOff,
-		"b-intra": onOff, "weightp": onOff, "weightb": onOff, "deblock": upTo(2, whole(-6, 6)), "sao": onOff, "sao-non-deblock": onOff,
-		"limit-sao": onOff, "selective-sao": whole(0, 4), "qpmin": whole(0, 51), "qpmax": whole(0, 51), "qpstep": whole(1, 51),
-		"qcomp": decimal(0.5, 1), "crf-max": decimal(0, 51), "crf-min": decimal(0, 51), "ipratio": decimal(1, 2), "pbratio": decimal(1, 2),
-		"cbqpoffs": whole(-12, 12), "crqpoffs": whole(-12, 12), "aq-mode": whole(0, 4), "aq-strength": decimal(0, 3), "aq-motion": onOff,
-		"cutree": onOff, "qg-size": words("8", "16", "32", "64"), "psy-rd": decimal(0, 5), "psy-rdoq": decimal(0, 50), "rdoq-level": whole(0, 2),
-		"rd": whole(1, 6), "rd-refine": onOff, "rskip": whole(0, 2), "rect": onOff, "amp": onOff, "limit-modes": onOff, "limit-refs": whole(0, 3),
-		"limit-tu": whole(0, 4), "tu-intra-depth": whole(1, 4), "tu-inter-depth": whole(1, 4), "ctu": words("16", "32", "64"),
-		"min-cu-size": words("8", "16", "32"), "max-tu-size": words("8", "16", "32"), "me": words("dia", "hex", "umh", "star", "full"),
-		"subme": whole(0, 7), "merange": whole(4, 128), "max-merge": whole(1, 5), "early-skip": onOff, "fast-intra": onOff, "tskip": onOff,
-		"tskip-fast": onOff, "signhide": onOff, "strong-intra-smoothing": onOff, "constrained-intra": onOff, "temporal-mvp": onOff,
-		"rc-lookahead": whole(3, maxLookAhead),
+		"ref": rule.Whole(1, maxReferences), "bframes": rule.Whole(0, 16), "b-adapt": rule.Whole(0, 2), "bframe-bias": rule.Whole(-90, 100), "b-pyramid": rule.OnOff,
+		"b-intra": rule.OnOff, "weightp": rule.OnOff, "weightb": rule.OnOff, "deblock": rule.UpTo(2, rule.Whole(-6, 6)), "sao": rule.OnOff, "sao-non-deblock": rule.OnOff,
+		"limit-sao": rule.OnOff, "selective-sao": rule.Whole(0, 4), "qpmin": rule.Whole(0, 51), "qpmax": rule.Whole(0, 51), "qpstep": rule.Whole(1, 51),
+		"qcomp": rule.Decimal(0.5, 1), "crf-max": rule.Decimal(0, 51), "crf-min": rule.Decimal(0, 51), "ipratio": rule.Decimal(1, 2), "pbratio": rule.Decimal(1, 2),
+		"cbqpoffs": rule.Whole(-12, 12), "crqpoffs": rule.Whole(-12, 12), "aq-mode": rule.Whole(0, 4), "aq-strength": rule.Decimal(0, 3), "aq-motion": rule.OnOff,
+		"cutree": rule.OnOff, "qg-size": rule.Words("8", "16", "32", "64"), "psy-rd": rule.Decimal(0, 5), "psy-rdoq": rule.Decimal(0, 50), "rdoq-level": rule.Whole(0, 2),
+		"rd": rule.Whole(1, 6), "rd-refine": rule.OnOff, "rskip": rule.Whole(0, 2), "rect": rule.OnOff, "amp": rule.OnOff, "limit-modes": rule.OnOff, "limit-refs": rule.Whole(0, 3),
+		"limit-tu": rule.Whole(0, 4), "tu-intra-depth": rule.Whole(1, 4), "tu-inter-depth": rule.Whole(1, 4), "ctu": rule.Words("16", "32", "64"),
+		"min-cu-size": rule.Words("8", "16", "32"), "max-tu-size": rule.Words("8", "16", "32"), "me": rule.Words("dia", "hex", "umh", "star", "full"),
+		"subme": rule.Whole(0, 7), "merange": rule.Whole(4, 128), "max-merge": rule.Whole(1, 5), "early-skip": rule.OnOff, "fast-intra": rule.OnOff, "tskip": rule.OnOff,
+		"tskip-fast": rule.OnOff, "signhide": rule.OnOff, "strong-intra-smoothing": rule.OnOff, "constrained-intra": rule.OnOff, "temporal-mvp": rule.OnOff,
+		"rc-lookahead": rule.Whole(3, maxLookAhead),
 	},
 	"libvpx-vp9": {
-		"auto-alt-ref": whole(0, 6), "lag-in-frames": whole(0, 25), "arnr-maxframes": whole(0, 15), "arnr-strength": whole(0, 6),
-		"sharpness": whole(0, 7), "aq-mode": whole(0, 4), "tile-columns": whole(0, 6), "tile-rows": whole(0, 2), "frame-parallel": onOff,
-		"tune-content": whole(0, 2), "static-thresh": whole(0, 1000), "max-intra-rate": whole(0, 10000), "enable-tpl": onOff,
-		"qmin": whole(0, 63), "qmax": whole(0, 63),
+		"auto-alt-ref": rule.Whole(0, 6), "lag-in-frames": rule.Whole(0, 25), "arnr-maxframes": rule.Whole(0, 15), "arnr-strength": rule.Whole(0, 6),
+		"sharpness": rule.Whole(0, 7), "aq-mode": rule.Whole(0, 4), "tile-columns": rule.Whole(0, 6), "tile-rows": rule.Whole(0, 2), "frame-parallel": rule.OnOff,
+		"tune-content": rule.Whole(0, 2), "static-thresh": rule.Whole(0, 1000), "max-intra-rate": rule.Whole(0, 10000), "enable-tpl": rule.OnOff,
+		"qmin": rule.Whole(0, 63), "qmax": rule.Whole(0, 63),
 	},
 	"libsvtav1": {
-		"tune": whole(0, 1), "film-grain-denoise": onOff, "enable-tf": onOff, "aq-mode": words("0", "2"), "enable-qm": onOff, "qm-min": whole(0, 15),
-		"qm-max": whole(0, 15), "scm": whole(0, 2), "tile-columns": whole(0, 4), "tile-rows": whole(0, 6), "fast-decode": onOff,
-		"lookahead": whole(0, maxLookAhead), "min-qp": whole(1, 62), "max-qp": whole(1, 63), "hierarchical-levels": whole(3, 5),
-		"enable-cdef": onOff, "enable-restoration": onOff, "enable-dlf": onOff, "enable-mfmv": onOff,
+		"tune": rule.Whole(0, 1), "film-grain-denoise": rule.OnOff, "enable-tf": rule.OnOff, "aq-mode": rule.Words("0", "2"), "enable-qm": rule.OnOff, "qm-min": rule.Whole(0, 15),
+		"qm-max": rule.Whole(0, 15), "scm": rule.Whole(0, 2), "tile-columns": rule.Whole(0, 4), "tile-rows": rule.Whole(0, 6), "fast-decode": rule.OnOff,
+		"lookahead": rule.Whole(0, maxLookAhead), "min-qp": rule.Whole(1, 62), "max-qp": rule.Whole(1, 63), "hierarchical-levels": rule.Whole(3, 5),
+		"enable-cdef": rule.OnOff, "enable-restoration": rule.OnOff, "enable-dlf": rule.OnOff, "enable-mfmv": rule.OnOff,
 	},
 	NVENC: {
-		"spatial-aq": onOff, "temporal-aq": onOff, "aq-strength": whole(1, 15), "bf": whole(0, 4), "b_ref_mode": words("disabled", "each", "middle"),
-		"multipass": words("disabled", "qres", "fullres"), "rc-lookahead": whole(0, 32), "qmin": whole(0, 51), "qmax": whole(0, 51),
+		"spatial-aq": rule.OnOff, "temporal-aq": rule.OnOff, "aq-strength": rule.Whole(1, 15), "bf": rule.Whole(0, 4), "b_ref_mode": rule.Words("disabled", "each", "middle"),
+		"multipass": rule.Words("disabled", "qres", "fullres"), "rc-lookahead": rule.Whole(0, 32), "qmin": rule.Whole(0, 51), "qmax": rule.Whole(0, 51),
 	},
 }
 

@@ -29,7 +29,7 @@ func picturesIn(p film.Pictures, v film.VideoTrack, seg film.Segment, i int) enc
 		Deinterlace: p.Deinterlace, FromRGB: v.RGB(), PixelFormat: v.PixelFormat, Color: v.Color, HD: min(v.Width, v.Height) >= hdLines,
 		Format: string(p.Format), Path: pictureName(i, "%d", p.Format),
 	}
-	out.Region = ffmpeg.Region(p.Region)
+	out.Region, out.Filter = ffmpeg.Region(p.Region), p.Filter
 	if p.ToneMap {
 		out.ToneMap = &encode.ToneMap{From: v.Color, Peak: peak(v.HDR)}
 	}

@@ -14,7 +14,7 @@ import (
 func renditionIn(r film.Rendition, p film.VideoTrack, seg film.Segment, gpu bool, path string) encode.Rendition {
 	out := encode.Rendition{
 		Codec: string(r.Codec), GPU: gpu, Preset: r.Preset, Tune: r.Tune, Crop: r.Crop,
-		Options: r.EncoderOptions, Profile: r.Profile, Level: r.Level, Grain: r.Grain,
+		Filter: r.Filter, HD: min(p.Width, p.Height) >= hdLines, Options: r.EncoderOptions, Profile: r.Profile, Level: r.Level, Grain: r.Grain,
 		Width: r.Width, Height: r.Height, PixelFormat: r.PixelFormat, SAR: r.SampleAspect,
 		FrameRate: p.FrameRate, Color: p.Color, FromRGB: p.RGB(),
 		Deinterlace: r.Deinterlace, Interlaced: r.Interlaced, MaxBitrate: int(r.MaxBitrate), Path: path,

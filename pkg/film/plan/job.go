@@ -51,6 +51,10 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 			}
 			r, warnings := rendition(v, track, req.Compute.GPU)
 			r.Region = region
+			if err := fitFilter(r); err != nil {
+				problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/video/0/filter", i), Message: err.Error()})
+				continue
+			}
 			if err := fitLevel(&r, track, req.Compute.GPU); err != nil {
 				problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/video/0/level", i), Message: err.Error()})
 				continue

@@ -40,7 +40,7 @@ func AddThumbnails(j *film.Job) {
 		if !out.Container.Packaged() || len(out.TrickPlay) == 0 {
 			continue
 		}
-		pictures.Region = j.Renditions[out.Renditions[0]].Region
+		pictures.Region, pictures.Filter = j.Renditions[out.Renditions[0]].Region, j.Renditions[out.Renditions[0]].Filter
 		pictures.Size, pictures.Scaled = pictureSize(regionTrack(*v, pictures.Region), thumbnailOf(*v, pictures.Region))
 		out.Previews = append(out.Previews, film.PreviewPlan{
 			Form: film.Sprites, Pictures: indexOfPictures(j, pictures), Format: film.JPEG,

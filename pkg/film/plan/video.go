@@ -11,7 +11,7 @@ import (
 // rendition returns the rendition of a video track for the settings v, with warnings of what is lost.
 func rendition(v film.Video, track film.VideoTrack, gpu bool) (_ film.Rendition, warnings []string) {
 	r := builder{film.Rendition{
-		Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset, Tune: v.Tune, EncoderOptions: v.EncoderOptions, Profile: v.Profile, Level: v.Level, Grain: v.Grain, MaxBitrate: v.MaxBitrate, Rate: media.Rational(v.FrameRate),
+		Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset, Tune: v.Tune, Filter: v.Filter, EncoderOptions: v.EncoderOptions, Profile: v.Profile, Level: v.Level, Grain: v.Grain, MaxBitrate: v.MaxBitrate, Rate: media.Rational(v.FrameRate),
 	}}
 	if v.Quality != nil {
 		r.Quality = *v.Quality

@@ -20,7 +20,7 @@ type Flags struct {
 	Preset string                 `group:"Video" placeholder:"NAME" help:"Speed against size. h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`
 	Tune   string                 `group:"Video" placeholder:"NAME" help:"What the encoder is to favour. h264: film, animation, grain, stillimage, psnr, ssim or fastdecode; h265: animation, grain, psnr, ssim or fastdecode."`
 
-	EncoderOptions string                 `group:"Video" placeholder:"KEY=VALUE:…" help:"Options of the encoder under its own names: aq-mode=3:psy-rd=1.0,0.15. Those that would make a seam, or that mapreel sets itself, are refused by name."`
+	EncoderOptions string                 `group:"Video" placeholder:"OPTIONS" help:"Options of the encoder under its own names: aq-mode=3:psy-rd=1.0,0.15. Those that would make a seam, or that mapreel sets itself, are refused by name."`
 	Profile        string                 `group:"Video" placeholder:"NAME" help:"What the stream may use of its format. h264: baseline, main, high or high10; h265: main or main10."`
 	Level          string                 `group:"Video" placeholder:"LEVEL" help:"The level of h264, such as 4.1, in which frame size and rate must fit. Default: the lowest that they fit in."`
 	BitDepth       *flagvalue.WholeNumber `group:"Video" placeholder:"BITS" help:"8 or 10 bits per sample. Default: 8 in h264; in the others as the source has, but at most 10."`
@@ -31,8 +31,9 @@ type Flags struct {
 	FPS        string                 `group:"Video" name:"fps" placeholder:"RATE" help:"Make the frame rate constant: 25, 30000/1001. Default: every frame keeps its timestamp. Of an image sequence, it is the rate at which the frames are read, unless --source-fps says that."`
 	Interlaced string                 `group:"Video" placeholder:"HOW" help:"deinterlace or keep. Default: deinterlace, one frame for each source frame. keep encodes fields, with h264 only."`
 
-	Crop string `group:"Video" placeholder:"W:H:X:Y|auto" help:"Keep this part of the picture, in pixels of the source as it is shown, or with auto what is not black in 16 frames of the film. Before --height."`
-	Pad  string `group:"Video" placeholder:"W:H" help:"Put the picture in the middle of a black frame of this size, in square pixels. It is made smaller to fit, and larger only with --upscale."`
+	Crop   string `group:"Video" placeholder:"W:H:X:Y|auto" help:"Keep this part of the picture, in pixels of the source as it is shown, or with auto what is not black in 16 frames of the film. Before --height."`
+	Filter string `group:"Video" placeholder:"FILTERS" help:"Filters of ffmpeg for each frame by itself: nlmeans=s=3,eq=contrast=1.1. Those that need other frames, files or another size are refused by name. After --crop, before --height."`
+	Pad    string `group:"Video" placeholder:"W:H" help:"Put the picture in the middle of a black frame of this size, in square pixels. It is made smaller to fit, and larger only with --upscale."`
 
 	MaxBitrate    string              `group:"Video" placeholder:"RATE" help:"Limit of the bit rate, averaged over two seconds, in bits per second: 6M, 800k. Default: no limit."`
 	Ladder        string              `group:"Package" placeholder:"NAME|FILE" help:"Renditions of .m3u8 and .mpd: web, selected by the size of the source and never larger; or a .yaml or .json file that lists them, where flags such as --codec apply to those that do not say. Default: web."`

@@ -200,6 +200,7 @@ func (t Flags) videoFlags() (list []videoFlag) {
 	number(t.BitDepth, "bitDepth", "--bit-depth")
 	number(t.Grain, "grain", "--grain")
 	text(t.Crop, "crop", "--crop")
+	text(t.Filter, "filter", "--filter")
 	text(t.Pad, "pad", "--pad")
 	text(t.MaxBitrate, "maxBitrate", "--max-bitrate")
 	text(t.FPS, "frameRate", "--fps")
