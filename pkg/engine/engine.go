@@ -51,6 +51,7 @@ type Engine struct {
 	Limits      Limits  // of workers; zero fields are none
 	Queues      *Queues // what the deployment can run units on; nil: every route
 	Processors  int     // of the workers that encode; 0: not known in advance
+	OneMachine  bool    // this machine does all of it
 	Concurrency int     // functions that the deployment can run at once, at most; 0: as many as a request asks for
 
 	Lifetime Lifetime // of records, whatever the retention of a request

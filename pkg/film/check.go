@@ -12,6 +12,8 @@ import (
 
 // Limits of a request. The tags of the types have the same numbers for the schema.
 const (
+	minDeadline = time.Second
+	maxDeadline = 7 * 24 * time.Hour
 	minSegment  = time.Second      // below it, starting ffmpeg costs more than the encode
 	maxSegment  = 10 * time.Minute // a longer segment would exceed the time limit of a Lambda function
 	maxOutputs  = 20               // each is an iteration of an inline Map, and a merge
@@ -125,6 +127,9 @@ func (r Request) Check() Problems {
 	case "", GoalTime, GoalCost, GoalBalanced:
 	default:
 		add("/segment/goal", "%q is not one of time, cost, balanced", r.Segment.Goal)
+	}
+	if d := time.Duration(r.Compute.Deadline); d != 0 && (d < minDeadline || d > maxDeadline) {
+		add("/compute/deadline", "%v is outside %v to %v", d, minDeadline, maxDeadline)
 	}
 	switch r.Compute.Mode {
 	case "", Lambda, Batch, LambdaBatch:

@@ -120,6 +120,9 @@ func (r Request) segmentLength() time.Duration {
 	for _, o := range r.Outputs {
 		switch {
 		case !o.Container.Preview():
+			if r.Compute.Deadline > 0 {
+				return 0 // it follows from the source
+			}
 			return r.Segment.Goal.length()
 		case o.Preview == nil || !o.Preview.Keyframes:
 			length = previewSegment

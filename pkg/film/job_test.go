@@ -89,7 +89,7 @@ func full(t *testing.T) film.Request {
 			"package": {"seconds": 6, "singleFile": true},
 			"audio": {"codec": "aac", "bitrate": "160k"}}],
 		"segment": {"seconds": 10, "goal": "balanced"},
-		"compute": {"mode": "batch", "gpu": true, "concurrency": 500, "budget": 2.5, "threads": 4},
+		"compute": {"mode": "batch", "gpu": true, "concurrency": 500, "budget": 2.5, "deadline": 600, "threads": 4},
 		"retention": {"hours": 5}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func TestIDIsStable(t *testing.T) {
 	r := full(t)
 	// Fields that older requests do not have.
 	r.Render = render.Settings{}
-	r.Program, r.Sequence, r.Part, r.Segment.Goal, r.Compute.Budget, r.Outputs[0].Preview = 0, film.Sequence{}, film.Part{}, "", 0, nil
+	r.Program, r.Sequence, r.Part, r.Segment.Goal, r.Compute.Budget, r.Compute.Deadline, r.Outputs[0].Preview = 0, film.Sequence{}, film.Part{}, "", 0, 0, nil
 	r.Outputs[0].Video[0].Crop, r.Outputs[0].Video[0].Pad, r.Outputs[0].Video[0].Tune = "", "", ""
 	v := &r.Outputs[0].Video[0]
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "", "", "", 0, 0, ""

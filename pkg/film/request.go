@@ -200,6 +200,7 @@ type Compute struct {
 	GPU         bool        `json:"gpu,omitempty" jsonschema:"description=Encode with NVENC; always on Batch"`
 	Concurrency int         `json:"concurrency,omitempty" jsonschema:"minimum=1,maximum=10000,description=Number of segments encoded at once. Default 1000; on one machine the number of cores"`
 	Budget      price.Money `json:"budget,omitempty" jsonschema:"description=US dollars that the job may cost on AWS by list prices. It stops before it is expected to exceed them and keeps what is finished: the same request with a higher budget continues. Without effect on one machine where a job costs nothing"`
+	Deadline    Seconds     `json:"deadline,omitempty" jsonschema:"minimum=1,maximum=604800,description=Seconds in which the job is to be done on AWS. Selects the longest segments with which that is expected where segment.seconds is not set whatever segment.goal is; a job that is not expected to make it is refused before any work. On one machine it selects the segments alone"`
 	Threads     int         `json:"threads,omitempty" jsonschema:"minimum=1,maximum=64,description=Threads per encoder. Different numbers give different bytes. Default 2; on AWS the processors that the function memory of the deployment buys"`
 }
 

@@ -172,7 +172,7 @@ func open(ctx context.Context, request json.RawMessage, opts Options, home scrat
 	twins.Take = func(ctx context.Context, needs work.Needs) (func(), error) { return s.take(ctx, s.weight(needs)) }
 	r.engine = &engine.Engine{
 		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolver(source, opts.kept(), opts.Roots),
-		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log, Memory: s.memoryOf, Meter: meter, Twins: twins,
+		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log, Memory: s.memoryOf, Meter: meter, Twins: twins, OneMachine: true,
 		Observe: func(e engine.Event) { r.emit(Event{Event: e}) },
 	}
 	return r, nil
@@ -195,6 +195,9 @@ const bucket = "scratch"
 func (r *runner) run(ctx context.Context, request json.RawMessage, envelope work.Envelope) (Report, error) {
 	if envelope.Compute.Budget > 0 {
 		r.emit(Event{Event: engine.Event{Type: engine.Warning, Error: "compute.budget has no effect on this machine, where a job costs nothing at AWS"}})
+	}
+	if len(envelope.Compute.Deadline) > 0 {
+		r.emit(Event{Event: engine.Event{Type: engine.Warning, Error: "compute.deadline only selects the length of segments on this machine: it is for AWS"}})
 	}
 	input, err := edit(request, func(_, compute map[string]json.RawMessage) {
 		delete(compute, "budget") // it would only divide the work into rounds

@@ -46,6 +46,7 @@ type PlanEnv struct {
 	// Processors is how many processors the workers have that this deployment encodes on; 0 where they are not known in
 	// advance. A request that names a number of threads is not bound by it.
 	Processors int
+	OneMachine bool // the job runs on this machine, not on AWS
 	Log        *slog.Logger
 }
 

@@ -80,5 +80,7 @@ type Envelope struct {
 		GPU         bool        `json:"gpu"`
 		Concurrency int         `json:"concurrency"`
 		Budget      price.Money `json:"budget"`
+		// Deadline is not read here: whether it is set is all that counts.
+		Deadline json.RawMessage `json:"deadline"`
 	} `json:"compute"`
 }

@@ -45,8 +45,11 @@ func SegmentLength(j film.Job) time.Duration {
 		return PackageSegmentLength(j)
 	}
 	length := time.Duration(j.Request.Segment.Seconds)
-	if length == 0 { // no length is asked for, and the goal is time
-		length = max(film.FastSegment, min(time.Duration(j.Source.Duration/atOnce)*time.Microsecond, maxGoalLength))
+	switch { // without a length that is asked for
+	case length == 0 && j.Request.Compute.Deadline > 0:
+		length = lengthInTime(j)
+	case length == 0: // the goal is time
+		length = fastLength(j)
 	}
 	if j.Keyframes {
 		return max(length, keyframesLength(j))

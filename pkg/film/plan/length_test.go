@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,48 @@ func TestTheLengthOfSegmentsFollowsFromTheGoalAndTheSource(t *testing.T) {
 		again, err := r.Normalise(true)
 		if err != nil || again.Segment != r.Segment {
 			t.Errorf("%s: normalised again it is %+v, not %+v: %v", test.name, again.Segment, r.Segment, err)
+		}
+	}
+}
+
+// fourK is an hour of 4K with 25 frames a second, encoded to 720p.
+func fourK(deadline time.Duration) film.Job {
+	j := film.Job{Source: film.Source{Duration: media.Ticks(time.Hour / time.Microsecond), Video: &film.VideoTrack{Width: 3840, Height: 2160}}}
+	j.Renditions = []film.Rendition{{Codec: film.H264, Preset: "medium", Width: 1280, Height: 720}}
+	j.Request.Compute = film.Compute{Deadline: film.Seconds(deadline), Concurrency: 1000, Mode: film.LambdaBatch}
+	return j
+}
+
+func TestADeadlineSelectsTheLongestSegmentsThatMeetIt(t *testing.T) {
+	for _, test := range []struct {
+		deadline time.Duration
+		change   func(*film.Job)
+		want     time.Duration
+		refused  string
+	}{
+		{deadline: time.Hour, want: 30 * time.Second},
+		{deadline: 80 * time.Second, want: 20 * time.Second},
+		{deadline: 50 * time.Second, want: 10 * time.Second},
+		{deadline: 31 * time.Second, want: 4 * time.Second},
+		{deadline: 20 * time.Second, want: 4 * time.Second, refused: "about 30s on AWS, in segments of 4s and 1000 at once"},
+		// What changes no bytes does not change the segments, and may make the deadline impossible.
+		{deadline: 50 * time.Second, change: func(j *film.Job) { j.Request.Compute.Concurrency = 2 }, want: 10 * time.Second, refused: "and 2 at once"},
+		{deadline: 50 * time.Second, change: func(j *film.Job) { j.Request.Compute.Mode = film.Batch }, want: 10 * time.Second, refused: "about 5m4"},
+		{deadline: 50 * time.Second, change: func(j *film.Job) { j.Request.Segment.Seconds = film.Seconds(30 * time.Second) }, want: 30 * time.Second, refused: "in segments of 30s"},
+		// Nothing is known of these.
+		{deadline: time.Second, change: func(j *film.Job) { j.Request.Compute.GPU = true }, want: 30 * time.Second},
+		{deadline: time.Second, change: func(j *film.Job) { j.Source.Duration = 0 }, want: 30 * time.Second},
+	} {
+		j := fourK(test.deadline)
+		if test.change != nil {
+			test.change(&j)
+		}
+		if got := plan.SegmentLength(j); got != test.want {
+			t.Errorf("%v: segments of %v, want %v", test.deadline, got, test.want)
+		}
+		err := plan.CheckDeadline(j)
+		if test.refused == "" && err != nil || test.refused != "" && (err == nil || !strings.Contains(err.Error(), test.refused)) {
+			t.Errorf("%v: %v, want %q", test.deadline, err, test.refused)
 		}
 	}
 }

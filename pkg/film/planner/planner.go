@@ -123,6 +123,11 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 		segments = divide(j, *found.Index)
 	}
 	plan.AddThumbnails(&j)
+	if !env.OneMachine {
+		if err := plan.CheckDeadline(j); err != nil {
+			return work.Plan{}, err
+		}
+	}
 	if err := checkFrames(j, segments); err != nil {
 		return work.Plan{}, err
 	}

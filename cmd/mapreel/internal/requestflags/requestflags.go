@@ -155,6 +155,9 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 		return err
 	}
 	d.SetText("/segment/goal", t.Goal, "--goal")
+	if t.Deadline != nil {
+		d.Set("/compute/deadline", film.Seconds(*t.Deadline), "--deadline")
+	}
 	if t.Segment != nil {
 		d.Set("/segment/seconds", film.Seconds(*t.Segment), "--segment")
 	}

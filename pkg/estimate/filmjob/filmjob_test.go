@@ -1,0 +1,78 @@
+package filmjob_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/estimate"
+	"github.com/mapreel/mapreel/pkg/estimate/filmjob"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/price"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// transcode is a job of 25 frames a second.
+func transcode(length time.Duration, width, height int, renditions ...[2]int) film.Job {
+	j := film.Job{Source: film.Source{
+		Duration: media.Ticks(length / time.Microsecond), Video: &film.VideoTrack{Width: width, Height: height, ConstantRate: media.Rational{Num: 25, Den: 1}},
+	}}
+	for _, r := range renditions {
+		j.Renditions = append(j.Renditions, film.Rendition{Codec: film.H264, Preset: "medium", Width: r[0], Height: r[1]})
+	}
+	j.Request.Compute = film.Compute{Mode: film.LambdaBatch, Concurrency: 1000, Threads: 2}
+	return j
+}
+
+// planOf returns a plan that divides a job into segments.
+func planOf(t *testing.T, j film.Job, segment time.Duration) work.Plan {
+	t.Helper()
+	doc, err := json.Marshal(j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := time.Duration(j.Source.Duration) * time.Microsecond
+	n := int((whole + segment - 1) / segment)
+	units := func(yield func(work.Unit) bool) {
+		for i := range n {
+			if !yield(work.Unit{Name: fmt.Sprintf("video/%05d", i)}) {
+				return
+			}
+		}
+	}
+	return work.Plan{
+		Planner: filmjob.Planner, Doc: doc, Concurrency: j.Request.Compute.Concurrency, Phases: []work.Phase{{Name: "encode", Units: units}},
+		OutputPhase: work.Phase{Name: "merge", Units: func(yield func(work.Unit) bool) { yield(work.Unit{Name: "output/film"}) }},
+		Groups: []work.Group{
+			{Name: "video", Noun: "segments", Units: n, Total: work.Amount{Count: int64(whole.Seconds() * 25)}}, {Name: "output/film", Noun: "outputs", Units: 1},
+		},
+	}
+}
+
+// TestWhatADeadlineExpectsIsWithinTheForecast compares the whole numbers that deadlines are judged by with the simulation.
+func TestWhatADeadlineExpectsIsWithinTheForecast(t *testing.T) {
+	for name, j := range map[string]film.Job{
+		"1 h of 4K to 720p":          transcode(time.Hour, 3840, 2160, [2]int{1280, 720}),
+		"2 h of 1080p to five sizes": transcode(2*time.Hour, 1920, 1080, [2]int{1920, 1080}, [2]int{1280, 720}, [2]int{960, 540}, [2]int{640, 360}, [2]int{426, 240}),
+		"40 min of 1080p to 720p":    transcode(40*time.Minute, 1920, 1080, [2]int{1280, 720}),
+		"10 min of 720p to 720p":     transcode(10*time.Minute, 1280, 720, [2]int{1280, 720}),
+	} {
+		for _, segment := range []time.Duration{4 * time.Second, 10 * time.Second, 30 * time.Second} {
+			speed := func(j film.Job) (filmjob.Speed, error) {
+				n := plan.FrameWork(j)
+				return filmjob.Speed{CPU: estimate.Range{Low: n, High: n}}, nil
+			}
+			e, err := filmjob.Of(t.Context(), planOf(t, j, segment), speed, filmjob.Options{Prices: price.Default(), OnAWS: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wall := e.Places[0].Wall
+			if got := plan.Expected(j, segment, 1000).Milliseconds(); got < wall.Low || got > wall.High {
+				t.Errorf("%s in segments of %v: %d ms are expected, and the forecast is %d to %d", name, segment, got, wall.Low, wall.High)
+			}
+		}
+	}
+}

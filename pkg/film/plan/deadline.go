@@ -1,0 +1,128 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/film"
+)
+
+// A deadline selects the longest segments, which waste least, with which a job on AWS is expected to be done in time. What is expected is
+// whole numbers computed from the request and the source, and no measurement or simulation, because the same request must have the
+// same segments on every machine. A test compares it with pkg/forecast.
+
+// Work of encoders for a megapixel of each frame at the default preset, in microseconds of a core of the machine that mapreel was developed on.
+// Decoding takes decodeWork of the source's.
+var (
+	encodeWork = map[film.VideoCodec]int64{film.H264: 42000, film.H265: 130000, film.VP9: 140000, film.AV1: 60000}
+	decodeWork = int64(5000)
+	// A segment with a target quality is encoded about so often, and comparing what was encoded takes so much of a megapixel.
+	usualProbes, compareWork = int64(3), int64(15000)
+	// presetWork is in percent of the default preset, of x264 and x265.
+	presetWork = map[string]int64{
+		"ultrafast": 18, "superfast": 25, "veryfast": 40, "faster": 60, "fast": 80, "medium": 100, "slow": 160, "slower": 300, "veryslow": 520, "placebo": 1200,
+	}
+)
+
+// FrameWork returns about how many microseconds of a core a frame of the source takes: to decode it, and to encode it to every
+// rendition.
+func FrameWork(j film.Job) int64 {
+	v := j.Source.Video
+	if v == nil {
+		return 0
+	}
+	decode := int64(v.Width) * int64(v.Height) * decodeWork / 1e6
+	micros := decode
+	for _, r := range j.Renditions {
+		percent := presetWork[r.Preset]
+		if percent == 0 {
+			percent = 100
+		}
+		pixels := int64(r.Width) * int64(r.Height)
+		work := pixels * encodeWork[r.Codec] / 1e6 * percent / 100
+		if r.Quality.Target != 0 { // a probe decodes the source twice: for the encoder, and to compare
+			work = usualProbes * (work + 2*decode + pixels*compareWork/1e6)
+		}
+		micros += work
+	}
+	return micros
+}
+
+// What is expected of AWS: functions with the default memory of 3,008 MiB, which have 1.7 processors, each 85 % as fast as such a core; a
+// start of 0.6 s; one unit in a hundred that takes twice as long, which a job has to wait for; and 18 s in which it starts, is planned,
+// merges and ends. Batch needs 296 s for its first instance.
+const (
+	functionSpeed = 170 * 85 // in 1/10,000 of a core
+	unitStart     = 600 * time.Millisecond
+	slowest       = 2
+	aroundUnits   = 18 * time.Second
+	firstInstance = 296 * time.Second
+)
+
+// usualRate is the frame rate of a source that has none.
+const usualRate = 25
+
+// Expected returns about how long a job takes on AWS with segments of a length, so many at once, besides the start of instances; 0 where
+// that is not known, as of previews and sound alone, or on GPUs.
+func Expected(j film.Job, length time.Duration, concurrency int) time.Duration {
+	whole := time.Duration(j.Source.Duration) * time.Microsecond
+	each := FrameWork(j)
+	if whole <= 0 || each == 0 || len(j.Renditions) == 0 || j.Request.Compute.GPU || length <= 0 {
+		return 0
+	}
+	rate, over := int64(usualRate), int64(1)
+	if r := j.Source.Video.ConstantRate; r.Known() {
+		rate, over = r.Num, r.Den
+	}
+	length = min(length, whole)
+	frames := length.Milliseconds() * rate / over // thousandths
+	unit := unitStart + time.Duration(frames*each/1000*10_000/functionSpeed)*time.Microsecond
+	units := int64((whole + length - 1) / length)
+	slots := int64(min(max(concurrency, 1), atOnce))
+	rounds := (units + slots - 1) / slots
+	if rounds > int64(maxExpected/unit) {
+		return maxExpected
+	}
+	return (aroundUnits + time.Duration(rounds-1)*unit + slowest*unit).Round(time.Second)
+}
+
+// maxExpected bounds what is expected of sources that claim to be endless.
+const maxExpected = 1000 * time.Hour
+
+// deadlineLengths are the lengths of segments that a deadline selects from, the cheapest first: see the plots of docs/speed.md.
+var deadlineLengths = []time.Duration{30 * time.Second, 20 * time.Second, 15 * time.Second, 10 * time.Second, 6 * time.Second, film.FastSegment}
+
+// lengthInTime returns the longest length with which the job is expected to meet its deadline, and otherwise the fastest. It follows
+// neither the request's concurrency nor its route, which change no bytes.
+func lengthInTime(j film.Job) time.Duration {
+	deadline, fastest := time.Duration(j.Request.Compute.Deadline), fastLength(j)
+	for _, length := range deadlineLengths {
+		if length <= fastest {
+			break
+		}
+		if expected := Expected(j, length, atOnce); expected <= deadline {
+			return length
+		}
+	}
+	return fastest
+}
+
+// fastLength returns the length of segments with which a job is done soonest.
+func fastLength(j film.Job) time.Duration {
+	return max(film.FastSegment, min(time.Duration(j.Source.Duration/atOnce)*time.Microsecond, maxGoalLength))
+}
+
+// CheckDeadline refuses a job that is not expected to meet its deadline on AWS.
+func CheckDeadline(j film.Job) error {
+	deadline, length := time.Duration(j.Request.Compute.Deadline), SegmentLength(j)
+	expected := Expected(j, length, j.Request.Compute.Concurrency)
+	if expected > 0 && j.Request.Compute.Mode == film.Batch {
+		expected += firstInstance
+	}
+	if deadline == 0 || expected <= deadline {
+		return nil
+	}
+	message := fmt.Sprintf("the job is expected to take about %v on AWS, in segments of %v and %d at once; allow that, or choose a faster preset, fewer renditions, or more at once",
+		expected, length, j.Request.Compute.Concurrency)
+	return film.Problems{{Pointer: "/compute/deadline", Message: message}}.Err()
+}
