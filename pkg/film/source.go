@@ -96,7 +96,8 @@ type AudioTrack struct {
 	Codec      string         `json:"codec"` // ffmpeg's name
 	SampleRate int            `json:"sampleRate"`
 	Channels   int            `json:"channels"`
-	Layout     string         `json:"layout,omitempty"` // of the channels: ffmpeg's name; "" where the source declares none
+	Layout     string         `json:"layout,omitempty"`  // of the channels: ffmpeg's name; "" where the source declares none
+	BitRate    int64          `json:"bitRate,omitempty"` // bits a second, as the source declares; 0 where it does not
 	Timebase   media.Rational `json:"timebase"`
 	Start      media.Ticks    `json:"start"`              // of the first sample that is played
 	Duration   media.Ticks    `json:"duration,omitempty"` // 0 where the container does not declare it exactly

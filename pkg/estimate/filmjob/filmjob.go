@@ -174,7 +174,7 @@ func measure(w *estimate.Work, plan work.Plan, j film.Job, s Speed) {
 		heads := int64(videoUnits(*w)) * s.Head
 		video := estimate.Range{Low: frames*s.Bytes.Low/1000 + heads, High: frames*s.Bytes.High/1000 + heads}
 		audio := audioBytes(j)
-		w.Output = estimate.Range{Low: video.Low + audio*80/100, High: video.High + audio}
+		w.Output = estimate.Range{Low: video.Low + audio*95/100, High: video.High + audio*105/100}
 		w.Scratch = w.Output
 	}
 }
@@ -216,13 +216,24 @@ func framesOf(g work.Group, j film.Job) int64 {
 
 // audioBytes returns about how many bytes the audio of the outputs has.
 func audioBytes(j film.Job) (n int64) {
-	const copied = 128_000 // bits a second, of a copied track whose bit rate is not known
 	for _, r := range j.AudioRenditions {
 		bits := int64(r.Bitrate)
-		if bits == 0 {
-			bits = copied
+		if bits == 0 && r.Track < len(j.Source.Audio) {
+			bits = copiedRate(j.Source.Audio[r.Track])
 		}
 		n += int64(j.Source.Duration) / 1000 * bits / 8 / 1000
 	}
 	return n
+}
+
+// copiedRate returns the bit rate of a track that is copied.
+func copiedRate(t film.AudioTrack) int64 {
+	const (
+		usual = 64_000     // of a channel
+		most  = 50_000_000 // more than any sound has, whatever a source declares
+	)
+	if t.BitRate > 0 {
+		return min(t.BitRate, most)
+	}
+	return usual * int64(max(t.Channels, 1))
 }

@@ -76,3 +76,28 @@ func TestWhatADeadlineExpectsIsWithinTheForecast(t *testing.T) {
 		}
 	}
 }
+
+// Half a minute of a video with 750 frames of 1,000 bytes each, in three segments that have 2,000 bytes more, and a track that is copied.
+func TestBytesHaveTheAudioAsItIsCopied(t *testing.T) {
+	for _, c := range []struct {
+		track film.AudioTrack
+		audio int64 // bytes of 30 s
+	}{
+		{film.AudioTrack{Channels: 6, BitRate: 192_580}, 722_175},
+		{film.AudioTrack{Channels: 2}, 480_000}, // 128 kbit/s are usual
+	} {
+		j := transcode(30*time.Second, 854, 480, [2]int{854, 480})
+		j.Source.Audio, j.AudioRenditions = []film.AudioTrack{c.track}, []film.AudioRendition{{Codec: film.AudioCopy}}
+		speed := func(film.Job) (filmjob.Speed, error) {
+			return filmjob.Speed{CPU: estimate.Range{Low: 1000, High: 1000}, Bytes: estimate.Range{Low: 1_000_000, High: 1_000_000}, Head: 2000}, nil
+		}
+		e, err := filmjob.Of(t.Context(), planOf(t, j, 10*time.Second), speed, filmjob.Options{Prices: price.Default()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const video = 750*1000 + 3*2000
+		if got, want := e.Work.Output, (estimate.Range{Low: video + c.audio*95/100, High: video + c.audio*105/100}); got != want {
+			t.Errorf("%+v: %+v, want %+v", c.track, got, want)
+		}
+	}
+}

@@ -48,7 +48,7 @@ func describe(src *film.Source, probed probe.Media) error {
 			continue // describeSidecar says so
 		case s.Type == "audio" && s.Complete():
 			src.Audio = append(src.Audio, film.AudioTrack{
-				Stream: s.Index, Codec: s.Codec, SampleRate: s.SampleRate, Channels: s.Channels, Layout: clean(s.ChannelLayout, maxTitle), Timebase: tb,
+				Stream: s.Index, Codec: s.Codec, SampleRate: s.SampleRate, Channels: s.Channels, Layout: clean(s.ChannelLayout, maxTitle), BitRate: max(s.BitRate, 0), Timebase: tb,
 				Start: start, Duration: exactDuration(src.Demuxer, s), Language: clean(s.Language, maxTitle), Title: clean(s.Title, maxTitle),
 				Default: s.Default, Flags: s.Flags,
 			})
