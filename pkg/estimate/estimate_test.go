@@ -120,3 +120,33 @@ func TestArtifactsOnEFSAreReadAndWrittenOnce(t *testing.T) {
 		t.Errorf("EFS costs %v, want %v", got, want)
 	}
 }
+
+func TestMoreMemoryIsFasterAndSizesThatTakeTooLongAreLeftOut(t *testing.T) {
+	of := func(w Work, d Deployment) (sizes []int64, list []Memory) {
+		list, err := Memories(t.Context(), w, d, price.Default())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range list {
+			sizes = append(sizes, m.MiB)
+		}
+		return sizes, list
+	}
+	sizes, list := of(film(), Deployment{ScratchS3: true})
+	if !slices.Equal(sizes, []int64{1769, 3008, 5307, 7076}) {
+		t.Fatalf("sizes %v", sizes)
+	}
+	for i := 1; i < len(list); i++ {
+		if list[i].Wall.High >= list[i-1].Wall.High {
+			t.Errorf("%d MiB takes %v, and %d MiB %v", sizes[i], list[i].Wall, sizes[i-1], list[i-1].Wall)
+		}
+	}
+	if own := place(t, places(t, film(), Deployment{ScratchS3: true}), "Lambda"); own.Wall != list[1].Wall || own.High.Total != list[1].High {
+		t.Errorf("the default memory takes %+v, and the place %v and %v", list[1], own.Wall, own.High.Total)
+	}
+	slow := film() // 20 minutes on one processor
+	slow.Groups[0].Longest = Range{700_000, 700_000}
+	if sizes, _ := of(slow, Deployment{ScratchS3: true}); slices.Contains(sizes, 1769) || !slices.Contains(sizes, 7076) {
+		t.Errorf("sizes %v", sizes)
+	}
+}

@@ -35,9 +35,11 @@ type Estimate struct {
 	Work    estimate.Work    `json:"work"`
 	CPU     estimate.Range   `json:"cpu"`              // milliseconds of processors of this machine
 	Places  []estimate.Place `json:"places,omitempty"` // none where the time is not known
-	Prices  price.Date       `json:"prices"`
-	Region  string           `json:"region"`
-	Notes   []string         `json:"notes,omitempty"` // what the estimate leaves out, and what would change it
+	// Memories compares sizes of functions, for the choice of functionMemory.
+	Memories []estimate.Memory `json:"memories,omitempty"`
+	Prices   price.Date        `json:"prices"`
+	Region   string            `json:"region"`
+	Notes    []string          `json:"notes,omitempty"` // what the estimate leaves out, and what would change it
 }
 
 // JobOf decodes the job in the plan of a film.
@@ -76,7 +78,11 @@ func Of(ctx context.Context, plan work.Plan, speedOf func(film.Job) (Speed, erro
 	if e.Places, err = estimate.Places(ctx, e.Work, o.Deployment, o.Prices); err != nil {
 		return Estimate{}, err
 	}
-	if o.OnAWS {
+	if !o.OnAWS { // a deployment has the memory that it has
+		if e.Memories, err = estimate.Memories(ctx, e.Work, o.Deployment, o.Prices); err != nil {
+			return Estimate{}, err
+		}
+	} else {
 		e.Places = slices.DeleteFunc(e.Places, func(p estimate.Place) bool { return p.Name == estimate.Here })
 	}
 	e.Notes = append(e.Notes, "storage of source and outputs, delivery, discounts and the free tier are not in it",

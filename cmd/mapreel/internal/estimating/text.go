@@ -58,6 +58,7 @@ func Write(w io.Writer, e filmjob.Estimate) {
 		}
 		writePlace(w, p)
 	}
+	writeMemories(w, e.Memories)
 	if len(e.Notes) > 0 {
 		printable.Fprintf(w, "\n")
 	}
@@ -81,6 +82,17 @@ func writePlace(w io.Writer, p estimate.Place) {
 		indented(fmt.Sprintf("%-35s  %s", s.Name, moneys(s.Low, s.High)))
 	}
 	indented(strings.Join(p.Assumed, "; "))
+}
+
+// writeMemories compares what the setting functionMemory makes of a job on Lambda.
+func writeMemories(w io.Writer, list []estimate.Memory) {
+	if len(list) < 2 {
+		return
+	}
+	printable.Fprintf(w, "\n%-17s %-20s %s\n", "FUNCTION MEMORY", "TIME ON LAMBDA", "COST (with as many threads as it buys processors)")
+	for _, m := range list {
+		printable.Fprintf(w, "%-17s %-20s %s\n", fmt.Sprintf("%d MiB", m.MiB), times(m.Wall), moneys(m.Low, m.High))
+	}
 }
 
 func moneys(low, high price.Money) string {
