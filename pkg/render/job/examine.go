@@ -65,7 +65,7 @@ func Examine(
 	if len(about.Simulations) > 0 {
 		problems = append(problems, render.Problem{
 			Pointer: "/source",
-			Message: "each frame of a simulation follows from those before it, so bake it in Blender first: " + strings.Join(about.Simulations, ", "),
+			Message: "each frame of a simulation follows from those before it, so bake it in Blender first: " + some(about.Simulations),
 		})
 	}
 	if scene.Numbers, err = numbers(s, about); err != nil {
@@ -125,16 +125,32 @@ func fraction(num, den int64) media.Rational {
 	return media.Rational{Num: num / a, Den: den / a}
 }
 
+// some names the first of a list that a scene may make as long as it likes.
+func some(list []string) string {
+	const named, letters = 10, 120
+	var short []string
+	for _, name := range list[:min(len(list), named)] {
+		if r := []rune(name); len(r) > letters {
+			name = string(r[:letters]) + "…"
+		}
+		short = append(short, name)
+	}
+	if more := len(list) - named; more > 0 {
+		short = append(short, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(short, ", ")
+}
+
 // warnings says what of a scene is not rendered.
 func warnings(about blender.About) (list []string) {
 	if about.NoDenoiser {
 		list = append(list, "the scene is rendered without denoising, because this Blender has no OpenImageDenoise")
 	}
 	if len(about.FileOutputs) > 0 {
-		list = append(list, "the compositor's file outputs are turned off: "+strings.Join(about.FileOutputs, ", "))
+		list = append(list, "the compositor's file outputs are turned off: "+some(about.FileOutputs))
 	}
 	if len(about.Scripts) > 0 {
-		list = append(list, "the scene's Python is not run: "+strings.Join(about.Scripts, ", "))
+		list = append(list, "the scene's Python is not run: "+some(about.Scripts))
 	}
 	if about.Sounds {
 		list = append(list, "the sound of the scene's sequencer is not in the film")

@@ -1,0 +1,85 @@
+package planner
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"slices"
+	"testing"
+
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/render"
+	"github.com/mapreel/mapreel/pkg/render/job"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// sceneJob is the job of a scene that keeps its frames.
+func sceneJob(frames, unit, workers int) film.Job {
+	rate := media.Rational{Num: 24, Den: 1}
+	return film.Job{
+		ID:      "0123456789abcdef0123",
+		Request: film.Request{Source: "/shot.blend", Destination: "/out", Compute: film.Compute{Concurrency: workers, Mode: work.RouteLambda}},
+		Source: film.Source{
+			URL: "/shot.blend", Duration: 1_000_000, Sequence: &film.FrameSequence{Extension: "png", Rate: rate, Numbers: "1-9"},
+			Video: &film.VideoTrack{Timebase: media.Rational{Num: 1, Den: 24}, End: media.Ticks(frames), Frames: frames},
+		},
+		Outputs: []film.OutputPlan{{Name: "frames", File: "frames/frames.json", Container: film.Frames}},
+		Render:  &render.Job{Settings: render.Settings{Unit: unit}},
+	}
+}
+
+func names(p work.Phase) (list []string) {
+	for u := range p.Units {
+		list = append(list, u.Name)
+		if u.Needs.Class != work.ClassRender {
+			list = append(list, "of class "+string(u.Needs.Class))
+		}
+	}
+	return list
+}
+
+// measured is the result of the unit that renders the first frames.
+type measured struct{ pace render.Pace }
+
+func (m measured) Result(_ context.Context, unit string) (r work.Result, done bool, err error) {
+	return r, unit == "frames/000000", r.SetFacts(job.Facts{Pace: m.pace})
+}
+
+func (m measured) All(context.Context, string) iter.Seq2[work.Finished, error] { return nil }
+
+func TestUnitsOfASceneFollowFromItsFirstFrames(t *testing.T) {
+	p, err := planScene(sceneJob(5, 0, 2), nil)
+	if err != nil || p.Open || len(p.Phases) != 2 || !slices.Equal(names(p.Phases[0]), []string{"frames/000000", "frames/000002"}) {
+		t.Errorf("few frames are divided at once: %+v, %v", p.Phases, err)
+	}
+	p, err = planScene(sceneJob(50, 20, 2), nil)
+	if err != nil || p.Open || !slices.Equal(names(p.Phases[0]), []string{"frames/000000", "frames/000016", "frames/000033"}) || !p.Phases[0].Independent {
+		t.Errorf("units of at most 20 frames: %+v, %v", p.Phases, err)
+	}
+	j := sceneJob(50, 0, 2)
+	open, err := planScene(j, nil)
+	if err != nil || !open.Open || len(open.Phases) != 1 || !slices.Equal(names(open.Phases[0]), []string{"frames/000000"}) {
+		t.Fatalf("the first frames: %+v, %v", open.Phases, err)
+	}
+	if err := json.Unmarshal(open.Doc, &j); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		pace render.Pace
+		want int // units
+	}{{render.Pace{Start: 1, Frame: 0.5}, 2}, {render.Pace{Start: 1, Frame: 60}, 48}} {
+		p, err = extendScene(t.Context(), &work.PlanEnv{Results: measured{c.pace}}, open, j)
+		if err != nil || p.Open || p.Phases[0].Name != open.Phases[0].Name || p.Phases[0].Units != nil || len(names(p.Phases[1])) != c.want {
+			t.Errorf("at %+v: %+v, %v, want %d units", c.pace, p.Phases, err, c.want)
+		}
+	}
+}
+
+func TestUnitsShareTheProcessors(t *testing.T) {
+	for _, c := range []struct{ frames, cores, concurrency, want int }{{48, 8, 0, 1}, {48, 8, 4, 2}, {1, 8, 8, 8}, {48, 2, 1000, 1}} {
+		if got := threadsOf(c.frames, c.cores, c.concurrency); got != c.want {
+			t.Errorf("%+v: %d threads", c, got)
+		}
+	}
+}
