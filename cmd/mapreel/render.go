@@ -48,12 +48,13 @@ Exit codes: 0 done; 1 failed; 2 the request or the usage is wrong, or the scene 
 // run renders the scene.
 func (r renderCmd) run(ctx context.Context, env environment) error {
 	flags := r.Flags
-	if info, err := os.Stat(r.Output); strings.HasSuffix(r.Output, "/") || err == nil && info.IsDir() {
-		flags.Frames, r.Output = r.Output, ""
+	output := r.Output
+	if info, err := os.Stat(output); strings.HasSuffix(output, "/") || err == nil && info.IsDir() {
+		flags.Frames, output = output, ""
 	}
 	flags.More = r.How.Apply
 	t := transcodeCmd{
-		Output: r.Output, Flags: flags, NoOverwrite: r.NoOverwrite, DryRun: r.DryRun, Jobs: r.Jobs, Scratch: r.Scratch,
+		Output: output, Flags: flags, NoOverwrite: r.NoOverwrite, DryRun: r.DryRun, Jobs: r.Jobs, Scratch: r.Scratch,
 		KeepScratch: r.KeepScratch, IgnoreSpace: r.IgnoreSpace, Strict: r.Strict, Progress: r.Progress,
 	}
 	if r.Source != "" {

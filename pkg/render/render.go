@@ -59,11 +59,7 @@ func (s Settings) Look() Settings {
 }
 
 // IsZero reports whether the request says nothing about rendering.
-func (s Settings) IsZero() bool {
-	files := s.Files
-	s.Files = nil
-	return len(files) == 0 && s.Equal(Settings{})
-}
+func (s Settings) IsZero() bool { return s.Equal(Settings{}) }
 
 // Equal reports whether two settings are the same.
 func (s Settings) Equal(o Settings) bool {
