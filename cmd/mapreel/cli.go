@@ -82,6 +82,7 @@ Examples:
     mapreel transcode film.mkv -o film.mkv --codec h265 --bit-depth 10 --encoder-options aq-mode=3:psy-rd=1.5
     mapreel transcode film.mkv -o film.mp4 --filter nlmeans=s=3,unsharp=la=0.6
     mapreel transcode film.mkv -o scene.mp4 --start 1:23.4 --duration 30s --audio aac
+    mapreel transcode film.mkv -o film.mp4 --audio-tracks deu,eng --default-audio deu --subtitle-tracks eng
     mapreel transcode --request film.yaml --progress json
     mapreel transcode films --recursive -o 'out/{folder}/{name}.mp4'
     mapreel transcode film.mkv -o film.mp4 --plan
@@ -99,6 +100,7 @@ type verifyCmd struct {
 
 	requestflags.PartFlags
 	requestflags.SequenceFlags
+	requestflags.TrackFlags
 
 	JSON     bool         `name:"json" help:"Print the report as JSON instead of a table."`
 	Plot     string       `placeholder:"FILE.svg" help:"Plot PSNR over time, with the keyframes and seams of the output. An existing file of that name is replaced."`
@@ -115,9 +117,10 @@ type verifyCmd struct {
 func (verifyCmd) Help() string {
 	return `Both files are decoded completely and compared: frames, timestamps, video, audio, streams. No record of a job is
 needed, so the output can come from any program. With --start, --end, --duration or --chapters, or a --report that says so, the
-output is compared with that part of the source:
+output is compared with that part of the source; with flags such as --audio-tracks, with those tracks of it:
 
     mapreel verify film.mkv scene.mp4 --start 1:23.4 --duration 30s
+    mapreel verify film.mkv film.mp4 --audio-tracks deu,eng --default-audio deu --subtitle-tracks eng
 
 Exit codes: 0 good; 1 something differs; 2 the usage is wrong, or a file is not a video; 3 the comparison could not be
 made; 130 interrupted.`

@@ -97,6 +97,10 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 	if ps := options.Part.Check(); len(ps) > 0 {
 		return verify.Report{}, fault.New(fault.Invalid, "--%s: %s", strings.TrimPrefix(ps[0].Pointer, "/part/"), ps[0].Message)
 	}
+	var problem string
+	if options.Tracks, problem = c.Choices(); problem != "" {
+		return verify.Report{}, fault.New(fault.Invalid, "%s", problem)
+	}
 	if c.FPS != "" {
 		rate, err := film.ParseFrameRate(c.FPS)
 		if err != nil {

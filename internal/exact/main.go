@@ -177,12 +177,12 @@ func (m matrix) run(ctx context.Context, s source.Source) (result, error) {
 	if r.measured, err = judge.Measure(ctx, path); err != nil {
 		return r, err
 	}
-	r.measured = r.measured.Take(s.Part)
+	r.measured = r.measured.Take(s.Part).Choose(s.Tracks.Chosen)
 	for _, c := range m.candidates {
 		t := judge.Task{
 			Path: path, Measured: r.measured, Container: cmp.Or(s.Output, m.container), Dir: filepath.Join(dir, c.Name),
 			Codec: s.Codec, Video: s.Video, Filter: s.Filter, Options: s.Options, Crop: s.Crop, Picture: s.Picture, Part: s.Part, Sequence: s.Sequence,
-			Segment: s.Segment, Interlaced: s.Interlaced, ToneMapped: s.ToneMapped,
+			Request: s.Tracks.Request, Chosen: s.Tracks.Chosen, Segment: s.Segment, Interlaced: s.Interlaced, ToneMapped: s.ToneMapped,
 		}
 		if err := os.Mkdir(t.Dir, 0o755); err != nil {
 			return r, err

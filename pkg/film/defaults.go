@@ -85,7 +85,10 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 			o.Audio = &Audio{}
 		}
 		o.Subtitles = cmp.Or(o.Subtitles, SubtitlesAuto)
-		o.Audio = &Audio{Codec: cmp.Or(o.Audio.Codec, AudioAuto), Bitrate: o.Audio.Bitrate}
+		audio := *o.Audio
+		audio.Codec = cmp.Or(audio.Codec, AudioAuto)
+		o.Audio = &audio
+		*o = o.normaliseTracks()
 	}
 	r.Part = r.Part.normalise()
 	r.Segment.Seconds = cmp.Or(r.Segment.Seconds, Seconds(r.segmentLength()))

@@ -43,6 +43,7 @@ type OutputPlan struct {
 	TrickPlay   []int     `json:"trickPlay,omitempty"`   // the same, of the renditions that have keyframes only; one for each codec
 	Audio       []int     `json:"audio,omitempty"`       // indexes into Job.AudioRenditions
 	Subtitles   []int     `json:"subtitles,omitempty"`   // indexes into Job.SubtitleRenditions
+	Chosen      Chosen    `json:"chosen,omitzero"`       // which tracks of the source Audio and Subtitles are
 	Cover       bool      `json:"cover,omitempty"`       // the source's
 	Attachments bool      `json:"attachments,omitempty"` // all of the source's
 	Folder      string    `json:"folder,omitempty"`      // of a package's media in the destination; each job has its own
@@ -153,6 +154,7 @@ type OutputFacts struct {
 	Seams []Seconds `json:"seams,omitempty"`
 
 	Part     *Part          `json:"part,omitempty"`      // of the source that the output shows; nil: all of it
+	Chosen   Chosen         `json:"chosen,omitzero"`     // the tracks of the source that the request asked for, by their numbers; zero: all
 	Rate     media.Rational `json:"sourceRate,omitzero"` // frames a second that the request gave a raw source, which has no timestamps
 	Video    []VideoFacts   `json:"video,omitempty"`     // one for each rendition, in their order
 	Previews []PreviewFacts `json:"previews,omitempty"`

@@ -111,6 +111,8 @@ func full(t *testing.T) film.Request {
 		Frames: "1-9", Step: 2, Engine: render.Cycles, Samples: 4, Width: 64, Height: 36, Percentage: 50, Scene: "a", Camera: "b", ViewLayer: "c",
 		Files: []string{"d"}, Format: render.PNG16, Device: render.CPU, Unit: 3, FirstLook: true, Redo: "4",
 	}
+	r.Outputs[0].Audio.Tracks, r.Outputs[0].Audio.Default, r.Outputs[0].SubtitleTracks = "1,eng", "eng", "2"
+	r.Outputs[0].DefaultSubtitles, r.Outputs[0].ForcedSubtitles = "2", "none"
 	r.Outputs[0].Ladder = film.Web // Parse refuses it together with a list of renditions
 	return r
 }
@@ -137,6 +139,8 @@ func TestIDIsStable(t *testing.T) {
 	v := &r.Outputs[0].Video[0]
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "", "", "", 0, 0, ""
 	r.Outputs[0].Video[0].Quality = nil
+	r.Outputs[0].Audio = &film.Audio{Codec: film.AAC, Bitrate: 160_000}
+	r.Outputs[0].SubtitleTracks, r.Outputs[0].DefaultSubtitles, r.Outputs[0].ForcedSubtitles = "", "", ""
 	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "d440c080d945cac0dab0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -99,6 +99,9 @@ func (o Output) checkPreview(at string) (ps Problems) {
 		{"package", o.Package != nil},
 		{"audio", o.Audio != nil},
 		{"subtitles", o.Subtitles != ""},
+		{"subtitleTracks", o.SubtitleTracks != ""},
+		{"defaultSubtitles", o.DefaultSubtitles != ""},
+		{"forcedSubtitles", o.ForcedSubtitles != ""},
 	} {
 		if f.set {
 			add("/"+f.name, "%s is a preview; leave this out, or choose another container", o.Container)

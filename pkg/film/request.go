@@ -47,6 +47,10 @@ type Output struct {
 	Audio     *Audio    `json:"audio,omitempty" jsonschema:"description=How all audio tracks are encoded"`
 	Preview   *Preview  `json:"preview,omitempty" jsonschema:"description=Which pictures a preview shows"`
 	Subtitles Subtitles `json:"subtitles,omitempty" jsonschema:"enum=auto,enum=none,default=auto,description=auto keeps all tracks that the container can hold; none drops them"`
+
+	SubtitleTracks   Choice `json:"subtitleTracks,omitempty" jsonschema:"minLength=1,description=The subtitle tracks to keep by number or language in the output's order (separated by commas): 1 or eng. Default: all"`
+	DefaultSubtitles Choice `json:"defaultSubtitles,omitempty" jsonschema:"minLength=1,description=The subtitle track that is shown by default by number or language; none: no track is. Default: as in the source"`
+	ForcedSubtitles  Choice `json:"forcedSubtitles,omitempty" jsonschema:"minLength=1,description=The subtitle tracks that are marked as forced: shown where others are off. By number or language; none: no track is. Default: as in the source"`
 }
 
 // Subtitles selects the treatment of subtitle tracks.
@@ -163,10 +167,12 @@ const (
 	AudioNone AudioCodec = "none"
 )
 
-// Audio describes how all audio tracks are encoded.
+// Audio describes which audio tracks an output has, and how they are encoded.
 type Audio struct {
 	Codec   AudioCodec `json:"codec,omitempty" jsonschema:"enum=auto,enum=copy,enum=aac,enum=opus,enum=none,default=auto"`
 	Bitrate Bitrate    `json:"bitrate,omitempty" jsonschema:"minimum=6000,maximum=1536000,description=Bit rate of a track that is encoded. Default 160k; 80k per channel above stereo"`
+	Tracks  Choice     `json:"tracks,omitempty" jsonschema:"minLength=1,description=The audio tracks to keep by number or language in the output's order (separated by commas): 1 or eng. Default: all"`
+	Default Choice     `json:"default,omitempty" jsonschema:"minLength=1,description=The audio track that plays by default by number or language. Default: as in the source"`
 }
 
 // Segmenting describes how the video is divided into segments.

@@ -27,6 +27,7 @@ type file struct {
 	media         probe.Media
 	video         *probe.Stream
 	audio         []probe.Stream
+	listed        []probe.Stream // the audio tracks that the file declares: audio is those of them that have packets
 	declared      budget.Source
 	decoderErrors decoderErrors
 	damage        ffmpeg.DamageLog // of the video
@@ -98,6 +99,7 @@ func (v *verification) open(ctx context.Context, path string, how opening) (*fil
 		applyPlaylist(&opened.media, string(text))
 	}
 	opened.video, opened.audio = mainVideo(opened.media), streamsOf(opened.media, "audio")
+	opened.listed = opened.audio
 	if !isPlaylist(container.Demuxer) && (len(opened.audio) > 1 || opened.video != nil) {
 		if opened.audio, err = v.heard(ctx, opened.in, opened.audio); err != nil {
 			return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)

@@ -19,6 +19,7 @@ type Job struct {
 	Seams    []time.Duration // where segments meet, after the first frame
 	Warnings []string
 	Part     film.Part           // of the source that the output shows
+	Chosen   film.Chosen         // the tracks of the source that the output has
 	Rate     media.Rational      // frames a second of a raw source, as the request gave them
 	Crop     film.Region         // of the source's frame that the output shows
 	Filter   string              // of ffmpeg, which the frames went through
@@ -52,7 +53,7 @@ func ReadJob(data []byte, output string) (Job, error) {
 	if at < 0 {
 		return Job{}, fault.New(fault.Invalid, "the report is of a job that did not make %s", filepath.Base(output))
 	}
-	job := Job{Warnings: report.Warnings, Rate: report.Outputs[at].Rate}
+	job := Job{Warnings: report.Warnings, Rate: report.Outputs[at].Rate, Chosen: report.Outputs[at].Chosen}
 	if part := report.Outputs[at].Part; part != nil {
 		job.Part = *part
 	}

@@ -225,7 +225,7 @@ func audioTracksCheck(source, output probe.Media) []Check {
 			n = fmt.Sprintf("%d: ", i+1)
 		}
 		differ := func(what, want, got string) {
-			if want != "" && want != got && (what != "language" || !sameLanguage(want, got)) {
+			if want != "" && want != got && (what != "language" || !film.SameLanguage(want, got)) {
 				changed = append(changed, fmt.Sprintf("%s%s %s became %s", n, what, want, orUnknown(got)))
 			}
 		}

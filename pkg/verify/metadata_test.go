@@ -162,7 +162,7 @@ func TestLanguageCodesOfOneLanguageAreEqual(t *testing.T) {
 		a, b string
 		want bool
 	}{{"ger", "de", true}, {"deu", "de", true}, {"eng", "en", true}, {"por", "pt-BR", true}, {"eng", "de", false}, {"eng", "", false}, {"nonsense", "en", false}} {
-		if got := sameLanguage(c.a, c.b); got != c.want {
+		if got := film.SameLanguage(c.a, c.b); got != c.want {
 			t.Errorf("%q and %q: %v, want %v", c.a, c.b, got, c.want)
 		}
 	}

@@ -4,10 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/text/language"
-
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
-	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // maxPlaylist bounds how much of a playlist is read, in bytes: a multivariant playlist has a few
@@ -56,7 +53,9 @@ func applyPlaylist(m *probe.Media, playlist string) {
 		}
 	}
 	for _, r := range subtitles {
-		m.Streams = append(m.Streams, probe.Stream{Index: -1, Type: "subtitle", Codec: "webvtt", Language: r["LANGUAGE"], Default: r["DEFAULT"] == "YES"})
+		m.Streams = append(m.Streams, probe.Stream{
+			Index: -1, Type: "subtitle", Codec: "webvtt", Language: r["LANGUAGE"], Default: r["DEFAULT"] == "YES", Forced: r["FORCED"] == "YES",
+		})
 	}
 }
 
@@ -93,19 +92,4 @@ func parseAttributes(list string) map[string]string {
 		list = rest
 	}
 	return out
-}
-
-// sameLanguage reports whether two codes name one language: files have "ger" or "deu", playlists
-// "de".
-func sameLanguage(a, b string) bool {
-	if a == b {
-		return true
-	}
-	base := func(code string) (language.Base, error) {
-		code, _, _ = strings.Cut(strings.ToLower(code), "-")
-		return language.ParseBase(media.Terminology(code))
-	}
-	x, errX := base(a)
-	y, errY := base(b)
-	return errX == nil && errY == nil && x == y
 }

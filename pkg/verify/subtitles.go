@@ -9,6 +9,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // isBitmap reports whether a subtitle codec stores images or pages of teletext, which MP4, WebM and HLS cannot hold.
@@ -36,7 +37,7 @@ func subtitleChecks(source, output []probe.Stream, bitmaps bool) []Check {
 			c.Verdict = Bad
 		} else {
 			for i := range textA {
-				if want, got := textA[i].Language, textB[i].Language; want != "" && !sameLanguage(want, got) {
+				if want, got := textA[i].Language, textB[i].Language; want != "" && !film.SameLanguage(want, got) {
 					c.Verdict = Bad
 					c.Figure += fmt.Sprintf(", %d: language %s became %s", i+1, want, orUnknown(got))
 				}

@@ -51,6 +51,8 @@ type Options struct {
 	Crop film.Region
 	// Filter is what the output's frames went through; "" is what Job says.
 	Filter string
+	// Tracks selects the tracks of the source that the output is to have, and their flags; the zero value is what Job says.
+	Tracks film.Choices
 	// Sequence says how the source is read, if it is an image sequence.
 	Sequence film.Sequence
 }
@@ -91,6 +93,9 @@ func Files(ctx context.Context, tools ffmpeg.Tools, source, output string, optio
 		return Report{}, err
 	}
 	v.filter = cmp.Or(options.Filter, options.Job.Filter)
+	if err := v.choose(options.Tracks, options.Job.Chosen); err != nil {
+		return Report{}, err
+	}
 	report := Report{Source: source, Output: output}
 	if v.cut != nil {
 		report.Checks = append(report.Checks, v.cut.check())
@@ -111,6 +116,7 @@ type verification struct {
 	tools          ffmpeg.Tools
 	source, output *file
 	job            Job
+	chosen         film.Chosen // the tracks of the source that the output is to have
 	cut            *cut        // nil: the output shows all of the source
 	as             opening     // of the source
 	region         film.Region // of the source's frame that the output shows; zero: all
@@ -191,6 +197,7 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 		return err
 	}
 	declared := compareMetadata(source, v.output.media, v.output.container == "Matroska", v.region, v.picture)
+	declared = append(declared, v.choiceChecks(source)...)
 	excuse(declared, v.job.Warnings)
 	r.Checks = append(append(r.Checks, declared...), empty...)
 	if r.Video != nil {

@@ -49,6 +49,8 @@ type Task struct {
 	Options    string          // of ffmpeg's encoder, likewise
 	Crop       film.Region     // what Filter keeps of the source's frame; zero = all
 	Picture    film.Region     // the part of the output's frame that is not padding; zero = all
+	Request    film.Output     // settings of the output beside name, container and video
+	Chosen     film.Chosen     // which tracks of the source they select; Measured is that of these tracks
 	Part       film.Part       // what is encoded of the source; zero = all. Measured is that of the part
 	Sequence   film.Sequence   // how the source is read, if it is an image sequence
 	Interlaced bool            // should be deinterlaced
@@ -131,7 +133,7 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 // Verify returns the findings of mapreel verify on the output of a task, or "good". It is told what
 // the job warned about.
 func Verify(ctx context.Context, tools ffmpeg.Tools, t Task, warnings []string) string {
-	options := verify.Options{Job: verify.Job{Warnings: warnings, Crop: t.Crop, Filter: t.Video.Filter, Picture: t.Picture}, Part: t.Part, Sequence: t.Sequence}
+	options := verify.Options{Job: verify.Job{Warnings: warnings, Crop: t.Crop, Filter: t.Video.Filter, Picture: t.Picture, Chosen: t.Chosen}, Part: t.Part, Sequence: t.Sequence}
 	if t.Rate != "" {
 		rate, err := film.ParseFrameRate(t.Rate)
 		if err != nil {
@@ -153,7 +155,8 @@ func Verify(ctx context.Context, tools ffmpeg.Tools, t Task, warnings []string) 
 }
 
 func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []string, err error) {
-	output := film.Output{Name: "out", Container: t.Container}
+	output := t.Request
+	output.Name, output.Container = "out", t.Container
 	if t.Measured.Metadata.Video() != nil {
 		video := t.Video
 		if video.Codec, video.Preset = t.codec(), t.preset(); video.Quality == nil {
@@ -180,18 +183,16 @@ func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []st
 
 // onePass encodes a source in one pass of ffmpeg, the reference for mapreel.
 func onePass(ctx context.Context, t Task) ([]string, error) {
-	source, err := probe(ctx, t.Path)
-	if err != nil {
-		return nil, err
-	}
+	source := t.Measured.Metadata
 	args := slices.Concat([]string{"-v", "error", "-nostdin"}, t.partArgs(), decoderArgs, t.input().args(), source.maps())
 	args = append(args, t.videoOptions()...)
 	args = append(args, "-fps_mode", "passthrough", "-enc_time_base", "-1")
 	args = append(args, t.audioOptions()...)
 	if subtitle, ok := map[film.Container]string{film.MP4: "mov_text", film.Matroska: "srt", film.WebM: "webvtt"}[t.Container]; ok {
-		args = append(args, "-map", "0:s?", "-c:s", subtitle)
+		args = append(args, source.subtitleMaps()...)
+		args = append(args, "-c:s", subtitle)
 	}
-	_, err = output(ctx, "ffmpeg", append(args, "file:"+t.Output())...)
+	_, err := output(ctx, "ffmpeg", append(args, "file:"+t.Output())...)
 	return nil, err
 }
 
@@ -212,10 +213,7 @@ const maxSegments = 1000
 // usualRecipe encodes segments by -ss and -t and joins them by the concat demuxer, as most guides
 // on the web suggest.
 func usualRecipe(ctx context.Context, t Task) ([]string, error) {
-	source, err := probe(ctx, t.Path)
-	if err != nil {
-		return nil, err
-	}
+	source := t.Measured.Metadata
 	out, err := output(ctx, "ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "default=nk=1:nw=1", "file:"+t.Path)
 	if err != nil {
 		return nil, err

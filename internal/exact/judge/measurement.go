@@ -174,6 +174,19 @@ func (a Measurement) Take(part film.Part) Measurement {
 	return a
 }
 
+// Choose returns what a has of the tracks that an output is to have.
+func (a Measurement) Choose(c film.Chosen) Measurement {
+	if c.IsZero() {
+		return a
+	}
+	all := a.Audio
+	a.Audio, a.Metadata = nil, a.Metadata.choose(c)
+	for _, i := range c.AudioTracks(len(all)) {
+		a.Audio = append(a.Audio, all[i])
+	}
+	return a
+}
+
 // frameLog is the output of the muxer framecrc: a line per frame.
 type frameLog struct {
 	num, den int64

@@ -5,9 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mapreel/mapreel/pkg/film"
 )
 
 // Metadata is what ffprobe reports about a file.
@@ -95,6 +98,35 @@ func (s Metadata) maps() (args []string) {
 		args = append(args, "-map", a.specifier())
 	}
 	return args
+}
+
+// subtitleMaps returns the options that select the subtitles of a source.
+func (s Metadata) subtitleMaps() (args []string) {
+	for _, t := range s.ByType("subtitle") {
+		args = append(args, "-map", t.specifier())
+	}
+	return args
+}
+
+// choose returns s with the tracks that an output is to have, and the flags that they are to get.
+func (s Metadata) choose(c film.Chosen) Metadata {
+	audio, subtitles := s.ByType("audio"), s.ByType("subtitle")
+	s.Streams = slices.DeleteFunc(slices.Clone(s.Streams), func(v Stream) bool { return v.Codec != "" && (v.Type == "audio" || v.Type == "subtitle") })
+	flags := func(v Stream, first bool) Stream {
+		v.Disposition = maps.Clone(v.Disposition)
+		v.Disposition["default"] = 0
+		if first {
+			v.Disposition["default"] = 1
+		}
+		return v
+	}
+	for _, i := range c.AudioTracks(len(audio)) {
+		s.Streams = append(s.Streams, flags(audio[i], c.AudioDefault(i, audio[i].Disposition["default"] != 0)))
+	}
+	for _, i := range c.SubtitleTracks(len(subtitles)) {
+		s.Streams = append(s.Streams, flags(subtitles[i], c.SubtitleDefault(i, subtitles[i].Disposition["default"] != 0)))
+	}
+	return s
 }
 
 // probe describes a file, without audio that has no packets. Of a transport stream with several

@@ -33,6 +33,7 @@ type Source struct {
 	Crop    film.Region     // what Filter keeps of the source's frame; zero = all
 	Picture film.Region     // the part of the output's frame that is not padding; zero = all
 	Part    film.Part       // what is encoded of it; zero = all
+	Tracks  Tracks          // which of its tracks are encoded, and how; zero = all
 	// Sequence says how an image sequence is read, of which File is the pattern. Other programs read one at 25 frames a second.
 	Sequence film.Sequence
 	Output   film.Container // of the output, whichever the others have; "" = as they

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob"
@@ -79,7 +80,7 @@ type attempt struct {
 }
 
 func (m *attempt) run(ctx context.Context) (film.OutputFacts, error) {
-	facts := film.OutputFacts{URL: m.job.Request.URL(m.out.File), Part: m.job.Source.Taken(), Rate: m.job.Source.Rate}
+	facts := film.OutputFacts{URL: m.job.Request.URL(m.out.File), Part: m.job.Source.Taken(), Chosen: m.out.Chosen, Rate: m.job.Source.Rate}
 	if err := m.gather(ctx); err != nil {
 		return facts, err
 	}
@@ -205,13 +206,15 @@ func (m *attempt) movieTrack(a audioTrack) progressive.Track {
 // audioGroup is the alternate group of the audio tracks: a player plays one of them.
 const audioGroup = 1
 
-// enabled reports whether a player plays an audio rendition of the output by default: the source's
-// default tracks, or the first one where the source has none.
+// enabled reports whether a player plays an audio rendition of the output by default: the track that the request names, else the
+// source's default tracks, or the first one where none of them is left.
 func (m *attempt) enabled(rendition int) bool {
-	for _, a := range m.audio {
-		if m.job.Source.Audio[m.job.AudioRenditions[a.rendition].Track].Default {
-			return m.job.Source.Audio[m.job.AudioRenditions[rendition].Track].Default
-		}
+	marked := func(rendition int) bool {
+		i := m.job.AudioRenditions[rendition].Track
+		return m.out.Chosen.AudioDefault(i, m.job.Source.Audio[i].Default)
+	}
+	if slices.ContainsFunc(m.audio, func(a audioTrack) bool { return marked(a.rendition) }) {
+		return marked(rendition)
 	}
 	return rendition == m.audio[0].rendition
 }

@@ -131,7 +131,7 @@ const maxSubtitle = 64 << 20
 // subtitle makes the i-th subtitle rendition of the package: it maps a WebVTT file to the package's
 // media time, and writes it.
 func (m *attempt) subtitle(ctx context.Context, i, rendition int) (manifest.Subtitle, error) {
-	source, stored := m.job.Source.Subtitles[m.job.SubtitleRenditions[rendition].Track], m.sidecar.Subtitles[rendition]
+	source, stored := m.subtitleTrack(rendition), m.sidecar.Subtitles[rendition]
 	name := fmt.Sprintf("subtitles-%d", i+1)
 	s := manifest.Subtitle{
 		Name: name, Playlist: m.out.Folder + "/" + name + ".m3u8", Language: source.Language, Title: source.Title, Default: source.Default,

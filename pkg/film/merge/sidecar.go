@@ -35,11 +35,17 @@ func (m *attempt) subtitles() (shown []int) {
 	return shown
 }
 
+// subtitleTrack returns the source's track of a rendition, with the flags that it has in the output.
+func (m *attempt) subtitleTrack(rendition int) film.SubtitleTrack {
+	i := m.job.SubtitleRenditions[rendition].Track
+	return m.out.Chosen.SubtitleTrack(i, m.job.Source.Subtitles[i])
+}
+
 // addSidecar adds subtitle tracks, metadata, chapters and the cover to a movie. It returns parts
 // with those of the subtitle tracks.
 func (m *attempt) addSidecar(ctx context.Context, movie *progressive.Movie, parts []part) ([]part, error) {
 	for _, t := range m.subtitles() {
-		source := m.job.Source.Subtitles[m.job.SubtitleRenditions[t].Track]
+		source := m.subtitleTrack(t)
 		parts = append(parts, part{
 			track: len(movie.Tracks), name: fmt.Sprintf("%s, track %d", film.SidecarUnit, t), facts: m.sidecar.Subtitles[t].StoredObject,
 		})
@@ -82,7 +88,7 @@ func (m *attempt) remuxSidecar(ctx context.Context, r *remux.Output) error {
 			return err
 		}
 		rendition := m.job.SubtitleRenditions[t]
-		track := source.Subtitles[rendition.Track]
+		track := m.subtitleTrack(t)
 		r.Inputs = append(r.Inputs, remux.Input{
 			Input: ffmpeg.Input{Location: location, Demuxer: sidecar.Demuxer(m.job, rendition)}, Sparse: true,
 			Streams: []remux.Stream{{

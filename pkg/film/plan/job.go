@@ -39,6 +39,11 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 			j.Outputs = append(j.Outputs, planned)
 			continue
 		}
+		chosen, unmatched := out.Choices().Choose(src.Audio, src.Subtitles)
+		for _, p := range unmatched {
+			problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d%s", i, p.Pointer), Message: p.Message})
+		}
+		planned.Chosen = chosen
 		if out.Container.Packaged() {
 			planned.Folder, planned.SingleFile = film.MediaFolder(out.Name, id), out.Package.SingleFile
 			planned.Manifest = out.Manifest()
@@ -77,8 +82,8 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 		}
 		var messages []string
 		if out.Audio.Codec != film.AudioNone {
-			for t, track := range src.Audio {
-				rendition, warning, problem := audioRendition(*out.Audio, t, track, out.Container, copyable)
+			for _, t := range chosen.AudioTracks(len(src.Audio)) {
+				rendition, warning, problem := audioRendition(*out.Audio, t, src.Audio[t], out.Container, copyable)
 				if problem != "" {
 					messages = append(messages, problem)
 					continue

@@ -19,7 +19,8 @@ func planSidecar(j *film.Job, out film.Output, planned *film.OutputPlan, copyabl
 		j.Warnings = append(j.Warnings, planned.File+": "+fmt.Sprintf(format, args...))
 	}
 	if out.Subtitles != film.SubtitlesNone {
-		for i, track := range src.Subtitles {
+		for _, i := range planned.Chosen.SubtitleTracks(len(src.Subtitles)) {
+			track := src.Subtitles[i]
 			rendition := film.SubtitleRendition{Track: i, Codec: "copy", Mux: film.Matroska}
 			switch {
 			case out.Container == film.MP4:

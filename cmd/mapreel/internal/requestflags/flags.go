@@ -43,10 +43,12 @@ type Flags struct {
 	Thumbnails    string              `group:"Package" placeholder:"WHICH" help:"auto or none. auto adds what players show while the viewer scrubs or plays fast: sheets of thumbnails and a small rendition of one keyframe a second. Default: auto."`
 	SingleFile    bool                `group:"Package" help:"One file for each rendition, read by byte ranges, instead of one for each media segment."`
 
-	Audio        string `group:"Audio" placeholder:"CODEC" help:"auto, aac, opus, copy or none. Default: auto, which copies what the container can hold unchanged and encodes the rest as aac, in .webm as opus. All tracks are kept."`
+	Audio        string `group:"Audio" placeholder:"CODEC" help:"auto, aac, opus, copy or none. Default: auto, which copies what the container can hold unchanged and encodes the rest as aac, in .webm as opus."`
 	AudioBitrate string `group:"Audio" placeholder:"RATE" help:"Bit rate of a track that is encoded, in bits per second: 160k, 96000. Default: 160k; 80k per channel above stereo."`
 
 	Subtitles string `group:"Subtitles" placeholder:"WHICH" help:"auto or none. Default: auto, which keeps all tracks that the container can hold: text in every container, bitmaps in .mkv."`
+
+	TrackFlags
 
 	Goal     string                 `group:"Work" enum:",time,cost,balanced" default:"" placeholder:"GOAL" help:"Without --segment: time, cost or balanced. time makes short segments, which are done soonest on AWS; cost makes long ones, which waste least on starting. Default: balanced."`
 	Deadline *flagvalue.Duration    `group:"Work" placeholder:"TIME" help:"Time in which the job is to be done on AWS: 10m. Without --segment, selects the longest segments with which that is expected. A job that is not expected to make it is refused; on this machine, it selects the segments alone."`

@@ -150,6 +150,7 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 		d.SetText(output+"/audio/codec", t.Audio, "--audio")
 		d.SetText(output+"/audio/bitrate", t.AudioBitrate, "--audio-bitrate")
 		d.SetText(output+"/subtitles", t.Subtitles, "--subtitles")
+		t.TrackFlags.apply(d, output)
 	}
 	if err := t.applyPackageFlags(d, len(outputs)); err != nil {
 		return err

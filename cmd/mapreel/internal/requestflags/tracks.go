@@ -1,0 +1,55 @@
+package requestflags
+
+import (
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
+	"github.com/mapreel/mapreel/pkg/film"
+)
+
+// TrackFlags select tracks of the source, and say which of them play by default.
+type TrackFlags struct {
+	AudioTracks  string `group:"Audio" placeholder:"LIST" help:"Keep these audio tracks, by number or language and in this order: 1, eng, 2,deu. Default: all."`
+	DefaultAudio string `group:"Audio" placeholder:"TRACK" help:"The audio track that plays by default, by number or language. Default: as in the source."`
+
+	SubtitleTracks   string `group:"Subtitles" placeholder:"LIST" help:"Keep these subtitle tracks, by number or language and in this order. Default: all."`
+	DefaultSubtitles string `group:"Subtitles" placeholder:"TRACK" help:"The subtitle track that is shown by default, by number or language, or none. Default: as in the source."`
+	ForcedSubtitles  string `group:"Subtitles" placeholder:"LIST" help:"The subtitle tracks that are marked as forced, which players show where subtitles are off, or none. Default: as in the source."`
+}
+
+// trackField is a field of an output and the flag that sets it.
+type trackField struct {
+	field, flag string
+	value       string
+}
+
+func (t TrackFlags) fields() []trackField {
+	return []trackField{
+		{"/audio/tracks", "--audio-tracks", t.AudioTracks},
+		{"/audio/default", "--default-audio", t.DefaultAudio},
+		{"/subtitleTracks", "--subtitle-tracks", t.SubtitleTracks},
+		{"/defaultSubtitles", "--default-subtitles", t.DefaultSubtitles},
+		{"/forcedSubtitles", "--forced-subtitles", t.ForcedSubtitles},
+	}
+}
+
+// apply writes the flags into the output at a pointer.
+func (t TrackFlags) apply(d *requestfile.Draft, output string) {
+	for _, f := range t.fields() {
+		d.SetText(output+f.field, f.value, f.flag)
+	}
+}
+
+// Choices returns what the flags say. The problem of one that cannot be read begins with its flag.
+func (t TrackFlags) Choices() (c film.Choices, problem string) {
+	c = film.Choices{
+		Audio: film.Choice(t.AudioTracks), DefaultAudio: film.Choice(t.DefaultAudio), Subtitles: film.Choice(t.SubtitleTracks),
+		DefaultSubtitles: film.Choice(t.DefaultSubtitles), ForcedSubtitles: film.Choice(t.ForcedSubtitles),
+	}
+	for _, p := range c.Check() {
+		for _, f := range t.fields() {
+			if f.field == p.Pointer {
+				return c, f.flag + ": " + p.Message
+			}
+		}
+	}
+	return c, ""
+}

@@ -1,0 +1,30 @@
+package source
+
+import "github.com/mapreel/mapreel/pkg/film"
+
+// Tracks says which tracks of a source are encoded, and how.
+type Tracks struct {
+	Request film.Output // settings of the output beside name, container and video
+	Chosen  film.Chosen // the tracks that they select
+}
+
+// trackSources are encoded with some of their tracks, or with tracks that are changed. All have seams inside.
+func trackSources() []Source {
+	three := func(b *builder) error {
+		if err := b.writeText("in.srt", "1\n00:00:00,500 --> 00:00:02,000\nFirst\n\n2\n00:00:02,500 --> 00:00:03,500\nSecond\n\n"); err != nil {
+			return err
+		}
+		return b.ffmpeg(videoInput("160x90", "24", "4"), audioInput(48000, 2, "4"), audioInput(48000, 1, "4"), audioInput(48000, 6, "4"), split("-i in.srt -i in.srt"),
+			split("-map 0 -map 1 -map 2 -map 3 -map 4 -map 5 -filter:a:2 channelmap=channel_layout=5.1"), x264(""),
+			split("-c:a aac -c:a:2 ac3 -c:s srt -metadata:s:a:0 language=eng -metadata:s:a:1 language=ger -metadata:s:a:2 language=fra"),
+			split("-metadata:s:s:0 language=eng -metadata:s:s:1 language=ger -disposition:a:0 default -disposition:a:1 0 -disposition:a:2 0"), []string{b.out})
+	}
+	chosen := Tracks{
+		Request: film.Output{Audio: &film.Audio{Tracks: "fra,2", Default: "ger"}, SubtitleTracks: "ger", DefaultSubtitles: "2", ForcedSubtitles: "2"},
+		Chosen:  film.Chosen{Audio: []int{3, 2}, DefaultAudio: 2, Subtitles: []int{2}, DefaultSubtitles: 2, ForcedSubtitles: []int{2}},
+	}
+	return []Source{
+		{Name: "chosen tracks, MP4", File: "in.mkv", make: three, Tracks: chosen},
+		{Name: "chosen tracks, Matroska", File: "in.mkv", make: three, Tracks: chosen, Output: film.Matroska},
+	}
+}
