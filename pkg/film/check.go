@@ -231,6 +231,7 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 		add("/subtitles", "%q is not one of auto, none", o.Subtitles)
 	}
 	ps = append(ps, o.checkTracks(at)...)
+	ps = append(ps, o.checkMix(at)...)
 	if a := o.Audio; a != nil {
 		switch a.Codec {
 		case "", AudioAuto, AudioCopy, Opus, AudioNone:

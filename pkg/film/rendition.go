@@ -119,6 +119,9 @@ type AudioRendition struct {
 	Bitrate Bitrate    `json:"bitrate,omitempty"`
 	Mux     Container  `json:"mux"` // mp4 for parts that Merge stitches itself, mkv for those that ffmpeg remuxes
 
+	// Second reports that this is the mix beside another rendition of the track.
+	Second bool `json:"second,omitempty"`
+
 	// Layout and Channels are those of the encoded audio; ffmpeg's name of the layout. Both are zero for a copy.
 	Layout   string `json:"layout,omitempty"`
 	Channels int    `json:"channels,omitempty"`
@@ -146,7 +149,7 @@ type AudioFallback struct {
 func (r AudioRendition) Encoded() AudioRendition {
 	f := r.Fallback
 	// Encoded audio is stitched from MP4, for every container.
-	return AudioRendition{Track: r.Track, Codec: f.Codec, Bitrate: f.Bitrate, Layout: f.Layout, Channels: f.Channels, Mux: MP4}
+	return AudioRendition{Track: r.Track, Second: r.Second, Codec: f.Codec, Bitrate: f.Bitrate, Layout: f.Layout, Channels: f.Channels, Mux: MP4}
 }
 
 // SubtitleRendition is one form of a subtitle track.

@@ -104,16 +104,20 @@ type Chosen struct {
 	DefaultAudio     int   `json:"defaultAudio,omitempty"`     // the only one that plays by default; 0: as in the source
 	DefaultSubtitles int   `json:"defaultSubtitles,omitempty"` // likewise; -1: none does
 	ForcedSubtitles  []int `json:"forcedSubtitles,omitempty"`  // the only ones with the flag; -1: none has it
+
+	Downmix int `json:"downmix,omitempty"` // channels to which audio tracks with more are mixed; 0: they are not
+	Second  int `json:"second,omitempty"`  // channels of a further rendition of each audio track with more; 0: none
 }
 
 // IsZero reports whether c is the zero value.
 func (c Chosen) IsZero() bool {
-	return c.Audio == nil && c.Subtitles == nil && c.DefaultAudio == 0 && c.DefaultSubtitles == 0 && c.ForcedSubtitles == nil
+	return c.Downmix == 0 && c.Second == 0 && c.Audio == nil && c.Subtitles == nil && c.DefaultAudio == 0 && c.DefaultSubtitles == 0 && c.ForcedSubtitles == nil
 }
 
 // Choices are what a request says of an output's tracks.
 type Choices struct {
 	Audio, DefaultAudio                          Choice
+	Downmix, Second                              Mix
 	Subtitles, DefaultSubtitles, ForcedSubtitles Choice
 }
 
@@ -121,7 +125,7 @@ type Choices struct {
 func (o Output) Choices() Choices {
 	c := Choices{Subtitles: o.SubtitleTracks, DefaultSubtitles: o.DefaultSubtitles, ForcedSubtitles: o.ForcedSubtitles}
 	if o.Audio != nil {
-		c.Audio, c.DefaultAudio = o.Audio.Tracks, o.Audio.Default
+		c.Audio, c.DefaultAudio, c.Downmix, c.Second = o.Audio.Tracks, o.Audio.Default, o.Audio.Downmix, o.Audio.Second
 	}
 	return c
 }
@@ -163,6 +167,7 @@ func (c Choices) Choose(audio []AudioTrack, subtitles []SubtitleTrack) (chosen C
 		return numbers[0]
 	}
 	heard := func() string { return listAudio(audio) }
+	chosen.Downmix, chosen.Second = c.Downmix.Channels(), c.Second.Channels()
 	chosen.Audio = pick("/audio/tracks", "audio", c.Audio, spoken, nil, heard)
 	chosen.DefaultAudio = first(pick("/audio/default", "audio", c.DefaultAudio, spoken, chosen.Audio, heard))
 	read := func() string { return listSubtitles(subtitles) }

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -215,16 +216,14 @@ type group struct {
 func (p Package) groups() []group {
 	var out []group
 	for _, a := range p.Audio {
-		i := slices.IndexFunc(out, func(g group) bool { return g.members[0].Group == a.Group })
-		if i < 0 {
-			id := a.Group
-			if id == "" {
-				id = "audio"
+		for _, id := range append([]string{cmp.Or(a.Group, "audio")}, a.Also...) {
+			i := slices.IndexFunc(out, func(g group) bool { return g.id == id })
+			if i < 0 {
+				i = len(out)
+				out = append(out, group{id: id})
 			}
-			i = len(out)
-			out = append(out, group{id: id})
+			out[i].members = append(out[i].members, a)
 		}
-		out[i].members = append(out[i].members, a)
 	}
 	for i := range out {
 		out[i].defaultMember = max(0, slices.IndexFunc(out[i].members, func(a Audio) bool { return a.Default }))

@@ -113,9 +113,10 @@ type Audio struct {
 	// Group names the group from which a player plays one rendition: all languages in one codec at
 	// one rate. "" is a valid group.
 	Group      string
-	Language   string // of RFC 5646 or ISO 639-2: "en", "eng"; "" is unknown
-	Title      string // shown to the viewer; if empty, players show the language's own name
-	Default    bool   // played unless the viewer chooses another; if a group has no default, its first rendition is
+	Also       []string // further groups that have it, in HLS
+	Language   string   // of RFC 5646 or ISO 639-2: "en", "eng"; "" is unknown
+	Title      string   // shown to the viewer; if empty, players show the language's own name
+	Default    bool     // played unless the viewer chooses another; if a group has no default, its first rendition is
 	Channels   int
 	SampleRate int // Hz
 	Commentary bool

@@ -49,7 +49,14 @@ func (v *verification) chosenAudio() (list []probe.Stream) {
 			continue // it has no packets
 		}
 		s.Default = v.chosen.AudioDefault(i, s.Default)
-		list = append(list, s)
+		for _, form := range v.chosen.Forms(s.Channels) {
+			s := s
+			s.Channels = form.Channels
+			if form.Second && !isPlaylist(v.output.media.Format) { // in a package, groups have the same names and defaults
+				s.Default, s.Title = false, form.TitleOf(s.Title)
+			}
+			list = append(list, s)
+		}
 	}
 	return list
 }
@@ -78,6 +85,9 @@ func (v *verification) choiceChecks(source probe.Media) (checks []Check) {
 		if c.numbers != nil {
 			kept = append(kept, c.kind+" "+strings.Trim(fmt.Sprint(c.numbers), "[]"))
 		}
+	}
+	if v.chosen.Downmix > 0 || v.chosen.Second > 0 {
+		kept = append(kept, "mixed audio")
 	}
 	if len(kept) > 0 {
 		checks = append(checks, Check{Name: "chosen tracks", Verdict: Note, Figure: strings.Join(kept, ", ")})

@@ -295,7 +295,12 @@ func (t Task) videoOptions() []string {
 func (t Task) audioOptions() (args []string) {
 	for i, a := range t.Measured.Metadata.ByType("audio") {
 		n := strconv.Itoa(i)
+		if a.Mixed {
+			args = append(args, "-ac:a:"+n, strconv.Itoa(a.Channels))
+		}
 		switch {
+		case a.Mixed && t.Container != film.WebM:
+			args = append(args, "-c:a:"+n, "aac", "-b:a:"+n, "160k")
 		case remux.CopyableTo(a.Codec, string(t.Container)):
 			args = append(args, "-c:a:"+n, "copy", "-strict", "experimental")
 		case t.Container == film.WebM:

@@ -179,10 +179,12 @@ func (a Measurement) Choose(c film.Chosen) Measurement {
 	if c.IsZero() {
 		return a
 	}
-	all := a.Audio
+	all, streams := a.Audio, a.Metadata.ByType("audio")
 	a.Audio, a.Metadata = nil, a.Metadata.choose(c)
 	for _, i := range c.AudioTracks(len(all)) {
-		a.Audio = append(a.Audio, all[i])
+		for range c.Forms(streams[i].Channels) {
+			a.Audio = append(a.Audio, all[i])
+		}
 	}
 	return a
 }

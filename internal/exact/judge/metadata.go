@@ -38,6 +38,7 @@ type Stream struct {
 	Range       string            `json:"color_range"`
 	Rate        string            `json:"sample_rate"`
 	Channels    int               `json:"channels"`
+	Mixed       bool              `json:"-"` // the output is to have fewer channels than the source: Channels
 	Packets     string            `json:"nb_read_packets"`
 	Disposition map[string]int    `json:"disposition"`
 	Tags        map[string]string `json:"tags"`
@@ -121,7 +122,12 @@ func (s Metadata) choose(c film.Chosen) Metadata {
 		return v
 	}
 	for _, i := range c.AudioTracks(len(audio)) {
-		s.Streams = append(s.Streams, flags(audio[i], c.AudioDefault(i, audio[i].Disposition["default"] != 0)))
+		for _, form := range c.Forms(audio[i].Channels) {
+			v := flags(audio[i], !form.Second && c.AudioDefault(i, audio[i].Disposition["default"] != 0))
+			v.Mixed = form.Channels != v.Channels
+			v.Channels = form.Channels
+			s.Streams = append(s.Streams, v)
+		}
 	}
 	for _, i := range c.SubtitleTracks(len(subtitles)) {
 		s.Streams = append(s.Streams, flags(subtitles[i], c.SubtitleDefault(i, subtitles[i].Disposition["default"] != 0)))

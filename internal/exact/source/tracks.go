@@ -23,7 +23,12 @@ func trackSources() []Source {
 		Request: film.Output{Audio: &film.Audio{Tracks: "fra,2", Default: "ger"}, SubtitleTracks: "ger", DefaultSubtitles: "2", ForcedSubtitles: "2"},
 		Chosen:  film.Chosen{Audio: []int{3, 2}, DefaultAudio: 2, Subtitles: []int{2}, DefaultSubtitles: 2, ForcedSubtitles: []int{2}},
 	}
+	mixed := Tracks{Request: film.Output{Audio: &film.Audio{Second: film.Stereo}}, Chosen: film.Chosen{Second: 2}}
+	down := Tracks{Request: film.Output{Audio: &film.Audio{Downmix: film.Mono}}, Chosen: film.Chosen{Downmix: 1}}
 	return []Source{
+		{Name: "second audio in stereo, MP4", File: "in.mkv", make: three, Tracks: mixed},
+		{Name: "second audio in stereo, Matroska", File: "in.mkv", make: three, Tracks: mixed, Output: film.Matroska},
+		{Name: "mixed to mono, MP4", File: "in.mkv", make: three, Tracks: down},
 		{Name: "chosen tracks, MP4", File: "in.mkv", make: three, Tracks: chosen},
 		{Name: "chosen tracks, Matroska", File: "in.mkv", make: three, Tracks: chosen, Output: film.Matroska},
 	}

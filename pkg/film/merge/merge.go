@@ -196,7 +196,7 @@ func (m *attempt) gather(ctx context.Context) error {
 
 // movieTrack describes an audio track to the stitcher.
 func (m *attempt) movieTrack(a audioTrack) progressive.Track {
-	source := m.job.Source.Audio[m.job.AudioRenditions[a.rendition].Track]
+	source := m.soundTrack(a)
 	return progressive.Track{
 		Track: isobmff.Track{Language: source.Language, Name: source.Title, Enabled: m.enabled(a.rendition)},
 		Skip:  int64(a.Skip), Delay: int64(a.Delay), Length: int64(a.Length), Group: audioGroup, Flags: source.Flags,
@@ -206,11 +206,22 @@ func (m *attempt) movieTrack(a audioTrack) progressive.Track {
 // audioGroup is the alternate group of the audio tracks: a player plays one of them.
 const audioGroup = 1
 
+// soundTrack returns the source's track of an audio track, with the title that it has in a file.
+func (m *attempt) soundTrack(a audioTrack) film.AudioTrack {
+	r := m.job.AudioRenditions[a.rendition]
+	source := m.job.Source.Audio[r.Track]
+	source.Title = film.Form{Channels: r.Channels, Second: r.Second}.TitleOf(source.Title)
+	return source
+}
+
 // enabled reports whether a player plays an audio rendition of the output by default: the track that the request names, else the
 // source's default tracks, or the first one where none of them is left.
 func (m *attempt) enabled(rendition int) bool {
 	marked := func(rendition int) bool {
 		i := m.job.AudioRenditions[rendition].Track
+		if m.job.AudioRenditions[rendition].Second && !m.out.Container.Packaged() { // in a package, groups have the same defaults
+			return false
+		}
 		return m.out.Chosen.AudioDefault(i, m.job.Source.Audio[i].Default)
 	}
 	if slices.ContainsFunc(m.audio, func(a audioTrack) bool { return marked(a.rendition) }) {

@@ -29,10 +29,11 @@ import (
 func (m *attempt) audioRendition(ctx context.Context, i int, a audioTrack) (manifest.Audio, error) {
 	source := m.job.Source.Audio[m.job.AudioRenditions[a.rendition].Track]
 	out := manifest.Audio{
-		Group: "sound", Language: source.Language, Title: source.Title, Default: m.enabled(a.rendition),
+		Language: source.Language, Title: source.Title, Default: m.enabled(a.rendition),
 		Channels: cmp.Or(m.made(a).Channels, source.Channels), SampleRate: source.SampleRate,
 		Commentary: slices.Contains(source.Flags, "comment"), Described: slices.Contains(source.Flags, "visual_impaired"),
 	}
+	out.Group, out.Also = m.audioGroups(a)
 	out.Name = fmt.Sprintf("audio-%d", i+1)
 	name := m.out.Folder + "/" + out.Name
 	ends := a.parts[:1]
@@ -108,6 +109,30 @@ func (m *attempt) audioRendition(ctx context.Context, i int, a audioTrack) (mani
 	base.Name, base.Playlist = out.Name, name+".m3u8"
 	out.Rendition = base
 	return out, err
+}
+
+// Groups of a package's audio: a player plays one rendition of one group.
+const (
+	firstGroup  = "sound"
+	secondGroup = "mixed" // of the second renditions
+)
+
+// audioGroups returns the groups that have an audio track: where any track has a second rendition, those that have none are in both.
+func (m *attempt) audioGroups(a audioTrack) (group string, also []string) {
+	r := m.job.AudioRenditions[a.rendition]
+	if r.Second {
+		return secondGroup, nil
+	}
+	mixed, own := false, false
+	for _, other := range m.audio {
+		if second := m.job.AudioRenditions[other.rendition]; second.Second {
+			mixed, own = true, own || second.Track == r.Track
+		}
+	}
+	if mixed && !own {
+		also = []string{secondGroup}
+	}
+	return firstGroup, also
 }
 
 // audioWriter writes an audio track as media segments, in the order of its parts.

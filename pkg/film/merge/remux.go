@@ -62,7 +62,7 @@ func (m *attempt) remux(ctx context.Context, store blob.Store, key string, frame
 	}
 	for _, a := range m.audio {
 		rendition := m.made(a)
-		source := m.job.Source.Audio[rendition.Track]
+		source := m.soundTrack(a)
 		stream := remux.Stream{Language: source.Language, Title: source.Title, Default: m.enabled(a.rendition), Flags: source.Flags}
 		stream.From = firstPacket(m.job.Source, source, rendition.Codec)
 		in := movieInput

@@ -83,15 +83,17 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 		var messages []string
 		if out.Audio.Codec != film.AudioNone {
 			for _, t := range chosen.AudioTracks(len(src.Audio)) {
-				rendition, warning, problem := audioRendition(*out.Audio, t, src.Audio[t], out.Container, copyable)
-				if problem != "" {
-					messages = append(messages, problem)
-					continue
+				for _, form := range chosen.Forms(src.Audio[t].Channels) {
+					rendition, warning, problem := audioRendition(*out.Audio, form, t, src.Audio[t], out.Container, copyable)
+					if problem != "" {
+						messages = append(messages, problem)
+						continue
+					}
+					if warning != "" {
+						j.Warnings = append(j.Warnings, planned.File+": "+warning)
+					}
+					planned.Audio = append(planned.Audio, indexOrAppend(&j.AudioRenditions, rendition))
 				}
-				if warning != "" {
-					j.Warnings = append(j.Warnings, planned.File+": "+warning)
-				}
-				planned.Audio = append(planned.Audio, indexOrAppend(&j.AudioRenditions, rendition))
 			}
 		} else if len(planned.Renditions) == 0 {
 			messages = append(messages, "without audio, nothing is left of a source without video")
@@ -174,11 +176,17 @@ const (
 	maxOpusBitrate = 256_000 // per channel: libopus refuses more
 )
 
-// audioRendition returns the rendition of an audio track in a container, a warning of what it loses, or the problem with it.
-func audioRendition(a film.Audio, index int, track film.AudioTrack, in film.Container, copyable func(string, film.Container) bool,
+// audioRendition returns a form of an audio track in a container, a warning of what it loses, or the problem with it.
+func audioRendition(a film.Audio, form film.Form, index int, track film.AudioTrack, in film.Container, copyable func(string, film.Container) bool,
 ) (r film.AudioRendition, warning, problem string) {
-	r = film.AudioRendition{Track: index, Codec: a.Codec, Mux: film.MP4} // encoded audio is stitched from MP4, for every container
-	can := copyable(track.Codec, in)
+	r = film.AudioRendition{Track: index, Second: form.Second, Codec: a.Codec, Mux: film.MP4} // encoded audio is stitched from MP4, for every container
+	can := copyable(track.Codec, in) && form.Channels == track.Channels
+	if form.Second {
+		if r.Codec == film.AudioCopy {
+			r.Codec = film.AudioAuto
+		}
+		a = film.Audio{Codec: r.Codec}
+	}
 	switch {
 	case a.Codec == film.AudioCopy && !can:
 		return r, "", fmt.Sprintf("%s cannot hold %s unchanged; leave the codec out to have it encoded", in, track.Codec)
@@ -190,7 +198,7 @@ func audioRendition(a film.Audio, index int, track film.AudioTrack, in film.Cont
 		r.Codec = film.AAC
 	}
 	if r.Codec != film.AudioCopy {
-		return encoded(r, a, track)
+		return encoded(r, a, form, track)
 	}
 	if in.Remuxed() {
 		r.Mux = film.Matroska
@@ -202,17 +210,20 @@ func audioRendition(a film.Audio, index int, track film.AudioTrack, in film.Cont
 	if in == film.WebM {
 		instead.Codec = film.Opus
 	}
-	if instead, _, problem = encoded(instead, a, track); problem == "" {
+	if instead, _, problem = encoded(instead, a, form, track); problem == "" {
 		r.Fallback = film.AudioFallback{Codec: instead.Codec, Bitrate: instead.Bitrate, Layout: instead.Layout, Channels: instead.Channels}
 	}
 	return r, "", ""
 }
 
 // encoded completes r, the rendition of a track that is encoded to r.Codec.
-func encoded(r film.AudioRendition, a film.Audio, track film.AudioTrack) (_ film.AudioRendition, warning, problem string) {
+func encoded(r film.AudioRendition, a film.Audio, form film.Form, track film.AudioTrack) (_ film.AudioRendition, warning, problem string) {
 	var mixed, ok bool
 	if r.Layout, r.Channels, mixed, ok = r.Codec.Layout(track.Layout, track.Channels); !ok {
 		return r, "", fmt.Sprintf("%s holds at most 8 channels, but a track has %d, and the source does not say where they are", r.Codec, track.Channels)
+	}
+	if form.Channels < track.Channels && form.Channels < r.Channels {
+		mixed, r.Channels, r.Layout = false, form.Channels, film.LayoutOf(form.Channels) // on purpose
 	}
 	if mixed {
 		warning = fmt.Sprintf("audio track %d has %d channels (%s); %s gets them mixed to %d (%s)",

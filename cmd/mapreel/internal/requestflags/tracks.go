@@ -10,6 +10,9 @@ type TrackFlags struct {
 	AudioTracks  string `group:"Audio" placeholder:"LIST" help:"Keep these audio tracks, by number or language and in this order: 1, eng, 2,deu. Default: all."`
 	DefaultAudio string `group:"Audio" placeholder:"TRACK" help:"The audio track that plays by default, by number or language. Default: as in the source."`
 
+	Downmix     string `group:"Audio" enum:",stereo,mono" default:"" placeholder:"MIX" help:"Mix tracks with more channels to stereo or mono."`
+	SecondAudio string `group:"Audio" enum:",stereo,mono" default:"" placeholder:"MIX" help:"Add a second rendition of each track with more channels, mixed to stereo or mono, for what cannot play them."`
+
 	SubtitleTracks   string `group:"Subtitles" placeholder:"LIST" help:"Keep these subtitle tracks, by number or language and in this order. Default: all."`
 	DefaultSubtitles string `group:"Subtitles" placeholder:"TRACK" help:"The subtitle track that is shown by default, by number or language, or none. Default: as in the source."`
 	ForcedSubtitles  string `group:"Subtitles" placeholder:"LIST" help:"The subtitle tracks that are marked as forced, which players show where subtitles are off, or none. Default: as in the source."`
@@ -25,6 +28,8 @@ func (t TrackFlags) fields() []trackField {
 	return []trackField{
 		{"/audio/tracks", "--audio-tracks", t.AudioTracks},
 		{"/audio/default", "--default-audio", t.DefaultAudio},
+		{"/audio/downmix", "--downmix", t.Downmix},
+		{"/audio/second", "--second-audio", t.SecondAudio},
 		{"/subtitleTracks", "--subtitle-tracks", t.SubtitleTracks},
 		{"/defaultSubtitles", "--default-subtitles", t.DefaultSubtitles},
 		{"/forcedSubtitles", "--forced-subtitles", t.ForcedSubtitles},
@@ -42,6 +47,7 @@ func (t TrackFlags) apply(d *requestfile.Draft, output string) {
 func (t TrackFlags) Choices() (c film.Choices, problem string) {
 	c = film.Choices{
 		Audio: film.Choice(t.AudioTracks), DefaultAudio: film.Choice(t.DefaultAudio), Subtitles: film.Choice(t.SubtitleTracks),
+		Downmix: film.Mix(t.Downmix), Second: film.Mix(t.SecondAudio),
 		DefaultSubtitles: film.Choice(t.DefaultSubtitles), ForcedSubtitles: film.Choice(t.ForcedSubtitles),
 	}
 	for _, p := range c.Check() {
