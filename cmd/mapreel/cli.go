@@ -84,6 +84,7 @@ Examples:
     mapreel transcode film.mkv -o scene.mp4 --start 1:23.4 --duration 30s --audio aac
     mapreel transcode film.mkv -o film.mp4 --audio-tracks deu,eng --default-audio deu --subtitle-tracks eng
     mapreel transcode film.mkv -o film.mp4 --second-audio stereo
+    mapreel transcode film.mkv -o film.mp4 --loudness -23
     mapreel transcode --request film.yaml --progress json
     mapreel transcode films --recursive -o 'out/{folder}/{name}.mp4'
     mapreel transcode film.mkv -o film.mp4 --plan

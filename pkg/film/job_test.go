@@ -112,6 +112,7 @@ func full(t *testing.T) film.Request {
 		Files: []string{"d"}, Format: render.PNG16, Device: render.CPU, Unit: 3, FirstLook: true, Redo: "4",
 	}
 	r.Outputs[0].Audio.Tracks, r.Outputs[0].Audio.Default, r.Outputs[0].SubtitleTracks = "1,eng", "eng", "2"
+	r.Outputs[0].Audio.Loudness = -2300
 	r.Outputs[0].Audio.Downmix, r.Outputs[0].Audio.Second = film.Stereo, film.Mono
 	r.Outputs[0].DefaultSubtitles, r.Outputs[0].ForcedSubtitles = "2", "none"
 	r.Outputs[0].Ladder = film.Web // Parse refuses it together with a list of renditions

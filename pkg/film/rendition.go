@@ -122,6 +122,9 @@ type AudioRendition struct {
 	// Second reports that this is the mix beside another rendition of the track.
 	Second bool `json:"second,omitempty"`
 
+	// Loudness is the loudness of the encoded audio, in hundredths of LUFS; 0: the track's own.
+	Loudness Loudness `json:"loudness,omitempty"`
+
 	// Layout and Channels are those of the encoded audio; ffmpeg's name of the layout. Both are zero for a copy.
 	Layout   string `json:"layout,omitempty"`
 	Channels int    `json:"channels,omitempty"`

@@ -169,12 +169,13 @@ const (
 
 // Audio describes which audio tracks an output has, and how they are encoded.
 type Audio struct {
-	Codec   AudioCodec `json:"codec,omitempty" jsonschema:"enum=auto,enum=copy,enum=aac,enum=opus,enum=none,default=auto"`
-	Bitrate Bitrate    `json:"bitrate,omitempty" jsonschema:"minimum=6000,maximum=1536000,description=Bit rate of a track that is encoded. Default 160k; 80k per channel above stereo"`
-	Tracks  Choice     `json:"tracks,omitempty" jsonschema:"minLength=1,description=The audio tracks to keep by number or language in the output's order (separated by commas): 1 or eng. Default: all"`
-	Downmix Mix        `json:"downmix,omitempty" jsonschema:"enum=stereo,enum=mono,description=Mix tracks with more channels to this. Default: all channels are kept"`
-	Second  Mix        `json:"second,omitempty" jsonschema:"enum=stereo,enum=mono,description=Add a second rendition of each track with more channels that is mixed to this; it is encoded in any case. In packages it is a group of its own"`
-	Default Choice     `json:"default,omitempty" jsonschema:"minLength=1,description=The audio track that plays by default by number or language. Default: as in the source"`
+	Codec    AudioCodec `json:"codec,omitempty" jsonschema:"enum=auto,enum=copy,enum=aac,enum=opus,enum=none,default=auto"`
+	Bitrate  Bitrate    `json:"bitrate,omitempty" jsonschema:"minimum=6000,maximum=1536000,description=Bit rate of a track that is encoded. Default 160k; 80k per channel above stereo"`
+	Tracks   Choice     `json:"tracks,omitempty" jsonschema:"minLength=1,description=The audio tracks to keep by number or language in the output's order (separated by commas): 1 or eng. Default: all"`
+	Downmix  Mix        `json:"downmix,omitempty" jsonschema:"enum=stereo,enum=mono,description=Mix tracks with more channels to this. Default: all channels are kept"`
+	Second   Mix        `json:"second,omitempty" jsonschema:"enum=stereo,enum=mono,description=Add a second rendition of each track with more channels that is mixed to this; it is encoded in any case. In packages it is a group of its own"`
+	Loudness Loudness   `json:"loudness,omitempty" jsonschema:"minimum=-50,maximum=-5,description=Loudness that each track is amplified or attenuated to in LUFS (EBU R 128): -23. Less where true peaks would exceed -1 dBTP. All tracks are encoded then. Default: as in the source"`
+	Default  Choice     `json:"default,omitempty" jsonschema:"minLength=1,description=The audio track that plays by default by number or language. Default: as in the source"`
 }
 
 // Segmenting describes how the video is divided into segments.

@@ -40,6 +40,7 @@ var formats = []*jsonschema.Format{
 		return nil
 	}},
 	{Name: "seconds", Validate: unmarshals[Seconds]},
+	{Name: "loudness", Validate: unmarshals[Loudness]},
 	{Name: "bitrate", Validate: unmarshals[Bitrate]},
 	{Name: "frameRate", Validate: unmarshals[FrameRate]},
 	{Name: "aspect", Validate: unmarshals[Aspect]},

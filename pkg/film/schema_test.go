@@ -52,6 +52,8 @@ func reflectSchema(t *testing.T) []byte {
 				return &jsonschema.Schema{Type: "integer", Format: "whole"}
 			case reflect.TypeFor[film.Seconds]():
 				return &jsonschema.Schema{Type: "number", Format: "seconds"}
+			case reflect.TypeFor[film.Loudness]():
+				return &jsonschema.Schema{Type: "number", Format: "loudness", Examples: []any{-23}}
 			case reflect.TypeFor[film.FrameRate]():
 				return &jsonschema.Schema{
 					Type: "number", Format: "frameRate", ExclusiveMinimum: "0", Maximum: "1000",

@@ -25,6 +25,12 @@ func VideoUnit(i int) string { return fmt.Sprintf("%s/%05d", VideoKind, i) }
 // AudioUnit returns the name of the unit that makes audio part i.
 func AudioUnit(i int) string { return fmt.Sprintf("%s/%05d", AudioKind, i) }
 
+// LoudnessPhase is the name of the phase that measures audio renditions before they are encoded.
+const LoudnessPhase = "loudness"
+
+// LoudnessUnit returns the name of the unit that measures audio rendition i. It is of the same kind as audio parts.
+func LoudnessUnit(i int) string { return fmt.Sprintf("%s/loudness-%05d", AudioKind, i) }
+
 // SlicesPhase is the name of the phase that makes the files of previews from the pictures of the segments.
 const SlicesPhase = "slices"
 

@@ -12,6 +12,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,6 +35,9 @@ import (
 // wrong content.
 const crf = 14
 
+// audioPart is the length of audio parts where the loudness is changed, so that there are seams inside.
+const audioPart = 2 * time.Second
+
 // Task is one source that a candidate should encode.
 type Task struct {
 	Path      string
@@ -51,6 +55,7 @@ type Task struct {
 	Picture    film.Region     // the part of the output's frame that is not padding; zero = all
 	Request    film.Output     // settings of the output beside name, container and video
 	Chosen     film.Chosen     // which tracks of the source they select; Measured is that of these tracks
+	gains      []float64       // in decibels, by which plain ffmpeg amplifies each audio track
 	Part       film.Part       // what is encoded of the source; zero = all. Measured is that of the part
 	Sequence   film.Sequence   // how the source is read, if it is an image sequence
 	Interlaced bool            // should be deinterlaced
@@ -97,8 +102,13 @@ func UsualRecipe() Candidate { return Candidate{"usual recipe", usualRecipe} }
 
 // Mapreel runs a job in this process.
 func Mapreel(tools ffmpeg.Tools) Candidate {
-	registry := kinds.All(tools, kinds.Options{})
-	return Candidate{"mapreel", func(ctx context.Context, t Task) ([]string, error) { return mapreel(ctx, t, registry) }}
+	registry, inParts := kinds.All(tools, kinds.Options{}), kinds.All(tools, kinds.Options{AudioPartLength: audioPart})
+	return Candidate{"mapreel", func(ctx context.Context, t Task) ([]string, error) {
+		if t.loudness() != 0 {
+			return mapreel(ctx, t, inParts)
+		}
+		return mapreel(ctx, t, registry)
+	}}
 }
 
 // Judge encodes a source with a candidate and compares the output.
@@ -120,6 +130,17 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 	}
 	f := Compare(t.Measured, out, colours)
 	f.Out, f.Warnings = out, warnings
+	if target := t.loudness(); target != 0 {
+		for i := range out.Audio {
+			got, err := loudness(ctx, t.Output(), fmt.Sprintf("0:a:%d", i), "")
+			if err != nil {
+				return Finding{Err: err}
+			}
+			if math.Abs(got-target) > maxLoudnessError {
+				f.Lost = append(f.Lost, fmt.Sprintf("loudness of audio %d: %.2f LUFS", i+1, got))
+			}
+		}
+	}
 	f.NoEditLists = t.Container != film.MP4
 	from, to := t.Measured.Metadata.Video(), out.Metadata.Video()
 	if from != nil && to != nil && !t.ToneMapped {
@@ -184,6 +205,10 @@ func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []st
 // onePass encodes a source in one pass of ffmpeg, the reference for mapreel.
 func onePass(ctx context.Context, t Task) ([]string, error) {
 	source := t.Measured.Metadata
+	var err error
+	if t.gains, err = t.findGains(ctx); err != nil {
+		return nil, err
+	}
 	args := slices.Concat([]string{"-v", "error", "-nostdin"}, t.partArgs(), decoderArgs, t.input().args(), source.maps())
 	args = append(args, t.videoOptions()...)
 	args = append(args, "-fps_mode", "passthrough", "-enc_time_base", "-1")
@@ -192,7 +217,7 @@ func onePass(ctx context.Context, t Task) ([]string, error) {
 		args = append(args, source.subtitleMaps()...)
 		args = append(args, "-c:s", subtitle)
 	}
-	_, err := output(ctx, "ffmpeg", append(args, "file:"+t.Output())...)
+	_, err = output(ctx, "ffmpeg", append(args, "file:"+t.Output())...)
 	return nil, err
 }
 
@@ -295,11 +320,14 @@ func (t Task) videoOptions() []string {
 func (t Task) audioOptions() (args []string) {
 	for i, a := range t.Measured.Metadata.ByType("audio") {
 		n := strconv.Itoa(i)
+		if i < len(t.gains) {
+			args = append(args, "-filter:a:"+n, fmt.Sprintf("%s,volume=%.3fdB:precision=float", floats, t.gains[i]))
+		}
 		if a.Mixed {
 			args = append(args, "-ac:a:"+n, strconv.Itoa(a.Channels))
 		}
 		switch {
-		case a.Mixed && t.Container != film.WebM:
+		case (a.Mixed || len(t.gains) > 0) && t.Container != film.WebM:
 			args = append(args, "-c:a:"+n, "aac", "-b:a:"+n, "160k")
 		case remux.CopyableTo(a.Codec, string(t.Container)):
 			args = append(args, "-c:a:"+n, "copy", "-strict", "experimental")

@@ -25,7 +25,10 @@ func trackSources() []Source {
 	}
 	mixed := Tracks{Request: film.Output{Audio: &film.Audio{Second: film.Stereo}}, Chosen: film.Chosen{Second: 2}}
 	down := Tracks{Request: film.Output{Audio: &film.Audio{Downmix: film.Mono}}, Chosen: film.Chosen{Downmix: 1}}
+	even := Tracks{Request: film.Output{Audio: &film.Audio{Second: film.Stereo, Loudness: -3100}}, Chosen: film.Chosen{Second: 2}}
 	return []Source{
+		{Name: "even loudness, MP4", File: "in.mkv", make: three, Tracks: even},
+		{Name: "even loudness, WebM", File: "in.mkv", make: three, Tracks: even, Output: film.WebM},
 		{Name: "second audio in stereo, MP4", File: "in.mkv", make: three, Tracks: mixed},
 		{Name: "second audio in stereo, Matroska", File: "in.mkv", make: three, Tracks: mixed, Output: film.Matroska},
 		{Name: "mixed to mono, MP4", File: "in.mkv", make: three, Tracks: down},

@@ -44,6 +44,12 @@ type Audio struct {
 	// from the track's start, unless it is further from there than the clock's rounding explains:
 	// the source has lost samples. nil = the clock is exact.
 	Grid *int64
+	// Gain amplifies the samples, in hundredths of a decibel. Samples are floating-point numbers then, which are never clipped; nil = they
+	// are left as they are.
+	Gain *int64
+	// Measure makes ffmpeg write no file, and what LoudnessLog reads to descriptor 3 (RunOptions.Pipe). The samples are those that Gain
+	// amplifies.
+	Measure bool
 	// PCM asks for the samples themselves, in addition to the encoded form.
 	PCM *PCMRange
 
@@ -87,6 +93,10 @@ func AudioArgs(a Audio) []string {
 	args = append(args, a.Input.Options()...)
 	args = append(args, "-i", a.Input.URL(), "-map", fmt.Sprintf("0:%d", a.Stream),
 		"-map_metadata", "-1", "-map_chapters", "-1", "-vn", "-sn", "-dn")
+	if a.Measure {
+		args = append(args, "-af", a.filters(a.rate(), a.Start, a.End)+","+measuring, "-f", "null", "-")
+		return append(args, a.Input.ClockOutput()...)
+	}
 	args = append(args, a.codecOptions()...)
 	args = append(args, "-fflags", "+bitexact", "-flags:a", "+bitexact", "-avoid_negative_ts", "disabled",
 		"-output_ts_offset", a.offset())
@@ -208,10 +218,17 @@ func (a Audio) filters(rate int, start, end *int64) string {
 		resample += strconv.Itoa(rate) + ":"
 	}
 	chain = append(chain, resample+fmt.Sprintf("async=1:min_hard_comp=%g", maxDrift))
+	format := "aformat="
+	if a.Gain != nil || a.Measure {
+		format += "sample_fmts=fltp:" // the mix of channels is the same then, whichever format the source and the encoder have
+	}
 	if channelLayout.MatchString(a.Layout) {
-		chain = append(chain, "aformat=channel_layouts="+a.Layout)
+		chain = append(chain, format+"channel_layouts="+a.Layout)
 	} else if layouts := encoderLayouts[a.Codec]; layouts != "" {
-		chain = append(chain, "aformat=channel_layouts="+layouts)
+		chain = append(chain, format+"channel_layouts="+layouts)
+	}
+	if a.Gain != nil {
+		chain = append(chain, fmt.Sprintf("volume=volume=%.2fdB:precision=float", float64(*a.Gain)/100))
 	}
 	if start != nil || end != nil {
 		chain = append(chain, "atrim="+ptsRange(start, end))

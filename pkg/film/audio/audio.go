@@ -40,6 +40,11 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 	if err := env.Decode(&a.job); err != nil {
 		return work.Result{}, err
 	}
+	for i := range a.job.AudioRenditions {
+		if film.LoudnessUnit(i) == u.Name {
+			return a.measure(ctx, i)
+		}
+	}
 	if err := a.find(u.Name); err != nil {
 		return work.Result{}, err
 	}
@@ -210,6 +215,13 @@ func (a *attempt) produce(ctx context.Context, in ffmpeg.Input) (film.AudioFacts
 	}
 	if a.rendition.Codec == film.Opus {
 		args.SampleRate = 48_000 // Opus's clock has no other rate
+	}
+	if a.rendition.Loudness != 0 {
+		gain, err := a.gain(ctx)
+		if err != nil {
+			return film.AudioFacts{}, err
+		}
+		args.Gain = (*int64)(&gain)
 	}
 	if !a.part.Whole {
 		return a.runPart(ctx, args)

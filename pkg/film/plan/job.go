@@ -180,12 +180,12 @@ const (
 func audioRendition(a film.Audio, form film.Form, index int, track film.AudioTrack, in film.Container, copyable func(string, film.Container) bool,
 ) (r film.AudioRendition, warning, problem string) {
 	r = film.AudioRendition{Track: index, Second: form.Second, Codec: a.Codec, Mux: film.MP4} // encoded audio is stitched from MP4, for every container
-	can := copyable(track.Codec, in) && form.Channels == track.Channels
+	can := copyable(track.Codec, in) && a.Loudness == 0 && form.Channels == track.Channels
 	if form.Second {
 		if r.Codec == film.AudioCopy {
 			r.Codec = film.AudioAuto
 		}
-		a = film.Audio{Codec: r.Codec}
+		a = film.Audio{Codec: r.Codec, Loudness: a.Loudness}
 	}
 	switch {
 	case a.Codec == film.AudioCopy && !can:
@@ -218,6 +218,7 @@ func audioRendition(a film.Audio, form film.Form, index int, track film.AudioTra
 
 // encoded completes r, the rendition of a track that is encoded to r.Codec.
 func encoded(r film.AudioRendition, a film.Audio, form film.Form, track film.AudioTrack) (_ film.AudioRendition, warning, problem string) {
+	r.Loudness = a.Loudness
 	var mixed, ok bool
 	if r.Layout, r.Channels, mixed, ok = r.Codec.Layout(track.Layout, track.Channels); !ok {
 		return r, "", fmt.Sprintf("%s holds at most 8 channels, but a track has %d, and the source does not say where they are", r.Codec, track.Channels)

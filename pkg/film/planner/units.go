@@ -60,6 +60,9 @@ func newPlan(j film.Job, segments []film.Segment, r *rendering) (work.Plan, erro
 			decoded = plan.Needed(j, segments, list)
 		}
 		p.Groups = append(groups(j, decoded), r.groups(j)...)
+		if measured := loudnessUnits(j); len(measured) > 0 {
+			p.Phases = append(p.Phases, work.Phase{Name: film.LoudnessPhase, Intermediate: true, Units: slices.Values(measured)})
+		}
 		p.Phases = append(p.Phases, work.Phase{Name: phaseEncode, Units: encodeUnits(j, decoded)})
 		if len(list) > 0 {
 			p.Phases = append(p.Phases, work.Phase{Name: film.SlicesPhase, Units: sliceUnits(j, list)})
@@ -136,6 +139,20 @@ func encodeUnits(j film.Job, segments []film.Segment) iter.Seq[work.Unit] {
 	}
 }
 
+// loudnessUnits returns the units that measure what is to have a certain loudness.
+func loudnessUnits(j film.Job) (list []work.Unit) {
+	of := needs(j, work.ClassAudio)
+	if j.Split {
+		of.Load = wholeSource(j)
+	}
+	for i, r := range j.AudioRenditions {
+		if r.Loudness != 0 {
+			list = append(list, work.Unit{Name: film.LoudnessUnit(i), Needs: of})
+		}
+	}
+	return list
+}
+
 // sliceUnits yields the units that make the files of previews.
 func sliceUnits(j film.Job, slices []film.Slice) iter.Seq[work.Unit] {
 	return func(yield func(work.Unit) bool) {
@@ -183,9 +200,10 @@ func groups(j film.Job, segments []film.Segment) []work.Group {
 		list = append(list, video)
 	}
 	if n := len(j.AudioParts()); n > 0 {
-		total := j.Source.Duration * media.Ticks(len(j.AudioRenditions))
+		measured := len(loudnessUnits(j))
+		total := j.Source.Duration * media.Ticks(len(j.AudioRenditions)+measured)
 		list = append(list, work.Group{
-			Name: film.AudioKind, Noun: "audio parts", Units: n, Total: work.Amount{Media: total}, Space: space.audio,
+			Name: film.AudioKind, Noun: "audio parts", Units: n + measured, Total: work.Amount{Media: total}, Space: space.audio,
 		})
 	}
 	if j.HasSidecar() {

@@ -151,6 +151,9 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 		d.SetText(output+"/audio/bitrate", t.AudioBitrate, "--audio-bitrate")
 		d.SetText(output+"/subtitles", t.Subtitles, "--subtitles")
 		t.TrackFlags.apply(d, output)
+		if t.Loudness != nil {
+			d.Set(output+"/audio/loudness", *t.Loudness, "--loudness")
+		}
 	}
 	if err := t.applyPackageFlags(d, len(outputs)); err != nil {
 		return err
