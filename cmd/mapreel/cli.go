@@ -40,6 +40,7 @@ type cli struct {
 	GC         gcCmd            `cmd:"" name:"gc" help:"Remove the files of old and abandoned jobs from the scratch folder."`
 	Doctor     doctorCmd        `cmd:"" help:"Examine whether mapreel can work on this machine or in an AWS account, and say what is missing."`
 	Prices     pricesCmd        `cmd:"" help:"Print the list prices that costs are computed from, or renew them."`
+	Preset     presetCmd        `cmd:"" help:"List, show or export named settings."`
 	Version    versionCmd       `cmd:"" help:"Print the version of mapreel and of ffmpeg."`
 	Completion completionCmd    `cmd:"" help:"Print what completes command lines in bash, zsh or fish."`
 	Man        manCmd           `cmd:"" help:"Print the manual page."`
@@ -81,6 +82,7 @@ Examples:
     mapreel transcode cartoon.mkv -o cartoon.mp4 --tune animation
     mapreel transcode film.mkv -o film.mkv --codec h265 --bit-depth 10 --encoder-options aq-mode=3:psy-rd=1.5
     mapreel transcode film.mkv -o film.mp4 --filter nlmeans=s=3,unsharp=la=0.6
+    mapreel transcode film.mkv -o film.mkv --preset archive
     mapreel transcode film.mkv -o scene.mp4 --start 1:23.4 --duration 30s --audio aac
     mapreel transcode film.mkv -o film.mp4 --audio-tracks deu,eng --default-audio deu --subtitle-tracks eng
     mapreel transcode film.mkv -o film.mp4 --second-audio stereo
@@ -244,6 +246,8 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		return g.GC, nil
 	case "doctor":
 		return g.Doctor, nil
+	case "preset":
+		return g.Preset, nil
 	case "prices":
 		return g.Prices, nil
 	case "jobs":

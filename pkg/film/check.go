@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/mapreel/mapreel/pkg/film/preset"
 )
 
 // Limits of a request. The tags of the types have the same numbers for the schema.
@@ -150,6 +152,11 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 		ps = append(ps, Problem{at + pointer, fmt.Sprintf(format, args...)})
 	}
 	c := cmp.Or(o.Container, MP4)
+	if _, known := preset.Named(o.Preset); o.Preset != "" && !known {
+		add("/preset", "%.50q is not a preset; there are: %s", o.Preset, preset.Names())
+	} else if known && c.Preview() {
+		add("/preset", "%s is a preview, which no preset is for", c)
+	}
 	switch c {
 	case MP4, Matroska, WebM:
 		if len(o.Video) > 1 {

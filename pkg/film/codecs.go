@@ -26,6 +26,16 @@ var encoders = map[VideoCodec]encoder{
 	AV1:  {63, 32, "8", upTo(13), "0 (slow) to 13 (fast)", []Container{MP4, Matroska, WebM, HLS, DASH, CMAF}, true},
 }
 
+// IsEncoderPreset reports whether an encoder has a preset of that name.
+func IsEncoderPreset(name string) bool {
+	for _, e := range encoders {
+		if e.isPreset(name) {
+			return true
+		}
+	}
+	return false
+}
+
 // x264Presets are the presets of x264 and x265, fastest first.
 var x264Presets = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"}
 

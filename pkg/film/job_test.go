@@ -104,6 +104,7 @@ func full(t *testing.T) film.Request {
 	r.Part = film.Part{Start: 1, End: 2, Duration: 3, Chapters: "4"} // they exclude each other
 	r.Outputs[0].Video[0].Crop, r.Outputs[0].Video[0].Pad, r.Outputs[0].Video[0].Tune = film.AutoCrop, "1920:1080", "film"
 	v := &r.Outputs[0].Video[0]
+	r.Outputs[0].Preset = "web" // Parse takes it away
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "aq-mode=3", "high", "4.1", 8, 4, "hflip"
 	r.Outputs[0].Video[0].Quality = &target.Quality{Metric: target.XPSNR, Target: 42, Min: 18, Max: 36}
 	r.Sequence = film.Sequence{FrameRate: film.FrameRate{Num: 24, Den: 1}, Background: "#204060"}
@@ -139,6 +140,7 @@ func TestIDIsStable(t *testing.T) {
 	r.Program, r.Sequence, r.Part, r.Segment.Goal, r.Compute.Budget, r.Compute.Deadline, r.Outputs[0].Preview = 0, film.Sequence{}, film.Part{}, "", 0, 0, nil
 	r.Outputs[0].Video[0].Crop, r.Outputs[0].Video[0].Pad, r.Outputs[0].Video[0].Tune = "", "", ""
 	v := &r.Outputs[0].Video[0]
+	r.Outputs[0].Preset = ""
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "", "", "", 0, 0, ""
 	r.Outputs[0].Video[0].Quality = nil
 	r.Outputs[0].Audio = &film.Audio{Codec: film.AAC, Bitrate: 160_000}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"github.com/mapreel/mapreel/pkg/film/preset"
 )
 
 // MaxRequest is the size in bytes of the largest request: the payload limit of Step Functions.
@@ -26,6 +28,7 @@ func Parse(data []byte) (Request, error) {
 	if err != nil {
 		return invalid(err.Error())
 	}
+	applyPresets(tree)
 	shape, bounds, valid := requestSchema.validate(tree)
 	// Decode the tree, not data: if a name occurs twice, encoding/json would mix both values.
 	text, err := json.Marshal(valid)
@@ -56,6 +59,22 @@ func Parse(data []byte) (Request, error) {
 		return Request{}, problems.bounded().Err()
 	}
 	return req, nil
+}
+
+// applyPresets puts the settings of the presets that outputs name in the place of their names. A name that is unknown, or of an output
+// that no preset is for, stays for Check to report.
+func applyPresets(tree any) {
+	object, _ := tree.(map[string]any)
+	outputs, _ := object["outputs"].([]any)
+	for _, o := range outputs {
+		output, _ := o.(map[string]any)
+		name, _ := output["preset"].(string)
+		container, _ := output["container"].(string)
+		if p, ok := preset.Named(name); ok && !Container(container).Preview() {
+			delete(output, "preset")
+			p.Apply(output)
+		}
+	}
 }
 
 // DecodeJSON decodes one JSON value into maps, slices and json.Number. Its errors name line and column. Before decoding

@@ -41,6 +41,7 @@ type Request struct {
 type Output struct {
 	Name      string    `json:"name" jsonschema:"required,minLength=1,description=File name without its extension"`
 	Container Container `json:"container,omitempty" jsonschema:"enum=mp4,enum=mkv,enum=webm,enum=hls,enum=dash,enum=cmaf,enum=stills,enum=poster,enum=sprites,enum=gif,enum=webp,enum=avif,enum=clip,enum=frames,default=mp4,description=mp4 and mkv and webm are files; hls and dash are packages for players; cmaf is a package with both manifests; the others are previews: pictures at regular moments; the best picture of the first minute; sheets of thumbnails; animations of a part of the video; clip is a silent mp4; frames keeps the frames of a Blender scene in a folder"`
+	Preset    string    `json:"preset,omitempty" jsonschema:"enum=archive,enum=editing-proxy,enum=phone,enum=web,description=Named settings for what the output does not say itself. Parse puts them in its place"`
 	Video     []Video   `json:"video,omitempty" jsonschema:"maxItems=12,description=Video renditions: one in a file and up to 12 in a package"`
 	Ladder    Ladder    `json:"ladder,omitempty" jsonschema:"enum=web,description=Renditions of a package selected by the size of the source. Codec and preset and crf come from the only entry of video. Default without video: web"`
 	Package   *Package  `json:"package,omitempty" jsonschema:"description=How the media of a package are divided"`

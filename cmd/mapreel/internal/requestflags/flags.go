@@ -14,11 +14,12 @@ type Flags struct {
 	PartFlags
 	SequenceFlags
 
-	Codec  string                 `group:"Video" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
-	CRF    *flagvalue.WholeNumber `group:"Video" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
-	Target *target.Wish           `group:"Video" placeholder:"METRIC=VALUE" help:"Quality that each segment finds its own CRF for, instead of --crf: xpsnr=42 (dB), ssim=0.98, or vmaf=94 with an ffmpeg that has libvmaf. xpsnr=42,18-36 also says which CRF may be used."`
-	Preset string                 `group:"Video" placeholder:"NAME" help:"Speed against size. h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`
-	Tune   string                 `group:"Video" placeholder:"NAME" help:"What the encoder is to favour. h264: film, animation, grain, stillimage, psnr, ssim or fastdecode; h265: animation, grain, psnr, ssim or fastdecode."`
+	Codec   string                 `group:"Video" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
+	CRF     *flagvalue.WholeNumber `group:"Video" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
+	Target  *target.Wish           `group:"Video" placeholder:"METRIC=VALUE" help:"Quality that each segment finds its own CRF for, instead of --crf: xpsnr=42 (dB), ssim=0.98, or vmaf=94 with an ffmpeg that has libvmaf. xpsnr=42,18-36 also says which CRF may be used."`
+	Preset  string                 `group:"Video" placeholder:"NAME" help:"Named settings, shipped (web, archive, phone, editing-proxy: see mapreel preset list) or of --presets, for what no flag says. Or the encoder's speed against size: h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`
+	Presets string                 `group:"Video" env:"MAPREEL_PRESETS" placeholder:"DIR" help:"Folder of your named settings. Default: mapreel/presets in the configuration folder."`
+	Tune    string                 `group:"Video" placeholder:"NAME" help:"What the encoder is to favour. h264: film, animation, grain, stillimage, psnr, ssim or fastdecode; h265: animation, grain, psnr, ssim or fastdecode."`
 
 	EncoderOptions string                 `group:"Video" placeholder:"OPTIONS" help:"Options of the encoder under its own names: aq-mode=3:psy-rd=1.0,0.15. Those that would make a seam, or that mapreel sets itself, are refused by name."`
 	Profile        string                 `group:"Video" placeholder:"NAME" help:"What the stream may use of its format. h264: baseline, main, high or high10; h265: main or main10."`

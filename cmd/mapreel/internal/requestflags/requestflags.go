@@ -158,6 +158,9 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 	if err := t.applyPackageFlags(d, len(outputs)); err != nil {
 		return err
 	}
+	if err := t.applyNamed(d); err != nil {
+		return err
+	}
 	d.SetText("/segment/goal", t.Goal, "--goal")
 	if t.Deadline != nil {
 		d.Set("/compute/deadline", film.Seconds(*t.Deadline), "--deadline")
@@ -197,7 +200,7 @@ func (t Flags) videoFlags() (list []videoFlag) {
 	if t.Target != nil {
 		add(true, "quality", "--target", t.Target.Fields())
 	}
-	text(t.Preset, "preset", "--preset")
+	add(t.Preset != "" && !t.named(), "preset", "--preset", t.Preset)
 	number(t.Height, "height", "--height")
 	add(t.Upscale, "upscale", "--upscale", true)
 	text(t.Tune, "tune", "--tune")
