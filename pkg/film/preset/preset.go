@@ -138,14 +138,21 @@ func (p Preset) applyVideo(output map[string]any) {
 		return
 	}
 	for _, rung := range rungs {
-		own := settings
-		if fields, ok := rung.(map[string]any); ok && fields["pad"] != nil && settings["height"] != nil {
-			own, _ = clone(settings).(map[string]any)
-			delete(own, "height")
+		own, _ := clone(settings).(map[string]any)
+		if fields, ok := rung.(map[string]any); ok {
+			for field, excluded := range exclusive {
+				if fields[field] != nil {
+					delete(own, excluded)
+				}
+			}
 		}
 		fill(rung, own)
 	}
 }
+
+// exclusive are fields of a rendition with those that a preset leaves out because of them: a request
+// with both is refused.
+var exclusive = map[string]string{"pad": "height", "quality": "crf", "crf": "quality", "bitDepth": "profile"}
 
 // fill sets the fields of an object that it does not set itself, unless it has another codec.
 func fill(object, settings any) {

@@ -16,6 +16,7 @@ func TestAPresetFillsInWhatAnOutputDoesNotSay(t *testing.T) {
 		{`{"video":[{"codec":"av1"}],"audio":{"codec":"none"}}`, `{"audio":{"codec":"none"},"video":[{"codec":"av1"}]}`},
 		{`{"container":"hls"}`, `{"audio":{"codec":"aac"},"container":"hls","ladder":"web","video":[{"codec":"h264","crf":23,"preset":"medium","profile":"high"}]}`},
 		{`{"video":[{"pad":"1280:720"}],"audio":{"codec":"copy"}}`, `{"audio":{"codec":"copy"},"video":[{"codec":"h264","crf":23,"maxBitrate":"4M","pad":"1280:720","preset":"medium","profile":"high"}]}`},
+		{`{"video":[{"quality":{"target":40},"bitDepth":10}],"audio":{"codec":"copy"}}`, `{"audio":{"codec":"copy"},"video":[{"bitDepth":10,"codec":"h264","height":720,"maxBitrate":"4M","preset":"medium","quality":{"target":40}}]}`},
 		{`{"video":"x"}`, `{"audio":{"codec":"aac"},"video":"x"}`}, // the request's check reports it
 	} {
 		p, ok := preset.Named("phone")
