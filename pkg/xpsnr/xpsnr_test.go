@@ -90,7 +90,7 @@ func measure[S Sample](t *testing.T, name string, m *Meter[S], frames int, as fu
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer f.Close() //nolint:errcheck // for a person to look at
+			t.Cleanup(func() { _ = f.Close() })
 			files[i] = f
 		}
 	}

@@ -86,7 +86,7 @@ const denoisers = "; vaguedenoiser and nlmeans denoise each frame alone"
 var refusals = []refused{
 	{"hqdn3d", "it mixes each frame with all frames before it, so that segments would meet at visible seams, whatever their run-up" + denoisers},
 	{"atadenoise tmix tmedian tblend bm3d fftdnoiz", "it mixes neighbouring frames, which a segment lacks at its ends" + denoisers},
-	{"deflicker normalize lagfun photosensitivity deshake vidstabdetect vidstabtransform dejudder lumakey noise geq random shuffleframes chromahold fade vignette", "what it does to a frame depends on other frames or on the time, so that segments would meet at visible seams"},
+	{"deflicker normalize lagfun photosensitivity deshake vidstabdetect vidstabtransform dejudder lumakey noise geq random shuffleframes chromahold fade vignette", "what it does to a frame depends on other frames or on the time, so that segments would meet at visible seams"}, //nolint:misspell // a filter's name
 	{"yadif bwdif w3fdif estdif nnedi mcdeint kerndeint separatefields weave doubleweave tinterlace telecine detelecine pullup fieldmatch decimate mpdecimate field fieldorder il idet phase interlace", "interlaced decides how fields are treated"},
 	{"fps framerate minterpolate setpts settb select trim loop reverse tpad freezeframes framestep thumbnail", "frames keep their times; frameRate, part and --start change them"},
 	{"scale scale2ref zscale crop cropdetect pad fillborders transpose rotate zoompan shear perspective lenscorrection untile tile stack hstack vstack xstack super2xsai hqx xbr epx", "it changes the frame's size or shape; height, crop and pad do"},

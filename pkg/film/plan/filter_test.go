@@ -29,7 +29,7 @@ func TestFiltersFitTheFrames(t *testing.T) {
 		if err == nil {
 			j, err = plan.Job(req, src, "5.1", copyable)
 		}
-		got := ""
+		var got string
 		if err != nil {
 			got = strings.TrimPrefix(err.Error(), "invalid request: /outputs/0/video/0")
 		} else {

@@ -30,7 +30,7 @@ func TestALevelMustHoldTheFrames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := ""
+		var got string
 		if j, err := plan.Job(req, src, "5.1", func(string, film.Container) bool { return true }); err != nil {
 			got = strings.TrimPrefix(err.Error(), "invalid request: /outputs/0/video/0/level: ")
 		} else {

@@ -213,7 +213,7 @@ func (p Program) Render(ctx context.Context, at Place, r Range, dir string, done
 		case <-tick.C:
 			if err := w.look(); err != nil {
 				stop(err)
-				<-ended
+				<-ended //nolint:errcheck // it ends because of err
 				return w.pace, w.failed, err
 			}
 		case err := <-ended:

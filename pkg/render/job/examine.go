@@ -176,12 +176,11 @@ func find(used []blender.Used, at blender.Place) (found []string, problems []ren
 				continue
 			}
 			exists = true
-			if within(name, at.Readable) && within(real, at.Readable) {
-				found = append(found, real)
-			} else {
+			if !within(name, at.Readable) || !within(real, at.Readable) {
 				outside = append(outside, fmt.Sprintf("%s (%s)", u.What, name))
 				break
 			}
+			found = append(found, real)
 		}
 		if !exists {
 			missing = append(missing, fmt.Sprintf("%s (%s)", u.What, u.Path))

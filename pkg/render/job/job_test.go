@@ -313,8 +313,11 @@ func TestOneErrorNamesAllThatASceneLacks(t *testing.T) {
 	}
 	s.About.Camera, s.About.Simulations = "", []string{"Flag: Cloth"}
 	s.About.Files = []blender.Used{
-		{Path: filepath.Join(beside, "gone.png"), What: "image a"}, {Path: filepath.Join(beside, "gone.blend"), What: "library b"},
-		{Path: outside, What: "image c"}, {Path: link, What: "image d"}, {Path: filepath.Join(beside, "tile.<UDIM>.png"), What: "image e"},
+		{Path: filepath.Join(beside, "gone.png"), What: "image a"},
+		{Path: filepath.Join(beside, "gone.blend"), What: "library b"},
+		{Path: outside, What: "image c"},
+		{Path: link, What: "image d"},
+		{Path: filepath.Join(beside, "tile.<UDIM>.png"), What: "image e"},
 	}
 	save(t, url, s)
 	_, problems := examine(t, program(t), url, render.Settings{})

@@ -164,7 +164,7 @@ func readList(ctx context.Context, store blob.Store, key string) (l list, err er
 		return l, fmt.Errorf("read the list of frames: %w", err)
 	}
 	if json.Unmarshal(data, &l) != nil || l.Version != listVersion {
-		return list{}, nil
+		return list{}, nil //nolint:nilerr // a list that cannot be read is none
 	}
 	return l, nil
 }

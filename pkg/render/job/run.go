@@ -191,7 +191,7 @@ func (a *attempt) store(ctx context.Context, frame blender.Frame) error {
 	want := render.Picture{Width: a.job.Width, Height: a.job.Height, Alpha: a.job.Alpha, Deep: a.job.Settings.Format.Deep()}
 	if data, err = render.Clean(data, want); err != nil {
 		a.damaged = append(a.damaged, blender.Failure{Number: frame.Number, Error: err.Error()}) // the others may be good
-		return nil
+		return nil //nolint:nilerr // the unit fails at its end
 	}
 	info, err := a.Scratch.Put(ctx, a.key(frame.Number), bytes.NewReader(data))
 	if err != nil {
