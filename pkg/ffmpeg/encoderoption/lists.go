@@ -107,7 +107,7 @@ var refusals = map[string][]refused{
 	},
 	"libsvtav1": {
 		{"resize-mode resize-denom resize-kf-denom superres-mode superres-denom superres-kf-denom superres-qthres superres-kf-qthres sframe-dist sframe-mode pred-struct", "all frames of a track need one size and one order"},
-		{"enable-overlays", "with it, SVT-AV1 1.4 writes streams that decoders refuse"},
+		{"enable-overlays", "together with other options, SVT-AV1 1.4 wrote streams that ffprobe could not parse"},
 		{"enable-stat-report", files},
 	},
 	NVENC: {

@@ -230,13 +230,6 @@ def use_gpu(scene):
     sys.exit("this Blender finds no GPU")
 
 
-def tile(scene, t):
-    r = scene.render
-    r.use_border = r.use_crop_to_border = True
-    r.border_min_x, r.border_max_x = t["left"] / t["width"], t["right"] / t["width"]
-    r.border_min_y, r.border_max_y = 1 - t["bottom"] / t["height"], 1 - t["top"] / t["height"]
-
-
 def render(scene, task, report):
     """Renders frames. Each file gets its name when it is whole. One that fails does not stop the others."""
     r = scene.render
@@ -244,10 +237,6 @@ def render(scene, task, report):
     file_outputs(scene, True)
     if task["settings"].get("device") == "gpu" and r.engine == "CYCLES":
         use_gpu(scene)
-    if task.get("tile"):
-        tile(scene, task["tile"])
-    if task["settings"].get("tiles"):
-        r.dither_intensity = 0
     failed = False
     for frame, name in task["frames"]:
         began = time.monotonic()

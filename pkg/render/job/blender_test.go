@@ -99,7 +99,7 @@ func rendered(t *testing.T, p blender.Program, found job.Scene) []image.Image {
 	return frames
 }
 
-// TestScenes has everything that needs Blender in one test, which makes all scenes in one start of it: six starts in all.
+// TestScenes has everything that needs Blender in one test, which makes all scenes in one start of it: a start takes seconds.
 func TestScenes(t *testing.T) {
 	t.Parallel()
 	p, folder, mark := realBlender(t)

@@ -190,8 +190,9 @@ func (a *attempt) store(ctx context.Context, frame blender.Frame) error {
 	}
 	want := render.Picture{Width: a.job.Width, Height: a.job.Height, Alpha: a.job.Alpha, Deep: a.job.Settings.Format.Deep()}
 	if data, err = render.Clean(data, want); err != nil {
-		a.damaged = append(a.damaged, blender.Failure{Number: frame.Number, Error: err.Error()}) // the others may be good
-		return nil //nolint:nilerr // the unit fails at its end
+		// The others may be good, and the unit fails at its end.
+		a.damaged = append(a.damaged, blender.Failure{Number: frame.Number, Error: err.Error()})
+		return nil //nolint:nilerr // it is kept in damaged
 	}
 	info, err := a.Scratch.Put(ctx, a.key(frame.Number), bytes.NewReader(data))
 	if err != nil {
