@@ -79,3 +79,20 @@ func TestWhatIsSavedFollowsFromWhatWasDone(t *testing.T) {
 		}
 	}
 }
+
+func TestASecondTryBeginsOnlyWhereItCanEndInTime(t *testing.T) {
+	for _, test := range []struct {
+		left, wait, usual time.Duration
+		want              bool
+	}{
+		{time.Minute, 0, 30 * time.Second, true},
+		{time.Minute, 0, 31 * time.Second, false},
+		{time.Minute, 20 * time.Second, 20 * time.Second, true},
+		{time.Minute, 21 * time.Second, 20 * time.Second, false},
+		{-time.Second, 0, 0, false},
+	} {
+		if got := inTime(test.left, test.wait, test.usual); got != test.want {
+			t.Errorf("%v left, in %v, usually %v: %t", test.left, test.wait, test.usual, got)
+		}
+	}
+}
