@@ -84,7 +84,7 @@ try {
   await page.locator('#marked .seam').waitFor();
   const marks = await page.locator('#marked').textContent();
   check(/^[2-9] keyframes[1-9] seams?$/.test(marks), 'marked are ' + marks);
-  const shown = (at) => page.waitForFunction((t) => settled && Math.abs(shownAt - t) < 0.001, at, { timeout: 15000 }).catch(() => problems.push('the frame at ' + at + ' is not shown'));
+  const shown = (at) => page.waitForFunction((t) => settled && Math.abs(shownAt - t) < 0.001, at, { timeout: 15000, polling: 50 }).catch(() => problems.push('the frame at ' + at + ' is not shown'));
   await page.keyboard.press('Shift+ArrowRight');
   const keyframe = await page.evaluate(() => keyframes[1]);
   await shown(keyframe);
@@ -97,6 +97,15 @@ try {
     seen(0, { mediaTime: at + 1, presentationTime: soughtAt - 1 });
     return shownAt === at;
   }), 'a frame from before a step counts after it');
+  check(await page.evaluate(async () => {
+    const pause = () => new Promise((done) => { setTimeout(done, 400); });
+    for (const event of ['seeked', 'seeking']) video.dispatchEvent(new Event(event));
+    await pause();
+    const early = settled;
+    video.dispatchEvent(new Event('seeked'));
+    await pause();
+    return !early && settled;
+  }), 'the end of a seek ends the next one');
   for (const [key, ok, what] of [[' ', () => !video.paused, 'Space'], ['k', () => video.paused, 'K'], ['l', () => !video.paused && video.playbackRate === 1, 'L'],
     ['l', () => video.playbackRate === 2, 'L twice'], ['j', () => video.paused && rewinding === 1, 'J'], ['k', () => !rewinding, 'K after J'], [' ', () => video.paused, 'Space']]) {
     await page.keyboard.press(key);

@@ -131,17 +131,23 @@ let shownAt = 0; // time of the frame on the screen
 let settled = true; // it is known
 let soughtAt = 0; // when the last step began, as performance.now()
 function seen(_, frame) {
-  if (frame.presentationTime >= soughtAt) { // a busy browser may tell of the frame before a step after it
+  // A busy browser may tell of the frame before a step after it, and once more of the one on the screen while it seeks another.
+  if (frame.presentationTime >= soughtAt && !(video.seeking && frame.mediaTime === shownAt)) {
     shownAt = frame.mediaTime;
     settled = true;
   }
   video.requestVideoFrameCallback(seen);
 }
 video.requestVideoFrameCallback?.(seen);
-video.addEventListener('seeking', () => { settled = false; });
+let settling = 0; // timer
+video.addEventListener('seeking', () => {
+  clearTimeout(settling); // it is of the seek before
+  settled = false;
+});
 video.addEventListener('seeked', () => {
   // A browser that shows the same frame again, or that tells nothing of frames, calls nobody. Chromium sometimes does not either.
-  setTimeout(() => {
+  clearTimeout(settling);
+  settling = setTimeout(() => {
     if (!settled && !video.seeking) shownAt = Math.floor((video.currentTime + 0.001) / frameLength()) * frameLength();
     settled = true;
   }, 250);
