@@ -65,6 +65,11 @@ func Packets(t testing.TB, path, stream string) []Packet {
 	}
 	var all []Packet
 	for _, row := range rows {
+		hash := strings.TrimPrefix(row[len(row)-1], "MD5:")
+		if row[0] == "" { // after side data, ffprobe continues on another line
+			all[len(all)-1].MD5 = hash
+			continue
+		}
 		number := func(s string) int64 {
 			if s == "N/A" {
 				return 0
@@ -75,7 +80,7 @@ func Packets(t testing.TB, path, stream string) []Packet {
 			}
 			return v
 		}
-		all = append(all, Packet{number(row[0]), number(row[1]), number(row[2]), strings.Contains(row[3], "K"), strings.Contains(row[3], "D"), strings.TrimPrefix(row[4], "MD5:")})
+		all = append(all, Packet{number(row[0]), number(row[1]), number(row[2]), strings.Contains(row[3], "K"), strings.Contains(row[3], "D"), hash})
 	}
 	return all
 }

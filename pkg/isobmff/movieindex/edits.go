@@ -27,8 +27,14 @@ type shown struct {
 // fault.Unsupported.
 func applyEdits(samples []sample, shift int64, edits []box.Edit, slack int64) (shown, error) {
 	frames := samples[:len(samples)-1] // without the row that holds the end
+	sync := 0
+	for _, s := range frames {
+		if s.sync {
+			sync++
+		}
+	}
+	out := shown{presentation: make([]int64, 0, len(frames)), sync: make([]int64, 0, sync)}
 	if len(edits) == 0 {
-		var out shown
 		for i, s := range frames {
 			if !s.gone {
 				out.show(s.decode+int64(s.offset), samples[i+1].decode-s.decode, i, s.sync)
@@ -38,21 +44,15 @@ func applyEdits(samples []sample, shift int64, edits []box.Edit, slack int64) (s
 		return out, nil
 	}
 	hasOffsets := slices.ContainsFunc(frames, func(s sample) bool { return s.offset != 0 })
-	var out shown
 	var gap, entryEnd int64
 	first := int64(-1) // the earliest presentation time so far; -1 if there is none yet
-	for i, e := range edits {
-		if i >= 2 || i == 1 && edits[0].Time != -1 || i > 0 && e.Time == -1 {
-			out.irregular = true
-		}
+	out.irregular = len(edits) > 2 || len(edits) == 2 && (edits[0].Time != -1 || edits[1].Time == -1)
+	for _, e := range edits {
 		now := entryEnd
 		entryEnd += e.Duration
 		if e.Time == -1 {
 			gap += e.Duration
 			continue
-		}
-		if len(out.presentation) > maxSamples {
-			return out, fault.New(fault.Unsupported, "the edit list shows more than %d samples", maxSamples)
 		}
 		started, lastChance := false, false
 		from := startOf(frames, e.Time, shift, hasOffsets)
@@ -78,6 +78,9 @@ func applyEdits(samples []sample, shift int64, edits []box.Edit, slack int64) (s
 				// rounding.
 				if over := at + length - (e.Time + e.Duration); over >= slack {
 					length -= over
+				}
+				if len(out.presentation) == maxSamples {
+					return out, fault.New(fault.Unsupported, "the edit list shows more than %d samples", maxSamples)
 				}
 				if !s.gone {
 					out.show(now+int64(s.offset), length, i, s.sync)
