@@ -23,7 +23,7 @@ func (r *runner) withTwins(handle engine.Handler) engine.Handler {
 	return func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
 		out, err := handle(ctx, input)
 		var in engine.RunInput
-		if err == nil && json.Unmarshal(input, &in) == nil && in.Unit != "" {
+		if err == nil && r.look != nil && json.Unmarshal(input, &in) == nil && in.Unit != "" {
 			r.look(in)
 		}
 		return out, err
