@@ -245,6 +245,32 @@ func TestPreviewsOfKeyframesDecodeNothingElse(t *testing.T) {
 	}
 }
 
+// The encoder refuses timebases of more than a second.
+func TestAVIFStillsMayBeSecondsApart(t *testing.T) {
+	t.Parallel()
+	path := source(t, "a.mp4", "", x264...)
+	dir, d, err := run(t.Context(), t, path, t.TempDir(), 10*time.Second, nil,
+		film.Output{Container: film.Stills, Preview: &film.Preview{Every: film.Seconds(2 * time.Second), Format: film.AVIF}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Previews[0].Files) < 3 {
+		t.Errorf("%d stills", len(d.Previews[0].Files))
+	}
+	frames := framesOf(t, path)
+	for i, f := range d.Previews[0].Files {
+		var shown frame
+		for _, one := range frames {
+			if one.at <= float64(2*i)+1e-4 {
+				shown = one
+			}
+		}
+		if got := int(lumaOf(t, filepath.Join(dir, f.Path))[0]); got < int(shown.luma)-6 || got > int(shown.luma)+6 {
+			t.Errorf("still %d has brightness %d; the frame at %.3f s has %d", i, got, shown.at, shown.luma)
+		}
+	}
+}
+
 func TestStillsAtGivenTimesDecodeTheirSegmentsAlone(t *testing.T) {
 	t.Parallel()
 	path := source(t, "a.mp4", "", x264...)

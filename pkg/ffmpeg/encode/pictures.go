@@ -49,8 +49,15 @@ func (p Pictures) filters(start *int64) string {
 	// With eof_action=pass it gets its picture even if it lasts for less than half of one.
 	chain = append(chain, fmt.Sprintf("setpts=PTS-(%d),tpad=stop=%d:stop_mode=clone,fps=fps=%s:round=%s:eof_action=pass,trim=start_pts=0:end_pts=%d", p.Origin, maxClones, p.Rate, rounding, p.End),
 		p.wanted()+strings.Join(append(append(p.Region.Filters(), chosen(p.Filter, p.Color, p.HD, "")...), p.shape()), ","))
+	if p.slowly() {
+		chain = append(chain, fmt.Sprintf("settb=1/1000000,setpts=round(T*%d/%d)", p.Rate.Num, p.Rate.Den))
+	}
 	return strings.Join(chain, ",")
 }
+
+// slowly reports whether the pictures need a timebase of less than a second all the same: libaom refuses others. Their numbers, which
+// their timestamps are, do not change with it.
+func (p Pictures) slowly() bool { return p.Format == "avif" && p.Rate.Den > p.Rate.Num }
 
 // maxClones bounds the clones of the last frame, where a source declares a frame rate of its clock.
 const maxClones = 1 << 16
@@ -143,9 +150,12 @@ func scalerMatrix(space string, hd bool) string {
 
 // options returns the arguments of the output that writes the pictures.
 func (p Pictures) options() []string {
+	timebase := fmt.Sprintf("%d:%d", p.Rate.Den, p.Rate.Num)
+	if p.slowly() {
+		timebase = "1:1000000"
+	}
 	args := []string{
-		"-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough",
-		"-enc_time_base", fmt.Sprintf("%d:%d", p.Rate.Den, p.Rate.Num),
+		"-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough", "-enc_time_base", timebase,
 	}
 	e := pictureEncoders[p.Format]
 	args = append(append(args, "-c:v", e.name), e.options...)
