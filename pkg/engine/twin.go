@@ -25,7 +25,7 @@ import (
 type Twins struct {
 	Least time.Duration // a unit that has run for less gets none
 	Every time.Duration // how often a worker asks the ledger while it waits, and an attempt whether another one was first
-	// Share lets one of so many units of a kind look for others when it is done, but at least two; 0: all. Where waiting costs
+	// Share lets about one of so many units of a kind look for others when it is done, and about two where there are few; 0: all. Where waiting costs
 	// something, and reading the ledger, a few are enough.
 	Share int
 	// InRun lets Run look for others itself. Otherwise its host calls Twin when it likes.
@@ -94,9 +94,11 @@ func (t *Twins) pause(done []time.Duration) time.Duration {
 
 // looks reports whether the worker of a unit looks for others when it is done, as one of so many units of its kind.
 func (t *Twins) looks(unit string, units int) bool {
-	if t.Share == 0 || units <= 2*t.Share {
-		// Of a few units two are enough as well, but which names they have is chance.
-		return t.Share == 0 || chance(unit, units) < max(2, units/t.Share)
+	switch {
+	case t.Share == 0:
+		return true
+	case units <= 2*t.Share:
+		return chance(unit, units) < 2
 	}
 	return chance(unit, t.Share) == 0
 }

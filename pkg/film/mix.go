@@ -33,7 +33,7 @@ func mixOf(channels int) Mix {
 // Form is one of the forms in which an output has an audio track.
 type Form struct {
 	Channels int
-	Second   bool // the mix beside the first form
+	Second   bool // it is the additional, mixed track
 }
 
 // Forms returns the forms in which an output has a track with so many channels. The second one has fewer channels than the first.

@@ -25,7 +25,7 @@ const (
 	SourcesVariable      = "MAPREEL_SOURCES"      // places, as ParsePlaces reads them
 	DestinationsVariable = "MAPREEL_DESTINATIONS" // likewise
 	TopicVariable        = "MAPREEL_TOPIC"        // ARN of the topic for messages; may be empty
-	// DeploymentVariable describes the workers to whoever estimates; see filmjob.ParseDeployment. Open does not read it.
+	// DeploymentVariable holds the sizes of the workers, for estimates. Open does not read it; filmjob.ParseDeployment does.
 	DeploymentVariable = "MAPREEL_DEPLOYMENT"
 )
 

@@ -131,7 +131,7 @@ type runner struct {
 	twins Twins
 	twin  map[string]twin // by unit: the second try that is under way
 
-	look func(engine.RunInput) // begins to look for slow units: see watch; nil: nobody looks
+	look func(engine.RunInput) // starts a search for slow units; nil until watch sets it
 }
 
 // open opens the scratch folder: the ledger, the store of artifacts, and the lock that keeps a second run of the same request

@@ -166,7 +166,7 @@ func (w *watcher) take(ctx context.Context, info fs.FileInfo, s sight) (started 
 	return true, w.moveDone(path, name)
 }
 
-// note writes the reason for a job's failure to a file beside its source, and replaces the file of an earlier run. It does not follow
+// note writes the reason for a job's failure to a file next to its source, replacing the file of an earlier run. It does not follow
 // a symbolic link there.
 func (w *watcher) note(path, text string) error {
 	text += "\n"

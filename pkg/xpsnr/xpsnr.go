@@ -1,4 +1,4 @@
-// Package xpsnr measures how good an encoded frame looks beside its original, as XPSNR in dB: a PSNR whose errors count less where
+// Package xpsnr measures how close an encoded frame is to its original, as XPSNR in dB: a PSNR whose errors count less where
 // the picture is busy or in motion, where a viewer notices them less.
 //
 //	m := xpsnr.New[uint8](format, rate)
@@ -99,7 +99,7 @@ func blockSide(f Format) int {
 
 func (f Format) relativeSize() float64 { return float64(f.Width*f.Height) / uhdPixels }
 
-// Add measures a frame beside its original, both of the Meter's format.
+// Add compares an encoded frame with its original. Both have the Meter's format.
 func (m *Meter[S]) Add(original, encoded []S) Values {
 	planes := m.format.Planes()
 	if m.weights != nil {

@@ -105,8 +105,6 @@ type About struct {
 	Simulations []string  `json:"simulations"`
 	Scripts     []string  `json:"scripts"`
 	NoDenoiser  bool      `json:"noDenoiser"`
-	Denoises    bool      `json:"denoises"`
-	Composites  bool      `json:"composites"`
 	Problems    []Problem `json:"problems"`
 }
 

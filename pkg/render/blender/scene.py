@@ -207,8 +207,6 @@ def describe(scene, problems):
         "sounds": bool(scene.sequence_editor and any(s.type == "SOUND" and not s.mute for s in scene.sequence_editor.sequences_all)),
         "files": files(), "fileOutputs": file_outputs(scene, False), "simulations": simulations(scene), "scripts": scripts(),
         "noDenoiser": denoiser(scene, False),
-        "denoises": r.engine == "CYCLES" and scene.cycles.use_denoising,
-        "composites": bool(scene.use_nodes and r.use_compositing),
         "problems": problems,
     }
 
