@@ -164,19 +164,41 @@ func (v Video) floorMicros(bound *int64) (us int64, ok bool) {
 	return -us, ok
 }
 
-// leadFilters returns the filters that put the copies of the first frame before the frames of
-// branch i, or "". The copies get times of their own, just before Start, so that no real frame's
-// time changes.
-func (v Video) leadFilters(i int) string {
-	r := v.Renditions[i]
-	p := v.padding(r)
-	if p.lead == 0 {
+// sharedLead returns the filters that put the copies of the first frame before the frames of all branches, or "" where each branch has its
+// own. Without pictures those come after its other filters, which then need not treat the copies. But interleave passes a frame on only when
+// its output is asked for one, and ffmpeg asks the output that is furthest behind. That is a picture every few seconds: until
+// it is made, all frames of the segment would wait in memory.
+func (v Video) sharedLead() string {
+	if len(v.Pictures) == 0 {
 		return ""
 	}
-	on := v.onClockOf(r)
-	return fmt.Sprintf(",split[a%[1]d][b%[1]d];[a%[1]d]trim=end_frame=1,loop=loop=%[2]d:size=1:start=0,"+
-		"setpts=%[3]d+N*%[4]d[c%[1]d];[c%[1]d][b%[1]d]interleave,settb=%[5]s",
-		i, p.lead-1, *on.Start-int64(p.lead)*on.frameTicks(r), on.frameTicks(r), on.Timebase)
+	var lead string
+	for _, r := range v.Renditions {
+		if r.Grid != nil {
+			return ""
+		}
+		if v.padding(r).lead == 0 {
+			continue
+		}
+		now := v.leadFilters(r, "")
+		if lead != "" && now != lead {
+			return ""
+		}
+		lead = now
+	}
+	return lead
+}
+
+// leadFilters returns the filters that put the copies of the first frame before the frames of a branch. The copies get times of their own,
+// just before Start, so that no real frame's time changes. label tells the branches apart.
+func (v Video) leadFilters(r Rendition, label string) string {
+	p, on := v.padding(r), v.onClockOf(r)
+	if r.Grid != nil { // on a clock that counts frames, tpad knows how long the copies are
+		return fmt.Sprintf("tpad=start=%[1]d:start_mode=clone,setpts=PTS-%[1]d+%[2]d*lt(N\\,%[1]d)", p.lead, *on.Start)
+	}
+	return fmt.Sprintf("split[a%[1]s][b%[1]s];[a%[1]s]trim=end_frame=1,loop=loop=%[2]d:size=1:start=0,"+
+		"setpts=%[3]d+N*%[4]d[c%[1]s];[c%[1]s][b%[1]s]interleave,settb=%[5]s",
+		label, p.lead-1, *on.Start-int64(p.lead)*on.frameTicks(r), on.frameTicks(r), on.Timebase)
 }
 
 // keyframes returns the options that force the keyframes of the rendition, and one at each padded

@@ -46,6 +46,13 @@ func (v Video) filters() string {
 	if !separate {
 		shared = append(shared, trim(nil, v.decodeEnd())...)
 	}
+	led := ""
+	if deinterlaced == 0 || allDeinterlaced {
+		led = v.sharedLead()
+	}
+	if led != "" {
+		shared = append(append(shared, trim(v.Start, nil)...), led)
+	}
 
 	branch := func(r Rendition) string {
 		var chain []string
@@ -56,6 +63,8 @@ func (v Video) filters() string {
 		case r.Grid != nil:
 			chain = append(chain, v.partOnly()...)
 			chain = append(chain, r.Grid.filters(v.encodeEnd(r)))
+		case led != "" && v.padding(r).lead > 0:
+			chain = append(chain, trim(nil, v.encodeEnd(r))...)
 		case separate:
 			chain = append(chain, trim(v.Start, v.encodeEnd(r))...)
 		case v.End != nil && *v.encodeEnd(r) < *v.decodeEnd(): // another rendition's encoder looks further ahead
@@ -73,7 +82,11 @@ func (v Video) filters() string {
 	graph := fmt.Sprintf("[0:%d]%s", v.Stream, strings.Join(shared, ","))
 	var branches []string
 	for i, r := range v.Renditions {
-		branches = append(branches, fmt.Sprintf("%s%s[v%d]", branch(r), v.leadFilters(i), i))
+		chain := branch(r)
+		if led == "" && v.padding(r).lead > 0 {
+			chain += "," + v.leadFilters(r, strconv.Itoa(i))
+		}
+		branches = append(branches, fmt.Sprintf("%s[v%d]", chain, i))
 	}
 	for i, p := range v.Pictures {
 		chain := p.filters(v.Start)
