@@ -4,8 +4,8 @@
 //	job, _, err := c.Submit(ctx, "film-1", request)
 //	job, err = c.Follow(ctx, job.Name, func(j client.Job) { fmt.Println(j.Status) })
 //
-// Both speak the Step Functions API. On AWS the ledger in DynamoDB has the progress of each group of units; a server has the
-// counts of its map runs.
+// Both speak the Step Functions API, and both have a ledger with the progress of each group of units: on AWS in DynamoDB, while a
+// server tells what its own has. Where it has forgotten a job, the counts of its map runs are left.
 package client
 
 import (

@@ -69,7 +69,7 @@ func (c *Client) Fetch(ctx context.Context, job Job, folder string, observe func
 		done.Files, done.Bytes = append(done.Files, f.name), done.Bytes+f.size
 	}
 	var kept, unchecked atomic.Int64
-	t := &tally{total: done.Bytes, observe: observe}
+	t := &transferred{total: done.Bytes, observe: observe}
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(transfers)
 	for _, f := range files {
@@ -92,14 +92,14 @@ func (c *Client) Fetch(ctx context.Context, job Job, folder string, observe func
 	return done, err
 }
 
-// tally sums up what several goroutines have transferred.
-type tally struct {
+// transferred sums up what several goroutines have transferred.
+type transferred struct {
 	total   int64
 	done    atomic.Int64
 	observe func(Transfer)
 }
 
-func (t *tally) add(n int64) { t.observe(Transfer{"fetching", t.done.Add(n), t.total}) }
+func (t *transferred) add(n int64) { t.observe(Transfer{"fetching", t.done.Add(n), t.total}) }
 
 // published returns the files of a job's outputs, each once.
 func (c *Client) published(ctx context.Context, job Job) ([]remoteFile, error) {
@@ -219,7 +219,7 @@ const (
 )
 
 // fetch copies a file into the folder.
-func (f remoteFile) fetch(ctx context.Context, root *os.Root, t *tally) (result int, err error) {
+func (f remoteFile) fetch(ctx context.Context, root *os.Root, t *transferred) (result int, err error) {
 	name := filepath.FromSlash(f.name)
 	if info, err := root.Lstat(name); err == nil && info.Mode().IsRegular() && info.Size() == f.size && info.ModTime().Equal(f.modified) {
 		t.add(f.size) // fetch sets the time once the checksum was right
@@ -253,7 +253,7 @@ func (f remoteFile) fetch(ctx context.Context, root *os.Root, t *tally) (result 
 }
 
 // fill writes what is missing of a file, and checks the whole.
-func (f remoteFile) fill(ctx context.Context, out *os.File, t *tally) (result int, err error) {
+func (f remoteFile) fill(ctx context.Context, out *os.File, t *transferred) (result int, err error) {
 	have, err := out.Seek(0, io.SeekEnd)
 	if err == nil && have > f.size {
 		have, err = 0, out.Truncate(0)
@@ -295,7 +295,7 @@ func (f remoteFile) fill(ctx context.Context, out *os.File, t *tally) (result in
 type counting struct {
 	ctx context.Context //nolint:containedctx // of one copy
 	r   io.Reader
-	t   *tally
+	t   *transferred
 }
 
 func (c *counting) Read(p []byte) (int, error) {

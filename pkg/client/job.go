@@ -19,10 +19,11 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// Statuses of a job, as Step Functions has them. One that is neither of the first two has failed or was stopped.
+// Statuses of a job, as Step Functions has them. The others are failures.
 const (
 	Running        = "RUNNING"
 	Succeeded      = "SUCCEEDED"
+	Aborted        = "ABORTED"
 	PendingRedrive = "PENDING_REDRIVE"
 )
 
@@ -161,21 +162,23 @@ func (c *Client) List(ctx context.Context, status string, limit int) ([]Job, err
 	return list[:min(len(list), limit)], nil
 }
 
-// Stop stops a job that runs, and returns it. One that has ended stays as it is.
-func (c *Client) Stop(ctx context.Context, job, cause string) (Job, error) {
+// Stop stops a job that runs, and returns it. One that has ended stays as it is: then stopped is false, also where it ended while it was
+// to be stopped.
+func (c *Client) Stop(ctx context.Context, job, cause string) (j Job, stopped bool, err error) {
 	arn, err := c.arn(job)
 	if err != nil {
-		return Job{}, err
+		return Job{}, false, err
 	}
-	j, err := c.describe(ctx, arn)
+	j, err = c.describe(ctx, arn)
 	if err != nil || j.Ended() {
-		return j, err
+		return j, false, err
 	}
 	_, err = c.sfn.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: &arn, Error: aws.String("Stopped"), Cause: &cause})
 	if err != nil {
-		return Job{}, c.fail(err, "stop job "+j.Name)
+		return Job{}, false, c.fail(err, "stop job "+j.Name)
 	}
-	return c.describe(ctx, arn)
+	j, err = c.describe(ctx, arn)
+	return j, err == nil && (j.Status == Aborted || !j.Ended()), err // a service may take a moment
 }
 
 // Redrive runs again what a job left undone, and returns the job.

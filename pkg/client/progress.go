@@ -4,74 +4,87 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"net/url"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/price"
-	"github.com/mapreel/mapreel/pkg/work"
+	"github.com/mapreel/mapreel/pkg/tally"
 )
 
 // Progress is how far a job is.
-type Progress struct {
-	// Groups are the groups of units of a deployment; a server has one, the units of its newest map run.
-	Groups   []Group `json:"groups"`
-	Retries  int     `json:"retries,omitempty"`  // attempts at units after the first
-	Failures int     `json:"failures,omitempty"` // units whose last attempt failed
-	// Moved counts the units that were not done at the first place of their route, by the error that they met there: OutOfTime, or
-	// Lambda.TooManyRequestsException where they were throttled.
-	Moved map[string]int `json:"moved,omitempty"`
-	// Throttled is how many of a few units that were looked at wait because Lambda refused them, as too many run. They are tried again.
-	Throttled int         `json:"throttled,omitempty"`
-	Cost      *price.Cost `json:"cost,omitempty"` // so far, by list prices; nil: unknown
-	// Elsewhere is what MediaConvert would have charged for the videos that were published; nil where there are none.
-	Elsewhere *price.Elsewhere `json:"mediaConvert,omitempty"`
-}
+type Progress = tally.Tally
 
 // Group is units of one kind.
-type Group struct {
-	Name    string      `json:"name"` // "video"; "units" where the kinds are not known
-	Noun    string      `json:"noun"` // in the plural: "segments"
-	Units   int         `json:"units"`
-	Done    int         `json:"done"`
-	Running int         `json:"running,omitempty"`
-	Total   work.Amount `json:"total,omitzero"` // of all units, as planned
-	Amount  work.Amount `json:"amount,omitzero"`
-}
+type Group = tally.Group
 
 // addProgress adds the progress of a job, as far as it is known.
 func (c *Client) addProgress(ctx context.Context, j *Job) error {
 	if c.cloud != nil {
 		return c.addFromLedger(ctx, j)
 	}
-	return c.addFromMapRuns(ctx, j)
+	p, err := c.serverProgress(ctx, j.Name)
+	if err != nil { // an older server, or one that has forgotten the units; one that does not answer fails below as well
+		return c.addFromMapRuns(ctx, j)
+	}
+	j.Progress = p
+	return nil
 }
 
-// addFromMapRuns takes the progress from the newest map run.
+// serverProgress asks a server for what its ledger has of a job.
+func (c *Client) serverProgress(ctx context.Context, job string) (*Progress, error) {
+	body, _, err := c.get(ctx, "progress", url.Values{"name": {job}}, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	var p Progress
+	err = json.NewDecoder(io.LimitReader(body, maxProgress)).Decode(&p)
+	return &p, fault.Wrap(fault.Transient, err, "progress of "+job)
+}
+
+const (
+	// maxProgress bounds the answer of a server about the progress of a job in bytes: a few lines for each group of units.
+	maxProgress = 4 << 20
+	// maxMapRuns bounds the map runs of a job whose counts are added up: one for each phase, and again with each redrive.
+	maxMapRuns = 100
+)
+
+// addFromMapRuns takes the progress from the map runs: one for each phase. What an earlier one has done is not in those that
+// followed, after a redrive as well.
 func (c *Client) addFromMapRuns(ctx context.Context, j *Job) error {
-	list, err := c.sfn.ListMapRuns(ctx, &sfn.ListMapRunsInput{ExecutionArn: &j.ARN, MaxResults: 1})
+	list, err := c.sfn.ListMapRuns(ctx, &sfn.ListMapRunsInput{ExecutionArn: &j.ARN, MaxResults: maxMapRuns})
 	if err != nil {
 		return c.fail(err, "map runs of "+j.Name)
 	}
-	if len(list.MapRuns) == 0 {
+	var counts []*types.MapRunItemCounts // the newest first
+	for _, m := range list.MapRuns {
+		run, err := c.sfn.DescribeMapRun(ctx, &sfn.DescribeMapRunInput{MapRunArn: m.MapRunArn})
+		if err != nil {
+			return c.fail(err, "map run of "+j.Name)
+		}
+		if run.ItemCounts != nil {
+			counts = append(counts, run.ItemCounts)
+		}
+	}
+	if len(counts) == 0 {
 		return nil
 	}
-	run, err := c.sfn.DescribeMapRun(ctx, &sfn.DescribeMapRunInput{MapRunArn: list.MapRuns[0].MapRunArn})
-	if err != nil {
-		return c.fail(err, "map run of "+j.Name)
+	newest := counts[0]
+	g := Group{Name: "units", Noun: "units", Units: int(newest.Total), Done: int(newest.Succeeded), Running: int(newest.Running)}
+	for _, n := range counts[1:] {
+		g.Units += int(n.Succeeded)
+		g.Done += int(n.Succeeded)
 	}
-	if run.ItemCounts == nil {
-		return nil
-	}
-	n := run.ItemCounts
-	j.Progress = &Progress{
-		Groups:   []Group{{Name: "units", Noun: "units", Units: int(n.Total), Done: int(n.Succeeded), Running: int(n.Running)}},
-		Failures: int(n.Failed + n.TimedOut),
-	}
+	j.Progress = &Progress{Groups: []Group{g}, Failures: int(newest.Failed + newest.TimedOut)}
 	return nil
 }
 
@@ -88,10 +101,11 @@ func (c *Client) addFromLedger(ctx context.Context, j *Job) error {
 	if err != nil {
 		return nil //nolint:nilerr // another version of mapreel planned the job; what Step Functions knows is shown
 	}
-	p, err := readProgress(ctx, c.cloud.ledger, plan, c.cloud.prices)
+	p, spent, err := tally.Read(ctx, c.cloud.ledger, plan)
 	if err != nil {
 		return err
 	}
+	p.Cost = spent.Cost(c.cloud.prices)
 	p.Elsewhere = elsewhere(j.Outputs, c.cloud.prices)
 	j.Progress = &p
 	if !j.Ended() {
@@ -131,51 +145,6 @@ func elsewhere(outputs []json.RawMessage, prices price.Table) *price.Elsewhere {
 	}
 	e := prices.MediaConvert(videos)
 	return &e
-}
-
-// readProgress reads the units of a job.
-func readProgress(ctx context.Context, l ledger.Ledger, plan work.Plan, prices price.Table) (Progress, error) {
-	var spent engine.Spent
-	p := Progress{Groups: make([]Group, len(plan.Groups))}
-	for i, g := range plan.Groups {
-		p.Groups[i] = Group{Name: g.Name, Noun: g.Noun, Units: g.Units, Total: g.Total}
-	}
-	for u, err := range engine.ReadUnits(ctx, l, plan.ID) {
-		if err != nil {
-			return p, err
-		}
-		spent.Add(u.Attempt, u.Uses)
-		p.Retries += max(u.Attempt-1, 0)
-		if u.State == ledger.Failed {
-			p.Failures++
-		}
-		if u.Reason != "" {
-			if p.Moved == nil {
-				p.Moved = map[string]int{}
-			}
-			p.Moved[u.Reason]++
-		}
-		for i, g := range plan.Groups {
-			if g.Contains(u.ID) {
-				p.Groups[i].add(u)
-			}
-		}
-	}
-	p.Cost = spent.Cost(prices)
-	return p, nil
-}
-
-// add counts a unit of the group.
-func (g *Group) add(u engine.UnitReport) {
-	switch u.State {
-	case ledger.Running:
-		g.Running++
-	case ledger.Done:
-		g.Done++
-		g.Amount.Media += u.Done.Media
-		g.Amount.Count += u.Done.Count
-		g.Amount.Bytes += u.Done.Bytes
-	}
 }
 
 // Failure is a unit of a job that failed.

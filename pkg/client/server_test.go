@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/api"
 	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
 	"github.com/mapreel/mapreel/pkg/client"
+	"github.com/mapreel/mapreel/pkg/console"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/guard"
 	"github.com/mapreel/mapreel/pkg/history"
@@ -67,6 +69,31 @@ const token = "0123456789abcdef"
 // serve starts the API of a real server, whose units wait until open is called.
 func serve(t *testing.T) service {
 	t.Helper()
+	return start(t, func(_ *history.Store, _ *queue.Queue, _ string, api http.Handler) http.Handler { return api })
+}
+
+// serveAll is serve with what mapreel serve answers besides the API.
+func serveAll(t *testing.T) service {
+	t.Helper()
+	return start(t, func(store *history.Store, q *queue.Queue, scratch string, api http.Handler) http.Handler {
+		records, err := local.OpenLedger(t.Context(), scratch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = records.Close() }) // it is only read
+		page, err := console.New(console.Options{Store: store, Executions: q, Ledger: records})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux := http.NewServeMux()
+		mux.Handle("POST /{$}", api)
+		mux.Handle("/", page)
+		return mux
+	})
+}
+
+func start(t *testing.T, handler func(*history.Store, *queue.Queue, string, http.Handler) http.Handler) service {
+	t.Helper()
 	scratch, root := filepath.Join(t.TempDir(), "scratch"), t.TempDir()
 	data, err := os.ReadFile(toytest.NoisyWAV(t, 8000, 3))
 	if err != nil {
@@ -89,7 +116,8 @@ func serve(t *testing.T) service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(guard.New(&api.Server{Store: store, Executions: q, Definition: definition}, guard.Options{Loopback: true, Token: token}))
+	all := handler(store, q, scratch, &api.Server{Store: store, Executions: q, Definition: definition})
+	server := httptest.NewServer(guard.New(all, guard.Options{Loopback: true, Token: token}))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- q.Run(ctx) }()
@@ -133,7 +161,7 @@ func TestAJobThatEndedContinuesUnderAnotherBudget(t *testing.T) {
 	if _, err := c.Raise(ctx, "film-1", 2*price.Dollar); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("while it runs: %v", err)
 	}
-	if _, err := c.Stop(ctx, "film-1", "enough"); err != nil {
+	if _, _, err := c.Stop(ctx, "film-1", "enough"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Follow(ctx, "film-1", func(client.Job) {}); err != nil {
@@ -175,8 +203,8 @@ func TestAJobOfAServerIsSubmittedOnceWatchedStoppedAndRedriven(t *testing.T) {
 			if g := p.Groups[0]; g.Units != 4 || g.Running != 2 || g.Noun != "units" {
 				t.Errorf("progress %+v, want 1 of 4 units done and 2 running", g)
 			}
-			if _, err := c.Stop(ctx, "film-1", "enough"); err != nil {
-				t.Error(err)
+			if j, stopped, err := c.Stop(ctx, "film-1", "enough"); err != nil || !stopped || j.Status != client.Aborted {
+				t.Errorf("to stop it gives %+v, %t, %v", j, stopped, err)
 			}
 		}
 	})
@@ -195,6 +223,12 @@ func TestAJobOfAServerIsSubmittedOnceWatchedStoppedAndRedriven(t *testing.T) {
 	if err != nil || job.Status != client.Succeeded || job.Redrives != 1 || len(job.Outputs) == 0 {
 		t.Errorf("redriven: %+v, %v", job, err)
 	}
+	if g := job.Progress.Groups[0]; g.Units != 4 || g.Done != 4 {
+		t.Errorf("progress over both map runs: %+v, want 4 of 4", g)
+	}
+	if j, stopped, err := c.Stop(ctx, "film-1", "too late"); err != nil || stopped || j.Status != client.Succeeded {
+		t.Errorf("to stop it when it is done gives %+v, %t, %v", j, stopped, err)
+	}
 	if _, err := c.Redrive(ctx, "film-1"); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("a redrive of one that is done: %v", err)
 	}
@@ -211,6 +245,36 @@ func TestAJobOfAServerIsSubmittedOnceWatchedStoppedAndRedriven(t *testing.T) {
 	}
 	if types[0] != "ExecutionStarted" || types[len(types)-1] != "ExecutionSucceeded" || !strings.Contains(strings.Join(types, " "), "ExecutionRedriven") {
 		t.Errorf("history %q", types)
+	}
+}
+
+// A server says of a job what its ledger knows, whoever started it: all phases, also over a redrive, and what was tried again.
+func TestAServerTellsOfAllPhasesOfAJob(t *testing.T) {
+	s := serveAll(t)
+	c := s.client(t)
+	ctx := t.Context()
+	s.broken.Store(true)
+	s.open()
+	if _, _, err := c.Submit(ctx, "film-1", s.request(t, "out")); err != nil {
+		t.Fatal(err)
+	}
+	job, err := c.Follow(ctx, "film-1", func(client.Job) {})
+	if err != nil || job.Status != "FAILED" || job.Progress == nil {
+		t.Fatalf("broken: %+v, %v", job, err)
+	}
+	if p := job.Progress; len(p.Groups) != 2 || p.Groups[0].Noun == "units" || p.Groups[0].Units != 4 || p.Failures == 0 || p.Cost != nil {
+		t.Errorf("broken: %+v, want 4 units in the first of two groups, and a failure", p)
+	}
+	s.broken.Store(false)
+	if _, err := c.Redrive(ctx, "film-1"); err != nil {
+		t.Fatal(err)
+	}
+	job, err = c.Follow(ctx, "film-1", func(client.Job) {})
+	if err != nil || job.Status != client.Succeeded {
+		t.Fatalf("redriven: %+v, %v", job, err)
+	}
+	if p := job.Progress; p.Groups[0].Done != 4 || p.Groups[1].Done != 1 || p.Retries == 0 || p.Failures != 0 {
+		t.Errorf("redriven: %+v, want all units done, and some of them retried", p)
 	}
 }
 

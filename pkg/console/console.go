@@ -92,6 +92,7 @@ type Server struct {
 	arriving arriving
 
 	redrivable redrivable
+	use        ledgerUse
 
 	readers atomic.Int64 // streams that are open
 }
@@ -116,6 +117,7 @@ func New(opts Options) (*Server, error) {
 		"GET /console/older":      s.older,
 		"GET /console/job":        s.job,
 		"GET /console/used":       s.used,
+		"GET /console/progress":   s.progress,
 		"GET /console/history":    s.history,
 		"GET /console/units":      s.units,
 		"GET /console/unit":       s.unit,

@@ -36,6 +36,7 @@ type Row struct {
 	Speed    float64 `json:"speed,omitempty"` // relative to real time
 	Left     int64   `json:"left,omitempty"`  // seconds; 0: not known
 	Warnings int     `json:"warnings,omitempty"`
+	CPU      int64   `json:"cpu,omitempty"` // seconds of processors so far, over all attempts; 0: not known yet
 }
 
 // The phases of a job that has not ended.

@@ -38,6 +38,12 @@ func (s *Server) Run(ctx context.Context) error {
 	stopComparisons := s.tests.run(ctx)
 	defer stopComparisons()
 	s.removeOldParts(ctx)
+	reading := make(chan struct{})
+	go func() {
+		defer close(reading)
+		s.readUse(ctx)
+	}()
+	defer func() { <-reading }() // it ends with ctx
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
 	for count := 0; ; count++ {
@@ -83,6 +89,7 @@ func (s *Server) look(ctx context.Context) error {
 // row returns the row of an execution as it is now.
 func (s *Server) row(ctx context.Context, x history.Execution) (Row, error) {
 	row := rowOf(x)
+	row.CPU = s.use.of(x, time.Now())
 	switch r := s.runs.of(x.ARN); {
 	case x.Status == history.Succeeded:
 	case x.Ended():

@@ -136,12 +136,13 @@ function makeRow(name) {
   d.left = el('span', { role: 'cell', class: 'number left' });
   d.started = el('span', { role: 'cell', class: 'started' });
   d.took = el('span', { role: 'cell', class: 'number took' });
+  d.cost = el('span', { role: 'cell', class: 'number cost' });
   d.actions = el('span', { role: 'cell', class: 'actions' });
   d.element = el('div', { class: 'job', role: 'row' },
     el('span', { role: 'cell', class: 'source' }, d.link, d.detail),
     el('span', { role: 'cell', class: 'state' }, d.status, d.cause),
     el('span', { role: 'cell', class: 'progress' }, d.bar, d.percent),
-    d.speed, d.left, d.started, d.took, d.actions);
+    d.speed, d.left, d.started, d.took, d.cost, d.actions);
   return d;
 }
 
@@ -168,6 +169,7 @@ function updateRow(d, row) {
   setText(d.left, runs && row.left ? formatDuration(row.left) : '');
   setText(d.started, formatTime(row.started));
   setText(d.took, row.phase === 'waiting' ? '' : formatDuration(((row.stopped || Date.now()) - row.started) / 1000));
+  setText(d.cost, row.cpu ? formatDuration(row.cpu) + ' CPU' : '');
   const wanted = actionsOf(row).join() + (row.final || '');
   if (d.wanted !== wanted) {
     d.wanted = wanted;

@@ -121,7 +121,8 @@ type Stop struct {
 
 // Help is shown by mapreel stop --help.
 func (Stop) Help() string {
-	return "What is done is kept, and mapreel redrive does the rest. A job that has ended stays as it is.\n\n" + exits
+	return "What is done is kept, and mapreel redrive does the rest. A job that has ended stays as it is.\n\n" +
+		"Exit codes: 0 the job is stopped, now or before; 1 it had ended in another way, or it could not be stopped; 2 the usage is wrong."
 }
 
 // Run stops it.
@@ -130,8 +131,31 @@ func (c Stop) Run(ctx context.Context, env Env) error {
 	if err != nil {
 		return err
 	}
-	job, err := remote.Stop(ctx, c.Job, cmp.Or(c.Cause, "stopped by mapreel stop"))
-	return show(env, job, err, c.JSON)
+	job, stopped, err := remote.Stop(ctx, c.Job, cmp.Or(c.Cause, "stopped by mapreel stop"))
+	if err != nil || stopped {
+		return show(env, job, err, c.JSON)
+	}
+	if c.JSON {
+		if err := printJSON(env.Stdout, job); err != nil {
+			return err
+		}
+	}
+	return notStopped(env, job, c.JSON)
+}
+
+// notStopped says how a job had ended before it could be stopped. It is an error unless somebody else had stopped it.
+func notStopped(env Env, job client.Job, asJSON bool) error {
+	when := job.Stopped.Local().Format("2006-01-02 15:04:05")
+	switch job.Status {
+	case client.Aborted:
+		if !asJSON {
+			printable.Fprintf(env.Stdout, "%s %s: it was stopped before, at %s\n", job.Name, job.Status, when)
+		}
+		return nil
+	case client.Succeeded:
+		return fmt.Errorf("job %s was not stopped: it was done at %s", job.Name, when)
+	}
+	return fmt.Errorf("job %s was not stopped: it had failed before, at %s; mapreel status %[1]s says why", job.Name, when)
 }
 
 // Redrive redrives a job.

@@ -56,7 +56,11 @@ func (c Fetch) Run(ctx context.Context, env Env) error {
 	for _, name := range done.Files {
 		printable.Fprintf(env.Stdout, "%s\n", filepath.Join(c.Output, filepath.FromSlash(name)))
 	}
-	printable.Fprintf(env.Stderr, "mapreel: %d files, %s", len(done.Files), format.Bytes(done.Bytes))
+	noun := "files"
+	if len(done.Files) == 1 {
+		noun = "file"
+	}
+	printable.Fprintf(env.Stderr, "mapreel: %d %s, %s", len(done.Files), noun, format.Bytes(done.Bytes))
 	if done.Kept > 0 {
 		printable.Fprintf(env.Stderr, "; %d were there", done.Kept)
 	}

@@ -56,6 +56,9 @@ func formatJob(j client.Job, now time.Time) (lines formatted) {
 	for _, w := range j.Warnings {
 		line("warning", "%s", w)
 	}
+	if text := usedWords(j.Progress); text != "" {
+		line("cost", "%s, nothing at AWS", text)
+	}
 	if j.Progress != nil && j.Progress.Cost != nil {
 		lines := costLines(*j.Progress.Cost, j.Ended())
 		if e := j.Progress.Elsewhere; e != nil {
@@ -73,6 +76,14 @@ func formatJob(j client.Job, now time.Time) (lines formatted) {
 		}
 	}
 	return lines
+}
+
+// usedWords returns what a job of a server has used, such as "1:20 of processors"; "" where that is not known, or has a price.
+func usedWords(p *client.Progress) string {
+	if p == nil || p.CPU < 500 || p.Cost != nil { // less is shown as nothing
+		return ""
+	}
+	return format.Clock(time.Duration(p.CPU)*time.Millisecond) + " of processors"
 }
 
 // costLines returns what a job costs: the total, and the part of each service.

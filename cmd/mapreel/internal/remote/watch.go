@@ -162,7 +162,11 @@ func (v *view) lines(now time.Time, width int) []string {
 		return bars.Clip([]string{"waiting, or reading the source  " + elapsed}, width)
 	}
 	var lines []string
-	left := 0
+	left, longest := 0, len("video")
+	for _, g := range v.job.Progress.Groups {
+		longest = max(longest, len(bars.Label(g.Name)))
+	}
+	room := bars.StatusWidth(width) + len("video") - longest
 	for i, g := range v.job.Progress.Groups {
 		if g.Units == 0 || g.Noun == "outputs" { // they are merged at the end
 			continue
@@ -173,10 +177,12 @@ func (v *view) lines(now time.Time, width int) []string {
 			fields = append(fields, troubles(v.job.Progress)...)
 			if v.job.Progress.Cost != nil {
 				fields = append(fields, v.job.Progress.Cost.Total.String())
+			} else if used := usedWords(v.job.Progress); used != "" {
+				fields = append(fields, used)
 			}
 		}
-		status := bars.FitFields(fields, bars.StatusWidth(width))
-		lines = append(lines, bars.Bar(fmt.Sprintf("%-5.5s", bars.Label(g.Name)), fraction(g), bars.BarLength(status, width))+status)
+		status := bars.FitFields(fields, room)
+		lines = append(lines, bars.Bar(fmt.Sprintf("%-*s", longest, bars.Label(g.Name)), fraction(g), bars.BarLength(status, width-longest+len("video")))+status)
 	}
 	if left == 0 {
 		lines = []string{"merging  " + elapsed}
