@@ -20,6 +20,7 @@ import (
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/check"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/preset"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/presets"
 	"github.com/mapreel/mapreel/pkg/api"
 	"github.com/mapreel/mapreel/pkg/console"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -42,6 +43,7 @@ type serveCmd struct {
 	Jobs      *wholeNumber `placeholder:"N" help:"Number of segments encoded at once, for all jobs together. Default: one per core."`
 	Watch     string       `placeholder:"DIR" help:"Start a job for each film that is uploaded into this folder. Needs --preset."`
 	Preset    string       `placeholder:"FILE" help:"The request for those films, as a .json or .yaml file without a source; {name} stands for a film's name."`
+	Presets   string       `env:"MAPREEL_PRESETS" placeholder:"DIR" help:"Folder of your named settings, for the form of the page. Default: mapreel/presets in the configuration folder."`
 	TokenFile string       `placeholder:"FILE" help:"File that holds the token which requests must prove to know: 16 characters or more. Also $$MAPREEL_TOKEN itself."`
 	Host      []string     `sep:"none" placeholder:"NAME" help:"A name under which the server may be asked, besides localhost and addresses; may be given several times."`
 }
@@ -122,8 +124,9 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
+	folder := presets.Folder(c.Presets)
 	page, err = console.New(console.Options{
-		Store: store, Executions: q, Ledger: records, Definition: definition, Check: check.Text(roots), Roots: roots, Uploads: uploads,
+		Store: store, Executions: q, Ledger: records, Definition: definition, Check: check.Text(roots, folder), Presets: check.Presets(folder), Roots: roots, Uploads: uploads,
 		Verify: compareWithSource(env), Slot: func(ctx context.Context) (func(), error) { return local.TakeSlot(ctx, scratch, jobs) }, Log: log,
 	})
 	if err != nil {

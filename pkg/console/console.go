@@ -63,13 +63,21 @@ type Checked struct {
 	Problems []Problem
 }
 
-// Options say what a page shows. All but Uploads, Verify, Slot and Log are required.
+// Preset is named settings that an output can take.
+type Preset struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Own         bool   `json:"own,omitempty"` // it is the user's, not the program's
+}
+
+// Options say what a page shows. All but Presets, Uploads, Verify, Slot and Log are required.
 type Options struct {
 	Store      *history.Store
 	Executions Executions
 	Ledger     ledger.Ledger
 	Definition []byte                    // of the state machine
 	Check      func(text []byte) Checked // reads a request in YAML or JSON
+	Presets    func() ([]Preset, error)  // that the form offers; nil: none
 	Roots      []string                  // folders that sources and outputs lie in
 	Uploads    string                    // folder for uploads; "": the first of Roots
 	// Verify compares an output with its source, given what its job says of it as a line of a report; nil: the page does not offer it.

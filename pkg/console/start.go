@@ -14,10 +14,19 @@ import (
 type settings struct {
 	Roots   []string `json:"roots"`
 	Uploads string   `json:"uploads"`
+	Presets []Preset `json:"presets"`
 }
 
-func (s *Server) settings(w http.ResponseWriter, _ *http.Request) error {
-	reply(w, http.StatusOK, settings{s.opts.Roots, s.opts.Uploads})
+func (s *Server) settings(w http.ResponseWriter, r *http.Request) error {
+	presets := []Preset{}
+	if s.opts.Presets != nil {
+		list, err := s.opts.Presets()
+		if err != nil { // the form does without
+			s.opts.Log.WarnContext(r.Context(), "presets not read", "error", err)
+		}
+		presets = append(presets, list...)
+	}
+	reply(w, http.StatusOK, settings{s.opts.Roots, s.opts.Uploads, presets})
 	return nil
 }
 

@@ -9,14 +9,15 @@ const containers = [
   ['webp', 'webp: animations'], ['avif', 'avif: animations'], ['clip', 'clip: silent mp4'],
 ];
 const codecs = [['', 'default'], ['h264', 'H.264'], ['h265', 'H.265'], ['av1', 'AV1'], ['vp9', 'VP9']];
-const presets = ['ultrafast', 'superfast', 'veryfast', 'faster', 'fast', 'medium', 'slow', 'slower', 'veryslow'];
+const speeds = ['ultrafast', 'superfast', 'veryfast', 'faster', 'fast', 'medium', 'slow', 'slower', 'veryslow'];
 
 // outputFields are the fields of an output in the form: pointer below it, label, and what they are.
 const outputFields = [
   { at: '/name', label: 'Name' },
   { at: '/container', label: 'Container', options: containers },
+  { at: '/preset', label: 'Preset', named: true, encoded: true },
   { at: '/video/0/codec', label: 'Codec', options: codecs, encoded: true },
-  { at: '/video/0/preset', label: 'Preset', list: presets, hint: 'default', encoded: true },
+  { at: '/video/0/preset', label: 'Speed', list: speeds, hint: 'default', encoded: true },
   { at: '/video/0/height', label: 'Height', number: true, hint: 'as the source', encoded: true },
   { at: '/video/0/crf', label: 'Quality (CRF)', number: true, hint: 'default', encoded: true },
 ];
@@ -63,12 +64,14 @@ function put(pointer, value) {
 function makeField(f, pointer) {
   const id = 'field' + pointer.replaceAll('/', '-');
   const attributes = {
-    id, 'aria-describedby': id + '-problem', placeholder: f.hint, spellcheck: 'false', autocomplete: 'off',
-    inputmode: f.number ? 'numeric' : null, list: f.list ? 'presets' : null,
+    id, 'aria-describedby': (f.named ? id + '-note ' : '') + id + '-problem', placeholder: f.hint, spellcheck: 'false', autocomplete: 'off',
+    inputmode: f.number ? 'numeric' : null, list: f.list ? 'speeds' : null,
   };
-  const input = f.options
-    ? el('select', attributes, f.options.map(([value, text]) => el('option', { value }, text)))
+  const options = f.named ? namedPresets() : f.options;
+  const input = options
+    ? el('select', attributes, options.map(([value, text]) => el('option', { value }, text)))
     : el('input', attributes);
+  const note = f.named && el('span', { id: id + '-note', class: 'note', hidden: true });
   const problem = el('span', { id: id + '-problem', class: 'problem', hidden: true });
   input.addEventListener('input', () => {
     const text = input.value;
@@ -76,8 +79,23 @@ function makeField(f, pointer) {
     if (pointer.endsWith('/container')) showEncoding();
     fromForm();
   });
-  fields.set(pointer, { f, input, problem });
-  return el('div', { class: 'field' }, el('label', { for: id }, f.label), input, problem);
+  fields.set(pointer, { f, input, problem, note });
+  return el('div', { class: 'field' }, el('label', { for: id }, f.label), input, note, problem);
+}
+
+// namedPresets returns the options of the field that selects named settings.
+function namedPresets() {
+  return [['', 'none'], ...(settings?.presets || []).map((p) => [p.name, p.name + (p.own ? ' (yours)' : '')])];
+}
+
+// showNotes shows what the selected presets are for.
+function showNotes() {
+  for (const [pointer, { note }] of fields) {
+    if (!note) continue;
+    const chosen = settings?.presets.find((p) => p.name === at(pointer));
+    note.textContent = printable(chosen ? chosen.description + ' Fields that say something else come first.' : '');
+    note.hidden = !chosen;
+  }
 }
 
 // showEncoding hides the fields of an encoder where previews are made.
@@ -108,13 +126,15 @@ function drawForm() {
   for (const [pointer, { f, input }] of fields) {
     const value = at(pointer);
     const text = value === undefined || value === null || typeof value === 'object' ? '' : String(value);
-    if (f.options && ![...input.options].some((o) => o.value === text)) input.add(new Option(printable(text), text));
+    if (input.options && ![...input.options].some((o) => o.value === text)) input.add(new Option(printable(text), text));
     if (input.value !== text && input !== document.activeElement) input.value = text;
   }
   showEncoding();
+  showNotes();
 }
 
 function fromForm() {
+  showNotes();
   $('yaml').value = toYAML(tree);
   soon(false);
 }
@@ -293,7 +313,7 @@ async function start() {
   }
 }
 
-document.body.append(el('datalist', { id: 'presets' }, presets.map((value) => el('option', { value }))));
+document.body.append(el('datalist', { id: 'speeds' }, speeds.map((value) => el('option', { value }))));
 $('yaml').addEventListener('input', () => soon(true));
 $('start-form').addEventListener('submit', (e) => {
   e.preventDefault();

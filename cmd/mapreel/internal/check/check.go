@@ -18,8 +18,8 @@ import (
 )
 
 // Text returns a function that reads a request in YAML or JSON and checks it: its form, and that its source exists and lies below
-// the roots, as its destination does.
-func Text(roots []string) func(text []byte) console.Checked {
+// the roots, as its destination does. Settings that the user has named in a folder are put into the request.
+func Text(roots []string, folder string) func(text []byte) console.Checked {
 	return func(text []byte) console.Checked {
 		if len(text) > film.MaxRequest {
 			return console.Checked{Problems: []console.Problem{{Message: fmt.Sprintf("the request is larger than %d bytes", film.MaxRequest)}}}
@@ -29,8 +29,15 @@ func Text(roots []string) func(text []byte) console.Checked {
 			return console.Checked{Problems: []console.Problem{unreadable(err)}}
 		}
 		c := console.Checked{Tree: f.Tree}
-		request, ps := tree(f.Tree, roots)
+		full, from, ps := withPresets(f.Tree, folder)
+		var request json.RawMessage
+		if len(ps) == 0 {
+			request, ps = tree(full, roots)
+		}
 		for _, p := range ps {
+			if _, _, written := f.Find(p.Pointer); !written {
+				p = from.blame(p)
+			}
 			at := console.Problem{Pointer: p.Pointer, Message: p.Message}
 			at.Line, at.Column, _ = f.Find(p.Pointer)
 			c.Problems = append(c.Problems, at)

@@ -15,7 +15,7 @@ func TestProblemsAreFoundWhereTheyAre(t *testing.T) {
 	if err := os.WriteFile(film, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	check := Text([]string{root})
+	check := Text([]string{root}, "")
 	for _, c := range []struct {
 		text, pointer string
 		line          int
@@ -48,5 +48,48 @@ func TestProblemsAreFoundWhereTheyAre(t *testing.T) {
 		if p := got.Problems[0]; p.Pointer != c.pointer || p.Line != c.line || !strings.Contains(p.Message, c.message) {
 			t.Errorf("%.100q: %+v, want %q in line %d of %q", c.text, p, c.message, c.line, c.pointer)
 		}
+	}
+}
+
+// The user's presets have names that nobody else knows: what is started has their settings, and what is shown has the name.
+func TestTheUsersPresetsAreSettingsInTheRequest(t *testing.T) {
+	t.Parallel()
+	root, folder := t.TempDir(), t.TempDir()
+	film := filepath.Join(root, "film.mp4")
+	for path, text := range map[string]string{
+		film: "", filepath.Join(folder, "ours.yaml"): "description: Ours\noutput: {video: [{codec: h265, crf: 30}]}\n",
+		filepath.Join(folder, "web.json"):   `{"description":"Our web","output":{"video":[{"codec":"h264","crf":31}]}}`,
+		filepath.Join(folder, "wrong.yaml"): "output: {video: [{codec: h264, crf: 99}]}\n", filepath.Join(folder, "torn.yaml"): "output: [\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := Text([]string{root}, folder)
+	head := "source: " + film + "\ndestination: " + root + "/out\noutputs:\n  - name: small\n    preset: "
+	for text, want := range map[string]string{
+		"ours": `{"container":"","name":"small","video":[{"codec":"h265","crf":30}]}`, "web": `"crf":31`, "phone": `"preset":"phone"`, "ours\n    video: [{crf: 20}]": `"crf":20`,
+	} {
+		got := check([]byte(head + text + "\n"))
+		outputs, _ := got.Tree["outputs"].([]any)
+		output, _ := outputs[0].(map[string]any)
+		if len(got.Problems) > 0 || !strings.Contains(string(got.Request), strings.TrimPrefix(want, `{"container":"",`)) || !strings.HasPrefix(text, output["preset"].(string)) {
+			t.Errorf("%s: %s, %+v, shown %v; want %s", text, got.Request, got.Problems, output, want)
+		}
+		if strings.HasPrefix(text, "ours") && strings.Contains(string(got.Request), "ours") {
+			t.Errorf("%s: a name that nobody knows is in %s", text, got.Request)
+		}
+	}
+	for text, want := range map[string]string{
+		"best": `"best" is not a preset; there are: archive, editing-proxy, ours, phone, web, wrong`, "wrong": "preset wrong: /video/0/crf: ", "torn": "torn.yaml", "[]": "must be",
+	} {
+		got := check([]byte(head + text + "\n"))
+		if len(got.Problems) != 1 || got.Request != nil || got.Problems[0].Pointer != "/outputs/0/preset" || got.Problems[0].Line != 5 || !strings.Contains(got.Problems[0].Message, want) {
+			t.Errorf("%s: %+v, want %q in line 5", text, got.Problems, want)
+		}
+	}
+	list, err := Presets(folder)()
+	if err != nil || len(list) != 6 || list[2].Name != "ours" || !list[2].Own || list[3].Name != "phone" || list[3].Own || list[4].Description != "Our web" {
+		t.Errorf("offered are %+v, %v", list, err)
 	}
 }

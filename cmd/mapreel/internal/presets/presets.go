@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,19 +38,28 @@ func Folder(dir string) string {
 
 // Find returns the preset of a name: the user's, or else the program's. Errors are of kind fault.Invalid.
 func Find(name, folder string) (preset.Preset, error) {
-	if folder != "" && preset.IsName(name) {
-		for _, ext := range extensions {
-			p, err := read(filepath.Join(folder, name+ext))
-			if !errors.Is(err, fs.ErrNotExist) {
-				return p, err
-			}
-		}
+	if p, ok, err := Own(name, folder); ok || err != nil {
+		return p, err
 	}
 	if p, ok := preset.Named(name); ok {
 		return p, nil
 	}
 	return preset.Preset{}, fault.WithHint(fault.New(fault.Invalid, "%.50q is neither a preset of an encoder, such as medium or 8, nor named settings", name),
 		"mapreel preset list shows those that there are")
+}
+
+// Own returns the preset of a name in the user's folder. ok is false where there is none.
+func Own(name, folder string) (p preset.Preset, ok bool, err error) {
+	if folder == "" || !preset.IsName(name) {
+		return p, false, nil
+	}
+	for _, ext := range extensions {
+		p, err := read(filepath.Join(folder, name+ext))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return p, err == nil, err
+		}
+	}
+	return p, false, nil
 }
 
 // read reads the file of a preset.
@@ -70,34 +80,55 @@ func read(path string) (preset.Preset, error) {
 	return p, fault.Wrap(fault.Invalid, err, path)
 }
 
-// List writes the names of all presets with their descriptions. A file that is none is named on errs.
-func List(out, errs io.Writer, folder string) error {
-	list := map[string]string{}
+// Listed is a preset with the file that it is from; "" for one of the program.
+type Listed struct {
+	preset.Preset
+	File string
+}
+
+// All returns the program's presets and those of a folder, in the order of their names, and what is wrong with files that are none.
+func All(folder string) (list []Listed, bad []error, err error) {
+	known := map[string]Listed{}
 	for _, p := range preset.Shipped() {
-		list[p.Name] = p.Description
+		known[p.Name] = Listed{Preset: p}
 	}
 	entries, err := os.ReadDir(folder)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fault.Wrap(fault.Invalid, err, "--presets")
+		return nil, nil, fault.Wrap(fault.Invalid, err, "--presets")
 	}
 	for _, e := range entries {
 		if !slices.Contains(extensions, filepath.Ext(e.Name())) {
 			continue
 		}
-		p, err := read(filepath.Join(folder, e.Name()))
+		file := filepath.Join(folder, e.Name())
+		p, err := read(file)
 		if err != nil {
-			fmt.Fprintf(errs, "mapreel: warning: %s\n", printable.Text(err.Error()))
+			bad = append(bad, err)
 			continue
 		}
-		list[p.Name] = p.Description + " (" + filepath.Join(folder, e.Name()) + ")"
+		known[p.Name] = Listed{p, file}
 	}
-	names := make([]string, 0, len(list))
-	for name := range list {
-		names = append(names, name)
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		list = append(list, known[name])
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		fmt.Fprintf(out, "%-16s %s\n", name, printable.Text(list[name]))
+	return list, bad, nil
+}
+
+// List writes the names of all presets with their descriptions. A file that is none is named on errs.
+func List(out, errs io.Writer, folder string) error {
+	list, bad, err := All(folder)
+	if err != nil {
+		return err
+	}
+	for _, err := range bad {
+		fmt.Fprintf(errs, "mapreel: warning: %s\n", printable.Text(err.Error()))
+	}
+	for _, p := range list {
+		text := p.Description
+		if p.File != "" {
+			text += " (" + p.File + ")"
+		}
+		fmt.Fprintf(out, "%-16s %s\n", p.Name, printable.Text(text))
 	}
 	return nil
 }
