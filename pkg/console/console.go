@@ -141,6 +141,7 @@ func New(opts Options) (*Server, error) {
 		s.mux.HandleFunc(pattern, s.handle(handle))
 	}
 	s.mux.HandleFunc("GET /play/{name}/{output}/{path...}", s.handle(s.play))
+	s.mux.HandleFunc("GET /play/{name}/{output}/"+archiveFileName, s.handle(s.archive))
 	s.mux.HandleFunc("GET /play/{name}/{output}/verify", s.handle(s.comparison))
 	s.mux.HandleFunc("POST /play/{name}/{output}/verify", s.handle(s.compare))
 	s.mux.HandleFunc("DELETE /play/{name}/{output}/verify", s.handle(s.cancelComparison))

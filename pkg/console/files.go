@@ -1,9 +1,11 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/history"
 	"github.com/mapreel/mapreel/pkg/local"
 )
@@ -24,6 +27,8 @@ type published struct {
 	Size     int64  `json:"size"`
 	Modified int64  `json:"modified"` // nanoseconds since 1970
 	ETag     string `json:"etag"`
+
+	info fs.FileInfo
 }
 
 // maxPublished bounds the files of a job that are listed: three days of stills, one a second.
@@ -63,19 +68,29 @@ func (s *Server) files(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer root.Close()
+	list, err := listPublished(r.Context(), root, at, outcomeOf(x).Outputs)
+	if err != nil {
+		return err
+	}
+	reply(w, http.StatusOK, list)
+	return nil
+}
+
+// listPublished lists the files of outputs in the open folder at a path. Links are left out: one may lead anywhere.
+func listPublished(ctx context.Context, root *os.Root, at string, outputs []outputFacts) ([]published, error) {
 	list, seen := []published{}, map[string]bool{}
 	add := func(path string, info fs.FileInfo) error {
-		if !info.Mode().IsRegular() || seen[path] { // a link may lead anywhere
-			return r.Context().Err()
+		if !info.Mode().IsRegular() || seen[path] {
+			return ctx.Err()
 		}
 		if len(list) == maxPublished {
 			return &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("the job has published more than %d files: copy them from the server", maxPublished)}
 		}
 		seen[path] = true
-		list = append(list, published{path, info.Size(), info.ModTime().UnixNano(), etag(info)})
-		return r.Context().Err()
+		list = append(list, published{path, info.Size(), info.ModTime().UnixNano(), etag(info), info})
+		return ctx.Err()
 	}
-	for _, o := range outcomeOf(x).Outputs {
+	for _, o := range outputs {
 		own, folder := o.names()
 		for _, path := range own {
 			info, err := root.Lstat(relative(at, path))
@@ -83,13 +98,17 @@ func (s *Server) files(w http.ResponseWriter, r *http.Request) error {
 				err = add(path, info)
 			}
 			if err != nil {
-				return &refusal{http.StatusNotFound, err.Error()}
+				return nil, missing(err)
 			}
 		}
 		if folder == "" {
 			continue
 		}
-		err := fs.WalkDir(root.FS(), filepath.ToSlash(relative(at, folder)), func(path string, d fs.DirEntry, err error) error {
+		folder = relative(at, folder)
+		if info, err := root.Lstat(folder); err != nil || !info.IsDir() {
+			return nil, missing(cmp.Or(err, error(fault.New(fault.NotFound, "%s is no folder", folder))))
+		}
+		err := fs.WalkDir(root.FS(), filepath.ToSlash(folder), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") {
 				return err
 			}
@@ -100,11 +119,18 @@ func (s *Server) files(w http.ResponseWriter, r *http.Request) error {
 			return add(filepath.Join(at, filepath.FromSlash(path)), info)
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	reply(w, http.StatusOK, list)
-	return nil
+	return list, nil
+}
+
+// missing returns the refusal of a file that a job has published and that is no longer there.
+func missing(err error) error {
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		return err
+	}
+	return &refusal{http.StatusNotFound, err.Error()}
 }
 
 // relative returns a path relative to a folder. One that lies elsewhere stays as it is, which no os.Root opens.

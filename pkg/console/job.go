@@ -40,8 +40,10 @@ type output struct {
 	Path   string `json:"path"`
 	Size   int64  `json:"size"` // with its media, of a package
 	Frames int    `json:"frames,omitempty"`
-	Play   string `json:"play"`           // address of a page that plays it
-	File   string `json:"file,omitempty"` // address of the file, where it is one
+	Play   string `json:"play"` // address of a page that plays it
+	File   string `json:"file"` // address of the file, or of an archive of the files
+	// Archive reports that File is an archive.
+	Archive bool `json:"archive,omitempty"`
 }
 
 // job answers with what the page shows of a job from the beginning, apart from its units.

@@ -19,13 +19,19 @@ import (
 // outputOf returns an output as the page shows it.
 func outputOf(x history.Execution, i int, path string, size int64, frames int) output {
 	base := fmt.Sprintf("/play/%s/%d/", url.PathEscape(x.Name), i)
-	o := output{Name: filepath.Base(path), Path: path, Size: size, Frames: frames, Play: base}
-	switch extension(path) {
-	case "m3u8", "mpd", "json": // of many files
-	default:
-		o.File = base + "media/" + url.PathEscape(o.Name)
+	o := output{Name: filepath.Base(path), Path: path, Size: size, Frames: frames, Play: base, File: base + "media/" + url.PathEscape(filepath.Base(path))}
+	if isPackage(path) {
+		o.File, o.Archive = base+archiveFileName, true
 	}
 	return o
+}
+
+// archiveFileName is the last part of the address of an output of many files as one.
+const archiveFileName = "package.zip"
+
+// isPackage reports whether an output has many files, of which one lists the others.
+func isPackage(path string) bool {
+	return slices.Contains([]string{"m3u8", "mpd", "json"}, extension(path))
 }
 
 // made is an output of a job that has succeeded.
@@ -118,6 +124,9 @@ func (s *Server) facts(w http.ResponseWriter, r *http.Request, m made) error {
 	}
 	defer p.release()
 	f := p.Facts(r)
+	if isPackage(m.path) {
+		f.Archive = archiveFileName
+	}
 	f.Seams, f.Job = m.facts.Seams, "/#/job/"+url.PathEscape(m.job.Name)
 	for _, v := range m.facts.Video {
 		quality := fmt.Sprintf("CRF %d", v.CRF)

@@ -32,6 +32,8 @@ type Facts struct {
 	Source string `json:"source,omitempty"`
 	// Job is the address of the page of the job that made the output; "" if there is none.
 	Job string `json:"job,omitempty"`
+	// Archive is the address of all files of a package as one, relative to the page; "" if there is none.
+	Archive string `json:"archive,omitempty"`
 	// Verify is the address at which the output can be compared with its source, relative to the page; "" if it cannot.
 	Verify string `json:"verify,omitempty"`
 }

@@ -110,7 +110,8 @@ export class JobView {
     this.outputs.replaceChildren(el('h2', {}, 'Outputs'), el('ul', {}, job.outputs.map((o) => el('li', {},
       el('a', { href: o.play, class: 'play' }, '▶ ' + o.name), el('span', { class: 'detail' },
         [formatBytes(o.size), o.frames && o.frames + ' frames', o.path].filter(Boolean).join(' · ')),
-      o.file && el('a', { href: o.file, download: line(o.name) }, 'Download')))));
+      el('a', { href: o.file, download: line(o.archive ? o.name.replace(/\.[^.]*$/, '') + '.zip' : o.name), 'aria-label': 'Download ' + line(o.name) },
+        o.archive ? 'Download (zip)' : 'Download')))));
     this.addWarnings(job.warnings);
     this.setHead(job.head);
     this.rowChanged();

@@ -25,6 +25,14 @@ async function playlistKeyframes(address) {
   });
 }
 
+function offerDownload(address, name) {
+  const link = element('download');
+  link.hidden = false;
+  link.href = address;
+  link.download = printable(name);
+  link.textContent = address === facts.archive ? 'Download (zip)' : 'Download';
+}
+
 // showFilm shows what is known of an entry that begins to play.
 async function showFilm(entry) {
   entryOf = entry;
@@ -33,11 +41,7 @@ async function showFilm(entry) {
   setComparison(false);
   drawMarks();
   for (const id of ['compare', 'verify', 'download']) element(id).hidden = true;
-  if (entry.kind === 'file') {
-    element('download').hidden = false;
-    element('download').href = mediaAddress(entry.name);
-    element('download').download = printable(entry.name);
-  }
+  if (entry.kind === 'file') offerDownload(mediaAddress(entry.name), entry.name);
   try {
     const answer = await fetch('facts.json?name=' + encodeURIComponent(entry.name));
     const found = answer.ok ? await answer.json() : {};
@@ -50,6 +54,7 @@ async function showFilm(entry) {
   }
   element('job').hidden = !facts.job;
   if (facts.job) element('job').firstElementChild.href = facts.job;
+  if (facts.archive) offerDownload(facts.archive, entry.name.replace(/^.*\//, '').replace(/\.[^.]*$/, '') + '.zip');
   element('compare').hidden = !facts.source;
   element('verify').hidden = !facts.verify;
   if (facts.verify) showVerification(await (await fetch(facts.verify)).json());
