@@ -33,13 +33,17 @@ func TestThePageIsAFrontDoor(t *testing.T) {
 	if err := os.WriteFile(token, []byte("0123456789abcdef0123456789abcdef\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	presets := t.TempDir()
+	if err := os.WriteFile(filepath.Join(presets, "ours.yaml"), []byte("description: Ours, for tests.\noutput: {audio: {codec: aac}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var stdout, stderr syncBuffer
 	env := environment{Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Find: ffmpeg.Find, Run: local.Run, Jobs: local.Jobs}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan int, 1)
 	go func() {
 		ended <- env.main(ctx, []string{
-			"serve", "--listen", "127.0.0.1:0", "--root", root, "--scratch", filepath.Join(t.TempDir(), "scratch"), "--jobs", "2", "--token-file", token,
+			"serve", "--listen", "127.0.0.1:0", "--root", root, "--scratch", filepath.Join(t.TempDir(), "scratch"), "--jobs", "2", "--token-file", token, "--presets", presets,
 		})
 	}()
 	defer func() {

@@ -59,7 +59,7 @@ type ledgerUse struct {
 type jobUse struct {
 	status   history.Status
 	redrives int
-	cpu      int64     // seconds, rounded up
+	cpu      int64     // seconds; 1 at least of what used anything
 	at       time.Time // when it was read; zero: not yet
 	wanted   bool      // it is in the list, and the figure is old
 }
@@ -105,7 +105,7 @@ func (l *ledgerUse) set(arn string, millis int64, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if u := l.known[arn]; u != nil {
-		u.cpu, u.at = (millis+999)/1000, now
+		u.cpu, u.at = max((millis+500)/1000, min(millis, 1)), now
 	}
 }
 

@@ -12,6 +12,26 @@ function check(ok, what) {
   if (!ok) problems.push(what);
 }
 
+// named checks that everything on a page that can be used, looked at or jumped to has a name for those who cannot see it.
+const roles = ['button', 'link', 'textbox', 'searchbox', 'combobox', 'slider', 'spinbutton', 'checkbox', 'radio', 'progressbar', 'meter', 'img', 'image', 'Video', 'Canvas',
+  'dialog', 'table', 'columnheader', 'region', 'heading', 'DisclosureTriangle'];
+async function named(page, where) {
+  const session = await page.context().newCDPSession(page);
+  const { nodes } = await session.send('Accessibility.getFullAXTree');
+  await session.detach();
+  const found = nodes.filter((n) => !n.ignored && roles.includes(n.role?.value));
+  for (const n of found) check(n.name?.value?.trim(), where + ' has a ' + n.role.value + ' without a name');
+  return found.map((n) => n.role.value + ' ' + n.name?.value);
+}
+
+// A list of what screen readers are told without being asked, which grows while the page is used.
+const listen = (page) => page.evaluate(() => {
+  window.told = [];
+  for (const region of document.querySelectorAll('[aria-live]:not([aria-live="off"]), [role="status"], [role="alert"], output:not([aria-live="off"])')) {
+    new MutationObserver(() => window.told.push(region.id + ': ' + region.textContent)).observe(region, { childList: true, characterData: true, subtree: true });
+  }
+});
+
 const context = await chromium.launchPersistentContext(options.profile, {
   executablePath: options.chromium,
   headless: true,
@@ -23,7 +43,7 @@ context.setDefaultTimeout(60000);
 try {
   const page = await context.newPage();
   page.on('pageerror', (e) => problems.push('error: ' + e.message));
-  page.on('console', (m) => { if (m.type() === 'error' && !m.text().includes('401') && !m.text().includes('422')) problems.push('console: ' + m.text()); });
+  page.on('console', (m) => { if (m.type() === 'error' && !m.text().includes('401') && !m.text().includes('422')) problems.push('console: ' + m.text() + ' ' + m.location().url); });
   page.on('dialog', (d) => { problems.push('a dialog: ' + d.message()); d.dismiss(); });
   page.on('request', (r) => { if (!r.url().startsWith(options.address) && !r.url().startsWith('blob:') && !r.url().startsWith('data:')) problems.push('asked ' + r.url()); });
 
@@ -32,6 +52,19 @@ try {
   await page.goto(options.address + '/?token=' + options.token);
   check(page.url() === options.address + '/', 'the token stays in the address ' + page.url());
   await page.getByText('No jobs yet').waitFor();
+
+  // The dialog keeps the focus, and gives it back.
+  const start = page.getByRole('button', { name: 'New job' });
+  await start.click();
+  await page.getByLabel('Source').waitFor();
+  const dialog = await named(page, 'the dialog');
+  check(dialog.includes('combobox Preset'), 'the dialog has ' + dialog.join(', '));
+  for (let i = 0; i < 30; i++) {
+    await page.keyboard.press('Tab');
+    check(await page.evaluate(() => document.activeElement === document.body || document.getElementById('start').contains(document.activeElement)), 'Tab leaves the dialog');
+  }
+  await page.keyboard.press('Escape');
+  check(await start.evaluate((b) => b === document.activeElement), 'the focus does not come back from the dialog');
 
   // A film is dropped on the page. Dragging and dropping open the dialog; the answer to what the first one asks comes late.
   let late = true;
@@ -60,8 +93,16 @@ try {
   await page.locator('#start-problem').waitFor();
   await page.getByLabel('Quality (CRF)').fill('30');
   await page.locator('#problems li').waitFor({ state: 'detached' });
+  await page.getByLabel('Preset', { exact: true }).selectOption('phone');
+  check(/\n {4}preset: phone\n/.test(await yaml.inputValue()), 'the YAML does not name the preset: ' + await yaml.inputValue());
+  await yaml.fill((await yaml.inputValue()).replace('preset: phone', 'preset: best'));
+  await page.locator('#field-outputs-0-preset-problem', { hasText: 'there are: archive' }).waitFor();
+  await yaml.fill((await yaml.inputValue()).replace('preset: best', 'preset: ours'));
+  await page.locator('#field-outputs-0-preset-note', { hasText: 'Ours, for tests.' }).waitFor();
+  await page.locator('#problems li').waitFor({ state: 'detached' });
   await yaml.fill((await yaml.inputValue()).replace('crf: 30', 'crf: 28\n        preset: ultrafast') + 'segment: {seconds: 2}\n');
   await page.waitForFunction(() => document.getElementById('field-outputs-0-video-0-preset').value === 'ultrafast');
+  await listen(page);
   await page.getByRole('button', { name: 'Start' }).click();
 
   // Its job is watched to the end.
@@ -74,11 +115,19 @@ try {
   await page.keyboard.press('ArrowDown');
   check(await page.evaluate(() => document.activeElement.dataset.key) === 'video/00001', 'the arrow keys do not go from unit to unit');
   await page.locator('.unit-detail', { hasText: 'SUCCEEDED' }).waitFor();
+  const job = await named(page, 'the page of a job');
+  for (const part of [/^(img|image) The graph/, /^(img|image) Grid of the units: .*3 done/, /^(img|image) Timeline of the units, .*3 done/]) {
+    check(job.some((n) => part.test(n)), 'the page of a job has no ' + part + ': ' + job.filter((n) => /^(img|image)/.test(n)).join(', '));
+  }
+  const told = await page.evaluate(() => window.told);
+  check(told.some((t) => /live: .*Done/.test(t)) && told.length < 20, 'screen readers are told ' + told.join('; '));
 
   // Its output is played.
   await page.locator('a.play').click();
   await page.waitForFunction(() => document.querySelector('video')?.readyState >= 2);
   check(await page.evaluate(() => document.querySelector('video').videoWidth) === 160, 'the player shows another film');
+
+  await listen(page);
 
   // Its keyframes and seams are marked; keys show single frames, and go to keyframes.
   await page.locator('#marked .seam').waitFor();
@@ -121,6 +170,9 @@ try {
   await page.getByText('The output matches its source.').waitFor();
   await page.locator('#checks tr', { hasText: /^goodPSNR/ }).waitFor();
   await page.waitForFunction(() => document.getElementById('plot').naturalWidth > 0);
+  await named(page, 'the page of an output');
+  const heard = await page.evaluate(() => window.told);
+  check(heard.length < 15, 'screen readers are told ' + heard.join('; '));
   const download = await page.evaluate(async () => (await (await fetch(document.getElementById('download').href)).arrayBuffer()).byteLength);
   check(download > 1000, 'the download has ' + download + ' bytes');
   await page.getByRole('link', { name: '← Job' }).click();
@@ -137,6 +189,9 @@ try {
   const row = page.locator('#rows .job', { hasText: second });
   await row.getByRole('button', { name: /^Stop/ }).click();
   await row.locator('.status[data-colour="stopped"]').waitFor();
+  check(/^Redrive/.test(await page.evaluate(() => document.activeElement.getAttribute('aria-label'))), 'the focus is lost where a button is replaced');
+  await named(page, 'the list');
+  await page.locator('#rows .job', { hasText: 'CPU' }).first().waitFor();
   await row.getByRole('button', { name: /^Redrive/ }).click();
   await row.locator('.status', { hasText: 'again' }).waitFor();
   await row.getByRole('button', { name: /^Stop/ }).click();

@@ -160,12 +160,14 @@ export class Timeline {
     }
     yield nextFrame;
     [this.bars, this.scale] = [bars, scale];
+    this.span = scale ? (scale.end - scale.begin) / 1000 : 0; // seconds
     const c = raster.show();
     c.fillStyle = colour.text;
     const steps = scale ? Math.max(2, Math.floor(width / 150)) : -1;
     for (let i = 0; i <= steps; i++) {
       c.textAlign = i === 0 ? 'left' : i === steps ? 'right' : 'center';
-      c.fillText(formatDuration((scale.end - scale.begin) * i / steps / 1000), width * i / steps, count * high + 12);
+      const at = this.span * i / steps;
+      c.fillText(this.span < 2 * steps ? at.toFixed(1) + ' s' : formatDuration(at), width * i / steps, count * high + 12);
     }
   }
 

@@ -1,6 +1,6 @@
 // One job: what came of it, its graph, its units and its events.
 import { announce, ask, base, complain, el, formatBytes, formatDuration, formatTime, line, printable, setText } from './dom.js';
-import { actionButtons, statusOf } from './jobs.js';
+import { showActions, statusOf } from './jobs.js';
 import { Graph, StateTracker } from './graph.js';
 import { UnitsView } from './units.js';
 import { VirtualList } from './virtual.js';
@@ -16,6 +16,9 @@ const elsewhereInterval = 3000;
 // usedInterval is how often it is asked what a job that runs has used, in milliseconds: all of its units are read for that.
 const usedInterval = 10000;
 
+// announceInterval is the least time between two announcements of a job's progress, in milliseconds.
+const announceInterval = 10000;
+
 const stepOf = (e) => (e.details.stateEnteredEventDetails || e.details.stateExitedEventDetails || e.details.mapIterationStartedEventDetails ||
   e.details.mapIterationSucceededEventDetails || e.details.mapIterationFailedEventDetails || e.details.evaluationFailedEventDetails || {}).name || '';
 
@@ -30,6 +33,8 @@ export class JobView {
     this.maps = [];
     this.lastEvent = 0; // that the server has told of
     this.said = new Set();
+    this.tenth = null; // of the job's progress, that screen readers were told of last
+    this.toldAt = -Infinity;
     this.units = new UnitsView(name);
     this.heading = el('h1', {});
     this.status = el('span', { class: 'status' });
@@ -219,17 +224,28 @@ export class JobView {
       'started ' + formatTime(row.started), row.stopped && 'took ' + formatDuration((row.stopped - row.started) / 1000), row.redrives && 'redriven ' + row.redrives + '×',
       this.used,
     ].filter(Boolean).join(' · '));
+    if (runs) this.announceProgress(row);
     const key = [row.status, row.phase, row.final].join();
     if (this.drawn !== key) {
       if (this.drawn && this.announced !== words) announce(base(row.source) + ': ' + words);
       this.announced = words;
       this.drawn = key;
-      this.actions.replaceChildren(...actionButtons(row));
+      showActions(this.actions, row);
       this.final.hidden = !row.final;
       setText(this.final, row.final ? 'Redrive is not possible: ' + row.final : '');
       // A job that ends without the stream's news of it: the stream began after its end.
       if (!runs && this.job && this.job.row.status !== row.status) ask('/console/job?name=' + encodeURIComponent(this.name)).then((j) => this.show(j), complain);
     }
+  }
+
+  // announceProgress tells screen readers of every tenth of the job, and not more often than they can say it.
+  announceProgress(row) {
+    const tenth = Math.floor(row.fraction * 10);
+    const now = performance.now();
+    if (this.tenth === null || tenth < this.tenth) this.tenth = tenth; // as the page begins, or the job anew
+    if (tenth === this.tenth || now - this.toldAt < announceInterval) return;
+    [this.tenth, this.toldAt] = [tenth, now];
+    announce(base(row.source) + ': ' + tenth * 10 + ' %' + (row.left ? ', ' + formatDuration(row.left) + ' left' : ''));
   }
 
   eventRow(e) {

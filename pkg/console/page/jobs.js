@@ -1,5 +1,5 @@
 // The list of jobs.
-import { $, ask, base, complain, el, formatDuration, formatTime, line, setAttribute, setText } from './dom.js';
+import { $, announce, ask, base, complain, el, formatDuration, formatTime, line, setAttribute, setText } from './dom.js';
 import { inSlices, nextFrame } from './frames.js';
 
 const filters = [
@@ -96,6 +96,7 @@ export class JobsView {
     const present = new Set(shown.map((r) => r.name));
     for (const [name, drawn] of this.drawn) {
       if (present.has(name)) continue;
+      if (drawn.element.contains(document.activeElement)) $('main').focus({ preventScroll: true });
       drawn.element.remove();
       this.drawn.delete(name);
     }
@@ -173,7 +174,7 @@ function updateRow(d, row) {
   const wanted = actionsOf(row).join() + (row.final || '');
   if (d.wanted !== wanted) {
     d.wanted = wanted;
-    d.actions.replaceChildren(...actionButtons(row));
+    showActions(d.actions, row);
   }
   d.row = row;
 }
@@ -186,8 +187,14 @@ function actionsOf(row) {
 
 const labels = { stop: 'Stop', redrive: 'Redrive', remove: 'Remove' };
 
-// actionButtons returns the buttons for a job.
-export function actionButtons(row) {
+// showActions shows the buttons for a job. What is done with one replaces it by others, and the keyboard stays there.
+export function showActions(box, row) {
+  const focused = box.contains(document.activeElement);
+  box.replaceChildren(...actionButtons(row));
+  if (focused) box.firstElementChild?.focus({ preventScroll: true });
+}
+
+function actionButtons(row) {
   return actionsOf(row).map((action) => {
     const button = el('button', { type: 'button', 'aria-label': labels[action] + ' ' + line(base(row.source)), onclick: () => act(button, action, row) }, labels[action]);
     if (action !== 'redrive' || !row.final) return button;
@@ -207,19 +214,24 @@ async function act(button, action, row) {
   if (action === 'remove' && !button.dataset.sure) { // the second press counts
     button.dataset.sure = 'yes';
     button.textContent = 'Remove the record?';
+    const name = button.getAttribute('aria-label');
+    setAttribute(button, 'aria-label', name.replace(labels.remove, 'Remove the record of') + '?');
+    announce('Press again to remove the record.');
     setTimeout(() => {
       delete button.dataset.sure;
       button.textContent = labels.remove;
-    }, 4000);
+      setAttribute(button, 'aria-label', name);
+    }, 6000);
     return;
   }
-  button.disabled = true;
+  if (button.getAttribute('aria-busy')) return;
+  setAttribute(button, 'aria-busy', 'true'); // a button that is disabled would lose the focus
   try {
     await ask('/console/' + action, { name: row.name });
     if (action === 'remove' && location.hash.startsWith('#/job/')) location.hash = '#/';
   } catch (error) {
     complain(error);
   } finally {
-    button.disabled = false;
+    setAttribute(button, 'aria-busy', null);
   }
 }

@@ -1,5 +1,5 @@
 // The units of a job: a grid, a timeline and a list, and what is known of the one that is selected.
-import { ask, askLines, complain, el, formatBytes, formatDuration, formatTime, printable, setText } from './dom.js';
+import { ask, askLines, complain, el, formatBytes, formatDuration, formatTime, printable, setAttribute, setText } from './dom.js';
 import { Grid, Timeline, colours } from './canvas.js';
 import { everyFrame } from './frames.js';
 import { UnitStore, facts, records, took } from './unitstore.js';
@@ -22,7 +22,8 @@ export class UnitsView {
     this.loadedAt = -Infinity;
     this.timelineAt = -Infinity;
     this.summary = el('p', { class: 'summary' });
-    const [gridCanvas, timelineCanvas] = ['grid', 'timeline'].map((name) => el('canvas', { class: name, 'aria-hidden': 'true' }));
+    const [gridCanvas, timelineCanvas] = ['grid', 'timeline'].map((name) => el('canvas', { class: name, role: 'img', 'aria-label': name === 'grid' ? 'Grid of the units' : 'Timeline of the units' }));
+    [this.gridCanvas, this.timelineCanvas] = [gridCanvas, timelineCanvas];
     this.grid = new Grid(gridCanvas, this.store);
     this.timeline = new Timeline(timelineCanvas, this.store);
     this.tip = el('div', { class: 'tip', hidden: true });
@@ -135,6 +136,7 @@ export class UnitsView {
     setText(this.summary, all.length === 0 ? 'none yet'
       : total + ': ' + Object.entries(this.store.counts).filter(([, n]) => n).map(([s, n]) => n + ' ' + s).join(', ') + (total > all.length ? ' …' : ''));
     this.element.toggleAttribute('data-empty', all.length === 0);
+    this.describe();
     this.table.setCount(this.list.length);
     const fresh = !this.colours;
     this.colours ||= colours();
@@ -144,6 +146,14 @@ export class UnitsView {
       this.timelineAt = performance.now();
       this.timeline.show(looks);
     }
+  }
+
+  // describe says in words what the drawings show. Each unit is in the list below them.
+  describe() {
+    const words = Object.entries(this.store.counts).filter(([, n]) => n).map(([s, n]) => n + ' ' + s).join(', ') + '. The list that follows has each of them.';
+    setAttribute(this.gridCanvas, 'aria-label', 'Grid of the units: ' + words);
+    const { span } = this.timeline;
+    setAttribute(this.timelineCanvas, 'aria-label', 'Timeline of the units' + (span ? ', ' + formatDuration(span) : '') + ': ' + words);
   }
 
   hover(e, u) {

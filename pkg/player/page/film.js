@@ -299,7 +299,8 @@ function showVerification(now) {
     waiting: 'Waits for another verification to end.', running: 'Every frame and sample is compared with the source.', failed: 'It could not be compared: ' + (now.problem || ''),
     done: bad ? bad + ' of ' + report?.checks.length + ' checks failed.' : 'The output matches its source.',
   };
-  element('verdict').textContent = printable(words[now.state] || '');
+  const verdict = printable(words[now.state] || '');
+  if (element('verdict').textContent !== verdict) element('verdict').textContent = verdict; // screen readers would say it again each time
   element('verdict').dataset.verdict = now.state === 'failed' ? 'bad' : report?.verdict || '';
   element('scroll').hidden = !report;
   if (report) {

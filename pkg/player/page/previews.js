@@ -35,7 +35,9 @@ function show(t) {
     figure.hidden = !slice || t > slice.end;
     if (figure.hidden) continue;
     setSource(figure.firstChild, mediaAddress(slice.path));
-    figure.lastChild.textContent = printable(preview.form + ', ' + formatTime(slice.start) + ' to ' + formatTime(slice.end));
+    const caption = printable(preview.form + ', ' + formatTime(slice.start) + ' to ' + formatTime(slice.end));
+    figure.firstChild.setAttribute(preview.form === 'clip' ? 'aria-label' : 'alt', caption);
+    figure.lastChild.textContent = caption;
   }
 }
 
