@@ -99,6 +99,15 @@ func Cached(store Store, control string) Store {
 	return store
 }
 
+// AtVersion returns a store that reads only the given version of an object: another one is an error of kind Invalid. A store that
+// cannot tell while it reads, such as a folder, is returned unchanged.
+func AtVersion(store Store, version string) Store {
+	if s, ok := store.(interface{ AtVersion(version string) Store }); ok && version != "" {
+		return s.AtVersion(version)
+	}
+	return store
+}
+
 // DeleteAll removes the objects at keys. Objects that do not exist are not an error. Where the store can, one request removes
 // many.
 func DeleteAll(ctx context.Context, store Store, keys []string) error {

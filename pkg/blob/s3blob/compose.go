@@ -23,6 +23,9 @@ import (
 // size.
 func (s *Store) Compose(ctx context.Context, key string, parts []blob.Part) (blob.Info, error) {
 	name, err := s.begin(ctx, "compose", key)
+	if err == nil {
+		err = s.checkAbsent(ctx, key)
+	}
 	if err != nil {
 		return blob.Info{}, err
 	}

@@ -89,6 +89,7 @@ type Store struct {
 	bucket       string
 	prefix       string
 	cacheControl *string // of the objects that are written; nil: none
+	keep         bool    // replace no object
 	options      Options
 }
 
@@ -163,6 +164,9 @@ func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
 // Put writes r until its end and publishes it at key. See Options for the memory it uses.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader) (blob.Info, error) {
 	name, err := s.begin(ctx, "write", key)
+	if err == nil {
+		err = s.checkAbsent(ctx, key)
+	}
 	if err != nil {
 		return blob.Info{}, err
 	}
