@@ -50,8 +50,8 @@ type cli struct {
 }
 
 type transcodeCmd struct {
-	Sources   []string `arg:"" optional:"" name:"SOURCE" help:"The video: a path or a file:// URL. Several, or folders, or patterns such as 'films/*.mkv', are transcoded with the same settings."`
-	Output    string   `short:"o" placeholder:"FILE" help:"The file to make. Its extension selects the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH), with the media in a folder of the same name beside it. An existing file of that name is replaced when the new one is complete. For several sources, {name} is the name of each without its extension, {ext} its extension, {folder} where it is below the folder that was named."`
+	Sources   []string `arg:"" optional:"" name:"SOURCE" help:"The video: a path, a file://, https:// or s3:// URL, or - for what comes through a pipe. Several, or folders, or patterns such as 'films/*.mkv', are transcoded with the same settings."`
+	Output    string   `short:"o" placeholder:"FILE" help:"The file to make. Its extension selects the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH), with the media in a folder of the same name beside it. A path, or an s3:// URL. An existing file of that name is replaced when the new one is complete. For several sources, {name} is the name of each without its extension, {ext} its extension, {folder} where it is below the folder that was named."`
 	Recursive bool     `help:"Also take the videos in the folders of a SOURCE that is a folder."`
 
 	requestflags.Flags
@@ -63,6 +63,7 @@ type transcodeCmd struct {
 	Scratch     string       `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
 	KeepScratch bool         `group:"Work" help:"Keep the intermediate files after the job is done."`
 	IgnoreSpace bool         `group:"Work" help:"Start even if the disk probably has too little space."`
+	EndpointURL string       `group:"Work" name:"endpoint-url" placeholder:"URL" help:"Server of s3:// URLs, such as http://localhost:9000. Default: as AWS_ENDPOINT_URL and the other settings of the AWS command line say."`
 	Strict      bool         `group:"Work" help:"Exit with 1 if anything of the source was damaged, lost or changed, although the output is made."`
 	Progress    progressMode `group:"Work" enum:"auto,bar,json,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal, else only warnings and errors. bar: bars, or a line every few seconds without a terminal. json: one event per line on standard output, then the report. none: only errors, and one line at the end if anything was damaged or lost."`
 }
@@ -90,6 +91,9 @@ Examples:
     mapreel transcode --request film.yaml --progress json
     mapreel transcode films --recursive -o 'out/{folder}/{name}.mp4'
     mapreel transcode film.mkv -o film.mp4 --plan
+    mapreel transcode https://example.com/film.mkv -o film.mp4
+    mapreel transcode s3://bucket/film.mkv -o s3://bucket/site/film.m3u8
+    cat film.ts | mapreel transcode - -o film.mp4
 
 Several sources are done side by side, with as many segments at once as for one. A source that fails does not stop the others;
 a summary ends the run. Names that collide are refused before any work.

@@ -18,10 +18,12 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/origin"
 )
 
 type estimateCmd struct {
-	Source string `arg:"" optional:"" name:"SOURCE" help:"The video: a path or a file:// URL."`
+	Source string `arg:"" optional:"" name:"SOURCE" help:"The video: a path, or a file://, https:// or s3:// URL."`
 	Output string `short:"o" placeholder:"FILE" help:"The file that transcode would make; its extension selects the container. Default: an .mp4 beside SOURCE. Nothing is written."`
 
 	requestflags.Flags
@@ -31,6 +33,7 @@ type estimateCmd struct {
 	JSON        bool         `name:"json" help:"Print JSON."`
 	Jobs        *wholeNumber `group:"Work" placeholder:"N" help:"Number of segments that this machine encodes at once. Default: one per core."`
 	Scratch     string       `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder with the record of earlier jobs. Default: ${scratch}."`
+	EndpointURL string       `group:"Work" name:"endpoint-url" placeholder:"URL" help:"Server of s3:// URLs, such as http://localhost:9000. Default: as AWS_ENDPOINT_URL and the other settings of the AWS command line say."`
 	Concurrency *wholeNumber `group:"AWS" placeholder:"N" help:"Units at once on AWS. Default: 1000."`
 	Memory      *wholeNumber `group:"AWS" name:"function-memory" placeholder:"MIB" help:"The setting functionMemory. Default: 3008."`
 	Arch        string       `group:"AWS" enum:"x86_64,arm64" default:"x86_64" placeholder:"NAME" help:"The setting arch: x86_64 or arm64. Default: x86_64."`
@@ -55,7 +58,7 @@ Exit codes: 0 done; 1 failed; 2 the request or the usage is wrong; 130 interrupt
 // run estimates the job of a request.
 func (c estimateCmd) run(ctx context.Context, env environment) error {
 	o := dryRun{
-		plan: c.Plan, calibrate: c.Calibrate, json: c.JSON, scratch: c.Scratch,
+		plan: c.Plan, calibrate: c.Calibrate, json: c.JSON, scratch: c.Scratch, endpoint: c.EndpointURL,
 		deployment: estimate.Deployment{ScratchS3: !c.Files, Arm: c.Arch == "arm64"},
 	}
 	for _, set := range []struct {
@@ -77,7 +80,11 @@ func (c estimateCmd) request(dir string, stdin io.Reader) (film.Request, *reques
 	flags := c.Flags
 	flags.Source, flags.Output = c.Source, c.Output
 	if flags.Output == "" && flags.Request == "" && flags.Source != "" {
-		flags.Output = strings.TrimSuffix(flags.Source, filepath.Base(flags.Source)) + requestflags.Stem(flags.Source) + ".estimate.mp4"
+		folder := strings.TrimSuffix(flags.Source, filepath.Base(flags.Source))
+		if origin.Remote(flags.Source) {
+			folder = ""
+		}
+		flags.Output = folder + requestflags.Stem(flags.Source) + ".estimate.mp4"
 	}
 	at := requestflags.On(dir)
 	at.Command = "mapreel estimate film.mov"
@@ -89,6 +96,7 @@ type dryRun struct {
 	plan            bool // show what the job would do, too
 	calibrate, json bool
 	scratch         string // flag
+	endpoint        string // of s3:// URLs
 	deployment      estimate.Deployment
 }
 
@@ -111,6 +119,10 @@ func (o dryRun) estimate(ctx context.Context, env environment, request json.RawM
 	if err != nil {
 		return err
 	}
+	request, places, err := local.Conceal(request, origin.Settings{Endpoint: o.endpoint})
+	if err != nil {
+		return err
+	}
 	tools, err := env.Find(ctx, ffmpeg.FindOptions{})
 	if err != nil {
 		return interruptedOr(ctx, err, snapshot{})
@@ -118,7 +130,7 @@ func (o dryRun) estimate(ctx context.Context, env environment, request json.RawM
 	deployment := o.deployment
 	deployment.Cores, deployment.Jobs = runtime.NumCPU(), jobs
 	options := estimating.Options{
-		Registry: toolrun.Registry(tools), Scratch: scratch, Calibrate: o.calibrate, Deployment: deployment, Prices: prices.Table(env.Stderr),
+		Registry: toolrun.Registry(tools), Scratch: scratch, Calibrate: o.calibrate, Deployment: deployment, Prices: prices.Table(env.Stderr), Places: places,
 	}
 	if o.plan {
 		p, err := showplan.Of(ctx, request, options)

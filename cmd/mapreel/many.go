@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -24,6 +23,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/verify"
 )
 
@@ -80,7 +80,7 @@ func (t transcodeCmd) films(env environment, dir string) ([]many.Film, []toolrun
 	var jobs []toolrun.Job
 	for _, s := range found.List {
 		flags := t.Flags
-		flags.Source, flags.Output, flags.Concurrency = s.Path, many.Fill(t.Output, s), t.Jobs
+		flags.Source, flags.Output, flags.Concurrency = s.Location(), many.Fill(t.Output, s), t.Jobs
 		req, draft, err := flags.Read(bytes.NewReader(stdin), requestflags.On(dir))
 		if err != nil {
 			return nil, nil, err
@@ -103,7 +103,7 @@ func (t transcodeCmd) films(env environment, dir string) ([]many.Film, []toolrun
 
 // estimates says what the jobs would take, one after the other.
 func (t transcodeCmd) estimates(ctx context.Context, env environment, films []many.Film, jobs []toolrun.Job) error {
-	o := dryRun{plan: t.Plan, json: t.Progress == progressJSON, scratch: t.Scratch}
+	o := dryRun{plan: t.Plan, json: t.Progress == progressJSON, scratch: t.Scratch, endpoint: t.EndpointURL}
 	for i, job := range jobs {
 		if !o.json {
 			fmt.Fprintf(env.Stdout, "%s\n\n", films[i].Path)
@@ -130,7 +130,7 @@ type manyRun struct {
 
 // one does the job of a film and notes on the board what became of it.
 func (r manyRun) one(ctx context.Context, i int, observe func(local.Event)) {
-	if there := r.existing(i); there != "" {
+	if there := r.existing(ctx, i); there != "" {
 		r.board.End(i, many.Skipped, local.Report{}, there+" exists")
 		return
 	}
@@ -173,13 +173,13 @@ func (r manyRun) one(ctx context.Context, i int, observe func(local.Event)) {
 }
 
 // existing returns an output of a film that exists and is not to be replaced, or "".
-func (r manyRun) existing(i int) string {
+func (r manyRun) existing(ctx context.Context, i int) string {
 	if !r.NoOverwrite {
 		return ""
 	}
 	n := slices.IndexFunc(r.jobs[i].Outputs, func(path string) bool {
-		_, err := os.Lstat(path)
-		return !errors.Is(err, fs.ErrNotExist)
+		there, err := local.Exists(ctx, origin.Settings{Endpoint: r.EndpointURL}, path)
+		return there && err == nil // the job says what is wrong
 	})
 	if n < 0 {
 		return ""

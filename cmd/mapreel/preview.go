@@ -12,8 +12,8 @@ import (
 )
 
 type previewCmd struct {
-	Source string `arg:"" name:"SOURCE" help:"The video: a path or a file:// URL."`
-	Output string `short:"o" required:"" placeholder:"DIR" help:"Folder for the previews. They are listed in NAME.preview.json, which is written last."`
+	Source string `arg:"" name:"SOURCE" help:"The video: a path, a file://, https:// or s3:// URL, or - for what comes through a pipe."`
+	Output string `short:"o" required:"" placeholder:"DIR" help:"Folder for the previews: a path or an s3:// URL. They are listed in NAME.preview.json, which is written last."`
 
 	Name string `placeholder:"NAME" help:"Name of the previews. Default: that of SOURCE without its extension."`
 
@@ -28,6 +28,7 @@ type previewCmd struct {
 	Scratch     string       `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
 	KeepScratch bool         `group:"Work" help:"Keep the intermediate files after the job is done."`
 	IgnoreSpace bool         `group:"Work" help:"Start even if the disk probably has too little space."`
+	EndpointURL string       `group:"Work" name:"endpoint-url" placeholder:"URL" help:"As for transcode."`
 	Progress    progressMode `group:"Work" enum:"auto,bar,json,none" default:"auto" placeholder:"HOW" help:"As for transcode."`
 }
 
@@ -51,6 +52,7 @@ Exit codes: 0 done; 1 failed; 2 the usage is wrong; 130 interrupted.`
 func (p previewCmd) run(ctx context.Context, env environment) error {
 	t := transcodeCmd{
 		NoOverwrite: p.NoOverwrite, Jobs: p.Jobs, Scratch: p.Scratch, KeepScratch: p.KeepScratch, IgnoreSpace: p.IgnoreSpace, Progress: p.Progress, DryRun: p.DryRun,
+		EndpointURL: p.EndpointURL,
 	}
 	return t.do(ctx, env, t.film(p.request))
 }
@@ -58,11 +60,11 @@ func (p previewCmd) run(ctx context.Context, env environment) error {
 // request returns the request that the arguments describe. Relative paths are relative to dir.
 func (p previewCmd) request(dir string, _ io.Reader) (film.Request, *requestfile.Draft, error) {
 	d := requestfile.NewDraft()
-	source, err := requestflags.LocalPath(p.Source, dir)
+	source, err := requestflags.SourceLocation(p.Source, dir)
 	if err != nil {
 		return film.Request{}, d, fault.Wrap(fault.Invalid, err, "SOURCE")
 	}
-	destination, err := requestflags.LocalPath(p.Output, dir)
+	destination, err := requestflags.OutputLocation(p.Output, dir)
 	if err != nil {
 		return film.Request{}, d, fault.Wrap(fault.Invalid, err, "--output")
 	}

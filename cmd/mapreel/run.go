@@ -13,7 +13,7 @@ type runCmd struct {
 }
 
 func (r runCmd) run(ctx context.Context, env environment) error {
-	t := transcodeCmd{Scratch: r.Scratch, KeepScratch: r.KeepScratch, IgnoreSpace: r.IgnoreSpace, Progress: progressMode(r.Progress), DryRun: r.DryRun}
+	t := transcodeCmd{Scratch: r.Scratch, KeepScratch: r.KeepScratch, IgnoreSpace: r.IgnoreSpace, Progress: progressMode(r.Progress), DryRun: r.DryRun, EndpointURL: r.EndpointURL}
 	return t.do(ctx, env, func(dir string, stdin io.Reader) (toolrun.Job, error) { return r.Job(dir, stdin) })
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/history"
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/printable"
 	"github.com/mapreel/mapreel/pkg/private"
 	"github.com/mapreel/mapreel/pkg/queue"
@@ -37,7 +39,7 @@ import (
 
 type serveCmd struct {
 	Listen    string       `placeholder:"ADDRESS" default:"127.0.0.1:8083" help:"Address and port to listen on. One that other machines can reach needs a token. Default: 127.0.0.1:8083."`
-	Root      []string     `sep:"none" placeholder:"DIR" help:"Folder that sources and outputs must lie in; may be given several times. Default: the current folder."`
+	Root      []string     `sep:"none" placeholder:"DIR|URL" help:"Folder that sources and outputs must lie in; may be given several times. Also a URL that ends with a slash: https://example.com/films/ for sources, s3://bucket/films/ for both. Default of folders: the current one."`
 	Uploads   string       `placeholder:"DIR" help:"Folder below --root for films that are uploaded in the browser. Default: the first --root."`
 	Scratch   string       `env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
 	Jobs      *wholeNumber `placeholder:"N" help:"Number of segments encoded at once, for all jobs together. Default: one per core."`
@@ -263,14 +265,22 @@ func (c serveCmd) token() (string, error) {
 	return token, nil
 }
 
-// roots returns the absolute paths of --root.
+// roots returns the absolute paths of --root, and then its URLs.
 func (c serveCmd) roots() ([]string, error) {
+	var roots, urls []string
 	list := c.Root
-	if len(list) == 0 {
-		list = []string{"."}
+	if !slices.ContainsFunc(list, func(root string) bool { return !strings.Contains(root, "://") }) {
+		list = append([]string{"."}, list...)
 	}
-	roots := make([]string, len(list))
-	for i, root := range list {
+	for _, root := range list {
+		if strings.Contains(root, "://") {
+			if !origin.Below(root+"x", []string{root}) {
+				return nil, fault.WithHint(fault.New(fault.Invalid, "--root: %s is not the URL of a folder", root),
+					"for example: https://example.com/films/ or s3://bucket/films/")
+			}
+			urls = append(urls, root)
+			continue
+		}
 		path, err := filepath.Abs(root)
 		if err != nil {
 			return nil, fault.Wrap(fault.Invalid, err, "--root")
@@ -282,9 +292,9 @@ func (c serveCmd) roots() ([]string, error) {
 		if err != nil {
 			return nil, fault.Wrap(fault.Invalid, err, "--root")
 		}
-		roots[i] = path
+		roots = append(roots, path)
 	}
-	return roots, nil
+	return append(roots, urls...), nil
 }
 
 // uploads returns the absolute path of --uploads, which lies below a root.

@@ -63,3 +63,17 @@ func TestAServerListensBeforeItHasFoundFFmpeg(t *testing.T) {
 		t.Errorf("the server ended with %d\n%s", code, stderr.String())
 	}
 }
+
+// A server reads from other machines what its operator names, and keeps a folder of its own beside it.
+func TestRootsOfAServerMayBeURLs(t *testing.T) {
+	t.Chdir(t.TempDir())
+	roots, err := serveCmd{Root: []string{"https://example.com/films/", "s3://bucket/films/"}}.roots()
+	if err != nil || len(roots) != 3 || !filepath.IsAbs(roots[0]) || roots[1] != "https://example.com/films/" {
+		t.Errorf("got %q, %v", roots, err)
+	}
+	for _, root := range []string{"https://example.com/films", "https://u:p@example.com/", "ftp://example.com/", "https://example.com/?a/"} {
+		if _, err := (serveCmd{Root: []string{root}}).roots(); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("%s: %v", root, err)
+		}
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,6 +26,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/history"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/origin"
+	"github.com/mapreel/mapreel/pkg/printable"
 )
 
 // run transcodes. Its error has a fault kind or is an interruptedError.
@@ -65,7 +66,7 @@ func (t transcodeCmd) filmJob(req film.Request, draft *requestfile.Draft) (toolr
 // do runs the job of a request, as the flags of t say.
 func (t transcodeCmd) do(ctx context.Context, env environment, request requester) error {
 	if t.DryRun || t.Plan {
-		return dryRun{plan: t.Plan, json: t.Progress == progressJSON, scratch: t.Scratch}.of(ctx, env, request)
+		return dryRun{plan: t.Plan, json: t.Progress == progressJSON, scratch: t.Scratch, endpoint: t.EndpointURL}.of(ctx, env, request)
 	}
 	movable := terminal.Movable(env.Stderr, os.Getenv("TERM"))
 	var p sharedProgress
@@ -198,14 +199,26 @@ func (t transcodeCmd) session(ctx context.Context, env environment) (session, er
 
 // job runs a job.
 func (s session) job(ctx context.Context, job toolrun.Job, observe func(local.Event)) (local.Report, error) {
-	record := newRunRecord(ctx, s.scratch, job.Request, history.Options{KeepScratch: s.KeepScratch, KeepOutputs: s.NoOverwrite, IgnoreSpace: s.IgnoreSpace})
-	report, err := s.env.Run(ctx, job.Request, local.Options{
+	request, opts, err := local.Receive(ctx, job.Request, local.Options{Scratch: s.scratch, Places: origin.Settings{Endpoint: s.EndpointURL}}, local.Input{
+		Stdin: s.env.Stdin,
+		Say: func(text string) {
+			if s.Progress != progressNone && s.Progress != progressJSON {
+				printable.Fprintf(s.env.Stderr, "mapreel: %s\n", text)
+			}
+		},
+	})
+	if err != nil {
+		return local.Report{}, err
+	}
+	record := newRunRecord(ctx, s.scratch, request, history.Options{KeepScratch: s.KeepScratch, KeepOutputs: s.NoOverwrite, IgnoreSpace: s.IgnoreSpace})
+	report, err := s.env.Run(ctx, request, local.Options{
 		Scratch:  s.scratch,
 		Registry: toolrun.Registry(s.tools),
 		Setup:    s.setup,
 		Jobs:     job.Jobs,
 		Keep:     s.KeepScratch,
 		Batch:    batchArgs,
+		Places:   opts.Places,
 
 		Execution:   record.execution(),
 		Outputs:     job.Outputs,
@@ -231,7 +244,7 @@ func outputFiles(req film.Request) (list []string) {
 	for _, o := range req.Outputs {
 		for _, name := range o.Names() {
 			// Previews of one name have one list.
-			if path := filepath.Join(req.Destination, name); !slices.Contains(list, path) {
+			if path := origin.Join(req.Destination, name); !slices.Contains(list, path) {
 				list = append(list, path)
 			}
 		}

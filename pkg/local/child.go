@@ -15,6 +15,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -94,8 +95,10 @@ func runTask(
 	if err != nil {
 		return nil, err
 	}
+	places := origin.New(place.Places)
+	defer places.Close() //nolint:errcheck // nothing is written there
 	e := &engine.Engine{
-		Registry: known, Ledger: l, Scratch: pieces, Items: pieces, Bucket: bucket, Resolve: resolver(place.Source, place.Kept, place.Roots), Temp: place.Temp,
+		Registry: known, Ledger: l, Scratch: pieces, Items: pieces, Bucket: bucket, Resolve: files{place.Source, place.Kept, place.Roots, places}.resolve, Temp: place.Temp,
 		Worker: fmt.Sprintf("%s/process/%d", place.Worker, os.Getpid()), Log: log,
 		Observe: func(e engine.Event) { w.write(message{Event: &e}) },
 		Meter:   meter,

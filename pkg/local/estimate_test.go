@@ -68,7 +68,7 @@ func TestTheEstimateOfAPlanIsTheSumOfItsGroups(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := planner.Planner{Tools: tools}.Plan(t.Context(), &work.PlanEnv{Resolve: resolver(source, nil, nil), Dir: t.TempDir()}, request)
+		p, err := planner.Planner{Tools: tools}.Plan(t.Context(), &work.PlanEnv{Resolve: files{source: source}.resolve, Dir: t.TempDir()}, request)
 		if err != nil {
 			t.Fatal(err)
 		}

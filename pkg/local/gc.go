@@ -108,6 +108,13 @@ func (g garbage) find(ctx context.Context) ([]Leftover, error) {
 		}
 	}
 	slices.SortFunc(list, func(a, b Leftover) int { return strings.Compare(a.Job, b.Job) })
+	copies, err := g.spooled()
+	if err != nil {
+		return list, err
+	}
+	for _, path := range copies {
+		list = append(list, Leftover{Path: path, Bytes: sizeOf(path), Why: "it is the copy of a source, and no job uses it"})
+	}
 	folders, err := leftFolders(g.home.locks)
 	for _, folder := range folders {
 		if lock, free := g.seize(folder); free {
@@ -116,6 +123,18 @@ func (g garbage) find(ctx context.Context) ([]Leftover, error) {
 		}
 	}
 	return list, err
+}
+
+// spooled lists the copies of sources that are left over.
+func (g garbage) spooled() ([]string, error) {
+	if _, err := os.Lstat(filepath.Join(g.home.Path(), spooledFolder)); err != nil {
+		return nil, nil //nolint:nilerr // most scratch folders have none
+	}
+	folder, err := g.home.Sub(spooledFolder)
+	if err != nil {
+		return nil, err
+	}
+	return leftSpooled(folder, g.now)
 }
 
 // touched returns when the newest of a job's artifacts was written.
@@ -146,6 +165,12 @@ func (g garbage) remove(ctx context.Context) ([]Leftover, error) {
 	for _, left := range list {
 		switch left.Job {
 		case "":
+			if filepath.Base(filepath.Dir(left.Path)) == spooledFolder {
+				if err := os.RemoveAll(left.Path); err != nil {
+					return removed, fault.Wrap(fault.KindOf(err), err, "remove the copy of a source")
+				}
+				break
+			}
 			lock, free := g.seize(left.Path)
 			if !free {
 				continue

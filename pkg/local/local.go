@@ -85,10 +85,12 @@ func Run(ctx context.Context, request json.RawMessage, opts Options) (Report, er
 	if err := checkEnvelope(envelope, opts.Roots); err != nil {
 		return Report{}, err
 	}
-	if err := checkSource(envelope.Source); err != nil {
+	places := opts.places()
+	defer places.Close() //nolint:errcheck // nothing is written there
+	if err := checkSource(ctx, places, envelope.Source); err != nil {
 		return Report{}, err
 	}
-	if err := prepare(envelope.Destination); err != nil {
+	if err := prepare(ctx, places, envelope.Destination); err != nil {
 		return Report{}, err
 	}
 	began, cpu := time.Now(), cpuTime()
@@ -97,18 +99,21 @@ func Run(ctx context.Context, request json.RawMessage, opts Options) (Report, er
 		return Report{}, err
 	}
 	opts.Scratch = home.Path()
-	unlock, err := lockOutputs(opts, home)
+	unlock, err := lockOutputs(ctx, opts, home, places)
 	if err != nil {
 		return Report{}, err
 	}
 	defer unlock()
-	r, err := open(ctx, request, opts, home, envelope.Source)
+	r, err := open(ctx, request, opts, home, files{envelope.Source, opts.kept(), opts.Roots, places})
 	if err != nil {
 		return Report{}, err
 	}
 	r.destination = envelope.Destination
 	report, err := r.run(ctx, request, envelope)
 	err = errors.Join(err, r.close())
+	if err == nil && !opts.Keep {
+		home.discardSpooled(opts.Places)
+	}
 	report.Elapsed, report.CPU = time.Since(began), cpuTime()-cpu
 	return report, err
 }
@@ -124,7 +129,8 @@ type runner struct {
 	engine *engine.Engine
 	pieces *dir.Store
 
-	source, destination string
+	files       files
+	destination string
 
 	mu    sync.Mutex     // guards calls of opts.Observe, and what is counted from them
 	ran   map[string]int // units done, by kind
@@ -136,9 +142,9 @@ type runner struct {
 
 // open opens the scratch folder: the ledger, the store of artifacts, and the lock that keeps a second run of the same request
 // out.
-func open(ctx context.Context, request json.RawMessage, opts Options, home scratch, source string) (_ *runner, err error) {
+func open(ctx context.Context, request json.RawMessage, opts Options, home scratch, f files) (_ *runner, err error) {
 	r := &runner{
-		opts: opts, home: home, source: source, name: cmp.Or(opts.Execution.Name, NewName()), ran: map[string]int{}, twin: map[string]twin{},
+		opts: opts, home: home, files: f, name: cmp.Or(opts.Execution.Name, NewName()), ran: map[string]int{}, twin: map[string]twin{},
 	}
 	r.id = cmp.Or(opts.Execution.ID, r.name)
 	if r.lock, err = lock(home.locks, request); err != nil {
@@ -171,7 +177,7 @@ func open(ctx context.Context, request json.RawMessage, opts Options, home scrat
 	twins.Every = min(twins.Least, twinEvery)
 	twins.Take = func(ctx context.Context, needs work.Needs) (func(), error) { return s.take(ctx, s.weight(needs)) }
 	r.engine = &engine.Engine{
-		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: resolver(source, opts.kept(), opts.Roots),
+		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: f.resolve,
 		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log, Memory: s.memoryOf, Meter: meter, Twins: twins, OneMachine: true,
 		Observe: func(e engine.Event) { r.emit(Event{Event: e}) },
 	}
@@ -231,7 +237,7 @@ func (r *runner) run(ctx context.Context, request json.RawMessage, envelope work
 	if err := json.Unmarshal(out, &report.Outcome); err != nil {
 		return report, fault.Wrap(fault.Internal, err, "output of the state machine")
 	}
-	report.Source = sourceSize(ctx, envelope.Source)
+	report.Source = sourceSize(ctx, r.files.places, envelope.Source)
 	report.Twins = r.twins
 	if r.twins.First > 0 {
 		spent, err := engine.ReadSpent(ctx, r.ledger, report.Job)

@@ -11,6 +11,7 @@ import (
 	"github.com/mapreel/mapreel/internal/toy"
 	"github.com/mapreel/mapreel/pkg/asl"
 	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -35,7 +36,7 @@ func TestTenThousandUnitsTakeFewTransitionsAndFewEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := open(t.Context(), request, Options{Scratch: home.Path(), Registry: toy.Add(work.Registry{}), Jobs: 8}, home, source)
+	r, err := open(t.Context(), request, Options{Scratch: home.Path(), Registry: toy.Add(work.Registry{}), Jobs: 8}, home, files{source: source, places: origin.New(origin.Settings{})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/asl"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -40,8 +41,10 @@ type Options struct {
 
 	// Execution names the run, and receives its history. The zero value is a run with a name of its own.
 	Execution Execution
-	// Roots are the folders that a source and an output must lie in; empty: anywhere.
+	// Roots are the folders that a source and an output must lie in, and URLs that they may lie below; empty: anywhere.
 	Roots []string
+	// Places say how what lies on other machines is found. Receive adds what a request needs.
+	Places origin.Settings
 }
 
 // Execution identifies a run of the state machine to the outside.

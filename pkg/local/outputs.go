@@ -13,12 +13,13 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/private"
 )
 
 // lockOutputs keeps other runs away from the outputs until the function that it returns is called, whatever their scratch
 // folder is.
-func lockOutputs(opts Options, home scratch) (_ func(), err error) {
+func lockOutputs(ctx context.Context, opts Options, home scratch, places *origin.Places) (_ func(), err error) {
 	var held []*os.File
 	unlock := func() {
 		for _, f := range held {
@@ -40,7 +41,12 @@ func lockOutputs(opts Options, home scratch) (_ func(), err error) {
 			return nil, fault.Wrap(fault.KindOf(err), err, "lock the output "+path)
 		}
 		held = append(held, f)
-		if _, err := os.Lstat(path); opts.KeepOutputs && !errors.Is(err, fs.ErrNotExist) {
+		if !opts.KeepOutputs {
+			continue
+		}
+		if there, err := exists(ctx, places, path); err != nil {
+			return nil, err
+		} else if there {
 			return nil, fault.WithHint(fault.New(fault.Invalid, "%s exists, and is not to be replaced", path),
 				"choose another name, or leave out --no-overwrite (-n)")
 		}
@@ -48,12 +54,37 @@ func lockOutputs(opts Options, home scratch) (_ func(), err error) {
 	return unlock, nil
 }
 
+// Exists reports whether there is something where an output is to be. Settings say how what lies on other machines is found.
+func Exists(ctx context.Context, settings origin.Settings, location string) (bool, error) {
+	places := origin.New(settings)
+	defer places.Close() //nolint:errcheck // nothing is written there
+	return exists(ctx, places, location)
+}
+
+func exists(ctx context.Context, places *origin.Places, location string) (bool, error) {
+	if !origin.Remote(location) {
+		_, err := os.Lstat(location)
+		return !errors.Is(err, fs.ErrNotExist), nil
+	}
+	store, key, err := places.Resolve(ctx, location)
+	if err == nil {
+		_, err = store.Stat(ctx, key)
+	}
+	if fault.KindOf(err) == fault.NotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // lockOutput locks the output at path, by a file in the user's part of the system's temporary folder. If that cannot be used,
 // the file is in the scratch folder.
 func lockOutput(path string, home scratch) (*os.File, error) {
-	path, err := placeOf(path)
-	if err != nil {
-		return nil, err
+	if !origin.Remote(path) {
+		place, err := placeOf(path)
+		if err != nil {
+			return nil, err
+		}
+		path = place
 	}
 	sum := sha256.Sum256([]byte(path))
 	name := "output-" + hex.EncodeToString(sum[:10])
@@ -79,20 +110,31 @@ func (o Options) kept() []string {
 	return o.Outputs
 }
 
-// resolver returns the function that finds the folder and the name of a file. What exists at the paths of kept is not replaced,
-// and what lies outside of all roots is refused.
-func resolver(source string, kept, roots []string) func(context.Context, string) (blob.Store, string, error) {
-	return func(_ context.Context, url string) (blob.Store, string, error) {
-		if err := CheckPath(url, roots); err != nil {
-			return nil, "", err
-		}
-		if url == source {
-			return resolveSource(url)
-		}
-		store, name, err := resolveOutput(url)
-		if err == nil && slices.Contains(kept, filepath.Clean(url)) {
-			store = store.KeepExisting()
-		}
-		return store, name, err
+// files finds the files of a job. What exists at the locations of kept is not replaced, and what lies outside of all roots is refused.
+type files struct {
+	source      string
+	kept, roots []string
+	places      *origin.Places
+}
+
+// resolve is a work.Resolver.
+func (f files) resolve(ctx context.Context, url string) (blob.Store, string, error) {
+	if err := CheckPath(url, f.roots); err != nil {
+		return nil, "", err
 	}
+	if origin.Remote(url) {
+		store, key, err := f.places.Resolve(ctx, url)
+		if err == nil && slices.Contains(f.kept, url) {
+			store = origin.KeepExisting(store)
+		}
+		return store, key, err
+	}
+	if url == f.source {
+		return resolveSource(url)
+	}
+	store, name, err := resolveOutput(url)
+	if err == nil && slices.Contains(f.kept, filepath.Clean(url)) {
+		store = store.KeepExisting()
+	}
+	return store, name, err
 }

@@ -12,12 +12,13 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/blob/dir"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/process"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
 // Plan plans a request as Run does, and does nothing of it: it reads the source's index, and leaves nothing behind. Of Options it
-// uses Registry and Roots.
+// uses Registry, Roots and Places.
 func Plan(ctx context.Context, request json.RawMessage, opts Options) (work.Plan, error) {
 	var envelope work.Envelope
 	if err := json.Unmarshal(request, &envelope); err != nil {
@@ -26,9 +27,15 @@ func Plan(ctx context.Context, request json.RawMessage, opts Options) (work.Plan
 	if err := checkEnvelope(envelope, opts.Roots); err != nil {
 		return work.Plan{}, err
 	}
-	if err := checkSource(envelope.Source); err != nil {
+	if envelope.Source == Pipe {
+		return work.Plan{}, fault.WithHint(fault.New(fault.Invalid, "what comes through a pipe cannot be looked at before the work"), "store it in a file first")
+	}
+	places := opts.places()
+	defer places.Close() //nolint:errcheck // nothing is written there
+	if err := checkSource(ctx, places, envelope.Source); err != nil {
 		return work.Plan{}, err
 	}
+	f := files{source: envelope.Source, roots: opts.Roots, places: places}
 	for _, p := range opts.Registry.Planners {
 		if !p.Accepts(request) {
 			continue
@@ -36,7 +43,7 @@ func Plan(ctx context.Context, request json.RawMessage, opts Options) (work.Plan
 		var plan work.Plan
 		err := inFolder(func(folder string, scratch *dir.Store) (err error) {
 			plan, err = p.Plan(ctx, &work.PlanEnv{
-				Scratch: scratch, Resolve: resolver(envelope.Source, nil, opts.Roots), Results: nothing{}, Dir: folder, Log: slog.New(slog.DiscardHandler),
+				Scratch: scratch, Resolve: f.resolve, Results: nothing{}, Dir: folder, Log: slog.New(slog.DiscardHandler),
 			}, request)
 			return err
 		})
@@ -54,13 +61,15 @@ type Trial struct {
 
 // Try does a unit of a plan and throws away its artifacts. What the unit writes to the destination stays: the plan's must be a
 // folder of the caller's own. Units that need the results of others fail.
-func Try(ctx context.Context, plan work.Plan, source string, kind work.Kind, unit work.Unit) (Trial, error) {
+func Try(ctx context.Context, plan work.Plan, source string, settings origin.Settings, kind work.Kind, unit work.Unit) (Trial, error) {
 	var t Trial
+	places := origin.New(settings)
+	defer places.Close() //nolint:errcheck // nothing is written there
 	err := inFolder(func(folder string, scratch *dir.Store) (err error) {
 		var programs process.Counter
 		began := time.Now()
 		t.Result, err = kind.Run(process.WithCounter(ctx, &programs), &work.Env{
-			Job: plan.ID, Doc: plan.Doc, Unit: unit.Name, Attempt: 1, Dir: folder, Scratch: scratch, Resolve: resolver(source, nil, nil),
+			Job: plan.ID, Doc: plan.Doc, Unit: unit.Name, Attempt: 1, Dir: folder, Scratch: scratch, Resolve: files{source: source, places: places}.resolve,
 			Results: nothing{}, Progress: func(work.Amount) {}, Log: slog.New(slog.DiscardHandler),
 		}, unit)
 		t.Wall, t.CPU = time.Since(began), programs.CPU()
@@ -71,7 +80,7 @@ func Try(ctx context.Context, plan work.Plan, source string, kind work.Kind, uni
 
 // Rehearse returns the command line of the first program that a unit of a plan would run, beginning with the program's path; nil
 // where it runs none before it needs the results of others. Names in the unit's working folder are relative to it.
-func Rehearse(ctx context.Context, plan work.Plan, source string, kind work.Kind, unit work.Unit) []string {
+func Rehearse(ctx context.Context, plan work.Plan, source string, settings origin.Settings, kind work.Kind, unit work.Unit) []string {
 	var line []string
 	ctx = process.WithRehearsal(ctx, func(program string, args []string, dir string) {
 		if line == nil {
@@ -81,7 +90,7 @@ func Rehearse(ctx context.Context, plan work.Plan, source string, kind work.Kind
 			}
 		}
 	})
-	_, _ = Try(ctx, plan, source, kind, unit) // it fails, having run nothing
+	_, _ = Try(ctx, plan, source, settings, kind, unit) // it fails, having run nothing
 	return line
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/process"
 )
 
@@ -30,6 +31,7 @@ type workplace struct {
 	Log      bool            `json:"log,omitempty"`    // whether its log is read
 	Kept     []string        `json:"kept,omitempty"`   // outputs that are not to be replaced
 	Roots    []string        `json:"roots,omitempty"`  // Options.Roots
+	Places   origin.Settings `json:"places,omitzero"`  // Options.Places
 	Memory   int64           `json:"memory,omitempty"` // bytes that the unit may hold; 0: unknown
 }
 
@@ -46,7 +48,7 @@ func (r *runner) process(ctx context.Context, task engine.Task) (json.RawMessage
 	defer func() { _ = os.RemoveAll(temp) }() // what stays is removed with the folder above it
 	place := workplace{
 		Scratch: r.opts.Scratch, Temp: temp, Worker: r.engine.Worker, Setup: r.opts.Setup, Log: r.opts.Log != nil,
-		Source: r.source, Kept: r.opts.kept(), Roots: r.opts.Roots,
+		Source: r.files.source, Kept: r.files.kept, Roots: r.files.roots, Places: r.files.places.Settings(),
 	}
 	place.Deadline, _ = ctx.Deadline()
 	needs, err := r.needs(ctx, task.Input)
@@ -54,7 +56,7 @@ func (r *runner) process(ctx context.Context, task engine.Task) (json.RawMessage
 		return nil, err
 	}
 	place.Memory = r.slots().memoryOf(needs)
-	var env []string
+	env := origin.Environment()
 	for name, value := range map[string]any{engine.TaskVariable: task, workerVariable: place} {
 		text, err := json.Marshal(value)
 		if err != nil {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/blob/dir"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/private"
 )
 
@@ -54,13 +56,20 @@ func checkAbsolute(url string) error {
 	if filepath.IsAbs(url) {
 		return nil
 	}
-	hint := "on one machine sources and destinations are absolute paths"
+	hint := "on one machine sources are absolute paths or URLs (https://, s3://), and destinations absolute paths or s3:// URLs"
 	return fault.WithHint(fault.New(fault.Invalid, "%q is not an absolute path", url), hint)
 }
 
 // prepare makes sure that the destination can be written, before any work is done. It leaves nothing behind: the folder is made
 // when an output is published.
-func prepare(destination string) error {
+func prepare(ctx context.Context, places *origin.Places, destination string) error {
+	if origin.Remote(destination) {
+		err := places.CheckWritable(ctx, destination)
+		if fault.KindOf(err) == fault.NotFound { // the request names it
+			err = fault.Wrap(fault.Invalid, err, "/destination")
+		}
+		return err
+	}
 	if !filepath.IsAbs(destination) {
 		return fault.New(fault.Invalid, "/destination: %q is not an absolute path", destination)
 	}

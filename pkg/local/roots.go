@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -33,11 +34,24 @@ func checkEnvelope(envelope work.Envelope, roots []string) error {
 // CheckPath returns an error of kind Invalid where a path, or what its links lead to, lies outside of all roots. It is asked
 // again for each file that is opened, because a link may have changed since.
 func CheckPath(path string, roots []string) error {
-	if len(roots) == 0 {
+	switch {
+	case len(roots) == 0, origin.Piped(path): // of which only a copy in the scratch folder is read
+		return nil
+	case !origin.Remote(path):
+		_, _, err := within(path, roots)
+		return err
+	case origin.Below(path, roots):
 		return nil
 	}
-	_, _, err := within(path, roots)
-	return err
+	public, _, err := origin.Conceal(path)
+	if err != nil {
+		return err
+	}
+	if public != path {
+		return fault.WithHint(fault.New(fault.Invalid, "%s was given with a user or a query, which this server would record", public),
+			"give the address without them")
+	}
+	return outside(path, roots)
 }
 
 // within returns the root that a path lies below, after links are followed, and the path from there.
@@ -54,7 +68,12 @@ func within(path string, roots []string) (root, rest string, err error) {
 			}
 		}
 	}
-	return "", "", fault.WithHint(fault.New(fault.Invalid, "%s lies outside of the folders that this server may use", path),
+	return "", "", outside(path, roots)
+}
+
+// outside returns the error of a location below no root.
+func outside(location string, roots []string) error {
+	return fault.WithHint(fault.New(fault.Invalid, "%s lies outside of the folders that this server may use", location),
 		"they are "+strings.Join(roots, ", ")+"; --root adds one")
 }
 

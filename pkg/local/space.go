@@ -12,6 +12,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -62,6 +63,10 @@ func (r *runner) checkSpace(ctx context.Context, id string) error {
 		look = disk
 	}
 	scratch, err := look(r.opts.Scratch)
+	if err == nil && origin.Remote(r.destination) {
+		need := needed(groups)
+		return enough(work.Space{Scratch: need.Scratch}, r.opts.Scratch, scratch, r.destination, Disk{ID: scratch.ID + 1})
+	}
 	if err == nil {
 		var destination Disk
 		if destination, err = look(existing(r.destination)); err == nil {

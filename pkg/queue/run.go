@@ -147,7 +147,10 @@ func (q *Queue) execute(ctx context.Context, arn string) (again bool, err error)
 	if q.opts.Observe != nil {
 		opts.Observe = q.opts.Observe(x)
 	}
-	_, err = local.Run(ctx, x.Input, opts)
+	request, opts, err := local.Receive(ctx, x.Input, opts, local.Input{})
+	if err == nil {
+		_, err = local.Run(ctx, request, opts)
+	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
 	defer cancel()
 	switch {

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapreel/mapreel/internal/exact/source"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
@@ -58,6 +59,7 @@ type Task struct {
 	gains      []float64       // in decibels, by which plain ffmpeg amplifies each audio track
 	Part       film.Part       // what is encoded of the source; zero = all. Measured is that of the part
 	Sequence   film.Sequence   // how the source is read, if it is an image sequence
+	From       source.From     // how mapreel gets the source
 	Interlaced bool            // should be deinterlaced
 	ToneMapped bool            // HDR to SDR: the colours of the output differ on purpose
 }
@@ -198,7 +200,12 @@ func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []st
 	}
 	scratch := filepath.Join(t.Dir, "scratch")
 	defer os.RemoveAll(scratch)
-	report, err := local.Run(ctx, body, local.Options{Scratch: scratch, Registry: registry, Jobs: 2})
+	body, opts, leave, err := t.receive(ctx, body, local.Options{Scratch: scratch, Registry: registry, Jobs: 2})
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	report, err := local.Run(ctx, body, opts)
 	return report.Warnings, err
 }
 

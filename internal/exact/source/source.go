@@ -36,6 +36,7 @@ type Source struct {
 	Tracks  Tracks          // which of its tracks are encoded, and how; zero = all
 	// Sequence says how an image sequence is read, of which File is the pattern. Other programs read one at 25 frames a second.
 	Sequence film.Sequence
+	From     From           // how mapreel gets it; "" = as a file
 	Output   film.Container // of the output, whichever the others have; "" = as they
 
 	Quick      bool // part of the short form: cheap and likely to fail

@@ -4,6 +4,7 @@ package input
 import (
 	"context"
 
+	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
@@ -12,13 +13,13 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// locate returns the path or URL at which ffmpeg reads the object at url.
-func locate(ctx context.Context, resolve work.Resolver, url string) (string, error) {
-	store, key, err := resolve(ctx, url)
+// locate returns the path or URL at which ffmpeg reads the source that a job began with.
+func locate(ctx context.Context, resolve work.Resolver, src film.Source) (string, error) {
+	store, key, err := resolve(ctx, src.URL)
 	if err != nil {
 		return "", err
 	}
-	return store.Locate(ctx, key)
+	return blob.AtVersion(store, src.Version).Locate(ctx, key)
 }
 
 // Source returns the ffmpeg input of a job's source.
@@ -26,7 +27,7 @@ func Source(ctx context.Context, resolve work.Resolver, src film.Source) (ffmpeg
 	if src.Sequence != nil {
 		return ffmpeg.Input{}, fault.New(fault.Unsupported, "an image sequence has no streams but its video")
 	}
-	location, err := locate(ctx, resolve, src.URL)
+	location, err := locate(ctx, resolve, src)
 	return ffmpeg.Input{Location: location, Demuxer: src.Demuxer, Rate: src.Rate, ProbeBytes: src.ProbeBytes}, err
 }
 

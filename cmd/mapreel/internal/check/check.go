@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/console"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/origin"
 )
 
 // Text returns a function that reads a request in YAML or JSON and checks it: its form, and that its source exists and lies below
@@ -71,6 +71,9 @@ func tree(tree map[string]any, roots []string) (json.RawMessage, film.Problems) 
 	if len(ps) > 0 { // whether there is something outside is not told
 		return nil, ps
 	}
+	if origin.Remote(req.Source) { // the job finds out
+		return request, Paths(req)
+	}
 	if err := local.StatSource(req.Source); err != nil {
 		var why *fs.PathError
 		if errors.As(err, &why) {
@@ -104,7 +107,7 @@ func Paths(req film.Request) (ps film.Problems) {
 		ps = append(ps, film.Problem{Pointer: "/source", Message: req.Source + " is a folder; name a video in it"})
 	}
 	for i, o := range req.Outputs {
-		path := filepath.Join(req.Destination, o.File())
+		path := origin.Join(req.Destination, o.File())
 		at := fmt.Sprintf("/outputs/%d/name", i)
 		info, err := os.Stat(path)
 		switch {

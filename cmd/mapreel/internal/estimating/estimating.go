@@ -10,6 +10,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/estimate/filmjob"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -21,11 +22,12 @@ type Options struct {
 	Calibrate  bool   // encode two samples, also where earlier jobs are known
 	Deployment estimate.Deployment
 	Prices     price.Table
+	Places     origin.Settings // where the source is found, if it is on another machine
 }
 
 // Of estimates a request.
 func Of(ctx context.Context, request json.RawMessage, o Options) (filmjob.Estimate, error) {
-	plan, err := local.Plan(ctx, request, local.Options{Registry: o.Registry})
+	plan, err := local.Plan(ctx, request, local.Options{Registry: o.Registry, Places: o.Places})
 	if err != nil {
 		return filmjob.Estimate{}, err
 	}
@@ -46,7 +48,7 @@ func speedOf(ctx context.Context, request json.RawMessage, j film.Job, o Options
 		}
 		return filmjob.Assumed(j), nil
 	}
-	if s, err = fromSamples(ctx, request, o.Registry); err != nil || s.Known() {
+	if s, err = fromSamples(ctx, request, o); err != nil || s.Known() {
 		return s, err
 	}
 	s = filmjob.Assumed(j)

@@ -91,7 +91,7 @@ const (
 )
 
 // fromSamples encodes two short samples of the source, as the job will.
-func fromSamples(ctx context.Context, request json.RawMessage, registry work.Registry) (filmjob.Speed, error) {
+func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmjob.Speed, error) {
 	folder, err := os.MkdirTemp("", "mapreel-samples-")
 	if err != nil {
 		return filmjob.Speed{}, fault.Wrap(fault.KindOf(err), err, "folder for samples")
@@ -105,7 +105,7 @@ func fromSamples(ctx context.Context, request json.RawMessage, registry work.Reg
 	if request, err = json.Marshal(tree); err != nil {
 		return filmjob.Speed{}, fault.Wrap(fault.Internal, err, "request")
 	}
-	plan, err := local.Plan(ctx, request, local.Options{Registry: registry})
+	plan, err := local.Plan(ctx, request, local.Options{Registry: o.Registry, Places: o.Places})
 	if err != nil {
 		return filmjob.Speed{}, err
 	}
@@ -113,10 +113,10 @@ func fromSamples(ctx context.Context, request json.RawMessage, registry work.Reg
 	if err := json.Unmarshal(plan.Doc, &j); err != nil {
 		return filmjob.Speed{}, fault.Wrap(fault.Corrupt, err, "plan")
 	}
-	kind := registry.Kinds[slices.IndexFunc(registry.Kinds, func(k work.Kind) bool { return k.Name() == film.VideoKind })]
+	kind := o.Registry.Kinds[slices.IndexFunc(o.Registry.Kinds, func(k work.Kind) bool { return k.Name() == film.VideoKind })]
 	var tried []local.Trial
 	for _, unit := range samples(plan, j) {
-		t, err := local.Try(ctx, plan, j.Source.URL, kind, unit)
+		t, err := local.Try(ctx, plan, j.Source.URL, o.Places, kind, unit)
 		if ctx.Err() != nil {
 			return filmjob.Speed{}, fault.ContextError(ctx)
 		}

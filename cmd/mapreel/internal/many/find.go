@@ -5,6 +5,7 @@
 package many
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,15 +17,20 @@ import (
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/origin"
 )
 
 // Source is a file that a job is to be about.
 type Source struct {
-	Path   string // absolute
+	Path   string // absolute; of another machine the URL, without what gives access
 	Folder string // where it is below the folder that was named, "" for that folder itself and for a file that was named
 
-	sequence bool // Path is the pattern of an image sequence
+	sequence bool   // Path is the pattern of an image sequence
+	location string // what names the source in a request, where that is not Path
 }
+
+// Location returns what names the source in a request.
+func (s Source) Location() string { return cmp.Or(s.location, s.Path) }
 
 // Found are the files that the SOURCEs of a command name.
 type Found struct {
@@ -92,11 +98,17 @@ func Find(sources []string, recursive bool, dir string) (Found, error) {
 		}
 	}
 	for _, text := range sources {
-		path, err := requestflags.LocalPath(text, dir)
+		path, err := requestflags.SourceLocation(text, dir)
 		if err != nil {
 			return f, fault.Wrap(fault.Invalid, err, "SOURCE")
 		}
 		switch {
+		case path == local.Pipe && len(sources) > 1:
+			err = fault.New(fault.Invalid, "standard input can only be the one source of a command")
+		case path == local.Pipe, origin.Remote(path):
+			var public string
+			public, _, err = origin.Conceal(path)
+			add(Source{Path: public, location: path})
 		case isFolder(path):
 			err = f.search(path, recursive, add)
 		case isPattern(path):

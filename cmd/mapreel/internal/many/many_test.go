@@ -14,6 +14,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/progress/progresstest"
 )
@@ -215,6 +216,38 @@ func TestTheBoardShowsEachFilm(t *testing.T) {
 	b.WriteSummary(&text)
 	if diff := cmp.Diff("films       0/3 done, 1 failed in 0.0 s\nfailed      a.mkv: damaged\nrunning     old/b\\u001b.mkv\nnot begun   c.mkv\n", text.String()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The name of an output never has what gives access to its source.
+func TestSourcesOfOtherMachinesAreNamedAfterTheirFiles(t *testing.T) {
+	found, err := Find([]string{"https://u:secret@Example.com/d/a%20b.mkv?sig=secret", "s3://bucket/in/c.mkv"}, false, t.TempDir())
+	if err != nil || len(found.List) != 2 {
+		t.Fatalf("found %v, %v", found.List, err)
+	}
+	var films []Film
+	for i, want := range []string{"s3://out/a b-mkv.mp4", "s3://out/c-mkv.mp4"} {
+		got := Fill("s3://out/{name}-{ext}.mp4", found.List[i])
+		if got != want {
+			t.Errorf("the output of %s is %s, want %s", found.List[i].Path, got, want)
+		}
+		films = append(films, Film{Source: found.List[i], Outputs: []string{got}})
+	}
+	if s := found.List[0]; s.Path != "https://example.com/d/a%20b.mkv" || s.Location() != "https://u:secret@Example.com/d/a%20b.mkv?sig=secret" {
+		t.Errorf("%+v", s)
+	}
+	if err := found.CheckNames(films); err != nil {
+		t.Error(err)
+	}
+	films[1].Outputs = []string{"s3://bucket/in/c.mkv"}
+	if err := found.CheckNames(films); err == nil {
+		t.Error("an output may replace its source in a bucket")
+	}
+	if _, err := Find([]string{"-", "a.mkv"}, false, t.TempDir()); err == nil {
+		t.Error("standard input was taken beside a file")
+	}
+	if req := FillRequest(film.Request{Destination: "s3://out/{name}"}, Source{Path: local.Pipe}); req.Destination != "s3://out/stdin" || req.Source != "-" {
+		t.Errorf("%+v", req)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/origin"
 )
 
 // field matches what stands for a part of the source's path in the name of an output.
@@ -26,6 +28,12 @@ func HasField(text string) bool { return field.MatchString(text) }
 // {folder}, where it was found below the folder that was named.
 func Fill(text string, s Source) string {
 	base := filepath.Base(s.Path)
+	switch {
+	case s.Path == local.Pipe:
+		base = origin.PipedName
+	case origin.Remote(s.Path):
+		base = origin.NameOf(s.Path)
+	}
 	ext := filepath.Ext(base)
 	return field.ReplaceAllStringFunc(text, func(f string) string {
 		switch f {
@@ -59,8 +67,11 @@ func CheckPattern(output string, n int) error {
 
 // FillRequest returns a request about s, whose destination and names of outputs may have fields.
 func FillRequest(req film.Request, s Source) film.Request {
-	req.Source = s.Path
-	req.Destination = filepath.Clean(Fill(req.Destination, s))
+	req.Source = s.Location()
+	req.Destination = Fill(req.Destination, s)
+	if !origin.Remote(req.Destination) {
+		req.Destination = filepath.Clean(req.Destination)
+	}
 	outputs := make([]film.Output, len(req.Outputs))
 	for i, o := range req.Outputs {
 		o.Name = Fill(o.Name, s)
@@ -123,6 +134,9 @@ func (p place) where() string {
 func resolver() func(path string) string {
 	known := map[string]string{}
 	return func(path string) string {
+		if origin.Remote(path) {
+			return path
+		}
 		folder, base := filepath.Split(path)
 		real, ok := known[folder]
 		if !ok {

@@ -17,6 +17,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/printable"
 )
 
@@ -118,6 +119,9 @@ func (c Submit) place(remote *client.Client, env Env) requestflags.Place {
 			if strings.HasPrefix(s, "s3://") {
 				return remote.Locate(s, false)
 			}
+			if origin.OnWeb(s) {
+				return "", errors.New("a deployment reads no web servers: copy the film into its bucket, or download it and name the file")
+			}
 			return requestflags.LocalPath(s, env.Dir)
 		}
 		at.Destination = func(s string) (string, error) { return remote.Locate(s, true) }
@@ -129,6 +133,9 @@ func (c Submit) place(remote *client.Client, env Env) requestflags.Place {
 
 // pathThere returns a path of another machine.
 func pathThere(s string) (string, error) {
+	if origin.OnWeb(s) || origin.InS3(s) {
+		return s, nil
+	}
 	if path, err := requestflags.LocalPath(s, "/"); err != nil || filepath.IsAbs(s) || strings.Contains(s, "://") {
 		return path, err
 	}

@@ -20,6 +20,8 @@ import (
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/price"
 )
 
@@ -46,9 +48,10 @@ type Place struct {
 
 // On returns the place of requests for this machine, where relative paths are relative to dir.
 func On(dir string) Place {
-	locate := func(s string) (string, error) { return LocalPath(s, dir) }
 	return Place{
-		Source: locate, Destination: locate, Here: true, RetentionHours: LocalRetentionHours, ConcurrencyFlag: "--jobs",
+		Source:      func(s string) (string, error) { return SourceLocation(s, dir) },
+		Destination: func(s string) (string, error) { return OutputLocation(s, dir) },
+		Here:        true, RetentionHours: LocalRetentionHours, ConcurrencyFlag: "--jobs",
 		Command: "mapreel transcode film.mov -o film.mp4",
 	}
 }
@@ -107,8 +110,8 @@ func Parse(d *requestfile.Draft, at Place) (film.Request, *requestfile.Draft, er
 
 // applyFlags writes the arguments and flags into the tree.
 func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
-	if t.Source == "-" {
-		return fault.New(fault.Invalid, "the video cannot come from standard input, because segments are read in parallel; name a file")
+	if t.Source == local.Pipe && t.Request == local.Pipe {
+		return fault.New(fault.Invalid, "standard input cannot be both the video and the request")
 	}
 	if t.Source != "" {
 		d.Set("/source", t.Source, "SOURCE")
@@ -358,7 +361,7 @@ func (t Flags) applyOutput(d *requestfile.Draft, at Place) error {
 		return fault.Wrap(fault.Invalid, err, flag)
 	}
 	folder, base := splitLocation(path)
-	if at.Here && isFolder(path) || strings.HasSuffix(t.Output, string(filepath.Separator)) {
+	if at.Here && !origin.Remote(path) && isFolder(path) || strings.HasSuffix(t.Output, string(filepath.Separator)) {
 		return fault.New(fault.Invalid, "%s: %s is a folder; name a file, such as %s",
 			flag, t.Output, filepath.Join(t.Output, "film.mp4"))
 	}

@@ -9,7 +9,9 @@ import (
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/origin"
 )
 
 // SequenceFlags say how the files of an image sequence are read.
@@ -40,6 +42,13 @@ func (t Flags) applyFrames(d *requestfile.Draft, at Place) error {
 // Stem returns the name of a source without its extension. Of an image sequence, it is what the names of the frames begin with,
 // or else the name of their folder.
 func Stem(source string) string {
+	if public, _, err := origin.Conceal(source); err == nil && origin.OnWeb(source) {
+		source = origin.NameOf(public)
+		return strings.TrimSuffix(source, filepath.Ext(source))
+	}
+	if source == local.Pipe {
+		return origin.PipedName
+	}
 	pattern, ok := media.ParsePattern(source)
 	if !ok {
 		return strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
@@ -56,6 +65,9 @@ func readsFrames(d *requestfile.Draft, at Place) bool {
 // isSequence reports whether the source of a draft is an image sequence: a pattern, and not the name of a file that is there.
 func isSequence(d *requestfile.Draft, at Place) bool {
 	source, _ := d.Tree["source"].(string)
+	if origin.OnWeb(source) { // where % escapes
+		return false
+	}
 	if _, ok := media.ParsePattern(source); !ok {
 		return false
 	}

@@ -59,7 +59,7 @@ type Command struct {
 
 // Of plans a request and returns what its job would do. Nothing is left behind.
 func Of(ctx context.Context, request json.RawMessage, o estimating.Options) (Plan, error) {
-	plan, err := local.Plan(ctx, request, local.Options{Registry: o.Registry})
+	plan, err := local.Plan(ctx, request, local.Options{Registry: o.Registry, Places: o.Places})
 	if err != nil {
 		return Plan{}, err
 	}
@@ -88,7 +88,7 @@ func Of(ctx context.Context, request json.RawMessage, o estimating.Options) (Pla
 			continue
 		}
 		for u := range phase.Units {
-			if err := p.add(ctx, plan, j, o.Registry, u); err != nil {
+			if err := p.add(ctx, plan, j, o, u); err != nil {
 				return p, err
 			}
 		}
@@ -103,7 +103,7 @@ func (p *Plan) describe(j film.Job) {
 }
 
 // add adds a unit: a segment's piece, and the unit's command.
-func (p *Plan) add(ctx context.Context, plan work.Plan, j film.Job, registry work.Registry, u work.Unit) error {
+func (p *Plan) add(ctx context.Context, plan work.Plan, j film.Job, o estimating.Options, u work.Unit) error {
 	kind, _, _ := strings.Cut(u.Name, "/")
 	if kind == film.VideoKind {
 		var seg film.Segment
@@ -112,11 +112,12 @@ func (p *Plan) add(ctx context.Context, plan work.Plan, j film.Job, registry wor
 		}
 		p.Segments = append(p.Segments, piece(u.Name, seg, j.Source))
 	}
+	registry := o.Registry
 	n := slices.IndexFunc(registry.Kinds, func(k work.Kind) bool { return k.Name() == kind })
 	if n < 0 || ctx.Err() != nil {
 		return fault.Wrap(fault.Internal, context.Cause(ctx), "plan")
 	}
-	if line := local.Rehearse(ctx, plan, plan.Source, registry.Kinds[n], u); line != nil {
+	if line := local.Rehearse(ctx, plan, plan.Source, o.Places, registry.Kinds[n], u); line != nil {
 		p.Commands = append(p.Commands, Command{u.Name, line})
 	}
 	return nil

@@ -58,7 +58,7 @@ func Confined(args []string) (code int, ok bool) {
 // Run is the command line of mapreel run.
 type Run struct {
 	Tools  string `arg:"" name:"TOOLS" help:"The tools file, in YAML or JSON."`
-	Source string `arg:"" name:"SOURCE" help:"The video, or any file for tools that get it whole: a path or a file:// URL."`
+	Source string `arg:"" name:"SOURCE" help:"The video, or any file for tools that get it whole: a path, a file://, https:// or s3:// URL, or - for what comes through a pipe."`
 	Output string `short:"o" required:"" placeholder:"DIR" help:"Folder for the outputs. The paths in the tools file are relative to it."`
 
 	Segment     time.Duration `group:"Work" placeholder:"LENGTH" help:"Target duration of a segment, or of a piece of sound: 10s, 1m30s. Default: that of the tools file, else 10s, or 60s where all tools get sound."`
@@ -67,6 +67,7 @@ type Run struct {
 	KeepScratch bool          `group:"Work" help:"Keep the intermediate files after the job is done."`
 	DryRun      bool          `group:"Work" help:"Do nothing, and say what units the job has."`
 	IgnoreSpace bool          `group:"Work" help:"Start even if the disk probably has too little space."`
+	EndpointURL string        `group:"Work" name:"endpoint-url" placeholder:"URL" help:"As for transcode."`
 	Progress    string        `group:"Work" enum:"auto,bar,json,none" default:"auto" placeholder:"HOW" help:"As for transcode."`
 }
 
@@ -101,7 +102,7 @@ func (r Run) Job(dir string, stdin io.Reader) (Job, error) {
 	}
 	d := requestfile.NewDraft()
 	d.Tree, d.File = f.Tree, &f
-	source, err := requestflags.LocalPath(r.Source, dir)
+	source, err := requestflags.SourceLocation(r.Source, dir)
 	if err != nil {
 		return Job{}, fault.Wrap(fault.Invalid, err, "SOURCE")
 	}
