@@ -15,6 +15,7 @@ import (
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/remote"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film/overlay"
 	"github.com/mapreel/mapreel/pkg/price"
 )
 
@@ -84,6 +85,7 @@ Examples:
     mapreel transcode film.mkv -o film.mkv --codec h265 --bit-depth 10 --encoder-options aq-mode=3:psy-rd=1.5
     mapreel transcode film.mkv -o film.mp4 --filter nlmeans=s=3,unsharp=la=0.6
     mapreel transcode film.mkv -o film.mkv --preset archive
+    mapreel transcode film.mkv -o film.mp4 --overlay logo.png@bottom-right,height=8,opacity=70
     mapreel transcode film.mkv -o scene.mp4 --start 1:23.4 --duration 30s --audio aac
     mapreel transcode film.mkv -o film.mp4 --audio-tracks deu,eng --default-audio deu --subtitle-tracks eng
     mapreel transcode film.mkv -o film.mp4 --second-audio stereo
@@ -110,15 +112,16 @@ type verifyCmd struct {
 	requestflags.SequenceFlags
 	requestflags.TrackFlags
 
-	JSON     bool         `name:"json" help:"Print the report as JSON instead of a table."`
-	Plot     string       `placeholder:"FILE.svg" help:"Plot PSNR over time, with the keyframes and seams of the output. An existing file of that name is replaced."`
-	Crop     string       `placeholder:"W:H:X:Y" help:"The part of the source's picture that the output shows. Default: what --report says, else all."`
-	Filter   string       `placeholder:"FILTERS" help:"The filters that the output's frames went through. Default: what --report says, else none."`
-	Report   string       `placeholder:"FILE" help:"The report of the job that made the output, the last line of transcode --progress json: seams are then known, and what the job warned about is no fault."`
-	Against  string       `placeholder:"ONEPASS.mp4" help:"Another encode of the same source, such as one of a single pass, to compare the output's PSNR with."`
-	Program  int          `placeholder:"N" help:"The program of a transport stream with several that the output was made of. Default: the one with the largest picture."`
-	FPS      string       `name:"fps" placeholder:"RATE" help:"The frame rate that the job was given for a raw H.264 or H.265 source, which has no timestamps: 25 or 30000/1001."`
-	Progress progressMode `enum:"auto,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal. none: nothing."`
+	JSON     bool          `name:"json" help:"Print the report as JSON instead of a table."`
+	Plot     string        `placeholder:"FILE.svg" help:"Plot PSNR over time, with the keyframes and seams of the output. An existing file of that name is replaced."`
+	Crop     string        `placeholder:"W:H:X:Y" help:"The part of the source's picture that the output shows. Default: what --report says, else all."`
+	Filter   string        `placeholder:"FILTERS" help:"The filters that the output's frames went through. Default: what --report says, else none."`
+	Overlay  *overlay.Wish `placeholder:"PNG[@PLACE]" help:"The picture that lies over the output's frames, as transcode takes it. Default: what --report says, else none."`
+	Report   string        `placeholder:"FILE" help:"The report of the job that made the output, the last line of transcode --progress json: seams are then known, and what the job warned about is no fault."`
+	Against  string        `placeholder:"ONEPASS.mp4" help:"Another encode of the same source, such as one of a single pass, to compare the output's PSNR with."`
+	Program  int           `placeholder:"N" help:"The program of a transport stream with several that the output was made of. Default: the one with the largest picture."`
+	FPS      string        `name:"fps" placeholder:"RATE" help:"The frame rate that the job was given for a raw H.264 or H.265 source, which has no timestamps: 25 or 30000/1001."`
+	Progress progressMode  `enum:"auto,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal. none: nothing."`
 }
 
 // Help is shown by mapreel verify --help.

@@ -24,6 +24,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/filter"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/overlay"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/printable"
 	"github.com/mapreel/mapreel/pkg/private"
@@ -117,6 +118,11 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 		return verify.Report{}, fault.Wrap(fault.Invalid, err, "--filter")
 	}
 	options.Filter = c.Filter
+	if options.Overlay = (*overlay.Overlay)(c.Overlay); c.Overlay != nil {
+		if options.Overlay.Image, err = requestflags.LocalPath(c.Overlay.Image, dir); err != nil {
+			return verify.Report{}, fault.Wrap(fault.Invalid, err, "--overlay")
+		}
+	}
 	if c.Report != "" {
 		data, err := readReport(c.Report, dir)
 		if err != nil {

@@ -174,6 +174,7 @@ func (m matrix) run(ctx context.Context, s source.Source) (result, error) {
 	if err != nil {
 		return r, err
 	}
+	s = s.At(path)
 	if r.measured, err = judge.Measure(ctx, path); err != nil {
 		return r, err
 	}

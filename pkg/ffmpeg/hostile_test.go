@@ -69,7 +69,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 				Codec: codec, Preset: "medium", Tune: "grain", Filter: "hflip", Options: "aq-mode=1", Profile: "high", Level: "4.1", Width: 64, PixelFormat: "yuv420p", Interlaced: "tff", FrameRate: media.Rational{Num: 25, Den: 1},
 				Color:   media.Color{Range: "tv", Space: "bt709", Transfer: "bt709", Primaries: "bt709", ChromaLocation: "left"},
 				ToneMap: &encode.ToneMap{From: media.Color{Range: "tv", Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020"}, Peak: 1000},
-				Path:    "/out",
+				Path:    "/out", Overlay: ffmpeg.Overlay{Path: "/pixels", Size: media.Size{Width: 4, Height: 4}, Width: 4, Height: 4},
 			})
 		}
 		return v
@@ -82,14 +82,14 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 	}{
 		"video": {
 			func() any { return video() }, func(v any) []string { return encode.VideoArgs(*v.(*encode.Video)) },
-			[]string{".Input.Location", ".Input.Demuxer", ".Packets", ".Renditions.Preset", ".Renditions.Tune", ".Renditions.Profile", ".Renditions.Level", ".Renditions.Path"},
+			[]string{".Input.Location", ".Input.Demuxer", ".Packets", ".Renditions.Preset", ".Renditions.Tune", ".Renditions.Profile", ".Renditions.Level", ".Renditions.Path", ".Renditions.Overlay.Path"},
 		},
 		"comparison": {
 			func() any { v := video(); v.Renditions = v.Renditions[:1]; return v },
 			func(v any) []string {
 				return encode.CompareArgs(*v.(*encode.Video), encode.Comparison{From: new(int64(50)), To: new(int64(100)), Timebase: tb})
 			},
-			[]string{".Input.Location", ".Input.Demuxer", ".Renditions.Path"},
+			[]string{".Input.Location", ".Input.Demuxer", ".Renditions.Path", ".Renditions.Overlay.Path"},
 		},
 		"audio": {
 			func() any {
@@ -100,10 +100,10 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 		},
 		"decode": {
 			func() any {
-				return &decode.Video{Input: in(), Timebase: tb, Width: 16, Height: 16, PixelFormat: "yuv420p"}
+				return &decode.Video{Input: in(), Timebase: tb, Width: 16, Height: 16, PixelFormat: "yuv420p", Overlay: ffmpeg.Overlay{Path: "/pixels"}, OverlayMatrix: "bt709"}
 			},
 			func(v any) []string { return decode.VideoArgs(*v.(*decode.Video)) },
-			[]string{".Input.Location", ".Input.Demuxer"},
+			[]string{".Input.Location", ".Input.Demuxer", ".Overlay.Path"},
 		},
 		"split": {
 			func() any { return &remux.Split{Input: in(), Timebase: tb, Seconds: 2, Steps: "/steps"} },

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/mapreel/mapreel/pkg/film/overlay"
 	"github.com/mapreel/mapreel/pkg/film/preset"
 )
 
@@ -279,6 +280,9 @@ func (o Output) checkPackage(at string) (ps Problems) {
 		}
 		if v.Filter != o.Video[0].Filter {
 			add(fmt.Sprintf("/video/%d/filter", i), "all renditions of a package must have the same filters, so that players can switch between them")
+		}
+		if !overlay.Same(v.Overlay, o.Video[0].Overlay) {
+			add(fmt.Sprintf("/video/%d/overlay", i), "all renditions of a package must have the same overlay, so that players can switch between them")
 		}
 	}
 	if len(o.Video) > maxRungs {

@@ -68,6 +68,9 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 			if v.Quality != nil {
 				v.Quality = new(v.Quality.Normalise(v.Codec.QualityRange()))
 			}
+			if v.Overlay != nil {
+				v.Overlay = new(v.Overlay.Normalise())
+			}
 			v.Preset = cmp.Or(v.Preset, e.preset)
 			v.Interlaced = cmp.Or(v.Interlaced, Deinterlace)
 		}

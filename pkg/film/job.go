@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film/overlay"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/render"
 )
@@ -187,6 +188,7 @@ type VideoFacts struct {
 	Preset     string         `json:"preset"`
 	Crop       Region         `json:"crop,omitzero"`      // the part of the source's frame that is shown; zero: all
 	Filter     string         `json:"filter,omitempty"`   // of ffmpeg, which the frames went through
+	Overlay    overlay.Laid   `json:"overlay,omitzero"`   // what lies over every frame
 	Picture    Region         `json:"picture,omitzero"`   // the part of the output's frame that is not padding; zero: all
 	FrameRate  media.Rational `json:"frameRate,omitzero"` // on average, unless Constant; zero for a single frame
 	Constant   bool           `json:"constant,omitempty"` // whether the request made the frame rate constant
@@ -212,7 +214,8 @@ func ID(req Request, src Source, encoder string) (string, error) {
 		Size    int64
 		Version string
 		Encoder string
-	}{9, req, src.URL, src.Size, src.Version, encoder})
+		Files   []string `json:",omitempty"` // digests, of those that the request names besides the source
+	}{9, req, src.URL, src.Size, src.Version, encoder, src.fileDigests()})
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "naming the job")
 	}

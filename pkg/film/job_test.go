@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/overlay"
 	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/render"
@@ -107,6 +108,7 @@ func full(t *testing.T) film.Request {
 	r.Outputs[0].Preset = "web" // Parse takes it away
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "aq-mode=3", "high", "4.1", 8, 4, "hflip"
 	r.Outputs[0].Video[0].Quality = &target.Quality{Metric: target.XPSNR, Target: 42, Min: 18, Max: 36}
+	v.Overlay = &overlay.Overlay{Image: "s3://b/in/logo.png", At: overlay.Center, Height: 9, Margin: new(2), Opacity: 50}
 	r.Sequence = film.Sequence{FrameRate: film.FrameRate{Num: 24, Den: 1}, Background: "#204060"}
 	r.Render = render.Settings{
 		Frames: "1-9", Step: 2, Engine: render.Cycles, Samples: 4, Width: 64, Height: 36, Percentage: 50, Scene: "a", Camera: "b", ViewLayer: "c",
@@ -142,7 +144,7 @@ func TestIDIsStable(t *testing.T) {
 	v := &r.Outputs[0].Video[0]
 	r.Outputs[0].Preset = ""
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "", "", "", 0, 0, ""
-	r.Outputs[0].Video[0].Quality = nil
+	r.Outputs[0].Video[0].Quality, v.Overlay = nil, nil
 	r.Outputs[0].Audio = &film.Audio{Codec: film.AAC, Bitrate: 160_000}
 	r.Outputs[0].SubtitleTracks, r.Outputs[0].DefaultSubtitles, r.Outputs[0].ForcedSubtitles = "", "", ""
 	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "d440c080d945cac0dab0"; got != want {
@@ -184,6 +186,11 @@ func TestIDDependsOnlyOnWhatChangesTheOutputs(t *testing.T) {
 		{URL: sampleSource.URL, Size: sampleSource.Size, Version: `"abd"`},
 	} {
 		expect(fmt.Sprintf("source %d", i), id(t, full(t), src, "5.1"))
+	}
+	for _, digest := range []string{"a", "b"} { // of an overlay
+		src := sampleSource
+		src.Files = []film.File{{URL: "s3://b/in/logo.png", Digest: digest}}
+		expect("the content of a file "+digest, id(t, full(t), src, "5.1"))
 	}
 	expect("the encoder", id(t, full(t), sampleSource, "5.1.7"))
 

@@ -3,6 +3,7 @@ package film
 import (
 	"math/big"
 
+	"github.com/mapreel/mapreel/pkg/film/overlay"
 	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/media"
 )
@@ -19,6 +20,7 @@ type Rendition struct {
 	Quality target.Quality `json:"quality,omitzero"`
 	Tune    string         `json:"tune,omitempty"`   // of x264 and x265
 	Filter  string         `json:"filter,omitempty"` // of ffmpeg, for each frame by itself, before it is scaled
+	Overlay overlay.Laid   `json:"overlay,omitzero"` // on the picture of every frame; zero: none
 	// EncoderOptions are "key=value:key=value" under the encoder's own names.
 	EncoderOptions string `json:"encoderOptions,omitempty"`
 	Profile        string `json:"profile,omitempty"` // of h264 and h265; "" = what the encoder uses
@@ -58,6 +60,15 @@ func (r Rendition) Picture() Region {
 	}
 	// The filter pad moves the picture to an even place.
 	return Region{Width: r.Inner.Width, Height: r.Inner.Height, X: (r.Width - r.Inner.Width) / 2 &^ 1, Y: (r.Height - r.Inner.Height) / 2 &^ 1}
+}
+
+// OverlayPlace returns where the overlay lies in the frame's picture.
+func (r Rendition) OverlayPlace() overlay.Place {
+	size := r.Inner
+	if size == (media.Size{}) {
+		size = media.Size{Width: r.Width, Height: r.Height}
+	}
+	return r.Overlay.Place(size, r.SampleAspect)
 }
 
 // NeedsNeighbours reports whether an output frame depends on neighbours of its input frame. If so,

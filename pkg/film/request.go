@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/film/overlay"
 	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/render"
@@ -140,6 +141,8 @@ type Video struct {
 	Pad        string     `json:"pad,omitempty" jsonschema:"pattern=^[0-9]+:[0-9]+$,description=The frame W:H in whose middle the picture is put with black around it. It is made smaller to fit; larger only with upscale"`
 	Tune       string     `json:"tune,omitempty" jsonschema:"minLength=1,description=What the encoder is to favour. h264: film animation grain stillimage psnr ssim fastdecode; h265: animation grain psnr ssim fastdecode"`
 	Filter     string     `json:"filter,omitempty" jsonschema:"minLength=1,maxLength=1000,description=Filters of ffmpeg for each frame by itself before it is scaled: nlmeans=s=3. Those that need other frames or change its size are refused by name"`
+	// Overlay lies over every frame.
+	Overlay *overlay.Overlay `json:"overlay,omitempty" jsonschema:"description=A PNG that lies over every frame such as a logo"`
 	// EncoderOptions are the encoder's own, of those that package encoderoption allows.
 	EncoderOptions string `json:"encoderOptions,omitempty" jsonschema:"minLength=1,maxLength=1000,description=Options of the encoder under its own names: aq-mode=3:qcomp=0.7. What would make a seam or what mapreel sets itself is refused by name"`
 	Profile        string `json:"profile,omitempty" jsonschema:"minLength=1,description=What the stream may use of its format. h264: baseline main high high10; h265: main main10"`

@@ -182,6 +182,9 @@ func withValue(t *testing.T, pointer string, value any) []byte {
 	if strings.Contains(pointer, "/quality/") {
 		video["quality"] = map[string]any{"target": map[bool]any{true: 0.98, false: 42}[value == "ssim"]}
 	}
+	if strings.Contains(pointer, "/overlay/") {
+		video["overlay"] = map[string]any{"image": "/logo.png"}
+	}
 	output := map[string]any{"name": "a", "container": "mkv", "video": []any{video}, "audio": map[string]any{}}
 	if strings.Contains(pointer, "/package/") || strings.HasSuffix(pointer, "/ladder") {
 		output["container"] = "hls"
@@ -275,7 +278,7 @@ func TestTagsOfTheSchemaAgreeWithNormalise(t *testing.T) {
 		}
 		return tree
 	}
-	tree := normalised(t, `{"source":"/in","destination":"/out","outputs":[{"name":"a","video":[{"quality":{"target":42}}]}]}`, true)
+	tree := normalised(t, `{"source":"/in","destination":"/out","outputs":[{"name":"a","video":[{"quality":{"target":42},"overlay":{"image":"/a.png"}}]}]}`, true)
 	var found int
 	inText := regexp.MustCompile(`Default (\d+)$`)
 	for _, f := range fields(reflect.TypeFor[film.Request](), "") {

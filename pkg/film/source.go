@@ -34,6 +34,9 @@ type Source struct {
 	// Picture is the part of the frame outside of which every sampled frame is black; nil: the whole frame, or no output asks for it.
 	Picture *Region `json:"picture,omitempty"`
 
+	// Files are those that the request names besides the source.
+	Files []File `json:"files,omitempty"`
+
 	Subtitles   []SubtitleTrack `json:"subtitles,omitempty"`
 	Chapters    []media.Chapter `json:"chapters,omitempty"`
 	Title       string          `json:"title,omitempty"`

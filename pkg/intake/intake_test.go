@@ -165,6 +165,7 @@ func TestAllProblemsOfARequestAreInOneAnswerAndNothingIsStarted(t *testing.T) {
 			"types and ranges", `{"source":"` + at + `/in/film.mkv","destination":"` + at + `/out/a/","outputs":[{"name":"a","video":[{"height":"big"}]},{"name":"b","video":[{"crf":99}]}],"retention":{"hours":100000}}`,
 			[]string{"/outputs/0/video/0/height", "/outputs/1/video/0/crf", "/retention/hours"},
 		},
+		{"the place of an overlay", `{"source":"s3://media/in/film.mkv","destination":"` + at + `","outputs":[{"name":"a","video":[{"overlay":{"image":"s3://other/logo.png"}}]}]}`, []string{"/destination", "/outputs/0/video/0/overlay/image", "/source"}},
 		{"places", `{"source":"s3://other/film.mkv","destination":"` + at + `/elsewhere/","outputs":[{"name":"a"}]}`, []string{"/destination", "/source"}},
 		{"a place with ..", `{"source":"` + at + `/in/film.mkv","destination":"` + at + `/out/../in/","outputs":[{"name":"a"}]}`, []string{"/destination"}},
 		{"no source", `{"source":"` + at + `/in/none.mkv","destination":"` + at + `/out/a/","outputs":[{"name":"a"}]}`, []string{"/source"}},

@@ -42,7 +42,7 @@ func (s *Service) Submit(ctx context.Context, name string, request []byte) (Stat
 // check returns the request in the one form in which it is started, so that Step Functions recognises a repeated call.
 func (s *Service) check(ctx context.Context, request []byte) (json.RawMessage, error) {
 	var problems film.Problems
-	_, err := film.Parse(request)
+	req, err := film.Parse(request)
 	if err != nil && !errors.As(err, &problems) {
 		return nil, err
 	}
@@ -52,7 +52,14 @@ func (s *Service) check(ctx context.Context, request []byte) (json.RawMessage, e
 	}
 	object, _ := tree.(map[string]any)
 	if source, ok := object["source"].(string); ok && source != "" {
-		found, err := s.checkSource(ctx, source)
+		found, err := s.checkSource(ctx, "/source", source)
+		if err != nil {
+			return nil, err
+		}
+		problems = append(problems, found...)
+	}
+	for _, f := range req.NamedFiles() {
+		found, err := s.checkSource(ctx, f.Pointer, *f.URL)
 		if err != nil {
 			return nil, err
 		}
@@ -83,9 +90,10 @@ func placed(pointer, url string, places []Place) *film.Problem {
 	return &film.Problem{Pointer: pointer, Message: fmt.Sprintf("%q is in no place of this deployment; the places are: %s", url, strings.Join(list, ", "))}
 }
 
-// checkSource returns the problem of a source that may not be read, or is not there.
-func (s *Service) checkSource(ctx context.Context, url string) (film.Problems, error) {
-	if problem := placed("/source", url, s.Sources); problem != nil {
+// checkSource returns the problem of a source, or of another file that a request reads, that may not be read or is not there. pointer is
+// that of its field.
+func (s *Service) checkSource(ctx context.Context, pointer, url string) (film.Problems, error) {
+	if problem := placed(pointer, url, s.Sources); problem != nil {
 		return film.Problems{*problem}, nil
 	}
 	store, key, err := s.Resolve(ctx, url)
@@ -97,9 +105,9 @@ func (s *Service) checkSource(ctx context.Context, url string) (film.Problems, e
 	}
 	switch fault.KindOf(err) {
 	case fault.NotFound:
-		return film.Problems{{Pointer: "/source", Message: fmt.Sprintf("%q does not exist", url)}}, nil
+		return film.Problems{{Pointer: pointer, Message: fmt.Sprintf("%q does not exist", url)}}, nil
 	case fault.Invalid:
-		return film.Problems{{Pointer: "/source", Message: err.Error()}}, nil
+		return film.Problems{{Pointer: pointer, Message: err.Error()}}, nil
 	}
 	return nil, err
 }

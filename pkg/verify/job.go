@@ -10,6 +10,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/overlay"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -23,6 +24,7 @@ type Job struct {
 	Rate     media.Rational      // frames a second of a raw source, as the request gave them
 	Crop     film.Region         // of the source's frame that the output shows
 	Filter   string              // of ffmpeg, which the frames went through
+	Overlay  overlay.Laid        // over every frame
 	Picture  film.Region         // of the output's frame that is not padding
 	Quality  *film.QualityReport // of its only rendition, where that had a target
 }
@@ -58,7 +60,7 @@ func ReadJob(data []byte, output string) (Job, error) {
 		job.Part = *part
 	}
 	for _, video := range report.Outputs[at].Video {
-		job.Crop, job.Filter = video.Crop, video.Filter
+		job.Crop, job.Filter, job.Overlay = video.Crop, video.Filter, video.Overlay
 		if len(report.Outputs[at].Video) == 1 {
 			job.Picture, job.Quality = video.Picture, video.Quality
 		}

@@ -27,6 +27,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/overlay"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/verify/sound"
 )
@@ -51,6 +52,8 @@ type Options struct {
 	Crop film.Region
 	// Filter is what the output's frames went through; "" is what Job says.
 	Filter string
+	// Overlay lies over the output's frames; nil is what Job says.
+	Overlay *overlay.Overlay
 	// Tracks selects the tracks of the source that the output is to have, and their flags; the zero value is what Job says.
 	Tracks film.Choices
 	// Sequence says how the source is read, if it is an image sequence.
@@ -93,6 +96,11 @@ func Files(ctx context.Context, tools ffmpeg.Tools, source, output string, optio
 		return Report{}, err
 	}
 	v.filter = cmp.Or(options.Filter, options.Job.Filter)
+	unlay, err := v.openOverlay(options.Overlay, options.Job.Overlay)
+	defer unlay()
+	if err != nil {
+		return Report{}, err
+	}
 	if err := v.choose(options.Tracks, options.Job.Chosen); err != nil {
 		return Report{}, err
 	}
@@ -122,6 +130,8 @@ type verification struct {
 	region         film.Region // of the source's frame that the output shows; zero: all
 	picture        film.Region // of the output's frame that is not padding; zero: all
 	filter         string      // that the output's frames went through
+	laid           overlay.Laid
+	pixels         string // the path of those of laid; "": there is none
 
 	mu         sync.Mutex
 	progress   Progress

@@ -44,6 +44,7 @@ func (v *verification) compareVideo(ctx context.Context) (videoFacts, error) {
 	from.Crop, to.Crop = ffmpeg.Region(v.region), ffmpeg.Region(v.picture)
 	from.Deinterlace = interlaced(a) && !interlaced(b)
 	from.Filter, from.Colours = v.filter, filter.ColoursOf(a.Color.Space, a.Color.Range, f.Name(), min(a.Width, a.Height) >= hdLines)
+	v.lay(&from, a, cropped(b, v.picture))
 	if err := checkMemory(f); err != nil {
 		return videoFacts{}, err
 	}

@@ -1,12 +1,43 @@
 package source
 
 import (
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/overlay"
 	"github.com/mapreel/mapreel/pkg/film/target"
 )
 
 // bars draws black bars over the upper and the lower edge of a picture of 160x96.
 const bars = "drawbox=y=0:h=14:color=black:t=fill,drawbox=y=82:h=14:color=black:t=fill"
+
+// logo is the picture that lies over some of them, of 48x24, and overlaid the beginning of ffmpeg's filters that lay it there.
+const (
+	logo     = folder + "/logo.png"
+	overlaid = "null[below];movie=" + logo + "[layer];[below][layer]overlay="
+)
+
+// withLogo writes the logo beside what another function makes.
+func withLogo(of func(*builder) error) func(*builder) error {
+	return func(b *builder) error {
+		img := image.NewNRGBA(image.Rect(0, 0, 48, 24))
+		for y := range 24 {
+			for x := range 48 {
+				img.Set(x, y, color.NRGBA{R: 255 * uint8(x/24), G: 255 * uint8(y/12), B: 64, A: 255 - 90*uint8(x/36)}) //nolint:gosec // small numbers
+			}
+		}
+		f, err := os.Create(filepath.Join(b.dir, "logo.png"))
+		if err != nil {
+			return err
+		}
+		return errors.Join(png.Encode(f, img), f.Close(), of(b))
+	}
+}
 
 // pictureSources are encoded with settings of the picture.
 func pictureSources() []Source {
@@ -32,6 +63,15 @@ func pictureSources() []Source {
 			Filter: "vaguedenoiser=threshold=3,eq=contrast=1.1:saturation=0.8,hflip",
 		},
 		{Name: "filtered in RGB", File: "in.mp4", make: plain, Video: film.Video{Filter: "colorbalance=rs=0.3:bh=-0.2,curves=all=0/0 0.5/0.6 1/1"}, Filter: "scale=in_color_matrix=bt601:in_range=tv,format=gbrp,colorbalance=rs=0.3:bh=-0.2,curves=all='0/0 0.5/0.6 1/1',scale=out_color_matrix=bt601:out_range=tv,format=yuv420p"},
+		{
+			Name: "overlaid", File: "in.mp4", make: withLogo(plain), Video: film.Video{Overlay: &overlay.Overlay{Image: logo, At: overlay.BottomLeft, Height: 25, Margin: new(0)}},
+			Filter: overlaid + "0:72:format=yuv420",
+		},
+		{
+			Name: "overlaid on a clock of 10 MHz", File: "in.mp4", Video: film.Video{Pad: "192:160", Overlay: &overlay.Overlay{Image: logo, At: overlay.Center, Height: 25}},
+			make:   withLogo(encode(videoInput("160x96", "24", "6"), usualAudio(), x264(""), aac(), []string{"-video_track_timescale", "10000000"})),
+			Filter: overlaid + "56:36:format=yuv420,pad=192:160:16:32", Picture: film.Region{Width: 160, Height: 96, X: 16, Y: 32},
+		},
 		{Name: "padded", File: "in.mp4", make: plain, Video: film.Video{Pad: "192:160"}, Filter: "pad=192:160:16:32", Picture: film.Region{Width: 160, Height: 96, X: 16, Y: 32}},
 	}
 }

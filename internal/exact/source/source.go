@@ -77,6 +77,21 @@ func (s Source) Make(ctx context.Context, dir string) (string, error) {
 	return filepath.Join(dir, s.File), nil
 }
 
+// folder stands for the folder of a source in its settings.
+const folder = "FOLDER"
+
+// At returns the source with the names of files in its settings, which are beside it at path.
+func (s Source) At(path string) Source {
+	in := func(text string) string { return strings.ReplaceAll(text, folder, filepath.Dir(path)) }
+	s.Filter = in(s.Filter)
+	if s.Video.Overlay != nil {
+		o := *s.Video.Overlay
+		o.Image = in(o.Image)
+		s.Video.Overlay = &o
+	}
+	return s
+}
+
 // builder makes one source: it has a folder and knows what is in it.
 type builder struct {
 	ctx     context.Context //nolint:containedctx // it lives within one call of Make

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/mapreel/mapreel/pkg/blob"
@@ -21,7 +22,7 @@ import (
 // Estimator estimates requests in a deployment, which has read nothing of their sources yet. It leaves nothing behind.
 type Estimator struct {
 	Registry   func(ctx context.Context) (work.Registry, error) // called until it succeeds
-	Resolve    work.Resolver                                    // asked for sources only
+	Resolve    work.Resolver                                    // asked for what is read only
 	Deployment estimate.Deployment
 
 	mu    sync.Mutex // guards what follows
@@ -90,11 +91,17 @@ func (e *Estimator) plan(ctx context.Context, request json.RawMessage) (work.Pla
 	if err != nil {
 		return work.Plan{}, err
 	}
+	var named []string // files that it reads besides
+	if req, err := film.Parse(request); err == nil {
+		for _, f := range req.NamedFiles() {
+			named = append(named, *f.URL)
+		}
+	}
 	env := &work.PlanEnv{
 		Scratch: store, Results: nothing{}, Dir: files, Log: slog.New(slog.DiscardHandler), Processors: e.Deployment.Processors(),
 		// Of the destination a planner only asks whether an output would replace the source. This process may not look there.
 		Resolve: func(ctx context.Context, url string) (blob.Store, string, error) {
-			if url == envelope.Source {
+			if url == envelope.Source || slices.Contains(named, url) {
 				return e.Resolve(ctx, url)
 			}
 			return store, "output", nil

@@ -30,7 +30,10 @@ type Video struct {
 	Colours filter.Colours
 	// CropWidth and CropHeight keep the upper left part of that size, before scaling; 0 = all.
 	CropWidth, CropHeight int
-	Width, Height         int
+	// Overlay lies over the scaled frames, whose colours have the matrix OverlayMatrix, by the scaler's name.
+	Overlay       ffmpeg.Overlay
+	OverlayMatrix string
+	Width, Height int
 	// PixelFormat is planar ("yuv420p", "yuv422p10le"). The range of the samples is always limited
 	// ("tv").
 	PixelFormat string
@@ -63,7 +66,12 @@ func VideoArgs(v Video) []string {
 	if option.Declared(v.PixelFormat) {
 		chain = append(chain, "format="+v.PixelFormat)
 	}
-	args := append(inputArgs(v.Input, v.Threads, v.Part), "-filter_complex", fmt.Sprintf("[0:%d]%s[v]", v.Stream, strings.Join(chain, ",")))
+	args := inputArgs(v.Input, v.Threads, v.Part)
+	if v.Overlay.Path != "" && option.Declared(v.OverlayMatrix) {
+		args = append(args, v.Overlay.InputArgs()...)
+		chain = append(chain, v.Overlay.Filters(1, "o", v.Timebase, 0, v.PixelFormat, v.OverlayMatrix, "tv")...)
+	}
+	args = append(args, "-filter_complex", fmt.Sprintf("[0:%d]%s[v]", v.Stream, strings.Join(chain, ",")))
 	args = append(args, "-map", "[v]", "-fps_mode", "passthrough",
 		"-enc_time_base", fmt.Sprintf("%d:%d", v.Timebase.Num, v.Timebase.Den), "-f", "rawvideo", "pipe:1")
 	return append(args, v.Input.ClockOutput()...)

@@ -42,7 +42,7 @@ func CompareArgs(v Video, c Comparison) []string {
 	if option.Declared(r.PixelFormat) {
 		encoded = append(encoded, "format="+r.PixelFormat)
 	}
-	graph := fmt.Sprintf("%s;[v0]%s,setsar=1[original];[1:v:0]%s,%s,setsar=1[encoded]", v.filters(), count, strings.Join(encoded, ","), count)
+	graph := fmt.Sprintf("%s;[v0]%s,setsar=1[original];[%d:v:0]%s,%s,setsar=1[encoded]", v.filters(), count, 1+len(v.overlays()), strings.Join(encoded, ","), count)
 	output := []string{"-f", "null", "-"}
 	switch c.Measure {
 	case RawFrames:

@@ -54,7 +54,7 @@ func (v Video) filters() string {
 		shared = append(append(shared, trim(v.Start, nil)...), led)
 	}
 
-	branch := func(r Rendition) string {
+	branch := func(i int, r Rendition) string {
 		var chain []string
 		if r.Deinterlace && !allDeinterlaced && v.Rotation == 0 {
 			chain = append(chain, v.deinterlacer())
@@ -73,7 +73,7 @@ func (v Video) filters() string {
 		if r.Only != nil {
 			chain = append(chain, r.Only.filter())
 		}
-		chain = append(chain, r.filters())
+		chain = append(chain, r.filters(v.laid(i)))
 		if v.Size != (media.Size{}) && !r.SAR.Known() {
 			chain = append(chain, "setsar=0") // scaling by unify may have set one
 		}
@@ -82,7 +82,7 @@ func (v Video) filters() string {
 	graph := fmt.Sprintf("[0:%d]%s", v.Stream, strings.Join(shared, ","))
 	var branches []string
 	for i, r := range v.Renditions {
-		chain := branch(r)
+		chain := branch(i, r)
 		if led == "" && v.padding(r).lead > 0 {
 			chain += "," + v.leadFilters(r, strconv.Itoa(i))
 		}
@@ -198,8 +198,8 @@ func (g Grid) filters(end *int64) string {
 }
 
 // filters returns the filters that crop, scale, convert and mark the selected frames for one
-// rendition.
-func (r Rendition) filters() string {
+// rendition. laid are those that lay its overlay over them.
+func (r Rendition) filters(laid []string) string {
 	var chain []string
 	chain = append(chain, r.Region.Filters()...)
 	if r.Crop != (media.Size{}) {
@@ -228,6 +228,7 @@ func (r Rendition) filters() string {
 		}
 		chain = append(chain, scale)
 	}
+	chain = append(chain, laid...)
 	if option.Declared(r.PixelFormat) {
 		chain = append(chain, "format="+r.PixelFormat)
 	}

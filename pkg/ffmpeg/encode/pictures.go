@@ -81,7 +81,7 @@ const pictureScaler = "flags=lanczos+accurate_rnd+full_chroma_int+full_chroma_in
 
 // shape returns the filters that make a picture of a frame: square pixels of its size, in the colours of its format.
 func (p Pictures) shape() string {
-	matrix, colours := scalerMatrix(p.Color.Space, p.HD), ""
+	matrix, colours := ffmpeg.ScalerMatrix(p.Color.Space, p.HD), ""
 	if !p.FromRGB {
 		colours = ":in_color_matrix=" + matrix
 		if option.Declared(p.Color.Range) {
@@ -130,22 +130,6 @@ func (p Pictures) convertsYUV(matrix string) string {
 	}
 	// Equal primaries and transfer leave the matrix and the range to convert.
 	return "colorspace=ispace=bt709:iprimaries=bt709:itrc=bt709:irange=" + from + ":space=smpte170m:primaries=bt709:trc=bt709:range=pc:fast=1"
-}
-
-// scalerMatrix returns the scaler's name of a matrix by ffprobe's. One that the source does not declare is guessed as players do.
-func scalerMatrix(space string, hd bool) string {
-	switch space {
-	case "bt709", "fcc", "smpte240m":
-		return space
-	case "bt470bg", "smpte170m":
-		return "bt601"
-	case "bt2020nc", "bt2020c":
-		return "bt2020"
-	}
-	if hd {
-		return "bt709"
-	}
-	return "bt601"
 }
 
 // options returns the arguments of the output that writes the pictures.

@@ -83,7 +83,9 @@ type Rendition struct {
 	// Filter is applied to each frame by itself, after it is cropped and before it is scaled. Nothing is if package filter does not allow
 	// all of it.
 	Filter string
-	HD     bool // whether undeclared colours are those of HD, for Filter
+	HD     bool // whether undeclared colours are those of HD, for Filter and Overlay
+	// Overlay lies over each frame after it is scaled, and below no bars.
+	Overlay ffmpeg.Overlay
 	// Options are "key=value:key=value", of which nothing is used if package encoderoption does not allow all of them.
 	Options string
 	Profile string // "high": x264's and x265's own name, and NVENC's; "" = what the encoder uses
@@ -237,7 +239,11 @@ func (v Video) inputArgs() []string {
 		args = append(args, "-skip_frame:v", "nokey")
 	}
 	args = append(args, v.Input.Options()...)
-	return append(args, "-i", v.Input.URL())
+	args = append(args, "-i", v.Input.URL())
+	for _, o := range v.overlays() {
+		args = append(args, o.InputArgs()...)
+	}
+	return args
 }
 
 // seek returns the argument of -ss in microseconds. It reaches the keyframe at v.Seek or one before

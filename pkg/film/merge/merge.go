@@ -146,7 +146,7 @@ func (m *attempt) describeVideo() (list []film.VideoFacts) {
 		v := film.VideoFacts{
 			Codec: r.Codec, Width: r.Width, Height: r.Height, CRF: r.CRF, MaxBitrate: r.MaxBitrate, Preset: r.Preset,
 			Quality: m.job.QualityOf(n, m.video, len(m.out.Renditions)),
-			Crop:    r.Region, Filter: r.Filter, Picture: r.Picture(), FrameRate: r.Rate, Constant: r.Rate.Num > 0,
+			Crop:    r.Region, Filter: r.Filter, Overlay: r.Overlay, Picture: r.Picture(), FrameRate: r.Rate, Constant: r.Rate.Num > 0,
 		}
 		if base := r.OutputTimebase(*m.job.Source.Video); !v.Constant && e.Samples > 1 && e.Last > e.First {
 			v.FrameRate = media.Rational{Num: int64(e.Samples-1) * base.Den, Den: (e.Last - e.First) * base.Num}

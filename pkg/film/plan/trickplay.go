@@ -48,6 +48,7 @@ func planTrickPlay(j *film.Job, out film.Output, planned *film.OutputPlan) {
 		region, track, _ := crop(settings[of], j.Source) // Job reports what is wrong with it
 		r := trickPlay(settings[of], smallest, track, j.Request.Compute.GPU)
 		r.Region = region
+		_ = lay(settings[of], j.Source, &r) // likewise
 		r.SegmentDuration = micros(out.Package.Seconds)
 		r.Keyframes = int((time.Duration(out.Package.Seconds) + trickPlayInterval - 1) / trickPlayInterval)
 		planned.TrickPlay = append(planned.TrickPlay, indexOrAppend(&j.Renditions, r))

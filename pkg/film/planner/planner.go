@@ -65,6 +65,9 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	if err != nil {
 		return work.Plan{}, err
 	}
+	if found.Source.Files, err = readFiles(ctx, env.Resolve, req); err != nil {
+		return work.Plan{}, err
+	}
 	if found.Index, err = plan.Take(&found.Source, found.Index, req.Part); err != nil {
 		return work.Plan{}, err
 	}

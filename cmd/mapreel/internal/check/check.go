@@ -68,6 +68,11 @@ func tree(tree map[string]any, roots []string) (json.RawMessage, film.Problems) 
 			ps = append(ps, film.Problem{Pointer: pointer, Message: err.Error()})
 		}
 	}
+	for _, f := range req.NamedFiles() {
+		if err := local.CheckPath(*f.URL, roots); err != nil {
+			ps = append(ps, film.Problem{Pointer: f.Pointer, Message: err.Error()})
+		}
+	}
 	if len(ps) > 0 { // whether there is something outside is not told
 		return nil, ps
 	}

@@ -29,6 +29,7 @@ func TestProblemsAreFoundWhereTheyAre(t *testing.T) {
 		{"source: /nowhere/film\ndestination: " + root + "\noutputs:\n  - name: small\n", "/source", 1, "outside"},
 		{"source: " + film + "x\ndestination: " + root + "\noutputs:\n  - name: small\n", "/source", 1, "no such file"},
 		{"source: " + root + "\ndestination: " + root + "\noutputs:\n  - name: small\n", "/source", 1, "is a folder"},
+		{"source: " + film + "\ndestination: " + root + "\noutputs:\n  - name: small\n    video:\n      - overlay: {image: /etc/logo.png}\n", "/outputs/0/video/0/overlay/image", 6, "outside"},
 		{"source: [\n", "", 1, ""},
 		{"", "", 0, "must be an object"},
 		{strings.Repeat("x", 1<<20), "", 0, "larger"},

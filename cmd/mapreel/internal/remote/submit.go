@@ -179,6 +179,17 @@ func (c Submit) submit(ctx context.Context, env Env, remote *client.Client, req 
 			return client.Job{}, false, err
 		}
 	}
+	if !server {
+		for _, f := range req.NamedFiles() {
+			if strings.HasPrefix(*f.URL, "s3://") {
+				continue
+			}
+			var err error
+			if *f.URL, err = c.upload(ctx, env, remote, *f.URL); err != nil {
+				return client.Job{}, false, err
+			}
+		}
+	}
 	request, err := json.Marshal(req)
 	if err != nil {
 		return client.Job{}, false, fault.Wrap(fault.Internal, err, "request")

@@ -3,6 +3,7 @@ package requestflags
 import (
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
+	"github.com/mapreel/mapreel/pkg/film/overlay"
 	"github.com/mapreel/mapreel/pkg/film/target"
 )
 
@@ -35,6 +36,8 @@ type Flags struct {
 	Crop   string `group:"Video" placeholder:"W:H:X:Y|auto" help:"Keep this part of the picture, in pixels of the source as it is shown, or with auto what is not black in 16 frames of the film. Before --height."`
 	Filter string `group:"Video" placeholder:"FILTERS" help:"Filters of ffmpeg for each frame by itself: nlmeans=s=3,eq=contrast=1.1. Those that need other frames, files or another size are refused by name. After --crop, before --height."`
 	Pad    string `group:"Video" placeholder:"W:H" help:"Put the picture in the middle of a black frame of this size, in square pixels. It is made smaller to fit, and larger only with --upscale."`
+
+	Overlay *overlay.Wish `group:"Video" placeholder:"PNG[@PLACE]" help:"Lay a picture over every frame, such as a logo: logo.png@bottom-left. Places are top-left, top-right (the default), bottom-left, bottom-right and center. logo.png@top-left,height=12,margin=4,opacity=60 sets its height (10), its distance from the edges (3), both in percent of the height of the video, and its opacity."`
 
 	MaxBitrate    string              `group:"Video" placeholder:"RATE" help:"Limit of the bit rate, averaged over two seconds, in bits per second: 6M, 800k. Default: no limit."`
 	Ladder        string              `group:"Package" placeholder:"NAME|FILE" help:"Renditions of .m3u8 and .mpd: web, selected by the size of the source and never larger; or a .yaml or .json file that lists them, where flags such as --codec apply to those that do not say. Default: web."`

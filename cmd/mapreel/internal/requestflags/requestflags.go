@@ -99,6 +99,11 @@ func Parse(d *requestfile.Draft, at Place) (film.Request, *requestfile.Draft, er
 	if req.Destination, err = at.Destination(req.Destination); err != nil {
 		ps = append(ps, film.Problem{Pointer: "/destination", Message: err.Error()})
 	}
+	for _, f := range req.NamedFiles() {
+		if *f.URL, err = at.Source(*f.URL); err != nil {
+			ps = append(ps, film.Problem{Pointer: f.Pointer, Message: err.Error()})
+		}
+	}
 	if len(ps) == 0 && at.Here {
 		ps = check.Paths(req)
 	}
@@ -215,6 +220,9 @@ func (t Flags) videoFlags() (list []videoFlag) {
 	text(t.Crop, "crop", "--crop")
 	text(t.Filter, "filter", "--filter")
 	text(t.Pad, "pad", "--pad")
+	if t.Overlay != nil {
+		add(true, "overlay", "--overlay", t.Overlay.Fields())
+	}
 	text(t.MaxBitrate, "maxBitrate", "--max-bitrate")
 	text(t.FPS, "frameRate", "--fps")
 	text(t.Interlaced, "interlaced", "--interlaced")
