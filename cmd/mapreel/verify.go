@@ -118,6 +118,9 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 		return verify.Report{}, fault.Wrap(fault.Invalid, err, "--filter")
 	}
 	options.Filter = c.Filter
+	if options.Subtitles, err = c.Files(func(s string) (string, error) { return requestflags.LocalPath(s, dir) }); err != nil {
+		return verify.Report{}, fault.Wrap(fault.Invalid, err, "--subtitle-file")
+	}
 	if options.Overlay = (*overlay.Overlay)(c.Overlay); c.Overlay != nil {
 		if options.Overlay.Image, err = requestflags.LocalPath(c.Overlay.Image, dir); err != nil {
 			return verify.Report{}, fault.Wrap(fault.Invalid, err, "--overlay")

@@ -65,6 +65,7 @@ func (r Request) Check() Problems {
 	ps = append(ps, r.checkSequence()...)
 	ps = append(ps, r.checkRender()...)
 	ps = append(ps, r.Part.Check()...)
+	ps = append(ps, r.checkSubtitleFiles()...)
 	if len(r.Outputs) == 0 {
 		add("/outputs", "at least one is required")
 	}

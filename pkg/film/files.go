@@ -3,21 +3,24 @@ package film
 import (
 	"fmt"
 
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // File is a file that a request names besides its source. Its digest is part of the job's identity.
 type File struct {
-	URL    string     `json:"url"`
-	Digest string     `json:"digest"`          // SHA-256, of all of it
-	Size   int64      `json:"size"`            // bytes
-	Pixels media.Size `json:"pixels,omitzero"` // of an image
+	URL    string          `json:"url"`
+	Digest string          `json:"digest"`           // SHA-256, of all of it
+	Size   int64           `json:"size"`             // bytes
+	Pixels media.Size      `json:"pixels,omitzero"`  // of an image
+	Format subtitle.Format `json:"format,omitempty"` // of subtitles
 }
 
 // NamedFile is where a request names a file.
 type NamedFile struct {
 	Pointer string // of the field
 	URL     *string
+	Text    bool // it holds subtitles, otherwise an image
 }
 
 // NamedFiles returns the files that the request names besides its source, in its order. Whoever changes one changes the request.
@@ -25,9 +28,12 @@ func (r *Request) NamedFiles() (list []NamedFile) {
 	for i, o := range r.Outputs {
 		for k, v := range o.Video {
 			if v.Overlay != nil {
-				list = append(list, NamedFile{fmt.Sprintf("/outputs/%d/video/%d/overlay/image", i, k), &v.Overlay.Image})
+				list = append(list, NamedFile{Pointer: fmt.Sprintf("/outputs/%d/video/%d/overlay/image", i, k), URL: &v.Overlay.Image})
 			}
 		}
+	}
+	for i := range r.SubtitleFiles {
+		list = append(list, NamedFile{Pointer: fmt.Sprintf("/subtitleFiles/%d/file", i), URL: &r.SubtitleFiles[i].File, Text: true})
 	}
 	return list
 }
@@ -48,4 +54,28 @@ func (s Source) fileDigests() (list []string) {
 		list = append(list, f.Digest)
 	}
 	return list
+}
+
+// checkSubtitleFiles returns the problems of the files of subtitles.
+func (r Request) checkSubtitleFiles() (ps Problems) {
+	if n := len(r.SubtitleFiles); n > subtitle.MaxFiles {
+		return Problems{{"/subtitleFiles", fmt.Sprintf("%d files; at most %d", n, subtitle.MaxFiles)}}
+	}
+	for i, f := range r.SubtitleFiles {
+		f.Check(func(pointer, message string) {
+			ps = append(ps, Problem{fmt.Sprintf("/subtitleFiles/%d%s", i, pointer), message})
+		})
+	}
+	return ps
+}
+
+// AddSubtitles adds the subtitle tracks that files give the source. Its Files are known.
+func (s *Source) AddSubtitles(files []subtitle.File) {
+	for _, f := range files {
+		t := SubtitleTrack{File: f.File, Codec: string(s.File(f.File).Format), IsText: true, Language: f.Code(), Title: f.Title, Default: f.Default}
+		if f.Forced {
+			t.Flags = []string{"forced"}
+		}
+		s.Subtitles = append(s.Subtitles, t)
+	}
 }

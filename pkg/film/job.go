@@ -10,6 +10,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film/overlay"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/render"
 )
@@ -154,11 +155,13 @@ type OutputFacts struct {
 	// Seams are the times after the first frame at which a segment begins that was encoded for itself, at most MaxSeams.
 	Seams []Seconds `json:"seams,omitempty"`
 
-	Part     *Part          `json:"part,omitempty"`      // of the source that the output shows; nil: all of it
-	Chosen   Chosen         `json:"chosen,omitzero"`     // the tracks of the source that the request asked for, by their numbers; zero: all
-	Rate     media.Rational `json:"sourceRate,omitzero"` // frames a second that the request gave a raw source, which has no timestamps
-	Video    []VideoFacts   `json:"video,omitempty"`     // one for each rendition, in their order
-	Previews []PreviewFacts `json:"previews,omitempty"`
+	Part   *Part  `json:"part,omitempty"`  // of the source that the output shows; nil: all of it
+	Chosen Chosen `json:"chosen,omitzero"` // the tracks of the source that the request asked for, by their numbers; zero: all
+	// SubtitleFiles are further subtitle tracks of the source.
+	SubtitleFiles []subtitle.File `json:"subtitleFiles,omitempty"`
+	Rate          media.Rational  `json:"sourceRate,omitzero"` // frames a second that the request gave a raw source, which has no timestamps
+	Video         []VideoFacts    `json:"video,omitempty"`     // one for each rendition, in their order
+	Previews      []PreviewFacts  `json:"previews,omitempty"`
 
 	// Of a package: the folder of its media, their size in bytes, and its DASH manifest, if it has
 	// one in addition to URL.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/overlay"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/render"
@@ -109,6 +110,7 @@ func full(t *testing.T) film.Request {
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "aq-mode=3", "high", "4.1", 8, 4, "hflip"
 	r.Outputs[0].Video[0].Quality = &target.Quality{Metric: target.XPSNR, Target: 42, Min: 18, Max: 36}
 	v.Overlay = &overlay.Overlay{Image: "s3://b/in/logo.png", At: overlay.Center, Height: 9, Margin: new(2), Opacity: 50}
+	r.SubtitleFiles = []subtitle.File{{File: "s3://b/in/film.srt", Language: "de", Title: "a", Default: true, Forced: true}}
 	r.Sequence = film.Sequence{FrameRate: film.FrameRate{Num: 24, Den: 1}, Background: "#204060"}
 	r.Render = render.Settings{
 		Frames: "1-9", Step: 2, Engine: render.Cycles, Samples: 4, Width: 64, Height: 36, Percentage: 50, Scene: "a", Camera: "b", ViewLayer: "c",
@@ -144,7 +146,7 @@ func TestIDIsStable(t *testing.T) {
 	v := &r.Outputs[0].Video[0]
 	r.Outputs[0].Preset = ""
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "", "", "", 0, 0, ""
-	r.Outputs[0].Video[0].Quality, v.Overlay = nil, nil
+	r.Outputs[0].Video[0].Quality, v.Overlay, r.SubtitleFiles = nil, nil, nil
 	r.Outputs[0].Audio = &film.Audio{Codec: film.AAC, Bitrate: 160_000}
 	r.Outputs[0].SubtitleTracks, r.Outputs[0].DefaultSubtitles, r.Outputs[0].ForcedSubtitles = "", "", ""
 	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "d440c080d945cac0dab0"; got != want {

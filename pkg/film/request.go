@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/film/overlay"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/render"
@@ -32,10 +33,13 @@ type Request struct {
 	Sequence    Sequence        `json:"sequence,omitzero" jsonschema:"description=How the files of an image sequence are read as video"`
 	Render      render.Settings `json:"render,omitzero" jsonschema:"description=How the frames of a Blender scene are rendered"`
 	Part        Part            `json:"part,omitzero" jsonschema:"description=The part of the source that the outputs show. Default: all of it"`
-	Outputs     []Output        `json:"outputs" jsonschema:"required,minItems=1,maxItems=20,description=The files to make"`
-	Segment     Segmenting      `json:"segment,omitzero" jsonschema:"description=How the video is divided into segments"`
-	Compute     Compute         `json:"compute,omitzero" jsonschema:"description=Where the work runs; on one machine only concurrency and threads apply"`
-	Retention   Retention       `json:"retention,omitzero" jsonschema:"description=How long an unfinished job can be continued"`
+	// SubtitleFiles follow the source's own subtitle tracks.
+	SubtitleFiles []subtitle.File `json:"subtitleFiles,omitempty" jsonschema:"maxItems=20,description=Files that become further subtitle tracks of the source after its own"`
+
+	Outputs   []Output   `json:"outputs" jsonschema:"required,minItems=1,maxItems=20,description=The files to make"`
+	Segment   Segmenting `json:"segment,omitzero" jsonschema:"description=How the video is divided into segments"`
+	Compute   Compute    `json:"compute,omitzero" jsonschema:"description=Where the work runs; on one machine only concurrency and threads apply"`
+	Retention Retention  `json:"retention,omitzero" jsonschema:"description=How long an unfinished job can be continued"`
 }
 
 // Output is one file, or a package of renditions for adaptive streaming.

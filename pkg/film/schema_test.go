@@ -201,7 +201,8 @@ func withValue(t *testing.T, pointer string, value any) []byte {
 	}
 	tree := map[string]any{
 		"source": "/in", "destination": "/out", "outputs": []any{output},
-		"part": map[string]any{}, "segment": map[string]any{}, "compute": map[string]any{}, "retention": map[string]any{},
+		"subtitleFiles": []any{map[string]any{"file": "/a.srt"}},
+		"part":          map[string]any{}, "segment": map[string]any{}, "compute": map[string]any{}, "retention": map[string]any{},
 	}
 	if name, ok := value.(string); ok && strings.TrimSuffix(name, "x") == string(film.Frames) {
 		tree["source"], tree["outputs"] = "/in.blend", []any{map[string]any{"name": "a"}}

@@ -125,6 +125,7 @@ const (
 // SubtitleTrack is a source's subtitle stream.
 type SubtitleTrack struct {
 	Stream   int      `json:"stream"`
+	File     string   `json:"file,omitempty"`   // the URL of the file beside the source that holds it, as its only stream
 	Codec    string   `json:"codec"`            // ffmpeg's name
 	IsText   bool     `json:"isText,omitempty"` // text, which can be converted to other text codecs; else bitmaps
 	Language string   `json:"language,omitempty"`

@@ -11,6 +11,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/overlay"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -21,6 +22,7 @@ type Job struct {
 	Warnings []string
 	Part     film.Part           // of the source that the output shows
 	Chosen   film.Chosen         // the tracks of the source that the output has
+	Beside   []subtitle.File     // further subtitle tracks of the source
 	Rate     media.Rational      // frames a second of a raw source, as the request gave them
 	Crop     film.Region         // of the source's frame that the output shows
 	Filter   string              // of ffmpeg, which the frames went through
@@ -55,7 +57,7 @@ func ReadJob(data []byte, output string) (Job, error) {
 	if at < 0 {
 		return Job{}, fault.New(fault.Invalid, "the report is of a job that did not make %s", filepath.Base(output))
 	}
-	job := Job{Warnings: report.Warnings, Rate: report.Outputs[at].Rate, Chosen: report.Outputs[at].Chosen}
+	job := Job{Warnings: report.Warnings, Rate: report.Outputs[at].Rate, Chosen: report.Outputs[at].Chosen, Beside: report.Outputs[at].SubtitleFiles}
 	if part := report.Outputs[at].Part; part != nil {
 		job.Part = *part
 	}

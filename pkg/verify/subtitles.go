@@ -10,6 +10,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 )
 
 // isBitmap reports whether a subtitle codec stores images or pages of teletext, which MP4, WebM and HLS cannot hold.
@@ -58,6 +59,22 @@ func subtitleChecks(source, output []probe.Stream, bitmaps bool) []Check {
 	return checks
 }
 
+// beside is the index of a stream that is a file of its own.
+const beside = -1
+
+// addSubtitles adds to the source the subtitle tracks that asked says are files beside it, or else known. Of these, language and flags
+// are compared; the files are not read.
+func (v *verification) addSubtitles(asked, known []subtitle.File) {
+	if len(asked) == 0 {
+		asked = known
+	}
+	for _, f := range asked {
+		v.source.media.Streams = append(v.source.media.Streams, probe.Stream{
+			Index: beside, Type: "subtitle", Codec: string(subtitle.SubRip), Language: f.Code(), Title: f.Title, Default: f.Default, Forced: f.Forced,
+		})
+	}
+}
+
 // dropEmptySubtitles removes the source's subtitle tracks in which nothing is shown, if the output has fewer tracks than
 // the source. note says so, if any were.
 func (v *verification) dropEmptySubtitles(ctx context.Context, source probe.Media) (left probe.Media, note []Check, err error) {
@@ -68,7 +85,7 @@ func (v *verification) dropEmptySubtitles(ctx context.Context, source probe.Medi
 	left = source
 	left.Streams = nil
 	for _, s := range source.Streams {
-		if s.Type == "subtitle" {
+		if s.Type == "subtitle" && s.Index != beside {
 			shown, err := v.anyShown(ctx, s)
 			if err != nil {
 				return source, nil, err

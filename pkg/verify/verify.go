@@ -28,6 +28,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/overlay"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/verify/sound"
 )
@@ -54,6 +55,8 @@ type Options struct {
 	Filter string
 	// Overlay lies over the output's frames; nil is what Job says.
 	Overlay *overlay.Overlay
+	// Subtitles are files that are further subtitle tracks of the source; none are those that Job says.
+	Subtitles []subtitle.File
 	// Tracks selects the tracks of the source that the output is to have, and their flags; the zero value is what Job says.
 	Tracks film.Choices
 	// Sequence says how the source is read, if it is an image sequence.
@@ -96,6 +99,7 @@ func Files(ctx context.Context, tools ffmpeg.Tools, source, output string, optio
 		return Report{}, err
 	}
 	v.filter = cmp.Or(options.Filter, options.Job.Filter)
+	v.addSubtitles(options.Subtitles, options.Job.Beside)
 	unlay, err := v.openOverlay(options.Overlay, options.Job.Overlay)
 	defer unlay()
 	if err != nil {

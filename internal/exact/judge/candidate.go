@@ -25,6 +25,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/media"
@@ -56,6 +57,7 @@ type Task struct {
 	Picture    film.Region     // the part of the output's frame that is not padding; zero = all
 	Request    film.Output     // settings of the output beside name, container and video
 	Chosen     film.Chosen     // which tracks of the source they select; Measured is that of these tracks
+	Beside     []subtitle.File // further subtitle tracks, which Request selects in the place of the source's own
 	gains      []float64       // in decibels, by which plain ffmpeg amplifies each audio track
 	Part       film.Part       // what is encoded of the source; zero = all. Measured is that of the part
 	Sequence   film.Sequence   // how the source is read, if it is an image sequence
@@ -193,7 +195,7 @@ func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []st
 		output.Video = []film.Video{video}
 	}
 	body, err := json.Marshal(film.Request{
-		Source: t.Path, Destination: t.Dir, Part: t.Part, Sequence: t.Sequence, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
+		Source: t.Path, SubtitleFiles: t.Beside, Destination: t.Dir, Part: t.Part, Sequence: t.Sequence, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
 	})
 	if err != nil {
 		return nil, err

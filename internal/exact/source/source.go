@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 )
 
 // Source is one video of the matrix.
@@ -34,6 +35,7 @@ type Source struct {
 	Picture film.Region     // the part of the output's frame that is not padding; zero = all
 	Part    film.Part       // what is encoded of it; zero = all
 	Tracks  Tracks          // which of its tracks are encoded, and how; zero = all
+	Beside  []subtitle.File // further subtitle tracks
 	// Sequence says how an image sequence is read, of which File is the pattern. Other programs read one at 25 frames a second.
 	Sequence film.Sequence
 	From     From           // how mapreel gets it; "" = as a file
@@ -84,6 +86,10 @@ const folder = "FOLDER"
 func (s Source) At(path string) Source {
 	in := func(text string) string { return strings.ReplaceAll(text, folder, filepath.Dir(path)) }
 	s.Filter = in(s.Filter)
+	s.Beside = slices.Clone(s.Beside)
+	for i := range s.Beside {
+		s.Beside[i].File = in(s.Beside[i].File)
+	}
 	if s.Video.Overlay != nil {
 		o := *s.Video.Overlay
 		o.Image = in(o.Image)

@@ -8,6 +8,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/input"
 	"github.com/mapreel/mapreel/pkg/film/overlay"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -19,7 +20,7 @@ func readFiles(ctx context.Context, resolve work.Resolver, req film.Request) (li
 		if known.File(*named.URL).URL != "" {
 			continue
 		}
-		file, problem, err := readFile(ctx, resolve, *named.URL)
+		file, problem, err := readFile(ctx, resolve, *named.URL, named.Text)
 		if err != nil {
 			return nil, err
 		}
@@ -33,10 +34,10 @@ func readFiles(ctx context.Context, resolve work.Resolver, req film.Request) (li
 	return list, problems.Err()
 }
 
-// readFile examines a file, or returns what is wrong with it.
-func readFile(ctx context.Context, resolve work.Resolver, url string) (_ film.File, problem string, err error) {
+// readFile examines a file of subtitles, or else an image, or returns what is wrong with it.
+func readFile(ctx context.Context, resolve work.Resolver, url string, text bool) (_ film.File, problem string, err error) {
 	f := film.File{URL: url}
-	data, digest, err := input.ReadFile(ctx, resolve, url, overlay.MaxFile)
+	data, digest, err := input.ReadFile(ctx, resolve, url, max(overlay.MaxFile, subtitle.MaxFile))
 	switch fault.KindOf(err) {
 	case fault.NotFound:
 		return f, fmt.Sprintf("cannot read %s: no such file", url), nil
@@ -47,7 +48,9 @@ func readFile(ctx context.Context, resolve work.Resolver, url string) (_ film.Fi
 		return f, "", err
 	}
 	f.Digest, f.Size = digest, int64(len(data))
-	if f.Pixels, err = overlay.Size(data); err == nil {
+	if text {
+		f.Format, err = subtitle.FormatOf(data)
+	} else if f.Pixels, err = overlay.Size(data); err == nil {
 		_, err = overlay.Pixels(data, 100) // before hundreds of workers find out
 	}
 	if err != nil {

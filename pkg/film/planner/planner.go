@@ -68,6 +68,7 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	if found.Source.Files, err = readFiles(ctx, env.Resolve, req); err != nil {
 		return work.Plan{}, err
 	}
+	found.Source.AddSubtitles(req.SubtitleFiles)
 	if found.Index, err = plan.Take(&found.Source, found.Index, req.Part); err != nil {
 		return work.Plan{}, err
 	}

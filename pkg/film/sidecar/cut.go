@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/input"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -31,8 +33,17 @@ func (a *attempt) limit(files *remux.Sidecar) {
 			t.Muxer = "data"
 		}
 	}
+}
+
+// place makes files be read from the source.
+func (a *attempt) place(files *remux.Sidecar, in ffmpeg.Input) {
+	src := a.job.Source
+	files.Input = in
+	if files.Input.Jumps = input.Jumps(src, input.NoStream); files.Input.Jumps == nil { // with Jumps, ffmpeg subtracts the source's start itself
+		files.Input.Origin = int64(src.Origin.In(media.Microseconds))
+	}
 	switch j := files.Input.Jumps; {
-	case src.Cut.Start == nil:
+	case src.Cut == nil || src.Cut.Start == nil:
 	case j != nil: // ffmpeg subtracts the start of the whole source
 		files.Part.Delay = int64(*src.Cut.Start) - j.Start
 	default:

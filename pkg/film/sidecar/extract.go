@@ -16,24 +16,17 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// extract has ffmpeg write files, all in one pass. Where that fails because of what a track holds, it
-// tries each half of them, and so on, until it knows which cannot be extracted. failed has their
-// errors, by their place in files.Subtitles, then the cover, then files.Attachments.
+// extract has ffmpeg write some of the files, all in one pass. Where that fails because of what a track holds, it
+// tries each half of them, and so on, until it knows which cannot be extracted, and adds their
+// errors to failed, by their place in files.Subtitles, then files.Attachments, then the cover. items are the places of those to write.
 //
 // All passes together take at most twice the CPU time of one: what is left after that counts as
 // failed, so that a hundred hostile tracks cost no more than one.
-func (a *attempt) extract(ctx context.Context, files remux.Sidecar) (failed map[int]error, err error) {
+func (a *attempt) extract(ctx context.Context, files remux.Sidecar, items []int, failed map[int]error) error {
 	declared, worker := input.Budget(a.Env, a.job.Source)
-	p := passes{attempt: a, files: files, limits: budget.Sidecar(declared), worker: worker, failed: map[int]error{}}
+	p := passes{attempt: a, files: files, limits: budget.Sidecar(declared), worker: worker, failed: failed}
 	p.left = 2 * p.limits.CPU
-	all := make([]int, len(files.Subtitles)+len(files.Attachments))
-	for i := range all {
-		all[i] = i
-	}
-	if files.Cover != nil {
-		all = append(all, len(all))
-	}
-	return p.failed, p.try(ctx, all)
+	return p.try(ctx, items)
 }
 
 // passes extracts files in several runs of ffmpeg.

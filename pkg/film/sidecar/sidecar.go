@@ -66,26 +66,35 @@ const maxCover = 16 << 20
 
 func (a *attempt) run(ctx context.Context) (film.SidecarFacts, error) {
 	source := a.job.Source
-	in, err := input.Source(ctx, a.Resolve, source)
-	if err != nil {
-		return film.SidecarFacts{}, err
-	}
-	if in.Jumps = input.Jumps(source, input.NoStream); in.Jumps == nil { // with Jumps, ffmpeg subtracts the source's start itself
-		in.Origin = int64(source.Origin.In(media.Microseconds))
-	}
-	files := a.files(in)
+	files := a.files()
 	a.limit(&files)
-	failed, err := a.extract(ctx, files)
-	if err != nil {
-		return film.SidecarFacts{}, err
+	failed := map[int]error{}
+	if items := a.fromSource(files); len(items) > 0 {
+		in, err := input.Source(ctx, a.Resolve, source)
+		if err != nil {
+			return film.SidecarFacts{}, err
+		}
+		a.place(&files, in)
+		if err := a.extract(ctx, files, items, failed); err != nil {
+			return film.SidecarFacts{}, err
+		}
+	}
+	for _, name := range a.beside() {
+		own, err := a.openBeside(ctx, name, files)
+		if err == nil {
+			err = a.extract(ctx, own, a.fromFile(name), failed)
+		}
+		if err != nil {
+			return film.SidecarFacts{}, err
+		}
 	}
 	return a.store(ctx, files, failed)
 }
 
 // files returns what ffmpeg must extract for the job's outputs, and where it writes that.
-func (a *attempt) files(in ffmpeg.Input) remux.Sidecar {
+func (a *attempt) files() remux.Sidecar {
 	source := a.job.Source
-	files := remux.Sidecar{Input: in}
+	var files remux.Sidecar
 	for i, r := range a.job.SubtitleRenditions {
 		muxer := "matroska"
 		switch r.Mux {
@@ -122,7 +131,7 @@ func (a *attempt) store(ctx context.Context, files remux.Sidecar, failed map[int
 		var stored film.SubtitleFacts
 		err := failed[i]
 		if err == nil {
-			stored, err = a.putSubtitles(ctx, i, track, files.Part)
+			stored, err = a.putSubtitles(ctx, i, track, a.partOf(i, files))
 		}
 		name := fmt.Sprintf("subtitle track %d", number)
 		switch kind := fault.KindOf(err); {

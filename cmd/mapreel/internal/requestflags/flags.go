@@ -53,6 +53,7 @@ type Flags struct {
 
 	Subtitles string `group:"Subtitles" placeholder:"WHICH" help:"auto or none. Default: auto, which keeps all tracks that the container can hold: text in every container, bitmaps in .mkv."`
 
+	SubtitleFileFlags
 	TrackFlags
 
 	Goal     string                 `group:"Work" enum:",time,cost,balanced" default:"" placeholder:"GOAL" help:"Without --segment: time, cost or balanced. time makes short segments, which are done soonest on AWS; cost makes long ones, which waste least on starting. Default: balanced."`

@@ -138,6 +138,7 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 	}
 	d.SetNumber("/program", (*int)(t.Program), "--program")
 	t.PartFlags.Apply(d)
+	t.SubtitleFileFlags.apply(d)
 	video := t.videoFlags()
 	if t.FPS != "" && t.SourceFPS == "" && readsFrames(d, at) {
 		d.SetText("/sequence/frameRate", t.FPS, "--fps")
