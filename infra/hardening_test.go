@@ -97,24 +97,26 @@ func TestABucketOfAnotherAccountIsExpectedThere(t *testing.T) {
 
 // An image that is named by a tag is whatever its owner pushes under that tag.
 func TestBaseImagesAreNamedByDigest(t *testing.T) {
-	recipe, err := os.ReadFile("../functions/Dockerfile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := regexp.MustCompile(`(?m)^FROM .*`).FindAllString(string(recipe), -1)
-	if len(lines) < 2 {
-		t.Fatalf("found only %v", lines)
-	}
-	for _, line := range lines {
-		if !regexp.MustCompile(`^FROM \S+:\S+@sha256:[0-9a-f]{64}( AS \w+)?$`).MatchString(line) {
-			t.Errorf("%s: name a tag and a digest", line)
+	for _, name := range []string{"../functions/Dockerfile", "../cmd/mapreel/Dockerfile"} {
+		recipe, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := regexp.MustCompile(`(?m)^(FROM |ARG BASE=).*`).FindAllString(string(recipe), -1)
+		if len(lines) != 3 {
+			t.Fatalf("%s: found only %v", name, lines)
+		}
+		for _, line := range lines {
+			if !regexp.MustCompile(`^(FROM |ARG BASE=)\S+:\S+@sha256:[0-9a-f]{64}( AS \w+)?$|^FROM \$\{BASE\}$`).MatchString(line) {
+				t.Errorf("%s: %s: name a tag and a digest", name, line)
+			}
 		}
 	}
 }
 
 // Docker takes the packages of an unchanged recipe from its cache, with all the faults that they had then.
-func TestPackagesAreInstalledAgainWhenAsked(t *testing.T) {
-	image := func(context object) (hash, argument string) {
+func TestTheImageDependsOnItsArguments(t *testing.T) {
+	image := func(context object) (hash string, arguments map[string]string) {
 		t.Helper()
 		root := t.TempDir()
 		if err := os.MkdirAll(filepath.Join(root, "functions"), 0o700); err != nil {
@@ -151,21 +153,21 @@ func TestPackagesAreInstalledAgainWhenAsked(t *testing.T) {
 			t.Fatalf("%v\n%s", err, text)
 		}
 		for hash, image := range assets.DockerImages {
-			return hash, image.Source.DockerBuildArgs["PACKAGES"]
+			return hash, image.Source.DockerBuildArgs
 		}
-		return "", ""
+		return "", nil
 	}
 	before, none := image(object{"scratch": "s3"})
-	after, given := image(object{"scratch": "s3", "packages": "2026-11-28"})
-	if before == after || none != "" || given != "2026-11-28" {
-		t.Errorf("the image %s with the argument %q becomes %s with %q", before, none, after, given)
+	after, given := image(object{"scratch": "s3", "packages": "2026-11-28", "baseImage": "debian:trixie-slim"})
+	if before == after || len(none) > 0 || given["PACKAGES"] != "2026-11-28" || given["BASE"] != "debian:trixie-slim" {
+		t.Errorf("the image %s with the arguments %q becomes %s with %q", before, none, after, given)
 	}
 	recipe, err := os.ReadFile("../functions/Dockerfile")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Docker's cache of a RUN depends on the arguments that are declared before it in the same stage.
-	_, last, _ := strings.Cut(string(recipe), "FROM debian")
+	_, last, _ := strings.Cut(string(recipe), "FROM ${BASE}")
 	if declared, install := strings.Index(last, "ARG PACKAGES"), strings.Index(last, "apt-get"); declared < 0 || declared > install {
 		t.Error("the packages do not depend on the argument")
 	}

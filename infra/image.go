@@ -64,10 +64,17 @@ func newImage(stack awscdk.Stack, chosen settings, root string) (image, error) {
 
 // buildArguments returns the arguments of functions/Dockerfile. They are a part of the image's tag, so a new value makes a new image.
 func buildArguments(chosen settings) *map[string]*string {
-	if chosen.packages == "" {
+	arguments := map[string]*string{}
+	if chosen.packages != "" {
+		arguments["PACKAGES"] = jsii.String(chosen.packages)
+	}
+	if chosen.baseImage != "" {
+		arguments["BASE"] = jsii.String(chosen.baseImage)
+	}
+	if len(arguments) == 0 {
 		return nil
 	}
-	return &map[string]*string{"PACKAGES": jsii.String(chosen.packages)}
+	return &arguments
 }
 
 // function returns the image as the code of the function of a class.

@@ -19,6 +19,7 @@ type settings struct {
 	batchNetwork       string   // public (default): no inbound rule, no cost by the hour; isolated: no route out, endpoints
 	arch               string   // x86_64 (default) or arm64
 	imageURI           string   // an image in ECR that was built elsewhere; "" builds functions/Dockerfile when deploying
+	baseImage          string   // the image of Debian from which the image's ffmpeg comes; "" = that of functions/Dockerfile
 	packages           string   // any new value installs the image's packages again; "" keeps those of Docker's cache
 	sourceBuckets      []string // existing buckets; none: the media bucket's in/
 	destinationBuckets []string // existing buckets; none: the media bucket's out/
@@ -36,6 +37,9 @@ type settings struct {
 var ecrImage = regexp.MustCompile(
 	`^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9][a-z0-9._/-]*)(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})|@(sha256:[0-9a-f]{64}))$`)
 
+// baseImageValue matches images of Debian, with a digest or without.
+var baseImageValue = regexp.MustCompile(`^([a-z0-9.-]+(:[0-9]+)?/)?([a-z0-9._-]+/)*debian:[A-Za-z0-9._-]+(@sha256:[0-9a-f]{64})?$`)
+
 var packagesValue = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$`)
 
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
@@ -52,6 +56,7 @@ func parseSettings(context any) (settings, error) {
 		batchNetwork:       p.choice("batchNetwork", "public", "isolated"),
 		arch:               p.choice("arch", "x86_64", "arm64"),
 		imageURI:           p.text("imageUri"),
+		baseImage:          p.text("baseImage"),
 		packages:           p.text("packages"),
 		sourceBuckets:      p.buckets("sourceBuckets"),
 		destinationBuckets: p.buckets("destinationBuckets"),
@@ -78,22 +83,24 @@ func parseSettings(context any) (settings, error) {
 		p.bad("imageUri=%s is not an image in ECR, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com/mapreel:v1",
 			s.imageURI)
 	}
-	s.checkPackages(&p)
+	s.checkImage(&p)
 	s.accounts = p.accounts(s)
 	p.unknown()
 	return s, errors.Join(p.problems...)
 }
 
-// checkPackages refuses a value of packages that Docker's command line or an image could not take.
-func (s settings) checkPackages(p *parser) {
-	if s.packages == "" {
-		return
+// checkImage refuses values of packages and baseImage that Docker's command line or an image could not take.
+func (s settings) checkImage(p *parser) {
+	for name, value := range map[string]string{"packages": s.packages, "baseImage": s.baseImage} {
+		if value != "" && s.imageURI != "" {
+			p.bad("%s=%s has no effect with imageUri, whose image is built elsewhere", name, value)
+		}
 	}
-	if s.imageURI != "" {
-		p.bad("packages=%s has no effect with imageUri, whose image is built elsewhere", s.packages)
-	}
-	if !packagesValue.MatchString(s.packages) {
+	if s.packages != "" && !packagesValue.MatchString(s.packages) {
 		p.bad("packages=%s: give a date or another word of letters, digits, dots and hyphens", s.packages)
+	}
+	if s.baseImage != "" && !baseImageValue.MatchString(s.baseImage) {
+		p.bad("baseImage=%s: give an image of Debian, such as debian:trixie-slim", s.baseImage)
 	}
 }
 

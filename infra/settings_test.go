@@ -66,6 +66,7 @@ func TestABadSettingIsOneClearError(t *testing.T) {
 		{"sourceBuckets", "s3://films", "cannot be the name of a bucket"},
 		{"destinationBuckets", "films,films", "is listed twice"},
 		{"packages", "2026 11", "give a date or another word"},
+		{"baseImage", "alpine:3.20", "give an image of Debian"},
 		{"bucketAccounts", "films", "is not a bucket and the ID of its AWS account"},
 		{"bucketAccounts", "films:210987654321", "films is in neither sourceBuckets nor destinationBuckets"},
 		{"encodeConcurrency", "0", "give a positive number"},
@@ -87,6 +88,7 @@ func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 		{"batchNetwork": "isolated", "batch": "false"},
 		{"batchNetwork": "isolated", "scratch": "s3"},
 		{"imageUri": someImage, "packages": "2026-11-28"},
+		{"imageUri": someImage, "baseImage": "debian:trixie-slim"},
 	} {
 		if s, err := parseSettings(context); err == nil {
 			t.Errorf("%v is accepted as %+v", context, s)
