@@ -106,7 +106,7 @@ func listPublished(ctx context.Context, root *os.Root, at string, outputs []outp
 		}
 		folder = relative(at, folder)
 		if info, err := root.Lstat(folder); err != nil || !info.IsDir() {
-			return nil, missing(cmp.Or(err, error(fault.New(fault.NotFound, "%s is no folder", folder))))
+			return nil, missing(cmp.Or(err, fault.New(fault.NotFound, "%s is no folder", folder)))
 		}
 		err := fs.WalkDir(root.FS(), filepath.ToSlash(folder), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") {
