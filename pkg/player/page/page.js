@@ -60,6 +60,11 @@ function playPackage(address) {
   });
   hls.on(Hls.Events.AUDIO_TRACK_SWITCHING, (_, track) => { element('audio').value = track.id; });
   hls.on(Hls.Events.SUBTITLE_TRACK_SWITCH, (_, track) => { element('subtitles').value = track.id; });
+  hls.on(Hls.Events.FRAG_BUFFERED, () => {
+    // Where the sound begins seconds after the picture there is nothing to play before it; hls.js itself jumps over two seconds at most.
+    const begin = video.buffered.length ? video.buffered.start(0) : 0;
+    if (begin > 0 && video.currentTime === 0 && video.readyState < 2 && !video.seeking) video.currentTime = begin;
+  });
   hls.on(Hls.Events.ERROR, (_, data) => {
     if (!data.fatal) return;
     const undecodable = data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR; // a retry does not help

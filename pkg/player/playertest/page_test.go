@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/player"
 )
 
-// The page lists the choices, marks the chosen one, and names a missing decoder.
+// The page lists the choices, marks the chosen one, names a missing decoder, and begins where there is something to play.
 func TestPageShowsChoicesAndProblems(t *testing.T) {
 	modules, chromium := Browser(t)
 	full := makePackage(t, false)
@@ -28,8 +29,19 @@ func TestPageShowsChoicesAndProblems(t *testing.T) {
 	write(t, dolby, "film.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000,CODECS=\"dvh1.05.01\",RESOLUTION=16x16\nv.m3u8\n")
 	single := t.TempDir()
 	ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=1", "-pix_fmt", "yuv420p", filepath.Join(single, "clip.mp4"))
+	late := t.TempDir()
+	if err := os.CopyFS(late, os.DirFS(full)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"audio-eng.m3u8", "audio-deu.m3u8"} {
+		text, err := os.ReadFile(filepath.Join(late, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, late, name, regexp.MustCompile(`(#EXTINF.*\n.*\n){4}`).ReplaceAllString(string(text), "")) // four of six seconds
+	}
 	var pages []string
-	for _, folder := range []string{full, dolby, single} {
+	for _, folder := range []string{full, dolby, single, late} {
 		p, err := player.Open(folder)
 		if err != nil {
 			t.Fatal(err)
@@ -84,6 +96,8 @@ func TestPageShowsChoicesAndProblems(t *testing.T) {
 		{Title: "film.m3u8", Errors: []string{}, Choices: map[string]choice{}},
 		{Title: "clip.mp4", Time: "00:00 / 00:01", Errors: []string{}, Choices: map[string]choice{}},
 	}
+	want = append(want, want[0])
+	want[3].Time = "00:04 / 00:06" // where there is sound
 	if !strings.HasPrefix(got[1].Problem, "This browser lacks the decoders for this package") {
 		t.Errorf("for Dolby Vision the page shows %q", got[1].Problem)
 	}
