@@ -187,6 +187,7 @@ func (s *Server) readPage() error {
 		}
 	}
 	s.mux.HandleFunc("GET /{$}", s.index)
+	s.mux.HandleFunc("GET /favicon.ico", s.asset("icon.svg")) // which browsers ask for where a page, such as an error, names none
 	return nil
 }
 

@@ -250,6 +250,7 @@ type child struct {
 	Error   string `json:"error,omitempty"`
 	Cause   string `json:"cause,omitempty"`
 	Input   string `json:"input"`
+	Output  string `json:"output,omitempty"`
 }
 
 // unit answers with what is known of one unit.
@@ -281,7 +282,7 @@ func (s *Server) unit(w http.ResponseWriter, r *http.Request) error {
 	children := make([]child, len(list))
 	for i, c := range list {
 		children[i] = child{
-			ARN: c.ARN, Name: c.Name, Status: string(c.Status), Started: c.Started.UnixMilli(), Error: c.Error, Cause: c.Cause, Input: string(c.Input),
+			ARN: c.ARN, Name: c.Name, Status: string(c.Status), Started: c.Started.UnixMilli(), Error: c.Error, Cause: c.Cause, Input: string(c.Input), Output: string(c.Output),
 		}
 		if !c.Stopped.IsZero() {
 			children[i].Stopped = c.Stopped.UnixMilli()

@@ -9,6 +9,15 @@ import { VirtualList } from './virtual.js';
 const updateInterval = 400;
 const timelineInterval = 2000;
 
+// indented returns JSON as people read it.
+function indented(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
 // UnitsView shows units.
 export class UnitsView {
   constructor(job) {
@@ -215,7 +224,7 @@ export class UnitsView {
       if (!e.target.open || events.childElementCount) return;
       try {
         const list = await ask('/console/history?name=' + encodeURIComponent(this.job) + '&child=' + encodeURIComponent(c.arn));
-        events.replaceChildren(el('h4', {}, 'Input'), pre(c.input), el('h4', {}, 'Events'), ...list.map((x) => el('details', {},
+        events.replaceChildren(el('h4', {}, 'Input'), pre(indented(c.input)), ...(c.output ? [el('h4', {}, 'Output'), pre(indented(c.output))] : []), el('h4', {}, 'Events'), ...list.map((x) => el('details', {},
           el('summary', {}, x.id + '  ' + x.type + '  ' + formatTime(x.time)), pre(JSON.stringify(x.details, null, 2)))));
       } catch (error) {
         complain(error);
