@@ -112,13 +112,20 @@ func (r Row) withProgress(s progress.Snapshot, warnings int) Row {
 	return r
 }
 
-// withCounts adds how far a run in another process is, from its newest map run.
+// withCounts adds how far a run in another process is, from its map runs, the newest first: one for each phase. What an earlier one has
+// done is not in those that followed, after a redrive as well.
 func (r Row) withCounts(list []history.MapRun) Row {
 	r.Phase = elsewhere
-	if len(list) == 0 || list[0].Items.Total == 0 {
+	for i, m := range list {
+		r.Done += m.Items.Succeeded
+		r.Units += m.Items.Succeeded
+		if i == 0 {
+			r.Units += m.Items.Total - m.Items.Succeeded
+		}
+	}
+	if r.Units == 0 {
 		return r
 	}
-	r.Done, r.Units = list[0].Items.Succeeded, list[0].Items.Total
 	r.Fraction = math.Floor(1000*float64(r.Done)/float64(r.Units)) / 1000
 	return r
 }

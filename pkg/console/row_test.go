@@ -24,3 +24,14 @@ func TestARowNamesTheFilesThatWereMade(t *testing.T) {
 		}
 	}
 }
+
+func TestTheProgressOfAnotherProcessIsThatOfAllItsPhases(t *testing.T) {
+	t.Parallel()
+	runs := []history.MapRun{{Items: history.Counts{Total: 4, Succeeded: 1}}, {Items: history.Counts{Total: 8, Succeeded: 3, Aborted: 5}}, {Items: history.Counts{Total: 2, Succeeded: 2}}}
+	if row := (Row{}).withCounts(runs); row.Done != 6 || row.Units != 9 || row.Fraction != 0.666 || row.Phase != elsewhere {
+		t.Errorf("%+v, want 6 of 9 units", row)
+	}
+	if row := (Row{}).withCounts(nil); row.Units != 0 || row.Fraction != 0 || row.Phase != elsewhere {
+		t.Errorf("before the first phase: %+v", row)
+	}
+}

@@ -98,7 +98,7 @@ func (s *Server) row(ctx context.Context, x history.Execution) (Row, error) {
 		progress, warnings := r.snapshot(time.Now())
 		row = row.withProgress(progress, warnings)
 	case x.Owner != "":
-		list, err := s.opts.Store.MapRuns(ctx, x.ARN, 0, 1)
+		list, err := s.opts.Store.MapRuns(ctx, x.ARN, 0, maxMapRuns)
 		if err != nil {
 			return row, err
 		}
