@@ -56,7 +56,7 @@ try {
   // The dialog keeps the focus, and gives it back.
   const start = page.getByRole('button', { name: 'New job' });
   await start.click();
-  await page.getByLabel('Source').waitFor();
+  await page.locator('#field-source').waitFor(); // the form comes with an answer of the server
   const dialog = await named(page, 'the dialog');
   check(dialog.includes('combobox Preset'), 'the dialog has ' + dialog.join(', '));
   for (let i = 0; i < 30; i++) {
@@ -114,6 +114,10 @@ try {
   await page.getByRole('list', { name: 'Units' }).getByRole('button', { name: 'video/00000' }).click();
   await page.keyboard.press('ArrowDown');
   check(await page.evaluate(() => document.activeElement.dataset.key) === 'video/00001', 'the arrow keys do not go from unit to unit');
+  await page.keyboard.press('Shift+Tab');
+  check(await page.evaluate(() => document.activeElement.getAttribute('aria-label')) === 'Units', 'Shift+Tab does not go from a unit to the list');
+  await page.keyboard.press('ArrowDown');
+  check(await page.evaluate(() => document.activeElement.dataset.key?.startsWith('output/')), 'the arrow keys do not go into the list');
   await page.locator('.unit-detail', { hasText: 'SUCCEEDED' }).waitFor();
   const job = await named(page, 'the page of a job');
   for (const part of [/^(img|image) The graph/, /^(img|image) Grid of the units: .*3 done/, /^(img|image) Timeline of the units, .*3 done/]) {

@@ -2,8 +2,8 @@
 import { el } from './dom.js';
 import { everyFrame } from './frames.js';
 
-// VirtualList draws rows of a fixed height. make(index) returns the button that is in a row. The arrow keys, Page Up, Page Down, Home
-// and End move the focus from row to row: Tab reaches only those that are in the document.
+// VirtualList draws rows of a fixed height. make(index) returns the button that is in a row. Tab reaches the list as a whole, and leaves
+// it again; the arrow keys, Page Up, Page Down, Home and End move the focus from row to row.
 export class VirtualList {
   constructor({ label, height, make, near }) {
     this.height = height;
@@ -11,7 +11,7 @@ export class VirtualList {
     this.near = near; // called when the end is near; may be missing
     this.count = 0;
     this.space = el('div', { class: 'virtual-space' });
-    this.element = el('div', { class: 'virtual', role: 'list', 'aria-label': label, tabindex: '0' }, this.space);
+    this.element = el('div', { class: 'virtual', role: 'list', 'aria-label': label, 'aria-description': 'The arrow keys go from row to row.', tabindex: '0' }, this.space);
     this.rows = new Map(); // the rows in the document, by index
     const draw = everyFrame(() => this.draw());
     this.changed = () => {
@@ -24,12 +24,14 @@ export class VirtualList {
 
   // move moves the focus as a key says.
   move(e) {
-    const index = this.indexOf(document.activeElement);
+    const onList = document.activeElement === this.element;
+    const index = onList ? Math.ceil(this.element.scrollTop / this.height) : this.indexOf(document.activeElement);
     const page = Math.max(1, Math.floor(this.element.clientHeight / this.height) - 1);
     const by = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -index, End: this.count - 1 - index }[e.key];
-    if (index < 0 || by === undefined || e.ctrlKey || e.metaKey || e.altKey) return;
+    if (index < 0 || this.count === 0 || by === undefined || e.ctrlKey || e.metaKey || e.altKey) return;
     e.preventDefault();
-    this.wanted = Math.min(Math.max(index + by, 0), this.count - 1);
+    const into = onList && e.key.startsWith('Arrow') ? 0 : by; // the first that can be seen
+    this.wanted = Math.min(Math.max(index + into, 0), this.count - 1);
     const top = this.wanted * this.height;
     const box = this.element;
     if (top < box.scrollTop) box.scrollTop = top;
@@ -76,6 +78,7 @@ export class VirtualList {
     for (let i = last - 1; i >= first; i--) { // each before the one that follows it, so that the keyboard meets them in order
       if (this.rows.has(i)) continue;
       const button = this.make(i);
+      button.tabIndex = -1;
       const row = el('div', { class: 'virtual-row', role: 'listitem', 'aria-posinset': i + 1, 'aria-setsize': this.count }, button);
       row.style.top = i * this.height + 'px';
       this.rows.set(i, row);
