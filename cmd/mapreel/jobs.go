@@ -124,8 +124,8 @@ func (j jobsCmd) watch(ctx context.Context, env environment, scratch string) err
 				return append([]string{""}, strings.Split(strings.TrimSuffix(j.text(shown, width), "\n"), "\n")...)
 			})
 		}
-		if text := j.change(list); !movable && text != printed {
-			printed = text
+		if key, text := j.change(list, time.Now()); !movable && key != printed {
+			printed = key
 			if _, err := io.WriteString(env.Stdout, text); err != nil {
 				return fault.Wrap(fault.Internal, err, "print the jobs")
 			}
@@ -143,23 +143,23 @@ func (j jobsCmd) watch(ctx context.Context, env environment, scratch string) err
 	}
 }
 
-// change returns what is printed where lines cannot be drawn again. It does not differ when only time has passed.
-func (j jobsCmd) change(list []local.Status) string {
+// change returns what is printed where lines cannot be drawn again, and a key that does not differ when only time has passed.
+func (j jobsCmd) change(list []local.Status, now time.Time) (key, text string) {
 	if j.JSON {
 		text, err := json.Marshal(j.value(list))
 		if err != nil {
-			return ""
+			return "", ""
 		}
-		return string(text) + "\n"
+		return string(text), string(text) + "\n"
 	}
 	timeless := slices.Clone(list)
 	for i := range timeless {
 		timeless[i].Updated = time.Time{}
 	}
 	if j.Job != "" {
-		return formatStatus(timeless[0], time.Now())
+		return formatStatus(timeless[0], now), formatStatus(list[0], now)
 	}
-	return formatJobs(timeless, time.Now(), 0)
+	return formatJobs(timeless, time.Time{}, 0), formatJobs(list, now, 0)
 }
 
 // ended shows how a job ended.

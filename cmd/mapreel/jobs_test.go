@@ -52,6 +52,20 @@ aa          interrupted                  1h ago   /x.ts                         
 	}
 }
 
+func TestAChangeOfJobsIsPrintedWithItsTime(t *testing.T) {
+	key, text := jobsCmd{}.change(testJobs(), noon)
+	if want := formatJobs(testJobs(), noon, 0); text != want {
+		t.Errorf("printed is\n%swant\n%s", text, want)
+	}
+	if later, _ := (jobsCmd{}).change(testJobs(), noon.Add(time.Hour)); later != key {
+		t.Error("the jobs change when time passes")
+	}
+	one := jobsCmd{Job: "01234"}
+	if _, text := one.change(testJobs(), noon); text != formatStatus(testJobs()[0], noon) {
+		t.Errorf("of one job:\n%s", text)
+	}
+}
+
 func TestTheTableFitsATerminalOf80Columns(t *testing.T) {
 	for line := range strings.Lines(formatJobs(testJobs(), noon, 80)) {
 		if got := runewidth.StringWidth(strings.TrimSuffix(line, "\n")); got > 80 {
