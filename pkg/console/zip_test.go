@@ -76,6 +76,9 @@ func TestAPackageIsDownloadedAsOneFile(t *testing.T) {
 			t.Errorf("%q: %.20q", name, text)
 		}
 	}
+	if _, text, _ := s.get("/play/film/0/facts.json"); !strings.Contains(text, `"archive":"package.zip"`) {
+		t.Errorf("the page of the output is told %s", text)
+	}
 	for _, path := range []string{"/play/film/1/package.zip", "/play/film/2/package.zip", "/play/film/3/package.zip", "/play/film/4/package.zip", "/play/film/9/package.zip", "/play/none/0/package.zip"} {
 		if status, text, _ := s.get(path); status < 400 || strings.Contains(text, "secret") {
 			t.Errorf("%s: %d %.80q", path, status, text)

@@ -24,7 +24,7 @@ function show(t) {
   const stills = previews.previews.find((p) => p.form === 'stills' && !p.archive);
   const poster = previews.previews.find((p) => p.form === 'poster');
   const file = stills ? at(stills.files, t) : poster && poster.files[0];
-  element('still').hidden = !file;
+  element('stage').hidden = element('still').hidden = !file; // animations alone have no picture here
   if (file) {
     setSource(element('still'), mediaAddress(file.path));
     element('still').alt = 'The film at ' + formatTime(t);
@@ -80,6 +80,17 @@ async function load(entry) {
   show(0);
 }
 
+// showLinks shows where a server has the job that made the previews, and all of their files as one.
+async function showLinks() {
+  const answer = await fetch('facts.json');
+  const facts = answer.ok ? await answer.json() : {};
+  for (const [link, address] of [[element('job').firstElementChild, facts.job], [element('download'), facts.archive]]) {
+    if (address) link.href = address;
+  }
+  element('job').hidden = !facts.job;
+  element('download').hidden = !facts.archive;
+}
+
 async function start() {
   const entries = await (await fetch('entries.json')).json();
   entries.forEach((e, i) => element('entries').add(new Option(printable(e.name), i)));
@@ -91,6 +102,7 @@ async function start() {
   });
   onHover(element('bar'), element('thumbnail'), () => previews.duration, hover);
   await load(entries[0]);
+  showLinks().catch(() => {}); // the previews are shown without
 }
 
 start().catch((e) => showProblem('The previews cannot be shown: ' + e));
