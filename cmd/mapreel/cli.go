@@ -80,6 +80,7 @@ Examples:
     mapreel transcode film.mkv -o small.mp4 --codec h265 --height 720 --crf 26
     mapreel transcode film.mp4 -o film.webm --codec av1 --audio-bitrate 96k
     mapreel transcode film.mp4 -o site/film.m3u8 --ladder web --dash
+    mapreel transcode film.mp4 -o site/film.m3u8 --dash --keys film.keys --key-url https://keys.example.com/{kid}
     mapreel transcode film.mkv -o film.mp4 --crop auto --height 720
     mapreel transcode cartoon.mkv -o cartoon.mp4 --tune animation
     mapreel transcode film.mkv -o film.mkv --codec h265 --bit-depth 10 --encoder-options aq-mode=3:psy-rd=1.5

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/keyfile"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/many"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/previewflags"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/prices"
@@ -31,10 +32,30 @@ import (
 )
 
 // run transcodes. Its error has a fault kind or is an interruptedError.
-func (t transcodeCmd) run(ctx context.Context, env environment) error {
+func (t transcodeCmd) run(ctx context.Context, env environment) (failed error) {
 	dir, err := workingDirectory()
 	if err != nil {
 		return fault.Wrap(fault.NotFound, err, "")
+	}
+	given, err := keyfile.Given(t.Key, t.Keys)
+	if err != nil {
+		return err
+	}
+	if given {
+		scratch, err := resolveScratch(t.Scratch)
+		if err != nil {
+			return err
+		}
+		path, remove, err := keyfile.Store(scratch, t.Key)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if failed == nil || fault.KindOf(failed) == fault.Invalid || t.DryRun || t.Plan { // an unfinished job needs them, if another process continues it
+				remove()
+			}
+		}()
+		t.Keys = path
 	}
 	if many.Asked(t.Sources, t.Output, t.Recursive, dir) {
 		return t.many(ctx, env, dir)

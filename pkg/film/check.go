@@ -72,6 +72,7 @@ func (r Request) Check() Problems {
 	if len(r.Outputs) > maxOutputs {
 		add("/outputs", "%d outputs; at most %d", len(r.Outputs), maxOutputs)
 	}
+	ps = append(ps, r.checkEncryption()...)
 	seen, sets := map[string]bool{}, map[string]bool{}
 	var mediaSegment Seconds // of the packages so far
 	for i, out := range r.Outputs[:min(len(r.Outputs), maxOutputs)] {

@@ -82,6 +82,9 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 			p.Seconds = cmp.Or(p.Seconds, Seconds(defaultMedia))
 			p.Keyframes = min(cmp.Or(p.Keyframes, Seconds(defaultKeyframes)), p.Seconds)
 			p.Thumbnails = cmp.Or(p.Thumbnails, ThumbnailsAuto)
+			if p.Encryption != nil {
+				p.Encryption = new(p.Encryption.Normalise())
+			}
 			o.Package = &p
 		}
 		if o.Audio == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/overlay"
+	"github.com/mapreel/mapreel/pkg/film/protection"
 	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/media"
@@ -120,6 +121,7 @@ func full(t *testing.T) film.Request {
 	r.Outputs[0].Audio.Loudness = -2300
 	r.Outputs[0].Audio.Downmix, r.Outputs[0].Audio.Second = film.Stereo, film.Mono
 	r.Outputs[0].DefaultSubtitles, r.Outputs[0].ForcedSubtitles = "2", "none"
+	r.Outputs[0].Package.Encryption = &protection.Settings{Scheme: protection.CBCS, Keys: "s3://b/in/keys", KeyURL: "key", Fingerprint: "3f"}
 	r.Outputs[0].Ladder = film.Web // Parse refuses it together with a list of renditions
 	return r
 }
@@ -147,6 +149,7 @@ func TestIDIsStable(t *testing.T) {
 	r.Outputs[0].Preset = ""
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "", "", "", 0, 0, ""
 	r.Outputs[0].Video[0].Quality, v.Overlay, r.SubtitleFiles = nil, nil, nil
+	r.Outputs[0].Package.Encryption = nil
 	r.Outputs[0].Audio = &film.Audio{Codec: film.AAC, Bitrate: 160_000}
 	r.Outputs[0].SubtitleTracks, r.Outputs[0].DefaultSubtitles, r.Outputs[0].ForcedSubtitles = "", "", ""
 	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "d440c080d945cac0dab0"; got != want {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/film/overlay"
+	"github.com/mapreel/mapreel/pkg/film/protection"
 	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/price"
@@ -105,10 +106,11 @@ const Web Ladder = "web"
 
 // Package describes how the media of a package are divided.
 type Package struct {
-	Seconds    Seconds    `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=30,default=6,description=Duration of a media segment"`
-	Keyframes  Seconds    `json:"keyframes,omitempty" jsonschema:"minimum=1,maximum=30,default=2,description=Longest distance of keyframes. Each media segment starts with one; scrubbing shows no other frames"`
-	SingleFile bool       `json:"singleFile,omitempty" jsonschema:"description=One file for each rendition with segments as byte ranges instead of one file for each segment"`
-	Thumbnails Thumbnails `json:"thumbnails,omitempty" jsonschema:"enum=auto,enum=none,default=auto,description=auto adds what players show while the viewer scrubs or plays fast: sheets of thumbnails and a small rendition of one keyframe a second"`
+	Seconds    Seconds              `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=30,default=6,description=Duration of a media segment"`
+	Keyframes  Seconds              `json:"keyframes,omitempty" jsonschema:"minimum=1,maximum=30,default=2,description=Longest distance of keyframes. Each media segment starts with one; scrubbing shows no other frames"`
+	SingleFile bool                 `json:"singleFile,omitempty" jsonschema:"description=One file for each rendition with segments as byte ranges instead of one file for each segment"`
+	Encryption *protection.Settings `json:"encryption,omitempty" jsonschema:"description=How the media are encrypted. All packages of a request are encrypted alike. Default: not at all"`
+	Thumbnails Thumbnails           `json:"thumbnails,omitempty" jsonschema:"enum=auto,enum=none,default=auto,description=auto adds what players show while the viewer scrubs or plays fast: sheets of thumbnails and a small rendition of one keyframe a second"`
 }
 
 // Thumbnails selects what a package has for scrubbing, in addition to the keyframes of its renditions.

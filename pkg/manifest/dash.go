@@ -16,14 +16,15 @@ import (
 
 // Scheme identifiers in an MPD.
 const (
-	roleScheme     = "urn:mpeg:dash:role:2011"
-	primaries      = "urn:mpeg:mpegB:cicp:ColourPrimaries"
-	transfer       = "urn:mpeg:mpegB:cicp:TransferCharacteristics"
-	matrix         = "urn:mpeg:mpegB:cicp:MatrixCoefficients"
-	channelsScheme = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
-	anyChannels    = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
-	accessibility  = "urn:tva:metadata:cs:AudioPurposeCS:2007"
-	trickMode      = "http://dashif.org/guidelines/trickmode"
+	roleScheme       = "urn:mpeg:dash:role:2011"
+	primaries        = "urn:mpeg:mpegB:cicp:ColourPrimaries"
+	transfer         = "urn:mpeg:mpegB:cicp:TransferCharacteristics"
+	matrix           = "urn:mpeg:mpegB:cicp:MatrixCoefficients"
+	channelsScheme   = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
+	anyChannels      = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
+	accessibility    = "urn:tva:metadata:cs:AudioPurposeCS:2007"
+	protectionScheme = "urn:mpeg:dash:mp4protection:2011"
+	trickMode        = "http://dashif.org/guidelines/trickmode"
 )
 
 // DASH returns a static MPD of the package, for the given path. A rendition that is one file gets a
@@ -137,6 +138,7 @@ func (p Package) videoSet(rungs []Video, path string) *mpd.AdaptationSetType {
 	set.ContentType, set.MimeType = "video", mpd.MIME_TYPE_VIDEO_MP4
 	first := rungs[0]
 	align(set, first.Rendition)
+	protected(set, first.Rendition)
 	set.Par = first.pictureAspect()
 	for _, v := range rungs {
 		set.MaxWidth, set.MaxHeight = max(set.MaxWidth, uint32(v.Width)), max(set.MaxHeight, uint32(v.Height))
@@ -215,6 +217,25 @@ func align(set *mpd.AdaptationSetType, r Rendition) {
 	set.SegmentAlignment, set.StartWithSAP = true, 1
 }
 
+// protected declares how the members of a set are encrypted: all with one key.
+func protected(set *mpd.AdaptationSetType, r Rendition) {
+	p := r.Protection
+	if p == nil {
+		return
+	}
+	general := &mpd.ContentProtectionType{DefaultKID: p.KID}
+	general.SchemeIdUri, general.Value = protectionScheme, p.Scheme
+	set.ContentProtections = append(set.ContentProtections, general)
+	for _, s := range p.Systems {
+		c := &mpd.ContentProtectionType{DefaultKID: p.KID}
+		c.SchemeIdUri, c.Value = mpd.AnyURI("urn:uuid:"+s.ID), s.Name
+		if s.PSSH != "" {
+			c.Pssh = &mpd.PsshType{Value: s.PSSH}
+		}
+		set.ContentProtections = append(set.ContentProtections, c)
+	}
+}
+
 // pictureAspect returns the display aspect ratio in lowest terms.
 func (v Video) pictureAspect() mpd.RatioType {
 	w, h := int64(v.Width), int64(v.Height)
@@ -233,6 +254,7 @@ func (p Package) audioSet(renditions []Audio, path string) *mpd.AdaptationSetTyp
 	set.ContentType, set.MimeType = "audio", mpd.MIME_TYPE_AUDIO_MP4
 	first := renditions[0]
 	align(set, first.Rendition)
+	protected(set, first.Rendition)
 	set.Lang = tag(first.Language)
 	switch {
 	case first.Described:

@@ -44,12 +44,41 @@ func HLS(p Package, path string) ([]File, error) {
 func mediaPlaylist(r Rendition, target int64) string {
 	var b strings.Builder
 	mediaHead(&b, target, "")
+	keyLines(&b, r)
 	extMap(&b, r.Playlist, r.Init)
 	var clock rounder
-	for _, s := range r.Segments {
+	for i, s := range r.Segments {
+		if p := r.Protection; p != nil && i < len(p.PerSegment) {
+			b.WriteString(p.PerSegment[i])
+		}
 		entry(&b, r.Playlist, s.Resource, clock.next(s.Duration, r.Timescale))
 	}
 	b.WriteString("#EXT-X-ENDLIST\n")
+	return b.String()
+}
+
+// keyLines writes how all of a rendition is encrypted.
+func keyLines(b *strings.Builder, r Rendition) {
+	if r.Protection != nil {
+		b.WriteString(r.Protection.Lines)
+	}
+}
+
+// sessionKeys returns the keys that players may ask for before they read a media playlist, each once.
+func (p Package) sessionKeys() string {
+	var b strings.Builder
+	seen := map[string]bool{}
+	for r := range p.all {
+		if r.Protection == nil {
+			continue
+		}
+		for line := range strings.Lines(r.Protection.Session) {
+			if !seen[line] {
+				seen[line] = true
+				b.WriteString(line)
+			}
+		}
+	}
 	return b.String()
 }
 
@@ -62,6 +91,7 @@ func iFramePlaylist(v Video) string {
 	}
 	var b strings.Builder
 	mediaHead(&b, target, "#EXT-X-I-FRAMES-ONLY\n")
+	keyLines(&b, v.Rendition)
 	extMap(&b, v.IFrames, v.Init)
 	var clock rounder
 	for i, k := range v.Keyframes {
@@ -142,6 +172,7 @@ func (p Package) multivariant(path string, target int64) string {
 	if p.Title != "" {
 		attributes(&b, "#EXT-X-SESSION-DATA", quoted("DATA-ID", "com.apple.hls.title"), quoted("VALUE", p.Title))
 	}
+	b.WriteString(p.sessionKeys())
 	groups := p.groups()
 	for _, g := range groups {
 		names := map[string]bool{}

@@ -73,8 +73,25 @@ type Rendition struct {
 	Init      Resource
 	// Index is the sidx box of a rendition that is one file. It lies between Init and the first
 	// segment, where DASH requires it.
-	Index    Resource
-	Segments []Segment
+	Index      Resource
+	Segments   []Segment
+	Protection *Protection // nil: it is not encrypted
+}
+
+// Protection says how a rendition is encrypted.
+type Protection struct {
+	Scheme     string   // "cbcs", "cenc" or "aes-128"
+	KID        string   // of the key, as a UUID
+	Lines      string   // of media playlists: EXT-X-KEY
+	PerSegment []string // likewise, where each segment has a line of its own
+	Session    string   // of the multivariant playlist: EXT-X-SESSION-KEY
+	Systems    []System // of the MPD
+}
+
+// System is a content protection system.
+type System struct {
+	ID, Name string // a UUID; what players read may be empty
+	PSSH     string // in base64; may be empty
 }
 
 // Video is one rung of the ladder.

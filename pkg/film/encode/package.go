@@ -124,9 +124,21 @@ func (a *attempt) putPackaged(ctx context.Context, facts *film.Chunk, r int, key
 	if err != nil {
 		return fmt.Errorf("rendition %s: %w", rendition.Name, err)
 	}
+	protection, err := packaging.NewProtection(ctx, a.Resolve, a.job)
+	if err != nil {
+		return err
+	}
+	if protection != nil {
+		encrypted, remove, err := a.encrypt(protection, facts.Media, r, segments, payload)
+		if err != nil {
+			return fmt.Errorf("rendition %s: %w", rendition.Name, err)
+		}
+		defer remove()
+		payload = encrypted
+	}
 	facts.Media.OpenEnd = !a.segment.Last && a.next == nil && rendition.Rate.Num == 0
-	for _, s := range segments {
-		facts.Size += s.Bytes
+	for _, s := range facts.Media.Segments {
+		facts.Size += s.Size
 	}
 	for _, out := range a.job.Packages(r) {
 		if out.SingleFile {
@@ -135,7 +147,7 @@ func (a *attempt) putPackaged(ctx context.Context, facts *film.Chunk, r int, key
 				err = a.putSingleFile(ctx, key, segments, payload())
 			}
 		} else {
-			err = a.putSegments(ctx, rendition.Name, out, segments, payload())
+			err = a.putSegments(ctx, protection, rendition.Name, out, segments, payload())
 		}
 		if err != nil {
 			return err
@@ -202,7 +214,9 @@ func (a *attempt) putSingleFile(ctx context.Context, key string, segments []isob
 }
 
 // putSegments puts media segments where players will request them.
-func (a *attempt) putSegments(ctx context.Context, rendition string, out film.OutputPlan, segments []isobmff.Segment, samples io.Reader) error {
+func (a *attempt) putSegments(
+	ctx context.Context, protection *packaging.Protection, rendition string, out film.OutputPlan, segments []isobmff.Segment, samples io.Reader,
+) error {
 	folder := a.job.Request.URL(out.Folder)
 	for _, s := range segments {
 		path := film.MediaPath(rendition, s.Start)
@@ -210,7 +224,9 @@ func (a *attempt) putSegments(ctx context.Context, rendition string, out film.Ou
 		if err != nil {
 			return err
 		}
-		info, err := blob.Write(ctx, blob.Cached(store, film.CacheForever), key, func(w io.Writer) error { return s.Write(w, samples) })
+		info, err := blob.Write(ctx, blob.Cached(store, film.CacheForever), key, func(w io.Writer) error {
+			return protection.Write(w, "vide", rendition, s.Start, func(w io.Writer) error { return s.Write(w, samples) })
+		})
 		if err != nil {
 			return err
 		}

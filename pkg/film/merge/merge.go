@@ -14,6 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/packaging"
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/isobmff/progressive"
 	"github.com/mapreel/mapreel/pkg/media"
@@ -75,6 +76,8 @@ type attempt struct {
 	video   []film.SegmentFacts
 	audio   []audioTrack // of out.Audio, in their order, without those of which the source holds nothing
 	sidecar film.SidecarFacts
+
+	protection *packaging.Protection // of a package
 
 	artifacts []work.Artifact
 }

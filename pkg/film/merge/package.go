@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/packaging"
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/manifest"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -24,6 +26,9 @@ const maxWrites = 16
 // then the package does not exist. It returns what the store reports of that file, and how many
 // bytes of media the package has.
 func (m *attempt) publish(ctx context.Context) (info blob.Info, media int64, err error) {
+	if m.protection, err = packaging.NewProtection(ctx, m.Resolve, m.job); err != nil {
+		return info, 0, err
+	}
 	p := manifest.Package{MediaTimeOffset: film.MediaTimeOffset}
 	for _, r := range m.out.Renditions {
 		v, err := m.videoRendition(ctx, r)
@@ -198,7 +203,7 @@ func (m *attempt) checkFiles(ctx context.Context, p manifest.Package) (int64, er
 // returns that of a media segment, delay is that of the segments' composition, and payload holds the media segments of a single file.
 func (m *attempt) writeRendition(
 	ctx context.Context, name string, track isobmff.Track, delay int64, segments []film.MediaSegment, payload []blob.Part,
-	path func(film.MediaSegment) string,
+	file func(film.MediaSegment) string,
 ) (manifest.Rendition, error) {
 	r := manifest.Rendition{Timescale: track.Timescale}
 	if len(segments) == 0 {
@@ -210,6 +215,9 @@ func (m *attempt) writeRendition(
 		return r, err
 	}
 	init, err := track.DelayedInit(delay)
+	if err == nil {
+		init, err = m.protection.Init(init, track.Handler, path.Base(name))
+	}
 	if err != nil {
 		return r, err
 	}
@@ -217,8 +225,11 @@ func (m *attempt) writeRendition(
 		r.Init = manifest.Resource{Path: name + "/init.mp4", Size: int64(len(init))}
 		for _, s := range segments {
 			r.Segments = append(r.Segments, manifest.Segment{
-				Resource: manifest.Resource{Path: path(s), Size: s.Size}, Duration: s.End - s.Start, Frames: s.Frames,
+				Resource: manifest.Resource{Path: file(s), Size: s.Size}, Duration: s.End - s.Start, Frames: s.Frames,
 			})
+		}
+		if err := m.protection.Describe(&r, track.Handler, path.Base(name)); err != nil {
+			return r, err
 		}
 		_, err := m.put(ctx, r.Init.Path, init)
 		return r, err
@@ -231,17 +242,20 @@ func (m *attempt) writeRendition(
 	if err != nil {
 		return r, err
 	}
-	file := name + ".mp4"
-	r.Init = manifest.Resource{Path: file, Size: int64(len(init)), Part: true}
-	r.Index = manifest.Resource{Path: file, Offset: r.Init.Size, Size: int64(len(sidx)), Part: true}
+	single := name + ".mp4"
+	r.Init = manifest.Resource{Path: single, Size: int64(len(init)), Part: true}
+	r.Index = manifest.Resource{Path: single, Offset: r.Init.Size, Size: int64(len(sidx)), Part: true}
 	at := r.Index.Offset + r.Index.Size
 	for _, s := range segments {
 		r.Segments = append(r.Segments, manifest.Segment{
-			Resource: manifest.Resource{Path: file, Offset: at, Size: s.Size, Part: true}, Duration: s.End - s.Start, Frames: s.Frames,
+			Resource: manifest.Resource{Path: single, Offset: at, Size: s.Size, Part: true}, Duration: s.End - s.Start, Frames: s.Frames,
 		})
 		at += s.Size
 	}
-	return r, m.compose(ctx, file, append([]blob.Part{{Bytes: append(init, sidx...)}}, payload...))
+	if err := m.protection.Describe(&r, track.Handler, path.Base(name)); err != nil {
+		return r, err
+	}
+	return r, m.compose(ctx, single, append([]blob.Part{{Bytes: append(init, sidx...)}}, payload...))
 }
 
 // checkAligned checks that all renditions have the same segments, so that a player can switch

@@ -56,7 +56,7 @@ func (m *attempt) audioRendition(ctx context.Context, i int, a audioTrack) (mani
 	}
 	cuts := m.audioCuts(start, end, scale, a.Samples)
 
-	w := audioWriter{attempt: m, path: func(s film.MediaSegment) string { return m.out.Folder + "/" + film.MediaPath(out.Name, s.Start) }}
+	w := audioWriter{attempt: m, name: out.Name, path: func(s film.MediaSegment) string { return m.out.Folder + "/" + film.MediaPath(out.Name, s.Start) }}
 	if m.out.SingleFile {
 		if w.headers, err = os.Create(filepath.Join(m.Dir, headerFile)); err != nil {
 			return out, err
@@ -138,6 +138,7 @@ func (m *attempt) audioGroups(a audioTrack) (group string, also []string) {
 // audioWriter writes an audio track as media segments, in the order of its parts.
 type audioWriter struct {
 	*attempt
+	name   string // of the rendition
 	path   func(film.MediaSegment) string
 	media  []film.MediaSegment // written so far
 	ranges []blob.Part         // where the packets' bytes lie, in order
@@ -163,6 +164,9 @@ func (w *audioWriter) write(ctx context.Context, g *errgroup.Group, runs []isobm
 	facts, segments, err := packaging.Segments(groups, 0)
 	if err != nil {
 		return err
+	}
+	if w.protection != nil {
+		return w.writeProtected(ctx, g, facts, segments)
 	}
 	w.media = append(w.media, facts.Segments...)
 	for n, s := range segments {

@@ -61,6 +61,9 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	}
 	// Threads are part of the job, because they change the bytes: its record says how many they were.
 	req.Compute.Threads = cmp.Or(req.Compute.Threads, env.Processors)
+	if err := readKeys(ctx, env, &req); err != nil {
+		return work.Plan{}, err
+	}
 	found, scene, err := p.find(ctx, env, req)
 	if err != nil {
 		return work.Plan{}, err

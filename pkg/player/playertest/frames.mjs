@@ -7,7 +7,7 @@ const options = JSON.parse(process.argv[2]);
 const { chromium } = createRequire(options.modules + '/')('playwright-core');
 
 // Runs in the page. The picture has a column for each bit of the frame's number, the lowest at the left: white for 1.
-async function read({ player, media, times, bits }) {
+async function read({ player, media, times, bits, clearKeys, screenshots }) {
   const video = document.querySelector('video');
   video.muted = true;
   const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -41,7 +41,7 @@ async function read({ player, media, times, bits }) {
     shaka: async (n) => {
       const shakaPlayer = new shaka.Player();
       await shakaPlayer.attach(video);
-      shakaPlayer.configure({ abr: { enabled: false }, streaming: { segmentPrefetchLimit: 0 } });
+      shakaPlayer.configure({ abr: { enabled: false }, streaming: { segmentPrefetchLimit: 0 }, drm: { clearKeys: clearKeys || {} } });
       await shakaPlayer.load(media);
       const rungs = shakaPlayer.getVariantTracks().sort((a, b) => a.height - b.height);
       shakaPlayer.selectVariantTrack(rungs[n], true);
@@ -53,11 +53,19 @@ async function read({ player, media, times, bits }) {
   canvas.width = bits;
   canvas.height = 1;
   const context = canvas.getContext('2d', { willReadFrequently: true });
-  const number = () => {
-    const w = video.videoWidth / bits;
+  const number = async () => {
+    let picture = video;
+    let [width, height] = [video.videoWidth, video.videoHeight];
+    if (screenshots) { // a canvas gets no picture of a video that is decrypted
+      picture = new Image();
+      picture.src = 'data:image/png;base64,' + await window.screenshot();
+      await picture.decode();
+      [width, height] = [picture.width, picture.height];
+    }
+    const w = width / bits;
     let n = 0;
     for (let i = 0; i < bits; i++) { // the middle of each column, without what a codec blurs at its edges
-      context.drawImage(video, (i + 0.25) * w, video.videoHeight / 4, w / 2, video.videoHeight / 2, i, 0, 1, 1);
+      context.drawImage(picture, (i + 0.25) * w, height / 4, w / 2, height / 2, i, 0, 1, 1);
       if (context.getImageData(i, 0, 1, 1).data[0] > 127) n |= 1 << i;
     }
     return n;
@@ -75,7 +83,7 @@ async function read({ player, media, times, bits }) {
       video.currentTime = time;
       await until('seek to ' + time, () => !video.seeking && video.readyState >= 2);
       for (let i = 0; i < 20 && !shown; i++) await sleep(5); // no frame is announced where it was shown before
-      numbers.push(video.videoHeight === p.rungs[n] ? number() : -1);
+      numbers.push(video.videoHeight === p.rungs[n] ? await number() : -1);
     }
     out.push(numbers);
     await p.close();
@@ -91,6 +99,7 @@ const context = await chromium.launchPersistentContext(options.profile, {
 });
 try {
   const page = await context.newPage();
+  await page.exposeFunction('screenshot', async () => (await page.locator('video').screenshot()).toString('base64'));
   await page.goto(options.page);
   console.log(JSON.stringify(await page.evaluate(read, options)));
 } finally {

@@ -134,7 +134,19 @@ func Play(t testing.TB, folder, playlist string, o Options) Report {
 // width from the left: white for 1. -1 stands for a frame of another rung.
 func Frames(t testing.TB, folder, playlist, player string, times []float64, bits int) [][]int {
 	t.Helper()
-	out := browse(t, framesScript, folder, playlist, player, map[string]any{"times": times, "bits": bits})
+	return readFrames(t, folder, playlist, player, map[string]any{"times": times, "bits": bits})
+}
+
+// DecryptedFrames does what Frames does, for a package that Shaka Player decrypts with keys: by their identifiers, in hexadecimal digits.
+// Without any, it takes those that the playlist names.
+func DecryptedFrames(t testing.TB, keys map[string]string, folder, playlist string, times []float64, bits int) [][]int {
+	t.Helper()
+	return readFrames(t, folder, playlist, "shaka", map[string]any{"times": times, "bits": bits, "clearKeys": keys, "screenshots": true})
+}
+
+func readFrames(t testing.TB, folder, playlist, player string, more map[string]any) [][]int {
+	t.Helper()
+	out := browse(t, framesScript, folder, playlist, player, more)
 	var numbers [][]int
 	if err := json.Unmarshal(out, &numbers); err != nil {
 		t.Fatalf("seek in %s: %v in %q", playlist, err, out)

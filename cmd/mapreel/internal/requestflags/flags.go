@@ -47,6 +47,8 @@ type Flags struct {
 	Thumbnails    string              `group:"Package" placeholder:"WHICH" help:"auto or none. auto adds what players show while the viewer scrubs or plays fast: sheets of thumbnails and a small rendition of one keyframe a second. Default: auto."`
 	SingleFile    bool                `group:"Package" help:"One file for each rendition, read by byte ranges, instead of one for each media segment."`
 
+	EncryptionFlags
+
 	Audio        string   `group:"Audio" placeholder:"CODEC" help:"auto, aac, opus, copy or none. Default: auto, which copies what the container can hold unchanged and encodes the rest as aac, in .webm as opus."`
 	Loudness     *float64 `group:"Audio" placeholder:"LUFS" help:"Amplify or attenuate each track to this loudness by EBU R 128, measured over the whole of it: -23. Less where true peaks would exceed -1 dBTP. All tracks are encoded then."`
 	AudioBitrate string   `group:"Audio" placeholder:"RATE" help:"Bit rate of a track that is encoded, in bits per second: 160k, 96000. Default: 160k; 80k per channel above stereo."`

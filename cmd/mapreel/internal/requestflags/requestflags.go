@@ -164,7 +164,7 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 			d.Set(output+"/audio/loudness", *t.Loudness, "--loudness")
 		}
 	}
-	if err := t.applyPackageFlags(d, len(outputs)); err != nil {
+	if err := t.applyPackageFlags(d, len(outputs), at); err != nil {
 		return err
 	}
 	if err := t.applyNamed(d); err != nil {
@@ -234,7 +234,7 @@ func (t Flags) videoFlags() (list []videoFlag) {
 func (t Flags) container() film.Container { return containers[filepath.Ext(t.Output)] }
 
 // applyPackageFlags writes the flags of packages into the outputs.
-func (t Flags) applyPackageFlags(d *requestfile.Draft, outputs int) error {
+func (t Flags) applyPackageFlags(d *requestfile.Draft, outputs int, place Place) error {
 	if err := t.checkPackageFlags(); err != nil {
 		return err
 	}
@@ -274,6 +274,9 @@ func (t Flags) applyPackageFlags(d *requestfile.Draft, outputs int) error {
 		}
 		if t.SingleFile {
 			d.Set(at+"/package/singleFile", true, "--single-file")
+		}
+		if err := t.EncryptionFlags.apply(d, at, place); err != nil {
+			return fault.Wrap(fault.Invalid, err, "--keys")
 		}
 	}
 	return nil
@@ -316,6 +319,7 @@ func (t Flags) checkPackageFlags() error {
 		{"--keyframes", t.Keyframes != nil},
 		{"--thumbnails", t.Thumbnails != ""},
 		{"--single-file", t.SingleFile},
+		{"--encryption", t.EncryptionFlags.given()},
 	} {
 		if f.set {
 			used = append(used, f.name)
