@@ -172,6 +172,9 @@ func (p Package) multivariant(path string, target int64) string {
 	if p.Title != "" {
 		attributes(&b, "#EXT-X-SESSION-DATA", quoted("DATA-ID", "com.apple.hls.title"), quoted("VALUE", p.Title))
 	}
+	if p.Chapters != "" {
+		attributes(&b, "#EXT-X-SESSION-DATA", quoted("DATA-ID", "com.apple.hls.chapters"), quoted("URI", uri(path, p.Chapters)))
+	}
 	b.WriteString(p.sessionKeys())
 	groups := p.groups()
 	for _, g := range groups {
@@ -203,12 +206,13 @@ func (p Package) multivariant(path string, target int64) string {
 	if len(groups) == 0 {
 		groups = []group{{}}
 	}
+	scores := p.scores()
 	for _, g := range groups {
 		audioPeak, audioAverage := g.rates(target)
 		for _, v := range p.Video {
 			attributes(&b, "#EXT-X-STREAM-INF", number("BANDWIDTH", peak(v.spans(), target)+audioPeak+subtitleRate),
 				number("AVERAGE-BANDWIDTH", average(v.spans())+audioAverage+subtitleRate), quoted("CODECS", g.codecs(v.Codecs)),
-				fmt.Sprintf("RESOLUTION=%dx%d", v.shownWidth(), v.Height), v.highestRate(target).attribute(), "VIDEO-RANGE="+v.dynamicRange(),
+				fmt.Sprintf("RESOLUTION=%dx%d", v.shownWidth(), v.Height), v.highestRate(target).attribute(), "VIDEO-RANGE="+v.dynamicRange(), scores[v.Name],
 				quoted("AUDIO", g.id), quoted("SUBTITLES", subtitles), "CLOSED-CAPTIONS=NONE")
 			fmt.Fprintf(&b, "%s\n", uri(path, v.Playlist))
 		}

@@ -44,6 +44,7 @@ type Package struct {
 	Thumbnails []Thumbnails
 	Audio      []Audio
 	Subtitles  []Subtitle
+	Chapters   string // path of a file of ChaptersJSON; "": there are none
 }
 
 // Resource is a file, or a byte range of one.

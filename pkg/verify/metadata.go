@@ -31,7 +31,7 @@ func compareMetadata(source, output probe.Media, bitmaps bool, region, picture f
 	if len(source.Chapters) > 0 {
 		c := chaptersCheck(source.Chapters, output.Chapters)
 		if isPlaylist(output.Format) && len(output.Chapters) == 0 {
-			c.Verdict, c.Limit = Note, "packages have none"
+			c.Verdict, c.Limit = Note, "in a file beside the media"
 		}
 		checks = append(checks, c)
 	}

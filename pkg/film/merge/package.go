@@ -64,6 +64,9 @@ func (m *attempt) publish(ctx context.Context) (info blob.Info, media int64, err
 	if p.Thumbnails, err = m.thumbnails(ctx); err != nil {
 		return info, 0, fmt.Errorf("thumbnails: %w", err)
 	}
+	if p.Chapters, err = m.chapters(ctx); err != nil {
+		return info, 0, fmt.Errorf("chapters: %w", err)
+	}
 	p.Title = m.job.Source.Title
 	if media, err = m.checkFiles(ctx, p); err != nil {
 		return info, 0, err

@@ -44,9 +44,6 @@ func planSidecar(j *film.Job, out film.Output, planned *film.OutputPlan, copyabl
 			warn("left out: %s, such as fonts, which %s cannot hold", count(n, "attached file"), out.Container)
 		}
 	}
-	if n := len(src.Chapters); n > 0 && out.Container.Packaged() {
-		warn("left out: %s, which %s cannot hold", count(n, "chapter"), out.Container)
-	}
 	if c := src.Cover; c != nil {
 		switch planned.Cover = out.Container == film.Matroska || out.Container == film.MP4 && (c.Codec == "mjpeg" || c.Codec == "png"); {
 		case planned.Cover:

@@ -58,6 +58,10 @@ function playPackage(address) {
       hls.subtitleTrack = n;
     });
   });
+  hls.on(Hls.Events.MANIFEST_LOADED, (_, data) => {
+    const chapters = data.sessionData?.['com.apple.hls.chapters']?.URI;
+    if (chapters) loadChapters(new URL(chapters, new URL(address, location)).href.replace(/\.json$/, '.vtt')); // beside it
+  });
   hls.on(Hls.Events.AUDIO_TRACK_SWITCHING, (_, track) => { element('audio').value = track.id; });
   hls.on(Hls.Events.SUBTITLE_TRACK_SWITCH, (_, track) => { element('subtitles').value = track.id; });
   hls.on(Hls.Events.FRAG_BUFFERED, () => {
@@ -85,12 +89,32 @@ function playPackage(address) {
   hls.attachMedia(video);
 }
 
+let chapters = []; // cues
+const chapterAt = (time) => chapters.findLastIndex((c) => c.startTime <= time + 0.001);
+
+function loadChapters(address) {
+  const track = document.createElement('track');
+  track.kind = 'chapters';
+  track.src = address;
+  track.addEventListener('load', () => {
+    chapters = [...track.track.cues];
+    fillSelect('chapters', chapters.map((c, i) => [i, formatTime(c.startTime) + '  ' + c.getCueAsHTML().textContent]), chapterAt(video.currentTime),
+      (n) => { video.currentTime = chapters[n].startTime + 0.001; });
+  });
+  video.append(track);
+  track.track.mode = 'hidden'; // loads it
+}
+
+video.addEventListener('timeupdate', () => { if (chapters.length) element('chapters').value = chapterAt(video.currentTime); });
+
 function play(entry) {
   showProblem('');
   loadThumbnails(entry).catch(() => {}); // the film plays without
   hls?.destroy();
   hls = null;
-  for (const id of ['levels', 'audio', 'subtitles']) element(id).parentElement.hidden = true;
+  chapters = [];
+  for (const track of video.querySelectorAll('track[kind=chapters]')) track.remove();
+  for (const id of ['levels', 'audio', 'subtitles', 'chapters']) element(id).parentElement.hidden = true;
   video.removeAttribute('src');
   element('title').textContent = document.title = printable(entry.name);
   showFilm(entry);
