@@ -3,6 +3,7 @@ package origin_test
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +29,7 @@ func TestMain(m *testing.M) {
 // A job reads its source from a bucket and writes a file, a package and a preview there: the same bytes as in a folder.
 func TestAJobFromBucketToBucket(t *testing.T) {
 	server := s3test.Start(t)
+	client := server.Client(func(o *s3.Options) { o.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }) // the server waits for open connections
 	bucket := server.NewBucket(t)
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": s3test.AccessKey, "AWS_SECRET_ACCESS_KEY": s3test.SecretKey, "AWS_ENDPOINT_URL": server.Endpoint, "AWS_REGION": "",
@@ -46,12 +48,16 @@ func TestAJobFromBucketToBucket(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := "in/a film.mkv"
-	if _, err := server.Client(nil).PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(data)}); err != nil {
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(data)}); err != nil {
+		t.Fatal(err)
+	}
+	tools, err := ffmpeg.Find(t.Context(), ffmpeg.FindOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	run(t, film, folder)
-	run(t, "s3://"+bucket+"/"+key, "s3://"+bucket+"/out")
+	run(t, tools, film, folder)
+	run(t, tools, "s3://"+bucket+"/"+key, "s3://"+bucket+"/out")
 	for _, name := range []string{"film.mp4", "film.preview.json", "site.m3u8"} {
 		if _, err := os.Stat(filepath.Join(server.Root, bucket, "out", name)); err != nil {
 			t.Error(err)
@@ -69,26 +75,22 @@ func TestAJobFromBucketToBucket(t *testing.T) {
 	}
 	// Nothing is begun where nothing can be written, or there is nothing to read.
 	for source, to := range map[string]string{film: "s3://absent-bucket/out", "s3://" + bucket + "/in/none.mkv": "s3://" + bucket + "/out"} {
-		err := start(t, source, to)
+		err := start(t, tools, source, to)
 		if fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%s to %s: %v (%v)", source, to, err, fault.KindOf(err))
 		}
 	}
 }
 
-func run(t *testing.T, source, destination string) {
+func run(t *testing.T, tools ffmpeg.Tools, source, destination string) {
 	t.Helper()
-	if err := start(t, source, destination); err != nil {
+	if err := start(t, tools, source, destination); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func start(t *testing.T, source, destination string) error {
+func start(t *testing.T, tools ffmpeg.Tools, source, destination string) error {
 	t.Helper()
-	tools, err := ffmpeg.Find(t.Context(), ffmpeg.FindOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	video := []any{map[string]any{"preset": "ultrafast"}}
 	request, err := json.Marshal(map[string]any{
 		"source": source, "destination": destination, "segment": map[string]any{"seconds": 2},

@@ -2,9 +2,11 @@ package s3blob
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"time"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -20,14 +22,19 @@ type Account struct{ client *s3.Client }
 // the metadata service takes some seconds.
 const credentialsPatience = 20 * time.Second
 
+// idleConnections is how long a connection stays open that nothing uses.
+const idleConnections = 2 * time.Second
+
 // Connect finds the settings. endpoint is the URL of the server; "": as the settings say, or S3 itself. It makes
 // no request to the server.
 func Connect(ctx context.Context, endpoint string) (*Account, error) {
-	settings, err := config.LoadDefaultConfig(ctx)
+	// Each job has a client of its own, which cannot be told that the job is over.
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = idleConnections })
+	settings, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "settings of AWS")
 	}
-	client := s3.NewFromConfig(settings, func(o *s3.Options) {
+	requests := s3.NewFromConfig(settings, func(o *s3.Options) {
 		if endpoint != "" {
 			o.BaseEndpoint = &endpoint
 		}
@@ -39,16 +46,16 @@ func Connect(ctx context.Context, endpoint string) (*Account, error) {
 			}
 		}
 	})
-	if client.Options().Region == "" {
+	if requests.Options().Region == "" {
 		return nil, fault.WithHint(fault.New(fault.Invalid, "no region of AWS is set"), "set AWS_REGION, or region in ~/.aws/config")
 	}
 	ctx, cancel := context.WithTimeout(ctx, credentialsPatience)
 	defer cancel()
-	if _, err := client.Options().Credentials.Retrieve(ctx); err != nil {
+	if _, err := requests.Options().Credentials.Retrieve(ctx); err != nil {
 		return nil, fault.WithHint(fault.Wrap(fault.Invalid, err, "credentials of AWS"),
 			"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, as for the AWS command line")
 	}
-	return &Account{client}, nil
+	return &Account{requests}, nil
 }
 
 // Store returns the store of a bucket. All stores of an account compose from each other by copies in S3.
