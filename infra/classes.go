@@ -58,7 +58,7 @@ var classes = map[work.Class]class{
 		allow: func(r rights) {
 			r.readSources()
 			r.record()
-			r.read(splits, audio) // audio is interleaved with the video
+			r.read(splits, audio, sidecars) // audio is interleaved with the video, subtitles may be drawn into it
 			r.write(video)
 			r.writeSegments()
 		},

@@ -370,7 +370,7 @@ func (w *workers) runJobs(film, tape, song string) {
 			t.Fatal(err)
 		}
 	}
-	whole := request("film.mkv", object{"name": "film"}, object{"name": "film-mkv", "container": "mkv"},
+	whole := request("film.mkv", object{"name": "film"}, object{"name": "film-mkv", "container": "mkv", "video": []any{object{"preset": "ultrafast", "burn": object{"track": "1"}}}},
 		object{"name": "film-webm", "container": "webm", "video": []any{object{"codec": "vp9"}}},
 		object{"name": "show", "container": "cmaf", "package": object{"seconds": 2}})
 	must(w.execute("whole", whole, false))

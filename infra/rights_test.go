@@ -49,7 +49,7 @@ func TestEachClassReachesTheObjectsItWorksOn(t *testing.T) {
 			//                  list  split index video audio sidecar output source destination elsewhere
 			work.ClassAnalyse: "rwd   r-d   r-d   r-d   r-d   r-d     r-d    r--    r--         ---",
 			work.ClassSplit:   "---   -wd   -wd   ---   ---   ---     ---    r--    ---         ---",
-			work.ClassEncode:  "---   r--   r--   -wd   r--   ---     ---    r--    -w-         ---",
+			work.ClassEncode:  "---   r--   r--   -wd   r--   r--     ---    r--    -w-         ---",
 			work.ClassAudio:   "---   ---   ---   ---   -wd   -wd     ---    r--    ---         ---",
 			work.ClassMerge:   "---   ---   ---   r--   r--   r--     rwd    ---    rw-         ---",
 			work.ClassFinish:  "--d   --d   --d   --d   --d   --d     --d    ---    ---         ---",

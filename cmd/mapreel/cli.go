@@ -88,6 +88,7 @@ Examples:
     mapreel transcode film.mkv -o film.mkv --preset archive
     mapreel transcode film.mkv -o film.mp4 --overlay logo.png@bottom-right,height=8,opacity=70
     mapreel transcode film.mkv -o film.mp4 --subtitle-file de:film.de.srt --subtitle-file en:film.en.vtt --default-subtitles de
+    mapreel transcode film.mkv -o film.mp4 --burn-subtitles eng --subtitles none
     mapreel transcode film.mkv -o scene.mp4 --start 1:23.4 --duration 30s --audio aac
     mapreel transcode film.mkv -o film.mp4 --audio-tracks deu,eng --default-audio deu --subtitle-tracks eng
     mapreel transcode film.mkv -o film.mp4 --second-audio stereo

@@ -283,6 +283,9 @@ func (o Output) checkPackage(at string) (ps Problems) {
 		if v.Filter != o.Video[0].Filter {
 			add(fmt.Sprintf("/video/%d/filter", i), "all renditions of a package must have the same filters, so that players can switch between them")
 		}
+		if one, other := v.Burn, o.Video[0].Burn; (one == nil) != (other == nil) || one != nil && *one != *other {
+			add(fmt.Sprintf("/video/%d/burn", i), "all renditions of a package must show the same subtitles, so that players can switch between them")
+		}
 		if !overlay.Same(v.Overlay, o.Video[0].Overlay) {
 			add(fmt.Sprintf("/video/%d/overlay", i), "all renditions of a package must have the same overlay, so that players can switch between them")
 		}

@@ -83,6 +83,12 @@ func (v Video) checkPicture(at string) (ps Problems) {
 			ps = append(ps, Problem{at + "/pad", "the frame has the size of pad; leave out height"})
 		}
 	}
+	if v.Burn != nil {
+		v.Burn.Check(func(pointer, message string) { ps = append(ps, Problem{at + "/burn" + pointer, message}) })
+		if v.Interlaced == KeepInterlaced {
+			ps = append(ps, Problem{at + "/burn", "mixes the rows of both fields; leave out interlaced keep, so that the video is deinterlaced first"})
+		}
+	}
 	if v.Overlay != nil {
 		v.Overlay.Check(func(pointer, message string) { ps = append(ps, Problem{at + "/overlay" + pointer, message}) })
 		if v.Interlaced == KeepInterlaced {

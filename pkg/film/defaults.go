@@ -68,6 +68,9 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 			if v.Quality != nil {
 				v.Quality = new(v.Quality.Normalise(v.Codec.QualityRange()))
 			}
+			if v.Burn != nil {
+				v.Burn = new(v.Burn.Normalise())
+			}
 			if v.Overlay != nil {
 				v.Overlay = new(v.Overlay.Normalise())
 			}

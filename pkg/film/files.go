@@ -27,6 +27,9 @@ type NamedFile struct {
 func (r *Request) NamedFiles() (list []NamedFile) {
 	for i, o := range r.Outputs {
 		for k, v := range o.Video {
+			if v.Burn != nil && v.Burn.File != "" {
+				list = append(list, NamedFile{Pointer: fmt.Sprintf("/outputs/%d/video/%d/burn/file", i, k), URL: &v.Burn.File, Text: true})
+			}
 			if v.Overlay != nil {
 				list = append(list, NamedFile{Pointer: fmt.Sprintf("/outputs/%d/video/%d/overlay/image", i, k), URL: &v.Overlay.Image})
 			}

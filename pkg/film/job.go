@@ -31,6 +31,7 @@ type Job struct {
 	Keyframes          bool                `json:"keyframes,omitempty"`          // nothing but keyframes is decoded; Renditions is empty
 	AudioRenditions    []AudioRendition    `json:"audioRenditions,omitempty"`    // made by audio units
 	SubtitleRenditions []SubtitleRendition `json:"subtitleRenditions,omitempty"` // made by the sidecar unit, in one pass
+	Burns              []BurntSubtitles    `json:"burns,omitempty"`              // drawn into pictures; each is read by a unit of its own
 	Outputs            []OutputPlan        `json:"outputs"`
 	// Warnings describe what the outputs lose of the source or change in it, one sentence each.
 	Warnings []string `json:"warnings,omitempty"`
@@ -182,19 +183,20 @@ type PreviewFacts struct {
 
 // VideoFacts describe the video of an output.
 type VideoFacts struct {
-	Codec      VideoCodec     `json:"codec"`
-	Width      int            `json:"width"`
-	Height     int            `json:"height"`
-	CRF        int            `json:"crf"` // does not apply where Quality is set
-	Quality    *QualityReport `json:"quality,omitempty"`
-	MaxBitrate Bitrate        `json:"maxBitrate,omitzero"`
-	Preset     string         `json:"preset"`
-	Crop       Region         `json:"crop,omitzero"`      // the part of the source's frame that is shown; zero: all
-	Filter     string         `json:"filter,omitempty"`   // of ffmpeg, which the frames went through
-	Overlay    overlay.Laid   `json:"overlay,omitzero"`   // what lies over every frame
-	Picture    Region         `json:"picture,omitzero"`   // the part of the output's frame that is not padding; zero: all
-	FrameRate  media.Rational `json:"frameRate,omitzero"` // on average, unless Constant; zero for a single frame
-	Constant   bool           `json:"constant,omitempty"` // whether the request made the frame rate constant
+	Codec      VideoCodec      `json:"codec"`
+	Width      int             `json:"width"`
+	Height     int             `json:"height"`
+	CRF        int             `json:"crf"` // does not apply where Quality is set
+	Quality    *QualityReport  `json:"quality,omitempty"`
+	MaxBitrate Bitrate         `json:"maxBitrate,omitzero"`
+	Preset     string          `json:"preset"`
+	Crop       Region          `json:"crop,omitzero"`      // the part of the source's frame that is shown; zero: all
+	Filter     string          `json:"filter,omitempty"`   // of ffmpeg, which the frames went through
+	Burn       *BurntSubtitles `json:"burn,omitempty"`     // the subtitles that are drawn into the picture
+	Overlay    overlay.Laid    `json:"overlay,omitzero"`   // what lies over every frame
+	Picture    Region          `json:"picture,omitzero"`   // the part of the output's frame that is not padding; zero: all
+	FrameRate  media.Rational  `json:"frameRate,omitzero"` // on average, unless Constant; zero for a single frame
+	Constant   bool            `json:"constant,omitempty"` // whether the request made the frame rate constant
 }
 
 // Bytes returns the size of the output: of a file, or of a package's media.

@@ -148,7 +148,7 @@ func TestIDIsStable(t *testing.T) {
 	v := &r.Outputs[0].Video[0]
 	r.Outputs[0].Preset = ""
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "", "", "", 0, 0, ""
-	r.Outputs[0].Video[0].Quality, v.Overlay, r.SubtitleFiles = nil, nil, nil
+	r.Outputs[0].Video[0].Quality, v.Overlay, v.Burn, r.SubtitleFiles = nil, nil, nil, nil
 	r.Outputs[0].Package.Encryption = nil
 	r.Outputs[0].Audio = &film.Audio{Codec: film.AAC, Bitrate: 160_000}
 	r.Outputs[0].SubtitleTracks, r.Outputs[0].DefaultSubtitles, r.Outputs[0].ForcedSubtitles = "", "", ""

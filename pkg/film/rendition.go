@@ -21,6 +21,7 @@ type Rendition struct {
 	Tune    string         `json:"tune,omitempty"`   // of x264 and x265
 	Filter  string         `json:"filter,omitempty"` // of ffmpeg, for each frame by itself, before it is scaled
 	Overlay overlay.Laid   `json:"overlay,omitzero"` // on the picture of every frame; zero: none
+	Burn    int            `json:"burn,omitempty"`   // the number from 1 of Job.Burns that is drawn into the picture; 0: none
 	// EncoderOptions are "key=value:key=value" under the encoder's own names.
 	EncoderOptions string `json:"encoderOptions,omitempty"`
 	Profile        string `json:"profile,omitempty"` // of h264 and h265; "" = what the encoder uses

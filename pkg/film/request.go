@@ -149,6 +149,7 @@ type Video struct {
 	Filter     string     `json:"filter,omitempty" jsonschema:"minLength=1,maxLength=1000,description=Filters of ffmpeg for each frame by itself before it is scaled: nlmeans=s=3. Those that need other frames or change its size are refused by name"`
 	// Overlay lies over every frame.
 	Overlay *overlay.Overlay `json:"overlay,omitempty" jsonschema:"description=A PNG that lies over every frame such as a logo"`
+	Burn    *subtitle.Burn   `json:"burn,omitempty" jsonschema:"description=Subtitles that are drawn into the picture"`
 	// EncoderOptions are the encoder's own, of those that package encoderoption allows.
 	EncoderOptions string `json:"encoderOptions,omitempty" jsonschema:"minLength=1,maxLength=1000,description=Options of the encoder under its own names: aq-mode=3:qcomp=0.7. What would make a seam or what mapreel sets itself is refused by name"`
 	Profile        string `json:"profile,omitempty" jsonschema:"minLength=1,description=What the stream may use of its format. h264: baseline main high high10; h265: main main10"`

@@ -185,6 +185,9 @@ func withValue(t *testing.T, pointer string, value any) []byte {
 	if strings.Contains(pointer, "/overlay/") {
 		video["overlay"] = map[string]any{"image": "/logo.png"}
 	}
+	if strings.Contains(pointer, "/burn/") {
+		video["burn"] = map[string]any{}
+	}
 	output := map[string]any{"name": "a", "container": "mkv", "video": []any{video}, "audio": map[string]any{}}
 	if strings.Contains(pointer, "/package/") || strings.HasSuffix(pointer, "/ladder") {
 		output["container"] = "hls"

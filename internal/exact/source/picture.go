@@ -10,6 +10,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/overlay"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/film/target"
 )
 
@@ -36,6 +37,26 @@ func withLogo(of func(*builder) error) func(*builder) error {
 			return err
 		}
 		return errors.Join(png.Encode(f, img), f.Close(), of(b))
+	}
+}
+
+// withScript writes subtitles beside what another function makes: across both seams, placed and moving ones at the same time as others.
+func withScript(of func(*builder) error) func(*builder) error {
+	const script = `[Script Info]
+ScriptType: v4.00+
+PlayResX: 160
+PlayResY: 96
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,DejaVu Sans,20,&H00FFFFFF,&H00FFFFFF,&H00000000,&H00000000,0,0,0,0,100,100,0,0,1,2,0,2,4,4,4,1
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:01.50,0:00:02.60,Default,,0,0,0,,Across
+Dialogue: 0,0:00:01.00,0:00:05.00,Default,,0,0,0,,{\move(20,20,140,60)\t(\frz90)}o
+Dialogue: 0,0:00:03.20,0:00:04.80,Default,,0,0,0,,{\fad(700,700)}fading
+`
+	return func(b *builder) error {
+		return errors.Join(os.WriteFile(filepath.Join(b.dir, "burn.ass"), []byte(script), 0o600), of(b))
 	}
 }
 
@@ -71,6 +92,10 @@ func pictureSources() []Source {
 			Name: "overlaid on a clock of 10 MHz", File: "in.mp4", Video: film.Video{Pad: "192:160", Overlay: &overlay.Overlay{Image: logo, At: overlay.Center, Height: 25}},
 			make:   withLogo(encode(videoInput("160x96", "24", "6"), usualAudio(), x264(""), aac(), []string{"-video_track_timescale", "10000000"})),
 			Filter: overlaid + "56:36:format=yuv420,pad=192:160:16:32", Picture: film.Region{Width: 160, Height: 96, X: 16, Y: 32},
+		},
+		{
+			Name: "subtitles in the picture", File: "in.mp4", make: withScript(plain), Video: film.Video{Burn: &subtitle.Burn{File: folder + "/burn.ass"}},
+			Filter: "ass=filename=" + folder + "/burn.ass",
 		},
 		{Name: "padded", File: "in.mp4", make: plain, Video: film.Video{Pad: "192:160"}, Filter: "pad=192:160:16:32", Picture: film.Region{Width: 160, Height: 96, X: 16, Y: 32}},
 	}

@@ -90,6 +90,9 @@ func (s Source) At(path string) Source {
 	for i := range s.Beside {
 		s.Beside[i].File = in(s.Beside[i].File)
 	}
+	if s.Video.Burn != nil {
+		s.Video.Burn = &subtitle.Burn{Track: s.Video.Burn.Track, File: in(s.Video.Burn.File)}
+	}
 	if s.Video.Overlay != nil {
 		o := *s.Video.Overlay
 		o.Image = in(o.Image)

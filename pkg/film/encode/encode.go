@@ -249,6 +249,9 @@ func (a *attempt) videoOf(ctx context.Context, e entry, encodings []encoding, pi
 		r := a.job.Renditions[one.rendition]
 		v.Renditions = append(v.Renditions, renditionIn(r, *p, a.segment, a.job.Request.Compute.GPU, one.file))
 		v.Renditions[i].CRF = one.crf
+		if v.Renditions[i].Burn, err = a.stageBurn(ctx, r, v.Renditions[i].Grid); err != nil {
+			return v, err
+		}
 		if v.Renditions[i].Overlay, err = a.stageOverlay(ctx, r); err != nil {
 			return v, err
 		}

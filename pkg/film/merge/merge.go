@@ -151,6 +151,9 @@ func (m *attempt) describeVideo() (list []film.VideoFacts) {
 			Quality: m.job.QualityOf(n, m.video, len(m.out.Renditions)),
 			Crop:    r.Region, Filter: r.Filter, Overlay: r.Overlay, Picture: r.Picture(), FrameRate: r.Rate, Constant: r.Rate.Num > 0,
 		}
+		if r.Burn > 0 {
+			v.Burn = &m.job.Burns[r.Burn-1]
+		}
 		if base := r.OutputTimebase(*m.job.Source.Video); !v.Constant && e.Samples > 1 && e.Last > e.First {
 			v.FrameRate = media.Rational{Num: int64(e.Samples-1) * base.Den, Den: (e.Last - e.First) * base.Num}
 		}

@@ -64,6 +64,10 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 				problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/video/0/overlay", i), Message: err.Error()})
 				continue
 			}
+			if pointer, err := burn(v, &j, &r); err != nil {
+				problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/video/0%s", i, pointer), Message: err.Error()})
+				continue
+			}
 			if err := fitLevel(&r, track, req.Compute.GPU); err != nil {
 				problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/video/0/level", i), Message: err.Error()})
 				continue

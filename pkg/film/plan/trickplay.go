@@ -49,6 +49,7 @@ func planTrickPlay(j *film.Job, out film.Output, planned *film.OutputPlan) {
 		r := trickPlay(settings[of], smallest, track, j.Request.Compute.GPU)
 		r.Region = region
 		_ = lay(settings[of], j.Source, &r) // likewise
+		_, _ = burn(settings[of], j, &r)
 		r.SegmentDuration = micros(out.Package.Seconds)
 		r.Keyframes = int((time.Duration(out.Package.Seconds) + trickPlayInterval - 1) / trickPlayInterval)
 		planned.TrickPlay = append(planned.TrickPlay, indexOrAppend(&j.Renditions, r))

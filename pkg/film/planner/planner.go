@@ -105,6 +105,9 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	if err == nil {
 		err = p.Tools.Require(ctx, encoders)
 	}
+	if err == nil && len(j.Burns) > 0 {
+		err = p.requireLibass(ctx)
+	}
 	if err == nil && j.WantsMetric(target.VMAF) {
 		err = p.requireVMAF(ctx)
 	}
@@ -292,6 +295,16 @@ func (p Planner) requireVMAF(ctx context.Context) error {
 	}
 	return fault.WithHint(fault.New(fault.Unsupported, "ffmpeg %s was built without libvmaf, which measures vmaf", p.Tools.Version),
 		"choose the metric xpsnr or ssim, or put an ffmpeg that was configured with --enable-libvmaf first in PATH")
+}
+
+// requireLibass refuses to draw subtitles with an ffmpeg that has no libass.
+func (p Planner) requireLibass(ctx context.Context) error {
+	has, err := p.Tools.HasFilter(ctx, "ass")
+	if err != nil || has {
+		return err
+	}
+	return fault.WithHint(fault.New(fault.Unsupported, "ffmpeg %s was built without libass, which draws subtitles", p.Tools.Version),
+		"put an ffmpeg that was configured with --enable-libass first in PATH")
 }
 
 // requiredEncoders lists the ffmpeg encoders that a job needs.

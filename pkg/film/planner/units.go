@@ -63,6 +63,9 @@ func newPlan(j film.Job, segments []film.Segment, r *rendering) (work.Plan, erro
 		if measured := loudnessUnits(j); len(measured) > 0 {
 			p.Phases = append(p.Phases, work.Phase{Name: film.LoudnessPhase, Intermediate: true, Units: slices.Values(measured)})
 		}
+		if burnt := burnUnits(j); len(burnt) > 0 {
+			p.Phases = append(p.Phases, work.Phase{Name: film.BurnPhase, Intermediate: true, Units: slices.Values(burnt)})
+		}
 		p.Phases = append(p.Phases, work.Phase{Name: phaseEncode, Units: encodeUnits(j, decoded)})
 		if len(list) > 0 {
 			p.Phases = append(p.Phases, work.Phase{Name: film.SlicesPhase, Units: sliceUnits(j, list)})
@@ -153,6 +156,18 @@ func loudnessUnits(j film.Job) (list []work.Unit) {
 	return list
 }
 
+// burnUnits returns the units that read subtitles that are drawn into pictures.
+func burnUnits(j film.Job) (list []work.Unit) {
+	for i, b := range j.Burns {
+		of := needs(j, work.ClassAudio)
+		if b.File == "" { // packets of subtitles lie between those of everything else
+			of.Load = wholeSource(j)
+		}
+		list = append(list, work.Unit{Name: film.BurnUnit(i), Needs: of})
+	}
+	return list
+}
+
 // sliceUnits yields the units that make the files of previews.
 func sliceUnits(j film.Job, slices []film.Slice) iter.Seq[work.Unit] {
 	return func(yield func(work.Unit) bool) {
@@ -206,8 +221,12 @@ func groups(j film.Job, segments []film.Segment) []work.Group {
 			Name: film.AudioKind, Noun: "audio parts", Units: n + measured, Total: work.Amount{Media: total}, Space: space.audio,
 		})
 	}
+	sidecars := len(j.Burns)
 	if j.HasSidecar() {
-		list = append(list, work.Group{Name: film.SidecarKind, Noun: "sidecars", Units: 1})
+		sidecars++
+	}
+	if sidecars > 0 {
+		list = append(list, work.Group{Name: film.SidecarKind, Noun: "sidecars", Units: sidecars})
 	}
 	if j.Split {
 		list = append(list, work.Group{

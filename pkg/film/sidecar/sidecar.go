@@ -32,10 +32,15 @@ var _ work.Kind = Kind{}
 func (Kind) Name() string { return film.SidecarKind }
 
 // Run implements work.Kind.
-func (k Kind) Run(ctx context.Context, env *work.Env, _ work.Unit) (work.Result, error) {
+func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
 	a := &attempt{Env: env, tools: k.Tools}
 	if err := env.Decode(&a.job); err != nil {
 		return work.Result{}, err
+	}
+	for i := range a.job.Burns {
+		if u.Name == film.BurnUnit(i) {
+			return a.burn(ctx, a.job.Burns[i])
+		}
 	}
 	if !a.job.HasSidecar() {
 		return work.Result{}, fault.New(fault.Internal, "job %s has no sidecar", env.Job)

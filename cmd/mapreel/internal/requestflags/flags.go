@@ -55,6 +55,8 @@ type Flags struct {
 
 	Subtitles string `group:"Subtitles" placeholder:"WHICH" help:"auto or none. Default: auto, which keeps all tracks that the container can hold: text in every container, bitmaps in .mkv."`
 
+	BurnSubtitles string `group:"Subtitles" placeholder:"TRACK|FILE" help:"Draw subtitles into the picture: a track of text by number or language, or a file in SubRip, WebVTT or ASS: 2, eng, film.de.srt."`
+
 	SubtitleFileFlags
 	TrackFlags
 

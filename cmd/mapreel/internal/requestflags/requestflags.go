@@ -20,6 +20,7 @@ import (
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/price"
@@ -221,6 +222,14 @@ func (t Flags) videoFlags() (list []videoFlag) {
 	text(t.Crop, "crop", "--crop")
 	text(t.Filter, "filter", "--filter")
 	text(t.Pad, "pad", "--pad")
+	if t.BurnSubtitles != "" {
+		b := subtitle.ParseBurn(t.BurnSubtitles)
+		field, value := "track", b.Track
+		if b.File != "" {
+			field, value = "file", b.File
+		}
+		add(true, "burn", "--burn-subtitles", map[string]any{field: value})
+	}
 	if t.Overlay != nil {
 		add(true, "overlay", "--overlay", t.Overlay.Fields())
 	}
