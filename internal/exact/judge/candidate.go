@@ -182,7 +182,7 @@ func Verify(ctx context.Context, tools ffmpeg.Tools, t Task, warnings []string) 
 func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []string, err error) {
 	output := t.Request
 	output.Name, output.Container = "out", t.Container
-	if t.Measured.Metadata.Video() != nil {
+	if t.Measured.Metadata.Video() != nil && output.Preset == "" {
 		video := t.Video
 		if video.Codec, video.Preset = t.codec(), t.preset(); video.Quality == nil {
 			video.CRF = new(crf)
@@ -306,6 +306,9 @@ func (t Task) videoOptions() []string {
 	}
 	args = append(args, strings.Fields(t.Options)...)
 	encoder, _ := encode.Encoder(string(t.codec()), false)
+	if t.Request.Preset != "" { // Options say all
+		return append(args, "-c:v", encoder)
+	}
 	args = append(args, "-c:v", encoder, "-crf", strconv.Itoa(crf))
 	switch t.codec() {
 	case film.VP9:

@@ -23,6 +23,9 @@ const (
 	overlaid = "null[below];movie=" + logo + "[layer];[below][layer]overlay="
 )
 
+// preset returns the settings of a preset.
+func preset(name string) Tracks { return Tracks{Request: film.Output{Preset: name}} }
+
 // withLogo writes the logo beside what another function makes.
 func withLogo(of func(*builder) error) func(*builder) error {
 	return func(b *builder) error {
@@ -97,6 +100,10 @@ func pictureSources() []Source {
 			Name: "subtitles in the picture", File: "in.mp4", make: withScript(plain), Video: film.Video{Burn: &subtitle.Burn{File: folder + "/burn.ass"}},
 			Filter: "ass=filename=" + folder + "/burn.ass",
 		},
+		{Name: "the preset web", File: "in.mp4", make: plain, Tracks: preset("web"), Options: "-crf 21 -preset medium -profile:v high -maxrate 8M -bufsize 16M"},
+		{Name: "the preset archive", File: "in.mp4", make: plain, Codec: film.H265, Output: film.Matroska, Tracks: preset("archive"), Options: "-crf 18 -preset slow -pix_fmt yuv420p10le -x265-params log-level=none"},
+		{Name: "the preset phone", File: "in.mp4", make: plain, Tracks: preset("phone"), Options: "-crf 23 -preset medium -profile:v high -maxrate 4M -bufsize 8M"},
+		{Name: "the preset editing-proxy", File: "in.mp4", make: plain, Tracks: preset("editing-proxy"), Options: "-crf 23 -preset veryfast -tune fastdecode -bf 0"},
 		{Name: "padded", File: "in.mp4", make: plain, Video: film.Video{Pad: "192:160"}, Filter: "pad=192:160:16:32", Picture: film.Region{Width: 160, Height: 96, X: 16, Y: 32}},
 	}
 }
