@@ -84,6 +84,7 @@ Examples:
     mapreel transcode film.mkv -o film.mp4 --crop auto --height 720
     mapreel transcode cartoon.mkv -o cartoon.mp4 --tune animation
     mapreel transcode film.mkv -o film.mkv --codec h265 --bit-depth 10 --encoder-options aq-mode=3:psy-rd=1.5
+    mapreel transcode film.mkv -o film.mp4 --codec h265 --gpu
     mapreel transcode film.mkv -o film.mp4 --filter nlmeans=s=3,unsharp=la=0.6
     mapreel transcode film.mkv -o film.mkv --preset archive
     mapreel transcode film.mkv -o film.mp4 --overlay logo.png@bottom-right,height=8,opacity=70

@@ -105,6 +105,9 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	if err == nil {
 		err = p.Tools.Require(ctx, encoders)
 	}
+	if err == nil && env.OneMachine {
+		err = p.requireGPU(ctx, encoders)
+	}
 	if err == nil && len(j.Burns) > 0 {
 		err = p.requireLibass(ctx)
 	}

@@ -28,6 +28,7 @@ type Flags struct {
 	BitDepth       *flagvalue.WholeNumber `group:"Video" placeholder:"BITS" help:"8 or 10 bits per sample. Default: 8 in h264; in the others as the source has, but at most 10."`
 	Grain          *flagvalue.WholeNumber `group:"Video" placeholder:"N" help:"Film grain that AV1 players add in place of the source's, 1 to 50. Default: none."`
 
+	GPU        bool                   `group:"Video" name:"gpu" help:"Encode with NVENC on a GPU of NVIDIA: h264, h265 or av1, with the same flags. --encoder-options are then those of NVENC."`
 	Height     *flagvalue.WholeNumber `group:"Video" placeholder:"LINES" help:"Scale to this many lines; the width follows. Does not enlarge without --upscale. Default: the source's size."`
 	Upscale    bool                   `group:"Video" help:"Allow --height to enlarge the video."`
 	FPS        string                 `group:"Video" name:"fps" placeholder:"RATE" help:"Make the frame rate constant: 25, 30000/1001. Default: every frame keeps its timestamp. Of an image sequence, it is the rate at which the frames are read, unless --source-fps says that."`

@@ -171,6 +171,9 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 	if err := t.applyNamed(d); err != nil {
 		return err
 	}
+	if t.GPU {
+		d.Set("/compute/gpu", true, "--gpu")
+	}
 	d.SetText("/segment/goal", t.Goal, "--goal")
 	if t.Deadline != nil {
 		d.Set("/compute/deadline", film.Seconds(*t.Deadline), "--deadline")
