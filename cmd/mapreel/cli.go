@@ -121,6 +121,7 @@ type verifyCmd struct {
 	Plot     string        `placeholder:"FILE.svg" help:"Plot PSNR over time, with the keyframes and seams of the output. An existing file of that name is replaced."`
 	Crop     string        `placeholder:"W:H:X:Y" help:"The part of the source's picture that the output shows. Default: what --report says, else all."`
 	Filter   string        `placeholder:"FILTERS" help:"The filters that the output's frames went through. Default: what --report says, else none."`
+	Burn     string        `name:"burn-subtitles" placeholder:"TRACK|FILE" help:"The subtitles that are drawn into the output's picture, as transcode takes them. Default: what --report says, else none."`
 	Overlay  *overlay.Wish `placeholder:"PNG[@PLACE]" help:"The picture that lies over the output's frames, as transcode takes it. Default: what --report says, else none."`
 	Report   string        `placeholder:"FILE" help:"The report of the job that made the output, the last line of transcode --progress json: seams are then known, and what the job warned about is no fault."`
 	Against  string        `placeholder:"ONEPASS.mp4" help:"Another encode of the same source, such as one of a single pass, to compare the output's PSNR with."`

@@ -25,6 +25,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/filter"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/overlay"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/printable"
 	"github.com/mapreel/mapreel/pkg/private"
@@ -120,6 +121,14 @@ func (c verifyCmd) compare(ctx context.Context, env environment) (verify.Report,
 	options.Filter = c.Filter
 	if options.Subtitles, err = c.Files(func(s string) (string, error) { return requestflags.LocalPath(s, dir) }); err != nil {
 		return verify.Report{}, fault.Wrap(fault.Invalid, err, "--subtitle-file")
+	}
+	if c.Burn != "" {
+		options.Burn = new(subtitle.ParseBurn(c.Burn))
+		if options.Burn.File != "" {
+			if options.Burn.File, err = requestflags.LocalPath(options.Burn.File, dir); err != nil {
+				return verify.Report{}, fault.Wrap(fault.Invalid, err, "--burn-subtitles")
+			}
+		}
 	}
 	if options.Overlay = (*overlay.Overlay)(c.Overlay); c.Overlay != nil {
 		if options.Overlay.Image, err = requestflags.LocalPath(c.Overlay.Image, dir); err != nil {

@@ -69,7 +69,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 				Codec: codec, Preset: "medium", Tune: "grain", Filter: "hflip", Options: "aq-mode=1", Profile: "high", Level: "4.1", Width: 64, PixelFormat: "yuv420p", Interlaced: "tff", FrameRate: media.Rational{Num: 25, Den: 1},
 				Color:   media.Color{Range: "tv", Space: "bt709", Transfer: "bt709", Primaries: "bt709", ChromaLocation: "left"},
 				ToneMap: &encode.ToneMap{From: media.Color{Range: "tv", Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020"}, Peak: 1000},
-				Path:    "/out", Burn: encode.Burn{Script: "burn1", Fonts: "fonts"}, Overlay: ffmpeg.Overlay{Path: "/pixels", Size: media.Size{Width: 4, Height: 4}, Width: 4, Height: 4},
+				Path:    "/out", Burn: ffmpeg.Burn{Script: "burn1", Fonts: "fonts"}, Overlay: ffmpeg.Overlay{Path: "/pixels", Size: media.Size{Width: 4, Height: 4}, Width: 4, Height: 4},
 			})
 		}
 		return v
@@ -100,7 +100,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 		},
 		"decode": {
 			func() any {
-				return &decode.Video{Input: in(), Timebase: tb, Width: 16, Height: 16, PixelFormat: "yuv420p", Overlay: ffmpeg.Overlay{Path: "/pixels"}, OverlayMatrix: "bt709"}
+				return &decode.Video{Input: in(), Timebase: tb, Width: 16, Height: 16, PixelFormat: "yuv420p", Overlay: ffmpeg.Overlay{Path: "/pixels"}, OverlayMatrix: "bt709", Burn: ffmpeg.Burn{Script: "burn1", Fonts: "fonts"}}
 			},
 			func(v any) []string { return decode.VideoArgs(*v.(*decode.Video)) },
 			[]string{".Input.Location", ".Input.Demuxer", ".Overlay.Path"},

@@ -167,6 +167,7 @@ func addPair[S picture.Sample](pairs *framePairs, f picture.Format, source, outp
 // timestamps through a second one.
 type videoDecoder struct {
 	args   []string
+	dir    string // the working folder; "" = that of this process
 	limits ffmpeg.Limits
 	stderr io.Writer
 	bytes  int // of a frame
@@ -192,7 +193,7 @@ func newVideoDecoder(p decode.Video, limits ffmpeg.Limits, f picture.Format, std
 // run decodes until the stream or ctx ends, or close is called.
 func (d *videoDecoder) run(ctx context.Context, program string) error {
 	limits := budget.Worker{Memory: decoderMemory()}.Limit(ctx, d.limits)
-	_, err := ffmpeg.Run(ctx, program, d.args, ffmpeg.RunOptions{Stdout: d.w, Pipe: d, Stderr: d.stderr, Limits: limits})
+	_, err := ffmpeg.Run(ctx, program, d.args, ffmpeg.RunOptions{Dir: d.dir, Stdout: d.w, Pipe: d, Stderr: d.stderr, Limits: limits})
 	d.mu.Lock()
 	d.ended = true
 	d.logGrown.Broadcast()

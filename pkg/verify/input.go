@@ -39,7 +39,7 @@ func (v *verification) silent() *verification {
 	mute := func(f *file) *file {
 		return &file{in: f.in, media: f.media, video: f.video, declared: f.declared, part: f.part}
 	}
-	return &verification{tools: v.tools, cut: v.cut, source: mute(v.source), output: mute(v.output)}
+	return &verification{tools: v.tools, cut: v.cut, drawing: v.drawing, source: mute(v.source), output: mute(v.output)}
 }
 
 // opening is how a file is opened.

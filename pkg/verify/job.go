@@ -20,15 +20,16 @@ import (
 type Job struct {
 	Seams    []time.Duration // where segments meet, after the first frame
 	Warnings []string
-	Part     film.Part           // of the source that the output shows
-	Chosen   film.Chosen         // the tracks of the source that the output has
-	Beside   []subtitle.File     // further subtitle tracks of the source
-	Rate     media.Rational      // frames a second of a raw source, as the request gave them
-	Crop     film.Region         // of the source's frame that the output shows
-	Filter   string              // of ffmpeg, which the frames went through
-	Overlay  overlay.Laid        // over every frame
-	Picture  film.Region         // of the output's frame that is not padding
-	Quality  *film.QualityReport // of its only rendition, where that had a target
+	Part     film.Part            // of the source that the output shows
+	Chosen   film.Chosen          // the tracks of the source that the output has
+	Beside   []subtitle.File      // further subtitle tracks of the source
+	Rate     media.Rational       // frames a second of a raw source, as the request gave them
+	Crop     film.Region          // of the source's frame that the output shows
+	Filter   string               // of ffmpeg, which the frames went through
+	Burn     *film.BurntSubtitles // drawn into the picture; nil: nothing is
+	Overlay  overlay.Laid         // over every frame
+	Picture  film.Region          // of the output's frame that is not padding
+	Quality  *film.QualityReport  // of its only rendition, where that had a target
 }
 
 // ReadJob reads the report of a job on an output, given by its path: the last line of what --progress json prints. data
@@ -62,7 +63,7 @@ func ReadJob(data []byte, output string) (Job, error) {
 		job.Part = *part
 	}
 	for _, video := range report.Outputs[at].Video {
-		job.Crop, job.Filter, job.Overlay = video.Crop, video.Filter, video.Overlay
+		job.Crop, job.Filter, job.Overlay, job.Burn = video.Crop, video.Filter, video.Overlay, video.Burn
 		if len(report.Outputs[at].Video) == 1 {
 			job.Picture, job.Quality = video.Picture, video.Quality
 		}

@@ -68,6 +68,7 @@ func (v *verification) addSubtitles(asked, known []subtitle.File) {
 	if len(asked) == 0 {
 		asked = known
 	}
+	v.beside = asked
 	for _, f := range asked {
 		v.source.media.Streams = append(v.source.media.Streams, probe.Stream{
 			Index: beside, Type: "subtitle", Codec: string(subtitle.SubRip), Language: f.Code(), Title: f.Title, Default: f.Default, Forced: f.Forced,

@@ -55,6 +55,8 @@ type Options struct {
 	Filter string
 	// Overlay lies over the output's frames; nil is what Job says.
 	Overlay *overlay.Overlay
+	// Burn is drawn into the output's picture; nil is what Job says.
+	Burn *subtitle.Burn
 	// Subtitles are files that are further subtitle tracks of the source; none are those that Job says.
 	Subtitles []subtitle.File
 	// Tracks selects the tracks of the source that the output is to have, and their flags; the zero value is what Job says.
@@ -100,8 +102,8 @@ func Files(ctx context.Context, tools ffmpeg.Tools, source, output string, optio
 	}
 	v.filter = cmp.Or(options.Filter, options.Job.Filter)
 	v.addSubtitles(options.Subtitles, options.Job.Beside)
-	unlay, err := v.openOverlay(options.Overlay, options.Job.Overlay)
-	defer unlay()
+	undraw, err := v.openDrawing(ctx, options)
+	defer undraw()
 	if err != nil {
 		return Report{}, err
 	}
@@ -128,14 +130,14 @@ type verification struct {
 	tools          ffmpeg.Tools
 	source, output *file
 	job            Job
-	chosen         film.Chosen // the tracks of the source that the output is to have
-	cut            *cut        // nil: the output shows all of the source
-	as             opening     // of the source
-	region         film.Region // of the source's frame that the output shows; zero: all
-	picture        film.Region // of the output's frame that is not padding; zero: all
-	filter         string      // that the output's frames went through
-	laid           overlay.Laid
-	pixels         string // the path of those of laid; "": there is none
+	chosen         film.Chosen     // the tracks of the source that the output is to have
+	cut            *cut            // nil: the output shows all of the source
+	as             opening         // of the source
+	region         film.Region     // of the source's frame that the output shows; zero: all
+	picture        film.Region     // of the output's frame that is not padding; zero: all
+	filter         string          // that the output's frames went through
+	beside         []subtitle.File // further subtitle tracks of the source
+	drawing        drawing
 
 	mu         sync.Mutex
 	progress   Progress

@@ -44,7 +44,7 @@ func (v *verification) compareVideo(ctx context.Context) (videoFacts, error) {
 	from.Crop, to.Crop = ffmpeg.Region(v.region), ffmpeg.Region(v.picture)
 	from.Deinterlace = interlaced(a) && !interlaced(b)
 	from.Filter, from.Colours = v.filter, filter.ColoursOf(a.Color.Space, a.Color.Range, f.Name(), min(a.Width, a.Height) >= hdLines)
-	v.lay(&from, a, cropped(b, v.picture))
+	v.draw(&from, a, cropped(b, v.picture))
 	if err := checkMemory(f); err != nil {
 		return videoFacts{}, err
 	}
@@ -121,6 +121,7 @@ func decodeBoth[S picture.Sample](ctx context.Context, v *verification, f pictur
 	use func(source, output *frameWindow[S]) error,
 ) (sourceTimes, outputTimes []int64, err error) {
 	source := newVideoDecoder(from, v.source.decoding(from.Stream), f, io.MultiWriter(&v.source.decoderErrors, &v.source.damage))
+	source.dir = v.drawing.folder
 	output := newVideoDecoder(to, v.output.decoding(to.Stream), f, &v.output.decoderErrors)
 	group, gctx := errgroup.WithContext(ctx)
 	for _, d := range []*videoDecoder{source, output} {

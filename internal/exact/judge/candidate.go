@@ -158,7 +158,7 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 // Verify returns the findings of mapreel verify on the output of a task, or "good". It is told what
 // the job warned about.
 func Verify(ctx context.Context, tools ffmpeg.Tools, t Task, warnings []string) string {
-	options := verify.Options{Job: verify.Job{Warnings: warnings, Crop: t.Crop, Filter: t.Video.Filter, Picture: t.Picture, Chosen: t.Chosen}, Part: t.Part, Sequence: t.Sequence, Overlay: t.Video.Overlay}
+	options := verify.Options{Job: verify.Job{Warnings: warnings, Crop: t.Crop, Filter: t.Video.Filter, Picture: t.Picture, Chosen: t.Chosen}, Part: t.Part, Sequence: t.Sequence, Overlay: t.Video.Overlay, Burn: t.Video.Burn, Subtitles: t.Beside}
 	if t.Rate != "" {
 		rate, err := film.ParseFrameRate(t.Rate)
 		if err != nil {

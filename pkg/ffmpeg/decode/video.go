@@ -33,6 +33,8 @@ type Video struct {
 	// Overlay lies over the scaled frames, whose colours have the matrix OverlayMatrix, by the scaler's name.
 	Overlay       ffmpeg.Overlay
 	OverlayMatrix string
+	Burn          ffmpeg.Burn    // subtitles that are drawn over that
+	BurnAspect    media.Rational // of a pixel of the scaled frames
 	Width, Height int
 	// PixelFormat is planar ("yuv420p", "yuv422p10le"). The range of the samples is always limited
 	// ("tv").
@@ -70,6 +72,9 @@ func VideoArgs(v Video) []string {
 	if v.Overlay.Path != "" && option.Declared(v.OverlayMatrix) {
 		args = append(args, v.Overlay.InputArgs()...)
 		chain = append(chain, v.Overlay.Filters(1, "o", v.Timebase, 0, v.PixelFormat, v.OverlayMatrix, "tv")...)
+	}
+	if text := v.Burn.Filter(media.Size{Width: v.Width, Height: v.Height}, v.BurnAspect); text != "" {
+		chain = append(chain, text)
 	}
 	args = append(args, "-filter_complex", fmt.Sprintf("[0:%d]%s[v]", v.Stream, strings.Join(chain, ",")))
 	args = append(args, "-map", "[v]", "-fps_mode", "passthrough",

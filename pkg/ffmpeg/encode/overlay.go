@@ -21,27 +21,11 @@ func (v Video) overlays() (list []ffmpeg.Overlay) {
 	return list
 }
 
-// Burn is a script of Advanced SubStation Alpha that is drawn into frames, by their times. The zero value is none. Both are names in the
-// working folder, of small letters, digits and hyphens.
-type Burn struct{ Script, Fonts string }
-
-// filter returns the filter that draws b into frames of a size with a sample aspect ratio; "" for none.
-func (b Burn) filter(size media.Size, sar media.Rational) string {
-	if !option.Declared(b.Script) || !option.Declared(b.Fonts) {
-		return ""
-	}
-	text := "ass=filename=" + b.Script + ":fontsdir=" + b.Fonts
-	if sar.Known() && sar.Num != sar.Den && size.Width > 0 && size.Height > 0 { // letters get the shape that they have in square pixels
-		text += fmt.Sprintf(":original_size=%dx%d", max(media.Rescale(media.Ticks(size.Width), media.Rational{Num: sar.Den, Den: sar.Num}, media.Rational{Num: 1, Den: 1}), 1), size.Height)
-	}
-	return text
-}
-
 // laid returns the filters that lay the overlay of rendition i over its frames, which have been scaled, and draw subtitles over them.
 func (v Video) laid(i int) []string {
 	r := v.Renditions[i]
 	input := slices.IndexFunc(v.overlays(), func(o ffmpeg.Overlay) bool { return o.Path == r.Overlay.Path })
-	burn := r.Burn.filter(media.Size{Width: r.Width, Height: r.Height}, r.SAR)
+	burn := r.Burn.Filter(media.Size{Width: r.Width, Height: r.Height}, r.SAR)
 	if input < 0 && burn == "" {
 		return nil
 	}

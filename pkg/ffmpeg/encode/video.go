@@ -86,7 +86,7 @@ type Rendition struct {
 	HD     bool // whether undeclared colours are those of HD, for Filter and Overlay
 	// Overlay lies over each frame after it is scaled, and below no bars.
 	Overlay ffmpeg.Overlay
-	Burn    Burn // subtitles that are drawn over that
+	Burn    ffmpeg.Burn // subtitles that are drawn over that
 	// Options are "key=value:key=value", of which nothing is used if package encoderoption does not allow all of them.
 	Options string
 	Profile string // "high": x264's and x265's own name, and NVENC's; "" = what the encoder uses

@@ -51,7 +51,7 @@ const fontsFolder = "fonts"
 
 // stageBurn writes the subtitles that are drawn into the frames of a rendition to the working folder, on the clock of those frames, and
 // returns how ffmpeg draws them.
-func (a *attempt) stageBurn(ctx context.Context, r film.Rendition, clock *encode.Grid) (b encode.Burn, err error) {
+func (a *attempt) stageBurn(ctx context.Context, r film.Rendition, clock *encode.Grid) (b ffmpeg.Burn, err error) {
 	if r.Burn == 0 {
 		return b, nil
 	}

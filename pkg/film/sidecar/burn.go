@@ -4,13 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 
-	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
-	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/burnin"
 	"github.com/mapreel/mapreel/pkg/film/input"
@@ -35,7 +31,7 @@ func (a *attempt) burn(ctx context.Context, b film.BurntSubtitles) (work.Result,
 // script stores the script.
 func (a *attempt) script(ctx context.Context, b film.BurntSubtitles) (facts film.BurnFacts, err error) {
 	src := a.job.Source
-	files := remux.Sidecar{Subtitles: []remux.SubtitleOutput{{Stream: b.Stream, Codec: "ass", Muxer: "ass", Path: filepath.Join(a.Dir, "script")}}}
+	files := burnin.Files(b.Stream, a.Dir)
 	if b.File != "" {
 		if files, err = a.openBeside(ctx, b.File, files); err != nil {
 			return facts, err
@@ -53,24 +49,11 @@ func (a *attempt) script(ctx context.Context, b film.BurntSubtitles) (facts film
 		}
 	}
 	declared, worker := input.Budget(a.Env, src)
-	if _, err = ffmpeg.Run(ctx, a.tools.FFmpeg, remux.SidecarArgs(files), ffmpeg.RunOptions{
+	script, err := burnin.Read(ctx, a.tools, files, b.Codec != string(subtitle.ASS), ffmpeg.RunOptions{
 		Dir: a.Dir, Limits: worker.Limit(ctx, budget.Sidecar(declared)),
 		OnProgress: func(p ffmpeg.Progress) { a.Progress(work.Amount{Bytes: max(p.Bytes, 0)}) },
-	}); err != nil {
-		return facts, err
-	}
-	data, err := os.ReadFile(files.Subtitles[0].Path)
+	})
 	if err != nil {
-		return facts, fault.Wrap(fault.KindOf(err), err, "read the subtitles")
-	}
-	script, err := burnin.Parse(data)
-	if err != nil {
-		return facts, err
-	}
-	if b.Codec != string(subtitle.ASS) {
-		script.Restyle()
-	}
-	if err := script.Settle(); err != nil {
 		return facts, err
 	}
 	if facts.Events = script.Events(); facts.Events > 0 {
