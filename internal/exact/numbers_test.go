@@ -18,6 +18,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/verify"
 )
 
 // The first rows of each frame of the clip are its number, a bit for each eight columns.
@@ -62,10 +63,11 @@ func TestAPartShowsTheRightNumbersAndTheSameDrawingsInAnySegments(t *testing.T) 
 			t.Fatal(err)
 		}
 	}
+	part := film.Part{Start: film.Seconds(1300 * time.Millisecond), End: film.Seconds(3700 * time.Millisecond)}
 	frames := map[string][]byte{}
 	for name, length := range map[string]time.Duration{"many": time.Second, "one": time.Minute} {
 		request, err := json.Marshal(film.Request{
-			Source: in("in.mkv"), Destination: dir, Part: film.Part{Start: film.Seconds(1300 * time.Millisecond), End: film.Seconds(3700 * time.Millisecond)},
+			Source: in("in.mkv"), Destination: dir, Part: part,
 			Segment: film.Segmenting{Seconds: film.Seconds(length)},
 			Outputs: []film.Output{{Name: name, Container: film.Matroska, Video: []film.Video{{
 				CRF: new(0), Preset: "ultrafast", Burn: &subtitle.Burn{File: in("burn.srt")}, Overlay: &overlay.Overlay{Image: in("logo.png"), At: overlay.Center, Height: 15},
@@ -86,6 +88,16 @@ func TestAPartShowsTheRightNumbersAndTheSameDrawingsInAnySegments(t *testing.T) 
 			t.Errorf("%s: %d seams", name, seams)
 		}
 		frames[name] = runTool(t, "-i", in(name+".mkv"), "-pix_fmt", "gray", "-f", "rawvideo", "-")
+	}
+	// Verify draws the same over the source's frames: otherwise a tenth of a picture differs.
+	report, err := verify.Files(t.Context(), found, in("in.mkv"), in("many.mkv"), verify.Options{
+		Part: part, Burn: &subtitle.Burn{File: in("burn.srt")}, Overlay: &overlay.Overlay{Image: in("logo.png"), At: overlay.Center, Height: 15},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Verdict != verify.Good || report.Video.PSNR.Min.Value < 60 {
+		t.Errorf("verify: %s, lowest PSNR %.1f dB", report.Verdict, report.Video.PSNR.Min.Value)
 	}
 	const size, first, last = numberedWidth * numberedHeight, 32, 88 // 1.3 s ≤ n/24 < 3.7 s
 	if got, want := len(frames["many"]), (last-first+1)*size; got != want {
