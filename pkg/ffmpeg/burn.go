@@ -18,7 +18,7 @@ func (b Burn) Filter(size media.Size, sar media.Rational) string {
 	}
 	text := "ass=filename=" + b.Script + ":fontsdir=" + b.Fonts
 	if sar.Known() && sar.Num != sar.Den && size.Width > 0 && size.Height > 0 { // letters get the shape that they have in square pixels
-		text += fmt.Sprintf(":original_size=%dx%d", max(media.Rescale(media.Ticks(size.Width), media.Rational{Num: sar.Den, Den: sar.Num}, media.Rational{Num: 1, Den: 1}), 1), size.Height)
+		text += fmt.Sprintf(":original_size=%dx%d", max(media.Rescale(media.Ticks(size.Width), sar, media.Rational{Num: 1, Den: 1}), 1), size.Height)
 	}
 	return text
 }
