@@ -37,6 +37,7 @@ func (t transcodeCmd) run(ctx context.Context, env environment) (failed error) {
 	if err != nil {
 		return fault.Wrap(fault.NotFound, err, "")
 	}
+	command := t
 	given, err := keyfile.Given(t.Key, t.Keys)
 	if err != nil {
 		return err
@@ -55,12 +56,12 @@ func (t transcodeCmd) run(ctx context.Context, env environment) (failed error) {
 				remove()
 			}
 		}()
-		t.Keys = path
+		command.Keys = path
 	}
 	if many.Asked(t.Sources, t.Output, t.Recursive, dir) {
-		return t.many(ctx, env, dir)
+		return command.many(ctx, env, dir)
 	}
-	return t.do(ctx, env, t.film(t.request))
+	return command.do(ctx, env, command.film(command.request))
 }
 
 // requester returns the job that a command asks for. Relative paths are relative to dir.

@@ -15,8 +15,11 @@ func TestLettersHaveTheShapeOfSquarePixels(t *testing.T) {
 		sar  media.Rational
 		want string
 	}{
-		{media.Rational{}, ""}, {media.Rational{Num: 1, Den: 1}, ""}, {media.Rational{Num: 4, Den: 4}, ""},
-		{media.Rational{Num: 64, Den: 45}, ":original_size=1024x576"}, {media.Rational{Num: 8, Den: 9}, ":original_size=640x576"},
+		{media.Rational{}, ""},
+		{media.Rational{Num: 1, Den: 1}, ""},
+		{media.Rational{Num: 4, Den: 4}, ""},
+		{media.Rational{Num: 64, Den: 45}, ":original_size=1024x576"},
+		{media.Rational{Num: 8, Den: 9}, ":original_size=640x576"},
 	} {
 		if got, want := b.Filter(media.Size{Width: 720, Height: 576}, c.sar), "ass=filename=burn1:fontsdir=fonts"+c.want; got != want {
 			t.Errorf("%v: %q, want %q", c.sar, got, want)

@@ -97,12 +97,12 @@ func parseClock(text string) (time.Duration, error) {
 	if m == nil {
 		return 0, fault.New(fault.Corrupt, "%.40q is no time of a subtitle", text)
 	}
-	var n [4]time.Duration
-	for i := range n {
-		v, _ := strconv.Atoi(m[i+1]) // few digits
-		n[i] = time.Duration(v)
+	var t time.Duration
+	for i, unit := range [...]time.Duration{time.Hour, time.Minute, time.Second, 10 * time.Millisecond} {
+		v, _ := strconv.ParseInt(m[i+1], 10, 64) // few digits
+		t += time.Duration(v * int64(unit))
 	}
-	return n[0]*time.Hour + n[1]*time.Minute + n[2]*time.Second + n[3]*10*time.Millisecond, nil
+	return t, nil
 }
 
 func formatClock(t time.Duration) string {

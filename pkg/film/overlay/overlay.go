@@ -97,8 +97,8 @@ type Laid struct {
 
 // On returns the overlay of an image of a size and a digest.
 func (o Overlay) On(size media.Size, digest string) Laid {
-	o = o.Normalise()
-	return Laid{Image: o.Image, Digest: digest, At: o.At, Height: o.Height, Margin: *o.Margin, Opacity: o.Opacity, Size: size}
+	n := o.Normalise()
+	return Laid{Image: n.Image, Digest: digest, At: n.At, Height: n.Height, Margin: *n.Margin, Opacity: n.Opacity, Size: size}
 }
 
 // Normalise returns o with its defaults.
