@@ -127,7 +127,7 @@ func TestProblemsNameTheFlagOrThePlaceInTheFile(t *testing.T) {
 		"crf.json":    "{\"source\": \"/s\", \"destination\": \"/o\",\n  \"outputs\": [{\"name\": \"x\", \"video\": [{\"crf\": 99}]}]}",
 		"cut.json":    "{\"source\": \"a\"",
 		"tail.json":   "{}\n}",
-		"far.yaml":    "source: s3://bucket/key\ndestination: /o\noutputs: [{name: x}]\n",
+		"far.yaml":    "source: gs://bucket/key\ndestination: /o\noutputs: [{name: x}]\n",
 		"same.yaml":   "source: in.mp4\ndestination: .\noutputs:\n- name: in\n",
 	} {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -194,7 +194,7 @@ func TestProblemsNameTheFlagOrThePlaceInTheFile(t *testing.T) {
 		{"--request|syntax.json", "syntax.json: not JSON: line 2, column 18: invalid character '}' looking for beginning of value"},
 		{"--request|cut.json", "cut.json: not JSON: it ends too early"},
 		{"--request|tail.json", "tail.json: not JSON: line 2, column 1: text follows its end"},
-		{"--request|far.yaml", "far.yaml:1:1: /source: s3://bucket/key is not a file on this machine; give a path or a file:// URL"},
+		{"--request|far.yaml", "far.yaml:1:1: /source: gs://bucket/key is not a file on this machine; give a path, or a file://, https:// or s3:// URL"},
 		{"--request|same.yaml", "same.yaml:4:3: /outputs/0/name: DIR/in.mp4 is the source; choose another name"},
 		{"--request|-", "standard input: the request must be an object with source, destination and outputs"},
 	} {

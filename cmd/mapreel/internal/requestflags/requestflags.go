@@ -61,6 +61,8 @@ func On(dir string) Place {
 func (t Flags) Read(stdin io.Reader, at Place) (film.Request, *requestfile.Draft, error) {
 	d := requestfile.NewDraft()
 	switch {
+	case t.Source == local.Pipe && t.Request == local.Pipe:
+		return film.Request{}, d, fault.New(fault.Invalid, "standard input cannot be both the video and the request")
 	case t.Request != "":
 		f, err := requestfile.Read(t.Request, stdin)
 		if err != nil {
@@ -116,9 +118,6 @@ func Parse(d *requestfile.Draft, at Place) (film.Request, *requestfile.Draft, er
 
 // applyFlags writes the arguments and flags into the tree.
 func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
-	if t.Source == local.Pipe && t.Request == local.Pipe {
-		return fault.New(fault.Invalid, "standard input cannot be both the video and the request")
-	}
 	if t.Source != "" {
 		d.Set("/source", t.Source, "SOURCE")
 	}
