@@ -177,16 +177,7 @@ func (p Package) multivariant(path string, target int64) string {
 	}
 	b.WriteString(p.sessionKeys())
 	groups := p.groups()
-	for _, g := range groups {
-		names := map[string]bool{}
-		for i, a := range g.members {
-			isDefault := i == g.defaultMember
-			attributes(&b, "#EXT-X-MEDIA", "TYPE=AUDIO", quoted("GROUP-ID", g.id),
-				quoted("NAME", unique(names, label(a.Title, a.Language, "Audio"))), quoted("LANGUAGE", tag(a.Language)),
-				yesOrNo("DEFAULT", isDefault), yesOrNo("AUTOSELECT", isDefault || !a.Commentary),
-				quoted("CHARACTERISTICS", characteristics(a.Described, false)), quoted("CHANNELS", positive(a.Channels)), quoted("URI", uri(path, a.Playlist)))
-		}
-	}
+	b.WriteString(p.audioMedia(groups, path))
 	var subtitles string
 	var subtitleRate int64
 	names := map[string]bool{}
@@ -264,6 +255,30 @@ func (p Package) groups() []group {
 		out[i].defaultMember = max(0, slices.IndexFunc(out[i].members, func(a Audio) bool { return a.Default }))
 	}
 	return out
+}
+
+// audioMedia returns the tags of the groups' members, in the order of the package's renditions: so players that show all of them have
+// the source's order, as in DASH.
+func (p Package) audioMedia(groups []group, path string) string {
+	var b strings.Builder
+	names := make([]map[string]bool, len(groups))
+	for i := range groups {
+		names[i] = map[string]bool{}
+	}
+	for _, a := range p.Audio {
+		for i, g := range groups {
+			n := slices.IndexFunc(g.members, func(m Audio) bool { return m.Name == a.Name })
+			if n < 0 {
+				continue
+			}
+			isDefault := n == g.defaultMember
+			attributes(&b, "#EXT-X-MEDIA", "TYPE=AUDIO", quoted("GROUP-ID", g.id),
+				quoted("NAME", unique(names[i], label(a.Title, a.Language, "Audio"))), quoted("LANGUAGE", tag(a.Language)),
+				yesOrNo("DEFAULT", isDefault), yesOrNo("AUTOSELECT", isDefault || !a.Commentary),
+				quoted("CHARACTERISTICS", characteristics(a.Described, false)), quoted("CHANNELS", a.channels()), quoted("URI", uri(path, a.Playlist)))
+		}
+	}
+	return b.String()
 }
 
 // rates returns the highest peak rate and the highest average rate of the group's members.
@@ -380,6 +395,14 @@ func quoted(name, value string) string {
 }
 
 func number(name string, value int64) string { return name + "=" + strconv.FormatInt(value, 10) }
+
+// channels returns the value of CHANNELS: the number of channels, or that of objects in a bed of them.
+func (a Audio) channels() string {
+	if a.Objects > 0 {
+		return fmt.Sprintf("%d/JOC", a.Objects)
+	}
+	return positive(a.Channels)
+}
 
 // positive formats n, or returns "" if it is not positive.
 func positive(n int) string {

@@ -139,6 +139,12 @@ type Audio struct {
 	SampleRate int // Hz
 	Commentary bool
 	Described  bool // an audio description for blind viewers
+	// Track is the number of the source's track. Players of DASH switch between renditions of one track by their rates, so all
+	// renditions of a number sound the same.
+	Track int
+	// DolbyChannels are the channels of AC-3 and E-AC-3 as the bits of ETSI TS 102 366, table E.1.4; 0 is unknown.
+	DolbyChannels uint16
+	Objects       int // the complexity index of objects in E-AC-3 (Dolby Atmos); 0: there are none
 }
 
 // Subtitle is a subtitle rendition: one WebVTT file that covers the whole package.

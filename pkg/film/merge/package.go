@@ -47,12 +47,8 @@ func (m *attempt) publish(ctx context.Context) (info blob.Info, media int64, err
 		}
 		p.TrickPlay = append(p.TrickPlay, v)
 	}
-	for i, a := range m.audio {
-		r, err := m.audioRendition(ctx, i, a)
-		if err != nil {
-			return info, 0, fmt.Errorf("%s: %w", r.Name, err)
-		}
-		p.Audio = append(p.Audio, r)
+	if err := m.addAudio(ctx, &p); err != nil {
+		return info, 0, err
 	}
 	for i, t := range m.subtitles() {
 		s, err := m.subtitle(ctx, i, t)

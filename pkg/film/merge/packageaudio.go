@@ -24,16 +24,31 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
+// addAudio makes the audio renditions of the package.
+func (m *attempt) addAudio(ctx context.Context, p *manifest.Package) error {
+	var tracks []film.AudioRendition
+	for i, a := range m.audio {
+		r, err := m.audioRendition(ctx, i, a)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Name, err)
+		}
+		p.Audio, tracks = append(p.Audio, r), append(tracks, m.job.AudioRenditions[a.rendition])
+	}
+	groupAudio(p.Audio, tracks)
+	return nil
+}
+
 // audioRendition makes the i-th audio rendition of the package: it cuts a track into media segments
 // that begin where the video's do, and has the store compose them from the audio parts.
 func (m *attempt) audioRendition(ctx context.Context, i int, a audioTrack) (manifest.Audio, error) {
-	source := m.job.Source.Audio[m.job.AudioRenditions[a.rendition].Track]
+	number := m.job.AudioRenditions[a.rendition].Track
+	source := m.job.Source.Audio[number]
 	out := manifest.Audio{
+		Track:    number + 1,
 		Language: source.Language, Title: source.Title, Default: m.enabled(a.rendition),
 		Channels: cmp.Or(m.made(a).Channels, source.Channels), SampleRate: source.SampleRate,
 		Commentary: slices.Contains(source.Flags, "comment"), Described: slices.Contains(source.Flags, "visual_impaired"),
 	}
-	out.Group, out.Also = m.audioGroups(a)
 	out.Name = fmt.Sprintf("audio-%d", i+1)
 	name := m.out.Folder + "/" + out.Name
 	ends := a.parts[:1]
@@ -104,35 +119,13 @@ func (m *attempt) audioRendition(ctx context.Context, i int, a audioTrack) (mani
 		return out, err
 	}
 	track := first.Track
+	dolby := track.Dolby()
+	out.DolbyChannels, out.Objects = dolby.Channels, dolby.Objects
 	track.Language = media.Terminology(source.Language)
 	base, err := m.writeRendition(ctx, name, track, 0, w.media, w.payload, w.path)
 	base.Name, base.Playlist = out.Name, name+".m3u8"
 	out.Rendition = base
 	return out, err
-}
-
-// Groups of a package's audio: a player plays one rendition of one group.
-const (
-	firstGroup  = "sound"
-	secondGroup = "mixed" // of the second renditions
-)
-
-// audioGroups returns the groups that have an audio track: where any track has a second rendition, those that have none are in both.
-func (m *attempt) audioGroups(a audioTrack) (group string, also []string) {
-	r := m.job.AudioRenditions[a.rendition]
-	if r.Second {
-		return secondGroup, nil
-	}
-	mixed, own := false, false
-	for _, other := range m.audio {
-		if second := m.job.AudioRenditions[other.rendition]; second.Second {
-			mixed, own = true, own || second.Track == r.Track
-		}
-	}
-	if mixed && !own {
-		also = []string{secondGroup}
-	}
-	return firstGroup, also
 }
 
 // audioWriter writes an audio track as media segments, in the order of its parts.

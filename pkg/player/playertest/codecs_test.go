@@ -37,6 +37,7 @@ func TestPlayersPlayEveryCodec(t *testing.T) {
 	plain := clip("plain.mkv", strings.Fields("-map 0 -map 1 -map 1 -c:v libx264 -preset ultrafast -c:a aac -metadata:s:a:0 language=eng -metadata:s:a:1 language=deu")...)
 	hdr := clip("hdr.mkv", "-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc",
 		"-x265-params", "log-level=error:hdr10=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400", "-c:a", "aac")
+	dolby := clip("dolby.mkv", strings.Fields("-map 0 -map 1 -map 1 -c:v libx264 -preset ultrafast -ac 6 -c:a:0 ac3 -c:a:1 eac3 -metadata:s:a:0 language=eng -metadata:s:a:1 language=eng")...)
 	for _, c := range []struct {
 		name, source string
 		output       string
@@ -48,6 +49,8 @@ func TestPlayersPlayEveryCodec(t *testing.T) {
 		{"VP9", plain, `"container": "dash", "video": [{"codec": "vp9", "preset": "8"}, {"codec": "vp9", "preset": "8", "height": 90}]`, []string{"film.mpd"}, 2},
 		{"HDR10 in AV1", hdr, `"container": "cmaf", "video": [{"codec": "av1", "preset": "12"}, {"codec": "av1", "preset": "12", "height": 90}]`, []string{"film.m3u8", "film.mpd"}, 1},
 		{"HDR10 in VP9", hdr, `"container": "dash", "video": [{"codec": "vp9", "preset": "8"}, {"codec": "vp9", "preset": "8", "height": 90}]`, []string{"film.mpd"}, 1},
+		// Chromium decodes no AC-3: the players take the mixes of both tracks.
+		{"AC-3 and E-AC-3 beside AAC", dolby, `"container": "cmaf", "video": [{"preset": "ultrafast"}, {"preset": "ultrafast", "height": 90}], "audio": {"codec": "copy", "second": "stereo"}`, []string{"film.m3u8", "film.mpd"}, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if !strings.Contains(c.output, `"package"`) {

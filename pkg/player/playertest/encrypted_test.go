@@ -33,7 +33,7 @@ func TestPlayersDecryptPackages(t *testing.T) {
 	source, keys := filepath.Join(dir, "numbered.mkv"), filepath.Join(dir, "film.keys")
 	numbered := fmt.Sprintf("nullsrc=size=320x180:rate=24,format=gray,geq=lum='16+219*mod(floor(N/pow(2,floor(X/%d))),2)',format=yuv420p", 320/bit)
 	args := append(strings.Fields("-v error -nostdin -f lavfi -i"), numbered, "-f", "lavfi", "-i", "sine=440:sample_rate=48000:duration=4", "-frames:v", fmt.Sprint(frames),
-		"-c:v", "libx264", "-preset", "ultrafast", "-c:a", "pcm_s16le", source)
+		"-c:v", "libx264", "-preset", "ultrafast", "-ac", "6", "-c:a", "ac3", source)
 	if out, err := exec.CommandContext(t.Context(), "ffmpeg", args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -53,7 +53,7 @@ func TestPlayersDecryptPackages(t *testing.T) {
 		players                   map[string]string
 		always                    bool
 	}{
-		{"cbcs", "cmaf", `"package": {"seconds": 2, "encryption": {"keys": %q, "keyUrl": %q}}`, map[string]string{"film.mpd": "shaka", "film.m3u8": "shaka"}, true},
+		{"cbcs, AC-3 beside AAC", "cmaf", `"audio": {"codec": "copy", "second": "stereo"}, "package": {"seconds": 2, "encryption": {"keys": %q, "keyUrl": %q}}`, map[string]string{"film.mpd": "shaka", "film.m3u8": "shaka"}, true},
 		{"cenc, single files", "cmaf", `"package": {"seconds": 2, "singleFile": true, "encryption": {"scheme": "cenc", "keys": %q, "keyUrl": %q}}`, map[string]string{"film.mpd": "shaka", "film.m3u8": "shaka"}, false},
 		{"aes-128", "hls", `"package": {"seconds": 2, "encryption": {"scheme": "aes-128", "keys": %q, "keyUrl": %q}}`, map[string]string{"film.m3u8": "hls"}, false},
 	} {
