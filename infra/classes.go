@@ -69,7 +69,7 @@ var classes = map[work.Class]class{
 		r.write(audio, sidecars)
 	}},
 	work.ClassMerge: {memory: 1769, minutes: 15, disk: 10240, job: smallJob, allow: func(r rights) {
-		r.readSources() // the keys of encrypted packages are an object there
+		r.readKeys()
 		r.record()
 		r.read(video, audio, sidecars, outputs)
 		r.write(outputs) // what ffmpeg muxes into containers that mapreel does not write itself

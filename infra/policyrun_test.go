@@ -372,7 +372,7 @@ func (w *workers) runJobs(film, tape, song string) {
 	}
 	whole := request("film.mkv", object{"name": "film"}, object{"name": "film-mkv", "container": "mkv", "video": []any{object{"preset": "ultrafast", "burn": object{"track": "1"}}}},
 		object{"name": "film-webm", "container": "webm", "video": []any{object{"codec": "vp9"}}},
-		object{"name": "show", "container": "cmaf", "package": object{"seconds": 2, "encryption": object{"keys": "s3://" + w.bucket + "/in/film.keys"}}})
+		object{"name": "show", "container": "cmaf", "package": object{"seconds": 2, "encryption": object{"keys": "s3://" + w.bucket + "/in/film.keys", "keyUrl": "https://keys.example.com/{kid}"}}})
 	keys := filepath.Join(t.TempDir(), "film.keys")
 	must(os.WriteFile(keys, []byte("00112233445566778899aabbccddeeff:ffeeddccbbaa99887766554433221100\n"), 0o600))
 	w.put("in/film.keys", keys)

@@ -67,6 +67,14 @@ func (r rights) readSources() {
 	}
 }
 
+// readKeys reads the keys of encrypted packages, an object where sources lie.
+func (r rights) readKeys() {
+	for _, p := range r.store.sources {
+		r.allowIn(p.account, []string{"s3:GetObject"}, p.objects())
+		useKeys(r.role, decrypting, p.keys)
+	}
+}
+
 // plan writes a job's record, its units and the lists of units that the Distributed Map reads.
 func (r rights) plan() {
 	r.allow([]string{

@@ -70,7 +70,7 @@ func TestABadSettingIsOneClearError(t *testing.T) {
 		{"bucketAccounts", "films", "is not a bucket and the ID of its AWS account"},
 		{"bucketAccounts", "films:210987654321", "films is in neither sourceBuckets nor destinationBuckets"},
 		{"encodeConcurrency", "0", "give a positive number"},
-		{"sratch", "s3", "-c sratch: no such choice; the choices are: api, apiAudience, apiIssuer, apiRate, arch, batch, "},
+		{"sratch", "s3", "-c sratch: no such choice; the choices are: api, apiAudience, apiIssuer, apiRate, arch, baseImage, batch, "},
 	} {
 		t.Run(c.name+"="+c.value, func(t *testing.T) {
 			_, err := parseSettings(map[string]any{c.name: c.value})
