@@ -40,7 +40,7 @@ import (
 type serveCmd struct {
 	Listen    string       `placeholder:"ADDRESS" default:"127.0.0.1:8083" help:"Address and port to listen on. One that other machines can reach needs a token. Default: 127.0.0.1:8083."`
 	Root      []string     `sep:"none" placeholder:"DIR|URL" help:"Folder that sources and outputs must lie in; may be given several times. Also a URL that ends with a slash: https://example.com/films/ for sources, s3://bucket/films/ for both. Default of folders: the current one."`
-	Uploads   string       `placeholder:"DIR" help:"Folder below --root for films that are uploaded in the browser. Default: the first --root."`
+	Uploads   string       `placeholder:"DIR" help:"Folder below --root for films that are uploaded, in the browser or by mapreel submit. Default: the first --root."`
 	Scratch   string       `env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for intermediate files and the record of jobs. Default: ${scratch}."`
 	Jobs      *wholeNumber `placeholder:"N" help:"Number of segments encoded at once, for all jobs together. Default: one per core."`
 	Watch     string       `placeholder:"DIR" help:"Start a job for each film that is uploaded into this folder. Needs --preset."`

@@ -196,7 +196,7 @@ func TestPartsOfAnInterruptedUploadThatDifferAreSentAgain(t *testing.T) {
 
 func TestWhatCannotBeUploadedIsRefused(t *testing.T) {
 	c := &Client{cloud: &cloud{sources: []intake.Place{{Bucket: "b", Prefix: "in/"}}}}
-	for path, want := range map[string]fault.Kind{t.TempDir(): fault.Invalid, writeFile(t, nil): fault.Invalid, "/does/not/exist": fault.NotFound} {
+	for path, want := range map[string]fault.Kind{t.TempDir(): fault.Invalid, writeFile(t, nil): fault.Invalid, "/does/not/exist": fault.Invalid} {
 		if _, err := c.Upload(t.Context(), path, func(Transfer) {}); fault.KindOf(err) != want {
 			t.Errorf("%s: %v", path, err)
 		}

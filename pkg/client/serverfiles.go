@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -75,17 +76,22 @@ func (c *Client) openServerFile(ctx context.Context, job Job, path, etag string,
 
 // get asks the server's page for something. The token signs the request, as it does those of the API.
 func (c *Client) get(ctx context.Context, what string, query url.Values, headers map[string]string) (io.ReadCloser, http.Header, error) {
+	return c.ask(ctx, http.MethodGet, what, query, headers, nil)
+}
+
+// ask is get with a method and a body.
+func (c *Client) ask(ctx context.Context, method, what string, query url.Values, headers map[string]string, content []byte) (io.ReadCloser, http.Header, error) {
 	address := strings.TrimSuffix(c.endpoint, "/") + path.Join("/console", what) + "?" + query.Encode()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	request, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(content))
 	if err != nil {
 		return nil, nil, fault.Wrap(fault.Invalid, err, "ask "+c.endpoint)
 	}
 	for name, value := range headers {
 		request.Header.Set(name, value)
 	}
-	nothing := sha256.Sum256(nil)
+	hash := sha256.Sum256(content)
 	who := aws.Credentials{AccessKeyID: machineName, SecretAccessKey: c.secret}
-	if err := v4.NewSigner().SignHTTP(ctx, who, request, hex.EncodeToString(nothing[:]), "states", "local", time.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(ctx, who, request, hex.EncodeToString(hash[:]), "states", "local", time.Now()); err != nil {
 		return nil, nil, fault.Wrap(fault.Internal, err, "sign a request")
 	}
 	answer, err := http.DefaultClient.Do(request)
@@ -96,6 +102,11 @@ func (c *Client) get(ctx context.Context, what string, query url.Values, headers
 		return answer.Body, answer.Header, nil
 	}
 	defer answer.Body.Close()
+	return nil, nil, c.refused(answer, query)
+}
+
+// refused returns the error of an answer that has another status than one of success.
+func (c *Client) refused(answer *http.Response, query url.Values) error {
 	const longest = 4 << 10
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, longest)) // the status says enough
 	var refusal struct{ Error string }
@@ -104,11 +115,17 @@ func (c *Client) get(ctx context.Context, what string, query url.Values, headers
 	}
 	switch answer.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return nil, nil, fault.New(fault.Invalid, "%s refuses: %s", c.endpoint, refusal.Error)
+		return fault.New(fault.Invalid, "%s refuses: %s", c.endpoint, refusal.Error)
 	case http.StatusPreconditionFailed:
-		return nil, nil, fault.WithHint(fault.New(fault.Corrupt, "fetch %s: it was replaced meanwhile", query.Get("path")), "the same command fetches it anew")
-	case http.StatusNotFound:
-		return nil, nil, fault.New(fault.NotFound, "%s", refusal.Error)
+		return fault.WithHint(fault.New(fault.Corrupt, "fetch %s: it was replaced meanwhile", query.Get("path")), "the same command fetches it anew")
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return fault.New(fault.NotFound, "%s", refusal.Error)
+	case http.StatusConflict:
+		return fault.New(fault.Corrupt, "%s", refusal.Error)
+	case http.StatusUnprocessableEntity:
+		return fault.New(fault.Invalid, "%s refuses: %s", c.endpoint, refusal.Error)
+	case http.StatusInsufficientStorage:
+		return fault.New(fault.OutOfSpace, "%s: %s", c.endpoint, refusal.Error)
 	}
-	return nil, nil, fault.New(fault.Transient, "%s answers %s: %s", c.endpoint, answer.Status, refusal.Error)
+	return fault.New(fault.Transient, "%s answers %s: %s", c.endpoint, answer.Status, refusal.Error)
 }

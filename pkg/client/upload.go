@@ -10,7 +10,6 @@ import (
 	"hash/crc64"
 	"io"
 	"mime"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -99,24 +98,18 @@ func read(ctx context.Context, f io.Reader, size int64, observe func(Transfer)) 
 
 var errChanged = errors.New("the file is changing")
 
-// Upload copies a file of this machine to where a stack reads sources, and returns its URL. The key has the checksum of the
-// content: a file that is there already is not sent again, and an upload that was interrupted is continued, as long as the bucket
-// keeps its parts. observe is called often, from several goroutines.
+// Upload copies a file of this machine to where a stack or a server reads sources, and returns its URL, or its path on the server. The
+// key or the path has the checksum of the content: a file that is there already is not sent again, and an upload that was interrupted
+// is continued, as long as the bucket or the server keeps its parts. observe is called often, from several goroutines.
 func (c *Client) Upload(ctx context.Context, path string, observe func(Transfer)) (string, error) {
-	f, err := os.Open(path)
+	if c.cloud == nil {
+		return c.uploadToServer(ctx, path, observe)
+	}
+	f, before, err := openSource(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close() //nolint:errcheck // only read
-	before, err := f.Stat()
-	switch {
-	case err != nil:
-		return "", err
-	case !before.Mode().IsRegular():
-		return "", fault.New(fault.Invalid, "%s is not a file", path)
-	case before.Size() == 0:
-		return "", fault.New(fault.Invalid, "%s is empty", path)
-	}
 	d, err := read(ctx, f, before.Size(), observe)
 	if err != nil {
 		return "", fault.Wrap(fault.KindOf(err), err, "read "+path)

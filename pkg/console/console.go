@@ -89,15 +89,16 @@ type Options struct {
 
 // Server answers the requests of the page.
 type Server struct {
-	opts     Options
-	mux      *http.ServeMux
-	assets   map[string][]byte // of the page, by name
-	board    *board
-	runs     *runs
-	plays    players
-	tests    comparisons
-	slots    chan struct{} // one for each upload at once
-	arriving arriving
+	opts        Options
+	mux         *http.ServeMux
+	assets      map[string][]byte // of the page, by name
+	board       *board
+	runs        *runs
+	plays       players
+	tests       comparisons
+	slots       chan struct{} // one for each upload at once
+	arriving    arriving
+	submissions submissions
 
 	redrivable redrivable
 	use        ledgerUse
@@ -114,6 +115,7 @@ func New(opts Options) (*Server, error) {
 		opts.Uploads = opts.Roots[0]
 	}
 	s := &Server{opts: opts, mux: http.NewServeMux(), runs: newRuns(), slots: make(chan struct{}, maxUploads)}
+	s.submissions.slots = make(chan struct{}, maxUploads)
 	s.board = newBoard()
 	if err := s.readPage(); err != nil {
 		return nil, err
@@ -137,6 +139,8 @@ func New(opts Options) (*Server, error) {
 		"POST /console/redrive":   s.redrive,
 		"POST /console/remove":    s.remove,
 		"POST /console/upload":    s.upload,
+		"GET /console/submitted":  s.submitted,
+		"POST /console/submitted": s.submit,
 	} {
 		s.mux.HandleFunc(pattern, s.handle(handle))
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -194,18 +195,39 @@ func (s *Server) removeOldParts(ctx context.Context) {
 		return
 	}
 	defer root.Close()
-	files, err := fs.ReadDir(root.FS(), ".")
+	folders := []string{"."}
+	submitted, err := fs.ReadDir(root.FS(), submittedFolder)
+	for _, f := range submitted {
+		if f.IsDir() {
+			folders = append(folders, path.Join(submittedFolder, f.Name()))
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	for _, folder := range folders {
+		err = errors.Join(err, removeParts(root, folder))
+	}
 	if err != nil {
 		s.opts.Log.WarnContext(ctx, "folder for uploads not read", "folder", s.opts.Uploads, "error", err)
-		return
 	}
+}
+
+// removeParts removes the old incomplete files of a folder, and the folder itself if it was for one of them.
+func removeParts(root *os.Root, folder string) error {
+	files, err := fs.ReadDir(root.FS(), folder)
 	for _, f := range files {
 		info, err := f.Info()
 		if err != nil || !info.Mode().IsRegular() || !strings.HasPrefix(f.Name(), partPrefix) || !strings.HasSuffix(f.Name(), partSuffix) {
 			continue
 		}
-		if time.Since(info.ModTime()) > maxPartAge {
-			_ = root.Remove(f.Name()) // the next server tries again
+		if time.Since(info.ModTime()) < maxPartAge {
+			continue
+		}
+		_ = root.Remove(path.Join(folder, f.Name())) // the next server tries again
+		if len(files) == 1 && folder != "." {
+			_ = root.Remove(folder)
 		}
 	}
+	return err
 }

@@ -23,8 +23,8 @@ import (
 
 // Submit starts a job.
 type Submit struct {
-	Source string `arg:"" optional:"" name:"SOURCE" help:"The video. For a server a path that lies below its --root; for a stack an s3:// URL, or a file of this machine, which is uploaded."`
-	Output string `short:"o" placeholder:"FILE" help:"The file to make. Its extension selects the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH). For a server a path below its --root; for a stack an s3:// URL, or a path below the folder of its outputs."`
+	Source string `arg:"" optional:"" name:"SOURCE" help:"The video. For a server a path that lies below its --root, or a file of this machine, which is uploaded; for a stack an s3:// URL, or such a file."`
+	Output string `short:"o" placeholder:"FILE" help:"The file to make. Its extension selects the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH). For a server a path below its --root, or a relative path, which on another machine lies below its folder for uploads; for a stack an s3:// URL, or a path below the folder of its outputs."`
 
 	requestflags.Flags
 
@@ -62,14 +62,18 @@ func (c Submit) Run(ctx context.Context, env Env) error {
 	flags := c.Flags
 	flags.Source, flags.Output, flags.Concurrency = c.Source, c.Output, c.Concurrency
 	flags.Budget = c.Budget
-	req, _, err := flags.Read(env.Stdin, c.place(remote, env))
+	at, there, err := c.place(ctx, remote, env)
+	if err != nil {
+		return err
+	}
+	req, _, err := flags.Read(env.Stdin, at)
 	if err != nil {
 		return err
 	}
 	if c.DryRun {
 		return dryRun(ctx, env, req, c.JSON)
 	}
-	job, started, err := c.submit(ctx, env, remote, req)
+	job, started, err := c.submit(ctx, env, remote, there, req)
 	switch {
 	case err != nil:
 		return err
@@ -107,28 +111,30 @@ func dryRun(ctx context.Context, env Env, req film.Request, asJSON bool) error {
 	return env.Estimate(ctx, request, asJSON)
 }
 
-// place returns where the files of the request are.
-func (c Submit) place(remote *client.Client, env Env) requestflags.Place {
+// place returns where the files of the request are, and for a server which of them are sent to it.
+func (c Submit) place(ctx context.Context, remote *client.Client, env Env) (at requestflags.Place, there *serverPlaces, err error) {
 	server, here := remote.OnServer()
-	at := requestflags.On(env.Dir)
+	at = requestflags.On(env.Dir)
 	at.Here, at.ConcurrencyFlag, at.Command = here, "--concurrency", "mapreel submit film.mov -o film.mp4"
-	switch {
-	case !server:
-		at.RetentionHours = 0 // the deployment's default
-		at.Source = func(s string) (string, error) {
-			if strings.HasPrefix(s, "s3://") {
-				return remote.Locate(s, false)
-			}
-			if origin.OnWeb(s) {
-				return "", errors.New("a deployment reads no web servers: copy the film into its bucket, or download it and name the file")
-			}
-			return requestflags.LocalPath(s, env.Dir)
+	if server {
+		if there, err = placesOf(ctx, remote, here, env.Dir); err != nil {
+			return at, nil, err
 		}
-		at.Destination = func(s string) (string, error) { return remote.Locate(s, true) }
-	case !here:
-		at.Source, at.Destination = pathThere, pathThere
+		at.Source, at.Destination = there.source, there.destination
+		return at, there, nil
 	}
-	return at
+	at.RetentionHours = 0 // the deployment's default
+	at.Source = func(s string) (string, error) {
+		if strings.HasPrefix(s, "s3://") {
+			return remote.Locate(s, false)
+		}
+		if origin.OnWeb(s) {
+			return "", errors.New("a deployment reads no web servers: copy the film into its bucket, or download it and name the file")
+		}
+		return requestflags.LocalPath(s, env.Dir)
+	}
+	at.Destination = func(s string) (string, error) { return remote.Locate(s, true) }
+	return at, nil, nil
 }
 
 // pathThere returns a path of another machine.
@@ -143,12 +149,17 @@ func pathThere(s string) (string, error) {
 }
 
 // submit starts the job of a request. A source of this machine is uploaded first.
-func (c Submit) submit(ctx context.Context, env Env, remote *client.Client, req film.Request) (client.Job, bool, error) {
+func (c Submit) submit(ctx context.Context, env Env, remote *client.Client, there *serverPlaces, req film.Request) (client.Job, bool, error) {
 	var identity []string
 	source := req.Source
 	server, here := remote.OnServer()
 	_, sequence := media.ParsePattern(source)
 	switch {
+	case server && there.send[source]: // its path there has a checksum of its content
+		var err error
+		if req.Source, err = c.upload(ctx, env, remote, source); err != nil {
+			return client.Job{}, false, err
+		}
 	case here && sequence && missing(source):
 		frames, err := framesIdentity(source)
 		if err != nil {
@@ -179,15 +190,13 @@ func (c Submit) submit(ctx context.Context, env Env, remote *client.Client, req 
 			return client.Job{}, false, err
 		}
 	}
-	if !server {
-		for _, f := range req.NamedFiles() {
-			if strings.HasPrefix(*f.URL, "s3://") {
-				continue
-			}
-			var err error
-			if *f.URL, err = c.upload(ctx, env, remote, *f.URL); err != nil {
-				return client.Job{}, false, err
-			}
+	for _, f := range req.NamedFiles() {
+		if server && !there.send[*f.URL] || !server && strings.HasPrefix(*f.URL, "s3://") {
+			continue
+		}
+		var err error
+		if *f.URL, err = c.upload(ctx, env, remote, *f.URL); err != nil {
+			return client.Job{}, false, err
 		}
 	}
 	request, err := json.Marshal(req)
