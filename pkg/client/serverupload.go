@@ -15,11 +15,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
-	"github.com/mapreel/mapreel/pkg/console"
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/printable"
 )
 
 const (
@@ -27,6 +26,8 @@ const (
 	// together half a minute, in which a server is started again.
 	uploadTries = 6
 	uploadPause = time.Second
+	// maxSubmittedPart is how many bytes a server takes at once: console.MaxSubmittedPart.
+	maxSubmittedPart = 2 << 20
 )
 
 // Places are the folders of a server, by their paths on its machine.
@@ -44,6 +45,12 @@ func (c *Client) Places(ctx context.Context) (p Places, err error) {
 	defer body.Close()
 	const longest = 4 << 20 // presets are among the settings
 	return p, fault.Wrap(fault.Transient, json.NewDecoder(io.LimitReader(body, longest)).Decode(&p), "folders of "+c.endpoint)
+}
+
+// submitted is what a server has of an upload: console.Submitted.
+type submitted struct {
+	Have int64  `json:"have"`
+	Path string `json:"path"` // of the whole file on the server, if that has it
 }
 
 // serverUpload is an upload to a server. Parts follow each other, and what the server has of the file is where the next one begins, so
@@ -132,8 +139,8 @@ func readSHA256(ctx context.Context, f io.Reader, size int64, observe func(Trans
 
 // run sends what the server does not have.
 func (u *serverUpload) run(ctx context.Context) (string, error) {
-	state, err := u.retried(ctx, func() (console.Submitted, error) { return u.exchange(ctx, http.MethodGet, u.query, nil) })
-	buffer := make([]byte, console.MaxSubmittedPart)
+	state, err := u.retried(ctx, func() (submitted, error) { return u.exchange(ctx, http.MethodGet, u.query, nil) })
+	buffer := make([]byte, maxSubmittedPart)
 	for err == nil && state.Path == "" {
 		u.observe(Transfer{"uploading", state.Have, u.size})
 		if state.Have < 0 || state.Have > u.size {
@@ -146,7 +153,7 @@ func (u *serverUpload) run(ctx context.Context) (string, error) {
 			}
 			return "", err
 		}
-		state, err = u.retried(ctx, func() (console.Submitted, error) {
+		state, err = u.retried(ctx, func() (submitted, error) {
 			query := url.Values{"offset": {strconv.FormatInt(state.Have, 10)}}
 			for name, values := range u.query {
 				query[name] = values
@@ -161,7 +168,7 @@ func (u *serverUpload) run(ctx context.Context) (string, error) {
 }
 
 // retried calls do again when what failed may succeed later.
-func (u *serverUpload) retried(ctx context.Context, do func() (console.Submitted, error)) (state console.Submitted, err error) {
+func (u *serverUpload) retried(ctx context.Context, do func() (submitted, error)) (state submitted, err error) {
 	pause := u.pause
 	for try := 1; ; try++ {
 		state, err = do()
@@ -176,7 +183,7 @@ func (u *serverUpload) retried(ctx context.Context, do func() (console.Submitted
 }
 
 // exchange sends one request of an upload.
-func (u *serverUpload) exchange(ctx context.Context, method string, query url.Values, content []byte) (state console.Submitted, err error) {
+func (u *serverUpload) exchange(ctx context.Context, method string, query url.Values, content []byte) (state submitted, err error) {
 	body, _, err := u.ask(ctx, method, "submitted", query, nil, content)
 	if fault.KindOf(err) == fault.NotFound {
 		return state, fault.WithHint(fault.Wrap(fault.Unsupported, err, u.endpoint+" takes no uploads"), "copy the film below its --root, and give its path there")
@@ -192,8 +199,12 @@ func (u *serverUpload) exchange(ctx context.Context, method string, query url.Va
 // serverName returns the last element of a path as a name that a server gives to a file.
 func serverName(path string) string {
 	const longest = 200
-	name := strings.TrimSpace(printable.Line(strings.ToValidUTF8(filepath.Base(path), "_")))
-	name = strings.ReplaceAll(name, `\`, "_")
+	name := strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar || r == '\\' {
+			return '_'
+		}
+		return r
+	}, strings.ToValidUTF8(filepath.Base(path), "_")))
 	if strings.HasPrefix(name, ".") {
 		name = "_" + name
 	}
