@@ -129,7 +129,7 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	folder := presets.Folder(c.Presets)
 	page, err = console.New(console.Options{
 		Store: store, Executions: q, Ledger: records, Definition: definition, Check: check.Text(roots, folder), Presets: check.Presets(folder), Roots: roots, Uploads: uploads,
-		Verify: compareWithSource(env), Slot: func(ctx context.Context) (func(), error) { return local.TakeSlot(ctx, scratch, jobs) }, Log: log,
+		Verify: compareWithSource(env), Slot: func(ctx context.Context) (func(), error) { return local.TakeSlot(ctx, scratch, jobs) }, UnitLogs: local.LogsIn(scratch), Log: log,
 	})
 	if err != nil {
 		return err

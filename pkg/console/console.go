@@ -28,6 +28,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/history"
 	"github.com/mapreel/mapreel/pkg/ledger"
+	"github.com/mapreel/mapreel/pkg/local"
 )
 
 //go:embed page
@@ -70,7 +71,7 @@ type Preset struct {
 	Own         bool   `json:"own,omitempty"` // it is the user's, not the program's
 }
 
-// Options say what a page shows. All but Presets, Uploads, Verify, Slot and Log are required.
+// Options say what a page shows. All but Presets, Uploads, UnitLogs, Verify, Slot and Log are required.
 type Options struct {
 	Store      *history.Store
 	Executions Executions
@@ -80,6 +81,8 @@ type Options struct {
 	Presets    func() ([]Preset, error)  // that the form offers; nil: none
 	Roots      []string                  // folders that sources and outputs lie in
 	Uploads    string                    // folder for uploads; "": the first of Roots
+	// UnitLogs returns the logs of attempts at a unit, given the ID of its job in the ledger; nil: the page has none.
+	UnitLogs func(job, unit string) ([]local.AttemptLog, error)
 	// Verify compares an output with its source, given what its job says of it as a line of a report; nil: the page does not offer it.
 	Verify func(ctx context.Context, source, output string, report json.RawMessage, progress func(Fraction)) (Comparison, error)
 	// Slot waits for room on the machine, as units do, and returns what gives it back; nil: Verify does not wait.

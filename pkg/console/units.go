@@ -272,6 +272,12 @@ func (s *Server) unit(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
+	if err == nil && s.opts.UnitLogs != nil {
+		if answer["logs"], err = s.opts.UnitLogs(record.ID, id); err != nil {
+			s.opts.Log.WarnContext(r.Context(), "log of a unit not read", "unit", id, "error", err)
+			err = nil // what else is known is shown
+		}
+	}
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return err
 	}

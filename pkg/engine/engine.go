@@ -60,6 +60,10 @@ type Engine struct {
 	// used since, given what the attempt left behind. nil: nothing is recorded.
 	Meter func(ctx context.Context, attempt int, needs work.Needs) (context.Context, func(work.Result) price.Use)
 
+	// Record starts the log of an attempt at a unit. It returns the context to work under, and a function that is called with the
+	// attempt's error. nil: there are no logs.
+	Record func(ctx context.Context, job, unit string, attempt int) (context.Context, func(error))
+
 	// Twins say which units get a second try side by side; nil: none.
 	Twins *Twins
 

@@ -97,7 +97,12 @@ func (e *Engine) Run(ctx context.Context, in RunInput) (None, error) {
 }
 
 // attempt has the unit's kind do it, in a working folder of its own. note is called with how much is done, as progress.
-func (e *Engine) attempt(ctx context.Context, kind work.Kind, p work.Plan, u ledger.Unit, note func(work.Amount)) (work.Result, error) {
+func (e *Engine) attempt(ctx context.Context, kind work.Kind, p work.Plan, u ledger.Unit, note func(work.Amount)) (result work.Result, err error) {
+	if e.Record != nil {
+		var end func(error)
+		ctx, end = e.Record(ctx, p.ID, u.ID, u.Attempt)
+		defer func() { end(err) }()
+	}
 	var record unitRecord
 	if err := json.Unmarshal(u.Spec, &record); err != nil {
 		return work.Result{}, fault.Wrap(fault.Corrupt, err, "record of "+u.ID)

@@ -102,6 +102,7 @@ func runTask(
 		Worker: fmt.Sprintf("%s/process/%d", place.Worker, os.Getpid()), Log: log,
 		Observe: func(e engine.Event) { w.write(message{Event: &e}) },
 		Meter:   meter,
+		Record:  home.record,
 		Memory:  func(work.Needs) int64 { return place.Memory },
 	}
 	handle, ok := e.Handlers()[task.Stage]

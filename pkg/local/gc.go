@@ -201,10 +201,10 @@ func (g garbage) remove(ctx context.Context) ([]Leftover, error) {
 		}
 	}
 	_, err = g.pieces.Sweep(ctx, "")
-	return removed, err
+	return removed, errors.Join(err, g.removeLostLogs(ctx))
 }
 
-// clear removes a job's artifacts.
+// clear removes a job's artifacts and logs.
 func (g garbage) clear(ctx context.Context, id string) error {
 	for info, err := range g.pieces.List(ctx, work.Prefix(id)) {
 		if err == nil {
@@ -214,7 +214,7 @@ func (g garbage) clear(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	return nil
+	return g.removeLogs(id)
 }
 
 // leftFolders lists the working folders of requests. Their paths are taken literally, whatever characters they contain.

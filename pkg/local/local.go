@@ -178,7 +178,7 @@ func open(ctx context.Context, request json.RawMessage, opts Options, home scrat
 	twins.Take = func(ctx context.Context, needs work.Needs) (func(), error) { return s.take(ctx, s.weight(needs)) }
 	r.engine = &engine.Engine{
 		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: f.resolve,
-		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log, Memory: s.memoryOf, Meter: meter, Twins: twins, OneMachine: true,
+		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log, Memory: s.memoryOf, Meter: meter, Record: home.record, Twins: twins, OneMachine: true,
 		Observe: func(e engine.Event) { r.emit(Event{Event: e}) },
 	}
 	return r, nil

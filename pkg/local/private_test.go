@@ -40,7 +40,7 @@ func TestScratchIsPrivateAndOutputsRespectTheUmask(t *testing.T) {
 		}
 	}
 	files := 0
-	for _, folder := range []string{".", "pieces", "locks", "slots"} {
+	for _, folder := range []string{".", "pieces", "locks", "slots", "logs"} {
 		if info, err := os.Stat(filepath.Join(scratch, folder)); err != nil || info.Mode().Perm() != 0o700 {
 			t.Errorf("%s: %v, %v; want mode 0700", folder, info.Mode(), err)
 		}

@@ -19,6 +19,7 @@ type scratch struct {
 	*private.Folder
 	locks, slots *private.Folder
 	pieces       string // folder of artifacts
+	logs         string // folder of the logs of units
 }
 
 // ledgerFile is the name of the ledger in a scratch folder. The names of SQLite's own files, such as its journal, begin with it.
@@ -53,9 +54,12 @@ func (s scratch) open(err error) (scratch, error) {
 	if err == nil {
 		s.slots, err = s.Sub("slots")
 	}
-	var pieces *private.Folder
+	var pieces, logs *private.Folder
 	if err == nil {
 		pieces, err = s.Sub("pieces")
+	}
+	if err == nil {
+		logs, err = s.Sub(logFolder)
 	}
 	if err != nil {
 		if fault.HintOf(err) == "" {
@@ -63,7 +67,7 @@ func (s scratch) open(err error) (scratch, error) {
 		}
 		return s, fault.Wrap(fault.KindOf(err), err, "scratch folder")
 	}
-	s.pieces = pieces.Path()
+	s.pieces, s.logs = pieces.Path(), logs.Path()
 	return s, nil
 }
 

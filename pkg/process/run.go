@@ -51,6 +51,8 @@ type Options struct {
 	// Explain finds in the end of standard error why the program failed: the line that says it, and
 	// the kind and hint of the error. nil: the last line, of kind Internal.
 	Explain func(stderr string) (line string, kind fault.Kind, hint string)
+	// Redact removes secrets from what WithRecord records of the program; nil: it is given none.
+	Redact func(string) string
 }
 
 // Usage is what a finished program consumed.
@@ -69,7 +71,7 @@ type Usage struct {
 // and an ExitError in its chain. When ctx ends, the group is interrupted and, after Grace, killed;
 // the error then has context.Cause(ctx) in its chain, and that error's kind. Usage is filled in
 // either case, once the program has started.
-func Run(ctx context.Context, program string, args []string, options Options) (Usage, error) {
+func Run(ctx context.Context, program string, args []string, options Options) (usage Usage, err error) {
 	name := cmp.Or(options.Name, filepath.Base(program))
 	if err := context.Cause(ctx); err != nil {
 		return Usage{}, fault.Wrap(fault.KindOf(err), err, "start "+name)
@@ -92,6 +94,7 @@ func Run(ctx context.Context, program string, args []string, options Options) (U
 	cmd.WaitDelay = drainTime
 	errs := &Tail{}
 	cmd.Stderr = errs
+	defer func() { record(ctx, name, args, options, errs.String(), usage, err) }()
 	if options.Stderr != nil {
 		cmd.Stderr = io.MultiWriter(errs, stopOnError{options.Stderr, stop})
 	}
@@ -134,7 +137,7 @@ func Run(ctx context.Context, program string, args []string, options Options) (U
 	watcher.Wait()
 	pipe.drain()
 
-	usage := usageOf(cmd.ProcessState)
+	usage = usageOf(cmd.ProcessState)
 	usage.Wall = time.Since(started)
 	count(ctx, usage)
 	cause := context.Cause(ctx)

@@ -213,6 +213,8 @@ export class UnitsView {
         pair('Not where it was first tried, because of', answer.reason), pair('Began', u.b && formatTime(u.b)), pair('Ended', u.e && formatTime(u.e))),
       ...(answer.warnings || []).map((w) => el('p', { class: 'warning' }, w)),
       answer.failure ? el('div', {}, el('h4', {}, (u.s === 'failed' ? 'Failed: ' : 'An attempt failed: ') + answer.failure.kind), pre(answer.failure.message)) : '',
+      ...(answer.logs || []).map((l, i, all) => el('details', { class: 'log', open: i === all.length - 1 ? '' : null },
+        el('summary', {}, all.length > 1 || l.attempt > 1 ? 'Log of attempt ' + l.attempt : 'Log'), pre(l.text))),
       el('h4', {}, 'Executions'),
       ...answer.children.map((c) => this.child(c, pre)));
   }

@@ -113,7 +113,7 @@ func (o Options) runIn(ctx context.Context, where place) error {
 	argv := append(where.wrap(o), append(o.Self, string(text))...)
 	_, err = process.Run(ctx, argv[0], argv[1:], process.Options{
 		Name: o.Name, Dir: o.Dir, Env: env, Stdout: printed, Stderr: printed, Pipe: reported, Namespaces: where.namespaces,
-		Limits: o.limits(), Grace: stopTime + 2*time.Second,
+		Limits: o.limits(), Grace: stopTime + 2*time.Second, Redact: o.redact,
 	})
 	return o.explain(ctx, err, reported.status(), printed.String())
 }
