@@ -223,7 +223,7 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		if errors.As(err, &parseErr) && parseErr.Context.Selected() != nil {
 			help = "mapreel " + parseErr.Context.Selected().Name + " --help"
 		}
-		return nil, &fault.Error{Kind: fault.Invalid, Hint: "see " + help, Err: err}
+		return nil, &fault.Error{Kind: fault.Invalid, Hint: "see " + help, Err: flagvalue.Plain(err)}
 	}
 	if c, ok := selected.Selected().Target.Addr().Interface().(remote.Command); ok {
 		return remoteCmd{c}, nil

@@ -147,6 +147,7 @@ func TestWrongUsageExitsWith2AndPointsToTheHelp(t *testing.T) {
 		{"transcode a.mp4 --crf x", "mapreel: --crf: \"x\" is not a whole number\n  hint: see mapreel transcode --help\n"},
 		{"transcode a.mp4 --segment soon", "mapreel: --segment: \"soon\" is not a duration such as 10s or 1m30s\n  hint: see mapreel transcode --help\n"},
 		{"transcode a.mp4 --progress loud", "mapreel: --progress must be one of \"auto\",\"bar\",\"json\",\"none\" but got \"loud\"\n  hint: see mapreel transcode --help\n"},
+		{"list --status lost", "mapreel: --status must be one of \"running\",\"succeeded\",\"failed\",\"timed-out\",\"aborted\" but got \"lost\"\n  hint: see mapreel list --help\n"},
 		{"transcod a.mp4", "mapreel: unexpected argument transcod, did you mean \"transcode\"?\n  hint: see mapreel --help\n"},
 		{"transcode", "mapreel: missing SOURCE, the video to transcode\n  hint: for example: mapreel transcode film.mov -o film.mp4\n"},
 		{"transcode a.mp4", "mapreel: missing -o OUTPUT, the file to make\n  hint: for example: mapreel transcode film.mov -o film.mp4\n"},

@@ -2,6 +2,7 @@
 package flagvalue
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,6 +11,16 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/price"
 )
+
+// Plain returns an error of the command line with a list of values that users can give: kong lists the empty default of a flag, which
+// stands for the flag that is not given, as one of them.
+func Plain(err error) error {
+	text := err.Error()
+	if plain := strings.Replace(text, ` must be one of "",`, " must be one of ", 1); plain != text {
+		return errors.New(plain)
+	}
+	return err
+}
 
 // WholeNumber is the value of an integer flag.
 type WholeNumber int
