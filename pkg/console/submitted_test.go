@@ -51,9 +51,10 @@ func TestASubmittedFileIsAppendedAndThereWhenItsChecksumIsRight(t *testing.T) {
 		have   int64
 	}{
 		{0, "all of", 6},
-		{0, "all", 6},  // sent twice
-		{9, "film", 6}, // before what is between
-		{6, " the ", 11} /* in its place */} {
+		{0, "all", 6},    // sent twice
+		{9, "film", 6},   // before what is between
+		{6, " the ", 11}, // in its place
+	} {
 		if status, got, text := s.submission(http.MethodPost, "film.mp4", size, sum, step.offset, []byte(step.data)); status != 200 || got.Have != step.have || got.Path != "" {
 			t.Errorf("%q at %d: %d %s", step.data, step.offset, status, text)
 		}

@@ -1,15 +1,13 @@
-package process_test
+package process
 
 import (
 	"strings"
 	"testing"
-
-	"github.com/mapreel/mapreel/pkg/process"
 )
 
 func TestARecordKeepsItsEnd(t *testing.T) {
 	t.Parallel()
-	var r process.Record
+	var r Record
 	for range 3000 {
 		r.Add("thirty characters of some text\n")
 	}
