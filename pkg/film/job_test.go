@@ -111,6 +111,7 @@ func full(t *testing.T) film.Request {
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "aq-mode=3", "high", "4.1", 8, 4, "hflip"
 	r.Outputs[0].Video[0].Quality = &target.Quality{Metric: target.XPSNR, Target: 42, Min: 18, Max: 36}
 	v.Overlay = &overlay.Overlay{Image: "s3://b/in/logo.png", At: overlay.Center, Height: 9, Margin: new(2), Opacity: 50}
+	v.Burn = &subtitle.Burn{Track: "deu", File: "s3://b/in/burn.srt"} // they exclude each other
 	r.SubtitleFiles = []subtitle.File{{File: "s3://b/in/film.srt", Language: "de", Title: "a", Default: true, Forced: true}}
 	r.Sequence = film.Sequence{FrameRate: film.FrameRate{Num: 24, Den: 1}, Background: "#204060"}
 	r.Render = render.Settings{
