@@ -97,8 +97,9 @@ func runTask(
 	}
 	places := origin.New(place.Places)
 	defer places.Close() //nolint:errcheck // nothing is written there
+	f := files{source: place.Source, kept: place.Kept, roots: place.Roots, places: places}
 	e := &engine.Engine{
-		Registry: known, Ledger: l, Scratch: pieces, Items: pieces, Bucket: bucket, Resolve: files{place.Source, place.Kept, place.Roots, places}.resolve, Temp: place.Temp,
+		Registry: known, Ledger: l, Scratch: pieces, Items: pieces, Bucket: bucket, Resolve: f.resolve, Temp: place.Temp,
 		Worker: fmt.Sprintf("%s/process/%d", place.Worker, os.Getpid()), Log: log,
 		Observe: func(e engine.Event) { w.write(message{Event: &e}) },
 		Meter:   meter,

@@ -104,7 +104,7 @@ func Run(ctx context.Context, request json.RawMessage, opts Options) (Report, er
 		return Report{}, err
 	}
 	defer unlock()
-	r, err := open(ctx, request, opts, home, files{envelope.Source, opts.kept(), opts.Roots, places})
+	r, err := open(ctx, request, opts, home, files{envelope.Source, opts.kept(), opts.Roots, places, namesBuckets(request)})
 	if err != nil {
 		return Report{}, err
 	}

@@ -115,6 +115,7 @@ type files struct {
 	source      string
 	kept, roots []string
 	places      *origin.Places
+	buckets     bool // whether the request names something in S3
 }
 
 // resolve is a work.Resolver.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -39,6 +40,16 @@ type workplace struct {
 // drained, five to record the outcome, and some to spare.
 const stopTime = 20 * time.Second
 
+// namesBuckets reports whether a request names something in S3.
+func namesBuckets(request []byte) bool {
+	var tree any
+	if json.Unmarshal(request, &tree) != nil {
+		return false
+	}
+	text, err := json.Marshal(tree) // without the escapes that the request may have
+	return err == nil && bytes.Contains(text, []byte(`"s3://`))
+}
+
 // process does a task in a process of its own: this program, which calls Batch there. It dies with this one.
 func (r *runner) process(ctx context.Context, task engine.Task) (json.RawMessage, error) {
 	temp, err := os.MkdirTemp(r.engine.Temp, "batch-")
@@ -56,7 +67,10 @@ func (r *runner) process(ctx context.Context, task engine.Task) (json.RawMessage
 		return nil, err
 	}
 	place.Memory = r.slots().memoryOf(needs)
-	env := origin.Environment()
+	var env []string
+	if r.files.buckets { // nothing else needs the credentials
+		env = origin.Environment()
+	}
 	for name, value := range map[string]any{engine.TaskVariable: task, workerVariable: place} {
 		text, err := json.Marshal(value)
 		if err != nil {
