@@ -64,7 +64,7 @@ func TestAServerListensBeforeItHasFoundFFmpeg(t *testing.T) {
 	}
 }
 
-// A server reads from other machines what its operator names, and keeps a folder of its own beside it.
+// The roots of a server may be URLs of other machines. The server then still has a local folder for what it writes itself.
 func TestRootsOfAServerMayBeURLs(t *testing.T) {
 	t.Chdir(t.TempDir())
 	roots, err := serveCmd{Root: []string{"https://example.com/films/", "s3://bucket/films/"}}.roots()

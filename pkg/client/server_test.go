@@ -248,7 +248,7 @@ func TestAJobOfAServerIsSubmittedOnceWatchedStoppedAndRedriven(t *testing.T) {
 	}
 }
 
-// A server says of a job what its ledger knows, whoever started it: all phases, also over a redrive, and what was tried again.
+// The progress of a job of a server comes from the ledger, whoever started the job. It covers all phases, retries and redrives.
 func TestAServerTellsOfAllPhasesOfAJob(t *testing.T) {
 	s := serveAll(t)
 	c := s.client(t)

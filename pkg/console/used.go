@@ -48,8 +48,8 @@ const (
 	usedPause = 20 * time.Millisecond
 )
 
-// ledgerUse remembers what the jobs of the list have used. Reading that takes as long as a job has units, so it is read beside the list, one
-// job after the other, and the list shows what is known. The zero value knows nothing.
+// ledgerUse caches what the jobs of the list have used. Reading that from the ledger takes longer the more units a job has. So it is read in
+// the background, one job at a time, and the list shows the last known figure. The zero value is an empty cache.
 type ledgerUse struct {
 	mu    sync.Mutex
 	known map[string]*jobUse // by ARN

@@ -94,8 +94,8 @@ func archiveNames(list []published, at string) ([]string, error) {
 	return names, nil
 }
 
-// archiveName returns a path without what some systems take for more than a name: Windows separates folders by backslashes too, and
-// control characters and those that reorder text would deceive whoever looks at the archive.
+// archiveName returns a path that is safe as a name in an archive. It replaces backslashes, which separate folders on Windows, and the
+// control and bidirectional characters with which a name can pose as another.
 func archiveName(path string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\\' || r == unicode.ReplacementChar || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {

@@ -9,7 +9,7 @@ import (
 // BurntSubtitles are subtitles that are drawn into the picture, as the unit BurnUnit reads them.
 type BurntSubtitles struct {
 	Stream int    `json:"stream"`
-	File   string `json:"file,omitempty"` // the URL of the file beside the source that holds them; "": the source does
+	File   string `json:"file,omitempty"` // URL of the subtitle file; "": they are a track of the source
 	Codec  string `json:"codec"`          // ffmpeg's name
 }
 

@@ -82,7 +82,7 @@ func (s Source) Make(ctx context.Context, dir string) (string, error) {
 // folder stands for the folder of a source in its settings.
 const folder = "FOLDER"
 
-// At returns the source with the names of files in its settings, which are beside it at path.
+// At returns the source with the placeholder folder in its settings replaced by the folder of path, which is where the source was made.
 func (s Source) At(path string) Source {
 	in := func(text string) string { return strings.ReplaceAll(text, folder, filepath.Dir(path)) }
 	s.Filter = in(s.Filter)

@@ -7,8 +7,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// chapters writes the source's chapters beside the package's media: as WebVTT for pages, and as the JSON whose path it returns, which the
-// playlist refers to. It returns "" where there are none.
+// chapters writes the source's chapters into the folder of the package's media, as WebVTT and as JSON. It returns the path of the JSON, for
+// the playlist to refer to, or "" if the source has no chapters.
 func (m *attempt) chapters(ctx context.Context) (string, error) {
 	if len(m.job.Source.Chapters) == 0 {
 		return "", nil

@@ -52,7 +52,8 @@ func TestProblemsAreFoundWhereTheyAre(t *testing.T) {
 	}
 }
 
-// The user's presets have names that nobody else knows: what is started has their settings, and what is shown has the name.
+// Other machines do not have the user's presets. So the request that is started has a preset's settings in its place, and the one that is
+// shown has its name.
 func TestTheUsersPresetsAreSettingsInTheRequest(t *testing.T) {
 	t.Parallel()
 	root, folder := t.TempDir(), t.TempDir()
