@@ -13,10 +13,12 @@ REAL     ?= 20
 FIRST    ?= 1
 JOBS     ?= 50
 SEED     ?= 1
+STAGE    ?= encode
+LISTEN   ?= 127.0.0.1:9000
 exact-random: N ?= 200
 bombs: N ?= 100
 
-.PHONY: help setup setup-render build test lint vulncheck demo bench exact exact-random disorder soak bombs fuzz merge-sizes players refresh-hls synth diff deploy destroy clean
+.PHONY: help setup setup-render build test lint vulncheck demo bench exact exact-random disorder soak bombs fuzz merge-sizes players refresh-hls function synth diff deploy destroy clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +75,10 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	while read -r package target; do \
 	  echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
 	done
+
+function: ## run the function of STAGE=encode as Lambda does, and print the curl line that invokes it; LISTEN=127.0.0.1:9000
+	@go build -o bin/worker ./functions/worker
+	@go run ./internal/function -listen $(LISTEN) $(STAGE) bin/worker $(STAGE)
 
 # WITH="-c scratch=s3 -c gpu=true" passes the choices of infra/settings.go.
 cdk := tools/cdk.sh

@@ -27,6 +27,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/lambdafn/lambdatest"
+	"github.com/mapreel/mapreel/pkg/lambdafn/runtimeapi"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
@@ -229,11 +230,11 @@ func (w *workers) command(class work.Class, env ...string) *exec.Cmd {
 func (w *workers) execute(execution string, request object, redriven bool) error {
 	w.t.Helper()
 	resources := statemachine.Resources{
-		Partition: "aws", Analyse: lambdatest.ARN("analyse"), Finish: lambdatest.ARN("finish"), BatchQueue: "cpu", GpuQueue: statemachine.Absent,
+		Partition: "aws", Analyse: runtimeapi.ARN("analyse"), Finish: runtimeapi.ARN("finish"), BatchQueue: "cpu", GpuQueue: statemachine.Absent,
 		Functions: map[string]string{}, JobDefinitions: map[string]string{},
 	}
 	for _, class := range work.UnitClasses() {
-		resources.Functions[string(class)] = lambdatest.ARN(string(class))
+		resources.Functions[string(class)] = runtimeapi.ARN(string(class))
 		resources.JobDefinitions[string(class)] = string(class)
 	}
 	definition, err := statemachine.Substitute(resources)
@@ -297,7 +298,7 @@ func (w *workers) submit(_ context.Context, in asl.TaskInput) (json.RawMessage, 
 	v := job.ContainerOverrides.Environment[0]
 	out, err := w.command(work.Class(job.JobDefinition), v.Name+"="+v.Value).CombinedOutput()
 	if err != nil {
-		return nil, &lambdatest.Error{Name: "States.TaskFailed", Text: fmt.Sprintf("%v\n%s", err, out)}
+		return nil, &runtimeapi.Error{Name: "States.TaskFailed", Text: fmt.Sprintf("%v\n%s", err, out)}
 	}
 	return json.RawMessage(`{}`), nil
 }

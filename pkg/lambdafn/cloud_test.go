@@ -21,6 +21,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/lambdafn"
 	"github.com/mapreel/mapreel/pkg/lambdafn/lambdatest"
+	"github.com/mapreel/mapreel/pkg/lambdafn/runtimeapi"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -123,7 +124,7 @@ func (c *cloud) start(t *testing.T, class work.Class) *lambdatest.Function {
 	return lambdatest.Start(t, string(class), cmd)
 }
 
-func arn(class work.Class) string { return lambdatest.ARN(string(class)) }
+func arn(class work.Class) string { return runtimeapi.ARN(string(class)) }
 
 // deployment is the state machine with running functions as its tasks.
 type deployment struct {
@@ -249,7 +250,7 @@ func (d *deployment) submit(_ context.Context, in asl.TaskInput) (json.RawMessag
 		cmd, log := d.command(d.t, class, env...)
 		var failed *exec.ExitError
 		if err := cmd.Run(); errors.As(err, &failed) {
-			return nil, &lambdatest.Error{Name: "States.TaskFailed", Text: fmt.Sprintf("%v\n%s", err, log)}
+			return nil, &runtimeapi.Error{Name: "States.TaskFailed", Text: fmt.Sprintf("%v\n%s", err, log)}
 		} else if err != nil {
 			return nil, err
 		}

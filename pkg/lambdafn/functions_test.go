@@ -23,7 +23,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/kinds"
-	"github.com/mapreel/mapreel/pkg/lambdafn/lambdatest"
+	"github.com/mapreel/mapreel/pkg/lambdafn/runtimeapi"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -208,7 +208,7 @@ func TestFunctions(t *testing.T) {
 		item := unitInput(t, id)
 		began := time.Now()
 		_, err := onS3.functions[work.ClassEncode].Invoke(t.Context(), item, limit)
-		var e *lambdatest.Error
+		var e *runtimeapi.Error
 		if !errors.As(err, &e) || e.Name != "OutOfTime" {
 			t.Errorf("an invocation without enough time ends with %v, want OutOfTime", err)
 		}
@@ -267,7 +267,7 @@ func TestFunctions(t *testing.T) {
 	t.Run("report every setting that is wrong", func(t *testing.T) {
 		f := c.with("MAPREEL_TABLE=", "MAPREEL_BATCH=gpu").start(t, work.ClassFinish)
 		_, err := f.Invoke(t.Context(), []byte(`{}`), patience)
-		var e *lambdatest.Error
+		var e *runtimeapi.Error
 		if !errors.As(err, &e) || e.Name != "Internal" || !strings.Contains(e.Text, "MAPREEL_TABLE") || !strings.Contains(e.Text, "MAPREEL_BATCH") {
 			t.Errorf("a function without settings reports %v", err)
 		}

@@ -22,7 +22,6 @@ import (
 	"github.com/mapreel/mapreel/internal/toy"
 	"github.com/mapreel/mapreel/internal/toy/toytest"
 	"github.com/mapreel/mapreel/pkg/engine"
-	"github.com/mapreel/mapreel/pkg/lambdafn/lambdatest"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/price"
@@ -110,7 +109,7 @@ func TestAnotherKindOfWorkRunsAsFunctions(t *testing.T) {
 			req := toyRequest(c, out, work.RouteLambda)
 			first := c.deploy(t)
 			for _, f := range first.functions {
-				f.Delivered = func(f *lambdatest.Function, payload []byte) {
+				f.Delivered = func(payload []byte) {
 					if bytes.Contains(payload, []byte(unit)) {
 						time.Sleep(rand.N(3 * time.Millisecond))
 						_ = f.Cmd.Process.Kill()
