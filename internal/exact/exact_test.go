@@ -39,6 +39,25 @@ func TestAwkwardSourcesKeepEveryFrameAndBeepAtItsTime(t *testing.T) {
 	}
 }
 
+// The audio is amplified in parts of 2 s, each by what the whole track needs.
+func TestLoudnessIsThatOfOnePassAtEveryMoment(t *testing.T) {
+	t.Parallel()
+	found, err := tools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := matrix{candidates: []judge.Candidate{judge.OnePass(), judge.Mapreel(found)}, container: film.MP4, work: t.TempDir()}
+	r, err := m.run(t.Context(), source.Named("loudness of -23 LUFS, MP4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range m.candidates {
+		if cell := r.verdict(c.Name); cell != "good" {
+			t.Errorf("%s: %s", c.Name, cell)
+		}
+	}
+}
+
 // The comparison is worth what it detects.
 func TestUsualRecipeIsNotGood(t *testing.T) {
 	t.Parallel()

@@ -12,7 +12,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -134,15 +133,13 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 	}
 	f := Compare(t.Measured, out, colours)
 	f.Out, f.Warnings = out, warnings
-	if target := t.loudness(); target != 0 {
+	if f.WantLoudness = t.loudness(); f.WantLoudness != 0 {
 		for i := range out.Audio {
-			got, err := loudness(ctx, t.Output(), fmt.Sprintf("0:a:%d", i), "")
+			got, err := measureLoudness(ctx, t.Output(), fmt.Sprintf("0:a:%d", i), "")
 			if err != nil {
 				return Finding{Err: err}
 			}
-			if math.Abs(got-target) > maxLoudnessError {
-				f.Lost = append(f.Lost, fmt.Sprintf("loudness of audio %d: %.2f LUFS", i+1, got))
-			}
+			f.Loudness = append(f.Loudness, got)
 		}
 	}
 	f.NoEditLists = t.Container != film.MP4
@@ -333,14 +330,14 @@ func (t Task) audioOptions() (args []string) {
 	for i, a := range t.Measured.Metadata.ByType("audio") {
 		n := strconv.Itoa(i)
 		if i < len(t.gains) {
-			args = append(args, "-filter:a:"+n, fmt.Sprintf("%s,volume=%.3fdB:precision=float", floats, t.gains[i]))
+			args = append(args, "-filter:a:"+n, fmt.Sprintf("%s,volume=%.3fdB:precision=float", floats(a.Channels), t.gains[i]))
 		}
 		if a.Mixed {
 			args = append(args, "-ac:a:"+n, strconv.Itoa(a.Channels))
 		}
 		switch {
 		case (a.Mixed || len(t.gains) > 0) && t.Container != film.WebM:
-			args = append(args, "-c:a:"+n, "aac", "-b:a:"+n, "160k")
+			args = append(args, "-c:a:"+n, "aac", "-b:a:"+n, strconv.Itoa(max(160_000, 80_000*a.Channels)))
 		case remux.CopyableTo(a.Codec, string(t.Container)):
 			args = append(args, "-c:a:"+n, "copy", "-strict", "experimental")
 		case t.Container == film.WebM:

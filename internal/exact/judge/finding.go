@@ -37,19 +37,21 @@ type Finding struct {
 	Frames, WantFrames int
 	// TimeError is the largest error of a frame's timestamp: counted from the first frame if the
 	// output's ticks are fine, else from the best fit.
-	TimeError   time.Duration
-	Tick        time.Duration // of the output
-	PSNR        float64       // dB, of the worst frame; +Inf if all are equal, NaN if not compared
-	Start, End  time.Duration // how much later the first and the last beep are than in the source, worst track
-	Beeps       [2]int        // found, wanted
-	Samples     []int
-	Rates       []int
-	NoEditLists bool // the container has no edit lists, which would hide priming samples
-	Tracks      int
-	Lost        []string // features of the source that the output lacks
-	Verify      string   // findings of mapreel verify; "" if it did not run
-	Problems    []string
-	Out         Measurement // of the output
+	TimeError    time.Duration
+	Tick         time.Duration // of the output
+	PSNR         float64       // dB, of the worst frame; +Inf if all are equal, NaN if not compared
+	Start, End   time.Duration // how much later the first and the last beep are than in the source, worst track
+	Beeps        [2]int        // found, wanted
+	Samples      []int
+	Rates        []int
+	NoEditLists  bool // the container has no edit lists, which would hide priming samples
+	Tracks       int
+	Loudness     []Loudness // of the tracks, where WantLoudness is not 0
+	WantLoudness float64    // in LUFS; 0: the source's own
+	Lost         []string   // features of the source that the output lacks
+	Verify       string     // findings of mapreel verify; "" if it did not run
+	Problems     []string
+	Out          Measurement // of the output
 }
 
 // Good reports whether Evaluate found nothing.
@@ -188,6 +190,11 @@ func (f *Finding) Evaluate(source Measurement, onePass *Finding) {
 	} else if d := f.maxSampleDifference(source, onePass); d > maxCodecFrame {
 		bad("%d samples from one pass", d)
 	}
+	var reference []Loudness
+	if onePass != nil {
+		reference = onePass.Loudness
+	}
+	f.Problems = append(f.Problems, compareLoudness(f.WantLoudness, f.Loudness, reference)...)
 	if len(f.Lost) > 0 {
 		bad("lost: %s", strings.Join(f.Lost, ", "))
 	}

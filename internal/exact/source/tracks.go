@@ -34,6 +34,12 @@ func trackSources() []Source {
 	mixed := Tracks{Request: film.Output{Audio: &film.Audio{Second: film.Stereo}}, Chosen: film.Chosen{Second: 2}}
 	down := Tracks{Request: film.Output{Audio: &film.Audio{Downmix: film.Mono}}, Chosen: film.Chosen{Downmix: 1}}
 	even := Tracks{Request: film.Output{Audio: &film.Audio{Second: film.Stereo, Loudness: -3100}}, Chosen: film.Chosen{Second: 2}}
+	// The first three seconds are quieter. A gain of each part's own would make the parts equally loud.
+	louder := func(b *builder) error {
+		channel := beepExpression(1000) + "+sin(2*PI*440*t)*(0.02+0.11*gt(t,3.1))"
+		return b.ffmpeg(videoInput("160x90", "24", "8"), split("-f lavfi -i aevalsrc='"+channel+"|"+channel+"':s=48000:d=8"), x264(""), aac(), []string{b.out})
+	}
+	programme := Tracks{Request: film.Output{Audio: &film.Audio{Loudness: -2300}}}
 	// The files take the place of the source's own tracks.
 	files := []subtitle.File{{File: folder + "/beside.srt", Language: "en"}, {File: folder + "/beside.vtt", Language: "de"}}
 	beside := func(b *builder) error {
@@ -47,6 +53,9 @@ func trackSources() []Source {
 		{Name: "subtitles of files, Matroska", File: "in.mkv", make: beside, Beside: files, Tracks: own, Output: film.Matroska},
 		{Name: "even loudness, MP4", File: "in.mkv", make: three, Tracks: even},
 		{Name: "even loudness, WebM", File: "in.mkv", make: three, Tracks: even, Output: film.WebM},
+		{Name: "loudness of -23 LUFS, MP4", File: "in.mkv", make: louder, Tracks: programme},
+		{Name: "loudness of -23 LUFS, Matroska", File: "in.mkv", make: louder, Tracks: programme, Output: film.Matroska},
+		{Name: "loudness of -23 LUFS, WebM", File: "in.mp4", make: louder, Tracks: programme, Output: film.WebM},
 		{Name: "second audio in stereo, MP4", File: "in.mkv", make: three, Tracks: mixed},
 		{Name: "second audio in stereo, Matroska", File: "in.mkv", make: three, Tracks: mixed, Output: film.Matroska},
 		{Name: "mixed to mono, MP4", File: "in.mkv", make: three, Tracks: down},
