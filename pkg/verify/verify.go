@@ -224,7 +224,7 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 	return nil
 }
 
-// compareAgainst compares the pictures of another encode with the source.
+// compareAgainst compares the pictures of another encode with the source, to which the same is done as for the output.
 func (v *verification) compareAgainst(ctx context.Context, path string, r *Report) error {
 	other := &verification{tools: v.tools}
 	var err error
@@ -240,6 +240,9 @@ func (v *verification) compareAgainst(ctx context.Context, path string, r *Repor
 	if other.output.video == nil {
 		return fault.New(fault.Invalid, "there is no video to compare with")
 	}
+	if err := other.doAs(v); err != nil {
+		return err
+	}
 	facts, err := other.compareVideo(ctx)
 	if err != nil {
 		return err
@@ -252,6 +255,16 @@ func (v *verification) compareAgainst(ctx context.Context, path string, r *Repor
 	}
 	r.Checks = append(r.Checks, c)
 	return nil
+}
+
+// doAs has the source cropped, filtered and drawn over as for the output of another verification.
+func (v *verification) doAs(other *verification) error {
+	v.filter, v.drawing = other.filter, other.drawing
+	width, height := displayedSize(*v.output.video)
+	if w, h := displayedSize(*other.output.video); other.picture != (film.Region{}) && (w != width || h != height) {
+		return fault.New(fault.Invalid, "its frame is %dx%d, and the output's %dx%d with padding: they show the picture at different places", width, height, w, h)
+	}
+	return v.crop(other.region, other.picture)
 }
 
 // estimateFrames estimates how many frames a stream has. Only progress uses it.
