@@ -104,11 +104,16 @@ func values(f *kong.Flag, begin string) []Candidate {
 	if f == nil {
 		return nil
 	}
-	return enum(f.Value, begin)
+	return append(enum(f.Value, begin), beginning(strings.Split(f.Tag.Get(completions), ","), begin)...)
 }
 
-func enum(v *kong.Value, begin string) (list []Candidate) {
-	for _, word := range v.EnumSlice() {
+// completions is the tag of a flag that also takes other values than these: complete:"auto,none".
+const completions = "complete"
+
+func enum(v *kong.Value, begin string) (list []Candidate) { return beginning(v.EnumSlice(), begin) }
+
+func beginning(words []string, begin string) (list []Candidate) {
+	for _, word := range words {
 		if word != "" && strings.HasPrefix(word, begin) {
 			list = append(list, Candidate{word, ""})
 		}

@@ -15,6 +15,7 @@ type toyCLI struct {
 		Source string `arg:"" name:"SOURCE"`
 		Codec  string `short:"c" enum:"h264,h265,av1" default:"h264" help:"The codec: fast or small. More words."`
 		Force  bool   `short:"f" help:"Replace."`
+		Crop   string `complete:"auto,none"`
 		Secret string `hidden:""`
 	} `cmd:"" help:"Make a film."`
 	Shell struct {
@@ -38,8 +39,11 @@ func TestWordsAreCompleted(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                       "make shell",
 		"m":                      "make",
-		"make --":                "--help --codec --force",
-		"make --c":               "--codec",
+		"make --":                "--help --codec --force --crop",
+		"make --c":               "--codec --crop",
+		"make --crop ":           "auto none",
+		"make --crop=a":          "--crop=auto",
+		"make --crop 1":          "",
 		"make --codec ":          "h264 h265 av1",
 		"make -c h":              "h264 h265",
 		"make --codec=h26":       "--codec=h264 --codec=h265",
@@ -60,7 +64,7 @@ func TestWordsAreCompleted(t *testing.T) {
 			t.Errorf("%q: %q, want %q", line, got, want)
 		}
 	}
-	if got := Lines(Complete(app, []string{"make", "--c"})); got != "--codec\tThe codec: fast or small\n" {
+	if got := Lines(Complete(app, []string{"make", "--co"})); got != "--codec\tThe codec: fast or small\n" {
 		t.Errorf("lines are %q", got)
 	}
 }

@@ -14,8 +14,8 @@ type TrackFlags struct {
 	SecondAudio string `group:"Audio" enum:",stereo,mono" default:"" placeholder:"MIX" help:"Add a second rendition of each track with more channels, mixed to stereo or mono, for what cannot play them."`
 
 	SubtitleTracks   string `group:"Subtitles" placeholder:"LIST" help:"Keep these subtitle tracks, by number or language and in this order. Default: all."`
-	DefaultSubtitles string `group:"Subtitles" placeholder:"TRACK" help:"The subtitle track that is shown by default, by number or language, or none. Default: as in the source."`
-	ForcedSubtitles  string `group:"Subtitles" placeholder:"LIST" help:"The subtitle tracks that are marked as forced, which players show where subtitles are off, or none. Default: as in the source."`
+	DefaultSubtitles string `group:"Subtitles" complete:"none" placeholder:"TRACK" help:"The subtitle track that is shown by default, by number or language, or none. Default: as in the source."`
+	ForcedSubtitles  string `group:"Subtitles" complete:"none" placeholder:"LIST" help:"The subtitle tracks that are marked as forced, which players show where subtitles are off, or none. Default: as in the source."`
 }
 
 // trackField is a field of an output and the flag that sets it.
