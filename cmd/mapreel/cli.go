@@ -84,6 +84,8 @@ Examples:
     mapreel transcode film.mkv -o film.mp4 --crop auto --height 720
     mapreel transcode cartoon.mkv -o cartoon.mp4 --tune animation
     mapreel transcode film.mkv -o film.mkv --codec h265 --bit-depth 10 --encoder-options aq-mode=3:psy-rd=1.5
+    mapreel transcode film.mkv -o film.mkv --codec av1 --grain 8
+    mapreel transcode film.mkv -o film.mp4 --profile high --level 4.1 --pad 1920:1080
     mapreel transcode film.mkv -o film.mp4 --codec h265 --gpu
     mapreel transcode film.mkv -o film.mp4 --filter nlmeans=s=3,unsharp=la=0.6
     mapreel transcode film.mkv -o film.mkv --preset archive
@@ -91,7 +93,8 @@ Examples:
     mapreel transcode film.mkv -o film.mp4 --subtitle-file de:film.de.srt --subtitle-file en:film.en.vtt --default-subtitles de
     mapreel transcode film.mkv -o film.mp4 --burn-subtitles eng --subtitles none
     mapreel transcode film.mkv -o scene.mp4 --start 1:23.4 --duration 30s --audio aac
-    mapreel transcode film.mkv -o film.mp4 --audio-tracks deu,eng --default-audio deu --subtitle-tracks eng
+    mapreel transcode film.mkv -o film.mp4 --chapters 3-5 --downmix stereo
+    mapreel transcode film.mkv -o film.mp4 --audio-tracks deu,eng --default-audio deu --subtitle-tracks eng --forced-subtitles eng
     mapreel transcode film.mkv -o film.mp4 --second-audio stereo
     mapreel transcode film.mkv -o film.mp4 --loudness -23
     mapreel transcode --request film.yaml --progress json
