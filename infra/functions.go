@@ -93,6 +93,7 @@ func environment(chosen settings, store storage) *map[string]*string {
 	if chosen.sliceEvents {
 		values["MAPREEL_BUS"] = store.bus.EventBusName() // told of finished slices
 	}
+	nameWebSources(values, chosen)
 	nameOwners(values, chosen, store)
 	return &values
 }

@@ -62,6 +62,7 @@ func (d doors) function(id, name string, seconds float64, allow func(r rights)) 
 		intake.MachineVariable: d.flow.machine.StateMachineArn(), intake.TableVariable: d.store.table.TableName(),
 		intake.SourcesVariable: placeList(d.store.sources), intake.DestinationsVariable: placeList(d.store.destinations),
 	}
+	nameWebSources(environment, d.chosen)
 	nameOwners(environment, d.chosen, d.store)
 	if d.topic != nil {
 		environment[intake.TopicVariable] = d.topic.TopicArn()

@@ -22,6 +22,7 @@ type settings struct {
 	baseImage          string   // the image of Debian from which the image's ffmpeg comes; "" = that of functions/Dockerfile
 	packages           string   // any new value installs the image's packages again; "" keeps those of Docker's cache
 	sourceBuckets      []string // existing buckets; none: the media bucket's in/
+	webSources         []string // roots of web servers, below which sources may be, too
 	destinationBuckets []string // existing buckets; none: the media bucket's out/
 	startOnUpload      bool     // an upload under in/ starts an execution
 	compute
@@ -84,6 +85,7 @@ func parseSettings(context any) (settings, error) {
 			s.imageURI)
 	}
 	s.checkImage(&p)
+	s.webSources = p.webSources(s)
 	s.accounts = p.accounts(s)
 	p.unknown()
 	return s, errors.Join(p.problems...)

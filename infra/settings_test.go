@@ -65,6 +65,9 @@ func TestABadSettingIsOneClearError(t *testing.T) {
 		{"imageUri", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mapreel", "is not an image in ECR"},
 		{"sourceBuckets", "s3://films", "cannot be the name of a bucket"},
 		{"destinationBuckets", "films,films", "is listed twice"},
+		{"webSources", "http://example.com/films/", "is not an https URL that ends with a slash"},
+		{"webSources", "https://example.com/films", "is not an https URL that ends with a slash"},
+		{"webSources", "https://user@example.com/", "is not an https URL that ends with a slash"},
 		{"packages", "2026 11", "give a date or another word"},
 		{"baseImage", "alpine:3.20", "give an image of Debian"},
 		{"bucketAccounts", "films", "is not a bucket and the ID of its AWS account"},
@@ -88,6 +91,10 @@ func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 		{"batchNetwork": "isolated", "batch": "false"},
 		{"batchNetwork": "isolated", "scratch": "s3"},
 		{"imageUri": someImage, "packages": "2026-11-28"},
+		{"webSources": "https://example.com/"}, // functions with a file system have no route to it
+		{"webSources": "https://example.com/", "scratch": "s3", "batch": "true", "batchNetwork": "isolated"},
+		{"webSources": "https://example.com/,https://example.com/", "scratch": "s3"},
+		{"webSources": "https://example.com:8443/", "scratch": "s3"},
 		{"imageUri": someImage, "baseImage": "debian:trixie-slim"},
 	} {
 		if s, err := parseSettings(context); err == nil {

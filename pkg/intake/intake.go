@@ -31,6 +31,7 @@ type Service struct {
 	Resolve      work.Resolver
 	Sources      []Place
 	Destinations []Place
+	Web          []string // roots of web servers, below which sources may be, too
 	Region       string
 	// Publish sends a message to the subscribers of the deployment's topic; nil where it has none.
 	Publish func(ctx context.Context, subject, text string) error

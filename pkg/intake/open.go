@@ -16,6 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob/s3blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
+	"github.com/mapreel/mapreel/pkg/origin"
 )
 
 // Variables that Open reads. infra sets them.
@@ -50,6 +51,9 @@ func open(ctx context.Context, getenv func(string) string) (*Service, error) {
 	if s.Destinations, err = ParsePlaces(getenv(DestinationsVariable)); err != nil {
 		return nil, fmt.Errorf("%s: %w", DestinationsVariable, err)
 	}
+	if s.Web, err = origin.ParseWebRoots(getenv(origin.WebRootsVariable)); err != nil {
+		return nil, fmt.Errorf("%s: %w", origin.WebRootsVariable, err)
+	}
 	table := getenv(TableVariable)
 	if table == "" {
 		return nil, fmt.Errorf("%s is not set", TableVariable)
@@ -60,7 +64,11 @@ func open(ctx context.Context, getenv func(string) string) (*Service, error) {
 		return nil, fmt.Errorf("%s, %s: %w", s3blob.AccountVariable, s3blob.OwnersVariable, err)
 	}
 	client := s3.NewFromConfig(conf)
-	s.Resolve = func(_ context.Context, url string) (blob.Store, string, error) {
+	web := origin.New(origin.Settings{Roots: s.Web})
+	s.Resolve = func(ctx context.Context, url string) (blob.Store, string, error) {
+		if origin.Below(url, s.Web) {
+			return web.Resolve(ctx, url)
+		}
 		bucket, key, _ := strings.Cut(strings.TrimPrefix(url, "s3://"), "/")
 		if bucket == "" || key == "" {
 			return nil, "", fault.New(fault.Invalid, "%q is not of the form s3://bucket/key", url)

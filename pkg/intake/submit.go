@@ -12,6 +12,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/origin"
 )
 
 // Submit checks a request and starts an execution of the name for it. If one of the name was started for the same request
@@ -77,8 +78,8 @@ func (s *Service) check(ctx context.Context, request []byte) (json.RawMessage, e
 	return input, fault.Wrap(fault.Internal, err, "request")
 }
 
-// placed returns the problem of a URL that lies in none of the places.
-func placed(pointer, url string, places []Place) *film.Problem {
+// placed returns the problem of a URL that lies in none of the places. It names them, and others.
+func placed(pointer, url string, places []Place, others ...string) *film.Problem {
 	var list []string
 	for _, p := range places {
 		// A prefix of "" is the whole bucket. No element may be .., which S3 takes literally and other readers do not.
@@ -87,14 +88,17 @@ func placed(pointer, url string, places []Place) *film.Problem {
 		}
 		list = append(list, p.String())
 	}
+	list = append(list, others...)
 	return &film.Problem{Pointer: pointer, Message: fmt.Sprintf("%q is in no place of this deployment; the places are: %s", url, strings.Join(list, ", "))}
 }
 
 // checkSource returns the problem of a source, or of another file that a request reads, that may not be read or is not there. pointer is
 // that of its field.
 func (s *Service) checkSource(ctx context.Context, pointer, url string) (film.Problems, error) {
-	if problem := placed(pointer, url, s.Sources); problem != nil {
-		return film.Problems{*problem}, nil
+	if !origin.Below(url, s.Web) {
+		if problem := placed(pointer, url, s.Sources, s.Web...); problem != nil {
+			return film.Problems{*problem}, nil
+		}
 	}
 	store, key, err := s.Resolve(ctx, url)
 	if err == nil {

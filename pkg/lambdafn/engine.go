@@ -17,6 +17,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
+	"github.com/mapreel/mapreel/pkg/origin"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -59,17 +60,39 @@ func newEngine(ctx context.Context, s Settings, registry work.Registry, t *traff
 		Ledger:   dynamo.New(dynamodb.NewFromConfig(aws), s.Table),
 		Scratch:  scratch,
 		Items:    items, Bucket: s.Bucket,
-		Resolve: func(_ context.Context, url string) (blob.Store, string, error) {
-			bucket, key, err := parseURL(url)
-			if err != nil {
-				return nil, "", err
-			}
-			store, err := s3blob.New(client, bucket, "", s3blob.Options{Owner: s.Owners.Of(bucket)})
-			return store, key, err
-		},
+		Resolve:  resolver(client, s),
 		Announce: announce, Twins: &engine.Twins{Least: twinLeast, Every: twinEvery, Share: twinShare, InRun: true},
 		Temp: os.TempDir(), Queues: &s.Queues, Limits: s.Limits, Lifetime: s.Lifetime, Processors: s.Processors, Concurrency: s.Concurrency,
 	}, nil
+}
+
+// resolver finds objects in S3, and files of the web servers that the deployment names.
+func resolver(client *s3.Client, s Settings) work.Resolver {
+	web := origin.New(origin.Settings{Roots: s.Web}) // until the process ends
+	return func(ctx context.Context, url string) (blob.Store, string, error) {
+		if origin.Below(url, s.Web) {
+			return web.Resolve(ctx, url)
+		}
+		if origin.OnWeb(url) {
+			return nil, "", notServed(s.Web)
+		}
+		bucket, key, err := parseURL(url)
+		if err != nil {
+			return nil, "", err
+		}
+		store, err := s3blob.New(client, bucket, "", s3blob.Options{Owner: s.Owners.Of(bucket)})
+		return store, key, err
+	}
+}
+
+// notServed is the error of a source on a web server that is not below a root of the deployment. It does not repeat the address, in
+// which there may be a secret.
+func notServed(roots []string) error {
+	hint := "on AWS sources lie in S3; the setting webSources of a deployment names web servers, too"
+	if len(roots) > 0 {
+		hint = "on AWS sources lie in S3, or below " + strings.Join(roots, ", ")
+	}
+	return fault.WithHint(fault.New(fault.Invalid, "this deployment does not read the address of the source"), hint)
 }
 
 // parseURL returns bucket and key of s3://bucket/key. Nothing in the key is escaped.

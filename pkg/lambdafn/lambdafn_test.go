@@ -57,6 +57,14 @@ func TestSettingsAreReadFromTheEnvironment(t *testing.T) {
 			},
 			nil,
 		},
+		"web servers": {
+			map[string]string{"MAPREEL_WEB_SOURCES": "https://example.com/films/ https://media.example.com/"},
+			Settings{
+				Table: "ledger", Scratch: "/mnt/scratch", Limits: onFiles, Bucket: "scratch", Queues: engine.Queues{CPU: true},
+				Web: []string{"https://example.com/films/", "https://media.example.com/"},
+			},
+			nil,
+		},
 		"no limits":     {map[string]string{"MAPREEL_LIMITS": "10 GB"}, Settings{}, []string{"MAPREEL_LIMITS"}},
 		"no duration":   {map[string]string{"MAPREEL_REDRIVE": "14 days"}, Settings{}, []string{"MAPREEL_REDRIVE"}},
 		"no number":     {map[string]string{"MAPREEL_CONCURRENCY": "-1"}, Settings{}, []string{"MAPREEL_CONCURRENCY"}},

@@ -13,6 +13,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob/s3blob"
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/origin"
 )
 
 // Settings are what infra passes to a function or a Batch job through its environment.
@@ -22,6 +23,7 @@ type Settings struct {
 	Bucket  string        // MAPREEL_ITEMS: the scratch bucket, where the Distributed Map reads its items
 	Queues  engine.Queues // MAPREEL_BATCH: "none", "cpu" or "cpu,gpu"
 	Bus     string        // MAPREEL_BUS: the event bus that is told what workers make available; "" is none
+	Web     []string      // MAPREEL_WEB_SOURCES: roots of the web servers that are read; none where sources lie in S3 alone
 	Owners  s3blob.Owners // MAPREEL_ACCOUNT and MAPREEL_BUCKET_ACCOUNTS: whose the buckets must be; "" is anybody's
 
 	Limits   engine.Limits   // MAPREEL_LIMITS, as JSON; "" is none
@@ -68,6 +70,9 @@ func ParseSettings(getenv func(string) string) (Settings, error) {
 	}
 	s.Bus = getenv("MAPREEL_BUS")
 	var err error
+	if s.Web, err = origin.ParseWebRoots(getenv(origin.WebRootsVariable)); err != nil {
+		problems = append(problems, fmt.Errorf("%s: %w", origin.WebRootsVariable, err))
+	}
 	if s.Owners, err = s3blob.ParseOwners(getenv(s3blob.AccountVariable), getenv(s3blob.OwnersVariable)); err != nil {
 		problems = append(problems, fmt.Errorf("%s, %s: %w", s3blob.AccountVariable, s3blob.OwnersVariable, err))
 	}

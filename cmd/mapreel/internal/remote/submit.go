@@ -23,7 +23,7 @@ import (
 
 // Submit starts a job.
 type Submit struct {
-	Source string `arg:"" optional:"" name:"SOURCE" help:"The video. For a server a path that lies below its --root, or a file of this machine, which is uploaded; for a stack an s3:// URL, or such a file."`
+	Source string `arg:"" optional:"" name:"SOURCE" help:"The video. For a server a path that lies below its --root, or a file of this machine, which is uploaded; for a stack an s3:// URL, the https:// address of a web server that it reads (its setting webSources), or such a file."`
 	Output string `short:"o" placeholder:"FILE" help:"The file to make. Its extension selects the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH). For a server a path below its --root, or a relative path, which on another machine lies below its folder for uploads; for a stack an s3:// URL, or a path below the folder of its outputs."`
 
 	requestflags.Flags
@@ -129,7 +129,7 @@ func (c Submit) place(ctx context.Context, remote *client.Client, env Env) (at r
 			return remote.Locate(s, false)
 		}
 		if origin.OnWeb(s) {
-			return "", errors.New("a deployment reads no web servers: copy the film into its bucket, or download it and name the file")
+			return webSource(s)
 		}
 		return requestflags.LocalPath(s, env.Dir)
 	}
@@ -178,8 +178,8 @@ func (c Submit) submit(ctx context.Context, env Env, remote *client.Client, ther
 			identity = []string{fmt.Sprint(info.Size()), info.ModTime().UTC().String()}
 		}
 	case server:
-	case strings.HasPrefix(source, "s3://"):
-		id, err := remote.Identity(ctx, source)
+	case origin.InS3(source), origin.OnWeb(source):
+		id, err := identityOf(ctx, remote, source)
 		if err != nil {
 			return client.Job{}, false, err
 		}
@@ -191,7 +191,7 @@ func (c Submit) submit(ctx context.Context, env Env, remote *client.Client, ther
 		}
 	}
 	for _, f := range req.NamedFiles() {
-		if server && !there.send[*f.URL] || !server && strings.HasPrefix(*f.URL, "s3://") {
+		if server && !there.send[*f.URL] || !server && (origin.InS3(*f.URL) || origin.OnWeb(*f.URL)) {
 			continue
 		}
 		var err error
