@@ -126,6 +126,9 @@ func TestMetadataOfAPlaylistCounts(t *testing.T) {
 		{"the other default", strings.NewReplacer("YES", "NO", "NO", "YES").Replace(good), "default 1 became 2", nil, "audio tracks", Bad},
 		{"another language", strings.Replace(good, `"de"`, `"da"`, 1), "2: language deu became da", nil, "audio tracks", Bad},
 		{"another name", strings.Replace(good, "Stereo", "Mono", 1), "1: title Stereo became Mono", nil, "audio tracks", Bad},
+		{"the first in two groups", good + `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="u",NAME="Stereo",LANGUAGE="en",DEFAULT=YES,URI="1.m3u8"` + "\n", "", func(m *probe.Media) {
+			m.Streams = append(m.Streams[:3:3], m.Streams[1]) // as libavformat lists it
+		}, "", Good},
 		{"no subtitles", strings.Replace(good, "SUBTITLES", "OTHER", 1), "0", nil, "subtitles", Bad},
 		{"no title", strings.Replace(good, "apple", "other", 1), "lost", nil, "title", Bad},
 		{"audio only, reported twice", good, "", func(m *probe.Media) {

@@ -33,6 +33,7 @@ func applyPlaylist(m *probe.Media, playlist string) {
 			subtitles = append(subtitles, r)
 		}
 	}
+	audio = withoutRepeated(m, audio)
 	reported := len(streamsOf(*m, "audio"))
 	if len(audio) == reported || mainVideo(*m) == nil && len(audio) < reported && len(audio) > 0 {
 		next := 0
@@ -57,6 +58,31 @@ func applyPlaylist(m *probe.Media, playlist string) {
 			Index: -1, Type: "subtitle", Codec: "webvtt", Language: r["LANGUAGE"], Default: r["DEFAULT"] == "YES", Forced: r["FORCED"] == "YES",
 		})
 	}
+}
+
+// withoutRepeated removes the audio that is in several groups from all but the first of them: libavformat reports each as a stream, in the
+// order of the list.
+func withoutRepeated(m *probe.Media, audio []map[string]string) []map[string]string {
+	if len(streamsOf(*m, "audio")) < len(audio) {
+		return audio
+	}
+	seen, repeated := map[string]bool{}, map[int]bool{}
+	var kept []map[string]string
+	for i, r := range audio {
+		if repeated[i] = seen[r["URI"]]; !repeated[i] {
+			kept = append(kept, r)
+		}
+		seen[r["URI"]] = true
+	}
+	next := -1
+	m.Streams = slices.DeleteFunc(m.Streams, func(s probe.Stream) bool {
+		if s.Type != "audio" {
+			return false
+		}
+		next++
+		return repeated[next]
+	})
+	return kept
 }
 
 // quotedStringText returns a text as a quoted-string can hold it: without quotation marks and line
