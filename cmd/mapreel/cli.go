@@ -96,6 +96,7 @@ Examples:
     mapreel transcode film.mkv -o film.mp4 --chapters 3-5 --downmix stereo
     mapreel transcode film.mkv -o film.mp4 --audio-tracks deu,eng --default-audio deu --subtitle-tracks eng --forced-subtitles eng
     mapreel transcode film.mkv -o film.mp4 --second-audio stereo
+    mapreel transcode film.mkv -o site/film.m3u8 --dash --audio-bitrates 64k,128k,192k
     mapreel transcode film.mkv -o film.mp4 --loudness -23
     mapreel transcode --request film.yaml --progress json
     mapreel transcode films --recursive -o 'out/{folder}/{name}.mp4'

@@ -61,6 +61,10 @@ func TestArgumentsBecomeARequest(t *testing.T) {
 				`"audio":{"codec":"opus","bitrate":"96k"}}],"segment":{"seconds":65},"compute":{"concurrency":3,"threads":4},"retention":{"hours":168}}`,
 		},
 		{
+			"a.mp4|-o|/o/b.m3u8|--audio-bitrates|64k, 128k", "",
+			`{"source":"DIR/a.mp4","destination":"/o","outputs":[{"name":"b","container":"hls","ladder":"web","audio":{"bitrates":["64k","128k"]}}],"retention":{"hours":168}}`,
+		},
+		{
 			"a.mp4|-o|/o/b.mp4|--segment|2.5", "",
 			`{"source":"DIR/a.mp4","destination":"/o","outputs":[{"name":"b","container":"mp4"}],"segment":{"seconds":2.5},"retention":{"hours":168}}`,
 		},
@@ -149,6 +153,9 @@ func TestProblemsNameTheFlagOrThePlaceInTheFile(t *testing.T) {
 		{"in.mp4|-o|o.webm|--codec|h264", "--codec: webm cannot hold h264"},
 		{"in.mp4|-o|o.webm|--audio|aac", "--audio: webm cannot hold aac; choose opus"},
 		{"in.mp4|-o|o.mp4|--audio|mp3", `--audio: "mp3" is not one of auto, copy, aac, opus, none`},
+		{"in.mp4|-o|o.m3u8|--audio-bitrates|64k,lots", `--audio-bitrates: "lots" is not a bit rate such as 160k`},
+		{"in.mp4|-o|o.mp4|--audio-bitrates|64k,128k", `--audio-bitrates: a file has one bit rate; set bitrate, or choose hls, dash or cmaf`},
+		{"in.mp4|-o|o.m3u8|--audio-bitrates|64k,5k", `--audio-bitrates: 5k is outside 6k to 1536k`},
 		{"in.mp4|-o|o.mp4|--audio-bitrate|lots", `--audio-bitrate: "lots" is not a bit rate such as 160k`},
 		{"in.mp4|-o|o.mp4|--segment|0", "--segment: 0 is too small; leave it out for the default"},
 		{"in.mp4|-o|o.mp4|--segment|1h", "--segment: 1h0m0s is outside 1s to 10m0s"},

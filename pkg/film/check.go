@@ -243,6 +243,7 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 	ps = append(ps, o.checkTracks(at)...)
 	ps = append(ps, o.checkMix(at)...)
 	ps = append(ps, o.checkLoudness(at)...)
+	ps = append(ps, o.checkRates(at)...)
 	if a := o.Audio; a != nil {
 		switch a.Codec {
 		case "", AudioAuto, AudioCopy, Opus, AudioNone:

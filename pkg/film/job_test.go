@@ -120,6 +120,7 @@ func full(t *testing.T) film.Request {
 	}
 	r.Outputs[0].Audio.Tracks, r.Outputs[0].Audio.Default, r.Outputs[0].SubtitleTracks = "1,eng", "eng", "2"
 	r.Outputs[0].Audio.Loudness = -2300
+	r.Outputs[0].Audio.Bitrates = []film.Bitrate{64_000} // in place of the one bit rate
 	r.Outputs[0].Audio.Downmix, r.Outputs[0].Audio.Second = film.Stereo, film.Mono
 	r.Outputs[0].DefaultSubtitles, r.Outputs[0].ForcedSubtitles = "2", "none"
 	r.Outputs[0].Package.Encryption = &protection.Settings{Scheme: protection.CBCS, Keys: "s3://b/in/keys", KeyURL: "key", Fingerprint: "3f"}

@@ -33,19 +33,37 @@ func mixOf(channels int) Mix {
 // Form is one of the forms in which an output has an audio track.
 type Form struct {
 	Channels int
-	Second   bool // it is the additional, mixed track
+	Second   bool    // it is the additional, mixed track
+	Bitrate  Bitrate // one of several that the request lists; 0: it lists none
 }
 
-// Forms returns the forms in which an output has a track with so many channels. The second one has fewer channels than the first.
+// Forms returns the forms in which an output has a track with so many channels. The second one has fewer channels than the first. Of
+// several bit rates there is a form for each, the lowest first.
 func (c Chosen) Forms(channels int) []Form {
 	first := Form{Channels: channels}
 	if c.Downmix > 0 {
 		first.Channels = min(channels, c.Downmix)
 	}
 	if c.Second > 0 && c.Second < first.Channels {
-		return []Form{first, {Channels: c.Second, Second: true}}
+		return append([]Form{first}, c.rates(Form{Channels: c.Second, Second: true})...)
 	}
-	return []Form{first}
+	if c.RatesOfMixes {
+		return []Form{first}
+	}
+	return c.rates(first)
+}
+
+// rates returns f at each of the bit rates that c lists.
+func (c Chosen) rates(f Form) []Form {
+	if len(c.Bitrates) == 0 {
+		return []Form{f}
+	}
+	var list []Form
+	for _, rate := range c.Bitrates {
+		f.Bitrate = rate
+		list = append(list, f)
+	}
+	return list
 }
 
 // TitleOf returns the title of a form of a track in a file.

@@ -35,15 +35,18 @@ func Parse(data []byte) (Request, error) {
 	if err != nil {
 		return invalid(err.Error())
 	}
-	var req Request
-	if err := json.Unmarshal(text, &req); err != nil {
-		return invalid(err.Error())
-	}
-	checks := req.Check()
 	var problems Problems
 	for _, v := range shape {
 		problems = append(problems, v.problem())
 	}
+	var req Request
+	if err := json.Unmarshal(text, &req); err != nil {
+		if len(problems) > 0 { // a list of numbers has null in the place of a value that was removed
+			return Request{}, problems.bounded().Err()
+		}
+		return invalid(err.Error())
+	}
+	checks := req.Check()
 	open, failed := newCauses(problems), newCauses(checks)
 	for _, v := range bounds {
 		if p := v.problem(); !failed.explain(p.Pointer) {

@@ -182,6 +182,7 @@ const (
 type Audio struct {
 	Codec    AudioCodec `json:"codec,omitempty" jsonschema:"enum=auto,enum=copy,enum=aac,enum=opus,enum=none,default=auto"`
 	Bitrate  Bitrate    `json:"bitrate,omitempty" jsonschema:"minimum=6000,maximum=1536000,description=Bit rate of a track that is encoded. Default 160k; 80k per channel above stereo"`
+	Bitrates []Bitrate  `json:"bitrates,omitempty" jsonschema:"minItems=1,maxItems=8,description=In packages: several bit rates of each track instead of one. Each is a rendition that players switch to as the network allows; no track is copied then unless second is set: the rates are those of the second renditions then"`
 	Tracks   Choice     `json:"tracks,omitempty" jsonschema:"minLength=1,description=The audio tracks to keep by number or language in the output's order (separated by commas): 1 or eng. Default: all"`
 	Downmix  Mix        `json:"downmix,omitempty" jsonschema:"enum=stereo,enum=mono,description=Mix tracks with more channels to this. Default: all channels are kept"`
 	Second   Mix        `json:"second,omitempty" jsonschema:"enum=stereo,enum=mono,description=Add a second rendition of each track with more channels that is mixed to this; it is encoded in any case. In packages it is a group of its own"`

@@ -107,11 +107,14 @@ type Chosen struct {
 
 	Downmix int `json:"downmix,omitempty"` // channels to which audio tracks with more are mixed; 0: they are not
 	Second  int `json:"second,omitempty"`  // channels of a further rendition of each audio track with more; 0: none
+
+	Bitrates     []Bitrate `json:"bitrates,omitempty"`     // of each audio track in packages, or of its second rendition; none: a track has one
+	RatesOfMixes bool      `json:"ratesOfMixes,omitempty"` // Bitrates are of second renditions only, because the tracks are copied
 }
 
 // IsZero reports whether c is the zero value.
 func (c Chosen) IsZero() bool {
-	return c.Downmix == 0 && c.Second == 0 && c.Audio == nil && c.Subtitles == nil && c.DefaultAudio == 0 && c.DefaultSubtitles == 0 && c.ForcedSubtitles == nil
+	return c.Downmix == 0 && c.Second == 0 && len(c.Bitrates) == 0 && c.Audio == nil && c.Subtitles == nil && c.DefaultAudio == 0 && c.DefaultSubtitles == 0 && c.ForcedSubtitles == nil
 }
 
 // Choices are what a request says of an output's tracks.
@@ -119,6 +122,14 @@ type Choices struct {
 	Audio, DefaultAudio                          Choice
 	Downmix, Second                              Mix
 	Subtitles, DefaultSubtitles, ForcedSubtitles Choice
+	Bitrates                                     []Bitrate
+	RatesOfMixes                                 bool
+}
+
+// IsZero reports whether c is the zero value: all tracks are kept as they are.
+func (c Choices) IsZero() bool {
+	return c.Audio == "" && c.DefaultAudio == "" && c.Downmix == "" && c.Second == "" && len(c.Bitrates) == 0 &&
+		c.Subtitles == "" && c.DefaultSubtitles == "" && c.ForcedSubtitles == ""
 }
 
 // Choices returns what o says of its tracks.
@@ -126,6 +137,7 @@ func (o Output) Choices() Choices {
 	c := Choices{Subtitles: o.SubtitleTracks, DefaultSubtitles: o.DefaultSubtitles, ForcedSubtitles: o.ForcedSubtitles}
 	if o.Audio != nil {
 		c.Audio, c.DefaultAudio, c.Downmix, c.Second = o.Audio.Tracks, o.Audio.Default, o.Audio.Downmix, o.Audio.Second
+		c.Bitrates, c.RatesOfMixes = o.Audio.Bitrates, len(o.Audio.Bitrates) > 0 && o.Audio.Codec == AudioCopy
 	}
 	return c
 }
@@ -168,6 +180,7 @@ func (c Choices) Choose(audio []AudioTrack, subtitles []SubtitleTrack) (chosen C
 	}
 	heard := func() string { return listAudio(audio) }
 	chosen.Downmix, chosen.Second = c.Downmix.Channels(), c.Second.Channels()
+	chosen.Bitrates, chosen.RatesOfMixes = c.Bitrates, c.RatesOfMixes
 	chosen.Audio = pick("/audio/tracks", "audio", c.Audio, spoken, nil, heard)
 	chosen.DefaultAudio = first(pick("/audio/default", "audio", c.DefaultAudio, spoken, chosen.Audio, heard))
 	read := func() string { return listSubtitles(subtitles) }
@@ -329,6 +342,7 @@ func (o Output) normaliseTracks() Output {
 	o.SubtitleTracks, o.DefaultSubtitles, o.ForcedSubtitles = o.SubtitleTracks.normalise(), o.DefaultSubtitles.normalise(), o.ForcedSubtitles.normalise()
 	a := *o.Audio
 	a.Tracks, a.Default = a.Tracks.normalise(), a.Default.normalise()
+	a.Bitrates = foldRates(a.Bitrates)
 	o.Audio = &a
 	return o
 }

@@ -43,6 +43,7 @@ type mediaTiming struct {
 	starts        []int64 // when each segment starts, nanoseconds after the first
 	length        int64   // nanoseconds
 	peak, average int64   // bits per second
+	name          string  // NAME and CHANNELS of a rendition in a group
 }
 
 // multivariant checks the multivariant playlist and all playlists that it refers to.
@@ -119,6 +120,7 @@ func (c *hlsCheck) multivariant(name string) {
 	if video && !iframes {
 		c.found(name, "no I-frame playlist")
 	}
+	c.audioRates(name, p.variants, groups)
 }
 
 // renditions checks the EXT-X-MEDIA tags and returns the playlists of each group, by type and group
@@ -152,7 +154,9 @@ func (c *hlsCheck) renditions(name string, p playlist) map[string][]mediaTiming 
 			c.found(where, "no URI")
 			continue
 		}
-		groups[key] = append(groups[key], c.media(c.resolve(name, a["URI"]), false))
+		m := c.media(c.resolve(name, a["URI"]), false)
+		m.name = a["NAME"] + "\n" + a["CHANNELS"]
+		groups[key] = append(groups[key], m)
 	}
 	return groups
 }

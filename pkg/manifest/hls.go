@@ -165,7 +165,7 @@ func seconds(nanoseconds int64) string {
 }
 
 // multivariant returns the multivariant playlist. Each rung of the ladder appears once with each
-// audio group.
+// audio group, and once with the groups that differ in their rates.
 func (p Package) multivariant(path string, target int64) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-INDEPENDENT-SEGMENTS\n", version)
@@ -194,20 +194,18 @@ func (p Package) multivariant(path string, target int64) string {
 			yesOrNo("DEFAULT", i == defaultSubtitle), "AUTOSELECT=YES", forced,
 			quoted("CHARACTERISTICS", characteristics(false, s.Captions)), quoted("URI", uri(path, s.Playlist)))
 	}
-	if len(groups) == 0 {
-		groups = []group{{}}
-	}
 	scores := p.scores()
-	for _, g := range groups {
+	for _, pair := range p.pairs(groups) {
+		g := pair.group
 		audioPeak, audioAverage := g.rates(target)
-		for _, v := range p.Video {
+		if v := pair.video; v != nil {
 			attributes(&b, "#EXT-X-STREAM-INF", number("BANDWIDTH", peak(v.spans(), target)+audioPeak+subtitleRate),
 				number("AVERAGE-BANDWIDTH", average(v.spans())+audioAverage+subtitleRate), quoted("CODECS", g.codecs(v.Codecs)),
 				fmt.Sprintf("RESOLUTION=%dx%d", v.shownWidth(), v.Height), v.highestRate(target).attribute(), "VIDEO-RANGE="+v.dynamicRange(), scores[v.Name],
 				quoted("AUDIO", g.id), quoted("SUBTITLES", subtitles), "CLOSED-CAPTIONS=NONE")
 			fmt.Fprintf(&b, "%s\n", uri(path, v.Playlist))
 		}
-		if len(p.Video) == 0 {
+		if pair.video == nil {
 			attributes(&b, "#EXT-X-STREAM-INF", number("BANDWIDTH", audioPeak+subtitleRate), number("AVERAGE-BANDWIDTH", audioAverage+subtitleRate),
 				quoted("CODECS", g.codecs("")), quoted("AUDIO", g.id), quoted("SUBTITLES", subtitles))
 			fmt.Fprintf(&b, "%s\n", uri(path, g.members[g.defaultMember].Playlist))

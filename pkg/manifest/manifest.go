@@ -43,6 +43,9 @@ type Package struct {
 	TrickPlay  []Video
 	Thumbnails []Thumbnails
 	Audio      []Audio
+	// AudioRates are the groups that have the same audio at several rates, from the lowest. HLS lists each video rendition with one of
+	// them. None: with each group.
+	AudioRates []string
 	Subtitles  []Subtitle
 	Chapters   string // path of a file of ChaptersJSON; "": there are none
 }

@@ -14,7 +14,7 @@ import (
 // the job says.
 func (v *verification) choose(choices film.Choices, known film.Chosen) error {
 	chosen := known
-	if choices != (film.Choices{}) {
+	if !choices.IsZero() {
 		var audio []film.AudioTrack
 		for _, s := range v.source.listed {
 			audio = append(audio, film.AudioTrack{Codec: s.Codec, Channels: s.Channels, Language: s.Language, Title: s.Title})

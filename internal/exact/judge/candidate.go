@@ -36,7 +36,7 @@ import (
 // wrong content.
 const crf = 14
 
-// audioPart is the length of audio parts where the loudness is changed, so that there are seams inside.
+// audioPart is the length of audio parts where the loudness is changed or there are several rates, so that there are seams inside.
 const audioPart = 2 * time.Second
 
 // Task is one source that a candidate should encode.
@@ -107,7 +107,7 @@ func UsualRecipe() Candidate { return Candidate{"usual recipe", usualRecipe} }
 func Mapreel(tools ffmpeg.Tools) Candidate {
 	registry, inParts := kinds.All(tools, kinds.Options{}), kinds.All(tools, kinds.Options{AudioPartLength: audioPart})
 	return Candidate{"mapreel", func(ctx context.Context, t Task) ([]string, error) {
-		if t.loudness() != 0 {
+		if t.loudness() != 0 || t.Request.Audio != nil && len(t.Request.Audio.Bitrates) > 0 {
 			return mapreel(ctx, t, inParts)
 		}
 		return mapreel(ctx, t, registry)

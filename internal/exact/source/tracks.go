@@ -33,6 +33,8 @@ func trackSources() []Source {
 	}
 	mixed := Tracks{Request: film.Output{Audio: &film.Audio{Second: film.Stereo}}, Chosen: film.Chosen{Second: 2}}
 	down := Tracks{Request: film.Output{Audio: &film.Audio{Downmix: film.Mono}}, Chosen: film.Chosen{Downmix: 1}}
+	rates := []film.Bitrate{64_000, 128_000, 192_000}
+	several := Tracks{Request: film.Output{Audio: &film.Audio{Bitrates: rates}}, Chosen: film.Chosen{Bitrates: rates}}
 	even := Tracks{Request: film.Output{Audio: &film.Audio{Second: film.Stereo, Loudness: -3100}}, Chosen: film.Chosen{Second: 2}}
 	// The first three seconds are quieter. A gain of each part's own would make the parts equally loud.
 	louder := func(b *builder) error {
@@ -58,6 +60,7 @@ func trackSources() []Source {
 		{Name: "loudness of -23 LUFS, WebM", File: "in.mp4", make: louder, Tracks: programme, Output: film.WebM},
 		{Name: "second audio in stereo, MP4", File: "in.mkv", make: three, Tracks: mixed},
 		{Name: "second audio in stereo, Matroska", File: "in.mkv", make: three, Tracks: mixed, Output: film.Matroska},
+		{Name: "audio at three rates, DASH", File: "in.mp4", make: encode(videoInput("160x90", "24", "6"), audioInput(44100, 2, "6"), x264(""), aac()), Tracks: several, Output: film.DASH},
 		{Name: "mixed to mono, MP4", File: "in.mkv", make: three, Tracks: down},
 		{Name: "chosen tracks, MP4", File: "in.mkv", make: three, Tracks: chosen},
 		{Name: "chosen tracks, Matroska", File: "in.mkv", make: three, Tracks: chosen, Output: film.Matroska},

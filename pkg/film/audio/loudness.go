@@ -68,7 +68,7 @@ func (a *attempt) listen(ctx context.Context) (film.LoudnessFacts, error) {
 
 // gain returns by how many hundredths of a decibel the rendition is amplified.
 func (a *attempt) gain(ctx context.Context) (film.Loudness, error) {
-	i := a.part.Rendition
+	i := a.job.Measured(a.part.Rendition)
 	var facts film.LoudnessFacts
 	if err := work.Facts(ctx, a.Results, film.LoudnessUnit(i), &facts); err != nil {
 		return 0, err

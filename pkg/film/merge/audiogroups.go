@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/manifest"
 )
@@ -20,15 +21,41 @@ const (
 // Players leave out a group with a codec that they cannot decode. So each codec has a group of its own: of what the source has in
 // several codecs, such as English in AC-3 and in AAC, it has the rendition in that codec, and of everything else what there is.
 // Where any track has a second rendition, these make a group, in which are also the tracks that have none.
-func groupAudio(audio []manifest.Audio, tracks []film.AudioRendition) {
-	var first, second []int // indexes of renditions
+//
+// Where tracks have renditions at several rates, the group that these are in, of the second ones if there are any, is one for each rate.
+// Each has all tracks, those with one rate too. It returns their names, from the lowest rate.
+func groupAudio(audio []manifest.Audio, tracks []film.AudioRendition) (byRate []string) {
+	var first, second []int // indexes of renditions, of several rates the highest
+	rates := ratesOf(tracks)
+	most := 0
 	for i, r := range tracks {
 		audio[i].Group, audio[i].Also = "", nil
-		if r.Second {
+		most = max(most, len(rates[i]))
+		switch {
+		case rates[i][len(rates[i])-1] != i:
+		case r.Second:
 			second = append(second, i)
-		} else {
+		default:
 			first = append(first, i)
 		}
+	}
+	inAll := func(members []int, name string) {
+		for n := range most {
+			each := name
+			if most > 1 {
+				each = fmt.Sprintf("%s-%d", name, n+1)
+				byRate = append(byRate, each)
+			}
+			var list []int
+			for _, i := range members {
+				list = append(list, rates[i][min(n, len(rates[i])-1)])
+			}
+			addToGroup(audio, list, each)
+		}
+	}
+	if len(second) == 0 && most > 1 { // all have one codec, in which they are encoded
+		inAll(first, firstGroup)
+		return byRate
 	}
 	groups, codecs := codecGroups(audio, first)
 	for n, members := range groups {
@@ -39,14 +66,43 @@ func groupAudio(audio []manifest.Audio, tracks []film.AudioRendition) {
 		addToGroup(audio, members, name)
 	}
 	if len(second) == 0 {
-		return
+		return nil
 	}
 	for _, i := range first {
 		if !slices.ContainsFunc(second, func(other int) bool { return tracks[other].Track == tracks[i].Track }) {
 			second = append(second, i)
 		}
 	}
-	addToGroup(audio, second, secondGroup)
+	inAll(second, secondGroup)
+	return byRate
+}
+
+// ratesOf returns for each rendition those of the same form of its track, which are at several rates, in the order of the package.
+func ratesOf(tracks []film.AudioRendition) [][]int {
+	list := make([][]int, len(tracks))
+	for i, r := range tracks {
+		for n, other := range tracks {
+			if other.Track == r.Track && other.Second == r.Second {
+				list[i] = append(list[i], n)
+			}
+		}
+	}
+	return list
+}
+
+// checkRates returns an error if the renditions of a track at several rates do not begin their media segments at the same times, so that
+// players could not switch between them.
+func checkRates(audio []manifest.Audio, tracks []film.AudioRendition) error {
+	for i, same := range ratesOf(tracks) {
+		a, b := audio[same[0]], audio[i]
+		aligned := a.Timescale == b.Timescale && a.Start == b.Start && slices.EqualFunc(a.Segments, b.Segments, func(x, y manifest.Segment) bool {
+			return x.Duration == y.Duration
+		})
+		if !aligned {
+			return fault.New(fault.Corrupt, "the media segments of %s and %s do not begin at the same times", a.Name, b.Name)
+		}
+	}
+	return nil
 }
 
 // codecGroups returns the groups of renditions that differ in their codecs, and the codec of each. All have the same content, so one

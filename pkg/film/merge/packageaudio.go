@@ -34,8 +34,8 @@ func (m *attempt) addAudio(ctx context.Context, p *manifest.Package) error {
 		}
 		p.Audio, tracks = append(p.Audio, r), append(tracks, m.job.AudioRenditions[a.rendition])
 	}
-	groupAudio(p.Audio, tracks)
-	return nil
+	p.AudioRates = groupAudio(p.Audio, tracks)
+	return checkRates(p.Audio, tracks)
 }
 
 // audioRendition makes the i-th audio rendition of the package: it cuts a track into media segments

@@ -110,6 +110,10 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 		for _, message := range slices.Compact(messages) {
 			problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/audio/codec", i), Message: message})
 		}
+		if chosen.RatesOfMixes && !slices.ContainsFunc(planned.Audio, func(n int) bool { return j.AudioRenditions[n].Second }) {
+			const message = "no track has so many channels that it gets a second rendition, and what is copied keeps its bit rate; choose another codec"
+			problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/audio/bitrates", i), Message: message})
+		}
 		planSidecar(&j, out, &planned, copyable)
 		j.Outputs = append(j.Outputs, planned)
 	}
@@ -188,7 +192,7 @@ const (
 func audioRendition(a film.Audio, form film.Form, index int, track film.AudioTrack, in film.Container, copyable func(string, film.Container) bool,
 ) (r film.AudioRendition, warning, problem string) {
 	r = film.AudioRendition{Track: index, Second: form.Second, Codec: a.Codec, Mux: film.MP4} // encoded audio is stitched from MP4, for every container
-	can := copyable(track.Codec, in) && a.Loudness == 0 && form.Channels == track.Channels
+	can := copyable(track.Codec, in) && a.Loudness == 0 && form.Channels == track.Channels && form.Bitrate == 0
 	if form.Second {
 		if r.Codec == film.AudioCopy {
 			r.Codec = film.AudioAuto
@@ -238,7 +242,7 @@ func encoded(r film.AudioRendition, a film.Audio, form film.Form, track film.Aud
 		warning = fmt.Sprintf("audio track %d has %d channels (%s); %s gets them mixed to %d (%s)",
 			r.Track+1, track.Channels, track.Layout, r.Codec, r.Channels, r.Layout)
 	}
-	r.Bitrate = cmp.Or(a.Bitrate, film.Bitrate(max(stereoBitrate, r.Channels*channelBitrate)))
+	r.Bitrate = cmp.Or(form.Bitrate, a.Bitrate, film.Bitrate(max(stereoBitrate, r.Channels*channelBitrate)))
 	if r.Codec == film.Opus {
 		r.Bitrate = min(r.Bitrate, film.Bitrate(r.Channels*maxOpusBitrate))
 	}

@@ -149,7 +149,7 @@ func loudnessUnits(j film.Job) (list []work.Unit) {
 		of.Load = wholeSource(j)
 	}
 	for i, r := range j.AudioRenditions {
-		if r.Loudness != 0 {
+		if r.Loudness != 0 && j.Measured(i) == i {
 			list = append(list, work.Unit{Name: film.LoudnessUnit(i), Needs: of})
 		}
 	}

@@ -117,7 +117,11 @@ func (p Preset) Apply(output map[string]any) {
 		case output[field] == nil:
 			output[field] = clone(value)
 		default:
-			fill(output[field], value)
+			own := clone(value)
+			settings, _ := own.(map[string]any)
+			fields, _ := output[field].(map[string]any)
+			exclude(settings, fields)
+			fill(output[field], own)
 		}
 	}
 }
@@ -140,19 +144,24 @@ func (p Preset) applyVideo(output map[string]any) {
 	for _, rung := range rungs {
 		own, _ := clone(settings).(map[string]any)
 		if fields, ok := rung.(map[string]any); ok {
-			for field, excluded := range exclusive {
-				if fields[field] != nil {
-					delete(own, excluded)
-				}
-			}
+			exclude(own, fields)
 		}
 		fill(rung, own)
 	}
 }
 
-// exclusive are fields of a rendition with those that a preset leaves out because of them: a request
+// exclude removes the settings that cannot stand beside fields.
+func exclude(settings, fields map[string]any) {
+	for field, excluded := range exclusive {
+		if fields[field] != nil {
+			delete(settings, excluded)
+		}
+	}
+}
+
+// exclusive are fields of a rendition and of the audio with those that a preset leaves out because of them: a request
 // with both is refused.
-var exclusive = map[string]string{"pad": "height", "quality": "crf", "crf": "quality", "bitDepth": "profile"}
+var exclusive = map[string]string{"pad": "height", "quality": "crf", "crf": "quality", "bitDepth": "profile", "bitrate": "bitrates", "bitrates": "bitrate"}
 
 // fill sets the fields of an object that it does not set itself, unless it has another codec.
 func fill(object, settings any) {

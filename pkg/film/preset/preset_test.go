@@ -2,6 +2,7 @@ package preset_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/film"
@@ -30,6 +31,26 @@ func TestAPresetFillsInWhatAnOutputDoesNotSay(t *testing.T) {
 		p.Apply(output)
 		if got, err := json.Marshal(output); err != nil || string(got) != c.want {
 			t.Errorf("%s: %s, %v, want %s", c.output, got, err, c.want)
+		}
+	}
+}
+
+// A request has one bit rate of audio or several, and what it says itself counts.
+func TestOneBitrateAndSeveralExcludeEachOther(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ preset, output, want string }{
+		{`{"bitrate":"96k"}`, `{"bitrates":["64k","128k"]}`, `{"bitrates":["64k","128k"]}`},
+		{`{"bitrates":["64k","128k"]}`, `{"bitrate":"96k"}`, `{"bitrate":"96k"}`},
+		{`{"bitrates":["64k","128k"]}`, `{"tracks":"1"}`, `{"bitrates":["64k","128k"],"tracks":"1"}`},
+	} {
+		var settings, audio map[string]any
+		if err := errors.Join(json.Unmarshal([]byte(c.preset), &settings), json.Unmarshal([]byte(c.output), &audio)); err != nil {
+			t.Fatal(err)
+		}
+		p := preset.Preset{Output: map[string]any{"audio": settings}}
+		p.Apply(map[string]any{"audio": audio})
+		if got, err := json.Marshal(audio); err != nil || string(got) != c.want {
+			t.Errorf("%s with the preset %s: %s, %v, want %s", c.output, c.preset, got, err, c.want)
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package requestflags
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/film"
 )
@@ -12,6 +15,8 @@ type TrackFlags struct {
 
 	Downmix     string `group:"Audio" enum:",stereo,mono" default:"" placeholder:"MIX" help:"Mix tracks with more channels to stereo or mono."`
 	SecondAudio string `group:"Audio" enum:",stereo,mono" default:"" placeholder:"MIX" help:"Add a second rendition of each track with more channels, mixed to stereo or mono, for what cannot play them."`
+
+	AudioBitrates string `group:"Audio" placeholder:"LIST" help:"In packages: several bit rates of each track, between which players switch: 64k,128k,192k. No track is copied then; with --second-audio the rates are those of the second renditions."`
 
 	SubtitleTracks   string `group:"Subtitles" placeholder:"LIST" help:"Keep these subtitle tracks, by number or language and in this order. Default: all."`
 	DefaultSubtitles string `group:"Subtitles" complete:"none" placeholder:"TRACK" help:"The subtitle track that is shown by default, by number or language, or none. Default: as in the source."`
@@ -36,11 +41,26 @@ func (t TrackFlags) fields() []trackField {
 	}
 }
 
+// The field and the flag of several bit rates.
+const (
+	bitratesField = "/audio/bitrates"
+	bitratesFlag  = "--audio-bitrates"
+)
+
 // apply writes the flags into the output at a pointer.
 func (t TrackFlags) apply(d *requestfile.Draft, output string) {
 	for _, f := range t.fields() {
 		d.SetText(output+f.field, f.value, f.flag)
 	}
+	if t.AudioBitrates == "" {
+		return
+	}
+	var rates []any
+	for i, rate := range strings.Split(t.AudioBitrates, ",") {
+		rates = append(rates, strings.TrimSpace(rate))
+		d.Flags[fmt.Sprintf("%s%s/%d", output, bitratesField, i)] = bitratesFlag
+	}
+	d.Set(output+bitratesField, rates, bitratesFlag)
 }
 
 // Choices returns what the flags say. The problem of one that cannot be read begins with its flag.
@@ -49,6 +69,12 @@ func (t TrackFlags) Choices() (c film.Choices, problem string) {
 		Audio: film.Choice(t.AudioTracks), DefaultAudio: film.Choice(t.DefaultAudio), Subtitles: film.Choice(t.SubtitleTracks),
 		Downmix: film.Mix(t.Downmix), Second: film.Mix(t.SecondAudio),
 		DefaultSubtitles: film.Choice(t.DefaultSubtitles), ForcedSubtitles: film.Choice(t.ForcedSubtitles),
+	}
+	if t.AudioBitrates != "" {
+		var err error
+		if c.Bitrates, err = film.ParseBitrates(t.AudioBitrates); err != nil {
+			return c, bitratesFlag + ": " + err.Error()
+		}
 	}
 	for _, p := range c.Check() {
 		for _, f := range t.fields() {
