@@ -14,12 +14,19 @@ type pair struct {
 
 // pairs returns the variants, in the order of the playlist.
 func (p Package) pairs(groups []group) (list []pair) {
-	byRate, others := p.rateGroups(groups)
-	list = p.pairRates(byRate)
 	if len(groups) == 0 {
-		others = []group{{}}
+		groups = []group{{}}
 	}
-	for _, g := range others {
+	byRate := p.rateGroups(groups)
+	paired := false
+	for _, g := range groups {
+		if slices.Contains(p.AudioRates, g.id) {
+			if !paired {
+				list = append(list, p.pairRates(byRate)...)
+			}
+			paired = true
+			continue
+		}
 		if len(p.Video) == 0 {
 			list = append(list, pair{group: g})
 		}
@@ -30,19 +37,14 @@ func (p Package) pairs(groups []group) (list []pair) {
 	return list
 }
 
-// rateGroups divides the groups into those that differ in their rates, from the lowest, and all others.
-func (p Package) rateGroups(groups []group) (byRate, others []group) {
+// rateGroups returns the groups that differ in their rates, from the lowest.
+func (p Package) rateGroups(groups []group) (byRate []group) {
 	for _, id := range p.AudioRates {
 		if i := slices.IndexFunc(groups, func(g group) bool { return g.id == id }); i >= 0 {
 			byRate = append(byRate, groups[i])
 		}
 	}
-	for _, g := range groups {
-		if !slices.Contains(p.AudioRates, g.id) {
-			others = append(others, g)
-		}
-	}
-	return byRate, others
+	return byRate
 }
 
 // pairRates gives each video rendition one of the groups: the lowest rungs of a ladder the lowest rate, and the highest the highest.

@@ -35,7 +35,7 @@ func TestLowRungsHaveLowRatesOfAudio(t *testing.T) {
 	mixed := ratesPackage(2, 2, avc)
 	other := mixed.Audio[0]
 	other.Name, other.Group = "other", "mixed"
-	mixed.Audio = append(mixed.Audio, other)
+	mixed.Audio = append([]Audio{other}, mixed.Audio...)
 	for name, c := range map[string]struct {
 		p    Package
 		want string
@@ -46,7 +46,7 @@ func TestLowRungsHaveLowRatesOfAudio(t *testing.T) {
 		"one rung":                 {ratesPackage(1, 3, avc), "avc1-0 sound-2, avc1-0 sound-1, avc1-0 sound-0"},
 		"a ladder for each codec":  {ratesPackage(2, 2, avc, hevc), "avc1-0 sound-0, avc1-1 sound-1, hvc1-0 sound-0, hvc1-1 sound-1"},
 		"no video":                 {ratesPackage(0, 2, avc), " sound-1,  sound-0"},
-		"beside a group of mixes":  {mixed, "avc1-0 sound-0, avc1-1 sound-1, avc1-0 mixed, avc1-1 mixed"},
+		"beside a group of mixes":  {mixed, "avc1-0 mixed, avc1-1 mixed, avc1-0 sound-0, avc1-1 sound-1"},
 		"one rate, thus no groups": {filmPackage(), "video-720p audio, video-360p audio"},
 	} {
 		var got []string

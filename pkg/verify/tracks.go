@@ -89,6 +89,9 @@ func (v *verification) choiceChecks(source probe.Media) (checks []Check) {
 	if v.chosen.Downmix > 0 || v.chosen.Second > 0 {
 		kept = append(kept, "mixed audio")
 	}
+	if n := len(v.chosen.Bitrates); n > 0 {
+		kept = append(kept, fmt.Sprintf("audio at %s", Plural(n, "rate")))
+	}
 	if len(kept) > 0 {
 		checks = append(checks, Check{Name: "chosen tracks", Verdict: Note, Figure: strings.Join(kept, ", ")})
 	}

@@ -94,6 +94,8 @@ var (
 	trickScript []byte
 	//go:embed thumbnails.mjs
 	thumbnailsScript []byte
+	//go:embed rates.mjs
+	ratesScript []byte
 )
 
 // libraries are the players' files in their npm packages.
