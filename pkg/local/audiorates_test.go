@@ -1,7 +1,6 @@
 package local_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -38,7 +37,7 @@ func TestRatesOfAudioAreAligned(t *testing.T) {
 				`{"name": "film", "container": "cmaf", "audio": {"bitrates": ["192k", "64k", "128k"]}, "package": {"seconds": 2, "singleFile": %t}}`, single))
 			s := films(t)
 			s.Kinds.AudioPartLength = 3 * time.Second
-			report, err := s.run(context.Background(), req, local.Options{Scratch: t.TempDir(), Jobs: 2})
+			report, err := s.run(t.Context(), req, local.Options{Scratch: t.TempDir(), Jobs: 2})
 			if err != nil {
 				t.Fatal(err)
 			}
