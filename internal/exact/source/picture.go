@@ -66,6 +66,8 @@ Dialogue: 0,0:00:03.20,0:00:04.80,Default,,0,0,0,,{\fad(700,700)}fading
 // pictureSources are encoded with settings of the picture.
 func pictureSources() []Source {
 	plain := encode(videoInput("160x96", "24", "6"), usualAudio(), x264(""), aac())
+	// Matroska moves all tracks by the priming of the audio, so one pass must read the times from the source, and not from the script.
+	titled := encode(videoInput("160x96", "24", "6"), usualAudio(), split("-i burn.ass -map 0 -map 1 -map 2"), x264(""), aac(), split("-c:s ass -metadata:s:s:0 language=eng"))
 	return []Source{
 		{Name: "cropped", File: "in.mp4", make: plain, Video: film.Video{Crop: "120:64:26:14"}, Filter: "crop=120:64:26:14", Crop: film.Region{Width: 120, Height: 64, X: 26, Y: 14}},
 		{
@@ -99,6 +101,10 @@ func pictureSources() []Source {
 		{
 			Name: "subtitles in the picture", File: "in.mp4", make: withScript(plain), Video: film.Video{Burn: &subtitle.Burn{File: folder + "/burn.ass"}},
 			Filter: "ass=filename=" + folder + "/burn.ass",
+		},
+		{
+			Name: "a subtitle track in the picture", File: "in.mkv", make: withScript(titled), Video: film.Video{Burn: &subtitle.Burn{Track: "eng"}},
+			Filter: "subtitles=filename=" + folder + "/in.mkv",
 		},
 		{Name: "the preset web", File: "in.mp4", make: plain, Tracks: preset("web"), Options: "-crf 21 -preset medium -profile:v high -maxrate 8M -bufsize 16M"},
 		{Name: "the preset archive", File: "in.mp4", make: plain, Codec: film.H265, Output: film.Matroska, Tracks: preset("archive"), Options: "-crf 18 -preset slow -pix_fmt yuv420p10le -x265-params log-level=none"},
