@@ -23,8 +23,9 @@ import (
 )
 
 type estimateCmd struct {
-	Source string `arg:"" optional:"" name:"SOURCE" help:"The video: a path, or a file://, https:// or s3:// URL."`
-	Output string `short:"o" placeholder:"FILE" help:"The file that transcode would make; its extension selects the container. Default: an .mp4 beside SOURCE. Nothing is written."`
+	Source string   `arg:"" optional:"" name:"SOURCE" help:"The video: a path, or a file://, https:// or s3:// URL."`
+	Others []string `arg:"" optional:"" name:"OTHERS" help:"With --join, the videos that follow SOURCE in one film."`
+	Output string   `short:"o" placeholder:"FILE" help:"The file that transcode would make; its extension selects the container. Default: an .mp4 beside SOURCE. Nothing is written."`
 
 	requestflags.Flags
 
@@ -78,7 +79,7 @@ func (c estimateCmd) run(ctx context.Context, env environment) error {
 // request returns the request to estimate. Relative paths are relative to dir.
 func (c estimateCmd) request(dir string, stdin io.Reader) (film.Request, *requestfile.Draft, error) {
 	flags := c.Flags
-	flags.Source, flags.Output = c.Source, c.Output
+	flags.Source, flags.Others, flags.Output = c.Source, c.Others, c.Output
 	if flags.Output == "" && flags.Request == "" && flags.Source != "" {
 		folder := strings.TrimSuffix(flags.Source, filepath.Base(flags.Source))
 		if origin.Remote(flags.Source) {

@@ -58,7 +58,7 @@ func (t transcodeCmd) run(ctx context.Context, env environment) (failed error) {
 		}()
 		command.Keys = path
 	}
-	if many.Asked(t.Sources, t.Output, t.Recursive, dir) {
+	if !t.Join && many.Asked(t.Sources, t.Output, t.Recursive, dir) {
 		return command.many(ctx, env, dir)
 	}
 	return command.do(ctx, env, command.film(command.request))
@@ -345,7 +345,7 @@ func (t transcodeCmd) request(dir string, stdin io.Reader) (film.Request, *reque
 	flags := t.Flags
 	flags.Output, flags.Concurrency = t.Output, t.Jobs
 	if len(t.Sources) > 0 {
-		flags.Source = t.Sources[0]
+		flags.Source, flags.Others = t.Sources[0], t.Sources[1:]
 	}
 	return flags.Read(stdin, requestflags.On(dir))
 }

@@ -40,6 +40,16 @@ func runTool(t *testing.T, args ...string) []byte {
 	return out
 }
 
+// numberIn returns the number in a grey frame of so many columns, whose picture has this width and begins at column left.
+func numberIn(frame []byte, columns, width, left int) (number int) {
+	for bit := range numberedBits {
+		if frame[4*columns+left+(2*bit+1)*width/(2*numberedBits)] > 127 {
+			number |= 1 << bit
+		}
+	}
+	return number
+}
+
 // A part of a clip whose clock begins late has the right frames by the numbers in their pictures. What is drawn over them is the same
 // however the part is divided, also within subtitles that overlap: the outputs are lossless.
 func TestAPartShowsTheRightNumbersAndTheSameDrawingsInAnySegments(t *testing.T) {
@@ -106,12 +116,7 @@ func TestAPartShowsTheRightNumbersAndTheSameDrawingsInAnySegments(t *testing.T) 
 	drawn := 0
 	for i := range last - first + 1 {
 		frame := frames["many"][i*size : (i+1)*size]
-		number := 0
-		for bit := range numberedBits {
-			if frame[4*numberedWidth+8*bit+4] > 127 {
-				number |= 1 << bit
-			}
-		}
+		number := numberIn(frame, numberedWidth, numberedWidth, 0)
 		if number != first+i {
 			t.Errorf("frame %d shows number %d, want %d", i, number, first+i)
 		}

@@ -64,6 +64,7 @@ func (r Request) Check() Problems {
 	inRange("/program", r.Program, 1, maxProgram)
 	ps = append(ps, r.checkSequence()...)
 	ps = append(ps, r.checkRender()...)
+	ps = append(ps, r.checkJoin()...)
 	ps = append(ps, r.Part.Check()...)
 	ps = append(ps, r.checkSubtitleFiles()...)
 	if len(r.Outputs) == 0 {

@@ -21,6 +21,7 @@ type NamedFile struct {
 	Pointer string // of the field
 	URL     *string
 	Text    bool // it holds subtitles, otherwise an image
+	Video   bool // it follows the source in a joined film
 }
 
 // NamedFiles returns the files that the request names besides its source, in its order. Whoever changes one changes the request.
@@ -34,6 +35,9 @@ func (r *Request) NamedFiles() (list []NamedFile) {
 				list = append(list, NamedFile{Pointer: fmt.Sprintf("/outputs/%d/video/%d/overlay/image", i, k), URL: &v.Overlay.Image})
 			}
 		}
+	}
+	for i := range r.Join {
+		list = append(list, NamedFile{Pointer: fmt.Sprintf("/join/%d", i), URL: &r.Join[i], Video: true})
 	}
 	for i := range r.SubtitleFiles {
 		list = append(list, NamedFile{Pointer: fmt.Sprintf("/subtitleFiles/%d/file", i), URL: &r.SubtitleFiles[i].File, Text: true})

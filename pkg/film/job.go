@@ -94,6 +94,12 @@ type Segment struct {
 	// Skipped is how many source chunks come before that of the first segment.
 	Skipped int `json:"skipped,omitempty"`
 
+	// Source is the index of the segment's source in Source.Joined. SourceBegins and SourceEnds report that the segment is the first
+	// or the last of that source. The times of the segment are those of the film.
+	Source       int  `json:"source,omitempty"`
+	SourceBegins bool `json:"sourceBegins,omitempty"`
+	SourceEnds   bool `json:"sourceEnds,omitempty"`
+
 	// LeadSync is the sync frame from which decoding also gives the frame before the segment, for
 	// filters that need it.
 	LeadSync media.Ticks `json:"leadSync"`
@@ -117,13 +123,14 @@ const (
 	AtLength       Boundary = "length"            // the wanted length is reached, and no keyframe is near
 	AtMediaSegment Boundary = "media segment"     // a multiple of the length of a package's media segments
 	AtSourceChunk  Boundary = "source chunk"      // where Split has cut the source
+	AtJoin         Boundary = "join"              // another source follows
 )
 
 // OpenStart reports whether the segment also has the frames before Start: it is the first of the source.
-func (s Segment) OpenStart() bool { return s.Index == 0 && !s.CutStart }
+func (s Segment) OpenStart() bool { return (s.Index == 0 || s.SourceBegins) && !s.CutStart }
 
 // OpenEnd reports whether the segment also has the frames from End on: it is the last of the source.
-func (s Segment) OpenEnd() bool { return s.Last && !s.CutEnd }
+func (s Segment) OpenEnd() bool { return (s.Last || s.SourceEnds) && !s.CutEnd }
 
 // SourceChunk returns the number of the source chunk that holds the segment, where the source was split.
 func (s Segment) SourceChunk() int { return s.Index + s.Skipped }
@@ -156,8 +163,9 @@ type OutputFacts struct {
 	// Seams are the times after the first frame at which a segment begins that was encoded for itself, at most MaxSeams.
 	Seams []Seconds `json:"seams,omitempty"`
 
-	Part   *Part  `json:"part,omitempty"`  // of the source that the output shows; nil: all of it
-	Chosen Chosen `json:"chosen,omitzero"` // the tracks of the source that the request asked for, by their numbers; zero: all
+	Part   *Part  `json:"part,omitempty"`   // of the source that the output shows; nil: all of it
+	Chosen Chosen `json:"chosen,omitzero"`  // the tracks of the source that the request asked for, by their numbers; zero: all
+	Joined int    `json:"joined,omitempty"` // number of sources that the film is joined from; 0: it has one
 	// SubtitleFiles are further subtitle tracks of the source.
 	SubtitleFiles []subtitle.File `json:"subtitleFiles,omitempty"`
 	Rate          media.Rational  `json:"sourceRate,omitzero"` // frames a second that the request gave a raw source, which has no timestamps
@@ -220,7 +228,8 @@ func ID(req Request, src Source, encoder string) (string, error) {
 		Version string
 		Encoder string
 		Files   []string `json:",omitempty"` // digests, of those that the request names besides the source
-	}{9, req, src.URL, src.Size, src.Version, encoder, src.fileDigests()})
+		Joined  []string `json:",omitempty"` // of the sources that follow the first one
+	}{9, req, src.URL, src.Size, src.Version, encoder, src.fileDigests(), src.joinedVersions()})
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "naming the job")
 	}

@@ -113,6 +113,7 @@ func full(t *testing.T) film.Request {
 	v.Overlay = &overlay.Overlay{Image: "s3://b/in/logo.png", At: overlay.Center, Height: 9, Margin: new(2), Opacity: 50}
 	v.Burn = &subtitle.Burn{Track: "deu", File: "s3://b/in/burn.srt"} // they exclude each other
 	r.SubtitleFiles = []subtitle.File{{File: "s3://b/in/film.srt", Language: "de", Title: "a", Default: true, Forced: true}}
+	r.Join = []string{"s3://b/in/more.mp4"}
 	r.Sequence = film.Sequence{FrameRate: film.FrameRate{Num: 24, Den: 1}, Background: "#204060"}
 	r.Render = render.Settings{
 		Frames: "1-9", Step: 2, Engine: render.Cycles, Samples: 4, Width: 64, Height: 36, Percentage: 50, Scene: "a", Camera: "b", ViewLayer: "c",
@@ -150,7 +151,7 @@ func TestIDIsStable(t *testing.T) {
 	v := &r.Outputs[0].Video[0]
 	r.Outputs[0].Preset = ""
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "", "", "", 0, 0, ""
-	r.Outputs[0].Video[0].Quality, v.Overlay, v.Burn, r.SubtitleFiles = nil, nil, nil, nil
+	r.Outputs[0].Video[0].Quality, v.Overlay, v.Burn, r.SubtitleFiles, r.Join = nil, nil, nil, nil, nil
 	r.Outputs[0].Package.Encryption = nil
 	r.Outputs[0].Audio = &film.Audio{Codec: film.AAC, Bitrate: 160_000}
 	r.Outputs[0].SubtitleTracks, r.Outputs[0].DefaultSubtitles, r.Outputs[0].ForcedSubtitles = "", "", ""
@@ -198,6 +199,11 @@ func TestIDDependsOnlyOnWhatChangesTheOutputs(t *testing.T) {
 		src := sampleSource
 		src.Files = []film.File{{URL: "s3://b/in/logo.png", Digest: digest}}
 		expect("the content of a file "+digest, id(t, full(t), src, "5.1"))
+	}
+	for _, version := range []string{"a", "b"} { // of a source that is joined to the first
+		src := sampleSource
+		src.Joined = []film.JoinedSource{{Source: sampleSource}, {Source: film.Source{URL: "s3://b/in/more.mp4", Version: version}}}
+		expect("the version of a joined source "+version, id(t, full(t), src, "5.1"))
 	}
 	expect("the encoder", id(t, full(t), sampleSource, "5.1.7"))
 

@@ -28,7 +28,9 @@ import (
 
 // Request is the input of StartExecution. Only Source, Destination and one named output are required.
 type Request struct {
-	Source      string          `json:"source" jsonschema:"required,minLength=1,description=The video: s3://bucket/key; on one machine also an absolute path or an https address; on AWS an https address below webSources of the deployment. A pattern such as frames/%05d.png or frames/*.exr names an image sequence and a name that ends in .blend a Blender scene"`
+	Source string `json:"source" jsonschema:"required,minLength=1,description=The video: s3://bucket/key; on one machine also an absolute path or an https address; on AWS an https address below webSources of the deployment. A pattern such as frames/%05d.png or frames/*.exr names an image sequence and a name that ends in .blend a Blender scene"`
+	// Join names the sources that follow Source in one film.
+	Join        []string        `json:"join,omitempty" jsonschema:"maxItems=100,description=Sources that follow the first in one film. Their picture is scaled and padded to the size of the first and their sound gets its rate and channels"`
 	Destination string          `json:"destination" jsonschema:"required,minLength=1,description=The folder for the outputs: s3://bucket/prefix/ or on one machine an absolute path"`
 	Program     int             `json:"program,omitempty" jsonschema:"minimum=1,maximum=65535,description=The program of a transport stream with several. Default: the one with the largest picture"`
 	Sequence    Sequence        `json:"sequence,omitzero" jsonschema:"description=How the files of an image sequence are read as video"`

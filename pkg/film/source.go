@@ -28,6 +28,8 @@ type Source struct {
 	// FileStart is the earliest time of any stream of the file, in microseconds, where streams of
 	// other programmes begin before Origin. nil: that is Origin.
 	FileStart *media.Ticks `json:"fileStart,omitempty"`
+	// Joined are the sources of a film that is joined from several, in order. The other fields then describe the film.
+	Joined []JoinedSource `json:"joined,omitempty"`
 	// Cut is the part of the source that the job takes; nil: all of it.
 	Cut *Cut `json:"cut,omitempty"`
 

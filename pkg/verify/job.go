@@ -58,6 +58,9 @@ func ReadJob(data []byte, output string) (Job, error) {
 	if at < 0 {
 		return Job{}, fault.New(fault.Invalid, "the report is of a job that did not make %s", filepath.Base(output))
 	}
+	if n := report.Outputs[at].Joined; n > 0 {
+		return Job{}, fault.New(fault.Unsupported, "%s was joined from %d sources, and an output is verified against one", filepath.Base(output), n)
+	}
 	job := Job{Warnings: report.Warnings, Rate: report.Outputs[at].Rate, Chosen: report.Outputs[at].Chosen, Beside: report.Outputs[at].SubtitleFiles}
 	if part := report.Outputs[at].Part; part != nil {
 		job.Part = *part

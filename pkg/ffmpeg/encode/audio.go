@@ -114,6 +114,26 @@ func AudioArgs(a Audio) []string {
 	return append(args, a.Input.ClockOutput()...)
 }
 
+// SamplesArgs returns the arguments of ffmpeg that decode the samples Start ≤ n < End of a, which are set as SampleRate and Layout are.
+// Descriptor 3 gets them as 32-bit floating-point numbers, beginning with the first that the source has.
+func SamplesArgs(a Audio) []string { return a.samples("-f", "f32le", "pipe:3") }
+
+// FirstSampleArgs returns the arguments of ffmpeg that decode the first of those samples. Descriptor 3 gets a PacketLog, whose only time
+// is the number of that sample. It has none where the source has no such samples.
+func FirstSampleArgs(a Audio) []string {
+	return a.samples("-frames:a", "1", "-f", "framecrc", "pipe:3")
+}
+
+func (a Audio) samples(output ...string) []string {
+	a.Measure = true // floating-point numbers, whatever the source has
+	args := append(option.Progress(), a.Input.TimestampOptions()...)
+	args = append(append(args, ffmpeg.AllocationLimits()...), "-threads", strconv.Itoa(max(a.Threads, 1)))
+	args = append(args, a.Input.Options()...)
+	args = append(args, "-i", a.Input.URL(), "-map", fmt.Sprintf("0:%d", a.Stream), "-map_metadata", "-1", "-map_chapters", "-1", "-vn", "-sn", "-dn",
+		"-af", a.filters(a.rate(), a.Start, a.End), "-c:a", "pcm_f32le", "-avoid_negative_ts", "disabled")
+	return append(args, output...)
+}
+
 // offset returns the value of -output_ts_offset. Filters restore what ffmpeg subtracts from a clock
 // that jumps; a copy has no filters.
 func (a Audio) offset() string {

@@ -123,6 +123,7 @@ func (v Video) partOnly() []string {
 // ordered returns the filters that give all frames one form and ascending times.
 func (v Video) ordered() []string {
 	chain := append(v.Input.Filters(), v.unify()...)
+	chain = append(chain, v.Clock.filters(v.Timebase)...)
 	if v.Unordered {
 		chain = append(chain, `setpts=max(PREV_OUTPTS+1\,PTS)`) // the first has no PREV_OUTPTS: max then takes the second
 	}
@@ -218,6 +219,8 @@ func (r Rendition) filters(laid []string) string {
 	if r.Width != 0 || r.Height != 0 {
 		scale := fmt.Sprintf("scale=%s:%s:flags=bicubic", sizeOption(r.Width), sizeOption(r.Height))
 		switch {
+		case r.From != nil:
+			scale += r.conversion()
 		case r.FromRGB:
 			scale += ":out_color_matrix=bt709:out_range=tv"
 		case option.Declared(r.Color.Range): // a format that implies a range would change it
@@ -249,8 +252,11 @@ func (r Rendition) filters(laid []string) string {
 		{"color_trc", r.Color.Transfer},
 		{"colorspace", r.Color.Space},
 	} {
-		if option.Declared(p.value) {
+		switch {
+		case option.Declared(p.value):
 			params = append(params, p.name+"="+p.value)
+		case r.From != nil: // the frames may declare what the rendition does not
+			params = append(params, p.name+"=unknown")
 		}
 	}
 	if len(params) > 0 {
@@ -262,8 +268,25 @@ func (r Rendition) filters(laid []string) string {
 	return strings.Join(chain, ",")
 }
 
+// conversion returns the parameters of scale that convert the colours of the source's frames to those of the rendition.
+func (r Rendition) conversion() (text string) {
+	format := r.PixelFormat
+	if !option.Declared(format) {
+		format = "yuv420p"
+	}
+	if !r.FromRGB {
+		from := filter.ColoursOf(r.From.Color.Space, r.From.Color.Range, format, r.From.HD)
+		text = ":in_color_matrix=" + from.Matrix + ":in_range=" + from.Range
+	}
+	to := filter.ColoursOf(r.Color.Space, r.Color.Range, format, r.HD)
+	return text + ":out_color_matrix=" + to.Matrix + ":out_range=" + to.Range
+}
+
 // chosen returns the filters that the request has chosen.
 func (r Rendition) chosen() []string {
+	if r.From != nil {
+		return chosen(r.Filter, r.From.Color, r.From.HD, r.PixelFormat)
+	}
 	return chosen(r.Filter, r.Color, r.HD, r.PixelFormat)
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
-	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // packetMargin is how many microseconds after the segment the list of packets ends. ffmpeg stops at
@@ -24,7 +23,7 @@ func (v Video) packetOutput() []string {
 	}
 	args := []string{"-map", fmt.Sprintf("0:%d", v.Stream), "-c", "copy", "-copyinkf", "-avoid_negative_ts", "disabled"}
 	if v.End != nil {
-		if end, ok := v.Timebase.CeilMicroseconds(media.Ticks(*v.End)); ok && end > 0 {
+		if end, ok := v.ownMicros(*v.End); ok && end > 0 {
 			args = append(args, "-to", option.Seconds(end+packetMargin))
 		}
 	}
@@ -78,7 +77,7 @@ func (l *PacketLog) line(line []byte) error {
 // after Start that the decoder shows, and encode nothing. Descriptor 3 carries the time of that
 // frame (ffmpeg.FrameLog), and of some after it.
 func FirstFrameArgs(v Video) []string {
-	graph := fmt.Sprintf("[0:%d]%s[v]", v.Stream, strings.Join(append(trim(v.Start, v.End), ffmpeg.FrameLogFilters()), ","))
+	graph := fmt.Sprintf("[0:%d]%s[v]", v.Stream, strings.Join(slices.Concat(v.Clock.filters(v.Timebase), trim(v.Start, v.End), []string{ffmpeg.FrameLogFilters()}), ","))
 	args := append(v.inputArgs(), "-filter_complex", graph, "-map", "[v]", "-frames:v", "1",
 		"-fps_mode", "passthrough", "-enc_time_base", fmt.Sprintf("%d:%d", v.Timebase.Num, v.Timebase.Den))
 	return append(args, "-f", "null", "-")

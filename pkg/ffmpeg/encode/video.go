@@ -25,6 +25,9 @@ type Video struct {
 	Input    ffmpeg.Input
 	Stream   int            // index of the stream in the input
 	Timebase media.Rational // of the stream; the chunks keep it
+	// Clock places the stream in a film that is joined from several sources. All times are then those of the film, in ticks of
+	// Timebase; nil = the stream's own.
+	Clock *Clock
 	// Size and PixelFormat are those of the source's first frame. Frames of another size or format,
 	// as in a recording whose camera changes, are converted to them, as a single pass would. A zero
 	// Size makes ffmpeg build its filters anew at each change, which repeats what the filters add
@@ -72,6 +75,36 @@ type Video struct {
 	Threads    int // of the decoder, the filters and each encoder; less than 1 counts as 1. The output depends on it
 	Renditions []Rendition
 	Pictures   []Pictures
+}
+
+// Clock says how the times of a stream become those of a film.
+type Clock struct {
+	Timebase media.Rational // of the stream
+	Shift    int64          // is added, in ticks of the film
+}
+
+// filters returns the filters that give frames the times of the film.
+func (c *Clock) filters(film media.Rational) []string {
+	if c == nil {
+		return nil
+	}
+	return []string{"settb=" + film.String(), fmt.Sprintf("setpts=PTS+(%d)", c.Shift)}
+}
+
+// ownMicros returns a time of v in microseconds of the stream's own clock, rounded up.
+func (v Video) ownMicros(t int64) (us int64, ok bool) {
+	if v.Clock != nil {
+		t -= v.Clock.Shift
+	}
+	return v.Timebase.CeilMicroseconds(media.Ticks(t))
+}
+
+// ownTimebase returns the timebase of the stream itself.
+func (v Video) ownTimebase() media.Rational {
+	if v.Clock != nil {
+		return v.Clock.Timebase
+	}
+	return v.Timebase
 }
 
 // Rendition is one encoded form of the video.
@@ -126,9 +159,16 @@ type Rendition struct {
 	Before      int64          // about how many frames of the source precede the segment; not negative
 	SAR         media.Rational // sample aspect ratio to declare; unknown = as the filters leave it
 	Color       media.Color
+	From        *Colours // of the source's frames, where they are converted to Color; nil = they have it
 	HDR         media.HDR
 
 	Path string // of the chunk: a fragmented MP4
+}
+
+// Colours are those of frames before they are scaled. HD tells what undeclared ones are.
+type Colours struct {
+	Color media.Color
+	HD    bool
 }
 
 // Grid is a constant frame rate. Its frame k is due k frame durations after the source tick Origin,
@@ -253,7 +293,7 @@ func (v Video) seek() (us int64, ok bool) {
 	if v.Seek == nil {
 		return 0, false
 	}
-	at, ok := v.Timebase.CeilMicroseconds(media.Ticks(*v.Seek))
+	at, ok := v.ownMicros(*v.Seek)
 	if !ok || at <= 0 {
 		return 0, false // such a seek would end at the start of the input
 	}
@@ -269,8 +309,8 @@ func (v Video) seek() (us int64, ok bool) {
 	// Whether ffmpeg subtracts seekMargin depends on what it finds in the streams. Both cases must
 	// reach the same keyframe. ffmpeg rounds to the nearest tick, so half a tick is left as a
 	// reserve.
-	next, ok := v.Timebase.CeilMicroseconds(media.Ticks(*v.NextKeyframe))
-	tick, ok2 := v.Timebase.CeilMicroseconds(1)
+	next, ok := v.ownMicros(*v.NextKeyframe)
+	tick, ok2 := v.ownTimebase().CeilMicroseconds(1)
 	if ok && ok2 && next-at > seekMargin+tick/2+2 {
 		return at + seekMargin, true
 	}

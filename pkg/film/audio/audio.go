@@ -45,6 +45,11 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 			return a.measure(ctx, i)
 		}
 	}
+	for _, i := range a.job.JoinsAudio() {
+		if film.JoinedAudioUnit(i) == u.Name {
+			return a.join(ctx, i)
+		}
+	}
 	if err := a.find(u.Name); err != nil {
 		return work.Result{}, err
 	}
@@ -114,11 +119,10 @@ func (a *attempt) clock() media.Rational { return media.Rational{Num: 1, Den: in
 
 // run makes the part. It has no key if the source holds nothing of it.
 func (a *attempt) run(ctx context.Context) (film.AudioFacts, error) {
-	in, err := input.Source(ctx, a.Resolve, a.job.Source)
+	in, err := a.input(ctx)
 	if err != nil {
 		return film.AudioFacts{}, err
 	}
-	in.Jumps = input.Jumps(a.job.Source, a.track.Stream)
 	facts, err := a.produce(ctx, in)
 	if a.mayBeEmpty(facts, err) {
 		has, problem := probe.HasPackets(ctx, a.tools, in, a.track.Stream)
@@ -144,6 +148,16 @@ func (a *attempt) run(ctx context.Context) (film.AudioFacts, error) {
 		a.warn("left out: audio track %d, of which nothing can be decoded", a.rendition.Track+1)
 	}
 	return facts, err
+}
+
+// input returns what ffmpeg reads: the source, or of several the track that joins theirs.
+func (a *attempt) input(ctx context.Context) (ffmpeg.Input, error) {
+	if len(a.job.Source.Joined) > 0 {
+		return a.joinedInput(ctx)
+	}
+	in, err := input.Source(ctx, a.Resolve, a.job.Source)
+	in.Jumps = input.Jumps(a.job.Source, a.track.Stream)
+	return in, err
 }
 
 // warn adds a warning of the unit.

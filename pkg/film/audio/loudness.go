@@ -36,11 +36,10 @@ func (a *attempt) measure(ctx context.Context, i int) (work.Result, error) {
 
 // listen has ffmpeg decode the track and measure it.
 func (a *attempt) listen(ctx context.Context) (film.LoudnessFacts, error) {
-	in, err := input.Source(ctx, a.Resolve, a.job.Source)
+	in, err := a.input(ctx)
 	if err != nil {
 		return film.LoudnessFacts{}, err
 	}
-	in.Jumps = input.Jumps(a.job.Source, a.track.Stream)
 	args := encode.Audio{Input: in, Stream: a.track.Stream, Codec: string(a.rendition.Codec), Layout: a.rendition.Layout, Measure: true}
 	if a.job.Source.Cut != nil {
 		args.SampleRate = max(a.track.SampleRate, 1)

@@ -62,7 +62,7 @@ func (a *attempt) store(ctx context.Context, rendition int, times []media.Ticks)
 	if tail := expected.end - shown[len(shown)-1]; tail > 0 && tail < 1<<31 {
 		last.Duration = uint32(tail)
 	}
-	chunk.Track.Entry = declare(chunk.Track.Entry, r, v)
+	chunk.Track.Entry = declare(chunk.Track.Entry, a.film.Renditions[rendition], *a.film.Source.Video)
 	facts.Frames, facts.First, facts.Last = len(shown), media.Ticks(shown[0]), media.Ticks(shown[len(shown)-1])
 	key := a.Key(rendition, "mp4")
 	payload := func() io.Reader { return isobmff.Payload(f, extents) }
@@ -70,7 +70,7 @@ func (a *attempt) store(ctx context.Context, rendition int, times []media.Ticks)
 		err := a.putPackaged(ctx, &facts, rendition, key, chunk, payload)
 		return facts, err
 	}
-	w := interleave.Writer{Scratch: a.Scratch, Results: a.Results, Log: a.Log, Job: a.job, Segment: a.segment}
+	w := interleave.Writer{Scratch: a.Scratch, Results: a.Results, Log: a.Log, Job: a.film, Segment: a.segment}
 	info, chunk, err := w.Put(ctx, rendition, key, chunk, payload)
 	if err != nil {
 		return facts, err

@@ -38,6 +38,9 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 	if err := json.Unmarshal(u.Spec, &a.segment); err != nil {
 		return work.Result{}, fault.Wrap(fault.Corrupt, err, "record of "+u.Name)
 	}
+	if err := a.choose(); err != nil {
+		return work.Result{}, err
+	}
 	facts, err := a.run(ctx)
 	if err != nil {
 		tb := a.job.Source.Video.Timebase
@@ -67,6 +70,7 @@ type attempt struct {
 	*work.Env
 	tools   ffmpeg.Tools
 	job     film.Job
+	film    film.Job // where job is that of one of several joined sources; otherwise the same
 	segment film.Segment
 	next    *media.Ticks // timestamp of the first frame after the segment; nil if none was decoded
 
@@ -111,6 +115,9 @@ func (a *attempt) encode(ctx context.Context) (film.SegmentFacts, decoding, erro
 	}
 	d, loss, err := a.complete(ctx, d)
 	if err != nil {
+		return film.SegmentFacts{}, d, err
+	}
+	if err := a.checkJoined(d.times); err != nil {
 		return film.SegmentFacts{}, d, err
 	}
 	times, decoded := d.times, d.any
@@ -220,7 +227,8 @@ func (a *attempt) videoOf(ctx context.Context, e entry, encodings []encoding, pi
 		ContextFrames: true, MidScene: a.segment.MidScene, Frames: a.expectedFrames(), X264Build: p.X264Build,
 		Begins: a.segment.CutStart, Ends: a.segment.CutEnd,
 		Unordered: p.Unordered || a.ascending, Keyframes: a.job.Keyframes,
-		Skip: a.job.Keyframes && (p.Codec == "hevc" || a.mayMiss(in)),
+		Skip:  a.job.Keyframes && (p.Codec == "hevc" || a.mayMiss(in)),
+		Clock: a.clock(),
 	}
 	if p.Rotation == 0 || deinterlaces(a.job) { // otherwise ffmpeg turns the frames first
 		v.Size, v.PixelFormat = media.Size{Width: p.Width, Height: p.Height}, p.PixelFormat
@@ -249,6 +257,7 @@ func (a *attempt) videoOf(ctx context.Context, e entry, encodings []encoding, pi
 		r := a.job.Renditions[one.rendition]
 		v.Renditions = append(v.Renditions, renditionIn(r, *p, a.segment, a.job.Request.Compute.GPU, one.file))
 		v.Renditions[i].CRF = one.crf
+		a.conform(&v.Renditions[i], one.rendition)
 		if v.Renditions[i].Burn, err = a.stageBurn(ctx, r, v.Renditions[i].Grid); err != nil {
 			return v, err
 		}

@@ -41,7 +41,7 @@ func (a *attempt) readPackets() (_, keyframes packets, err error) {
 	if _, err := io.Copy(&log, f); err != nil {
 		return nil, nil, err
 	}
-	return a.inOrder(log.PTS()), a.inOrder(log.Keyframes()), nil
+	return a.inOrder(a.inFilm(log.PTS())), a.inOrder(a.inFilm(log.Keyframes())), nil
 }
 
 // inOrder returns the times that lie in the segment, ascending, each once.

@@ -83,7 +83,7 @@ type attempt struct {
 }
 
 func (m *attempt) run(ctx context.Context) (film.OutputFacts, error) {
-	facts := film.OutputFacts{URL: m.job.Request.URL(m.out.File), Part: m.job.Source.Taken(), Chosen: m.out.Chosen, Rate: m.job.Source.Rate, SubtitleFiles: m.job.Request.SubtitleFiles}
+	facts := film.OutputFacts{URL: m.job.Request.URL(m.out.File), Part: m.job.Source.Taken(), Chosen: m.out.Chosen, Rate: m.job.Source.Rate, SubtitleFiles: m.job.Request.SubtitleFiles, Joined: len(m.job.Source.Joined)}
 	if err := m.gather(ctx); err != nil {
 		return facts, err
 	}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -68,6 +69,10 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	if err != nil {
 		return work.Plan{}, err
 	}
+	following, err := p.join(ctx, env, req, &found)
+	if err != nil {
+		return work.Plan{}, err
+	}
 	if found.Source.Files, err = readFiles(ctx, env.Resolve, req); err != nil {
 		return work.Plan{}, err
 	}
@@ -82,6 +87,9 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	}
 	j, err := plan.Job(req, found.Source, p.Tools.Build, copyable)
 	if err != nil {
+		return work.Plan{}, err
+	}
+	if err := plan.FitJoined(&j); err != nil {
 		return work.Plan{}, err
 	}
 	j.Render = scene
@@ -120,6 +128,10 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	var segments []film.Segment
 	switch {
 	case len(j.Renditions)+len(j.Pictures) == 0: // audio only
+	case following != nil:
+		if segments, err = divideJoined(j, following); err != nil {
+			return work.Plan{}, err
+		}
 	case found.Index == nil && !found.Splittable:
 		// There is no index to divide it by, and Split cannot cut it into source chunks: one worker
 		// encodes all of it.
@@ -255,11 +267,21 @@ func divide(j film.Job, index plan.Index) []film.Segment {
 
 // refuseToReplaceSource refuses an output that would replace the job's own source.
 func refuseToReplaceSource(ctx context.Context, resolve work.Resolver, req film.Request, out film.OutputPlan) error {
-	from, key, err := resolve(ctx, req.Source)
+	for _, url := range append([]string{req.Source}, req.Join...) {
+		if err := refuseToReplace(ctx, resolve, url, req.URL(out.File)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuseToReplace refuses an output at a URL where the source is.
+func refuseToReplace(ctx context.Context, resolve work.Resolver, source, output string) error {
+	from, key, err := resolve(ctx, source)
 	if err != nil {
 		return err
 	}
-	to, target, err := resolve(ctx, req.URL(out.File))
+	to, target, err := resolve(ctx, output)
 	if err != nil {
 		return err
 	}
@@ -282,7 +304,7 @@ func refuseToReplaceSource(ctx context.Context, resolve work.Resolver, req film.
 	}
 	a, _, _ = strings.Cut(a, "?")
 	if b, _, _ = strings.Cut(b, "?"); a == b {
-		return fault.New(fault.Invalid, "the output %s would replace its own source", out.File)
+		return fault.New(fault.Invalid, "the output %s would replace its own source", path.Base(output))
 	}
 	return nil
 }

@@ -60,6 +60,9 @@ func newPlan(j film.Job, segments []film.Segment, r *rendering) (work.Plan, erro
 			decoded = plan.Needed(j, segments, list)
 		}
 		p.Groups = append(groups(j, decoded), r.groups(j)...)
+		if joined := joinUnits(j); len(joined) > 0 {
+			p.Phases = append(p.Phases, work.Phase{Name: film.JoinPhase, Intermediate: true, Units: slices.Values(joined)})
+		}
 		if measured := loudnessUnits(j); len(measured) > 0 {
 			p.Phases = append(p.Phases, work.Phase{Name: film.LoudnessPhase, Intermediate: true, Units: slices.Values(measured)})
 		}
@@ -83,6 +86,9 @@ func needs(j film.Job, class work.Class) work.Needs {
 	case class == work.ClassEncode:
 		n.GPU = j.Request.Compute.GPU
 		n.Memory = input.Video(j).Need()
+		for i := range j.Source.Joined {
+			n.Memory = max(n.Memory, input.Video(j.Of(i)).Need())
+		}
 	case n.Route == work.RouteBatch:
 		n.Route = work.RouteLambdaBatch
 	}
@@ -156,6 +162,16 @@ func loudnessUnits(j film.Job) (list []work.Unit) {
 	return list
 }
 
+// joinUnits returns the units that join the audio tracks of several sources.
+func joinUnits(j film.Job) (list []work.Unit) {
+	for _, i := range j.JoinsAudio() {
+		of := needs(j, work.ClassAudio)
+		of.Load = wholeSource(j) // packets of sound lie between those of the picture
+		list = append(list, work.Unit{Name: film.JoinedAudioUnit(i), Needs: of})
+	}
+	return list
+}
+
 // burnUnits returns the units that read subtitles that are drawn into pictures.
 func burnUnits(j film.Job) (list []work.Unit) {
 	for i, b := range j.Burns {
@@ -215,7 +231,7 @@ func groups(j film.Job, segments []film.Segment) []work.Group {
 		list = append(list, video)
 	}
 	if n := len(j.AudioParts()); n > 0 {
-		measured := len(loudnessUnits(j))
+		measured := len(loudnessUnits(j)) + len(joinUnits(j))
 		total := j.Source.Duration * media.Ticks(len(j.AudioRenditions)+measured)
 		list = append(list, work.Group{
 			Name: film.AudioKind, Noun: "audio parts", Units: n + measured, Total: work.Amount{Media: total}, Space: space.audio,

@@ -107,16 +107,27 @@ func unreadable(err error) console.Problem {
 // Paths returns the problems of a request's paths: a source that is a folder, and outputs that would replace the source or a
 // folder.
 func Paths(req film.Request) (ps film.Problems) {
-	source, sourceErr := os.Stat(req.Source)
-	if sourceErr == nil && source.IsDir() {
-		ps = append(ps, film.Problem{Pointer: "/source", Message: req.Source + " is a folder; name a video in it"})
+	sources := map[string]os.FileInfo{}
+	for i, path := range append([]string{req.Source}, req.Join...) {
+		info, err := os.Stat(path)
+		if sources[path] = info; err == nil && info.IsDir() {
+			pointer := "/source"
+			if i > 0 {
+				pointer = fmt.Sprintf("/join/%d", i-1)
+			}
+			ps = append(ps, film.Problem{Pointer: pointer, Message: path + " is a folder; name a video in it"})
+		}
 	}
 	for i, o := range req.Outputs {
 		path := origin.Join(req.Destination, o.File())
 		at := fmt.Sprintf("/outputs/%d/name", i)
 		info, err := os.Stat(path)
+		_, same := sources[path]
+		for _, source := range sources {
+			same = same || err == nil && source != nil && os.SameFile(info, source)
+		}
 		switch {
-		case path == req.Source, err == nil && sourceErr == nil && os.SameFile(info, source):
+		case same:
 			ps = append(ps, film.Problem{Pointer: at, Message: path + " is the source; choose another name"})
 		case err == nil && info.IsDir():
 			ps = append(ps, film.Problem{Pointer: at, Message: path + " is a folder; choose another name"})

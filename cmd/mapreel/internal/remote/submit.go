@@ -23,8 +23,9 @@ import (
 
 // Submit starts a job.
 type Submit struct {
-	Source string `arg:"" optional:"" name:"SOURCE" help:"The video. For a server a path that lies below its --root, or a file of this machine, which is uploaded; for a stack an s3:// URL, the https:// address of a web server that it reads (its setting webSources), or such a file."`
-	Output string `short:"o" placeholder:"FILE" help:"The file to make. Its extension selects the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH). For a server a path below its --root, or a relative path, which on another machine lies below its folder for uploads; for a stack an s3:// URL, or a path below the folder of its outputs."`
+	Source string   `arg:"" optional:"" name:"SOURCE" help:"The video. For a server a path that lies below its --root, or a file of this machine, which is uploaded; for a stack an s3:// URL, the https:// address of a web server that it reads (its setting webSources), or such a file."`
+	Others []string `arg:"" optional:"" name:"OTHERS" help:"With --join, the videos that follow SOURCE in one film."`
+	Output string   `short:"o" placeholder:"FILE" help:"The file to make. Its extension selects the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH). For a server a path below its --root, or a relative path, which on another machine lies below its folder for uploads; for a stack an s3:// URL, or a path below the folder of its outputs."`
 
 	requestflags.Flags
 
@@ -60,7 +61,7 @@ func (c Submit) Run(ctx context.Context, env Env) error {
 		return err
 	}
 	flags := c.Flags
-	flags.Source, flags.Output, flags.Concurrency = c.Source, c.Output, c.Concurrency
+	flags.Source, flags.Others, flags.Output, flags.Concurrency = c.Source, c.Others, c.Output, c.Concurrency
 	flags.Budget = c.Budget
 	at, there, err := c.place(ctx, remote, env)
 	if err != nil {
@@ -190,6 +191,13 @@ func (c Submit) submit(ctx context.Context, env Env, remote *client.Client, ther
 			return client.Job{}, false, err
 		}
 	}
+	for _, url := range req.Join {
+		id, err := c.identity(ctx, remote, there, url)
+		if err != nil {
+			return client.Job{}, false, err
+		}
+		identity = append(identity, id...)
+	}
 	for _, f := range req.NamedFiles() {
 		if server && !there.send[*f.URL] || !server && (origin.InS3(*f.URL) || origin.OnWeb(*f.URL)) {
 			continue
@@ -212,6 +220,22 @@ func (c Submit) submit(ctx context.Context, env Env, remote *client.Client, ther
 		err = errors.New("interrupted: it is not known whether job " + name + " was started; the same command goes on")
 	}
 	return job, started, err
+}
+
+// identity returns what tells the versions of a source apart that follows the first one. That of an uploaded one is in its URL.
+func (c Submit) identity(ctx context.Context, remote *client.Client, there *serverPlaces, url string) ([]string, error) {
+	server, here := remote.OnServer()
+	switch {
+	case server && there.send[url]:
+	case here:
+		if info, err := os.Stat(url); err == nil { // the job reports one that cannot be read
+			return []string{fmt.Sprint(info.Size()), info.ModTime().UTC().String()}, nil
+		}
+	case !server && strings.HasPrefix(url, "s3://"):
+		id, err := remote.Identity(ctx, url)
+		return []string{id}, err
+	}
+	return nil, nil
 }
 
 // upload uploads a source.

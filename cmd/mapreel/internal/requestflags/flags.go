@@ -12,6 +12,8 @@ import (
 type Flags struct {
 	Program *flagvalue.WholeNumber `placeholder:"N" help:"Transcode this program of a transport stream with several. Default: the one with the largest picture."`
 
+	Join bool `help:"Join all SOURCEs to one film, in their order. Picture and sound of the others get the size, the sample rate and the channels of the first; every frame keeps its time."`
+
 	PartFlags
 	SequenceFlags
 
@@ -69,6 +71,8 @@ type Flags struct {
 
 	// Source, Output and Concurrency are the values of the command's own arguments and flags for them.
 	Source string `kong:"-"`
+	// Others are the sources that follow Source, for Join.
+	Others []string `kong:"-"`
 	// Frames is a folder that keeps the frames of a scene, in the place of Output.
 	Frames string `kong:"-"`
 	// More writes flags of the command's own into the request.

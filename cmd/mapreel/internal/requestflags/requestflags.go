@@ -121,6 +121,9 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 	if t.Source != "" {
 		d.Set("/source", t.Source, "SOURCE")
 	}
+	if err := t.applyJoin(d); err != nil {
+		return err
+	}
 	if t.Output != "" {
 		if err := t.applyOutput(d, at); err != nil {
 			return err

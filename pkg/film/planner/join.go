@@ -1,0 +1,74 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/plan"
+	"github.com/mapreel/mapreel/pkg/film/source"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// join examines the sources that follow the first one, and makes found the film that they are joined to. It returns what was found of each
+// source; nil where there is only one.
+func (p Planner) join(ctx context.Context, env *work.PlanEnv, req film.Request, found *source.Found) ([]source.Found, error) {
+	if len(req.Join) == 0 {
+		return nil, nil
+	}
+	all := []source.Found{*found}
+	for i, url := range req.Join {
+		one := req
+		one.Source, one.Join = url, nil
+		next, err := p.examine(ctx, env, one)
+		if err != nil {
+			return nil, joinError(i, url, err)
+		}
+		all = append(all, next)
+	}
+	var sources []film.Source
+	var problems film.Problems
+	for i, one := range all {
+		sources = append(sources, one.Source)
+		if one.Source.Video != nil && one.Index == nil {
+			problems = append(problems, film.Problem{Pointer: plan.JoinPointer(i), Message: fmt.Sprintf(
+				"%s has no index, and cannot be joined; copy it into a file with one first: ffmpeg -i SOURCE -map 0 -c copy NEW.mkv", one.Source.URL)})
+		}
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	joined, err := plan.JoinSources(sources)
+	if err != nil {
+		return nil, err
+	}
+	found.Source, found.Index = joined, nil
+	return all, nil
+}
+
+// joinError names the source that an error is about.
+func joinError(i int, url string, err error) error {
+	switch fault.KindOf(err) {
+	case fault.NotFound:
+		return film.Problems{{Pointer: plan.JoinPointer(i + 1), Message: fmt.Sprintf("cannot read %s: no such file", url)}}.Err()
+	case fault.Transient:
+		return err
+	}
+	if errors.As(err, new(film.Problems)) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", url, err)
+}
+
+// divideJoined returns the segments of a film that is joined from several sources: each is divided as if it were alone.
+func divideJoined(j film.Job, all []source.Found) ([]film.Segment, error) {
+	var each [][]film.Segment
+	for i, one := range all {
+		own := j
+		own.Source, own.Renditions = one.Source, j.Source.Joined[i].Renditions
+		each = append(each, divide(own, *one.Index))
+	}
+	return plan.JoinSegments(j.Source, each)
+}
