@@ -183,7 +183,7 @@ func (m matrix) run(ctx context.Context, s source.Source) (result, error) {
 		t := judge.Task{
 			Path: path, Measured: r.measured, Container: cmp.Or(s.Output, m.container), Dir: filepath.Join(dir, c.Name),
 			Codec: s.Codec, Video: s.Video, Filter: s.Filter, Options: s.Options, Crop: s.Crop, Picture: s.Picture, Part: s.Part, Sequence: s.Sequence, From: s.From,
-			Request: s.Tracks.Request, Chosen: s.Tracks.Chosen, Beside: s.Beside, Segment: s.Segment, Interlaced: s.Interlaced, ToneMapped: s.ToneMapped,
+			Request: s.Tracks.Request, Chosen: s.Tracks.Chosen, Beside: s.Beside, Join: s.Join, Segment: s.Segment, Interlaced: s.Interlaced, ToneMapped: s.ToneMapped,
 		}
 		if err := os.Mkdir(t.Dir, 0o755); err != nil {
 			return r, err

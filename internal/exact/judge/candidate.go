@@ -58,6 +58,7 @@ type Task struct {
 	Chosen     film.Chosen     // which tracks of the source they select; Measured is that of these tracks
 	Beside     []subtitle.File // further subtitle tracks, which Request selects in the place of the source's own
 	gains      []float64       // in decibels, by which plain ffmpeg amplifies each audio track
+	Join       []string        // the clips that mapreel joins in the place of Path; nil = it gets Path
 	Part       film.Part       // what is encoded of the source; zero = all. Measured is that of the part
 	Sequence   film.Sequence   // how the source is read, if it is an image sequence
 	From       source.From     // how mapreel gets the source
@@ -191,8 +192,12 @@ func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []st
 		}
 		output.Video = []film.Video{video}
 	}
+	path, following := t.Path, []string(nil)
+	if len(t.Join) > 0 {
+		path, following = t.Join[0], t.Join[1:]
+	}
 	body, err := json.Marshal(film.Request{
-		Source: t.Path, SubtitleFiles: t.Beside, Destination: t.Dir, Part: t.Part, Sequence: t.Sequence, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
+		Source: path, Join: following, SubtitleFiles: t.Beside, Destination: t.Dir, Part: t.Part, Sequence: t.Sequence, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
 	})
 	if err != nil {
 		return nil, err

@@ -36,6 +36,7 @@ type Source struct {
 	Part    film.Part       // what is encoded of it; zero = all
 	Tracks  Tracks          // which of its tracks are encoded, and how; zero = all
 	Beside  []subtitle.File // further subtitle tracks
+	Join    []string        // paths of the clips that mapreel joins, where File is what the film has to be like; nil = it gets File
 	// Sequence says how an image sequence is read, of which File is the pattern. Other programs read one at 25 frames a second.
 	Sequence film.Sequence
 	From     From           // how mapreel gets it; "" = as a file
@@ -86,7 +87,10 @@ const folder = "FOLDER"
 func (s Source) At(path string) Source {
 	in := func(text string) string { return strings.ReplaceAll(text, folder, filepath.Dir(path)) }
 	s.Filter = in(s.Filter)
-	s.Beside = slices.Clone(s.Beside)
+	s.Beside, s.Join = slices.Clone(s.Beside), slices.Clone(s.Join)
+	for i := range s.Join {
+		s.Join[i] = in(s.Join[i])
+	}
 	for i := range s.Beside {
 		s.Beside[i].File = in(s.Beside[i].File)
 	}

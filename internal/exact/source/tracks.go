@@ -50,7 +50,10 @@ func trackSources() []Source {
 			os.WriteFile(filepath.Join(b.dir, "beside.vtt"), []byte("WEBVTT\n\n00:00.500 --> 00:02.000\nErst\n"), 0o600), threeIn(b, "deu"))
 	}
 	own := Tracks{Request: film.Output{SubtitleTracks: "3,4"}}
+	clips := []string{folder + "/a.mov", folder + "/b.mkv", folder + "/c.mp4"}
 	return []Source{
+		{Name: "three joined", File: "in.mov", make: joinedClips, Join: clips, Quick: true},
+		{Name: "three joined, Matroska", File: "in.mov", make: joinedClips, Join: clips, Output: film.Matroska},
 		{Name: "subtitles of files, MP4", File: "in.mkv", make: beside, Beside: files, Tracks: own},
 		{Name: "subtitles of files, Matroska", File: "in.mkv", make: beside, Beside: files, Tracks: own, Output: film.Matroska},
 		{Name: "even loudness, MP4", File: "in.mkv", make: three, Tracks: even},
