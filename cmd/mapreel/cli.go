@@ -51,7 +51,7 @@ type cli struct {
 }
 
 type transcodeCmd struct {
-	Sources   []string `arg:"" optional:"" name:"SOURCE" help:"The video: a path, a file://, https:// or s3:// URL, or - for what comes through a pipe. Several, or folders, or patterns such as 'films/*.mkv', are transcoded with the same settings."`
+	Sources   []string `arg:"" optional:"" name:"SOURCE" help:"The video: a path, a file://, https:// or s3:// URL, or - for what comes through a pipe. Several, or folders, or patterns such as 'films/*.mkv', are transcoded with the same settings; with --join, several become one film."`
 	Output    string   `short:"o" placeholder:"FILE" help:"The file to make. Its extension selects the container: .mp4, .mkv or .webm; or .m3u8 (HLS) or .mpd (DASH), with the media in a folder of the same name beside it. A path, or an s3:// URL. An existing file of that name is replaced when the new one is complete. For several sources, {name} is the name of each without its extension, {ext} its extension, {folder} where it is below the folder that was named."`
 	Recursive bool     `help:"Also take the videos in the folders of a SOURCE that is a folder."`
 
@@ -92,6 +92,7 @@ Examples:
     mapreel transcode film.mkv -o film.mp4 --overlay logo.png@bottom-right,height=8,opacity=70
     mapreel transcode film.mkv -o film.mp4 --subtitle-file de:film.de.srt --subtitle-file en:film.en.vtt --default-subtitles de
     mapreel transcode film.mkv -o film.mp4 --burn-subtitles eng --subtitles none
+    mapreel transcode a.mp4 b.mov c.mkv --join -o film.mp4
     mapreel transcode film.mkv -o scene.mp4 --start 1:23.4 --duration 30s --audio aac
     mapreel transcode film.mkv -o film.mp4 --chapters 3-5 --downmix stereo
     mapreel transcode film.mkv -o film.mp4 --audio-tracks deu,eng --default-audio deu --subtitle-tracks eng --forced-subtitles eng

@@ -112,7 +112,10 @@ func (r Request) checkJoin() (ps Problems) {
 			add(pointer, "%q has bytes that are not text", url)
 			continue
 		}
+		web := strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://")
 		switch {
+		case web && i > 0:
+			add(pointer, "only the first source can come from a web server; download the others first")
 		case IsScene(url):
 			add(pointer, "a Blender scene cannot be joined; render it first")
 		case images:

@@ -11,9 +11,11 @@ import (
 func TestProblemsAreFoundWhereTheyAre(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	film := filepath.Join(root, "film.mp4")
-	if err := os.WriteFile(film, nil, 0o600); err != nil {
-		t.Fatal(err)
+	film, next := filepath.Join(root, "film.mp4"), filepath.Join(root, "next.mp4")
+	for _, path := range []string{film, next} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	check := Text([]string{root}, "")
 	for _, c := range []struct {
@@ -30,6 +32,9 @@ func TestProblemsAreFoundWhereTheyAre(t *testing.T) {
 		{"source: " + film + "x\ndestination: " + root + "\noutputs:\n  - name: small\n", "/source", 1, "no such file"},
 		{"source: " + root + "\ndestination: " + root + "\noutputs:\n  - name: small\n", "/source", 1, "is a folder"},
 		{"source: " + film + "\ndestination: " + root + "\noutputs:\n  - name: small\n    video:\n      - overlay: {image: /etc/logo.png}\n", "/outputs/0/video/0/overlay/image", 6, "outside"},
+		{"source: " + film + "\njoin: [" + root + "]\ndestination: " + root + "\noutputs:\n  - name: small\n", "/join/0", 2, "is a folder"},
+		{"source: " + film + "\njoin: [" + next + "]\ndestination: " + root + "\noutputs:\n  - name: next\n", "/outputs/0/name", 5, "is the source"},
+		{"source: " + film + "\njoin: [/etc/passwd]\ndestination: " + root + "\noutputs:\n  - name: small\n", "/join/0", 2, "outside"},
 		{"source: [\n", "", 1, ""},
 		{"", "", 0, "must be an object"},
 		{strings.Repeat("x", 1<<20), "", 0, "larger"},

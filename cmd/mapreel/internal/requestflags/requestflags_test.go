@@ -3,6 +3,7 @@ package requestflags
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,29 @@ func TestFlagsSelectAPart(t *testing.T) {
 			t.Errorf("got %+v, %v; want %+v", req.Part, err, c.want)
 		case c.err != "" && (err == nil || err.Error() != c.err):
 			t.Errorf("got %v, want %s", err, c.err)
+		}
+	}
+}
+
+// Several sources become one film only where that is asked for.
+func TestJoinNamesTheSourcesThatFollow(t *testing.T) {
+	t.Parallel()
+	at := Place{
+		Source:      func(s string) (string, error) { return "s3://media/in/" + s, nil },
+		Destination: func(s string) (string, error) { return "s3://media/out/" + s, nil },
+	}
+	req, _, err := Flags{Source: "a.mp4", Others: []string{"b.mov", "c.mkv"}, Join: true, Output: "film.mp4"}.Read(strings.NewReader(""), at)
+	if want := []string{"s3://media/in/b.mov", "s3://media/in/c.mkv"}; err != nil || req.Source != "s3://media/in/a.mp4" || !slices.Equal(req.Join, want) {
+		t.Errorf("%s, then %s, %v; want %s", req.Source, req.Join, err, want)
+	}
+	for want, flags := range map[string]Flags{
+		"2 sources for one output": {Source: "a.mp4", Others: []string{"b.mp4"}},
+		"two or more":              {Source: "a.mp4", Join: true},
+		"only the first":           {Source: "a.mp4", Others: []string{"-"}, Join: true},
+	} {
+		flags.Output = "film.mp4"
+		if _, _, err := flags.Read(strings.NewReader(""), at); fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
 		}
 	}
 }
