@@ -55,7 +55,7 @@ func (a *attempt) conform(r *encode.Rendition, n int) {
 		return
 	}
 	common := renditionIn(a.film.Renditions[n], *a.film.Source.Video, a.segment, r.GPU, "")
-	if a.segment.Source > 0 {
+	if a.segment.Source > 0 || r.Color != common.Color {
 		r.From = &encode.Colours{Color: r.Color, HD: r.HD}
 	}
 	r.Color, r.HD, r.HDR, r.FrameRate, r.Before = common.Color, common.HD, common.HDR, common.FrameRate, common.Before

@@ -49,6 +49,9 @@ func JoinSources(sources []film.Source) (film.Source, error) {
 	}
 	video := *first.Video
 	video.Timebase, video.Frames, video.Rotation = tb, 0, 0
+	if video.Color.Range == "pc" {
+		video.Color.Range = "tv" // in which ffmpeg draws the bars around pictures of another shape
+	}
 	size := displaySize(*first.Video)
 	video.Width, video.Height = size.Width, size.Height
 	if first.Video.Rotation%180 != 0 && video.SampleAspect.Known() {
