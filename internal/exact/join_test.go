@@ -55,7 +55,7 @@ func TestAJoinedFilmShowsTheRightNumbersAndSoundsAtTheRightTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := local.Run(t.Context(), request, local.Options{Scratch: in("scratch"), Registry: kinds.All(found, kinds.Options{}), Jobs: 2})
+	report, err := local.Run(t.Context(), request, local.Options{Scratch: in("scratch"), Registry: kinds.All(found, kinds.Options{AudioPartLength: 3 * time.Second}), Jobs: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,30 +96,12 @@ func (r Request) checkJoin() (ps Problems) {
 	if n := len(r.Join); n > MaxJoin {
 		add("/join", "%d sources; at most %d", n, MaxJoin)
 	}
-	for i, url := range append([]string{r.Source}, r.Join[:min(len(r.Join), MaxJoin)]...) {
-		pointer := fmt.Sprintf("/join/%d", i-1)
-		_, images := media.ParsePattern(url)
-		switch {
-		case i == 0:
-			pointer = "/join"
-		case url == "":
-			add(pointer, "is required")
-			continue
-		case len(url) > maxAddress:
-			add(pointer, "is %d bytes long; at most %d", len(url), maxAddress)
-			continue
-		case strings.ContainsRune(url, 0) || !utf8.ValidString(url):
-			add(pointer, "%q has bytes that are not text", url)
-			continue
-		}
-		web := strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://")
-		switch {
-		case web && i > 0:
-			add(pointer, "only the first source can come from a web server; download the others first")
-		case IsScene(url):
-			add(pointer, "a Blender scene cannot be joined; render it first")
-		case images:
-			add(pointer, "an image sequence cannot be joined; make a video of it first")
+	if IsScene(r.Source) {
+		add("/join", "a Blender scene cannot be joined; render it first")
+	}
+	for i, url := range r.Join[:min(len(r.Join), MaxJoin)] {
+		if problem := checkJoinable(url); problem != "" {
+			add(fmt.Sprintf("/join/%d", i), "%s", problem)
 		}
 	}
 	if r.Part != (Part{}) {
@@ -132,6 +114,23 @@ func (r Request) checkJoin() (ps Problems) {
 		ps = append(ps, out.checkJoined(fmt.Sprintf("/outputs/%d", i))...)
 	}
 	return ps
+}
+
+// checkJoinable returns the problem of the address of a source that follows another, or "".
+func checkJoinable(url string) string {
+	switch {
+	case url == "":
+		return "is required"
+	case len(url) > maxAddress:
+		return fmt.Sprintf("is %d bytes long; at most %d", len(url), maxAddress)
+	case strings.ContainsRune(url, 0) || !utf8.ValidString(url):
+		return fmt.Sprintf("%q has bytes that are not text", url)
+	case IsScene(url):
+		return "a Blender scene cannot be joined; render it first"
+	case strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://"):
+		return "only the first source can come from a web server; download the others first"
+	}
+	return ""
 }
 
 // checkJoined returns the problems of what an output cannot have of joined sources. at is its pointer.

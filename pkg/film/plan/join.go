@@ -33,31 +33,16 @@ func JoinSources(sources []film.Source) (film.Source, error) {
 	if err := problems.Err(); err != nil {
 		return film.Source{}, err
 	}
-	clock := int64(1)
-	for _, src := range sources {
-		den := src.Video.Timebase.Den
-		clock = clock / gcd(clock, den) * den
-		if clock > maxJoinClock {
-			return film.Source{}, film.Problems{{Pointer: "/join", Message: "the clocks of the sources have no common one"}}.Err()
-		}
+	tb, ok := commonClock(sources)
+	if !ok {
+		return film.Source{}, film.Problems{{Pointer: "/join", Message: "the clocks of the sources have no common one"}}.Err()
 	}
-	tb := media.Rational{Num: 1, Den: clock}
 	first := sources[0]
 	joined := film.Source{
 		URL: first.URL, Version: first.Version, Demuxer: first.Demuxer, Title: first.Title, Created: first.Created, Tags: first.Tags,
 		Origin: media.Instant{Timebase: media.Microseconds},
 	}
-	video := *first.Video
-	video.Timebase, video.Frames, video.Rotation = tb, 0, 0
-	if video.Color.Range == "pc" {
-		video.Color.Range = "tv" // in which ffmpeg draws the bars around pictures of another shape
-	}
-	size := displaySize(*first.Video)
-	video.Width, video.Height = size.Width, size.Height
-	if first.Video.Rotation%180 != 0 && video.SampleAspect.Known() {
-		video.SampleAspect = media.Rational{Num: video.SampleAspect.Den, Den: video.SampleAspect.Num}
-	}
-	counted := true
+	video := filmVideo(sources, tb)
 	end := media.Ticks(0)
 	for i, src := range sources {
 		one := film.JoinedSource{Source: trimmed(src)}
@@ -72,20 +57,54 @@ func JoinSources(sources []film.Source) (film.Source, error) {
 		joined.Joined = append(joined.Joined, one)
 		joined.Losses = append(joined.Losses, joinLosses(src)...)
 		joined.Chapters = append(joined.Chapters, shiftedChapters(src, one, tb)...)
-		if video.Frames += src.Video.Frames; src.Video.Frames == 0 {
-			counted = false
+	}
+	video.Start, video.End = joined.Joined[0].Start(tb), end
+	joined.Video = &video
+	joined.Duration = media.Rescale(end, tb, media.Microseconds)
+	return joined, joinAudio(&joined)
+}
+
+// commonClock returns the timebase in which the times of all sources are whole numbers.
+func commonClock(sources []film.Source) (_ media.Rational, ok bool) {
+	clock := int64(1)
+	for _, src := range sources {
+		den := src.Video.Timebase.Den
+		if den <= 0 || den > maxJoinClock {
+			return media.Rational{}, false
 		}
-		if src.Video.ConstantRate != first.Video.ConstantRate {
+		if clock = clock / gcd(clock, den) * den; clock > maxJoinClock {
+			return media.Rational{}, false
+		}
+	}
+	return media.Rational{Num: 1, Den: clock}, true
+}
+
+// filmVideo returns the video track of a film with this timebase: that of the first source, as it is shown. Its Start and End are not set.
+func filmVideo(sources []film.Source, tb media.Rational) film.VideoTrack {
+	first := *sources[0].Video
+	video := first
+	video.Timebase, video.Rotation = tb, 0
+	if video.Color.Range == "pc" {
+		video.Color.Range = "tv" // in which ffmpeg draws the bars around pictures of another shape
+	}
+	size := displaySize(first)
+	video.Width, video.Height = size.Width, size.Height
+	if first.Rotation%180 != 0 && first.SampleAspect.Known() {
+		video.SampleAspect = media.Rational{Num: first.SampleAspect.Den, Den: first.SampleAspect.Num}
+	}
+	counted := true
+	video.Frames = 0
+	for _, src := range sources {
+		video.Frames += src.Video.Frames
+		counted = counted && src.Video.Frames > 0
+		if src.Video.ConstantRate != first.ConstantRate {
 			video.ConstantRate = media.Rational{}
 		}
 	}
 	if !counted {
 		video.Frames = 0
 	}
-	video.Start, video.End = joined.Joined[0].Start(tb), end
-	joined.Video = &video
-	joined.Duration = media.Rescale(end, tb, media.Microseconds)
-	return joined, joinAudio(&joined)
+	return video
 }
 
 // JoinPointer returns the pointer of the field that names source i.
@@ -100,6 +119,8 @@ func JoinPointer(i int) string {
 func unjoinable(src film.Source) string {
 	const remux = "; copy it into a file with an index first: ffmpeg -i SOURCE -map 0 -c copy NEW.mkv"
 	switch v := src.Video; {
+	case src.Sequence != nil:
+		return "is an image sequence, which cannot be joined; make a video of it first"
 	case v == nil:
 		return "has no video, and only videos are joined"
 	case v.End <= v.Start:

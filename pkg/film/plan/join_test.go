@@ -163,12 +163,13 @@ func TestWhatIsJoinedNamesWhatItRefusesAndLoses(t *testing.T) {
 	if diff := cmp.Diff(want, joined.Losses); diff != "" || len(joined.Audio) != 1 {
 		t.Errorf("%d tracks (-want +got):\n%s", len(joined.Audio), diff)
 	}
-	heard, endless := first, first
+	heard, endless, images := first, first, first
+	images.Sequence = &film.FrameSequence{}
 	heard.Video = nil
 	endless.Video = new(*first.Video)
 	endless.Video.End = 0
-	_, err = plan.JoinSources([]film.Source{first, heard, endless})
-	for _, text := range []string{"/join/0: has no video", "/join/1: does not say how long"} {
+	_, err = plan.JoinSources([]film.Source{first, heard, endless, images})
+	for _, text := range []string{"/join/0: has no video", "/join/1: does not say how long", "/join/2: is an image sequence"} {
 		if err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("got %v, want %q", err, text)
 		}

@@ -20,9 +20,7 @@ func (p Planner) join(ctx context.Context, env *work.PlanEnv, req film.Request, 
 	}
 	all := []source.Found{*found}
 	for i, url := range req.Join {
-		one := req
-		one.Source, one.Join = url, nil
-		next, err := p.examine(ctx, env, one)
+		next, err := p.examineNext(ctx, env, req, url)
 		if err != nil {
 			return nil, joinError(i, url, err)
 		}
@@ -32,7 +30,7 @@ func (p Planner) join(ctx context.Context, env *work.PlanEnv, req film.Request, 
 	var problems film.Problems
 	for i, one := range all {
 		sources = append(sources, one.Source)
-		if one.Source.Video != nil && one.Index == nil {
+		if one.Source.Video != nil && one.Source.Sequence == nil && one.Index == nil {
 			problems = append(problems, film.Problem{Pointer: plan.JoinPointer(i), Message: fmt.Sprintf(
 				"%s has no index, and cannot be joined; copy it into a file with one first: ffmpeg -i SOURCE -map 0 -c copy NEW.mkv", one.Source.URL)})
 		}
@@ -46,6 +44,18 @@ func (p Planner) join(ctx context.Context, env *work.PlanEnv, req film.Request, 
 	}
 	found.Source, found.Index = joined, nil
 	return all, nil
+}
+
+// examineNext examines a source that follows the first one.
+func (p Planner) examineNext(ctx context.Context, env *work.PlanEnv, req film.Request, url string) (source.Found, error) {
+	store, key, err := env.Resolve(ctx, url)
+	if err != nil {
+		return source.Found{}, err
+	}
+	if is, err := source.IsSequence(ctx, store, key); is || err != nil {
+		return source.Found{Source: film.Source{URL: url, Sequence: &film.FrameSequence{}}}, err // JoinSources refuses it
+	}
+	return source.Examine(ctx, p.Tools, store, key, url, source.Options{Rate: requestedRate(req)})
 }
 
 // joinError names the source that an error is about.

@@ -52,6 +52,9 @@ func estimateSpace(j film.Job) spaceEstimate {
 		audio[i] = audioBytes(j.Source, r, seconds)
 		audioScratch += audio[i]
 	}
+	for _, i := range j.JoinsAudio() {
+		audioScratch += joinedBytes(j.Source.Audio[i], seconds)
+	}
 	stored := make([]bool, len(j.Renditions)) // whether the rendition's chunks are in scratch
 	for _, out := range j.Outputs {
 		direct := out.Container.Packaged() && !out.SingleFile
@@ -197,6 +200,11 @@ func audioBytes(src film.Source, r film.AudioRendition, seconds float64) float64
 		return float64(r.Bitrate) / 8 * seconds
 	}
 	return size * growth
+}
+
+// joinedBytes returns the size of a joined audio track: samples of 4 bytes.
+func joinedBytes(t film.AudioTrack, seconds float64) float64 {
+	return 4 * float64(t.SampleRate) * float64(t.Channels) * seconds
 }
 
 // lossless reports whether a codec (ffmpeg's name) is lossless, or, for dts, may be.

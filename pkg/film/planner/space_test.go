@@ -51,6 +51,11 @@ func TestSpaceIsEstimatedFromSourceBoundsAndPixels(t *testing.T) {
 			j.Renditions, j.Outputs[0].Renditions, j.Outputs[0].Audio = nil, nil, []int{0}
 			j.AudioRenditions = []film.AudioRendition{{Codec: film.AAC, Bitrate: 160_000}}
 		}, nil, 2, 2},
+		{"joined audio", func(j *film.Job) {
+			j.Renditions, j.Outputs[0].Renditions, j.Outputs[0].Audio = nil, nil, []int{0}
+			j.AudioRenditions = []film.AudioRendition{{Codec: film.AAC, Bitrate: 160_000}}
+			j.Source.Joined, j.Source.Audio = make([]film.JoinedSource, 2), []film.AudioTrack{{SampleRate: 48_000, Channels: 2}}
+		}, nil, 40.4, 2},
 		{"audio with video", func(j *film.Job) {
 			j.Renditions[0].MaxBitrate, j.Outputs[0].Audio = 800_000, []int{0}
 			j.AudioRenditions = []film.AudioRendition{{Codec: film.AAC, Bitrate: 160_000}}
