@@ -6,6 +6,7 @@ import (
 	"math"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -31,20 +32,26 @@ func TestAJoinedFilmShowsTheRightNumbersAndSoundsAtTheRightTimes(t *testing.T) {
 		start, frame             float64
 		sine                     int // Hz; 0: the clip has no sound
 	}{
-		{file: "a.mp4", size: "96x54", rate: "24", length: "4", frames: 96, width: 96, start: 0, frame: 1.0 / 24, sine: 500,
-			encoder: []string{"-c:v", "libx264", "-bf", "2", "-c:a", "aac", "-ar", "48000", "-ac", "2"}},
-		{file: "b.mkv", size: "108x108", rate: "30000/1001", length: "3.003", frames: 90, width: 54, left: 20, start: 4, frame: 1001.0 / 30000,
-			encoder: []string{"-c:v", "libx264", "-bf", "2", "-an"}},
-		{file: "c.mov", size: "192x108", rate: "25", length: "5", frames: 125, width: 96, start: 7.003, frame: 1.0 / 25, sine: 2000,
-			encoder: []string{"-c:v", "mpeg4", "-q:v", "1", "-c:a", "pcm_s16le", "-ar", "32000", "-ac", "1"}},
+		{
+			file: "a.mp4", size: "96x54", rate: "24", length: "4", frames: 96, width: 96, start: 0, frame: 1.0 / 24, sine: 500,
+			encoder: []string{"-c:v", "libx264", "-bf", "2", "-c:a", "aac", "-ar", "48000", "-ac", "2"},
+		},
+		{
+			file: "b.mkv", size: "108x108", rate: "30000/1001", length: "3.003", frames: 90, width: 54, left: 20, start: 4, frame: 1001.0 / 30000,
+			encoder: []string{"-c:v", "libx264", "-bf", "2", "-an"},
+		},
+		{
+			file: "c.mov", size: "192x108", rate: "25", length: "5", frames: 125, width: 96, start: 7.003, frame: 1.0 / 25, sine: 2000,
+			encoder: []string{"-c:v", "mpeg4", "-q:v", "1", "-c:a", "pcm_s16le", "-ar", "32000", "-ac", "1"},
+		},
 	}
 	var sources []string
 	for _, c := range clips {
 		args := []string{"-f", "lavfi", "-i", "testsrc2=s=96x54:r=" + c.rate + ":d=" + c.length}
 		if c.sine > 0 {
-			args = append(args, "-f", "lavfi", "-i", "sine=sample_rate=48000:d="+c.length+":f="+map[int]string{500: "500", 2000: "2000"}[c.sine])
+			args = append(args, "-f", "lavfi", "-i", "sine=sample_rate=48000:d="+c.length+":f="+strconv.Itoa(c.sine))
 		}
-		args = append(args, "-vf", numbered+",scale="+c.size+":flags=neighbor,setsar=1", "-g", "13")
+		args = append(args, "-vf", numbered+",scale="+c.size+":flags=neighbor,setsar=1", "-g", "13") //nolint:misspell // ffmpeg's word
 		runTool(t, append(append(args, c.encoder...), in(c.file))...)
 		sources = append(sources, in(c.file))
 	}

@@ -136,7 +136,7 @@ func (e *emulator) keepRunning(ctx context.Context) error {
 		var exit *exec.ExitError
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // this command was stopped, and has killed it
 		case err != nil && !errors.As(err, &exit): // it did not even start
 			return err
 		}

@@ -64,14 +64,14 @@ func (l *log) String() string {
 }
 
 // start starts the emulator with this binary as the function, and returns the address that it prints.
-func start(t *testing.T, args ...string) (url string, out *log) {
+func start(t *testing.T, args ...string) (string, *log) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	ended, out := make(chan error), &log{}
+	ended, out := make(chan error, 1), &log{}
 	go func() {
 		ended <- run(ctx, append(append([]string{"-listen", "127.0.0.1:0"}, args...), "encode", self, asFunction), out)
 	}()

@@ -116,15 +116,15 @@ func AudioArgs(a Audio) []string {
 
 // SamplesArgs returns the arguments of ffmpeg that decode the samples Start ≤ n < End of a, which are set as SampleRate and Layout are.
 // Descriptor 3 gets them as 32-bit floating-point numbers, beginning with the first that the source has.
-func SamplesArgs(a Audio) []string { return a.samples("-f", "f32le", "pipe:3") }
+func SamplesArgs(a Audio) []string { return samplesArgs(a, "-f", "f32le", "pipe:3") }
 
 // FirstSampleArgs returns the arguments of ffmpeg that decode the first of those samples. Descriptor 3 gets a PacketLog, whose only time
 // is the number of that sample. It has none where the source has no such samples.
 func FirstSampleArgs(a Audio) []string {
-	return a.samples("-frames:a", "1", "-f", "framecrc", "pipe:3")
+	return samplesArgs(a, "-frames:a", "1", "-f", "framecrc", "pipe:3")
 }
 
-func (a Audio) samples(output ...string) []string {
+func samplesArgs(a Audio, output ...string) []string {
 	a.Measure = true // floating-point numbers, whatever the source has
 	args := append(option.Progress(), a.Input.TimestampOptions()...)
 	args = append(append(args, ffmpeg.AllocationLimits()...), "-threads", strconv.Itoa(max(a.Threads, 1)))

@@ -34,20 +34,28 @@ func TestEachCodecHasAGroup(t *testing.T) {
 		"other languages":  {[]manifest.Audio{track(1, "eng", "ac-3"), track(2, "deu", "ec-3")}, "", []string{"sound", "sound"}, nil},
 		"three, two equal": {[]manifest.Audio{track(1, "eng", "ac-3"), track(2, "eng", aac), track(3, "deu", "ec-3")}, "", []string{"sound-ac-3", "sound-mp4a", "sound-ac-3 sound-mp4a"}, nil},
 		"two rates": {
-			[]manifest.Audio{track(1, "eng", aac), track(1, "eng", aac), track(2, "deu", aac), track(2, "deu", aac)}, "",
-			[]string{"sound-1", "sound-2", "sound-1", "sound-2"}, []string{"sound-1", "sound-2"},
+			[]manifest.Audio{track(1, "eng", aac), track(1, "eng", aac), track(2, "deu", aac), track(2, "deu", aac)},
+			"",
+			[]string{"sound-1", "sound-2", "sound-1", "sound-2"},
+			[]string{"sound-1", "sound-2"},
 		},
 		"two rates of mixes": {
-			[]manifest.Audio{track(1, "eng", "ac-3"), track(1, "eng", aac), track(1, "eng", aac), track(2, "deu", aac)}, "12",
-			[]string{"sound", "mixed-1", "mixed-2", "sound mixed-1 mixed-2"}, []string{"mixed-1", "mixed-2"},
+			[]manifest.Audio{track(1, "eng", "ac-3"), track(1, "eng", aac), track(1, "eng", aac), track(2, "deu", aac)},
+			"12",
+			[]string{"sound", "mixed-1", "mixed-2", "sound mixed-1 mixed-2"},
+			[]string{"mixed-1", "mixed-2"},
 		},
 		"two rates, one track without a mix": {
-			[]manifest.Audio{track(1, "eng", aac), track(1, "eng", aac), track(1, "eng", aac), track(2, "deu", aac), track(2, "deu", aac)}, "12",
-			[]string{"sound", "mixed-1", "mixed-2", "mixed-1", "sound mixed-2"}, []string{"mixed-1", "mixed-2"},
+			[]manifest.Audio{track(1, "eng", aac), track(1, "eng", aac), track(1, "eng", aac), track(2, "deu", aac), track(2, "deu", aac)},
+			"12",
+			[]string{"sound", "mixed-1", "mixed-2", "mixed-1", "sound mixed-2"},
+			[]string{"mixed-1", "mixed-2"},
 		},
 		"two rates beside two codecs": {
-			[]manifest.Audio{track(1, "eng", "ac-3"), track(1, "eng", aac), track(1, "eng", aac), track(2, "eng", "ec-3"), track(2, "eng", aac), track(2, "eng", aac)}, "1245",
-			[]string{"sound-ac-3", "mixed-1", "mixed-2", "sound-ec-3", "mixed-1", "mixed-2"}, []string{"mixed-1", "mixed-2"},
+			[]manifest.Audio{track(1, "eng", "ac-3"), track(1, "eng", aac), track(1, "eng", aac), track(2, "eng", "ec-3"), track(2, "eng", aac), track(2, "eng", aac)},
+			"1245",
+			[]string{"sound-ac-3", "mixed-1", "mixed-2", "sound-ec-3", "mixed-1", "mixed-2"},
+			[]string{"mixed-1", "mixed-2"},
 		},
 	} {
 		tracks := make([]film.AudioRendition, len(c.audio))

@@ -30,19 +30,27 @@ func TestEachRateOfATrackIsARendition(t *testing.T) {
 		refuse string
 	}{
 		"AAC is not copied": {
-			[]film.AudioTrack{surround, stereo}, film.Audio{Bitrates: rates},
-			[]film.AudioRendition{aac(0, 6, false, 64_000), aac(0, 6, false, 192_000), aac(1, 2, false, 64_000), aac(1, 2, false, 192_000)}, "",
+			[]film.AudioTrack{surround, stereo},
+			film.Audio{Bitrates: rates},
+			[]film.AudioRendition{aac(0, 6, false, 64_000), aac(0, 6, false, 192_000), aac(1, 2, false, 64_000), aac(1, 2, false, 192_000)},
+			"",
 		},
 		"of the second renditions": {
-			[]film.AudioTrack{surround, stereo}, film.Audio{Codec: film.AAC, Bitrates: rates, Second: film.Stereo},
-			[]film.AudioRendition{aac(0, 6, false, 480_000), aac(0, 2, true, 64_000), aac(0, 2, true, 192_000), aac(1, 2, false, 64_000), aac(1, 2, false, 192_000)}, "",
+			[]film.AudioTrack{surround, stereo},
+			film.Audio{Codec: film.AAC, Bitrates: rates, Second: film.Stereo},
+			[]film.AudioRendition{aac(0, 6, false, 480_000), aac(0, 2, true, 64_000), aac(0, 2, true, 192_000), aac(1, 2, false, 64_000), aac(1, 2, false, 192_000)},
+			"",
 		},
 		"beside copies": {
-			[]film.AudioTrack{surround, stereo}, film.Audio{Codec: film.AudioCopy, Bitrates: rates, Second: film.Stereo},
-			[]film.AudioRendition{copied(0), aac(0, 2, true, 64_000), aac(0, 2, true, 192_000), copied(1)}, "",
+			[]film.AudioTrack{surround, stereo},
+			film.Audio{Codec: film.AudioCopy, Bitrates: rates, Second: film.Stereo},
+			[]film.AudioRendition{copied(0), aac(0, 2, true, 64_000), aac(0, 2, true, 192_000), copied(1)},
+			"",
 		},
 		"copies alone": {
-			[]film.AudioTrack{stereo}, film.Audio{Codec: film.AudioCopy, Bitrates: rates, Second: film.Stereo}, nil,
+			[]film.AudioTrack{stereo},
+			film.Audio{Codec: film.AudioCopy, Bitrates: rates, Second: film.Stereo},
+			nil,
 			"/outputs/0/audio/bitrates: no track has so many channels",
 		},
 	} {

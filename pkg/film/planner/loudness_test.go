@@ -13,8 +13,11 @@ func TestEachTrackIsMeasuredOnce(t *testing.T) {
 	t.Parallel()
 	j := film.Job{
 		AudioRenditions: []film.AudioRendition{
-			{Track: 0, Bitrate: 64_000, Loudness: -2300}, {Track: 0, Bitrate: 128_000, Loudness: -2300},
-			{Track: 1, Bitrate: 64_000, Loudness: -2300}, {Track: 1, Bitrate: 128_000, Loudness: -2300}, {Track: 2, Bitrate: 128_000},
+			{Track: 0, Bitrate: 64_000, Loudness: -2300},
+			{Track: 0, Bitrate: 128_000, Loudness: -2300},
+			{Track: 1, Bitrate: 64_000, Loudness: -2300},
+			{Track: 1, Bitrate: 128_000, Loudness: -2300},
+			{Track: 2, Bitrate: 128_000},
 		},
 	}
 	var got []string
