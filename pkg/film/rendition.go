@@ -49,6 +49,8 @@ type Rendition struct {
 	SegmentDuration media.Ticks `json:"segmentDuration,omitempty"`
 	// Keyframes is how many keyframes each media segment has, at even distances.
 	Keyframes int `json:"keyframes,omitempty"`
+	// AV1Forced reports that this build of SVT-AV1 sets a keyframe where it is told. Only in packages.
+	AV1Forced bool `json:"av1Forced,omitempty"`
 	// TrickPlay reports that the rendition has no other frames than these keyframes: players show it
 	// while they play fast, in either direction. Its frames keep the source's times.
 	TrickPlay bool `json:"trickPlay,omitempty"`

@@ -2,6 +2,7 @@ package encode
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,6 +75,8 @@ func (r Rendition) encoderOptions(threads int, p padding) []string {
 		case r.Only != nil:
 		case r.KeyframeDistance > 0:
 			args = append(args, "-g", strconv.Itoa(r.KeyframeDistance))
+		case len(r.Keyframes) > 0:
+			args = append(args, "-g", strconv.Itoa(svtInterval(r.FrameRate)))
 		default:
 			args = append(args, p.evenKeyframes(r.Before, svtInterval(r.FrameRate))...)
 		}
@@ -135,6 +138,23 @@ func (r Rendition) profile() (args []string) {
 
 // crf returns CRF as an argument: "21", or "21.25".
 func (r Rendition) crf() string { return strconv.FormatFloat(r.CRF, 'f', -1, 64) }
+
+// keyframeTrial is the frame of KeyframeTrialArgs that is to be a keyframe.
+const keyframeTrial = 5
+
+// KeyframeTrialArgs returns the arguments of ffmpeg that encode some frames with SVT-AV1 and have one of them be a keyframe. Descriptor 3
+// gets a PacketLog, from which ObeysTrial tells whether the encoder obeyed: ffmpeg 5.1 has no way to pass it on.
+func KeyframeTrialArgs() []string {
+	const rate = 25
+	return []string{
+		"-hide_banner", "-nostdin", "-loglevel", "warning", "-nostats", "-f", "lavfi", "-i", fmt.Sprintf("color=size=%dx%[1]d:rate=%d:duration=0.48", TrialSide, rate),
+		"-c:v", "libsvtav1", "-preset", "12", "-crf", "50", "-g", "1000", "-svtav1-params", "irefresh-type=2:lp=1",
+		"-force_key_frames", strconv.FormatFloat(float64(keyframeTrial)/rate, 'f', -1, 64), "-f", "framecrc", "pipe:3",
+	}
+}
+
+// ObeysTrial reports whether the frame of KeyframeTrialArgs became a keyframe.
+func ObeysTrial(log *PacketLog) bool { return slices.Equal(log.Keyframes(), []int64{0, keyframeTrial}) }
 
 // keyframesOnly returns the option that makes an encoder write keyframes only, if the rendition wants
 // that. SVT-AV1, as ffmpeg 5.1 runs it, then marks its frames as intra frames, which are no keyframes; at

@@ -25,7 +25,9 @@ func KeyframesUnforced(j film.Job) bool {
 
 // ChoosesKeyframes reports whether a rendition's encoder can only be told how far its keyframes are
 // apart, not where they are: SVT-AV1 as ffmpeg 5.1 runs it.
-func ChoosesKeyframes(r film.Rendition, gpu bool) bool { return r.Codec == film.AV1 && !gpu }
+func ChoosesKeyframes(r film.Rendition, gpu bool) bool {
+	return r.Codec == film.AV1 && !gpu && !r.AV1Forced
+}
 
 // PackageSegmentLength returns how long the media segments of the job's packages are: the same in
 // all of them. It is 0 for a job without packages.

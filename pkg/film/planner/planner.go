@@ -116,6 +116,9 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 	if err == nil && env.OneMachine {
 		err = p.requireGPU(ctx, encoders)
 	}
+	if err == nil {
+		err = p.tryKeyframes(ctx, &j)
+	}
 	if err == nil && len(j.Burns) > 0 {
 		err = p.requireLibass(ctx)
 	}
