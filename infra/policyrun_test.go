@@ -383,6 +383,9 @@ func (w *workers) runJobs(film, tape, song string) {
 	split["compute"] = object{"mode": "batch"}
 	must(w.execute("split", split, false))
 	must(w.execute("sound", request("song.flac", object{"name": "song"}), false))
+	joined := request("film.mkv", object{"name": "joined"})
+	joined["join"] = []string{"s3://" + w.bucket + "/in/lost.mkv"}
+	must(w.execute("joined", joined, false))
 
 	var failed *asl.Error
 	if err := w.execute("missing", request("missing.mkv", object{"name": "missing"}), false); !errors.As(err, &failed) || failed.Name != "NotFound" {

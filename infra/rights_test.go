@@ -50,7 +50,7 @@ func TestEachClassReachesTheObjectsItWorksOn(t *testing.T) {
 			work.ClassAnalyse: "rwd   r-d   r-d   r-d   r-d   r-d     r-d    r--    r--         ---",
 			work.ClassSplit:   "---   -wd   -wd   ---   ---   ---     ---    r--    ---         ---",
 			work.ClassEncode:  "---   r--   r--   -wd   r--   r--     ---    r--    -w-         ---",
-			work.ClassAudio:   "---   ---   ---   ---   -wd   -wd     ---    r--    ---         ---",
+			work.ClassAudio:   "---   ---   ---   ---   rwd   -wd     ---    r--    ---         ---",
 			work.ClassMerge:   "---   ---   ---   r--   r--   r--     rwd    r--    rw-         ---",
 			work.ClassFinish:  "--d   --d   --d   --d   --d   --d     --d    ---    ---         ---",
 			work.ClassCollect: "--d   --d   --d   --d   --d   --d     --d    ---    ---         ---",

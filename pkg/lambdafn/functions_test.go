@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -106,6 +107,19 @@ func TestFunctions(t *testing.T) {
 				t.Errorf("%s is served as %q, %q; want %q, %q", key, kind, control, wantKind, wantControl)
 			}
 		}
+		if left := keys(t, c.scratch, ""); len(left) > 0 {
+			t.Errorf("a job that is done leaves %q in scratch", left)
+		}
+	})
+
+	t.Run("join sources", func(t *testing.T) {
+		short := filepath.Join(t.TempDir(), "short.mkv")
+		ff(t, "-f", "lavfi", "-i", "testsrc2=size=96x96:rate=30:duration=3", "-f", "lavfi", "-i", "sine=f=880:d=3:r=44100",
+			"-c:v", "libx264", "-preset", "veryfast", "-g", "20", "-c:a", "aac", "-ac", "2", short)
+		put(t, c, "in/short.mkv", short)
+		req := request("film.mp4")
+		req.Outputs[0].Name, req.Join = "joined", []string{short}
+		sameAsLocal(t, onS3, req, filmPath, "joined")
 		if left := keys(t, c.scratch, ""); len(left) > 0 {
 			t.Errorf("a job that is done leaves %q in scratch", left)
 		}

@@ -39,8 +39,13 @@ func request(name string) film.Request {
 	}
 }
 
-// located puts a request's source and destination in the media bucket.
+// located puts a request's sources and destination in the media bucket. Sources that are joined are files of the same names.
 func located(c *cloud, req film.Request) film.Request {
+	var join []string
+	for _, file := range req.Join {
+		join = append(join, "s3://"+c.bucket+"/in/"+filepath.Base(file))
+	}
+	req.Join = join
 	req.Source, req.Destination = "s3://"+c.bucket+"/in/"+req.Source, "s3://"+c.bucket+"/out/"
 	return req
 }
