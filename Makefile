@@ -18,7 +18,7 @@ LISTEN   ?= 127.0.0.1:9000
 exact-random: N ?= 200
 bombs: N ?= 100
 
-.PHONY: help setup setup-render build test lint vulncheck demo bench exact exact-random disorder soak bombs fuzz merge-sizes players refresh-hls function synth diff deploy destroy clean
+.PHONY: help setup setup-render build test lint vulncheck demo bench exact exact-next exact-random disorder soak bombs fuzz merge-sizes players refresh-hls function synth diff deploy destroy clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ bench: setup build ## compare with plain ffmpeg; BENCH="-rounds 5 -figures" pass
 
 exact: setup ## run awkward sources and compare; EXACT="-only TS -markdown" passes flags
 	go run ./internal/exact -v $(EXACT)
+
+exact-next: setup ## the same with the ffmpeg of Debian's next release, 7.1, which is unpacked into .next/
+	@tools/next-ffmpeg.sh .next
+	PATH='$(CURDIR)/.next/bin':"$$PATH" go run ./internal/exact -v $(EXACT)
 
 exact-random: setup ## draw N=200 sources at random from seed SEED=1, run them and compare; FLAGS=-recipe prints what makes one
 	go run ./internal/exact/random -n $(N) -seed $(SEED) $(FLAGS)
