@@ -15,6 +15,7 @@ JOBS     ?= 50
 SEED     ?= 1
 STAGE    ?= encode
 LISTEN   ?= 127.0.0.1:9000
+NEXT     ?= .next
 exact-random: N ?= 200
 bombs: N ?= 100
 
@@ -58,9 +59,9 @@ bench: setup build ## compare with plain ffmpeg; BENCH="-rounds 5 -figures" pass
 exact: setup ## run awkward sources and compare; EXACT="-only TS -markdown" passes flags
 	go run ./internal/exact -v $(EXACT)
 
-exact-next: setup ## the same with the ffmpeg of Debian's next release, 7.1, which is unpacked into .next/
-	@tools/next-ffmpeg.sh .next
-	PATH='$(CURDIR)/.next/bin':"$$PATH" go run ./internal/exact -v $(EXACT)
+exact-next: setup ## the same with the ffmpeg of Debian's next release, 7.1, which is unpacked into NEXT=.next
+	@tools/next-ffmpeg.sh '$(NEXT)'
+	PATH='$(abspath $(NEXT))/bin':"$$PATH" go run ./internal/exact -v $(EXACT)
 
 exact-random: setup ## draw N=200 sources at random from seed SEED=1, run them and compare; FLAGS=-recipe prints what makes one
 	go run ./internal/exact/random -n $(N) -seed $(SEED) $(FLAGS)
