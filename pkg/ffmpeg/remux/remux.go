@@ -53,8 +53,8 @@ type Stream struct {
 
 // Args returns the arguments of ffmpeg that write o. The same inputs give the same bytes. Times are
 // exact to a millisecond, Matroska's unit. If a stream begins before time 0 (AAC priming), all
-// streams are shifted equally. Opus is 6.5 ms early, as from every ffmpeg, which counts its priming
-// twice. Standard output carries the progress.
+// streams are shifted equally. The muxer of ffmpeg 5.1 does not add the priming of Opus that its
+// demuxer subtracts, so that Opus becomes early by it: LosesPriming. Standard output carries the progress.
 func Args(o Output) []string {
 	args := append(option.Progress(), "-copyts")
 	for _, in := range o.Inputs {

@@ -80,6 +80,8 @@ type attempt struct {
 	protection *packaging.Protection // of a package
 
 	artifacts []work.Artifact
+
+	losesPriming *bool // what losesDelay has found out; nil: nothing yet
 }
 
 func (m *attempt) run(ctx context.Context) (film.OutputFacts, error) {

@@ -10,23 +10,56 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/input"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// opusDelay is the priming in microseconds of Opus that was encoded here: 312 samples at 48 kHz,
-// libopus's look-ahead. Copied Opus has that of its own encoder, or none where its container does not
-// say, as a transport stream: AudioFacts.CodecDelay. ffmpeg's Matroska demuxer subtracts it from every
-// timestamp and its muxer does not add it, so audio becomes early by as much each time it passes
-// through Matroska: once in the output, and once more as an audio part where it was copied. That is how
-// ffmpeg 5.1 behaves; TestAudioStaysInSyncWithTheVideo of package local fails with a release that
-// behaves differently.
+// opusDelay is the priming in microseconds of Opus that was encoded here: 312 samples at 48 kHz, libopus's look-ahead. Copied Opus has
+// that of its own encoder, or none where its container does not say, as a transport stream: AudioFacts.CodecDelay.
+//
+// ffmpeg's Matroska demuxer subtracts the priming from every timestamp. The muxer of 5.1 does not add it, so that audio becomes early by as
+// much each time it passes through Matroska: once in the output, and once more as an audio part where it was copied. That of 7.1 adds it.
 const opusDelay = 6_500
 
 // muxers holds ffmpeg's muxer for each container that is not joined by the store.
 var muxers = map[film.Container]string{film.Matroska: "matroska", film.WebM: "webm"}
+
+// delay returns by how many microseconds an audio track becomes early in an output that a muxer writes which does not add the priming.
+func (m *attempt) delay(a audioTrack, codec film.AudioCodec) (delay int64) {
+	if len(a.parts) == 0 {
+		delay = 2 * int64(a.CodecDelay)
+	}
+	if codec == film.Opus {
+		delay += opusDelay
+	}
+	return delay
+}
+
+// losesDelay reports whether ffmpeg's Matroska muxer does not add the priming that the demuxer subtracts. A trial says it: some Opus is
+// encoded, and read back.
+func (m *attempt) losesDelay(ctx context.Context) (bool, error) {
+	if m.losesPriming != nil {
+		return *m.losesPriming, nil
+	}
+	name := filepath.Join(m.Dir, "priming")
+	defer os.Remove(name) //nolint:errcheck // the folder goes with the attempt
+	var times [2]encode.PacketLog
+	for i, args := range [][]string{remux.PrimingArgs(name), remux.PrimingReadArgs(name)} {
+		limits := budget.Worker{}.Limit(ctx, budget.Remux(1<<20, m.job.Source.Duration))
+		if _, err := ffmpeg.Run(ctx, m.tools.FFmpeg, args, ffmpeg.RunOptions{Dir: m.Dir, Pipe: &times[i], Limits: limits}); err != nil {
+			return false, fmt.Errorf("trying how Matroska is written: %w", err)
+		}
+	}
+	written, read := times[0].PTS(), times[1].PTS()
+	if len(written) == 0 || len(read) == 0 {
+		return false, fault.New(fault.Corrupt, "ffmpeg %s gives no packets of Opus in Matroska", m.tools.Version)
+	}
+	m.losesPriming = new(remux.LosesPriming(written[0], read[0]))
+	return *m.losesPriming, nil
+}
 
 // remux has ffmpeg write a container other than MP4, from the merged movie and the audio tracks
 // that are in no MP4.
@@ -75,10 +108,15 @@ func (m *attempt) remux(ctx context.Context, store blob.Store, key string, frame
 			if in.Location, err = m.Scratch.Locate(ctx, a.Key); err != nil {
 				return none, err
 			}
-			in.Origin -= 2 * int64(a.CodecDelay)
 		}
-		if rendition.Codec == film.Opus {
-			in.Origin -= opusDelay
+		if delay := m.delay(a, rendition.Codec); delay > 0 {
+			lost, err := m.losesDelay(ctx)
+			if err != nil {
+				return none, err
+			}
+			if lost {
+				in.Origin -= delay
+			}
 		}
 		r.Inputs = append(r.Inputs, remux.Input{Input: in, Streams: []remux.Stream{stream}})
 	}
