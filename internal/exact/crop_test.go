@@ -2,14 +2,12 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/kinds"
-	"github.com/mapreel/mapreel/pkg/local"
 )
 
 // The bars of the source change, so that a crop of each segment's own would be another one.
@@ -30,21 +28,10 @@ func TestAutoCropIsTheSameInOneSegmentAndInTwenty(t *testing.T) {
 		length time.Duration
 		seams  int
 	}{"many": {time.Second, 19}, "one": {time.Minute, 0}} {
-		request, err := json.Marshal(film.Request{
+		facts := transcoded(t, found, kinds.Options{}, film.Request{
 			Source: in("in.mp4"), Destination: dir, Segment: film.Segmenting{Seconds: film.Seconds(c.length)},
 			Outputs: []film.Output{{Name: name, Container: film.Matroska, Video: []film.Video{{CRF: new(0), Preset: "ultrafast", Crop: film.AutoCrop}}}},
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		report, err := local.Run(t.Context(), request, local.Options{Scratch: in("scratch"), Registry: kinds.All(found, kinds.Options{}), Jobs: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var facts film.OutputFacts
-		if err := json.Unmarshal(report.Outputs[0], &facts); err != nil {
-			t.Fatal(err)
-		}
 		if len(facts.Seams) != c.seams {
 			t.Errorf("%s: %d seams, want %d", name, len(facts.Seams), c.seams)
 		}

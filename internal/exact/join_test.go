@@ -12,7 +12,6 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/kinds"
-	"github.com/mapreel/mapreel/pkg/local"
 )
 
 // A film that is joined from three clips of different size, frame rate, container and sound shows all of their frames by the numbers in
@@ -55,21 +54,10 @@ func TestAJoinedFilmShowsTheRightNumbersAndSoundsAtTheRightTimes(t *testing.T) {
 		runTool(t, append(append(args, c.encoder...), in(c.file))...)
 		sources = append(sources, in(c.file))
 	}
-	request, err := json.Marshal(film.Request{
+	facts := transcoded(t, found, kinds.Options{AudioPartLength: 3 * time.Second}, film.Request{
 		Source: sources[0], Join: sources[1:], Destination: dir, Segment: film.Segmenting{Seconds: film.Seconds(time.Second)},
 		Outputs: []film.Output{{Name: "film", Video: []film.Video{{CRF: new(1), Preset: "ultrafast"}}}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	report, err := local.Run(t.Context(), request, local.Options{Scratch: in("scratch"), Registry: kinds.All(found, kinds.Options{AudioPartLength: 3 * time.Second}), Jobs: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var facts film.OutputFacts
-	if err := json.Unmarshal(report.Outputs[0], &facts); err != nil {
-		t.Fatal(err)
-	}
 	if facts.Joined != 3 || len(facts.Seams) < 9 || facts.Frames != 96+90+125 {
 		t.Errorf("%d sources, %d seams, %d frames", facts.Joined, len(facts.Seams), facts.Frames)
 	}

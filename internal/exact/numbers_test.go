@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/overlay"
 	"github.com/mapreel/mapreel/pkg/film/subtitle"
@@ -76,24 +77,13 @@ func TestAPartShowsTheRightNumbersAndTheSameDrawingsInAnySegments(t *testing.T) 
 	part := film.Part{Start: film.Seconds(1300 * time.Millisecond), End: film.Seconds(3700 * time.Millisecond)}
 	frames := map[string][]byte{}
 	for name, length := range map[string]time.Duration{"many": time.Second, "one": time.Minute} {
-		request, err := json.Marshal(film.Request{
+		facts := transcoded(t, found, kinds.Options{}, film.Request{
 			Source: in("in.mkv"), Destination: dir, Part: part,
 			Segment: film.Segmenting{Seconds: film.Seconds(length)},
 			Outputs: []film.Output{{Name: name, Container: film.Matroska, Video: []film.Video{{
 				CRF: new(0), Preset: "ultrafast", Burn: &subtitle.Burn{File: in("burn.srt")}, Overlay: &overlay.Overlay{Image: in("logo.png"), At: overlay.Center, Height: 15},
 			}}}},
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		report, err := local.Run(t.Context(), request, local.Options{Scratch: in("scratch"), Registry: kinds.All(found, kinds.Options{}), Jobs: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var facts film.OutputFacts
-		if err := json.Unmarshal(report.Outputs[0], &facts); err != nil {
-			t.Fatal(err)
-		}
 		if seams := len(facts.Seams); (seams > 0) != (name == "many") {
 			t.Errorf("%s: %d seams", name, seams)
 		}
@@ -130,4 +120,21 @@ func TestAPartShowsTheRightNumbersAndTheSameDrawingsInAnySegments(t *testing.T) 
 	if drawn != last-first+1 {
 		t.Errorf("the logo lies over %d frames", drawn)
 	}
+}
+
+// transcoded runs a request of one output in its destination, and returns the facts of the output.
+func transcoded(t *testing.T, found ffmpeg.Tools, options kinds.Options, r film.Request) (facts film.OutputFacts) {
+	t.Helper()
+	request, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := local.Run(t.Context(), request, local.Options{Scratch: filepath.Join(r.Destination, "scratch"), Registry: kinds.All(found, options), Jobs: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(report.Outputs[0], &facts); err != nil {
+		t.Fatal(err)
+	}
+	return facts
 }

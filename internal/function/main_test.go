@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,12 +9,13 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"github.com/mapreel/mapreel/pkg/lambdafn/lambdatest"
 )
 
 // asFunction is the argument of this binary where it is a function.
@@ -45,33 +45,15 @@ func handle(ctx context.Context, event map[string]any) (map[string]any, error) {
 	}, nil
 }
 
-// log is what the emulator prints. It may be read meanwhile.
-type log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
 // start starts the emulator with this binary as the function, and returns the address that it prints.
-func start(t *testing.T, args ...string) (string, *log) {
+func start(t *testing.T, args ...string) (string, *lambdatest.Output) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	ended, out := make(chan error, 1), &log{}
+	ended, out := make(chan error, 1), &lambdatest.Output{}
 	go func() {
 		ended <- run(ctx, append(append([]string{"-listen", "127.0.0.1:0"}, args...), "encode", self, asFunction), out)
 	}()

@@ -248,7 +248,7 @@ func TestAJobOfAServerIsSubmittedOnceWatchedStoppedAndRedriven(t *testing.T) {
 	}
 }
 
-// The progress of a job of a server comes from the ledger, whoever started the job. It covers all phases, retries and redrives.
+// A server takes the progress of a job from the ledger, no matter who started the job. The progress covers all phases, retries and redrives.
 func TestAServerTellsOfAllPhasesOfAJob(t *testing.T) {
 	s := serveAll(t)
 	c := s.client(t)

@@ -37,7 +37,7 @@ func (r *Request) NamedFiles() (list []NamedFile) {
 		}
 	}
 	for i := range r.Join {
-		list = append(list, NamedFile{Pointer: fmt.Sprintf("/join/%d", i), URL: &r.Join[i], Video: true})
+		list = append(list, NamedFile{Pointer: JoinPointer(i + 1), URL: &r.Join[i], Video: true})
 	}
 	for i := range r.SubtitleFiles {
 		list = append(list, NamedFile{Pointer: fmt.Sprintf("/subtitleFiles/%d/file", i), URL: &r.SubtitleFiles[i].File, Text: true})

@@ -2,6 +2,7 @@ package film
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -10,6 +11,14 @@ import (
 
 // MaxJoin is how many sources a request may add to its first one. Each is probed while the job is planned.
 const MaxJoin = 100
+
+// JoinPointer returns the pointer of the field that names source i of a joined film: the first is the request's source.
+func JoinPointer(i int) string {
+	if i == 0 {
+		return "/source"
+	}
+	return fmt.Sprintf("/join/%d", i-1)
+}
 
 // JoinedSource is one of the sources that a job joins to a film.
 type JoinedSource struct {
@@ -75,11 +84,8 @@ func (j Job) JoinsAudio() (tracks []int) {
 		return nil
 	}
 	for i := range j.Source.Audio {
-		for _, r := range j.AudioRenditions {
-			if r.Track == i {
-				tracks = append(tracks, i)
-				break
-			}
+		if slices.ContainsFunc(j.AudioRenditions, func(r AudioRendition) bool { return r.Track == i }) {
+			tracks = append(tracks, i)
 		}
 	}
 	return tracks
@@ -101,7 +107,7 @@ func (r Request) checkJoin() (ps Problems) {
 	}
 	for i, url := range r.Join[:min(len(r.Join), MaxJoin)] {
 		if problem := checkJoinable(url); problem != "" {
-			add(fmt.Sprintf("/join/%d", i), "%s", problem)
+			add(JoinPointer(i+1), "%s", problem)
 		}
 	}
 	if r.Part != (Part{}) {

@@ -66,7 +66,7 @@ Dialogue: 0,0:00:03.20,0:00:04.80,Default,,0,0,0,,{\fad(700,700)}fading
 // pictureSources are encoded with settings of the picture.
 func pictureSources() []Source {
 	plain := encode(videoInput("160x96", "24", "6"), usualAudio(), x264(""), aac())
-	// The audio has no priming: ffmpeg 7.1 gives it negative times in Matroska, and moves the picture, but not what its filter subtitles reads.
+	// PCM has no priming. AAC has negative times in a Matroska file of ffmpeg 7.1: one pass then moves the picture, but not the subtitles that its filter reads.
 	titled := encode(videoInput("160x96", "24", "6"), usualAudio(), split("-i burn.ass -map 0 -map 1 -map 2"), x264(""), split("-c:a pcm_s16le -c:s ass -metadata:s:s:0 language=eng"))
 	return []Source{
 		{Name: "cropped", File: "in.mp4", make: plain, Video: film.Video{Crop: "120:64:26:14"}, Filter: "crop=120:64:26:14", Crop: film.Region{Width: 120, Height: 64, X: 26, Y: 14}},

@@ -8,7 +8,6 @@ import (
 	"path"
 
 	"github.com/mapreel/mapreel/pkg/blob"
-	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
@@ -138,9 +137,4 @@ func (e *exactWriter) fill(n int64) error {
 		n -= part
 	}
 	return nil
-}
-
-// errNoMask says that WAVE cannot name a layout.
-func errNoMask(layout string) error {
-	return fault.New(fault.Unsupported, "the layout %s of channels cannot be joined", layout)
 }

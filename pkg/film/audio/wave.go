@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 )
 
@@ -33,7 +34,7 @@ const (
 func waveHeader(t film.AudioTrack, samples int64) ([]byte, error) {
 	mask, ok := channelMasks[t.Layout]
 	if !ok {
-		return nil, errNoMask(t.Layout)
+		return nil, fault.New(fault.Unsupported, "the layout %s of channels cannot be joined", t.Layout)
 	}
 	frame := uint32(t.Channels) * sampleBytes //nolint:gosec // at most 8 channels
 	size := uint64(samples) * uint64(frame)   //nolint:gosec // not negative

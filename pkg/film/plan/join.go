@@ -27,7 +27,7 @@ func JoinSources(sources []film.Source) (film.Source, error) {
 	var problems film.Problems
 	for i, src := range sources {
 		if text := unjoinable(src); text != "" {
-			problems = append(problems, film.Problem{Pointer: JoinPointer(i), Message: text})
+			problems = append(problems, film.Problem{Pointer: film.JoinPointer(i), Message: text})
 		}
 	}
 	if err := problems.Err(); err != nil {
@@ -107,14 +107,6 @@ func filmVideo(sources []film.Source, tb media.Rational) film.VideoTrack {
 	return video
 }
 
-// JoinPointer returns the pointer of the field that names source i.
-func JoinPointer(i int) string {
-	if i == 0 {
-		return "/source"
-	}
-	return fmt.Sprintf("/join/%d", i-1)
-}
-
 // unjoinable says why a source cannot be joined to others, or "".
 func unjoinable(src film.Source) string {
 	const remux = "; copy it into a file with an index first: ffmpeg -i SOURCE -map 0 -c copy NEW.mkv"
@@ -173,7 +165,7 @@ func joinAudio(joined *film.Source) error {
 	for i, t := range joined.Joined[at].Source.Audio {
 		to, channels, _, ok := film.AAC.Layout(t.Layout, t.Channels)
 		if t.SampleRate <= 0 || !ok || channels > maxJoinedChannels {
-			return film.Problems{{Pointer: JoinPointer(at), Message: fmt.Sprintf("audio track %d has a layout of channels (%s) that cannot be joined", i+1, cmp.Or(t.Layout, "unknown"))}}.Err()
+			return film.Problems{{Pointer: film.JoinPointer(at), Message: fmt.Sprintf("audio track %d has a layout of channels (%s) that cannot be joined", i+1, cmp.Or(t.Layout, "unknown"))}}.Err()
 		}
 		scale := media.Rational{Num: 1, Den: int64(t.SampleRate)}
 		joined.Audio = append(joined.Audio, film.AudioTrack{
@@ -250,7 +242,7 @@ func FitJoined(j *film.Job) error {
 		for n, want := range j.Renditions {
 			own, warnings := rendition(settings[n], track, gpu)
 			if keptHDR(track, own) != keptHDR(*j.Source.Video, want) {
-				return film.Problems{{Pointer: JoinPointer(i), Message: "one source is HDR and another is not, or of another kind; h264 joins them, where HDR is tone-mapped"}}.Err()
+				return film.Problems{{Pointer: film.JoinPointer(i), Message: "one source is HDR and another is not, or of another kind; h264 joins them, where HDR is tone-mapped"}}.Err()
 			}
 			if i > 0 {
 				own = fitted(own, track, want)

@@ -31,7 +31,7 @@ func (p Planner) join(ctx context.Context, env *work.PlanEnv, req film.Request, 
 	for i, one := range all {
 		sources = append(sources, one.Source)
 		if one.Source.Video != nil && one.Source.Sequence == nil && one.Index == nil {
-			problems = append(problems, film.Problem{Pointer: plan.JoinPointer(i), Message: fmt.Sprintf(
+			problems = append(problems, film.Problem{Pointer: film.JoinPointer(i), Message: fmt.Sprintf(
 				"%s has no index, and cannot be joined; copy it into a file with one first: ffmpeg -i SOURCE -map 0 -c copy NEW.mkv", one.Source.URL)})
 		}
 	}
@@ -62,7 +62,7 @@ func (p Planner) examineNext(ctx context.Context, env *work.PlanEnv, req film.Re
 func joinError(i int, url string, err error) error {
 	switch fault.KindOf(err) {
 	case fault.NotFound:
-		return film.Problems{{Pointer: plan.JoinPointer(i + 1), Message: fmt.Sprintf("cannot read %s: no such file", url)}}.Err()
+		return film.Problems{{Pointer: film.JoinPointer(i + 1), Message: fmt.Sprintf("cannot read %s: no such file", url)}}.Err()
 	case fault.Transient:
 		return err
 	}

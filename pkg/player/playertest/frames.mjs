@@ -1,10 +1,7 @@
 // Seeks in each rung of a package in headless Chromium, reads the number of the frame from the picture,
 // and prints the numbers as JSON, one list for each rung.
 //   node frames.mjs '{"chromium": …, "profile": …, "page": …, "player": "hls" | "dash" | "shaka", "media": …, "times": [seconds, …], "bits": n, "modules": …}'
-import { createRequire } from 'node:module';
-
-const options = JSON.parse(process.argv[2]);
-const { chromium } = createRequire(options.modules + '/')('playwright-core');
+import { context, options } from './browser.mjs';
 
 // Runs in the page. The picture has a column for each bit of the frame's number, the lowest at the left: white for 1.
 async function read({ player, media, times, bits, clearKeys, screenshots }) {
@@ -92,12 +89,6 @@ async function read({ player, media, times, bits, clearKeys, screenshots }) {
   return out;
 }
 
-const context = await chromium.launchPersistentContext(options.profile, {
-  executablePath: options.chromium,
-  headless: true,
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--mute-audio', '--disable-dev-shm-usage'],
-});
 try {
   const page = await context.newPage();
   await page.exposeFunction('screenshot', async () => (await page.locator('video').screenshot()).toString('base64'));

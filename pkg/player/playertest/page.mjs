@@ -1,16 +1,7 @@
 // Opens pages of mapreel play in headless Chromium, and prints as JSON what each shows.
 //   node page.mjs '{"chromium": …, "profile": …, "pages": [address, …], "modules": …}'
-import { createRequire } from 'node:module';
+import { context, options } from './browser.mjs';
 
-const options = JSON.parse(process.argv[2]);
-const { chromium } = createRequire(options.modules + '/')('playwright-core');
-
-const context = await chromium.launchPersistentContext(options.profile, {
-  executablePath: options.chromium,
-  headless: true,
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--mute-audio', '--disable-dev-shm-usage'],
-});
 try {
   const shown = [];
   for (const address of options.pages) {

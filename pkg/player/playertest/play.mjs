@@ -1,9 +1,6 @@
 // Plays a package in headless Chromium and prints what happened as JSON.
 //   node play.mjs '{"chromium": …, "profile": …, "page": …, "player": "hls" | "dash", "media": …, "seeks": [0…1, …], "rate": n, "modules": …}'
-import { createRequire } from 'node:module';
-
-const options = JSON.parse(process.argv[2]);
-const { chromium } = createRequire(options.modules + '/')('playwright-core');
+import { context, options } from './browser.mjs';
 
 // Runs in the page: plays, seeks and switches, and returns what it observed. It judges nothing.
 async function observe({ player, media, seeks, rate }) {
@@ -154,12 +151,6 @@ async function observe({ player, media, seeks, rate }) {
   return report;
 }
 
-const context = await chromium.launchPersistentContext(options.profile, {
-  executablePath: options.chromium,
-  headless: true,
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--mute-audio', '--disable-dev-shm-usage'],
-});
 try {
   const page = await context.newPage();
   const problems = [];

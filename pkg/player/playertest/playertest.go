@@ -86,6 +86,8 @@ type Switch struct {
 
 // The programs that drive Chromium.
 var (
+	//go:embed browser.mjs
+	browserProgram []byte
 	//go:embed play.mjs
 	playScript []byte
 	//go:embed frames.mjs
@@ -208,8 +210,10 @@ func browse(t testing.TB, script []byte, folder, playlist, kind string, more map
 	t.Cleanup(server.Close)
 	work := t.TempDir()
 	program := filepath.Join(work, "program.mjs")
-	if err := os.WriteFile(program, script, 0o666); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string][]byte{program: script, filepath.Join(work, "browser.mjs"): browserProgram} {
+		if err := os.WriteFile(name, text, 0o666); err != nil {
+			t.Fatal(err)
+		}
 	}
 	values := map[string]any{
 		"chromium": chromium, "profile": filepath.Join(work, "profile"), "page": server.URL, "player": kind, "media": server.URL + "/media/" + playlist, "modules": modules,

@@ -1,9 +1,6 @@
 // Plays a package in headless Chromium, changes to another rate of its audio on the way, and prints what happened as JSON.
 //   node rates.mjs '{"chromium": …, "profile": …, "page": …, "player": "hls" | "dash" | "shaka", "media": …, "modules": …}'
-import { createRequire } from 'node:module';
-
-const options = JSON.parse(process.argv[2]);
-const { chromium } = createRequire(options.modules + '/')('playwright-core');
+import { context, options } from './browser.mjs';
 
 // Runs in the page. It begins with the lowest rate of audio, and changes to the highest after the first media segment.
 async function play({ player, media }) {
@@ -70,12 +67,6 @@ async function play({ player, media }) {
   return { rates, problems, duration: video.duration, end: video.currentTime };
 }
 
-const context = await chromium.launchPersistentContext(options.profile, {
-  executablePath: options.chromium,
-  headless: true,
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--mute-audio', '--disable-dev-shm-usage'],
-});
 try {
   const page = await context.newPage();
   const files = [];

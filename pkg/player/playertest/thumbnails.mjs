@@ -1,9 +1,6 @@
 // Asks a player in headless Chromium for the thumbnails of a package, and prints the numbers of the frames that they show as JSON.
 //   node thumbnails.mjs '{"chromium": …, "profile": …, "page": …, "player": "dash" | "shaka" | "hls" | "mapreel", "media": …, "times": [seconds, …], "bits": n, "modules": …}'
-import { createRequire } from 'node:module';
-
-const options = JSON.parse(process.argv[2]);
-const { chromium } = createRequire(options.modules + '/')('playwright-core');
+import { context, options } from './browser.mjs';
 
 // hls.js shows the thumbnails of an I-frame playlist of images, the others those of sheets. Shaka must show the same of both in a playlist of HLS.
 // Runs in the page. A thumbnail has a column for each bit of the frame's number, the lowest at the left: white for 1.
@@ -97,12 +94,6 @@ async function read({ player, media, times, bits }) {
   return numbers;
 }
 
-const context = await chromium.launchPersistentContext(options.profile, {
-  executablePath: options.chromium,
-  headless: true,
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--mute-audio', '--disable-dev-shm-usage'],
-});
 try {
   const page = await context.newPage();
   await page.goto(options.player === 'mapreel' ? options.page + '/own/' : options.page);

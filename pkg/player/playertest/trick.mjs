@@ -1,10 +1,7 @@
 // Shows a package as players do while they play fast, in headless Chromium, and prints the numbers of the frames as JSON.
 //   node trick.mjs '{"chromium": …, "profile": …, "page": …, "player": "hls" | "shaka", "media": …, "times": [seconds, …], "bits": n, "modules": …}'
 // Shaka seeks in a rendition for trick play, hls.js in an I-frame playlist.
-import { createRequire } from 'node:module';
-
-const options = JSON.parse(process.argv[2]);
-const { chromium } = createRequire(options.modules + '/')('playwright-core');
+import { context, options } from './browser.mjs';
 
 // Runs in the page. The picture has a column for each bit of the frame's number, the lowest at the left: white for 1.
 async function read({ player, media, times, bits }) {
@@ -80,12 +77,6 @@ async function read({ player, media, times, bits }) {
   return shown;
 }
 
-const context = await chromium.launchPersistentContext(options.profile, {
-  executablePath: options.chromium,
-  headless: true,
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--mute-audio', '--disable-dev-shm-usage'],
-});
 try {
   const page = await context.newPage();
   const files = new Set();

@@ -111,11 +111,7 @@ func Paths(req film.Request) (ps film.Problems) {
 	for i, path := range append([]string{req.Source}, req.Join...) {
 		info, err := os.Stat(path)
 		if sources[path] = info; err == nil && info.IsDir() {
-			pointer := "/source"
-			if i > 0 {
-				pointer = fmt.Sprintf("/join/%d", i-1)
-			}
-			ps = append(ps, film.Problem{Pointer: pointer, Message: path + " is a folder; name a video in it"})
+			ps = append(ps, film.Problem{Pointer: film.JoinPointer(i), Message: path + " is a folder; name a video in it"})
 		}
 	}
 	for i, o := range req.Outputs {

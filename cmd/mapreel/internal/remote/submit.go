@@ -231,8 +231,8 @@ func (c Submit) identity(ctx context.Context, remote *client.Client, there *serv
 		if info, err := os.Stat(url); err == nil { // the job reports one that cannot be read
 			return []string{fmt.Sprint(info.Size()), info.ModTime().UTC().String()}, nil
 		}
-	case !server && strings.HasPrefix(url, "s3://"):
-		id, err := remote.Identity(ctx, url)
+	case !server && (origin.InS3(url) || origin.OnWeb(url)):
+		id, err := identityOf(ctx, remote, url)
 		return []string{id}, err
 	}
 	return nil, nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 )
 
@@ -25,7 +26,7 @@ func (t Flags) applyJoin(d *requestfile.Draft) error {
 			return fault.New(fault.Invalid, "%s: only the first SOURCE can be standard input", flag)
 		}
 		list[i] = s
-		d.Flags[fmt.Sprintf("/join/%d", i)] = fmt.Sprintf("SOURCE %d", i+2)
+		d.Flags[film.JoinPointer(i+1)] = fmt.Sprintf("SOURCE %d", i+2)
 	}
 	d.Set("/join", list, flag)
 	return nil
