@@ -109,7 +109,6 @@ func start(t testing.TB, scratch, root string) *service {
 	s.url = server.URL
 	s.Client = sfn.New(sfn.Options{
 		BaseEndpoint: &server.URL, Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
-		RetryMaxAttempts: 1,
 	})
 	return s
 }

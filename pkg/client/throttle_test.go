@@ -51,7 +51,7 @@ func TestThrottledUnitsAreCounted(t *testing.T) {
 	}))
 	defer server.Close()
 	c := &Client{sfn: sfn.New(sfn.Options{
-		Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""), RetryMaxAttempts: 1,
+		Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
 	})}
 	for _, test := range []struct {
 		denied, stopped string

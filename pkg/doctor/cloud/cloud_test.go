@@ -155,7 +155,7 @@ func (a answers) region(t *testing.T) Region {
 	}))
 	t.Cleanup(server.Close)
 	return Region{aws.Config{
-		Region: "eu-west-1", BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
+		Region: "eu-west-1", BaseEndpoint: aws.String(server.URL),
 		Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
 	}}
 }

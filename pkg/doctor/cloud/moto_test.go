@@ -58,7 +58,7 @@ func moto(t *testing.T) Region {
 		}
 	}
 	return Region{aws.Config{
-		Region: "eu-west-1", BaseEndpoint: aws.String("http://" + address), RetryMaxAttempts: 1,
+		Region: "eu-west-1", BaseEndpoint: aws.String("http://" + address),
 		Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
 	}}
 }

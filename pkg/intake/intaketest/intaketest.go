@@ -42,7 +42,6 @@ func Start(t *testing.T) *States {
 	s.URL = server.URL
 	s.Client = sfn.New(sfn.Options{
 		Region: "eu-west-1", BaseEndpoint: aws.String(server.URL), Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
-		RetryMaxAttempts: 1,
 	})
 	return s
 }
