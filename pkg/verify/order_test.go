@@ -164,11 +164,14 @@ func findDisorders(t *testing.T, r clip, options string) (missed []string, clean
 func (p *Video) blamed() string { return fmt.Sprintf("%v %v %v", p.Edits, p.Wrong, p.Broken) }
 
 // pan is a camera that moves over a texture, with grain.
-func pan(t *testing.T, rate int, speed float64, grain int) clip {
+func pan(t *testing.T, rate int, speed float64, grain int) clip { return panOver(t, rate, 3, speed, grain) }
+
+// panOver is pan over a texture of a given contrast, 1 being that of blurred noise.
+func panOver(t *testing.T, rate int, contrast, speed float64, grain int) clip {
 	t.Helper()
 	return decodeClip(t, fmt.Sprintf("pan at %d, grain of %d", rate, grain), 160, 90, rate, "-f", "lavfi", "-i", fmt.Sprintf(
 		"nullsrc=size=160x90:rate=%[1]d:duration=%[4]g,geq=lum='random(1)*255':cb=128:cr=128,loop=loop=47:size=1,setpts=N/%[1]d/TB,"+
-			"gblur=sigma=3,eq=contrast=3,scroll=h=%[2]g:v=%[2]g,noise=alls=%[3]d:allf=t:all_seed=3", rate, speed, grain, 1/float64(rate)))
+			"gblur=sigma=3,eq=contrast=%[5]g,scroll=h=%[2]g:v=%[2]g,noise=alls=%[3]d:allf=t:all_seed=3", rate, speed, grain, 1/float64(rate), contrast))
 }
 
 func TestDisorderIsFound(t *testing.T) {
@@ -192,6 +195,44 @@ func TestDisorderIsFound(t *testing.T) {
 			}
 			if len(missed) > 0 {
 				t.Errorf("not found at %.1f dB: %q", clean.PSNR.Mean, missed)
+			}
+		})
+	}
+}
+
+// SVT-AV1 mixes its keyframes with the frames that follow. The next frame in the place of a keyframe is found nevertheless where
+// the two can be told apart.
+func TestAKeyframeMayBeMixedWithTheNextFrame(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		contrast float64
+		next     int // of ten parts of the keyframe
+		filtered bool
+		wrong    bool
+	}{
+		{"mixed by an encoder that filters", 0.5, 8, true, false},
+		{"mixed by another", 0.5, 8, false, true},
+		{"the next frame, where the frames differ", 3, 10, true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			source := panOver(t, 24, c.contrast, 0.01, 0)
+			n := len(source.frames)
+			k := n / 2
+			mixed := source
+			mixed.frames = slices.Clone(source.frames)
+			mixed.frames[k] = slices.Clone(source.frames[k])
+			for i, v := range source.frames[k+1] {
+				mixed.frames[k][i] = uint8((int(mixed.frames[k][i])*(10-c.next) + int(v)*c.next + 5) / 10) //nolint:gosec // a mean of bytes
+			}
+			shows := make([]int, n)
+			for i := range shows {
+				shows[i] = i
+			}
+			p := compareFrameLists(t, source.f, source.frames, mixed.encoded(t, shows, k, veryfast+"23"), []keyframe{{filtered: c.filtered}, {ticks: int64(k), filtered: c.filtered}})
+			if found := len(p.Edits)+len(p.Wrong)+len(p.Broken) > 0; found != c.wrong {
+				t.Errorf("reported: %t (%s) at %.1f dB, lowest %.1f", found, p.blamed(), p.PSNR.Mean, p.PSNR.Min.Value)
 			}
 		})
 	}

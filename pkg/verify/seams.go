@@ -31,6 +31,7 @@ const signatureSearch = 2048
 type keyframe struct {
 	ticks        int64
 	encoderStart bool // an encoder began here
+	filtered     bool // the encoder may have mixed it with the frames that follow; see outlier.MaxFilteredDip
 }
 
 // keyframes lists the keyframes of a stream in order of time, and which of them begin with an

@@ -206,9 +206,9 @@ func videoReport(c clock, t timing, pairs framePairs, source, output []int64, co
 		TimeError: Worst{c.duration(max(abs(t.low), abs(t.high))).Seconds(), t.worst.frame, film.Seconds(t.worst.at)},
 		Tick:      c.duration(c.output).Seconds(),
 	}
-	decodable := map[int64]bool{}
+	decodable, filtered := map[int64]bool{}, map[int64]bool{}
 	for _, k := range keys {
-		decodable[k.ticks] = true
+		decodable[k.ticks], filtered[k.ticks] = true, k.filtered
 		p.Seams = append(p.Seams, Seam{At: film.Seconds(c.duration(c.outputTime(k.ticks))), Restart: k.encoderStart})
 	}
 	if compared != "yes" {
@@ -231,7 +231,10 @@ func videoReport(c clock, t timing, pairs framePairs, source, output []int64, co
 	}
 	p.PSNR, p.SSIM = measure(pairs.psnr), measure(pairs.ssim)
 	below := outlier.Drops(pairs.psnr)
-	for i, frame := range pairs.frames { // see outlier.MinDip
+	for i, frame := range pairs.frames { // see outlier.MinDip and outlier.MaxFilteredDip
+		if filtered[output[frame]] && below[i] < outlier.MaxFilteredDip {
+			pairs.bias[i] = max(pairs.bias[i], 0)
+		}
 		if next := int(frame) + 1; next < len(output) && decodable[output[next]] && below[i] < outlier.MinDip {
 			pairs.bias[i] = min(pairs.bias[i], 0)
 		}
@@ -280,6 +283,7 @@ func (v *verification) keyframes(ctx context.Context) ([]keyframe, error) {
 	for i := range list {
 		list[i].ticks -= zero
 		list[i].encoderStart = list[i].encoderStart && known
+		list[i].filtered = b.Codec == string(film.AV1)
 	}
 	return list, err
 }
