@@ -236,7 +236,7 @@ func (r Rendition) filters(laid []string) string {
 		chain = append(chain, "format="+r.PixelFormat)
 	}
 	if r.Frame != (media.Size{}) {
-		chain = append(chain, fmt.Sprintf("pad=%d:%d:(ow-iw)/2:(oh-ih)/2", r.Frame.Width, r.Frame.Height))
+		chain = append(chain, r.pad()...)
 	}
 	if r.SAR.Known() {
 		// By default setsar rounds to terms of 100.
@@ -266,6 +266,17 @@ func (r Rendition) filters(laid []string) string {
 		return "null"
 	}
 	return strings.Join(chain, ",")
+}
+
+// pad returns the filters that centre the picture in its frame.
+func (r Rendition) pad() []string {
+	pad := fmt.Sprintf("pad=%d:%d:(ow-iw)/2:(oh-ih)/2", r.Frame.Width, r.Frame.Height)
+	if r.Color.Range != "pc" || r.PixelFormat != "yuv420p" {
+		return []string{pad}
+	}
+	// To ffmpeg 5.1, only the name of the format says that black is 0, not 16. The range does not change, so no sample does.
+	const same = "scale=in_range=pc:out_range=pc"
+	return []string{same, "format=yuvj420p", pad, same, "format=yuv420p"}
 }
 
 // conversion returns the parameters of scale that convert the colours of the source's frames to those of the rendition.
