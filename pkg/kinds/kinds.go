@@ -4,6 +4,7 @@ package kinds
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
@@ -53,7 +54,7 @@ func NeedTools(request json.RawMessage) bool { return job.Planner{}.Accepts(requ
 func Tools(r work.Registry, tools ffmpeg.Tools, self []string) work.Registry {
 	return work.Registry{
 		Planners: append([]work.Planner{job.Planner{Tools: tools}}, r.Planners...),
-		Kinds:    append(r.Kinds, job.Kind{Tools: tools, Self: self}, job.Joins{}),
+		Kinds:    append(slices.Clone(r.Kinds), job.Kind{Tools: tools, Self: self}, job.Joins{Tools: tools, Kinds: r.Kinds}, job.Films{Kinds: r.Kinds}),
 	}
 }
 

@@ -139,6 +139,9 @@ func (r Request) check() (ps film.Problems) {
 		for n, o := range outputs {
 			pointer := fmt.Sprintf("%s/outputs/%d", at, n)
 			o.check(pointer, add)
+			if len(t.Outputs) > 0 {
+				r.checkJoin(t, n, pointer, add)
+			}
 			folder := path.Clean(o.Path)
 			if o.Join != JoinNone && o.Join != "" {
 				continue

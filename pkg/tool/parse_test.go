@@ -74,6 +74,13 @@ func TestWrongToolsAreRefusedWithTheirPlace(t *testing.T) {
 		`{"name": "a", "command": ["x"], "environment": {"A=B": "x"}}`:                                                                               "/tools/0/environment/A=B: ",
 		`{"name": "a", "command": ["x"], "environment": {"A": 1}}`:                                                                                   "/tools/0/environment/A: must be a string",
 		`{"name": "a", "command": ["x"], "secrets": ["MAPREEL_X"]}`:                                                                                  "/tools/0/secrets/0: mapreel sets MAPREEL_X itself",
+		`{"name": "a", "command": ["x"], "each": "sound", "outputs": [{"join": "video"}]}`:                                                           "/tools/0/outputs/0/join: video needs each: frames or each: segment",
+		`{"name": "a", "command": ["x"], "each": "segment", "outputs": [{"join": "audio"}]}`:                                                         "/tools/0/outputs/0/join: audio needs each: sound",
+		`{"name": "a", "command": ["x"], "each": "frames", "as": {"every": 1}, "outputs": [{"join": "video"}]}`:                                      "/tools/0/outputs/0/join: video needs all frames: leave out every",
+		`{"name": "a", "command": ["x"], "outputs": [{"video": {"crf": 20}}]}`:                                                                       "/tools/0/outputs/0/video: has a meaning with join: video only",
+		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "video": {"crf": 99}}]}`:                                    "/tools/0/outputs/0/video/crf: 99 is outside 0 to 51 for h264",
+		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "video": {"crop": "auto"}}]}`:                               "/tools/0/outputs/0/video/crop: cannot be used with join: video",
+		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "prefix": ["a"]}, {"join": "video", "prefix": ["b"]}]}`:     "/tools/0/outputs/1/path: another output of this tool would be the same file",
 	} {
 		_, err := tool.Parse(request(tools))
 		var ps film.Problems

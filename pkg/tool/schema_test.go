@@ -26,6 +26,8 @@ func TestSchemaMatchesTheGoTypes(t *testing.T) {
 			switch t {
 			case reflect.TypeFor[int]():
 				return &jsonschema.Schema{Type: "integer", Format: "whole"}
+			case reflect.TypeFor[json.RawMessage]():
+				return &jsonschema.Schema{Type: "object"}
 			case reflect.TypeFor[film.Seconds]():
 				return &jsonschema.Schema{Type: "number", Format: "seconds"}
 			case reflect.TypeFor[tool.Each]():

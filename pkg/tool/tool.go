@@ -152,8 +152,10 @@ type Output struct {
 	Prefix []string `json:"prefix,omitempty" jsonschema:"maxItems=20,description=Files whose names begin with one of these. Default: all"`
 	Suffix []string `json:"suffix,omitempty" jsonschema:"maxItems=20,description=Files whose names end with one of these. Default: all"`
 	Path   string   `json:"path,omitempty" jsonschema:"description=A folder below the destination. Default: the destination itself"`
-	Join   Join     `json:"join,omitempty" jsonschema:"enum=none,enum=lines,enum=cues,default=none,description=none numbers the files. lines joins JSON lines or CSV. cues joins SRT or WebVTT. Times are shifted to those of the film"`
+	Join   Join     `json:"join,omitempty" jsonschema:"enum=none,enum=lines,enum=cues,enum=video,enum=audio,default=none,description=none numbers the files. lines joins JSON lines or CSV. cues joins SRT or WebVTT. Times are shifted to those of the film. video encodes the pictures as a film with the sound of the source. audio joins sound"`
 	Times  []string `json:"times,omitempty" jsonschema:"minItems=1,maxItems=20,description=lines: the fields or columns that are times in seconds. Default: time and start and end"`
+	// Video has the words of a film's request.
+	Video json.RawMessage `json:"video,omitempty" jsonschema:"description=join: video: how the film is encoded in the words of a request's video such as {codec: h265; crf: 24}. Default: h264"`
 }
 
 // Join selects how files of all pieces become one.
@@ -163,6 +165,8 @@ const (
 	JoinNone  Join = "none"
 	JoinLines Join = "lines"
 	JoinCues  Join = "cues"
+	JoinVideo Join = "video"
+	JoinAudio Join = "audio"
 )
 
 // DefaultTimes are the fields of lines that are times.

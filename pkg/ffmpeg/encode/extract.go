@@ -21,15 +21,23 @@ type Extract struct {
 	Origin int64  // time of Zero, in microseconds
 	Zero   int64  // the tick whose time becomes 0; not after Start
 	Path   string // a file; or a folder for pictures, whose names are their times in microseconds
+	// Log writes the times of the frames, in ticks from Zero, to descriptor 3: an ffmpeg.FrameLog. Those that Every leaves out are in it.
+	Log bool
 }
 
 // roundingError is by how many microseconds the sum of two rounded times may be wrong.
 const roundingError = 2
 
+// scaler is how pictures are scaled and their colours converted: the same on every machine.
+const scaler = "bicubic+accurate_rnd+full_chroma_int+bitexact"
+
 // ExtractArgs returns the arguments of ffmpeg that write the frames of v from its Start to its End. The same arguments give the
 // same bytes.
 func ExtractArgs(v Video, x Extract) []string {
 	chain := append(trim(v.Start, v.End), fmt.Sprintf("setpts=PTS-(%d)", x.Zero))
+	if x.Log {
+		chain = append(chain, ffmpeg.FrameLogFilters())
+	}
 	pictures := x.Format == "jpg" || x.Format == "png"
 	timebase := v.Timebase
 	if pictures {
@@ -43,7 +51,10 @@ func ExtractArgs(v Video, x Extract) []string {
 		}
 	}
 	if x.Width > 0 {
-		chain = append(chain, fmt.Sprintf("scale=%d:-2:flags=bicubic+accurate_rnd+full_chroma_int+bitexact", max(x.Width/2*2, 2)))
+		chain = append(chain, fmt.Sprintf("scale=%d:-2:flags="+scaler, max(x.Width/2*2, 2)))
+	}
+	if x.Format == "jpg" {
+		chain = append(chain, "scale=out_color_matrix=bt601:out_range=pc:flags="+scaler) // whatever the film's are: readers of JPEG know no others
 	}
 	codec := []string{"-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p"}
 	switch x.Format {
@@ -105,4 +116,16 @@ func SoundExtractArgs(x SoundExtract) []string {
 		return append(args, "-c:a", "flac", "-sample_fmt", "s16", "-f", "flac", option.FileURL(x.Path))
 	}
 	return append(args, "-c:a", "pcm_s16le", "-f", "wav", option.FileURL(x.Path))
+}
+
+// SoundArgs returns the arguments of ffmpeg that convert a file of sound, a WAV or FLAC file as demuxer says, to another of the format
+// to: "wav" or "flac". Its samples have 16 bits, as those of SoundExtractArgs.
+func SoundArgs(path, demuxer, result, to string) []string {
+	args := append(option.Progress(), ffmpeg.AllocationLimits()...)
+	args = append(args, "-protocol_whitelist", "file", "-f", option.Name(demuxer), "-i", option.FileURL(path), "-map", "0:a:0", "-map_metadata", "-1",
+		"-fflags", "+bitexact", "-flags:a", "+bitexact")
+	if to == "flac" {
+		return append(args, "-c:a", "flac", "-sample_fmt", "s16", "-f", "flac", option.FileURL(result))
+	}
+	return append(args, "-c:a", "pcm_s16le", "-f", "wav", option.FileURL(result))
 }

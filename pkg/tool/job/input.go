@@ -68,7 +68,7 @@ func (a *attempt) fetch(ctx context.Context) (string, error) {
 	var last string
 	count := 0
 	for i, from := range f.Files {
-		if !a.tool.Each.Matches(from.Name) {
+		if from.Made || !a.tool.Each.Matches(from.Name) {
 			continue
 		}
 		path := filepath.Join(a.input, filepath.FromSlash(from.Name))
@@ -129,15 +129,27 @@ func (a *attempt) extractVideo(ctx context.Context, path string) error {
 	x := encode.Extract{
 		Format: a.tool.As.Format, Width: a.tool.As.Width, Every: int64(a.tool.As.Every / 1000), Origin: int64(a.piece.Start), Zero: int64(s.Start), Path: path,
 	}
+	if !joinsVideo(a.tool) {
+		return a.ffmpeg(ctx, encode.ExtractArgs(v, x), a.videoLimits(shownSize(*p)))
+	}
+	x.Log = true
+	var log ffmpeg.FrameLog
+	err = a.runFFmpeg(ctx, encode.ExtractArgs(v, x), ffmpeg.RunOptions{Limits: a.videoLimits(shownSize(*p)), Pipe: &log})
+	a.times = log.PTS()
+	return err
+}
+
+// videoLimits returns the limits of the ffmpeg that writes the frames of the piece in a size.
+func (a *attempt) videoLimits(size media.Size) ffmpeg.Limits {
 	limits := input.Video(a.job())
-	limits.Threads, limits.Frames = threads, int64(s.Frames)
-	frame := budget.Picture{Width: p.Width, Height: p.Height, Codec: "h264"}
+	limits.Threads, limits.Frames = threads, int64(a.piece.Segment.Frames)
+	frame := budget.Picture{Width: size.Width, Height: size.Height, Codec: "h264"}
 	if a.tool.Each.Part == tool.Frames {
 		limits.Pictures = []budget.Picture{frame}
 	} else {
 		limits.Renditions = []budget.Picture{frame}
 	}
-	return a.ffmpeg(ctx, encode.ExtractArgs(v, x), limits.Limits())
+	return limits.Limits()
 }
 
 func (a *attempt) extractSound(ctx context.Context, path string) error {
@@ -171,7 +183,12 @@ func (a *attempt) soundLimits(x encode.SoundExtract) ffmpeg.Limits {
 
 // ffmpeg runs ffmpeg within limits.
 func (a *attempt) ffmpeg(ctx context.Context, args []string, limits ffmpeg.Limits) error {
+	return a.runFFmpeg(ctx, args, ffmpeg.RunOptions{Limits: limits})
+}
+
+func (a *attempt) runFFmpeg(ctx context.Context, args []string, o ffmpeg.RunOptions) error {
 	_, worker := input.Budget(a.Env, a.doc.Source)
-	_, err := ffmpeg.Run(ctx, a.tools.FFmpeg, args, ffmpeg.RunOptions{Dir: a.Dir, Limits: worker.Limit(ctx, limits)})
+	o.Dir, o.Limits = a.Dir, worker.Limit(ctx, o.Limits)
+	_, err := ffmpeg.Run(ctx, a.tools.FFmpeg, args, o)
 	return fault.Wrap(fault.KindOf(err), err, "input of a tool")
 }

@@ -7,7 +7,6 @@ package job
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
@@ -22,13 +21,15 @@ const (
 )
 
 // format numbers what plans and artifacts of tools look like: another version of mapreel does not continue them.
-const format = 1
+const format = 2
 
 // document is the plan's Doc.
 type document struct {
 	Request tool.Request   `json:"request"`
 	Source  film.Source    `json:"source"`
 	Counts  map[string]int `json:"counts"` // units, by the tool's name
+	Encoder string         `json:"encoder"`
+	Threads int            `json:"threads,omitempty"` // of each encoder of a film
 }
 
 // piece is the Spec of a unit: what the tool gets. Times are microseconds of the film; a file of unknown length has none.
@@ -59,6 +60,9 @@ type file struct {
 	Name    string `json:"name"` // its path below TMP_OUTPUT_DIR
 	Size    int64  `json:"size"`
 	Outputs []int  `json:"outputs,omitempty"` // that take it
+	Made    bool   `json:"made,omitempty"`    // of all that an output takes: it is no file of the tool
+	// Pictures describe what was made of pictures.
+	Pictures *pictures `json:"pictures,omitempty"`
 }
 
 // published are the facts of a unit that joins.
@@ -74,11 +78,6 @@ func unitName(t tool.Tool, index int) string {
 
 func joinName(t tool.Tool, output int) string {
 	return fmt.Sprintf("%s/%s/%02d", JoinKind, t.Name, output)
-}
-
-// folder returns the URL of the folder of an output.
-func folder(r tool.Request, o tool.Output) string {
-	return strings.TrimSuffix(strings.TrimSuffix(r.Destination, "/")+"/"+o.Path, "/")
 }
 
 func decode(data json.RawMessage, v any, unit string) error {

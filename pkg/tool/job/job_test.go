@@ -38,6 +38,7 @@ var find = sync.OnceValues(func() (ffmpeg.Tools, error) { return ffmpeg.Find(con
 // bench runs tools over a source, again and again with the same scratch folder.
 type bench struct {
 	source, out, scratch string
+	seconds              int // of a piece; 0: 1
 
 	mu   sync.Mutex
 	done []string // units that the last run finished
@@ -48,7 +49,7 @@ func newBench(t *testing.T, source string) *bench {
 	return &bench{source: source, out: t.TempDir(), scratch: t.TempDir()}
 }
 
-// run runs tools, which are JSON, over pieces of one second.
+// run runs tools, which are JSON.
 func (b *bench) run(t *testing.T, tools string) (local.Report, error) {
 	t.Helper()
 	found, err := find()
@@ -59,7 +60,7 @@ func (b *bench) run(t *testing.T, tools string) (local.Report, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := fmt.Sprintf(`{"source": %q, "destination": %q, "segment": {"seconds": 1}, "folder": %q, "tools": [%s]}`, b.source, b.out, b.out, tools)
+	request := fmt.Sprintf(`{"source": %q, "destination": %q, "segment": {"seconds": %d}, "folder": %q, "tools": [%s]}`, b.source, b.out, max(b.seconds, 1), b.out, tools)
 	b.done = nil
 	return local.Run(t.Context(), json.RawMessage(request), local.Options{
 		Scratch: b.scratch, Jobs: 2, Registry: kinds.Tools(kinds.All(found, kinds.Options{}), found, []string{self, "confined"}),

@@ -52,7 +52,7 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, data json.RawMessa
 	if err != nil {
 		return work.Plan{}, err
 	}
-	doc := document{Request: req, Source: film.Source{URL: req.Source}, Counts: map[string]int{}}
+	doc := document{Request: req, Source: film.Source{URL: req.Source}, Counts: map[string]int{}, Encoder: p.Tools.Build, Threads: env.Processors}
 	var index *plan.Index
 	if is, err := source.IsSequence(ctx, store, key); err != nil || is {
 		if err == nil {
@@ -72,6 +72,9 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, data json.RawMessa
 			return work.Plan{}, err
 		}
 		doc.Source.Size, doc.Source.Version = info.Size, info.Version
+	}
+	if err := doc.requireFilms(ctx, p.Tools); err != nil {
+		return work.Plan{}, err
 	}
 	return newPlan(doc, index, p.Tools.Build)
 }
@@ -138,12 +141,15 @@ func newPlan(doc document, index *plan.Index, build string) (work.Plan, error) {
 		slices.SortFunc(units, func(a, b work.Unit) int { return cmp.Compare(a.Name, b.Name) })
 		p.Phases = append(p.Phases, work.Phase{Name: fmt.Sprintf("tools-%02d", n+1), Independent: true, Units: slices.Values(units)})
 	}
+	if err := doc.addFilms(&p, pieces); err != nil {
+		return work.Plan{}, err
+	}
 	p.Duration = min(total/time.Duration(p.Concurrency), maxDuration)
 	p.OutputPhase = work.Phase{Name: "join", Units: joins(req)}
 	for _, t := range req.Tools {
 		p.Groups = append(p.Groups, work.Group{Name: JoinKind + "/" + t.Name, Noun: "outputs", Units: len(t.Outputs)})
 		for _, o := range t.Outputs {
-			p.Outputs = append(p.Outputs, folder(req, o)+"/")
+			p.Outputs = append(p.Outputs, req.FolderOf(o)+"/")
 		}
 	}
 	slices.Sort(p.Outputs)
@@ -189,7 +195,8 @@ func identify(doc document, build string) (string, error) {
 		Size    int64
 		Version string
 		Build   string
-	}{format, req, doc.Source.Size, doc.Source.Version, build})
+		Threads int `json:",omitempty"`
+	}{format, req, doc.Source.Size, doc.Source.Version, build, doc.Threads})
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:10]), fault.Wrap(fault.Internal, err, "name of a job")
 }

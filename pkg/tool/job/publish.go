@@ -10,13 +10,17 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/tool"
 	"github.com/mapreel/mapreel/pkg/tool/join"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// Joins joins and publishes what a tool made of all pieces.
-type Joins struct{}
+// Joins joins and publishes what a tool made of all pieces. Kinds are those that make films.
+type Joins struct {
+	Tools ffmpeg.Tools
+	Kinds []work.Kind
+}
 
 var _ work.Kind = Joins{}
 
@@ -24,7 +28,7 @@ var _ work.Kind = Joins{}
 func (Joins) Name() string { return JoinKind }
 
 // Run implements work.Kind. It publishes an output of a tool.
-func (Joins) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
+func (k Joins) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
 	var doc document
 	var spec joined
 	if err := env.Decode(&doc); err != nil {
@@ -38,19 +42,25 @@ func (Joins) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, 
 	}
 	p := &publisher{Env: env, doc: doc, tool: doc.Request.Tools[spec.Tool], number: spec.Output, others: map[string]bool{}}
 	p.output = p.tool.Outputs[spec.Output]
+	if p.output.Join == tool.JoinVideo {
+		return k.mergeFilm(ctx, env, spec)
+	}
 	if err := p.collect(ctx); err != nil {
 		return work.Result{}, err
 	}
 	var err error
-	if p.output.Join == tool.JoinNone {
+	switch p.output.Join {
+	case tool.JoinNone:
 		err = p.publishAll(ctx)
-	} else {
+	case tool.JoinAudio:
+		err = p.joinSound(ctx, k.Tools)
+	default:
 		err = p.publishJoined(ctx)
 	}
 	if err != nil {
 		return work.Result{Artifacts: p.result.Artifacts}, err
 	}
-	facts := published{URL: folder(doc.Request, p.output) + "/", Files: len(p.result.Artifacts)}
+	facts := published{URL: doc.Request.FolderOf(p.output) + "/", Files: len(p.result.Artifacts)}
 	for _, a := range p.result.Artifacts {
 		facts.Size += a.Size
 	}
@@ -63,6 +73,27 @@ func (Joins) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, 
 	p.result.URL = facts.URL
 	p.result.Done = work.Amount{Count: int64(facts.Files), Bytes: facts.Size}
 	return p.result, p.result.SetFacts(facts)
+}
+
+// mergeFilm publishes an output that is a film.
+func (k Joins) mergeFilm(ctx context.Context, env *work.Env, spec joined) (work.Result, error) {
+	f, err := openFilm(ctx, env, spec.Tool, spec.Output)
+	if err != nil {
+		return work.Result{}, err
+	}
+	for i := range f.job.Segments {
+		p, _, err := f.pictures(ctx, i)
+		if err != nil {
+			return work.Result{}, err
+		}
+		if p.Size() != f.size {
+			return work.Result{}, f.differs(i, p.Size())
+		}
+	}
+	if path.Clean(f.job.Request.URL(f.job.Outputs[0].File)) == path.Clean(f.job.Source.URL) {
+		return work.Result{}, fault.New(fault.Invalid, "the output %s would replace the source", f.job.Outputs[0].File)
+	}
+	return run(ctx, k.Kinds, f.env, work.Unit{Name: f.job.OutputUnit(0)})
 }
 
 // publisher publishes one output.
@@ -198,7 +229,7 @@ func (p *publisher) pieces(ctx context.Context, ext string) join.Pieces {
 
 // publish writes a file of the destination.
 func (p *publisher) publish(ctx context.Context, name string, write func(blob.Store, string) (blob.Info, error)) error {
-	url := folder(p.doc.Request, p.output) + "/" + name
+	url := p.doc.Request.FolderOf(p.output) + "/" + name
 	if path.Clean(url) == path.Clean(p.doc.Source.URL) {
 		return fault.New(fault.Invalid, "the output %s would replace the source", url)
 	}

@@ -69,7 +69,8 @@ type attempt struct {
 	piece piece
 	tool  tool.Tool
 
-	input, work, output string // folders
+	input, work, output string  // folders
+	times               []int64 // of the frames of the input, in ticks from its beginning, where a film is made of them
 }
 
 // job returns what the limits of ffmpeg follow from.
@@ -170,6 +171,7 @@ func (a *attempt) keep(ctx context.Context, f *facts, result *work.Result) error
 	}
 	var unused []string
 	names := 0
+	made := make([][]string, len(a.tool.Outputs)) // what the outputs take that make one thing of all
 	err := filepath.WalkDir(a.output, func(at string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -188,13 +190,21 @@ func (a *attempt) keep(ctx context.Context, f *facts, result *work.Result) error
 		if err := blob.CheckKey(name); err != nil {
 			return fault.Wrap(fault.Unsupported, err, a.tool.Name+" left a file that cannot be published")
 		}
-		kept := file{Name: name}
+		kept, used := file{Name: name}, false
 		for i, o := range a.tool.Outputs {
-			if o.Matches(name) {
+			switch {
+			case !o.Matches(name):
+			case o.Join == tool.JoinVideo || o.Join == tool.JoinAudio:
+				made[i] = append(made[i], name)
+				used = true
+			default:
 				kept.Outputs = append(kept.Outputs, i)
 			}
 		}
 		if len(kept.Outputs) == 0 && !needed(name) {
+			if used {
+				return nil
+			}
 			unused = append(unused, name)
 			return nil
 		}
@@ -213,6 +223,9 @@ func (a *attempt) keep(ctx context.Context, f *facts, result *work.Result) error
 	if err != nil {
 		return fault.Wrap(fault.KindOf(err), err, "")
 	}
+	if err := a.keepMade(ctx, made, f, result); err != nil {
+		return err
+	}
 	if len(unused) > 0 {
 		const shown = 3
 		more := ""
@@ -221,6 +234,26 @@ func (a *attempt) keep(ctx context.Context, f *facts, result *work.Result) error
 			unused = unused[:shown]
 		}
 		result.Warnings = append(result.Warnings, fmt.Sprintf("%s: no output takes the files %s%s", a.tool.Name, strings.Join(unused, ", "), more))
+	}
+	return nil
+}
+
+// keepMade stores what is made of the files that outputs take: pictures for a film, and sound. names are those of the files, by output.
+func (a *attempt) keepMade(ctx context.Context, names [][]string, f *facts, result *work.Result) error {
+	for i, o := range a.tool.Outputs {
+		keep := a.keepPictures
+		switch o.Join {
+		case tool.JoinVideo:
+		case tool.JoinAudio:
+			keep = a.keepSound
+		default:
+			continue
+		}
+		kept, artifact, err := keep(ctx, i, names[i], len(f.Files))
+		if err != nil {
+			return err
+		}
+		f.Files, result.Artifacts = append(f.Files, kept), append(result.Artifacts, artifact)
 	}
 	return nil
 }

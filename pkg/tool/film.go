@@ -1,0 +1,87 @@
+package tool
+
+import (
+	"encoding/json"
+	"errors"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
+)
+
+// FolderOf returns the URL of the folder of an output.
+func (r Request) FolderOf(o Output) string {
+	return strings.TrimSuffix(strings.TrimSuffix(r.Destination, "/")+"/"+o.Path, "/")
+}
+
+// Film returns the request of the film that an output with join: video is of a tool.
+func (r Request) Film(t Tool, o Output) (film.Request, error) {
+	output := map[string]any{"name": t.Name, "subtitles": film.SubtitlesNone}
+	if len(o.Video) > 0 {
+		output["video"] = []json.RawMessage{o.Video}
+	}
+	data, err := json.Marshal(map[string]any{"source": r.Source, "destination": r.FolderOf(o), "outputs": []any{output}})
+	if err != nil {
+		return film.Request{}, fault.Wrap(fault.Invalid, err, "video")
+	}
+	return film.Parse(data)
+}
+
+// checkJoin checks that an output can be joined as it asks.
+func (r Request) checkJoin(t Tool, n int, at string, add func(string, string, ...any)) {
+	o := t.Outputs[n]
+	if len(o.Video) > 0 && o.Join != JoinVideo {
+		add(at+"/video", "has a meaning with join: video only")
+	}
+	switch o.Join {
+	case JoinAudio:
+		if t.Each.Part != Sound {
+			add(at+"/join", "audio needs each: sound")
+		}
+	case JoinVideo:
+		if t.Each.Part != Segment && t.Each.Part != Frames {
+			add(at+"/join", "video needs each: frames or each: segment")
+		}
+		if t.As.Every > 0 {
+			add(at+"/join", "video needs all frames: leave out every")
+		}
+		r.checkVideo(t, o, at+"/video", add)
+	default:
+		return
+	}
+	if slices.ContainsFunc(t.Outputs[:n], func(other Output) bool { return other.Join == o.Join && path.Clean(other.Path) == path.Clean(o.Path) }) {
+		add(at+"/path", "another output of this tool would be the same file")
+	}
+}
+
+// checkVideo checks the settings of a film, of which those that need more than the pictures cannot be used.
+func (r Request) checkVideo(t Tool, o Output, at string, add func(string, string, ...any)) {
+	r.Source, r.Destination = "/source", "/destination" // which are checked elsewhere
+	o.Path = ""
+	request, err := r.Film(t, o)
+	var problems film.Problems
+	if err != nil && !errors.As(err, &problems) {
+		add(at, "%v", err)
+	}
+	for _, p := range problems {
+		rest, _ := strings.CutPrefix(p.Pointer, "/outputs/0/video/0")
+		if rest == p.Pointer { // of what is not the user's
+			rest = ""
+		}
+		add(at+rest, "%s", p.Message)
+	}
+	if len(request.Outputs) == 0 || len(request.Outputs[0].Video) == 0 {
+		return
+	}
+	v := request.Outputs[0].Video[0]
+	for _, field := range []struct {
+		name  string
+		given bool
+	}{{"burn", v.Burn != nil}, {"overlay", v.Overlay != nil}, {"crop", v.Crop == "auto"}} {
+		if field.given {
+			add(at+"/"+field.name, "cannot be used with join: video: make the film first, and transcode it with this setting")
+		}
+	}
+}
