@@ -55,14 +55,22 @@ func Cues(w io.Writer, format string, pieces Pieces) error {
 	return out.w.Flush()
 }
 
-// cueWriter writes cues. It keeps the last one back, which the next piece may complete.
+// cueWriter writes cues. It keeps those back that the next piece may complete, and all after them.
 type cueWriter struct {
 	w      *bufio.Writer
 	vtt    bool
 	number int
-	last   *cue
-	seam   media.Ticks // the end of the piece of last
+	held   []*heldCue
 }
+
+// heldCue is a cue that is not written yet.
+type heldCue struct {
+	cue
+	seam media.Ticks // the end of its piece
+}
+
+// touches reports whether the cue may go on in the next piece.
+func (h *heldCue) touches() bool { return h.end >= h.seam-seamReach }
 
 // begin writes the header of WebVTT, with the styles and regions of the first piece.
 func (o *cueWriter) begin(header string) {
@@ -73,26 +81,48 @@ func (o *cueWriter) begin(header string) {
 
 // add takes the next cue; first says that it is the first of its piece.
 func (o *cueWriter) add(c cue, first bool, p Piece) {
-	if l := o.last; l != nil {
-		if first && c.text == l.text && l.end >= o.seam-seamReach && c.start <= p.Start+seamReach && c.start-l.end <= seamReach {
-			l.end, o.seam = max(l.end, c.end), p.End
-			return
-		}
-		if first && l.end > o.seam && o.seam > 0 && l.end > c.start {
-			l.end = max(min(l.end, c.start), l.start)
-		}
-	}
-	o.flush()
-	o.last, o.seam = &c, p.End
-}
-
-// flush writes the cue that was kept back.
-func (o *cueWriter) flush() {
-	if o.last == nil {
+	early := c.start <= p.Start+seamReach
+	if early && o.complete(c, p) {
 		return
 	}
+	for _, h := range o.held {
+		if first && h.end > h.seam && h.seam > 0 && h.end > c.start {
+			h.end = max(min(h.end, c.start), h.start)
+		}
+	}
+	for len(o.held) > 0 {
+		h := o.held[0]
+		if waits := early || h.seam >= p.End; waits && h.touches() {
+			break
+		}
+		o.write(h.cue)
+		o.held = o.held[1:]
+	}
+	o.held = append(o.held, &heldCue{c, p.End})
+}
+
+// complete makes a cue one with that of an earlier piece which it continues, if there is one.
+func (o *cueWriter) complete(c cue, p Piece) bool {
+	for _, h := range o.held {
+		if h.seam <= p.Start && h.text == c.text && h.touches() && c.start-h.end <= seamReach {
+			h.end, h.seam = max(h.end, c.end), p.End
+			return true
+		}
+	}
+	return false
+}
+
+// flush writes the cues that were kept back.
+func (o *cueWriter) flush() {
+	for _, h := range o.held {
+		o.write(h.cue)
+	}
+	o.held = nil
+}
+
+func (o *cueWriter) write(c cue) {
 	o.number++
-	c, point := o.last, ","
+	point := ","
 	if o.vtt {
 		point = "."
 	} else {
@@ -103,7 +133,6 @@ func (o *cueWriter) flush() {
 		settings = " " + c.settings
 	}
 	_, _ = fmt.Fprintf(o.w, "%s --> %s%s\n%s\n\n", formatTime(c.start, point), formatTime(c.end, point), settings, c.text)
-	o.last = nil
 }
 
 // formatTime returns a time in the form of SRT and WebVTT.

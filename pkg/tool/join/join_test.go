@@ -46,6 +46,12 @@ func TestCuesAreShiftedAndRepairedAtSeams(t *testing.T) {
 		"a cue beyond its piece ends at the next": {".srt", []string{
 			"1\n00:00:09,000 --> 00:00:12,000\na\n", "1\n00:00:01,000 --> 00:00:02,000\nb\n",
 		}, "1\n00:00:09,000 --> 00:00:11,000\na\n\n2\n00:00:11,000 --> 00:00:12,000\nb\n\n"},
+		"cues that a seam cut at one time": {".vtt", []string{
+			"WEBVTT\n\n00:01.000 --> 00:10.000\na\n\n00:02.000 --> 00:03.000\nb\n\n00:09.000 --> 00:10.000\nb\n",
+			"WEBVTT\n\n00:00.000 --> 00:10.000\na\n\n00:00.000 --> 00:04.000\nb\n\n00:05.000 --> 00:06.000\nc\n",
+			"WEBVTT\n\n00:00.000 --> 00:01.000\na\n\n00:02.000 --> 00:03.000\nb\n",
+		}, "WEBVTT\n\n00:00:01.000 --> 00:00:21.000\na\n\n00:00:02.000 --> 00:00:03.000\nb\n\n00:00:09.000 --> 00:00:14.000\nb\n\n" +
+			"00:00:15.000 --> 00:00:16.000\nc\n\n00:00:22.000 --> 00:00:23.000\nb\n\n"},
 		"WebVTT": {".vtt", []string{
 			"WEBVTT - x\n\nSTYLE\n::cue {}\n\nNOTE no\n\nid\n00:01.000 --> 00:02.000 line:0\n<b>x</b>\n",
 			"WEBVTT\n\nSTYLE\n::cue {}\n\n00:00:01.000 --> 00:00:02.000\ny\n",
