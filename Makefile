@@ -19,13 +19,16 @@ NEXT     ?= .next
 exact-random: N ?= 200
 bombs: N ?= 100
 
-.PHONY: help setup setup-render build test lint vulncheck demo bench exact exact-next exact-random disorder soak bombs fuzz merge-sizes players refresh-hls function synth diff deploy destroy clean
+.PHONY: help setup setup-detect setup-render build test lint vulncheck demo bench exact exact-next exact-random disorder soak bombs fuzz merge-sizes players refresh-hls function synth diff deploy destroy clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: Go modules, ffmpeg, npm development tools
 	@tools/setup.sh
+
+setup-detect: setup ## fetch ONNX Runtime and a model for examples/detect: 142 MB to fetch
+	@examples/detect/setup.sh
 
 setup-render: setup ## install Blender too, for scenes and their tests: 116 MB to fetch
 	@tools/setup-render.sh

@@ -168,6 +168,7 @@ func (t Tool) checkAs(at string, add func(string, string, ...any)) {
 	}{
 		{"width", t.As.Width > 0, []Part{Segment, Frames}},
 		{"every", t.As.Every > 0, []Part{Frames}},
+		{"context", t.As.Context > 0, []Part{Frames}},
 		{"rate", t.As.Rate > 0, []Part{Sound}},
 		{"channels", t.As.Channels > 0, []Part{Sound}},
 		{"track", t.As.Track > 0, []Part{Sound}},
@@ -176,6 +177,9 @@ func (t Tool) checkAs(at string, add func(string, string, ...any)) {
 		if field.given && !slices.Contains(field.parts, t.Each.Part) {
 			add(at+"/"+field.name, "has no meaning for this tool's input")
 		}
+	}
+	if t.As.Every > 0 && t.As.Context > 0 {
+		add(at+"/context", "every and context exclude each other")
 	}
 	formats := map[Part][]string{Segment: {"mp4", "mkv"}, Frames: {"jpg", "png"}, Sound: {"wav", "flac"}}[t.Each.Part]
 	switch {

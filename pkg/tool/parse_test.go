@@ -68,6 +68,7 @@ func TestWrongToolsAreRefusedWithTheirPlace(t *testing.T) {
 		`{"name": "a", "command": ["x"], "outputs": [{"join": "glue"}]}`:                                                                             "/tools/0/outputs/0/join: ",
 		`{"name": "a", "command": ["x"], "as": {"rate": 8000}}`:                                                                                      "/tools/0/as/rate: has no meaning for this tool's input",
 		`{"name": "a", "command": ["x"], "each": "sound", "as": {"format": "png"}}`:                                                                  "/tools/0/as/format: must be wav or flac for this tool's input",
+		`{"name": "a", "command": ["x"], "each": "sound", "as": {"context": 1}}`:                                                                     "/tools/0/as/context: has no meaning for this tool's input",
 		`{"name": "a", "command": ["x"], "timeout": 100000}`:                                                                                         "/tools/0/timeout: ",
 		`{"name": "a", "command": ["x"], "memory": 1.5}`:                                                                                             "/tools/0/memory: must be a whole number",
 		`{"name": "a", "command": ["x"], "environment": {"TMP_OUTPUT_DIR": "/"}}`:                                                                    "/tools/0/environment/TMP_OUTPUT_DIR: mapreel sets TMP_OUTPUT_DIR itself",

@@ -133,6 +133,7 @@ type As struct {
 	Format   string       `json:"format,omitempty" jsonschema:"enum=mp4,enum=mkv,enum=wav,enum=flac,enum=jpg,enum=png,description=Segments: mp4 (H.264 of high quality: the default) or mkv (FFV1: lossless). Sound: wav (default) or flac. Frames: jpg (default) or png"`
 	Width    int          `json:"width,omitempty" jsonschema:"minimum=16,maximum=16384,description=Columns of segments and frames; the rows follow. Default: those of the source"`
 	Every    film.Seconds `json:"every,omitempty" jsonschema:"minimum=0.001,maximum=600,description=Frames: only the first at or after each multiple of this time. Default: all"`
+	Context  film.Seconds `json:"context,omitempty" jsonschema:"minimum=0.001,maximum=10,description=Frames: those of this time before and after the piece are in MAPREEL_BEFORE_DIR and MAPREEL_AFTER_DIR. Default: none"`
 	Rate     int          `json:"rate,omitempty" jsonschema:"minimum=8000,maximum=192000,default=16000,description=Sound: samples a second"`
 	Channels int          `json:"channels,omitempty" jsonschema:"minimum=1,maximum=8,default=1,description=Sound: channels"`
 	Track    int          `json:"track,omitempty" jsonschema:"minimum=1,maximum=100,default=1,description=Sound: which audio track of the source"`

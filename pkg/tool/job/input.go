@@ -5,12 +5,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/input"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/tool"
@@ -41,6 +43,9 @@ func (a *attempt) prepare(ctx context.Context) (string, error) {
 		path := filepath.Join(a.input, "sound."+t.As.Format)
 		return path, a.extractSound(ctx, path)
 	case t.Each.Part == tool.Frames:
+		if err := a.extractContext(ctx); err != nil {
+			return "", err
+		}
 		return a.input, a.extractVideo(ctx, a.input)
 	}
 	path := filepath.Join(a.input, "segment."+t.As.Format)
@@ -108,35 +113,84 @@ func copyTo(ctx context.Context, path string, store blob.Store, from work.Artifa
 	return fault.Wrap(fault.KindOf(err), err, "input of a tool")
 }
 
+// part is a range of the film's frames.
+type part struct {
+	start media.Ticks
+	end   *media.Ticks  // nil: open
+	from  *film.Segment // where decoding begins
+	zero  media.Ticks   // the time that becomes 0
+}
+
+// extractVideo writes the frames of the piece.
 func (a *attempt) extractVideo(ctx context.Context, path string) error {
+	s := a.piece.Segment
+	p := part{start: s.Start, from: s, zero: s.Start}
+	if !s.Last {
+		p.end = &s.End
+	}
+	if !joinsVideo(a.tool) {
+		return a.extractPart(ctx, p, path, nil)
+	}
+	var log ffmpeg.FrameLog
+	err := a.extractPart(ctx, p, path, &log)
+	a.times = log.PTS()
+	return err
+}
+
+// extractContext writes the frames before and after the piece. Times of those before count from where the context begins.
+func (a *attempt) extractContext(ctx context.Context) error {
+	length := a.doc.Source.Video.Timebase.Ticks(time.Duration(a.tool.As.Context))
+	s := a.piece.Segment
+	for _, one := range []struct {
+		folder *string
+		name   string
+		part   part
+	}{
+		{&a.before, "before", part{start: s.Start - length, end: &s.Start, from: a.piece.Before, zero: s.Start - length}},
+		{&a.after, "after", part{start: s.End, end: new(s.End + length), from: a.piece.After, zero: s.Start}},
+	} {
+		if a.tool.As.Context == 0 {
+			break
+		}
+		*one.folder = filepath.Join(a.Dir, one.name)
+		if err := os.Mkdir(*one.folder, 0o700); err != nil {
+			return fault.Wrap(fault.KindOf(err), err, "input of a tool")
+		}
+		if one.part.from == nil {
+			continue
+		}
+		if err := a.extractPart(ctx, one.part, *one.folder, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// extractPart writes frames of the film in the form that the tool gets. log, if it is not nil, gets their times.
+func (a *attempt) extractPart(ctx context.Context, part part, path string, log *ffmpeg.FrameLog) error {
 	in, err := input.Source(ctx, a.Resolve, a.doc.Source)
 	if err != nil {
 		return err
 	}
-	p, s := a.doc.Source.Video, a.piece.Segment
+	p := a.doc.Source.Video
 	v := encode.Video{
-		Input: in, Stream: p.Stream, Timebase: p.Timebase, Threads: threads, X264Build: p.X264Build, Start: (*int64)(&s.Start),
+		Input: in, Stream: p.Stream, Timebase: p.Timebase, Threads: threads, X264Build: p.X264Build, Start: (*int64)(&part.start), End: (*int64)(part.end),
 	}
 	if p.Rotation == 0 { // otherwise ffmpeg turns the frames first
 		v.Size = media.Size{Width: p.Width, Height: p.Height}
 	}
-	if s.Index > 0 {
-		v.Seek, v.NextKeyframe = (*int64)(&s.Seek), (*int64)(s.NextKeyframe)
-	}
-	if !s.Last {
-		v.End = (*int64)(&s.End)
+	if part.from.Index > 0 {
+		v.Seek, v.NextKeyframe = (*int64)(&part.from.Seek), (*int64)(part.from.NextKeyframe)
 	}
 	x := encode.Extract{
-		Format: a.tool.As.Format, Width: a.tool.As.Width, Every: int64(a.tool.As.Every / 1000), Origin: int64(a.piece.Start), Zero: int64(s.Start), Path: path,
+		Format: a.tool.As.Format, Width: a.tool.As.Width, Every: int64(a.tool.As.Every / 1000), Origin: int64(a.piece.Start), Zero: int64(part.zero),
+		Path: path, Log: log != nil,
 	}
-	if !joinsVideo(a.tool) {
-		return a.ffmpeg(ctx, encode.ExtractArgs(v, x), a.videoLimits(shownSize(*p)))
+	o := ffmpeg.RunOptions{Limits: a.videoLimits(shownSize(*p))}
+	if log != nil {
+		o.Pipe = log
 	}
-	x.Log = true
-	var log ffmpeg.FrameLog
-	err = a.runFFmpeg(ctx, encode.ExtractArgs(v, x), ffmpeg.RunOptions{Limits: a.videoLimits(shownSize(*p)), Pipe: &log})
-	a.times = log.PTS()
-	return err
+	return a.runFFmpeg(ctx, encode.ExtractArgs(v, x), o)
 }
 
 // videoLimits returns the limits of the ffmpeg that writes the frames of the piece in a size.

@@ -40,6 +40,9 @@ type piece struct {
 	End     media.Ticks   `json:"end"`
 	Last    bool          `json:"last,omitempty"`
 	Segment *film.Segment `json:"segment,omitempty"` // of the video
+	// Before is the segment in which the frames before the piece begin that a tool gets as context, After the one that follows the piece.
+	Before *film.Segment `json:"before,omitempty"`
+	After  *film.Segment `json:"after,omitempty"`
 }
 
 // joined is the Spec of a unit that joins: an output of a tool.

@@ -233,6 +233,17 @@ func divide(doc document, index *plan.Index, i int, known [][]piece) ([]piece, e
 		c := piece{Tool: i, Index: n, Last: segments[n].Last, Segment: &segments[n]}
 		origin := doc.Source.Origin.In(media.Microseconds)
 		c.Start = media.Rescale(segments[n].Start, v.Timebase, media.Microseconds) - origin
+		if t.As.Context > 0 && n > 0 {
+			from := segments[n].Start - v.Timebase.Ticks(time.Duration(t.As.Context))
+			before := n - 1
+			for before > 0 && segments[before].Start > from {
+				before--
+			}
+			c.Before = &segments[before]
+		}
+		if t.As.Context > 0 && n+1 < len(segments) {
+			c.After = &segments[n+1]
+		}
 		c.End = max(media.Rescale(segments[n].End, v.Timebase, media.Microseconds)-origin, c.Start)
 		list = append(list, c)
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/mapreel/mapreel/pkg/blob"
@@ -70,6 +71,7 @@ type attempt struct {
 	tool  tool.Tool
 
 	input, work, output string  // folders
+	before, after       string  // folders of frames around the piece; "" where the tool asks for none
 	times               []int64 // of the frames of the input, in ticks from its beginning, where a film is made of them
 }
 
@@ -139,6 +141,10 @@ func (a *attempt) environment(in string) (env, secrets []string) {
 	inputs := a.input
 	if a.tool.Each.Part == tool.File {
 		inputs = filepath.Dir(in)
+	}
+	if a.before != "" {
+		env = append(env, "MAPREEL_BEFORE_DIR="+a.before, "MAPREEL_AFTER_DIR="+a.after,
+			"MAPREEL_CONTEXT="+strconv.FormatInt(time.Duration(a.tool.As.Context).Microseconds(), 10))
 	}
 	return append(
 		env,
