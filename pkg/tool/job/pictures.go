@@ -95,13 +95,9 @@ func (a *attempt) arrange(names []string, g *encode.Gather) error {
 	if err != nil {
 		return fault.Wrap(fault.KindOf(err), err, "input of a tool")
 	}
-	byStem := map[string]string{}
-	for _, name := range names {
-		stem := strings.TrimSuffix(path.Base(name), path.Ext(name))
-		if other := byStem[stem]; other != "" {
-			return fault.New(fault.Unsupported, "%s left both %s and %s for one frame", a.tool.Name, other, name)
-		}
-		byStem[stem] = name
+	byStem, err := a.byFrame(names)
+	if err != nil {
+		return err
 	}
 	if err := os.Mkdir(filepath.Join(a.Dir, sequence), 0o700); err != nil {
 		return fault.Wrap(fault.KindOf(err), err, "pictures of a tool")
@@ -139,6 +135,19 @@ func (a *attempt) arrange(names []string, g *encode.Gather) error {
 		return fault.New(fault.Unsupported, "%s left the picture %s, which is of no frame of its input", a.tool.Name, name)
 	}
 	return nil
+}
+
+// byFrame returns the names of pictures by those of their frames, which have no extension.
+func (a *attempt) byFrame(names []string) (map[string]string, error) {
+	list := map[string]string{}
+	for _, name := range names {
+		stem := strings.TrimSuffix(path.Base(name), path.Ext(name))
+		if other := list[stem]; other != "" {
+			return nil, fault.New(fault.Unsupported, "%s left both %s and %s for one frame", a.tool.Name, other, name)
+		}
+		list[stem] = name
+	}
+	return list, nil
 }
 
 // readPicture decodes all of a picture, and returns its size and format: what ffmpeg would show of a damaged one is not noticed.

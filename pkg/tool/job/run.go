@@ -196,22 +196,13 @@ func (a *attempt) keep(ctx context.Context, f *facts, result *work.Result) error
 		if err := blob.CheckKey(name); err != nil {
 			return fault.Wrap(fault.Unsupported, err, a.tool.Name+" left a file that cannot be published")
 		}
-		kept, used := file{Name: name}, false
-		for i, o := range a.tool.Outputs {
-			switch {
-			case !o.Matches(name):
-			case o.Join == tool.JoinVideo || o.Join == tool.JoinAudio:
-				made[i] = append(made[i], name)
-				used = true
-			default:
-				kept.Outputs = append(kept.Outputs, i)
-			}
-		}
+		kept := file{Name: name}
+		var used bool
+		kept.Outputs, used = a.takers(name, made)
 		if len(kept.Outputs) == 0 && !needed(name) {
-			if used {
-				return nil
+			if !used {
+				unused = append(unused, name)
 			}
-			unused = append(unused, name)
 			return nil
 		}
 		if names += len(name); len(f.Files) >= maxFiles || names > maxNames {
@@ -242,6 +233,21 @@ func (a *attempt) keep(ctx context.Context, f *facts, result *work.Result) error
 		result.Warnings = append(result.Warnings, fmt.Sprintf("%s: no output takes the files %s%s", a.tool.Name, strings.Join(unused, ", "), more))
 	}
 	return nil
+}
+
+// takers returns the outputs that take a file as it is. used reports that another one makes something of it, and has it in made.
+func (a *attempt) takers(name string, made [][]string) (outputs []int, used bool) {
+	for i, o := range a.tool.Outputs {
+		switch {
+		case !o.Matches(name):
+		case o.Join == tool.JoinVideo || o.Join == tool.JoinAudio:
+			made[i] = append(made[i], name)
+			used = true
+		default:
+			outputs = append(outputs, i)
+		}
+	}
+	return outputs, used
 }
 
 // keepMade stores what is made of the files that outputs take: pictures for a film, and sound. names are those of the files, by output.
