@@ -161,6 +161,7 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 	} else if known && c.Preview() {
 		add("/preset", "%s is a preview, which no preset is for", c)
 	}
+	ps = append(ps, o.checkTargetSize(at)...)
 	switch c {
 	case MP4, Matroska, WebM:
 		if len(o.Video) > 1 {
@@ -225,6 +226,7 @@ func (o Output) check(at string, gpu bool) (ps Problems) {
 		}
 		ps = append(ps, v.checkPicture(at+p)...)
 		ps = append(ps, v.checkQuality(at+p, codec, gpu)...)
+		ps = append(ps, v.checkBitrate(at+p, o.TargetSize, gpu)...)
 		if problem := checkTune(v.Tune, codec, gpu); problem != "" {
 			add(p+"/tune", "%s", problem)
 		}
@@ -272,7 +274,7 @@ func (o Output) checkPackage(at string) (ps Problems) {
 	if o.Ladder != "" && len(o.Video) > 1 {
 		add("/ladder", "the ladder selects the renditions, but video lists %d; leave out one of the two", len(o.Video))
 	}
-	if o.Ladder != "" && len(o.Video) == 1 && (o.Video[0].Height != 0 || o.Video[0].MaxBitrate != 0 || o.Video[0].Pad != "") {
+	if o.Ladder != "" && len(o.Video) == 1 && (o.Video[0].Height != 0 || o.Video[0].MaxBitrate != 0 || o.Video[0].Bitrate != 0 || o.Video[0].Pad != "") {
 		add("/video/0", "the ladder sets sizes and bit rates; leave them out")
 	}
 	for i, v := range o.Video[:min(len(o.Video), maxRungs)] {

@@ -1,6 +1,9 @@
 package film
 
-import "github.com/mapreel/mapreel/pkg/media"
+import (
+	"github.com/mapreel/mapreel/pkg/film/target"
+	"github.com/mapreel/mapreel/pkg/media"
+)
 
 // SplitFacts are the facts of the split unit.
 type SplitFacts struct {
@@ -35,6 +38,15 @@ type Chunk struct {
 	Media *MediaFacts `json:"media,omitempty"` // of a rendition for packages
 
 	Quality *QualityFacts `json:"quality,omitempty"` // of a rendition with a target
+	Sizing  *SizingFacts  `json:"sizing,omitempty"`  // of a rendition with a bit rate or a size
+}
+
+// SizingFacts say how a segment found the CRF that gives it its share of the bytes.
+type SizingFacts struct {
+	Wanted   float64        `json:"wanted"`   // bytes
+	Duration media.Ticks    `json:"duration"` // microseconds
+	Probe    target.Probe   `json:"probe"`    // the one that was kept
+	Probes   []target.Probe `json:"probes"`   // all, in their order
 }
 
 // StoredObject locates an object in scratch, with what Merge needs to check it.

@@ -196,6 +196,7 @@ type VideoFacts struct {
 	Height     int             `json:"height"`
 	CRF        int             `json:"crf"` // does not apply where Quality is set
 	Quality    *QualityReport  `json:"quality,omitempty"`
+	Bitrate    *BitrateReport  `json:"bitrate,omitempty"` // with an average bit rate, or a size of the file, instead of CRF
 	MaxBitrate Bitrate         `json:"maxBitrate,omitzero"`
 	Preset     string          `json:"preset"`
 	Crop       Region          `json:"crop,omitzero"`      // the part of the source's frame that is shown; zero: all

@@ -109,6 +109,7 @@ func full(t *testing.T) film.Request {
 	v := &r.Outputs[0].Video[0]
 	r.Outputs[0].Preset = "web" // Parse takes it away
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "aq-mode=3", "high", "4.1", 8, 4, "hflip"
+	r.Outputs[0].TargetSize, r.Outputs[0].Video[0].Bitrate = 700_000_000, 2_000_000
 	r.Outputs[0].Video[0].Quality = &target.Quality{Metric: target.XPSNR, Target: 42, Min: 18, Max: 36}
 	v.Overlay = &overlay.Overlay{Image: "s3://b/in/logo.png", At: overlay.Center, Height: 9, Margin: new(2), Opacity: 50}
 	v.Burn = &subtitle.Burn{Track: "deu", File: "s3://b/in/burn.srt"} // they exclude each other
@@ -151,6 +152,7 @@ func TestIDIsStable(t *testing.T) {
 	v := &r.Outputs[0].Video[0]
 	r.Outputs[0].Preset = ""
 	v.EncoderOptions, v.Profile, v.Level, v.BitDepth, v.Grain, v.Filter = "", "", "", 0, 0, ""
+	r.Outputs[0].TargetSize, v.Bitrate = 0, 0
 	r.Outputs[0].Video[0].Quality, v.Overlay, v.Burn, r.SubtitleFiles, r.Join = nil, nil, nil, nil, nil
 	r.Outputs[0].Package.Encryption = nil
 	r.Outputs[0].Audio = &film.Audio{Codec: film.AAC, Bitrate: 160_000}

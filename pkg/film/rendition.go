@@ -18,10 +18,15 @@ type Rendition struct {
 	Preset string     `json:"preset"`
 	// Quality is what each segment finds its own CRF for; zero: CRF applies.
 	Quality target.Quality `json:"quality,omitzero"`
-	Tune    string         `json:"tune,omitempty"`   // of x264 and x265
-	Filter  string         `json:"filter,omitempty"` // of ffmpeg, for each frame by itself, before it is scaled
-	Overlay overlay.Laid   `json:"overlay,omitzero"` // on the picture of every frame; zero: none
-	Burn    int            `json:"burn,omitempty"`   // the number from 1 of Job.Burns that is drawn into the picture; 0: none
+	// Bitrate is the average bit rate that the video is to have, or FileSize the size of the file SizedFile with all that it holds. Each
+	// segment then finds the CRF that gives its share; both zero: CRF applies.
+	Bitrate   Bitrate      `json:"bitrate,omitempty"`
+	FileSize  Bytes        `json:"fileSize,omitempty"`
+	SizedFile string       `json:"sizedFile,omitempty"`
+	Tune      string       `json:"tune,omitempty"`   // of x264 and x265
+	Filter    string       `json:"filter,omitempty"` // of ffmpeg, for each frame by itself, before it is scaled
+	Overlay   overlay.Laid `json:"overlay,omitzero"` // on the picture of every frame; zero: none
+	Burn      int          `json:"burn,omitempty"`   // the number from 1 of Job.Burns that is drawn into the picture; 0: none
 	// EncoderOptions are "key=value:key=value" under the encoder's own names.
 	EncoderOptions string `json:"encoderOptions,omitempty"`
 	Profile        string `json:"profile,omitempty"` // of h264 and h265; "" = what the encoder uses

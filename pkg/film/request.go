@@ -54,6 +54,9 @@ type Output struct {
 	Ladder    Ladder    `json:"ladder,omitempty" jsonschema:"enum=web,description=Renditions of a package selected by the size of the source. Codec and preset and crf come from the only entry of video. Default without video: web"`
 	Package   *Package  `json:"package,omitempty" jsonschema:"description=How the media of a package are divided"`
 	Audio     *Audio    `json:"audio,omitempty" jsonschema:"description=How all audio tracks are encoded"`
+	// TargetSize replaces the CRF of the video.
+	TargetSize Bytes `json:"targetSize,omitempty" jsonschema:"minimum=10000,maximum=10000000000000,description=Size of the file with its audio and all else. The video gets what the rest leaves. Instead of crf"`
+
 	Preview   *Preview  `json:"preview,omitempty" jsonschema:"description=Which pictures a preview shows"`
 	Subtitles Subtitles `json:"subtitles,omitempty" jsonschema:"enum=auto,enum=none,default=auto,description=auto keeps all tracks that the container can hold; none drops them"`
 
@@ -140,6 +143,8 @@ type Video struct {
 	CRF    *int       `json:"crf,omitempty" jsonschema:"minimum=0,maximum=63,description=Constant quality: lower is better. Default 21 (h264) 24 (h265) 31 (vp9) 32 (av1)"`
 	// Quality replaces CRF: each segment finds its own.
 	Quality *target.Quality `json:"quality,omitempty" jsonschema:"description=How good each segment is to look; it finds its own CRF. Instead of crf"`
+	// Bitrate replaces CRF: each segment finds the one that gives its share.
+	Bitrate Bitrate `json:"bitrate,omitempty" jsonschema:"minimum=20000,maximum=1000000000,description=Average bit rate of the video. A fast first pass shares the bits out so that all segments are about equally good. Instead of crf"`
 	// MaxBitrate limits the bit rate, averaged over any two seconds.
 	MaxBitrate Bitrate    `json:"maxBitrate,omitempty" jsonschema:"minimum=50000,maximum=1000000000,description=Limit of the bit rate averaged over two seconds. Default: no limit; in a ladder by size"`
 	Upscale    bool       `json:"upscale,omitempty" jsonschema:"description=Allow height to enlarge the video"`

@@ -42,6 +42,7 @@ var formats = []*jsonschema.Format{
 	{Name: "seconds", Validate: unmarshals[Seconds]},
 	{Name: "loudness", Validate: unmarshals[Loudness]},
 	{Name: "bitrate", Validate: unmarshals[Bitrate]},
+	{Name: "bytes", Validate: unmarshals[Bytes]},
 	{Name: "frameRate", Validate: unmarshals[FrameRate]},
 	{Name: "aspect", Validate: unmarshals[Aspect]},
 	{Name: "money", Validate: unmarshals[price.Money]},

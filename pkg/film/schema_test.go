@@ -63,6 +63,10 @@ func reflectSchema(t *testing.T) []byte {
 				return &jsonschema.Schema{Type: "string", Format: "aspect", Pattern: `^[0-9]{1,4}:[0-9]{1,4}$`, Examples: []any{"16:9"}}
 			case reflect.TypeFor[price.Money]():
 				return &jsonschema.Schema{Type: "number", Format: "money", ExclusiveMinimum: "0", Maximum: "1000000", Examples: []any{2.5}}
+			case reflect.TypeFor[film.Bytes]():
+				return &jsonschema.Schema{
+					Type: "number", Format: "bytes", Pattern: `^[0-9]+(\.[0-9]+)?[kMG]?$`, Examples: []any{"700M"},
+				}
 			case reflect.TypeFor[film.Bitrate]():
 				return &jsonschema.Schema{
 					Type: "number", Format: "bitrate", Pattern: `^[0-9]+(\.[0-9]+)?[kM]?$`, Examples: []any{"160k"},

@@ -37,6 +37,8 @@ func All(tools ffmpeg.Tools, o Options) work.Registry {
 			audio.Kind{Tools: tools},
 			sidecar.Kind{Tools: tools},
 			encode.Kind{Tools: tools},
+			encode.Pass{Tools: tools},
+			encode.Shares{},
 			merge.Kind{Tools: tools},
 			preview.Slices{Tools: tools},
 			preview.Documents{},

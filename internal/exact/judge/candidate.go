@@ -182,7 +182,7 @@ func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []st
 	output.Name, output.Container = "out", t.Container
 	if t.Measured.Metadata.Video() != nil && output.Preset == "" {
 		video := t.Video
-		if video.Codec, video.Preset = t.codec(), t.preset(); video.Quality == nil {
+		if video.Codec, video.Preset = t.codec(), t.preset(); video.Quality == nil && video.Bitrate == 0 {
 			video.CRF = new(crf)
 		}
 		if t.Rate != "" {

@@ -183,6 +183,25 @@ func measure(w *estimate.Work, plan work.Plan, j film.Job, s Speed) {
 		w.Output = estimate.Range{Low: video.Low + audio*95/100, High: video.High + audio*105/100}
 		w.Scratch = w.Output
 	}
+	if n := sizedBytes(j); n > 0 {
+		w.Output = estimate.Range{Low: n * 98 / 100, High: n * 102 / 100}
+	}
+}
+
+// sizedBytes returns how many bytes outputs have by their bit rates and sizes; 0 where one of them has neither.
+func sizedBytes(j film.Job) (n int64) {
+	taken := map[string]bool{}
+	for _, r := range j.Renditions {
+		switch {
+		case r.FileSize > 0 && !taken[r.SizedFile]:
+			n, taken[r.SizedFile] = n+int64(r.FileSize), true
+		case r.Bitrate > 0:
+			n += int64(j.Source.Duration)/1000*int64(r.Bitrate)/8/1000 + audioBytes(j)
+		default:
+			return 0
+		}
+	}
+	return n
 }
 
 // videoUnits returns how many segments there are.

@@ -17,6 +17,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/input"
 	"github.com/mapreel/mapreel/pkg/film/plan"
+	"github.com/mapreel/mapreel/pkg/film/sizing"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -39,6 +40,9 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 		return work.Result{}, fault.Wrap(fault.Corrupt, err, "record of "+u.Name)
 	}
 	if err := a.choose(); err != nil {
+		return work.Result{}, err
+	}
+	if err := a.readShares(ctx); err != nil {
 		return work.Result{}, err
 	}
 	facts, err := a.run(ctx)
@@ -76,10 +80,12 @@ type attempt struct {
 
 	artifacts []work.Artifact
 	damage    ffmpeg.DamageLog
-	frames    []string // names of the frames of an image sequence that are read
-	searches  []search // of renditions with a target quality
-	round     int      // how often the segment was encoded before, while searching
-	ascending bool     // each frame is shown after the one before, whatever the decoder says
+	frames    []string              // names of the frames of an image sequence that are read
+	searches  []search              // of renditions with a target quality, a bit rate or a size
+	sizes     map[int]sizing.Search // how renditions with a bit rate or a size find their CRF
+	pass      bool                  // the first pass, of which nothing is stored
+	round     int                   // how often the segment was encoded before, while searching
+	ascending bool                  // each frame is shown after the one before, whatever the decoder says
 }
 
 // micros converts a duration of the video track to microseconds.
@@ -132,11 +138,15 @@ func (a *attempt) encode(ctx context.Context) (film.SegmentFacts, decoding, erro
 		return facts, d, err
 	}
 	for r := range a.job.Renditions {
-		chunk, err := a.store(ctx, r, times)
+		store := a.store
+		if a.pass {
+			store = a.measured
+		}
+		chunk, err := store(ctx, r, times)
 		if err != nil {
 			return facts, d, err
 		}
-		chunk.Quality = a.found(r)
+		chunk.Quality, chunk.Sizing = a.found(r), a.sized(r)
 		facts.Chunks = append(facts.Chunks, chunk)
 	}
 	for i := range a.job.Pictures {

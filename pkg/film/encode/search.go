@@ -16,22 +16,43 @@ import (
 // every attempt ends with the same bytes.
 type search struct {
 	rendition int
-	target    target.Search
+	strategy  strategy
 	probes    []target.Probe
 	kept      int     // index of the probe whose file is kept
 	next      float64 // CRF that is to be tried
 	over      bool
 }
 
-// beginSearches begins a search for each rendition with a target quality.
+// strategy decides what a search tries.
+type strategy interface {
+	// Next returns the CRF to try after the probes; more is false where the search is over.
+	Next(probes []target.Probe) (crf float64, more bool)
+	// Best returns which of the probes is kept.
+	Best(probes []target.Probe) int
+}
+
+// strategyOf returns how a rendition finds its CRF; nil where it has one.
+func (a *attempt) strategyOf(rendition int) strategy {
+	if size, ok := a.sizes[rendition]; ok {
+		return size
+	}
+	r := a.job.Renditions[rendition]
+	if r.Quality == (target.Quality{}) {
+		return nil
+	}
+	return r.Quality.Search(r.Codec.QualityRange())
+}
+
+// beginSearches begins a search for each rendition with a target quality, a bit rate or a size.
 func (a *attempt) beginSearches() {
 	a.searches, a.round = nil, 0
-	for i, r := range a.job.Renditions {
-		if r.Quality == (target.Quality{}) {
+	for i := range a.job.Renditions {
+		by := a.strategyOf(i)
+		if by == nil {
 			continue
 		}
-		s := search{rendition: i, target: r.Quality.Search(r.Codec.QualityRange())}
-		s.next, _ = s.target.Next(nil)
+		s := search{rendition: i, strategy: by}
+		s.next, _ = by.Next(nil)
 		a.searches = append(a.searches, s)
 	}
 }
@@ -99,30 +120,60 @@ func (a *attempt) judge(ctx context.Context, d decoding, s *search) error {
 	if a.round > 0 {
 		file = a.probeFile(s.rendition)
 	}
-	q, err := a.measure(ctx, d, encoding{s.rendition, s.next, file})
+	probe, frames, err := a.probe(ctx, d, encoding{s.rendition, s.next, file})
 	if err != nil {
-		return fmt.Errorf("measure %s: %w", a.job.Renditions[s.rendition].Quality.Metric, err)
+		return err
 	}
-	if q.frames == 0 {
+	if frames == 0 {
 		s.over = true
 		return nil
 	}
-	s.probes = append(s.probes, target.Probe{CRF: s.next, Mean: q.mean, Worst: q.worst})
-	if s.kept = s.target.Best(s.probes); s.kept == len(s.probes)-1 && a.round > 0 {
+	s.probes = append(s.probes, probe)
+	if s.kept = s.strategy.Best(s.probes); s.kept == len(s.probes)-1 && a.round > 0 {
 		if err := os.Rename(file, a.file(s.rendition)); err != nil {
 			return err
 		}
 	}
 	var more bool
-	s.next, more = s.target.Next(s.probes)
+	s.next, more = s.strategy.Next(s.probes)
 	s.over = !more
+	return nil
+}
+
+// probe returns what an encoding gave: its size where that is looked for, otherwise its quality.
+func (a *attempt) probe(ctx context.Context, d decoding, e encoding) (p target.Probe, frames int, err error) {
+	p.CRF = e.crf
+	if _, ok := a.sizes[e.rendition]; ok {
+		p.Bytes, frames, err = a.payload(e.file, a.job.Renditions[e.rendition], d.times)
+		return p, frames, err
+	}
+	q, err := a.measure(ctx, d, e)
+	if err != nil {
+		return p, 0, fmt.Errorf("measure %s: %w", a.job.Renditions[e.rendition].Quality.Metric, err)
+	}
+	p.Mean, p.Worst = q.mean, q.worst
+	return p, q.frames, nil
+}
+
+// sized returns how a rendition found the CRF that gives its share of the bytes; nil for one without a bit rate or a size, or without
+// frames.
+func (a *attempt) sized(rendition int) *film.SizingFacts {
+	share, ok := a.sizes[rendition]
+	if !ok {
+		return nil
+	}
+	for _, s := range a.searches {
+		if s.rendition == rendition && len(s.probes) > 0 {
+			return &film.SizingFacts{Wanted: share.Bytes, Duration: a.micros(a.segment.End - a.segment.Start), Probe: s.probes[s.kept], Probes: s.probes}
+		}
+	}
 	return nil
 }
 
 // found returns how a rendition found its CRF; nil for one without a target, or without frames.
 func (a *attempt) found(rendition int) *film.QualityFacts {
 	for _, s := range a.searches {
-		if s.rendition == rendition && len(s.probes) > 0 {
+		if _, bytes := a.sizes[rendition]; !bytes && s.rendition == rendition && len(s.probes) > 0 {
 			return &film.QualityFacts{Probe: s.probes[s.kept], Probes: s.probes}
 		}
 	}

@@ -57,8 +57,10 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 			if r := m.job.Renditions[out.Renditions[i]]; r.Name != "" {
 				name += " in " + r.Name
 			}
-			if w := v.Quality.Warning(name); w != "" {
-				r.Warnings = append(r.Warnings, w)
+			for _, w := range []string{v.Quality.Warning(name), v.Bitrate.Warning(name)} {
+				if w != "" {
+					r.Warnings = append(r.Warnings, w)
+				}
 			}
 		}
 		return r, r.SetFacts(facts)
@@ -150,8 +152,8 @@ func (m *attempt) describeVideo() (list []film.VideoFacts) {
 		r := m.job.Renditions[n]
 		v := film.VideoFacts{
 			Codec: r.Codec, Width: r.Width, Height: r.Height, CRF: r.CRF, MaxBitrate: r.MaxBitrate, Preset: r.Preset,
-			Quality: m.job.QualityOf(n, m.video, len(m.out.Renditions)),
-			Crop:    r.Region, Filter: r.Filter, Overlay: r.Overlay, Picture: r.Picture(), FrameRate: r.Rate, Constant: r.Rate.Num > 0,
+			Quality: m.job.QualityOf(n, m.video, len(m.out.Renditions)), Bitrate: m.job.BitrateOf(n, m.video),
+			Crop: r.Region, Filter: r.Filter, Overlay: r.Overlay, Picture: r.Picture(), FrameRate: r.Rate, Constant: r.Rate.Num > 0,
 		}
 		if r.Burn > 0 {
 			v.Burn = &m.job.Burns[r.Burn-1]

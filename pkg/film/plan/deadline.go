@@ -18,6 +18,8 @@ var (
 	decodeWork = int64(5000)
 	// A segment with a target quality is encoded about so often, and comparing what was encoded takes so much of a megapixel.
 	usualProbes, compareWork = int64(3), int64(15000)
+	// A segment with a bit rate is encoded about so often, after a first pass that takes so much of an encode, in percent.
+	usualSizings, passWork = int64(2), int64(70)
 	// presetWork is in percent of the default preset, of x264 and x265.
 	presetWork = map[string]int64{
 		"ultrafast": 18, "superfast": 25, "veryfast": 40, "faster": 60, "fast": 80, "medium": 100, "slow": 160, "slower": 300, "veryslow": 520, "placebo": 1200,
@@ -42,6 +44,9 @@ func FrameWork(j film.Job) int64 {
 		work := pixels * encodeWork[r.Codec] / 1e6 * percent / 100
 		if r.Quality.Target != 0 { // a probe decodes the source twice: for the encoder, and to compare
 			work = usualProbes * (work + 2*decode + pixels*compareWork/1e6)
+		}
+		if r.Sized() {
+			work = usualSizings*(work+decode) + decode + pixels*encodeWork[r.Codec]/1e6*passWork/100
 		}
 		micros += work
 	}

@@ -56,6 +56,9 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 			}
 			r, warnings := rendition(v, track, req.Compute.GPU)
 			r.Region = region
+			if out.TargetSize > 0 {
+				r.FileSize, r.SizedFile = out.TargetSize, planned.File
+			}
 			if err := fitFilter(r); err != nil {
 				problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/video/0/filter", i), Message: err.Error()})
 				continue
@@ -84,6 +87,9 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 					j.Warnings = append(j.Warnings, w)
 				}
 			}
+		}
+		if out.TargetSize > 0 && len(planned.Renditions) == 0 && src.Video == nil {
+			problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/targetSize", i), Message: "the source has no video, whose bit rate could give the file a size"})
 		}
 		if out.Container.Packaged() && len(planned.Renditions) > 0 && out.Package.Thumbnails != film.ThumbnailsNone {
 			planTrickPlay(&j, out, &planned)

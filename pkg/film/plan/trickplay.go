@@ -59,7 +59,7 @@ func planTrickPlay(j *film.Job, out film.Output, planned *film.OutputPlan) {
 // trickPlay returns the rendition for trick play beside renditions with the settings v, of which
 // smallest has the fewest lines.
 func trickPlay(v film.Video, smallest film.Rendition, track film.VideoTrack, gpu bool) film.Rendition {
-	v.FrameRate, v.MaxBitrate, v.Upscale, v.Quality = film.FrameRate{}, 0, false, nil
+	v.FrameRate, v.MaxBitrate, v.Bitrate, v.Upscale, v.Quality = film.FrameRate{}, 0, 0, false, nil
 	crf := min(*v.CRF+coarser, v.Codec.MaxCRF())
 	v.CRF = &crf
 	size := displaySize(track)

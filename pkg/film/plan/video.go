@@ -13,6 +13,7 @@ func rendition(v film.Video, track film.VideoTrack, gpu bool) (_ film.Rendition,
 	r := builder{film.Rendition{
 		Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset, Tune: v.Tune, Filter: v.Filter, EncoderOptions: v.EncoderOptions, Profile: v.Profile, Level: v.Level, Grain: v.Grain, MaxBitrate: v.MaxBitrate, Rate: media.Rational(v.FrameRate),
 	}}
+	r.Bitrate = v.Bitrate
 	if v.Quality != nil {
 		r.Quality = *v.Quality
 	}

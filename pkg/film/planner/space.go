@@ -149,6 +149,9 @@ func videoBytes(src film.Source, r film.Rendition, seconds float64) float64 {
 	if r.Quality.Target != 0 { // which most segments find near the default; this is twice as many bytes
 		crf = max(r.Quality.Min, crf-int(stepsToDouble(r.Codec)))
 	}
+	if r.FileSize > 0 {
+		return float64(r.FileSize)
+	}
 	finer := math.Pow(2, max(0, float64(r.Codec.DefaultCRF()-crf))/stepsToDouble(r.Codec))
 	size := float64(src.Size) * growth * finer
 	if seconds <= 0 {
@@ -166,6 +169,9 @@ func videoBytes(src film.Source, r film.Rendition, seconds float64) float64 {
 		rate = float64(src.Video.FrameRate.Num) / float64(src.Video.FrameRate.Den)
 	}
 	size = min(size, bitsPerPixel*finer/8*float64(r.Width)*float64(r.Height)*rate*seconds)
+	if r.Bitrate > 0 {
+		return float64(r.Bitrate) / 8 * (seconds + 2)
+	}
 	if r.MaxBitrate > 0 {
 		// The encoder's rate control buffers two seconds, which may come on top of the limit.
 		size = min(size, float64(r.MaxBitrate)/8*(seconds+2))

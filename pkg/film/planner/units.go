@@ -69,7 +69,7 @@ func newPlan(j film.Job, segments []film.Segment, r *rendering) (work.Plan, erro
 		if burnt := burnUnits(j); len(burnt) > 0 {
 			p.Phases = append(p.Phases, work.Phase{Name: film.BurnPhase, Intermediate: true, Units: slices.Values(burnt)})
 		}
-		p.Phases = append(p.Phases, work.Phase{Name: phaseEncode, Units: encodeUnits(j, decoded)})
+		p.Phases = append(p.Phases, encodePhases(j, decoded)...)
 		if len(list) > 0 {
 			p.Phases = append(p.Phases, work.Phase{Name: film.SlicesPhase, Units: sliceUnits(j, list)})
 		}
@@ -119,9 +119,43 @@ func outputLoad(out film.OutputPlan, space work.Space) work.Load {
 	return load
 }
 
-// encodeUnits yields the audio parts, the sidecar and the segments, in this order: audio has to be
-// ready when it is interleaved with chunks.
-func encodeUnits(j film.Job, segments []film.Segment) iter.Seq[work.Unit] {
+// encodePhases returns the phases in which everything is encoded. Where a rendition has a bit rate or its file a size, a first pass over
+// the segments comes before, and the unit that shares out the bytes. The size of a file includes its audio, which is then made first.
+func encodePhases(j film.Job, segments []film.Segment) []work.Phase {
+	if !j.Sized() {
+		return []work.Phase{{Name: phaseEncode, Units: chain(audioUnits(j), segmentUnits(j, segments, film.VideoUnit))}}
+	}
+	tried := j // by the first pass, which encodes renditions twice
+	tried.Renditions = slices.Concat(j.Renditions, j.Renditions)
+	first, main := segmentUnits(tried, segments, film.PassUnit), segmentUnits(j, segments, film.VideoUnit)
+	if j.SizesFile() {
+		first = chain(audioUnits(j), first)
+	} else {
+		main = chain(audioUnits(j), main)
+	}
+	shares := work.Unit{Name: film.SharesUnit, Needs: needs(j, work.ClassMerge)}
+	return []work.Phase{
+		{Name: film.PassPhase, Units: first},
+		{Name: film.SharesPhase, Units: slices.Values([]work.Unit{shares})},
+		{Name: phaseEncode, Units: main},
+	}
+}
+
+// chain yields all units of a, then those of b.
+func chain(a, b iter.Seq[work.Unit]) iter.Seq[work.Unit] {
+	return func(yield func(work.Unit) bool) {
+		for _, seq := range []iter.Seq[work.Unit]{a, b} {
+			for u := range seq {
+				if !yield(u) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// audioUnits yields the audio parts and the sidecar. They come before segments: audio has to be ready when it is interleaved with chunks.
+func audioUnits(j film.Job) iter.Seq[work.Unit] {
 	return func(yield func(work.Unit) bool) {
 		of := needs(j, work.ClassAudio)
 		if j.Split { // the source has no index by which to find a part
@@ -132,16 +166,22 @@ func encodeUnits(j film.Job, segments []film.Segment) iter.Seq[work.Unit] {
 				return
 			}
 		}
-		if j.HasSidecar() && !yield(work.Unit{Name: film.SidecarUnit, Needs: needs(j, work.ClassAudio)}) {
-			return
+		if j.HasSidecar() {
+			yield(work.Unit{Name: film.SidecarUnit, Needs: needs(j, work.ClassAudio)})
 		}
-		of = needs(j, work.ClassEncode)
+	}
+}
+
+// segmentUnits yields a unit for each segment.
+func segmentUnits(j film.Job, segments []film.Segment, name func(int) string) iter.Seq[work.Unit] {
+	return func(yield func(work.Unit) bool) {
+		of := needs(j, work.ClassEncode)
 		if j.Segments == 1 && !j.Split {
 			of.Load = wholeSource(j)
 		}
 		for _, seg := range segments {
 			spec, _ := json.Marshal(seg) //nolint:errchkjson // integers only
-			if !yield(work.Unit{Name: film.VideoUnit(seg.Index), Spec: spec, Needs: of}) {
+			if !yield(work.Unit{Name: name(seg.Index), Spec: spec, Needs: of}) {
 				return
 			}
 		}
@@ -229,6 +269,11 @@ func groups(j film.Job, segments []film.Segment) []work.Group {
 			}
 		}
 		list = append(list, video)
+		if j.Sized() {
+			list = append(list,
+				work.Group{Name: film.PassKind, Noun: "first passes", Units: len(segments), Total: video.Total},
+				work.Group{Name: film.SharesKind, Noun: "shares", Units: 1})
+		}
 	}
 	if n := len(j.AudioParts()); n > 0 {
 		measured := len(loudnessUnits(j)) + len(joinUnits(j))

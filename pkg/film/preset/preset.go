@@ -129,6 +129,10 @@ func (p Preset) Apply(output map[string]any) {
 func (p Preset) applyVideo(output map[string]any) {
 	list, _ := p.Output["video"].([]any)
 	settings, _ := clone(list[0]).(map[string]any)
+	if output["targetSize"] != nil {
+		exclude(settings, map[string]any{"bitrate": output["targetSize"]})
+		delete(settings, "bitrate")
+	}
 	rungs, isList := output["video"].([]any)
 	container, _ := output["container"].(string)
 	packaged := slices.Contains([]string{"hls", "dash", "cmaf"}, container)
@@ -154,14 +158,19 @@ func (p Preset) applyVideo(output map[string]any) {
 func exclude(settings, fields map[string]any) {
 	for field, excluded := range exclusive {
 		if fields[field] != nil {
-			delete(settings, excluded)
+			for _, one := range excluded {
+				delete(settings, one)
+			}
 		}
 	}
 }
 
 // exclusive are fields of a rendition and of the audio with those that a preset leaves out because of them: a request
 // with both is refused.
-var exclusive = map[string]string{"pad": "height", "quality": "crf", "crf": "quality", "bitDepth": "profile", "bitrate": "bitrates", "bitrates": "bitrate"}
+var exclusive = map[string][]string{
+	"pad": {"height"}, "quality": {"crf", "bitrate"}, "crf": {"quality", "bitrate"}, "bitDepth": {"profile"}, "bitrates": {"bitrate"},
+	"bitrate": {"bitrates", "crf", "quality", "maxBitrate"}, // of the audio, and of a rendition
+}
 
 // fill sets the fields of an object that it does not set itself, unless it has another codec.
 func fill(object, settings any) {

@@ -11,8 +11,9 @@ const MaxProbes = 4
 // Probe is a CRF that was tried, and what it gave.
 type Probe struct {
 	CRF   float64 `json:"crf"`
-	Mean  float64 `json:"mean"`  // of the segment
-	Worst float64 `json:"worst"` // of a frame
+	Mean  float64 `json:"mean"`            // of the segment
+	Worst float64 `json:"worst"`           // of a frame
+	Bytes int64   `json:"bytes,omitempty"` // where its size is what is looked for
 }
 
 // Search looks for the CRF that gives a quality. All of its results follow from its fields and the probes alone.

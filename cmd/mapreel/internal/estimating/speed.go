@@ -102,6 +102,7 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 		return filmjob.Speed{}, fault.Wrap(fault.Invalid, err, "request")
 	}
 	tree["destination"] = folder // packages write there while they are encoded
+	sized := withoutSizes(tree)
 	if request, err = json.Marshal(tree); err != nil {
 		return filmjob.Speed{}, fault.Wrap(fault.Internal, err, "request")
 	}
@@ -125,7 +126,30 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 		}
 		tried = append(tried, t)
 	}
-	return ofTrials(tried), nil
+	speed := ofTrials(tried)
+	if sized { // of which a segment takes a first pass and about two encodes
+		speed.CPU = estimate.Range{Low: 2 * speed.CPU.Low, High: 3 * speed.CPU.High}
+		speed.Bytes, speed.Head = estimate.Range{}, 0 // as the request says
+	}
+	return speed, nil
+}
+
+// withoutSizes removes bit rates and sizes from a request, whose samples are then encoded at the default CRF: what a segment gets follows
+// from all others. It reports whether there were any.
+func withoutSizes(tree map[string]any) (found bool) {
+	outputs, _ := tree["outputs"].([]any)
+	for _, o := range outputs {
+		output, _ := o.(map[string]any)
+		found = found || output["targetSize"] != nil
+		delete(output, "targetSize")
+		videos, _ := output["video"].([]any)
+		for _, v := range videos {
+			video, _ := v.(map[string]any)
+			found = found || video["bitrate"] != nil
+			delete(video, "bitrate")
+		}
+	}
+	return found
 }
 
 // ofTrials returns the speed that trials of samples show: the shortest first, then longer ones, of which the first begins where the

@@ -17,12 +17,15 @@ type Flags struct {
 	PartFlags
 	SequenceFlags
 
-	Codec   string                 `group:"Video" complete:"h264,h265,vp9,av1" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
-	CRF     *flagvalue.WholeNumber `group:"Video" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
-	Target  *target.Wish           `group:"Video" complete:"xpsnr=,ssim=,vmaf=" placeholder:"METRIC=VALUE" help:"Quality that each segment finds its own CRF for, instead of --crf: xpsnr=42 (dB), ssim=0.98, or vmaf=94 with an ffmpeg that has libvmaf. xpsnr=42,18-36 also says which CRF may be used."`
-	Preset  string                 `group:"Video" complete:"web,archive,phone,editing-proxy,ultrafast,superfast,veryfast,faster,fast,medium,slow,slower,veryslow,placebo" placeholder:"NAME" help:"Named settings, shipped (web, archive, phone, editing-proxy: see mapreel preset list) or of --presets, for what no flag says. Or the encoder's speed against size: h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`
-	Presets string                 `group:"Video" env:"MAPREEL_PRESETS" placeholder:"DIR" help:"Folder of your named settings. Default: mapreel/presets in the configuration folder."`
-	Tune    string                 `group:"Video" complete:"film,animation,grain,stillimage,psnr,ssim,fastdecode" placeholder:"NAME" help:"What the encoder is to favour. h264: film, animation, grain, stillimage, psnr, ssim or fastdecode; h265: animation, grain, psnr, ssim or fastdecode."`
+	Codec      string                 `group:"Video" complete:"h264,h265,vp9,av1" placeholder:"NAME" help:"h264, h265, vp9 or av1. Default: h264, in .webm vp9."`
+	CRF        *flagvalue.WholeNumber `group:"Video" name:"crf" placeholder:"N" help:"Constant quality, lower is better. Default: 21 for h264 and 24 for h265 (of 0 to 51), 31 for vp9 and 32 for av1 (of 0 to 63)."`
+	Target     *target.Wish           `group:"Video" complete:"xpsnr=,ssim=,vmaf=" placeholder:"METRIC=VALUE" help:"Quality that each segment finds its own CRF for, instead of --crf: xpsnr=42 (dB), ssim=0.98, or vmaf=94 with an ffmpeg that has libvmaf. xpsnr=42,18-36 also says which CRF may be used."`
+	Bitrate    string                 `group:"Video" placeholder:"RATE" help:"Average bit rate of the video, instead of --crf: 2M, 800k. A fast first pass shares the bits out, so that all of the film is about equally good."`
+	TargetSize string                 `group:"Video" placeholder:"SIZE" help:"Size of the file with its audio and all else, instead of --crf, in bytes: 700M, 1.5G. The video gets what the rest leaves."`
+
+	Preset  string `group:"Video" complete:"web,archive,phone,editing-proxy,ultrafast,superfast,veryfast,faster,fast,medium,slow,slower,veryslow,placebo" placeholder:"NAME" help:"Named settings, shipped (web, archive, phone, editing-proxy: see mapreel preset list) or of --presets, for what no flag says. Or the encoder's speed against size: h264, h265: ultrafast to placebo, default medium. vp9: 0 (slow) to 8 (fast), default 4. av1: 0 (slow) to 13 (fast), default 8."`
+	Presets string `group:"Video" env:"MAPREEL_PRESETS" placeholder:"DIR" help:"Folder of your named settings. Default: mapreel/presets in the configuration folder."`
+	Tune    string `group:"Video" complete:"film,animation,grain,stillimage,psnr,ssim,fastdecode" placeholder:"NAME" help:"What the encoder is to favour. h264: film, animation, grain, stillimage, psnr, ssim or fastdecode; h265: animation, grain, psnr, ssim or fastdecode."`
 
 	EncoderOptions string                 `group:"Video" placeholder:"OPTIONS" help:"Options of the encoder under its own names: aq-mode=3:psy-rd=1.0,0.15. Those that would make a seam, or that mapreel sets itself, are refused by name."`
 	Profile        string                 `group:"Video" complete:"baseline,main,high,high10,main10" placeholder:"NAME" help:"What the stream may use of its format. h264: baseline, main, high or high10; h265: main or main10."`

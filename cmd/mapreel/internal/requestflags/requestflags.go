@@ -159,6 +159,7 @@ func (t Flags) applyFlags(d *requestfile.Draft, at Place) error {
 				}
 			}
 		}
+		d.SetText(output+"/targetSize", t.TargetSize, "--target-size")
 		d.SetText(output+"/audio/codec", t.Audio, "--audio")
 		d.SetText(output+"/audio/bitrate", t.AudioBitrate, "--audio-bitrate")
 		d.SetText(output+"/subtitles", t.Subtitles, "--subtitles")
@@ -238,6 +239,7 @@ func (t Flags) videoFlags() (list []videoFlag) {
 	if t.Overlay != nil {
 		add(true, "overlay", "--overlay", t.Overlay.Fields())
 	}
+	text(t.Bitrate, "bitrate", "--bitrate")
 	text(t.MaxBitrate, "maxBitrate", "--max-bitrate")
 	text(t.FPS, "frameRate", "--fps")
 	text(t.Interlaced, "interlaced", "--interlaced")
@@ -263,13 +265,13 @@ func (t Flags) applyPackageFlags(d *requestfile.Draft, outputs int, place Place)
 		at := fmt.Sprintf("/outputs/%d", i)
 		switch {
 		case rungs != nil:
-			if t.Height != nil || t.MaxBitrate != "" {
-				return fault.New(fault.Invalid, "--ladder: %s sets the size and the bit rate of each rendition; leave out --height and --max-bitrate", t.Ladder)
+			if t.Height != nil || t.MaxBitrate != "" || t.Bitrate != "" {
+				return fault.New(fault.Invalid, "--ladder: %s sets the size and the bit rate of each rendition; leave out --height, --bitrate and --max-bitrate", t.Ladder)
 			}
 			d.Set(at+"/video", t.withDefaults(d, at, rungs), "--ladder")
 		case t.Ladder != "":
 			d.Set(at+"/ladder", t.Ladder, "--ladder")
-		case t.Output != "" && t.container().Packaged() && t.Request == "" && t.Height == nil && t.MaxBitrate == "":
+		case t.Output != "" && t.container().Packaged() && t.Request == "" && t.Height == nil && t.MaxBitrate == "" && t.Bitrate == "":
 			d.Set(at+"/ladder", string(film.Web), "--output")
 		}
 		if t.DASH {

@@ -106,6 +106,12 @@ func rendition(r film.Rendition) string {
 
 // quality returns how well a rendition will be encoded.
 func quality(r film.Rendition) string {
+	switch {
+	case r.Bitrate > 0:
+		return fmt.Sprintf("%v by a CRF of each segment's own", r.Bitrate)
+	case r.FileSize > 0:
+		return fmt.Sprintf("a file of %v by a CRF of each segment's own", r.FileSize)
+	}
 	if q := r.Quality; q.Target != 0 {
 		return fmt.Sprintf("%s %s by a CRF of %d to %d in each segment", q.Metric, q.Metric.Format(q.Target), q.Min, q.Max)
 	}

@@ -93,6 +93,9 @@ func formatVideo(v film.VideoFacts) string {
 // quality returns how well the video of an output is encoded, such as "CRF 21", or with a target
 // "xpsnr 42.03 dB (target 42.00 dB; worst segment 41.80 dB at 1m20s; CRF 19.5 to 31.25)".
 func quality(v film.VideoFacts) string {
+	if b := v.Bitrate; b != nil {
+		return fmt.Sprintf("%v bit/s (wanted %v; CRF %v to %v)", b.Bitrate, b.Wanted, b.MinCRF, b.MaxCRF)
+	}
 	q := v.Quality
 	if q == nil {
 		return fmt.Sprintf("CRF %d", v.CRF)

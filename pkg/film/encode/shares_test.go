@@ -1,0 +1,125 @@
+package encode_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"iter"
+	"log/slog"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/encode"
+	"github.com/mapreel/mapreel/pkg/film/internal/filmtest"
+	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/work"
+)
+
+// results are those of units that are done.
+type results map[string]work.Result
+
+func (r results) Result(_ context.Context, unit string) (work.Result, bool, error) {
+	one, done := r[unit]
+	return one, done, nil
+}
+
+func (r results) All(_ context.Context, prefix string) iter.Seq2[work.Finished, error] {
+	return func(yield func(work.Finished, error) bool) {
+		var names []string
+		for name := range r {
+			if strings.HasPrefix(name, prefix) {
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			if !yield(work.Finished{Unit: name, Result: r[name]}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// do does a unit, and adds its result.
+func (r results) do(t *testing.T, kind work.Kind, job film.Job, unit string, spec any, files, scratch blob.Store) {
+	t.Helper()
+	about, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := json.Marshal(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := &work.Env{
+		Job: filmtest.Job, Doc: doc, Unit: unit, Attempt: 1, Dir: t.TempDir(), Scratch: scratch, Results: r,
+		Resolve:  func(_ context.Context, url string) (blob.Store, string, error) { return files, url, nil },
+		Progress: func(work.Amount) {}, Log: slog.New(slog.DiscardHandler),
+	}
+	if r[unit], err = kind.Run(t.Context(), env, work.Unit{Name: unit, Spec: about}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An easy and a hard segment share the bits of the film, which has its bit rate; again, they get the same bytes.
+func TestSegmentsShareTheBitsOfAFilm(t *testing.T) {
+	t.Parallel()
+	found, files := filmtest.Source(t, "film.mp4", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=2", "-f", "lavfi", "-i", "mandelbrot=s=160x90:r=25,trim=end=2",
+		"-filter_complex", "[0]setsar=1,format=yuv420p[a];[1]setsar=1,format=yuv420p[b];[a][b]concat", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "6", "-g", "50", "-sc_threshold", "0")
+	v := found.Source.Video
+	middle := v.Start + media.Rescale(2_000_000, media.Microseconds, v.Timebase)
+	segments := []film.Segment{
+		{Start: v.Start, End: middle, Frames: 50},
+		{Index: 1, Last: true, Start: middle, End: v.End, Seek: middle, LeadSync: v.Start, Frames: 50},
+	}
+	tools := filmtest.Tools(t)
+	run := func() ([]film.Chunk, blob.Store) {
+		job := film.Job{
+			ID: filmtest.Job, Source: found.Source, Segments: 2, Request: film.Request{Compute: film.Compute{Threads: 2}},
+			Renditions: []film.Rendition{{Codec: film.H264, CRF: 21, Preset: "ultrafast", Width: 160, Height: 90, PixelFormat: "yuv420p", Bitrate: 300_000}},
+			Outputs:    []film.OutputPlan{{Name: "a", Container: film.MP4}},
+		}
+		r, scratch := results{}, filmtest.Store(t)
+		for i, s := range segments {
+			r.do(t, encode.Pass{Tools: tools}, job, film.PassUnit(i), s, files, scratch)
+		}
+		r.do(t, encode.Shares{}, job, film.SharesUnit, nil, files, scratch)
+		var chunks []film.Chunk
+		for i, s := range segments {
+			r.do(t, encode.Kind{Tools: tools}, job, film.VideoUnit(i), s, files, scratch)
+			var facts film.SegmentFacts
+			if err := json.Unmarshal(r[film.VideoUnit(i)].Facts, &facts); err != nil {
+				t.Fatal(err)
+			}
+			chunks = append(chunks, facts.Chunks[0])
+		}
+		return chunks, scratch
+	}
+	const wanted = 300_000 / 8 * 4
+	chunks, scratch := run()
+	var total int64
+	for i, c := range chunks {
+		s := c.Sizing
+		if s == nil || c.Frames != 50 || c.Size-c.Header != s.Probe.Bytes || math.Abs(float64(s.Probe.Bytes)-s.Wanted) > max(0.015*s.Wanted, 0.01*wanted/2) {
+			t.Fatalf("segment %d: %+v of %+v", i, s, c)
+		}
+		total += s.Probe.Bytes
+	}
+	if math.Abs(float64(total)/wanted-1) > 0.02 {
+		t.Errorf("%d bytes, want %d", total, wanted)
+	}
+	easy, hard := chunks[0].Sizing, chunks[1].Sizing
+	if hard.Wanted < 2*easy.Wanted {
+		t.Errorf("a fractal gets %v bytes, lines %v", hard.Wanted, easy.Wanted)
+	}
+	again, other := run()
+	for i := range chunks {
+		if !bytes.Equal(content(t, scratch, chunks[i].Key), content(t, other, again[i].Key)) {
+			t.Errorf("segment %d has other bytes when it is done again", i)
+		}
+	}
+}
