@@ -83,6 +83,7 @@ Examples:
     mapreel transcode film.mp4 -o site/film.m3u8 --dash --keys film.keys --key-url https://keys.example.com/{kid}
     mapreel transcode film.mkv -o film.mp4 --crop auto --height 720
     mapreel transcode cartoon.mkv -o cartoon.mp4 --tune animation
+    mapreel transcode film.mkv -o film.mp4 --target-size 700M
     mapreel transcode film.mkv -o film.mkv --codec h265 --bit-depth 10 --encoder-options aq-mode=3:psy-rd=1.5
     mapreel transcode film.mkv -o film.mkv --codec av1 --grain 8
     mapreel transcode film.mkv -o film.mp4 --profile high --level 4.1 --pad 1920:1080

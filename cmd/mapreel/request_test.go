@@ -149,6 +149,9 @@ func TestProblemsNameTheFlagOrThePlaceInTheFile(t *testing.T) {
 	}
 	for _, test := range []struct{ line, want string }{
 		{"in.mp4|-o|o.mp4|--crf|99", "--crf: 99 is outside 0 to 51 for h264"},
+		{"in.mp4|-o|o.mp4|--bitrate|2M|--crf|20", "--bitrate: each segment finds the CRF that gives the bit rate; leave out crf"},
+		{"in.mp4|-o|o.mp4|--target-size|700MB", `--target-size: "700MB" is not a size such as 700M`},
+		{"in.mp4|-o|o.m3u8|--target-size|700M|--height|360", "--target-size: a package has several renditions, of which players load one; set the bitrate of each"},
 		{"in.mp4|-o|o.mp4|--codec|divx", `--codec: "divx" is not one of h264, h265, vp9, av1`},
 		{"in.mp4|-o|o.webm|--codec|h264", "--codec: webm cannot hold h264"},
 		{"in.mp4|-o|o.webm|--audio|aac", "--audio: webm cannot hold aac; choose opus"},

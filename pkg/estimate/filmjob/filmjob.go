@@ -112,7 +112,7 @@ func units(plan work.Plan) estimate.Work {
 		if !ok { // planned later
 			n = last
 		}
-		w.Groups = append(w.Groups, estimate.Group{Name: g.Name, Noun: g.Noun, Phase: n, Units: g.Units, Encodes: g.Name == film.VideoKind})
+		w.Groups = append(w.Groups, estimate.Group{Name: g.Name, Noun: g.Noun, Phase: n, Units: g.Units, Encodes: g.Name == film.VideoKind || g.Name == film.PassKind})
 	}
 	return w
 }
@@ -141,13 +141,16 @@ func measure(w *estimate.Work, plan work.Plan, j film.Job, s Speed) {
 		to := &w.Groups[i]
 		scratch, destination = scratch+g.Space.Scratch, destination+g.Space.Destination
 		switch g.Name {
-		case film.VideoKind:
+		case film.VideoKind, film.PassKind:
 			frames = framesOf(g, j)
 			if to.Units == 0 { // planned after the source was split
 				to.Units = int(max(seconds/usualSegment, 1))
 			}
 			start := int64(to.Units) * s.Start
 			to.CPU = estimate.Range{Low: frames*s.CPU.Low/1000 + start, High: frames*s.CPU.High/1000 + start}
+			if j.Sized() {
+				to.CPU = passShare(to.CPU, g.Name)
+			}
 			to.Longest = longest(to.CPU, to.Units)
 		case film.AudioKind:
 			var each int64
@@ -202,6 +205,16 @@ func sizedBytes(j film.Job) (n int64) {
 		}
 	}
 	return n
+}
+
+// passShare returns what a first pass, or else the segments after it, take of what both take.
+func passShare(both estimate.Range, group string) estimate.Range {
+	const first = 25 // percent
+	pass := estimate.Range{Low: both.Low * first / 100, High: both.High * first / 100}
+	if group == film.PassKind {
+		return pass
+	}
+	return estimate.Range{Low: both.Low - pass.Low, High: both.High - pass.High}
 }
 
 // videoUnits returns how many segments there are.

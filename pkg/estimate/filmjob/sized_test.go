@@ -26,6 +26,12 @@ func TestABitrateAndASizeAreTheEstimateOfBytes(t *testing.T) {
 	if sized := Assumed(j).CPU; sized.Low < 5*plain.Low/2 || sized.Low > 7*plain.Low/2 {
 		t.Errorf("%v with a bit rate, %v without, want 2.5 to 3.5 times as much", sized, plain)
 	}
+	w := estimate.Work{Groups: make([]estimate.Group, 2)}
+	groups := []work.Group{{Name: film.VideoKind, Units: 8, Total: work.Amount{Count: 2000}}, {Name: film.PassKind, Units: 8, Total: work.Amount{Count: 2000}}}
+	measure(&w, work.Plan{Groups: groups}, j, Assumed(j))
+	if main, pass := w.Groups[0].CPU, w.Groups[1].CPU; pass.Low < main.Low/4 || pass.Low > main.Low/2 {
+		t.Errorf("the first pass takes %v, the segments %v", pass, main)
+	}
 	j.Renditions[0].Bitrate, j.Renditions[0].FileSize, j.Renditions[0].SizedFile = 0, 5_000_000, "a.mp4"
 	if got := bytes(); got != (estimate.Range{Low: 4_900_000, High: 5_100_000}) {
 		t.Errorf("a file of 5 MB has %+v bytes", got)

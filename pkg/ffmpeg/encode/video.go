@@ -135,6 +135,8 @@ type Rendition struct {
 	Frame         media.Size    // of the encoded frame, with black bars around the picture; zero = the picture's
 	PixelFormat   string        // "yuv420p"; "" = the source's, if the encoder accepts it
 
+	// Stitchable keeps what x264 writes ahead of the frames the same at any CRF: a rendition of a package declares it once.
+	Stitchable bool
 	// MaxBitrate limits the rate of CRF: bits a second, over the decoder's buffer of two seconds; 0
 	// = no limit.
 	MaxBitrate int

@@ -267,6 +267,7 @@ func (a *attempt) videoOf(ctx context.Context, e entry, encodings []encoding, pi
 		r := a.job.Renditions[one.rendition]
 		v.Renditions = append(v.Renditions, renditionIn(r, *p, a.segment, a.job.Request.Compute.GPU, one.file))
 		v.Renditions[i].CRF = one.crf
+		v.Renditions[i].Stitchable = r.SegmentDuration > 0 && a.strategyOf(one.rendition) != nil
 		a.conform(&v.Renditions[i], one.rendition)
 		if v.Renditions[i].Burn, err = a.stageBurn(ctx, r, v.Renditions[i].Grid); err != nil {
 			return v, err

@@ -68,7 +68,7 @@ func (r results) do(t *testing.T, kind work.Kind, job film.Job, unit string, spe
 // An easy and a hard segment share the bits of the film, which has its bit rate; again, they get the same bytes.
 func TestSegmentsShareTheBitsOfAFilm(t *testing.T) {
 	t.Parallel()
-	found, files := filmtest.Source(t, "film.mp4", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=2", "-f", "lavfi", "-i", "mandelbrot=s=160x90:r=25,trim=end=2",
+	found, files := filmtest.Source(t, "film.mp4", "-f", "lavfi", "-i", "testsrc=s=160x90:r=25:d=2", "-f", "lavfi", "-i", "mandelbrot=s=160x90:r=25,trim=end=2",
 		"-filter_complex", "[0]setsar=1,format=yuv420p[a];[1]setsar=1,format=yuv420p[b];[a][b]concat", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "6", "-g", "50", "-sc_threshold", "0")
 	v := found.Source.Video
 	middle := v.Start + media.Rescale(2_000_000, media.Microseconds, v.Timebase)
@@ -121,5 +121,37 @@ func TestSegmentsShareTheBitsOfAFilm(t *testing.T) {
 		if !bytes.Equal(content(t, scratch, chunks[i].Key), content(t, other, again[i].Key)) {
 			t.Errorf("segment %d has other bytes when it is done again", i)
 		}
+	}
+}
+
+// Whatever the CRF, chunks of a package declare their decoder alike: a rendition has a single declaration for all of its segments.
+func TestChunksOfPackagesDeclareOneDecoder(t *testing.T) {
+	t.Parallel()
+	found, files := filmtest.Source(t, "film.mp4", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=1,noise=alls=8:all_seed=1", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "10")
+	of := func(rate film.Bitrate) film.Rendition {
+		return film.Rendition{
+			Name: rate.String(), Codec: film.H264, CRF: 21, Preset: "ultrafast", Width: 160, Height: 90, PixelFormat: "yuv420p", Bitrate: rate, SegmentDuration: 1_000_000, Keyframes: 1,
+		}
+	}
+	job := film.Job{
+		ID: filmtest.Job, Source: found.Source, Segments: 1, Request: film.Request{Compute: film.Compute{Threads: 2}}, Renditions: []film.Rendition{of(200_000), of(800_000)},
+		Outputs: []film.OutputPlan{{Name: "a", Container: film.HLS, Renditions: []int{0, 1}, SingleFile: true}},
+	}
+	v := found.Source.Video
+	segment := film.Segment{Last: true, Start: v.Start, End: v.End, Frames: 25}
+	r, scratch, tools := results{}, filmtest.Store(t), filmtest.Tools(t)
+	r.do(t, encode.Pass{Tools: tools}, job, film.PassUnit(0), segment, files, scratch)
+	r.do(t, encode.Shares{}, job, film.SharesUnit, nil, files, scratch)
+	r.do(t, encode.Kind{Tools: tools}, job, film.VideoUnit(0), segment, files, scratch)
+	var facts film.SegmentFacts
+	if err := json.Unmarshal(r[film.VideoUnit(0)].Facts, &facts); err != nil {
+		t.Fatal(err)
+	}
+	a, b := facts.Chunks[0], facts.Chunks[1]
+	if a.Sizing.Probe.CRF < b.Sizing.Probe.CRF+2 {
+		t.Fatalf("CRF %v and %v are too near to tell", a.Sizing.Probe.CRF, b.Sizing.Probe.CRF)
+	}
+	if !bytes.Equal(a.Media.Entry, b.Media.Entry) {
+		t.Errorf("CRF %v and %v declare\n%x and\n%x", a.Sizing.Probe.CRF, b.Sizing.Probe.CRF, a.Media.Entry, b.Media.Entry)
 	}
 }
