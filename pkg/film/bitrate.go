@@ -44,10 +44,8 @@ func ParseBytes(s string) (Bytes, error) {
 }
 
 func (b *Bytes) UnmarshalJSON(data []byte) error {
-	var s string
-	if json := string(data); strings.HasPrefix(json, `"`) {
-		s = strings.Trim(json, `"`)
-		v, err := ParseBytes(s)
+	if text := string(data); strings.HasPrefix(text, `"`) {
+		v, err := ParseBytes(strings.Trim(text, `"`))
 		*b = v
 		return err
 	}

@@ -83,7 +83,7 @@ func pictureSources() []Source {
 		{Name: "options of x265 in 10 bits", File: "in.mp4", make: plain, Codec: film.H265, Video: film.Video{Profile: "main10", EncoderOptions: "sao=0:psy-rd=1"}, Options: "-pix_fmt yuv420p10le"},
 		{Name: "film grain of AV1", File: "in.mp4", make: plain, Codec: film.AV1, Video: film.Video{Grain: 8, EncoderOptions: "film-grain-denoise=0"}, Options: "-svtav1-params film-grain=8:film-grain-denoise=0"},
 		{Name: "options of VP9", File: "in.mp4", make: plain, Codec: film.VP9, Output: film.Matroska, Video: film.Video{EncoderOptions: "tune-content=1:aq-mode=0"}, Options: "-tune-content 1 -aq-mode 0"},
-		{Name: "an average bit rate", File: "in.mp4", make: plain, Video: film.Video{Bitrate: 150_000}},
+		{Name: "an average bit rate", File: "in.mp4", make: plain, Video: film.Video{Bitrate: 600_000}},
 		{Name: "a target quality", File: "in.mp4", make: plain, Video: film.Video{Quality: &target.Quality{Target: 40}}},
 		{
 			Name: "filtered", File: "in.mp4", make: plain, Video: film.Video{Filter: "vaguedenoiser=threshold=3,eq=contrast=1.1:saturation=0.8,hflip"},

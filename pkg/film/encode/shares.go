@@ -126,8 +126,14 @@ func (s *shares) others(ctx context.Context, out film.OutputPlan) (int64, error)
 		}
 		sum += max(facts.Size-facts.Header, 0) + packet*int64(facts.Samples)
 	}
+	beside, err := s.beside(ctx, out)
+	return sum + beside, err
+}
+
+// beside returns how many bytes the subtitles, the cover and the attachments of an output have.
+func (s *shares) beside(ctx context.Context, out film.OutputPlan) (sum int64, err error) {
 	if !s.job.HasSidecar() {
-		return sum, nil
+		return 0, nil
 	}
 	var beside film.SidecarFacts
 	if err := work.Facts(ctx, s.results, film.SidecarUnit, &beside); err != nil {

@@ -271,7 +271,7 @@ func groups(j film.Job, segments []film.Segment) []work.Group {
 		list = append(list, video)
 		if j.Sized() {
 			list = append(list,
-				work.Group{Name: film.PassKind, Noun: "first passes", Units: len(segments), Total: video.Total},
+				work.Group{Name: film.PassKind, Noun: "trial encodes", Units: len(segments), Total: video.Total},
 				work.Group{Name: film.SharesKind, Noun: "shares", Units: 1})
 		}
 	}
