@@ -1,8 +1,10 @@
 // Command worker is the program of every Lambda function and Batch job. Its argument is the class of the function, or what the
 // function takes in:
 //
-//	worker analyse | split | encode | audio | merge | finish | collect
+//	worker analyse | split | encode | audio | render | merge | finish | collect
 //	worker api | upload | notify
+//
+// It also starts itself with the argument confine, to keep Blender apart.
 package main
 
 import (
@@ -13,15 +15,23 @@ import (
 	"runtime/debug"
 
 	"github.com/mapreel/mapreel/pkg/estimate/filmjob"
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film/merge"
 	"github.com/mapreel/mapreel/pkg/intake"
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/lambdafn"
 	"github.com/mapreel/mapreel/pkg/process"
+	"github.com/mapreel/mapreel/pkg/tool/confine"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
+// confined is the first argument of the process that keeps Blender apart.
+const confined = "confine"
+
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == confined {
+		os.Exit(confine.Main(os.Args[2]))
+	}
 	// Its credentials are in its environment or its memory, and it runs ffmpeg on files of strangers.
 	if err := process.DenyInspection(); err != nil {
 		fmt.Fprintln(os.Stderr, "worker: keep other processes from reading this one's memory:", err)
@@ -33,14 +43,24 @@ func main() {
 		}
 	}
 	if len(os.Args) != 2 || !work.Class(os.Args[1]).Known() {
-		fmt.Fprintln(os.Stderr, "usage: worker analyse | split | encode | audio | merge | finish | collect | api | upload | notify")
+		fmt.Fprintln(os.Stderr, "usage: worker analyse | split | encode | audio | render | merge | finish | collect | api | upload | notify")
 		os.Exit(2)
 	}
 	class := work.Class(os.Args[1])
 	if class == work.ClassMerge {
 		debug.SetGCPercent(merge.GCPercent)
 	}
-	os.Exit(lambdafn.Main(context.Background(), class, kinds.Find))
+	os.Exit(lambdafn.Main(context.Background(), class, find))
+}
+
+// find returns what this image can run. A function works on one unit at a time, and a container of Batch on one alone. infra gives
+// those that have Blender no shared file system.
+func find(ctx context.Context) (work.Registry, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return work.Registry{}, fault.Wrap(fault.Internal, err, "path of this program")
+	}
+	return kinds.FindWith(ctx, kinds.Options{Self: []string{self, confined}, Alone: true})
 }
 
 // intakes are the functions that stand before and after the state machine.
@@ -74,6 +94,6 @@ func openService(ctx context.Context) (*intake.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	service.Estimate = (&filmjob.Estimator{Registry: kinds.Find, Resolve: service.Resolve, Deployment: deployment}).Estimate
+	service.Estimate = (&filmjob.Estimator{Registry: find, Resolve: service.Resolve, Deployment: deployment}).Estimate
 	return service, nil
 }

@@ -26,12 +26,15 @@ type Options struct {
 	AudioPartLength time.Duration `json:"audioPartLength,omitempty"` // 0: plan.AudioPartLength
 	// Self is the program and arguments that call confine.Main, in which Blender runs. It may change.
 	Self []string `json:"-"`
+	// Alone says that this machine is there for one job at a time: see confine.Options.
+	Alone bool `json:"-"`
 }
 
 // All returns every planner and kind, with the programs that they run.
 func All(tools ffmpeg.Tools, o Options) work.Registry {
+	scenes := blender.Program{Self: o.Self, Alone: o.Alone}
 	return work.Registry{
-		Planners: []work.Planner{planner.Planner{Tools: tools, AudioPartLength: o.AudioPartLength, Blender: blender.Program{Self: o.Self}}},
+		Planners: []work.Planner{planner.Planner{Tools: tools, AudioPartLength: o.AudioPartLength, Blender: scenes}},
 		Kinds: []work.Kind{
 			split.Kind{Tools: tools},
 			audio.Kind{Tools: tools},
@@ -43,7 +46,7 @@ func All(tools ffmpeg.Tools, o Options) work.Registry {
 			preview.Slices{Tools: tools},
 			preview.Documents{},
 			render.Kept{},
-			render.Kind{Blender: blender.Program{Self: o.Self}},
+			render.Kind{Blender: scenes},
 		},
 	}
 }
@@ -61,10 +64,13 @@ func Tools(r work.Registry, tools ffmpeg.Tools, self []string) work.Registry {
 }
 
 // Find returns what can be run with the ffmpeg that it finds on this machine.
-func Find(ctx context.Context) (work.Registry, error) {
+func Find(ctx context.Context) (work.Registry, error) { return FindWith(ctx, Options{}) }
+
+// FindWith is Find with options.
+func FindWith(ctx context.Context, o Options) (work.Registry, error) {
 	tools, err := ffmpeg.Find(ctx, ffmpeg.FindOptions{})
 	if err != nil {
 		return work.Registry{}, err
 	}
-	return All(tools, Options{}), nil
+	return All(tools, o), nil
 }

@@ -32,6 +32,8 @@ var script []byte
 // Program is how Blender is run. Self is the program and arguments that call confine.Main.
 type Program struct {
 	Self []string
+	// Alone says that this machine is there for one job at a time: see confine.Options.
+	Alone bool
 	// Path is Blender's; "": the variable MAPREEL_BLENDER, or what PATH has.
 	Path string
 }
@@ -298,7 +300,7 @@ func (p Program) run(ctx context.Context, at Place, t task, work string, timeout
 			Command: args(program, at.Scene, file, tasks, threads), Dir: work, Writable: []string{work}, Readable: readable,
 			Memory: max(memory, leastMemory), Disk: max(disk, 1<<20), Processes: maxProcesses, Timeout: timeout,
 		},
-		Self: p.Self, Name: "Blender", Env: environment(work),
+		Self: p.Self, Name: "Blender", Env: environment(work), Alone: p.Alone,
 	})
 }
 

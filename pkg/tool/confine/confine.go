@@ -41,6 +41,9 @@ type Spec struct {
 	Shared bool `json:"shared,omitempty"`
 	// ReadOnly says that the file system outside of Writable is mounted without the right to write.
 	ReadOnly bool `json:"readOnly,omitempty"`
+	// Filtered has the kernel refuse the command sockets, signals to other processes, and looks into them. For processes that share
+	// this machine's namespaces.
+	Filtered bool `json:"filtered,omitempty"`
 	// Readable is what the command may read in addition to Writable and to the programs and libraries of the system. nil: everything.
 	Readable []string `json:"readable,omitempty"`
 }
@@ -53,6 +56,10 @@ type Options struct {
 	Env     []string // "name=value", in addition to PATH
 	Network bool
 	Secrets []string // values that must not appear in an error
+	// Alone says that this machine holds nothing that the command must not read or replace: a Lambda function, or the container of a
+	// Batch job, without a shared file system. Where such a machine has neither namespaces nor Landlock, a filter of system calls
+	// keeps the command from the network and from other processes, and its files are those of the user.
+	Alone bool
 }
 
 // passedOn begins the names of the command's variables on their way to Main. The loaders of bubblewrap and of this program, which
@@ -80,7 +87,7 @@ type status struct {
 // Run runs a command to its end. What ends it is an error of a fault kind: Unsupported where the command failed, left processes
 // behind or printed too much, Transient where it exits with TryAgain, OutOfTime and OutOfSpace where it exceeded a limit.
 func Run(ctx context.Context, o Options) error {
-	place, err := places.find(ctx, o.Self, o.Network)
+	place, err := places.find(ctx, o.Self, demand{o.Network, o.Alone})
 	if err != nil {
 		return err
 	}
@@ -90,7 +97,7 @@ func Run(ctx context.Context, o Options) error {
 // runIn runs a command in a place.
 func (o Options) runIn(ctx context.Context, where place) error {
 	spec := o.Spec
-	spec.Shared, spec.ReadOnly, spec.Readable = where.shared, where.bubblewrap != "", o.readable()
+	spec.Shared, spec.ReadOnly, spec.Filtered, spec.Readable = where.shared, where.bubblewrap != "", where.filtered, o.readable()
 	text, err := json.Marshal(spec)
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "what a tool may use")
@@ -299,6 +306,7 @@ type place struct {
 	bubblewrap string // its path; "": not used
 	namespaces process.Namespaces
 	shared     bool
+	filtered   bool
 }
 
 // wrap returns the program and arguments that come before those of Main.
@@ -344,36 +352,42 @@ func (o Options) readable() []string {
 	return list
 }
 
-// finder finds out once what works here, with and without network.
+// demand is what decides how a command may be kept apart: see Options.
+type demand struct{ network, alone bool }
+
+// finder finds out once what works here, for each demand.
 type finder struct {
 	mu    sync.Mutex
-	found map[bool]place
+	found map[demand]place
 }
 
 var places finder //nolint:gochecknoglobals // what a machine can do does not change
 
-func (f *finder) find(ctx context.Context, self []string, network bool) (place, error) {
+func (f *finder) find(ctx context.Context, self []string, d demand) (place, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if p, ok := f.found[network]; ok {
+	if p, ok := f.found[d]; ok {
 		return p, nil
 	}
-	p, err := choose(ctx, self, candidates(network), network)
+	p, err := choose(ctx, self, candidates(d), d.network)
 	if err != nil {
 		return place{}, err
 	}
 	if f.found == nil {
-		f.found = map[bool]place{}
+		f.found = map[demand]place{}
 	}
-	f.found[network] = p
+	f.found[d] = p
 	return p, nil
 }
 
 // candidates returns how a command may be kept apart, the best first.
-func candidates(network bool) []place {
+func candidates(d demand) []place {
 	list := []place{{namespaces: process.NoNetwork}}
-	if network {
+	switch {
+	case d.network:
 		list = []place{{namespaces: process.PrivateNamespaces}, {shared: true}}
+	case d.alone:
+		list = append(list, place{shared: true, filtered: true})
 	}
 	if path, err := exec.LookPath("bwrap"); err == nil {
 		list = append([]place{{bubblewrap: path}}, list...)

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -262,6 +263,51 @@ func TestProcessesAreEndedWithoutNamespaces(t *testing.T) {
 	}
 	if _, err := os.Stat(outside); err == nil {
 		t.Error("a tool wrote outside of its folder")
+	}
+}
+
+// On a machine of its own that has neither namespaces nor Landlock, a filter keeps a command from the network and from others.
+func TestAFilterConfinesACommandThatIsAlone(t *testing.T) {
+	t.Parallel()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	other := exec.CommandContext(t.Context(), "sleep", "60")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, self := range []string{"confined", "confined-without-landlock"} {
+		for name, c := range map[string]struct{ script, want string }{
+			"connects":        {fmt.Sprintf("exec 3<>/dev/tcp/127.0.0.1/%d", listener.Addr().(*net.TCPAddr).Port), "Operation not permitted"},
+			"resolves":        {"exec 3<>/dev/udp/localhost/53", "Operation not permitted|Name or service not known|failure in name resolution"},
+			"signals":         {fmt.Sprintf("kill -9 %d", other.Process.Pid), "Operation not permitted"},
+			"signals its own": {"kill -9 $PPID", "Operation not permitted"},
+			"leaves children": {"setsid nohup sleep 77 >/dev/null 2>&1 & exit 0", "shaky left 1 process running"},
+			"ignores SIGTERM": {"trap '' TERM; (trap '' TERM; setsid sleep 60) & while :; do sleep 0.1; done", "more than 1s"},
+			"works":           {"head -c 3 /dev/zero > out && ls | cat", "<nil>"},
+		} {
+			o := script(t, c.script)
+			o.Self[1], o.Timeout = self, time.Second
+			if err := o.runIn(t.Context(), place{shared: true, filtered: true}); !regexp.MustCompile(c.want).MatchString(said(err)) {
+				t.Errorf("%s, %s: got %s, want %q", self, name, said(err), c.want)
+			}
+		}
+	}
+	_ = other.Process.Signal(syscall.SIGTERM)
+	if err := other.Wait(); err == nil || !strings.Contains(err.Error(), "terminated") {
+		t.Errorf("a process of the same user ended before this test told it to: %v", err)
+	}
+	for _, d := range []demand{{}, {network: true}, {network: true, alone: true}} {
+		for _, p := range candidates(d) {
+			if p.filtered {
+				t.Errorf("%+v accepts a filter", d)
+			}
+		}
+	}
+	if list := candidates(demand{alone: true}); !list[len(list)-1].filtered || list[0].filtered {
+		t.Errorf("a command that is alone is confined by %+v", list)
 	}
 }
 

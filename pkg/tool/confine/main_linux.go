@@ -72,7 +72,7 @@ func (spec Spec) run() (s status) {
 		return status{Error: describeStart(spec.Command[0], err)}
 	}
 	switch err := restrict(spec.Writable, spec.Readable); {
-	case errors.Is(err, errNoLandlock) && spec.ReadOnly: // it has no rights to give up
+	case errors.Is(err, errNoLandlock) && (spec.ReadOnly || spec.Filtered): // it has no rights to give up, or may keep them: see Options.Alone
 	case err != nil:
 		return failed("give up rights to write", err)
 	}
@@ -88,6 +88,11 @@ func (spec Spec) run() (s status) {
 	// The command could otherwise write to the memory that this thread shares with others, which have all rights.
 	if err := process.DenyInspection(); err != nil {
 		return failed("deny inspection", err)
+	}
+	if spec.Filtered {
+		if err := filterCalls(); err != nil {
+			return failed("filter system calls", err)
+		}
 	}
 	pid, err := spec.start(program, null)
 	if err != nil {
@@ -109,7 +114,7 @@ func (spec Spec) run() (s status) {
 	}()
 	timedOut := false
 	timeout := time.NewTimer(spec.Timeout)
-	var kill <-chan time.Time
+	var patience <-chan time.Time
 	for {
 		select {
 		case ws := <-ended:
@@ -119,13 +124,13 @@ func (spec Spec) run() (s status) {
 		case <-timeout.C:
 			timedOut = true
 		case <-signals:
-		case <-kill:
+		case <-patience:
 			spec.killAll()
 			continue
 		}
-		if kill == nil {
-			_ = syscall.Kill(-pid, syscall.SIGTERM) // fails only if the group has ended already
-			kill = time.After(stopTime)
+		if patience == nil {
+			kill(-pid, syscall.SIGTERM)
+			patience = time.After(stopTime)
 		}
 	}
 }
@@ -170,7 +175,7 @@ func (spec Spec) start(program string, stdin *os.File) (pid int, err error) {
 		restored = unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: memory, Max: memory}, nil)
 	}
 	if restored != nil && !errors.Is(restored, unix.ESRCH) {
-		_ = syscall.Kill(-pid, syscall.SIGKILL)
+		kill(-pid, syscall.SIGKILL)
 		return 0, fmt.Errorf("limit the memory: %w", restored)
 	}
 	return pid, nil
@@ -222,12 +227,23 @@ func (spec Spec) killRest() (left int) {
 // killAll ends every process of the command.
 func (spec Spec) killAll() {
 	if !spec.Shared {
-		_ = syscall.Kill(-1, syscall.SIGKILL) // all in the namespace but this one and its first
+		kill(-1, syscall.SIGKILL) // all in the namespace but this one and its first
 		return
 	}
 	for _, pid := range children(os.Getpid()) {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		kill(pid, syscall.SIGKILL)
 	}
+}
+
+// kill sends a signal. It fails only if its target has ended already. The calling thread has the restrictions of the command, which
+// may send none, so another thread does it: Go starts those from one that was never restricted.
+func kill(pid int, signal syscall.Signal) {
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		_ = syscall.Kill(pid, signal)
+	}()
+	<-sent
 }
 
 // children lists the descendants of a process. Those of a process that has ended become children of this one.
