@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/lambdafn/runtimeapi"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
+	"github.com/mapreel/mapreel/pkg/render/blender/blendertest"
+	"github.com/mapreel/mapreel/pkg/tool/confine"
 	"github.com/mapreel/mapreel/pkg/work"
 	"github.com/mapreel/mapreel/statemachine"
 )
@@ -31,8 +34,17 @@ import (
 // toyClass is the environment variable that makes the test binary a function of a class whose registry has the toy only.
 const toyClass = "MAPREEL_TEST_CLASS"
 
+// confined is the first argument of this binary where it keeps Blender apart in a local run.
+const confined = "confined"
+
 func TestMain(m *testing.M) {
 	s3test.ServeInChild()
+	switch {
+	case len(os.Args) == 3 && os.Args[1] == confined:
+		os.Exit(confine.Main(os.Args[2]))
+	case slices.Contains(os.Args, "--background"):
+		os.Exit(blendertest.Main())
+	}
 	if class := os.Getenv(toyClass); class != "" {
 		registry := func(context.Context) (work.Registry, error) { return toy.Add(work.Registry{}), nil }
 		os.Exit(lambdafn.Main(context.Background(), work.Class(class), registry))
@@ -134,9 +146,12 @@ type deployment struct {
 	before    func(state, unit string) // called before a task is run; may be nil
 }
 
+// unitClasses lists the classes that run units in a deployment with -c render=true.
+func unitClasses() []work.Class { return append(work.UnitClasses(), work.ClassRender) }
+
 // classes lists the classes of functions.
 func classes() []work.Class {
-	return append(work.UnitClasses(), work.ClassAnalyse, work.ClassFinish, work.ClassCollect)
+	return append(unitClasses(), work.ClassAnalyse, work.ClassFinish, work.ClassCollect)
 }
 
 func (c *cloud) deploy(t *testing.T) *deployment {
@@ -155,7 +170,7 @@ func (d *deployment) execute(execution string, req any) (engine.Outcome, error) 
 		Partition: "aws", Analyse: arn(work.ClassAnalyse), Finish: arn(work.ClassFinish), BatchQueue: "queue", GpuQueue: statemachine.Absent,
 		Functions: map[string]string{}, JobDefinitions: map[string]string{},
 	}
-	for _, class := range work.UnitClasses() {
+	for _, class := range unitClasses() {
 		resources.Functions[string(class)] = arn(class)
 		for _, gpu := range []bool{false, true} {
 			key := statemachine.JobDefinitionKey(string(class), gpu)
@@ -243,7 +258,7 @@ func (d *deployment) submit(_ context.Context, in asl.TaskInput) (json.RawMessag
 	for _, v := range submitted.ContainerOverrides.Environment {
 		env = append(env, v.Name+"="+v.Value)
 	}
-	for _, class := range work.UnitClasses() {
+	for _, class := range unitClasses() {
 		if submitted.JobDefinition != definitionOf(string(class)) {
 			continue
 		}

@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/source"
 	"github.com/mapreel/mapreel/pkg/render"
@@ -21,8 +20,8 @@ const longestRender = 24 * time.Hour
 
 // examineScene examines a Blender scene. One error names everything that is wrong with it.
 func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.Request) (source.Found, *render.Job, error) {
-	if err := p.requireRendering(env, req); err != nil {
-		return source.Found{}, nil, err
+	if env.Processors > 0 && req.Render.Device == render.GPU { // Debian's Blender has neither CUDA nor OptiX
+		return source.Found{}, nil, film.Problems{{Pointer: "/render/device", Message: "on AWS scenes are rendered by processors alone; leave device out"}}.Err()
 	}
 	scene, problems, err := job.Examine(ctx, p.Blender, env.Resolve, req.Source, req.Render, env.Dir)
 	if err != nil {
@@ -40,21 +39,6 @@ func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.R
 	}
 	found, err := source.OfScene(ctx, p.Tools, scene, req.Sequence, env.Dir)
 	return found, &scene.Job, err
-}
-
-// requireRendering refuses scenes on AWS where this deployment does not render them.
-func (p Planner) requireRendering(env *work.PlanEnv, req film.Request) error {
-	if env.OneMachine {
-		return nil
-	}
-	if _, err := p.Blender.Find(); err != nil {
-		return fault.WithHint(fault.New(fault.Unsupported, "/source: scenes are not rendered here: there is no Blender"),
-			"deploy with -c render=true; scenes are estimated on one machine, by mapreel estimate")
-	}
-	if req.Render.Device == render.GPU {
-		return film.Problems{{Pointer: "/render/device", Message: "on AWS scenes are rendered by the processor alone; leave device out"}}.Err()
-	}
-	return nil
 }
 
 // threadsOf returns how many threads of a machine each unit has where as many run at once as a request asks for.

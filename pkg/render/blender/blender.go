@@ -59,7 +59,7 @@ func (p Program) Find() (string, error) {
 	}
 	if err != nil {
 		return "", fault.WithHint(fault.New(fault.Unsupported, "there is no Blender here: %v", err),
-			"install it (apt-get install blender; in a checkout: make setup-render), or name its program in "+Variable)
+			"install it (apt-get install blender; in a checkout: make setup-render), name its program in "+Variable+", or on AWS deploy with -c render=true")
 	}
 	return found, nil
 }

@@ -44,6 +44,9 @@ func Examine(
 	ctx context.Context, program blender.Program, resolve work.Resolver, url string, s render.Settings, dir string,
 ) (scene Scene, problems []render.Problem, err error) {
 	s = s.Effective()
+	if _, err := program.Find(); err != nil { // before a scene in a bucket is fetched
+		return scene, nil, err
+	}
 	at, err := blender.Stage(ctx, blender.Resolver(resolve), url, s.Files, dir)
 	if err != nil {
 		return scene, nil, err

@@ -4,16 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"image"
-	"image/color"
-	"image/png"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/blob"
@@ -21,6 +17,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/render/blender"
+	"github.com/mapreel/mapreel/pkg/render/blender/blendertest"
 	"github.com/mapreel/mapreel/pkg/render/job"
 	"github.com/mapreel/mapreel/pkg/tool/confine"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -35,87 +32,15 @@ func TestMain(m *testing.M) {
 	case len(os.Args) == 3 && os.Args[1] == confined:
 		os.Exit(confine.Main(os.Args[2]))
 	case slices.Contains(os.Args, "--background"):
-		os.Exit(actAsBlender())
+		os.Exit(blendertest.Main())
 	}
 	os.Exit(m.Run())
 }
 
 // script is the content of a scene that the test binary renders.
-type script struct {
-	About blender.About `json:"about"`
-	Fail  []int         `json:"fail"`  // frames that cannot be rendered
-	Crash []int         `json:"crash"` // frames at which Blender crashes
-	Wrong []int         `json:"wrong"` // frames of another size
-}
+type script = blendertest.Script
 
-func actAsBlender() int {
-	var scene script
-	var task struct {
-		Report string   `json:"report"`
-		Output string   `json:"output"`
-		Frames [][2]any `json:"frames"`
-	}
-	for name, v := range map[string]any{os.Args[5]: &scene, os.Args[len(os.Args)-1]: &task} {
-		data, err := os.ReadFile(name)
-		if err != nil || json.Unmarshal(data, v) != nil {
-			return 9
-		}
-	}
-	report, err := os.Create(task.Report)
-	if err != nil {
-		return 9
-	}
-	if len(task.Frames) == 0 {
-		if json.NewEncoder(report).Encode(scene.About) != nil {
-			return 9
-		}
-		return 0
-	}
-	code := 0
-	for _, f := range task.Frames {
-		n := int(f[0].(float64))
-		line := map[string]any{"frame": n, "seconds": 0.25}
-		switch {
-		case slices.Contains(scene.Crash, n):
-			// A Go program handles this signal itself, and now and then hangs in doing so. A shell dies of it.
-			_ = syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -SEGV $$"}, nil)
-			return 9
-		case slices.Contains(scene.Fail, n):
-			line["error"], code = "no memory for frame", 1
-		default:
-			width := scene.About.Width
-			if slices.Contains(scene.Wrong, n) {
-				width++
-			}
-			if writeFrame(filepath.Join(task.Output, f[1].(string)), width, scene.About.Height, n) != nil {
-				return 9
-			}
-		}
-		if json.NewEncoder(report).Encode(line) != nil {
-			return 9
-		}
-	}
-	return code
-}
-
-func writeFrame(name string, width, height, n int) error {
-	f, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	p := image.NewRGBA(image.Rect(0, 0, width, height))
-	for i := range p.Pix {
-		p.Pix[i] = 255
-	}
-	p.Set(0, 0, color.RGBA{uint8(n), 0, 0, 255}) //nolint:gosec // small
-	return errors.Join(png.Encode(f, p), f.Close())
-}
-
-func about() blender.About {
-	return blender.About{
-		Blender: "1.0", Scene: "Scene", First: 1, Last: 6, Step: 1, FPS: 24, FPSBase: 1.001, Width: 8, Height: 4, AspectX: 1, AspectY: 1, Camera: "Camera",
-	}
-}
+func about() blender.About { return blendertest.About() }
 
 // scene writes a scene for the test binary into a new folder, and returns its path.
 func scene(t *testing.T, s script) string {

@@ -1,0 +1,101 @@
+// Package blendertest has a stand-in for Blender, whose scenes are scripts: files of JSON. A test binary that is started with
+// --background becomes it:
+//
+//	if slices.Contains(os.Args, "--background") {
+//		os.Exit(blendertest.Main())
+//	}
+package blendertest
+
+import (
+	"encoding/json"
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/mapreel/mapreel/pkg/render/blender"
+)
+
+// Script is the content of a scene that the stand-in renders.
+type Script struct {
+	About blender.About `json:"about"`
+	Fail  []int         `json:"fail"`  // frames that cannot be rendered
+	Crash []int         `json:"crash"` // frames at which Blender crashes
+	Wrong []int         `json:"wrong"` // frames of another size
+}
+
+// Main acts as Blender with the arguments of this process, and returns its exit code.
+func Main() int {
+	var scene Script
+	var task struct {
+		Report string   `json:"report"`
+		Output string   `json:"output"`
+		Frames [][2]any `json:"frames"`
+	}
+	at := slices.Index(os.Args, "--python-exit-code") - 1 // what comes before depends on the settings
+	for name, v := range map[string]any{os.Args[max(at, 0)]: &scene, os.Args[len(os.Args)-1]: &task} {
+		data, err := os.ReadFile(name)
+		if err != nil || json.Unmarshal(data, v) != nil {
+			return 9
+		}
+	}
+	report, err := os.Create(task.Report)
+	if err != nil {
+		return 9
+	}
+	if len(task.Frames) == 0 {
+		if json.NewEncoder(report).Encode(scene.About) != nil {
+			return 9
+		}
+		return 0
+	}
+	code := 0
+	for _, f := range task.Frames {
+		n := int(f[0].(float64))
+		line := map[string]any{"frame": n, "seconds": 0.25}
+		switch {
+		case slices.Contains(scene.Crash, n):
+			// A Go program handles this signal itself, and now and then hangs in doing so. A shell dies of it.
+			_ = syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -SEGV $$"}, nil)
+			return 9
+		case slices.Contains(scene.Fail, n):
+			line["error"], code = "no memory for frame", 1
+		default:
+			width := scene.About.Width
+			if slices.Contains(scene.Wrong, n) {
+				width++
+			}
+			if writeFrame(filepath.Join(task.Output, f[1].(string)), width, scene.About.Height, n) != nil {
+				return 9
+			}
+		}
+		if json.NewEncoder(report).Encode(line) != nil {
+			return 9
+		}
+	}
+	return code
+}
+
+func writeFrame(name string, width, height, n int) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	p := image.NewRGBA(image.Rect(0, 0, width, height))
+	for i := range p.Pix {
+		p.Pix[i] = 255
+	}
+	p.Set(0, 0, color.RGBA{uint8(n), 0, 0, 255}) //nolint:gosec // small
+	return errors.Join(png.Encode(f, p), f.Close())
+}
+
+// About returns what a stand-in's scene of six frames has.
+func About() blender.About {
+	return blender.About{
+		Blender: "1.0", Scene: "Scene", First: 1, Last: 6, Step: 1, FPS: 24, FPSBase: 1.001, Width: 8, Height: 4, AspectX: 1, AspectY: 1, Camera: "Camera",
+	}
+}
