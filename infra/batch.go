@@ -38,7 +38,7 @@ type fleet struct {
 	maxCPUs  float64 // of the whole queue; limits its cost
 }
 
-func newBatch(stack awscdk.Stack, chosen settings, net *network, store storage, img image) batch {
+func newBatch(stack awscdk.Stack, chosen settings, net *network, store storage, images images) batch {
 	if !chosen.batch {
 		return batch{}
 	}
@@ -52,8 +52,8 @@ func newBatch(stack awscdk.Stack, chosen settings, net *network, store storage, 
 			name: "Gpu", image: awsbatch.EcsMachineImageType_ECS_AL2023_NVIDIA, maxCPUs: chosen.gpuMaxVCPUs, families: chosen.gpuInstanceFamilies,
 		})
 	}
-	d := newDefinitions(stack, chosen, store, img)
-	for _, c := range work.UnitClasses() {
+	d := newDefinitions(stack, chosen, store, images)
+	for _, c := range chosen.unitClasses() {
 		b.definitions[statemachine.JobDefinitionKey(string(c), false)] = d.add(c, constructID(c), classes[c].job)
 		if size := classes[c].gpuJob; chosen.gpu && size.gpus > 0 {
 			b.definitions[statemachine.JobDefinitionKey(string(c), true)] = d.add(c, constructID(c)+"Gpu", size)
@@ -155,17 +155,17 @@ type definitions struct {
 	stack  awscdk.Stack
 	chosen settings
 	store  storage
-	image  image
+	images images
 	agent  awsiam.Role // what the ECS agent does for a job before it runs
 	logs   awslogs.LogGroup
 }
 
-func newDefinitions(stack awscdk.Stack, chosen settings, store storage, img image) definitions {
+func newDefinitions(stack awscdk.Stack, chosen settings, store storage, images images) definitions {
 	agent := awsiam.NewRole(stack, jsii.String("BatchAgent"), &awsiam.RoleProps{
 		Description: jsii.String("mapreel: pulls the image of a Batch job and writes its log"),
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("ecs-tasks.amazonaws.com"), nil),
 	})
-	return definitions{stack, chosen, store, img, agent, chosen.logGroup(stack, "BatchLog", nil)}
+	return definitions{stack, chosen, store, images, agent, chosen.logGroup(stack, "BatchLog", nil)}
 }
 
 // jobDefinitionName returns a fixed name, by which the machine's role may submit jobs of any revision.
@@ -187,14 +187,14 @@ func (d definitions) add(c work.Class, id string, size jobSize) awsbatch.EcsJobD
 		Description: jsii.String("mapreel: Batch jobs of the class " + string(c)),
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("ecs-tasks.amazonaws.com"), nil),
 	})
-	r := rights{role, d.store, d.chosen.sliceEvents}
+	r := rights{role, d.store, d.chosen.sliceEvents, d.chosen.render}
 	classes[c].allow(r)
 	// A container on EC2 does not know its region. Lambda sets the variable itself and forbids to set it.
 	variables := environment(d.chosen, d.store)
 	(*variables)["AWS_REGION"] = d.stack.Region()
 	(*variables)["MAPREEL_VCPUS"], (*variables)["MAPREEL_GPUS"] = jsii.String(fmt.Sprint(size.cpus)), jsii.String(fmt.Sprint(size.gpus))
 	container := &awsbatch.EcsEc2ContainerDefinitionProps{
-		Image:         d.image.container(),
+		Image:         d.images.of(c).container(),
 		Command:       jsii.Strings(program, string(c)),
 		Cpu:           jsii.Number(size.cpus),
 		Memory:        awscdk.Size_Mebibytes(jsii.Number(size.memory)),

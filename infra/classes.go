@@ -10,7 +10,7 @@ import (
 // class describes the workers of one class: a Lambda function, and for classes that run units a
 // Batch job too.
 type class struct {
-	memory  float64 // MiB of the function, mibPerCPU for each processor; 0: the setting functionMemory
+	memory  float64 // MiB of the function, mibPerCPU for each processor; 0: the setting functionMemory, or renderMemory where it has Blender
 	minutes float64 // time limit of the function, below the 16 that the definition allows the task
 	disk    float64 // MiB of the function's /tmp, where ffmpeg works
 	job     jobSize // of the Batch job; zero for classes that run no units
@@ -58,6 +58,7 @@ var classes = map[work.Class]class{
 		allow: func(r rights) {
 			r.readSources()
 			r.record()
+			r.readFrames()
 			r.read(splits, audio, sidecars) // audio is interleaved with the video, subtitles may be drawn into it
 			r.write(video)
 			r.writeSegments()
@@ -69,9 +70,18 @@ var classes = map[work.Class]class{
 		r.read(audio) // the joined sound of several sources
 		r.write(audio, sidecars)
 	}},
+	// Only with the setting render. The folder of the scene and the frames that wait to be stored lie on the disk.
+	work.ClassRender: {minutes: 15, disk: 10240, job: jobSize{cpus: 4, memory: 7000}, allow: func(r rights) {
+		r.readSources()
+		r.record()
+		r.write(frames)
+		r.listArtifacts(frames) // what an attempt that was ended has stored is not rendered again
+	}},
 	work.ClassMerge: {memory: 1769, minutes: 15, disk: 10240, job: smallJob, allow: func(r rights) {
 		r.readKeys()
 		r.record()
+		r.readFrames()
+		r.replaceFrames()
 		r.read(video, audio, sidecars, outputs)
 		r.write(outputs) // what ffmpeg muxes into containers that mapreel does not write itself
 		r.publish()
@@ -86,13 +96,37 @@ var classes = map[work.Class]class{
 	}},
 }
 
-// allClasses lists the classes in the order in which a job meets them.
-func allClasses() []work.Class {
-	list := append([]work.Class{work.ClassAnalyse}, work.UnitClasses()...)
+// class returns a class as this deployment has it. Where scenes are rendered, Analyse asks Blender what they have.
+func (s settings) class(name work.Class) class {
+	c := classes[name]
+	if s.hasBlender(name) {
+		c.memory, c.minutes, c.disk = s.renderMemory, 15, 10240
+	} else if c.memory == 0 {
+		c.memory = s.functionMemory
+	}
+	return c
+}
+
+// hasBlender reports whether the functions of a class run from the image with Blender.
+func (s settings) hasBlender(name work.Class) bool {
+	return s.render && (name == work.ClassRender || name == work.ClassAnalyse)
+}
+
+// unitClasses lists the classes that run units in this deployment, in the order in which a job meets them.
+func (s settings) unitClasses() []work.Class {
+	if !s.render {
+		return work.UnitClasses()
+	}
+	return append(work.UnitClasses(), work.ClassRender)
+}
+
+// allClasses lists the classes of this deployment.
+func (s settings) allClasses() []work.Class {
+	list := append([]work.Class{work.ClassAnalyse}, s.unitClasses()...)
 	return append(list, work.ClassFinish, work.ClassCollect)
 }
 
 // stageClasses lists the classes whose functions the machine calls: all but the one that a schedule calls.
-func stageClasses() []work.Class {
-	return slices.DeleteFunc(allClasses(), func(c work.Class) bool { return c == work.ClassCollect })
+func (s settings) stageClasses() []work.Class {
+	return slices.DeleteFunc(s.allClasses(), func(c work.Class) bool { return c == work.ClassCollect })
 }

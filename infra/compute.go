@@ -13,6 +13,7 @@ import (
 // compute is the part of the settings that says what units run on.
 type compute struct {
 	functionMemory      float64  // MiB of the encode function
+	renderMemory        float64  // MiB of the functions that run Blender
 	instanceFamilies    []string // of the CPU queue: families, types, or one of Batch's own lists
 	gpuInstanceFamilies []string
 	functionConcurrency float64 // the account's quota of concurrent functions; 0: not known
@@ -48,6 +49,7 @@ var (
 func (p *parser) compute(arch string) compute {
 	c := compute{
 		functionMemory:      p.number("functionMemory", defaultMemory, leastMemory, mostMemory),
+		renderMemory:        p.number("renderMemory", defaultMemory, leastMemory, mostMemory),
 		functionConcurrency: p.count("functionConcurrency"),
 		instanceFamilies:    p.list("instanceFamilies", cmp.Or(defaultFamilies[arch], defaultFamilies["x86_64"])),
 		gpuInstanceFamilies: p.list("gpuInstanceFamilies", defaultGPUFamily),

@@ -17,18 +17,18 @@ func TestComputeSettingsHaveDefaultsThatEveryAccountAndRegionTakes(t *testing.T)
 		want    compute
 	}{
 		{object{}, compute{
-			functionMemory: 3008, instanceFamilies: []string{"default_x86_64"}, gpuInstanceFamilies: []string{"g4dn"},
+			functionMemory: 3008, renderMemory: 3008, instanceFamilies: []string{"default_x86_64"}, gpuInstanceFamilies: []string{"g4dn"},
 			maxVCPUs: 1024, gpuMaxVCPUs: 256, redriveDays: 14, onDemandShare: 25,
 		}},
 		{object{"arch": "arm64"}, compute{
-			functionMemory: 3008, instanceFamilies: []string{"default_arm64"}, gpuInstanceFamilies: []string{"g4dn"},
+			functionMemory: 3008, renderMemory: 3008, instanceFamilies: []string{"default_arm64"}, gpuInstanceFamilies: []string{"g4dn"},
 			maxVCPUs: 1024, gpuMaxVCPUs: 256, redriveDays: 14, onDemandShare: 25,
 		}},
 		{object{
-			"functionMemory": "10240", "functionConcurrency": "10", "instanceFamilies": "c7i, m6a.4xlarge,u7i-12tb",
+			"functionMemory": "10240", "renderMemory": "4096", "functionConcurrency": "10", "instanceFamilies": "c7i, m6a.4xlarge,u7i-12tb",
 			"gpuInstanceFamilies": "g4dn,g6.2xlarge", "maxVcpus": "4", "gpuMaxVcpus": "64", "onDemandShare": "100", "redriveDays": "3",
 		}, compute{
-			functionMemory: 10240, functionConcurrency: 10, instanceFamilies: []string{"c7i", "m6a.4xlarge", "u7i-12tb"},
+			functionMemory: 10240, renderMemory: 4096, functionConcurrency: 10, instanceFamilies: []string{"c7i", "m6a.4xlarge", "u7i-12tb"},
 			gpuInstanceFamilies: []string{"g4dn", "g6.2xlarge"}, maxVCPUs: 4, gpuMaxVCPUs: 64, redriveDays: 3, onDemandShare: 100,
 		}},
 	} {
@@ -73,7 +73,7 @@ func TestAPlanFollowsTheProcessorsThatTheMemoryBuys(t *testing.T) {
 		}
 	}
 	s := synth(t, object{"scratch": "s3", "functionMemory": "7076", "functionConcurrency": "10", "encodeConcurrency": "50"})
-	for _, class := range allClasses() {
+	for _, class := range s.chosen.allClasses() {
 		f := props(s.named(t, "AWS::Lambda::Function", constructID(class)))
 		variables := f["Environment"].(object)["Variables"].(object)
 		if variables["MAPREEL_PROCESSORS"] != "4" || variables["MAPREEL_CONCURRENCY"] != "10" {

@@ -94,7 +94,7 @@ func TestAJobThatRunsDuringADeployFinishesOnItsVersion(t *testing.T) {
 	first, second := synth(t, image("v1")), synth(t, image("v2"))
 	a.deploy(t, first)
 	began := a.definition(t, first)
-	if want := len(stageClasses()) + len(work.UnitClasses()) + 1; len(began) != want {
+	if want := len(first.chosen.stageClasses()) + len(work.UnitClasses()) + 1; len(began) != want {
 		t.Errorf("the definition names %d functions and job definitions, want %d: %v", len(began), want, began)
 	}
 	a.deploy(t, second)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -22,17 +21,17 @@ import (
 type functions map[work.Class]awslambda.DockerImageFunction
 
 // newFunctions makes a function for each class, each with a role of its own.
-func newFunctions(stack awscdk.Stack, chosen settings, net *network, store storage, img image) functions {
+func newFunctions(stack awscdk.Stack, chosen settings, net *network, store storage, images images) functions {
 	made := functions{}
-	for _, name := range allClasses() {
-		c, id := classes[name], constructID(name)
+	for _, name := range chosen.allClasses() {
+		c, id, img := chosen.class(name), constructID(name), images.of(name)
 		logs := chosen.logGroup(stack, id+"Log", nil)
 		role := awsiam.NewRole(stack, jsii.String(id+"Role"), &awsiam.RoleProps{
 			Description: jsii.String("mapreel: the function of the class " + string(name)),
 			AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 		})
 		logs.GrantWrite(role)
-		r := rights{role, store, chosen.sliceEvents}
+		r := rights{role, store, chosen.sliceEvents, chosen.render}
 		c.allow(r)
 		variables := environment(chosen, store)
 		(*variables)["MAPREEL_TMP"] = jsii.String(fmt.Sprint(c.disk))
@@ -40,7 +39,7 @@ func newFunctions(stack awscdk.Stack, chosen settings, net *network, store stora
 			Description:          jsii.String("mapreel: work of the class " + string(name)),
 			Code:                 img.function(name),
 			Architecture:         img.platform,
-			MemorySize:           jsii.Number(cmp.Or(c.memory, chosen.functionMemory)),
+			MemorySize:           jsii.Number(c.memory),
 			Timeout:              awscdk.Duration_Minutes(jsii.Number(c.minutes)),
 			EphemeralStorageSize: awscdk.Size_Mebibytes(jsii.Number(c.disk)),
 			Environment:          variables,

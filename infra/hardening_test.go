@@ -97,17 +97,17 @@ func TestABucketOfAnotherAccountIsExpectedThere(t *testing.T) {
 
 // An image that is named by a tag is whatever its owner pushes under that tag.
 func TestBaseImagesAreNamedByDigest(t *testing.T) {
-	for _, name := range []string{"../functions/Dockerfile", "../cmd/mapreel/Dockerfile"} {
+	for name, stages := range map[string]int{"../functions/Dockerfile": 3, "../functions/render.Dockerfile": 4, "../cmd/mapreel/Dockerfile": 3} {
 		recipe, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		lines := regexp.MustCompile(`(?m)^(FROM |ARG BASE=).*`).FindAllString(string(recipe), -1)
-		if len(lines) != 3 {
+		if len(lines) != stages {
 			t.Fatalf("%s: found only %v", name, lines)
 		}
 		for _, line := range lines {
-			if !regexp.MustCompile(`^(FROM |ARG BASE=)\S+:\S+@sha256:[0-9a-f]{64}( AS \w+)?$|^FROM \$\{BASE\}$`).MatchString(line) {
+			if !regexp.MustCompile(`^(FROM |ARG BASE=)\S+:\S+@sha256:[0-9a-f]{64}( AS \w+)?$|^FROM \$\{BASE\}( AS \w+)?$`).MatchString(line) {
 				t.Errorf("%s: %s: name a tag and a digest", name, line)
 			}
 		}

@@ -19,57 +19,91 @@ import (
 // is the class.
 const program = "/opt/mapreel/worker"
 
-// image is the container image that all functions and Batch jobs share.
+// image is a container image of functions and Batch jobs.
 type image struct {
 	repository awsecr.IRepository
 	tag        string // or digest
 	platform   awslambda.Architecture
 }
 
-// newImage returns the image that was named, or has one built from root when the stack is deployed.
-// Synthesis needs no Docker either way.
-func newImage(stack awscdk.Stack, chosen settings, root string) (image, error) {
-	img := image{platform: awslambda.Architecture_X86_64()}
-	target := awsecrassets.Platform_LINUX_AMD64()
+// images are those of a deployment. Both are the same where it renders no scenes, or where its image was built elsewhere.
+type images struct {
+	usual, blender image
+	chosen         settings
+}
+
+// of returns the image of a class.
+func (i images) of(c work.Class) image {
+	if i.chosen.hasBlender(c) {
+		return i.blender
+	}
+	return i.usual
+}
+
+// newImages returns the image that was named, or has them built from root when the stack is deployed. Synthesis needs no Docker
+// either way.
+func newImages(stack awscdk.Stack, chosen settings, root string) (list images, err error) {
+	list.chosen = chosen
+	if chosen.imageURI != "" {
+		list.usual = namedImage(stack, chosen)
+		list.blender = list.usual
+		return list, nil
+	}
+	if list.usual, err = builtImage(stack, chosen, "Image", root, "functions/Dockerfile", buildArguments(chosen, blender{})); err != nil || !chosen.render {
+		return list, err
+	}
+	list.blender, err = builtImage(stack, chosen, "RenderImage", root, "functions/render.Dockerfile", buildArguments(chosen, chosen.blender))
+	return list, err
+}
+
+// platforms returns what images are built for.
+func platforms(chosen settings) (awslambda.Architecture, awsecrassets.Platform) {
 	if chosen.arch == "arm64" {
-		img.platform, target = awslambda.Architecture_ARM_64(), awsecrassets.Platform_LINUX_ARM64()
+		return awslambda.Architecture_ARM_64(), awsecrassets.Platform_LINUX_ARM64()
 	}
-	if m := ecrImage.FindStringSubmatch(chosen.imageURI); m != nil {
-		img.repository = awsecr.Repository_FromRepositoryAttributes(stack, jsii.String("Image"), &awsecr.RepositoryAttributes{
-			RepositoryName: jsii.String(m[3]),
-			RepositoryArn: stack.FormatArn(&awscdk.ArnComponents{
-				Service: jsii.String("ecr"), Account: jsii.String(m[1]), Region: jsii.String(m[2]),
-				Resource: jsii.String("repository"), ResourceName: jsii.String(m[3]),
-			}),
-		})
-		img.tag = m[4] + m[5]
-		return img, nil
-	}
-	const recipe = "functions/Dockerfile"
+	return awslambda.Architecture_X86_64(), awsecrassets.Platform_LINUX_AMD64()
+}
+
+func namedImage(stack awscdk.Stack, chosen settings) image {
+	m := ecrImage.FindStringSubmatch(chosen.imageURI)
+	platform, _ := platforms(chosen)
+	return image{platform: platform, tag: m[4] + m[5], repository: awsecr.Repository_FromRepositoryAttributes(stack, jsii.String("Image"), &awsecr.RepositoryAttributes{
+		RepositoryName: jsii.String(m[3]),
+		RepositoryArn: stack.FormatArn(&awscdk.ArnComponents{
+			Service: jsii.String("ecr"), Account: jsii.String(m[1]), Region: jsii.String(m[2]),
+			Resource: jsii.String("repository"), ResourceName: jsii.String(m[3]),
+		}),
+	})}
+}
+
+func builtImage(stack awscdk.Stack, chosen settings, id, root, recipe string, arguments *map[string]*string) (image, error) {
+	platform, target := platforms(chosen)
 	if _, err := os.Stat(filepath.Join(root, recipe)); err != nil {
-		return img, fmt.Errorf("mapreel: %w: run this in a checkout of the project, or give -c imageUri=…", err)
+		return image{}, fmt.Errorf("mapreel: %w: run this in a checkout of the project, or give -c imageUri=…", err)
 	}
-	asset := awsecrassets.NewDockerImageAsset(stack, jsii.String("Image"), &awsecrassets.DockerImageAssetProps{
+	asset := awsecrassets.NewDockerImageAsset(stack, jsii.String(id), &awsecrassets.DockerImageAssetProps{
 		Directory: jsii.String(root),
 		File:      jsii.String(recipe),
 		Platform:  target,
-		BuildArgs: buildArguments(chosen),
+		BuildArgs: arguments,
 		// Only what the program is built from, so that a change of the README does not make a new image.
 		IgnoreMode: awscdk.IgnoreMode_DOCKER,
 		Exclude:    jsii.Strings("*", "!go.mod", "!go.sum", "!functions", "!pkg", "**/testdata", "**/*_test.go"),
 	})
-	img.repository, img.tag = asset.Repository(), *asset.ImageTag()
-	return img, nil
+	return image{asset.Repository(), *asset.ImageTag(), platform}, nil
 }
 
-// buildArguments returns the arguments of functions/Dockerfile. They are a part of the image's tag, so a new value makes a new image.
-func buildArguments(chosen settings) *map[string]*string {
+// buildArguments returns the arguments of a recipe. They are a part of the image's tag, so a new value makes a new image.
+func buildArguments(chosen settings, build blender) *map[string]*string {
 	arguments := map[string]*string{}
 	if chosen.packages != "" {
 		arguments["PACKAGES"] = jsii.String(chosen.packages)
 	}
 	if chosen.baseImage != "" {
 		arguments["BASE"] = jsii.String(chosen.baseImage)
+	}
+	if build != (blender{}) {
+		arguments["BLENDER_URL"], arguments["BLENDER_SHA256"] = jsii.String(build.url), jsii.String(build.sha256)
 	}
 	if len(arguments) == 0 {
 		return nil

@@ -19,6 +19,7 @@ var policyVariants = []object{
 	{},
 	{"scratch": "s3"},
 	{"scratch": "s3", "batch": "true"},
+	{"scratch": "s3", "batch": "true", "render": "true"},
 	{"gpu": "true"},
 	{"sourceBuckets": "films,more-films", "destinationBuckets": "finished"},
 	{"scratch": "s3", "kmsKey": someKey + "0", "api": "true", "startOnUpload": "true", "notify": "ops@example.com"},
@@ -47,6 +48,7 @@ var reasons = map[string]string{
 	"dynamodb:Query":          "a unit renews the records of a job that would not last",
 	"dynamodb:BatchGetItem":   "an attempt that lost a race reads what became of the unit",
 	"split s3:ListBucket":     "an attempt that ends after its job looks for what it has written",
+	"render s3:DeleteObject":  "an attempt that ends after its job discards what it has written",
 	"split s3:DeleteObject":   "an attempt that ends after its job discards what it has written",
 	"encode s3:DeleteObject":  "an attempt that was not the first to complete discards its own",
 	"audio s3:DeleteObject":   "an attempt that was not the first to complete discards its own",
@@ -76,22 +78,27 @@ func TestPoliciesAllowExactlyWhatJobsDo(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	film, tape, song := sources(t)
-	made := map[bool][]call{} // by whether scratch is a file system
+	type how struct{ files, scenes bool } // whether scratch is a file system, and whether scenes are rendered
+	made := map[how][]call{}
 	for files, folder := range map[bool]string{true: t.TempDir(), false: ""} {
 		w := newWorkers(t, program, folder)
 		w.takeRequests()
 		w.runJobs(film, tape, song)
-		made[files] = slices.Collect(maps.Keys(w.calls))
-		if len(made[files]) < 100 {
-			t.Errorf("only %d calls were recorded", len(made[files]))
+		made[how{files: files}] = slices.Collect(maps.Keys(w.calls))
+		if n := len(made[how{files: files}]); n < 100 {
+			t.Errorf("only %d calls were recorded", n)
+		}
+		if !files {
+			w.renderScenes()
+			made[how{scenes: true}] = slices.Collect(maps.Keys(w.calls))
 		}
 	}
 	for _, v := range policyVariants {
 		t.Run(fmt.Sprint(v), func(t *testing.T) {
 			s := synth(t, v)
-			files := len(s.of("AWS::EFS::FileSystem")) > 0
+			calls := made[how{len(s.of("AWS::EFS::FileSystem")) > 0, s.chosen.render}]
 			p := policies{s, t, v, map[string][]statement{}}
-			report := p.check(made[files])
+			report := p.check(calls)
 			for _, line := range report {
 				t.Error(line)
 			}
@@ -102,7 +109,7 @@ func TestPoliciesAllowExactlyWhatJobsDo(t *testing.T) {
 			for role, list := range p.roles {
 				for i := range list {
 					p.roles[role] = slices.Delete(slices.Clone(list), i, i+1)
-					if len(p.check(made[files])) == 0 && !excused(role, list[i]) {
+					if len(p.check(calls)) == 0 && !excused(role, list[i]) {
 						t.Errorf("%s: nothing fails without the statement %v", role, list[i])
 					}
 				}

@@ -31,6 +31,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
+	blenderprogram "github.com/mapreel/mapreel/pkg/render/blender"
+	"github.com/mapreel/mapreel/pkg/render/blender/blendertest"
 	"github.com/mapreel/mapreel/pkg/work"
 	"github.com/mapreel/mapreel/statemachine"
 )
@@ -178,6 +180,7 @@ type workers struct {
 	env       map[work.Class][]string
 	functions map[work.Class]*lambdatest.Function
 	before    func(state string) // called before a task; may be nil
+	chosen    settings
 	connect   func(role string) []string
 }
 
@@ -189,7 +192,7 @@ func newWorkers(t *testing.T, program, files string) *workers {
 	w := &workers{
 		recorder: &recorder{calls: map[call]bool{}, items: items}, t: t, program: program, bucket: s3.NewBucket(t),
 		ledger: dynamo.New(dynamodb.Client(nil), table),
-		env:    map[work.Class][]string{}, functions: map[work.Class]*lambdatest.Function{},
+		env:    map[work.Class][]string{}, functions: map[work.Class]*lambdatest.Function{}, chosen: settings{render: files == ""},
 	}
 	for bucket, store := range map[string]**s3blob.Store{w.bucket: &w.media, items: &w.scratch} {
 		var err error
@@ -211,10 +214,14 @@ func newWorkers(t *testing.T, program, files string) *workers {
 			"MAPREEL_TABLE=" + table,
 		}
 	}
-	for _, class := range allClasses() {
+	self, err := os.Executable() // stands for Blender
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, class := range w.chosen.allClasses() {
 		role := string(class)
 		w.env[class] = append(w.connect(role), "MAPREEL_ITEMS="+items, "MAPREEL_SCRATCH="+scratch, "MAPREEL_BATCH=cpu",
-			"MAPREEL_RUN=48h", "MAPREEL_REDRIVE=336h")
+			"MAPREEL_RUN=48h", "MAPREEL_REDRIVE=336h", blenderprogram.Variable+"="+self)
 		w.functions[class] = lambdatest.Start(t, role, w.command(class))
 	}
 	return w
@@ -233,7 +240,7 @@ func (w *workers) execute(execution string, request object, redriven bool) error
 		Partition: "aws", Analyse: runtimeapi.ARN("analyse"), Finish: runtimeapi.ARN("finish"), BatchQueue: "cpu", GpuQueue: statemachine.Absent,
 		Functions: map[string]string{}, JobDefinitions: map[string]string{},
 	}
-	for _, class := range work.UnitClasses() {
+	for _, class := range w.chosen.unitClasses() {
 		resources.Functions[string(class)] = runtimeapi.ARN(string(class))
 		resources.JobDefinitions[string(class)] = string(class)
 	}
@@ -413,6 +420,33 @@ func (w *workers) runJobs(film, tape, song string) {
 	must(w.media.Delete(t.Context(), "out/lost.mp4"))
 	must(w.execute("again", lost, false)) // everything else is in its place
 	w.collect("arn:execution:again")
+}
+
+// renderScenes renders two versions of a scene, and keeps the frames of both in one folder.
+func (w *workers) renderScenes() {
+	t := w.t
+	t.Helper()
+	script := blendertest.Script{About: blendertest.About()}
+	script.About.Width, script.About.Height = 64, 36
+	for _, first := range []int{1, 2} { // the second version lacks a frame of the first
+		script.About.First = first
+		data, err := json.Marshal(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, data := range map[string][]byte{"in/shot.blend": data, "in/textures/wood.png": []byte("wood")} {
+			if _, err := w.media.Put(t.Context(), key, bytes.NewReader(data)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		scene := object{
+			"source": "s3://" + w.bucket + "/in/shot.blend", "destination": "s3://" + w.bucket + "/out/", "render": object{"files": []string{"textures"}},
+			"outputs": []object{{"name": fmt.Sprintf("shot-%d", first)}, {"name": "shots", "container": "frames"}},
+		}
+		if err := w.execute(fmt.Sprintf("scene-%d", first), scene, false); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // collect has the function collect what a job that is done, and one that has expired, have left.

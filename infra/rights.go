@@ -7,6 +7,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/mapreel/mapreel/pkg/engine"
+	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -18,6 +19,7 @@ var (
 	audio     = artifactsOf("audio")
 	sidecars  = artifactsOf("sidecar") // subtitles, cover, attachments
 	outputs   = artifactsOf("output")
+	frames    = artifactsOf(render.Kind)
 )
 
 // artifactsOf returns the pattern of the artifacts of one kind's units.
@@ -29,8 +31,8 @@ func artifactsOf(kind string) string {
 type rights struct {
 	role  awsiam.Role
 	store storage
-	// announces is the setting sliceEvents.
-	announces bool
+	// announces is the setting sliceEvents, and renders the setting render.
+	announces, renders bool
 }
 
 const reasonForWildcards = "Wildcards stand at the end of a prefix that the role works on, for keys that are not known before a job; " +
@@ -117,6 +119,23 @@ func (r rights) grantArtifacts(actions, inKMS, patterns []string) {
 	useKeys(r.role, inKMS, r.store.keys)
 	for _, pattern := range patterns {
 		r.allowIn(r.store.account, actions, r.store.bucket.ArnForObjects(jsii.String(pattern)))
+	}
+}
+
+// readFrames reads the frames of scenes, where they are rendered.
+func (r rights) readFrames() {
+	if r.renders {
+		r.read(frames)
+	}
+}
+
+// replaceFrames removes the frames of an earlier version of a scene from the folder where others are kept.
+func (r rights) replaceFrames() {
+	if !r.renders {
+		return
+	}
+	for _, p := range r.store.destinations {
+		r.allowIn(p.account, []string{"s3:DeleteObject"}, p.objects())
 	}
 }
 

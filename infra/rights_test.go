@@ -11,6 +11,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -36,6 +37,7 @@ func TestEachClassReachesTheObjectsItWorksOn(t *testing.T) {
 		{"audio", "Scratch", work.ArtifactKey("0a1b", film.AudioUnit(3), 2, 0, "mkv")},
 		{"sidecar", "Scratch", work.ArtifactKey("0a1b", film.SidecarUnit, 1, 4, "vtt")},
 		{"output", "Scratch", work.ArtifactKey("0a1b", film.OutputKind+"/film", 1, 0, "mp4")},
+		{"frames", "Scratch", render.Key("0a1b", 12)},
 		{"source", "Media", "in/season one/film.mkv"},
 		{"destination", "Media", "out/season one/film.mp4"},
 		{"elsewhere", "Media", "private/film.mp4"},
@@ -46,27 +48,37 @@ func TestEachClassReachesTheObjectsItWorksOn(t *testing.T) {
 		want    map[work.Class]string
 	}{
 		{object{"scratch": "s3", "batch": "true", "gpu": "true"}, map[work.Class]string{
-			//                  list  split index video audio sidecar output source destination elsewhere
-			work.ClassAnalyse: "rwd   r-d   r-d   r-d   r-d   r-d     r-d    r--    r--         ---",
-			work.ClassSplit:   "---   -wd   -wd   ---   ---   ---     ---    r--    ---         ---",
-			work.ClassEncode:  "---   r--   r--   -wd   r--   r--     ---    r--    -w-         ---",
-			work.ClassAudio:   "---   ---   ---   ---   rwd   -wd     ---    r--    ---         ---",
-			work.ClassMerge:   "---   ---   ---   r--   r--   r--     rwd    r--    rw-         ---",
-			work.ClassFinish:  "--d   --d   --d   --d   --d   --d     --d    ---    ---         ---",
-			work.ClassCollect: "--d   --d   --d   --d   --d   --d     --d    ---    ---         ---",
+			//                  list  split index video audio sidecar output frames source destination elsewhere
+			work.ClassAnalyse: "rwd   r-d   r-d   r-d   r-d   r-d     r-d    r-d    r--    r--         ---",
+			work.ClassSplit:   "---   -wd   -wd   ---   ---   ---     ---    ---    r--    ---         ---",
+			work.ClassEncode:  "---   r--   r--   -wd   r--   r--     ---    ---    r--    -w-         ---",
+			work.ClassAudio:   "---   ---   ---   ---   rwd   -wd     ---    ---    r--    ---         ---",
+			work.ClassMerge:   "---   ---   ---   r--   r--   r--     rwd    ---    r--    rw-         ---",
+			work.ClassFinish:  "--d   --d   --d   --d   --d   --d     --d    --d    ---    ---         ---",
+			work.ClassCollect: "--d   --d   --d   --d   --d   --d     --d    --d    ---    ---         ---",
+		}},
+		{object{"scratch": "s3", "batch": "true", "render": "true"}, map[work.Class]string{
+			work.ClassAnalyse: "rwd   r-d   r-d   r-d   r-d   r-d     r-d    r-d    r--    r--         ---",
+			work.ClassSplit:   "---   -wd   -wd   ---   ---   ---     ---    ---    r--    ---         ---",
+			work.ClassEncode:  "---   r--   r--   -wd   r--   r--     ---    r--    r--    -w-         ---",
+			work.ClassAudio:   "---   ---   ---   ---   rwd   -wd     ---    ---    r--    ---         ---",
+			work.ClassRender:  "---   ---   ---   ---   ---   ---     ---    -wd    r--    ---         ---",
+			work.ClassMerge:   "---   ---   ---   r--   r--   r--     rwd    r--    r--    rwd         ---",
+			work.ClassFinish:  "--d   --d   --d   --d   --d   --d     --d    --d    ---    ---         ---",
+			work.ClassCollect: "--d   --d   --d   --d   --d   --d     --d    --d    ---    ---         ---",
 		}},
 		{object{"scratch": "efs", "gpu": "true"}, map[work.Class]string{
-			work.ClassAnalyse: "-wd   ---   ---   ---   ---   ---     ---    r--    r--         ---",
-			work.ClassSplit:   "---   ---   ---   ---   ---   ---     ---    r--    ---         ---",
-			work.ClassEncode:  "---   ---   ---   ---   ---   ---     ---    r--    -w-         ---",
-			work.ClassAudio:   "---   ---   ---   ---   ---   ---     ---    r--    ---         ---",
-			work.ClassMerge:   "---   ---   ---   ---   ---   ---     ---    r--    rw-         ---",
-			work.ClassFinish:  "--d   ---   ---   ---   ---   ---     ---    ---    ---         ---",
-			work.ClassCollect: "--d   --d   --d   --d   --d   --d     --d    ---    ---         ---",
+			work.ClassAnalyse: "-wd   ---   ---   ---   ---   ---     ---    ---    r--    r--         ---",
+			work.ClassSplit:   "---   ---   ---   ---   ---   ---     ---    ---    r--    ---         ---",
+			work.ClassEncode:  "---   ---   ---   ---   ---   ---     ---    ---    r--    -w-         ---",
+			work.ClassAudio:   "---   ---   ---   ---   ---   ---     ---    ---    r--    ---         ---",
+			work.ClassMerge:   "---   ---   ---   ---   ---   ---     ---    ---    r--    rw-         ---",
+			work.ClassFinish:  "--d   ---   ---   ---   ---   ---     ---    ---    ---    ---         ---",
+			work.ClassCollect: "--d   --d   --d   --d   --d   --d     --d    --d    ---    ---         ---",
 		}},
 	} {
 		s := synth(t, c.context)
-		for _, class := range allClasses() {
+		for _, class := range s.chosen.allClasses() {
 			list := s.statements(t, constructID(class)+"Role")
 			for i, want := range strings.Fields(c.want[class]) {
 				got := ""
@@ -96,18 +108,19 @@ func TestEachClassReachesTheObjectsItWorksOn(t *testing.T) {
 }
 
 func TestEachClassListsOnlyTheBucketsItSearches(t *testing.T) {
-	s := synth(t, object{"scratch": "s3"})
+	s := synth(t, object{"scratch": "s3", "render": "true"})
 	const everywhere, below = "null", `{"StringLike":{"s3:prefix":"out/*"}}`
 	want := map[work.Class][]string{
 		work.ClassAnalyse: {"Media " + everywhere, "Scratch " + everywhere},
 		work.ClassSplit:   {"Media " + everywhere, `Scratch {"StringLike":{"s3:prefix":"*/split/*"}}`},
 		work.ClassEncode:  {"Media " + everywhere},
 		work.ClassAudio:   {"Media " + everywhere},
+		work.ClassRender:  {"Media " + everywhere, `Scratch {"StringLike":{"s3:prefix":"*/frames/*"}}`},
 		work.ClassMerge:   {"Media " + below},
 		work.ClassFinish:  {"Scratch " + everywhere},
 		work.ClassCollect: {"Scratch " + everywhere},
 	}
-	for _, class := range allClasses() {
+	for _, class := range s.chosen.allClasses() {
 		var got []string
 		for _, e := range s.statements(t, constructID(class)+"Role") {
 			if !slices.Contains(e.actions, "s3:ListBucket") {
@@ -129,9 +142,9 @@ func TestEachClassListsOnlyTheBucketsItSearches(t *testing.T) {
 }
 
 func TestEachClassMakesOnlyItsCallsToTheLedger(t *testing.T) {
-	s := synth(t, object{"scratch": "s3"})
+	s := synth(t, object{"scratch": "s3", "render": "true"})
 	usual := []string{"BatchGetItem", "GetItem", "Query", "UpdateItem"}
-	for _, class := range allClasses() {
+	for _, class := range s.chosen.allClasses() {
 		want := usual
 		switch class {
 		case work.ClassCollect:

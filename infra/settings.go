@@ -20,6 +20,8 @@ type settings struct {
 	arch               string   // x86_64 (default) or arm64
 	imageURI           string   // an image in ECR that was built elsewhere; "" builds functions/Dockerfile when deploying
 	baseImage          string   // the image of Debian from which the image's ffmpeg comes; "" = that of functions/Dockerfile
+	render             bool     // functions with Blender, which render scenes
+	blender            blender  // where they have it from; zero is Debian's
 	packages           string   // any new value installs the image's packages again; "" keeps those of Docker's cache
 	sourceBuckets      []string // existing buckets; none: the media bucket's in/
 	webSources         []string // roots of web servers, below which sources may be, too
@@ -59,6 +61,8 @@ func parseSettings(context any) (settings, error) {
 		imageURI:           p.text("imageUri"),
 		baseImage:          p.text("baseImage"),
 		packages:           p.text("packages"),
+		render:             p.flag("render", false),
+		blender:            blender{p.text("blenderUrl"), p.text("blenderSha256")},
 		sourceBuckets:      p.buckets("sourceBuckets"),
 		destinationBuckets: p.buckets("destinationBuckets"),
 		startOnUpload:      p.flag("startOnUpload", false),
@@ -85,6 +89,7 @@ func parseSettings(context any) (settings, error) {
 			s.imageURI)
 	}
 	s.checkImage(&p)
+	s.checkRender(&p)
 	s.webSources = p.webSources(s)
 	s.accounts = p.accounts(s)
 	p.unknown()
@@ -103,6 +108,37 @@ func (s settings) checkImage(p *parser) {
 	}
 	if s.baseImage != "" && !baseImageValue.MatchString(s.baseImage) {
 		p.bad("baseImage=%s: give an image of Debian, such as debian:trixie-slim", s.baseImage)
+	}
+}
+
+// blender is an official build of Blender.
+type blender struct{ url, sha256 string }
+
+var (
+	blenderURL    = regexp.MustCompile(`^https://[A-Za-z0-9.-]+/[A-Za-z0-9._/-]+\.tar\.xz$`)
+	blenderDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+// checkRender checks the settings of scenes. A function cannot keep Blender from a file system that it shares with other jobs: Lambda
+// makes no namespaces.
+func (s settings) checkRender(p *parser) {
+	if s.render && s.scratch != "s3" {
+		p.bad("render=true needs scratch=s3: on Lambda nothing keeps Blender from a file system that jobs share")
+	}
+	if s.blender == (blender{}) {
+		return
+	}
+	switch {
+	case !s.render:
+		p.bad("blenderUrl and blenderSha256 have no effect without render=true")
+	case s.imageURI != "":
+		p.bad("blenderUrl and blenderSha256 have no effect with imageUri, whose image is built elsewhere")
+	case s.arch == "arm64":
+		p.bad("blenderUrl: the official builds of Blender for Linux are of x86_64; leave it out with arch=arm64")
+	case !blenderURL.MatchString(s.blender.url):
+		p.bad("blenderUrl=%s is not the https URL of a .tar.xz", s.blender.url)
+	case !blenderDigest.MatchString(s.blender.sha256):
+		p.bad("blenderSha256=%s is not the SHA-256 of the archive, in 64 hexadecimal digits", s.blender.sha256)
 	}
 }
 

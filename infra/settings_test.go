@@ -16,7 +16,7 @@ func TestSettingsHaveDefaults(t *testing.T) {
 	want := settings{scratch: "efs", batch: true, batchNetwork: "public", arch: "x86_64", compute: got.compute} // see compute_test.go
 	want.placement = placement{stackName: "mapreel", logDays: 30, cidr: netip.MustParsePrefix("10.0.0.0/16")}
 	want.outside = outside{apiRate: 10, delivery: "none"}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, placement{}, outside{}, compute{}, keys{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(settings{}, placement{}, outside{}, compute{}, keys{}, blender{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
 }
@@ -70,6 +70,10 @@ func TestABadSettingIsOneClearError(t *testing.T) {
 		{"webSources", "https://user@example.com/", "is not an https URL that ends with a slash"},
 		{"packages", "2026 11", "give a date or another word"},
 		{"baseImage", "alpine:3.20", "give an image of Debian"},
+		{"render", "yes", "render=yes: choose true or false"},
+		{"render", "true", "render=true needs scratch=s3: on Lambda nothing keeps Blender from a file system that jobs share"},
+		{"renderMemory", "512", "renderMemory=512: give a whole number from 1769 to 10240"},
+		{"blenderUrl", "https://example.com/blender.tar.xz", "have no effect without render=true"},
 		{"bucketAccounts", "films", "is not a bucket and the ID of its AWS account"},
 		{"bucketAccounts", "films:210987654321", "films is in neither sourceBuckets nor destinationBuckets"},
 		{"encodeConcurrency", "0", "give a positive number"},
@@ -84,6 +88,8 @@ func TestABadSettingIsOneClearError(t *testing.T) {
 	}
 }
 
+var someDigest = strings.Repeat("0a", 32)
+
 func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 	for _, context := range []map[string]any{
 		{"gpu": "true", "batch": "false"},
@@ -96,6 +102,11 @@ func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 		{"webSources": "https://example.com/,https://example.com/", "scratch": "s3"},
 		{"webSources": "https://example.com:8443/", "scratch": "s3"},
 		{"imageUri": someImage, "baseImage": "debian:trixie-slim"},
+		{"render": "true", "scratch": "efs"},
+		{"render": "true", "scratch": "s3", "blenderUrl": "http://example.com/blender.tar.xz", "blenderSha256": someDigest},
+		{"render": "true", "scratch": "s3", "blenderUrl": "https://example.com/blender.tar.xz"},
+		{"render": "true", "scratch": "s3", "blenderUrl": "https://example.com/blender.tar.xz", "blenderSha256": someDigest, "imageUri": someImage},
+		{"render": "true", "scratch": "s3", "blenderUrl": "https://example.com/blender.tar.xz", "blenderSha256": someDigest, "arch": "arm64"},
 	} {
 		if s, err := parseSettings(context); err == nil {
 			t.Errorf("%v is accepted as %+v", context, s)

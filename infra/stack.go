@@ -23,20 +23,20 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 	net := newNetwork(stack, chosen)        // nil where nothing needs one
 	store := newStorage(stack, chosen, net) // ledger, scratch, sources, destinations
 	store.bus = newBus(stack)
-	img, err := newImage(stack, chosen, root) // of all functions and Batch jobs
+	images, err := newImages(stack, chosen, root) // of all functions and Batch jobs
 	if err != nil {
 		return err
 	}
-	fns := newFunctions(stack, chosen, net, store, img)       // one for each class of work
-	jobs := newBatch(stack, chosen, net, store, img)          // for units that Lambda cannot finish
+	fns := newFunctions(stack, chosen, net, store, images)    // one for each class of work
+	jobs := newBatch(stack, chosen, net, store, images)       // for units that Lambda cannot finish
 	flow, err := newWorkflow(stack, chosen, store, fns, jobs) // the definition and its role
 	if err != nil {
 		return err
 	}
-	newEvents(stack, fns, flow, store.bus)            // outside of executions
-	topic := newTopic(stack, chosen)                  // nil without the setting notify
-	watch := newWatch(stack, store, fns, flow, topic) // dashboard and alarms
-	newBlockedAlarm(stack, jobs, store.bus, topic)    // a queue that starts nothing
+	newEvents(stack, fns, flow, store.bus)                    // outside of executions
+	topic := newTopic(stack, chosen)                          // nil without the setting notify
+	watch := newWatch(stack, chosen, store, fns, flow, topic) // dashboard and alarms
+	newBlockedAlarm(stack, jobs, store.bus, topic)            // a queue that starts nothing
 
 	outputs := map[string]*string{
 		client.OutputMachine:      flow.machine.StateMachineArn(),
@@ -52,7 +52,7 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 	if accounts := otherAccounts(chosen); accounts != "" {
 		outputs[client.OutputOwners] = jsii.String(accounts)
 	}
-	if url := newIntake(stack, chosen, store, img, flow, topic); url != nil { // requests in, messages out
+	if url := newIntake(stack, chosen, store, images.usual, flow, topic); url != nil { // requests in, messages out
 		outputs["ApiUrl"] = url
 	}
 	if d := newDelivery(stack, chosen, store); d != nil { // outputs to players

@@ -48,6 +48,9 @@ var variants = []struct {
 	}},
 	{"arch=arm64", object{"arch": "arm64"}, map[string]float64{"AWS::Batch::JobQueue": 1}},
 	{"imageUri", object{"imageUri": someImage}, map[string]float64{"AWS::Lambda::Function": 8}},
+	{"render=true", object{"scratch": "s3", "batch": "true", "render": "true"}, map[string]float64{
+		"AWS::Lambda::Function": 9, "AWS::Batch::JobDefinition": 5,
+	}},
 	{"kmsKey", object{"scratch": "s3", "kmsKey": someKey + "0"}, map[string]float64{"AWS::KMS::Key": 0}},
 	{"existing buckets", object{"sourceBuckets": "films,more-films", "destinationBuckets": "finished"}, map[string]float64{
 		"AWS::S3::Bucket": 1,

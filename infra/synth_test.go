@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
 	"github.com/mapreel/mapreel/pkg/blob/s3blob/s3test"
+	"github.com/mapreel/mapreel/pkg/render/blender/blendertest"
 )
 
 type object = map[string]any
@@ -25,6 +27,9 @@ var folder string
 
 func TestMain(m *testing.M) {
 	s3test.ServeInChild()
+	if slices.Contains(os.Args, "--background") {
+		os.Exit(blendertest.Main())
+	}
 	var err error
 	if folder, err = os.MkdirTemp("", "mapreel-infra-"); err != nil {
 		panic(err)
@@ -45,6 +50,7 @@ type synthesised struct {
 	outputs    object
 	folder     string
 	name       string // of the stack
+	chosen     settings
 }
 
 func synth(t *testing.T, context object) synthesised {
@@ -60,8 +66,10 @@ func synth(t *testing.T, context object) synthesised {
 	if err := os.MkdirAll(filepath.Join(root, "functions"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(root, "functions", "Dockerfile"), []byte("FROM scratch\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, recipe := range []string{"Dockerfile", "render.Dockerfile"} {
+		if err := os.WriteFile(filepath.Join(root, "functions", recipe), []byte("FROM scratch\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	out := filepath.Join(root, "out")
 	app := awscdk.NewApp(&awscdk.AppProps{Outdir: jsii.String(out), AnalyticsReporting: jsii.Bool(false)})
@@ -76,7 +84,7 @@ func synth(t *testing.T, context object) synthesised {
 		ReportFormats: &[]cdknag.NagReportFormat{cdknag.NagReportFormat_CSV},
 	}), nil)
 	app.Synth(nil)
-	s := synthesised{folder: out, name: chosen.stackName}
+	s := synthesised{folder: out, name: chosen.stackName, chosen: chosen}
 	s.assertions = assertions.Template_FromStack(app.Node().FindChild(jsii.String(chosen.stackName)).(awscdk.Stack), nil)
 	data, err := os.ReadFile(s.template())
 	if err != nil {

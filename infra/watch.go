@@ -22,7 +22,7 @@ const slowSegment = 10 * 60 * 1000 // milliseconds
 
 // newWatch makes the dashboard and the alarms. CloudWatch charges for dashboards beyond three and
 // alarms beyond ten, by the month.
-func newWatch(stack awscdk.Stack, store storage, fns functions, flow workflow, topic awssns.Topic) awscloudwatch.Dashboard {
+func newWatch(stack awscdk.Stack, chosen settings, store storage, fns functions, flow workflow, topic awssns.Topic) awscloudwatch.Dashboard {
 	machine, encode := flow.machine, fns[work.ClassEncode]
 	sum := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: awscdk.Duration_Minutes(jsii.Number(1))}
 	segment := func(statistic string) awscloudwatch.IMetric {
@@ -52,7 +52,7 @@ func newWatch(stack awscdk.Stack, store storage, fns functions, flow workflow, t
 		})
 	}
 	throttles := []awscloudwatch.IMetric{machine.MetricThrottled(sum)}
-	for _, c := range allClasses() {
+	for _, c := range chosen.allClasses() {
 		throttles = append(throttles, fns[c].MetricThrottles(&awscloudwatch.MetricOptions{
 			Statistic: jsii.String("Sum"), Label: jsii.String(string(c)),
 		}))

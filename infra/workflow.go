@@ -38,11 +38,11 @@ func newWorkflow(stack awscdk.Stack, chosen settings, store storage, fns functio
 		BatchQueue:     statemachine.Absent,
 		GpuQueue:       statemachine.Absent,
 	}
-	for _, c := range work.UnitClasses() {
+	for _, c := range chosen.unitClasses() {
 		resources.Functions[string(c)] = *published(fns[c])
 	}
 	var invoked, submitted []*string
-	for _, c := range stageClasses() {
+	for _, c := range chosen.stageClasses() {
 		invoked = append(invoked, jsii.String(*fns[c].FunctionArn()+":*")) // also the versions of earlier deploys
 	}
 	for _, key := range slices.Sorted(maps.Keys(b.definitions)) {

@@ -19,19 +19,22 @@ import (
 )
 
 func TestEveryClassHasAFunctionAndThoseOfUnitsAJob(t *testing.T) {
-	want := slices.Sorted(slices.Values(append(work.UnitClasses(), work.ClassAnalyse, work.ClassFinish, work.ClassCollect)))
+	want := slices.Sorted(slices.Values(append(work.UnitClasses(), work.ClassRender, work.ClassAnalyse, work.ClassFinish, work.ClassCollect)))
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(classes))); diff != "" {
 		t.Errorf("classes (-package work +table):\n%s", diff)
 	}
-	if diff := cmp.Diff(want, slices.Sorted(slices.Values(allClasses()))); diff != "" {
+	if diff := cmp.Diff(want, slices.Sorted(slices.Values(settings{render: true}.allClasses()))); diff != "" {
 		t.Errorf("classes (-package work +allClasses):\n%s", diff)
 	}
+	if got := (settings{}).allClasses(); slices.Contains(got, work.ClassRender) || len(got) != len(want)-1 {
+		t.Errorf("without render the classes are %v", got)
+	}
 	for name, c := range classes {
-		if (c.memory <= 0) != (name == work.ClassEncode) || c.minutes <= 0 || c.disk < 512 || c.allow == nil {
+		if (c.memory <= 0) != (name == work.ClassEncode || name == work.ClassRender) || c.minutes <= 0 || c.disk < 512 || c.allow == nil {
 			t.Errorf("the function of the class %s is not described", name)
 		}
 		job := c.job.cpus > 0 && c.job.memory > 0
-		if runsUnits := slices.Contains(work.UnitClasses(), name); job != runsUnits {
+		if runsUnits := slices.Contains(settings{render: true}.unitClasses(), name); job != runsUnits {
 			t.Errorf("the class %s runs units: %v; it has a Batch job: %v", name, runsUnits, job)
 		}
 	}
@@ -68,7 +71,7 @@ func checkDefinition(t *testing.T, s synthesised) {
 func checkFunctions(t *testing.T, s synthesised, values map[string]string) {
 	t.Helper()
 	arns := jsonataObject(t, values["Functions"])
-	wantKeys(t, "functions", arns, work.UnitClasses())
+	wantKeys(t, "functions", arns, s.chosen.unitClasses())
 	arns[string(work.ClassAnalyse)], arns[string(work.ClassFinish)] = values["Analyse"], values["Finish"]
 	for c, arn := range arns {
 		version := s.resources[arn] // a Ref gives the ARN, with the version
@@ -90,7 +93,7 @@ func checkJobs(t *testing.T, s synthesised, values map[string]string) {
 	var want []string
 	queues := len(s.of("AWS::Batch::JobQueue"))
 	if queues > 0 {
-		for _, c := range work.UnitClasses() {
+		for _, c := range s.chosen.unitClasses() {
 			want = append(want, statemachine.JobDefinitionKey(string(c), false))
 		}
 	}

@@ -178,15 +178,17 @@ func FuzzParseURL(f *testing.F) {
 }
 
 func TestTheImageHasTheProgramOfTheFunctions(t *testing.T) {
-	recipe, err := os.ReadFile("../../functions/Dockerfile")
-	if err != nil {
-		t.Fatal(err)
-	}
 	// TestFunctions starts the program that this builds for each class.
 	const build = "go build -trimpath -ldflags=-s -o /opt/mapreel/ ./functions/...\n"
-	for _, line := range []string{build, "COPY --from=build /opt/mapreel/ /opt/mapreel/\n", "USER 1000:1000\n"} {
-		if !strings.Contains(string(recipe), line) {
-			t.Errorf("the Dockerfile lacks the line %q", line)
+	for _, name := range []string{"Dockerfile", "render.Dockerfile"} {
+		recipe, err := os.ReadFile("../../functions/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range []string{build, "COPY --from=build /opt/mapreel/ /opt/mapreel/\n", "USER 1000:1000\n"} {
+			if !strings.Contains(string(recipe), line) {
+				t.Errorf("%s lacks the line %q", name, line)
+			}
 		}
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.Name}}", "../../functions/...").Output()

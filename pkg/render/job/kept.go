@@ -152,10 +152,12 @@ func (k kept) copy(ctx context.Context, i, number int) (e entry, err error) {
 
 // readList reads the list of frames that a folder has; none is an empty list, and so is one that this version cannot read.
 func readList(ctx context.Context, store blob.Store, key string) (l list, err error) {
-	r, err := store.Open(ctx, key, 0, maxList)
-	if fault.KindOf(err) == fault.NotFound {
-		return l, nil
+	// It is looked for in a list: on AWS, S3 does not tell a missing file from a forbidden one to who may list parts of a bucket only.
+	sizes, err := work.Sizes(ctx, store, key)
+	if _, found := sizes[key]; err != nil || !found {
+		return l, err
 	}
+	r, err := store.Open(ctx, key, 0, maxList)
 	if err != nil {
 		return l, err
 	}

@@ -92,15 +92,25 @@ func (a *attempt) result() (r work.Result) {
 	return r
 }
 
-func (a *attempt) run(ctx context.Context) (f Facts, err error) {
+// findStored finds the frames that are stored already. It lists them: a function may not look for single objects that may be missing.
+func (a *attempt) findStored(ctx context.Context) error {
+	first, last := a.key(a.numbers[0]), a.key(a.numbers[len(a.numbers)-1])
+	common := 0
+	for common < len(first) && common < len(last) && first[common] == last[common] {
+		common++
+	}
+	sizes, err := work.Sizes(ctx, a.Scratch, first[:common])
 	for _, n := range a.numbers {
-		info, err := a.Scratch.Stat(ctx, a.key(n))
-		switch {
-		case err == nil:
-			a.sizes[n] = info.Size
-		case fault.KindOf(err) != fault.NotFound:
-			return f, err
+		if size, ok := sizes[a.key(n)]; ok {
+			a.sizes[n] = size
 		}
+	}
+	return err
+}
+
+func (a *attempt) run(ctx context.Context) (f Facts, err error) {
+	if err := a.findStored(ctx); err != nil {
+		return f, err
 	}
 	todo := a.missing()
 	if len(todo) == 0 {
