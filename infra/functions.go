@@ -13,6 +13,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/mapreel/mapreel/pkg/engine"
+	blenderprogram "github.com/mapreel/mapreel/pkg/render/blender"
 	"github.com/mapreel/mapreel/pkg/work"
 	"github.com/mapreel/mapreel/statemachine"
 )
@@ -88,6 +89,9 @@ func environment(chosen settings, store storage) *map[string]*string {
 		"MAPREEL_LIMITS":      jsii.String(workerLimits()),
 		"MAPREEL_PROCESSORS":  jsii.String(strconv.Itoa(processors(chosen.functionMemory))), // an encoder's threads, where a request names none
 		"MAPREEL_CONCURRENCY": jsii.String(fmt.Sprint(chosen.concurrency())),
+	}
+	if !chosen.render { // imageUri may name an image that has Blender
+		values[blenderprogram.Variable] = jsii.String(blenderprogram.None)
 	}
 	if chosen.sliceEvents {
 		values["MAPREEL_BUS"] = store.bus.EventBusName() // told of finished slices

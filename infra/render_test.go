@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	blenderprogram "github.com/mapreel/mapreel/pkg/render/blender"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -73,6 +74,15 @@ func TestScenesRunInAnImageWithBlender(t *testing.T) {
 		if got := recipe(d["ContainerProperties"].(object)["Image"]); got != want {
 			t.Errorf("the job of %s runs from %s, want %s", class, got, want)
 		}
+	}
+	variables := func(s synthesised) object {
+		return props(s.named(t, "AWS::Lambda::Function", "Analyse"))["Environment"].(object)["Variables"].(object)
+	}
+	if got := variables(s)[blenderprogram.Variable]; got != nil {
+		t.Errorf("with render, Blender is %v", got)
+	}
+	if got := variables(synth(t, object{"scratch": "s3"}))[blenderprogram.Variable]; got != blenderprogram.None {
+		t.Errorf("without render, Blender is %v", got)
 	}
 	// An image that was built elsewhere serves all.
 	named := synth(t, object{"scratch": "s3", "render": "true", "imageUri": someImage})

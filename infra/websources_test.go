@@ -37,7 +37,7 @@ func TestWorkersAndTheAPIKnowTheWebServersOfSources(t *testing.T) {
 		}
 		check(name, false, got)
 	}
-	if workers <= len(classes) || doors == 0 {
+	if workers <= len(s.chosen.allClasses()) || doors == 0 {
 		t.Errorf("%d workers and %d functions of the API", workers, doors)
 	}
 	checkEnvironment(t, s)

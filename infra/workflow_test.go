@@ -179,7 +179,7 @@ func checkEnvironment(t *testing.T, s synthesised) {
 			given[name][v.(object)["Name"].(string)] = withAccount(resolved(v.(object)["Value"]))
 		}
 	}
-	if want := len(classes) + len(s.of("AWS::Batch::JobDefinition")); len(given) != want {
+	if want := len(s.chosen.allClasses()) + len(s.of("AWS::Batch::JobDefinition")); len(given) != want {
 		t.Errorf("%d functions and jobs have variables, want %d", len(given), want)
 	}
 	queues := engine.Queues{CPU: len(s.of("AWS::Batch::JobQueue")) > 0, GPU: len(s.of("AWS::Batch::JobQueue")) > 1}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/mapreel/mapreel/pkg/estimate/filmjob"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -53,14 +54,14 @@ func main() {
 	os.Exit(lambdafn.Main(context.Background(), class, find))
 }
 
-// find returns what this image can run. A function works on one unit at a time, and a container of Batch on one alone. infra gives
-// those that have Blender no shared file system.
+// find returns what this image can run. A function works on one unit at a time, and a container of Batch on one alone. With a shared
+// file system, the files of other jobs are within reach.
 func find(ctx context.Context) (work.Registry, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return work.Registry{}, fault.Wrap(fault.Internal, err, "path of this program")
 	}
-	return kinds.FindWith(ctx, kinds.Options{Self: []string{self, confined}, Alone: true})
+	return kinds.FindWith(ctx, kinds.Options{Self: []string{self, confined}, Alone: strings.HasPrefix(os.Getenv("MAPREEL_SCRATCH"), "s3://")})
 }
 
 // intakes are the functions that stand before and after the state machine.

@@ -112,9 +112,9 @@ func TestFunctionsRenderAScene(t *testing.T) {
 		sameAsLocal(t, d, req, scene, "blender")
 	})
 
-	t.Run("not where the image has no Blender", func(t *testing.T) {
-		d := c.with(blender.Variable+"=/no/blender", "MAPREEL_PROCESSORS=2").deploy(t)
-		refused(t, d, located(c, sceneRequest()), "there is no Blender here", "-c render=true")
+	t.Run("not where the deployment renders none", func(t *testing.T) {
+		d := c.with(blender.Variable+"="+blender.None, "MAPREEL_PROCESSORS=2").deploy(t)
+		refused(t, d, located(c, sceneRequest()), "this deployment renders no scenes", "deploy with -c render=true")
 	})
 
 	t.Run("not on a GPU", func(t *testing.T) {

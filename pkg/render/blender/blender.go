@@ -41,13 +41,19 @@ type Program struct {
 // Variable is the environment variable that names the Blender to run.
 const Variable = "MAPREEL_BLENDER"
 
+// None is the value of Variable where no scenes are rendered, whether there is a Blender or not.
+const None = "none"
+
 // Find returns the path of Blender.
 func (p Program) Find() (string, error) {
 	path := p.Path
 	if path == "" {
 		path = os.Getenv(Variable)
 	}
-	if path == "" {
+	switch path {
+	case None:
+		return "", fault.WithHint(fault.New(fault.Unsupported, "this deployment renders no scenes"), "deploy with -c render=true")
+	case "":
 		path = "blender"
 	}
 	found, err := exec.LookPath(path)
@@ -59,7 +65,7 @@ func (p Program) Find() (string, error) {
 	}
 	if err != nil {
 		return "", fault.WithHint(fault.New(fault.Unsupported, "there is no Blender here: %v", err),
-			"install it (apt-get install blender; in a checkout: make setup-render), name its program in "+Variable+", or on AWS deploy with -c render=true")
+			"install it (apt-get install blender; in a checkout: make setup-render), or name its program in "+Variable)
 	}
 	return found, nil
 }
