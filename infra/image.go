@@ -67,13 +67,14 @@ func platforms(chosen settings) (awslambda.Architecture, awsecrassets.Platform) 
 func namedImage(stack awscdk.Stack, chosen settings) image {
 	m := ecrImage.FindStringSubmatch(chosen.imageURI)
 	platform, _ := platforms(chosen)
-	return image{platform: platform, tag: m[4] + m[5], repository: awsecr.Repository_FromRepositoryAttributes(stack, jsii.String("Image"), &awsecr.RepositoryAttributes{
+	repository := awsecr.Repository_FromRepositoryAttributes(stack, jsii.String("Image"), &awsecr.RepositoryAttributes{
 		RepositoryName: jsii.String(m[3]),
 		RepositoryArn: stack.FormatArn(&awscdk.ArnComponents{
 			Service: jsii.String("ecr"), Account: jsii.String(m[1]), Region: jsii.String(m[2]),
 			Resource: jsii.String("repository"), ResourceName: jsii.String(m[3]),
 		}),
-	})}
+	})
+	return image{repository, m[4] + m[5], platform}
 }
 
 func builtImage(stack awscdk.Stack, chosen settings, id, root, recipe string, arguments *map[string]*string) (image, error) {

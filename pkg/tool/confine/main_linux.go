@@ -71,9 +71,7 @@ func (spec Spec) run() (s status) {
 	if err != nil {
 		return status{Error: describeStart(spec.Command[0], err)}
 	}
-	switch err := restrict(spec.Writable, spec.Readable); {
-	case errors.Is(err, errNoLandlock) && (spec.ReadOnly || spec.Filtered): // it has no rights to give up, or may keep them: see Options.Alone
-	case err != nil:
+	if err := spec.giveUpRights(); err != nil {
 		return failed("give up rights to write", err)
 	}
 	if err := spec.setLimits(); err != nil {
@@ -88,11 +86,6 @@ func (spec Spec) run() (s status) {
 	// The command could otherwise write to the memory that this thread shares with others, which have all rights.
 	if err := process.DenyInspection(); err != nil {
 		return failed("deny inspection", err)
-	}
-	if spec.Filtered {
-		if err := filterCalls(); err != nil {
-			return failed("filter system calls", err)
-		}
 	}
 	pid, err := spec.start(program, null)
 	if err != nil {
@@ -135,6 +128,16 @@ func (spec Spec) run() (s status) {
 	}
 }
 
+// giveUpRights has the kernel take away rights to files. Without Landlock, a command on a file system that is mounted without the right
+// to write has none to give up, and one that is alone may keep them: see Options.Alone.
+func (spec Spec) giveUpRights() error {
+	err := restrict(spec.Writable, spec.Readable)
+	if errors.Is(err, errNoLandlock) && (spec.ReadOnly || spec.Filtered) {
+		return nil
+	}
+	return err
+}
+
 // takeEnvironment gives this process, and so the command, the variables that Run passed on.
 func takeEnvironment() error {
 	for _, v := range os.Environ() {
@@ -153,6 +156,11 @@ func takeEnvironment() error {
 // start starts the command. A limit of memory binds it from its first instruction, so this process has the same for that moment. It
 // may hold more than that already, and allocates nothing large meanwhile.
 func (spec Spec) start(program string, stdin *os.File) (pid int, err error) {
+	if spec.Filtered {
+		if err := filterCalls(); err != nil {
+			return 0, fmt.Errorf("filter system calls: %w", err)
+		}
+	}
 	var before unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_DATA, &before); err != nil {
 		return 0, fmt.Errorf("limit the memory: %w", err)
