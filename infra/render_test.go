@@ -15,7 +15,7 @@ import (
 func TestScenesRunInAnImageWithBlender(t *testing.T) {
 	const archive = "https://download.example.org/blender-4.2.0-linux-x64.tar.xz"
 	s := synth(t, object{
-		"scratch": "s3", "batch": "true", "render": "true", "renderMemory": "5307", "blenderUrl": archive, "blenderSha256": someDigest,
+		"scratch": "s3", "batch": "true", "render": "true", "renderMemory": "5307", "blenderUrl": archive, "blenderChecksum": someDigest,
 	})
 	text, err := os.ReadFile(filepath.Join(s.folder, "mapreel.assets.json"))
 	if err != nil {

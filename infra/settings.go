@@ -62,7 +62,7 @@ func parseSettings(context any) (settings, error) {
 		baseImage:          p.text("baseImage"),
 		packages:           p.text("packages"),
 		render:             p.flag("render", false),
-		blender:            blender{p.text("blenderUrl"), p.text("blenderSha256")},
+		blender:            blender{p.text("blenderUrl"), p.text("blenderChecksum")},
 		sourceBuckets:      p.buckets("sourceBuckets"),
 		destinationBuckets: p.buckets("destinationBuckets"),
 		startOnUpload:      p.flag("startOnUpload", false),
@@ -130,15 +130,15 @@ func (s settings) checkRender(p *parser) {
 	}
 	switch {
 	case !s.render:
-		p.bad("blenderUrl and blenderSha256 have no effect without render=true")
+		p.bad("blenderUrl and blenderChecksum have no effect without render=true")
 	case s.imageURI != "":
-		p.bad("blenderUrl and blenderSha256 have no effect with imageUri, whose image is built elsewhere")
+		p.bad("blenderUrl and blenderChecksum have no effect with imageUri, whose image is built elsewhere")
 	case s.arch == "arm64":
 		p.bad("blenderUrl: the official builds of Blender for Linux are of x86_64; leave it out with arch=arm64")
 	case !blenderURL.MatchString(s.blender.url):
 		p.bad("blenderUrl=%s is not the https URL of a .tar.xz", s.blender.url)
 	case !blenderDigest.MatchString(s.blender.sha256):
-		p.bad("blenderSha256=%s is not the SHA-256 of the archive, in 64 hexadecimal digits", s.blender.sha256)
+		p.bad("blenderChecksum=%s is not the SHA-256 of the archive, in 64 hexadecimal digits", s.blender.sha256)
 	}
 }
 

@@ -103,10 +103,10 @@ func TestSettingsThatContradictEachOtherAreRefused(t *testing.T) {
 		{"webSources": "https://example.com:8443/", "scratch": "s3"},
 		{"imageUri": someImage, "baseImage": "debian:trixie-slim"},
 		{"render": "true", "scratch": "efs"},
-		{"render": "true", "scratch": "s3", "blenderUrl": "http://example.com/blender.tar.xz", "blenderSha256": someDigest},
+		{"render": "true", "scratch": "s3", "blenderUrl": "http://example.com/blender.tar.xz", "blenderChecksum": someDigest},
 		{"render": "true", "scratch": "s3", "blenderUrl": "https://example.com/blender.tar.xz"},
-		{"render": "true", "scratch": "s3", "blenderUrl": "https://example.com/blender.tar.xz", "blenderSha256": someDigest, "imageUri": someImage},
-		{"render": "true", "scratch": "s3", "blenderUrl": "https://example.com/blender.tar.xz", "blenderSha256": someDigest, "arch": "arm64"},
+		{"render": "true", "scratch": "s3", "blenderUrl": "https://example.com/blender.tar.xz", "blenderChecksum": someDigest, "imageUri": someImage},
+		{"render": "true", "scratch": "s3", "blenderUrl": "https://example.com/blender.tar.xz", "blenderChecksum": someDigest, "arch": "arm64"},
 	} {
 		if s, err := parseSettings(context); err == nil {
 			t.Errorf("%v is accepted as %+v", context, s)
