@@ -3,11 +3,11 @@ package tool
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
 
-	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 )
 
@@ -24,7 +24,7 @@ func (r Request) Film(t Tool, o Output) (film.Request, error) {
 	}
 	data, err := json.Marshal(map[string]any{"source": r.Source, "destination": r.FolderOf(o), "outputs": []any{output}})
 	if err != nil {
-		return film.Request{}, fault.Wrap(fault.Invalid, err, "video")
+		return film.Request{}, fmt.Errorf("video: %w", err)
 	}
 	return film.Parse(data)
 }
@@ -47,7 +47,7 @@ func (r Request) checkJoin(t Tool, n int, at string, add func(string, string, ..
 		if t.As.Every > 0 {
 			add(at+"/join", "video needs all frames: leave out every")
 		}
-		r.checkVideo(t, o, at+"/video", add)
+		checkVideo(t, o, at+"/video", add)
 	default:
 		return
 	}
@@ -57,10 +57,9 @@ func (r Request) checkJoin(t Tool, n int, at string, add func(string, string, ..
 }
 
 // checkVideo checks the settings of a film, of which those that need more than the pictures cannot be used.
-func (r Request) checkVideo(t Tool, o Output, at string, add func(string, string, ...any)) {
-	r.Source, r.Destination = "/source", "/destination" // which are checked elsewhere
+func checkVideo(t Tool, o Output, at string, add func(string, string, ...any)) {
 	o.Path = ""
-	request, err := r.Film(t, o)
+	request, err := Request{Source: "/source", Destination: "/destination"}.Film(t, o) // the true ones are checked elsewhere
 	var problems film.Problems
 	if err != nil && !errors.As(err, &problems) {
 		add(at, "%v", err)

@@ -164,7 +164,9 @@ func findDisorders(t *testing.T, r clip, options string) (missed []string, clean
 func (p *Video) blamed() string { return fmt.Sprintf("%v %v %v", p.Edits, p.Wrong, p.Broken) }
 
 // pan is a camera that moves over a texture, with grain.
-func pan(t *testing.T, rate int, speed float64, grain int) clip { return panOver(t, rate, 3, speed, grain) }
+func pan(t *testing.T, rate int, speed float64, grain int) clip {
+	return panOver(t, rate, 3, speed, grain)
+}
 
 // panOver is pan over a texture of a given contrast, 1 being that of blurred noise.
 func panOver(t *testing.T, rate int, contrast, speed float64, grain int) clip {
