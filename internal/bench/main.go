@@ -53,6 +53,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	previews := flags.String("previews", "", "instead of encodes, compare previews: all, or the number of a pair")
 	estimates := flags.Bool("estimates", false, "instead of encodes, compare estimates of jobs with what they take")
 	plotted := flags.String("plots", "", "instead of encodes, write plots of forecasts into this folder, and print their figures")
+	frames := flags.Int("frames", 0, "instead of encodes, forecast the rendering of a scene with so many frames on Lambda")
 	target := flags.String("target", "", "instead of encodes, compare a target quality with one CRF for the whole film, for these codecs: h264,h265,av1")
 	quality := flags.Float64("quality", 40, "the target, in dB of XPSNR")
 	targetFlags := flags.String("target-flags", "--height 240", "flags of mapreel transcode for that comparison")
@@ -62,6 +63,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if *plotted != "" {
 		return plots(ctx, *plotted, out)
+	}
+	if *frames > 0 {
+		return foretellFrames(ctx, *frames, out)
 	}
 	if *published {
 		return comparePublished(ctx, out)
