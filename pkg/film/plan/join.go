@@ -253,6 +253,7 @@ func FitJoined(j *film.Job) error {
 				}
 			}
 			own.PixelFormat, own.Level = want.PixelFormat, want.Level
+			own.FileSize, own.SizedFile = want.FileSize, want.SizedFile
 			one.Renditions = append(one.Renditions, own)
 		}
 	}

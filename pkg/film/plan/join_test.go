@@ -175,3 +175,27 @@ func TestWhatIsJoinedNamesWhatItRefusesAndLoses(t *testing.T) {
 		}
 	}
 }
+
+// The size of a file decides on the bytes of every source in it.
+func TestJoinedSourcesShareTheSizeOfTheFile(t *testing.T) {
+	t.Parallel()
+	first, _ := joinable("a.mp4", 12800, 0, 25, 50, 48000)
+	next, _ := joinable("b.mp4", 12800, 0, 25, 50, 48000)
+	joined, err := plan.JoinSources([]film.Source{first, next})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := plan.Job(film.Request{Source: "s3://b/a.mp4", Join: []string{"s3://b/b.mp4"}, Destination: "s3://b/out/", Outputs: []film.Output{{Name: "film", TargetSize: 5_000_000}}}, joined, "5.1",
+		func(string, film.Container) bool { return false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := plan.FitJoined(&j); err != nil {
+		t.Fatal(err)
+	}
+	for i, one := range j.Source.Joined {
+		if r := one.Renditions[0]; r.FileSize != 5_000_000 || r.SizedFile != "film.mp4" {
+			t.Errorf("source %d: %v of %q, want 5M of film.mp4", i, r.FileSize, r.SizedFile)
+		}
+	}
+}

@@ -63,3 +63,16 @@ func TestWhatComesBeforeSegmentsWithABitrate(t *testing.T) {
 		}
 	}
 }
+
+// The memory of a first pass is that of two encoders for each rendition, of joined sources too.
+func TestAFirstPassNeedsTheMemoryOfTwoEncoders(t *testing.T) {
+	t.Parallel()
+	one := []film.Rendition{{Codec: film.H264}}
+	j := film.Job{Renditions: one, Source: film.Source{Joined: []film.JoinedSource{{Renditions: one}}}}
+	if both := twice(j); len(both.Renditions) != 2 || len(both.Source.Joined[0].Renditions) != 2 {
+		t.Errorf("the first pass encodes %d and %d renditions, want 2", len(both.Renditions), len(both.Source.Joined[0].Renditions))
+	}
+	if len(j.Renditions) != 1 || len(j.Source.Joined[0].Renditions) != 1 {
+		t.Errorf("the job itself has %d and %d renditions, want 1", len(j.Renditions), len(j.Source.Joined[0].Renditions))
+	}
+}

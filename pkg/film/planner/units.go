@@ -125,9 +125,7 @@ func encodePhases(j film.Job, segments []film.Segment) []work.Phase {
 	if !j.Sized() {
 		return []work.Phase{{Name: phaseEncode, Units: chain(audioUnits(j), segmentUnits(j, segments, film.VideoUnit))}}
 	}
-	tried := j // by the first pass, which encodes renditions twice
-	tried.Renditions = slices.Concat(j.Renditions, j.Renditions)
-	first, main := segmentUnits(tried, segments, film.PassUnit), segmentUnits(j, segments, film.VideoUnit)
+	first, main := segmentUnits(twice(j), segments, film.PassUnit), segmentUnits(j, segments, film.VideoUnit)
 	if j.SizesFile() {
 		first = chain(audioUnits(j), first)
 	} else {
@@ -139,6 +137,17 @@ func encodePhases(j film.Job, segments []film.Segment) []work.Phase {
 		{Name: film.SharesPhase, Units: slices.Values([]work.Unit{shares})},
 		{Name: phaseEncode, Units: main},
 	}
+}
+
+// twice returns the job as the first pass encodes it: each rendition at two values of CRF.
+func twice(j film.Job) film.Job {
+	j.Renditions = slices.Concat(j.Renditions, j.Renditions)
+	j.Source.Joined = slices.Clone(j.Source.Joined)
+	for i := range j.Source.Joined {
+		one := &j.Source.Joined[i]
+		one.Renditions = slices.Concat(one.Renditions, one.Renditions)
+	}
+	return j
 }
 
 // chain yields all units of a, then those of b.
