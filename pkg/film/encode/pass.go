@@ -148,7 +148,7 @@ func (a *attempt) payload(file string, r film.Rendition, times []media.Ticks) (b
 	return chunk.Payload(), len(chunk.Samples), nil
 }
 
-// measured returns what the first pass found of a rendition.
+// measured returns the bytes and frames of a rendition in the first pass, of which nothing is stored.
 func (a *attempt) measured(_ context.Context, rendition int, times []media.Ticks) (film.Chunk, error) {
 	bytes, frames, err := a.payload(a.file(rendition), a.job.Renditions[rendition], times)
 	return film.Chunk{StoredObject: film.StoredObject{Size: bytes}, Frames: frames}, err

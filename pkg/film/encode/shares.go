@@ -51,7 +51,7 @@ type shares struct {
 	job     film.Job
 	curves  [][]sizing.Curve // of each rendition, of all segments
 	seconds float64
-	frames  int64
+	frames  int64 // of the source
 }
 
 func (s *shares) readPass(ctx context.Context) error {
@@ -87,7 +87,7 @@ func (s *shares) bytes(ctx context.Context, r film.Rendition) (int64, error) {
 	if !ok {
 		return 0, fault.New(fault.Internal, "job %s has no output %s", s.job.ID, r.SizedFile)
 	}
-	others, err := s.others(ctx, out)
+	others, err := s.others(ctx, out, s.framesOf(r))
 	if err != nil {
 		return 0, err
 	}
@@ -105,13 +105,21 @@ const (
 	aroundTracks        = 2000
 )
 
-// others returns how many bytes of an output are not its video.
-func (s *shares) others(ctx context.Context, out film.OutputPlan) (int64, error) {
+// framesOf returns how many frames a rendition has: those of the source, unless it has a rate of its own.
+func (s *shares) framesOf(r film.Rendition) int64 {
+	if !r.Rate.Known() {
+		return s.frames
+	}
+	return int64(math.Ceil(s.seconds * float64(r.Rate.Num) / float64(r.Rate.Den)))
+}
+
+// others returns how many bytes of an output with so many frames are not its video.
+func (s *shares) others(ctx context.Context, out film.OutputPlan, frames int64) (int64, error) {
 	frame, packet := int64(mp4Frame), int64(mp4Packet)
 	if out.Container.Remuxed() {
 		frame, packet = mkvFrame, mkvPacket
 	}
-	sum := aroundTracks + frame*s.frames
+	sum := aroundTracks + frame*frames
 	taken := map[int]bool{}
 	for _, r := range out.Audio {
 		taken[r] = true

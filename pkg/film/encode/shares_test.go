@@ -15,6 +15,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/encode"
 	"github.com/mapreel/mapreel/pkg/film/internal/filmtest"
+	"github.com/mapreel/mapreel/pkg/film/sizing"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -153,5 +154,31 @@ func TestChunksOfPackagesDeclareOneDecoder(t *testing.T) {
 	}
 	if !bytes.Equal(a.Media.Entry, b.Media.Entry) {
 		t.Errorf("CRF %v and %v declare\n%x and\n%x", a.Sizing.Probe.CRF, b.Sizing.Probe.CRF, a.Media.Entry, b.Media.Entry)
+	}
+}
+
+// The container takes some bytes for each frame of the output, of which a frame rate makes more than the source has.
+func TestAHigherFrameRateLeavesLessOfAFile(t *testing.T) {
+	t.Parallel()
+	left := func(rate media.Rational) int64 {
+		pass, err := json.Marshal(film.PassFacts{Duration: 10_000_000, Frames: 250, Renditions: []sizing.Curve{{{CRF: 20, Bytes: 400_000}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := results{film.PassUnit(0): {Facts: pass}}
+		job := film.Job{
+			Segments: 1, Renditions: []film.Rendition{{Codec: film.H264, Rate: rate, FileSize: 500_000, SizedFile: "a.mp4"}},
+			Outputs: []film.OutputPlan{{File: "a.mp4", Container: film.MP4, Renditions: []int{0}}},
+		}
+		r.do(t, encode.Shares{}, job, film.SharesUnit, nil, nil, nil)
+		var facts film.SharesFacts
+		if err := json.Unmarshal(r[film.SharesUnit].Facts, &facts); err != nil {
+			t.Fatal(err)
+		}
+		return facts.Renditions[0].Bytes
+	}
+	source, double := left(media.Rational{}), left(media.Rational{Num: 50, Den: 1})
+	if less := source - double; less < 250*10 || less > 250*25 {
+		t.Errorf("%d bytes of video at the source's 25 frames a second, %d at 50", source, double)
 	}
 }
