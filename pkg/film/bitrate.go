@@ -210,7 +210,7 @@ func (b *BitrateReport) Warning(name string) string {
 	if percent := math.Abs(float64(b.Bitrate)/float64(b.Wanted)-1) * 100; percent <= tolerated {
 		return ""
 	}
-	return fmt.Sprintf("%s has %v of video a second instead of %v: its encoder, in steps of CRF from %v to %v, came no nearer", name, b.Bitrate, b.Wanted, b.MinCRF, b.MaxCRF)
+	return fmt.Sprintf("the video of %s has %v bit/s instead of %v: its segments came no nearer, at CRF %v to %v", name, b.Bitrate, b.Wanted, b.MinCRF, b.MaxCRF)
 }
 
 // BitrateOf returns how near rendition r came to its bit rate; nil where it has none.

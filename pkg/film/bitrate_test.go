@@ -55,7 +55,7 @@ func TestTheReportHasTheBitrateOfAllSegments(t *testing.T) {
 		t.Errorf("warning %q of what is 0.8 %% off", w)
 	}
 	facts[2] = segment(600_000, 300_000, 1)
-	if w := j.BitrateOf(1, facts).Warning("film.mp4"); w != "film.mp4 has 561600 of video a second instead of 800k: its encoder, in steps of CRF from 1 to 21.3, came no nearer" {
+	if w := j.BitrateOf(1, facts).Warning("film.mp4"); w != "the video of film.mp4 has 561600 bit/s instead of 800k: its segments came no nearer, at CRF 1 to 21.3" {
 		t.Errorf("warning %q", w)
 	}
 }
