@@ -136,6 +136,7 @@ func (r Rendition) profile() (args []string) {
 	return args
 }
 
+// stitchable returns the option of x264 that keeps its parameter sets the same at any CRF.
 func (r Rendition) stitchable() string {
 	if r.Stitchable {
 		return "stitchable=1"
