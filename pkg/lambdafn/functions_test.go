@@ -112,6 +112,18 @@ func TestFunctions(t *testing.T) {
 		}
 	})
 
+	t.Run("share out the bytes of a file after a first pass", func(t *testing.T) {
+		req := request("film.mp4")
+		req.Outputs[0].Name, req.Outputs[0].TargetSize = "sized", 400_000
+		r := onS3.record()
+		sameAsLocal(t, r.deployment, req, filmPath, "sized")
+		const state = "Run on Lambda, else on Batch"
+		r.check(t, map[string]string{"audio/00000": state, "pass/00000": state, "shares/film": state, "video/00000": state})
+		if left := keys(t, c.scratch, ""); len(left) > 0 {
+			t.Errorf("a job that is done leaves %q in scratch", left)
+		}
+	})
+
 	t.Run("join sources", func(t *testing.T) {
 		short := filepath.Join(t.TempDir(), "short.mkv")
 		ff(t, "-f", "lavfi", "-i", "testsrc2=size=96x96:rate=30:duration=3", "-f", "lavfi", "-i", "sine=f=880:d=3:r=44100",
