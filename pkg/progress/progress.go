@@ -9,6 +9,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
 // rateWindow is the period over which rates are averaged. Encoders report in bursts, because they look ahead before they
@@ -43,7 +44,7 @@ func (a amount) increase(b amount) amount {
 	return amount{max(0, b.frames-a.frames), max(0, b.media-a.media), max(0, b.bytes-a.bytes)}
 }
 
-// unitTotals sums up the units of one type: the video segments, or the audio parts.
+// unitTotals sums up the units of one type: the video segments, the audio parts, or the first passes over segments.
 type unitTotals struct {
 	finished  int    // by this run
 	skipped   int    // done by an earlier run, with an event
@@ -52,7 +53,7 @@ type unitTotals struct {
 	worked    amount // by this run, including failed attempts; never falls
 }
 
-// unitState is the state of one segment or audio part.
+// unitState is the state of one unit.
 type unitState struct {
 	amount
 	done bool
@@ -74,13 +75,14 @@ type Tracker struct {
 	firstWork    time.Time // of the first work that an attempt reported
 	units        map[string]unitState
 	video, audio unitTotals
+	pass         unitTotals // of the first pass, in a film with a bit rate or a size
 	published    int
 	groups       groups // of a run that makes no film
 	samples      []sample
 }
 
-// plan is what a Planned event says of the video segments and the audio parts.
-type plan struct{ video, audio engine.GroupProgress }
+// plan is what a Planned event says of the video segments, the audio parts and the first pass.
+type plan struct{ video, audio, pass engine.GroupProgress }
 
 // newPlan returns the groups of an event.
 func newPlan(groups []engine.GroupProgress) (p plan) {
@@ -90,6 +92,8 @@ func newPlan(groups []engine.GroupProgress) (p plan) {
 			p.video = g
 		case film.AudioKind:
 			p.audio = g
+		case film.PassKind:
+			p.pass = g
 		}
 	}
 	return p
@@ -105,6 +109,9 @@ type Snapshot struct {
 	AudioDone     int // finished audio parts
 	VideoFraction float64
 	AudioFraction float64
+	Passes        int // segments that have a first pass
+	PassesDone    int
+	PassFraction  float64
 	FPS           float64       // frames per second
 	Speed         float64       // of the video, or of the audio if there is no video, relative to real time
 	Remaining     time.Duration // until everything is encoded; negative if unknown
@@ -122,6 +129,20 @@ func (s Snapshot) Merging() bool {
 		}
 	}
 	return s.Planned && s.Segments+s.AudioParts+len(s.Groups) > 0 && s.Done == s.Segments && s.AudioDone == s.AudioParts
+}
+
+// FirstPass reports whether the first pass is still being made. No segment is encoded before it is done.
+func (s Snapshot) FirstPass() bool { return s.PassesDone < s.Passes && s.Done < s.Segments }
+
+// Fraction returns how far the first pass is, and after it the video, or the audio if there is no video.
+func (s Snapshot) Fraction() float64 {
+	switch {
+	case s.FirstPass():
+		return s.PassFraction
+	case s.Segments == 0:
+		return s.AudioFraction
+	}
+	return s.VideoFraction
 }
 
 // Add records an event. Events must come in the order of their times.
@@ -144,14 +165,14 @@ func (p *Tracker) Add(e local.Event) {
 		return
 	}
 	p.groups.add(e)
-	t := p.totalsFor(e.Unit)
+	t, total := p.totalsFor(e.Unit)
 	if t == nil {
 		return
 	}
 	old := p.units[e.Unit]
 	state := unitState{amount: amount{e.Count, e.Media, e.Bytes}}
 	// Encoders report frames more reliably than timestamps. Frames, speed and time left then follow from one number.
-	if total := p.plan.video.Total; t == &p.video && e.Count > 0 && total.Count > 0 && total.Media > 0 {
+	if t != &p.audio && e.Count > 0 && total.Count > 0 && total.Media > 0 {
 		state.media = media.Ticks(float64(e.Count) / float64(total.Count) * float64(total.Media))
 	}
 	switch e.Type {
@@ -169,14 +190,7 @@ func (p *Tracker) Add(e local.Event) {
 	if e.Type == engine.Skipped {
 		t.skipped++
 	} else {
-		if p.firstAttempt.IsZero() {
-			p.firstAttempt = e.Time
-			p.samples = append(p.samples, sample{at: e.Time})
-		}
-		t.worked = t.worked.add(old.increase(state.amount))
-		if p.firstWork.IsZero() && t.worked != (amount{}) {
-			p.firstWork = e.Time
-		}
+		p.countWork(t, e.Time, old.increase(state.amount))
 	}
 	if e.Type == engine.Done {
 		t.finished++
@@ -189,14 +203,32 @@ func (p *Tracker) Add(e local.Event) {
 	p.recordSample(e.Time)
 }
 
-func (p *Tracker) totalsFor(unit string) *unitTotals {
+// countWork adds work to the units of a type. The first pass has another speed than the encoders, whose rates it does not count in.
+func (p *Tracker) countWork(t *unitTotals, at time.Time, more amount) {
+	t.worked = t.worked.add(more)
+	if t == &p.pass {
+		return
+	}
+	if p.firstAttempt.IsZero() {
+		p.firstAttempt = at
+		p.samples = append(p.samples, sample{at: at})
+	}
+	if p.firstWork.IsZero() && t.worked != (amount{}) {
+		p.firstWork = at
+	}
+}
+
+// totalsFor returns the sums of the units like this one, and what all of them will have done; nil of those that are not counted.
+func (p *Tracker) totalsFor(unit string) (*unitTotals, work.Amount) {
 	switch kind, _, _ := strings.Cut(unit, "/"); kind {
 	case film.VideoKind:
-		return &p.video
+		return &p.video, p.plan.video.Total
 	case film.AudioKind:
-		return &p.audio
+		return &p.audio, p.plan.audio.Total
+	case film.PassKind:
+		return &p.pass, p.plan.pass.Total
 	}
-	return nil
+	return nil, work.Amount{}
 }
 
 // recordSample adds a sample, and drops those before the window except the last, where the window begins.
@@ -233,6 +265,9 @@ func (p *Tracker) Snapshot(now time.Time) Snapshot {
 	}
 	s.Done = min(p.video.finished+max(p.video.skipped, p.plan.video.Done), s.Segments)
 	s.AudioDone = min(p.audio.finished+max(p.audio.skipped, p.plan.audio.Done), s.AudioParts)
+	s.Passes = p.plan.pass.Units
+	s.PassesDone = min(p.pass.finished+max(p.pass.skipped, p.plan.pass.Done), s.Passes)
+	s.PassFraction = fraction(p.pass.current.media, p.pass.estimateLength(p.plan.pass.Total.Media, s.Passes), s.PassesDone, s.Passes)
 	videoLength := p.video.estimateLength(p.plan.video.Total.Media, s.Segments)
 	audioLength := p.audio.estimateLength(p.plan.audio.Total.Media, s.AudioParts)
 	videoDone := p.video.current.media

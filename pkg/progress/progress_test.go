@@ -259,3 +259,34 @@ func TestProgressOfTenThousandSegmentsIsFast(t *testing.T) {
 		t.Errorf("10,000 events took %v", took)
 	}
 }
+
+// The first pass has a fraction of its own, and does not count in the rates of the encoders.
+func TestAFirstPassIsShownBeforeTheSegments(t *testing.T) {
+	plan := progresstest.Planned(2, 0, 0, 20e6, 500)
+	pass := plan.Groups[0]
+	pass.Name = film.PassKind
+	plan.Groups = append(plan.Groups, pass)
+	m := newTracker(map[float64][]engine.Event{
+		0:  {plan, {Type: engine.Started, Unit: "pass/00000"}},
+		2:  {{Type: engine.Progress, Unit: "pass/00000", Amount: work.Amount{Count: 125}}},
+		8:  {{Type: engine.Done, Unit: "pass/00000", Amount: work.Amount{Count: 250, Media: 10e6}}},
+		9:  {{Type: engine.Progress, Unit: "pass/00001", Amount: work.Amount{Count: 125}}},
+		10: {{Type: engine.Done, Unit: "pass/00001", Amount: work.Amount{Count: 250, Media: 10e6}}},
+		11: {{Type: engine.Progress, Unit: "video/00000", Amount: work.Amount{Count: 50}}},
+	})
+	s := m.Snapshot(atSecond(10))
+	if s.FirstPass() || s.PassesDone != 2 || s.FPS != 0 || s.Remaining >= 0 {
+		t.Errorf("after the first pass: %+v", s)
+	}
+	if s = m.Snapshot(atSecond(11)); !approxEqual(s.Fraction(), 0.1) {
+		t.Errorf("%v of the video is done, want 0.1", s.Fraction())
+	}
+	m = newTracker(map[float64][]engine.Event{
+		0: {plan, {Type: engine.Started, Unit: "pass/00000"}},
+		2: {{Type: engine.Done, Unit: "pass/00000", Amount: work.Amount{Count: 250, Media: 10e6}}},
+		3: {{Type: engine.Progress, Unit: "pass/00001", Amount: work.Amount{Count: 125}}},
+	})
+	if s = m.Snapshot(atSecond(9)); !s.FirstPass() || s.PassesDone != 1 || !approxEqual(s.Fraction(), 0.75) || s.FPS != 0 || s.Bytes != 0 {
+		t.Errorf("during the first pass: %+v", s)
+	}
+}

@@ -27,7 +27,7 @@ func Lines(s progress.Snapshot, width int) []string {
 	status := FitFields(statusFields(s), StatusWidth(width))
 	length := BarLength(status, width)
 	if s.Segments > 0 {
-		lines = append(lines, Bar("video", s.VideoFraction, length)+status)
+		lines = append(lines, Bar("video", s.Fraction(), length)+status)
 		status = FitFields([]string{audioParts(s)}, StatusWidth(width))
 	}
 	if s.AudioParts > 0 {
@@ -77,6 +77,9 @@ func groupFields(g progress.Group, noun string) []string {
 
 // statusFields returns the figures of s in order of importance: those of the video, or of the audio if there is no video.
 func statusFields(s progress.Snapshot) []string {
+	if s.FirstPass() {
+		return []string{fmt.Sprintf("%d/%d segments", s.PassesDone, s.Passes), "first pass"}
+	}
 	fields := []string{fmt.Sprintf("%d/%d segments", s.Done, s.Segments)}
 	if s.Segments == 0 {
 		fields = []string{audioParts(s)}
@@ -155,9 +158,5 @@ func LogLine(s progress.Snapshot) string {
 	case s.Merging():
 		return "merging, " + format.Bytes(s.Bytes) + ", " + format.Duration(s.Elapsed)
 	}
-	fraction := s.VideoFraction
-	if s.Segments == 0 {
-		fraction = s.AudioFraction
-	}
-	return fmt.Sprintf("%.0f %%, %s", 100*fraction, strings.Join(statusFields(s), ", "))
+	return fmt.Sprintf("%.0f %%, %s", 100*s.Fraction(), strings.Join(statusFields(s), ", "))
 }

@@ -24,6 +24,8 @@ func TestBarsShowTheFieldsThatFitTheTerminal(t *testing.T) {
 	all.Done, all.AudioDone = 30, 2
 	start := midRun
 	start.Remaining, start.Speed, start.FPS = -1, 0, 0
+	first := midRun
+	first.Done, first.VideoFraction, first.Passes, first.PassesDone, first.PassFraction = 0, 0, 30, 9, 0.35
 	tools := progress.Snapshot{Planned: true, Elapsed: 61 * time.Second, Groups: []progress.Group{
 		toolGroup("tool/captions", "pieces of captions", 4, 10, 75*time.Second), toolGroup("tool/a", "pieces of a", 0, 10, -1),
 		toolGroup("tooljoin/a", "outputs", 0, 1, -1),
@@ -47,6 +49,9 @@ video [====>     ]  41%  12/30 segments  1:38 left
 audio [========> ]  87%  1/2 parts`},
 		{"no rate yet", start, 80, `
 video [================>                       ]  41%  12/30 segments  14.2 MB
+audio [==================================>     ]  87%  1/2 parts`},
+		{"first pass", first, 80, `
+video [==============>                         ]  35%  9/30 segments  first pass
 audio [==================================>     ]  87%  1/2 parts`},
 		{"audio only", audioOnly, 80, `
 audio [===============>               ]  50%  0/1 parts  0:03 left  40.0x  999 B`},
@@ -75,6 +80,10 @@ func toolGroup(name, noun string, done, units int, remaining time.Duration) prog
 
 func TestLogLineHasTheSameFields(t *testing.T) {
 	if got, want := LogLine(midRun), "41 %, 12/30 segments, 1:38 left, 112 fps, 4.68x, 14.2 MB"; got != want {
+		t.Errorf("line %q, want %q", got, want)
+	}
+	first := progress.Snapshot{Planned: true, Segments: 30, Passes: 30, PassesDone: 9, PassFraction: 0.35}
+	if got, want := LogLine(first), "35 %, 9/30 segments, first pass"; got != want {
 		t.Errorf("line %q, want %q", got, want)
 	}
 	tools := progress.Snapshot{Planned: true, Groups: []progress.Group{

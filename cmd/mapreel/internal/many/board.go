@@ -186,12 +186,12 @@ func (b *Board) Lines(width int) []string {
 			continue
 		}
 		s := f.tracker.Snapshot(now)
-		total += fraction(s)
+		total += s.Fraction()
 		if len(rows) > mostLines {
 			more++
 			continue
 		}
-		rows = append(rows, row{f.short(), fraction(s), fields(s)})
+		rows = append(rows, row{f.short(), s.Fraction(), fields(s)})
 	}
 	rows[0].share = total / float64(len(b.films))
 	lines := draw(rows, width)
@@ -247,19 +247,14 @@ func (b *Board) LogLine() string {
 	return strings.Join(list, "; ")
 }
 
-func fraction(s progress.Snapshot) float64 {
-	if s.Segments == 0 {
-		return s.AudioFraction
-	}
-	return s.VideoFraction
-}
-
 func fields(s progress.Snapshot) []string {
 	switch {
 	case !s.Planned:
 		return []string{"reading"}
 	case s.Merging():
 		return []string{"merging"}
+	case s.FirstPass():
+		return []string{fmt.Sprintf("%d/%d segments", s.PassesDone, s.Passes), "first pass"}
 	case s.Segments == 0:
 		return []string{fmt.Sprintf("%d/%d parts", s.AudioDone, s.AudioParts)}
 	}
