@@ -386,7 +386,7 @@ func (w *workers) runJobs(film, tape, song string) {
 	w.put("in/film.keys", keys)
 	must(w.execute("whole", whole, false))
 
-	split := request("tape.ts", object{"name": "tape"})
+	split := request("tape.ts", object{"name": "tape", "targetSize": "200k"})
 	split["compute"] = object{"mode": "batch"}
 	must(w.execute("split", split, false))
 	must(w.execute("sound", request("song.flac", object{"name": "song"}), false))
