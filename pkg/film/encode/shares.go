@@ -45,7 +45,7 @@ func (Shares) Run(ctx context.Context, env *work.Env, _ work.Unit) (work.Result,
 	return result, result.SetFacts(facts)
 }
 
-// shares is what the bytes are shared out by.
+// shares holds what the first pass found, by which the bytes are shared out.
 type shares struct {
 	results work.Results
 	job     film.Job
@@ -54,6 +54,7 @@ type shares struct {
 	frames  int64 // of the source
 }
 
+// readPass reads what the first pass found in all segments.
 func (s *shares) readPass(ctx context.Context) error {
 	n := 0
 	for f, err := range s.results.All(ctx, film.PassKind+"/") {
@@ -64,12 +65,13 @@ func (s *shares) readPass(ctx context.Context) error {
 		if err := json.Unmarshal(f.Result.Facts, &facts); err != nil {
 			return fault.Wrap(fault.Corrupt, err, "facts of "+f.Unit)
 		}
+		if len(facts.Renditions) != len(s.curves) {
+			return fault.New(fault.Corrupt, "facts of %s are of %d renditions, the plan has %d", f.Unit, len(facts.Renditions), len(s.curves))
+		}
 		n++
 		s.seconds, s.frames = s.seconds+float64(facts.Duration)/1e6, s.frames+int64(facts.Frames)
 		for i, c := range facts.Renditions {
-			if i < len(s.curves) {
-				s.curves[i] = append(s.curves[i], c)
-			}
+			s.curves[i] = append(s.curves[i], c)
 		}
 	}
 	if n != s.job.Segments {
@@ -163,7 +165,7 @@ func (s *shares) beside(ctx context.Context, out film.OutputPlan) (sum int64, er
 	return sum, nil
 }
 
-// readShares finds out how many bytes the segment gets in each rendition that has a bit rate or whose file has a size.
+// readShares reads how many bytes the segment gets in each rendition that has a bit rate or whose file has a size.
 func (a *attempt) readShares(ctx context.Context) error {
 	if !a.film.Sized() {
 		return nil
@@ -176,9 +178,12 @@ func (a *attempt) readShares(ctx context.Context) error {
 	if err := work.Facts(ctx, a.Results, film.PassUnit(a.segment.Index), &pass); err != nil {
 		return err
 	}
+	if n := len(a.job.Renditions); len(facts.Renditions) != n || len(pass.Renditions) != n {
+		return fault.New(fault.Corrupt, "%d renditions are planned, the first pass has %d and the shares %d", n, len(pass.Renditions), len(facts.Renditions))
+	}
 	a.sizes = map[int]sizing.Search{}
 	for i, r := range a.job.Renditions {
-		if !r.Sized() || i >= len(facts.Renditions) || i >= len(pass.Renditions) {
+		if !r.Sized() {
 			continue
 		}
 		share, curve := facts.Renditions[i], pass.Renditions[i]
