@@ -23,7 +23,8 @@ type Point struct {
 // Curve holds points of a segment in one rendition, at ascending CRF; none of a segment without frames.
 type Curve []Point
 
-// How many powers of two of bytes a step of CRF is: of x264 usually, by its authors, and what is believed of a segment at most and at least.
+// Slopes, in powers of two of bytes per step of CRF: the usual one of x264, by its authors, and the limits of what the points of a
+// segment may say.
 const (
 	usualSlope    = -1.0 / 6
 	steepestSlope = -1.0 / 3
@@ -88,7 +89,7 @@ func (s Share) Of(c Curve) float64 {
 	return float64(s.Bytes) * (c.Bytes(s.Level) / s.Total)
 }
 
-// maxProbes is how often a segment is encoded at most, and tolerance how near to its bytes is near enough.
+// maxProbes limits how often a segment is encoded. tolerance is the fraction of its bytes by which a segment may be off.
 const (
 	maxProbes = 4
 	tolerance = 0.015
@@ -109,7 +110,7 @@ func (s Search) distance(p target.Probe) float64 {
 	return math.Log2(float64(max(p.Bytes, 1))) - math.Log2(max(s.Bytes, 1))
 }
 
-// Hit reports whether so many bytes are as near as is wanted.
+// Hit reports whether a number of bytes is near enough.
 func (s Search) Hit(bytes int64) bool {
 	return math.Abs(float64(bytes)-s.Bytes) <= max(tolerance*s.Bytes, s.Slack)
 }
@@ -152,8 +153,8 @@ func (s Search) Next(probes []target.Probe) (crf float64, more bool) {
 	return crf, true
 }
 
-// slope returns the slope between the probes that are nearest on each side, else between the two nearest, or the usual one of the segment
-// where they do not say.
+// slope returns the slope between the nearest probes above and below the bytes, or else between the two nearest. Where that is not
+// plausible, and with one probe, it is the slope of the search.
 func (s Search) slope(probes []target.Probe) float64 {
 	slope := min(s.Slope, flattestSlope/2)
 	if len(probes) < 2 {
@@ -175,7 +176,7 @@ func (s Search) slope(probes []target.Probe) float64 {
 	return slope
 }
 
-// round returns the nearest CRF that the encoder tells from others and that may be used.
+// round returns the nearest CRF that is in the range and a whole number of steps.
 func (s Search) round(crf float64) float64 {
 	n := math.Round(min(max(crf, s.Low), s.High) / s.Step)
 	return math.Round(n*s.Step*1000) / 1000 // 21.35, not 21.350000000000001

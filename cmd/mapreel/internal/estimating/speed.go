@@ -36,6 +36,7 @@ func encodingOf(j film.Job) string {
 		Renditions: slices.Clone(j.Renditions), Pictures: len(j.Pictures), Keyframes: j.Keyframes,
 	}
 	for i := range e.Renditions { // names, and where boundaries are, cost nothing
+		e.Renditions[i].SizedFile = ""
 		e.Renditions[i].Name, e.Renditions[i].SegmentDuration, e.Renditions[i].SampleAspect = "", 0, media.Rational{}
 	}
 	data, _ := json.Marshal(e) //nolint:errchkjson // numbers and texts
@@ -63,8 +64,12 @@ func fromHistory(ctx context.Context, scratch string, j film.Job) (filmjob.Speed
 				return err
 			}
 			used := u.Uses[u.Attempt].CPU
-			if used > 0 && (work.Group{Name: film.VideoKind}).Contains(u.ID) && u.Done.Count > 0 {
+			switch {
+			case used <= 0 || u.Done.Count <= 0:
+			case work.Group{Name: film.VideoKind}.Contains(u.ID):
 				frames, cpu, written = frames+u.Done.Count, cpu+used, written+u.Done.Bytes
+			case work.Group{Name: film.PassKind}.Contains(u.ID): // of the same frames
+				cpu += used
 			}
 		}
 		if frames > before {
