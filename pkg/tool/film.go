@@ -56,7 +56,7 @@ func (r Request) checkJoin(t Tool, n int, at string, add func(string, string, ..
 	}
 }
 
-// checkVideo checks the settings of a film, of which those that need more than the pictures cannot be used.
+// checkVideo checks the settings of a film. Those that need units of their own before the video is encoded cannot be used.
 func checkVideo(t Tool, o Output, at string, add func(string, string, ...any)) {
 	o.Path = ""
 	request, err := Request{Source: "/source", Destination: "/destination"}.Film(t, o) // the true ones are checked elsewhere
@@ -78,7 +78,7 @@ func checkVideo(t Tool, o Output, at string, add func(string, string, ...any)) {
 	for _, field := range []struct {
 		name  string
 		given bool
-	}{{"burn", v.Burn != nil}, {"overlay", v.Overlay != nil}, {"crop", v.Crop == "auto"}} {
+	}{{"burn", v.Burn != nil}, {"overlay", v.Overlay != nil}, {"crop", v.Crop == "auto"}, {"bitrate", v.Bitrate > 0}} {
 		if field.given {
 			add(at+"/"+field.name, "cannot be used with join: video: make the film first, and transcode it with this setting")
 		}

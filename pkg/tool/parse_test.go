@@ -81,6 +81,7 @@ func TestWrongToolsAreRefusedWithTheirPlace(t *testing.T) {
 		`{"name": "a", "command": ["x"], "outputs": [{"video": {"crf": 20}}]}`:                                                                       "/tools/0/outputs/0/video: has a meaning with join: video only",
 		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "video": {"crf": 99}}]}`:                                    "/tools/0/outputs/0/video/crf: 99 is outside 0 to 51 for h264",
 		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "video": {"crop": "auto"}}]}`:                               "/tools/0/outputs/0/video/crop: cannot be used with join: video",
+		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "video": {"bitrate": "1M"}}]}`:                              "/tools/0/outputs/0/video/bitrate: cannot be used with join: video",
 		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "prefix": ["a"]}, {"join": "video", "prefix": ["b"]}]}`:     "/tools/0/outputs/1/path: another output of this tool would be the same file",
 	} {
 		_, err := tool.Parse(request(tools))
