@@ -85,10 +85,8 @@ func (o *cueWriter) add(c cue, first bool, p Piece) {
 	if early && o.complete(c, p) {
 		return
 	}
-	for _, h := range o.held {
-		if first && h.end > h.seam && h.seam > 0 && h.end > c.start {
-			h.end = max(min(h.end, c.start), h.start)
-		}
+	if first {
+		o.shorten(c.start)
 	}
 	for len(o.held) > 0 {
 		h := o.held[0]
@@ -99,6 +97,15 @@ func (o *cueWriter) add(c cue, first bool, p Piece) {
 		o.held = o.held[1:]
 	}
 	o.held = append(o.held, &heldCue{c, p.End})
+}
+
+// shorten ends the cues that reach beyond their piece where the next piece's first cue begins.
+func (o *cueWriter) shorten(next media.Ticks) {
+	for _, h := range o.held {
+		if h.seam > 0 && h.end > h.seam {
+			h.end = max(min(h.end, next), h.start)
+		}
+	}
 }
 
 // complete makes a cue one with that of an earlier piece which it continues, if there is one.
