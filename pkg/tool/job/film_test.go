@@ -1,7 +1,9 @@
 package job_test
 
 import (
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -128,6 +130,8 @@ func TestAPieceWithWrongPicturesIsNamed(t *testing.T) {
 		"missing":         {"rm $TMP_OUTPUT_DIR/000000000000.png", "tool/same/00002: same left no picture of frame 000000000000 (1 of "},
 		"too many":        {"cp $TMP_OUTPUT_DIR/000000000000.png $TMP_OUTPUT_DIR/more.png", "tool/same/00002: same left the picture more.png, which is of no frame of its input"},
 		"unreadable":      {"truncate -s 900 $TMP_OUTPUT_DIR/000000000000.png", "tool/same/00002: same left the picture 000000000000.png, which cannot be read: "},
+		"too large":       {"cp $MAPREEL_TOOLS_DIR/large.png $TMP_OUTPUT_DIR/000000000000.png", "000000000000.png, which cannot be read: it has 8000x8000 pixels, more than 16 times"},
+		"too tall":        {"cp $MAPREEL_TOOLS_DIR/tall.png $TMP_OUTPUT_DIR/000000000000.png", "000000000000.png, which cannot be read: it has 16x8641 pixels, and 16384x8640 are the most"},
 		"of another size": {"cp $MAPREEL_TOOLS_DIR/small.png $TMP_OUTPUT_DIR/000000000000.png", "in another size or format"},
 		"all of another":  {"for f in $TMP_OUTPUT_DIR/*; do cp $MAPREEL_TOOLS_DIR/small.png $f; done", "tool/same/00002: its pictures have 32x16 pixels, those of the first piece 160x120"},
 	} {
@@ -135,6 +139,8 @@ func TestAPieceWithWrongPicturesIsNamed(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, source)
 			ffmpegRun(t, "-f", "lavfi", "-i", "color=size=32x16", "-frames:v", "1", filepath.Join(b.out, "small.png"))
+			writePicture(t, filepath.Join(b.out, "large.png"), 8000, 8000)
+			writePicture(t, filepath.Join(b.out, "tall.png"), 16, 8641)
 			tools := fmt.Sprintf(`{"name": "same", "each": "frames", "as": {"format": "png"}, "outputs": [{"join": "video"}], "command": ["sh", "-c",
 				"cp $INPUT_FILE_PATH/* $TMP_OUTPUT_DIR; [ $MAPREEL_INDEX != 2 ] || [ -e $MAPREEL_TOOLS_DIR/well ] || { %s; }"]}`, c.harm)
 			_, err := b.run(t, tools)
@@ -161,5 +167,45 @@ func TestAPieceWithWrongPicturesIsNamed(t *testing.T) {
 				t.Errorf("%d frames of %d", got, want)
 			}
 		})
+	}
+}
+
+// writePicture writes the header of a picture in PNG, and nothing that could be decoded.
+func writePicture(t *testing.T, path string, width, height uint32) {
+	t.Helper()
+	chunk := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32([]byte("IHDR"), width), height)
+	chunk = append(chunk, 8, 0, 0, 0, 0) // grey, of 8 bits
+	data := binary.BigEndian.AppendUint32([]byte("\x89PNG\r\n\x1a\n"), uint32(len(chunk)-4))
+	data = binary.BigEndian.AppendUint32(append(data, chunk...), crc32.ChecksumIEEE(chunk))
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A film has the shape and the colours that its source has when it is shown.
+func TestAFilmIsShownAsItsSource(t *testing.T) {
+	t.Parallel()
+	flat, source := filepath.Join(t.TempDir(), "flat.mp4"), filepath.Join(t.TempDir(), "turned.mp4")
+	ffmpegRun(t, "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=2", "-vf", "scale=out_color_matrix=bt709:out_range=pc,setsar=4/3", "-c:v", "libx264", "-preset", "ultrafast",
+		"-g", "20", "-pix_fmt", "yuv420p", "-color_range", "pc", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", flat)
+	ffmpegRun(t, "-i", flat, "-c", "copy", "-metadata:s:v", "rotate=90", source)
+	for each, as := range map[string]string{"frames": "png", "segment": "mkv"} {
+		b := newBench(t, source)
+		if _, err := b.run(t, fmt.Sprintf(`{"name": "same", "each": %q, "as": {"format": %q}, "command": ["sh", "-c", "cp -r $TMP_INPUT_DIR/* $TMP_OUTPUT_DIR"],
+			"outputs": [{"join": "video", "video": {"crf": 0}}]}`, each, as)); err != nil {
+			t.Fatal(err)
+		}
+		found, err := find()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), found.FFprobe, "-v", "error", "-select_streams", "v", "-show_entries",
+			"stream=width,height,sample_aspect_ratio,color_range,color_space,color_transfer,color_primaries:stream_side_data=rotation", "-of", "csv=p=0", filepath.Join(b.out, "same.mp4")).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := strings.TrimRight(string(out), ",\n"), "90,160,3:4,pc,bt709,bt709,bt709"; got != want {
+			t.Errorf("%s: the film is %s, want %s", each, got, want)
+		}
 	}
 }

@@ -58,8 +58,12 @@ func (s *sourceChunks) Open(ctx context.Context, key string, offset, length int6
 	return s.Store.Open(ctx, s.key(key), offset, length)
 }
 
-// Bounds of a picture that a tool leaves: those of an output's video.
-const maxColumns, maxLines = 16384, 8640
+// Bounds of a picture that a tool leaves: the size of an output's video, and maxGrowth times the pixels of a frame of the source (or
+// ffmpeg.ChangedPixels, if that is more). A file of a few KB could otherwise take more than 1 GB to decode.
+const (
+	maxColumns, maxLines = 16384, 8640
+	maxGrowth            = 16
+)
 
 // sequence is the folder that lists the pictures of a piece by their numbers.
 const sequence = "sequence"
@@ -114,20 +118,26 @@ func (a *attempt) arrange(names []string, g *encode.Gather) error {
 		if i == 0 {
 			first = name
 		}
-		size, format, err := readPicture(filepath.Join(a.output, filepath.FromSlash(name)))
+		at := filepath.Join(a.output, filepath.FromSlash(name))
+		size, format, err := readHeader(at)
+		if err == nil {
+			err = a.checkSize(size)
+		}
 		if err != nil {
 			return fault.Wrap(fault.Unsupported, err, fmt.Sprintf("%s left the picture %s, which cannot be read", a.tool.Name, name))
 		}
 		if i == 0 {
 			g.Limit, g.JPEG = size, format == "jpeg"
-			g.Path = filepath.Join(a.Dir, sequence, "%06d."+format)
+			g.Path = filepath.Join(strings.ReplaceAll(a.Dir, "%", "%%"), sequence, "%06d."+format)
 		}
 		if size != g.Limit || (format == "jpeg") != g.JPEG {
 			return fault.New(fault.Unsupported, "%s left the picture %s of %dx%d pixels in %s, and %s of %dx%d in another size or format",
 				a.tool.Name, name, size.Width, size.Height, format, first, g.Limit.Width, g.Limit.Height)
 		}
-		link := filepath.Join(a.Dir, sequence, fmt.Sprintf("%06d.%s", i, format))
-		if err := os.Symlink(filepath.Join(a.output, filepath.FromSlash(name)), link); err != nil {
+		if err := decodePicture(at); err != nil {
+			return fault.Wrap(fault.Unsupported, err, fmt.Sprintf("%s left the picture %s, which cannot be read", a.tool.Name, name))
+		}
+		if err := os.Symlink(at, filepath.Join(a.Dir, sequence, fmt.Sprintf("%06d.%s", i, format))); err != nil {
 			return fault.Wrap(fault.KindOf(err), err, "pictures of a tool")
 		}
 	}
@@ -150,25 +160,38 @@ func (a *attempt) byFrame(names []string) (map[string]string, error) {
 	return list, nil
 }
 
-// readPicture decodes all of a picture, and returns its size and format: what ffmpeg would show of a damaged one is not noticed.
-func readPicture(name string) (media.Size, string, error) {
+// readHeader returns the size and the format of a picture.
+func readHeader(name string) (media.Size, string, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return media.Size{}, "", err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	config, format, err := image.DecodeConfig(f)
-	if err != nil {
-		return media.Size{}, "", err
-	}
-	size := media.Size{Width: config.Width, Height: config.Height}
+	return media.Size{Width: config.Width, Height: config.Height}, format, err
+}
+
+// checkSize checks that a picture is not too large to decode.
+func (a *attempt) checkSize(size media.Size) error {
 	if size.Width > maxColumns || size.Height > maxLines {
-		return size, format, fmt.Errorf("it has %dx%d pixels, and %dx%d are the most", size.Width, size.Height, maxColumns, maxLines)
+		return fmt.Errorf("it has %dx%d pixels, and %dx%d are the most", size.Width, size.Height, maxColumns, maxLines)
 	}
-	if _, err = f.Seek(0, io.SeekStart); err == nil {
-		_, _, err = image.Decode(f)
+	frame := shownSize(*a.doc.Source.Video)
+	if most := max(maxGrowth*frame.Width*frame.Height, ffmpeg.ChangedPixels); size.Width*size.Height > most {
+		return fmt.Errorf("it has %dx%d pixels, more than %d times those of a frame of %dx%d", size.Width, size.Height, maxGrowth, frame.Width, frame.Height)
 	}
-	return size, format, err
+	return nil
+}
+
+// decodePicture decodes all of a picture: ffmpeg would show part of a damaged one without an error.
+func decodePicture(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	_, _, err = image.Decode(f)
+	return err
 }
 
 // demuxers are those of the movies that a tool may leave. A movie is read as what its name says, and never as a playlist.
