@@ -185,8 +185,17 @@ func joins(req tool.Request) iter.Seq[work.Unit] {
 	}
 }
 
-// identify names the work of a request: the same request, source and programs give the same ID.
+// identify names the work of a request: the same request, source and programs give the same ID. The IDs of the films stand for what
+// their chunks depend on besides, such as the number of threads.
 func identify(doc document, build string) (string, error) {
+	var films []string
+	for i, n := range doc.films() {
+		j, err := doc.filmJob(i, n, shownSize(*doc.Source.Video))
+		if err != nil {
+			return "", err
+		}
+		films = append(films, j.ID)
+	}
 	req := doc.Request
 	req.Compute, req.Retention = tool.Compute{}, film.Retention{}
 	data, err := json.Marshal(struct {
@@ -195,8 +204,8 @@ func identify(doc document, build string) (string, error) {
 		Size    int64
 		Version string
 		Build   string
-		Threads int `json:",omitempty"`
-	}{format, req, doc.Source.Size, doc.Source.Version, build, doc.Threads})
+		Films   []string `json:",omitempty"`
+	}{format, req, doc.Source.Size, doc.Source.Version, build, films})
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:10]), fault.Wrap(fault.Internal, err, "name of a job")
 }
