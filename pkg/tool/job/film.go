@@ -118,10 +118,10 @@ func (d document) requireFilms(ctx context.Context, tools ffmpeg.Tools) error {
 		switch t := d.Request.Tools[i]; {
 		case v == nil:
 			return refuse(i, "the source has no video")
-		case t.Each.Part == tool.Frames && (v.Color.HDR() || v.DolbyVision != 0):
+		case t.As.Format != "mkv" && (v.Color.HDR() || v.DolbyVision != 0):
 			return film.Problems{{
 				Pointer: fmt.Sprintf("/tools/%d/outputs/%d/join", i, n),
-				Message: "the film is HDR, which pictures of 8 bits cannot hold: use each: segment with as: {format: mkv}, or make a film without HDR first",
+				Message: "the film is HDR, which the 8 bits of " + t.As.Format + " cannot hold: use each: segment with as: {format: mkv}, or make a film without HDR first",
 			}}.Err()
 		}
 		j, err := d.filmJob(i, n, shownSize(*v))
