@@ -72,7 +72,7 @@ func ExtractArgs(v Video, x Extract) []string {
 	args = append(append(args, codec...), "-threads", strconv.Itoa(max(v.Threads, 1)), "-fflags", "+bitexact", "-flags:v", "+bitexact")
 	switch {
 	case pictures:
-		return append(args, "-f", "image2", "-frame_pts", "1", option.FileURL(x.Path+"/%012d."+x.Format))
+		return append(args, "-f", "image2", "-frame_pts", "1", option.FileURL(strings.ReplaceAll(x.Path, "%", "%%")+"/%012d."+x.Format))
 	case x.Format == "mkv":
 		return append(args, "-f", "matroska", option.FileURL(x.Path))
 	}

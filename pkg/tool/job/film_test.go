@@ -191,6 +191,7 @@ func TestAFilmIsShownAsItsSource(t *testing.T) {
 	ffmpegRun(t, "-i", flat, "-c", "copy", "-metadata:s:v", "rotate=90", source)
 	for each, as := range map[string]string{"frames": "png", "segment": "mkv"} {
 		b := newBench(t, source)
+		b.scratch = filepath.Join(b.scratch, "100%d") // which is no pattern
 		if _, err := b.run(t, fmt.Sprintf(`{"name": "same", "each": %q, "as": {"format": %q}, "command": ["sh", "-c", "cp -r $TMP_INPUT_DIR/* $TMP_OUTPUT_DIR"],
 			"outputs": [{"join": "video", "video": {"crf": 0}}]}`, each, as)); err != nil {
 			t.Fatal(err)
