@@ -35,7 +35,8 @@ func Write(w io.Writer, e filmjob.Estimate) {
 			}
 			noun := g.Noun
 			if g.Units == 1 {
-				noun = strings.TrimSuffix(noun, "s")
+				what, _, _ := strings.Cut(noun, " of ") // "pieces of captions"
+				noun = strings.TrimSuffix(what, "s") + noun[len(what):]
 			}
 			text := fmt.Sprintf("%d %s", g.Units, noun)
 			if len(e.Places) > 0 {
