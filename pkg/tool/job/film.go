@@ -202,26 +202,53 @@ func (k Films) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result
 	}
 	inner := work.Unit{Name: strings.TrimPrefix(u.Name, f.prefix), Needs: u.Needs}
 	if s := spec.Segment; s != nil {
-		chunks := &sourceChunks{Store: env.Scratch, keys: map[string]string{}}
-		for i := s.Index; i <= s.Index+1 && i < f.job.Segments; i++ { // with the next one, as of any source that was split
-			facts, chunk, err := f.pictures(ctx, i)
-			if err != nil {
-				return work.Result{}, err
-			}
-			if facts.Size() != f.size {
-				return work.Result{}, f.differs(i, facts.Size())
-			}
-			chunks.keys[film.SourceChunkKey(f.job.ID, false, i)] = chunk
-			if i == s.Index {
-				s.Frames = facts.Frames
-			}
+		if f.env.Scratch, err = f.chunks(ctx, s); err != nil {
+			return work.Result{}, err
 		}
-		f.env.Scratch = chunks
 		if inner.Spec, err = json.Marshal(s); err != nil {
 			return work.Result{}, fault.Wrap(fault.Internal, err, "record of "+u.Name)
 		}
 	}
-	return run(ctx, k.Kinds, f.env, inner)
+	result, err := run(ctx, k.Kinds, f.env, inner)
+	if err == nil && spec.Segment != nil {
+		err = checkFrames(result, u.Name, spec.Segment.Frames)
+	}
+	return result, err
+}
+
+// checkFrames checks that a segment was encoded with all its frames: of a source that is damaged, fewer would do.
+func checkFrames(result work.Result, unit string, want int) error {
+	var facts film.SegmentFacts
+	if err := decode(result.Facts, &facts, unit); err != nil {
+		return err
+	}
+	if facts.Frames != want {
+		return fault.New(fault.Corrupt, "%s has %d frames of %d", unit, facts.Frames, want)
+	}
+	return nil
+}
+
+// chunks returns scratch with the source chunks that the unit of a segment reads, and completes the segment.
+func (f openedFilm) chunks(ctx context.Context, s *film.Segment) (*sourceChunks, error) {
+	c := &sourceChunks{Store: f.env.Scratch, keys: map[string]string{}}
+	first := s.Index
+	if slices.ContainsFunc(f.job.Renditions, film.Rendition.NeedsNeighbours) {
+		first = max(first-1, 0)
+	}
+	for i := first; i <= s.Index+1 && i < f.job.Segments; i++ { // with the next one, as of any source that was split
+		facts, chunk, err := f.pictures(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		if facts.Size() != f.size {
+			return nil, f.differs(i, facts.Size())
+		}
+		c.keys[film.SourceChunkKey(f.job.ID, f.job.Source.Jumps, i)] = chunk
+		if i == s.Index {
+			s.Frames = facts.Frames
+		}
+	}
+	return c, nil
 }
 
 // run runs a unit of a film with the kind that its name says.

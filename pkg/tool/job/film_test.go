@@ -210,3 +210,25 @@ func TestAFilmIsShownAsItsSource(t *testing.T) {
 		}
 	}
 }
+
+// Frames at a constant rate repeat or leave out frames of the tool, also across a seam.
+func TestAFilmAtAConstantRateDoesNotDependOnTheCut(t *testing.T) {
+	t.Parallel()
+	source := newFilm(t)
+	var made [][]string
+	for _, seconds := range []int{600, 1} {
+		b := newBench(t, source)
+		b.seconds = seconds
+		if _, err := b.run(t, `{"name": "same", "each": "segment", "as": {"format": "mkv"}, "command": ["sh", "-c", "cp $INPUT_FILE_PATH $TMP_OUTPUT_DIR/x.mkv"],
+			"outputs": [{"join": "video", "video": {"crf": 0, "frameRate": 60}}]}`); err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, frames(t, filepath.Join(b.out, "same.mp4")))
+	}
+	if n := len(made[0]); n < 230 {
+		t.Errorf("%d frames", n)
+	}
+	if diff := cmp.Diff(made[0], made[1]); diff != "" {
+		t.Errorf("frames (-one piece +several):\n%s", diff)
+	}
+}
