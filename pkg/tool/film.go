@@ -16,7 +16,7 @@ func (r Request) FolderOf(o Output) string {
 	return strings.TrimSuffix(strings.TrimSuffix(r.Destination, "/")+"/"+o.Path, "/")
 }
 
-// Film returns the request of the film that an output with join: video is of a tool.
+// Film returns the request for the film that an output with join: video makes of a tool's pictures.
 func (r Request) Film(t Tool, o Output) (film.Request, error) {
 	output := map[string]any{"name": t.Name, "subtitles": film.SubtitlesNone}
 	if len(o.Video) > 0 {

@@ -9,8 +9,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// Gather is what a program made of the frames of a segment. It becomes one movie without loss, whose frames follow each other at a
-// constant rate: the program's times are not used.
+// Gather describes the pictures that a program made of the frames of a segment. They become one lossless movie at a constant frame rate:
+// the times of the program's own movie are not used.
 type Gather struct {
 	Path    string // a movie, or a pattern of pictures: "seq/%06d.png"
 	Demuxer string // of a movie; "" for pictures

@@ -21,7 +21,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// FilmKind is the name of the kind of units that encode what a tool made of the film's pictures.
+// FilmKind is the name of the kind of units that encode the pictures of a tool, and the sound that goes with them.
 const FilmKind = "toolfilm"
 
 // filmUnit is the Spec of such a unit.
@@ -49,10 +49,11 @@ func (d document) films() iter.Seq2[int, int] {
 	}
 }
 
-// pixelFormats are those in which pictures are kept until they are encoded. A film in another one is kept in the first.
+// pixelFormats are those in which pictures are stored until they are encoded. Where the source has another one, it is the first.
 var pixelFormats = []string{"yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le"}
 
-// picturesTrack returns the video track that the pictures of a tool are: the film's, but for its size and how it is stored.
+// picturesTrack returns the video track that the pictures of a tool make up: that of the source, upright, in another size and stored
+// another way.
 func picturesTrack(v film.VideoTrack, size media.Size) film.VideoTrack {
 	if v.Rotation%180 != 0 && v.SampleAspect.Known() {
 		v.SampleAspect = media.Rational{Num: v.SampleAspect.Den, Den: v.SampleAspect.Num}
@@ -81,8 +82,8 @@ func shownSize(v film.VideoTrack) media.Size {
 	return media.Size{Width: v.Width, Height: v.Height}
 }
 
-// filmJob returns the job of film that an output is, for pictures of a size. Its source chunks are those that the units of the tool
-// have stored.
+// filmJob returns the film job that makes an output from pictures of a size. Its source chunks are those that the units of the tool have
+// stored.
 func (d document) filmJob(i, n int, size media.Size) (film.Job, error) {
 	t := d.Request.Tools[i]
 	req, err := d.Request.Film(t, t.Outputs[n])

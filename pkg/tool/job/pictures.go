@@ -25,7 +25,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// pictures are what a piece has of a film: a source chunk, as if it were of a source that was split.
+// pictures describe the part of a film that a piece has stored: a source chunk, like those of a source that was split.
 type pictures struct {
 	Width  int `json:"width"`
 	Height int `json:"height"`
@@ -147,7 +147,7 @@ func (a *attempt) arrange(names []string, g *encode.Gather) error {
 	return nil
 }
 
-// byFrame returns the names of pictures by those of their frames, which have no extension.
+// byFrame returns the files of pictures by the names of their frames without extension.
 func (a *attempt) byFrame(names []string) (map[string]string, error) {
 	list := map[string]string{}
 	for _, name := range names {

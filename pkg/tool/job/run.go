@@ -177,7 +177,7 @@ func (a *attempt) keep(ctx context.Context, f *facts, result *work.Result) error
 	}
 	var unused []string
 	names := 0
-	made := make([][]string, len(a.tool.Outputs)) // what the outputs take that make one thing of all
+	made := make([][]string, len(a.tool.Outputs)) // the files that become a film or sound, by output
 	err := filepath.WalkDir(a.output, func(at string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -235,7 +235,8 @@ func (a *attempt) keep(ctx context.Context, f *facts, result *work.Result) error
 	return nil
 }
 
-// takers returns the outputs that take a file as it is. used reports that another one makes something of it, and has it in made.
+// takers returns the outputs that publish or join a file as it is. It adds the file to made where an output makes a film or sound of it,
+// and used reports that one does.
 func (a *attempt) takers(name string, made [][]string) (outputs []int, used bool) {
 	for i, o := range a.tool.Outputs {
 		switch {
