@@ -50,7 +50,8 @@ func GatherArgs(g Gather) []string {
 	}
 	return append(
 		args, "-i", option.FileURL(g.Path), "-map", "0:v:0", "-vf",
-		fmt.Sprintf("settb=1/%d,setpts=N,scale=in_color_matrix=%s:out_color_matrix=%s:out_range=%s:flags=%s,format=%s", gatherRate, in, matrix, to, scaler, g.PixelFormat),
+		fmt.Sprintf("settb=1/%d,setpts=N,scale=in_color_matrix=%s:out_color_matrix=%s:out_range=%s:flags=%s,format=%s",
+			gatherRate, in, matrix, to, scaler, g.PixelFormat),
 		"-map_metadata", "-1", "-fps_mode", "passthrough", "-enc_time_base", fmt.Sprintf("1:%d", gatherRate),
 		"-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-threads", threads, "-fflags", "+bitexact", "-flags:v", "+bitexact",
 		"-movflags", "empty_moov+default_base_moof+frag_keyframe", "-f", "mov", option.FileURL(g.Movie),

@@ -167,14 +167,19 @@ func (d document) addFilms(p *work.Plan, pieces [][]piece) error {
 		for k, c := range pieces[i] {
 			s := *c.Segment
 			num := media.Ticks(d.Source.Video.Timebase.Num)
-			s = film.Segment{Index: k, Last: s.Last, Start: s.Start * num, End: s.End * num, Seek: s.Start * num, LeadSync: s.Start * num, MidScene: s.MidScene, Boundary: s.Boundary}
+			s = film.Segment{
+				Index: k, Last: s.Last, Start: s.Start * num, End: s.End * num, Seek: s.Start * num, LeadSync: s.Start * num,
+				MidScene: s.MidScene, Boundary: s.Boundary,
+			}
 			u, err := unit(prefix+film.VideoUnit(k), filmUnit{i, n, &s}, work.Needs{Class: work.ClassEncode, Route: work.RouteLambda})
 			if err != nil {
 				return err
 			}
 			units = append(units, u)
 		}
-		p.Groups = append(p.Groups, work.Group{Name: strings.TrimSuffix(prefix, "/"), Noun: "parts of the film of " + t.Name, Units: len(units) - before, Total: amount(pieces[i])})
+		p.Groups = append(p.Groups, work.Group{
+			Name: strings.TrimSuffix(prefix, "/"), Noun: "parts of the film of " + t.Name, Units: len(units) - before, Total: amount(pieces[i]),
+		})
 	}
 	if len(units) > 0 {
 		slices.SortFunc(units, func(a, b work.Unit) int { return cmp.Compare(a.Name, b.Name) })
@@ -324,7 +329,8 @@ func (f openedFilm) pictures(ctx context.Context, i int) (pictures, string, erro
 }
 
 func (f openedFilm) differs(i int, size media.Size) error {
-	return fault.New(fault.Unsupported, "%s: its pictures have %dx%d pixels, those of the first piece %dx%d", unitName(f.tool, i), size.Width, size.Height, f.size.Width, f.size.Height)
+	return fault.New(fault.Unsupported, "%s: its pictures have %dx%d pixels, those of the first piece %dx%d",
+		unitName(f.tool, i), size.Width, size.Height, f.size.Width, f.size.Height)
 }
 
 // filmResults are the results of a film's units, under the names that they have in a job of film.
