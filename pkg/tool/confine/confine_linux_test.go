@@ -286,10 +286,17 @@ func TestAFilterConfinesACommandThatIsAlone(t *testing.T) {
 			"signals its own": {"kill -9 $PPID", "Operation not permitted"},
 			"leaves children": {"setsid nohup sleep 77 >/dev/null 2>&1 & exit 0", "shaky left 1 process running"},
 			"ignores SIGTERM": {"trap '' TERM; (trap '' TERM; setsid sleep 60) & while :; do sleep 0.1; done", "more than 1s"},
+			"limits another":  {fmt.Sprintf("prlimit --pid %d --cpu=1", other.Process.Pid), "Operation not permitted"},
+			"limits itself":   {"ulimit -S -n 100 && prlimit --nofile=50 true", "<nil>"},
+			"pairs sockets":   {python("import socket; socket.socketpair()"), "Operation not permitted"},
+			"owns a pipe":     {python("import fcntl, os; fcntl.fcntl(os.pipe()[0], fcntl.F_SETOWN, os.getppid())"), "Operation not permitted"},
 			"works":           {"head -c 3 /dev/zero > out && ls | cat", "<nil>"},
 		} {
 			o := script(t, c.script)
-			o.Self[1], o.Timeout = self, time.Second
+			o.Self[1] = self
+			if strings.Contains(c.want, "1s") {
+				o.Timeout = time.Second
+			}
 			if err := o.runIn(t.Context(), place{shared: true, filtered: true}); !regexp.MustCompile(c.want).MatchString(said(err)) {
 				t.Errorf("%s, %s: got %s, want %q", self, name, said(err), c.want)
 			}
@@ -308,6 +315,49 @@ func TestAFilterConfinesACommandThatIsAlone(t *testing.T) {
 	}
 	if list := candidates(demand{alone: true}); !list[len(list)-1].filtered || list[0].filtered {
 		t.Errorf("a command that is alone is confined by %+v", list)
+	}
+}
+
+// python returns the command line of a Python program.
+func python(program string) string { return "python3 -c '" + program + "'" }
+
+// The environment of the process that starts a command has the worker's: only root may look into it.
+func TestAFilteredCommandCannotLookIntoTheProcessThatConfinesIt(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() == 0 {
+		t.Skip("root may look into every process")
+	}
+	for _, file := range []string{"environ", "mem", "maps", "fd/3"} {
+		o := script(t, "cat /proc/$PPID/"+file)
+		o.Self[1] = "confined-without-landlock"
+		if err := o.runIn(t.Context(), place{shared: true, filtered: true}); !strings.Contains(said(err), "Permission denied") {
+			t.Errorf("%s: got %s", file, said(err))
+		}
+	}
+}
+
+// Blender renders under the filter.
+func TestBlenderRendersUnderTheFilter(t *testing.T) {
+	t.Parallel()
+	program, err := exec.LookPath("blender")
+	if err != nil {
+		t.Skip("SKIPPED: 1 test of Blender under a filter of system calls needs Blender, which make setup-render installs")
+	}
+	o := script(t, "")
+	const render = `import bpy
+s = bpy.context.scene
+s.render.engine, s.cycles.samples, s.cycles.use_denoising = "CYCLES", 1, False
+s.render.resolution_x, s.render.resolution_y, s.render.filepath = 32, 18, "out.png"
+bpy.ops.render.render(write_still=True)`
+	o.Command = []string{program, "--background", "--factory-startup", "-noaudio", "--python-exit-code", "3", "--python-expr", render}
+	o.Self[1] = "confined-without-landlock"
+	o.Memory, o.Processes, o.Timeout = 4<<30, 512, 5*time.Minute
+	o.Env = []string{"HOME=" + o.Dir, "TMPDIR=" + o.Dir}
+	if err := o.runIn(t.Context(), place{shared: true, filtered: true}); err != nil {
+		t.Fatal(said(err))
+	}
+	if info, err := os.Stat(filepath.Join(o.Dir, "out.png")); err != nil || info.Size() == 0 {
+		t.Errorf("nothing was rendered: %v", err)
 	}
 }
 

@@ -29,10 +29,11 @@ const reading = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ
 // and the writable folders.
 func restrict(writable, readable []string) error {
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno == unix.ENOSYS || errno == unix.EOPNOTSUPP || errno == 0 && version < minVersion {
+	switch {
+	// EPERM is the answer of a filter of system calls that does not know Landlock, such as that of an old Docker.
+	case errno == unix.ENOSYS, errno == unix.EOPNOTSUPP, errno == unix.EPERM, errno == 0 && version < minVersion:
 		return errNoLandlock
-	}
-	if errno != 0 {
+	case errno != 0:
 		return errno
 	}
 	handled, writing := uint64(rights), uint64(rights)

@@ -180,7 +180,7 @@ func (spec Spec) start(program string, stdin *os.File) (pid int, err error) {
 		return 0, errors.New(describeStart(spec.Command[0], err))
 	case restored == nil:
 		// The command may have no more than that even if it asks for it.
-		restored = unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: memory, Max: memory}, nil)
+		unrestricted(func() { restored = unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: memory, Max: memory}, nil) })
 	}
 	if restored != nil && !errors.Is(restored, unix.ESRCH) {
 		kill(-pid, syscall.SIGKILL)
@@ -243,15 +243,20 @@ func (spec Spec) killAll() {
 	}
 }
 
-// kill sends a signal. It fails only if its target has ended already. The calling thread has the restrictions of the command, which
-// may send none, so another thread does it: Go starts those from one that was never restricted.
+// kill sends a signal. It fails only if its target has ended already.
 func kill(pid int, signal syscall.Signal) {
-	sent := make(chan struct{})
+	unrestricted(func() { _ = syscall.Kill(pid, signal) })
+}
+
+// unrestricted calls a function in another thread. The calling one has the restrictions of the command, which may do nothing to other
+// processes. Go starts threads from one that was never restricted.
+func unrestricted(do func()) {
+	done := make(chan struct{})
 	go func() {
-		defer close(sent)
-		_ = syscall.Kill(pid, signal)
+		defer close(done)
+		do()
 	}()
-	<-sent
+	<-done
 }
 
 // children lists the descendants of a process. Those of a process that has ended become children of this one.
