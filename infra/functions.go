@@ -90,7 +90,7 @@ func environment(chosen settings, store storage) *map[string]*string {
 		"MAPREEL_PROCESSORS":  jsii.String(strconv.Itoa(processors(chosen.functionMemory))), // an encoder's threads, where a request names none
 		"MAPREEL_CONCURRENCY": jsii.String(fmt.Sprint(chosen.concurrency())),
 	}
-	if !chosen.render { // imageUri may name an image that has Blender
+	if !chosen.render { // imageUri may name an image that has Blender all the same
 		values[blenderprogram.Variable] = jsii.String(blenderprogram.None)
 	}
 	if chosen.sliceEvents {

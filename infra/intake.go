@@ -18,6 +18,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/estimate"
 	"github.com/mapreel/mapreel/pkg/intake"
+	blenderprogram "github.com/mapreel/mapreel/pkg/render/blender"
 )
 
 // doors makes the functions that stand before and after the state machine.
@@ -71,6 +72,7 @@ func (d doors) function(id, name string, seconds float64, allow func(r rights)) 
 	if name == "api" {
 		memory = mibPerCPU // a dry run probes the source and simulates the job
 		environment[intake.DeploymentVariable] = d.workers()
+		environment[blenderprogram.Variable] = jsii.String(blenderprogram.None) // imageUri may name an image that has Blender
 	}
 	fn := awslambda.NewDockerImageFunction(d.stack, jsii.String(id), &awslambda.DockerImageFunctionProps{
 		Description:  jsii.String("mapreel: " + name),

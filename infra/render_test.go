@@ -75,19 +75,55 @@ func TestScenesRunInAnImageWithBlender(t *testing.T) {
 			t.Errorf("the job of %s runs from %s, want %s", class, got, want)
 		}
 	}
-	variables := func(s synthesised) object {
-		return props(s.named(t, "AWS::Lambda::Function", "Analyse"))["Environment"].(object)["Variables"].(object)
-	}
-	if got := variables(s)[blenderprogram.Variable]; got != nil {
-		t.Errorf("with render, Blender is %v", got)
-	}
-	if got := variables(synth(t, object{"scratch": "s3"}))[blenderprogram.Variable]; got != blenderprogram.None {
-		t.Errorf("without render, Blender is %v", got)
-	}
+	checkBlender(t, s, nil)
 	// An image that was built elsewhere serves all.
 	named := synth(t, object{"scratch": "s3", "render": "true", "imageUri": someImage})
 	usual := props(named.named(t, "AWS::Lambda::Function", "Encode"))["Code"]
 	if got := props(named.named(t, "AWS::Lambda::Function", "Render"))["Code"]; resolved(got) != resolved(usual) {
 		t.Errorf("with imageUri Render runs from %v and Encode from %v", got, usual)
+	}
+}
+
+// A deployment without the setting has nothing of rendering but the variable that forbids Blender, and neither has the API with it.
+func TestNoScenesRunWithoutTheSetting(t *testing.T) {
+	s := synth(t, object{"scratch": "s3", "batch": "true", "api": "true"})
+	checkBlender(t, s, blenderprogram.None)
+	api := props(s.named(t, "AWS::Lambda::Function", "Api"))["Environment"].(object)["Variables"].(object)
+	if got := api[blenderprogram.Variable]; got != blenderprogram.None {
+		t.Errorf("Blender of the API is %v", got)
+	}
+	for name := range s.resources {
+		if strings.HasPrefix(name, "Render") {
+			t.Errorf("there is a resource %s", name)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(s.folder, "mapreel.assets.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "render.Dockerfile") {
+		t.Error("the image with Blender is built")
+	}
+}
+
+// checkBlender checks the variable that names Blender, of all functions and jobs that work on units.
+func checkBlender(t *testing.T, s synthesised, want any) {
+	t.Helper()
+	for _, class := range s.chosen.allClasses() {
+		f := props(s.named(t, "AWS::Lambda::Function", constructID(class)))
+		if got := f["Environment"].(object)["Variables"].(object)[blenderprogram.Variable]; got != want {
+			t.Errorf("Blender of the function %s is %v, want %v", class, got, want)
+		}
+	}
+	for name, d := range s.of("AWS::Batch::JobDefinition") {
+		var got any
+		for _, v := range props(d)["ContainerProperties"].(object)["Environment"].([]any) {
+			if v.(object)["Name"] == blenderprogram.Variable {
+				got = v.(object)["Value"]
+			}
+		}
+		if got != want {
+			t.Errorf("Blender of the job %s is %v, want %v", name, got, want)
+		}
 	}
 }

@@ -26,7 +26,7 @@ type Options struct {
 	AudioPartLength time.Duration `json:"audioPartLength,omitempty"` // 0: plan.AudioPartLength
 	// Self is the program and arguments that call confine.Main, in which Blender runs. It may change.
 	Self []string `json:"-"`
-	// Alone says that this machine is there for one job at a time: see confine.Options.
+	// Alone says that this machine works on one job at a time and shares no files: see confine.Options.
 	Alone bool `json:"-"`
 }
 

@@ -114,7 +114,7 @@ func TestFunctionsRenderAScene(t *testing.T) {
 
 	t.Run("not where the deployment renders none", func(t *testing.T) {
 		d := c.with(blender.Variable+"="+blender.None, "MAPREEL_PROCESSORS=2").deploy(t)
-		refused(t, d, located(c, sceneRequest()), "this deployment renders no scenes", "deploy with -c render=true")
+		refused(t, d, located(c, sceneRequest()), "no scenes are rendered or estimated here", "deploy with -c render=true")
 	})
 
 	t.Run("not on a GPU", func(t *testing.T) {

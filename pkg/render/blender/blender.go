@@ -32,7 +32,7 @@ var script []byte
 // Program is how Blender is run. Self is the program and arguments that call confine.Main.
 type Program struct {
 	Self []string
-	// Alone says that this machine is there for one job at a time: see confine.Options.
+	// Alone says that this machine works on one job at a time and shares no files: see confine.Options.
 	Alone bool
 	// Path is Blender's; "": the variable MAPREEL_BLENDER, or what PATH has.
 	Path string
@@ -41,7 +41,7 @@ type Program struct {
 // Variable is the environment variable that names the Blender to run.
 const Variable = "MAPREEL_BLENDER"
 
-// None is the value of Variable where no scenes are rendered, whether there is a Blender or not.
+// None is the value of Variable where Blender must not run, whether it is installed or not.
 const None = "none"
 
 // Find returns the path of Blender.
@@ -52,7 +52,8 @@ func (p Program) Find() (string, error) {
 	}
 	switch path {
 	case None:
-		return "", fault.WithHint(fault.New(fault.Unsupported, "this deployment renders no scenes"), "deploy with -c render=true")
+		return "", fault.WithHint(fault.New(fault.Unsupported, "no scenes are rendered or estimated here"),
+			"deploy with -c render=true to render scenes on AWS; mapreel estimate estimates them, on a machine with Blender")
 	case "":
 		path = "blender"
 	}

@@ -41,8 +41,9 @@ type Spec struct {
 	Shared bool `json:"shared,omitempty"`
 	// ReadOnly says that the file system outside of Writable is mounted without the right to write.
 	ReadOnly bool `json:"readOnly,omitempty"`
-	// Filtered has the kernel refuse the command sockets, signals to other processes, and looks into them. For processes that share
-	// this machine's namespaces.
+	// Filtered has the kernel refuse the command sockets, signals, and debugging of other processes. For processes that share this
+	// machine's namespaces. Without Landlock, the memory and environment in /proc of a process of the same user are open to the
+	// command, unless that process denies it: see process.DenyInspection.
 	Filtered bool `json:"filtered,omitempty"`
 	// Readable is what the command may read in addition to Writable and to the programs and libraries of the system. nil: everything.
 	Readable []string `json:"readable,omitempty"`
@@ -56,9 +57,9 @@ type Options struct {
 	Env     []string // "name=value", in addition to PATH
 	Network bool
 	Secrets []string // values that must not appear in an error
-	// Alone says that this machine holds nothing that the command must not read or replace: a Lambda function, or the container of a
-	// Batch job, without a shared file system. Where such a machine has neither namespaces nor Landlock, a filter of system calls
-	// keeps the command from the network and from other processes, and its files are those of the user.
+	// Alone says that this machine holds nothing that the command must not read or replace: it is a Lambda function, or the container
+	// of a Batch job, without a shared file system. Where such a machine has no namespaces, a filter of system calls keeps the command
+	// from the network and from other processes. Without Landlock, the command may then use every file that its user may.
 	Alone bool
 }
 
