@@ -13,11 +13,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -81,6 +84,7 @@ const (
 	maxProcesses = 512     // Blender has several pools of threads, each with one for each core
 	maxDisk      = 8 << 30 // bytes of frames that wait to be stored
 	maxReport    = 16 << 20
+	maxFrame     = 1 << 30
 )
 
 // task is what the script reads.
@@ -136,7 +140,7 @@ func (p Program) Describe(ctx context.Context, at Place, s render.Settings, dir 
 	if err := p.run(ctx, at, t, work, description, memory, 0); err != nil {
 		return about, unreadable(err)
 	}
-	data, err := readBounded(t.Report)
+	data, err := readBounded(work, filepath.Base(t.Report), maxReport)
 	if err == nil {
 		err = json.Unmarshal(data, &about)
 	}
@@ -151,15 +155,39 @@ func unreadable(err error) error {
 	return fault.WithHint(err, "check that this Blender opens the scene: one of an older version does not read all files of a newer one")
 }
 
-func readBounded(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	switch {
-	case err != nil:
+// open opens a file that Blender has written below its folder. A scene that has taken Blender over may have put something else in its
+// place: a link to a file or folder that Blender itself may not read, or a FIFO, which would block.
+func open(folder, name string) (*os.File, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
 		return nil, err
-	case info.Size() > maxReport:
-		return nil, fmt.Errorf("a report of %d bytes", info.Size())
 	}
-	return os.ReadFile(name)
+	defer root.Close() //nolint:errcheck // it was only read
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", name)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// readBounded returns the content of a file that Blender has written below its folder, of at most limit bytes.
+func readBounded(folder, name string, limit int64) ([]byte, error) {
+	f, err := open(folder, name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err = errors.Join(err, f.Close()); err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", name, limit)
+	}
+	return data, err
 }
 
 // Range is what Render does: frames by their names, with the settings.
@@ -175,6 +203,12 @@ type Frame struct {
 	Number  int
 	Path    string // of the file
 	Seconds float64
+}
+
+// Read returns the content of the frame's file.
+func (f Frame) Read() ([]byte, error) {
+	output := filepath.Dir(f.Path) // Blender may replace this folder, too, but not the one that it lies in
+	return readBounded(filepath.Dir(output), filepath.Join(filepath.Base(output), filepath.Base(f.Path)), maxFrame)
 }
 
 // Pace is what a run of Blender took.
@@ -212,7 +246,7 @@ func (p Program) Render(ctx context.Context, at Place, r Range, dir string, done
 	ended := make(chan error, 1)
 	began := time.Now()
 	go func() { ended <- p.run(ctx, at, t, work, rendering, r.Memory, r.Threads) }()
-	w := watcher{report: t.Report, output: t.Output, done: done, began: began}
+	w := watcher{report: t.Report, output: t.Output, numbers: r.Numbers, done: done, began: began}
 	tick := time.NewTicker(watching)
 	defer tick.Stop()
 	for {
@@ -235,6 +269,7 @@ func frameName(number int) string { return strconv.Itoa(number) + "." + render.E
 // watcher reads the report of a run as it grows.
 type watcher struct {
 	report, output string
+	numbers        []int // of the frames that Blender was asked for
 	done           func(Frame) error
 	began          time.Time
 
@@ -245,7 +280,7 @@ type watcher struct {
 
 // look passes on what has been reported since it was called last.
 func (w *watcher) look() error {
-	f, err := os.Open(w.report)
+	f, err := open(filepath.Split(w.report))
 	if err != nil {
 		return nil //nolint:nilerr // Blender has not come so far yet
 	}
@@ -253,7 +288,7 @@ func (w *watcher) look() error {
 	if _, err := f.Seek(w.read, 0); err != nil {
 		return err
 	}
-	in := bufio.NewReader(f)
+	in := bufio.NewReader(io.LimitReader(f, maxReport))
 	for {
 		text, err := in.ReadBytes('\n')
 		if err != nil {
@@ -263,6 +298,9 @@ func (w *watcher) look() error {
 		var l line
 		if err := json.Unmarshal(bytes.TrimSpace(text), &l); err != nil {
 			return fault.Wrap(fault.Unsupported, err, "report of Blender")
+		}
+		if !slices.Contains(w.numbers, l.Frame) {
+			return fault.New(fault.Unsupported, "Blender reports frame %d, which it was not asked for", l.Frame)
 		}
 		if w.pace.Start == 0 {
 			w.pace.Start = max(time.Since(w.began).Seconds()-l.Seconds, 0)

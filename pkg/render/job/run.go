@@ -194,7 +194,7 @@ func paceOf(p blender.Pace) render.Pace {
 
 // store checks a frame and stores it.
 func (a *attempt) store(ctx context.Context, frame blender.Frame) error {
-	data, err := os.ReadFile(frame.Path)
+	data, err := frame.Read()
 	if err != nil {
 		return fault.Wrap(fault.KindOf(err), err, "read a frame")
 	}
