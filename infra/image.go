@@ -26,7 +26,7 @@ type image struct {
 	platform   awslambda.Architecture
 }
 
-// images are those of a deployment. Both are the same where it renders no scenes, or where its image was built elsewhere.
+// images are those of a deployment. An image that was built elsewhere is both. blender is unset where no scenes are rendered.
 type images struct {
 	usual, blender image
 	chosen         settings

@@ -120,7 +120,7 @@ var (
 )
 
 // checkRender checks the settings of scenes. A function cannot keep Blender from a file system that it shares with other jobs: Lambda
-// makes no namespaces.
+// lets no function make namespaces, and may have no Landlock.
 func (s settings) checkRender(p *parser) {
 	if s.render && s.scratch != "s3" {
 		p.bad("render=true needs scratch=s3: on Lambda nothing keeps Blender from a file system that jobs share")
@@ -138,7 +138,7 @@ func (s settings) checkRender(p *parser) {
 	case !blenderURL.MatchString(s.blender.url):
 		p.bad("blenderUrl=%s is not the https URL of a .tar.xz", s.blender.url)
 	case !blenderDigest.MatchString(s.blender.sha256):
-		p.bad("blenderChecksum=%s is not the SHA-256 of the archive, in 64 hexadecimal digits", s.blender.sha256)
+		p.bad("blenderChecksum=%s is not the SHA-256 of the archive, in 64 lowercase hexadecimal digits", s.blender.sha256)
 	}
 }
 
