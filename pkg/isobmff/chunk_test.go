@@ -74,6 +74,22 @@ func TestChunkOfAnEncodersFragmentsHasTheSourcesTimesAndFrames(t *testing.T) {
 	}
 }
 
+// Where frames lie seconds apart, an encoder with B-frames begins to decode before time 0, and ffmpeg writes that time in two's
+// complement.
+func TestChunkOfAnEncoderMayBeginToDecodeBeforeZero(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "slides.mp4")
+	mediatest.FFmpeg(t, "-f lavfi -i testsrc2=size=64x36:rate=1/6:duration=48 -output_ts_offset 10 -c:v libx264 -bf 3 -g 12 "+chunktest.Fragmented, path)
+	chunk, _ := chunktest.Store(t, path)
+	var want []int64
+	for n := range int64(8) {
+		want = append(want, 6*n*int64(chunk.Track.Timescale))
+	}
+	if got := chunk.Presentation(); !slices.Equal(got, want) {
+		t.Errorf("presentation\n got %v\nwant %v", got, want)
+	}
+}
+
 func TestChunkOfAudioKeepsItsTimes(t *testing.T) {
 	for name, codec := range map[string]string{"AAC": "-c:a aac", "Opus": "-c:a libopus", "FLAC": "-c:a flac -strict -2", "AC-3": "-c:a ac3"} {
 		t.Run(name, func(t *testing.T) {

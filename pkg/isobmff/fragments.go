@@ -168,25 +168,27 @@ func (f *fragments) readMoof(r *box.Reader, moof box.Box) error {
 	})
 }
 
-// moveTo makes t the decode time of the next sample.
-func (f *fragments) moveTo(t uint64) error {
-	if t > math.MaxInt64/2 {
+// moveTo makes a tfdt's time the decode time of the next sample. ffmpeg writes negative ones in two's complement: where frames lie seconds
+// apart, an encoder with B-frames begins to decode before 0.
+func (f *fragments) moveTo(tfdt uint64) error {
+	t := int64(tfdt) //nolint:gosec // see above
+	if t > math.MaxInt64/2 || t < math.MinInt64/2 {
 		return fault.New(fault.Corrupt, "a fragment has the impossible decode time %d", t)
 	}
 	n := len(f.chunk.Samples)
 	if n == 0 {
-		f.chunk.Start, f.next = int64(t), int64(t)
+		f.chunk.Start, f.next = t, t
 		return nil
 	}
 	last := &f.chunk.Samples[n-1]
-	duration := int64(t) - (f.next - int64(last.Duration))
+	duration := t - (f.next - int64(last.Duration))
 	if duration < 0 {
 		return fault.New(fault.Corrupt, "a fragment starts at decode time %d, before the start of sample %d", t, n)
 	}
 	if duration > math.MaxUint32 {
 		return fault.New(fault.Unsupported, "the gap before decode time %d is %d ticks long", t, duration)
 	}
-	last.Duration, f.next = uint32(duration), int64(t)
+	last.Duration, f.next = uint32(duration), t
 	return nil
 }
 

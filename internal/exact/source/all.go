@@ -197,6 +197,7 @@ func legacySources() []Source {
 		{Name: "WebM, VP8, Vorbis", File: "in.webm", make: encode(usualVideo(), usualAudio(), split("-c:v libvpx -deadline realtime -cpu-used 8 -b:v 1M -g 36 -c:a libvorbis"))},
 		{Name: "Ogg, Theora, Vorbis", File: "in.ogv", make: encode(usualVideo(), usualAudio(), split("-c:v libtheora -q:v 8 -g 36 -c:a libvorbis"))},
 		{Name: "DV", File: "in.dv", Interlaced: true, make: encode(videoInput("720x576", "25", "3"), audioInput(48000, 2, "3"), split("-c:v dvvideo -pix_fmt yuv420p -flags +ilme+ildct"))},
+		{Name: "slides of six seconds in segments of a minute", File: "in.mp4", make: encode(videoInput("160x90", "1/6", "150"), audioInput(48000, 2, "150"), x264(""), aac()), Segment: time.Minute},
 		{Name: "AV1 in a package", File: "in.mp4", make: encode(usualVideo(), usualAudio(), x264(""), aac()), Codec: film.AV1, Output: film.DASH},
 		{Name: "AV1 in MP4", File: "in.mp4", make: encode(usualVideo(), usualAudio(), split("-c:v libsvtav1 -preset 12 -crf 25 -g 36"), aac())},
 		{Name: "MXF, MPEG-2", File: "in.mxf", make: encode(videoInput("160x96", "25", "6"), usualAudio(), split("-c:v mpeg2video -bf 2 -g 15 -q:v 3 -c:a pcm_s16le -ar 48000"))},
