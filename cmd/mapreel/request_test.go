@@ -189,7 +189,7 @@ func TestProblemsNameTheFlagOrThePlaceInTheFile(t *testing.T) {
 		{"file:///a%.mp4|-o|o.mp4", "SOURCE: file:///a%.mp4 is not a URL: in a file:// URL write %25 for %, or give a path instead"},
 		{"in.mp4|-o|https://host/o.mp4", "--output: https://host/o.mp4 is not a file on this machine; give a path, or a file://, https:// or s3:// URL"},
 		{"--request|none.yaml", "read the request: none.yaml: no such file or directory"},
-		{"--request|many.yaml", `many.yaml:8:5: /outputs/1/sound: is not a field; the fields are: audio, container, defaultSubtitles, forcedSubtitles, ladder, name, package, preset, preview, subtitleTracks, subtitles, video`},
+		{"--request|many.yaml", `many.yaml:8:5: /outputs/1/sound: is not a field; the fields are: audio, container, defaultSubtitles, forcedSubtitles, ladder, name, package, preset, preview, subtitleTracks, subtitles, targetSize, video`},
 		{"--request|crf.json", "crf.json:2:40: /outputs/0/video/0/crf: 99 is outside 0 to 51 for h264"},
 		{"--request|crf.json|--crf|98", "--crf: 98 is outside 0 to 51 for h264"},
 		{"--request|many.yaml|-o|o.mp4", "--output: names one file, but many.yaml has 2 outputs"},
