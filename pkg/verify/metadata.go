@@ -239,7 +239,9 @@ func audioTracksCheck(source, output probe.Media) []Check {
 				differ("title", title, b[i].Title)
 			}
 		}
-		differ("channels", strconv.Itoa(a[i].Channels), strconv.Itoa(b[i].Channels))
+		if b[i].Channels != heldChannels(a[i], b[i].Codec) {
+			differ("channels", strconv.Itoa(a[i].Channels), strconv.Itoa(b[i].Channels))
+		}
 		if len(a) > 1 && hasDefaults(source.Format) && hasDefaults(output.Format) && isDefault(a[i], a) != isDefault(b[i], b) {
 			changed = append(changed, fmt.Sprintf("%sdefault %t became %t", n, isDefault(a[i], a), isDefault(b[i], b)))
 		}
@@ -255,6 +257,16 @@ func audioTracksCheck(source, output probe.Media) []Check {
 		c.Figure += ", " + strings.Join(changed, ", ")
 	}
 	return []Check{c}
+}
+
+// heldChannels returns how many channels a codec has for those of a track. Opus has no 2.1 and AAC no quad: they become 5.1 and 5.0, in
+// which no channel is lost.
+func heldChannels(source probe.Stream, codec string) int {
+	_, channels, mixed, ok := film.AudioCodec(codec).Layout(source.ChannelLayout, source.Channels)
+	if !ok || mixed {
+		return source.Channels
+	}
+	return channels
 }
 
 // hasDefaults reports whether a container, by the name of its demuxer, says which tracks play by default. For a package

@@ -92,6 +92,12 @@ func TestWhatTheSourceDoesNotSayIsNotMissed(t *testing.T) {
 			a.Format, a.Streams[1].Default = "mpegts", false
 		}},
 		{"without a default, the first plays", func(a, _ *probe.Media) { a.Streams[1].Default = false }},
+		{"Opus has no 2.1, and AAC no quad", func(a, b *probe.Media) {
+			a.Streams[1].Codec, a.Streams[1].Channels, a.Streams[1].ChannelLayout = "pcm_s24le", 3, "2.1"
+			a.Streams[2].Codec, a.Streams[2].Channels, a.Streams[2].ChannelLayout = "pcm_s24le", 4, "quad"
+			b.Streams[1].Codec, b.Streams[1].Channels, b.Streams[1].ChannelLayout = "opus", 6, "5.1"
+			b.Streams[2].Channels, b.Streams[2].ChannelLayout = 5, "5.0"
+		}},
 		{"teletext is not text", func(a, b *probe.Media) {
 			a.Streams[4].Codec, b.Streams[4].Type = "dvb_teletext", "data"
 		}},

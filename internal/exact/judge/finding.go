@@ -103,7 +103,7 @@ func Compare(source, out Measurement, conversion string) Finding {
 		f.Rates = append(f.Rates, s.Rate)
 	}
 	has := out.Metadata.features(conversion)
-	for _, k := range source.Metadata.features(conversion) {
+	for _, k := range source.Metadata.heldBy(out.Metadata).features(conversion) {
 		if strings.HasPrefix(k, "pixels ") && sameAspect(source.Metadata.Video(), out.Metadata.Video()) {
 			continue
 		}

@@ -36,7 +36,7 @@ func TestEvaluateFindsEachProblem(t *testing.T) {
 		"audio off by 0 µs to -7.0 ms":  func(a *Measurement) { a.Audio = []AudioTrack{{Samples: 96000, Rate: 48000, Beeps: at(250, 1243)}} },
 		"1 beeps of 2":                  func(a *Measurement) { a.Audio = []AudioTrack{{Samples: 96000, Rate: 48000, Beeps: at(250)}} },
 		"4000 samples from one pass":    func(a *Measurement) { a.Audio = []AudioTrack{{Samples: 92000, Rate: 48000, Beeps: at(250, 1250)}} },
-		"lost: audio 1 with 2 channels ger": func(a *Measurement) {
+		"lost: audio 1 with 2 channels de": func(a *Measurement) {
 			a.Metadata.Streams = []Stream{whole.Metadata.Streams[0], {Type: "audio", Codec: "aac", Channels: 2}}
 		},
 		"lost: primaries bt709": func(a *Measurement) {
@@ -51,6 +51,23 @@ func TestEvaluateFindsEachProblem(t *testing.T) {
 		f.Evaluate(whole, &one)
 		if len(f.Problems) != 1 || f.Problems[0] != want {
 			t.Errorf("got %q, want %q", f.Problems, want)
+		}
+	}
+}
+
+// Playlists name languages by other codes than files, and Opus has no layout of three channels with one for low frequencies.
+func TestTracksAreKeptByAnotherName(t *testing.T) {
+	t.Parallel()
+	tracks := func(codec, layout string, channels int, language string) Measurement {
+		return Measurement{Metadata: Metadata{Streams: []Stream{{Type: "audio", Codec: codec, Layout: layout, Channels: channels, Tags: map[string]string{"language": language}}}}}
+	}
+	source := tracks("pcm_s24le", "2.1", 3, "fre")
+	if f := Compare(source, tracks("opus", "5.1", 6, "fr"), ""); len(f.Lost) > 0 {
+		t.Errorf("lost: %q", f.Lost)
+	}
+	for _, out := range []Measurement{tracks("opus", "stereo", 2, "fr"), tracks("opus", "5.1", 6, "de"), tracks("aac", "5.1", 6, "fra")} {
+		if f := Compare(source, out, ""); len(f.Lost) != 1 {
+			t.Errorf("%+v: lost %q", out.Metadata.Streams, f.Lost)
 		}
 	}
 }

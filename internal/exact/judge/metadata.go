@@ -10,7 +10,10 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/text/language"
+
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Metadata is what ffprobe reports about a file.
@@ -38,6 +41,7 @@ type Stream struct {
 	Range       string            `json:"color_range"`
 	Rate        string            `json:"sample_rate"`
 	Channels    int               `json:"channels"`
+	Layout      string            `json:"channel_layout"`
 	Mixed       bool              `json:"-"` // the output is to have fewer channels than the source: Channels
 	Packets     string            `json:"nb_read_packets"`
 	Disposition map[string]int    `json:"disposition"`
@@ -207,6 +211,38 @@ func (s Stream) decodedAspect() string {
 	return y + ":" + x
 }
 
+// language returns the shortest code of a stream's language after a space: files have "fre" or "fra", playlists "fr".
+func (s Stream) language() string {
+	code := s.Tags["language"]
+	if code == "" || code == "und" {
+		return ""
+	}
+	if base, err := language.ParseBase(media.Terminology(code)); err == nil {
+		code = base.String()
+	}
+	return " " + code
+}
+
+// heldBy returns the metadata with the channels that the codecs of an output hold: Opus has no 2.1 and AAC no quad, and they become 5.1
+// and 5.0.
+func (s Metadata) heldBy(out Metadata) Metadata {
+	s.Streams = slices.Clone(s.Streams)
+	tracks, n := out.ByType("audio"), 0
+	for i := range s.Streams {
+		a := &s.Streams[i]
+		if a.Type != "audio" {
+			continue
+		}
+		if n < len(tracks) && tracks[n].Channels > a.Channels {
+			if _, channels, mixed, ok := film.AudioCodec(tracks[n].Codec).Layout(a.Layout, a.Channels); ok && !mixed {
+				a.Channels = channels
+			}
+		}
+		n++
+	}
+	return s
+}
+
 // features lists what a file holds besides frames and samples, in a form that can be compared: an
 // output should have every feature of its source. With the conversion toneMapped, colour and
 // HDR metadata are left out.
@@ -233,10 +269,7 @@ func (s Metadata) features(conversion string) (list []string) {
 		}
 	}
 	for i, a := range s.ByType("audio") {
-		text := fmt.Sprintf("audio %d with %d channels", i+1, a.Channels)
-		if lang := a.Tags["language"]; lang != "" && lang != "und" {
-			text += " " + lang
-		}
+		text := fmt.Sprintf("audio %d with %d channels", i+1, a.Channels) + a.language()
 		list = append(list, text)
 		if a.Disposition["default"] != 0 {
 			list = append(list, fmt.Sprintf("audio %d is the default", i+1))
@@ -247,11 +280,7 @@ func (s Metadata) features(conversion string) (list []string) {
 		}
 	}
 	for i, t := range s.ByType("subtitle") {
-		text := fmt.Sprintf("subtitles %d", i+1)
-		if lang := t.Tags["language"]; lang != "" && lang != "und" {
-			text += " " + lang
-		}
-		list = append(list, text)
+		list = append(list, fmt.Sprintf("subtitles %d", i+1)+t.language())
 	}
 	for _, c := range s.Chapters {
 		at, _, _ := strings.Cut(c.Start, ".")
