@@ -163,17 +163,6 @@ func (e *Engine) emit(ev Event) {
 	}
 }
 
-// kind returns the kind that runs a unit.
-func (e *Engine) kind(unit string) (work.Kind, error) {
-	name := kindOf(unit)
-	for _, k := range e.Registry.Kinds {
-		if k.Name() == name {
-			return k, nil
-		}
-	}
-	return nil, fault.New(fault.Internal, "no kind of work runs unit %q", unit)
-}
-
 // plan reads a job's plan from the ledger. Its phases have no Units.
 func (e *Engine) plan(ctx context.Context, id string) (work.Plan, error) {
 	_, p, err := e.job(ctx, id)

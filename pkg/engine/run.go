@@ -36,7 +36,7 @@ func decodeResult(u ledger.Unit) (work.Result, error) {
 // Run does one unit. A unit that is done already is left as it is. Where another attempt was first, the artifacts of this one
 // are removed.
 func (e *Engine) Run(ctx context.Context, in RunInput) (None, error) {
-	kind, err := e.kind(in.Unit)
+	kind, err := e.Registry.Kind(in.Unit)
 	if err != nil {
 		return None{}, err
 	}

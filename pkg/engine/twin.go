@@ -224,7 +224,7 @@ func phaseOf(u ledger.Unit) string {
 
 // twin does a unit that another worker does.
 func (e *Engine) twin(ctx context.Context, p work.Plan, slow ledger.Unit, needs work.Needs) error {
-	kind, err := e.kind(slow.ID)
+	kind, err := e.Registry.Kind(slow.ID)
 	if err != nil {
 		return err
 	}

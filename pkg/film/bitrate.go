@@ -1,10 +1,9 @@
 package film
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,9 +14,6 @@ import (
 // Bytes is a size. In JSON it is a number, or a string such as "700M".
 type Bytes int64
 
-// size matches the text form: a whole or decimal number, with k for thousand, M for million or G for thousand million.
-var size = regexp.MustCompile(`^([0-9]{1,15})(?:\.([0-9]{1,9}))?([kMG]?)$`)
-
 // Limits of the size of a file.
 const (
 	minFileSize = 10_000
@@ -26,35 +22,16 @@ const (
 
 // ParseBytes parses "700M", "1.5G" or "800000": a whole number of bytes, at least 1.
 func ParseBytes(s string) (Bytes, error) {
-	bad := fmt.Errorf("%.40q is not a size such as 700M", s)
-	m := size.FindStringSubmatch(s)
-	if m == nil {
-		return 0, bad
-	}
-	places := map[string]int{"": 0, "k": 3, "M": 6, "G": 9}[m[3]]
-	decimals := strings.TrimRight(m[2], "0")
-	if len(decimals) > places {
-		return 0, bad
-	}
-	v, err := strconv.ParseInt(m[1]+decimals+strings.Repeat("0", places-len(decimals)), 10, 64)
-	if err != nil || v < 1 || v > maxFileSize {
-		return 0, bad
+	v, ok := parseAmount(s, "kMG", maxFileSize)
+	if !ok {
+		return 0, fmt.Errorf("%.40q is not a size such as 700M", s)
 	}
 	return Bytes(v), nil
 }
 
-func (b *Bytes) UnmarshalJSON(data []byte) error {
-	if text := string(data); strings.HasPrefix(text, `"`) {
-		v, err := ParseBytes(strings.Trim(text, `"`))
-		*b = v
-		return err
-	}
-	v, err := strconv.ParseFloat(string(data), 64)
-	if err != nil || v < 1 || v > maxFileSize || v != math.Trunc(v) {
-		return errors.New("must be a whole number of bytes, or a string such as \"700M\"")
-	}
-	*b = Bytes(v)
-	return nil
+func (b *Bytes) UnmarshalJSON(data []byte) (err error) {
+	*b, err = unmarshalAmount(data, ParseBytes, maxFileSize, "bytes", "700M")
+	return err
 }
 
 // String returns the size as short as it can be written: "700M".
@@ -108,23 +85,11 @@ type SharesFacts struct {
 func (r Rendition) Sized() bool { return r.Bitrate > 0 || r.FileSize > 0 }
 
 // Sized reports whether the bytes of any rendition are.
-func (j Job) Sized() bool {
-	for _, r := range j.Renditions {
-		if r.Sized() {
-			return true
-		}
-	}
-	return false
-}
+func (j Job) Sized() bool { return slices.ContainsFunc(j.Renditions, Rendition.Sized) }
 
 // SizesFile reports whether an output has a size, so that its audio has to be known before its video.
 func (j Job) SizesFile() bool {
-	for _, r := range j.Renditions {
-		if r.FileSize > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(j.Renditions, func(r Rendition) bool { return r.FileSize > 0 })
 }
 
 // FileOf returns the output whose size decides on the bytes of a rendition.

@@ -240,47 +240,21 @@ type Retention struct {
 // Bitrate is in bits per second. In JSON it is a number, or a string such as "160k" or "2.5M".
 type Bitrate int64
 
-// bitrate matches the text form: a whole or decimal number, with k for thousand or M for million.
-var bitrate = regexp.MustCompile(`^([0-9]+)(?:\.([0-9]+))?([kM]?)$`)
-
 // maxBitrate is the highest value of a Bitrate: a gigabit per second.
 const maxBitrate = 1_000_000_000
 
 // ParseBitrate parses "160k", "2.5M" or "96000": a whole number of bits per second, at least 1.
 func ParseBitrate(s string) (Bitrate, error) {
-	bad := fmt.Errorf("%.40q is not a bit rate such as 160k", s)
-	m := bitrate.FindStringSubmatch(s)
-	if m == nil {
-		return 0, bad
-	}
-	places := map[string]int{"": 0, "k": 3, "M": 6}[m[3]]
-	decimals := strings.TrimRight(m[2], "0")
-	if len(decimals) > places {
-		return 0, bad
-	}
-	v, err := strconv.ParseInt(m[1]+decimals+strings.Repeat("0", places-len(decimals)), 10, 64)
-	if err != nil || v < 1 || v > maxBitrate {
-		return 0, bad
+	v, ok := parseAmount(s, "kM", maxBitrate)
+	if !ok {
+		return 0, fmt.Errorf("%.40q is not a bit rate such as 160k", s)
 	}
 	return Bitrate(v), nil
 }
 
-func (b *Bitrate) UnmarshalJSON(data []byte) error {
-	var s string
-	if bytes.HasPrefix(data, []byte(`"`)) {
-		if err := json.Unmarshal(data, &s); err != nil {
-			return err
-		}
-		v, err := ParseBitrate(s)
-		*b = v
-		return err
-	}
-	v, err := strconv.ParseFloat(string(data), 64) // JSON may write 160000 as 1.6e5
-	if err != nil || v < 1 || v > maxBitrate || v != math.Trunc(v) {
-		return errors.New("must be a whole number of bits per second, or a string such as \"160k\"")
-	}
-	*b = Bitrate(v)
-	return nil
+func (b *Bitrate) UnmarshalJSON(data []byte) (err error) {
+	*b, err = unmarshalAmount(data, ParseBitrate, maxBitrate, "bits per second", "160k")
+	return err
 }
 
 func (b Bitrate) String() string {
@@ -292,6 +266,40 @@ func (b Bitrate) String() string {
 
 // MarshalText returns the text form, such as "160k".
 func (b Bitrate) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+// amount matches a whole or decimal number, with k for thousand, M for million or G for thousand million.
+var amount = regexp.MustCompile(`^([0-9]+)(?:\.([0-9]+))?([kMG]?)$`)
+
+// parseAmount parses a whole number from 1 to most, such as "2.5M", with one of these letters or none.
+func parseAmount(s, letters string, most int64) (int64, bool) {
+	m := amount.FindStringSubmatch(s)
+	if m == nil || !strings.Contains(letters, m[3]) {
+		return 0, false
+	}
+	places := map[string]int{"": 0, "k": 3, "M": 6, "G": 9}[m[3]]
+	decimals := strings.TrimRight(m[2], "0")
+	if len(decimals) > places {
+		return 0, false
+	}
+	v, err := strconv.ParseInt(m[1]+decimals+strings.Repeat("0", places-len(decimals)), 10, 64)
+	return v, err == nil && v >= 1 && v <= most
+}
+
+// unmarshalAmount reads an amount from JSON, which has it as a number or as text, such as the example.
+func unmarshalAmount[T ~int64](data []byte, parse func(string) (T, error), most int64, unit, example string) (T, error) {
+	if bytes.HasPrefix(data, []byte(`"`)) {
+		var s string
+		if err := json.Unmarshal(data, &s); err != nil {
+			return 0, err
+		}
+		return parse(s)
+	}
+	v, err := strconv.ParseFloat(string(data), 64) // JSON may write 160000 as 1.6e5
+	if err != nil || v < 1 || v > float64(most) || v != math.Trunc(v) {
+		return 0, fmt.Errorf("must be a whole number of %s, or a string such as %q", unit, example)
+	}
+	return T(v), nil
+}
 
 // Seconds is a duration that is a number of seconds in JSON. It is exact to the nanosecond.
 type Seconds time.Duration

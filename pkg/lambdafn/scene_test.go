@@ -16,7 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/render/blender/blendertest"
 )
 
-// textured makes a scene of 72 frames, which reads a texture in a folder beside it.
+// textured is the script that makes a scene of 72 frames. The scene reads a texture from a folder beside it.
 const textured = `
 import bpy, os
 folder = os.environ["FOLDER"]

@@ -16,7 +16,9 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -53,6 +55,17 @@ type Planner interface {
 type Registry struct {
 	Planners []Planner
 	Kinds    []Kind
+}
+
+// Kind returns the kind that runs a unit, by the unit's name.
+func (r Registry) Kind(unit string) (Kind, error) {
+	name, _, _ := strings.Cut(unit, "/")
+	for _, k := range r.Kinds {
+		if k.Name() == name {
+			return k, nil
+		}
+	}
+	return nil, fault.New(fault.Internal, "no kind of work runs unit %q", unit)
 }
 
 // Unit is one piece of work for one worker.

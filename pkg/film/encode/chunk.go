@@ -15,6 +15,24 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
+// read reads the index of what the encoder wrote, without the frames around the segment.
+func (t frameTimes) read(f *os.File, scale media.Rational) (chunk isobmff.Chunk, extents []isobmff.Extent, err error) {
+	stat, err := f.Stat()
+	if err != nil {
+		return chunk, nil, err
+	}
+	if chunk, extents, err = isobmff.ReadFragments(f, stat.Size()); err != nil {
+		return chunk, nil, fmt.Errorf("what the encoder wrote: %w", err)
+	}
+	if got := int64(chunk.Track.Timescale); got != scale.Den {
+		return chunk, nil, fault.New(fault.Internal, "the encoder's timescale is %d ticks per second instead of %d", got, scale.Den)
+	}
+	if chunk, extents, err = chunk.Trim(extents, t.from, t.to); err != nil {
+		return chunk, nil, fmt.Errorf("what the encoder wrote: %w", err)
+	}
+	return chunk, extents, nil
+}
+
 // store checks that the encoder wrote exactly the frames at times, puts them on the output's
 // timeline and stores them as a chunk.
 func (a *attempt) store(ctx context.Context, rendition int, times []media.Ticks) (film.Chunk, error) {
@@ -24,25 +42,14 @@ func (a *attempt) store(ctx context.Context, rendition int, times []media.Ticks)
 		return facts, err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	stat, err := f.Stat()
-	if err != nil {
-		return facts, err
-	}
-	r, v := a.job.Renditions[rendition], *a.job.Source.Video
-	expected := a.expected(r, times)
+	r := a.job.Renditions[rendition]
+	expected, scale := a.expected(r, times), r.OutputTimebase(*a.job.Source.Video)
 	if len(expected.times) == 0 {
 		return facts, nil
 	}
-	chunk, extents, err := isobmff.ReadFragments(f, stat.Size())
+	chunk, extents, err := expected.read(f, scale)
 	if err != nil {
-		return facts, fmt.Errorf("what the encoder wrote: %w", err)
-	}
-	scale := r.OutputTimebase(v)
-	if got := int64(chunk.Track.Timescale); got != scale.Den {
-		return facts, fault.New(fault.Internal, "the encoder's timescale is %d ticks per second instead of %d", got, scale.Den)
-	}
-	if chunk, extents, err = chunk.Trim(extents, expected.from, expected.to); err != nil {
-		return facts, fmt.Errorf("what the encoder wrote: %w", err)
+		return facts, err
 	}
 	chunk, err = chunk.Shift(expected.shift - ffmpeg.Offset*scale.Den).Normalise()
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/sizing"
-	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -134,16 +133,9 @@ func (a *attempt) payload(file string, r film.Rendition, times []media.Ticks) (b
 		return 0, 0, err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	stat, err := f.Stat()
+	chunk, _, err := expected.read(f, r.OutputTimebase(*a.job.Source.Video))
 	if err != nil {
 		return 0, 0, err
-	}
-	chunk, extents, err := isobmff.ReadFragments(f, stat.Size())
-	if err == nil {
-		chunk, _, err = chunk.Trim(extents, expected.from, expected.to)
-	}
-	if err != nil {
-		return 0, 0, fmt.Errorf("what the encoder wrote: %w", err)
 	}
 	return chunk.Payload(), len(chunk.Samples), nil
 }

@@ -259,13 +259,11 @@ func (f openedFilm) chunks(ctx context.Context, s *film.Segment) (*sourceChunks,
 
 // run runs a unit of a film with the kind that its name says.
 func run(ctx context.Context, kinds []work.Kind, env *work.Env, u work.Unit) (work.Result, error) {
-	name, _, _ := strings.Cut(u.Name, "/")
-	for _, kind := range kinds {
-		if kind.Name() == name {
-			return kind.Run(ctx, env, u)
-		}
+	kind, err := work.Registry{Kinds: kinds}.Kind(u.Name)
+	if err != nil {
+		return work.Result{}, err
 	}
-	return work.Result{}, fault.New(fault.Internal, "there is no kind that does %s", u.Name)
+	return kind.Run(ctx, env, u)
 }
 
 // openedFilm is a film as its units see it.
