@@ -17,7 +17,8 @@ type DamageLog struct {
 // and in 7.1. Lines about missing references are left out: they also appear after a seek in an
 // undamaged source.
 var damage = regexp.MustCompile(`error while decoding MB|^Error while decoding stream|Error submitting packet to decoder|` +
-	`error decoding the audio block|\] error (y=\d+ x=\d+|count: \d+)|corrupt decoded frame|(ac-tex|mb incr) damaged|Error at MB:|CABAC_MAX_BIN`)
+	`error decoding the audio block|\] error (y=\d+ x=\d+|count: \d+)|corrupt decoded frame|(ac-tex|mb incr) damaged|Error at MB:|CABAC_MAX_BIN|` +
+	`end mismatch left=|[Ii]nvalid (cbp|mb type)|skip with previous intra`)
 
 // contextName matches the prefix "[h264 @ 0x55d0]" of a line.
 var contextName = regexp.MustCompile(`^\[[^\]]* @ 0x[0-9a-f]+\] `)

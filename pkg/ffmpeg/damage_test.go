@@ -21,6 +21,7 @@ func TestDamageLogFindsWhatDecodersReport(t *testing.T) {
 			"Error submitting packet to decoder: Invalid data found when processing input",
 		},
 		{"Motion JPEG", "[mjpeg @ 0x5f] error count: 66\n[mjpeg @ 0x5f] error y=1 x=15\n", "error count: 66"},
+		{"MPEG-2", "[mpeg2video @ 0x5f] end mismatch left=14872 4A109 at 0 5\n", "end mismatch left=14872 4A109 at 0 5"},
 		{"a line that does not end", strings.Repeat("x", 1<<20), ""},
 	} {
 		var log DamageLog

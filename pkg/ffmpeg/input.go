@@ -62,7 +62,7 @@ func (in Input) Filters() []string {
 }
 
 // Jumps describes how to read a source whose clock jumps, as where two recordings were joined.
-// ffmpeg then shifts everything after a jump of 10 s or more (dts_delta_threshold) by what the
+// ffmpeg then shifts everything after a jump of 10 s or more (Step) by what the
 // first packet after it implies. So two commands get the same clock only if they read the same
 // streams, including those that they do not use.
 type Jumps struct {
@@ -72,15 +72,39 @@ type Jumps struct {
 	// where the last samples before it end: those that it has decoded. Of packets that are copied it
 	// may not know how long they are.
 	Decoded []int
+	// Step is the longest step in seconds that is not a jump: JumpStep of the video's frame rate;
+	// 0 = ffmpeg's default.
+	Step int
 }
 
-// TimestampOptions returns the option that keeps the source's timestamps, or nil if its clock
-// jumps.
-func (in Input) TimestampOptions() []string {
-	if in.Jumps != nil {
-		return nil
+// defaultJumpStep is the default in seconds of ffmpeg's option dts_delta_threshold.
+const defaultJumpStep = 10
+
+// maxReordered is by how many frames encoders put the decode time before the presentation time: two
+// with a B-frame pyramid, five with one of 32 frames.
+const maxReordered = 5
+
+// JumpStep returns the longest step of a source's clock, in seconds, that is not a jump. ffmpeg
+// compares decode times, also those of different streams. At less than one frame a second, decode
+// times of frames that are reordered lie further before the sound than ffmpeg's default allows.
+func JumpStep(rate media.Rational) int {
+	if rate.Num <= 0 || rate.Den <= rate.Num {
+		return defaultJumpStep
 	}
-	return []string{"-copyts"}
+	const longest = 86400 // s a frame; beyond it the product may overflow
+	return defaultJumpStep + maxReordered*int(min((rate.Den+rate.Num-1)/rate.Num, longest))
+}
+
+// TimestampOptions returns the option that keeps the source's timestamps, or that says what is a
+// jump of its clock.
+func (in Input) TimestampOptions() []string {
+	if in.Jumps == nil {
+		return []string{"-copyts"}
+	}
+	if in.Jumps.Step > 0 && in.Jumps.Step != defaultJumpStep {
+		return []string{"-dts_delta_threshold", strconv.Itoa(in.Jumps.Step)}
+	}
+	return nil
 }
 
 // OutputOffset returns the value of -output_ts_offset with which output times exceed the source's

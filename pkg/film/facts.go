@@ -12,6 +12,9 @@ type SplitFacts struct {
 	// Jumps reports that the source's clock jumps. A worker that reads another of its streams must
 	// handle the same jumps.
 	Jumps bool `json:"jumps,omitempty"`
+	// AudioStarts are when the audio tracks begin, in microseconds of a source whose clock jumps, as
+	// it is read across the jumps; nil for a track without packets.
+	AudioStarts []*media.Ticks `json:"audioStarts,omitempty"`
 	// ConstantRate reports that the frames are at VideoTrack.ConstantRate.
 	ConstantRate bool `json:"constantRate,omitempty"`
 }

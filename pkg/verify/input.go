@@ -166,6 +166,9 @@ func (f *file) input(stream int) ffmpeg.Input {
 		return in
 	}
 	in.Jumps = &ffmpeg.Jumps{Start: f.media.Start}
+	if f.video != nil {
+		in.Jumps.Step = ffmpeg.JumpStep(f.video.FrameRate())
+	}
 	if f.video != nil && f.video.Index != stream {
 		in.Jumps.Also = append(in.Jumps.Also, f.video.Index)
 	}

@@ -220,7 +220,7 @@ func onePass(ctx context.Context, t Task) ([]string, error) {
 	if t.gains, err = t.findGains(ctx); err != nil {
 		return nil, err
 	}
-	args := slices.Concat([]string{"-v", "error", "-nostdin"}, t.partArgs(), decoderArgs, t.input().args(), source.maps())
+	args := slices.Concat([]string{"-v", "error", "-nostdin"}, source.Video().clockArgs(t.Path), t.partArgs(), decoderArgs, t.input().args(), source.maps())
 	args = append(args, t.videoOptions()...)
 	args = append(args, "-fps_mode", "passthrough", "-enc_time_base", "-1")
 	args = append(args, t.audioOptions()...)

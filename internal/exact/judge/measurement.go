@@ -109,7 +109,7 @@ func measure(ctx context.Context, in input) (a Measurement, err error) {
 	}
 	defer os.RemoveAll(dir)
 	video := filepath.Join(dir, "video")
-	args := slices.Concat([]string{"-v", "error", "-nostdin"}, decoderArgs, in.args())
+	args := slices.Concat([]string{"-v", "error", "-nostdin"}, a.Metadata.Video().clockArgs(path), decoderArgs, in.args())
 	if a.Metadata.Video() != nil {
 		args = append(args, "-map", a.Metadata.Video().specifier(), "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "framecrc", "file:"+video)
 	}

@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/text/language"
 
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 )
@@ -40,6 +42,7 @@ type Stream struct {
 	Space       string            `json:"color_space"`
 	Range       string            `json:"color_range"`
 	Rate        string            `json:"sample_rate"`
+	FrameRate   string            `json:"r_frame_rate"`
 	Channels    int               `json:"channels"`
 	Layout      string            `json:"channel_layout"`
 	Mixed       bool              `json:"-"` // the output is to have fewer channels than the source: Channels
@@ -51,6 +54,24 @@ type Stream struct {
 
 func (s Stream) isRGB() bool {
 	return strings.Contains(s.PixelFormat, "rgb") || strings.Contains(s.PixelFormat, "bgr") || strings.HasPrefix(s.PixelFormat, "gbr") || s.PixelFormat == "pal8"
+}
+
+// clockArgs returns the option with which ffmpeg takes no step of a file's clock for a jump that is
+// none: the delay of frames that are reordered, where there is less than one frame a second, and long
+// frames of a playlist.
+func (s *Stream) clockArgs(path string) []string {
+	if ext := filepath.Ext(path); ext == ".m3u8" || ext == ".mpd" {
+		const never = 1_000_000
+		return []string{"-dts_delta_threshold", strconv.Itoa(never)}
+	}
+	if s == nil {
+		return nil
+	}
+	rate, err := film.ParseFrameRate(s.FrameRate)
+	if err != nil {
+		return nil
+	}
+	return []string{"-dts_delta_threshold", strconv.Itoa(ffmpeg.JumpStep(media.Rational(rate)))}
 }
 
 // specifier names the stream to ffmpeg, as one of the first input.

@@ -79,6 +79,7 @@ func (r Recipe) timeProblem() string {
 		when(r.Times == "doubled" && r.Frames < 8, "few frames"),
 		when(r.Times != "" && (r.Scan != "" || r.parts() > 1), "times of parts"),
 		when(r.Times == "hourly" && r.Picture == "still", "few frames"),
+		when(r.Container == "mpg" && r.GOP == "intra" && has("96x54 64x36", r.Size), "two frames in one packet, with one time"),
 		when(r.Start != "" && (r.Clock != "" || has("avi mxf ogv wtv wmv h264 hevc", r.Container)), "no start"),
 		when(r.VideoDelay != "" && (!c.ticks || r.parts() > 1 || r.Container == "wtv"), "no delay"),
 		when(r.Clock != "" && !has("ts m2ts", r.Container), "no clock"),
@@ -147,6 +148,7 @@ func (r Recipe) laterProblem() string {
 		when(r.Program != "" && (r.Container != "ts" || r.parts() > 1 || r.Start != "" || r.VideoDelay != "" || r.Times != ""), "not one clock"),
 		when(r.Colour == hdr10 && (r.Codec != "hevc" || r.Format != "yuv420p10le" || r.Output == film.WebM), "no HDR10"),
 		when(late && (fraction(r.Rate).num/fraction(r.Rate).den > 12 || r.Frames < 180 || r.Times != "" || r.Output.Packaged()), "the video ends earlier"),
+		when(r.Subtitles && r.Start == "40000" && has("mp4 first mov ctts 3gp", r.Container), "ffmpeg writes no times of subtitles so late"),
 		when(r.Output.Packaged() && (r.Subtitles || len(r.Tracks) == 0 && r.Codec == "none"), "packages differ there"))
 }
 

@@ -27,6 +27,24 @@ func foundSources() []Source {
 		found("Opus, MPEG-TS to Matroska", func(r *recipe.Recipe) {
 			r.Container, r.Output, r.Frames, r.Tracks[0].Codec = "ts", film.Matroska, 48, "opus"
 		}),
+		// The start that a transport stream declares of a track behind a jump is on another clock.
+		found("MPEG-TS, audio begins behind a jump of the clock", func(r *recipe.Recipe) {
+			r.Container, r.Clock, r.Tracks[0].Change = "ts", "ahead", "appears"
+		}),
+		// The first frame of the last segment is concealed with parts of the frame before it.
+		found("MPEG-TS, a keyframe lost packets", func(r *recipe.Recipe) {
+			r.Container, r.Damage, r.DamageAt, r.DamageBy = "ts", "packets", 782, 9
+		}),
+		// What the decoder shows of the damaged frame depends on its number of threads.
+		found("MPEG-TS, MPEG-2 lost packets", func(r *recipe.Recipe) {
+			r.Container, r.Codec, r.Rate, r.Size, r.Frames = "ts", "mpeg2", "30", "128x72", 90
+			r.Damage, r.DamageAt, r.DamageBy = "packets", 332, 15
+			r.Tracks[0].Channels = 1
+		}),
+		// The decode times of the video lie more than 10 s before those of the sound beside it.
+		found("MPEG-TS, a frame in five seconds, sound later", func(r *recipe.Recipe) {
+			r.Container, r.Rate, r.Frames, r.Tracks[0].Delay = "ts", "1/5", 12, "0.123"
+		}),
 	}
 }
 

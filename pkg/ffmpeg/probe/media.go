@@ -79,3 +79,14 @@ func (s Stream) Complete() bool {
 	}
 	return true
 }
+
+// FrameRate returns the rate that an encoder of the stream gets: the average where the container
+// declares one, because that is what rate control needs. It is zero where no rate is known.
+func (s Stream) FrameRate() media.Rational {
+	for _, r := range []media.Rational{s.AverageRate, s.BaseRate} {
+		if r.Known() {
+			return r
+		}
+	}
+	return media.Rational{}
+}

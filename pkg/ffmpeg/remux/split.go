@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/output"
@@ -35,7 +36,10 @@ type Split struct {
 	// Steps is the path of a list of the places where the clock steps back, for SteppedBack; "" =
 	// none. They are looked for in this stream and in the audio streams Audio.
 	Steps string
-	Audio []int
+	// Starts is the path of a list of the first packet of each of the audio streams Audio, for
+	// AudioStarts; "" = none.
+	Starts string
+	Audio  []int
 }
 
 // SourceChunk is a finished source chunk.
@@ -95,6 +99,9 @@ func SplitArgs(s Split) []string {
 	if s.Steps != "" {
 		args = append(args, s.stepsOutput()...)
 	}
+	if s.Starts != "" && len(s.Audio) > 0 {
+		args = append(args, s.startsOutput()...)
+	}
 	return append(args, s.Input.ClockOutput()...)
 }
 
@@ -114,6 +121,50 @@ func (s Split) stepsOutput() []string {
 	}
 	return append(args, "-c", "copy", "-copyinkf", "-bsf:v", filter, "-bsf:a", filter, "-avoid_negative_ts", "disabled",
 		"-f", "framecrc", option.FileURL(s.Steps))
+}
+
+// startsOutput returns the arguments of an output that lists the first packet of each audio stream.
+func (s Split) startsOutput() []string {
+	var args []string
+	for _, stream := range s.Audio {
+		args = append(args, "-map", fmt.Sprintf("0:%d", stream))
+	}
+	return append(args, "-c", "copy", "-copyinkf", "-frames:a", "1", "-avoid_negative_ts", "disabled",
+		"-output_ts_offset", s.Input.OutputOffset(), "-f", "framecrc", option.FileURL(s.Starts))
+}
+
+// AudioStarts parses a list of SplitArgs (Split.Starts). It returns the time of the first packet of
+// each of Split.Audio in microseconds of the source, as it is read across jumps of its clock; nil
+// for a stream without packets.
+func (s Split) AudioStarts(list []byte) ([]*media.Ticks, error) {
+	starts := make([]*media.Ticks, len(s.Audio))
+	timebases := make([]media.Rational, len(s.Audio))
+	for line := range strings.Lines(string(list)) {
+		line = strings.TrimSpace(line)
+		bad := fault.New(fault.Corrupt, "%.80q in a list of the first packets of audio", line)
+		if declared, ok := strings.CutPrefix(line, "#tb "); ok {
+			stream, tb, _ := strings.Cut(declared, ": ")
+			n, err := strconv.Atoi(stream)
+			if err != nil || n < 0 || n >= len(starts) {
+				return nil, bad
+			}
+			timebases[n] = output.Rational(tb, "/")
+		}
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := strings.Split(line, ",") // stream, dts, pts, duration, size, checksum
+		if len(fields) < 3 {
+			return nil, bad
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(fields[0]))
+		at, err2 := strconv.ParseInt(strings.TrimSpace(fields[2]), 10, 62)
+		if err != nil || err2 != nil || n < 0 || n >= len(starts) || !timebases[n].Known() {
+			return nil, bad
+		}
+		starts[n] = new(media.Rescale(media.Ticks(at), timebases[n], media.Microseconds) - ffmpeg.Offset*1_000_000)
+	}
+	return starts, nil
 }
 
 // SteppedBack reports whether a list of SplitArgs (Split.Steps) has any packet.

@@ -70,8 +70,11 @@ func (a *attempt) complete(ctx context.Context, d decoding) (_ decoding, loss st
 	if a.job.Source.Sequence != nil {
 		return d, "", a.refuseUnreadable(d)
 	}
-	if a.conceals(d) {
-		// Where a frame ends early, the picture goes on as the one before in the decoder's memory.
+	conceals, err := a.conceals(ctx, d)
+	if err != nil {
+		return d, "", err
+	}
+	if conceals {
 		if entries := a.earlierEntries(d.from); len(entries) > 0 {
 			if d, err = a.transcode(ctx, entries[0]); err != nil {
 				return d, "", err
@@ -94,9 +97,22 @@ func (a *attempt) complete(ctx context.Context, d decoding) (_ decoding, loss st
 // a damaged frame in a buffer that held an earlier one.
 var intraOnly = []string{"mjpeg", "ffv1", "prores", "dvvideo"}
 
-// conceals reports whether frames before the segment are needed for what is shown of a damaged one.
-func (a *attempt) conceals(d decoding) bool {
-	return !a.segment.OpenStart() && a.damage.String() != "" && slices.Contains(intraOnly, a.job.Source.Video.Codec) && d.any
+// conceals reports whether frames before the segment are needed for what is shown of a damaged one:
+// the decoder repeats parts of an earlier picture where parts of a frame are lost. Of most codecs
+// that matters only at the segment's first frame, because those after it have it to go by.
+func (a *attempt) conceals(ctx context.Context, d decoding) (bool, error) {
+	if a.segment.OpenStart() || a.damage.String() == "" || !d.any {
+		return false, nil
+	}
+	if slices.Contains(intraOnly, a.job.Source.Video.Codec) {
+		return true, nil
+	}
+	v, err := a.video(ctx, d.from)
+	if err != nil {
+		return false, err
+	}
+	_, damage, err := input.FirstFrameDamage(ctx, a.tools, a.Dir, v, a.limits(ctx, 0))
+	return damage != "", err
 }
 
 // earlierEntry returns an entry before that of d at which decoding gives more of the segment; nil if

@@ -11,10 +11,18 @@ import (
 // FirstFrame decodes v from its Seek to the first frame that the decoder shows, and returns when
 // that is shown; nil if there is none before v's End. dir is ffmpeg's working folder.
 func FirstFrame(ctx context.Context, tools ffmpeg.Tools, dir string, v encode.Video, limits ffmpeg.Limits) (*media.Ticks, error) {
+	first, _, err := FirstFrameDamage(ctx, tools, dir, v, limits)
+	return first, err
+}
+
+// FirstFrameDamage does the same, and also returns what the decoder reports of damage until then; ""
+// for none.
+func FirstFrameDamage(ctx context.Context, tools ffmpeg.Tools, dir string, v encode.Video, limits ffmpeg.Limits) (first *media.Ticks, damage string, err error) {
 	var log ffmpeg.FrameLog
-	_, err := ffmpeg.Run(ctx, tools.FFmpeg, encode.FirstFrameArgs(v), ffmpeg.RunOptions{Dir: dir, Pipe: &log, Limits: limits})
+	var found ffmpeg.DamageLog
+	_, err = ffmpeg.Run(ctx, tools.FFmpeg, encode.FirstFrameArgs(v), ffmpeg.RunOptions{Dir: dir, Pipe: &log, Stderr: &found, Limits: limits})
 	if times := log.PTS(); err == nil && len(times) > 0 {
-		return (*media.Ticks)(&times[0]), nil
+		first = (*media.Ticks)(&times[0])
 	}
-	return nil, err
+	return first, found.String(), err
 }

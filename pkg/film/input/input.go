@@ -44,6 +44,9 @@ func Jumps(src film.Source, stream int) *ffmpeg.Jumps {
 	if src.FileStart != nil {
 		j.Start = int64(*src.FileStart)
 	}
+	if src.Video != nil {
+		j.Step = ffmpeg.JumpStep(src.Video.FrameRate)
+	}
 	if src.Video != nil && src.Video.Stream != stream {
 		j.Also = append(j.Also, src.Video.Stream)
 	}

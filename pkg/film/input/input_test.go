@@ -20,7 +20,7 @@ func TestJumpsListTheOtherStreamsOnlyWhereTheClockJumps(t *testing.T) {
 	}
 	src.Jumps = true
 	for stream, also := range map[int][]int{0: nil, 1: {0}, NoStream: {0}} {
-		want := &ffmpeg.Jumps{Start: 1_000_000, Also: also, Decoded: []int{1, 3}}
+		want := &ffmpeg.Jumps{Start: 1_000_000, Also: also, Decoded: []int{1, 3}, Step: 10}
 		if diff := cmp.Diff(want, Jumps(src, stream)); diff != "" {
 			t.Errorf("stream %d (-want +got):\n%s", stream, diff)
 		}

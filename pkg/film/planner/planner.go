@@ -231,6 +231,7 @@ func (p Planner) Extend(ctx context.Context, env *work.PlanEnv, open work.Plan) 
 		v.ConstantRate = media.Rational{}
 	}
 	j.Source.Video, j.Source.Jumps = &v, facts.Jumps
+	j.Source.Audio = startingAt(j.Source.Audio, facts.AudioStarts)
 	// Of a source that begins within a GOP, the first packet is not the one that is shown first.
 	plan.Recut(&j.Source, index.Start, index.End)
 	if segments = plan.TakeChunks(segments, j.Source); v.Start >= v.End {
@@ -245,6 +246,27 @@ func (p Planner) Extend(ctx context.Context, env *work.PlanEnv, open work.Plan) 
 	}
 	extended.Phases[0].Units = nil // the ledger holds them already
 	return extended, nil
+}
+
+// sameStart is how far apart two readings of a track's start may lie, in microseconds, beyond which
+// they are not the same time that was rounded differently.
+const sameStart = 1000
+
+// startingAt returns tracks with the starts that were found in reading across jumps of the source's
+// clock. The start that the container declares of a track behind a jump is not on the same clock.
+func startingAt(tracks []film.AudioTrack, starts []*media.Ticks) []film.AudioTrack {
+	tracks = slices.Clone(tracks)
+	for i := range min(len(tracks), len(starts)) {
+		t, at := &tracks[i], starts[i]
+		if at == nil {
+			continue
+		}
+		declared := media.Rescale(t.Start, t.Timebase, media.Microseconds)
+		if max(declared-*at, *at-declared) > sameStart {
+			t.Start = media.Rescale(*at, media.Microseconds, t.Timebase)
+		}
+	}
+	return tracks
 }
 
 // checkFrames refuses segments with more frames than a worker can hold.

@@ -179,3 +179,18 @@ func TestRequiredEncodersAreListedOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestATrackBehindAJumpStartsWhereSplitFoundIt(t *testing.T) {
+	t.Parallel()
+	ticks := media.Rational{Num: 1, Den: 90_000}
+	tracks := []film.AudioTrack{{Start: 46 * 90_000, Timebase: ticks}, {Start: 90_001, Timebase: ticks}, {Start: 7, Timebase: ticks}}
+	got := startingAt(tracks, []*media.Ticks{new(media.Ticks(13_000_000)), new(media.Ticks(1_000_000)), nil})
+	for i, want := range []media.Ticks{13 * 90_000, 90_001, 7} { // the second is the same time, rounded
+		if got[i].Start != want {
+			t.Errorf("track %d starts at %d, want %d", i+1, got[i].Start, want)
+		}
+	}
+	if tracks[0].Start != 46*90_000 {
+		t.Error("the caller's tracks were changed")
+	}
+}

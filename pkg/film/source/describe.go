@@ -37,7 +37,7 @@ func describe(src *film.Source, probed probe.Media) error {
 			}
 			src.Video = &film.VideoTrack{
 				Stream: s.Index, Codec: s.Codec, Timebase: tb, Start: start, Width: s.Width, Height: s.Height,
-				FrameRate: frameRate(s), SampleAspect: s.SAR, Rotation: s.Rotation, PixelFormat: s.PixelFormat,
+				FrameRate: s.FrameRate(), SampleAspect: s.SAR, Rotation: s.Rotation, PixelFormat: s.PixelFormat,
 				Depth: s.BitDepth, Interlaced: fieldOrder(s.FieldOrder), Color: s.Color, DolbyVision: s.DolbyVision,
 				HDR: s.HDR,
 			}
@@ -113,16 +113,4 @@ func exactDuration(demuxer string, s probe.Stream) media.Ticks {
 		return 0
 	}
 	return media.Ticks(max(s.DurationTS, 0))
-}
-
-// frameRate returns a stream's frame rate, which every segment's encoder gets: the average where
-// the container declares one, because that is what rate control needs. It is zero where no rate is
-// known.
-func frameRate(s probe.Stream) media.Rational {
-	for _, r := range []media.Rational{s.AverageRate, s.BaseRate} {
-		if r.Known() {
-			return r
-		}
-	}
-	return media.Rational{}
 }

@@ -2,6 +2,7 @@ package split
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,25 @@ func TestAStepBackOfTheAudioAloneIsAJump(t *testing.T) {
 		if _, facts := s.run(t, filmtest.Store(t)); facts.Jumps != want {
 			t.Errorf("audio of %s s in two recordings of 2 s: jumps %t, want %t", audio, facts.Jumps, want)
 		}
+	}
+}
+
+// What the container declares of a track behind the jump is on another clock than the video.
+func TestSplitTellsWhenAudioBehindAJumpBegins(t *testing.T) {
+	video := []string{"-f", "lavfi", "-i", "testsrc2=size=64x36:rate=25:duration=2"}
+	coded := []string{"-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-output_ts_offset"}
+	found, files := filmtest.Joined(t, "in.ts", slices.Concat(video, coded, []string{"10"}),
+		slices.Concat(video, []string{"-f", "lavfi", "-i", "sine=duration=2"}, coded, []string{"45"}))
+	s := &splitter{kind: Kind{Tools: filmtest.Tools(t)}, job: film.Job{ID: filmtest.Job, Source: found.Source}, files: files}
+	s.job.Request.Segment.Seconds = film.Seconds(2 * time.Second)
+	_, facts := s.run(t, filmtest.Store(t))
+	if !facts.Jumps || len(facts.AudioStarts) != 1 || facts.AudioStarts[0] == nil {
+		t.Fatalf("facts %+v", facts)
+	}
+	v := s.job.Source.Video
+	want := media.Rescale(v.Start, v.Timebase, media.Microseconds) + 2_000_000
+	if got := *facts.AudioStarts[0]; got < want-50_000 || got > want+50_000 { // audio has priming
+		t.Errorf("the audio begins at %d µs, the video's second part at %d µs", got, want)
 	}
 }
 

@@ -58,6 +58,8 @@ type attempt struct {
 	size  int64 // bytes written to scratch
 	jumps bool  // the source is read across jumps of its clock
 
+	audioStarts []*media.Ticks // film.SplitFacts.AudioStarts
+
 	appeared ffmpeg.NewStreamLog
 }
 
@@ -106,7 +108,8 @@ func (a *attempt) run(ctx context.Context) (work.Result, error) {
 		r.Warnings = append(r.Warnings, "left out: streams that begin within the source and that its first tables do not declare: "+text+" (by the source's clock)")
 	}
 	return r, r.SetFacts(film.SplitFacts{
-		Chunks: len(x.Sync), Index: film.SourceIndexKey(a.Job), Jumps: a.jumps, ConstantRate: x.hasRate(v.ConstantRate, v.Timebase),
+		Chunks: len(x.Sync), Index: film.SourceIndexKey(a.Job), Jumps: a.jumps, AudioStarts: a.audioStarts,
+		ConstantRate: x.hasRate(v.ConstantRate, v.Timebase),
 	})
 }
 
@@ -119,11 +122,13 @@ func (a *attempt) cut(ctx context.Context, s remux.Split) (index, error) {
 	a.size = 0
 	var x index
 	check := s.Input.Jumps == nil && mayJump(a.job.Source.Demuxer)
+	for _, t := range a.job.Source.Audio {
+		s.Audio = append(s.Audio, t.Stream)
+	}
 	if check {
 		s.Steps = filepath.Join(a.Dir, "steps.txt")
-		for _, t := range a.job.Source.Audio {
-			s.Audio = append(s.Audio, t.Stream)
-		}
+	} else if a.jumps {
+		s.Starts = filepath.Join(a.Dir, "starts.txt")
 	}
 	log := &remux.SourceChunkLog{Split: s, Each: func(p remux.SourceChunk) error {
 		return a.add(ctx, filepath.Join(a.Dir, p.Name), &x, check)
@@ -136,6 +141,12 @@ func (a *attempt) cut(ctx context.Context, s remux.Split) (index, error) {
 			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Bytes: max(p.Bytes, 0)})
 		},
 	})
+	if err == nil && s.Starts != "" && len(s.Audio) > 0 {
+		var list []byte
+		if list, err = os.ReadFile(s.Starts); err == nil {
+			a.audioStarts, err = s.AudioStarts(list)
+		}
+	}
 	if err != nil || !check {
 		return x, err
 	}
@@ -149,27 +160,24 @@ func (a *attempt) cut(ctx context.Context, s remux.Split) (index, error) {
 // mayJump reports whether a container's clock may jump, as in a recorded broadcast.
 func mayJump(demuxer string) bool { return demuxer == "mpegts" || demuxer == "mpeg" }
 
-// maxStep is the longest step, in seconds, between consecutive decode times that is not a jump:
-// ffmpeg's dts_delta_threshold.
-const maxStep = 10
-
 // maxTicks is how many consecutive samples of one tick show that the clock jumped back. After such
 // a jump ffmpeg spaces decode times by one tick, until the source's own are past the last one
 // before the jump.
 const maxTicks = 3
 
 // jumped reports whether the clock jumps within a source chunk, or between it and the chunk before,
-// which ends at end. end is nil for the first chunk.
-func jumped(chunk isobmff.Chunk, end *media.Ticks) bool {
-	longest := maxStep * chunk.Track.Timescale
+// which ends at end. end is nil for the first chunk. step is the longest step in seconds that is not
+// a jump.
+func jumped(chunk isobmff.Chunk, end *media.Ticks, step int) bool {
+	longest := int64(step) * int64(chunk.Track.Timescale)
 	if end != nil {
-		if step := chunk.Start - int64(*end); step > int64(longest) || -step > int64(longest) {
+		if by := chunk.Start - int64(*end); by > longest || -by > longest {
 			return true
 		}
 	}
 	single := 0 // consecutive samples of one tick
 	for _, s := range chunk.Samples {
-		if s.Duration > longest {
+		if int64(s.Duration) > longest {
 			return true
 		}
 		if single++; s.Duration > 1 {
@@ -218,7 +226,7 @@ func (a *attempt) add(ctx context.Context, path string, x *index, check bool) er
 	if len(x.Sync) > 0 {
 		end = &x.End
 	}
-	if check && jumped(chunk, end) {
+	if check && jumped(chunk, end, ffmpeg.JumpStep(a.job.Source.Video.FrameRate)) {
 		return errJump
 	}
 	overlaps := false

@@ -38,11 +38,11 @@ func TestJumpsOfTheClockAreDetected(t *testing.T) {
 		{"samples of one tick after a jump back", clockChunk(second, frame, 1, 1, 1), second, true},
 		{"pairs of frames with one timestamp", clockChunk(second, frame, 1, frame, 1, frame), second, false},
 	} {
-		if got := jumped(c.chunk, &c.end); got != c.want {
+		if got := jumped(c.chunk, &c.end, 10); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
-	if jumped(clockChunk(100*second, frame), nil) {
+	if jumped(clockChunk(100*second, frame), nil, 10) {
 		t.Error("a source that begins at 100 s is said to jump")
 	}
 }

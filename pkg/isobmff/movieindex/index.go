@@ -82,7 +82,7 @@ type Track struct {
 // Read reads the index of an MP4 or MOV file of size bytes. It reads box headers, the small boxes
 // of the moov and the sample tables of video tracks, wherever the moov lies, and never reads mdat.
 func Read(ctx context.Context, file io.ReaderAt, size int64) (*Index, error) {
-	r := &box.Reader{File: file, Size: size}
+	r := &box.Reader{File: file, Size: size, Lenient: true}
 	moov, hasMedia, cut, err := findMoov(ctx, r)
 	if err != nil {
 		return nil, err

@@ -284,6 +284,25 @@ func TestAFileThatEndsWithinItsMediaKeepsTheSamplesThatAreThere(t *testing.T) {
 	}
 }
 
+// ffmpeg's demuxer ends such a box with its parent.
+func TestABoxThatDeclaresTooMuchEndsWithItsParent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "clip.mp4")
+	mediatest.FFmpeg(t, mediatest.Picture("1")+" -c:v libx264", path)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"mdia", "minf", "stbl"} { // each is the last box of its parent
+		damaged := filepath.Join(t.TempDir(), name+".mp4")
+		changed := slices.Clone(data)
+		binary.BigEndian.PutUint32(changed[bytes.Index(changed, []byte(name))-4:], 3_607_102_269)
+		if err := os.WriteFile(damaged, changed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		compareToProbe(t, damaged)
+	}
+}
+
 func TestIndexFollowsLargeSizesAndSizeZero(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "clip.mp4")
 	mediatest.FFmpeg(t, mediatest.Picture("1")+" -c:v libx264", path) // moov last

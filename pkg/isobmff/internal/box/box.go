@@ -48,6 +48,9 @@ func (b Box) String() string { return fmt.Sprintf("%q at byte %d", b.Type, b.Sta
 type Reader struct {
 	File io.ReaderAt
 	Size int64 // of the file, in bytes
+	// Lenient makes Children end a box that declares more than its parent holds with its parent, as
+	// ffmpeg's demuxer does.
+	Lenient bool
 
 	at  int64 // offset of buf
 	buf []byte
@@ -127,7 +130,7 @@ func (r *Reader) Children(parent Box, visit func(Box) error) error {
 			return nil
 		}
 		b, err := r.Header(at, parent.End)
-		if err != nil {
+		if err != nil && (!r.Lenient || b.End != parent.End) {
 			return err
 		}
 		if err := visit(b); err != nil {
