@@ -88,10 +88,19 @@ const maxReordered = 5
 // compares decode times, also those of different streams. At less than one frame a second, decode
 // times of frames that are reordered lie further before the sound than ffmpeg's default allows.
 func JumpStep(rate media.Rational) int {
-	if rate.Num <= 0 || rate.Den <= rate.Num {
+	const (
+		longest = 86400 // s a frame; beyond it the product may overflow
+		highest = 1000  // frames a second; ffprobe reports more where it has seen too few frames to tell
+		unknown = 5     // s a frame
+	)
+	switch {
+	case rate.Num <= 0 || rate.Den <= 0:
+		return defaultJumpStep
+	case rate.Num/rate.Den > highest:
+		return defaultJumpStep + maxReordered*unknown
+	case rate.Den <= rate.Num:
 		return defaultJumpStep
 	}
-	const longest = 86400 // s a frame; beyond it the product may overflow
 	return defaultJumpStep + maxReordered*int(min((rate.Den+rate.Num-1)/rate.Num, longest))
 }
 

@@ -67,11 +67,11 @@ func (s *Stream) clockArgs(path string) []string {
 	if s == nil {
 		return nil
 	}
-	rate, err := film.ParseFrameRate(s.FrameRate)
-	if err != nil {
+	var rate media.Rational
+	if _, err := fmt.Sscanf(s.FrameRate, "%d/%d", &rate.Num, &rate.Den); err != nil {
 		return nil
 	}
-	return []string{"-dts_delta_threshold", strconv.Itoa(ffmpeg.JumpStep(media.Rational(rate)))}
+	return []string{"-dts_delta_threshold", strconv.Itoa(ffmpeg.JumpStep(rate))}
 }
 
 // specifier names the stream to ffmpeg, as one of the first input.

@@ -43,7 +43,7 @@ func foundSources() []Source {
 		}),
 		// The decode times of the video lie more than 10 s before those of the sound beside it.
 		found("MPEG-TS, a frame in five seconds, sound later", func(r *recipe.Recipe) {
-			r.Container, r.Rate, r.Frames, r.Tracks[0].Delay = "ts", "1/5", 12, "0.123"
+			r.Container, r.Rate, r.Tracks[0].Delay = "ts", "1/5", "0.123"
 		}),
 	}
 }
