@@ -19,7 +19,7 @@ NEXT     ?= .next
 exact-random: N ?= 200
 bombs: N ?= 100
 
-.PHONY: help setup setup-detect setup-render build test lint vulncheck demo bench exact exact-next exact-random disorder soak bombs fuzz merge-sizes players refresh-hls function synth diff deploy destroy clean
+.PHONY: help setup setup-detect setup-render build test lint vulncheck demo bench exact exact-next exact-random disorder soak bombs fuzz merge-sizes captions players refresh-hls function synth diff deploy destroy clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ destroy: setup ## remove mapreel from AWS; the media bucket stays
 
 merge-sizes: ## merge outputs of 20 MB to 200 GB, on a real S3 server and by counting requests, and print what it takes
 	go test -count=1 -timeout 60m -run TestMergeAtAllSizes -v ./pkg/film/merge -args -all
+
+captions: setup ## caption 45 s of flite's voices rms and awb, whole and cut into 12 parts; print word errors and times
+	go test -count=1 -v -run TestTheExampleCaptionsSpeech ./cmd/mapreel/internal/toolrun -args -all
 
 players: setup ## play every kind of package in every player, in headless Chromium; ask mpv and GStreamer for rate and length
 	go test -count=1 -v ./pkg/player/playertest -args -all # -v says what is skipped

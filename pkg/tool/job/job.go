@@ -21,7 +21,7 @@ const (
 )
 
 // format numbers what plans and artifacts of tools look like: another version of mapreel does not continue them.
-const format = 2
+const format = 3
 
 // document is the plan's Doc.
 type document struct {

@@ -18,9 +18,12 @@ import (
 const (
 	cutRate  = 16000                  // samples a second of what is looked at
 	cutReach = 3 * time.Second        // before and after the boundary
-	cutShare = 4                      // the reach is at most this share of a piece, as a divisor, so that cuts keep their order
+	cutShare = 2                      // the reach is at most this share of a piece, as a divisor, so that cuts keep their order
 	cutWidth = 300 * time.Millisecond // how long it is quiet: a pause between words, not a stop consonant within one
 	cutStep  = cutRate / 100          // samples between two places that are compared
+	// cutGrid is 10 ms, in microseconds. Cuts lie at its multiples, so that a tool which looks at frames of 10 ms sees the same ones
+	// wherever its piece begins.
+	cutGrid = 10_000
 )
 
 // cut moves the ends of the piece to where the sound is quiet.
@@ -36,9 +39,15 @@ func (a *attempt) cut(ctx context.Context) (err error) {
 	return err
 }
 
+// searched returns the middle of the sound in which a cut is searched, and how far it reaches before and after.
+func searched(boundary media.Ticks, length time.Duration) (middle, reach media.Ticks) {
+	reach = media.Ticks(min(cutReach, length/cutShare) / time.Microsecond)
+	return boundary - boundary%cutGrid, reach - reach%cutGrid
+}
+
 // quietNear returns the quietest time near a boundary.
 func (a *attempt) quietNear(ctx context.Context, boundary media.Ticks) (media.Ticks, error) {
-	reach := media.Ticks(min(cutReach, time.Duration(a.doc.Request.Segment.Seconds)/cutShare) / time.Microsecond)
+	boundary, reach := searched(boundary, time.Duration(a.doc.Request.Segment.Seconds))
 	path := filepath.Join(a.Dir, "window.wav")
 	defer os.Remove(path) //nolint:errcheck // the attempt's folder is removed with what it holds
 	x, err := a.soundPart(ctx)

@@ -3,6 +3,9 @@ package job
 import (
 	"math"
 	"testing"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 func TestACutIsMadeWhereSoundIsQuiet(t *testing.T) {
@@ -41,6 +44,28 @@ func TestACutIsMadeWhereSoundIsQuiet(t *testing.T) {
 	} {
 		if got := quietest(c.samples, width); got < c.from || got > c.to {
 			t.Errorf("%s: cut at sample %d, want %d to %d", c.name, got, c.from, c.to)
+		}
+	}
+}
+
+// A cut is never nearer than half its width to the ends of what is searched.
+func TestCutsKeepTheirOrderAndLieBetweenFramesOf10ms(t *testing.T) {
+	t.Parallel()
+	for _, length := range []time.Duration{time.Second, 1234567 * time.Microsecond, 4 * time.Second, time.Minute} {
+		pieces := sound(0, media.Ticks(10*length/time.Microsecond)+12345, length)
+		latest := media.Ticks(0)
+		for _, c := range pieces[1:] {
+			middle, reach := searched(c.Start, length)
+			if (middle-reach)%cutGrid != 0 {
+				t.Errorf("pieces of %v: the search begins at %d us, between two frames of 10 ms", length, middle-reach)
+			}
+			if earliest := middle - reach + media.Ticks(cutWidth/2/time.Microsecond); earliest <= latest {
+				t.Errorf("pieces of %v: a cut can lie at %d us, not after %d us, the latest place of the one before", length, earliest, latest)
+			}
+			latest = middle + reach - media.Ticks(cutWidth/2/time.Microsecond)
+			if want := min(length/2, 3*time.Second) - 10*time.Millisecond; time.Duration(reach)*time.Microsecond < want {
+				t.Errorf("pieces of %v: %d us before and after are searched, want at least %v", length, reach, want)
+			}
 		}
 	}
 }
