@@ -35,6 +35,7 @@ func (r Request) checkJoin(t Tool, n int, at string, add func(string, string, ..
 	if len(o.Video) > 0 && o.Join != JoinVideo {
 		add(at+"/video", "has a meaning with join: video only")
 	}
+	r.checkSubtitles(o, at+"/subtitles", add)
 	switch o.Join {
 	case JoinAudio:
 		if t.Each.Part != Sound {
@@ -53,6 +54,26 @@ func (r Request) checkJoin(t Tool, n int, at string, add func(string, string, ..
 	}
 	if slices.ContainsFunc(t.Outputs[:n], func(other Output) bool { return other.Join == o.Join && path.Clean(other.Path) == path.Clean(o.Path) }) {
 		add(at+"/path", "another output of this tool would be the same file")
+	}
+}
+
+// checkSubtitles checks the subtitle tracks that an output takes from tools.
+func (r Request) checkSubtitles(o Output, at string, add func(string, string, ...any)) {
+	if len(o.Subtitles) > 0 && o.Join != JoinVideo {
+		add(at, "has a meaning with join: video only")
+	}
+	for i, c := range o.Subtitles {
+		pointer := fmt.Sprintf("%s/%d", at, i)
+		c.Track().Check(func(field, message string) { add(pointer+field, "%s", message) })
+		n := slices.IndexFunc(r.Tools, func(t Tool) bool { return t.Name == c.Tool })
+		switch {
+		case n < 0:
+			add(pointer+"/tool", "there is no tool %q", c.Tool)
+		case !slices.ContainsFunc(r.Tools[n].Outputs, func(o Output) bool { return o.Join == JoinCues }):
+			add(pointer+"/tool", "%s has no output with join: cues", c.Tool)
+		case slices.ContainsFunc(o.Subtitles[:i], func(other Captions) bool { return other.Tool == c.Tool }):
+			add(pointer+"/tool", "the cues of %s are another track already", c.Tool)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -157,6 +158,21 @@ type Output struct {
 	Times  []string `json:"times,omitempty" jsonschema:"minItems=1,maxItems=20,description=lines: the fields or columns that are times in seconds. Default: time and start and end"`
 	// Video has the words of a film's request.
 	Video json.RawMessage `json:"video,omitempty" jsonschema:"description=join: video: how the film is encoded in the words of a request's video such as {codec: h265; crf: 24}. Default: h264"`
+	// Subtitles are tools whose cues the film has as subtitle tracks.
+	Subtitles []Captions `json:"subtitles,omitempty" jsonschema:"minItems=1,maxItems=20,description=join: video: tools with join: cues whose cues become subtitle tracks of the film. Default: none"`
+}
+
+// Captions is a subtitle track of a film: the joined cues of a tool.
+type Captions struct {
+	Tool     string `json:"tool" jsonschema:"required,minLength=1,description=The tool: it has an output with join: cues"`
+	Language string `json:"language,omitempty" jsonschema:"minLength=2,description=The language: de or deu"`
+	Title    string `json:"title,omitempty" jsonschema:"minLength=1,maxLength=200,description=What players show in their menus"`
+	Default  bool   `json:"default,omitempty" jsonschema:"description=Whether it is shown by default"`
+}
+
+// Track returns the track as a file of subtitles. Its name is that of no file.
+func (c Captions) Track() subtitle.File {
+	return subtitle.File{File: "cues:" + c.Tool, Language: c.Language, Title: c.Title, Default: c.Default}
 }
 
 // Join selects how files of all pieces become one.

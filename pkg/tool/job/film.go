@@ -16,6 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/plan"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/tool"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -83,8 +84,8 @@ func shownSize(v film.VideoTrack) media.Size {
 }
 
 // filmJob returns the film job that makes an output from pictures of a size. Its source chunks are those that the units of the tool have
-// stored.
-func (d document) filmJob(i, n int, size media.Size) (film.Job, error) {
+// stored. Its subtitles are the captions.
+func (d document) filmJob(i, n int, size media.Size, captions ...captions) (film.Job, error) {
 	t := d.Request.Tools[i]
 	req, err := d.Request.Film(t, t.Outputs[n])
 	if err != nil {
@@ -94,6 +95,14 @@ func (d document) filmJob(i, n int, size media.Size) (film.Job, error) {
 	src := d.Source
 	src.Video = new(picturesTrack(*d.Source.Video, size))
 	src.Cover, src.Attachments = nil, nil // they are the source's, whose pictures these are not
+	if len(captions) > 0 {
+		req.Outputs[0].Subtitles = film.SubtitlesAuto
+		src.Files, src.Subtitles = nil, nil
+	}
+	for _, c := range captions {
+		src.Files = append(src.Files, c.file)
+		src.AddSubtitles([]subtitle.File{c.track})
+	}
 	j, err := plan.Job(req, src, d.Encoder, func(codec string, in film.Container) bool { return remux.CopyableTo(codec, string(in)) })
 	var problems film.Problems
 	if errors.As(err, &problems) {
@@ -296,12 +305,17 @@ func openFilm(ctx context.Context, env *work.Env, i, n int) (openedFilm, error) 
 	if f.job, err = doc.filmJob(i, n, f.size); err != nil {
 		return f, err
 	}
-	f.job.ID = env.Job
 	inner := *env
 	inner.Results = filmResults{env.Results, f.prefix}
-	inner.Doc, err = json.Marshal(f.job)
 	f.env = &inner
-	return f, fault.Wrap(fault.Internal, err, "record of a film")
+	return f, f.record()
+}
+
+// record makes the film's job that of its environment.
+func (f *openedFilm) record() (err error) {
+	f.job.ID = f.env.Job
+	f.env.Doc, err = json.Marshal(f.job)
+	return fault.Wrap(fault.Internal, err, "record of a film")
 }
 
 // pictures returns what a piece has of the film, and its key in scratch.

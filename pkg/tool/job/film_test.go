@@ -232,3 +232,38 @@ func TestAFilmAtAConstantRateDoesNotDependOnTheCut(t *testing.T) {
 		t.Errorf("frames (-one piece +several):\n%s", diff)
 	}
 }
+
+// The cues of pieces become a subtitle track of the film, with the times of the film.
+func TestCuesBecomeATrackOfTheFilm(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, newFilm(t))
+	report, err := b.run(t, `
+		{"name": "boxes", "each": "segment", "as": {"format": "mkv"}, "command": ["sh", "-c", "cp $INPUT_FILE_PATH $TMP_OUTPUT_DIR/x.mkv"],
+			"outputs": [{"join": "video", "subtitles": [{"tool": "said", "language": "de", "title": "Speech", "default": true}, {"tool": "mute"}]}]},
+		{"name": "said", "each": "sound", "outputs": [{"join": "cues"}], "command": ["sh", "-c",
+			"printf '1\n00:00:00,200 --> 00:00:00,700\npiece %d\n\n' $MAPREEL_INDEX > $TMP_OUTPUT_DIR/a.srt"]},
+		{"name": "mute", "each": "sound", "outputs": [{"join": "cues"}], "command": ["true"]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := filepath.Join(b.out, "boxes.mp4")
+	want := ""
+	for i := range 3 {
+		want += fmt.Sprintf("%d\n00:00:0%d,200 --> 00:00:0%d,700\npiece %d\n\n", i+1, i, i, i)
+	}
+	if diff := cmp.Diff(want, ffmpegRun(t, "-i", made, "-map", "0:s", "-f", "srt", "-")); diff != "" {
+		t.Errorf("cues (-want +film):\n%s", diff)
+	}
+	found, err := find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), found.FFprobe, "-v", "error", "-select_streams", "s", "-show_entries",
+		"stream=codec_name:stream_tags=language:stream_disposition=default", "-of", "csv=p=0", made).Output()
+	if got := strings.TrimSpace(string(out)); err != nil || got != "mov_text,1,ger" && got != "mov_text,1,deu" {
+		t.Errorf("subtitle tracks %q, want one in German that is shown by default: %v", got, err)
+	}
+	if !slices.ContainsFunc(report.Warnings, func(w string) bool { return strings.Contains(w, "mute left no cues") }) {
+		t.Errorf("warnings %q name no tool without cues", report.Warnings)
+	}
+}

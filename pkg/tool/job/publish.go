@@ -93,7 +93,13 @@ func (k Joins) mergeFilm(ctx context.Context, env *work.Env, spec joined) (work.
 	if path.Clean(f.job.Request.URL(f.job.Outputs[0].File)) == path.Clean(f.job.Source.URL) {
 		return work.Result{}, fault.New(fault.Invalid, "the output %s would replace the source", f.job.Outputs[0].File)
 	}
-	return run(ctx, k.Kinds, f.env, work.Unit{Name: f.job.OutputUnit(0)})
+	warnings, err := f.addCaptions(ctx, env, spec, k.Kinds)
+	if err != nil {
+		return work.Result{}, err
+	}
+	result, err := run(ctx, k.Kinds, f.env, work.Unit{Name: f.job.OutputUnit(0)})
+	result.Warnings = append(warnings, result.Warnings...)
+	return result, err
 }
 
 // publisher publishes one output.
@@ -150,6 +156,13 @@ func (p *publisher) collect(ctx context.Context) error {
 		return fault.New(fault.Corrupt, "the ledger holds %d pieces of %s, the plan has %d", len(p.units), p.tool.Name, want)
 	}
 	return nil
+}
+
+// has reports whether any piece has a file of an extension.
+func (p *publisher) has(ext string) bool {
+	return slices.ContainsFunc(p.units, func(r result) bool {
+		return slices.ContainsFunc(r.files, func(f taken) bool { return extension(f.name) == ext })
+	})
 }
 
 // extension returns the extension of a file's name, by which joined files are told apart.
