@@ -16,10 +16,12 @@ SEED     ?= 1
 STAGE    ?= encode
 LISTEN   ?= 127.0.0.1:9000
 NEXT     ?= .next
+SPEECH   ?= 2m,4m,6m,8m,10m
+VIDEO    ?= 4m
 exact-random: N ?= 200
 bombs: N ?= 100
 
-.PHONY: help setup setup-detect setup-render build test lint vulncheck demo bench exact exact-next exact-random disorder soak bombs fuzz merge-sizes captions players refresh-hls function synth diff deploy destroy clean
+.PHONY: help setup setup-detect setup-render build test lint vulncheck demo bench exact exact-next exact-random disorder soak bombs fuzz av-workflow merge-sizes captions players refresh-hls function synth diff deploy destroy clean
 
 help: ## print this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +104,9 @@ deploy: setup ## put mapreel on AWS, or update it
 
 destroy: setup ## remove mapreel from AWS; the media bucket stays
 	$(cdk) destroy $(WITH)
+
+av-workflow: setup-detect build ## time captions of SPEECH=2m,4m,6m,8m,10m and detect on VIDEO=4m beside the SCAR paper, and simulate handing over early
+	go run ./internal/bench -speech $(SPEECH) -film $(VIDEO)
 
 merge-sizes: ## merge outputs of 20 MB to 200 GB, on a real S3 server and by counting requests, and print what it takes
 	go test -count=1 -timeout 60m -run TestMergeAtAllSizes -v ./pkg/film/merge -args -all

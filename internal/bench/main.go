@@ -58,6 +58,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	quality := flags.Float64("quality", 40, "the target, in dB of XPSNR")
 	targetFlags := flags.String("target-flags", "--height 240", "flags of mapreel transcode for that comparison")
 	published := flags.Bool("published", false, "instead of encodes, compare forecasts of jobs on AWS with published figures")
+	speech := flags.String("speech", "", "instead of encodes, measure examples/captions on speech of these lengths, such as 2m,4m, and simulate what handing over early saves")
+	film := flags.Duration("film", 0, "with -speech, also measure examples/detect on a film of this length")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -72,6 +74,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	b := bench{out: out, work: *work, mapreel: *mapreel, segment: *segment}
 	fmt.Fprintf(out, "%s/%s, %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	if *speech != "" {
+		return b.workflow(ctx, strings.Split(*speech, ","), *film)
+	}
 	if *estimates {
 		return b.estimates(ctx, *source)
 	}

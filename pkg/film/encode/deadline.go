@@ -67,6 +67,19 @@ func (p *pace) willMissDeadline(at time.Duration, frames int64) bool {
 	return float64(p.frames-frames) > speedup*speed*left.Seconds()
 }
 
+// GivesUp returns when an encode that would take a time at a steady pace is given up because it cannot meet a limit. missed is false if
+// it meets the limit.
+func GivesUp(limit, takes time.Duration) (at time.Duration, missed bool) {
+	const frames = 1_000_000
+	p := pace{limit: limit, frames: frames}
+	for at = time.Second; at <= min(limit, takes); at += time.Second {
+		if p.willMissDeadline(at, int64(float64(frames)*at.Seconds()/takes.Seconds())) {
+			return at, true
+		}
+	}
+	return limit, takes > limit
+}
+
 // watchDeadline returns a context that is cancelled with kind OutOfTime as soon as the frame counts
 // given to observe show that ctx's deadline will be missed. frames is how many will be written at
 // least; 0 = unknown. Only one goroutine at a time calls observe.

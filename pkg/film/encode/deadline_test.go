@@ -80,3 +80,19 @@ func TestNoPredictionWithoutADeadlineOrANumberOfFrames(t *testing.T) {
 		}
 	}
 }
+
+func TestASteadyEncodeIsGivenUpTheEarlierTheSlowerItIs(t *testing.T) {
+	t.Parallel()
+	const limit = 885 * time.Second
+	before := limit
+	for _, takes := range []time.Duration{limit + 60*time.Second, 1255 * time.Second, 2 * limit} {
+		at, missed := GivesUp(limit, takes)
+		if !missed || at >= before || at < evidence(limit) {
+			t.Errorf("an encode of %v is given up after %v (%t), want between %v and %v", takes, at, missed, evidence(limit), before)
+		}
+		before = at
+	}
+	if at, missed := GivesUp(limit, limit); missed || at != limit {
+		t.Errorf("an encode that meets its limit is given up after %v (%t)", at, missed)
+	}
+}
