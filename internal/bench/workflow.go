@@ -66,12 +66,13 @@ func (w workflow) run(ctx context.Context) error {
 // captions prints what captions of speech take.
 func (w workflow) captions(ctx context.Context) error {
 	fmt.Fprint(w.out, "\n| speech | pieces | time | SCAR, Lambda of 1 GB |\n| ---: | ---: | ---: | ---: |\n")
+	once := filepath.Join(w.work, "sources", "speech.flac")
 	for _, length := range w.sound {
 		file := filepath.Join(w.work, "sources", fmt.Sprintf("speech-%d.flac", int(length.Seconds())))
-		once := filepath.Join(w.work, "sources", "speech.flac")
 		err := w.make(ctx, once, "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "flite=voice=rms:text='"+spoken+"'", once)
 		if err == nil {
-			err = w.make(ctx, file, "ffmpeg", "-nostdin", "-v", "error", "-stream_loop", "-1", "-i", once, "-t", strconv.FormatFloat(length.Seconds(), 'f', -1, 64), file)
+			err = w.make(ctx, file, "ffmpeg", "-nostdin", "-v", "error", "-stream_loop", "-1", "-i", once,
+				"-t", strconv.FormatFloat(length.Seconds(), 'f', -1, 64), file)
 		}
 		if err != nil {
 			return err
@@ -163,7 +164,8 @@ func earliest(length time.Duration) time.Duration {
 // will, and one whose sound is cut.
 func handOver(ctx context.Context, out io.Writer) error {
 	var table strings.Builder
-	table.WriteString("\n| speech, simulated | waits for the timeout | hands over early | after | saved | cut into pieces of 60 s |\n| ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	table.WriteString("\n| speech, simulated | waits for the timeout | hands over early | after | saved | cut into pieces of 60 s |\n" +
+		"| ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, minutes := range []int{8, 10, 15, 20, 30} {
 		length := time.Duration(minutes) * time.Minute
 		after := earliest(length)
@@ -180,7 +182,9 @@ func handOver(ctx context.Context, out io.Writer) error {
 		show := func(h handed) string {
 			return fmt.Sprintf("%s, %.4f USD", seconds(h.wall), float64(h.cost)/float64(price.Dollar))
 		}
-		fmt.Fprintf(&table, "| %d min | %s | %s | %s | %s | %s |\n", minutes, show(results[0]), show(results[1]), seconds(after), seconds(results[0].wall-results[1].wall), show(results[2]))
+		saved := results[0].wall - results[1].wall
+		fmt.Fprintf(&table, "| %d min | %s | %s | %s | %s | %s |\n",
+			minutes, show(results[0]), show(results[1]), seconds(after), seconds(saved), show(results[2]))
 	}
 	_, err := io.WriteString(out, table.String())
 	return err

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/kinds"
@@ -159,7 +160,8 @@ func TestAToolOfManyUnitsReadsEachOnceForEachOutput(t *testing.T) { //nolint:par
 	var few uint64
 	for _, units := range []int{*many / 4, *many} {
 		n, report := runIdle(t, units)
-		t.Logf("%d units: %v, %.2f ms of processors for each, %d MB at most", units, report.Elapsed, float64(report.CPU.Microseconds())/1000/float64(units), n.peak>>20)
+		each := report.CPU / time.Duration(units)
+		t.Logf("%d units: %v, %v of processors for each, %d MB at most", units, report.Elapsed, each.Round(10*time.Microsecond), n.peak>>20)
 		const outputs = 2
 		if got := n.results.Load(); got != int64(outputs*units) {
 			t.Errorf("%d units: the joins read %d results", units, got)
