@@ -1,14 +1,16 @@
 // Command worker is the program of every Lambda function and Batch job. Its argument is the class of the function, or what the
 // function takes in:
 //
-//	worker analyse | split | encode | audio | render | merge | finish | collect
+//	worker analyse | split | encode | audio | render | tool-NAME | merge | finish | collect
 //	worker api | upload | notify
 //
-// It also starts itself with the argument confine, to keep Blender apart.
+// It also starts itself with the argument confine, to keep Blender and tools apart. With the argument record-environment it records the
+// variables of the image of a tool, when that is built.
 package main
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -22,16 +24,20 @@ import (
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/lambdafn"
 	"github.com/mapreel/mapreel/pkg/process"
+	"github.com/mapreel/mapreel/pkg/tool"
 	"github.com/mapreel/mapreel/pkg/tool/confine"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// confined is the first argument of the process that keeps Blender apart.
+// confined is the first argument of the process that keeps Blender and tools apart.
 const confined = "confine"
 
 func main() {
 	if len(os.Args) == 3 && os.Args[1] == confined {
 		os.Exit(confine.Main(os.Args[2]))
+	}
+	if len(os.Args) == 2 && os.Args[1] == "record-environment" {
+		os.Exit(recordEnvironment(environmentFile))
 	}
 	// Its credentials are in its environment or its memory, and it runs ffmpeg on files of strangers.
 	if err := process.DenyInspection(); err != nil {
@@ -44,7 +50,7 @@ func main() {
 		}
 	}
 	if len(os.Args) != 2 || !work.Class(os.Args[1]).Known() {
-		fmt.Fprintln(os.Stderr, "usage: worker analyse | split | encode | audio | render | merge | finish | collect | api | upload | notify")
+		fmt.Fprintln(os.Stderr, "usage: worker analyse | split | encode | audio | render | tool-NAME | merge | finish | collect | api | upload | notify")
 		os.Exit(2)
 	}
 	class := work.Class(os.Args[1])
@@ -61,8 +67,23 @@ func find(ctx context.Context) (work.Registry, error) {
 	if err != nil {
 		return work.Registry{}, fault.Wrap(fault.Internal, err, "path of this program")
 	}
-	return kinds.FindWith(ctx, kinds.Options{Self: []string{self, confined}, Alone: strings.HasPrefix(os.Getenv("MAPREEL_SCRATCH"), "s3://")})
+	deployed, err := tool.ParseDeployed(toolsJSON)
+	if err != nil {
+		return work.Registry{}, err
+	}
+	env, err := readEnvironment(environmentFile)
+	if err != nil {
+		return work.Registry{}, err
+	}
+	options := kinds.Options{Self: []string{self, confined}, Alone: strings.HasPrefix(os.Getenv("MAPREEL_SCRATCH"), "s3://")}
+	return kinds.FindDeployed(ctx, programs(), options, deployed, env)
 }
+
+// toolsJSON are the tools of the deployment, of type tool.Deployed. In the source there are none: infra builds images with those that
+// -c tools=FILE names.
+//
+//go:embed tools.json
+var toolsJSON []byte
 
 // intakes are the functions that stand before and after the state machine.
 var intakes = map[string]func(*intake.Service, context.Context, json.RawMessage) (any, error){
@@ -93,6 +114,9 @@ func openService(ctx context.Context) (*intake.Service, error) {
 	}
 	deployment, err := filmjob.ParseDeployment(os.Getenv(intake.DeploymentVariable))
 	if err != nil {
+		return nil, err
+	}
+	if service.Tools, err = tool.ParseDeployed(toolsJSON); err != nil {
 		return nil, err
 	}
 	service.Estimate = (&filmjob.Estimator{Registry: find, Resolve: service.Resolve, Deployment: deployment}).Estimate

@@ -21,6 +21,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/price"
+	"github.com/mapreel/mapreel/pkg/tool"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -33,6 +34,7 @@ type Service struct {
 	Destinations []Place
 	Web          []string // roots of web servers, below which sources may be, too
 	Region       string
+	Tools        tool.Deployed // that requests may name
 	// Publish sends a message to the subscribers of the deployment's topic; nil where it has none.
 	Publish func(ctx context.Context, subject, text string) error
 	// Estimate says what a request that was checked would take, as a value that has a form in JSON. It is for API alone; nil where

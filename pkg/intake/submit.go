@@ -13,6 +13,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/origin"
+	"github.com/mapreel/mapreel/pkg/tool"
 )
 
 // Submit checks a request and starts an execution of the name for it. If one of the name was started for the same request
@@ -43,7 +44,13 @@ func (s *Service) Submit(ctx context.Context, name string, request []byte) (Stat
 // check returns the request in the one form in which it is started, so that Step Functions recognises a repeated call.
 func (s *Service) check(ctx context.Context, request []byte) (json.RawMessage, error) {
 	var problems film.Problems
-	req, err := film.Parse(request)
+	var req film.Request
+	var err error
+	if tool.IsRequest(request) {
+		_, err = s.Tools.ParseOrder(request)
+	} else {
+		req, err = film.Parse(request)
+	}
 	if err != nil && !errors.As(err, &problems) {
 		return nil, err
 	}

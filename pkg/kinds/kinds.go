@@ -17,6 +17,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/preview"
 	"github.com/mapreel/mapreel/pkg/render/blender"
 	render "github.com/mapreel/mapreel/pkg/render/job"
+	"github.com/mapreel/mapreel/pkg/tool"
 	"github.com/mapreel/mapreel/pkg/tool/job"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -57,10 +58,24 @@ func NeedTools(request json.RawMessage) bool { return job.Planner{}.Accepts(requ
 // Tools adds the planner and kinds of tools. They run whatever commands a request names, so only a program that takes requests from
 // its own user has them. self is the program and arguments that call confine.Main.
 func Tools(r work.Registry, tools ffmpeg.Tools, self []string) work.Registry {
+	return withTools(r, job.Planner{Tools: tools}, job.Kind{Tools: tools, Self: self})
+}
+
+func withTools(r work.Registry, planner job.Planner, kind job.Kind) work.Registry {
 	return work.Registry{
-		Planners: append([]work.Planner{job.Planner{Tools: tools}}, r.Planners...),
-		Kinds:    append(slices.Clone(r.Kinds), job.Kind{Tools: tools, Self: self}, job.Joins{Tools: tools, Kinds: r.Kinds}, job.Films{Kinds: r.Kinds}),
+		Planners: append([]work.Planner{planner}, r.Planners...),
+		Kinds:    append(slices.Clone(r.Kinds), kind, job.Joins{Tools: kind.Tools, Kinds: r.Kinds}, job.Films{Kinds: r.Kinds}),
 	}
+}
+
+// FindDeployed is FindWith for the workers of a deployment, which also run the tools that it was built with. Requests name them, and
+// describe none. env are the variables that the tools of this image expect.
+func FindDeployed(ctx context.Context, find ffmpeg.FindOptions, o Options, list tool.Deployed, env []string) (work.Registry, error) {
+	tools, err := ffmpeg.Find(ctx, find)
+	if err != nil {
+		return work.Registry{}, err
+	}
+	return withTools(All(tools, o), job.Planner{Tools: tools, Deployed: &list}, job.Kind{Tools: tools, Self: o.Self, Alone: o.Alone, Env: env}), nil
 }
 
 // Find returns what can be run with the ffmpeg that it finds on this machine.

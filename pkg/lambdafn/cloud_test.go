@@ -26,6 +26,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
 	"github.com/mapreel/mapreel/pkg/render/blender/blendertest"
+	"github.com/mapreel/mapreel/pkg/tool"
 	"github.com/mapreel/mapreel/pkg/tool/confine"
 	"github.com/mapreel/mapreel/pkg/work"
 	"github.com/mapreel/mapreel/statemachine"
@@ -56,6 +57,7 @@ func TestMain(m *testing.M) {
 // infra gives it.
 type cloud struct {
 	programs string // folder of the built program; "" where the test binary is the program: see toyClass
+	tools    []tool.Tool
 	env      []string
 	media    *s3blob.Store
 	bucket   string // of media
@@ -66,9 +68,29 @@ type cloud struct {
 // newCloud builds the program of the functions and starts the servers.
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
+	return newCloudWith(t, tool.Deployed{})
+}
+
+// newCloudWith builds the program with tools, as infra has it done.
+func newCloudWith(t *testing.T, deployed tool.Deployed) *cloud {
+	t.Helper()
 	c := newServers(t)
-	c.programs = t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", c.programs+"/", "./functions/...")
+	c.programs, c.tools = t.TempDir(), deployed.Tools
+	list, overlay := filepath.Join(t.TempDir(), "tools.json"), filepath.Join(t.TempDir(), "overlay.json")
+	at, err := filepath.Abs(filepath.Join(root, "functions", "worker", "tools.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]any{list: deployed, overlay: map[string]any{"Replace": map[string]string{at: list}}} {
+		data, err := json.Marshal(content)
+		if err == nil {
+			err = os.WriteFile(name, data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", c.programs+"/", "./functions/...")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the functions: %v\n%s", err, out)
@@ -146,18 +168,24 @@ type deployment struct {
 	before    func(state, unit string) // called before a task is run; may be nil
 }
 
-// unitClasses lists the classes that run units in a deployment with -c render=true.
-func unitClasses() []work.Class { return append(work.UnitClasses(), work.ClassRender) }
+// unitClasses lists the classes that run units in a deployment with -c render=true and -c tools=FILE.
+func (c *cloud) unitClasses() []work.Class {
+	list := append(work.UnitClasses(), work.ClassRender)
+	for _, t := range c.tools {
+		list = append(list, work.ToolClass(t.Name))
+	}
+	return list
+}
 
 // classes lists the classes of functions.
-func classes() []work.Class {
-	return append(unitClasses(), work.ClassAnalyse, work.ClassFinish, work.ClassCollect)
+func (c *cloud) classes() []work.Class {
+	return append(c.unitClasses(), work.ClassAnalyse, work.ClassFinish, work.ClassCollect)
 }
 
 func (c *cloud) deploy(t *testing.T) *deployment {
 	t.Helper()
 	d := &deployment{cloud: c, t: t, functions: map[work.Class]*lambdatest.Function{}}
-	for _, class := range classes() {
+	for _, class := range c.classes() {
 		d.functions[class] = c.start(t, class)
 	}
 	return d
@@ -170,7 +198,7 @@ func (d *deployment) execute(execution string, req any) (engine.Outcome, error) 
 		Partition: "aws", Analyse: arn(work.ClassAnalyse), Finish: arn(work.ClassFinish), BatchQueue: "queue", GpuQueue: statemachine.Absent,
 		Functions: map[string]string{}, JobDefinitions: map[string]string{},
 	}
-	for _, class := range unitClasses() {
+	for _, class := range d.unitClasses() {
 		resources.Functions[string(class)] = arn(class)
 		for _, gpu := range []bool{false, true} {
 			key := statemachine.JobDefinitionKey(string(class), gpu)
@@ -258,7 +286,7 @@ func (d *deployment) submit(_ context.Context, in asl.TaskInput) (json.RawMessag
 	for _, v := range submitted.ContainerOverrides.Environment {
 		env = append(env, v.Name+"="+v.Value)
 	}
-	for _, class := range unitClasses() {
+	for _, class := range d.unitClasses() {
 		if submitted.JobDefinition != definitionOf(string(class)) {
 			continue
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 )
 
-// schemaJSON is generated from the Go types by TestSchemaMatchesTheGoTypes.
+// schemaJSON is generated from the Go types by TestSchemasMatchTheGoTypes.
 //
 //go:embed tools.schema.json
 var schemaJSON []byte

@@ -15,11 +15,9 @@ import (
 	"github.com/mapreel/mapreel/pkg/tool"
 )
 
-var update = flag.Bool("update", false, "rewrite tools.schema.json")
+var update = flag.Bool("update", false, "rewrite the schemas")
 
-const schemaFile = "tools.schema.json"
-
-func TestSchemaMatchesTheGoTypes(t *testing.T) {
+func TestSchemasMatchTheGoTypes(t *testing.T) {
 	r := jsonschema.Reflector{
 		Anonymous: true, DoNotReference: true, ExpandedStruct: true, RequiredFromJSONSchemaTags: true,
 		Mapper: func(t reflect.Type) *jsonschema.Schema {
@@ -36,9 +34,22 @@ func TestSchemaMatchesTheGoTypes(t *testing.T) {
 			return nil
 		},
 	}
-	s := r.Reflect(&tool.Request{})
-	s.Title = "Tools of mapreel"
-	s.Description = "The tools file of mapreel run, with the source and the destination that its arguments name"
+	for _, document := range []struct {
+		file, title, description string
+		of                       any
+	}{
+		{"tools.schema.json", "Tools of mapreel", "The tools file of mapreel run, with the source and the destination that its arguments name", &tool.Request{}},
+		{"order.schema.json", "Request for tools", "A request that a deployment of mapreel runs tools which it has", &tool.Order{}},
+	} {
+		s := r.Reflect(document.of)
+		s.Title, s.Description = document.title, document.description
+		compare(t, document.file, s)
+	}
+}
+
+// compare compares a schema with its file.
+func compare(t *testing.T, schemaFile string, s *jsonschema.Schema) {
+	t.Helper()
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)

@@ -114,9 +114,24 @@ const (
 // that have Blender.
 func UnitClasses() []Class { return []Class{ClassSplit, ClassAudio, ClassEncode, ClassMerge} }
 
+// toolPrefix begins the names of the classes of tools.
+const toolPrefix = "tool-"
+
+// ToolClass returns the class of a tool of that name. Each tool of a deployment has one, because it has an image and a size of its own.
+func ToolClass(name string) Class { return Class(toolPrefix + name) }
+
+// Tool returns the name of the tool whose class it is; "" for all other classes.
+func (c Class) Tool() string {
+	name, ok := strings.CutPrefix(string(c), toolPrefix)
+	if !ok {
+		return ""
+	}
+	return name
+}
+
 // Known reports whether there is a function of the class.
 func (c Class) Known() bool {
-	return c == ClassAnalyse || c == ClassFinish || c == ClassCollect || c == ClassRender || slices.Contains(UnitClasses(), c)
+	return c.Tool() != "" || c == ClassAnalyse || c == ClassFinish || c == ClassCollect || c == ClassRender || slices.Contains(UnitClasses(), c)
 }
 
 // Route is the service, or services in their order, that run a unit.

@@ -16,6 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/price"
+	"github.com/mapreel/mapreel/pkg/tool"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -39,6 +40,9 @@ func ParseDeployment(text string) (d estimate.Deployment, err error) {
 
 // Estimate plans a request, which is valid, and estimates it in the places that AWS has.
 func (e *Estimator) Estimate(ctx context.Context, request json.RawMessage) (any, error) {
+	if tool.IsRequest(request) {
+		return nil, fault.New(fault.Unsupported, "what tools take is not known in advance: requests for them are not estimated")
+	}
 	plan, err := e.plan(ctx, request)
 	if err != nil {
 		return nil, err

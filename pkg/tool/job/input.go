@@ -29,11 +29,7 @@ func (a *attempt) prepare(ctx context.Context) (string, error) {
 	case t.Each.Tool != "":
 		return a.fetch(ctx)
 	case t.Each.Part == tool.File:
-		store, key, err := a.Resolve(ctx, a.doc.Source.URL)
-		if err != nil {
-			return "", err
-		}
-		return store.Locate(ctx, key)
+		return a.whole(ctx)
 	case t.Each.Part == tool.Sound:
 		if t.As.Cut == tool.AtSilence {
 			if err := a.cut(ctx); err != nil {
@@ -50,6 +46,21 @@ func (a *attempt) prepare(ctx context.Context) (string, error) {
 	}
 	path := filepath.Join(a.input, "segment."+t.As.Format)
 	return path, a.extractVideo(ctx, path)
+}
+
+// whole returns the path of the source. One that is not on this machine is copied: the address where it can be read would be a secret,
+// and a tool may have no network.
+func (a *attempt) whole(ctx context.Context) (string, error) {
+	store, key, err := a.Resolve(ctx, a.doc.Source.URL)
+	if err != nil {
+		return "", err
+	}
+	at, err := store.Locate(ctx, key)
+	if err != nil || filepath.IsAbs(at) {
+		return at, err
+	}
+	path := filepath.Join(a.input, filepath.Base(filepath.FromSlash(key)))
+	return path, copyTo(ctx, path, store, work.Artifact{Key: key, Size: a.doc.Source.Size})
 }
 
 // fetch copies the files of the unit that the tool needs. It returns the path of the only one, or of their folder.

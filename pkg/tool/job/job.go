@@ -30,6 +30,7 @@ type document struct {
 	Counts  map[string]int `json:"counts"` // units, by the tool's name
 	Encoder string         `json:"encoder"`
 	Threads int            `json:"threads,omitempty"` // of each encoder of a film
+	Files   string         `json:"files,omitempty"`   // digest of the files beside the tools of a deployment
 }
 
 // piece is the Spec of a unit: what the tool gets. Times are microseconds of the film; a file of unknown length has none.

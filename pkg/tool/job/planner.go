@@ -23,7 +23,11 @@ import (
 )
 
 // Planner plans the jobs of tools.
-type Planner struct{ Tools ffmpeg.Tools }
+type Planner struct {
+	Tools ffmpeg.Tools
+	// Deployed are the tools of a deployment, which runs no others. nil: a request describes its tools, and they run on this machine.
+	Deployed *tool.Deployed
+}
 
 var _ work.Planner = Planner{}
 
@@ -31,21 +35,15 @@ var _ work.Planner = Planner{}
 func (Planner) Name() string { return "tools" }
 
 // Accepts implements work.Planner: it accepts a request that has tools and makes no film.
-func (Planner) Accepts(request json.RawMessage) bool {
-	var fields map[string]json.RawMessage
-	return json.Unmarshal(request, &fields) == nil && fields["tools"] != nil && fields["outputs"] == nil
-}
+func (Planner) Accepts(request json.RawMessage) bool { return tool.IsRequest(request) }
 
 // maxDuration bounds a job, as the state machine does.
 const maxDuration = 48 * time.Hour
 
 // Plan implements work.Planner.
 func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, data json.RawMessage) (work.Plan, error) {
-	req, err := tool.Parse(data)
+	req, err := p.parse(data)
 	if err != nil {
-		return work.Plan{}, err
-	}
-	if err := append(req.CheckLocal(), checkSecrets(req.Tools)...).Err(); err != nil {
 		return work.Plan{}, err
 	}
 	store, key, err := env.Resolve(ctx, req.Source)
@@ -53,6 +51,9 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, data json.RawMessa
 		return work.Plan{}, err
 	}
 	doc := document{Request: req, Source: film.Source{URL: req.Source}, Counts: map[string]int{}, Encoder: p.Tools.Build, Threads: env.Processors}
+	if p.Deployed != nil {
+		doc.Files = p.Deployed.Digest
+	}
 	var index *plan.Index
 	if is, err := source.IsSequence(ctx, store, key); err != nil || is {
 		if err == nil {
@@ -76,7 +77,11 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, data json.RawMessa
 	if err := doc.requireFilms(ctx, p.Tools); err != nil {
 		return work.Plan{}, err
 	}
-	return newPlan(doc, index, p.Tools.Build)
+	plan, err := newPlan(doc, index, p.Tools.Build)
+	if err == nil && p.Deployed != nil {
+		plan = deploy(plan, req)
+	}
+	return plan, err
 }
 
 // Extend implements work.Planner.
@@ -205,7 +210,8 @@ func identify(doc document, build string) (string, error) {
 		Version string
 		Build   string
 		Films   []string `json:",omitempty"`
-	}{format, req, doc.Source.Size, doc.Source.Version, build, films})
+		Files   string   `json:",omitempty"`
+	}{format, req, doc.Source.Size, doc.Source.Version, build, films, doc.Files})
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:10]), fault.Wrap(fault.Internal, err, "name of a job")
 }

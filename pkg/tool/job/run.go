@@ -27,6 +27,9 @@ import (
 type Kind struct {
 	Tools ffmpeg.Tools
 	Self  []string // program and arguments that call confine.Main
+	Alone bool     // this machine works on one job at a time and shares no files: see confine.Options
+	// Env are the variables of the image that this program runs in, which the tools of the image expect.
+	Env []string
 }
 
 var _ work.Kind = Kind{}
@@ -36,7 +39,7 @@ func (Kind) Name() string { return ToolKind }
 
 // Run implements work.Kind. Nothing of a tool that fails is kept.
 func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
-	a := &attempt{Env: env, tools: k.Tools, self: k.Self}
+	a := &attempt{Env: env, tools: k.Tools, kind: k}
 	if err := env.Decode(&a.doc); err != nil {
 		return work.Result{}, err
 	}
@@ -65,7 +68,7 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 type attempt struct {
 	*work.Env
 	tools ffmpeg.Tools
-	self  []string
+	kind  Kind
 	doc   document
 	piece piece
 	tool  tool.Tool
@@ -104,7 +107,7 @@ func (a *attempt) run(ctx context.Context, f *facts, result *work.Result) error 
 			Command: command, Dir: a.work, Writable: []string{a.work, a.output}, Memory: int64(a.tool.Memory) << 20, Disk: max(disk, 1<<20),
 			Processes: a.tool.Processes, Timeout: a.tool.TimeoutOf(),
 		},
-		Self: a.self, Name: a.tool.Name, Env: env, Network: a.tool.Network, Secrets: secrets,
+		Self: a.kind.Self, Name: a.tool.Name, Env: append(slices.Clone(a.kind.Env), env...), Network: a.tool.Network, Secrets: secrets, Alone: a.kind.Alone,
 	})
 	if err != nil {
 		return err
