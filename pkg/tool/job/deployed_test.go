@@ -14,7 +14,7 @@ import (
 // A deployment runs no commands but its own, and says which those are.
 func TestADeploymentRefusesOtherTools(t *testing.T) {
 	t.Parallel()
-	const list = `{"tools": [{"name": "levels", "script": "true\n"}, {"name": "count", "each": {"tool": "levels"}, "script": "true\n"}]}`
+	const list = `{"tools": [{"name": "levels", "script": "true\n"}, {"name": "count", "each": {"tool": "levels"}, "script": "true\n", "outputs": [{"path": "counts/"}]}]}`
 	deployed, err := tool.ParseDeployed([]byte(list))
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@
 package toolrun
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -11,9 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
@@ -23,6 +20,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/tool"
 	"github.com/mapreel/mapreel/pkg/tool/confine"
+	"github.com/mapreel/mapreel/pkg/tool/toolfile"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -126,7 +124,7 @@ func (r Run) Job(dir string, stdin io.Reader) (Job, error) {
 	if _, ok := d.Tree["retention"]; !ok {
 		d.Set("/retention/hours", retentionHours, "")
 	}
-	programs := readPrograms(d.Tree, folder)
+	programs := toolfile.ReadPrograms(d.Tree, folder, folder)
 	data, err := json.Marshal(d.Tree)
 	if err != nil {
 		return Job{}, fault.Wrap(fault.Invalid, err, "the request")
@@ -149,55 +147,4 @@ func (r Run) Job(dir string, stdin io.Reader) (Job, error) {
 		}
 	}
 	return job, nil
-}
-
-// maxScript is the size of the largest script, in bytes: with all others it must fit into a request.
-const maxScript = 128 << 10
-
-// readPrograms replaces the name of each script by its text, and makes the paths of programs absolute. Values of other types are
-// left to the schema.
-func readPrograms(tree map[string]any, folder string) (ps film.Problems) {
-	tools, _ := tree["tools"].([]any)
-	for i, v := range tools {
-		t, _ := v.(map[string]any)
-		if command, _ := t["command"].([]any); len(command) > 0 {
-			if name, ok := command[0].(string); ok && strings.Contains(name, "/") && !filepath.IsAbs(name) {
-				command[0] = filepath.Join(folder, name)
-			}
-		}
-		name, ok := t["script"].(string)
-		if !ok || name == "" || strings.HasPrefix(name, "#!") || strings.Contains(name, "\n") {
-			continue
-		}
-		text, err := readScript(folder, name)
-		if err != nil {
-			ps = append(ps, film.Problem{Pointer: fmt.Sprintf("/tools/%d/script", i), Message: err.Error()})
-			continue
-		}
-		t["script"] = text
-	}
-	return ps
-}
-
-func readScript(folder, name string) (string, error) {
-	if !filepath.IsLocal(name) {
-		return "", fmt.Errorf("%s does not lie beside the tools file", name)
-	}
-	f, err := os.Open(filepath.Join(folder, name))
-	if err != nil {
-		return "", fmt.Errorf("cannot read the script %s, which must lie beside the tools file; a script in the file itself begins with #! or has several lines", name)
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	data, err := io.ReadAll(io.LimitReader(f, maxScript+1))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("cannot read the script: %w", err)
-	case len(data) > maxScript:
-		return "", fmt.Errorf("%s is larger than %d bytes; name a program with command", name, maxScript)
-	case len(bytes.TrimSpace(data)) == 0:
-		return "", fmt.Errorf("%s is empty", name)
-	case !utf8.Valid(data) || bytes.ContainsRune(data, 0):
-		return "", fmt.Errorf("%s is no text; name a program with command", name)
-	}
-	return string(data), nil
 }
