@@ -54,8 +54,10 @@ func newBatch(stack awscdk.Stack, chosen settings, net *network, store storage, 
 	}
 	d := newDefinitions(stack, chosen, store, images)
 	for _, c := range chosen.unitClasses() {
-		b.definitions[statemachine.JobDefinitionKey(string(c), false)] = d.add(c, constructID(c), classes[c].job)
-		if size := classes[c].gpuJob; chosen.gpu && size.gpus > 0 {
+		if size := chosen.class(c).job; size.cpus > 0 {
+			b.definitions[statemachine.JobDefinitionKey(string(c), false)] = d.add(c, constructID(c), size)
+		}
+		if size := chosen.class(c).gpuJob; chosen.gpu && size.gpus > 0 {
 			b.definitions[statemachine.JobDefinitionKey(string(c), true)] = d.add(c, constructID(c)+"Gpu", size)
 		}
 	}
@@ -187,10 +189,11 @@ func (d definitions) add(c work.Class, id string, size jobSize) awsbatch.EcsJobD
 		Description: jsii.String("mapreel: Batch jobs of the class " + string(c)),
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("ecs-tasks.amazonaws.com"), nil),
 	})
-	r := rights{role, d.store, d.chosen.sliceEvents, d.chosen.render}
-	classes[c].allow(r)
+	r := rights{role, d.store, d.chosen.sliceEvents, d.chosen.render, d.chosen.deployed.Tools}
+	d.chosen.class(c).allow(r)
 	// A container on EC2 does not know its region. Lambda sets the variable itself and forbids to set it.
 	variables := environment(d.chosen, d.store)
+	nameCertificates(*variables, c)
 	(*variables)["AWS_REGION"] = d.stack.Region()
 	(*variables)["MAPREEL_VCPUS"], (*variables)["MAPREEL_GPUS"] = jsii.String(fmt.Sprint(size.cpus)), jsii.String(fmt.Sprint(size.gpus))
 	container := &awsbatch.EcsEc2ContainerDefinitionProps{

@@ -59,6 +59,7 @@ var classes = map[work.Class]class{
 			r.readSources()
 			r.record()
 			r.readFrames()
+			r.encodeTools()
 			r.read(splits, audio, sidecars) // audio is interleaved with the video, subtitles may be drawn into it
 			r.write(video)
 			r.writeSegments()
@@ -67,6 +68,7 @@ var classes = map[work.Class]class{
 	work.ClassAudio: {memory: 1769, minutes: 15, disk: 4096, job: smallJob, allow: func(r rights) {
 		r.readSources()
 		r.record()
+		r.encodeToolSound()
 		r.read(audio) // the joined sound of several sources
 		r.write(audio, sidecars)
 	}},
@@ -78,6 +80,7 @@ var classes = map[work.Class]class{
 		r.listArtifacts(frames) // what an attempt that was ended has stored is not rendered again
 	}},
 	work.ClassMerge: {memory: 1769, minutes: 15, disk: 10240, job: smallJob, allow: func(r rights) {
+		r.joinTools()
 		r.readKeys()
 		r.record()
 		r.readFrames()
@@ -98,6 +101,9 @@ var classes = map[work.Class]class{
 
 // class returns a class as this deployment has it. Where scenes are rendered, Analyse asks Blender what they have.
 func (s settings) class(name work.Class) class {
+	if t, ok := s.toolOf(name); ok {
+		return toolClass(t)
+	}
 	c := classes[name]
 	if s.hasBlender(name) {
 		c.memory, c.minutes, c.disk = s.renderMemory, 15, 10240
@@ -112,17 +118,21 @@ func (s settings) hasBlender(name work.Class) bool {
 	return s.render && (name == work.ClassRender || name == work.ClassAnalyse)
 }
 
-// unitClasses lists the classes that run units in this deployment, in the order in which a job meets them.
-func (s settings) unitClasses() []work.Class {
+// unitClasses lists the classes that run units in this deployment, in the order in which a job of film meets them.
+func (s settings) unitClasses() []work.Class { return append(s.filmClasses(), s.toolClasses(false)...) }
+
+// filmClasses lists those whose units no tool runs.
+func (s settings) filmClasses() []work.Class {
 	if !s.render {
 		return work.UnitClasses()
 	}
 	return append(work.UnitClasses(), work.ClassRender)
 }
 
-// allClasses lists the classes of this deployment.
+// allClasses lists the classes of this deployment that have functions.
 func (s settings) allClasses() []work.Class {
-	list := append([]work.Class{work.ClassAnalyse}, s.unitClasses()...)
+	list := append([]work.Class{work.ClassAnalyse}, s.filmClasses()...)
+	list = append(list, s.toolClasses(true)...)
 	return append(list, work.ClassFinish, work.ClassCollect)
 }
 

@@ -32,9 +32,10 @@ func newFunctions(stack awscdk.Stack, chosen settings, net *network, store stora
 			AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 		})
 		logs.GrantWrite(role)
-		r := rights{role, store, chosen.sliceEvents, chosen.render}
+		r := rights{role, store, chosen.sliceEvents, chosen.render, chosen.deployed.Tools}
 		c.allow(r)
 		variables := environment(chosen, store)
+		nameCertificates(*variables, name)
 		(*variables)["MAPREEL_TMP"] = jsii.String(fmt.Sprint(c.disk))
 		props := &awslambda.DockerImageFunctionProps{
 			Description:          jsii.String("mapreel: work of the class " + string(name)),
@@ -65,7 +66,17 @@ func newFunctions(stack awscdk.Stack, chosen settings, net *network, store stora
 }
 
 // constructID returns the class as CloudFormation names resources: "Encode".
-func constructID(c work.Class) string { return strings.ToUpper(string(c[:1])) + string(c[1:]) }
+func constructID(c work.Class) string {
+	name := constructName(c)
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+// nameCertificates says where the image of a tool has the certificates of authorities: those of mapreel, as the tool's may have none.
+func nameCertificates(variables map[string]*string, c work.Class) {
+	if c.Tool() != "" {
+		variables["SSL_CERT_FILE"] = jsii.String("/opt/mapreel/ca-certificates.crt")
+	}
+}
 
 // environment returns the settings of every function and Batch job. lambdafn.ParseSettings reads them.
 func environment(chosen settings, store storage) *map[string]*string {

@@ -29,6 +29,7 @@ type image struct {
 // images are those of a deployment. An image that was built elsewhere is both. blender is unset where no scenes are rendered.
 type images struct {
 	usual, blender image
+	tools          map[string]image // by the name of the tool's image; "" of those that name none
 	chosen         settings
 }
 
@@ -36,6 +37,9 @@ type images struct {
 func (i images) of(c work.Class) image {
 	if i.chosen.hasBlender(c) {
 		return i.blender
+	}
+	if t, ok := i.chosen.toolOf(c); ok {
+		return i.tools[t.Image]
 	}
 	return i.usual
 }
@@ -49,10 +53,18 @@ func newImages(stack awscdk.Stack, chosen settings, root string) (list images, e
 		list.blender = list.usual
 		return list, nil
 	}
-	if list.usual, err = builtImage(stack, chosen, "Image", root, "functions/Dockerfile", buildArguments(chosen, blender{})); err != nil || !chosen.render {
+	if root, err = withTools(chosen, root, *awscdk.Stage_Of(stack).Outdir()); err != nil {
 		return list, err
 	}
-	list.blender, err = builtImage(stack, chosen, "RenderImage", root, "functions/render.Dockerfile", buildArguments(chosen, chosen.blender))
+	if list.usual, err = builtImage(stack, chosen, "Image", root, "functions/Dockerfile", buildArguments(chosen, blender{})); err != nil {
+		return list, err
+	}
+	if chosen.render {
+		list.blender, err = builtImage(stack, chosen, "RenderImage", root, "functions/render.Dockerfile", buildArguments(chosen, chosen.blender))
+	}
+	if err == nil {
+		list.tools, err = toolImages(stack, chosen, root)
+	}
 	return list, err
 }
 
@@ -89,9 +101,18 @@ func builtImage(stack awscdk.Stack, chosen settings, id, root, recipe string, ar
 		BuildArgs: arguments,
 		// Only what the program is built from, so that a change of the README does not make a new image.
 		IgnoreMode: awscdk.IgnoreMode_DOCKER,
-		Exclude:    jsii.Strings("*", "!go.mod", "!go.sum", "!functions", "!pkg", "**/testdata", "**/*_test.go"),
+		Exclude:    jsii.Strings(exclusions(chosen)...),
 	})
 	return image{asset.Repository(), *asset.ImageTag(), platform}, nil
+}
+
+// exclusions lists what is no part of an image, as patterns of .dockerignore.
+func exclusions(chosen settings) []string {
+	list := []string{"*", "!go.mod", "!go.sum", "!functions", "!pkg", "**/testdata", "**/*_test.go"}
+	if chosen.toolsFile != "" {
+		list = append(list, "!"+toolFilesFolder)
+	}
+	return list
 }
 
 // buildArguments returns the arguments of a recipe. They are a part of the image's tag, so a new value makes a new image.

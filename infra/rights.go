@@ -8,6 +8,8 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/engine"
 	"github.com/mapreel/mapreel/pkg/render"
+	"github.com/mapreel/mapreel/pkg/tool"
+	"github.com/mapreel/mapreel/pkg/tool/job"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -20,6 +22,9 @@ var (
 	sidecars  = artifactsOf("sidecar") // subtitles, cover, attachments
 	outputs   = artifactsOf("output")
 	frames    = artifactsOf(render.Kind)
+	results   = artifactsOf(job.ToolKind) // of tools
+	toolFilms = artifactsOf(job.FilmKind)
+	joins     = artifactsOf(job.JoinKind)
 )
 
 // artifactsOf returns the pattern of the artifacts of one kind's units.
@@ -31,8 +36,9 @@ func artifactsOf(kind string) string {
 type rights struct {
 	role  awsiam.Role
 	store storage
-	// announces is the setting sliceEvents, and renders the setting render.
+	// announces is the setting sliceEvents, renders the setting render, and tools are those of the setting of that name.
 	announces, renders bool
+	tools              []tool.Tool
 }
 
 const reasonForWildcards = "Wildcards stand at the end of a prefix that the role works on, for keys that are not known before a job; " +
@@ -136,6 +142,33 @@ func (r rights) replaceFrames() {
 	}
 	for _, p := range r.store.destinations {
 		r.allowIn(p.account, []string{"s3:DeleteObject"}, p.objects())
+	}
+}
+
+// encodeTools encodes the pictures that tools have made, where there are such.
+func (r rights) encodeTools() {
+	if makesFilms(r.tools) {
+		r.read(results)
+		r.write(toolFilms)
+	}
+}
+
+// encodeToolSound encodes the sound that goes with such pictures.
+func (r rights) encodeToolSound() {
+	if makesFilms(r.tools) {
+		r.write(toolFilms)
+	}
+}
+
+// joinTools joins what tools have made.
+func (r rights) joinTools() {
+	if len(r.tools) == 0 {
+		return
+	}
+	r.read(results, joins)
+	r.write(joins)
+	if makesFilms(r.tools) {
+		r.read(toolFilms)
 	}
 }
 

@@ -8,20 +8,24 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mapreel/mapreel/pkg/tool"
 )
 
 // settings are the choices of a deployment, each given as `-c name=value`.
 type settings struct {
-	scratch            string   // efs (default) or s3: where artifacts lie between phases
-	batch              bool     // a queue for units that Lambda cannot finish; see parseSettings for the default
-	gpu                bool     // a queue of GPU instances
-	sliceEvents        bool     // workers put an event for each finished slice of a preview on the bus; needs a route to EventBridge
-	batchNetwork       string   // public (default): no inbound rule, no cost by the hour; isolated: no route out, endpoints
-	arch               string   // x86_64 (default) or arm64
-	imageURI           string   // an image in ECR that was built elsewhere; "" builds functions/Dockerfile when deploying
-	baseImage          string   // the image of Debian from which the image's ffmpeg comes; "" = that of functions/Dockerfile
-	render             bool     // functions with Blender, which render scenes
-	blender            blender  // where they have it from; zero is Debian's
+	scratch            string  // efs (default) or s3: where artifacts lie between phases
+	batch              bool    // a queue for units that Lambda cannot finish; see parseSettings for the default
+	gpu                bool    // a queue of GPU instances
+	sliceEvents        bool    // workers put an event for each finished slice of a preview on the bus; needs a route to EventBridge
+	batchNetwork       string  // public (default): no inbound rule, no cost by the hour; isolated: no route out, endpoints
+	arch               string  // x86_64 (default) or arm64
+	imageURI           string  // an image in ECR that was built elsewhere; "" builds functions/Dockerfile when deploying
+	baseImage          string  // the image of Debian from which the image's ffmpeg comes; "" = that of functions/Dockerfile
+	render             bool    // functions with Blender, which render scenes
+	blender            blender // where they have it from; zero is Debian's
+	deployed           tool.Deployed
+	toolsFile          string   // that describes the tools of this deployment; "" = none
 	packages           string   // any new value installs the image's packages again; "" keeps those of Docker's cache
 	sourceBuckets      []string // existing buckets; none: the media bucket's in/
 	webSources         []string // roots of web servers, below which sources may be, too
@@ -90,6 +94,8 @@ func parseSettings(context any) (settings, error) {
 	}
 	s.checkImage(&p)
 	s.checkRender(&p)
+	s.deployed, s.toolsFile = p.tools()
+	s.checkTools(&p)
 	s.webSources = p.webSources(s)
 	s.accounts = p.accounts(s)
 	p.unknown()

@@ -66,7 +66,7 @@ func synth(t *testing.T, context object) synthesised {
 	if err := os.MkdirAll(filepath.Join(root, "functions"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, recipe := range []string{"Dockerfile", "render.Dockerfile"} {
+	for _, recipe := range []string{"Dockerfile", "render.Dockerfile", "tool.Dockerfile"} {
 		if err := os.WriteFile(filepath.Join(root, "functions", recipe), []byte("FROM scratch\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}

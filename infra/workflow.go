@@ -39,7 +39,9 @@ func newWorkflow(stack awscdk.Stack, chosen settings, store storage, fns functio
 		GpuQueue:       statemachine.Absent,
 	}
 	for _, c := range chosen.unitClasses() {
-		resources.Functions[string(c)] = *published(fns[c])
+		if fn, ok := fns[c]; ok { // a tool may run on Batch alone
+			resources.Functions[string(c)] = *published(fn)
+		}
 	}
 	var invoked, submitted []*string
 	for _, c := range chosen.stageClasses() {
