@@ -4,13 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/mapreel/mapreel/pkg/tool/toolfile"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -20,11 +19,15 @@ var policyVariants = []object{
 	{"scratch": "s3"},
 	{"scratch": "s3", "batch": "true"},
 	{"scratch": "s3", "batch": "true", "render": "true"},
+	{"scratch": "s3", "batch": "true", "tools": policyTools},
 	{"gpu": "true"},
 	{"sourceBuckets": "films,more-films", "destinationBuckets": "finished"},
 	{"scratch": "s3", "kmsKey": someKey + "0", "api": "true", "startOnUpload": "true", "notify": "ops@example.com"},
 	{"sourceBuckets": "films,more-films", "destinationBuckets": "finished", "kmsKey": someKey + "0", "sourceKeys": someKey + "1", "destinationKeys": someKey + "2", "api": "true", "startOnUpload": "true"},
 }
+
+// policyTools describes tools that use all rights that workers have for tools.
+const policyTools = "testdata/tools/tools.yaml"
 
 const someKey = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890a"
 
@@ -43,17 +46,20 @@ var reasons = map[string]string{
 	"batch:TerminateJob": "Step Functions ends the Batch jobs of an execution that is stopped",
 	"batch:SubmitJob":    "a unit that proves too large for Lambda, or needs a GPU",
 
-	"kms:Decrypt":             "an upload in parts, which these small jobs do not need everywhere",
-	"s3:AbortMultipartUpload": "a worker gives up an upload in parts that fails; Collect one that is a day old",
-	"dynamodb:Query":          "a unit renews the records of a job that would not last",
-	"dynamodb:BatchGetItem":   "an attempt that lost a race reads what became of the unit",
-	"split s3:ListBucket":     "an attempt that ends after its job looks for what it has written",
-	"render s3:DeleteObject":  "an attempt that ends after its job discards what it has written",
-	"split s3:DeleteObject":   "an attempt that ends after its job discards what it has written",
-	"encode s3:DeleteObject":  "an attempt that was not the first to complete discards its own",
-	"audio s3:DeleteObject":   "an attempt that was not the first to complete discards its own",
-	"merge s3:DeleteObject":   "an attempt that was not the first to complete discards its own",
-	"analyse s3:DeleteObject": "an execution that was superseded removes what it has just written",
+	"kms:Decrypt":                "an upload in parts, which these small jobs do not need everywhere",
+	"s3:AbortMultipartUpload":    "a worker gives up an upload in parts that fails; Collect one that is a day old",
+	"dynamodb:Query":             "a unit renews the records of a job that would not last",
+	"dynamodb:BatchGetItem":      "an attempt that lost a race reads what became of the unit",
+	"split s3:ListBucket":        "an attempt that ends after its job looks for what it has written",
+	"render s3:DeleteObject":     "an attempt that ends after its job discards what it has written",
+	"split s3:DeleteObject":      "an attempt that ends after its job discards what it has written",
+	"encode s3:DeleteObject":     "an attempt that was not the first to complete discards its own",
+	"audio s3:DeleteObject":      "an attempt that was not the first to complete discards its own",
+	"merge s3:DeleteObject":      "an attempt that was not the first to complete discards its own",
+	"toollevels s3:DeleteObject": "an attempt that was not the first to complete discards its own",
+	"toolcount s3:DeleteObject":  "an attempt that was not the first to complete discards its own",
+	"toolsame s3:DeleteObject":   "an attempt that was not the first to complete discards its own",
+	"analyse s3:DeleteObject":    "an execution that was superseded removes what it has just written",
 }
 
 // reason returns why a role has a permission that it does not use here.
@@ -73,15 +79,16 @@ func TestPoliciesAllowExactlyWhatJobsDo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs whole jobs, for a minute")
 	}
-	program := filepath.Join(t.TempDir(), "worker")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../functions/worker").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	deployed, err := toolfile.Read(policyTools, toolFiles)
+	if err != nil {
+		t.Fatal(err)
 	}
+	program := buildWorker(t, deployed)
 	film, tape, song := sources(t)
-	type how struct{ files, scenes bool } // whether scratch is a file system, and whether scenes are rendered
+	type how struct{ files, scenes, tools bool } // whether scratch is a file system, scenes are rendered, and tools run
 	made := map[how][]call{}
 	for files, folder := range map[bool]string{true: t.TempDir(), false: ""} {
-		w := newWorkers(t, program, folder)
+		w := newWorkers(t, program, folder, deployed)
 		w.takeRequests()
 		w.runJobs(film, tape, song)
 		made[how{files: files}] = slices.Collect(maps.Keys(w.calls))
@@ -89,14 +96,18 @@ func TestPoliciesAllowExactlyWhatJobsDo(t *testing.T) {
 			t.Errorf("only %d calls were recorded", n)
 		}
 		if !files {
+			before := maps.Clone(w.calls)
 			w.renderScenes()
 			made[how{scenes: true}] = slices.Collect(maps.Keys(w.calls))
+			w.calls = before
+			w.runTools()
+			made[how{tools: true}] = slices.Collect(maps.Keys(w.calls))
 		}
 	}
 	for _, v := range policyVariants {
 		t.Run(fmt.Sprint(v), func(t *testing.T) {
 			s := synth(t, v)
-			calls := made[how{len(s.of("AWS::EFS::FileSystem")) > 0, s.chosen.render}]
+			calls := made[how{len(s.of("AWS::EFS::FileSystem")) > 0, s.chosen.render, s.chosen.toolsFile != ""}]
 			p := policies{s, t, v, map[string][]statement{}}
 			report := p.check(calls)
 			for _, line := range report {
@@ -148,8 +159,11 @@ func (p policies) of(role string) []string {
 		return slices.DeleteFunc([]string{name}, func(name string) bool { return p.roles[name] == nil }) // of a deployment that has it
 	}
 	list := []string{constructID(work.Class(role)) + "Role"}
+	if work.Class(role).Tool() != "" && p.roles[list[0]] == nil { // it has no function
+		list = nil
+	}
 	for logical := range p.s.of("AWS::IAM::Role") {
-		if name := logical[:max(len(logical)-8, 0)]; strings.HasSuffix(name, "JobRole") && className(name) == role {
+		if name := logical[:max(len(logical)-8, 0)]; strings.HasSuffix(name, "JobRole") && className(name) == constructName(work.Class(role)) {
 			list = append(list, name)
 		}
 	}
@@ -251,7 +265,7 @@ func (p policies) resources(c call) (list []string) {
 		return []string{"arn:AWS::Partition:batch:AWS::Region:AWS::AccountId:job/" + c.key}
 	case "definition":
 		for _, d := range p.s.of("AWS::Batch::JobDefinition") {
-			if name := props(d)["JobDefinitionName"].(string); strings.EqualFold(name, "mapreel-"+c.key) {
+			if name := props(d)["JobDefinitionName"].(string); strings.EqualFold(name, "mapreel-"+constructName(work.Class(c.key))) {
 				list = append(list, "arn:AWS::Partition:batch:AWS::Region:AWS::AccountId:job-definition/"+name+":1")
 			}
 		}

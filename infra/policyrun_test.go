@@ -33,6 +33,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
 	blenderprogram "github.com/mapreel/mapreel/pkg/render/blender"
 	"github.com/mapreel/mapreel/pkg/render/blender/blendertest"
+	"github.com/mapreel/mapreel/pkg/tool"
 	"github.com/mapreel/mapreel/pkg/work"
 	"github.com/mapreel/mapreel/statemachine"
 )
@@ -185,7 +186,7 @@ type workers struct {
 }
 
 // newWorkers starts a function of each class. files is the folder that stands for the file system; "" is scratch in S3.
-func newWorkers(t *testing.T, program, files string) *workers {
+func newWorkers(t *testing.T, program, files string, deployed tool.Deployed) *workers {
 	t.Helper()
 	s3, dynamodb := s3test.Start(t), dynamotest.Start(t)
 	table, items := dynamodb.NewTable(t), s3.NewBucket(t)
@@ -199,6 +200,9 @@ func newWorkers(t *testing.T, program, files string) *workers {
 		if *store, err = s3blob.New(s3.Client(nil), bucket, "", s3blob.Options{}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if files == "" {
+		w.chosen.deployed = deployed
 	}
 	scratch := "s3://" + items
 	if files != "" {
@@ -218,8 +222,11 @@ func newWorkers(t *testing.T, program, files string) *workers {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, class := range w.chosen.allClasses() {
+	for _, class := range append(w.chosen.allClasses(), w.chosen.toolClasses(false)...) {
 		role := string(class)
+		if w.env[class] != nil {
+			continue
+		}
 		w.env[class] = append(w.connect(role), "MAPREEL_ITEMS="+items, "MAPREEL_SCRATCH="+scratch, "MAPREEL_BATCH=cpu",
 			"MAPREEL_RUN=48h", "MAPREEL_REDRIVE=336h", blenderprogram.Variable+"="+self)
 		w.functions[class] = lambdatest.Start(t, role, w.command(class))
@@ -447,6 +454,44 @@ func (w *workers) renderScenes() {
 			t.Fatal(err)
 		}
 	}
+}
+
+// runTools runs all tools.
+func (w *workers) runTools() {
+	w.t.Helper()
+	var names []string
+	for _, t := range w.chosen.deployed.Tools {
+		names = append(names, t.Name)
+	}
+	request := object{"source": "s3://" + w.bucket + "/in/film.mkv", "destination": "s3://" + w.bucket + "/out/", "tools": names}
+	if err := w.execute("tools", request, false); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// buildWorker builds the program of the functions with tools.
+func buildWorker(t *testing.T, deployed tool.Deployed) string {
+	t.Helper()
+	folder := t.TempDir()
+	at, err := filepath.Abs("../functions/worker/tools.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, overlay, program := filepath.Join(folder, "tools.json"), filepath.Join(folder, "overlay.json"), filepath.Join(folder, "worker")
+	for name, content := range map[string]any{list: deployed, overlay: object{"Replace": object{at: list}}} {
+		data, err := json.Marshal(content)
+		if err == nil {
+			err = os.WriteFile(name, data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", program, "../functions/worker")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return program
 }
 
 // collect has the function collect what a job that is done, and one that has expired, have left.

@@ -22,6 +22,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo"
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
+	"github.com/mapreel/mapreel/pkg/tool"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -202,6 +203,39 @@ func TestAllProblemsOfARequestAreInOneAnswerAndNothingIsStarted(t *testing.T) {
 	}
 	if code, body := d.call(t, intake.RouteSubmit, "", "a key/with spaces", d.request(at+"/in/film.mkv")); code != 400 || !strings.Contains(fmt.Sprint(body), "Idempotency-Key") {
 		t.Errorf("a bad key: %d %v", code, body)
+	}
+}
+
+// A request for tools names those of the deployment, and its places are checked like those of any other.
+func TestARequestForToolsIsTakenIn(t *testing.T) {
+	d := deploy(t)
+	d.Tools = tool.Deployed{Tools: []tool.Tool{{Name: "levels", Script: "true\n"}, {Name: "words", Script: "true\n", Outputs: []tool.Output{{Path: "words"}}}}}
+	source := d.upload(t, "in/film.mkv", "film")
+	request := func(source, destination, tools string) string {
+		return fmt.Sprintf(`{"source":%q,"destination":%q,"tools":%s}`, source, destination, tools)
+	}
+	out := "s3://" + d.bucket + "/out/film/"
+	for _, c := range []struct{ body, pointer, message string }{
+		{request(source, out, `["levels","faces"]`), "/tools/1", `this deployment has no tool "faces"; it has levels, words`},
+		{request(source, out, `[{"name":"levels","script":"true\n"}]`), "/tools/0", "only the tools that it was built with"},
+		{request("s3://other/film.mkv", out, `["levels"]`), "/source", "is in no place of this deployment"},
+		{request(source, "s3://other/out/", `["levels"]`), "/destination", "is in no place of this deployment"},
+		{request(source, out, `["levels"],"folder":"/etc"`), "/folder", ""},
+	} {
+		code, body := d.call(t, intake.RouteSubmit, "", "", c.body)
+		text := fmt.Sprint(body)
+		if code != 400 || !strings.Contains(text, "pointer:"+c.pointer) || !strings.Contains(text, c.message) {
+			t.Errorf("%s: answer %d %v, want %s: %s", c.body, code, body, c.pointer, c.message)
+		}
+	}
+	if got := d.states.Started(); len(got) != 0 {
+		t.Errorf("started %v", got)
+	}
+	if code, body := d.call(t, intake.RouteSubmit, "", "tools-1", request(source, out, `["words","levels"]`)); code != 202 || body["id"] != "tools-1" {
+		t.Errorf("answer %d %v", code, body)
+	}
+	if got := d.states.Started()["tools-1"]; !strings.Contains(got, `"tools":["words","levels"]`) {
+		t.Errorf("started with %s", got)
 	}
 }
 

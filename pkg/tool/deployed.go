@@ -91,6 +91,12 @@ func (d Deployed) ParseOrder(data []byte) (Request, error) {
 	return Parse(whole)
 }
 
+// CheckOrder checks what can be checked of an Order without the deployment. The error is of kind fault.Invalid.
+func CheckOrder(data []byte) error {
+	var o Order
+	return order.Decode(data, &o)
+}
+
 // refuseDescriptions refuses a request that describes its tools: a deployment runs no commands of whoever may send it a request.
 func (d Deployed) refuseDescriptions(data []byte) error {
 	var fields struct {

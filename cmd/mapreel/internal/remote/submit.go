@@ -60,6 +60,14 @@ func (c Submit) Run(ctx context.Context, env Env) error {
 	if err != nil {
 		return err
 	}
+	order, err := c.readOrder(&env)
+	if err != nil {
+		return err
+	}
+	if order != nil {
+		job, started, err := c.submitTools(ctx, env, remote, order)
+		return c.report(ctx, env, remote, job, started, err)
+	}
 	flags := c.Flags
 	flags.Source, flags.Others, flags.Output, flags.Concurrency = c.Source, c.Others, c.Output, c.Concurrency
 	flags.Budget = c.Budget
@@ -75,6 +83,11 @@ func (c Submit) Run(ctx context.Context, env Env) error {
 		return dryRun(ctx, env, req, c.JSON)
 	}
 	job, started, err := c.submit(ctx, env, remote, there, req)
+	return c.report(ctx, env, remote, job, started, err)
+}
+
+// report prints a job that was submitted, and waits for its end where that is asked for.
+func (c Submit) report(ctx context.Context, env Env, remote *client.Client, job client.Job, started bool, err error) error {
 	switch {
 	case err != nil:
 		return err
