@@ -13,7 +13,8 @@ COPY functions functions
 RUN CGO_ENABLED=0 go build -trimpath -ldflags=-s -o /opt/mapreel/ ./functions/...
 
 # The ffmpeg of the other functions, with all libraries and the loader that it needs, so that it runs in an image of any distribution and
-# neither it nor the tool meets the other's libraries. An ffmpeg that does not start fails to build.
+# neither it nor the tool meets the other's libraries. A library with a search path of its own would not follow that of the program. An
+# ffmpeg that does not start fails to build.
 FROM ${BASE} AS ffmpeg
 # As in functions/Dockerfile: a new value installs the packages again.
 ARG PACKAGES=
@@ -25,9 +26,12 @@ RUN echo "packages as of ${PACKAGES:-the first build}" \
  && cp /usr/bin/ffmpeg /usr/bin/ffprobe . \
  && cp $(ldd ffmpeg ffprobe | grep -o '/[^ ]*\.so[^ ]*' | sort -u) lib/ \
  && loader=$(basename "$(patchelf --print-interpreter ffmpeg)") \
+ && for library in lib/*; do \
+      if [ -n "$(patchelf --print-rpath "$library" 2>/dev/null)" ]; then patchelf --remove-rpath "$library" || exit 1; fi; \
+    done \
  && for program in ffmpeg ffprobe; do \
       patchelf --set-interpreter "/opt/mapreel/ffmpeg/lib/$loader" --force-rpath --set-rpath /opt/mapreel/ffmpeg/lib "$program" \
-      && "./$program" -version; \
+      && "./$program" -version || exit 1; \
     done \
  && cp /etc/ssl/certs/ca-certificates.crt /opt/mapreel/ \
  && rm -rf /var/lib/apt/lists/*

@@ -97,7 +97,7 @@ func TestABucketOfAnotherAccountIsExpectedThere(t *testing.T) {
 
 // An image that is named by a tag is whatever its owner pushes under that tag.
 func TestBaseImagesAreNamedByDigest(t *testing.T) {
-	for name, stages := range map[string]int{"../functions/Dockerfile": 3, "../functions/render.Dockerfile": 4, "../cmd/mapreel/Dockerfile": 3} {
+	for name, stages := range map[string]int{"../functions/Dockerfile": 3, "../functions/render.Dockerfile": 4, "../functions/tool.Dockerfile": 4, "../cmd/mapreel/Dockerfile": 3} {
 		recipe, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -107,7 +107,7 @@ func TestBaseImagesAreNamedByDigest(t *testing.T) {
 			t.Fatalf("%s: found only %v", name, lines)
 		}
 		for _, line := range lines {
-			if !regexp.MustCompile(`^(FROM |ARG BASE=)\S+:\S+@sha256:[0-9a-f]{64}( AS \w+)?$|^FROM \$\{BASE\}( AS \w+)?$`).MatchString(line) {
+			if !regexp.MustCompile(`^(FROM |ARG BASE=)\S+:\S+@sha256:[0-9a-f]{64}( AS \w+)?$|^FROM \$\{BASE\}( AS \w+)?$|^FROM \$\{TOOL_IMAGE:-\$\{BASE\}\}$`).MatchString(line) {
 				t.Errorf("%s: %s: name a tag and a digest", name, line)
 			}
 		}

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 recipe=${1:-functions/Dockerfile}
-mapfile -t images < <(sed -nE 's/^(FROM |ARG BASE=)(--platform=[^ ]+ )?([^ @]+:[^ @]+)(@sha256:[0-9a-f]+)?( .*)?$/\3/p' "$recipe")
+mapfile -t images < <(sed -nE 's/^(FROM |ARG BASE=)(--platform=[^ ]+ )?([^ @$]+:[^ @$]+)(@sha256:[0-9a-f]+)?( .*)?$/\3/p' "$recipe")
 [ "${#images[@]}" -gt 0 ] || { echo "pin-images: $recipe names no image with a tag" >&2; exit 1; }
 for image in "${images[@]}"; do
   # Of the index of all architectures, so that one digest serves x86_64 and arm64.

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
@@ -30,7 +32,8 @@ func programs() ffmpeg.FindOptions {
 // recordEnvironment writes the variables of an image to a file, while the image is built. A worker's own environment has credentials
 // too, so it cannot be given to a tool.
 func recordEnvironment(path string) int {
-	data, err := json.Marshal(os.Environ())
+	ofBuild := func(v string) bool { return strings.HasPrefix(v, "HOSTNAME=") || strings.HasPrefix(v, "HOME=") }
+	data, err := json.Marshal(slices.DeleteFunc(os.Environ(), ofBuild))
 	if err == nil {
 		err = os.WriteFile(path, data, 0o644) //nolint:gosec // every user of the image has these variables
 	}

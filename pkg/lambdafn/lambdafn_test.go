@@ -180,7 +180,7 @@ func FuzzParseURL(f *testing.F) {
 func TestTheImageHasTheProgramOfTheFunctions(t *testing.T) {
 	// TestFunctions starts the program that this builds for each class.
 	const build = "go build -trimpath -ldflags=-s -o /opt/mapreel/ ./functions/...\n"
-	for _, name := range []string{"Dockerfile", "render.Dockerfile"} {
+	for _, name := range []string{"Dockerfile", "render.Dockerfile", "tool.Dockerfile"} {
 		recipe, err := os.ReadFile("../../functions/" + name)
 		if err != nil {
 			t.Fatal(err)

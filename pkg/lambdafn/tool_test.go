@@ -30,8 +30,8 @@ func deployedTools(t *testing.T) tool.Deployed {
 	}
 	list := `{"segment": {"seconds": 2}, "tools": [
 		{"name": "levels", "each": "sound", "environment": {"UNIT": "bytes"}, "mode": "lambda",
-			"script": "set -- $(cksum < \"$INPUT_FILE_PATH\")\necho \"{\\\"time\\\": 0, \\\"sum\\\": $1, \\\"$UNIT\\\": $2}\" > \"$TMP_OUTPUT_DIR/levels.jsonl\"\n",
-			"outputs": [{"suffix": [".jsonl"], "join": "lines"}]},
+			"script": "set -- $(cksum < \"$INPUT_FILE_PATH\")\necho \"{\\\"time\\\": 0, \\\"sum\\\": $1, \\\"$UNIT\\\": $2}\" > \"$TMP_OUTPUT_DIR/levels.jsonl\"\ncp \"$INPUT_FILE_PATH\" \"$TMP_OUTPUT_DIR\"\n",
+			"outputs": [{"suffix": [".jsonl"], "join": "lines"}, {"suffix": [".wav"], "join": "audio"}]},
 		{"name": "count", "each": {"tool": "levels", "suffix": [".jsonl"]}, "script": "wc -l < \"$INPUT_FILE_PATH\" > \"$TMP_OUTPUT_DIR/n.txt\"\n",
 			"outputs": [{"path": "counts/"}]},
 		{"name": "same", "each": "frames", "mode": "batch", "script": "cp \"$INPUT_FILE_PATH\"/* \"$TMP_OUTPUT_DIR\"\n",
@@ -72,7 +72,7 @@ func TestFunctionsRunTools(t *testing.T) {
 		got[strings.TrimPrefix(key, "out/")] = read(t, c.media, key)
 	}
 	want := runLocally(t, deployed, film)
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" || len(want) < 7 {
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" || len(want) < 8 {
 		t.Errorf("files (-here +on AWS):\n%s", diff)
 	}
 	for name, data := range want {

@@ -119,10 +119,11 @@ func SoundExtractArgs(x SoundExtract) []string {
 }
 
 // SoundArgs returns the arguments of ffmpeg that convert a file of sound, a WAV or FLAC file as demuxer says, to another of the format
-// to: "wav" or "flac". Its samples have 16 bits, as those of SoundExtractArgs.
-func SoundArgs(path, demuxer, result, to string) []string {
+// to: "wav" or "flac". Its samples have 16 bits, as those of SoundExtractArgs. from is a path or a URL.
+func SoundArgs(from, demuxer, result, to string) []string {
+	in := ffmpeg.Input{Location: from, Demuxer: demuxer}
 	args := append(option.Progress(), ffmpeg.AllocationLimits()...)
-	args = append(args, "-protocol_whitelist", "file", "-f", option.Name(demuxer), "-i", option.FileURL(path), "-map", "0:a:0", "-map_metadata", "-1",
+	args = append(append(args, in.Options()...), "-i", in.URL(), "-map", "0:a:0", "-map_metadata", "-1",
 		"-fflags", "+bitexact", "-flags:a", "+bitexact")
 	if to == "flac" {
 		return append(args, "-c:a", "flac", "-sample_fmt", "s16", "-f", "flac", option.FileURL(result))
