@@ -68,7 +68,6 @@ var classes = map[work.Class]class{
 	work.ClassAudio: {memory: 1769, minutes: 15, disk: 4096, job: smallJob, allow: func(r rights) {
 		r.readSources()
 		r.record()
-		r.encodeToolSound()
 		r.read(audio) // the joined sound of several sources
 		r.write(audio, sidecars)
 	}},

@@ -56,6 +56,8 @@ var reasons = map[string]string{
 	"encode s3:DeleteObject":     "an attempt that was not the first to complete discards its own",
 	"audio s3:DeleteObject":      "an attempt that was not the first to complete discards its own",
 	"merge s3:DeleteObject":      "an attempt that was not the first to complete discards its own",
+	"toollevels s3:ListBucket":   "a source that goes while its job runs is told from a forbidden one",
+	"toolsame s3:ListBucket":     "a source that goes while its job runs is told from a forbidden one",
 	"toollevels s3:DeleteObject": "an attempt that was not the first to complete discards its own",
 	"toolcount s3:DeleteObject":  "an attempt that was not the first to complete discards its own",
 	"toolsame s3:DeleteObject":   "an attempt that was not the first to complete discards its own",

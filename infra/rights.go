@@ -23,7 +23,6 @@ var (
 	outputs   = artifactsOf("output")
 	frames    = artifactsOf(render.Kind)
 	results   = artifactsOf(job.ToolKind) // of tools
-	toolFilms = artifactsOf(job.FilmKind)
 	joins     = artifactsOf(job.JoinKind)
 )
 
@@ -145,18 +144,11 @@ func (r rights) replaceFrames() {
 	}
 }
 
-// encodeTools encodes the pictures that tools have made, where there are such.
+// encodeTools encodes the pictures that tools have made, where there are such. What becomes of them lies where that of other films does,
+// in folders named video and audio.
 func (r rights) encodeTools() {
 	if makesFilms(r.tools) {
 		r.read(results)
-		r.write(toolFilms)
-	}
-}
-
-// encodeToolSound encodes the sound that goes with such pictures.
-func (r rights) encodeToolSound() {
-	if makesFilms(r.tools) {
-		r.write(toolFilms)
 	}
 }
 
@@ -167,9 +159,6 @@ func (r rights) joinTools() {
 	}
 	r.read(results, joins)
 	r.write(joins)
-	if makesFilms(r.tools) {
-		r.read(toolFilms)
-	}
 }
 
 // writeSegments writes the media segments of packages to the destination.
