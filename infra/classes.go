@@ -76,6 +76,7 @@ var classes = map[work.Class]class{
 		r.readSources()
 		r.record()
 		r.write(frames)
+		r.read(frames)          // tiles, which are merged
 		r.listArtifacts(frames) // what an attempt that was ended has stored is not rendered again
 	}},
 	work.ClassMerge: {memory: 1769, minutes: 15, disk: 10240, job: smallJob, allow: func(r rights) {

@@ -447,7 +447,8 @@ func (w *workers) renderScenes() {
 			}
 		}
 		scene := object{
-			"source": "s3://" + w.bucket + "/in/shot.blend", "destination": "s3://" + w.bucket + "/out/", "render": object{"files": []string{"textures"}},
+			"source": "s3://" + w.bucket + "/in/shot.blend", "destination": "s3://" + w.bucket + "/out/",
+			"render":  object{"files": []string{"textures"}, "tiles": fmt.Sprintf("2x%d", first)},
 			"outputs": []object{{"name": fmt.Sprintf("shot-%d", first)}, {"name": "shots", "container": "frames"}},
 		}
 		if err := w.execute(fmt.Sprintf("scene-%d", first), scene, false); err != nil {

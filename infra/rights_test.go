@@ -37,7 +37,7 @@ func TestEachClassReachesTheObjectsItWorksOn(t *testing.T) {
 		{"audio", "Scratch", work.ArtifactKey("0a1b", film.AudioUnit(3), 2, 0, "mkv")},
 		{"sidecar", "Scratch", work.ArtifactKey("0a1b", film.SidecarUnit, 1, 4, "vtt")},
 		{"output", "Scratch", work.ArtifactKey("0a1b", film.OutputKind+"/film", 1, 0, "mp4")},
-		{"frames", "Scratch", render.Key("0a1b", 12)},
+		{"frames", "Scratch", render.TileKey("0a1b", 12, 3)}, // beside render.Key
 		{"source", "Media", "in/season one/film.mkv"},
 		{"destination", "Media", "out/season one/film.mp4"},
 		{"elsewhere", "Media", "private/film.mp4"},
@@ -62,7 +62,7 @@ func TestEachClassReachesTheObjectsItWorksOn(t *testing.T) {
 			work.ClassSplit:   "---   -wd   -wd   ---   ---   ---     ---    ---    r--    ---         ---",
 			work.ClassEncode:  "---   r--   r--   -wd   r--   r--     ---    r--    r--    -w-         ---",
 			work.ClassAudio:   "---   ---   ---   ---   rwd   -wd     ---    ---    r--    ---         ---",
-			work.ClassRender:  "---   ---   ---   ---   ---   ---     ---    -wd    r--    ---         ---",
+			work.ClassRender:  "---   ---   ---   ---   ---   ---     ---    rwd    r--    ---         ---",
 			work.ClassMerge:   "---   ---   ---   r--   r--   r--     rwd    r--    r--    rwd         ---",
 			work.ClassFinish:  "--d   --d   --d   --d   --d   --d     --d    --d    ---    ---         ---",
 			work.ClassCollect: "--d   --d   --d   --d   --d   --d     --d    --d    ---    ---         ---",

@@ -48,6 +48,7 @@ func All(tools ffmpeg.Tools, o Options) work.Registry {
 			preview.Documents{},
 			render.Kept{},
 			render.Kind{Blender: scenes},
+			render.Tiles(scenes),
 		},
 	}
 }

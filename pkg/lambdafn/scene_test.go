@@ -74,6 +74,12 @@ func TestFunctionsRenderAScene(t *testing.T) {
 		r.check(t, map[string]string{
 			"frames/000000": "Run on Lambda, else on Batch", "frames/000002": "Run on Lambda, else on Batch", "video/00000": "Run on Lambda, else on Batch",
 		})
+		tiled := sceneRequest()
+		tiled.Render = render.Settings{Unit: 36, Tiles: "2x1"}
+		tiled.Outputs[0].Name, tiled.Outputs[1].Name = "of-tiles", "frames-of-tiles"
+		r = r.deployment.record()
+		sameAsLocal(t, r.deployment, tiled, scene, "tiles")
+		r.check(t, map[string]string{"tiles/000036.01": "Run on Lambda, else on Batch", "frames/000000": "Run on Lambda, else on Batch"})
 		if left := keys(t, c.scratch, ""); len(left) > 0 {
 			t.Errorf("a job that is done leaves %q in scratch", left)
 		}

@@ -49,6 +49,7 @@ func (Planner) Accepts(json.RawMessage) bool { return true }
 const (
 	phaseSplit  = "split"
 	phaseFirst  = "render-first"
+	phaseTiles  = "render-tiles"
 	phaseRender = "render"
 	phaseEncode = "encode"
 	phaseMerge  = "merge"

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/source"
 	"github.com/mapreel/mapreel/pkg/render"
@@ -35,7 +36,11 @@ func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.R
 		return source.Found{}, nil, ps.Err()
 	}
 	if env.Processors == 0 { // the units share this machine
-		scene.Threads = threadsOf(len(scene.Numbers), runtime.NumCPU(), req.Compute.Concurrency)
+		grid, err := render.ParseGrid(req.Render.Tiles)
+		if err != nil {
+			return source.Found{}, nil, film.Problems{{Pointer: "/render/tiles", Message: err.Error()}}.Err()
+		}
+		scene.Threads = threadsOf(len(scene.Numbers)*max(grid.Count(), 1), runtime.NumCPU(), req.Compute.Concurrency)
 	}
 	found, err := source.OfScene(ctx, p.Tools, scene, req.Sequence, env.Dir)
 	return found, &scene.Job, err
@@ -49,7 +54,8 @@ func threadsOf(frames, cores, concurrency int) int {
 // rendering is how the frames of a scene are rendered. nil: the source is no scene.
 type rendering struct {
 	phases []work.Phase
-	units  int  // of all phases
+	units  int  // that make frames, of all phases
+	tiles  int  // units that render tiles
 	open   bool // most units follow from what the first frames take
 }
 
@@ -60,16 +66,30 @@ func (r *rendering) groups(j film.Job) []work.Group {
 	if r == nil {
 		return nil
 	}
-	return []work.Group{{
+	list := []work.Group{{
 		Name: render.Kind, Noun: "ranges of frames", Units: r.units,
 		Total: work.Amount{Count: int64(j.Source.Video.Frames)}, Space: work.Space{Scratch: j.Source.Size},
 	}}
+	if r.tiles > 0 {
+		grid, _ := render.ParseGrid(j.Render.Settings.Tiles) // as it was checked
+		list = append(list, work.Group{
+			Name: render.TileKind, Noun: "tiles of frames", Units: r.tiles,
+			Total: work.Amount{Count: int64(j.Source.Video.Frames * grid.Count())}, Space: work.Space{Scratch: j.Source.Size},
+		})
+	}
+	return list
 }
 
 // planScene plans the units of a scene. Where they depend on how long frames take, the first frames are a phase of their own.
 func planScene(j film.Job, segments []film.Segment) (work.Plan, error) {
 	n := j.Source.Video.Frames
+	grid, err := render.ParseGrid(j.Render.Settings.Tiles)
+	if err != nil {
+		return work.Plan{}, fault.Wrap(fault.Corrupt, err, "tiles of the scene")
+	}
 	switch unit, first := j.Render.Settings.Unit, render.First(n); {
+	case grid.Count() > 0:
+		return newPlan(j, segments, tiled(j, grid))
 	case unit > 0:
 		units := render.Split(0, n, (n+unit-1)/unit)
 		return newPlan(j, segments, &rendering{phases: []work.Phase{renderPhase(j, phaseRender, units)}, units: len(units)})
@@ -79,6 +99,35 @@ func planScene(j film.Job, segments []film.Segment) (work.Plan, error) {
 	}
 	units := render.Split(0, n, min(n, workersOf(j)))
 	return newPlan(j, segments, &rendering{phases: []work.Phase{renderPhase(j, phaseRender, units)}, units: len(units)})
+}
+
+// framesMerged is how many frames a unit merges at most: about a minute of work.
+const framesMerged = 100
+
+// tiled returns how the frames of a scene are rendered in tiles: a unit renders one tile of each of its frames, by default of one frame,
+// and others merge them.
+func tiled(j film.Job, grid render.Grid) *rendering {
+	n := j.Source.Video.Frames
+	size := max(j.Render.Settings.Unit, 1)
+	ranges := render.Split(0, n, (n+size-1)/size)
+	merges := render.Split(0, n, min(n, max(workersOf(j), (n+framesMerged-1)/framesMerged)))
+	tiles := work.Phase{Name: phaseTiles, Independent: true, Intermediate: true, Units: tileUnits(j, ranges, grid)}
+	return &rendering{phases: []work.Phase{tiles, renderPhase(j, phaseRender, merges)}, units: len(merges), tiles: len(ranges) * grid.Count()}
+}
+
+// tileUnits yields a unit for each tile of each range of frames.
+func tileUnits(j film.Job, ranges []render.Unit, grid render.Grid) iter.Seq[work.Unit] {
+	return func(yield func(work.Unit) bool) {
+		for _, u := range ranges {
+			for t := range grid.Count() {
+				u := render.TileUnit{Unit: u, Tile: t}
+				spec, _ := json.Marshal(u) //nolint:errchkjson // integers only
+				if !yield(work.Unit{Name: u.Name(), Spec: spec, Needs: renderNeeds(j)}) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // extendScene plans the units of all frames but the first, by what those have taken.
@@ -109,15 +158,24 @@ func renderPhase(j film.Job, name string, units []render.Unit) work.Phase {
 	return work.Phase{Name: name, Independent: true, Units: renderUnits(j, units)}
 }
 
-func renderUnits(j film.Job, units []render.Unit) iter.Seq[work.Unit] {
-	needs := work.Needs{Class: work.ClassRender, Route: j.Request.Compute.Mode}
+// renderNeeds returns where Blender runs.
+func renderNeeds(j film.Job) work.Needs {
+	n := work.Needs{Class: work.ClassRender, Route: j.Request.Compute.Mode}
 	if j.Render.Settings.Device == render.GPU {
-		needs.Route, needs.GPU = work.RouteBatch, true
+		n.Route, n.GPU = work.RouteBatch, true
+	}
+	return n
+}
+
+func renderUnits(j film.Job, units []render.Unit) iter.Seq[work.Unit] {
+	of := renderNeeds(j)
+	if j.Render.Settings.Tiles != "" { // they are merged
+		of = needs(j, work.ClassRender)
 	}
 	return func(yield func(work.Unit) bool) {
 		for _, u := range units {
 			spec, _ := json.Marshal(u) //nolint:errchkjson // integers only
-			if !yield(work.Unit{Name: u.Name(), Spec: spec, Needs: needs}) {
+			if !yield(work.Unit{Name: u.Name(), Spec: spec, Needs: of}) {
 				return
 			}
 		}

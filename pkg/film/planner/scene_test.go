@@ -76,6 +76,43 @@ func TestUnitsOfASceneFollowFromItsFirstFrames(t *testing.T) {
 	}
 }
 
+// Each tile is a unit, however many frames there are; then as many units as there are workers merge them.
+func TestTilesAreUnits(t *testing.T) {
+	j := sceneJob(9, 0, 2)
+	j.Render.Settings.Tiles = "2x1"
+	p, err := planScene(j, nil)
+	if err != nil || p.Open || len(p.Phases) != 3 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	tiles := names(p.Phases[0])
+	if len(tiles) != 18 || !slices.Equal(tiles[:3], []string{"tiles/000000.00", "tiles/000000.01", "tiles/000001.00"}) || !p.Phases[0].Independent || !p.Phases[0].Intermediate {
+		t.Errorf("tiles %v of %+v", tiles, p.Phases[0])
+	}
+	if got := names(p.Phases[1]); !slices.Equal(got, []string{"frames/000000", "frames/000004"}) {
+		t.Errorf("merged by %v", got)
+	}
+	j.Render.Settings.Unit, j.Render.Settings.Device = 5, render.GPU
+	if p, err = planScene(j, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(p.Phases[0]); !slices.Equal(got, []string{"tiles/000000.00", "tiles/000000.01", "tiles/000004.00", "tiles/000004.01"}) {
+		t.Errorf("units of at most five frames: %v", got)
+	}
+	for i, want := range []bool{true, false} {
+		for u := range p.Phases[i].Units {
+			if u.Needs.GPU != want {
+				t.Errorf("%s needs a GPU: %v", u.Name, u.Needs.GPU)
+			}
+		}
+	}
+	for _, g := range p.Groups {
+		if g.Name == "tiles" && g.Units == 4 && g.Total.Count == 18 {
+			return
+		}
+	}
+	t.Errorf("groups %+v", p.Groups)
+}
+
 func TestUnitsShareTheProcessors(t *testing.T) {
 	for _, c := range []struct{ frames, cores, concurrency, want int }{{48, 8, 0, 1}, {48, 8, 4, 2}, {1, 8, 8, 8}, {48, 2, 1000, 1}} {
 		if got := threadsOf(c.frames, c.cores, c.concurrency); got != c.want {

@@ -92,6 +92,7 @@ type task struct {
 	Settings render.Settings `json:"settings"`
 	Report   string          `json:"report"`
 	Output   string          `json:"output,omitempty"`
+	Tile     *render.Tile    `json:"tile,omitempty"`   // nil: whole frames
 	Frames   [][2]any        `json:"frames,omitempty"` // number, name
 }
 
@@ -118,6 +119,9 @@ type About struct {
 	Simulations []string  `json:"simulations"`
 	Scripts     []string  `json:"scripts"`
 	NoDenoiser  bool      `json:"noDenoiser"`
+	Whole       []string  `json:"whole"`    // reasons why frames cannot be rendered as tiles
+	Dithered    bool      `json:"dithered"` // unless tiles are rendered
+	Adaptive    bool      `json:"adaptive"` // likewise
 	Problems    []Problem `json:"problems"`
 }
 
@@ -196,6 +200,7 @@ type Range struct {
 	Numbers  []int
 	Threads  int // 0: all of the machine's
 	Memory   int64
+	Tile     *render.Tile // nil: whole frames
 }
 
 // Frame is a frame that was rendered.
@@ -237,7 +242,7 @@ const watching = 200 * time.Millisecond
 // run. Frames that fail do not stop the others; they are returned with the error.
 func (p Program) Render(ctx context.Context, at Place, r Range, dir string, done func(Frame) error) (pace Pace, failed []Failure, err error) {
 	work := filepath.Join(dir, "render")
-	t := task{Settings: r.Settings, Report: filepath.Join(work, "frames.jsonl"), Output: filepath.Join(work, "frames")}
+	t := task{Settings: r.Settings, Report: filepath.Join(work, "frames.jsonl"), Output: filepath.Join(work, "frames"), Tile: r.Tile}
 	for _, n := range r.Numbers {
 		t.Frames = append(t.Frames, [2]any{n, frameName(n)})
 	}

@@ -68,6 +68,11 @@ def choose(scene, s, problems):
     r.use_file_extension = True
     r.use_overwrite, r.use_placeholder = True, False
     r.use_stamp = r.use_stamp and any(getattr(r, n) for n in dir(r) if n.startswith("use_stamp_"))
+    if s.get("tiles"):
+        # Both look at pixels that lie in other tiles, or at the place of a pixel in the picture.
+        r.dither_intensity = 0
+        if hasattr(scene, "cycles"):
+            scene.cycles.use_adaptive_sampling = False
     f = r.image_settings
     f.file_format = "PNG"
     f.color_mode = "RGBA" if r.film_transparent else "RGB"
@@ -90,6 +95,37 @@ def denoiser(scene, repair):
     if repair:
         scene.cycles.use_denoising = False
     return True
+
+
+def whole(scene):
+    """Returns the reasons why a tile would differ from the same part of the frame."""
+    r = scene.render
+    reasons = []
+    if r.engine != "CYCLES":
+        reasons.append("the engine %s, which looks at the whole frame" % r.engine)
+    elif scene.cycles.use_denoising and not denoiser(scene, False):
+        reasons.append("denoising")
+    if scene.use_nodes and r.use_compositing:
+        reasons.append("compositing")
+    if r.use_sequencer and scene.sequence_editor and any(s.type != "SOUND" and not s.mute for s in scene.sequence_editor.sequences_all):
+        reasons.append("strips of the sequencer")
+    if r.use_freestyle:
+        reasons.append("Freestyle")
+    if r.use_stamp:
+        reasons.append("metadata that is burnt in")
+    if any(o.type == "GPENCIL" and not o.hide_render for o in scene.objects):
+        reasons.append("grease pencil")
+    return reasons
+
+
+def place(r, tile):
+    """Has a tile rendered, in place of the whole frame. Cycles and Blender cut fractions of pixels off."""
+    width, height = int(r.resolution_x * r.resolution_percentage / 100), int(r.resolution_y * r.resolution_percentage / 100)
+    safe = 0.25
+    bottom = height - tile["y"] - tile["height"]
+    r.use_border = r.use_crop_to_border = True
+    r.border_min_x, r.border_max_x = (tile["x"] + safe) / width, min((tile["x"] + tile["width"] + safe) / width, 1)
+    r.border_min_y, r.border_max_y = (bottom + safe) / height, min((bottom + tile["height"] + safe) / height, 1)
 
 
 def file_outputs(scene, mute):
@@ -192,7 +228,7 @@ def same(path, known):
     return os.path.normpath(path) == known
 
 
-def describe(scene, problems):
+def describe(scene, saved, problems):
     r = scene.render
     return {
         "blender": bpy.app.version_string + " " + bpy.app.build_hash.decode(errors="replace"),
@@ -207,6 +243,7 @@ def describe(scene, problems):
         "sounds": bool(scene.sequence_editor and any(s.type == "SOUND" and not s.mute for s in scene.sequence_editor.sequences_all)),
         "files": files(), "fileOutputs": file_outputs(scene, False), "simulations": simulations(scene), "scripts": scripts(),
         "noDenoiser": denoiser(scene, False),
+        "whole": whole(scene), "dithered": saved["dithered"], "adaptive": saved["adaptive"],
         "problems": problems,
     }
 
@@ -235,6 +272,8 @@ def render(scene, task, report):
     file_outputs(scene, True)
     if task["settings"].get("device") == "gpu" and r.engine == "CYCLES":
         use_gpu(scene)
+    if task.get("tile"):
+        place(r, task["tile"])
     failed = False
     for frame, name in task["frames"]:
         began = time.monotonic()
@@ -266,13 +305,17 @@ def main():
         scene = bpy.context.scene
     if bpy.context.window:
         bpy.context.window.scene = scene
+    saved = {
+        "dithered": scene.render.dither_intensity > 0,
+        "adaptive": bool(hasattr(scene, "cycles") and scene.cycles.use_adaptive_sampling),
+    }
     choose(scene, task["settings"], problems)
     code = 0
     with open(task["report"], "w") as report:
         if task.get("frames"):
             code = render(scene, task, report)
         else:
-            json.dump(describe(scene, problems), report)
+            json.dump(describe(scene, saved, problems), report)
     sys.exit(code)
 
 

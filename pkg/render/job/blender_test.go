@@ -1,6 +1,7 @@
 package job_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"image"
@@ -18,7 +19,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/render/job"
 )
 
-// scenes makes three scenes beside each other: plain.blend moves a cube over four frames, hostile.blend tries to write to what the
+// scenes makes four scenes beside each other: plain.blend moves a cube over four frames, exact.blend is the same without dithering and
+// adaptive sampling, hostile.blend tries to write to what the
 // variable MARK names in several ways, and poor.blend lacks a camera and a texture, and has a simulation that is not baked.
 const scenes = `
 import bpy, os
@@ -32,6 +34,8 @@ for frame, angle in ((1, 0.0), (4, 1.5)):
     cube.rotation_euler = (angle, angle, 0)
     cube.keyframe_insert("rotation_euler", frame=frame)
 bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "plain.blend"))
+r.dither_intensity, s.cycles.use_adaptive_sampling = 0, False
+bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "exact.blend"))
 
 text = bpy.data.texts.new("startup.py")
 text.write("open(%r, 'w').write('text')" % (mark + "-text"))
@@ -66,7 +70,7 @@ func realBlender(t *testing.T) (p blender.Program, folder, mark string) {
 	p.Self = program(t).Self
 	path, err := p.Find()
 	if err != nil {
-		t.Skipf("SKIPPED: 1 test of 3 scenes needs Blender, which make setup-render installs: %v", err)
+		t.Skipf("SKIPPED: 1 test of 4 scenes needs Blender, which make setup-render installs: %v", err)
 	}
 	folder, mark = t.TempDir(), filepath.Join(t.TempDir(), "mark")
 	cmd := exec.CommandContext(t.Context(), path, "--background", "--factory-startup", "-noaudio", "--python-exit-code", "1", "--python-expr", scenes)
@@ -129,6 +133,25 @@ func TestScenes(t *testing.T) {
 		}
 	}
 
+	exact, _ := examine(t, p, filepath.Join(folder, "exact.blend"), render.Settings{Frames: "3"})
+	tiled, problems := examine(t, p, plain, render.Settings{Frames: "3", Tiles: "3x1"})
+	scratch := store(t)
+	for tile := range 3 {
+		if _, err := attemptTile(t, p, tiled, scratch, tile); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := attemptTile(t, p, tiled, scratch, -1); err != nil {
+		t.Fatal(err)
+	}
+	merged, err := png.Decode(bytes.NewReader(content(t, scratch, render.Key("j", 0))))
+	if err != nil || len(problems) > 0 || len(tiled.Warnings) != 2 || !samePixels(merged, rendered(t, p, exact)[0]) {
+		t.Errorf("the frame of tiles differs from the whole one: %v, %v, warnings %q", err, problems, tiled.Warnings)
+	}
+
+	if _, problems = examine(t, p, filepath.Join(folder, "hostile.blend"), render.Settings{Tiles: "2x2"}); len(problems) != 1 || !strings.Contains(problems[0].Message, "compositing") {
+		t.Errorf("tiles of a scene with compositing: %v", problems)
+	}
 	found, problems = examine(t, p, filepath.Join(folder, "hostile.blend"), render.Settings{Frames: "1"})
 	if text := strings.Join(found.Warnings, "\n"); len(problems) > 0 || !strings.Contains(text, "Python is not run: ") ||
 		!strings.Contains(text, "text startup.py") || !strings.Contains(text, "driver of Cube: location") || !strings.Contains(text, "file outputs are turned off: File Output") {
@@ -149,7 +172,7 @@ func TestScenes(t *testing.T) {
 			t.Errorf("the problems do not name %q:\n%s", want, text)
 		}
 	}
-	if names, _ := filepath.Glob(filepath.Join(folder, "*")); len(names) != 3 && !slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".blend1") }) {
+	if names, _ := filepath.Glob(filepath.Join(folder, "*")); len(names) != 4 && !slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".blend1") }) {
 		t.Errorf("beside the scenes there are %v", names)
 	}
 }

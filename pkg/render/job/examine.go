@@ -57,7 +57,7 @@ func Examine(
 	}
 	scene = Scene{
 		Job:  render.Job{Settings: s, Scene: url, Width: about.Width, Height: about.Height, Alpha: about.Alpha, Blender: about.Blender},
-		Rate: rateOf(about), Aspect: aspectOf(about), Warnings: warnings(about),
+		Rate: rateOf(about), Aspect: aspectOf(about), Warnings: warnings(about, s),
 	}
 	for _, p := range about.Problems {
 		problems = append(problems, render.Problem(p))
@@ -78,6 +78,7 @@ func Examine(
 	if s.FirstLook { // each frame stands for those that are left out
 		scene.Rate = fraction(scene.Rate.Num, scene.Rate.Den*int64(s.Step))
 	}
+	problems = append(problems, checkTiles(scene, about)...)
 	used, wrong := find(about.Files, at)
 	problems = append(problems, wrong...)
 	if len(problems) > 0 {
@@ -92,6 +93,21 @@ func Examine(
 	}
 	scene.Version = versionOf(scene.Job)
 	return scene, nil, nil
+}
+
+// checkTiles says why the frames of a scene cannot be divided into the tiles that a request asks for.
+func checkTiles(scene Scene, about blender.About) []render.Problem {
+	grid, err := render.ParseGrid(scene.Settings.Tiles)
+	if err == nil {
+		err = grid.Check(scene.Width, scene.Height, len(scene.Numbers))
+	}
+	if err == nil && grid.Count() > 0 && len(about.Whole) > 0 {
+		err = fmt.Errorf("tiles would differ from the whole frame because of %s; leave tiles out", some(about.Whole))
+	}
+	if err != nil {
+		return []render.Problem{{Pointer: "/render/tiles", Message: err.Error()}}
+	}
+	return nil
 }
 
 // numbers returns the frames that a request asks for.
@@ -145,7 +161,7 @@ func some(list []string) string {
 }
 
 // warnings says what of a scene is not rendered.
-func warnings(about blender.About) (list []string) {
+func warnings(about blender.About, s render.Settings) (list []string) {
 	if about.NoDenoiser {
 		list = append(list, "the scene is rendered without denoising, because this Blender has no OpenImageDenoise")
 	}
@@ -154,6 +170,12 @@ func warnings(about blender.About) (list []string) {
 	}
 	if len(about.Scripts) > 0 {
 		list = append(list, "the scene's Python is not run: "+some(about.Scripts))
+	}
+	if s.Tiles != "" && about.Dithered {
+		list = append(list, "the scene is rendered without dithering, which tiles do not allow")
+	}
+	if s.Tiles != "" && about.Adaptive {
+		list = append(list, "the scene is rendered without adaptive sampling, which tiles do not allow: each pixel takes all samples")
 	}
 	if about.Sounds {
 		list = append(list, "the sound of the scene's sequencer is not in the film")

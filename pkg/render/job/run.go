@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 
@@ -14,13 +15,25 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// Kind renders a range of frames. A frame is stored as soon as it is whole, and a frame that is stored is not rendered again.
-type Kind struct{ Blender blender.Program }
+// Kind renders a range of frames, or merges them from their tiles. A frame is stored as soon as it is whole, and a frame that is stored
+// is not rendered again.
+type Kind struct {
+	Blender blender.Program
+	tiles   bool
+}
 
 var _ work.Kind = Kind{}
 
+// Tiles returns the kind that renders a tile of each of a range of frames, as Kind renders frames.
+func Tiles(b blender.Program) Kind { return Kind{Blender: b, tiles: true} }
+
 // Name implements work.Kind.
-func (Kind) Name() string { return render.Kind }
+func (k Kind) Name() string {
+	if k.tiles {
+		return render.TileKind
+	}
+	return render.Kind
+}
 
 // Facts are those of a unit.
 type Facts struct {
@@ -36,17 +49,30 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 	if err := env.Decode(&doc); err != nil {
 		return work.Result{}, err
 	}
-	a := &attempt{Env: env, blender: k.Blender, sizes: map[int]int64{}}
-	if err := json.Unmarshal(u.Spec, &a.unit); err != nil || doc.Render == nil {
+	var spec render.TileUnit
+	if err := json.Unmarshal(u.Spec, &spec); err != nil || doc.Render == nil {
 		return work.Result{}, fault.Wrap(fault.Corrupt, errors.Join(err, errors.New("it is of no scene")), "record of "+u.Name)
 	}
-	a.job = *doc.Render
+	a := &attempt{Env: env, blender: k.Blender, job: *doc.Render, unit: spec.Unit, sizes: map[int]int64{}}
 	all, err := render.ParseFrames(a.job.Frames, 1)
 	if err != nil || a.unit.From < 0 || a.unit.To > len(all) || a.unit.From >= a.unit.To {
 		return work.Result{}, fault.New(fault.Corrupt, "%s is not a range of the frames of its job", u.Name)
 	}
 	a.numbers = all[a.unit.From:a.unit.To]
-	facts, err := a.run(ctx)
+	if a.grid, err = render.ParseGrid(a.job.Settings.Tiles); err != nil {
+		return work.Result{}, fault.Wrap(fault.Corrupt, err, "tiles of the job of "+u.Name)
+	}
+	run := a.run
+	switch {
+	case k.tiles:
+		if spec.Tile < 0 || spec.Tile >= a.grid.Count() {
+			return work.Result{}, fault.New(fault.Corrupt, "%s is no tile of the frames of its job", u.Name)
+		}
+		a.tile = &spec.Tile
+	case a.grid.Count() > 0:
+		run = a.merge
+	}
+	facts, err := run(ctx)
 	result := a.result()
 	if err != nil {
 		return result, err
@@ -60,6 +86,8 @@ type attempt struct {
 	blender blender.Program
 	job     render.Job
 	unit    render.Unit
+	grid    render.Grid
+	tile    *int          // nil: whole frames
 	numbers []int         // of the unit's frames
 	sizes   map[int]int64 // of the frames that are stored, by their numbers
 	damaged []blender.Failure
@@ -67,7 +95,28 @@ type attempt struct {
 
 func (a *attempt) key(number int) string {
 	i, _ := slices.BinarySearch(a.numbers, number)
+	if a.tile != nil {
+		return render.TileKey(a.Job, a.unit.From+i, *a.tile)
+	}
 	return render.Key(a.Job, a.unit.From+i)
+}
+
+// picture returns what a frame or tile must be.
+func (a *attempt) picture() render.Picture {
+	p := render.Picture{Width: a.job.Width, Height: a.job.Height, Alpha: a.job.Alpha, Deep: a.job.Settings.Format.Deep()}
+	if t := a.place(); t != nil {
+		p.Width, p.Height = t.Width, t.Height
+	}
+	return p
+}
+
+// place returns where the tile lies in the frame; nil for whole frames.
+func (a *attempt) place() *render.Tile {
+	if a.tile == nil {
+		return nil
+	}
+	t := a.grid.Tile(*a.tile, a.job.Width, a.job.Height)
+	return &t
 }
 
 // missing lists the frames that are not stored.
@@ -134,7 +183,7 @@ func (a *attempt) run(ctx context.Context) (f Facts, err error) {
 	var failed []blender.Failure
 	for idle := 0; len(todo) > 0; {
 		pace, bad, err := a.blender.Render(ctx, at, blender.Range{
-			Settings: a.job.Settings, Numbers: todo, Threads: a.job.Threads, Memory: a.Memory,
+			Settings: a.job.Settings, Numbers: todo, Threads: a.job.Threads, Memory: a.Memory, Tile: a.place(),
 		}, a.Dir, store)
 		if f.Pace == (render.Pace{}) {
 			f.Pace = paceOf(pace)
@@ -160,10 +209,17 @@ func (a *attempt) run(ctx context.Context) (f Facts, err error) {
 		}
 	}
 	if len(failed) > 0 {
-		return f, fault.WithHint(fault.New(fault.Unsupported, "%s", blender.FormatFailures(failed)),
-			"all others of the unit are kept; the same command renders these again")
+		return f, a.failure(failed)
 	}
 	return f, nil
+}
+
+func (a *attempt) failure(failed []blender.Failure) error {
+	text := blender.FormatFailures(failed)
+	if a.tile != nil {
+		text = fmt.Sprintf("tile %d of ", *a.tile+1) + text
+	}
+	return fault.WithHint(fault.New(fault.Unsupported, "%s", text), "all others of the unit are kept; the same command renders these again")
 }
 
 // remaining returns the frames of list that have not failed.
@@ -198,18 +254,25 @@ func (a *attempt) store(ctx context.Context, frame blender.Frame) error {
 	if err != nil {
 		return fault.Wrap(fault.KindOf(err), err, "read a frame")
 	}
-	want := render.Picture{Width: a.job.Width, Height: a.job.Height, Alpha: a.job.Alpha, Deep: a.job.Settings.Format.Deep()}
-	if data, err = render.Clean(data, want); err != nil {
+	if data, err = render.Clean(data, a.picture()); err != nil {
 		// The others may be good, and the unit fails at its end.
 		a.damaged = append(a.damaged, blender.Failure{Number: frame.Number, Error: err.Error()})
 		return nil //nolint:nilerr // it is kept in damaged
 	}
-	info, err := a.Scratch.Put(ctx, a.key(frame.Number), bytes.NewReader(data))
+	if err := a.put(ctx, frame.Number, data); err != nil {
+		return err
+	}
+	err = os.Remove(frame.Path)
+	return fault.Wrap(fault.KindOf(err), err, "remove a frame that is stored")
+}
+
+// put stores what was rendered or merged.
+func (a *attempt) put(ctx context.Context, number int, data []byte) error {
+	info, err := a.Scratch.Put(ctx, a.key(number), bytes.NewReader(data))
 	if err != nil {
 		return err
 	}
-	a.sizes[frame.Number] = info.Size
+	a.sizes[number] = info.Size
 	a.Progress(a.result().Done)
-	err = os.Remove(frame.Path)
-	return fault.Wrap(fault.KindOf(err), err, "remove a frame that is stored")
+	return nil
 }

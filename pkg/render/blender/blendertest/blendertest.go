@@ -17,6 +17,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/render/blender"
 )
 
@@ -32,9 +33,10 @@ type Script struct {
 func Main() int {
 	var scene Script
 	var task struct {
-		Report string   `json:"report"`
-		Output string   `json:"output"`
-		Frames [][2]any `json:"frames"`
+		Report string       `json:"report"`
+		Output string       `json:"output"`
+		Frames [][2]any     `json:"frames"`
+		Tile   *render.Tile `json:"tile"`
 	}
 	at := slices.Index(os.Args, "--python-exit-code") - 1 // what comes before depends on the settings
 	for name, v := range map[string]any{os.Args[max(at, 0)]: &scene, os.Args[len(os.Args)-1]: &task} {
@@ -69,7 +71,11 @@ func Main() int {
 			if slices.Contains(scene.Wrong, n) {
 				width++
 			}
-			if writeFrame(filepath.Join(task.Output, f[1].(string)), width, scene.About.Height, n) != nil {
+			part := image.Rect(0, 0, width, scene.About.Height)
+			if t := task.Tile; t != nil {
+				part = image.Rect(t.X, t.Y, t.X+t.Width, t.Y+t.Height)
+			}
+			if writeFrame(filepath.Join(task.Output, f[1].(string)), picture(width, scene.About.Height, n).SubImage(part)) != nil {
 				return 9
 			}
 		}
@@ -80,17 +86,23 @@ func Main() int {
 	return code
 }
 
-func writeFrame(name string, width, height, n int) error {
+func writeFrame(name string, p image.Image) error {
 	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
-	p := image.NewRGBA(image.Rect(0, 0, width, height))
-	for i := range p.Pix {
-		p.Pix[i] = 255
-	}
-	p.Set(0, 0, color.RGBA{uint8(n), 0, 0, 255}) //nolint:gosec // small
 	return errors.Join(png.Encode(f, p), f.Close())
+}
+
+// picture returns frame n. No two of its pixels near each other are the same.
+func picture(width, height, n int) *image.RGBA {
+	p := image.NewRGBA(image.Rect(0, 0, width, height))
+	for y := range height {
+		for x := range width {
+			p.SetRGBA(x, y, color.RGBA{uint8(n), uint8(x), uint8(y), 255}) //nolint:gosec // cut off above 255
+		}
+	}
+	return p
 }
 
 // About returns what a stand-in's scene of six frames has.
