@@ -68,7 +68,8 @@ var classes = map[work.Class]class{
 	work.ClassAudio: {memory: 1769, minutes: 15, disk: 4096, job: smallJob, allow: func(r rights) {
 		r.readSources()
 		r.record()
-		r.read(audio) // the joined sound of several sources
+		r.readFrames() // the sound of a scene lies beside them
+		r.read(audio)  // the joined sound of several sources
 		r.write(audio, sidecars)
 	}},
 	// Only with the setting render. The folder of the scene and the frames that wait to be stored lie on the disk.

@@ -435,6 +435,7 @@ func (w *workers) renderScenes() {
 	t.Helper()
 	script := blendertest.Script{About: blendertest.About()}
 	script.About.Width, script.About.Height = 64, 36
+	script.About.Sounds, script.About.SoundRate, script.About.SoundChannels = true, 48_000, 2
 	for _, first := range []int{1, 2} { // the second version lacks a frame of the first
 		script.About.First = first
 		data, err := json.Marshal(script)

@@ -61,7 +61,7 @@ func TestEachClassReachesTheObjectsItWorksOn(t *testing.T) {
 			work.ClassAnalyse: "rwd   r-d   r-d   r-d   r-d   r-d     r-d    r-d    r--    r--         ---",
 			work.ClassSplit:   "---   -wd   -wd   ---   ---   ---     ---    ---    r--    ---         ---",
 			work.ClassEncode:  "---   r--   r--   -wd   r--   r--     ---    r--    r--    -w-         ---",
-			work.ClassAudio:   "---   ---   ---   ---   rwd   -wd     ---    ---    r--    ---         ---",
+			work.ClassAudio:   "---   ---   ---   ---   rwd   -wd     ---    r--    r--    ---         ---",
 			work.ClassRender:  "---   ---   ---   ---   ---   ---     ---    rwd    r--    ---         ---",
 			work.ClassMerge:   "---   ---   ---   r--   r--   r--     rwd    r--    r--    rwd         ---",
 			work.ClassFinish:  "--d   --d   --d   --d   --d   --d     --d    --d    ---    ---         ---",

@@ -60,6 +60,7 @@ func TestFunctionsRenderAScene(t *testing.T) {
 		t.Setenv(blender.Variable, self)
 		about := blendertest.About()
 		about.Last, about.Width, about.Height = 72, 64, 36
+		about.Sounds, about.SoundRate, about.SoundChannels = true, 48_000, 2
 		scene := filepath.Join(t.TempDir(), "shot.blend")
 		data, err := json.Marshal(blendertest.Script{About: about})
 		if err == nil {
@@ -73,6 +74,7 @@ func TestFunctionsRenderAScene(t *testing.T) {
 		sameAsLocal(t, r.deployment, sceneRequest(), scene, "stand-in")
 		r.check(t, map[string]string{
 			"frames/000000": "Run on Lambda, else on Batch", "frames/000002": "Run on Lambda, else on Batch", "video/00000": "Run on Lambda, else on Batch",
+			"sound/mix": "Run on Lambda, else on Batch",
 		})
 		tiled := sceneRequest()
 		tiled.Render = render.Settings{Unit: 36, Tiles: "2x1"}

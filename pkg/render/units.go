@@ -87,8 +87,37 @@ type Job struct {
 	Alpha    bool     `json:"alpha,omitempty"`
 	// Threads is how many threads a unit has; 0: all of its worker's.
 	Threads int    `json:"threads,omitempty"`
-	Blender string `json:"blender"` // version
+	Blender string `json:"blender"`         // version
+	Sound   *Sound `json:"sound,omitempty"` // of the sequencer; nil: none that fits the frames
 }
+
+// Sound is what the sequencer of a scene sounds like, mixed down.
+type Sound struct {
+	Rate     int `json:"rate"` // samples a second
+	Channels int `json:"channels"`
+	First    int `json:"first"` // frame with which it begins
+	Last     int `json:"last"`  // frame with which it ends
+	// Samples is the length, of each channel.
+	Samples int64 `json:"samples"`
+}
+
+// SoundBytes is the size of a sample of SoundCodec, and MaxSound that of all samples: a WAV file counts with 32 bits.
+const (
+	SoundBytes = 3
+	MaxSound   = 4_000_000_000
+)
+
+// SoundCodec is ffmpeg's name of the codec in which the sound lies in scratch, in a WAV file.
+const SoundCodec = "pcm_s24le"
+
+// SoundKind is the prefix of the name of the only unit that mixes sound.
+const SoundKind = "sound"
+
+// SoundUnit is the name of that unit.
+const SoundUnit = SoundKind + "/mix"
+
+// SoundKey returns the key in scratch of a job's sound, beside its frames. All attempts write the same bytes there.
+func SoundKey(job string) string { return fmt.Sprintf("%s/%s/sound.wav", job, Kind) }
 
 // File is a file that a scene reads.
 type File struct {

@@ -23,6 +23,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/isobmff"
 	"github.com/mapreel/mapreel/pkg/matroska"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -154,6 +155,10 @@ func (a *attempt) run(ctx context.Context) (film.AudioFacts, error) {
 func (a *attempt) input(ctx context.Context) (ffmpeg.Input, error) {
 	if len(a.job.Source.Joined) > 0 {
 		return a.joinedInput(ctx)
+	}
+	if a.job.Render != nil { // the sound of a scene's sequencer, which a unit has mixed
+		location, err := a.Scratch.Locate(ctx, render.SoundKey(a.Job))
+		return ffmpeg.Input{Location: location, Demuxer: "wav"}, err
 	}
 	in, err := input.Source(ctx, a.Resolve, a.job.Source)
 	in.Jumps = input.Jumps(a.job.Source, a.track.Stream)

@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"iter"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/source"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/render/job"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -42,6 +44,9 @@ func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.R
 		}
 		scene.Threads = threadsOf(len(scene.Numbers)*max(grid.Count(), 1), runtime.NumCPU(), req.Compute.Concurrency)
 	}
+	if rate := media.Rational(req.Sequence.FrameRate); scene.Sound != nil && rate.Known() && rate != scene.Rate {
+		scene.DropSound("the film has another frame rate than the scene")
+	}
 	found, err := source.OfScene(ctx, p.Tools, scene, req.Sequence, env.Dir)
 	return found, &scene.Job, err
 }
@@ -70,6 +75,10 @@ func (r *rendering) groups(j film.Job) []work.Group {
 		Name: render.Kind, Noun: "ranges of frames", Units: r.units,
 		Total: work.Amount{Count: int64(j.Source.Video.Frames)}, Space: work.Space{Scratch: j.Source.Size},
 	}}
+	if mixesSound(j) {
+		size := j.Render.Sound.Samples * int64(j.Render.Sound.Channels) * render.SoundBytes
+		list = append(list, work.Group{Name: render.SoundKind, Noun: "sounds", Units: 1, Space: work.Space{Scratch: size}})
+	}
 	if r.tiles > 0 {
 		grid, _ := render.ParseGrid(j.Render.Settings.Tiles) // as it was checked
 		list = append(list, work.Group{
@@ -155,8 +164,16 @@ func workersOf(j film.Job) int { return max(j.Request.Compute.Concurrency, 1) }
 
 // renderPhase returns the phase of units that render. A frame is worth having where others fail.
 func renderPhase(j film.Job, name string, units []render.Unit) work.Phase {
-	return work.Phase{Name: name, Independent: true, Units: renderUnits(j, units)}
+	list := renderUnits(j, units)
+	if name == phaseRender && mixesSound(j) {
+		mix := work.Unit{Name: render.SoundUnit, Needs: needs(j, work.ClassRender)}
+		list = chain(slices.Values([]work.Unit{mix}), list)
+	}
+	return work.Phase{Name: name, Independent: true, Units: list}
 }
+
+// mixesSound reports whether a unit mixes the sound of a scene's sequencer: whether any output has it.
+func mixesSound(j film.Job) bool { return j.Render.Sound != nil && len(j.AudioRenditions) > 0 }
 
 // renderNeeds returns where Blender runs.
 func renderNeeds(j film.Job) work.Needs {

@@ -113,6 +113,30 @@ func TestTilesAreUnits(t *testing.T) {
 	t.Errorf("groups %+v", p.Groups)
 }
 
+// Sound is mixed beside the frames, where any output has it.
+func TestSoundIsAUnit(t *testing.T) {
+	for _, heard := range []bool{false, true} {
+		for tiles, phase := range map[string]int{"": 0, "2x1": 1} {
+			j := sceneJob(5, 0, 2)
+			j.Render.Settings.Tiles, j.Render.Sound = tiles, &render.Sound{Rate: 48_000, Channels: 2, First: 1, Last: 5}
+			if heard {
+				j.AudioRenditions = []film.AudioRendition{{Codec: film.AAC, Mux: film.MP4}}
+				j.Source.Audio = []film.AudioTrack{{Codec: render.SoundCodec, SampleRate: 48_000, Channels: 2, Timebase: media.Rational{Num: 1, Den: 48_000}}}
+			}
+			p, err := planScene(j, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := names(p.Phases[phase]); slices.Contains(got, render.SoundUnit) != heard {
+				t.Errorf("tiles %q, sound is heard: %v; units %v", tiles, heard, got)
+			}
+			if has := slices.ContainsFunc(p.Groups, func(g work.Group) bool { return g.Contains(render.SoundUnit) }); has != heard {
+				t.Errorf("tiles %q, sound is heard: %v; groups %+v", tiles, heard, p.Groups)
+			}
+		}
+	}
+}
+
 func TestUnitsShareTheProcessors(t *testing.T) {
 	for _, c := range []struct{ frames, cores, concurrency, want int }{{48, 8, 0, 1}, {48, 8, 4, 2}, {1, 8, 8, 8}, {48, 2, 1000, 1}} {
 		if got := threadsOf(c.frames, c.cores, c.concurrency); got != c.want {

@@ -93,36 +93,39 @@ type task struct {
 	Report   string          `json:"report"`
 	Output   string          `json:"output,omitempty"`
 	Tile     *render.Tile    `json:"tile,omitempty"`   // nil: whole frames
+	Sound    []int           `json:"sound,omitempty"`  // first and last frame of what is mixed; none: frames are rendered
 	Frames   [][2]any        `json:"frames,omitempty"` // number, name
 }
 
 // About is what Blender says of a scene, with the settings applied.
 type About struct {
-	Blender     string    `json:"blender"`
-	Scene       string    `json:"scene"`
-	First       int       `json:"first"`
-	Last        int       `json:"last"`
-	Step        int       `json:"step"`
-	FPS         int       `json:"fps"`
-	FPSBase     float64   `json:"fpsBase"`
-	Width       int       `json:"width"`
-	Height      int       `json:"height"`
-	AspectX     float64   `json:"aspectX"`
-	AspectY     float64   `json:"aspectY"`
-	Engine      string    `json:"engine"`
-	Camera      string    `json:"camera"`
-	Alpha       bool      `json:"alpha"`
-	Strips      int       `json:"strips"` // of the sequencer
-	Sounds      bool      `json:"sounds"`
-	Files       []Used    `json:"files"`
-	FileOutputs []string  `json:"fileOutputs"`
-	Simulations []string  `json:"simulations"`
-	Scripts     []string  `json:"scripts"`
-	NoDenoiser  bool      `json:"noDenoiser"`
-	Whole       []string  `json:"whole"`    // reasons why frames cannot be rendered as tiles
-	Dithered    bool      `json:"dithered"` // unless tiles are rendered
-	Adaptive    bool      `json:"adaptive"` // likewise
-	Problems    []Problem `json:"problems"`
+	Blender       string    `json:"blender"`
+	Scene         string    `json:"scene"`
+	First         int       `json:"first"`
+	Last          int       `json:"last"`
+	Step          int       `json:"step"`
+	FPS           int       `json:"fps"`
+	FPSBase       float64   `json:"fpsBase"`
+	Width         int       `json:"width"`
+	Height        int       `json:"height"`
+	AspectX       float64   `json:"aspectX"`
+	AspectY       float64   `json:"aspectY"`
+	Engine        string    `json:"engine"`
+	Camera        string    `json:"camera"`
+	Alpha         bool      `json:"alpha"`
+	Strips        int       `json:"strips"` // of the sequencer
+	Sounds        bool      `json:"sounds"`
+	SoundRate     int       `json:"soundRate"` // samples a second, of what is mixed
+	SoundChannels int       `json:"soundChannels"`
+	Files         []Used    `json:"files"`
+	FileOutputs   []string  `json:"fileOutputs"`
+	Simulations   []string  `json:"simulations"`
+	Scripts       []string  `json:"scripts"`
+	NoDenoiser    bool      `json:"noDenoiser"`
+	Whole         []string  `json:"whole"`    // reasons why frames cannot be rendered as tiles
+	Dithered      bool      `json:"dithered"` // unless tiles are rendered
+	Adaptive      bool      `json:"adaptive"` // likewise
+	Problems      []Problem `json:"problems"`
 }
 
 // Used is a file that a scene reads.

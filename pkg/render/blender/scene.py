@@ -241,6 +241,8 @@ def describe(scene, saved, problems):
         "alpha": r.film_transparent,
         "strips": len(scene.sequence_editor.sequences_all) if scene.sequence_editor and r.use_sequencer else 0,
         "sounds": bool(scene.sequence_editor and any(s.type == "SOUND" and not s.mute for s in scene.sequence_editor.sequences_all)),
+        "soundRate": r.ffmpeg.audio_mixrate,
+        "soundChannels": {"MONO": 1, "STEREO": 2, "SURROUND4": 4, "SURROUND51": 6, "SURROUND71": 8}.get(r.ffmpeg.audio_channels, 0),
         "files": files(), "fileOutputs": file_outputs(scene, False), "simulations": simulations(scene), "scripts": scripts(),
         "noDenoiser": denoiser(scene, False),
         "whole": whole(scene), "dithered": saved["dithered"], "adaptive": saved["adaptive"],
@@ -263,6 +265,13 @@ def use_gpu(scene):
             scene.cycles.device = "GPU"
             return
     sys.exit("this Blender finds no GPU")
+
+
+def mix(scene, task):
+    """Mixes the sound of the sequencer down, from the beginning of a frame to the end of another."""
+    scene.frame_start, scene.frame_end = task["sound"]
+    with bpy.context.temp_override(scene=scene):
+        bpy.ops.sound.mixdown(filepath=os.path.join(task["output"], "sound.wav"), container="WAV", codec="PCM", format="S24")
 
 
 def render(scene, task, report):
@@ -312,7 +321,9 @@ def main():
     choose(scene, task["settings"], problems)
     code = 0
     with open(task["report"], "w") as report:
-        if task.get("frames"):
+        if task.get("sound"):
+            mix(scene, task)
+        elif task.get("frames"):
             code = render(scene, task, report)
         else:
             json.dump(describe(scene, saved, problems), report)

@@ -20,10 +20,10 @@ import (
 )
 
 // scenes makes four scenes beside each other: plain.blend moves a cube over four frames, exact.blend is the same without dithering and
-// adaptive sampling, hostile.blend tries to write to what the
+// adaptive sampling, and has sound from its third frame on, hostile.blend tries to write to what the
 // variable MARK names in several ways, and poor.blend lacks a camera and a texture, and has a simulation that is not baked.
 const scenes = `
-import bpy, os
+import bpy, os, wave
 folder, mark = os.environ["FOLDER"], os.environ["MARK"]
 s = bpy.context.scene
 r = s.render
@@ -35,7 +35,17 @@ for frame, angle in ((1, 0.0), (4, 1.5)):
     cube.keyframe_insert("rotation_euler", frame=frame)
 bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "plain.blend"))
 r.dither_intensity, s.cycles.use_adaptive_sampling = 0, False
+tone = os.path.join(folder, "tone.wav")
+with wave.open(tone, "wb") as f:
+    f.setnchannels(1)
+    f.setsampwidth(2)
+    f.setframerate(48000)
+    f.writeframes(bytes([0, 64]) * 48000)
+s.sequence_editor_create().sequences.new_sound("tone", tone, 1, 3)
 bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "exact.blend"))
+s.sequence_editor_clear()
+for sound in list(bpy.data.sounds):
+    bpy.data.sounds.remove(sound)
 
 text = bpy.data.texts.new("startup.py")
 text.write("open(%r, 'w').write('text')" % (mark + "-text"))
@@ -149,6 +159,8 @@ func TestScenes(t *testing.T) {
 		t.Errorf("the frame of tiles differs from the whole one: %v, %v, warnings %q", err, problems, tiled.Warnings)
 	}
 
+	checkMix(t, p, folder)
+
 	if _, problems = examine(t, p, filepath.Join(folder, "hostile.blend"), render.Settings{Tiles: "2x2"}); len(problems) != 1 || !strings.Contains(problems[0].Message, "compositing") {
 		t.Errorf("tiles of a scene with compositing: %v", problems)
 	}
@@ -172,7 +184,7 @@ func TestScenes(t *testing.T) {
 			t.Errorf("the problems do not name %q:\n%s", want, text)
 		}
 	}
-	if names, _ := filepath.Glob(filepath.Join(folder, "*")); len(names) != 4 && !slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".blend1") }) {
+	if names, _ := filepath.Glob(filepath.Join(folder, "*")); len(names) != 5 && !slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".blend1") }) {
 		t.Errorf("beside the scenes there are %v", names)
 	}
 }

@@ -36,6 +36,12 @@ type Scene struct {
 	Warnings []string
 }
 
+// DropSound leaves the sound of the sequencer out, and says why.
+func (s *Scene) DropSound(why string) {
+	s.Sound = nil
+	s.Warnings = append(s.Warnings, "the sound of the scene's sequencer is not in the film, because "+why)
+}
+
 // format numbers what is rendered from the same scene: raise it when the script renders something else.
 const format = 1
 
@@ -75,6 +81,9 @@ func Examine(
 		problems = append(problems, render.Problem{Pointer: "/render/frames", Message: err.Error()})
 	}
 	scene.Frames = render.FormatFrames(scene.Numbers)
+	if scene.Sound, err = soundOf(about, s, scene.Numbers); err != nil {
+		scene.DropSound(err.Error())
+	}
 	if s.FirstLook { // each frame stands for those that are left out
 		scene.Rate = fraction(scene.Rate.Num, scene.Rate.Den*int64(s.Step))
 	}
@@ -176,9 +185,6 @@ func warnings(about blender.About, s render.Settings) (list []string) {
 	}
 	if s.Tiles != "" && about.Adaptive {
 		list = append(list, "the scene is rendered without adaptive sampling, which tiles do not allow: each pixel takes all samples")
-	}
-	if about.Sounds {
-		list = append(list, "the sound of the scene's sequencer is not in the film")
 	}
 	return list
 }
@@ -286,9 +292,13 @@ func digest(name string) (size int64, sum string, err error) {
 	return size, hex.EncodeToString(h.Sum(nil)[:16]), err
 }
 
-// versionOf returns a digest of what the frames show, and which they are.
+// versionOf returns a digest of what the frames show, which they are, and how their sound is mixed.
 func versionOf(j render.Job) string {
-	h := sha256.Sum256([]byte(j.Look + " " + j.Frames))
+	text := j.Look + " " + j.Frames
+	if j.Sound != nil {
+		text += fmt.Sprintf(" sound %+v", *j.Sound)
+	}
+	h := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(h[:16])
 }
 

@@ -7,6 +7,7 @@
 package blendertest
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"image"
@@ -37,6 +38,7 @@ func Main() int {
 		Output string       `json:"output"`
 		Frames [][2]any     `json:"frames"`
 		Tile   *render.Tile `json:"tile"`
+		Sound  []int        `json:"sound"`
 	}
 	at := slices.Index(os.Args, "--python-exit-code") - 1 // what comes before depends on the settings
 	for name, v := range map[string]any{os.Args[max(at, 0)]: &scene, os.Args[len(os.Args)-1]: &task} {
@@ -48,6 +50,12 @@ func Main() int {
 	report, err := os.Create(task.Report)
 	if err != nil {
 		return 9
+	}
+	if len(task.Sound) > 0 {
+		if writeSound(filepath.Join(task.Output, "sound.wav"), scene.About, task.Sound[1]-task.Sound[0]+1) != nil {
+			return 9
+		}
+		return 0
 	}
 	if len(task.Frames) == 0 {
 		if json.NewEncoder(report).Encode(scene.About) != nil {
@@ -104,6 +112,32 @@ func picture(width, height, n int) *image.RGBA {
 	}
 	return p
 }
+
+// writeSound writes a sawtooth that is as long as so many frames, with 24 bits a sample.
+func writeSound(name string, about blender.About, frames int) error {
+	const bits, sample, format, pcm = 24, 3, 16, 1
+	var data []byte
+	const buffer = 512 // samples: Blender writes whole buffers
+	n := int(float64(frames*about.SoundRate) * about.FPSBase / float64(about.FPS))
+	for i := range (n + buffer - 1) / buffer * buffer {
+		for range about.SoundChannels {
+			data = append(data, 0, 0, byte(i%100)) //nolint:gosec // small
+		}
+	}
+	frame := about.SoundChannels * sample
+	wav := append([]byte("RIFF"), le32(36+len(data))...)
+	wav = append(wav, "WAVEfmt "...)
+	wav = append(wav, le32(format)...)
+	wav = append(wav, pcm, 0, byte(about.SoundChannels), 0) //nolint:gosec // small
+	wav = append(wav, le32(about.SoundRate)...)
+	wav = append(wav, le32(about.SoundRate*frame)...)
+	wav = append(wav, byte(frame), 0, bits, 0) //nolint:gosec // small
+	wav = append(wav, "data"...)
+	wav = append(wav, le32(len(data))...)
+	return os.WriteFile(name, append(wav, data...), 0o600)
+}
+
+func le32(n int) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(n)) } //nolint:gosec // small
 
 // About returns what a stand-in's scene of six frames has.
 func About() blender.About {
