@@ -4,6 +4,7 @@
 //	make bench BENCH=-figures           # also Analyse of 1 GB files, and Merge of a 1 GB result
 //	make bench BENCH='-rounds 0 -seams h264,h265,vp9,av1 -segment 5s'   # the quality at the seams against one pass
 //	make bench BENCH='-rounds 3 -previews all'   # instead: previews, against what people do without mapreel
+//	make bench BENCH='-rounds 5 -render' # instead: scenes of 48 frames, against one run of Blender
 //	go run ./internal/bench -estimates   # instead: estimates of ten jobs on this machine beside what they take
 //	go run ./internal/bench -plots docs/plots   # instead: time and cost on AWS against concurrency and segment length
 //	go run ./internal/bench -target h264,h265,av1 -quality 40 -segment 5s   # instead: a target quality against one CRF for the film
@@ -60,6 +61,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	published := flags.Bool("published", false, "instead of encodes, compare forecasts of jobs on AWS with published figures")
 	speech := flags.String("speech", "", "instead of encodes, measure examples/captions on speech of these lengths, such as 2m,4m, and simulate what handing over early saves")
 	film := flags.Duration("film", 0, "with -speech, also measure examples/detect on a film of this length")
+	scenes := flags.Bool("render", false, "instead of encodes, compare the rendering of scenes with one run of Blender")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -76,6 +78,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fmt.Fprintf(out, "%s/%s, %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	if *speech != "" {
 		return b.workflow(ctx, strings.Split(*speech, ","), *film)
+	}
+	if *scenes {
+		return b.scenes(ctx, *rounds)
 	}
 	if *estimates {
 		return b.estimates(ctx, *source)
