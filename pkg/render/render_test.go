@@ -74,6 +74,29 @@ func TestUnitsCoverTheFramesOnce(t *testing.T) {
 	})
 }
 
+func TestFramesAreDealtOutOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 200).Draw(t, "frames")
+		count := rapid.IntRange(1, 20).Draw(t, "units")
+		var all []int
+		names := map[string]bool{}
+		fewest, most := n, 0
+		for _, u := range Deal(n, count) {
+			all, names[u.Name()] = append(all, u.Places()...), true
+			fewest, most = min(fewest, len(u.Places())), max(most, len(u.Places()))
+		}
+		slices.Sort(all)
+		for i, place := range all {
+			if i != place {
+				t.Fatalf("frame %d is missing, or there twice: %v", i, all)
+			}
+		}
+		if len(all) != n || len(names) != min(n, count) || most-fewest > 1 {
+			t.Fatalf("%d of %d frames in %d units of %d to %d", len(all), n, len(names), fewest, most)
+		}
+	})
+}
+
 func TestUnitsAreSizedByTheirPace(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -8,10 +8,20 @@ import (
 // Kind is the prefix of the names of units that render.
 const Kind = "frames"
 
-// Unit is a range of a job's frames, by their places in its list.
+// Unit is a range of a job's frames, or every Step-th of it, by their places in its list.
 type Unit struct {
 	From int `json:"from"`
 	To   int `json:"to"` // exclusive
+	// Step is the distance of a frame of the unit to the next one; 0: 1.
+	Step int `json:"step,omitempty"`
+}
+
+// Places returns the places of the unit's frames.
+func (u Unit) Places() (list []int) {
+	for i := u.From; i < u.To; i += max(u.Step, 1) {
+		list = append(list, i)
+	}
+	return list
 }
 
 // Name returns the name of the unit. It sorts in the order of the film.
@@ -67,9 +77,18 @@ func Split(from, to, count int) []Unit {
 	n := to - from
 	var units []Unit
 	for i := range count {
-		if u := (Unit{from + i*n/count, from + (i+1)*n/count}); u.From < u.To {
+		if u := (Unit{From: from + i*n/count, To: from + (i+1)*n/count}); u.From < u.To {
 			units = append(units, u)
 		}
+	}
+	return units
+}
+
+// Deal deals n frames out to as many units, in turn. Frames that follow each other take about as long, so the units take about as long, too.
+func Deal(n, count int) []Unit {
+	var units []Unit
+	for i := range min(n, count) {
+		units = append(units, Unit{From: i, To: n, Step: count})
 	}
 	return units
 }
@@ -86,7 +105,9 @@ type Job struct {
 	Height   int      `json:"height"`
 	Alpha    bool     `json:"alpha,omitempty"`
 	// Threads is how many threads a unit has; 0: all of its worker's.
-	Threads int    `json:"threads,omitempty"`
+	Threads int `json:"threads,omitempty"`
+	// Workers is how many units run at once on one machine; 0: elsewhere, as the request says.
+	Workers int    `json:"workers,omitempty"`
 	Blender string `json:"blender"`         // version
 	Sound   *Sound `json:"sound,omitempty"` // of the sequencer; nil: none that fits the frames
 }

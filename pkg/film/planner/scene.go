@@ -42,7 +42,9 @@ func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.R
 		if err != nil {
 			return source.Found{}, nil, film.Problems{{Pointer: "/render/tiles", Message: err.Error()}}.Err()
 		}
-		scene.Threads = threadsOf(len(scene.Numbers)*max(grid.Count(), 1), runtime.NumCPU(), req.Compute.Concurrency)
+		cores := runtime.NumCPU()
+		scene.Threads = threadsOf(len(scene.Numbers)*max(grid.Count(), 1), cores, req.Compute.Concurrency)
+		scene.Workers = max(min(cmp.Or(req.Compute.Concurrency, cores), cores), 1)
 	}
 	if rate := media.Rational(req.Sequence.FrameRate); scene.Sound != nil && rate.Known() && rate != scene.Rate {
 		scene.DropSound("the film has another frame rate than the scene")
@@ -89,6 +91,10 @@ func (r *rendering) groups(j film.Job) []work.Group {
 	return list
 }
 
+// framesDealt is up to how many frames a worker of one machine renders without measuring the first ones: so few that measuring, for which
+// Blender starts once more while the other workers wait, would take longer than it saves. No unit has a limit of time there.
+const framesDealt = 64
+
 // planScene plans the units of a scene. Where they depend on how long frames take, the first frames are a phase of their own.
 func planScene(j film.Job, segments []film.Segment) (work.Plan, error) {
 	n := j.Source.Video.Frames
@@ -101,6 +107,9 @@ func planScene(j film.Job, segments []film.Segment) (work.Plan, error) {
 		return newPlan(j, segments, tiled(j, grid))
 	case unit > 0:
 		units := render.Split(0, n, (n+unit-1)/unit)
+		return newPlan(j, segments, &rendering{phases: []work.Phase{renderPhase(j, phaseRender, units)}, units: len(units)})
+	case j.Render.Workers > 0 && n <= framesDealt*workersOf(j):
+		units := render.Deal(n, workersOf(j))
 		return newPlan(j, segments, &rendering{phases: []work.Phase{renderPhase(j, phaseRender, units)}, units: len(units)})
 	case first > 0:
 		units := []render.Unit{{To: first}}
@@ -160,7 +169,9 @@ func extendScene(ctx context.Context, env *work.PlanEnv, open work.Plan, j film.
 }
 
 // workersOf returns how many units run at once.
-func workersOf(j film.Job) int { return max(j.Request.Compute.Concurrency, 1) }
+func workersOf(j film.Job) int {
+	return max(cmp.Or(j.Render.Workers, j.Request.Compute.Concurrency), 1)
+}
 
 // renderPhase returns the phase of units that render. A frame is worth having where others fail.
 func renderPhase(j film.Job, name string, units []render.Unit) work.Phase {

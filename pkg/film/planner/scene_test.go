@@ -76,6 +76,21 @@ func TestUnitsOfASceneFollowFromItsFirstFrames(t *testing.T) {
 	}
 }
 
+// On one machine, few frames are dealt out to its workers at once.
+func TestFewFramesAreDealtOutOnOneMachine(t *testing.T) {
+	j := sceneJob(48, 0, 1000)
+	j.Render.Workers = 2
+	p, err := planScene(j, nil)
+	if err != nil || p.Open || len(p.Phases) != 2 || !slices.Equal(names(p.Phases[0]), []string{"frames/000000", "frames/000001"}) {
+		t.Errorf("48 frames: %+v, %v", p.Phases, err)
+	}
+	j = sceneJob(framesDealt*2+1, 0, 1000)
+	j.Render.Workers = 2
+	if p, err = planScene(j, nil); err != nil || !p.Open {
+		t.Errorf("many frames: %+v, %v", p.Phases, err)
+	}
+}
+
 // Each tile is a unit, however many frames there are; then as many units as there are workers merge them.
 func TestTilesAreUnits(t *testing.T) {
 	j := sceneJob(9, 0, 2)

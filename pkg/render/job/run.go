@@ -55,10 +55,13 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 	}
 	a := &attempt{Env: env, blender: k.Blender, job: *doc.Render, unit: spec.Unit, sizes: map[int]int64{}}
 	all, err := render.ParseFrames(a.job.Frames, 1)
-	if err != nil || a.unit.From < 0 || a.unit.To > len(all) || a.unit.From >= a.unit.To {
+	if err != nil || a.unit.From < 0 || a.unit.To > len(all) || a.unit.From >= a.unit.To || a.unit.Step < 0 {
 		return work.Result{}, fault.New(fault.Corrupt, "%s is not a range of the frames of its job", u.Name)
 	}
-	a.numbers = all[a.unit.From:a.unit.To]
+	a.places = a.unit.Places()
+	for _, i := range a.places {
+		a.numbers = append(a.numbers, all[i])
+	}
 	if a.grid, err = render.ParseGrid(a.job.Settings.Tiles); err != nil {
 		return work.Result{}, fault.Wrap(fault.Corrupt, err, "tiles of the job of "+u.Name)
 	}
@@ -88,6 +91,7 @@ type attempt struct {
 	unit    render.Unit
 	grid    render.Grid
 	tile    *int          // nil: whole frames
+	places  []int         // of the unit's frames in the job's list
 	numbers []int         // of the unit's frames
 	sizes   map[int]int64 // of the frames that are stored, by their numbers
 	damaged []blender.Failure
@@ -96,9 +100,9 @@ type attempt struct {
 func (a *attempt) key(number int) string {
 	i, _ := slices.BinarySearch(a.numbers, number)
 	if a.tile != nil {
-		return render.TileKey(a.Job, a.unit.From+i, *a.tile)
+		return render.TileKey(a.Job, a.places[i], *a.tile)
 	}
-	return render.Key(a.Job, a.unit.From+i)
+	return render.Key(a.Job, a.places[i])
 }
 
 // picture returns what a frame or tile must be.

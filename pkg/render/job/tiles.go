@@ -29,7 +29,7 @@ func (a *attempt) mergeFrame(ctx context.Context, number int) error {
 	i, _ := slices.BinarySearch(a.numbers, number)
 	tiles := make([][]byte, a.grid.Count())
 	for t := range tiles {
-		r, err := a.Scratch.Open(ctx, render.TileKey(a.Job, a.unit.From+i, t), 0, -1)
+		r, err := a.Scratch.Open(ctx, render.TileKey(a.Job, a.places[i], t), 0, -1)
 		if err != nil {
 			return err
 		}
