@@ -449,7 +449,7 @@ func (w *workers) renderScenes() {
 		}
 		scene := object{
 			"source": "s3://" + w.bucket + "/in/shot.blend", "destination": "s3://" + w.bucket + "/out/",
-			"render":  object{"files": []string{"textures"}, "tiles": []string{"", "2x1"}[first-1]},
+			"render":  object{"files": []string{"textures"}, "tiles": []string{"1x2", "2x1"}[first-1]},
 			"outputs": []object{{"name": fmt.Sprintf("shot-%d", first)}, {"name": "shots", "container": "frames"}},
 		}
 		if err := w.execute(fmt.Sprintf("scene-%d", first), scene, false); err != nil {
