@@ -44,7 +44,9 @@ func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.R
 		}
 		cores := runtime.NumCPU()
 		scene.Threads = threadsOf(len(scene.Numbers)*max(grid.Count(), 1), cores, req.Compute.Concurrency)
-		scene.Workers = max(min(cmp.Or(req.Compute.Concurrency, cores), cores), 1)
+		if env.OneMachine {
+			scene.Workers = max(min(cmp.Or(req.Compute.Concurrency, cores), cores), 1)
+		}
 	}
 	if rate := media.Rational(req.Sequence.FrameRate); scene.Sound != nil && rate.Known() && rate != scene.Rate {
 		scene.DropSound("the film has another frame rate than the scene")
