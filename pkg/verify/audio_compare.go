@@ -88,7 +88,7 @@ func (v *verification) compareAudio(ctx context.Context, track int, pair, first 
 		End:    ((output.End() - to) - (source.End() - from)).Seconds(),
 		Longer: (output.Length() - source.Length()).Seconds(),
 		Lost:   (source.AudibleLength() - output.AudibleLength()).Seconds(),
-		Frame:  frame.Seconds(), edges: v.edges(v.output.audio[track], frame).Seconds(),
+		Frame:  frame.Seconds(), edges: v.edges(v.source.audio[track], v.output.audio[track], frame).Seconds(),
 	}
 	if a.Edits, err = soundEdits(source, output, from, to, places); err != nil {
 		return Audio{}, err

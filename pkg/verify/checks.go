@@ -189,7 +189,7 @@ func lengthCheck(name string, a Audio) Check {
 		Figure: fmt.Sprintf("%d samples, the source has %d: %s ms", a.OutputSamples, a.SourceSamples, signed(a.Longer)),
 	}
 	if a.edges > 0 {
-		c.Limit = fmt.Sprintf("%.1f ms, whole packets at the ends of the part", 1000*(a.Frame+a.edges))
+		c.Limit = fmt.Sprintf("%.1f ms, whole packets at the ends", 1000*(a.Frame+a.edges))
 	}
 	if a.SourceRate != a.OutputRate {
 		c.Figure = fmt.Sprintf("%d samples of %d Hz, the source has %d of %d Hz: %s ms", a.OutputSamples, a.OutputRate, a.SourceSamples, a.SourceRate, signed(a.Longer))

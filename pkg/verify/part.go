@@ -111,11 +111,15 @@ func (v *verification) shows(p probe.Packet, tb media.Rational) bool {
 const maxPacket = 96 * time.Millisecond
 
 // edges returns by how much a track of the output may differ at its ends from the part that it was taken from. Copied packets are
-// whole where the container has no edit list, and in a package others precede them, which a decoder needs.
-func (v *verification) edges(output probe.Stream, frame time.Duration) time.Duration {
+// whole where the container has no edit list, and others precede them, which a decoder needs.
+func (v *verification) edges(source, output probe.Stream, frame time.Duration) time.Duration {
 	switch {
-	case v.cut == nil || strings.Contains(v.output.media.Format, "mp4") && output.FrameSize > 0:
+	case strings.Contains(v.output.media.Format, "mp4") && output.FrameSize > 0:
 		return 0 // an edit list cuts the packets off
+	case v.cut == nil && source.Codec == output.Codec && strings.Contains(v.source.media.Format, "mp4") && !isPlaylist(v.output.media.Format):
+		return frame // the source's edit list may cut off more than a packet
+	case v.cut == nil:
+		return 0
 	case isPlaylist(v.output.media.Format):
 		return 3 * frame
 	}

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -116,4 +117,29 @@ func (v *verification) choiceChecks(source probe.Media) (checks []Check) {
 		c.Verdict, c.Figure = Bad, strings.Join(wrong, ", ")
 	}
 	return append(checks, c)
+}
+
+// sameChannels returns the output's streams, where a copied track whose number of channels changes
+// within it has the source's number. ffprobe reports any of them.
+func (v *verification) sameChannels(ctx context.Context, output probe.Media) (probe.Media, error) {
+	for i := range min(len(v.source.audio), len(v.output.audio)) {
+		a, b := v.source.audio[i], v.output.audio[i]
+		if a.Codec != b.Codec || a.Channels == b.Channels {
+			continue
+		}
+		want, err := probe.Channels(ctx, v.tools, v.source.in, a.Index, v.source.listing(ctx))
+		if err != nil {
+			return output, err
+		}
+		got, err := probe.Channels(ctx, v.tools, v.output.in, b.Index, v.output.listing(ctx))
+		if err != nil {
+			return output, err
+		}
+		if len(want) > 1 && slices.Equal(want, got) {
+			output.Streams = slices.Clone(output.Streams)
+			at := slices.IndexFunc(output.Streams, func(s probe.Stream) bool { return s.Index == b.Index })
+			output.Streams[at].Channels = a.Channels
+		}
+	}
+	return output, nil
 }

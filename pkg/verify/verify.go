@@ -212,7 +212,11 @@ func (v *verification) run(ctx context.Context, r *Report) error {
 	if err != nil {
 		return err
 	}
-	declared := compareMetadata(source, v.output.media, v.output.container == "Matroska", v.region, v.picture)
+	output, err := v.sameChannels(ctx, v.output.media)
+	if err != nil {
+		return err
+	}
+	declared := compareMetadata(source, output, v.output.container == "Matroska", v.region, v.picture)
 	declared = append(declared, v.choiceChecks(source)...)
 	excuse(declared, v.job.Warnings)
 	r.Checks = append(append(r.Checks, declared...), empty...)

@@ -56,13 +56,12 @@ func (s Stream) isRGB() bool {
 	return strings.Contains(s.PixelFormat, "rgb") || strings.Contains(s.PixelFormat, "bgr") || strings.HasPrefix(s.PixelFormat, "gbr") || s.PixelFormat == "pal8"
 }
 
-// clockArgs returns the option with which ffmpeg takes no step of a file's clock for a jump that is
-// none: the delay of frames that are reordered, where there is less than one frame a second, and long
-// frames of a playlist.
+// clockArgs returns the options with which ffmpeg takes no step of a file's clock for a jump that is
+// none: the delay of frames that are reordered, where there is less than one frame a second, and any
+// step of a playlist.
 func (s *Stream) clockArgs(path string) []string {
 	if ext := filepath.Ext(path); ext == ".m3u8" || ext == ".mpd" {
-		const never = 1_000_000
-		return []string{"-dts_delta_threshold", strconv.Itoa(never)}
+		return []string{"-copyts", "-start_at_zero"}
 	}
 	if s == nil {
 		return nil

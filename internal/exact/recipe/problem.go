@@ -164,6 +164,7 @@ func (r Recipe) trackProblem(t Track) string {
 		when(r.Container == "flv" && len(r.Tracks) > 1, "FLV has one track"),
 		when((t.Delay != "" || t.Gap != "") && (!c.ticks || r.parts() > 1 || r.Container == "wtv"), "no delay"),
 		when(t.Change == "appears" && r.Container != "ts" && r.Container != "m2ts", "no table that changes"),
+		when(t.Change == "appears" && fraction(r.Rate).num/fraction(r.Rate).den <= 12, "the clock steps back by nearly 0.1 s, a jump for a decoder but not for a copy"),
 		when(t.Change != "" && (!c.joins || !has("mp2 ac3 eac3 aac mp3", t.Codec) || t.Channels > 2), "no change"),
 		when(t.Change == "rate" && !has("48000 44100", rate), "no change of that rate"),
 		when(t.Length != "" && r.parts() > 1, "parts have one length"))

@@ -45,6 +45,16 @@ func foundSources() []Source {
 		found("MPEG-TS, a frame in five seconds, sound later", func(r *recipe.Recipe) {
 			r.Container, r.Rate, r.Tracks[0].Delay = "ts", "1/5", "0.123"
 		}),
+		found("BDAV, AC-3 whose channels change", func(r *recipe.Recipe) {
+			r.Container, r.Tracks[0].Codec, r.Tracks[0].Channels, r.Tracks[0].Change = "m2ts", "ac3", 1, "channels"
+		}),
+		found("MPEG-PS that begins within a pack", func(r *recipe.Recipe) {
+			r.Container, r.Codec, r.Size, r.Damage, r.DamageAt, r.Tracks[0].Codec = "mpg", "mpeg1", "128x72", "begin", 348, "ac3"
+		}),
+		// Matroska cannot hide what the edit list hides.
+		found("an edit list within a packet, MP4 to Matroska", func(r *recipe.Recipe) {
+			r.Edit, r.Output = "moved", film.Matroska
+		}),
 	}
 }
 

@@ -27,6 +27,7 @@ var (
 	containerMatroska = Container{Name: "Matroska", Demuxer: "matroska", Indexed: true}
 	containerWebM     = Container{Name: "WebM", Demuxer: "matroska", Indexed: true}
 	containerTS       = Container{Name: "MPEG-TS", Demuxer: "mpegts"}
+	containerPS       = Container{Name: "MPEG-PS", Demuxer: "mpeg"}
 	containerMP3      = Container{Name: "MP3", Demuxer: "mp3"}
 	containerADTS     = Container{Name: "AAC", Demuxer: "aac"}
 )
@@ -52,7 +53,7 @@ var signatures = []signature{
 	{".RMF\x00\x00\x00", Container{Name: "RealMedia", Demuxer: "rm"}},
 	{"caff\x00\x01", Container{Name: "CAF", Demuxer: "caf"}},
 	{"#!AMR", Container{Name: "AMR", Demuxer: "amr"}},
-	{"\x00\x00\x01\xba", Container{Name: "MPEG-PS", Demuxer: "mpeg"}},
+	{packStart, containerPS},
 	{"\x1f\x07\x00", Container{Name: "DV", Demuxer: "dv"}},
 }
 
@@ -107,7 +108,7 @@ func Sniff(head []byte, name string) (Container, error) {
 			return s.container, nil
 		}
 	}
-	for _, recognise := range []func([]byte) (Container, bool){sniffEBML, sniffRIFF, sniffMP4, sniffAPNG, sniffMXF, sniffTS, sniffAudio} {
+	for _, recognise := range []func([]byte) (Container, bool){sniffEBML, sniffRIFF, sniffMP4, sniffAPNG, sniffMXF, sniffTS, sniffAudio, sniffCutPS} {
 		if container, ok := recognise(head); ok {
 			return container, nil
 		}
@@ -117,6 +118,9 @@ func Sniff(head []byte, name string) (Container, error) {
 	}
 	return Container{}, fault.New(fault.Invalid, "not a video file: %s looks like %s", name, describe(head))
 }
+
+// unknownFile describes a file of which nothing is known.
+const unknownFile = "none of the containers that mapreel supports"
 
 // describe describes a file that is not media.
 func describe(head []byte) string {
@@ -139,7 +143,7 @@ func describe(head []byte) string {
 	if isText(head) {
 		return "text"
 	}
-	return "none of the containers that mapreel supports"
+	return unknownFile
 }
 
 // isText reports whether bytes are UTF-8 without control characters. It ignores an incomplete
@@ -300,6 +304,50 @@ func sniffTS(head []byte) (Container, bool) {
 		}
 	}
 	return Container{}, false
+}
+
+// minPSPacks is how many packs a program stream that begins within one must have in its first bytes.
+const minPSPacks = 3
+
+// sniffCutPS recognises an MPEG program stream that begins within a pack, as a recording that was cut
+// by its bytes.
+func sniffCutPS(head []byte) (Container, bool) {
+	if describe(head) != unknownFile {
+		return Container{}, false
+	}
+	packs := 0
+	for rest := head; ; {
+		i := bytes.Index(rest, []byte(packStart))
+		if i < 0 {
+			return Container{}, false
+		}
+		if rest = rest[i:]; isPack(rest) {
+			packs++
+		}
+		if packs == minPSPacks {
+			return containerPS, true
+		}
+		rest = rest[len(packStart):]
+	}
+}
+
+// packStart is the start code of a pack of a program stream.
+const packStart = "\x00\x00\x01\xba"
+
+// isPack reports whether data begins with the header of a pack and a packet or system header after it
+// (ISO/IEC 13818-1, 2.5.3.4; ISO/IEC 11172-1, 2.4.3.2).
+func isPack(data []byte) bool {
+	if len(data) < 14 {
+		return false
+	}
+	size := 0
+	switch b := data[4]; {
+	case b&0xc4 == 0x44:
+		size = 14 + int(data[13]&7)
+	case b&0xf1 == 0x21:
+		size = 12
+	}
+	return size > 0 && len(data) > size+3 && bytes.HasPrefix(data[size:], []byte("\x00\x00\x01")) && data[size+3] >= 0xbb
 }
 
 // sniffAudio recognises raw MP3 and AAC by two consecutive frame headers, and AC-3 by its first

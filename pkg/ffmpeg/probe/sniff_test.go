@@ -79,6 +79,21 @@ func TestSniffRecognisesRealFilesAndTheirDemuxerOpensThem(t *testing.T) {
 	}
 }
 
+// Its packs have 2048 bytes.
+func TestSniffRecognisesAProgramStreamThatBeginsWithinAPack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.mpg")
+	ffmpegtest.Exec(t, "ffmpeg", append(slices.Clone(ffmpegSources), path)...)
+	whole := head(t, path)
+	for _, from := range []int{1, 100, 2047} {
+		if got, err := probe.Sniff(whole[from:], "a.mpg"); err != nil || got.Demuxer != "mpeg" {
+			t.Errorf("from byte %d on: %+v, %v", from, got, err)
+		}
+	}
+	if got, err := probe.Sniff(append([]byte("PK\x03\x04"), whole...), "a.zip"); err == nil {
+		t.Errorf("an archive that holds one: %+v", got)
+	}
+}
+
 func head(t *testing.T, path string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(path)
