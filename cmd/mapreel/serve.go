@@ -22,6 +22,7 @@ import (
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/check"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/preset"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/presets"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/toolrun"
 	"github.com/mapreel/mapreel/pkg/api"
 	"github.com/mapreel/mapreel/pkg/console"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -208,7 +209,7 @@ func prepare(env environment) func(context.Context, *local.Options) error {
 		if err != nil {
 			return err
 		}
-		o.Registry = kinds.All(tools, kinds.Options{})
+		o.Registry = toolrun.Films(tools)
 		o.Setup, err = json.Marshal(tools)
 		return fault.Wrap(fault.Internal, err, "setup of a batch process")
 	}

@@ -12,7 +12,10 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film/planner"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/render/blender"
+	"github.com/mapreel/mapreel/pkg/render/job"
 )
 
 // On a busy machine ffmpeg takes seconds to say its version. The server takes jobs meanwhile, and ends where there is no ffmpeg.
@@ -74,6 +77,35 @@ func TestRootsOfAServerMayBeURLs(t *testing.T) {
 	for _, root := range []string{"https://example.com/films", "https://u:p@example.com/", "ftp://example.com/", "https://example.com/?a/"} {
 		if _, err := (serveCmd{Root: []string{root}}).roots(); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%s: %v", root, err)
+		}
+	}
+}
+
+// A scene is rendered by this program, started once more within limits.
+func TestAServerCanStartBlender(t *testing.T) {
+	t.Parallel()
+	var o local.Options
+	env := environment{Find: func(context.Context, ffmpeg.FindOptions) (ffmpeg.Tools, error) { return ffmpeg.Tools{}, nil }}
+	if err := prepare(env)(t.Context(), &o); err != nil {
+		t.Fatal(err)
+	}
+	var programs []blender.Program
+	for _, kind := range o.Registry.Kinds {
+		if k, ok := kind.(job.Kind); ok {
+			programs = append(programs, k.Blender)
+		}
+	}
+	for _, p := range o.Registry.Planners {
+		if p, ok := p.(planner.Planner); ok {
+			programs = append(programs, p.Blender)
+		}
+	}
+	if len(programs) != 3 { // for the plan, for frames and for tiles
+		t.Errorf("%d know Blender", len(programs))
+	}
+	for _, p := range programs {
+		if len(p.Self) != 2 {
+			t.Errorf("Blender is started by %q", p.Self)
 		}
 	}
 }

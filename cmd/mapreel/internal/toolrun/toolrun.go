@@ -33,13 +33,18 @@ type Job struct {
 }
 
 // Registry returns what this program can run for its own user: films, and tools.
-func Registry(tools ffmpeg.Tools) work.Registry {
+func Registry(tools ffmpeg.Tools) work.Registry { return kinds.Tools(Films(tools), tools, self()) }
+
+// Films returns what this program can run for others: films, also those of scenes.
+func Films(tools ffmpeg.Tools) work.Registry { return kinds.All(tools, kinds.Options{Self: self()}) }
+
+// self returns the program and arguments that run a command within limits.
+func self() []string {
 	program, err := os.Executable()
 	if err != nil {
 		program = os.Args[0]
 	}
-	self := []string{program, confined}
-	return kinds.Tools(kinds.All(tools, kinds.Options{Self: self}), tools, self)
+	return []string{program, confined}
 }
 
 // confined is the first argument of the process that runs a tool within limits, for the one that starts it.
