@@ -36,6 +36,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/printable"
 	"github.com/mapreel/mapreel/pkg/private"
 	"github.com/mapreel/mapreel/pkg/queue"
+	"github.com/mapreel/mapreel/pkg/render/arrived"
 )
 
 type serveCmd struct {
@@ -118,6 +119,10 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 		return err
 	}
 	defer func() { _ = records.Close() }() // it is only read
+	artifacts, err := local.Artifacts(scratch)
+	if err != nil {
+		return err
+	}
 	var page *console.Server
 	q := queue.New(store, queue.Options{
 		Local: local.Options{Scratch: scratch, Batch: batchArgs, Jobs: jobs, Roots: roots}, Prepare: prepare(env), Refuse: refuseTools, Outputs: requestOutputs, Log: log,
@@ -130,7 +135,8 @@ func (c serveCmd) run(ctx context.Context, env environment) error {
 	folder := presets.Folder(c.Presets)
 	page, err = console.New(console.Options{
 		Store: store, Executions: q, Ledger: records, Definition: definition, Check: check.Text(roots, folder), Presets: check.Presets(folder), Roots: roots, Uploads: uploads,
-		Verify: compareWithSource(env), Slot: func(ctx context.Context) (func(), error) { return local.TakeSlot(ctx, scratch, jobs) }, UnitLogs: local.LogsIn(scratch), Log: log,
+		Verify: compareWithSource(env), Slot: func(ctx context.Context) (func(), error) { return local.TakeSlot(ctx, scratch, jobs) }, UnitLogs: local.LogsIn(scratch),
+		Frames: arrived.In(artifacts), Log: log,
 	})
 	if err != nil {
 		return err

@@ -29,6 +29,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/history"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/render/arrived"
 )
 
 //go:embed page
@@ -71,7 +72,7 @@ type Preset struct {
 	Own         bool   `json:"own,omitempty"` // it is the user's, not the program's
 }
 
-// Options say what a page shows. All but Presets, Uploads, UnitLogs, Verify, Slot and Log are required.
+// Options say what a page shows. All but Presets, Uploads, UnitLogs, Frames, Verify, Slot and Log are required.
 type Options struct {
 	Store      *history.Store
 	Executions Executions
@@ -83,6 +84,8 @@ type Options struct {
 	Uploads    string                    // folder for uploads; "": the first of Roots
 	// UnitLogs returns the logs of attempts at a unit, given the ID of its job in the ledger; nil: the page has none.
 	UnitLogs func(job, unit string) ([]local.AttemptLog, error)
+	// Frames reads the frames of scenes that are being rendered; nil: the page shows none.
+	Frames *arrived.Frames
 	// Verify compares an output with its source, given what its job says of it as a line of a report; nil: the page does not offer it.
 	Verify func(ctx context.Context, source, output string, report json.RawMessage, progress func(Fraction)) (Comparison, error)
 	// Slot waits for room on the machine, as units do, and returns what gives it back; nil: Verify does not wait.
@@ -136,6 +139,8 @@ func New(opts Options) (*Server, error) {
 		"GET /console/unit":       s.unit,
 		"GET /console/files":      s.files,
 		"GET /console/file":       s.file,
+		"GET /console/frames":     s.frames,
+		"GET /console/frame":      s.frame,
 		"POST /console/check":     s.check,
 		"POST /console/start":     s.start,
 		"POST /console/stop":      s.stop,

@@ -74,6 +74,15 @@ func (s scratch) open(err error) (scratch, error) {
 // store returns the store of artifacts.
 func (s scratch) store() (*dir.Store, error) { return dir.New(s.pieces) }
 
+// Artifacts returns the store of the artifacts in a scratch folder.
+func Artifacts(scratch string) (*dir.Store, error) {
+	home, err := makeScratch(scratch)
+	if err != nil {
+		return nil, err
+	}
+	return home.store()
+}
+
 // ledger opens the ledger.
 func (s scratch) ledger(ctx context.Context) (*sqlite.Ledger, error) {
 	if err := s.ReserveDatabase(ledgerFile); err != nil {

@@ -2,6 +2,7 @@
 import { announce, ask, base, complain, el, formatBytes, formatDuration, formatTime, line, printable, setText } from './dom.js';
 import { showActions, statusOf } from './jobs.js';
 import { Graph, StateTracker } from './graph.js';
+import { RenderedFrames } from './rendered.js';
 import { UnitsView } from './units.js';
 import { VirtualList } from './virtual.js';
 
@@ -36,6 +37,7 @@ export class JobView {
     this.tenth = null; // of the job's progress, that screen readers were told of last
     this.toldAt = -Infinity;
     this.units = new UnitsView(name);
+    this.frames = new RenderedFrames(name);
     this.heading = el('h1', {});
     this.status = el('span', { class: 'status' });
     this.actions = el('span', { class: 'actions' });
@@ -53,6 +55,7 @@ export class JobView {
     parent.replaceChildren(
       el('p', { class: 'back' }, el('a', { href: '#/' }, '← Jobs')),
       el('div', { class: 'job-head' }, this.heading, this.status, this.actions), this.bar, this.numbers, this.final, this.problem, this.outputs, this.warningBox,
+      this.frames.element,
       el('div', { class: 'columns' },
         el('section', { class: 'card', 'aria-label': 'Graph' }, el('h2', {}, 'State machine'), this.graphBox),
         el('section', { class: 'card events', 'aria-label': 'Events' }, el('h2', {}, 'Events'), this.list.element, this.eventDetail,
@@ -79,6 +82,7 @@ export class JobView {
     clearInterval(this.timer);
     clearInterval(this.usedTimer);
     this.units.close();
+    this.frames.close();
   }
 
   missing(error) {
@@ -117,6 +121,7 @@ export class JobView {
         [formatBytes(o.size), o.frames && o.frames + ' frames', o.path].filter(Boolean).join(' · ')),
       el('a', { href: o.file, download: line(o.archive ? o.name.replace(/\.[^.]*$/, '') + '.zip' : o.name), 'aria-label': 'Download ' + line(o.name) },
         o.archive ? 'Download (zip)' : 'Download')))));
+    this.frames.refresh(job.row.source);
     this.addWarnings(job.warnings);
     this.setHead(job.head);
     this.rowChanged();
@@ -142,6 +147,7 @@ export class JobView {
   // receive takes news from the stream.
   async receive(news) {
     if (news.units) this.units.merge(news.units);
+    this.frames.refresh(this.job?.row.source);
     this.addWarnings(news.warnings || []);
     this.setHead(news.head);
     const ended = news.ended && this.running;
