@@ -1,10 +1,18 @@
 package job_test
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/mapreel/mapreel/pkg/blob"
+	"github.com/mapreel/mapreel/pkg/blob/httpblob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/tool"
 	"github.com/mapreel/mapreel/pkg/tool/job"
@@ -41,5 +49,89 @@ func TestADeploymentRefusesOtherTools(t *testing.T) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// site is a web server with a file of four bytes, whose content is a version of it.
+type site struct {
+	*httptest.Server
+	version atomic.Pointer[string]
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{}
+	s.set("one.")
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		version := *s.version.Load()
+		w.Header().Set("ETag", `"`+version+`"`)
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(version))
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *site) set(version string) { s.version.Store(&version) }
+
+// resolve implements work.Resolver. As in another worker, nothing is known yet of the file.
+func (s *site) resolve(context.Context, string) (blob.Store, string, error) {
+	store, err := httpblob.New(s.URL+"/film.mp4", httpblob.Secret{}, httpblob.Options{})
+	return store, "film.mp4", err
+}
+
+// plan plans a job of a deployment that has one tool, for the whole file. digest is that of the files beside its tools file.
+func (s *site) plan(t *testing.T, script, digest string) work.Plan {
+	t.Helper()
+	list, err := json.Marshal(map[string]any{"tools": []any{map[string]any{"name": "size", "script": script}}, "digest": digest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deployed, err := tool.ParseDeployed(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := `{"source": "` + s.URL + `/film.mp4", "destination": "s3://b/out/", "tools": ["size"]}`
+	p, err := job.Planner{Deployed: &deployed}.Plan(t.Context(), &work.PlanEnv{Resolve: s.resolve}, json.RawMessage(request))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// A deployment with another script, or other files beside the tools file, does not continue the jobs of the one before.
+func TestAJobOfChangedToolsIsAnother(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	id := s.plan(t, "true\n", "one").ID
+	if again := s.plan(t, "true\n", "one").ID; again != id {
+		t.Errorf("the same job is %s and %s", id, again)
+	}
+	for _, changed := range []work.Plan{s.plan(t, "true\n", "two"), s.plan(t, "true #\n", "one")} {
+		if changed.ID == id {
+			t.Errorf("a job of other tools is %s, too", id)
+		}
+	}
+}
+
+// A tool does not get another file than the one that the job was planned for.
+func TestAToolDoesNotGetASourceThatHasChanged(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := s.plan(t, "true\n", "one")
+	s.set("two.")
+	u := slices.Collect(p.Phases[0].Units)[0]
+	env := &work.Env{Job: p.ID, Doc: p.Doc, Unit: u.Name, Dir: t.TempDir(), Resolve: s.resolve}
+	_, err := job.Kind{}.Run(t.Context(), env, u)
+	if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "has changed since the job began") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The environment of a worker has the credentials of the deployment.
+func TestADeploymentHasNoToolsWithSecrets(t *testing.T) {
+	t.Parallel()
+	_, err := tool.ParseDeployed([]byte(`{"tools": [{"name": "a", "script": "true\n", "secrets": ["AWS_SECRET_ACCESS_KEY"]}]}`))
+	if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "/tools/0/secrets: a deployment has none yet") {
+		t.Errorf("got %v", err)
 	}
 }

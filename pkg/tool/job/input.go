@@ -55,6 +55,7 @@ func (a *attempt) whole(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	store = blob.AtVersion(store, a.doc.Source.Version)
 	at, err := store.Locate(ctx, key)
 	if err != nil || filepath.IsAbs(at) {
 		return at, err
