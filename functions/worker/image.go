@@ -32,7 +32,6 @@ func programs() ffmpeg.FindOptions {
 // recordEnvironment writes the variables of an image to a file, while the image is built. A worker's own environment has credentials
 // too, so it cannot be given to a tool.
 func recordEnvironment(path string) int {
-	ofBuild := func(v string) bool { return strings.HasPrefix(v, "HOSTNAME=") || strings.HasPrefix(v, "HOME=") }
 	data, err := json.Marshal(slices.DeleteFunc(os.Environ(), ofBuild))
 	if err == nil {
 		err = os.WriteFile(path, data, 0o644) //nolint:gosec // every user of the image has these variables
@@ -42,6 +41,17 @@ func recordEnvironment(path string) int {
 		return 1
 	}
 	return 0
+}
+
+// ofBuild reports whether a variable belongs to the machine that builds the image. Docker passes its proxies to a build, and their
+// addresses may hold passwords.
+func ofBuild(variable string) bool {
+	name, _, _ := strings.Cut(variable, "=")
+	switch strings.ToUpper(name) {
+	case "HOSTNAME", "HOME", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY":
+		return true
+	}
+	return false
 }
 
 // readEnvironment reads what recordEnvironment wrote; nothing where the image is not that of a tool.

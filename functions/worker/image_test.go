@@ -11,6 +11,7 @@ import (
 func TestTheEnvironmentOfAnImageIsRecorded(t *testing.T) {
 	t.Setenv("MODEL", "/models/large")
 	t.Setenv("HOSTNAME", "buildkitsandbox")
+	t.Setenv("https_proxy", "http://user:password@proxy.example.com")
 	file := filepath.Join(t.TempDir(), "environment.json")
 	if env, err := readEnvironment(file); env != nil || err != nil {
 		t.Errorf("an image that is not a tool's has %q, %v", env, err)
@@ -22,7 +23,9 @@ func TestTheEnvironmentOfAnImageIsRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(env, "MODEL=/models/large") || slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "HOSTNAME=") }) {
+	if !slices.Contains(env, "MODEL=/models/large") || slices.ContainsFunc(env, func(v string) bool {
+		return strings.HasPrefix(v, "HOSTNAME=") || strings.HasPrefix(v, "https_proxy=")
+	}) {
 		t.Errorf("recorded are %q", env)
 	}
 }
