@@ -78,7 +78,7 @@ func (s settings) toolProblems(t tool.Tool) (list []string) {
 		found bool
 		text  string
 	}{
-		{len(t.Secrets) > 0, "secrets: a deployment has none yet; let the tool fetch them itself, or run it on one machine"},
+		{len(t.Secrets) > 0, "secrets: " + tool.NoSecrets},
 		{t.GPU && t.Mode == work.RouteLambda, "gpu: functions have none; choose the mode batch"},
 		{t.GPU && !s.gpu, "gpu: needs a GPU queue; add -c gpu=true"},
 		{t.Mode == work.RouteBatch && !t.GPU && !s.batch, "mode: batch needs a queue; add -c batch=true"},

@@ -125,6 +125,9 @@ func (d Deployed) names() string {
 	return strings.Join(names, ", ")
 }
 
+// NoSecrets says why a deployment refuses a tool with secrets.
+const NoSecrets = "a deployment has none yet; let the tool fetch them itself, or run it on one machine"
+
 // ParseDeployed reads the tools of a deployment as they were built into its program, and fills in the defaults.
 func ParseDeployed(data []byte) (Deployed, error) {
 	var d Deployed
@@ -141,6 +144,11 @@ func ParseDeployed(data []byte) (Deployed, error) {
 	req, err := Parse(whole)
 	if err != nil {
 		return d, err
+	}
+	for i, t := range req.Tools {
+		if len(t.Secrets) > 0 { // the environment of a worker has those of the deployment
+			return d, film.Problems{{Pointer: fmt.Sprintf("/tools/%d/secrets", i), Message: NoSecrets}}.Err()
+		}
 	}
 	d.Tools = req.Tools // d.Segment stays as it was: its default follows from the tools of a request
 	return d, nil
