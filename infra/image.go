@@ -30,6 +30,7 @@ type image struct {
 type images struct {
 	usual, blender image
 	tools          map[string]image // by the name of the tool's image; "" of those that name none
+	toolsDigest    string           // of the tools that were built in; "": none
 	chosen         settings
 }
 
@@ -53,7 +54,7 @@ func newImages(stack awscdk.Stack, chosen settings, root string) (list images, e
 		list.blender = list.usual
 		return list, nil
 	}
-	if root, err = withTools(chosen, root, *awscdk.Stage_Of(stack).Outdir()); err != nil {
+	if root, list.toolsDigest, err = withTools(chosen, root, *awscdk.Stage_Of(stack).Outdir()); err != nil {
 		return list, err
 	}
 	if list.usual, err = builtImage(stack, chosen, "Image", root, "functions/Dockerfile", buildArguments(chosen, blender{})); err != nil {

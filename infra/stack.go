@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -51,6 +53,10 @@ func newStack(app awscdk.App, chosen settings, root string) error {
 	}
 	if accounts := otherAccounts(chosen); accounts != "" {
 		outputs[client.OutputOwners] = jsii.String(accounts)
+	}
+	if images.toolsDigest != "" {
+		outputs[client.OutputTools] = jsii.String(strings.Join(chosen.deployed.Names(), " "))
+		outputs[client.OutputToolsDigest] = jsii.String(images.toolsDigest)
 	}
 	if url := newIntake(stack, chosen, store, images.usual, flow, topic); url != nil { // requests in, messages out
 		outputs["ApiUrl"] = url

@@ -24,27 +24,27 @@ const toolFilesFolder = "toolfiles"
 const maxToolFiles = 1 << 30
 
 // withTools returns the folder from which images are built. With tools it is a copy of root in the CDK's output, in which the worker's
-// program has the tools built in, and which also has the files beside the tools file.
-func withTools(chosen settings, root, out string) (string, error) {
+// program has the tools built in, and which also has the files beside the tools file. digest is that of the tools with these files.
+func withTools(chosen settings, root, out string) (folder, digest string, err error) {
 	if chosen.toolsFile == "" {
-		return root, nil
+		return root, "", nil
 	}
 	if within(filepath.Dir(chosen.toolsFile), out) { // a copy of it would hold itself
-		return "", fmt.Errorf("mapreel: tools=%s: %s lies in the same folder: give the tools file a folder of its own", chosen.toolsFile, filepath.Base(out))
+		return "", "", fmt.Errorf("mapreel: tools=%s: %s lies in the same folder: give the tools file a folder of its own", chosen.toolsFile, filepath.Base(out))
 	}
 	copied := filepath.Join(out, "mapreel-tools")
 	if err := os.RemoveAll(copied); err != nil {
-		return "", fmt.Errorf("mapreel: %w", err)
+		return "", "", fmt.Errorf("mapreel: %w", err)
 	}
 	for _, name := range []string{"go.mod", "go.sum", "functions", "pkg"} {
 		err := copyFiles(filepath.Join(root, name), filepath.Join(copied, name), nil)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // what is missing, the build reports
-			return "", fmt.Errorf("mapreel: files of the images: %w", err)
+			return "", "", fmt.Errorf("mapreel: files of the images: %w", err)
 		}
 	}
 	files := &fileDigest{folder: filepath.Dir(chosen.toolsFile)}
 	if err := copyFiles(files.folder, filepath.Join(copied, toolFilesFolder), files); err != nil {
-		return "", fmt.Errorf("mapreel: tools=%s: files beside it: %w", chosen.toolsFile, err)
+		return "", "", fmt.Errorf("mapreel: tools=%s: files beside it: %w", chosen.toolsFile, err)
 	}
 	deployed := chosen.deployed
 	deployed.Digest = files.sum()
@@ -56,9 +56,10 @@ func withTools(chosen settings, root, out string) (string, error) {
 		err = os.WriteFile(filepath.Join(copied, "functions", "worker", "tools.json"), text, 0o644) //nolint:gosec // likewise
 	}
 	if err != nil {
-		return "", fmt.Errorf("mapreel: tools of the images: %w", err)
+		return "", "", fmt.Errorf("mapreel: tools of the images: %w", err)
 	}
-	return copied, nil
+	sum := sha256.Sum256(text)
+	return copied, hex.EncodeToString(sum[:10]), nil
 }
 
 // within reports whether a path lies in a folder.

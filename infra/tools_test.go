@@ -11,7 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mapreel/mapreel/pkg/client"
 	"github.com/mapreel/mapreel/pkg/tool"
+	"github.com/mapreel/mapreel/pkg/tool/toolfile"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -115,6 +117,9 @@ func TestToolsHaveFunctionsAndJobs(t *testing.T) {
 	}
 	checkBuiltIn(t, contexts["functions/Dockerfile"])
 	checkBuiltIn(t, contexts[recipeOfTools])
+	if names, digest := valueOf(s, client.OutputTools), valueOf(s, client.OutputToolsDigest); names != "detect film-words labels levels" || digest == "" {
+		t.Errorf("the stack tells its clients of the tools %q with the digest %q", names, digest)
+	}
 	text, err := os.ReadFile(s.template())
 	if err != nil {
 		t.Fatal(err)
@@ -122,6 +127,13 @@ func TestToolsHaveFunctionsAndJobs(t *testing.T) {
 	if strings.Contains(string(text), "hunter2") {
 		t.Error("the template has the environment of a tool")
 	}
+}
+
+// valueOf returns the value of an output of the stack; "" if there is none.
+func valueOf(s synthesised, name string) string {
+	output, _ := s.outputs[name].(object)
+	value, _ := output["Value"].(string)
+	return value
 }
 
 // checkBuiltIn checks that the folder from which an image is built has the tools.
@@ -142,6 +154,48 @@ func checkBuiltIn(t *testing.T, context string) {
 	if err != nil || info.Mode()&0o111 == 0 {
 		t.Errorf("the program of a tool: %v, %v", info, err)
 	}
+}
+
+// A deployment tells its tools from those that it had before by what a tool is and by every file beside the tools file.
+func TestToolsAreToldApartByTheirFiles(t *testing.T) {
+	file := writeTools(t, someTools)
+	root := t.TempDir()
+	digests := map[string]string{}
+	build := func(change string) {
+		t.Helper()
+		deployed, err := toolfile.Read(file, toolFiles)
+		if err != nil {
+			t.Fatal(err)
+		}
+		built, digest, err := withTools(settings{toolsFile: file, deployed: deployed}, root, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(built, "functions", "worker", "tools.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range []string{digest, string(text)} { // of the stack, and of the plans of jobs
+			if earlier, ok := digests[d]; ok && earlier != change {
+				t.Errorf("%s and %s: the same", earlier, change)
+			}
+			digests[d] = change
+		}
+	}
+	program := filepath.Join(filepath.Dir(file), "detect.sh")
+	build("as it was")
+	build("as it was")
+	if len(digests) != 2 {
+		t.Errorf("the same tools have %d digests", len(digests)/2)
+	}
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nfalse\n"), 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	build("another program")
+	if err := os.Rename(program, filepath.Join(filepath.Dir(file), "other.sh")); err != nil {
+		t.Fatal(err)
+	}
+	build("another name")
 }
 
 type dockerAsset struct {

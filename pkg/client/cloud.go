@@ -26,6 +26,8 @@ const (
 	OutputSources      = "Sources"      // places, as intake.ParsePlaces reads them
 	OutputDestinations = "Destinations" // likewise
 	OutputOwners       = "BucketAccounts"
+	OutputTools        = "Tools"       // names, separated by spaces; missing: none
+	OutputToolsDigest  = "ToolsDigest" // of their descriptions and of the files beside the tools file
 )
 
 // cloud is what a stack has besides its state machine.
@@ -35,6 +37,8 @@ type cloud struct {
 	sources      []intake.Place
 	destinations []intake.Place
 	owners       s3blob.Owners
+	tools        []string
+	toolsDigest  string
 	prices       price.Table
 }
 
@@ -86,6 +90,10 @@ func (c *Client) read(outputs map[string]string, account string) (err error) {
 	if c.cloud.destinations, err = intake.ParsePlaces(outputs[OutputDestinations]); err != nil {
 		return err
 	}
+	c.cloud.tools, c.cloud.toolsDigest = strings.Fields(outputs[OutputTools]), outputs[OutputToolsDigest]
 	c.cloud.owners, err = s3blob.ParseOwners(account, outputs[OutputOwners])
 	return err
 }
+
+// Tools returns the names of the tools of a stack, and a digest that tells its tools from those that it had before.
+func (c *Client) Tools() (names []string, digest string) { return c.cloud.tools, c.cloud.toolsDigest }

@@ -54,17 +54,8 @@ const deployedConcurrency = 1000
 // ParseOrder reads an Order from JSON, and returns the request for the tools that it names. The error is of kind fault.Invalid and
 // holds film.Problems.
 func (d Deployed) ParseOrder(data []byte) (Request, error) {
-	if len(d.Tools) == 0 {
-		return Request{}, film.Problems{{Pointer: "/tools", Message: "this deployment has no tools: deploy with -c tools=FILE"}}.Err()
-	}
-	if len(data) > film.MaxRequest {
-		return Request{}, film.Problems{{Message: fmt.Sprintf("too long: %d bytes of at most %d", len(data), film.MaxRequest)}}.Err()
-	}
-	if err := d.refuseDescriptions(data); err != nil {
-		return Request{}, err
-	}
-	var o Order
-	if err := order.Decode(data, &o); err != nil {
+	o, err := CheckOrder(data, d.Names())
+	if err != nil {
 		return Request{}, err
 	}
 	r := Request{
@@ -72,17 +63,9 @@ func (d Deployed) ParseOrder(data []byte) (Request, error) {
 		Segment: Segmenting{Seconds: cmp.Or(o.Segment.Seconds, d.Segment.Seconds)},
 	}
 	r.Compute.Concurrency = cmp.Or(r.Compute.Concurrency, deployedConcurrency)
-	var ps film.Problems
-	for i, name := range o.Tools {
+	for _, name := range o.Tools {
 		n := slices.IndexFunc(d.Tools, func(t Tool) bool { return t.Name == name })
-		if n < 0 {
-			ps = append(ps, film.Problem{Pointer: fmt.Sprintf("/tools/%d", i), Message: fmt.Sprintf("this deployment has no tool %q; it has %s", name, d.names())})
-			continue
-		}
 		r.Tools = append(r.Tools, d.Tools[n])
-	}
-	if len(ps) > 0 {
-		return Request{}, ps.Err()
 	}
 	whole, err := json.Marshal(r)
 	if err != nil {
@@ -91,14 +74,34 @@ func (d Deployed) ParseOrder(data []byte) (Request, error) {
 	return Parse(whole)
 }
 
-// CheckOrder checks what can be checked of an Order without the deployment. The error is of kind fault.Invalid.
-func CheckOrder(data []byte) error {
-	var o Order
-	return order.Decode(data, &o)
+// CheckOrder reads an Order from JSON, and checks what can be checked with the names of the deployment's tools alone. The error is of
+// kind fault.Invalid and holds film.Problems.
+func CheckOrder(data []byte, names []string) (o Order, err error) {
+	if len(names) == 0 {
+		return o, film.Problems{{Pointer: "/tools", Message: "this deployment has no tools: deploy with -c tools=FILE"}}.Err()
+	}
+	if len(data) > film.MaxRequest {
+		return o, film.Problems{{Message: fmt.Sprintf("too long: %d bytes of at most %d", len(data), film.MaxRequest)}}.Err()
+	}
+	list := strings.Join(names, ", ")
+	if err := refuseDescriptions(data, list); err != nil {
+		return o, err
+	}
+	if err := order.Decode(data, &o); err != nil {
+		return o, err
+	}
+	var ps film.Problems
+	for i, name := range o.Tools {
+		if !slices.Contains(names, name) {
+			ps = append(ps, film.Problem{Pointer: fmt.Sprintf("/tools/%d", i), Message: fmt.Sprintf("this deployment has no tool %q; it has %s", name, list)})
+		}
+	}
+	return o, ps.Err()
 }
 
 // refuseDescriptions refuses a request that describes its tools: a deployment runs no commands of whoever may send it a request.
-func (d Deployed) refuseDescriptions(data []byte) error {
+// names lists the tools that it has.
+func refuseDescriptions(data []byte, names string) error {
 	var fields struct {
 		Tools []json.RawMessage `json:"tools"`
 	}
@@ -108,21 +111,21 @@ func (d Deployed) refuseDescriptions(data []byte) error {
 	for i, t := range fields.Tools {
 		if strings.HasPrefix(string(t), "{") {
 			return film.Problems{{
-				Pointer: fmt.Sprintf("/tools/%d", i), Message: "a deployment runs only the tools that it was built with: give the name of one, of " + d.names(),
+				Pointer: fmt.Sprintf("/tools/%d", i), Message: "a deployment runs only the tools that it was built with: give the name of one, of " + names,
 			}}.Err()
 		}
 	}
 	return nil
 }
 
-// names lists the names of the tools.
-func (d Deployed) names() string {
+// Names lists the names of the tools in their order.
+func (d Deployed) Names() []string {
 	var names []string
 	for _, t := range d.Tools {
 		names = append(names, t.Name)
 	}
 	slices.Sort(names)
-	return strings.Join(names, ", ")
+	return names
 }
 
 // NoSecrets says why a deployment refuses a tool with secrets.

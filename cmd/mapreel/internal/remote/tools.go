@@ -71,9 +71,10 @@ func (c Submit) submitTools(ctx context.Context, env Env, remote *client.Client,
 	if c.Concurrency != nil {
 		tree["compute"] = map[string]any{"concurrency": *c.Concurrency}
 	}
+	names, digest := remote.Tools()
 	request, err := json.Marshal(tree)
 	if err == nil {
-		err = tool.CheckOrder(request) // before anything is uploaded
+		_, err = tool.CheckOrder(request, names) // before anything is uploaded
 	}
 	if err != nil {
 		return none, false, fault.Wrap(fault.Invalid, err, c.Request)
@@ -85,7 +86,8 @@ func (c Submit) submitTools(ctx context.Context, env Env, remote *client.Client,
 	if request, err = json.Marshal(tree); err != nil {
 		return none, false, fault.Wrap(fault.Internal, err, "request")
 	}
-	name := cmp.Or(c.Name, client.JobName(source, request, identity...))
+	// A stack whose tools have changed since has other results, so the earlier job is not what is asked for.
+	name := cmp.Or(c.Name, client.JobName(source, request, append(identity, digest)...))
 	job, started, err := remote.Submit(ctx, name, request)
 	if err != nil && ctx.Err() != nil {
 		err = errors.New("interrupted: it is not known whether job " + name + " was started; the same command goes on")

@@ -15,11 +15,14 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 )
 
-// stack answers for a stack with the services that it consists of. It returns what it starts with the input of.
-func stack(t *testing.T) (started func() string) {
+// fakeStack is what a stack has started last, and the tools that it has.
+type fakeStack struct{ name, input, tools, digest string }
+
+// stack answers for a stack with the services that it consists of.
+func stack(t *testing.T) *fakeStack {
 	t.Helper()
-	const arn = "arn:aws:states:eu-west-1:123456789012:execution:Machine-1:film-1"
-	var input string
+	s := &fakeStack{tools: "levels words", digest: "one"}
+	const executions = "arn:aws:states:eu-west-1:123456789012:execution:Machine-1:"
 	output := func(key, value string) string {
 		return "<member><OutputKey>" + key + "</OutputKey><OutputValue>" + value + "</OutputValue></member>"
 	}
@@ -32,15 +35,21 @@ func stack(t *testing.T) (started func() string) {
 		switch {
 		case strings.HasPrefix(target, "DynamoDB"):
 			answer(http.StatusOK, map[string]any{"Items": []any{}, "Count": 0})
-		case strings.HasSuffix(target, ".DescribeExecution") && input == "":
-			answer(http.StatusBadRequest, map[string]string{"__type": "ExecutionDoesNotExist", "message": "no such execution"})
 		case strings.HasSuffix(target, ".DescribeExecution"):
-			answer(http.StatusOK, map[string]any{"executionArn": arn, "name": "film-1", "status": "RUNNING", "startDate": 1.7e9, "input": input})
-		case strings.HasSuffix(target, ".StartExecution"):
-			var in struct{ Input string }
+			var in struct{ ExecutionArn string }
 			_ = json.NewDecoder(r.Body).Decode(&in)
-			input = in.Input
-			answer(http.StatusOK, map[string]any{"executionArn": arn, "startDate": 1.7e9})
+			if s.name == "" || in.ExecutionArn != executions+s.name {
+				answer(http.StatusBadRequest, map[string]string{"__type": "ExecutionDoesNotExist", "message": "no such execution"})
+				return
+			}
+			answer(http.StatusOK, map[string]any{
+				"executionArn": in.ExecutionArn, "name": s.name, "status": "RUNNING", "startDate": 1.7e9, "input": s.input,
+			})
+		case strings.HasSuffix(target, ".StartExecution"):
+			var in struct{ Name, Input string }
+			_ = json.NewDecoder(r.Body).Decode(&in)
+			s.name, s.input = in.Name, in.Input
+			answer(http.StatusOK, map[string]any{"executionArn": executions + s.name, "startDate": 1.7e9})
 		case r.Method == http.MethodHead:
 			w.Header().Set("ETag", `"1"`)
 			w.Header().Set("Content-Length", "4")
@@ -50,6 +59,7 @@ func stack(t *testing.T) (started func() string) {
 				`<StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-01-01T00:00:00Z</CreationTime><Outputs>`+
 				output(client.OutputMachine, "arn:aws:states:eu-west-1:123456789012:stateMachine:Machine-1")+output(client.OutputTable, "ledger")+
 				output(client.OutputSources, "s3://media/in/")+output(client.OutputDestinations, "s3://media/out/")+
+				output(client.OutputTools, s.tools)+output(client.OutputToolsDigest, s.digest)+
 				`</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`)
 		}
 	}))
@@ -60,11 +70,11 @@ func stack(t *testing.T) (started func() string) {
 	} {
 		t.Setenv(name, value)
 	}
-	return func() string { return input }
+	return s
 }
 
 func TestARequestForToolsIsSubmitted(t *testing.T) {
-	started := stack(t)
+	s := stack(t)
 	folder := t.TempDir()
 	file := filepath.Join(folder, "request.yaml")
 	write := func(text string) {
@@ -75,7 +85,8 @@ func TestARequestForToolsIsSubmitted(t *testing.T) {
 	submit := Submit{Name: "film-1", Target: Target{Stack: "mapreel"}, Flags: requestflags.Flags{Request: file}}
 	env := Env{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Dir: folder}
 	for text, want := range map[string]string{
-		"source: s3://media/in/film.mp4\ndestination: film\ntools: [{name: levels}]":                "/tools/0",
+		"source: s3://media/in/film.mp4\ndestination: film\ntools: [{name: levels}]":                "/tools/0: a deployment runs only the tools that it was built with",
+		"source: missing.mp4\ndestination: film\ntools: [levels, faces]":                            `/tools/1: this deployment has no tool "faces"; it has levels, words`,
 		"source: s3://media/in/film.mp4\ndestination: film\ntools: [levels]\nvideo: {}":             "/video",
 		"source: s3://other/film.mp4\ndestination: film\ntools: [levels]":                           "does not lie where this stack has its sources",
 		"source: s3://media/in/film.mp4\ndestination: s3://other/\ntools: [levels]":                 "does not lie where this stack has its outputs",
@@ -88,15 +99,36 @@ func TestARequestForToolsIsSubmitted(t *testing.T) {
 			t.Errorf("%q: got %v, want %q", text, err, want)
 		}
 	}
-	if got := started(); got != "" {
-		t.Errorf("started with %s", got)
+	if s.input != "" {
+		t.Errorf("started with %s", s.input)
 	}
 	write("tools: [levels]\nsegment: {seconds: 20}\n")
 	submit.Source, submit.Output = "s3://media/in/film.mp4", "film/"
 	if err := submit.Run(t.Context(), env); err != nil {
 		t.Fatal(err)
 	}
-	if want := `{"destination":"s3://media/out/film","segment":{"seconds":20},"source":"s3://media/in/film.mp4","tools":["levels"]}`; started() != want {
-		t.Errorf("started with %s, want %s", started(), want)
+	if want := `{"destination":"s3://media/out/film","segment":{"seconds":20},"source":"s3://media/in/film.mp4","tools":["levels"]}`; s.input != want {
+		t.Errorf("started with %s, want %s", s.input, want)
+	}
+}
+
+// The same request starts nothing twice, unless the stack has other tools by then.
+func TestAJobOfToolsIsNamedAfterThem(t *testing.T) {
+	s := stack(t)
+	file := filepath.Join(t.TempDir(), "request.yaml")
+	if err := os.WriteFile(file, []byte("source: s3://media/in/film.mp4\ndestination: film\ntools: [levels]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, digest := range []string{"one", "one", "two"} {
+		s.digest = digest
+		submit := Submit{Target: Target{Stack: "mapreel"}, Flags: requestflags.Flags{Request: file}}
+		if err := submit.Run(t.Context(), Env{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Dir: t.TempDir()}); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, s.name)
+	}
+	if names[0] == "" || names[1] != names[0] || names[2] == names[0] {
+		t.Errorf("jobs of the tools one, one and two are named %q", names)
 	}
 }
