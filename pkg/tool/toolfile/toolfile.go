@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -75,19 +76,19 @@ func readScript(folder, name string) (string, error) {
 	return string(data), nil
 }
 
-// Read reads a tools file for a deployment, in whose images the files beside it lie at the path at. The error is of kind fault.Invalid,
-// and holds film.Problems where a tool is wrong.
+// Read reads a tools file for a deployment, in whose images the files beside it lie at the path at. The error does not
+// name the file. It is of kind fault.Invalid, and holds film.Problems where a tool is wrong.
 func Read(file, at string) (tool.Deployed, error) {
 	tree, err := decode(file)
 	if err != nil {
-		return tool.Deployed{}, fault.Wrap(fault.Invalid, err, file)
+		return tool.Deployed{}, &fault.Error{Kind: fault.Invalid, Err: err}
 	}
 	problems := refuseForDeployment(tree)
 	problems = append(problems, ReadPrograms(tree, filepath.Dir(file), at)...)
 	tree["source"], tree["destination"] = "/source", "/destination" // those of requests are not known
 	data, err := json.Marshal(tree)
 	if err != nil {
-		return tool.Deployed{}, fault.Wrap(fault.Invalid, err, file)
+		return tool.Deployed{}, &fault.Error{Kind: fault.Invalid, Err: err}
 	}
 	req, err := tool.Parse(data)
 	var found film.Problems
@@ -108,6 +109,9 @@ func Read(file, at string) (tool.Deployed, error) {
 func decode(file string) (map[string]any, error) {
 	f, err := os.Open(file) //nolint:gosec // the user names it
 	if err != nil {
+		if of, ok := errors.AsType[*fs.PathError](err); ok {
+			err = of.Err // the caller names the file
+		}
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // it was only read

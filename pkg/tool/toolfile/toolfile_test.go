@@ -48,12 +48,15 @@ func TestAToolsFileForADeploymentIsRefused(t *testing.T) {
 		"tools: [{name: a, script: levels.sh}]\ncompute: {concurrency: 3}": "/compute: does not belong in the tools file of a deployment",
 		"tools: [{name: a, script: levels.sh, each: everything}]":          "/tools/0/each: must be file, segment",
 		"tools: &a [{name: a, script: levels.sh}]\nsegment: *a":            "cannot use YAML aliases",
-		"- a": "tools.yaml: ",
+		"- a": "sequence was used where mapping is expected",
 		"tools: [{name: a, script: levels.sh}]\n# " + strings.Repeat("a", 1<<18): "has more than 262144 bytes",
 	} {
 		_, err := toolfile.Read(write(t, text), "/opt/files")
 		if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60q: got %v, want %q", text, err, want)
 		}
+	}
+	if _, err := toolfile.Read(filepath.Join(t.TempDir(), "none.yaml"), "/opt/files"); fault.KindOf(err) != fault.Invalid || err.Error() != "no such file or directory" {
+		t.Errorf("a file that is missing: %v", err)
 	}
 }
