@@ -159,6 +159,9 @@ func (r rights) joinTools() {
 	}
 	r.read(results, joins)
 	r.write(joins)
+	if addsCaptions(r.tools) {
+		r.write(sidecars) // the unit that publishes a film brings the cues into its form
+	}
 }
 
 // writeSegments writes the media segments of packages to the destination.

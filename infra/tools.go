@@ -158,6 +158,13 @@ func makesFilms(list []tool.Tool) bool {
 	})
 }
 
+// addsCaptions reports whether a film has the cues of other tools as subtitles.
+func addsCaptions(list []tool.Tool) bool {
+	return slices.ContainsFunc(list, func(t tool.Tool) bool {
+		return slices.ContainsFunc(t.Outputs, func(o tool.Output) bool { return len(o.Subtitles) > 0 })
+	})
+}
+
 // constructName removes from the name of a class what CloudFormation's names do not have.
 func constructName(c work.Class) string {
 	return strings.NewReplacer("-", "", "_", "").Replace(string(c))
