@@ -97,7 +97,8 @@ const (
 func newQueue(stack awscdk.Stack, chosen settings, net *network, host awsiam.Role, f fleet) awsbatch.JobQueue {
 	template := awsec2.NewLaunchTemplate(stack, jsii.String(f.name+"Host"), &awsec2.LaunchTemplateProps{
 		RequireImdsv2: jsii.Bool(true),
-		// Tokens of the metadata service reach nothing behind another hop, such as a container with a network of its own.
+		// Tokens of the metadata service reach nothing behind another hop, such as a container with a network of its own. Batch gives
+		// jobs the network of the instance, so that they do reach them: see toolProblems.
 		HttpPutResponseHopLimit: jsii.Number(1),
 		BlockDevices: &[]*awsec2.BlockDevice{{
 			DeviceName: jsii.String("/dev/xvda"), // the root disk of the ECS AMIs

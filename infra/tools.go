@@ -79,6 +79,8 @@ func (s settings) toolProblems(t tool.Tool) (list []string) {
 		text  string
 	}{
 		{len(t.Secrets) > 0, "secrets: " + tool.NoSecrets},
+		// Jobs of Batch have the network of their instance, on which the limit of hops to the metadata service has no effect.
+		{t.Network && !onLambda, "network: on Batch, a tool with a network reaches the credentials of the instance; choose the mode lambda"},
 		{t.GPU && t.Mode == work.RouteLambda, "gpu: functions have none; choose the mode batch"},
 		{t.GPU && !s.gpu, "gpu: needs a GPU queue; add -c gpu=true"},
 		{t.Mode == work.RouteBatch && !t.GPU && !s.batch, "mode: batch needs a queue; add -c batch=true"},

@@ -281,6 +281,8 @@ func TestToolsThatCannotRunAreRefused(t *testing.T) {
 		{"{name: a, script: \"true\\n\"}", object{"scratch": "efs"}, "needs scratch=s3"},
 		{"{name: a, script: \"true\\n\"}", object{"imageUri": someImage}, "has no effect with imageUri"},
 		{"{name: a, script: \"true\\n\", secrets: [KEY]}", nil, "a: secrets: a deployment has none yet"},
+		{"{name: a, script: \"true\\n\", network: true}", object{"batch": "true"}, "a: network: on Batch, a tool with a network reaches the credentials"},
+		{"{name: a, script: \"true\\n\", network: true, gpu: true}", object{"gpu": "true"}, "a: network: on Batch, a tool with a network reaches the credentials"},
 		{"{name: a, script: \"true\\n\", gpu: true}", nil, "a: gpu: needs a GPU queue; add -c gpu=true"},
 		{"{name: a, script: \"true\\n\", gpu: true, mode: lambda}", object{"gpu": "true"}, "a: gpu: functions have none"},
 		{"{name: a, script: \"true\\n\", mode: batch}", nil, "a: mode: batch needs a queue; add -c batch=true"},
@@ -297,6 +299,12 @@ func TestToolsThatCannotRunAreRefused(t *testing.T) {
 		maps.Copy(given, test.settings)
 		if _, err := parseSettings(given); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s with %v: got %v, want %q", test.tools, test.settings, err, test.want)
+		}
+	}
+	for _, given := range []object{{"scratch": "s3"}, {"scratch": "s3", "batch": "true"}} {
+		given["tools"] = writeTools(t, "tools: [{name: a, script: \"true\\n\", network: true, mode: lambda}]")
+		if _, err := parseSettings(given); err != nil {
+			t.Errorf("a function with a network: %v", err)
 		}
 	}
 }
