@@ -103,11 +103,11 @@ func Merge(tiles [][]byte, grid Grid, want Picture) ([]byte, error) {
 		at := grid.Tile(i, want.Width, want.Height)
 		tile, err := png.Decode(bytes.NewReader(data))
 		if err != nil {
-			return nil, fmt.Errorf("tile %d: %w", i, err)
+			return nil, fmt.Errorf("tile %d: %w", i+1, err)
 		}
 		from := samplesOf(tile)
 		if from.kind != to.kind || tile.Bounds() != image.Rect(0, 0, at.Width, at.Height) {
-			return nil, fmt.Errorf("tile %d does not fit into the frame", i)
+			return nil, fmt.Errorf("tile %d does not fit into the frame", i+1)
 		}
 		length := at.Width * to.pixel
 		for y := range at.Height {

@@ -113,7 +113,7 @@ type About struct {
 	Engine        string    `json:"engine"`
 	Camera        string    `json:"camera"`
 	Alpha         bool      `json:"alpha"`
-	Strips        int       `json:"strips"` // of the sequencer
+	Strips        int       `json:"strips"` // of the sequencer that make pictures
 	Sounds        bool      `json:"sounds"`
 	SoundRate     int       `json:"soundRate"` // samples a second, of what is mixed
 	SoundChannels int       `json:"soundChannels"`

@@ -69,7 +69,7 @@ def choose(scene, s, problems):
     r.use_overwrite, r.use_placeholder = True, False
     r.use_stamp = r.use_stamp and any(getattr(r, n) for n in dir(r) if n.startswith("use_stamp_"))
     if s.get("tiles"):
-        # Both look at pixels that lie in other tiles, or at the place of a pixel in the picture.
+        # Dithering depends on where a pixel lies in the picture, and adaptive sampling on the pixels beside it.
         r.dither_intensity = 0
         if hasattr(scene, "cycles"):
             scene.cycles.use_adaptive_sampling = False
@@ -105,10 +105,15 @@ def whole(scene):
         reasons.append("the engine %s, which looks at the whole frame" % r.engine)
     elif scene.cycles.use_denoising and not denoiser(scene, False):
         reasons.append("denoising")
+    if r.engine == "CYCLES":
+        if getattr(scene.cycles, "use_guiding", False):  # it learns from the pixels that are rendered
+            reasons.append("path guiding")
+        if any(getattr(getattr(o, "cycles", None), "use_adaptive_subdivision", False) for o in scene.objects):
+            reasons.append("adaptive subdivision")  # which is coarser outside of what is rendered
     if scene.use_nodes and r.use_compositing:
         reasons.append("compositing")
-    if r.use_sequencer and scene.sequence_editor and any(s.type != "SOUND" and not s.mute for s in scene.sequence_editor.sequences_all):
-        reasons.append("strips of the sequencer")
+    if pictures(scene):
+        reasons.append("picture strips of the sequencer")
     if r.use_freestyle:
         reasons.append("Freestyle")
     if r.use_stamp:
@@ -118,10 +123,20 @@ def whole(scene):
     return reasons
 
 
+def strips(scene):
+    """Returns the strips of the sequencer that are not muted."""
+    return [s for s in scene.sequence_editor.sequences_all if not s.mute] if scene.sequence_editor else []
+
+
+def pictures(scene):
+    """Returns the strips of which the sequencer makes the frames. Where there are none, the frames show the camera's view."""
+    return [s for s in strips(scene) if s.type != "SOUND"] if scene.render.use_sequencer else []
+
+
 def place(r, tile):
-    """Has a tile rendered, in place of the whole frame. Cycles and Blender cut fractions of pixels off."""
+    """Has a tile rendered instead of the whole frame."""
     width, height = int(r.resolution_x * r.resolution_percentage / 100), int(r.resolution_y * r.resolution_percentage / 100)
-    safe = 0.25
+    safe = 0.25  # of a pixel: Blender rounds the border down to whole pixels, and holds it with 32 bits
     bottom = height - tile["y"] - tile["height"]
     r.use_border = r.use_crop_to_border = True
     r.border_min_x, r.border_max_x = (tile["x"] + safe) / width, min((tile["x"] + tile["width"] + safe) / width, 1)
@@ -239,8 +254,8 @@ def describe(scene, saved, problems):
         "aspectX": r.pixel_aspect_x, "aspectY": r.pixel_aspect_y,
         "engine": r.engine, "camera": scene.camera.name if scene.camera else "",
         "alpha": r.film_transparent,
-        "strips": len(scene.sequence_editor.sequences_all) if scene.sequence_editor and r.use_sequencer else 0,
-        "sounds": bool(scene.sequence_editor and any(s.type == "SOUND" and not s.mute for s in scene.sequence_editor.sequences_all)),
+        "strips": len(pictures(scene)),
+        "sounds": any(s.type == "SOUND" for s in strips(scene)),
         "soundRate": r.ffmpeg.audio_mixrate,
         "soundChannels": {"MONO": 1, "STEREO": 2, "SURROUND4": 4, "SURROUND51": 6, "SURROUND71": 8}.get(r.ffmpeg.audio_channels, 0),
         "files": files(), "fileOutputs": file_outputs(scene, False), "simulations": simulations(scene), "scripts": scripts(),

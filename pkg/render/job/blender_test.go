@@ -20,8 +20,8 @@ import (
 )
 
 // scenes makes four scenes beside each other: plain.blend moves a cube over four frames, exact.blend is the same without dithering and
-// adaptive sampling, and has sound from its third frame on, hostile.blend tries to write to what the
-// variable MARK names in several ways, and poor.blend lacks a camera and a texture, and has a simulation that is not baked.
+// adaptive sampling, and has sound from its third frame on, hostile.blend tries to write to what the variable MARK names in several ways,
+// and poor.blend lacks a camera and a texture, has sound in its sequencer, and has a simulation that is not baked.
 const scenes = `
 import bpy, os, wave
 folder, mark = os.environ["FOLDER"], os.environ["MARK"]
@@ -57,7 +57,9 @@ layers, composite = s.node_tree.nodes["Render Layers"], s.node_tree.nodes["Compo
 output = s.node_tree.nodes.new("CompositorNodeOutputFile")
 output.base_path = os.path.dirname(mark)
 s.node_tree.links.new(layers.outputs["Image"], output.inputs[0])
+cube.cycles.use_adaptive_subdivision = s.cycles.use_guiding = True
 bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "hostile.blend"))
+cube.cycles.use_adaptive_subdivision = s.cycles.use_guiding = False
 
 s.use_nodes = False
 cube.animation_data_clear()
@@ -70,6 +72,7 @@ picture.save()
 node = cube.data.materials[0].node_tree.nodes.new("ShaderNodeTexImage")
 node.image = bpy.data.images.load(texture)
 cube.modifiers.new("Flag", "CLOTH")
+s.sequence_editor_create().sequences.new_sound("tone", tone, 1, 3)
 bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "poor.blend"))
 os.remove(texture)
 `
@@ -144,9 +147,9 @@ func TestScenes(t *testing.T) {
 	}
 
 	exact, _ := examine(t, p, filepath.Join(folder, "exact.blend"), render.Settings{Frames: "3"})
-	tiled, problems := examine(t, p, plain, render.Settings{Frames: "3", Tiles: "3x1"})
+	tiled, problems := examine(t, p, plain, render.Settings{Frames: "3", Tiles: "2x2"})
 	scratch := store(t)
-	for tile := range 3 {
+	for tile := range 4 {
 		if _, err := attemptTile(t, p, tiled, scratch, tile); err != nil {
 			t.Fatal(err)
 		}
@@ -161,8 +164,9 @@ func TestScenes(t *testing.T) {
 
 	checkMix(t, p, folder)
 
-	if _, problems = examine(t, p, filepath.Join(folder, "hostile.blend"), render.Settings{Tiles: "2x2"}); len(problems) != 1 || !strings.Contains(problems[0].Message, "compositing") {
-		t.Errorf("tiles of a scene with compositing: %v", problems)
+	if _, problems = examine(t, p, filepath.Join(folder, "hostile.blend"), render.Settings{Tiles: "2x2"}); len(problems) != 1 ||
+		!strings.Contains(problems[0].Message, "because of path guiding, adaptive subdivision, compositing; ") {
+		t.Errorf("tiles of a scene with compositing and more: %v", problems)
 	}
 	found, problems = examine(t, p, filepath.Join(folder, "hostile.blend"), render.Settings{Frames: "1"})
 	if text := strings.Join(found.Warnings, "\n"); len(problems) > 0 || !strings.Contains(text, "Python is not run: ") ||
@@ -174,12 +178,12 @@ func TestScenes(t *testing.T) {
 		t.Errorf("the scene has written %v, %v", left, err)
 	}
 
-	_, problems = examine(t, p, filepath.Join(folder, "poor.blend"), render.Settings{Camera: "Other", Scene: "Missing"})
+	_, problems = examine(t, p, filepath.Join(folder, "poor.blend"), render.Settings{ViewLayer: "Other", Scene: "Missing"})
 	var text string
 	for _, problem := range problems {
 		text += problem.Pointer + ": " + problem.Message + "\n"
 	}
-	for _, want := range []string{"has no scene 'Missing'; it has 'Scene'", "has no 'Other'", "Cube: Flag", "do not exist: image wood.png"} {
+	for _, want := range []string{"has no scene 'Missing'; it has 'Scene'", "has no 'Other'", "has no camera", "Cube: Flag", "do not exist: image wood.png"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the problems do not name %q:\n%s", want, text)
 		}
