@@ -48,8 +48,8 @@ const (
 	riffHeader  = 12
 )
 
-// cutWAV returns the WAV file in r with as many samples as the sound has. Blender writes whole buffers, of which the last one goes beyond the
-// end. Other chunks are left out, such as one that names a version of ffmpeg.
+// cutWAV returns the WAV file in r with as many samples as the sound has: Blender writes whole buffers, of which the last one goes beyond the
+// end. Chunks other than fmt and data are left out, such as the one that names the version of ffmpeg.
 func cutWAV(r io.Reader, s render.Sound) (io.Reader, error) {
 	head := make([]byte, riffHeader)
 	if _, err := io.ReadFull(r, head); err != nil || string(head[:4]) != "RIFF" || string(head[8:]) != "WAVE" {
@@ -72,7 +72,7 @@ func cutWAV(r io.Reader, s render.Sound) (io.Reader, error) {
 			if missing := length - own; missing > int64(s.Channels)*render.SoundBytes { // Blender rounds the length in another way
 				return nil, fmt.Errorf("it has %d bytes of samples, not %d", size, length)
 			}
-			return io.MultiReader(bytes.NewReader(wavHeader(format, length)), io.LimitReader(r, own), bytes.NewReader(make([]byte, length-own))), nil
+			return io.MultiReader(bytes.NewReader(wavHeader(format, length)), &wholeReader{r, own}, bytes.NewReader(make([]byte, length-own))), nil
 		case name == "fmt " && size <= maxFormat:
 			format = make([]byte, size)
 			if _, err := io.ReadFull(r, format); err != nil {
@@ -84,6 +84,24 @@ func cutWAV(r io.Reader, s render.Sound) (io.Reader, error) {
 			}
 		}
 	}
+}
+
+// wholeReader reads so many bytes of r. Fewer are an error.
+type wholeReader struct {
+	r    io.Reader
+	left int64
+}
+
+// Read implements io.Reader.
+func (w *wholeReader) Read(p []byte) (int, error) {
+	if w.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := w.r.Read(p[:min(int64(len(p)), w.left)])
+	if w.left -= int64(n); errors.Is(err, io.EOF) && w.left > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 // checkFormat checks the chunk fmt of a WAV file.

@@ -2,6 +2,7 @@ package blender
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"slices"
 	"testing"
@@ -31,6 +32,13 @@ func TestSoundIsCutAndHasNoMetadata(t *testing.T) {
 	}
 	if got, err := io.ReadAll(r); err != nil || len(got) != len(plain) || !bytes.HasSuffix(got, []byte("abcdef\x00\x00\x00\x00\x00\x00")) {
 		t.Errorf("one sample less: got %q, %v", got, err)
+	}
+	whole := file(format, string(samples))
+	if r, err = cutWAV(bytes.NewReader(whole[:len(whole)-1]), sound); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a file that ends early: got %q, %v", got, err)
 	}
 	for name, data := range map[string][]byte{
 		"another rate":    file(append([]byte{1, 0, 2, 0, 0x80, 0xba}, format[6:]...), string(samples)),

@@ -61,14 +61,10 @@ func TestTheSoundIsAsLongAsTheFrames(t *testing.T) {
 	if _, err := mix(t, p, found, store(t)); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("the scene changed: %v", err)
 	}
-	s.About.SoundRate = 44_100
+	s.About.Sounds = false
 	save(t, url, s)
-	silent := s
-	silent.About.Sounds = false
-	other, _ := examine(t, p, url, render.Settings{Frames: "2-4"})
-	save(t, url, silent)
-	if quiet, _ := examine(t, p, url, render.Settings{Frames: "2-4"}); quiet.Sound != nil || quiet.Version == other.Version {
-		t.Errorf("a scene without sound: %+v", quiet.Sound)
+	if quiet, _ := examine(t, p, url, render.Settings{Frames: "2-4"}); quiet.Sound != nil || len(quiet.Warnings) > 0 {
+		t.Errorf("a scene without sound: %+v, %q", quiet.Sound, quiet.Warnings)
 	}
 }
 
