@@ -17,8 +17,8 @@ const TileKind = "tiles"
 const (
 	maxTiles = 64 // of a frame
 	minTile  = 2  // pixels
-	// maxTileUnits bounds the tiles of a job, each of which is a unit.
-	maxTileUnits = 100_000
+	// maxJobTiles bounds the tiles of all frames of a job. Each is an object in scratch and, by default, a unit.
+	maxJobTiles = 100_000
 )
 
 // Grid divides a frame into tiles, which are rendered by units of their own. The zero value does not divide it.
@@ -50,15 +50,15 @@ func ParseGrid(text string) (Grid, error) {
 // Count returns the number of tiles of a frame; 0: it is not divided.
 func (g Grid) Count() int { return g.Columns * g.Rows }
 
-// Check returns an error if frames of a size, of which a job has so many, cannot be divided.
+// Check returns an error if a job's frames cannot be divided. width and height are in pixels, frames is their number.
 func (g Grid) Check(width, height, frames int) error {
 	switch {
 	case g.Count() == 0:
 		return nil
 	case width/g.Columns < minTile || height/g.Rows < minTile:
 		return fmt.Errorf("a frame of %d x %d is too small for %d x %d tiles", width, height, g.Columns, g.Rows)
-	case frames*g.Count() > maxTileUnits:
-		return fmt.Errorf("%d frames have %d tiles, and a job has at most %d; divide the frames into several jobs", frames, frames*g.Count(), maxTileUnits)
+	case frames*g.Count() > maxJobTiles:
+		return fmt.Errorf("%d frames have %d tiles, and a job has at most %d; divide the frames into several jobs", frames, frames*g.Count(), maxJobTiles)
 	}
 	return nil
 }

@@ -84,7 +84,8 @@ func Split(from, to, count int) []Unit {
 	return units
 }
 
-// Deal deals n frames out to as many units, in turn. Frames that follow each other take about as long, so the units take about as long, too.
+// Deal divides n frames into count units in turn: of two units, one has the frames at 0, 2, 4, … Neighbouring frames take about the same
+// time, so the units do, too.
 func Deal(n, count int) []Unit {
 	var units []Unit
 	for i := range min(n, count) {
@@ -99,14 +100,14 @@ type Job struct {
 	Frames   string   `json:"frames"` // as FormatFrames writes it
 	Scene    string   `json:"scene"`  // its URL
 	Version  string   `json:"version"`
-	Look     string   `json:"look"`            // as Version, whichever frames are rendered
+	Look     string   `json:"look"`            // like Version, but without which frames are rendered
 	Files    []File   `json:"files,omitempty"` // what the scene reads
 	Width    int      `json:"width"`
 	Height   int      `json:"height"`
 	Alpha    bool     `json:"alpha,omitempty"`
 	// Threads is how many threads a unit has; 0: all of its worker's.
 	Threads int `json:"threads,omitempty"`
-	// Workers is how many units run at once on one machine; 0: elsewhere, as the request says.
+	// Workers is how many units run at once where one machine does the whole job; 0: the request says how many.
 	Workers int    `json:"workers,omitempty"`
 	Blender string `json:"blender"`         // version
 	Sound   *Sound `json:"sound,omitempty"` // of the sequencer; nil: none that fits the frames

@@ -93,8 +93,8 @@ func (r *rendering) groups(j film.Job) []work.Group {
 	return list
 }
 
-// framesDealt is up to how many frames a worker of one machine renders without measuring the first ones: so few that measuring, for which
-// Blender starts once more while the other workers wait, would take longer than it saves. No unit has a limit of time there.
+// framesDealt is the number of frames for each worker up to which one machine does not measure the first frames. Blender would start once
+// more for them while the other workers wait, which takes longer than it saves. Units have no time limit there.
 const framesDealt = 64
 
 // planScene plans the units of a scene. Where they depend on how long frames take, the first frames are a phase of their own.
@@ -124,8 +124,8 @@ func planScene(j film.Job, segments []film.Segment) (work.Plan, error) {
 // framesMerged is how many frames a unit merges at most: about a minute of work.
 const framesMerged = 100
 
-// tiled returns how the frames of a scene are rendered in tiles: a unit renders one tile of each of its frames, by default of one frame,
-// and others merge them.
+// tiled returns how the frames of a scene are rendered in tiles. A unit renders one tile of one frame, or of as many as the request says.
+// Units of a second phase merge the tiles.
 func tiled(j film.Job, grid render.Grid) *rendering {
 	n := j.Source.Video.Frames
 	size := max(j.Render.Settings.Unit, 1)

@@ -24,7 +24,7 @@ type Kind struct {
 
 var _ work.Kind = Kind{}
 
-// Tiles returns the kind that renders a tile of each of a range of frames, as Kind renders frames.
+// Tiles returns the kind that renders the same tile of each frame of a range. It stores tiles as Kind stores frames.
 func Tiles(b blender.Program) Kind { return Kind{Blender: b, tiles: true} }
 
 // Name implements work.Kind.

@@ -78,7 +78,7 @@ func TestTilesBecomeTheWholeFrame(t *testing.T) {
 		t.Errorf("merged without one of the tiles: %v", err)
 	}
 	if _, err := attemptTile(t, p, found, scratch, 6); fault.KindOf(err) != fault.Corrupt {
-		t.Errorf("a tile that there is not: %v", err)
+		t.Errorf("a tile beyond the last one: %v", err)
 	}
 	if err := scratch.Delete(t.Context(), render.TileKey("j", 1, 2)); err != nil {
 		t.Fatal(err)
