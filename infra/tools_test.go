@@ -20,7 +20,7 @@ import (
 // writeTools writes a tools file with a program beside it, and returns its path.
 func writeTools(t *testing.T, text string) string {
 	t.Helper()
-	folder, err := os.MkdirTemp(folder, "tools-")
+	folder, err := os.MkdirTemp(folder, "tools-") //nolint:usetesting // other tests read the stack that is made of it
 	if err != nil {
 		t.Fatal(err)
 	}

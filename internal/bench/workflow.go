@@ -26,7 +26,7 @@ type workflow struct {
 // SCAR's figures: audio2srt on functions of 1 GB, and YOLOv3 on Batch.
 const (
 	scarMemory   = 1024             // MiB
-	scarMinute   = 72 * time.Second // of one processor for a minute of sound, fitted by pkg/forecast/published
+	scarPace     = 72 * time.Second // of one processor for a minute of sound, fitted by pkg/forecast/published
 	scarLimit    = 900 * time.Second
 	scarSixTook  = 753 * time.Second
 	filmRate     = 25 // frames a second
@@ -145,7 +145,7 @@ func speechOnAWS(ctx context.Context, length, giveUp time.Duration, pieces int) 
 
 // speechWork is what the captions of speech take of one processor.
 func speechWork(length time.Duration) time.Duration {
-	return time.Duration(length.Minutes() * float64(scarMinute))
+	return time.Duration(length.Minutes() * float64(scarPace))
 }
 
 // earliest returns when a function of SCAR's size would hand the captions of speech over, by the rule for encodes; the limit where it can

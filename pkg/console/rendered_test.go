@@ -95,7 +95,7 @@ func TestFramesThatHaveArrivedAreListedAndServed(t *testing.T) {
 		status, text, header := s.get("/console/" + path)
 		if status != http.StatusOK {
 			text = http.StatusText(status)
-			want = map[string]string{"404": http.StatusText(404), "400": http.StatusText(400)}[want]
+			want = map[string]string{"404": http.StatusText(http.StatusNotFound), "400": http.StatusText(http.StatusBadRequest)}[want]
 		} else if strings.HasPrefix(path, "frame?") && header.Get("Content-Type") != "image/png" {
 			t.Errorf("%s: a frame of type %s", path, header.Get("Content-Type"))
 		}

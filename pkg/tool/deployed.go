@@ -106,7 +106,7 @@ func refuseDescriptions(data []byte, names string) error {
 		Tools []json.RawMessage `json:"tools"`
 	}
 	if json.Unmarshal(data, &fields) != nil {
-		return nil // the schema says what is wrong
+		return nil //nolint:nilerr // the schema says what is wrong
 	}
 	for i, t := range fields.Tools {
 		if strings.HasPrefix(string(t), "{") {

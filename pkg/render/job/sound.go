@@ -67,7 +67,7 @@ func soundOf(about blender.About, s render.Settings, numbers []int) (*render.Sou
 	case s.FirstLook || numbers[n-1]-numbers[0]+1 != n:
 		return nil, errors.New("the frames do not follow each other")
 	case numbers[0] < 0:
-		return nil, errors.New("Blender mixes nothing before frame 0")
+		return nil, errors.New("nothing is mixed before frame 0")
 	case !rate.Known() || about.SoundRate <= 0 || !slices.Contains([]int{1, 2, 4, 6, 8}, about.SoundChannels):
 		return nil, errors.New("this Blender does not say which channels it has")
 	}
