@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"regexp"
+	"strconv"
 
 	"github.com/mapreel/mapreel/pkg/process"
 )
@@ -19,6 +20,39 @@ type DamageLog struct {
 var damage = regexp.MustCompile(`error while decoding MB|^Error while decoding stream|Error submitting packet to decoder|` +
 	`error decoding the audio block|\] error (y=\d+ x=\d+|count: \d+)|corrupt decoded frame|(ac-tex|mb incr) damaged|Error at MB:|CABAC_MAX_BIN|` +
 	`end mismatch left=|[Ii]nvalid (cbp|mb type)|skip with previous intra`)
+
+// CorruptPackets is an io.Writer that finds what demuxers report of packets that lost bytes. A decoder
+// may say nothing of them. Pass it to Run as Stderr. The zero value is ready to use.
+type CorruptPackets struct {
+	streams map[int]bool
+	lines   logLines
+}
+
+// corruptPacket matches what libavformat writes of such a packet, in 5.1 and in 7.1.
+var corruptPacket = regexp.MustCompile(`Packet corrupt \(stream = (\d+), dts = `)
+
+// Write takes more of standard error.
+func (c *CorruptPackets) Write(data []byte) (int, error) {
+	for text := range c.lines.add(data) {
+		m := corruptPacket.FindStringSubmatch(text)
+		if m == nil {
+			continue
+		}
+		if n, err := strconv.Atoi(m[1]); err == nil && len(c.streams) < maxCorruptStreams {
+			if c.streams == nil {
+				c.streams = map[int]bool{}
+			}
+			c.streams[n] = true
+		}
+	}
+	return len(data), nil
+}
+
+// maxCorruptStreams is how many streams are told apart: a damaged stream may declare more and more.
+const maxCorruptStreams = 1000
+
+// Has reports whether the stream with this index has such a packet.
+func (c *CorruptPackets) Has(stream int) bool { return c.streams[stream] }
 
 // contextName matches the prefix "[h264 @ 0x55d0]" of a line.
 var contextName = regexp.MustCompile(`^\[[^\]]* @ 0x[0-9a-f]+\] `)

@@ -35,6 +35,15 @@ func foundSources() []Source {
 		found("MPEG-TS, a keyframe lost packets", func(r *recipe.Recipe) {
 			r.Container, r.Damage, r.DamageAt, r.DamageBy = "ts", "packets", 782, 9
 		}),
+		// The decoder reports nothing of these, and what it shows depends on its number of threads.
+		found("MPEG-TS, H.264 lost packets without a word", func(r *recipe.Recipe) {
+			r.Container, r.Rate, r.Size, r.Frames, r.Tracks = "ts", "50", "160x90", 150, nil
+			r.Damage, r.DamageAt, r.DamageBy = "packets", 452, 25
+		}),
+		found("MPEG-TS, H.265 lost packets without a word", func(r *recipe.Recipe) {
+			r.Container, r.Codec, r.Format, r.Rate, r.Size, r.Frames = "ts", "hevc", "yuv420p10le", "30000/1001", "160x90", 150
+			r.Damage, r.DamageAt, r.DamageBy, r.Segment = "packets", 459, 27, 10*time.Second
+		}),
 		// What the decoder shows of the damaged frame depends on its number of threads.
 		found("MPEG-TS, MPEG-2 lost packets", func(r *recipe.Recipe) {
 			r.Container, r.Codec, r.Rate, r.Size, r.Frames = "ts", "mpeg2", "30", "128x72", 90

@@ -46,7 +46,7 @@ func (a *attempt) measure(ctx context.Context, d decoding, e encoding) (quality,
 	if err != nil {
 		return quality{}, err
 	}
-	v.OneDecoder = a.damage.String() != ""
+	v.OneDecoder = v.OneDecoder || a.damage.String() != ""
 	c := encode.Comparison{From: expected.from, To: expected.to, Timebase: r.OutputTimebase(*a.job.Source.Video)}
 	var g gauge
 	switch r.Quality.Metric {

@@ -231,7 +231,7 @@ func (p Planner) Extend(ctx context.Context, env *work.PlanEnv, open work.Plan) 
 	if !facts.ConstantRate {
 		v.ConstantRate = media.Rational{}
 	}
-	j.Source.Video, j.Source.Jumps = &v, facts.Jumps
+	j.Source.Video, j.Source.Jumps, j.Source.Damaged = &v, facts.Jumps, facts.Damaged
 	j.Source.Audio = startingAt(j.Source.Audio, facts.AudioStarts)
 	// Of a source that begins within a GOP, the first packet is not the one that is shown first.
 	plan.Recut(&j.Source, index.Start, index.End)

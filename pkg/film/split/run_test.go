@@ -1,6 +1,7 @@
 package split
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"strings"
@@ -115,6 +116,30 @@ func TestSplitTellsWhenAudioBehindAJumpBegins(t *testing.T) {
 	want := media.Rescale(v.Start, v.Timebase, media.Microseconds) + 2_000_000
 	if got := *facts.AudioStarts[0]; got < want-50_000 || got > want+50_000 { // audio has priming
 		t.Errorf("the audio begins at %d µs, the video's second part at %d µs", got, want)
+	}
+}
+
+// The decoder may report nothing of them, and what it shows depends on its number of threads.
+func TestSplitTellsThatPacketsHaveLostBytes(t *testing.T) {
+	s, scratch := newSplitter(t), filmtest.Store(t)
+	if r, facts := s.run(t, scratch); facts.Damaged || len(r.Warnings) > 0 {
+		t.Errorf("a source without damage: %+v, %q", facts, r.Warnings)
+	}
+	key := s.job.Source.URL
+	data, err := blob.ReadRange(t.Context(), s.files, key, 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const packet = 188
+	at := len(data) / packet / 2 * packet
+	for data[at+1]&0x1f != 1 || data[at+2] != 0 { // the video, PID 0x100
+		at += packet
+	}
+	if _, err := s.files.Put(t.Context(), key, bytes.NewReader(slices.Concat(data[:at], data[at+packet:]))); err != nil {
+		t.Fatal(err)
+	}
+	if r, facts := s.run(t, filmtest.Store(t)); !facts.Damaged || len(r.Warnings) != 1 {
+		t.Errorf("a packet is missing: %+v, %q", facts, r.Warnings)
 	}
 }
 

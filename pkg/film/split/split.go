@@ -61,6 +61,7 @@ type attempt struct {
 	audioStarts []*media.Ticks // film.SplitFacts.AudioStarts
 
 	appeared ffmpeg.NewStreamLog
+	corrupt  ffmpeg.CorruptPackets
 }
 
 func (a *attempt) run(ctx context.Context) (work.Result, error) {
@@ -107,9 +108,12 @@ func (a *attempt) run(ctx context.Context) (work.Result, error) {
 	if text := a.appeared.String(); text != "" {
 		r.Warnings = append(r.Warnings, "left out: streams that begin within the source and that its first tables do not declare: "+text+" (by the source's clock)")
 	}
+	if a.corrupt.Has(v.Stream) {
+		r.Warnings = append(r.Warnings, "the source is damaged: packets of the video have lost bytes")
+	}
 	return r, r.SetFacts(film.SplitFacts{
 		Chunks: len(x.Sync), Index: film.SourceIndexKey(a.Job), Jumps: a.jumps, AudioStarts: a.audioStarts,
-		ConstantRate: x.hasRate(v.ConstantRate, v.Timebase),
+		Damaged: a.corrupt.Has(v.Stream), ConstantRate: x.hasRate(v.ConstantRate, v.Timebase),
 	})
 }
 
@@ -134,9 +138,9 @@ func (a *attempt) cut(ctx context.Context, s remux.Split) (index, error) {
 		return a.add(ctx, filepath.Join(a.Dir, p.Name), &x, check)
 	}}
 	declared, worker := input.Budget(a.Env, a.job.Source)
-	a.appeared = ffmpeg.NewStreamLog{}
+	a.appeared, a.corrupt = ffmpeg.NewStreamLog{}, ffmpeg.CorruptPackets{}
 	_, err := ffmpeg.Run(ctx, a.tools.FFmpeg, remux.SplitArgs(s), ffmpeg.RunOptions{
-		Dir: a.Dir, Pipe: log, Stderr: &a.appeared, Limits: worker.Limit(ctx, budget.Split(declared)),
+		Dir: a.Dir, Pipe: log, Stderr: io.MultiWriter(&a.appeared, &a.corrupt), Limits: worker.Limit(ctx, budget.Split(declared)),
 		OnProgress: func(p ffmpeg.Progress) {
 			a.Progress(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Bytes: max(p.Bytes, 0)})
 		},
