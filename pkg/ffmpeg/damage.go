@@ -21,6 +21,10 @@ var damage = regexp.MustCompile(`error while decoding MB|^Error while decoding s
 	`error decoding the audio block|\] error (y=\d+ x=\d+|count: \d+)|corrupt decoded frame|(ac-tex|mb incr) damaged|Error at MB:|CABAC_MAX_BIN|` +
 	`end mismatch left=|[Ii]nvalid (cbp|mb type)|skip with previous intra`)
 
+// NeedsOneThread reports whether a codec must be decoded with one thread: with several, libavcodec's
+// decoder of MPEG-4 Part 2 shows some interlaced B-frames differently (5.1).
+func NeedsOneThread(codec string, interlaced bool) bool { return codec == "mpeg4" && interlaced }
+
 // CorruptPackets is an io.Writer that finds what demuxers report of packets that lost bytes. A decoder
 // may say nothing of them. Pass it to Run as Stderr. The zero value is ready to use.
 type CorruptPackets struct {

@@ -51,7 +51,7 @@ func (v *verification) compareVideo(ctx context.Context) (videoFacts, error) {
 	from.Input, from.Stream, from.Timebase = v.source.input(a.Index), a.Index, a.Timebase
 	from.Threads, from.Part = film.DefaultThreads, v.source.part
 	to.Input, to.Stream, to.Timebase = v.output.input(b.Index), b.Index, b.Timebase
-	if v.source.jumping() {
+	if v.source.jumping() || ffmpeg.NeedsOneThread(a.Codec, interlaced(a)) {
 		// A decoder may report nothing of what a transport stream has lost. A job decodes that with one thread, see below.
 		from.Threads = 1
 	}

@@ -54,6 +54,10 @@ func foundSources() []Source {
 		found("MPEG-TS, a frame in five seconds, sound later", func(r *recipe.Recipe) {
 			r.Container, r.Rate, r.Tracks[0].Delay = "ts", "1/5", "0.123"
 		}),
+		// libavcodec shows other interlaced B-frames with several threads.
+		found("MPEG-4 Part 2, interlaced, from within a GOP", func(r *recipe.Recipe) {
+			r.Container, r.Codec, r.Scan, r.Rate, r.Size, r.Frames, r.Edit = "first", "mpeg4", "tff", "24000/1001", "128x72", 72, "moved"
+		}),
 		found("BDAV, AC-3 whose channels change", func(r *recipe.Recipe) {
 			r.Container, r.Tracks[0].Codec, r.Tracks[0].Channels, r.Tracks[0].Change = "m2ts", "ac3", 1, "channels"
 		}),

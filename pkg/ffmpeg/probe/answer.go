@@ -158,7 +158,7 @@ func (f firstFrame) complete(s *Stream) {
 	}
 }
 
-// parseFrame parses the answer to frameArgs. For a stream without frames the result is zero.
+// parseFrame parses the first frame of the answer to frameArgs. For a stream without frames the result is zero.
 func parseFrame(text []byte) (f firstFrame, err error) {
 	var answer struct {
 		Frames []struct {
@@ -170,7 +170,7 @@ func parseFrame(text []byte) (f firstFrame, err error) {
 	if err := json.Unmarshal(text, &answer); err != nil {
 		return f, fault.Wrap(fault.Corrupt, err, "parse the answer of ffprobe")
 	}
-	for _, frame := range answer.Frames {
+	for _, frame := range answer.Frames[:min(1, len(answer.Frames))] {
 		for _, side := range frame.SideData {
 			side.addTo(&f.hdr)
 		}

@@ -44,7 +44,10 @@ func Inspect(ctx context.Context, t ffmpeg.Tools, in ffmpeg.Input) (Media, error
 			continue
 		}
 		decoded++
-		frame, err := run(ctx, t, frameArgs(in, s.Index), parseFrame)
+		frame, err := run(ctx, t, frameArgs(in, s.Index, 1), parseFrame)
+		if err == nil && frame.fields == "" { // an edit list hides the first
+			frame, err = run(ctx, t, frameArgs(in, s.Index, hiddenPackets), parseFrame)
+		}
 		if err != nil {
 			return Media{}, err
 		}
@@ -130,9 +133,13 @@ func (s Stream) needsFrame() bool {
 // progressiveOnly are codecs without fields, and "", the unknown codec, which cannot be decoded.
 var progressiveOnly = []string{"", "vp8", "vp9", "av1", "theora", "png", "gif", "webp", "tiff", "dpx", "exr"}
 
-// frameArgs returns the arguments of ffprobe that decode the first frame of one stream and print
-// its metadata.
-func frameArgs(in ffmpeg.Input, stream int) []string {
+// hiddenPackets is how many packets are read to find a frame behind those that an edit list hides: the
+// longest usual distance of keyframes.
+const hiddenPackets = 600
+
+// frameArgs returns the arguments of ffprobe that decode the first packets of one stream and print
+// the metadata of their frames.
+func frameArgs(in ffmpeg.Input, stream, packets int) []string {
 	return append(inputArgs(in), "-print_format", "json=compact=1", "-select_streams", strconv.Itoa(stream),
-		"-read_intervals", "%+#1", "-show_frames", "-show_entries", "frame=interlaced_frame,top_field_first,side_data_list", "-i", in.URL())
+		"-read_intervals", "%+#"+strconv.Itoa(packets), "-show_frames", "-show_entries", "frame=interlaced_frame,top_field_first,side_data_list", "-i", in.URL())
 }

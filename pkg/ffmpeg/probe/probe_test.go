@@ -104,6 +104,17 @@ func TestInspectFindsFieldOrderByDecoding(t *testing.T) {
 	}
 }
 
+// The packets before the first frame shown are marked to be discarded.
+func TestInspectFindsFieldOrderBehindAnEditList(t *testing.T) {
+	tools := ffmpegtest.Find(t)
+	whole := ffmpegtest.Clip(t, "fields.mp4", 2, "-vf", "setfield=tff", "-c:v", "mpeg4", "-flags", "+ilme+ildct", "-top", "1", "-g", "48")
+	cut := filepath.Join(t.TempDir(), "cut.mp4")
+	ffmpegtest.Exec(t, "ffmpeg", "-v", "error", "-ss", "0.7", "-i", whole, "-c", "copy", "-avoid_negative_ts", "disabled", cut)
+	if _, stream := ffmpegtest.Stream(t, tools, cut, "mov", "video"); stream.FieldOrder != "tt" {
+		t.Errorf("field order %q, want tt", stream.FieldOrder)
+	}
+}
+
 func TestInspectReportsRotationAndCovers(t *testing.T) {
 	tools := ffmpegtest.Find(t)
 	path := ffmpegtest.Clip(t, "plain.mp4", 1, "-c:v", "libx264", "-preset", "ultrafast")
