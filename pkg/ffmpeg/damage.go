@@ -25,8 +25,8 @@ var damage = regexp.MustCompile(`error while decoding MB|^Error while decoding s
 // decoder of MPEG-4 Part 2 shows some interlaced B-frames differently (5.1).
 func NeedsOneThread(codec string, interlaced bool) bool { return codec == "mpeg4" && interlaced }
 
-// CorruptPackets is an io.Writer that finds what demuxers report of packets that lost bytes. A decoder
-// may say nothing of them. Pass it to Run as Stderr. The zero value is ready to use.
+// CorruptPackets is an io.Writer that finds what demuxers report of packets that may have lost bytes. A
+// decoder may say nothing of them. Pass it to Run as Stderr. The zero value is ready to use.
 type CorruptPackets struct {
 	streams map[int]bool
 	lines   logLines

@@ -15,7 +15,8 @@ type SplitFacts struct {
 	// AudioStarts are when the audio tracks begin, in microseconds of a source whose clock jumps, as
 	// it is read across the jumps; nil for a track without packets.
 	AudioStarts []*media.Ticks `json:"audioStarts,omitempty"`
-	// Damaged reports that packets of the video have lost bytes.
+	// Damaged reports that packets of the video may have lost bytes. So it seems, too, where recordings
+	// were joined.
 	Damaged bool `json:"damaged,omitempty"`
 	// ConstantRate reports that the frames are at VideoTrack.ConstantRate.
 	ConstantRate bool `json:"constantRate,omitempty"`

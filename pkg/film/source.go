@@ -25,7 +25,7 @@ type Source struct {
 	Video      *VideoTrack   `json:"video,omitempty"`
 	Audio      []AudioTrack  `json:"audio,omitempty"`
 	Jumps      bool          `json:"jumps,omitempty"` // its clock jumps, as Split found
-	// Damaged reports that packets of the video have lost bytes, as Split found. What several threads
+	// Damaged reports that packets of the video may have lost bytes, as Split found. What several threads
 	// of a decoder show of them depends on which is ahead, and the decoder may report nothing.
 	Damaged bool `json:"damaged,omitempty"`
 	// FileStart is the earliest time of any stream of the file, in microseconds, where streams of

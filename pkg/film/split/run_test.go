@@ -120,10 +120,10 @@ func TestSplitTellsWhenAudioBehindAJumpBegins(t *testing.T) {
 }
 
 // The decoder may report nothing of them, and what it shows depends on its number of threads.
-func TestSplitTellsThatPacketsHaveLostBytes(t *testing.T) {
+func TestSplitTellsThatPacketsMayHaveLostBytes(t *testing.T) {
 	s, scratch := newSplitter(t), filmtest.Store(t)
-	if r, facts := s.run(t, scratch); facts.Damaged || len(r.Warnings) > 0 {
-		t.Errorf("a source without damage: %+v, %q", facts, r.Warnings)
+	if _, facts := s.run(t, scratch); facts.Damaged {
+		t.Errorf("a source without damage: %+v", facts)
 	}
 	key := s.job.Source.URL
 	data, err := blob.ReadRange(t.Context(), s.files, key, 0, -1)
@@ -138,8 +138,8 @@ func TestSplitTellsThatPacketsHaveLostBytes(t *testing.T) {
 	if _, err := s.files.Put(t.Context(), key, bytes.NewReader(slices.Concat(data[:at], data[at+packet:]))); err != nil {
 		t.Fatal(err)
 	}
-	if r, facts := s.run(t, filmtest.Store(t)); !facts.Damaged || len(r.Warnings) != 1 {
-		t.Errorf("a packet is missing: %+v, %q", facts, r.Warnings)
+	if _, facts := s.run(t, filmtest.Store(t)); !facts.Damaged {
+		t.Errorf("a packet is missing: %+v", facts)
 	}
 }
 

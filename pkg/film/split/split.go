@@ -108,9 +108,6 @@ func (a *attempt) run(ctx context.Context) (work.Result, error) {
 	if text := a.appeared.String(); text != "" {
 		r.Warnings = append(r.Warnings, "left out: streams that begin within the source and that its first tables do not declare: "+text+" (by the source's clock)")
 	}
-	if a.corrupt.Has(v.Stream) {
-		r.Warnings = append(r.Warnings, "the source is damaged: packets of the video have lost bytes")
-	}
 	return r, r.SetFacts(film.SplitFacts{
 		Chunks: len(x.Sync), Index: film.SourceIndexKey(a.Job), Jumps: a.jumps, AudioStarts: a.audioStarts,
 		Damaged: a.corrupt.Has(v.Stream), ConstantRate: x.hasRate(v.ConstantRate, v.Timebase),
