@@ -3,6 +3,7 @@ package console
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"image"
 	"image/color"
@@ -161,7 +162,10 @@ func (s *site) openJob(modules, chromium, name string) func() string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "node", filepath.Join("testdata", "rendered.mjs"), string(arguments))
+	// The context of the test ends before its cleanup, and would leave the browser behind, which writes to its profile.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "node", filepath.Join("testdata", "rendered.mjs"), string(arguments))
 	cmd.Stderr = os.Stderr
 	cmd.WaitDelay = 10 * time.Second
 	in, err := cmd.StdinPipe()
@@ -176,7 +180,7 @@ func (s *site) openJob(modules, chromium, name string) func() string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = in.Close() // which ends the program, as the end of the test does
+		_ = in.Close() // which ends the program
 		_ = cmd.Wait()
 	})
 	lines := bufio.NewScanner(out)
