@@ -40,18 +40,7 @@ func TestScenesRunInAnImageWithBlender(t *testing.T) {
 			t.Errorf("%s is built with %q", a.Source.DockerFile, of)
 		}
 	}
-	recipe := func(uri any) string {
-		text, err := json.Marshal(uri)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for hash, name := range recipes {
-			if strings.Contains(string(text), hash) {
-				return name
-			}
-		}
-		return string(text)
-	}
+	recipe := func(uri any) string { return recipeOf(t, recipes, uri) }
 	for _, class := range s.chosen.allClasses() {
 		want, memory := "functions/Dockerfile", 0.
 		if class == work.ClassRender || class == work.ClassAnalyse {
@@ -126,4 +115,20 @@ func checkBlender(t *testing.T, s synthesised, want any) {
 			t.Errorf("Blender of the job %s is %v, want %v", name, got, want)
 		}
 	}
+}
+
+// recipeOf returns what the image at a URI of a template is built from. recipes has that by the hash which the URI holds; without one, the
+// URI itself is returned.
+func recipeOf(t *testing.T, recipes map[string]string, uri any) string {
+	t.Helper()
+	text, err := json.Marshal(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for hash, name := range recipes {
+		if strings.Contains(string(text), hash) {
+			return name
+		}
+	}
+	return string(text)
 }

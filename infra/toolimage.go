@@ -17,14 +17,14 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// toolFilesFolder is where the files beside the tools file lie in the folder that images are built from.
+// toolFilesFolder is the copy of the folder of the tools file, within the folder that images are built from.
 const toolFilesFolder = "toolfiles"
 
 // maxToolFiles is how many bytes those files may have together. A tools file in a folder of other things is thus found early.
 const maxToolFiles = 1 << 30
 
-// withTools returns the folder from which images are built. With tools it is a copy of root in the CDK's output, in which the worker's
-// program has the tools built in, and which also has the files beside the tools file. digest is that of the tools with these files.
+// withTools returns the folder from which images are built. With tools it is a copy of root in the CDK's output. There the tools are
+// compiled into the worker's program, and toolFilesFolder is added. digest covers the tools and the files of that folder.
 func withTools(chosen settings, root, out string) (folder, digest string, err error) {
 	if chosen.toolsFile == "" {
 		return root, "", nil
@@ -138,7 +138,7 @@ func copyFile(from, to string, digest *fileDigest) (err error) {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // likewise
 		return err
 	}
-	// Workers have another user than whoever builds the image.
+	// The worker runs as another user than the one who owns these files, so everyone must be able to read them.
 	target, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644|info.Mode()&0o111) //nolint:gosec // likewise
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// toolFiles is the path in the images of the files beside the tools file.
+// toolFiles is the folder of the images that holds a copy of the folder of the tools file.
 const toolFiles = "/opt/mapreel/toolfiles"
 
 // toolReserve is the memory in MiB that a worker has in addition to that of its tool: for this program, and for ffmpeg, which makes the

@@ -17,7 +17,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// writeTools writes a tools file with a program beside it, and returns its path.
+// writeTools writes a tools file, and a program into the same folder. It returns the path of the tools file.
 func writeTools(t *testing.T, text string) string {
 	t.Helper()
 	folder, err := os.MkdirTemp(folder, "tools-") //nolint:usetesting // other tests read the stack that is made of it
@@ -51,18 +51,7 @@ func TestToolsHaveFunctionsAndJobs(t *testing.T) {
 		recipes[hash] = strings.Join(append([]string{a.DockerFile}, slices.Sorted(maps.Values(a.DockerBuildArgs))...), " ")
 		contexts[a.DockerFile] = filepath.Join(s.folder, a.Directory)
 	}
-	recipe := func(uri any) string {
-		text, err := json.Marshal(uri)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for hash, name := range recipes {
-			if strings.Contains(string(text), hash) {
-				return name
-			}
-		}
-		return string(text)
-	}
+	recipe := func(uri any) string { return recipeOf(t, recipes, uri) }
 	type sizes struct {
 		Image                 string
 		Memory, Timeout, CPUs float64
@@ -156,7 +145,7 @@ func checkBuiltIn(t *testing.T, context string) {
 	}
 }
 
-// A deployment tells its tools from those that it had before by what a tool is and by every file beside the tools file.
+// The digest of a deployment changes with the description of a tool and with any file in the folder of the tools file.
 func TestToolsAreToldApartByTheirFiles(t *testing.T) {
 	file := writeTools(t, someTools)
 	root := t.TempDir()

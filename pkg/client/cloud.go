@@ -27,7 +27,7 @@ const (
 	OutputDestinations = "Destinations" // likewise
 	OutputOwners       = "BucketAccounts"
 	OutputTools        = "Tools"       // names, separated by spaces; missing: none
-	OutputToolsDigest  = "ToolsDigest" // of their descriptions and of the files beside the tools file
+	OutputToolsDigest  = "ToolsDigest" // of the tools' descriptions and of the files in the folder of the tools file
 )
 
 // cloud is what a stack has besides its state machine.

@@ -50,7 +50,7 @@ func foundSources() []Source {
 			r.Damage, r.DamageAt, r.DamageBy = "packets", 332, 15
 			r.Tracks[0].Channels = 1
 		}),
-		// The decode times of the video lie more than 10 s before those of the sound beside it.
+		// The video is decoded more than 10 s ahead of the sound that plays with it.
 		found("MPEG-TS, a frame in five seconds, sound later", func(r *recipe.Recipe) {
 			r.Container, r.Rate, r.Tracks[0].Delay = "ts", "1/5", "0.123"
 		}),

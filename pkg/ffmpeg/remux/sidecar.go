@@ -177,18 +177,8 @@ func ReadSubtitleLog(r io.Reader) (tb media.Rational, events []SubtitleEvent, er
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
-		fields := strings.Split(line, ",")
-		if len(fields) < 6 { // stream, dts, pts, duration, size, checksum
-			return tb, nil, bad(line)
-		}
-		var n [3]int64
-		for i, field := range fields[2:5] {
-			if n[i], err = strconv.ParseInt(strings.TrimSpace(field), 10, 62); err != nil {
-				return tb, nil, bad(line)
-			}
-		}
-		e := SubtitleEvent{Start: n[0], Duration: n[1], Size: n[2]}
-		if e.Size < 0 || !tb.Known() {
+		_, e, ok := parsePacket(line)
+		if !ok || e.Size < 0 || !tb.Known() {
 			return tb, nil, bad(line)
 		}
 		events = append(events, e)
@@ -200,4 +190,20 @@ func ReadSubtitleLog(r io.Reader) (tb media.Rational, events []SubtitleEvent, er
 		return tb, nil, fault.Wrap(fault.Corrupt, err, "read a log of subtitles")
 	}
 	return tb, events, nil
+}
+
+// parsePacket parses a packet's line of the framecrc muxer: stream, decode time, presentation time,
+// duration, size, checksum.
+func parsePacket(line string) (stream int64, e SubtitleEvent, ok bool) {
+	fields := strings.Split(line, ",")
+	if len(fields) < 6 {
+		return 0, e, false
+	}
+	for i, n := range map[int]*int64{0: &stream, 2: &e.Start, 3: &e.Duration, 4: &e.Size} {
+		var err error
+		if *n, err = strconv.ParseInt(strings.TrimSpace(fields[i]), 10, 62); err != nil {
+			return 0, e, false
+		}
+	}
+	return stream, e, true
 }

@@ -153,16 +153,11 @@ func (s Split) AudioStarts(list []byte) ([]*media.Ticks, error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		fields := strings.Split(line, ",") // stream, dts, pts, duration, size, checksum
-		if len(fields) < 3 {
+		n, first, ok := parsePacket(line)
+		if !ok || n < 0 || n >= int64(len(starts)) || !timebases[n].Known() {
 			return nil, bad
 		}
-		n, err := strconv.Atoi(strings.TrimSpace(fields[0]))
-		at, err2 := strconv.ParseInt(strings.TrimSpace(fields[2]), 10, 62)
-		if err != nil || err2 != nil || n < 0 || n >= len(starts) || !timebases[n].Known() {
-			return nil, bad
-		}
-		starts[n] = new(media.Rescale(media.Ticks(at), timebases[n], media.Microseconds) - ffmpeg.Offset*1_000_000)
+		starts[n] = new(media.Rescale(media.Ticks(first.Start), timebases[n], media.Microseconds) - ffmpeg.Offset*1_000_000)
 	}
 	return starts, nil
 }

@@ -234,7 +234,8 @@ func (a *attempt) videoOf(ctx context.Context, e entry, encodings []encoding, pi
 	p := a.job.Source.Video
 	v := encode.Video{
 		Input: in, Stream: p.Stream, Timebase: p.Timebase, Threads: a.job.Request.Compute.Threads,
-		ContextFrames: true, OneDecoder: a.job.Source.Damaged || ffmpeg.NeedsOneThread(p.Codec, p.Interlaced != ""), MidScene: a.segment.MidScene, Frames: a.expectedFrames(), X264Build: p.X264Build,
+		OneDecoder:    a.job.Source.Damaged || ffmpeg.NeedsOneThread(p.Codec, p.Interlaced != ""),
+		ContextFrames: true, MidScene: a.segment.MidScene, Frames: a.expectedFrames(), X264Build: p.X264Build,
 		Begins: a.segment.CutStart, Ends: a.segment.CutEnd,
 		Unordered: p.Unordered || a.ascending, Keyframes: a.job.Keyframes,
 		Skip:  a.job.Keyframes && (p.Codec == "hevc" || a.mayMiss(in)),
