@@ -203,17 +203,18 @@ func (f *Finding) Evaluate(source Measurement, onePass *Finding) {
 	}
 }
 
-// maxSampleDifference returns the largest difference in samples from one pass, over the tracks. In
-// a container without edit lists, the source counts too if it is nearer: there one pass plays what
-// an edit list hides, and ffmpeg 5.1 writes Opus of which all but a millisecond per packet is
-// dropped (discard_padding) if the audio comes from a container that counts in milliseconds.
+// maxSampleDifference returns the largest difference in samples from one pass, over the tracks. The
+// source counts too if it is nearer. In a container without edit lists one pass plays what an edit
+// list hides, and ffmpeg 5.1 writes Opus of which all but a millisecond per packet is dropped
+// (discard_padding) if the audio comes from a container that counts in milliseconds. Into MP4 it
+// copies a last packet without a duration, which then is not played.
 func (f *Finding) maxSampleDifference(source Measurement, onePass *Finding) (worst int) {
 	if onePass == nil || onePass.Err != nil || len(onePass.Samples) != len(f.Samples) || len(source.Audio) != len(f.Samples) {
 		return 0
 	}
 	for i, n := range f.Samples {
 		d := max(n-onePass.Samples[i], onePass.Samples[i]-n)
-		if from := source.Audio[i]; f.NoEditLists && from.Rate > 0 {
+		if from := source.Audio[i]; from.Rate > 0 {
 			whole := from.Samples * f.Rates[i] / from.Rate
 			d = min(d, max(n-whole, whole-n))
 		}

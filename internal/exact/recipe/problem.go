@@ -85,7 +85,9 @@ func (r Recipe) timeProblem() string {
 		when(r.Clock != "" && !has("ts m2ts", r.Container), "no clock"),
 		when(r.Edit != "" && !has("mp4 first mov ctts", r.Container), "no edit list"),
 		when(r.Edit == "presync" && (r.Container != "ctts" || r.Rate != "24" || r.GOP != "" || r.Frames < 60 || r.Start != "" || r.VideoDelay != "" || r.Times != ""), "not the usual layout"),
-		when(r.Edit != "" && r.Edit != "presync" && r.Frames < 48, "little is left"))
+		when(r.Edit != "" && r.Edit != "presync" && r.Frames < 48, "little is left"),
+		when(r.Edit == "cut" && r.Codec == "av1", "ffmpeg's decoder shows frames that the edit list hides"),
+		when(r.Rate == "1/5" && has("ts m2ts", r.Container) && r.Codec == "hevc" && bframes && r.Start == "", "the first frame would be decoded before the clock begins"))
 }
 
 func (r Recipe) shapeProblem() string {
@@ -134,6 +136,7 @@ func (r Recipe) damageProblem() string {
 	d := damages[r.Damage]
 	return first(
 		when(r.Damage != "" && d.only != "" && !has(d.only, r.Container), "not that damage"),
+		when(r.Damage == "end" && r.Codec == "hevc", "the missing part of the last frame shows whatever ffmpeg's buffer held before"),
 		when(r.Damage == "end" && has("mp4 mov ctts 3gp", r.Container), "the index is at the end"))
 }
 
@@ -163,6 +166,7 @@ func (r Recipe) trackProblem(t Track) string {
 		when(r.Container == "flv" && t.Codec == "mp3" && !has("44100 22050", rate), "FLV has other rates"),
 		when(r.Container == "flv" && len(r.Tracks) > 1, "FLV has one track"),
 		when((t.Delay != "" || t.Gap != "") && (!c.ticks || r.parts() > 1 || r.Container == "wtv"), "no delay"),
+		when(t.Gap != "" && r.Edit == "cut", "ffmpeg counts the samples that the edit list hides, and the gap has none"),
 		when(t.Change == "appears" && r.Container != "ts" && r.Container != "m2ts", "no table that changes"),
 		when(t.Change == "appears" && fraction(r.Rate).num/fraction(r.Rate).den <= 12, "the clock steps back by nearly 0.1 s, a jump for a decoder but not for a copy"),
 		when(t.Change != "" && (!c.joins || !has("mp2 ac3 eac3 aac mp3", t.Codec) || t.Channels > 2), "no change"),

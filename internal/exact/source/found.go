@@ -64,6 +64,11 @@ func foundSources() []Source {
 		found("MPEG-PS that begins within a pack", func(r *recipe.Recipe) {
 			r.Container, r.Codec, r.Size, r.Damage, r.DamageAt, r.Tracks[0].Codec = "mpg", "mpeg1", "128x72", "begin", 348, "ac3"
 		}),
+		// The packet was copied with a duration of 0, so that no player played it.
+		found("QuickTime, the last packet of ALAC has no duration", func(r *recipe.Recipe) {
+			r.Container, r.Cover, r.Rate, r.Frames = "mov", true, "10", 180
+			r.Tracks[0].Codec, r.Tracks[0].Rate, r.Tracks[0].Delay = "alac", 8000, "12"
+		}),
 		// Matroska cannot hide what the edit list hides.
 		found("an edit list within a packet, MP4 to Matroska", func(r *recipe.Recipe) {
 			r.Edit, r.Output = "moved", film.Matroska

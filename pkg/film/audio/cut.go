@@ -3,6 +3,7 @@ package audio
 import (
 	"cmp"
 	"os"
+	"slices"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
@@ -98,6 +99,16 @@ func (a *attempt) wholeChunk(f *os.File) (isobmff.Chunk, []isobmff.Extent, error
 	if err != nil {
 		return chunk, nil, err
 	}
-	chunk, extents = a.takePackets(chunk, extents)
+	chunk, extents = a.takePackets(completed(chunk), extents)
 	return chunk, extents, nil
+}
+
+// completed returns the chunk of a track with a duration for its last packet. Where the source has none, as in a QuickTime file that was copied
+// with its packets, ffmpeg writes 0, and players would not play the packet.
+func completed(chunk isobmff.Chunk) isobmff.Chunk {
+	if n := len(chunk.Samples); n > 1 && chunk.Samples[n-1].Duration == 0 {
+		chunk.Samples = slices.Clone(chunk.Samples)
+		chunk.Samples[n-1].Duration = chunk.Samples[n-2].Duration
+	}
+	return chunk
 }
