@@ -137,6 +137,7 @@ func (r Recipe) damageProblem() string {
 	d := damages[r.Damage]
 	return first(
 		when(r.Damage != "" && d.only != "" && !has(d.only, r.Container), "not that damage"),
+		when(r.Damage != "" && r.Codec == "prores", "the damaged part of a frame shows whatever ffmpeg's buffer held before"),
 		when(r.Damage == "end" && r.Codec == "hevc", "the missing part of the last frame shows whatever ffmpeg's buffer held before"),
 		when(r.Damage == "end" && has("mp4 mov ctts 3gp", r.Container), "the index is at the end"))
 }
