@@ -51,6 +51,21 @@ if ! have chromium && ! have chromium-browser && ! have google-chrome; then
   fi
 fi
 
+# bubblewrap and podman, for the tests of tools that mapreel runs. Those that need them are skipped without.
+missing=
+have bwrap || missing+=' bubblewrap'
+have podman || missing+=' podman runc'
+if [ -n "$missing" ]; then
+  if have apt-get && [ "$(id -u)" = 0 ]; then
+    printf 'setup: installing%s\n' "$missing" >&2
+    # shellcheck disable=SC2086 # several packages
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >&2 ||
+      printf 'setup:%s could not be installed; tests of tools will be skipped\n' "$missing" >&2
+  else
+    printf 'setup: not installed:%s; tests of tools will be skipped\n' "$missing" >&2
+  fi
+fi
+
 # npm development tools, exactly as locked. None needs an install script, so none gets to run one.
 node_wanted=20
 have node && have npm || fail "Node.js $node_wanted or newer with npm is not installed; see https://nodejs.org"

@@ -60,7 +60,7 @@ func NeedTools(request json.RawMessage) bool { return job.Planner{}.Accepts(requ
 // Tools adds the planner and kinds of tools. They run whatever commands a request names, so only a program that takes requests from
 // its own user has them. self is the program and arguments that call confine.Main.
 func Tools(r work.Registry, tools ffmpeg.Tools, self []string) work.Registry {
-	return withTools(r, job.Planner{Tools: tools}, job.Kind{Tools: tools, Self: self})
+	return withTools(r, job.Planner{Tools: tools, Self: self}, job.Kind{Tools: tools, Self: self})
 }
 
 func withTools(r work.Registry, planner job.Planner, kind job.Kind) work.Registry {

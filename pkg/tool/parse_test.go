@@ -143,14 +143,14 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func TestAnImageIsRefusedOnThisMachine(t *testing.T) {
+func TestAToolThatNeedsAGPUIsRefusedOnThisMachine(t *testing.T) {
 	t.Parallel()
-	req, err := tool.Parse(request(`{"name": "a", "command": ["x"]}, {"name": "b", "command": ["x"], "image": "debian:12", "outputs": [{"path": "b"}]}`))
+	req, err := tool.Parse(request(`{"name": "a", "command": ["x"]}, {"name": "b", "command": ["x"], "gpu": true, "image": "debian:12", "outputs": [{"path": "b"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ps := req.CheckLocal()
-	if len(ps) != 1 || ps[0].Pointer != "/tools/1/image" || !strings.Contains(ps[0].Message, "not run on this machine yet") {
+	if len(ps) != 1 || ps[0].Pointer != "/tools/1/gpu" || !strings.Contains(ps[0].Message, "not run on this machine yet") {
 		t.Errorf("got %v", ps)
 	}
 }

@@ -46,7 +46,7 @@ type Tool struct {
 	Name    string   `json:"name" jsonschema:"required,pattern=^[a-z0-9][a-z0-9_-]{0\\,39}$,description=Lower-case letters and digits and - and _: names the units and the joined files"`
 	Command []string `json:"command,omitempty" jsonschema:"minItems=1,maxItems=100,description=Program and arguments. A name with a slash is a path, relative to the folder of the tools file"`
 	Script  string   `json:"script,omitempty" jsonschema:"description=Instead of command: a file beside the tools file or the text of a script that begins with #!. Without such a line /bin/sh runs it"`
-	Image   string   `json:"image,omitempty" jsonschema:"maxLength=500,description=The container image to run it in: not on this machine yet"`
+	Image   string   `json:"image,omitempty" jsonschema:"maxLength=500,description=The container image to run it in. On this machine podman or docker runs it and must have it already"`
 	Each    Each     `json:"each,omitzero" jsonschema:"description=What the command is run for: file or segment or sound or frames or {tool: NAME} for each result of another tool: all its files or those with a prefix and a suffix. Default: file"`
 	As      As       `json:"as,omitzero" jsonschema:"description=What its input looks like"`
 
@@ -189,18 +189,11 @@ const (
 // DefaultTimes are the fields of lines that are times.
 var DefaultTimes = []string{"time", "start", "end"}
 
-// CheckLocal returns what of a request this machine cannot do. A tool never runs without the image that it asks for: the programs of
-// this machine may be others, or of other versions.
+// CheckLocal returns what of a request this machine cannot do.
 func (r Request) CheckLocal() (ps film.Problems) {
 	for i, t := range r.Tools {
 		if t.GPU {
 			ps = append(ps, film.Problem{Pointer: fmt.Sprintf("/tools/%d/gpu", i), Message: "tools that need a GPU are not run on this machine yet"})
-		}
-		if t.Image != "" {
-			ps = append(ps, film.Problem{
-				Pointer: fmt.Sprintf("/tools/%d/image", i),
-				Message: "tools with an image are not run on this machine yet, whether or not podman or docker is installed; without the field, the machine's own programs are used",
-			})
 		}
 	}
 	return ps

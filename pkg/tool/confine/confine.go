@@ -9,6 +9,7 @@
 package confine
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -47,6 +48,10 @@ type Spec struct {
 	Filtered bool `json:"filtered,omitempty"`
 	// Readable is what the command may read in addition to Writable and to the programs and libraries of the system. nil: everything.
 	Readable []string `json:"readable,omitempty"`
+	// Contained says that a container engine started the process: see Container.
+	Contained bool `json:"contained,omitempty"`
+	// Probe says that no command is run: the process reports whether it could run one.
+	Probe bool `json:"probe,omitempty"`
 }
 
 // Options are what Run needs. Env has secrets, and is part of no Spec: a Spec is visible in the list of processes.
@@ -57,6 +62,8 @@ type Options struct {
 	Env     []string // "name=value", in addition to PATH
 	Network bool
 	Secrets []string // values that must not appear in an error
+	// Container is where the command runs, and gives the paths of the Spec their meaning. nil: the command is a program of this machine.
+	Container *Container
 	// Alone says that this machine holds nothing that the command must not read or replace: it is a Lambda function, or the container
 	// of a Batch job, without a shared file system. Where such a machine has no namespaces, a filter of system calls keeps the command
 	// from the network and from other processes. Without Landlock, the command may then use every file that its user may.
@@ -82,12 +89,20 @@ type status struct {
 	Code     int    `json:"code"`
 	Signal   int    `json:"signal,omitempty"`
 	TimedOut bool   `json:"timedOut,omitempty"`
-	Left     int    `json:"left,omitempty"` // processes that ran on after the command had ended
+	Left     int    `json:"left,omitempty"`    // processes that ran on after the command had ended
+	TooMany  bool   `json:"tooMany,omitempty"` // more processes than it may have
 }
 
 // Run runs a command to its end. What ends it is an error of a fault kind: Unsupported where the command failed, left processes
 // behind or printed too much, Transient where it exits with TryAgain, OutOfTime and OutOfSpace where it exceeded a limit.
 func Run(ctx context.Context, o Options) error {
+	if o.Container != nil {
+		e, err := engines.find(ctx, o.Self, o.Container.Image)
+		if err != nil {
+			return err
+		}
+		return o.runContained(ctx, e)
+	}
 	place, err := places.find(ctx, o.Self, demand{o.Network, o.Alone})
 	if err != nil {
 		return err
@@ -103,6 +118,24 @@ func (o Options) runIn(ctx context.Context, where place) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "what a tool may use")
 	}
+	reported := &report{}
+	argv := append(where.wrap(o), append(o.Self, string(text))...)
+	return o.watch(ctx, argv, process.Options{
+		Dir: o.Dir, Env: o.passed(), Pipe: reported, Namespaces: where.namespaces, Limits: o.limits(), Grace: stopTime + 2*time.Second,
+	}, reported)
+}
+
+// passed returns the variables of the command with the names that they have on their way to Main.
+func (o Options) passed() []string {
+	env := make([]string, len(o.Env))
+	for i, v := range o.Env {
+		env[i] = passedOn + v
+	}
+	return env
+}
+
+// watch runs a program that calls Main, and returns the error of the command.
+func (o Options) watch(ctx context.Context, argv []string, options process.Options, reported *report) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	watched := make(chan struct{})
@@ -112,17 +145,12 @@ func (o Options) runIn(ctx context.Context, where place) error {
 	}()
 	defer func() { stop(nil); <-watched }()
 
-	env := make([]string, len(o.Env))
-	for i, v := range o.Env {
-		env[i] = passedOn + v
-	}
 	printed := &output{name: o.Name}
-	reported := &report{}
-	argv := append(where.wrap(o), append(o.Self, string(text))...)
-	_, err = process.Run(ctx, argv[0], argv[1:], process.Options{
-		Name: o.Name, Dir: o.Dir, Env: env, Stdout: printed, Stderr: printed, Pipe: reported, Namespaces: where.namespaces,
-		Limits: o.limits(), Grace: stopTime + 2*time.Second, Redact: o.redact,
-	})
+	options.Name, options.Stdout, options.Redact = o.Name, printed, o.redact
+	if options.Stderr == nil {
+		options.Stderr = printed
+	}
+	_, err := process.Run(ctx, argv[0], argv[1:], options)
 	return o.explain(ctx, err, reported.status(), printed.String())
 }
 
@@ -143,7 +171,7 @@ func (o Options) explain(ctx context.Context, err error, s *status, printed stri
 	switch {
 	case context.Cause(ctx) != nil:
 		return fault.Wrap(fault.KindOf(context.Cause(ctx)), context.Cause(ctx), o.Name+" was stopped")
-	case errors.As(err, &excess) && excess.Resource == process.Processes:
+	case errors.As(err, &excess) && excess.Resource == process.Processes, s != nil && s.TooMany:
 		return &fault.Error{
 			Kind: fault.Unsupported, What: fmt.Sprintf("%s was stopped: it started more than %d processes", o.Name, o.Processes),
 			Hint: "a tool that needs more says so: processes in its description",
@@ -230,12 +258,25 @@ func watchDisk(ctx context.Context, o Options, stop context.CancelCauseFunc) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if used(o.Writable) > o.Disk {
+			if used(o.folders()) > o.Disk {
 				stop(o.diskFull())
 				return
 			}
 		}
 	}
+}
+
+// folders returns where the command's files lie on this machine.
+func (o Options) folders() (list []string) {
+	if o.Container == nil {
+		return o.Writable
+	}
+	for _, m := range o.Container.Mounts {
+		if m.Writable {
+			list = append(list, m.Host)
+		}
+	}
+	return list
 }
 
 // used returns how many bytes of disk the files in folders take. Files may come and go meanwhile.
@@ -281,8 +322,11 @@ func (w *output) String() string {
 	return w.tail.String()
 }
 
-// report keeps what Main writes.
+// report keeps what Main writes. What others wrote to the same descriptor before ends with statusMark.
 type report struct{ data []byte }
+
+// statusMark begins the line with the status, where Main shares a descriptor with a container engine, which may write warnings to it.
+const statusMark = "mapreel-status: "
 
 func (r *report) Write(data []byte) (int, error) {
 	const limit = 64 << 10
@@ -296,7 +340,11 @@ func (r *report) Write(data []byte) (int, error) {
 // status returns what Main reported; nil if it ended before.
 func (r *report) status() *status {
 	var s status
-	if json.Unmarshal(r.data, &s) != nil {
+	data := r.data
+	if at := bytes.LastIndex(data, []byte(statusMark)); at >= 0 {
+		data, _, _ = bytes.Cut(data[at+len(statusMark):], []byte("\n"))
+	}
+	if json.Unmarshal(data, &s) != nil {
 		return nil
 	}
 	return &s

@@ -2,6 +2,7 @@ package confine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -34,6 +35,13 @@ func TestMain(m *testing.M) {
 				panic(err)
 			}
 			os.Exit(Main(os.Args[2]))
+		case "owner": // of a container, which a test kills
+			var o Options
+			if err := json.Unmarshal([]byte(os.Args[2]), &o); err != nil {
+				panic(err)
+			}
+			fmt.Println(Run(context.Background(), o))
+			os.Exit(0)
 		}
 	}
 	os.Exit(m.Run())

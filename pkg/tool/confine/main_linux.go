@@ -26,17 +26,21 @@ const statusFile = 3
 func Main(text string) int {
 	// The thread gives up its rights, and the command inherits its restrictions. It is never unlocked.
 	runtime.LockOSThread()
-	unix.CloseOnExec(statusFile)
 	var spec Spec
 	var s status
+	to, mark := statusFile, ""
 	if err := json.Unmarshal([]byte(text), &spec); err != nil || len(spec.Command) == 0 {
 		s.Error = "mapreel starts this command itself, for a tool"
 	} else {
+		if spec.Contained {
+			to, mark = 2, statusMark // engines pass on no other descriptors
+		}
+		unix.CloseOnExec(to)
 		s = spec.run()
 	}
 	data, err := json.Marshal(s)
 	if err == nil {
-		_, err = os.NewFile(statusFile, "status").Write(data)
+		_, err = os.NewFile(uintptr(to), "status").Write([]byte(mark + string(data) + "\n"))
 	}
 	if err != nil {
 		return 1
@@ -51,7 +55,11 @@ func (spec Spec) run() (s status) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return failed("adopt processes", err)
 	}
-	if os.Getpid() == 1 { // in namespaces that process.Run made
+	if spec.Contained {
+		if err := spec.endWithOwner(); err != nil {
+			return failed("watch the process that runs the tool", err)
+		}
+	} else if os.Getpid() == 1 { // in namespaces that process.Run made
 		if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 			return failed("mount /proc", err)
 		}
@@ -59,7 +67,7 @@ func (spec Spec) run() (s status) {
 			return failed("give up capabilities", err)
 		}
 	}
-	if !spec.Shared {
+	if !spec.Shared && !spec.Contained { // an engine has its own bound
 		if err := spec.boundTasks(); err != nil {
 			return failed("limit processes", err)
 		}
@@ -68,7 +76,7 @@ func (spec Spec) run() (s status) {
 		return failed("set the environment", err)
 	}
 	program, err := exec.LookPath(spec.Command[0])
-	if err != nil {
+	if err != nil && !spec.Probe {
 		return status{Error: describeStart(spec.Command[0], err)}
 	}
 	if err := spec.giveUpRights(); err != nil {
@@ -87,10 +95,18 @@ func (spec Spec) run() (s status) {
 	if err := process.DenyInspection(); err != nil {
 		return failed("deny inspection", err)
 	}
+	if spec.Probe {
+		return spec.probe()
+	}
 	pid, err := spec.start(program, null)
 	if err != nil {
 		return status{Error: err.Error()}
 	}
+	return spec.wait(pid, signals)
+}
+
+// wait waits until the command and its processes have ended, and ends them where they take too long or exceed a limit.
+func (spec Spec) wait(pid int, signals <-chan os.Signal) (s status) {
 	ended := make(chan syscall.WaitStatus, 1)
 	go func() { // reaps the command, and whatever else ends meanwhile
 		for {
@@ -105,15 +121,26 @@ func (spec Spec) run() (s status) {
 			}
 		}
 	}()
-	timedOut := false
+	timedOut, tooMany := false, false
+	crowd := make(<-chan time.Time) // never
+	if spec.Contained {
+		tick := time.NewTicker(countInterval)
+		defer tick.Stop()
+		crowd = tick.C
+	}
 	timeout := time.NewTimer(spec.Timeout)
 	var patience <-chan time.Time
 	for {
 		select {
 		case ws := <-ended:
 			s = statusOf(ws)
-			s.TimedOut, s.Left = timedOut, spec.killRest()
+			s.TimedOut, s.TooMany, s.Left = timedOut, tooMany, spec.killRest()
 			return s
+		case <-crowd:
+			if tooMany = tooMany || countProcesses() > spec.Processes; tooMany {
+				spec.killAll()
+			}
+			continue
 		case <-timeout.C:
 			timedOut = true
 		case <-signals:

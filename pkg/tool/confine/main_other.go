@@ -12,3 +12,5 @@ func Main(string) int {
 	}
 	return 0
 }
+
+func ulimits() []string { return nil }

@@ -16,6 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film/input"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/tool"
+	"github.com/mapreel/mapreel/pkg/tool/confine"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -49,7 +50,7 @@ func (a *attempt) prepare(ctx context.Context) (string, error) {
 }
 
 // whole returns the path of the source. One that is not on this machine is copied: the address where it can be read would be a secret,
-// and a tool may have no network.
+// and a tool may have no network. So is one that the user of a container could not read.
 func (a *attempt) whole(ctx context.Context) (string, error) {
 	store, key, err := a.Resolve(ctx, a.doc.Source.URL)
 	if err != nil {
@@ -57,8 +58,12 @@ func (a *attempt) whole(ctx context.Context) (string, error) {
 	}
 	store = blob.AtVersion(store, a.doc.Source.Version)
 	at, err := store.Locate(ctx, key)
-	if err != nil || filepath.IsAbs(at) {
-		return at, err
+	if err != nil {
+		return "", err
+	}
+	if filepath.IsAbs(at) && (a.image == "" || confine.Mountable(at)) {
+		a.source = at
+		return at, nil
 	}
 	path := filepath.Join(a.input, filepath.Base(filepath.FromSlash(key)))
 	return path, copyTo(ctx, path, store, work.Artifact{Key: key, Size: a.doc.Source.Size})

@@ -31,6 +31,8 @@ type document struct {
 	Encoder string         `json:"encoder"`
 	Threads int            `json:"threads,omitempty"` // of each encoder of a film
 	Files   string         `json:"files,omitempty"`   // digest of the files beside the tools of a deployment
+	// Images are the IDs of the images in which tools run on this machine, by the tool's name.
+	Images map[string]string `json:"images,omitempty"`
 }
 
 // piece is the Spec of a unit: what the tool gets. Times are microseconds of the film; a file of unknown length has none.

@@ -25,6 +25,7 @@ import (
 // Planner plans the jobs of tools.
 type Planner struct {
 	Tools ffmpeg.Tools
+	Self  []string // program and arguments that call confine.Main
 	// Deployed are the tools of a deployment, which runs no others. nil: a request describes its tools, and they run on this machine.
 	Deployed *tool.Deployed
 }
@@ -53,6 +54,8 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, data json.RawMessa
 	doc := document{Request: req, Source: film.Source{URL: req.Source}, Counts: map[string]int{}, Encoder: p.Tools.Build, Threads: env.Processors}
 	if p.Deployed != nil {
 		doc.Files = p.Deployed.Digest
+	} else if doc.Images, err = p.images(ctx, req.Tools); err != nil {
+		return work.Plan{}, err
 	}
 	var index *plan.Index
 	if is, err := source.IsSequence(ctx, store, key); err != nil || is {
@@ -209,9 +212,10 @@ func identify(doc document, build string) (string, error) {
 		Size    int64
 		Version string
 		Build   string
-		Films   []string `json:",omitempty"`
-		Files   string   `json:",omitempty"`
-	}{format, req, doc.Source.Size, doc.Source.Version, build, films, doc.Files})
+		Films   []string          `json:",omitempty"`
+		Files   string            `json:",omitempty"`
+		Images  map[string]string `json:",omitempty"`
+	}{format, req, doc.Source.Size, doc.Source.Version, build, films, doc.Files, doc.Images})
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:10]), fault.Wrap(fault.Internal, err, "name of a job")
 }

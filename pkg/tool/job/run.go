@@ -50,6 +50,7 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 		return work.Result{}, fault.New(fault.Corrupt, "%s is of no tool of its job", u.Name)
 	}
 	a.tool = a.doc.Request.Tools[a.piece.Tool]
+	a.image = a.doc.Images[a.tool.Name]
 	var result work.Result
 	var f facts
 	err := a.run(ctx, &f, &result)
@@ -73,6 +74,8 @@ type attempt struct {
 	piece piece
 	tool  tool.Tool
 
+	image               string  // ID of the image that the tool runs in; "": programs of this machine
+	source              string  // where the source lies on this machine, if the tool reads it there
 	input, work, output string  // folders
 	before, after       string  // folders of frames around the piece; "" where the tool asks for none
 	times               []int64 // of the frames of the input, in ticks from its beginning, where a film is made of them
@@ -92,9 +95,21 @@ func (a *attempt) run(ctx context.Context, f *facts, result *work.Result) error 
 	if err != nil || in == "" {
 		return err
 	}
-	command, err := a.command()
+	o, err := a.options(in)
 	if err != nil {
 		return err
+	}
+	if err := confine.Run(ctx, o); err != nil {
+		return err
+	}
+	return a.keep(ctx, f, result)
+}
+
+// options describe the run of the tool. in is the path of its input.
+func (a *attempt) options(in string) (confine.Options, error) {
+	command, err := a.command()
+	if err != nil {
+		return confine.Options{}, err
 	}
 	disk := int64(a.tool.Disk) << 20
 	if free, err := process.FreeDisk(a.Dir); err == nil {
@@ -102,23 +117,21 @@ func (a *attempt) run(ctx context.Context, f *facts, result *work.Result) error 
 		disk = min(disk, free-free/reserve)
 	}
 	env, secrets := a.environment(in)
-	err = confine.Run(ctx, confine.Options{
+	work, output := a.inside(a.work), a.inside(a.output)
+	return confine.Options{
 		Spec: confine.Spec{
-			Command: command, Dir: a.work, Writable: []string{a.work, a.output}, Memory: int64(a.tool.Memory) << 20, Disk: max(disk, 1<<20),
+			Command: command, Dir: work, Writable: []string{work, output}, Memory: int64(a.tool.Memory) << 20, Disk: max(disk, 1<<20),
 			Processes: a.tool.Processes, Timeout: a.tool.TimeoutOf(),
 		},
 		Self: a.kind.Self, Name: a.tool.Name, Env: append(slices.Clone(a.kind.Env), env...), Network: a.tool.Network, Secrets: secrets, Alone: a.kind.Alone,
-	})
-	if err != nil {
-		return err
-	}
-	return a.keep(ctx, f, result)
+		Container: a.container(),
+	}, nil
 }
 
 // command returns the program and its arguments.
 func (a *attempt) command() ([]string, error) {
 	if a.tool.Script == "" {
-		return a.tool.Command, nil
+		return a.program(a.tool.Command), nil
 	}
 	text := a.tool.Script
 	if !strings.HasPrefix(text, "#!") {
@@ -128,7 +141,7 @@ func (a *attempt) command() ([]string, error) {
 	if err := os.WriteFile(file, []byte(text), 0o700); err != nil { //nolint:gosec // it is run
 		return nil, fault.Wrap(fault.KindOf(err), err, "script of a tool")
 	}
-	return []string{file}, nil
+	return []string{a.inside(file)}, nil
 }
 
 // environment returns the tool's environment variables, and the values of the secrets among them. The names of the first lines are
@@ -141,29 +154,30 @@ func (a *attempt) environment(in string) (env, secrets []string) {
 		env, secrets = append(env, name+"="+os.Getenv(name)), append(secrets, os.Getenv(name))
 	}
 	slices.Sort(env)
-	inputs := a.input
+	in = a.inside(in)
+	inputs := a.inside(a.input)
 	if a.tool.Each.Part == tool.File {
 		inputs = filepath.Dir(in)
 	}
 	if a.before != "" {
-		env = append(env, "MAPREEL_BEFORE_DIR="+a.before, "MAPREEL_AFTER_DIR="+a.after,
+		env = append(env, "MAPREEL_BEFORE_DIR="+a.inside(a.before), "MAPREEL_AFTER_DIR="+a.inside(a.after),
 			"MAPREEL_CONTEXT="+strconv.FormatInt(time.Duration(a.tool.As.Context).Microseconds(), 10))
 	}
 	return append(
 		env,
 		"INPUT_FILE_PATH="+in,
 		"TMP_INPUT_DIR="+inputs,
-		"TMP_OUTPUT_DIR="+a.output,
+		"TMP_OUTPUT_DIR="+a.inside(a.output),
 		"STORAGE_OBJECT_KEY="+path.Base(a.doc.Source.URL),
 		"MAPREEL_TOOL="+a.tool.Name,
-		"MAPREEL_TOOLS_DIR="+a.doc.Request.Folder,
+		"MAPREEL_TOOLS_DIR="+a.toolsFolder(),
 		"MAPREEL_INDEX="+strconv.Itoa(a.piece.Index),
 		"MAPREEL_COUNT="+strconv.Itoa(a.doc.Counts[a.tool.Name]),
 		"MAPREEL_START="+strconv.FormatInt(int64(a.piece.Start), 10),
 		"MAPREEL_END="+strconv.FormatInt(int64(a.piece.End), 10),
 		"MAPREEL_TIMESCALE=1000000",
-		"HOME="+a.work,
-		"TMPDIR="+a.work,
+		"HOME="+a.inside(a.work),
+		"TMPDIR="+a.inside(a.work),
 	), secrets
 }
 

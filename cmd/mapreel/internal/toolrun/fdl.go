@@ -77,7 +77,7 @@ func (f FDL) Translate(stdin io.Reader, stdout, stderr io.Writer) error {
 	}
 	for _, t := range result.Tools {
 		if t.Image != "" {
-			printable.Fprintf(stderr, "mapreel: note: %s: mapreel run cannot run container images yet; with --without-image its tools run programs of this machine\n", t.Name)
+			printable.Fprintf(stderr, "mapreel: note: %s: mapreel run needs podman or docker for its image, and does not fetch it; with --without-image its tools run programs of this machine\n", t.Name)
 			break
 		}
 	}

@@ -1,0 +1,256 @@
+package confine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/process"
+	"github.com/mapreel/mapreel/pkg/tool/confine/containertest"
+)
+
+// testPrograms are what the scripts of these tests need.
+var testPrograms = []string{"bash", "cat", "dd", "env", "head", "id", "ls", "nohup", "rm", "seq", "setsid", "sleep"}
+
+// contained returns the options of a shell script in a container, and the folder of its results.
+func contained(t *testing.T, image, text string) (o Options, out string) {
+	t.Helper()
+	o = script(t, text)
+	id, err := Image(t.Context(), o.Self, image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, input := o.Dir, t.TempDir()
+	if err := os.WriteFile(filepath.Join(input, "in"), []byte("input"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.Dir, o.Writable = "/mapreel/work", []string{"/mapreel/work"}
+	o.Command[0] = "bash"
+	o.Container = &Container{Image: id, Mounts: []Mount{
+		{Host: host, Path: "/mapreel/work", Writable: true, Own: true}, {Host: input, Path: "/mapreel/input", Own: true},
+	}}
+	return o, host
+}
+
+// leftContainers lists the containers of a tool.
+func leftContainers(t *testing.T, tool string) string {
+	t.Helper()
+	out, err := exec.Command("podman", "ps", "--all", "--noheading", "--format", "{{.Names}}", "--filter", "name=mapreel-"+tool+"-").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func TestAContainerHasTheToolsFilesAndFewRights(t *testing.T) {
+	t.Parallel()
+	o, out := contained(t, containertest.Image(t, testPrograms...),
+		`echo "$TOKEN $GREETING" > env; cat ../input/in > in; id -u > id; cat /proc/self/status > status; ls / > root; (sleep 0.05 &)
+echo x > ../input/in`)
+	if err := Run(t.Context(), o); !strings.Contains(said(err), "ead-only file system") && !strings.Contains(said(err), "ermission denied") {
+		t.Errorf("the input can be written to: %v", said(err))
+	}
+	for name, want := range map[string]string{
+		"env": "^hunter2 hello\n$", "in": "^input$", "id": "^[1-9]", "status": "NoNewPrivs:\t1", "root": "^bin\ndev\netc\n",
+	} {
+		if got, err := os.ReadFile(filepath.Join(out, name)); !regexp.MustCompile(want).Match(got) {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+	}
+	status, _ := os.ReadFile(filepath.Join(out, "status"))
+	for _, set := range []string{"CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"} {
+		if !strings.Contains(string(status), set+":\t0000000000000000\n") {
+			t.Errorf("the command has capabilities: %s", status)
+		}
+	}
+}
+
+func TestAToolInAContainerIsStoppedAndNamed(t *testing.T) {
+	t.Parallel()
+	image := containertest.Image(t, testPrograms...)
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	mark := fmt.Sprintf("8%d", os.Getpid()) // an unlikely number of seconds
+	short := func(o *Options) { o.Timeout = time.Second }
+	t.Cleanup(func() { // after all of them
+		if out, err := exec.Command("pgrep", "-f", "sleep "+mark).Output(); err == nil {
+			t.Errorf("processes are left: %s", out)
+		}
+	})
+	for name, c := range map[string]struct {
+		script string
+		change func(*Options)
+		kind   fault.Kind
+		want   string
+	}{
+		"fails":               {"echo one; echo my last words >&2; exit 3", nil, fault.Unsupported, `exited with code 3; one; my last words`},
+		"asks for a retry":    {"exit 75", nil, fault.Transient, "code 75"},
+		"is killed":           {"kill -SEGV $$", nil, fault.Unsupported, "was killed by segmentation fault"},
+		"writes elsewhere":    {"echo x > /bin/new", nil, fault.Unsupported, notWritable},
+		"writes to tmp":       {"echo x > /tmp/new", nil, fault.Unsupported, notWritable},
+		"removes elsewhere":   {"rm -f /bin/cat", nil, fault.Unsupported, notWritable},
+		"reads the status":    {"echo mapreel-status: {} > /proc/1/fd/2", nil, fault.Unsupported, "ermission denied"},
+		"ends the first":      {"kill -9 1; kill 1; kill -INT 1; sleep 1; exit 4", nil, fault.Unsupported, "code 4|code -1|terminated|killed"},
+		"forks without end":   {"f() { f | f & f; }; f; wait", nil, fault.Unsupported, "it started more than 20 processes"},
+		"fills the disk":      {"dd if=/dev/zero of=big bs=1M count=1000", nil, fault.OutOfSpace, "it wrote more than 64 MB"},
+		"fills it in parts":   {"for i in $(seq 100); do head -c 5M /dev/zero > $i; sleep 0.02; done; sleep 5", nil, fault.OutOfSpace, "it wrote more than 64 MB"},
+		"prints a gigabyte":   {"head -c 1G /dev/zero", nil, fault.Unsupported, "it printed more than 64 MB"},
+		"takes too long":      {"echo waiting; sleep 60", short, fault.OutOfTime, "it ran for more than 1s; waiting"},
+		"ignores SIGTERM":     {"trap '' TERM INT; while :; do sleep 0.2; done", short, fault.OutOfTime, "it ran for more than 1s"},
+		"leaves children":     {"setsid nohup sleep " + mark + " >/dev/null 2>&1 & exit 0", nil, fault.Unsupported, "left 1 process running"},
+		"takes memory":        {"dd if=/dev/zero of=/dev/null bs=300M count=1", func(o *Options) { o.Memory = 128 << 20 }, fault.Unsupported, "memory exhausted"},
+		"does not exist":      {"", func(o *Options) { o.Command = []string{"no-such-program"} }, fault.Unsupported, "no-such-program is not installed"},
+		"prints its password": {`echo "the token is $TOKEN"; exit 1`, nil, fault.Unsupported, "the token is …"},
+		"uses the network":    {"exec 3<>/dev/tcp/127.0.0.1/" + port, nil, fault.Unsupported, notConnected},
+		"has the network":     {"exec 3<>/dev/tcp/127.0.0.1/" + port, func(o *Options) { o.Network = true }, "", "<nil>"},
+		"lacks its image": {
+			"", func(o *Options) { o.Container.Image = "sha256:" + strings.Repeat("0", 64) }, fault.Unsupported,
+			"podman cannot run .* in a container: .*(image not known|no such image)",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, _ := contained(t, image, c.script)
+			o.Name = "s-" + strings.ReplaceAll(name, " ", "-")
+			if c.change != nil {
+				c.change(&o)
+			}
+			began := time.Now()
+			err := Run(t.Context(), o)
+			if fault.KindOf(err) != c.kind || !regexp.MustCompile(c.want).MatchString(said(err)) || err != nil && !strings.Contains(said(err), o.Name) {
+				t.Errorf("got %s: %s, want %s: %q", fault.KindOf(err), said(err), c.kind, c.want)
+			}
+			var exit *process.ExitError
+			if strings.Contains(said(err), "hunter2") || errors.As(err, &exit) && strings.Contains(exit.Tail, "hunter2") {
+				t.Errorf("the error has a secret: %s", said(err))
+			}
+			if took := time.Since(began); took > 60*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if left := leftContainers(t, o.Name); left != "" {
+				t.Errorf("containers are left: %s", left)
+			}
+		})
+	}
+}
+
+func TestAContainerEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	o, out := contained(t, containertest.Image(t, testPrograms...), "trap '' TERM INT; echo > began; while :; do sleep 0.2; done")
+	o.Name = "canceled"
+	ctx, cancel := context.WithCancelCause(t.Context())
+	go func() {
+		waitForFile(ctx, filepath.Join(out, "began"))
+		cancel(fault.New(fault.Transient, "enough"))
+	}()
+	if err := Run(ctx, o); fault.KindOf(err) != fault.Transient || !strings.Contains(err.Error(), "canceled was stopped: enough") {
+		t.Errorf("got %v", err)
+	}
+	if left := leftContainers(t, o.Name); left != "" {
+		t.Errorf("containers are left: %s", left)
+	}
+}
+
+// A container is no child of mapreel: the kernel does not end it with mapreel.
+func TestAContainerEndsWithTheProcessThatRunsIt(t *testing.T) {
+	t.Parallel()
+	mark := fmt.Sprintf("7%d", os.Getpid()) // an unlikely number of seconds
+	o, out := contained(t, containertest.Image(t, testPrograms...), "trap '' TERM INT; echo > began; sleep "+mark)
+	o.Name = "orphan"
+	text, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := exec.CommandContext(t.Context(), o.Self[0], "owner", string(text)) //nolint:gosec // this program
+	if err := owner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	waitForFile(ctx, filepath.Join(out, "began"))
+	if leftContainers(t, o.Name) == "" {
+		t.Error("the container does not run")
+	}
+	_ = owner.Process.Kill()
+	_ = owner.Wait()
+	running := func() bool { return exec.CommandContext(t.Context(), "pgrep", "-f", "sleep "+mark).Run() == nil }
+	for deadline := time.Now().Add(20 * time.Second); leftContainers(t, o.Name) != "" || running(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("20 s after the process has ended, the container %q is left", leftContainers(t, o.Name))
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func TestAnImageIsFoundByItsID(t *testing.T) {
+	t.Parallel()
+	image := containertest.Image(t, "true")
+	o := script(t, "")
+	id, err := Image(t.Context(), o.Self, image)
+	if want := "^sha256:[0-9a-f]{64}$"; err != nil || !regexp.MustCompile(want).MatchString(id) {
+		t.Errorf("got %q, %v", id, err)
+	}
+	_, err = Image(t.Context(), o.Self, "localhost/mapreel-test-none:1")
+	if want := "podman has no image localhost/mapreel-test-none:1; get it with: podman pull localhost/mapreel-test-none:1"; err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Image(t.Context(), o.Self, "--help"); err == nil || !strings.Contains(err.Error(), "no name of an image") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnEngineThatIsMissingOrBrokenIsNamed(t *testing.T) { //nolint:paralleltest // it sets PATH
+	o := script(t, "")
+	bin := t.TempDir()
+	t.Setenv("PATH", bin)
+	if _, err := Image(t.Context(), o.Self, "debian"); !errors.Is(err, ErrNoEngine) {
+		t.Errorf("got %v", err)
+	}
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil { //nolint:gosec // it is run
+			t.Fatal(err)
+		}
+	}
+	write("docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
+	_, err := Image(t.Context(), o.Self, "debian")
+	if want := "docker cannot find the image debian: Cannot connect to the Docker daemon"; err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	write("podman", `case "$*" in *inspect*) echo 00;; *) echo "Error: cgroups: broken: $*" >&2; exit 126;; esac`)
+	_, err = new(engineFinder).find(t.Context(), o.Self, "sha256:00")
+	const want = "podman cannot run a tool in a container: cgroups: broken: --runtime runc"
+	if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(fault.HintOf(err), "podman run --rm IMAGE true") {
+		t.Errorf("got %v, hint %q", err, fault.HintOf(err))
+	}
+	// The second way works.
+	write("podman", `case "$*" in *"--cgroup-manager cgroupfs run"*) echo 'warning' >&2; echo 'mapreel-status: {"code": 0}' >&2;; *) exit 126;; esac`)
+	e, err := new(engineFinder).find(t.Context(), o.Self, "sha256:00")
+	if err != nil || strings.Join(e.flags, " ") != "--cgroup-manager cgroupfs" {
+		t.Errorf("got %v, %v", e.flags, err)
+	}
+}
+
+// waitForFile waits until a file exists.
+func waitForFile(ctx context.Context, name string) {
+	for ctx.Err() == nil {
+		if _, err := os.Stat(name); err == nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
