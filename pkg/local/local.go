@@ -94,6 +94,8 @@ func Run(ctx context.Context, request json.RawMessage, opts Options) (Report, er
 		return Report{}, err
 	}
 	began, cpu := time.Now(), cpuTime()
+	var programs process.Counter
+	ctx = process.WithCounter(ctx, &programs)
 	home, err := makeScratch(opts.Scratch)
 	if err != nil {
 		return Report{}, err
@@ -114,7 +116,7 @@ func Run(ctx context.Context, request json.RawMessage, opts Options) (Report, er
 	if err == nil && !opts.Keep {
 		home.discardSpooled(opts.Places)
 	}
-	report.Elapsed, report.CPU = time.Since(began), cpuTime()-cpu
+	report.Elapsed, report.CPU = time.Since(began), cpuTime()-cpu+programs.Unseen()
 	return report, err
 }
 

@@ -139,7 +139,7 @@ func Run(ctx context.Context, program string, args []string, options Options) (u
 
 	usage = usageOf(cmd.ProcessState)
 	usage.Wall = time.Since(started)
-	count(ctx, usage)
+	count(ctx, usage.CPU, 0)
 	cause := context.Cause(ctx)
 	var excess *Excess
 	switch {

@@ -91,6 +91,8 @@ type status struct {
 	TimedOut bool   `json:"timedOut,omitempty"`
 	Left     int    `json:"left,omitempty"`    // processes that ran on after the command had ended
 	TooMany  bool   `json:"tooMany,omitempty"` // more processes than it may have
+	// CPU is the user and system time of Main and of all processes that it has waited for.
+	CPU time.Duration `json:"cpu,omitempty"`
 }
 
 // Run runs a command to its end. What ends it is an error of a fault kind: Unsupported where the command failed, left processes
@@ -150,8 +152,12 @@ func (o Options) watch(ctx context.Context, argv []string, options process.Optio
 	if options.Stderr == nil {
 		options.Stderr = printed
 	}
-	_, err := process.Run(ctx, argv[0], argv[1:], options)
-	return o.explain(ctx, err, reported.status(), printed.String())
+	usage, err := process.Run(ctx, argv[0], argv[1:], options)
+	s := reported.status()
+	if s != nil && s.CPU > usage.CPU { // bubblewrap does not wait for the process that it starts, and that of a container is no child of its engine
+		process.Count(ctx, s.CPU-usage.CPU)
+	}
+	return o.explain(ctx, err, s, printed.String())
 }
 
 // limits are those of the process that starts the command. It gives the command its own, and ends in time.

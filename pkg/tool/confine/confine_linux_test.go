@@ -21,6 +21,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/process"
+	"github.com/mapreel/mapreel/pkg/tool/confine/containertest"
 )
 
 // TestMain lets the test binary stand for mapreel, and for mapreel on a kernel without Landlock.
@@ -366,6 +367,34 @@ bpy.ops.render.render(write_still=True)`
 	}
 	if info, err := os.Stat(filepath.Join(o.Dir, "out.png")); err != nil || info.Size() == 0 {
 		t.Errorf("nothing was rendered: %v", err)
+	}
+}
+
+// The process that is waited for is not always the one that works.
+func TestTheTimeOfACommandIsCounted(t *testing.T) {
+	t.Parallel()
+	// A child computes for a second, and another for one more, whose parent has ended before it.
+	const text = "(ulimit -t 1; while :; do :; done); mkfifo p; (sh -c 'ulimit -t 1; while :; do :; done' 3> p &) ; cat p; true"
+	check := func(name string, run func(ctx context.Context) error) {
+		t.Helper()
+		var c process.Counter
+		if err := run(process.WithCounter(t.Context(), &c)); err != nil {
+			t.Errorf("%s: %v", name, said(err))
+		}
+		if got := c.CPU(); got < 1500*time.Millisecond || got > 3500*time.Millisecond {
+			t.Errorf("%s: %v were counted of 2 s", name, got)
+		}
+	}
+	list := candidates(demand{})
+	for _, p := range append(list, place{shared: true}) {
+		o := script(t, text)
+		if try(t.Context(), o.Self, p, false) == nil {
+			check(fmt.Sprintf("%+v", p), func(ctx context.Context) error { return o.runIn(ctx, p) })
+		}
+	}
+	if _, err := exec.LookPath("podman"); err == nil {
+		o, _ := contained(t, containertest.Image(t, "bash", "cat", "mkfifo"), text)
+		check("podman", func(ctx context.Context) error { return Run(ctx, o) })
 	}
 }
 

@@ -37,6 +37,7 @@ func Main(text string) int {
 		}
 		unix.CloseOnExec(to)
 		s = spec.run()
+		s.CPU = consumed()
 	}
 	data, err := json.Marshal(s)
 	if err == nil {
@@ -46,6 +47,17 @@ func Main(text string) int {
 		return 1
 	}
 	return 0
+}
+
+// consumed returns the user and system time of this process and of its children, as far as they have ended.
+func consumed() (sum time.Duration) {
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var u unix.Rusage
+		if unix.Getrusage(who, &u) == nil {
+			sum += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+		}
+	}
+	return sum
 }
 
 // run runs the command.

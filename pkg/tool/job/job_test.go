@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -21,8 +22,10 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/kinds"
+	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/tool/confine"
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
 // TestMain lets the test binary stand for mapreel where it confines a tool.
@@ -109,6 +112,31 @@ func TestAToolThatFailsForOnePieceCostsNoOther(t *testing.T) {
 		if text, err := os.ReadFile(filepath.Join(b.out, "texts", fmt.Sprintf("%05d-a.txt", i))); string(text) != fmt.Sprintln(i) {
 			t.Errorf("piece %d is %q, %v", i, text, err)
 		}
+	}
+}
+
+// The time of a tool counts, though it is no child of the program that mapreel starts.
+func TestTheTimeOfAToolIsInTheReportAndInTheRecordOfItsUnit(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, toytest.NoisyWAV(t, 16_000, 1))
+	report, err := b.run(t, `{"name": "busy", "command": ["bash", "-c", "(ulimit -t 1; while :; do :; done); touch $TMP_OUTPUT_DIR/a"]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recorded int64 // milliseconds
+	if err := local.Past(t.Context(), b.scratch, func(l ledger.Ledger, plan work.Plan) error {
+		for u, err := range engine.ReadUnits(t.Context(), l, plan.ID) {
+			if err != nil {
+				return err
+			}
+			recorded += u.Uses[u.Attempt].CPU
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if report.CPU < 800*time.Millisecond || recorded < 800 {
+		t.Errorf("of 1 s, the report has %v, and the records of units have %d ms", report.CPU, recorded)
 	}
 }
 
