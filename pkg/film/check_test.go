@@ -22,6 +22,19 @@ func TestCheckRefusesTextThatIsNotUTF8(t *testing.T) {
 	}
 }
 
+// Players, and playlists of packages, have one subtitle track that is shown by default.
+func TestTwoFilesOfSubtitlesThatAreShownByDefaultAreRefused(t *testing.T) {
+	const request = `{"source": "/in", "destination": "/out", "outputs": [{"name": "a"}], "subtitleFiles": [{"file": "/a.srt"},
+		{"file": "/b.srt", "default": true}, {"file": "/c.srt"%s}]}`
+	if _, err := film.Parse(fmt.Appendf(nil, request, "")); err != nil {
+		t.Error(err)
+	}
+	_, err := film.Parse(fmt.Appendf(nil, request, `, "default": true`))
+	if want := "invalid request: /subtitleFiles/2/default: only one track can be shown by default, and number 2 is already"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestErrOfNoProblemsIsNil(t *testing.T) {
 	if err := (film.Problems{}).Err(); err != nil {
 		t.Errorf("got %v", err)

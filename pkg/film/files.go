@@ -68,11 +68,13 @@ func (r Request) checkSubtitleFiles() (ps Problems) {
 	if n := len(r.SubtitleFiles); n > subtitle.MaxFiles {
 		return Problems{{"/subtitleFiles", fmt.Sprintf("%d files; at most %d", n, subtitle.MaxFiles)}}
 	}
-	for i, f := range r.SubtitleFiles {
-		f.Check(func(pointer, message string) {
-			ps = append(ps, Problem{fmt.Sprintf("/subtitleFiles/%d%s", i, pointer), message})
-		})
+	add := func(i int, pointer, message string) {
+		ps = append(ps, Problem{fmt.Sprintf("/subtitleFiles/%d%s", i, pointer), message})
 	}
+	for i, f := range r.SubtitleFiles {
+		f.Check(func(pointer, message string) { add(i, pointer, message) })
+	}
+	subtitle.CheckDefaults(r.SubtitleFiles, add)
 	return ps
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/subtitle"
 )
 
 // FolderOf returns the URL of the folder of an output.
@@ -62,7 +63,9 @@ func (r Request) checkSubtitles(o Output, at string, add func(string, string, ..
 	if len(o.Subtitles) > 0 && o.Join != JoinVideo {
 		add(at, "has a meaning with join: video only")
 	}
+	var tracks []subtitle.File
 	for i, c := range o.Subtitles {
+		tracks = append(tracks, c.Track())
 		pointer := fmt.Sprintf("%s/%d", at, i)
 		c.Track().Check(func(field, message string) { add(pointer+field, "%s", message) })
 		n := slices.IndexFunc(r.Tools, func(t Tool) bool { return t.Name == c.Tool })
@@ -75,6 +78,7 @@ func (r Request) checkSubtitles(o Output, at string, add func(string, string, ..
 			add(pointer+"/tool", "the cues of %s are another track already", c.Tool)
 		}
 	}
+	subtitle.CheckDefaults(tracks, func(i int, field, message string) { add(fmt.Sprintf("%s/%d%s", at, i, field), "%s", message) })
 }
 
 // checkVideo checks the settings of a film. Those that need units of their own before the video is encoded cannot be used.

@@ -83,10 +83,12 @@ func TestWrongToolsAreRefusedWithTheirPlace(t *testing.T) {
 		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "subtitles": [{"tool": "b"}]}]}`:                            "/tools/0/outputs/0/subtitles/0/tool: there is no tool \"b\"",
 		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "subtitles": [{"tool": "a"}]}]}`:                            "/tools/0/outputs/0/subtitles/0/tool: a has no output with join: cues",
 		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "subtitles": [{"tool": "a", "language": "d e"}]}]}`:         "/tools/0/outputs/0/subtitles/0/language: ",
-		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "video": {"crf": 99}}]}`:                                    "/tools/0/outputs/0/video/crf: 99 is outside 0 to 51 for h264",
-		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "video": {"crop": "auto"}}]}`:                               "/tools/0/outputs/0/video/crop: cannot be used with join: video",
-		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "video": {"bitrate": "1M"}}]}`:                              "/tools/0/outputs/0/video/bitrate: cannot be used with join: video",
-		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "prefix": ["a"]}, {"join": "video", "prefix": ["b"]}]}`:     "/tools/0/outputs/1/path: another output of this tool would be the same file",
+		`{"name": "b", "command": ["x"], "outputs": [{"path": "b", "join": "cues"}]}, {"name": "c", "command": ["x"], "outputs": [{"path": "c", "join": "cues"}]},
+			{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "subtitles": [{"tool": "b", "default": true}, {"tool": "c", "default": true}]}]}`: "/tools/2/outputs/0/subtitles/1/default: only one track can be shown by default, and number 1 is already",
+		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "video": {"crf": 99}}]}`:                                "/tools/0/outputs/0/video/crf: 99 is outside 0 to 51 for h264",
+		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "video": {"crop": "auto"}}]}`:                           "/tools/0/outputs/0/video/crop: cannot be used with join: video",
+		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "video": {"bitrate": "1M"}}]}`:                          "/tools/0/outputs/0/video/bitrate: cannot be used with join: video",
+		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "prefix": ["a"]}, {"join": "video", "prefix": ["b"]}]}`: "/tools/0/outputs/1/path: another output of this tool would be the same file",
 	} {
 		_, err := tool.Parse(request(tools))
 		var ps film.Problems

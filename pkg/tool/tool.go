@@ -159,7 +159,7 @@ type Output struct {
 	// Video has the words of a film's request.
 	Video json.RawMessage `json:"video,omitempty" jsonschema:"description=join: video: how the film is encoded in the words of a request's video such as {codec: h265; crf: 24}. Default: h264"`
 	// Subtitles are tools whose cues the film has as subtitle tracks.
-	Subtitles []Captions `json:"subtitles,omitempty" jsonschema:"minItems=1,maxItems=20,description=join: video: tools with join: cues whose cues become subtitle tracks of the film. Default: none"`
+	Subtitles []Captions `json:"subtitles,omitempty" jsonschema:"minItems=1,maxItems=20,description=join: video: the subtitle tracks of the film. Each is the cues of a tool that has an output with join: cues and one at most is shown by default. The subtitles of the source are left out. Default: none"`
 }
 
 // Captions is a subtitle track of a film: the joined cues of a tool.
@@ -167,7 +167,7 @@ type Captions struct {
 	Tool     string `json:"tool" jsonschema:"required,minLength=1,description=The tool: it has an output with join: cues"`
 	Language string `json:"language,omitempty" jsonschema:"minLength=2,description=The language: de or deu"`
 	Title    string `json:"title,omitempty" jsonschema:"minLength=1,maxLength=200,description=What players show in their menus"`
-	Default  bool   `json:"default,omitempty" jsonschema:"description=Whether it is shown by default"`
+	Default  bool   `json:"default,omitempty" jsonschema:"description=Whether it is shown by default. One track can be"`
 }
 
 // Track returns the track as a file of subtitles. Its name is that of no file.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -19,7 +20,7 @@ type File struct {
 	File     string `json:"file" jsonschema:"required,minLength=1,description=SubRip or WebVTT or ASS in UTF-8: s3://bucket/key on AWS or an absolute path on one machine. Its times count from the beginning of the source"`
 	Language string `json:"language,omitempty" jsonschema:"minLength=2,description=The language: de or deu"`
 	Title    string `json:"title,omitempty" jsonschema:"minLength=1,maxLength=200,description=What players show in their menus"`
-	Default  bool   `json:"default,omitempty" jsonschema:"description=Whether it is shown by default"`
+	Default  bool   `json:"default,omitempty" jsonschema:"description=Whether it is shown by default. One file can be"`
 	Forced   bool   `json:"forced,omitempty" jsonschema:"description=Whether it is shown where subtitles are off"`
 }
 
@@ -47,6 +48,17 @@ func (f File) Check(problem func(pointer, message string)) {
 	}
 	if len([]rune(f.Title)) > maxTitle || strings.ContainsFunc(f.Title, func(r rune) bool { return r < ' ' }) {
 		problem("/title", fmt.Sprintf("is longer than %d characters, or has more than one line", maxTitle))
+	}
+}
+
+// CheckDefaults calls problem for each file that would be shown by default beside another: players, and playlists of packages, have one
+// such track.
+func CheckDefaults(files []File, problem func(i int, pointer, message string)) {
+	first := slices.IndexFunc(files, func(f File) bool { return f.Default })
+	for i, f := range files {
+		if f.Default && i > first {
+			problem(i, "/default", fmt.Sprintf("only one track can be shown by default, and number %d is already", first+1))
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/tool"
+	"github.com/mapreel/mapreel/pkg/yamlpointer"
 )
 
 // maxScript is the size of the largest script, in bytes: with all others it must fit into a request.
@@ -79,7 +80,7 @@ func readScript(folder, name string) (string, error) {
 // Read reads a tools file for a deployment, in whose images the files beside it lie at the path at. The error does not
 // name the file. It is of kind fault.Invalid, and holds film.Problems where a tool is wrong.
 func Read(file, at string) (tool.Deployed, error) {
-	tree, err := decode(file)
+	root, tree, err := decode(file)
 	if err != nil {
 		return tool.Deployed{}, &fault.Error{Kind: fault.Invalid, Err: err}
 	}
@@ -96,7 +97,7 @@ func Read(file, at string) (tool.Deployed, error) {
 		return tool.Deployed{}, err
 	}
 	if problems = append(problems, found...); len(problems) > 0 {
-		return tool.Deployed{}, problems.Err()
+		return tool.Deployed{}, locate(problems, root).Err()
 	}
 	d := tool.Deployed{Tools: req.Tools, Folder: at}
 	if tree["segment"] != nil { // else the default follows from the tools that a request names
@@ -105,40 +106,50 @@ func Read(file, at string) (tool.Deployed, error) {
 	return d, nil
 }
 
+// locate adds line and column to problems.
+func locate(ps film.Problems, root ast.Node) (located film.Problems) {
+	for _, p := range ps {
+		if line, column, ok := yamlpointer.Find(root, p.Pointer); ok {
+			p = film.Problem{Message: fmt.Sprintf("line %d, column %d: %s", line, column, p)}
+		}
+		located = append(located, p)
+	}
+	return located
+}
+
 // decode reads YAML or JSON.
-func decode(file string) (map[string]any, error) {
+func decode(file string) (root ast.Node, tree map[string]any, err error) {
 	f, err := os.Open(file) //nolint:gosec // the user names it
 	if err != nil {
 		if of, ok := errors.AsType[*fs.PathError](err); ok {
 			err = of.Err // the caller names the file
 		}
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	data, err := io.ReadAll(io.LimitReader(f, film.MaxRequest+1))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(data) > film.MaxRequest {
-		return nil, fmt.Errorf("has more than %d bytes", film.MaxRequest)
+		return nil, nil, fmt.Errorf("has more than %d bytes", film.MaxRequest)
 	}
 	parsed, err := parser.ParseBytes(data, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, doc := range parsed.Docs {
 		if doc.Body != nil && len(ast.Filter(ast.AliasType, doc.Body)) > 0 {
-			return nil, errors.New("a tools file cannot use YAML aliases")
+			return nil, nil, errors.New("a tools file cannot use YAML aliases")
 		}
 	}
-	var tree map[string]any
 	if err := yaml.Unmarshal(data, &tree); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if tree == nil {
-		return nil, errors.New("must be an object with a list of tools")
+		return nil, nil, errors.New("must be an object with a list of tools")
 	}
-	return tree, nil
+	return parsed.Docs[0].Body, tree, nil
 }
 
 // refuseForDeployment returns what a tools file says that a deployment takes from elsewhere.

@@ -43,10 +43,10 @@ func TestAToolsFileIsReadForADeployment(t *testing.T) {
 func TestAToolsFileForADeploymentIsRefused(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"tools: [{name: a, script: missing.sh}]":                           "/tools/0/script: cannot read the script missing.sh",
-		"tools: [{name: a, command: [../a]}]":                              "/tools/0/command/0: ../a does not lie in the folder of the tools file",
-		"tools: [{name: a, script: levels.sh}]\ncompute: {concurrency: 3}": "/compute: does not belong in the tools file of a deployment",
-		"tools: [{name: a, script: levels.sh, each: everything}]":          "/tools/0/each: must be file, segment",
+		"tools: [{name: a, script: missing.sh}]":                           "line 1, column 19: /tools/0/script: cannot read the script missing.sh",
+		"tools: [{name: a, command: [../a]}]":                              "line 1, column 29: /tools/0/command/0: ../a does not lie in the folder of the tools file",
+		"tools: [{name: a, script: levels.sh}]\ncompute: {concurrency: 3}": "line 2, column 1: /compute: does not belong in the tools file of a deployment",
+		"tools: [{name: a, script: levels.sh, each: everything}]":          "line 1, column 38: /tools/0/each: must be file, segment",
 		"tools: &a [{name: a, script: levels.sh}]\nsegment: *a":            "cannot use YAML aliases",
 		"- a": "sequence was used where mapping is expected",
 		"tools: [{name: a, script: levels.sh}]\n# " + strings.Repeat("a", 1<<18): "has more than 262144 bytes",

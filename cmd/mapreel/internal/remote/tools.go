@@ -22,7 +22,7 @@ import (
 
 // readOrder returns the request for tools that --request names; nil where it is for a film, or there is none. What comes from standard
 // input can be read again.
-func (c Submit) readOrder(env *Env) (map[string]any, error) {
+func (c Submit) readOrder(env *Env) (*requestfile.Draft, error) {
 	if c.Request == "" {
 		return nil, nil
 	}
@@ -43,12 +43,14 @@ func (c Submit) readOrder(env *Env) (map[string]any, error) {
 	if !reflect.DeepEqual(flags, requestflags.Flags{}) || len(c.Others) > 0 || c.Budget != nil {
 		return nil, fault.New(fault.Invalid, "%s is a request for tools: only SOURCE, --output, --concurrency and --name go with it", c.Request)
 	}
-	return f.Tree, nil
+	d := requestfile.NewDraft()
+	d.Tree, d.File = f.Tree, &f
+	return d, nil
 }
 
 // submitTools starts a job of tools that a stack has. Its source is uploaded first if it is a file of this machine.
-func (c Submit) submitTools(ctx context.Context, env Env, remote *client.Client, tree map[string]any) (client.Job, bool, error) {
-	none := client.Job{}
+func (c Submit) submitTools(ctx context.Context, env Env, remote *client.Client, d *requestfile.Draft) (client.Job, bool, error) {
+	none, tree := client.Job{}, d.Tree
 	if server, _ := remote.OnServer(); server {
 		return none, false, fault.WithHint(fault.New(fault.Unsupported, "a server runs no tools"), "mapreel run does on this machine, and a stack that has tools: --stack")
 	}
@@ -68,13 +70,23 @@ func (c Submit) submitTools(ctx context.Context, env Env, remote *client.Client,
 		return none, false, fault.Wrap(fault.Invalid, err, "destination")
 	}
 	tree["source"], tree["destination"] = source, destination
+	if c.Source != "" {
+		d.Flags["/source"] = "SOURCE"
+	}
+	if c.Output != "" {
+		d.Flags["/destination"] = "--output"
+	}
 	if c.Concurrency != nil {
-		tree["compute"] = map[string]any{"concurrency": *c.Concurrency}
+		d.Set("/compute", map[string]any{"concurrency": *c.Concurrency}, "--concurrency")
 	}
 	names, digest := remote.Tools()
 	request, err := json.Marshal(tree)
 	if err == nil {
 		_, err = tool.CheckOrder(request, names) // before anything is uploaded
+	}
+	var problems film.Problems
+	if errors.As(err, &problems) {
+		return none, false, d.Invalid(problems)
 	}
 	if err != nil {
 		return none, false, fault.Wrap(fault.Invalid, err, c.Request)

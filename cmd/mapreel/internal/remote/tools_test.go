@@ -85,14 +85,14 @@ func TestARequestForToolsIsSubmitted(t *testing.T) {
 	submit := Submit{Name: "film-1", Target: Target{Stack: "mapreel"}, Flags: requestflags.Flags{Request: file}}
 	env := Env{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Dir: folder}
 	for text, want := range map[string]string{
-		"source: s3://media/in/film.mp4\ndestination: film\ntools: [{name: levels}]":                "/tools/0: a deployment runs only the tools that it was built with",
-		"source: missing.mp4\ndestination: film\ntools: [levels, faces]":                            `/tools/1: this deployment has no tool "faces"; it has levels, words`,
+		"source: s3://media/in/film.mp4\ndestination: film\ntools: [{name: levels}]":                "request.yaml:3:9: /tools/0: a deployment runs only the tools that it was built with",
+		"source: missing.mp4\ndestination: film\ntools: [levels, faces]":                            `request.yaml:3:17: /tools/1: this deployment has no tool "faces"; it has levels, words`,
 		"source: s3://media/in/film.mp4\ndestination: film\ntools: [levels]\nvideo: {}":             "/video",
 		"source: s3://other/film.mp4\ndestination: film\ntools: [levels]":                           "does not lie where this stack has its sources",
 		"source: s3://media/in/film.mp4\ndestination: s3://other/\ntools: [levels]":                 "does not lie where this stack has its outputs",
 		"destination: film\ntools: [levels]":                                                        "needs a source and a destination",
 		"source: nothing.mp4\ndestination: film\ntools: [levels]":                                   "no such file",
-		"source: s3://media/in/film.mp4\ndestination: film\ntools: [levels]\nsegment: {seconds: a}": "/segment/seconds",
+		"source: s3://media/in/film.mp4\ndestination: film\ntools: [levels]\nsegment: {seconds: a}": "request.yaml:4:11: /segment/seconds",
 	} {
 		write(text)
 		if err := submit.Run(t.Context(), env); fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), want) {
