@@ -1,6 +1,7 @@
 package confine
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -24,11 +25,10 @@ func (spec Spec) endWithOwner() error {
 	}
 	go func() {
 		for {
-			switch err := unix.Flock(fd, unix.LOCK_SH); err {
-			case nil:
+			switch err := unix.Flock(fd, unix.LOCK_SH); {
+			case err == nil:
 				os.Exit(1)
-			case unix.EINTR:
-			default:
+			case !errors.Is(err, unix.EINTR):
 				return // the file system has no locks: the timeout ends the container
 			}
 		}

@@ -119,20 +119,7 @@ func (spec Spec) run() (s status) {
 
 // wait waits until the command and its processes have ended, and ends them where they take too long or exceed a limit.
 func (spec Spec) wait(pid int, signals <-chan os.Signal) (s status) {
-	ended := make(chan syscall.WaitStatus, 1)
-	go func() { // reaps the command, and whatever else ends meanwhile
-		for {
-			var ws syscall.WaitStatus
-			p, err := syscall.Wait4(-1, &ws, 0, nil)
-			switch {
-			case p == pid:
-				ended <- ws
-				return
-			case err != nil && !errors.Is(err, syscall.EINTR):
-				return
-			}
-		}
-	}()
+	ended := reap(pid)
 	timedOut, tooMany := false, false
 	crowd := make(<-chan time.Time) // never
 	if spec.Contained {
@@ -165,6 +152,25 @@ func (spec Spec) wait(pid int, signals <-chan os.Signal) (s status) {
 			patience = time.After(stopTime)
 		}
 	}
+}
+
+// reap waits for the command, and for whatever else ends meanwhile.
+func reap(pid int) <-chan syscall.WaitStatus {
+	ended := make(chan syscall.WaitStatus, 1)
+	go func() {
+		for {
+			var ws syscall.WaitStatus
+			p, err := syscall.Wait4(-1, &ws, 0, nil)
+			switch {
+			case p == pid:
+				ended <- ws
+				return
+			case err != nil && !errors.Is(err, syscall.EINTR):
+				return
+			}
+		}
+	}()
+	return ended
 }
 
 // giveUpRights has the kernel take away rights to files. Without Landlock, a command on a file system that is mounted without the right
