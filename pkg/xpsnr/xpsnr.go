@@ -101,17 +101,24 @@ func (f Format) relativeSize() float64 { return float64(f.Width*f.Height) / uhdP
 
 // Add compares an encoded frame with its original. Both have the Meter's format.
 func (m *Meter[S]) Add(original, encoded []S) Values {
-	planes := m.format.Planes()
+	var a, b [3][]S
+	for i, p := range m.format.Planes() {
+		a[i], b[i] = original[p.At:p.At+p.Width*p.Height], encoded[p.At:p.At+p.Width*p.Height]
+	}
+	return m.AddPlanes(a, b)
+}
+
+// AddPlanes is Add for frames whose planes do not follow each other in memory.
+func (m *Meter[S]) AddPlanes(original, encoded [3][]S) Values {
 	if m.weights != nil {
-		m.activity.weigh(original[:planes[0].Width*planes[0].Height], m.weights)
+		m.activity.weigh(original[0], m.weights)
 		if m.format.Width*m.format.Height <= smoothPixels {
 			smooth(m.weights, m.columns)
 		}
 	}
 	var v Values
-	for i, p := range planes {
-		a, b := original[p.At:p.At+p.Width*p.Height], encoded[p.At:p.At+p.Width*p.Height]
-		root := math.Sqrt(m.weightedError(a, b, p))
+	for i, p := range m.format.Planes() {
+		root := math.Sqrt(m.weightedError(original[i], encoded[i], p))
 		v[i] = m.decibels(root, p)
 		m.sums[i] += root
 		m.values[i] += v[i]
@@ -174,12 +181,18 @@ func (m *Meter[S]) weightedError(a, b []S, p Plane) float64 {
 
 func squaredError[S Sample](a, b []S) uint64 {
 	b = b[:len(a)]
-	var sum uint64
-	for i, v := range a {
-		d := int64(v) - int64(b[i])
-		sum += uint64(d * d)
+	var even, odd uint64
+	for len(a) >= 4 && len(b) >= 4 { // two sums do not wait for each other
+		d0, d1, d2, d3 := int(a[0])-int(b[0]), int(a[1])-int(b[1]), int(a[2])-int(b[2]), int(a[3])-int(b[3])
+		even += uint64(d0*d0) + uint64(d2*d2)
+		odd += uint64(d1*d1) + uint64(d3*d3)
+		a, b = a[4:], b[4:]
 	}
-	return sum
+	for i, v := range a {
+		d := int(v) - int(b[i])
+		even += uint64(d * d)
+	}
+	return even + odd
 }
 
 // smooth limits each weight to the higher one of its neighbours to the left, to the right and above: one flat block among busy ones
