@@ -26,7 +26,7 @@ func (b bench) targets(ctx context.Context, source string, codecs []string, xpsn
 	if source == "" {
 		source = footage
 	}
-	rows := [][]string{{"codec", "", "CRF", "bytes", "mean, dB", "worst segment, dB", "encodes of a segment", "CPU, s"}}
+	rows := [][]string{{"codec", "", "CRF", "bytes", "mean, dB", "worst segment, dB", "encodes of a segment", "drafts", "CPU, s"}}
 	for _, codec := range codecs {
 		encode := func(how ...string) (targeted, error) {
 			return b.encodeTargeted(ctx, source, append(append([]string{"--codec", codec, "--audio", "none"}, strings.Fields(flags)...), how...))
@@ -46,17 +46,17 @@ func (b bench) targets(ctx context.Context, source string, codecs []string, xpsn
 			return err
 		}
 		row := func(name, crf string, t targeted, u usage) {
-			n := float64(t.report.Probes) / float64(max(len(t.report.Segments), 1))
+			segments := float64(max(len(t.report.Segments), 1))
 			rows = append(rows, []string{
 				codec, name, crf, fmt.Sprintf("%.0f", t.bytes), fmt.Sprintf("%.2f", t.report.Mean), fmt.Sprintf("%.2f", t.report.Worst),
-				fmt.Sprintf("%.1f", n), fmt.Sprintf("%.1f", u.cpu.Seconds()),
+				fmt.Sprintf("%.1f", float64(t.report.Probes)/segments), fmt.Sprintf("%.1f", float64(t.report.Drafts)/segments), fmt.Sprintf("%.1f", u.cpu.Seconds()),
 			})
 		}
 		row("one CRF", fmt.Sprintf("%.2f", crf), one, plain.usage)
 		row("target", fmt.Sprintf("%v to %v", own.report.MinCRF, own.report.MaxCRF), own, own.usage)
 		rows = append(rows, []string{
 			codec, "difference", "", fmt.Sprintf("%+.1f %%", 100*(own.bytes/one.bytes-1)), fmt.Sprintf("%+.2f", own.report.Mean-one.report.Mean),
-			fmt.Sprintf("%+.2f", own.report.Worst-one.report.Worst), "", fmt.Sprintf("%.2f ×", own.usage.cpu.Seconds()/plain.usage.cpu.Seconds()),
+			fmt.Sprintf("%+.2f", own.report.Worst-one.report.Worst), "", "", fmt.Sprintf("%.2f ×", own.usage.cpu.Seconds()/plain.usage.cpu.Seconds()),
 		})
 	}
 	b.table(rows)

@@ -23,9 +23,10 @@ type Comparison struct {
 type Measure int
 
 const (
-	RawFrames   Measure = iota // not at all: standard output gets them, each original above what was encoded
-	MeasureSSIM                // standard output gets a line "lavfi.ssim.All=0.99" for each
-	MeasureVMAF                // the file VMAFLog gets them as JSON
+	RawFrames     Measure = iota // not at all: standard output gets them, each original above what was encoded
+	EncodedFrames                // likewise, but standard output gets what was encoded alone, and the source is not read
+	MeasureSSIM                  // standard output gets a line "lavfi.ssim.All=0.99" for each
+	MeasureVMAF                  // the file VMAFLog gets them as JSON
 )
 
 // VMAFLog is the name, in the working folder, of what libvmaf writes.
@@ -42,6 +43,10 @@ func CompareArgs(v Video, c Comparison) []string {
 	if option.Declared(r.PixelFormat) {
 		encoded = append(encoded, "format="+r.PixelFormat)
 	}
+	if c.Measure == EncodedFrames {
+		args := append([]string{"-hide_banner", "-nostdin", "-loglevel", "warning", "-nostats", "-copyts"}, chunkInput(v)...)
+		return append(args, "-filter_complex", "[0:v:0]"+strings.Join(encoded, ",")+"[encoded]", "-map", "[encoded]", "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1")
+	}
 	graph := fmt.Sprintf("%s;[v0]%s,setsar=1[original];[%d:v:0]%s,%s,setsar=1[encoded]", v.filters(), count, 1+len(v.overlays()), strings.Join(encoded, ","), count)
 	output := []string{"-f", "null", "-"}
 	switch c.Measure {
@@ -55,8 +60,14 @@ func CompareArgs(v Video, c Comparison) []string {
 	}
 	args := []string{"-hide_banner", "-nostdin", "-loglevel", "warning", "-nostats"}
 	args = append(args, v.inputArgs()[len(option.Progress()):]...) // what is compared goes to standard output
-	args = append(args, "-threads", strconv.Itoa(max(v.Threads, 1)))
-	args = append(args, ffmpeg.DecodingLimits(media.Size{Width: r.Width, Height: r.Height})...)
-	args = append(args, "-f", "mov", "-i", option.FileURL(r.Path), "-filter_complex", graph, "-map", "[compared]", "-fps_mode", "passthrough")
+	args = append(args, chunkInput(v)...)
+	args = append(args, "-filter_complex", graph, "-map", "[compared]", "-fps_mode", "passthrough")
 	return append(args, output...)
+}
+
+// chunkInput returns the options that read the file of v's only rendition.
+func chunkInput(v Video) []string {
+	r := v.Renditions[0]
+	args := append([]string{"-threads", strconv.Itoa(max(v.Threads, 1))}, ffmpeg.DecodingLimits(media.Size{Width: r.Width, Height: r.Height})...)
+	return append(args, "-f", "mov", "-i", option.FileURL(r.Path))
 }

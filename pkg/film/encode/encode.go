@@ -84,6 +84,7 @@ type attempt struct {
 	searches  []search              // of renditions with a target quality, a bit rate or a size
 	sizes     map[int]sizing.Search // how renditions with a bit rate or a size find their CRF
 	pass      bool                  // the first pass, of which nothing is stored
+	kept      map[int]*originals    // of renditions, while searching
 	round     int                   // how often the segment was encoded before, while searching
 	ascending bool                  // each frame is shown after the one before, whatever the decoder says
 }
@@ -217,6 +218,7 @@ func (a *attempt) transcode(ctx context.Context, e entry) (decoding, error) {
 type encoding struct {
 	rendition int
 	crf       float64
+	preset    string
 	file      string
 }
 
@@ -267,7 +269,7 @@ func (a *attempt) videoOf(ctx context.Context, e entry, encodings []encoding, pi
 	for i, one := range encodings {
 		r := a.job.Renditions[one.rendition]
 		v.Renditions = append(v.Renditions, renditionIn(r, *p, a.segment, a.job.Request.Compute.GPU, one.file))
-		v.Renditions[i].CRF = one.crf
+		v.Renditions[i].CRF, v.Renditions[i].Preset = one.crf, one.preset
 		v.Renditions[i].Stitchable = r.SegmentDuration > 0 && a.strategyOf(one.rendition) != nil
 		a.conform(&v.Renditions[i], one.rendition)
 		if v.Renditions[i].Burn, err = a.stageBurn(ctx, r, v.Renditions[i].Grid); err != nil {

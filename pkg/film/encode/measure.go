@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,14 +50,21 @@ func (a *attempt) measure(ctx context.Context, d decoding, e encoding) (quality,
 	v.OneDecoder = v.OneDecoder || a.damage.String() != ""
 	c := encode.Comparison{From: expected.from, To: expected.to, Timebase: r.OutputTimebase(*a.job.Source.Video)}
 	var g gauge
+	var kept *originals
 	switch r.Quality.Metric {
 	case target.SSIM:
 		g, c.Measure = &ssimGauge{}, encode.MeasureSSIM
 	case target.VMAF:
 		g, c.Measure = &vmafGauge{path: filepath.Join(a.Dir, encode.VMAFLog)}, encode.MeasureVMAF
 	default:
-		if g, err = newXPSNRGauge(r, v.Renditions[0].FrameRate); err != nil {
+		if kept, err = a.originals(e.rendition, len(expected.times)); err != nil {
 			return quality{}, err
+		}
+		if g, err = newXPSNRGauge(r, v.Renditions[0].FrameRate, kept); err != nil {
+			return quality{}, err
+		}
+		if kept.whole() {
+			c.Measure = encode.EncodedFrames
 		}
 	}
 	_, err = ffmpeg.Run(ctx, a.tools.FFmpeg, encode.CompareArgs(v, c), ffmpeg.RunOptions{
@@ -65,6 +73,7 @@ func (a *attempt) measure(ctx context.Context, d decoding, e encoding) (quality,
 	if err != nil {
 		return quality{}, err
 	}
+	kept.end()
 	q, err := g.quality()
 	if err == nil && (q.frames > len(expected.times) || q.frames < len(expected.times) && !expected.open) {
 		err = fault.New(fault.Corrupt, "%d frames were encoded, %d could be compared", len(expected.times), q.frames)
@@ -72,56 +81,69 @@ func (a *attempt) measure(ctx context.Context, d decoding, e encoding) (quality,
 	return q, err
 }
 
-// xpsnrGauge measures XPSNR of raw frames, each an original above its copy. It holds one of them.
+// xpsnrGauge measures XPSNR of raw frames, each an original above its copy, or the copy alone where the originals are kept. It holds one
+// of them.
 type xpsnrGauge struct {
 	format xpsnr.Format
-	frame  []byte // so far
+	kept   *originals // nil: they are not kept
+	frame  []byte     // so far
 	size   int
-	add    func(frame []byte) xpsnr.Values
+	add    func(original, encoded [3][]byte) xpsnr.Values
 	mean   func() xpsnr.Values
 	q      quality
 }
 
-func newXPSNRGauge(r film.Rendition, rate media.Rational) (*xpsnrGauge, error) {
-	g := &xpsnrGauge{format: xpsnr.Format{Width: r.Width, Height: r.Height, HalfW: true, HalfH: true, Depth: 8}}
-	g.size = 2 * g.format.Samples()
+func newXPSNRGauge(r film.Rendition, rate media.Rational, kept *originals) (*xpsnrGauge, error) {
+	g := &xpsnrGauge{format: xpsnr.Format{Width: r.Width, Height: r.Height, HalfW: true, HalfH: true, Depth: 8}, kept: kept}
 	switch r.PixelFormat {
 	case "yuv420p":
 		m := xpsnr.New[uint8](g.format, rate)
-		var original, encoded []uint8
-		g.add = func(frame []byte) xpsnr.Values {
-			original, encoded = separate(g.format, frame, original[:0], encoded[:0])
-			return m.Add(original, encoded)
-		}
-		g.mean = m.Mean
+		g.add, g.mean = m.AddPlanes, m.Mean
 	case "yuv420p10le":
-		g.format.Depth, g.size = 10, 2*g.size
+		g.format.Depth = 10
 		m := xpsnr.New[uint16](g.format, rate)
-		samples := make([]uint16, g.size/2)
-		var original, encoded []uint16
-		g.add = func(frame []byte) xpsnr.Values {
-			for i := range samples {
-				samples[i] = binary.LittleEndian.Uint16(frame[2*i:])
+		var a, b [3][]uint16
+		g.add = func(original, encoded [3][]byte) xpsnr.Values {
+			for i := range a {
+				a[i], b[i] = samples(a[i], original[i]), samples(b[i], encoded[i])
 			}
-			original, encoded = separate(g.format, samples, original[:0], encoded[:0])
-			return m.Add(original, encoded)
+			return m.AddPlanes(a, b)
 		}
 		g.mean = m.Mean
 	default:
 		return nil, fault.New(fault.Internal, "frames of %s cannot be compared", r.PixelFormat)
 	}
+	g.size = frameBytes(g.format)
+	if !kept.whole() {
+		g.size *= 2
+	}
 	g.frame = make([]byte, 0, g.size)
 	return g, nil
 }
 
-// separate appends the upper and the lower half of each plane.
-func separate[S xpsnr.Sample](f xpsnr.Format, both, upper, lower []S) (_, _ []S) {
-	for _, p := range f.Planes() {
-		n := p.Width * p.Height
-		upper, lower = append(upper, both[:n]...), append(lower, both[n:2*n]...)
-		both = both[2*n:]
+// frameBytes returns the size of a raw frame.
+func frameBytes(f xpsnr.Format) int { return f.Samples() * sampleBytes(f) }
+
+func sampleBytes(f xpsnr.Format) int { return (f.Depth + 7) / 8 }
+
+// samples reads samples of two bytes into a slice, which is used again.
+func samples(into []uint16, data []byte) []uint16 {
+	into = slices.Grow(into[:0], len(data)/2)[:len(data)/2]
+	for i := range into {
+		into[i] = binary.LittleEndian.Uint16(data[2*i:])
 	}
-	return upper, lower
+	return into
+}
+
+// planes returns the parts of a frame: of each plane, the upper ones and the lower ones where times is 2.
+func (g *xpsnrGauge) planes(frame []byte, times int) (parts [2][3][]byte) {
+	for i, p := range g.format.Planes() {
+		n := p.Width * p.Height * sampleBytes(g.format)
+		for k := range times {
+			parts[k][i], frame = frame[:n], frame[n:]
+		}
+	}
+	return parts
 }
 
 func (g *xpsnrGauge) Write(data []byte) (int, error) {
@@ -132,10 +154,32 @@ func (g *xpsnrGauge) Write(data []byte) (int, error) {
 		if len(g.frame) < g.size {
 			break
 		}
-		g.q.include(g.add(g.frame).Min())
+		if err := g.compare(); err != nil {
+			return 0, err
+		}
 		g.frame = g.frame[:0]
 	}
 	return written, nil
+}
+
+// compare measures a frame.
+func (g *xpsnrGauge) compare() error {
+	var original, encoded [3][]byte
+	if g.kept.whole() {
+		frame, err := g.kept.next()
+		if err != nil {
+			return err
+		}
+		original, encoded = g.planes(frame, 1)[0], g.planes(g.frame, 1)[0]
+	} else {
+		both := g.planes(g.frame, 2)
+		original, encoded = both[0], both[1]
+		if err := g.kept.keep(original); err != nil {
+			return err
+		}
+	}
+	g.q.include(g.add(original, encoded).Min())
+	return nil
 }
 
 func (g *xpsnrGauge) quality() (quality, error) {

@@ -18,15 +18,15 @@ type search struct {
 	rendition int
 	strategy  strategy
 	probes    []target.Probe
-	kept      int     // index of the probe whose file is kept
-	next      float64 // CRF that is to be tried
+	kept      int          // index of the probe whose file is kept
+	next      target.Probe // what is to be tried
 	over      bool
 }
 
 // strategy decides what a search tries.
 type strategy interface {
-	// Next returns the CRF to try after the probes; more is false where the search is over.
-	Next(probes []target.Probe) (crf float64, more bool)
+	// Next returns what to try after the probes; more is false where the search is over.
+	Next(probes []target.Probe) (next target.Probe, more bool)
 	// Best returns which of the probes is kept.
 	Best(probes []target.Probe) int
 }
@@ -40,7 +40,7 @@ func (a *attempt) strategyOf(rendition int) strategy {
 	if r.Quality == (target.Quality{}) {
 		return nil
 	}
-	return r.Quality.Search(r.Codec.QualityRange())
+	return r.Search()
 }
 
 // beginSearches begins a search for each rendition with a target quality, a bit rate or a size.
@@ -59,24 +59,33 @@ func (a *attempt) beginSearches() {
 
 // encodings returns what is to be encoded: all renditions at first, then those that are still searching.
 func (a *attempt) encodings() (list []encoding) {
-	crf := map[int]float64{}
+	trying := map[int]encoding{}
 	for _, s := range a.searches {
 		if !s.over {
-			crf[s.rendition] = s.next
+			trying[s.rendition] = a.trial(s)
 		}
 	}
 	for i, r := range a.job.Renditions {
-		switch next, searching := crf[i]; {
-		case a.round > 0 && searching:
-			list = append(list, encoding{i, next, a.probeFile(i)})
-		case a.round > 0:
-		case searching:
-			list = append(list, encoding{i, next, a.file(i)})
-		default:
-			list = append(list, encoding{i, float64(r.CRF), a.file(i)})
+		if e, searching := trying[i]; searching {
+			list = append(list, e)
+		} else if a.round == 0 {
+			list = append(list, encoding{i, float64(r.CRF), r.Preset, a.file(i)})
 		}
 	}
 	return list
+}
+
+// trial returns how a search encodes its rendition next.
+func (a *attempt) trial(s search) encoding {
+	r := a.job.Renditions[s.rendition]
+	e := encoding{s.rendition, s.next.CRF, r.Preset, a.probeFile(s.rendition)}
+	if a.round == 0 {
+		e.file = a.file(s.rendition)
+	}
+	if s.next.Draft {
+		e.preset = r.Search().Draft.Preset
+	}
+	return e
 }
 
 // probeFile returns the path of what the encoder writes for a rendition that has been encoded before.
@@ -87,6 +96,7 @@ func (a *attempt) probeFile(rendition int) string {
 // search measures the renditions with a target, which were encoded as d was decoded, and encodes them again until each is as good as
 // is wanted. Of each rendition it keeps the file that comes nearest.
 func (a *attempt) search(ctx context.Context, d decoding) error {
+	defer a.dropOriginals()
 	for {
 		searching := false
 		for i := range a.searches {
@@ -116,11 +126,8 @@ func (a *attempt) judge(ctx context.Context, d decoding, s *search) error {
 	if s.over {
 		return nil
 	}
-	file := a.file(s.rendition)
-	if a.round > 0 {
-		file = a.probeFile(s.rendition)
-	}
-	probe, frames, err := a.probe(ctx, d, encoding{s.rendition, s.next, file})
+	trial := a.trial(*s)
+	probe, frames, err := a.probe(ctx, d, trial)
 	if err != nil {
 		return err
 	}
@@ -128,9 +135,10 @@ func (a *attempt) judge(ctx context.Context, d decoding, s *search) error {
 		s.over = true
 		return nil
 	}
+	probe.Draft = s.next.Draft
 	s.probes = append(s.probes, probe)
 	if s.kept = s.strategy.Best(s.probes); s.kept == len(s.probes)-1 && a.round > 0 {
-		if err := os.Rename(file, a.file(s.rendition)); err != nil {
+		if err := os.Rename(trial.file, a.file(s.rendition)); err != nil {
 			return err
 		}
 	}

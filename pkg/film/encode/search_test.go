@@ -48,6 +48,34 @@ func TestEachRenditionFindsItsOwnCRF(t *testing.T) {
 	}
 }
 
+// What is measured of an encode does not depend on what was encoded before: neither on drafts nor on the frames that are kept.
+func TestProbesAreMeasuredAlike(t *testing.T) {
+	t.Parallel()
+	found, files := filmtest.Source(t, "film.mp4", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=1,noise=alls=8:all_seed=1", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "10")
+	for _, format := range []string{"yuv420p", "yuv420p10le"} {
+		run := func(q target.Quality) film.Chunk {
+			r := film.Rendition{Codec: film.AV1, Preset: "8", Width: 128, Height: 72, PixelFormat: format, Quality: q.Normalise(film.AV1.QualityRange())}
+			job := film.Job{
+				ID: filmtest.Job, Source: found.Source, Renditions: []film.Rendition{r}, Segments: 1,
+				Request: film.Request{Compute: film.Compute{Threads: 2}}, Outputs: []film.OutputPlan{{Name: "a", Container: film.MP4}},
+			}
+			v := found.Source.Video
+			var facts film.SegmentFacts
+			filmtest.RunSpec(t, encode.Kind{Tools: filmtest.Tools(t)}, job, film.VideoUnit(0), film.Segment{Last: true, Start: v.Start, End: v.End, Frames: 25}, files, filmtest.Store(t), &facts)
+			return facts.Chunks[0]
+		}
+		searched := run(target.Quality{Target: 36})
+		q := searched.Quality
+		if len(q.Probes) < 2 || !q.Probes[0].Draft || q.Draft {
+			t.Fatalf("%s: %+v, want a draft, and another to be kept", format, q)
+		}
+		alone := run(target.Quality{Target: 36, Min: int(q.CRF), Max: int(q.CRF)})
+		if len(alone.Quality.Probes) != 1 || alone.Quality.Probe != q.Probe || alone.Size != searched.Size {
+			t.Errorf("%s: %+v of %d bytes after a search, %+v of %d bytes alone", format, q.Probe, searched.Size, alone.Quality.Probe, alone.Size)
+		}
+	}
+}
+
 func content(t *testing.T, store blob.Store, key string) []byte {
 	t.Helper()
 	r, err := store.Open(t.Context(), key, 0, -1)

@@ -16,8 +16,10 @@ import (
 var (
 	encodeWork = map[film.VideoCodec]int64{film.H264: 42000, film.H265: 130000, film.VP9: 140000, film.AV1: 60000}
 	decodeWork = int64(5000)
-	// A segment with a target quality is encoded about so often, and comparing what was encoded takes so much of a megapixel.
-	usualProbes, compareWork = int64(3), int64(15000)
+	// A segment with a target quality is encoded about so often, in percent, and comparing what was encoded takes so much of a megapixel.
+	usualProbes, compareWork = int64(240), int64(9000)
+	// With drafts, it is so often encoded as a draft, which takes so much of the real preset, and so often by that; all in percent.
+	usualDrafts, draftWork, usualDrafted = int64(120), int64(45), int64(140)
 	// A segment with a bit rate is encoded about so often, after a first pass that takes so much of an encode, in percent.
 	usualSizings, passWork = int64(2), int64(70)
 	// presetWork is in percent of the default preset, of x264 and x265.
@@ -43,7 +45,12 @@ func FrameWork(j film.Job) int64 {
 		pixels := int64(r.Width) * int64(r.Height)
 		work := pixels * encodeWork[r.Codec] / 1e6 * percent / 100
 		if r.Quality.Target != 0 { // a probe decodes the source twice: for the encoder, and to compare
-			work = usualProbes * (work + 2*decode + pixels*compareWork/1e6)
+			again := 2*decode + pixels*compareWork/1e6
+			if r.Search().Draft.Preset != "" {
+				work = (usualDrafts*(work*draftWork/100+again) + usualDrafted*(work+again)) / 100
+			} else {
+				work = usualProbes * (work + again) / 100
+			}
 		}
 		if r.Sized() {
 			work = usualSizings*(work+decode) + decode + pixels*encodeWork[r.Codec]/1e6*passWork/100

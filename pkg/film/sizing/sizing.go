@@ -127,13 +127,13 @@ func (s Search) Best(probes []target.Probe) int {
 }
 
 // Next returns the CRF to try after the probes; more is false where the search is over.
-func (s Search) Next(probes []target.Probe) (crf float64, more bool) {
+func (s Search) Next(probes []target.Probe) (next target.Probe, more bool) {
 	if len(probes) == 0 {
-		return s.round(s.First), true
+		return target.Probe{CRF: s.round(s.First)}, true
 	}
 	best := probes[s.Best(probes)]
 	if len(probes) >= maxProbes || s.Hit(best.Bytes) {
-		return 0, false
+		return next, false
 	}
 	low, high := s.Low, s.High
 	for _, p := range probes {
@@ -144,13 +144,13 @@ func (s Search) Next(probes []target.Probe) (crf float64, more bool) {
 		}
 	}
 	if low > high+s.Step/2 {
-		return 0, false
+		return next, false
 	}
-	crf = s.round(min(max(best.CRF-s.distance(best)/s.slope(probes), low), high))
+	crf := s.round(min(max(best.CRF-s.distance(best)/s.slope(probes), low), high))
 	if slices.ContainsFunc(probes, func(p target.Probe) bool { return math.Abs(p.CRF-crf) < s.Step/2 }) {
-		return 0, false
+		return next, false
 	}
-	return crf, true
+	return target.Probe{CRF: crf}, true
 }
 
 // slope returns the slope between the nearest probes above and below the bytes, or else between the two nearest. Where that is not

@@ -51,11 +51,11 @@ func TestASearchFindsItsBytes(t *testing.T) {
 			Bytes: at21 * math.Exp2(rapid.Float64Range(-1.5, 1.5).Draw(t, "wanted")), First: 21, Slope: usualSlope, Low: 1, High: 51, Step: 0.05,
 		}
 		var probes []target.Probe
-		for crf, more := s.Next(nil); more; crf, more = s.Next(probes) {
-			if crf < s.Low || crf > s.High {
-				t.Fatalf("CRF %v is outside of the range", crf)
+		for next, more := s.Next(nil); more; next, more = s.Next(probes) {
+			if next.CRF < s.Low || next.CRF > s.High {
+				t.Fatalf("CRF %v is outside of the range", next.CRF)
 			}
-			probes = append(probes, target.Probe{CRF: crf, Bytes: size(crf)})
+			probes = append(probes, target.Probe{CRF: next.CRF, Bytes: size(next.CRF)})
 		}
 		if len(probes) > maxProbes {
 			t.Fatalf("%d probes", len(probes))
@@ -72,8 +72,8 @@ func TestWholeStepsEndAtTheNearest(t *testing.T) {
 	size := func(crf float64) int64 { return int64(1e6 * math.Exp2(-crf/8)) }
 	s := Search{Bytes: float64(size(30.4)), First: 36, Slope: -0.1, Low: 1, High: 63, Step: 1}
 	var probes []target.Probe
-	for crf, more := s.Next(nil); more; crf, more = s.Next(probes) {
-		probes = append(probes, target.Probe{CRF: crf, Bytes: size(crf)})
+	for next, more := s.Next(nil); more; next, more = s.Next(probes) {
+		probes = append(probes, target.Probe{CRF: next.CRF, Bytes: size(next.CRF)})
 	}
 	if got := probes[s.Best(probes)].CRF; got != 30 {
 		t.Errorf("ended at CRF %v: %+v", got, probes)
@@ -85,8 +85,8 @@ func TestASearchEndsAtTheLowestCRF(t *testing.T) {
 	t.Parallel()
 	s := Search{Bytes: 1e6, First: 12, Slope: usualSlope, Low: 1, High: 51, Step: 0.05}
 	var probes []target.Probe
-	for crf, more := s.Next(nil); more; crf, more = s.Next(probes) {
-		probes = append(probes, target.Probe{CRF: crf, Bytes: 900})
+	for next, more := s.Next(nil); more; next, more = s.Next(probes) {
+		probes = append(probes, target.Probe{CRF: next.CRF, Bytes: 900})
 	}
 	if got := probes[len(probes)-1].CRF; got != 1 || len(probes) > maxProbes {
 		t.Errorf("ended at CRF %v after %d probes", got, len(probes))

@@ -14,6 +14,7 @@ type Probe struct {
 	Mean  float64 `json:"mean"`            // of the segment
 	Worst float64 `json:"worst"`           // of a frame
 	Bytes int64   `json:"bytes,omitempty"` // where its size is what is looked for
+	Draft bool    `json:"draft,omitempty"` // encoded with the faster preset
 }
 
 // Search looks for the CRF that gives a quality. All of its results follow from its fields and the probes alone.
@@ -22,13 +23,36 @@ type Search struct {
 	Step    float64 // between two values that the encoder tells apart
 	Slope   float64 // what a step of 1 changes of the metric's linear value, usually; negative
 	First   float64 // CRF that gives about the target on common footage
+	Draft   Draft   // what is tried before the real preset; zero: nothing
 }
+
+// Draft is a faster preset of the same encoder. It takes a part of the time, and at the same CRF its quality is lower by about as much in
+// all footage. So it tells where the real preset meets the target.
+type Draft struct {
+	Preset string
+	Offset float64 // by how many dB of XPSNR the real preset is better
+}
+
+// maxDrafts is how many drafts of a segment are encoded. A second one is worth its time where the first is far from the target, so
+// that what the usual slope says is not certain: farDraft is how many times the tolerance.
+const (
+	maxDrafts = 2
+	farDraft  = 8
+)
 
 // Search returns the search of q, which is normalised, with an encoder.
 func (q Quality) Search(r Range) Search {
-	s := Search{Quality: q, Step: r.Step, Slope: scales[q.Metric].slope * 51 / float64(r.Top)}
-	middle := 26 * float64(r.Top) / 51
-	s.First = middle + s.distance(scales[q.Metric].middle)/-s.Slope
+	s := Search{Quality: q, Step: r.Step, Slope: scales[q.Metric].slope * r.Slope}
+	s.First = r.Middle + s.distance(scales[q.Metric].middle)/-s.Slope
+	return s
+}
+
+// WithDraft returns s with drafts. What they say of another metric than XPSNR has not been measured, and with one CRF to choose from
+// there is nothing to find.
+func (s Search) WithDraft(d Draft) Search {
+	if s.Quality.Metric == XPSNR && s.Quality.Min < s.Quality.Max {
+		s.Draft = d
+	}
 	return s
 }
 
@@ -50,9 +74,13 @@ func (s Search) distance(mean float64) float64 {
 }
 
 // Best returns which of the probes is nearest to the target, and of two equally near the one with the higher CRF; -1 for none.
+// Drafts do not count.
 func (s Search) Best(probes []Probe) int {
 	best := -1
 	for i, p := range probes {
+		if p.Draft {
+			continue
+		}
 		if best < 0 {
 			best = i
 			continue
@@ -65,28 +93,49 @@ func (s Search) Best(probes []Probe) int {
 	return best
 }
 
-// Next returns the CRF to try after the probes; more is false where the search is over: a probe hit, the best value is at an end of
-// the range or between two neighbours that were tried, or MaxProbes were.
+// Next returns the CRF to try after the probes, and whether as a draft; more is false where the search is over: a probe hit, the best value
+// is at an end of the range or between two neighbours that were tried, or MaxProbes were.
 //
 // The first probe is where common footage meets the target. The second goes as far from it as the encoder's usual slope says. Where the target then lies
 // between two probes, the next is where the line through them meets it; where it does not, the line goes on beyond them.
-func (s Search) Next(probes []Probe) (crf float64, more bool) {
-	if len(probes) == 0 {
-		return s.round(min(max(s.First, float64(s.Quality.Min)), float64(s.Quality.Max))), true
+func (s Search) Next(probes []Probe) (next Probe, more bool) {
+	drafts, own := s.split(probes)
+	low, high := float64(s.Quality.Min), float64(s.Quality.Max)
+	switch {
+	case len(probes) == 0:
+		return Probe{CRF: s.round(min(max(s.First, low), high)), Draft: s.Draft != Draft{}}, true
+	case len(own) == 0:
+		next.CRF = min(max(s.round(s.estimate(drafts, s.Slope)), low), high)
+		far := math.Abs(s.distance(drafts[s.Best(drafts)].Mean)) > farDraft*scales[s.Quality.Metric].tolerance
+		next.Draft = far && len(drafts) < maxDrafts && !tried(drafts, next.CRF)
+		return next, true
 	}
-	best := probes[s.Best(probes)]
-	if len(probes) >= MaxProbes || s.Hit(best.Mean) {
-		return 0, false
+	best := own[s.Best(own)]
+	if len(own) >= MaxProbes || s.Hit(best.Mean) {
+		return next, false
 	}
-	low, high := s.bracket(probes)
-	if low > high {
-		return 0, false
+	if low, high = s.bracket(own); low > high {
+		return next, false
 	}
-	crf = min(max(s.round(s.estimate(probes)), low), high)
-	if slices.ContainsFunc(probes, func(p Probe) bool { return p.CRF == crf }) {
-		return 0, false
+	next.CRF = min(max(s.round(s.estimate(own, s.slope(drafts))), low), high)
+	return next, !tried(own, next.CRF)
+}
+
+// split returns the drafts, as good as the real preset would be, and the other probes.
+func (s Search) split(probes []Probe) (drafts, own []Probe) {
+	for _, p := range probes {
+		if !p.Draft {
+			own = append(own, p)
+			continue
+		}
+		p.Mean, p.Draft = p.Mean+s.Draft.Offset, false
+		drafts = append(drafts, p)
 	}
-	return crf, true
+	return drafts, own
+}
+
+func tried(probes []Probe, crf float64) bool {
+	return slices.ContainsFunc(probes, func(p Probe) bool { return p.CRF == crf })
 }
 
 // bracket returns the lowest and the highest CRF that are still worth trying: what lies between the highest that was too good and the
@@ -103,23 +152,37 @@ func (s Search) bracket(probes []Probe) (low, high float64) {
 	return low, high
 }
 
-// estimate returns the CRF at which the target is expected.
-func (s Search) estimate(probes []Probe) float64 {
+// estimate returns the CRF at which the target is expected, with a slope that applies where the probes tell none.
+func (s Search) estimate(probes []Probe, slope float64) float64 {
 	near := slices.Clone(probes)
 	slices.SortStableFunc(near, func(a, b Probe) int {
 		return compare(math.Abs(s.distance(a.Mean)), math.Abs(s.distance(b.Mean)))
 	})
 	a := near[0]
-	slope := s.Slope
 	for _, b := range near[1:] {
 		if between := s.distance(a.Mean) > 0 != (s.distance(b.Mean) > 0); between || len(near) == 2 {
-			if measured := (s.distance(b.Mean) - s.distance(a.Mean)) / (b.CRF - a.CRF); measured < s.Slope/steepest && measured > s.Slope*steepest {
-				slope = measured
-			}
+			slope = s.slopeBetween(a, b, slope)
 			break
 		}
 	}
 	return a.CRF - s.distance(a.Mean)/slope
+}
+
+// slope returns what two drafts tell of the slope.
+func (s Search) slope(drafts []Probe) float64 {
+	if len(drafts) < 2 {
+		return s.Slope
+	}
+	return s.slopeBetween(drafts[0], drafts[1], s.Slope)
+}
+
+// slopeBetween returns the slope between two probes, or another one where that is not plausible.
+func (s Search) slopeBetween(a, b Probe, other float64) float64 {
+	measured := (s.distance(b.Mean) - s.distance(a.Mean)) / (b.CRF - a.CRF)
+	if measured < s.Slope/steepest && measured > s.Slope*steepest {
+		return measured
+	}
+	return other
 }
 
 // steepest is by how much a slope may differ from the usual one; beyond that, what was measured is noise.

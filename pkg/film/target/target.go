@@ -38,7 +38,7 @@ type scale struct {
 	unit      string                // for a person
 	linear    func(float64) float64 // converts a value to one that changes by about the same for each step of CRF
 	tolerance float64               // how far from the target is near enough, of the linear value
-	slope     float64               // what a step of x264's CRF changes, of the linear value; of the others about as much, scaled to their range
+	slope     float64               // what a step of x264's CRF changes, of the linear value
 	middle    float64               // what x264 gives at CRF 26, the middle of its range, of common footage at common sizes
 	format    string
 }
@@ -72,6 +72,8 @@ type Range struct {
 	Low, High int // what a search uses where the request does not say
 	Top       int // the highest that the encoder takes
 	Step      float64
+	Middle    float64 // what looks about like x264's 26
+	Slope     float64 // what a step of 1 changes, in times of what it changes with x264
 }
 
 // Normalise returns q with its defaults for a codec.

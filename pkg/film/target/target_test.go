@@ -9,14 +9,15 @@ import (
 )
 
 var (
-	x264 = Range{Low: 8, High: 44, Top: 51, Step: 0.25}
-	av1  = Range{Low: 10, High: 60, Top: 63, Step: 1}
+	x264 = Range{Low: 8, High: 44, Top: 51, Step: 0.25, Middle: 26, Slope: 1}
+	av1  = Range{Low: 10, High: 60, Top: 63, Step: 1, Middle: 32, Slope: 51.0 / 63}
 )
 
 // try runs a search against a curve, and returns all probes and the best of them.
 func try(s Search, curve func(crf float64) float64) (probes []Probe, best Probe) {
-	for crf, more := s.Next(nil); more; crf, more = s.Next(probes) {
-		probes = append(probes, Probe{CRF: crf, Mean: curve(crf)})
+	for next, more := s.Next(nil); more; next, more = s.Next(probes) {
+		next.Mean = curve(next.CRF)
+		probes = append(probes, next)
 	}
 	return probes, probes[s.Best(probes)]
 }
@@ -49,6 +50,50 @@ func TestTheSearchEndsNearTheTarget(t *testing.T) {
 	}
 }
 
+// A draft that is near tells where the real preset meets the target. One that is far is followed by another, which tells the slope.
+func TestDraftsComeBeforeTheRealPreset(t *testing.T) {
+	t.Parallel()
+	const better = 1.4
+	for name, c := range map[string]struct {
+		at26, slope  float64 // of the real preset
+		offset       float64 // of the draft
+		drafts, real int
+	}{
+		"as usual":          {35.5, 0.6, better, 1, 1},
+		"flat":              {35, 0.45, better, 1, 2},
+		"far":               {28, 0.9, better, 2, 1},
+		"a draft misleads":  {35.5, 0.6, better + 1, 1, 2},
+		"better at any CRF": {100, 0, 0, 2, 1},
+	} {
+		s := Quality{Target: 40}.Normalise(x264).Search(x264).WithDraft(Draft{Preset: "veryfast", Offset: better})
+		var probes []Probe
+		count := map[bool]int{}
+		for next, more := s.Next(nil); more; next, more = s.Next(probes) {
+			if next.Mean = c.at26 + (26-next.CRF)*c.slope; next.Draft {
+				next.Mean -= c.offset
+			}
+			if next.Draft && count[false] > 0 {
+				t.Errorf("%s: a draft after the real preset: %+v, %+v", name, probes, next)
+			}
+			probes = append(probes, next)
+			count[next.Draft]++
+		}
+		best := probes[s.Best(probes)]
+		if best.Draft || count[true] != c.drafts || count[false] != c.real || c.slope > 0 && !s.Hit(best.Mean) {
+			t.Errorf("%s: %+v of %+v, want %d drafts and %d others", name, best, probes, c.drafts, c.real)
+		}
+	}
+}
+
+func TestSomeSearchesHaveNoDrafts(t *testing.T) {
+	t.Parallel()
+	for name, q := range map[string]Quality{"another metric": {Metric: SSIM, Target: 0.97}, "one CRF": {Target: 40, Min: 20, Max: 20}} {
+		if next, _ := q.Normalise(x264).Search(x264).WithDraft(Draft{Preset: "veryfast", Offset: 1}).Next(nil); next.Draft {
+			t.Errorf("%s: begins with a draft", name)
+		}
+	}
+}
+
 func TestATargetBeyondTheRangeGivesItsEnd(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -75,18 +120,25 @@ func TestSearchProperties(t *testing.T) {
 		q.Min = rapid.IntRange(1, r.Top).Draw(t, "min")
 		q.Max = rapid.IntRange(q.Min, r.Top).Draw(t, "max")
 		s := q.Normalise(r).Search(r)
+		if rapid.Bool().Draw(t, "drafts") {
+			s = s.WithDraft(Draft{Preset: "fast", Offset: rapid.Float64Range(-1, 3).Draw(t, "offset")})
+		}
 		top, slope, bend := rapid.Float64Range(0, 100).Draw(t, "top"), rapid.Float64Range(0, 3).Draw(t, "slope"), rapid.Float64Range(0, 0.1).Draw(t, "bend")
 		probes, best := try(s, func(crf float64) float64 { return top - slope*crf - bend*crf*crf })
-		if len(probes) > MaxProbes {
-			t.Fatalf("%d probes: %+v", len(probes), probes)
+		if drafts, own := s.split(probes); len(own) > MaxProbes || len(drafts) > maxDrafts {
+			t.Fatalf("%d drafts, %d probes: %+v", len(drafts), len(own), probes)
 		}
-		seen := map[float64]bool{}
+		type trial struct {
+			crf   float64
+			draft bool
+		}
+		seen := map[trial]bool{}
 		for _, p := range probes {
-			if seen[p.CRF] || p.CRF < float64(q.Min) || p.CRF > float64(q.Max) || math.Mod(p.CRF, r.Step) != 0 {
+			if seen[trial{p.CRF, p.Draft}] || p.CRF < float64(q.Min) || p.CRF > float64(q.Max) || math.Mod(p.CRF, r.Step) != 0 {
 				t.Fatalf("CRF %v of %d to %d in %+v", p.CRF, q.Min, q.Max, probes)
 			}
-			seen[p.CRF] = true
-			if math.Abs(p.Mean-q.Target) < math.Abs(best.Mean-q.Target) {
+			seen[trial{p.CRF, p.Draft}] = true
+			if !p.Draft && math.Abs(p.Mean-q.Target) < math.Abs(best.Mean-q.Target) {
 				t.Fatalf("%+v is kept, %+v is nearer to %v", best, p, q.Target)
 			}
 		}
