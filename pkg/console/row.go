@@ -18,7 +18,7 @@ type Row struct {
 	Name        string   `json:"name"`
 	Sequence    int64    `json:"seq"`
 	Status      string   `json:"status"`
-	Phase       string   `json:"phase,omitempty"` // of one that runs: waiting, reading, working, merging or elsewhere
+	Phase       string   `json:"phase,omitempty"` // of one that runs: waiting, reading, firstPass, working, merging or elsewhere
 	Source      string   `json:"source"`
 	Destination string   `json:"destination"`
 	Outputs     []string `json:"outputs"` // names and containers; of what is done, files
@@ -43,6 +43,7 @@ type Row struct {
 const (
 	waiting   = "waiting"
 	reading   = "reading"
+	firstPass = "firstPass" // over the source, for a bit rate or a size
 	working   = "working"
 	merging   = "merging"
 	elsewhere = "elsewhere" // in another process
@@ -99,11 +100,10 @@ func (r Row) withProgress(s progress.Snapshot, warnings int) Row {
 		r.Phase = working
 	}
 	r.Done, r.Units = s.Done+s.AudioDone, s.Segments+s.AudioParts
-	r.Fraction = s.VideoFraction
-	if s.Segments == 0 {
-		r.Fraction = s.AudioFraction
+	if s.Planned && s.FirstPass() {
+		r.Phase, r.Done, r.Units = firstPass, s.PassesDone, s.Passes
 	}
-	r.Fraction = math.Round(r.Fraction*1000) / 1000
+	r.Fraction = math.Round(s.Fraction()*1000) / 1000
 	r.FPS, r.Speed = math.Round(s.FPS*10)/10, math.Round(s.Speed*100)/100
 	r.Warnings = warnings
 	if s.Remaining > 0 && r.Phase == working {

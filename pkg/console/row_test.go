@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/history"
+	"github.com/mapreel/mapreel/pkg/progress"
 )
 
 func TestARowNamesTheFilesThatWereMade(t *testing.T) {
@@ -22,6 +23,19 @@ func TestARowNamesTheFilesThatWereMade(t *testing.T) {
 		if x.Status = c.status; !slices.Equal(rowOf(x).Outputs, []string{c.want}) {
 			t.Errorf("%s: %q, want %s", c.status, rowOf(x).Outputs, c.want)
 		}
+	}
+}
+
+// A first pass over the source has its own progress, as nothing is encoded before it is done.
+func TestARowShowsTheFirstPass(t *testing.T) {
+	t.Parallel()
+	s := progress.Snapshot{Planned: true, Segments: 4, Passes: 4, PassesDone: 1, PassFraction: 0.375}
+	if row := (Row{}).withProgress(s, 0); row.Phase != firstPass || row.Done != 1 || row.Units != 4 || row.Fraction != 0.375 {
+		t.Errorf("%+v, want 1 of 4 of the first pass", row)
+	}
+	s.PassesDone, s.PassFraction, s.VideoFraction = 4, 1, 0.25
+	if row := (Row{}).withProgress(s, 0); row.Phase != working || row.Done != 0 || row.Units != 4 || row.Fraction != 0.25 {
+		t.Errorf("%+v after the first pass, want none of 4 segments", row)
 	}
 }
 

@@ -11,7 +11,9 @@ const filters = [
   ['stopped', 'Stopped', (r) => r.status === 'ABORTED'],
 ];
 
-const phases = { waiting: 'Waiting', reading: 'Reading the source', working: 'Running', merging: 'Merging', elsewhere: 'Running in another process' };
+const phases = {
+  waiting: 'Waiting', reading: 'Reading the source', firstPass: 'First pass', working: 'Running', merging: 'Merging', elsewhere: 'Running in another process',
+};
 const statuses = { RUNNING: 'Running', SUCCEEDED: 'Done', FAILED: 'Failed', ABORTED: 'Stopped', TIMED_OUT: 'Timed out' };
 
 // statusOf returns the words for a row's status, and the name of its colour.
