@@ -120,7 +120,7 @@ func (e *Engine) planner(request json.RawMessage) (work.Planner, error) {
 func (e *Engine) planEnv(job, dir string) *work.PlanEnv {
 	return &work.PlanEnv{
 		Scratch: e.Scratch, Resolve: e.Resolve, Results: results{e.Ledger, job}, Dir: dir,
-		Processors: e.Processors, OneMachine: e.OneMachine, Log: e.logger(),
+		Processors: e.Processors, OneMachine: e.OneMachine, Session: e.Session, Memory: e.Memory, Log: e.logger(),
 	}
 }
 

@@ -48,6 +48,9 @@ type Engine struct {
 	// what the machine, or the container, has.
 	Memory func(work.Needs) int64
 
+	// Session holds what the stages share where one process runs the whole job; nil: nothing.
+	Session *work.Session
+
 	Limits      Limits  // of workers; zero fields are none
 	Queues      *Queues // what the deployment can run units on; nil: every route
 	Processors  int     // of the workers that encode; 0: not known in advance

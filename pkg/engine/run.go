@@ -120,7 +120,7 @@ func (e *Engine) attempt(ctx context.Context, kind work.Kind, p work.Plan, u led
 	}
 	env := &work.Env{
 		Job: p.ID, Doc: p.Doc, Unit: u.ID, Attempt: u.Attempt, Dir: dir,
-		Scratch: e.Scratch, Resolve: e.Resolve, Results: results{e.Ledger, p.ID},
+		Scratch: e.Scratch, Resolve: e.Resolve, Results: results{e.Ledger, p.ID}, Session: e.Session,
 		Progress: func(a work.Amount) {
 			note(a)
 			e.emit(Event{Type: Progress, Job: p.ID, Unit: u.ID, Attempt: u.Attempt, Amount: a})

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -122,14 +123,15 @@ func Run(ctx context.Context, request json.RawMessage, opts Options) (Report, er
 
 // runner is one run of one request.
 type runner struct {
-	opts   Options
-	name   string // of the execution
-	id     string // likewise: what the ledger knows it by
-	home   scratch
-	ledger *sqlite.Ledger
-	lock   *os.File
-	engine *engine.Engine
-	pieces *dir.Store
+	opts    Options
+	name    string // of the execution
+	id      string // likewise: what the ledger knows it by
+	home    scratch
+	ledger  *sqlite.Ledger
+	lock    *os.File
+	engine  *engine.Engine
+	session *work.Session
+	pieces  *dir.Store
 
 	files       files
 	destination string
@@ -178,7 +180,9 @@ func open(ctx context.Context, request json.RawMessage, opts Options, home scrat
 	twins := &engine.Twins{Least: cmp.Or(opts.TwinAfter, twinLeast)}
 	twins.Every = min(twins.Least, twinEvery)
 	twins.Take = func(ctx context.Context, needs work.Needs) (func(), error) { return s.take(ctx, s.weight(needs)) }
+	r.session = work.NewSession(filepath.Join(temp, "session"))
 	r.engine = &engine.Engine{
+		Session:  r.session,
 		Registry: opts.Registry, Ledger: r.ledger, Scratch: r.pieces, Items: r.pieces, Bucket: bucket, Resolve: f.resolve,
 		Temp: temp, Worker: r.name, Keep: opts.Keep, Log: opts.Log, Memory: s.memoryOf, Meter: meter, Record: home.record, Twins: twins, OneMachine: true,
 		Observe: func(e engine.Event) { r.emit(Event{Event: e}) },
@@ -187,7 +191,7 @@ func open(ctx context.Context, request json.RawMessage, opts Options, home scrat
 }
 
 func (r *runner) close() error {
-	var errs []error
+	errs := []error{r.session.Close()}
 	if r.ledger != nil {
 		errs = append(errs, r.ledger.Close())
 	}

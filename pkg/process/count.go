@@ -31,6 +31,22 @@ func WithCounter(ctx context.Context, c *Counter) context.Context {
 // cannot see them.
 func Count(ctx context.Context, unseen time.Duration) { count(ctx, unseen, unseen) }
 
+// AddCPU adds time to the innermost counter of the context, if it has one: that of a program which runs under another context.
+func AddCPU(ctx context.Context, cpu time.Duration) {
+	if c, ok := ctx.Value(counterKey{}).(*Counter); ok {
+		c.cpu.Add(int64(cpu))
+	}
+}
+
+// WithDetachedCounter returns a context as WithCounter does, for a program that outlives the unit which starts it: of the counters of ctx, only
+// the outermost, that of the whole run, has its time added.
+func WithDetachedCounter(ctx context.Context, c *Counter) context.Context {
+	for o, _ := ctx.Value(counterKey{}).(*Counter); o != nil; o = o.outer {
+		c.outer = o
+	}
+	return context.WithValue(ctx, counterKey{}, c)
+}
+
 // count adds time to the counters of the context.
 func count(ctx context.Context, cpu, unseen time.Duration) {
 	c, _ := ctx.Value(counterKey{}).(*Counter)

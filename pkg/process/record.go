@@ -48,6 +48,13 @@ func WithRecord(ctx context.Context, r *Record) context.Context {
 	return context.WithValue(ctx, recordKey{}, r)
 }
 
+// AddRecord appends lines to the record of the context, if it has one: about a program that was started under another context.
+func AddRecord(ctx context.Context, lines string) {
+	if r, ok := ctx.Value(recordKey{}).(*Record); ok {
+		r.Add(lines)
+	}
+}
+
 // record adds a program that has ended to the record of the context, if it has one.
 func record(ctx context.Context, name string, args []string, options Options, stderr string, usage Usage, err error) {
 	r, ok := ctx.Value(recordKey{}).(*Record)

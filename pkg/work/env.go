@@ -23,6 +23,8 @@ type Env struct {
 	Resolve Resolver
 	Results Results
 
+	Session *Session // nil: every unit is by itself
+
 	Progress func(Amount) // so far in this attempt
 	Log      *slog.Logger
 }
@@ -47,7 +49,10 @@ type PlanEnv struct {
 	// advance. A request that names a number of threads is not bound by it.
 	Processors int
 	OneMachine bool // the job runs on this machine, not on AWS
-	Log        *slog.Logger
+	// Session and Memory are those that the job's units will have; either may be nil. Memory returns how many bytes a unit may hold.
+	Session *Session
+	Memory  func(Needs) int64
+	Log     *slog.Logger
 }
 
 // Resolver finds the store and the key of a source, or of an output that will be there.

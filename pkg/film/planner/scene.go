@@ -14,6 +14,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film/source"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/render"
+	"github.com/mapreel/mapreel/pkg/render/blender"
 	"github.com/mapreel/mapreel/pkg/render/job"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -26,7 +27,7 @@ func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.R
 	if env.Processors > 0 && req.Render.Device == render.GPU { // Debian's Blender has neither CUDA nor OptiX
 		return source.Found{}, nil, film.Problems{{Pointer: "/render/device", Message: "on AWS scenes are rendered by processors alone; leave device out"}}.Err()
 	}
-	scene, problems, err := job.Examine(ctx, p.Blender, env.Resolve, req.Source, req.Render, env.Dir)
+	scene, problems, err := job.Examine(ctx, p.Blender.Sharing(env.Session), env.Resolve, req.Source, req.Render, env.Dir, ahead(env, req))
 	if err != nil {
 		return source.Found{}, nil, err
 	}
@@ -53,6 +54,28 @@ func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.R
 	}
 	found, err := source.OfScene(ctx, p.Tools, scene, req.Sequence, env.Dir)
 	return found, &scene.Job, err
+}
+
+// ahead returns what the units of a scene will have, as far as that is known before Blender says how many frames it has. Where that is
+// something else, they start Blender as if nothing were ahead.
+func ahead(env *work.PlanEnv, req film.Request) blender.Ahead {
+	if env.Session == nil || env.Processors > 0 || env.Memory == nil || req.Compute.Mode == work.RouteBatch {
+		return blender.Ahead{}
+	}
+	pieces := render.MaxFrames
+	if text := cmp.Or(req.Render.Redo, req.Render.Frames); text != "" {
+		if numbers, err := render.ParseFrames(text, max(req.Render.Step, 1)); err == nil {
+			pieces = len(numbers)
+		}
+	}
+	if grid, err := render.ParseGrid(req.Render.Tiles); err == nil {
+		pieces *= max(grid.Count(), 1)
+	}
+	cores := runtime.NumCPU()
+	return blender.Ahead{
+		Workers: min(cmp.Or(req.Compute.Concurrency, cores), cores, pieces), Threads: threadsOf(pieces, cores, req.Compute.Concurrency),
+		Memory: env.Memory(renderNeeds(film.Job{Request: req, Render: &render.Job{Settings: req.Render}})),
+	}
 }
 
 // threadsOf returns how many threads of a machine each unit has where as many run at once as a request asks for.

@@ -30,7 +30,7 @@ import (
 )
 
 //go:embed scene.py
-var script []byte
+var sceneScript []byte
 
 // Program is how Blender is run. Self is the program and arguments that call confine.Main.
 type Program struct {
@@ -39,6 +39,8 @@ type Program struct {
 	Alone bool
 	// Path is Blender's; "": the variable MAPREEL_BLENDER, or what PATH has.
 	Path string
+
+	pool *pool // nil: each task starts Blender for itself
 }
 
 // Variable is the environment variable that names the Blender to run.
@@ -95,6 +97,8 @@ type task struct {
 	Tile     *render.Tile    `json:"tile,omitempty"`   // nil: whole frames
 	Sound    []int           `json:"sound,omitempty"`  // first and last frame of what is mixed; none: frames are rendered
 	Frames   [][2]any        `json:"frames,omitempty"` // number, name
+	Done     string          `json:"done,omitempty"`   // file in which Blender then says that this is done
+	Next     string          `json:"next,omitempty"`   // file in which the next task will appear; none: Blender ends
 }
 
 // About is what Blender says of a scene, with the settings applied.
@@ -140,14 +144,35 @@ type Problem struct {
 	Message string `json:"message"`
 }
 
+// Ahead says how many processes should have the scene open when its units begin, and what each unit has. The zero value is none.
+type Ahead struct {
+	Workers int
+	Threads int
+	Memory  int64
+}
+
 // Describe asks Blender what a scene has. dir is a private folder.
-func (p Program) Describe(ctx context.Context, at Place, s render.Settings, dir string, memory int64) (about About, err error) {
-	work := filepath.Join(dir, "describe")
-	t := task{Settings: s, Report: filepath.Join(work, "about.json")}
-	if err := p.run(ctx, at, t, work, description, memory, 0); err != nil {
+func (p Program) Describe(ctx context.Context, at Place, s render.Settings, dir string, a Ahead) (about About, err error) {
+	if o := p.poolFor(at, s); o != nil && a.Workers > 0 {
+		about, err = o.describe(ctx, p, at, s, a)
+		if err == nil || ctx.Err() != nil || fault.KindOf(err) == fault.OutOfTime {
+			return about, err
+		}
+		// It had the memory of a unit, which says less than a failure with all of the machine's.
+	}
+	one, err := p.single(at, how{}, dir, "describe")
+	if err != nil {
+		return about, err
+	}
+	return describe(ctx, one, s)
+}
+
+func describe(ctx context.Context, in *session, s render.Settings) (about About, err error) {
+	t := task{Settings: s, Report: in.path("about.json")}
+	if err := in.run(ctx, t, description); err != nil {
 		return about, unreadable(err)
 	}
-	data, err := readBounded(work, filepath.Base(t.Report), maxReport)
+	data, err := readBounded(in.work, filepath.Base(t.Report), maxReport)
 	if err == nil {
 		err = json.Unmarshal(data, &about)
 	}
@@ -204,6 +229,7 @@ type Range struct {
 	Threads  int // 0: all of the machine's
 	Memory   int64
 	Tile     *render.Tile // nil: whole frames
+	Files    []string     // paths of what the scene reads
 }
 
 // Frame is a frame that was rendered.
@@ -215,8 +241,24 @@ type Frame struct {
 
 // Read returns the content of the frame's file.
 func (f Frame) Read() ([]byte, error) {
-	output := filepath.Dir(f.Path) // Blender may replace this folder, too, but not the one that it lies in
-	return readBounded(filepath.Dir(output), filepath.Join(filepath.Base(output), filepath.Base(f.Path)), maxFrame)
+	folder, name := f.split()
+	return readBounded(folder, name, maxFrame)
+}
+
+// Remove removes the frame's file.
+func (f Frame) Remove() error {
+	folder, name := f.split()
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(root.Remove(name), root.Close())
+}
+
+// split returns the folder of the output's folder, and the rest of the path. Blender may replace the latter, but not the former.
+func (f Frame) split() (folder, name string) {
+	output := filepath.Dir(f.Path)
+	return filepath.Dir(output), filepath.Join(filepath.Base(output), filepath.Base(f.Path))
 }
 
 // Pace is what a run of Blender took.
@@ -231,6 +273,15 @@ type Failure struct {
 	Error  string
 }
 
+// Damaged says what is wrong with a frame that Blender takes for a good one.
+type Damaged struct{ Err error }
+
+// Error implements error.
+func (d Damaged) Error() string { return d.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (d Damaged) Unwrap() error { return d.Err }
+
 // line is a line of the report.
 type line struct {
 	Frame   int     `json:"frame"`
@@ -239,13 +290,17 @@ type line struct {
 }
 
 // watching is how often the folder is looked at for new frames.
-const watching = 200 * time.Millisecond
+const watching = 100 * time.Millisecond
 
 // Render renders frames, and calls done for each as soon as its file is whole. done may remove the file. An error of done ends the
-// run. Frames that fail do not stop the others; they are returned with the error.
+// run, unless it is Damaged. Frames that fail do not stop the others; they are returned with the error. done may no longer use the file once it has returned.
 func (p Program) Render(ctx context.Context, at Place, r Range, dir string, done func(Frame) error) (pace Pace, failed []Failure, err error) {
-	work := filepath.Join(dir, "render")
-	t := task{Settings: r.Settings, Report: filepath.Join(work, "frames.jsonl"), Output: filepath.Join(work, "frames"), Tile: r.Tile}
+	in, err := p.open(ctx, at, how{r.Settings, r.Threads, r.Memory, r.Files}, dir, "render")
+	if err != nil {
+		return pace, nil, err
+	}
+	defer in.end()
+	t := task{Settings: r.Settings, Report: in.path("frames.jsonl"), Output: in.path("frames"), Tile: r.Tile}
 	for _, n := range r.Numbers {
 		t.Frames = append(t.Frames, [2]any{n, frameName(n)})
 	}
@@ -253,8 +308,8 @@ func (p Program) Render(ctx context.Context, at Place, r Range, dir string, done
 	defer stop(nil)
 	ended := make(chan error, 1)
 	began := time.Now()
-	go func() { ended <- p.run(ctx, at, t, work, rendering, r.Memory, r.Threads) }()
-	w := watcher{report: t.Report, output: t.Output, numbers: r.Numbers, done: done, began: began}
+	go func() { ended <- in.run(ctx, t, rendering) }()
+	w := watcher{report: t.Report, output: t.Output, numbers: r.Numbers, done: done, spoil: in.spoil, began: began}
 	tick := time.NewTicker(watching)
 	defer tick.Stop()
 	for {
@@ -279,6 +334,7 @@ type watcher struct {
 	report, output string
 	numbers        []int // of the frames that Blender was asked for
 	done           func(Frame) error
+	spoil          func()
 	began          time.Time
 
 	read   int64 // bytes of the report
@@ -318,42 +374,98 @@ func (w *watcher) look() error {
 			continue
 		}
 		w.pace.Frames = append(w.pace.Frames, l.Seconds)
-		if err := w.done(Frame{l.Frame, filepath.Join(w.output, frameName(l.Frame)), l.Seconds}); err != nil {
+		err = w.done(Frame{l.Frame, filepath.Join(w.output, frameName(l.Frame)), l.Seconds})
+		var damaged Damaged
+		switch {
+		case errors.As(err, &damaged):
+			w.failed = append(w.failed, Failure{l.Frame, damaged.Error()})
+			w.spoil()
+		case err != nil:
 			return err
 		}
 	}
 }
 
-// run runs the script in Blender. work is made, and its output is all that Blender may write.
-func (p Program) run(ctx context.Context, at Place, t task, work string, timeout time.Duration, memory int64, threads int) error {
+// how is what Blender is started with for a scene.
+type how struct {
+	Settings render.Settings
+	Threads  int // 0: all of the machine's
+	Memory   int64
+	Files    []string // paths of what the scene reads
+}
+
+// session is Blender for one task: a process that is started for it, or one that has the scene open already.
+type session struct {
+	work   string // all that Blender may write
+	prefix string // of the names of the task's files in work
+	run    func(ctx context.Context, t task, timeout time.Duration) error
+	end    func() // to be called once what the task has written was read
+	spoil  func() // to be called before that where it is damaged
+}
+
+// path returns the path of a file or folder that the task writes.
+func (s *session) path(name string) string { return filepath.Join(s.work, s.prefix+name) }
+
+// open returns Blender for a task. dir is a private folder, and name that of a folder in it.
+func (p Program) open(ctx context.Context, at Place, h how, dir, name string) (*session, error) {
+	if o := p.poolFor(at, h.Settings); o != nil {
+		return o.session(ctx, p, at, h)
+	}
+	return p.single(at, h, dir, name)
+}
+
+// single returns Blender that is started for one task.
+func (p Program) single(at Place, h how, dir, name string) (*session, error) {
+	if _, err := p.Find(); err != nil {
+		return nil, err
+	}
+	work := filepath.Join(dir, name)
+	run := func(ctx context.Context, t task, timeout time.Duration) error {
+		data, err := json.Marshal(t)
+		if err != nil {
+			return fault.Wrap(fault.Internal, err, "task for Blender")
+		}
+		script, task := filepath.Join(work, "scene.py"), filepath.Join(work, "task.json")
+		err = errors.Join(os.RemoveAll(work), os.MkdirAll(work, 0o700), os.WriteFile(script, sceneScript, 0o600), os.WriteFile(task, data, 0o600))
+		if err != nil {
+			return fault.Wrap(fault.KindOf(err), err, "working folder of Blender")
+		}
+		return p.launch(ctx, at, launch{script: script, task: task, work: work, timeout: timeout, memory: h.Memory, threads: h.Threads})
+	}
+	return &session{work: work, run: run, end: func() {}, spoil: func() {}}, nil
+}
+
+// launch is a process of Blender with the script.
+type launch struct {
+	script, task string   // files
+	work         string   // all that it may write
+	readable     []string // in addition to what the scene reads
+	timeout      time.Duration
+	memory       int64 // 0: all of the machine's
+	threads      int
+}
+
+// launch runs a process to its end.
+func (p Program) launch(ctx context.Context, at Place, l launch) error {
 	program, err := p.Find()
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(t)
-	if err != nil {
-		return fault.Wrap(fault.Internal, err, "task for Blender")
-	}
-	file, tasks := filepath.Join(work, "scene.py"), filepath.Join(work, "task.json")
-	err = errors.Join(os.RemoveAll(work), os.MkdirAll(filepath.Join(work, "frames"), 0o700), os.WriteFile(file, script, 0o600), os.WriteFile(tasks, data, 0o600))
-	if err != nil {
-		return fault.Wrap(fault.KindOf(err), err, "working folder of Blender")
-	}
-	if memory <= 0 {
-		memory = process.MachineMemory()
+	if l.memory <= 0 {
+		l.memory = process.MachineMemory()
 	}
 	const leastMemory = 1 << 30 // what Blender needs for an empty scene
 	disk := int64(maxDisk)
-	if free, err := process.FreeDisk(work); err == nil {
+	if free, err := process.FreeDisk(l.work); err == nil {
 		disk = min(disk, free-free/16)
 	}
-	readable := append([]string{filepath.Dir(program)}, at.Readable...)
 	return confine.Run(ctx, confine.Options{
 		Spec: confine.Spec{
-			Command: args(program, at.Scene, file, tasks, threads), Dir: work, Writable: []string{work}, Readable: readable,
-			Memory: max(memory, leastMemory), Disk: max(disk, 1<<20), Processes: maxProcesses, Timeout: timeout,
+			Command: args(program, at.Scene, l.script, l.task, l.threads), Dir: l.work, Writable: []string{l.work},
+			Readable: slices.Concat([]string{filepath.Dir(program)}, at.Readable, l.readable),
+			Memory:   max(l.memory, leastMemory), Disk: max(disk, 1<<20), Processes: maxProcesses, Timeout: l.timeout,
 		},
-		Self: p.Self, Name: "Blender", Env: environment(work), Alone: p.Alone,
+		Self: p.Self, Name: "Blender", Env: environment(l.work), Alone: p.Alone,
 	})
 }
 

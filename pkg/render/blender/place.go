@@ -21,6 +21,7 @@ type Resolver func(ctx context.Context, url string) (blob.Store, string, error)
 type Place struct {
 	Scene    string   // the path of its file
 	Readable []string // what it may read: its folder and its support files
+	Copied   bool     // whether all of that are copies of what a bucket has
 }
 
 // Folder returns the folder of the scene, at which its relative paths begin.
@@ -40,7 +41,7 @@ func Stage(ctx context.Context, resolve Resolver, url string, files []string, di
 		return stageHere(ctx, resolve, location, files)
 	}
 	folder := filepath.Join(dir, "scene")
-	p := Place{Scene: filepath.Join(folder, path.Base(key)), Readable: []string{folder}}
+	p := Place{Scene: filepath.Join(folder, path.Base(key)), Readable: []string{folder}, Copied: true}
 	if err := copyObject(ctx, store, key, p.Scene); err != nil {
 		return p, err
 	}

@@ -1,6 +1,7 @@
 # Runs inside Blender, for package blender of mapreel. The last argument names a JSON file that says what to do:
-# describe the scene, or render frames of it. What it finds is written to a JSON file, because Blender prints to
-# standard output whatever it likes.
+# describe the scene, render frames of it, or mix its sound. What it finds is written to a JSON file, because Blender
+# prints to standard output whatever it likes. A task may name the file in which the next one will appear. Blender then
+# stays open and waits for it. All tasks of a process have the same settings.
 import json
 import os
 import sys
@@ -284,9 +285,11 @@ def use_gpu(scene):
 
 def mix(scene, task):
     """Mixes the sound of the sequencer down, from the beginning of a frame to the end of another."""
+    before = scene.frame_start, scene.frame_end
     scene.frame_start, scene.frame_end = task["sound"]
     with bpy.context.temp_override(scene=scene):
         bpy.ops.sound.mixdown(filepath=os.path.join(task["output"], "sound.wav"), container="WAV", codec="PCM", format="S24")
+    scene.frame_start, scene.frame_end = before
 
 
 def render(scene, task, report):
@@ -318,11 +321,10 @@ def render(scene, task, report):
     return 1 if failed else 0
 
 
-def main():
-    with open(sys.argv[-1]) as f:
-        task = json.load(f)
+def prepare(settings):
+    """Applies the settings. Returns the scene, what it had before, and what is wrong with the settings."""
     problems = []
-    wanted = task["settings"].get("scene", "")
+    wanted = settings.get("scene", "")
     scene = bpy.data.scenes.get(wanted) if wanted else bpy.context.scene
     if scene is None:
         problems.append({"pointer": "/render/scene", "message": "the file has no scene %r; it has %s" % (wanted, ", ".join(repr(s.name) for s in bpy.data.scenes))})
@@ -333,16 +335,48 @@ def main():
         "dithered": scene.render.dither_intensity > 0,
         "adaptive": bool(hasattr(scene, "cycles") and scene.cycles.use_adaptive_sampling),
     }
-    choose(scene, task["settings"], problems)
-    code = 0
+    choose(scene, settings, problems)
+    return scene, saved, problems
+
+
+def perform(task, scene, saved, problems):
+    """Does a task, and returns the exit code."""
+    if task.get("output"):
+        os.makedirs(task["output"], exist_ok=True)
     with open(task["report"], "w") as report:
         if task.get("sound"):
             mix(scene, task)
         elif task.get("frames"):
-            code = render(scene, task, report)
+            return render(scene, task, report)
         else:
             json.dump(describe(scene, saved, problems), report)
-    sys.exit(code)
+    return 0
+
+
+def await_task(path):
+    """Waits until a task appears, and returns it. Who writes it has given it its name when it was whole."""
+    while True:
+        try:
+            with open(path) as f:
+                return json.load(f)
+        except FileNotFoundError:
+            time.sleep(0.01)
+
+
+def main():
+    following, prepared = sys.argv[-1], None
+    while following:
+        task = await_task(following)
+        began = time.process_time()
+        prepared = prepared or prepare(task["settings"])
+        code = perform(task, *prepared)
+        if code:
+            sys.exit(code)
+        following = task.get("next")
+        if following:
+            with open(task["done"] + ".partial", "w") as f:
+                json.dump({"cpu": time.process_time() - began}, f)
+            os.rename(task["done"] + ".partial", task["done"])
 
 
 main()

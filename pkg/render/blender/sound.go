@@ -17,17 +17,23 @@ import (
 type Sound struct {
 	render.Sound
 	Settings render.Settings
+	Threads  int // 0: all of the machine's
 	Memory   int64
+	Files    []string // paths of what the scene reads
 }
 
 // Mix has Blender mix the sound of a scene's sequencer down, and returns it as a WAV file, which the caller closes. dir is a private folder.
 func (p Program) Mix(ctx context.Context, at Place, s Sound, dir string) (io.ReadCloser, error) {
-	work := filepath.Join(dir, "sound")
-	t := task{Settings: s.Settings, Report: filepath.Join(work, "report"), Output: filepath.Join(work, "frames"), Sound: []int{s.First, s.Last}}
-	if err := p.run(ctx, at, t, work, rendering, s.Memory, 0); err != nil {
+	in, err := p.open(ctx, at, how{s.Settings, s.Threads, s.Memory, s.Files}, dir, "sound")
+	if err != nil {
 		return nil, err
 	}
-	f, err := open(work, filepath.Join("frames", "sound.wav"))
+	defer in.end() // the open file remains
+	t := task{Settings: s.Settings, Report: in.path("report"), Output: in.path("frames"), Sound: []int{s.First, s.Last}}
+	if err := in.run(ctx, t, rendering); err != nil {
+		return nil, err
+	}
+	f, err := open(in.work, filepath.Join(filepath.Base(t.Output), "sound.wav"))
 	if err != nil {
 		return nil, fault.Wrap(fault.Unsupported, err, "Blender ended without mixing the sound")
 	}

@@ -45,9 +45,10 @@ func (s *Scene) DropSound(why string) {
 // format numbers what is rendered from the same scene: raise it when the script renders something else.
 const format = 1
 
-// Examine asks Blender what the scene at url has. What is wrong with it is in problems, all of it.
+// Examine asks Blender what the scene at url has. What is wrong with it is in problems, all of it. ahead says how many processes of a program
+// that shares them then wait with the scene open for its units.
 func Examine(
-	ctx context.Context, program blender.Program, resolve work.Resolver, url string, s render.Settings, dir string,
+	ctx context.Context, program blender.Program, resolve work.Resolver, url string, s render.Settings, dir string, ahead blender.Ahead,
 ) (scene Scene, problems []render.Problem, err error) {
 	s = s.Effective()
 	if _, err := program.Find(); err != nil { // before a scene in a bucket is fetched
@@ -57,7 +58,7 @@ func Examine(
 	if err != nil {
 		return scene, nil, err
 	}
-	about, err := program.Describe(ctx, at, s, dir, 0)
+	about, err := program.Describe(ctx, at, s, dir, ahead)
 	if err != nil {
 		return scene, nil, err
 	}
@@ -356,6 +357,9 @@ func watch(at blender.Place, j render.Job) (*guard, error) {
 	}
 	return g, err
 }
+
+// files returns the paths of what the scene reads.
+func (g *guard) files() []string { return g.names[1:] }
 
 // check returns an error where anything has changed.
 func (g *guard) check() error {

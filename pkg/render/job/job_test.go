@@ -78,7 +78,7 @@ func resolve(_ context.Context, url string) (blob.Store, string, error) {
 
 func examine(t *testing.T, p blender.Program, url string, s render.Settings) (job.Scene, []render.Problem) {
 	t.Helper()
-	found, problems, err := job.Examine(t.Context(), p, resolve, url, s, t.TempDir())
+	found, problems, err := job.Examine(t.Context(), p, resolve, url, s, t.TempDir(), blender.Ahead{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,8 @@ func TestOneErrorNamesAllThatASceneLacks(t *testing.T) {
 	if len(problems) > 0 || len(found.Files) != 3 {
 		t.Errorf("what is allowed by name: %v, files %v", problems, found.Files)
 	}
-	if _, _, err := job.Examine(t.Context(), program(t), resolve, url, render.Settings{Files: []string{"none/"}}, t.TempDir()); fault.KindOf(err) != fault.Invalid {
+	_, _, err := job.Examine(t.Context(), program(t), resolve, url, render.Settings{Files: []string{"none/"}}, t.TempDir(), blender.Ahead{})
+	if fault.KindOf(err) != fault.Invalid {
 		t.Errorf("a support file that does not exist: %v", err)
 	}
 }
@@ -274,7 +275,7 @@ func TestOneErrorNamesAllThatASceneLacks(t *testing.T) {
 func TestWithoutBlenderTheErrorSaysHowToGetIt(t *testing.T) {
 	t.Parallel()
 	url := scene(t, script{About: about()})
-	_, _, err := job.Examine(t.Context(), blender.Program{Path: "no-such-blender"}, resolve, url, render.Settings{}, t.TempDir())
+	_, _, err := job.Examine(t.Context(), blender.Program{Path: "no-such-blender"}, resolve, url, render.Settings{}, t.TempDir(), blender.Ahead{})
 	if fault.KindOf(err) != fault.Unsupported || !strings.Contains(fault.HintOf(err), "make setup-render") {
 		t.Errorf("got %v, hint %q", err, fault.HintOf(err))
 	}

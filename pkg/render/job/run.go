@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -53,7 +52,7 @@ func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result,
 	if err := json.Unmarshal(u.Spec, &spec); err != nil || doc.Render == nil {
 		return work.Result{}, fault.Wrap(fault.Corrupt, errors.Join(err, errors.New("it is of no scene")), "record of "+u.Name)
 	}
-	a := &attempt{Env: env, blender: k.Blender, job: *doc.Render, unit: spec.Unit, sizes: map[int]int64{}}
+	a := &attempt{Env: env, blender: k.Blender.Sharing(env.Session), job: *doc.Render, unit: spec.Unit, sizes: map[int]int64{}}
 	all, err := render.ParseFrames(a.job.Frames, 1)
 	if err != nil || a.unit.From < 0 || a.unit.To > len(all) || a.unit.From >= a.unit.To || a.unit.Step < 0 {
 		return work.Result{}, fault.New(fault.Corrupt, "%s is not a range of the frames of its job", u.Name)
@@ -94,7 +93,6 @@ type attempt struct {
 	places  []int         // of the unit's frames in the job's list
 	numbers []int         // of the unit's frames
 	sizes   map[int]int64 // of the frames that are stored, by their numbers
-	damaged []blender.Failure
 }
 
 func (a *attempt) key(number int) string {
@@ -187,13 +185,12 @@ func (a *attempt) run(ctx context.Context) (f Facts, err error) {
 	var failed []blender.Failure
 	for idle := 0; len(todo) > 0; {
 		pace, bad, err := a.blender.Render(ctx, at, blender.Range{
-			Settings: a.job.Settings, Numbers: todo, Threads: a.job.Threads, Memory: a.Memory, Tile: a.place(),
+			Settings: a.job.Settings, Numbers: todo, Threads: a.job.Threads, Memory: a.Memory, Tile: a.place(), Files: scene.files(),
 		}, a.Dir, store)
 		if f.Pace == (render.Pace{}) {
 			f.Pace = paceOf(pace)
 		}
-		failed = slices.Concat(failed, bad, a.damaged)
-		a.damaged = nil
+		failed = append(failed, bad...)
 		before := len(todo)
 		todo = remaining(a.missing(), failed)
 		switch {
@@ -259,14 +256,12 @@ func (a *attempt) store(ctx context.Context, frame blender.Frame) error {
 		return fault.Wrap(fault.KindOf(err), err, "read a frame")
 	}
 	if data, err = render.Clean(data, a.picture()); err != nil {
-		// The others may be good, and the unit fails at its end.
-		a.damaged = append(a.damaged, blender.Failure{Number: frame.Number, Error: err.Error()})
-		return nil //nolint:nilerr // it is kept in damaged
+		return blender.Damaged{Err: err} // the others may be good, and the unit fails at its end
 	}
 	if err := a.put(ctx, frame.Number, data); err != nil {
 		return err
 	}
-	err = os.Remove(frame.Path)
+	err = frame.Remove()
 	return fault.Wrap(fault.KindOf(err), err, "remove a frame that is stored")
 }
 

@@ -39,7 +39,9 @@ func (k Sound) Run(ctx context.Context, env *work.Env, u work.Unit) (r work.Resu
 	if err != nil {
 		return r, err
 	}
-	f, err := k.Blender.Mix(ctx, at, blender.Sound{Sound: *j.Sound, Settings: j.Settings, Memory: env.Memory}, env.Dir)
+	f, err := k.Blender.Sharing(env.Session).Mix(ctx, at, blender.Sound{
+		Sound: *j.Sound, Settings: j.Settings, Threads: j.Threads, Memory: env.Memory, Files: scene.files(),
+	}, env.Dir)
 	if err != nil {
 		return r, fault.Wrap(fault.KindOf(err), err, "mix the sound of the scene")
 	}

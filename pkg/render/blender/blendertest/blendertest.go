@@ -13,10 +13,12 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/render/blender"
@@ -30,48 +32,89 @@ type Script struct {
 	Wrong []int         `json:"wrong"` // frames of another size
 }
 
+// task is what the stand-in reads of a task for scene.py.
+type task struct {
+	Report string       `json:"report"`
+	Output string       `json:"output"`
+	Frames [][2]any     `json:"frames"`
+	Tile   *render.Tile `json:"tile"`
+	Sound  []int        `json:"sound"`
+	Done   string       `json:"done"`
+	Next   string       `json:"next"`
+}
+
+// broken is the exit code where the stand-in itself fails.
+const broken = 9
+
 // Main acts as Blender with the arguments of this process, and returns its exit code.
 func Main() int {
 	var scene Script
-	var task struct {
-		Report string       `json:"report"`
-		Output string       `json:"output"`
-		Frames [][2]any     `json:"frames"`
-		Tile   *render.Tile `json:"tile"`
-		Sound  []int        `json:"sound"`
-	}
 	at := slices.Index(os.Args, "--python-exit-code") - 1 // what comes before depends on the settings
-	for name, v := range map[string]any{os.Args[max(at, 0)]: &scene, os.Args[len(os.Args)-1]: &task} {
-		data, err := os.ReadFile(name)
-		if err != nil || json.Unmarshal(data, v) != nil {
-			return 9
+	if readJSON(os.Args[max(at, 0)], &scene) != nil {
+		return broken
+	}
+	for next := os.Args[len(os.Args)-1]; next != ""; {
+		var t task
+		err := readJSON(next, &t)
+		if errors.Is(err, fs.ErrNotExist) {
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		if err != nil {
+			return broken
+		}
+		if code := scene.perform(t); code != 0 {
+			return code
+		}
+		if next = t.Next; next != "" && os.WriteFile(t.Done, []byte(`{"cpu": 0}`), 0o600) != nil {
+			return broken
 		}
 	}
-	report, err := os.Create(task.Report)
+	return 0
+}
+
+func readJSON(name string, v any) error {
+	data, err := os.ReadFile(name)
 	if err != nil {
-		return 9
+		return err
 	}
-	if len(task.Sound) > 0 {
-		if writeSound(filepath.Join(task.Output, "sound.wav"), scene.About, task.Sound[1]-task.Sound[0]+1) != nil {
-			return 9
-		}
-		return 0
+	return json.Unmarshal(data, v)
+}
+
+// perform does a task, and returns the exit code.
+func (scene Script) perform(t task) int {
+	if t.Output != "" && os.MkdirAll(t.Output, 0o700) != nil {
+		return broken
 	}
-	if len(task.Frames) == 0 {
-		if json.NewEncoder(report).Encode(scene.About) != nil {
-			return 9
-		}
-		return 0
+	report, err := os.Create(t.Report)
+	if err != nil {
+		return broken
 	}
-	code := 0
-	for _, f := range task.Frames {
+	defer report.Close() //nolint:errcheck // each line is written at once
+	switch {
+	case len(t.Sound) > 0:
+		err = writeSound(filepath.Join(t.Output, "sound.wav"), scene.About, t.Sound[1]-t.Sound[0]+1)
+	case len(t.Frames) == 0:
+		err = json.NewEncoder(report).Encode(scene.About)
+	default:
+		return scene.render(t, report)
+	}
+	if err != nil {
+		return broken
+	}
+	return 0
+}
+
+// render renders the frames of a task, and returns the exit code.
+func (scene Script) render(t task, report *os.File) (code int) {
+	for _, f := range t.Frames {
 		n := int(f[0].(float64))
 		line := map[string]any{"frame": n, "seconds": 0.25}
 		switch {
 		case slices.Contains(scene.Crash, n):
 			// A Go program handles this signal itself, and now and then hangs in doing so. A shell dies of it.
 			_ = syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -SEGV $$"}, nil)
-			return 9
+			return broken
 		case slices.Contains(scene.Fail, n):
 			line["error"], code = "no memory for frame", 1
 		default:
@@ -80,15 +123,15 @@ func Main() int {
 				width++
 			}
 			part := image.Rect(0, 0, width, scene.About.Height)
-			if t := task.Tile; t != nil {
+			if t := t.Tile; t != nil {
 				part = image.Rect(t.X, t.Y, t.X+t.Width, t.Y+t.Height)
 			}
-			if writeFrame(filepath.Join(task.Output, f[1].(string)), picture(width, scene.About.Height, n).SubImage(part)) != nil {
-				return 9
+			if writeFrame(filepath.Join(t.Output, f[1].(string)), picture(width, scene.About.Height, n).SubImage(part)) != nil {
+				return broken
 			}
 		}
 		if json.NewEncoder(report).Encode(line) != nil {
-			return 9
+			return broken
 		}
 	}
 	return code
