@@ -40,6 +40,7 @@ Examples:
     mapreel render shot.blend -o shot.mp4
     mapreel render shot.blend -o frames/
     mapreel render shot.blend -o look.mp4 --frames 1-48 --step 4 --samples 8 --size 50%
+    mapreel render shot.blend -o shot.mp4 --sound music.flac
     mapreel render shot.blend -o shot.m3u8 --engine cycles --samples 128 --file /assets/textures
 
 Exit codes: 0 done; 1 failed; 2 the request or the usage is wrong, or the scene lacks something; 130 interrupted.`

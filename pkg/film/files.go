@@ -22,6 +22,7 @@ type NamedFile struct {
 	URL     *string
 	Text    bool // it holds subtitles, otherwise an image
 	Video   bool // it follows the source in a joined film
+	Sound   bool // it is the sound of a scene's film
 }
 
 // NamedFiles returns the files that the request names besides its source, in its order. Whoever changes one changes the request.
@@ -38,6 +39,9 @@ func (r *Request) NamedFiles() (list []NamedFile) {
 	}
 	for i := range r.Join {
 		list = append(list, NamedFile{Pointer: JoinPointer(i + 1), URL: &r.Join[i], Video: true})
+	}
+	if r.Render.Sound != "" {
+		list = append(list, NamedFile{Pointer: SoundPointer, URL: &r.Render.Sound, Sound: true})
 	}
 	for i := range r.SubtitleFiles {
 		list = append(list, NamedFile{Pointer: fmt.Sprintf("/subtitleFiles/%d/file", i), URL: &r.SubtitleFiles[i].File, Text: true})

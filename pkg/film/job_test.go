@@ -118,7 +118,7 @@ func full(t *testing.T) film.Request {
 	r.Sequence = film.Sequence{FrameRate: film.FrameRate{Num: 24, Den: 1}, Background: "#204060"}
 	r.Render = render.Settings{
 		Frames: "1-9", Step: 2, Engine: render.Cycles, Samples: 4, Width: 64, Height: 36, Percentage: 50, Scene: "a", Camera: "b", ViewLayer: "c",
-		Files: []string{"d"}, Format: render.PNG16, Device: render.CPU, Unit: 3, FirstLook: true, Redo: "4", Tiles: "2x2",
+		Files: []string{"d"}, Format: render.PNG16, Device: render.CPU, Unit: 3, FirstLook: true, Redo: "4", Tiles: "2x2", Sound: "s3://b/in/music.flac",
 	}
 	r.Outputs[0].Audio.Tracks, r.Outputs[0].Audio.Default, r.Outputs[0].SubtitleTracks = "1,eng", "eng", "2"
 	r.Outputs[0].Audio.Loudness = -2300

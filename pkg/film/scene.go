@@ -2,11 +2,15 @@ package film
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // FramesFile is the name of the file that lists the frames in their folder. It is written last.
 const FramesFile = "frames.json"
+
+// SoundPointer is the field that names the sound of a scene's film.
+const SoundPointer = "/render/sound"
 
 // KeptKind is the kind of the units that publish frames.
 const KeptKind = "kept"
@@ -35,6 +39,9 @@ func (r Request) checkRender() (ps Problems) {
 		if r.Render.Redo != "" && o.Container != Frames {
 			ps = append(ps, Problem{fmt.Sprintf("/outputs/%d/container", i), "render.redo replaces frames that are kept; make the film of all of them afterwards"})
 		}
+	}
+	if r.Render.Sound != "" && !slices.ContainsFunc(r.Outputs, func(o Output) bool { return o.Container != Frames }) {
+		ps = append(ps, Problem{SoundPointer, "the frames are kept, and there is no film that could have the sound"})
 	}
 	if r.Part != (Part{}) {
 		ps = append(ps, Problem{"/part", "of a scene, name the frames instead: render.frames"})

@@ -49,7 +49,7 @@ func All(tools ffmpeg.Tools, o Options) work.Registry {
 			render.Kept{},
 			render.Kind{Blender: scenes},
 			render.Tiles(scenes),
-			render.Sound{Blender: scenes},
+			render.Sound{Blender: scenes, Tools: tools},
 		},
 	}
 }

@@ -30,6 +30,7 @@ type Settings struct {
 	Format     Format   `json:"format,omitempty" jsonschema:"enum=png,enum=png16,description=Format of the frames: png has 8 bits a sample and png16 has 16. Default: png"`
 	Device     Device   `json:"device,omitempty" jsonschema:"enum=cpu,enum=gpu,description=gpu renders with cycles on CUDA or OptiX and always on Batch. Default: cpu"`
 	FirstLook  bool     `json:"firstLook,omitempty" jsonschema:"description=Every tenth frame (or step) at 8 samples (or samples) and as slow as the whole film"`
+	Sound      string   `json:"sound,omitempty" jsonschema:"description=A file whose first audio track is the sound of the film: from its beginning and cut or followed by silence at the end of the film. Located like the source. Default: the sound of the scene's sequencer"`
 	Tiles      string   `json:"tiles,omitempty" jsonschema:"pattern=^[1-9][0-9]?x[1-9][0-9]?$,description=Columns and rows of tiles that each frame is divided into: 2x2. Each tile is a unit. For cycles without denoising and compositing; dithering and adaptive sampling are turned off"`
 	Redo       string   `json:"redo,omitempty" jsonschema:"pattern=^[-0-9][^a-zA-Z]*$,description=Render these frames alone and replace them among those that an output of the container frames has kept"`
 	// Unit is a number of frames, for measurements and for scenes whose frames differ much.
@@ -55,7 +56,7 @@ func (s Settings) Effective() Settings {
 
 // Look returns the settings that decide what a frame shows.
 func (s Settings) Look() Settings {
-	s.Frames, s.Step, s.Unit, s.Device, s.Redo, s.FirstLook = "", 0, 0, "", "", false
+	s.Frames, s.Step, s.Unit, s.Device, s.Redo, s.FirstLook, s.Sound = "", 0, 0, "", "", false, ""
 	if s.Tiles != "" { // however many: what matters is that dithering and adaptive sampling are off
 		s.Tiles = "any"
 	}
@@ -70,7 +71,7 @@ func (s Settings) Equal(o Settings) bool {
 	return s.Frames == o.Frames && s.Step == o.Step && s.Engine == o.Engine && s.Samples == o.Samples && s.Width == o.Width &&
 		s.Height == o.Height && s.Percentage == o.Percentage && s.Scene == o.Scene && s.Camera == o.Camera && s.ViewLayer == o.ViewLayer &&
 		slices.Equal(s.Files, o.Files) && s.Format == o.Format && s.Device == o.Device && s.Unit == o.Unit &&
-		s.FirstLook == o.FirstLook && s.Redo == o.Redo && s.Tiles == o.Tiles
+		s.FirstLook == o.FirstLook && s.Redo == o.Redo && s.Tiles == o.Tiles && s.Sound == o.Sound
 }
 
 // Engine is what computes the pixels.

@@ -110,7 +110,20 @@ type Job struct {
 	// Workers is how many units run at once where one machine does the whole job; 0: the request says how many.
 	Workers int    `json:"workers,omitempty"`
 	Blender string `json:"blender"`         // version
-	Sound   *Sound `json:"sound,omitempty"` // of the sequencer; nil: none that fits the frames
+	Sound   *Sound `json:"sound,omitempty"` // of the sequencer, or of SoundFile; nil: none that fits the frames
+	// SoundFile is the file that Settings.Sound names; nil: none.
+	SoundFile *SoundFile `json:"soundFile,omitempty"`
+}
+
+// SoundFile is a file with the sound of a film.
+type SoundFile struct {
+	Size    int64  `json:"size"`
+	Digest  string `json:"digest"` // SHA-256
+	Demuxer string `json:"demuxer"`
+	Stream  int    `json:"stream"`
+	Layout  string `json:"layout"` // that it is mixed to
+	// Duration is how long it says to be, in microseconds; 0: it does not say.
+	Duration int64 `json:"duration,omitempty"`
 }
 
 // Sound is what the sequencer of a scene sounds like, mixed down.

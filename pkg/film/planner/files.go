@@ -17,7 +17,7 @@ func readFiles(ctx context.Context, resolve work.Resolver, req film.Request) (li
 	var problems film.Problems
 	known := film.Source{}
 	for _, named := range req.NamedFiles() {
-		if named.Video || known.File(*named.URL).URL != "" {
+		if named.Video || named.Sound || known.File(*named.URL).URL != "" {
 			continue
 		}
 		file, problem, err := readFile(ctx, resolve, *named.URL, named.Text)

@@ -3,12 +3,18 @@ package planner
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"iter"
 	"runtime"
 	"slices"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/source"
@@ -49,11 +55,52 @@ func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.R
 			scene.Workers = max(min(cmp.Or(req.Compute.Concurrency, cores), cores), 1)
 		}
 	}
-	if rate := media.Rational(req.Sequence.FrameRate); scene.Sound != nil && rate.Known() && rate != scene.Rate {
+	if err := p.addSound(ctx, env, req, &scene); err != nil {
+		return source.Found{}, nil, err
+	}
+	if rate := media.Rational(req.Sequence.FrameRate); scene.SoundFile == nil && scene.Sound != nil && rate.Known() && rate != scene.Rate {
 		scene.DropSound("the film has another frame rate than the scene")
 	}
 	found, err := source.OfScene(ctx, p.Tools, scene, req.Sequence, env.Dir)
 	return found, &scene.Job, err
+}
+
+// addSound gives the film of a scene the sound of the file that a request names, if it names one.
+func (p Planner) addSound(ctx context.Context, env *work.PlanEnv, req film.Request, scene *job.Scene) error {
+	url := req.Render.Sound
+	if url == "" {
+		return nil
+	}
+	store, key, err := env.Resolve(ctx, url)
+	if err != nil {
+		return err
+	}
+	found, err := source.Examine(ctx, p.Tools, store, key, url, source.Options{})
+	var digest string
+	if err == nil {
+		digest, err = digestOf(ctx, store, key)
+	}
+	if err == nil {
+		err = scene.SetSound(found.Source, digest, cmp.Or(media.Rational(req.Sequence.FrameRate), scene.Rate))
+	}
+	switch fault.KindOf(err) {
+	case fault.NotFound:
+		return film.Problems{{Pointer: film.SoundPointer, Message: fmt.Sprintf("cannot read %s: no such file", url)}}.Err()
+	case fault.Invalid, fault.Unsupported, fault.Corrupt:
+		return film.Problems{{Pointer: film.SoundPointer, Message: fmt.Sprintf("cannot use %s: %v", url, err)}}.Err()
+	}
+	return err
+}
+
+// digestOf returns the SHA-256 of an object.
+func digestOf(ctx context.Context, store blob.Store, key string) (string, error) {
+	r, err := store.Open(ctx, key, 0, -1)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, r)
+	return hex.EncodeToString(h.Sum(nil)), errors.Join(err, r.Close())
 }
 
 // ahead returns what the units of a scene will have, as far as that is known before Blender says how many frames it has. Where that is

@@ -18,9 +18,6 @@ import (
 // frameBytes is about how many bytes a pixel of a rendered frame takes: PNG of noisy pictures.
 const frameBytes = 3
 
-// layouts are ffmpeg's names of the layouts that Blender mixes to, by their numbers of channels.
-var layouts = map[int]string{1: "mono", 2: "stereo", 4: "quad", 6: "5.1", 8: "7.1"}
-
 // OfScene describes the video that the frames of a scene will be. dir is a private folder for working files.
 func OfScene(ctx context.Context, tools ffmpeg.Tools, scene job.Scene, how film.Sequence, dir string) (Found, error) {
 	found := Found{Source: film.Source{URL: scene.Job.Scene, Demuxer: "image2", Version: scene.Version}}
@@ -50,7 +47,7 @@ func OfScene(ctx context.Context, tools ffmpeg.Tools, scene job.Scene, how film.
 	src.Video.SampleAspect = scene.Aspect
 	if s := scene.Sound; s != nil {
 		src.Audio = []film.AudioTrack{{
-			Codec: render.SoundCodec, SampleRate: s.Rate, Channels: s.Channels, Layout: layouts[s.Channels],
+			Codec: render.SoundCodec, SampleRate: s.Rate, Channels: s.Channels, Layout: job.Layouts()[s.Channels],
 			Timebase: media.Rational{Num: 1, Den: int64(s.Rate)}, Duration: media.Ticks(s.Samples), Clock: film.ClockExact, Default: true,
 		}}
 	}

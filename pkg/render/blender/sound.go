@@ -37,7 +37,7 @@ func (p Program) Mix(ctx context.Context, at Place, s Sound, dir string) (io.Rea
 	if err != nil {
 		return nil, fault.Wrap(fault.Unsupported, err, "Blender ended without mixing the sound")
 	}
-	wav, err := cutWAV(f, s.Sound)
+	wav, err := CutWAV(f, s.Sound)
 	if err != nil {
 		return nil, fault.Wrap(fault.Unsupported, errors.Join(err, f.Close()), "sound that Blender has mixed")
 	}
@@ -54,9 +54,9 @@ const (
 	riffHeader  = 12
 )
 
-// cutWAV returns the WAV file in r with as many samples as the sound has: Blender writes whole buffers, of which the last one goes beyond the
+// CutWAV returns the WAV file in r with as many samples as the sound has: Blender writes whole buffers, of which the last one goes beyond the
 // end. Chunks other than fmt and data are left out, such as the one that names the version of ffmpeg.
-func cutWAV(r io.Reader, s render.Sound) (io.Reader, error) {
+func CutWAV(r io.Reader, s render.Sound) (io.Reader, error) {
 	head := make([]byte, riffHeader)
 	if _, err := io.ReadFull(r, head); err != nil || string(head[:4]) != "RIFF" || string(head[8:]) != "WAVE" {
 		return nil, errors.Join(errors.New("it is no WAV file"), err)

@@ -20,21 +20,21 @@ func TestSoundIsCutAndHasNoMetadata(t *testing.T) {
 		list := slices.Concat([]byte("LIST"), []byte{3, 0, 0, 0}, []byte("abc\x00"))
 		return slices.Concat([]byte("RIFF0000WAVE"), list, []byte("fmt "), []byte{16, 0, 0, 0}, format, list, []byte("data"), []byte{byte(len(samples)), 0, 0, 0}, []byte(samples))
 	}
-	r, err := cutWAV(bytes.NewReader(file(format, "abcdefABCDEF-beyond")), sound)
+	r, err := CutWAV(bytes.NewReader(file(format, "abcdefABCDEF-beyond")), sound)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, plain) {
 		t.Errorf("got %q, %v, want %q", got, err, plain)
 	}
-	if r, err = cutWAV(bytes.NewReader(file(format, "abcdef")), sound); err != nil {
+	if r, err = CutWAV(bytes.NewReader(file(format, "abcdef")), sound); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(r); err != nil || len(got) != len(plain) || !bytes.HasSuffix(got, []byte("abcdef\x00\x00\x00\x00\x00\x00")) {
 		t.Errorf("one sample less: got %q, %v", got, err)
 	}
 	whole := file(format, string(samples))
-	if r, err = cutWAV(bytes.NewReader(whole[:len(whole)-1]), sound); err != nil {
+	if r, err = CutWAV(bytes.NewReader(whole[:len(whole)-1]), sound); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(r); !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -51,7 +51,7 @@ func TestSoundIsCutAndHasNoMetadata(t *testing.T) {
 		"no format":       append([]byte("RIFF0000WAVEdata"), 12, 0, 0, 0),
 		"a format of 1GB": append([]byte("RIFF0000WAVEfmt "), 0, 0, 0, 64),
 	} {
-		if _, err := cutWAV(bytes.NewReader(data), sound); err == nil {
+		if _, err := CutWAV(bytes.NewReader(data), sound); err == nil {
 			t.Errorf("%s: it is accepted", name)
 		}
 	}

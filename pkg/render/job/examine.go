@@ -82,8 +82,10 @@ func Examine(
 		problems = append(problems, render.Problem{Pointer: "/render/frames", Message: err.Error()})
 	}
 	scene.Frames = render.FormatFrames(scene.Numbers)
-	if scene.Sound, err = soundOf(about, s, scene.Numbers); err != nil {
-		scene.DropSound(err.Error())
+	if s.Sound == "" {
+		if scene.Sound, err = soundOf(about, s, scene.Numbers); err != nil {
+			scene.DropSound(err.Error())
+		}
 	}
 	if s.FirstLook { // each frame stands for those that are left out
 		scene.Rate = fraction(scene.Rate.Num, scene.Rate.Den*int64(s.Step))
@@ -298,6 +300,9 @@ func versionOf(j render.Job) string {
 	text := j.Look + " " + j.Frames
 	if j.Sound != nil {
 		text += fmt.Sprintf(" sound %+v", *j.Sound)
+	}
+	if j.SoundFile != nil {
+		text += fmt.Sprintf(" of %+v", *j.SoundFile)
 	}
 	h := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(h[:16])

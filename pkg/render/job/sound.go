@@ -3,16 +3,21 @@ package job
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/render/blender"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// Sound mixes the sound of a scene's sequencer down.
-type Sound struct{ Blender blender.Program }
+// Sound mixes the sound of a scene's sequencer down, or decodes the file that the request names instead. Tools is for the latter.
+type Sound struct {
+	Blender blender.Program
+	Tools   ffmpeg.Tools
+}
 
 var _ work.Kind = Sound{}
 
@@ -31,24 +36,15 @@ func (k Sound) Run(ctx context.Context, env *work.Env, u work.Unit) (r work.Resu
 		return r, fault.New(fault.Corrupt, "%s is of no scene with sound", u.Name)
 	}
 	j := *doc.Render
-	at, err := blender.Stage(ctx, blender.Resolver(env.Resolve), j.Scene, j.Settings.Files, env.Dir)
+	produce := k.mix
+	if j.SoundFile != nil {
+		produce = k.decode
+	}
+	f, err := produce(ctx, env, j)
 	if err != nil {
 		return r, err
-	}
-	scene, err := watch(at, j)
-	if err != nil {
-		return r, err
-	}
-	f, err := k.Blender.Sharing(env.Session).Mix(ctx, at, blender.Sound{
-		Sound: *j.Sound, Settings: j.Settings, Threads: j.Threads, Memory: env.Memory, Files: scene.files(),
-	}, env.Dir)
-	if err != nil {
-		return r, fault.Wrap(fault.KindOf(err), err, "mix the sound of the scene")
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	if err := scene.check(); err != nil {
-		return r, err
-	}
 	key := render.SoundKey(env.Job)
 	info, err := env.Scratch.Put(ctx, key, f)
 	if err != nil {
@@ -57,6 +53,28 @@ func (k Sound) Run(ctx context.Context, env *work.Env, u work.Unit) (r work.Resu
 	r.Artifacts = []work.Artifact{{Prefix: key, Size: info.Size}}
 	r.Done.Bytes = info.Size
 	return r, nil
+}
+
+// mix has Blender mix the sound of the sequencer.
+func (k Sound) mix(ctx context.Context, env *work.Env, j render.Job) (io.ReadCloser, error) {
+	at, err := blender.Stage(ctx, blender.Resolver(env.Resolve), j.Scene, j.Settings.Files, env.Dir)
+	if err != nil {
+		return nil, err
+	}
+	scene, err := watch(at, j)
+	if err != nil {
+		return nil, err
+	}
+	f, err := k.Blender.Sharing(env.Session).Mix(ctx, at, blender.Sound{
+		Sound: *j.Sound, Settings: j.Settings, Threads: j.Threads, Memory: env.Memory, Files: scene.files(),
+	}, env.Dir)
+	if err != nil {
+		return nil, fault.Wrap(fault.KindOf(err), err, "mix the sound of the scene")
+	}
+	if err := scene.check(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // soundOf returns the sound of a scene's sequencer that belongs to its frames, or why there is none.

@@ -24,6 +24,7 @@ type Flags struct {
 	Depth     string                 `group:"Scene" name:"depth" enum:",8,16" default:"" placeholder:"BITS" help:"Bits of each sample of a frame: 8 or 16. Default: 8."`
 	Device    string                 `group:"Scene" placeholder:"NAME" help:"cpu or gpu. Default: cpu."`
 	FirstLook bool                   `group:"Scene" help:"Only every tenth frame (or --step), at 8 samples (or --samples), in a film that is as slow as the whole one."`
+	Sound     string                 `group:"Scene" placeholder:"FILE" help:"The sound of the film, instead of that of the scene's sequencer: the first audio track of this file, from its beginning."`
 	Tiles     string                 `group:"Scene" placeholder:"CxR" help:"Divide each frame into columns and rows of tiles, 2x2, which are rendered side by side. For cycles, without denoising and compositing."`
 	Redo      string                 `group:"Scene" placeholder:"LIST" help:"Render these frames again, 17,40-44, and replace them in the folder of -o."`
 	Unit      *flagvalue.WholeNumber `group:"Work" placeholder:"N" help:"Frames that one unit renders. Default: so many that starting Blender takes less than a tenth of the time."`
@@ -46,6 +47,7 @@ func (f Flags) Apply(d *requestfile.Draft) error {
 	d.SetText("/render/device", f.Device, "--device")
 	d.SetNumber("/render/unit", (*int)(f.Unit), "--unit")
 	d.SetText("/render/tiles", f.Tiles, "--tiles")
+	d.SetText("/render/sound", f.Sound, "--sound")
 	d.SetText("/render/redo", f.Redo, "--redo")
 	if f.FirstLook {
 		d.Set("/render/firstLook", true, "--first-look")

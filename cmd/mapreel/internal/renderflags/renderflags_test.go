@@ -23,9 +23,9 @@ func TestFlagsBecomeFieldsOfTheRequest(t *testing.T) {
 		"all others": {
 			renderflags.Flags{
 				Frames: "1-9", Step: &four, Engine: "cycles", Samples: &four, Size: "50%", SceneName: "a", Camera: "b", ViewLayer: "c",
-				Files: []string{"d"}, Depth: "8", Device: "gpu", FirstLook: true, Redo: "7", Tiles: "2x3", Unit: &four,
+				Files: []string{"d"}, Depth: "8", Device: "gpu", FirstLook: true, Redo: "7", Tiles: "2x3", Sound: "e.wav", Unit: &four,
 			},
-			`{"render":{"camera":"b","device":"gpu","engine":"cycles","files":["d"],"firstLook":true,"format":"png","frames":"1-9","percentage":50,"redo":"7","samples":4,"scene":"a","step":4,"tiles":"2x3","unit":4,"viewLayer":"c"}}`,
+			`{"render":{"camera":"b","device":"gpu","engine":"cycles","files":["d"],"firstLook":true,"format":"png","frames":"1-9","percentage":50,"redo":"7","samples":4,"scene":"a","sound":"e.wav","step":4,"tiles":"2x3","unit":4,"viewLayer":"c"}}`,
 		},
 	} {
 		d := requestfile.NewDraft()
