@@ -39,7 +39,14 @@ type Scene struct {
 // DropSound leaves the sound of the sequencer out, and says why.
 func (s *Scene) DropSound(why string) {
 	s.Sound = nil
-	s.Warnings = append(s.Warnings, "the sound of the scene's sequencer is not in the film, because "+why)
+	s.Warnings = append(s.Warnings, noSound+why)
+}
+
+const noSound = "the sound of the scene's sequencer is not in the film, because "
+
+// KeepSilent takes away the warning that sound was left out: for a job that makes no film.
+func (s *Scene) KeepSilent() {
+	s.Warnings = slices.DeleteFunc(s.Warnings, func(w string) bool { return strings.HasPrefix(w, noSound) })
 }
 
 // format numbers what is rendered from the same scene: raise it when the script renders something else.

@@ -81,6 +81,10 @@ func TestSoundThatDoesNotFitTheFramesIsLeftOut(t *testing.T) {
 		if len(problems) > 0 || found.Sound != nil || !strings.Contains(strings.Join(found.Warnings, "\n"), "sound of the scene's sequencer is not in the film, because ") {
 			t.Errorf("%s: %+v, %v, warnings %q", frames, found.Sound, problems, found.Warnings)
 		}
+		before := len(found.Warnings)
+		if found.KeepSilent(); len(found.Warnings) != before-1 {
+			t.Errorf("%s, without a film: %q", frames, found.Warnings)
+		}
 	}
 }
 
