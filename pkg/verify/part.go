@@ -114,9 +114,14 @@ const maxPacket = 96 * time.Millisecond
 // whole where the container has no edit list, and others precede them, which a decoder needs.
 func (v *verification) edges(source, output probe.Stream, frame time.Duration) time.Duration {
 	switch {
+	case v.cut == nil && source.Codec == output.Codec && strings.Contains(v.source.media.Format, "matroska") && !isPlaylist(v.output.media.Format):
+		return frame // Matroska may have the decoder discard the end of the last packet
 	case strings.Contains(v.output.media.Format, "mp4") && output.FrameSize > 0:
 		return 0 // an edit list cuts the packets off
 	case v.cut == nil && source.Codec == output.Codec && strings.Contains(v.source.media.Format, "mp4") && !isPlaylist(v.output.media.Format):
+		if source.FrameSize == 0 {
+			return max(frame, maxPacket)
+		}
 		return frame // the source's edit list may cut off more than a packet
 	case v.cut == nil:
 		return 0

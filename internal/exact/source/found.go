@@ -73,6 +73,13 @@ func foundSources() []Source {
 		found("an edit list within a packet, MP4 to Matroska", func(r *recipe.Recipe) {
 			r.Edit, r.Output = "moved", film.Matroska
 		}),
+		// What it hides of these was heard.
+		found("an edit list over ALAC, QuickTime to Matroska", func(r *recipe.Recipe) {
+			r.Container, r.Edit, r.Output, r.Tracks[0].Codec = "mov", "moved", film.Matroska, "alac"
+		}),
+		found("an edit list over PCM, QuickTime to Matroska", func(r *recipe.Recipe) {
+			r.Container, r.Edit, r.Output, r.Tracks[0].Codec = "mov", "moved", film.Matroska, "pcm_s16le"
+		}),
 	}
 }
 

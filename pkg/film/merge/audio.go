@@ -3,6 +3,7 @@ package merge
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/audio"
@@ -17,20 +18,45 @@ type audioTrack struct {
 	parts           []part // in order; none where ffmpeg remuxes the track
 }
 
-// packetSamples holds the samples per packet of the codecs whose decoders need one packet before
-// the first that is heard.
-var packetSamples = map[string]media.Ticks{"aac": 1024, "mp3": 1152, "ac3": 1536, "eac3": 1536}
+// packet is how long a packet of a codec is at most, in samples, and whether its decoder needs another one before it.
+type packet struct {
+	samples media.Ticks
+	lead    bool
+}
+
+// packets holds the packets that encoders make, by ffmpeg's name of the codec. Those of FLAC are longer above 48 kHz.
+var packets = map[string]packet{
+	"aac": {1024, true}, "mp2": {1152, true}, "mp3": {1152, true}, "ac3": {1536, true}, "eac3": {1536, true}, "vorbis": {1024, true}, "opus": {960, true},
+	"alac": {4096, false}, "flac": {4608, false},
+}
+
+// packetOf returns the packets of a track; zero where they are not known.
+func packetOf(track film.AudioTrack) packet {
+	const pcm = 1024 // of which ffmpeg makes a packet
+	p := packets[track.Codec]
+	switch {
+	case strings.HasPrefix(track.Codec, "pcm_"):
+		p.samples = pcm
+	case track.Codec == "flac" && track.SampleRate > 48_000:
+		p.samples = 16384
+	}
+	return p
+}
 
 // firstPacket returns the time, in microseconds of the output, from which Matroska needs the
 // packets of a copied track; nil: all. Matroska has no edit list, so everything that the source's
 // edit list cuts off would be heard before the video.
 func firstPacket(src film.Source, track film.AudioTrack, codec film.AudioCodec) *int64 {
-	length := packetSamples[track.Codec]
-	if codec != film.AudioCopy || length == 0 || src.Demuxer != "mov" {
+	p := packetOf(track)
+	if codec != film.AudioCopy || p.samples == 0 || src.Demuxer != "mov" {
 		return nil
 	}
+	needed := p.samples
+	if p.lead {
+		needed *= 2
+	}
 	const slack = 1000 // Matroska's rounding may put a packet that begins there earlier
-	before := media.Rescale(2*length, media.Rational{Num: 1, Den: int64(track.SampleRate)}, media.Microseconds)
+	before := media.Rescale(needed, media.Rational{Num: 1, Den: int64(track.SampleRate)}, media.Microseconds)
 	return new(int64(media.Rescale(track.Start, track.Timebase, media.Microseconds)-src.Origin.In(media.Microseconds)-before) + slack)
 }
 
