@@ -27,11 +27,12 @@ const (
 func (p Planner) images(ctx context.Context, tools []tool.Tool) (map[string]string, error) {
 	var ids map[string]string
 	var ps film.Problems
+	find := once(func(name string) (string, error) { return confine.Image(ctx, p.Self, name) })
 	for i, t := range tools {
 		if t.Image == "" {
 			continue
 		}
-		id, err := confine.Image(ctx, p.Self, t.Image)
+		id, err := find(t.Image)
 		switch {
 		case ctx.Err() != nil:
 			return nil, err
@@ -44,6 +45,24 @@ func (p Planner) images(ctx context.Context, tools []tool.Tool) (map[string]stri
 		ids[t.Name] = id
 	}
 	return ids, ps.Err()
+}
+
+// once returns a function that calls find once for each name: tools that share the name of an image get the same one, even if the name gets
+// another image meanwhile.
+func once(find func(name string) (string, error)) func(name string) (string, error) {
+	type result struct {
+		id  string
+		err error
+	}
+	known := map[string]result{}
+	return func(name string) (string, error) {
+		r, ok := known[name]
+		if !ok {
+			r.id, r.err = find(name)
+			known[name] = r
+		}
+		return r.id, r.err
+	}
 }
 
 // describeImage says why an image cannot be used, and what to do.
