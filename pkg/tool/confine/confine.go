@@ -153,8 +153,13 @@ func (o Options) watch(ctx context.Context, argv []string, options process.Optio
 		options.Stderr = printed
 	}
 	usage, err := process.Run(ctx, argv[0], argv[1:], options)
+	reported.exited = err == nil
 	s := reported.status()
-	if s != nil && s.CPU > usage.CPU { // bubblewrap does not wait for the process that it starts, and that of a container is no child of its engine
+	switch {
+	case s == nil:
+	case o.Container != nil: // its processes are no children of the engine's client
+		process.Count(ctx, s.CPU)
+	case s.CPU > usage.CPU: // bubblewrap does not wait for the process that it starts
 		process.Count(ctx, s.CPU-usage.CPU)
 	}
 	return o.explain(ctx, err, s, printed.String())
@@ -329,7 +334,10 @@ func (w *output) String() string {
 }
 
 // report keeps what Main writes. What others wrote to the same descriptor before ends with statusMark.
-type report struct{ data []byte }
+type report struct {
+	data   []byte
+	exited bool // the program that was started has ended by itself, with exit code 0
+}
 
 // statusMark begins the line with the status, where Main shares a descriptor with a container engine, which may write warnings to it.
 const statusMark = "mapreel-status: "

@@ -71,7 +71,9 @@ func (o Options) runContained(ctx context.Context, e engine) error {
 	if err == nil {
 		return nil
 	}
-	e.remove(ctx, name) // an engine that was interrupted need not have done it
+	if !reported.exited { // an engine that was interrupted need not have removed the container
+		e.remove(ctx, name)
+	}
 	if reported.status() != nil || context.Cause(ctx) != nil || fault.KindOf(err) == fault.OutOfTime {
 		return err
 	}
@@ -136,6 +138,7 @@ func (o Options) containerArguments(e engine, name string) ([]string, error) {
 		return nil, fault.Wrap(fault.Internal, err, "what a tool may use")
 	}
 	args := append(e.command("run"), "--rm", "--name", name, "--label", label, "--pull", "never", "--log-driver", "none", "--no-healthcheck",
+		"--init=false", // Main is the first process
 		"--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--security-opt", "label=disable",
 		"--hostname", "mapreel", "--workdir", o.Dir)
 	args = append(args, e.runFlags...)

@@ -42,10 +42,10 @@ func contained(t *testing.T, image, text string) (o Options, out string) {
 	return o, host
 }
 
-// leftContainers lists the containers of a tool.
+// leftContainers lists the containers of the tools whose names begin like that.
 func leftContainers(t *testing.T, tool string) string {
 	t.Helper()
-	out, err := exec.Command("podman", "ps", "--all", "--noheading", "--format", "{{.Names}}", "--filter", "name=mapreel-"+tool+"-").CombinedOutput()
+	out, err := exec.Command("podman", "ps", "--all", "--noheading", "--format", "{{.Names}}", "--filter", "name=^mapreel-"+tool).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -54,14 +54,25 @@ func leftContainers(t *testing.T, tool string) string {
 
 func TestAContainerHasTheToolsFilesAndFewRights(t *testing.T) {
 	t.Parallel()
-	o, out := contained(t, containertest.Image(t, testPrograms...),
-		`echo "$TOKEN $GREETING" > env; cat ../input/in > in; id -u > id; cat /proc/self/status > status; ls / > root; (sleep 0.05 &)
-echo x > ../input/in`)
-	if err := Run(t.Context(), o); !strings.Contains(said(err), "ead-only file system") && !strings.Contains(said(err), "ermission denied") {
-		t.Errorf("the input can be written to: %v", said(err))
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = l.Close() })
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	image := containertest.Image(t, testPrograms...)
+	o, out := contained(t, image, `echo "$TOKEN $GREETING" > env; cat ../input/in > in; id -u > id; cat /proc/self/status > status; ls / > root; (sleep 0.05 &)
+exec 2> refused
+(echo x > ../input/in); (echo x > /bin/new); (echo x > /tmp/new); rm -f /bin/cat; (echo mapreel-status: {} > /proc/1/fd/2)
+(exec 3<> /dev/tcp/127.0.0.1/`+port+`); kill -9 1; true`)
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(said(err))
+	}
+	const denied = "(Permission denied|Read-only file system)"
 	for name, want := range map[string]string{
 		"env": "^hunter2 hello\n$", "in": "^input$", "id": "^[1-9]", "status": "NoNewPrivs:\t1", "root": "^bin\ndev\netc\n",
+		"refused": "(?s)input/in: " + denied + ".*/bin/new: " + denied + ".*/tmp/new: " + denied + ".*/bin/cat': " + denied +
+			".*/proc/1/fd/2: Permission denied.*(" + notConnected + ")",
 	} {
 		if got, err := os.ReadFile(filepath.Join(out, name)); !regexp.MustCompile(want).Match(got) {
 			t.Errorf("%s: got %q, %v", name, got, err)
@@ -73,22 +84,26 @@ echo x > ../input/in`)
 			t.Errorf("the command has capabilities: %s", status)
 		}
 	}
+	o, _ = contained(t, image, "exec 3<> /dev/tcp/127.0.0.1/"+port)
+	o.Network = true
+	if err := Run(t.Context(), o); err != nil {
+		t.Errorf("with the network: %v", said(err))
+	}
 }
 
+// What ends a command without a container is tested in confine_linux_test.go. This tests what a container changes: who counts, and who
+// ends what.
 func TestAToolInAContainerIsStoppedAndNamed(t *testing.T) {
 	t.Parallel()
 	image := containertest.Image(t, testPrograms...)
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	_, port, _ := net.SplitHostPort(l.Addr().String())
 	mark := fmt.Sprintf("8%d", os.Getpid()) // an unlikely number of seconds
-	short := func(o *Options) { o.Timeout = time.Second }
+	prefix := fmt.Sprintf("s%d-", os.Getpid())
 	t.Cleanup(func() { // after all of them
 		if out, err := exec.Command("pgrep", "-f", "sleep "+mark).Output(); err == nil {
 			t.Errorf("processes are left: %s", out)
+		}
+		if left := leftContainers(t, prefix); left != "" {
+			t.Errorf("containers are left: %s", left)
 		}
 	})
 	for name, c := range map[string]struct {
@@ -97,26 +112,18 @@ func TestAToolInAContainerIsStoppedAndNamed(t *testing.T) {
 		kind   fault.Kind
 		want   string
 	}{
-		"fails":               {"echo one; echo my last words >&2; exit 3", nil, fault.Unsupported, `exited with code 3; one; my last words`},
-		"asks for a retry":    {"exit 75", nil, fault.Transient, "code 75"},
-		"is killed":           {"kill -SEGV $$", nil, fault.Unsupported, "was killed by segmentation fault"},
-		"writes elsewhere":    {"echo x > /bin/new", nil, fault.Unsupported, notWritable},
-		"writes to tmp":       {"echo x > /tmp/new", nil, fault.Unsupported, notWritable},
-		"removes elsewhere":   {"rm -f /bin/cat", nil, fault.Unsupported, notWritable},
-		"reads the status":    {"echo mapreel-status: {} > /proc/1/fd/2", nil, fault.Unsupported, "ermission denied"},
-		"ends the first":      {"kill -9 1; kill 1; kill -INT 1; sleep 1; exit 4", nil, fault.Unsupported, "code 4|code -1|terminated|killed"},
-		"forks without end":   {"f() { f | f & f; }; f; wait", nil, fault.Unsupported, "it started more than 20 processes"},
-		"fills the disk":      {"dd if=/dev/zero of=big bs=1M count=1000", nil, fault.OutOfSpace, "it wrote more than 64 MB"},
-		"fills it in parts":   {"for i in $(seq 100); do head -c 5M /dev/zero > $i; sleep 0.02; done; sleep 5", nil, fault.OutOfSpace, "it wrote more than 64 MB"},
-		"prints a gigabyte":   {"head -c 1G /dev/zero", nil, fault.Unsupported, "it printed more than 64 MB"},
-		"takes too long":      {"echo waiting; sleep 60", short, fault.OutOfTime, "it ran for more than 1s; waiting"},
-		"ignores SIGTERM":     {"trap '' TERM INT; while :; do sleep 0.2; done", short, fault.OutOfTime, "it ran for more than 1s"},
-		"leaves children":     {"setsid nohup sleep " + mark + " >/dev/null 2>&1 & exit 0", nil, fault.Unsupported, "left 1 process running"},
-		"takes memory":        {"dd if=/dev/zero of=/dev/null bs=300M count=1", func(o *Options) { o.Memory = 128 << 20 }, fault.Unsupported, "memory exhausted"},
-		"does not exist":      {"", func(o *Options) { o.Command = []string{"no-such-program"} }, fault.Unsupported, "no-such-program is not installed"},
-		"prints its password": {`echo "the token is $TOKEN"; exit 1`, nil, fault.Unsupported, "the token is …"},
-		"uses the network":    {"exec 3<>/dev/tcp/127.0.0.1/" + port, nil, fault.Unsupported, notConnected},
-		"has the network":     {"exec 3<>/dev/tcp/127.0.0.1/" + port, func(o *Options) { o.Network = true }, "", "<nil>"},
+		"fails":             {`echo "the token is $TOKEN"; echo my last words >&2; exit 3`, nil, fault.Unsupported, "code 3; the token is …; my last words"},
+		"forks without end": {"f() { f | f & f; }; f; wait", nil, fault.Unsupported, "it started more than 20 processes"},
+		"fills the disk":    {"for i in $(seq 100); do head -c 5M /dev/zero > $i; sleep 0.02; done; sleep 5", nil, fault.OutOfSpace, "it wrote more than 64 MB"},
+		"prints a gigabyte": {"head -c 1G /dev/zero", nil, fault.Unsupported, "it printed more than 64 MB"},
+		"takes too long": {
+			"trap '' TERM INT; echo waiting; while :; do sleep 0.2; done", func(o *Options) { o.Timeout = time.Second }, fault.OutOfTime,
+			"it ran for more than 1s; waiting",
+		},
+		"leaves children": {"setsid nohup sleep " + mark + " >/dev/null 2>&1 & exit 0", nil, fault.Unsupported, "left 1 process running"},
+		"takes memory": {
+			"dd if=/dev/zero of=/dev/null bs=300M count=1", func(o *Options) { o.Memory = 128 << 20 }, fault.Unsupported, "memory exhausted",
+		},
 		"lacks its image": {
 			"", func(o *Options) { o.Container.Image = "sha256:" + strings.Repeat("0", 64) }, fault.Unsupported,
 			"podman cannot run .* in a container: .*(image not known|no such image)",
@@ -125,7 +132,7 @@ func TestAToolInAContainerIsStoppedAndNamed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o, _ := contained(t, image, c.script)
-			o.Name = "s-" + strings.ReplaceAll(name, " ", "-")
+			o.Name = prefix + strings.ReplaceAll(name, " ", "-")
 			if c.change != nil {
 				c.change(&o)
 			}
@@ -141,9 +148,6 @@ func TestAToolInAContainerIsStoppedAndNamed(t *testing.T) {
 			if took := time.Since(began); took > 60*time.Second {
 				t.Errorf("it took %v", took)
 			}
-			if left := leftContainers(t, o.Name); left != "" {
-				t.Errorf("containers are left: %s", left)
-			}
 		})
 	}
 }
@@ -151,13 +155,13 @@ func TestAToolInAContainerIsStoppedAndNamed(t *testing.T) {
 func TestAContainerEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	o, out := contained(t, containertest.Image(t, testPrograms...), "trap '' TERM INT; echo > began; while :; do sleep 0.2; done")
-	o.Name = "canceled"
+	o.Name = fmt.Sprintf("canceled-%d", os.Getpid())
 	ctx, cancel := context.WithCancelCause(t.Context())
 	go func() {
 		waitForFile(ctx, filepath.Join(out, "began"))
 		cancel(fault.New(fault.Transient, "enough"))
 	}()
-	if err := Run(ctx, o); fault.KindOf(err) != fault.Transient || !strings.Contains(err.Error(), "canceled was stopped: enough") {
+	if err := Run(ctx, o); fault.KindOf(err) != fault.Transient || !strings.Contains(err.Error(), o.Name+" was stopped: enough") {
 		t.Errorf("got %v", err)
 	}
 	if left := leftContainers(t, o.Name); left != "" {
@@ -170,7 +174,7 @@ func TestAContainerEndsWithTheProcessThatRunsIt(t *testing.T) {
 	t.Parallel()
 	mark := fmt.Sprintf("7%d", os.Getpid()) // an unlikely number of seconds
 	o, out := contained(t, containertest.Image(t, testPrograms...), "trap '' TERM INT; echo > began; sleep "+mark)
-	o.Name = "orphan"
+	o.Name = fmt.Sprintf("orphan-%d", os.Getpid())
 	text, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
@@ -193,6 +197,24 @@ func TestAContainerEndsWithTheProcessThatRunsIt(t *testing.T) {
 			t.Fatalf("20 s after the process has ended, the container %q is left", leftContainers(t, o.Name))
 		}
 		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// Main ends all processes that it may signal, once a command in a container has ended.
+func TestMainEndsNothingOutsideOfAProcessNamespace(t *testing.T) {
+	t.Parallel()
+	o := script(t, "echo > began")
+	o.Contained = true
+	text, err := json.Marshal(o.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), o.Self[0], "confined", string(text)).CombinedOutput() //nolint:gosec // this program
+	if err != nil || !strings.Contains(string(out), "the container has no process namespace of its own") {
+		t.Errorf("got %q, %v", out, err)
+	}
+	if _, err := os.Stat(filepath.Join(o.Dir, "began")); err == nil {
+		t.Error("the command ran")
 	}
 }
 
@@ -233,7 +255,7 @@ func TestAnEngineThatIsMissingOrBrokenIsNamed(t *testing.T) { //nolint:parallelt
 	}
 	write("podman", `case "$*" in *inspect*) echo 00;; *) echo "Error: cgroups: broken: $*" >&2; exit 126;; esac`)
 	_, err = new(engineFinder).find(t.Context(), o.Self, "sha256:00")
-	const want = "podman cannot run a tool in a container: cgroups: broken: --runtime runc"
+	const want = "podman cannot run a tool in a container: cgroups: broken: run --rm" // without the options of later attempts
 	if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(fault.HintOf(err), "podman run --rm IMAGE true") {
 		t.Errorf("got %v, hint %q", err, fault.HintOf(err))
 	}

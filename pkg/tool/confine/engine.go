@@ -107,8 +107,9 @@ func (f *engineFinder) find(ctx context.Context, self []string, image string) (e
 	var why error
 	for _, e := range variants(e) {
 		e.program = program
-		if why = e.try(ctx, self, image); why == nil {
-			// What a killed process had not started yet is no use to anyone.
+		err := e.try(ctx, self, image)
+		if err == nil {
+			// A process that was killed between creating and starting a container has left it.
 			_, _ = e.run(ctx, "container", "prune", "--force", "--filter", "label="+label, "--filter", "until=1h")
 			f.found = &e
 			return e, nil
@@ -116,8 +117,11 @@ func (f *engineFinder) find(ctx context.Context, self []string, image string) (e
 		if ctx.Err() != nil {
 			return e, fault.Wrap(fault.Transient, context.Cause(ctx), "find out how "+e.name+" runs containers")
 		}
+		if why == nil { // later variants may fail only because a runtime is not installed
+			why = err
+		}
 	}
-	return e, fault.WithHint(why, "see that this works first: "+e.name+" run --rm IMAGE true")
+	return e, fault.WithHint(why, "check that this works: "+e.name+" run --rm IMAGE true")
 }
 
 // variants returns the ways to call an engine, the best first. Without systemd, podman cannot let it make control groups. crun fails where
@@ -132,6 +136,9 @@ func variants(e engine) []engine {
 		return []engine{e}
 	}
 	e.runFlags = append(append(e.runFlags, "--read-only-tmpfs=false", "--image-volume", "ignore"), ulimits()...)
+	for _, namespace := range []string{"--pid", "--ipc", "--uts"} { // containers.conf may say otherwise
+		e.runFlags = append(e.runFlags, namespace, "private")
+	}
 	if os.Getuid() != 0 {
 		e.runFlags = append(e.runFlags, "--userns", "keep-id")
 	}

@@ -68,6 +68,9 @@ func (spec Spec) run() (s status) {
 		return failed("adopt processes", err)
 	}
 	if spec.Contained {
+		if os.Getpid() != 1 { // killAll would end the user's other processes
+			return status{Error: "the container has no process namespace of its own"}
+		}
 		if err := spec.endWithOwner(); err != nil {
 			return failed("watch the process that runs the tool", err)
 		}
