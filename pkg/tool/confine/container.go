@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -54,6 +55,10 @@ func (o Options) runContained(ctx context.Context, e engine) error {
 	if err := o.giveFiles(); err != nil {
 		return err
 	}
+	if e.program.loader == "" {
+		e.loading = nil
+	}
+	o.Env = append(slices.Clone(e.loading), o.Env...) // the command gets what Main must not obey
 	name, err := o.containerName()
 	if err != nil {
 		return err
@@ -160,6 +165,10 @@ func (o Options) containerArguments(e engine, name string) ([]string, error) {
 			mode = ""
 		}
 		args = append(args, "--volume", m.Host+":"+m.Path+mode)
+	}
+	for _, v := range e.loading {
+		variable, _, _ := strings.Cut(v, "=")
+		args = append(args, "--env", variable+"=")
 	}
 	for _, v := range o.passed() {
 		variable, _, _ := strings.Cut(v, "=")

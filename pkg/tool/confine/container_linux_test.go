@@ -91,6 +91,25 @@ exec 2> refused
 	}
 }
 
+func TestVariablesOfAnImageThatTheLoaderObeysReachTheCommandAlone(t *testing.T) {
+	t.Parallel()
+	o, out := contained(t, containertest.ImageWith(t, "LD_DEBUG=help", testPrograms...), "echo > ran") // prints a help text instead of starting a program
+	if err := Run(t.Context(), o); err != nil {
+		t.Error(said(err))
+	}
+	ran := filepath.Join(out, "ran")
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("the command does not have the variable of its image")
+	}
+	o.Env = append(o.Env, "LD_DEBUG=")
+	if err := Run(t.Context(), o); err != nil {
+		t.Error(said(err))
+	}
+	if _, err := os.Stat(ran); err != nil {
+		t.Errorf("the tool's own variable does not replace that of its image: %v", err)
+	}
+}
+
 // What ends a command without a container is tested in confine_linux_test.go. This tests what a container changes: who counts, and who
 // ends what.
 func TestAToolInAContainerIsStoppedAndNamed(t *testing.T) {

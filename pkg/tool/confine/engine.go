@@ -26,6 +26,7 @@ type engine struct {
 	runFlags []string
 	noTasks  bool // it cannot bound the number of tasks
 	program  program
+	loading  []string // variables of the image that the loader of programs obeys, "name=value"
 }
 
 // command returns the program and arguments of a subcommand.
@@ -66,7 +67,7 @@ func Image(ctx context.Context, self []string, name string) (string, error) {
 	if strings.HasPrefix(name, "-") {
 		return "", fmt.Errorf("%q is no name of an image", name)
 	}
-	id, err := e.run(ctx, "image", "inspect", "--format", "{{.Id}}", name)
+	printed, err := e.run(ctx, "image", "inspect", "--format", "{{.Id}}{{with .Config}}{{range .Env}}{{println}}{{.}}{{end}}{{end}}", name)
 	if err != nil {
 		if ctx.Err() != nil {
 			return "", err
@@ -77,24 +78,44 @@ func Image(ctx context.Context, self []string, name string) (string, error) {
 		}
 		return "", err
 	}
+	id, variables, _ := strings.Cut(printed, "\n")
 	id = "sha256:" + strings.TrimPrefix(id, "sha256:") // podman leaves it out
+	engines.remember(id, variables)
 	_, err = engines.find(ctx, self, id)
 	return id, err
 }
 
 // engineFinder finds out once how the engine of this machine is called.
 type engineFinder struct {
-	mu    sync.Mutex
-	found *engine
+	mu      sync.Mutex
+	found   *engine
+	loading map[string][]string // see engine, by the IDs of images
 }
 
 var engines engineFinder //nolint:gochecknoglobals // what a machine can do does not change
+
+// remember keeps those variables of an image, one a line, that the loader of programs obeys.
+func (f *engineFinder) remember(image, variables string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.loading == nil {
+		f.loading = map[string][]string{}
+	}
+	f.loading[image] = nil
+	for line := range strings.Lines(variables) {
+		if strings.HasPrefix(line, "LD_") && strings.Contains(line, "=") {
+			f.loading[image] = append(f.loading[image], strings.TrimSuffix(line, "\n"))
+		}
+	}
+}
 
 func (f *engineFinder) find(ctx context.Context, self []string, image string) (engine, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.found != nil {
-		return *f.found, nil
+		e := *f.found
+		e.loading = f.loading[image]
+		return e, nil
 	}
 	e, ok := installed()
 	if !ok {
@@ -106,7 +127,7 @@ func (f *engineFinder) find(ctx context.Context, self []string, image string) (e
 	}
 	var why error
 	for _, e := range variants(e) {
-		e.program = program
+		e.program, e.loading = program, f.loading[image]
 		err := e.try(ctx, self, image)
 		if err == nil {
 			// A process that was killed between creating and starting a container has left it.
@@ -230,7 +251,7 @@ func (p program) mounts() []Mount {
 	if p.loader == "" {
 		return list
 	}
-	list = append(list, Mount{Host: p.loader, Path: loaderPath})
+	list = append(list, Mount{Host: p.loader, Path: loaderPath}, Mount{Host: os.DevNull, Path: "/etc/ld.so.preload"})
 	for name, at := range p.libraries {
 		list = append(list, Mount{Host: at, Path: path.Join(libraryPath, name)})
 	}

@@ -24,10 +24,16 @@ import (
 // of this machine. The test is skipped where podman is not installed, or runs no container.
 func Image(t *testing.T, programs ...string) (name string) {
 	t.Helper()
+	return ImageWith(t, "GREETING=hello", programs...)
+}
+
+// ImageWith makes an image that sets an environment variable, "name=value".
+func ImageWith(t *testing.T, variable string, programs ...string) (name string) {
+	t.Helper()
 	if _, err := exec.LookPath("podman"); err != nil {
 		t.Skip("SKIPPED: 1 test of tools in containers needs podman, which make setup installs")
 	}
-	name = importImage(t, programs)
+	name = importImage(t, variable, programs)
 	if err := try(name); err != nil {
 		t.Skipf("SKIPPED: 1 test of tools in containers: podman is installed, but runs no container: %v", err)
 	}
@@ -60,7 +66,7 @@ var tried struct { //nolint:gochecknoglobals // what a machine can do does not c
 }
 
 // importImage makes an image. The test is skipped where podman stores none.
-func importImage(t *testing.T, programs []string) (name string) {
+func importImage(t *testing.T, variable string, programs []string) (name string) {
 	t.Helper()
 	files := map[string]string{} // by their paths in the image
 	for _, program := range append(programs, "sh") {
@@ -77,7 +83,7 @@ func importImage(t *testing.T, programs []string) (name string) {
 		}
 	}
 	name = "localhost/mapreel-test-" + strings.ToLower(rand.Text()) + ":1"
-	cmd := exec.CommandContext(t.Context(), "podman", "import", "--quiet", "--change", "ENV GREETING=hello", "-", name)
+	cmd := exec.CommandContext(t.Context(), "podman", "import", "--quiet", "--change", "ENV "+variable, "-", name)
 	cmd.Stdin = bytes.NewReader(pack(t, files))
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
