@@ -30,7 +30,7 @@ func TestTwoFilesOfSubtitlesThatAreShownByDefaultAreRefused(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := film.Parse(fmt.Appendf(nil, request, `, "default": true`))
-	if want := "invalid request: /subtitleFiles/2/default: only one track can be shown by default, and number 2 is already"; err == nil || err.Error() != want {
+	if want := "invalid request: /subtitleFiles/2/default: only one track can have default: true, and the one at index 1 already has it"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -167,7 +167,7 @@ type Captions struct {
 	Tool     string `json:"tool" jsonschema:"required,minLength=1,description=The tool: it has an output with join: cues"`
 	Language string `json:"language,omitempty" jsonschema:"minLength=2,description=The language: de or deu"`
 	Title    string `json:"title,omitempty" jsonschema:"minLength=1,maxLength=200,description=What players show in their menus"`
-	Default  bool   `json:"default,omitempty" jsonschema:"description=Whether it is shown by default. One track can be"`
+	Default  bool   `json:"default,omitempty" jsonschema:"description=Whether it is shown by default. At most one track can have true"`
 }
 
 // Track returns the track as a file of subtitles. Its name is that of no file.

@@ -20,7 +20,7 @@ type File struct {
 	File     string `json:"file" jsonschema:"required,minLength=1,description=SubRip or WebVTT or ASS in UTF-8: s3://bucket/key on AWS or an absolute path on one machine. Its times count from the beginning of the source"`
 	Language string `json:"language,omitempty" jsonschema:"minLength=2,description=The language: de or deu"`
 	Title    string `json:"title,omitempty" jsonschema:"minLength=1,maxLength=200,description=What players show in their menus"`
-	Default  bool   `json:"default,omitempty" jsonschema:"description=Whether it is shown by default. One file can be"`
+	Default  bool   `json:"default,omitempty" jsonschema:"description=Whether it is shown by default. At most one file can have true"`
 	Forced   bool   `json:"forced,omitempty" jsonschema:"description=Whether it is shown where subtitles are off"`
 }
 
@@ -51,13 +51,13 @@ func (f File) Check(problem func(pointer, message string)) {
 	}
 }
 
-// CheckDefaults calls problem for each file that would be shown by default beside another: players, and playlists of packages, have one
-// such track.
+// CheckDefaults calls problem for each file but the first that has Default: players show one track by default, and HLS allows one in a
+// playlist.
 func CheckDefaults(files []File, problem func(i int, pointer, message string)) {
 	first := slices.IndexFunc(files, func(f File) bool { return f.Default })
 	for i, f := range files {
 		if f.Default && i > first {
-			problem(i, "/default", fmt.Sprintf("only one track can be shown by default, and number %d is already", first+1))
+			problem(i, "/default", fmt.Sprintf("only one track can have default: true, and the one at index %d already has it", first))
 		}
 	}
 }
