@@ -131,7 +131,7 @@ func (f *engineFinder) find(ctx context.Context, self []string, image string) (e
 		err := e.try(ctx, self, image)
 		if err == nil {
 			// A process that was killed between creating and starting a container has left it.
-			_, _ = e.run(ctx, "container", "prune", "--force", "--filter", "label="+label, "--filter", "until=1h")
+			_, _ = e.run(ctx, "container", "prune", "--force", "--filter", "label="+label, "--filter", "until=10m")
 			f.found = &e
 			return e, nil
 		}
