@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -45,7 +46,9 @@ func try(image string) error {
 	tried.once.Do(func() {
 		for _, flags := range [][]string{nil, {"--cgroup-manager", "cgroupfs"}, {"--runtime", "runc", "--cgroup-manager", "cgroupfs"}} {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-			argv := append(flags, "run", "--rm", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096", "--pull", "never", "--network", "none", image, "sh", "-c", ":")
+			argv := slices.Concat(flags, []string{
+				"run", "--rm", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096", "--pull", "never", "--network", "none", image, "sh", "-c", ":",
+			})
 			out, err := exec.CommandContext(ctx, "podman", argv...).CombinedOutput() //nolint:gosec // a program of this machine
 			cancel()
 			if err == nil {
