@@ -23,8 +23,8 @@ type Comparison struct {
 type Measure int
 
 const (
-	RawFrames     Measure = iota // not at all: standard output gets them, each original above what was encoded
-	EncodedFrames                // likewise, but standard output gets what was encoded alone, and the source is not read
+	RawFrames     Measure = iota // not at all: standard output gets them, each original above its encoded frame
+	EncodedFrames                // not at all: standard output gets the encoded frames alone, and the source is not read
 	MeasureSSIM                  // standard output gets a line "lavfi.ssim.All=0.99" for each
 	MeasureVMAF                  // the file VMAFLog gets them as JSON
 )
@@ -34,7 +34,7 @@ const VMAFLog = "vmaf.json"
 
 // CompareArgs returns the arguments of ffmpeg that decode v's source anew, shape its frames for v's only rendition as they were for its
 // encoder, and compare them one by one with those in the rendition's file. Frames of both are counted, so their times do not matter.
-// Raw frames have the rendition's PixelFormat and are twice as high.
+// Raw frames have the rendition's PixelFormat; where originals are above encoded frames, they are twice as high.
 func CompareArgs(v Video, c Comparison) []string {
 	v.ContextFrames, v.Pictures, v.Packets = false, nil, ""
 	r := v.Renditions[0]
@@ -43,11 +43,12 @@ func CompareArgs(v Video, c Comparison) []string {
 	if option.Declared(r.PixelFormat) {
 		encoded = append(encoded, "format="+r.PixelFormat)
 	}
+	encoded = append(encoded, count)
 	if c.Measure == EncodedFrames {
 		args := append([]string{"-hide_banner", "-nostdin", "-loglevel", "warning", "-nostats", "-copyts"}, chunkInput(v)...)
 		return append(args, "-filter_complex", "[0:v:0]"+strings.Join(encoded, ",")+"[encoded]", "-map", "[encoded]", "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1")
 	}
-	graph := fmt.Sprintf("%s;[v0]%s,setsar=1[original];[%d:v:0]%s,%s,setsar=1[encoded]", v.filters(), count, 1+len(v.overlays()), strings.Join(encoded, ","), count)
+	graph := fmt.Sprintf("%s;[v0]%s,setsar=1[original];[%d:v:0]%s,setsar=1[encoded]", v.filters(), count, 1+len(v.overlays()), strings.Join(encoded, ","))
 	output := []string{"-f", "null", "-"}
 	switch c.Measure {
 	case RawFrames:

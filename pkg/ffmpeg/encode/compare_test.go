@@ -31,7 +31,7 @@ func TestCompareArgs(t *testing.T) {
 		"[1:v:0]settb=1/12800,trim=start_pts=140800:end_pts=153600,format=yuv420p,settb=1/25,setpts=N,setsar=1[encoded];"
 	for measure, want := range map[Measure]string{
 		EncodedFrames: "-hide_banner -nostdin -loglevel warning -nostats -copyts -threads 2 " + strings.Replace(ffmpegtest.AllocationLimits, "142606336", "9437184", 1) +
-			" -f mov -i file:/work/0.mp4 -filter_complex [0:v:0]settb=1/12800,trim=start_pts=140800:end_pts=153600,format=yuv420p[encoded] " +
+			" -f mov -i file:/work/0.mp4 -filter_complex [0:v:0]settb=1/12800,trim=start_pts=140800:end_pts=153600,format=yuv420p,settb=1/25,setpts=N[encoded] " +
 			"-map [encoded] -fps_mode passthrough -f rawvideo pipe:1",
 		RawFrames: head + graph + "[original][encoded]vstack=shortest=1[compared] -map [compared] -fps_mode passthrough -f rawvideo pipe:1",
 		MeasureSSIM: head + graph + `[encoded][original]ssim=shortest=1,metadata=mode=print:key=lavfi.ssim.All:file=pipe\\:1[compared] ` +

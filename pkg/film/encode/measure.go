@@ -73,7 +73,7 @@ func (a *attempt) measure(ctx context.Context, d decoding, e encoding) (quality,
 	if err != nil {
 		return quality{}, err
 	}
-	kept.end()
+	a.endOriginals(ctx, e.rendition)
 	q, err := g.quality()
 	if err == nil && (q.frames > len(expected.times) || q.frames < len(expected.times) && !expected.open) {
 		err = fault.New(fault.Corrupt, "%d frames were encoded, %d could be compared", len(expected.times), q.frames)
@@ -94,13 +94,12 @@ type xpsnrGauge struct {
 }
 
 func newXPSNRGauge(r film.Rendition, rate media.Rational, kept *originals) (*xpsnrGauge, error) {
-	g := &xpsnrGauge{format: xpsnr.Format{Width: r.Width, Height: r.Height, HalfW: true, HalfH: true, Depth: 8}, kept: kept}
+	g := &xpsnrGauge{format: rawFormat(r), kept: kept}
 	switch r.PixelFormat {
 	case "yuv420p":
 		m := xpsnr.New[uint8](g.format, rate)
 		g.add, g.mean = m.AddPlanes, m.Mean
 	case "yuv420p10le":
-		g.format.Depth = 10
 		m := xpsnr.New[uint16](g.format, rate)
 		var a, b [3][]uint16
 		g.add = func(original, encoded [3][]byte) xpsnr.Values {
@@ -121,6 +120,15 @@ func newXPSNRGauge(r film.Rendition, rate media.Rational, kept *originals) (*xps
 	return g, nil
 }
 
+// rawFormat returns the format of a rendition's raw frames.
+func rawFormat(r film.Rendition) xpsnr.Format {
+	f := xpsnr.Format{Width: r.Width, Height: r.Height, HalfW: true, HalfH: true, Depth: 8}
+	if r.PixelFormat == "yuv420p10le" {
+		f.Depth = 10
+	}
+	return f
+}
+
 // frameBytes returns the size of a raw frame.
 func frameBytes(f xpsnr.Format) int { return f.Samples() * sampleBytes(f) }
 
@@ -135,11 +143,11 @@ func samples(into []uint16, data []byte) []uint16 {
 	return into
 }
 
-// planes returns the parts of a frame: of each plane, the upper ones and the lower ones where times is 2.
-func (g *xpsnrGauge) planes(frame []byte, times int) (parts [2][3][]byte) {
+// planes returns the planes of the pictures that are stacked in a frame, from top to bottom: one, or two.
+func (g *xpsnrGauge) planes(frame []byte, pictures int) (parts [2][3][]byte) {
 	for i, p := range g.format.Planes() {
 		n := p.Width * p.Height * sampleBytes(g.format)
-		for k := range times {
+		for k := range pictures {
 			parts[k][i], frame = frame[:n], frame[n:]
 		}
 	}
@@ -167,16 +175,14 @@ func (g *xpsnrGauge) compare() error {
 	var original, encoded [3][]byte
 	if g.kept.whole() {
 		frame, err := g.kept.next()
-		if err != nil {
+		if err != nil || frame == nil { // what goes beyond the last original does not count, as with the filter vstack
 			return err
 		}
 		original, encoded = g.planes(frame, 1)[0], g.planes(g.frame, 1)[0]
 	} else {
 		both := g.planes(g.frame, 2)
 		original, encoded = both[0], both[1]
-		if err := g.kept.keep(original); err != nil {
-			return err
-		}
+		g.kept.keep(original)
 	}
 	g.q.include(g.add(original, encoded).Min())
 	return nil

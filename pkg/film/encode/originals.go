@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,39 +9,45 @@ import (
 	"path/filepath"
 
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/xpsnr"
+	"github.com/mapreel/mapreel/pkg/process"
 )
 
-// maxOriginals limits the bytes of raw frames that a unit keeps in its folder. The disk of a function has room for them.
-const maxOriginals = 512 << 20
+// A unit keeps at most maxOriginals bytes of raw frames, and at most a share of the free space on its disk: one part in diskShare. Other
+// units may run beside it, and encoders need the rest.
+const (
+	maxOriginals = 512 << 20
+	diskShare    = 8
+)
 
-// originals are the raw frames of a segment as the encoder of a rendition gets them. They are kept from the first measurement, so that the
-// next ones need not decode, scale and tone-map the source again. A nil *originals keeps nothing.
+// originals are the raw frames of a segment as the encoder of a rendition gets them. The first measurement keeps them, so that the next
+// ones need not decode, scale and tone-map the source again. What is measured does not depend on whether they are kept. A nil
+// *originals keeps nothing.
 type originals struct {
-	file   *os.File
-	frame  []byte // that was read last
-	frames int    // that are kept
-	read   int
-	ended  bool
+	file     *os.File
+	frame    []byte // that was read last
+	frames   int    // that are kept
+	read     int
+	complete bool
+	err      error // why no more can be kept
 }
 
-// originals returns what is kept of a rendition; nil where its frames are too many. A measurement that did not get to its end begins anew.
+// originals returns the frames of a rendition, either kept or to be kept; nil where they are not kept, because they are too many.
 func (a *attempt) originals(rendition, frames int) (*originals, error) {
-	if o, ok := a.kept[rendition]; ok && o.whole() {
-		o.read = 0
-		_, err := o.file.Seek(0, io.SeekStart)
-		return o, err
+	if o, ok := a.kept[rendition]; ok {
+		return o, o.rewind()
 	}
+	if a.kept == nil {
+		a.kept = map[int]*originals{}
+	}
+	a.kept[rendition] = nil
 	r := a.job.Renditions[rendition]
-	f := xpsnr.Format{Width: r.Width, Height: r.Height, HalfW: true, HalfH: true, Depth: 8}
-	if r.PixelFormat != "yuv420p" {
-		f.Depth = 10
+	frame := frameBytes(rawFormat(r))
+	size := int64(frame) * int64(frames)
+	if free, err := process.FreeDisk(a.Dir); err == nil && size > free/diskShare {
+		return nil, nil
 	}
-	size := int64(frameBytes(f)) * int64(frames)
-	for other, o := range a.kept {
-		if other != rendition {
-			size += int64(o.frames) * int64(len(o.frame))
-		}
+	for _, o := range a.kept {
+		size += o.size()
 	}
 	if size > maxOriginals {
 		return nil, nil
@@ -49,14 +56,21 @@ func (a *attempt) originals(rendition, frames int) (*originals, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.kept == nil {
-		a.kept = map[int]*originals{}
-	}
-	if o, ok := a.kept[rendition]; ok {
-		o.close()
-	}
-	a.kept[rendition] = &originals{file: file, frame: make([]byte, frameBytes(f))}
+	a.kept[rendition] = &originals{file: file, frame: make([]byte, frame)}
 	return a.kept[rendition], nil
+}
+
+// endOriginals ends the first measurement of a rendition. Where the disk was too full for its frames, they are not kept.
+func (a *attempt) endOriginals(ctx context.Context, rendition int) {
+	o := a.kept[rendition]
+	if o == nil {
+		return
+	}
+	if o.complete = o.err == nil; !o.complete {
+		a.Log.WarnContext(ctx, "raw frames cannot be kept, the source is decoded again for each measurement", "error", o.err)
+		o.close()
+		a.kept[rendition] = nil
+	}
 }
 
 // dropOriginals removes what is kept.
@@ -68,37 +82,53 @@ func (a *attempt) dropOriginals() {
 }
 
 func (o *originals) close() {
+	if o == nil {
+		return
+	}
 	_ = o.file.Close()           // it was only for this unit
 	_ = os.Remove(o.file.Name()) // or it goes with the unit's folder
 }
 
 // whole reports whether all frames are kept.
-func (o *originals) whole() bool { return o != nil && o.ended }
+func (o *originals) whole() bool { return o != nil && o.complete }
 
-// end says that no more frames will be kept.
-func (o *originals) end() {
-	if o != nil {
-		o.ended = true
+// size returns how many bytes are kept.
+func (o *originals) size() int64 {
+	if o == nil {
+		return 0
 	}
+	return int64(o.frames) * int64(len(o.frame))
 }
 
-func (o *originals) keep(planes [3][]byte) error {
+// rewind makes next return the first frame.
+func (o *originals) rewind() error {
 	if o == nil {
 		return nil
 	}
+	o.read = 0
+	_, err := o.file.Seek(0, io.SeekStart)
+	return err
+}
+
+// keep adds a frame. After an error of the disk it keeps no more, which is no error of the measurement.
+func (o *originals) keep(planes [3][]byte) {
+	if o == nil || o.err != nil {
+		return
+	}
 	for _, p := range planes {
-		if _, err := o.file.Write(p); err != nil {
-			return err
+		if _, o.err = o.file.Write(p); o.err != nil {
+			// The file takes no space while the measurement goes on.
+			o.err = errors.Join(o.err, o.file.Truncate(0))
+			return
 		}
 	}
 	o.frames++
-	return nil
 }
 
-// next returns the next frame, until it is called again.
+// next returns the next frame, which is valid until the next call; nil after the last one.
 func (o *originals) next() ([]byte, error) {
 	if o.read == o.frames {
-		return nil, fault.New(fault.Corrupt, "more frames were encoded than the %d that were decoded", o.frames)
+		return nil, nil
 	}
 	o.read++
 	if _, err := io.ReadFull(o.file, o.frame); err != nil {

@@ -18,7 +18,7 @@ type search struct {
 	rendition int
 	strategy  strategy
 	probes    []target.Probe
-	kept      int          // index of the probe whose file is kept
+	kept      int          // index of the probe whose file is kept; -1: only drafts were tried
 	next      target.Probe // what is to be tried
 	over      bool
 }
@@ -132,6 +132,9 @@ func (a *attempt) judge(ctx context.Context, d decoding, s *search) error {
 		return err
 	}
 	if frames == 0 {
+		if len(s.probes) > 0 {
+			return fault.New(fault.Corrupt, "the segment has frames at one CRF, and none at CRF %v", trial.crf)
+		}
 		s.over = true
 		return nil
 	}

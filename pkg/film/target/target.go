@@ -2,8 +2,9 @@
 // next, from what was tried; it runs nothing.
 //
 //	s := quality.Search(codec range)
-//	for crf, more := s.Next(nil); more; crf, more = s.Next(probes) {
-//		probes = append(probes, target.Probe{CRF: crf, Mean: measure(encode(crf))})
+//	for next, more := s.Next(nil); more; next, more = s.Next(probes) {
+//		next.Mean = measure(encode(next.CRF, next.Draft))
+//		probes = append(probes, next)
 //	}
 //	found := probes[s.Best(probes)]
 package target
@@ -72,8 +73,8 @@ type Range struct {
 	Low, High int // what a search uses where the request does not say
 	Top       int // the highest that the encoder takes
 	Step      float64
-	Middle    float64 // what looks about like x264's 26
-	Slope     float64 // what a step of 1 changes, in times of what it changes with x264
+	Middle    float64 // CRF that looks about like x264's 26
+	Slope     float64 // how much a step of 1 changes the quality, relative to x264
 }
 
 // Normalise returns q with its defaults for a codec.
