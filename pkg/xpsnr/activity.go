@@ -73,8 +73,9 @@ func (a *activity[S]) detail(luma []S, x, y, w, h int) (mean float64, ok bool) {
 	return float64(sum) / float64((right-left)*(bottom-top)), true
 }
 
-// fineRow sums |12·own − 2·(beside, above, below) − (diagonal)| over the pixels of a row, but for the first and the last. That is
-// |16·own − (1, 2, 1) of columns|, where each column is (1, 2, 1) of above, own and below, and serves three pixels.
+// fineRow sums |12·own − 2·(beside, above, below) − (diagonal)| over the pixels of a row, except the first and the last. The filter is
+// separable: its response is 16·own − (left + 2·middle + right), where each of these is the column above + 2·own + below. So a column is
+// computed once for three pixels.
 func fineRow[S Sample](above, own, below []S) (sum uint64) {
 	if len(own) < 3 {
 		return 0
@@ -157,7 +158,7 @@ func (a *activity[S]) coarseChange(luma []S, from, to int) (sum int64) {
 	return sum
 }
 
-// magnitude returns |v| without a branch, which would be mispredicted for every second pixel.
+// magnitude returns |v| without a branch, which would be mispredicted for about half of the pixels.
 func magnitude(v int) int {
 	sign := v >> (bits.UintSize - 1)
 	return (v ^ sign) - sign

@@ -108,7 +108,7 @@ func (m *Meter[S]) Add(original, encoded []S) Values {
 	return m.AddPlanes(a, b)
 }
 
-// AddPlanes is Add for frames whose planes do not follow each other in memory.
+// AddPlanes is Add for frames whose planes do not follow each other in memory. It does not keep the slices.
 func (m *Meter[S]) AddPlanes(original, encoded [3][]S) Values {
 	if m.weights != nil {
 		m.activity.weigh(original[0], m.weights)
@@ -181,15 +181,15 @@ func (m *Meter[S]) weightedError(a, b []S, p Plane) float64 {
 
 func squaredError[S Sample](a, b []S) uint64 {
 	b = b[:len(a)]
-	var even, odd uint64
-	for len(a) >= 4 && len(b) >= 4 { // two sums do not wait for each other
-		d0, d1, d2, d3 := int(a[0])-int(b[0]), int(a[1])-int(b[1]), int(a[2])-int(b[2]), int(a[3])-int(b[3])
+	var even, odd uint64             // two sums, so that the processor adds to one while it waits for the other
+	for len(a) >= 4 && len(b) >= 4 { // the second condition spares checks of bounds
+		d0, d1, d2, d3 := int64(a[0])-int64(b[0]), int64(a[1])-int64(b[1]), int64(a[2])-int64(b[2]), int64(a[3])-int64(b[3])
 		even += uint64(d0*d0) + uint64(d2*d2)
 		odd += uint64(d1*d1) + uint64(d3*d3)
 		a, b = a[4:], b[4:]
 	}
 	for i, v := range a {
-		d := int(v) - int(b[i])
+		d := int64(v) - int64(b[i])
 		even += uint64(d * d)
 	}
 	return even + odd
