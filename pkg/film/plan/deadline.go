@@ -1,10 +1,12 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/target"
 )
 
 // A deadline selects the longest segments, which waste least, with which a job on AWS is expected to be done in time. What is expected is
@@ -16,10 +18,14 @@ import (
 var (
 	encodeWork = map[film.VideoCodec]int64{film.H264: 42000, film.H265: 130000, film.VP9: 140000, film.AV1: 60000}
 	decodeWork = int64(5000)
-	// A segment with a target quality is encoded about so often, in percent, and comparing what was encoded takes so much of a megapixel.
-	usualProbes, compareWork = int64(240), int64(9000)
-	// With drafts, it is so often encoded as a draft, which takes so much of the real preset, and so often by that; all in percent.
-	usualDrafts, draftWork, usualDrafted = int64(120), int64(45), int64(140)
+	// usualProbes is how often a segment with a target quality is encoded, in percent, where there are no drafts.
+	usualProbes = int64(240)
+	// With drafts, a segment is encoded so often as a draft, and so often with its own preset, in percent.
+	usualDrafts, usualDrafted = int64(120), int64(140)
+	// draftWork is what a draft of SVT-AV1 takes, in percent of the default preset. Those of x264 and x265 are in presetWork.
+	draftWork = int64(45)
+	// compareWork is how many microseconds it takes to compare a megapixel. Filters of ffmpeg take longer than XPSNR.
+	compareWork = map[target.Metric]int64{target.XPSNR: 9000, target.SSIM: 15000, target.VMAF: 15000}
 	// A segment with a bit rate is encoded about so often, after a first pass that takes so much of an encode, in percent.
 	usualSizings, passWork = int64(2), int64(70)
 	// presetWork is in percent of the default preset, of x264 and x265.
@@ -44,13 +50,8 @@ func FrameWork(j film.Job) int64 {
 		}
 		pixels := int64(r.Width) * int64(r.Height)
 		work := pixels * encodeWork[r.Codec] / 1e6 * percent / 100
-		if r.Quality.Target != 0 { // a probe decodes the source twice: for the encoder, and to compare
-			again := 2*decode + pixels*compareWork/1e6
-			if r.Search().Draft.Preset != "" {
-				work = (usualDrafts*(work*draftWork/100+again) + usualDrafted*(work+again)) / 100
-			} else {
-				work = usualProbes * (work + again) / 100
-			}
+		if r.Quality.Target != 0 {
+			work = searchWork(r, work, decode)
 		}
 		if r.Sized() {
 			work = usualSizings*(work+decode) + decode + pixels*encodeWork[r.Codec]/1e6*passWork/100
@@ -58,6 +59,19 @@ func FrameWork(j film.Job) int64 {
 		micros += work
 	}
 	return micros
+}
+
+// searchWork returns how many microseconds the search for a target takes for a frame, whose encode takes work and whose decoding takes
+// decode. Each probe decodes the source twice: for the encoder, and to compare.
+func searchWork(r film.Rendition, work, decode int64) int64 {
+	pixels := int64(r.Width) * int64(r.Height)
+	compare := 2*decode + pixels*compareWork[r.Quality.Metric]/1e6
+	draft := r.Search().Draft
+	if draft == (target.Draft{}) {
+		return usualProbes * (work + compare) / 100
+	}
+	faster := pixels * encodeWork[r.Codec] / 1e6 * cmp.Or(presetWork[draft.Preset], draftWork) / 100
+	return (usualDrafts*(faster+compare) + usualDrafted*(work+compare)) / 100
 }
 
 // What is expected of AWS: functions with the default memory of 3,008 MiB, which have 1.7 processors, each 85 % as fast as such a core; a
