@@ -11,6 +11,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film/encode"
 	"github.com/mapreel/mapreel/pkg/film/internal/filmtest"
 	"github.com/mapreel/mapreel/pkg/film/target"
+	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Each rendition of a segment finds the CRF for its own target, and gets the bytes that it would get alone.
@@ -51,27 +52,40 @@ func TestEachRenditionFindsItsOwnCRF(t *testing.T) {
 // What is measured of an encode does not depend on what was encoded before: neither on drafts nor on the frames that are kept.
 func TestProbesAreMeasuredAlike(t *testing.T) {
 	t.Parallel()
-	found, files := filmtest.Source(t, "film.mp4", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=1,noise=alls=8:all_seed=1", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "10")
-	for _, format := range []string{"yuv420p", "yuv420p10le"} {
+	for name, c := range map[string]struct {
+		filter    string // of the source
+		frames    int
+		rendition film.Rendition
+	}{
+		"8 bits":           {"null", 25, film.Rendition{PixelFormat: "yuv420p"}},
+		"10 bits":          {"null", 25, film.Rendition{PixelFormat: "yuv420p10le"}},
+		"variable rate":    {"select='mod(n,5)-mod(n,3)'", 16, film.Rendition{PixelFormat: "yuv420p"}},
+		"another rate":     {"null", 25, film.Rendition{PixelFormat: "yuv420p", Rate: media.Rational{Num: 50, Den: 1}}},
+		"deinterlaced":     {"interlace,setfield=tff", 12, film.Rendition{PixelFormat: "yuv420p", Deinterlace: true}},
+		"a single picture": {"select='eq(n,7)'", 1, film.Rendition{PixelFormat: "yuv420p"}},
+	} {
+		found, files := filmtest.Source(t, "film.mp4", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=1,noise=alls=8:all_seed=1,"+c.filter,
+			"-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "10")
 		run := func(q target.Quality) film.Chunk {
-			r := film.Rendition{Codec: film.AV1, Preset: "8", Width: 128, Height: 72, PixelFormat: format, Quality: q.Normalise(film.AV1.QualityRange())}
+			r := c.rendition
+			r.Codec, r.Preset, r.Width, r.Height, r.Quality = film.AV1, "8", 128, 72, q.Normalise(film.AV1.QualityRange())
 			job := film.Job{
 				ID: filmtest.Job, Source: found.Source, Renditions: []film.Rendition{r}, Segments: 1,
 				Request: film.Request{Compute: film.Compute{Threads: 2}}, Outputs: []film.OutputPlan{{Name: "a", Container: film.MP4}},
 			}
 			v := found.Source.Video
 			var facts film.SegmentFacts
-			filmtest.RunSpec(t, encode.Kind{Tools: filmtest.Tools(t)}, job, film.VideoUnit(0), film.Segment{Last: true, Start: v.Start, End: v.End, Frames: 25}, files, filmtest.Store(t), &facts)
+			filmtest.RunSpec(t, encode.Kind{Tools: filmtest.Tools(t)}, job, film.VideoUnit(0), film.Segment{Last: true, Start: v.Start, End: v.End, Frames: c.frames}, files, filmtest.Store(t), &facts)
 			return facts.Chunks[0]
 		}
 		searched := run(target.Quality{Target: 36})
 		q := searched.Quality
 		if len(q.Probes) < 2 || !q.Probes[0].Draft || q.Draft {
-			t.Fatalf("%s: %+v, want a draft, and another to be kept", format, q)
+			t.Fatalf("%s: %+v, want a draft, and another to be kept", name, q)
 		}
 		alone := run(target.Quality{Target: 36, Min: int(q.CRF), Max: int(q.CRF)})
-		if len(alone.Quality.Probes) != 1 || alone.Quality.Probe != q.Probe || alone.Size != searched.Size {
-			t.Errorf("%s: %+v of %d bytes after a search, %+v of %d bytes alone", format, q.Probe, searched.Size, alone.Quality.Probe, alone.Size)
+		if len(alone.Quality.Probes) != 1 || alone.Quality.Probe != q.Probe || alone.Size != searched.Size || alone.Frames != searched.Frames {
+			t.Errorf("%s: %+v of %d bytes after a search, %+v of %d bytes alone", name, q.Probe, searched.Size, alone.Quality.Probe, alone.Size)
 		}
 	}
 }
