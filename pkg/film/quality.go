@@ -21,25 +21,25 @@ func (c VideoCodec) QualityRange() target.Range {
 	switch c {
 	case H264, H265:
 		return target.Range{Low: 8, High: 44, Top: c.MaxCRF(), Step: 0.25, Middle: 26, Slope: 1}
-	case AV1: // measured of SVT-AV1 1.4 at presets 8 to 12: a step changes 0.13 to 0.2 dB of XPSNR
+	case AV1: // measured with SVT-AV1 1.4 at presets 8 to 12: a step changes XPSNR by 0.13 to 0.2 dB
 		return target.Range{Low: 10, High: 60, Top: c.MaxCRF(), Step: 1, Middle: 48, Slope: 0.28}
 	}
 	return target.Range{Low: 10, High: 60, Top: c.MaxCRF(), Step: 1, Middle: 32, Slope: 0.8}
 }
 
-// drafts are the faster presets for searches, and which presets are so slow that a draft saves more than it takes. Their offsets were
-// measured of real footage with the default presets, at 240 and at 480 lines.
+// drafts are the faster presets with which searches begin. Their offsets were measured on real footage with the default presets, at 240
+// and at 480 lines.
 var drafts = map[VideoCodec]struct {
 	preset       string
-	small, large float64 // offset at draftLines, and at twice as many and above
-	slow         []string
+	small, large float64  // offset up to draftLines, and from twice as many
+	slow         []string // presets that take so long that a draft saves more than it costs
 }{
 	H264: {"veryfast", 1.45, 1.75, slowPresets},
 	H265: {"superfast", 1.6, 1.5, slowPresets},
 	AV1:  {"12", 1.2, 1.85, []string{"0", "1", "2", "3", "4", "5", "6", "7", "8"}},
 }
 
-const draftLines = 240
+const draftLines = 240 // between it and twice as many, the offset is interpolated
 
 var slowPresets = []string{"medium", "slow", "slower", "veryslow", "placebo"}
 
@@ -96,8 +96,8 @@ type QualityReport struct {
 	At     Seconds       `json:"at"`     // where that begins
 	MinCRF float64       `json:"minCRF"` // of the segments
 	MaxCRF float64       `json:"maxCRF"`
-	Probes int           `json:"probes"` // how often segments were encoded
-	Drafts int           `json:"drafts"` // how often with a faster preset, before that
+	Probes int           `json:"probes"` // how often segments were encoded, without drafts
+	Drafts int           `json:"drafts"` // how often segments were encoded with a faster preset, to begin the search
 	Missed int           `json:"missed"` // segments that stayed below the target, because the lowest CRF or the limit of the bit rate is too high
 	Frames int           `json:"frames"`
 	// Segments are those of the rendition in their order; the worst of them where there are more than MaxQualitySegments.

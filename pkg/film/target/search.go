@@ -26,18 +26,18 @@ type Search struct {
 	Draft   Draft   // what is tried before the real preset; zero: nothing
 }
 
-// Draft is a faster preset of the same encoder. It takes a part of the time, and at the same CRF its quality is lower by about as much in
-// all footage. So it tells where the real preset meets the target.
+// Draft is a faster preset of the same encoder. It takes a fraction of the time, and at the same CRF the real preset is better by about the
+// same offset in all footage. So a draft tells where the real preset meets the target.
 type Draft struct {
 	Preset string
 	Offset float64 // by how many dB of XPSNR the real preset is better
 }
 
-// maxDrafts is how many drafts of a segment are encoded. A second one is worth its time where the first is far from the target, so
-// that what the usual slope says is not certain: farDraft is how many times the tolerance.
 const (
-	maxDrafts = 2
-	farDraft  = 8
+	maxDrafts = 2 // of a segment
+	// farDraft is how many tolerances a first draft must be off the target for a second one to be worth its time: so far away, the usual
+	// slope is not precise enough.
+	farDraft = 8
 )
 
 // Search returns the search of q, which is normalised, with an encoder.
@@ -47,8 +47,7 @@ func (q Quality) Search(r Range) Search {
 	return s
 }
 
-// WithDraft returns s with drafts. What they say of another metric than XPSNR has not been measured, and with one CRF to choose from
-// there is nothing to find.
+// WithDraft returns s with drafts, if they help it: offsets were measured for XPSNR only, and a range of a single CRF needs no search.
 func (s Search) WithDraft(d Draft) Search {
 	if s.Quality.Metric == XPSNR && s.Quality.Min < s.Quality.Max {
 		s.Draft = d
@@ -94,7 +93,7 @@ func (s Search) Best(probes []Probe) int {
 }
 
 // Next returns the CRF to try after the probes, and whether as a draft; more is false where the search is over: a probe hit, the best value
-// is at an end of the range or between two neighbours that were tried, or MaxProbes were.
+// is at an end of the range or between two neighbours that were tried, or MaxProbes were. Drafts come first and never end a search.
 //
 // The first probe is where common footage meets the target. The second goes as far from it as the encoder's usual slope says. Where the target then lies
 // between two probes, the next is where the line through them meets it; where it does not, the line goes on beyond them.
@@ -121,7 +120,7 @@ func (s Search) Next(probes []Probe) (next Probe, more bool) {
 	return next, !tried(own, next.CRF)
 }
 
-// split returns the drafts, as good as the real preset would be, and the other probes.
+// split separates the drafts from the other probes. The drafts get the quality that is expected of the real preset.
 func (s Search) split(probes []Probe) (drafts, own []Probe) {
 	for _, p := range probes {
 		if !p.Draft {
@@ -152,7 +151,7 @@ func (s Search) bracket(probes []Probe) (low, high float64) {
 	return low, high
 }
 
-// estimate returns the CRF at which the target is expected, with a slope that applies where the probes tell none.
+// estimate returns the CRF at which the target is expected. slope applies where the probes do not tell one.
 func (s Search) estimate(probes []Probe, slope float64) float64 {
 	near := slices.Clone(probes)
 	slices.SortStableFunc(near, func(a, b Probe) int {
@@ -168,7 +167,7 @@ func (s Search) estimate(probes []Probe, slope float64) float64 {
 	return a.CRF - s.distance(a.Mean)/slope
 }
 
-// slope returns what two drafts tell of the slope.
+// slope returns the slope between two drafts, or else the usual one.
 func (s Search) slope(drafts []Probe) float64 {
 	if len(drafts) < 2 {
 		return s.Slope
@@ -176,7 +175,7 @@ func (s Search) slope(drafts []Probe) float64 {
 	return s.slopeBetween(drafts[0], drafts[1], s.Slope)
 }
 
-// slopeBetween returns the slope between two probes, or another one where that is not plausible.
+// slopeBetween returns the slope between two probes, or other where that is not plausible.
 func (s Search) slopeBetween(a, b Probe, other float64) float64 {
 	measured := (s.distance(b.Mean) - s.distance(a.Mean)) / (b.CRF - a.CRF)
 	if measured < s.Slope/steepest && measured > s.Slope*steepest {
