@@ -160,7 +160,7 @@ func (o *pool) start(ctx context.Context, p Program, at Place, h how) (*worker, 
 		defer close(w.ended)
 		defer opened.Add(-1)
 		w.err = p.launch(ctx, at, launch{
-			script: script, task: w.task(1), work: w.work, readable: []string{w.tasks}, timeout: maxAge + rendering, memory: h.Memory, threads: h.Threads,
+			script: script, task: w.task(1), work: w.work, readable: []string{w.tasks}, timeout: maxAge + maxIdle + rendering, memory: h.Memory, threads: h.Threads,
 		})
 	}()
 	return w, nil
@@ -201,7 +201,7 @@ func (w *worker) do(ctx context.Context, t task, timeout time.Duration) (err err
 			return w.end(fault.New(fault.OutOfTime, "it ran for more than %v", timeout))
 		case <-tick.C:
 			if used, ok := w.finished(done); ok {
-				process.AddCPU(ctx, min(max(used, 0), time.Since(began)*time.Duration(runtime.NumCPU())))
+				process.AddCPU(ctx, min(max(used, 0), time.Since(w.since)*time.Duration(runtime.NumCPU())))
 				w.counted += used
 				w.failed = false
 				return nil

@@ -367,7 +367,7 @@ def main():
     following, prepared = sys.argv[-1], None
     while following:
         task = await_task(following)
-        began = time.process_time()
+        began = time.process_time() if prepared else 0  # the first task includes the start
         prepared = prepared or prepare(task["settings"])
         code = perform(task, *prepared)
         if code:
