@@ -18,6 +18,11 @@ const KeptKind = "kept"
 // IsScene reports whether a source is a Blender scene, by its name.
 func IsScene(source string) bool { return strings.HasSuffix(strings.ToLower(source), ".blend") }
 
+// MakesFilm reports whether any output is a film, and not only frames or previews.
+func (r Request) MakesFilm() bool {
+	return slices.ContainsFunc(r.Outputs, func(o Output) bool { return o.Container != Frames && !o.Container.Preview() })
+}
+
 // checkRender returns the problems of what the request says of rendering.
 func (r Request) checkRender() (ps Problems) {
 	if !IsScene(r.Source) {
@@ -40,8 +45,8 @@ func (r Request) checkRender() (ps Problems) {
 			ps = append(ps, Problem{fmt.Sprintf("/outputs/%d/container", i), "render.redo replaces frames that are kept; make the film of all of them afterwards"})
 		}
 	}
-	if r.Render.Sound != "" && !slices.ContainsFunc(r.Outputs, func(o Output) bool { return o.Container != Frames }) {
-		ps = append(ps, Problem{SoundPointer, "the frames are kept, and there is no film that could have the sound"})
+	if r.Render.Sound != "" && !r.MakesFilm() {
+		ps = append(ps, Problem{SoundPointer, "no output is a film, which could have the sound"})
 	}
 	if r.Part != (Part{}) {
 		ps = append(ps, Problem{"/part", "of a scene, name the frames instead: render.frames"})

@@ -17,8 +17,10 @@ func TestTheSoundOfASceneIsANamedFile(t *testing.T) {
 	if files := r.NamedFiles(); len(files) != 1 || files[0].Pointer != film.SoundPointer || *files[0].URL != "/a/music.flac" || !files[0].Sound {
 		t.Errorf("got %+v", files)
 	}
-	_, err = film.Parse([]byte(strings.ReplaceAll(request, "CONTAINER", "frames")))
-	if err == nil || !strings.Contains(err.Error(), "/render/sound: the frames are kept, and there is no film that could have the sound") {
-		t.Errorf("frames alone: %v", err)
+	for _, container := range []string{"frames", "gif"} {
+		_, err = film.Parse([]byte(strings.ReplaceAll(request, "CONTAINER", container)))
+		if err == nil || !strings.Contains(err.Error(), "/render/sound: no output is a film, which could have the sound") {
+			t.Errorf("%s alone: %v", container, err)
+		}
 	}
 }

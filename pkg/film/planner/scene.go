@@ -61,7 +61,7 @@ func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.R
 	if rate := media.Rational(req.Sequence.FrameRate); scene.SoundFile == nil && scene.Sound != nil && rate.Known() && rate != scene.Rate {
 		scene.DropSound("the film has another frame rate than the scene")
 	}
-	if !slices.ContainsFunc(req.Outputs, func(o film.Output) bool { return o.Container != film.Frames && !o.Container.Preview() }) {
+	if !req.MakesFilm() {
 		scene.KeepSilent()
 	}
 	found, err := source.OfScene(ctx, p.Tools, scene, req.Sequence, env.Dir)
