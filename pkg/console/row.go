@@ -32,6 +32,7 @@ type Row struct {
 	Fraction float64 `json:"fraction"` // 0 to 1
 	Done     int     `json:"done"`
 	Units    int     `json:"units,omitempty"`
+	Noun     string  `json:"noun,omitempty"` // of Done and Units where they are no units: frames or tiles
 	FPS      float64 `json:"fps,omitempty"`
 	Speed    float64 `json:"speed,omitempty"` // relative to real time
 	Left     int64   `json:"left,omitempty"`  // seconds; 0: not known
@@ -102,6 +103,9 @@ func (r Row) withProgress(s progress.Snapshot, warnings int) Row {
 	r.Done, r.Units = s.Done+s.AudioDone, s.Segments+s.AudioParts
 	if s.Planned && s.FirstPass() {
 		r.Phase, r.Done, r.Units = firstPass, s.PassesDone, s.Passes
+	}
+	if s.Rendering() {
+		r.Done, r.Units, r.Noun = s.FramesDone, s.Frames, s.FrameNoun()
 	}
 	r.Fraction = math.Round(s.Fraction()*1000) / 1000
 	r.FPS, r.Speed = math.Round(s.FPS*10)/10, math.Round(s.Speed*100)/100

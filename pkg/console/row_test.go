@@ -49,3 +49,15 @@ func TestTheProgressOfAnotherProcessIsThatOfAllItsPhases(t *testing.T) {
 		t.Errorf("before the first phase: %+v", row)
 	}
 }
+
+func TestARowCountsFramesWhileASceneIsRendered(t *testing.T) {
+	t.Parallel()
+	s := progress.Snapshot{Planned: true, Segments: 2, AudioParts: 1, Frames: 24, FramesDone: 6}
+	if row := (Row{}).withProgress(s, 0); row.Done != 6 || row.Units != 24 || row.Noun != "frames" || row.Fraction != 0.25 {
+		t.Errorf("%+v, want 6 of 24 frames", row)
+	}
+	s.FramesDone, s.Done, s.VideoFraction = 24, 1, 0.5
+	if row := (Row{}).withProgress(s, 0); row.Done != 1 || row.Units != 3 || row.Noun != "" || row.Fraction != 0.5 {
+		t.Errorf("%+v, want 1 of 3 units", row)
+	}
+}

@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"strings"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/engine"
@@ -74,8 +75,11 @@ func (list groups) snapshot(now time.Time) (result []Group) {
 }
 
 // Finished returns how many units are done, of how many, and what one of them is called: the segments of a film, or the pieces that
-// tools get.
+// tools get. While a scene is rendered, it counts frames instead, each of which is kept.
 func (s Snapshot) Finished() (done, all int, noun string) {
+	if s.Rendering() {
+		return s.FramesDone, s.Frames, strings.TrimSuffix(s.FrameNoun(), "s")
+	}
 	if len(s.Groups) == 0 {
 		return s.Done, s.Segments, "segment"
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -76,13 +77,15 @@ type Tracker struct {
 	units        map[string]unitState
 	video, audio unitTotals
 	pass         unitTotals // of the first pass, in a film with a bit rate or a size
+	render       unitTotals // of the frames of a scene, or of their tiles
+	rendered     int        // units of render that were finished when the plan was made
 	published    int
 	groups       groups // of a run that makes no film
 	samples      []sample
 }
 
-// plan is what a Planned event says of the video segments, the audio parts and the first pass.
-type plan struct{ video, audio, pass engine.GroupProgress }
+// plan is what a Planned event says of the video segments, the audio parts, the first pass, and the frames of a scene or their tiles.
+type plan struct{ video, audio, pass, render engine.GroupProgress }
 
 // newPlan returns the groups of an event.
 func newPlan(groups []engine.GroupProgress) (p plan) {
@@ -94,6 +97,12 @@ func newPlan(groups []engine.GroupProgress) (p plan) {
 			p.audio = g
 		case film.PassKind:
 			p.pass = g
+		case render.TileKind:
+			p.render = g
+		case render.Kind:
+			if p.render.Name != render.TileKind { // they are rendered, and then merged to frames
+				p.render = g
+			}
 		}
 	}
 	return p
@@ -112,6 +121,9 @@ type Snapshot struct {
 	Passes        int // segments that have a first pass
 	PassesDone    int
 	PassFraction  float64
+	Frames        int // of a scene, or their tiles
+	FramesDone    int
+	Tiles         bool          // whether Frames counts tiles
 	FPS           float64       // frames per second
 	Speed         float64       // of the video, or of the audio if there is no video, relative to real time
 	Remaining     time.Duration // until everything is encoded; negative if unknown
@@ -134,9 +146,22 @@ func (s Snapshot) Merging() bool {
 // FirstPass reports whether the first pass is still being made. No segment is encoded before it is done.
 func (s Snapshot) FirstPass() bool { return s.PassesDone < s.Passes && s.Done < s.Segments }
 
-// Fraction returns how far the first pass is, and after it the video, or the audio if there is no video.
+// Rendering reports whether the frames of a scene are still being rendered. No segment is encoded before they are done.
+func (s Snapshot) Rendering() bool { return s.FramesDone < s.Frames && s.Done == 0 }
+
+// FrameNoun returns what Frames counts.
+func (s Snapshot) FrameNoun() string {
+	if s.Tiles {
+		return "tiles"
+	}
+	return "frames"
+}
+
+// Fraction returns how far the frames of a scene or the first pass are, and after it the video, or the audio if there is no video.
 func (s Snapshot) Fraction() float64 {
 	switch {
+	case s.Rendering():
+		return float64(s.FramesDone) / float64(s.Frames)
 	case s.FirstPass():
 		return s.PassFraction
 	case s.Segments == 0:
@@ -152,7 +177,7 @@ func (p *Tracker) Add(e local.Event) {
 		p.units = map[string]unitState{}
 	}
 	if e.Type == engine.Planned {
-		p.plan, p.planned = newPlan(e.Groups), true
+		p.plan, p.planned, p.rendered = newPlan(e.Groups), true, p.render.finished
 		if p.plan.video.Units+p.plan.audio.Units == 0 {
 			p.groups.plan(e.Groups)
 		} else {
@@ -203,10 +228,10 @@ func (p *Tracker) Add(e local.Event) {
 	p.recordSample(e.Time)
 }
 
-// countWork adds work to the units of a type. The first pass has another speed than the encoders, whose rates it does not count in.
+// countWork adds work to the units of a type. The first pass and Blender have other speeds than the encoders, whose rates they do not count in.
 func (p *Tracker) countWork(t *unitTotals, at time.Time, more amount) {
 	t.worked = t.worked.add(more)
-	if t == &p.pass {
+	if t == &p.pass || t == &p.render {
 		return
 	}
 	if p.firstAttempt.IsZero() {
@@ -227,6 +252,10 @@ func (p *Tracker) totalsFor(unit string) (*unitTotals, work.Amount) {
 		return &p.audio, p.plan.audio.Total
 	case film.PassKind:
 		return &p.pass, p.plan.pass.Total
+	case render.Kind, render.TileKind:
+		if kind == p.plan.render.Name {
+			return &p.render, p.plan.render.Total
+		}
 	}
 	return nil, work.Amount{}
 }
@@ -268,6 +297,7 @@ func (p *Tracker) Snapshot(now time.Time) Snapshot {
 	s.Passes = p.plan.pass.Units
 	s.PassesDone = min(p.pass.finished+max(p.pass.skipped, p.plan.pass.Done), s.Passes)
 	s.PassFraction = fraction(p.pass.current.media, p.pass.estimateLength(p.plan.pass.Total.Media, s.Passes), s.PassesDone, s.Passes)
+	s.Frames, s.FramesDone, s.Tiles = int(p.plan.render.Total.Count), p.framesDone(), p.plan.render.Name == render.TileKind
 	videoLength := p.video.estimateLength(p.plan.video.Total.Media, s.Segments)
 	audioLength := p.audio.estimateLength(p.plan.audio.Total.Media, s.AudioParts)
 	videoDone := p.video.current.media
@@ -294,6 +324,16 @@ func (p *Tracker) Snapshot(now time.Time) Snapshot {
 		s.Remaining = max(videoLeft, audioLeft)
 	}
 	return s
+}
+
+// framesDone returns how many frames of a scene, or tiles, are rendered. Of the units of an earlier run only the number is known.
+func (p *Tracker) framesDone() int {
+	all := p.plan.render.Total.Count
+	done := p.render.current.frames
+	if unseen := int64(p.plan.render.Done - p.rendered - p.render.skipped); unseen > 0 {
+		done += all * unseen / int64(p.plan.render.Units)
+	}
+	return int(min(done, all))
 }
 
 // rates returns the work done in the window that ends at now, and the length of that window.

@@ -225,7 +225,7 @@ export class JobView {
     this.bar.hidden = row.phase === 'waiting';
     const runs = row.status === 'RUNNING';
     setText(this.numbers, [
-      this.name, runs && Math.floor(row.fraction * 100) + ' %', row.units && row.done + ' of ' + row.units + ' units', runs && row.speed && row.speed.toFixed(1) + '× real time',
+      this.name, runs && Math.floor(row.fraction * 100) + ' %', row.units && row.done + ' of ' + row.units + ' ' + (row.noun || 'units'), runs && row.speed && row.speed.toFixed(1) + '× real time',
       runs && row.fps && Math.round(row.fps) + ' frames/s', runs && row.left && formatDuration(row.left) + ' left',
       'started ' + formatTime(row.started), row.stopped && 'took ' + formatDuration((row.stopped - row.started) / 1000), row.redrives && 'redriven ' + row.redrives + '×',
       this.used,

@@ -77,6 +77,9 @@ func groupFields(g progress.Group, noun string) []string {
 
 // statusFields returns the figures of s in order of importance: those of the video, or of the audio if there is no video.
 func statusFields(s progress.Snapshot) []string {
+	if s.Rendering() {
+		return []string{fmt.Sprintf("%d/%d %s", s.FramesDone, s.Frames, s.FrameNoun()), "rendering"}
+	}
 	if s.FirstPass() {
 		return []string{fmt.Sprintf("%d/%d segments", s.PassesDone, s.Passes), "first pass"}
 	}

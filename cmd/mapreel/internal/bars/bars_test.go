@@ -86,6 +86,10 @@ func TestLogLineHasTheSameFields(t *testing.T) {
 	if got, want := LogLine(first), "35 %, 9/30 segments, first pass"; got != want {
 		t.Errorf("line %q, want %q", got, want)
 	}
+	scene := progress.Snapshot{Planned: true, Segments: 1, Frames: 24, FramesDone: 6}
+	if got, want := LogLine(scene), "25 %, 6/24 frames, rendering"; got != want {
+		t.Errorf("line %q, want %q", got, want)
+	}
 	tools := progress.Snapshot{Planned: true, Groups: []progress.Group{
 		toolGroup("tool/a", "pieces of a", 4, 10, 75*time.Second), toolGroup("tool/b", "pieces of b", 0, 10, -1), toolGroup("tooljoin/a", "outputs", 0, 1, -1),
 	}}

@@ -253,6 +253,8 @@ func fields(s progress.Snapshot) []string {
 		return []string{"reading"}
 	case s.Merging():
 		return []string{"merging"}
+	case s.Rendering():
+		return []string{fmt.Sprintf("%d/%d %s", s.FramesDone, s.Frames, s.FrameNoun()), "rendering"}
 	case s.FirstPass():
 		return []string{fmt.Sprintf("%d/%d segments", s.PassesDone, s.Passes), "first pass"}
 	case s.Segments == 0:
