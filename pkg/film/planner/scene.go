@@ -75,10 +75,10 @@ func (p Planner) addSound(ctx context.Context, env *work.PlanEnv, req film.Reque
 		return nil
 	}
 	store, key, err := env.Resolve(ctx, url)
-	if err != nil {
-		return err
+	var found source.Found
+	if err == nil {
+		found, err = source.Examine(ctx, p.Tools, store, key, url, source.Options{})
 	}
-	found, err := source.Examine(ctx, p.Tools, store, key, url, source.Options{})
 	var digest string
 	if err == nil {
 		digest, err = digestOf(ctx, store, key)
