@@ -47,6 +47,17 @@ const engineTime = 60 * time.Second
 
 // runContained runs a command in a container.
 func (o Options) runContained(ctx context.Context, e engine) error {
+	inside := o
+	if e.program.loader != "" {
+		inside.Env = slices.Concat(e.loading, o.Env) // the command gets what Main must not obey
+	} else {
+		e.loading = nil
+	}
+	return inside.contain(ctx, e)
+}
+
+// contain does so with the environment that the container is to have.
+func (o Options) contain(ctx context.Context, e engine) error {
 	unlock, err := o.hold()
 	if err != nil {
 		return err
@@ -55,10 +66,6 @@ func (o Options) runContained(ctx context.Context, e engine) error {
 	if err := o.giveFiles(); err != nil {
 		return err
 	}
-	if e.program.loader == "" {
-		e.loading = nil
-	}
-	o.Env = append(slices.Clone(e.loading), o.Env...) // the command gets what Main must not obey
 	name, err := o.containerName()
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ func (e engine) command(arguments ...string) []string {
 func (e engine) run(ctx context.Context, arguments ...string) (string, error) {
 	argv := e.command(arguments...)
 	printed := &report{}
-	limits := process.Unlimited()
+	limits := process.Unlimited() //nolint:forbidigo // the engine works on its own store
 	limits.Wall = engineTime
 	_, err := process.Run(ctx, argv[0], argv[1:], process.Options{Name: e.name, Env: engineEnvironment(), Stdout: printed, Limits: limits})
 	return strings.TrimSpace(string(printed.data)), err
@@ -231,7 +231,7 @@ func readProgram(ctx context.Context, name string) (p program, err error) {
 // listLibraries has the loader list the libraries of a program: "libc.so.6 => /lib/libc.so.6 (0x0…)".
 func listLibraries(ctx context.Context, loader, path string) (map[string]string, error) {
 	listed := &report{}
-	limits := process.Unlimited()
+	limits := process.Unlimited() //nolint:forbidigo // it reads this program
 	limits.Wall = engineTime
 	if _, err := process.Run(ctx, loader, []string{"--list", path}, process.Options{Stdout: listed, Limits: limits}); err != nil {
 		return nil, fault.Wrap(fault.Unsupported, err, "list the libraries of this program, which tools with an image need")
