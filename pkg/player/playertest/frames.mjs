@@ -74,18 +74,28 @@ async function read({ player, media, times, bits, clearKeys, screenshots }) {
     count = p.rungs.length;
     await until('rung ' + n, () => video.readyState >= 2 && video.videoHeight === p.rungs[n]);
     const numbers = [];
+    let last; // time of the frame that was announced last; undefined: none was
     for (const time of times) {
+      const isOf = (t) => t < time + 0.01 && t > time - 1;
+      const patience = last === undefined || isOf(last) ? 2000 : 20000; // ms: no frame is announced where it was shown before
       let shown = false;
       // On a busy machine, a frame from before the seek may be announced after it.
       const announced = (_, frame) => {
-        shown ||= frame.mediaTime < time + 0.01 && frame.mediaTime > time - 1;
+        last = frame.mediaTime;
+        shown ||= isOf(last);
         if (!shown) video.requestVideoFrameCallback(announced);
       };
       video.requestVideoFrameCallback(announced);
       video.currentTime = time;
       await until('seek to ' + time, () => !video.seeking && video.readyState >= 2);
-      // No frame is announced where it was shown before. A busy machine takes long to draw one.
-      for (const began = performance.now(); !shown && performance.now() - began < 2000;) await sleep(5);
+      for (const began = performance.now(); !shown && performance.now() - began < patience;) await sleep(5);
+      last ??= time;
+      // Chromium may draw the frame of a paused video only with the next one, so a screenshot needs more seeks within the frame.
+      for (let i = 1; screenshots && i <= 4; i++) {
+        video.currentTime = time + i / 500;
+        await until('seek again to ' + time, () => !video.seeking && video.readyState >= 2);
+        await sleep(150);
+      }
       numbers.push(video.videoHeight === p.rungs[n] ? await number() : -1);
     }
     out.push(numbers);
