@@ -13,7 +13,7 @@ func TestTimeIsAddedToTheCountersOfAContext(t *testing.T) {
 	Count(of, time.Second)
 	Count(WithDetachedCounter(of, &open), 10*time.Second) // the run's, and not the unit's
 	AddCPU(of, 100*time.Second)                           // the unit's alone
-	AddCPU(t.Context(), time.Hour)                        // nobody's
+	AddCPU(t.Context(), time.Hour)                        // that context has no counter
 	for _, test := range []struct {
 		name        string
 		c           *Counter

@@ -12,8 +12,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/process"
 )
 
-// A unit keeps at most maxOriginals bytes of raw frames, and at most a share of the free space on its disk: one part in diskShare. Other
-// units may run beside it, and encoders need the rest.
+// A unit keeps at most maxOriginals bytes of raw frames. Those of one rendition take at most 1/diskShare of the free space on its disk,
+// because the encoders and the units that run at the same time write there, too.
 const (
 	maxOriginals = 512 << 20
 	diskShare    = 8

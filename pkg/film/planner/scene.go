@@ -61,8 +61,8 @@ func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.R
 	if rate := media.Rational(req.Sequence.FrameRate); scene.SoundFile == nil && scene.Sound != nil && rate.Known() && rate != scene.Rate {
 		scene.DropSound("the film has another frame rate than the scene")
 	}
-	if !req.MakesFilm() {
-		scene.KeepSilent()
+	if req.MakesFilm() {
+		scene.WarnOfSilence()
 	}
 	found, err := source.OfScene(ctx, p.Tools, scene, req.Sequence, env.Dir)
 	return found, &scene.Job, err

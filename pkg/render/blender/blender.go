@@ -293,7 +293,8 @@ type line struct {
 const watching = 100 * time.Millisecond
 
 // Render renders frames, and calls done for each as soon as its file is whole. done may remove the file. An error of done ends the
-// run, unless it is Damaged. Frames that fail do not stop the others; they are returned with the error. done may no longer use the file once it has returned.
+// run, unless it is Damaged. Frames that fail do not stop the others; they are returned with the error. done may not use the file once it
+// has returned.
 func (p Program) Render(ctx context.Context, at Place, r Range, dir string, done func(Frame) error) (pace Pace, failed []Failure, err error) {
 	in, err := p.open(ctx, at, how{r.Settings, r.Threads, r.Memory, r.Files}, dir, "render")
 	if err != nil {

@@ -34,19 +34,19 @@ type Scene struct {
 	Rate     media.Rational // frames a second
 	Aspect   media.Rational // width of a pixel to its height
 	Warnings []string
+	NoSound  string // why the sequencer's sound is left out; "": it is not, or there is none
 }
 
-// DropSound leaves the sound of the sequencer out, and says why.
+// DropSound leaves the sound of the sequencer out, and keeps why.
 func (s *Scene) DropSound(why string) {
-	s.Sound = nil
-	s.Warnings = append(s.Warnings, noSound+why)
+	s.Sound, s.NoSound = nil, why
 }
 
-const noSound = "the sound of the scene's sequencer is not in the film, because "
-
-// KeepSilent takes away the warning that sound was left out: for a job that makes no film.
-func (s *Scene) KeepSilent() {
-	s.Warnings = slices.DeleteFunc(s.Warnings, func(w string) bool { return strings.HasPrefix(w, noSound) })
+// WarnOfSilence warns of a film that lacks the sound of the sequencer. A job that makes no film misses nothing.
+func (s *Scene) WarnOfSilence() {
+	if s.NoSound != "" {
+		s.Warnings = append(s.Warnings, "the sound of the scene's sequencer is not in the film, because "+s.NoSound)
+	}
 }
 
 // format numbers what is rendered from the same scene: raise it when the script renders something else.

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,7 +18,6 @@ import (
 	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/render/blender"
 	"github.com/mapreel/mapreel/pkg/render/job"
-	"github.com/mapreel/mapreel/pkg/work"
 )
 
 const toneRate = 44_100
@@ -90,18 +87,10 @@ func TestASoundFileIsAsLongAsTheFrames(t *testing.T) {
 	}
 }
 
-// decodeSound is an attempt at the sound of a film.
+// decodeSound is an attempt at the sound of a film that has a file for it.
 func decodeSound(t *testing.T, tools ffmpeg.Tools, found job.Scene, scratch *dir.Store) error {
 	t.Helper()
-	doc, err := json.Marshal(map[string]any{"render": found.Job})
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := &work.Env{
-		Job: "j", Doc: doc, Unit: render.SoundUnit, Attempt: 1, Dir: t.TempDir(), Scratch: scratch, Resolve: resolve,
-		Progress: func(work.Amount) {}, Log: slog.New(slog.DiscardHandler),
-	}
-	_, err = job.Sound{Blender: blender.Program{Path: "no-such-blender"}, Tools: tools}.Run(t.Context(), env, work.Unit{Name: env.Unit})
+	_, err := makeSound(t, job.Sound{Blender: blender.Program{Path: "no-such-blender"}, Tools: tools}, found, scratch)
 	return err
 }
 

@@ -36,7 +36,7 @@ type Mount struct {
 	Own bool
 }
 
-// containerUser is the user and group of a container that root runs: nobody.
+// containerUser is the user and group ID of the user "nobody", as which containers run where mapreel runs as root.
 const containerUser = 65534
 
 // label marks the containers that mapreel has started.

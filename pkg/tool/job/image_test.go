@@ -25,7 +25,7 @@ func TestAToolRunsInItsImage(t *testing.T) {
 		{"name": "again", "each": {"tool": "size", "suffix": ["n"]}, "image": %[1]q, "outputs": [{"path": "again"}],
 			"command": [%[2]q, "x"]}`
 	b := newBench(t, wav)
-	program := filepath.Join(b.out, "program.sh") // beside the tools file
+	program := filepath.Join(b.out, "program.sh") // in the folder of the tools file
 	const text = "#!/bin/sh\ncat $INPUT_FILE_PATH > $TMP_OUTPUT_DIR/n; echo $0 $MAPREEL_TOOLS_DIR $1 >> $TMP_OUTPUT_DIR/n\n"
 	if err := os.WriteFile(program, []byte(text), 0o755); err != nil { //nolint:gosec // it is run
 		t.Fatal(err)
