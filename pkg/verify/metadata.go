@@ -29,7 +29,7 @@ func compareMetadata(source, output probe.Media, bitmaps bool, region, picture f
 	checks = append(checks, audioTracksCheck(source, output)...)
 	checks = append(checks, subtitleChecks(streamsOf(source, "subtitle"), streamsOf(output, "subtitle"), bitmaps)...)
 	if len(source.Chapters) > 0 {
-		c := chaptersCheck(source.Chapters, output.Chapters)
+		c := chaptersCheck(source, output)
 		if isPlaylist(output.Format) && len(output.Chapters) == 0 {
 			c.Verdict, c.Limit = Note, "in a file beside the media"
 		}
@@ -288,21 +288,28 @@ func isDefault(s probe.Stream, all []probe.Stream) bool {
 const chapterSlack = time.Millisecond
 
 // chaptersCheck compares the titles and the starts of the chapters.
-func chaptersCheck(a, b []media.Chapter) Check {
+func chaptersCheck(source, output probe.Media) Check {
+	a, b := source.Chapters, output.Chapters
 	c := Check{Name: "chapters", Verdict: Good, Figure: strconv.Itoa(len(b)), Limit: strconv.Itoa(len(a))}
 	if len(a) != len(b) {
 		c.Verdict = Bad
 		return c
 	}
+	// Starts count from the first chapter, because a file's clock may begin elsewhere. A first chapter
+	// that begins before the source's first timestamp may begin with that in the output.
+	from, shown := a[0].Start, a[0].Start
+	if start := media.Ticks(source.Start); source.HasStart && start < a[0].End {
+		shown = max(from, start)
+	}
+	same := func(a, b media.Ticks) bool { return abs(int64(b-a)) <= chapterSlack.Microseconds() }
 	for i := range a {
 		if a[i].Title != b[i].Title {
 			c.Verdict = Bad
 			c.Figure += fmt.Sprintf(", %d: %q became %q", i+1, a[i].Title, b[i].Title)
 		}
-		// Starts count from the first chapter, because a file's clock may begin elsewhere.
-		if off := (b[i].Start - b[0].Start) - (a[i].Start - a[0].Start); abs(int64(off)) > chapterSlack.Microseconds() {
+		if at := b[i].Start - b[0].Start; !same(a[i].Start-from, at) && !same(a[i].Start-shown, at) {
 			c.Verdict = Bad
-			c.Figure += fmt.Sprintf(", %d: %+d ms", i+1, off/1000)
+			c.Figure += fmt.Sprintf(", %d: %+d ms", i+1, (at-(a[i].Start-from))/1000)
 		}
 	}
 	return c

@@ -166,6 +166,28 @@ func TestMetadataOfAPlaylistCounts(t *testing.T) {
 	}
 }
 
+// The first chapter begins at 0, and the first frame is shown later. A job counts from that frame.
+func TestTheFirstChapterMayBeginWithTheFirstFrame(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		start, second int64 // of the source; of the output's second chapter
+		want          Verdict
+	}{
+		{40_000, 960_000, Good},
+		{40_000, 1_000_000, Good}, // the output counts as the source does
+		{40_000, 920_000, Bad},
+		{0, 960_000, Bad},
+		{1_500_000, 0, Bad}, // the chapter before it is not shown
+	} {
+		source, output := rich(), rich()
+		source.Start, source.HasStart = c.start, true
+		output.Chapters[1].Start = media.Ticks(c.second)
+		if got := chaptersCheck(source, output); got.Verdict != c.want {
+			t.Errorf("source from %d µs, second chapter at %d µs: %s %s, want %s", c.start, c.second, got.Verdict, got.Figure, c.want)
+		}
+	}
+}
+
 func TestLanguageCodesOfOneLanguageAreEqual(t *testing.T) {
 	for _, c := range []struct {
 		a, b string

@@ -102,11 +102,16 @@ func (t *timing) exact(c clock) bool { return t.off == 0 || t.high-t.low < c.out
 
 // pairFrames decides which of two current frames to consume: both as a pair, the source's alone
 // (the output lost it), or the output's alone (it is not in the source). Two frames form a pair if
-// they are nearer to each other than either is to the successor of the other. Times are in parts;
-// moreSource and moreOutput report whether there is a successor.
+// they are nearer to each other than either is to the successor of the other. They do too where their
+// successors are as near to each other: two frames that are closer together than a tick of the output
+// have one time there. Times are in parts; moreSource and moreOutput report whether there is a
+// successor.
 func pairFrames(source, nextSource int64, moreSource bool, output, nextOutput int64, moreOutput bool) (takeSource, takeOutput bool) {
 	distance := abs(source - output)
+	successors := abs(nextSource - nextOutput)
 	switch {
+	case moreSource && moreOutput && successors <= min(abs(nextSource-output), abs(nextOutput-source)):
+		return true, true
 	case moreSource && abs(nextSource-output) < distance:
 		return true, false
 	case moreOutput && abs(nextOutput-source) < distance:

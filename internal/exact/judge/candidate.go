@@ -126,7 +126,7 @@ func (c Candidate) Judge(ctx context.Context, t Task) Finding {
 		return Finding{Err: err}
 	}
 	if t.Container != film.MP4 {
-		out.DropPrimingBeep(t.Measured)
+		out.DropPriming(t.Measured)
 	}
 	colours := ""
 	if t.ToneMapped {

@@ -15,6 +15,7 @@ import (
 const (
 	maxAudioOffset = 5 * time.Millisecond
 	maxPriming     = 25 * time.Millisecond // one codec frame before audio without video
+	maxLead        = 96 * time.Millisecond // two packets of AC-3 at 32 kHz before what is heard
 	goodPSNR       = 35.0                  // dB; at the quality used here, neighbouring frames compare below 30
 	psnrSlack      = 1.0                   // dB below one pass, where one pass is worse than goodPSNR
 	// maxFineTick distinguishes containers that keep the ticks of the source, as MP4 does, from
@@ -114,14 +115,25 @@ func Compare(source, out Measurement, conversion string) Finding {
 	return f
 }
 
-// DropPrimingBeep removes the beep in the packets before the first sample that counts. Containers
-// without edit lists cannot hide these packets, and a decoder needs onePass.
-func (a *Measurement) DropPrimingBeep(source Measurement) {
+// DropPriming leaves out what is heard in the packets before the first sample that counts. Containers
+// without edit lists cannot hide these packets, and a decoder needs one.
+func (a *Measurement) DropPriming(source Measurement) {
+	if len(a.Frames) == 0 {
+		return
+	}
 	for i := range min(len(a.Audio), len(source.Audio)) {
-		if got := a.Audio[i].Beeps; len(got) == len(source.Audio[i].Beeps)+1 && len(a.Frames) > 0 {
-			if at := sinceFirstFrame(*a, got[0]); at < 0 && at > -2*maxPriming {
-				a.Audio[i].Beeps = got[1:]
-			}
+		got, want := &a.Audio[i], source.Audio[i]
+		begin := sinceFirstFrame(source, want.Start)
+		priming := begin - sinceFirstFrame(*a, got.Start)
+		if priming <= 0 || priming > maxLead {
+			continue
+		}
+		got.Samples -= int(priming * time.Duration(got.Rate) / time.Second)
+		switch first := len(got.Beeps) > 0 && sinceFirstFrame(*a, got.Beeps[0]) < begin; {
+		case first && len(got.Beeps) == len(want.Beeps)+1:
+			got.Beeps = got.Beeps[1:]
+		case first && len(got.Beeps) == len(want.Beeps): // it goes on where the sound begins
+			got.Beeps[0] = a.Frames[0] + begin
 		}
 	}
 }

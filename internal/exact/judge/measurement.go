@@ -32,6 +32,7 @@ type Measurement struct {
 type AudioTrack struct {
 	Samples int // including those missing in gaps
 	Rate    int
+	Start   time.Duration // of the first sample
 	Beeps   []time.Duration
 }
 
@@ -270,6 +271,9 @@ func findBeeps(path string) (AudioTrack, error) {
 	sample := func(i int) int { return int(int16(uint16(pcm[2*i]) | uint16(pcm[2*i+1])<<8)) }
 	decoded := len(pcm) / 2
 	s.Samples = decoded + list.missingSamples()
+	if len(list.entries) > 0 {
+		s.Start = list.time(list.entries[0].pts)
+	}
 	peak := 0
 	for i := range decoded {
 		peak = max(peak, sample(i), -sample(i))

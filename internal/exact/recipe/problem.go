@@ -88,7 +88,7 @@ func (r Recipe) timeProblem() string {
 		when(r.Edit != "" && r.Edit != "presync" && r.Frames < 48, "little is left"),
 		when(r.Edit == "cut" && r.Codec == "av1", "ffmpeg's decoder shows frames that the edit list hides"),
 		when(r.Edit != "" && r.Edit != "presync" && fraction(r.Rate).num*2 > float64(r.Frames)*fraction(r.Rate).den, "little is left"),
-		when(r.Rate == "1/5" && has("ts m2ts", r.Container) && r.Codec != "h264" && bframes, "ffmpeg takes steps of the decode times for jumps"))
+		when(r.Rate == "1/5" && has("ts m2ts", r.Container) && (r.Codec != "h264" && bframes || r.Times == "jitter"), "ffmpeg takes steps of the decode times for jumps"))
 }
 
 func (r Recipe) shapeProblem() string {

@@ -80,6 +80,30 @@ func foundSources() []Source {
 		found("an edit list over PCM, QuickTime to Matroska", func(r *recipe.Recipe) {
 			r.Container, r.Edit, r.Output, r.Tracks[0].Codec = "mov", "moved", film.Matroska, "pcm_s16le"
 		}),
+		// ffmpeg's decoder skips all B-frames, with exit status 0, where the first that it sees has no reference.
+		found("MPEG-4 Part 2, interlaced B-frames after open GOPs, NUT", func(r *recipe.Recipe) {
+			r.Container, r.Codec, r.Scan, r.Rate, r.Size, r.Frames, r.GOP = "nut", "mpeg4", "bff", "60", "128x72", 300, "far"
+		}),
+		found("MPEG-4 Part 2, interlaced B-frames after open GOPs, MP4", func(r *recipe.Recipe) {
+			r.Codec, r.Scan, r.Rate, r.Size, r.Frames, r.GOP = "mpeg4", "tff", "25", "128x72", 300, "far"
+		}),
+		// The pictures of the package's thumbnails have an odd size, which zscale refuses.
+		found("HDR10, pixel aspect 110:109, CMAF", func(r *recipe.Recipe) {
+			r.Container, r.Codec, r.Format, r.Colour = "ctts", "hevc", "yuv420p10le", "hdr10"
+			r.Rate, r.Size, r.Frames, r.Aspect, r.Output, r.OutCodec = "25", "160x90", 50, "110/109", film.CMAF, film.H265
+		}),
+		found("an edit list over AC-3, MP4 to Matroska", func(r *recipe.Recipe) {
+			r.Codec, r.Format, r.GOP, r.Rate, r.Size, r.Frames = "hevc", "yuv444p", "open", "24000/1001", "64x36", 48
+			r.Edit, r.Output, r.Tracks[0].Codec = "cut", film.Matroska, "ac3"
+		}),
+		found("MPEG-TS, two frames closer than a tick of WebM", func(r *recipe.Recipe) {
+			r.Container, r.Codec, r.GOP, r.Times, r.Rate, r.Size, r.Frames = "ts", "hevc", "intra", "equal", "24000/1001", "64x36", 120
+			r.VideoDelay, r.Output, r.Tracks[0].Channels = "1.7", film.WebM, 4
+		}),
+		found("NUT, chapters from before the first frame", func(r *recipe.Recipe) {
+			r.Container, r.Codec, r.Rate, r.Times, r.Frames, r.Chapters = "nut", "mpeg4", "60", "doubled", 120, true
+			r.Tracks[0].Codec = "flac"
+		}),
 	}
 }
 

@@ -33,6 +33,8 @@ func (v Video) packetOutput() []string {
 // PacketLog is an io.Writer that collects the presentation times from a list of packets. It holds 8
 // bytes a packet, and as many a keyframe. The zero value is ready to use.
 type PacketLog struct {
+	MinSize int // in bytes; smaller packets are left out
+
 	pts   []int64
 	keys  []int64
 	lines output.Lines
@@ -59,8 +61,11 @@ func (l *PacketLog) line(line []byte) error {
 	if strings.HasPrefix(fields[0], "#") {
 		return nil
 	}
-	if len(fields) < 3 {
+	if len(fields) < 5 {
 		return fmt.Errorf("list of packets: unexpected line %q", line)
+	}
+	if size, err := strconv.Atoi(strings.TrimSpace(fields[4])); err == nil && size < l.MinSize {
+		return nil
 	}
 	pts, err := strconv.ParseInt(strings.TrimSpace(fields[2]), 10, 64)
 	if err != nil {

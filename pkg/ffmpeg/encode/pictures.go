@@ -90,7 +90,11 @@ func (p Pictures) shape() string {
 	}
 	var chain []string
 	if p.ToneMap != nil { // of the small picture, because it takes long
-		chain = append(chain, fmt.Sprintf("scale=%d:%d:%s,%s,format=yuv444p", p.Scaled.Width, p.Scaled.Height, pictureScaler, p.ToneMap.filters()))
+		small := fmt.Sprintf("scale=%d:%d:%s", p.Scaled.Width, p.Scaled.Height, pictureScaler)
+		if p.Scaled.Width%2+p.Scaled.Height%2 > 0 {
+			small += ",format=yuv444p12le" // zscale refuses odd sizes where chroma has half the resolution
+		}
+		chain = append(chain, small+","+p.ToneMap.filters()+",format=yuv444p")
 		colours = ":in_color_matrix=bt709:in_range=tv"
 	}
 	scale := fmt.Sprintf("scale=%d:%d:%s%s", p.Scaled.Width, p.Scaled.Height, pictureScaler, colours)

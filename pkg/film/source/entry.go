@@ -29,6 +29,10 @@ const entriesRead = 16
 // there: the track is one segment.
 func readEntries(ctx context.Context, tools ffmpeg.Tools, in ffmpeg.Input, src *film.Source, x *plan.Index, read packetReader) (whole bool, err error) {
 	v := src.Video
+	if v.Codec == "mpeg4" {
+		first, err := read(ctx, nil)
+		return err == nil && len(first.Packets) > 0 && bitstream.MPEG4Fields(bitstream.Packet{Data: first.Packets[0], Extra: first.Extra}), err
+	}
 	if v.Codec != "h264" && v.Codec != "hevc" {
 		return false, nil
 	}
