@@ -40,6 +40,8 @@ type Spec struct {
 	Timeout   time.Duration `json:"timeout"`
 	// Shared says that the process has no namespace of its own, so that others of the machine are within reach.
 	Shared bool `json:"shared,omitempty"`
+	// Outside is the process namespace of the process that calls Run. Unless Shared, the command's is another one.
+	Outside string `json:"outside,omitempty"`
 	// ReadOnly says that the file system outside of Writable is mounted without the right to write.
 	ReadOnly bool `json:"readOnly,omitempty"`
 	// Filtered has the kernel refuse the command sockets, signals, and debugging of other processes. For processes that share this
@@ -116,6 +118,7 @@ func Run(ctx context.Context, o Options) error {
 func (o Options) runIn(ctx context.Context, where place) error {
 	spec := o.Spec
 	spec.Shared, spec.ReadOnly, spec.Filtered, spec.Readable = where.shared, where.bubblewrap != "", where.filtered, o.readable()
+	spec.Outside = processNamespace()
 	text, err := json.Marshal(spec)
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "what a tool may use")
@@ -125,6 +128,15 @@ func (o Options) runIn(ctx context.Context, where place) error {
 	return o.watch(ctx, argv, process.Options{
 		Dir: o.Dir, Env: o.passed(), Pipe: reported, Namespaces: where.namespaces, Limits: o.limits(), Grace: stopTime + 2*time.Second,
 	}, reported)
+}
+
+// processNamespace names the process namespace of this process; "" where the kernel does not tell.
+func processNamespace() string {
+	name, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // passed returns the variables of the command with the names that they have on their way to Main.

@@ -446,6 +446,30 @@ func TestTheKernelBoundsTheTasksOfACommand(t *testing.T) {
 	}
 }
 
+// A Spec is visible in the list of processes. Started by hand, its limits would be the machine's, and the processes that it ends those
+// of the user.
+func TestASpecIsNotRunOutsideOfItsNamespaces(t *testing.T) {
+	t.Parallel()
+	for _, outside := range []string{processNamespace(), ""} {
+		text, err := json.Marshal(Spec{Command: []string{"true"}, Dir: t.TempDir(), Outside: outside})
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := filepath.Join(t.TempDir(), "status")
+		f, err := os.Create(told)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "confined", string(text))
+		cmd.ExtraFiles = []*os.File{f}
+		runErr := cmd.Run()
+		got, err := os.ReadFile(told)
+		if err := errors.Join(runErr, err, f.Close()); err != nil || !strings.Contains(string(got), "no process namespace of its own") {
+			t.Errorf("outside %q: %s, %v", outside, got, err)
+		}
+	}
+}
+
 func TestReleasesOfTheKernelAreOrdered(t *testing.T) {
 	t.Parallel()
 	for release, want := range map[string]bool{

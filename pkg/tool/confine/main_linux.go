@@ -83,6 +83,9 @@ func (spec Spec) run() (s status) {
 		}
 	}
 	if !spec.Shared && !spec.Contained { // an engine has its own bound
+		if own := processNamespace(); own == "" || spec.Outside == "" || own == spec.Outside { // as of a Spec that was started by hand
+			return status{Error: "it has no process namespace of its own"}
+		}
 		if err := spec.boundTasks(); err != nil {
 			return failed("limit processes", err)
 		}

@@ -10,7 +10,7 @@ import (
 
 // boundTasks has the kernel bound the processes and threads of the command, far above what it may have: Run counts processes
 // several times a second, and a command that does nothing but fork would have thousands between two counts. It is called in the
-// command's own namespaces. Where the kernel enforces neither bound, Run's count is the only one.
+// command's own namespaces only: outside of them, pid_max is the machine's. Where the kernel enforces neither bound, Run's count is the only one.
 func (spec Spec) boundTasks() error {
 	most := max(512, 16*uint64(spec.Processes))
 	release := kernelRelease()
