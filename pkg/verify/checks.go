@@ -128,7 +128,11 @@ func offsetCheck(name string, a Audio, video bool) Check {
 		return c
 	case len(a.Places) == 0:
 		c.Figure = fmt.Sprintf("silent; begins %s ms off", signed(a.Start))
-		if toDuration(math.Abs(a.Start)) > maxAudioOffset {
+		limit := maxAudioOffset
+		if a.Start < 0 && a.edges > 0 { // packets before what is heard, which a decoder needs
+			limit = max(limit, toDuration(a.Frame+a.edges))
+		}
+		if toDuration(math.Abs(a.Start)) > limit {
 			c.Verdict = Bad
 		}
 		return c

@@ -32,3 +32,17 @@ func TestACopyMayHaveWholePacketsAtItsEnds(t *testing.T) {
 		}
 	}
 }
+
+// The packets that a decoder needs begin before silence, too.
+func TestSilenceMayBeginWithWholePackets(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		start, edges float64
+		want         Verdict
+	}{{-0.057, 0.032, Good}, {-0.057, 0, Bad}, {-0.07, 0.032, Bad}, {0.057, 0.032, Bad}, {0.004, 0, Good}} {
+		audio := Audio{SourceSamples: 48000, OutputSamples: 48000, SourceRate: 48000, OutputRate: 48000, Start: test.start, Frame: 0.032, edges: test.edges}
+		if got := audioChecks(audio, true, 1)[0]; got.Verdict != test.want {
+			t.Errorf("%+v: %+v", test, got)
+		}
+	}
+}

@@ -189,7 +189,7 @@ func (f *Finding) Evaluate(source Measurement, onePass *Finding) {
 	}
 	if f.Beeps[0] != f.Beeps[1] {
 		bad("%d beeps of %d", f.Beeps[0], f.Beeps[1])
-	} else if start, end := f.Start.Abs() > maxAudioOffset, f.End.Abs() > maxAudioOffset; f.NoEditLists && f.WantFrames == 0 {
+	} else if start, end := f.Start.Abs() > f.maxOffset(), f.End.Abs() > f.maxOffset(); f.NoEditLists && f.WantFrames == 0 {
 		// Priming samples cannot be hidden, and there is no video that they could delay.
 		if f.Start.Abs() > maxPriming || (f.End-f.Start).Abs() > maxAudioOffset {
 			bad("audio off by %s to %s", formatDuration(f.Start), formatDuration(f.End))
@@ -213,6 +213,16 @@ func (f *Finding) Evaluate(source Measurement, onePass *Finding) {
 	if f.Verify != "" && f.Verify != string(verify.Good) {
 		bad("verify: %s", f.Verify)
 	}
+}
+
+// maxOffset returns how far audio may lie from where it belongs. ffmpeg counts a file's times from the
+// first of any stream, and rounds those of the video to its ticks, which may be longer than the
+// priming samples before the first frame.
+func (f *Finding) maxOffset() time.Duration {
+	if f.Tick < 2*maxLead {
+		return maxAudioOffset
+	}
+	return maxAudioOffset + maxLead
 }
 
 // maxSampleDifference returns the largest difference in samples from one pass, over the tracks. The

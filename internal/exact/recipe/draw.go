@@ -17,7 +17,7 @@ func Draw(seed, attempt uint64) Recipe {
 	d := drawing{rand.New(rand.NewPCG(seed, attempt))}
 	for {
 		r := d.recipe()
-		if r.Problem() == "" {
+		if r.Problem() == "" && r.Doubtful() == "" {
 			return drawing{rand.New(rand.NewPCG(seed, attempt+laterNumbers))}.later(r)
 		}
 	}

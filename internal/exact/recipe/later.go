@@ -28,7 +28,7 @@ func (d drawing) later(r Recipe) Recipe {
 	}
 	for range one(d, 1, 1, 2) {
 		for range laterDraws {
-			if added := one(d, later...)(d, r); added.Problem() == "" {
+			if added := one(d, later...)(d, r); added.Problem() == "" && added.Doubtful() == "" {
 				r = added
 				break
 			}

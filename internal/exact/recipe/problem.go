@@ -25,6 +25,15 @@ func (r Recipe) Problem() string {
 	return ""
 }
 
+// Doubtful says why ffmpeg may misread the source, so that one pass is no measure of it, or "". Such a
+// source is not drawn.
+func (r Recipe) Doubtful() string {
+	return first(
+		when(r.Rate == "1/5" && has("ts m2ts", r.Container), "ffmpeg takes steps of the decode times for jumps"),
+		when(r.Container == "mpg" && r.Size == "64x36", "ffmpeg writes several frames into one packet, and wrong times for them"),
+		when(r.Times == "hourly" && r.OutCodec == film.H265, "ffmpeg reads no composition offsets of 2^28 ticks"))
+}
+
 // when returns the problem where it is one.
 func when(is bool, problem string) string {
 	if is {
@@ -87,8 +96,7 @@ func (r Recipe) timeProblem() string {
 		when(r.Edit == "presync" && (r.Container != "ctts" || r.Rate != "24" || r.GOP != "" || r.Frames < 60 || r.Start != "" || r.VideoDelay != "" || r.Times != ""), "not the usual layout"),
 		when(r.Edit != "" && r.Edit != "presync" && r.Frames < 48, "little is left"),
 		when(r.Edit == "cut" && r.Codec == "av1", "ffmpeg's decoder shows frames that the edit list hides"),
-		when(r.Edit != "" && r.Edit != "presync" && fraction(r.Rate).num*2 > float64(r.Frames)*fraction(r.Rate).den, "little is left"),
-		when(r.Rate == "1/5" && has("ts m2ts", r.Container) && (r.Codec != "h264" && bframes || r.Times == "jitter"), "ffmpeg takes steps of the decode times for jumps"))
+		when(r.Edit != "" && r.Edit != "presync" && fraction(r.Rate).num*2 > float64(r.Frames)*fraction(r.Rate).den, "little is left"))
 }
 
 func (r Recipe) shapeProblem() string {
