@@ -199,7 +199,7 @@ func (f *Finding) Evaluate(source Measurement, onePass *Finding) {
 	}
 	if f.Tracks != len(source.Audio) {
 		bad("%d audio tracks of %d", f.Tracks, len(source.Audio))
-	} else if d := f.maxSampleDifference(source, onePass); d > maxCodecFrame {
+	} else if d := f.maxSampleDifference(source, onePass); d > 0 {
 		bad("%d samples from one pass", d)
 	}
 	var reference []Loudness
@@ -225,9 +225,9 @@ func (f *Finding) maxOffset() time.Duration {
 	return maxAudioOffset + maxLead
 }
 
-// maxSampleDifference returns the largest difference in samples from one pass, over the tracks. The
-// source counts too if it is nearer. In a container without edit lists one pass plays what an edit
-// list hides, and ffmpeg 5.1 writes Opus of which all but a millisecond per packet is dropped
+// maxSampleDifference returns the largest difference in samples from one pass, over the tracks, or 0
+// where none exceeds a codec frame, of the source or of the output. The source counts too if it is
+// nearer. In a container without edit lists one pass plays what an edit list hides, and ffmpeg 5.1 writes Opus of which all but a millisecond per packet is dropped
 // (discard_padding) if the audio comes from a container that counts in milliseconds. Into MP4 it
 // copies a last packet without a duration, which then is not played.
 func (f *Finding) maxSampleDifference(source Measurement, onePass *Finding) (worst int) {
@@ -235,12 +235,14 @@ func (f *Finding) maxSampleDifference(source Measurement, onePass *Finding) (wor
 		return 0
 	}
 	for i, n := range f.Samples {
-		d := max(n-onePass.Samples[i], onePass.Samples[i]-n)
+		d, limit := max(n-onePass.Samples[i], onePass.Samples[i]-n), maxCodecFrame
 		if from := source.Audio[i]; from.Rate > 0 {
 			whole := from.Samples * f.Rates[i] / from.Rate
-			d = min(d, max(n-whole, whole-n))
+			d, limit = min(d, max(n-whole, whole-n)), max(limit, limit*f.Rates[i]/from.Rate)
 		}
-		worst = max(worst, d)
+		if d > limit {
+			worst = max(worst, d)
+		}
 	}
 	return worst
 }
