@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mapreel/mapreel/pkg/film/encode"
 	"github.com/mapreel/mapreel/pkg/forecast"
+	"github.com/mapreel/mapreel/pkg/pace"
 	"github.com/mapreel/mapreel/pkg/price"
 )
 
@@ -148,13 +148,13 @@ func speechWork(length time.Duration) time.Duration {
 	return time.Duration(length.Minutes() * float64(scarPace))
 }
 
-// earliest returns when a function of SCAR's size would hand the captions of speech over, by the rule for encodes; the limit where it can
+// earliest returns when a function of SCAR's size would hand the captions of speech over, by the rule for encodes, which is also that for tools that report their progress; the limit where it can
 // do them.
 func earliest(length time.Duration) time.Duration {
 	const margin, mibPerCPU = 15 * time.Second, 1769
 	limit := scarLimit - margin
 	takes := time.Duration(float64(speechWork(length)) * mibPerCPU / scarMemory)
-	if at, missed := encode.GivesUp(limit, takes); missed {
+	if at, missed := pace.GivesUp(limit, takes); missed {
 		return at
 	}
 	return limit

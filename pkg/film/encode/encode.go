@@ -19,6 +19,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/film/sizing"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/pace"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -346,11 +347,31 @@ func (w damageWriter) Write(data []byte) (int, error) {
 	return n, err
 }
 
+// reportedFrames returns how many frames the encoder will report for the segment, at least; 0 where
+// that is unknown.
+func (a *attempt) reportedFrames() int64 {
+	n := int64(a.expectedFrames())
+	if len(a.job.Renditions) == 0 {
+		return 0 // pictures of a segment are few, and come in bursts
+	}
+	if n == 0 {
+		return n
+	}
+	r := a.job.Renditions[a.encodings()[0].rendition] // ffmpeg reports the frames of its first output
+	if r.Rate.Num == 0 {
+		return n
+	}
+	return int64(media.Rescale(a.segment.End-a.segment.Start, a.job.Source.Video.Timebase, media.Rational{Num: r.Rate.Den, Den: r.Rate.Num}))
+}
+
 // decode runs ffmpeg once. It stops with errDamaged where the decoder finds damage and has several
 // threads.
 func (a *attempt) decode(ctx context.Context, v encode.Video) (d decoding, err error) {
 	var log ffmpeg.FrameLog
-	ctx, observe, stop := watchDeadline(ctx, a.reportedFrames())
+	frames := a.reportedFrames()
+	ctx, observe, stop := pace.Watch(ctx, pace.Work{
+		Limit: pace.Left(ctx), Total: frames, Describe: func(done int64) string { return fmt.Sprintf("%d of %d frames", done, frames) },
+	})
 	defer stop()
 	a.damage = ffmpeg.DamageLog{} // of the last attempt at decoding
 	if a.round == 0 {

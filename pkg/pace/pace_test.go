@@ -1,4 +1,4 @@
-package encode
+package pace
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ import (
 // stoppedAt simulates an encode that writes frame n at at(n) and reports twice a second. It returns
 // when the encode was found to miss its deadline; 0 = never.
 func stoppedAt(limit time.Duration, frames int64, at func(n int64) time.Duration) time.Duration {
-	p := pace{limit: limit, frames: frames}
+	p := pace{Work: Work{Limit: limit, Total: frames}}
 	for now, n := time.Duration(0), int64(0); now < limit && n < frames; now += time.Second / 2 {
 		for n < frames && at(n+1) <= now {
 			n++
@@ -72,7 +72,7 @@ func TestAnEncodeThatMeetsItsDeadlineIsNeverStopped(t *testing.T) {
 }
 
 func TestNoPredictionWithoutADeadlineOrANumberOfFrames(t *testing.T) {
-	for _, p := range []pace{{frames: 100}, {limit: time.Minute}} {
+	for _, p := range []pace{{Work: Work{Total: 100}}, {Work: Work{Limit: time.Minute}}} {
 		for at := range 60 {
 			if p.willMissDeadline(time.Duration(at)*time.Second, 1) {
 				t.Errorf("%+v: stopped at %d s", p, at)
