@@ -37,7 +37,7 @@ LOUD = 9  # how many times the noise is exceeded by speech: 9.5 dB
 RATE = 16000  # samples a second, of pocketsphinx's model
 MODEL = "/usr/share/pocketsphinx/model/en-us/"
 POCKETSPHINX = [
-    "pocketsphinx_batch", "-logfn", "/dev/null", "-hmm", MODEL + "en-us", "-lm", MODEL + "en-us.lm.bin", "-dict", MODEL + "cmudict-en-us.dict",
+    "pocketsphinx_batch", "-hmm", MODEL + "en-us", "-lm", MODEL + "en-us.lm.bin", "-dict", MODEL + "cmudict-en-us.dict",
     # With its own detection of silence, times would not count the frames that it removes. At 3000 HMMs a frame, it finds the same
     # words in three quarters of the time.
     "-adcin", "yes", "-remove_silence", "no", "-maxhmmpf", "3000",
@@ -52,6 +52,32 @@ def run(command):
         sys.exit(f"{command[0]} is not installed")
     except subprocess.CalledProcessError as e:
         sys.exit(f"{command[0]} failed with code {e.returncode}")
+
+
+def report(fraction):
+    """Tells mapreel how much of the work is done, from 0 to 1."""
+    path = os.environ.get("MAPREEL_PROGRESS_FILE")
+    if path:
+        with open(path, "w", encoding="ascii") as progress:
+            print(f"{fraction:.4f}", file=progress)
+
+
+def run_pocketsphinx(arguments, lengths):
+    """Runs pocketsphinx_batch for utterances of lengths, and reports the progress, which it logs as "INFO: batch.c(760): 0: 7.01 seconds
+    speech, …" after each."""
+    done, total = 0, sum(lengths)
+    try:
+        process = subprocess.Popen(POCKETSPHINX + arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+    except FileNotFoundError:
+        sys.exit(f"{POCKETSPHINX[0]} is not installed")
+    with process:
+        for line in process.stderr:
+            match = re.search(r"batch\.c\(\d+\): (\d+): [\d.]+ seconds speech", line)
+            if match and int(match[1]) < len(lengths):
+                done += lengths[int(match[1])]
+                report(done / total)
+    if process.returncode:
+        sys.exit(f"{POCKETSPHINX[0]} failed with code {process.returncode}")
 
 
 def levels(samples, first):
@@ -117,7 +143,8 @@ def recognise(path):
                 print(i, file=names)
                 with open(os.path.join(folder, f"{i}.raw"), "wb") as raw:
                     raw.write(samples[first + begin * size:first + end * size].tobytes())
-        run(POCKETSPHINX + ["-ctl", listed, "-cepdir", folder, "-cepext", ".raw", "-hypseg", found])
+        lengths = [end - begin for begin, end in spans]
+        run_pocketsphinx(["-ctl", listed, "-cepdir", folder, "-cepext", ".raw", "-hypseg", found], lengths)
         with open(found, encoding="utf-8") as lines:
             return [word for line in lines for word in segments(line, first / RATE, spans)]
 

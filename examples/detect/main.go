@@ -127,6 +127,9 @@ func (p piece) process(d *detector, threshold float64) error {
 		if frames[i].objects, err = d.detect(img); err != nil {
 			return fmt.Errorf("%s: %w", pic.path, err)
 		}
+		if err := report(detecting * share(i, len(frames))); err != nil {
+			return err
+		}
 	}
 	lines, err := os.Create(filepath.Join(p.output, "boxes.jsonl"))
 	if err != nil {
@@ -146,11 +149,29 @@ func (p piece) process(d *detector, threshold float64) error {
 		if err := p.redraw(pic, objects); err != nil {
 			return err
 		}
+		if err := report(detecting + (1-detecting)*share(i, len(frames))); err != nil {
+			return err
+		}
 	}
 	if err := errors.Join(w.Flush(), lines.Close()); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(p.output, "chapters.vtt"), []byte(chapters.text()), 0o600)
+}
+
+// detecting is the part of the work that is done when all frames have been looked at. The rest is drawing.
+const detecting = 0.9
+
+// share returns how much of n frames is done with the i-th.
+func share(i, n int) float64 { return float64(i+1) / float64(n) }
+
+// report tells mapreel how much of the work is done, from 0 to 1.
+func report(fraction float64) error {
+	name := os.Getenv("MAPREEL_PROGRESS_FILE")
+	if name == "" {
+		return nil
+	}
+	return os.WriteFile(name, []byte(strconv.FormatFloat(fraction, 'f', 4, 64)), 0o600)
 }
 
 func decode(path string) (image.Image, error) {

@@ -8,6 +8,7 @@ package pace
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -19,6 +20,7 @@ type Work struct {
 	Total int64         // the steps of its work, at least, such as frames; 0 = unknown
 	// Describe describes progress in errors, such as "3 of 8 frames".
 	Describe func(done int64) string
+	Hint     string // in errors: what to do about it
 }
 
 // pace is the progress of a program so far.
@@ -108,8 +110,8 @@ func Watch(ctx context.Context, w Work) (_ context.Context, observe func(done in
 	p := pace{Work: w}
 	return ctx, func(done int64) {
 		if at := time.Since(began); p.willMissDeadline(at, done) {
-			cancel(fault.New(fault.OutOfTime, "%s in %v: the deadline in %v will be missed",
-				w.Describe(done), at.Round(time.Second), (p.Limit - at).Round(time.Second)))
+			cancel(&fault.Error{Kind: fault.OutOfTime, Hint: w.Hint, What: fmt.Sprintf("%s in %v: the deadline in %v will be missed",
+				w.Describe(done), at.Round(time.Second), (p.Limit - at).Round(time.Second))})
 		}
 	}, func() { cancel(nil) }
 }

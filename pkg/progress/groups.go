@@ -12,6 +12,15 @@ import (
 type Group struct {
 	engine.GroupProgress
 	Remaining time.Duration // until all units are done; negative if unknown
+	Begun     float64       // how many units' work is done in those that are not: of tools that report their progress
+}
+
+// Fraction returns the share of the group's work that is done, 0 to 1.
+func (g Group) Fraction() float64 {
+	if g.Units <= 0 {
+		return 0
+	}
+	return min(1-g.Left()+g.Begun/float64(g.Units), 1)
 }
 
 // Outputs reports whether the group's units publish what those of the others made.
@@ -21,6 +30,7 @@ func (g Group) Outputs() bool { return g.Noun == "outputs" }
 type counter struct {
 	plan  engine.GroupProgress // of the last Planned event
 	since map[string]bool      // units that ended since then
+	begun map[string]float64   // shares of other units that are done
 	began time.Time            // when an attempt at one of them was first started
 	here  int                  // units that this run has done
 }
@@ -33,7 +43,7 @@ func (list *groups) plan(planned []engine.GroupProgress) {
 	old := *list
 	*list = make(groups, len(planned))
 	for i, g := range planned {
-		(*list)[i] = counter{plan: g, since: map[string]bool{}}
+		(*list)[i] = counter{plan: g, since: map[string]bool{}, begun: map[string]float64{}}
 		if i < len(old) && old[i].plan.Name == g.Name {
 			(*list)[i].began, (*list)[i].here = old[i].began, old[i].here
 		}
@@ -52,12 +62,18 @@ func (list groups) add(e local.Event) {
 			if c.began.IsZero() {
 				c.began = e.Time
 			}
+		case engine.Progress:
+			if whole := c.plan.Total.Media; whole > 0 && !c.since[e.Unit] {
+				c.begun[e.Unit] = min(float64(e.Media)*float64(c.plan.Units)/float64(whole), 1) // pieces are about equally long
+			}
+			continue
 		case engine.Done:
 			c.here++
 			c.since[e.Unit] = true
 		case engine.Skipped:
 			c.since[e.Unit] = true
 		}
+		delete(c.begun, e.Unit)
 	}
 }
 
@@ -66,8 +82,11 @@ func (list groups) snapshot(now time.Time) (result []Group) {
 	for _, c := range list {
 		g := Group{GroupProgress: c.plan, Remaining: -1}
 		g.Done = min(c.plan.Done+len(c.since), g.Units)
-		if c.here > 0 && now.After(c.began) {
-			g.Remaining = now.Sub(c.began) / time.Duration(c.here) * time.Duration(g.Units-g.Done)
+		for _, share := range c.begun {
+			g.Begun += share
+		}
+		if here := float64(c.here) + g.Begun; here > 0 && now.After(c.began) {
+			g.Remaining = time.Duration(float64(now.Sub(c.began)) / here * max(float64(g.Units-g.Done)-g.Begun, 0))
 		}
 		result = append(result, g)
 	}

@@ -58,3 +58,33 @@ func TestUnitsOfToolsAreCountedByTheirGroups(t *testing.T) {
 	add(7, engine.Event{Type: engine.Planned, Groups: groups(10, 10, 0)})
 	check(7, true, count{10, 0}, count{10, -1}, count{0, -1})
 }
+
+// A piece of a tool that reports its progress counts by its share, until it is done or begins again.
+func TestReportedProgressOfToolsCounts(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	var p Tracker
+	add := func(seconds int, e engine.Event) {
+		p.Add(local.Event{Event: e, Time: began.Add(time.Duration(seconds) * time.Second)})
+	}
+	check := func(seconds int, fraction float64, remaining time.Duration) {
+		t.Helper()
+		g := p.Snapshot(began.Add(time.Duration(seconds) * time.Second)).Groups[0]
+		if g.Fraction() != fraction || g.Remaining != remaining {
+			t.Errorf("after %d s %v is done and %v left, want %v and %v", seconds, g.Fraction(), g.Remaining, fraction, remaining)
+		}
+	}
+	const first, second = "tool/captions/00000", "tool/captions/00001"
+	add(0, engine.Event{Type: engine.Planned, Groups: []engine.GroupProgress{
+		{Group: work.Group{Name: "tool/captions", Noun: "pieces of captions", Units: 2, Total: work.Amount{Media: 120e6}}},
+	}})
+	add(0, engine.Event{Type: engine.Started, Unit: first})
+	add(0, engine.Event{Type: engine.Started, Unit: second})
+	check(1, 0, -1)
+	add(2, engine.Event{Type: engine.Progress, Unit: first, Amount: work.Amount{Media: 30e6}})
+	add(2, engine.Event{Type: engine.Progress, Unit: second, Amount: work.Amount{Media: 15e6}})
+	check(3, 0.375, 5*time.Second)
+	add(4, engine.Event{Type: engine.Failed, Unit: second})
+	add(4, engine.Event{Type: engine.Done, Unit: first})
+	check(4, 0.5, 4*time.Second)
+}

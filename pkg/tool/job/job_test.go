@@ -24,6 +24,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/tool/confine"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -43,8 +44,9 @@ type bench struct {
 	source, out, scratch string
 	seconds              int // of a piece; 0: 1
 
-	mu   sync.Mutex
-	done []string // units that the last run finished
+	mu       sync.Mutex
+	done     []string      // units that the last run finished
+	progress []media.Ticks // that tools reported in it, before they ended
 }
 
 func newBench(t *testing.T, source string) *bench {
@@ -64,14 +66,17 @@ func (b *bench) run(t *testing.T, tools string) (local.Report, error) {
 		t.Fatal(err)
 	}
 	request := fmt.Sprintf(`{"source": %q, "destination": %q, "segment": {"seconds": %d}, "folder": %q, "tools": [%s]}`, b.source, b.out, max(b.seconds, 1), b.out, tools)
-	b.done = nil
+	b.done, b.progress = nil, nil
 	return local.Run(t.Context(), json.RawMessage(request), local.Options{
 		Scratch: b.scratch, Jobs: 2, Registry: kinds.Tools(kinds.All(found, kinds.Options{}), found, []string{self, "confined"}),
 		Observe: func(e local.Event) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			if e.Type == engine.Done {
+			switch e.Type {
+			case engine.Done:
 				b.done = append(b.done, e.Unit)
+			case engine.Progress:
+				b.progress = append(b.progress, e.Media)
 			}
 		},
 	})

@@ -39,7 +39,7 @@ func (Kind) Name() string { return ToolKind }
 
 // Run implements work.Kind. Nothing of a tool that fails is kept.
 func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
-	a := &attempt{Env: env, tools: k.Tools, kind: k}
+	a := &attempt{Env: env, tools: k.Tools, kind: k, route: u.Needs.Route}
 	if err := env.Decode(&a.doc); err != nil {
 		return work.Result{}, err
 	}
@@ -74,6 +74,7 @@ type attempt struct {
 	piece piece
 	tool  tool.Tool
 
+	route               work.Route
 	image               string  // ID of the image that the tool runs in; "": programs of this machine
 	source              string  // where the source lies on this machine, if the tool reads it there
 	input, work, output string  // folders
@@ -99,7 +100,7 @@ func (a *attempt) run(ctx context.Context, f *facts, result *work.Result) error 
 	if err != nil {
 		return err
 	}
-	if err := confine.Run(ctx, o); err != nil {
+	if err := a.follow(ctx, a.route, func(ctx context.Context) error { return confine.Run(ctx, o) }); err != nil {
 		return err
 	}
 	return a.keep(ctx, f, result)
@@ -178,6 +179,7 @@ func (a *attempt) environment(in string) (env, secrets []string) {
 		"MAPREEL_TIMESCALE=1000000",
 		"HOME="+a.inside(a.work),
 		"TMPDIR="+a.inside(a.work),
+		"MAPREEL_PROGRESS_FILE="+a.inside(a.progressFile()),
 	), secrets
 }
 

@@ -61,7 +61,7 @@ func groupLines(groups []progress.Group, width int) (lines []string) {
 		noun, _, _ := strings.Cut(g.Noun, " of ") // the label says of which
 		status := FitFields(groupFields(g, noun), room)
 		length := min(max(room-len(status), 0)+minBar, maxBar)
-		lines = append(lines, Bar(fmt.Sprintf("%-*s", longest, Label(g.Name)), 1-g.Left(), length)+status)
+		lines = append(lines, Bar(fmt.Sprintf("%-*s", longest, Label(g.Name)), g.Fraction(), length)+status)
 	}
 	return lines
 }
