@@ -61,7 +61,7 @@ func newBatch(stack awscdk.Stack, chosen settings, net *network, store storage, 
 			b.definitions[statemachine.JobDefinitionKey(string(c), true)] = d.add(c, constructID(c)+"Gpu", size)
 		}
 	}
-	excuse(d.agent, "IAM5", "Streams of the log group, and the registry's token, which has no resource.") // once its policy is there
+	excuse(d.agent, "IAM5", reasonForAgent) // once its policy is there
 	return b
 }
 
@@ -153,6 +153,8 @@ func newQueue(stack awscdk.Stack, chosen settings, net *network, host awsiam.Rol
 	})
 }
 
+const reasonForAgent = "Streams of the log group, and the registry's token, which has no resource."
+
 // definitions makes job definitions.
 type definitions struct {
 	stack  awscdk.Stack
@@ -164,10 +166,7 @@ type definitions struct {
 }
 
 func newDefinitions(stack awscdk.Stack, chosen settings, store storage, images images) definitions {
-	agent := awsiam.NewRole(stack, jsii.String("BatchAgent"), &awsiam.RoleProps{
-		Description: jsii.String("mapreel: pulls the image of a Batch job and writes its log"),
-		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("ecs-tasks.amazonaws.com"), nil),
-	})
+	agent := newAgent(stack, "BatchAgent", "mapreel: pulls the image of a Batch job and writes its log")
 	return definitions{stack, chosen, store, images, agent, chosen.logGroup(stack, "BatchLog", nil)}
 }
 
@@ -197,6 +196,7 @@ func (d definitions) add(c work.Class, id string, size jobSize) awsbatch.EcsJobD
 	nameCertificates(*variables, c)
 	(*variables)["AWS_REGION"] = d.stack.Region()
 	(*variables)["MAPREEL_VCPUS"], (*variables)["MAPREEL_GPUS"] = jsii.String(fmt.Sprint(size.cpus)), jsii.String(fmt.Sprint(size.gpus))
+	agent := d.agentFor(c, id)
 	container := &awsbatch.EcsEc2ContainerDefinitionProps{
 		Image:         d.images.of(c).container(),
 		Command:       jsii.Strings(program, string(c)),
@@ -204,7 +204,7 @@ func (d definitions) add(c work.Class, id string, size jobSize) awsbatch.EcsJobD
 		Memory:        awscdk.Size_Mebibytes(jsii.Number(size.memory)),
 		Environment:   variables,
 		JobRole:       role,
-		ExecutionRole: d.agent,
+		ExecutionRole: agent,
 		Logging: awsecs.LogDrivers_AwsLogs(&awsecs.AwsLogDriverProps{
 			StreamPrefix: jsii.String(string(c)), LogGroup: d.logs,
 		}),
@@ -227,7 +227,7 @@ func (d definitions) add(c work.Class, id string, size jobSize) awsbatch.EcsJobD
 		}))
 	}
 	excuse(role, "IAM5", reasonForWildcards)
-	return awsbatch.NewEcsJobDefinition(d.stack, jsii.String(id+"Job"), &awsbatch.EcsJobDefinitionProps{
+	definition := awsbatch.NewEcsJobDefinition(d.stack, jsii.String(id+"Job"), &awsbatch.EcsJobDefinitionProps{
 		JobDefinitionName: jobDefinitionName(d.stack, id),
 		// A deploy makes a new revision. Executions that began before go on to submit jobs of the revision that they know.
 		SkipDeregisterOnUpdate: jsii.Bool(true),
@@ -246,4 +246,9 @@ func (d definitions) add(c work.Class, id string, size jobSize) awsbatch.EcsJobD
 			})),
 		},
 	})
+	if agent != d.agent {
+		excuse(agent, "IAM5", reasonForAgent+" Keys of the account, for the secrets of this tool alone.")
+	}
+	d.passSecrets(c, definition)
+	return definition
 }

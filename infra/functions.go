@@ -34,6 +34,9 @@ func newFunctions(stack awscdk.Stack, chosen settings, net *network, store stora
 		logs.GrantWrite(role)
 		r := rights{role, store, chosen.sliceEvents, chosen.render, chosen.deployed.Tools}
 		c.allow(r)
+		if t, ok := chosen.toolOf(name); ok {
+			readSecrets(role, t.Secrets)
+		}
 		variables := environment(chosen, store)
 		nameCertificates(*variables, name)
 		(*variables)["MAPREEL_TMP"] = jsii.String(fmt.Sprint(c.disk))

@@ -64,6 +64,7 @@ func newNetwork(stack awscdk.Stack, chosen settings) *network {
 			service{"EcrDocker", awsec2.InterfaceVpcEndpointAwsService_ECR_DOCKER()},
 			service{"Logs", awsec2.InterfaceVpcEndpointAwsService_CLOUDWATCH_LOGS()},
 		)
+		services = append(services, chosen.secretServices()...)
 	}
 	if chosen.sliceEvents && (chosen.scratch == "efs" || chosen.batchNetwork == "isolated") {
 		services = append(services, service{"Events", awsec2.InterfaceVpcEndpointAwsService_EVENTBRIDGE()})

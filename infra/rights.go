@@ -41,7 +41,8 @@ type rights struct {
 }
 
 const reasonForWildcards = "Wildcards stand at the end of a prefix that the role works on, for keys that are not known before a job; " +
-	"for streams of the role's own log group; and for network interfaces, which EC2 cannot restrict further."
+	"for streams of the role's own log group; for the account's keys, where a condition names the one secret that they may decrypt; and for " +
+	"network interfaces, which EC2 cannot restrict further."
 
 func (r rights) allow(actions []string, resources ...*string) {
 	r.role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{

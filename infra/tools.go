@@ -78,7 +78,7 @@ func (s settings) toolProblems(t tool.Tool) (list []string) {
 		found bool
 		text  string
 	}{
-		{len(t.Secrets) > 0, "secrets: " + tool.NoSecrets},
+		{slices.ContainsFunc(t.Secrets, func(x tool.Secret) bool { return x.ARN == "" }), "secrets: " + tool.NeedsARN},
 		// Jobs of Batch have the network of their instance, on which the limit of hops to the metadata service has no effect.
 		{t.Network && !onLambda, "network: on Batch, a tool with a network reaches the credentials of the instance; choose the mode lambda"},
 		{t.GPU && t.Mode == work.RouteLambda, "gpu: functions have none; choose the mode batch"},

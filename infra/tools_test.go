@@ -269,7 +269,8 @@ func TestToolsThatCannotRunAreRefused(t *testing.T) {
 	}{
 		{"{name: a, script: \"true\\n\"}", object{"scratch": "efs"}, "needs scratch=s3"},
 		{"{name: a, script: \"true\\n\"}", object{"imageUri": someImage}, "has no effect with imageUri"},
-		{"{name: a, script: \"true\\n\", secrets: [KEY]}", nil, "a: secrets: a deployment has none yet"},
+		{"{name: a, script: \"true\\n\", secrets: [KEY]}", nil, "a: secrets: a deployment needs to know where the value is: secrets: {NAME: ARN}"},
+		{"{name: a, script: \"true\\n\", secrets: {KEY: \"arn:aws:s3:::bucket\"}}", nil, "/tools/0/secrets/KEY: must be the whole ARN of a secret"},
 		{"{name: a, script: \"true\\n\", network: true}", object{"batch": "true"}, "a: network: on Batch, a tool with a network reaches the credentials"},
 		{"{name: a, script: \"true\\n\", network: true, gpu: true}", object{"gpu": "true"}, "a: network: on Batch, a tool with a network reaches the credentials"},
 		{"{name: a, script: \"true\\n\", gpu: true}", nil, "a: gpu: needs a GPU queue; add -c gpu=true"},

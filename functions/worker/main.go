@@ -76,7 +76,8 @@ func find(ctx context.Context) (work.Registry, error) {
 		return work.Registry{}, err
 	}
 	options := kinds.Options{Self: []string{self, confined}, Alone: strings.HasPrefix(os.Getenv("MAPREEL_SCRATCH"), "s3://")}
-	return kinds.FindDeployed(ctx, programs(), options, deployed, env)
+	given := kinds.Given{Env: env, Secret: secretsOf(deployed, os.LookupEnv, lambdafn.NewSecrets().Read)}
+	return kinds.FindDeployed(ctx, programs(), options, deployed, given)
 }
 
 // toolsJSON are the tools of the deployment, of type tool.Deployed. In the source there are none: infra builds images with those that

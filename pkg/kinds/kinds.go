@@ -71,13 +71,20 @@ func withTools(r work.Registry, planner job.Planner, kind job.Kind) work.Registr
 }
 
 // FindDeployed is FindWith for the workers of a deployment, which also run the tools that it was built with. Requests name them, and
-// describe none. env are the variables that the tools of this image expect.
-func FindDeployed(ctx context.Context, find ffmpeg.FindOptions, o Options, list tool.Deployed, env []string) (work.Registry, error) {
+// describe none.
+func FindDeployed(ctx context.Context, find ffmpeg.FindOptions, o Options, list tool.Deployed, given Given) (work.Registry, error) {
 	tools, err := ffmpeg.Find(ctx, find)
 	if err != nil {
 		return work.Registry{}, err
 	}
-	return withTools(All(tools, o), job.Planner{Tools: tools, Deployed: &list}, job.Kind{Tools: tools, Self: o.Self, Alone: o.Alone, Env: env}), nil
+	kind := job.Kind{Tools: tools, Self: o.Self, Alone: o.Alone, Env: given.Env, Secret: given.Secret}
+	return withTools(All(tools, o), job.Planner{Tools: tools, Deployed: &list}, kind), nil
+}
+
+// Given is what the tools of a deployment get from the worker that runs them.
+type Given struct {
+	Env    []string // variables that they expect of the image
+	Secret func(ctx context.Context, tool, name string) (string, error)
 }
 
 // Find returns what can be run with the ffmpeg that it finds on this machine.

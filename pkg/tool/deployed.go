@@ -65,7 +65,9 @@ func (d Deployed) ParseOrder(data []byte) (Request, error) {
 	r.Compute.Concurrency = cmp.Or(r.Compute.Concurrency, deployedConcurrency)
 	for _, name := range o.Tools {
 		n := slices.IndexFunc(d.Tools, func(t Tool) bool { return t.Name == name })
-		r.Tools = append(r.Tools, d.Tools[n])
+		t := d.Tools[n]
+		t.Secrets = t.Secrets.withoutARNs()
+		r.Tools = append(r.Tools, t)
 	}
 	whole, err := json.Marshal(r)
 	if err != nil {
@@ -128,8 +130,8 @@ func (d Deployed) Names() []string {
 	return names
 }
 
-// NoSecrets says why a deployment refuses a tool with secrets.
-const NoSecrets = "a deployment has none yet; let the tool fetch them itself, or run it on one machine"
+// NeedsARN says why a deployment refuses a secret.
+const NeedsARN = "a deployment needs to know where the value is: secrets: {NAME: ARN}"
 
 // ParseDeployed reads the tools of a deployment as they were built into its program, and fills in the defaults.
 func ParseDeployed(data []byte) (Deployed, error) {
@@ -149,8 +151,10 @@ func ParseDeployed(data []byte) (Deployed, error) {
 		return d, err
 	}
 	for i, t := range req.Tools {
-		if len(t.Secrets) > 0 { // the environment of a worker has those of the deployment
-			return d, film.Problems{{Pointer: fmt.Sprintf("/tools/%d/secrets", i), Message: NoSecrets}}.Err()
+		for n, secret := range t.Secrets {
+			if secret.ARN == "" { // the environment of a worker has the credentials of the deployment
+				return d, film.Problems{{Pointer: fmt.Sprintf("/tools/%d", i) + t.Secrets.Pointer(n), Message: NeedsARN}}.Err()
+			}
 		}
 	}
 	d.Tools = req.Tools // d.Segment stays as it was: its default follows from the tools of a request

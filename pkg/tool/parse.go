@@ -29,6 +29,13 @@ var schema = film.NewSchema("tools", schemaJSON, map[string]func(any) error{
 		}
 		return new(Each).UnmarshalJSON(data)
 	},
+	"secrets": func(v any) error {
+		data, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		return new(Secrets).UnmarshalJSON(data)
+	},
 })
 
 // Schema returns the JSON Schema of a Request.
@@ -212,12 +219,15 @@ func (t Tool) checkEnvironment(at string, add func(string, string, ...any)) {
 		if strings.ContainsRune(value, 0) {
 			add(pointer, "contains a zero byte")
 		}
-		if slices.Contains(t.Secrets, name) {
+		if t.Secrets.has(name) {
 			add(pointer, "is one of the secrets, too")
 		}
 	}
-	for i, name := range t.Secrets {
-		check(fmt.Sprintf("%s/secrets/%d", at, i), name)
+	for i, secret := range t.Secrets {
+		check(at+t.Secrets.Pointer(i), secret.Name)
+		if _, ok := secret.Place(); secret.ARN != "" && !ok {
+			add(at+t.Secrets.Pointer(i), noSecretARN)
+		}
 	}
 }
 

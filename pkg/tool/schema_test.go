@@ -30,6 +30,8 @@ func TestSchemasMatchTheGoTypes(t *testing.T) {
 				return &jsonschema.Schema{Type: "number", Format: "seconds"}
 			case reflect.TypeFor[tool.Each]():
 				return &jsonschema.Schema{Format: "each"}
+			case reflect.TypeFor[tool.Secrets]():
+				return &jsonschema.Schema{Format: "secrets"}
 			}
 			return nil
 		},

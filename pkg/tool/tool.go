@@ -60,7 +60,7 @@ type Tool struct {
 	Network   bool       `json:"network,omitempty" jsonschema:"description=Let it use the network. Default: it has none"`
 
 	Environment map[string]string `json:"environment,omitempty" jsonschema:"description=Environment variables. They are recorded with the job and are no place for passwords"`
-	Secrets     []string          `json:"secrets,omitempty" jsonschema:"maxItems=20,description=Names of environment variables that it gets from the environment of mapreel. Their values are never recorded"`
+	Secrets     Secrets           `json:"secrets,omitempty" jsonschema:"description=Names of environment variables that it gets from the environment of mapreel. Their values are never recorded. For a deployment {NAME: ARN}: where AWS Secrets Manager or the SSM Parameter Store has the value"`
 
 	Outputs []Output `json:"outputs,omitempty" jsonschema:"maxItems=20,description=What becomes of the files that it leaves in TMP_OUTPUT_DIR. Default: all are published and numbered"`
 }

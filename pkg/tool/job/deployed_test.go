@@ -128,10 +128,28 @@ func TestAToolDoesNotGetASourceThatHasChanged(t *testing.T) {
 }
 
 // The environment of a worker has the credentials of the deployment.
-func TestADeploymentHasNoToolsWithSecrets(t *testing.T) {
+func TestADeploymentTakesNoSecretsFromItsEnvironment(t *testing.T) {
 	t.Parallel()
 	_, err := tool.ParseDeployed([]byte(`{"tools": [{"name": "a", "script": "true\n", "secrets": ["AWS_SECRET_ACCESS_KEY"]}]}`))
-	if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "/tools/0/secrets: a deployment has none yet") {
+	if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "/tools/0/secrets/0: a deployment needs to know where the value is") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Where a secret lies is known to the workers of its tool. The record of a job, which others read, has its name alone.
+func TestAJobOfADeploymentDoesNotRecordWhereSecretsAre(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	deployed, err := tool.ParseDeployed([]byte(`{"tools": [{"name": "a", "script": "true\n", "secrets": {"KEY": "arn:aws:ssm:eu-west-1:123456789012:parameter/key"}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := `{"source": "` + s.URL + `/film.mp4", "destination": "s3://b/out/", "tools": ["a"]}`
+	p, err := job.Planner{Deployed: &deployed}.Plan(t.Context(), &work.PlanEnv{Resolve: s.resolve}, json.RawMessage(request))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(p.Doc), "arn:") || !strings.Contains(string(p.Doc), `"secrets":["KEY"]`) {
+		t.Errorf("the record is %s", p.Doc)
 	}
 }

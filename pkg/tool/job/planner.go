@@ -95,10 +95,10 @@ func (Planner) Extend(context.Context, *work.PlanEnv, work.Plan) (work.Plan, err
 // checkSecrets refuses a job whose tools would start without what they need.
 func checkSecrets(tools []tool.Tool) (ps film.Problems) {
 	for i, t := range tools {
-		for n, name := range t.Secrets {
-			if os.Getenv(name) == "" {
+		for n, secret := range t.Secrets {
+			if os.Getenv(secret.Name) == "" {
 				ps = append(ps, film.Problem{
-					Pointer: fmt.Sprintf("/tools/%d/secrets/%d", i, n), Message: "the environment of mapreel has no variable " + name,
+					Pointer: fmt.Sprintf("/tools/%d", i) + t.Secrets.Pointer(n), Message: "the environment of mapreel has no variable " + secret.Name,
 				})
 			}
 		}

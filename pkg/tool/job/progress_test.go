@@ -61,7 +61,7 @@ func TestWhatIsNoFileIsNoProgress(t *testing.T) {
 func TestAToolInAnImageCanReportItsProgress(t *testing.T) {
 	t.Parallel()
 	a := &attempt{Env: &work.Env{Dir: "/d"}, image: "sha256:1", input: "/d/input", work: "/d/work", output: "/d/output"}
-	env, _ := a.environment("/d/input/in.wav")
+	env := a.environment("/d/input/in.wav", nil)
 	const want = "MAPREEL_PROGRESS_FILE=/mapreel/work/" + progressName
 	if !slices.Contains(env, want) {
 		t.Errorf("the environment is %q, without %s", env, want)

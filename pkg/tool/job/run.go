@@ -30,6 +30,8 @@ type Kind struct {
 	Alone bool     // this machine works on one job at a time and shares no files: see confine.Options
 	// Env are the variables of the image that this program runs in, which the tools of the image expect.
 	Env []string
+	// Secret returns the value of a secret of a tool. nil: it is a variable of this program's environment.
+	Secret func(ctx context.Context, tool, name string) (string, error)
 }
 
 var _ work.Kind = Kind{}
@@ -96,7 +98,11 @@ func (a *attempt) run(ctx context.Context, f *facts, result *work.Result) error 
 	if err != nil || in == "" {
 		return err
 	}
-	o, err := a.options(in)
+	secrets, err := a.secrets(ctx)
+	if err != nil {
+		return err
+	}
+	o, err := a.options(in, secrets)
 	if err != nil {
 		return err
 	}
@@ -106,8 +112,22 @@ func (a *attempt) run(ctx context.Context, f *facts, result *work.Result) error 
 	return a.keep(ctx, f, result)
 }
 
-// options describe the run of the tool. in is the path of its input.
-func (a *attempt) options(in string) (confine.Options, error) {
+// secrets returns the values of the tool's secrets, in their order.
+func (a *attempt) secrets(ctx context.Context) (values []string, err error) {
+	for _, secret := range a.tool.Secrets {
+		value := os.Getenv(secret.Name)
+		if a.kind.Secret != nil {
+			if value, err = a.kind.Secret(ctx, a.tool.Name, secret.Name); err != nil {
+				return nil, fault.Wrap(fault.KindOf(err), err, "secret "+secret.Name+" of "+a.tool.Name)
+			}
+		}
+		values = append(values, value)
+	}
+	return values, nil
+}
+
+// options describe the run of the tool. in is the path of its input, and secrets are the values of its secrets.
+func (a *attempt) options(in string, secrets []string) (confine.Options, error) {
 	command, err := a.command()
 	if err != nil {
 		return confine.Options{}, err
@@ -117,7 +137,7 @@ func (a *attempt) options(in string) (confine.Options, error) {
 		const reserve = 16 // the share of the disk, as a divisor, that is left to others
 		disk = min(disk, free-free/reserve)
 	}
-	env, secrets := a.environment(in)
+	env := a.environment(in, secrets)
 	work, output := a.inside(a.work), a.inside(a.output)
 	return confine.Options{
 		Spec: confine.Spec{
@@ -145,14 +165,14 @@ func (a *attempt) command() ([]string, error) {
 	return []string{a.inside(file)}, nil
 }
 
-// environment returns the tool's environment variables, and the values of the secrets among them. The names of the first lines are
-// those of SCAR.
-func (a *attempt) environment(in string) (env, secrets []string) {
+// environment returns the tool's environment variables. secrets are the values of its secrets. The names of the first lines are those of
+// SCAR.
+func (a *attempt) environment(in string, secrets []string) (env []string) {
 	for name, value := range a.tool.Environment {
 		env = append(env, name+"="+value)
 	}
-	for _, name := range a.tool.Secrets {
-		env, secrets = append(env, name+"="+os.Getenv(name)), append(secrets, os.Getenv(name))
+	for i, secret := range a.tool.Secrets {
+		env = append(env, secret.Name+"="+secrets[i])
 	}
 	slices.Sort(env)
 	in = a.inside(in)
@@ -180,7 +200,7 @@ func (a *attempt) environment(in string) (env, secrets []string) {
 		"HOME="+a.inside(a.work),
 		"TMPDIR="+a.inside(a.work),
 		"MAPREEL_PROGRESS_FILE="+a.inside(a.progressFile()),
-	), secrets
+	)
 }
 
 // Bounds of what a tool may leave for a piece. The ledger holds the names.

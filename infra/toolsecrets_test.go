@@ -1,0 +1,67 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	someSecret    = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:media/words-AbC123"
+	someParameter = "arn:aws:ssm:eu-west-1:123456789012:parameter/media/licence"
+)
+
+const toolsWithSecrets = `
+tools:
+  - {name: words, each: sound, script: "true\n", secrets: {KEY: "` + someSecret + `", LICENCE: "` + someParameter + `"}}
+  - {name: labels, each: {tool: words}, script: "true\n", outputs: [{path: labels/}]}
+`
+
+// What reads the secrets of a tool: its function, and the agent that starts its Batch jobs.
+func TestAToolReadsItsOwnSecrets(t *testing.T) {
+	s := synth(t, object{"scratch": "s3", "batch": "true", "batchNetwork": "isolated", "tools": writeTools(t, toolsWithSecrets)})
+	want := []string{
+		"kms:Decrypt arn:aws:kms:eu-west-1:123456789012:key/* " + `{"StringEquals":{"kms:EncryptionContext:PARAMETER_ARN":"` + someParameter + `"}}`,
+		"kms:Decrypt arn:aws:kms:eu-west-1:123456789012:key/* " + `{"StringEquals":{"kms:EncryptionContext:SecretARN":"` + someSecret + `"}}`,
+		"secretsmanager:GetSecretValue " + someSecret + " null",
+		"ssm:GetParameter,ssm:GetParameters " + someParameter + " null",
+	}
+	for role, want := range map[string][]string{
+		"ToolwordsRole": want, "ToolwordsAgent": want, "ToolwordsJobRole": nil, "ToollabelsRole": nil, "ToollabelsJobRole": nil, "BatchAgent": nil, "EncodeRole": nil,
+	} {
+		var got []string
+		for _, statement := range s.statements(t, role) {
+			line := strings.Join(statement.actions, ",") + " " + strings.Join(statement.resources, ",") + " " + statement.condition
+			if strings.Contains(line, ":123456789012:") || strings.Contains(line, "secretsmanager") || strings.Contains(line, "ssm:") {
+				got = append(got, line)
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", role, diff)
+		}
+	}
+	for name, d := range s.of("AWS::Batch::JobDefinition") {
+		container := props(d)["ContainerProperties"].(object)
+		var want any
+		agent := "BatchAgent"
+		if strings.HasPrefix(name, "ToolwordsJob") {
+			agent = "ToolwordsAgent"
+			want = []any{object{"Name": "MAPREEL_SECRET_KEY", "ValueFrom": someSecret}, object{"Name": "MAPREEL_SECRET_LICENCE", "ValueFrom": someParameter}}
+		}
+		if diff := cmp.Diff(want, container["Secrets"]); diff != "" {
+			t.Errorf("secrets of %s (-want +got):\n%s", name, diff)
+		}
+		if role := strings.TrimSuffix(resolved(container["ExecutionRoleArn"]), ".Arn"); !isNamed(role, agent) {
+			t.Errorf("%s is started by %s, want %s", name, role, agent)
+		}
+	}
+	for _, service := range []string{"SecretsManager", "ParameterStore"} {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(s.of("AWS::EC2::VPCEndpoint"))), func(name string) bool { return strings.Contains(name, service) }) {
+			t.Errorf("instances without a route out do not reach %s", service)
+		}
+	}
+}
