@@ -138,15 +138,18 @@ def recognise(path):
         return []
     with tempfile.TemporaryDirectory() as folder:
         listed, found = os.path.join(folder, "list"), os.path.join(folder, "words")
+        lengths = [end - begin for begin, end in spans]
         with open(listed, "w", encoding="ascii") as names:
-            for i, (begin, end) in enumerate(spans):
+            # The longest first: progress in steps that grow would look as if the work stood still.
+            for i in sorted(range(len(spans)), key=lambda i: -lengths[i]):
                 print(i, file=names)
+                begin, end = spans[i]
                 with open(os.path.join(folder, f"{i}.raw"), "wb") as raw:
                     raw.write(samples[first + begin * size:first + end * size].tobytes())
-        lengths = [end - begin for begin, end in spans]
         run_pocketsphinx(["-ctl", listed, "-cepdir", folder, "-cepext", ".raw", "-hypseg", found], lengths)
         with open(found, encoding="utf-8") as lines:
-            return [word for line in lines for word in segments(line, first / RATE, spans)]
+            ordered = sorted(lines, key=lambda line: int(line.split()[0]))
+        return [word for line in ordered for word in segments(line, first / RATE, spans)]
 
 
 def segments(line, offset, spans):

@@ -32,7 +32,7 @@ var fields = []field{ //nolint:gochecknoglobals // a table
 	{"functions.aws[].lambda.container.image", read, "image"},
 	{"functions.aws[].lambda.container.image_file", refused, "an image in a file cannot be used: push it to a registry and name it with image"},
 	{"functions.aws[].lambda.container.environment.Variables.*", read, "environment"},
-	{"functions.aws[].lambda.container.timeout_threshold", ignored, "mapreel hands over to Batch as late as the function allows"},
+	{"functions.aws[].lambda.container.timeout_threshold", ignored, "mapreel hands over to Batch when a tool's progress shows that it will exceed the time, and else as late as the function allows"},
 	{"functions.aws[].lambda.container.create_image", ignored, ofAWS},
 	{"functions.aws[].lambda.environment.Variables.*", read, "environment"},
 	{"functions.aws[].lambda.init_script", read, "script; its first line selects the interpreter, where SCAR always takes /bin/sh"},
