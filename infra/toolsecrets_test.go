@@ -59,6 +59,7 @@ func TestAToolReadsItsOwnSecrets(t *testing.T) {
 			t.Errorf("%s is started by %s, want %s", name, role, agent)
 		}
 	}
+	checkNag(t, s)
 	for _, service := range []string{"SecretsManager", "ParameterStore"} {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(s.of("AWS::EC2::VPCEndpoint"))), func(name string) bool { return strings.Contains(name, service) }) {
 			t.Errorf("instances without a route out do not reach %s", service)
