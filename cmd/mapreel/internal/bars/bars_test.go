@@ -78,6 +78,17 @@ func toolGroup(name, noun string, done, units int, remaining time.Duration) prog
 	return progress.Group{GroupProgress: engine.GroupProgress{Group: work.Group{Name: name, Noun: noun, Units: units}, Done: done}, Remaining: remaining}
 }
 
+func TestTheBarOfAToolShowsThePiecesThatAreBeingDone(t *testing.T) {
+	t.Parallel()
+	begun := toolGroup("tool/a", "pieces of a", 4, 10, -1)
+	begun.Begun = 1.5
+	for want, g := range map[string]progress.Group{" 40%": toolGroup("tool/a", "pieces of a", 4, 10, -1), " 55%": begun} {
+		if got := groupLines([]progress.Group{g}, 80); len(got) != 1 || !strings.Contains(got[0], want) {
+			t.Errorf("the bar is %q, want%s", got, want)
+		}
+	}
+}
+
 func TestLogLineHasTheSameFields(t *testing.T) {
 	if got, want := LogLine(midRun), "41 %, 12/30 segments, 1:38 left, 112 fps, 4.68x, 14.2 MB"; got != want {
 		t.Errorf("line %q, want %q", got, want)
