@@ -33,12 +33,12 @@ func TestOnlyANumberFromZeroToOneIsProgress(t *testing.T) {
 func TestWhatIsNoFileIsNoProgress(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	real := filepath.Join(folder, "real")
-	if err := os.WriteFile(real, []byte("0.5"), 0o600); err != nil {
+	plain := filepath.Join(folder, "plain")
+	if err := os.WriteFile(plain, []byte("0.5"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, create := range map[string]func(path string) error{
-		"a link":   func(path string) error { return os.Symlink(real, path) },
+		"a link":   func(path string) error { return os.Symlink(plain, path) },
 		"a device": func(path string) error { return os.Symlink("/dev/zero", path) },
 		"a pipe":   func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"a folder": func(path string) error { return os.Mkdir(path, 0o700) },
@@ -52,7 +52,7 @@ func TestWhatIsNoFileIsNoProgress(t *testing.T) {
 			t.Errorf("%s is %v", name, got)
 		}
 	}
-	if got, err := readProgress(real); got != 0.5 || err != nil {
+	if got, err := readProgress(plain); got != 0.5 || err != nil {
 		t.Errorf("a file is %v, %v", got, err)
 	}
 }
