@@ -325,7 +325,7 @@ func clockwise(angle json.Number) int {
 }
 
 // bitDepth returns the bit depth that the stream declares or that its pixel format's name contains
-// ("yuv420p10le", "p010le"), else 8. It is 0 if both are unknown.
+// ("yuv420p10le", "p010le", "rgb48be"), else 8. It is 0 if both are unknown.
 func bitDepth(declared, pixelFormat string) int {
 	if n := output.Count(declared, 0); n > 0 && n <= 16 {
 		return int(n)
@@ -334,6 +334,10 @@ func bitDepth(declared, pixelFormat string) int {
 		return 0
 	}
 	name := strings.TrimSuffix(strings.TrimSuffix(pixelFormat, "le"), "be")
+	switch name { // packed: the number counts the bits of all samples of a pixel
+	case "rgb48", "bgr48", "rgba64", "bgra64", "ya16":
+		return 16
+	}
 	for _, depth := range []int{9, 10, 12, 14, 16} {
 		if number := strconv.Itoa(depth); strings.HasSuffix(name, "p"+number) || strings.HasSuffix(name, "gray"+number) ||
 			name == "p0"+number || name == "p2"+number || name == "p4"+number {

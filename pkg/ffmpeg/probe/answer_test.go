@@ -51,6 +51,7 @@ func FuzzProbe(f *testing.F) {
 func TestBitDepthIsDerivedFromThePixelFormat(t *testing.T) {
 	for format, want := range map[string]int{
 		"yuv420p": 8, "yuv420p10le": 10, "yuv422p12be": 12, "gray16le": 16, "p010le": 10, "p216le": 16, "yuvj420p": 8, "nv12": 8, "gbrp9le": 9, "": 0,
+		"rgb24": 8, "rgba": 8, "rgb48be": 16, "rgba64be": 16, "bgr48le": 16, "ya16be": 16,
 	} {
 		if got := bitDepth("", format); got != want {
 			t.Errorf("bitDepth(%q) = %d, want %d", format, got, want)

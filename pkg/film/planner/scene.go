@@ -64,7 +64,7 @@ func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.R
 	if req.MakesFilm() {
 		scene.WarnOfSilence()
 	}
-	found, err := source.OfScene(ctx, p.Tools, scene, req.Sequence, env.Dir)
+	found, err := source.OfScene(scene, req.Sequence)
 	return found, &scene.Job, err
 }
 

@@ -1,14 +1,8 @@
 package source
 
 import (
-	"context"
-	"image"
-	"image/png"
-	"os"
-	"path/filepath"
-
 	"github.com/mapreel/mapreel/pkg/fault"
-	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/render"
@@ -18,8 +12,8 @@ import (
 // frameBytes is about how many bytes a pixel of a rendered frame takes: PNG of noisy pictures.
 const frameBytes = 3
 
-// OfScene describes the video that the frames of a scene will be. dir is a private folder for working files.
-func OfScene(ctx context.Context, tools ffmpeg.Tools, scene job.Scene, how film.Sequence, dir string) (Found, error) {
+// OfScene describes the video that the frames of a scene will be.
+func OfScene(scene job.Scene, how film.Sequence) (Found, error) {
 	found := Found{Source: film.Source{URL: scene.Job.Scene, Demuxer: "image2", Version: scene.Version}}
 	src := &found.Source
 	rate := scene.Rate
@@ -37,11 +31,7 @@ func OfScene(ctx context.Context, tools ffmpeg.Tools, scene job.Scene, how film.
 	if deep {
 		src.Size *= 2
 	}
-	folder := filepath.Join(dir, "first-frame")
-	if err := blank(folder, scene, deep); err != nil {
-		return found, fault.Wrap(fault.KindOf(err), err, "picture of the size of the scene")
-	}
-	if err := describeFrames(ctx, tools, &found, folder, len(scene.Numbers)); err != nil {
+	if err := describeFrames(&found, probe.Media{Duration: -1, Streams: []probe.Stream{frameStream(scene)}}, len(scene.Numbers)); err != nil {
 		return found, err
 	}
 	src.Video.SampleAspect = scene.Aspect
@@ -58,33 +48,20 @@ func OfScene(ctx context.Context, tools ffmpeg.Tools, scene job.Scene, how film.
 	return found, nil
 }
 
-// blank writes a picture that is stored as the frames of a scene will be, into a new folder.
-func blank(folder string, scene job.Scene, deep bool) error {
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		return err
-	}
-	f, err := os.Create(filepath.Join(folder, ffmpeg.SequenceName(0, "png")))
-	if err != nil {
-		return err
-	}
-	defer f.Close() //nolint:errcheck // ffprobe says whether it is whole
-	size := image.Rect(0, 0, scene.Width, scene.Height)
-	var picture image.Image
-	switch {
+// frameStream returns what ffprobe says of the frames of a scene, which follows from their size, channels and depth. Asking it takes as long
+// as rendering a light frame, and no frame is rendered meanwhile.
+func frameStream(scene job.Scene) probe.Stream {
+	format, depth := "rgb24", 8
+	switch deep := scene.Settings.Format.Deep(); {
 	case deep && scene.Alpha:
-		picture = image.NewNRGBA64(size)
+		format, depth = "rgba64be", 16
 	case deep:
-		picture = opaque{image.NewNRGBA64(size)}
+		format, depth = "rgb48be", 16
 	case scene.Alpha:
-		picture = image.NewNRGBA(size)
-	default:
-		picture = opaque{image.NewNRGBA(size)}
+		format = "rgba"
 	}
-	return png.Encode(f, picture)
+	return probe.Stream{
+		Type: "video", Codec: "png", Width: scene.Width, Height: scene.Height, PixelFormat: format, BitDepth: depth,
+		Color: media.Color{Range: "pc"},
+	}
 }
-
-// opaque is a picture that is stored without alpha.
-type opaque struct{ image.Image }
-
-// Opaque is what the encoder asks for.
-func (opaque) Opaque() bool { return true }

@@ -55,7 +55,11 @@ func ExamineSequence(ctx context.Context, tools ffmpeg.Tools, store blob.Store, 
 	if err := list.Stage(ctx, first, src.Sequence.Extension, 0, 1); err != nil {
 		return found, err
 	}
-	if err := describeFrames(ctx, tools, &found, first, frames); err != nil {
+	probed, err := probe.Inspect(ctx, tools, input.SequenceInput(*src.Sequence, first, 0))
+	if err == nil {
+		err = describeFrames(&found, probed, frames)
+	}
+	if err != nil {
 		return found, fmt.Errorf("first frame, %s: %w", list.Files[0].Name, err)
 	}
 	switch {
@@ -68,16 +72,12 @@ func ExamineSequence(ctx context.Context, tools ffmpeg.Tools, store blob.Store, 
 	return found, nil
 }
 
-// describeFrames describes the video of a source that is a number of image files, the first of which lies in a folder of its own.
-func describeFrames(ctx context.Context, tools ffmpeg.Tools, found *Found, folder string, frames int) error {
+// describeFrames describes the video of a source that is a number of image files. probed is what ffprobe says of the first.
+func describeFrames(found *Found, probed probe.Media, frames int) error {
 	src := &found.Source
-	in := input.SequenceInput(*src.Sequence, folder, 0)
-	probed, err := probe.Inspect(ctx, tools, in)
-	if err != nil {
-		return err
-	}
+	how := input.SequenceInput(*src.Sequence, "", 0).Sequence
 	for i := range probed.Streams {
-		in.Sequence.Describe(&probed.Streams[i].PixelFormat, &probed.Streams[i].BitDepth, &probed.Streams[i].Color)
+		how.Describe(&probed.Streams[i].PixelFormat, &probed.Streams[i].BitDepth, &probed.Streams[i].Color)
 	}
 	if err := describe(src, probed); err != nil {
 		return err
