@@ -7,6 +7,7 @@ import (
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/renderflags"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/toolrun"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 )
@@ -64,5 +65,6 @@ func (r renderCmd) run(ctx context.Context, env environment) error {
 			return fault.WithHint(fault.New(fault.Invalid, "%s: the name of a Blender scene ends in .blend", r.Source), "of a video or images, use mapreel transcode")
 		}
 	}
+	toolrun.PrepareScenes(ctx)
 	return t.do(ctx, env, t.film(t.request))
 }

@@ -191,10 +191,13 @@ func open(ctx context.Context, request json.RawMessage, opts Options, home scrat
 }
 
 func (r *runner) close() error {
-	errs := []error{r.session.Close()}
+	ended := make(chan error, 1)
+	go func() { ended <- r.session.Close() }() // programs take a moment to end, and the ledger one to be written
+	var errs []error
 	if r.ledger != nil {
 		errs = append(errs, r.ledger.Close())
 	}
+	errs = append(errs, <-ended)
 	if r.lock != nil {
 		errs = append(errs, os.RemoveAll(r.lock.Name()+".tmp"), os.Remove(r.lock.Name()), r.lock.Close())
 	}

@@ -176,7 +176,11 @@ func (l Limits) Exceeded(program string, r Resource, exit error) error {
 }
 
 // watchInterval is how often a program's use is looked at. A fast disk takes 200 MB in that time.
-const watchInterval = 100 * time.Millisecond
+// That of a program whose output is not limited is looked at less and less often.
+const (
+	watchInterval    = 100 * time.Millisecond
+	maxWatchInterval = 500 * time.Millisecond
+)
 
 // reservedMemory is by how much the address space may exceed twice the private memory: a dynamically
 // linked ffmpeg maps 300 MiB of libraries, and glibc reserves 64 MiB for each of up to 100 threads.

@@ -153,8 +153,9 @@ func Run(ctx context.Context, program string, args []string, options Options) (u
 
 // enforce stops the program when it exceeds a limit that the kernel does not enforce.
 func enforce(name string, pid int, l Limits, stop context.CancelCauseFunc, done <-chan struct{}) {
-	tick := time.NewTicker(watchInterval)
-	defer tick.Stop()
+	interval := watchInterval
+	look := time.NewTimer(interval)
+	defer look.Stop()
 	end := make(<-chan time.Time) // never
 	if l.Wall > 0 {
 		timer := time.NewTimer(l.Wall)
@@ -168,11 +169,15 @@ func enforce(name string, pid int, l Limits, stop context.CancelCauseFunc, done 
 		case <-end:
 			stop(l.Exceeded(name, Wall, nil))
 			return
-		case <-tick.C:
+		case <-look.C:
 			if r, ok := exceeded(pid, l); ok {
 				stop(l.Exceeded(name, r, nil))
 				return
 			}
+			if l.Written <= 0 { // counting the processes of a program with many threads takes a millisecond
+				interval = min(interval+watchInterval/10, maxWatchInterval)
+			}
+			look.Reset(interval)
 		}
 	}
 }

@@ -128,9 +128,10 @@ func ahead(env *work.PlanEnv, req film.Request) blender.Ahead {
 	}
 }
 
-// threadsOf returns how many threads of a machine each unit has where as many run at once as a request asks for.
+// threadsOf returns how many threads of a machine each unit has where as many run at once as a request asks for: twice its share, so that no
+// processor is idle while one Blender prepares a frame or has rendered its last one.
 func threadsOf(frames, cores, concurrency int) int {
-	return max(cores/max(min(cmp.Or(concurrency, cores), frames), 1), 1)
+	return max(min(2*cores/max(min(cmp.Or(concurrency, cores), frames), 1), cores), 1)
 }
 
 // rendering is how the frames of a scene are rendered. nil: the source is no scene.

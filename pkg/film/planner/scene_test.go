@@ -153,7 +153,7 @@ func TestSoundIsAUnit(t *testing.T) {
 }
 
 func TestUnitsShareTheProcessors(t *testing.T) {
-	for _, c := range []struct{ frames, cores, concurrency, want int }{{48, 8, 0, 1}, {48, 8, 4, 2}, {1, 8, 8, 8}, {48, 2, 1000, 1}} {
+	for _, c := range []struct{ frames, cores, concurrency, want int }{{48, 8, 0, 2}, {48, 8, 4, 4}, {1, 8, 8, 8}, {48, 2, 1000, 1}, {48, 1, 0, 1}} {
 		if got := threadsOf(c.frames, c.cores, c.concurrency); got != c.want {
 			t.Errorf("%+v: %d threads", c, got)
 		}

@@ -89,6 +89,13 @@ const (
 	maxFrame     = 1 << 30
 )
 
+// Prepare does what can be done before a scene is known. It may run beside other preparations. A failure is reported by what needs it.
+func (p Program) Prepare(ctx context.Context) {
+	if _, err := p.Find(); err == nil {
+		confine.Prepare(ctx, confine.Options{Self: p.Self, Alone: p.Alone})
+	}
+}
+
 // task is what the script reads.
 type task struct {
 	Settings render.Settings `json:"settings"`

@@ -111,6 +111,24 @@ func TestBubblewrapConfinesWithoutLandlock(t *testing.T) {
 	}
 }
 
+// Bubblewrap is tried without this program, which takes much longer to start than the command.
+func TestBubblewrapIsTriedByItself(t *testing.T) {
+	t.Parallel()
+	path, err := exec.LookPath("bwrap")
+	if err != nil {
+		t.Skip("bubblewrap is not installed")
+	}
+	if err := exec.CommandContext(t.Context(), path, "--unshare-all", "--ro-bind", "/", "/", "true").Run(); err != nil {
+		t.Skipf("bubblewrap does not work here: %v", err)
+	}
+	if err := try(t.Context(), []string{"/no/program"}, place{bubblewrap: path}, false); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if err := try(t.Context(), nil, place{bubblewrap: "/no/bwrap"}, false); err == nil {
+		t.Error("a bubblewrap that does not exist is taken for one that works")
+	}
+}
+
 // said returns an error with the last lines of the tool, as the engine records it.
 func said(err error) string {
 	text := fmt.Sprint(err)

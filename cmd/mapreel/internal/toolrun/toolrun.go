@@ -3,6 +3,7 @@ package toolrun
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/kinds"
+	"github.com/mapreel/mapreel/pkg/render/blender"
 	"github.com/mapreel/mapreel/pkg/tool"
 	"github.com/mapreel/mapreel/pkg/tool/confine"
 	"github.com/mapreel/mapreel/pkg/tool/toolfile"
@@ -37,6 +39,9 @@ func Registry(tools ffmpeg.Tools) work.Registry { return kinds.Tools(Films(tools
 
 // Films returns what this program can run for others: films, also those of scenes.
 func Films(tools ffmpeg.Tools) work.Registry { return kinds.All(tools, kinds.Options{Self: self()}) }
+
+// PrepareScenes prepares for a scene, beside the other preparations of a command.
+func PrepareScenes(ctx context.Context) { go blender.Program{Self: self()}.Prepare(ctx) }
 
 // self returns the program and arguments that run a command within limits.
 func self() []string {
