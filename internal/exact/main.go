@@ -34,9 +34,13 @@ import (
 	"github.com/mapreel/mapreel/internal/exact/source"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/render/blender"
 )
 
 func main() {
+	if code, ok := judge.Confined(os.Args); ok {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -71,8 +75,13 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		return err
 	}
 	var sources []source.Source
+	_, noBlender := blender.Program{}.Find()
 	for _, s := range source.All() {
 		if include.MatchString(s.Name) && (*skip == "" || !exclude.MatchString(s.Name)) && (s.Quick || !*quick) {
+			if s.Scene != "" && noBlender != nil {
+				fmt.Fprintf(log, "SKIPPED: %s: %v\n", s.Name, noBlender)
+				continue
+			}
 			sources = append(sources, s)
 		}
 	}
@@ -183,7 +192,7 @@ func (m matrix) run(ctx context.Context, s source.Source) (result, error) {
 		t := judge.Task{
 			Path: path, Measured: r.measured, Container: cmp.Or(s.Output, m.container), Dir: filepath.Join(dir, c.Name),
 			Codec: s.Codec, Video: s.Video, Filter: s.Filter, Options: s.Options, Crop: s.Crop, Picture: s.Picture, Part: s.Part, Sequence: s.Sequence, From: s.From,
-			Request: s.Tracks.Request, Chosen: s.Tracks.Chosen, Beside: s.Beside, Join: s.Join, Segment: s.Segment, Interlaced: s.Interlaced, ToneMapped: s.ToneMapped,
+			Request: s.Tracks.Request, Chosen: s.Tracks.Chosen, Beside: s.Beside, Join: s.Join, Scene: s.Scene, Render: s.Render, Segment: s.Segment, Interlaced: s.Interlaced, ToneMapped: s.ToneMapped,
 		}
 		if err := os.Mkdir(t.Dir, 0o755); err != nil {
 			return r, err

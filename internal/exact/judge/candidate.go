@@ -28,6 +28,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/render"
+	"github.com/mapreel/mapreel/pkg/tool/confine"
 	"github.com/mapreel/mapreel/pkg/verify"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -59,6 +61,8 @@ type Task struct {
 	Beside     []subtitle.File // further subtitle tracks, which Request selects in the place of the source's own
 	gains      []float64       // in decibels, by which plain ffmpeg amplifies each audio track
 	Join       []string        // the clips that mapreel joins in the place of Path; nil = it gets Path
+	Scene      string          // the scene that mapreel renders in the place of Path; "" = it gets Path
+	Render     render.Settings // of the scene
 	Part       film.Part       // what is encoded of the source; zero = all. Measured is that of the part
 	Sequence   film.Sequence   // how the source is read, if it is an image sequence
 	From       source.From     // how mapreel gets the source
@@ -104,9 +108,29 @@ func OnePass() Candidate { return Candidate{"one pass", onePass} }
 // UsualRecipe encodes segments of fixed length, which the concat demuxer joins.
 func UsualRecipe() Candidate { return Candidate{"usual recipe", usualRecipe} }
 
-// Mapreel runs a job in this process.
+// confined is the first argument of the process that runs Blender within limits.
+const confined = "confined"
+
+// self returns the program and argument that call confine.Main: this program, whose main function calls Confined.
+func self() []string {
+	program, err := os.Executable()
+	if err != nil {
+		program = os.Args[0]
+	}
+	return []string{program, confined}
+}
+
+// Confined does the work of a process that runs Blender within limits, and returns its exit code. ok is false where args are those of another.
+func Confined(args []string) (code int, ok bool) {
+	if len(args) != 3 || args[1] != confined {
+		return 0, false
+	}
+	return confine.Main(args[2]), true
+}
+
+// Mapreel runs a job in this process. Scenes need a program that calls Confined first.
 func Mapreel(tools ffmpeg.Tools) Candidate {
-	registry, inParts := kinds.All(tools, kinds.Options{}), kinds.All(tools, kinds.Options{AudioPartLength: audioPart})
+	registry, inParts := kinds.All(tools, kinds.Options{Self: self()}), kinds.All(tools, kinds.Options{AudioPartLength: audioPart})
 	return Candidate{"mapreel", func(ctx context.Context, t Task) ([]string, error) {
 		if t.loudness() != 0 || t.Request.Audio != nil && len(t.Request.Audio.Bitrates) > 0 {
 			return mapreel(ctx, t, inParts)
@@ -196,8 +220,9 @@ func mapreel(ctx context.Context, t Task, registry work.Registry) (warnings []st
 	if len(t.Join) > 0 {
 		path, following = t.Join[0], t.Join[1:]
 	}
+	path = cmp.Or(t.Scene, path)
 	body, err := json.Marshal(film.Request{
-		Source: path, Join: following, SubtitleFiles: t.Beside, Destination: t.Dir, Part: t.Part, Sequence: t.Sequence, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
+		Source: path, Join: following, SubtitleFiles: t.Beside, Destination: t.Dir, Part: t.Part, Sequence: t.Sequence, Render: t.Render, Outputs: []film.Output{output}, Segment: film.Segmenting{Seconds: film.Seconds(t.segment())},
 	})
 	if err != nil {
 		return nil, err

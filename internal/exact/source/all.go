@@ -48,7 +48,7 @@ const hdr10 = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params 
 
 // All returns the sources of the matrix, in the order of its table.
 func All() []Source {
-	return slices.Concat(codingSources(), broadcastSources(), streamSources(), partSources(), pictureSources(), trackSources(), fromSources(), legacySources(), containerSources(), sequenceSources(), audioSources(), metadataSources(), sizeSources(), changeSources(), foundSources())
+	return slices.Concat(codingSources(), broadcastSources(), streamSources(), partSources(), pictureSources(), trackSources(), fromSources(), legacySources(), containerSources(), sequenceSources(), sceneSources(), audioSources(), metadataSources(), sizeSources(), changeSources(), foundSources())
 }
 
 // codingSources differ in how the video is coded and timed.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/subtitle"
+	"github.com/mapreel/mapreel/pkg/render"
 )
 
 // Source is one video of the matrix.
@@ -37,6 +38,9 @@ type Source struct {
 	Tracks  Tracks          // which of its tracks are encoded, and how; zero = all
 	Beside  []subtitle.File // further subtitle tracks
 	Join    []string        // paths of the clips that mapreel joins, where File is what the film has to be like; nil = it gets File
+	// Scene is the path of the Blender scene that mapreel renders as Render says, where File is what the film has to be like; "" = it gets File.
+	Scene  string
+	Render render.Settings
 	// Sequence says how an image sequence is read, of which File is the pattern. Other programs read one at 25 frames a second.
 	Sequence film.Sequence
 	From     From           // how mapreel gets it; "" = as a file
@@ -88,6 +92,7 @@ func (s Source) At(path string) Source {
 	in := func(text string) string { return strings.ReplaceAll(text, folder, filepath.Dir(path)) }
 	s.Filter = in(s.Filter)
 	s.Beside, s.Join = slices.Clone(s.Beside), slices.Clone(s.Join)
+	s.Scene, s.Render.Sound = in(s.Scene), in(s.Render.Sound)
 	for i := range s.Join {
 		s.Join[i] = in(s.Join[i])
 	}
