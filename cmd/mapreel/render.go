@@ -65,6 +65,6 @@ func (r renderCmd) run(ctx context.Context, env environment) error {
 			return fault.WithHint(fault.New(fault.Invalid, "%s: the name of a Blender scene ends in .blend", r.Source), "of a video or images, use mapreel transcode")
 		}
 	}
-	toolrun.PrepareScenes(ctx)
+	defer toolrun.PrepareScenes(ctx)()
 	return t.do(ctx, env, t.film(t.request))
 }

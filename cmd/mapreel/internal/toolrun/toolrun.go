@@ -40,8 +40,19 @@ func Registry(tools ffmpeg.Tools) work.Registry { return kinds.Tools(Films(tools
 // Films returns what this program can run for others: films, also those of scenes.
 func Films(tools ffmpeg.Tools) work.Registry { return kinds.All(tools, kinds.Options{Self: self()}) }
 
-// PrepareScenes prepares for a scene, beside the other preparations of a command.
-func PrepareScenes(ctx context.Context) { go blender.Program{Self: self()}.Prepare(ctx) }
+// PrepareScenes prepares for a scene, beside the other preparations of a command. The caller calls end once, which leaves nothing behind.
+func PrepareScenes(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		blender.Program{Self: self()}.Prepare(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
 
 // self returns the program and arguments that run a command within limits.
 func self() []string {
