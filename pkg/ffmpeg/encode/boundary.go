@@ -96,7 +96,7 @@ func (v Video) decodeEnd() *int64 {
 	}
 	end := *v.End
 	for _, r := range v.Renditions {
-		end = max(end, *v.encodeEnd(r))
+		end = max(end, *v.encodeEnd(r.furthest()))
 	}
 	return &end
 }
@@ -111,7 +111,7 @@ func (v Video) ReadEnd() *int64 {
 		if r.Grid == nil {
 			continue
 		}
-		last := v.encodeEnd(r)
+		last := v.encodeEnd(r.furthest())
 		if last == nil {
 			return nil
 		}

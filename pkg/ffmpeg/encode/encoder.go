@@ -55,7 +55,7 @@ func (r Rendition) encoderOptions(threads int, p padding) []string {
 		// On a thread of its own, the look-ahead sees more or fewer of the last frames, depending
 		// on scheduling: 2 runs of 60 gave different bytes (x264 164, medium, 2 threads). Without
 		// it, 80 runs of the worst case were equal.
-		args = append(args, params("-x264-params", "sync-lookahead=0", r.stitchable(), r.privateOptions(), r.frameRate("fps"), x264HDR(r.HDR),
+		args = append(args, params("-x264-params", "sync-lookahead=0", r.stitchable(), r.decoded(), r.privateOptions(), r.frameRate("fps"), x264HDR(r.HDR),
 			p.zones())...)
 	case "libx265":
 		args = append(args, "-preset", r.Preset, "-crf", crf, "-tag:v", "hvc1")

@@ -55,6 +55,7 @@ func (v Video) filters() string {
 	}
 
 	branch := func(i int, r Rendition) string {
+		r = r.furthest()
 		var chain []string
 		if r.Deinterlace && !allDeinterlaced && v.Rotation == 0 {
 			chain = append(chain, v.deinterlacer())
@@ -86,7 +87,7 @@ func (v Video) filters() string {
 		if led == "" && v.padding(r).lead > 0 {
 			chain += "," + v.leadFilters(r, strconv.Itoa(i))
 		}
-		branches = append(branches, fmt.Sprintf("%s[v%d]", chain, i))
+		branches = append(branches, chain+v.splitOriginals(i))
 	}
 	for i, p := range v.Pictures {
 		chain := p.filters(v.Start)
@@ -242,6 +243,15 @@ func (r Rendition) filters(laid []string) string {
 		// By default setsar rounds to terms of 100.
 		chain = append(chain, fmt.Sprintf("setsar=sar=%s:max=%d", r.SAR, max(r.SAR.Num, r.SAR.Den)))
 	}
+	chain = append(chain, r.parameters()...)
+	if len(chain) == 0 {
+		return "null"
+	}
+	return strings.Join(chain, ",")
+}
+
+// parameters returns the filter that declares the form of the frames.
+func (r Rendition) parameters() []string {
 	var params []string
 	if option.Declared(r.Interlaced) {
 		params = append(params, "field_mode="+r.Interlaced)
@@ -259,13 +269,10 @@ func (r Rendition) filters(laid []string) string {
 			params = append(params, p.name+"=unknown")
 		}
 	}
-	if len(params) > 0 {
-		chain = append(chain, "setparams="+strings.Join(params, ":"))
+	if len(params) == 0 {
+		return nil
 	}
-	if len(chain) == 0 {
-		return "null"
-	}
-	return strings.Join(chain, ",")
+	return []string{"setparams=" + strings.Join(params, ":")}
 }
 
 // pad returns the filters that centre the picture in its frame.

@@ -72,9 +72,11 @@ type Video struct {
 
 	// OneDecoder decodes with one thread. What several show of a damaged frame depends on which is ahead.
 	OneDecoder bool
-	Threads    int // of the decoder, the filters and each encoder; less than 1 counts as 1. The output depends on it
-	Renditions []Rendition
-	Pictures   []Pictures
+	// FromOriginals encodes the frames that an encode of the same segment has kept, of each rendition its Originals. The source is not read.
+	FromOriginals bool
+	Threads       int // of the decoder, the filters and each encoder; less than 1 counts as 1. The output depends on it
+	Renditions    []Rendition
+	Pictures      []Pictures
 }
 
 // Clock says how the times of a stream become those of a film.
@@ -165,6 +167,10 @@ type Rendition struct {
 	HDR         media.HDR
 
 	Path string // of the chunk: a fragmented MP4
+	// Originals keeps what the encoder gets.
+	Originals Originals
+	// Decoded is the name, in the working folder, of a file that gets the raw frames as a decoder would show them; "" = none. Only x264 can.
+	Decoded string
 }
 
 // Colours are those of frames before they are scaled. HD tells what undeclared ones are.
@@ -217,7 +223,10 @@ type ToneMap struct {
 // the same bytes on any number of cores.
 func VideoArgs(v Video) []string {
 	args := v.inputArgs()
-	if !v.Keyframes {
+	switch {
+	case v.FromOriginals:
+		args = append(v.originalInputs(), "-filter_complex", v.originalFilters())
+	case !v.Keyframes:
 		args = append(args, "-filter_complex", v.filters())
 	}
 	for i, r := range v.Renditions {
@@ -237,6 +246,7 @@ func VideoArgs(v Video) []string {
 			"-output_ts_offset", strconv.Itoa(ffmpeg.Offset), "-use_editlist", "0",
 			"-movflags", "empty_moov+default_base_moof+frag_discont+frag_keyframe", "-f", "mp4", option.FileURL(r.Path))
 	}
+	args = append(args, v.keepOriginals()...)
 	for i, p := range v.Pictures {
 		if v.Keyframes { // the input of a complex graph would give all packets, whatever -discard says
 			args = append(args, "-map", fmt.Sprintf("0:%d", v.Stream), "-vf", v.keyframeFilters(i))

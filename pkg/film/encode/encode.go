@@ -86,8 +86,10 @@ type attempt struct {
 	sizes     map[int]sizing.Search // how renditions with a bit rate or a size find their CRF
 	pass      bool                  // the first pass, of which nothing is stored
 	kept      map[int]*originals    // of renditions, while searching
-	round     int                   // how often the segment was encoded before, while searching
-	ascending bool                  // each frame is shown after the one before, whatever the decoder says
+	// withoutOriginals keeps no frames while searching.
+	withoutOriginals bool
+	round            int  // how often the segment was encoded before, while searching
+	ascending        bool // each frame is shown after the one before, whatever the decoder says
 }
 
 // micros converts a duration of the video track to microseconds.
@@ -196,6 +198,12 @@ func (a *attempt) transcode(ctx context.Context, e entry) (decoding, error) {
 	}
 	for {
 		d, err := a.decode(ctx, v)
+		if err != nil && ctx.Err() == nil && a.round == 0 && a.diskIsFull() {
+			a.Log.WarnContext(ctx, "raw frames cannot be kept, the source is decoded again for each measurement", "error", err)
+			a.withoutOriginals = true
+			a.dropOriginals()
+			return a.transcode(ctx, e)
+		}
 		if checked && ctx.Err() == nil && !a.hasKeyframes(d, err) {
 			checked, v.Skip, v.Packets = false, false, ""
 			continue
@@ -225,7 +233,16 @@ type encoding struct {
 
 // video returns how ffmpeg decodes the segment from e, and encodes all that is to be encoded.
 func (a *attempt) video(ctx context.Context, e entry) (encode.Video, error) {
-	return a.videoOf(ctx, e, a.encodings(), a.job.Pictures)
+	list := a.encodings()
+	v, err := a.videoOf(ctx, e, list, a.job.Pictures)
+	switch {
+	case err != nil:
+	case a.round == 0:
+		a.keepOriginals(&v, list)
+	default:
+		a.writeDecoded(&v, list)
+	}
+	return v, err
 }
 
 // videoOf returns how ffmpeg decodes the segment from e, and encodes these renditions and pictures.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -50,22 +52,31 @@ func (a *attempt) measure(ctx context.Context, d decoding, e encoding) (quality,
 	v.OneDecoder = v.OneDecoder || a.damage.String() != ""
 	c := encode.Comparison{From: expected.from, To: expected.to, Timebase: r.OutputTimebase(*a.job.Source.Video)}
 	var g gauge
-	var kept *originals
 	switch r.Quality.Metric {
 	case target.SSIM:
 		g, c.Measure = &ssimGauge{}, encode.MeasureSSIM
 	case target.VMAF:
 		g, c.Measure = &vmafGauge{path: filepath.Join(a.Dir, encode.VMAFLog)}, encode.MeasureVMAF
 	default:
-		if kept, err = a.originals(e.rendition, len(expected.times)); err != nil {
-			return quality{}, err
-		}
-		if g, err = newXPSNRGauge(r, v.Renditions[0].FrameRate, kept); err != nil {
-			return quality{}, err
-		}
-		if kept.whole() {
+		kept := a.kept[e.rendition]
+		if kept != nil {
+			count := len(expected.times)
+			if expected.to == nil {
+				count = math.MaxInt32
+			}
+			if err := kept.rewind(count); err != nil {
+				return quality{}, err
+			}
 			c.Measure = encode.EncodedFrames
 		}
+		x, err := newXPSNRGauge(r, v.Renditions[0].FrameRate, kept)
+		if err != nil {
+			return quality{}, err
+		}
+		if done, err := a.measureDecoded(x, e.rendition, expected); done || err != nil {
+			return x.q, err
+		}
+		g = x
 	}
 	_, err = ffmpeg.Run(ctx, a.tools.FFmpeg, encode.CompareArgs(v, c), ffmpeg.RunOptions{
 		Dir: a.Dir, Stdout: g, Pipe: &ffmpeg.FrameLog{}, Limits: a.limits(ctx, v.Frames),
@@ -73,12 +84,39 @@ func (a *attempt) measure(ctx context.Context, d decoding, e encoding) (quality,
 	if err != nil {
 		return quality{}, err
 	}
-	a.endOriginals(ctx, e.rendition)
 	q, err := g.quality()
-	if err == nil && (q.frames > len(expected.times) || q.frames < len(expected.times) && !expected.open) {
-		err = fault.New(fault.Corrupt, "%d frames were encoded, %d could be compared", len(expected.times), q.frames)
+	if err == nil {
+		err = expected.checkCompared(q.frames)
 	}
 	return q, err
+}
+
+// checkCompared refuses a measurement of too few frames or too many.
+func (t frameTimes) checkCompared(frames int) error {
+	if frames > len(t.times) || frames < len(t.times) && !t.open {
+		return fault.New(fault.Corrupt, "%d frames were encoded, %d could be compared", len(t.times), frames)
+	}
+	return nil
+}
+
+// measureDecoded measures the frames that the encoder wrote beside the chunk; done is false where it did not.
+func (a *attempt) measureDecoded(g *xpsnrGauge, rendition int, expected frameTimes) (done bool, err error) {
+	least := len(expected.times)
+	if expected.open {
+		least = 0
+	}
+	f, err := a.decodedFrames(rendition, least)
+	if f == nil || err != nil {
+		return false, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	if err := g.readAll(f); err != nil {
+		return true, err
+	}
+	if _, err = g.quality(); err == nil {
+		err = expected.checkCompared(g.q.frames)
+	}
+	return true, err
 }
 
 // xpsnrGauge measures XPSNR of raw frames, each an original above its copy, or the copy alone where the originals are kept. It holds one
@@ -113,7 +151,7 @@ func newXPSNRGauge(r film.Rendition, rate media.Rational, kept *originals) (*xps
 		return nil, fault.New(fault.Internal, "frames of %s cannot be compared", r.PixelFormat)
 	}
 	g.size = frameBytes(g.format)
-	if !kept.whole() {
+	if kept == nil {
 		g.size *= 2
 	}
 	g.frame = make([]byte, 0, g.size)
@@ -170,10 +208,27 @@ func (g *xpsnrGauge) Write(data []byte) (int, error) {
 	return written, nil
 }
 
+// readAll measures the encoded frames that r has, as long as there are originals.
+func (g *xpsnrGauge) readAll(r io.Reader) error {
+	g.frame = g.frame[:g.size]
+	for g.kept.left > 0 {
+		before := g.q.frames
+		if _, err := io.ReadFull(r, g.frame); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fault.Wrap(fault.Corrupt, err, "frames that the encoder wrote")
+		}
+		if err := g.compare(); err != nil || g.q.frames == before {
+			return err
+		}
+	}
+	return nil
+}
+
 // compare measures a frame.
 func (g *xpsnrGauge) compare() error {
 	var original, encoded [3][]byte
-	if g.kept.whole() {
+	if g.kept != nil {
 		frame, err := g.kept.next()
 		if err != nil || frame == nil { // what goes beyond the last original does not count, as with the filter vstack
 			return err
@@ -182,7 +237,6 @@ func (g *xpsnrGauge) compare() error {
 	} else {
 		both := g.planes(g.frame, 2)
 		original, encoded = both[0], both[1]
-		g.kept.keep(original)
 	}
 	g.q.include(g.add(original, encoded).Min())
 	return nil

@@ -1,28 +1,33 @@
 package encode
 
 import (
+	"bytes"
 	"log/slog"
 	"math"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	ffmpegencode "github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// What is measured does not depend on whether originals are kept. A disk without space for them is no error.
+// What is measured does not depend on whether originals are kept, or on who decodes.
 func TestOriginalsThatAreKeptChangeNoQuality(t *testing.T) {
 	t.Parallel()
-	const frames = 3
+	const frames, lead = 3, 2
 	r := film.Rendition{Width: 48, Height: 34, PixelFormat: "yuv420p10le"}
+	size := frameBytes(rawFormat(r))
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same frames each time
-	var stacked, encoded []byte
-	for range frames {
+	var stacked, original, encoded []byte
+	for i := range lead + frames {
 		for _, p := range rawFormat(r).Planes() {
 			plane := make([]byte, 2*2*p.Width*p.Height)
 			for i := range plane {
@@ -30,7 +35,10 @@ func TestOriginalsThatAreKeptChangeNoQuality(t *testing.T) {
 					plane[i] %= 4
 				}
 			}
-			stacked, encoded = append(stacked, plane...), append(encoded, plane[len(plane)/2:]...)
+			original, encoded = append(original, plane[:len(plane)/2]...), append(encoded, plane[len(plane)/2:]...)
+			if i >= lead {
+				stacked = append(stacked, plane...)
+			}
 		}
 	}
 	measure := func(kept *originals, data []byte) quality {
@@ -53,47 +61,107 @@ func TestOriginalsThatAreKeptChangeNoQuality(t *testing.T) {
 	if want.frames != frames {
 		t.Fatalf("%+v, want %d frames", want, frames)
 	}
-	for name, c := range map[string]struct{ full, kept bool }{"kept": {false, true}, "full disk": {true, false}} {
-		a := &attempt{Env: &work.Env{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}, job: film.Job{Renditions: []film.Rendition{r}}}
-		kept, err := a.originals(0, frames)
-		if err != nil || kept == nil {
-			t.Fatalf("%s: %v, %v", name, kept, err)
+	a := &attempt{Env: &work.Env{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}, job: film.Job{Renditions: []film.Rendition{r}}}
+	kept := &originals{file: ffmpegencode.Originals{Path: a.originalsFile(0)}, size: size, lead: lead, decode: true}
+	a.kept = map[int]*originals{0: kept}
+	writeOriginals(t, kept.file.Path, original, "48x34", "yuv420p10le")
+	for name, data := range map[string][]byte{
+		"once":  encoded[lead*size:],
+		"again": encoded[lead*size:],
+		"more":  append(slices.Clone(encoded[lead*size:]), encoded[:size]...), // vstack leaves out what has no original
+	} {
+		if err := kept.rewind(frames); err != nil {
+			t.Fatal(err)
 		}
-		path := filepath.Join(a.Dir, "0-originals.yuv")
-		if c.full {
-			if kept.file, err = os.Open(path); err != nil { // which cannot be written
-				t.Fatal(err)
-			}
+		if q := measure(kept, data); q != want {
+			t.Errorf("%s: %+v, want %+v", name, q, want)
 		}
-		if q := measure(kept, stacked); q != want {
-			t.Errorf("%s: %+v at first, want %+v", name, q, want)
+	}
+	times := frameTimes{times: make([]int64, frames), to: new(int64)}
+	beside := func() (bool, quality) {
+		if err := kept.rewind(frames); err != nil {
+			t.Fatal(err)
 		}
-		a.endOriginals(t.Context(), 0)
-		if kept, err = a.originals(0, frames); err != nil || kept.whole() != c.kept {
-			t.Errorf("%s: originals are kept: %v, %v; want %v", name, kept.whole(), err, c.kept)
+		g, err := newXPSNRGauge(r, media.Rational{Num: 25, Den: 1}, kept)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if kept.whole() {
-			more := append(slices.Clone(encoded), encoded[:len(encoded)/frames]...) // vstack leaves out what has no original
-			if q := measure(kept, more); q != want {
-				t.Errorf("%s: %+v then, want %+v", name, q, want)
-			}
+		done, err := a.measureDecoded(g, 0, times)
+		if err != nil {
+			t.Fatal(err)
 		}
-		a.dropOriginals()
-		if _, err := os.Stat(path); !os.IsNotExist(err) {
-			t.Errorf("%s: the file of the originals is left: %v", name, err)
+		return done, g.q
+	}
+	path := filepath.Join(a.Dir, decodedFile(0))
+	for name, c := range map[string]struct {
+		data []byte
+		done bool
+	}{"whole": {encoded, true}, "with frames after it": {append(slices.Clone(encoded), encoded[:size]...), true}, "short": {encoded[:len(encoded)-1], false}} {
+		if err := os.WriteFile(path, c.data, 0o600); err != nil {
+			t.Fatal(err)
 		}
+		if done, q := beside(); done != c.done || done && q != want {
+			t.Errorf("what the encoder wrote, %s: %v, %+v; want %v, %+v", name, done, q, c.done, want)
+		}
+	}
+	const hole = 1 << 20 // as where a disk was full for a moment
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, hole); err != nil {
+		t.Fatal(err)
+	}
+	if done, _ := beside(); done {
+		t.Error("a file with a hole is measured")
+	}
+	a.dropOriginals()
+	if left, err := os.ReadDir(a.Dir); len(left) > 0 || err != nil {
+		t.Errorf("files are left: %v, %v", left, err)
+	}
+}
+
+// writeOriginals writes raw frames as an encode keeps them.
+func writeOriginals(t *testing.T, path string, frames []byte, size, format string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-f", "rawvideo", "-s", size, "-pix_fmt", format, "-i", "-", "-c:v", "rawvideo", "-f", "nut", path)
+	cmd.Stdin = bytes.NewReader(frames)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 }
 
 // The limit is for all renditions of a unit together. 172 frames of 1920 × 1080 have 512 MiB.
 func TestOriginalsAreLimited(t *testing.T) {
 	t.Parallel()
-	r := film.Rendition{Width: 1920, Height: 1080, PixelFormat: "yuv420p"}
-	for beside, frames := range map[int]int{0: 173, 100: 73, 172: 1} {
-		a := &attempt{Env: &work.Env{Dir: t.TempDir()}, job: film.Job{Renditions: []film.Rendition{r, r}}}
-		a.kept = map[int]*originals{0: {frames: beside, frame: make([]byte, frameBytes(rawFormat(r)))}}
-		if kept, err := a.originals(1, frames); kept != nil || err != nil {
-			t.Errorf("%d frames are kept beside %d: %v", frames, beside, err)
+	full := film.Rendition{Codec: film.H265, Preset: "medium", Width: 1920, Height: 1080, PixelFormat: "yuv420p", Quality: target.Quality{Metric: target.XPSNR, Target: 40, Min: 8, Max: 44}}
+	x264 := full
+	x264.Codec = film.H264
+	for name, c := range map[string]struct {
+		frames     int
+		renditions []film.Rendition
+		kept       int
+		decode     bool
+	}{
+		"room for one":              {171, []film.Rendition{full}, 1, false},
+		"too many":                  {173, []film.Rendition{full}, 0, false},
+		"room for two":              {85, []film.Rendition{full, full}, 2, false},
+		"room for one of two":       {87, []film.Rendition{full, full}, 1, false},
+		"room for both of x264":     {85, []film.Rendition{x264}, 1, true},
+		"room for its frames alone": {87, []film.Rendition{x264}, 1, false},
+		"unknown number":            {0, []film.Rendition{full}, 0, false},
+		"without a target":          {10, []film.Rendition{{Codec: film.H264, Preset: "medium", Width: 64, Height: 64, PixelFormat: "yuv420p"}}, 0, false},
+	} {
+		a := &attempt{Env: &work.Env{Dir: t.TempDir()}, job: film.Job{Renditions: c.renditions}, segment: film.Segment{Frames: c.frames}}
+		a.job.Source.Video = &film.VideoTrack{}
+		var v ffmpegencode.Video
+		var list []encoding
+		for i, r := range c.renditions {
+			v.Renditions = append(v.Renditions, ffmpegencode.Rendition{Codec: string(r.Codec), Preset: r.Preset})
+			list = append(list, encoding{rendition: i})
+		}
+		a.keepOriginals(&v, list)
+		if len(a.kept) != c.kept || c.kept > 0 && a.kept[0].decode != c.decode || (v.Renditions[0].Decoded != "") != c.decode {
+			t.Errorf("%s: %d are kept, want %d; what x264 decodes: %q, want it: %v", name, len(a.kept), c.kept, v.Renditions[0].Decoded, c.decode)
 		}
 	}
 }

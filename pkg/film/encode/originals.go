@@ -1,15 +1,24 @@
 package encode
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/nut"
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/target"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/process"
+	"github.com/mapreel/mapreel/pkg/work"
 )
 
 // A unit keeps at most maxOriginals bytes of raw frames. Those of one rendition take at most 1/diskShare of the free space on its disk,
@@ -17,125 +26,246 @@ import (
 const (
 	maxOriginals = 512 << 20
 	diskShare    = 8
+	// fullDisk is so little free space that an encode may have failed for it.
+	fullDisk = 16 << 20
 )
 
-// originals are the raw frames of a segment as the encoder of a rendition gets them. The first measurement keeps them, so that the next
-// ones need not decode, scale and tone-map the source again. What is measured does not depend on whether they are kept. A nil
-// *originals keeps nothing.
+// originals are the raw frames of a segment as the encoder of a rendition gets them. The first encode of a search keeps them, so that the
+// measurements and the encodes that follow need not decode, scale and tone-map the source again. What comes out does not depend on
+// whether they are kept.
 type originals struct {
-	file     *os.File
-	frame    []byte // that was read last
-	frames   int    // that are kept
-	read     int
-	complete bool
-	err      error // why no more can be kept
+	file   encode.Originals
+	size   int  // of a frame
+	lead   int  // frames before those of the segment
+	exact  bool // whether an encode of them gives the same bytes as one of the source
+	decode bool // x264 also writes the frames as a decoder would show them
+	opened *os.File
+	frames *nut.Reader
+	left   int // frames still to read
 }
 
-// originals returns the frames of a rendition, either kept or to be kept; nil where they are not kept, because they are too many.
-func (a *attempt) originals(rendition, frames int) (*originals, error) {
-	if o, ok := a.kept[rendition]; ok {
-		return o, o.rewind()
+// keepOriginals has the first encode of each search keep its frames, where there is room for them.
+func (a *attempt) keepOriginals(v *encode.Video, list []encoding) {
+	a.dropOriginals()
+	a.kept = map[int]*originals{}
+	total := int64(0)
+	for i, e := range list {
+		if _, sized := a.sizes[e.rendition]; sized || a.strategyOf(e.rendition) == nil || a.withoutOriginals {
+			continue
+		}
+		r := a.job.Renditions[e.rendition]
+		size := frameBytes(rawFormat(r))
+		v.Renditions[i].Originals = encode.Originals{Path: a.originalsFile(e.rendition), Preset: r.Preset}
+		frames := v.OriginalFrames(i, a.likelyFrames())
+		const perFrame, header = 64, 1 << 16
+		bytes := int64(frames)*int64(size+perFrame) + header
+		decode := r.Codec == film.H264 && r.Quality.Metric == target.XPSNR
+		if decode && !a.fits(total+2*bytes, 2*bytes) {
+			decode = false
+		}
+		if frames == 0 || !a.fits(total+bytes, bytes) {
+			v.Renditions[i].Originals = encode.Originals{}
+			continue
+		}
+		total += bytes
+		v.Renditions[i].Originals.MaxBytes = bytes
+		if decode {
+			total += bytes
+		}
+		a.kept[e.rendition] = &originals{
+			file: v.Renditions[i].Originals, size: size, lead: v.LeadFrames(i), decode: decode,
+			exact: v.ExactOriginals(i) && a.plainFrames(v.Renditions[i]),
+		}
 	}
-	if a.kept == nil {
-		a.kept = map[int]*originals{}
-	}
-	a.kept[rendition] = nil
-	r := a.job.Renditions[rendition]
-	frame := frameBytes(rawFormat(r))
-	size := int64(frame) * int64(frames)
-	if free, err := process.FreeDisk(a.Dir); err == nil && size > free/diskShare {
-		return nil, nil
-	}
-	for _, o := range a.kept {
-		size += o.size()
-	}
-	if size > maxOriginals {
-		return nil, nil
-	}
-	file, err := os.Create(filepath.Join(a.Dir, fmt.Sprintf("%d-originals.yuv", rendition)))
-	if err != nil {
-		return nil, err
-	}
-	a.kept[rendition] = &originals{file: file, frame: make([]byte, frame)}
-	return a.kept[rendition], nil
+	a.writeDecoded(v, list)
 }
 
-// endOriginals ends the first measurement of a rendition. Where the disk was too full for its frames, they are not kept.
-func (a *attempt) endOriginals(ctx context.Context, rendition int) {
-	o := a.kept[rendition]
-	if o == nil {
-		return
+// writeDecoded has x264 write what a decoder would show, beside the chunk. That saves the start of a decoder.
+func (a *attempt) writeDecoded(v *encode.Video, list []encoding) {
+	for i, e := range list {
+		if o := a.kept[e.rendition]; o != nil && o.decode {
+			v.Renditions[i].Decoded = decodedFile(e.rendition)
+		}
 	}
-	if o.complete = o.err == nil; !o.complete {
-		a.Log.WarnContext(ctx, "raw frames cannot be kept, the source is decoded again for each measurement", "error", o.err)
-		o.close()
-		a.kept[rendition] = nil
+}
+
+// fits reports whether there is room for the frames of a unit, and on the disk for those of a rendition.
+func (a *attempt) fits(unit, rendition int64) bool {
+	free, err := process.FreeDisk(a.Dir)
+	return unit <= maxOriginals && (err != nil || rendition <= free/diskShare)
+}
+
+// likelyFrames returns about how many frames the segment has, with some to spare where the index does not say; 0 = unknown.
+func (a *attempt) likelyFrames() int {
+	v := a.job.Source.Video
+	if n := a.expectedFrames(); n > 0 || !v.FrameRate.Known() {
+		return n
 	}
+	const spare = 2
+	return int(media.Rescale(a.segment.End-a.segment.Start, v.Timebase, media.Rational{Num: v.FrameRate.Den, Den: v.FrameRate.Num})) + spare
+}
+
+// plainFrames reports whether the frames that an encoder gets have nothing that NUT does not keep and an encoder may write.
+func (a *attempt) plainFrames(r encode.Rendition) bool {
+	p := a.job.Source.Video
+	location := p.Color.ChromaLocation != ""
+	return p.HDR == media.HDR{} && r.HDR == media.HDR{} && p.Interlaced == "" && (r.Color.ChromaLocation != "") == location
+}
+
+func (a *attempt) originalsFile(rendition int) string {
+	return filepath.Join(a.Dir, fmt.Sprintf("%d-originals.nut", rendition))
+}
+
+// decodedFile returns the name of the file that gets a rendition's frames as a decoder would show them.
+func decodedFile(rendition int) string { return fmt.Sprintf("%d-decoded.yuv", rendition) }
+
+// endOriginals ends the first encode: of frames that were not kept as expected, none are used.
+func (a *attempt) endOriginals(ctx context.Context) error {
+	for i, o := range a.kept {
+		info, err := os.Stat(o.file.Path)
+		if err != nil || info.Size() >= o.file.MaxBytes {
+			a.Log.DebugContext(ctx, "raw frames are not kept, the source is decoded again for each measurement", "error", err)
+			a.dropOriginalsOf(i)
+			continue
+		}
+		captions, err := hasCaptions(a.file(i))
+		if err != nil {
+			return err
+		}
+		o.exact = o.exact && !captions
+	}
+	return nil
+}
+
+// hasCaptions reports whether an encoder found captions in the frames, which it writes as messages of ATSC.
+func hasCaptions(path string) (bool, error) {
+	data, err := os.ReadFile(path) //nolint:gosec // a file of the unit
+	return bytes.Contains(data, []byte("\xb5\x00\x31GA94")), err
 }
 
 // dropOriginals removes what is kept.
 func (a *attempt) dropOriginals() {
-	for _, o := range a.kept {
-		o.close()
+	for i := range a.kept {
+		a.dropOriginalsOf(i)
 	}
 	a.kept = nil
 }
 
-func (o *originals) close() {
+func (a *attempt) dropOriginalsOf(rendition int) {
+	o := a.kept[rendition]
+	delete(a.kept, rendition)
 	if o == nil {
 		return
 	}
-	_ = o.file.Close()           // it was only for this unit
-	_ = os.Remove(o.file.Name()) // or it goes with the unit's folder
+	if o.opened != nil {
+		_ = o.opened.Close() // it was only read
+	}
+	_ = os.Remove(o.file.Path) // or it goes with the unit's folder
+	_ = os.Remove(filepath.Join(a.Dir, decodedFile(rendition)))
 }
 
-// whole reports whether all frames are kept.
-func (o *originals) whole() bool { return o != nil && o.complete }
-
-// size returns how many bytes are kept.
-func (o *originals) size() int64 {
-	if o == nil {
-		return 0
-	}
-	return int64(o.frames) * int64(len(o.frame))
+// diskIsFull reports whether an encode may have failed because frames were kept.
+func (a *attempt) diskIsFull() bool {
+	free, err := process.FreeDisk(a.Dir)
+	return len(a.kept) > 0 && err == nil && free < fullDisk
 }
 
-// rewind makes next return the first frame.
-func (o *originals) rewind() error {
-	if o == nil {
-		return nil
+// rewind makes next return the first frame of the segment, and at most so many.
+func (o *originals) rewind(count int) (err error) {
+	if o.opened == nil {
+		o.opened, err = os.Open(o.file.Path)
+	} else {
+		_, err = o.opened.Seek(0, io.SeekStart)
 	}
-	o.read = 0
-	_, err := o.file.Seek(0, io.SeekStart)
-	return err
-}
-
-// keep adds a frame. After an error of the disk it keeps no more, which is no error of the measurement.
-func (o *originals) keep(planes [3][]byte) {
-	if o == nil || o.err != nil {
-		return
+	if err != nil {
+		return err
 	}
-	for _, p := range planes {
-		if _, o.err = o.file.Write(p); o.err != nil {
-			// The file takes no space while the measurement goes on.
-			o.err = errors.Join(o.err, o.file.Truncate(0))
-			return
+	if o.frames, err = nut.NewReader(o.opened, o.size); err != nil {
+		return fault.Wrap(fault.Corrupt, err, "frames that were kept")
+	}
+	o.left = o.lead + count
+	for range o.lead {
+		if _, err := o.next(); err != nil {
+			return err
 		}
 	}
-	o.frames++
+	return nil
 }
 
 // next returns the next frame, which is valid until the next call; nil after the last one.
 func (o *originals) next() ([]byte, error) {
-	if o.read == o.frames {
+	if o.left == 0 {
 		return nil, nil
 	}
-	o.read++
-	if _, err := io.ReadFull(o.file, o.frame); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-			err = fault.Wrap(fault.Corrupt, err, "frames that were kept")
-		}
+	o.left--
+	frame, err := o.frames.Next()
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Corrupt, err, "frames that were kept")
+	}
+	return frame, nil
+}
+
+// decodedFrames opens what x264 wrote of the frames of a rendition, from the first frame of the segment; nil where it is not whole, as on a disk
+// that was full for a moment: x264 then leaves a hole.
+func (a *attempt) decodedFrames(rendition, frames int) (*os.File, error) {
+	o := a.kept[rendition]
+	if o == nil || !o.decode {
+		return nil, nil
+	}
+	f, err := os.Open(filepath.Join(a.Dir, decodedFile(rendition)))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, err
 	}
-	return o.frame, nil
+	info, err := f.Stat()
+	if err == nil {
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		const block = 512
+		if !ok || stat.Blocks*block < info.Size() || info.Size() < int64(o.lead+frames)*int64(o.size) {
+			return nil, f.Close()
+		}
+		_, err = f.Seek(int64(o.lead)*int64(o.size), io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// reuse encodes the frames that were kept, with what the searches try next; done is false where some are not kept, or are not exact.
+func (a *attempt) reuse(ctx context.Context, d decoding) (done bool, err error) {
+	list := a.encodings()
+	for _, e := range list {
+		if o := a.kept[e.rendition]; o == nil || !o.exact {
+			return false, nil
+		}
+	}
+	v, err := a.videoOf(ctx, d.from, list, nil)
+	if err != nil {
+		return false, err
+	}
+	v.FromOriginals = true
+	if v.Frames > 0 {
+		v.Frames = max(v.Frames, len(d.times))
+	}
+	for i, e := range list {
+		o := a.kept[e.rendition]
+		v.Renditions[i].Originals = o.file
+	}
+	a.writeDecoded(&v, list)
+	ctx, observe, stop := watchDeadline(ctx, a.reportedFrames())
+	defer stop()
+	_, err = ffmpeg.Run(ctx, a.tools.FFmpeg, encode.VideoArgs(v), ffmpeg.RunOptions{
+		Dir: a.Dir, Pipe: &ffmpeg.FrameLog{}, Limits: a.limits(ctx, v.Frames),
+		OnProgress: func(p ffmpeg.Progress) {
+			observe(p.Frame)
+			a.report(work.Amount{Media: media.Ticks(max(p.OutTime, 0)), Count: a.inSegment(p.Frame), Bytes: max(p.Bytes, 0)})
+		},
+	})
+	return true, err
 }

@@ -97,6 +97,9 @@ func (a *attempt) probeFile(rendition int) string {
 // is wanted. Of each rendition it keeps the file that comes nearest.
 func (a *attempt) search(ctx context.Context, d decoding) error {
 	defer a.dropOriginals()
+	if err := a.endOriginals(ctx); err != nil {
+		return err
+	}
 	for {
 		searching := false
 		for i := range a.searches {
@@ -108,17 +111,28 @@ func (a *attempt) search(ctx context.Context, d decoding) error {
 		if !searching {
 			return nil
 		}
-		next, damage := a.next, a.damage
 		a.round++
-		again, err := a.transcode(ctx, d.from)
-		if err != nil {
+		if err := a.encodeAgain(ctx, d); err != nil {
 			return err
 		}
-		// Another rendition's encoder may have looked further ahead.
-		if a.next, a.damage = next, damage; len(again.times) != len(d.times) {
-			return fault.New(fault.Corrupt, "the segment decodes to %d frames, then to %d", len(d.times), len(again.times))
-		}
 	}
+}
+
+// encodeAgain encodes what the searches try next: from the frames that were kept, or else from the source.
+func (a *attempt) encodeAgain(ctx context.Context, d decoding) error {
+	if done, err := a.reuse(ctx, d); done || err != nil {
+		return err
+	}
+	next, damage := a.next, a.damage
+	again, err := a.transcode(ctx, d.from)
+	if err != nil {
+		return err
+	}
+	// Another rendition's encoder may have looked further ahead.
+	if a.next, a.damage = next, damage; len(again.times) != len(d.times) {
+		return fault.New(fault.Corrupt, "the segment decodes to %d frames, then to %d", len(d.times), len(again.times))
+	}
+	return nil
 }
 
 // judge measures what a search has encoded last, keeps it if it is the best so far, and decides what to try next.
