@@ -24,7 +24,10 @@ import (
 )
 
 // Kind encodes segments.
-type Kind struct{ Tools ffmpeg.Tools }
+type Kind struct {
+	Tools            ffmpeg.Tools
+	withoutOriginals bool // for tests: a search keeps no frames
+}
 
 var _ work.Kind = Kind{}
 
@@ -33,7 +36,7 @@ func (Kind) Name() string { return film.VideoKind }
 
 // Run implements work.Kind. It encodes one segment.
 func (k Kind) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
-	a := &attempt{Env: env, tools: k.Tools}
+	a := &attempt{Env: env, tools: k.Tools, withoutOriginals: k.withoutOriginals}
 	if err := env.Decode(&a.job); err != nil {
 		return work.Result{}, err
 	}
