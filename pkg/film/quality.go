@@ -32,11 +32,12 @@ func (c VideoCodec) QualityRange() target.Range {
 var drafts = map[VideoCodec]struct {
 	preset       string
 	small, large float64  // offset up to draftLines, and from twice as many
+	gain         float64  // between segments
 	slow         []string // presets that take so long that a draft saves more than it costs
 }{
-	H264: {"veryfast", 1.45, 1.75, slowPresets},
-	H265: {"superfast", 1.6, 1.5, slowPresets},
-	AV1:  {"12", 1.2, 1.85, []string{"0", "1", "2", "3", "4", "5", "6", "7", "8"}},
+	H264: {"veryfast", 1.45, 1.75, 1, slowPresets},
+	H265: {"superfast", 1.6, 1.5, 1, slowPresets},
+	AV1:  {"12", 1.35, 1.5, 1.3, []string{"0", "1", "2", "3", "4", "5", "6", "7", "8"}},
 }
 
 const draftLines = 240 // between it and twice as many, the offset is interpolated
@@ -51,7 +52,7 @@ func (r Rendition) Search() target.Search {
 		return s
 	}
 	between := min(max(float64(min(r.Width, r.Height))/draftLines-1, 0), 1)
-	return s.WithDraft(target.Draft{Preset: d.preset, Offset: d.small + between*(d.large-d.small)})
+	return s.WithDraft(target.Draft{Preset: d.preset, Offset: d.small + between*(d.large-d.small), Gain: d.gain})
 }
 
 // checkQuality returns the problems of a rendition's target. at is its pointer.

@@ -29,6 +29,14 @@ func (a *activity[S]) weigh(luma []S, weights []float64) {
 			i++
 		}
 	}
+	a.keep(luma)
+}
+
+// keep makes luma that of the frame before the next one.
+func (a *activity[S]) keep(luma []S) {
+	if a.last == nil {
+		a.last, a.before = make([]S, len(luma)), make([]S, len(luma))
+	}
 	a.last, a.before = a.before, a.last
 	copy(a.last, luma)
 }

@@ -12,6 +12,7 @@ package xpsnr
 
 import (
 	"math"
+	"slices"
 
 	"github.com/mapreel/mapreel/pkg/media"
 )
@@ -62,6 +63,7 @@ type Meter[S Sample] struct {
 	activity activity[S]
 	columns  int // blocks in a row
 	weights  []float64
+	known    *Weights
 	sums     [3]float64 // of the square roots of the frames' weighted errors
 	values   [3]float64 // of the frames' XPSNR
 	frames   int
@@ -79,6 +81,35 @@ func New[S Sample](f Format, rate media.Rational) *Meter[S] {
 		m.weights = make([]float64, m.columns*((f.Height+side-1)/side))
 	}
 	return m
+}
+
+// Weights are those of the blocks of a video's frames. They follow from the original frames alone, and take most of the time of a
+// measurement: another one with the same originals need not compute them again. The zero value knows none.
+type Weights struct {
+	frames [][]float64
+}
+
+// Use has m use the weights of frames that w knows, and add those of others. All Meters of w must have the same format and rate, and get the
+// same original frames.
+func (m *Meter[S]) Use(w *Weights) { m.known = w }
+
+// weigh computes the weights of the blocks of a frame, or looks them up.
+func (m *Meter[S]) weigh(luma []S) {
+	if m.weights == nil {
+		return
+	}
+	if m.known != nil && m.frames < len(m.known.frames) {
+		copy(m.weights, m.known.frames[m.frames])
+		m.activity.keep(luma)
+		return
+	}
+	m.activity.weigh(luma, m.weights)
+	if m.format.Width*m.format.Height <= smoothPixels {
+		smooth(m.weights, m.columns)
+	}
+	if m.known != nil {
+		m.known.frames = append(m.known.frames, slices.Clone(m.weights))
+	}
 }
 
 // The constants of the paper, and of its implementation for what the paper leaves open.
@@ -110,12 +141,7 @@ func (m *Meter[S]) Add(original, encoded []S) Values {
 
 // AddPlanes is Add for frames whose planes do not follow each other in memory. It does not keep the slices.
 func (m *Meter[S]) AddPlanes(original, encoded [3][]S) Values {
-	if m.weights != nil {
-		m.activity.weigh(original[0], m.weights)
-		if m.format.Width*m.format.Height <= smoothPixels {
-			smooth(m.weights, m.columns)
-		}
-	}
+	m.weigh(original[0])
 	var v Values
 	for i, p := range m.format.Planes() {
 		root := math.Sqrt(m.weightedError(original[i], encoded[i], p))

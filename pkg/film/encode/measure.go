@@ -136,9 +136,15 @@ func newXPSNRGauge(r film.Rendition, rate media.Rational, kept *originals) (*xps
 	switch r.PixelFormat {
 	case "yuv420p":
 		m := xpsnr.New[uint8](g.format, rate)
+		if kept != nil {
+			m.Use(&kept.weights)
+		}
 		g.add, g.mean = m.AddPlanes, m.Mean
 	case "yuv420p10le":
 		m := xpsnr.New[uint16](g.format, rate)
+		if kept != nil {
+			m.Use(&kept.weights)
+		}
 		var a, b [3][]uint16
 		g.add = func(original, encoded [3][]byte) xpsnr.Values {
 			for i := range a {

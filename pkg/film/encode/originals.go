@@ -19,6 +19,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/process"
 	"github.com/mapreel/mapreel/pkg/work"
+	"github.com/mapreel/mapreel/pkg/xpsnr"
 )
 
 // A unit keeps at most maxOriginals bytes of raw frames. Those of one rendition take at most 1/diskShare of the free space on its disk,
@@ -42,6 +43,8 @@ type originals struct {
 	opened *os.File
 	frames *nut.Reader
 	left   int // frames still to read
+
+	weights xpsnr.Weights
 }
 
 // keepOriginals has the first encode of each search keep its frames, where there is room for them.

@@ -30,15 +30,11 @@ type Search struct {
 // same offset in all footage. So a draft tells where the real preset meets the target.
 type Draft struct {
 	Preset string
-	Offset float64 // by how many dB of XPSNR the real preset is better
+	Offset float64 // by how many dB of XPSNR the real preset is better where it meets the target
+	// Gain is by how much more the real preset's quality differs between segments at the same CRF than the draft's: it is better by more where
+	// footage is easy. 1 = not at all.
+	Gain float64
 }
-
-const (
-	maxDrafts = 2 // of a segment
-	// farDraft is how many tolerances a first draft must be off the target for a second one to be worth its time: so far away, the usual
-	// slope is not precise enough.
-	farDraft = 8
-)
 
 // Search returns the search of q, which is normalised, with an encoder.
 func (q Quality) Search(r Range) Search {
@@ -49,6 +45,9 @@ func (q Quality) Search(r Range) Search {
 
 // WithDraft returns s with drafts, if they help it: offsets were measured for XPSNR only, and a range of a single CRF needs no search.
 func (s Search) WithDraft(d Draft) Search {
+	if d.Gain == 0 {
+		d.Gain = 1
+	}
 	if s.Quality.Metric == XPSNR && s.Quality.Min < s.Quality.Max {
 		s.Draft = d
 	}
@@ -93,7 +92,8 @@ func (s Search) Best(probes []Probe) int {
 }
 
 // Next returns the CRF to try after the probes, and whether as a draft; more is false where the search is over: a probe hit, the best value
-// is at an end of the range or between two neighbours that were tried, or MaxProbes were. Drafts come first and never end a search.
+// is at an end of the range or between two neighbours that were tried, or MaxProbes were. A draft comes first and never ends a search. A second one
+// would take half as long as an encode and seldom spare one.
 //
 // The first probe is where common footage meets the target. The second goes as far from it as the encoder's usual slope says. Where the target then lies
 // between two probes, the next is where the line through them meets it; where it does not, the line goes on beyond them.
@@ -104,9 +104,7 @@ func (s Search) Next(probes []Probe) (next Probe, more bool) {
 	case len(probes) == 0:
 		return Probe{CRF: s.round(min(max(s.First, low), high)), Draft: s.Draft != Draft{}}, true
 	case len(own) == 0:
-		next.CRF = min(max(s.round(s.estimate(drafts, s.Slope)), low), high)
-		far := math.Abs(s.distance(drafts[s.Best(drafts)].Mean)) > farDraft*scales[s.Quality.Metric].tolerance
-		next.Draft = far && len(drafts) < maxDrafts && !tried(drafts, next.CRF)
+		next.CRF = min(max(s.round(s.estimate(drafts, s.Slope/s.Draft.Gain)), low), high)
 		return next, true
 	}
 	best := own[s.Best(own)]
@@ -116,7 +114,7 @@ func (s Search) Next(probes []Probe) (next Probe, more bool) {
 	if low, high = s.bracket(own); low > high {
 		return next, false
 	}
-	next.CRF = min(max(s.round(s.estimate(own, s.slope(drafts))), low), high)
+	next.CRF = min(max(s.round(s.estimate(own, s.Slope)), low), high)
 	return next, !tried(own, next.CRF)
 }
 
@@ -165,14 +163,6 @@ func (s Search) estimate(probes []Probe, slope float64) float64 {
 		}
 	}
 	return a.CRF - s.distance(a.Mean)/slope
-}
-
-// slope returns the slope between two drafts, or else the usual one.
-func (s Search) slope(drafts []Probe) float64 {
-	if len(drafts) < 2 {
-		return s.Slope
-	}
-	return s.slopeBetween(drafts[0], drafts[1], s.Slope)
 }
 
 // slopeBetween returns the slope between two probes, or other where that is not plausible.
