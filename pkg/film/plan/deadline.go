@@ -20,8 +20,11 @@ var (
 	decodeWork = int64(5000)
 	// usualProbes is how often a segment with a target quality is encoded, in percent, where there are no drafts.
 	usualProbes = int64(240)
-	// With drafts, a segment is encoded so often as a draft, and so often with its own preset, in percent.
-	usualDrafts, usualDrafted = int64(120), int64(140)
+	// With drafts, a segment is encoded once as a draft, and so often with its own preset, in percent.
+	usualDrafted = int64(130)
+	// keptPixels is the largest picture of which a search can keep the frames of a segment of usual length, so that it need not decode the source
+	// again.
+	keptPixels = int64(1280 * 720)
 	// draftWork is what a draft of SVT-AV1 takes, in percent of the default preset. Those of x264 and x265 are in presetWork.
 	draftWork = int64(45)
 	// compareWork is how many microseconds it takes to compare a megapixel. Filters of ffmpeg take longer than XPSNR.
@@ -62,16 +65,24 @@ func FrameWork(j film.Job) int64 {
 }
 
 // searchWork returns how many microseconds the search for a target takes for a frame, whose encode takes work and whose decoding takes
-// decode. Each probe decodes the source twice: for the encoder, and to compare.
+// decode. The first decode is not counted. Where frames are not kept, each probe decodes the source twice: for the encoder, and to compare. Filters
+// of ffmpeg compare with the source in any case.
 func searchWork(r film.Rendition, work, decode int64) int64 {
 	pixels := int64(r.Width) * int64(r.Height)
-	compare := 2*decode + pixels*compareWork[r.Quality.Metric]/1e6
+	compare := pixels * compareWork[r.Quality.Metric] / 1e6
+	again := decode
+	if pixels <= keptPixels {
+		again = 0
+	}
+	if again > 0 || r.Quality.Metric != target.XPSNR {
+		compare += decode
+	}
 	draft := r.Search().Draft
 	if draft == (target.Draft{}) {
-		return usualProbes * (work + compare) / 100
+		return (usualProbes*(work+compare) + (usualProbes-100)*again) / 100
 	}
 	faster := pixels * encodeWork[r.Codec] / 1e6 * cmp.Or(presetWork[draft.Preset], draftWork) / 100
-	return (usualDrafts*(faster+compare) + usualDrafted*(work+compare)) / 100
+	return faster + compare + usualDrafted*(work+again+compare)/100
 }
 
 // What is expected of AWS: functions with the default memory of 3,008 MiB, which have 1.7 processors, each 85 % as fast as such a core; a

@@ -43,6 +43,16 @@ func encodingOf(j film.Job) string {
 	return string(data)
 }
 
+// searchesAlike reports whether a past job found CRFs as this version does. Others took another number of encodes for a target quality, or for a
+// size: their format, which is in their ID, was another.
+func searchesAlike(j film.Job) bool {
+	if !slices.ContainsFunc(j.Renditions, func(r film.Rendition) bool { return r.Quality.Target != 0 || r.Sized() }) {
+		return true
+	}
+	id, err := film.ID(j.Request, j.Source, j.Encoder)
+	return err == nil && id == j.ID
+}
+
 // How far a speed may be from that of the jobs or samples that it was taken from, in percent: other scenes take more or less.
 const (
 	historyLow, historyHigh = 88, 115
@@ -55,7 +65,7 @@ func fromHistory(ctx context.Context, scratch string, j film.Job) (filmjob.Speed
 	jobs, wanted := 0, encodingOf(j)
 	err := local.Past(ctx, scratch, func(l ledger.Ledger, plan work.Plan) error {
 		var past film.Job
-		if plan.Planner != filmjob.Planner || json.Unmarshal(plan.Doc, &past) != nil || encodingOf(past) != wanted {
+		if plan.Planner != filmjob.Planner || json.Unmarshal(plan.Doc, &past) != nil || encodingOf(past) != wanted || !searchesAlike(past) {
 			return nil //nolint:nilerr // a job of another version has nothing to say
 		}
 		before := frames

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -35,5 +37,25 @@ func TestSamplesThatSayNothingOfTheStartAreAllFrames(t *testing.T) {
 	}
 	if one := ofTrials([]local.Trial{trial(10, 3000, 50_000)}); one.Known() {
 		t.Errorf("one sample shows the speed %+v", one)
+	}
+}
+
+// A job of another version, whose ID is another, says nothing of a search. Without one, its speed still counts.
+func TestSearchesOfOtherVersionsAreNoHistory(t *testing.T) {
+	past := film.Job{Request: film.Request{Source: "film.mkv"}, Source: film.Source{URL: "film.mkv", Size: 5}, Encoder: "5.1"}
+	id, err := film.ID(past.Request, past.Source, past.Encoder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	searched := film.Rendition{Quality: target.Quality{Metric: target.XPSNR, Target: 40}}
+	for _, c := range []struct {
+		id        string
+		rendition film.Rendition
+		want      bool
+	}{{id, searched, true}, {"0123", searched, false}, {"0123", film.Rendition{Bitrate: 1}, false}, {"0123", film.Rendition{CRF: 21}, true}} {
+		past.ID, past.Renditions = c.id, []film.Rendition{{CRF: 30}, c.rendition}
+		if got := searchesAlike(past); got != c.want {
+			t.Errorf("%s, %+v: %v, want %v", c.id, c.rendition, got, c.want)
+		}
 	}
 }
