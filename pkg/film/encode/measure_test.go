@@ -193,3 +193,22 @@ func TestQualityIsReadFromTheFilters(t *testing.T) {
 		}
 	}
 }
+
+// A message may lie across two of the blocks that are read at once.
+func TestCaptionsAreFound(t *testing.T) {
+	t.Parallel()
+	const message = "\xb5\x00\x31GA94"
+	path := filepath.Join(t.TempDir(), "0.mp4")
+	for at, want := range map[int]bool{0: true, 1<<20 - 3: true, 1 << 20: true, 2<<20 - 1: true, 3 << 20: false} {
+		data := make([]byte, 3<<20)
+		if n := copy(data[at:], message); n < len(message) {
+			copy(data, message[1:])
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := hasCaptions(path); got != want || err != nil {
+			t.Errorf("captions at %d: %v, %v, want %v", at, got, err, want)
+		}
+	}
+}

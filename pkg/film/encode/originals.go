@@ -142,8 +142,29 @@ func (a *attempt) endOriginals(ctx context.Context) error {
 
 // hasCaptions reports whether an encoder found captions in the frames, which it writes as messages of ATSC.
 func hasCaptions(path string) (bool, error) {
-	data, err := os.ReadFile(path) //nolint:gosec // a file of the unit
-	return bytes.Contains(data, []byte("\xb5\x00\x31GA94")), err
+	f, err := os.Open(path) //nolint:gosec // a file of the unit
+	if err != nil {
+		return false, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	message := []byte("\xb5\x00\x31GA94")
+	const block = 1 << 20
+	data := make([]byte, 0, block+len(message))
+	for {
+		n, err := f.Read(data[len(data) : len(data)+block])
+		data = data[:len(data)+n]
+		if bytes.Contains(data, message) {
+			return true, nil
+		}
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		kept := copy(data, data[max(0, len(data)-len(message)):]) // a message may go on in the next block
+		data = data[:kept]
+	}
 }
 
 // dropOriginals removes what is kept.
