@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -112,6 +113,9 @@ func (a *attempt) likelyFrames() int {
 func (a *attempt) plainFrames(r encode.Rendition) bool {
 	p := a.job.Source.Video
 	location := p.Color.ChromaLocation != ""
+	if location && !strings.HasPrefix(a.tools.Version, "5.") {
+		return false // newer encoders get the location of chroma from the frames (7.1), whatever the option says
+	}
 	return p.HDR == media.HDR{} && r.HDR == media.HDR{} && p.Interlaced == "" && (r.Color.ChromaLocation != "") == location
 }
 
