@@ -31,11 +31,11 @@ func TestFramesAreThoseOfRawVideo(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		want, err := os.ReadFile(raw) //nolint:gosec // the test's own
+		want, err := os.ReadFile(raw)
 		if err != nil {
 			t.Fatal(err)
 		}
-		data, err := os.ReadFile(kept) //nolint:gosec // the test's own
+		data, err := os.ReadFile(kept)
 		if err != nil {
 			t.Fatal(err)
 		}

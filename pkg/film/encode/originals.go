@@ -62,19 +62,19 @@ func (a *attempt) keepOriginals(v *encode.Video, list []encoding) {
 		v.Renditions[i].Originals = encode.Originals{Path: a.originalsFile(e.rendition), Preset: r.Preset}
 		frames := v.OriginalFrames(i, a.likelyFrames())
 		const perFrame, header = 64, 1 << 16
-		bytes := int64(frames)*int64(size+perFrame) + header
+		space := int64(frames)*int64(size+perFrame) + header
 		decode := r.Codec == film.H264 && r.Quality.Metric == target.XPSNR
-		if decode && !a.fits(total+2*bytes, 2*bytes) {
+		if decode && !a.fits(total+2*space, 2*space) {
 			decode = false
 		}
-		if frames == 0 || !a.fits(total+bytes, bytes) {
+		if frames == 0 || !a.fits(total+space, space) {
 			v.Renditions[i].Originals = encode.Originals{}
 			continue
 		}
-		total += bytes
-		v.Renditions[i].Originals.MaxBytes = bytes
+		total += space
+		v.Renditions[i].Originals.MaxBytes = space
 		if decode {
-			total += bytes
+			total += space
 		}
 		a.kept[e.rendition] = &originals{
 			file: v.Renditions[i].Originals, size: size, lead: v.LeadFrames(i), decode: decode,
@@ -146,7 +146,7 @@ func (a *attempt) endOriginals(ctx context.Context) error {
 
 // hasCaptions reports whether an encoder found captions in the frames, which it writes as messages of ATSC.
 func hasCaptions(path string) (bool, error) {
-	f, err := os.Open(path) //nolint:gosec // a file of the unit
+	f, err := os.Open(path)
 	if err != nil {
 		return false, err
 	}
