@@ -384,14 +384,19 @@ func (a *attempt) reportedFrames() int64 {
 	return int64(media.Rescale(a.segment.End-a.segment.Start, a.job.Source.Video.Timebase, media.Rational{Num: r.Rate.Den, Den: r.Rate.Num}))
 }
 
+// watchPace returns a context that is cancelled when the frame counts given to observe show that the encoder will miss ctx's deadline.
+func (a *attempt) watchPace(ctx context.Context) (_ context.Context, observe func(frames int64), stop func()) {
+	frames := a.reportedFrames()
+	return pace.Watch(ctx, pace.Work{
+		Limit: pace.Left(ctx), Total: frames, Describe: func(done int64) string { return fmt.Sprintf("%d of %d frames", done, frames) },
+	})
+}
+
 // decode runs ffmpeg once. It stops with errDamaged where the decoder finds damage and has several
 // threads.
 func (a *attempt) decode(ctx context.Context, v encode.Video) (d decoding, err error) {
 	var log ffmpeg.FrameLog
-	frames := a.reportedFrames()
-	ctx, observe, stop := pace.Watch(ctx, pace.Work{
-		Limit: pace.Left(ctx), Total: frames, Describe: func(done int64) string { return fmt.Sprintf("%d of %d frames", done, frames) },
-	})
+	ctx, observe, stop := a.watchPace(ctx)
 	defer stop()
 	a.damage = ffmpeg.DamageLog{} // of the last attempt at decoding
 	if a.round == 0 {

@@ -286,7 +286,7 @@ func (a *attempt) reuse(ctx context.Context, d decoding) (done bool, err error) 
 		v.Renditions[i].Originals = o.file
 	}
 	a.writeDecoded(&v, list)
-	ctx, observe, stop := watchDeadline(ctx, a.reportedFrames())
+	ctx, observe, stop := a.watchPace(ctx)
 	defer stop()
 	_, err = ffmpeg.Run(ctx, a.tools.FFmpeg, encode.VideoArgs(v), ffmpeg.RunOptions{
 		Dir: a.Dir, Pipe: &ffmpeg.FrameLog{}, Limits: a.limits(ctx, v.Frames),
