@@ -260,12 +260,10 @@ func (o Options) failed(text, printed string, code int, signal syscall.Signal) e
 	return failure{e, cmp.Or(text, e.Error())}
 }
 
-// redact removes the secrets from a text.
+// redact removes the secrets, and what a tool may have taken out of them, from a text.
 func (o Options) redact(text string) string {
-	for _, secret := range o.Secrets {
-		if len(secret) > 0 {
-			text = strings.ReplaceAll(text, secret, "…")
-		}
+	for _, hidden := range hiddenTexts(o.Secrets) {
+		text = strings.ReplaceAll(text, hidden, "…")
 	}
 	return text
 }
