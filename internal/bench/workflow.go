@@ -148,8 +148,8 @@ func speechWork(length time.Duration) time.Duration {
 	return time.Duration(length.Minutes() * float64(scarPace))
 }
 
-// earliest returns when a function of SCAR's size would hand the captions of speech over, by the rule for encodes, which is also that for tools that report their progress; the limit where it can
-// do them.
+// earliest returns when a function of SCAR's size would hand the captions of speech over, by the rule for encodes and for tools that report
+// their progress. It returns the limit where the function can finish them.
 func earliest(length time.Duration) time.Duration {
 	const margin, mibPerCPU = 15 * time.Second, 1769
 	limit := scarLimit - margin
