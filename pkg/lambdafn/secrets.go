@@ -3,6 +3,7 @@ package lambdafn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -37,11 +38,12 @@ type secret struct {
 func NewSecrets() *Secrets { return &Secrets{read: map[string]secret{}} }
 
 // Read returns the value of the secret or parameter of an ARN in a region. An error is Transient where another attempt may succeed, and
-// otherwise Internal: the author of a request can do nothing about it.
+// Invalid where the ARN, the value or the rights need to be corrected.
 func (s *Secrets) Read(ctx context.Context, region, arn string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known, ok := s.read[arn]; ok && time.Since(known.at) < secretLife {
+	now := time.Now().Round(0) // by the wall clock: the monotonic clock may stand still while Lambda has the function frozen
+	if known, ok := s.read[arn]; ok && now.Sub(known.at) < secretLife {
 		return known.value, nil
 	}
 	conf, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))
@@ -54,14 +56,17 @@ func (s *Secrets) Read(ctx context.Context, region, arn string) (string, error) 
 	}
 	value, err := get(ctx, conf, arn)
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return "", fmt.Errorf("read %s: %w", arn, fault.ContextError(ctx))
 	case err != nil:
-		return "", fault.Wrap(kindOfSecretError(ctx, err), err, "read "+arn)
+		kind, hint := classifySecretError(err)
+		return "", &fault.Error{Kind: kind, What: "read " + arn, Hint: hint, Err: err}
 	case value == nil:
-		return "", fault.New(fault.Internal, "read %s: it is no text", arn)
+		return "", fault.New(fault.Invalid, "read %s: the value is binary, and a variable holds text", arn)
 	case *value == "" || strings.ContainsRune(*value, 0):
-		return "", fault.New(fault.Internal, "read %s: it is empty, or has a zero byte, which no variable can have", arn)
+		return "", fault.New(fault.Invalid, "read %s: the value is empty or has a zero byte, which no variable can hold", arn)
 	}
-	s.read[arn] = secret{*value, time.Now()}
+	s.read[arn] = secret{*value, now}
 	return *value, nil
 }
 
@@ -81,13 +86,23 @@ func fromParameterStore(ctx context.Context, conf aws.Config, arn string) (*stri
 	return out.Parameter.Value, nil
 }
 
-// kindOfSecretError tells an answer that will stay the same, such as AccessDenied, from one that will not.
-func kindOfSecretError(ctx context.Context, err error) fault.Kind {
+// classifySecretError returns the kind of an error of the SDK, and a hint or "". Without an answer of the service, another attempt may get one.
+func classifySecretError(err error) (fault.Kind, string) {
 	var api smithy.APIError
 	var answer *smithyhttp.ResponseError
-	if ctx.Err() == nil && errors.As(err, &api) && errors.As(err, &answer) && answer.HTTPStatusCode() < http.StatusInternalServerError &&
-		!strings.Contains(api.ErrorCode(), "Throttl") {
-		return fault.Internal
+	if !errors.As(err, &api) || !errors.As(err, &answer) {
+		return fault.Transient, ""
 	}
-	return fault.Transient
+	code, status := api.ErrorCode(), answer.HTTPStatusCode()
+	switch {
+	case status >= http.StatusInternalServerError, status == http.StatusTooManyRequests, strings.HasPrefix(code, "Throttl"):
+		return fault.Transient, ""
+	case code == "ExpiredTokenException", code == "RequestLimitExceeded", code == "LimitExceededException", code == "TooManyRequestsException":
+		return fault.Transient, ""
+	case code == "AccessDeniedException":
+		return fault.Invalid, "check that the ARN in the tools file is the whole one, and that the policies of the secret and of its key allow this role to read it"
+	case code == "ResourceNotFoundException", code == "ParameterNotFound":
+		return fault.Invalid, "create it, or correct the ARN in the tools file and deploy again"
+	}
+	return fault.Internal, ""
 }

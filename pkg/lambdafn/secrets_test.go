@@ -65,6 +65,9 @@ func (s *secretServer) answer(w http.ResponseWriter, r *http.Request) {
 	case err != nil || !known:
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprint(w, `{"__type": "AccessDeniedException", "Message": "not authorized"}`)
+	case value == "throttled":
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"__type": "ThrottlingException", "Message": "Rate exceeded"}`)
 	case value == "later":
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case target == "secretsmanager.GetSecretValue" && value == "binary":
@@ -100,11 +103,22 @@ func TestSecretsAreReadFromWhereTheirARNsLead(t *testing.T) {
 	if server.asked != 2 || !strings.Contains(server.scopes[0], "/eu-west-1/") {
 		t.Errorf("asked %d times, want 2; the first request was signed as %q, want the region of the ARN", server.asked, server.scopes[0])
 	}
-	server.values = map[string]string{"binary": "binary", "empty": "", "later": "later"}
-	for arn, want := range map[string]fault.Kind{"denied": fault.Internal, "binary": fault.Internal, "empty": fault.Internal, "later": fault.Transient} {
-		if got, err := secrets.Read(t.Context(), "eu-west-1", arn); fault.KindOf(err) != want || got != "" {
+	server.values = map[string]string{"binary": "binary", "empty": "", "later": "later", "throttled": "throttled"}
+	for arn, want := range map[string]fault.Kind{
+		"denied": fault.Invalid, "binary": fault.Invalid, "empty": fault.Invalid, "later": fault.Transient, "throttled": fault.Transient,
+	} {
+		got, err := secrets.Read(t.Context(), "eu-west-1", arn)
+		if fault.KindOf(err) != want || got != "" {
 			t.Errorf("%s is %q, %v; want an error of kind %s", arn, got, err, want)
 		}
+		if arn == "denied" && !strings.Contains(fault.HintOf(err), "allow this role") {
+			t.Errorf("the hint is %q", fault.HintOf(err))
+		}
+	}
+	over, stop := context.WithDeadlineCause(t.Context(), time.Now(), fault.New(fault.OutOfTime, "the function's time is over"))
+	defer stop()
+	if _, err := secrets.Read(over, "eu-west-1", "later"); fault.KindOf(err) != fault.OutOfTime {
+		t.Errorf("when the time is over, the error is %v, want that of the context", err)
 	}
 }
 
@@ -123,7 +137,11 @@ func TestToolsOfADeploymentGetTheirSecrets(t *testing.T) {
 	if _, err := d.execute("arn:execution:good", order(c, "good")); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range keys(t, c.media, "out/good/") {
+	published := keys(t, c.media, "out/good/")
+	if len(published) == 0 {
+		t.Error("the tool published nothing")
+	}
+	for _, key := range published {
 		if got := string(read(t, c.media, key)); got != secretValue+" licence-7\n" {
 			t.Errorf("the tool got %q", got)
 		}
@@ -187,7 +205,7 @@ func TestSecretsAreReadFromMoto(t *testing.T) {
 			t.Errorf("%s is %q, %v (%v); want %q", arn, got, err, ok, want)
 		}
 	}
-	if got, err := secrets.Read(t.Context(), "eu-west-1", secretARN+"other"); fault.KindOf(err) != fault.Internal {
+	if got, err := secrets.Read(t.Context(), "eu-west-1", secretARN+"other"); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("a secret that is not there is %q, %v", got, err)
 	}
 }
