@@ -347,6 +347,33 @@ func TestRoutesFollowTheQueuesOfTheDeployment(t *testing.T) {
 	}
 }
 
+// routed notes the route that its units have.
+type routed struct {
+	writer
+	route *work.Route
+}
+
+func (k routed) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
+	*k.route = u.Needs.Route
+	return k.writer.Run(ctx, env, u)
+}
+
+// A kind may give up early where Batch takes over, so it must know whether Batch does.
+func TestAKindKnowsWhetherBatchTakesOver(t *testing.T) {
+	for want, queues := range map[work.Route]*Queues{work.RouteLambda: {}, work.RouteLambdaBatch: {CPU: true}} {
+		f := newFixture(t, &letters{names: []string{"1"}})
+		var got work.Route
+		f.Queues, f.Registry.Kinds[0] = queues, routed{writer{name: "a"}, &got}
+		next, err := f.Analyse(t.Context(), AnalyseInput{Request: json.RawMessage(`{}`), Execution: "one", Started: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Run(t.Context(), RunInput{Job: next.Job, Unit: "a/1"}); err != nil || got != want {
+			t.Errorf("with the queues %+v the route is %q, want %q; error %v", *queues, got, want, err)
+		}
+	}
+}
+
 func TestOnlyTransientEndsABatchJobWithTryAgain(t *testing.T) {
 	seen := map[int]fault.Kind{0: "success", 1: "an exit that is not ours", 2: "a panic that is not ours"}
 	for _, kind := range fault.Kinds() {

@@ -130,7 +130,9 @@ func (e *Engine) attempt(ctx context.Context, kind work.Kind, p work.Plan, u led
 	if e.Memory != nil {
 		env.Memory = e.Memory(record.Needs)
 	}
-	return kind.Run(ctx, env, work.Unit{Name: u.ID, Spec: record.Spec, Needs: record.Needs})
+	needs := record.Needs
+	needs.Route = e.route(needs) // a kind may rely on it: without a queue, no Batch job takes over
+	return kind.Run(ctx, env, work.Unit{Name: u.ID, Spec: record.Spec, Needs: needs})
 }
 
 // failed records that an attempt failed, also where ctx is over: that is when it matters. It discards what the attempt has written,
