@@ -66,7 +66,7 @@ func (d Deployed) ParseOrder(data []byte) (Request, error) {
 	for _, name := range o.Tools {
 		n := slices.IndexFunc(d.Tools, func(t Tool) bool { return t.Name == name })
 		t := d.Tools[n]
-		t.Secrets = t.Secrets.withoutARNs()
+		t.Secrets = t.Secrets.WithoutARNs()
 		r.Tools = append(r.Tools, t)
 	}
 	whole, err := json.Marshal(r)

@@ -82,8 +82,8 @@ func (s Secrets) names() []string {
 	return names
 }
 
-// withoutARNs returns the secrets as jobs record them.
-func (s Secrets) withoutARNs() (list Secrets) {
+// WithoutARNs returns the secrets as jobs record them: where a value lies changes no output, and is not for those who read the record.
+func (s Secrets) WithoutARNs() (list Secrets) {
 	for _, x := range s {
 		list = append(list, Secret{Name: x.Name})
 	}

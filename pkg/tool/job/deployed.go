@@ -18,7 +18,11 @@ func (p Planner) parse(data json.RawMessage) (tool.Request, error) {
 	if err != nil {
 		return req, err
 	}
-	return req, append(req.CheckLocal(), checkSecrets(req.Tools)...).Err()
+	err = append(req.CheckLocal(), checkSecrets(req.Tools)...).Err() // it names fields as the request has them
+	for i, t := range req.Tools {
+		req.Tools[i].Secrets = t.Secrets.WithoutARNs()
+	}
+	return req, err
 }
 
 // deploy gives the units of a plan what they need in a deployment. A tool runs on the workers of its class, where its description says.

@@ -153,3 +153,24 @@ func TestAJobOfADeploymentDoesNotRecordWhereSecretsAre(t *testing.T) {
 		t.Errorf("the record is %s", p.Doc)
 	}
 }
+
+// On one machine, where a deployment finds a secret has no effect, and so makes no other job.
+func TestAJobOnOneMachineIsTheSameWhereverADeploymentHasItsSecrets(t *testing.T) {
+	t.Setenv("KEY", "hunter22")
+	s, out := newSite(t), t.TempDir()
+	plan := func(secrets string) work.Plan {
+		request := `{"source": "` + s.URL + `/film.mp4", "destination": "` + out + `", "tools": [{"name": "a", "script": "true\n", "each": "file", "secrets": ` + secrets + `}]}`
+		p, err := job.Planner{}.Plan(t.Context(), &work.PlanEnv{Resolve: s.resolve}, json.RawMessage(request))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := plan(`{"KEY": "arn:aws:ssm:eu-west-1:123456789012:parameter/key"}`)
+	if other := plan(`["KEY"]`).ID; p.ID != other || strings.Contains(string(p.Doc), "arn:") {
+		t.Errorf("the jobs are %s and %s, and the record is %s", p.ID, other, p.Doc)
+	}
+	if got := p.Groups[0].Total.Media; got <= 0 { // else its progress is no share of anything
+		t.Errorf("a file of unknown length counts as %d", got)
+	}
+}

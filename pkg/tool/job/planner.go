@@ -169,9 +169,17 @@ func newPlan(doc document, index *plan.Index, build string) (work.Plan, error) {
 // amount returns how much of the film pieces are together.
 func amount(pieces []piece) (a work.Amount) {
 	for _, c := range pieces {
-		a.Media += c.End - c.Start
+		a.Media += c.length()
 	}
 	return a
+}
+
+// length returns what progress counts a piece as. A file that no tool needs examined has no known length, and counts as a second.
+func (c piece) length() media.Ticks {
+	if c.End > c.Start {
+		return c.End - c.Start
+	}
+	return 1_000_000
 }
 
 func unit(name string, spec any, needs work.Needs) (work.Unit, error) {

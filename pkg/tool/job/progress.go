@@ -44,7 +44,7 @@ func (a *attempt) follow(ctx context.Context, route work.Route, run func(context
 	}
 	ctx, observe, stop := pace.Watch(ctx, pace.Work{
 		Limit: limit, Total: progressSteps, Describe: func(done int64) string { return fmt.Sprintf("%.1f %% done", 100*float64(done)/progressSteps) },
-		Hint: "give the tool shorter pieces, or let it run on Batch: mode: lambda-batch",
+		Hint: "give the tool shorter pieces, or let it run on Batch: mode batch or lambda-batch, in a deployment with -c batch=true",
 	})
 	watched := make(chan struct{})
 	go func() {
@@ -70,7 +70,7 @@ func (a *attempt) watchProgress(ctx context.Context, observe func(done int64)) {
 		done := int64(math.Round(fraction * progressSteps))
 		if err == nil && done > most {
 			most = done
-			a.Progress(work.Amount{Media: media.Ticks(fraction * float64(a.piece.End-a.piece.Start))})
+			a.Progress(work.Amount{Media: media.Ticks(fraction * float64(a.piece.length()))})
 		}
 		observe(most)
 	}

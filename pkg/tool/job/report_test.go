@@ -15,15 +15,18 @@ import (
 func TestAToolReportsItsProgress(t *testing.T) {
 	t.Parallel()
 	wav := toytest.NoisyWAV(t, 16_000, 1)
-	for _, name := range []string{"on this machine", "in an image"} {
+	for _, name := range []string{"on this machine", "in an image", "of a whole file, whose length nobody needs"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			in := ""
-			if name == "in an image" {
+			in, each := "", "sound"
+			switch name {
+			case "of a whole file, whose length nobody needs":
+				each = "file"
+			case "in an image":
 				in = fmt.Sprintf(`"image": %q, `, containertest.Image(t, "sleep"))
 			}
 			b := newBench(t, wav)
-			_, err := b.run(t, `{"name": "report", "each": "sound", "timeout": 60, `+in+`"command": ["sh", "-c", `+
+			_, err := b.run(t, `{"name": "report", "each": "`+each+`", "timeout": 60, `+in+`"command": ["sh", "-c", `+
 				`"for n in 0.25 0.5 nonsense 0.1; do echo $n > $MAPREEL_PROGRESS_FILE; sleep 1.5; done"]}`)
 			if err != nil {
 				t.Fatal(err)
