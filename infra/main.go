@@ -6,6 +6,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -28,7 +29,8 @@ func synthesise() error {
 	if err != nil {
 		return err
 	}
-	if err := chosen.checkRegion(os.Getenv("CDK_DEFAULT_REGION")); err != nil { // set by the CDK's command line
+	region := os.Getenv("CDK_DEFAULT_REGION") // set by the CDK's command line
+	if err := errors.Join(chosen.checkRegion(region), chosen.checkSecretRegions(region)); err != nil {
 		return err
 	}
 	if err := newStack(app, chosen, "."); err != nil {

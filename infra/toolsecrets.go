@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -93,4 +94,22 @@ func (s settings) secretServices() (list []service) {
 		list = append(list, service{"ParameterStore", awsec2.InterfaceVpcEndpointAwsService_SSM()})
 	}
 	return list
+}
+
+// checkSecretRegions refuses secrets of another region for Batch jobs without a route out: endpoints lead to services of the deployment's
+// region only. region is "" where it is not known.
+func (s settings) checkSecretRegions(region string) error {
+	if region == "" || !s.batch || s.batchNetwork != "isolated" {
+		return nil
+	}
+	var list []error
+	for _, t := range s.deployed.Tools {
+		for _, x := range t.Secrets {
+			if place, ok := x.Place(); ok && place.Region != region && t.DeployedRoute() != work.RouteLambda {
+				list = append(list, fmt.Errorf("mapreel: tools=%s: %s: secrets: %s is in %s and the deployment in %s, which Batch jobs cannot leave: "+
+					"copy it to %s, choose batchNetwork=public or the mode lambda", s.toolsFile, t.Name, x.Name, place.Region, region, region))
+			}
+		}
+	}
+	return errors.Join(list...)
 }

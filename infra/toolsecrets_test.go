@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mapreel/mapreel/pkg/tool"
 )
 
 const (
@@ -44,12 +46,13 @@ func TestAToolReadsItsOwnSecrets(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", role, diff)
 		}
 	}
+	found := false
 	for name, d := range s.of("AWS::Batch::JobDefinition") {
 		container := props(d)["ContainerProperties"].(object)
 		var want any
 		agent := "BatchAgent"
 		if strings.HasPrefix(name, "ToolwordsJob") {
-			agent = "ToolwordsAgent"
+			agent, found = "ToolwordsAgent", true
 			want = []any{object{"Name": "MAPREEL_SECRET_KEY", "ValueFrom": someSecret}, object{"Name": "MAPREEL_SECRET_LICENCE", "ValueFrom": someParameter}}
 		}
 		if diff := cmp.Diff(want, container["Secrets"]); diff != "" {
@@ -59,10 +62,35 @@ func TestAToolReadsItsOwnSecrets(t *testing.T) {
 			t.Errorf("%s is started by %s, want %s", name, role, agent)
 		}
 	}
+	if !found {
+		t.Error("the tool with secrets has no job definition")
+	}
 	checkNag(t, s)
 	for _, service := range []string{"SecretsManager", "ParameterStore"} {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(s.of("AWS::EC2::VPCEndpoint"))), func(name string) bool { return strings.Contains(name, service) }) {
 			t.Errorf("instances without a route out do not reach %s", service)
+		}
+	}
+}
+
+func TestSecretsOfAnotherRegionAreRefusedWithoutARouteOut(t *testing.T) {
+	for _, c := range []struct {
+		mode, network, region string
+		refused               bool
+	}{
+		{"lambda-batch", "isolated", "us-east-1", true},
+		{"lambda-batch", "isolated", "eu-west-1", false},
+		{"lambda-batch", "isolated", "", false},
+		{"lambda-batch", "public", "us-east-1", false},
+		{"lambda", "isolated", "us-east-1", false},
+	} {
+		deployed, err := tool.ParseDeployed([]byte(`{"tools": [{"name": "words", "mode": "` + c.mode + `", "script": "true\n", "secrets": {"KEY": "` + someSecret + `"}}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = settings{batch: true, batchNetwork: c.network, deployed: deployed}.checkSecretRegions(c.region)
+		if (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "words: secrets: KEY is in eu-west-1 and the deployment in us-east-1") {
+			t.Errorf("%+v: error %v", c, err)
 		}
 	}
 }
