@@ -17,7 +17,7 @@ import (
 // Work is what a program has to do, and in what time.
 type Work struct {
 	Limit time.Duration // from the program's start; 0 = none
-	Total int64         // the steps of its work, at least, such as frames; 0 = unknown
+	Total int64         // least number of steps of its work, such as frames; 0 = unknown
 	// Describe describes progress in errors, such as "3 of 8 frames".
 	Describe func(done int64) string
 	Hint     string // in errors: what to do about it

@@ -24,8 +24,8 @@ import (
 const progressName = ".mapreel-progress"
 
 const (
-	progressInterval = 500 * time.Millisecond // between two looks at the file: about as often as ffmpeg reports
-	progressBytes    = 32                     // that a report may have
+	progressInterval = 500 * time.Millisecond // between two reads of the file: about as often as ffmpeg reports
+	progressBytes    = 32                     // the size of a report, at most
 )
 
 // progressSteps is how many steps a tool's work has for the prediction.
@@ -34,9 +34,9 @@ const progressSteps = 1_000_000
 // progressFile returns the path of the file on this machine.
 func (a *attempt) progressFile() string { return filepath.Join(a.work, progressName) }
 
-// follow runs a tool while it looks at the progress that the tool reports. It stops a tool that will miss its deadline, so that another
-// worker gets the piece: see package pace. The deadline is that of the worker, as for encoders. Where a Batch job takes over, the tool's
-// own timeout is one, too: the job has the same, but more or faster processors.
+// follow runs a tool and passes on the progress that it reports. It stops a tool that will miss its deadline, so that another worker gets the
+// piece: see package pace. The deadline is that of the worker, as for encoders. Where a Batch job takes over, the tool's own timeout is a
+// deadline, too: a tool that exceeds it is handed over as well.
 func (a *attempt) follow(ctx context.Context, route work.Route, run func(context.Context) error) error {
 	limit := pace.Left(ctx)
 	if limit > 0 && route == work.RouteLambdaBatch {
@@ -76,12 +76,12 @@ func (a *attempt) watchProgress(ctx context.Context, observe func(done int64)) {
 	}
 }
 
-// fractionText matches a number from 0 to 1, also one of which only the beginning has been written.
+// fractionText matches a decimal number below 2. It may be cut short, because the tool may be writing it.
 var fractionText = regexp.MustCompile(`^([01](\.[0-9]*)?|\.[0-9]+)$`)
 
 var errNoProgress = errors.New("no number from 0 to 1")
 
-// readProgress reads a file that a stranger's program writes: it may be a link, a pipe, of any size, and gone at any time.
+// readProgress reads a file that an untrusted program writes: it may be a link or a pipe, have any size, and disappear at any time.
 func readProgress(name string) (float64, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
