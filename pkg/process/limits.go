@@ -175,12 +175,8 @@ func (l Limits) Exceeded(program string, r Resource, exit error) error {
 	return e
 }
 
-// watchInterval is how often a program's use is looked at. A fast disk takes 200 MB in that time.
-// That of a program whose output is not limited is looked at less and less often.
-const (
-	watchInterval    = 100 * time.Millisecond
-	maxWatchInterval = 500 * time.Millisecond
-)
+// watchInterval is how often a program's use is looked at: see Options. A fast disk takes 200 MB in that time.
+const watchInterval = 100 * time.Millisecond
 
 // reservedMemory is by how much the address space may exceed twice the private memory: a dynamically
 // linked ffmpeg maps 300 MiB of libraries, and glibc reserves 64 MiB for each of up to 100 threads.

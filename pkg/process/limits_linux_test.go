@@ -84,6 +84,24 @@ func TestLimitsAreEnforced(t *testing.T) {
 }
 
 // A call that forgets a limit must not run without it.
+// A program that writes is looked at as often in its second hour as at first: a disk is full soon.
+func TestLooksGrowApartOnlyWhereAsked(t *testing.T) {
+	t.Parallel()
+	for most, want := range map[time.Duration]time.Duration{0: watchInterval, watchInterval / 2: watchInterval, time.Second: time.Second} {
+		interval := watchInterval
+		for range 1000 {
+			next := nextInterval(interval, most)
+			if next < interval || next > interval+watchInterval/10 {
+				t.Fatalf("at most %v: %v follows %v", most, next, interval)
+			}
+			interval = next
+		}
+		if interval != want {
+			t.Errorf("at most %v: got %v, want %v", most, interval, want)
+		}
+	}
+}
+
 func TestRunRefusesALimitThatIsNotSet(t *testing.T) {
 	for r := range resources {
 		l := Unlimited()

@@ -46,6 +46,8 @@ type Options struct {
 	Stderr io.Writer
 	Limits Limits        // required: a zero field is refused
 	Grace  time.Duration // from interrupt to kill; 0 = 5 s
+	// WatchInterval is the longest time between two looks at what the program uses. It grows to that from 100 ms; 0 = it does not grow.
+	WatchInterval time.Duration
 	// Namespaces has the kernel hide other processes from the program, and with NoNetwork the network.
 	Namespaces Namespaces
 	// Explain finds in the end of standard error why the program failed: the line that says it, and
@@ -131,7 +133,7 @@ func Run(ctx context.Context, program string, args []string, options Options) (u
 	done := make(chan struct{})
 	var watcher sync.WaitGroup
 	watcher.Go(func() { endWithContext(ctx, cmd.Process.Pid, options.Grace, done) })
-	watcher.Go(func() { enforce(name, cmd.Process.Pid, options.Limits, stop, done) })
+	watcher.Go(func() { enforce(name, cmd.Process.Pid, options, stop, done) })
 	waitErr := cmd.Wait()
 	close(done)
 	watcher.Wait()
@@ -152,10 +154,14 @@ func Run(ctx context.Context, program string, args []string, options Options) (u
 }
 
 // enforce stops the program when it exceeds a limit that the kernel does not enforce.
-func enforce(name string, pid int, l Limits, stop context.CancelCauseFunc, done <-chan struct{}) {
+func enforce(name string, pid int, o Options, stop context.CancelCauseFunc, done <-chan struct{}) {
+	l := o.Limits
 	interval := watchInterval
 	look := time.NewTimer(interval)
 	defer look.Stop()
+	if l.Processes <= 0 && l.Written <= 0 {
+		look.Stop() // there is nothing to look at
+	}
 	end := make(<-chan time.Time) // never
 	if l.Wall > 0 {
 		timer := time.NewTimer(l.Wall)
@@ -174,12 +180,15 @@ func enforce(name string, pid int, l Limits, stop context.CancelCauseFunc, done 
 				stop(l.Exceeded(name, r, nil))
 				return
 			}
-			if l.Written <= 0 { // counting the processes of a program with many threads takes a millisecond
-				interval = min(interval+watchInterval/10, maxWatchInterval)
-			}
+			interval = nextInterval(interval, o.WatchInterval)
 			look.Reset(interval)
 		}
 	}
+}
+
+// nextInterval returns the time from one look at what a program uses to the next, of which most is the longest.
+func nextInterval(interval, most time.Duration) time.Duration {
+	return max(min(interval+watchInterval/10, most), watchInterval)
 }
 
 // endWithContext interrupts the group when ctx ends, and kills it if it has not ended after grace. A

@@ -133,6 +133,7 @@ func (o Options) runIn(ctx context.Context, where place) error {
 	argv := append(where.wrap(o), append(o.Self, string(text))...)
 	return o.watch(ctx, argv, process.Options{
 		Dir: o.Dir, Env: o.passed(), Pipe: reported, Namespaces: where.namespaces, Limits: o.limits(), Grace: stopTime + 2*time.Second,
+		WatchInterval: where.watchInterval(),
 	}, reported)
 }
 
@@ -386,6 +387,15 @@ type place struct {
 	namespaces process.Namespaces
 	shared     bool
 	filtered   bool
+}
+
+// watchInterval returns the longest time between two counts of a command's processes, each of which takes a millisecond where a program
+// has many threads. Without a bound of the kernel's, the count is all that ends a command that does nothing but fork: 0, the shortest.
+func (p place) watchInterval() time.Duration {
+	if p.shared || !kernelBoundsTasks() {
+		return 0
+	}
+	return 500 * time.Millisecond
 }
 
 // wrap returns the program and arguments that come before those of Main.

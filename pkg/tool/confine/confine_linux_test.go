@@ -488,6 +488,29 @@ func TestASpecIsNotRunOutsideOfItsNamespaces(t *testing.T) {
 	}
 }
 
+// Where the kernel bounds the tasks of a command, counting them less often lets no more of them run.
+func TestACommandIsCountedLessOftenWhereTheKernelBoundsItsTasks(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		release    string
+		root, want bool
+	}{{"6.18.44", true, true}, {"6.13", true, false}, {"6.13", false, true}, {"5.14", false, true}, {"5.13", false, false}, {"", false, false}} {
+		if got := boundsTasks(c.release, c.root); got != c.want {
+			t.Errorf("%+v: got %v", c, got)
+		}
+	}
+	for _, p := range []place{{shared: true}, {shared: true, filtered: true}} {
+		if got := p.watchInterval(); got != 0 {
+			t.Errorf("%+v: %v, although nothing else bounds its tasks", p, got)
+		}
+	}
+	for _, p := range []place{{bubblewrap: "/usr/bin/bwrap"}, {namespaces: process.NoNetwork}} {
+		if got := p.watchInterval(); (got > 0) != kernelBoundsTasks() {
+			t.Errorf("%+v: %v", p, got)
+		}
+	}
+}
+
 func TestReleasesOfTheKernelAreOrdered(t *testing.T) {
 	t.Parallel()
 	for release, want := range map[string]bool{

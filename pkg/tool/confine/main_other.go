@@ -13,4 +13,6 @@ func Main(string) int {
 	return 0
 }
 
+func kernelBoundsTasks() bool { return false }
+
 func ulimits() []string { return nil }

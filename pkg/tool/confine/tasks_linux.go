@@ -27,6 +27,14 @@ func (spec Spec) boundTasks() error {
 	return unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: min(most, old.Cur), Max: min(most, old.Max)}) // does not bind root
 }
 
+// kernelBoundsTasks reports whether boundTasks has an effect on this machine.
+func kernelBoundsTasks() bool { return boundsTasks(kernelRelease(), os.Getuid() == 0) }
+
+// boundsTasks reports whether a kernel enforces one of the bounds of boundTasks, for root or for another user.
+func boundsTasks(release string, root bool) bool {
+	return newer(release, 6, 14) || !root && newer(release, 5, 14)
+}
+
 func kernelRelease() string {
 	var name unix.Utsname
 	if unix.Uname(&name) != nil {
