@@ -61,8 +61,8 @@ type storedFrame struct {
 }
 
 // RunKilledRenders renders a scene with a mapreel program, and kills that program, or one Blender that it runs, at random moments. Then it
-// renders what is missing, undisturbed. An error is a frame that was rendered again although it had been stored, or one that differs from
-// that of an undisturbed run. Everything is below dir, which the caller removes. It needs Blender.
+// renders what is missing, undisturbed. An error is a frame that was rendered again although it had been stored, one that differs from
+// that of an undisturbed run, or a Blender that outlives mapreel. Everything is below dir, which the caller removes. It needs Blender.
 func RunKilledRenders(ctx context.Context, program, dir string, seed uint64, kills int) (RenderResult, error) {
 	result := RenderResult{Frames: killedFrames}
 	began := time.Now()
@@ -80,11 +80,15 @@ func RunKilledRenders(ctx context.Context, program, dir string, seed uint64, kil
 	}
 	whole := time.Since(undisturbed)
 	for n := range kills {
-		killed, err := k.runAndKill(ctx, time.Duration(k.random.Int64N(int64(whole))), n == kills-1)
+		killed, err := k.runAndKill(ctx, k.draw(whole, n == kills-1))
 		if killed {
 			result.Kills++
 		}
-		if wrong := k.check(); wrong != nil {
+		wrong := errors.Join(k.check(), k.gone(ctx))
+		if err != nil && !killed {
+			wrong = errors.Join(err, wrong)
+		}
+		if wrong != nil {
 			return result, fmt.Errorf("seed %d, kill %d: %w", seed, n+1, wrong)
 		}
 		if err == nil { // it was done before, or mapreel has started another Blender
@@ -136,31 +140,76 @@ func (k *killedRenders) command(ctx context.Context, name string) rendering {
 }
 
 func (r rendering) run() error {
-	if err := r.Run(); err != nil {
+	if err := r.Start(); err != nil {
+		return err
+	}
+	return r.wait()
+}
+
+func (r rendering) wait() error {
+	if err := r.Wait(); err != nil {
 		return fmt.Errorf("rendering: %w: %s", err, bytes.TrimSpace(r.errs.Bytes()))
 	}
 	return nil
 }
 
-// runAndKill renders what is missing, and after some time kills mapreel, or one Blender. killed is false where it was done before.
-func (k *killedRenders) runAndKill(ctx context.Context, after time.Duration, one bool) (killed bool, err error) {
+// moment is when something is killed.
+type moment struct {
+	frames  int           // that are stored in addition to those before
+	delay   time.Duration // after that
+	blender bool          // one Blender is killed, not mapreel
+}
+
+// draw draws a moment. Times of the clock alone would be too early for a frame on some machines.
+func (k *killedRenders) draw(whole time.Duration, blender bool) moment {
+	const most = 3
+	m := moment{frames: k.random.IntN(most), delay: time.Duration(k.random.Int64N(int64(whole)/8 + 1)), blender: blender}
+	if blender {
+		m.frames++ // before the first frame, there may be no Blender
+	}
+	return m
+}
+
+// runAndKill renders what is missing, and at some moment kills mapreel, or one Blender. killed is false where it was done before.
+func (k *killedRenders) runAndKill(ctx context.Context, m moment) (killed bool, err error) {
 	r := k.command(ctx, "killed")
 	if err := r.Start(); err != nil {
 		return false, err
 	}
-	hit := make(chan bool, 1)
-	timer := time.AfterFunc(after, func() {
-		if pids := renderers(k.scene); one && len(pids) > 0 {
-			hit <- syscall.Kill(pids[0], syscall.SIGKILL) == nil
-			return
+	ended, hit := make(chan struct{}), make(chan bool, 1)
+	go func() { hit <- k.reach(m, ended) && k.kill(r.Process, m.blender) }()
+	err = r.wait()
+	close(ended)
+	return <-hit, err
+}
+
+// reach waits for a moment, and returns false if mapreel ends before.
+func (k *killedRenders) reach(m moment, ended <-chan struct{}) bool {
+	for m.frames > 0 {
+		now, err := k.frames()
+		if err == nil && len(now) >= len(k.stored)+m.frames { // an error is that of a file that has gone meanwhile
+			break
 		}
-		hit <- r.Process.Kill() == nil
-	})
-	err = r.Wait()
-	if !timer.Stop() {
-		killed = <-hit
+		select {
+		case <-ended:
+			return false
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
-	return killed, err
+	select {
+	case <-ended:
+		return false
+	case <-time.After(m.delay):
+		return true
+	}
+}
+
+// kill kills mapreel, or one Blender of it. It returns false if that has ended already.
+func (k *killedRenders) kill(mapreel *os.Process, blender bool) bool {
+	if pids := renderers(k.scene); blender && len(pids) > 0 {
+		return syscall.Kill(pids[0], syscall.SIGKILL) == nil
+	}
+	return mapreel.Kill() == nil
 }
 
 // renderers lists the processes of Blender that have a scene open.
@@ -182,8 +231,25 @@ func renderers(scene string) (pids []int) {
 	return pids
 }
 
-// check looks at the frames in scratch. None that was stored before may be missing, or have been stored again.
-func (k *killedRenders) check() error {
+// gone waits until no Blender has the scene open. The kernel ends those of a mapreel that was killed.
+func (k *killedRenders) gone(ctx context.Context) error {
+	const patience = 5 * time.Second
+	for began := time.Now(); ; {
+		pids := renderers(k.scene)
+		switch {
+		case len(pids) == 0:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case time.Since(began) > patience:
+			return fmt.Errorf("processes of Blender outlive mapreel: %v", pids)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// frames returns the frames in scratch.
+func (k *killedRenders) frames() (map[string]storedFrame, error) {
 	now := map[string]storedFrame{}
 	err := filepath.WalkDir(k.scratch("killed"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Base(filepath.Dir(path)) != "frames" || filepath.Ext(path) != ".png" {
@@ -198,7 +264,13 @@ func (k *killedRenders) check() error {
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	return now, err
+}
+
+// check looks at the frames in scratch. None that was stored before may be missing, or have been stored again.
+func (k *killedRenders) check() error {
+	now, err := k.frames()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // mapreel may have been killed before it made the folder
 		return err
 	}
 	for path, before := range k.stored {
