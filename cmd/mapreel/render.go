@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"strings"
 
@@ -65,6 +66,13 @@ func (r renderCmd) run(ctx context.Context, env environment) error {
 			return fault.WithHint(fault.New(fault.Invalid, "%s: the name of a Blender scene ends in .blend", r.Source), "of a video or images, use mapreel transcode")
 		}
 	}
-	defer toolrun.PrepareScenes(ctx)()
-	return t.do(ctx, env, t.film(t.request))
+	asked, end := t.film(t.request), func() {}
+	defer func() { end() }()
+	return t.do(ctx, env, func(dir string, stdin io.Reader) (toolrun.Job, error) {
+		job, err := asked(dir, stdin)
+		if err == nil { // a request that is refused does not wait for it
+			end = toolrun.PrepareScenes(ctx)
+		}
+		return job, err
+	})
 }

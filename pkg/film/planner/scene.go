@@ -128,8 +128,8 @@ func ahead(env *work.PlanEnv, req film.Request) blender.Ahead {
 	}
 }
 
-// threadsOf returns how many threads of a machine each unit has where as many run at once as a request asks for: twice its share, so that no
-// processor is idle while one Blender prepares a frame or has rendered its last one.
+// threadsOf returns how many threads each unit has where as many run at once on a machine as a request asks for: twice its share of the
+// processors, so that none is idle while one Blender prepares a frame or has rendered its last one.
 func threadsOf(frames, cores, concurrency int) int {
 	return max(min(2*cores/max(min(cmp.Or(concurrency, cores), frames), 1), cores), 1)
 }
