@@ -11,6 +11,7 @@ import (
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/toolrun"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/render/blender"
 )
 
 // bomb is YAML whose aliases would expand to 10^9 strings.
@@ -74,6 +75,36 @@ func TestHostileToolsFilesAreRefusedAtOnce(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 		})
+	}
+}
+
+// A command that ends early stops the preparations for its scene, and waits for them.
+func TestPreparationsForASceneEndWithTheirCommand(t *testing.T) { //nolint:paralleltest // it sets PATH
+	bin, temp, out := t.TempDir(), t.TempDir(), t.TempDir()
+	began := filepath.Join(out, "began")
+	script := "#!/bin/sh\n: > " + began + "\nexec /bin/sleep 60\n"
+	if err := os.WriteFile(filepath.Join(bin, "bwrap"), []byte(script), 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"PATH": bin, "TMPDIR": temp, blender.Variable: "/bin/true"} {
+		t.Setenv(name, value)
+	}
+	end := toolrun.PrepareScenes(t.Context())
+	deadline := time.Now().Add(20 * time.Second)
+	for _, err := os.Stat(began); err != nil; _, err = os.Stat(began) {
+		if time.Now().After(deadline) {
+			end()
+			t.Fatal("nothing was prepared")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	asked := time.Now()
+	end()
+	if took := time.Since(asked); took > 20*time.Second {
+		t.Errorf("it took %v to stop", took)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
 
