@@ -41,6 +41,7 @@ func CompareArgs(v Video, c Comparison) []string {
 	const count = "settb=1/25,setpts=N"
 	encoded := append([]string{fmt.Sprintf("settb=%s", c.Timebase)}, trim(c.From, c.To)...)
 	if option.Declared(r.PixelFormat) {
+		encoded = append(encoded, r.keepRange()...)
 		encoded = append(encoded, "format="+r.PixelFormat)
 	}
 	encoded = append(encoded, count)
@@ -64,6 +65,15 @@ func CompareArgs(v Video, c Comparison) []string {
 	args = append(args, chunkInput(v)...)
 	args = append(args, "-filter_complex", graph, "-map", "[compared]", "-fps_mode", "passthrough")
 	return append(args, output...)
+}
+
+// keepRange returns the filter without which a change of the pixel format would also change the range of the samples: to ffmpeg 5.1,
+// a decoder's full range is a format of its own, yuvj420p.
+func (r Rendition) keepRange() []string {
+	if r.Color.Range != "pc" {
+		return nil
+	}
+	return []string{"scale=in_range=pc:out_range=pc"}
 }
 
 // chunkInput returns the options that read the file of v's only rendition.

@@ -2,6 +2,7 @@ package encode_test
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,6 +74,8 @@ func TestKeptFramesGiveTheSameChunk(t *testing.T) {
 		kept, bytesOf := run(kind)
 		if q := kept.Quality; len(q.Probes) < 2 || q.Probe == q.Probes[0] {
 			t.Errorf("%s: %+v, want the first probe to be followed by a better one", name, q)
+		} else if math.Abs(q.Mean-c.target) > 1 {
+			t.Errorf("%s: %v dB are measured of the best chunk, want about %v", name, q.Mean, c.target)
 		}
 		decoded, want := run(kind.WithoutOriginals())
 		if diff := cmp.Diff(decoded.Quality, kept.Quality); diff != "" || !bytes.Equal(bytesOf, want) {
