@@ -16,8 +16,8 @@ import (
 type Originals struct {
 	Path string // "" = they are not kept
 	// Preset is the preset with which the frames will be encoded again. Its encoder may look further ahead.
-	Preset   string
-	MaxBytes int64 // of the file; the frames are of no use where it grows larger
+	Preset    string
+	MaxFrames int // the file ends there; it is of no use then, because more may have followed
 }
 
 // ExactOriginals reports whether NUT keeps the times of a rendition's frames exactly. It makes ticks finer than 1/48000 s, and can do so by
@@ -82,7 +82,7 @@ func (v Video) keepOriginals() (args []string) {
 		tb := v.onClockOf(r).Timebase
 		args = append(args, "-map", fmt.Sprintf("[o%d]", i), "-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough",
 			"-enc_time_base", fmt.Sprintf("%d:%d", tb.Num, tb.Den), "-c:v", "rawvideo", "-fflags", "+bitexact", "-avoid_negative_ts", "disabled",
-			"-output_ts_offset", strconv.Itoa(ffmpeg.Offset), "-fs", strconv.FormatInt(r.Originals.MaxBytes, 10), "-f", "nut", option.FileURL(r.Originals.Path))
+			"-output_ts_offset", strconv.Itoa(ffmpeg.Offset), "-frames:v", strconv.Itoa(r.Originals.MaxFrames), "-f", "nut", option.FileURL(r.Originals.Path))
 	}
 	return args
 }

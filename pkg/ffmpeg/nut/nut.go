@@ -15,7 +15,11 @@ import (
 const (
 	fileID     = "nut/multimedia container\x00"
 	mainHeader = uint64('N')<<56 | uint64('M')<<48 | 0x7A561F5F04AD
+	index      = uint64('N')<<56 | uint64('X')<<48 | 0xDD672F23E64E
 )
+
+// MaxElided is the size in bytes of the largest frames whose first bytes ffmpeg may leave out. A Reader cannot read these.
+const MaxElided = 4096
 
 // Flags of a frame.
 const (
@@ -72,6 +76,26 @@ func NewReader(r io.Reader, size int) (*Reader, error) {
 		return nil, err
 	}
 	return n, n.readCodes(header)
+}
+
+// Ends reports whether a file of size bytes ends with its index, which ffmpeg writes last.
+func Ends(r io.ReaderAt, size int64) (bool, error) {
+	const last = 12 // bytes of the index: its length, and a checksum
+	var data [8]byte
+	if size < last {
+		return false, nil
+	}
+	if _, err := r.ReadAt(data[:], size-last); err != nil {
+		return false, err
+	}
+	length := binary.BigEndian.Uint64(data[:])
+	if length < last || length > uint64(size) { //nolint:gosec // size is positive
+		return false, nil
+	}
+	if _, err := r.ReadAt(data[:], size-int64(length)); err != nil { //nolint:gosec // at most size
+		return false, err
+	}
+	return binary.BigEndian.Uint64(data[:]) == index, nil
 }
 
 // packetSize returns how many bytes follow the head of a packet that is no frame.

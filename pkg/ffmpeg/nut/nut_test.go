@@ -46,6 +46,11 @@ func TestFramesAreThoseOfRawVideo(t *testing.T) {
 		if got, err := frames(data[:len(data)/2], c.size); !errors.Is(err, io.ErrUnexpectedEOF) || !bytes.HasPrefix(want, got) {
 			t.Errorf("%s: half of the file gives %d bytes of frames, %v", name, len(got), err)
 		}
+		for length, want := range map[int]bool{len(data): true, len(data) - 1: false, len(data) - c.size: false, 11: false, 0: false} {
+			if whole, err := nut.Ends(bytes.NewReader(data[:length]), int64(length)); whole != want || err != nil {
+				t.Errorf("%s: %d of %d bytes: the file ends there: %v, %v, want %v", name, length, len(data), whole, err, want)
+			}
+		}
 		if _, err := frames(data, c.size+2); err == nil {
 			t.Errorf("%s: frames of another size are accepted", name)
 		}

@@ -201,7 +201,7 @@ func (a *attempt) transcode(ctx context.Context, e entry) (decoding, error) {
 	}
 	for {
 		d, err := a.decode(ctx, v)
-		if err != nil && ctx.Err() == nil && a.round == 0 && a.diskIsFull() {
+		if err != nil && ctx.Err() == nil && a.round == 0 && a.originalsFail(err) {
 			a.Log.WarnContext(ctx, "raw frames cannot be kept, the source is decoded again for each measurement", "error", err)
 			a.withoutOriginals = true
 			a.dropOriginals()

@@ -101,11 +101,7 @@ func (t frameTimes) checkCompared(frames int) error {
 
 // measureDecoded measures the frames that the encoder wrote beside the chunk; done is false where it did not.
 func (a *attempt) measureDecoded(g *xpsnrGauge, rendition int, expected frameTimes) (done bool, err error) {
-	least := len(expected.times)
-	if expected.open {
-		least = 0
-	}
-	f, err := a.decodedFrames(rendition, least)
+	f, err := a.decodedFrames(rendition, len(expected.times))
 	if f == nil || err != nil {
 		return false, err
 	}

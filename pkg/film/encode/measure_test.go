@@ -130,12 +130,37 @@ func writeOriginals(t *testing.T, path string, frames []byte, size, format strin
 	}
 }
 
+// Frames are used only if all of them are kept: not where the disk was full at the end, or where there are more than expected.
+func TestOriginalsAreWhole(t *testing.T) {
+	t.Parallel()
+	const frames, size = 3, 128 * 72 * 3 / 2
+	path := filepath.Join(t.TempDir(), "0.nut")
+	writeOriginals(t, path, make([]byte, frames*size), "128x72", "yuv420p")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		length, most int
+		want         bool
+	}{"whole": {len(data), frames + 1, true}, "cut off": {len(data) - 20, frames + 1, false}, "as many as may be": {len(data), frames, false}} {
+		if err := os.WriteFile(path, data[:c.length], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o := &originals{file: ffmpegencode.Originals{Path: path, MaxFrames: c.most}, size: size}
+		if whole, err := o.whole(); whole != c.want || err != nil {
+			t.Errorf("%s: %v, %v, want %v", name, whole, err, c.want)
+		}
+	}
+}
+
 // The limit is for all renditions of a unit together. 172 frames of 1920 × 1080 have 512 MiB.
 func TestOriginalsAreLimited(t *testing.T) {
 	t.Parallel()
 	full := film.Rendition{Codec: film.H265, Preset: "medium", Width: 1920, Height: 1080, PixelFormat: "yuv420p", Quality: target.Quality{Metric: target.XPSNR, Target: 40, Min: 8, Max: 44}}
-	x264 := full
+	x264, tiny := full, full
 	x264.Codec = film.H264
+	tiny.Width, tiny.Height = 52, 52
 	for name, c := range map[string]struct {
 		frames     int
 		renditions []film.Rendition
@@ -148,6 +173,7 @@ func TestOriginalsAreLimited(t *testing.T) {
 		"room for one of two":       {87, []film.Rendition{full, full}, 1, false},
 		"room for both of x264":     {85, []film.Rendition{x264}, 1, true},
 		"room for its frames alone": {87, []film.Rendition{x264}, 1, false},
+		"frames too small for NUT":  {10, []film.Rendition{tiny}, 0, false},
 		"unknown number":            {0, []film.Rendition{full}, 0, false},
 		"without a target":          {10, []film.Rendition{{Codec: film.H264, Preset: "medium", Width: 64, Height: 64, PixelFormat: "yuv420p"}}, 0, false},
 	} {
@@ -195,9 +221,14 @@ func TestQualityIsReadFromTheFilters(t *testing.T) {
 }
 
 // A message may lie across two of the blocks that are read at once.
-func TestCaptionsAreFound(t *testing.T) {
+func TestSideDataIsFound(t *testing.T) {
 	t.Parallel()
-	const message = "\xb5\x00\x31GA94"
+	findMessage(t, "\xb5\x00\x31GA94")
+	findMessage(t, "\x00\x00\x00\x0b\x06\x2d")
+}
+
+func findMessage(t *testing.T, message string) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "0.mp4")
 	for at, want := range map[int]bool{0: true, 1<<20 - 3: true, 1 << 20: true, 2<<20 - 1: true, 3 << 20: false} {
 		data := make([]byte, 3<<20)
@@ -207,8 +238,8 @@ func TestCaptionsAreFound(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := hasCaptions(path); got != want || err != nil {
-			t.Errorf("captions at %d: %v, %v, want %v", at, got, err, want)
+		if got, err := hasMessages(path); got != want || err != nil {
+			t.Errorf("%q at %d: %v, %v, want %v", message, at, got, err, want)
 		}
 	}
 }

@@ -59,11 +59,15 @@ func (a *attempt) keepOriginals(v *encode.Video, list []encoding) {
 		}
 		r := a.job.Renditions[e.rendition]
 		size := frameBytes(rawFormat(r))
+		if size <= nut.MaxElided {
+			continue
+		}
 		v.Renditions[i].Originals = encode.Originals{Path: a.originalsFile(e.rendition), Preset: r.Preset}
 		frames := v.OriginalFrames(i, a.likelyFrames())
 		const perFrame, header = 64, 1 << 16
 		space := int64(frames)*int64(size+perFrame) + header
-		decode := r.Codec == film.H264 && r.Quality.Metric == target.XPSNR
+		// x264 would go on writing after the expected number of frames.
+		decode := r.Codec == film.H264 && r.Quality.Metric == target.XPSNR && a.expectedFrames() > 0
 		if decode && !a.fits(total+2*space, 2*space) {
 			decode = false
 		}
@@ -72,7 +76,7 @@ func (a *attempt) keepOriginals(v *encode.Video, list []encoding) {
 			continue
 		}
 		total += space
-		v.Renditions[i].Originals.MaxBytes = space
+		v.Renditions[i].Originals.MaxFrames = int(space/int64(size)) + 1 // so many are larger than the expected frames with all overhead
 		if decode {
 			total += space
 		}
@@ -129,35 +133,58 @@ func decodedFile(rendition int) string { return fmt.Sprintf("%d-decoded.yuv", re
 // endOriginals ends the first encode: of frames that were not kept as expected, none are used.
 func (a *attempt) endOriginals(ctx context.Context) error {
 	for i, o := range a.kept {
-		info, err := os.Stat(o.file.Path)
-		if err != nil || info.Size() >= o.file.MaxBytes {
+		if whole, err := o.whole(); err != nil || !whole {
 			a.Log.DebugContext(ctx, "raw frames are not kept, the source is decoded again for each measurement", "error", err)
 			a.dropOriginalsOf(i)
 			continue
 		}
-		captions, err := hasCaptions(a.file(i))
+		messages, err := hasMessages(a.file(i))
 		if err != nil {
 			return err
 		}
-		o.exact = o.exact && !captions
+		o.exact = o.exact && !messages
 	}
 	return nil
 }
 
-// hasCaptions reports whether an encoder found captions in the frames, which it writes as messages of ATSC.
-func hasCaptions(path string) (bool, error) {
+// whole reports whether all frames were kept: ffmpeg wrote the file up to its end, and there are no more than expected. The exit code of ffmpeg
+// does not tell an error of the disk at the very end.
+func (o *originals) whole() (bool, error) {
+	f, err := os.Open(o.file.Path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	info, err := f.Stat()
+	if err != nil || info.Size() >= int64(o.file.MaxFrames)*int64(o.size) {
+		return false, err
+	}
+	return nut.Ends(f, info.Size())
+}
+
+// Messages that encoders write for side data of frames, which NUT does not keep: captions as ATSC wraps them, and x264's packing of two views in
+// a frame, whose NAL unit follows its length.
+var (
+	captionMessage = []byte("\xb5\x00\x31GA94")
+	packingMessage = []byte("\x06\x2d")
+)
+
+// packingAt is where packingMessage begins in a NAL unit with its length, whose first three bytes are 0.
+const packingAt = 4
+
+// hasMessages reports whether the encoder of a chunk wrote side data of its frames.
+func hasMessages(path string) (bool, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	message := []byte("\xb5\x00\x31GA94")
 	const block = 1 << 20
-	data := make([]byte, 0, block+len(message))
+	data := make([]byte, 0, block+len(captionMessage))
 	for {
 		n, err := f.Read(data[len(data) : len(data)+block])
 		data = data[:len(data)+n]
-		if bytes.Contains(data, message) {
+		if bytes.Contains(data, captionMessage) || hasPacking(data) {
 			return true, nil
 		}
 		if errors.Is(err, io.EOF) {
@@ -166,8 +193,22 @@ func hasCaptions(path string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		kept := copy(data, data[max(0, len(data)-len(message)):]) // a message may go on in the next block
+		kept := copy(data, data[max(0, len(data)-len(captionMessage)):]) // a message may go on in the next block
 		data = data[:kept]
+	}
+}
+
+// hasPacking reports whether data has a NAL unit that begins with packingMessage.
+func hasPacking(data []byte) bool {
+	for {
+		at := bytes.Index(data, packingMessage)
+		if at < 0 {
+			return false
+		}
+		if at >= packingAt && bytes.Equal(data[at-packingAt:at-1], []byte{0, 0, 0}) {
+			return true
+		}
+		data = data[at+1:]
 	}
 }
 
@@ -192,10 +233,17 @@ func (a *attempt) dropOriginalsOf(rendition int) {
 	_ = os.Remove(filepath.Join(a.Dir, decodedFile(rendition)))
 }
 
-// diskIsFull reports whether an encode may have failed because frames were kept.
-func (a *attempt) diskIsFull() bool {
+// originalsFail reports whether an encode may have failed because frames were kept: the disk is full, or ffmpeg wrote more than it may.
+func (a *attempt) originalsFail(failure error) bool {
+	if len(a.kept) == 0 {
+		return false
+	}
+	var excess *process.Excess
+	if errors.As(failure, &excess) && (excess.Resource == process.FileSize || excess.Resource == process.Written) {
+		return true
+	}
 	free, err := process.FreeDisk(a.Dir)
-	return len(a.kept) > 0 && err == nil && free < fullDisk
+	return err == nil && free < fullDisk
 }
 
 // rewind makes next return the first frame of the segment, and at most so many.
