@@ -76,9 +76,17 @@ func (r Rendition) keepRange() []string {
 	return []string{"scale=in_range=pc:out_range=pc"}
 }
 
+// encodedSize returns the size of what the encoder gets, with bars.
+func (r Rendition) encodedSize() media.Size {
+	if r.Frame != (media.Size{}) {
+		return r.Frame
+	}
+	return media.Size{Width: r.Width, Height: r.Height}
+}
+
 // chunkInput returns the options that read the file of v's only rendition.
 func chunkInput(v Video) []string {
 	r := v.Renditions[0]
-	args := append([]string{"-threads", strconv.Itoa(max(v.Threads, 1))}, ffmpeg.DecodingLimits(media.Size{Width: r.Width, Height: r.Height})...)
+	args := append([]string{"-threads", strconv.Itoa(max(v.Threads, 1))}, ffmpeg.DecodingLimits(r.encodedSize())...)
 	return append(args, "-f", "mov", "-i", option.FileURL(r.Path))
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
-	"github.com/mapreel/mapreel/pkg/media"
 )
 
 // Originals are the frames that the encoder of a rendition gets, kept as raw video in NUT, which keeps the time of each. An encode with other
@@ -92,7 +91,7 @@ func (v Video) originalInputs() []string {
 	args := append(option.Progress(), "-copyts", "-filter_complex_threads", "1")
 	for _, r := range v.Renditions {
 		args = append(args, "-itsoffset", strconv.Itoa(-ffmpeg.Offset), "-threads", "1")
-		args = append(args, ffmpeg.DecodingLimits(media.Size{Width: r.Width, Height: r.Height})...)
+		args = append(args, ffmpeg.DecodingLimits(r.encodedSize())...)
 		args = append(args, "-f", "nut", "-i", option.FileURL(r.Originals.Path))
 	}
 	return args

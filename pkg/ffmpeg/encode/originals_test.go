@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -41,6 +42,19 @@ func TestOriginalsAreKeptForThePresetThatLooksFurthest(t *testing.T) {
 	again = strings.Join(VideoArgs(v), " ")
 	if want := "-itsoffset -10 -threads 1 "; !strings.Contains(again, want) || strings.Contains(again, "trim") {
 		t.Errorf("%s: want %s, and all frames", again, want)
+	}
+}
+
+// A portrait film in a wide frame has bars, which are larger than the picture.
+func TestFramesWithBarsMayBeRead(t *testing.T) {
+	t.Parallel()
+	v := Video{FromOriginals: true, Timebase: media.Rational{Num: 1, Den: 25}, Renditions: []Rendition{{
+		Codec: "h265", Width: 2430, Height: 4320, Frame: media.Size{Width: 7680, Height: 4320}, Path: "0.mp4", Originals: Originals{Path: "0.nut"},
+	}}}
+	for name, args := range map[string][]string{"encode": VideoArgs(v), "comparison": CompareArgs(v, Comparison{Measure: EncodedFrames, Timebase: v.Timebase})} {
+		if text, want := strings.Join(args, " "), fmt.Sprintf("-max_pixels %d ", 2*7680*4320); !strings.Contains(text, want) {
+			t.Errorf("%s: no %q in %s", name, want, text)
+		}
 	}
 }
 
