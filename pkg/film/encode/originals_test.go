@@ -43,7 +43,8 @@ func TestKeptFramesGiveTheSameChunk(t *testing.T) {
 		},
 		"colours and wide pixels": {
 			"film.mp4", append([]string{"-f", "lavfi", "-i", noise + ",setsar=4/3", "-color_range", "pc", "-colorspace", "bt470bg", "-color_trc", "bt709", "-color_primaries", "bt709"}, x264...),
-			36, false, film.Rendition{Codec: film.H265, PixelFormat: "yuv420p", SampleAspect: media.Rational{Num: 4, Den: 3}},
+			36, false,
+			film.Rendition{Codec: film.H265, PixelFormat: "yuv420p", SampleAspect: media.Rational{Num: 4, Den: 3}},
 		},
 		"full chroma": {"film.mp4", append([]string{"-f", "lavfi", "-i", noise + ",format=yuv444p"}, x264...), 36, false, film.Rendition{Codec: film.H265, PixelFormat: "yuv420p"}},
 		"captions":    {"film.mp4", []string{"-f", "h264", "-framerate", "25", "-i", captioned(t, noise), "-c", "copy"}, 36, true, film.Rendition{Codec: film.H264, PixelFormat: "yuv420p"}},
