@@ -70,6 +70,7 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 				Color:   media.Color{Range: "tv", Space: "bt709", Transfer: "bt709", Primaries: "bt709", ChromaLocation: "left"},
 				ToneMap: &encode.ToneMap{From: media.Color{Range: "tv", Space: "bt2020nc", Transfer: "smpte2084", Primaries: "bt2020"}, Peak: 1000},
 				Path:    "/out", Burn: ffmpeg.Burn{Script: "burn1", Fonts: "fonts"}, Overlay: ffmpeg.Overlay{Path: "/pixels", Size: media.Size{Width: 4, Height: 4}, Width: 4, Height: 4},
+				Originals: encode.Originals{Path: "/frames", Preset: "medium", MaxFrames: 9}, Decoded: "decoded",
 			})
 		}
 		return v
@@ -82,7 +83,11 @@ func TestHostileTextIsNeverPartOfAGraph(t *testing.T) {
 	}{
 		"video": {
 			func() any { return video() }, func(v any) []string { return encode.VideoArgs(*v.(*encode.Video)) },
-			[]string{".Input.Location", ".Input.Demuxer", ".Packets", ".Renditions.Preset", ".Renditions.Tune", ".Renditions.Profile", ".Renditions.Level", ".Renditions.Path", ".Renditions.Overlay.Path"},
+			[]string{".Input.Location", ".Input.Demuxer", ".Packets", ".Renditions.Preset", ".Renditions.Tune", ".Renditions.Profile", ".Renditions.Level", ".Renditions.Path", ".Renditions.Overlay.Path", ".Renditions.Originals.Path"},
+		},
+		"kept frames": {
+			func() any { v := video(); v.FromOriginals = true; return v }, func(v any) []string { return encode.VideoArgs(*v.(*encode.Video)) },
+			[]string{".Packets", ".Renditions.Preset", ".Renditions.Tune", ".Renditions.Profile", ".Renditions.Level", ".Renditions.Path", ".Renditions.Originals.Path"},
 		},
 		"comparison": {
 			func() any { v := video(); v.Renditions = v.Renditions[:1]; return v },

@@ -107,9 +107,9 @@ func (v Video) originalFilters() string {
 	return strings.Join(chains, ";")
 }
 
-// decoded returns the parameter of x264 for Decoded.
+// decoded returns the parameter of x264 for Decoded, whose name must be a plain word there.
 func (r Rendition) decoded() string {
-	if r.Decoded == "" {
+	if !option.Declared(r.Decoded) {
 		return ""
 	}
 	return "dump-yuv=" + r.Decoded

@@ -17,12 +17,12 @@ func TestOriginalsAreKeptForThePresetThatLooksFurthest(t *testing.T) {
 		Seek: new(int64(0)), Start: new(int64(100)), End: new(int64(200)), Frames: 100,
 		Renditions: []Rendition{{
 			Codec: "h264", Preset: "veryfast", Width: 320, Height: 180, PixelFormat: "yuv420p", FrameRate: media.Rational{Num: 25, Den: 1}, Path: "0.mp4",
-			Originals: Originals{Path: "0.nut", Preset: "medium", MaxFrames: 153}, Decoded: "0.yuv", Color: media.Color{Range: "tv"},
+			Originals: Originals{Path: "0.nut", Preset: "medium", MaxFrames: 153}, Decoded: "0-decoded", Color: media.Color{Range: "tv"},
 		}},
 	}
 	keeps := strings.Join(VideoArgs(v), " ")
 	for _, want := range []string{
-		"trim=end_pts=240,", ",split[o0][e0];[e0]trim=end_pts=210[v0]", "dump-yuv=0.yuv",
+		"trim=end_pts=240,", ",split[o0][e0];[e0]trim=end_pts=210[v0]", "dump-yuv=0-decoded",
 		"-map [o0] -map_metadata -1 -map_chapters -1 -fps_mode passthrough -enc_time_base 1:25 -c:v rawvideo -fflags +bitexact -avoid_negative_ts disabled " +
 			"-output_ts_offset 10 -frames:v 153 -f nut file:0.nut",
 	} {

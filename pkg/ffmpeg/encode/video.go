@@ -169,7 +169,8 @@ type Rendition struct {
 	Path string // of the chunk: a fragmented MP4
 	// Originals keeps what the encoder gets.
 	Originals Originals
-	// Decoded is the name, in the working folder, of a file that gets the raw frames as a decoder would show them; "" = none. Only x264 can.
+	// Decoded is the name, in the working folder, of a file that gets the raw frames as a decoder would show them; "" = none. Only x264 can. The
+	// name has small letters, digits, "-" and "_".
 	Decoded string
 }
 

@@ -128,7 +128,7 @@ func (a *attempt) originalsFile(rendition int) string {
 }
 
 // decodedFile returns the name of the file that gets a rendition's frames as a decoder would show them.
-func decodedFile(rendition int) string { return fmt.Sprintf("%d-decoded.yuv", rendition) }
+func decodedFile(rendition int) string { return fmt.Sprintf("%d-decoded", rendition) }
 
 // endOriginals ends the first encode: of frames that were not kept as expected, none are used.
 func (a *attempt) endOriginals(ctx context.Context) error {
