@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
+	"github.com/mapreel/mapreel/internal/mototest"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/lambdafn"
 	"github.com/mapreel/mapreel/pkg/tool"
@@ -179,7 +178,7 @@ func TestToolsOfADeploymentGetTheirSecrets(t *testing.T) {
 // The answers of secretServer were written by hand. moto's are those of another reader of AWS's documentation.
 func TestSecretsAreReadFromMoto(t *testing.T) {
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": startMoto(t), "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1",
+		"AWS_ENDPOINT_URL": mototest.Start(t, "secrets are tested on answers written by hand only"), "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1",
 	} {
 		t.Setenv(name, value)
 	}
@@ -207,44 +206,5 @@ func TestSecretsAreReadFromMoto(t *testing.T) {
 	}
 	if got, err := secrets.Read(t.Context(), "eu-west-1", secretARN+"other"); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("a secret that is not there is %q, %v", got, err)
-	}
-}
-
-// startMoto starts moto_server, and returns its address.
-func startMoto(t *testing.T) string {
-	t.Helper()
-	program, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("SKIPPED: moto_server is not installed (pip install 'moto[server]'), so secrets are tested on answers written by hand only")
-	}
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_, port, _ := net.SplitHostPort(address)
-	_ = l.Close()
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	server := exec.CommandContext(ctx, program, "-H", "127.0.0.1", "-p", port)
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stop()
-		_ = server.Wait()
-	})
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/moto-api/data.json", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := http.DefaultClient.Do(request)
-		if err == nil {
-			_ = answer.Body.Close()
-			return "http://" + address
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("moto_server does not answer: %v", err)
-		}
 	}
 }

@@ -1,19 +1,15 @@
 package cloud
 
 import (
-	"context"
-	"net"
-	"net/http"
 	"net/url"
-	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 
+	"github.com/mapreel/mapreel/internal/mototest"
 	"github.com/mapreel/mapreel/pkg/doctor"
 )
 
@@ -23,42 +19,8 @@ func moto(t *testing.T) Region {
 	if testing.Short() {
 		t.Skip("starts a server, which takes seconds")
 	}
-	program, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("SKIPPED: moto_server is not installed (pip install 'moto[server]'), so doctor --aws is tested on recorded answers only")
-	}
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_, port, _ := net.SplitHostPort(address)
-	_ = l.Close()
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	server := exec.CommandContext(ctx, program, "-H", "127.0.0.1", "-p", port)
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stop()
-		_ = server.Wait()
-	})
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/moto-api/data.json", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := http.DefaultClient.Do(request)
-		if err == nil {
-			_ = answer.Body.Close()
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("moto_server does not answer: %v", err)
-		}
-	}
 	return Region{aws.Config{
-		Region: "eu-west-1", BaseEndpoint: aws.String("http://" + address),
+		Region: "eu-west-1", BaseEndpoint: aws.String(mototest.Start(t, "doctor --aws is tested on recorded answers only")),
 		Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
 	}}
 }

@@ -50,3 +50,21 @@ func TestADecoderThatSkipsGivesIntraPicturesAlone(t *testing.T) {
 		}
 	}
 }
+
+// A packet without a picture is none of the frames that are counted.
+func TestSmallPacketsMayBeLeftOut(t *testing.T) {
+	t.Parallel()
+	const list = "#tb 0: 1/25\n0, 0, 0, 1, 700, 0x1\n0, 1, 1, 1, 7, 0x2, F=0x0\n0, 2, 2, 1, 19, 0x3, F=0x0\n0, 3, 3, 1, 20, 0x4, F=0x0\n"
+	for _, c := range []struct {
+		least int
+		want  []int64
+	}{{0, []int64{0, 1, 2, 3}}, {20, []int64{0, 3}}} {
+		log := PacketLog{MinSize: c.least}
+		if _, err := log.Write([]byte(list)); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(log.PTS(), c.want) {
+			t.Errorf("from %d bytes on: %v, want %v", c.least, log.PTS(), c.want)
+		}
+	}
+}

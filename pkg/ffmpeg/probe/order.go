@@ -15,9 +15,9 @@ import (
 // may use B-frames has used some.
 const orderFrames = 500
 
-// maxSkipped is the size in bytes up to which ffmpeg's decoder takes a packet of packed B-frames for
+// MaxSkipped is the size in bytes up to which ffmpeg's decoder takes a packet of packed B-frames for
 // the empty one (MAX_NVOP_SIZE of libavcodec/mpeg4videodec.c).
-const maxSkipped = 19
+const MaxSkipped = 19
 
 // bidirectional are the codecs with B-frames that may come from AVI, which has no presentation times.
 var bidirectional = []string{"mpeg4", "mpeg2video", "mpeg1video"}
@@ -64,7 +64,7 @@ func judgePackets(lines []string) (packed, ordered bool) {
 		if len(fields) < 2 {
 			continue
 		}
-		if size, err := strconv.Atoi(fields[1]); err == nil && size <= maxSkipped {
+		if size, err := strconv.Atoi(fields[1]); err == nil && size <= MaxSkipped {
 			packed = true
 		}
 		pts, err := strconv.ParseInt(fields[0], 10, 64)

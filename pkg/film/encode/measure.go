@@ -99,7 +99,7 @@ func (t frameTimes) checkCompared(frames int) error {
 	return nil
 }
 
-// measureDecoded measures the frames that the encoder wrote beside the chunk; done is false where it did not.
+// measureDecoded measures the decoded frames that x264 wrote with the chunk. done is false where there are none.
 func (a *attempt) measureDecoded(g *xpsnrGauge, rendition int, expected frameTimes) (done bool, err error) {
 	f, err := a.decodedFrames(rendition, len(expected.times))
 	if f == nil || err != nil {

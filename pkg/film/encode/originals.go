@@ -88,7 +88,7 @@ func (a *attempt) keepOriginals(v *encode.Video, list []encoding) {
 	a.writeDecoded(v, list)
 }
 
-// writeDecoded has x264 write what a decoder would show, beside the chunk. That saves the start of a decoder.
+// writeDecoded has x264 write the frames as a decoder would show them, in addition to the chunk, so that no decoder is needed to measure them.
 func (a *attempt) writeDecoded(v *encode.Video, list []encoding) {
 	for i, e := range list {
 		if o := a.kept[e.rendition]; o != nil && o.decode {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -22,10 +23,6 @@ const packetFile = "packets.txt"
 // whose decoders may show nothing at first. Others have hidden packets (VP8, VP9, AV1), or decode
 // each packet for itself.
 var countable = []string{"h264", "hevc", "mpeg2video", "mpeg1video", "mpeg4"}
-
-// minMPEG4 is the size in bytes of the smallest packet of MPEG-4 Part 2 that counts. Encoders write an
-// empty one in place of a frame that repeats the one before, and the decoder shows nothing for it.
-const minMPEG4 = 20
 
 // mustList reports whether the packets of the segment have to be listed: where the plan does not
 // know how many frames it has. The first segment is decoded from the start of the source, as one
@@ -43,7 +40,7 @@ func (a *attempt) readPackets() (_, keyframes packets, err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	var log encode.PacketLog
 	if a.job.Source.Video.Codec == "mpeg4" {
-		log.MinSize = minMPEG4
+		log.MinSize = probe.MaxSkipped + 1 // the decoder may show nothing for smaller ones, which repeat the frame before
 	}
 	if _, err := io.Copy(&log, f); err != nil {
 		return nil, nil, err

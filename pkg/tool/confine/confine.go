@@ -114,8 +114,8 @@ func Run(ctx context.Context, o Options) error {
 	return o.runIn(ctx, place)
 }
 
-// Prepare finds out how this machine confines a command, as the first Run with such options would. A program that knows that it will call
-// Run calls Prepare beside its other preparations. A failure is reported by Run.
+// Prepare finds out how this machine confines a command, as the first Run with such options would. A program that will call Run can call
+// Prepare earlier, while it does something else. A failure is reported by Run.
 func Prepare(ctx context.Context, o Options) {
 	_, _ = places.find(ctx, o.Self, demand{o.Network, o.Alone})
 }

@@ -36,7 +36,7 @@ type Mount struct {
 	Own bool
 }
 
-// containerUser is the user and group ID of the user "nobody", as which containers run where mapreel runs as root.
+// containerUser is the user and group ID of "nobody". Containers run as that user if mapreel runs as root.
 const containerUser = 65534
 
 // label marks the containers that mapreel has started.

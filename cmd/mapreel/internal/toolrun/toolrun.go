@@ -40,7 +40,8 @@ func Registry(tools ffmpeg.Tools) work.Registry { return kinds.Tools(Films(tools
 // Films returns what this program can run for others: films, also those of scenes.
 func Films(tools ffmpeg.Tools) work.Registry { return kinds.All(tools, kinds.Options{Self: self()}) }
 
-// PrepareScenes prepares for a scene, beside the other preparations of a command. The caller calls end once, which leaves nothing behind.
+// PrepareScenes starts what can be prepared before a scene is known, while the caller goes on. The caller must call end: it cancels what is
+// not done, and waits until it has ended.
 func PrepareScenes(ctx context.Context) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
