@@ -58,13 +58,16 @@ const maxCorruptStreams = 1000
 // Has reports whether the stream with this index has such a packet.
 func (c *CorruptPackets) Has(stream int) bool { return c.streams[stream] }
 
-// contextName matches the prefix "[h264 @ 0x55d0]" of a line.
-var contextName = regexp.MustCompile(`^\[[^\]]* @ 0x[0-9a-f]+\] `)
+// contextName matches what a line begins with: "[h264 @ 0x55d0] ".
+var contextName = regexp.MustCompile(`^(\[[^\]]* @ 0x[0-9a-f]+\] )+`)
 
 // Write takes more of standard error.
 func (d *DamageLog) Write(data []byte) (int, error) {
 	for text := range d.lines.add(data) {
-		if d.first == "" && damage.MatchString(text) {
+		if d.first != "" {
+			continue
+		}
+		if _, text = Level(text); damage.MatchString(text) {
 			d.first = process.Shorten(contextName.ReplaceAllString(text, ""))
 		}
 	}

@@ -22,6 +22,9 @@ func TestDamageLogFindsWhatDecodersReport(t *testing.T) {
 		},
 		{"Motion JPEG", "[mjpeg @ 0x5f] error count: 66\n[mjpeg @ 0x5f] error y=1 x=15\n", "error count: 66"},
 		{"MPEG-2", "[mpeg2video @ 0x5f] end mismatch left=14872 4A109 at 0 5\n", "end mismatch left=14872 4A109 at 0 5"},
+		{"a frame that was concealed without an error", "[warning] in.3gp: corrupt decoded frame in stream 0\n", "in.3gp: corrupt decoded frame in stream 0"},
+		{"with levels", "[vist#0:0/h264 @ 0x5f] [dec:h264 @ 0x60] [error] error while decoding MB 3 1\n", "error while decoding MB 3 1"},
+		{"with its level, in 5.1", "[error] Error while decoding stream #0:1: Invalid data\n", "Error while decoding stream #0:1: Invalid data"},
 		{"a line that does not end", strings.Repeat("x", 1<<20), ""},
 	} {
 		var log DamageLog

@@ -110,7 +110,8 @@ func incompleteOutput(program, stderr string) error {
 func explain(stderr string) (line string, kind fault.Kind, hint string) {
 	lines := strings.FieldsFunc(stderr, func(r rune) bool { return r == '\n' || r == '\r' })
 	for i := range lines {
-		lines[i] = process.TrimLine(lines[i])
+		_, text := Level(lines[i])
+		lines[i] = process.TrimLine(text)
 	}
 	for _, c := range causes {
 		for i := len(lines) - 1; i >= 0; i-- {

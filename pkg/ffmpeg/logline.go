@@ -3,8 +3,25 @@ package ffmpeg
 import (
 	"bytes"
 	"iter"
+	"regexp"
 	"strings"
 )
+
+// Leveled is the value of -loglevel with which errors and warnings are written with their level, which Level reads. Some decoders
+// warn of what they concealed, and report no error.
+const Leveled = "level+warning"
+
+// leveled matches a line with its level, behind the name of what wrote it where there is one.
+var leveled = regexp.MustCompile(`^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(panic|fatal|error|warning)\] (.*)$`)
+
+// Level returns the level of a line ("warning"), and the line without it. The level is "" where the line has none.
+func Level(line string) (level, text string) {
+	m := leveled.FindStringSubmatch(line)
+	if m == nil {
+		return "", line
+	}
+	return m[2], m[1] + m[3]
+}
 
 // logLines divides standard error into lines.
 type logLines struct {

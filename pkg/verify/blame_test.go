@@ -24,6 +24,8 @@ func TestErrorsThatTheSourceHasTooAreNotes(t *testing.T) {
 		{"the same", other + cut, cut, Check{"decoding", Note, "1 error that the source has too, the first: [ac3] incomplete frame", ""}},
 		{"the same elsewhere", strings.Replace(other, "3 4", "7 0", 1), other, Check{"decoding", Note, "1 error that the source has too, the first: [h264] error while decoding MB 3 4, bytestream 12", ""}},
 		{"more", cut, cut + other + other, Check{"decoding", Bad, "2 errors more than the source has, the first: [h264] error while decoding MB 3 4, bytestream 12", ""}},
+		{"a warning", "", "[h264 @ 0x1] [warning] no frame!\n[warning] out.mp4: corrupt decoded frame\n", Check{"decoding", Good, "without errors", ""}},
+		{"an error with its level", "", strings.Replace(other, "] ", "] [error] ", 1), Check{"decoding", Bad, "1 error, the first: [h264] error while decoding MB 3 4, bytestream 12", ""}},
 		{"others", "", other, Check{"decoding", Bad, "1 error, the first: [h264] error while decoding MB 3 4, bytestream 12", ""}},
 	} {
 		var source, output decoderErrors

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 )
 
 // decoderErrors collects what ffmpeg's decoders and demuxers report about a file. The file's video and audio are
@@ -29,7 +31,7 @@ var messageNumber = regexp.MustCompile(`(0x)?[0-9a-f]*[0-9][0-9a-f]*`)
 
 // decoderMessage matches a line about the stream: one from a decoder or demuxer, or ffmpeg's own report that one failed.
 var decoderMessage = regexp.MustCompile(`^\[(h264|hevc|vp[89]|av1|libdav1d|libaom-av1|aac(_latm)?|opus|vorbis|mp[123]float|mp3|e?ac3|flac|alac|` +
-	`mpeg[12]video|mpeg4|prores|mov,[^ ]*|matroska,webm|hls|dash) @ |^Error while decoding|^Error submitting|corrupt decoded frame`)
+	`mpeg[12]video|mpeg4|prores|mov,[^ ]*|matroska,webm|hls|dash) @ |^Error while decoding|^Error submitting`)
 
 // contextAddress matches the address that distinguishes two decoders of one process. It means nothing to a reader.
 var contextAddress = regexp.MustCompile(` @ 0x[0-9a-f]+\]`)
@@ -47,7 +49,8 @@ func (d *decoderErrors) Write(data []byte) (int, error) {
 		}
 		text := strings.TrimSpace(string(d.partial))
 		d.partial = d.partial[:0]
-		if decoderMessage.MatchString(text) {
+		level, text := ffmpeg.Level(text)
+		if level != "warning" && decoderMessage.MatchString(text) {
 			d.add(contextAddress.ReplaceAllString(text, "]"))
 		}
 	}

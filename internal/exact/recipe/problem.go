@@ -32,6 +32,12 @@ func (r Recipe) Doubtful() string {
 		when(r.Rate == "1/5" && has("ts m2ts", r.Container), "ffmpeg takes steps of the decode times for jumps"),
 		when(r.Container == "mpg" && r.Size == "64x36", "ffmpeg writes several frames into one packet, and wrong times for them"),
 		when(r.Container == "mxf" && r.Damage == "end" && r.GOP == "intra", "without the index, ffmpeg shows each frame one later"),
+		when(r.Container == "mpg" && r.Change != "" && r.Damage != "" && r.DamageAt > 490 && r.DamageAt < 530,
+			"what tells how far the clock steps back is damaged"),
+		when(r.Codec == "mpeg4" && r.Change == "size" && has("ts m2ts", r.Container),
+			"ffmpeg shows no frame before the change, and the frame after it has the same time"),
+		when(r.parts() > 1 && r.Clock == "" && fraction(r.Rate).num < 20*fraction(r.Rate).den && has("ts m2ts mpg", r.Container),
+			"ffmpeg takes a step back by a frame of 0.1 s for a jump where it decodes, and for none where it copies"),
 		when(r.Times == "hourly" && r.OutCodec == film.H265, "ffmpeg reads no composition offsets of 2^28 ticks"))
 }
 
@@ -82,12 +88,20 @@ func (r Recipe) timeProblem() string {
 	bframes := has("h264 hevc mpeg4 xvid mpeg2 mpeg1", r.Codec) && r.GOP != "nob" && r.GOP != "intra" && r.GOP != "refresh"
 	return first(
 		when((r.Times == "jitter" || r.Times == "hourly") && !free, "times are multiples of a frame"),
+		when(r.Container == "mpg" && r.Change != "" && r.Damage != "" && r.DamageAt > 490 && r.DamageAt < 530,
+			"what tells how far the clock steps back is damaged"),
+		when(r.Codec == "mpeg4" && r.Change == "size" && has("ts m2ts", r.Container),
+			"ffmpeg shows no frame before the change, and the frame after it has the same time"),
 		when(r.Times == "hourly" && has("ts m2ts mpg wtv flv", r.Container), "the clock is short"),
 		when((r.Times == "hole" || r.Times == "dropped") && (!c.ticks || codec.rates != ""), "the rate is constant"),
 		when(r.Times == "hole" && r.Frames < 44, "the hole is after the end"),
 		when(r.Times == "equal" && (!has("mkv ts", r.Container) || bframes), "times must differ"),
 		when(r.Times == "doubled" && r.Frames < 8, "few frames"),
 		when(r.Times != "" && (r.Scan != "" || r.parts() > 1), "times of parts"),
+		when(r.Container == "mpg" && r.Change != "" && r.Damage != "" && r.DamageAt > 490 && r.DamageAt < 530,
+			"what tells how far the clock steps back is damaged"),
+		when(r.Codec == "mpeg4" && r.Change == "size" && has("ts m2ts", r.Container),
+			"ffmpeg shows no frame before the change, and the frame after it has the same time"),
 		when(r.Times == "hourly" && r.Picture == "still", "few frames"),
 		when(r.Container == "mpg" && r.GOP == "intra" && has("96x54 64x36", r.Size), "two frames in one packet, with one time"),
 		when(r.Start != "" && (r.Clock != "" || has("avi mxf ogv wtv wmv h264 hevc", r.Container)), "no start"),

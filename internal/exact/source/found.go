@@ -104,6 +104,11 @@ func foundSources() []Source {
 			r.Container, r.Codec, r.Rate, r.Times, r.Frames, r.Chapters = "nut", "mpeg4", "60", "doubled", 120, true
 			r.Tracks[0].Codec = "flac"
 		}),
+		// The decoder conceals what is missing of a B-frame, and only warns of it.
+		found("3GPP, a damaged B-frame without an error", func(r *recipe.Recipe) {
+			r.Container, r.GOP, r.Rate, r.Times, r.Size, r.Frames, r.Output = "3gp", "pyramid", "50", "jitter", "128x72", 100, film.CMAF
+			r.Damage, r.DamageAt, r.DamageBy = "flips", 485, 4
+		}),
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 func TestArgsAreExactlyThese(t *testing.T) {
 	in := ffmpeg.Input{Location: "/in/a.ts", Demuxer: "mpegts", Jumps: &ffmpeg.Jumps{Start: 1_400_000, Also: []int{1}, Decoded: []int{2}}}
-	head := "-hide_banner -nostdin -loglevel error -nostats "
+	head := "-hide_banner -nostdin -loglevel level+warning -nostats "
 	for _, test := range []struct {
 		name string
 		got  []string
