@@ -109,6 +109,11 @@ func foundSources() []Source {
 			r.Container, r.GOP, r.Rate, r.Times, r.Size, r.Frames, r.Output = "3gp", "pyramid", "50", "jitter", "128x72", 100, film.CMAF
 			r.Damage, r.DamageAt, r.DamageBy = "flips", 485, 4
 		}),
+		// The first pack begins after 90 kB of packets.
+		found("MPEG-PS of large packs, begins within one", func(r *recipe.Recipe) {
+			r.Container, r.Codec, r.GOP, r.Rate, r.Size, r.Frames, r.Picture = "mpg", "mpeg1", "nob", "50", "160x96", 150, "noise"
+			r.Tracks, r.Damage, r.DamageAt, r.DamageBy = nil, "begin", 225, 1
+		}),
 	}
 }
 

@@ -306,48 +306,66 @@ func sniffTS(head []byte) (Container, bool) {
 	return Container{}, false
 }
 
-// minPSPacks is how many packs a program stream that begins within one must have in its first bytes.
-const minPSPacks = 3
+// minPSUnits is how many packs and packets, each right behind the one before, identify a program stream that begins within one.
+const minPSUnits = 4
 
-// sniffCutPS recognises an MPEG program stream that begins within a pack, as a recording that was cut
-// by its bytes.
+// sniffCutPS recognises an MPEG program stream that begins within a pack or a packet, as a recording that was cut by its bytes. Of a
+// stream with large packs, the first bytes may hold packets alone.
 func sniffCutPS(head []byte) (Container, bool) {
 	if describe(head) != unknownFile {
 		return Container{}, false
 	}
-	packs := 0
-	for rest := head; ; {
-		i := bytes.Index(rest, []byte(packStart))
+	for rest := head; ; rest = rest[len(startCode):] {
+		i := bytes.Index(rest, []byte(startCode))
 		if i < 0 {
 			return Container{}, false
 		}
-		if rest = rest[i:]; isPack(rest) {
-			packs++
+		rest = rest[i:]
+		units := 0
+		for at := 0; units < minPSUnits && at < len(rest); units++ {
+			size := psUnit(rest[at:])
+			if size == 0 {
+				break
+			}
+			at += size
 		}
-		if packs == minPSPacks {
+		if units == minPSUnits {
 			return containerPS, true
 		}
-		rest = rest[len(packStart):]
 	}
+}
+
+// startCode begins each pack and each packet; its next byte says what it is.
+const startCode = "\x00\x00\x01"
+
+// psUnit returns the size of the header of a pack, or of the packet or system header, that data begins with; 0 for none.
+func psUnit(data []byte) int {
+	switch {
+	case bytes.HasPrefix(data, []byte(packStart)):
+		return packHeader(data)
+	case len(data) >= 6 && bytes.HasPrefix(data, []byte(startCode)) && data[3] >= 0xbb:
+		if size := int(binary.BigEndian.Uint16(data[4:])); size > 0 {
+			return 6 + size
+		}
+	}
+	return 0
 }
 
 // packStart is the start code of a pack of a program stream.
 const packStart = "\x00\x00\x01\xba"
 
-// isPack reports whether data begins with the header of a pack and a packet or system header after it
-// (ISO/IEC 13818-1, 2.5.3.4; ISO/IEC 11172-1, 2.4.3.2).
-func isPack(data []byte) bool {
+// packHeader returns the size of the header of a pack that data begins with; 0 for none (ISO/IEC 13818-1, 2.5.3.4; ISO/IEC 11172-1, 2.4.3.2).
+func packHeader(data []byte) int {
 	if len(data) < 14 {
-		return false
+		return 0
 	}
-	size := 0
 	switch b := data[4]; {
 	case b&0xc4 == 0x44:
-		size = 14 + int(data[13]&7)
+		return 14 + int(data[13]&7)
 	case b&0xf1 == 0x21:
-		size = 12
+		return 12
 	}
-	return size > 0 && len(data) > size+3 && bytes.HasPrefix(data[size:], []byte("\x00\x00\x01")) && data[size+3] >= 0xbb
+	return 0
 }
 
 // sniffAudio recognises raw MP3 and AAC by two consecutive frame headers, and AC-3 by its first

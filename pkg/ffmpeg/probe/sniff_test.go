@@ -79,11 +79,17 @@ func TestSniffRecognisesRealFilesAndTheirDemuxerOpensThem(t *testing.T) {
 	}
 }
 
-// Its packs have 2048 bytes.
+// Its packs have 2048 bytes at the bit rate of the first file. The second one has a pack for each 0.1 s, or 90 kB, of its packets.
 func TestSniffRecognisesAProgramStreamThatBeginsWithinAPack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.mpg")
 	ffmpegtest.Exec(t, "ffmpeg", append(slices.Clone(ffmpegSources), path)...)
 	whole := head(t, path)
+	large := filepath.Join(t.TempDir(), "large.mpg")
+	ffmpegtest.Exec(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x96:rate=50:duration=1", "-vf", "noise=alls=30:allf=t:all_seed=7",
+		"-c:v", "mpeg1video", "-q:v", "3", "-bf", "0", large)
+	if got, err := probe.Sniff(head(t, large)[20_000:], "large.mpg"); err != nil || got.Demuxer != "mpeg" {
+		t.Errorf("large packs: %+v, %v", got, err)
+	}
 	for _, from := range []int{1, 100, 2047} {
 		if got, err := probe.Sniff(whole[from:], "a.mpg"); err != nil || got.Demuxer != "mpeg" {
 			t.Errorf("from byte %d on: %+v, %v", from, got, err)
