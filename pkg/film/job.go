@@ -230,7 +230,7 @@ func ID(req Request, src Source, encoder string) (string, error) {
 		Encoder string
 		Files   []string `json:",omitempty"` // digests, of those that the request names besides the source
 		Joined  []string `json:",omitempty"` // of the sources that follow the first one
-	}{13, req, src.URL, src.Size, src.Version, encoder, src.fileDigests(), src.joinedVersions()})
+	}{14, req, src.URL, src.Size, src.Version, encoder, src.fileDigests(), src.joinedVersions()})
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "naming the job")
 	}

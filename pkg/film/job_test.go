@@ -157,7 +157,7 @@ func TestIDIsStable(t *testing.T) {
 	r.Outputs[0].Package.Encryption = nil
 	r.Outputs[0].Audio = &film.Audio{Codec: film.AAC, Bitrate: 160_000}
 	r.Outputs[0].SubtitleTracks, r.Outputs[0].DefaultSubtitles, r.Outputs[0].ForcedSubtitles = "", "", ""
-	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "7148417498e3e400a949"; got != want {
+	if got, want := id(t, r, sampleSource, "ffmpeg 5.1.6"), "050db7b48ee140f768e0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

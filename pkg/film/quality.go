@@ -3,6 +3,7 @@ package film
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -21,26 +22,48 @@ func (c VideoCodec) QualityRange() target.Range {
 	switch c {
 	case H264, H265:
 		return target.Range{Low: 8, High: 44, Top: c.MaxCRF(), Step: 0.25, Middle: 26, Slope: 1}
-	case AV1: // measured with SVT-AV1 1.4 at presets 8 to 12: a step changes XPSNR by 0.13 to 0.2 dB
-		return target.Range{Low: 10, High: 60, Top: c.MaxCRF(), Step: 1, Middle: 48, Slope: 0.28}
+	case AV1: // measured with SVT-AV1 1.4 at presets 8 to 12
+		return target.Range{Low: 10, High: 60, Top: c.MaxCRF(), Step: 1, Middle: 48, Slope: 0.57, Level: target.Level{Of: av1Level, CRF: av1CRF}}
 	}
 	return target.Range{Low: 10, High: 60, Top: c.MaxCRF(), Step: 1, Middle: 32, Slope: 0.8}
 }
+
+// av1Level returns the size in dB of the quantiser's steps at a CRF of SVT-AV1, about. Its CRF is a quarter of AV1's quantiser index. The step
+// for AC coefficients of 8 bits is the index and 7 up to the index 96, and about exponential beyond (AV1 specification, 7.12.2).
+func av1Level(crf float64) float64 {
+	return 20*math.Log10(4*min(crf, av1Bend)+7) + av1Steep*max(crf-av1Bend, 0)
+}
+
+// av1CRF is the inverse of av1Level.
+func av1CRF(level float64) float64 {
+	if beyond := level - av1Level(av1Bend); beyond > 0 {
+		return av1Bend + beyond/av1Steep
+	}
+	return (math.Pow(10, level/20) - 7) / 4
+}
+
+const (
+	av1Bend  = 24   // CRF
+	av1Steep = 0.56 // dB for each step of CRF beyond
+)
 
 // drafts are the faster presets with which searches begin. Their offsets were measured on real footage with the default presets, at 240
 // and at 480 lines.
 var drafts = map[VideoCodec]struct {
 	preset       string
-	small, large float64  // offset up to draftLines, and from twice as many
-	gain         float64  // between segments
+	small, large float64  // offset at draftTarget up to draftLines, and from twice as many
+	gain         float64  // see target.Draft
 	slow         []string // presets that take so long that a draft saves more than it costs
 }{
 	H264: {"veryfast", 1.45, 1.75, 1, slowPresets},
 	H265: {"superfast", 1.6, 1.5, 1, slowPresets},
-	AV1:  {"12", 1.35, 1.5, 1.3, []string{"0", "1", "2", "3", "4", "5", "6", "7", "8"}},
+	AV1:  {"12", 1.45, 1.45, 1.22, []string{"0", "1", "2", "3", "4", "5", "6", "7", "8"}},
 }
 
-const draftLines = 240 // between it and twice as many, the offset is interpolated
+const (
+	draftLines  = 240  // between it and twice as many, the offset is interpolated
+	draftTarget = 38.5 // dB of XPSNR; the offset is larger at a higher target where there is a gain
+)
 
 var slowPresets = []string{"medium", "slow", "slower", "veryslow", "placebo"}
 
@@ -52,7 +75,8 @@ func (r Rendition) Search() target.Search {
 		return s
 	}
 	between := min(max(float64(min(r.Width, r.Height))/draftLines-1, 0), 1)
-	return s.WithDraft(target.Draft{Preset: d.preset, Offset: d.small + between*(d.large-d.small), Gain: d.gain})
+	offset := d.small + between*(d.large-d.small) + (1-1/d.gain)*(s.Quality.Target-draftTarget)
+	return s.WithDraft(target.Draft{Preset: d.preset, Offset: offset, Gain: d.gain})
 }
 
 // checkQuality returns the problems of a rendition's target. at is its pointer.

@@ -21,7 +21,8 @@ type Probe struct {
 type Search struct {
 	Quality Quality // normalised
 	Step    float64 // between two values that the encoder tells apart
-	Slope   float64 // what a step of 1 changes of the metric's linear value, usually; negative
+	Slope   float64 // what a step of 1 on the scale Level changes of the metric's linear value, usually; negative
+	Level   Level
 	First   float64 // CRF that gives about the target on common footage
 	Draft   Draft   // what is tried before the real preset; zero: nothing
 }
@@ -31,15 +32,15 @@ type Search struct {
 type Draft struct {
 	Preset string
 	Offset float64 // by how many dB of XPSNR the real preset is better where it meets the target
-	// Gain is by how much more the real preset's quality differs between segments at the same CRF than the draft's: it is better by more where
-	// footage is easy. 1 = not at all.
+	// Gain is by how much more the real preset's quality changes than the draft's, from one CRF to the next and from one segment to
+	// another: it is better by more where the quality is high. 1 = by the same.
 	Gain float64
 }
 
 // Search returns the search of q, which is normalised, with an encoder.
 func (q Quality) Search(r Range) Search {
-	s := Search{Quality: q, Step: r.Step, Slope: scales[q.Metric].slope * r.Slope}
-	s.First = r.Middle + s.distance(scales[q.Metric].middle)/-s.Slope
+	s := Search{Quality: q, Step: r.Step, Slope: scales[q.Metric].slope * r.Slope, Level: r.Level}
+	s.First = s.Level.crf(s.Level.of(r.Middle) + s.distance(scales[q.Metric].middle)/-s.Slope)
 	return s
 }
 
@@ -162,12 +163,12 @@ func (s Search) estimate(probes []Probe, slope float64) float64 {
 			break
 		}
 	}
-	return a.CRF - s.distance(a.Mean)/slope
+	return s.Level.crf(s.Level.of(a.CRF) - s.distance(a.Mean)/slope)
 }
 
 // slopeBetween returns the slope between two probes, or other where that is not plausible.
 func (s Search) slopeBetween(a, b Probe, other float64) float64 {
-	measured := (s.distance(b.Mean) - s.distance(a.Mean)) / (b.CRF - a.CRF)
+	measured := (s.distance(b.Mean) - s.distance(a.Mean)) / (s.Level.of(b.CRF) - s.Level.of(a.CRF))
 	if measured < s.Slope/steepest && measured > s.Slope*steepest {
 		return measured
 	}

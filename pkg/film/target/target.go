@@ -75,6 +75,28 @@ type Range struct {
 	Step      float64
 	Middle    float64 // CRF that looks about like x264's 26
 	Slope     float64 // how much a step of 1 changes the quality, relative to x264
+	Level     Level   // zero: Slope is that of a step of CRF
+}
+
+// Level is a scale on which a step changes the quality by the same amount everywhere, for an encoder whose steps of CRF do not. Slope is
+// then that of a step of the scale.
+type Level struct {
+	Of  func(crf float64) float64
+	CRF func(level float64) float64 // the inverse of Of
+}
+
+func (l Level) of(crf float64) float64 {
+	if l.Of == nil {
+		return crf
+	}
+	return l.Of(crf)
+}
+
+func (l Level) crf(level float64) float64 {
+	if l.CRF == nil {
+		return level
+	}
+	return l.CRF(level)
 }
 
 // Normalise returns q with its defaults for a codec.
