@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -35,7 +36,8 @@ func deployedTools(t *testing.T) tool.Deployed {
 		{"name": "count", "each": {"tool": "levels", "suffix": [".jsonl"]}, "script": "wc -l < \"$INPUT_FILE_PATH\" > \"$TMP_OUTPUT_DIR/n.txt\"\n",
 			"outputs": [{"path": "counts/"}]},
 		{"name": "same", "each": "frames", "mode": "batch", "script": "cp \"$INPUT_FILE_PATH\"/* \"$TMP_OUTPUT_DIR\"\n",
-			"outputs": [{"suffix": [".jpg"], "join": "video", "video": {"preset": "ultrafast"}}]},
+			"outputs": [{"suffix": [".jpg"], "join": "video", "films": [
+				{"video": [{"preset": "ultrafast"}]}, {"name": "package", "container": "cmaf", "package": {"seconds": 2}, "video": [{"preset": "ultrafast"}]}, {"container": "poster"}]}]},
 		{"name": "size", "command": ["` + program + `"], "outputs": [{"path": "size/"}]}]}`
 	d, err := tool.ParseDeployed([]byte(list))
 	if err != nil {
@@ -69,7 +71,7 @@ func TestFunctionsRunTools(t *testing.T) {
 	}
 	got := map[string][]byte{}
 	for _, key := range keys(t, c.media, "out/") {
-		got[strings.TrimPrefix(key, "out/")] = read(t, c.media, key)
+		addFile(got, strings.TrimPrefix(key, "out/"), read(t, c.media, key))
 	}
 	want := runLocally(t, deployed, film)
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" || len(want) < 8 {
@@ -80,6 +82,18 @@ func TestFunctionsRunTools(t *testing.T) {
 			t.Errorf("%s: %d bytes here, %d on AWS, which differ", name, len(data), len(got[name]))
 		}
 	}
+}
+
+// mediaFolder matches the folder of a package's media, whose name is that of the job.
+var mediaFolder = regexp.MustCompile(`/[0-9a-f]{8}/`)
+
+// addFile adds a file to those of a job, without the name of the job.
+func addFile(files map[string][]byte, name string, data []byte) {
+	switch filepath.Ext(name) {
+	case ".m3u8", ".mpd", ".json", ".vtt":
+		data = mediaFolder.ReplaceAll(data, []byte("/JOB/"))
+	}
+	files[mediaFolder.ReplaceAllString(name, "/JOB/")] = data
 }
 
 // runLocally runs tools on this machine, and returns the files that they publish.
@@ -110,7 +124,8 @@ func runLocally(t *testing.T, deployed tool.Deployed, source string) map[string]
 		if err != nil || e.IsDir() {
 			return err
 		}
-		files[name], err = fs.ReadFile(here, name)
+		data, err := fs.ReadFile(here, name)
+		addFile(files, name, data)
 		return err
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package tool
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,17 +18,76 @@ func (r Request) FolderOf(o Output) string {
 	return strings.TrimSuffix(strings.TrimSuffix(r.Destination, "/")+"/"+o.Path, "/")
 }
 
-// Film returns the request for the film that an output with join: video makes of a tool's pictures.
+// Film returns the request for the files and packages that an output with join: video makes of a tool's pictures.
 func (r Request) Film(t Tool, o Output) (film.Request, error) {
-	output := map[string]any{"name": t.Name, "subtitles": film.SubtitlesNone}
-	if len(o.Video) > 0 {
-		output["video"] = []json.RawMessage{o.Video}
+	var outputs []any
+	for i, text := range o.Films {
+		one, err := o.film(text, t.Name)
+		if err != nil {
+			return film.Request{}, fmt.Errorf("films: %d: %w", i, err)
+		}
+		outputs = append(outputs, one)
 	}
-	data, err := json.Marshal(map[string]any{"source": r.Source, "destination": r.FolderOf(o), "outputs": []any{output}})
+	if len(o.Films) == 0 {
+		one := map[string]any{"name": t.Name, "subtitles": o.subtitles()}
+		if len(o.Video) > 0 {
+			one["video"] = []json.RawMessage{o.Video}
+		}
+		outputs = append(outputs, one)
+	}
+	data, err := json.Marshal(map[string]any{
+		"source": r.Source, "destination": r.FolderOf(o), "outputs": outputs, "segment": map[string]any{"seconds": cmp.Or(r.Segment.Seconds, videoSeconds*1e9)},
+	})
 	if err != nil {
 		return film.Request{}, fmt.Errorf("video: %w", err)
 	}
 	return film.Parse(data)
+}
+
+// film completes an entry of Films: its name is that of the tool, and its subtitles are the captions, unless it says otherwise.
+func (o Output) film(text json.RawMessage, name string) (map[string]json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return nil, err
+	}
+	if _, ok := fields["name"]; !ok {
+		quoted, err := json.Marshal(name)
+		if err != nil {
+			return nil, err
+		}
+		fields["name"] = quoted
+	}
+	var container film.Container
+	if json.Unmarshal(fields["container"], &container) == nil && container.Preview() {
+		return fields, nil // previews have no subtitles
+	}
+	if _, ok := fields["subtitles"]; !ok {
+		fields["subtitles"] = json.RawMessage(`"` + o.subtitles() + `"`)
+	}
+	return fields, nil
+}
+
+// subtitles says whether films have subtitle tracks. Those of the source are left out.
+func (o Output) subtitles() film.Subtitles {
+	if len(o.Subtitles) > 0 {
+		return film.SubtitlesAuto
+	}
+	return film.SubtitlesNone
+}
+
+// FilmPointer translates a pointer into the request that Film returns for the output at a pointer. It is at itself for what the output
+// does not say.
+func (o Output) FilmPointer(at, pointer string) string {
+	rest, found := strings.CutPrefix(pointer, "/outputs/")
+	switch {
+	case found && len(o.Films) > 0:
+		return at + "/films/" + rest
+	case found && strings.HasPrefix(rest, "0/video/0/"):
+		return at + "/video/" + strings.TrimPrefix(rest, "0/video/0/")
+	case len(o.Video) > 0:
+		return at + "/video"
+	}
+	return at
 }
 
 // checkJoin checks that an output can be joined as it asks.
@@ -35,6 +95,9 @@ func (r Request) checkJoin(t Tool, n int, at string, add func(string, string, ..
 	o := t.Outputs[n]
 	if len(o.Video) > 0 && o.Join != JoinVideo {
 		add(at+"/video", "has a meaning with join: video only")
+	}
+	if len(o.Films) > 0 && o.Join != JoinVideo {
+		add(at+"/films", "has a meaning with join: video only")
 	}
 	r.checkSubtitles(o, at+"/subtitles", add)
 	switch o.Join {
@@ -49,7 +112,8 @@ func (r Request) checkJoin(t Tool, n int, at string, add func(string, string, ..
 		if t.As.Every > 0 {
 			add(at+"/join", "video needs all frames: leave out every")
 		}
-		checkVideo(t, o, at+"/video", add)
+		checkFilms(t, o, at, add)
+		return
 	default:
 		return
 	}
@@ -81,31 +145,92 @@ func (r Request) checkSubtitles(o Output, at string, add func(string, string, ..
 	subtitle.CheckDefaults(tracks, func(i int, field, message string) { add(fmt.Sprintf("%s/%d%s", at, i, field), "%s", message) })
 }
 
-// checkVideo checks the settings of a film. Those that need units of their own before the video is encoded cannot be used.
-func checkVideo(t Tool, o Output, at string, add func(string, string, ...any)) {
+// checkFilms checks the films of an output. Settings that need units of their own before the tools have run cannot be used.
+func checkFilms(t Tool, o Output, at string, add func(string, string, ...any)) {
+	if len(o.Films) > 0 && len(o.Video) > 0 {
+		add(at+"/video", "video and films exclude each other: each of films has a video of its own")
+		return
+	}
 	o.Path = ""
 	request, err := Request{Source: "/source", Destination: "/destination"}.Film(t, o) // the true ones are checked elsewhere
 	var problems film.Problems
 	if err != nil && !errors.As(err, &problems) {
 		add(at, "%v", err)
-	}
-	for _, p := range problems {
-		rest, _ := strings.CutPrefix(p.Pointer, "/outputs/0/video/0")
-		if rest == p.Pointer { // of what is not the user's
-			rest = ""
-		}
-		add(at+rest, "%s", p.Message)
-	}
-	if len(request.Outputs) == 0 || len(request.Outputs[0].Video) == 0 {
 		return
 	}
-	v := request.Outputs[0].Video[0]
-	for _, field := range []struct {
+	for _, p := range problems {
+		add(o.FilmPointer(at, p.Pointer), "%s", p.Message)
+	}
+	if len(problems) > 0 {
+		return
+	}
+	for i, one := range request.Outputs {
+		for _, field := range unusable(one) {
+			add(o.FilmPointer(at, fmt.Sprintf("/outputs/%d/%s", i, field)), "cannot be used with join: video: make the film first, and transcode it with this setting")
+		}
+		if one.Subtitles == film.SubtitlesAuto && len(o.Subtitles) == 0 && !one.Container.Preview() {
+			add(o.FilmPointer(at, fmt.Sprintf("/outputs/%d/subtitles", i)), "the subtitles of the source are left out: name tools whose cues become tracks in subtitles beside films")
+		}
+		if one.Container == film.Frames {
+			add(o.FilmPointer(at, fmt.Sprintf("/outputs/%d/container", i)), "frames is for Blender scenes: publish the tool's pictures with join: none")
+		}
+	}
+}
+
+// unusable returns the fields of an output that cannot be used for a tool's pictures.
+func unusable(o film.Output) (fields []string) {
+	list := []struct {
 		name  string
 		given bool
-	}{{"burn", v.Burn != nil}, {"overlay", v.Overlay != nil}, {"crop", v.Crop == "auto"}, {"bitrate", v.Bitrate > 0}} {
+	}{
+		{"subtitleTracks", o.SubtitleTracks != ""}, {"defaultSubtitles", o.DefaultSubtitles != ""}, {"forcedSubtitles", o.ForcedSubtitles != ""},
+		{"package/encryption", o.Package != nil && o.Package.Encryption != nil}, {"preview/keyframes", o.Preview != nil && o.Preview.Keyframes},
+	}
+	for i, v := range o.Video {
+		at := fmt.Sprintf("video/%d/", i)
+		list = append(list, []struct {
+			name  string
+			given bool
+		}{{at + "burn", v.Burn != nil}, {at + "overlay", v.Overlay != nil}, {at + "crop", v.Crop == "auto"}}...)
+	}
+	for _, field := range list {
 		if field.given {
-			add(at+"/"+field.name, "cannot be used with join: video: make the film first, and transcode it with this setting")
+			fields = append(fields, field.name)
+		}
+	}
+	return fields
+}
+
+// checkFilmNames refuses films of one name: one would replace the other.
+func (r Request) checkFilmNames(add func(string, string, ...any)) {
+	taken := map[string]bool{}
+	for i, t := range r.Tools {
+		for n, o := range t.Outputs {
+			if o.Join != JoinVideo {
+				continue
+			}
+			request, err := Request{Source: "/source", Destination: "/destination"}.Film(t, o)
+			if err != nil {
+				continue // checkFilms says why
+			}
+			var names []string
+			for k, one := range request.Outputs {
+				for _, name := range one.Names() {
+					name = strings.ToLower(path.Join(path.Clean(o.Path), name))
+					if taken[name] {
+						at := fmt.Sprintf("/tools/%d/outputs/%d/path", i, n)
+						if len(o.Films) > 0 {
+							at = fmt.Sprintf("/tools/%d/outputs/%d/films/%d/name", i, n, k)
+						}
+						add(at, "%s is the name of an earlier film: give one of them another name or path", name)
+						break
+					}
+					names = append(names, name) // films of one output are checked by their request
+				}
+			}
+			for _, name := range names {
+				taken[name] = true
+			}
 		}
 	}
 }

@@ -159,6 +159,7 @@ func (r Request) check() (ps film.Problems) {
 			numbered[folder] = t.Name
 		}
 	}
+	r.checkFilmNames(add)
 	if len(ps) == 0 {
 		if _, err := Levels(r.Tools); err != nil {
 			add("/tools", "%s", err.Error())

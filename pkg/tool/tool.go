@@ -158,6 +158,8 @@ type Output struct {
 	Times  []string `json:"times,omitempty" jsonschema:"minItems=1,maxItems=20,description=lines: the fields or columns that are times in seconds. Default: time and start and end"`
 	// Video has the words of a film's request.
 	Video json.RawMessage `json:"video,omitempty" jsonschema:"description=join: video: how the film is encoded in the words of a request's video such as {codec: h265; crf: 24}. Default: h264"`
+	// Films have the words of the outputs of a film's request.
+	Films []json.RawMessage `json:"films,omitempty" jsonschema:"minItems=1,maxItems=20,description=join: video: the files and packages and previews to make of the pictures in the words of a request's outputs such as {container: cmaf; ladder: web}. The name is that of the tool unless they say another. Instead of video. Default: one mp4"`
 	// Subtitles are tools whose cues the film has as subtitle tracks.
 	Subtitles []Captions `json:"subtitles,omitempty" jsonschema:"minItems=1,maxItems=20,description=join: video: the subtitle tracks of the film. Each is the cues of a tool that has an output with join: cues and one at most is shown by default. The subtitles of the source are left out. Default: none"`
 }

@@ -110,23 +110,7 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 			return work.Plan{}, err
 		}
 	}
-	encoders, err := requiredEncoders(j)
-	if err == nil {
-		err = p.Tools.Require(ctx, encoders)
-	}
-	if err == nil && env.OneMachine {
-		err = p.requireGPU(ctx, encoders)
-	}
-	if err == nil {
-		err = p.tryKeyframes(ctx, &j)
-	}
-	if err == nil && len(j.Burns) > 0 {
-		err = p.requireLibass(ctx)
-	}
-	if err == nil && j.WantsMetric(target.VMAF) {
-		err = p.requireVMAF(ctx)
-	}
-	if err != nil {
+	if err := p.Prepare(ctx, &j, env.OneMachine); err != nil {
 		return work.Plan{}, err
 	}
 	var segments []film.Segment
@@ -164,6 +148,40 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMe
 		return planScene(j, segments)
 	}
 	return newPlan(j, segments, nil)
+}
+
+// Prepare checks that the programs can make what is planned, on this machine if it does all the work, and notes how their encoders set keyframes.
+func (p Planner) Prepare(ctx context.Context, j *film.Job, oneMachine bool) error {
+	encoders, err := requiredEncoders(*j)
+	if err == nil {
+		err = p.Tools.Require(ctx, encoders)
+	}
+	if err == nil && oneMachine {
+		err = p.requireGPU(ctx, encoders)
+	}
+	if err == nil {
+		err = p.tryKeyframes(ctx, j)
+	}
+	if err == nil && len(j.Burns) > 0 {
+		err = p.requireLibass(ctx)
+	}
+	if err == nil && j.WantsMetric(target.VMAF) {
+		err = p.requireVMAF(ctx)
+	}
+	return err
+}
+
+// Divide returns the plan of a job whose segments are known, of a source that need not be split first.
+func Divide(j film.Job, segments []film.Segment) (work.Plan, error) {
+	if err := checkFrames(j, segments); err != nil {
+		return work.Plan{}, err
+	}
+	return newPlan(j, segments, nil)
+}
+
+// PhaseNames lists the phases that Divide makes units for, in their order.
+func PhaseNames() []string {
+	return []string{film.JoinPhase, film.LoudnessPhase, film.BurnPhase, film.PassPhase, film.SharesPhase, phaseEncode, film.SlicesPhase}
 }
 
 // find examines the source of a request. Of a scene, it also returns how its frames are rendered.

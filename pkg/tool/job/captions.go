@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -34,6 +35,9 @@ var cueFormats = []struct {
 // addCaptions makes the cues of tools subtitle tracks of the film. They are known as soon as all tools have run, so the unit that
 // publishes the film does this.
 func (f *openedFilm) addCaptions(ctx context.Context, own *work.Env, spec joined, kinds []work.Kind) (warnings []string, err error) {
+	if out := f.job.Outputs[spec.Film]; out.Container == film.PreviewSet || f.withoutSubtitles(out.File) {
+		return nil, nil
+	}
 	var doc document
 	if err := own.Decode(&doc); err != nil {
 		return nil, err
@@ -59,15 +63,23 @@ func (f *openedFilm) addCaptions(ctx context.Context, own *work.Env, spec joined
 	if len(tracks) == 0 {
 		return warnings, nil
 	}
-	if f.job, err = doc.filmJob(spec.Tool, spec.Output, f.size, tracks...); err != nil {
-		return nil, err
+	j, err := doc.filmJob(spec.Tool, spec.Output, f.size, tracks...)
+	if err == nil {
+		err = f.set(j)
 	}
-	if err := f.record(); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	result, err := f.extractCaptions(ctx, tracks, kinds)
 	f.env.Results = withCaptions{f.env.Results, result}
 	return append(warnings, result.Warnings...), err
+}
+
+// withoutSubtitles reports whether an output of the film asks for no subtitles.
+func (f *openedFilm) withoutSubtitles(file string) bool {
+	return slices.ContainsFunc(f.job.Request.Outputs, func(o film.Output) bool {
+		return o.File() == file && !o.Container.Preview() && o.Subtitles == film.SubtitlesNone
+	})
 }
 
 // cues returns the cues of a tool, joined, and their format; nothing if it left none.

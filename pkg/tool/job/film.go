@@ -7,15 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
-	"github.com/mapreel/mapreel/pkg/ffmpeg/encode"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/remux"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/plan"
+	"github.com/mapreel/mapreel/pkg/film/planner"
 	"github.com/mapreel/mapreel/pkg/film/subtitle"
 	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/tool"
@@ -27,9 +29,9 @@ const FilmKind = "toolfilm"
 
 // filmUnit is the Spec of such a unit.
 type filmUnit struct {
-	Tool    int           `json:"tool"`
-	Output  int           `json:"output"`
-	Segment *film.Segment `json:"segment,omitempty"` // of the units of video
+	Tool   int             `json:"tool"`
+	Output int             `json:"output"`
+	Spec   json.RawMessage `json:"spec,omitempty"` // that the unit has in a job of film
 }
 
 // filmPrefix returns what the names of a film's units begin with. The rest is the name that the unit has in a job of film.
@@ -83,11 +85,11 @@ func shownSize(v film.VideoTrack) media.Size {
 	return media.Size{Width: v.Width, Height: v.Height}
 }
 
-// filmJob returns the film job that makes an output from pictures of a size. Its source chunks are those that the units of the tool have
-// stored. Its subtitles are the captions.
+// filmJob returns the film job that makes what an output wants of pictures of a size. Its source chunks are those that the units of the tool
+// have stored. Its subtitles are the captions.
 func (d document) filmJob(i, n int, size media.Size, captions ...captions) (film.Job, error) {
-	t := d.Request.Tools[i]
-	req, err := d.Request.Film(t, t.Outputs[n])
+	t, o := d.Request.Tools[i], d.Request.Tools[i].Outputs[n]
+	req, err := d.Request.Film(t, o)
 	if err != nil {
 		return film.Job{}, err
 	}
@@ -95,10 +97,7 @@ func (d document) filmJob(i, n int, size media.Size, captions ...captions) (film
 	src := d.Source
 	src.Video = new(picturesTrack(*d.Source.Video, size))
 	src.Cover, src.Attachments = nil, nil // they are the source's, whose pictures these are not
-	if len(captions) > 0 {
-		req.Outputs[0].Subtitles = film.SubtitlesAuto
-		src.Files, src.Subtitles = nil, nil
-	}
+	src.Files, src.Subtitles = nil, nil
 	for _, c := range captions {
 		src.Files = append(src.Files, c.file)
 		src.AddSubtitles([]subtitle.File{c.track})
@@ -107,22 +106,27 @@ func (d document) filmJob(i, n int, size media.Size, captions ...captions) (film
 	var problems film.Problems
 	if errors.As(err, &problems) {
 		for k := range problems {
-			rest, _ := strings.CutPrefix(problems[k].Pointer, "/outputs/0/video/0")
-			problems[k].Pointer = fmt.Sprintf("/tools/%d/outputs/%d/video%s", i, n, strings.TrimPrefix(rest, "/outputs/0/video"))
+			problems[k].Pointer = o.FilmPointer(fmt.Sprintf("/tools/%d/outputs/%d", i, n), problems[k].Pointer)
 		}
 		return j, problems.Err()
 	}
 	if err != nil {
 		return j, err
 	}
+	for k := range j.Renditions {
+		if r := &j.Renditions[k]; r.Codec == film.AV1 && r.SegmentDuration > 0 {
+			r.AV1Forced = d.AV1Forced
+		}
+	}
+	plan.AddThumbnails(&j)
 	j.Split, j.Segments = true, d.Counts[t.Name]
 	j.AudioRenditions = plan.DivideAudio(j, plan.AudioPartLength)
 	return j, nil
 }
 
-// requireFilms checks what can be known of films before the tools have run.
-func (d document) requireFilms(ctx context.Context, tools ffmpeg.Tools) error {
-	var names []string
+// checkFilms checks what can be known of films before the tools have run.
+func (d *document) checkFilms(ctx context.Context, tools ffmpeg.Tools, oneMachine bool) error {
+	some := false
 	for i, n := range d.films() {
 		v := d.Source.Video
 		switch t := d.Request.Tools[i]; {
@@ -138,63 +142,115 @@ func (d document) requireFilms(ctx context.Context, tools ffmpeg.Tools) error {
 		if err != nil {
 			return err
 		}
-		for _, r := range j.Renditions {
-			name, _ := encode.Encoder(string(r.Codec), false)
-			names = append(names, name)
-		}
-		for _, r := range j.AudioRenditions {
-			if name, ok := encode.AudioEncoder(string(r.Codec)); ok {
-				names = append(names, name)
+		for _, out := range j.Outputs {
+			if path.Clean(j.Request.URL(out.File)) == path.Clean(j.Source.URL) {
+				return film.Problems{{Pointer: fmt.Sprintf("/tools/%d/outputs/%d", i, n), Message: "the output " + out.File + " would replace the source"}}.Err()
 			}
 		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	slices.Sort(names)
-	return tools.Require(ctx, append(slices.Compact(names), "ffv1"))
-}
-
-// addFilms adds the units of films to a plan.
-func (d document) addFilms(p *work.Plan, pieces [][]piece) error {
-	var units []work.Unit
-	for i, n := range d.films() {
-		t := d.Request.Tools[i]
-		j, err := d.filmJob(i, n, shownSize(*d.Source.Video))
-		if err != nil {
+		if err := (planner.Planner{Tools: tools}).Prepare(ctx, &j, oneMachine); err != nil {
 			return err
 		}
-		prefix := filmPrefix(t, n)
-		before := len(units)
-		for k := range j.AudioParts() {
-			u, err := unit(prefix+film.AudioUnit(k), filmUnit{Tool: i, Output: n}, work.Needs{Class: work.ClassAudio, Route: work.RouteLambda})
-			if err != nil {
-				return err
-			}
-			units = append(units, u)
+		for _, r := range j.Renditions {
+			d.AV1Forced = d.AV1Forced || r.AV1Forced
 		}
-		for k, c := range pieces[i] {
-			s := *c.Segment
-			num := media.Ticks(d.Source.Video.Timebase.Num)
-			s = film.Segment{
-				Index: k, Last: s.Last, Start: s.Start * num, End: s.End * num, Seek: s.Start * num, LeadSync: s.Start * num,
-				MidScene: s.MidScene, Boundary: s.Boundary,
-			}
-			u, err := unit(prefix+film.VideoUnit(k), filmUnit{i, n, &s}, work.Needs{Class: work.ClassEncode, Route: work.RouteLambda})
-			if err != nil {
-				return err
-			}
-			units = append(units, u)
+		some = true
+	}
+	if !some {
+		return nil
+	}
+	return tools.Require(ctx, []string{"ffv1"})
+}
+
+// mediaSegments returns the wanted length of a tool's pieces, and that of the media segments of packages that are made of its pictures, on
+// whose multiples the pieces begin; 0 if there is no package.
+func (d document) mediaSegments(i int) (wanted, every time.Duration, err error) {
+	for k, n := range d.films() {
+		if k != i {
+			continue
 		}
-		p.Groups = append(p.Groups, work.Group{
-			Name: strings.TrimSuffix(prefix, "/"), Noun: "parts of the film of " + t.Name, Units: len(units) - before, Total: amount(pieces[i]),
+		j, err := d.filmJob(i, n, shownSize(*d.Source.Video))
+		if err != nil {
+			return 0, 0, err
+		}
+		if every := plan.PackageSegmentLength(j); every > 0 {
+			return plan.SegmentLength(j), every, nil
+		}
+	}
+	return 0, 0, nil
+}
+
+// filmPlans are the plans of films, as of jobs of their own.
+type filmPlans struct {
+	units    map[string][]work.Unit // by phase
+	phases   map[string]work.Phase
+	outputs  map[joined]int // number of outputs, by tool and output
+	warnings []string
+}
+
+// planFilms adds the units of films to a plan.
+func (d document) planFilms(p *work.Plan, pieces [][]piece) (filmPlans, error) {
+	all := filmPlans{units: map[string][]work.Unit{}, phases: map[string]work.Phase{}, outputs: map[joined]int{}}
+	for i, n := range d.films() {
+		own, outputs, err := d.planFilm(i, n, pieces[i])
+		if err != nil {
+			return all, err
+		}
+		all.outputs[joined{Tool: i, Output: n}] = outputs
+		all.warnings = append(all.warnings, own.Warnings...)
+		prefix := filmPrefix(d.Request.Tools[i], n)
+		for _, phase := range own.Phases {
+			for u := range phase.Units {
+				wrapped, err := unit(prefix+u.Name, filmUnit{i, n, u.Spec}, u.Needs)
+				if err != nil {
+					return all, err
+				}
+				wrapped.Needs.Load = work.Load{} // that of the source, which units of films do not read as a whole
+				all.units[phase.Name] = append(all.units[phase.Name], wrapped)
+			}
+			phase.Units = nil
+			all.phases[phase.Name] = phase
+		}
+		for _, g := range own.Groups {
+			if strings.HasPrefix(g.Name, film.OutputKind+"/") || strings.HasPrefix(g.Name, film.PreviewKind+"/") {
+				continue // they are of the phase that joins
+			}
+			g.Name, g.Noun = prefix+g.Name, g.Noun+" of the film of "+d.Request.Tools[i].Name
+			p.Groups = append(p.Groups, g)
+		}
+	}
+	for _, name := range planner.PhaseNames() {
+		units := all.units[name]
+		if len(units) == 0 {
+			continue
+		}
+		slices.SortFunc(units, func(a, b work.Unit) int { return cmp.Compare(a.Name, b.Name) })
+		phase := all.phases[name]
+		phase.Units = slices.Values(units)
+		p.Phases = append(p.Phases, phase)
+	}
+	slices.Sort(all.warnings)
+	p.Warnings = append(p.Warnings, slices.Compact(all.warnings)...)
+	return all, nil
+}
+
+// planFilm returns the plan of a film as of a job of its own, and how many outputs it has.
+func (d document) planFilm(i, n int, pieces []piece) (work.Plan, int, error) {
+	j, err := d.filmJob(i, n, shownSize(*d.Source.Video))
+	if err != nil {
+		return work.Plan{}, 0, err
+	}
+	j.Split = false // the tool does this
+	num := media.Ticks(d.Source.Video.Timebase.Num)
+	var segments []film.Segment
+	for k, c := range pieces {
+		s := *c.Segment
+		segments = append(segments, film.Segment{
+			Index: k, Last: s.Last, Start: s.Start * num, End: s.End * num, Seek: s.Start * num, LeadSync: s.Start * num, Frames: s.Frames,
+			MidScene: s.MidScene, Boundary: s.Boundary,
 		})
 	}
-	if len(units) > 0 {
-		slices.SortFunc(units, func(a, b work.Unit) int { return cmp.Compare(a.Name, b.Name) })
-		p.Phases = append(p.Phases, work.Phase{Name: "film", Units: slices.Values(units)})
-	}
-	return nil
+	p, err := planner.Divide(j, segments)
+	return p, len(j.Outputs), err
 }
 
 // Films runs the units of films with the kinds that encode any other film.
@@ -215,20 +271,35 @@ func (k Films) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result
 	if err != nil {
 		return work.Result{}, err
 	}
-	inner := work.Unit{Name: strings.TrimPrefix(u.Name, f.prefix), Needs: u.Needs}
-	if s := spec.Segment; s != nil {
-		if f.env.Scratch, err = f.chunks(ctx, s); err != nil {
-			return work.Result{}, err
-		}
-		if inner.Spec, err = json.Marshal(s); err != nil {
-			return work.Result{}, fault.Wrap(fault.Internal, err, "record of "+u.Name)
-		}
+	inner := work.Unit{Name: strings.TrimPrefix(u.Name, f.prefix), Needs: u.Needs, Spec: spec.Spec}
+	if !decodes(inner.Name) {
+		return run(ctx, k.Kinds, f.env, inner)
+	}
+	var s film.Segment
+	if err := decode(spec.Spec, &s, u.Name); err != nil {
+		return work.Result{}, err
+	}
+	chunks, frames, err := f.chunks(ctx, s.Index)
+	if err != nil {
+		return work.Result{}, err
+	}
+	f.env.Scratch = chunks
+	if s.Frames > 0 || len(f.job.Pictures) == 0 { // without the times of frames, a picture may show a frame of the segment before
+		s.Frames = frames
+	}
+	if inner.Spec, err = json.Marshal(s); err != nil {
+		return work.Result{}, fault.Wrap(fault.Internal, err, "record of "+u.Name)
 	}
 	result, err := run(ctx, k.Kinds, f.env, inner)
-	if err == nil && spec.Segment != nil {
-		err = checkFrames(result, u.Name, spec.Segment.Frames)
+	if err == nil {
+		err = checkFrames(result, u.Name, frames)
 	}
 	return result, err
+}
+
+// decodes reports whether a unit of a film decodes a segment.
+func decodes(unit string) bool {
+	return strings.HasPrefix(unit, film.VideoKind+"/") || strings.HasPrefix(unit, film.PassKind+"/")
 }
 
 // checkFrames checks that a segment was encoded with all its frames: of a source that is damaged, fewer would do.
@@ -243,27 +314,27 @@ func checkFrames(result work.Result, unit string, want int) error {
 	return nil
 }
 
-// chunks returns scratch with the source chunks that the unit of a segment reads, and completes the segment.
-func (f openedFilm) chunks(ctx context.Context, s *film.Segment) (*sourceChunks, error) {
-	c := &sourceChunks{Store: f.env.Scratch, keys: map[string]string{}}
-	first := s.Index
+// chunks returns scratch with the source chunks that the unit of a segment reads, and the number of the segment's frames.
+func (f openedFilm) chunks(ctx context.Context, segment int) (c *sourceChunks, frames int, err error) {
+	c = &sourceChunks{Store: f.env.Scratch, keys: map[string]string{}}
+	first := segment
 	if slices.ContainsFunc(f.job.Renditions, film.Rendition.NeedsNeighbours) {
 		first = max(first-1, 0)
 	}
-	for i := first; i <= s.Index+1 && i < f.job.Segments; i++ { // with the next one, as of any source that was split
+	for i := first; i <= segment+1 && i < f.job.Segments; i++ { // with the next one, as of any source that was split
 		facts, chunk, err := f.pictures(ctx, i)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if facts.Size() != f.size {
-			return nil, f.differs(i, facts.Size())
+			return nil, 0, f.differs(i, facts.Size())
 		}
 		c.keys[film.SourceChunkKey(f.job.ID, f.job.Source.Jumps, i)] = chunk
-		if i == s.Index {
-			s.Frames = facts.Frames
+		if i == segment {
+			frames = facts.Frames
 		}
 	}
-	return c, nil
+	return c, frames, nil
 }
 
 // run runs a unit of a film with the kind that its name says.
@@ -302,18 +373,29 @@ func openFilm(ctx context.Context, env *work.Env, i, n int) (openedFilm, error) 
 		return f, err
 	}
 	f.size = first.Size()
-	if f.job, err = doc.filmJob(i, n, f.size); err != nil {
+	j, err := doc.filmJob(i, n, f.size)
+	if err != nil {
 		return f, err
 	}
 	inner := *env
 	inner.Results = filmResults{env.Results, f.prefix}
 	f.env = &inner
-	return f, f.record()
+	return f, f.set(j)
 }
 
-// record makes the film's job that of its environment.
-func (f *openedFilm) record() (err error) {
-	f.job.ID = f.env.Job
+// set makes j the job of the film's units. Its media lie in folders of the job of tools, whose ID stands for the captions, too.
+func (f *openedFilm) set(j film.Job) (err error) {
+	plan.FitSheets(&j)
+	j.ID = f.env.Job
+	for i := range j.Outputs {
+		switch out := &j.Outputs[i]; {
+		case out.Container.Packaged():
+			out.Folder = film.MediaFolder(out.Name, j.ID)
+		case out.Container == film.PreviewSet:
+			out.Folder = film.MediaFolder(film.PreviewFolder(out.Name), j.ID)
+		}
+	}
+	f.job = j
 	f.env.Doc, err = json.Marshal(f.job)
 	return fault.Wrap(fault.Internal, err, "record of a film")
 }

@@ -21,7 +21,7 @@ const (
 )
 
 // format numbers what plans and artifacts of tools look like: another version of mapreel does not continue them.
-const format = 3
+const format = 4
 
 // document is the plan's Doc.
 type document struct {
@@ -30,7 +30,9 @@ type document struct {
 	Counts  map[string]int `json:"counts"` // units, by the tool's name
 	Encoder string         `json:"encoder"`
 	Threads int            `json:"threads,omitempty"` // of each encoder of a film
-	Files   string         `json:"files,omitempty"`   // digest of the files beside the tools of a deployment
+	// AV1Forced says that SVT-AV1 sets the keyframes of packages where it is told.
+	AV1Forced bool   `json:"av1Forced,omitempty"`
+	Files     string `json:"files,omitempty"` // digest of the files beside the tools of a deployment
 	// Images are the IDs of the images in which tools run on this machine, by the tool's name.
 	Images map[string]string `json:"images,omitempty"`
 }
@@ -52,6 +54,7 @@ type piece struct {
 type joined struct {
 	Tool   int `json:"tool"`
 	Output int `json:"output"`
+	Film   int `json:"film,omitempty"` // of an output with join: video: the output of its film job
 }
 
 // facts are those of a unit of a tool.
@@ -82,8 +85,13 @@ func unitName(t tool.Tool, index int) string {
 	return fmt.Sprintf("%s/%s/%05d", ToolKind, t.Name, index)
 }
 
-func joinName(t tool.Tool, output int) string {
-	return fmt.Sprintf("%s/%s/%02d", JoinKind, t.Name, output)
+// joinName returns the name of the unit that joins an output, or of the one that merges one of its films after the first.
+func joinName(t tool.Tool, output, film int) string {
+	name := fmt.Sprintf("%s/%s/%02d", JoinKind, t.Name, output)
+	if film > 0 {
+		name += fmt.Sprintf("/%02d", film)
+	}
+	return name
 }
 
 func decode(data json.RawMessage, v any, unit string) error {

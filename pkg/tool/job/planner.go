@@ -77,7 +77,7 @@ func (p Planner) Plan(ctx context.Context, env *work.PlanEnv, data json.RawMessa
 		}
 		doc.Source.Size, doc.Source.Version = info.Size, info.Version
 	}
-	if err := doc.requireFilms(ctx, p.Tools); err != nil {
+	if err := doc.checkFilms(ctx, p.Tools, env.OneMachine); err != nil {
 		return work.Plan{}, err
 	}
 	plan, err := newPlan(doc, index, p.Tools.Build)
@@ -149,13 +149,18 @@ func newPlan(doc document, index *plan.Index, build string) (work.Plan, error) {
 		slices.SortFunc(units, func(a, b work.Unit) int { return cmp.Compare(a.Name, b.Name) })
 		p.Phases = append(p.Phases, work.Phase{Name: fmt.Sprintf("tools-%02d", n+1), Independent: true, Units: slices.Values(units)})
 	}
-	if err := doc.addFilms(&p, pieces); err != nil {
+	films, err := doc.planFilms(&p, pieces)
+	if err != nil {
 		return work.Plan{}, err
 	}
 	p.Duration = min(total/time.Duration(p.Concurrency), maxDuration)
-	p.OutputPhase = work.Phase{Name: "join", Units: joins(req)}
-	for _, t := range req.Tools {
-		p.Groups = append(p.Groups, work.Group{Name: JoinKind + "/" + t.Name, Noun: "outputs", Units: len(t.Outputs)})
+	p.OutputPhase = work.Phase{Name: "join", Units: joins(req, films.outputs)}
+	for i, t := range req.Tools {
+		units := 0
+		for n := range t.Outputs {
+			units += max(films.outputs[joined{Tool: i, Output: n}], 1)
+		}
+		p.Groups = append(p.Groups, work.Group{Name: JoinKind + "/" + t.Name, Noun: "outputs", Units: units})
 		for _, o := range t.Outputs {
 			p.Outputs = append(p.Outputs, req.FolderOf(o)+"/")
 		}
@@ -187,14 +192,16 @@ func unit(name string, spec any, needs work.Needs) (work.Unit, error) {
 	return work.Unit{Name: name, Spec: data, Needs: needs}, fault.Wrap(fault.Internal, err, "record of "+name)
 }
 
-// joins yields a unit for each output of each tool.
-func joins(req tool.Request) iter.Seq[work.Unit] {
+// joins yields a unit for each output of each tool. Outputs with join: video have one for each output of their films.
+func joins(req tool.Request, films map[joined]int) iter.Seq[work.Unit] {
 	return func(yield func(work.Unit) bool) {
 		for i, t := range req.Tools {
 			for n := range t.Outputs {
-				u, err := unit(joinName(t, n), joined{i, n}, work.Needs{Class: work.ClassMerge, Route: work.RouteLambda})
-				if err != nil || !yield(u) { // of two numbers, it cannot fail
-					return
+				for k := range max(films[joined{Tool: i, Output: n}], 1) {
+					u, err := unit(joinName(t, n, k), joined{i, n, k}, work.Needs{Class: work.ClassMerge, Route: work.RouteLambda})
+					if err != nil || !yield(u) { // of numbers, it cannot fail
+						return
+					}
 				}
 			}
 		}
@@ -253,7 +260,15 @@ func divide(doc document, index *plan.Index, i int, known [][]piece) ([]piece, e
 	}
 	segments := []film.Segment{{Last: true, Start: v.Start, End: v.End, Seek: v.Start}}
 	if index != nil {
-		segments = plan.Segments(*index, v.Timebase, length)
+		wanted, every, err := doc.mediaSegments(i)
+		switch {
+		case err != nil:
+			return nil, err
+		case every > 0:
+			segments = plan.AlignedSegments(*index, v.Timebase, wanted, every)
+		default:
+			segments = plan.Segments(*index, v.Timebase, length)
+		}
 	}
 	var list []piece
 	for n := range segments {

@@ -90,14 +90,14 @@ func (k Joins) mergeFilm(ctx context.Context, env *work.Env, spec joined) (work.
 			return work.Result{}, f.differs(i, p.Size())
 		}
 	}
-	if path.Clean(f.job.Request.URL(f.job.Outputs[0].File)) == path.Clean(f.job.Source.URL) {
-		return work.Result{}, fault.New(fault.Invalid, "the output %s would replace the source", f.job.Outputs[0].File)
+	if spec.Film < 0 || spec.Film >= len(f.job.Outputs) {
+		return work.Result{}, fault.New(fault.Corrupt, "%s is of no film of its job", env.Unit)
 	}
 	warnings, err := f.addCaptions(ctx, env, spec, k.Kinds)
 	if err != nil {
 		return work.Result{}, err
 	}
-	result, err := run(ctx, k.Kinds, f.env, work.Unit{Name: f.job.OutputUnit(0)})
+	result, err := run(ctx, k.Kinds, f.env, work.Unit{Name: f.job.OutputUnit(spec.Film)})
 	result.Warnings = append(warnings, result.Warnings...)
 	return result, err
 }
