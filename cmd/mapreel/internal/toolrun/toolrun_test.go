@@ -52,7 +52,11 @@ func TestHostileToolsFilesAreRefusedAtOnce(t *testing.T) {
 		"a zero byte":             {one(`environment: {A: "a\0b"}`), "zero byte"},
 		"another destination":     {"destination: /etc\ntools:\n  - {name: a, command: [x]}\nfolder: 3\n", ""},
 		"a tag":                   {one("timeout: !!python/object/apply:os.system [x]"), "/tools/0/timeout"},
-		"two documents":           {one("timeout: 3") + "---\n" + one("timeout: 3"), "document"},
+		"a film": {
+			one("each: frames\n    outputs:\n      - {join: video, films: [{container: hls, video: [{crf: 99}]}]}"),
+			"a-film.yaml:6:57: /tools/0/outputs/0/films/0/video/0/crf: 99 is outside 0 to 51 for h264",
+		},
+		"two documents": {one("timeout: 3") + "---\n" + one("timeout: 3"), "document"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
