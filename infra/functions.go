@@ -35,7 +35,7 @@ func newFunctions(stack awscdk.Stack, chosen settings, net *network, store stora
 		r := rights{role, store, chosen.sliceEvents, chosen.render, chosen.deployed.Tools}
 		c.allow(r)
 		if t, ok := chosen.toolOf(name); ok {
-			readSecrets(role, t.Secrets)
+			readSecrets(role, t.Secrets, getParameter)
 		}
 		variables := environment(chosen, store)
 		nameCertificates(*variables, name)

@@ -20,9 +20,15 @@ const (
 	parameterStore = "ssm"
 )
 
-// readSecrets lets a role read the secrets of a tool, and no others. One that is encrypted with a key of the account's own also needs that
-// key, for this secret alone.
-func readSecrets(role awsiam.Role, secrets tool.Secrets) {
+// Actions that read a parameter: functions ask for one, and the ECS agent for several at once.
+const (
+	getParameter  = "ssm:GetParameter"
+	getParameters = "ssm:GetParameters"
+)
+
+// readSecrets lets a role read the secrets of a tool, and no others, parameters by an action. One that is encrypted with a key of the
+// account's own also needs that key, for this secret alone.
+func readSecrets(role awsiam.Role, secrets tool.Secrets, parameters string) {
 	for _, s := range secrets {
 		place, ok := s.Place()
 		if !ok {
@@ -30,7 +36,7 @@ func readSecrets(role awsiam.Role, secrets tool.Secrets) {
 		}
 		actions, context := []string{"secretsmanager:GetSecretValue"}, "kms:EncryptionContext:SecretARN"
 		if place.Service == parameterStore {
-			actions, context = []string{"ssm:GetParameter", "ssm:GetParameters"}, "kms:EncryptionContext:PARAMETER_ARN"
+			actions, context = []string{parameters}, "kms:EncryptionContext:PARAMETER_ARN"
 		}
 		role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 			Actions: jsii.Strings(actions...), Resources: jsii.Strings(s.ARN),
@@ -51,7 +57,7 @@ func (d definitions) agentFor(c work.Class, id string) awsiam.Role {
 		return d.agent
 	}
 	role := newAgent(d.stack, id+"Agent", "mapreel: pulls the image of a Batch job of the class "+string(c)+", reads its secrets and writes its log")
-	readSecrets(role, t.Secrets)
+	readSecrets(role, t.Secrets, getParameters)
 	return role
 }
 

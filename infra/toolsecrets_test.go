@@ -25,14 +25,16 @@ tools:
 // What reads the secrets of a tool: its function, and the agent that starts its Batch jobs.
 func TestAToolReadsItsOwnSecrets(t *testing.T) {
 	s := synth(t, object{"scratch": "s3", "batch": "true", "batchNetwork": "isolated", "tools": writeTools(t, toolsWithSecrets)})
-	want := []string{
-		"kms:Decrypt arn:aws:kms:eu-west-1:123456789012:key/* " + `{"StringEquals":{"kms:EncryptionContext:PARAMETER_ARN":"` + someParameter + `"}}`,
-		"kms:Decrypt arn:aws:kms:eu-west-1:123456789012:key/* " + `{"StringEquals":{"kms:EncryptionContext:SecretARN":"` + someSecret + `"}}`,
-		"secretsmanager:GetSecretValue " + someSecret + " null",
-		"ssm:GetParameter,ssm:GetParameters " + someParameter + " null",
+	want := func(parameters string) []string {
+		return []string{
+			"kms:Decrypt arn:aws:kms:eu-west-1:123456789012:key/* " + `{"StringEquals":{"kms:EncryptionContext:PARAMETER_ARN":"` + someParameter + `"}}`,
+			"kms:Decrypt arn:aws:kms:eu-west-1:123456789012:key/* " + `{"StringEquals":{"kms:EncryptionContext:SecretARN":"` + someSecret + `"}}`,
+			"secretsmanager:GetSecretValue " + someSecret + " null",
+			parameters + " " + someParameter + " null",
+		}
 	}
 	for role, want := range map[string][]string{
-		"ToolwordsRole": want, "ToolwordsAgent": want, "ToolwordsJobRole": nil, "ToollabelsRole": nil, "ToollabelsJobRole": nil, "BatchAgent": nil, "EncodeRole": nil,
+		"ToolwordsRole": want("ssm:GetParameter"), "ToolwordsAgent": want("ssm:GetParameters"), "ToolwordsJobRole": nil, "ToollabelsRole": nil, "ToollabelsJobRole": nil, "BatchAgent": nil, "EncodeRole": nil,
 	} {
 		var got []string
 		for _, statement := range s.statements(t, role) {

@@ -13,7 +13,11 @@ func secretsOf(
 	deployed tool.Deployed, lookup func(string) (string, bool), read func(ctx context.Context, region, arn string) (string, error),
 ) func(ctx context.Context, tool, name string) (string, error) {
 	return func(ctx context.Context, toolName, name string) (string, error) {
-		if value, ok := lookup(tool.SecretVariable + name); ok {
+		value, passed := lookup(tool.SecretVariable + name)
+		if passed && value == "" { // as where a function reads it
+			return "", fault.New(fault.Invalid, "the value is empty")
+		}
+		if passed {
 			return value, nil
 		}
 		for _, t := range deployed.Tools {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/tool"
 )
 
@@ -32,5 +33,9 @@ func TestSecretsOfTools(t *testing.T) {
 	env[tool.SecretVariable+"KEY"] = "passed"
 	if got, err := secret(t.Context(), "words", "KEY"); got != "passed" || err != nil {
 		t.Errorf("in a Batch job: %q, %v", got, err)
+	}
+	env[tool.SecretVariable+"KEY"] = ""
+	if got, err := secret(t.Context(), "words", "KEY"); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("an empty one in a Batch job: %q, %v", got, err)
 	}
 }

@@ -230,5 +230,21 @@ func (e engine) failed(err error, what string) error {
 		}
 	}
 	text = strings.TrimPrefix(cmp.Or(text, err.Error()), "Error: ")
-	return &fault.Error{Kind: fault.Unsupported, What: fmt.Sprintf("%s cannot %s", e.name, what), Err: errors.New(text)}
+	kind := fault.Unsupported
+	if k := fault.KindOf(err); k == fault.OutOfTime || k == fault.Transient || isHiccup(text) {
+		kind = fault.Transient
+	}
+	return &fault.Error{Kind: kind, What: fmt.Sprintf("%s cannot %s", e.name, what), Err: errors.New(text)}
+}
+
+// hiccups are words of the errors of engines that may work a moment later: their service starts or is busy, or another of their processes
+// holds their store.
+var hiccups = []string{
+	"cannot connect", "connection refused", "connection reset", "timed out", "timeout", "deadline exceeded", "temporarily unavailable", "database is locked",
+}
+
+// isHiccup reports whether the text of an engine's error names a fault that may pass.
+func isHiccup(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(hiccups, func(words string) bool { return strings.Contains(text, words) })
 }

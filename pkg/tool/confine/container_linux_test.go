@@ -264,9 +264,9 @@ func TestAnEngineThatIsMissingOrBrokenIsNamed(t *testing.T) { //nolint:parallelt
 		}
 	}
 	write("docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
-	_, err := Image(t.Context(), o.Self, "debian")
-	if want := "docker cannot find the image debian: Cannot connect to the Docker daemon"; err == nil || err.Error() != want {
-		t.Errorf("got %v", err)
+	_, err := new(engineFinder).image(t.Context(), o.Self, "debian")
+	if want := "docker cannot find the image debian: Cannot connect to the Docker daemon"; err == nil || err.Error() != want || fault.KindOf(err) != fault.Transient {
+		t.Errorf("got %s: %v", fault.KindOf(err), err)
 	}
 	write("podman", `case "$*" in *inspect*) echo 00;; *) echo "Error: cgroups: broken: $*" >&2; exit 126;; esac`)
 	_, err = new(engineFinder).find(t.Context(), o.Self, "sha256:00")
@@ -279,6 +279,67 @@ func TestAnEngineThatIsMissingOrBrokenIsNamed(t *testing.T) { //nolint:parallelt
 	e, err := new(engineFinder).find(t.Context(), o.Self, "sha256:00")
 	if err != nil || strings.Join(e.flags, " ") != "--cgroup-manager cgroupfs" {
 		t.Errorf("got %v, %v", e.flags, err)
+	}
+}
+
+// An engine that is installed, but cannot run, does not hide another one that can.
+func TestAnEngineThatCannotRunHidesNoOther(t *testing.T) { //nolint:paralleltest // it sets PATH
+	o := script(t, "")
+	bin := t.TempDir()
+	t.Setenv("PATH", bin)
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil { //nolint:gosec // it is run
+			t.Fatal(err)
+		}
+	}
+	const works = `case "$*" in *inspect*) echo sha256:00;; *) echo 'mapreel-status: {"code": 0}' >&2;; esac`
+	for _, broken := range []string{
+		`echo "Error: cannot open the store" >&2; exit 125`,
+		`case "$*" in *inspect*) echo 00;; *) echo "Error: cgroups: broken" >&2; exit 126;; esac`,
+	} {
+		write("podman", broken)
+		write("docker", works)
+		f := new(engineFinder)
+		if id, err := f.image(t.Context(), o.Self, "debian"); id != "sha256:00" || err != nil {
+			t.Errorf("with a docker that works: %q, %v", id, err)
+		}
+		if e, err := f.find(t.Context(), o.Self, "sha256:00"); e.name != "docker" || err != nil {
+			t.Errorf("tools run in %s, %v", e.name, err)
+		}
+		write("docker", `echo 'docker: no daemon' >&2; exit 125`)
+		_, err := new(engineFinder).image(t.Context(), o.Self, "debian")
+		if text := fmt.Sprint(err); !strings.Contains(text, "podman cannot ") || !strings.Contains(text, "; docker cannot find the image debian: docker: no daemon") {
+			t.Errorf("got %v", err)
+		}
+	}
+	// One that works is used, whatever the other has.
+	write("podman", `echo "Error: debian: image not known" >&2; exit 125`)
+	write("docker", works)
+	if _, err := new(engineFinder).image(t.Context(), o.Self, "debian"); err == nil || !strings.Contains(err.Error(), "podman has no image debian") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What passes in a moment is tried again: for an image here, and for a tool by the engine that runs units.
+func TestAHiccupOfAnEngineIsTriedAgain(t *testing.T) { //nolint:paralleltest // it sets PATH
+	o := script(t, "")
+	bin := t.TempDir()
+	t.Setenv("PATH", bin)
+	text := "#!/bin/sh\ncase \"$*\" in *inspect*) [ -e " + bin + "/asked ] || { : > " + bin + "/asked; echo 'dial unix: connection refused' >&2; exit 1; }; echo 00;; *) echo 'mapreel-status: {\"code\": 0}' >&2;; esac\n"
+	if err := os.WriteFile(filepath.Join(bin, "docker"), []byte(text), 0o755); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	if id, err := new(engineFinder).image(t.Context(), o.Self, "debian"); id != "sha256:00" || err != nil {
+		t.Errorf("got %q, %v", id, err)
+	}
+	for text, want := range map[string]fault.Kind{
+		"Error: Cannot connect to the Docker daemon": fault.Transient, "context deadline exceeded": fault.Transient,
+		"Error: database is locked": fault.Transient, "Error: crun: permission denied": fault.Unsupported,
+	} {
+		if got := fault.KindOf(engine{name: "docker"}.failed(errors.New(text), "run a tool")); got != want {
+			t.Errorf("%s is %s, want %s", text, got, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package confine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"debug/elf"
 	"errors"
@@ -44,45 +45,103 @@ func (e engine) run(ctx context.Context, arguments ...string) (string, error) {
 	return strings.TrimSpace(string(printed.data)), err
 }
 
-// installed returns the engine that this machine has: podman, or else docker.
-func installed() (e engine, ok bool) {
+// installed returns the engines that this machine has: podman, and docker.
+func installed() (list []engine) {
 	for _, name := range []string{"podman", "docker"} {
 		if path, err := exec.LookPath(name); err == nil {
-			return engine{name: name, path: path}, true
+			list = append(list, engine{name: name, path: path})
 		}
 	}
-	return engine{}, false
+	return list
 }
 
 // ErrNoEngine says that no container engine is installed.
 var ErrNoEngine = errors.New("neither podman nor docker is installed")
 
+// missingImage says that an engine does not have an image.
+type missingImage struct{ engine, image string }
+
+func (m missingImage) Error() string {
+	return fmt.Sprintf("%s has no image %s; get it with: %s pull %s", m.engine, m.image, m.engine, m.image)
+}
+
 // Image returns the ID of an image: the digest of what it consists of. self is the program and arguments that call Main. Nothing is
-// fetched: the error names the command that fetches a missing image. The first call finds out whether the engine works.
+// fetched: the error names the command that fetches a missing image. The first call finds out which engine works, and how.
 func Image(ctx context.Context, self []string, name string) (string, error) {
-	e, ok := installed()
-	if !ok {
+	return engines.image(ctx, self, name)
+}
+
+func (f *engineFinder) image(ctx context.Context, self []string, name string) (string, error) {
+	list := f.candidates()
+	if len(list) == 0 {
 		return "", ErrNoEngine
 	}
 	if strings.HasPrefix(name, "-") {
 		return "", fmt.Errorf("%q is no name of an image", name)
 	}
-	printed, err := e.run(ctx, "image", "inspect", "--format", "{{.Id}}{{with .Config}}{{range .Env}}{{println}}{{.}}{{end}}{{end}}", name)
-	if err != nil {
+	var failed []error
+	for _, e := range list {
+		id, err := f.inspect(ctx, e, name)
+		if err == nil {
+			_, err = f.findAmong(ctx, self, id, []engine{e})
+		}
+		// An engine that works has the last word, also where another one has the image.
+		if missing := (missingImage{}); err == nil || ctx.Err() != nil || len(failed) == 0 && errors.As(err, &missing) {
+			return id, err
+		}
+		failed = append(failed, err)
+	}
+	return "", noneWorks(failed)
+}
+
+// An engine that is asked for an image may fail for a moment, as while its service starts. Units are tried again by others.
+const (
+	inspections   = 3
+	inspectionGap = 500 * time.Millisecond
+)
+
+// inspect returns the ID of an image of an engine, and remembers those of its variables that matter.
+func (f *engineFinder) inspect(ctx context.Context, e engine, name string) (string, error) {
+	for n := 1; ; n++ {
+		printed, err := e.run(ctx, "image", "inspect", "--format", "{{.Id}}{{with .Config}}{{range .Env}}{{println}}{{.}}{{end}}{{end}}", name)
+		if err == nil {
+			id, variables, _ := strings.Cut(printed, "\n")
+			id = "sha256:" + strings.TrimPrefix(id, "sha256:") // podman leaves it out
+			f.remember(id, variables)
+			return id, nil
+		}
 		if ctx.Err() != nil {
 			return "", err
 		}
 		err = e.failed(err, "find the image "+name)
 		if text := strings.ToLower(err.Error()); strings.Contains(text, "not known") || strings.Contains(text, "no such image") {
-			return "", fmt.Errorf("%s has no image %s; get it with: %s pull %s", e.name, name, e.name, name)
+			return "", missingImage{e.name, name}
 		}
-		return "", err
+		if fault.KindOf(err) != fault.Transient || n == inspections {
+			return "", err
+		}
+		select {
+		case <-time.After(time.Duration(n) * inspectionGap):
+		case <-ctx.Done():
+		}
 	}
-	id, variables, _ := strings.Cut(printed, "\n")
-	id = "sha256:" + strings.TrimPrefix(id, "sha256:") // podman leaves it out
-	engines.remember(id, variables)
-	_, err = engines.find(ctx, self, id)
-	return id, err
+}
+
+// noneWorks returns the error of engines of which none works. It is Transient where one of them may work later.
+func noneWorks(failed []error) error {
+	if len(failed) == 1 {
+		return failed[0]
+	}
+	kind, hint := fault.Unsupported, ""
+	var texts []string
+	for _, err := range failed {
+		if fault.KindOf(err) == fault.Transient {
+			kind = fault.Transient
+		}
+		hint = cmp.Or(hint, fault.HintOf(err))
+		texts = append(texts, err.Error())
+	}
+	return fault.WithHint(fault.New(kind, "%s", strings.Join(texts, "; ")), hint)
 }
 
 // engineFinder finds out once how the engine of this machine is called.
@@ -109,7 +168,22 @@ func (f *engineFinder) remember(image, variables string) {
 	}
 }
 
+// candidates returns the engine that is known to work, or else those that are installed.
+func (f *engineFinder) candidates() []engine {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.found != nil {
+		return []engine{*f.found}
+	}
+	return installed()
+}
+
+// find returns the engine that runs containers of an image, and how it is called.
 func (f *engineFinder) find(ctx context.Context, self []string, image string) (engine, error) {
+	return f.findAmong(ctx, self, image, installed())
+}
+
+func (f *engineFinder) findAmong(ctx context.Context, self []string, image string, list []engine) (engine, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.found != nil {
@@ -117,23 +191,37 @@ func (f *engineFinder) find(ctx context.Context, self []string, image string) (e
 		e.loading = f.loading[image]
 		return e, nil
 	}
-	e, ok := installed()
-	if !ok {
-		return e, fault.Wrap(fault.Unsupported, ErrNoEngine, "run a tool in a container")
+	if len(list) == 0 {
+		return engine{}, fault.Wrap(fault.Unsupported, ErrNoEngine, "run a tool in a container")
 	}
 	program, err := readProgram(ctx, self[0])
 	if err != nil {
-		return e, err
+		return engine{}, err
 	}
-	var why error
-	for _, e := range variants(e) {
+	var failed []error
+	for _, e := range list {
 		e.program, e.loading = program, f.loading[image]
-		err := e.try(ctx, self, image)
+		e, err := e.working(ctx, self, image)
+		if err == nil {
+			f.found = &e
+		}
+		if err == nil || ctx.Err() != nil {
+			return e, err
+		}
+		failed = append(failed, err)
+	}
+	return engine{}, noneWorks(failed)
+}
+
+// working returns the engine as it is called on this machine.
+func (e engine) working(ctx context.Context, self []string, image string) (engine, error) {
+	var why error
+	for _, v := range variants(e) {
+		err := v.try(ctx, self, image)
 		if err == nil {
 			// A process that was killed between creating and starting a container has left it.
-			_, _ = e.run(ctx, "container", "prune", "--force", "--filter", "label="+label, "--filter", "until=10m")
-			f.found = &e
-			return e, nil
+			_, _ = v.run(ctx, "container", "prune", "--force", "--filter", "label="+label, "--filter", "until=10m")
+			return v, nil
 		}
 		if ctx.Err() != nil {
 			return e, fault.Wrap(fault.Transient, context.Cause(ctx), "find out how "+e.name+" runs containers")
