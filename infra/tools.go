@@ -63,11 +63,21 @@ func (s settings) checkTools(p *parser) {
 			p.bad("tools=%s: %s and %s differ in hyphens alone, which names of resources do not have", s.toolsFile, other, t.Name)
 		}
 		ids[id] = t.Name
-		if cpus := toolJob(t).cpus; t.GPU && s.gpu {
-			p.shares("gpuMaxVcpus", s.gpuMaxVCPUs, s.onDemandShare, cpus)
+		if job := toolJob(t); t.GPU && s.gpu {
+			p.shares("gpuMaxVcpus", s.gpuMaxVCPUs, s.onDemandShare, job.cpus)
+			s.checkFamilies(p, t.Name, "gpuInstanceFamilies", s.gpuInstanceFamilies, job)
 		} else if s.batch && t.DeployedRoute() != work.RouteLambda {
-			p.shares("maxVcpus", s.maxVCPUs, s.onDemandShare, cpus)
+			p.shares("maxVcpus", s.maxVCPUs, s.onDemandShare, job.cpus)
+			s.checkFamilies(p, t.Name, "instanceFamilies", s.instanceFamilies, job)
 		}
+	}
+}
+
+// checkFamilies refuses a tool whose Batch job would wait for an instance that none of the families has.
+func (s settings) checkFamilies(p *parser, tool, setting string, families []string, job jobSize) {
+	if !holds(families, job) {
+		p.bad("tools=%s: %s: its Batch job takes %.0f vCPUs and %.0f MiB of memory (memory of the tool and %d), and no instance of %s=%s has more: "+
+			"lower memory or vcpus, or add a larger family", s.toolsFile, tool, job.cpus, job.memory, toolReserve, setting, strings.Join(families, ","))
 	}
 }
 

@@ -281,6 +281,8 @@ func TestToolsThatCannotRunAreRefused(t *testing.T) {
 		{"{name: a, script: \"true\\n\", memory: 10000}", nil, "a: memory: a function has 10240 MiB"},
 		{"{name: a, script: \"true\\n\", timeout: 40000}", object{"batch": "true"}, "a: timeout: a Batch job has 6 hours"},
 		{"{name: a, script: \"true\\n\", vcpus: 192}", object{"batch": "true", "maxVcpus": "100"}, "a job takes 192"},
+		{"{name: a, script: \"true\\n\", mode: batch, memory: 65000}", object{"batch": "true", "instanceFamilies": "m6a.4xlarge,c7i.2xlarge"}, "a: its Batch job takes 2 vCPUs and 65960 MiB of memory"},
+		{"{name: a, script: \"true\\n\", gpu: true, memory: 500000}", object{"gpu": "true"}, "no instance of gpuInstanceFamilies=g4dn has more"},
 		{"{name: a, script: \"true\\n\", image: \"-x\"}", nil, "a: image: this is no name of a container image"},
 		{"{name: a-b, script: \"true\\n\"}, {name: a_b, script: \"true\\n\", outputs: [{path: b/}]}", nil, "a-b and a_b differ in hyphens alone"},
 		{"{name: a, script: none.sh}", nil, "/tools/0/script: cannot read the script none.sh"},
