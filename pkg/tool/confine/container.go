@@ -162,7 +162,11 @@ func (o Options) containerArguments(e engine, name string) ([]string, error) {
 	if !e.noTasks {
 		args = append(args, "--pids-limit", strconv.Itoa(max(512, 16*o.Processes)))
 	}
-	for _, m := range append(e.program.mounts(), o.Container.Mounts...) {
+	mounts, err := o.Container.allMounts()
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range append(e.program.mounts(), mounts...) {
 		if strings.ContainsAny(m.Host+m.Path, notInVolumes) {
 			return nil, fault.WithHint(fault.New(fault.Unsupported, "%s cannot be in a container: its path has a colon, a comma or a quote", m.Host),
 				"rename it, or move it elsewhere")
@@ -184,6 +188,46 @@ func (o Options) containerArguments(e engine, name string) ([]string, error) {
 	entry := append(e.program.command(), o.Self[1:]...)
 	args = append(args, "--entrypoint", entry[0], o.Container.Image)
 	return append(append(args, entry[1:]...), string(text)), nil
+}
+
+// allMounts returns the mounts of the container, and those of this machine below them that must not be written to either: an engine
+// mounts a folder together with what is mounted below it, and makes only the folder itself read-only.
+func (c Container) allMounts() ([]Mount, error) {
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, fault.Wrap(fault.KindOf(err), err, "mounts of this machine")
+	}
+	list := slices.Clone(c.Mounts)
+	for _, m := range c.Mounts {
+		if m.Writable || m.Own {
+			continue
+		}
+		host, err := filepath.EvalSymlinks(m.Host)
+		if err != nil {
+			return nil, fault.Wrap(fault.KindOf(err), err, "files of a tool")
+		}
+		for _, rest := range mountedBelow(string(table), host) {
+			list = append(list, Mount{Host: filepath.Join(host, rest), Path: filepath.Join(m.Path, rest)})
+		}
+	}
+	return list, nil
+}
+
+// mountedBelow returns the paths, relative to a folder, at which a table in the form of /proc/self/mountinfo has something mounted.
+func mountedBelow(table, folder string) (paths []string) {
+	const mountPoint = 4 // the field's number, from 0: proc_pid_mountinfo(5)
+	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+	for line := range strings.Lines(table) {
+		fields := strings.Fields(line)
+		if len(fields) <= mountPoint {
+			continue
+		}
+		if rest, ok := strings.CutPrefix(unescape.Replace(fields[mountPoint]), strings.TrimSuffix(folder, "/")+"/"); ok && rest != "" {
+			paths = append(paths, rest)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
 }
 
 // notInVolumes are the characters that end a path in arguments of an engine.

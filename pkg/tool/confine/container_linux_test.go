@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -279,6 +280,39 @@ func TestAnEngineThatIsMissingOrBrokenIsNamed(t *testing.T) { //nolint:parallelt
 	e, err := new(engineFinder).find(t.Context(), o.Self, "sha256:00")
 	if err != nil || strings.Join(e.flags, " ") != "--cgroup-manager cgroupfs" {
 		t.Errorf("got %v, %v", e.flags, err)
+	}
+}
+
+// What is mounted below a folder that a container may only read is mounted read-only by itself: an engine protects the folder alone.
+func TestMountsBelowAFolderAreReadOnly(t *testing.T) {
+	t.Parallel()
+	const table = `21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 21 0:5 / /tools/my\040models rw - tmpfs tmpfs rw
+31 30 0:6 / /tools/my\040models/deep rw - tmpfs tmpfs rw
+32 21 0:7 / /tools2 rw - tmpfs tmpfs rw
+33 21 0:8 / /tools rw - tmpfs tmpfs rw
+`
+	if got, want := mountedBelow(table, "/tools"), []string{"my models", "my models/deep"}; !slices.Equal(got, want) {
+		t.Errorf("below /tools: %q, want %q", got, want)
+	}
+	if got := mountedBelow(table, "/tools2"); len(got) > 0 {
+		t.Errorf("below /tools2: %q", got)
+	}
+	// /dev/shm is a mount of its own on every Linux.
+	o := Options{Spec: Spec{Dir: "/mapreel/work"}, Name: "a", Container: &Container{Image: "sha256:00", Mounts: []Mount{
+		{Host: "/dev", Path: "/mapreel/tools"}, {Host: "/dev", Path: "/mapreel/out", Writable: true},
+	}}, Self: []string{"mapreel", "confine"}}
+	args, err := o.containerArguments(engine{name: "podman", path: "podman"}, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"/dev:/mapreel/tools:ro", "/dev/shm:/mapreel/tools/shm:ro", "/dev:/mapreel/out"} {
+		if !slices.Contains(args, want) {
+			t.Errorf("there is no volume %s in %q", want, args)
+		}
+	}
+	if slices.Contains(args, "/dev/shm:/mapreel/out/shm:ro") {
+		t.Error("what the container may write to has a mount that it may not")
 	}
 }
 
