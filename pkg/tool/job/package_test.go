@@ -76,7 +76,7 @@ func TestPicturesBecomeWhatATranscodeOfThemGives(t *testing.T) {
 	const outputs = `[
 		{"name": "same", "container": "cmaf", "package": {"seconds": 1, "keyframes": 1}, "video": [{"crf": 0, "preset": "ultrafast"}, {"height": 60, "crf": 0, "preset": "ultrafast"}]},
 		{"name": "file", "container": "mkv", "video": [{"crf": 0, "preset": "ultrafast"}]},
-		{"name": "sized", "targetSize": 100000, "video": [{"preset": "ultrafast"}]},
+		{"name": "sized", "targetSize": 100000, "video": [{"preset": "ultrafast"}], "audio": {"loudness": -30}},
 		{"name": "same", "container": "poster"}, {"name": "same", "container": "stills", "preview": {"every": 0.5, "format": "png"}}]`
 	want := published(t, transcode(t, source, outputs))
 	b := newBench(t, source)
@@ -116,6 +116,10 @@ func TestPicturesBecomeWhatATranscodeOfThemGives(t *testing.T) {
 		if diff := cmp.Diff(a, b); diff != "" {
 			t.Errorf("frames of %s (-source +film):\n%s", name, diff)
 		}
+	}
+	sound := func(path string) string { return ffmpegRun(t, "-i", path, "-map", "0:a", "-f", "md5", "-") }
+	if got, want := sound(got["sized.mp4"]), sound(want["sized.mp4"]); got != want || got == sound(source) {
+		t.Errorf("sound of another loudness: %s, a transcode gives %s", got, want)
 	}
 	if info, err := os.Stat(got["sized.mp4"]); err != nil || info.Size() > 100_000 || info.Size() < 50_000 {
 		t.Errorf("the file of 100 kB has %d: %v", info.Size(), err)
