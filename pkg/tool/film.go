@@ -166,10 +166,12 @@ func checkFilms(t Tool, o Output, at string, add func(string, string, ...any)) {
 	}
 	for i, one := range request.Outputs {
 		for _, field := range unusable(one) {
-			add(o.FilmPointer(at, fmt.Sprintf("/outputs/%d/%s", i, field)), "cannot be used with join: video: make the film first, and transcode it with this setting")
+			add(o.FilmPointer(at, fmt.Sprintf("/outputs/%d/%s", i, field)),
+				"cannot be used with join: video: make the film first, and transcode it with this setting")
 		}
 		if one.Subtitles == film.SubtitlesAuto && len(o.Subtitles) == 0 && !one.Container.Preview() {
-			add(o.FilmPointer(at, fmt.Sprintf("/outputs/%d/subtitles", i)), "the subtitles of the source are left out: name tools whose cues become tracks in subtitles beside films")
+			add(o.FilmPointer(at, fmt.Sprintf("/outputs/%d/subtitles", i)),
+				"the subtitles of the source are left out: name tools whose cues become tracks in subtitles beside films")
 		}
 		if one.Container == film.Frames {
 			add(o.FilmPointer(at, fmt.Sprintf("/outputs/%d/container", i)), "frames is for Blender scenes: publish the tool's pictures with join: none")

@@ -360,7 +360,9 @@ func TestAHiccupOfAnEngineIsTriedAgain(t *testing.T) { //nolint:paralleltest // 
 	o := script(t, "")
 	bin := t.TempDir()
 	t.Setenv("PATH", bin)
-	text := "#!/bin/sh\ncase \"$*\" in *inspect*) [ -e " + bin + "/asked ] || { : > " + bin + "/asked; echo 'dial unix: connection refused' >&2; exit 1; }; echo 00;; *) echo 'mapreel-status: {\"code\": 0}' >&2;; esac\n"
+	asked := filepath.Join(bin, "asked")
+	text := "#!/bin/sh\ncase \"$*\" in *inspect*) [ -e " + asked + " ] || { : > " + asked + "; echo 'dial unix: connection refused' >&2; exit 1; }; echo 00;;\n" +
+		"*) echo 'mapreel-status: {\"code\": 0}' >&2;; esac\n"
 	if err := os.WriteFile(filepath.Join(bin, "docker"), []byte(text), 0o755); err != nil { //nolint:gosec // it is run
 		t.Fatal(err)
 	}

@@ -35,9 +35,16 @@ var cueFormats = []struct {
 // addCaptions makes the cues of tools subtitle tracks of the film. They are known as soon as all tools have run, so the unit that
 // publishes the film does this.
 func (f *openedFilm) addCaptions(ctx context.Context, own *work.Env, spec joined, kinds []work.Kind) (warnings []string, err error) {
-	if out := f.job.Outputs[spec.Film]; out.Container == film.PreviewSet || f.withoutSubtitles(out.File) {
+	if f.withoutSubtitles(f.job.Outputs[spec.Film]) {
 		return nil, nil
 	}
+	// What is said of captions holds for all films of the output, so the first of them says it.
+	first := slices.IndexFunc(f.job.Outputs, func(out film.OutputPlan) bool { return !f.withoutSubtitles(out) })
+	defer func() {
+		if spec.Film != first {
+			warnings = nil
+		}
+	}()
 	var doc document
 	if err := own.Decode(&doc); err != nil {
 		return nil, err
@@ -75,10 +82,10 @@ func (f *openedFilm) addCaptions(ctx context.Context, own *work.Env, spec joined
 	return append(warnings, result.Warnings...), err
 }
 
-// withoutSubtitles reports whether an output of the film asks for no subtitles.
-func (f *openedFilm) withoutSubtitles(file string) bool {
-	return slices.ContainsFunc(f.job.Request.Outputs, func(o film.Output) bool {
-		return o.File() == file && !o.Container.Preview() && o.Subtitles == film.SubtitlesNone
+// withoutSubtitles reports whether an output of the film has no subtitles, whatever tools leave.
+func (f *openedFilm) withoutSubtitles(out film.OutputPlan) bool {
+	return out.Container == film.PreviewSet || slices.ContainsFunc(f.job.Request.Outputs, func(o film.Output) bool {
+		return o.File() == out.File && !o.Container.Preview() && o.Subtitles == film.SubtitlesNone
 	})
 }
 

@@ -143,10 +143,12 @@ func streams(t *testing.T, path string) []string {
 func TestCuesBecomeTracksOfAPackage(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, newFilm(t))
-	_, err := b.run(t, `
+	report, err := b.run(t, `
 		{"name": "boxes", "each": "frames", "as": {"format": "png"}, "command": ["sh", "-c", "cp $INPUT_FILE_PATH/* $TMP_OUTPUT_DIR"],
-			"outputs": [{"join": "video", "subtitles": [{"tool": "said", "language": "de", "title": "Speech", "default": true}],
-				"films": [{"container": "hls", "package": {"thumbnails": "none"}, "video": [{"preset": "ultrafast"}]}, {"name": "bare", "subtitles": "none", "video": [{"preset": "ultrafast"}]}]}]},
+			"outputs": [{"join": "video", "subtitles": [{"tool": "said", "language": "de", "title": "Speech", "default": true}, {"tool": "mute"}],
+				"films": [{"container": "hls", "package": {"thumbnails": "none"}, "video": [{"preset": "ultrafast"}]}, {"name": "bare", "subtitles": "none", "video": [{"preset": "ultrafast"}]},
+					{"name": "file", "container": "mkv", "video": [{"preset": "ultrafast"}]}]}]},
+		{"name": "mute", "each": "sound", "outputs": [{"join": "cues"}], "command": ["true"]},
 		{"name": "said", "each": "sound", "outputs": [{"join": "cues"}], "command": ["sh", "-c",
 			"printf '1\n00:00:00,200 --> 00:00:00,700\npiece %d\n\n' $MAPREEL_INDEX > $TMP_OUTPUT_DIR/a.srt"]}`)
 	if err != nil {
@@ -177,9 +179,20 @@ func TestCuesBecomeTracksOfAPackage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), found.FFprobe, "-v", "error", "-show_entries", "stream=codec_type", "-of", "csv=p=0", got["bare.mp4"]).Output()
-	if got := strings.Fields(string(out)); err != nil || !slices.Equal(got, []string{"video", "audio"}) {
-		t.Errorf("the file without subtitles has %q: %v", got, err)
+	for name, want := range map[string][]string{"bare.mp4": {"video", "audio"}, "file.mkv": {"video", "audio", "subtitle"}} {
+		out, err := exec.CommandContext(t.Context(), found.FFprobe, "-v", "error", "-show_entries", "stream=codec_type", "-of", "csv=p=0", got[name]).Output()
+		if got := strings.Fields(string(out)); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s has %q, want %q: %v", name, got, want, err)
+		}
+	}
+	var said []string
+	for _, w := range report.Warnings {
+		if strings.Contains(w, "mute left no cues") {
+			said = append(said, w)
+		}
+	}
+	if len(said) != 1 {
+		t.Errorf("the tool without cues is named by %q, want one warning", said)
 	}
 }
 
