@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -50,7 +52,11 @@ func TestMain(m *testing.M) {
 		registry := func(context.Context) (work.Registry, error) { return toy.Add(work.Registry{}), nil }
 		os.Exit(lambdafn.Main(context.Background(), work.Class(class), registry))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if built.folder != "" {
+		_ = os.RemoveAll(built.folder)
+	}
+	os.Exit(code)
 }
 
 // cloud is what a deployment consists of: S3 and DynamoDB as servers, the program of the functions, and the environment that
@@ -75,27 +81,57 @@ func newCloud(t *testing.T) *cloud {
 func newCloudWith(t *testing.T, deployed tool.Deployed) *cloud {
 	t.Helper()
 	c := newServers(t)
-	c.programs, c.tools = t.TempDir(), deployed.Tools
-	list, overlay := filepath.Join(t.TempDir(), "tools.json"), filepath.Join(t.TempDir(), "overlay.json")
+	c.programs, c.tools = build(t, deployed), deployed.Tools
+	return c
+}
+
+// built holds the folders of built programs by the tools that they have. Tests share a program, because linking it takes seconds.
+var built struct {
+	sync.Mutex
+	folder  string // holds them all; TestMain removes it
+	folders map[string]string
+}
+
+// build builds the program of the functions with tools and returns its folder.
+func build(t *testing.T, deployed tool.Deployed) string {
+	t.Helper()
+	list, err := json.Marshal(deployed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	built.Lock()
+	defer built.Unlock()
+	if folder := built.folders[string(list)]; folder != "" {
+		return folder
+	}
+	if built.folder == "" {
+		if built.folder, err = os.MkdirTemp("", "mapreel-lambdafn-"); err != nil { //nolint:usetesting // outlives the test
+			t.Fatal(err)
+		}
+		built.folders = map[string]string{}
+	}
+	folder := filepath.Join(built.folder, strconv.Itoa(len(built.folders)))
+	listFile, overlayFile := filepath.Join(t.TempDir(), "tools.json"), filepath.Join(t.TempDir(), "overlay.json")
 	at, err := filepath.Abs(filepath.Join(root, "functions", "worker", "tools.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string]any{list: deployed, overlay: map[string]any{"Replace": map[string]string{at: list}}} {
-		data, err := json.Marshal(content)
-		if err == nil {
-			err = os.WriteFile(name, data, 0o600)
-		}
-		if err != nil {
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{at: listFile}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{listFile: list, overlayFile: overlay} {
+		if err := os.WriteFile(name, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", c.programs+"/", "./functions/...")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
+	command := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-w", "-overlay", overlayFile, "-o", folder+"/", "./functions/...")
+	command.Dir = root
+	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("building the functions: %v\n%s", err, out)
 	}
-	return c
+	built.folders[string(list)] = folder
+	return folder
 }
 
 // newServers starts S3 and DynamoDB.
