@@ -48,11 +48,8 @@ func TestSegmentsCoverTheFramesExactly(t *testing.T) {
 		t.Run(source.name, func(t *testing.T) {
 			path := ffmpegtest.Clip(t, source.name, 3, source.args...)
 			in, stream := ffmpegtest.Stream(t, tools, path, source.demuxer, "video")
-			all := ffmpegtest.Packets(t, path, "v:0")
-			want := ffmpegtest.PTS(all)
-			whole := ffmpegtest.Frames(t, "-i", "file:"+path, "-map", "0:v:0")
-
-			keys := ffmpegtest.Keyframes(all)
+			film := ffmpegtest.Videos(t, path)[0]
+			want, keys := ffmpegtest.PTS(film.Packets), ffmpegtest.Keyframes(film.Packets)
 			if len(keys) < 3 {
 				t.Fatalf("the clip has only %d keyframes", len(keys))
 			}
@@ -62,7 +59,8 @@ func TestSegmentsCoverTheFramesExactly(t *testing.T) {
 				at    []int64
 			}{{"at keyframes", keys[1:]}, {"between keyframes", between}} {
 				var got []int64
-				var shown []string
+				var chunks []string
+				var logs [][]int64 // of the chunks
 				for i := range len(cut.at) + 1 {
 					v := Video{
 						Input: in, Stream: stream.Index, Timebase: stream.Timebase, Threads: 2,
@@ -82,26 +80,29 @@ func TestSegmentsCoverTheFramesExactly(t *testing.T) {
 					if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, VideoArgs(v), ffmpeg.RunOptions{Pipe: &frames, Limits: process.Unlimited()}); err != nil {
 						t.Fatalf("%s, segment %d: %v", cut.where, i, err)
 					}
-					chunk := ffmpegtest.Packets(t, v.Renditions[0].Path, "v:0")
-					var expected []int64
 					logged := ffmpegtest.Before(frames.PTS(), v.End)
 					if v.End != nil && len(logged) == len(frames.PTS()) {
 						t.Errorf("%s, segment %d: the log does not have the frame after the segment", cut.where, i)
 					}
-					for _, pts := range logged {
+					got = append(got, logged...)
+					chunks, logs = append(chunks, v.Renditions[0].Path), append(logs, logged)
+				}
+				var shown []string
+				for i, chunk := range ffmpegtest.Videos(t, chunks...) {
+					var expected []int64
+					for _, pts := range logs[i] {
 						expected = append(expected, pts*stream.Timebase.Num+ffmpeg.Offset*stream.Timebase.Den)
 					}
-					if diff := cmp.Diff(expected, ffmpegtest.PTS(chunk)); diff != "" {
+					if diff := cmp.Diff(expected, ffmpegtest.PTS(chunk.Packets)); diff != "" {
 						t.Errorf("%s, segment %d: timestamps (-frame log +chunk):\n%s", cut.where, i, diff)
 					}
-					got = append(got, logged...)
-					shown = append(shown, ffmpegtest.Frames(t, "-i", "file:"+v.Renditions[0].Path)...)
+					shown = append(shown, chunk.Frames...)
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("%s: timestamps (-source +segments):\n%s", cut.where, diff)
 				}
-				if !slices.Equal(shown, whole) {
-					t.Errorf("%s: the frames of the segments differ from those of the source: %d and %d", cut.where, len(shown), len(whole))
+				if !slices.Equal(shown, film.Frames) {
+					t.Errorf("%s: the frames of the segments differ from those of the source: %d and %d", cut.where, len(shown), len(film.Frames))
 				}
 			}
 		})

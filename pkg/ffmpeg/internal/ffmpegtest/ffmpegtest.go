@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
@@ -98,9 +100,65 @@ func Packets(t *testing.T, path, stream string) []Packet {
 		}
 		list = append(list, Packet{pts, strings.HasPrefix(fields[1], "K")})
 	}
-	slices.SortFunc(list, func(a, b Packet) int { return cmp.Compare(a.PTS, b.PTS) })
+	slices.SortFunc(list, byTime)
 	return list
 }
+
+// Video is what a file holds of its first video stream.
+type Video struct {
+	Packets []Packet // in the order of presentation
+	Frames  []string // hashes of the decoded frames
+}
+
+// Videos returns the packets and frames of several files by one start of ffmpeg, which takes longer than reading a short file.
+func Videos(t *testing.T, paths ...string) []Video {
+	t.Helper()
+	dir := t.TempDir()
+	args := []string{"-v", "error", "-nostdin", "-copyts"}
+	for _, path := range paths {
+		args = append(args, "-i", "file:"+path)
+	}
+	at := func(kind string, i int) string { return filepath.Join(dir, kind+strconv.Itoa(i)) }
+	for i := range paths {
+		stream := strconv.Itoa(i) + ":v:0"
+		args = append(args, "-map", stream, "-c", "copy", "-f", "framecrc", at("packets", i),
+			"-map", stream, "-fps_mode", "passthrough", "-f", "framemd5", at("frames", i))
+	}
+	Exec(t, "ffmpeg", args...)
+	list := make([]Video, len(paths))
+	for i := range paths {
+		for _, fields := range records(t, at("packets", i)) { // stream, dts, pts, duration, size, checksum, and flags if it is no keyframe
+			pts, err := strconv.ParseInt(fields[2], 10, 64)
+			if err != nil {
+				t.Fatalf("ffmpeg %s: packet without timestamp: %q", paths[i], fields)
+			}
+			key := !slices.ContainsFunc(fields[6:], func(f string) bool { return strings.HasPrefix(f, "F=") })
+			list[i].Packets = append(list[i].Packets, Packet{pts, key})
+		}
+		slices.SortFunc(list[i].Packets, byTime)
+		for _, fields := range records(t, at("frames", i)) {
+			list[i].Frames = append(list[i].Frames, fields[len(fields)-1])
+		}
+	}
+	return list
+}
+
+// records returns the fields of the lines of a file that ffmpeg's framecrc or framemd5 wrote.
+func records(t *testing.T, path string) (list [][]string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		if !strings.HasPrefix(line, "#") {
+			list = append(list, strings.FieldsFunc(line, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }))
+		}
+	}
+	return list
+}
+
+func byTime(a, b Packet) int { return cmp.Compare(a.PTS, b.PTS) }
 
 // PTS returns the timestamps of packets.
 func PTS(packets []Packet) []int64 {
