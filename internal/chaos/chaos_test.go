@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -31,6 +33,16 @@ var shared = sync.OnceValues(func() (*Harness, error) { return newTestHarness("r
 
 // sharedReal is the harness that runs the real encoder each time.
 var sharedReal = sync.OnceValues(func() (*Harness, error) { return newTestHarness("real", true) })
+
+// mapreel builds the program once for all tests, without DWARF: linking takes most of the time.
+var mapreel = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(folder, "mapreel")
+	out, err := exec.CommandContext(context.Background(), "go", "build", "-ldflags=-w", "-o", path, "github.com/mapreel/mapreel/cmd/mapreel").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, err
+})
 
 func newTestHarness(name string, encode bool) (*Harness, error) {
 	dir, err := os.MkdirTemp(folder, name)

@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -18,9 +17,9 @@ func TestConcurrentProcessesShareTheMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	program := filepath.Join(dir, "mapreel")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/mapreel/mapreel/cmd/mapreel").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	program, err := mapreel()
+	if err != nil {
+		t.Fatal(err)
 	}
 	c, err := RunConcurrentJobs(t.Context(), program, dir, tools, jobs)
 	if err != nil {

@@ -1,8 +1,6 @@
 package chaos
 
 import (
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/mapreel/mapreel/pkg/render/blender"
@@ -14,9 +12,9 @@ func TestKilledRendersKeepTheirFrames(t *testing.T) {
 		t.Skipf("no scene is rendered: %v", err)
 	}
 	dir := t.TempDir()
-	program := filepath.Join(dir, "mapreel")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/mapreel/mapreel/cmd/mapreel").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	program, err := mapreel()
+	if err != nil {
+		t.Fatal(err)
 	}
 	r, err := RunKilledRenders(t.Context(), program, dir, 1, 4)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // The short form of make bombs: the cheapest bomb of each sort.
 func TestSmallHostileFilesTakeLittle(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "mapreel")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/mapreel/mapreel/cmd/mapreel").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-w", "-o", program, "github.com/mapreel/mapreel/cmd/mapreel").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if err := LimitMemory(); err != nil {
