@@ -1,7 +1,9 @@
 package encode
 
 import (
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -111,20 +113,20 @@ func TestAudioPartsHaveExactlyTheirSamples(t *testing.T) {
 			in, stream := ffmpegtest.Stream(t, tools, path, c.demuxer, "audio")
 			// PCM shows the samples that the encoder gets.
 			whole := Audio{Input: in, Stream: stream.Index, Codec: "pcm_s16le", SampleRate: 48000, Muxer: "matroska", Path: filepath.Join(t.TempDir(), "w.mka")}
-			wave := func(a Audio) string {
+			var paths []string // of the whole, and of the parts
+			encode := func(a Audio) {
 				if _, err := ffmpeg.Run(t.Context(), tools.FFmpeg, AudioArgs(a), ffmpeg.RunOptions{Limits: process.Unlimited()}); err != nil {
 					t.Fatal(err)
 				}
-				return ffmpegtest.Exec(t, "ffmpeg", "-v", "error", "-i", "file:"+a.Path, "-f", "s16le", "-")
+				paths = append(paths, a.Path)
 			}
-			want := wave(whole)
+			encode(whole)
 			if stream.StartPTS == nil { // WAV
 				stream.StartPTS = new(int64)
 			}
 			in0 := (*stream.StartPTS*stream.Timebase.Num*int64(stream.SampleRate) + stream.Timebase.Den/2) / stream.Timebase.Den
 			out0 := (in0*48000 + int64(stream.SampleRate)/2) / int64(stream.SampleRate)
 			period := int64(map[int]int{44100: 147, 48000: 1, 96000: 2}[stream.SampleRate])
-			got := ""
 			bounds := []int64{0, 1024 * 200, 1024 * 310, 8 * 48000}
 			for i := range len(bounds) - 1 {
 				part := whole
@@ -137,7 +139,11 @@ func TestAudioPartsHaveExactlyTheirSamples(t *testing.T) {
 						part.Grid = &in0
 					}
 				}
-				samples := wave(part)
+				encode(part)
+			}
+			decoded := waves(t, paths)
+			want, got := decoded[0], ""
+			for i, samples := range decoded[1:] {
 				if wanted := int(bounds[i+1]-bounds[i]) * 2; len(samples) != wanted {
 					t.Errorf("part %d has %d bytes of samples, want %d", i, len(samples), wanted)
 				}
@@ -153,6 +159,28 @@ func TestAudioPartsHaveExactlyTheirSamples(t *testing.T) {
 			}
 		})
 	}
+}
+
+// waves returns the samples of files, by one start of ffmpeg.
+func waves(t *testing.T, paths []string) (list []string) {
+	t.Helper()
+	dir := t.TempDir()
+	args := []string{"-v", "error", "-nostdin"}
+	for _, path := range paths {
+		args = append(args, "-i", "file:"+path)
+	}
+	for i := range paths {
+		args = append(args, "-map", strconv.Itoa(i)+":a", "-f", "s16le", filepath.Join(dir, strconv.Itoa(i)))
+	}
+	ffmpegtest.Exec(t, "ffmpeg", args...)
+	for i := range paths {
+		data, err := os.ReadFile(filepath.Join(dir, strconv.Itoa(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, string(data))
+	}
+	return list
 }
 
 // A gap in the source's audio becomes silence, so that what follows stays in sync.
