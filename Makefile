@@ -74,8 +74,9 @@ exact-random: setup ## draw N=200 sources at random from seed SEED=1, run them a
 disorder: ## exchange, double and drop frames of FILM=file before several encoders, and see what verify finds
 	go test -count=1 -timeout 120m -run TestDisorderInAFilm -v ./pkg/verify -args -film '$(abspath $(FILM))'
 
-soak: setup ## run whole jobs under SEEDS=1000 plans of faults, REAL=20 of them with a real encoder, from seed FIRST=1; then the load figures, and JOBS=50 jobs at once
+soak: setup ## run whole jobs under SEEDS=1000 plans of faults, REAL=20 of them with a real encoder, from seed FIRST=1; then the load figures, and JOBS=50 jobs at once, and kill a run in 14 rounds
 	go run ./internal/soak -first $(FIRST) -seeds $(SEEDS) -real $(REAL) -jobs $(JOBS)
+	MAPREEL_TEST_ROUNDS=10 go test -count=1 -run TestAKilledRunContinuesToTheSameBytes ./pkg/local
 
 bombs: setup ## run mapreel on N=100 hostile files that follow from SEED=1, and print what each takes
 	go run ./internal/bombs -n $(N) -seed $(SEED)
