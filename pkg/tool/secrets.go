@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/mapreel/mapreel/pkg/film"
 )
@@ -103,9 +104,12 @@ func (s Secrets) Pointer(i int) string {
 	return fmt.Sprintf("/secrets/%d", i)
 }
 
-// secretARN matches the ARNs of a secret in Secrets Manager, with the six characters that end it, and of a parameter.
-var secretARN = regexp.MustCompile(`^arn:(aws[a-z-]*):(?:(secretsmanager):([a-z0-9-]+):([0-9]{12}):secret:[A-Za-z0-9/_+=.@-]{1,512}-[A-Za-z0-9]{6}` +
-	`|(ssm):([a-z0-9-]+):([0-9]{12}):parameter/[A-Za-z0-9_.-][A-Za-z0-9_./-]{0,999})$`)
+// secretARN matches the ARNs of a secret in Secrets Manager, with the six characters that end it, and of a parameter. Compiling it takes
+// 20 ms because of its long repetitions, and this program is started once for each piece.
+var secretARN = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^arn:(aws[a-z-]*):(?:(secretsmanager):([a-z0-9-]+):([0-9]{12}):secret:[A-Za-z0-9/_+=.@-]{1,512}-[A-Za-z0-9]{6}` +
+		`|(ssm):([a-z0-9-]+):([0-9]{12}):parameter/[A-Za-z0-9_.-][A-Za-z0-9_./-]{0,999})$`)
+})
 
 const noSecretARN = "must be the whole ARN of a secret in Secrets Manager, which ends with a hyphen and six characters, or of a parameter in the SSM " +
 	"Parameter Store"
@@ -115,7 +119,7 @@ type Place struct{ Partition, Service, Region, Account string }
 
 // Place returns what the parts of the ARN are. Service is secretsmanager or ssm. ok is false if it is none.
 func (s Secret) Place() (p Place, ok bool) {
-	m := secretARN.FindStringSubmatch(s.ARN)
+	m := secretARN().FindStringSubmatch(s.ARN)
 	if m == nil {
 		return p, false
 	}

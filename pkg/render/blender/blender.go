@@ -106,6 +106,7 @@ type task struct {
 	Frames   [][2]any        `json:"frames,omitempty"` // number, name
 	Done     string          `json:"done,omitempty"`   // file in which Blender then says that this is done
 	Next     string          `json:"next,omitempty"`   // file in which the next task will appear; none: Blender ends
+	Bell     string          `json:"bell,omitempty"`   // FIFO to write to whenever there is something new to read; none: it is looked for
 }
 
 // About is what Blender says of a scene, with the settings applied.
@@ -296,7 +297,7 @@ type line struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// watching is how often the folder is looked at for new frames.
+// watching is how often the folder is looked at for new frames, without a bell.
 const watching = 100 * time.Millisecond
 
 // Render renders frames, and calls done for each as soon as its file is whole. done may remove the file. An error of done ends the
@@ -318,19 +319,21 @@ func (p Program) Render(ctx context.Context, at Place, r Range, dir string, done
 	began := time.Now()
 	go func() { ended <- in.run(ctx, t, rendering) }()
 	w := watcher{report: t.Report, output: t.Output, numbers: r.Numbers, done: done, spoil: in.spoil, began: began}
-	tick := time.NewTicker(watching)
+	rung, interval := in.bell.forLine(watching)
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
+		case <-rung:
 		case <-tick.C:
-			if err := w.look(); err != nil {
-				stop(err)
-				<-ended //nolint:errcheck // it ends because of err
-				return w.pace, w.failed, err
-			}
 		case err := <-ended:
 			lost := w.look() // also after a failure: each frame counts
 			return w.pace, w.failed, errors.Join(err, lost)
+		}
+		if err := w.look(); err != nil {
+			stop(err)
+			<-ended //nolint:errcheck // it ends because of err
+			return w.pace, w.failed, err
 		}
 	}
 }
@@ -409,6 +412,7 @@ type session struct {
 	run    func(ctx context.Context, t task, timeout time.Duration) error
 	end    func() // to be called once what the task has written was read
 	spoil  func() // to be called before that where it is damaged
+	bell   *bell  // nil: none
 }
 
 // path returns the path of a file or folder that the task writes.

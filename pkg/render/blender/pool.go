@@ -31,7 +31,7 @@ const (
 	maxAge = 10 * time.Minute
 	// settled is how much older than a process a file must be that it reads. Clocks of file systems are coarse.
 	settled = time.Second
-	// polling is how often it is looked at whether a task is done.
+	// polling is how often it is looked at whether a task is done, without a bell.
 	polling = 20 * time.Millisecond
 )
 
@@ -123,6 +123,7 @@ type worker struct {
 	idle        *time.Timer
 	counter     process.Counter
 	record      process.Record
+	bell        *bell
 }
 
 var errIdle = fault.New(fault.Transient, "nothing is left to do")
@@ -154,11 +155,13 @@ func (o *pool) start(ctx context.Context, p Program, at Place, h how) (*worker, 
 	if w.scene, err = stampOf(at.Scene); err != nil {
 		return nil, fault.Wrap(fault.KindOf(err), err, "scene")
 	}
+	w.bell = newBell(filepath.Join(w.work, "bell"))
 	ctx, w.stop = context.WithCancelCause(process.WithRecord(process.WithDetachedCounter(context.WithoutCancel(ctx), &w.counter), &w.record))
 	opened.Add(1)
 	go func() {
 		defer close(w.ended)
 		defer opened.Add(-1)
+		defer w.bell.close()
 		w.err = p.launch(ctx, at, launch{
 			script: script, task: w.task(1), work: w.work, readable: []string{w.tasks}, timeout: maxAge + maxIdle + rendering, memory: h.Memory, threads: h.Threads,
 		})
@@ -178,7 +181,7 @@ func (w *worker) do(ctx context.Context, t task, timeout time.Duration) (err err
 	w.failed = true
 	w.given++
 	done := w.prefix(w.given) + "done.json"
-	t.Done, t.Next = filepath.Join(w.work, done), w.task(w.given+1)
+	t.Done, t.Next, t.Bell = filepath.Join(w.work, done), w.task(w.given+1), w.bell.name()
 	data, err := json.Marshal(t)
 	if err != nil {
 		return w.end(fault.Wrap(fault.Internal, err, "task for Blender"))
@@ -189,7 +192,8 @@ func (w *worker) do(ctx context.Context, t task, timeout time.Duration) (err err
 	}
 	over := time.NewTimer(timeout)
 	defer over.Stop()
-	tick := time.NewTicker(polling)
+	rung, interval := w.bell.forTask(polling)
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
@@ -199,13 +203,14 @@ func (w *worker) do(ctx context.Context, t task, timeout time.Duration) (err err
 			return w.end(context.Cause(ctx))
 		case <-over.C:
 			return w.end(fault.New(fault.OutOfTime, "it ran for more than %v", timeout))
+		case <-rung:
 		case <-tick.C:
-			if used, ok := w.finished(done); ok {
-				process.AddCPU(ctx, min(max(used, 0), time.Since(w.since)*time.Duration(runtime.NumCPU())))
-				w.counted += used
-				w.failed = false
-				return nil
-			}
+		}
+		if used, ok := w.finished(done); ok {
+			process.AddCPU(ctx, min(max(used, 0), time.Since(w.since)*time.Duration(runtime.NumCPU())))
+			w.counted += used
+			w.failed = false
+			return nil
 		}
 	}
 }
@@ -267,7 +272,9 @@ func (o *pool) session(ctx context.Context, p Program, at Place, h how) (*sessio
 			return nil, err
 		}
 	}
-	return &session{work: w.work, prefix: w.prefix(w.given + 1), run: w.do, end: func() { o.put(w) }, spoil: func() { w.spoilt = true }}, nil
+	return &session{
+		work: w.work, prefix: w.prefix(w.given + 1), run: w.do, end: func() { o.put(w) }, spoil: func() { w.spoilt = true }, bell: w.bell,
+	}, nil
 }
 
 // take returns a process that waits; nil where none does. One that has read an earlier version of a file is ended.

@@ -318,7 +318,22 @@ def render(scene, task, report):
         line["seconds"] = time.monotonic() - began
         report.write(json.dumps(line) + "\n")
         report.flush()
+        ring(task)
     return 1 if failed else 0
+
+
+def ring(task):
+    """Says that there is something new to read."""
+    if not task.get("bell"):
+        return
+    try:
+        bell = os.open(task["bell"], os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            os.write(bell, b".")
+        finally:
+            os.close(bell)
+    except OSError:  # mapreel also looks by itself
+        pass
 
 
 def prepare(settings):
@@ -377,6 +392,7 @@ def main():
             with open(task["done"] + ".partial", "w") as f:
                 json.dump({"cpu": time.process_time() - began}, f)
             os.rename(task["done"] + ".partial", task["done"])
+            ring(task)
 
 
 main()

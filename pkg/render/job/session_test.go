@@ -113,6 +113,7 @@ func TestUnitsShareTheOpenScene(t *testing.T) {
 		t.Skip("SKIPPED: 1 test needs /proc: ", err)
 	}
 	checkShared(t, program(t), scene(t, soundScript()))
+	checkPrompt(t)
 	checkChanges(t)
 	checkFailures(t)
 	checkIdle(t)
@@ -163,6 +164,26 @@ func checkShared(t *testing.T, p blender.Program, url string) {
 			t.Errorf("%s differs from what a process of its own makes", name)
 		}
 	}
+}
+
+// checkPrompt checks that a frame is taken, and a task done, when Blender says so, and not when it is looked for the next time.
+func checkPrompt(t *testing.T) {
+	t.Helper()
+	const tries, prompt = 6, 450 * time.Millisecond // less than the time between two looks
+	j := share(t, program(t), scene(t, script{About: about()}), render.Settings{})
+	shortest := time.Hour
+	for range tries {
+		began := time.Now()
+		if err := j.unit(t.Context(), store(t), 0, 2); err != nil {
+			t.Fatal(err)
+		}
+		shortest = min(shortest, time.Since(began))
+	}
+	j.await(1, "after all units")
+	if shortest > prompt {
+		t.Errorf("each unit of two frames took %v or longer, with Blender open", shortest)
+	}
+	j.close()
 }
 
 // checkChanges checks that a process which has read an earlier version of a file renders nothing more.

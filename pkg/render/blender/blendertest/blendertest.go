@@ -41,6 +41,7 @@ type task struct {
 	Sound  []int        `json:"sound"`
 	Done   string       `json:"done"`
 	Next   string       `json:"next"`
+	Bell   string       `json:"bell"`
 }
 
 // broken is the exit code where the stand-in itself fails.
@@ -66,11 +67,24 @@ func Main() int {
 		if code := scene.perform(t); code != 0 {
 			return code
 		}
-		if next = t.Next; next != "" && os.WriteFile(t.Done, []byte(`{"cpu": 0}`), 0o600) != nil {
+		if next = t.Next; next != "" && (os.WriteFile(t.Done, []byte(`{"cpu": 0}`), 0o600) != nil || t.ring() != nil) {
 			return broken
 		}
 	}
 	return 0
+}
+
+// ring says that there is something new to read.
+func (t task) ring() error {
+	if t.Bell == "" {
+		return nil
+	}
+	f, err := os.OpenFile(t.Bell, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(".")
+	return errors.Join(err, f.Close())
 }
 
 func readJSON(name string, v any) error {
@@ -130,7 +144,7 @@ func (scene Script) render(t task, report *os.File) (code int) {
 				return broken
 			}
 		}
-		if json.NewEncoder(report).Encode(line) != nil {
+		if json.NewEncoder(report).Encode(line) != nil || t.ring() != nil {
 			return broken
 		}
 	}
