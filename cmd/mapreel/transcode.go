@@ -153,6 +153,9 @@ func (t transcodeCmd) transcode(
 	if err != nil {
 		return local.Report{}, fault.Wrap(fault.NotFound, err, "")
 	}
+	var end func()
+	env.Find, end = toolrun.FindAhead(ctx, env.Find)
+	defer end()
 	job, err := asked(dir, env.Stdin)
 	if err != nil {
 		return local.Report{}, err

@@ -358,6 +358,15 @@ func (o *pool) drop(n int) {
 	o.idle = slices.Delete(o.idle, 0, min(n, len(o.idle)))
 }
 
+// Release ends the processes that wait, where nothing more is to be rendered, while the caller goes on with something else.
+func (p Program) Release() {
+	if o := p.pool; o != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.drop(len(o.idle))
+	}
+}
+
 // Close ends the processes that wait. Others end with their tasks.
 func (o *pool) Close() error {
 	o.mu.Lock()

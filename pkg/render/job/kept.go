@@ -17,6 +17,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/render"
+	"github.com/mapreel/mapreel/pkg/render/blender"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -75,6 +76,7 @@ type kept struct {
 }
 
 func (k kept) publish(ctx context.Context) (r work.Result, err error) {
+	blender.Program{}.Sharing(k.Session).Release() // all frames are rendered, and ending takes a while
 	numbers, err := render.ParseFrames(k.job.Render.Frames, 1)
 	if err != nil {
 		return r, fault.Wrap(fault.Corrupt, err, "record of job "+k.Job)

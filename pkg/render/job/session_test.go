@@ -15,6 +15,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/blob/dir"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/render/blender"
 	"github.com/mapreel/mapreel/pkg/render/job"
@@ -116,6 +117,7 @@ func TestUnitsShareTheOpenScene(t *testing.T) {
 	checkPrompt(t)
 	checkChanges(t)
 	checkFailures(t)
+	checkRelease(t)
 	checkIdle(t)
 	real := blender.Program{Self: program(t).Self}
 	if _, err := real.Find(); err == nil {
@@ -184,6 +186,41 @@ func checkPrompt(t *testing.T) {
 		t.Errorf("each unit of two frames took %v or longer, with Blender open", shortest)
 	}
 	j.close()
+}
+
+// checkRelease checks that publishing the frames ends processes that wait, and that a unit after that starts another one.
+func checkRelease(t *testing.T) {
+	t.Helper()
+	j := share(t, program(t), scene(t, script{About: about()}), render.Settings{})
+	first := j.await(1, "after the description")
+	began := time.Now()
+	if err := j.keep(t.Context()); err == nil { // no frame is stored
+		t.Error("frames are published that were not rendered")
+	}
+	j.await(0, "after frames were published")
+	if took := time.Since(began); took > 8*time.Second { // by itself, a process waits for ten
+		t.Errorf("the process ended only after %v", took)
+	}
+	if err := j.unit(t.Context(), store(t), 0, 2); err != nil {
+		t.Fatal(err)
+	}
+	if now := j.await(1, "after another unit"); slices.Equal(now, first) {
+		t.Errorf("the process %v still renders", first)
+	}
+	j.close()
+}
+
+// keep is an attempt to publish the frames of the job in a folder.
+func (j *shared) keep(ctx context.Context) error {
+	j.t.Helper()
+	doc := film.Job{Render: &j.found.Job, Outputs: []film.OutputPlan{{}}}
+	data, err := json.Marshal(doc)
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	env := &work.Env{Job: "j", Doc: data, Unit: doc.OutputUnit(0), Dir: j.t.TempDir(), Scratch: store(j.t), Resolve: resolve, Session: j.session}
+	_, err = job.Kept{}.Run(ctx, env, work.Unit{Name: env.Unit})
+	return err
 }
 
 // checkChanges checks that a process which has read an earlier version of a file renders nothing more.

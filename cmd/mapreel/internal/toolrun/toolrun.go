@@ -55,6 +55,30 @@ func PrepareScenes(ctx context.Context) (end func()) {
 	}
 }
 
+// Finder finds ffmpeg, as ffmpeg.Find does.
+type Finder = func(context.Context, ffmpeg.FindOptions) (ffmpeg.Tools, error)
+
+// FindAhead starts a search for ffmpeg with no options, which takes longer than reading a request, while the caller goes on. found returns
+// what that finds. The caller must call end, as with PrepareScenes.
+func FindAhead(ctx context.Context, find Finder) (found Finder, end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	var tools ffmpeg.Tools
+	var err error
+	go func() {
+		defer close(done)
+		tools, err = find(ctx, ffmpeg.FindOptions{})
+	}()
+	found = func(context.Context, ffmpeg.FindOptions) (ffmpeg.Tools, error) {
+		<-done
+		return tools, err
+	}
+	return found, func() {
+		cancel()
+		<-done
+	}
+}
+
 // self returns the program and arguments that run a command within limits.
 func self() []string {
 	program, err := os.Executable()
