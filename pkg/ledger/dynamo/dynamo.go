@@ -37,6 +37,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -97,9 +98,22 @@ var _ ledger.Ledger = (*Ledger)(nil)
 // New returns the ledger in a table, which must exist. It makes no request yet.
 func New(client *dynamodb.Client, table string) *Ledger {
 	return &Ledger{
-		client: dynamodb.New(client.Options(), func(o *dynamodb.Options) { o.RetryMaxAttempts = attempts }),
-		table:  table,
+		client: dynamodb.New(client.Options(), func(o *dynamodb.Options) {
+			o.RetryMaxAttempts = attempts
+			if r, ok := o.Retryer.(aws.RetryerV2); ok {
+				o.Retryer = cutRetryer{r}
+			}
+		}),
+		table: table,
 	}
+}
+
+// cutRetryer also repeats requests whose response ends early. The SDK takes that for a response that it cannot understand.
+type cutRetryer struct{ aws.RetryerV2 }
+
+// IsErrorRetryable reports whether a request that failed with err is worth repeating.
+func (r cutRetryer) IsErrorRetryable(err error) bool {
+	return errors.Is(err, io.ErrUnexpectedEOF) || r.RetryerV2.IsErrorRetryable(err)
 }
 
 // TableInput returns the definition of the table, for tests and for servers other than AWS. On AWS,
@@ -154,6 +168,9 @@ func (l *Ledger) classify(err error) (fault.Kind, string) {
 	}
 	if errors.As(err, &response) && response.Response != nil {
 		status = response.HTTPStatusCode()
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fault.Transient, ""
 	}
 	switch code {
 	case "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded",

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -86,6 +87,20 @@ func errorResponse(status int, code string) func(*http.Request, string, []byte) 
 // resetConnection fails as a connection that the server resets.
 func resetConnection(*http.Request, string, []byte) (*http.Response, error) {
 	return nil, syscall.ECONNRESET
+}
+
+// cutResponse has the server execute a request, and loses the end of its response.
+func cutResponse(request *http.Request, _ string, _ []byte) (*http.Response, error) {
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	body := response.Body
+	response.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(io.LimitReader(body, 1), iotest.ErrReader(io.ErrUnexpectedEOF)), body}
+	return response, nil
 }
 
 // failFirst fails the first n requests of each operation.
@@ -212,20 +227,23 @@ func TestTemporaryFailuresAreRetried(t *testing.T) {
 // must not mistake the first one's change for another worker's.
 func TestLostResponsesDoNoHarm(t *testing.T) {
 	server := dynamotest.Start(t)
-	for op, call := range operations {
-		t.Run(op, func(t *testing.T) {
-			var n network
-			l := n.ledger(t, server)
-			prepare(t, l)
-			n.set(failFirst(1, func(request *http.Request, _ string, _ []byte) (*http.Response, error) {
-				response, err := http.DefaultTransport.RoundTrip(request)
-				if err == nil {
-					_ = response.Body.Close()
-				}
-				return nil, syscall.ECONNRESET
-			}))
-			must(t, call(t.Context(), l))
-		})
+	lose := func(request *http.Request, _ string, _ []byte) (*http.Response, error) {
+		response, err := http.DefaultTransport.RoundTrip(request)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		return nil, syscall.ECONNRESET
+	}
+	for what, fail := range map[string]func(*http.Request, string, []byte) (*http.Response, error){"lost": lose, "cut": cutResponse} {
+		for op, call := range operations {
+			t.Run(op+", "+what, func(t *testing.T) {
+				var n network
+				l := n.ledger(t, server)
+				prepare(t, l)
+				n.set(failFirst(1, fail))
+				must(t, call(t.Context(), l))
+			})
+		}
 	}
 }
 
