@@ -192,6 +192,13 @@ func (f *fragments) moveTo(tfdt uint64) error {
 	return nil
 }
 
+// ErrUnparsed says that a chunk holds a damaged packet of AV1, which ffmpeg's muxer could not take apart.
+var ErrUnparsed = fault.New(fault.Corrupt, "a packet could not be parsed")
+
+// unparsed is the size that ffmpeg 5.1 writes of such a packet: AVERROR_INVALIDDATA, -1094995529. What is written of the samples after it
+// cannot be read.
+const unparsed = 1<<32 - 1094995529
+
 // add adds a run of samples whose bytes start at data, and returns where they end.
 func (f *fragments) add(samples []mp4.Sample, data int64) (int64, error) {
 	if len(f.chunk.Samples)+len(samples) > maxSamples {
@@ -205,6 +212,9 @@ func (f *fragments) add(samples []mp4.Sample, data int64) (int64, error) {
 		f.chunk.Samples = append(f.chunk.Samples, Sample{s.Size, s.Dur, s.CompositionTimeOffset, sync})
 		f.next += int64(s.Dur)
 		data += int64(s.Size)
+		if s.Size == unparsed && f.chunk.Track.Codec() == "av01" {
+			return 0, ErrUnparsed
+		}
 	}
 	if start < 0 || data > f.whole {
 		return 0, fault.New(fault.Corrupt, "the headers place samples in bytes %d to %d of a file of %d bytes", start, data, f.whole)

@@ -30,7 +30,7 @@ func (r Recipe) Problem() string {
 func (r Recipe) Doubtful() string {
 	return first(
 		when(r.Rate == "1/5" && has("ts m2ts", r.Container), "ffmpeg takes steps of the decode times for jumps"),
-		when(r.Container == "mpg" && r.Size == "64x36", "ffmpeg writes several frames into one packet, and wrong times for them"),
+		when(r.Container == "mpg" && (r.Size == "64x36" || r.Picture == "fades"), "ffmpeg writes several frames into one packet, and wrong times for them"),
 		when(r.Container == "mxf" && r.Damage == "end" && r.GOP == "intra", "without the index, ffmpeg shows each frame one later"),
 		when(r.Container == "mpg" && r.Change != "" && r.Damage != "" && r.DamageAt > 490 && r.DamageAt < 530,
 			"what tells how far the clock steps back is damaged"),

@@ -109,6 +109,11 @@ func foundSources() []Source {
 			r.Container, r.GOP, r.Rate, r.Times, r.Size, r.Frames, r.Output = "3gp", "pyramid", "50", "jitter", "128x72", 100, film.CMAF
 			r.Damage, r.DamageAt, r.DamageBy = "flips", 485, 4
 		}),
+		// ffmpeg's muxer writes an error in the place of the size of the packet that is cut.
+		found("MP4 fragments, AV1, cut within a packet", func(r *recipe.Recipe) {
+			r.Container, r.Codec, r.Rate, r.Size, r.Frames, r.Output = "frag", "av1", "25", "160x96", 74, film.Matroska
+			r.Tracks[0].Codec, r.Damage, r.DamageAt, r.DamageBy = "opus", "end", 465, 1
+		}),
 		// The first pack begins after 90 kB of packets.
 		found("MPEG-PS of large packs, begins within one", func(r *recipe.Recipe) {
 			r.Container, r.Codec, r.GOP, r.Rate, r.Size, r.Frames, r.Picture = "mpg", "mpeg1", "nob", "50", "160x96", 150, "noise"

@@ -33,6 +33,9 @@ type Split struct {
 	// seconds.
 	Start   int64 // microseconds
 	Seconds int   // the minimum length of a source chunk
+	// Parsed leaves out packets that cannot be parsed. ffmpeg 5.1 writes wrong sizes for damaged packets of AV1, whose frames no decoder
+	// shows.
+	Parsed bool
 	// Steps is the path of a list of the places where the clock steps back, for SteppedBack; "" =
 	// none. They are looked for in this stream and in the audio streams Audio.
 	Steps string
@@ -93,8 +96,11 @@ func SplitArgs(s Split) []string {
 	}
 	args = append(args, "-i", s.Input.URL(), "-map", fmt.Sprintf("0:%d", s.Stream),
 		"-map_metadata", "-1", "-map_chapters", "-1", "-c:v", "copy", "-copyinkf", "-copytb", "1", "-fflags", "+bitexact",
-		"-avoid_negative_ts", "disabled", "-output_ts_offset", start,
-		"-f", "segment", "-segment_format", "mp4", "-segment_format_options", strings.Join(chunk, ":"),
+		"-avoid_negative_ts", "disabled", "-output_ts_offset", start)
+	if s.Parsed {
+		args = append(args, "-bsf:v", "trace_headers") // it parses each packet, and drops those with which that fails
+	}
+	args = append(args, "-f", "segment", "-segment_format", "mp4", "-segment_format_options", strings.Join(chunk, ":"),
 		"-segment_time", strconv.Itoa(s.Seconds), "-segment_list_type", "csv", "-segment_list", "pipe:3", "%06d.mp4")
 	if s.Steps != "" {
 		args = append(args, s.stepsOutput()...)

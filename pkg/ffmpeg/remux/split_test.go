@@ -33,6 +33,14 @@ func TestSplitArgsAreExactlyThese(t *testing.T) {
 	}
 }
 
+// A packet of AV1 that cannot be parsed is left out, and no other.
+func TestSplitLeavesOutWhatCannotBeParsed(t *testing.T) {
+	got := SplitArgs(Split{Input: ffmpeg.Input{Location: "/in/a.mp4", Demuxer: "mov"}, Timebase: media.Rational{Num: 1, Den: 25}, Seconds: 10, Parsed: true})
+	if at := slices.Index(got, "trace_headers"); at < 0 || got[at-1] != "-bsf:v" || at > slices.Index(got, "segment") {
+		t.Errorf("arguments %q", got)
+	}
+}
+
 // unindexed are sources without an index, or without random access. genpts marks those whose
 // packets lack times.
 var unindexed = []struct {

@@ -80,17 +80,21 @@ func (a *attempt) run(ctx context.Context) (work.Result, error) {
 		Seconds: int((length + time.Second - 1) / time.Second),
 	}
 	x, err := a.cut(ctx, s)
-	if errors.Is(err, errJump) {
-		// Start again, now as an encode of all streams would read the source.
+	for err != nil {
+		switch {
+		case errors.Is(err, errJump):
+			// Start again, now as an encode of all streams would read the source.
+			src := a.job.Source
+			src.Jumps = true
+			s.Input.Jumps = input.Jumps(src, v.Stream)
+		case errors.Is(err, isobmff.ErrUnparsed) && !s.Parsed:
+			s.Parsed = true
+		default:
+			return written, err
+		}
 		a.discard(ctx, len(x.Sync))
-		a.jumps = true
-		src := a.job.Source
-		src.Jumps = true
-		s.Input.Jumps = input.Jumps(src, v.Stream)
+		a.jumps = s.Input.Jumps != nil
 		x, err = a.cut(ctx, s)
-	}
-	if err != nil {
-		return written, err
 	}
 	if len(x.Sync) == 0 {
 		return written, fault.New(fault.Corrupt, "the video track has no frame that can be decoded by itself")
