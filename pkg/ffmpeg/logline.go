@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// Leveled is the value of -loglevel with which errors and warnings are written with their level, which Level reads. Some decoders
+// Levelled is the value of -loglevel with which errors and warnings are written with their level, which Level reads. Some decoders
 // warn of what they concealed, and report no error.
-const Leveled = "level+warning"
+const Levelled = "level+warning"
 
-// leveled matches a line with its level, behind the name of what wrote it where there is one.
-var leveled = regexp.MustCompile(`^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(panic|fatal|error|warning)\] (.*)$`)
+// levelled matches a line with its level, behind the name of what wrote it where there is one.
+var levelled = regexp.MustCompile(`^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(panic|fatal|error|warning)\] (.*)$`)
 
 // Level returns the level of a line ("warning"), and the line without it. The level is "" where the line has none.
 func Level(line string) (level, text string) {
-	m := leveled.FindStringSubmatch(line)
+	m := levelled.FindStringSubmatch(line)
 	if m == nil {
 		return "", line
 	}

@@ -185,8 +185,11 @@ func unusable(o film.Output) (fields []string) {
 		name  string
 		given bool
 	}{
-		{"subtitleTracks", o.SubtitleTracks != ""}, {"defaultSubtitles", o.DefaultSubtitles != ""}, {"forcedSubtitles", o.ForcedSubtitles != ""},
-		{"package/encryption", o.Package != nil && o.Package.Encryption != nil}, {"preview/keyframes", o.Preview != nil && o.Preview.Keyframes},
+		{"subtitleTracks", o.SubtitleTracks != ""},
+		{"defaultSubtitles", o.DefaultSubtitles != ""},
+		{"forcedSubtitles", o.ForcedSubtitles != ""},
+		{"package/encryption", o.Package != nil && o.Package.Encryption != nil},
+		{"preview/keyframes", o.Preview != nil && o.Preview.Keyframes},
 	}
 	for i, v := range o.Video {
 		at := fmt.Sprintf("video/%d/", i)

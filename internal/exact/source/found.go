@@ -114,6 +114,13 @@ func foundSources() []Source {
 			r.Container, r.Codec, r.Rate, r.Size, r.Frames, r.Output = "frag", "av1", "25", "160x96", 74, film.Matroska
 			r.Tracks[0].Codec, r.Damage, r.DamageAt, r.DamageBy = "opus", "end", 465, 1
 		}),
+		// ffmpeg reads a wrong time of the first long frame after short ones.
+		found("Ogg, two tracks of Vorbis whose frames have two lengths", func(r *recipe.Recipe) {
+			r.Container, r.Codec, r.GOP, r.Rate, r.Size, r.Frames, r.Output = "ogv", "vp8", "one", "50", "97x55", 250, film.WebM
+			second := r.Tracks[0]
+			r.Tracks[0].Codec, second.Codec, second.Language = "vorbis", "vorbis", "fre"
+			r.Tracks = append(r.Tracks, second)
+		}),
 		// The first pack begins after 90 kB of packets.
 		found("MPEG-PS of large packs, begins within one", func(r *recipe.Recipe) {
 			r.Container, r.Codec, r.GOP, r.Rate, r.Size, r.Frames, r.Picture = "mpg", "mpeg1", "nob", "50", "160x96", 150, "noise"

@@ -40,6 +40,7 @@ type AudioLog struct {
 	// ffmpeg begins to count again where the stream's parameters change; base is what came before.
 	base  int64
 	pts   int64
+	fresh bool // the last run has one frame
 	lines output.Lines
 }
 
@@ -53,6 +54,26 @@ type SampleRun struct {
 // Matroska rounds to milliseconds, which is 96 samples at most (at 96 kHz and half a millisecond
 // either way).
 const maxJitter = 100
+
+// place adds a run where the time of the next frame does not follow from the runs before. A single frame between two that follow each other
+// has a wrong time, as the first long frame after short ones that ffmpeg reads of Vorbis in Ogg.
+func (l *AudioLog) place() {
+	n := len(l.Runs)
+	switch {
+	case l.follows(n - 1):
+		l.fresh = false
+		return
+	case l.fresh && l.follows(n-2):
+		l.Runs, l.fresh = l.Runs[:n-1], false
+		return
+	}
+	l.Runs, l.fresh = append(l.Runs, SampleRun{First: l.Total, PTS: l.pts}), true
+}
+
+// follows reports whether the next frame has the time that follows from a run.
+func (l *AudioLog) follows(run int) bool {
+	return run >= 0 && abs(l.pts-(l.Runs[run].PTS+l.Total-l.Runs[run].First)) <= maxJitter
+}
 
 // Write takes more of the log's text.
 func (l *AudioLog) Write(data []byte) (int, error) {
@@ -70,9 +91,7 @@ func (l *AudioLog) line(line []byte) error {
 		if err != nil || total < float64(l.Total) || total > math.MaxInt64/2 {
 			return fmt.Errorf("audio log: %q is not a valid sample count", text)
 		}
-		if n := len(l.Runs); n == 0 || abs(l.pts-(l.Runs[n-1].PTS+l.Total-l.Runs[n-1].First)) > maxJitter {
-			l.Runs = append(l.Runs, SampleRun{First: l.Total, PTS: l.pts})
-		}
+		l.place()
 		l.Total = int64(math.Round(total))
 		return nil
 	}

@@ -61,6 +61,15 @@ func TestAudioLogFindsGaps(t *testing.T) {
 	if diff := cmp.Diff(want, log.Runs); diff != "" || log.Total != 3072 {
 		t.Errorf("%d samples, want 3072; runs (-want +got):\n%s", log.Total, diff)
 	}
+	var late AudioLog // by 448 samples, of one frame each
+	text = line("0", "576") + line("1024", "1152") + line("1152", "2176") + line("2176", "2304") + line("2752", "3328") + line("3328", "3904") +
+		line("4350", "4928") + line("5374", "5952")
+	if _, err := late.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]SampleRun{{}, {First: 3904, PTS: 4350}}, late.Runs); diff != "" {
+		t.Errorf("frames with a wrong time (-want +got):\n%s", diff)
+	}
 	frame = -1 // the parameters change: ffmpeg counts anew
 	if _, err := log.Write([]byte(line("51024", "1152.000000") + line("52176", "2304.000000"))); err != nil {
 		t.Fatal(err)

@@ -90,7 +90,7 @@ var scaleMatrix = map[string]string{
 // inputArgs returns the arguments that read an input. If its clock jumps, times count from
 // Jumps.Start.
 func inputArgs(in ffmpeg.Input, threads int, part Part) []string {
-	args := append([]string{"-hide_banner", "-nostdin", "-loglevel", ffmpeg.Leveled, "-nostats"}, in.TimestampOptions()...)
+	args := append([]string{"-hide_banner", "-nostdin", "-loglevel", ffmpeg.Levelled, "-nostats"}, in.TimestampOptions()...)
 	args = append(args, ffmpeg.AllocationLimits()...)
 	if threads > 0 {
 		args = append(args, "-threads", strconv.Itoa(threads))
