@@ -114,10 +114,7 @@ func (r Request) Check() Problems {
 			}
 		}
 		if cmp.Or(out.Container, MP4).Packaged() {
-			seconds := Seconds(defaultMedia)
-			if out.Package != nil {
-				seconds = cmp.Or(out.Package.Seconds, seconds)
-			}
+			seconds := out.MediaSegment()
 			if mediaSegment != 0 && mediaSegment != seconds {
 				add(at+"/package/seconds", "%v is different from the %v of an earlier package; all packages of a request have the same",
 					time.Duration(seconds), time.Duration(mediaSegment))

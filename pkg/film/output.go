@@ -44,3 +44,11 @@ func (o Output) Names() []string {
 	}
 	return names
 }
+
+// MediaSegment returns how long the media segments of a package are.
+func (o Output) MediaSegment() Seconds {
+	if o.Package == nil {
+		return Seconds(defaultMedia)
+	}
+	return cmp.Or(o.Package.Seconds, Seconds(defaultMedia))
+}

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/subtitle"
@@ -235,6 +236,34 @@ func (r Request) checkFilmNames(add func(string, string, ...any)) {
 			}
 			for _, name := range names {
 				taken[name] = true
+			}
+		}
+	}
+}
+
+// checkPackages refuses packages of a tool whose media segments differ in length: the tool's pieces begin where media segments do.
+func (r Request) checkPackages(add func(string, string, ...any)) {
+	for i, t := range r.Tools {
+		var first film.Seconds
+		for n, o := range t.Outputs {
+			if o.Join != JoinVideo {
+				continue
+			}
+			request, err := Request{Source: "/source", Destination: "/destination"}.Film(t, o)
+			if err != nil {
+				continue // checkFilms says why
+			}
+			for k, one := range request.Outputs {
+				if !one.Container.Packaged() {
+					continue
+				}
+				length := one.MediaSegment()
+				if first != 0 && length != first {
+					add(o.FilmPointer(fmt.Sprintf("/tools/%d/outputs/%d", i, n), fmt.Sprintf("/outputs/%d/package/seconds", k)),
+						"%v is different from the %v of an earlier package; all packages of a tool have the same",
+						time.Duration(length), time.Duration(first))
+				}
+				first = length
 			}
 		}
 	}

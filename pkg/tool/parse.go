@@ -160,6 +160,7 @@ func (r Request) check() (ps film.Problems) {
 		}
 	}
 	r.checkFilmNames(add)
+	r.checkPackages(add)
 	if len(ps) == 0 {
 		if _, err := Levels(r.Tools); err != nil {
 			add("/tools", "%s", err.Error())

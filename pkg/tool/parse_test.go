@@ -103,8 +103,10 @@ func TestWrongToolsAreRefusedWithTheirPlace(t *testing.T) {
 		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "films": [{"subtitles": "auto"}]}]}`:                                                                  "/tools/0/outputs/0/films/0/subtitles: the subtitles of the source are left out",
 		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "films": [{}], "video": {"crf": 20}}]}`:                                                               "/tools/0/outputs/0/video: video and films exclude each other",
 		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "films": [{"container": "hls"}]}, {"join": "video", "films": [{"container": "dash", "name": "A"}]}]}`: "/tools/0/outputs/1/films/0/name: a is the name of an earlier film",
-		`{"name": "a", "command": ["x"], "outputs": [{"films": [{}]}]}`:                                                                                                                        "/tools/0/outputs/0/films: has a meaning with join: video only",
-		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "prefix": ["a"]}, {"join": "video", "prefix": ["b"]}]}`:                                               "/tools/0/outputs/1/path: a.mp4 is the name of an earlier film: give one of them another name or path",
+		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "films": [{"container": "hls"}]},
+			{"join": "video", "path": "b", "films": [{"name": "c"}, {"container": "dash", "package": {"seconds": 4}}]}]}`: "/tools/0/outputs/1/films/1/package/seconds: 4s is different from the 6s of an earlier package; all packages of a tool have the same",
+		`{"name": "a", "command": ["x"], "outputs": [{"films": [{}]}]}`:                                                                          "/tools/0/outputs/0/films: has a meaning with join: video only",
+		`{"name": "a", "command": ["x"], "each": "frames", "outputs": [{"join": "video", "prefix": ["a"]}, {"join": "video", "prefix": ["b"]}]}`: "/tools/0/outputs/1/path: a.mp4 is the name of an earlier film: give one of them another name or path",
 	} {
 		_, err := tool.Parse(request(tools))
 		var ps film.Problems

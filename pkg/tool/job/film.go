@@ -162,8 +162,9 @@ func (d *document) checkFilms(ctx context.Context, tools ffmpeg.Tools, oneMachin
 }
 
 // mediaSegments returns the wanted length of a tool's pieces, and that of the media segments of packages that are made of its pictures, on
-// whose multiples the pieces begin; 0 if there is no package.
+// whose multiples the pieces begin; 0 if there is no package. All packages of a tool have the same.
 func (d document) mediaSegments(i int) (wanted, every time.Duration, err error) {
+	unforced := false
 	for k, n := range d.films() {
 		if k != i {
 			continue
@@ -172,11 +173,15 @@ func (d document) mediaSegments(i int) (wanted, every time.Duration, err error) 
 		if err != nil {
 			return 0, 0, err
 		}
-		if every := plan.PackageSegmentLength(j); every > 0 {
-			return plan.SegmentLength(j), every, nil
+		if length := plan.PackageSegmentLength(j); length > 0 {
+			wanted, every = max(wanted, plan.SegmentLength(j)), length
+			unforced = unforced || plan.KeyframesUnforced(j)
 		}
 	}
-	return 0, 0, nil
+	if unforced { // each piece is one media segment
+		wanted = every
+	}
+	return wanted, every, nil
 }
 
 // filmPlans are the plans of films, as of jobs of their own.
