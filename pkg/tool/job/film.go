@@ -201,7 +201,8 @@ func (d document) planFilms(p *work.Plan, pieces [][]piece) (filmPlans, error) {
 			return all, err
 		}
 		all.outputs[joined{Tool: i, Output: n}] = outputs
-		all.warnings = append(all.warnings, own.Warnings...)
+		// Notices may be about the size of the pictures, which is the tool's choice: the units that publish give them.
+		all.warnings = append(all.warnings, slices.DeleteFunc(own.Warnings, film.IsNotice)...)
 		prefix := filmPrefix(d.Request.Tools[i], n)
 		for _, phase := range own.Phases {
 			for u := range phase.Units {

@@ -205,3 +205,28 @@ func TestAFilmThatCannotBeMadeIsRefusedBeforeAnyWork(t *testing.T) {
 		t.Errorf("got %s: %v", fault.KindOf(err), err)
 	}
 }
+
+// A film has the size that the tool gave its pictures, and so have its ladder and what is said of it.
+func TestAFilmFollowsTheSizeOfThePictures(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, newFilm(t))
+	report, err := b.run(t, `{"name": "twice", "each": "segment", "as": {"format": "mkv"}, "command": ["sh", "-c",
+			"ffmpeg -v error -i $INPUT_FILE_PATH -an -vf scale=320:240 -fps_mode passthrough -c:v ffv1 $TMP_OUTPUT_DIR/x.mkv"],
+		"outputs": [{"join": "video", "films": [{"video": [{"preset": "ultrafast", "height": 240}]},
+			{"name": "more", "container": "hls", "video": [{"preset": "ultrafast", "height": 300}, {"preset": "ultrafast", "height": 200}]}]}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := published(t, b.out)
+	for _, name := range []string{"more/JOB/240p.m3u8", "more/JOB/200p.m3u8"} {
+		if got[name] == "" {
+			t.Errorf("there is no %s", name)
+		}
+	}
+	if lines := frames(t, got["twice.mp4"]); !strings.Contains(lines[0], fmt.Sprint(320*240*3/2)) {
+		t.Errorf("a frame of the film: %s", lines[0])
+	}
+	if want := []string{"more.m3u8: note: height 300 does nothing: the source has 240 lines, which upscale would enlarge"}; !slices.Equal(report.Warnings, want) {
+		t.Errorf("warnings %q, want %q", report.Warnings, want)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/tool"
 	"github.com/mapreel/mapreel/pkg/tool/join"
 	"github.com/mapreel/mapreel/pkg/work"
@@ -98,8 +99,18 @@ func (k Joins) mergeFilm(ctx context.Context, env *work.Env, spec joined) (work.
 		return work.Result{}, err
 	}
 	result, err := run(ctx, k.Kinds, f.env, work.Unit{Name: f.job.OutputUnit(spec.Film)})
-	result.Warnings = append(warnings, result.Warnings...)
+	result.Warnings = slices.Concat(f.notices(spec.Film), warnings, result.Warnings)
 	return result, err
+}
+
+// notices returns what a user should know of a film whose pictures have the size that the tool gave them.
+func (f openedFilm) notices(n int) (list []string) {
+	for _, w := range f.job.Warnings {
+		if film.IsNotice(w) && strings.HasPrefix(w, f.job.Outputs[n].File+": ") {
+			list = append(list, w)
+		}
+	}
+	return list
 }
 
 // publisher publishes one output.
