@@ -32,25 +32,32 @@ var cueFormats = []struct {
 	format    subtitle.Format
 }{{".srt", subtitle.SubRip}, {".vtt", subtitle.WebVTT}}
 
-// addCaptions makes the cues of tools subtitle tracks of the film. They are known as soon as all tools have run, so the unit that
-// publishes the film does this.
-func (f *openedFilm) addCaptions(ctx context.Context, own *work.Env, spec joined, kinds []work.Kind) (warnings []string, err error) {
+// captionsFor gives a film that is published the cues of tools, unless it has no subtitles.
+func (f *openedFilm) captionsFor(ctx context.Context, own *work.Env, spec joined, kinds []work.Kind) (warnings []string, err error) {
 	if f.withoutSubtitles(f.job.Outputs[spec.Film]) {
 		return nil, nil
 	}
 	// What is said of captions holds for all films of the output, so the first of them says it.
 	first := slices.IndexFunc(f.job.Outputs, func(out film.OutputPlan) bool { return !f.withoutSubtitles(out) })
-	defer func() {
-		if spec.Film != first {
-			warnings = nil
-		}
-	}()
+	warnings, err = f.addCaptions(ctx, own, spec.Tool, kinds)
+	if spec.Film != first {
+		warnings = nil
+	}
+	return warnings, err
+}
+
+// addCaptions makes the cues of tools subtitle tracks of the film. They are known as soon as all tools have run, so the units do this that
+// need them: the one that shares out the bytes of a file, and those that publish.
+func (f *openedFilm) addCaptions(ctx context.Context, own *work.Env, i int, kinds []work.Kind) (warnings []string, err error) {
 	var doc document
 	if err := own.Decode(&doc); err != nil {
 		return nil, err
 	}
+	// Units of several films do this at the same time: the keys are those of the attempt, and lie where those of other subtitles do.
+	env := *f.env
+	env.Unit = own.Unit + "/" + film.SidecarUnit
 	var tracks []captions
-	for i, of := range f.tool.Outputs[spec.Output].Subtitles {
+	for n, of := range f.tool.Outputs[f.output].Subtitles {
 		data, format, err := doc.cues(ctx, own, of.Tool)
 		if err != nil {
 			return nil, err
@@ -60,9 +67,9 @@ func (f *openedFilm) addCaptions(ctx context.Context, own *work.Env, spec joined
 			continue
 		}
 		sum := sha256.Sum256(data)
-		c := captions{track: of.Track(), key: own.Key(i, "cues")}
+		c := captions{track: of.Track(), key: env.Key(n, "cues")}
 		c.file = film.File{URL: c.track.File, Digest: hex.EncodeToString(sum[:]), Size: int64(len(data)), Format: format}
-		if _, err := own.Scratch.Put(ctx, c.key, bytes.NewReader(data)); err != nil {
+		if _, err := env.Scratch.Put(ctx, c.key, bytes.NewReader(data)); err != nil {
 			return nil, err
 		}
 		tracks = append(tracks, c)
@@ -70,14 +77,15 @@ func (f *openedFilm) addCaptions(ctx context.Context, own *work.Env, spec joined
 	if len(tracks) == 0 {
 		return warnings, nil
 	}
-	j, err := doc.filmJob(spec.Tool, spec.Output, f.size, tracks...)
+	j, err := doc.filmJob(i, f.output, f.size, tracks...)
 	if err == nil {
 		err = f.set(j)
 	}
 	if err != nil {
 		return nil, err
 	}
-	result, err := f.extractCaptions(ctx, tracks, kinds)
+	env.Doc = f.env.Doc
+	result, err := f.extractCaptions(ctx, env, tracks, kinds)
 	f.env.Results = withCaptions{f.env.Results, result}
 	return append(warnings, result.Warnings...), err
 }
@@ -135,9 +143,7 @@ func (c *cueText) Write(p []byte) (int, error) {
 }
 
 // extractCaptions runs the unit that brings subtitles into the form that the film holds.
-func (f *openedFilm) extractCaptions(ctx context.Context, tracks []captions, kinds []work.Kind) (work.Result, error) {
-	env := *f.env
-	env.Unit = f.prefix + film.SidecarUnit // its artifacts have names of their own
+func (f *openedFilm) extractCaptions(ctx context.Context, env work.Env, tracks []captions, kinds []work.Kind) (work.Result, error) {
 	env.Dir = filepath.Join(f.env.Dir, "captions")
 	if err := os.Mkdir(env.Dir, 0o700); err != nil {
 		return work.Result{}, fault.Wrap(fault.KindOf(err), err, "folder of captions")
@@ -145,7 +151,7 @@ func (f *openedFilm) extractCaptions(ctx context.Context, tracks []captions, kin
 	env.Resolve = func(ctx context.Context, url string) (blob.Store, string, error) {
 		for _, c := range tracks {
 			if c.file.URL == url {
-				return f.env.Scratch, c.key, nil
+				return env.Scratch, c.key, nil
 			}
 		}
 		return f.env.Resolve(ctx, url)

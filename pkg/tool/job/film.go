@@ -278,6 +278,11 @@ func (k Films) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result
 		return work.Result{}, err
 	}
 	inner := work.Unit{Name: strings.TrimPrefix(u.Name, f.prefix), Needs: u.Needs, Spec: spec.Spec}
+	if inner.Name == film.SharesUnit && f.job.SizesFile() { // subtitles are a part of the file
+		if _, err := f.addCaptions(ctx, env, spec.Tool, k.Kinds); err != nil {
+			return work.Result{}, err
+		}
+	}
 	if !decodes(inner.Name) {
 		return run(ctx, k.Kinds, f.env, inner)
 	}

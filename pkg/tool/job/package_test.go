@@ -230,3 +230,24 @@ func TestAFilmFollowsTheSizeOfThePictures(t *testing.T) {
 		t.Errorf("warnings %q, want %q", report.Warnings, want)
 	}
 }
+
+// Subtitles that tools make are a part of the size that a file is to have.
+func TestCuesAreAPartOfTheSizeOfAFile(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, newFilm(t))
+	_, err := b.run(t, `
+		{"name": "sized", "each": "segment", "as": {"format": "mkv"}, "command": ["sh", "-c", "cp $INPUT_FILE_PATH $TMP_OUTPUT_DIR/x.mkv"],
+			"outputs": [{"join": "video", "subtitles": [{"tool": "said"}], "films": [{"targetSize": 180000, "video": [{"preset": "ultrafast"}]}]}]},
+		{"name": "said", "each": "sound", "outputs": [{"join": "cues"}], "command": ["sh", "-c",
+			"printf '1\n00:00:00,200 --> 00:00:00,700\n%030000d\n\n' $MAPREEL_INDEX > $TMP_OUTPUT_DIR/a.srt"]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(b.out, "sized.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() > 180_000 || info.Size() < 150_000 {
+		t.Errorf("the file of 180 kB has %d", info.Size())
+	}
+}

@@ -94,7 +94,7 @@ func (k Joins) mergeFilm(ctx context.Context, env *work.Env, spec joined) (work.
 	if spec.Film < 0 || spec.Film >= len(f.job.Outputs) {
 		return work.Result{}, fault.New(fault.Corrupt, "%s is of no film of its job", env.Unit)
 	}
-	warnings, err := f.addCaptions(ctx, env, spec, k.Kinds)
+	warnings, err := f.captionsFor(ctx, env, spec, k.Kinds)
 	if err != nil {
 		return work.Result{}, err
 	}
