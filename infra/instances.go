@@ -10,14 +10,16 @@ import (
 // instanceSize is what an instance has: vCPUs, and memory in MiB.
 type instanceSize struct{ cpus, memory float64 }
 
-// instanceKinds are families by the beginning of their names: the memory in GiB for each vCPU, and the most vCPUs of an instance. Both are
-// upper bounds of all generations, from the tables of instance types in the EC2 documentation.
+// instanceKinds are families by the beginning of their names, of which the first that matches holds: the memory in GiB for each vCPU, and the
+// most vCPUs of an instance. Both are upper bounds of all generations, from the tables of instance types in the EC2 documentation. c3 and c4 are
+// left out, because the size of c4.8xlarge does not say how many vCPUs it has.
 var instanceKinds = []struct {
 	name      *regexp.Regexp
 	perCPU    float64
 	mostVCPUs float64
 }{
-	{regexp.MustCompile(`^c[3-9]`), 2, 384},
+	{regexp.MustCompile(`^c5n`), 8. / 3, 72}, // c5n.18xlarge has 192 GiB
+	{regexp.MustCompile(`^c[5-9]`), 2, 384},
 	{regexp.MustCompile(`^m[3-9]`), 4, 384},
 	{regexp.MustCompile(`^r[3-9]`), 8, 384},
 	{regexp.MustCompile(`^t[2-4]`), 4, 8},

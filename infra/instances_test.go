@@ -14,6 +14,9 @@ func TestJobsAreHeldAgainstInstances(t *testing.T) {
 		{[]string{"c7i"}, 2, 700, true},
 		{[]string{"c7i"}, 2, 768, false},
 		{[]string{"c7i", "r7i"}, 2, 768, true},
+		{[]string{"c5n.18xlarge"}, 72, 190, true}, // more memory for each vCPU than other families of c
+		{[]string{"c5n.18xlarge"}, 72, 192, false},
+		{[]string{"c4.8xlarge"}, 36, 50, true}, // not twice as large as c4.4xlarge
 		{[]string{"m6a.4xlarge"}, 16, 60, true},
 		{[]string{"m6a.4xlarge"}, 17, 60, false},
 		{[]string{"m6a.4xlarge"}, 2, 64, false},
