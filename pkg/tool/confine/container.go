@@ -162,7 +162,11 @@ func (o Options) containerArguments(e engine, name string) ([]string, error) {
 	if !e.noTasks {
 		args = append(args, "--pids-limit", strconv.Itoa(max(512, 16*o.Processes)))
 	}
-	mounts, err := o.Container.allMounts()
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, fault.Wrap(fault.KindOf(err), err, "mounts of this machine")
+	}
+	mounts, err := o.Container.allMounts(string(table))
 	if err != nil {
 		return nil, err
 	}
@@ -191,12 +195,8 @@ func (o Options) containerArguments(e engine, name string) ([]string, error) {
 }
 
 // allMounts returns the mounts of the container, and those of this machine below them that must not be written to either: an engine
-// mounts a folder together with what is mounted below it, and makes only the folder itself read-only.
-func (c Container) allMounts() ([]Mount, error) {
-	table, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return nil, fault.Wrap(fault.KindOf(err), err, "mounts of this machine")
-	}
+// mounts a folder together with what is mounted below it, and makes only the folder itself read-only. table is /proc/self/mountinfo.
+func (c Container) allMounts(table string) ([]Mount, error) {
 	list := slices.Clone(c.Mounts)
 	for _, m := range c.Mounts {
 		if m.Writable || m.Own {
@@ -206,8 +206,12 @@ func (c Container) allMounts() ([]Mount, error) {
 		if err != nil {
 			return nil, fault.Wrap(fault.KindOf(err), err, "files of a tool")
 		}
-		for _, rest := range mountedBelow(string(table), host) {
-			list = append(list, Mount{Host: filepath.Join(host, rest), Path: filepath.Join(m.Path, rest)})
+		for _, rest := range mountedBelow(table, host) {
+			at := filepath.Join(host, rest)
+			if _, err := os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
+				continue // another mount hides it, and an engine would fail
+			}
+			list = append(list, Mount{Host: at, Path: filepath.Join(m.Path, rest)})
 		}
 	}
 	return list, nil

@@ -298,6 +298,15 @@ func TestMountsBelowAFolderAreReadOnly(t *testing.T) {
 	if got := mountedBelow(table, "/tools2"); len(got) > 0 {
 		t.Errorf("below /tools2: %q", got)
 	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "here"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	hidden := fmt.Sprintf("30 21 0:5 / %s/here rw - tmpfs tmpfs rw\n31 30 0:6 / %s/gone rw - tmpfs tmpfs rw\n", dir, dir)
+	got, err := Container{Mounts: []Mount{{Host: dir, Path: "/tools"}}}.allMounts(hidden)
+	if want := []Mount{{Host: dir, Path: "/tools"}, {Host: dir + "/here", Path: "/tools/here"}}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("with a mount that another one hides: %v, %v, want %v", got, err, want)
+	}
 	// /dev/shm is a mount of its own on every Linux.
 	o := Options{Spec: Spec{Dir: "/mapreel/work"}, Name: "a", Container: &Container{Image: "sha256:00", Mounts: []Mount{
 		{Host: "/dev", Path: "/mapreel/tools"}, {Host: "/dev", Path: "/mapreel/out", Writable: true},
