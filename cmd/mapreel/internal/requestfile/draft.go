@@ -2,6 +2,7 @@ package requestfile
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -120,8 +121,14 @@ func (d *Draft) Describe(p film.Problem) string {
 		slices.Sort(beneath)
 		return strings.Join(beneath, ", ") + ": " + p.Message
 	}
-	if d.File != nil {
-		return d.File.Name + ": " + p.String()
+	if d.File == nil {
+		return p.String()
 	}
-	return p.String()
+	// The file does not say it: what it is missing in has a position.
+	for at := path.Dir(p.Pointer); len(at) > 1; at = path.Dir(at) {
+		if line, column, ok := d.File.Find(at); ok {
+			return fmt.Sprintf("%s:%d:%d: %s", d.File.Name, line, column, p)
+		}
+	}
+	return d.File.Name + ": " + p.String()
 }
