@@ -11,8 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/check"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestflags"
 	"github.com/mapreel/mapreel/pkg/fault"
@@ -183,6 +185,9 @@ func (r Run) Job(dir string, stdin io.Reader) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
+	if ps := replacing(req); len(ps) > 0 {
+		return Job{}, d.Invalid(ps)
+	}
 	if r.Jobs < 0 {
 		return Job{}, fault.New(fault.Invalid, "--jobs: must be at least 1")
 	}
@@ -193,4 +198,26 @@ func (r Run) Job(dir string, stdin io.Reader) (Job, error) {
 		}
 	}
 	return job, nil
+}
+
+// replacing returns the problems of films that would replace the source, whatever path leads to it, or a folder.
+func replacing(req tool.Request) (ps film.Problems) {
+	for i, t := range req.Tools {
+		for n, o := range t.Outputs {
+			if o.Join != tool.JoinVideo {
+				continue
+			}
+			films, err := req.Film(t, o)
+			if err != nil {
+				continue // the planner says why
+			}
+			for _, p := range check.Paths(films) {
+				if strings.HasPrefix(p.Pointer, "/outputs/") {
+					p.Pointer = o.FilmPointer(fmt.Sprintf("/tools/%d/outputs/%d", i, n), p.Pointer)
+					ps = append(ps, p)
+				}
+			}
+		}
+	}
+	return ps
 }

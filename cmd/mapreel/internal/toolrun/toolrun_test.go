@@ -82,6 +82,28 @@ func TestHostileToolsFilesAreRefusedAtOnce(t *testing.T) {
 	}
 }
 
+// A film does not replace the source, also where its folder leads there by another path.
+func TestAFilmDoesNotReplaceTheSource(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const text = "tools:\n  - name: film\n    each: segment\n    command: [x]\n    outputs: [{join: video, films: [{container: poster}, {}]}]\n"
+	for name, text := range map[string]string{"film.mp4": "", "tools.yaml": text} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(".", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for output, refused := range map[string]bool{".": true, "link": true, "out": false} {
+		_, err := toolrun.Run{Tools: filepath.Join(dir, "tools.yaml"), Source: "film.mp4", Output: output}.Job(dir, nil)
+		const want = "tools.yaml:5:58: /tools/0/outputs/0/films/1/name: "
+		if refused && (fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "is the source")) || !refused && err != nil {
+			t.Errorf("into %s: %v", output, err)
+		}
+	}
+}
+
 // A command that ends early stops the preparations for its scene, and waits for them.
 func TestPreparationsForASceneEndWithTheirCommand(t *testing.T) { //nolint:paralleltest // it sets PATH
 	bin, temp, out := t.TempDir(), t.TempDir(), t.TempDir()
