@@ -194,10 +194,26 @@ func (r Run) Job(dir string, stdin io.Reader) (Job, error) {
 	job := Job{Request: data, Draft: d, Jobs: cmp.Or(r.Jobs, min(req.Compute.Concurrency, runtime.NumCPU()))}
 	for _, t := range req.Tools {
 		for i, o := range t.Outputs {
-			job.Outputs = append(job.Outputs, filepath.Join(destination, o.Path, fmt.Sprintf("%s.%d", t.Name, i)))
+			for _, name := range names(req, t, i) {
+				job.Outputs = append(job.Outputs, filepath.Join(destination, o.Path, name))
+			}
 		}
 	}
 	return job, nil
+}
+
+// names returns the names that stand for an output of a tool where two jobs must not write the same: those of its films, or its number.
+func names(req tool.Request, t tool.Tool, i int) (list []string) {
+	if o := t.Outputs[i]; o.Join == tool.JoinVideo {
+		films, err := req.Film(t, o)
+		if err == nil { // the planner says what is wrong
+			for _, one := range films.Outputs {
+				list = append(list, one.Names()...)
+			}
+			return list
+		}
+	}
+	return []string{fmt.Sprintf("%s.%d", t.Name, i)}
 }
 
 // replacing returns the problems of films that would replace the source, whatever path leads to it, or a folder.

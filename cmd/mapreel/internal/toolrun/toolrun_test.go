@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/toolrun"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/render/blender"
@@ -101,6 +103,32 @@ func TestAFilmDoesNotReplaceTheSource(t *testing.T) {
 		if refused && (fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "is the source")) || !refused && err != nil {
 			t.Errorf("into %s: %v", output, err)
 		}
+	}
+}
+
+// Two jobs that would write a film of one name exclude each other, whatever their tools are called.
+func TestFilmsOfToolsAreKnownByTheirNames(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const text = "tools:\n  - {name: a, command: [x], outputs: [{path: cues}]}\n" +
+		"  - {name: b, each: segment, command: [x], outputs: [{path: films, join: video, films: [{name: film, container: hls}, {}]}]}\n"
+	if err := os.WriteFile(filepath.Join(dir, "tools.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	job, err := toolrun.Run{Tools: filepath.Join(dir, "tools.yaml"), Source: "film.mp4", Output: "out"}.Job(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, path := range job.Outputs {
+		name, err := filepath.Rel(filepath.Join(dir, "out"), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, name)
+	}
+	if diff := cmp.Diff([]string{"cues/a.0", "films/film.m3u8", "films/film", "films/b.mp4"}, got); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
 	}
 }
 
