@@ -161,7 +161,7 @@ func (r rights) joinTools() {
 	r.read(results, joins)
 	r.write(joins)
 	if addsCaptions(r.tools) {
-		r.write(sidecars) // the unit that publishes a film brings the cues into its form
+		r.write(sidecars) // the unit that shares out the bytes of a film brings the cues into its form
 	}
 }
 
