@@ -58,9 +58,6 @@ const maxCorruptStreams = 1000
 // Has reports whether the stream with this index has such a packet.
 func (c *CorruptPackets) Has(stream int) bool { return c.streams[stream] }
 
-// contextName matches what a line begins with: "[h264 @ 0x55d0] ".
-var contextName = regexp.MustCompile(`^(\[[^\]]* @ 0x[0-9a-f]+\] )+`)
-
 // Write takes more of standard error.
 func (d *DamageLog) Write(data []byte) (int, error) {
 	for text := range d.lines.add(data) {
@@ -68,7 +65,7 @@ func (d *DamageLog) Write(data []byte) (int, error) {
 			continue
 		}
 		if _, text = Level(text); damage.MatchString(text) {
-			d.first = process.Shorten(contextName.ReplaceAllString(text, ""))
+			d.first = process.Shorten(process.TrimLine(text))
 		}
 	}
 	return len(data), nil

@@ -12,14 +12,14 @@ import (
 type bell struct {
 	path string
 	file *os.File
-	task chan struct{} // for who waits for a task to be done
-	line chan struct{} // for who waits for a line of the report
+	task chan struct{} // receives a ring for the goroutine that waits for a task to be done
+	line chan struct{} // receives a ring for the goroutine that waits for a line of the report
 }
 
 const (
 	// ringing is the shortest time between two rings. A scene that has taken Blender over may ring without end.
 	ringing = 5 * time.Millisecond
-	// unrung is how often files are looked at although nobody rings: such a scene may also remove the FIFO.
+	// unrung is how often files are looked at without a ring, because such a scene may also remove the FIFO.
 	unrung = 500 * time.Millisecond
 )
 
@@ -47,7 +47,7 @@ func (b *bell) listen() {
 		for _, c := range []chan struct{}{b.task, b.line} {
 			select {
 			case c <- struct{}{}:
-			default: // who waits has not yet looked since the last one
+			default: // the last ring has not been received yet
 			}
 		}
 		time.Sleep(ringing)

@@ -36,7 +36,7 @@ type Mount struct {
 	Own bool
 }
 
-// containerUser is the user and group ID of "nobody". Containers run as that user if mapreel runs as root.
+// containerUser is the user and group ID that containers run with if mapreel runs as root: those of the unprivileged user of most systems.
 const containerUser = 65534
 
 // label marks the containers that mapreel has started.

@@ -32,7 +32,7 @@ type document struct {
 	Threads int            `json:"threads,omitempty"` // of each encoder of a film
 	// AV1Forced says that SVT-AV1 sets the keyframes of packages where it is told.
 	AV1Forced bool   `json:"av1Forced,omitempty"`
-	Files     string `json:"files,omitempty"` // digest of the files beside the tools of a deployment
+	Files     string `json:"files,omitempty"` // digest of a deployment's folder of tools
 	// Images are the IDs of the images in which tools run on this machine, by the tool's name.
 	Images map[string]string `json:"images,omitempty"`
 }

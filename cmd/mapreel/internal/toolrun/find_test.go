@@ -18,7 +18,7 @@ func TestFFmpegIsSearchedForBeforeItIsNeeded(t *testing.T) {
 		return ffmpeg.Tools{FFmpeg: "/x/ffmpeg"}, nil
 	})
 	defer end()
-	<-began // although nobody has asked yet
+	<-began // before the result is asked for
 	close(goOn)
 	for range 2 {
 		if tools, err := found(t.Context(), ffmpeg.FindOptions{}); err != nil || tools.FFmpeg != "/x/ffmpeg" {
