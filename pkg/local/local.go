@@ -141,7 +141,7 @@ type runner struct {
 	twins Twins
 	twin  map[string]twin // by unit: the second try that is under way
 
-	look func(engine.RunInput) // starts a search for slow units; nil until watch sets it
+	look func(find func(ctx context.Context)) // starts a search for slow units; nil until watch sets it
 }
 
 // open opens the scratch folder: the ledger, the store of artifacts, and the lock that keeps a second run of the same request
@@ -320,7 +320,7 @@ func (r *runner) function(class work.Class, handle engine.Handler) engine.Handle
 			return handle(ctx, input)
 		})
 	}
-	return r.withTwins(r.withSlot(handle))
+	return r.withTwins(handle)
 }
 
 // slots returns the machine's slots.

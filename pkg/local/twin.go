@@ -17,24 +17,48 @@ const (
 	twinEvery = time.Second
 )
 
-// withTwins looks for units that run far longer than their peers, once a unit is done and its slot is free for others. The state
-// machine does not wait for it.
+// withTwins looks for units that run far longer than their peers: once a unit is done and its slot is free for others, and once one has
+// run long enough to be such a unit itself. The latter is for the unit that begins last, or alone after others were done by an earlier
+// run: no other is done after it. The state machine does not wait for it.
 func (r *runner) withTwins(handle engine.Handler) engine.Handler {
+	long := r.withSlot(func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		r.lookAfter(ctx, r.engine.Twins.Least, input)
+		return handle(ctx, input)
+	})
 	return func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
-		out, err := handle(ctx, input)
-		var in engine.RunInput
-		if err == nil && r.look != nil && json.Unmarshal(input, &in) == nil && in.Unit != "" {
-			r.look(in)
+		out, err := long(ctx, input)
+		if err == nil {
+			r.lookAfter(ctx, 0, input)
 		}
 		return out, err
 	}
+}
+
+// lookAfter looks for slow units after a wait, unless ctx ends before. in is the input of a unit of their kind.
+func (r *runner) lookAfter(ctx context.Context, wait time.Duration, input json.RawMessage) {
+	var in engine.RunInput
+	if r.look == nil || json.Unmarshal(input, &in) != nil || in.Unit == "" {
+		return
+	}
+	r.look(func(ran context.Context) {
+		if wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return
+			}
+		}
+		r.engine.Twin(ran, in)
+	})
 }
 
 // watch begins what withTwins needs, until ctx or the run ends. The caller calls stop, which waits for second tries to end.
 func (r *runner) watch(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var watchers sync.WaitGroup // each ends soon, unless all other units have begun
-	r.look = func(in engine.RunInput) { watchers.Go(func() { r.engine.Twin(ctx, in) }) }
+	r.look = func(find func(ctx context.Context)) { watchers.Go(func() { find(ctx) }) }
 	return func() {
 		cancel(errRunEnded)
 		watchers.Wait()
