@@ -22,7 +22,7 @@ func frameFolder(t *testing.T, frames, odd int) string {
 		if n == odd {
 			p.SetGray(2, 2, color.Gray{200})
 		}
-		f, err := os.Create(filepath.Join(folder, render.FileName(n)))
+		f, err := os.Create(filepath.Join(folder, render.FileName(n, render.PNG)))
 		if err != nil {
 			t.Fatal(err)
 		}

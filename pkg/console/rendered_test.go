@@ -25,6 +25,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/player/playertest"
 	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/render/arrived"
+	"github.com/mapreel/mapreel/pkg/render/blender/blendertest"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -67,11 +68,11 @@ func TestFramesThatHaveArrivedAreListedAndServed(t *testing.T) {
 	if _, err := s.fake.Start(t.Context(), "new", json.RawMessage(`{"source":"/films/new.blend"}`)); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{render.Key("aa", 2), render.Key("aa", 0), render.TileKey("aa", 3, 1), render.Key("aa", 5), render.SoundKey("aa"), render.Key("cc", 0), "cc/secret.png"} {
+	for _, key := range []string{render.Key("aa", 2, render.PNG), render.Key("aa", 0, render.PNG), render.TileKey("aa", 3, 1), render.Key("aa", 5, render.PNG), render.SoundKey("aa"), render.Key("cc", 0, render.PNG), "cc/secret.png"} {
 		put(t, store, key, []byte(key))
 		time.Sleep(10 * time.Millisecond) // the order in which they arrive
 	}
-	unfinished := filepath.Join(store.Root(), filepath.Dir(render.Key("aa", 1)), blob.Reserved+"000001.png")
+	unfinished := filepath.Join(store.Root(), filepath.Dir(render.Key("aa", 1, render.PNG)), blob.Reserved+"000001.png")
 	if err := os.WriteFile(unfinished, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +82,8 @@ func TestFramesThatHaveArrivedAreListedAndServed(t *testing.T) {
 		"frames?name=film":                       `{"frames":0,"arrived":0,"latest":[]}`,
 		"frames?name=new":                        `{"frames":0,"arrived":0,"latest":[]}`,
 		"frames?name=none":                       "404",
-		"frame?name=shot&number=10":              render.Key("aa", 2),
-		"frame?name=shot&number=-5":              render.Key("aa", 0),
+		"frame?name=shot&number=10":              render.Key("aa", 2, render.PNG),
+		"frame?name=shot&number=-5":              render.Key("aa", 0, render.PNG),
 		"frame?name=shot&number=3":               "404", // it is being written
 		"frame?name=shot&number=13":              "404",
 		"frame?name=other&number=10":             "404",
@@ -103,6 +104,21 @@ func TestFramesThatHaveArrivedAreListedAndServed(t *testing.T) {
 		if text != want {
 			t.Errorf("%s: %d %q, want %q", path, status, text, want)
 		}
+	}
+}
+
+func TestAFrameInLinearLightIsServedAsAPNG(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	_, store := s.rendering("shot", "aa", "/films/shot.blend", `{"render":{"frames":"7","settings":{"format":"exr32"}}}`)
+	put(t, store, render.Key("aa", 0, render.EXR32), blendertest.EXR(render.Picture{Width: 3, Height: 2, Format: render.EXR32}, "", func(_, x, _ int) float32 { return float32(x) }))
+	if _, text, _ := s.get("/console/frames?name=shot"); text != `{"frames":1,"arrived":1,"latest":[7]}` {
+		t.Error(text)
+	}
+	_, text, header := s.get("/console/frame?name=shot&number=7")
+	shown, err := png.Decode(strings.NewReader(text))
+	if err != nil || header.Get("Content-Type") != "image/png" || shown.At(0, 0) != (color.RGBA{0, 0, 0, 255}) || shown.At(1, 1) != (color.RGBA{255, 255, 255, 255}) {
+		t.Errorf("%v, %v, a frame of type %s", shown, err, header.Get("Content-Type"))
 	}
 }
 
@@ -144,9 +160,9 @@ func TestThePageShowsFramesAsTheyArrive(t *testing.T) {
 		}
 		switch step {
 		case 0:
-			put(t, store, render.Key("aa", 1), pictureOf(t, 64, 36, false))
+			put(t, store, render.Key("aa", 1, render.PNG), pictureOf(t, 64, 36, false))
 		case 1:
-			put(t, store, render.Key("aa", 0), pictureOf(t, 32, 18, true))
+			put(t, store, render.Key("aa", 0, render.PNG), pictureOf(t, 32, 18, true))
 		}
 		observe(local.Event{Event: engine.Event{Type: engine.Progress, Unit: "frames/000000", Amount: work.Amount{Count: int64(step + 1)}}, Time: time.Now()})
 	}

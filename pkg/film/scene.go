@@ -45,6 +45,14 @@ func (r Request) checkRender() (ps Problems) {
 			ps = append(ps, Problem{fmt.Sprintf("/outputs/%d/container", i), "render.redo replaces frames that are kept; make the film of all of them afterwards"})
 		}
 	}
+	if r.Render.Format.Linear() {
+		for i, o := range r.Outputs {
+			if o.Container != Frames {
+				ps = append(ps, Problem{fmt.Sprintf("/outputs/%d/container", i), fmt.Sprintf(
+					"frames of the format %s are in linear light, which only a folder of frames keeps; render this output as png or png16", r.Render.Format)})
+			}
+		}
+	}
 	if r.Render.Sound != "" && !r.MakesFilm() {
 		ps = append(ps, Problem{SoundPointer, "no output is a film, which could have the sound"})
 	}

@@ -220,6 +220,9 @@ func withValue(t *testing.T, pointer string, value any) []byte {
 	if strings.HasPrefix(pointer, "/render/") {
 		tree["source"], tree["render"] = "/in.blend", map[string]any{}
 	}
+	if pointer == "/render/format" { // some are for frames that are kept only
+		tree["outputs"] = []any{map[string]any{"name": "a", "container": "frames"}}
+	}
 	steps := strings.Split(pointer, "/")[1:]
 	var node any = tree
 	for _, step := range steps[:len(steps)-1] {

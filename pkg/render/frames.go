@@ -75,9 +75,14 @@ func FormatFrames(numbers []int) string {
 }
 
 // FileName returns the name under which a frame is published: frame_0017.png.
-func FileName(number int) string {
+func FileName(number int, f Format) string {
 	if number < 0 {
-		return fmt.Sprintf("frame_-%04d.%s", -number, Extension)
+		return fmt.Sprintf("frame_-%04d.%s", -number, f.Extension())
 	}
-	return fmt.Sprintf("frame_%04d.%s", number, Extension)
+	return fmt.Sprintf("frame_%04d.%s", number, f.Extension())
+}
+
+// IsFileName reports whether a frame may have been published under a name, in whatever format.
+func IsFileName(name string, number int) bool {
+	return name == FileName(number, PNG) || name == FileName(number, EXR)
 }

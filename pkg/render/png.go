@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,20 +13,31 @@ import (
 type Picture struct {
 	Width, Height int
 	Alpha         bool
-	Deep          bool // 16 bits a sample
+	Format        Format
 }
 
-// Clean checks that data is a PNG of a picture, which decodes, and returns it without what differs from one run to the next: the
-// time, and all texts.
+// Clean checks that data is a picture, which decodes, and returns it without what differs from one run to the next: the time, and all
+// texts.
 func Clean(data []byte, want Picture) ([]byte, error) {
+	if want.Format.Linear() {
+		return cleanEXR(data, want)
+	}
+	return cleanPNG(data, want)
+}
+
+func cleanPNG(data []byte, want Picture) ([]byte, error) {
 	const signature, header = "\x89PNG\r\n\x1a\n", 33 // with the chunk IHDR
 	if len(data) < header || string(data[:8]) != signature || string(data[12:16]) != "IHDR" {
 		return nil, errors.New("it is no PNG")
 	}
 	got := Picture{
 		Width: int(binary.BigEndian.Uint32(data[16:])), Height: int(binary.BigEndian.Uint32(data[20:])),
-		Alpha: data[25]&4 != 0, Deep: data[24] > 8,
+		Alpha: data[25]&4 != 0, Format: PNG,
 	}
+	if data[24] > 8 {
+		got.Format = PNG16
+	}
+	want.Format = cmp.Or(want.Format, PNG)
 	if got != want || data[25]&2 == 0 {
 		return nil, fmt.Errorf("it is %v, not %v", got, want)
 	}
@@ -53,12 +65,9 @@ func Clean(data []byte, want Picture) ([]byte, error) {
 }
 
 func (p Picture) String() string {
-	channels, bits := "RGB", 8
+	channels := "RGB"
 	if p.Alpha {
 		channels = "RGBA"
 	}
-	if p.Deep {
-		bits = 16
-	}
-	return fmt.Sprintf("%d x %d in %s of %d bits", p.Width, p.Height, channels, bits)
+	return fmt.Sprintf("%d x %d in %s of %d bits", p.Width, p.Height, channels, p.Format.bits())
 }

@@ -27,7 +27,7 @@ type Settings struct {
 	Camera     string   `json:"camera,omitempty" jsonschema:"description=The camera for all frames. Default: that of the scene with its markers"`
 	ViewLayer  string   `json:"viewLayer,omitempty" jsonschema:"description=The only view layer to render. Default: all that are enabled"`
 	Files      []string `json:"files,omitempty" jsonschema:"maxItems=1000,description=Files and folders that the scene reads: relative to the folder of the scene or on one machine absolute paths. On one machine everything in the folder of the scene may be read in any case"`
-	Format     Format   `json:"format,omitempty" jsonschema:"enum=png,enum=png16,description=Format of the frames: png has 8 bits a sample and png16 has 16. Default: png"`
+	Format     Format   `json:"format,omitempty" jsonschema:"enum=png,enum=png16,enum=exr,enum=exr32,description=Format of the frames: png has 8 bits a sample and png16 has 16. exr and exr32 are OpenEXR in linear light with 16 and 32 bits and for frames that are kept only. Default: png"`
 	Device     Device   `json:"device,omitempty" jsonschema:"enum=cpu,enum=gpu,description=gpu renders with cycles on CUDA or OptiX and always on Batch. Default: cpu"`
 	FirstLook  bool     `json:"firstLook,omitempty" jsonschema:"description=Every tenth frame (or step) at 8 samples (or samples) and as slow as the whole film"`
 	Sound      string   `json:"sound,omitempty" jsonschema:"description=A file whose first audio track is the sound of the film: from its beginning and cut or followed by silence at the end of the film. Located like the source. Default: the sound of the scene's sequencer"`
@@ -87,17 +87,37 @@ const (
 // Format is how frames are stored.
 type Format string
 
-// Formats. Both are PNG.
+// Formats. "" is PNG.
 const (
-	PNG   Format = "png"
-	PNG16 Format = "png16"
+	PNG   Format = "png"   // as the view transform shows the scene, with 8 bits a sample
+	PNG16 Format = "png16" // with 16
+	EXR   Format = "exr"   // OpenEXR: linear light before the view transform, as floating-point numbers of 16 bits
+	EXR32 Format = "exr32" // of 32
 )
 
-// Deep reports whether samples have 16 bits.
-func (f Format) Deep() bool { return f == PNG16 }
+// Deep reports whether samples have more than 8 bits.
+func (f Format) Deep() bool { return f.bits() > 8 }
 
-// Extension is that of the frames' names.
-const Extension = "png"
+func (f Format) bits() int {
+	switch f {
+	case PNG16, EXR:
+		return 16
+	case EXR32:
+		return 32
+	}
+	return 8
+}
+
+// Linear reports whether the frames hold linear light, for other programs than a player.
+func (f Format) Linear() bool { return f == EXR || f == EXR32 }
+
+// Extension returns that of the frames' names.
+func (f Format) Extension() string {
+	if f.Linear() {
+		return "exr"
+	}
+	return "png"
+}
 
 // Device is what Cycles computes on.
 type Device string
@@ -160,13 +180,15 @@ func (s Settings) Check() (ps []Problem) {
 		add("tiles", "%v", err)
 	} else if s.Tiles != "" && s.Engine != "" && s.Engine != Cycles {
 		add("tiles", "%s looks at the whole frame; only cycles renders tiles", s.Engine)
+	} else if s.Tiles != "" && s.Format.Linear() {
+		add("tiles", "tiles are merged as PNG; %s frames are rendered whole", s.Format)
 	}
 	for _, n := range []struct {
 		field, value string
 		known        []string
 	}{
 		{"engine", string(s.Engine), []string{string(Cycles), string(Eevee), string(Workbench)}},
-		{"format", string(s.Format), []string{string(PNG), string(PNG16)}},
+		{"format", string(s.Format), []string{string(PNG), string(PNG16), string(EXR), string(EXR32)}},
 		{"device", string(s.Device), []string{string(CPU), string(GPU)}},
 	} {
 		if n.value != "" && !slices.Contains(n.known, n.value) {

@@ -153,7 +153,7 @@ func TestFramesAreCheckedAndHaveNoDate(t *testing.T) {
 	}{
 		"another size":  {plain, Picture{Width: 8, Height: 5, Alpha: true}},
 		"no alpha":      {plain, Picture{Width: 8, Height: 4}},
-		"other depth":   {plain, Picture{Width: 8, Height: 4, Alpha: true, Deep: true}},
+		"other depth":   {plain, Picture{Width: 8, Height: 4, Alpha: true, Format: PNG16}},
 		"cut short":     {plain[:len(plain)-5], want},
 		"damaged":       {damaged, want},
 		"empty":         {nil, want},

@@ -89,7 +89,7 @@ func (u TileUnit) Name() string { return fmt.Sprintf("%s/%06d.%02d", TileKind, u
 
 // TileKey returns the key in scratch of a tile of the frame at place i of the job's list. All attempts write the same bytes there.
 func TileKey(job string, i, tile int) string {
-	return fmt.Sprintf("%s/%s/%06d.%02d.%s", job, Kind, i, tile, Extension)
+	return fmt.Sprintf("%s/%s/%06d.%02d.%s", job, Kind, i, tile, PNG.Extension())
 }
 
 // Merge puts the tiles of a frame together. Each is the content of a PNG that Clean has returned. No pixel changes.
@@ -128,11 +128,11 @@ func Merge(tiles [][]byte, grid Grid, want Picture) ([]byte, error) {
 func blank(p Picture) image.Image {
 	size := image.Rect(0, 0, p.Width, p.Height)
 	switch {
-	case p.Alpha && p.Deep:
+	case p.Alpha && p.Format.Deep():
 		return image.NewNRGBA64(size)
 	case p.Alpha:
 		return image.NewNRGBA(size)
-	case p.Deep:
+	case p.Format.Deep():
 		return image.NewRGBA64(size)
 	}
 	return image.NewRGBA(size)

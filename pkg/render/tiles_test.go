@@ -62,7 +62,8 @@ func made(kind Picture) image.Image {
 
 func TestMergedTilesAreTheFrame(t *testing.T) {
 	grid := Grid{3, 2}
-	for _, kind := range []Picture{{Width: 17, Height: 9}, {Width: 17, Height: 9, Alpha: true}, {Width: 17, Height: 9, Deep: true}, {Width: 17, Height: 9, Alpha: true, Deep: true}} {
+	other := map[Format]Format{"": PNG16, PNG16: PNG}
+	for _, kind := range []Picture{{Width: 17, Height: 9}, {Width: 17, Height: 9, Alpha: true}, {Width: 17, Height: 9, Format: PNG16}, {Width: 17, Height: 9, Alpha: true, Format: PNG16}} {
 		whole := made(kind)
 		var tiles [][]byte
 		for i := range grid.Count() {
@@ -81,7 +82,7 @@ func TestMergedTilesAreTheFrame(t *testing.T) {
 			"one is damaged":    append([][]byte{tiles[0][:20]}, tiles[1:]...),
 			"one is too large":  append([][]byte{encoded(t, whole, kind.Alpha)}, tiles[1:]...),
 			"one has no colour": append([][]byte{encoded(t, image.NewGray(image.Rect(0, 0, 5, 4)), false)}, tiles[1:]...),
-			"one has another depth": append([][]byte{encoded(t, blank(Picture{Width: 5, Height: 4, Alpha: kind.Alpha, Deep: !kind.Deep}), kind.Alpha)},
+			"one has another depth": append([][]byte{encoded(t, blank(Picture{Width: 5, Height: 4, Alpha: kind.Alpha, Format: other[kind.Format]}), kind.Alpha)},
 				tiles[1:]...),
 		} {
 			if _, err := Merge(wrong, grid, kind); err == nil {

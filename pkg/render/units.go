@@ -28,7 +28,9 @@ func (u Unit) Places() (list []int) {
 func (u Unit) Name() string { return fmt.Sprintf("%s/%06d", Kind, u.From) }
 
 // Key returns the key in scratch of the frame at place i of the job's list. All attempts write the same bytes there.
-func Key(job string, i int) string { return fmt.Sprintf("%s/%s/%06d.%s", job, Kind, i, Extension) }
+func Key(job string, i int, f Format) string {
+	return fmt.Sprintf("%s/%s/%06d.%s", job, Kind, i, f.Extension())
+}
 
 // Pace is what the first frames took, in seconds.
 type Pace struct {

@@ -159,8 +159,8 @@ func rendered(env *work.Env, src film.Source) (Frames, error) {
 	}
 	f := Frames{store: env.Scratch, keys: map[string]string{}}
 	for i, n := range numbers {
-		name := render.FileName(n)
-		f.Files, f.keys[name] = append(f.Files, sequence.File{Name: name}), render.Key(env.Job, i)
+		name := render.FileName(n, render.PNG)
+		f.Files, f.keys[name] = append(f.Files, sequence.File{Name: name}), render.Key(env.Job, i, render.PNG)
 	}
 	return f, nil
 }

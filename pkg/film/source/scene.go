@@ -25,10 +25,13 @@ func OfScene(scene job.Scene, how film.Sequence) (Found, error) {
 	}
 	deep := scene.Settings.Format.Deep()
 	src.Sequence = &film.FrameSequence{
-		Extension: "png", Rate: rate, Alpha: scene.Alpha, Deep: deep, Background: how.RGB(), Numbers: scene.Frames,
+		Extension: scene.Settings.Format.Extension(), Rate: rate, Alpha: scene.Alpha, Deep: deep, Background: how.RGB(), Numbers: scene.Frames,
 	}
 	src.Size = int64(len(scene.Numbers)) * int64(scene.Width) * int64(scene.Height) * frameBytes
 	if deep {
+		src.Size *= 2
+	}
+	if scene.Settings.Format == render.EXR32 {
 		src.Size *= 2
 	}
 	if err := describeFrames(&found, probe.Media{Duration: -1, Streams: []probe.Stream{frameStream(scene)}}, len(scene.Numbers)); err != nil {
@@ -53,6 +56,10 @@ func OfScene(scene job.Scene, how film.Sequence) (Found, error) {
 func frameStream(scene job.Scene) probe.Stream {
 	format, depth := "rgb24", 8
 	switch deep := scene.Settings.Format.Deep(); {
+	case scene.Settings.Format.Linear():
+		return probe.Stream{
+			Type: "video", Codec: "exr", Width: scene.Width, Height: scene.Height, PixelFormat: "gbrpf32le", BitDepth: 32, Color: media.Color{Range: "pc"},
+		}
 	case deep && scene.Alpha:
 		format, depth = "rgba64be", 16
 	case deep:

@@ -4,9 +4,11 @@
 package arrived
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"slices"
 	"strconv"
@@ -38,7 +40,7 @@ func In(store blob.Store) *Frames { return &Frames{store} }
 // any once the job is done, because its artifacts are removed.
 func (f *Frames) Latest(ctx context.Context, job string, doc json.RawMessage) (List, error) {
 	list := List{Latest: []int{}}
-	numbers, err := numbersOf(doc)
+	numbers, format, err := framesOf(doc)
 	if err != nil || len(numbers) == 0 {
 		return list, err
 	}
@@ -53,8 +55,8 @@ func (f *Frames) Latest(ctx context.Context, job string, doc json.RawMessage) (L
 		if err != nil {
 			return list, err
 		}
-		place, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(info.Key, prefix), "."+render.Extension))
-		if err != nil || place < 0 || place >= len(numbers) || info.Key != render.Key(job, place) { // a tile, or the sound
+		place, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(info.Key, prefix), "."+format.Extension()))
+		if err != nil || place < 0 || place >= len(numbers) || info.Key != render.Key(job, place, format) { // a tile, or the sound
 			continue
 		}
 		frames = append(frames, frame{numbers[place], info.Modified})
@@ -67,9 +69,10 @@ func (f *Frames) Latest(ctx context.Context, job string, doc json.RawMessage) (L
 	return list, nil
 }
 
-// Open opens a frame of a job by its number, as PNG. A frame that is not stored, or not of the job, gives an error of kind fault.NotFound.
+// Open opens a frame of a job by its number, as PNG: see render.ShowEXR for the others. A frame that is not stored, or not of the job, gives an
+// error of kind fault.NotFound.
 func (f *Frames) Open(ctx context.Context, job string, doc json.RawMessage, number int) (io.ReadCloser, error) {
-	numbers, err := numbersOf(doc)
+	numbers, format, err := framesOf(doc)
 	if err != nil {
 		return nil, err
 	}
@@ -77,17 +80,26 @@ func (f *Frames) Open(ctx context.Context, job string, doc json.RawMessage, numb
 	if !found {
 		return nil, fault.New(fault.NotFound, "the job renders no frame %d", number)
 	}
-	return f.store.Open(ctx, render.Key(job, place), 0, -1)
+	r, err := f.store.Open(ctx, render.Key(job, place, format), 0, -1)
+	if err != nil || !format.Linear() {
+		return r, err
+	}
+	data, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return nil, err
+	}
+	shown, err := render.ShowEXR(data)
+	return io.NopCloser(bytes.NewReader(shown)), fault.Wrap(fault.Corrupt, err, "show a frame")
 }
 
-// numbersOf returns the numbers of the frames that a job renders; none where its source is no scene.
-func numbersOf(doc json.RawMessage) ([]int, error) {
+// framesOf returns the numbers of the frames that a job renders, and their format; none where its source is no scene.
+func framesOf(doc json.RawMessage) ([]int, render.Format, error) {
 	var j struct {
 		Render *render.Job `json:"render"`
 	}
 	if err := json.Unmarshal(doc, &j); err != nil || j.Render == nil {
-		return nil, nil //nolint:nilerr // the plan of another planner may be anything
+		return nil, "", nil //nolint:nilerr // the plan of another planner may be anything
 	}
 	numbers, err := render.ParseFrames(j.Render.Frames, 1)
-	return numbers, fault.Wrap(fault.Corrupt, err, "frames of the job")
+	return numbers, j.Render.Settings.Format, fault.Wrap(fault.Corrupt, err, "frames of the job")
 }

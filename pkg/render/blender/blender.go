@@ -311,14 +311,14 @@ func (p Program) Render(ctx context.Context, at Place, r Range, dir string, done
 	defer in.end()
 	t := task{Settings: r.Settings, Report: in.path("frames.jsonl"), Output: in.path("frames"), Tile: r.Tile}
 	for _, n := range r.Numbers {
-		t.Frames = append(t.Frames, [2]any{n, frameName(n)})
+		t.Frames = append(t.Frames, [2]any{n, frameName(n, r.Settings.Format)})
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	ended := make(chan error, 1)
 	began := time.Now()
 	go func() { ended <- in.run(ctx, t, rendering) }()
-	w := watcher{report: t.Report, output: t.Output, numbers: r.Numbers, done: done, spoil: in.spoil, began: began}
+	w := watcher{report: t.Report, output: t.Output, format: r.Settings.Format, numbers: r.Numbers, done: done, spoil: in.spoil, began: began}
 	rung, interval := in.bell.forLine(watching)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -338,11 +338,12 @@ func (p Program) Render(ctx context.Context, at Place, r Range, dir string, done
 	}
 }
 
-func frameName(number int) string { return strconv.Itoa(number) + "." + render.Extension }
+func frameName(number int, f render.Format) string { return strconv.Itoa(number) + "." + f.Extension() }
 
 // watcher reads the report of a run as it grows.
 type watcher struct {
 	report, output string
+	format         render.Format
 	numbers        []int // of the frames that Blender was asked for
 	done           func(Frame) error
 	spoil          func()
@@ -385,7 +386,7 @@ func (w *watcher) look() error {
 			continue
 		}
 		w.pace.Frames = append(w.pace.Frames, l.Seconds)
-		err = w.done(Frame{l.Frame, filepath.Join(w.output, frameName(l.Frame)), l.Seconds})
+		err = w.done(Frame{l.Frame, filepath.Join(w.output, frameName(l.Frame, w.format)), l.Seconds})
 		var damaged Damaged
 		switch {
 		case errors.As(err, &damaged):

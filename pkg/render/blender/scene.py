@@ -75,10 +75,16 @@ def choose(scene, s, problems):
         if hasattr(scene, "cycles"):
             scene.cycles.use_adaptive_sampling = False
     f = r.image_settings
-    f.file_format = "PNG"
+    linear = s.get("format", "").startswith("exr")
+    f.file_format = "OPEN_EXR" if linear else "PNG"
     f.color_mode = "RGBA" if r.film_transparent else "RGB"
-    f.color_depth = "16" if s.get("format") == "png16" else "8"
-    f.compression = 15
+    f.color_depth = {"png16": "16", "exr": "16", "exr32": "32"}.get(s.get("format"), "8")
+    if linear:
+        f.exr_codec = "ZIP"
+        f.use_zbuffer = False
+        f.use_preview = False
+    else:
+        f.compression = 15
 
 
 def denoiser(scene, repair):
@@ -304,7 +310,7 @@ def render(scene, task, report):
     failed = False
     for frame, name in task["frames"]:
         began = time.monotonic()
-        partial = os.path.join(task["output"], "partial.png")
+        partial = os.path.join(task["output"], "partial" + os.path.splitext(name)[1])
         line = {"frame": frame}
         try:
             scene.frame_set(frame)

@@ -2,11 +2,13 @@ package job_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"image"
 	"image/png"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -157,12 +159,13 @@ func TestScenes(t *testing.T) {
 	if _, err := attemptTile(t, p, tiled, scratch, -1); err != nil {
 		t.Fatal(err)
 	}
-	merged, err := png.Decode(bytes.NewReader(content(t, scratch, render.Key("j", 0))))
+	merged, err := png.Decode(bytes.NewReader(content(t, scratch, render.Key("j", 0, render.PNG))))
 	if err != nil || len(problems) > 0 || len(tiled.Warnings) != 2 || !samePixels(merged, rendered(t, p, exact)[0]) {
 		t.Errorf("the frame of tiles differs from the whole one: %v, %v, warnings %q", err, problems, tiled.Warnings)
 	}
 
 	checkMix(t, p, folder)
+	checkLinear(t, p, plain)
 
 	if _, problems = examine(t, p, filepath.Join(folder, "hostile.blend"), render.Settings{Tiles: "2x2"}); len(problems) != 1 ||
 		!strings.Contains(problems[0].Message, "because of path guiding, adaptive subdivision, compositing; ") {
@@ -190,6 +193,51 @@ func TestScenes(t *testing.T) {
 	}
 	if names, _ := filepath.Glob(filepath.Join(folder, "*")); len(names) != 5 && !slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".blend1") }) {
 		t.Errorf("beside the scenes there are %v", names)
+	}
+}
+
+// checkLinear compares frames in OpenEXR with those of a run of Blender over all frames, as ffmpeg decodes both.
+func checkLinear(t *testing.T, p blender.Program, scene string) {
+	t.Helper()
+	path, err := p.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), path, "-b", scene, "-o", filepath.Join(folder, "####"), "-F", "OPEN_EXR", "-a").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	const samples = 3 * 64 * 36
+	decoded := func(name string) (list []float32) {
+		out, err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-i", name, "-f", "rawvideo", "-").Output()
+		if err != nil || len(out) < 4*samples {
+			t.Fatalf("%s: %v, %d bytes", name, err, len(out))
+		}
+		for i := range samples { // green, blue, red; then alpha, which the other run has
+			list = append(list, math.Float32frombits(binary.LittleEndian.Uint32(out[4*i:])))
+		}
+		return list
+	}
+	whole := decoded(filepath.Join(folder, "0004.exr")) // with 32 bits
+	for _, format := range []render.Format{render.EXR, render.EXR32} {
+		found, problems := examine(t, p, scene, render.Settings{Frames: "2,4", Format: format})
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		scratch := store(t)
+		if _, err := attempt(t, p, found, scratch); err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(folder, string(format)+".exr")
+		if err := os.WriteFile(name, content(t, scratch, render.Key("j", 1, format)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		const half = 1.0 / (1 << 11) // how far a number may be from the nearest one with 16 bits, relative to it
+		for i, v := range decoded(name) {
+			if d := math.Abs(float64(v - whole[i])); format == render.EXR32 && d != 0 || d > half*float64(whole[i]) {
+				t.Fatalf("%s: sample %d of the frame is %v, and %v in a run of all frames", format, i, v, whole[i])
+			}
+		}
 	}
 }
 

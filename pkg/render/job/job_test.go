@@ -160,7 +160,7 @@ func TestAStoredFrameIsNotRenderedAgain(t *testing.T) {
 		t.Fatalf("%+v, %v", found, problems)
 	}
 	for i := range 3 { // as an attempt that was killed has left them
-		if _, err := scratch.Put(t.Context(), render.Key("j", i), strings.NewReader("kept")); err != nil {
+		if _, err := scratch.Put(t.Context(), render.Key("j", i, render.PNG), strings.NewReader("kept")); err != nil {
 			t.Fatal(err)
 		}
 	}

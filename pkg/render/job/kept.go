@@ -136,8 +136,8 @@ func (k kept) publish(ctx context.Context) (r work.Result, err error) {
 
 // copy publishes the frame at place i of the job's list.
 func (k kept) copy(ctx context.Context, i, number int) (e entry, err error) {
-	e = entry{Number: number, Path: render.FileName(number)}
-	from, err := k.Scratch.Open(ctx, render.Key(k.Job, i), 0, -1)
+	e = entry{Number: number, Path: render.FileName(number, k.job.Render.Settings.Format)}
+	from, err := k.Scratch.Open(ctx, render.Key(k.Job, i, k.job.Render.Settings.Format), 0, -1)
 	if err != nil {
 		return e, err
 	}
@@ -178,13 +178,13 @@ func readList(ctx context.Context, store blob.Store, key string) (l list, err er
 func merge(before, now list) (all list, stale []string) {
 	all = now
 	all.Frames = slices.Clone(now.Frames)
-	has := map[int]bool{}
+	has := map[string]bool{}
 	for _, e := range now.Frames {
-		has[e.Number] = true
+		has[e.Path] = true
 	}
 	for _, e := range before.Frames {
 		switch {
-		case e.Path != render.FileName(e.Number) || has[e.Number]:
+		case !render.IsFileName(e.Path, e.Number) || has[e.Path]:
 		case before.Look == now.Look:
 			all.Frames = append(all.Frames, e)
 		default:

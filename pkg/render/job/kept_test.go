@@ -19,7 +19,7 @@ func TestFramesOfAnEarlierVersionAreNeverCounted(t *testing.T) {
 	of := func(look, size string, numbers ...int) (l list) {
 		l = list{Version: listVersion, Look: look}
 		for _, n := range numbers {
-			l.Frames = append(l.Frames, entry{Number: n, Path: render.FileName(n), Digest: size})
+			l.Frames = append(l.Frames, entry{Number: n, Path: render.FileName(n, render.PNG), Digest: size})
 		}
 		return l
 	}
@@ -31,6 +31,7 @@ func TestFramesOfAnEarlierVersionAreNeverCounted(t *testing.T) {
 		"a new folder":                 {list{}, of("a", "", 1, 2), []int{1, 2}, nil},
 		"more frames of the same":      {of("a", "", 3, 1), of("a", "", 2), []int{1, 2, 3}, nil},
 		"frames of another version":    {of("a", "", 1, 2, 3), of("b", "", 1, 2), []int{1, 2}, []string{"frame_0003.png"}},
+		"frames of another format":     {of("a", "", 1, 2), list{Version: listVersion, Look: "b", Frames: []entry{{Number: 1, Path: "frame_0001.exr"}}}, []int{1}, []string{"frame_0001.png", "frame_0002.png"}},
 		"a list that others have made": {list{Look: "b", Frames: []entry{{Number: 3, Path: "../../film.mp4"}}}, of("a", "", 1), []int{1}, nil},
 	} {
 		all, stale := merge(c.before, c.now)

@@ -100,12 +100,12 @@ func (a *attempt) key(number int) string {
 	if a.tile != nil {
 		return render.TileKey(a.Job, a.places[i], *a.tile)
 	}
-	return render.Key(a.Job, a.places[i])
+	return render.Key(a.Job, a.places[i], a.job.Settings.Format)
 }
 
 // picture returns what a frame or tile must be.
 func (a *attempt) picture() render.Picture {
-	p := render.Picture{Width: a.job.Width, Height: a.job.Height, Alpha: a.job.Alpha, Deep: a.job.Settings.Format.Deep()}
+	p := render.Picture{Width: a.job.Width, Height: a.job.Height, Alpha: a.job.Alpha, Format: a.job.Settings.Format}
 	if t := a.place(); t != nil {
 		p.Width, p.Height = t.Width, t.Height
 	}

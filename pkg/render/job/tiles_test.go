@@ -100,11 +100,11 @@ func TestTilesBecomeTheWholeFrame(t *testing.T) {
 		}
 	}
 	for i := range 2 {
-		want, err := png.Decode(bytes.NewReader(content(t, whole, render.Key("j", i))))
+		want, err := png.Decode(bytes.NewReader(content(t, whole, render.Key("j", i, render.PNG))))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := png.Decode(bytes.NewReader(content(t, scratch, render.Key("j", i))))
+		got, err := png.Decode(bytes.NewReader(content(t, scratch, render.Key("j", i, render.PNG))))
 		if err != nil || !samePixels(got, want) {
 			t.Errorf("frame %d differs from the whole one: %v", i, err)
 		}

@@ -2,12 +2,14 @@
 package renderflags
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/flagvalue"
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/requestfile"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/render"
 )
 
 // Flags say how a scene is rendered.
@@ -21,7 +23,8 @@ type Flags struct {
 	Camera    string                 `group:"Scene" placeholder:"NAME" help:"The camera for all frames. Default: that of the scene."`
 	ViewLayer string                 `group:"Scene" placeholder:"NAME" help:"The only view layer to render. Default: all that are enabled."`
 	Files     []string               `group:"Scene" name:"file" placeholder:"PATH" help:"A file or folder that the scene reads and that does not lie in its folder. May be given several times."`
-	Depth     string                 `group:"Scene" name:"depth" enum:",8,16" default:"" placeholder:"BITS" help:"Bits of each sample of a frame: 8 or 16. Default: 8."`
+	Kept      string                 `group:"Scene" name:"frame-format" enum:",png,exr" default:"" placeholder:"NAME" help:"Format of frames that are kept: png, or exr for OpenEXR in linear light. Default: png."`
+	Depth     string                 `group:"Scene" name:"depth" enum:",8,16,32" default:"" placeholder:"BITS" help:"Bits of each sample of a frame: 8 or 16 of png, 16 or 32 of exr. Default: the fewest."`
 	Device    string                 `group:"Scene" placeholder:"NAME" help:"cpu or gpu. Default: cpu."`
 	FirstLook bool                   `group:"Scene" help:"Only every tenth frame (or --step), at 8 samples (or --samples), in a film that is as slow as the whole one."`
 	Sound     string                 `group:"Scene" placeholder:"FILE" help:"The sound of the film, instead of that of the scene's sequencer: the first audio track of this file, from its beginning."`
@@ -34,6 +37,11 @@ var (
 	pixels = regexp.MustCompile(`^([0-9]{1,6})[xX×]([0-9]{1,6})$`)
 	share  = regexp.MustCompile(`^([0-9]{1,4})%$`)
 )
+
+// formats are the values of the field format, by the flags --frame-format and --depth.
+var formats = map[string]render.Format{ //nolint:gochecknoglobals // constant
+	"png": render.PNG, "png8": render.PNG, "png16": render.PNG16, "exr": render.EXR, "exr16": render.EXR, "exr32": render.EXR32,
+}
 
 // Apply writes the flags into a request.
 func (f Flags) Apply(d *requestfile.Draft) error {
@@ -55,8 +63,16 @@ func (f Flags) Apply(d *requestfile.Draft) error {
 	if len(f.Files) > 0 {
 		d.Set("/render/files", f.Files, "--file")
 	}
-	if f.Depth != "" {
-		d.Set("/render/format", map[string]string{"8": "png", "16": "png16"}[f.Depth], "--depth")
+	if f.Kept != "" || f.Depth != "" {
+		format, ok := formats[cmp.Or(f.Kept, "png")+f.Depth]
+		if !ok {
+			return fault.New(fault.Invalid, "--depth: %s has no frames of %s bits a sample: png has 8 or 16, and exr 16 or 32", cmp.Or(f.Kept, "png"), f.Depth)
+		}
+		flag := "--frame-format"
+		if f.Kept == "" {
+			flag = "--depth"
+		}
+		d.Set("/render/format", format, flag)
 	}
 	number := func(pointer, text string) {
 		n, _ := strconv.Atoi(text) // digits, as the expression says

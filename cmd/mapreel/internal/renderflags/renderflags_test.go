@@ -18,8 +18,11 @@ func TestFlagsBecomeFieldsOfTheRequest(t *testing.T) {
 		flags renderflags.Flags
 		want  string
 	}{
-		"none": {renderflags.Flags{}, `{}`},
-		"size": {renderflags.Flags{Size: "1920x1080", Depth: "16"}, `{"render":{"format":"png16","height":1080,"width":1920}}`},
+		"none":                          {renderflags.Flags{}, `{}`},
+		"size":                          {renderflags.Flags{Size: "1920x1080", Depth: "16"}, `{"render":{"format":"png16","height":1080,"width":1920}}`},
+		"linear light":                  {renderflags.Flags{Kept: "exr"}, `{"render":{"format":"exr"}}`},
+		"linear light with 32 bits":     {renderflags.Flags{Kept: "exr", Depth: "32"}, `{"render":{"format":"exr32"}}`},
+		"linear light with fewest bits": {renderflags.Flags{Kept: "exr", Depth: "16"}, `{"render":{"format":"exr"}}`},
 		"all others": {
 			renderflags.Flags{
 				Frames: "1-9", Step: &four, Engine: "cycles", Samples: &four, Size: "50%", SceneName: "a", Camera: "b", ViewLayer: "c",
@@ -35,6 +38,11 @@ func TestFlagsBecomeFieldsOfTheRequest(t *testing.T) {
 		got, err := json.Marshal(d.Tree)
 		if diff := cmp.Diff(c.want, string(got)); diff != "" || err != nil {
 			t.Errorf("%s: %v\n%s", name, err, diff)
+		}
+	}
+	for _, f := range []renderflags.Flags{{Kept: "exr", Depth: "8"}, {Depth: "32"}, {Kept: "png", Depth: "32"}} {
+		if err := f.Apply(requestfile.NewDraft()); err == nil {
+			t.Errorf("%+v is accepted", f)
 		}
 	}
 	for _, size := range []string{"big", "10", "10x", "%", "1920x1080%"} {

@@ -34,6 +34,8 @@ type Script struct {
 
 // task is what the stand-in reads of a task for scene.py.
 type task struct {
+	Settings render.Settings `json:"settings"`
+
 	Report string       `json:"report"`
 	Output string       `json:"output"`
 	Frames [][2]any     `json:"frames"`
@@ -140,7 +142,7 @@ func (scene Script) render(t task, report *os.File) (code int) {
 			if t := t.Tile; t != nil {
 				part = image.Rect(t.X, t.Y, t.X+t.Width, t.Y+t.Height)
 			}
-			if writeFrame(filepath.Join(t.Output, f[1].(string)), picture(width, scene.About.Height, n).SubImage(part)) != nil {
+			if writeFrame(filepath.Join(t.Output, f[1].(string)), picture(width, scene.About.Height, n).SubImage(part), t.Settings.Format) != nil {
 				return broken
 			}
 		}
@@ -151,7 +153,14 @@ func (scene Script) render(t task, report *os.File) (code int) {
 	return code
 }
 
-func writeFrame(name string, p image.Image) error {
+func writeFrame(name string, p image.Image, f render.Format) error {
+	if f.Linear() {
+		return os.WriteFile(name, linear(p, f), 0o600)
+	}
+	return writePNG(name, p)
+}
+
+func writePNG(name string, p image.Image) error {
 	f, err := os.Create(name)
 	if err != nil {
 		return err
