@@ -30,7 +30,7 @@ type estimateCmd struct {
 	requestflags.Flags
 
 	Plan        bool         `help:"Also show the plan, as transcode --plan does."`
-	Calibrate   bool         `help:"Encode two short samples of the source, a second or two of work, also where earlier jobs of the same kind are known."`
+	Calibrate   bool         `help:"Encode a few short samples of the source, some seconds of work, also where earlier jobs of the same kind are known."`
 	JSON        bool         `name:"json" help:"Print JSON."`
 	Jobs        *wholeNumber `group:"Work" placeholder:"N" help:"Number of segments that this machine encodes at once. Default: one per core."`
 	Scratch     string       `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder with the record of earlier jobs. Default: ${scratch}."`
@@ -131,7 +131,7 @@ func (o dryRun) estimate(ctx context.Context, env environment, request json.RawM
 	deployment := o.deployment
 	deployment.Cores, deployment.Jobs = runtime.NumCPU(), jobs
 	options := estimating.Options{
-		Registry: toolrun.Registry(tools), Scratch: scratch, Calibrate: o.calibrate, Deployment: deployment, Prices: prices.Table(env.Stderr), Places: places,
+		Registry: toolrun.Registry(tools), Tools: tools, Scratch: scratch, Calibrate: o.calibrate, Deployment: deployment, Prices: prices.Table(env.Stderr), Places: places,
 	}
 	if o.plan {
 		p, err := showplan.Of(ctx, request, options)

@@ -50,8 +50,8 @@ type estimated struct {
 }
 
 // estimates prints how near the estimates of jobs come, in time of processors, which depends less on what else a machine does, and in
-// bytes. An estimate is the middle of its range.
-func (b bench) estimates(ctx context.Context, source string) error {
+// bytes. An estimate is the middle of its range. Each job is estimated and done in turns; times are medians of the rounds.
+func (b bench) estimates(ctx context.Context, source string, rounds int) error {
 	if source == "" {
 		source = footage
 	}
@@ -63,29 +63,18 @@ func (b bench) estimates(ctx context.Context, source string) error {
 		if err != nil {
 			return err
 		}
-		dir, err := b.emptyDir("estimates")
-		if err != nil {
-			return err
+		var guessed, needed []float64 // seconds
+		var bytes, written float64
+		for range max(rounds, 1) {
+			e, cpu, size, err := b.estimateAndDo(ctx, file, t.flags)
+			if err != nil {
+				return err
+			}
+			guessed, needed = append(guessed, (e.CPU.Low+e.CPU.High)/2/1000), append(needed, cpu)
+			bytes, written = (e.Work.Output.Low+e.Work.Output.High)/2, size
 		}
-		output := filepath.Join(dir, "out.mp4")
-		if strings.Contains(t.flags, "vp9") {
-			output = filepath.Join(dir, "out.webm")
-		}
-		flags := append(strings.Fields(t.flags), "-o", output, "--scratch", filepath.Join(dir, "scratch"))
-		e, err := b.estimateOf(ctx, append([]string{"estimate", file, "--calibrate", "--json"}, flags...))
-		if err != nil {
-			return err
-		}
-		u, err := measure(exec.CommandContext(ctx, b.mapreel, append([]string{"transcode", file, "--progress", "none"}, flags...)...))
-		if err != nil {
-			return err
-		}
-		info, err := os.Stat(output)
-		if err != nil {
-			return err
-		}
-		cpu, bytes := (e.CPU.Low+e.CPU.High)/2/1000, (e.Work.Output.Low+e.Work.Output.High)/2
-		timeOff, bytesOff := cpu/u.cpu.Seconds()-1, bytes/float64(info.Size())-1
+		cpu, took := median(guessed), median(needed)
+		timeOff, bytesOff := cpu/took-1, bytes/written-1
 		if max(timeOff, -timeOff) <= 0.15 && max(bytesOff, -bytesOff) <= 0.10 {
 			near++
 		}
@@ -93,14 +82,39 @@ func (b bench) estimates(ctx context.Context, source string) error {
 		if name == "" {
 			name = filepath.Base(source)
 		}
-		fmt.Fprintf(table, "| `%s` | `%s` | %.1f | %.1f | %+.0f %% | %.2f | %.2f | %+.0f %% |\n", name, t.flags, cpu, u.cpu.Seconds(), 100*timeOff,
-			bytes/1e6, float64(info.Size())/1e6, 100*bytesOff)
+		fmt.Fprintf(table, "| `%s` | `%s` | %.1f | %.1f | %+.0f %% | %.2f | %.2f | %+.0f %% |\n", name, t.flags, cpu, took, 100*timeOff,
+			bytes/1e6, written/1e6, 100*bytesOff)
 		if err := table.Flush(); err != nil {
 			return err
 		}
 	}
 	fmt.Fprintf(b.out, "\n%d of %d within 15 %% of time and 10 %% of bytes\n", near, len(trials))
 	return nil
+}
+
+// estimateAndDo estimates a job and does it. It returns the seconds of processors that it took, and the size of its output.
+func (b bench) estimateAndDo(ctx context.Context, file, text string) (e estimated, cpu, size float64, err error) {
+	dir, err := b.emptyDir("estimates")
+	if err != nil {
+		return e, 0, 0, err
+	}
+	output := filepath.Join(dir, "out.mp4")
+	if strings.Contains(text, "vp9") {
+		output = filepath.Join(dir, "out.webm")
+	}
+	flags := append(strings.Fields(text), "-o", output, "--scratch", filepath.Join(dir, "scratch"))
+	if e, err = b.estimateOf(ctx, append([]string{"estimate", file, "--calibrate", "--json"}, flags...)); err != nil {
+		return e, 0, 0, err
+	}
+	u, err := measure(exec.CommandContext(ctx, b.mapreel, append([]string{"transcode", file, "--progress", "none"}, flags...)...))
+	if err != nil {
+		return e, 0, 0, err
+	}
+	info, err := os.Stat(output)
+	if err != nil {
+		return e, 0, 0, err
+	}
+	return e, u.cpu.Seconds(), float64(info.Size()), nil
 }
 
 // estimateOf runs mapreel estimate.

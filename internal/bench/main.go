@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return b.scenes(ctx, *rounds)
 	}
 	if *estimates {
-		return b.estimates(ctx, *source)
+		return b.estimates(ctx, *source, *rounds)
 	}
 	if *target != "" {
 		return b.targets(ctx, *source, strings.Split(*target, ","), *quality, *targetFlags)

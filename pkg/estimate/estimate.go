@@ -25,6 +25,11 @@ type Range struct {
 // Plus adds two ranges.
 func (r Range) Plus(o Range) Range { return Range{r.Low + o.Low, r.High + o.High} }
 
+// Over divides a range by a number above 0.
+func (r Range) Over(by float64) Range {
+	return Range{int64(float64(r.Low) / by), int64(float64(r.High) / by)}
+}
+
 // times multiplies a range by the percentages low and high.
 func (r Range) times(low, high int64) Range { return Range{r.Low * low / 100, r.High * high / 100} }
 

@@ -71,7 +71,7 @@ func Of(ctx context.Context, plan work.Plan, speedOf func(film.Job) (Speed, erro
 		}
 	}
 	measure(&e.Work, plan, j, s)
-	e.CPU = e.Work.CPU()
+	e.CPU = e.Work.CPU().Plus(estimate.Range{Low: examineLow, High: examineHigh})
 	if plan.Open {
 		e.Notes = append(e.Notes, "the source has no index: its segments are known only after it was split, and are taken to be of the usual length")
 	}
@@ -117,8 +117,10 @@ func units(plan work.Plan) estimate.Work {
 	return w
 }
 
-// What units other than segments take, in milliseconds of a core.
+// What is done besides encoding segments takes, in milliseconds of a core.
 const (
+	examineLow  = 300 // to start mapreel, ffmpeg and ffprobe, and to examine the source
+	examineHigh = 700
 	unitStart   = 100 // to start ffmpeg and ffprobe
 	encodeAudio = 18  // for a second of a track
 	copyAudio   = 1

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/estimate"
 	"github.com/mapreel/mapreel/pkg/estimate/filmjob"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/origin"
@@ -18,8 +19,9 @@ import (
 // Options say how a job is estimated. Registry is required.
 type Options struct {
 	Registry   work.Registry
-	Scratch    string // folder of earlier jobs
-	Calibrate  bool   // encode two samples, also where earlier jobs are known
+	Tools      ffmpeg.Tools // for samples
+	Scratch    string       // folder of earlier jobs
+	Calibrate  bool         // encode samples, also where earlier jobs are known
 	Deployment estimate.Deployment
 	Prices     price.Table
 	Places     origin.Settings // where the source is found, if it is on another machine

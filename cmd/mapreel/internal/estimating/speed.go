@@ -3,7 +3,9 @@ package estimating
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 
@@ -11,7 +13,10 @@ import (
 	"github.com/mapreel/mapreel/pkg/estimate"
 	"github.com/mapreel/mapreel/pkg/estimate/filmjob"
 	"github.com/mapreel/mapreel/pkg/fault"
+	"github.com/mapreel/mapreel/pkg/ffmpeg"
+	"github.com/mapreel/mapreel/pkg/ffmpeg/probe"
 	"github.com/mapreel/mapreel/pkg/film"
+	"github.com/mapreel/mapreel/pkg/film/input"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/media"
@@ -98,14 +103,14 @@ func fromHistory(ctx context.Context, scratch string, j film.Job) (filmjob.Speed
 }
 
 // How much of the source samples have, in microseconds. The difference of the first two, which begin at the same frame, is what
-// frames take; what is left is what the start of a unit's programs takes. The first frames of an encoder take more than those that
-// follow, x265's by a sixth in the first two seconds of one clip, and a keyframe has more bytes, so that the long one must not be much shorter.
+// frames take; what is left is what the start of a unit takes. That includes the first second of an encoder, whose frames take longer,
+// those of x265 by a half, and whose keyframe has more bytes: so the short one is no shorter.
 const (
-	shortSample = 400_000
+	shortSample = 1_000_000
 	longSample  = 3_000_000
 )
 
-// fromSamples encodes two short samples of the source, as the job will.
+// fromSamples encodes short samples of the source, as the job will.
 func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmjob.Speed, error) {
 	folder, err := os.MkdirTemp("", "mapreel-samples-")
 	if err != nil {
@@ -131,7 +136,7 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 	}
 	kind := o.Registry.Kinds[slices.IndexFunc(o.Registry.Kinds, func(k work.Kind) bool { return k.Name() == film.VideoKind })]
 	var tried []local.Trial
-	for _, unit := range samples(plan, j) {
+	for _, unit := range samples(plan, j) { // the first is a part of the second
 		t, err := local.Try(ctx, plan, j.Source.URL, o.Places, kind, unit)
 		if ctx.Err() != nil {
 			return filmjob.Speed{}, fault.ContextError(ctx)
@@ -142,6 +147,7 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 		tried = append(tried, t)
 	}
 	speed := ofTrials(tried)
+	speed.Bytes = speed.Bytes.Over(weigh(ctx, plan, j, o))
 	if sized { // of which a segment takes a first pass and about two encodes
 		speed.CPU = estimate.Range{Low: 2 * speed.CPU.Low, High: 3 * speed.CPU.High}
 		speed.Bytes, speed.Head = estimate.Range{}, 0 // as the request says
@@ -205,8 +211,8 @@ func split(frames, took []int64) (once, each int64) {
 	return once, work / count
 }
 
-// samples returns units that encode the beginning of a segment in the first half of the film, a little and more of it, and that of
-// one in the second half.
+// samples returns units that encode the beginning of a segment in the middle of the film, a little and more of it, and those of
+// segments in its first third and in its last one.
 func samples(plan work.Plan, j film.Job) []work.Unit {
 	var units []work.Unit
 	for _, phase := range plan.Phases {
@@ -222,12 +228,80 @@ func samples(plan work.Plan, j film.Job) []work.Unit {
 	if len(units) == 0 || j.Source.Video == nil {
 		return nil
 	}
-	early, late := units[len(units)/4], units[len(units)*3/4]
-	list := []work.Unit{shortened(early, j, shortSample), shortened(early, j, longSample)}
-	if late.Name != early.Name {
-		list = append(list, shortened(late, j, longSample))
+	middle := len(units) / 2
+	list := []work.Unit{shortened(units[middle], j, shortSample), shortened(units[middle], j, longSample)}
+	for _, i := range slices.Compact([]int{len(units) / 6, len(units) * 5 / 6}) {
+		if i != middle {
+			list = append(list, shortened(units[i], j, longSample))
+		}
 	}
 	return list
+}
+
+// weigh returns by how much the source has more bytes of video a second where the samples are than on average: what has more there takes
+// more when it is encoded, too. It is 1 where that is not known.
+func weigh(ctx context.Context, plan work.Plan, j film.Job, o Options) float64 {
+	if j.Source.Sequence != nil || len(j.Source.Joined) > 0 || j.Request.Part != (film.Part{}) || j.Source.Duration <= 0 {
+		return 1
+	}
+	w := &weighing{tools: o.Tools}
+	for _, unit := range samples(plan, j)[1:] {
+		if _, err := local.Try(ctx, plan, j.Source.URL, o.Places, w, unit); err != nil {
+			return 1
+		}
+	}
+	return w.heavier(j.Source)
+}
+
+// weighing is a kind that adds up what the source has in its units.
+type weighing struct {
+	tools         ffmpeg.Tools
+	video, others int64       // bytes of packets
+	micros        media.Ticks // how long all units are
+}
+
+// Name implements work.Kind.
+func (*weighing) Name() string { return "weighing" }
+
+// Run implements work.Kind.
+func (w *weighing) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Result, error) {
+	var j film.Job
+	var s film.Segment
+	if err := errors.Join(env.Decode(&j), json.Unmarshal(u.Spec, &s)); err != nil {
+		return work.Result{}, err
+	}
+	in, err := input.Source(ctx, env.Resolve, j.Source)
+	if err != nil {
+		return work.Result{}, err
+	}
+	timebase := j.Source.Video.Timebase
+	from, to := media.Rescale(s.Start, timebase, media.Microseconds), media.Rescale(s.End, timebase, media.Microseconds)
+	sums, err := probe.PacketBytes(ctx, w.tools, in, from, to)
+	for stream, n := range sums {
+		if stream == j.Source.Video.Stream {
+			w.video += n
+		} else {
+			w.others += n
+		}
+	}
+	w.micros += to - from
+	return work.Result{}, err
+}
+
+// elastic is by what power of a source's bytes those of what is encoded from it grow: by less than in proportion, as measured with the
+// sources of go run ./internal/bench -estimates.
+const elastic = 0.8
+
+// heavier returns how many times as many bytes of video a second the units have as the source, and so about how many more they give. That
+// of the source is what the other streams leave of it, which have about as much everywhere.
+func (w *weighing) heavier(src film.Source) float64 {
+	const most = 3.0 // beyond that, something else is in the file
+	mean := float64(src.Size)/float64(src.Duration) - float64(w.others)/float64(w.micros)
+	here := float64(w.video) / float64(w.micros)
+	if ratio := here / mean; ratio > 1/most && ratio < most { // also not where there is no number
+		return math.Pow(ratio, elastic)
+	}
+	return 1
 }
 
 // shortened returns a unit that encodes the beginning of its segment.

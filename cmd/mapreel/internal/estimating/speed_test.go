@@ -1,6 +1,7 @@
 package estimating
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -56,6 +57,26 @@ func TestSearchesOfOtherVersionsAreNoHistory(t *testing.T) {
 		past.ID, past.Renditions = c.id, []film.Rendition{{CRF: 30}, c.rendition}
 		if got := searchesAlike(past); got != c.want {
 			t.Errorf("%s, %+v: %v, want %v", c.id, c.rendition, got, c.want)
+		}
+	}
+}
+
+func TestSamplesThatAreHeavierThanTheSourceWriteMore(t *testing.T) {
+	t.Parallel()
+	src := film.Source{Size: 110_000_000, Duration: 100_000_000} // 1,100,000 bytes a second
+	for name, c := range map[string]struct {
+		w    weighing
+		want float64
+	}{
+		"twice as heavy":             {weighing{video: 12_000_000, others: 600_000, micros: 6_000_000}, math.Pow(2, elastic)},
+		"lighter":                    {weighing{video: 3_000_000, others: 600_000, micros: 6_000_000}, math.Pow(0.5, elastic)},
+		"no packets were found":      {weighing{others: 600_000, micros: 6_000_000}, 1},
+		"the file has other things":  {weighing{video: 600_000, others: 600_000, micros: 6_000_000}, 1},
+		"the others are all of it":   {weighing{video: 600_000, others: 6_600_000, micros: 6_000_000}, 1},
+		"there was nothing to weigh": {weighing{}, 1},
+	} {
+		if got := c.w.heavier(src); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 }
