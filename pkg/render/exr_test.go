@@ -38,8 +38,10 @@ func TestOnlyGoodFramesInLinearLightCount(t *testing.T) {
 			}
 		}
 		for _, other := range []render.Picture{
-			{Width: want.Width + 1, Height: want.Height, Alpha: want.Alpha, Format: want.Format}, {Width: want.Width, Height: want.Height, Alpha: !want.Alpha, Format: want.Format},
-			{Width: want.Width, Height: want.Height, Alpha: want.Alpha, Format: render.PNG}, {Width: want.Width, Height: want.Height, Alpha: want.Alpha, Format: map[render.Format]render.Format{render.EXR: render.EXR32, render.EXR32: render.EXR}[want.Format]},
+			{Width: want.Width + 1, Height: want.Height, Alpha: want.Alpha, Format: want.Format},
+			{Width: want.Width, Height: want.Height, Alpha: !want.Alpha, Format: want.Format},
+			{Width: want.Width, Height: want.Height, Alpha: want.Alpha, Format: render.PNG},
+			{Width: want.Width, Height: want.Height, Alpha: want.Alpha, Format: map[render.Format]render.Format{render.EXR: render.EXR32, render.EXR32: render.EXR}[want.Format]},
 		} {
 			if _, err := render.Clean(data, other); err == nil {
 				t.Errorf("%v counts as %v", want, other)
