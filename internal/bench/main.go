@@ -51,6 +51,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	mapreel := flags.String("mapreel", "bin/mapreel", "the program to measure")
 	figures := flags.Bool("figures", false, "also measure Analyse and Merge on files of 1 GB; needs 5 GB in the work folder")
 	seams := flags.String("seams", "", "also measure what cutting costs in quality, for these codecs: h264,h265,vp9,av1")
+	costs := flags.String("costs", "", "instead of encodes, compare the time of mapreel's default settings with one ffmpeg, for these codecs: h264,h265,vp9,av1")
 	previews := flags.String("previews", "", "instead of encodes, compare previews: all, or the number of a pair")
 	estimates := flags.Bool("estimates", false, "instead of encodes, compare estimates of jobs with what they take")
 	plotted := flags.String("plots", "", "instead of encodes, write plots of forecasts into this folder, and print their figures")
@@ -87,6 +88,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if *target != "" {
 		return b.targets(ctx, *source, strings.Split(*target, ","), *quality, *targetFlags)
+	}
+	if *costs != "" {
+		return b.costs(ctx, *rounds, strings.Split(*costs, ","))
 	}
 	if *previews != "" {
 		return b.previews(ctx, *source, *rounds, *previews)

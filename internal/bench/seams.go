@@ -20,6 +20,16 @@ var onePass = map[string]struct{ encoder, preset, presetOption, crf string }{
 	"av1":  {"libsvtav1", "8", "-preset", "32"},
 }
 
+// inOnePass returns the command that encodes the video of a source in one pass, as mapreel does by default.
+func inOnePass(ctx context.Context, codec, source, output string) *exec.Cmd {
+	o := onePass[codec]
+	args := []string{"-nostdin", "-v", "error", "-y", "-i", source, "-map", "0:v:0", "-c:v", o.encoder, o.presetOption, o.preset, "-crf", o.crf}
+	if codec == "vp9" {
+		args = append(args, "-b:v", "0", "-deadline", "good", "-row-mt", "1")
+	}
+	return exec.CommandContext(ctx, "ffmpeg", append(args, "-fps_mode", "passthrough", output)...)
+}
+
 // seams measures what segmenting costs in quality: for each codec, the output of mapreel and that
 // of one ffmpeg process with the same settings are compared with the source frame by frame.
 func (b bench) seams(ctx context.Context, source string, codecs []string) error {
@@ -41,11 +51,7 @@ func (b bench) seams(ctx context.Context, source string, codecs []string) error 
 		if err != nil {
 			return err
 		}
-		args := []string{"-nostdin", "-v", "error", "-y", "-i", source, "-map", "0:v:0", "-c:v", o.encoder, o.presetOption, o.preset, "-crf", o.crf}
-		if codec == "vp9" {
-			args = append(args, "-b:v", "0", "-deadline", "good", "-row-mt", "1")
-		}
-		first, err := measure(exec.CommandContext(ctx, "ffmpeg", append(args, "-fps_mode", "passthrough", whole)...))
+		first, err := measure(inOnePass(ctx, codec, source, whole))
 		if err != nil {
 			return err
 		}
