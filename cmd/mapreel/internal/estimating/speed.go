@@ -147,7 +147,12 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 		tried = append(tried, t)
 	}
 	speed := ofTrials(tried)
-	speed.Bytes = speed.Bytes.Over(weigh(ctx, plan, j, o))
+	if !sized {
+		speed.Bytes = speed.Bytes.Over(weigh(ctx, plan, j, o))
+	}
+	if ctx.Err() != nil {
+		return filmjob.Speed{}, fault.ContextError(ctx)
+	}
 	if sized { // of which a segment takes a first pass and about two encodes
 		speed.CPU = estimate.Range{Low: 2 * speed.CPU.Low, High: 3 * speed.CPU.High}
 		speed.Bytes, speed.Head = estimate.Range{}, 0 // as the request says
@@ -244,8 +249,12 @@ func weigh(ctx context.Context, plan work.Plan, j film.Job, o Options) float64 {
 	if j.Source.Sequence != nil || len(j.Source.Joined) > 0 || j.Request.Part != (film.Part{}) || j.Source.Duration <= 0 {
 		return 1
 	}
+	units := samples(plan, j)
+	if len(units) == 0 { // its segments are known only after it was split
+		return 1
+	}
 	w := &weighing{tools: o.Tools}
-	for _, unit := range samples(plan, j)[1:] {
+	for _, unit := range units[1:] { // which has the first
 		if _, err := local.Try(ctx, plan, j.Source.URL, o.Places, w, unit); err != nil {
 			return 1
 		}

@@ -61,6 +61,15 @@ func TestSearchesOfOtherVersionsAreNoHistory(t *testing.T) {
 	}
 }
 
+// TestASourceWithoutSamplesIsNotWeighed is about one that is split first, such as a transport stream: its plan has no segments yet.
+func TestASourceWithoutSamplesIsNotWeighed(t *testing.T) {
+	t.Parallel()
+	j := film.Job{Source: film.Source{Duration: 8_000_000, Size: 1, Video: &film.VideoTrack{}}}
+	if got := weigh(t.Context(), work.Plan{Open: true}, j, Options{}); got != 1 {
+		t.Errorf("it is %v times as heavy as itself", got)
+	}
+}
+
 func TestSamplesThatAreHeavierThanTheSourceWriteMore(t *testing.T) {
 	t.Parallel()
 	src := film.Source{Size: 110_000_000, Duration: 100_000_000} // 1,100,000 bytes a second
