@@ -22,7 +22,8 @@ const (
 	exrLines     = 16
 	exrHalf      = 1
 	exrFloat     = 2
-	exrOffset    = 8 // bytes of an offset, and also of what a chunk begins with: its first line, and its size
+	exrSide      = 1 << 16 // pixels: Blender's largest frame is that wide and high
+	exrOffset    = 8       // bytes of an offset, and also of what a chunk begins with: its first line, and its size
 )
 
 // exrKept are the attributes that every frame keeps. All others are dropped: Blender tells of dates, paths and render times in them.
@@ -58,6 +59,9 @@ func readEXR(data []byte) (f exrFile, err error) {
 			return f, errors.New("its header is cut short")
 		}
 		if exrKept[name] == kind {
+			if _, twice := kept[name]; twice { // programs differ in which one counts
+				return f, fmt.Errorf("it has the attribute %s twice", name)
+			}
 			kept[name] = value
 			f.header = append(f.header, rest[:len(rest)-len(after)]...)
 		}
@@ -104,6 +108,9 @@ func (f *exrFile) describe(attributes map[string][]byte) error {
 		return errors.New("its data is not the whole picture")
 	}
 	f.Width, f.Height = int(int32(binary.LittleEndian.Uint32(window[8:])))+1, int(int32(binary.LittleEndian.Uint32(window[12:])))+1
+	if f.Width <= 0 || f.Height <= 0 || f.Width > exrSide || f.Height > exrSide {
+		return fmt.Errorf("it has %d x %d pixels", f.Width, f.Height)
+	}
 	switch channels := attributes["channels"]; {
 	case bytes.Equal(channels, exrChannels("BGR", exrHalf)):
 		f.Format = EXR
@@ -144,7 +151,7 @@ func (p Picture) lineBytes() int {
 // chunks calls use with each chunk as it is stored, and with its lines.
 func (f *exrFile) chunks(use func(chunk, lines []byte)) error {
 	n := (f.Height + exrLines - 1) / exrLines
-	if f.Width <= 0 || f.Height <= 0 || len(f.data)-f.table < n*exrOffset {
+	if len(f.data)-f.table < n*exrOffset {
 		return errors.New("its table is cut short")
 	}
 	for i := range n {
@@ -173,7 +180,11 @@ func exrInflate(data []byte, size int) ([]byte, error) {
 	if len(data) == size {
 		return data, nil
 	}
-	r, err := zlib.NewReader(bytes.NewReader(data))
+	if len(data) > size {
+		return nil, errors.New("it is larger than its lines")
+	}
+	compressed := bytes.NewReader(data)
+	r, err := zlib.NewReader(compressed)
 	if err != nil {
 		return nil, err
 	}
@@ -183,6 +194,9 @@ func exrInflate(data []byte, size int) ([]byte, error) {
 	}
 	if n, err := r.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) { // the checksum is read now
 		return nil, errors.Join(errors.New("it has more than its lines"), err)
+	}
+	if compressed.Len() > 0 {
+		return nil, errors.New("it has something after its lines")
 	}
 	const bias = 128
 	for i := range parts[1:] {
@@ -221,8 +235,8 @@ func ShowEXR(data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	const largest = 1 << 28 // pixels, as of the largest frame
-	if int64(f.Width)*int64(f.Height) > largest || f.Width <= 0 || f.Height <= 0 {
+	const largest = 1 << 28 // pixels, of which no planned frame has so many
+	if int64(f.Width)*int64(f.Height) > largest {
 		return nil, fmt.Errorf("it has %d x %d pixels", f.Width, f.Height)
 	}
 	picture, y := image.NewRGBA(image.Rect(0, 0, f.Width, f.Height)), 0

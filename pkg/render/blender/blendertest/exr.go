@@ -12,7 +12,7 @@ import (
 )
 
 // EXR returns an OpenEXR file as its specification says. Its samples are those of value, which gets the channel, from 0 for A to 3 for R, and
-// the place of the pixel. Every other chunk is compressed.
+// the place of the pixel. Every other chunk is compressed, where that makes it smaller.
 func EXR(p render.Picture, date string, value func(channel, x, y int) float32) []byte {
 	le := binary.LittleEndian
 	letters, kind := "BGR", byte(1)
@@ -57,7 +57,9 @@ func EXR(p render.Picture, date string, value func(channel, x, y int) float32) [
 			}
 		}
 		if first%32 == 0 {
-			lines = deflated(lines)
+			if d := deflated(lines); len(d) < len(lines) {
+				lines = d
+			}
 		}
 		table = le.AppendUint64(table, uint64(len(b)+(p.Height+15)/16*8+len(chunks)))
 		chunks = le.AppendUint32(le.AppendUint32(chunks, uint32(first)), uint32(len(lines)))
