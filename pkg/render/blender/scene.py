@@ -81,8 +81,9 @@ def choose(scene, s, problems):
     f.color_depth = {"png16": "16", "exr": "16", "exr32": "32"}.get(s.get("format"), "8")
     if linear:
         f.exr_codec = "ZIP"
-        f.use_zbuffer = False
-        f.use_preview = False
+        for name, value in (("use_zbuffer", False), ("use_preview", False), ("color_management", "FOLLOW_SCENE")):
+            if hasattr(f, name):  # some versions of Blender only have some of them
+                setattr(f, name, value)
     else:
         f.compression = 15
 

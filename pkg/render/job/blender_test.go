@@ -36,6 +36,10 @@ for frame, angle in ((1, 0.0), (4, 1.5)):
     cube.rotation_euler = (angle, angle, 0)
     cube.keyframe_insert("rotation_euler", frame=frame)
 bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "plain.blend"))
+stored = r.image_settings
+stored.color_management, stored.linear_colorspace_settings.name = "OVERRIDE", "sRGB"
+bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "curved.blend"))
+stored.color_management = "FOLLOW_SCENE"
 r.dither_intensity, s.cycles.use_adaptive_sampling = 0, False
 tone = os.path.join(folder, "tone.wav")
 with wave.open(tone, "wb") as f:
@@ -165,7 +169,7 @@ func TestScenes(t *testing.T) {
 	}
 
 	checkMix(t, p, folder)
-	checkLinear(t, p, plain)
+	checkLinear(t, p, plain, filepath.Join(folder, "curved.blend"))
 
 	if _, problems = examine(t, p, filepath.Join(folder, "hostile.blend"), render.Settings{Tiles: "2x2"}); len(problems) != 1 ||
 		!strings.Contains(problems[0].Message, "because of path guiding, adaptive subdivision, compositing; ") {
@@ -191,13 +195,14 @@ func TestScenes(t *testing.T) {
 			t.Errorf("the problems do not name %q:\n%s", want, text)
 		}
 	}
-	if names, _ := filepath.Glob(filepath.Join(folder, "*")); len(names) != 5 && !slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".blend1") }) {
+	if names, _ := filepath.Glob(filepath.Join(folder, "*")); len(names) != 6 && !slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".blend1") }) {
 		t.Errorf("beside the scenes there are %v", names)
 	}
 }
 
-// checkLinear compares frames in OpenEXR with those of a run of Blender over all frames, as ffmpeg decodes both.
-func checkLinear(t *testing.T, p blender.Program, scene string) {
+// checkLinear compares frames in OpenEXR with those of a run of Blender over all frames, as ffmpeg decodes both. The output settings of curved
+// ask for the curve of sRGB, which is not linear.
+func checkLinear(t *testing.T, p blender.Program, scene, curved string) {
 	t.Helper()
 	path, err := p.Find()
 	if err != nil {
@@ -220,7 +225,7 @@ func checkLinear(t *testing.T, p blender.Program, scene string) {
 	}
 	whole := decoded(filepath.Join(folder, "0004.exr")) // with 32 bits
 	for _, format := range []render.Format{render.EXR, render.EXR32} {
-		found, problems := examine(t, p, scene, render.Settings{Frames: "2,4", Format: format})
+		found, problems := examine(t, p, curved, render.Settings{Frames: "2,4", Format: format})
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
