@@ -48,6 +48,8 @@ func (r *runner) lookAfter(ctx context.Context, wait time.Duration, input json.R
 			case <-time.After(wait):
 			case <-ctx.Done():
 				return
+			case <-ran.Done():
+				return
 			}
 		}
 		r.engine.Twin(ran, in)
