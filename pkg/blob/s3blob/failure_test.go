@@ -345,6 +345,7 @@ func TestCachedStoreSetsCacheControl(t *testing.T) {
 	put(t, plain, "plain/large", large)
 	for name, store := range map[string]blob.Store{"plain": plain, "forever": blob.Cached(plain, "max-age=31536000, immutable")} {
 		put(t, store, name+"/small.m4s", []byte("x"))
+		put(t, store, name+"/frame.exr", []byte("x"))
 		put(t, store, name+"/large.m4s", large)
 		for file, parts := range map[string][]blob.Part{
 			"gathered.m3u8": {{Bytes: []byte("x")}},
@@ -358,6 +359,7 @@ func TestCachedStoreSetsCacheControl(t *testing.T) {
 	for key, want := range map[string][2]string{
 		"forever/small.m4s": {"video/iso.segment", "max-age=31536000, immutable"}, "forever/large.m4s": {"video/iso.segment", "max-age=31536000, immutable"},
 		"forever/gathered.m3u8": {"application/vnd.apple.mpegurl", "max-age=31536000, immutable"}, "forever/copied.mp4": {"video/mp4", "max-age=31536000, immutable"},
+		"plain/frame.exr": {"image/x-exr", ""}, "forever/frame.exr": {"image/x-exr", "max-age=31536000, immutable"},
 		"plain/small.m4s": {"video/iso.segment", ""}, "plain/large.m4s": {"video/iso.segment", ""}, "plain/gathered.m3u8": {"application/vnd.apple.mpegurl", ""}, "plain/copied.mp4": {"video/mp4", ""},
 	} {
 		out, err := server.Client(nil).HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &bucket, Key: &key})

@@ -326,7 +326,7 @@ func contentType(key string) *string {
 		".mp4": "video/mp4", ".m4s": "video/iso.segment", ".m4a": "audio/mp4", ".webm": "video/webm",
 		".mkv": "video/x-matroska", ".m3u8": "application/vnd.apple.mpegurl", ".mpd": "application/dash+xml",
 		".vtt": "text/vtt", ".json": "application/json", ".jpg": "image/jpeg", ".png": "image/png", ".gif": "image/gif",
-		".webp": "image/webp", ".avif": "image/avif", ".zip": "application/zip",
+		".webp": "image/webp", ".avif": "image/avif", ".exr": "image/x-exr", ".zip": "application/zip",
 	}
 	if t, ok := byExtension[strings.ToLower(path.Ext(key))]; ok {
 		return &t
