@@ -57,6 +57,9 @@ func (s Settings) Effective() Settings {
 // Look returns the settings that decide what a frame shows.
 func (s Settings) Look() Settings {
 	s.Frames, s.Step, s.Unit, s.Device, s.Redo, s.FirstLook, s.Sound = "", 0, 0, "", "", false, ""
+	if s.Format == PNG { // which is the default
+		s.Format = ""
+	}
 	if s.Tiles != "" { // however many: what matters is that dithering and adaptive sampling are off
 		s.Tiles = "any"
 	}

@@ -81,6 +81,17 @@ func (k kept) publish(ctx context.Context) (r work.Result, err error) {
 	if err != nil {
 		return r, fault.Wrap(fault.Corrupt, err, "record of job "+k.Job)
 	}
+	store, key, err := k.Resolve(ctx, k.file)
+	if err != nil {
+		return r, err
+	}
+	before, err := readList(ctx, store, key)
+	if err != nil {
+		return r, err
+	}
+	if err := k.checkRedo(before); err != nil {
+		return r, err
+	}
 	now := list{Version: listVersion, Look: k.job.Render.Look, Width: k.job.Render.Width, Height: k.job.Render.Height, Frames: make([]entry, len(numbers))}
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(copies)
@@ -97,14 +108,6 @@ func (k kept) publish(ctx context.Context) (r work.Result, err error) {
 	for _, f := range now.Frames {
 		r.Artifacts = append(r.Artifacts, work.Artifact{Folder: k.folder, Key: f.Path, Size: f.Size})
 		facts.Media += f.Size
-	}
-	store, key, err := k.Resolve(ctx, k.file)
-	if err != nil {
-		return r, err
-	}
-	before, err := readList(ctx, store, key)
-	if err != nil {
-		return r, err
 	}
 	all, stale := merge(before, now)
 	data, err := json.MarshalIndent(all, "", "  ")
@@ -132,6 +135,15 @@ func (k kept) publish(ctx context.Context) (r work.Result, err error) {
 	r.Artifacts = append(r.Artifacts, work.Artifact{URL: k.file, Size: info.Size, Version: info.Version, Digest: facts.Digest})
 	r.Done = work.Amount{Count: int64(len(numbers)), Bytes: facts.Media}
 	return r, r.SetFacts(facts)
+}
+
+// checkRedo refuses to replace frames of a folder whose others show something else: publishing would remove those.
+func (k kept) checkRedo(before list) error {
+	if k.job.Render.Settings.Redo == "" || len(before.Frames) == 0 || before.Look == k.job.Render.Look {
+		return nil
+	}
+	return fault.WithHint(fault.New(fault.Invalid, "the folder has frames of another version of the scene, or of other settings; nothing was replaced"),
+		"give the settings that the folder's frames were rendered with, or render all frames anew, without redo")
 }
 
 // copy publishes the frame at place i of the job's list.

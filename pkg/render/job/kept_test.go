@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/render"
 )
 
@@ -42,5 +43,26 @@ func TestFramesOfAnEarlierVersionAreNeverCounted(t *testing.T) {
 	all, _ := merge(of("a", "old", 16, 17), of("a", "new", 17))
 	if all.Frames[0].Digest != "old" || all.Frames[1].Digest != "new" {
 		t.Errorf("a frame that was rendered again is not replaced: %v", all.Frames)
+	}
+}
+
+func TestRedoNeverRemovesFramesOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	had := list{Version: listVersion, Look: "a", Frames: []entry{{Number: 1, Path: "frame_0001.png"}}}
+	for name, c := range map[string]struct {
+		look, redo string
+		before     list
+		refused    bool
+	}{
+		"the same version":                  {"a", "1", had, false},
+		"another version":                   {"b", "1", had, true},
+		"another version, all of it":        {"b", "", had, false},
+		"an empty folder":                   {"b", "1", list{}, false},
+		"a folder that has lost its frames": {"b", "1", list{Version: listVersion, Look: "a"}, false},
+	} {
+		k := kept{job: film.Job{Render: &render.Job{Look: c.look, Settings: render.Settings{Redo: c.redo}}}}
+		if err := k.checkRedo(c.before); (err != nil) != c.refused {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
