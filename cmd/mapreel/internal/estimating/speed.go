@@ -305,7 +305,11 @@ const elastic = 0.8
 // of the source is what the other streams leave of it, which have about as much everywhere.
 func (w *weighing) heavier(src film.Source) float64 {
 	const most = 3.0 // beyond that, something else is in the file
-	mean := float64(src.Size)/float64(src.Duration) - float64(w.others)/float64(w.micros)
+	lasts := src.Duration
+	if v := src.Video; v != nil && v.End > v.Start { // the duration of a Matroska file also counts what comes before its first frame
+		lasts = media.Rescale(v.End-v.Start, v.Timebase, media.Microseconds)
+	}
+	mean := float64(src.Size)/float64(lasts) - float64(w.others)/float64(w.micros)
 	here := float64(w.video) / float64(w.micros)
 	if ratio := here / mean; ratio > 1/most && ratio < most { // also not where there is no number
 		return math.Pow(ratio, elastic)

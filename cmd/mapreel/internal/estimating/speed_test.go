@@ -8,6 +8,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/media"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -84,6 +85,11 @@ func TestSamplesThatAreHeavierThanTheSourceWriteMore(t *testing.T) {
 		"the others are all of it":   {weighing{video: 600_000, others: 6_600_000, micros: 6_000_000}, 1},
 		"there was nothing to weigh": {weighing{}, 1},
 	} {
+		late := src // as Matroska whose first frame is at 100 s
+		late.Duration, late.Video = 2*src.Duration, &film.VideoTrack{Timebase: media.Rational{Num: 1, Den: 1000}, Start: 100_000, End: 200_000}
+		if got := c.w.heavier(late); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%s, of a file that begins late: %v, want %v", name, got, c.want)
+		}
 		if got := c.w.heavier(src); math.Abs(got-c.want) > 1e-9 {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
