@@ -24,28 +24,29 @@ func (r *runner) withTwins(handle engine.Handler) engine.Handler {
 	long := r.withSlot(func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		r.lookAfter(ctx, r.engine.Twins.Least, input)
+		r.lookFrom(ctx, input, true)
 		return handle(ctx, input)
 	})
 	return func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
 		out, err := long(ctx, input)
 		if err == nil {
-			r.lookAfter(ctx, 0, input)
+			r.lookFrom(ctx, input, false)
 		}
 		return out, err
 	}
 }
 
-// lookAfter looks for slow units after a wait, unless ctx ends before. in is the input of a unit of their kind.
-func (r *runner) lookAfter(ctx context.Context, wait time.Duration, input json.RawMessage) {
+// lookFrom looks for slow units of the kind of the unit that has input. If this one is running, it looks once the unit may be such a unit
+// itself, unless ctx ends before.
+func (r *runner) lookFrom(ctx context.Context, input json.RawMessage, running bool) {
 	var in engine.RunInput
 	if r.look == nil || json.Unmarshal(input, &in) != nil || in.Unit == "" {
 		return
 	}
 	r.look(func(ran context.Context) {
-		if wait > 0 {
+		if running {
 			select {
-			case <-time.After(wait):
+			case <-time.After(r.engine.Twins.Least):
 			case <-ctx.Done():
 				return
 			case <-ran.Done():
