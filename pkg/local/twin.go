@@ -36,8 +36,8 @@ func (r *runner) withTwins(handle engine.Handler) engine.Handler {
 	}
 }
 
-// lookFrom looks for slow units of the kind of the unit that has input. If this one is running, it looks once the unit may be such a unit
-// itself, unless ctx ends before.
+// lookFrom looks for slow units of the kind of the unit that has input. While that unit is running, it first waits until the unit may count
+// as slow itself, and gives up if ctx ends before.
 func (r *runner) lookFrom(ctx context.Context, input json.RawMessage, running bool) {
 	var in engine.RunInput
 	if r.look == nil || json.Unmarshal(input, &in) != nil || in.Unit == "" {

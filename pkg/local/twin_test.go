@@ -62,15 +62,23 @@ func withStuck(how stuck) work.Registry {
 	return registry
 }
 
-// TestASlowUnitIsTriedASecondTime makes one unit take a minute where the others take milliseconds.
-func TestASlowUnitIsTriedASecondTime(t *testing.T) {
-	t.Parallel()
-	const rate, slow = 16_000, time.Minute
-	source, out, scratch := toytest.NoisyWAV(t, rate, 10), t.TempDir(), t.TempDir()
+// noisyRequest returns the request for the checksums of each second of a noise, its source, and the folder of its output.
+func noisyRequest(t *testing.T, rate int) (source, out string, request []byte) {
+	t.Helper()
+	source, out = toytest.NoisyWAV(t, rate, 10), t.TempDir()
 	request, err := json.Marshal(toyRequest(source, out, work.RouteLambda))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return source, out, request
+}
+
+// TestASlowUnitIsTriedASecondTime makes one unit take a minute where the others take milliseconds.
+func TestASlowUnitIsTriedASecondTime(t *testing.T) {
+	t.Parallel()
+	const rate, slow = 16_000, time.Minute
+	source, out, request := noisyRequest(t, rate)
+	scratch := t.TempDir()
 	registry := withStuck(stuck{unit: "checksum/00008", attempt: 1, long: slow})
 	began := time.Now()
 	report, err := local.Run(t.Context(), request, local.Options{Scratch: scratch, Registry: registry, Jobs: 2, TwinAfter: 200 * time.Millisecond})
@@ -101,11 +109,8 @@ func TestASlowUnitIsTriedASecondTime(t *testing.T) {
 func TestTheLastUnitIsTriedASecondTime(t *testing.T) {
 	t.Parallel()
 	const rate, slow = 16_000, time.Minute
-	source, out, scratch := toytest.NoisyWAV(t, rate, 10), t.TempDir(), t.TempDir()
-	request, err := json.Marshal(toyRequest(source, out, work.RouteLambda))
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, _, request := noisyRequest(t, rate)
+	scratch := t.TempDir()
 	var others sync.WaitGroup
 	others.Add(10)
 	registry := withStuck(stuck{unit: "checksum/00010", attempt: 2, others: &others, long: slow})

@@ -26,7 +26,8 @@ const (
 	exrOffset    = 8       // bytes of an offset, and also of what a chunk begins with: its first line, and its size
 )
 
-// exrKept are the attributes that every frame keeps. All others are dropped: Blender tells of dates, paths and render times in them.
+// exrKept lists the attributes that are kept, with their types. All others are dropped, because Blender writes dates, paths and render times
+// into them.
 var exrKept = map[string]string{ //nolint:gochecknoglobals // constant
 	"channels": "chlist", "compression": "compression", "dataWindow": "box2i", "displayWindow": "box2i", "lineOrder": "lineOrder",
 	"pixelAspectRatio": "float", "screenWindowCenter": "v2f", "screenWindowWidth": "float", "chromaticities": "chromaticities",
@@ -136,7 +137,7 @@ func exrChannels(letters string, kind byte) (list []byte) {
 	return append(list, 0)
 }
 
-// lineBytes is the size of a line: of each channel, all samples.
+// lineBytes returns the size of a line, which has all samples of one channel after those of another.
 func (p Picture) lineBytes() int {
 	channels, bytes := 3, 2
 	if p.Alpha {

@@ -136,7 +136,8 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 	}
 	kind := o.Registry.Kinds[slices.IndexFunc(o.Registry.Kinds, func(k work.Kind) bool { return k.Name() == film.VideoKind })]
 	var tried []local.Trial
-	for _, unit := range samples(plan, j) { // the first is a part of the second
+	list := samples(plan, j)
+	for _, unit := range list {
 		t, err := local.Try(ctx, plan, j.Source.URL, o.Places, kind, unit)
 		if ctx.Err() != nil {
 			return filmjob.Speed{}, fault.ContextError(ctx)
@@ -148,7 +149,7 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 	}
 	speed := ofTrials(tried)
 	if !sized {
-		speed.Bytes = speed.Bytes.Over(weigh(ctx, plan, j, o))
+		speed.Bytes = speed.Bytes.Over(weigh(ctx, plan, j, list, o))
 	}
 	if ctx.Err() != nil {
 		return filmjob.Speed{}, fault.ContextError(ctx)
@@ -245,16 +246,15 @@ func samples(plan work.Plan, j film.Job) []work.Unit {
 
 // weigh returns by how much the source has more bytes of video a second where the samples are than on average: what has more there takes
 // more when it is encoded, too. It is 1 where that is not known.
-func weigh(ctx context.Context, plan work.Plan, j film.Job, o Options) float64 {
+func weigh(ctx context.Context, plan work.Plan, j film.Job, samples []work.Unit, o Options) float64 {
 	if j.Source.Sequence != nil || len(j.Source.Joined) > 0 || j.Request.Part != (film.Part{}) || j.Source.Duration <= 0 {
 		return 1
 	}
-	units := samples(plan, j)
-	if len(units) == 0 { // its segments are known only after it was split
+	if len(samples) == 0 { // its segments are known only after it was split
 		return 1
 	}
 	w := &weighing{tools: o.Tools}
-	for _, unit := range units[1:] { // which has the first
+	for _, unit := range samples[1:] { // the first is a part of the second
 		if _, err := local.Try(ctx, plan, j.Source.URL, o.Places, w, unit); err != nil {
 			return 1
 		}

@@ -66,7 +66,7 @@ func TestSearchesOfOtherVersionsAreNoHistory(t *testing.T) {
 func TestASourceWithoutSamplesIsNotWeighed(t *testing.T) {
 	t.Parallel()
 	j := film.Job{Source: film.Source{Duration: 8_000_000, Size: 1, Video: &film.VideoTrack{}}}
-	if got := weigh(t.Context(), work.Plan{Open: true}, j, Options{}); got != 1 {
+	if got := weigh(t.Context(), work.Plan{Open: true}, j, samples(work.Plan{Open: true}, j), Options{}); got != 1 {
 		t.Errorf("it is %v times as heavy as itself", got)
 	}
 }
