@@ -45,8 +45,8 @@ const (
 const (
 	rootEnv, addressEnv = "MAPREEL_TEST_S3_ROOT", "MAPREEL_TEST_S3_ADDRESS"
 
-	// startTimeout bounds the start of the server, on a machine that compiles at the same time.
-	startTimeout = 60 * time.Second
+	// patience bounds the start and the end of the server, on a machine that compiles at the same time.
+	patience = 60 * time.Second
 
 	healthPath = "/healthz"
 )
@@ -58,26 +58,23 @@ func ServeInChild() {
 	if root == "" {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	go func() { // this pipe is closed when the parent ends, even if it is killed
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		cancel()
+		os.Exit(0) // a graceful shutdown would wait up to 10 s for idle connections
 	}()
-	if err := serve(ctx, root, os.Getenv(addressEnv)); err != nil && ctx.Err() == nil {
-		fmt.Fprintln(os.Stderr, "s3test:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	err := serve(root, os.Getenv(addressEnv))
+	fmt.Fprintln(os.Stderr, "s3test: the server ended:", err)
+	os.Exit(1)
 }
 
-func serve(ctx context.Context, root, address string) error {
+func serve(root, address string) error {
 	backend, err := posix.New(root, meta.XattrMeta{}, posix.PosixOpts{
 		Concurrency: 256, CopyObjectThreshold: 5 << 30, // S3's limit; with zero it refuses every copy
 	})
 	if err != nil {
 		return err
 	}
-	return embedgw.RunVersityGW(ctx, backend, &embedgw.Config{
+	return embedgw.RunVersityGW(context.Background(), backend, &embedgw.Config{
 		RootUserAccess: AccessKey, RootUserSecret: SecretKey, Region: Region,
 		Ports: []string{address}, MaxConnections: 1000, MaxRequests: 1000, MultipartMaxParts: 10_000,
 		HealthPath: healthPath, KeepAlive: true, Quiet: true,
@@ -119,7 +116,7 @@ func Start(t *testing.T) *Server {
 	go func() { exited <- child.Wait() }()
 	t.Cleanup(func() {
 		_ = stdin.Close()
-		stop := time.AfterFunc(10*time.Second, func() { _ = child.Process.Kill() })
+		stop := time.AfterFunc(patience, func() { _ = child.Process.Kill() })
 		defer stop.Stop()
 		if err := <-exited; err != nil {
 			t.Errorf("the S3 server: %v", err)
@@ -133,7 +130,7 @@ func Start(t *testing.T) *Server {
 
 // ready waits until the server responds.
 func (s *Server) ready(ctx context.Context, exited chan error) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint+healthPath, nil)
