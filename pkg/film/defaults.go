@@ -112,47 +112,36 @@ func (r Request) Normalise(hasVideo bool) (Request, error) {
 }
 
 // Lengths of segments for the goals of a request: see the plots of docs/speed.md. Below four seconds the starts of workers take longer than
-// shorter segments save, and above thirty little is left to save. FastSegment is the shortest for GoalTime.
+// shorter segments save, and above thirty little is left to save. FastSegment is the shortest for GoalTime, and BalancedSegment for
+// GoalBalanced.
 const (
-	FastSegment  = 4 * time.Second
-	cheapSegment = 30 * time.Second
+	FastSegment     = 4 * time.Second
+	BalancedSegment = 10 * time.Second
+	CheapSegment    = 30 * time.Second
 )
 
-// Lengths of segments in requests that set none. Pictures are taken many times faster than video is encoded, and those of keyframes
+// Lengths of segments of pictures in requests that set none. Pictures are taken many times faster than video is encoded, and those of keyframes
 // faster still, so longer segments take about as long, and ffmpeg is started less often.
 const (
-	defaultSegment  = 10 * time.Second
 	previewSegment  = 30 * time.Second
 	keyframeSegment = maxSegment
 )
 
-// segmentLength returns the length of segments in a request that sets none.
+// segmentLength returns the length of segments in a request that sets none; 0 where it follows from the source.
 func (r Request) segmentLength() time.Duration {
 	length := keyframeSegment
 	for _, o := range r.Outputs {
 		switch {
 		case !o.Container.Preview():
-			if r.Compute.Deadline > 0 {
-				return 0 // it follows from the source
+			if r.Compute.Deadline == 0 && r.Segment.Goal == GoalCost {
+				return CheapSegment
 			}
-			return r.Segment.Goal.length()
+			return 0
 		case o.Preview == nil || !o.Preview.Keyframes:
 			length = previewSegment
 		}
 	}
 	return length
-}
-
-// length returns how long the segments of video are for a goal; 0 where that follows from the source, for which the planner sees that
-// no length was asked for.
-func (g Goal) length() time.Duration {
-	switch g {
-	case GoalTime:
-		return 0
-	case GoalCost:
-		return cheapSegment
-	}
-	return defaultSegment
 }
 
 // defaultCodec returns the codec of an output in c that sets none.

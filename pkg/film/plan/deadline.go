@@ -103,17 +103,11 @@ const usualRate = 25
 // that is not known, as of previews and sound alone, or on GPUs.
 func Expected(j film.Job, length time.Duration, concurrency int) time.Duration {
 	whole := time.Duration(j.Source.Duration) * time.Microsecond
-	each := FrameWork(j)
-	if whole <= 0 || each == 0 || len(j.Renditions) == 0 || j.Request.Compute.GPU || length <= 0 {
+	if whole <= 0 || FrameWork(j) == 0 || len(j.Renditions) == 0 || j.Request.Compute.GPU || length <= 0 {
 		return 0
 	}
-	rate, over := int64(usualRate), int64(1)
-	if r := j.Source.Video.ConstantRate; r.Known() {
-		rate, over = r.Num, r.Den
-	}
 	length = min(length, whole)
-	frames := length.Milliseconds() * rate / over // thousandths
-	unit := unitStart + time.Duration(frames*each/1000*10_000/functionSpeed)*time.Microsecond
+	unit := unitStart + expectedWork(j, length)
 	units := int64((whole + length - 1) / length)
 	slots := int64(min(max(concurrency, 1), atOnce))
 	rounds := (units + slots - 1) / slots
@@ -123,17 +117,27 @@ func Expected(j film.Job, length time.Duration, concurrency int) time.Duration {
 	return (aroundUnits + time.Duration(rounds-1)*unit + slowest*unit).Round(time.Second)
 }
 
+// expectedWork returns about how long a function works on a segment of a length.
+func expectedWork(j film.Job, length time.Duration) time.Duration {
+	rate, over := int64(usualRate), int64(1)
+	if r := j.Source.Video.ConstantRate; r.Known() {
+		rate, over = r.Num, r.Den
+	}
+	frames := length.Milliseconds() * rate / over // thousandths
+	return time.Duration(frames*FrameWork(j)/1000*10_000/functionSpeed) * time.Microsecond
+}
+
 // maxExpected bounds what is expected of sources that claim to be endless.
 const maxExpected = 1000 * time.Hour
 
-// deadlineLengths are the lengths of segments that a deadline selects from, the cheapest first: see the plots of docs/speed.md.
-var deadlineLengths = []time.Duration{30 * time.Second, 20 * time.Second, 15 * time.Second, 10 * time.Second, 6 * time.Second, film.FastSegment}
+// lengths are the lengths of segments that are selected from, the cheapest first: see the plots of docs/speed.md.
+var lengths = []time.Duration{film.CheapSegment, 20 * time.Second, 15 * time.Second, film.BalancedSegment, 6 * time.Second, film.FastSegment}
 
 // lengthInTime returns the longest length with which the job is expected to meet its deadline, and otherwise the fastest. It follows
 // neither the request's concurrency nor its route, which change no bytes.
 func lengthInTime(j film.Job) time.Duration {
 	deadline, fastest := time.Duration(j.Request.Compute.Deadline), fastLength(j)
-	for _, length := range deadlineLengths {
+	for _, length := range lengths {
 		if length <= fastest {
 			break
 		}
@@ -147,6 +151,31 @@ func lengthInTime(j film.Job) time.Duration {
 // fastLength returns the length of segments with which a job is done soonest.
 func fastLength(j film.Job) time.Duration {
 	return max(film.FastSegment, min(time.Duration(j.Source.Duration/atOnce)*time.Microsecond, maxGoalLength))
+}
+
+const (
+	// balancedWork is how long a function works on a segment at most, where no length is asked for. Each segment costs a start, and frames
+	// that the encoder sees besides its own: about a second of a core, of five that ten seconds of 480 lines take, but of 23 at 1080 lines.
+	balancedWork = 12500 * time.Millisecond
+	// balancedUnits is how many segments a film has then at least, so that a machine with many cores has work for them.
+	balancedUnits = 6
+)
+
+// balancedLength returns the longest length with which segments are neither long to wait for nor few; at least film.BalancedSegment.
+func balancedLength(j film.Job) time.Duration {
+	if j.Source.Video == nil || len(j.Renditions) == 0 || j.Request.Compute.GPU {
+		return film.BalancedSegment
+	}
+	most := time.Duration(j.Source.Duration) * time.Microsecond / balancedUnits
+	for _, length := range lengths {
+		if length <= film.BalancedSegment {
+			break
+		}
+		if length <= most && expectedWork(j, length) <= balancedWork {
+			return length
+		}
+	}
+	return film.BalancedSegment
 }
 
 // CheckDeadline refuses a job that is not expected to meet its deadline on AWS.

@@ -50,8 +50,10 @@ func SegmentLength(j film.Job) time.Duration {
 	switch { // without a length that is asked for
 	case length == 0 && j.Request.Compute.Deadline > 0:
 		length = lengthInTime(j)
-	case length == 0: // the goal is time
+	case length == 0 && j.Request.Segment.Goal == film.GoalTime:
 		length = fastLength(j)
+	case length == 0:
+		length = balancedLength(j)
 	}
 	if j.Keyframes {
 		return max(length, keyframesLength(j))

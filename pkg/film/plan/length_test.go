@@ -18,7 +18,7 @@ func TestTheLengthOfSegmentsFollowsFromTheGoalAndTheSource(t *testing.T) {
 		film    time.Duration
 		want    time.Duration
 	}{
-		{"as ever", "", 0, 2 * time.Hour, 10 * time.Second},
+		{"no goal", "", 0, 2 * time.Hour, 10 * time.Second},
 		{"balanced", film.GoalBalanced, 0, 2 * time.Hour, 10 * time.Second},
 		{"cheap", film.GoalCost, 0, 2 * time.Hour, 30 * time.Second},
 		{"soon", film.GoalTime, 0, time.Hour, 4 * time.Second},
@@ -41,6 +41,41 @@ func TestTheLengthOfSegmentsFollowsFromTheGoalAndTheSource(t *testing.T) {
 		again, err := r.Normalise(true)
 		if err != nil || again.Segment != r.Segment {
 			t.Errorf("%s: normalised again it is %+v, not %+v: %v", test.name, again.Segment, r.Segment, err)
+		}
+	}
+}
+
+func TestBalancedSegmentsAreLongerWhereFramesAreLittleWork(t *testing.T) {
+	small, hd := film.Rendition{Codec: film.H264, Preset: "medium", Width: 854, Height: 480}, film.Rendition{Codec: film.H264, Preset: "medium", Width: 1920, Height: 1080}
+	with := func(r film.Rendition, change func(*film.Rendition)) film.Rendition {
+		change(&r)
+		return r
+	}
+	for _, test := range []struct {
+		name       string
+		whole      time.Duration
+		gpu        bool
+		renditions []film.Rendition
+		want       time.Duration
+	}{
+		{"480 lines", time.Hour, false, []film.Rendition{small}, 30 * time.Second},
+		{"of three minutes", 3 * time.Minute, false, []film.Rendition{small}, 30 * time.Second},
+		{"of less", 179 * time.Second, false, []film.Rendition{small}, 20 * time.Second},
+		{"of a minute and a half", 90 * time.Second, false, []film.Rendition{small}, 15 * time.Second},
+		{"of half a minute", 30 * time.Second, false, []film.Rendition{small}, 10 * time.Second},
+		{"of unknown length", 0, false, []film.Rendition{small}, 10 * time.Second},
+		{"an encoder that takes longer", time.Hour, false, []film.Rendition{with(small, func(r *film.Rendition) { r.Codec, r.Preset = film.H265, "medium" })}, 10 * time.Second},
+		{"AV1", time.Hour, false, []film.Rendition{with(small, func(r *film.Rendition) { r.Codec, r.Preset = film.AV1, "8" })}, 20 * time.Second},
+		{"a faster preset", time.Hour, false, []film.Rendition{with(hd, func(r *film.Rendition) { r.Preset = "veryfast" })}, 15 * time.Second},
+		{"1080 lines", time.Hour, false, []film.Rendition{hd}, 10 * time.Second},
+		{"a ladder", time.Hour, false, []film.Rendition{small, hd}, 10 * time.Second},
+		{"on a GPU", time.Hour, true, []film.Rendition{small}, 10 * time.Second},
+		{"sound alone", time.Hour, false, nil, 10 * time.Second},
+	} {
+		j := film.Job{Renditions: test.renditions, Source: film.Source{Duration: media.Ticks(test.whole / time.Microsecond), Video: &film.VideoTrack{Width: 854, Height: 480}}}
+		j.Request.Compute.GPU = test.gpu
+		if got := plan.SegmentLength(j); got != test.want {
+			t.Errorf("%s: %v, want %v", test.name, got, test.want)
 		}
 	}
 }
