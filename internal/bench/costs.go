@@ -9,15 +9,15 @@ import (
 )
 
 // costs measures what segmenting costs in time: for each codec, mapreel with its default settings against one ffmpeg process with the same
-// preset and CRF, in turns, of half a minute of footage and of that four times over. It prints the medians of the ratios of the rounds.
-func (b bench) costs(ctx context.Context, rounds int, codecs []string) error {
-	loop, err := b.comparisonSource(ctx, "")
+// preset and CRF, in turns, of a source, or of half a minute of footage and of that four times over. It prints the medians of the ratios of the rounds.
+func (b bench) costs(ctx context.Context, rounds int, source string, codecs []string) error {
+	given, err := b.comparisonSource(ctx, source)
 	if err != nil {
 		return err
 	}
-	sources := []string{loop}
-	if _, err := os.Stat(footage); err == nil {
-		sources = []string{footage, loop}
+	sources := []string{given}
+	if _, err := os.Stat(footage); err == nil && source == "" {
+		sources = []string{footage, given}
 	}
 	table := [][]string{{"codec", "source", "one ffmpeg, s", "CPU, s", "mapreel, s", "CPU, s", "wall ×", "CPU ×", "bytes ×"}}
 	for _, codec := range codecs {

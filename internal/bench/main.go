@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return b.targets(ctx, *source, strings.Split(*target, ","), *quality, *targetFlags)
 	}
 	if *costs != "" {
-		return b.costs(ctx, *rounds, strings.Split(*costs, ","))
+		return b.costs(ctx, *rounds, *source, strings.Split(*costs, ","))
 	}
 	if *previews != "" {
 		return b.previews(ctx, *source, *rounds, *previews)

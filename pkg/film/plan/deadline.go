@@ -166,6 +166,11 @@ func balancedLength(j film.Job) time.Duration {
 	if j.Source.Video == nil || len(j.Renditions) == 0 || j.Request.Compute.GPU {
 		return film.BalancedSegment
 	}
+	for _, r := range j.Renditions {
+		if r.Codec == film.AV1 {
+			return film.BalancedSegment // SVT-AV1 takes no longer for more segments, rather less
+		}
+	}
 	most := time.Duration(j.Source.Duration) * time.Microsecond / balancedUnits
 	for _, length := range lengths {
 		if length <= film.BalancedSegment {
