@@ -8,9 +8,10 @@ import (
 	"path/filepath"
 )
 
-// costs measures what segmenting costs in time: for each codec, mapreel with its default settings against one ffmpeg process with the same
-// preset and CRF, in turns, of a source, or of half a minute of footage and of that four times over. It prints the medians of the ratios of the rounds.
-func (b bench) costs(ctx context.Context, rounds int, source string, codecs []string) error {
+// costs measures what segmenting costs in time: for each codec, mapreel with its default settings and more flags against one ffmpeg process with
+// the same preset and CRF, in turns, of a source, or of half a minute of footage and of that four times over. It prints the medians of
+// the ratios of the rounds.
+func (b bench) costs(ctx context.Context, rounds int, source string, codecs, more []string) error {
 	given, err := b.comparisonSource(ctx, source)
 	if err != nil {
 		return err
@@ -25,7 +26,7 @@ func (b bench) costs(ctx context.Context, rounds int, source string, codecs []st
 			return fmt.Errorf("%q is not one of h264, h265, vp9, av1", codec)
 		}
 		for _, source := range sources {
-			row, err := b.cost(ctx, rounds, codec, source)
+			row, err := b.cost(ctx, rounds, codec, source, more)
 			if err != nil {
 				return fmt.Errorf("%s of %s: %w", codec, source, err)
 			}
@@ -37,7 +38,7 @@ func (b bench) costs(ctx context.Context, rounds int, source string, codecs []st
 }
 
 // cost measures one row.
-func (b bench) cost(ctx context.Context, rounds int, codec, source string) ([]string, error) {
+func (b bench) cost(ctx context.Context, rounds int, codec, source string, more []string) ([]string, error) {
 	var walls, cpus [2][]float64
 	var wallRatios, cpuRatios []float64
 	var sizes [2]int64
@@ -54,7 +55,8 @@ func (b bench) cost(ctx context.Context, rounds int, codec, source string) ([]st
 			}
 			cmd := inOnePass(ctx, codec, source, output)
 			if which == 1 {
-				cmd = exec.CommandContext(ctx, b.mapreel, "transcode", source, "-o", output, "--codec", codec, "--audio", "none", "--scratch", scratch, "--progress", "none")
+				args := []string{"transcode", source, "-o", output, "--codec", codec, "--audio", "none", "--scratch", scratch, "--progress", "none"}
+				cmd = exec.CommandContext(ctx, b.mapreel, append(args, more...)...)
 			}
 			u, err := measure(cmd)
 			if err != nil {

@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	source := flags.String("source", "", "video to encode (default: ../shared/media/bunny.mp4 four times over, or a generated clip)")
 	rounds := flags.Int("rounds", 3, "rounds of the comparison; 0 leaves it out")
-	segment := flags.Duration("segment", 10*time.Second, "length of a segment")
+	segment := flags.Duration("segment", 10*time.Second, "length of a segment; with -costs, by default the one that mapreel chooses")
 	work := flags.String("work", ".demo/bench", "working folder; emptied first, except for the sources")
 	mapreel := flags.String("mapreel", "bin/mapreel", "the program to measure")
 	figures := flags.Bool("figures", false, "also measure Analyse and Merge on files of 1 GB; needs 5 GB in the work folder")
@@ -90,7 +90,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return b.targets(ctx, *source, strings.Split(*target, ","), *quality, *targetFlags)
 	}
 	if *costs != "" {
-		return b.costs(ctx, *rounds, *source, strings.Split(*costs, ","))
+		var more []string
+		flags.Visit(func(f *flag.Flag) {
+			if f.Name == "segment" {
+				more = []string{"--segment", segment.String()}
+			}
+		})
+		return b.costs(ctx, *rounds, *source, strings.Split(*costs, ","), more)
 	}
 	if *previews != "" {
 		return b.previews(ctx, *source, *rounds, *previews)

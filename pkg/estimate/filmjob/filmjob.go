@@ -9,10 +9,12 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/estimate"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/film"
+	filmplan "github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/price"
 	"github.com/mapreel/mapreel/pkg/work"
 )
@@ -73,7 +75,7 @@ func Of(ctx context.Context, plan work.Plan, speedOf func(film.Job) (Speed, erro
 	measure(&e.Work, plan, j, s)
 	e.CPU = e.Work.CPU().Plus(estimate.Range{Low: examineLow, High: examineHigh})
 	if plan.Open {
-		e.Notes = append(e.Notes, "the source has no index: its segments are known only after it was split, and are taken to be of the usual length")
+		e.Notes = append(e.Notes, "the source has no index: its segments are known only after it was split, and are taken to be as long as the job wants them")
 	}
 	if e.Places, err = estimate.Places(ctx, e.Work, o.Deployment, o.Prices); err != nil {
 		return Estimate{}, err
@@ -146,7 +148,7 @@ func measure(w *estimate.Work, plan work.Plan, j film.Job, s Speed) {
 		case film.VideoKind, film.PassKind:
 			frames = framesOf(g, j)
 			if to.Units == 0 { // planned after the source was split
-				to.Units = int(max(seconds/usualSegment, 1))
+				to.Units = int(max(time.Duration(j.Source.Duration)*time.Microsecond/filmplan.SegmentLength(j), 1))
 			}
 			start := int64(to.Units) * s.Start
 			to.CPU = estimate.Range{Low: frames*s.CPU.Low/1000 + start, High: frames*s.CPU.High/1000 + start}
@@ -228,9 +230,6 @@ func videoUnits(w estimate.Work) int {
 	}
 	return 0
 }
-
-// usualSegment is the length of a segment in seconds where it is not known.
-const usualSegment = 10
 
 // longest returns what the longest of some units takes: half as much again as the mean.
 func longest(total estimate.Range, units int) estimate.Range {

@@ -101,3 +101,24 @@ func TestBytesHaveTheAudioAsItIsCopied(t *testing.T) {
 		}
 	}
 }
+
+// The segments of a source without an index are planned after it was split. The estimate counts as many as there will be.
+func TestSegmentsThatAreNotPlannedYetAreAsLongAsTheJobWantsThem(t *testing.T) {
+	speed := func(film.Job) (filmjob.Speed, error) {
+		return filmjob.Speed{CPU: estimate.Range{Low: 1000, High: 1000}}, nil
+	}
+	for want, j := range map[int]film.Job{
+		8:  transcode(4*time.Minute, 854, 480, [2]int{854, 480}),
+		24: transcode(4*time.Minute, 1920, 1080, [2]int{1920, 1080}),
+	} {
+		p := planOf(t, j, time.Minute)
+		p.Open, p.Groups[0].Units = true, 0
+		e, err := filmjob.Of(t.Context(), p, speed, filmjob.Options{Prices: price.Default()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.Work.Groups[0].Units; got != want {
+			t.Errorf("%d segments of %d lines, want %d", got, j.Source.Video.Height, want)
+		}
+	}
+}

@@ -9,7 +9,8 @@ import (
 	"github.com/mapreel/mapreel/pkg/film/target"
 )
 
-// A deadline selects the longest segments, which waste least, with which a job on AWS is expected to be done in time. What is expected is
+// Balanced segments, and those for a deadline, follow from what a job is expected to take on AWS. A deadline selects the longest ones, which
+// waste least, with which the job is expected to be done in time. What is expected is
 // whole numbers computed from the request and the source, and no measurement or simulation, because the same request must have the
 // same segments on every machine. A test compares it with pkg/forecast.
 
@@ -96,8 +97,11 @@ const (
 	firstInstance = 296 * time.Second
 )
 
-// usualRate is the frame rate of a source that has none.
-const usualRate = 25
+// usualRate is the frame rate of a source that has none, and maxRate the highest that is counted with.
+const (
+	usualRate = 25
+	maxRate   = 1000
+)
 
 // Expected returns about how long a job takes on AWS with segments of a length, so many at once, besides the start of instances; 0 where
 // that is not known, as of previews and sound alone, or on GPUs.
@@ -122,6 +126,9 @@ func expectedWork(j film.Job, length time.Duration) time.Duration {
 	rate, over := int64(usualRate), int64(1)
 	if r := j.Source.Video.ConstantRate; r.Known() {
 		rate, over = r.Num, r.Den
+		if rate/over >= maxRate { // a source may claim anything
+			rate, over = maxRate, 1
+		}
 	}
 	frames := length.Milliseconds() * rate / over // thousandths
 	return time.Duration(frames*FrameWork(j)/1000*10_000/functionSpeed) * time.Microsecond
@@ -154,10 +161,11 @@ func fastLength(j film.Job) time.Duration {
 }
 
 const (
-	// balancedWork is how long a function works on a segment at most, where no length is asked for. Each segment costs a start, and frames
-	// that the encoder sees besides its own: about a second of a core, of five that ten seconds of 480 lines take, but of 23 at 1080 lines.
+	// balancedWork is how long a function is expected to work at most on a segment that is longer than film.BalancedSegment. Each segment
+	// costs about a second of a core: a start, and frames that the encoder sees besides its own. Ten seconds of 480 lines take five in all, but
+	// those of 1080 lines 23.
 	balancedWork = 12500 * time.Millisecond
-	// balancedUnits is how many segments a film has then at least, so that a machine with many cores has work for them.
+	// balancedUnits is how many of such segments a film has at least, so that several cores have work.
 	balancedUnits = 6
 )
 
@@ -167,8 +175,9 @@ func balancedLength(j film.Job) time.Duration {
 		return film.BalancedSegment
 	}
 	for _, r := range j.Renditions {
-		if r.Codec == film.AV1 {
-			return film.BalancedSegment // SVT-AV1 takes no longer for more segments, rather less
+		// SVT-AV1 takes no longer for more segments. Where each segment finds its own CRF, shorter ones adapt better to the film.
+		if r.Codec == film.AV1 || r.Quality.Target != 0 || r.Sized() {
+			return film.BalancedSegment
 		}
 	}
 	most := time.Duration(j.Source.Duration) * time.Microsecond / balancedUnits

@@ -1,12 +1,14 @@
 package plan_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/film/plan"
+	"github.com/mapreel/mapreel/pkg/film/target"
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
@@ -67,6 +69,8 @@ func TestBalancedSegmentsAreLongerWhereFramesAreLittleWork(t *testing.T) {
 		{"an encoder that takes longer", time.Hour, false, []film.Rendition{with(small, func(r *film.Rendition) { r.Codec, r.Preset = film.H265, "medium" })}, 10 * time.Second},
 		{"AV1, which gains nothing", time.Hour, false, []film.Rendition{with(small, func(r *film.Rendition) { r.Codec, r.Preset = film.AV1, "8" })}, 10 * time.Second},
 		{"a faster preset", time.Hour, false, []film.Rendition{with(hd, func(r *film.Rendition) { r.Preset = "veryfast" })}, 15 * time.Second},
+		{"with a target quality", time.Hour, false, []film.Rendition{with(small, func(r *film.Rendition) { r.Quality = target.Quality{Target: 40} })}, 10 * time.Second},
+		{"with a bit rate", time.Hour, false, []film.Rendition{with(small, func(r *film.Rendition) { r.Bitrate = 500_000 })}, 10 * time.Second},
 		{"1080 lines", time.Hour, false, []film.Rendition{hd}, 10 * time.Second},
 		{"a ladder", time.Hour, false, []film.Rendition{small, hd}, 10 * time.Second},
 		{"on a GPU", time.Hour, true, []film.Rendition{small}, 10 * time.Second},
@@ -76,6 +80,10 @@ func TestBalancedSegmentsAreLongerWhereFramesAreLittleWork(t *testing.T) {
 		j.Request.Compute.GPU = test.gpu
 		if got := plan.SegmentLength(j); got != test.want {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+		j.Source.Video.ConstantRate = media.Rational{Num: math.MaxInt32, Den: 1} // a source may claim anything
+		if got := plan.SegmentLength(j); got != 10*time.Second {
+			t.Errorf("%s, which claims 2,147,483,647 frames a second: %v, want 10s", test.name, got)
 		}
 	}
 }

@@ -66,7 +66,7 @@ type Flags struct {
 	SubtitleFileFlags
 	TrackFlags
 
-	Goal     string                 `group:"Work" enum:",time,cost,balanced" default:"" placeholder:"GOAL" help:"Without --segment: time, cost or balanced. time makes short segments, which are done soonest on AWS; cost makes long ones, which waste least on starting; balanced makes segments of 10 to 30 s, the longer ones of small pictures. Default: balanced."`
+	Goal     string                 `group:"Work" enum:",time,cost,balanced" default:"" placeholder:"GOAL" help:"Without --segment: time, cost or balanced. time makes short segments, which are done soonest on AWS; cost makes long ones, which waste least on starting; balanced makes segments of 10 to 30 s, longer where pictures are small. Default: balanced."`
 	Deadline *flagvalue.Duration    `group:"Work" placeholder:"TIME" help:"Time in which the job is to be done on AWS: 10m. Without --segment, selects the longest segments with which that is expected. A job that is not expected to make it is refused; on this machine, it selects the segments alone."`
 	Segment  *flagvalue.Duration    `group:"Work" placeholder:"LENGTH" help:"Target duration of a segment: 10s, 1m30s. Default: see --goal. Shorter segments use the cores more evenly and lose less work when the process is killed; longer ones compress slightly better."`
 	Threads  *flagvalue.WholeNumber `group:"Work" placeholder:"N" help:"Threads per encoder. The number affects the result: different numbers give different bytes. Default: 2."`
