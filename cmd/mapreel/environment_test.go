@@ -294,7 +294,7 @@ func TestBarModeWritesLinesWithoutATerminal(t *testing.T) {
 	out := &syncBuffer{}
 	d := newLogDisplay(&w, out, time.Millisecond)
 	w.add(local.Event{Event: progresstest.Planned(3, 0, 0, 3e6, 0), Time: time.Now()})
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !strings.Contains(out.String(), "0/3 segments") && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}

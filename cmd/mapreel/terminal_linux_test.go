@@ -133,7 +133,7 @@ func TestASignalIsAnsweredBeforeTheWorkHasStopped(t *testing.T) {
 // waitForOutput waits until the terminal has received text.
 func waitForOutput(t *testing.T, shown *syncBuffer, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if strings.Contains(shown.String(), text) {
 			return
 		}

@@ -50,7 +50,7 @@ func TestEventsOutliveALockedFile(t *testing.T) {
 	if err := lock.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); s.Flush(ctx) != nil && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); s.Flush(ctx) != nil && time.Now().Before(deadline); {
 		time.Sleep(5 * time.Millisecond)
 	}
 	events, err := s.Events(ctx, x, 0, false, 10)

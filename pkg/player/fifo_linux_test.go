@@ -18,7 +18,7 @@ func TestAFIFOHoldsNoRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	opened := make(chan *Player, 1)
 	go func() {
