@@ -24,6 +24,7 @@ export class VirtualList {
 
   // move moves the focus as a key says.
   move(e) {
+    if (this.stale) this.draw(); // the row that has the focus may have another index by now
     const onList = document.activeElement === this.element;
     const index = onList ? Math.ceil(this.element.scrollTop / this.height) : this.indexOf(document.activeElement);
     const page = Math.max(1, Math.floor(this.element.clientHeight / this.height) - 1);
