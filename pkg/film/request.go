@@ -199,7 +199,7 @@ type Audio struct {
 
 // Segmenting describes how the video is divided into segments.
 type Segmenting struct {
-	Seconds Seconds `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=600,description=Target duration of a segment. Default: it follows from goal or compute.deadline and the source and the outputs"`
+	Seconds Seconds `json:"seconds,omitempty" jsonschema:"minimum=1,maximum=600,description=Target duration of a segment. Default: chosen by goal or compute.deadline for the source and its outputs"`
 	Goal    Goal    `json:"goal,omitempty" jsonschema:"enum=time,enum=cost,enum=balanced,description=Selects the duration where seconds is not set: time is short segments that are done soonest on AWS and cost is long ones that waste least on starting; balanced is 10 to 30 s: longer where frames are less work. Default: balanced"`
 }
 

@@ -10,9 +10,9 @@ import (
 )
 
 // Balanced segments, and those for a deadline, follow from what a job is expected to take on AWS. A deadline selects the longest ones, which
-// waste least, with which the job is expected to be done in time. What is expected is
-// whole numbers computed from the request and the source, and no measurement or simulation, because the same request must have the
-// same segments on every machine. A test compares it with pkg/forecast.
+// waste least, with which the job is expected to be done in time. What is expected is whole numbers computed from the request and the source,
+// and no measurement or simulation, because the same request must have the same segments on every machine. A test compares it with
+// pkg/forecast.
 
 // Work of encoders for a megapixel of each frame at the default preset, in microseconds of a core of the machine that mapreel was developed on.
 // Decoding takes decodeWork of the source's.
