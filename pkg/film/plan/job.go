@@ -54,7 +54,7 @@ func Job(req film.Request, src film.Source, encoder string, copyable func(codec 
 				problems = append(problems, film.Problem{Pointer: fmt.Sprintf("/outputs/%d/video/0/crop", i), Message: err.Error()})
 				continue
 			}
-			r, warnings := rendition(v, track, req.Compute.GPU)
+			r, warnings := rendition(v, track, src.Sequence != nil, req.Compute.GPU)
 			r.Region = region
 			if out.TargetSize > 0 {
 				r.FileSize, r.SizedFile = out.TargetSize, planned.File

@@ -75,7 +75,7 @@ func trickPlay(v film.Video, smallest film.Rendition, track film.VideoTrack, gpu
 		lines := max(min(lines, height)&^1, minPadded)
 		v.Height, v.Pad = 0, fmt.Sprintf("%d:%d", max(width*lines/height&^1, minPadded), lines)
 	}
-	r, _ := rendition(v, track, gpu) // its warnings are those of the others
+	r, _ := rendition(v, track, false, gpu) // its warnings are those of the others
 	r.TrickPlay = true
 	return r
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// rendition returns the rendition of a video track for the settings v, with warnings of what is lost.
-func rendition(v film.Video, track film.VideoTrack, gpu bool) (_ film.Rendition, warnings []string) {
+// rendition returns the rendition of a video track for the settings v, with warnings of what is lost. images reports whether the track is
+// made of image files, or of frames that are rendered.
+func rendition(v film.Video, track film.VideoTrack, images, gpu bool) (_ film.Rendition, warnings []string) {
 	r := builder{film.Rendition{
 		Codec: v.Codec, CRF: *v.CRF, Preset: v.Preset, Tune: v.Tune, Filter: v.Filter, EncoderOptions: v.EncoderOptions, Profile: v.Profile, Level: v.Level, Grain: v.Grain, MaxBitrate: v.MaxBitrate, Rate: media.Rational(v.FrameRate),
 	}}
@@ -36,7 +37,7 @@ func rendition(v film.Video, track film.VideoTrack, gpu bool) (_ film.Rendition,
 		r.Interlaced = track.Interlaced
 		rows = 4 // each field has pairs of its own
 	}
-	r.setFormat(v.Depth(), track, gpu, warn)
+	r.setFormat(v.Depth(), track, images, gpu, warn)
 	r.SampleAspect = track.SampleAspect
 	if track.Rotation%180 != 0 && track.SampleAspect.Num > 0 {
 		r.SampleAspect = media.Rational{Num: track.SampleAspect.Den, Den: track.SampleAspect.Num}
@@ -61,7 +62,7 @@ type builder struct{ film.Rendition }
 // setFormat decides how samples are stored. All players support 4:2:0, and few anything else. For
 // the same reason H.264 gets 8 bits; the other codecs keep 10. depth is what the request says of that; 0 = nothing.
 // HDR is tone-mapped for 8 bits, where PQ has visible banding, and for H.264, whose players show PQ as washed-out grey.
-func (r *builder) setFormat(depth int, track film.VideoTrack, gpu bool, warn func(string, ...any)) {
+func (r *builder) setFormat(depth int, track film.VideoTrack, images, gpu bool, warn func(string, ...any)) {
 	deep := depth == 10 || depth == 0 && track.Depth > 8 && r.Codec != film.H264
 	switch {
 	case deep && gpu:
@@ -86,7 +87,11 @@ func (r *builder) setFormat(depth int, track film.VideoTrack, gpu bool, warn fun
 		warn("the source has %d bits per sample, the output 10", track.Depth)
 	}
 	if track.PixelFormat != "" && !track.Subsampled() && !strings.HasPrefix(track.PixelFormat, "gray") {
-		warn("the source has more chroma resolution (%s); the output has 4:2:0, which every player supports", track.PixelFormat)
+		mark := ""
+		if images { // every film of them has less: nothing that --strict should refuse
+			mark = film.NoticeMark
+		}
+		warn(mark+"the source has more chroma resolution (%s); the output has 4:2:0, which every player supports", track.PixelFormat)
 	}
 	if track.DolbyVision > 0 {
 		warn("the Dolby Vision metadata is left out")

@@ -85,6 +85,18 @@ func TestRenditionOfAVideoTrack(t *testing.T) {
 	}
 }
 
+// Rendered frames and image files are RGB, so every film of them has less chroma resolution: --strict must not refuse it.
+func TestChromaOfImagesIsNoLoss(t *testing.T) {
+	track := film.VideoTrack{Width: 1920, Height: 1080, Timebase: media.Rational{Num: 1, Den: 25}, PixelFormat: "rgb24", Depth: 8}
+	for images, want := range map[*film.FrameSequence]bool{nil: false, {Extension: "png", Rate: media.Rational{Num: 25, Den: 1}}: true} {
+		src := film.Source{URL: "/in/a", Size: 1, Version: "1", Video: &track, Sequence: images}
+		j := planned(t, src, `{"name": "a", "container": "mp4"}`, "")
+		if len(j.Warnings) != 1 || !strings.Contains(j.Warnings[0], "rgb24") || film.IsNotice(j.Warnings[0]) != want {
+			t.Errorf("%q: a notice: want %v", j.Warnings, want)
+		}
+	}
+}
+
 // At a constant frame rate, each frame belongs to the segment in which its time lies.
 func TestFrameGridsDivideTheFramesOfAConstantRate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

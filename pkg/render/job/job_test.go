@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mapreel/mapreel/pkg/blob"
 	"github.com/mapreel/mapreel/pkg/blob/dir"
@@ -88,6 +89,11 @@ func examine(t *testing.T, p blender.Program, url string, s render.Settings) (jo
 // attempt is an attempt at all frames of a scene as one unit.
 func attempt(t *testing.T, p blender.Program, found job.Scene, scratch *dir.Store) (work.Result, error) {
 	t.Helper()
+	return attemptWithin(t.Context(), t, p, found, scratch, func(work.Amount) {})
+}
+
+func attemptWithin(ctx context.Context, t *testing.T, p blender.Program, found job.Scene, scratch *dir.Store, progress func(work.Amount)) (work.Result, error) {
+	t.Helper()
 	doc, err := json.Marshal(map[string]any{"render": found.Job})
 	if err != nil {
 		t.Fatal(err)
@@ -98,9 +104,9 @@ func attempt(t *testing.T, p blender.Program, found job.Scene, scratch *dir.Stor
 	}
 	env := &work.Env{
 		Job: "j", Doc: doc, Unit: "frames/000000", Attempt: 1, Dir: t.TempDir(), Scratch: scratch, Resolve: resolve,
-		Progress: func(work.Amount) {}, Log: slog.New(slog.DiscardHandler),
+		Progress: progress, Log: slog.New(slog.DiscardHandler),
 	}
-	return job.Kind{Blender: p}.Run(t.Context(), env, work.Unit{Name: env.Unit, Spec: spec})
+	return job.Kind{Blender: p}.Run(ctx, env, work.Unit{Name: env.Unit, Spec: spec})
 }
 
 func store(t *testing.T) *dir.Store {
@@ -146,6 +152,34 @@ func TestFailedFramesAreNamedAndRenderedAlone(t *testing.T) {
 			}
 			if got := stored(t, scratch); !slices.Equal(got, c.kept) || len(result.Artifacts) != len(c.kept) {
 				t.Errorf("kept %v, want %v", got, c.kept)
+			}
+		})
+	}
+}
+
+// What helps is said of a frame that takes longer than its worker has, and not of a unit with many frames.
+func TestAFrameThatTakesTooLongShouldBeDivided(t *testing.T) {
+	t.Parallel()
+	over := fault.New(fault.OutOfTime, "the function's time is over")
+	for name, c := range map[string]struct {
+		slow int
+		want string // a part of the hint; "" for none
+	}{
+		"the first frame":  {1, "--tiles"},
+		"the second frame": {2, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := program(t)
+			found, _ := examine(t, p, scene(t, script{About: about(), Slow: []int{c.slow}}), render.Settings{})
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			if c.slow == 1 {
+				time.AfterFunc(time.Second, func() { cancel(over) })
+			}
+			_, err := attemptWithin(ctx, t, p, found, store(t), func(work.Amount) { cancel(over) })
+			if hint := fault.HintOf(err); fault.KindOf(err) != fault.OutOfTime || !strings.Contains(hint, c.want) || (c.want == "") != (hint == "") {
+				t.Errorf("got %v, kind %s, hint %q; want OutOfTime with the hint %q", err, fault.KindOf(err), hint, c.want)
 			}
 		})
 	}

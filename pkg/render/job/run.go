@@ -198,7 +198,7 @@ func (a *attempt) run(ctx context.Context) (f Facts, err error) {
 		case err == nil:
 			return f, fault.New(fault.Unsupported, "Blender ended without rendering frame %d", todo[0])
 		case ctx.Err() != nil || fault.KindOf(err) != fault.Unsupported:
-			return f, err
+			return f, a.slow(err, f.Rendered)
 		case len(todo) < before: // Blender broke off at a frame: once more, from there
 			idle = 0
 		case idle > 0:
@@ -213,6 +213,18 @@ func (a *attempt) run(ctx context.Context) (f Facts, err error) {
 		return f, a.failure(failed)
 	}
 	return f, nil
+}
+
+// slow returns err with what helps if the time was over before an attempt had rendered a single frame.
+func (a *attempt) slow(err error, rendered int) error {
+	switch {
+	case fault.KindOf(err) != fault.OutOfTime || rendered > 0:
+		return err
+	case a.tile != nil:
+		return fault.WithHint(err, "smaller tiles may be rendered in time, or a worker with more processors")
+	default:
+		return fault.WithHint(err, "a frame takes longer than its worker has: --tiles (render.tiles) divides each frame among several workers; a Batch job has more time")
+	}
 }
 
 func (a *attempt) failure(failed []blender.Failure) error {

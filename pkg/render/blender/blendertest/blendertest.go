@@ -30,6 +30,7 @@ type Script struct {
 	Fail  []int         `json:"fail"`  // frames that cannot be rendered
 	Crash []int         `json:"crash"` // frames at which Blender crashes
 	Wrong []int         `json:"wrong"` // frames of another size
+	Slow  []int         `json:"slow"`  // frames that take a minute
 }
 
 // task is what the stand-in reads of a task for scene.py.
@@ -134,6 +135,9 @@ func (scene Script) render(t task, report *os.File) (code int) {
 		case slices.Contains(scene.Fail, n):
 			line["error"], code = "no memory for frame", 1
 		default:
+			if slices.Contains(scene.Slow, n) {
+				time.Sleep(time.Minute)
+			}
 			width := scene.About.Width
 			if slices.Contains(scene.Wrong, n) {
 				width++
