@@ -51,40 +51,40 @@ func (e excerpt) Run(ctx context.Context, env *work.Env, _ work.Unit) (work.Resu
 const payload = 95
 
 // ofExcerpts does the job's request with excerpts of its source: the first is tried as the samples of a segment in the middle are, the others
-// as those of other segments. weights are as those of weigh.
+// as those of other segments. heavier is by how much they are heavier than the source, as weigh returns it.
 func ofExcerpts(
 	ctx context.Context, plan work.Plan, j film.Job, tree map[string]any, folder string, kind work.Kind, o Options,
-) (tried []local.Trial, weights []float64, err error) {
+) (tried []local.Trial, heavier float64, err error) {
 	tree = maps.Clone(tree)
 	all, own := &weighing{tools: o.Tools}, &weighing{tools: o.Tools}
 	for i, at := range excerpts(j.Source.Duration) {
 		file := filepath.Join(folder, fmt.Sprintf("excerpt-%d.mkv", i))
 		if _, err := local.Try(ctx, plan, j.Source.URL, o.Places, excerpt{o.Tools, at, file}, work.Unit{}); err != nil {
-			return nil, nil, err
+			return nil, 1, err
 		}
 		from := j.Source.Video.Start + media.Rescale(at, media.Microseconds, j.Source.Video.Timebase)
 		there := film.Segment{Start: from, End: from + media.Rescale(excerptLength, media.Microseconds, j.Source.Video.Timebase)}
 		spec, _ := json.Marshal(there) //nolint:errchkjson // integers
 		if _, err := local.Try(ctx, plan, j.Source.URL, o.Places, all, work.Unit{Spec: spec}); err != nil {
-			return nil, nil, err
+			return nil, 1, err
 		}
 		onlyVideo(tree)
 		tree["source"] = file
 		request, err := json.Marshal(tree)
 		if err != nil {
-			return nil, nil, fault.Wrap(fault.Internal, err, "request")
+			return nil, 1, fault.Wrap(fault.Internal, err, "request")
 		}
 		part, err := local.Plan(ctx, request, local.Options{Registry: o.Registry})
 		if err != nil {
-			return nil, nil, err
+			return nil, 1, err
 		}
 		var of film.Job
 		if err := json.Unmarshal(part.Doc, &of); err != nil {
-			return nil, nil, fault.Wrap(fault.Corrupt, err, "plan")
+			return nil, 1, fault.Wrap(fault.Corrupt, err, "plan")
 		}
 		units := samples(part, of)
 		if len(units) < 2 {
-			return nil, nil, fault.New(fault.Unsupported, "an excerpt has no segment")
+			return nil, 1, fault.New(fault.Unsupported, "an excerpt has no segment")
 		}
 		first := min(i, 1) // the short sample tells what each start takes, once
 		more, err := try(ctx, part, file, kind, units[first:2], o)
@@ -92,14 +92,14 @@ func ofExcerpts(
 			_, err = local.Try(ctx, part, file, o.Places, own, units[1])
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, 1, err
 		}
 		tried = append(tried, more...)
 	}
 	src := j.Source
 	src.Size = src.Size * payload / 100
-	own.others = all.others * int64(own.length()) / int64(all.length())
-	return tried, own.weights(src), nil
+	own.others = all.others * int64(own.micros) / int64(all.micros)
+	return tried, own.heavier(src), nil
 }
 
 // excerpts returns where excerpts of a source begin: in its middle, its first third and its last one. A short source has one.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 
@@ -134,13 +135,12 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 		return filmjob.Speed{}, fault.Wrap(fault.Corrupt, err, "plan")
 	}
 	kind := o.Registry.Kinds[slices.IndexFunc(o.Registry.Kinds, func(k work.Kind) bool { return k.Name() == film.VideoKind })]
-	list := samples(plan, j)
+	list, heavier := samples(plan, j), 1.0
 	var tried []local.Trial
-	var weights []float64
 	if len(list) == 0 && j.Source.Video != nil && len(j.Source.Joined) == 0 { // its segments are known only after it was split
-		tried, weights, err = ofExcerpts(ctx, plan, j, tree, folder, kind, o)
-	} else if tried, err = try(ctx, plan, j.Source.URL, kind, list, o); err == nil {
-		weights = weigh(ctx, plan, j, list, o)
+		tried, heavier, err = ofExcerpts(ctx, plan, j, tree, folder, kind, o)
+	} else if tried, err = try(ctx, plan, j.Source.URL, kind, list, o); err == nil && !sized {
+		heavier = weigh(ctx, plan, j, list, o)
 	}
 	if ctx.Err() != nil {
 		return filmjob.Speed{}, fault.ContextError(ctx)
@@ -148,10 +148,8 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 	if err != nil || slices.ContainsFunc(tried, func(t local.Trial) bool { return t.Result.Done.Count == 0 || t.CPU == 0 }) {
 		return filmjob.Speed{}, nil //nolint:nilerr // the job itself will say what is wrong
 	}
-	speed := ofTrials(tried, weights)
-	if ctx.Err() != nil {
-		return filmjob.Speed{}, fault.ContextError(ctx)
-	}
+	speed := ofTrials(tried)
+	speed.Bytes = speed.Bytes.Over(heavier)
 	if sized { // of which a segment takes a first pass and about two encodes
 		speed.CPU = estimate.Range{Low: 2 * speed.CPU.Low, High: 3 * speed.CPU.High}
 		speed.Bytes, speed.Head = estimate.Range{}, 0 // as the request says
@@ -190,8 +188,8 @@ func withoutSizes(tree map[string]any) (found bool) {
 }
 
 // ofTrials returns the speed that trials of samples show: the shortest first, then longer ones, of which the first begins where the
-// shortest does. weights are those of the longer ones; nil: not known.
-func ofTrials(tried []local.Trial, weights []float64) filmjob.Speed {
+// shortest does.
+func ofTrials(tried []local.Trial) filmjob.Speed {
 	if len(tried) < 2 {
 		return filmjob.Speed{}
 	}
@@ -205,58 +203,26 @@ func ofTrials(tried []local.Trial, weights []float64) filmjob.Speed {
 	for _, n := range frames {
 		total += n
 	}
-	around := func(n float64) estimate.Range {
-		return estimate.Range{Low: int64(n) * sampleLow / 100, High: int64(n) * sampleHigh / 100}
+	around := func(n int64) estimate.Range {
+		return estimate.Range{Low: n * sampleLow / 100, High: n * sampleHigh / 100}
 	}
 	return filmjob.Speed{
-		CPU: around(ofFilm(each, weights, elasticTime)), Bytes: around(ofFilm(bytes, weights, elasticBytes)), Start: start / 1000, Head: head / 1000,
+		CPU: around(each), Bytes: around(bytes), Start: start / 1000, Head: head / 1000,
 		Basis: fmt.Sprintf("%s of this source, %d frames", plural(len(tried), "sample"), total),
 	}
 }
 
-// split divides what samples with so many frames have taken: into what each sample takes besides its frames, and what a frame of each of
-// the long ones takes.
-func split(frames, took []int64) (once int64, each []float64) {
+// split divides what samples with so many frames have taken: into what each sample takes besides its frames, and what a frame takes, as
+// the mean of the long samples.
+func split(frames, took []int64) (once, each int64) {
 	if more := frames[1] - frames[0]; more > 0 && took[1] > took[0] {
 		once = max(took[0]-(took[1]-took[0])*frames[0]/more, 0)
 	}
+	var work, count int64
 	for i := 1; i < len(frames); i++ {
-		each = append(each, float64(max(took[i]-once, took[i]/10))/float64(frames[i]))
+		work, count = work+max(took[i]-once, took[i]/10), count+frames[i]
 	}
-	return once, each
-}
-
-// By what power of a source's bytes the time and the bytes of what is encoded from it grow, as far as the samples do not show it, as measured
-// with the sources of go run ./internal/bench -estimates.
-const (
-	elasticTime  = 0.3
-	elasticBytes = 0.8
-)
-
-// ofFilm returns what a frame of the whole film takes, of which frames of samples with the given weights take so much: the value at weight 1
-// of the line that is nearest to the samples. What little they differ in weight says less about its slope than what is usual.
-func ofFilm(each, weights []float64, elastic float64) float64 {
-	mean, n := 0.0, float64(len(each))
-	for _, y := range each {
-		mean += y / n
-	}
-	if len(weights) != len(each) {
-		return mean
-	}
-	weight := 0.0
-	for _, w := range weights {
-		weight += w / n
-	}
-	const usual = 0.02 // the variance of weights with which both count the same
-	spread, rise := usual, usual*elastic*mean/weight
-	for i, w := range weights {
-		spread, rise = spread+(w-weight)*(w-weight)/n, rise+(w-weight)*(each[i]-mean)/n
-	}
-	steepest := mean / weight // in proportion
-	if slices.Min(weights) < 1 && slices.Max(weights) > 1 {
-		steepest *= 1.5 // the film lies between the samples
-	}
-	return max(mean+min(max(rise/spread, 0), steepest)*(1-weight), mean/most)
+	return once, work / count
 }
 
 // samples returns units that encode the beginning of a segment in the middle of the film, a little and more of it, and those of
@@ -286,33 +252,29 @@ func samples(plan work.Plan, j film.Job) []work.Unit {
 	return list
 }
 
-// most is how many times as heavy as the film a sample may be, or as light. Beyond that, something else is in the file.
-const most = 3.0
-
-// weigh returns how many times as many bytes of video a second the source has in each of the samples but the first, which is a part of the
-// second, as on average. nil: that is not known.
-func weigh(ctx context.Context, plan work.Plan, j film.Job, samples []work.Unit, o Options) []float64 {
+// weigh returns by how much the source has more bytes of video a second where the samples are than on average: what has more there takes
+// more when it is encoded, too. It is 1 where that is not known.
+func weigh(ctx context.Context, plan work.Plan, j film.Job, samples []work.Unit, o Options) float64 {
 	if j.Source.Sequence != nil || len(j.Source.Joined) > 0 || j.Request.Part != (film.Part{}) || j.Source.Duration <= 0 {
-		return nil
+		return 1
 	}
 	if len(samples) == 0 {
-		return nil
+		return 1
 	}
 	w := &weighing{tools: o.Tools}
-	for _, unit := range samples[1:] {
+	for _, unit := range samples[1:] { // the first is a part of the second
 		if _, err := local.Try(ctx, plan, j.Source.URL, o.Places, w, unit); err != nil {
-			return nil
+			return 1
 		}
 	}
-	return w.weights(j.Source)
+	return w.heavier(j.Source)
 }
 
 // weighing is a kind that adds up what the source has in its units.
 type weighing struct {
-	tools  ffmpeg.Tools
-	video  []int64 // bytes of packets, of each unit
-	micros []media.Ticks
-	others int64 // bytes of the other streams
+	tools         ffmpeg.Tools
+	video, others int64       // bytes of packets
+	micros        media.Ticks // how long all units are
 }
 
 // Name implements work.Kind.
@@ -332,39 +294,35 @@ func (w *weighing) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Re
 	timebase := j.Source.Video.Timebase
 	from, to := media.Rescale(s.Start, timebase, media.Microseconds), media.Rescale(s.End, timebase, media.Microseconds)
 	sums, err := probe.PacketBytes(ctx, w.tools, in, from, to)
-	w.video, w.micros = append(w.video, sums[j.Source.Video.Stream]), append(w.micros, to-from)
 	for stream, n := range sums {
-		if stream != j.Source.Video.Stream {
+		if stream == j.Source.Video.Stream {
+			w.video += n
+		} else {
 			w.others += n
 		}
 	}
+	w.micros += to - from
 	return work.Result{}, err
 }
 
-// length returns how long all units are, in microseconds.
-func (w *weighing) length() (sum media.Ticks) {
-	for _, m := range w.micros {
-		sum += m
-	}
-	return sum
-}
+// elastic is by what power of a source's bytes those of what is encoded from it grow: by less than in proportion, as measured with the
+// sources of go run ./internal/bench -estimates.
+const elastic = 0.8
 
-// weights returns how many times as many bytes of video a second each of the units has as the source; nil where that is not plausible. That of
-// the source is what the other streams leave of it, which have about as much everywhere.
-func (w *weighing) weights(src film.Source) (list []float64) {
+// heavier returns how many times as many bytes of video a second the units have as the source, and so about how many more they give. That
+// of the source is what the other streams leave of it, which have about as much everywhere.
+func (w *weighing) heavier(src film.Source) float64 {
+	const most = 3.0 // beyond that, something else is in the file
 	lasts := src.Duration
 	if v := src.Video; v != nil && v.End > v.Start { // the duration of a Matroska file also counts what comes before its first frame
 		lasts = media.Rescale(v.End-v.Start, v.Timebase, media.Microseconds)
 	}
-	mean, sum := float64(src.Size)/float64(lasts)-float64(w.others)/float64(w.length()), 0.0
-	for i, n := range w.video {
-		list = append(list, float64(n)/float64(w.micros[i])/mean)
-		sum += list[i]
+	mean := float64(src.Size)/float64(lasts) - float64(w.others)/float64(w.micros)
+	here := float64(w.video) / float64(w.micros)
+	if ratio := here / mean; ratio > 1/most && ratio < most { // also not where there is no number
+		return math.Pow(ratio, elastic)
 	}
-	if ratio := sum / float64(len(list)); ratio > 1/most && ratio < most { // also not where there is no number
-		return list
-	}
-	return nil
+	return 1
 }
 
 // shortened returns a unit that encodes the beginning of its segment.
