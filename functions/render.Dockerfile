@@ -42,8 +42,8 @@ COPY --from=blender /opt/blender/ /opt/blender/
 # The official build comes first in PATH, where there is one.
 ENV PATH=/opt/blender:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY --from=build /opt/mapreel/ /opt/mapreel/
-# For encoders on a GPU, where this image serves a whole deployment: see functions/Dockerfile.
-ENV NVIDIA_DRIVER_CAPABILITIES=compute,video,utility
+# compute and utility are CUDA, graphics has OptiX, and video the encoders, where this image serves a whole deployment: see functions/Dockerfile.
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,video,utility,graphics
 # An image whose Blender does not start fails to build.
 RUN blender --background --factory-startup --version
 # The owner of the shared file system's access point (infra/storage.go). Lambda has a user of its own.

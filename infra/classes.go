@@ -36,6 +36,9 @@ func processors(memory float64) int { return max(2, int(math.Ceil(memory/mibPerC
 // because a unit may come to Batch for lack of memory.
 var smallJob = jobSize{cpus: 2, memory: 3500}
 
+// gpuJob fits the smallest g4dn, g5 and g6.
+var gpuJob = jobSize{cpus: 4, memory: 14000, gpus: 1}
+
 // classes has a row for each class of work.
 var classes = map[work.Class]class{
 	work.ClassAnalyse: {memory: 1769, minutes: 5, disk: 512, allow: func(r rights) {
@@ -51,10 +54,9 @@ var classes = map[work.Class]class{
 		r.write(splits)
 		r.listArtifacts(splits) // an attempt that ends after its job discards what it has written
 	}},
-	// The GPU job fits the smallest g4dn, g5 and g6.
 	work.ClassEncode: {
 		minutes: 15, disk: 10240,
-		job: jobSize{cpus: 4, memory: 7000}, gpuJob: jobSize{cpus: 4, memory: 14000, gpus: 1},
+		job: jobSize{cpus: 4, memory: 7000}, gpuJob: gpuJob,
 		allow: func(r rights) {
 			r.readSources()
 			r.record()
@@ -73,7 +75,7 @@ var classes = map[work.Class]class{
 		r.write(audio, sidecars)
 	}},
 	// Only with the setting render. The folder of the scene and the frames that wait to be stored lie on the disk.
-	work.ClassRender: {minutes: 15, disk: 10240, job: jobSize{cpus: 4, memory: 7000}, allow: func(r rights) {
+	work.ClassRender: {minutes: 15, disk: 10240, job: jobSize{cpus: 4, memory: 7000}, gpuJob: gpuJob, allow: func(r rights) {
 		r.readSources()
 		r.record()
 		r.write(frames)
@@ -108,6 +110,9 @@ func (s settings) class(name work.Class) class {
 	c := classes[name]
 	if s.hasBlender(name) {
 		c.memory, c.minutes, c.disk = s.renderMemory, 15, 10240
+		if s.blender == (blender{}) && s.imageURI == "" { // Debian's has no kernels for one
+			c.gpuJob = jobSize{}
+		}
 	} else if c.memory == 0 {
 		c.memory = s.functionMemory
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +17,7 @@ import (
 func TestScenesRunInAnImageWithBlender(t *testing.T) {
 	const archive = "https://download.example.org/blender-4.2.0-linux-x64.tar.xz"
 	s := synth(t, object{
-		"scratch": "s3", "batch": "true", "render": "true", "renderMemory": "5307", "blenderUrl": archive, "blenderChecksum": someDigest,
+		"scratch": "s3", "batch": "true", "gpu": "true", "render": "true", "renderMemory": "5307", "blenderUrl": archive, "blenderChecksum": someDigest,
 	})
 	text, err := os.ReadFile(filepath.Join(s.folder, "mapreel.assets.json"))
 	if err != nil {
@@ -64,12 +66,35 @@ func TestScenesRunInAnImageWithBlender(t *testing.T) {
 			t.Errorf("the job of %s runs from %s, want %s", class, got, want)
 		}
 	}
+	d := props(s.named(t, "AWS::Batch::JobDefinition", "RenderGpuJob"))["ContainerProperties"].(object)
+	if got := recipe(d["Image"]); got != "functions/render.Dockerfile" || !strings.Contains(fmt.Sprint(d["ResourceRequirements"]), "GPU") {
+		t.Errorf("the job that renders on a GPU runs from %s and has %v", got, d["ResourceRequirements"])
+	}
 	checkBlender(t, s, nil)
 	// An image that was built elsewhere serves all.
 	named := synth(t, object{"scratch": "s3", "render": "true", "imageUri": someImage})
 	usual := props(named.named(t, "AWS::Lambda::Function", "Encode"))["Code"]
 	if got := props(named.named(t, "AWS::Lambda::Function", "Render"))["Code"]; resolved(got) != resolved(usual) {
 		t.Errorf("with imageUri Render runs from %v and Encode from %v", got, usual)
+	}
+}
+
+// Debian's Blender has no kernels for a GPU, so no job that renders has one.
+func TestOnlyAnOfficialBlenderHasAGPU(t *testing.T) {
+	official := object{"blenderUrl": "https://example.com/blender.tar.xz", "blenderChecksum": someDigest}
+	for _, c := range []struct {
+		more object
+		want float64
+	}{{nil, 0}, {official, 1}, {object{"imageUri": someImage}, 1}} {
+		context := map[string]any{"scratch": "s3", "gpu": "true", "render": "true"}
+		maps.Copy(context, c.more)
+		s, err := parseSettings(context)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.class(work.ClassRender).gpuJob.gpus; got != c.want {
+			t.Errorf("with %v, a job that renders has %v GPUs, want %v", c.more, got, c.want)
+		}
 	}
 }
 

@@ -58,6 +58,10 @@ func (e *Engine) admit(p work.Plan) error {
 			continue
 		}
 		for u := range phase.Units {
+			if u.Needs.GPU && e.Queues != nil && !e.Queues.GPU {
+				return fault.WithHint(fault.New(fault.Unsupported, "%s needs a GPU, and this deployment has no GPU queue", u.Name),
+					"render or encode on processors, or deploy with -c gpu=true")
+			}
 			limits, place := e.Limits.Lambda, "a function"
 			if e.route(u.Needs) != work.RouteLambda {
 				limits, place = e.Limits.Batch, "a Batch job"

@@ -79,6 +79,17 @@ func (h heavy) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMess
 	return p, err
 }
 
+func TestAUnitThatNeedsAGPUIsRefusedWithoutAQueue(t *testing.T) {
+	units := slices.Values([]work.Unit{{Name: "frames/000000", Needs: work.Needs{Class: work.ClassRender, Route: work.RouteBatch, GPU: true}}})
+	p := work.Plan{Phases: []work.Phase{{Name: "render", Units: units}}}
+	for queues, want := range map[*Queues]fault.Kind{nil: "", {CPU: true}: fault.Unsupported, {CPU: true, GPU: true}: ""} {
+		err := (&Engine{Queues: queues}).admit(p)
+		if fault.KindOf(err) != want || err != nil && !strings.Contains(err.Error(), "frames/000000 needs a GPU") {
+			t.Errorf("%+v: got %v, want kind %q", queues, err, want)
+		}
+	}
+}
+
 func TestARefusedJobLeavesNothing(t *testing.T) {
 	f := newFixture(t, &letters{names: []string{"a"}})
 	f.Registry.Planners[0] = heavy{f.planner}

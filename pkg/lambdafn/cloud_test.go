@@ -231,7 +231,7 @@ func (c *cloud) deploy(t *testing.T) *deployment {
 func (d *deployment) execute(execution string, req any) (engine.Outcome, error) {
 	d.t.Helper()
 	resources := statemachine.Resources{
-		Partition: "aws", Analyse: arn(work.ClassAnalyse), Finish: arn(work.ClassFinish), BatchQueue: "queue", GpuQueue: statemachine.Absent,
+		Partition: "aws", Analyse: arn(work.ClassAnalyse), Finish: arn(work.ClassFinish), BatchQueue: queues[false], GpuQueue: queues[true],
 		Functions: map[string]string{}, JobDefinitions: map[string]string{},
 	}
 	for _, class := range d.unitClasses() {
@@ -301,6 +301,9 @@ func (d *deployment) items(ctx context.Context, source asl.ItemSource) (io.ReadC
 	return d.scratch.Open(ctx, source.Key, 0, -1)
 }
 
+// queues are the job queues: that of GPU instances, and the other one.
+var queues = map[bool]string{false: "queue", true: "gpu-queue"}
+
 // definitionOf names the job definition with a key of Resources.JobDefinitions.
 func definitionOf(key string) string { return "definition-of-" + strings.ReplaceAll(key, "/", "-") }
 
@@ -315,15 +318,13 @@ func (d *deployment) submit(_ context.Context, in asl.TaskInput) (json.RawMessag
 	if err := json.Unmarshal(in.Arguments, &submitted); err != nil {
 		return nil, err
 	}
-	if submitted.JobQueue != "queue" {
-		return nil, fmt.Errorf("a job in the queue %q", submitted.JobQueue)
-	}
 	env := []string{"AWS_BATCH_JOB_ID=job-1", "AWS_BATCH_JOB_ATTEMPT=1"}
 	for _, v := range submitted.ContainerOverrides.Environment {
 		env = append(env, v.Name+"="+v.Value)
 	}
 	for _, class := range d.unitClasses() {
-		if submitted.JobDefinition != definitionOf(string(class)) {
+		key := statemachine.JobDefinitionKey(string(class), submitted.JobQueue == queues[true])
+		if submitted.JobDefinition != definitionOf(key) {
 			continue
 		}
 		cmd, log := d.command(d.t, class, env...)
@@ -335,5 +336,5 @@ func (d *deployment) submit(_ context.Context, in asl.TaskInput) (json.RawMessag
 		}
 		return json.RawMessage(`{}`), nil
 	}
-	return nil, fmt.Errorf("a job of the definition %q", submitted.JobDefinition)
+	return nil, fmt.Errorf("a job of the definition %q in the queue %q", submitted.JobDefinition, submitted.JobQueue)
 }

@@ -59,6 +59,7 @@ func TestFunctionsRenderAScene(t *testing.T) {
 		}
 		t.Setenv(blender.Variable, self)
 		about := blendertest.About()
+		about.GPUs = blender.GPUs{Kinds: []string{"CUDA", "OPTIX"}, Found: true}
 		about.Last, about.Width, about.Height = 72, 64, 36
 		about.Sounds, about.SoundRate, about.SoundChannels = true, 48_000, 2
 		scene := filepath.Join(t.TempDir(), "shot.blend")
@@ -93,6 +94,14 @@ func TestFunctionsRenderAScene(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.check(t, map[string]string{"frames/000000": "Run on Batch", "frames/000036": "Run on Batch"})
+
+		req = sceneRequest()
+		req.Render.Device = render.GPU
+		refused(t, r.deployment, located(c, req), "frames/000000 needs a GPU, and this deployment has no GPU queue", "-c gpu=true")
+		r = c.with(blender.Variable+"="+self, "MAPREEL_BATCH=cpu,gpu").deploy(t).record()
+		req.Outputs[0].Name, req.Outputs[1].Name = "on-a-gpu", "frames-of-a-gpu"
+		sameAsLocal(t, r.deployment, req, scene, "gpu")
+		r.check(t, map[string]string{"frames/000000": "Run on Batch", "frames/000002": "Run on Batch", "video/00000": "Run on Lambda, else on Batch"})
 	})
 
 	t.Run("of Blender, with a texture beside it", func(t *testing.T) {
@@ -125,12 +134,6 @@ func TestFunctionsRenderAScene(t *testing.T) {
 		refused(t, d, located(c, sceneRequest()), "no scenes are rendered or estimated here", "deploy with -c render=true")
 	})
 
-	t.Run("not on a GPU", func(t *testing.T) {
-		d := c.with("MAPREEL_PROCESSORS=2").deploy(t)
-		req := located(c, sceneRequest())
-		req.Render.Device = render.GPU
-		refused(t, d, req, "/render/device: on AWS scenes are rendered by processors alone")
-	})
 }
 
 // refused checks that a request ends with an error before anything is written.

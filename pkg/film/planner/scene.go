@@ -30,10 +30,7 @@ const longestRender = 24 * time.Hour
 
 // examineScene examines a Blender scene. One error names everything that is wrong with it.
 func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.Request) (source.Found, *render.Job, error) {
-	if env.Processors > 0 && req.Render.Device == render.GPU { // Debian's Blender has neither CUDA nor OptiX
-		return source.Found{}, nil, film.Problems{{Pointer: "/render/device", Message: "on AWS scenes are rendered by processors alone; leave device out"}}.Err()
-	}
-	scene, problems, err := job.Examine(ctx, p.Blender.Sharing(env.Session), env.Resolve, req.Source, req.Render, env.Dir, ahead(env, req))
+	scene, problems, err := job.Examine(ctx, p.Blender.Sharing(env.Session), env.Resolve, req.Source, req.Render, env.Dir, ahead(env, req), env.OneMachine)
 	if err != nil {
 		return source.Found{}, nil, err
 	}

@@ -137,7 +137,14 @@ type About struct {
 	Whole         []string  `json:"whole"`    // reasons why frames cannot be rendered as tiles
 	Dithered      bool      `json:"dithered"` // unless tiles are rendered
 	Adaptive      bool      `json:"adaptive"` // likewise
+	GPUs          GPUs      `json:"gpus"`     // where the request asks for one
 	Problems      []Problem `json:"problems"`
+}
+
+// GPUs are what Cycles may render on.
+type GPUs struct {
+	Kinds []string `json:"kinds"` // that this Blender has kernels for: CUDA, OPTIX
+	Found bool     `json:"found"` // whether this machine has one of them
 }
 
 // Used is a file that a scene reads.
@@ -168,7 +175,7 @@ func (p Program) Describe(ctx context.Context, at Place, s render.Settings, dir 
 		}
 		// It had the memory of a unit, which says less than a failure with all of the machine's.
 	}
-	one, err := p.single(at, how{}, dir, "describe")
+	one, err := p.single(at, how{Settings: s}, dir, "describe")
 	if err != nil {
 		return about, err
 	}
@@ -443,7 +450,7 @@ func (p Program) single(at Place, h how, dir, name string) (*session, error) {
 		if err != nil {
 			return fault.Wrap(fault.KindOf(err), err, "working folder of Blender")
 		}
-		return p.launch(ctx, at, launch{script: script, task: task, work: work, timeout: timeout, memory: h.Memory, threads: h.Threads})
+		return p.launch(ctx, at, launch{script: script, task: task, work: work, timeout: timeout, memory: h.Memory, threads: h.Threads, devices: devices(h.Settings)})
 	}
 	return &session{work: work, run: run, end: func() {}, spoil: func() {}}, nil
 }
@@ -453,6 +460,7 @@ type launch struct {
 	script, task string   // files
 	work         string   // all that it may write
 	readable     []string // in addition to what the scene reads
+	devices      []string // nodes of a GPU
 	timeout      time.Duration
 	memory       int64 // 0: all of the machine's
 	threads      int
@@ -476,10 +484,26 @@ func (p Program) launch(ctx context.Context, at Place, l launch) error {
 		Spec: confine.Spec{
 			Command: args(program, at.Scene, l.script, l.task, l.threads), Dir: l.work, Writable: []string{l.work},
 			Readable: slices.Concat([]string{filepath.Dir(program)}, at.Readable, l.readable),
+			Devices:  l.devices,
 			Memory:   max(l.memory, leastMemory), Disk: max(disk, 1<<20), Processes: maxProcesses, Timeout: l.timeout,
 		},
 		Self: p.Self, Name: "Blender", Env: environment(l.work), Alone: p.Alone,
 	})
+}
+
+// gpuNodes are the device nodes of GPUs: those of NVIDIA's driver, and those of the kernel's own.
+var gpuNodes = []string{"/dev/nvidia*", "/dev/dri", "/dev/kfd"} //nolint:gochecknoglobals // a constant list
+
+// devices lists the device nodes that Blender needs for a scene.
+func devices(s render.Settings) (list []string) {
+	if s.Device != render.GPU {
+		return nil
+	}
+	for _, pattern := range gpuNodes {
+		found, _ := filepath.Glob(pattern) // the patterns are good
+		list = append(list, found...)
+	}
+	return list
 }
 
 // args are the command line of Blender. The order matters to it.

@@ -2,6 +2,7 @@
 # describe the scene, render frames of it, or mix its sound. What it finds is written to a JSON file, because Blender
 # prints to standard output whatever it likes. A task may name the file in which the next one will appear. Blender then
 # stays open and waits for it. All tasks of a process have the same settings.
+import glob
 import json
 import os
 import sys
@@ -251,7 +252,7 @@ def same(path, known):
     return os.path.normpath(path) == known
 
 
-def describe(scene, saved, problems):
+def describe(scene, settings, saved, problems):
     r = scene.render
     return {
         "blender": bpy.app.version_string + " " + bpy.app.build_hash.decode(errors="replace"),
@@ -268,22 +269,39 @@ def describe(scene, saved, problems):
         "soundChannels": {"MONO": 1, "STEREO": 2, "SURROUND4": 4, "SURROUND51": 6, "SURROUND71": 8}.get(r.ffmpeg.audio_channels, 0),
         "files": files(), "fileOutputs": file_outputs(scene, False), "simulations": simulations(scene), "scripts": scripts(),
         "noDenoiser": denoiser(scene, False),
-        "whole": whole(scene), "dithered": saved["dithered"], "adaptive": saved["adaptive"],
+        "gpus": gpus() if settings.get("device") == "gpu" else {}, "whole": whole(scene), "dithered": saved["dithered"], "adaptive": saved["adaptive"],
         "problems": problems,
     }
 
 
-def use_gpu(scene):
+# What Cycles runs on a GPU comes with the official builds. That of Debian knows CUDA and HIP, but has no kernels for them.
+KERNELS = {"OPTIX": "kernel_optix*", "CUDA": "kernel_sm_*", "HIP": "kernel_gfx*"}
+
+
+def gpu_kinds():
+    """Selects each kind of GPU that this Blender has kernels for, the fastest first, and yields it with its devices."""
     preferences = bpy.context.preferences.addons["cycles"].preferences
+    folder = os.path.join(os.path.dirname(sys.modules["cycles"].__file__), "lib")
     for kind in ("OPTIX", "CUDA", "HIP", "ONEAPI", "METAL"):
+        if kind in KERNELS and not glob.glob(os.path.join(glob.escape(folder), KERNELS[kind])):
+            continue
         try:
             preferences.compute_device_type = kind
         except TypeError:
             continue
         preferences.get_devices()
-        usable = [d for d in preferences.devices if d.type == kind]
-        if usable:
-            for d in preferences.devices:
+        yield kind, preferences.devices
+
+
+def gpus():
+    found = {kind: any(d.type == kind for d in devices) for kind, devices in gpu_kinds()}
+    return {"kinds": list(found), "found": any(found.values())}
+
+
+def use_gpu(scene):
+    for kind, devices in gpu_kinds():
+        if any(d.type == kind for d in devices):
+            for d in devices:
                 d.use = d.type == kind
             scene.cycles.device = "GPU"
             return
@@ -371,7 +389,7 @@ def perform(task, scene, saved, problems):
         elif task.get("frames"):
             return render(scene, task, report)
         else:
-            json.dump(describe(scene, saved, problems), report)
+            json.dump(describe(scene, task["settings"], saved, problems), report)
     return 0
 
 

@@ -53,9 +53,9 @@ func (s *Scene) WarnOfSilence() {
 const format = 1
 
 // Examine asks Blender what the scene at url has. What is wrong with it is in problems, all of it. ahead says how many processes of a program
-// that shares them then wait with the scene open for its units.
+// that shares them then wait with the scene open for its units. here says that it is rendered on this machine.
 func Examine(
-	ctx context.Context, program blender.Program, resolve work.Resolver, url string, s render.Settings, dir string, ahead blender.Ahead,
+	ctx context.Context, program blender.Program, resolve work.Resolver, url string, s render.Settings, dir string, ahead blender.Ahead, here bool,
 ) (scene Scene, problems []render.Problem, err error) {
 	s = s.Effective()
 	if _, err := program.Find(); err != nil { // before a scene in a bucket is fetched
@@ -98,6 +98,7 @@ func Examine(
 		scene.Rate = fraction(scene.Rate.Num, scene.Rate.Den*int64(s.Step))
 	}
 	problems = append(problems, checkTiles(scene, about)...)
+	problems = append(problems, checkDevice(s, about, here)...)
 	used, wrong := find(about.Files, at)
 	problems = append(problems, wrong...)
 	if len(problems) > 0 {
@@ -127,6 +128,24 @@ func checkTiles(scene Scene, about blender.About) []render.Problem {
 		return []render.Problem{{Pointer: "/render/tiles", Message: err.Error()}}
 	}
 	return nil
+}
+
+// checkDevice says why a scene cannot be rendered on the GPU that a request asks for.
+func checkDevice(s render.Settings, about blender.About, here bool) []render.Problem {
+	var message string
+	switch {
+	case s.Device != render.GPU:
+		return nil
+	case about.Engine != "CYCLES":
+		message = "gpu is for Cycles, and the scene's engine is " + about.Engine + "; leave device out"
+	case len(about.GPUs.Kinds) == 0:
+		message = "this Blender has no kernels for a GPU, as that of Debian; the official builds have them"
+	case here && !about.GPUs.Found:
+		message = "Blender finds no GPU on this machine for " + strings.Join(about.GPUs.Kinds, ", ") + "; leave device out"
+	default:
+		return nil
+	}
+	return []render.Problem{{Pointer: "/render/device", Message: message}}
 }
 
 // numbers returns the frames that a request asks for.

@@ -79,7 +79,7 @@ func resolve(_ context.Context, url string) (blob.Store, string, error) {
 
 func examine(t *testing.T, p blender.Program, url string, s render.Settings) (job.Scene, []render.Problem) {
 	t.Helper()
-	found, problems, err := job.Examine(t.Context(), p, resolve, url, s, t.TempDir(), blender.Ahead{})
+	found, problems, err := job.Examine(t.Context(), p, resolve, url, s, t.TempDir(), blender.Ahead{}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,16 +300,42 @@ func TestOneErrorNamesAllThatASceneLacks(t *testing.T) {
 	if len(problems) > 0 || len(found.Files) != 3 {
 		t.Errorf("what is allowed by name: %v, files %v", problems, found.Files)
 	}
-	_, _, err := job.Examine(t.Context(), program(t), resolve, url, render.Settings{Files: []string{"none/"}}, t.TempDir(), blender.Ahead{})
+	_, _, err := job.Examine(t.Context(), program(t), resolve, url, render.Settings{Files: []string{"none/"}}, t.TempDir(), blender.Ahead{}, true)
 	if fault.KindOf(err) != fault.Invalid {
 		t.Errorf("a support file that does not exist: %v", err)
+	}
+}
+
+// A scene that cannot be rendered on a GPU is refused before any frame is.
+func TestAGPUIsOfferedBeforeItIsUsed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		engine string
+		gpus   blender.GPUs
+		here   bool
+		want   string // a part of the problem; "" for none
+	}{
+		"here":                   {"CYCLES", blender.GPUs{Kinds: []string{"CUDA"}, Found: true}, true, ""},
+		"on another machine":     {"CYCLES", blender.GPUs{Kinds: []string{"CUDA"}}, false, ""},
+		"there is none here":     {"CYCLES", blender.GPUs{Kinds: []string{"OPTIX", "CUDA"}}, true, "finds no GPU on this machine for OPTIX, CUDA"},
+		"of a Blender without":   {"CYCLES", blender.GPUs{}, false, "no kernels for a GPU"},
+		"with an engine without": {"BLENDER_EEVEE", blender.GPUs{Kinds: []string{"CUDA"}, Found: true}, true, "gpu is for Cycles"},
+	} {
+		s := script{About: about()}
+		s.About.Engine, s.About.GPUs = c.engine, c.gpus
+		for device, want := range map[render.Device]string{render.GPU: c.want, render.CPU: ""} {
+			_, problems, err := job.Examine(t.Context(), program(t), resolve, scene(t, s), render.Settings{Device: device}, t.TempDir(), blender.Ahead{}, c.here)
+			if err != nil || (want == "") != (len(problems) == 0) || want != "" && !strings.Contains(problems[0].Message, want) {
+				t.Errorf("%s, %s: %v, %v; want %q", name, device, problems, err, want)
+			}
+		}
 	}
 }
 
 func TestWithoutBlenderTheErrorSaysHowToGetIt(t *testing.T) {
 	t.Parallel()
 	url := scene(t, script{About: about()})
-	_, _, err := job.Examine(t.Context(), blender.Program{Path: "no-such-blender"}, resolve, url, render.Settings{}, t.TempDir(), blender.Ahead{})
+	_, _, err := job.Examine(t.Context(), blender.Program{Path: "no-such-blender"}, resolve, url, render.Settings{}, t.TempDir(), blender.Ahead{}, true)
 	if fault.KindOf(err) != fault.Unsupported || !strings.Contains(fault.HintOf(err), "make setup-render") {
 		t.Errorf("got %v, hint %q", err, fault.HintOf(err))
 	}

@@ -41,7 +41,7 @@ func share(t *testing.T, p blender.Program, url string, s render.Settings) *shar
 	j := &shared{t: t, p: p, url: url, dir: filepath.Join(t.TempDir(), "session")}
 	j.session = work.NewSession(j.dir)
 	t.Cleanup(j.close)
-	found, problems, err := job.Examine(t.Context(), p.Sharing(j.session), resolve, url, s, t.TempDir(), blender.Ahead{Workers: 1, Threads: 1, Memory: memory})
+	found, problems, err := job.Examine(t.Context(), p.Sharing(j.session), resolve, url, s, t.TempDir(), blender.Ahead{Workers: 1, Threads: 1, Memory: memory}, true)
 	if err != nil || len(problems) > 0 {
 		t.Fatalf("%v, %v", problems, err)
 	}

@@ -50,6 +50,8 @@ type Spec struct {
 	Filtered bool `json:"filtered,omitempty"`
 	// Readable is what the command may read in addition to Writable and to the programs and libraries of the system. nil: everything.
 	Readable []string `json:"readable,omitempty"`
+	// Devices are device nodes, or folders of them, that the command may also use: those of a GPU.
+	Devices []string `json:"devices,omitempty"`
 	// Contained says that a container engine started the process: see Container.
 	Contained bool `json:"contained,omitempty"`
 	// Probe says that no command is run: the process reports whether it could run one.
@@ -411,6 +413,12 @@ func (p place) wrap(o Options) []string {
 		args = append(args, "--ro-bind-try", folder, folder)
 	}
 	args = append(args, "--dev", "/dev", "--proc", "/proc")
+	for _, node := range o.Devices {
+		args = append(args, "--dev-bind-try", node, node)
+	}
+	if len(o.Devices) > 0 { // in which drivers look for their devices
+		args = append(args, "--ro-bind-try", "/sys", "/sys")
+	}
 	if o.Network {
 		args = append(args, "--share-net")
 	}

@@ -267,6 +267,38 @@ func TestAToolWithNetworkHasIt(t *testing.T) {
 	}
 }
 
+// A device is a file that the command may write to, although it lies outside of its folders.
+func TestACommandUsesTheDevicesThatItIsGiven(t *testing.T) {
+	t.Parallel()
+	for name, where := range map[string]place{"bubblewrap": {}, "Landlock": {shared: true}} {
+		if name == "bubblewrap" {
+			program, err := exec.LookPath("bwrap")
+			if err != nil {
+				t.Logf("SKIPPED: 1 test of devices needs bubblewrap: %v", err)
+				continue
+			}
+			where = place{bubblewrap: program}
+		}
+		for _, given := range []bool{true, false} {
+			folder := t.TempDir()
+			node := filepath.Join(folder, "gpu0")
+			if err := os.WriteFile(node, []byte("idle\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			o := script(t, "read state < "+node+" && echo busy 1<> "+node+" && echo $state > out")
+			o.Readable, o.Devices = []string{}, []string{"/dev/no-such-device"}
+			if given {
+				o.Devices = append(o.Devices, node)
+			}
+			err := o.runIn(t.Context(), where)
+			state, _ := os.ReadFile(node)
+			if used := string(state) == "busy\n"; used != given || (err == nil) != given {
+				t.Errorf("%s, given %v: the device is %q, %s", name, given, state, said(err))
+			}
+		}
+	}
+}
+
 func TestAToolEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -25,9 +25,9 @@ var errNoLandlock = errors.New("this kernel has no Landlock")
 const reading = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
 
 // restrict takes the rights to write away from this thread, and from all programs that it starts, except below some folders
-// and on the devices that discard what they get. Unless readable is nil, it takes away the rights to read, too, except below those
+// on the devices that discard what they get, and on given ones. Unless readable is nil, it takes away the rights to read, too, except below those
 // and the writable folders.
-func restrict(writable, readable []string) error {
+func restrict(writable, readable, devices []string) error {
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	switch {
 	// EPERM is the answer of a filter of system calls that does not know Landlock, such as that of an old Docker.
@@ -59,6 +59,12 @@ func restrict(writable, readable []string) error {
 	}
 	for _, device := range []string{"/dev/null", "/dev/zero", "/dev/full"} {
 		err := allow(int(set), device, unix.LANDLOCK_ACCESS_FS_WRITE_FILE|unix.LANDLOCK_ACCESS_FS_TRUNCATE)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	for _, node := range devices {
+		err := allow(int(set), node, handled&(unix.LANDLOCK_ACCESS_FS_READ_FILE|unix.LANDLOCK_ACCESS_FS_WRITE_FILE))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}

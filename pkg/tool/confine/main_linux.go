@@ -182,7 +182,7 @@ func reap(pid int) <-chan syscall.WaitStatus {
 // giveUpRights has the kernel take away rights to files. Without Landlock, a command on a file system that is mounted without the right
 // to write has none to give up, and one that is alone may keep them: see Options.Alone.
 func (spec Spec) giveUpRights() error {
-	err := restrict(spec.Writable, spec.Readable)
+	err := restrict(spec.Writable, spec.Readable, spec.Devices)
 	if errors.Is(err, errNoLandlock) && (spec.ReadOnly || spec.Filtered) {
 		return nil
 	}

@@ -212,6 +212,6 @@ func le32(n int) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(n)
 // About returns what a stand-in's scene of six frames has.
 func About() blender.About {
 	return blender.About{
-		Blender: "1.0", Scene: "Scene", First: 1, Last: 6, Step: 1, FPS: 24, FPSBase: 1.001, Width: 8, Height: 4, AspectX: 1, AspectY: 1, Camera: "Camera",
+		Blender: "1.0", Scene: "Scene", First: 1, Last: 6, Step: 1, FPS: 24, FPSBase: 1.001, Width: 8, Height: 4, AspectX: 1, AspectY: 1, Engine: "CYCLES", Camera: "Camera",
 	}
 }
