@@ -13,6 +13,9 @@ import (
 // seconds away.
 func ExcerptArgs(in ffmpeg.Input, stream int, from, length media.Ticks, file string) []string {
 	args := append(append([]string{"-nostdin", "-v", "error"}, ffmpeg.AllocationLimits()...), "-ss", option.Seconds(int64(from)))
+	if lacksPTS(in.Demuxer) {
+		args = append(args, "-fflags", "+genpts")
+	}
 	return append(append(args, in.Options()...), "-i", in.URL(), "-map", fmt.Sprintf("0:%d", stream), "-map_metadata", "-1", "-map_chapters", "-1",
 		"-c", "copy", "-t", option.Seconds(int64(length)), "-f", "matroska", file)
 }

@@ -240,7 +240,7 @@ func FitJoined(j *film.Job) error {
 		one := &j.Source.Joined[i]
 		track := *one.Source.Video
 		for n, want := range j.Renditions {
-			own, warnings := rendition(settings[n], track, one.Source.Sequence != nil, gpu)
+			own, warnings := rendition(settings[n], track, false, gpu)
 			if keptHDR(track, own) != keptHDR(*j.Source.Video, want) {
 				return film.Problems{{Pointer: film.JoinPointer(i), Message: "one source is HDR and another is not, or of another kind; h264 joins them, where HDR is tone-mapped"}}.Err()
 			}

@@ -89,10 +89,10 @@ func examine(t *testing.T, p blender.Program, url string, s render.Settings) (jo
 // attempt is an attempt at all frames of a scene as one unit.
 func attempt(t *testing.T, p blender.Program, found job.Scene, scratch *dir.Store) (work.Result, error) {
 	t.Helper()
-	return attemptWithin(t.Context(), t, p, found, scratch, func(work.Amount) {})
+	return attemptWithin(t.Context(), t, p, found, scratch, t.TempDir(), func(work.Amount) {})
 }
 
-func attemptWithin(ctx context.Context, t *testing.T, p blender.Program, found job.Scene, scratch *dir.Store, progress func(work.Amount)) (work.Result, error) {
+func attemptWithin(ctx context.Context, t *testing.T, p blender.Program, found job.Scene, scratch *dir.Store, folder string, progress func(work.Amount)) (work.Result, error) {
 	t.Helper()
 	doc, err := json.Marshal(map[string]any{"render": found.Job})
 	if err != nil {
@@ -103,7 +103,7 @@ func attemptWithin(ctx context.Context, t *testing.T, p blender.Program, found j
 		t.Fatal(err)
 	}
 	env := &work.Env{
-		Job: "j", Doc: doc, Unit: "frames/000000", Attempt: 1, Dir: t.TempDir(), Scratch: scratch, Resolve: resolve,
+		Job: "j", Doc: doc, Unit: "frames/000000", Attempt: 1, Dir: folder, Scratch: scratch, Resolve: resolve,
 		Progress: progress, Log: slog.New(slog.DiscardHandler),
 	}
 	return job.Kind{Blender: p}.Run(ctx, env, work.Unit{Name: env.Unit, Spec: spec})
@@ -157,7 +157,7 @@ func TestFailedFramesAreNamedAndRenderedAlone(t *testing.T) {
 	}
 }
 
-// What helps is said of a frame that takes longer than its worker has, and not of a unit with many frames.
+// The hint is for a single frame that takes too long, not for a unit of many frames.
 func TestAFrameThatTakesTooLongShouldBeDivided(t *testing.T) {
 	t.Parallel()
 	over := fault.New(fault.OutOfTime, "the function's time is over")
@@ -174,10 +174,16 @@ func TestAFrameThatTakesTooLongShouldBeDivided(t *testing.T) {
 			found, _ := examine(t, p, scene(t, script{About: about(), Slow: []int{c.slow}}), render.Settings{})
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
-			if c.slow == 1 {
-				time.AfterFunc(time.Second, func() { cancel(over) })
-			}
-			_, err := attemptWithin(ctx, t, p, found, store(t), func(work.Amount) { cancel(over) })
+			folder := t.TempDir()
+			go func() { // the second frame begins when the first one is stored
+				for begun := []string(nil); c.slow == 1 && len(begun) == 0 && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+					begun, _ = filepath.Glob(filepath.Join(folder, "*", "*frames"))
+				}
+				if c.slow == 1 {
+					cancel(over)
+				}
+			}()
+			_, err := attemptWithin(ctx, t, p, found, store(t), folder, func(work.Amount) { cancel(over) })
 			if hint := fault.HintOf(err); fault.KindOf(err) != fault.OutOfTime || !strings.Contains(hint, c.want) || (c.want == "") != (hint == "") {
 				t.Errorf("got %v, kind %s, hint %q; want OutOfTime with the hint %q", err, fault.KindOf(err), hint, c.want)
 			}

@@ -198,7 +198,7 @@ func (a *attempt) run(ctx context.Context) (f Facts, err error) {
 		case err == nil:
 			return f, fault.New(fault.Unsupported, "Blender ended without rendering frame %d", todo[0])
 		case ctx.Err() != nil || fault.KindOf(err) != fault.Unsupported:
-			return f, a.slow(err, f.Rendered)
+			return f, a.slow(err, f.Rendered+len(failed))
 		case len(todo) < before: // Blender broke off at a frame: once more, from there
 			idle = 0
 		case idle > 0:
@@ -215,15 +215,15 @@ func (a *attempt) run(ctx context.Context) (f Facts, err error) {
 	return f, nil
 }
 
-// slow returns err with what helps if the time was over before an attempt had rendered a single frame.
-func (a *attempt) slow(err error, rendered int) error {
+// slow returns err with what helps if the time was over before an attempt was done with a single frame.
+func (a *attempt) slow(err error, ended int) error {
 	switch {
-	case fault.KindOf(err) != fault.OutOfTime || rendered > 0:
+	case fault.KindOf(err) != fault.OutOfTime || ended > 0:
 		return err
 	case a.tile != nil:
-		return fault.WithHint(err, "smaller tiles may be rendered in time, or a worker with more processors")
+		return fault.WithHint(err, "smaller tiles may be rendered in time")
 	default:
-		return fault.WithHint(err, "a frame takes longer than its worker has: --tiles (render.tiles) divides each frame among several workers; a Batch job has more time")
+		return fault.WithHint(err, "no frame was rendered in the time that a worker has: --tiles (render.tiles) divides each frame among several workers, where the scene allows it")
 	}
 }
 

@@ -134,12 +134,11 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 	if err := json.Unmarshal(plan.Doc, &j); err != nil {
 		return filmjob.Speed{}, fault.Wrap(fault.Corrupt, err, "plan")
 	}
-	kind := o.Registry.Kinds[slices.IndexFunc(o.Registry.Kinds, func(k work.Kind) bool { return k.Name() == film.VideoKind })]
 	list, heavier := samples(plan, j), 1.0
 	var tried []local.Trial
-	if len(list) == 0 && j.Source.Video != nil && len(j.Source.Joined) == 0 { // its segments are known only after it was split
-		tried, heavier, err = ofExcerpts(ctx, plan, j, tree, folder, kind, o)
-	} else if tried, err = try(ctx, plan, j.Source.URL, kind, list, o); err == nil && !sized {
+	if j.Split {
+		tried, heavier, err = ofExcerpts(ctx, plan, j, request, o)
+	} else if tried, err = try(ctx, plan, j.Source.URL, o.video(), list, o); err == nil && !sized {
 		heavier = weigh(ctx, plan, j, list, o)
 	}
 	if ctx.Err() != nil {
@@ -155,6 +154,11 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 		speed.Bytes, speed.Head = estimate.Range{}, 0 // as the request says
 	}
 	return speed, nil
+}
+
+// video returns the kind that encodes video.
+func (o Options) video() work.Kind {
+	return o.Registry.Kinds[slices.IndexFunc(o.Registry.Kinds, func(k work.Kind) bool { return k.Name() == film.VideoKind })]
 }
 
 // try does units of a plan.

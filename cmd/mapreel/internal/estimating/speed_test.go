@@ -2,7 +2,6 @@ package estimating
 
 import (
 	"math"
-	"slices"
 	"testing"
 	"time"
 
@@ -99,11 +98,39 @@ func TestSamplesThatAreHeavierThanTheSourceWriteMore(t *testing.T) {
 
 func TestExcerptsLieWithinTheSource(t *testing.T) {
 	t.Parallel()
-	for duration, want := range map[media.Ticks][]media.Ticks{
-		0: {0}, 29_000_000: {0}, 30_000_000: {10_000_000, 5_000_000, 25_000_000}, 600_000_000: {295_000_000, 100_000_000, 500_000_000},
+	for _, duration := range []media.Ticks{0, 30_000_000, 60_000_000, 61_000_000, 600_000_000} {
+		for _, first := range []media.Ticks{0, 100_000_000} {
+			begins := first + 5_000_000 // by its clock
+			src := film.Source{Duration: duration, Cut: &film.Cut{Start: &begins, Origin: media.Instant{Ticks: 5, Timebase: media.Rational{Num: 1, Den: 1}}}}
+			starts, length := excerpts(src)
+			if last := starts[len(starts)-1]; last != first {
+				t.Errorf("of %d us from %d: the last resort is at %d", duration, first, last)
+			}
+			for _, at := range starts {
+				if duration > length && (at < first || at+length > first+duration) || duration <= length && at != first {
+					t.Errorf("of %d us from %d: %d us from %d", duration, first, length, at)
+				}
+			}
+		}
+	}
+}
+
+func TestExcerptsOfAStuffedStreamAreNotWeighed(t *testing.T) {
+	t.Parallel()
+	j := film.Job{Source: film.Source{Size: 100_000_000, Duration: 100_000_000}} // a megabyte a second
+	for name, c := range map[string]struct {
+		part     film.Part
+		all, own weighing
+		want     float64
+	}{
+		"a heavy place": {all: weighing{video: 1_900_000, others: 100_000, micros: 2_000_000}, own: weighing{video: 2_700_000, micros: 2_000_000}, want: math.Pow(1.5, elastic)},
+		"stuffed":       {all: weighing{video: 500_000, others: 100_000, micros: 2_000_000}, own: weighing{video: 2_700_000, micros: 2_000_000}, want: 1},
+		"a part":        {part: film.Part{Start: 1}, all: weighing{video: 1_900_000, others: 100_000, micros: 2_000_000}, own: weighing{video: 2_700_000, micros: 2_000_000}, want: 1},
+		"not weighed":   {want: 1},
 	} {
-		if got := excerpts(duration); !slices.Equal(got, want) {
-			t.Errorf("of %d us: %v, want %v", duration, got, want)
+		j.Request.Part = c.part
+		if got := heavierThan(j, &c.all, &c.own); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 }
