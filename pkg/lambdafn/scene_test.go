@@ -133,7 +133,6 @@ func TestFunctionsRenderAScene(t *testing.T) {
 		d := c.with(blender.Variable+"="+blender.None, "MAPREEL_PROCESSORS=2").deploy(t)
 		refused(t, d, located(c, sceneRequest()), "no scenes are rendered or estimated here", "deploy with -c render=true")
 	})
-
 }
 
 // refused checks that a request ends with an error before anything is written.
