@@ -2,7 +2,7 @@ package film
 
 import "strings"
 
-// NoticeMark begins a warning of which nothing is damaged or changed, nor lost that such an output could have: a user should know it,
+// NoticeMark begins a warning about what damages and changes nothing, and loses nothing that the output could have kept: a user should know it,
 // and --strict does not count it.
 const NoticeMark = "note: "
 

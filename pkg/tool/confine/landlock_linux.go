@@ -24,7 +24,7 @@ var errNoLandlock = errors.New("this kernel has no Landlock")
 // reading is what landlock(7) takes away from a command that may not read everything.
 const reading = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
 
-// restrict takes the rights to write away from this thread, and from all programs that it starts, except below some folders
+// restrict takes the rights to write away from this thread, and from all programs that it starts, except below some folders,
 // on the devices that discard what they get, and on given ones. Unless readable is nil, it takes away the rights to read, too, except below those
 // and the writable folders.
 func restrict(writable, readable, devices []string) error {
