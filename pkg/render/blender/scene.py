@@ -269,7 +269,7 @@ def describe(scene, settings, saved, problems):
         "soundChannels": {"MONO": 1, "STEREO": 2, "SURROUND4": 4, "SURROUND51": 6, "SURROUND71": 8}.get(r.ffmpeg.audio_channels, 0),
         "files": files(), "fileOutputs": file_outputs(scene, False), "simulations": simulations(scene), "scripts": scripts(),
         "noDenoiser": denoiser(scene, False),
-        "gpus": gpus() if settings.get("device") == "gpu" else {}, "whole": whole(scene), "dithered": saved["dithered"], "adaptive": saved["adaptive"],
+        "gpus": gpus() if settings.get("device") == "gpu" and r.engine == "CYCLES" else {}, "whole": whole(scene), "dithered": saved["dithered"], "adaptive": saved["adaptive"],
         "problems": problems,
     }
 

@@ -298,6 +298,9 @@ func (w *weighing) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Re
 	timebase := j.Source.Video.Timebase
 	from, to := media.Rescale(s.Start, timebase, media.Microseconds), media.Rescale(s.End, timebase, media.Microseconds)
 	sums, err := probe.PacketBytes(ctx, w.tools, in, from, to)
+	if err != nil { // its time must not count without its bytes
+		return work.Result{}, err
+	}
 	for stream, n := range sums {
 		if stream == j.Source.Video.Stream {
 			w.video += n
@@ -306,7 +309,7 @@ func (w *weighing) Run(ctx context.Context, env *work.Env, u work.Unit) (work.Re
 		}
 	}
 	w.micros += to - from
-	return work.Result{}, err
+	return work.Result{}, nil
 }
 
 // elastic is by what power of a source's bytes those of what is encoded from it grow: by less than in proportion, as measured with the
