@@ -114,18 +114,14 @@ func (f *Function) answer(w http.ResponseWriter, r *http.Request, failed bool) {
 }
 
 // Invoke passes one event to the process, after those before it, and returns its answer. The process is told that it has until limit
-// from now. An error of the function is an *Error.
+// from now. An error of the function is an *Error. An event whose ctx ends stays with the process, as on Lambda: its answer is
+// taken, and goes nowhere.
 func (f *Function) Invoke(ctx context.Context, payload []byte, limit time.Duration) (json.RawMessage, error) {
 	f.mu.Lock()
 	f.count++
 	id, reply, exited := fmt.Sprintf("%s-request-%d", f.name, f.count), make(chan answer, 1), f.exited
-	f.answers[id] = reply
+	f.answers[id] = reply // until it is answered: a process that is refused an answer exits
 	f.mu.Unlock()
-	defer func() {
-		f.mu.Lock()
-		delete(f.answers, id)
-		f.mu.Unlock()
-	}()
 	select {
 	case f.pending <- &invocation{id: id, payload: payload, end: time.Now().Add(limit)}:
 	case <-exited:
