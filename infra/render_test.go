@@ -96,6 +96,11 @@ func TestOnlyAnOfficialBlenderHasAGPU(t *testing.T) {
 			t.Errorf("with %v, a job that renders has %v GPUs, want %v", c.more, got, c.want)
 		}
 	}
+	for name := range synth(t, object{"scratch": "s3", "gpu": "true", "render": "true"}).resources {
+		if strings.HasPrefix(name, "RenderGpu") {
+			t.Errorf("with Debian's Blender there is a resource %s", name)
+		}
+	}
 }
 
 // A deployment without the setting has nothing of rendering but the variable that forbids Blender, and neither has the API with it.

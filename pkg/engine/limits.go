@@ -59,8 +59,11 @@ func (e *Engine) admit(p work.Plan) error {
 		}
 		for u := range phase.Units {
 			if u.Needs.GPU && e.Queues != nil && !e.Queues.GPU {
-				return fault.WithHint(fault.New(fault.Unsupported, "%s needs a GPU, and this deployment has no GPU queue", u.Name),
-					"render or encode on processors, or deploy with -c gpu=true")
+				hint := "encode on processors, or deploy with -c gpu=true"
+				if u.Needs.Class == work.ClassRender {
+					hint = "render on processors, or deploy with -c gpu=true and an official build of Blender (-c blenderUrl)"
+				}
+				return fault.WithHint(fault.New(fault.Unsupported, "%s needs a GPU, and this deployment has no GPU queue", u.Name), hint)
 			}
 			limits, place := e.Limits.Lambda, "a function"
 			if e.route(u.Needs) != work.RouteLambda {

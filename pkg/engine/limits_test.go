@@ -82,6 +82,9 @@ func (h heavy) Plan(ctx context.Context, env *work.PlanEnv, request json.RawMess
 func TestAUnitThatNeedsAGPUIsRefusedWithoutAQueue(t *testing.T) {
 	units := slices.Values([]work.Unit{{Name: "frames/000000", Needs: work.Needs{Class: work.ClassRender, Route: work.RouteBatch, GPU: true}}})
 	p := work.Plan{Phases: []work.Phase{{Name: "render", Units: units}}}
+	if hint := fault.HintOf((&Engine{Queues: &Queues{CPU: true}}).admit(p)); !strings.Contains(hint, "-c gpu=true") || !strings.Contains(hint, "-c blenderUrl") {
+		t.Errorf("the hint %q does not name both settings that a GPU needs", hint)
+	}
 	for queues, want := range map[*Queues]fault.Kind{nil: "", {CPU: true}: fault.Unsupported, {CPU: true, GPU: true}: ""} {
 		err := (&Engine{Queues: queues}).admit(p)
 		if fault.KindOf(err) != want || err != nil && !strings.Contains(err.Error(), "frames/000000 needs a GPU") {

@@ -28,7 +28,7 @@ type Settings struct {
 	ViewLayer  string   `json:"viewLayer,omitempty" jsonschema:"description=The only view layer to render. Default: all that are enabled"`
 	Files      []string `json:"files,omitempty" jsonschema:"maxItems=1000,description=Files and folders that the scene reads: relative to the folder of the scene or on one machine absolute paths. On one machine everything in the folder of the scene may be read in any case"`
 	Format     Format   `json:"format,omitempty" jsonschema:"enum=png,enum=png16,enum=exr,enum=exr32,description=Format of the frames: png has 8 bits a sample and png16 has 16. exr and exr32 are OpenEXR in linear light with 16 and 32 bits and for frames that are kept only. Default: png"`
-	Device     Device   `json:"device,omitempty" jsonschema:"enum=cpu,enum=gpu,description=gpu renders with cycles on CUDA or OptiX and always on Batch. Default: cpu"`
+	Device     Device   `json:"device,omitempty" jsonschema:"enum=cpu,enum=gpu,description=gpu renders with cycles on a GPU; on AWS always on Batch. Default: cpu"`
 	FirstLook  bool     `json:"firstLook,omitempty" jsonschema:"description=Every tenth frame (or step) at 8 samples (or samples) and as slow as the whole film"`
 	Sound      string   `json:"sound,omitempty" jsonschema:"description=A file whose first audio track is the sound of the film: from its beginning and cut or followed by silence at the end of the film. Located like the source. Default: the sound of the scene's sequencer"`
 	Tiles      string   `json:"tiles,omitempty" jsonschema:"pattern=^[1-9][0-9]?x[1-9][0-9]?$,description=Columns and rows of tiles that each frame is divided into: 2x2. Each tile is a unit. For cycles without denoising and compositing; dithering and adaptive sampling are turned off"`

@@ -47,9 +47,9 @@ func (p Planner) examineScene(ctx context.Context, env *work.PlanEnv, req film.R
 			return source.Found{}, nil, film.Problems{{Pointer: "/render/tiles", Message: err.Error()}}.Err()
 		}
 		cores := runtime.NumCPU()
-		scene.Threads = threadsOf(len(scene.Numbers)*max(grid.Count(), 1), cores, req.Compute.Concurrency)
+		scene.Threads = threadsOf(len(scene.Numbers)*max(grid.Count(), 1), cores, rendersAtOnce(req, cores))
 		if env.OneMachine {
-			scene.Workers = max(min(cmp.Or(req.Compute.Concurrency, cores), cores), 1)
+			scene.Workers = max(min(rendersAtOnce(req, cores), cores), 1)
 		}
 	}
 	if err := p.addSound(ctx, env, req, &scene); err != nil {
@@ -120,15 +120,24 @@ func ahead(env *work.PlanEnv, req film.Request) blender.Ahead {
 	}
 	cores := runtime.NumCPU()
 	return blender.Ahead{
-		Workers: min(cmp.Or(req.Compute.Concurrency, cores), cores, pieces), Threads: threadsOf(pieces, cores, req.Compute.Concurrency),
+		Workers: min(rendersAtOnce(req, cores), cores, pieces), Threads: threadsOf(pieces, cores, rendersAtOnce(req, cores)),
 		Memory: env.Memory(renderNeeds(film.Job{Request: req, Render: &render.Job{Settings: req.Render}})),
 	}
 }
 
-// threadsOf returns how many threads each unit has where as many run at once on a machine as a request asks for: twice its share of the
-// processors, so that none is idle while one Blender prepares a frame or has rendered its last one.
-func threadsOf(frames, cores, concurrency int) int {
-	return max(min(2*cores/max(min(cmp.Or(concurrency, cores), frames), 1), cores), 1)
+// rendersAtOnce returns how many Blenders run at once on a machine: as many as the request says, else as there are processors, but one on a
+// GPU, whose memory they would share.
+func rendersAtOnce(req film.Request, cores int) int {
+	if req.Compute.Concurrency == 0 && req.Render.Device == render.GPU {
+		return 1
+	}
+	return cmp.Or(req.Compute.Concurrency, cores)
+}
+
+// threadsOf returns how many threads each unit has where as many run at once on a machine: twice its share of the processors, so that
+// none is idle while one Blender prepares a frame or has rendered its last one.
+func threadsOf(frames, cores, together int) int {
+	return max(min(2*cores/max(min(together, frames), 1), cores), 1)
 }
 
 // rendering is how the frames of a scene are rendered. nil: the source is no scene.
@@ -165,8 +174,13 @@ func (r *rendering) groups(j film.Job) []work.Group {
 }
 
 // framesDealt is the number of frames for each worker up to which one machine does not measure the first frames. Blender would start once
-// more for them while the other workers wait, which takes longer than it saves. Units have no time limit there.
+// more for them while the other workers wait, which takes longer than it saves. Units have no time limit there. On a GPU all frames are
+// dealt, so that no more units run at once than are to share it.
 const framesDealt = 64
+
+// batchStart is an assumption of how long a Batch job takes until Blender starts, in seconds, on an instance that runs already: its
+// container starts, and the scene and its files are fetched. What the first frames measured does not include it.
+const batchStart = 20
 
 // planScene plans the units of a scene. Where they depend on how long frames take, the first frames are a phase of their own.
 func planScene(j film.Job, segments []film.Segment) (work.Plan, error) {
@@ -181,7 +195,7 @@ func planScene(j film.Job, segments []film.Segment) (work.Plan, error) {
 	case unit > 0:
 		units := render.Split(0, n, (n+unit-1)/unit)
 		return newPlan(j, segments, &rendering{phases: []work.Phase{renderPhase(j, phaseRender, units)}, units: len(units)})
-	case j.Render.Workers > 0 && n <= framesDealt*workersOf(j):
+	case j.Render.Workers > 0 && (n <= framesDealt*workersOf(j) || j.Render.Settings.Device == render.GPU):
 		units := render.Deal(n, workersOf(j))
 		return newPlan(j, segments, &rendering{phases: []work.Phase{renderPhase(j, phaseRender, units)}, units: len(units)})
 	case first > 0:
@@ -231,6 +245,9 @@ func extendScene(ctx context.Context, env *work.PlanEnv, open work.Plan, j film.
 	}
 	if facts.Pace == (render.Pace{}) { // they were there already
 		facts.Pace = render.Pace{Start: 1, Frame: 1}
+	}
+	if renderNeeds(j).Route == work.RouteBatch && j.Render.Workers == 0 {
+		facts.Pace.Start += batchStart
 	}
 	units := render.Divide(first.To, n, facts.Pace, workersOf(j))
 	segments := divide(j, *source.FramesIndex(n))

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"iter"
@@ -88,6 +89,42 @@ func TestFewFramesAreDealtOutOnOneMachine(t *testing.T) {
 	j.Render.Workers = 2
 	if p, err = planScene(j, nil); err != nil || !p.Open {
 		t.Errorf("many frames: %+v, %v", p.Phases, err)
+	}
+}
+
+// On one machine, Blenders share its GPU and its memory, so there is one unless the request says more. All frames are dealt out to them.
+func TestOneBlenderHasTheGPU(t *testing.T) {
+	for concurrency, want := range map[int]int{0: 1, 2: 2} {
+		req := film.Request{Compute: film.Compute{Concurrency: concurrency}}
+		if got := rendersAtOnce(req, 16); got != cmp.Or(concurrency, 16) {
+			t.Errorf("on processors %d render at once, if %d are asked for", got, concurrency)
+		}
+		req.Render.Device = render.GPU
+		if got := rendersAtOnce(req, 16); got != want {
+			t.Errorf("on a GPU %d render at once, want %d", got, want)
+		}
+		j := sceneJob(1000, 0, concurrency)
+		j.Render.Settings.Device, j.Render.Workers = render.GPU, want
+		p, err := planScene(j, nil)
+		if err != nil || p.Open || len(names(p.Phases[0])) != want {
+			t.Errorf("%d at once: %+v, %v", want, p.Phases, err)
+		}
+	}
+}
+
+// A Batch job takes a while until it begins, so that more frames share one.
+func TestUnitsOnBatchAreLonger(t *testing.T) {
+	for device, want := range map[render.Device]int{render.CPU: 4, render.GPU: 1} {
+		j := sceneJob(50, 0, 2)
+		j.Render.Settings.Device = device
+		open, err := planScene(j, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := extendScene(t.Context(), &work.PlanEnv{Results: measured{render.Pace{Start: 1, Frame: 0.8}}}, open, j)
+		if err != nil || len(names(p.Phases[1])) != want {
+			t.Errorf("on %s %+v, %v, want %d units", device, p.Phases, err, want)
+		}
 	}
 }
 

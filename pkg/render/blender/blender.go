@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -143,8 +144,8 @@ type About struct {
 
 // GPUs are what Cycles may render on.
 type GPUs struct {
-	Kinds []string `json:"kinds"` // that this Blender has kernels for: CUDA, OPTIX
-	Found bool     `json:"found"` // whether this machine has one of them
+	Kinds []string `json:"kinds"` // that this Blender has kernels for, such as CUDA, up to the first that this machine has
+	Found bool     `json:"found"` // whether this machine has one of the last of them
 }
 
 // Used is a file that a scene reads.
@@ -450,7 +451,7 @@ func (p Program) single(at Place, h how, dir, name string) (*session, error) {
 		if err != nil {
 			return fault.Wrap(fault.KindOf(err), err, "working folder of Blender")
 		}
-		return p.launch(ctx, at, launch{script: script, task: task, work: work, timeout: timeout, memory: h.Memory, threads: h.Threads, devices: devices(h.Settings)})
+		return p.launch(ctx, at, launch{script: script, task: task, work: work, timeout: timeout, memory: h.Memory, threads: h.Threads, devices: devices(h.Settings, DeviceNodes)})
 	}
 	return &session{work: work, run: run, end: func() {}, spoil: func() {}}, nil
 }
@@ -491,19 +492,33 @@ func (p Program) launch(ctx context.Context, at Place, l launch) error {
 	})
 }
 
-// gpuNodes are the device nodes of GPUs: those of NVIDIA's driver, and those of the kernel's own.
-var gpuNodes = []string{"/dev/nvidia*", "/dev/dri", "/dev/kfd"} //nolint:gochecknoglobals // a constant list
+// DeviceNodes is the folder of the system's device nodes.
+const DeviceNodes = "/dev"
 
-// devices lists the device nodes that Blender needs for a scene.
-func devices(s render.Settings) (list []string) {
+// gpuNodes are the device nodes that compute on GPUs: those of NVIDIA's driver, and those of the kernel's own. None of them draws on a
+// screen.
+var gpuNodes = []string{"nvidiactl", "nvidia[0-9]*", uvmNode, "dri/renderD*", "kfd"} //nolint:gochecknoglobals // a constant list
+
+// uvmNode is the device node of CUDA's memory. The system makes it when the first program asks for it, which a sandbox cannot.
+const uvmNode = "nvidia-uvm"
+
+// devices lists the device nodes in a folder, that of the system, which Blender needs for a scene.
+func devices(s render.Settings, folder string) (list []string) {
 	if s.Device != render.GPU {
 		return nil
 	}
 	for _, pattern := range gpuNodes {
-		found, _ := filepath.Glob(pattern) // the patterns are good
+		found, _ := filepath.Glob(filepath.Join(folder, pattern)) // the patterns are good
 		list = append(list, found...)
 	}
 	return list
+}
+
+// LacksUVM reports whether a folder of device nodes has those of NVIDIA's driver, but not yet the one that CUDA needs besides.
+func LacksUVM(folder string) bool {
+	_, driver := os.Stat(filepath.Join(folder, "nvidiactl"))
+	_, uvm := os.Stat(filepath.Join(folder, uvmNode))
+	return driver == nil && errors.Is(uvm, fs.ErrNotExist)
 }
 
 // args are the command line of Blender. The order matters to it.

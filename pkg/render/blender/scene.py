@@ -279,8 +279,11 @@ KERNELS = {"OPTIX": "kernel_optix*", "CUDA": "kernel_sm_*", "HIP": "kernel_gfx*"
 
 
 def gpu_kinds():
-    """Selects each kind of GPU that this Blender has kernels for, the fastest first, and yields it with its devices."""
-    preferences = bpy.context.preferences.addons["cycles"].preferences
+    """Selects each kind of GPU that this Blender has kernels for, the fastest first, and yields it with whether this machine has one."""
+    addon = bpy.context.preferences.addons.get("cycles")
+    if not addon:
+        return
+    preferences = addon.preferences
     folder = os.path.join(os.path.dirname(sys.modules["cycles"].__file__), "lib")
     for kind in ("OPTIX", "CUDA", "HIP", "ONEAPI", "METAL"):
         if kind in KERNELS and not glob.glob(os.path.join(glob.escape(folder), KERNELS[kind])):
@@ -290,18 +293,23 @@ def gpu_kinds():
         except TypeError:
             continue
         preferences.get_devices()
-        yield kind, preferences.devices
+        yield kind, any(d.type == kind for d in preferences.devices)
 
 
 def gpus():
-    found = {kind: any(d.type == kind for d in devices) for kind, devices in gpu_kinds()}
-    return {"kinds": list(found), "found": any(found.values())}
+    """Lists the kinds of GPU that this Blender has kernels for, up to the first that this machine has one of."""
+    kinds = []
+    for kind, found in gpu_kinds():
+        kinds.append(kind)
+        if found:
+            return {"kinds": kinds, "found": True}
+    return {"kinds": kinds, "found": False}
 
 
 def use_gpu(scene):
-    for kind, devices in gpu_kinds():
-        if any(d.type == kind for d in devices):
-            for d in devices:
+    for kind, found in gpu_kinds():
+        if found:
+            for d in bpy.context.preferences.addons["cycles"].preferences.devices:
                 d.use = d.type == kind
             scene.cycles.device = "GPU"
             return
