@@ -50,7 +50,7 @@ type estimated struct {
 }
 
 // estimates prints how near the estimates of jobs come, in time of processors, which depends less on what else a machine does, and in
-// bytes. An estimate is the middle of its range. Each job is estimated and done in turns; times are medians of the rounds.
+// bytes. An estimate is the middle of its range. Each job is estimated and done in turns; times, and the error of time, are medians of the rounds.
 func (b bench) estimates(ctx context.Context, source string, rounds int) error {
 	if source == "" {
 		source = footage
@@ -73,8 +73,11 @@ func (b bench) estimates(ctx context.Context, source string, rounds int) error {
 			guessed, needed = append(guessed, (e.CPU.Low+e.CPU.High)/2/1000), append(needed, cpu)
 			bytes, written = (e.Work.Output.Low+e.Work.Output.High)/2, size
 		}
-		cpu, took := median(guessed), median(needed)
-		timeOff, bytesOff := cpu/took-1, bytes/written-1
+		var ratios []float64
+		for i := range guessed {
+			ratios = append(ratios, guessed[i]/needed[i])
+		}
+		timeOff, bytesOff := median(ratios)-1, bytes/written-1
 		if max(timeOff, -timeOff) <= 0.15 && max(bytesOff, -bytesOff) <= 0.10 {
 			near++
 		}
@@ -82,7 +85,7 @@ func (b bench) estimates(ctx context.Context, source string, rounds int) error {
 		if name == "" {
 			name = filepath.Base(source)
 		}
-		fmt.Fprintf(table, "| `%s` | `%s` | %.1f | %.1f | %+.0f %% | %.2f | %.2f | %+.0f %% |\n", name, t.flags, cpu, took, 100*timeOff,
+		fmt.Fprintf(table, "| `%s` | `%s` | %.1f | %.1f | %+.0f %% | %.2f | %.2f | %+.0f %% |\n", name, t.flags, median(guessed), median(needed), 100*timeOff,
 			bytes/1e6, written/1e6, 100*bytesOff)
 		if err := table.Flush(); err != nil {
 			return err

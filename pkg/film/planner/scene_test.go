@@ -191,7 +191,8 @@ func TestSoundIsAUnit(t *testing.T) {
 
 func TestUnitsShareTheProcessors(t *testing.T) {
 	for _, c := range []struct{ frames, cores, concurrency, want int }{{48, 8, 0, 2}, {48, 8, 4, 4}, {1, 8, 8, 8}, {48, 2, 1000, 1}, {48, 1, 0, 1}} {
-		if got := threadsOf(c.frames, c.cores, c.concurrency); got != c.want {
+		at := rendersAtOnce(film.Request{Compute: film.Compute{Concurrency: c.concurrency}}, c.cores)
+		if got := threadsOf(c.frames, c.cores, at); got != c.want {
 			t.Errorf("%+v: %d threads", c, got)
 		}
 	}

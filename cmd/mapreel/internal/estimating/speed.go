@@ -230,7 +230,8 @@ func split(frames, took []int64) (once, each int64) {
 }
 
 // samples returns units that encode the beginning of a segment in the middle of the film, a little and more of it, and those of
-// segments in its first third and in its last one.
+// segments in its first third and in its last one. The first of two segments has none: its beginning is that of the film, which is often
+// unlike the rest, and would stand for half of it.
 func samples(plan work.Plan, j film.Job) []work.Unit {
 	var units []work.Unit
 	for _, phase := range plan.Phases {
@@ -249,7 +250,7 @@ func samples(plan work.Plan, j film.Job) []work.Unit {
 	middle := len(units) / 2
 	list := []work.Unit{shortened(units[middle], j, shortSample), shortened(units[middle], j, longSample)}
 	for _, i := range slices.Compact([]int{len(units) / 6, len(units) * 5 / 6}) {
-		if i != middle {
+		if i != middle && len(units) != 2 {
 			list = append(list, shortened(units[i], j, longSample))
 		}
 	}

@@ -1,7 +1,10 @@
 package estimating
 
 import (
+	"encoding/json"
+	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -131,6 +134,36 @@ func TestExcerptsOfAStuffedStreamAreNotWeighed(t *testing.T) {
 		j.Request.Part = c.part
 		if got := heavierThan(j, &c.all, &c.own); math.Abs(got-c.want) > 1e-9 {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// Of two segments the second has the samples. Else they lie in the middle and in the first and the last third.
+func TestSamplesLieInAllThirdsOfTheFilm(t *testing.T) {
+	t.Parallel()
+	j := film.Job{Source: film.Source{Video: &film.VideoTrack{Timebase: media.Microseconds}}}
+	for segments, want := range map[int][]int{1: {0, 0}, 2: {1, 1}, 3: {1, 1, 0, 2}, 6: {3, 3, 1, 5}, 60: {30, 30, 10, 50}} {
+		var units []work.Unit
+		for i := range segments {
+			spec, err := json.Marshal(film.Segment{Index: i, Start: media.Ticks(i) * 10_000_000, End: media.Ticks(i+1) * 10_000_000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			units = append(units, work.Unit{Name: fmt.Sprintf("%s/%05d", film.VideoKind, i), Spec: spec})
+		}
+		var got []int
+		for n, unit := range samples(work.Plan{Phases: []work.Phase{{Units: slices.Values(units)}}}, j) {
+			var s film.Segment
+			if err := json.Unmarshal(unit.Spec, &s); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, s.Index)
+			if length := s.End - s.Start; length != longSample && (n > 0 || length != shortSample) {
+				t.Errorf("of %d segments: sample %d has %d us", segments, n, length)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("of %d segments %v have samples, want %v", segments, got, want)
 		}
 	}
 }
