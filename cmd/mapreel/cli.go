@@ -67,6 +67,8 @@ type transcodeCmd struct {
 	EndpointURL string       `group:"Work" name:"endpoint-url" placeholder:"URL" help:"Server of s3:// URLs, such as http://localhost:9000. Default: as AWS_ENDPOINT_URL and the other settings of the AWS command line say."`
 	Strict      bool         `group:"Work" help:"Exit with 1 if anything of the source was damaged, lost or changed, although the output is made."`
 	Progress    progressMode `group:"Work" enum:"auto,bar,json,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal, else only warnings and errors. bar: bars, or a line every few seconds without a terminal. json: one event per line on standard output, then the report. none: only errors, and one line at the end if anything was damaged or lost."`
+
+	calibrate bool // of a dry run
 }
 
 // Help is shown by mapreel transcode --help.

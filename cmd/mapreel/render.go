@@ -22,6 +22,7 @@ type renderCmd struct {
 
 	NoOverwrite bool         `short:"n" help:"Never replace an existing file: fail instead."`
 	DryRun      bool         `help:"Do nothing, and say what the job would take."`
+	Calibrate   bool         `help:"With --dry-run, render three frames to measure how long they take, also where earlier jobs of the scene are known."`
 	Jobs        *wholeNumber `group:"Work" placeholder:"N" help:"Number of units at once. Default: one per core."`
 	Scratch     string       `group:"Work" env:"MAPREEL_SCRATCH" placeholder:"DIR" default:"${scratch}" help:"Folder for frames, other intermediate files and the record of jobs. Default: ${scratch}."`
 	KeepScratch bool         `group:"Work" help:"Keep the intermediate files after the job is done."`
@@ -58,7 +59,10 @@ func (r renderCmd) run(ctx context.Context, env environment) error {
 	flags.More = r.How.Apply
 	t := transcodeCmd{
 		Output: output, Flags: flags, NoOverwrite: r.NoOverwrite, DryRun: r.DryRun, Jobs: r.Jobs, Scratch: r.Scratch,
-		KeepScratch: r.KeepScratch, IgnoreSpace: r.IgnoreSpace, Strict: r.Strict, Progress: r.Progress,
+		KeepScratch: r.KeepScratch, IgnoreSpace: r.IgnoreSpace, Strict: r.Strict, Progress: r.Progress, calibrate: r.Calibrate,
+	}
+	if r.Calibrate && !r.DryRun {
+		return fault.New(fault.Invalid, "--calibrate is for --dry-run: it measures what the job would take")
 	}
 	if r.Source != "" {
 		t.Sources = []string{r.Source}

@@ -88,7 +88,7 @@ func (t transcodeCmd) filmJob(req film.Request, draft *requestfile.Draft) (toolr
 // do runs the job of a request, as the flags of t say.
 func (t transcodeCmd) do(ctx context.Context, env environment, request requester) error {
 	if t.DryRun || t.Plan {
-		return dryRun{plan: t.Plan, json: t.Progress == progressJSON, scratch: t.Scratch, endpoint: t.EndpointURL}.of(ctx, env, request)
+		return dryRun{plan: t.Plan, calibrate: t.calibrate, json: t.Progress == progressJSON, scratch: t.Scratch, endpoint: t.EndpointURL}.of(ctx, env, request)
 	}
 	movable := terminal.Movable(env.Stderr, os.Getenv("TERM"))
 	var p sharedProgress

@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/price"
@@ -44,6 +45,7 @@ type Group struct {
 	Longest Range `json:"longest"`
 	Encodes bool  `json:"encodes,omitempty"` // whether they run on the workers that encode, or on small ones
 	Joins   int   `json:"joins,omitempty"`   // how many pieces each of them joins
+	Renders bool  `json:"renders,omitempty"` // whether they run on the workers that render, with all of their processors
 }
 
 // Work is a job.
@@ -170,8 +172,11 @@ func here(w Work, d Deployment) Place {
 			cpu = cpu.Plus(g.CPU)
 			longest = Range{max(longest.Low, g.Longest.Low), max(longest.High, g.Longest.High)}
 		}
-		busy := int64(min(d.Cores, d.Jobs*max(w.Threads, 1)))
-		alone := int64(min(d.Cores, max(w.Threads, 1)))
+		threads := max(w.Threads, 1)
+		if slices.ContainsFunc(phase, func(g Group) bool { return g.Renders }) {
+			threads = d.Cores
+		}
+		busy, alone := int64(min(d.Cores, d.Jobs*threads)), int64(min(d.Cores, threads))
 		wall = wall.Plus(Range{max(cpu.Low/busy, longest.Low/alone), max(cpu.High/busy, longest.High/alone)}.times(100, localSlow))
 	}
 	return Place{Name: Here, Wall: wall, Assumed: []string{
@@ -205,6 +210,17 @@ type worker struct {
 	startIsBilled bool      // as functions' starts are, and not those of instances
 }
 
+// manyThreads is more than any worker has processors.
+const manyThreads = 1000
+
+// nounOf names the units that need the most work.
+func nounOf(w Work) string {
+	if slices.ContainsFunc(w.Groups, func(g Group) bool { return g.Renders }) {
+		return "frames and segments"
+	}
+	return "segments"
+}
+
 func (d Deployment) arch() string {
 	if d.Arm {
 		return "arm64"
@@ -214,8 +230,11 @@ func (d Deployment) arch() string {
 
 func (d Deployment) function(g Group, threads int) worker {
 	memory, disk := int64(smallMemory), int64(smallDisk)
-	if g.Encodes {
+	switch {
+	case g.Encodes:
 		memory, disk = d.Memory, encodeDisk
+	case g.Renders:
+		memory, disk, threads = defaultMemory, encodeDisk, manyThreads
 	}
 	return worker{
 		use:        price.Use{Place: price.OnLambda, Arch: d.arch(), Memory: memory, Disk: disk, Requests: 1},
@@ -224,7 +243,10 @@ func (d Deployment) function(g Group, threads int) worker {
 	}
 }
 
-func (d Deployment) job(threads int, spot bool) worker {
+func (d Deployment) job(g Group, threads int, spot bool) worker {
+	if g.Renders {
+		threads = manyThreads
+	}
 	return worker{
 		use:        price.Use{Place: price.OnBatch, Arch: d.arch(), CPUs: jobVCPUs, Spot: spot},
 		processors: min(jobVCPUs, int64(threads+1)) * 1000,
@@ -271,7 +293,7 @@ func (c *cloud) add(g Group, by worker) {
 func (c *cloud) run(w Work, encoder func(Group) worker) {
 	for _, g := range w.Groups {
 		by := c.d.function(g, w.Threads)
-		if g.Encodes {
+		if g.Encodes || g.Renders {
 			by = encoder(g)
 		}
 		c.add(g, by)
@@ -325,7 +347,11 @@ func onLambda(w Work, d Deployment, table price.Table) Place {
 	c.run(w, func(g Group) worker { return d.function(g, w.Threads) })
 	p := c.place("Lambda", table, d.lambdaAssumed())
 	if g, at, found := tooLong(w, d); found {
-		p.Refused = fmt.Sprintf("one of the %s may take %s, and a function 15 minutes: choose shorter segments, more memory, or Batch", g.Noun, at.Round(time.Minute))
+		instead := "choose shorter segments, more memory, or Batch"
+		if g.Renders {
+			instead = "choose tiles, fewer samples, more memory, or Batch"
+		}
+		p.Refused = fmt.Sprintf("one of the %s may take %s, and a function 15 minutes: %s", g.Noun, at.Round(time.Minute), instead)
 	}
 	return p
 }
@@ -344,7 +370,7 @@ func onLambdaAndBatch(w Work, d Deployment, table price.Table) Place {
 		if f := d.function(g, w.Threads); f.time(g.Longest).High <= functionLimit {
 			return f
 		}
-		return d.job(w.Threads, false)
+		return d.job(g, w.Threads, false)
 	})
 	words := "no unit needs Batch"
 	if found {
@@ -355,9 +381,9 @@ func onLambdaAndBatch(w Work, d Deployment, table price.Table) Place {
 
 func onBatch(w Work, d Deployment, table price.Table) Place {
 	c := cloud{d: d}
-	c.run(w, func(Group) worker { return d.job(w.Threads, true) })
+	c.run(w, func(g Group) worker { return d.job(g, w.Threads, true) })
 	return c.place("Batch on Spot", table,
-		fmt.Sprintf("segments on Batch, %d vCPUs each, %d to %d %% as fast as cores here; all else on Lambda", jobVCPUs, batchSlow, batchFast),
+		fmt.Sprintf("%s on Batch, %d vCPUs each, %d to %d %% as fast as cores here; all else on Lambda", nounOf(w), jobVCPUs, batchSlow, batchFast),
 		fmt.Sprintf("Spot at %d to %d %% of On-Demand, without the time in which instances start, end or wait; at most 2 of 100 are taken back in an hour", table.Spot.Low, table.Spot.High),
 		fmt.Sprintf("an instance starts within %d to %d s", instanceLow/1000, instanceHigh/1000))
 }

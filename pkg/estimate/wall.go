@@ -32,8 +32,8 @@ func (d Deployment) ends(spot bool) [2]end {
 	for i := range both {
 		c := &both[i].c
 		c.Arch = d.arch()
-		c.Memory = map[string]int64{"encode": d.Memory, "": smallMemory}
-		c.Disk = map[string]int64{"encode": encodeDisk, "": smallDisk}
+		c.Memory = map[string]int64{"encode": d.Memory, "render": defaultMemory, "": smallMemory}
+		c.Disk = map[string]int64{"encode": encodeDisk, "render": encodeDisk, "": smallDisk}
 		c.VCPUs, c.Spot = jobVCPUs, spot
 		if both[i].high && spot {
 			c.Reclaims = reclaims
@@ -131,6 +131,8 @@ func unitsOf(w Work, d Deployment, g Group, route string, pick func(Range) int64
 	case g.Encodes:
 		u.Class, u.Route, u.Threads = "encode", route, float64(w.Threads+1)
 		u.Stream, u.Move = w.Source/n, pick(w.Scratch)/n
+	case g.Renders:
+		u.Class, u.Route, u.Threads = "render", route, manyThreads
 	case g.Joins > 0 && !d.ScratchS3: // what lies on EFS passes through the function; S3 copies by itself
 		u.Move = pick(w.Output) / n
 	case g.Name == "split":

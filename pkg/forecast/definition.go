@@ -38,4 +38,4 @@ func Machine(classes ...string) (*definition.Machine, error) {
 }
 
 // Default is the machine with the classes of mapreel's own units.
-var Default = sync.OnceValues(func() (*definition.Machine, error) { return Machine("split", "audio", "encode", "merge") })
+var Default = sync.OnceValues(func() (*definition.Machine, error) { return Machine("split", "audio", "encode", "merge", "render") })

@@ -16,6 +16,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film"
 	filmplan "github.com/mapreel/mapreel/pkg/film/plan"
 	"github.com/mapreel/mapreel/pkg/price"
+	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -67,28 +68,39 @@ func Of(ctx context.Context, plan work.Plan, speedOf func(film.Job) (Speed, erro
 		return Estimate{}, err
 	}
 	s := Speed{Basis: "sound alone"}
-	if j.Source.Video != nil && len(j.Renditions)+len(j.Pictures) > 0 {
+	if j.Render != nil || j.Source.Video != nil && len(j.Renditions)+len(j.Pictures) > 0 {
 		if s, err = speedOf(j); err != nil {
 			return Estimate{}, err
 		}
 	}
+	if j.Render != nil {
+		if note := whyUnknown(j, s.Render); note != "" {
+			e.Notes = append(e.Notes, note)
+			return e, nil
+		}
+		o.Deployment.ScratchS3 = true // a deployment that renders has no EFS
+	}
 	measure(&e.Work, plan, j, s)
 	e.CPU = e.Work.CPU().Plus(estimate.Range{Low: examineLow, High: examineHigh})
-	if plan.Open {
+	if plan.Open && j.Render == nil {
 		e.Notes = append(e.Notes, "the source has no index: its segments are known only after it was split, and are taken to be as long as the job wants them")
 	}
 	if e.Places, err = estimate.Places(ctx, e.Work, o.Deployment, o.Prices); err != nil {
 		return Estimate{}, err
 	}
-	if !o.OnAWS { // a deployment has the memory that it has
+	switch {
+	case !o.OnAWS && j.Render == nil: // a deployment has the memory that it has, and functions that render have renderMemory
 		if e.Memories, err = estimate.Memories(ctx, e.Work, o.Deployment, o.Prices); err != nil {
 			return Estimate{}, err
 		}
-	} else {
+	case o.OnAWS:
 		e.Places = slices.DeleteFunc(e.Places, func(p estimate.Place) bool { return p.Name == estimate.Here })
 	}
-	e.Notes = append(e.Notes, "storage of source and outputs, delivery, discounts and the free tier are not in it",
-		"cheaper: a faster --preset, fewer renditions, arm64; faster: shorter --segment, more units at once")
+	levers := "cheaper: a faster --preset, fewer renditions, arm64; faster: shorter --segment, more units at once"
+	if j.Render != nil {
+		levers = "cheaper: fewer --samples, a smaller --size, arm64; faster: more units at once"
+	}
+	e.Notes = append(e.Notes, "storage of source and outputs, delivery, discounts and the free tier are not in it", levers)
 	return e, nil
 }
 
@@ -100,6 +112,9 @@ func units(plan work.Plan) estimate.Work {
 	for n, phase := range append(append([]work.Phase{}, plan.Phases...), plan.OutputPhase) {
 		if phase.Units == nil {
 			continue
+		}
+		if plan.Open && n == last { // after what is planned later
+			n++
 		}
 		for u := range phase.Units {
 			for _, g := range plan.Groups {
@@ -138,8 +153,12 @@ const (
 // measure fills in what the groups take.
 func measure(w *estimate.Work, plan work.Plan, j film.Job, s Speed) {
 	w.Basis, w.Source, w.Threads = s.Basis, j.Source.Size, max(j.Request.Compute.Threads, 1)
+	if j.Render != nil { // what a scene is taken for by its size is its frames, and a job makes them itself
+		w.Basis, w.Source = s.Render.Basis+"; encoding: "+s.Basis, 0
+	}
 	seconds := int64(j.Source.Duration / 1e6)
 	var scratch, destination int64
+	var pictures estimate.Range // bytes of frames that are rendered
 	frames := int64(0)
 	for i, g := range plan.Groups {
 		to := &w.Groups[i]
@@ -173,6 +192,9 @@ func measure(w *estimate.Work, plan work.Plan, j film.Job, s Speed) {
 		case film.SliceKind:
 			to.CPU = estimate.Range{Low: int64(g.Units) * sliceLow, High: int64(g.Units) * sliceHigh}
 			to.Longest = longest(to.CPU, to.Units)
+		case render.Kind, render.TileKind:
+			made := measureRendering(to, plan, g, j, s.Render)
+			scratch, pictures = scratch-g.Space.Scratch, pictures.Plus(made)
 		default:
 			to.CPU = estimate.Range{Low: int64(g.Units) * mergeLow, High: int64(g.Units) * mergeHigh}
 			to.Longest = longest(to.CPU, to.Units)
@@ -190,6 +212,7 @@ func measure(w *estimate.Work, plan work.Plan, j film.Job, s Speed) {
 		w.Output = estimate.Range{Low: video.Low + audio*95/100, High: video.High + audio*105/100}
 		w.Scratch = w.Output
 	}
+	w.Scratch = w.Scratch.Plus(pictures)
 	if n := sizedBytes(j); n > 0 {
 		w.Output = estimate.Range{Low: n * 98 / 100, High: n * 102 / 100}
 	}

@@ -13,7 +13,20 @@ type Speed struct {
 	Start int64          // milliseconds of processors that a unit takes to start; 0: in the frames' part
 	Head  int64          // bytes that a unit writes besides those of frames, such as what its first keyframe has more; 0: likewise
 	Basis string
+	// Render is what Blender takes, of a scene.
+	Render Rendering
 }
+
+// Rendering is what Blender takes for a scene, in milliseconds of processors. The zero value is not known.
+type Rendering struct {
+	Start int64 // of a unit, until its first frame begins
+	Frame estimate.Range
+	Bytes int64 // of a frame; 0: not known
+	Basis string
+}
+
+// Known reports whether it is known.
+func (r Rendering) Known() bool { return r.Frame.High > 0 }
 
 // Known reports whether there is a speed.
 func (s Speed) Known() bool { return s.CPU.High > 0 }

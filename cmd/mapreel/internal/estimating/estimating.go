@@ -38,7 +38,12 @@ func Of(ctx context.Context, request json.RawMessage, o Options) (filmjob.Estima
 
 // OfPlan estimates a request that is planned.
 func OfPlan(ctx context.Context, plan work.Plan, request json.RawMessage, o Options) (filmjob.Estimate, error) {
-	speed := func(j film.Job) (filmjob.Speed, error) { return speedOf(ctx, request, j, o) }
+	speed := func(j film.Job) (filmjob.Speed, error) {
+		if j.Render != nil {
+			return ofScene(ctx, plan, j, o)
+		}
+		return speedOf(ctx, request, j, o)
+	}
 	return filmjob.Of(ctx, plan, speed, filmjob.Options{Deployment: o.Deployment, Prices: o.Prices})
 }
 

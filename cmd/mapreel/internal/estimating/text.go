@@ -19,7 +19,7 @@ func Write(w io.Writer, e filmjob.Estimate) {
 	line := func(name, text string, args ...any) {
 		printable.Fprintf(w, "%-11s %s\n", name, fmt.Sprintf(text, args...))
 	}
-	line("source", "%s  %s", e.Source, size(e.Work.Source))
+	line("source", "%s", strings.TrimSpace(e.Source+"  "+size(e.Work.Source)))
 	for _, o := range e.Outputs {
 		line("output", "%s", filepath.FromSlash(strings.TrimPrefix(o, "file://")))
 	}
