@@ -123,6 +123,7 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 	}
 	tree["destination"] = folder // packages write there while they are encoded
 	sized := withoutSizes(tree)
+	withoutBurns(tree)
 	if request, err = json.Marshal(tree); err != nil {
 		return filmjob.Speed{}, fault.Wrap(fault.Internal, err, "request")
 	}
@@ -189,6 +190,20 @@ func withoutSizes(tree map[string]any) (found bool) {
 		}
 	}
 	return found
+}
+
+// withoutBurns removes the subtitles that are drawn into the picture from a request: a unit reads them before the video is encoded, and
+// samples are encoded by themselves.
+func withoutBurns(tree map[string]any) {
+	outputs, _ := tree["outputs"].([]any)
+	for _, o := range outputs {
+		output, _ := o.(map[string]any)
+		videos, _ := output["video"].([]any)
+		for _, v := range videos {
+			video, _ := v.(map[string]any)
+			delete(video, "burn")
+		}
+	}
 }
 
 // ofTrials returns the speed that trials of samples show: the shortest first, then longer ones, of which the first begins where the
