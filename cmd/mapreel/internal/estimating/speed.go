@@ -354,7 +354,8 @@ func shortened(unit work.Unit, j film.Job, micros media.Ticks) work.Unit {
 	if json.Unmarshal(unit.Spec, &s) != nil {
 		return unit
 	}
-	if end := s.Start + media.Rescale(micros, media.Microseconds, j.Source.Video.Timebase); end < s.End {
+	unknown := s.End <= s.Start // as of a raw stream
+	if end := s.Start + media.Rescale(micros, media.Microseconds, j.Source.Video.Timebase); end < s.End || unknown {
 		s.End, s.Frames, s.Last = end, 0, false
 	}
 	unit.Spec, _ = json.Marshal(s) //nolint:errchkjson // integers
