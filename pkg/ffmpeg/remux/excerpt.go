@@ -17,5 +17,5 @@ func ExcerptArgs(in ffmpeg.Input, stream int, from, length media.Ticks, file str
 		args = append(args, "-fflags", "+genpts")
 	}
 	return append(append(args, in.Options()...), "-i", in.URL(), "-map", fmt.Sprintf("0:%d", stream), "-map_metadata", "-1", "-map_chapters", "-1",
-		"-c", "copy", "-t", option.Seconds(int64(length)), "-f", "matroska", file)
+		"-c", "copy", "-t", option.Seconds(int64(length)), "-f", "matroska", option.FileURL(file))
 }
