@@ -8,14 +8,28 @@ import (
 	"github.com/mapreel/mapreel/pkg/media"
 )
 
-// ExcerptArgs returns the arguments with which ffmpeg copies a part of a video stream into a Matroska file: from a keyframe on. from, counted
-// from the source's beginning, and length are in microseconds. Where a container has no index, ffmpeg finds the part by its bytes, so it may be
-// seconds away.
-func ExcerptArgs(in ffmpeg.Input, stream int, from, length media.Ticks, file string) []string {
-	args := append(append([]string{"-nostdin", "-v", "error"}, ffmpeg.AllocationLimits()...), "-ss", option.Seconds(int64(from)))
-	if lacksPTS(in.Demuxer) {
+// Excerpt is a part of a video stream to copy into a Matroska file. The copy begins with a keyframe. Where the source's container has no
+// index, ffmpeg finds the part by its bytes, so it may be seconds away.
+type Excerpt struct {
+	Input        ffmpeg.Input
+	Stream       int
+	From, Length media.Ticks // in microseconds; From counts from the source's beginning
+	// Within leaves out what is shown before From. Times in the file then count from there, within a few frames. Otherwise the copy
+	// may begin with the keyframe before From.
+	Within bool
+	Path   string
+}
+
+// ExcerptArgs returns the arguments with which ffmpeg copies an excerpt.
+func ExcerptArgs(x Excerpt) []string {
+	args := append(append([]string{"-nostdin", "-v", "error"}, ffmpeg.AllocationLimits()...), "-ss", option.Seconds(int64(x.From)))
+	if lacksPTS(x.Input.Demuxer) {
 		args = append(args, "-fflags", "+genpts")
 	}
-	return append(append(args, in.Options()...), "-i", in.URL(), "-map", fmt.Sprintf("0:%d", stream), "-map_metadata", "-1", "-map_chapters", "-1",
-		"-c", "copy", "-t", option.Seconds(int64(length)), "-f", "matroska", option.FileURL(file))
+	args = append(append(args, x.Input.Options()...), "-i", x.Input.URL(), "-map", fmt.Sprintf("0:%d", x.Stream),
+		"-map_metadata", "-1", "-map_chapters", "-1", "-c", "copy", "-t", option.Seconds(int64(x.Length)))
+	if x.Within {
+		args = append(args, "-copypriorss", "0")
+	}
+	return append(args, "-f", "matroska", option.FileURL(x.Path))
 }

@@ -23,11 +23,15 @@ import (
 // sets one every ten seconds by default.
 const excerptLength = 20_000_000
 
+// shortSource is the length, in microseconds, up to which all of a source is one excerpt.
+const shortSource = 3 * excerptLength
+
 // excerpt is a kind that copies video of a source without an index into a file that has one. The segments of such a source are known
 // only after it was split.
 type excerpt struct {
 	tools        ffmpeg.Tools
 	from, length media.Ticks // in microseconds; from counts from the source's beginning
+	runUp        media.Ticks // microseconds that are copied before from, so that a keyframe is among them
 	file         string
 	only         bool // there are no other excerpts
 }
@@ -46,67 +50,90 @@ func (e excerpt) Run(ctx context.Context, env *work.Env, _ work.Unit) (work.Resu
 		return work.Result{}, err
 	}
 	declared, worker := input.Budget(env, j.Source)
-	args := remux.ExcerptArgs(in, j.Source.Video.Stream, e.from, e.length, e.file)
+	args := remux.ExcerptArgs(remux.Excerpt{
+		Input: in, Stream: j.Source.Video.Stream, From: e.from - e.runUp, Length: e.runUp + e.length, Within: e.runUp > 0, Path: e.file,
+	})
 	_, err = ffmpeg.Run(ctx, e.tools.FFmpeg, args, ffmpeg.RunOptions{Limits: worker.Limit(ctx, budget.Split(declared))})
 	return work.Result{}, err
 }
 
-// excerpts returns where excerpts of a source begin, and how long they are: in its middle, its first third and its last one. Of a short
-// source, all is one excerpt. The beginning, which has a keyframe, is for sources in which the others find none.
+// excerpts returns where excerpts of a source begin, and how long they are: in its middle, its first third and its last one. All of a
+// short source is one excerpt. Of a source whose length is not known, only the beginning is. The beginning, which has a keyframe, is also
+// the last resort for sources in which the others find none.
 func excerpts(src film.Source) (starts []media.Ticks, length media.Ticks) {
 	var first media.Ticks
 	if src.Cut != nil && src.Cut.Start != nil {
 		first = *src.Cut.Start - src.WholeOrigin().In(media.Microseconds)
 	}
-	const few = 3 * excerptLength
-	if src.Duration <= few {
-		return []media.Ticks{first}, max(src.Duration, excerptLength) // a keyframe may come late
+	switch {
+	case src.Duration <= 0:
+		return []media.Ticks{first}, excerptLength
+	case src.Duration <= shortSource:
+		return []media.Ticks{first}, src.Duration
 	}
 	room := src.Duration - excerptLength
 	return []media.Ticks{first + room/2, first + room/6, first + room*5/6, first}, excerptLength
 }
 
+// runUp returns how much to copy before an excerpt, in microseconds: a part that is shorter than the distance of keyframes may have none.
+func runUp(from, length media.Ticks) media.Ticks {
+	if length >= excerptLength {
+		return 0
+	}
+	return min(max(from, 0), excerptLength)
+}
+
 // ofExcerpts encodes samples of excerpts of the job's source as the request says: two of the first excerpt, as of a segment in the middle,
-// and one of each other. heavier is as that of weigh.
-func ofExcerpts(ctx context.Context, plan work.Plan, j film.Job, request json.RawMessage, o Options) (tried []local.Trial, heavier float64, err error) {
+// and one of each other. beginning is whether all are from the beginning of a source that is not short. heavier is as that of weigh.
+func ofExcerpts(
+	ctx context.Context, plan work.Plan, j film.Job, request json.RawMessage, sized bool, o Options,
+) (tried []local.Trial, beginning bool, heavier float64, err error) {
 	folder, err := os.MkdirTemp("", "mapreel-excerpt-")
 	if err != nil {
-		return nil, 1, fault.Wrap(fault.KindOf(err), err, "folder for an excerpt")
+		return nil, false, 1, fault.Wrap(fault.KindOf(err), err, "folder for an excerpt")
 	}
 	defer os.RemoveAll(folder) //nolint:errcheck // the system removes what is left of its temporary files
 	file := filepath.Join(folder, "excerpt.mkv")
 	if request, err = ofVideo(request, file); err != nil {
-		return nil, 1, err
+		return nil, false, 1, err
 	}
 	starts, length := excerpts(j.Source)
-	all, own := &weighing{tools: o.Tools}, &weighing{tools: o.Tools}
+	var all, own *weighing
+	if windowed(j, sized) {
+		all, own = &weighing{tools: o.Tools}, &weighing{tools: o.Tools}
+	}
 	var failed error
 	for i, from := range starts {
-		if i == len(starts)-1 && i > 0 && len(tried) > 0 {
-			break
+		if beginning = i == len(starts)-1; beginning && len(tried) > 0 {
+			return tried, false, heavierThan(j, all, own), nil
 		}
-		more, weight, err := ofExcerpt(ctx, plan, j, request, excerpt{o.Tools, from, length, file, len(starts) == 1}, len(tried) == 0, o, own)
+		e := excerpt{tools: o.Tools, from: from, length: length, file: file, only: len(starts) == 1}
+		if e.only {
+			e.runUp = runUp(from, length)
+		}
+		more, weight, err := ofExcerpt(ctx, plan, j, request, e, len(tried) == 0, sized, o, own)
 		if ctx.Err() != nil {
-			return nil, 1, fault.ContextError(ctx)
+			return nil, false, 1, fault.ContextError(ctx)
 		}
 		failed = errors.Join(failed, err)
-		if tried = append(tried, more...); len(starts) == 1 {
-			return tried, weight, failed
+		if tried = append(tried, more...); e.only {
+			return tried, beginning && j.Source.Duration <= 0, weight, failed
 		}
-		if err == nil {
+		if err == nil && all != nil {
 			failed = errors.Join(failed, window(ctx, plan, j, from, length, all, o))
 		}
 	}
 	if len(tried) == 0 {
-		return nil, 1, failed
+		return nil, false, 1, failed
 	}
-	return tried, heavierThan(j, all, own), nil
+	return tried, beginning, heavierThan(j, all, own), nil
 }
 
-// ofExcerpt encodes samples of one excerpt, of which own learns how heavy they are. alone is whether there are none of others; the short sample
-// tells what each start takes, once. heavier is by how much they are heavier than the excerpt.
+// ofExcerpt encodes samples of one excerpt. own learns how heavy they are, unless it is nil. alone is whether there are no samples of other
+// excerpts: the short sample, which shows what each start takes, is encoded once. heavier is by how much the samples are heavier than an
+// excerpt that is the only one.
 func ofExcerpt(
-	ctx context.Context, plan work.Plan, j film.Job, request json.RawMessage, e excerpt, alone bool, o Options, own *weighing,
+	ctx context.Context, plan work.Plan, j film.Job, request json.RawMessage, e excerpt, alone, sized bool, o Options, own *weighing,
 ) (tried []local.Trial, heavier float64, err error) {
 	if err := os.RemoveAll(e.file); err != nil {
 		return nil, 1, fault.Wrap(fault.KindOf(err), err, "excerpt")
@@ -114,13 +141,14 @@ func ofExcerpt(
 	if _, err := local.Try(ctx, plan, j.Source.URL, o.Places, e, work.Unit{}); err != nil {
 		return nil, 1, err
 	}
-	part, err := local.Plan(ctx, request, local.Options{Registry: o.Registry, Places: o.Places})
+	part, of, err := planned(ctx, request, o)
+	if err == nil && e.runUp > 0 {
+		if request, err = within(request, e, of.Source); err == nil {
+			part, of, err = planned(ctx, request, o)
+		}
+	}
 	if err != nil {
 		return nil, 1, err
-	}
-	var of film.Job
-	if err := json.Unmarshal(part.Doc, &of); err != nil {
-		return nil, 1, fault.Wrap(fault.Corrupt, err, "plan")
 	}
 	units := samples(part, of)
 	if len(units) < 2 {
@@ -135,11 +163,37 @@ func ofExcerpt(
 	if tried, err = try(ctx, part, e.file, o.video(), units, o); err != nil {
 		return nil, 1, err
 	}
-	if e.only {
+	switch {
+	case e.only && !sized:
 		return tried, weigh(ctx, part, of, units, o), nil
+	case own != nil:
+		_, err = local.Try(ctx, part, e.file, o.Places, own, units[len(units)-1])
 	}
-	_, err = local.Try(ctx, part, e.file, o.Places, own, units[len(units)-1])
 	return tried, 1, err
+}
+
+// planned returns the plan of a request, and its job.
+func planned(ctx context.Context, request json.RawMessage, o Options) (plan work.Plan, j film.Job, err error) {
+	if plan, err = local.Plan(ctx, request, local.Options{Registry: o.Registry, Places: o.Places}); err == nil {
+		err = fault.Wrap(fault.Corrupt, json.Unmarshal(plan.Doc, &j), "plan")
+	}
+	return plan, j, err
+}
+
+// within returns the request with the part of an excerpt that follows its run-up. src describes the excerpt.
+func within(request json.RawMessage, e excerpt, src film.Source) (json.RawMessage, error) {
+	var tree map[string]any
+	if err := json.Unmarshal(request, &tree); err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "request")
+	}
+	start := e.runUp - src.Origin.In(media.Microseconds) // parts count from the first frame, and the excerpt from where it was cut
+	if start+e.length <= 0 {
+		return nil, fault.New(fault.Unsupported, "an excerpt has no frame of the part")
+	}
+	at := func(t media.Ticks) film.Seconds { return film.Seconds(media.Microseconds.Duration(max(t, 0))) }
+	tree["part"] = film.Part{Start: at(start), End: at(start + e.length)}
+	request, err := json.Marshal(tree)
+	return request, fault.Wrap(fault.Internal, err, "request")
 }
 
 // window has all weigh what the source has where an excerpt of it is.
@@ -156,14 +210,22 @@ func window(ctx context.Context, plan work.Plan, j film.Job, from, length media.
 // payload is the percentage of such a file that belongs to its streams. The rest is the headers of packets.
 const payload = 95
 
-// stuffed is the percentage of a file below which the streams of its excerpts leave it unknown what the rest is: a transport stream of a
-// constant rate is filled with empty packets.
+// stuffed is the percentage below which a file counts as stuffed: its windows hold packets of less than that share of the file's bytes in
+// the same time. A transport stream of a constant rate is filled up with empty packets. The size of such a file does not say how many bytes
+// the video has, so its samples are not weighed.
 const stuffed = 80
 
-// heavierThan returns by how much samples are heavier than the source, whose windows have what all says; 1 where that is not known.
+// windowed reports whether the windows of a source are weighed. It is false where the request says how many bytes the outputs have, and
+// where the source's bytes a second are not known: its size is that of the whole file, also where the job takes a part.
+func windowed(j film.Job, sized bool) bool {
+	return !sized && j.Request.Part == (film.Part{}) && j.Source.Duration > 0
+}
+
+// heavierThan returns by how much samples are heavier than the source, whose windows have what all says; 1 where that is not known. all
+// and own are nil where nothing was weighed.
 func heavierThan(j film.Job, all, own *weighing) float64 {
 	src := j.Source
-	if j.Request.Part != (film.Part{}) || src.Duration <= 0 || all.micros <= 0 || own.micros <= 0 {
+	if all == nil || own == nil || all.micros <= 0 || own.micros <= 0 {
 		return 1
 	}
 	if seen := float64(all.video+all.others) / float64(all.micros); seen*100 < float64(src.Size)/float64(src.Duration)*stuffed {

@@ -127,28 +127,25 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 	if request, err = json.Marshal(tree); err != nil {
 		return filmjob.Speed{}, fault.Wrap(fault.Internal, err, "request")
 	}
-	plan, err := local.Plan(ctx, request, local.Options{Registry: o.Registry, Places: o.Places})
+	plan, j, err := planned(ctx, request, o)
 	if err != nil {
 		return filmjob.Speed{}, err
 	}
-	var j film.Job
-	if err := json.Unmarshal(plan.Doc, &j); err != nil {
-		return filmjob.Speed{}, fault.Wrap(fault.Corrupt, err, "plan")
-	}
 	list, heavier := samples(plan, j), 1.0
 	var tried []local.Trial
+	beginning := len(list) == 2 && (j.Source.Duration <= 0 || j.Source.Duration > shortSource) // all is one segment
 	if j.Split {
-		tried, heavier, err = ofExcerpts(ctx, plan, j, request, o)
+		tried, beginning, heavier, err = ofExcerpts(ctx, plan, j, request, sized, o)
 	} else if tried, err = try(ctx, plan, j.Source.URL, o.video(), list, o); err == nil && !sized {
 		heavier = weigh(ctx, plan, j, list, o)
 	}
 	if ctx.Err() != nil {
 		return filmjob.Speed{}, fault.ContextError(ctx)
 	}
-	if err != nil || slices.ContainsFunc(tried, func(t local.Trial) bool { return t.Result.Done.Count == 0 || t.CPU == 0 }) {
+	if err != nil {
 		return filmjob.Speed{}, nil //nolint:nilerr // the job itself will say what is wrong
 	}
-	speed := ofTrials(tried)
+	speed := ofTrials(tried, beginning)
 	speed.Bytes = speed.Bytes.Over(heavier)
 	if sized { // of which a segment takes a first pass and about two encodes
 		speed.CPU = estimate.Range{Low: 2 * speed.CPU.Low, High: 3 * speed.CPU.High}
@@ -162,12 +159,15 @@ func (o Options) video() work.Kind {
 	return o.Registry.Kinds[slices.IndexFunc(o.Registry.Kinds, func(k work.Kind) bool { return k.Name() == film.VideoKind })]
 }
 
-// try does units of a plan.
+// try encodes units of a plan. A unit that has no frame, or took no time that was measured, is an error.
 func try(ctx context.Context, plan work.Plan, source string, kind work.Kind, units []work.Unit, o Options) (tried []local.Trial, err error) {
 	for _, unit := range units {
 		t, err := local.Try(ctx, plan, source, o.Places, kind, unit)
 		if err != nil {
 			return nil, err
+		}
+		if t.Result.Done.Count == 0 || t.CPU == 0 {
+			return nil, fault.New(fault.Unsupported, "a sample has no frame, or took no time")
 		}
 		tried = append(tried, t)
 	}
@@ -207,8 +207,8 @@ func withoutBurns(tree map[string]any) {
 }
 
 // ofTrials returns the speed that trials of samples show: the shortest first, then longer ones, of which the first begins where the
-// shortest does.
-func ofTrials(tried []local.Trial) filmjob.Speed {
+// shortest does. beginning is whether all are from the source's beginning, and may say little of the rest.
+func ofTrials(tried []local.Trial, beginning bool) filmjob.Speed {
 	if len(tried) < 2 {
 		return filmjob.Speed{}
 	}
@@ -225,9 +225,13 @@ func ofTrials(tried []local.Trial) filmjob.Speed {
 	around := func(n int64) estimate.Range {
 		return estimate.Range{Low: n * sampleLow / 100, High: n * sampleHigh / 100}
 	}
+	of := "this source"
+	if beginning {
+		of = "the beginning of this source"
+	}
 	return filmjob.Speed{
 		CPU: around(each), Bytes: around(bytes), Start: start / 1000, Head: head / 1000,
-		Basis: fmt.Sprintf("%s of this source, %d frames", plural(len(tried), "sample"), total),
+		Basis: fmt.Sprintf("%s of %s, %d frames", plural(len(tried), "sample"), of, total),
 	}
 }
 
