@@ -2,6 +2,7 @@ package remux
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/internal/option"
@@ -17,6 +18,7 @@ type Excerpt struct {
 	// Within leaves out what is shown before From. Times in the file then count from there, within a few frames. Otherwise the copy
 	// may begin with the keyframe before From.
 	Within bool
+	Most   int64 // bytes, after which the copy ends
 	Path   string
 }
 
@@ -31,5 +33,5 @@ func ExcerptArgs(x Excerpt) []string {
 	if x.Within {
 		args = append(args, "-copypriorss", "0")
 	}
-	return append(args, "-f", "matroska", option.FileURL(x.Path))
+	return append(args, "-fs", strconv.FormatInt(x.Most, 10), "-f", "matroska", option.FileURL(x.Path))
 }

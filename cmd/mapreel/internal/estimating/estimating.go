@@ -5,9 +5,11 @@ package estimating
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"github.com/mapreel/mapreel/pkg/estimate"
 	"github.com/mapreel/mapreel/pkg/estimate/filmjob"
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/local"
@@ -55,10 +57,15 @@ func speedOf(ctx context.Context, request json.RawMessage, j film.Job, o Options
 		}
 		return filmjob.Assumed(j), nil
 	}
-	if s, err = fromSamples(ctx, request, o); err != nil || s.Known() {
+	s, err = fromSamples(ctx, request, o)
+	if s.Known() || err != nil && fault.KindOf(err) != fault.OutOfSpace {
 		return s, err
 	}
 	s = filmjob.Assumed(j)
 	s.Basis = "common sources: no sample of this one could be encoded"
+	if err != nil {
+		reason, _, _ := strings.Cut(err.Error(), "\n") // the output of a program may follow
+		s.Basis += ": " + reason
+	}
 	return s, nil
 }

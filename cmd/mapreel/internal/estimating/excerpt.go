@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/mapreel/mapreel/cmd/mapreel/internal/format"
 	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/ffmpeg/budget"
@@ -16,6 +17,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/film/input"
 	"github.com/mapreel/mapreel/pkg/local"
 	"github.com/mapreel/mapreel/pkg/media"
+	"github.com/mapreel/mapreel/pkg/process"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -32,6 +34,7 @@ type excerpt struct {
 	tools        ffmpeg.Tools
 	from, length media.Ticks // in microseconds; from counts from the source's beginning
 	runUp        media.Ticks // microseconds that are copied before from, so that a keyframe is among them
+	most         int64       // bytes, after which the copy ends
 	file         string
 	only         bool // there are no other excerpts
 }
@@ -51,7 +54,7 @@ func (e excerpt) Run(ctx context.Context, env *work.Env, _ work.Unit) (work.Resu
 	}
 	declared, worker := input.Budget(env, j.Source)
 	args := remux.ExcerptArgs(remux.Excerpt{
-		Input: in, Stream: j.Source.Video.Stream, From: e.from - e.runUp, Length: e.runUp + e.length, Within: e.runUp > 0, Path: e.file,
+		Input: in, Stream: j.Source.Video.Stream, From: e.from - e.runUp, Length: e.runUp + e.length, Within: e.runUp > 0, Most: e.most, Path: e.file,
 	})
 	_, err = ffmpeg.Run(ctx, e.tools.FFmpeg, args, ffmpeg.RunOptions{Limits: worker.Limit(ctx, budget.Split(declared))})
 	return work.Result{}, err
@@ -83,6 +86,32 @@ func runUp(from, length media.Ticks) media.Ticks {
 	return min(max(from, 0), excerptLength)
 }
 
+// How large the file of an excerpt may be, in bytes. Where it ends early, it still has samples.
+const (
+	excerptPeak  = 4        // times the average of the source, for places that are heavier
+	excerptSlack = 16 << 20 // on top, for sources that are small
+	excerptMost  = 1 << 30  // in all, also where the average is not known: 20 s at 400 Mbit/s
+)
+
+// excerptSize returns how many bytes an excerpt of a job's source may have in a folder: at most half of the free ones, so that the samples have
+// room, too. Negative free means that this is not known. An error is of kind fault.OutOfSpace.
+func excerptSize(j film.Job, length media.Ticks, folder string, free int64) (most int64, err error) {
+	src := j.Source
+	most, needed := int64(excerptMost), min(src.Size, excerptSlack)
+	if src.Size > 0 && src.Duration > 0 && j.Request.Part == (film.Part{}) { // else the source is longer than Duration, or its length is not known
+		needed = int64(float64(src.Size) * min(float64(length)/float64(src.Duration), 1))
+		most = min(most, needed*excerptPeak+excerptSlack)
+	}
+	if free < 0 {
+		return most, nil
+	}
+	if free/2 < needed {
+		return 0, fault.New(fault.OutOfSpace, "not enough space in %s: an excerpt of the source needs %s there and may use half of what is free, %s",
+			folder, format.Bytes(needed), format.Bytes(free))
+	}
+	return min(most, free/2), nil
+}
+
 // ofExcerpts encodes samples of excerpts of the job's source as the request says: two of the first excerpt, as of a segment in the middle,
 // and one of each other. beginning is whether all are from the beginning of a source that is not short. heavier is as that of weigh.
 func ofExcerpts(
@@ -98,6 +127,14 @@ func ofExcerpts(
 		return nil, false, 1, err
 	}
 	starts, length := excerpts(j.Source)
+	free, err := process.FreeDisk(folder)
+	if err != nil {
+		free = -1
+	}
+	most, err := excerptSize(j, length, filepath.Dir(folder), free)
+	if err != nil {
+		return nil, false, 1, err
+	}
 	var all, own *weighing
 	if windowed(j, sized) {
 		all, own = &weighing{tools: o.Tools}, &weighing{tools: o.Tools}
@@ -107,13 +144,16 @@ func ofExcerpts(
 		if beginning = i == len(starts)-1; beginning && len(tried) > 0 {
 			return tried, false, heavierThan(j, all, own), nil
 		}
-		e := excerpt{tools: o.Tools, from: from, length: length, file: file, only: len(starts) == 1}
+		e := excerpt{tools: o.Tools, from: from, length: length, most: most, file: file, only: len(starts) == 1}
 		if e.only {
 			e.runUp = runUp(from, length)
 		}
 		more, weight, err := ofExcerpt(ctx, plan, j, request, e, len(tried) == 0, sized, o, own)
 		if ctx.Err() != nil {
 			return nil, false, 1, fault.ContextError(ctx)
+		}
+		if fault.KindOf(err) == fault.OutOfSpace && len(tried) == 0 { // others would not have more
+			return nil, false, 1, err
 		}
 		failed = errors.Join(failed, err)
 		if tried = append(tried, more...); e.only {

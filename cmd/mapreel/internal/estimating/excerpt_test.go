@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/mapreel/mapreel/cmd/mapreel/internal/toolrun"
+	"github.com/mapreel/mapreel/pkg/fault"
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/media"
@@ -126,6 +127,37 @@ func TestWindowsAreWeighedOnlyWhereTheySaySomething(t *testing.T) {
 	} {
 		if got := windowed(c.job, c.sized); got != c.want {
 			t.Errorf("%s: %t, want %t", name, got, c.want)
+		}
+	}
+}
+
+func TestExcerptsFitTheFolderForTemporaryFiles(t *testing.T) {
+	t.Parallel()
+	const mega = 1_000_000
+	film1h := film.Job{Source: film.Source{Size: 1800 * mega, Duration: 3_600_000_000}} // 10 MB in 20 s
+	part, endless := film1h, film1h
+	part.Request.Part, part.Source.Duration = film.Part{Start: 1}, 5_000_000
+	endless.Source.Duration = 0
+	for name, c := range map[string]struct {
+		job        film.Job
+		free, most int64
+		fails      bool
+	}{
+		"a film":                       {job: film1h, free: 1000 * mega, most: 40*mega + excerptSlack},
+		"little is free":               {job: film1h, free: 30 * mega, most: 15 * mega},
+		"too little is free":           {job: film1h, free: 19 * mega, fails: true},
+		"nothing is free":              {job: film1h, free: 0, fails: true},
+		"what is free is not known":    {job: film1h, free: -1, most: 40*mega + excerptSlack},
+		"a part":                       {job: part, free: 10_000 * mega, most: excerptMost},
+		"a part, and little is free":   {job: part, free: 20 * mega, fails: true},
+		"a film of a length not known": {job: endless, free: 10_000 * mega, most: excerptMost},
+	} {
+		got, err := excerptSize(c.job, excerptLength, "/tmp", c.free)
+		if got != c.most || (err != nil) != c.fails {
+			t.Errorf("%s: %d bytes, %v; want %d", name, got, err, c.most)
+		}
+		if c.fails && fault.KindOf(err) != fault.OutOfSpace {
+			t.Errorf("%s: the error is of kind %s", name, fault.KindOf(err))
 		}
 	}
 }

@@ -142,6 +142,9 @@ func fromSamples(ctx context.Context, request json.RawMessage, o Options) (filmj
 	if ctx.Err() != nil {
 		return filmjob.Speed{}, fault.ContextError(ctx)
 	}
+	if fault.KindOf(err) == fault.OutOfSpace { // the job may have its files elsewhere, and would not say so
+		return filmjob.Speed{}, err
+	}
 	if err != nil {
 		return filmjob.Speed{}, nil //nolint:nilerr // the job itself will say what is wrong
 	}
