@@ -101,6 +101,7 @@ func excerptSize(j film.Job, length media.Ticks, folder string, free int64) (mos
 	if src.Size > 0 && src.Duration > 0 && j.Request.Part == (film.Part{}) { // else the source is longer than Duration, or its length is not known
 		needed = int64(float64(src.Size) * min(float64(length)/float64(src.Duration), 1))
 		most = min(most, needed*excerptPeak+excerptSlack)
+		needed = min(needed, most) // of a heavier source, less than length is copied
 	}
 	if free < 0 {
 		return most, nil

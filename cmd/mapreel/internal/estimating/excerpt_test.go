@@ -138,6 +138,8 @@ func TestExcerptsFitTheFolderForTemporaryFiles(t *testing.T) {
 	part, endless := film1h, film1h
 	part.Request.Part, part.Source.Duration = film.Part{Start: 1}, 5_000_000
 	endless.Source.Duration = 0
+	heavy := film1h
+	heavy.Source.Size = 360_000 * mega
 	for name, c := range map[string]struct {
 		job        film.Job
 		free, most int64
@@ -148,6 +150,7 @@ func TestExcerptsFitTheFolderForTemporaryFiles(t *testing.T) {
 		"too little is free":           {job: film1h, free: 19 * mega, fails: true},
 		"nothing is free":              {job: film1h, free: 0, fails: true},
 		"what is free is not known":    {job: film1h, free: -1, most: 40*mega + excerptSlack},
+		"a film of 2 GB in 20 s":       {job: heavy, free: 3000 * mega, most: excerptMost},
 		"a part":                       {job: part, free: 10_000 * mega, most: excerptMost},
 		"a part, and little is free":   {job: part, free: 20 * mega, fails: true},
 		"a film of a length not known": {job: endless, free: 10_000 * mega, most: excerptMost},
