@@ -80,40 +80,71 @@ func renderedBefore(ctx context.Context, scratch string, scene render.Job) (r fi
 }
 
 // renderSamples renders three frames, of the first third of the scene, of its middle, and of its last third, in one Blender. The clock
-// tells its start apart, in which it has one thread, with what the first frame takes more than the others.
+// tells its start apart, in which it has one thread, with what the first frame takes more than the others. Of a scene whose frames are
+// rendered in tiles, it renders a tile of each, another one each time.
 func renderSamples(ctx context.Context, plan work.Plan, j film.Job, o Options) (r filmjob.Rendering, err error) {
-	kind := slices.IndexFunc(o.Registry.Kinds, func(k work.Kind) bool { return k.Name() == render.Kind })
-	if kind < 0 {
-		return r, fault.New(fault.Internal, "no kind renders frames")
-	}
 	whole := *j.Render
-	whole.Settings.Tiles, whole.Threads = "", 0 // a frame takes as much as its tiles
+	whole.Threads = 0
 	j.Render = &whole
-	unit := render.Unit{To: j.Source.Video.Frames}
-	if n := unit.To; n > framesSampled {
-		unit = render.Unit{From: n / 6, To: n/6 + n/3*2 + 1, Step: n / 3}
+	if plan.Doc, err = json.Marshal(j); err != nil {
+		return r, fault.Wrap(fault.Internal, err, "plan")
 	}
-	spec, err := json.Marshal(unit)
-	if err == nil {
-		plan.Doc, err = json.Marshal(j)
-	}
+	grid, err := render.ParseGrid(whole.Settings.Tiles)
 	if err != nil {
-		return r, fault.Wrap(fault.Internal, err, "frames to measure")
+		return r, fault.Wrap(fault.Corrupt, err, "tiles of the scene")
 	}
-	t, err := local.Try(ctx, plan, j.Source.URL, o.Places, o.Registry.Kinds[kind], work.Unit{Name: unit.Name(), Spec: spec})
-	if err != nil {
-		return r, err
+	name, pieces := render.Kind, int64(1)
+	if grid.Count() > 0 {
+		name, pieces = render.TileKind, int64(grid.Count())
 	}
-	var facts job.Facts
-	if err := json.Unmarshal(t.Result.Facts, &facts); err != nil {
-		return r, fault.Wrap(fault.Internal, err, "facts of frames")
+	kind := o.Registry.Kinds[slices.IndexFunc(o.Registry.Kinds, func(k work.Kind) bool { return k.Name() == name })]
+	var cpu, starts, done, written int64
+	units := framesToMeasure(j.Source.Video.Frames, grid.Count())
+	for _, u := range units {
+		spec, err := json.Marshal(u)
+		if err != nil {
+			return r, fault.Wrap(fault.Internal, err, "frames to measure")
+		}
+		unit := work.Unit{Name: u.Unit.Name(), Spec: spec}
+		if grid.Count() > 0 {
+			unit.Name = u.Name()
+		}
+		t, err := local.Try(ctx, plan, j.Source.URL, o.Places, kind, unit)
+		if err != nil {
+			return r, err
+		}
+		var facts job.Facts
+		if err := json.Unmarshal(t.Result.Facts, &facts); err != nil {
+			return r, fault.Wrap(fault.Internal, err, "facts of frames")
+		}
+		cpu, starts = cpu+t.CPU.Milliseconds(), starts+min(int64(facts.Pace.Start*1000), t.CPU.Milliseconds())
+		done, written = done+t.Result.Done.Count, written+t.Result.Done.Bytes
 	}
-	cpu, frames := t.CPU.Milliseconds(), max(t.Result.Done.Count, 1)
-	start := min(int64(facts.Pace.Start*1000), cpu)
+	done = max(done, 1)
+	noun := "frame"
+	if pieces > 1 {
+		noun = "tile"
+	}
 	return filmjob.Rendering{
-		Start: start, Frame: around((cpu - start) / frames), Bytes: t.Result.Done.Bytes / frames,
-		Basis: fmt.Sprintf("%s of this scene", plural(int(frames), "frame")),
+		Start: starts / int64(len(units)), Frame: around((cpu - starts) * pieces / done), Bytes: written * pieces / done,
+		Basis: fmt.Sprintf("%s of this scene", plural(int(done), noun)),
 	}, nil
+}
+
+// framesToMeasure returns the units that render three of n frames, or all if there are fewer: one unit, or one for each tile.
+func framesToMeasure(n, tiles int) []render.TileUnit {
+	all := render.Unit{To: n}
+	if n > framesSampled {
+		all = render.Unit{From: n / 6, To: n/6 + n/3*2 + 1, Step: n / 3}
+	}
+	if tiles == 0 {
+		return []render.TileUnit{{Unit: all}}
+	}
+	var list []render.TileUnit
+	for i, at := range all.Places() {
+		list = append(list, render.TileUnit{Unit: render.Unit{From: at, To: at + 1}, Tile: (2*i + 1) * tiles / (2 * framesSampled)})
+	}
+	return list
 }
 
 // around returns what frames may take of which some took so many milliseconds each.

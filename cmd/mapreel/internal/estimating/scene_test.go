@@ -95,6 +95,11 @@ func TestTheTimeOfASceneComesFromItsFrames(t *testing.T) {
 		t.Errorf("two frames in all: basis %q", few.Work.Basis)
 	}
 
+	tiled := json.RawMessage(strings.Replace(string(asked("1-40")), `"frames":"1-40"`, `"frames":"1-40","tiles":"2x1"`, 1))
+	if e, err = Of(t.Context(), tiled, o); err != nil || len(e.Places) == 0 || !strings.HasPrefix(e.Work.Basis, "3 tiles of this scene; ") {
+		t.Errorf("in tiles: places %v, basis %q, %v", e.Places, e.Work.Basis, err)
+	}
+
 	o.Calibrate = false
 	if _, err := local.Run(t.Context(), asked("1-12"), local.Options{Registry: o.Registry, Scratch: o.Scratch}); err != nil {
 		t.Fatal(err)
@@ -122,5 +127,21 @@ func TestTheTimeOfAGPUIsNotKnown(t *testing.T) {
 	s, err := ofScene(t.Context(), work.Plan{}, j, Options{Scratch: t.TempDir(), Calibrate: true})
 	if err != nil || s.Render.Known() {
 		t.Errorf("%+v, %v", s.Render, err)
+	}
+}
+
+func TestFramesToMeasureLieInAllThirdsOfTheScene(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int][]int{1: {0}, 3: {0, 1, 2}, 4: {0, 1, 2}, 48: {8, 24, 40}, 1000: {166, 499, 832}} {
+		units := framesToMeasure(n, 0)
+		if got := units[0].Places(); len(units) != 1 || !slices.Equal(got, want) {
+			t.Errorf("of %d frames: %v, want %v", n, got, want)
+		}
+		tiles := framesToMeasure(n, 4)
+		for i, u := range tiles {
+			if places := u.Places(); len(tiles) != len(want) || !slices.Equal(places, want[i:i+1]) || u.Tile != []int{0, 2, 3}[i] {
+				t.Errorf("of %d frames in tiles: tile %d of %v", n, u.Tile, places)
+			}
+		}
 	}
 }
