@@ -68,7 +68,7 @@ type transcodeCmd struct {
 	Strict      bool         `group:"Work" help:"Exit with 1 if anything of the source was damaged, lost or changed, although the output is made."`
 	Progress    progressMode `group:"Work" enum:"auto,bar,json,none" default:"auto" placeholder:"HOW" help:"auto: bars on a terminal, else only warnings and errors. bar: bars, or a line every few seconds without a terminal. json: one event per line on standard output, then the report. none: only errors, and one line at the end if anything was damaged or lost."`
 
-	calibrate bool // of a dry run
+	calibrate bool // of render: measure the scene before a dry run says what it takes
 }
 
 // Help is shown by mapreel transcode --help.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"path/filepath"
 	"runtime"
@@ -111,7 +112,17 @@ func (o dryRun) of(ctx context.Context, env environment, asked requester) error 
 	if err != nil {
 		return err
 	}
-	return o.estimate(ctx, env, job.Request, job.Jobs)
+	return o.ofJob(ctx, env, job)
+}
+
+// ofJob estimates a job. What is wrong with its request is named by the flags that caused it.
+func (o dryRun) ofJob(ctx context.Context, env environment, job toolrun.Job) error {
+	err := o.estimate(ctx, env, job.Request, job.Jobs)
+	var ps film.Problems
+	if job.Draft != nil && fault.KindOf(err) == fault.Invalid && errors.As(err, &ps) {
+		return job.Draft.Invalid(ps)
+	}
+	return err
 }
 
 // estimate estimates a request; jobs is how many units this machine would do at once, 0: one for each core.

@@ -108,7 +108,7 @@ func (t transcodeCmd) estimates(ctx context.Context, env environment, films []ma
 		if !o.json {
 			fmt.Fprintf(env.Stdout, "%s\n\n", films[i].Path)
 		}
-		if err := o.estimate(ctx, env, job.Request, job.Jobs); err != nil {
+		if err := o.ofJob(ctx, env, job); err != nil {
 			return err
 		}
 		if !o.json && i < len(jobs)-1 {

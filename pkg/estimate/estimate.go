@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/mapreel/mapreel/pkg/price"
@@ -46,6 +47,9 @@ type Group struct {
 	Encodes bool  `json:"encodes,omitempty"` // whether they run on the workers that encode, or on small ones
 	Joins   int   `json:"joins,omitempty"`   // how many pieces each of them joins
 	Renders bool  `json:"renders,omitempty"` // whether they run on the workers that render, with all of their processors
+	// Start is what each of them takes before it does anything, in the same milliseconds. One machine has fewer units of a scene: one for
+	// each that runs at once.
+	Start int64 `json:"start,omitempty"`
 }
 
 // Work is a job.
@@ -169,7 +173,8 @@ func here(w Work, d Deployment) Place {
 	for phase := range phases(w) {
 		var cpu, longest Range
 		for _, g := range phase {
-			cpu = cpu.Plus(g.CPU)
+			spared := int64(max(g.Units-d.Jobs, 0)) * g.Start
+			cpu = cpu.Plus(Range{g.CPU.Low - spared, g.CPU.High - spared})
 			longest = Range{max(longest.Low, g.Longest.Low), max(longest.High, g.Longest.High)}
 		}
 		threads := max(w.Threads, 1)
@@ -213,9 +218,14 @@ type worker struct {
 // manyThreads is more than any worker has processors.
 const manyThreads = 1000
 
+// renders reports whether units render.
+func renders(w Work) bool {
+	return slices.ContainsFunc(w.Groups, func(g Group) bool { return g.Renders })
+}
+
 // nounOf names the units that need the most work.
 func nounOf(w Work) string {
-	if slices.ContainsFunc(w.Groups, func(g Group) bool { return g.Renders }) {
+	if renders(w) {
 		return "frames and segments"
 	}
 	return "segments"
@@ -327,9 +337,13 @@ func (c *cloud) place(name string, table price.Table, assumed ...string) Place {
 }
 
 // lambdaAssumed says what is assumed of functions.
-func (d Deployment) lambdaAssumed() string {
-	return fmt.Sprintf("functions of %d MiB, whose processors are %d to %d %% as fast as a core here; cold starts of %d to %d s",
-		d.Memory, lambdaSlow, lambdaFast, coldLow/1000, coldHigh/1000)
+func (d Deployment) lambdaAssumed(w Work) string {
+	memory := strconv.FormatInt(d.Memory, 10)
+	if renders(w) && d.Memory != defaultMemory {
+		memory += fmt.Sprintf(" and, to render, %d", defaultMemory)
+	}
+	return fmt.Sprintf("functions of %s MiB, whose processors are %d to %d %% as fast as a core here; cold starts of %d to %d s",
+		memory, lambdaSlow, lambdaFast, coldLow/1000, coldHigh/1000)
 }
 
 // tooLong returns the group of which a unit may exceed the time of a function; at is how long that unit takes.
@@ -345,11 +359,11 @@ func tooLong(w Work, d Deployment) (group Group, at time.Duration, found bool) {
 func onLambda(w Work, d Deployment, table price.Table) Place {
 	c := cloud{d: d}
 	c.run(w, func(g Group) worker { return d.function(g, w.Threads) })
-	p := c.place("Lambda", table, d.lambdaAssumed())
+	p := c.place("Lambda", table, d.lambdaAssumed(w))
 	if g, at, found := tooLong(w, d); found {
 		instead := "choose shorter segments, more memory, or Batch"
 		if g.Renders {
-			instead = "choose tiles, fewer samples, more memory, or Batch"
+			instead = "choose tiles, fewer samples, or Batch"
 		}
 		p.Refused = fmt.Sprintf("one of the %s may take %s, and a function 15 minutes: %s", g.Noun, at.Round(time.Minute), instead)
 	}
@@ -376,7 +390,7 @@ func onLambdaAndBatch(w Work, d Deployment, table price.Table) Place {
 	if found {
 		words = fmt.Sprintf("units that take more than 15 minutes go to Batch after those, On-Demand, %d vCPUs each; an instance starts within %d to %d s", jobVCPUs, instanceLow/1000, instanceHigh/1000)
 	}
-	return c.place("Lambda and Batch", table, d.lambdaAssumed(), words)
+	return c.place("Lambda and Batch", table, d.lambdaAssumed(w), words)
 }
 
 func onBatch(w Work, d Deployment, table price.Table) Place {

@@ -338,7 +338,7 @@ func (r *runner) withSlot(handle engine.Handler) engine.Handler {
 		if err != nil {
 			return nil, err
 		}
-		release, err := s.take(ctx, s.weight(needs))
+		release, err := s.takeFor(ctx, needs)
 		if err != nil {
 			return nil, err
 		}

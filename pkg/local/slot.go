@@ -47,6 +47,27 @@ func (s slots) weight(n work.Needs) int {
 // memoryOf returns how many bytes of memory a unit may hold; 0: unknown.
 func (s slots) memoryOf(n work.Needs) int64 { return s.share() * int64(s.weight(n)) }
 
+// gpuSlot is the name of the slot that a unit holds besides while it renders on the machine's GPU.
+const gpuSlot = "gpu"
+
+// takeFor waits for the slots of a unit. Blender uses all GPUs and most of their memory, so that only one unit renders on them at once. It
+// waits for them before it takes other slots.
+func (s slots) takeFor(ctx context.Context, n work.Needs) (release func(), err error) {
+	if !n.GPU || n.Class != work.ClassRender {
+		return s.take(ctx, s.weight(n))
+	}
+	leave, err := s.takeOf(ctx, []string{gpuSlot}, 1)
+	if err != nil {
+		return nil, err
+	}
+	others, err := s.take(ctx, s.weight(n))
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return func() { others(); leave() }, nil
+}
+
 // TakeSlot waits for a slot of a scratch folder, as the units of its jobs do, for work that is no unit. count is how many slots there
 // are; 0: one per core. The caller calls release once.
 func TakeSlot(ctx context.Context, path string, count int) (release func(), err error) {
@@ -62,6 +83,15 @@ const maxRetryInterval = 100 * time.Millisecond
 
 // take waits for n slots at a time, or for the end of ctx. The caller calls release once.
 func (s slots) take(ctx context.Context, n int) (release func(), err error) {
+	var names []string
+	for i := range s.count {
+		names = append(names, strconv.Itoa(i))
+	}
+	return s.takeOf(ctx, names, n)
+}
+
+// takeOf is take for n of the slots with these names.
+func (s slots) takeOf(ctx context.Context, names []string, n int) (release func(), err error) {
 	for {
 		var taken []*os.File
 		release = func() {
@@ -69,8 +99,8 @@ func (s slots) take(ctx context.Context, n int) (release func(), err error) {
 				_ = f.Close() // which releases the lock
 			}
 		}
-		for _, i := range rand.Perm(s.count) {
-			f, err := s.folder.File(strconv.Itoa(i))
+		for _, i := range rand.Perm(len(names)) {
+			f, err := s.folder.File(names[i])
 			if err != nil {
 				release()
 				return nil, fault.Wrap(fault.KindOf(err), err, "slots in the scratch folder")

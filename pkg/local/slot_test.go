@@ -1,6 +1,8 @@
 package local
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -116,3 +118,34 @@ func TestUnitsThatNeedMuchMemoryTakeSeveralSlots(t *testing.T) {
 		t.Errorf("%d of 4 slots were held at once; %v", most.Load(), err)
 	}
 }
+
+// Blender uses all of a machine's GPUs, so the second unit that renders on them waits for the first, and no other unit does.
+func TestOneUnitAtATimeRendersOnTheGPU(t *testing.T) {
+	t.Parallel()
+	s := slots{folder: slotsFolder(t), count: 4}
+	rendering := work.Needs{Class: work.ClassRender, GPU: true}
+	first, err := s.takeFor(t.Context(), rendering)
+	if err != nil {
+		t.Fatal(err)
+	}
+	soon, cancel := context.WithTimeoutCause(t.Context(), 2*maxRetryInterval, errBusy)
+	defer cancel()
+	if _, err := s.takeFor(soon, rendering); !errors.Is(err, errBusy) {
+		t.Errorf("a second unit renders on the GPU: %v", err)
+	}
+	for _, other := range []work.Needs{{Class: work.ClassRender}, {Class: work.ClassEncode, GPU: true}} {
+		release, err := s.takeFor(t.Context(), other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+	}
+	first()
+	second, err := s.takeFor(t.Context(), rendering)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second()
+}
+
+var errBusy = errors.New("the slot is taken")

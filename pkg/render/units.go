@@ -38,6 +38,10 @@ type Pace struct {
 	Frame float64 `json:"frame"` // a frame
 }
 
+// BatchStart is an assumption of how long a Batch job takes until Blender starts, in seconds, on an instance that runs already: its
+// container starts, and the scene and its files are fetched. A pace does not include it.
+const BatchStart = 20
+
 const (
 	// startShare is how many times as long as its start a unit works at least, so that starting takes less than a tenth.
 	startShare = 9

@@ -81,6 +81,9 @@ func Of(ctx context.Context, plan work.Plan, speedOf func(film.Job) (Speed, erro
 		o.Deployment.ScratchS3 = true // a deployment that renders has no EFS
 	}
 	measure(&e.Work, plan, j, s)
+	if plan.Open && j.Render != nil {
+		e.Work.Groups = withFirst(e.Work.Groups, j)
+	}
 	e.CPU = e.Work.CPU().Plus(estimate.Range{Low: examineLow, High: examineHigh})
 	if plan.Open && j.Render == nil {
 		e.Notes = append(e.Notes, "the source has no index: its segments are known only after it was split, and are taken to be as long as the job wants them")
@@ -153,12 +156,16 @@ const (
 // measure fills in what the groups take.
 func measure(w *estimate.Work, plan work.Plan, j film.Job, s Speed) {
 	w.Basis, w.Source, w.Threads = s.Basis, j.Source.Size, max(j.Request.Compute.Threads, 1)
-	if j.Render != nil { // what a scene is taken for by its size is its frames, and a job makes them itself
-		w.Basis, w.Source = s.Render.Basis+"; encoding: "+s.Basis, 0
+	if j.Render != nil { // Source.Size of a scene is the size of its frames, which the job renders itself
+		w.Basis, w.Source = s.Render.Basis, 0
+		if len(j.Renditions)+len(j.Pictures) > 0 {
+			w.Basis += "; encoding: " + s.Basis
+		}
 	}
 	seconds := int64(j.Source.Duration / 1e6)
 	var scratch, destination int64
-	var pictures estimate.Range // bytes of frames that are rendered
+	// Bytes of the frames of a scene, of these and its tiles, and of those that are published.
+	var rendered, pictures, kept estimate.Range
 	frames := int64(0)
 	for i, g := range plan.Groups {
 		to := &w.Groups[i]
@@ -195,7 +202,13 @@ func measure(w *estimate.Work, plan work.Plan, j film.Job, s Speed) {
 		case render.Kind, render.TileKind:
 			made := measureRendering(to, plan, g, j, s.Render)
 			scratch, pictures = scratch-g.Space.Scratch, pictures.Plus(made)
+			if g.Name == render.Kind {
+				rendered = made
+			}
 		default:
+			if strings.HasPrefix(g.Name, film.KeptKind+"/") { // its frames were measured, and it comes after them
+				destination, kept = destination-g.Space.Destination, kept.Plus(rendered)
+			}
 			to.CPU = estimate.Range{Low: int64(g.Units) * mergeLow, High: int64(g.Units) * mergeHigh}
 			to.Longest = longest(to.CPU, to.Units)
 			if strings.HasPrefix(g.Name, film.OutputKind) {
@@ -216,6 +229,7 @@ func measure(w *estimate.Work, plan work.Plan, j film.Job, s Speed) {
 	if n := sizedBytes(j); n > 0 {
 		w.Output = estimate.Range{Low: n * 98 / 100, High: n * 102 / 100}
 	}
+	w.Output = w.Output.Plus(kept)
 }
 
 // sizedBytes returns how many bytes outputs have by their bit rates and sizes; 0 where one of them has neither.

@@ -1,6 +1,8 @@
 package filmjob
 
 import (
+	"slices"
+
 	"github.com/mapreel/mapreel/pkg/estimate"
 	"github.com/mapreel/mapreel/pkg/film"
 	"github.com/mapreel/mapreel/pkg/render"
@@ -11,19 +13,21 @@ import (
 func whyUnknown(j film.Job, r Rendering) string {
 	switch {
 	case j.Render.Settings.Device == render.GPU:
-		return "how long a GPU takes for the frames is not known, so there is no time and no cost"
+		return "how long a GPU takes for a frame is not known, and --calibrate measures processors alone, so there is no time and no cost"
 	case !r.Known():
-		return "how long Blender takes for a frame is not known, so there is no time and no cost: mapreel render with --dry-run --calibrate renders three to measure it"
+		return "how long Blender takes for a frame is not known, so there is no time and no cost: mapreel render SCENE --dry-run --calibrate renders three frames to measure it"
 	}
 	return ""
 }
 
-// What is done with the frames of a scene besides rendering them, and where.
+// What merging the tiles of a frame takes, in milliseconds of a core: assumptions for frames of 1080p.
 const (
-	mergeTilesLow  = 200 // milliseconds of a core, for a frame
+	mergeTilesLow  = 200
 	mergeTilesHigh = 900
-	processors     = 1.7 // of a function that renders
 )
+
+// renderProcessors is how many processors a function that renders has by default.
+const renderProcessors = 3008. / 1769
 
 // measureRendering fills in what a group of units takes that render frames or tiles, or merge tiles. It returns the bytes of their files.
 func measureRendering(to *estimate.Group, plan work.Plan, g work.Group, j film.Job, r Rendering) estimate.Range {
@@ -37,14 +41,46 @@ func measureRendering(to *estimate.Group, plan work.Plan, g work.Group, j film.J
 		to.Longest = longest(to.CPU, to.Units)
 		return files
 	}
-	if plan.Open { // by what the first frames take
-		first := render.First(int(n))
-		frame := float64(r.Frame.Low+r.Frame.High) / 2 / 1000 / processors
-		pace := render.Pace{Start: float64(r.Start) / 1000, Frame: frame}
-		to.Units = 1 + len(render.Divide(first, int(n), pace, max(j.Request.Compute.Concurrency, 1)))
+	if plan.Open {
+		to.Units = 1 + len(render.Divide(render.First(int(n)), int(n), r.pace(j), max(j.Request.Compute.Concurrency, 1)))
 	}
 	starts := int64(to.Units) * r.Start
 	to.CPU = estimate.Range{Low: n*r.Frame.Low + starts, High: n*r.Frame.High + starts}
-	to.Longest, to.Renders = longest(to.CPU, to.Units), true
+	to.Longest, to.Renders, to.Start = longest(to.CPU, to.Units), true, r.Start
 	return files
+}
+
+// pace returns what the first frames will be found to take by the clock of a function, by which the others are divided.
+func (r Rendering) pace(j film.Job) render.Pace {
+	p := render.Pace{Start: float64(r.Start) / 1000, Frame: float64(r.Frame.Low+r.Frame.High) / 2 / 1000 / renderProcessors}
+	if j.Request.Compute.Mode == film.Batch {
+		p.Start += render.BatchStart
+	}
+	return p
+}
+
+// withFirst returns the groups of a scene with the unit of its first frames apart. The others are planned and begin when it is done.
+func withFirst(groups []estimate.Group, j film.Job) []estimate.Group {
+	at := slices.IndexFunc(groups, func(g estimate.Group) bool { return g.Renders })
+	if at < 0 || groups[at].Units < 2 {
+		return groups
+	}
+	for i := range groups {
+		if groups[i].Phase > groups[at].Phase {
+			groups[i].Phase++
+		}
+	}
+	all := groups[at]
+	share := func(r estimate.Range, frames int) estimate.Range {
+		starts := int64(all.Units) * all.Start
+		n := int64(j.Source.Video.Frames)
+		return estimate.Range{Low: (r.Low-starts)*int64(frames)/n + all.Start, High: (r.High-starts)*int64(frames)/n + all.Start}
+	}
+	first, others := all, all
+	first.Units, first.CPU = 1, share(all.CPU, render.First(j.Source.Video.Frames))
+	first.Longest = first.CPU
+	others.Units, others.Phase = all.Units-1, all.Phase+1
+	others.CPU = estimate.Range{Low: all.CPU.Low - first.CPU.Low, High: all.CPU.High - first.CPU.High}
+	others.Longest = longest(others.CPU, others.Units)
+	return slices.Concat(groups[:at], []estimate.Group{first, others}, groups[at+1:])
 }

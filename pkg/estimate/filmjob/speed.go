@@ -13,7 +13,7 @@ type Speed struct {
 	Start int64          // milliseconds of processors that a unit takes to start; 0: in the frames' part
 	Head  int64          // bytes that a unit writes besides those of frames, such as what its first keyframe has more; 0: likewise
 	Basis string
-	// Render is what Blender takes, of a scene.
+	// Render is what Blender takes for the frames of a scene.
 	Render Rendering
 }
 
@@ -25,7 +25,7 @@ type Rendering struct {
 	Basis string
 }
 
-// Known reports whether it is known.
+// Known reports whether there are times.
 func (r Rendering) Known() bool { return r.Frame.High > 0 }
 
 // Known reports whether there is a speed.

@@ -125,10 +125,10 @@ func ahead(env *work.PlanEnv, req film.Request) blender.Ahead {
 	}
 }
 
-// rendersAtOnce returns how many Blenders run at once on a machine: as many as the request says, else as there are processors, but one on a
-// GPU, whose memory they would share.
+// rendersAtOnce returns how many Blenders run at once on a machine: as many as the request says, else as there are processors. A GPU has
+// one, as package local sees to: several would share its memory.
 func rendersAtOnce(req film.Request, cores int) int {
-	if req.Compute.Concurrency == 0 && req.Render.Device == render.GPU {
+	if req.Render.Device == render.GPU {
 		return 1
 	}
 	return cmp.Or(req.Compute.Concurrency, cores)
@@ -174,13 +174,9 @@ func (r *rendering) groups(j film.Job) []work.Group {
 }
 
 // framesDealt is the number of frames for each worker up to which one machine does not measure the first frames. Blender would start once
-// more for them while the other workers wait, which takes longer than it saves. Units have no time limit there. On a GPU all frames are
-// dealt, so that no more units run at once than are to share it.
+// more for them while the other workers wait, which takes longer than it saves. Units have no time limit there. On a GPU all frames
+// are one unit, because units run there one after another.
 const framesDealt = 64
-
-// batchStart is an assumption of how long a Batch job takes until Blender starts, in seconds, on an instance that runs already: its
-// container starts, and the scene and its files are fetched. What the first frames measured does not include it.
-const batchStart = 20
 
 // planScene plans the units of a scene. Where they depend on how long frames take, the first frames are a phase of their own.
 func planScene(j film.Job, segments []film.Segment) (work.Plan, error) {
@@ -247,7 +243,7 @@ func extendScene(ctx context.Context, env *work.PlanEnv, open work.Plan, j film.
 		facts.Pace = render.Pace{Start: 1, Frame: 1}
 	}
 	if renderNeeds(j).Route == work.RouteBatch && j.Render.Workers == 0 {
-		facts.Pace.Start += batchStart
+		facts.Pace.Start += render.BatchStart
 	}
 	units := render.Divide(first.To, n, facts.Pace, workersOf(j))
 	segments := divide(j, *source.FramesIndex(n))

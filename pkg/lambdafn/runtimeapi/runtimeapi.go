@@ -115,7 +115,7 @@ func (f *Function) answer(w http.ResponseWriter, r *http.Request, failed bool) {
 
 // Invoke passes one event to the process, after those before it, and returns its answer. The process is told that it has until limit
 // from now. An error of the function is an *Error. An event whose ctx ends stays with the process, as on Lambda: its answer is
-// taken, and goes nowhere.
+// accepted and discarded.
 func (f *Function) Invoke(ctx context.Context, payload []byte, limit time.Duration) (json.RawMessage, error) {
 	f.mu.Lock()
 	f.count++
@@ -125,18 +125,27 @@ func (f *Function) Invoke(ctx context.Context, payload []byte, limit time.Durati
 	select {
 	case f.pending <- &invocation{id: id, payload: payload, end: time.Now().Add(limit)}:
 	case <-exited:
-		return nil, &Error{ExitError, f.name + " exited"}
+		return nil, f.forget(id)
 	case <-ctx.Done():
+		_ = f.forget(id)
 		return nil, context.Cause(ctx)
 	}
 	select {
 	case a := <-reply:
 		return f.read(a)
 	case <-exited:
-		return nil, &Error{ExitError, f.name + " exited"}
+		return nil, f.forget(id)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// forget ends an event that no process will answer, and returns what Lambda reports of a process that has exited.
+func (f *Function) forget(id string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.answers, id)
+	return &Error{ExitError, f.name + " exited"}
 }
 
 func (f *Function) read(a answer) (json.RawMessage, error) {

@@ -12,7 +12,7 @@ import (
 
 // A machine that fails no longer waits for its other events. Lambda takes their answers all the same; a process that was refused one
 // would exit, and the next event would be lost with it.
-func TestAnAnswerNobodyWaitsForIsTaken(t *testing.T) {
+func TestALateAnswerIsAccepted(t *testing.T) {
 	f := New("encode")
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)

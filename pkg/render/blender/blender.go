@@ -145,7 +145,7 @@ type About struct {
 // GPUs are what Cycles may render on.
 type GPUs struct {
 	Kinds []string `json:"kinds"` // that this Blender has kernels for, such as CUDA, up to the first that this machine has
-	Found bool     `json:"found"` // whether this machine has one of the last of them
+	Found bool     `json:"found"` // whether this machine has a GPU of the last kind in Kinds
 }
 
 // Used is a file that a scene reads.
@@ -497,7 +497,7 @@ const DeviceNodes = "/dev"
 
 // gpuNodes are the device nodes that compute on GPUs: those of NVIDIA's driver, and those of the kernel's own. None of them draws on a
 // screen.
-var gpuNodes = []string{"nvidiactl", "nvidia[0-9]*", uvmNode, "dri/renderD*", "kfd"} //nolint:gochecknoglobals // a constant list
+var gpuNodes = []string{"nvidiactl", "nvidia[0-9]*", "nvidia-caps/nvidia-cap[0-9]*", uvmNode, "dri/renderD*", "kfd"} //nolint:gochecknoglobals // a constant list
 
 // uvmNode is the device node of CUDA's memory. The system makes it when the first program asks for it, which a sandbox cannot.
 const uvmNode = "nvidia-uvm"

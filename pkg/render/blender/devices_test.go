@@ -15,14 +15,14 @@ func TestDeviceNodesAreThoseThatCompute(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	at := func(name string) string { return filepath.Join(folder, name) }
-	err := errors.Join(os.MkdirAll(at("dri"), 0o700), os.Mkdir(at("nvidia-caps"), 0o700))
+	err := errors.Join(os.MkdirAll(at("dri"), 0o700), os.Mkdir(at("nvidia-caps"), 0o700), os.WriteFile(at("nvidia-caps/nvidia-cap12"), nil, 0o600))
 	for _, name := range []string{"nvidiactl", "nvidia0", "nvidia11", "nvidia-uvm-tools", "nvidia-modeset", "dri/card0", "dri/renderD128", "kfd", "null", "video0"} {
 		err = errors.Join(err, os.WriteFile(at(name), nil, 0o600))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{at("nvidiactl"), at("nvidia0"), at("nvidia11"), at("dri/renderD128"), at("kfd")}
+	want := []string{at("nvidiactl"), at("nvidia0"), at("nvidia11"), at("nvidia-caps/nvidia-cap12"), at("dri/renderD128"), at("kfd")}
 	if got := devices(render.Settings{Device: render.GPU}, folder); !slices.Equal(got, want) {
 		t.Errorf("for a GPU: %q, want %q", got, want)
 	}

@@ -138,16 +138,12 @@ func checkDevice(s render.Settings, about blender.About, here bool) []render.Pro
 		return nil
 	case about.Engine != "CYCLES":
 		message = "gpu is for Cycles, and the scene's engine is " + about.Engine + "; leave device out"
-	case len(about.GPUs.Kinds) == 0 && here:
-		message = "this Blender, like Debian's, has no GPU kernels; the official builds have them"
 	case len(about.GPUs.Kinds) == 0:
-		message = "the deployment's Blender, like Debian's, has no GPU kernels; deploy an official build with -c gpu=true and -c blenderUrl"
+		message = "this Blender, like Debian's, has no GPU kernels; the official builds have them (of a deployment: -c gpu=true and -c blenderUrl)"
 	case here && !about.GPUs.Found:
-		message = "Blender finds no GPU on this machine for " + strings.Join(about.GPUs.Kinds, ", ")
-		if blender.LacksUVM(blender.DeviceNodes) {
-			message += "; NVIDIA's driver is there, but /dev/nvidia-uvm is not: nvidia-modprobe -u -c 0 makes it"
-		} else {
-			message += "; leave device out"
+		message = "Blender finds no GPU on this machine for " + strings.Join(about.GPUs.Kinds, ", ") + "; leave device out"
+		if slices.Contains(about.GPUs.Kinds, "CUDA") && blender.LacksUVM(blender.DeviceNodes) {
+			message += ", or make /dev/nvidia-uvm, which is missing, with nvidia-modprobe -u -c 0"
 		}
 	default:
 		return nil

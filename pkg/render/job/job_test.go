@@ -325,7 +325,7 @@ func TestAGPUIsOfferedBeforeItIsUsed(t *testing.T) {
 		"on another machine":     {"CYCLES", blender.GPUs{Kinds: []string{"CUDA"}}, false, ""},
 		"there is none here":     {"CYCLES", blender.GPUs{Kinds: []string{"OPTIX", "CUDA"}}, true, "finds no GPU on this machine for OPTIX, CUDA"},
 		"of a Blender without":   {"CYCLES", blender.GPUs{}, true, "this Blender, like Debian's, has no GPU kernels"},
-		"of a deployment's":      {"CYCLES", blender.GPUs{}, false, "-c gpu=true and -c blenderUrl"},
+		"of another without":     {"CYCLES", blender.GPUs{}, false, "-c gpu=true and -c blenderUrl"},
 		"with an engine without": {"BLENDER_EEVEE", blender.GPUs{Kinds: []string{"CUDA"}, Found: true}, true, "gpu is for Cycles"},
 	} {
 		s := script{About: about()}

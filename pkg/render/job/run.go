@@ -37,6 +37,7 @@ func (k Kind) Name() string {
 // Facts are those of a unit.
 type Facts struct {
 	Pace     render.Pace `json:"pace"`
+	Start    float64     `json:"start"`    // seconds of the first run of Blender until its first frame began
 	Rendered int         `json:"rendered"` // by the attempt that completed the unit
 }
 
@@ -188,7 +189,7 @@ func (a *attempt) run(ctx context.Context) (f Facts, err error) {
 			Settings: a.job.Settings, Numbers: todo, Threads: a.job.Threads, Memory: a.Memory, Tile: a.place(), Files: scene.files(),
 		}, a.Dir, store)
 		if f.Pace == (render.Pace{}) {
-			f.Pace = paceOf(pace)
+			f.Pace, f.Start = paceOf(pace), pace.Start
 		}
 		failed = append(failed, bad...)
 		before := len(todo)
