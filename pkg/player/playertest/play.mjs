@@ -34,6 +34,7 @@ async function observe({ player, media, seeks, rate }) {
         rungs: hls.levels.map((l) => l.width + 'x' + l.height),
         audioTracks: hls.audioTracks.length,
         subtitleTracks: hls.subtitleTracks.length,
+        over: () => false,
         next: (n) => { hls.nextLevel = n; },
         close: () => hls.destroy(),
       };
@@ -45,6 +46,10 @@ async function observe({ player, media, seeks, rate }) {
       streaming: { abr: { autoSwitchBitrate: { video: false }, initialBitrate: { video: rates[n] ? rates[n] / 1000 + 1 : -1 } }, buffer: { fastSwitchEnabled: true, bufferTimeDefault: 30, bufferTimeAtTopQuality: 30 } },
     });
     dash.on('error', (e) => recordProblem('dash.js: ' + (e.error?.message || e.error)));
+    // dash.js also looks ten times a second whether playback is at the end. Where it sees that before the browser has fired "ended", it fires
+    // its own event and pauses, and the browser's never comes.
+    let over = false;
+    dash.on('playbackEnded', () => { over = video.currentTime >= video.duration - 0.1; });
     const ready = new Promise((done) => dash.on('streamInitialized', done));
     dash.attachView(video);
     dash.setAutoPlay(false);
@@ -54,6 +59,7 @@ async function observe({ player, media, seeks, rate }) {
     rungs.forEach((r, i) => { rates[i] = r.bandwidth; });
     return {
       rungs: rungs.map((r) => r.width + 'x' + r.height), audioTracks: dash.getTracksFor('audio').length, subtitleTracks: dash.getTracksFor('text').length,
+      over: () => over,
       next: (n) => { dash.setRepresentationForTypeById('video', rungs[n].id, true); }, close: () => dash.destroy(),
     };
   };
@@ -84,7 +90,7 @@ async function observe({ player, media, seeks, rate }) {
     // Only a decoder without data counts as a stall. One that waits for the processor is not the package's fault.
     const starved = () => !Array.from({ length: video.buffered.length }).some((_, i) => video.buffered.start(i) <= video.currentTime && video.buffered.end(i) > video.currentTime + enough);
     const onWaiting = () => { if (playing && video.currentTime < video.duration - 0.3 && starved()) stalls++; };
-    const onSeeking = () => { if (playing) jumps++; };
+    const onSeeking = () => { if (playing && !p.over()) jumps++; };
     video.addEventListener('waiting', onWaiting);
     video.addEventListener('seeking', onSeeking);
     await until('rung ' + n + ' has its first frame', () => video.readyState >= 3, 60);
@@ -102,7 +108,7 @@ async function observe({ player, media, seeks, rate }) {
     const ended = await until('rung ' + n + ' plays to its end', () => {
       if (video.currentTime < latest - 0.001) recordProblem('rung ' + n + ': time went back from ' + latest + ' to ' + video.currentTime);
       latest = Math.max(latest, video.currentTime);
-      return video.ended;
+      return video.ended || p.over();
     }, 120);
     recording = false;
     const quality = video.getVideoPlaybackQuality();

@@ -15,6 +15,7 @@ async function play({ player, media }) {
   };
   // So little is buffered that the change takes effect during playback.
   let highest;
+  let over = false; // dash.js: see play.mjs
   let rates;
   if (player === 'hls') {
     const hls = new Hls({ enableWorker: false, maxBufferLength: 2, maxMaxBufferLength: 2, capLevelToPlayerSize: false, autoStartLoad: false });
@@ -30,6 +31,7 @@ async function play({ player, media }) {
     const dash = dashjs.MediaPlayer().create();
     dash.initialize();
     dash.updateSettings({ debug: { logLevel: 0 }, streaming: { abr: { autoSwitchBitrate: { video: false, audio: false }, initialBitrate: { audio: 1 } }, buffer: { bufferTimeDefault: 2, bufferTimeAtTopQuality: 2 } } });
+    dash.on('playbackEnded', () => { over = video.currentTime >= video.duration - 0.1; });
     dash.on('error', (e) => problems.push('dash.js: ' + (e.error?.message || e.error)));
     const ready = new Promise((done) => dash.on('streamInitialized', done));
     dash.attachView(video);
@@ -60,7 +62,7 @@ async function play({ player, media }) {
   await until('end', () => {
     if (video.currentTime < latest - 0.001) back++;
     latest = Math.max(latest, video.currentTime);
-    return video.ended;
+    return video.ended || over;
   });
   if (back > 0) problems.push('time went back');
   if (video.webkitAudioDecodedByteCount === 0) problems.push('no audio was decoded');
