@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,9 +26,7 @@ var folder string
 
 func TestMain(m *testing.M) {
 	s3test.ServeInChild()
-	if slices.Contains(os.Args, "--background") {
-		os.Exit(blendertest.Main())
-	}
+	blendertest.ServeInChild()
 	var err error
 	if folder, err = os.MkdirTemp("", "mapreel-infra-"); err != nil {
 		panic(err)

@@ -172,14 +172,12 @@ func here(w Work, d Deployment) Place {
 	wall := Range{500, 1500} // examination, plan, ledger
 	for phase := range phases(w) {
 		var cpu, longest Range
+		threads := 1
 		for _, g := range phase {
 			spared := int64(max(g.Units-d.Jobs, 0)) * g.Start
 			cpu = cpu.Plus(Range{g.CPU.Low - spared, g.CPU.High - spared})
 			longest = Range{max(longest.Low, g.Longest.Low), max(longest.High, g.Longest.High)}
-		}
-		threads := max(w.Threads, 1)
-		if slices.ContainsFunc(phase, func(g Group) bool { return g.Renders }) {
-			threads = d.Cores
+			threads = max(threads, w.threads(g))
 		}
 		busy, alone := int64(min(d.Cores, d.Jobs*threads)), int64(min(d.Cores, threads))
 		wall = wall.Plus(Range{max(cpu.Low/busy, longest.Low/alone), max(cpu.High/busy, longest.High/alone)}.times(100, localSlow))
@@ -215,8 +213,14 @@ type worker struct {
 	startIsBilled bool      // as functions' starts are, and not those of instances
 }
 
-// manyThreads is more than any worker has processors.
-const manyThreads = 1000
+// threads returns how many threads the units of a group have: to render, one for each processor of their worker.
+func (w Work) threads(g Group) int {
+	const many = 1000
+	if g.Renders {
+		return many
+	}
+	return w.Threads
+}
 
 // renders reports whether units render.
 func renders(w Work) bool {
@@ -244,7 +248,7 @@ func (d Deployment) function(g Group, threads int) worker {
 	case g.Encodes:
 		memory, disk = d.Memory, encodeDisk
 	case g.Renders:
-		memory, disk, threads = defaultMemory, encodeDisk, manyThreads
+		memory, disk = defaultMemory, encodeDisk
 	}
 	return worker{
 		use:        price.Use{Place: price.OnLambda, Arch: d.arch(), Memory: memory, Disk: disk, Requests: 1},
@@ -253,10 +257,7 @@ func (d Deployment) function(g Group, threads int) worker {
 	}
 }
 
-func (d Deployment) job(g Group, threads int, spot bool) worker {
-	if g.Renders {
-		threads = manyThreads
-	}
+func (d Deployment) job(threads int, spot bool) worker {
 	return worker{
 		use:        price.Use{Place: price.OnBatch, Arch: d.arch(), CPUs: jobVCPUs, Spot: spot},
 		processors: min(jobVCPUs, int64(threads+1)) * 1000,
@@ -302,7 +303,7 @@ func (c *cloud) add(g Group, by worker) {
 // run goes through the groups. encoder is the worker of units that encode.
 func (c *cloud) run(w Work, encoder func(Group) worker) {
 	for _, g := range w.Groups {
-		by := c.d.function(g, w.Threads)
+		by := c.d.function(g, w.threads(g))
 		if g.Encodes || g.Renders {
 			by = encoder(g)
 		}
@@ -349,7 +350,7 @@ func (d Deployment) lambdaAssumed(w Work) string {
 // tooLong returns the group of which a unit may exceed the time of a function; at is how long that unit takes.
 func tooLong(w Work, d Deployment) (group Group, at time.Duration, found bool) {
 	for _, g := range w.Groups {
-		if t := d.function(g, w.Threads).time(g.Longest); t.High > functionLimit {
+		if t := d.function(g, w.threads(g)).time(g.Longest); t.High > functionLimit {
 			return g, time.Duration(t.High) * time.Millisecond, true
 		}
 	}
@@ -358,7 +359,7 @@ func tooLong(w Work, d Deployment) (group Group, at time.Duration, found bool) {
 
 func onLambda(w Work, d Deployment, table price.Table) Place {
 	c := cloud{d: d}
-	c.run(w, func(g Group) worker { return d.function(g, w.Threads) })
+	c.run(w, func(g Group) worker { return d.function(g, w.threads(g)) })
 	p := c.place("Lambda", table, d.lambdaAssumed(w))
 	if g, at, found := tooLong(w, d); found {
 		instead := "choose shorter segments, more memory, or Batch"
@@ -381,10 +382,10 @@ func onLambdaAndBatch(w Work, d Deployment, table price.Table) Place {
 		}
 	}
 	c.run(w, func(g Group) worker {
-		if f := d.function(g, w.Threads); f.time(g.Longest).High <= functionLimit {
+		if f := d.function(g, w.threads(g)); f.time(g.Longest).High <= functionLimit {
 			return f
 		}
-		return d.job(g, w.Threads, false)
+		return d.job(w.threads(g), false)
 	})
 	words := "no unit needs Batch"
 	if found {
@@ -395,7 +396,7 @@ func onLambdaAndBatch(w Work, d Deployment, table price.Table) Place {
 
 func onBatch(w Work, d Deployment, table price.Table) Place {
 	c := cloud{d: d}
-	c.run(w, func(g Group) worker { return d.job(g, w.Threads, true) })
+	c.run(w, func(g Group) worker { return d.job(w.threads(g), true) })
 	return c.place("Batch on Spot", table,
 		fmt.Sprintf("%s on Batch, %d vCPUs each, %d to %d %% as fast as cores here; all else on Lambda", nounOf(w), jobVCPUs, batchSlow, batchFast),
 		fmt.Sprintf("Spot at %d to %d %% of On-Demand, without the time in which instances start, end or wait; at most 2 of 100 are taken back in an hour", table.Spot.Low, table.Spot.High),

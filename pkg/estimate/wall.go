@@ -132,7 +132,7 @@ func unitsOf(w Work, d Deployment, g Group, route string, pick func(Range) int64
 		u.Class, u.Route, u.Threads = "encode", route, float64(w.Threads+1)
 		u.Stream, u.Move = w.Source/n, pick(w.Scratch)/n
 	case g.Renders:
-		u.Class, u.Route, u.Threads = "render", route, manyThreads
+		u.Class, u.Route, u.Threads = "render", route, float64(w.threads(g))
 	case g.Joins > 0 && !d.ScratchS3: // what lies on EFS passes through the function; S3 copies by itself
 		u.Move = pick(w.Output) / n
 	case g.Name == "split":

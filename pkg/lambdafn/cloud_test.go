@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,7 +28,6 @@ import (
 	"github.com/mapreel/mapreel/pkg/ledger/dynamo/dynamotest"
 	"github.com/mapreel/mapreel/pkg/render/blender/blendertest"
 	"github.com/mapreel/mapreel/pkg/tool"
-	"github.com/mapreel/mapreel/pkg/tool/confine"
 	"github.com/mapreel/mapreel/pkg/work"
 	"github.com/mapreel/mapreel/statemachine"
 )
@@ -37,17 +35,9 @@ import (
 // toyClass is the environment variable that makes the test binary a function of a class whose registry has the toy only.
 const toyClass = "MAPREEL_TEST_CLASS"
 
-// confined is the first argument of this binary where it keeps Blender apart in a local run.
-const confined = "confined"
-
 func TestMain(m *testing.M) {
 	s3test.ServeInChild()
-	switch {
-	case len(os.Args) == 3 && os.Args[1] == confined:
-		os.Exit(confine.Main(os.Args[2]))
-	case slices.Contains(os.Args, "--background"):
-		os.Exit(blendertest.Main())
-	}
+	blendertest.ServeInChild()
 	if class := os.Getenv(toyClass); class != "" {
 		registry := func(context.Context) (work.Registry, error) { return toy.Add(work.Registry{}), nil }
 		os.Exit(lambdafn.Main(context.Background(), work.Class(class), registry))

@@ -27,6 +27,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/lambdafn/runtimeapi"
 	"github.com/mapreel/mapreel/pkg/ledger"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/render/blender/blendertest"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
@@ -351,7 +352,7 @@ func sameAsLocal(t *testing.T, d *deployment, req film.Request, source, name str
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := kinds.FindWith(t.Context(), kinds.Options{Self: []string{self, confined}})
+	registry, err := kinds.FindWith(t.Context(), kinds.Options{Self: []string{self, blendertest.Confined}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/mapreel/mapreel/pkg/ffmpeg"
 	"github.com/mapreel/mapreel/pkg/kinds"
 	"github.com/mapreel/mapreel/pkg/local"
+	"github.com/mapreel/mapreel/pkg/render/blender/blendertest"
 	"github.com/mapreel/mapreel/pkg/tool"
 )
 
@@ -114,7 +115,7 @@ func runLocally(t *testing.T, deployed tool.Deployed, source string) map[string]
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry := kinds.Tools(kinds.All(tools, kinds.Options{}), tools, []string{self, confined})
+	registry := kinds.Tools(kinds.All(tools, kinds.Options{}), tools, []string{self, blendertest.Confined})
 	if _, err := local.Run(t.Context(), request, local.Options{Scratch: t.TempDir(), Registry: registry}); err != nil {
 		t.Fatal(err)
 	}

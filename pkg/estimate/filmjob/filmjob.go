@@ -82,7 +82,7 @@ func Of(ctx context.Context, plan work.Plan, speedOf func(film.Job) (Speed, erro
 	}
 	measure(&e.Work, plan, j, s)
 	if plan.Open && j.Render != nil {
-		e.Work.Groups = withFirst(e.Work.Groups, j)
+		e.Work.Groups = withFirst(e.Work.Groups, j.Source.Video.Frames, s.Render)
 	}
 	e.CPU = e.Work.CPU().Plus(estimate.Range{Low: examineLow, High: examineHigh})
 	if plan.Open && j.Render == nil {

@@ -44,10 +44,15 @@ func measureRendering(to *estimate.Group, plan work.Plan, g work.Group, j film.J
 	if plan.Open {
 		to.Units = 1 + len(render.Divide(render.First(int(n)), int(n), r.pace(j), max(j.Request.Compute.Concurrency, 1)))
 	}
-	starts := int64(to.Units) * r.Start
-	to.CPU = estimate.Range{Low: n*r.Frame.Low + starts, High: n*r.Frame.High + starts}
+	to.CPU = r.cpu(n, to.Units)
 	to.Longest, to.Renders, to.Start = longest(to.CPU, to.Units), true, r.Start
 	return files
+}
+
+// cpu returns what so many units take for so many frames.
+func (r Rendering) cpu(frames int64, units int) estimate.Range {
+	starts := int64(units) * r.Start
+	return estimate.Range{Low: frames*r.Frame.Low + starts, High: frames*r.Frame.High + starts}
 }
 
 // pace returns what the first frames will be found to take by the clock of a function, by which the others are divided.
@@ -60,7 +65,7 @@ func (r Rendering) pace(j film.Job) render.Pace {
 }
 
 // withFirst returns the groups of a scene with the unit of its first frames apart. The others are planned and begin when it is done.
-func withFirst(groups []estimate.Group, j film.Job) []estimate.Group {
+func withFirst(groups []estimate.Group, frames int, r Rendering) []estimate.Group {
 	at := slices.IndexFunc(groups, func(g estimate.Group) bool { return g.Renders })
 	if at < 0 || groups[at].Units < 2 {
 		return groups
@@ -70,17 +75,12 @@ func withFirst(groups []estimate.Group, j film.Job) []estimate.Group {
 			groups[i].Phase++
 		}
 	}
-	all := groups[at]
-	share := func(r estimate.Range, frames int) estimate.Range {
-		starts := int64(all.Units) * all.Start
-		n := int64(j.Source.Video.Frames)
-		return estimate.Range{Low: (r.Low-starts)*int64(frames)/n + all.Start, High: (r.High-starts)*int64(frames)/n + all.Start}
-	}
-	first, others := all, all
-	first.Units, first.CPU = 1, share(all.CPU, render.First(j.Source.Video.Frames))
+	first, others := groups[at], groups[at]
+	n := render.First(frames)
+	first.Units, first.CPU = 1, r.cpu(int64(n), 1)
 	first.Longest = first.CPU
-	others.Units, others.Phase = all.Units-1, all.Phase+1
-	others.CPU = estimate.Range{Low: all.CPU.Low - first.CPU.Low, High: all.CPU.High - first.CPU.High}
+	others.Units, others.Phase = others.Units-1, others.Phase+1
+	others.CPU = r.cpu(int64(frames-n), others.Units)
 	others.Longest = longest(others.CPU, others.Units)
 	return slices.Concat(groups[:at], []estimate.Group{first, others}, groups[at+1:])
 }

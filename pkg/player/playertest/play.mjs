@@ -49,7 +49,7 @@ async function observe({ player, media, seeks, rate }) {
     // dash.js also looks ten times a second whether playback is at the end. Where it sees that before the browser has fired "ended", it fires
     // its own event and pauses, and the browser's never comes.
     let over = false;
-    dash.on('playbackEnded', () => { over = video.currentTime >= video.duration - 0.1; });
+    dash.on('playbackEnded', () => { over = video.currentTime >= video.duration - 0.01; });
     const ready = new Promise((done) => dash.on('streamInitialized', done));
     dash.attachView(video);
     dash.setAutoPlay(false);

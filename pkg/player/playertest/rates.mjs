@@ -31,7 +31,7 @@ async function play({ player, media }) {
     const dash = dashjs.MediaPlayer().create();
     dash.initialize();
     dash.updateSettings({ debug: { logLevel: 0 }, streaming: { abr: { autoSwitchBitrate: { video: false, audio: false }, initialBitrate: { audio: 1 } }, buffer: { bufferTimeDefault: 2, bufferTimeAtTopQuality: 2 } } });
-    dash.on('playbackEnded', () => { over = video.currentTime >= video.duration - 0.1; });
+    dash.on('playbackEnded', () => { over = video.currentTime >= video.duration - 0.01; });
     dash.on('error', (e) => problems.push('dash.js: ' + (e.error?.message || e.error)));
     const ready = new Promise((done) => dash.on('streamInitialized', done));
     dash.attachView(video);

@@ -20,21 +20,12 @@ import (
 	"github.com/mapreel/mapreel/pkg/render/blender"
 	"github.com/mapreel/mapreel/pkg/render/blender/blendertest"
 	"github.com/mapreel/mapreel/pkg/render/job"
-	"github.com/mapreel/mapreel/pkg/tool/confine"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// confined is the first argument of this binary where it stands for mapreel's process that confines Blender.
-const confined = "confined"
-
-// TestMain lets the test binary stand for that process, and for Blender.
+// TestMain lets the test binary stand for Blender, and for mapreel's process that confines it.
 func TestMain(m *testing.M) {
-	switch {
-	case len(os.Args) == 3 && os.Args[1] == confined:
-		os.Exit(confine.Main(os.Args[2]))
-	case slices.Contains(os.Args, "--background"):
-		os.Exit(blendertest.Main())
-	}
+	blendertest.ServeInChild()
 	os.Exit(m.Run())
 }
 
@@ -69,7 +60,7 @@ func program(t *testing.T) blender.Program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return blender.Program{Self: []string{self, confined}, Path: self}
+	return blender.Program{Self: []string{self, blendertest.Confined}, Path: self}
 }
 
 func resolve(_ context.Context, url string) (blob.Store, string, error) {

@@ -21,6 +21,9 @@ import (
 // near something makes frames several times as heavy, so that a few frames say less than seconds of a film do.
 const framesLow, framesHigh = 70, 140
 
+// frameRange returns what frames may take of which some took so many milliseconds each.
+func frameRange(each int64) estimate.Range { return around(max(each, 1), framesLow, framesHigh) }
+
 const (
 	framesSampled = 3
 	usualStart    = 1000 // milliseconds of a processor that Blender takes until its first frame begins, where that is not measured
@@ -77,7 +80,7 @@ func renderedBefore(ctx context.Context, scratch string, scene render.Job) (r fi
 	}
 	start := min(usualStart, cpu/units/2)
 	return filmjob.Rendering{
-		Start: start, Frame: around((cpu - units*start) * pieces / done), Bytes: written * pieces / done,
+		Start: start, Frame: frameRange((cpu - units*start) * pieces / done), Bytes: written * pieces / done,
 		Basis: "earlier jobs of this scene on this machine, " + plural(int(done), noun),
 	}, nil
 }
@@ -136,7 +139,7 @@ func renderSamples(ctx context.Context, plan work.Plan, j film.Job, o Options) (
 	}
 	done = max(done, 1)
 	return filmjob.Rendering{
-		Start: starts / int64(len(units)), Frame: around((cpu - starts) * pieces / done), Bytes: written * pieces / done,
+		Start: starts / int64(len(units)), Frame: frameRange((cpu - starts) * pieces / done), Bytes: written * pieces / done,
 		Basis: plural(int(done), noun) + " of this scene",
 	}, nil
 }
@@ -162,9 +165,4 @@ func framesToMeasure(n, tiles int) []render.TileUnit {
 		list = append(list, render.TileUnit{Unit: render.Unit{From: at, To: at + 1}, Tile: (2*i + 1) * tiles / (2 * framesSampled)})
 	}
 	return list
-}
-
-// around returns what frames may take of which some took so many milliseconds each.
-func around(each int64) estimate.Range {
-	return estimate.Range{Low: each * framesLow / 100, High: max(each*framesHigh/100, 1)}
 }

@@ -18,21 +18,12 @@ import (
 	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/render/blender"
 	"github.com/mapreel/mapreel/pkg/render/blender/blendertest"
-	"github.com/mapreel/mapreel/pkg/tool/confine"
 	"github.com/mapreel/mapreel/pkg/work"
 )
 
-// confined is the first argument of this binary where it stands for mapreel's process that confines Blender.
-const confined = "confined"
-
-// TestMain lets the test binary stand for that process, and for Blender.
+// TestMain lets the test binary stand for Blender, and for mapreel's process that confines it.
 func TestMain(m *testing.M) {
-	switch {
-	case len(os.Args) == 3 && os.Args[1] == confined:
-		os.Exit(confine.Main(os.Args[2]))
-	case slices.Contains(os.Args, "--background"):
-		os.Exit(blendertest.Main())
-	}
+	blendertest.ServeInChild()
 	os.Exit(m.Run())
 }
 
@@ -69,7 +60,7 @@ func TestTheTimeOfASceneComesFromItsFrames(t *testing.T) {
 		return data
 	}
 	o := Options{
-		Registry: kinds.All(tools, kinds.Options{Self: []string{self, confined}}), Tools: tools, Scratch: filepath.Join(folder, "scratch"),
+		Registry: kinds.All(tools, kinds.Options{Self: []string{self, blendertest.Confined}}), Tools: tools, Scratch: filepath.Join(folder, "scratch"),
 		Deployment: estimate.Deployment{Cores: 2}, Prices: price.Default(),
 	}
 	of := func(first string) filmjob.Estimate {

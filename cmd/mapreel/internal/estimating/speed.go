@@ -64,6 +64,11 @@ const (
 	sampleLow, sampleHigh   = 85, 118
 )
 
+// around returns the range from low to high percent of a number.
+func around(n, low, high int64) estimate.Range {
+	return estimate.Range{Low: n * low / 100, High: n * high / 100}
+}
+
 // fromHistory takes the speed from the jobs of a scratch folder that did the same with other sources, or with this one.
 func fromHistory(ctx context.Context, scratch string, j film.Job) (filmjob.Speed, error) {
 	var frames, cpu, written int64
@@ -96,8 +101,8 @@ func fromHistory(ctx context.Context, scratch string, j film.Job) (filmjob.Speed
 		return filmjob.Speed{}, err
 	}
 	return filmjob.Speed{
-		CPU:   estimate.Range{Low: cpu * 1000 / frames * historyLow / 100, High: cpu * 1000 / frames * historyHigh / 100},
-		Bytes: estimate.Range{Low: written * 1000 / frames * historyLow / 100, High: written * 1000 / frames * historyHigh / 100},
+		CPU:   around(cpu*1000/frames, historyLow, historyHigh),
+		Bytes: around(written*1000/frames, historyLow, historyHigh),
 		Basis: fmt.Sprintf("%s of the same kind on this machine, %d frames", plural(jobs, "earlier job"), frames),
 	}, nil
 }
@@ -225,15 +230,12 @@ func ofTrials(tried []local.Trial, beginning bool) filmjob.Speed {
 	for _, n := range frames {
 		total += n
 	}
-	around := func(n int64) estimate.Range {
-		return estimate.Range{Low: n * sampleLow / 100, High: n * sampleHigh / 100}
-	}
 	of := "this source"
 	if beginning {
 		of = "the beginning of this source"
 	}
 	return filmjob.Speed{
-		CPU: around(each), Bytes: around(bytes), Start: start / 1000, Head: head / 1000,
+		CPU: around(each, sampleLow, sampleHigh), Bytes: around(bytes, sampleLow, sampleHigh), Start: start / 1000, Head: head / 1000,
 		Basis: fmt.Sprintf("%s of %s, %d frames", plural(len(tried), "sample"), of, total),
 	}
 }

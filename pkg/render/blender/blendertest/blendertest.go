@@ -1,8 +1,8 @@
-// Package blendertest has a stand-in for Blender, whose scenes are scripts: files of JSON. A test binary that is started with
-// --background becomes it:
+// Package blendertest has a stand-in for Blender, whose scenes are scripts: files of JSON. A test binary becomes it:
 //
-//	if slices.Contains(os.Args, "--background") {
-//		os.Exit(blendertest.Main())
+//	func TestMain(m *testing.M) {
+//		blendertest.ServeInChild()
+//		os.Exit(m.Run())
 //	}
 package blendertest
 
@@ -22,6 +22,7 @@ import (
 
 	"github.com/mapreel/mapreel/pkg/render"
 	"github.com/mapreel/mapreel/pkg/render/blender"
+	"github.com/mapreel/mapreel/pkg/tool/confine"
 )
 
 // Script is the content of a scene that the stand-in renders.
@@ -50,8 +51,21 @@ type task struct {
 // broken is the exit code where the stand-in itself fails.
 const broken = 9
 
-// Main acts as Blender with the arguments of this process, and returns its exit code.
-func Main() int {
+// Confined is the first argument of a test binary that stands for mapreel's process that confines Blender.
+const Confined = "confined"
+
+// ServeInChild ends a process of a test binary that was started as that process, or as Blender, after it has done what it was started for.
+func ServeInChild() {
+	switch {
+	case len(os.Args) == 3 && os.Args[1] == Confined:
+		os.Exit(confine.Main(os.Args[2]))
+	case slices.Contains(os.Args, "--background"):
+		os.Exit(serve())
+	}
+}
+
+// serve acts as Blender with the arguments of this process, and returns its exit code.
+func serve() int {
 	var scene Script
 	at := slices.Index(os.Args, "--python-exit-code") - 1 // what comes before depends on the settings
 	if readJSON(os.Args[max(at, 0)], &scene) != nil {
